@@ -1,0 +1,1 @@
+"""ROS-style robot nodes on a dead simple message queue."""

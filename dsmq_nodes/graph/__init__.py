@@ -1,0 +1,1 @@
+"""dsmq_nodes.graph."""
