@@ -1,5 +1,76 @@
 """Every exception of dsmq_nodes. Each text says what happened, where, and what to do next."""
 
+from collections.abc import Sequence
+from typing import NamedTuple
+
 
 class DsmqError(Exception):
     """Base of every error that dsmq_nodes raises on purpose."""
+
+
+class WireError(DsmqError):
+    """Bytes or text that are not the dsmq protocol; the connection they came over is ended."""
+
+
+class StoreFullError(DsmqError):
+    """The store has no room: the put was refused, nothing kept; reads go on."""
+
+
+class ConnectionFailedError(DsmqError, ConnectionError):
+    """No broker could be reached, or it refused us; the text names host, port and what to try."""
+
+
+class AddressInUseError(DsmqError):
+    """The broker's port is taken; the text names it and says what to do."""
+
+
+class RequestRefusedError(DsmqError):
+    """The broker understood a request and said no; the text is the broker's."""
+
+
+class NodeNameTakenError(RequestRefusedError):
+    """A node of this name is connected already; the text names its pid and host."""
+
+
+class MessageError(DsmqError, ValueError):
+    """A message does not fit its type: the text names the type, the field and the value."""
+
+
+class LaunchProblem(NamedTuple):
+    """One thing wrong in a launch file; line and column count from 1, 0 means the file itself."""
+
+    line: int
+    column: int
+    message: str
+    source: str = ""
+
+
+class LaunchFileError(DsmqError):
+    """A launch file that cannot be used; the text shows every problem, its place and its line."""
+
+    _MOST_SHOWN = 50
+    _WIDTH = 100
+
+    def __init__(self, file: str, problems: Sequence[LaunchProblem]) -> None:
+        self.file = file
+        self.problems = tuple(problems)
+        shown = [self._render(problem) for problem in self.problems[: self._MOST_SHOWN]]
+        if len(self.problems) > self._MOST_SHOWN:
+            shown.append(f"{file}: and {len(self.problems) - self._MOST_SHOWN} more problems")
+        super().__init__("\n".join(shown))
+
+    def _render(self, problem: LaunchProblem) -> str:
+        if not problem.line:
+            return f"{self.file}: {problem.message}"
+        head = f"{self.file}:{problem.line}:{problem.column}: {problem.message}"
+        # A line of a megabyte is cut around the caret; what a terminal would act on is not shown.
+        start = max(0, problem.column - 1 - self._WIDTH // 2)
+        window = problem.source[start : start + self._WIDTH]
+        line = "".join(c if c.isprintable() or c == "\t" else "\ufffd" for c in window)
+        before = "".join("\t" if c == "\t" else " " for c in line[: problem.column - 1 - start])
+        gutter = f"{problem.line:>5} | "
+        return f"{head}\n{gutter}{line}\n{' ' * (len(gutter) - 2)}| {before}^"
+
+
+class NodeLoadError(DsmqError):
+    """A node's module or class that is not there, or is not a node."""

@@ -1,1 +1,39 @@
-"""The queue."""
+"""dsmq, the Dead Simple Message Queue: a broker, and clients that put and get text on topics.
+
+The names are the original's (dsmq 0.7.0 on PyPI), and so are the bytes on the wire:
+
+    from dsmq_nodes import dsmq
+
+    dsmq.start_server(host="127.0.0.1", port=30008)    # in one process; runs until Ctrl-C
+
+    mq = dsmq.connect_to_server(host="127.0.0.1", port=30008)    # in others
+    mq.put("greetings", "hello world!")
+    mq.get("greetings")
+"""
+
+from dsmq_nodes.dsmq.address import DEFAULT_HOST, DEFAULT_PORT
+from dsmq_nodes.dsmq.client import Client
+
+__all__ = ["Client", "connect_to_server", "start_server"]
+
+
+def start_server(host: str = DEFAULT_HOST, port: int = DEFAULT_PORT) -> None:
+    """Run a broker in this process until Ctrl-C or SIGTERM.
+
+    Raises:
+        AddressInUseError: somebody listens on that port already.
+    """
+    import asyncio  # noqa: PLC0415  a client needs neither
+
+    from dsmq_nodes.dsmq.broker import serve  # noqa: PLC0415
+
+    asyncio.run(serve(host, port))
+
+
+def connect_to_server(host: str = DEFAULT_HOST, port: int = DEFAULT_PORT) -> Client:
+    """Connect to a broker, ours or an original one.
+
+    Raises:
+        ConnectionFailedError: nobody answers there as a dsmq broker does.
+    """
+    return Client(host, port)

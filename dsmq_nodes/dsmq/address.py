@@ -1,0 +1,76 @@
+"""Where a broker is: a host and a port, and the Unix socket beside it."""
+
+import os
+import socket
+import tempfile
+from pathlib import Path
+from typing import Final
+
+from dsmq_nodes.errors import ConnectionFailedError
+
+DEFAULT_HOST: Final = "127.0.0.1"
+DEFAULT_PORT: Final = 30008
+
+
+def parse_address(text: str) -> tuple[str, int]:
+    """Read `host:port`, `host` or `:port`; what is missing is the default.
+
+    Raises:
+        ConnectionFailedError: when the port is no number from 1 to 65535.
+    """
+    host, _, port = text.strip().rpartition(":")
+    if not host and not port.isdigit():
+        host, port = port, ""
+    if port and not (port.isdigit() and 0 < int(port) < 65536):
+        raise ConnectionFailedError(
+            f"not an address: {text!r}; write host:port, as 127.0.0.1:30008"
+        )
+    return host.strip("[]") or DEFAULT_HOST, int(port or DEFAULT_PORT)
+
+
+def broker_address() -> tuple[str, int]:
+    """The broker this process is told to use: DSMQ_BROKER, else the default address."""
+    return parse_address(os.environ.get("DSMQ_BROKER", ""))
+
+
+def unix_path(host: str, port: int) -> Path:
+    """The Unix socket of the broker at `host`:`port`, in a directory only this user can enter."""
+    if host in {"localhost", "0.0.0.0", "::", "::1"}:
+        host = DEFAULT_HOST
+    directory = Path(os.environ.get("XDG_RUNTIME_DIR") or tempfile.gettempdir())
+    directory /= f"dsmq-{os.getuid()}" if hasattr(os, "getuid") else "dsmq"
+    directory.mkdir(mode=0o700, exist_ok=True)
+    return directory / f"{host.replace(':', '_')}-{port}.sock"
+
+
+def connect(host: str, port: int, timeout_sec: float = 5.0) -> socket.socket:
+    """A connected stream socket: the Unix socket where there is one, else TCP.
+
+    Raises:
+        ConnectionFailedError: nobody answers there; says what to try.
+    """
+    if hasattr(socket, "AF_UNIX") and _is_local(host):
+        path = unix_path(host, port)
+        if path.exists() and path.parent.stat().st_uid == os.getuid():
+            sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+            try:
+                sock.settimeout(timeout_sec)
+                sock.connect(str(path))
+            except OSError:
+                sock.close()  # a dead broker's: TCP will tell
+            else:
+                return sock
+    try:
+        sock = socket.create_connection((host, port), timeout_sec)
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise ConnectionFailedError(
+            f"no broker at {host}:{port} ({reason}): start one with `dsmq-nodes broker`, or name "
+            "another in the environment variable DSMQ_BROKER=host:port"
+        ) from error
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return sock
+
+
+def _is_local(host: str) -> bool:
+    return host in {"localhost", "::1"} or host.startswith("127.")

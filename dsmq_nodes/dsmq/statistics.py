@@ -1,0 +1,95 @@
+"""What the broker tells of itself: the graph and the statistics, as JSON texts.
+
+The types that read them are in dsmq_nodes/messages/dsmq_msgs.py; the queue knows no types.
+"""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import msgspec
+
+if TYPE_CHECKING:
+    from dsmq_nodes.dsmq.router import Router
+
+_encode = msgspec.json.Encoder().encode
+
+
+@dataclass(slots=True)
+class Rate:
+    """Messages and bytes a second, between the last two updates."""
+
+    hz: float = 0.0
+    bytes_per_sec: float = 0.0
+    _messages: int = 0
+    _size_bytes: int = 0
+    _at_sec: float = 0.0
+
+    def update(self, messages: int, size_bytes: int, now: float) -> None:
+        """Take the counters as they are at `now`."""
+        elapsed = now - self._at_sec
+        if elapsed > 0:
+            self.hz = (messages - self._messages) / elapsed
+            self.bytes_per_sec = (size_bytes - self._size_bytes) / elapsed
+        self._messages, self._size_bytes, self._at_sec = messages, size_bytes, now
+
+
+def graph(router: "Router") -> bytes:
+    """Who is connected and who publishes and subscribes what."""
+    peers = [
+        {"name": p.name, "pid": p.pid, "host": p.host, "address": p.address, "state": p.state}
+        for p in router.peers
+        if p.greeted
+    ]
+    topics = []
+    for topic in router.topics.values():
+        types = [p.type for p in topic.publications] + [c.type for c in topic.cursors]
+        topics.append(
+            {
+                "name": topic.log.name,
+                "type": next(filter(None, types), ""),
+                "latched": topic.log.latched > 0,
+                "publishers": [_end(p.peer.name, p.peer.pid, p.type) for p in topic.publications],
+                "subscribers": [_end(c.peer.name, c.peer.pid, c.type) for c in topic.cursors],
+            }
+        )
+    return _encode({"epoch": router.store.epoch, "peers": peers, "topics": topics})
+
+
+def statistics(router: "Router", now: float) -> bytes:
+    """What has gone through each topic and over each edge."""
+    topics = [
+        {
+            "name": topic.log.name,
+            "messages": topic.messages,
+            "size_bytes": topic.size_bytes,
+            "rate_hz": topic.rate.hz,
+            "bytes_per_sec": topic.rate.bytes_per_sec,
+            "kept": topic.log.last_id - topic.log.first_id + 1,
+            "edges": [
+                {
+                    "subscriber": cursor.peer.name,
+                    "pid": cursor.peer.pid,
+                    "depth": cursor.depth,
+                    "delivered": cursor.delivered,
+                    "dropped": cursor.dropped,
+                    "lag": topic.log.last_id - cursor.after,
+                }
+                for cursor in topic.cursors
+            ],
+        }
+        for topic in router.topics.values()
+    ]
+    store = router.store
+    return _encode(
+        {
+            "at_sec": now,
+            "stored_bytes": store.stored_bytes,
+            "budget_bytes": store.budget_bytes,
+            "ttl_sec": store.ttl_sec,
+            "topics": topics,
+        }
+    )
+
+
+def _end(name: str, pid: int, type_name: str) -> dict[str, object]:
+    return {"node": name, "pid": pid, "type": type_name}

@@ -1,0 +1,344 @@
+r"""The dsmq protocol: frames to bytes and back, requests and replies to objects. No I/O here.
+
+This docstring is the specification; a test keeps every example true.
+
+Frames
+======
+A frame is a header of exactly 23 bytes, then a body of UTF-8 JSON (one object). The header is
+``{"msg_length": N}`` with N = 1,000,000 + the body's length in bytes, so that it always has the
+same width and a body has 1 to 8,999,999 bytes. Frames go both ways over one TCP or Unix stream,
+back to back; how they are cut into packets means nothing.
+
+>>> encode_frame(b'{"message": ""}')
+b'{"msg_length": 1000015}{"message": ""}'
+
+The original protocol (dsmq 0.7.0)
+==================================
+A peer that never says hello may use these two, and sees what dsmq 0.7.0 would have shown it:
+
+- ``{"action": "put", "topic": T, "message": S}``: append S to topic T. Never answered.
+- ``{"action": "get", "topic": T}``: answered by ``{"message": S}``, the oldest message of T put
+  since this peer connected that it has not had, or ``""`` when there is none. A message that is
+  not text comes back as SQLite would have kept it: 5 as ``"5"``, true as ``"1"``, NaN as null.
+
+The extension
+=============
+Opened by a hello. A request has an ``action``, every answer and push has an ``event`` (but for the
+answer to ``get``, which is the original's). Unknown keys are ignored, both ways.
+
+- ``{"action": "hello", "topic": "", "version": 1, "node": "/talker", "pid": 812, "host": "pi",
+  "token": "..."}``. ``node`` may be empty (a tool, a plain client); a name in use is refused. A
+  0.7.0 server reads ``topic`` and answers nothing: clients send a ``get`` behind the hello, and
+  learn from what comes first whom they talk to.
+  Answer: ``{"event": "hello", "version": 1, "epoch": E}``. Ids are comparable within one epoch.
+- ``{"action": "advertise", "topic": T, "type": "std_msgs/msg/String", "latched": 0}``: I publish
+  T; with ``latched`` N the newest N messages are kept for late subscribers and outlive the time
+  to live. Answer: ``{"event": "advertised", "topic": T}``. ``unadvertise`` takes it back.
+- ``{"action": "subscribe", "topic": T, "depth": 10, "type": "std_msgs/msg/String"}``: push me T
+  from now on (a latched topic: its newest first). A reader more than ``depth`` messages behind
+  jumps to the newest ``depth`` (0: never jumps). ``after`` and ``epoch`` resume at an id.
+  Answer: ``{"event": "subscribed", "topic": T, "id": I}``, I being the newest id. One cursor a
+  peer and topic: a second subscribe moves it. ``unsubscribe`` ends it.
+- ``{"action": "put", "topic": T, "seq": 7, "stamp": NS, "message": S}``: ``seq`` counts this
+  peer's puts to T from 1, ``stamp`` is its wall clock in nanoseconds; both are passed on.
+  With ``"ack": K`` it is answered by ``{"event": "ack", "ack": K, "id": I}`` once it is stored.
+- ``{"action": "get", "topic": T}``: as above, the answer also has ``id``, or ``"empty": true``
+  when there is nothing, which tells ``""`` from nothing. With ``"latest": true`` the newest
+  unread message is given and older ones are skipped.
+- ``{"action": "state", "state": "ready"}``: shown in the graph. Not answered.
+- Push: ``{"event": "message", "topic": T, "id": I, "from": NODE, "seq": 7, "stamp": NS,
+  "message": S}``; with ``gap`` N when N messages were skipped just before this one.
+- ``{"event": "error", "error": TEXT, "action": A, "topic": T}``: that request was refused. A
+  frame that is not the protocol ends the connection.
+
+Topics ``/dsmq/graph`` and ``/dsmq/statistics`` are written by the broker itself and latched.
+
+Limits: a body 8,999,999 bytes; a topic name 1 to 255 bytes without control characters.
+"""
+
+import json
+import math
+from collections.abc import Iterator
+from typing import Final
+
+import msgspec
+
+from dsmq_nodes.errors import WireError
+
+HEADER_BYTES: Final = 23
+MAX_BODY_BYTES: Final = 8_999_999
+MAX_TOPIC_BYTES: Final = 255
+VERSION: Final = 1
+
+_LENGTH_OFFSET: Final = 1_000_000
+_HEADER_START: Final = b'{"msg_length": '
+_NOTHING: Final = msgspec.Raw(b"")
+
+
+class Request(msgspec.Struct):
+    """One request to the broker; which fields count depends on the action (module docstring)."""
+
+    action: str
+    topic: str = ""
+    message: msgspec.Raw = _NOTHING
+    seq: int = 0
+    stamp: int = 0
+    ack: int | None = None
+    latest: bool = False
+    depth: int = 0
+    after: int | None = None
+    epoch: str = ""
+    type: str = ""
+    latched: int = 0
+    version: int = 0
+    node: str = ""
+    pid: int = 0
+    host: str = ""
+    token: str = ""
+    state: str = ""
+
+
+class Reply(msgspec.Struct):
+    """One answer or push from the broker; which fields count depends on the event."""
+
+    event: str = ""
+    topic: str = ""
+    message: str | None = None
+    id: int = 0
+    sender: str = msgspec.field(name="from", default="")
+    seq: int = 0
+    stamp: int = 0
+    gap: int = 0
+    empty: bool = False
+    ack: int = 0
+    version: int = 0
+    epoch: str = ""
+    error: str = ""
+    action: str = ""
+
+
+class _Carried(msgspec.Struct):
+    message: msgspec.Raw
+
+
+_request_decoder: Final = msgspec.json.Decoder(Request)
+_reply_decoder: Final = msgspec.json.Decoder(Reply)
+_carried_decoder: Final = msgspec.json.Decoder(_Carried)
+_encode: Final = msgspec.json.Encoder().encode
+
+
+class FrameDecoder:
+    """Cuts a byte stream into frame bodies, whatever the stream's own cuts were."""
+
+    def __init__(self, max_body_bytes: int = MAX_BODY_BYTES) -> None:
+        self.max_body_bytes = max_body_bytes
+        self._buffer = bytearray()
+
+    @property
+    def buffered_bytes(self) -> int:
+        """How many bytes of an unfinished frame are held; 0 between frames."""
+        return len(self._buffer)
+
+    def feed(self, data: bytes) -> Iterator[bytes]:
+        """Yield the bodies that `data` completes; exhaust it before the next call.
+
+        Raises:
+            WireError: at the first header that is not one, after the good frames before it.
+        """
+        source: bytes | bytearray = data
+        if self._buffer:
+            self._buffer += data
+            source = self._buffer
+        position, end = 0, len(source)
+        while end - position >= HEADER_BYTES:
+            body_start = position + HEADER_BYTES
+            length = self._body_bytes(bytes(source[position:body_start]))
+            if end - body_start < length:
+                break
+            position = body_start + length
+            yield bytes(source[body_start:position])
+        if source is data:
+            self._buffer += data[position:]
+        else:
+            del self._buffer[:position]
+        start = bytes(self._buffer[: len(_HEADER_START)])
+        if not _HEADER_START.startswith(start):
+            raise _not_a_header(start)
+
+    def _body_bytes(self, header: bytes) -> int:
+        digits = header[15:22]
+        # isdigit() on bytes is ASCII only, so int() below cannot see anything else.
+        if not (header.startswith(_HEADER_START) and digits.isdigit() and header.endswith(b"}")):
+            raise _not_a_header(header)
+        length = int(digits) - _LENGTH_OFFSET
+        if not 0 < length <= self.max_body_bytes:
+            raise WireError(f"a frame of {length} bytes is outside 1 to {self.max_body_bytes} here")
+        return length
+
+
+def encode_frame(body: bytes) -> bytes:
+    """Put the header before a body.
+
+    Raises:
+        WireError: when the body is over the limit.
+    """
+    length = len(body)
+    if length > MAX_BODY_BYTES:
+        raise WireError(
+            f"a message of {length} bytes is over the protocol's {MAX_BODY_BYTES}: "
+            "split it, compress it, or send a reference"
+        )
+    return b'{"msg_length": %d}%b' % (_LENGTH_OFFSET + length, body)
+
+
+def encode_text(text: str) -> bytes:
+    """A JSON string, as it goes into a frame.
+
+    Raises:
+        WireError: when it is not text that UTF-8 can carry (a lone surrogate).
+    """
+    try:
+        return _encode(text)
+    except UnicodeEncodeError as error:
+        raise WireError(f"text with a lone surrogate cannot be sent: {error}") from None
+
+
+def encode_object(fields: dict[str, object]) -> bytes:
+    """A whole frame from a dict."""
+    try:
+        return encode_frame(_encode(fields))
+    except UnicodeEncodeError as error:
+        raise WireError(f"text with a lone surrogate cannot be sent: {error}") from None
+
+
+def decode_request(body: bytes) -> Request:
+    """Read a request.
+
+    Raises:
+        WireError: when the body is no JSON object of the protocol.
+    """
+    try:
+        # The message is carried as raw bytes, so its encoding is checked here, once for all.
+        str(body, "utf-8")
+        return _request_decoder.decode(body)
+    except UnicodeDecodeError as error:
+        raise WireError(f"the frame is not UTF-8: {error}") from None
+    except (msgspec.MsgspecError, RecursionError) as error:
+        if request := _original_put(body):
+            return request
+        raise WireError(f"the frame is not a dsmq request: {error}") from None
+
+
+def decode_reply(body: bytes) -> Reply:
+    """Read an answer or a push.
+
+    Raises:
+        WireError: when the body is no JSON object of the protocol.
+    """
+    try:
+        return _reply_decoder.decode(body)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        raise WireError(f"the frame is not a dsmq reply: {error}") from None
+
+
+def carried_message(frame: bytes) -> bytes:
+    """The raw JSON of the message inside an encoded push."""
+    return bytes(_carried_decoder.decode(memoryview(frame)[HEADER_BYTES:]).message)
+
+
+def encode_put(topic_json: bytes, seq: int, stamp_ns: int, text: str) -> bytes:
+    """A put frame; `topic_json` is `encode_text(topic)`, kept by the caller."""
+    return encode_frame(
+        b'{"action":"put","topic":%b,"seq":%d,"stamp":%d,"message":%b}'
+        % (topic_json, seq, stamp_ns, encode_text(text))
+    )
+
+
+def encode_push(
+    topic_json: bytes, message_id: int, sender_json: bytes, request: Request, message: bytes
+) -> bytes:
+    """A push frame; the message's raw bytes go through as they came."""
+    body = b'{"event":"message","topic":%b,"id":%d,"from":%b,"seq":%d,"stamp":%d,"message":%b}' % (
+        topic_json,
+        message_id,
+        sender_json,
+        request.seq,
+        request.stamp,
+        message,
+    )
+    if len(body) > MAX_BODY_BYTES:
+        # The put just fitted, this does not: a blank header marks what only `get` can carry.
+        return b" " * HEADER_BYTES + body
+    return encode_frame(body)
+
+
+def fits(frame: bytes) -> bool:
+    """Whether a stored push can be sent, also with a gap added."""
+    return len(frame) <= MAX_BODY_BYTES - 32
+
+
+def with_gap(frame: bytes, gap: int) -> bytes:
+    """The same push, saying that `gap` messages were skipped before it."""
+    return encode_frame(b'{"gap":%d,%b' % (gap, frame[HEADER_BYTES + 1 :]))
+
+
+def topic_fault(topic: str) -> str:
+    """Why a topic name is refused, or an empty text."""
+    if not topic:
+        return "a topic name is empty"
+    if len(topic.encode("utf-8", "replace")) > MAX_TOPIC_BYTES:
+        return f"a topic name is over {MAX_TOPIC_BYTES} bytes: {topic[:40]!r}..."
+    if not topic.isprintable():
+        return f"a topic name has characters that cannot be printed: {topic!r}"
+    return ""
+
+
+def as_original_text(message: bytes) -> bytes:
+    """What 0.7.0's TEXT column would have made of a message that is not a string.
+
+    Raises:
+        WireError: for what its SQLite refused too (objects, arrays, integers over 64 bits).
+    """
+    try:
+        value = json.loads(message)
+    except (ValueError, RecursionError) as error:
+        raise WireError(f"the message is not JSON: {error}") from None
+    match value:
+        case str():
+            return encode_text(value)
+        case None:
+            return b"null"
+        case bool():
+            return b'"1"' if value else b'"0"'
+        case int() if -(2**63) <= value < 2**63:
+            return b'"%d"' % value
+        case float():
+            return b"null" if math.isnan(value) else b'"%b"' % _as_sqlite_text(value).encode()
+        case _:
+            raise WireError("a message must be text: encode it first, as JSON for example")
+
+
+def _as_sqlite_text(value: float) -> str:
+    # SQLite writes 15 significant digits and always a decimal point (sqlite.org/datatype3.html).
+    if math.isinf(value):
+        return "Inf" if value > 0 else "-Inf"
+    mantissa, exponent, power = f"{value:.15g}".partition("e")
+    return (mantissa if "." in mantissa else mantissa + ".0") + exponent + power
+
+
+def _not_a_header(start: bytes) -> WireError:
+    return WireError(f"not a dsmq header: {start!r}; this port speaks the dsmq protocol")
+
+
+def _original_put(body: bytes) -> Request | None:
+    """A put that Python's json reads and strict JSON does not: NaN or Infinity as a message."""
+    try:
+        fields = json.loads(body)
+    except (ValueError, RecursionError):
+        return None
+    if not (isinstance(fields, dict) and fields.get("action") == "put"):
+        return None
+    topic, message = fields.get("topic"), fields.get("message")
+    if not isinstance(topic, str) or not isinstance(message, float):
+        return None
+    return Request("put", topic, msgspec.Raw(json.dumps(message).encode()))
