@@ -74,3 +74,15 @@ class LaunchFileError(DsmqError):
 
 class NodeLoadError(DsmqError):
     """A node's module or class that is not there, or is not a node."""
+
+
+class InvalidNameError(DsmqError, ValueError):
+    """A name of a node, namespace or topic that breaks ROS 2's rules; the text says which part."""
+
+
+class ParameterError(DsmqError, ValueError):
+    """Parameters that do not fit the node's model; the text names node, parameter and value."""
+
+
+class NodeConfigurationError(DsmqError):
+    """A node was told something it cannot use: by its environment, or by its class."""

@@ -1,0 +1,181 @@
+"""The base class of every message, and the three types that nearly all messages contain."""
+
+import sys
+from functools import cache
+from pathlib import Path
+from typing import Any, ClassVar, Self
+
+from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler, ValidationError
+from pydantic_core import CoreSchema, PydanticSerializationError, to_json
+from typing_extensions import override
+
+from dsmq_nodes.errors import MessageError
+from dsmq_nodes.messages.fields import adapt_model, int32, uint32
+
+_NANOSECONDS = 1_000_000_000
+
+
+class Message(BaseModel):
+    """A typed message: subclass it and name the fields.
+
+        class BatteryLevel(Message):
+            percent: float
+            cell_voltages: list[float] = []
+
+    Values are checked when the message is made, at each assignment and when it is published; a
+    field that does not exist is an error. Its name in the graph is `<package>/msg/<Class>`, or what
+    the class keyword says: `class BatteryLevel(Message, type_name="power_msgs/msg/BatteryLevel")`.
+    """
+
+    model_config = ConfigDict(
+        strict=True,
+        extra="forbid",
+        validate_assignment=True,
+        ser_json_inf_nan="strings",
+        protected_namespaces=(),
+    )
+
+    type_name: ClassVar[str] = "dsmq_nodes/msg/Message"
+    """The ROS name of the type, such as `sensor_msgs/msg/Imu`."""
+
+    @override
+    def __init_subclass__(cls, *, type_name: str | None = None, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        cls.type_name = type_name or f"{_package(cls.__module__)}/msg/{cls.__name__}"
+
+    @classmethod
+    @override
+    def __get_pydantic_core_schema__(
+        cls, source: type[BaseModel], handler: GetCoreSchemaHandler
+    ) -> CoreSchema:
+        return adapt_model(cls, super().__get_pydantic_core_schema__(source, handler))
+
+    def to_json(self) -> str:
+        """Return the message as JSON text, as it is published.
+
+        NaN and infinity become the strings "NaN", "Infinity" and "-Infinity", bytes become standard
+        base64.
+
+        Raises:
+            MessageError: A field holds a value of the wrong type, put there by changing a list in
+                place.
+        """
+        try:
+            return self.__pydantic_serializer__.to_json(self, warnings="error").decode()
+        except PydanticSerializationError as error:
+            raise _unpublishable(self, error) from None
+
+    @classmethod
+    def from_json(cls, text: str | bytes) -> Self:
+        """Return the message that JSON text holds, ignoring fields that this type does not have.
+
+        Raises:
+            MessageError: The text is not JSON, or a field is missing or of the wrong type.
+        """
+        try:
+            # The validator is not generic, but returns what it belongs to.
+            return cls.__pydantic_validator__.validate_json(text, extra="ignore")  # type: ignore[no-any-return]
+        except ValidationError as error:
+            raise MessageError(_explain(cls, error)) from None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the message as a dict in ROS 2's JSON form: bytes as base64, NaN as a float."""
+        return self.model_dump(mode="json")
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> Self:
+        """Return the message that a dict in ROS 2's JSON form holds; missing fields are defaulted.
+
+        Raises:
+            MessageError: A field does not exist or is of the wrong type.
+        """
+        text = to_json(values, inf_nan_mode="strings")
+        try:
+            return cls.__pydantic_validator__.validate_json(text)  # type: ignore[no-any-return]
+        except ValidationError as error:
+            raise MessageError(_explain(cls, error)) from None
+
+    @classmethod
+    @override
+    def schema(cls) -> dict[str, Any]:  # type: ignore[override]
+        """Return the JSON Schema of the type: structure only, no titles or descriptions.
+
+        The dict is made once for each type: do not change it.
+        """
+        return _schema(cls)
+
+    @classmethod
+    def definition(cls) -> str:
+        """Return the type as ROS 2 `.msg` text, as `interface show` prints it."""
+        from dsmq_nodes.messages.definition import definition  # noqa: PLC0415 - seldom needed
+
+        return definition(cls)
+
+
+def _package(module: str) -> str:
+    """Return the ROS package of a Python module's messages."""
+    *parents, name = module.split(".")
+    if parents == ["dsmq_nodes", "messages"]:
+        return name if name.endswith(("_msgs", "_interfaces")) else f"{name}_msgs"
+    if module != "__main__":
+        return module.split(".", maxsplit=1)[0]
+    # A program has the same type names whether it is run as a script, with -m, or imported.
+    main = sys.modules["__main__"]
+    if spec := getattr(main, "__spec__", None):
+        return str(spec.name).split(".", maxsplit=1)[0]
+    return Path(getattr(main, "__file__", None) or "main").stem
+
+
+def _explain(cls: type[Message], error: ValidationError) -> str:
+    problems = "; ".join(
+        f"{'.'.join(map(str, problem['loc'])) or 'message'}: {problem['msg']},"
+        f" got {repr(problem['input'])[:60]}"
+        for problem in error.errors(include_url=False)[:5]
+    )
+    return f"{cls.type_name}: {problems}"
+
+
+def _unpublishable(message: Message, error: PydanticSerializationError) -> MessageError:
+    cls = type(message)
+    try:
+        cls.__pydantic_validator__.validate_python(message.model_dump(warnings=False))
+    except ValidationError as found:
+        return MessageError(_explain(cls, found))
+    return MessageError(f"{cls.type_name}: {error}")
+
+
+@cache
+def _schema(cls: type[Message]) -> dict[str, Any]:
+    from dsmq_nodes.messages.json_schema import json_schema  # noqa: PLC0415 - costs 20 ms to import
+
+    return json_schema(cls)
+
+
+class _SecNanosec(Message):
+    sec: int32 = 0
+    nanosec: uint32 = 0
+
+    @classmethod
+    def from_nanoseconds(cls, nanoseconds: int) -> Self:
+        """Return the value that so many nanoseconds make."""
+        sec, nanosec = divmod(nanoseconds, _NANOSECONDS)
+        return cls(sec=sec, nanosec=nanosec)
+
+    def to_nanoseconds(self) -> int:
+        """Return the value in nanoseconds."""
+        return self.sec * _NANOSECONDS + self.nanosec
+
+
+class Time(_SecNanosec, type_name="builtin_interfaces/msg/Time"):
+    """A point in time: `sec` seconds and `nanosec` nanoseconds after the clock's epoch."""
+
+
+class Duration(_SecNanosec, type_name="builtin_interfaces/msg/Duration"):
+    """A length of time: `sec` seconds plus `nanosec` nanoseconds (-0.5 s is -1 s + 5e8 ns)."""
+
+
+class Header(Message, type_name="std_msgs/msg/Header"):
+    """When, and in which coordinate frame, the data of a message was taken."""
+
+    stamp: Time = Time()
+    frame_id: str = ""
