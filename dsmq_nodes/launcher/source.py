@@ -1,0 +1,256 @@
+"""The text of a launch file, read with the place of everything in it.
+
+PyYAML is used for its scanner and parser alone: a stream of events with marks. Values follow the
+core schema of YAML 1.2 (https://yaml.org/spec/1.2.2/#103-core-schema), where PyYAML follows 1.1:
+here `on` and `no` are text, `010` is ten, `12:30` is text and `1e3` is a thousand. Anchors,
+aliases, tags and duplicate keys are refused, so a small file cannot unfold into a large one and no
+line is silently overruled by another.
+"""
+
+import re
+from dataclasses import dataclass, field
+from typing import NamedTuple, NoReturn, Protocol, TypeAlias
+
+import yaml
+
+from dsmq_nodes.errors import LaunchFileError, LaunchProblem
+from dsmq_nodes.launcher.suggest import shorten
+
+MOST_BYTES = 1 << 20
+MOST_LEVELS = 20
+_MOST_DIGITS = 400
+# Where the places of keys, and of values that do not count, are put aside.
+_ASIDE = -1
+
+Path: TypeAlias = tuple[str | int, ...]
+
+# The characters at which PyYAML begins a new line.
+_LINE_END = re.compile("\r\n|[\n\r\x85\u2028\u2029]")
+_INT = re.compile(r"[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+")
+_FLOAT = re.compile(
+    r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?|[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)"
+)
+_WORDS: dict[str, object] = {
+    **dict.fromkeys(("", "~", "null", "Null", "NULL")),
+    **dict.fromkeys(("true", "True", "TRUE"), True),
+    **dict.fromkeys(("false", "False", "FALSE"), False),
+}
+_NO_ALIAS = "anchors and aliases (& and *) are not accepted; write the value out at each place"
+
+# What PyYAML's parser says -> what to do about it. The first that is contained wins.
+_SYNTAX_HINTS = (
+    (r"'\t' that cannot start", "a tab; YAML is indented with spaces"),
+    ("character '@' that cannot", "text that begins with '@' must be in quotes"),
+    ("character '`' that cannot", "text that begins with '`' must be in quotes"),
+    ("character '%' that cannot", "text that begins with '%' must be in quotes"),
+    (
+        "mapping values are not allowed",
+        "a ':' that does not belong here; put the text in quotes, or mend the indentation",
+    ),
+    (
+        "could not find expected ':'",
+        "the key has no ':'; write 'key: value', or put the text in quotes",
+    ),
+    ("found unexpected end of stream", "a quote that is never closed"),
+    ("found unexpected document separator", "a quote that is never closed"),
+    ("found undefined alias", _NO_ALIAS),
+    ("but found '<block end>'", "the indentation does not fit the lines above"),
+    ("expected <block end>", "this does not fit what is before it; mend the indentation"),
+    ("sequence entries are not", "a list cannot begin here; put '- ' on a line of its own"),
+    ("expected ',' or ']'", "a ',' or the closing ']' is missing"),
+    ("expected ',' or '}'", "a ',' or the closing '}' is missing"),
+    ("expected the node content", "a value is missing here"),
+    ("expected '<document start>'", "this does not belong to anything above; mend the indentation"),
+)
+
+
+class Place(NamedTuple):
+    """Where something stands, counted from 1, and a value's text as written there."""
+
+    line: int
+    column: int
+    text: str = ""
+
+
+@dataclass
+class Document:
+    """What a launch file says: its data, and the places of its values and keys."""
+
+    file: str
+    lines: list[str]
+    data: object = None
+    values: dict[Path, Place] = field(default_factory=dict)
+    keys: dict[Path, Place] = field(default_factory=dict)
+    problems: list[LaunchProblem] = field(default_factory=list)
+
+    def problem(self, place: Place, message: str) -> LaunchProblem:
+        """Return a problem at a place, with the line it is in."""
+        source = self.lines[place.line - 1] if place.line <= len(self.lines) else ""
+        return LaunchProblem(place.line, place.column, message, source)
+
+    def refuse(self, place: Place, message: str) -> NoReturn:
+        """Raise LaunchFileError for this problem and those found before it."""
+        raise LaunchFileError(self.file, [*self.problems, self.problem(place, message)])
+
+
+def decode(raw: bytes, file: str) -> str:
+    """Return a file's bytes as text.
+
+    Raises:
+        LaunchFileError: The file is too large, or not UTF-8.
+    """
+    if len(raw) > MOST_BYTES:
+        message = f"{len(raw)} bytes are too many for a launch file; at most {MOST_BYTES}"
+        raise LaunchFileError(file, [LaunchProblem(0, 0, message)])
+    try:
+        return raw.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        text = raw.decode("utf-8", "replace")
+        place = _place_of_index(text, len(raw[: error.start].decode("utf-8")))
+        document = Document(file, _LINE_END.split(text))
+        document.refuse(
+            place, f"byte 0x{raw[error.start]:02x} is not UTF-8; save the file as UTF-8"
+        )
+
+
+def parse(text: str, file: str) -> Document:
+    """Return what the text of a launch file says.
+
+    Duplicate keys, aliases and tags are left in the document's `problems`, so that they can be
+    shown together with what the model finds.
+
+    Raises:
+        LaunchFileError: The text is not YAML, empty, or nested too deep.
+    """
+    document = Document(file, _LINE_END.split(text))
+    try:
+        _Reader(document, text).read()
+    except yaml.reader.ReaderError as error:
+        place = _place_of_index(text, error.position)
+        document.refuse(place, f"character U+{error.character:04X} is not allowed in YAML")
+    except yaml.MarkedYAMLError as error:
+        document.refuse(*_explain(error))
+    return document
+
+
+def _place_of_index(text: str, index: int) -> Place:
+    lines = _LINE_END.split(text[:index])
+    return Place(len(lines), len(lines[-1]) + 1)
+
+
+class _Mark(Protocol):
+    line: int
+    column: int
+
+
+def _place(mark: _Mark | None, text: str = "") -> Place:
+    return Place(mark.line + 1, mark.column + 1, text) if mark else Place(1, 1, text)
+
+
+def _explain(error: yaml.MarkedYAMLError) -> tuple[Place, str]:
+    problem = f"{error.problem}"
+    hint = next((text for part, text in _SYNTAX_HINTS if part in problem), f"not YAML: {problem}")
+    mark = error.problem_mark or error.context_mark
+    if error.context_mark and ("quote" in hint or "'<stream end>'" in problem):
+        # What is never closed is better shown where it was opened than at the end of the file.
+        mark = error.context_mark
+    return _place(mark), hint
+
+
+class _Reader:
+    """Builds a document's data from PyYAML's events."""
+
+    def __init__(self, document: Document, text: str) -> None:
+        self._document = document
+        self._parser = yaml.SafeLoader(text)
+
+    def read(self) -> None:
+        self._next()  # the start of the stream
+        begin = self._next()
+        if not isinstance(begin, yaml.DocumentStartEvent):
+            self._document.refuse(Place(1, 1), "the file is empty; it needs a list 'nodes:'")
+        self._document.data = self._value(self._next(), (), 0)
+        self._next()  # the end of the document
+        more = self._next()
+        if isinstance(more, yaml.DocumentStartEvent):
+            place = _place(more.start_mark)
+            self._document.refuse(place, "a second document; a launch file is a single one")
+
+    def _next(self) -> yaml.Event:
+        try:
+            event: yaml.Event = self._parser.get_event()  # type: ignore[no-untyped-call]
+        except (ValueError, OverflowError) as error:
+            # PyYAML's own slip on "\UFFFFFFFF" and on numbers of thousands of digits.
+            self._document.refuse(_place(self._parser.get_mark()), f"not YAML: {error}")
+        return event
+
+    def _note(self, place: Place, message: str) -> None:
+        self._document.problems.append(self._document.problem(place, message))
+
+    def _value(self, event: yaml.Event, path: Path, level: int) -> object:
+        place = _place(event.start_mark)
+        if level > MOST_LEVELS:
+            self._document.refuse(place, f"nested deeper than {MOST_LEVELS} levels")
+        if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None) is not None:
+            self._note(place, _NO_ALIAS)
+        if getattr(event, "tag", None) is not None:
+            self._note(place, "tags (!...) are not accepted; write the plain value")
+        self._document.values[path] = place
+        if isinstance(event, yaml.MappingStartEvent):
+            return self._mapping(path, level)
+        if isinstance(event, yaml.SequenceStartEvent):
+            return self._sequence(path, level)
+        if isinstance(event, yaml.ScalarEvent):
+            place = self._document.values[path] = place._replace(text=event.value)
+            return self._scalar(event, place)
+        return None  # an alias, already a problem
+
+    def _sequence(self, path: Path, level: int) -> list[object]:
+        items: list[object] = []
+        while not isinstance(event := self._next(), yaml.SequenceEndEvent):
+            items.append(self._value(event, (*path, len(items)), level + 1))
+        return items
+
+    def _mapping(self, path: Path, level: int) -> dict[str, object]:
+        items: dict[str, object] = {}
+        while not isinstance(event := self._next(), yaml.MappingEndEvent):
+            key = self._key(event, path, level)
+            first = self._document.keys.get((*path, key))
+            if first is not None:
+                place = _place(event.start_mark)
+                self._note(place, f"key {shorten(key)} given twice, first in line {first.line}")
+                self._value(self._next(), (*path, _ASIDE), level + 1)
+                continue
+            self._document.keys[*path, key] = _place(event.start_mark, key)
+            items[key] = self._value(self._next(), (*path, key), level + 1)
+        return items
+
+    def _key(self, event: yaml.Event, path: Path, level: int) -> str:
+        """Return a key as written: `on`, `010` and `12:30` are names like any other."""
+        self._value(event, (*path, _ASIDE), level + 1)
+        if not isinstance(event, yaml.ScalarEvent):
+            place = _place(event.start_mark)
+            self._document.refuse(place, "a key must be a word, not a list, mapping or alias")
+        return str(event.value)
+
+    def _scalar(self, event: yaml.ScalarEvent, place: Place) -> object:
+        text: str = event.value
+        if any("\ud800" <= c <= "\udfff" for c in text):
+            self._note(place, "half of a surrogate pair is not a character; write it as one")
+        if not event.implicit[0]:
+            return text
+        if text in _WORDS:
+            return _WORDS[text]
+        if not is_number(text):
+            return text
+        if len(text) > _MOST_DIGITS:
+            self._note(place, f"a number of {len(text)} digits; at most {_MOST_DIGITS}")
+            return 0
+        if _INT.fullmatch(text):
+            return int(text, {"0o": 8, "0x": 16}.get(text[:2], 10))
+        return float(text.lower().replace(".inf", "inf").replace(".nan", "nan"))
+
+
+def is_number(text: str) -> bool:
+    """Whether YAML 1.2 takes this text for a number when it has no quotes."""
+    return bool(_INT.fullmatch(text) or _FLOAT.fullmatch(text))

@@ -1,0 +1,26 @@
+"""Did you mean: the nearest known word, as the end of an error message."""
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+
+def nearest(word: str, known: Iterable[str]) -> str | None:
+    """Return the known word that is most like `word`, None when none is like it."""
+    by_folded = {name.lower(): name for name in known}
+    close = get_close_matches(word.lower(), by_folded, n=1, cutoff=0.6)
+    return by_folded[close[0]] if close else None
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """Return "did you mean 'x'?", or what there is to choose from."""
+    names = sorted(known)
+    close = nearest(word, names)
+    if close is not None:
+        return f"did you mean '{close}'?"
+    return f"there is: {', '.join(names)}" if names else "there is none"
+
+
+def shorten(text: str, most: int = 40) -> str:
+    """Return `text` in quotes, on one line and no longer than `most` characters."""
+    cut = text if len(text) <= most else text[: most - 3] + "..."
+    return "'" + "".join(c if c.isprintable() else "\ufffd" for c in cut) + "'"
