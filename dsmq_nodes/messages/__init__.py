@@ -4,50 +4,59 @@ Each module is one ROS package (`from dsmq_nodes.messages.sensor import Imu`); a
 imported from here too, and only the package that has them is loaded.
 """
 
+# ruff: noqa: F403 - the stars are for type checkers; what they bring is in _NAMES
+
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from dsmq_nodes.messages.base import Duration, Header, Message, Time
-    from dsmq_nodes.messages.std import (
-        Bool,
-        ColorRGBA,
-        Empty,
-        Float32,
-        Float64,
-        Int32,
-        Int64,
-        String,
-    )
+    from dsmq_nodes.messages.action import *
+    from dsmq_nodes.messages.base import *
+    from dsmq_nodes.messages.diagnostic import *
+    from dsmq_nodes.messages.geometry import *
+    from dsmq_nodes.messages.nav import *
+    from dsmq_nodes.messages.rcl_interfaces import *
+    from dsmq_nodes.messages.rosgraph import *
+    from dsmq_nodes.messages.sensor import *
+    from dsmq_nodes.messages.std import *
+    from dsmq_nodes.messages.tf2 import *
+    from dsmq_nodes.messages.unique_identifier import *
+    from dsmq_nodes.messages.visualization import *
 
-_MODULES = {
-    "base": ("Duration", "Header", "Message", "Time"),
-    "std": ("Bool", "ColorRGBA", "Empty", "Float32", "Float64", "Int32", "Int64", "String"),
+_NAMES = {
+    "action": "GoalInfo GoalStatus",
+    "base": "Duration Header Message Time",
+    "diagnostic": "DiagnosticArray DiagnosticStatus KeyValue",
+    "geometry": (
+        "Accel Point Pose Pose2D PoseStamped PoseWithCovariance PoseWithCovarianceStamped"
+        " Quaternion Transform TransformStamped Twist TwistStamped TwistWithCovariance"
+        " TwistWithCovarianceStamped Vector3 Wrench"
+    ),
+    "nav": "MapMetaData OccupancyGrid Odometry Path",
+    "rcl_interfaces": (
+        "FloatingPointRange IntegerRange Log Parameter ParameterDescriptor ParameterType"
+        " ParameterValue"
+    ),
+    "rosgraph": "Clock",
+    "sensor": (
+        "BatteryState CameraInfo CompressedImage FluidPressure Illuminance Image Imu JointState Joy"
+        " LaserScan MagneticField NavSatFix NavSatStatus PointCloud2 PointField Range"
+        " RegionOfInterest RelativeHumidity Temperature"
+    ),
+    "std": "Bool ColorRGBA Empty Float32 Float64 Int32 Int64 String",
+    "tf2": "TFMessage",
+    "unique_identifier": "UUID",
+    "visualization": "Marker MarkerArray MeshFile UVCoordinate",
 }
-_HOME = {name: module for module, names in _MODULES.items() for name in names}
-
-__all__ = [  # noqa: RUF022 - by package
-    "Duration",
-    "Header",
-    "Message",
-    "Time",
-    "Bool",
-    "ColorRGBA",
-    "Empty",
-    "Float32",
-    "Float64",
-    "Int32",
-    "Int64",
-    "String",
-]
+_MODULE_OF = {name: module for module, names in _NAMES.items() for name in names.split()}
 
 
-def __getattr__(name: str) -> Any:  # noqa: ANN401 - any type
-    if name not in _HOME:
+def __getattr__(name: str) -> Any:  # noqa: ANN401 - any of the types
+    if name not in _MODULE_OF:
         msg = f"module {__name__!r} has no attribute {name!r}"
         raise AttributeError(msg)
-    return getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
+    return getattr(import_module(f"{__name__}.{_MODULE_OF[name]}"), name)
 
 
 def __dir__() -> list[str]:
-    return sorted(__all__)
+    return sorted(_MODULE_OF)

@@ -12,6 +12,8 @@ from typing_extensions import override
 from dsmq_nodes.errors import MessageError
 from dsmq_nodes.messages.fields import adapt_model, int32, uint32
 
+__all__ = ["Duration", "Header", "Message", "Time"]
+
 _NANOSECONDS = 1_000_000_000
 
 
@@ -48,7 +50,7 @@ class Message(BaseModel):
     def __get_pydantic_core_schema__(
         cls, source: type[BaseModel], handler: GetCoreSchemaHandler
     ) -> CoreSchema:
-        return adapt_model(cls, super().__get_pydantic_core_schema__(source, handler))
+        return adapt_model(cls, handler(source))
 
     def to_json(self) -> str:
         """Return the message as JSON text, as it is published.

@@ -1,11 +1,95 @@
 """A message type as ROS 2 `.msg` text."""
 
-from typing import TYPE_CHECKING
+import inspect
+import json
+from types import GenericAlias
+from typing import (
+    TYPE_CHECKING,
+    Annotated,
+    Any,
+    ClassVar,
+    Final,
+    get_args,
+    get_origin,
+    get_type_hints,
+)
+
+from pydantic.fields import FieldInfo
+
+from dsmq_nodes.messages.fields import Ros
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from dsmq_nodes.messages.base import Message
+
+_ROS_NAMES: Final[dict[object, str]] = {
+    bool: "bool",
+    int: "int64",
+    float: "float64",
+    str: "string",
+    bytes: "uint8",
+}
 
 
 def definition(cls: type["Message"]) -> str:
-    """Return the type as `.msg` text."""
-    raise NotImplementedError(cls)
+    """Return the type as `.msg` text: what its docstring says, constants, fields, defaults."""
+    doc = [f"# {line}".rstrip() for line in inspect.cleandoc(cls.__doc__ or "").splitlines()]
+    return "\n".join([*doc, *_constants(cls), *_fields(cls)]) + "\n"
+
+
+def _constants(cls: type["Message"]) -> "Iterator[str]":
+    hints = get_type_hints(cls, include_extras=True)
+    for name, hint in hints.items():
+        if get_origin(hint) is ClassVar and name.isupper():
+            yield f"{ros_type(get_args(hint)[0])} {name}={_literal(getattr(cls, name))}"
+
+
+def _fields(cls: type["Message"]) -> "Iterator[str]":
+    package = cls.type_name.split("/")[0]
+    hints = get_type_hints(cls, include_extras=True)
+    for name, info in cls.model_fields.items():
+        of_package = ros_type(hints[name]).replace("/msg/", "/").removeprefix(f"{package}/")
+        default = info.get_default()
+        told = isinstance(default, int | float | str) and default
+        yield f"{of_package} {name} {_literal(default)}" if told else f"{of_package} {name}"
+
+
+def _literal(value: object) -> str:
+    if isinstance(value, str):
+        return json.dumps(value, ensure_ascii=False)
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def ros_type(annotation: Any) -> str:  # noqa: ANN401 - an annotation may be anything
+    """Return the ROS type of a field's annotation, such as `float64[9]`.
+
+    An annotation that ROS has no type for (a dict, a union) is returned as Python writes it.
+    """
+    extras: tuple[object, ...] = ()
+    if get_origin(annotation) is Annotated:
+        annotation, *rest = get_args(annotation)
+        extras = tuple(rest)
+    if get_origin(annotation) is list:
+        return ros_type(get_args(annotation)[0]) + _bounds(extras)
+    marked = next((extra.name for extra in extras if isinstance(extra, Ros)), None)
+    name = marked or getattr(annotation, "type_name", None) or _ROS_NAMES.get(annotation)
+    if annotation is bytes:
+        return f"{name}{_bounds(extras)}"
+    is_class = isinstance(annotation, type) and not isinstance(annotation, GenericAlias)
+    return name or (annotation.__name__ if is_class else str(annotation))
+
+
+def _bounds(extras: tuple[object, ...]) -> str:
+    limits = {
+        name: getattr(limit, name)
+        for extra in extras
+        if isinstance(extra, FieldInfo)
+        for limit in extra.metadata
+        for name in ("min_length", "max_length")
+        if hasattr(limit, name)
+    }
+    low, high = limits.get("min_length"), limits.get("max_length")
+    if high is None:
+        return "[]"
+    return f"[{high}]" if low == high else f"[<={high}]"

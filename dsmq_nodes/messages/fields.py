@@ -39,6 +39,10 @@ byte = Annotated[int, Field(ge=0, le=2**8 - 1), Ros("byte")]
 float32 = Annotated[float, Ros("float32")]
 """A Python float: it is not rounded to 32 bits."""
 float64 = Annotated[float, Ros("float64")]
+Matrix3x3 = Annotated[list[float64], Field(min_length=9, max_length=9)]
+"""Row-major, like the two below."""
+Matrix3x4 = Annotated[list[float64], Field(min_length=12, max_length=12)]
+Matrix6x6 = Annotated[list[float64], Field(min_length=36, max_length=36)]
 
 Schema = dict[str, Any]
 """A pydantic core schema, read and written as the plain dict that it is."""

@@ -1,0 +1,31 @@
+"""ROS 2's action_msgs."""
+
+from typing import ClassVar
+
+from dsmq_nodes.messages.base import Message, Time
+from dsmq_nodes.messages.fields import int8
+from dsmq_nodes.messages.unique_identifier import UUID
+
+__all__ = ["GoalInfo", "GoalStatus"]
+
+
+class GoalInfo(Message):
+    """A goal's identifier and when it was accepted."""
+
+    goal_id: UUID = UUID()
+    stamp: Time = Time()
+
+
+class GoalStatus(Message):
+    """How far a goal has come."""
+
+    STATUS_UNKNOWN: ClassVar[int8] = 0
+    STATUS_ACCEPTED: ClassVar[int8] = 1
+    STATUS_EXECUTING: ClassVar[int8] = 2
+    STATUS_CANCELING: ClassVar[int8] = 3
+    STATUS_SUCCEEDED: ClassVar[int8] = 4
+    STATUS_CANCELED: ClassVar[int8] = 5
+    STATUS_ABORTED: ClassVar[int8] = 6
+
+    goal_info: GoalInfo = GoalInfo()
+    status: int8 = 0

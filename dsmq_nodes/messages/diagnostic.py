@@ -1,0 +1,39 @@
+"""ROS 2's diagnostic_msgs."""
+
+# ruff: noqa: RUF012 - defaults are made anew for each message
+
+from typing import ClassVar
+
+from dsmq_nodes.messages.base import Header, Message
+from dsmq_nodes.messages.fields import byte
+
+__all__ = ["DiagnosticArray", "DiagnosticStatus", "KeyValue"]
+
+
+class KeyValue(Message):
+    """A named value, as text."""
+
+    key: str = ""
+    value: str = ""
+
+
+class DiagnosticStatus(Message):
+    """How one part of the robot is."""
+
+    OK: ClassVar[byte] = 0
+    WARN: ClassVar[byte] = 1
+    ERROR: ClassVar[byte] = 2
+    STALE: ClassVar[byte] = 3
+
+    level: byte = 0
+    name: str = ""
+    message: str = ""
+    hardware_id: str = ""
+    values: list[KeyValue] = []
+
+
+class DiagnosticArray(Message):
+    """How several parts of the robot are."""
+
+    header: Header = Header()
+    status: list[DiagnosticStatus] = []
