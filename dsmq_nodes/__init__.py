@@ -1,1 +1,60 @@
-"""ROS-style robot nodes on a dead simple message queue."""
+"""ROS-style robot nodes on a dead simple message queue.
+
+    from dsmq_nodes import Node, run
+    from dsmq_nodes.messages import Twist
+
+Names are loaded when they are first used, so that importing the package costs nothing.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from dsmq_nodes.graph.node import Node
+    from dsmq_nodes.graph.parameters import Parameters
+    from dsmq_nodes.graph.publisher import Publisher
+    from dsmq_nodes.graph.qos import QoSProfile
+    from dsmq_nodes.graph.runtime import run, spin
+    from dsmq_nodes.graph.subscription import MessageInfo, Subscription
+    from dsmq_nodes.graph.timer import Timer
+    from dsmq_nodes.messages.base import Message
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "Message",
+    "MessageInfo",
+    "Node",
+    "Parameters",
+    "Publisher",
+    "QoSProfile",
+    "Subscription",
+    "Timer",
+    "run",
+    "spin",
+]
+
+_HOMES = {
+    "Message": "messages.base",
+    "MessageInfo": "graph.subscription",
+    "Node": "graph.node",
+    "Parameters": "graph.parameters",
+    "Publisher": "graph.publisher",
+    "QoSProfile": "graph.qos",
+    "Subscription": "graph.subscription",
+    "Timer": "graph.timer",
+    "run": "graph.runtime",
+    "spin": "graph.runtime",
+}
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    found = getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+    globals()[name] = found
+    return found
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -188,9 +188,9 @@ class Client:
                 if reply.event == "error":
                     raise RequestRefusedError(reply.error)
                 # An original server has no other word for "nothing" than the empty message.
-                if reply.empty or (self._channel.original and not reply.message):
+                if reply.empty or (self._channel.original and not reply.text):
                     return found
-                found = reply.message
+                found = reply.text
                 if not (latest and self._channel.original):
                     return found
 

@@ -28,6 +28,7 @@ GRAPH_TOPIC: Final = "/dsmq/graph"
 STATISTICS_TOPIC: Final = "/dsmq/statistics"
 _OWN_TOPICS: Final = frozenset({GRAPH_TOPIC, STATISTICS_TOPIC})
 _OWN_TOPIC_FAULT: Final = "this topic is written by the broker itself"
+_WITHOUT_TOPIC: Final = frozenset({"hello", "state"})
 _CATCH_UP_BYTES: Final = 128 * 1024
 
 
@@ -146,7 +147,7 @@ class Router:
             if not peer.greeted:
                 return []  # 0.7.0 prints a line and answers nothing
             return [_error(peer, request, f"there is no action {request.action[:40]!r}")]
-        if request.topic not in self.topics and request.action != "hello":
+        if request.topic not in self.topics and request.action not in _WITHOUT_TOPIC:
             fault = wire.topic_fault(request.topic)
             if fault and not peer.greeted:
                 raise WireError(fault)

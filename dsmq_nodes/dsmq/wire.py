@@ -103,7 +103,7 @@ class Reply(msgspec.Struct):
 
     event: str = ""
     topic: str = ""
-    message: str | None = None
+    message: msgspec.Raw = _NOTHING
     id: int = 0
     sender: str = msgspec.field(name="from", default="")
     seq: int = 0
@@ -116,6 +116,20 @@ class Reply(msgspec.Struct):
     error: str = ""
     action: str = ""
 
+    @property
+    def text(self) -> str | None:
+        """The message; None where there is none, and where an original server's is null.
+
+        Raises:
+            WireError: it is not a text.
+        """
+        if not self.message:
+            return None
+        try:
+            return _text_decoder.decode(self.message)
+        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+            raise WireError(f"the message is not text: {error}") from None
+
 
 class _Carried(msgspec.Struct):
     message: msgspec.Raw
@@ -123,6 +137,7 @@ class _Carried(msgspec.Struct):
 
 _request_decoder: Final = msgspec.json.Decoder(Request)
 _reply_decoder: Final = msgspec.json.Decoder(Reply)
+_text_decoder: Final[msgspec.json.Decoder[str | None]] = msgspec.json.Decoder(str | None)
 _carried_decoder: Final = msgspec.json.Decoder(_Carried)
 _encode: Final = msgspec.json.Encoder().encode
 
@@ -246,11 +261,11 @@ def carried_message(frame: bytes) -> bytes:
     return bytes(_carried_decoder.decode(memoryview(frame)[HEADER_BYTES:]).message)
 
 
-def encode_put(topic_json: bytes, seq: int, stamp_ns: int, text: str) -> bytes:
-    """A put frame; `topic_json` is `encode_text(topic)`, kept by the caller."""
+def encode_put(topic_json: bytes, seq: int, stamp_ns: int, message_json: bytes) -> bytes:
+    """A put frame; topic and message as `encode_text` gives them."""
     return encode_frame(
         b'{"action":"put","topic":%b,"seq":%d,"stamp":%d,"message":%b}'
-        % (topic_json, seq, stamp_ns, encode_text(text))
+        % (topic_json, seq, stamp_ns, message_json)
     )
 
 

@@ -1,0 +1,84 @@
+"""Names of nodes and topics: checked, resolved and remapped as in ROS 2.
+
+A name is tokens of letters, digits and underscores, none starting with a digit, joined by `/`.
+`/scan` is absolute; `scan` is relative to the node's namespace; `~/scan` is private, below the
+node's own name. Source: design.ros2.org/articles/topic_and_service_names.html.
+"""
+
+import re
+from collections.abc import Mapping
+from typing import Final
+
+from dsmq_nodes.errors import InvalidNameError
+
+_TOKEN: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+
+
+def check_node_name(name: str) -> str:
+    """Return a node's own name.
+
+    Raises:
+        InvalidNameError: it is not one token.
+    """
+    if not _TOKEN.fullmatch(name):
+        hint = "; a namespace is given by namespace=" if "/" in name else ""
+        raise InvalidNameError(
+            f"{name!r} is no node name: use letters, digits and _, not starting with a digit{hint}"
+        )
+    return name
+
+
+def resolve_namespace(namespace: str) -> str:
+    """Return a namespace in absolute form, `/` at the least: `robot1` is `/robot1`.
+
+    Raises:
+        InvalidNameError: a token of it is not allowed.
+    """
+    if namespace in {"", "/"}:
+        return "/"
+    path = namespace if namespace.startswith("/") else f"/{namespace}"
+    _check_tokens(namespace, path[1:], "namespace")
+    return path
+
+
+def resolve_topic(name: str, node: str, namespace: str, remap: Mapping[str, str]) -> str:
+    """Return the absolute name of a topic that a node calls `name`.
+
+    Args:
+        name: absolute, relative or private (`~/...`).
+        node: the node's own name.
+        namespace: the node's namespace, absolute.
+        remap: from name to name, each in any of the three forms; applied once.
+
+    Raises:
+        InvalidNameError: a name is not allowed.
+    """
+    resolved = _expand(name, node, namespace)
+    for source, target in remap.items():
+        if _expand(source, node, namespace) == resolved:
+            return _expand(target, node, namespace)
+    return resolved
+
+
+def _expand(name: str, node: str, namespace: str) -> str:
+    base = "" if namespace == "/" else namespace
+    if name == "~":
+        return f"{base}/{node}"
+    if name.startswith("~/"):
+        rest, base = name[2:], f"{base}/{node}"
+    elif name.startswith("/"):
+        rest, base = name[1:], ""
+    else:
+        rest = name
+    _check_tokens(name, rest, "topic name")
+    return f"{base}/{rest}"
+
+
+def _check_tokens(name: str, path: str, what: str) -> None:
+    for token in path.split("/"):
+        if not _TOKEN.fullmatch(token):
+            shown = f"{token!r} in it" if token else "an empty part in it"
+            raise InvalidNameError(
+                f"{name!r} is no {what}: {shown}; use letters, digits and _, not starting with a "
+                "digit, joined by single slashes"
+            )

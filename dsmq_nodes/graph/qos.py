@@ -1,0 +1,42 @@
+"""Quality of service: how much of a topic is kept for a reader."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+
+@dataclass(frozen=True, slots=True)
+class QoSProfile:
+    """How a publisher or a subscription treats its topic. An int stands for its depth.
+
+    There is no incompatible pairing: what the publisher keeps is what there is.
+
+    Attributes:
+        depth: the newest so many messages are kept for a reader that is slow; older ones are
+            dropped and counted. For a latched publisher also how many a late subscriber gets.
+        durability: "volatile", or "transient_local": latched, late subscribers get the newest.
+    """
+
+    depth: int = 10
+    durability: Literal["volatile", "transient_local"] = "volatile"
+
+    def __post_init__(self) -> None:
+        if type(self.depth) is not int or self.depth < 1:
+            raise ValueError(f"a depth is a whole number from 1, not {self.depth!r}")
+        if self.durability not in {"volatile", "transient_local"}:
+            raise ValueError(
+                f"durability is 'volatile' or 'transient_local', not {self.durability!r}"
+            )
+
+    @property
+    def latched(self) -> int:
+        """How many messages are kept for late subscribers."""
+        return self.depth if self.durability == "transient_local" else 0
+
+    @classmethod
+    def of(cls, qos: "QoSProfile | int") -> "QoSProfile":
+        """A profile from a profile or a depth.
+
+        Raises:
+            ValueError: the depth is not a whole number from 1.
+        """
+        return qos if isinstance(qos, QoSProfile) else cls(depth=qos)

@@ -1,0 +1,120 @@
+"""dsmq_msgs: what broker and nodes tell of themselves, on topics like any other.
+
+`/dsmq/graph` (Graph) and `/dsmq/statistics` (BrokerStatistics) are written by the broker,
+`/dsmq/nodes` (NodeStatistics) by every node once a second.
+"""
+
+from dsmq_nodes.messages.base import Message, Time
+
+
+class Peer(Message):
+    """A connection to the broker; `name` is empty for tools and plain clients."""
+
+    name: str = ""
+    pid: int = 0
+    host: str = ""
+    address: str = ""
+    state: str = ""
+
+
+class Endpoint(Message):
+    """One end of a topic: the node (empty: a tool or plain client) and the type it uses."""
+
+    node: str = ""
+    pid: int = 0
+    type: str = ""
+
+
+class GraphTopic(Message):
+    """A topic, and who is at its ends."""
+
+    name: str
+    type: str = ""
+    latched: bool = False
+    publishers: list[Endpoint] = []
+    subscribers: list[Endpoint] = []
+
+
+class Graph(Message):
+    """Who is connected, who publishes and subscribes what; on `/dsmq/graph`, at every change."""
+
+    epoch: str = ""
+    peers: list[Peer] = []
+    topics: list[GraphTopic] = []
+
+
+class Edge(Message):
+    """What the broker sent of a topic to one subscriber; `lag` messages are still to be sent."""
+
+    subscriber: str = ""
+    pid: int = 0
+    depth: int = 0
+    delivered: int = 0
+    dropped: int = 0
+    lag: int = 0
+
+
+class TopicStatistics(Message):
+    """What has gone through a topic; the rates are over the last second."""
+
+    name: str
+    messages: int = 0
+    size_bytes: int = 0
+    rate_hz: float = 0.0
+    bytes_per_sec: float = 0.0
+    kept: int = 0
+    edges: list[Edge] = []
+
+
+class BrokerStatistics(Message):
+    """The broker's counters; on `/dsmq/statistics` once a second while somebody listens."""
+
+    at_sec: float = 0.0
+    stored_bytes: int = 0
+    budget_bytes: int = 0
+    ttl_sec: float = 0.0
+    topics: list[TopicStatistics] = []
+
+
+class TimerStatistics(Message):
+    """How a timer keeps its rate; `overruns` are ticks that were skipped because it was late."""
+
+    name: str
+    rate_hz: float
+    achieved_hz: float = 0.0
+    ticks: int = 0
+    overruns: int = 0
+    lateness_p99_sec: float = 0.0
+
+
+class PublisherStatistics(Message):
+    """What a publisher has sent; `dropped` could not be sent for want of a broker."""
+
+    topic: str
+    type: str = ""
+    messages: int = 0
+    dropped: int = 0
+
+
+class SubscriptionStatistics(Message):
+    """What a subscription has received; latency is from `publish()` to the callback."""
+
+    topic: str
+    type: str = ""
+    messages: int = 0
+    dropped: int = 0
+    invalid: int = 0
+    latency_p50_sec: float = 0.0
+    latency_p99_sec: float = 0.0
+
+
+class NodeStatistics(Message):
+    """A node's counters since it started; on `/dsmq/nodes`. `rate_hz` 0: it declares no rate."""
+
+    stamp: Time = Time()
+    name: str
+    pid: int = 0
+    rate_hz: float = 0.0
+    timers: list[TimerStatistics] = []
+    publishers: list[PublisherStatistics] = []
+    subscriptions: list[SubscriptionStatistics] = []
