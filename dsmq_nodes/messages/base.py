@@ -1,7 +1,6 @@
 """The base class of every message, and the three types that nearly all messages contain."""
 
 import sys
-from functools import cache
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
@@ -10,7 +9,10 @@ from pydantic_core import CoreSchema, PydanticSerializationError, to_json
 from typing_extensions import override
 
 from dsmq_nodes.errors import MessageError
+from dsmq_nodes.messages.definition import msg_text
 from dsmq_nodes.messages.fields import adapt_model, int32, uint32
+from dsmq_nodes.messages.json_schema import json_schema
+from dsmq_nodes.messages.limits import in_limits
 
 __all__ = ["Duration", "Header", "Message", "Time"]
 
@@ -59,13 +61,16 @@ class Message(BaseModel):
         base64.
 
         Raises:
-            MessageError: A field holds a value of the wrong type, put there by changing a list in
-                place.
+            MessageError: A field holds a wrong value, put there by changing a list in place.
         """
         try:
-            return self.__pydantic_serializer__.to_json(self, warnings="error").decode()
+            text = self.__pydantic_serializer__.to_json(self, warnings="error").decode()
         except PydanticSerializationError as error:
             raise _unpublishable(self, error) from None
+        valid = in_limits(type(self))
+        if valid and not valid(self):
+            raise _unpublishable(self)
+        return text
 
     @classmethod
     def from_json(cls, text: str | bytes) -> Self:
@@ -104,14 +109,12 @@ class Message(BaseModel):
 
         The dict is made once for each type: do not change it.
         """
-        return _schema(cls)
+        return json_schema(cls)
 
     @classmethod
     def definition(cls) -> str:
         """Return the type as ROS 2 `.msg` text, as `interface show` prints it."""
-        from dsmq_nodes.messages.definition import definition  # noqa: PLC0415 - seldom needed
-
-        return definition(cls)
+        return msg_text(cls)
 
 
 def _package(module: str) -> str:
@@ -137,20 +140,14 @@ def _explain(cls: type[Message], error: ValidationError) -> str:
     return f"{cls.type_name}: {problems}"
 
 
-def _unpublishable(message: Message, error: PydanticSerializationError) -> MessageError:
+def _unpublishable(message: Message, error: Exception | None = None) -> MessageError:
+    """Say which field is wrong: the serializer itself names only the innermost."""
     cls = type(message)
     try:
         cls.__pydantic_validator__.validate_python(message.model_dump(warnings=False))
     except ValidationError as found:
         return MessageError(_explain(cls, found))
     return MessageError(f"{cls.type_name}: {error}")
-
-
-@cache
-def _schema(cls: type[Message]) -> dict[str, Any]:
-    from dsmq_nodes.messages.json_schema import json_schema  # noqa: PLC0415 - costs 20 ms to import
-
-    return json_schema(cls)
 
 
 class _SecNanosec(Message):

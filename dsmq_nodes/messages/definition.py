@@ -32,7 +32,7 @@ _ROS_NAMES: Final[dict[object, str]] = {
 }
 
 
-def definition(cls: type["Message"]) -> str:
+def msg_text(cls: type["Message"]) -> str:
     """Return the type as `.msg` text: what its docstring says, constants, fields, defaults."""
     doc = [f"# {line}".rstrip() for line in inspect.cleandoc(cls.__doc__ or "").splitlines()]
     return "\n".join([*doc, *_constants(cls), *_fields(cls)]) + "\n"
@@ -61,7 +61,7 @@ def _literal(value: object) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
-def ros_type(annotation: Any) -> str:  # noqa: ANN401 - an annotation may be anything
+def ros_type(annotation: Any) -> str:
     """Return the ROS type of a field's annotation, such as `float64[9]`.
 
     An annotation that ROS has no type for (a dict, a union) is returned as Python writes it.

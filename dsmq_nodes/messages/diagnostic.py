@@ -1,7 +1,5 @@
 """ROS 2's diagnostic_msgs."""
 
-# ruff: noqa: RUF012 - defaults are made anew for each message
-
 from typing import ClassVar
 
 from dsmq_nodes.messages.base import Header, Message

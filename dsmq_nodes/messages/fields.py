@@ -87,7 +87,9 @@ def _float(schema: Schema) -> object:
     # Not strict in JSON: the price is that "1.5" is read as 1.5. A union with the three names
     # would be exact, but takes up to twice the time to read a laser scan.
     lax = cast("CoreSchema", schema | {"strict": False})
-    return core_schema.json_or_python_schema(lax, cast("CoreSchema", schema))
+    return core_schema.json_or_python_schema(
+        lax, cast("CoreSchema", schema), serialization=core_schema.simple_ser_schema("float")
+    )
 
 
 def _list(schema: Schema) -> object:

@@ -1,5 +1,6 @@
 """JSON Schema of a message type: what its fields are and how they nest, nothing else."""
 
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
@@ -30,6 +31,7 @@ class _Structure(GenerateJsonSchema):
         return {key: value for key, value in found.items() if key not in dropped}
 
 
+@cache
 def json_schema(cls: type["Message"]) -> dict[str, Any]:
     """Return the JSON Schema of a message type; fields without a default are in `required`."""
     return cls.model_json_schema(schema_generator=_Structure)

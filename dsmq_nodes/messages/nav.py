@@ -1,7 +1,5 @@
 """ROS 2's nav_msgs."""
 
-# ruff: noqa: RUF012 - defaults are made anew for each message
-
 from dsmq_nodes.messages.base import Header, Message, Time
 from dsmq_nodes.messages.fields import float32, int8, uint32
 from dsmq_nodes.messages.geometry import Pose, PoseStamped, PoseWithCovariance, TwistWithCovariance

@@ -1,7 +1,5 @@
 """ROS 2's rcl_interfaces: the log and parameters."""
 
-# ruff: noqa: RUF012 - defaults are made anew for each message
-
 from typing import Annotated, ClassVar
 
 from pydantic import Field

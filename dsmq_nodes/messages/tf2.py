@@ -1,7 +1,5 @@
 """ROS 2's tf2_msgs."""
 
-# ruff: noqa: RUF012 - defaults are made anew for each message
-
 from dsmq_nodes.messages.base import Message
 from dsmq_nodes.messages.geometry import TransformStamped
 

@@ -1,0 +1,280 @@
+"""What every message does: names, checks, JSON, schema."""
+
+import math
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from pydantic import ValidationError
+
+from dsmq_nodes.errors import DsmqError, MessageError
+from dsmq_nodes.messages import (
+    CompressedImage,
+    Duration,
+    Float64,
+    Header,
+    Image,
+    Imu,
+    Joy,
+    LaserScan,
+    Message,
+    OccupancyGrid,
+    Odometry,
+    PoseWithCovariance,
+    String,
+    Time,
+    Twist,
+    Vector3,
+)
+from dsmq_nodes.messages.fields import uint8
+
+
+class BatteryLevel(Message):
+    percent: float
+
+
+class Readings(Message):
+    values: list[float] = []
+    points: list[Vector3] = [Vector3(x=1.0)]
+    where: Vector3 = Vector3(z=2.0)
+    raw: bytes = b""
+    named: dict[str, bytes] = {}
+    maybe: float | None = None
+    level: uint8 = 0
+
+
+class TestNames:
+    def test_standard_types_have_their_ros_names(self) -> None:
+        assert Imu.type_name == "sensor_msgs/msg/Imu"
+        assert Imu().type_name == "sensor_msgs/msg/Imu"
+        assert Header.type_name == "std_msgs/msg/Header"
+        assert Duration.type_name == "builtin_interfaces/msg/Duration"
+
+    def test_own_types_are_named_after_the_top_package(self) -> None:
+        assert BatteryLevel.type_name == f"{__name__.split('.')[0]}/msg/BatteryLevel"
+
+    def test_a_class_keyword_names_the_type(self) -> None:
+        class Level(Message, type_name="power_msgs/msg/Level"):
+            percent: float
+
+        class Finer(Level):
+            digits: int = 0
+
+        assert Level.type_name == "power_msgs/msg/Level"
+        assert Finer.type_name.endswith("/msg/Finer")
+
+    def test_a_script_is_named_as_its_import_is(self, tmp_path: Path) -> None:
+        text = (
+            "from dsmq_nodes.messages import Message\n"
+            "class Level(Message): percent: float\n"
+            "print(Level.type_name)\n"
+        )
+        (tmp_path / "robot.py").write_text(text)
+        for how in (["robot.py"], ["-m", "robot"], ["-c", "import robot"]):
+            ran = subprocess.run(
+                [sys.executable, *how],
+                cwd=tmp_path,
+                capture_output=True,
+                text=True,
+                check=True,
+                timeout=30,
+            )
+            assert ran.stdout == "robot/msg/Level\n"
+
+
+class TestChecks:
+    def test_a_typo_is_an_error(self) -> None:
+        with pytest.raises(ValidationError, match=r"percnt"):
+            BatteryLevel(percent=1.0, percnt=2.0)  # type: ignore[call-arg]
+        with pytest.raises(ValueError, match=r"liner"):
+            Twist().liner = 1.0  # type: ignore[attr-defined]
+
+    @pytest.mark.parametrize("wrong", ["1.0", None, True, [1.0], Vector3()])
+    def test_a_wrong_value_is_caught_when_made_assigned_and_read(self, wrong: Any) -> None:
+        with pytest.raises(ValidationError):
+            Float64(data=wrong)
+        message = Float64(data=1.0)
+        with pytest.raises(ValidationError):
+            setattr(message, "data", wrong)  # noqa: B010 - mypy takes what follows as unreachable
+        assert message.data == 1.0
+
+    @pytest.mark.parametrize("wrong", ['"fast"', "null", "[1.0]", "{}"])
+    def test_reading_names_type_and_field(self, wrong: str) -> None:
+        with pytest.raises(MessageError, match=r"geometry_msgs/msg/Twist: linear\.x: .*number"):
+            Twist.from_json(f'{{"linear": {{"x": {wrong}}}}}')
+
+    def test_text_that_is_not_json(self) -> None:
+        with pytest.raises(MessageError, match=r"std_msgs/msg/String: message: Invalid JSON"):
+            String.from_json("{")
+        with pytest.raises(DsmqError, match=r"std_msgs/msg/String: message: .*object"):
+            String.from_json(b"3")
+
+    def test_an_integer_is_a_float(self) -> None:
+        twist = Twist()
+        twist.linear.x = 1
+        assert type(twist.linear.x) is float
+        assert Vector3.from_json('{"x": 1}').x == 1.0
+
+    @pytest.mark.parametrize("wrong", [-1, 256, 1.0, "1", True])
+    def test_integers_have_a_range(self, wrong: Any) -> None:
+        with pytest.raises(ValidationError):
+            Readings(level=wrong)
+
+    def test_fixed_arrays_have_their_length(self) -> None:
+        with pytest.raises(ValidationError, match=r"at least 36 items"):
+            PoseWithCovariance(covariance=[0.0] * 35)
+        with pytest.raises(MessageError, match=r"pose\.covariance: .*at most 36"):
+            Odometry.from_json(f'{{"pose": {{"covariance": {[0] * 37}}}}}')
+
+    def test_changes_in_place_are_caught_at_the_publish(self) -> None:
+        joy = Joy(axes=[0.0], buttons=[1])
+        joy.axes[0] = "up"  # type: ignore[call-overload]
+        with pytest.raises(MessageError, match=r"sensor_msgs/msg/Joy: axes\.0: .*got 'up'"):
+            joy.to_json()
+        joy = Joy(buttons=[1])
+        joy.buttons.append(2**31)
+        with pytest.raises(MessageError, match=r"sensor_msgs/msg/Joy: buttons\.1: .*2147483647"):
+            joy.to_json()
+        odometry = Odometry()
+        odometry.pose.covariance.append(0.0)
+        with pytest.raises(MessageError, match=r"pose\.covariance: .*at most 36"):
+            odometry.to_json()
+        odometry = Odometry()
+        odometry.pose.covariance[0] = -1
+        assert Odometry.from_json(odometry.to_json()).pose.covariance[0] == -1.0
+
+    def test_from_dict_refuses_what_from_json_ignores(self) -> None:
+        assert String.from_json('{"data": "a", "added": 1}').data == "a"
+        assert Twist.from_json('{"linear": {"x": 1, "added": 1}}').linear.x == 1.0
+        with pytest.raises(MessageError, match=r"std_msgs/msg/String: added"):
+            String.from_dict({"data": "a", "added": 1})
+
+    def test_a_time_is_no_duration(self) -> None:
+        with pytest.raises(ValidationError):
+            Header(stamp=Duration())  # type: ignore[arg-type]
+
+
+class TestDefaults:
+    def test_defaults_are_not_shared(self) -> None:
+        one, two = Readings(), Readings()
+        one.values.append(1.0)
+        one.points[0].x = 5.0
+        one.where.z = 6.0
+        one.named["a"] = b""
+        assert two == Readings()
+        assert two.values == []
+        assert two.points == [Vector3(x=1.0)]
+        assert two.where == Vector3(z=2.0)
+        assert two.named == {}
+        Imu().header.stamp.sec = 7
+        assert Imu().header.stamp.sec == 0
+
+    def test_a_field_without_default_must_be_given(self) -> None:
+        with pytest.raises(MessageError, match=r"percent: Field required"):
+            BatteryLevel.from_json("{}")
+
+
+class TestArrays:
+    def test_numpy_and_tuples_are_taken(self) -> None:
+        numbers: Any = np.arange(3, dtype=np.float32)
+        cells: Any = np.array([-1, 0, 100], np.int8)
+        scan = LaserScan(ranges=numbers)
+        scan.intensities = (1, 2.5)  # type: ignore[assignment]
+        assert scan.ranges == [0.0, 1.0, 2.0]
+        assert scan.intensities == [1.0, 2.5]
+        assert np.asarray(scan.ranges).sum() == 3.0
+        grid = OccupancyGrid(data=cells)
+        assert grid.data == [-1, 0, 100]
+        assert Readings(values=numbers).values == [0.0, 1.0, 2.0]
+
+    @pytest.mark.parametrize("wrong", [np.eye(2), np.array(["a"]), "ab", {"a": 1}, {1.0}, 1.0])
+    def test_other_things_are_not(self, wrong: Any) -> None:
+        with pytest.raises(ValidationError):
+            LaserScan(ranges=wrong)
+
+    def test_bytes_take_buffers(self) -> None:
+        pixels: Any = np.arange(12, dtype=np.uint8).reshape(2, 2, 3)
+        image = Image(data=pixels)
+        assert image.data == bytes(range(12))
+        assert np.array_equal(np.frombuffer(image.data, np.uint8).reshape(2, 2, 3), pixels)
+        same: Any
+        for same in (bytearray(image.data), memoryview(image.data), list(range(12))):
+            assert Image(data=same).data == image.data
+        assert Image(data=pixels[:, ::2]).data == pixels[:, ::2].tobytes()
+
+    @pytest.mark.parametrize("wrong", ["AAEC", 12, [256], ["a"], np.zeros(2), None])
+    def test_bytes_take_nothing_else(self, wrong: Any) -> None:
+        with pytest.raises(ValidationError):
+            Image(data=wrong)
+
+
+class TestJson:
+    def test_not_a_number_and_infinity(self) -> None:
+        scan = LaserScan(ranges=[math.inf, -math.inf, math.nan, 1.0], angle_min=math.nan)
+        assert '"ranges":["Infinity","-Infinity","NaN",1.0]' in scan.to_json()
+        for again in (LaserScan.from_json(scan.to_json()), LaserScan.from_dict(scan.to_dict())):
+            assert math.isnan(again.angle_min)
+            assert again.ranges[:2] == [math.inf, -math.inf]
+            assert math.isnan(again.ranges[2])
+        assert Readings.from_json(Readings(maybe=math.inf).to_json()).maybe == math.inf
+
+    def test_bytes_are_standard_base64(self) -> None:
+        image = CompressedImage(data=b"\xfb\xff\xfe")
+        assert '"data":"+//+"' in image.to_json()
+        assert image.to_dict()["data"] == "+//+"
+        own = Readings(raw=b"\xff", named={"a": b"\xfb\xff\xfe"})
+        assert '"+//+"' in own.to_json()
+        assert Readings.from_json(own.to_json()) == own
+
+    @pytest.mark.parametrize("wrong", ['"-__-"', '"a"', '"ü"', "3", "[256]"])
+    def test_bytes_that_are_not_base64(self, wrong: str) -> None:
+        with pytest.raises(MessageError, match=r"sensor_msgs/msg/CompressedImage: data"):
+            CompressedImage.from_json(f'{{"data": {wrong}}}')
+
+    def test_bytes_may_come_as_ros_writes_them_in_yaml(self) -> None:
+        assert CompressedImage.from_dict({"data": [1, 2, 255]}).data == b"\x01\x02\xff"
+
+
+class TestSchema:
+    def test_it_says_structure_and_no_more(self) -> None:
+        assert BatteryLevel.schema() == {
+            "type": "object",
+            "properties": {"percent": {"type": "number"}},
+            "required": ["percent"],
+        }
+        assert BatteryLevel.schema() is BatteryLevel.schema()
+        properties = Readings.schema()["properties"]
+        assert properties["values"] == {"type": "array", "items": {"type": "number"}}
+        assert properties["raw"]["contentEncoding"] == "base64"
+        assert "required" not in Readings.schema()
+        covariance = Imu.schema()["properties"]["orientation_covariance"]
+        assert (covariance["minItems"], covariance["maxItems"]) == (9, 9)
+
+
+class TestTime:
+    @pytest.mark.parametrize("nanoseconds", [0, 1, 1_500_000_000, -500_000_000, 2**31 * 10**9 - 1])
+    def test_nanoseconds_there_and_back(self, nanoseconds: int) -> None:
+        assert Time.from_nanoseconds(nanoseconds).to_nanoseconds() == nanoseconds
+        assert 0 <= Duration.from_nanoseconds(nanoseconds).nanosec < 10**9
+
+
+def test_the_package_loads_only_what_is_asked_for() -> None:
+    check = (
+        "import sys; from dsmq_nodes.messages import String; "
+        "print([m for m in sys.modules if m in"
+        " ('numpy', 'dsmq_nodes.messages.sensor', 'dsmq_nodes.messages.geometry')])"
+    )
+    ran = subprocess.run(
+        [sys.executable, "-c", check], capture_output=True, text=True, check=True, timeout=30
+    )
+    assert ran.stdout == "[]\n"
+
+
+def test_an_unknown_name_is_an_attribute_error() -> None:
+    import dsmq_nodes.messages as package  # noqa: PLC0415 - the module itself is tested
+
+    with pytest.raises(AttributeError, match=r"Imuu"):
+        _ = package.Imuu
