@@ -96,11 +96,14 @@ class Message(BaseModel):
         Raises:
             MessageError: A field does not exist or is of the wrong type.
         """
-        text = to_json(values, inf_nan_mode="strings")
         try:
+            text = to_json(values, inf_nan_mode="strings")
             return cls.__pydantic_validator__.validate_json(text)  # type: ignore[no-any-return]
         except ValidationError as error:
             raise MessageError(_explain(cls, error)) from None
+        except PydanticSerializationError as error:
+            msg = f"{cls.type_name}: {error}; bytes are given as base64 text or a list of integers"
+            raise MessageError(msg) from None
 
     @classmethod
     @override

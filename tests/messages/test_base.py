@@ -151,6 +151,8 @@ class TestChecks:
         assert Twist.from_json('{"linear": {"x": 1, "added": 1}}').linear.x == 1.0
         with pytest.raises(MessageError, match=r"std_msgs/msg/String: added"):
             String.from_dict({"data": "a", "added": 1})
+        with pytest.raises(MessageError, match=r"std_msgs/msg/String: .*object"):
+            String.from_dict({"data": object()})
 
     def test_a_time_is_no_duration(self) -> None:
         with pytest.raises(ValidationError):
