@@ -77,6 +77,9 @@ class Link(Protocol):
     def attach(self, loop: asyncio.AbstractEventLoop, on_readable: Callable[[], None]) -> None:
         """From now on call `on_readable` in `loop` when `drain` has something to read."""
 
+    def detach(self) -> None:
+        """Call `on_readable` no more; publishing still works."""
+
     def drain(self) -> None:
         """Read all there is and deliver it; does not wait."""
 
@@ -102,8 +105,8 @@ class DsmqLink:
         self._unsent = b""  # the rest of a frame that the socket took only in part
         self._loop: asyncio.AbstractEventLoop | None = None
         self._on_readable: Callable[[], None] = self.drain
-        self._reconnecting: asyncio.Task[None] | None = None
-        self._closed = False
+        self._dialling = False
+        self._closed = threading.Event()
         self._decoder = wire.FrameDecoder()
         self._socket: socket.socket | None = None
         self._epoch = ""
@@ -288,26 +291,35 @@ class DsmqLink:
             with self._write_lock:
                 self._socket.close()
                 self._socket = None
-        if not self._closed and self._loop is not None and self._reconnecting is None:
+        if not self._closed.is_set() and self._loop is not None and not self._dialling:
             logger.warning(
                 "%s: lost the broker at %s:%d (%s): trying again, messages are dropped and counted",
                 *(self._node, self._host, self._port, reason),
             )
-            self._reconnecting = self._loop.create_task(self._reconnect())
+            self._dialling = True
+            # A thread, since a host that does not answer must not hold up the node's timers; a
+            # daemon, since it must not hold up the node's end either.
+            threading.Thread(target=self._redial, args=(self._loop,), daemon=True).start()
 
-    async def _reconnect(self) -> None:
+    def _redial(self, loop: asyncio.AbstractEventLoop) -> None:
         began, delay = time.monotonic(), _FIRST_RETRY_SEC
-        while True:
-            await asyncio.sleep(delay * random.uniform(0.5, 1.0))
+        while not self._closed.wait(delay * random.uniform(0.5, 1.0)):
             try:
-                channel = await asyncio.to_thread(self._dial)
+                channel = self._dial()
             except (ConnectionFailedError, RequestRefusedError) as error:
                 logger.debug("%s: %s", self._node, error)
                 delay = min(2 * delay, _LONGEST_RETRY_SEC)
                 continue
-            break
-        self._reconnecting = None
-        if self._closed:
+            try:
+                loop.call_soon_threadsafe(self._found, channel, began)
+            except RuntimeError:  # the loop was closed meanwhile
+                channel.close()
+                self._dialling = False
+            return
+
+    def _found(self, channel: Channel, began_sec: float) -> None:
+        self._dialling = False
+        if self._closed.is_set():
             channel.close()
             return
         dropped = sum(
@@ -316,18 +328,20 @@ class DsmqLink:
             if not publication.topic.startswith("/dsmq/")  # the kit's own are not the user's loss
         )
         self._take(channel)
-        outage_sec = time.monotonic() - began
         logger.warning(
             "%s: the broker is back after %.1f s; %d messages dropped so far",
-            *(self._node, outage_sec, dropped),
+            *(self._node, time.monotonic() - began_sec, dropped),
         )
+
+    def detach(self) -> None:
+        """Call `on_readable` no more; publishing still works."""
+        if self._socket is not None and self._loop is not None:
+            self._loop.remove_reader(self._socket)
+        self._loop = None
 
     def close(self) -> None:
         """End the connection; what was published before is sent."""
-        self._closed = True
-        if self._reconnecting is not None:
-            self._reconnecting.cancel()
-            self._reconnecting = None
+        self._closed.set()
         if self._socket is not None:
             with self._write_lock, contextlib.suppress(OSError):
                 self._send_rest(self._socket, _STALL_SEC)

@@ -18,7 +18,7 @@ from dsmq_nodes.graph.logger import Logger
 from dsmq_nodes.graph.parameters import Parameters
 from dsmq_nodes.graph.publisher import MessageT, Publisher
 from dsmq_nodes.graph.qos import QoSProfile
-from dsmq_nodes.graph.subscription import MessageInfo, Subscription
+from dsmq_nodes.graph.subscription import MessageInfo, Silence, Subscription
 from dsmq_nodes.graph.timer import Timer
 from dsmq_nodes.messages.base import Header
 from dsmq_nodes.messages.dsmq_msgs import (
@@ -160,6 +160,9 @@ class Node:
         topic: str,
         callback: SubscriptionCallback[MessageT],
         qos_profile: QoSProfile | int,
+        *,
+        timeout: float | None = None,
+        on_timeout: Callable[[], Result] | None = None,
     ) -> Subscription[MessageT]:
         """Have `callback(msg)` or `callback(msg, info)` called for each message of `topic`.
 
@@ -168,15 +171,28 @@ class Node:
             topic: the topic's name.
             callback: `def` or `async def`; a coroutine is finished before the next one starts.
             qos_profile: the depth: when callbacks are too slow the newest so many are kept.
+            timeout: seconds without a message after which `on_timeout` is called, once until the
+                next message; counted from the start of spinning.
+            on_timeout: what to do about it, such as stopping the motors.
 
         Raises:
             InvalidNameError: the topic's name breaks the rules.
-            ValueError: the depth is not a whole number from 1.
-            TypeError: the callback takes other arguments.
+            ValueError: the depth is not a whole number from 1, or the timeout not over 0.
+            TypeError: the callback takes other arguments, or only one of timeout and on_timeout
+                is given.
         """
         qos = QoSProfile.of(qos_profile)
         name = self.resolve_topic_name(topic)
-        subscription = Subscription(msg_type, name, callback, qos.depth, self._logger)
+        if (timeout is None) != (on_timeout is None):
+            raise TypeError("timeout and on_timeout go together: give both or neither")
+        silence = None
+        if timeout is not None and on_timeout is not None:
+            silence = Silence(timeout, on_timeout, self._execute)
+        if silence is not None and self._loop is not None:
+            silence.attach(self._loop)
+        subscription = Subscription(
+            msg_type, name, callback, qos.depth, self._logger, silence=silence
+        )
         together = self._subscriptions.setdefault(name, [])
         together.append(subscription)
         depth = max(each.depth for each in together)
@@ -249,6 +265,7 @@ class Node:
         finally:
             self._done = None
             self._detach()
+            await asyncio.gather(*self._tasks, return_exceptions=True)
 
     def shutdown(self) -> None:
         """End `spin`; the node is destroyed by who made it spin."""
@@ -271,14 +288,20 @@ class Node:
     def _attach(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
         self._link.attach(loop, self._read_and_dispatch)
-        for timer in [self._own_timer, *self._timers]:
-            timer.attach(loop)
+        for timed in self._timed():
+            timed.attach(loop)
+
+    def _timed(self) -> list[Timer | Silence]:
+        subscriptions = [each for some in self._subscriptions.values() for each in some]
+        silences = [each.silence for each in subscriptions if each.silence is not None]
+        return [self._own_timer, *self._timers, *silences]
 
     def _detach(self) -> None:
-        for timer in [self._own_timer, *self._timers]:
-            timer.cancel()
+        for timed in self._timed():
+            timed.cancel()
         for task in self._tasks:
             task.cancel()
+        self._link.detach()
         self._loop = None
 
     def _read_and_dispatch(self) -> None:

@@ -1,5 +1,6 @@
 """Subscriptions: the receiving end of a topic."""
 
+import asyncio
 import inspect
 import time
 from collections import deque
@@ -40,6 +41,56 @@ class MessageInfo:
 Result = Awaitable[None] | None
 
 
+class Silence:
+    """Calls back once when nothing was heard for `timeout_sec`; and again after a next silence."""
+
+    def __init__(
+        self,
+        timeout_sec: float,
+        callback: Callable[[], Result],
+        execute: Callable[[Callable[[], Result]], object],
+    ) -> None:
+        if not timeout_sec > 0:
+            raise ValueError(f"a timeout is more than 0 s, not {timeout_sec!r}")
+        self._timeout_sec = timeout_sec
+        self._callback = callback
+        self._execute = execute
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._handle: asyncio.TimerHandle | None = None
+        self._heard_sec = 0.0
+
+    def attach(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Start listening for silence: it counts from now."""
+        self._loop = loop
+        self.heard()
+
+    def heard(self) -> None:
+        """Something was heard: the silence begins anew."""
+        if self._loop is None:
+            return
+        # One timer looks at this later; moving a timer at every message would cost more.
+        self._heard_sec = self._loop.time()
+        if self._handle is None:
+            self._handle = self._loop.call_at(self._heard_sec + self._timeout_sec, self._look)
+
+    def cancel(self) -> None:
+        """Stop listening."""
+        if self._handle is not None:
+            self._handle.cancel()
+            self._handle = None
+        self._loop = None
+
+    def _look(self) -> None:
+        self._handle = None
+        if self._loop is None:
+            return
+        due_sec = self._heard_sec + self._timeout_sec
+        if self._loop.time() < due_sec:
+            self._handle = self._loop.call_at(due_sec, self._look)
+        else:
+            self._execute(self._callback)
+
+
 class Subscription(Generic[MessageT]):
     """Receives messages of one type on one topic; made by `Node.create_subscription`.
 
@@ -57,6 +108,8 @@ class Subscription(Generic[MessageT]):
         callback: Callable[..., Any],
         depth: int,
         logger: "Logger",
+        *,
+        silence: "Silence | None" = None,
     ) -> None:
         self.msg_type = msg_type
         self.topic_name = topic_name
@@ -66,6 +119,7 @@ class Subscription(Generic[MessageT]):
         self.dropped = 0
         self.invalid = 0
         self.latency = Histogram()
+        self.silence = silence
         self._logger = logger
         self._mail: deque[Reply] = deque()
         self._wants_info = _takes_two(callback)
@@ -102,6 +156,8 @@ class Subscription(Generic[MessageT]):
         if reply.stamp:
             self.latency.add((now_ns - reply.stamp) * 1e-9)
         self.messages += 1
+        if self.silence is not None:
+            self.silence.heard()
         if not self._wants_info:
             return self.callback(msg)  # type: ignore[no-any-return]
         info = MessageInfo(self.topic_name, reply.sender, reply.id, reply.seq, reply.stamp, now_ns)

@@ -1,0 +1,142 @@
+"""Watches the loop of examples/cpu_servo.py: a live table on a terminal, else a line now and then."""
+
+import math
+import sys
+from collections import deque
+from pathlib import Path
+
+from rich.console import Console, Group
+from rich.live import Live
+from rich.panel import Panel
+from rich.table import Table
+from rich.text import Text
+
+from dsmq_nodes import Node, Parameters, run
+from dsmq_nodes.messages.dsmq_msgs import BrokerStatistics, NodeStatistics
+from examples.cpu_servo import GovernorState, HostStatus
+
+BARS = "▁▂▃▄▅▆▇█"
+
+
+class Monitor(Node):
+    """Shows setpoint, measured share and duty, and how well every topic keeps its rate."""
+
+    class Params(Parameters):
+        picture: str = ""  # at the end, write what was shown last to this file, as SVG
+        line_every_sec: float = 2.0
+
+    params: Params
+    rate_hz = 2.0
+
+    def __init__(self) -> None:
+        super().__init__("monitor")
+        self.state = GovernorState()
+        self.host = HostStatus()
+        self.history: deque[float] = deque(maxlen=60)
+        self.nodes: dict[str, NodeStatistics] = {}
+        self.counts: dict[str, deque[tuple[float, int]]] = {}  # topic: (time, messages so far)
+        self.create_subscription(GovernorState, "governor_state", self.on_state, 10)
+        self.create_subscription(HostStatus, "host_status", self.on_host, 1)
+        self.create_subscription(NodeStatistics, "/dsmq/nodes", self.on_node, 100)
+        self.create_subscription(BrokerStatistics, "/dsmq/statistics", self.on_statistics, 1)
+        self.live: Live | None = None
+        if sys.stdout.isatty():
+            self.live = Live(self.table(), screen=True, auto_refresh=False)
+            self.live.start()
+            self.create_timer(self.period_sec, self.draw)
+        else:
+            self.create_timer(self.params.line_every_sec, self.print_line)
+
+    def on_state(self, msg: GovernorState) -> None:
+        self.state = msg
+        self.history.append(msg.measured)
+
+    def on_host(self, msg: HostStatus) -> None:
+        self.host = msg
+
+    def on_node(self, msg: NodeStatistics) -> None:
+        self.nodes[msg.name] = msg
+
+    def on_statistics(self, msg: BrokerStatistics) -> None:
+        for topic in msg.topics:
+            counts = self.counts.setdefault(topic.name, deque(maxlen=6))
+            counts.append((msg.at_sec, topic.messages))
+
+    def rate_hz_of(self, topic: str) -> float:
+        (began, first), (ended, last) = self.counts[topic][0], self.counts[topic][-1]
+        return (last - first) / (ended - began) if ended > began else math.nan
+
+    def rows(self) -> list[tuple[str, float, float, float, float, int]]:
+        """Topic, rate and contract in Hz, latency p50 and p99 in s, drops."""
+        found = []
+        for node in self.nodes.values():
+            for published in node.publishers:
+                if published.topic not in self.counts:
+                    continue
+                readers = [
+                    each
+                    for other in self.nodes.values()
+                    for each in other.subscriptions
+                    if each.topic == published.topic
+                ]
+                p50 = max((each.latency_p50_sec for each in readers), default=math.nan)
+                p99 = max((each.latency_p99_sec for each in readers), default=math.nan)
+                drops = published.dropped + sum(each.dropped for each in readers)
+                rate = self.rate_hz_of(published.topic)
+                found.append((published.topic, rate, node.rate_hz, p50, p99, drops))
+        return sorted(found)
+
+    def table(self) -> Panel:
+        table = Table(expand=True, box=None)
+        table.add_column("topic")
+        for heading in ("rate", "contract", "latency p50", "p99", "drops"):
+            table.add_column(heading, justify="right")
+        for topic, rate, contract, p50, p99, drops in self.rows():
+            kept = not contract or math.isnan(rate) or abs(rate - contract) <= 0.05 * contract
+            table.add_row(
+                topic,
+                Text(f"{rate:.1f} Hz", style="green" if kept else "red"),
+                f"{contract:g} Hz",
+                f"{p50 * 1e3:.2f} ms",
+                f"{p99 * 1e3:.2f} ms",
+                Text(str(drops), style="red" if drops else ""),
+            )
+        state, host = self.state, self.host
+        top = max([*self.history, state.setpoint, 0.01])
+        spark = "".join(BARS[min(int(v / top * 7.99), 7)] for v in self.history)
+        servo = Text.assemble(
+            ("setpoint ", "bold"), f"{state.setpoint:.3f}   ",
+            ("measured ", "bold"), f"{state.measured:.3f}   ",
+            ("duty ", "bold"), f"{state.duty:.3f}   ", (spark, "cyan"),
+        )  # fmt: skip
+        machine = f"load {host.load_1min:.2f}   memory {host.memory_used:.0%}"
+        if not math.isnan(host.frequency_mhz):
+            machine += f"   {host.frequency_mhz:.0f} MHz"
+        machine += "".join(f"   {each.key} {each.value}" for each in host.readings)
+        if host.missing:
+            machine += f"   (no {', '.join(host.missing)} here)"
+        return Panel(Group(servo, Text(machine, style="dim"), "", table), title="cpu_servo")
+
+    def draw(self) -> None:
+        if self.live is not None:
+            self.live.update(self.table(), refresh=True)
+
+    def print_line(self) -> None:
+        state = self.state
+        rates = "  ".join(f"{row[0]} {row[1]:.1f}/{row[2]:g} Hz" for row in self.rows())
+        print(
+            f"setpoint {state.setpoint:.3f}  measured {state.measured:.3f}  duty {state.duty:.3f}"
+            f"  drops {sum(row[5] for row in self.rows())}  {rates}"
+        )
+
+    def on_shutdown(self) -> None:
+        if self.live is not None:
+            self.live.stop()
+        if self.params.picture:
+            console = Console(record=True, width=100, quiet=True)
+            console.print(self.table())
+            Path(self.params.picture).write_text(console.export_svg(title="dsmq-nodes"))
+
+
+if __name__ == "__main__":
+    run(Monitor)
