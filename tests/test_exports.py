@@ -1,0 +1,65 @@
+"""What `import dsmq_nodes` offers, and what it costs."""
+
+import subprocess
+import sys
+import types
+
+import pytest
+
+import dsmq_nodes
+
+# Each costs more than everything else at start-up together; the names that need them load them.
+HEAVY = {"asyncio", "apsw", "numpy", "psutil", "pydantic", "rich", "sqlite3", "typer", "yaml"}
+
+
+def in_a_new_python(program: str) -> str:
+    command = [sys.executable, "-W", "error", "-c", program]
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout
+
+
+def test_all_is_sorted_and_has_no_name_twice() -> None:
+    assert dsmq_nodes.__all__
+    assert list(dsmq_nodes.__all__) == sorted(set(dsmq_nodes.__all__))
+
+
+def test_every_name_in_all_is_there() -> None:
+    for name in dsmq_nodes.__all__:
+        assert getattr(dsmq_nodes, name) is not None, name
+
+
+def test_dir_shows_all_the_public_names_and_no_others() -> None:
+    shown = {name for name in dir(dsmq_nodes) if not name.startswith("_")}
+    submodules = {name for name in shown if isinstance(getattr(dsmq_nodes, name), types.ModuleType)}
+    public = {name for name in dsmq_nodes.__all__ if not name.startswith("_")}
+    assert public <= shown
+    assert shown - submodules - public == set()
+
+
+def test_dir_is_complete_before_anything_was_used() -> None:
+    program = "import dsmq_nodes; print(set(dsmq_nodes.__all__) <= set(dir(dsmq_nodes)))"
+    assert in_a_new_python(program) == "True\n"
+
+
+def test_a_star_import_brings_every_name() -> None:
+    program = (
+        "from dsmq_nodes import *; import dsmq_nodes;"
+        "print(sorted(set(dsmq_nodes.__all__) - set(globals())))"
+    )
+    assert in_a_new_python(program) == "[]\n"
+
+
+def test_a_name_that_is_not_there_is_named_in_the_error() -> None:
+    with pytest.raises(AttributeError, match=r"dsmq_nodes.*no_such_name"):
+        getattr(dsmq_nodes, "no_such_name")  # noqa: B009 (mypy knows that it is not there)
+
+
+def test_importing_the_package_imports_nothing_heavy() -> None:
+    program = "import sys; before = set(sys.modules); import dsmq_nodes;"
+    program += "print(*set(sys.modules) - before)"
+    imported = {name.partition(".")[0] for name in in_a_new_python(program).split()}
+    assert imported & HEAVY == set()
+
+
+def test_importing_the_package_prints_nothing_and_starts_no_thread() -> None:
+    program = "import threading, dsmq_nodes; print(threading.active_count())"
+    assert in_a_new_python(program) == "1\n"

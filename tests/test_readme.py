@@ -1,0 +1,231 @@
+"""Every code block of README.md does what it says; and the harness that shows it can fail."""
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import psutil
+import pytest
+from markdown_it import MarkdownIt
+
+from tests.readme_blocks import Block, ReadmeError, Terminal, commands, parse, reader
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text()
+DEFAULT_PORT = 30008
+IN_CI = bool(os.environ.get("CI"))
+
+# What a launch does, in one line: it goes on until Ctrl-C and exits with status 0.
+UNTIL_CTRL_C = """\
+import pathlib, signal, sys, threading
+done = threading.Event()
+signal.signal(signal.SIGINT, lambda *_: done.set())
+pathlib.Path(sys.argv[1]).touch()
+done.wait(30)
+"""
+
+
+def fenced(language: str, text: str) -> str:
+    return f"```{language}\n{text}\n```\n"
+
+
+@pytest.fixture
+def default_port() -> None:
+    """The commands in the README name no port."""
+    try:
+        with socket.create_server(("127.0.0.1", DEFAULT_PORT)):
+            return
+    except OSError as error:
+        if IN_CI:
+            raise
+        pytest.skip(f"port {DEFAULT_PORT} is busy, stop what uses it: {error}")
+
+
+# The README itself
+
+
+@pytest.mark.usefixtures("default_port")
+@pytest.mark.timeout(400)
+def test_readme_does_what_it_says(tmp_path: Path) -> None:
+    for folder in ("launch", "examples"):
+        shutil.copytree(ROOT / folder, tmp_path / folder)
+    with reader(tmp_path) as somebody:
+        somebody.read(README)
+
+
+def test_the_test_command() -> None:
+    marked = [block for block in parse(README) if block.is_test_command]
+    assert len(marked) == 1, "one block after <!-- test command -->"
+    assert marked[0].text.rstrip().endswith("pytest")
+    pytest.skip("not run from inside itself: .ci/run takes it from the README and runs it")
+
+
+@pytest.mark.skipif(not IN_CI, reason="installs from the package index: .ci/run does it")
+@pytest.mark.usefixtures("default_port")
+@pytest.mark.timeout(400)
+def test_the_first_command_in_a_fresh_clone(tmp_path: Path) -> None:
+    """Nothing but what pyproject.toml declares is there; no tool of the tests."""
+    listed = subprocess.run(
+        ["git", "-C", ROOT, "ls-files", "-z"], check=True, capture_output=True, text=True
+    )
+    for name in filter(None, listed.stdout.split("\0")):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(ROOT / name, tmp_path / name)
+    first = next(block for block in parse(README) if block.language == "bash")
+    with reader(tmp_path) as somebody:
+        (tmp_path / ".venv").unlink()
+        terminal = somebody.start(first, first.text)
+        while not installed(terminal):
+            assert not terminal.ended(0.2), f"ended by itself\n{terminal.output}"
+        assert not terminal.ended(somebody.settle_sec), f"ended by itself\n{terminal.output}"
+        somebody.interrupt_all()
+
+
+def installed(terminal: Terminal) -> bool:
+    """Whether the command has come to its last part."""
+    family = psutil.Process(terminal.process.pid).children(recursive=True)
+    return any("launch" in word for process in family for word in process.cmdline())
+
+
+def test_every_local_link_leads_somewhere() -> None:
+    targets = [
+        str(child.attrs.get("href") or child.attrs.get("src"))
+        for token in MarkdownIt().parse(README)
+        for child in token.children or []
+        if child.type in {"link_open", "image"}
+    ]
+    local = [target.partition("#")[0] for target in targets if "://" not in target]
+    assert [target for target in local if not (ROOT / target).exists()] == []
+
+
+# The harness
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        (fenced("bash", "echo before\nfalse\necho after"), r"README.md:1 .*exit status 1\nbefore"),
+        (fenced("bash", "no-such-command-here"), "exit status 127"),
+        (fenced("console", "$ false\nwhat it prints"), "exit status 1"),
+        (fenced("console", "what it prints"), "nothing to run"),
+        (fenced("python", "raise SystemExit(3)"), "exit status 3"),
+        (fenced("python", "# node.py\nprint()") + fenced("text", "node"), r"node\.py is written"),
+        (fenced("yaml", "nodes: []"), "no file name in its first line"),
+        (fenced("rust", "fn main() {}"), "nobody runs the language 'rust'"),
+        (fenced("", "echo"), "nobody runs the language ''"),
+        ("    indented\n", "nobody runs the language ''"),
+        ("<details>\n\n" + fenced("bash", "false") + "\n</details>\n", "README.md:3 "),
+    ],
+)
+def test_a_block_that_fails_is_an_error(tmp_path: Path, text: str, complaint: str) -> None:
+    with reader(tmp_path) as somebody, pytest.raises(ReadmeError, match=complaint):
+        somebody.read(text)
+
+
+def test_blocks_see_what_earlier_blocks_made(tmp_path: Path) -> None:
+    text = (
+        fenced("python", "# talker.py\nprint('from python')")
+        + fenced("yaml", "# robot.yaml\nnodes: [talker]")
+        + fenced("bash", "cat robot.yaml > seen\n.venv/bin/python talker.py >> seen")
+        + fenced("mermaid", "graph LR")
+    )
+    with reader(tmp_path) as somebody:
+        somebody.read(text)
+    assert (tmp_path / "seen").read_text().endswith("nodes: [talker]\nfrom python\n")
+
+
+def test_a_command_that_goes_on_runs_beside_the_later_blocks(tmp_path: Path) -> None:
+    text = (
+        fenced("python", f"# broker.py\n{UNTIL_CTRL_C}")
+        + fenced("bash", "python broker.py started && echo stopped > result")
+        + fenced("bash", "test -e started && test ! -e result && touch seen")
+    )
+    with reader(tmp_path, settle_sec=1) as somebody:
+        somebody.read(text)
+    assert (tmp_path / "seen").exists()
+    assert (tmp_path / "result").exists()
+
+
+def test_a_second_launch_takes_the_place_of_the_first(tmp_path: Path) -> None:
+    text = (
+        fenced("python", f"# stub.py\n{UNTIL_CTRL_C}")
+        + fenced("bash", "python stub.py first && touch first_stopped # dsmq-nodes launch")
+        + fenced("bash", "test -e first_stopped && touch seen # dsmq-nodes broker")
+    )
+    with reader(tmp_path, settle_sec=1) as somebody:
+        somebody.read(text)
+    assert (tmp_path / "seen").exists()
+
+
+@pytest.mark.parametrize(
+    ("ending", "complaint"),
+    [
+        ("raise SystemExit(4)", "exit status 4"),
+        ("while True: done.wait(1)", "still running .* after Ctrl-C"),
+    ],
+)
+def test_a_command_that_ends_badly_on_ctrl_c_is_an_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ending: str, complaint: str
+) -> None:
+    monkeypatch.setattr("tests.readme_blocks.CTRL_C_SEC", 1.0)
+    text = fenced("python", f"{UNTIL_CTRL_C.replace('sys.argv[1]', repr('started'))}\n{ending}")
+    with reader(tmp_path, settle_sec=1) as somebody, pytest.raises(ReadmeError, match=complaint):
+        somebody.read(text)
+
+
+def test_a_process_left_behind_is_an_error(tmp_path: Path) -> None:
+    # A session of its own: Ctrl-C does not reach it.
+    text = fenced("bash", f"setsid sleep 60 &\n{sys.executable} -c '{UNTIL_CTRL_C}' started")
+    with reader(tmp_path, settle_sec=1) as somebody, pytest.raises(ReadmeError, match="sleep"):
+        somebody.read(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "left"),
+    [
+        ("python3 -m venv .venv && .venv/bin/pip install -q -e '.[dev]' && .venv/bin/x y", "x y"),
+        ("git clone URL && cd it\npython3 -m pip install -e .\n.venv/bin/x y", "x y"),
+        ("pip install dsmq-nodes", ""),
+        ("cd examples && python x.py", "cd examples && python x.py"),
+    ],
+)
+def test_only_the_set_up_is_left_out(text: str, left: str) -> None:
+    assert commands(Block("bash", text, line=1)).removeprefix(".venv/bin/") == left
+
+
+# The gate
+
+
+@pytest.fixture
+def gate(tmp_path: Path) -> Path:
+    """A clone with nothing in it but the gate."""
+    (tmp_path / ".ci").mkdir()
+    return Path(shutil.copy(ROOT / ".ci" / "run", tmp_path / ".ci" / "run"))
+
+
+def run_gate(gate: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([gate], check=False, capture_output=True, text=True, timeout=30)
+
+
+def test_the_gate_runs_the_readmes_test_command_and_stops_when_it_fails(gate: Path) -> None:
+    command = 'echo "it\'s literal" | tr a-z A-Z\nexit 7'
+    readme = (
+        fenced("bash", "echo first")
+        + "\n<!-- test command -->\n"
+        + fenced("bash", command)
+        + fenced("bash", "echo later")
+    )
+    (gate.parent.parent / "README.md").write_text(readme)
+    result = run_gate(gate)
+    assert result.returncode == 7
+    assert result.stdout == f"\n== README.md: {command}\nIT'S LITERAL\n"
+
+
+def test_the_gate_needs_a_test_command(gate: Path) -> None:
+    (gate.parent.parent / "README.md").write_text(fenced("bash", "echo first"))
+    result = run_gate(gate)
+    assert result.returncode == 1
+    assert "<!-- test command -->" in result.stderr
