@@ -30,7 +30,7 @@ SETUP = re.compile(
     r"(?:git clone\b[^&\n]*(?:&&|\n)\s*cd|python3 -m venv|(?:\S*python3? -m )?\S*pip install)\b"
     r"[^&\n]*(?:&&\s*|\n|$)"
 )
-OWNS_THE_PORT = re.compile(r"\bdsmq-nodes\s+(?:broker|launch)\b")
+OWNS_THE_PORT = re.compile(r"\bdsmq[-_]nodes(?:\.dsmq\.broker|\s+(?:broker|launch))\b")
 FILE_NAME = re.compile(r"# ([\w./-]+\.(?:py|yaml))")
 CTRL_C_SEC = 15.0
 
