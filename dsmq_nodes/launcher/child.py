@@ -1,0 +1,158 @@
+"""What a process of a launch runs first: it dies with its launcher, then becomes the program.
+
+`python -m dsmq_nodes.launcher.child [--path ROOT] module:Class` runs a node,
+`python -m dsmq_nodes.launcher.child --module MODULE ARG...` runs a module, as `python -m` does.
+
+Every process of a launch passes through here before it can do anything, so this imports little.
+"""
+
+import argparse
+import contextlib
+import importlib
+import inspect
+import os
+import pkgutil
+import runpy
+import signal
+import sys
+import traceback
+from types import FrameType, ModuleType
+
+from dsmq_nodes.errors import NodeLoadError
+from dsmq_nodes.launcher.suggest import did_you_mean
+
+LAUNCHER_PID = "DSMQ_LAUNCHER_PID"
+_PR_SET_PDEATHSIG = 1  # prctl(2)
+
+
+def main(arguments: list[str]) -> int:
+    """Be the node or the module that the arguments name; give the exit status."""
+    signals_before_run()
+    parser = argparse.ArgumentParser(prog="python -m dsmq_nodes.launcher.child")
+    parser.add_argument("--path", help="directory to import from, after the current one")
+    parser.add_argument("--module", action="store_true", help="run a module with arguments")
+    parser.add_argument("program")
+    parser.add_argument("rest", nargs=argparse.REMAINDER)
+    given = parser.parse_args(arguments)
+    # The broker removes its socket file when it is asked to end. A node's code may take its time.
+    die_with_launcher(signal.SIGTERM if given.module else signal.SIGKILL)
+    if given.module:
+        sys.argv = [given.program, *given.rest]
+        runpy.run_module(given.program, run_name="__main__", alter_sys=True)
+        return 0
+    search(given.path)
+    return run_node(given.program)
+
+
+def signals_before_run() -> None:
+    """End quietly on Ctrl-C and SIGTERM until the program has its own way to end.
+
+    The launcher starts us with both blocked: a Ctrl-C while Python itself starts would otherwise
+    show a traceback from the depth of its imports.
+    """
+
+    def leave(_number: int, _frame: FrameType | None) -> None:
+        os._exit(0)
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, leave)
+    if hasattr(signal, "pthread_sigmask"):
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT, signal.SIGTERM})
+
+
+def die_with_launcher(number: signal.Signals) -> None:
+    """Have the kernel send us a signal when the launcher is gone, however it went (Linux)."""
+    launcher_pid = os.environ.pop(LAUNCHER_PID, None)
+    if launcher_pid is None:
+        return
+    if sys.platform == "linux":
+        import ctypes  # noqa: PLC0415  nobody else needs it
+
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, int(number))
+    # Gone already, before the kernel knew what we wanted.
+    if os.getppid() != int(launcher_pid):
+        os._exit(1)
+
+
+def search(path: str | None) -> None:
+    """Import from the current directory first, then from `path`, then as usual."""
+    places = [os.getcwd(), *([path] if path else [])]  # noqa: PTH109  sys.path holds texts
+    sys.path[:] = [*places, *(place for place in sys.path if place not in places)]
+
+
+def run_node(spec: str) -> int:
+    """Import a node's class and run it; give the exit status."""
+    try:
+        node_class = load_class(spec)
+    except NodeLoadError as error:
+        sys.stderr.write(f"{error}\n")
+        return 1
+    except BaseException as error:  # noqa: BLE001  whatever a user's module raises, once
+        sys.stderr.write(_traceback_of_import(error))
+        return 1
+    from dsmq_nodes.graph.node import Node  # noqa: PLC0415  costs what a wrong name need not
+    from dsmq_nodes.graph.runtime import run  # noqa: PLC0415
+
+    if not issubclass(node_class, Node):
+        sys.stderr.write(f"cannot run {spec}: it is no Node; make it a subclass of Node\n")
+        return 1
+    with contextlib.suppress(KeyboardInterrupt):
+        # From here on the node has its own end, constructor included.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        run(node_class)
+    return 0
+
+
+def load_class(spec: str) -> type:
+    """Return the class that `module:Class` names.
+
+    Raises:
+        NodeLoadError: There is no such module or class; what the module itself raises passes.
+    """
+    module_name, _, class_name = spec.partition(":")
+    try:
+        module = importlib.import_module(module_name)
+    except ModuleNotFoundError as error:
+        # A module that the node's module does not find is that module's own mistake.
+        if error.name is None or not f"{module_name}.".startswith(f"{error.name}."):
+            raise
+        raise NodeLoadError(_no_module(spec, error.name)) from error
+    found = getattr(module, class_name, None)
+    if not isinstance(found, type):
+        what = "it is no class" if found is not None else "no such class"
+        hint = did_you_mean(class_name, _classes_of(module))
+        raise NodeLoadError(f"cannot run {spec}: {what} in {module.__file__}; {hint}")
+    return found
+
+
+def _no_module(spec: str, missing: str) -> str:
+    parent, _, last = missing.rpartition(".")
+    places = sys.path[:2] if not parent else list(sys.modules[parent].__path__)
+    names = [found.name for found in pkgutil.iter_modules(places)]
+    hint = did_you_mean(last, names) if len(names) < 200 else ""
+    if "there is" in hint:
+        hint = "run from the project's directory, or mend the name"
+    return f"cannot run {spec}: no module {missing!r} in {' or '.join(places)}; {hint}"
+
+
+def _classes_of(module: ModuleType) -> list[str]:
+    return [
+        name
+        for name, value in vars(module).items()
+        if inspect.isclass(value) and value.__module__ == module.__name__
+    ]
+
+
+def _traceback_of_import(error: BaseException) -> str:
+    """Return the traceback from the user's file on, without the import's own frames."""
+    trace = error.__traceback__
+    while trace is not None and (
+        trace.tb_frame.f_code.co_filename in {__file__, importlib.__file__}
+        or trace.tb_frame.f_code.co_filename.startswith("<frozen importlib")
+    ):
+        trace = trace.tb_next
+    return "".join(traceback.format_exception(type(error), error, trace))
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,82 @@
+"""The output of a launch: whole lines, each with the name of who wrote it."""
+
+import os
+import re
+from collections.abc import Callable, Iterable
+from typing import BinaryIO
+
+_MOST_LINE_BYTES = 64 * 1024
+# A bare "\r", as progress bars write it, ends a line too: it would wipe out the name before it.
+_LINE_END = re.compile(rb"\r?\n|\r(?=.)", re.DOTALL)
+_COLOURS = (36, 33, 32, 35, 34, 96, 93, 92, 95, 94)
+_OWN_NAME = "launch"
+
+
+class LineSplitter:
+    """Cuts a stream of bytes into lines."""
+
+    def __init__(self) -> None:
+        self._rest = b""
+
+    def feed(self, data: bytes) -> list[bytes]:
+        """Return the lines that are complete with `data`; an endless line comes in pieces."""
+        *lines, self._rest = _LINE_END.split(self._rest + data)
+        if len(self._rest) > _MOST_LINE_BYTES:
+            lines.append(self._rest)
+            self._rest = b""
+        return lines
+
+    def end(self) -> list[bytes]:
+        """Return what was left without a line's end."""
+        rest, self._rest = self._rest.rstrip(b"\r"), b""
+        return [rest] if rest else []
+
+
+class Output:
+    """Where the processes' lines go, and what the launcher itself has to say."""
+
+    def __init__(self, out: BinaryIO, own: BinaryIO, names: Iterable[str]) -> None:
+        """Write processes' lines to `out`, the launcher's own to `own`; `names` get a colour."""
+        self._out, self._own = out, own
+        self._broken = False
+        self._on_broken: Callable[[], None] = lambda: None
+        self._prefixes = {
+            name: _prefix(name, _COLOURS[index % len(_COLOURS)], out)
+            for index, name in enumerate(names)
+        }
+
+    def call_when_broken(self, call: Callable[[], None]) -> None:
+        """Have `call` called when nobody reads the output any more, as after `| head`."""
+        self._on_broken = call
+
+    def lines(self, name: str, lines: list[bytes]) -> None:
+        """Write a process's lines."""
+        self._write(self._out, self._prefixes[name], lines)
+
+    def say(self, text: str, name: str = _OWN_NAME) -> None:
+        """Write what the launcher has to say."""
+        self._write(self._own, _prefix(name, 1, self._own), text.encode("utf-8").split(b"\n"))
+
+    def show(self, lines: Iterable[str]) -> None:
+        """Write lines that are nobody's, such as the summary."""
+        self._write(self._out, b"", [line.encode("utf-8") for line in lines])
+
+    def _write(self, stream: BinaryIO, prefix: bytes, lines: list[bytes]) -> None:
+        if self._broken or not lines:
+            return
+        try:
+            stream.write(b"".join(b"%b%b\n" % (prefix, line) for line in lines))
+            stream.flush()
+        except (OSError, ValueError):
+            self._broken = True
+            # What is left in the buffer would fail once more when Python ends.
+            null = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(null, stream.fileno())
+            os.close(null)
+            self._on_broken()
+
+
+def _prefix(name: str, colour: int, stream: BinaryIO) -> bytes:
+    if stream.isatty() and not os.environ.get("NO_COLOR"):
+        return f"\x1b[0;{colour}m[{name}]\x1b[0m ".encode()
+    return f"[{name}] ".encode()
