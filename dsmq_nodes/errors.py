@@ -12,6 +12,10 @@ class WireError(DsmqError):
     """Bytes or text that are not the dsmq protocol; the connection they came over is ended."""
 
 
+class StoreError(DsmqError):
+    """A store's file that cannot be used; the text names it and says why."""
+
+
 class StoreFullError(DsmqError):
     """The store has no room: the put was refused, nothing kept; reads go on."""
 
@@ -86,3 +90,7 @@ class ParameterError(DsmqError, ValueError):
 
 class NodeConfigurationError(DsmqError):
     """A node was told something it cannot use: by its environment, or by its class."""
+
+
+class CommandError(DsmqError):
+    """What a command line asks for is not there: a topic, a field, a type, a message in time."""

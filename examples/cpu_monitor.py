@@ -1,4 +1,4 @@
-"""Watches the loop of examples/cpu_servo.py: a live table on a terminal, else a line now and then."""
+"""Watches the loop of examples/cpu_servo.py: a live table on a terminal, else a line at times."""
 
 import math
 import sys

@@ -63,6 +63,7 @@ class Topic:
     publications: list["Publication"] = field(default_factory=list)
     messages: int = 0
     size_bytes: int = 0
+    refused: int = 0
     rate: statistics.Rate = field(default_factory=statistics.Rate)
 
 
@@ -90,6 +91,17 @@ class Publication:
     latched: int = 0
 
 
+@dataclass(slots=True)
+class _Put:
+    """A put that waits for the store: for its fan-out or its acknowledgement."""
+
+    peer: Peer
+    topic: Topic
+    request: wire.Request
+    message_id: int
+    frame: bytes
+
+
 Replies = list[tuple[Peer, bytes]]
 
 
@@ -102,7 +114,7 @@ class Router:
         self.peers: dict[Peer, None] = {}  # a set that keeps its order
         self.graph_changed = True
         self._names: dict[str, Peer] = {}
-        self._acks: Replies = []
+        self._held: list[_Put] = []
         self._broker = Peer("broker", name="dsmq", name_json=b'"dsmq"', greeted=True)
         self._actions: dict[str, Callable[[Peer, wire.Request, float], Replies]] = {
             "put": self._put,
@@ -115,7 +127,7 @@ class Router:
             "state": self._state,
         }
         for name in (GRAPH_TOPIC, STATISTICS_TOPIC):
-            self._topic(name).log.latched = 1
+            self.store.set_latched(self._topic(name).log, 1)
 
     def connect(self, peer: Peer, now: float) -> None:
         """A connection was accepted: what is put from here on is for its eyes."""
@@ -153,18 +165,34 @@ class Router:
                 raise WireError(fault)
             if fault:
                 return [_error(peer, request, fault)]
-        return action(peer, request, now)
+        if request.action == "put" or not self.store.uncommitted:
+            return action(peer, request, now)
+        return [*self.commit(), *action(peer, request, now)]  # what was put can be read now
 
     def commit(self) -> Replies:
-        """Write what was put to the store; gives the acknowledgements that now are true."""
-        acks, self._acks = self._acks, []
+        """Write what was put to the store.
+
+        With a store in memory the messages are on their way already, and this gives the
+        acknowledgements. With a durable one nothing has left yet: a subscriber never sees what a
+        crash could take back, nor what a full disk refuses.
+        """
+        held, self._held = self._held, []
+        replies: Replies = []
         try:
             self.store.commit()
         except StoreFullError as error:
-            text = str(error)
-            return [(peer, wire.encode_object({"event": "error", "error": text, "action": "put"}))
-                    for peer, _ in acks]  # fmt: skip
-        return acks
+            for put in held:
+                put.topic.refused += 1
+                if put.peer.greeted:
+                    replies.append(_error(put.peer, put.request, str(error)))
+            return replies
+        for put in held:
+            if self.store.durable:
+                replies += self._fan_out(put.topic, put.message_id, put.frame)
+            if put.request.ack is not None:
+                ack = {"event": "ack", "ack": put.request.ack, "id": put.message_id}
+                replies.append((put.peer, wire.encode_object(ack)))
+        return replies
 
     def pause(self, peer: Peer) -> None:
         """The peer's socket is full: nothing more is pushed to it until `resume`."""
@@ -176,7 +204,7 @@ class Router:
 
     def catch_up(self, peer: Peer) -> Replies:
         """A batch of what the peer's cursors lag behind; empty when they are at the end."""
-        replies: Replies = []
+        replies = self.commit() if self.store.uncommitted else []
         if not peer.blocked:
             for cursor in peer.cursors.values():
                 if cursor.after < cursor.topic.log.last_id:
@@ -185,12 +213,13 @@ class Router:
 
     def tick(self, now: float) -> Replies:
         """Once a second: expire messages, publish statistics if anybody listens."""
+        replies = self.commit()
         self.store.expire(now)
         for topic in self.topics.values():
             topic.rate.update(topic.messages, topic.size_bytes, now)
-        if not self.topics[STATISTICS_TOPIC].cursors:
-            return []
-        return self._publish(STATISTICS_TOPIC, statistics.statistics(self, now), now)
+        if self.topics[STATISTICS_TOPIC].cursors:
+            replies += self._publish(STATISTICS_TOPIC, statistics.statistics(self, now), now)
+        return replies
 
     def publish_graph(self, now: float) -> Replies:
         """Put the graph as it is now on its topic."""
@@ -218,25 +247,26 @@ class Router:
         topic = self.topics.get(request.topic) or self._topic(request.topic)
         if topic.log.name in _OWN_TOPICS:
             return [_error(peer, request, _OWN_TOPIC_FAULT)] if peer.greeted else []
-        replies = self._append(peer, topic, request, message, now)
-        if request.ack is not None:
-            ack = {"event": "ack", "ack": request.ack, "id": topic.log.last_id}
-            self._acks.append((peer, wire.encode_object(ack)))
-        return replies
+        return self._append(peer, topic, request, message, now)
 
     def _append(
         self, peer: Peer, topic: Topic, request: wire.Request, message: bytes, now: float
     ) -> Replies:
         log = topic.log
         frame = wire.encode_push(topic.name_json, log.last_id + 1, peer.name_json, request, message)
-        self.store.append(log, frame, now)
+        message_id = self.store.append(log, frame, now)
+        durable = self.store.durable
+        if durable or request.ack is not None:
+            self._held.append(_Put(peer, topic, request, message_id, frame))
+        return [] if durable else self._fan_out(topic, message_id, frame)
+
+    def _fan_out(self, topic: Topic, message_id: int, frame: bytes) -> Replies:
         topic.messages += 1
         topic.size_bytes += len(frame)
         replies: Replies = []
-        last_id = log.last_id
         for cursor in topic.cursors:
-            if cursor.after == last_id - 1 and not cursor.peer.blocked:
-                self._push(cursor, last_id, frame, replies)
+            if cursor.after == message_id - 1 and not cursor.peer.blocked:
+                self._push(cursor, message_id, frame, replies)
         return replies
 
     def _push(self, cursor: Cursor, message_id: int, frame: bytes, replies: Replies) -> None:
@@ -322,6 +352,7 @@ class Router:
             # Of another epoch this reader has seen nothing: all there is is new to it.
             same = request.epoch == self.store.epoch
             cursor.after = min(max(request.after, 0), log.last_id) if same else 0
+        published += self.commit()
         answer = {"event": "subscribed", "topic": log.name, "id": log.last_id}
         return [*published, (peer, wire.encode_object(answer)), *self.catch_up(peer)]
 
@@ -342,7 +373,7 @@ class Router:
             peer.publications[request.topic] = publication
             topic.publications.append(publication)
         publication.type, publication.latched = request.type, max(request.latched, 0)
-        topic.log.latched = max(topic.log.latched, publication.latched)
+        self.store.set_latched(topic.log, publication.latched)
         self.graph_changed = True
         return [(peer, wire.encode_object({"event": "advertised", "topic": topic.log.name}))]
 

@@ -5,18 +5,29 @@ contiguous range and reading on from a cursor is a range scan. ``seq`` counts al
 store; it orders messages of different topics, so that no clock is ever asked for order.
 
 Retention is oldest first, by time to live and by a byte budget. Rows are grouped into *slots*
-of consecutive ``seq`` (the deque below, some thousand entries at most), and whole slots expire.
+of consecutive ``seq`` (the deque below, some hundred entries at most), and whole slots expire.
 The newest rows of a latched log stay.
+
+The database is in memory, or a file when a path is given. What a file promises (SQLite in WAL
+mode, ``synchronous=NORMAL``): what `commit` has written survives a crash or a `kill -9` of the
+broker. After a power loss or a crash of the whole machine the newest commits may be missing, as
+SQLite calls fsync only when it moves the WAL into the database; the file is never corrupt.
+A disk that is full refuses puts; a small reserve file is kept beside the database, given back
+then, so that expired messages can still be deleted and make room.
 """
 
 import contextlib
+import os
 import sqlite3
+import time
 import uuid
 from collections import deque
+from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 
-from dsmq_nodes.errors import StoreFullError
+from dsmq_nodes.errors import StoreError, StoreFullError
 
 TTL_SEC: Final = 600.0
 BUDGET_BYTES: Final = 64 * 1024 * 1024
@@ -25,6 +36,15 @@ _ID_BITS: Final = 40
 _ROW_OVERHEAD_BYTES: Final = 24  # key, seq and b-tree cell of one row, about
 _SLOTS_IN_BUDGET: Final = 64
 _SLOTS_IN_TTL: Final = 60
+_RESERVE_BYTES: Final = 128 * 1024
+_SCHEMA_VERSION: Final = 1
+_SCHEMA: Final = """
+CREATE TABLE IF NOT EXISTS message (key INTEGER PRIMARY KEY, seq INTEGER, frame BLOB);
+CREATE TABLE IF NOT EXISTS topic (
+    number INTEGER PRIMARY KEY, name TEXT, first_id INTEGER, last_id INTEGER, latched INTEGER);
+CREATE TABLE IF NOT EXISTS slot (first_seq INTEGER PRIMARY KEY, wall_sec REAL);
+CREATE TABLE IF NOT EXISTS epoch (epoch TEXT);
+"""
 
 
 @dataclass(slots=True)
@@ -45,6 +65,7 @@ class Log:
 
 @dataclass(slots=True)
 class _Slot:
+    first_seq: int
     last_seq: int
     opened_at_sec: float
     last_at_sec: float
@@ -52,80 +73,171 @@ class _Slot:
 
 
 class Store:
-    """The logs of one broker, in memory."""
+    """The logs of one broker."""
 
-    def __init__(self, *, ttl_sec: float = TTL_SEC, budget_bytes: int = BUDGET_BYTES) -> None:
+    def __init__(
+        self,
+        path: Path | None = None,
+        *,
+        ttl_sec: float = TTL_SEC,
+        budget_bytes: int = BUDGET_BYTES,
+        now: float | None = None,
+    ) -> None:
+        """Open a store.
+
+        Args:
+            path: the database's file, made when it is not there; None: in memory.
+            ttl_sec: messages are kept this long.
+            budget_bytes: messages take no more than this, about.
+            now: the monotonic time, as given to `append` and `expire`.
+
+        Raises:
+            StoreError: the file cannot be used.
+        """
+        self.durable = path is not None
         self.epoch = uuid.uuid4().hex[:12]
         self.ttl_sec = ttl_sec
         self.budget_bytes = budget_bytes
         self.stored_bytes = 0
         self.last_seq = 0
         self.logs: dict[str, Log] = {}
-        self._pending: list[tuple[int, int, bytes]] = []
+        self._pending: list[tuple[Log, int, bytes, float]] = []
         self._slots: deque[_Slot] = deque()
-        self._db = sqlite3.connect(":memory:", isolation_level=None)
-        self._db.execute("CREATE TABLE message (key INTEGER PRIMARY KEY, seq INTEGER, frame BLOB)")
+        self._reserve = path.with_name(f"{path.name}-reserve") if path is not None else None
+        try:
+            self._db = sqlite3.connect(path or ":memory:", isolation_level=None)
+            self._open(time.monotonic() if now is None else now)
+        except sqlite3.Error as error:
+            hint = ": is another broker using it?" if "locked" in str(error) else ""
+            raise StoreError(f"cannot use {path} as a store: {error}{hint}") from None
+
+    def _open(self, now: float) -> None:
+        if self.durable:
+            self._db.execute("PRAGMA locking_mode = EXCLUSIVE")
+            self._db.execute("PRAGMA journal_mode = WAL")
+            self._db.execute("PRAGMA synchronous = NORMAL")
+        version = self._db.execute("PRAGMA user_version").fetchone()[0]
+        if version not in {0, _SCHEMA_VERSION}:
+            raise sqlite3.DatabaseError(f"its format is {version}, this broker's {_SCHEMA_VERSION}")
+        self._db.executescript(_SCHEMA)
+        self._db.execute(f"PRAGMA user_version = {_SCHEMA_VERSION}")
+        if self.durable:
+            self._load(now)
+            self._keep_reserve()
+
+    def _load(self, now: float) -> None:
+        """Take up what an earlier run has left."""
+        found = self._db.execute("SELECT epoch FROM epoch").fetchone()
+        if found is None:
+            self._db.execute("INSERT INTO epoch VALUES (?)", (self.epoch,))
+        else:
+            self.epoch = found[0]
+        for number, name, first_id, last_id, latched in self._db.execute("SELECT * FROM topic"):
+            self.logs[name] = Log(name, number, first_id, last_id, 0, latched)
+        by_number = {log.number: log for log in self.logs.values()}
+        walls = self._db.execute("SELECT first_seq, wall_sec FROM slot ORDER BY first_seq")
+        openings = deque((seq, wall) for seq, wall in walls)
+        wall_now = time.time()  # noqa: TID251  the age of what an earlier run has written
+        rows = self._db.execute("SELECT key, seq, length(frame) FROM message ORDER BY seq")
+        for key, seq, size in rows:
+            log = by_number[key >> _ID_BITS]
+            log.last_id = max(log.last_id, key - log.key(0))
+            log.last_seq = self.last_seq = seq
+            while openings and openings[0][0] <= seq:
+                at = now - max(wall_now - openings.popleft()[1], 0.0)
+                self._slots.append(_Slot(seq, seq, at, at))
+            if not self._slots:
+                self._slots.append(_Slot(seq, seq, now, now))
+            self._slots[-1].last_seq = seq
+            self._slots[-1].size_bytes += size + _ROW_OVERHEAD_BYTES
+            self.stored_bytes += size + _ROW_OVERHEAD_BYTES
 
     def close(self) -> None:
         """Let go of the database."""
         self._db.close()
+        if self._reserve is not None:
+            self._reserve.unlink(missing_ok=True)
+
+    @property
+    def uncommitted(self) -> bool:
+        """Whether something was appended since the last `commit`."""
+        return bool(self._pending)
 
     def log(self, name: str) -> Log:
         """The log of a topic, made when it is not there yet."""
         found = self.logs.get(name)
         if found is None:
             found = self.logs[name] = Log(name, len(self.logs) + 1)
+            self._note(found)
         return found
 
-    def append(self, log: Log, frame: bytes, now: float) -> None:
-        """Add a frame as id `log.last_id + 1`; it is written with the next `commit`."""
+    def set_latched(self, log: Log, latched: int) -> None:
+        """Keep at least the newest `latched` messages of a log."""
+        if latched > log.latched:
+            log.latched = latched
+            self._note(log)
+
+    def append(self, log: Log, frame: bytes, now: float) -> int:
+        """Add a frame, as id `log.last_id`; it can be read after the next `commit`."""
         log.last_id += 1
         self.last_seq += 1
-        log.last_seq = self.last_seq
-        self._pending.append((log.key(log.last_id), self.last_seq, frame))
-        size = len(frame) + _ROW_OVERHEAD_BYTES
+        self._pending.append((log, log.last_id, frame, now))
+        return log.last_id
+
+    def commit(self) -> None:
+        """Write what was appended, in one transaction.
+
+        Raises:
+            StoreFullError: nothing of it could be written; the appends are taken back.
+        """
+        if not self._pending:
+            return
+        pending, self._pending = self._pending, []
+        seq = self.last_seq - len(pending)
+        rows = [
+            (log.key(message_id), seq + offset, frame)
+            for offset, (log, message_id, frame, _) in enumerate(pending, 1)
+        ]
+        try:
+            with self._transaction():
+                self._db.executemany("INSERT INTO message VALUES (?, ?, ?)", rows)
+        except sqlite3.OperationalError as error:
+            self.last_seq = seq
+            for log, message_id, _, _ in reversed(pending):
+                log.last_id = message_id - 1
+            self._make_room()
+            raise StoreFullError(f"the broker's store has no room: {error}") from error
+        for log, _, frame, at_sec in pending:
+            seq += 1
+            log.last_seq = seq
+            self._count(seq, len(frame) + _ROW_OVERHEAD_BYTES, at_sec)
+        if self.stored_bytes > self.budget_bytes:
+            self._drop_slots(float("-inf"))
+
+    def _count(self, seq: int, size: int, now: float) -> None:
         slot = self._slots[-1] if self._slots else None
         if (
             slot is None
             or slot.size_bytes + size > self.budget_bytes // _SLOTS_IN_BUDGET
             or now - slot.opened_at_sec > self.ttl_sec / _SLOTS_IN_TTL
         ):
-            slot = _Slot(self.last_seq, now, now)
+            slot = _Slot(seq, seq, now, now)
             self._slots.append(slot)
-        slot.last_seq, slot.last_at_sec = self.last_seq, now
+            if self.durable:
+                wall_sec = time.time()  # noqa: TID251  a later run's only way to know the age
+                self._try("INSERT OR REPLACE INTO slot VALUES (?, ?)", (seq, wall_sec))
+        slot.last_seq, slot.last_at_sec = seq, now
         slot.size_bytes += size
         self.stored_bytes += size
 
-    def commit(self) -> None:
-        """Write what was appended, in one transaction.
-
-        Raises:
-            StoreFullError: nothing of it could be written.
-        """
-        if not self._pending:
-            return
-        rows, self._pending = self._pending, []
-        try:
-            self._db.execute("BEGIN")
-            self._db.executemany("INSERT INTO message VALUES (?, ?, ?)", rows)
-            self._db.execute("COMMIT")
-        except sqlite3.OperationalError as error:
-            with contextlib.suppress(sqlite3.OperationalError):
-                self._db.execute("ROLLBACK")
-            raise StoreFullError(f"the broker's store refused {len(rows)} puts: {error}") from error
-        if self.stored_bytes > self.budget_bytes:
-            self._drop_slots(float("-inf"))
-
     def expire(self, now: float) -> None:
         """Let go of what is past its time to live."""
-        self.commit()
         self._drop_slots(now - self.ttl_sec)
 
     def read(
         self, log: Log, after: int, *, limit: int = 1000, limit_bytes: int = 256 * 1024
     ) -> list[tuple[int, bytes]]:
-        """Frames of a log with id > `after`, oldest first: (id, frame), at least one if any is."""
-        self.commit()
+        """Committed frames with id > `after`, oldest first: (id, frame), at least one if any is."""
         rows = self._db.execute(
             "SELECT key, frame FROM message WHERE key > ? AND key <= ? ORDER BY key LIMIT ?",
             (log.key(after), log.key(log.last_id), limit),
@@ -148,7 +260,6 @@ class Store:
         """
         if log.last_seq <= seq:
             return log.last_id
-        self.commit()
         low, high = log.first_id - 1, log.last_id
         while low < high:
             middle = (low + high + 1) // 2
@@ -162,16 +273,37 @@ class Store:
         return low
 
     def _drop_slots(self, before_sec: float) -> None:
-        upto_seq = 0
-        while self._slots and (
-            self._slots[0].last_at_sec < before_sec or self.stored_bytes > self.budget_bytes
-        ):
-            slot = self._slots.popleft()
-            upto_seq = slot.last_seq
-            self.stored_bytes -= slot.size_bytes
-        if upto_seq:
-            for log in self.logs.values():
-                self._drop_rows(log, upto_seq)
+        gone, size = self._past(before_sec)
+        if not gone:
+            return
+        upto_seq = self._slots[gone - 1].last_seq
+        before = [(log, log.first_id) for log in self.logs.values()]
+        try:
+            with self._transaction():
+                for log in self.logs.values():
+                    self._drop_rows(log, upto_seq)
+                self._db.execute("DELETE FROM slot WHERE first_seq <= ?", (upto_seq,))
+        except sqlite3.OperationalError:  # a full disk: tried again, with the reserve, next time
+            for log, first_id in before:
+                log.first_id = first_id
+            if self._reserve is not None:
+                self._reserve.unlink(missing_ok=True)
+            return
+        self.stored_bytes -= size
+        for _ in range(gone):
+            self._slots.popleft()
+        if self._reserve is not None and not self._reserve.exists():
+            self._keep_reserve()
+
+    def _past(self, before_sec: float) -> tuple[int, int]:
+        """How many of the oldest slots are to go, and their bytes."""
+        gone = size = 0
+        for slot in self._slots:
+            over = self.stored_bytes - size > self.budget_bytes
+            if not (slot.last_at_sec < before_sec or over):
+                break
+            gone, size = gone + 1, size + slot.size_bytes
+        return gone, size
 
     def _drop_rows(self, log: Log, upto_seq: int) -> None:
         stop_id = log.last_id - log.latched + 1  # the first id that stays in any case
@@ -187,3 +319,50 @@ class Store:
                 (log.key(log.first_id), log.key(stop_id)),
             )
             log.first_id = stop_id
+            self._note(log)
+
+    def _note(self, log: Log) -> None:
+        """Keep what a later run could not learn from the rows."""
+        if self.durable:
+            self._try(
+                "INSERT OR REPLACE INTO topic VALUES (?, ?, ?, ?, ?)",
+                (log.number, log.name, log.first_id, log.last_id, log.latched),
+            )
+
+    @contextlib.contextmanager
+    def _transaction(self) -> Iterator[None]:
+        self._db.execute("BEGIN")
+        try:
+            yield
+            self._db.execute("COMMIT")
+        except BaseException:
+            with contextlib.suppress(sqlite3.OperationalError):  # SQLite may have done it itself
+                self._db.execute("ROLLBACK")
+            raise
+
+    def _try(self, statement: str, values: tuple[object, ...]) -> None:
+        if self._db.in_transaction:
+            self._db.execute(statement, values)
+            return
+        with contextlib.suppress(sqlite3.OperationalError):  # a full disk: what is lost is written
+            self._db.execute(statement, values)  # again with the next change
+
+    def _make_room(self) -> None:
+        """The disk is full: give the reserve back and fold the WAL into the database."""
+        if self._reserve is not None:
+            self._reserve.unlink(missing_ok=True)
+            with contextlib.suppress(sqlite3.OperationalError):
+                self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+            self._keep_reserve()
+
+    def _keep_reserve(self) -> None:
+        if self._reserve is None:
+            return
+        try:
+            descriptor = os.open(self._reserve, os.O_CREAT | os.O_WRONLY, 0o600)
+            try:
+                os.posix_fallocate(descriptor, 0, _RESERVE_BYTES)
+            finally:
+                os.close(descriptor)
+        except (OSError, AttributeError):
+            self._reserve.unlink(missing_ok=True)
