@@ -337,7 +337,7 @@ def _as_sqlite_text(value: float) -> str:
     # SQLite writes 15 significant digits and always a decimal point (sqlite.org/datatype3.html).
     if math.isinf(value):
         return "Inf" if value > 0 else "-Inf"
-    mantissa, exponent, power = f"{value:.15g}".partition("e")
+    mantissa, exponent, power = f"{value + 0.0:.15g}".partition("e")  # it knows no -0.0
     return (mantissa if "." in mantissa else mantissa + ".0") + exponent + power
 
 
