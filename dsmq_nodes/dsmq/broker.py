@@ -22,8 +22,10 @@ from typing import Final
 
 from dsmq_nodes.dsmq import wire
 from dsmq_nodes.dsmq.address import DEFAULT_HOST, DEFAULT_PORT, unix_path
-from dsmq_nodes.dsmq.router import Peer, Replies, Router
+from dsmq_nodes.dsmq.exchange import Replies
+from dsmq_nodes.dsmq.router import Router
 from dsmq_nodes.dsmq.store import Store
+from dsmq_nodes.dsmq.topics import Peer
 from dsmq_nodes.errors import AddressInUseError, WireError
 
 logger = logging.getLogger("dsmq.broker")

@@ -1,9 +1,6 @@
 """The broker's brain: requests in, replies out. No I/O, no clock: `now` is an argument.
 
-A topic is a log and a reader is a cursor in it. A put appends to the log and goes at once to
-every cursor that stands at its end. A cursor that does not (its peer's socket is full) costs
-nothing: `catch_up` reads on from the log when the peer can take more. There is no queue per
-subscriber anywhere.
+How messages move is in exchange.py; here is who is there, what they may do, and the graph.
 
 The shell around it (broker.py) calls, with one monotonic clock as `now`:
 
@@ -11,110 +8,40 @@ The shell around it (broker.py) calls, with one monotonic clock as `now`:
 - `handle`: a request came; the replies are for whoever is named in them;
 - `commit`: the replies are on their way, write to the store (and take the acknowledgements);
 - `pause`, `resume`, `catch_up`: a peer's socket is full, has room again;
-- `tick`: a second has passed; `publish_graph`: soon after `graph_changed` is up.
+- `tick`: a second has passed; `publish_graph`: soon after `graph_changed` is up;
+- `answer_waits`: it is `next_wait_sec`, when a waiting `get` is to be told that there is nothing.
 """
 
-from dataclasses import dataclass, field
+import hmac
 from typing import TYPE_CHECKING, Final
 
 from dsmq_nodes.dsmq import statistics, wire
-from dsmq_nodes.dsmq.store import Log, Store
-from dsmq_nodes.errors import StoreFullError, WireError
+from dsmq_nodes.dsmq.exchange import Exchange, Replies, error
+from dsmq_nodes.dsmq.store import Store
+from dsmq_nodes.dsmq.topics import GRAPH_TOPIC, OWN_TOPICS, STATISTICS_TOPIC, Peer, Publication
+from dsmq_nodes.errors import WireError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-GRAPH_TOPIC: Final = "/dsmq/graph"
-STATISTICS_TOPIC: Final = "/dsmq/statistics"
-_OWN_TOPICS: Final = frozenset({GRAPH_TOPIC, STATISTICS_TOPIC})
 _OWN_TOPIC_FAULT: Final = "this topic is written by the broker itself"
-_WITHOUT_TOPIC: Final = frozenset({"hello", "state"})
-_CATCH_UP_BYTES: Final = 128 * 1024
+_WITHOUT_TOPIC: Final = frozenset({"hello", "state", "shutdown", "unsubscribe"})
+_BEFORE_HELLO: Final = frozenset({"put", "get", "hello"})
+_MOST_TOPICS: Final = 10_000
+_SEC_BETWEEN_TRIES: Final = 0.5  # of one address, after a wrong token
 
 
-@dataclass(eq=False, slots=True)
-class Peer:
-    """One connection, as the router sees it."""
-
-    address: str
-    local: bool = True
-    connected_seq: int = 0
-    connected_at_sec: float = 0.0
-    greeted: bool = False
-    blocked: bool = False
-    closing: str = ""
-    name: str = ""
-    name_json: bytes = b'""'
-    pid: int = 0
-    host: str = ""
-    state: str = "starting"
-    gets: dict[str, int] = field(default_factory=dict)
-    cursors: dict[str, "Cursor"] = field(default_factory=dict)
-    publications: dict[str, "Publication"] = field(default_factory=dict)
-
-
-@dataclass(eq=False, slots=True)
-class Topic:
-    """A log, who writes it, who reads it, and what has gone through."""
-
-    log: Log
-    name_json: bytes
-    cursors: list["Cursor"] = field(default_factory=list)
-    publications: list["Publication"] = field(default_factory=list)
-    messages: int = 0
-    size_bytes: int = 0
-    refused: int = 0
-    rate: statistics.Rate = field(default_factory=statistics.Rate)
-
-
-@dataclass(eq=False, slots=True)
-class Cursor:
-    """A reader's place in a topic: it has been sent, or has skipped, every id up to `after`."""
-
-    peer: Peer
-    topic: Topic
-    after: int
-    depth: int = 0
-    type: str = ""
-    gap: int = 0  # skipped since the last push, to be told with the next
-    delivered: int = 0
-    dropped: int = 0
-
-
-@dataclass(eq=False, slots=True)
-class Publication:
-    """A peer's word that it publishes a topic."""
-
-    peer: Peer
-    topic: Topic
-    type: str = ""
-    latched: int = 0
-
-
-@dataclass(slots=True)
-class _Put:
-    """A put that waits for the store: for its fan-out or its acknowledgement."""
-
-    peer: Peer
-    topic: Topic
-    request: wire.Request
-    message_id: int
-    frame: bytes
-
-
-Replies = list[tuple[Peer, bytes]]
-
-
-class Router:
+class Router(Exchange):
     """All topics and peers of one broker."""
 
-    def __init__(self, store: Store) -> None:
-        self.store = store
-        self.topics: dict[str, Topic] = {}
+    def __init__(self, store: Store, token: str = "") -> None:
+        """Route through a store; with a token, peers that are not trusted have to know it."""
+        super().__init__(store)
+        self.shutdown_asked = ""
+        self._token = token
+        self._next_try_sec: dict[str, float] = {}  # by address, after a wrong token
         self.peers: dict[Peer, None] = {}  # a set that keeps its order
-        self.graph_changed = True
         self._names: dict[str, Peer] = {}
-        self._held: list[_Put] = []
         self._broker = Peer("broker", name="dsmq", name_json=b'"dsmq"', greeted=True)
         self._actions: dict[str, Callable[[Peer, wire.Request, float], Replies]] = {
             "put": self._put,
@@ -125,7 +52,10 @@ class Router:
             "advertise": self._advertise,
             "unadvertise": self._unadvertise,
             "state": self._state,
+            "shutdown": self._shutdown,
         }
+        for name in store.logs:
+            self._topic(name)
         for name in (GRAPH_TOPIC, STATISTICS_TOPIC):
             self.store.set_latched(self._topic(name).log, 1)
 
@@ -142,8 +72,11 @@ class Router:
             cursor.topic.cursors.remove(cursor)
         for publication in peer.publications.values():
             publication.topic.publications.remove(publication)
+        for wait in peer.waits:
+            self._forget(wait)
         peer.cursors.clear()
         peer.publications.clear()
+        self._patterns.pop(peer, None)
         if self._names.get(peer.name) is peer:
             del self._names[peer.name]
         self.graph_changed = self.graph_changed or peer.greeted
@@ -155,61 +88,27 @@ class Router:
             WireError: when what was asked ends this connection.
         """
         action = self._actions.get(request.action)
-        if action is None or not (peer.greeted or request.action in {"put", "get", "hello"}):
-            if not peer.greeted:
-                return []  # 0.7.0 prints a line and answers nothing
-            return [_error(peer, request, f"there is no action {request.action[:40]!r}")]
+        if not peer.greeted and request.action not in _BEFORE_HELLO:
+            return []  # 0.7.0 prints a line and answers nothing
+        if not peer.trusted and request.action != "hello":
+            raise WireError("this broker wants a token: the first request has to be a hello")
+        if action is None:
+            return [error(peer, request, f"there is no action {request.action[:40]!r}")]
         if request.topic not in self.topics and request.action not in _WITHOUT_TOPIC:
-            fault = wire.topic_fault(request.topic)
+            fault = self._topic_fault(request)
             if fault and not peer.greeted:
                 raise WireError(fault)
             if fault:
-                return [_error(peer, request, fault)]
+                return [error(peer, request, fault)]
         if request.action == "put" or not self.store.uncommitted:
             return action(peer, request, now)
         return [*self.commit(), *action(peer, request, now)]  # what was put can be read now
 
-    def commit(self) -> Replies:
-        """Write what was put to the store.
-
-        With a store in memory the messages are on their way already, and this gives the
-        acknowledgements. With a durable one nothing has left yet: a subscriber never sees what a
-        crash could take back, nor what a full disk refuses.
-        """
-        held, self._held = self._held, []
-        replies: Replies = []
-        try:
-            self.store.commit()
-        except StoreFullError as error:
-            for put in held:
-                put.topic.refused += 1
-                if put.peer.greeted:
-                    replies.append(_error(put.peer, put.request, str(error)))
-            return replies
-        for put in held:
-            if self.store.durable:
-                replies += self._fan_out(put.topic, put.message_id, put.frame)
-            if put.request.ack is not None:
-                ack = {"event": "ack", "ack": put.request.ack, "id": put.message_id}
-                replies.append((put.peer, wire.encode_object(ack)))
-        return replies
-
-    def pause(self, peer: Peer) -> None:
-        """The peer's socket is full: nothing more is pushed to it until `resume`."""
-        peer.blocked = True
-
-    def resume(self, peer: Peer) -> None:
-        """The peer's socket has room again; call `catch_up` until it gives nothing."""
-        peer.blocked = False
-
-    def catch_up(self, peer: Peer) -> Replies:
-        """A batch of what the peer's cursors lag behind; empty when they are at the end."""
-        replies = self.commit() if self.store.uncommitted else []
-        if not peer.blocked:
-            for cursor in peer.cursors.values():
-                if cursor.after < cursor.topic.log.last_id:
-                    replies += self._read_on(cursor)
-        return replies
+    def _topic_fault(self, request: wire.Request) -> str:
+        fault = wire.topic_fault(request.topic)
+        if not fault and len(self.topics) >= _MOST_TOPICS and request.action != "get":
+            fault = f"there are {_MOST_TOPICS} topics already: {request.topic!r} is one too many"
+        return fault
 
     def tick(self, now: float) -> Replies:
         """Once a second: expire messages, publish statistics if anybody listens."""
@@ -231,141 +130,64 @@ class Router:
         request = wire.Request("put", name)
         return self._append(self._broker, self.topics[name], request, message, now)
 
-    def _topic(self, name: str) -> Topic:
-        topic = self.topics.get(name)
-        if topic is None:
-            topic = Topic(self.store.log(name), wire.encode_text(name))
-            self.topics[name] = topic
-        return topic
-
     def _put(self, peer: Peer, request: wire.Request, now: float) -> Replies:
         message = bytes(request.message)
         if not message.startswith(b'"'):
             if peer.greeted:
-                return [_error(peer, request, "a message must be text")]
+                return [error(peer, request, "a message must be text")]
             message = wire.as_original_text(message)
         topic = self.topics.get(request.topic) or self._topic(request.topic)
-        if topic.log.name in _OWN_TOPICS:
-            return [_error(peer, request, _OWN_TOPIC_FAULT)] if peer.greeted else []
+        if topic.log.name in OWN_TOPICS:
+            return [error(peer, request, _OWN_TOPIC_FAULT)] if peer.greeted else []
         return self._append(peer, topic, request, message, now)
 
-    def _append(
-        self, peer: Peer, topic: Topic, request: wire.Request, message: bytes, now: float
-    ) -> Replies:
-        log = topic.log
-        frame = wire.encode_push(topic.name_json, log.last_id + 1, peer.name_json, request, message)
-        message_id = self.store.append(log, frame, now)
-        durable = self.store.durable
-        if durable or request.ack is not None:
-            self._held.append(_Put(peer, topic, request, message_id, frame))
-        return [] if durable else self._fan_out(topic, message_id, frame)
-
-    def _fan_out(self, topic: Topic, message_id: int, frame: bytes) -> Replies:
-        topic.messages += 1
-        topic.size_bytes += len(frame)
-        replies: Replies = []
-        for cursor in topic.cursors:
-            if cursor.after == message_id - 1 and not cursor.peer.blocked:
-                self._push(cursor, message_id, frame, replies)
-        return replies
-
-    def _push(self, cursor: Cursor, message_id: int, frame: bytes, replies: Replies) -> None:
-        cursor.after = message_id
-        if not wire.fits(frame):
-            cursor.gap += 1
-            cursor.dropped += 1
-            return
-        cursor.delivered += 1
-        if cursor.gap:
-            frame = wire.with_gap(frame, cursor.gap)
-            cursor.gap = 0
-        replies.append((cursor.peer, frame))
-
-    def _read_on(self, cursor: Cursor) -> Replies:
-        log = cursor.topic.log
-        start = max(cursor.after, log.first_id - 1)
-        if cursor.depth:
-            start = max(start, log.last_id - cursor.depth)
-        cursor.gap += start - cursor.after
-        cursor.dropped += start - cursor.after
-        cursor.after = start
-        replies: Replies = []
-        for message_id, frame in self.store.read(log, start, limit_bytes=_CATCH_UP_BYTES):
-            self._push(cursor, message_id, frame, replies)
-        return replies
-
-    def _get(self, peer: Peer, request: wire.Request, now: float) -> Replies:
-        topic = self.topics.get(request.topic)
-        if topic is None:
-            return [(peer, _nothing(peer))]
-        log = topic.log
-        after = peer.gets.get(request.topic)
-        if after is None:
-            after = self.store.last_id_at(log, peer.connected_seq)
-        start = max(after, log.first_id - 1)
-        if request.latest:
-            start = max(start, log.last_id - 1)
-        rows = self.store.read(log, start, limit=1)
-        if not rows:
-            peer.gets[request.topic] = start
-            return [(peer, _nothing(peer))]
-        message_id, frame = rows[0]
-        peer.gets[request.topic] = message_id
-        message = wire.carried_message(frame)
-        if not peer.greeted:
-            return [(peer, wire.encode_frame(b'{"message": %b}' % message))]
-        skipped = 0 if request.latest else start - after
-        body = b'{"message":%b,"id":%d,"gap":%d}' % (message, message_id, skipped)
-        return [(peer, wire.encode_frame(body))]
-
     def _hello(self, peer: Peer, request: wire.Request, now: float) -> Replies:
+        fault = self._token_fault(peer, request, now)
+        if not fault and request.version != wire.VERSION:
+            fault = f"this broker speaks version {wire.VERSION}, not {request.version}"
+        if fault:
+            peer.closing = fault
+            return [error(peer, request, fault)]
         holder = self._names.get(request.node)
         if holder is not None and holder is not peer:
             peer.closing = (
                 f"node name {request.node!r} is taken by pid {holder.pid} on {holder.host}: "
                 "stop that node or give this one another name"
             )
-            return [_error(peer, request, peer.closing)]
-        peer.greeted = True
+            return [error(peer, request, peer.closing)]
+        peer.greeted = peer.trusted = True
+        if request.since is not None:  # it was here before, and says what it has seen
+            same = request.epoch == self.store.epoch
+            peer.connected_seq = min(max(request.since, 0), self.store.last_seq) if same else 0
+        if self._names.get(peer.name) is peer:
+            del self._names[peer.name]
         peer.name, peer.pid, peer.host = request.node, request.pid, request.host
         peer.name_json = wire.encode_text(peer.name)
         if peer.name:
             self._names[peer.name] = peer
         self.graph_changed = True
-        answer = {"event": "hello", "version": wire.VERSION, "epoch": self.store.epoch}
+        answer = {
+            "event": "hello",
+            "version": wire.VERSION,
+            "epoch": self.store.epoch,
+            "seq": peer.connected_seq,
+        }
         return [(peer, wire.encode_object(answer))]
 
-    def _subscribe(self, peer: Peer, request: wire.Request, now: float) -> Replies:
-        topic = self._topic(request.topic)
-        log = topic.log
-        published: Replies = []
-        if log.name == GRAPH_TOPIC and self.graph_changed:
-            published = self.publish_graph(now)
-        cursor = peer.cursors.get(request.topic)
-        if cursor is None:
-            cursor = Cursor(peer, topic, max(log.first_id - 1, log.last_id - log.latched))
-            peer.cursors[request.topic] = cursor
-            topic.cursors.append(cursor)
-            self.graph_changed = True
-        cursor.depth, cursor.type = max(request.depth, 0), request.type
-        if request.after is not None:
-            # Of another epoch this reader has seen nothing: all there is is new to it.
-            same = request.epoch == self.store.epoch
-            cursor.after = min(max(request.after, 0), log.last_id) if same else 0
-        published += self.commit()
-        answer = {"event": "subscribed", "topic": log.name, "id": log.last_id}
-        return [*published, (peer, wire.encode_object(answer)), *self.catch_up(peer)]
-
-    def _unsubscribe(self, peer: Peer, request: wire.Request, now: float) -> Replies:
-        cursor = peer.cursors.pop(request.topic, None)
-        if cursor is not None:
-            cursor.topic.cursors.remove(cursor)
-            self.graph_changed = True
-        return []
+    def _token_fault(self, peer: Peer, request: wire.Request, now: float) -> str:
+        if peer.trusted:
+            return ""
+        host = peer.address.rpartition(":")[0]
+        if now < self._next_try_sec.get(host, now):
+            return "wrong token lately from this address: wait a second and try again"
+        if hmac.compare_digest(request.token.encode(), self._token.encode()):
+            return ""
+        self._next_try_sec[host] = now + _SEC_BETWEEN_TRIES
+        return "wrong token: set DSMQ_TOKEN to the broker's"
 
     def _advertise(self, peer: Peer, request: wire.Request, now: float) -> Replies:
-        if request.topic in _OWN_TOPICS:
-            return [_error(peer, request, _OWN_TOPIC_FAULT)]
+        if request.topic in OWN_TOPICS:
+            return [error(peer, request, _OWN_TOPIC_FAULT)]
         topic = self._topic(request.topic)
         publication = peer.publications.get(request.topic)
         if publication is None:
@@ -389,16 +211,14 @@ class Router:
         self.graph_changed = True
         return []
 
+    def _subscribe(self, peer: Peer, request: wire.Request, now: float) -> Replies:
+        if request.topic != GRAPH_TOPIC or not self.graph_changed:
+            return super()._subscribe(peer, request, now)
+        replies = self.publish_graph(now)
+        return [*replies, *self.commit(), *super()._subscribe(peer, request, now)]
 
-def _nothing(peer: Peer) -> bytes:
-    return wire.encode_frame(b'{"message":"","empty":true}' if peer.greeted else b'{"message": ""}')
-
-
-def _error(peer: Peer, request: wire.Request, text: str) -> tuple[Peer, bytes]:
-    fields: dict[str, object] = {
-        "event": "error",
-        "error": text,
-        "action": request.action,
-        "topic": request.topic,
-    }
-    return peer, wire.encode_object(fields)
+    def _shutdown(self, peer: Peer, request: wire.Request, now: float) -> Replies:
+        if not peer.local and not self._token:
+            return [error(peer, request, "a broker is shut down from its own machine")]
+        self.shutdown_asked = peer.name or peer.address
+        return []

@@ -19,10 +19,9 @@ then, so that expired messages can still be deleted and make room.
 import contextlib
 import os
 import sqlite3
-import time
 import uuid
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -81,7 +80,8 @@ class Store:
         *,
         ttl_sec: float = TTL_SEC,
         budget_bytes: int = BUDGET_BYTES,
-        now: float | None = None,
+        now: float = 0.0,
+        wall_clock: Callable[[], float] = lambda: 0.0,
     ) -> None:
         """Open a store.
 
@@ -90,6 +90,8 @@ class Store:
             ttl_sec: messages are kept this long.
             budget_bytes: messages take no more than this, about.
             now: the monotonic time, as given to `append` and `expire`.
+            wall_clock: gives the wall clock's seconds; a file needs it, so that a later run knows
+                how old the messages are.
 
         Raises:
             StoreError: the file cannot be used.
@@ -101,12 +103,13 @@ class Store:
         self.stored_bytes = 0
         self.last_seq = 0
         self.logs: dict[str, Log] = {}
+        self._wall_clock = wall_clock
         self._pending: list[tuple[Log, int, bytes, float]] = []
         self._slots: deque[_Slot] = deque()
         self._reserve = path.with_name(f"{path.name}-reserve") if path is not None else None
         try:
             self._db = sqlite3.connect(path or ":memory:", isolation_level=None)
-            self._open(time.monotonic() if now is None else now)
+            self._open(now)
         except sqlite3.Error as error:
             hint = ": is another broker using it?" if "locked" in str(error) else ""
             raise StoreError(f"cannot use {path} as a store: {error}{hint}") from None
@@ -137,7 +140,7 @@ class Store:
         by_number = {log.number: log for log in self.logs.values()}
         walls = self._db.execute("SELECT first_seq, wall_sec FROM slot ORDER BY first_seq")
         openings = deque((seq, wall) for seq, wall in walls)
-        wall_now = time.time()  # noqa: TID251  the age of what an earlier run has written
+        wall_now = self._wall_clock()
         rows = self._db.execute("SELECT key, seq, length(frame) FROM message ORDER BY seq")
         for key, seq, size in rows:
             log = by_number[key >> _ID_BITS]
@@ -224,8 +227,7 @@ class Store:
             slot = _Slot(seq, seq, now, now)
             self._slots.append(slot)
             if self.durable:
-                wall_sec = time.time()  # noqa: TID251  a later run's only way to know the age
-                self._try("INSERT OR REPLACE INTO slot VALUES (?, ?)", (seq, wall_sec))
+                self._try("INSERT OR REPLACE INTO slot VALUES (?, ?)", (seq, self._wall_clock()))
         slot.last_seq, slot.last_at_sec = seq, now
         slot.size_bytes += size
         self.stored_bytes += size

@@ -30,35 +30,47 @@ answer to ``get``, which is the original's). Unknown keys are ignored, both ways
   "token": "..."}``. ``node`` may be empty (a tool, a plain client); a name in use is refused. A
   0.7.0 server reads ``topic`` and answers nothing: clients send a ``get`` behind the hello, and
   learn from what comes first whom they talk to.
-  Answer: ``{"event": "hello", "version": 1, "epoch": E}``. Ids are comparable within one epoch.
+  Answer: ``{"event": "hello", "version": 1, "epoch": E, "seq": N}``. Ids are comparable within one
+  epoch. A peer that comes back adds the ``epoch`` and, as ``since``, the ``seq`` of its first
+  hello: it may then ``get`` what was put while it was away. With a wrong token, version or name the
+  answer is an error, and the connection is ended.
 - ``{"action": "advertise", "topic": T, "type": "std_msgs/msg/String", "latched": 0}``: I publish
   T; with ``latched`` N the newest N messages are kept for late subscribers and outlive the time
   to live. Answer: ``{"event": "advertised", "topic": T}``. ``unadvertise`` takes it back.
 - ``{"action": "subscribe", "topic": T, "depth": 10, "type": "std_msgs/msg/String"}``: push me T
   from now on (a latched topic: its newest first). A reader more than ``depth`` messages behind
-  jumps to the newest ``depth`` (0: never jumps). ``after`` and ``epoch`` resume at an id.
+  jumps to the newest ``depth`` (0: never jumps). ``after`` and ``epoch`` resume at an id; of an
+  epoch that is not the broker's, all there is is new. With ``"pattern": true`` the topic is a shell
+  pattern (``/robot1/*``), for every topic it matches, those to come included.
   Answer: ``{"event": "subscribed", "topic": T, "id": I}``, I being the newest id. One cursor a
   peer and topic: a second subscribe moves it. ``unsubscribe`` ends it.
 - ``{"action": "put", "topic": T, "seq": 7, "stamp": NS, "message": S}``: ``seq`` counts this
   peer's puts to T from 1, ``stamp`` is its wall clock in nanoseconds; both are passed on.
-  With ``"ack": K`` it is answered by ``{"event": "ack", "ack": K, "id": I}`` once it is stored.
+  With ``"ack": K`` it is answered by ``{"event": "ack", "ack": K, "id": I}`` once it is stored,
+  or by an error with the same ``ack``.
 - ``{"action": "get", "topic": T}``: as above, the answer also has ``id``, or ``"empty": true``
   when there is nothing, which tells ``""`` from nothing. With ``"latest": true`` the newest
-  unread message is given and older ones are skipped.
+  unread message is given and older ones are skipped; with ``"wait": SEC`` the answer may take so
+  long, if there is nothing now. ``after`` and ``epoch`` resume, as in subscribe.
+- ``{"action": "shutdown"}``: end the broker; from its own machine, or with its token.
 - ``{"action": "state", "state": "ready"}``: shown in the graph. Not answered.
 - Push: ``{"event": "message", "topic": T, "id": I, "from": NODE, "seq": 7, "stamp": NS,
   "message": S}``; with ``gap`` N when N messages were skipped just before this one.
+- ``{"event": "closing", "error": TEXT}``: the broker is about to end the connection, and why.
 - ``{"event": "error", "error": TEXT, "action": A, "topic": T}``: that request was refused. A
   frame that is not the protocol ends the connection.
 
 Topics ``/dsmq/graph`` and ``/dsmq/statistics`` are written by the broker itself and latched.
 
-Limits: a body 8,999,999 bytes; a topic name 1 to 255 bytes without control characters.
+Limits: a body 8,999,999 bytes, before hello 16 KiB unless it comes from the broker's own machine
+and no token is asked for; a topic name 1 to 255 bytes, all printable; 10,000 topics; 100 patterns a
+peer; a frame once begun has 2 s and 10 s a megabyte to arrive; with a token asked for, a hello has
+2 s. Over a limit the connection is ended, or the request refused, with the reason in the log.
 """
 
 import json
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Final
 
 import msgspec
@@ -87,7 +99,10 @@ class Request(msgspec.Struct):
     latest: bool = False
     depth: int = 0
     after: int | None = None
+    since: int | None = None
     epoch: str = ""
+    wait: float = 0.0
+    pattern: bool = False
     type: str = ""
     latched: int = 0
     version: int = 0
@@ -110,7 +125,7 @@ class Reply(msgspec.Struct):
     stamp: int = 0
     gap: int = 0
     empty: bool = False
-    ack: int = 0
+    ack: int | None = None
     version: int = 0
     epoch: str = ""
     error: str = ""
@@ -218,7 +233,7 @@ def encode_text(text: str) -> bytes:
         raise WireError(f"text with a lone surrogate cannot be sent: {error}") from None
 
 
-def encode_object(fields: dict[str, object]) -> bytes:
+def encode_object(fields: Mapping[str, object]) -> bytes:
     """A whole frame from a dict."""
     try:
         return encode_frame(_encode(fields))

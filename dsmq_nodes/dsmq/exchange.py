@@ -1,0 +1,283 @@
+"""How messages move: appended to logs, pushed to cursors, read on, taken by `get`.
+
+A topic is a log and a reader is a cursor in it. A put appends to the log and goes at once to
+every cursor that stands at its end. A cursor that does not (its peer's socket is full) costs
+nothing: `catch_up` reads on from the log when the peer can take more. There is no queue per
+subscriber anywhere.
+"""
+
+import fnmatch
+import re
+from typing import Final
+
+from dsmq_nodes.dsmq import wire
+from dsmq_nodes.dsmq.store import Store
+from dsmq_nodes.dsmq.topics import OWN_TOPICS, Cursor, Pattern, Peer, Put, Topic, Wait
+from dsmq_nodes.errors import StoreFullError
+
+_MOST_PATTERNS: Final = 100  # of one peer
+_MOST_WAIT_SEC: Final = 3600.0
+_CATCH_UP_BYTES: Final = 128 * 1024
+
+Replies = list[tuple[Peer, bytes]]
+
+
+class Exchange:
+    """The topics of one broker, and what goes through them."""
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+        self.topics: dict[str, Topic] = {}
+        self.graph_changed = True
+        self._held: list[Put] = []
+        self._patterns: dict[Peer, None] = {}  # peers that subscribe patterns
+        self._waits: list[Wait] = []
+
+    def commit(self) -> Replies:
+        """Write what was put to the store.
+
+        With a store in memory the messages are on their way already, and this gives the
+        acknowledgements. With a durable one nothing has left yet: a subscriber never sees what a
+        crash could take back, nor what a full disk refuses.
+        """
+        held, self._held = self._held, []
+        replies: Replies = []
+        try:
+            self.store.commit()
+        except StoreFullError as error:
+            return _refusals(held, str(error))
+        for put in held:
+            if self.store.durable:
+                replies += self._fan_out(put.topic, put.message_id, put.frame)
+            if put.request.ack is not None:
+                ack: dict[str, object] = {
+                    "event": "ack",
+                    "ack": put.request.ack,
+                    "id": put.message_id,
+                }
+                replies.append((put.peer, wire.encode_object(ack)))
+        return replies
+
+    def pause(self, peer: Peer) -> None:
+        """The peer's socket is full: nothing more is pushed to it until `resume`."""
+        peer.blocked = True
+
+    def resume(self, peer: Peer) -> None:
+        """The peer's socket has room again; call `catch_up` until it gives nothing."""
+        peer.blocked = False
+
+    def catch_up(self, peer: Peer) -> Replies:
+        """A batch of what the peer's cursors lag behind; empty when they are at the end."""
+        replies = self.commit() if self.store.uncommitted else []
+        if not peer.blocked:
+            for cursor in peer.cursors.values():
+                if cursor.after < cursor.topic.log.last_id:
+                    replies += self._read_on(cursor)
+        return replies
+
+    @property
+    def next_wait_sec(self) -> float | None:
+        """When the next waiting `get` is to be told that there is nothing; None: none waits."""
+        return min((wait.until_sec for wait in self._waits), default=None)
+
+    def answer_waits(self, now: float) -> Replies:
+        """Tell the `get`s whose time is up that there is nothing."""
+        late = [wait for wait in self._waits if wait.until_sec <= now]
+        for wait in late:
+            self._forget(wait)
+        return [(wait.peer, _nothing(wait.peer)) for wait in late]
+
+    def _topic(self, name: str) -> Topic:
+        topic = self.topics.get(name)
+        if topic is None:
+            topic = Topic(self.store.log(name), wire.encode_text(name))
+            self.topics[name] = topic
+            for peer in self._patterns:
+                self._match(peer, topic, new=True)
+        return topic
+
+    def _append(
+        self, peer: Peer, topic: Topic, request: wire.Request, message: bytes, now: float
+    ) -> Replies:
+        log = topic.log
+        frame = wire.encode_push(topic.name_json, log.last_id + 1, peer.name_json, request, message)
+        message_id = self.store.append(log, frame, now)
+        durable = self.store.durable
+        if durable or request.ack is not None:
+            self._held.append(Put(peer, topic, request, message_id, frame))
+        return [] if durable else self._fan_out(topic, message_id, frame)
+
+    def _fan_out(self, topic: Topic, message_id: int, frame: bytes) -> Replies:
+        topic.messages += 1
+        topic.size_bytes += len(frame)
+        replies: Replies = []
+        for cursor in topic.cursors:
+            if cursor.after == message_id - 1 and not cursor.peer.blocked:
+                self._push(cursor, message_id, frame, replies)
+        if topic.waits:
+            replies += self._answer(topic)
+        return replies
+
+    def _push(self, cursor: Cursor, message_id: int, frame: bytes, replies: Replies) -> None:
+        cursor.after = message_id
+        if not wire.fits(frame):
+            cursor.gap += 1
+            cursor.dropped += 1
+            return
+        cursor.delivered += 1
+        cursor.size_bytes += len(frame)
+        if cursor.gap:
+            frame = wire.with_gap(frame, cursor.gap)
+            cursor.gap = 0
+        replies.append((cursor.peer, frame))
+
+    def _read_on(self, cursor: Cursor) -> Replies:
+        log = cursor.topic.log
+        start = max(cursor.after, log.first_id - 1)
+        if cursor.depth:
+            start = max(start, log.last_id - cursor.depth)
+        cursor.gap += start - cursor.after
+        cursor.dropped += start - cursor.after
+        cursor.after = start
+        replies: Replies = []
+        for message_id, frame in self.store.read(log, start, limit_bytes=_CATCH_UP_BYTES):
+            self._push(cursor, message_id, frame, replies)
+        return replies
+
+    def _get(self, peer: Peer, request: wire.Request, now: float) -> Replies:
+        topic = self.topics.get(request.topic)
+        if topic is None and request.wait > 0 and peer.greeted:
+            topic = self._topic(request.topic)
+        if topic is None:
+            return [(peer, _nothing(peer))]
+        log = topic.log
+        after = peer.gets.get(request.topic)
+        if request.after is not None and peer.greeted:
+            after = self._resume(request, log.last_id)
+        elif after is None:
+            after = self.store.last_id_at(log, peer.connected_seq)
+        start = max(after, log.first_id - 1)
+        if request.latest:
+            start = max(start, log.last_id - 1)
+        rows = self.store.read(log, start, limit=1)
+        if not rows:
+            peer.gets[request.topic] = start
+            return self._nothing_yet(peer, topic, request, now)
+        message_id, frame = rows[0]
+        peer.gets[request.topic] = message_id
+        message = wire.carried_message(frame)
+        if not peer.greeted:
+            return [(peer, wire.encode_frame(b'{"message": %b}' % message))]
+        skipped = 0 if request.latest else start - after
+        body = b'{"message":%b,"id":%d,"gap":%d}' % (message, message_id, skipped)
+        return [(peer, wire.encode_frame(body))]
+
+    def _nothing_yet(self, peer: Peer, topic: Topic, request: wire.Request, now: float) -> Replies:
+        if not (request.wait > 0 and peer.greeted):
+            return [(peer, _nothing(peer))]
+        wait = Wait(peer, topic, request, now + min(request.wait, _MOST_WAIT_SEC))
+        request.after = None  # the cursor stands there now
+        peer.waits.append(wait)
+        topic.waits.append(wait)
+        self._waits.append(wait)
+        return []
+
+    def _answer(self, topic: Topic) -> Replies:
+        """A message has come: `get`s that wait for it have it now."""
+        replies = self.commit()
+        for wait in list(topic.waits):
+            self._forget(wait)
+            replies += self._get(wait.peer, wait.request, wait.until_sec)
+        return replies
+
+    def _forget(self, wait: Wait) -> None:
+        for waits in (self._waits, wait.topic.waits, wait.peer.waits):
+            if wait in waits:
+                waits.remove(wait)
+
+    def _resume(self, request: wire.Request, last_id: int) -> int:
+        # Of another epoch this reader has seen nothing: all there is is new to it.
+        same = request.epoch == self.store.epoch
+        return min(max(request.after or 0, 0), last_id) if same else 0
+
+    def _subscribe(self, peer: Peer, request: wire.Request, now: float) -> Replies:
+        if request.pattern:
+            return self._subscribe_pattern(peer, request)
+        topic = self._topic(request.topic)
+        log = topic.log
+        cursor = peer.cursors.get(request.topic)
+        if cursor is None:
+            cursor = Cursor(peer, topic, max(log.first_id - 1, log.last_id - log.latched))
+            peer.cursors[request.topic] = cursor
+            topic.cursors.append(cursor)
+            self.graph_changed = True
+        cursor.depth, cursor.type, cursor.pattern = max(request.depth, 0), request.type, ""
+        if request.after is not None:
+            cursor.after = self._resume(request, log.last_id)
+        answer = {"event": "subscribed", "topic": log.name, "id": log.last_id}
+        return [(peer, wire.encode_object(answer)), *self.catch_up(peer)]
+
+    def _subscribe_pattern(self, peer: Peer, request: wire.Request) -> Replies:
+        if len(peer.patterns) >= _MOST_PATTERNS:
+            return [error(peer, request, f"a peer has {_MOST_PATTERNS} patterns at most")]
+        expression = re.compile(fnmatch.translate(request.topic))
+        peer.patterns[request.topic] = Pattern(expression, request)
+        self._patterns[peer] = None
+        for topic in self.topics.values():
+            self._match(peer, topic, new=False)
+        answer = {"event": "subscribed", "topic": request.topic}
+
+        return [(peer, wire.encode_object(answer)), *self.catch_up(peer)]
+
+    def _match(self, peer: Peer, topic: Topic, *, new: bool) -> None:
+        """Give a peer its cursor in a topic that one of its patterns matches."""
+        log = topic.log
+        for name, pattern in peer.patterns.items():
+            own = log.name in OWN_TOPICS and not name.startswith("/dsmq/")
+            if own or log.name in peer.cursors or not pattern.expression.match(log.name):
+                continue
+            after = 0 if new else max(log.first_id - 1, log.last_id - log.latched)
+            cursor = Cursor(peer, topic, after, max(pattern.request.depth, 0), pattern=name)
+            peer.cursors[log.name] = cursor
+            topic.cursors.append(cursor)
+            self.graph_changed = True
+
+    def _unsubscribe(self, peer: Peer, request: wire.Request, now: float) -> Replies:
+        if peer.patterns.pop(request.topic, None) and not peer.patterns:
+            self._patterns.pop(peer, None)
+        for cursor in list(peer.cursors.values()):
+            if request.topic in (cursor.topic.log.name, cursor.pattern):
+                del peer.cursors[cursor.topic.log.name]
+                cursor.topic.cursors.remove(cursor)
+                self.graph_changed = True
+        return []
+
+
+def _refusals(held: list[Put], text: str) -> Replies:
+    """Tell who put what could not be kept: every acknowledgement, else once a peer."""
+    replies: Replies = []
+    told: set[Peer] = set()
+    for put in held:
+        put.topic.refused += 1
+        peer, request = put.peer, put.request
+        if peer.greeted and (request.ack is not None or peer not in told):
+            told.add(peer)
+            replies.append(error(peer, request, text))
+    return replies
+
+
+def _nothing(peer: Peer) -> bytes:
+    return wire.encode_frame(b'{"message":"","empty":true}' if peer.greeted else b'{"message": ""}')
+
+
+def error(peer: Peer, request: wire.Request, text: str) -> tuple[Peer, bytes]:
+    """A refusal."""
+    fields: dict[str, object] = {
+        "event": "error",
+        "error": text,
+        "action": request.action,
+        "topic": request.topic,
+    }
+    if request.ack is not None:
+        fields["ack"] = request.ack
+    return peer, wire.encode_object(fields)

@@ -1,0 +1,109 @@
+"""What the router keeps: peers, topics, and how they are joined."""
+
+import re
+from dataclasses import dataclass, field
+from typing import Final
+
+from dsmq_nodes.dsmq import wire
+from dsmq_nodes.dsmq.statistics import Rate
+from dsmq_nodes.dsmq.store import Log
+
+GRAPH_TOPIC: Final = "/dsmq/graph"
+STATISTICS_TOPIC: Final = "/dsmq/statistics"
+OWN_TOPICS: Final = frozenset({GRAPH_TOPIC, STATISTICS_TOPIC})  # written by the broker itself
+
+
+@dataclass(eq=False, slots=True)
+class Peer:
+    """One connection, as the router sees it."""
+
+    address: str
+    local: bool = True  # it is on this machine
+    trusted: bool = True  # it may speak without a token
+    connected_seq: int = 0
+    connected_at_sec: float = 0.0
+    greeted: bool = False
+    blocked: bool = False
+    closing: str = ""
+    name: str = ""
+    name_json: bytes = b'""'
+    pid: int = 0
+    host: str = ""
+    state: str = "starting"
+    gets: dict[str, int] = field(default_factory=dict)
+    cursors: dict[str, "Cursor"] = field(default_factory=dict)
+    publications: dict[str, "Publication"] = field(default_factory=dict)
+    patterns: dict[str, "Pattern"] = field(default_factory=dict)
+    waits: list["Wait"] = field(default_factory=list)
+
+
+@dataclass(eq=False, slots=True)
+class Topic:
+    """A log, who writes it, who reads it, and what has gone through."""
+
+    log: Log
+    name_json: bytes
+    cursors: list["Cursor"] = field(default_factory=list)
+    publications: list["Publication"] = field(default_factory=list)
+    messages: int = 0
+    size_bytes: int = 0
+    refused: int = 0
+    rate: Rate = field(default_factory=Rate)
+    waits: list["Wait"] = field(default_factory=list)
+
+
+@dataclass(eq=False, slots=True)
+class Cursor:
+    """A reader's place in a topic: it has been sent, or has skipped, every id up to `after`."""
+
+    peer: Peer
+    topic: Topic
+    after: int
+    depth: int = 0
+    type: str = ""
+    pattern: str = ""  # of the subscription that made it; empty for one to this very topic
+    gap: int = 0  # skipped since the last push, to be told with the next
+    delivered: int = 0
+    size_bytes: int = 0
+    dropped: int = 0
+    rate: Rate = field(default_factory=Rate)
+
+
+@dataclass(eq=False, slots=True)
+class Publication:
+    """A peer's word that it publishes a topic."""
+
+    peer: Peer
+    topic: Topic
+    type: str = ""
+    latched: int = 0
+    messages: int = 0
+
+
+@dataclass(slots=True)
+class Put:
+    """A put that waits for the store: for its fan-out or its acknowledgement."""
+
+    peer: Peer
+    topic: Topic
+    request: wire.Request
+    message_id: int
+    frame: bytes
+
+
+@dataclass(eq=False, slots=True)
+class Pattern:
+    """A peer's subscription to every topic whose name matches."""
+
+    expression: re.Pattern[str]
+    request: wire.Request
+
+
+@dataclass(eq=False, slots=True)
+class Wait:
+    """A `get` that is answered when there is a message, or at `until_sec` without one."""
+
+    peer: Peer
+    topic: Topic
+    request: wire.Request
+    until_sec: float
