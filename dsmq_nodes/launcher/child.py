@@ -19,7 +19,7 @@ import traceback
 from types import FrameType, ModuleType
 
 from dsmq_nodes.errors import NodeLoadError
-from dsmq_nodes.launcher.suggest import did_you_mean
+from dsmq_nodes.launcher.suggest import did_you_mean, nearest
 
 LAUNCHER_PID = "DSMQ_LAUNCHER_PID"
 _PR_SET_PDEATHSIG = 1  # prctl(2)
@@ -126,11 +126,12 @@ def load_class(spec: str) -> type:
 
 
 def _no_module(spec: str, missing: str) -> str:
-    parent, _, last = missing.rpartition(".")
-    places = sys.path[:2] if not parent else list(sys.modules[parent].__path__)
-    names = [found.name for found in pkgutil.iter_modules(places)]
-    hint = did_you_mean(last, names) if len(names) < 200 else ""
-    if "there is" in hint:
+    parent, dot, last = missing.rpartition(".")
+    places = list(sys.modules[parent].__path__) if parent else sys.path[:2]
+    close = nearest(last, (found.name for found in pkgutil.iter_modules(places)))
+    if close is not None:
+        hint = f"did you mean {parent + dot + close!r}?"
+    else:
         hint = "run from the project's directory, or mend the name"
     return f"cannot run {spec}: no module {missing!r} in {' or '.join(places)}; {hint}"
 

@@ -1,5 +1,6 @@
 """What the nodes of a launch have reached, as a table of text."""
 
+import math
 from collections.abc import Iterable
 
 from dsmq_nodes.messages.dsmq_msgs import NodeStatistics
@@ -10,8 +11,8 @@ _HEAD = ("node", "declared", "achieved", "sent", "received", "dropped", "latency
 def summary(nodes: Iterable[NodeStatistics]) -> list[str]:
     """Return the table, line by line; empty when there is nothing to tell.
 
-    Latencies are those of the slowest of a node's subscriptions. A node's own rate is kept by the
-    timer whose rate is nearest to the declared one.
+    Latencies are those of the slowest of a node's subscriptions. The achieved rate is that of the
+    timer that runs at the declared one.
     """
     rows = [_row(node) for node in sorted(nodes, key=lambda node: node.name)]
     if not rows:
@@ -31,11 +32,8 @@ def _row(node: NodeStatistics) -> tuple[str, ...]:
     heard = [each for each in node.subscriptions if each.messages]
     p50_sec = max((each.latency_p50_sec for each in heard), default=None)
     p99_sec = max((each.latency_p99_sec for each in heard), default=None)
-    timer = min(
-        (each for each in node.timers if node.rate_hz and each.achieved_hz),
-        key=lambda each: abs(each.rate_hz - node.rate_hz),
-        default=None,
-    )
+    own = (each for each in node.timers if math.isclose(each.rate_hz, node.rate_hz, rel_tol=1e-6))
+    timer = next((each for each in own if each.achieved_hz), None)
     return (
         node.name,
         f"{node.rate_hz:g} Hz" if node.rate_hz else "-",

@@ -70,6 +70,7 @@ class Supervisor:
         self._observer = observer
         self._step_sec = step_sec
         self._nodes: list[_Node] = []
+        self._all_ready = False
         self._faults: list[str] = []
         self._began_sec = time.monotonic()
         self._ending = asyncio.Event()
@@ -99,7 +100,7 @@ class Supervisor:
                 await self._stop([node.process for node in self._nodes], self._following)
                 await self._stop_watching()
                 await self._stop([broker], [following])
-        if self._observer is not None and self._nodes:
+        if self._observer is not None and self._all_ready:
             self._output.show(self._observer.summary())
         if self._nodes and self._faults:
             self._output.say(f"ended with faults: {'; '.join(self._faults)}")
@@ -133,7 +134,8 @@ class Supervisor:
         try:
             return await Process.start(plan, env, on_lines)
         except OSError as error:
-            self._fail(plan.name, f"cannot be started: {error}")
+            self._fail(plan.name, f"cannot be started: {error}", "the launch ends")
+            self._ending.set()
             return None
 
     async def _listening(self, lines: "_BrokerLines") -> tuple[str, int] | None:
@@ -170,10 +172,10 @@ class Supervisor:
             self._output.say(f"the graph is not watched any more: {error!r}")
 
     def _on_ready(self, pid: int) -> None:
-        waiting = [node for node in self._nodes if not node.ready]
-        for node in waiting:
+        for node in self._nodes:
             node.ready = node.ready or node.process.pid == pid
-        if waiting and all(node.ready for node in self._nodes):
+        if not self._all_ready and all(node.ready for node in self._nodes):
+            self._all_ready = True
             took_sec = time.monotonic() - self._began_sec
             self._output.say(f"all nodes ready: {len(self._nodes)} in {took_sec:.2f} s")
 
@@ -202,7 +204,8 @@ class Supervisor:
     async def _follow_broker(self, broker: Process, lines: "_BrokerLines") -> None:
         status = await broker.wait()
         if not lines.where.done():
-            for line in lines.held:
+            said = lines.held or [f"ended before it listened, {describe(status)}".encode()]
+            for line in said:
                 self._output.say(line.decode("utf-8", "replace"), "broker")
             self._faults.append("broker")
         elif self._ending.is_set():
@@ -233,7 +236,10 @@ class Supervisor:
             for process in running:
                 process.send_signal(number)
             hurry = asyncio.create_task(self._hurry.wait())
-            either: set[asyncio.Future[Any]] = {hurry, asyncio.gather(*following)}
+            either: set[asyncio.Future[Any]] = {
+                hurry,
+                asyncio.gather(*following, return_exceptions=True),
+            }
             await asyncio.wait(either, timeout=self._step_sec, return_when=asyncio.FIRST_COMPLETED)
             hurry.cancel()
             self._hurry.clear()

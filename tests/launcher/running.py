@@ -1,0 +1,195 @@
+"""A launch in a process of its own, for tests to watch and to disturb."""
+
+import contextlib
+import os
+import queue
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+
+DEADLINE_SEC = 20.0
+
+_LAUNCH = """
+import sys
+from pathlib import Path
+from dsmq_nodes.launcher import launch
+sys.exit(launch(Path(sys.argv[1]), duration_sec=float(sys.argv[2]) or None))
+"""
+
+NODES = '''
+import os, subprocess, sys, time
+from dsmq_nodes import Node
+from dsmq_nodes.messages import String
+
+
+class Quiet(Node):
+    def __init__(self):
+        super().__init__("quiet")
+        print("hello from", self.name, flush=False)
+
+    def on_shutdown(self):
+        print("goodbye from", self.name)
+
+
+class Talker(Node):
+    rate_hz = 50.0
+
+    def __init__(self):
+        super().__init__("talker")
+        self.publisher = self.create_publisher(String, "chatter", 10)
+        self.create_timer(self.period_sec, lambda: self.publisher.publish(String(data="x")))
+
+
+class Chatty(Node):
+    def __init__(self):
+        super().__init__("chatty")
+        self.create_timer(0.02, lambda: print("chat"))
+
+
+class Listener(Node):
+    def __init__(self):
+        super().__init__("listener")
+        self.create_subscription(String, "chatter", lambda msg: None, 10)
+
+
+class Finisher(Node):
+    def __init__(self):
+        super().__init__("finisher")
+        self.create_timer(0.01, self.shutdown)
+
+
+class Parent(Quiet):
+    """Starts a process that does not care for signals."""
+
+    def __init__(self):
+        super().__init__()
+        code = "import signal as s, time; [s.signal(n, s.SIG_IGN) for n in (2, 15)]; time.sleep(60)"
+        self.child = subprocess.Popen([sys.executable, "-c", code])
+
+
+class Broken(Node):
+    def __init__(self):
+        super().__init__("broken")
+        raise ValueError("no hardware")
+
+
+class CrashesLater(Node):
+    def __init__(self):
+        super().__init__("later")
+        self.create_timer(1.0, self.tick)
+
+    def tick(self):
+        raise ValueError("gone wrong")
+
+
+class NoNode:
+    pass
+'''
+
+
+def write_launch(directory: Path, nodes: dict[str, str], port: int = 0) -> Path:
+    """Write a launch file of name: module:Class, and the classes above, into `directory`."""
+    (directory / "launch").mkdir()
+    (directory / "robot.py").write_text(NODES)
+    path = directory / "launch" / "robot.yaml"
+    lines = [f"  - {{name: {name}, node: '{spec}'}}" for name, spec in nodes.items()]
+    path.write_text("\n".join([f"broker: {{port: {port}}}", "nodes:", *lines, ""]))
+    return path
+
+
+def gone(pids: set[int], within_sec: float) -> bool:
+    """Whether these processes end in time; a zombie that nobody reaps has ended."""
+
+    def runs(pid: int) -> bool:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+        return False
+
+    until_sec = time.monotonic() + within_sec
+    while any(runs(pid) for pid in pids):
+        if time.monotonic() > until_sec:
+            return False
+        threading.Event().wait(0.01)
+    return True
+
+
+class Launch:
+    """A launch that runs: what it has said, line by line, and what it has started."""
+
+    def __init__(self, path: Path, duration_sec: float = 0.0) -> None:
+        environ = {key: value for key, value in os.environ.items() if not key.startswith("DSMQ_")}
+        self.process = subprocess.Popen(
+            [sys.executable, "-c", _LAUNCH, str(path), str(duration_sec)],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            env=environ,
+        )
+        self.lines: list[str] = []
+        self._incoming: queue.Queue[str | None] = queue.Queue()
+        self._reader = threading.Thread(target=self._read)
+        self._reader.start()
+
+    def _read(self) -> None:
+        assert self.process.stdout is not None
+        for line in self.process.stdout:
+            self._incoming.put(line.rstrip("\n"))
+        self._incoming.put(None)
+
+    def wait_for(self, part: str) -> str:
+        """Return the first line from here on that contains `part`."""
+        until_sec = time.monotonic() + DEADLINE_SEC
+        while True:
+            line = self._incoming.get(timeout=max(0.0, until_sec - time.monotonic()))
+            assert line is not None, f"no {part!r} in {self.text}"
+            self.lines.append(line)
+            if part in line:
+                return line
+
+    def pids(self) -> set[int]:
+        """Return all that this launch has started and that runs."""
+        return {each.pid for each in psutil.Process(self.process.pid).children(recursive=True)}
+
+    def pid_of(self, name: str) -> int:
+        """Return the process of a node."""
+        for each in psutil.Process(self.process.pid).children():
+            if f'"name":"{name}"' in each.environ().get("DSMQ_NODE", ""):
+                return each.pid
+        raise AssertionError(f"no {name} among {self.pids()}")
+
+    def end(self) -> int:
+        """Wait for the end; return the exit status."""
+        status = self.process.wait(DEADLINE_SEC)
+        self._reader.join(DEADLINE_SEC)
+        while (line := self._incoming.get(timeout=DEADLINE_SEC)) is not None:
+            self.lines.append(line)
+        return status
+
+    @property
+    def text(self) -> str:
+        """All lines so far."""
+        return "\n".join(self.lines)
+
+
+@contextlib.contextmanager
+def launched(path: Path, duration_sec: float = 0.0) -> Iterator[Launch]:
+    """Launch a file; whatever the test does, nothing of it is left afterwards."""
+    launch = Launch(path, duration_sec)
+    try:
+        yield launch
+    finally:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            for pid in launch.pids():
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+        launch.process.kill()
+        launch.process.wait()
+        launch._reader.join()
+        assert launch.process.stdout is not None
+        launch.process.stdout.close()

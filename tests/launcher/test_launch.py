@@ -1,0 +1,198 @@
+"""Whole launches: real brokers, real nodes, real signals."""
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.launcher.running import DEADLINE_SEC, gone, launched, write_launch
+
+PAIR = {"talker": "robot:Talker", "listener": "robot:Listener"}
+
+
+def socket_file(line: str) -> Path:
+    found = re.search(r"unix (.+)\)", line)
+    assert found is not None
+    return Path(found[1])
+
+
+def test_a_launch_runs_for_its_duration_and_leaves_nothing(tmp_path: Path) -> None:
+    path = write_launch(tmp_path, {**PAIR, "quiet": "robot:Quiet"})
+    with launched(path, 2.0) as launch:
+        unix = socket_file(launch.wait_for("[broker] dsmq broker listening on"))
+        launch.wait_for("[launch] all nodes ready: 3 in ")
+        pids = launch.pids()
+        assert len(pids) == 4
+        assert unix.exists()
+        assert launch.end() == 0
+        assert gone(pids, 0)
+    assert not unix.exists()
+    assert "[quiet] hello from /quiet" in launch.lines
+    assert "[quiet] goodbye from /quiet" in launch.lines
+    assert "Traceback" not in launch.text
+
+
+def test_the_summary_tells_rates_messages_and_latency(tmp_path: Path) -> None:
+    with launched(write_launch(tmp_path, PAIR), 2.0) as launch:
+        assert launch.end() == 0
+    head, listener, talker = (line.split("  ") for line in launch.lines[-3:])
+    assert [each.strip() for each in head if each] == [
+        "node", "declared", "achieved", "sent", "received", "dropped", "latency p50", "p99",
+    ]  # fmt: skip
+    rows = {row[0].strip(): [each.strip() for each in row if each] for row in (listener, talker)}
+    assert rows["/talker"][1] == "50 Hz"
+    assert 45 < float(rows["/talker"][2].removesuffix(" Hz")) < 55
+    # The last statistics of a node come as it ends: nothing sent is missing in them.
+    assert int(rows["/talker"][3]) >= int(rows["/listener"][4]) > 40
+    assert rows["/listener"][6].endswith(" ms")
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_ends_a_launch_cleanly(tmp_path: Path, number: signal.Signals) -> None:
+    with launched(write_launch(tmp_path, {"quiet": "robot:Quiet", **PAIR})) as launch:
+        unix = socket_file(launch.wait_for("listening on"))
+        launch.wait_for("all nodes ready")
+        pids = launch.pids()
+        launch.process.send_signal(number)
+        assert launch.end() == 0
+        assert gone(pids, 0)
+    assert not unix.exists()
+    assert "[quiet] goodbye from /quiet" in launch.lines
+    assert "Traceback" not in launch.text
+
+
+def test_ctrl_c_while_nodes_start_is_quiet(tmp_path: Path) -> None:
+    with launched(write_launch(tmp_path, PAIR)) as launch:
+        launch.wait_for("listening on")
+        pids = launch.pids()
+        launch.process.send_signal(signal.SIGINT)
+        assert launch.end() == 0
+        assert gone(pids, 0)
+    assert "Traceback" not in launch.text
+
+
+def test_what_a_node_started_goes_with_it(tmp_path: Path) -> None:
+    with launched(write_launch(tmp_path, {"parent": "robot:Parent"})) as launch:
+        launch.wait_for("all nodes ready")
+        pids = launch.pids()
+        assert len(pids) == 3
+        launch.process.send_signal(signal.SIGINT)
+        assert launch.end() == 0
+        assert gone(pids, 1)
+
+
+def test_a_killed_launcher_leaves_no_node_and_no_broker(tmp_path: Path) -> None:
+    with launched(write_launch(tmp_path, PAIR)) as launch:
+        unix = socket_file(launch.wait_for("listening on"))
+        launch.wait_for("all nodes ready")
+        pids = launch.pids()
+        launch.process.kill()
+        assert gone(pids, 2)
+    assert not unix.exists()
+
+
+def test_a_launcher_killed_while_nodes_start_leaves_nothing(tmp_path: Path) -> None:
+    with launched(write_launch(tmp_path, {f"n{n}": "robot:Quiet" for n in range(4)})) as launch:
+        launch.wait_for("listening on")
+        pids = launch.pids()
+        launch.process.kill()
+        assert gone(pids, 2)
+
+
+def test_a_killed_node_is_told_and_the_others_go_on(tmp_path: Path) -> None:
+    with launched(write_launch(tmp_path, {"quiet": "robot:Quiet", **PAIR})) as launch:
+        launch.wait_for("all nodes ready")
+        os.kill(launch.pid_of("talker"), signal.SIGKILL)
+        launch.wait_for("[launch] talker: killed by SIGKILL; the others go on")
+        assert len(launch.pids()) == 3
+        launch.process.send_signal(signal.SIGINT)
+        assert launch.end() == 1
+    assert launch.lines[-1] == "[launch] ended with faults: talker (killed by SIGKILL)"
+
+
+def test_a_node_that_raises_later_is_told_with_one_traceback(tmp_path: Path) -> None:
+    with launched(write_launch(tmp_path, {"later": "robot:CrashesLater"})) as launch:
+        assert launch.end() == 1
+    assert launch.text.count("ValueError: gone wrong") == 1
+    assert launch.text.count("Traceback") == 1
+    assert launch.lines[-1] == "[launch] ended with faults: later (exit status 1)"
+
+
+def test_a_launch_ends_when_every_node_has_finished(tmp_path: Path) -> None:
+    with launched(write_launch(tmp_path, {"finisher": "robot:Finisher"})) as launch:
+        assert launch.end() == 0
+    assert "[launch] finisher has finished (exit status 0)" in launch.lines
+
+
+def test_a_launch_ends_when_its_broker_is_gone(tmp_path: Path) -> None:
+    with launched(write_launch(tmp_path, PAIR)) as launch:
+        launch.wait_for("all nodes ready")
+        nodes = {launch.pid_of("talker"), launch.pid_of("listener")}
+        (broker,) = launch.pids() - nodes
+        os.kill(broker, signal.SIGKILL)
+        assert launch.end() == 1
+        assert gone(nodes, 0)
+    assert "[launch] broker: killed by SIGKILL; the launch ends" in launch.lines
+
+
+@pytest.mark.parametrize(
+    ("spec", "told", "tracebacks"),
+    [
+        ("robt:Quiet", r"cannot run robt:Quiet: no module 'robt' in .+; did you mean 'robot'\?", 0),
+        ("robot:Quite", r"cannot run robot:Quite: no such class in .+; did you mean 'Quiet'\?", 0),
+        ("robot:NoNode", r"cannot run robot:NoNode: it is no Node; make it a subclass .+", 0),
+        ("robot:os", r"cannot run robot:os: it is no class in .+robot.py; .+", 0),
+        ("raises:Any", r"ZeroDivisionError: division by zero", 1),
+        ("unfinished:Any", r"SyntaxError: '\(' was never closed", 0),
+        ("inner:Any", r"ModuleNotFoundError: No module named 'nothere'", 1),
+        ("exits:Any", r"SystemExit: 3", 1),
+        ("robot:Broken", r"ValueError: no hardware", 1),
+    ],
+)
+def test_a_node_that_cannot_start_ends_the_launch(
+    tmp_path: Path, spec: str, told: str, tracebacks: int
+) -> None:
+    path = write_launch(tmp_path, {"good": "robot:Quiet", "bad": spec})
+    (tmp_path / "raises.py").write_text("1 / 0\n")
+    (tmp_path / "unfinished.py").write_text("(\n")
+    (tmp_path / "inner.py").write_text("import nothere\n")
+    (tmp_path / "exits.py").write_text("raise SystemExit(3)\n")
+    with launched(path) as launch:
+        assert launch.end() == 1
+    assert len([line for line in launch.lines if re.fullmatch(rf"\[bad\] {told}", line)]) == 1
+    assert launch.text.count("Traceback") == tracebacks
+    assert launch.lines[-1] == (
+        "[launch] ended with faults: bad (failed before it was ready, exit status 1)"
+    )
+
+
+def test_a_port_in_use_is_told_at_once_and_no_node_starts(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        path = write_launch(tmp_path, {"quiet": "robot:Quiet"}, port)
+        began_sec = time.monotonic()
+        with launched(path) as launch:
+            assert launch.end() == 1
+        took_sec = time.monotonic() - began_sec
+    (line,) = launch.lines
+    assert line.startswith(f"[broker] port {port} on 127.0.0.1 is in use")
+    assert took_sec < 2.0  # half a second on an idle machine
+
+
+def test_a_launch_ends_when_nobody_reads_it(tmp_path: Path) -> None:
+    path = write_launch(tmp_path, {"chatty": "robot:Chatty"})
+    code = "import sys; from pathlib import Path; from dsmq_nodes.launcher import launch"
+    run = [sys.executable, "-c", f"{code}; sys.exit(launch(Path({str(path)!r})))"]
+    with subprocess.Popen(run, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.readline()
+        process.stdout.close()  # as `| head -1` does; the next line of a node meets nobody
+        assert process.wait(DEADLINE_SEC) == 0
+        assert b"Traceback" not in process.stderr.read()

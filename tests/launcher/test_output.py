@@ -1,0 +1,58 @@
+"""Lines: whole, in order, each with its name."""
+
+import io
+import itertools
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dsmq_nodes.launcher.output import LineSplitter, Output
+
+TEXT = st.lists(st.sampled_from([b"a", b"bc", b"\n", b"\r", b"\r\n", b"\xc3\xa9"])).map(b"".join)
+
+
+def split(*pieces: bytes) -> list[bytes]:
+    splitter = LineSplitter()
+    return [line for piece in pieces for line in splitter.feed(piece)] + splitter.end()
+
+
+@given(TEXT, st.lists(st.integers(0, 30)))
+def test_lines_are_the_same_however_the_bytes_come(text: bytes, cuts: list[int]) -> None:
+    edges = [0, *sorted(min(cut, len(text)) for cut in cuts), len(text)]
+    pieces = [text[a:b] for a, b in itertools.pairwise(edges)]
+    assert split(*pieces) == split(text)
+
+
+def test_every_kind_of_line_end_ends_a_line() -> None:
+    assert split(b"a\nb\r\n10%\r20%\r\n\nrest") == [b"a", b"b", b"10%", b"20%", b"", b"rest"]
+
+
+def test_an_endless_line_comes_in_pieces() -> None:
+    lines = split(*[b"x" * 50_000] * 3)
+    assert b"".join(lines) == b"x" * 150_000
+    assert max(map(len, lines)) <= 100_000
+
+
+class Terminal(io.BytesIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def test_names_are_coloured_on_a_terminal_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    plain, terminal = io.BytesIO(), Terminal()
+    for stream in (plain, terminal):
+        Output(stream, plain, ["a", "b"]).lines("b", [b"x", b"\xff"])
+    assert plain.getvalue() == b"[b] x\n[b] \xff\n"
+    assert terminal.getvalue().startswith(b"\x1b[0;33m[b]\x1b[0m x\n\x1b[0;33m[b]")
+    monkeypatch.setenv("NO_COLOR", "1")
+    terminal = Terminal()
+    Output(terminal, plain, ["a", "b"]).lines("b", [b"x"])
+    assert terminal.getvalue() == b"[b] x\n"
+
+
+def test_what_the_launcher_says_has_its_name_on_every_line() -> None:
+    out, own = io.BytesIO(), io.BytesIO()
+    Output(out, own, []).say("one\ntwo")
+    assert (out.getvalue(), own.getvalue()) == (b"", b"[launch] one\n[launch] two\n")

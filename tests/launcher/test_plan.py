@@ -1,0 +1,62 @@
+"""Plans: what a launch file becomes before anything is started."""
+
+import json
+import sys
+from pathlib import Path
+
+import pytest
+
+from dsmq_nodes.launcher.file import read
+from dsmq_nodes.launcher.plan import find_project_root, make_plan
+
+TEXT = """\
+broker: {host: localhost, port: 4000}
+nodes:
+  - {name: a, node: pkg.mod:Cls}
+  - name: b
+    node: mod:Cls
+    namespace: r1
+    rate: 20
+    params: {text: "it's", deep: {x: [1, 2.5, ~]}}
+    remap: {scan: front/scan}
+    env: {LANG: C}
+"""
+
+
+def test_a_node_is_told_all_that_the_file_says() -> None:
+    a, b = make_plan(read(TEXT), Path("/robot")).nodes
+    child = (sys.executable, "-m", "dsmq_nodes.launcher.child", "--path", "/robot")
+    assert (a.name, a.argv) == ("a", (*child, "pkg.mod:Cls"))
+    assert (b.name, b.argv) == ("r1/b", (*child, "mod:Cls"))
+    assert json.loads(a.env["DSMQ_NODE"]) == {"name": "a"}
+    assert b.env["LANG"] == "C"
+    assert json.loads(b.env["DSMQ_NODE"]) == {
+        "name": "b",
+        "namespace": "/r1",
+        "rate_hz": 20.0,
+        "params": {"text": "it's", "deep": {"x": [1, 2.5, None]}},
+        "remap": {"scan": "front/scan"},
+    }
+
+
+def test_the_broker_listens_where_the_file_says() -> None:
+    assert make_plan(read(TEXT), Path()).broker.argv[-4:] == (
+        "--host",
+        "localhost",
+        "--port",
+        "4000",
+    )
+
+
+def test_a_plan_is_shown_as_commands_for_a_shell() -> None:
+    shown = str(make_plan(read(TEXT), Path("/my robot"))).splitlines()
+    assert [line.split()[0] for line in shown] == ["[broker]", "[a]", "[r1/b]"]
+    assert shown[1].endswith("--path '/my robot' pkg.mod:Cls")
+    assert """'"'"'""" in shown[2]  # an apostrophe, quoted
+
+
+@pytest.mark.parametrize(
+    ("file", "root"), [("launch/robot.yaml", "."), ("robot.yaml", "."), ("a/robot.yaml", "a")]
+)
+def test_classes_are_looked_for_in_the_project(tmp_path: Path, file: str, root: str) -> None:
+    assert find_project_root(tmp_path / file) == (tmp_path / root).resolve()

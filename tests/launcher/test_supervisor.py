@@ -1,0 +1,193 @@
+"""The supervisor with stand-ins that real nodes should not be: deaf, slow, mute, absent."""
+
+import asyncio
+import io
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+import psutil
+import pytest
+
+from dsmq_nodes.launcher.file import read
+from dsmq_nodes.launcher.output import Output
+from dsmq_nodes.launcher.plan import Plan, ProcessPlan, make_plan
+from dsmq_nodes.launcher.supervisor import Supervisor
+from tests.launcher.running import gone
+
+BROKER = make_plan(read("broker: {port: 0}\nnodes: [{name: a, node: b:C}]"), Path()).broker
+DEAF = (
+    "import signal, time\n"
+    "for number in (signal.SIGINT, signal.SIGTERM): signal.signal(number, signal.SIG_IGN)\n"
+    "signal.pthread_sigmask(signal.SIG_SETMASK, [])\n"
+    "print('deaf', flush=True)\n"
+    "time.sleep(60)\n"
+)
+
+
+def script(name: str, code: str) -> ProcessPlan:
+    return ProcessPlan(name, (sys.executable, "-c", code))
+
+
+class Run:
+    """A supervisor's run in this process."""
+
+    def __init__(self, *nodes: ProcessPlan, broker: ProcessPlan = BROKER) -> None:
+        self.out = io.BytesIO()
+        self.plan = Plan(broker, nodes)
+        self.children: set[int] = set()
+
+    def run(
+        self,
+        duration_sec: float | None = None,
+        *,
+        step_sec: float = 5.0,
+        on_line: Callable[[bytes], None] = lambda _: None,
+        observer: "Observer | None" = None,
+    ) -> int:
+        run = self
+
+        class Watched(Output):
+            def lines(self, name: str, lines: list[bytes]) -> None:
+                run.children |= {child.pid for child in psutil.Process().children(recursive=True)}
+                super().lines(name, lines)
+                for line in lines:
+                    on_line(line)
+
+        async def main() -> int:
+            names = ["broker", *(node.name for node in self.plan.nodes)]
+            output = Watched(self.out, self.out, names)
+            return await Supervisor(self.plan, output, observer, step_sec=step_sec).run(
+                duration_sec
+            )
+
+        return asyncio.run(main())
+
+    @property
+    def lines(self) -> list[str]:
+        return self.out.getvalue().decode().splitlines()
+
+
+class Observer:
+    """Calls every process ready that it is told to."""
+
+    def __init__(self) -> None:
+        self.ended: set[int] = set()
+
+    async def watch(self, host: str, port: int, on_ready: Callable[[int], None]) -> None:
+        for child in psutil.Process().children():
+            on_ready(child.pid)
+        await asyncio.Event().wait()
+
+    async def last_words(self, pids: set[int]) -> None:
+        self.ended = pids
+
+    def summary(self) -> Iterable[str]:
+        return ["the summary"]
+
+
+def test_a_node_that_does_not_listen_is_killed_in_steps() -> None:
+    run = Run(script("deaf", DEAF))
+    assert run.run(0.5, step_sec=0.2) == 1
+    assert run.lines[1:] == [
+        "[deaf] deaf",
+        "[launch] still running: deaf; SIGTERM now",
+        "[launch] still running: deaf; SIGKILL now",
+        "[launch] deaf: did not end well, killed by SIGKILL",
+        "[launch] ended with faults: deaf (did not end well, killed by SIGKILL)",
+    ]
+    assert gone(run.children, 0)
+
+
+def test_another_ctrl_c_hurries() -> None:
+    began_sec = time.monotonic()
+
+    def interrupt(line: bytes) -> None:
+        if line == b"deaf":
+            loop = asyncio.get_running_loop()
+            for delay_sec in (0.0, 0.2, 0.4):
+                loop.call_later(delay_sec, os.kill, os.getpid(), signal.SIGINT)
+
+    run = Run(script("deaf", DEAF))
+    assert run.run(on_line=interrupt, step_sec=30.0) == 1
+    assert time.monotonic() - began_sec < 10.0
+    assert gone(run.children, 0)
+
+
+def test_a_program_without_a_handler_ends_well_on_a_signal() -> None:
+    run = Run(script("plain", "import signal, time; signal.signal(2, signal.SIG_DFL); "
+                     "signal.pthread_sigmask(signal.SIG_SETMASK, []); time.sleep(60)"))  # fmt: skip
+    assert run.run(0.5) == 0
+    assert len(run.lines) == 1
+
+
+def test_lines_of_several_nodes_stay_whole() -> None:
+    code = (
+        "import sys, time\n"
+        "for n in range(200):\n"
+        "    for piece in ('x' * 500, str(n), '\\n'):\n"
+        "        sys.{stream}.write(piece); sys.{stream}.flush()\n"
+        "sys.{stream}.write('no end')\n"
+    )
+    run = Run(
+        script("a", code.format(stream="stdout")),
+        script("b", code.format(stream="stderr")),
+    )
+    assert run.run() == 0
+    for name in "ab":
+        lines = [line for line in run.lines if line.startswith(f"[{name}] ")]
+        assert lines == [*(f"[{name}] {'x' * 500}{n}" for n in range(200)), f"[{name}] no end"]
+
+
+def test_processes_are_told_where_the_broker_listens_and_write_unbuffered() -> None:
+    code = "import os; print(os.environ['DSMQ_BROKER'], os.environ['PYTHONUNBUFFERED'])"
+    run = Run(script("a", code))
+    assert run.run() == 0
+    address = run.lines[0].split("listening on ")[1].split()[0]
+    assert f"[a] {address} 1" in run.lines
+
+
+def test_a_program_that_is_not_there_ends_the_launch() -> None:
+    run = Run(ProcessPlan("absent", ("/no/such/program",)), script("b", "print('b')"))
+    assert run.run() == 1
+    assert run.lines[1].startswith("[launch] absent: cannot be started: [Errno 2]")
+    assert run.lines[1].endswith("'/no/such/program'; the launch ends")
+
+
+def test_a_broker_that_says_why_it_ends_is_passed_on() -> None:
+    broker = script("broker", "import sys; sys.exit('no disk')")
+    run = Run(script("a", "print('a')"), broker=broker)
+    assert run.run() == 1
+    assert run.lines == ["[broker] no disk"]
+
+
+def test_a_broker_that_ends_without_a_word_is_named() -> None:
+    run = Run(script("a", "print('a')"), broker=script("broker", "import sys; sys.exit(3)"))
+    assert run.run() == 1
+    assert run.lines == ["[launch] broker: exit status 3"]
+
+
+def test_an_observer_tells_when_all_are_ready_and_has_the_last_word() -> None:
+    observer = Observer()
+    run = Run(script("a", "import time; time.sleep(60)"))
+    assert run.run(1.0, observer=observer) == 0
+    assert observer.ended <= run.children | observer.ended
+    assert len(observer.ended) == 1
+    assert run.lines[1].startswith("[launch] all nodes ready: 1 in ")
+    assert run.lines[-1] == "the summary"
+
+
+def test_an_observer_that_fails_is_told_and_the_nodes_go_on(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def watch(*_: object) -> None:
+        raise OSError("no route")
+
+    monkeypatch.setattr(Observer, "watch", watch)
+    run = Run(script("a", "print('a')"))
+    assert run.run(observer=Observer()) == 0
+    assert "[launch] the graph is not watched any more: OSError('no route')" in run.lines
+    assert "[a] a" in run.lines
