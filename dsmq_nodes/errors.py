@@ -28,6 +28,10 @@ class AddressInUseError(DsmqError):
     """The broker's port is taken; the text names it and says what to do."""
 
 
+class InsecureError(DsmqError):
+    """What was asked for would be open to everybody, or cannot be secured; says what to do."""
+
+
 class RequestRefusedError(DsmqError):
     """The broker understood a request and said no; the text is the broker's."""
 

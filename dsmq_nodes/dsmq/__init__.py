@@ -25,9 +25,9 @@ def start_server(host: str = DEFAULT_HOST, port: int = DEFAULT_PORT) -> None:
     """
     import asyncio  # noqa: PLC0415  a client needs neither
 
-    from dsmq_nodes.dsmq.broker import serve  # noqa: PLC0415
+    from dsmq_nodes.dsmq.broker import Options, serve  # noqa: PLC0415
 
-    asyncio.run(serve(host, port))
+    asyncio.run(serve(Options(host, port)))
 
 
 def connect_to_server(host: str = DEFAULT_HOST, port: int = DEFAULT_PORT) -> Client:

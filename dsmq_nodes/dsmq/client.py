@@ -1,154 +1,103 @@
-"""The blocking client: put, get, get_latest.
+"""The blocking client: put, get, get_latest, get_wait.
 
-Its first words are a hello and, right behind it, a `get`. Our broker answers both; an original
-dsmq 0.7.0 server answers the `get` alone, and the client then keeps to the original protocol.
+A client may be shared by threads: one request and its answer are one step, and a `get` that waits
+holds up no `put`.
 
-A client may be shared by threads: one request and its answer are one step.
+When the broker goes away the client goes on: puts are dropped and counted, gets find nothing, a
+warning is logged once an outage, and with every call, though not more often than a jittered
+back-off allows, it tries to connect again. What was put while it was away it can then get, as far
+as the broker has it. An acknowledged put never pretends: it raises.
 """
 
-import os
-import socket
+import logging
+import random
 import threading
+import time
+from collections.abc import Callable
 from types import TracebackType
-from typing import TYPE_CHECKING, Final, Self, TypeVar, overload
+from typing import Final, Self, TypeVar, overload
 
-from dsmq_nodes.dsmq import address, wire
+from dsmq_nodes.dsmq import wire
+from dsmq_nodes.dsmq.channel import Channel
 from dsmq_nodes.errors import (
     ConnectionFailedError,
-    NodeNameTakenError,
     RequestRefusedError,
     WireError,
 )
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
+logger = logging.getLogger("dsmq.client")
 
 _T = TypeVar("_T")
-_RECEIVE_BYTES: Final = 256 * 1024
-_PROBE_TOPIC: Final = "/dsmq/probe"
-
-
-class Channel:
-    """A connected socket that sends and receives whole frames, and knows who is at the other end.
-
-    Attributes:
-        original: the other end is an original 0.7.0 server.
-        epoch: the broker's epoch; empty with an original server.
-    """
-
-    def __init__(self, host: str, port: int, *, node: str = "", timeout_sec: float = 5.0) -> None:
-        """Connect and say hello.
-
-        Raises:
-            ConnectionFailedError: nobody answers there as a dsmq broker does.
-            NodeNameTakenError: a node named `node` is connected already.
-        """
-        self.where = f"{host}:{port}"
-        self.socket = address.connect(host, port, timeout_sec)
-        self.original = False
-        self.epoch = ""
-        self._decoder = wire.FrameDecoder()
-        self._bodies: Iterator[bytes] = iter(())
-        try:
-            self._greet(node)
-        except TimeoutError:
-            self.socket.close()
-            raise ConnectionFailedError(
-                f"{self.where} accepts connections but does not answer: is a dsmq broker there?"
-            ) from None
-        except BaseException:
-            self.socket.close()
-            raise
-        self.socket.settimeout(None)
-
-    def _greet(self, node: str) -> None:
-        hello = wire.encode_object(
-            {
-                "action": "hello",
-                "topic": _PROBE_TOPIC,
-                "version": wire.VERSION,
-                "node": node,
-                "pid": os.getpid(),
-                "host": socket.gethostname(),
-            }
-        )
-        probe = wire.encode_object({"action": "get", "topic": _PROBE_TOPIC})
-        self.socket.sendall(hello + probe)
-        try:
-            first = self.receive()
-            if first.event == "error":
-                raise NodeNameTakenError(first.error)
-            if first.event != "hello":
-                self.original = True
-                return
-            self.epoch = first.epoch
-            self.receive()  # the probe's answer
-        except WireError as error:
-            raise ConnectionFailedError(f"{self.where} is no dsmq broker: {error}") from None
-
-    def send(self, frame: bytes) -> None:
-        """Send a whole frame.
-
-        Raises:
-            ConnectionFailedError: the connection is gone.
-        """
-        try:
-            self.socket.sendall(frame)
-        except TimeoutError:
-            raise
-        except OSError as error:
-            raise self._gone(error.strerror or str(error)) from None
-
-    def receive(self) -> wire.Reply:
-        """Wait for the next frame.
-
-        Raises:
-            ConnectionFailedError: the connection is gone.
-            WireError: what came is not the protocol.
-        """
-        while True:
-            for body in self._bodies:
-                return wire.decode_reply(body)
-            try:
-                data = self.socket.recv(_RECEIVE_BYTES)
-            except TimeoutError:
-                raise
-            except OSError as error:
-                raise self._gone(error.strerror or str(error)) from None
-            if not data:
-                raise self._gone("it closed the connection")
-            self._bodies = self._decoder.feed(data)
-
-    def close(self) -> None:
-        """End the connection."""
-        self.socket.close()
-
-    def _gone(self, reason: str) -> ConnectionFailedError:
-        return ConnectionFailedError(f"lost the broker at {self.where}: {reason}")
+_FIRST_RETRY_SEC: Final = 0.05
+_LONGEST_RETRY_SEC: Final = 1.0
+_POLL_SEC: Final = 0.01  # of an original server, which cannot wait for us
+_WAIT_SLICE_SEC: Final = 1.0  # another thread may then ask, and a lost broker is noticed
 
 
 class Client:
-    """A connection to a broker; made by `connect_to_server`."""
+    """A connection to a broker; made by `connect_to_server`.
+
+    Attributes:
+        dropped: how many puts were lost because the broker was away.
+    """
 
     def __init__(self, host: str, port: int) -> None:
-        self._channel = Channel(host, port)
-        self._lock = threading.Lock()
+        self.dropped = 0
+        self._host, self._port = host, port
+        self._channel: Channel | None = Channel(host, port)
+        self._last_channel = self._channel
+        self._last_epoch = self._channel.epoch
+        self._after: dict[str, int] = {}  # the newest id we had of each topic
+        self._resumed: set[str] = set()  # topics whose cursor the broker knows
+        self._sending = threading.Lock()
+        self._asking = threading.Lock()
+        self._retry_at_sec = 0.0
+        self._retry_sec = _FIRST_RETRY_SEC
+        self._closed = False
+        self._acks = 0
 
-    def put(self, topic: str, message: str) -> None:
+    def put(self, topic: str, message: str, *, ack: bool = False) -> None:
         """Append a message to a topic.
 
+        Args:
+            topic: the topic's name.
+            message: any text.
+            ack: return only when the broker has stored it.
+
         Raises:
-            ConnectionFailedError: the connection to the broker is gone.
             WireError: the topic's name or the message cannot be sent.
             TypeError: the message is not text.
+            ConnectionFailedError: with `ack`, the broker is away; or the client was closed.
+            RequestRefusedError: with `ack`, the broker refused it.
         """
         if not isinstance(message, str):
             raise TypeError(f"a message is a str, not {type(message).__name__}: encode it first")
         _check_topic(topic)
-        with self._lock:
-            self._channel.send(
-                wire.encode_object({"action": "put", "topic": topic, "message": message})
-            )
+        fields: dict[str, object] = {"action": "put", "topic": topic, "message": message}
+        if ack:
+            self._put_acknowledged(fields)
+            return
+        frame = wire.encode_object(fields)
+        if not self._try(lambda channel: self._send(channel, frame)):
+            with self._sending:
+                self.dropped += 1
+
+    def _put_acknowledged(self, fields: dict[str, object]) -> None:
+        with self._asking:
+            channel = self._connected()
+            if channel is None:
+                raise ConnectionFailedError(f"no broker at {self._host}:{self._port} to put to")
+            if channel.original:
+                raise RequestRefusedError(f"{channel.where} is an original server: it never acks")
+            self._acks += 1
+            self._send(channel, wire.encode_object({**fields, "ack": self._acks}))
+            while True:
+                reply = channel.receive()
+                if reply.ack != self._acks:
+                    continue
+                if reply.event == "error":
+                    raise RequestRefusedError(reply.error)
+                return
 
     @overload
     def get(self, topic: str) -> str: ...
@@ -162,10 +111,11 @@ class Client:
             `default=None` a message that is `""` can be told from nothing.
 
         Raises:
-            ConnectionFailedError: the connection to the broker is gone.
             WireError: the topic's name cannot be sent.
+            RequestRefusedError: the broker refused the request.
+            ConnectionFailedError: the client was closed.
         """
-        return self._ask(topic, default, latest=False)
+        return self._get(topic, default, {})
 
     @overload
     def get_latest(self, topic: str) -> str: ...
@@ -173,30 +123,126 @@ class Client:
     def get_latest(self, topic: str, default: _T) -> str | _T: ...
     def get_latest(self, topic: str, default: object = "") -> object:
         """As `get`, but take the newest message and skip the older ones."""
-        return self._ask(topic, default, latest=True)
+        return self._get(topic, default, {"latest": True})
 
-    def _ask(self, topic: str, default: object, *, latest: bool) -> object:
+    @overload
+    def get_wait(self, topic: str, timeout: float | None = None) -> str: ...
+    @overload
+    def get_wait(self, topic: str, timeout: float | None, default: _T) -> str | _T: ...
+    def get_wait(self, topic: str, timeout: float | None = None, default: object = "") -> object:
+        """As `get`, but wait for a message, at most `timeout` seconds; None: for ever."""
+        until_sec = None if timeout is None else time.monotonic() + timeout
+        nothing = object()
+        while True:
+            left_sec = _WAIT_SLICE_SEC if until_sec is None else until_sec - time.monotonic()
+            wait_sec = min(max(left_sec, 0.0), _WAIT_SLICE_SEC)
+            found = self._get(topic, nothing, {"wait": wait_sec})
+            if found is not nothing:
+                return found
+            if left_sec <= 0:
+                return default
+            channel = self._channel
+            if channel is None or channel.original:
+                time.sleep(min(_POLL_SEC, left_sec))
+
+    def _get(self, topic: str, default: object, options: dict[str, object]) -> object:
         _check_topic(topic)
-        fields: dict[str, object] = {"action": "get", "topic": topic}
-        if latest and not self._channel.original:
-            fields["latest"] = True
-        found = default
-        with self._lock:
-            while True:
-                self._channel.send(wire.encode_object(fields))
-                reply = self._channel.receive()
+        found = [default]
+
+        def ask(channel: Channel) -> None:
+            if channel.original:
+                found[0] = self._ask_original(channel, topic, default, all_="latest" in options)
+                return
+            fields = {"action": "get", "topic": topic, **options}
+            if topic in self._after and topic not in self._resumed:
+                fields |= {"after": self._after[topic], "epoch": self._last_epoch}
+            self._send(channel, wire.encode_object(fields))
+            while (reply := channel.receive()).event:
                 if reply.event == "error":
                     raise RequestRefusedError(reply.error)
-                # An original server has no other word for "nothing" than the empty message.
-                if reply.empty or (self._channel.original and not reply.text):
-                    return found
-                found = reply.text
-                if not (latest and self._channel.original):
-                    return found
+            self._resumed.add(topic)
+            if not reply.empty:
+                self._after[topic] = reply.id
+                found[0] = reply.text
+
+        with self._asking:
+            self._try(ask)
+        return found[0]
+
+    def _ask_original(self, channel: Channel, topic: str, default: object, *, all_: bool) -> object:
+        found = default
+        while True:
+            self._send(channel, wire.encode_object({"action": "get", "topic": topic}))
+            # An original server has no other word for "nothing" than the empty message.
+            if not (text := channel.receive().text):
+                return found
+            found = text
+            if not all_:
+                return found
+
+    def shutdown_server(self) -> None:
+        """End the broker, for everybody; it has to be on this machine, or want a token."""
+        with self._asking:
+            self._try(
+                lambda channel: self._send(channel, wire.encode_object({"action": "shutdown"}))
+            )
 
     def close(self) -> None:
-        """End the connection."""
-        self._channel.close()
+        """End the connection; later calls raise."""
+        self._closed = True
+        if self._channel is not None:
+            self._channel.close()
+
+    def _send(self, channel: Channel, frame: bytes) -> None:
+        with self._sending:
+            channel.send(frame)
+
+    def _try(self, action: Callable[[Channel], None]) -> bool:
+        """Do something with the broker if it is there; whether it was."""
+        channel = self._connected()
+        if channel is None:
+            return False
+        try:
+            action(channel)
+        except (ConnectionFailedError, WireError) as error:
+            if self._closed:
+                raise ConnectionFailedError("this client is closed") from None
+            self._lost(channel, error)
+            return False
+        return True
+
+    def _lost(self, channel: Channel, error: Exception) -> None:
+        with self._sending:
+            if self._channel is not channel:
+                return  # another thread has seen it too
+            channel.close()
+            self._channel = None
+        self._last_epoch = channel.epoch or self._last_epoch
+        logger.warning("%s: puts are dropped and counted until it is back", error)
+
+    def _connected(self) -> Channel | None:
+        """The connection; a new one where it was lost, when it is time to try again."""
+        if self._closed:
+            raise ConnectionFailedError("this client is closed")
+        with self._sending:
+            now = time.monotonic()
+            if self._channel is not None or now < self._retry_at_sec:
+                return self._channel
+            try:
+                self._channel = Channel(self._host, self._port, since=self._last_channel)
+            except (ConnectionFailedError, RequestRefusedError):
+                self._retry_at_sec = now + self._retry_sec * random.uniform(0.5, 1.0)
+                self._retry_sec = min(2 * self._retry_sec, _LONGEST_RETRY_SEC)
+                return None
+            self._last_channel = self._channel
+            self._retry_sec = _FIRST_RETRY_SEC
+            self._resumed.clear()
+            logger.warning(
+                "the broker at %s is back; %d puts dropped so far",
+                self._channel.where,
+                self.dropped,
+            )
+            return self._channel
 
     def __enter__(self) -> Self:
         return self

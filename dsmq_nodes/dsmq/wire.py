@@ -169,6 +169,13 @@ class FrameDecoder:
         """How many bytes of an unfinished frame are held; 0 between frames."""
         return len(self._buffer)
 
+    @property
+    def expected_bytes(self) -> int:
+        """The size of the unfinished frame's body; 0 while its header is unfinished too."""
+        if len(self._buffer) < HEADER_BYTES:
+            return 0
+        return self._body_bytes(bytes(self._buffer[:HEADER_BYTES]))
+
     def feed(self, data: bytes) -> Iterator[bytes]:
         """Yield the bodies that `data` completes; exhaust it before the next call.
 

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from typing import Final, Protocol
 
 from dsmq_nodes.dsmq import wire
-from dsmq_nodes.dsmq.client import Channel
+from dsmq_nodes.dsmq.channel import Channel
 from dsmq_nodes.errors import ConnectionFailedError, RequestRefusedError, WireError
 
 logger = logging.getLogger("dsmq_nodes.link")

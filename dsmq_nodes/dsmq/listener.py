@@ -1,0 +1,196 @@
+"""Listening sockets of a broker: made safely, and accepted from without ever getting stuck."""
+
+import contextlib
+import errno
+import ipaddress
+import logging
+import os
+import socket
+import ssl
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, Self
+
+from dsmq_nodes.errors import AddressInUseError, InsecureError
+
+logger = logging.getLogger("dsmq.broker")
+
+# Small, so that what a slow reader has not read waits in the log, where it can be skipped and
+# counted, and not in the kernel (which else hides 4 MB per connection).
+_SEND_BUFFER_BYTES: Final = 128 * 1024
+_BACKLOG: Final = 1024
+_SPARE_DESCRIPTORS: Final = 32  # for listeners, the store's files, the standard streams
+
+
+@dataclass(frozen=True, slots=True)
+class Security:
+    """Who may connect.
+
+    Attributes:
+        token: peers on TCP have to know it; empty: nobody is asked.
+        insecure: listening beyond this machine without a token is meant.
+        certificate: file with the broker's TLS certificate (chain); TCP is then TLS only.
+        key: file with its private key, if it is not in `certificate`.
+        client_ca: file with the authority that has to have signed the clients' certificates.
+    """
+
+    token: str = ""
+    insecure: bool = False
+    certificate: Path | None = None
+    key: Path | None = None
+    client_ca: Path | None = None
+
+    @classmethod
+    def from_environment(
+        cls,
+        *,
+        insecure: bool = False,
+        certificate: Path | None = None,
+        key: Path | None = None,
+        client_ca: Path | None = None,
+    ) -> Self:
+        """With the token that DSMQ_TOKEN holds: on a command line everybody could read it."""
+        return cls(os.environ.get("DSMQ_TOKEN", ""), insecure, certificate, key, client_ca)
+
+    def check(self, host: str) -> None:
+        """Refuse to open a door to everybody.
+
+        Raises:
+            InsecureError: `host` can be reached from other machines, and no token is asked for.
+        """
+        if self.token or self.insecure or self.client_ca or _is_loopback(host):
+            return
+        raise InsecureError(
+            f"listening on {host} lets every machine that reaches this one read and write all "
+            "topics: set a token (DSMQ_TOKEN, for the broker and all its clients), or say "
+            "--insecure if that is meant"
+        )
+
+    def tls(self) -> ssl.SSLContext | None:
+        """The TLS settings of the TCP listener; None: plain TCP.
+
+        Raises:
+            InsecureError: a file cannot be used.
+        """
+        if self.certificate is None:
+            return None
+        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        try:
+            context.load_cert_chain(self.certificate, self.key)
+            if self.client_ca is not None:
+                context.load_verify_locations(self.client_ca)
+                context.verify_mode = ssl.CERT_REQUIRED
+        except OSError as error:
+            raise InsecureError(f"cannot use the TLS files given: {error}") from None
+        return context
+
+
+class Listener:
+    """One listening socket."""
+
+    def __init__(self, sock: socket.socket, tls: ssl.SSLContext | None = None) -> None:
+        self.sock = sock
+        self.tls = tls
+        self._spare = os.open(os.devnull, os.O_RDONLY)
+
+    def accept(self) -> tuple[socket.socket, str] | None:
+        """A connection that waits, and its address; None when none does."""
+        try:
+            sock, address = self.sock.accept()
+        except (BlockingIOError, ConnectionAbortedError):
+            return None
+        except OSError as error:
+            if error.errno in (errno.EMFILE, errno.ENFILE):
+                self._refuse_one()
+            logger.warning("cannot accept a connection: %s", error)
+            return None
+        sock.setblocking(False)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BUFFER_BYTES)
+        if sock.family == getattr(socket, "AF_UNIX", None):
+            return sock, "unix"
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        for name, value in (("TCP_KEEPIDLE", 5), ("TCP_KEEPINTVL", 2), ("TCP_KEEPCNT", 3)):
+            if hasattr(socket, name):  # a peer whose cable was pulled is gone in some 11 s
+                sock.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
+        return sock, f"{address[0]}:{address[1]}"
+
+    def _refuse_one(self) -> None:
+        """Out of file descriptors: tell the next in line, else it hangs and we spin."""
+        os.close(self._spare)
+        with contextlib.suppress(OSError):
+            self.sock.accept()[0].close()
+        self._spare = os.open(os.devnull, os.O_RDONLY)
+
+    def close(self) -> None:
+        """Stop listening."""
+        self.sock.close()
+        os.close(self._spare)
+
+
+def tcp_listener(host: str, port: int, security: Security) -> Listener:
+    """Listen on TCP.
+
+    Raises:
+        AddressInUseError: the port is taken, or the address is not ours.
+        InsecureError: see `Security`.
+    """
+    security.check(host)
+    tls = security.tls()
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    sock = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        # Not SO_REUSEPORT, and on Linux this does not take a port somebody listens on.
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        sock.bind((host, port))
+        sock.listen(_BACKLOG)
+    except OSError as error:
+        sock.close()
+        if error.errno == errno.EADDRINUSE:
+            raise AddressInUseError(
+                f"port {port} on {host} is in use: a broker may be running there already "
+                f"(see `dsmq-nodes topic list`); stop it, or choose another with --port"
+            ) from None
+        raise AddressInUseError(f"cannot listen on {host} port {port}: {error.strerror}") from None
+    sock.setblocking(False)
+    return Listener(sock, tls)
+
+
+def unix_listener(path: Path) -> Listener | None:
+    """Listen at `path`, or None where that cannot be: TCP alone then serves everybody."""
+    if not hasattr(socket, "AF_UNIX"):
+        return None
+    sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        path.unlink(missing_ok=True)  # TCP's port is ours, so what lies here is a dead broker's
+        sock.bind(str(path))
+        path.chmod(0o600)
+        sock.listen(_BACKLOG)
+    except OSError as error:
+        logger.warning("no Unix socket at %s: %s", path, error)
+        sock.close()
+        return None
+    sock.setblocking(False)
+    return Listener(sock)
+
+
+def most_connections() -> int:
+    """How many connections the system lets us have; asks it for as many as it may give."""
+    try:
+        import resource  # noqa: PLC0415  not on Windows
+    except ImportError:
+        return 480  # select() there takes 512
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with contextlib.suppress(ValueError, OSError):
+        wanted = hard if hard != resource.RLIM_INFINITY else 65536
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+        soft = wanted
+    return max(soft - _SPARE_DESCRIPTORS, 1)
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    with contextlib.suppress(ValueError):
+        return ipaddress.ip_address(host).is_loopback
+    return False
