@@ -17,7 +17,8 @@ class ProcessPlan:
 
     Attributes:
         name: what it is called in the output; for a node its full name without the first slash.
-        argv: the program and its arguments; no shell reads them.
+        argv: the program and its arguments; no shell reads them. It starts with SIGINT and SIGTERM
+            blocked, and takes them when it is ready (launcher/child.py does that).
         env: what is added to the launcher's own environment.
     """
 
