@@ -2,6 +2,7 @@
 
 import math
 import sys
+import time
 from collections import deque
 from pathlib import Path
 
@@ -43,9 +44,8 @@ class Monitor(Node):
         if sys.stdout.isatty():
             self.live = Live(self.table(), screen=True, auto_refresh=False)
             self.live.start()
-            self.create_timer(self.period_sec, self.draw)
-        else:
-            self.create_timer(self.params.line_every_sec, self.print_line)
+        self.next_line_sec = time.monotonic() + self.params.line_every_sec
+        self.create_timer(self.period_sec, self.draw)
 
     def on_state(self, msg: GovernorState) -> None:
         self.state = msg
@@ -120,6 +120,9 @@ class Monitor(Node):
     def draw(self) -> None:
         if self.live is not None:
             self.live.update(self.table(), refresh=True)
+        elif time.monotonic() >= self.next_line_sec:
+            self.next_line_sec += self.params.line_every_sec
+            self.print_line()
 
     def print_line(self) -> None:
         state = self.state
