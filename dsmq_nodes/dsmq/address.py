@@ -1,4 +1,8 @@
-"""Where a broker is: a host and a port, and the Unix socket beside it."""
+"""Where a broker is: a host and a port, and the Unix socket beside it.
+
+What a client is told is in the environment: DSMQ_BROKER (`host:port`), DSMQ_TOKEN, and for TLS the
+files DSMQ_TLS_CA (the authority to trust), DSMQ_TLS_CERT and DSMQ_TLS_KEY (the client's own).
+"""
 
 import os
 import socket
@@ -61,7 +65,7 @@ def connect(host: str, port: int, timeout_sec: float = 5.0) -> socket.socket:
             else:
                 return sock
     try:
-        sock = socket.create_connection((host, port), timeout_sec)
+        sock = _secured(socket.create_connection((host, port), timeout_sec), host)
     except OSError as error:
         reason = error.strerror or str(error)
         raise ConnectionFailedError(
@@ -70,6 +74,23 @@ def connect(host: str, port: int, timeout_sec: float = 5.0) -> socket.socket:
         ) from error
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return sock
+
+
+def _secured(sock: socket.socket, host: str) -> socket.socket:
+    """TLS where DSMQ_TLS_CA names the authority to trust; else the socket as it is."""
+    authority = os.environ.get("DSMQ_TLS_CA")
+    if not authority:
+        return sock
+    import ssl  # noqa: PLC0415  most never need it
+
+    try:
+        context = ssl.create_default_context(cafile=authority)
+        if certificate := os.environ.get("DSMQ_TLS_CERT"):
+            context.load_cert_chain(certificate, os.environ.get("DSMQ_TLS_KEY"))
+        return context.wrap_socket(sock, server_hostname=host)
+    except OSError:
+        sock.close()
+        raise
 
 
 def _is_local(host: str) -> bool:

@@ -91,7 +91,12 @@ class Channel:
         probe = wire.encode_object({"action": "get", "topic": _PROBE_TOPIC})
         self.socket.sendall(hello + probe)
         try:
-            first = self.receive()
+            try:
+                first = self.receive()
+            except ConnectionFailedError as error:
+                raise ConnectionFailedError(
+                    f"{error}, before a word: if it wants TLS, set DSMQ_TLS_CA (and DSMQ_TLS_CERT)"
+                ) from None
             if first.event == "error":
                 taken = "node name" in first.error
                 raise (NodeNameTakenError if taken else RequestRefusedError)(first.error)

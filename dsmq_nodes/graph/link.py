@@ -11,6 +11,7 @@ import logging
 import random
 import select
 import socket
+import ssl
 import threading
 import time
 from collections.abc import Callable
@@ -20,11 +21,14 @@ from typing import Final, Protocol
 from dsmq_nodes.dsmq import wire
 from dsmq_nodes.dsmq.channel import Channel
 from dsmq_nodes.errors import ConnectionFailedError, RequestRefusedError, WireError
+from dsmq_nodes.graph.polling import Poller
 
 logger = logging.getLogger("dsmq_nodes.link")
 
 _RECEIVE_BYTES: Final = 256 * 1024
 _RECEIVES_A_TURN: Final = 16
+# A socket that can do nothing more now says so; TLS has words of its own for it.
+_NOT_NOW: Final = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
 _STALL_SEC: Final = 0.1  # how long a publish waits for a broker that does not read
 _FIRST_RETRY_SEC: Final = 0.05
 _LONGEST_RETRY_SEC: Final = 1.0
@@ -108,6 +112,7 @@ class DsmqLink:
         self._dialling = False
         self._closed = threading.Event()
         self._decoder = wire.FrameDecoder()
+        self._poller: Poller | None = None
         self._socket: socket.socket | None = None
         self._epoch = ""
         self._take(self._dial())
@@ -149,8 +154,12 @@ class DsmqLink:
         self._send_object({"action": "state", "topic": "", "state": state})
 
     def _send_object(self, fields: dict[str, object]) -> None:
+        if self._poller is None:  # an original server knows put and get alone
+            self._send_locked(wire.encode_object(fields))
+
+    def _send_locked(self, frame: bytes) -> bool:
         with self._write_lock:
-            self._send(wire.encode_object(fields))
+            return self._send(frame)
 
     def _send(self, frame: bytes) -> bool:
         sock = self._socket
@@ -158,7 +167,7 @@ class DsmqLink:
             return False
         try:
             sent = sock.send(frame)
-        except BlockingIOError:
+        except _NOT_NOW:
             sent = 0
         except OSError:
             return False  # the reading side sees it too, and reconnects
@@ -176,7 +185,7 @@ class DsmqLink:
         while self._unsent:
             try:
                 self._unsent = self._unsent[sock.send(self._unsent) :]
-            except BlockingIOError:
+            except _NOT_NOW:
                 left = deadline - time.monotonic()
                 if left <= 0 or not select.select([], [sock], [], left)[1]:
                     return False
@@ -218,6 +227,8 @@ class DsmqLink:
             self._lost("it was gone before the node was spun")
         else:
             loop.add_reader(self._socket, on_readable)
+            if self._poller is not None:
+                self._poller.start(loop)
 
     def drain(self) -> None:
         """Read all there is and deliver it; does not wait."""
@@ -225,21 +236,37 @@ class DsmqLink:
             if self._socket is None:
                 return
             try:
-                data = self._socket.recv(_RECEIVE_BYTES)
+                data = self._receive(self._socket)
                 if not data:
                     self._lost("it closed the connection")
                     return
                 for body in self._decoder.feed(data):
                     self._received(wire.decode_reply(body))
-            except BlockingIOError:
+            except _NOT_NOW:
                 return
             except (OSError, WireError) as error:
                 self._lost(str(error))
                 return
-            if len(data) < _RECEIVE_BYTES:
-                return
+            if len(data) < _RECEIVE_BYTES and not isinstance(self._socket, ssl.SSLSocket):
+                return  # TLS may hold more than the socket shows
+
+    def _receive(self, sock: socket.socket) -> bytes:
+        if not isinstance(sock, ssl.SSLSocket):
+            data = sock.recv(_RECEIVE_BYTES)
+            if self._poller is not None and hasattr(socket, "TCP_QUICKACK"):
+                # An original server sends header and body apart: acknowledge the one, or the
+                # other waits 40 ms for it (Nagle's algorithm).
+                sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
+            return data
+        with self._write_lock:  # one TLS connection cannot be read and written at once
+            return sock.recv(_RECEIVE_BYTES)
 
     def _received(self, reply: wire.Reply) -> None:
+        if self._poller is not None:
+            polled = self._poller.answer(reply)
+            if polled is None:
+                return
+            reply = polled
         if reply.event == "message":
             reader = self._readers.get(reply.topic)
             if reader is not None:
@@ -255,14 +282,7 @@ class DsmqLink:
     # Losing the broker and finding it again
 
     def _dial(self) -> Channel:
-        channel = Channel(self._host, self._port, node=self._node)
-        if channel.original:
-            channel.close()
-            raise ConnectionFailedError(
-                f"{channel.where} is an original dsmq server, which cannot push to nodes: "
-                "start `dsmq-nodes broker` instead"
-            )
-        return channel
+        return Channel(self._host, self._port, node=self._node)
 
     def _take(self, channel: Channel) -> None:
         channel.socket.setblocking(False)
@@ -275,6 +295,14 @@ class DsmqLink:
             self._decoder = wire.FrameDecoder()
             self._unsent = b""
             self._socket = channel.socket
+            self._poller = None
+        if channel.original:
+            self._poller = Poller(self._send_locked, lambda: list(self._readers))
+            logger.warning(
+                "%s: %s is an original dsmq server: topics are polled, names are not checked, "
+                "there is no graph",
+                *(self._node, channel.where),
+            )
         for publication in self._publications.values():
             self._send_object(_advertise(publication))
         for reader in self._readers.values():
@@ -282,7 +310,7 @@ class DsmqLink:
         if self._state != "starting":
             self.set_state(self._state)
         if self._loop is not None:
-            self._loop.add_reader(self._socket, self._on_readable)
+            self.attach(self._loop, self._on_readable)
 
     def _lost(self, reason: str) -> None:
         if self._socket is not None:
@@ -291,6 +319,8 @@ class DsmqLink:
             with self._write_lock:
                 self._socket.close()
                 self._socket = None
+        if self._poller is not None:
+            self._poller.stop()
         if not self._closed.is_set() and self._loop is not None and not self._dialling:
             logger.warning(
                 "%s: lost the broker at %s:%d (%s): trying again, messages are dropped and counted",
@@ -337,6 +367,8 @@ class DsmqLink:
         """Call `on_readable` no more; publishing still works."""
         if self._socket is not None and self._loop is not None:
             self._loop.remove_reader(self._socket)
+        if self._poller is not None:
+            self._poller.stop()
         self._loop = None
 
     def close(self) -> None:
