@@ -1,0 +1,281 @@
+"""Topics as logs: what was put can be read from any cursor until it has to go, oldest first."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+
+from dsmq_nodes.dsmq.store import Log, Store
+
+TTL_SEC = 60.0
+
+
+@pytest.fixture
+def store() -> Iterator[Store]:
+    opened = Store(ttl_sec=TTL_SEC, now=0.0)
+    yield opened
+    opened.close()
+
+
+def put(store: Store, topic: str, *frames: bytes, now: float = 0.0) -> Log:
+    log = store.log(topic)
+    for frame in frames:
+        store.append(log, frame, now)
+    store.commit()
+    return log
+
+
+def numbered(first: int, last: int) -> list[tuple[int, bytes]]:
+    return [(i, b"%d" % i) for i in range(first, last + 1)]
+
+
+def ids(found: list[tuple[int, bytes]]) -> list[int]:
+    return [message_id for message_id, _ in found]
+
+
+def test_ids_count_from_one_in_each_topic(store: Store) -> None:
+    log, other = store.log("a"), store.log("b")
+    assert [store.append(log, b"x", 0.0), store.append(log, b"y", 0.0)] == [1, 2]
+    assert store.append(other, b"z", 0.0) == 1
+    store.commit()
+    assert store.read(log, 0) == [(1, b"x"), (2, b"y")]
+    assert store.read(other, 0) == [(1, b"z")]
+    assert store.log("a") is log
+
+
+def test_equal_times_lose_nothing(store: Store) -> None:
+    log = put(store, "a", *(frame for _, frame in numbered(1, 500)), now=5.0)
+    assert store.read(log, 0) == numbered(1, 500)
+
+
+def test_a_clock_that_steps_back_loses_nothing(store: Store) -> None:
+    for i, now in enumerate((3600.0, 0.0, 7200.0, 1.0, 1.0), 1):
+        put(store, "a", b"%d" % i, now=now)
+    assert store.read(store.log("a"), 0) == numbered(1, 5)
+
+
+def test_read_from_a_cursor(store: Store) -> None:
+    log = put(store, "a", *(frame for _, frame in numbered(1, 9)))
+    assert store.read(log, 4) == numbered(5, 9)
+    assert store.read(log, 9) == []
+    assert store.read(log, 4, limit=2) == numbered(5, 6)
+    assert store.read(store.log("never"), 0) == []
+
+
+def test_a_read_is_cut_by_bytes_but_gives_one_frame_at_least(store: Store) -> None:
+    log = put(store, "a", b"x" * 100, b"x" * 100, b"x" * 100)
+    assert ids(store.read(log, 0, limit_bytes=150)) == [1, 2]
+    assert ids(store.read(log, 0, limit_bytes=1)) == [1]
+
+
+def test_nothing_uncommitted_is_read(store: Store) -> None:
+    log = store.log("a")
+    uncommitted = [store.uncommitted]
+    store.append(log, b"x", 0.0)
+    uncommitted.append(store.uncommitted)
+    assert store.read(log, 0) == []
+    store.commit()
+    uncommitted.append(store.uncommitted)
+    assert store.read(log, 0) == [(1, b"x")]
+    assert uncommitted == [False, True, False]
+    store.commit()  # nothing to write is no error
+
+
+def test_what_is_past_its_time_goes(store: Store) -> None:
+    log = put(store, "a", b"old", now=0.0)
+    put(store, "a", b"new", now=40.0)
+    store.expire(TTL_SEC)
+    assert ids(store.read(log, 0)) == [1, 2]
+    store.expire(TTL_SEC + 0.1)
+    assert ids(store.read(log, 0)) == [2]
+    assert log.first_id == 2
+    store.expire(1000.0)
+    assert store.read(log, 0) == []
+    assert (log.first_id, log.last_id) == (3, 2)
+    put(store, "a", b"3", now=1000.0)
+    assert store.read(log, 0) == [(3, b"3")]
+    assert store.stored_bytes < 100
+
+
+def test_a_latched_log_keeps_its_newest(store: Store) -> None:
+    log = store.log("a")
+    store.set_latched(log, 2)
+    put(store, "a", *(frame for _, frame in numbered(1, 5)))
+    other = put(store, "b", b"x")
+    store.expire(1000.0)
+    assert store.read(log, 0) == numbered(4, 5)
+    assert store.read(other, 0) == []
+    put(store, "a", b"6", now=1000.0)
+    store.expire(5000.0)
+    assert store.read(log, 0) == numbered(5, 6)
+
+
+def test_the_budget_drops_the_oldest_of_all_topics() -> None:
+    store = Store(budget_bytes=64_000, now=0.0)
+    logs = [store.log("a"), store.log("b")]
+    for i in range(200):
+        store.append(logs[i % 2], b"x" * 1000, float(i))
+        store.commit()
+        assert store.stored_bytes <= 64_000
+    kept = [ids(store.read(log, 0)) for log in logs]
+    assert kept[0][-1] == kept[1][-1] == 100
+    assert abs(len(kept[0]) - len(kept[1])) <= 1
+    assert 55 <= len(kept[0]) + len(kept[1]) <= 64
+    store.close()
+
+
+def test_one_frame_over_the_budget_leaves_an_empty_store_that_goes_on() -> None:
+    store = Store(budget_bytes=1000, now=0.0)
+    log = put(store, "a", b"x" * 5000)
+    assert store.read(log, 0) == []
+    assert store.stored_bytes == 0
+    put(store, "a", b"small")
+    assert store.read(log, 0) == [(2, b"small")]
+    store.close()
+
+
+def test_where_a_topic_was_when_the_store_was_at_a_sequence_number(store: Store) -> None:
+    a, b = put(store, "a", b"1"), put(store, "b", b"1", b"2")
+    seq = store.last_seq
+    put(store, "a", b"2", b"3")
+    assert (store.last_id_at(a, 0), store.last_id_at(b, 0)) == (0, 0)
+    assert (store.last_id_at(a, seq), store.last_id_at(b, seq)) == (1, 2)
+    assert (store.last_id_at(a, store.last_seq), store.last_id_at(b, store.last_seq)) == (3, 2)
+
+
+def test_epochs_differ() -> None:
+    one, two = Store(), Store()
+    assert one.epoch != two.epoch
+    one.close()
+    two.close()
+
+
+@dataclass
+class Row:
+    seq: int
+    topic: str
+    id: int
+    frame: bytes
+    at_sec: float
+
+
+class StoreMachine(RuleBasedStateMachine):
+    """The store against a list of rows that forgets nothing."""
+
+    BUDGET_BYTES = 20_000
+    topics = st.sampled_from(["a", "b", "/c"])
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.store = Store(ttl_sec=TTL_SEC, budget_bytes=self.BUDGET_BYTES, now=0.0)
+        self.now = 0.0
+        self.rows: list[Row] = []
+        self.waiting: list[Row] = []
+        self.latched: dict[str, int] = {}
+        self.may_drop = False
+        self.kept_before: list[Row] = []
+
+    @rule(topic=topics, size=st.integers(0, 900), times=st.integers(1, 12))
+    def append(self, topic: str, size: int, times: int) -> None:
+        for _ in range(times):
+            log = self.store.log(topic)
+            message_id = self.store.append(log, b"x" * size, self.now)
+            row = Row(self.store.last_seq, topic, message_id, b"x" * size, self.now)
+            before = [r.id for r in self.rows + self.waiting if r.topic == topic]
+            assert message_id == max(before, default=0) + 1
+            self.waiting.append(row)
+
+    @rule()
+    def commit(self) -> None:
+        self.store.commit()
+        self.rows += self.waiting
+        self.waiting = []
+        assert sum(len(r.frame) for r in self.kept() if not self.is_latched(r)) <= self.BUDGET_BYTES
+        if sum(len(r.frame) + 30 for r in self.rows) > self.BUDGET_BYTES * 0.9:
+            self.may_drop = True
+
+    @rule(seconds=st.sampled_from([0.0, 0.5, 7.0, 59.0, 61.0]))
+    def wait(self, seconds: float) -> None:
+        self.now += seconds
+
+    @precondition(lambda self: not self.waiting)
+    @rule()
+    def expire(self) -> None:
+        self.store.expire(self.now)
+        for row in self.kept():
+            grain = TTL_SEC / 60 + 1e-6  # rows go by slots, which last a sixtieth of it
+            assert self.now - row.at_sec <= TTL_SEC + grain or self.is_latched(row)
+        if any(self.now - row.at_sec > TTL_SEC for row in self.rows):
+            self.may_drop = True
+
+    @rule(topic=topics, count=st.integers(0, 3))
+    def latch(self, topic: str, count: int) -> None:
+        self.store.set_latched(self.store.log(topic), count)
+        self.latched[topic] = max(count, self.latched.get(topic, 0))
+
+    @rule(topic=topics, after=st.integers(0, 30), limit=st.integers(1, 9))
+    def read(self, topic: str, after: int, limit: int) -> None:
+        found = self.store.read(self.store.log(topic), after, limit=limit)
+        kept = [(r.id, r.frame) for r in self.kept() if r.topic == topic and r.id > after]
+        assert found == kept[:limit]
+
+    @precondition(lambda self: not self.waiting)
+    @rule(topic=topics)
+    def last_id_at(self, topic: str) -> None:
+        log = self.store.log(topic)
+        for seq in range(self.store.last_seq + 1):
+            then = sum(1 for r in self.rows if r.topic == topic and r.seq <= seq)
+            # What has gone cannot be asked for; where reading begins is the same.
+            assert self.store.last_id_at(log, seq) == max(then, log.first_id - 1)
+
+    @invariant()
+    def the_oldest_go_first(self) -> None:
+        kept = self.kept()
+        gone = [r for r in self.rows if r.id < self.store.log(r.topic).first_id]
+        if not self.may_drop:
+            assert not gone
+        last_gone = max((r.seq for r in gone), default=0)
+        assert all(r.seq > last_gone or self.is_latched(r) for r in kept)
+
+    @invariant()
+    def latched_rows_stay(self) -> None:
+        kept = {r.seq: r for r in self.kept()}
+        assert not [r for r in self.kept_before if r.seq not in kept and self.is_latched(r)]
+        self.kept_before = list(kept.values())
+
+    def kept(self) -> list[Row]:
+        return [r for r in self.rows if r.id >= self.store.log(r.topic).first_id]
+
+    def is_latched(self, row: Row) -> bool:
+        last = max(r.id for r in self.rows + self.waiting if r.topic == row.topic)
+        return row.id > last - self.latched.get(row.topic, 0)
+
+    def teardown(self) -> None:
+        self.store.close()
+
+
+TestStoreAgainstLists = StoreMachine.TestCase
+TestStoreAgainstLists.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
+
+
+def test_a_file_keeps_everything_over_a_restart(tmp_path: Path) -> None:
+    path = tmp_path / "queue.db"
+    store = Store(path, now=0.0)
+    log = put(store, "a", b"1", b"2")
+    store.set_latched(store.log("latched"), 3)
+    epoch = store.epoch
+    assert store.durable
+    store.close()
+
+    store = Store(path, now=0.0)
+    assert store.epoch == epoch
+    log = store.log("a")
+    assert store.read(log, 0) == numbered(1, 2)
+    assert store.log("latched").latched == 3
+    put(store, "a", b"3")
+    assert store.read(log, 0) == numbered(1, 3)
+    store.close()
