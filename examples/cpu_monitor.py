@@ -4,6 +4,7 @@ import math
 import sys
 import time
 from collections import deque
+from io import StringIO
 from pathlib import Path
 
 from rich.console import Console, Group
@@ -102,7 +103,7 @@ class Monitor(Node):
                 Text(str(drops), style="red" if drops else ""),
             )
         state, host = self.state, self.host
-        top = max([*self.history, state.setpoint, 0.01])
+        top = max([*self.history, 2 * state.setpoint, 0.01])
         spark = "".join(BARS[min(int(v / top * 7.99), 7)] for v in self.history)
         servo = Text.assemble(
             ("setpoint ", "bold"), f"{state.setpoint:.3f}   ",
@@ -136,7 +137,7 @@ class Monitor(Node):
         if self.live is not None:
             self.live.stop()
         if self.params.picture:
-            console = Console(record=True, width=100, quiet=True)
+            console = Console(record=True, width=100, file=StringIO())
             console.print(self.table())
             Path(self.params.picture).write_text(console.export_svg(title="dsmq-nodes"))
 

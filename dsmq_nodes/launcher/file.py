@@ -4,7 +4,7 @@ import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue, ValidationError
 from pydantic_core import PydanticCustomError
@@ -112,6 +112,11 @@ class NodeEntry(_Part):
     )
     env: dict[_EnvName, Annotated[str, AfterValidator(_env_value)]] = Field(
         default={}, description="Environment variables of the process."
+    )
+
+    output: Literal["screen", "terminal"] = Field(
+        "screen",
+        description="screen: lines with the node's name; terminal: the node draws on it itself.",
     )
 
     @property

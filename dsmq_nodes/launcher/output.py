@@ -2,6 +2,7 @@
 
 import os
 import re
+from collections import deque
 from collections.abc import Callable, Iterable
 from typing import BinaryIO
 
@@ -10,6 +11,8 @@ _MOST_LINE_BYTES = 64 * 1024
 _LINE_END = re.compile(rb"\r?\n|\r(?=.)", re.DOTALL)
 _COLOURS = (36, 33, 32, 35, 34, 96, 93, 92, 95, 94)
 _OWN_NAME = "launch"
+_MOST_HELD = 1000
+_RESET_SCREEN = b"\x1b[?1049l\x1b[?25h\x1b[0m"
 
 
 class LineSplitter:
@@ -40,6 +43,8 @@ class Output:
         self._out, self._own = out, own
         self._broken = False
         self._on_broken: Callable[[], None] = lambda: None
+        self._held: deque[tuple[BinaryIO, bytes]] | None = None
+        self._held_out = 0
         self._prefixes = {
             name: _prefix(name, _COLOURS[index % len(_COLOURS)], out)
             for index, name in enumerate(names)
@@ -48,6 +53,23 @@ class Output:
     def call_when_broken(self, call: Callable[[], None]) -> None:
         """Have `call` called when nobody reads the output any more, as after `| head`."""
         self._on_broken = call
+
+    def hold(self) -> None:
+        """Keep what is to be written: a process draws on the terminal."""
+        if self._held is None and self._out.isatty():
+            self._held = deque(maxlen=_MOST_HELD)
+
+    def release(self) -> None:
+        """Give the terminal back to us, as it was, and write what was kept."""
+        if self._held is None:
+            return
+        held, self._held = self._held, None
+        # A process that was killed has left its screen as it was: leave it, show the cursor.
+        self._put(self._out, _RESET_SCREEN)
+        if self._held_out:
+            self._put(self._own, b"... %d earlier lines are not shown\n" % self._held_out)
+        for stream, data in held:
+            self._put(stream, data)
 
     def lines(self, name: str, lines: list[bytes]) -> None:
         """Write a process's lines."""
@@ -62,10 +84,21 @@ class Output:
         self._write(self._out, b"", [line.encode("utf-8") for line in lines])
 
     def _write(self, stream: BinaryIO, prefix: bytes, lines: list[bytes]) -> None:
-        if self._broken or not lines:
+        for line in lines if self._held is not None else []:
+            self._hold_line(stream, b"%b%b\n" % (prefix, line))
+        if self._held is None:
+            self._put(stream, b"".join(b"%b%b\n" % (prefix, line) for line in lines))
+
+    def _hold_line(self, stream: BinaryIO, line: bytes) -> None:
+        if self._held is not None:
+            self._held_out += len(self._held) == _MOST_HELD
+            self._held.append((stream, line))
+
+    def _put(self, stream: BinaryIO, data: bytes) -> None:
+        if self._broken or not data:
             return
         try:
-            stream.write(b"".join(b"%b%b\n" % (prefix, line) for line in lines))
+            stream.write(data)
             stream.flush()
         except (OSError, ValueError):
             self._broken = True

@@ -20,11 +20,13 @@ class ProcessPlan:
         argv: the program and its arguments; no shell reads them. It starts with SIGINT and SIGTERM
             blocked, and takes them when it is ready (launcher/child.py does that).
         env: what is added to the launcher's own environment.
+        terminal: it draws on the terminal itself, if there is one; others' lines wait.
     """
 
     name: str
     argv: tuple[str, ...]
     env: dict[str, str] = field(default_factory=dict)
+    terminal: bool = False
 
     def __str__(self) -> str:
         words = [f"{name}={shlex.quote(value)}" for name, value in sorted(self.env.items())]
@@ -69,4 +71,5 @@ def _node(entry: NodeEntry, project_root: Path) -> ProcessPlan:
         entry.full_name.removeprefix("/"),
         (sys.executable, "-m", _CHILD, "--path", str(project_root), entry.node),
         {**entry.env, **environment.dump()},
+        terminal=entry.output == "terminal",
     )

@@ -50,7 +50,7 @@ class Process:
                 process = await asyncio.create_subprocess_exec(
                     *plan.argv,
                     stdin=asyncio.subprocess.DEVNULL,
-                    stdout=theirs,
+                    stdout=None if plan.terminal and sys.stdout.isatty() else theirs,
                     stderr=theirs,
                     env=environ,
                     start_new_session=True,

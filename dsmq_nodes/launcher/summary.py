@@ -29,7 +29,8 @@ def summary(nodes: Iterable[NodeStatistics]) -> list[str]:
 
 
 def _row(node: NodeStatistics) -> tuple[str, ...]:
-    heard = [each for each in node.subscriptions if each.messages]
+    # Not every publisher stamps its messages: the broker does not.
+    heard = [each for each in node.subscriptions if each.latency_p99_sec]
     p50_sec = max((each.latency_p50_sec for each in heard), default=None)
     p99_sec = max((each.latency_p99_sec for each in heard), default=None)
     own = (each for each in node.timers if math.isclose(each.rate_hz, node.rate_hz, rel_tol=1e-6))

@@ -44,6 +44,7 @@ class Observer(Protocol):
 class _Node:
     process: Process
     ready: bool
+    terminal: bool = False
 
 
 class Supervisor:
@@ -158,7 +159,9 @@ class Supervisor:
             process = await self._start(plan, {"DSMQ_BROKER": f"{host}:{port}"}, lines)
             if process is None:
                 return
-            node = _Node(process, ready=self._observer is None)
+            if plan.terminal:
+                self._output.hold()
+            node = _Node(process, ready=self._observer is None, terminal=plan.terminal)
             self._nodes.append(node)
             self._following.append(asyncio.create_task(self._follow(node)))
         if self._observer is not None:
@@ -189,6 +192,8 @@ class Supervisor:
         """Wait for a node's end, and say what it means for the others."""
         status = await node.process.wait()
         name = node.process.name
+        if node.terminal:
+            self._output.release()
         if self._ending.is_set():
             self._judge_end(name, status)
         elif status == 0:

@@ -69,11 +69,11 @@ WRONG_NODES = [
     ("    Rate: 1", "4:5: unknown key 'Rate'; did you mean 'rate'?"),
     (
         "    qos: 1",
-        "4:5: unknown key 'qos'; there is: env, name, namespace, node, params, rate, remap",
+        "4:5: unknown key 'qos'; there is: env, name, namespace, node, output, params, rate, remap",
     ),
     (
         "    <<: 1",
-        "4:5: unknown key '<<'; there is: env, name, namespace, node, params, rate, remap",
+        "4:5: unknown key '<<'; there is: env, name, namespace, node, output, params, rate, remap",
     ),
     ("    rate: 10Hz", "4:11: expected a number, found the text '10Hz'"),
     ("    rate: '10'", "4:11: expected a number, found the text '10'; take the quotes away"),
@@ -251,7 +251,7 @@ def test_all_mistakes_are_told_at_once_with_line_and_caret() -> None:
         "    6 |   - x: 1\n"
         "      |     ^\n"
         "f:6:5: unknown key 'x';"
-        " there is: env, name, namespace, node, params, rate, remap\n"
+        " there is: env, name, namespace, node, output, params, rate, remap\n"
         "    6 |   - x: 1\n"
         "      |     ^\n"
         "f:7:5: key 'x' given twice, first in line 6\n"

@@ -56,3 +56,29 @@ def test_what_the_launcher_says_has_its_name_on_every_line() -> None:
     out, own = io.BytesIO(), io.BytesIO()
     Output(out, own, []).say("one\ntwo")
     assert (out.getvalue(), own.getvalue()) == (b"", b"[launch] one\n[launch] two\n")
+
+
+def test_lines_wait_while_a_process_draws_on_the_terminal() -> None:
+    terminal = Terminal()
+    output = Output(terminal, terminal, ["a"])
+    output.lines("a", [b"before"])
+    output.hold()
+    shown = terminal.getvalue()
+    output.lines("a", [b"during %d" % number for number in range(1200)])
+    assert terminal.getvalue() == shown
+    output.release()
+    told = terminal.getvalue()[len(shown) :]
+    assert b"200 earlier lines are not shown" in told
+    assert b"during 199\n" not in told
+    assert told.index(b"during 200\n") < told.index(b"during 1199\n")
+    output.lines("a", [b"after"])
+    assert terminal.getvalue().endswith(b"after\n")
+
+
+def test_nothing_waits_where_there_is_no_terminal() -> None:
+    out = io.BytesIO()
+    output = Output(out, out, ["a"])
+    output.hold()
+    output.lines("a", [b"x"])
+    output.release()
+    assert out.getvalue() == b"[a] x\n"
