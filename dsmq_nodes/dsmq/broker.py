@@ -56,6 +56,7 @@ class Broker:
         self.port = 0
         self.unix_path: Path | None = None
         self._stop_reason = ""
+        self._hurried = False
         self._listeners: list[Listener] = []
         self._most_connections = most_connections()
         self._connections: dict[Peer, Connection] = {}
@@ -83,12 +84,11 @@ class Broker:
             self._listeners.append(listener)
         for each in self._listeners:
             self._loop.add_reader(each.sock, self.accept_waiting)
-        self._loop.call_later(1.0, self._tick)
+        self._tick()
 
     def stop(self, reason: str) -> None:
         """Have the broker end; told twice, it ends without waiting for anybody."""
-        if self.stopped.is_set():
-            self._connections.clear()
+        self._hurried = self.stopped.is_set()
         self._stop_reason = reason
         self.stopped.set()
 
@@ -99,7 +99,7 @@ class Broker:
         self._gather([(peer, closing) for peer in self._connections if peer.greeted])
         self.flush()
         until_sec = time.monotonic() + _DRAIN_SEC
-        while self._connections and (now := time.monotonic()) < until_sec:
+        while self._connections and (now := time.monotonic()) < until_sec and not self._hurried:
             unsent = any(each.unsent_bytes for each in self._connections.values())
             if not unsent and now - self.last_heard_sec > _QUIET_SEC:
                 break
@@ -235,6 +235,7 @@ class Broker:
 
     def _tick(self) -> None:
         self._loop.call_later(1.0, self._tick)
+        self.router.wall_offset_sec = time.time_ns() * 1e-9 - time.monotonic()
         self._gather(self.router.tick(time.monotonic()))
         self.flush()
 

@@ -29,6 +29,7 @@ class Exchange:
         self.store = store
         self.topics: dict[str, Topic] = {}
         self.graph_changed = True
+        self.wall_offset_sec = 0.0  # the shell's wall clock minus its monotonic one
         self._held: list[Put] = []
         self._patterns: dict[Peer, None] = {}  # peers that subscribe patterns
         self._waits: list[Wait] = []
@@ -102,6 +103,11 @@ class Exchange:
         log = topic.log
         frame = wire.encode_push(topic.name_json, log.last_id + 1, peer.name_json, request, message)
         message_id = self.store.append(log, frame, now)
+        publication = peer.publications.get(log.name)
+        if publication is not None:
+            publication.messages += 1
+            if request.stamp:
+                publication.latency.add(now - request.stamp * 1e-9 + self.wall_offset_sec)
         durable = self.store.durable
         if durable or request.ack is not None:
             self._held.append(Put(peer, topic, request, message_id, frame))

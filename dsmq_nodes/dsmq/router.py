@@ -116,6 +116,10 @@ class Router(Exchange):
         self.store.expire(now)
         for topic in self.topics.values():
             topic.rate.update(topic.messages, topic.size_bytes, now)
+            for cursor in topic.cursors:
+                cursor.rate.update(cursor.delivered, cursor.size_bytes, now)
+            for publication in topic.publications:
+                publication.rate.update(publication.messages, 0, now)
         if self.topics[STATISTICS_TOPIC].cursors:
             replies += self._publish(STATISTICS_TOPIC, statistics.statistics(self, now), now)
         return replies

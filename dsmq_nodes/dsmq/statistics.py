@@ -33,6 +33,17 @@ class Rate:
         self._messages, self._size_bytes, self._at_sec = messages, size_bytes, now
 
 
+@dataclass(slots=True)
+class Latency:
+    """From `publish()` to the broker, by the publisher's stamps: a mean that forgets slowly."""
+
+    mean_sec: float = 0.0
+
+    def add(self, latency_sec: float) -> None:
+        """Take one message's; 1/16 of its difference from the mean counts."""
+        self.mean_sec += (latency_sec - self.mean_sec) / 16 if self.mean_sec else latency_sec
+
+
 def graph(router: "Router") -> bytes:
     """Who is connected and who publishes and subscribes what."""
     peers = [
@@ -65,6 +76,17 @@ def statistics(router: "Router", now: float) -> bytes:
             "rate_hz": topic.rate.hz,
             "bytes_per_sec": topic.rate.bytes_per_sec,
             "kept": topic.log.last_id - topic.log.first_id + 1,
+            "refused": topic.refused,
+            "publishers": [
+                {
+                    "node": publication.peer.name,
+                    "pid": publication.peer.pid,
+                    "messages": publication.messages,
+                    "rate_hz": publication.rate.hz,
+                    "latency_sec": publication.latency.mean_sec,
+                }
+                for publication in topic.publications
+            ],
             "edges": [
                 {
                     "subscriber": cursor.peer.name,
@@ -72,6 +94,8 @@ def statistics(router: "Router", now: float) -> bytes:
                     "depth": cursor.depth,
                     "delivered": cursor.delivered,
                     "dropped": cursor.dropped,
+                    "rate_hz": cursor.rate.hz,
+                    "bytes_per_sec": cursor.rate.bytes_per_sec,
                     "lag": topic.log.last_id - cursor.after,
                 }
                 for cursor in topic.cursors

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from dsmq_nodes.dsmq import wire
-from dsmq_nodes.dsmq.statistics import Rate
+from dsmq_nodes.dsmq.statistics import Latency, Rate
 from dsmq_nodes.dsmq.store import Log
 
 GRAPH_TOPIC: Final = "/dsmq/graph"
@@ -78,6 +78,8 @@ class Publication:
     type: str = ""
     latched: int = 0
     messages: int = 0
+    latency: Latency = field(default_factory=Latency)
+    rate: Rate = field(default_factory=Rate)
 
 
 @dataclass(slots=True)

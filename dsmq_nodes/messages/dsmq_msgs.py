@@ -51,7 +51,19 @@ class Edge(Message):
     depth: int = 0
     delivered: int = 0
     dropped: int = 0
+    rate_hz: float = 0.0
+    bytes_per_sec: float = 0.0
     lag: int = 0
+
+
+class Source(Message):
+    """What one publisher has put; `latency_sec` is from its `publish()` to the broker."""
+
+    node: str = ""
+    pid: int = 0
+    messages: int = 0
+    rate_hz: float = 0.0
+    latency_sec: float = 0.0
 
 
 class TopicStatistics(Message):
@@ -63,6 +75,8 @@ class TopicStatistics(Message):
     rate_hz: float = 0.0
     bytes_per_sec: float = 0.0
     kept: int = 0
+    refused: int = 0
+    publishers: list[Source] = []
     edges: list[Edge] = []
 
 
