@@ -12,12 +12,13 @@ The database is in memory, or a file when a path is given. What a file promises 
 mode, ``synchronous=NORMAL``): what `commit` has written survives a crash or a `kill -9` of the
 broker. After a power loss or a crash of the whole machine the newest commits may be missing, as
 SQLite calls fsync only when it moves the WAL into the database; the file is never corrupt.
-A disk that is full refuses puts; a small reserve file is kept beside the database, given back
-then, so that expired messages can still be deleted and make room.
+A disk that is full refuses puts, and reads go on. A reserve file is kept beside the database and
+given back then, so that expired messages can still be deleted and make room for new ones.
 """
 
 import contextlib
 import os
+import shutil
 import sqlite3
 import uuid
 from collections import deque
@@ -35,7 +36,11 @@ _ID_BITS: Final = 40
 _ROW_OVERHEAD_BYTES: Final = 24  # key, seq and b-tree cell of one row, about
 _SLOTS_IN_BUDGET: Final = 64
 _SLOTS_IN_TTL: Final = 60
-_RESERVE_BYTES: Final = 128 * 1024
+_RESERVE_BYTES: Final = 32 * 1024 * 1024
+_ALL: Final = 1 << _ID_BITS
+_FEW_ROWS: Final = 8
+_PAGE_BYTES: Final = 4096
+_MOST_PAGES: Final = 0xFFFFFFFE  # SQLite's own limit
 _SCHEMA_VERSION: Final = 1
 _SCHEMA: Final = """
 CREATE TABLE IF NOT EXISTS message (key INTEGER PRIMARY KEY, seq INTEGER, frame BLOB);
@@ -107,18 +112,29 @@ class Store:
         self._pending: list[tuple[Log, int, bytes, float]] = []
         self._slots: deque[_Slot] = deque()
         self._reserve = path.with_name(f"{path.name}-reserve") if path is not None else None
+        self._reserve_bytes = 0
+        self._grows = True
         try:
+            if path is not None:
+                free_bytes = shutil.disk_usage(path.parent).free
+                self._reserve_bytes = min(_RESERVE_BYTES, free_bytes // 4)
             self._db = sqlite3.connect(path or ":memory:", isolation_level=None)
             self._open(now)
-        except sqlite3.Error as error:
+        except (sqlite3.Error, OSError) as error:
             hint = ": is another broker using it?" if "locked" in str(error) else ""
             raise StoreError(f"cannot use {path} as a store: {error}{hint}") from None
 
     def _open(self, now: float) -> None:
+        # Some systems build SQLite to overwrite what is deleted: on a full disk there is no room
+        # for that, and elsewhere it is work for nothing.
+        self._db.execute("PRAGMA secure_delete = OFF")
         if self.durable:
             self._db.execute("PRAGMA locking_mode = EXCLUSIVE")
             self._db.execute("PRAGMA journal_mode = WAL")
             self._db.execute("PRAGMA synchronous = NORMAL")
+            # The reserve has to hold the WAL several times over, so that it can be folded in.
+            pages = max(self._reserve_bytes // 8 // _PAGE_BYTES, 1)
+            self._db.execute(f"PRAGMA wal_autocheckpoint = {pages}")
         version = self._db.execute("PRAGMA user_version").fetchone()[0]
         if version not in {0, _SCHEMA_VERSION}:
             raise sqlite3.DatabaseError(f"its format is {version}, this broker's {_SCHEMA_VERSION}")
@@ -234,6 +250,7 @@ class Store:
 
     def expire(self, now: float) -> None:
         """Let go of what is past its time to live."""
+        self._grow_again()
         self._drop_slots(now - self.ttl_sec)
 
     def read(
@@ -279,23 +296,35 @@ class Store:
         if not gone:
             return
         upto_seq = self._slots[gone - 1].last_seq
+        if not self._delete(upto_seq) and not self._delete_in_steps(upto_seq):
+            return  # tried again in a second
+        self.stored_bytes -= size
+        for _ in range(gone):
+            self._slots.popleft()
+
+    def _delete(self, upto_seq: int, most: int = _ALL) -> bool:
+        """Delete the rows up to a seq, at most so many of a log; whether the disk had room."""
         before = [(log, log.first_id) for log in self.logs.values()]
         try:
             with self._transaction():
                 for log in self.logs.values():
-                    self._drop_rows(log, upto_seq)
+                    self._drop_rows(log, upto_seq, most)
                 self._db.execute("DELETE FROM slot WHERE first_seq <= ?", (upto_seq,))
-        except sqlite3.OperationalError:  # a full disk: tried again, with the reserve, next time
+        except sqlite3.OperationalError:
             for log, first_id in before:
                 log.first_id = first_id
-            if self._reserve is not None:
-                self._reserve.unlink(missing_ok=True)
-            return
-        self.stored_bytes -= size
-        for _ in range(gone):
-            self._slots.popleft()
-        if self._reserve is not None and not self._reserve.exists():
-            self._keep_reserve()
+            return False
+        return True
+
+    def _delete_in_steps(self, upto_seq: int) -> bool:
+        """As `_delete`, on a disk that has room for small transactions alone."""
+        self._make_room()
+        left = -1
+        while left != (left := sum(log.first_id for log in self.logs.values())):
+            if not self._delete(upto_seq, _FEW_ROWS):
+                return False
+            self._fold_wal()
+        return True
 
     def _past(self, before_sec: float) -> tuple[int, int]:
         """How many of the oldest slots are to go, and their bytes."""
@@ -307,7 +336,7 @@ class Store:
             gone, size = gone + 1, size + slot.size_bytes
         return gone, size
 
-    def _drop_rows(self, log: Log, upto_seq: int) -> None:
+    def _drop_rows(self, log: Log, upto_seq: int, most: int) -> None:
         stop_id = log.last_id - log.latched + 1  # the first id that stays in any case
         row = self._db.execute(
             "SELECT key FROM message WHERE key >= ? AND key < ? AND seq > ? ORDER BY key LIMIT 1",
@@ -315,6 +344,7 @@ class Store:
         ).fetchone()
         if row is not None:
             stop_id = row[0] - log.key(0)
+        stop_id = min(stop_id, log.first_id + most)
         if stop_id > log.first_id:
             self._db.execute(
                 "DELETE FROM message WHERE key >= ? AND key < ?",
@@ -350,21 +380,42 @@ class Store:
             self._db.execute(statement, values)  # again with the next change
 
     def _make_room(self) -> None:
-        """The disk is full: give the reserve back and fold the WAL into the database."""
-        if self._reserve is not None:
-            self._reserve.unlink(missing_ok=True)
-            with contextlib.suppress(sqlite3.OperationalError):
-                self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
-            self._keep_reserve()
+        """The disk is full: give the reserve back, fold the WAL into the database, grow no more.
 
-    def _keep_reserve(self) -> None:
+        The database may then use what it has, and again grow when there is room.
+        """
         if self._reserve is None:
             return
+        self._reserve.unlink(missing_ok=True)
+        self._fold_wal()
+        pages = self._db.execute("PRAGMA page_count").fetchone()[0]
+        self._db.execute(f"PRAGMA max_page_count = {pages}")
+        self._grows = False
+        self._keep_reserve()
+
+    def _fold_wal(self) -> None:
+        with contextlib.suppress(sqlite3.OperationalError):
+            self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+
+    def _keep_reserve(self) -> None:
+        """Set disk space aside, never more than half of what is free; the WAL needs the rest."""
+        if self._reserve is None:
+            return
+        free_bytes = shutil.disk_usage(self._reserve.parent).free
+        size = min(self._reserve_bytes, free_bytes // 2)
         try:
             descriptor = os.open(self._reserve, os.O_CREAT | os.O_WRONLY, 0o600)
             try:
-                os.posix_fallocate(descriptor, 0, _RESERVE_BYTES)
+                os.posix_fallocate(descriptor, 0, max(size, 1))
             finally:
                 os.close(descriptor)
         except (OSError, AttributeError):
             self._reserve.unlink(missing_ok=True)
+
+    def _grow_again(self) -> None:
+        if self._reserve is None or self._grows:
+            return
+        if shutil.disk_usage(self._reserve.parent).free > 2 * self._reserve_bytes:
+            self._db.execute(f"PRAGMA max_page_count = {_MOST_PAGES}")
+            self._grows = True
+            self._keep_reserve()
