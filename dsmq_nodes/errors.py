@@ -96,5 +96,9 @@ class NodeConfigurationError(DsmqError):
     """A node was told something it cannot use: by its environment, or by its class."""
 
 
+class SpinError(DsmqError, RuntimeError):
+    """A node is waited for, or spun, where that would never end; says what to write instead."""
+
+
 class CommandError(DsmqError):
     """What a command line asks for is not there: a topic, a field, a type, a message in time."""

@@ -2,10 +2,19 @@
 
 import inspect
 import logging
-import time
-from typing import Final
+from typing import Final, TypedDict, Unpack
+
+from dsmq_nodes.graph.clock import Clock
 
 _ROOT: Final = "dsmq_nodes.node"
+
+
+class LogOptions(TypedDict, total=False):
+    """When a call logs; counted for each place in the code."""
+
+    throttle_duration_sec: float
+    once: bool
+    skip_first: bool
 
 
 class Logger:
@@ -15,64 +24,72 @@ class Logger:
     seconds), `once` (only the first time) and `skip_first` (all but the first time).
     """
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, clock: Clock) -> None:
         self.name = name
+        self._clock = clock
         self._logger = logging.getLogger(f"{_ROOT}.{name.strip('/').replace('/', '.')}")
-        self._seen: dict[tuple[str, int], float] = {}
+        self._skipped: set[tuple[str, int]] = set()
+        self._logged_sec: dict[tuple[str, int], float] = {}
 
-    def debug(self, text: str, **options: float) -> None:
+    def debug(self, text: str, **options: Unpack[LogOptions]) -> None:
         """Log what only a developer wants to see."""
-        self._log(logging.DEBUG, text, **options)
+        self._log(logging.DEBUG, text, options)
 
-    def info(self, text: str, **options: float) -> None:
+    def info(self, text: str, **options: Unpack[LogOptions]) -> None:
         """Log what a user wants to see."""
-        self._log(logging.INFO, text, **options)
+        self._log(logging.INFO, text, options)
 
-    def warning(self, text: str, **options: float) -> None:
+    def warning(self, text: str, **options: Unpack[LogOptions]) -> None:
         """Log what may be wrong."""
-        self._log(logging.WARNING, text, **options)
+        self._log(logging.WARNING, text, options)
 
     warn = warning
 
-    def error(self, text: str, **options: float) -> None:
+    def error(self, text: str, **options: Unpack[LogOptions]) -> None:
         """Log what is wrong."""
-        self._log(logging.ERROR, text, **options)
+        self._log(logging.ERROR, text, options)
 
-    def fatal(self, text: str, **options: float) -> None:
+    def fatal(self, text: str, **options: Unpack[LogOptions]) -> None:
         """Log what the node will not survive."""
-        self._log(logging.CRITICAL, text, **options)
+        self._log(logging.CRITICAL, text, options)
+
+    def get_child(self, name: str) -> "Logger":
+        """A logger for a part of the node; its name is `<node>.<name>`."""
+        return Logger(f"{self.name}.{name}", self._clock)
 
     def set_level(self, level: int) -> None:
         """Log only from this level of the `logging` module on."""
         self._logger.setLevel(level)
 
-    def _log(
-        self,
-        level: int,
-        text: str,
-        *,
-        throttle_duration_sec: float = 0.0,
-        once: float = False,
-        skip_first: float = False,
-    ) -> None:
-        if not self._logger.isEnabledFor(level):
-            return
-        if (throttle_duration_sec or once or skip_first) and not self._due(
-            throttle_duration_sec, once=bool(once), skip_first=bool(skip_first)
-        ):
-            return
-        self._logger.log(level, "%s", text, extra={"node": self.name})
+    def get_effective_level(self) -> int:
+        """The level of the `logging` module from which on it logs."""
+        return self._logger.getEffectiveLevel()
 
-    def _due(self, throttle_sec: float, *, once: bool, skip_first: bool) -> bool:
-        frame = inspect.currentframe()
-        for _ in range(3):  # this, _log, info: the place is the caller's
-            frame = frame.f_back if frame is not None else None
-        place = (frame.f_code.co_filename, frame.f_lineno) if frame is not None else ("", 0)
-        now, last = time.monotonic(), self._seen.get(place)
-        if last is None:
-            self._seen[place] = now
-            return not skip_first
-        if once or now - last < throttle_sec:
+    def _log(self, level: int, text: str, options: LogOptions) -> None:
+        if options and not options.keys() <= LogOptions.__annotations__.keys():
+            wrong = ", ".join(options.keys() - LogOptions.__annotations__.keys())
+            raise TypeError(
+                f"a logger's options are {', '.join(LogOptions.__annotations__)}, not {wrong}"
+            )
+        if self._logger.isEnabledFor(level) and (not options or self._is_due(options)):
+            self._logger.log(level, "%s", text, extra={"node": self.name})
+
+    def _is_due(self, options: LogOptions) -> bool:
+        place = _place_of_call()
+        if options.get("skip_first") and place not in self._skipped:
+            self._skipped.add(place)
             return False
-        self._seen[place] = now
+        now_sec, last_sec = self._clock.monotonic_sec(), self._logged_sec.get(place)
+        wait_sec = options.get("throttle_duration_sec", 0.0)
+        if last_sec is not None and (options.get("once") or now_sec - last_sec < wait_sec):
+            return False
+        self._logged_sec[place] = now_sec
         return True
+
+
+def _place_of_call() -> tuple[str, int]:
+    """File and line outside of this file."""
+    frame = inspect.currentframe()
+    while frame is not None and frame.f_code.co_filename == __file__:
+        frame = frame.f_back
+    return (frame.f_code.co_filename, frame.f_lineno) if frame is not None else ("", 0)

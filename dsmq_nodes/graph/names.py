@@ -9,6 +9,7 @@ import re
 from collections.abc import Mapping
 from typing import Final
 
+from dsmq_nodes.dsmq.wire import MAX_TOPIC_BYTES
 from dsmq_nodes.errors import InvalidNameError
 
 _TOKEN: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -71,7 +72,12 @@ def _expand(name: str, node: str, namespace: str) -> str:
     else:
         rest = name
     _check_tokens(name, rest, "topic name")
-    return f"{base}/{rest}"
+    absolute = f"{base}/{rest}"
+    if len(absolute) > MAX_TOPIC_BYTES:
+        raise InvalidNameError(
+            f"{name!r} is no topic name: {absolute!r} is over {MAX_TOPIC_BYTES} characters"
+        )
+    return absolute
 
 
 def _check_tokens(name: str, path: str, what: str) -> None:

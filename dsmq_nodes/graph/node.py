@@ -1,39 +1,33 @@
 """The node: what a user subclasses."""
 
 import asyncio
-import inspect
-import os
-from collections import deque
-from collections.abc import Awaitable, Callable
-from typing import Any, ClassVar, Final, Literal
+import math
+from collections.abc import Coroutine
+from types import TracebackType
+from typing import Any, ClassVar, Literal, Self, TypeVar
 
-from dsmq_nodes.dsmq.address import broker_address
-from dsmq_nodes.dsmq.wire import Reply
 from dsmq_nodes.errors import NodeConfigurationError
-from dsmq_nodes.graph import names
+from dsmq_nodes.graph import life, names
+from dsmq_nodes.graph.callback import Callback, MessageT
 from dsmq_nodes.graph.clock import Clock
-from dsmq_nodes.graph.environment import NodeEnvironment
-from dsmq_nodes.graph.link import DsmqLink, Link, Publication
 from dsmq_nodes.graph.logger import Logger
 from dsmq_nodes.graph.parameters import Parameters
-from dsmq_nodes.graph.publisher import MessageT, Publisher
+from dsmq_nodes.graph.publisher import Publisher
 from dsmq_nodes.graph.qos import QoSProfile
-from dsmq_nodes.graph.subscription import MessageInfo, Silence, Subscription
+from dsmq_nodes.graph.rate import Rate
+from dsmq_nodes.graph.silence import Silence
+from dsmq_nodes.graph.spinner import Spinner
+from dsmq_nodes.graph.statistics import NODES_TOPIC, STATISTICS_PERIOD_SEC, node_statistics
+from dsmq_nodes.graph.subscription import Subscription, SubscriptionCallback
+from dsmq_nodes.graph.surroundings import surroundings
 from dsmq_nodes.graph.timer import Timer
+from dsmq_nodes.graph.topics import Topics
 from dsmq_nodes.messages.base import Header
-from dsmq_nodes.messages.dsmq_msgs import (
-    NodeStatistics,
-    PublisherStatistics,
-    SubscriptionStatistics,
-    TimerStatistics,
-)
+from dsmq_nodes.messages.dsmq_msgs import NodeStatistics
 
-NODES_TOPIC: Final = "/dsmq/nodes"
-_STATISTICS_PERIOD_SEC: Final = 1.0
-_DISPATCH_SEC: Final = 0.002  # callbacks of messages run this long before timers get their turn
+__all__ = ["NODES_TOPIC", "Node"]
 
-Result = Awaitable[None] | None
-SubscriptionCallback = Callable[[MessageT], Result] | Callable[[MessageT, MessageInfo], Result]
+T = TypeVar("T")
 
 
 class Node:
@@ -46,12 +40,14 @@ class Node:
         params: the parameters' values.
         rate_hz: the rate the node declares; the launch file's `rate:` overrides it.
         on_exception: what an exception in a callback does: "raise" ends the node, "log" logs it.
+        broker_timeout_sec: `enter_safe_state` is called when the broker has been lost for so long.
         name: the node's absolute name.
     """
 
     Params: ClassVar[type[Parameters]] = Parameters
     rate_hz: float | None = None
     on_exception: Literal["raise", "log"] = "raise"
+    broker_timeout_sec: float = 1.0
 
     def __init__(
         self,
@@ -74,29 +70,35 @@ class Node:
             NodeNameTakenError: a node of this name is connected already.
             InvalidNameError: a name breaks the rules.
             ParameterError: parameters given by the launcher do not fit `Params`.
+            NodeConfigurationError: the rate is not more than 0.
         """
-        given = NodeEnvironment.take()
+        around = surroundings.get()
+        given = around.environment()
         self._node_name = names.check_node_name(given.name or node_name)
         self._namespace = names.resolve_namespace(given.namespace or namespace)
         self._remap = given.remap
         self.name = names.resolve_topic("~", self._node_name, self._namespace, {})
-        self.rate_hz = given.rate_hz or rate_hz or self.rate_hz
+        for rate in (given.rate_hz, rate_hz, self.rate_hz):
+            if rate is not None:
+                self.rate_hz = _checked_rate(self.name, rate)
+                break
         self.params = self.Params.load(given.params, self.name)
-        self._logger = Logger(self.name)
-        self._clock = Clock()
-        self._timers: list[Timer] = []
-        self._publications: list[Publication] = []
-        self._subscriptions: dict[str, list[Subscription[Any]]] = {}
-        self._arrivals: deque[Subscription[Any]] = deque()
-        self._tasks: set[asyncio.Task[None]] = set()
-        self._busy: dict[Subscription[Any], asyncio.Task[None]] = {}
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._done: asyncio.Future[None] | None = None
-        self._dispatch_due = False
+        self._clock = around.clock
+        self._logger = Logger(self.name, self._clock)
         self._destroyed = False
-        self._link: Link = DsmqLink(*(broker or broker_address()), self.name)
+        self._timers: list[Timer] = []
+        self._link = around.connect(self.name, broker)
+        raises = self.on_exception == "raise"
+        self._spinner = Spinner(self._link, self._logger, self.name, raises=raises)
+        self._topics = Topics(self._link, self._spinner, self._clock, self._logger)
         self._own_publication = self._link.advertise(NODES_TOPIC, NodeStatistics.type_name, 0)
-        self._own_timer = Timer(_STATISTICS_PERIOD_SEC, self._publish_statistics, self._execute)
+        execute = self._spinner.execute
+        self._spinner.add(Timer(STATISTICS_PERIOD_SEC, self._publish_statistics, self._quietly))
+        self._outage = Silence(
+            self.broker_timeout_sec, self._broker_lost, execute, what="broker_timeout_sec"
+        )
+        self._spinner.on_outage = self._on_outage
+        life.began(self)
 
     # What the node is
 
@@ -140,29 +142,40 @@ class Node:
     # Publishers, subscriptions, timers
 
     def create_publisher(
-        self, msg_type: type[MessageT], topic: str, qos_profile: QoSProfile | int
+        self,
+        msg_type: type[MessageT],
+        topic: str,
+        qos_profile: QoSProfile | int,
+        *,
+        on_deadline: Callback | None = None,
     ) -> Publisher[MessageT]:
         """A publisher of `msg_type` on `topic`; an int is the depth.
+
+        Args:
+            msg_type: the type of the messages.
+            topic: the topic's name.
+            qos_profile: the depth, or more.
+            on_deadline: called whenever nothing was published for the profile's `deadline`;
+                without it that is a warning in the log.
 
         Raises:
             InvalidNameError: the topic's name breaks the rules.
             ValueError: the depth is not a whole number from 1.
+            TypeError: not a message type, or not the one that this node publishes there already.
         """
-        qos = QoSProfile.of(qos_profile)
         name = self.resolve_topic_name(topic)
-        publication = self._link.advertise(name, msg_type.type_name, qos.latched)
-        self._publications.append(publication)
-        return Publisher(msg_type, publication, self._link)
+        return self._topics.publish(msg_type, name, QoSProfile.of(qos_profile), on_deadline)
 
     def create_subscription(
         self,
         msg_type: type[MessageT],
         topic: str,
-        callback: SubscriptionCallback[MessageT],
+        callback: SubscriptionCallback[MessageT] | None,
         qos_profile: QoSProfile | int,
         *,
         timeout: float | None = None,
-        on_timeout: Callable[[], Result] | None = None,
+        on_timeout: Callback | None = None,
+        on_deadline: Callback | None = None,
     ) -> Subscription[MessageT]:
         """Have `callback(msg)` or `callback(msg, info)` called for each message of `topic`.
 
@@ -170,10 +183,13 @@ class Node:
             msg_type: the type of the messages; one that does not fit is counted and logged.
             topic: the topic's name.
             callback: `def` or `async def`; a coroutine is finished before the next one starts.
+                None: the messages are read with `async for msg in subscription`.
             qos_profile: the depth: when callbacks are too slow the newest so many are kept.
             timeout: seconds without a message after which `on_timeout` is called, once until the
                 next message; counted from the start of spinning.
             on_timeout: what to do about it, such as stopping the motors.
+            on_deadline: called again and again while no message comes within the profile's
+                `deadline`; without it each time is a warning in the log.
 
         Raises:
             InvalidNameError: the topic's name breaks the rules.
@@ -181,41 +197,34 @@ class Node:
             TypeError: the callback takes other arguments, or only one of timeout and on_timeout
                 is given.
         """
-        qos = QoSProfile.of(qos_profile)
-        name = self.resolve_topic_name(topic)
-        if (timeout is None) != (on_timeout is None):
-            raise TypeError("timeout and on_timeout go together: give both or neither")
-        silence = None
-        if timeout is not None and on_timeout is not None:
-            silence = Silence(timeout, on_timeout, self._execute)
-        if silence is not None and self._loop is not None:
-            silence.attach(self._loop)
-        subscription = Subscription(
-            msg_type, name, callback, qos.depth, self._logger, silence=silence
+        return self._topics.subscribe(
+            msg_type,
+            self.resolve_topic_name(topic),
+            callback,
+            QoSProfile.of(qos_profile),
+            timeout=timeout,
+            on_timeout=on_timeout,
+            on_deadline=on_deadline,
         )
-        together = self._subscriptions.setdefault(name, [])
-        together.append(subscription)
-        depth = max(each.depth for each in together)
 
-        def deliver(reply: Reply) -> None:
-            for each in together:
-                each.post(reply)
-                self._arrivals.append(each)
-
-        self._link.subscribe(name, depth, msg_type.type_name, deliver)
-        return subscription
-
-    def create_timer(self, timer_period_sec: float, callback: Callable[[], Result]) -> Timer:
+    def create_timer(self, timer_period_sec: float, callback: Callback) -> Timer:
         """Have `callback()` called every `timer_period_sec`, for the first time one period on.
 
         Raises:
             ValueError: the period is not more than 0.
         """
-        timer = Timer(timer_period_sec, callback, self._execute)
+        timer = Timer(timer_period_sec, callback, self._spinner.execute)
         self._timers.append(timer)
-        if self._loop is not None:
-            timer.attach(self._loop)
+        self._spinner.add(timer)
         return timer
+
+    def create_rate(self, frequency: float) -> Rate:
+        """A rate in Hz: `rate.sleep()` waits for the next of equally spaced moments.
+
+        Raises:
+            ValueError: the frequency is not more than 0.
+        """
+        return Rate(frequency, self._spinner, self._clock)
 
     def resolve_topic_name(self, topic: str) -> str:
         """The absolute name of what this node calls `topic`, remapping included.
@@ -228,17 +237,17 @@ class Node:
     def destroy_timer(self, timer: Timer) -> None:
         """Stop a timer for good."""
         timer.cancel()
+        self._spinner.remove(timer)
         if timer in self._timers:
             self._timers.remove(timer)
 
+    def destroy_publisher(self, publisher: Publisher[Any]) -> None:
+        """Publish no more with a publisher."""
+        self._topics.publish_no_more(publisher)
+
     def destroy_subscription(self, subscription: Subscription[Any]) -> None:
         """Have no more of a subscription."""
-        together = self._subscriptions.get(subscription.topic_name, [])
-        if subscription in together:
-            together.remove(subscription)
-            if not together:
-                del self._subscriptions[subscription.topic_name]
-                self._link.unsubscribe(subscription.topic_name)
+        self._topics.subscribe_no_more(subscription)
 
     # To override
 
@@ -246,7 +255,10 @@ class Node:
         """Called once when the node ends, however it ends; publishing still works."""
 
     def enter_safe_state(self) -> None:
-        """Called before `on_shutdown`: stop what moves, switch off what heats."""
+        """Stop what moves, switch off what heats.
+
+        Called before `on_shutdown`, and when the broker has been lost for `broker_timeout_sec`.
+        """
 
     # Spinning
 
@@ -256,163 +268,115 @@ class Node:
         Raises:
             Exception: what a callback raised, with `on_exception` "raise".
         """
-        loop = asyncio.get_running_loop()
-        self._attach(loop)
-        self._done = loop.create_future()
-        self._link.set_state("ready")
+        await self._spinner.spin()
+
+    async def spin_once_async(self, timeout_sec: float | None = None) -> None:
+        """Wait until a callback has run, or the time is up; for a node that is spun already."""
+        await self._spinner.once(timeout_sec)
+
+    def block_on(self, work: Coroutine[Any, Any, T], instead: str) -> T | None:
+        """Wait in this thread for a coroutine while the node's callbacks run.
+
+        None when the node was shut down before.
+
+        Raises:
+            SpinError: called from a callback; `instead` is what to write there.
+        """
+        return self._spinner.block_on(work, instead)
+
+    def create_task(self, work: Coroutine[Any, Any, None]) -> None:
+        """Run a coroutine beside the callbacks, as soon as the node spins; cancelled at its end."""
+        self._spinner.begin(work)
+
+    async def wait_for_message_async(
+        self,
+        msg_type: type[MessageT],
+        topic: str,
+        *,
+        qos_profile: QoSProfile | int = 1,
+        timeout_sec: float | None = None,
+    ) -> MessageT | None:
+        """Wait for one message, the latched one if there is; None when the time was up."""
+        subscription = self.create_subscription(msg_type, topic, None, qos_profile)
         try:
-            await self._done
+            async with asyncio.timeout(timeout_sec):
+                return await anext(subscription, None)
+        except TimeoutError:
+            return None
         finally:
-            self._done = None
-            self._detach()
-            await asyncio.gather(*self._tasks, return_exceptions=True)
+            self.destroy_subscription(subscription)
 
     def shutdown(self) -> None:
-        """End `spin`; the node is destroyed by who made it spin."""
-        if self._done is not None and not self._done.done():
-            self._done.set_result(None)
+        """End `spin`, from any thread; the node is destroyed by who made it spin."""
+        self._spinner.shut_down()
 
     def destroy_node(self) -> None:
         """Enter the safe state, say goodbye and disconnect. Once; later calls do nothing."""
+        self.end(is_whole=True)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.destroy_node()
+
+    def end(self, *, is_whole: bool) -> None:
+        """As `destroy_node`; what the hooks of a half-made node raise is told in one line."""
         if self._destroyed:
             return
         self._destroyed = True
+        life.ended(self)
         for hook in (self.enter_safe_state, self.on_shutdown, self._publish_statistics):
             try:
                 hook()
-            except Exception:  # noqa: BLE001  the others must run in any case
-                self._log_exception(hook)
-        self._detach()
+            except Exception as error:  # noqa: BLE001  the others must run in any case
+                self._spinner.log_exception(hook, error, brief=not is_whole)
+        self._topics.close()
+        self._spinner.close()
         self._link.close()
 
-    def _attach(self, loop: asyncio.AbstractEventLoop) -> None:
-        self._loop = loop
-        self._link.attach(loop, self._read_and_dispatch)
-        for timed in self._timed():
-            timed.attach(loop)
+    # Within
 
-    def _timed(self) -> list[Timer | Silence]:
-        subscriptions = [each for some in self._subscriptions.values() for each in some]
-        silences = [each.silence for each in subscriptions if each.silence is not None]
-        return [self._own_timer, *self._timers, *silences]
-
-    def _detach(self) -> None:
-        for timed in self._timed():
-            timed.cancel()
-        for task in self._tasks:
-            task.cancel()
-        self._link.detach()
-        self._loop = None
-
-    def _read_and_dispatch(self) -> None:
-        """Drain, then dispatch: a slow callback sees the newest messages next, not the oldest."""
-        self._link.drain()
-        loop = self._loop
-        if loop is None:
-            return
-        until_sec = loop.time() + _DISPATCH_SEC
-        while self._arrivals:
-            subscription = self._arrivals.popleft()
-            if subscription not in self._busy:
-                self._run_callback(subscription)
-            if loop.time() > until_sec:
-                break
-        if self._arrivals and not self._dispatch_due:
-            self._dispatch_due = True
-            loop.call_soon(self._dispatch_again)
-
-    def _dispatch_again(self) -> None:
-        self._dispatch_due = False
-        self._read_and_dispatch()
-
-    def _run_callback(self, subscription: Subscription[Any]) -> None:
-        task = self._execute(subscription.dispatch)
-        if task is not None:
-            self._busy[subscription] = task
-            task.add_done_callback(lambda _: self._callback_done(subscription))
-
-    def _callback_done(self, subscription: Subscription[Any]) -> None:
-        del self._busy[subscription]
-        self._arrivals.extend([subscription] * subscription.waiting)
-        if self._loop is not None:
-            self._read_and_dispatch()
-
-    def _execute(self, callback: Callable[[], Result]) -> asyncio.Task[None] | None:
-        """Call a callback; a coroutine becomes a task, an exception follows `on_exception`."""
-        try:
-            result = callback()
-        except Exception as error:  # noqa: BLE001  the policy decides
-            self._raised(callback, error)
-            return None
-        if not inspect.isawaitable(result) or self._loop is None:
-            return None
-        task = self._loop.create_task(self._await(callback, result))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-        return task
-
-    async def _await(self, callback: Callable[[], Result], result: Awaitable[None]) -> None:
-        try:
-            await result
-        except Exception as error:  # noqa: BLE001  the policy decides
-            self._raised(callback, error)
-
-    def _raised(self, callback: Callable[[], Result], error: Exception) -> None:
-        if self.on_exception == "raise" and self._done is not None:
-            if not self._done.done():
-                self._done.set_exception(error)
+    def _on_outage(self, lost: bool) -> None:
+        if lost:
+            self._spinner.add(self._outage)
         else:
-            self._log_exception(callback)
+            self._spinner.remove(self._outage)
 
-    def _log_exception(self, callback: Callable[[], Result]) -> None:
-        import traceback  # noqa: PLC0415  seldom needed
+    def _broker_lost(self) -> None:
+        self._logger.error(
+            f"the broker has been lost for {self.broker_timeout_sec:g} s: entering the safe state"
+        )
+        self.enter_safe_state()
 
-        name = getattr(callback, "__name__", repr(callback))
-        self._logger.error(f"exception in {name}:\n{traceback.format_exc()}")
-
-    # Statistics
+    def _quietly(self, callback: Callback) -> None:
+        """Run what is the kit's own: it is no callback that `spin_once` waits for."""
+        callback()
 
     def statistics(self) -> NodeStatistics:
         """The node's counters since it started."""
-        return NodeStatistics(
-            stamp=self._clock.now(),
-            name=self.name,
-            pid=os.getpid(),
-            rate_hz=self.rate_hz or 0.0,
-            timers=[
-                TimerStatistics(
-                    name=timer.name,
-                    rate_hz=1.0 / timer.period_sec,
-                    achieved_hz=timer.achieved_hz,
-                    ticks=timer.ticks,
-                    overruns=timer.overruns,
-                    lateness_p99_sec=timer.lateness.percentile_sec(99),
-                )
-                for timer in self._timers
-            ],
-            publishers=[
-                PublisherStatistics(
-                    topic=each.topic,
-                    type=each.type_name,
-                    messages=each.messages,
-                    dropped=each.dropped,
-                )
-                for each in self._publications
-            ],
-            subscriptions=[
-                SubscriptionStatistics(
-                    topic=each.topic_name,
-                    type=each.msg_type.type_name,
-                    messages=each.messages,
-                    dropped=each.dropped,
-                    invalid=each.invalid,
-                    latency_p50_sec=each.latency.percentile_sec(50),
-                    latency_p99_sec=each.latency.percentile_sec(99),
-                )
-                for together in self._subscriptions.values()
-                for each in together
-            ],
+        return node_statistics(
+            self.name,
+            self._clock.now(),
+            self.rate_hz,
+            timers=self._timers,
+            publications=dict.fromkeys(each.publication for each in self._topics.publishers),
+            subscriptions=self._topics.subscriptions(),
         )
 
     def _publish_statistics(self) -> None:
         self._link.publish(self._own_publication, self.statistics().to_json())
+
+
+def _checked_rate(name: str, rate_hz: float) -> float:
+    if not 0 < rate_hz < math.inf:
+        raise NodeConfigurationError(
+            f"{name}: a rate is more than 0 Hz and finite, not {rate_hz!r}: see rate_hz in the "
+            "class, or rate: in the launch file"
+        )
+    return rate_hz

@@ -1,37 +1,49 @@
 """Publishers: the sending end of a topic."""
 
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import TYPE_CHECKING, Generic
 
-from dsmq_nodes.messages.base import Message
+from dsmq_nodes.graph.callback import MessageT
+from dsmq_nodes.graph.graph_view import GraphView
+from dsmq_nodes.graph.link import Link, Publication
+from dsmq_nodes.graph.spinner import Spinner
 
 if TYPE_CHECKING:
-    from dsmq_nodes.graph.link import Link, Publication
-
-MessageT = TypeVar("MessageT", bound=Message)
+    from dsmq_nodes.graph.silence import Silence
 
 
 class Publisher(Generic[MessageT]):
     """Publishes messages of one type on one topic; made by `Node.create_publisher`."""
 
-    def __init__(self, msg_type: type[MessageT], publication: "Publication", link: "Link") -> None:
+    def __init__(
+        self,
+        msg_type: type[MessageT],
+        publication: Publication,
+        link: Link,
+        spinner: Spinner,
+        graph: GraphView,
+    ) -> None:
         self.msg_type = msg_type
-        self._publication = publication
+        self.silence: Silence | None = None
+        self._is_closed = False
+        self.publication = publication
         self._link = link
+        self._spinner = spinner
+        self._graph = graph
 
     @property
     def topic_name(self) -> str:
         """The topic's absolute name."""
-        return self._publication.topic
+        return self.publication.topic
 
     @property
     def messages(self) -> int:
         """How many messages were published, dropped ones included."""
-        return self._publication.messages
+        return self.publication.messages
 
     @property
     def dropped(self) -> int:
         """How many of them could not be handed to the broker."""
-        return self._publication.dropped
+        return self.publication.dropped
 
     def publish(self, msg: MessageT) -> None:
         """Send a message; returns at once, and may be called from any thread.
@@ -40,10 +52,48 @@ class Publisher(Generic[MessageT]):
             TypeError: the message is not of this publisher's type.
             MessageError: a field holds a value of the wrong type.
             WireError: the message is over the 8,999,999 bytes of a frame.
+            ValueError: the publisher was destroyed.
         """
         if not isinstance(msg, self.msg_type):
             raise TypeError(
                 f"{self.topic_name} carries {self.msg_type.type_name}, "
                 f"not {getattr(msg, 'type_name', type(msg).__name__)}"
             )
-        self._link.publish(self._publication, msg.to_json())
+        if self._is_closed:
+            raise ValueError(f"{self.topic_name}: this publisher was destroyed")
+        self._link.publish(self.publication, msg.to_json())
+        if self.silence is not None:
+            self.silence.heard()
+
+    def get_subscription_count(self) -> int:
+        """How many subscribe the topic, tools included, as far as the broker has told.
+
+        The first call asks the broker: outside of callbacks it waits for the answer, in a callback
+        it gives 0 until that has come.
+        """
+        if not self._spinner.is_in_callback():
+            self._spinner.block_on(self._graph.known(), "")
+        return self._graph.subscribers(self.topic_name)
+
+    def wait_for_subscribers(self, count: int = 1, timeout_sec: float | None = None) -> bool:
+        """Wait until `count` subscribe the topic: what is published then reaches them.
+
+        The node's callbacks run meanwhile. False when the time was up.
+
+        Raises:
+            SpinError: called from a callback: `await wait_for_subscribers_async()` there.
+        """
+        work = self.wait_for_subscribers_async(count, timeout_sec)
+        return bool(self._spinner.block_on(work, "await publisher.wait_for_subscribers_async()"))
+
+    async def wait_for_subscribers_async(
+        self, count: int = 1, timeout_sec: float | None = None
+    ) -> bool:
+        """The same for coroutines."""
+        return await self._graph.subscribed(self.topic_name, count, timeout_sec)
+
+    def close(self, *, is_last: bool) -> None:
+        """Publish no more; made by `Node.destroy_publisher`."""
+        self._is_closed = True
+        if is_last:
+            self._link.unadvertise(self.publication)

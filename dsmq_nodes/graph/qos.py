@@ -1,5 +1,6 @@
 """Quality of service: how much of a topic is kept for a reader."""
 
+import math
 from dataclasses import dataclass
 from typing import Literal
 
@@ -14,10 +15,16 @@ class QoSProfile:
         depth: the newest so many messages are kept for a reader that is slow; older ones are
             dropped and counted. For a latched publisher also how many a late subscriber gets.
         durability: "volatile", or "transient_local": latched, late subscribers get the newest.
+        deadline: seconds within which there is to be a next message. Of a publisher: that it sends
+            one; of a subscription: that one comes. A miss is counted and told, see `on_deadline`.
+        lifespan: of a subscription, seconds: an older message is skipped and counted as late. Age
+            is by the wall clocks of both ends; a message without a stamp is old.
     """
 
     depth: int = 10
     durability: Literal["volatile", "transient_local"] = "volatile"
+    deadline: float | None = None
+    lifespan: float | None = None
 
     def __post_init__(self) -> None:
         if type(self.depth) is not int or self.depth < 1:
@@ -26,6 +33,9 @@ class QoSProfile:
             raise ValueError(
                 f"durability is 'volatile' or 'transient_local', not {self.durability!r}"
             )
+        for name, seconds in (("deadline", self.deadline), ("lifespan", self.lifespan)):
+            if seconds is not None and not 0 < seconds < math.inf:
+                raise ValueError(f"a {name} is more than 0 s and finite, not {seconds!r}")
 
     @property
     def latched(self) -> int:

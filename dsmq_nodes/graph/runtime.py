@@ -1,36 +1,74 @@
-"""Running nodes: the event loop, signals, and the end.
-
-Nodes run on asyncio over `select`: on Linux asyncio's default, epoll, rounds timers to whole
-milliseconds (lateness at 1 kHz: median 546 us, with select 120 us).
-"""
+"""Running nodes: signals, and the end."""
 
 import asyncio
 import contextlib
 import logging
-import selectors
 import signal
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from types import FrameType
 
 from dsmq_nodes.errors import DsmqError
+from dsmq_nodes.graph.callback import MessageT
+from dsmq_nodes.graph.life import end_nodes
 from dsmq_nodes.graph.node import Node
+from dsmq_nodes.graph.qos import QoSProfile
+from dsmq_nodes.graph.spinner import close_loop, new_event_loop
+
+__all__ = ["new_event_loop", "run", "spin", "spin_once", "wait_for_message"]
 
 _LOG_FORMAT = "[%(levelname)s] [%(created).3f] [%(node)s]: %(message)s"
-
-
-def new_event_loop() -> asyncio.AbstractEventLoop:
-    """An event loop whose timers are exact."""
-    return asyncio.SelectorEventLoop(selectors.SelectSelector())
 
 
 def spin(*nodes: Node) -> None:
     """Run the callbacks of nodes until Ctrl-C, SIGTERM, `shutdown` of one, or an exception.
 
+    A second Ctrl-C breaks into a callback that blocks.
+
     Raises:
         Exception: what a callback raised, with `on_exception` "raise".
     """
-    with contextlib.closing(new_event_loop()) as loop:
-        loop.run_until_complete(_spin(nodes))
+    signals = _EndSignals()
+    with signals, contextlib.suppress(KeyboardInterrupt):
+        signals.spin(nodes)
+
+
+def spin_once(node: Node, timeout_sec: float | None = None) -> None:
+    """Run a node's callbacks until one has run, no longer than `timeout_sec`.
+
+    What is due at the same moment may run too.
+
+    Raises:
+        SpinError: called from a callback, or the node is being spun already.
+        Exception: what a callback raised, with `on_exception` "raise".
+    """
+    forever = timeout_sec is None or timeout_sec < 0
+    node.block_on(node.spin_once_async(None if forever else timeout_sec), "await node.spin_async()")
+
+
+def wait_for_message(
+    msg_type: type[MessageT],
+    node: Node,
+    topic: str,
+    *,
+    qos_profile: QoSProfile | int = 1,
+    time_to_wait: float = -1,
+) -> tuple[bool, MessageT | None]:
+    """Wait for one message, the latched one if there is: whether it came, and it.
+
+    The node's callbacks run meanwhile. A `time_to_wait` below 0 is no limit.
+
+    Raises:
+        SpinError: called from a callback: `await node.wait_for_message_async()` there.
+    """
+    timeout_sec = None if time_to_wait < 0 else time_to_wait
+    msg = node.block_on(
+        node.wait_for_message_async(
+            msg_type, topic, qos_profile=qos_profile, timeout_sec=timeout_sec
+        ),
+        "await node.wait_for_message_async()",
+    )
+    return msg is not None, msg
 
 
 def run(*node_classes: Callable[[], Node]) -> None:
@@ -39,64 +77,103 @@ def run(*node_classes: Callable[[], Node]) -> None:
     Ctrl-C and SIGTERM end it with exit status 0. An exception, in a constructor or a callback,
     is shown once, with its traceback, and ends it with exit status 1; an error that a user can
     mend without reading code (no broker, a name taken, a wrong parameter) is one line. However it
-    ends, `enter_safe_state` and `on_shutdown` of every node that was made have run.
+    ends, `enter_safe_state` and `on_shutdown` of every node have run, of half-made ones too.
 
     Raises:
         SystemExit: with status 1 after an exception.
     """
     _set_up_logging()
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    signals = _EndSignals()
     nodes: list[Node] = []
-    try:
-        nodes.extend(node_class() for node_class in node_classes)
-        spin(*nodes)
-    except KeyboardInterrupt:
-        pass
-    except DsmqError as error:
-        print(f"{type(error).__name__}: {error}", file=sys.stderr)  # noqa: T201
-        sys.exit(1)
-    except Exception:  # noqa: BLE001  shown whole, and the status says it
-        sys.excepthook(*sys.exc_info())
-        sys.exit(1)
-    finally:
+    with signals:
+        try:
+            signals.make_and_spin(node_classes, nodes)
+        except KeyboardInterrupt:
+            pass
+        except DsmqError as error:
+            print(f"{type(error).__name__}: {error}", file=sys.stderr)  # noqa: T201
+            sys.exit(1)
+        except Exception:  # noqa: BLE001  shown whole, and the status says it
+            sys.excepthook(*sys.exc_info())
+            sys.exit(1)
+        finally:
+            end_nodes(tuple(nodes))
+            signals.stay_deaf()
+
+
+class _EndSignals:
+    """Ctrl-C and SIGTERM while nodes are made, spun and destroyed.
+
+    In a constructor they break in; while spinning the first asks the nodes to end, and the next
+    breaks in if they have not heard it, blocked by a callback; after that they do nothing more,
+    so that the safe state is reached.
+    """
+
+    def __init__(self) -> None:
+        self._nodes: tuple[Node, ...] = ()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._asked = False
+        self._deaf = False
+        self._before: dict[signal.Signals, object] = {}
+
+    def __enter__(self) -> None:
         for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, signal.SIG_IGN)
-        for node in nodes:
-            node.destroy_node()
+            # Not in a thread other than the main one: there Ctrl-C is somebody else's.
+            with contextlib.suppress(ValueError):
+                self._before[number] = signal.signal(number, self._received)
+
+    def __exit__(self, *_: object) -> None:
+        for number, before in self._before.items():
+            signal.signal(number, before if before is not None else signal.SIG_DFL)  # type: ignore[arg-type]
+
+    def stay_deaf(self) -> None:
+        """Do nothing on a signal, for what is left of the process."""
+        self._before = dict.fromkeys(self._before, signal.SIG_IGN)
+
+    def make_and_spin(
+        self, node_classes: tuple[Callable[[], Node], ...], nodes: list[Node]
+    ) -> None:
+        """Make `nodes` and spin them; no signal breaks in after that."""
+        try:
+            nodes.extend(node_class() for node_class in node_classes)
+            self.spin(tuple(nodes))
+        finally:
+            self._deaf = True
+
+    def spin(self, nodes: tuple[Node, ...]) -> None:
+        """Spin until the first node ends."""
+        loop = new_event_loop()
+        self._nodes, self._loop = nodes, loop
+        try:
+            loop.run_until_complete(_spin(nodes))
+        finally:
+            self._deaf = True
+            close_loop(loop)
+
+    def _received(self, number: int, frame: FrameType | None) -> None:
+        if self._deaf:
+            return
+        if self._loop is None or self._asked:
+            raise KeyboardInterrupt
+        self._asked = True
+        for node in self._nodes:
+            node.shutdown()
+        self._loop.call_soon_threadsafe(self._heard)
+
+    def _heard(self) -> None:
+        self._deaf = True
 
 
 async def _spin(nodes: tuple[Node, ...]) -> None:
     spinning = [asyncio.ensure_future(node.spin_async()) for node in nodes]
-    with _signals_end(nodes):
-        try:
-            done, _ = await asyncio.wait(spinning, return_when=asyncio.FIRST_COMPLETED)
-            for task in done:
-                task.result()
-        finally:
-            for node in nodes:
-                node.shutdown()
-            await asyncio.gather(*spinning, return_exceptions=True)
-
-
-@contextlib.contextmanager
-def _signals_end(nodes: tuple[Node, ...]) -> Iterator[None]:
-    loop = asyncio.get_running_loop()
-
-    def end() -> None:
+    try:
+        done, _ = await asyncio.wait(spinning, return_when=asyncio.FIRST_COMPLETED)
+        for task in done:
+            task.result()
+    finally:
         for node in nodes:
             node.shutdown()
-
-    taken = []
-    for number in (signal.SIGINT, signal.SIGTERM):
-        # Not in a thread other than the main one, and not on Windows: there Ctrl-C raises.
-        with contextlib.suppress(NotImplementedError, RuntimeError, ValueError):
-            loop.add_signal_handler(number, end)
-            taken.append(number)
-    try:
-        yield
-    finally:
-        for number in taken:
-            loop.remove_signal_handler(number)
+        await asyncio.gather(*spinning, return_exceptions=True)
 
 
 def _set_up_logging() -> None:

@@ -2,19 +2,21 @@
 
 import asyncio
 import inspect
-import time
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Generic
+from typing import TYPE_CHECKING, Any, Generic, Self
 
 from dsmq_nodes.dsmq.wire import Reply
 from dsmq_nodes.errors import MessageError, WireError
+from dsmq_nodes.graph.callback import MessageT, Result
+from dsmq_nodes.graph.clock import Clock
 from dsmq_nodes.graph.histogram import Histogram
-from dsmq_nodes.graph.publisher import MessageT
+from dsmq_nodes.graph.logger import Logger
+from dsmq_nodes.graph.qos import QoSProfile
 
 if TYPE_CHECKING:
-    from dsmq_nodes.graph.logger import Logger
+    from dsmq_nodes.graph.silence import Silence
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,110 +40,100 @@ class MessageInfo:
     received_timestamp: int
 
 
-Result = Awaitable[None] | None
+SubscriptionCallback = Callable[[MessageT], Result] | Callable[[MessageT, MessageInfo], Result]
 
 
-class Silence:
-    """Calls back once when nothing was heard for `timeout_sec`; and again after a next silence."""
-
-    def __init__(
-        self,
-        timeout_sec: float,
-        callback: Callable[[], Result],
-        execute: Callable[[Callable[[], Result]], object],
-    ) -> None:
-        if not timeout_sec > 0:
-            raise ValueError(f"a timeout is more than 0 s, not {timeout_sec!r}")
-        self._timeout_sec = timeout_sec
-        self._callback = callback
-        self._execute = execute
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._handle: asyncio.TimerHandle | None = None
-        self._heard_sec = 0.0
-
-    def attach(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Start listening for silence: it counts from now."""
-        self._loop = loop
-        self.heard()
-
-    def heard(self) -> None:
-        """Something was heard: the silence begins anew."""
-        if self._loop is None:
-            return
-        # One timer looks at this later; moving a timer at every message would cost more.
-        self._heard_sec = self._loop.time()
-        if self._handle is None:
-            self._handle = self._loop.call_at(self._heard_sec + self._timeout_sec, self._look)
-
-    def cancel(self) -> None:
-        """Stop listening."""
-        if self._handle is not None:
-            self._handle.cancel()
-            self._handle = None
-        self._loop = None
-
-    def _look(self) -> None:
-        self._handle = None
-        if self._loop is None:
-            return
-        due_sec = self._heard_sec + self._timeout_sec
-        if self._loop.time() < due_sec:
-            self._handle = self._loop.call_at(due_sec, self._look)
-        else:
-            self._execute(self._callback)
-
-
-class Subscription(Generic[MessageT]):
+class Subscription(Generic[MessageT], AsyncIterator[MessageT]):
     """Receives messages of one type on one topic; made by `Node.create_subscription`.
+
+    Without a callback it is read with `async for msg in subscription`, which ends when the
+    subscription or its node is destroyed.
 
     Attributes:
         messages: how many were given to the callback.
         dropped: how many were skipped because this end was slower than `depth` allows.
         invalid: how many were not of the type.
-        latency: from `publish()` to the callback, where the publisher's stamp tells.
+        late: how many were older than the lifespan when their turn came, and were skipped.
     """
 
     def __init__(
         self,
         msg_type: type[MessageT],
         topic_name: str,
-        callback: Callable[..., Any],
-        depth: int,
-        logger: "Logger",
+        callback: SubscriptionCallback[MessageT] | None,
+        qos: QoSProfile,
         *,
-        silence: "Silence | None" = None,
+        clock: Clock,
+        logger: Logger,
     ) -> None:
         self.msg_type = msg_type
         self.topic_name = topic_name
-        self.callback = callback
-        self.depth = depth
+        self.callback: Callable[..., Any] | None = callback
+        self.depth = qos.depth
         self.messages = 0
         self.dropped = 0
         self.invalid = 0
+        self.late = 0
         self.latency = Histogram()
-        self.silence = silence
+        self.silences: list[Silence] = []
+        self._lifespan_ns = None if qos.lifespan is None else int(qos.lifespan * 1e9)
+        self._clock = clock
         self._logger = logger
         self._mail: deque[Reply] = deque()
-        self._wants_info = _takes_two(callback)
+        self._wants_info = callback is not None and _takes_two(callback)
+        self._began = False  # it has had a message: what is sent again is not for it
+        self._closed = False
+        self._next: asyncio.Future[None] | None = None
 
     @property
     def waiting(self) -> int:
         """How many messages are in the mailbox."""
         return len(self._mail)
 
-    def post(self, reply: Reply) -> None:
-        """Put a message that came into the mailbox; the oldest gives way when it is full."""
+    def post(self, reply: Reply, again: bool) -> bool:
+        """Put a message that came into the mailbox; the oldest gives way when it is full.
+
+        Returns whether there is one more in it for the callback.
+        """
+        if again and self._began:
+            return False  # it is sent again for a subscription that came later
+        self._began = True
         self.dropped += reply.gap
-        if len(self._mail) >= self.depth:
+        is_full = len(self._mail) >= self.depth
+        if is_full:
             self._mail.popleft()
             self.dropped += 1
         self._mail.append(reply)
+        if self.callback is not None:
+            return not is_full
+        self._wake()
+        return False
 
     def dispatch(self) -> Result:
         """Decode the oldest message of the mailbox and call the callback; gives what it gave."""
-        if not self._mail:
+        if not self._mail or self._closed:
             return None
         reply = self._mail.popleft()
+        msg = self._decode(reply)
+        if msg is None or self.callback is None:
+            return None
+        if not self._wants_info:
+            return self.callback(msg)  # type: ignore[no-any-return]
+        info = MessageInfo(
+            topic_name=self.topic_name,
+            publisher_name=reply.sender,
+            message_id=reply.id,
+            publication_sequence_number=reply.seq,
+            source_timestamp=reply.stamp,
+            received_timestamp=self._clock.now_ns(),
+        )
+        return self.callback(msg, info)  # type: ignore[no-any-return]
+
+    def _decode(self, reply: Reply) -> MessageT | None:
+        now_ns = self._clock.now_ns()
+        if self._lifespan_ns is not None and reply.stamp < now_ns - self._lifespan_ns:
+            self.late += 1
+            return None
         try:
             msg = self.msg_type.from_json(reply.text or "")
         except (MessageError, WireError) as error:
@@ -152,16 +144,39 @@ class Subscription(Generic[MessageT]):
                     f"{error}; others like it are only counted"
                 )
             return None
-        now_ns = time.time_ns()
         if reply.stamp:
             self.latency.add((now_ns - reply.stamp) * 1e-9)
         self.messages += 1
-        if self.silence is not None:
-            self.silence.heard()
-        if not self._wants_info:
-            return self.callback(msg)  # type: ignore[no-any-return]
-        info = MessageInfo(self.topic_name, reply.sender, reply.id, reply.seq, reply.stamp, now_ns)
-        return self.callback(msg, info)  # type: ignore[no-any-return]
+        for silence in self.silences:
+            silence.heard()
+        return msg
+
+    def __aiter__(self) -> Self:
+        if self.callback is not None:
+            raise TypeError(
+                f"{self.topic_name}: this subscription has a callback; give None instead of it to "
+                "read with `async for`"
+            )
+        return self
+
+    async def __anext__(self) -> MessageT:
+        while not self._closed:
+            while self._mail:
+                msg = self._decode(self._mail.popleft())
+                if msg is not None:
+                    return msg
+            self._next = asyncio.get_running_loop().create_future()
+            await self._next
+        raise StopAsyncIteration
+
+    def close(self) -> None:
+        """Give nothing more; made by `Node.destroy_subscription`."""
+        self._closed = True
+        self._wake()
+
+    def _wake(self) -> None:
+        if self._next is not None and not self._next.done():
+            self._next.set_result(None)
 
 
 def _takes_two(callback: Callable[..., Any]) -> bool:
@@ -169,11 +184,10 @@ def _takes_two(callback: Callable[..., Any]) -> bool:
         parameters = inspect.signature(callback).parameters.values()
     except ValueError:  # some built-in callables have no signature: (msg) it is
         return False
-    positional = [
-        p
-        for p in parameters
-        if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD) and p.default is p.empty
-    ]
-    if len(positional) > 2:
-        raise TypeError(f"a subscription's callback takes (msg) or (msg, info), not {positional}")
-    return len(positional) == 2
+    by_place = [p for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
+    needed = [p for p in by_place if p.default is p.empty]
+    named = [p for p in parameters if p.kind is p.KEYWORD_ONLY and p.default is p.empty]
+    takes_any = any(p.kind is p.VAR_POSITIONAL for p in parameters)
+    if len(needed) > 2 or named or not (by_place or takes_any):
+        raise TypeError(f"a subscription's callback takes (msg) or (msg, info), not {callback!r}")
+    return len(needed) == 2

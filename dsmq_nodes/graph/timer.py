@@ -6,11 +6,11 @@ a burst.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+import math
+from collections.abc import Callable
 
+from dsmq_nodes.graph.callback import Callback
 from dsmq_nodes.graph.histogram import Histogram
-
-Callback = Callable[[], Awaitable[None] | None]
 
 
 class Timer:
@@ -25,8 +25,8 @@ class Timer:
     def __init__(
         self, period_sec: float, callback: Callback, execute: Callable[[Callback], object]
     ) -> None:
-        if not period_sec > 0:
-            raise ValueError(f"a timer's period is more than 0 s, not {period_sec!r}")
+        if not 0 < period_sec < math.inf:
+            raise ValueError(f"a timer's period is more than 0 s and finite, not {period_sec!r}")
         self.period_sec = period_sec
         self.callback = callback
         self.ticks = 0
@@ -36,7 +36,7 @@ class Timer:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._handle: asyncio.TimerHandle | None = None
         self._running: object = None
-        self._due_sec = 0.0
+        self._due_sec: float | None = None
         self._first_sec = self._last_sec = 0.0
         self._canceled = False
 
@@ -52,17 +52,23 @@ class Timer:
         return (self.ticks - 1) / span_sec if span_sec > 0 else 0.0
 
     def attach(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Start ticking in a loop; the first tick is one period from now."""
+        """Tick in a loop; the first tick is one period from now, or when it was due already."""
         self._loop = loop
-        self.reset()
+        if not self._canceled:
+            self._schedule(loop)
+
+    def detach(self) -> None:
+        """Tick no more until the next `attach`."""
+        self._stop()
+        self._loop = None
 
     def reset(self) -> None:
         """Start over: the next tick is one period from now."""
         self._stop()
         self._canceled = False
+        self._due_sec = None
         if self._loop is not None:
-            self._due_sec = self._loop.time() + self.period_sec
-            self._handle = self._loop.call_at(self._due_sec, self._tick)
+            self._schedule(self._loop)
 
     def cancel(self) -> None:
         """Stop ticking; `reset` starts again."""
@@ -78,24 +84,33 @@ class Timer:
             self._handle.cancel()
             self._handle = None
 
-    def _tick(self) -> None:
-        loop = self._loop
-        if loop is None:
-            return
-        now = loop.time()
-        if isinstance(self._running, asyncio.Task) and not self._running.done():
-            self.overruns += 1  # the coroutine of an earlier tick is still at it
-        else:
-            self.lateness.add(now - self._due_sec)
-            self.ticks += 1
-            self._last_sec = now
-            self._first_sec = self._first_sec or now
-            self._running = self._execute(self.callback)
-        if self._canceled:
-            return
-        self._due_sec += self.period_sec
-        missed = int((loop.time() - self._due_sec) / self.period_sec)
+    def _schedule(self, loop: asyncio.AbstractEventLoop) -> None:
+        if self._due_sec is None:
+            self._due_sec = loop.time() + self.period_sec
+        self._skip_missed(loop.time())
+        self._handle = loop.call_at(self._due_sec, self._tick)
+
+    def _skip_missed(self, now_sec: float) -> None:
+        assert self._due_sec is not None
+        missed = math.floor((now_sec - self._due_sec) / self.period_sec)
         if missed > 0:
             self.overruns += missed
             self._due_sec += missed * self.period_sec
-        self._handle = loop.call_at(self._due_sec, self._tick)
+
+    def _tick(self) -> None:
+        loop, due_sec = self._loop, self._due_sec
+        if loop is None or due_sec is None:
+            return
+        now_sec, handle = loop.time(), self._handle
+        if isinstance(self._running, asyncio.Task) and not self._running.done():
+            self.overruns += 1  # the coroutine of an earlier tick is still at it
+        else:
+            self.lateness.add(now_sec - due_sec)
+            self.ticks += 1
+            self._last_sec = now_sec
+            if self.ticks == 1:
+                self._first_sec = now_sec
+            self._running = self._execute(self.callback)
+        if self._handle is handle:  # else it was cancelled, reset or detached meanwhile
+            self._due_sec = due_sec + self.period_sec
+            self._schedule(loop)

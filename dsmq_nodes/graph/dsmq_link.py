@@ -1,0 +1,389 @@
+"""A link to a broker over a socket.
+
+After an outage it says again what the node advertises and subscribes, and resumes where each reader
+was.
+"""
+
+import asyncio
+import contextlib
+import logging
+import random
+import select
+import socket
+import ssl
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+from dsmq_nodes.dsmq import wire
+from dsmq_nodes.dsmq.channel import Channel
+from dsmq_nodes.errors import ConnectionFailedError, RequestRefusedError, WireError
+from dsmq_nodes.graph.clock import Clock
+from dsmq_nodes.graph.link import Deliver, Publication
+from dsmq_nodes.graph.polling import Poller
+
+logger = logging.getLogger("dsmq_nodes.link")
+
+_RECEIVE_BYTES: Final = 256 * 1024
+_RECEIVES_A_TURN: Final = 16
+# A socket that can do nothing more now says so; TLS has words of its own for it.
+_NOT_NOW: Final = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
+_NO_REPLY: Final = wire.Reply()
+_STALL_SEC: Final = 0.1  # how long a publish waits for a broker that does not read
+_LAST_WORDS_SEC: Final = 1.0  # the same, at the end, for what is not sent yet
+_FIRST_RETRY_SEC: Final = 0.05
+_LONGEST_RETRY_SEC: Final = 1.0
+
+
+@dataclass(eq=False, slots=True)
+class _Reader:
+    topic: str
+    depth: int
+    type_name: str
+    deliver: Deliver
+    after: int | None = None  # where to resume; None: where the broker begins for a new reader
+    seen: int = 0  # the newest id that was delivered
+
+
+class DsmqLink:
+    """A link to a broker over a socket."""
+
+    def __init__(self, host: str, port: int, node: str, clock: Clock) -> None:
+        """Connect and say hello.
+
+        Raises:
+            ConnectionFailedError: no broker answers there.
+            NodeNameTakenError: a node of this name is connected already.
+        """
+        self._host, self._port, self._node = host, port, node
+        self._clock = clock
+        self._publications: dict[str, Publication] = {}
+        self._readers: dict[str, _Reader] = {}
+        self._state = "starting"
+        self._write_lock = threading.Lock()
+        self._unsent = b""  # the rest of a frame that the socket took only in part
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._on_readable: Callable[[], None] = self.drain
+        self._on_outage: Callable[[bool], None] = lambda _: None
+        self._outage_lock = threading.Lock()
+        self._lost_at_sec: float | None = None
+        self._fresh: Channel | None = None  # a new connection, not yet taken
+        self._closed = threading.Event()
+        self._decoder = wire.FrameDecoder()
+        self._poller: Poller | None = None
+        self._socket: socket.socket | None = None
+        self._epoch = ""
+        self._take(self._dial())
+
+    # Publishing
+
+    def advertise(self, topic: str, type_name: str, latched: int) -> Publication:
+        """Say that we publish a topic; `latched` messages of it are kept for late readers."""
+        publication = self._publications.get(topic)
+        if publication is None:
+            publication = Publication(topic, type_name, latched, wire.encode_text(topic))
+            self._publications[topic] = publication
+        publication.latched = max(publication.latched, latched)
+        self._send_object(_advertise(publication))
+        return publication
+
+    def unadvertise(self, publication: Publication) -> None:
+        """Publish a topic no more."""
+        if self._publications.pop(publication.topic, None):
+            self._send_object({"action": "unadvertise", "topic": publication.topic})
+
+    def publish(self, publication: Publication, text: str) -> None:
+        """Send a message, from any thread.
+
+        A message that cannot be sent, because the broker is gone or does not read, is dropped and
+        counted.
+
+        Raises:
+            WireError: the message is over the size of a frame.
+        """
+        message = wire.encode_text(text)
+        if self._fresh is not None and self._loop is None:
+            self._take_fresh()  # nobody spins the node, so it is done here
+        with self._write_lock:
+            seq = publication.messages + 1
+            stamp_ns = self._clock.now_ns()
+            frame = wire.encode_put(publication.topic_json, seq, stamp_ns, message)
+            publication.messages = seq
+            if not self._send(frame):
+                publication.dropped += 1
+
+    def set_state(self, state: str) -> None:
+        """Show a state in the graph."""
+        self._state = state
+        self._send_object({"action": "state", "topic": "", "state": state})
+
+    def _send_object(self, fields: dict[str, object]) -> None:
+        if self._poller is not None:
+            return  # an original server knows put and get alone
+        frame = wire.encode_object(fields)
+        with self._write_lock:
+            if not self._send(frame) and self._socket is not None:
+                self._unsent += frame  # unlike a message this must not be lost
+
+    def _send_locked(self, frame: bytes) -> bool:
+        with self._write_lock:
+            return self._send(frame)
+
+    def _send(self, frame: bytes) -> bool:
+        sock = self._socket
+        if sock is None or not self._send_rest(sock):
+            return False
+        try:
+            sent = sock.send(frame)
+        except _NOT_NOW:
+            sent = 0
+        except OSError as error:
+            self._warn_and_redial(str(error))
+            return False  # whoever reads sees it too, and lets go of the socket
+        if sent == len(frame):
+            return True
+        # The broker has not kept up: wait a little for it, it never waits for subscribers.
+        self._unsent = frame[sent:]
+        if self._send_rest(sock, _STALL_SEC) or len(self._unsent) < len(frame):
+            return True
+        self._unsent = b""
+        return False
+
+    def _send_rest(self, sock: socket.socket, patience_sec: float = 0.0) -> bool:
+        deadline = time.monotonic() + patience_sec
+        while self._unsent:
+            try:
+                self._unsent = self._unsent[sock.send(self._unsent) :]
+            except _NOT_NOW:
+                left = deadline - time.monotonic()
+                if left <= 0 or not select.select([], [sock], [], left)[1]:
+                    return False
+            except OSError:
+                return False
+        return True
+
+    # Subscribing
+
+    def subscribe(self, topic: str, depth: int, type_name: str, deliver: Deliver) -> None:
+        """Have the messages of a topic delivered, from now on, in the thread that reads."""
+        known = self._readers.get(topic)
+        reader = self._readers[topic] = _Reader(topic, depth, type_name, deliver)
+        if known is not None:
+            # A new cursor begins with what is latched; `seen` tells what is old to the first one.
+            reader.seen = known.seen
+            self._send_object({"action": "unsubscribe", "topic": topic})
+        self._send_object(self._subscribe(reader))
+
+    def unsubscribe(self, topic: str) -> None:
+        """Have no more of a topic."""
+        if self._readers.pop(topic, None):
+            self._send_object({"action": "unsubscribe", "topic": topic})
+
+    def _subscribe(self, reader: _Reader) -> dict[str, object]:
+        fields: dict[str, object] = {
+            "action": "subscribe",
+            "topic": reader.topic,
+            "depth": reader.depth,
+            "type": reader.type_name,
+        }
+        if reader.after is not None:
+            fields |= {"after": reader.after, "epoch": self._epoch}
+        return fields
+
+    def attach(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        on_readable: Callable[[], None],
+        on_outage: Callable[[bool], None],
+    ) -> None:
+        """From now on call `on_readable` in `loop` when `drain` has something to read."""
+        self._loop, self._on_readable, self._on_outage = loop, on_readable, on_outage
+        if self._fresh is not None:
+            self._take_fresh()
+        elif self._socket is None:
+            self._lost("it was gone before the node was spun")
+        else:
+            self._watch(self._socket, loop)
+
+    def _watch(self, sock: socket.socket, loop: asyncio.AbstractEventLoop) -> None:
+        loop.add_reader(sock, self._on_readable)
+        if self._poller is not None:
+            self._poller.start(loop)
+
+    def drain(self) -> None:
+        """Read all there is and deliver it; does not wait."""
+        for _ in range(_RECEIVES_A_TURN):
+            if self._socket is None:
+                return
+            try:
+                data = self._receive(self._socket)
+                if not data:
+                    self._lost("it closed the connection")
+                    return
+                for body in self._decoder.feed(data):
+                    self._received(wire.decode_reply(body))
+            except _NOT_NOW:
+                return
+            except (OSError, WireError) as error:
+                self._lost(str(error))
+                return
+            if len(data) < _RECEIVE_BYTES and not isinstance(self._socket, ssl.SSLSocket):
+                return  # TLS may hold more than the socket shows
+
+    def _receive(self, sock: socket.socket) -> bytes:
+        if not isinstance(sock, ssl.SSLSocket):
+            data = sock.recv(_RECEIVE_BYTES)
+            if self._poller is not None and hasattr(socket, "TCP_QUICKACK"):
+                # An original server sends header and body apart: acknowledge the one, or the
+                # other waits 40 ms for it (Nagle's algorithm).
+                sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
+            return data
+        with self._write_lock:  # one TLS connection cannot be read and written at once
+            return sock.recv(_RECEIVE_BYTES)
+
+    def _received(self, reply: wire.Reply) -> None:
+        if self._poller is not None:
+            reply = self._poller.answer(reply) or _NO_REPLY
+        reader = self._readers.get(reply.topic)
+        if reader is not None and reply.event == "message":
+            again = reply.id <= reader.seen
+            if not again and reader.seen:
+                reply.gap = reply.id - reader.seen - 1  # ids have no holes
+            reader.after = reader.seen = max(reader.seen, reply.id)
+            reader.deliver(reply, again)
+        elif reader is not None and reply.event == "subscribed":
+            reader.after = reply.id if reader.after is None else reader.after
+        elif reply.event == "error":
+            logger.error("%s: the broker refused %s: %s", self._node, reply.action, reply.error)
+
+    # Losing the broker and finding it again
+
+    def _dial(self) -> Channel:
+        return Channel(self._host, self._port, node=self._node)
+
+    def _take(self, channel: Channel) -> None:
+        channel.socket.setblocking(False)
+        with self._write_lock:
+            if channel.epoch != self._epoch:
+                # Another log than the one we read: whatever is in it is new to us.
+                for reader in self._readers.values():
+                    reader.after = reader.seen = 0
+            self._epoch = channel.epoch
+            self._decoder = wire.FrameDecoder()
+            self._unsent = b""
+            self._socket = channel.socket
+            self._poller = None
+        if channel.original:
+            self._poller = Poller(self._send_locked, lambda: list(self._readers))
+            logger.warning(
+                "%s: %s is an original dsmq server: topics are polled, names are not checked, "
+                "there is no graph",
+                *(self._node, channel.where),
+            )
+        for publication in self._publications.values():
+            self._send_object(_advertise(publication))
+        for reader in self._readers.values():
+            self._send_object(self._subscribe(reader))
+        if self._state != "starting":
+            self.set_state(self._state)
+        if self._loop is not None:
+            self._watch(channel.socket, self._loop)
+
+    def _lost(self, reason: str) -> None:
+        self._let_go()
+        if not self._closed.is_set():
+            self._warn_and_redial(reason)
+            self._on_outage(True)
+
+    def _let_go(self) -> None:
+        if self._socket is not None:
+            if self._loop is not None:
+                self._loop.remove_reader(self._socket)
+            with self._write_lock:
+                self._socket.close()
+                self._socket = None
+        if self._poller is not None:
+            self._poller.stop()
+
+    def _warn_and_redial(self, reason: str) -> None:
+        """Once an outage, from whichever thread sees it first."""
+        with self._outage_lock:
+            if self._lost_at_sec is not None:
+                return
+            self._lost_at_sec = self._clock.monotonic_sec()
+        logger.warning(
+            "%s: lost the broker at %s:%d (%s): trying again, messages are dropped and counted",
+            *(self._node, self._host, self._port, reason),
+        )
+        # A thread, since a host that does not answer must not hold up the node's timers; a
+        # daemon, since it must not hold up the node's end either.
+        threading.Thread(target=self._redial, daemon=True).start()
+
+    def _redial(self) -> None:
+        delay_sec = _FIRST_RETRY_SEC
+        while not self._closed.wait(delay_sec * random.uniform(0.5, 1.0)):
+            try:
+                channel = self._dial()
+            except (ConnectionFailedError, RequestRefusedError) as error:
+                logger.debug("%s: %s", self._node, error)
+                delay_sec = min(2 * delay_sec, _LONGEST_RETRY_SEC)
+                continue
+            self._fresh = channel
+            loop = self._loop
+            if self._closed.is_set():
+                channel.close()
+            elif loop is not None:
+                # A loop that was closed meanwhile: the next `attach` takes it.
+                with contextlib.suppress(RuntimeError):
+                    loop.call_soon_threadsafe(self._take_fresh)
+            return
+
+    def _take_fresh(self) -> None:
+        with self._outage_lock:
+            channel, self._fresh = self._fresh, None
+            if channel is None or self._closed.is_set():
+                return
+            outage_sec = self._clock.monotonic_sec() - (self._lost_at_sec or 0.0)
+            self._lost_at_sec = None
+        self._let_go()
+        dropped = sum(
+            publication.dropped
+            for publication in self._publications.values()
+            if not publication.topic.startswith("/dsmq/")  # the kit's own are not the user's loss
+        )
+        self._take(channel)
+        logger.warning(
+            "%s: the broker is back after %.1f s; %d messages dropped so far",
+            *(self._node, outage_sec, dropped),
+        )
+        self._on_outage(False)
+
+    def detach(self) -> None:
+        """Call `on_readable` no more; publishing still works."""
+        if self._socket is not None and self._loop is not None:
+            self._loop.remove_reader(self._socket)
+        if self._poller is not None:
+            self._poller.stop()
+        self._loop = None
+        self._on_outage = lambda _: None
+
+    def close(self) -> None:
+        """End the connection; what was published before is sent."""
+        self._closed.set()
+        if self._socket is not None:
+            with self._write_lock:
+                self._send_rest(self._socket, _LAST_WORDS_SEC)
+        self._let_go()
+        if self._fresh is not None:
+            self._fresh.close()
+
+
+def _advertise(publication: Publication) -> dict[str, object]:
+    return {
+        "action": "advertise",
+        "topic": publication.topic,
+        "type": publication.type_name,
+        "latched": publication.latched,
+    }

@@ -1,0 +1,69 @@
+"""What a node tells of itself on `/dsmq/nodes`."""
+
+import os
+from collections.abc import Iterable
+from typing import Any, Final
+
+from dsmq_nodes.graph.link import Publication
+from dsmq_nodes.graph.subscription import Subscription
+from dsmq_nodes.graph.timer import Timer
+from dsmq_nodes.messages.base import Time
+from dsmq_nodes.messages.dsmq_msgs import (
+    NodeStatistics,
+    PublisherStatistics,
+    SubscriptionStatistics,
+    TimerStatistics,
+)
+
+NODES_TOPIC: Final = "/dsmq/nodes"
+STATISTICS_PERIOD_SEC: Final = 1.0
+
+
+def node_statistics(
+    name: str,
+    stamp: Time,
+    rate_hz: float | None,
+    *,
+    timers: Iterable[Timer],
+    publications: Iterable[Publication],
+    subscriptions: Iterable[Subscription[Any]],
+) -> NodeStatistics:
+    """A node's counters as they are now."""
+    return NodeStatistics(
+        stamp=stamp,
+        name=name,
+        pid=os.getpid(),
+        rate_hz=rate_hz or 0.0,
+        timers=[
+            TimerStatistics(
+                name=timer.name,
+                rate_hz=1.0 / timer.period_sec,
+                achieved_hz=timer.achieved_hz,
+                ticks=timer.ticks,
+                overruns=timer.overruns,
+                lateness_p99_sec=timer.lateness.percentile_sec(99),
+            )
+            for timer in timers
+        ],
+        publishers=[
+            PublisherStatistics(
+                topic=each.topic,
+                type=each.type_name,
+                messages=each.messages,
+                dropped=each.dropped,
+            )
+            for each in publications
+        ],
+        subscriptions=[
+            SubscriptionStatistics(
+                topic=each.topic_name,
+                type=each.msg_type.type_name,
+                messages=each.messages,
+                dropped=each.dropped,
+                invalid=each.invalid,
+                latency_p50_sec=each.latency.percentile_sec(50),
+                latency_p99_sec=each.latency.percentile_sec(99),
+            )
+            for each in subscriptions
+        ],
+    )

@@ -1,0 +1,32 @@
+"""How long a coroutine holds up the loop between two waits."""
+
+from collections.abc import Awaitable, Callable, Generator
+from typing import Any
+
+
+class timed_steps:  # noqa: N801  it is awaited like a function's result
+    """Awaits `work`, and tells `took` of each step, in seconds."""
+
+    def __init__(
+        self, work: Awaitable[None], time: Callable[[], float], took: Callable[[float], None]
+    ) -> None:
+        self._work = work
+        self._time = time
+        self._took = took
+
+    def __await__(self) -> Generator[Any, Any, None]:
+        steps = self._work.__await__()
+        raised: BaseException | None = None  # into us, where the coroutine waits
+        while True:
+            began_sec = self._time()
+            try:
+                waits_for = next(steps) if raised is None else steps.throw(raised)
+            except StopIteration:
+                return
+            finally:
+                self._took(self._time() - began_sec)
+            raised = None
+            try:
+                yield waits_for
+            except BaseException as error:  # noqa: BLE001  it is for the coroutine
+                raised = error

@@ -1,0 +1,35 @@
+"""What a node finds around it when it is made: a clock, what the launcher says, the queue.
+
+A process of its own has the machine's clock, its environment and a broker. `dsmq_nodes.testing`
+gives a node others, without the node's class knowing.
+"""
+
+from collections.abc import Callable
+from contextvars import ContextVar
+from dataclasses import dataclass
+
+from dsmq_nodes.dsmq.address import broker_address
+from dsmq_nodes.graph.clock import Clock
+from dsmq_nodes.graph.dsmq_link import DsmqLink
+from dsmq_nodes.graph.environment import NodeEnvironment
+from dsmq_nodes.graph.link import Link
+
+Connect = Callable[[str, tuple[str, int] | None], Link]
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """Where a node is; `connect` takes its absolute name and the broker it asks for, if any."""
+
+    clock: Clock
+    environment: Callable[[], NodeEnvironment]
+    connect: Connect
+
+
+def _over_a_socket(name: str, broker: tuple[str, int] | None) -> Link:
+    return DsmqLink(*(broker or broker_address()), name, _CLOCK)
+
+
+_CLOCK = Clock()
+_PROCESS = Surroundings(_CLOCK, NodeEnvironment.take, _over_a_socket)
+surroundings: ContextVar[Surroundings] = ContextVar("surroundings", default=_PROCESS)

@@ -1,0 +1,145 @@
+"""The publishers and subscriptions of a node; of each topic there is one reader at the link."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from dsmq_nodes.dsmq.wire import Reply
+from dsmq_nodes.graph.callback import Callback, MessageT
+from dsmq_nodes.graph.clock import Clock
+from dsmq_nodes.graph.graph_view import GRAPH_TOPIC, GraphView
+from dsmq_nodes.graph.link import Deliver, Link
+from dsmq_nodes.graph.logger import Logger
+from dsmq_nodes.graph.publisher import Publisher
+from dsmq_nodes.graph.qos import QoSProfile
+from dsmq_nodes.graph.silence import Silence
+from dsmq_nodes.graph.spinner import Spinner
+from dsmq_nodes.graph.subscription import Subscription, SubscriptionCallback
+from dsmq_nodes.messages.base import Message
+from dsmq_nodes.messages.dsmq_msgs import Graph
+
+
+class Topics:
+    """What a node publishes and subscribes, by absolute names."""
+
+    def __init__(self, link: Link, spinner: Spinner, clock: Clock, logger: Logger) -> None:
+        self.publishers: list[Publisher[Any]] = []
+        self._by_topic: dict[str, list[Subscription[Any]]] = {}
+        self._link = link
+        self._spinner = spinner
+        self._clock = clock
+        self._logger = logger
+        self._graph = GraphView(self._follow_graph)
+
+    def publish(
+        self,
+        msg_type: type[MessageT],
+        name: str,
+        qos: QoSProfile,
+        on_deadline: Callback | None,
+    ) -> Publisher[MessageT]:
+        """A new publisher."""
+        _check_type(msg_type)
+        publication = self._link.advertise(name, msg_type.type_name, qos.latched)
+        if publication.type_name != msg_type.type_name:
+            raise TypeError(
+                f"this node publishes {publication.type_name} on {name} already, so it cannot "
+                f"publish {msg_type.type_name} there: use another topic"
+            )
+        publisher = Publisher(msg_type, publication, self._link, self._spinner, self._graph)
+        publisher.silence = self._deadline(qos, on_deadline, f"{name}: published nothing")
+        self.publishers.append(publisher)
+        return publisher
+
+    def publish_no_more(self, publisher: Publisher[Any]) -> None:
+        """Let go of a publisher."""
+        if publisher not in self.publishers:
+            return
+        self.publishers.remove(publisher)
+        if publisher.silence is not None:
+            self._spinner.remove(publisher.silence)
+        others = {each.topic_name for each in self.publishers}
+        publisher.close(is_last=publisher.topic_name not in others)
+
+    def subscribe(
+        self,
+        msg_type: type[MessageT],
+        name: str,
+        callback: SubscriptionCallback[MessageT] | None,
+        qos: QoSProfile,
+        *,
+        timeout: float | None = None,
+        on_timeout: Callback | None = None,
+        on_deadline: Callback | None = None,
+    ) -> Subscription[MessageT]:
+        """A new subscription."""
+        _check_type(msg_type)
+        if (timeout is None) != (on_timeout is None):
+            raise TypeError("timeout and on_timeout go together: give both or neither")
+        subscription = Subscription(
+            msg_type, name, callback, qos, clock=self._clock, logger=self._logger
+        )
+        if timeout is not None and on_timeout is not None:
+            silence = Silence(timeout, on_timeout, self._spinner.execute)
+            self._spinner.add(silence)
+            subscription.silences.append(silence)
+        deadline = self._deadline(qos, on_deadline, f"{name}: no message")
+        if deadline is not None:
+            subscription.silences.append(deadline)
+        together = self._by_topic.setdefault(name, [])
+        together.append(subscription)
+        depth = max(each.depth for each in together)
+        self._link.subscribe(name, depth, msg_type.type_name, self._deliver_to(together))
+        return subscription
+
+    def subscribe_no_more(self, subscription: Subscription[Any]) -> None:
+        """Let go of a subscription."""
+        subscription.close()
+        for silence in subscription.silences:
+            self._spinner.remove(silence)
+        together = self._by_topic.get(subscription.topic_name, [])
+        if subscription in together:
+            together.remove(subscription)
+            if not together:
+                del self._by_topic[subscription.topic_name]
+                self._link.unsubscribe(subscription.topic_name)
+
+    def subscriptions(self) -> Iterator[Subscription[Any]]:
+        """All of them, in the order of their topics."""
+        for together in self._by_topic.values():
+            yield from together
+
+    def close(self) -> None:
+        """The node ends: those who wait for a message are told."""
+        for subscription in self.subscriptions():
+            subscription.close()
+
+    def _deliver_to(self, together: list[Subscription[Any]]) -> Deliver:
+        def deliver(reply: Reply, again: bool) -> None:
+            for each in together:
+                if each.post(reply, again):
+                    self._spinner.arrived(each)
+
+        return deliver
+
+    def _deadline(self, qos: QoSProfile, on_deadline: Callback | None, what: str) -> Silence | None:
+        if qos.deadline is None:
+            if on_deadline is not None:
+                raise TypeError("on_deadline needs a deadline in the QoSProfile")
+            return None
+
+        def warn() -> None:
+            self._logger.warning(f"{what} within its deadline of {qos.deadline:g} s")
+
+        silence = Silence(
+            qos.deadline, on_deadline or warn, self._spinner.execute, what="deadline", repeat=True
+        )
+        self._spinner.add(silence)
+        return silence
+
+    def _follow_graph(self, callback: Callable[[Graph], None]) -> None:
+        self.subscribe(Graph, GRAPH_TOPIC, callback, QoSProfile(depth=1))
+
+
+def _check_type(msg_type: object) -> None:
+    if not (isinstance(msg_type, type) and issubclass(msg_type, Message)):
+        raise TypeError(f"a topic carries a subclass of Message, not {msg_type!r}")

@@ -1,0 +1,74 @@
+"""The options of a node's logger."""
+
+import logging
+
+import pytest
+
+from dsmq_nodes import Node
+from dsmq_nodes.graph.logger import Logger
+
+pytestmark = pytest.mark.usefixtures("broker")
+
+
+@pytest.fixture
+def log(caplog: pytest.LogCaptureFixture) -> Logger:
+    caplog.set_level(logging.DEBUG)
+    node = Node("talker", namespace="robot1")
+    node.destroy_node()
+    return node.get_logger()
+
+
+def test_levels_and_name(log: Logger, caplog: pytest.LogCaptureFixture) -> None:
+    for call in (log.debug, log.info, log.warning, log.warn, log.error, log.fatal):
+        call("100 % {sure}")
+    assert [r.levelname for r in caplog.records] == [
+        "DEBUG", "INFO", "WARNING", "WARNING", "ERROR", "CRITICAL",
+    ]  # fmt: skip
+    assert {r.getMessage() for r in caplog.records} == {"100 % {sure}"}
+    assert {r.name for r in caplog.records} == {"dsmq_nodes.node.robot1.talker"}
+    assert {r.node for r in caplog.records} == {"/robot1/talker"}  # type: ignore[attr-defined]
+
+
+def test_set_level(log: Logger, caplog: pytest.LogCaptureFixture) -> None:
+    log.set_level(logging.ERROR)
+    log.warning("no")
+    log.error("yes")
+    log.set_level(logging.NOTSET)
+    assert caplog.messages == ["yes"]
+
+
+def test_once(log: Logger, caplog: pytest.LogCaptureFixture) -> None:
+    for number in range(5):
+        log.info(f"a {number}", once=True)
+        log.info(f"b {number}", once=True)
+    assert caplog.messages == ["a 0", "b 0"]
+
+
+def test_skip_first(log: Logger, caplog: pytest.LogCaptureFixture) -> None:
+    for number in range(3):
+        log.info(f"{number}", skip_first=True)
+    assert caplog.messages == ["1", "2"]
+
+
+def test_once_after_the_first(log: Logger, caplog: pytest.LogCaptureFixture) -> None:
+    for number in range(4):
+        log.info(f"{number}", skip_first=True, once=True)
+    assert caplog.messages == ["1"]
+
+
+def test_throttle(log: Logger, caplog: pytest.LogCaptureFixture) -> None:
+    for number in range(5):
+        log.info(f"{number}", throttle_duration_sec=3600.0)
+    assert caplog.messages == ["0"]
+
+
+def test_an_option_that_does_not_exist(log: Logger) -> None:
+    with pytest.raises(TypeError, match="throttle"):
+        log.info("x", throttle=1.0)  # type: ignore[call-arg]
+
+
+def test_child_and_effective_level(log: Logger, caplog: pytest.LogCaptureFixture) -> None:
+    child = log.get_child("motor")
+    child.info("spins")
+    assert caplog.records[0].name == "dsmq_nodes.node.robot1.talker.motor"
+    assert caplog.records[0].node == "/robot1/talker.motor"  # type: ignore[attr-defined]

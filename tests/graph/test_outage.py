@@ -1,0 +1,112 @@
+"""The broker is killed and comes back: nodes go on, tell, and take up where they were."""
+
+import logging
+import re
+
+import pytest
+
+from dsmq_nodes import Node, Publisher, QoSProfile
+from dsmq_nodes.messages import Int64
+from dsmq_nodes.messages.dsmq_msgs import Graph
+from tests.graph.conftest import BrokerProcess, spinning, until
+
+LATCHED = QoSProfile(depth=1, durability="transient_local")
+
+
+def states(graph: Graph) -> dict[str, str]:
+    return {peer.name: peer.state for peer in graph.peers if peer.name}
+
+
+def test_nodes_reconnect_advertise_and_subscribe_again(
+    broker: BrokerProcess, caplog: pytest.LogCaptureFixture
+) -> None:
+    got: list[int] = []
+    all_ready = {"/a": "ready", "/sender": "ready", "/late": "ready"}
+    node, sender = Node("a"), Node("sender")
+    node.create_subscription(Int64, "n", lambda m: got.append(m.data), 100)
+    publisher = sender.create_publisher(Int64, "n", 10)
+    latched = sender.create_publisher(Int64, "map", LATCHED)
+    with spinning(node, sender):
+        publisher.publish(Int64(data=0))
+        until(lambda: got == [0])
+        broker.kill()
+        until(lambda: caplog.text.count("lost the broker") == 2)
+        for number in range(1, 11):
+            publisher.publish(Int64(data=number))
+        assert publisher.dropped == 10
+        broker.start()
+        until(lambda: caplog.text.count("the broker is back") == 2)
+        publisher.publish(Int64(data=11))
+        until(lambda: len(got) == 2)
+        latched.publish(Int64(data=5))
+        statistics = sender.statistics()
+        late: list[int] = []
+        graphs: list[Graph] = []
+        late_node = Node("late")
+        late_node.create_subscription(Int64, "map", lambda m: late.append(m.data), 1)
+        late_node.create_subscription(Graph, "/dsmq/graph", graphs.append, 1)
+        with spinning(late_node):
+            until(lambda: late and graphs and states(graphs[-1]) == all_ready)
+    assert got == [0, 11]
+    assert late == [5]
+    assert publisher.messages == 12
+    (n_statistics,) = [p for p in statistics.publishers if p.topic == "/n"]
+    assert (n_statistics.messages, n_statistics.dropped) == (12, 10)
+    (topic,) = [t for t in graphs[0].topics if t.name == "/n"]
+    assert [end.node for end in topic.publishers] == ["/sender"]
+    assert [end.node for end in topic.subscribers] == ["/a"]
+    # Once per outage and node, with what was lost.
+    warnings = [r.getMessage() for r in caplog.records if r.levelno == logging.WARNING]
+    assert len(warnings) == 4
+    assert any(
+        re.search(r"/sender: the broker is back .* 10 messages dropped", w) for w in warnings
+    )
+
+
+def test_timers_go_on_and_what_is_made_meanwhile_counts_too(
+    broker: BrokerProcess, caplog: pytest.LogCaptureFixture
+) -> None:
+    got: list[int] = []
+    node = Node("a")
+    timer = node.create_timer(0.01, lambda: None)
+
+    def make() -> None:
+        if "lost the broker" in caplog.text and not made:
+            made.append(node.create_publisher(Int64, "n", 10))
+            node.create_subscription(Int64, "n", lambda m: got.append(m.data), 10)
+            broker.start()
+        if made:
+            made[0].publish(Int64(data=1))
+
+    made: list[Publisher[Int64]] = []
+    node.create_timer(0.01, make)
+    with spinning(node):
+        until(lambda: timer.ticks > 5)
+        broker.kill()
+        until(lambda: got)
+
+
+def a_publish_is_dropped(publisher: Publisher[Int64]) -> bool:
+    publisher.publish(Int64(data=1))
+    return publisher.dropped > 0
+
+
+def test_the_broker_is_gone_before_the_node_spins(
+    broker: BrokerProcess, caplog: pytest.LogCaptureFixture
+) -> None:
+    node = Node("a")
+    publisher = node.create_publisher(Int64, "n", 10)
+    broker.kill()
+    until(lambda: a_publish_is_dropped(publisher))
+    with spinning(node):
+        until(lambda: "lost the broker" in caplog.text)
+        broker.start()
+        until(lambda: "the broker is back" in caplog.text)
+
+
+def test_a_node_ends_without_its_broker(broker: BrokerProcess) -> None:
+    node = Node("a")
+    publisher = node.create_publisher(Int64, "n", 10)
+    with spinning(node):
+        broker.kill()
+        until(lambda: a_publish_is_dropped(publisher))

@@ -1,0 +1,29 @@
+"""Quality of service profiles."""
+
+from typing import Any
+
+import pytest
+
+from dsmq_nodes import QoSProfile
+
+
+def test_an_int_is_a_depth() -> None:
+    assert QoSProfile.of(7) == QoSProfile(depth=7)
+    profile = QoSProfile(depth=1, durability="transient_local")
+    assert QoSProfile.of(profile) is profile
+
+
+def test_only_latched_profiles_keep_messages_for_late_subscribers() -> None:
+    assert QoSProfile(depth=5).latched == 0
+    assert QoSProfile(depth=5, durability="transient_local").latched == 5
+
+
+@pytest.mark.parametrize("depth", [0, -1, 1.5, True, "10", None])
+def test_what_is_no_depth(depth: Any) -> None:
+    with pytest.raises(ValueError, match="a depth is a whole number from 1"):
+        QoSProfile.of(depth)
+
+
+def test_what_is_no_durability() -> None:
+    with pytest.raises(ValueError, match="'transient_local'"):
+        QoSProfile(durability="latched")  # type: ignore[arg-type]

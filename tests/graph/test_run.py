@@ -1,0 +1,239 @@
+"""How a process that runs nodes ends: exit status, what it prints, that nothing moves on."""
+
+import signal
+from collections.abc import Callable
+
+import pytest
+
+from tests.graph.conftest import Program
+
+Programs = Callable[[str], Program]
+
+NODE = """\
+import asyncio, sys, threading, time
+from dsmq_nodes import Node, run
+from dsmq_nodes.messages import String
+
+class Robot(Node):
+    def __init__(self, name="robot"):
+        super().__init__(name)
+        self.create_timer(0.01, self.tick)
+        {constructor}
+
+    def tick(self):
+        if not hasattr(self, "told"):
+            self.told = True
+            print("ticking", flush=True)
+        {callback}
+
+    def enter_safe_state(self):
+        print(self.get_name(), "is safe", flush=True)
+        {safe}
+
+    def on_shutdown(self):
+        print(self.get_name(), "shuts down", flush=True)
+
+if __name__ == "__main__":
+    run({what})
+"""
+
+
+def robot(
+    constructor: str = "pass", callback: str = "pass", safe: str = "pass", what: str = "Robot"
+) -> str:
+    return NODE.format(constructor=constructor, callback=callback, safe=safe, what=what)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.usefixtures("broker")
+def test_a_signal_ends_it_with_status_0_and_no_traceback(
+    programs: Programs, number: signal.Signals
+) -> None:
+    program = programs(robot())
+    program.wait_for("ticking")
+    program.send(number)
+    assert program.wait() == 0
+    assert program.lines == ["ticking", "robot is safe", "robot shuts down"]
+
+
+@pytest.mark.usefixtures("broker")
+def test_a_signal_in_the_constructor_too(programs: Programs) -> None:
+    program = programs(robot(constructor="print('making', flush=True); time.sleep(30)"))
+    program.wait_for("making")
+    program.send(signal.SIGTERM)
+    assert program.wait() == 0
+    assert program.lines == ["making", "robot is safe", "robot shuts down"]
+
+
+@pytest.mark.usefixtures("broker")
+def test_many_signals_end_it_as_one_does(programs: Programs) -> None:
+    program = programs(robot(safe="time.sleep(0.2)"))
+    program.wait_for("ticking")
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGINT):
+        program.send(number)
+    program.wait_for("is safe")
+    program.send(signal.SIGINT)
+    program.send(signal.SIGTERM)
+    assert program.wait() == 0
+    assert program.lines == ["ticking", "robot is safe", "robot shuts down"]
+
+
+@pytest.mark.usefixtures("broker")
+def test_the_second_signal_breaks_into_a_callback_that_blocks(programs: Programs) -> None:
+    program = programs(robot(callback="print('blocked', flush=True); time.sleep(60)"))
+    program.wait_for("blocked")
+    program.send(signal.SIGINT)
+    program.send(signal.SIGINT)
+    # Two that come together may count as one.
+    while program.process.poll() is None and not program_waits(program):
+        program.send(signal.SIGINT)
+    assert program.wait() == 0
+    assert program.lines[-2:] == ["robot is safe", "robot shuts down"]
+    assert "Traceback" not in program.output
+
+
+def program_waits(program: Program) -> bool:
+    try:
+        program.process.wait(0.2)
+    except Exception:  # noqa: BLE001  still running
+        return False
+    return True
+
+
+@pytest.mark.parametrize(
+    ("where", "code"),
+    [
+        ("constructor", "raise RuntimeError('the motor is hot')"),
+        ("callback", "raise RuntimeError('the motor is hot')"),
+        ("callback", "return fails()\n\nasync def fails():\n    await asyncio.sleep(0); "
+         "raise RuntimeError('the motor is hot')\n\nclass Unused(Robot):\n    def nothing(self):"
+         " pass"),
+    ],
+    ids=["constructor", "callback", "coroutine"],
+)  # fmt: skip
+@pytest.mark.usefixtures("broker")
+def test_an_exception_ends_it_with_status_1_and_one_traceback(
+    programs: Programs, where: str, code: str
+) -> None:
+    source = robot(**{where: code})
+    if "async def" in code:  # the hooks went to the subclass with the rest of the text
+        source = source.replace("run(Robot)", "run(Unused)")
+    program = programs(source)
+    assert program.wait() == 1
+    assert program.output.count("Traceback") == 1
+    assert program.output.count("RuntimeError: the motor is hot") == 1
+    assert "robot is safe" in program.lines
+    assert "robot shuts down" in program.lines
+
+
+@pytest.mark.usefixtures("broker")
+def test_a_node_that_is_half_made_is_made_safe_and_its_hooks_fail_in_one_line(
+    programs: Programs,
+) -> None:
+    program = programs(robot(constructor="raise ValueError('bad')", safe="self.motor.stop()"))
+    assert program.wait() == 1
+    assert program.output.count("Traceback") == 1
+    assert "ValueError: bad" in program.output
+    assert "robot shuts down" in program.lines
+    assert any("enter_safe_state" in line and "motor" in line for line in program.lines)
+
+
+@pytest.mark.usefixtures("broker")
+def test_a_hook_that_raises_does_not_stop_the_others(programs: Programs) -> None:
+    program = programs(robot(safe="raise OSError('no such port')"))
+    program.wait_for("ticking")
+    program.send(signal.SIGINT)
+    assert program.wait() == 0
+    assert "robot shuts down" in program.lines
+    assert program.output.count("Traceback") == 1
+    assert "OSError: no such port" in program.output
+
+
+@pytest.mark.usefixtures("broker")
+def test_sys_exit_in_a_callback_is_its_status(programs: Programs) -> None:
+    program = programs(robot(callback="sys.exit(3)"))
+    assert program.wait() == 3
+    assert program.lines == ["ticking", "robot is safe", "robot shuts down"]
+
+
+@pytest.mark.usefixtures("broker")
+def test_shutdown_in_a_callback_ends_it_with_status_0(programs: Programs) -> None:
+    program = programs(robot(callback="self.shutdown()"))
+    assert program.wait() == 0
+    assert program.lines == ["ticking", "robot is safe", "robot shuts down"]
+
+
+@pytest.mark.usefixtures("broker")
+def test_shutdown_in_the_constructor_ends_it_before_it_begins(programs: Programs) -> None:
+    program = programs(robot(constructor="self.shutdown()"))
+    assert program.wait() == 0
+    assert program.lines == ["robot is safe", "robot shuts down"]
+
+
+@pytest.mark.usefixtures("broker")
+def test_shutdown_from_a_thread(programs: Programs) -> None:
+    program = programs(robot(callback="threading.Thread(target=self.shutdown).start()"))
+    assert program.wait() == 0
+
+
+@pytest.mark.usefixtures("broker")
+def test_a_coroutine_that_will_not_be_cancelled_does_not_hold_it_up(programs: Programs) -> None:
+    stubborn = (
+        "return self.stubborn()\n\n"
+        "    async def stubborn(self):\n"
+        "        while True:\n"
+        "            try: await asyncio.sleep(60)\n"
+        "            except asyncio.CancelledError: print('no', flush=True)"
+    )
+    program = programs(robot(callback=stubborn))
+    program.wait_for("ticking")
+    program.send(signal.SIGINT)
+    assert program.wait() == 0
+    assert "robot shuts down" in program.lines
+
+
+@pytest.mark.usefixtures("broker")
+def test_on_exception_log_goes_on_with_the_whole_traceback(programs: Programs) -> None:
+    text = robot(callback="raise RuntimeError('again')")
+    program = programs(
+        text.replace("    def __init__", "    on_exception = 'log'\n    def __init__")
+    )
+    for _ in range(2):
+        program.wait_for(r"\[ERROR\].*/robot.*tick")
+        program.wait_for("Traceback")
+        program.wait_for("RuntimeError: again")
+    program.send(signal.SIGINT)
+    assert program.wait() == 0
+
+
+@pytest.mark.usefixtures("broker")
+def test_several_nodes_share_a_process_and_end_together(programs: Programs) -> None:
+    what = "lambda: Robot('left'), lambda: Robot('right')"
+    program = programs(robot(what=what))
+    program.wait_for("ticking")
+    program.wait_for("ticking")
+    program.send(signal.SIGINT)
+    assert program.wait() == 0
+    assert sorted(program.lines[2:]) == [
+        "left is safe", "left shuts down", "right is safe", "right shuts down",
+    ]  # fmt: skip
+
+
+def test_what_a_user_can_mend_is_one_line(
+    programs: Programs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DSMQ_BROKER", "127.0.0.1:1")
+    program = programs(robot())
+    assert program.wait() == 1
+    (line,) = program.lines
+    assert line.startswith("ConnectionFailedError: no broker at 127.0.0.1:1")
+
+
+@pytest.mark.usefixtures("broker")
+def test_without_run_a_process_still_ends_in_the_safe_state(programs: Programs) -> None:
+    text = robot().replace("run(Robot)", "node = Robot(); spin(node)")
+    program = programs(text.replace("import Node, run", "import Node, spin"))
+    program.wait_for("ticking")
+    program.send(signal.SIGTERM)
+    assert program.wait() == 0
+    assert program.lines == ["ticking", "robot is safe", "robot shuts down"]

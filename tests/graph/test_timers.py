@@ -1,0 +1,57 @@
+"""Timers of a node that runs on the real clock. Nothing here asks how late a tick was."""
+
+import time
+
+import pytest
+
+from dsmq_nodes import Node
+from tests.graph.conftest import spinning, until
+
+pytestmark = pytest.mark.usefixtures("broker")
+
+
+def test_ticks_are_never_early_and_do_not_drift() -> None:
+    ticks: list[float] = []
+    node = Node("a")
+    began = time.monotonic()
+    timer = node.create_timer(0.01, lambda: ticks.append(time.monotonic()))
+    with spinning(node):
+        until(lambda: len(ticks) >= 100)
+    # Whatever the machine does, tick n (skipped ones counted) is not before n periods.
+    assert timer.ticks == len(ticks)
+    slots = [int((tick - began) / 0.01 + 1e-6) for tick in ticks]
+    assert all(slot >= number for number, slot in enumerate(slots, start=1))
+    assert timer.ticks + timer.overruns >= slots[-1] - 1
+    assert timer.achieved_hz <= 100 * 1.01
+
+
+def test_missed_ticks_are_counted_and_not_made_up_for() -> None:
+    ticks: list[float] = []
+    node = Node("a")
+
+    def tick() -> None:
+        ticks.append(time.monotonic())
+        if len(ticks) == 3:
+            time.sleep(0.105)  # the callback under test is one that blocks
+
+    timer = node.create_timer(0.01, tick)
+    with spinning(node):
+        until(lambda: len(ticks) >= 6)
+    assert timer.overruns >= 9
+    assert ticks[3] - ticks[2] >= 0.105
+    # In a burst the ones after it would follow at once.
+    assert ticks[5] - ticks[3] > 0.01
+
+
+def test_a_timer_made_while_spinning_ticks() -> None:
+    ticks: list[int] = []
+    node = Node("a")
+
+    def first() -> None:
+        node.destroy_timer(timer)
+        node.create_timer(0.01, lambda: ticks.append(1))
+
+    timer = node.create_timer(0.01, first)
+    with spinning(node):
+        until(lambda: len(ticks) >= 3)
+    assert timer.ticks == 1

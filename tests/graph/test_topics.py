@@ -1,0 +1,363 @@
+"""Publishing and subscribing through a real broker."""
+
+import asyncio
+import logging
+import re
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from dsmq_nodes import Message, MessageInfo, Node, QoSProfile, dsmq
+from dsmq_nodes.errors import MessageError, WireError
+from dsmq_nodes.messages import Image, Imu, Int64, String, Twist
+from tests.graph.conftest import BrokerProcess, spinning, until
+
+pytestmark = pytest.mark.usefixtures("broker")
+LATCHED = QoSProfile(depth=1, durability="transient_local")
+
+
+class Numbered(Message):
+    number: int
+
+
+class Sender(Node):
+    """Publishes numbers; `settled` waits until the broker has passed on what was published."""
+
+    def __init__(self) -> None:
+        super().__init__("sender")
+        self.numbers = self.create_publisher(Numbered, "/n", 10)
+        self.mark = self.create_publisher(Numbered, "~/mark", 1)
+        self.marked = threading.Event()
+        self.create_subscription(Numbered, "~/mark", lambda _: self.marked.set(), 1)
+
+    def settled(self) -> None:
+        self.mark.publish(Numbered(number=0))  # the broker takes things in their order
+        assert self.marked.wait(10)
+
+
+def test_a_message_arrives_as_it_was_sent() -> None:
+    got: list[tuple[Imu, MessageInfo]] = []
+    node, sender = Node("receiver"), Node("sender", namespace="/r")
+    node.create_subscription(Imu, "/imu", lambda msg, info: got.append((msg, info)), 10)
+    publisher = sender.create_publisher(Imu, "/imu", 10)
+    msg = Imu(header=sender.stamp("imu_link"))
+    msg.linear_acceleration.z = 9.81
+    msg.orientation_covariance[0] = float("nan")
+    before = time.time_ns()
+    with spinning(node):
+        publisher.publish(msg)
+        publisher.publish(Imu())
+        until(lambda: len(got) == 2)
+    sender.destroy_node()
+    (first, info), (_, second_info) = got
+    assert first.to_json() == msg.to_json()
+    assert first.header.frame_id == "imu_link"
+    assert info.topic_name == "/imu"
+    assert info.publisher_name == "/r/sender"
+    assert [i.publication_sequence_number for i in (info, second_info)] == [1, 2]
+    assert second_info.message_id == info.message_id + 1
+    assert before <= info.source_timestamp <= info.received_timestamp <= time.time_ns()
+
+
+def test_own_messages_need_no_registration() -> None:
+    got: list[Numbered] = []
+    node = Node("a")
+    node.create_subscription(Numbered, "n", got.append, 10)
+    publisher = node.create_publisher(Numbered, "n", 10)
+    publisher.publish(Numbered(number=3))
+    with spinning(node):
+        until(lambda: got)
+    assert got == [Numbered(number=3)]
+
+
+def test_the_wrong_type_is_refused_at_publish_with_both_types() -> None:
+    node = Node("a")
+    publisher = node.create_publisher(Twist, "cmd_vel", 10)
+    for wrong in (String(data="x"), "x", None):
+        with pytest.raises(TypeError, match=r"/cmd_vel carries geometry_msgs/msg/Twist, not "):
+            publisher.publish(wrong)  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match="not std_msgs/msg/String"):
+        publisher.publish(String())  # type: ignore[arg-type]
+    assert publisher.messages == 0
+    node.destroy_node()
+
+
+def test_a_wrong_value_is_refused_at_publish() -> None:
+    node = Node("a")
+    publisher = node.create_publisher(Imu, "imu", 10)
+    msg = Imu()
+    msg.orientation_covariance[3] = "fast"  # type: ignore[call-overload]
+    with pytest.raises(MessageError, match="orientation_covariance"):
+        publisher.publish(msg)
+    node.destroy_node()
+
+
+def test_a_message_over_the_frame_is_refused_with_size_and_limit() -> None:
+    node = Node("a")
+    publisher = node.create_publisher(String, "s", 10)
+    with pytest.raises(WireError, match=r"90000\d\d bytes.*8999999"):
+        publisher.publish(String(data="x" * 9_000_000))
+    assert publisher.messages == 0
+    node.destroy_node()
+
+
+def test_several_megabytes_arrive_whole() -> None:
+    got: list[Image] = []
+    node = Node("a")
+    node.create_subscription(Image, "raw", got.append, 10)
+    publisher = node.create_publisher(Image, "raw", 10)
+    with spinning(node):
+        publisher.publish(Image(data=b"\x07" * 6_000_000))
+        until(lambda: got)
+    assert got[0].data == b"\x07" * 6_000_000
+
+
+def test_an_invalid_message_is_counted_and_named_once_and_the_node_lives(
+    broker: BrokerProcess, caplog: pytest.LogCaptureFixture
+) -> None:
+    got: list[Numbered] = []
+    node = Node("a")
+    subscription = node.create_subscription(Numbered, "n", got.append, 10)
+    publisher = node.create_publisher(Numbered, "n", 10)
+    with dsmq.connect_to_server(*broker.address) as client, spinning(node):
+        client.put("/n", '{"number": "many"}')
+        client.put("/n", "not JSON")
+        client.put("/n", "")
+        until(lambda: subscription.invalid == 3)
+        publisher.publish(Numbered(number=1))
+        until(lambda: got)
+    assert got == [Numbered(number=1)]
+    assert (subscription.messages, subscription.invalid) == (1, 3)
+    (record,) = [r for r in caplog.records if r.levelno >= logging.ERROR]
+    assert re.search(r"/n.*Numbered.*number", record.getMessage())
+
+
+def test_an_invalid_message_names_its_publisher(caplog: pytest.LogCaptureFixture) -> None:
+    node, sender = Node("a"), Node("sender")
+    subscription = node.create_subscription(Numbered, "n", print, 10)
+    sender.create_publisher(String, "n", 10).publish(String(data="x"))
+    with spinning(node):
+        until(lambda: subscription.invalid)
+    sender.destroy_node()
+    assert "/sender" in caplog.text
+
+
+def test_fields_of_a_newer_publisher_are_ignored(broker: BrokerProcess) -> None:
+    got: list[Numbered] = []
+    node = Node("a")
+    node.create_subscription(Numbered, "n", got.append, 10)
+    with dsmq.connect_to_server(*broker.address) as client, spinning(node):
+        client.put("/n", '{"number": 1, "unit": "m"}')
+        until(lambda: got)
+    assert got == [Numbered(number=1)]
+
+
+def test_after_a_slow_callback_a_subscriber_of_depth_one_sees_the_newest() -> None:
+    got: list[int] = []
+    entered, leave = threading.Event(), threading.Event()
+
+    def slow(msg: Numbered) -> None:
+        got.append(msg.number)
+        if msg.number == 0:
+            entered.set()
+            leave.wait(10)
+
+    node, sender = Node("a"), Sender()
+    subscription = node.create_subscription(Numbered, "n", slow, 1)
+    other = node.create_subscription(Numbered, "n", lambda _: None, 100)
+    with spinning(node), spinning(sender):
+        sender.numbers.publish(Numbered(number=0))
+        assert entered.wait(10)
+        for number in range(1, 51):
+            sender.numbers.publish(Numbered(number=number))
+        sender.settled()
+        leave.set()
+        until(lambda: other.messages == 51)
+    assert got == [0, 50]
+    assert (subscription.messages, subscription.dropped) == (2, 49)
+    assert other.dropped == 0
+
+
+def test_depth_keeps_the_newest_in_order() -> None:
+    got: list[int] = []
+    node = Node("a")
+    subscription = node.create_subscription(Numbered, "n", lambda m: got.append(m.number), 10)
+    publisher = node.create_publisher(Numbered, "n", 10)
+    for number in range(100):
+        publisher.publish(Numbered(number=number))
+    reference = node.create_subscription(Numbered, "end", lambda _: None, 1)
+    end = node.create_publisher(Numbered, "end", 1)
+    end.publish(Numbered(number=0))
+    with spinning(node):
+        until(lambda: reference.messages)
+        until(lambda: subscription.messages + subscription.dropped == 100)
+    assert got == sorted(got)
+    assert got[-10:] == list(range(90, 100))
+    assert subscription.messages == len(got)
+
+
+def test_a_coroutine_is_finished_before_the_next_one_starts() -> None:
+    log: list[str] = []
+    node = Node("a")
+
+    async def on_n(msg: Numbered) -> None:
+        log.append(f"in {msg.number}")
+        await asyncio.sleep(0.01 if msg.number % 2 else 0.001)
+        log.append(f"out {msg.number}")
+
+    node.create_subscription(Numbered, "n", on_n, 100)
+    publisher = node.create_publisher(Numbered, "n", 10)
+    with spinning(node):
+        for number in range(20):
+            publisher.publish(Numbered(number=number))
+        until(lambda: len(log) == 40)
+    assert log == [f"{way} {number}" for number in range(20) for way in ("in", "out")]
+
+
+def test_a_coroutine_that_waits_does_not_hold_up_others() -> None:
+    heard: list[int] = []
+    node = Node("a")
+    gate: list[asyncio.Event] = []
+
+    async def waits(_: Numbered) -> None:
+        gate.append(asyncio.Event())
+        await gate[0].wait()
+        heard.append(0)
+
+    def opens(msg: Numbered) -> None:
+        heard.append(msg.number)
+        gate[0].set()
+
+    node.create_subscription(Numbered, "waits", waits, 1)
+    node.create_subscription(Numbered, "opens", opens, 1)
+    first = node.create_publisher(Numbered, "waits", 1)
+    second = node.create_publisher(Numbered, "opens", 1)
+    with spinning(node):
+        first.publish(Numbered(number=1))
+        until(lambda: gate)
+        second.publish(Numbered(number=2))
+        until(lambda: len(heard) == 2)
+    assert heard == [2, 0]
+
+
+def test_a_late_subscriber_gets_what_is_latched() -> None:
+    got: list[int] = []
+    sender = Sender()
+    publisher = sender.create_publisher(Numbered, "map", LATCHED)
+    with spinning(sender):
+        for number in range(3):
+            publisher.publish(Numbered(number=number))
+            sender.numbers.publish(Numbered(number=number))
+        sender.settled()
+        late = Node("late")
+        late.create_subscription(Numbered, "map", lambda m: got.append(m.number), 10)
+        missed = late.create_subscription(Numbered, "n", print, 10)
+        with spinning(late):
+            until(lambda: got)
+            publisher.publish(Numbered(number=3))
+            until(lambda: len(got) == 2)
+    assert got == [2, 3]
+    assert missed.messages == 0
+
+
+def test_a_second_late_subscriber_in_the_same_node_gets_it_too() -> None:
+    first: list[int] = []
+    second: list[int] = []
+    node = Node("a")
+    publisher = node.create_publisher(Numbered, "map", LATCHED)
+    publisher.publish(Numbered(number=1))
+    node.create_subscription(Numbered, "map", lambda m: first.append(m.number), 10)
+
+    def later(_: Numbered) -> None:
+        node.create_subscription(Numbered, "map", lambda m: second.append(m.number), 10)
+
+    node.create_subscription(Numbered, "later", later, 1)
+    with spinning(node):
+        until(lambda: first)
+        node.create_publisher(Numbered, "later", 1).publish(Numbered(number=0))
+        until(lambda: second)
+        publisher.publish(Numbered(number=2))
+        until(lambda: len(second) == 2)
+    assert first == second == [1, 2]
+
+
+def test_two_publishers_of_a_topic_in_a_node_count_on() -> None:
+    got: list[int] = []
+    node = Node("a")
+    node.create_subscription(
+        Numbered, "n", lambda _, info: got.append(info.publication_sequence_number), 10
+    )
+    first = node.create_publisher(Numbered, "n", 10)
+    second = node.create_publisher(Numbered, "n", 10)
+    with spinning(node):
+        for publisher in (first, second, first):
+            publisher.publish(Numbered(number=0))
+        until(lambda: len(got) == 3)
+    assert got == [1, 2, 3]
+
+
+def test_one_topic_has_one_type_in_a_node() -> None:
+    node = Node("a")
+    node.create_publisher(Numbered, "n", 10)
+    with pytest.raises(TypeError, match=r"Numbered on /n already.*std_msgs/msg/String"):
+        node.create_publisher(String, "n", 10)
+    node.destroy_node()
+
+
+def test_nothing_comes_any_more_after_destroy() -> None:
+    got: list[Numbered] = []
+    node = Node("a")
+    gone = node.create_subscription(Numbered, "n", got.append, 10)
+    other = node.create_subscription(Numbered, "other", print, 10)
+    node.destroy_subscription(gone)
+    node.create_publisher(Numbered, "n", 10).publish(Numbered(number=1))
+    node.create_publisher(Numbered, "other", 10).publish(Numbered(number=1))
+    with spinning(node):
+        until(lambda: other.messages)
+    assert not got
+    assert [s.topic for s in node.statistics().subscriptions] == ["/other"]
+
+
+def test_threads_may_publish() -> None:
+    got: list[int] = []
+    node, sender = Node("a"), Node("sender")
+    node.create_subscription(Int64, "n", lambda m: got.append(m.data), 10_000)
+    publisher = sender.create_publisher(Int64, "n", 10)
+
+    def publish(thread: int) -> None:
+        for number in range(500):
+            publisher.publish(Int64(data=thread * 1000 + number))
+
+    with spinning(node, sender), ThreadPoolExecutor(4) as pool:
+        list(pool.map(publish, range(4)))
+        until(lambda: len(got) == 2000)
+    for thread in range(4):
+        assert [n for n in got if n // 1000 == thread] == [
+            thread * 1000 + number for number in range(500)
+        ]
+    assert publisher.messages == 2000
+    assert publisher.dropped == 0
+
+
+def test_a_thousand_texts_a_second_arrive_all_and_in_order() -> None:
+    count = 3000
+    got: list[str] = []
+    node, sender = Node("a"), Node("sender")
+    node.create_subscription(String, "text", lambda m: got.append(m.data), 10_000)
+    publisher = sender.create_publisher(String, "text", 10)
+    padding = "x" * 290
+    sent: list[str] = []
+
+    def tick() -> None:
+        # A machine that was busy elsewhere makes up for it: the load is what counts here.
+        while len(sent) < min(count, (time.monotonic() - began) * 1000):
+            sent.append(f"{len(sent):010}{padding}")
+            publisher.publish(String(data=sent[-1]))
+
+    sender.create_timer(0.001, tick)
+    began = time.monotonic()
+    with spinning(node, sender):
+        until(lambda: len(got) == count)
+    assert got == sent
