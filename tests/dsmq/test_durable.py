@@ -1,0 +1,167 @@
+"""A broker with `--store FILE`: what it promises over crashes, restarts and a full disk."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from dsmq_nodes import dsmq
+from dsmq_nodes.errors import RequestRefusedError
+
+DEADLINE_SEC = 20.0
+
+
+class Broker:
+    """A broker process on a port of its own."""
+
+    def __init__(self, *options: str) -> None:
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "dsmq_nodes.dsmq.broker", "--port", "0", *options],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        assert self.process.stdout is not None
+        line = self.process.stdout.readline()
+        self.port = int(line.split("127.0.0.1:")[1].split()[0]) if line else 0
+
+    def connect(self) -> dsmq.Client:
+        return dsmq.connect_to_server("127.0.0.1", self.port)
+
+    def end(self, number: signal.Signals = signal.SIGINT) -> tuple[int, str]:
+        """Its exit status and what it said on standard error."""
+        if self.process.poll() is None:
+            self.process.send_signal(number)
+        _, said = self.process.communicate(timeout=DEADLINE_SEC)
+        return self.process.returncode, said
+
+
+Start = Callable[..., Broker]
+
+
+@pytest.fixture
+def start() -> Iterator[Start]:
+    started: list[Broker] = []
+
+    def begin(*options: str) -> Broker:
+        started.append(Broker(*options))
+        return started[-1]
+
+    yield begin
+    for broker in started:
+        broker.end(signal.SIGKILL)
+
+
+def drain(client: dsmq.Client, topic: str) -> list[str]:
+    found = []
+    while (message := client.get(topic, None)) is not None:
+        found.append(message)
+    return found
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+def test_acknowledged_puts_outlive_the_broker(
+    start: Start, tmp_path: Path, number: signal.Signals
+) -> None:
+    store = str(tmp_path / "queue.db")
+    first = start("--store", store)
+    with first.connect() as client:
+        for count in range(200):
+            client.put("t", f"message {count}", ack=True)
+    first.end(number)
+    second = start("--store", store)
+    with second.connect() as client:
+        # A plain reader sees what was put since it connected; a resumed one reads on.
+        assert client.get("t", None) is None
+        client.put("t", "message 200", ack=True)
+        assert client.get("t") == "message 200"
+    status, said = second.end()
+    assert (status, said) == (0, "")
+
+
+def test_a_client_reads_on_over_a_restart(start: Start, tmp_path: Path) -> None:
+    store = str(tmp_path / "queue.db")
+    first = start("--store", store)
+    with first.connect() as writer, first.connect() as reader:
+        for count in range(10):
+            writer.put("t", str(count), ack=True)
+        assert [reader.get("t") for _ in range(4)] == ["0", "1", "2", "3"]
+        first.end(signal.SIGKILL)
+        assert reader.get("t", None) is None
+        port = str(first.port)
+        second = start("--store", store, "--port", port)
+        assert second.port == first.port
+        until = time.monotonic() + DEADLINE_SEC
+        found: list[str] = []
+        while len(found) < 6 and time.monotonic() < until:
+            found += drain(reader, "t")
+        assert found == ["4", "5", "6", "7", "8", "9"]
+
+
+def test_two_brokers_cannot_share_a_store(start: Start, tmp_path: Path) -> None:
+    store = str(tmp_path / "queue.db")
+    start("--store", store)
+    status, said = start("--store", store).end()
+    assert status == 1
+    assert said.count("\n") == 1
+    assert store in said
+    assert "another broker" in said
+
+
+def test_a_file_that_is_no_store_is_refused(start: Start, tmp_path: Path) -> None:
+    file = tmp_path / "notes.txt"
+    file.write_text("not a database, " * 1000)
+    status, said = start("--store", str(file)).end()
+    assert status == 1
+    assert str(file) in said
+    assert "Traceback" not in said
+    assert file.read_text().startswith("not a database")
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    if sys.platform != "linux" or os.geteuid() != 0:
+        pytest.skip("needs a disk of its own: root on Linux can mount one")
+    mount = ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(folder)]
+    if subprocess.run(mount, check=False, capture_output=True).returncode:
+        pytest.skip("this system does not let us mount a small disk")
+    yield folder
+    subprocess.run(["umount", "-l", str(folder)], check=True)
+
+
+def fill(client: dsmq.Client) -> int:
+    """Put until the broker refuses; how many it took."""
+    for kept in range(200):
+        try:
+            client.put("t", f"{kept} " + "x" * 10_000, ack=True)
+        except RequestRefusedError as error:
+            assert "no room" in str(error)
+            return kept
+    return 200
+
+
+def test_a_full_disk_refuses_puts_and_recovers(start: Start, small_disk: Path) -> None:
+    broker = start("--store", str(small_disk / "queue.db"), "--ttl", "3")
+    with broker.connect() as client, broker.connect() as other:
+        kept = fill(client)
+        assert 20 < kept < 200
+        assert len(drain(other, "t")) == kept, "reads go on"
+        # It takes puts again when messages have expired, though the disk is as full as before.
+        until = time.monotonic() + DEADLINE_SEC
+        recovered = 0
+        while recovered < 20 and time.monotonic() < until:
+            try:
+                client.put("t", "y" * 10_000, ack=True)
+                recovered += 1
+            except RequestRefusedError:
+                assert not recovered, "it recovers for good"
+                client.get_wait("nothing", 0.1)
+        assert recovered == 20
+    assert broker.end()[0] == 0
