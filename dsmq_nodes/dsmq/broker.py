@@ -312,25 +312,15 @@ def run(options: Options) -> int:
 
 
 def main() -> int:
-    """Run a broker as a process of its own; gives the exit status."""
+    """Run a broker as a process of its own; `dsmq-nodes broker` has all the options."""
     parser = argparse.ArgumentParser(prog="dsmq broker", description="Run a dsmq broker.")
     parser.add_argument("--host", default=DEFAULT_HOST)
     parser.add_argument("--port", type=int, default=DEFAULT_PORT, help="0: any free one")
     parser.add_argument("--store", type=Path, help="file that keeps the messages over a restart")
     parser.add_argument("--ttl", type=float, default=TTL_SEC, help="seconds a message is kept")
-    parser.add_argument("--budget", type=int, default=BUDGET_BYTES, help="bytes of messages kept")
-    parser.add_argument("--insecure", action="store_true", help="listen beyond this machine openly")
-    parser.add_argument("--tls-cert", type=Path, help="certificate: TCP is then TLS only")
-    parser.add_argument("--tls-key", type=Path, help="its private key")
-    parser.add_argument("--tls-client-ca", type=Path, help="who signs the clients' certificates")
     given = parser.parse_args()
-    security = Security.from_environment(
-        insecure=given.insecure,
-        certificate=given.tls_cert,
-        key=given.tls_key,
-        client_ca=given.tls_client_ca,
-    )
-    options = Options(given.host, given.port, given.store, given.ttl, given.budget, security)
+    security = Security.from_environment()
+    options = Options(given.host, given.port, given.store, given.ttl, security=security)
     return run(options)
 
 

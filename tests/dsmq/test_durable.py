@@ -141,8 +141,7 @@ def fill(client: dsmq.Client) -> int:
     for kept in range(200):
         try:
             client.put("t", f"{kept} " + "x" * 10_000, ack=True)
-        except RequestRefusedError as error:
-            assert "no room" in str(error)
+        except RequestRefusedError:
             return kept
     return 200
 

@@ -1,0 +1,114 @@
+"""The command `dsmq-nodes` itself, and what has no noun: launch and broker."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+import dsmq_nodes
+from dsmq_nodes.cli import complete, graph, topic
+from dsmq_nodes.cli.options import HOST, PORT, examples_epilog, new_app
+
+app = new_app(
+    "ROS-style robot nodes on a dead simple message queue.",
+    ("dsmq-nodes launch launch/talker_listener.yaml", "a broker and all nodes"),
+    ("dsmq-nodes topic list -t", "in a second terminal"),
+    ("dsmq-nodes topic echo /chatter", ""),
+    add_completion=True,
+)
+app.add_typer(topic.app, name="topic")
+app.command(
+    "graph",
+    epilog=examples_epilog(
+        ("dsmq-nodes graph", "a line a topic"),
+        ("dsmq-nodes graph --mermaid >> README.md", "a diagram"),
+    ),
+)(graph.show)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        print(f"dsmq-nodes {dsmq_nodes.__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    *,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
+    ] = False,
+) -> None:
+    pass
+
+
+@app.command(
+    epilog=examples_epilog(
+        ("dsmq-nodes launch launch/talker_listener.yaml", ""),
+        ("dsmq-nodes launch launch/cpu_servo.yaml --duration 40", "ends after 40 s"),
+    )
+)
+def launch(
+    file: Annotated[
+        Path,
+        typer.Argument(
+            metavar="FILE", autocompletion=complete.launch_files, help="The launch file (YAML)."
+        ),
+    ],
+    *,
+    duration: Annotated[
+        float | None,
+        typer.Option(metavar="SEC", min=0, help="End after so many seconds."),
+    ] = None,
+) -> None:
+    """Start the broker and the nodes of a launch file; Ctrl-C ends them.
+
+    The exit status is 0 when all went well, 1 when the file is wrong or something failed.
+    """
+    from dsmq_nodes.launcher import launch as launch_file  # noqa: PLC0415
+
+    raise typer.Exit(launch_file(file, duration_sec=duration))
+
+
+@app.command(
+    epilog=examples_epilog(
+        ("dsmq-nodes broker", "in one terminal"),
+        ("python examples/put_client.py", "in a second"),
+        ("python examples/get_client.py", "in a third"),
+    )
+)
+def broker(
+    *,
+    host: Annotated[str, typer.Option(metavar="HOST", help="Where to listen.")] = HOST,
+    port: Annotated[
+        int, typer.Option(metavar="PORT", min=0, max=65535, help="0: any free one.")
+    ] = PORT,
+    store: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Keep the messages over a restart.")
+    ] = None,
+    ttl: Annotated[float, typer.Option(metavar="SEC", min=0, help="Keep messages so long.")] = 600,
+    budget: Annotated[
+        int, typer.Option(metavar="MIB", min=1, help="Keep no more MiB of messages than this.")
+    ] = 64,
+    insecure: Annotated[
+        bool, typer.Option("--insecure", help="Listen beyond this machine without a token.")
+    ] = False,
+    tls_cert: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Certificate; TCP is then TLS only.")
+    ] = None,
+    tls_key: Annotated[Path | None, typer.Option(metavar="FILE", help="Its private key.")] = None,
+    tls_client_ca: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Who signs the clients' certificates.")
+    ] = None,
+) -> None:
+    """Run a broker until Ctrl-C; `launch` starts one by itself.
+
+    A token that TCP clients have to know is taken from the environment variable DSMQ_TOKEN.
+    """
+    from dsmq_nodes.dsmq.broker import Options, run  # noqa: PLC0415
+    from dsmq_nodes.dsmq.listener import Security  # noqa: PLC0415
+
+    security = Security.from_environment(
+        insecure=insecure, certificate=tls_cert, key=tls_key, client_ca=tls_client_ca
+    )
+    raise typer.Exit(run(Options(host, port, store, ttl, budget << 20, security)))

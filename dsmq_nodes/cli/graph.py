@@ -1,0 +1,39 @@
+"""`dsmq-nodes graph`: who publishes and subscribes what, as text or as a Mermaid diagram."""
+
+from typing import Annotated
+
+import typer
+
+from dsmq_nodes.cli.options import BROKER, BrokerOption
+from dsmq_nodes.cli.session import Session
+
+
+def show(
+    *,
+    mermaid: Annotated[
+        bool, typer.Option("--mermaid", help="As a Mermaid diagram, for Markdown.")
+    ] = False,
+    broker: BrokerOption = BROKER,
+) -> None:
+    """Show which node publishes and subscribes which topic."""
+    with Session(broker) as session:
+        found = session.graph()
+    topics = [topic for topic in found.topics if not topic.name.startswith("/dsmq/")]
+    if not mermaid:
+        for topic in topics:
+            sources = ", ".join(sorted({end.node or "(client)" for end in topic.publishers})) or "-"
+            sinks = ", ".join(sorted({end.node or "(client)" for end in topic.subscribers})) or "-"
+            print(f"{sources} -> {topic.name} [{topic.type or 'unknown'}] -> {sinks}")
+        return
+    print("flowchart LR")
+    for topic in topics:
+        box = _identifier(topic.name)
+        print(f'    {box}["{topic.name}"]')
+        for end in topic.publishers:
+            print(f"    {_identifier('node' + end.node)}([{end.node or 'client'}]) --> {box}")
+        for end in topic.subscribers:
+            print(f"    {box} --> {_identifier('node' + end.node)}([{end.node or 'client'}])")
+
+
+def _identifier(name: str) -> str:
+    return "".join(letter if letter.isalnum() else "_" for letter in name)

@@ -1,0 +1,121 @@
+"""From the name of a message type to its class: the kit's own types and users'."""
+
+import importlib
+import importlib.util
+import pkgutil
+import re
+import sys
+from collections.abc import Iterator
+from importlib.machinery import ModuleSpec
+from pathlib import Path
+from types import ModuleType
+from typing import Final
+
+from dsmq_nodes import messages
+from dsmq_nodes.errors import CommandError
+from dsmq_nodes.launcher.suggest import nearest
+from dsmq_nodes.messages.base import Message
+
+_NAME: Final = re.compile(r"(\w+)/(?:msg/)?(\w+)")
+
+
+def find_type(name: str) -> type[Message]:
+    """The class of `std_msgs/msg/String`, `std_msgs/String`, or of `module:Class`.
+
+    A type of a user is looked for in the Python package its name begins with: `my_robot/msg/Thing`
+    is the class Thing of `my_robot` or of a module in it.
+
+    Raises:
+        CommandError: there is no such type, or its module cannot be imported.
+    """
+    if ":" in name:
+        module, _, class_name = name.partition(":")
+        found = _class_in(_import(module), class_name)
+    elif matched := _NAME.fullmatch(name):
+        found = _standard(*matched.groups()) or _users(*matched.groups())
+    else:
+        found = None
+    if found is None:
+        raise CommandError(
+            f"there is no message type {name!r}{_suggestion(name)}\n"
+            "A type is named as 'std_msgs/msg/String', one of your own also as 'module:Class'."
+        )
+    return found
+
+
+def _suggestion(name: str) -> str:
+    """The type whose class is named most like the last part of `name`."""
+    by_class = {known.rpartition("/")[2]: known for known in standard_names()}
+    close = nearest(name.rpartition("/")[2], by_class)
+    return f": did you mean '{by_class[close]}'?" if close else ""
+
+
+def standard_names() -> list[str]:
+    """The names of all types that come with the kit."""
+    modules = [
+        importlib.import_module(f"{messages.__name__}.{found.name}")
+        for found in pkgutil.iter_modules(messages.__path__)
+    ]
+    classes = {
+        found for module in modules for name in vars(module) if (found := _class_in(module, name))
+    }
+    return sorted({each.type_name for each in classes if not each.__name__.startswith("_")})
+
+
+def _standard(package: str, class_name: str) -> type[Message] | None:
+    # sensor_msgs is sensor.py; rcl_interfaces is rcl_interfaces.py; the basic types are in base.py.
+    for module in (package.removesuffix("_msgs"), package, "base"):
+        full_name = f"{messages.__name__}.{module}"
+        if importlib.util.find_spec(full_name):
+            found = _class_in(importlib.import_module(full_name), class_name)
+            if found and found.type_name == f"{package}/msg/{class_name}":
+                return found
+    return None
+
+
+def _users(package: str, class_name: str) -> type[Message] | None:
+    _search_here()
+    spec = importlib.util.find_spec(package)
+    if spec is None:
+        return None
+    # Only a module that has the class is imported: others may be programs.
+    for module, path in _modules(package, spec):
+        if re.search(rf"^class {class_name}\(", path.read_text("utf-8", "replace"), re.MULTILINE):
+            found = _class_in(_import(module), class_name)
+            if found:
+                return found
+    return None
+
+
+def _modules(package: str, spec: ModuleSpec) -> Iterator[tuple[str, Path]]:
+    """A package's Python files, as module names and paths."""
+    if spec.origin and spec.origin.endswith(".py"):
+        yield package, Path(spec.origin)
+    for folder in spec.submodule_search_locations or ():
+        for path in sorted(Path(folder).rglob("*.py")):
+            module = ".".join((package, *path.relative_to(folder).with_suffix("").parts))
+            yield module.removesuffix(".__init__"), path
+
+
+def _import(module: str) -> ModuleType:
+    _search_here()
+    try:
+        return importlib.import_module(module)
+    except Exception as error:
+        raise CommandError(
+            f"cannot import {module}: {type(error).__name__}: {error}; "
+            "run this where `import` finds it, as in the project's folder"
+        ) from error
+
+
+def _search_here() -> None:
+    # A console script does not look for modules in the working directory, as `python -m` does.
+    here = str(Path.cwd())
+    if here not in sys.path:
+        sys.path.insert(0, here)
+
+
+def _class_in(module: ModuleType, name: str) -> type[Message] | None:
+    found = getattr(module, name, None)
+    is_type = isinstance(found, type) and issubclass(found, Message) and found is not Message
+    return found if is_type else None

@@ -1,0 +1,143 @@
+"""A tool's connection to the broker: the graph, messages of topics, acknowledged puts.
+
+A tool is a nameless peer of the broker and speaks in texts; it needs no node and no types.
+"""
+
+import contextlib
+import time
+from collections.abc import Collection, Generator
+from typing import TYPE_CHECKING, Final, Self
+
+from dsmq_nodes.dsmq import wire
+from dsmq_nodes.dsmq.address import parse_address
+from dsmq_nodes.dsmq.channel import Channel
+from dsmq_nodes.errors import ConnectionFailedError, RequestRefusedError
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from dsmq_nodes.messages.dsmq_msgs import Graph
+
+GRAPH_TOPIC: Final = "/dsmq/graph"
+_READ_AHEAD: Final = 1000  # messages that a slow terminal may lag behind, before some are skipped
+
+
+class Session:
+    """An open connection; close it, or use it in a `with`."""
+
+    def __init__(self, broker: str, *, timeout_sec: float = 5.0) -> None:
+        """Connect to the broker at `broker`, a text as `host:port`.
+
+        Raises:
+            ConnectionFailedError: no broker of ours answers there.
+        """
+        host, port = parse_address(broker)
+        self._channel = Channel(host, port, timeout_sec=timeout_sec)
+        self._timeout_sec = timeout_sec
+        if self._channel.original:
+            self._channel.close()
+            raise ConnectionFailedError(
+                f"{host}:{port} is an original dsmq server, which cannot tell who publishes what: "
+                "start `dsmq-nodes broker` instead"
+            )
+
+    def graph(self) -> "Graph":
+        """The graph as it is now, without this tool's subscription to it."""
+        with contextlib.closing(self.graphs(self._timeout_sec)) as graphs:
+            for graph in graphs:
+                return graph
+        raise self._silent()
+
+    def graphs(self, timeout_sec: float | None = None) -> "Generator[Graph, None, None]":
+        """The graph as it is now, and again at each change, until none comes for `timeout_sec`."""
+        from dsmq_nodes.messages.dsmq_msgs import Graph  # noqa: PLC0415  80 ms: not without need
+
+        self.subscribe(GRAPH_TOPIC, depth=1)
+        try:
+            while (reply := self.next_message([GRAPH_TOPIC], timeout_sec)) is not None:
+                yield Graph.from_json(reply.text or "")
+        finally:
+            self._send(action="unsubscribe", topic=GRAPH_TOPIC)
+
+    def subscribe(self, topic: str, *, depth: int = _READ_AHEAD, type_name: str = "") -> None:
+        """Have the messages of a topic sent, a latched topic's newest first."""
+        self._send(action="subscribe", topic=topic, depth=depth, type=type_name)
+
+    def next_message(
+        self, topics: Collection[str], timeout_sec: float | None = None
+    ) -> wire.Reply | None:
+        """The next message of subscribed topics; None when none came for `timeout_sec`.
+
+        Raises:
+            RequestRefusedError: the broker refused the subscription.
+            ConnectionFailedError: the connection is gone.
+        """
+        return self._next("message", topics, timeout_sec)
+
+    def advertise(self, topic: str, type_name: str) -> None:
+        """Say that we publish a topic.
+
+        Raises:
+            RequestRefusedError: the broker does not want that.
+        """
+        self._send(action="advertise", topic=topic, type=type_name)
+        self._answer("advertised", [topic])
+
+    def put(self, topic: str, text: str, seq: int) -> None:
+        """Append a message to a topic; returns when the broker has stored it.
+
+        Raises:
+            RequestRefusedError: the broker did not take it.
+            WireError: the message is too large for a frame.
+        """
+        self._send(action="put", topic=topic, message=text, seq=seq, stamp=time.time_ns(), ack=seq)
+        self._answer("ack")
+
+    def _send(self, **fields: object) -> None:
+        self._channel.socket.settimeout(self._timeout_sec)
+        try:
+            self._channel.send(wire.encode_object(fields))
+        except TimeoutError:
+            raise self._silent() from None
+
+    def _answer(self, event: str, topics: Collection[str] = ()) -> None:
+        if self._next(event, topics, self._timeout_sec) is None:
+            raise self._silent()
+
+    def _next(
+        self, event: str, topics: Collection[str], timeout_sec: float | None
+    ) -> wire.Reply | None:
+        deadline = None if timeout_sec is None else time.monotonic() + timeout_sec
+        while True:
+            left = None if deadline is None else max(deadline - time.monotonic(), 1e-3)
+            self._channel.socket.settimeout(left)
+            try:
+                reply = self._channel.receive()
+            except TimeoutError:
+                return None
+            if reply.event == "error":
+                raise RequestRefusedError(f"the broker refused {reply.action}: {reply.error}")
+            # What is passed over was asked for before: an answer, a graph that came late.
+            if reply.event == event and (not topics or reply.topic in topics):
+                return reply
+
+    def _silent(self) -> ConnectionFailedError:
+        return ConnectionFailedError(
+            f"the broker at {self._channel.where} has not answered for {self._timeout_sec:g} s: "
+            "is it stopped or overloaded?"
+        )
+
+    def close(self) -> None:
+        """End the connection."""
+        self._channel.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: "TracebackType | None",
+    ) -> None:
+        self.close()

@@ -1,0 +1,253 @@
+"""`dsmq-nodes topic`: list, info, echo, hz, pub; flags and output as ros2's."""
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from dsmq_nodes.cli import complete
+from dsmq_nodes.cli.options import BROKER, BrokerOption, examples_epilog, new_app
+
+if TYPE_CHECKING:
+    from dsmq_nodes.messages.dsmq_msgs import Endpoint, GraphTopic
+
+app = new_app(
+    "See what goes over the topics, and publish on them.",
+    ("dsmq-nodes topic list -t", "names and types"),
+    ("dsmq-nodes topic echo /chatter --once", ""),
+    ("dsmq-nodes topic hz /chatter", ""),
+    ("dsmq-nodes topic pub -1 /chatter std_msgs/msg/String '{data: hello}'", ""),
+)
+
+TopicArgument = Annotated[
+    str, typer.Argument(metavar="TOPIC", autocompletion=complete.topics, help="The topic's name.")
+]
+
+
+@app.command(
+    "list",
+    epilog=examples_epilog(
+        ("dsmq-nodes topic list -t", "/chatter [std_msgs/msg/String]"),
+        ("dsmq-nodes topic list --json", "everything, for programs"),
+    ),
+)
+def list_(
+    *,
+    show_types: Annotated[bool, typer.Option("--show-types", "-t", help="Show types.")] = False,
+    count: Annotated[bool, typer.Option("--count-topics", "-c", help="Only how many.")] = False,
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Count the ends.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    own: Annotated[
+        bool,
+        typer.Option(
+            "--all", "-a", "--include-hidden-topics", help="Also the kit's own, /dsmq/..."
+        ),
+    ] = False,
+    broker: BrokerOption = BROKER,
+) -> None:
+    """List the topics that are published or subscribed now."""
+    from dsmq_nodes.cli.lookup import shown, types  # noqa: PLC0415
+    from dsmq_nodes.cli.session import Session  # noqa: PLC0415
+
+    with Session(broker) as session:
+        topics = shown(session.graph(), own=own)
+    if as_json:
+        _print_json(topics)
+    elif count:
+        print(len(topics))
+    elif verbose:
+        for what in ("publisher", "subscriber"):
+            print(f"{'Published' if what == 'publisher' else 'Subscribed'} topics:")
+            for topic in topics:
+                if ends := len(getattr(topic, f"{what}s")):
+                    plural = "s" if ends > 1 else ""
+                    print(f" * {topic.name} [{_types(types(topic))}] {ends} {what}{plural}")
+            print()
+    else:
+        for topic in topics:
+            print(f"{topic.name} [{_types(types(topic))}]" if show_types else topic.name)
+
+
+def _types(names: list[str]) -> str:
+    return ", ".join(names) or "untyped"
+
+
+def _print_json(topics: "list[GraphTopic]") -> None:
+    import json  # noqa: PLC0415
+
+    print(json.dumps([topic.to_dict() for topic in topics], indent=2, ensure_ascii=False))
+
+
+@app.command(epilog=examples_epilog(("dsmq-nodes topic info /chatter -v", "")))
+def info(
+    topic: TopicArgument,
+    *,
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Name the ends.")] = False,
+    broker: BrokerOption = BROKER,
+) -> None:
+    """Show a topic's type, and who publishes and subscribes it."""
+    from dsmq_nodes.cli import lookup  # noqa: PLC0415
+    from dsmq_nodes.cli.session import Session  # noqa: PLC0415
+    from dsmq_nodes.errors import CommandError  # noqa: PLC0415
+
+    with Session(broker) as session:
+        graph = session.graph()
+    found = lookup.find(graph, topic)
+    if found is None:
+        name = lookup.absolute(topic)
+        raise CommandError(f"Unknown topic '{name}': {lookup.nearest(graph, topic)}")
+    between = "\n" if verbose else ""
+    types = lookup.types(found)
+    print(f"Type: {types if len(types) > 1 else _types(types)}{between}")
+    for what, ends in (("Publisher", found.publishers), ("Subscription", found.subscribers)):
+        print(f"{what} count: {len(ends)}{between}")
+        for end in ends if verbose else ():
+            _print_end(end, what.upper())
+
+
+def _print_end(end: "Endpoint", what: str) -> None:
+    namespace, _, name = end.node.rpartition("/")
+    print(f"Node name: {name or '(a tool or plain client)'}")
+    print(f"Node namespace: {namespace or '/'}")
+    print(f"Topic type: {end.type or 'untyped'}")
+    print(f"Endpoint type: {what}")
+    print(f"Process: {end.pid}\n")
+
+
+@app.command(
+    epilog=examples_epilog(
+        ("dsmq-nodes topic echo /chatter", ""),
+        ("dsmq-nodes topic echo /odom --field pose.pose.position", ""),
+        ("dsmq-nodes topic echo /scan --field 'ranges[0]' --csv", ""),
+        ("dsmq-nodes topic echo /odom --once --timeout 5", "status 1 when none came"),
+        ("dsmq-nodes topic echo /odom nav_msgs/msg/Odometry", "waits for the topic"),
+    )
+)
+def echo(
+    topic: TopicArgument,
+    type_name: Annotated[
+        str,
+        typer.Argument(
+            metavar="TYPE",
+            show_default=False,
+            autocompletion=complete.types,
+            help="Not needed; with it, a topic that is not there yet is waited for.",
+        ),
+    ] = "",
+    *,
+    once: Annotated[bool, typer.Option("--once", help="End after one message.")] = False,
+    count: Annotated[
+        int, typer.Option("--count", "-n", metavar="N", min=0, help="End after so many; 0: never.")
+    ] = 0,
+    field: Annotated[
+        str, typer.Option(metavar="PATH", help="Only a part: header.stamp, ranges[0].")
+    ] = "",
+    as_csv: Annotated[bool, typer.Option("--csv", help="One line of values each.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="One line of JSON each.")] = False,
+    flow: Annotated[bool, typer.Option("--flow-style", help="YAML in one line.")] = False,
+    no_arr: Annotated[bool, typer.Option("--no-arr", help="Only the lengths of lists.")] = False,
+    no_str: Annotated[bool, typer.Option("--no-str", help="Only the lengths of texts.")] = False,
+    full: Annotated[
+        bool, typer.Option("--full-length", "-f", help="Cut no lists and texts.")
+    ] = False,
+    longest: Annotated[
+        int,
+        typer.Option(
+            "--truncate-length", "-l", metavar="N", min=1, help="Cut lists and texts here."
+        ),
+    ] = 128,
+    timeout: Annotated[
+        float | None,
+        typer.Option(metavar="SEC", min=0, help="Longest wait for a message, and for the topic."),
+    ] = None,
+    broker: BrokerOption = BROKER,
+) -> None:
+    """Print the messages of a topic; a latched topic's last one first.
+
+    A topic that is not there is an error; give TYPE or --timeout to wait for it.
+    """
+    from dsmq_nodes.cli.echo import echo_topic  # noqa: PLC0415
+    from dsmq_nodes.cli.session import Session  # noqa: PLC0415
+    from dsmq_nodes.cli.show import Style  # noqa: PLC0415
+
+    style = Style(
+        field=field,
+        form="csv" if as_csv else "json" if as_json else "yaml",
+        flow=flow,
+        longest=None if full else longest,
+        arrays=not no_arr,
+        strings=not no_str,
+    )
+    with Session(broker) as session:
+        echo_topic(
+            session, topic, type_name, style, count=1 if once else count, timeout_sec=timeout
+        )
+
+
+@app.command(epilog=examples_epilog(("dsmq-nodes topic hz /chatter", "")))
+def hz(
+    topic: TopicArgument,
+    *,
+    window: Annotated[
+        int,
+        typer.Option("--window", "-w", metavar="N", min=1, help="Over so many messages at most."),
+    ] = 10000,
+    broker: BrokerOption = BROKER,
+) -> None:
+    """Print once a second at which rate the messages of a topic come."""
+    from dsmq_nodes.cli.hz import measure  # noqa: PLC0415
+    from dsmq_nodes.cli.session import Session  # noqa: PLC0415
+
+    with Session(broker) as session:
+        measure(session, topic, window)
+
+
+@app.command(
+    epilog=examples_epilog(
+        ("dsmq-nodes topic pub /chatter std_msgs/msg/String '{data: hello}'", "each second"),
+        ("dsmq-nodes topic pub -1 /setpoint std_msgs/msg/Float64 '{data: 0.5}'", "once"),
+        ("dsmq-nodes topic pub -r 10 /cmd_vel geometry_msgs/Twist '{linear: {x: 0.2}}'", ""),
+        ("dsmq-nodes topic pub -1 /duty examples.cpu_servo:Duty '{duty: 0.1}'", "your own type"),
+    )
+)
+def pub(
+    topic: TopicArgument,
+    type_name: Annotated[
+        str,
+        typer.Argument(
+            metavar="TYPE", autocompletion=complete.types, help="As std_msgs/msg/String."
+        ),
+    ],
+    values: Annotated[
+        str,
+        typer.Argument(
+            metavar="VALUES", help="Fields, YAML or JSON; what is left out is its default."
+        ),
+    ] = "{}",
+    *,
+    rate: Annotated[
+        float, typer.Option("--rate", "-r", metavar="HZ", min=0.001, help="So many a second.")
+    ] = 1.0,
+    once: Annotated[bool, typer.Option("--once", "-1", help="Publish one message.")] = False,
+    times: Annotated[
+        int,
+        typer.Option("--times", "-t", metavar="N", min=0, help="Publish so many; 0: until Ctrl-C."),
+    ] = 0,
+    wait: Annotated[
+        int,
+        typer.Option(
+            "--wait-matching-subscriptions",
+            "-w",
+            metavar="N",
+            min=0,
+            help="First wait for so many subscribers.",
+        ),
+    ] = 0,
+    broker: BrokerOption = BROKER,
+) -> None:
+    """Publish a message, once or at a rate; returns when the broker has it."""
+    from dsmq_nodes.cli.pub import message_of, publish  # noqa: PLC0415
+    from dsmq_nodes.cli.session import Session  # noqa: PLC0415
+
+    message = message_of(type_name, values)
+    with Session(broker) as session:
+        publish(session, topic, message, rate, times=1 if once else times, wait_for=wait)

@@ -1,0 +1,25 @@
+"""Gets the greetings that examples/put_client.py puts on a queue. Needs a broker."""
+
+import argparse
+import contextlib
+import time
+
+from dsmq_nodes import dsmq
+
+
+def run(host: str, port: int, count: int) -> None:
+    with dsmq.connect_to_server(host=host, port=port) as mq:
+        while count:
+            if msg := mq.get("greetings"):  # "" when there is nothing new
+                print(f"client received {msg}", flush=True)
+                count -= 1
+            time.sleep(0.1)
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("host", nargs="?", default="127.0.0.1")
+    parser.add_argument("port", nargs="?", default=30008, type=int)
+    parser.add_argument("--count", default=1000, type=int, help="how many messages")
+    with contextlib.suppress(KeyboardInterrupt):
+        run(**vars(parser.parse_args()))

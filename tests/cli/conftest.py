@@ -1,0 +1,220 @@
+"""The command line as users run it: processes, a real broker, a real node."""
+
+import json
+import os
+import queue
+import re
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dsmq_nodes.dsmq import wire
+from dsmq_nodes.dsmq.channel import Channel
+
+ROOT = Path(__file__).parents[2]
+PATIENCE_SEC = 15.0  # the longest anything may take on a busy machine
+TALKER_HZ = 20.0
+
+Done = subprocess.CompletedProcess[str]
+
+
+class Running:
+    """A command that runs; its standard output is read line by line."""
+
+    def __init__(self, command: list[str], env: dict[str, str]) -> None:
+        self.process = subprocess.Popen(
+            command,
+            cwd=ROOT,
+            env=env,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        self.lines: list[str] = []
+        self.errors: list[str] = []
+        self._incoming: queue.Queue[str | None] = queue.Queue()
+        self._readers = [
+            threading.Thread(target=self._read_output),
+            threading.Thread(target=self._read_errors),
+        ]
+        for reader in self._readers:
+            reader.start()
+
+    def _read_output(self) -> None:
+        assert self.process.stdout is not None
+        for line in self.process.stdout:
+            self._incoming.put(line.rstrip("\n"))
+        self._incoming.put(None)
+
+    def _read_errors(self) -> None:
+        assert self.process.stderr is not None
+        self.errors.extend(self.process.stderr)
+
+    def wait_for(self, pattern: str) -> re.Match[str]:
+        """The match in the next line that has one."""
+        deadline = time.monotonic() + PATIENCE_SEC
+        while True:
+            try:
+                line = self._incoming.get(timeout=max(0.0, deadline - time.monotonic()))
+            except queue.Empty:
+                pytest.fail(f"waited in vain for {pattern!r}: {self.lines} {self.errors}")
+            if line is None:
+                pytest.fail(f"ended without {pattern!r}: {self.lines} {self.errors}")
+            self.lines.append(line)
+            if match := re.search(pattern, line):
+                return match
+
+    def wait(self) -> int:
+        status = self.process.wait(PATIENCE_SEC)
+        for reader in self._readers:
+            reader.join(PATIENCE_SEC)
+        while not self._incoming.empty():
+            line = self._incoming.get()
+            self.lines += [line] if line is not None else []
+        return status
+
+    def interrupt(self) -> int:
+        """Ctrl-C; the exit status."""
+        self.process.send_signal(signal.SIGINT)
+        return self.wait()
+
+    def close(self) -> None:
+        if self.process.poll() is None:
+            self.process.kill()
+        self.wait()
+        for stream in (self.process.stdout, self.process.stderr):
+            assert stream is not None
+            stream.close()
+
+
+class Place:
+    """Runs commands that know one broker by their environment."""
+
+    def __init__(self, broker: str) -> None:
+        self.broker = broker
+        self._started: list[Running] = []
+        self._channels: list[Channel] = []
+
+    @property
+    def port(self) -> int:
+        return int(self.broker.rpartition(":")[2])
+
+    def _env(self, extra: dict[str, str]) -> dict[str, str]:
+        return os.environ | {"DSMQ_BROKER": self.broker, "DSMQ_NODE": ""} | extra
+
+    def run(self, *arguments: str, cwd: Path = ROOT, **env: str) -> Done:
+        """Run `dsmq-nodes` to its end."""
+        return subprocess.run(
+            [sys.executable, "-W", "error", "-m", "dsmq_nodes", *arguments],
+            cwd=cwd,
+            env=self._env(env),
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE_SEC,
+            check=False,
+        )
+
+    def start(self, *arguments: str, **env: str) -> Running:
+        """Start `dsmq-nodes` and leave it running."""
+        return self.start_python("-m", "dsmq_nodes", *arguments, **env)
+
+    def start_python(self, *arguments: str, **env: str) -> Running:
+        running = Running([sys.executable, "-W", "error", *arguments], self._env(env))
+        self._started.append(running)
+        return running
+
+    def latch(self, topic: str, message: str, type_name: str = "") -> None:
+        """Publish a message that whoever subscribes later is sent too."""
+        channel = self.channel()
+        for fields in (
+            {"action": "advertise", "topic": topic, "type": type_name, "latched": 1},
+            {"action": "put", "topic": topic, "message": message, "ack": 1},
+        ):
+            channel.send(wire.encode_object(fields))
+            assert channel.receive().event in {"advertised", "ack"}
+
+    def channel(self) -> Channel:
+        self._channels.append(Channel("127.0.0.1", self.port))
+        return self._channels[-1]
+
+    def close(self) -> None:
+        for channel in self._channels:
+            channel.close()
+        for running in self._started:
+            running.close()
+
+
+@pytest.fixture(scope="session")
+def _broker() -> Iterator[str]:
+    place = Place("")
+    place.start("broker", "--port", "0")
+    port = place._started[0].wait_for(r"^dsmq broker listening on 127\.0\.0\.1:(\d+)")[1]
+    yield f"127.0.0.1:{port}"
+    place.close()
+
+
+@pytest.fixture
+def place(_broker: str) -> Iterator[Place]:
+    """Commands beside a broker that these tests share: each uses topics of its own."""
+    here = Place(_broker)
+    yield here
+    here.close()
+
+
+@pytest.fixture(scope="session")
+def _talker(_broker: str) -> Iterator[None]:
+    here = Place(_broker)
+    node = {"rate_hz": TALKER_HZ, "namespace": "/hall"}
+    talker = here.start_python("-m", "examples.talker", DSMQ_NODE=json.dumps(node))
+    deadline = time.monotonic() + PATIENCE_SEC
+    while not any("Publishing" in line for line in talker.errors):
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    yield
+    here.close()
+
+
+@pytest.fixture
+def talker(_talker: None) -> str:
+    """The topic of a talker that runs, at 20 Hz."""
+    return "/hall/chatter"
+
+
+@pytest.fixture
+def nowhere() -> Place:
+    """Commands beside no broker: the port is one that nothing listens on."""
+    return Place("127.0.0.1:1")
+
+
+@pytest.fixture
+def own_place() -> Iterator[Callable[[], Place]]:
+    """Starts a broker that this test has for itself."""
+    places = [Place("")]
+
+    def start() -> Place:
+        broker = places[0].start("broker", "--port", "0")
+        port = broker.wait_for(r"listening on 127\.0\.0\.1:(\d+)")[1]
+        places.append(Place(f"127.0.0.1:{port}"))
+        return places[-1]
+
+    yield start
+    for each in reversed(places):
+        each.close()
+
+
+def received(channel: Channel, count: int) -> list[Any]:
+    """The next messages that a channel is sent, as JSON values."""
+    channel.socket.settimeout(PATIENCE_SEC)
+    found: list[Any] = []
+    while len(found) < count:
+        reply = channel.receive()
+        if reply.event == "message":
+            found.append(json.loads(reply.text or ""))
+    return found

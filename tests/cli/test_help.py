@@ -1,0 +1,135 @@
+"""Help, version, completion: what is there before any broker is."""
+
+import os
+import re
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from dsmq_nodes import __version__
+from dsmq_nodes.cli import options
+from dsmq_nodes.dsmq import address
+from tests.cli.conftest import ROOT, Place
+
+# Each costs more than typer; the commands that need them load them.
+HEAVY = {"asyncio", "msgspec", "psutil", "pydantic", "rich", "sqlite3", "yaml"}
+
+
+@pytest.mark.parametrize(
+    ("command", "words"),
+    [
+        ("", ["launch", "broker", "topic", "--version", "--install-completion"]),
+        ("topic", ["list", "info", "echo", "hz", "pub"]),
+        ("launch", ["FILE", "--duration SEC"]),
+        ("broker", ["--host HOST", "--port PORT", "30008"]),
+        ("topic echo", ["TOPIC", "[TYPE]", "--once", "--field PATH", "--broker HOST:PORT"]),
+        ("topic pub", ["TOPIC", "TYPE", "--rate", "--once", "--times"]),
+    ],
+)
+def test_help_names_what_there_is_and_shows_examples(
+    nowhere: Place, command: str, words: list[str]
+) -> None:
+    done = nowhere.run(*command.split(), "--help", COLUMNS="100")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert [word for word in words if word not in done.stdout] == []
+    assert re.search(r"^  Examples:\n    \S+", done.stdout, re.MULTILINE)
+    assert max(map(len, done.stdout.splitlines())) <= 100
+
+
+def test_without_a_command_the_help_is_shown(nowhere: Place) -> None:
+    done = nowhere.run()
+    assert done.stdout + done.stderr == nowhere.run("-h").stdout
+
+
+def test_version(nowhere: Place) -> None:
+    assert nowhere.run("--version").stdout == f"dsmq-nodes {__version__}\n"
+
+
+def test_the_console_script_is_the_same_program(nowhere: Place) -> None:
+    script = Path(sys.executable).with_name("dsmq-nodes")
+    shown = subprocess.run([script, "--help"], capture_output=True, text=True, check=True).stdout
+    assert shown == nowhere.run("--help").stdout
+
+
+def test_a_mistyped_command_is_told_which_was_meant(nowhere: Place) -> None:
+    done = nowhere.run("topic", "ecko", "/chatter")
+    assert done.returncode == 2
+    assert "echo" in done.stderr
+
+
+def without_coverage() -> dict[str, str]:
+    """The environment without what measures coverage in every process."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("COVERAGE")}
+
+
+def test_help_takes_less_than_150_ms() -> None:
+    env = without_coverage()
+    command = [sys.executable, "-m", "dsmq_nodes", "--help"]
+    taken_sec = []
+    for _ in range(10):
+        began = time.perf_counter()
+        subprocess.run(command, cwd=ROOT, env=env, stdout=subprocess.DEVNULL, check=True)
+        taken_sec.append(time.perf_counter() - began)
+    assert min(taken_sec) < 0.150
+
+
+def test_help_loads_nothing_heavy() -> None:
+    program = (
+        "import sys; from dsmq_nodes.cli import main\n"
+        "sys.argv = ['dsmq-nodes', '--help']\n"
+        "try: main()\n"
+        f"finally: print('loaded:', *({HEAVY} & sys.modules.keys()))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        cwd=ROOT,
+        env=without_coverage(),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.splitlines()[-1] == "loaded:"
+
+
+def test_the_default_address_is_the_queues() -> None:
+    assert (options.HOST, options.PORT) == (address.DEFAULT_HOST, address.DEFAULT_PORT)
+
+
+def completions(place: Place, line: str, cwd: Path = ROOT) -> list[str]:
+    """What bash is told to offer at the end of a line."""
+    words = line.split(" ")
+    env = {"_DSMQ_NODES_COMPLETE": "complete_bash", "COMP_WORDS": line}
+    return place.run(cwd=cwd, **env, COMP_CWORD=str(len(words) - 1)).stdout.split()
+
+
+def test_completing_a_topic_offers_those_that_are_there(place: Place, talker: str) -> None:
+    assert completions(place, "dsmq-nodes topic echo /hall") == [talker]
+
+
+def test_completing_a_topic_without_a_broker_offers_nothing(nowhere: Place) -> None:
+    assert completions(nowhere, "dsmq-nodes topic hz /") == []
+
+
+def test_completing_a_type_offers_the_kits(nowhere: Place) -> None:
+    offered = completions(nowhere, "dsmq-nodes topic pub /x std_msgs/msg/Fl")
+    assert offered == ["std_msgs/msg/Float32", "std_msgs/msg/Float64"]
+
+
+def test_completing_a_launch_file_offers_yaml_and_folders(nowhere: Place, tmp_path: Path) -> None:
+    for name in ("launch/a.yaml", "launch/sub/b.yml", "robot.yaml", "robot.txt", ".hidden.yaml"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    offered = completions(nowhere, "dsmq-nodes launch ", cwd=tmp_path)
+    assert offered == ["robot.yaml", "launch/", "launch/a.yaml", "launch/sub/"]
+    assert completions(nowhere, "dsmq-nodes launch launch/s", cwd=tmp_path) == ["launch/sub/"]
+    assert completions(nowhere, "dsmq-nodes launch launch/sub/", cwd=tmp_path) == [
+        "launch/sub/b.yml"
+    ]
+
+
+def test_the_completion_script_is_for_this_program(nowhere: Place) -> None:
+    done = nowhere.run(_DSMQ_NODES_COMPLETE="source_bash")
+    assert "complete -o default -F _dsmq_nodes_completion dsmq-nodes" in done.stdout

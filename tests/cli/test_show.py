@@ -1,0 +1,80 @@
+"""Messages as text; the golden texts are those of ros2 where ros2 has the form."""
+
+import json
+
+import pytest
+
+from dsmq_nodes.cli.show import Style
+from dsmq_nodes.errors import CommandError
+
+SCAN = {
+    "header": {"frame_id": "laser"},
+    "ranges": [1.0, 0.5, 1e-05],
+    "note": "a: b, c",
+    "poses": [{"x": 1}, {"x": 2}],
+    "ok": True,
+}
+
+
+@pytest.mark.parametrize(
+    ("style", "shown"),
+    [
+        (
+            Style(),
+            "header:\n  frame_id: laser\nranges:\n- 1.0\n- 0.5\n- 1.0e-05\nnote: 'a: b, c'\n"
+            "poses:\n- x: 1\n- x: 2\nok: true\n---",
+        ),
+        (
+            Style(flow=True),
+            "{header: {frame_id: laser}, ranges: [1.0, 0.5, 1.0e-05], note: 'a: b, c',"
+            " poses: [{x: 1}, {x: 2}], ok: true}\n---",
+        ),
+        (Style(form="csv"), 'laser,1.0,0.5,1e-05,"a: b, c",1,2,True'),
+        (Style(form="json"), json.dumps(SCAN, separators=(",", ":"))),
+        (Style(field="header"), "frame_id: laser\n---"),
+        (Style(field="header.frame_id"), "laser\n---"),
+        (Style(field="ranges"), "- 1.0\n- 0.5\n- 1.0e-05\n---"),
+        (Style(field="ranges[1]"), "0.5\n---"),
+        (Style(field="poses[1].x", form="csv"), "2"),
+        (
+            Style(arrays=False, strings=False, field="header"),
+            "frame_id: '<string length: <5>>'\n---",
+        ),
+        (Style(arrays=False, field="ranges"), "<sequence type: double, length: 3>\n---"),
+    ],
+)
+def test_a_message_in_every_style(style: Style, shown: str) -> None:
+    assert style.show(json.dumps(SCAN)) == shown
+
+
+def test_long_lists_and_texts_are_cut_unless_asked_for_whole() -> None:
+    text = json.dumps({"data": list(range(200)), "text": "x" * 200})
+    assert Style().show(text).endswith(f"- 127\n- '...'\ntext: {'x' * 128}...\n---")
+    assert "- 199\n" in Style(longest=None).show(text)
+
+
+@pytest.mark.parametrize("text", ["0. Hello, world", "", "5", "{not json", "[" * 100_000, "NaN"])
+def test_a_text_that_is_no_message_is_shown_as_it_is(text: str) -> None:
+    assert Style(longest=None).show(text) == f"{text}\n---"
+
+
+def test_what_a_terminal_would_act_on_is_not_shown() -> None:
+    assert Style().show("\x1b[2J gone") == "\ufffd[2J gone\n---"
+    assert "\x1b" not in Style().show('{"data": "\\u001b[2J"}')
+
+
+@pytest.mark.parametrize(
+    ("path", "said"),
+    [
+        ("header.frame", "header has no field 'frame'; did you mean 'frame_id'?"),
+        ("heder", "the message has no field 'heder'; did you mean 'header'?"),
+        ("ranges[3]", "ranges is a list of 3: no [3] in it"),
+        ("ranges.x", "ranges is a list of 3: no x in it"),
+        ("header[0]", "header is no list, it has fields; there is: frame_id"),
+        ("note.x", "note has no parts"),
+    ],
+)
+def test_a_field_that_is_not_there_is_told_which_are(path: str, said: str) -> None:
+    with pytest.raises(CommandError) as error:
+        Style(field=path).show(json.dumps(SCAN))
+    assert str(error.value) == f"--field {path}: {said}"

@@ -1,0 +1,108 @@
+"""`topic pub`: typed messages from the command line."""
+
+import time
+from pathlib import Path
+
+import pytest
+
+from dsmq_nodes.dsmq import wire
+from dsmq_nodes.dsmq.channel import Channel
+from tests.cli.conftest import Place, received
+
+
+def listen(place: Place, topic: str) -> Channel:
+    """A subscriber of a topic, whose subscription the broker has."""
+    channel = place.channel()
+    channel.send(wire.encode_object({"action": "subscribe", "topic": topic}))
+    assert channel.receive().event == "subscribed"
+    return channel
+
+
+def test_once_is_ended_when_the_broker_has_the_message(place: Place) -> None:
+    channel = listen(place, "/greeting")
+    done = place.run("topic", "pub", "--once", "/greeting", "std_msgs/msg/String", "{data: hello}")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout == (
+        "publisher: beginning loop\npublishing #1: std_msgs.msg.String(data='hello')\n\n"
+    )
+    assert received(channel, 1) == [{"data": "hello"}]
+
+
+@pytest.mark.parametrize("values", ['{"linear": {"x": 0.5}}', "linear:\n  x: 5e-1\n"])
+def test_yaml_and_json_are_read_and_the_rest_is_default(place: Place, values: str) -> None:
+    channel = listen(place, "/cmd_vel")
+    done = place.run("topic", "pub", "-1", "/cmd_vel", "geometry_msgs/Twist", values)
+    assert done.returncode == 0
+    zero = {"x": 0.0, "y": 0.0, "z": 0.0}
+    assert received(channel, 1) == [{"linear": zero | {"x": 0.5}, "angular": zero}]
+
+
+def test_times_and_rate(place: Place) -> None:
+    channel = listen(place, "/beat")
+    began = time.monotonic()
+    done = place.run("topic", "pub", "-t", "3", "-r", "10", "beat", "std_msgs/msg/Empty")
+    assert done.stdout.count("publishing #") == 3
+    assert time.monotonic() - began > 0.2
+    assert received(channel, 3) == [{}, {}, {}]
+
+
+def test_it_waits_for_subscribers_and_is_ended_by_ctrl_c(place: Place) -> None:
+    pub = place.start("topic", "pub", "-r", "50", "-w", "1", "/awaited", "std_msgs/msg/Bool")
+    pub.wait_for(r"^Waiting for at least 1 matching subscription\(s\)\.\.\.$")
+    channel = listen(place, "/awaited")
+    assert received(channel, 2) == [{"data": False}] * 2
+    assert (pub.interrupt(), pub.errors) == (0, [])
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        ("{data: 5}", "std_msgs/msg/String: data: Input should be a valid string, got 5"),
+        ("{dat: hi}", "std_msgs/msg/String: dat: Extra inputs are not permitted"),
+        ("{data: 'hi}", "VALUES:1:8: a quote that is never closed\n    1 | {data: 'hi}\n"),
+        ("{data: a, data: b}", "VALUES:1:11: key 'data' given twice"),
+        ("hello", "the values are 'hello', not fields: write them as '{field: value}'"),
+    ],
+)
+def test_values_that_do_not_fit_are_refused(nowhere: Place, values: str, said: str) -> None:
+    done = nowhere.run("topic", "pub", "-1", "/refused", "std_msgs/msg/String", values)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith(said)
+
+
+def test_a_type_that_is_not_there_is_told_which_is(nowhere: Place) -> None:
+    done = nowhere.run("topic", "pub", "-1", "/x", "std_msgs/msg/Strin", "{}")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith(
+        "there is no message type 'std_msgs/msg/Strin': did you mean 'std_msgs/msg/String'?\n"
+    )
+
+
+@pytest.mark.parametrize("name", ["rover/msg/Battery", "rover.power:Battery"])
+def test_a_users_type_is_found_in_the_working_directory(
+    place: Place, tmp_path: Path, name: str
+) -> None:
+    package = tmp_path / "rover"
+    package.mkdir()
+    (package / "program.py").write_text("raise SystemExit('this is run, not imported')")
+    (package / "power.py").write_text(
+        "from dsmq_nodes import Message\nclass Battery(Message):\n    percent: float\n"
+    )
+    done = place.run("topic", "pub", "-1", "/power", name, "{percent: 9}", cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "rover.msg.Battery(percent=9.0)" in done.stdout
+
+
+def test_another_type_than_the_topic_has_is_warned_of(place: Place) -> None:
+    place.latch("/typed", "{}", "std_msgs/msg/String")
+    done = place.run("topic", "pub", "-1", "/typed", "std_msgs/msg/Int32")
+    assert done.returncode == 0
+    assert done.stderr == (
+        "WARNING: topic [/typed] carries std_msgs/msg/String, not std_msgs/msg/Int32\n"
+    )
+
+
+def test_a_topic_of_the_broker_cannot_be_written(place: Place) -> None:
+    done = place.run("topic", "pub", "-1", "/dsmq/graph", "dsmq_msgs/msg/Graph")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "written by the broker itself" in done.stderr
