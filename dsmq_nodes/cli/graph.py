@@ -5,7 +5,6 @@ from typing import Annotated
 import typer
 
 from dsmq_nodes.cli.options import BROKER, BrokerOption
-from dsmq_nodes.cli.session import Session
 
 
 def show(
@@ -16,6 +15,8 @@ def show(
     broker: BrokerOption = BROKER,
 ) -> None:
     """Show which node publishes and subscribes which topic."""
+    from dsmq_nodes.cli.session import Session  # noqa: PLC0415
+
     with Session(broker) as session:
         found = session.graph()
     topics = [topic for topic in found.topics if not topic.name.startswith("/dsmq/")]
