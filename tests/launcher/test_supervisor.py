@@ -33,6 +33,11 @@ def script(name: str, code: str) -> ProcessPlan:
     return ProcessPlan(name, (sys.executable, "-c", f"{unblock}\n{code}"))
 
 
+def children() -> set[int]:
+    """The processes below this one."""
+    return {child.pid for child in psutil.Process().children(recursive=True)}
+
+
 class Run:
     """A supervisor's run in this process."""
 
@@ -40,6 +45,7 @@ class Run:
         self.out = io.BytesIO()
         self.plan = Plan(broker, nodes)
         self.children: set[int] = set()
+        self._others = children()  # of tests that are not over yet
 
     def run(
         self,
@@ -53,7 +59,7 @@ class Run:
 
         class Watched(Output):
             def lines(self, name: str, lines: list[bytes]) -> None:
-                run.children |= {child.pid for child in psutil.Process().children(recursive=True)}
+                run.children |= children() - run._others
                 super().lines(name, lines)
                 for line in lines:
                     on_line(line)
