@@ -41,6 +41,7 @@ logger = logging.getLogger("dsmq.broker")
 _GRAPH_DELAY_SEC: Final = 0.02  # one graph for many changes at once
 _DRAIN_SEC: Final = 4.0
 _QUIET_SEC: Final = 0.1
+_MOST_CLOSINGS_LOGGED: Final = 20  # a second
 _SWEEP_SEC: Final = 0.25
 
 
@@ -57,6 +58,7 @@ class Broker:
         self.unix_path: Path | None = None
         self._stop_reason = ""
         self._hurried = False
+        self._closings = 0  # in this second
         self._listeners: list[Listener] = []
         self._most_connections = most_connections()
         self._connections: dict[Peer, Connection] = {}
@@ -109,6 +111,7 @@ class Broker:
     def close(self) -> None:
         """Stop listening, end every connection."""
         self._stop_listening()
+        self._note_more_closings()
         for connection in list(self._connections.values()):
             connection.abort()
         self.store.close()
@@ -154,6 +157,19 @@ class Broker:
             logger.warning("connection from %s failed: %s", connection.peer.address, error)
             sock.close()
             self.lost(connection)
+
+    def note_closing(self, who: str, reason: str) -> None:
+        """Log why a connection is ended, in one line; a flood of them is only counted."""
+        self._closings += 1
+        if self._closings <= _MOST_CLOSINGS_LOGGED:
+            said = reason.encode("unicode_escape").decode()
+            logger.warning("closing %s: %.300s", who, said)
+
+    def _note_more_closings(self) -> None:
+        if self._closings > _MOST_CLOSINGS_LOGGED:
+            more = self._closings - _MOST_CLOSINGS_LOGGED
+            logger.warning("closed %d more connections in the same second", more)
+        self._closings = 0
 
     def watch(self, connection: Connection) -> None:
         """Look after a connection that has begun something, until it has ended it."""
@@ -215,6 +231,7 @@ class Broker:
             connection = self._connections.get(peer)
             if connection is not None:
                 connection.outbox.append(frame)
+                connection.queued_bytes += len(frame)
                 self._outgoing.add(connection)
 
     def _commit(self) -> None:
@@ -235,6 +252,7 @@ class Broker:
 
     def _tick(self) -> None:
         self._loop.call_later(1.0, self._tick)
+        self._note_more_closings()
         self.router.wall_offset_sec = time.time_ns() * 1e-9 - time.monotonic()
         self._gather(self.router.tick(time.monotonic()))
         self.flush()

@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import logging
 import socket
 import time
 from typing import TYPE_CHECKING, Final
@@ -12,9 +11,9 @@ from dsmq_nodes.dsmq.topics import Peer
 from dsmq_nodes.errors import WireError
 
 if TYPE_CHECKING:
-    from dsmq_nodes.dsmq.broker import Broker
+    from collections.abc import Iterator
 
-logger = logging.getLogger("dsmq.broker")
+    from dsmq_nodes.dsmq.broker import Broker
 
 _HIGH_WATER_BYTES: Final = 64 * 1024
 _LINGER_SEC: Final = 2.0
@@ -33,7 +32,10 @@ class Connection(asyncio.Protocol):
         self._broker = broker
         self._transport: asyncio.Transport | None = None
         self._socket: socket.socket | None = None
+        self.queued_bytes = 0  # in the outbox
+        self._bodies: Iterator[bytes] = iter(())
         self._unread_answers = 0
+        self._stalled = False  # it reads no answers, so we read no requests
         self._waiting_since_sec: float | None = None
         if not peer.trusted:
             self._waiting_since_sec = time.monotonic()
@@ -51,14 +53,34 @@ class Connection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Carry out the requests that `data` completes."""
+        self._broker.accept_waiting()
+        self._broker.last_heard_sec = time.monotonic()
+        self._bodies = self.decoder.feed(data)
+        self._carry_on()
+
+    def _carry_on(self) -> None:
+        """Carry out the requests that have come, as long as their answers find room."""
         broker, peer = self._broker, self.peer
-        broker.accept_waiting()
-        broker.last_heard_sec = time.monotonic()
-        frames = self._carry_out(data)
+        frames = 0
+        try:
+            for body in self._bodies:
+                frames += 1
+                broker.route(peer, wire.decode_request(body))
+                if self.queued_bytes > _HIGH_WATER_BYTES:
+                    broker.flush()
+                if peer.closing or self._stalled:
+                    break
+        except WireError as error:
+            peer.closing = str(error)
         broker.flush()
         if peer.closing:
             self.close(peer.closing)
-            return
+        elif not self._stalled:
+            self._set_deadline(frames)
+
+    def _set_deadline(self, frames: int) -> None:
+        """A frame that was begun is to come to its end."""
+        peer = self.peer
         if peer.greeted:
             self.decoder.max_body_bytes = wire.MAX_BODY_BYTES
         if not self.decoder.buffered_bytes:
@@ -67,21 +89,8 @@ class Connection(asyncio.Protocol):
             return
         if peer.trusted and (frames or self._waiting_since_sec is None):
             self._waiting_since_sec = time.monotonic()
-            broker.watch(self)
+            self._broker.watch(self)
         self._acknowledge_quickly()
-
-    def _carry_out(self, data: bytes) -> int:
-        """Route each request that `data` completes; gives how many."""
-        frames = 0
-        try:
-            for body in self.decoder.feed(data):
-                frames += 1
-                self._broker.route(self.peer, wire.decode_request(body))
-                if self.peer.closing:
-                    break
-        except WireError as error:
-            self.peer.closing = str(error)
-        return frames
 
     def overdue(self, now: float) -> bool | None:
         """Whether a frame once begun, or a hello, has taken too long; None: neither is awaited."""
@@ -101,15 +110,17 @@ class Connection(asyncio.Protocol):
         """Send what is in the outbox."""
         data = self.outbox[0] if len(self.outbox) == 1 else b"".join(self.outbox)
         self.outbox.clear()
+        self.queued_bytes = 0
         transport = self._transport
         if transport is None or transport.is_closing():
             return
-        transport.write(data)
         if self.peer.blocked:
             # Nothing is pushed to a blocked peer, so these are answers it does not read.
             self._unread_answers += len(data)
-            if self._unread_answers > _HIGH_WATER_BYTES:
+            if self._unread_answers > _HIGH_WATER_BYTES and not self._stalled:
+                self._stalled = True
                 transport.pause_reading()
+        transport.write(data)
 
     def pause_writing(self) -> None:
         """The socket is full."""
@@ -118,17 +129,18 @@ class Connection(asyncio.Protocol):
     def resume_writing(self) -> None:
         """The socket has room again."""
         self._broker.router.resume(self.peer)
-        if self._unread_answers and self._transport is not None:
-            self._unread_answers = 0
+        self._unread_answers = 0
+        if self._stalled and self._transport is not None:
+            self._stalled = False
             self._transport.resume_reading()
+            self._carry_on()
         self._broker.catch_up(self.peer)
 
     def close(self, reason: str) -> None:
         """End the connection, with what has been written so far."""
         if self._transport is None or self._transport.is_closing():
             return
-        who = self.peer.name or self.peer.address
-        logger.warning("closing %s: %.300s", who, reason.encode("unicode_escape").decode())
+        self._broker.note_closing(self.peer.name or self.peer.address, reason)
         self._transport.close()
         asyncio.get_running_loop().call_later(_LINGER_SEC, self._transport.abort)
 

@@ -5,56 +5,14 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from dsmq_nodes import dsmq
 from dsmq_nodes.errors import RequestRefusedError
-
-DEADLINE_SEC = 20.0
-
-
-class Broker:
-    """A broker process on a port of its own."""
-
-    def __init__(self, *options: str) -> None:
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "dsmq_nodes.dsmq.broker", "--port", "0", *options],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        assert self.process.stdout is not None
-        line = self.process.stdout.readline()
-        self.port = int(line.split("127.0.0.1:")[1].split()[0]) if line else 0
-
-    def connect(self) -> dsmq.Client:
-        return dsmq.connect_to_server("127.0.0.1", self.port)
-
-    def end(self, number: signal.Signals = signal.SIGINT) -> tuple[int, str]:
-        """Its exit status and what it said on standard error."""
-        if self.process.poll() is None:
-            self.process.send_signal(number)
-        _, said = self.process.communicate(timeout=DEADLINE_SEC)
-        return self.process.returncode, said
-
-
-Start = Callable[..., Broker]
-
-
-@pytest.fixture
-def start() -> Iterator[Start]:
-    started: list[Broker] = []
-
-    def begin(*options: str) -> Broker:
-        started.append(Broker(*options))
-        return started[-1]
-
-    yield begin
-    for broker in started:
-        broker.end(signal.SIGKILL)
+from tests.dsmq.conftest import DEADLINE_SEC, Start
 
 
 def drain(client: dsmq.Client, topic: str) -> list[str]:
