@@ -28,6 +28,7 @@ _OWN_TOPIC_FAULT: Final = "this topic is written by the broker itself"
 _WITHOUT_TOPIC: Final = frozenset({"hello", "state", "shutdown", "unsubscribe"})
 _BEFORE_HELLO: Final = frozenset({"put", "get", "hello"})
 _MOST_TOPICS: Final = 10_000
+_MOST_LATCHED: Final = 100_000
 _SEC_BETWEEN_TRIES: Final = 0.5  # of one address, after a wrong token
 
 
@@ -198,7 +199,10 @@ class Router(Exchange):
             publication = Publication(peer, topic)
             peer.publications[request.topic] = publication
             topic.publications.append(publication)
-        publication.type, publication.latched = request.type, max(request.latched, 0)
+        publication.type, publication.latched = (
+            request.type,
+            min(max(request.latched, 0), _MOST_LATCHED),
+        )
         self.store.set_latched(topic.log, publication.latched)
         self.graph_changed = True
         return [(peer, wire.encode_object({"event": "advertised", "topic": topic.log.name}))]
