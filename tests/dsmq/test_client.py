@@ -1,0 +1,145 @@
+"""The blocking client."""
+
+import socket
+import threading
+import time
+from http.server import BaseHTTPRequestHandler, HTTPServer
+
+import pytest
+
+from dsmq_nodes import dsmq
+from dsmq_nodes.errors import ConnectionFailedError, RequestRefusedError, WireError
+from tests.dsmq.conftest import DEADLINE_SEC, Broker, Start
+
+
+def test_nothing_is_told_from_the_empty_message(broker: Broker) -> None:
+    with broker.connect() as client:
+        assert client.get("t") == ""
+        assert client.get("t", None) is None
+        client.put("t", "", ack=True)
+        assert client.get("t", None) == ""
+        assert client.get("t", default="nothing") == "nothing"
+
+
+def test_latest_skips_the_older_ones(broker: Broker) -> None:
+    with broker.connect() as client:
+        for text in ("old", "older", "newest"):
+            client.put("t", text, ack=True)
+        assert client.get_latest("t") == "newest"
+        assert client.get("t", None) is None
+        assert client.get_latest("t", None) is None
+
+
+def test_waiting_for_a_message(broker: Broker) -> None:
+    with broker.connect() as reader, broker.connect() as writer:
+        began = time.monotonic()
+        assert reader.get_wait("t", 0.2, None) is None
+        assert time.monotonic() - began >= 0.2
+        timer = threading.Timer(0.1, writer.put, ("t", "at last"))
+        timer.start()
+        assert reader.get_wait("t", DEADLINE_SEC) == "at last"
+        timer.join()
+
+
+def test_threads_share_a_client_and_never_get_each_others_answers(broker: Broker) -> None:
+    """On the original one of two thousand answers was another topic's."""
+    wrong: list[str] = []
+    with broker.connect() as client:
+
+        def work(topic: str) -> None:
+            for number in range(200):
+                client.put(topic, f"{topic} {number}", ack=number % 10 == 0)
+                found = client.get_wait(topic, DEADLINE_SEC)
+                if found != f"{topic} {number}":
+                    wrong.append(found)
+
+        threads = [threading.Thread(target=work, args=(f"t{number}",)) for number in range(5)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(DEADLINE_SEC * 2)
+    assert wrong == []
+
+
+def test_no_broker_is_said_with_what_to_do() -> None:
+    with pytest.raises(
+        ConnectionFailedError, match=r"no broker at 127.0.0.1:1 .*dsmq-nodes broker"
+    ):
+        dsmq.connect_to_server("127.0.0.1", 1)
+
+
+def test_a_port_that_never_answers() -> None:
+    with (
+        socket.create_server(("127.0.0.1", 0)) as silent,
+        pytest.raises(ConnectionFailedError, match="does not answer"),
+    ):
+        dsmq.connect_to_server("127.0.0.1", silent.getsockname()[1])
+
+
+def test_a_port_of_something_else() -> None:
+    with HTTPServer(("127.0.0.1", 0), BaseHTTPRequestHandler) as server:
+        thread = threading.Thread(target=server.handle_request)
+        thread.start()
+        with pytest.raises(ConnectionFailedError):
+            dsmq.connect_to_server("127.0.0.1", server.server_port)
+        thread.join(DEADLINE_SEC)
+
+
+@pytest.mark.parametrize("topic", ["", "a\nb", "\x1b[31m", "t" * 256])
+def test_topics_that_cannot_be(broker: Broker, topic: str) -> None:
+    with broker.connect() as client:
+        with pytest.raises(WireError, match="topic name"):
+            client.put(topic, "x")
+        with pytest.raises(WireError, match="topic name"):
+            client.get(topic)
+        client.put("t", "still here", ack=True)
+
+
+def test_messages_that_cannot_be(broker: Broker) -> None:
+    with broker.connect() as client:
+        with pytest.raises(TypeError, match="not int"):
+            client.put("t", 5)  # type: ignore[arg-type]
+        with pytest.raises(WireError, match="surrogate"):
+            client.put("t", "\ud800")
+        with pytest.raises(WireError, match="8999999"):
+            client.put("t", "x" * 9_000_000)
+        client.put("t", "still here", ack=True)
+
+
+def test_puts_during_an_outage_are_counted_and_the_client_comes_back(
+    broker: Broker, start: Start, caplog: pytest.LogCaptureFixture
+) -> None:
+    with broker.connect() as client:
+        client.put("t", "before", ack=True)
+        broker.end()
+        until = time.monotonic() + DEADLINE_SEC
+        while client.get("t", None) is not None:  # until it has noticed
+            assert time.monotonic() < until
+        for number in range(10):
+            client.put("t", str(number))
+        assert client.dropped == 10
+        with pytest.raises(ConnectionFailedError):
+            client.put("t", "x", ack=True)
+        start("--port", str(broker.port))
+        while client.get("nothing", None) is None and "is back" not in caplog.text:
+            assert time.monotonic() < until
+        client.put("t", "after", ack=True)
+        assert client.get("t") == "after"
+        assert client.dropped == 10
+    assert "10 puts dropped" in caplog.text
+    assert caplog.text.count("lost the broker") == 1
+
+
+def test_a_closed_client_says_so(broker: Broker) -> None:
+    client = broker.connect()
+    client.close()
+    client.close()
+    with pytest.raises(ConnectionFailedError, match="closed"):
+        client.put("t", "x")
+    with pytest.raises(ConnectionFailedError, match="closed"):
+        client.get("t")
+
+
+def test_the_brokers_own_topics_are_its_own(broker: Broker) -> None:
+    with broker.connect() as client, pytest.raises(RequestRefusedError, match="broker itself"):
+        client.put("/dsmq/statistics", "x", ack=True)

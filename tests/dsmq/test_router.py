@@ -1,0 +1,261 @@
+"""The router as a state machine, against a model of dicts and lists."""
+
+import json
+from dataclasses import dataclass, field
+
+import pytest
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
+from dsmq_nodes.dsmq import wire
+from dsmq_nodes.dsmq.exchange import Replies
+from dsmq_nodes.dsmq.router import Router
+from dsmq_nodes.dsmq.store import Store
+from dsmq_nodes.dsmq.topics import Peer
+from dsmq_nodes.errors import WireError
+
+TOPICS = ("a", "b", "latched")
+
+
+def request(**fields: object) -> wire.Request:
+    return wire.decode_request(json.dumps(fields).encode())
+
+
+@dataclass
+class Reader:
+    """What a peer should have: per topic the last id it was pushed or has skipped."""
+
+    connected_at: dict[str, int]
+    greeted: bool = False
+    blocked: bool = False
+    cursors: dict[str, int] = field(default_factory=dict)
+    depths: dict[str, int] = field(default_factory=dict)
+    gets: dict[str, int] = field(default_factory=dict)
+
+
+class RouterMachine(RuleBasedStateMachine):
+    """Every message reaches every cursor once, in order, or is told as a gap; `get` likewise."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.router = Router(Store())
+        self.now = 0.0
+        self.logs: dict[str, list[str]] = {topic: [] for topic in TOPICS}
+        self.peers: dict[Peer, Reader] = {}
+
+    @initialize()
+    def latch(self) -> None:
+        mapper = Peer("mapper")
+        self.router.connect(mapper, 0.0)
+        self.router.handle(mapper, request(action="hello", topic="", version=1), 0.0)
+        self.router.handle(mapper, request(action="advertise", topic="latched", latched=1), 0.0)
+
+    @rule()
+    def connect(self) -> None:
+        if len(self.peers) < 4:
+            peer = Peer(f"peer {len(self.peers)}")
+            self.router.connect(peer, self.now)
+            self.peers[peer] = Reader({topic: len(log) for topic, log in self.logs.items()})
+
+    def some(self, index: int) -> tuple[Peer, Reader]:
+        return list(self.peers.items())[index % len(self.peers)]
+
+    @precondition(lambda self: self.peers)
+    @rule(index=st.integers(0, 3))
+    def hello(self, index: int) -> None:
+        peer, reader = self.some(index)
+        replies = self.router.handle(peer, request(action="hello", topic="", version=1), self.now)
+        assert [wire.decode_reply(frame[23:]).event for _, frame in replies] == ["hello"]
+        reader.greeted = True
+
+    @precondition(lambda self: self.peers)
+    @rule(index=st.integers(0, 3), topic=st.sampled_from(TOPICS), depth=st.integers(0, 3))
+    def subscribe(self, index: int, topic: str, depth: int) -> None:
+        peer, reader = self.some(index)
+        ask = request(action="subscribe", topic=topic, depth=depth)
+        if not reader.greeted:
+            assert self.router.handle(peer, ask, self.now) == []
+            return
+        if topic not in reader.cursors:
+            newest = len(self.logs[topic])
+            reader.cursors[topic] = max(newest - 1, 0) if topic == "latched" else newest
+        reader.depths[topic] = depth
+        replies = self.router.handle(peer, ask, self.now)
+        assert wire.decode_reply(replies[0][1][23:]).event == "subscribed"
+        self.take(replies[1:])
+
+    @precondition(lambda self: self.peers)
+    @rule(index=st.integers(0, 3), topic=st.sampled_from(TOPICS))
+    def unsubscribe(self, index: int, topic: str) -> None:
+        peer, reader = self.some(index)
+        self.router.handle(peer, request(action="unsubscribe", topic=topic), self.now)
+        if reader.greeted:
+            reader.cursors.pop(topic, None)
+
+    @precondition(lambda self: self.peers)
+    @rule(index=st.integers(0, 3), topic=st.sampled_from(TOPICS), text=st.text(max_size=5))
+    def put(self, index: int, topic: str, text: str) -> None:
+        peer, _ = self.some(index)
+        self.logs[topic].append(text)
+        self.take(self.router.handle(peer, request(action="put", topic=topic, message=text), 0.0))
+
+    @precondition(lambda self: self.peers)
+    @rule(index=st.integers(0, 3), topic=st.sampled_from(TOPICS), latest=st.booleans())
+    def get(self, index: int, topic: str, latest: bool) -> None:
+        peer, reader = self.some(index)
+        log = self.logs[topic]
+        after = reader.gets.get(topic, reader.connected_at[topic])
+        if latest:
+            after = max(after, len(log) - 1)
+        ask = request(action="get", topic=topic, latest=latest)
+        [(to, frame)] = self.router.handle(peer, ask, self.now)
+        answer = json.loads(frame[23:])
+        assert to is peer
+        assert answer["message"] == (log[after] if after < len(log) else "")
+        if reader.greeted:
+            assert answer.get("empty", False) == (after >= len(log))
+        else:
+            assert set(answer) == {"message"}, "an original client gets the original's answer"
+        reader.gets[topic] = min(after + 1, len(log)) if after < len(log) else after
+
+    @precondition(lambda self: self.peers)
+    @rule(index=st.integers(0, 3))
+    def pause(self, index: int) -> None:
+        peer, reader = self.some(index)
+        self.router.pause(peer)
+        reader.blocked = True
+
+    @precondition(lambda self: self.peers)
+    @rule(index=st.integers(0, 3))
+    def resume(self, index: int) -> None:
+        peer, reader = self.some(index)
+        self.router.resume(peer)
+        reader.blocked = False
+        while replies := self.router.catch_up(peer):
+            self.take(replies)
+
+    @precondition(lambda self: self.peers)
+    @rule(index=st.integers(0, 3))
+    def disconnect(self, index: int) -> None:
+        peer, _ = self.some(index)
+        self.router.disconnect(peer)
+        del self.peers[peer]
+
+    @rule()
+    def commit(self) -> None:
+        assert self.router.commit() == []
+
+    def take(self, replies: Replies) -> None:
+        for peer, frame in replies:
+            reader, reply = self.peers[peer], wire.decode_reply(frame[23:])
+            assert reply.event == "message"
+            assert not reader.blocked, "nothing is pushed to a full socket"
+            last = reader.cursors[reply.topic]
+            assert reply.id == last + 1 + reply.gap, "in order, once, or told as a gap"
+            assert reply.text == self.logs[reply.topic][reply.id - 1]
+            if reply.gap:
+                depth = reader.depths[reply.topic]
+                assert depth, "who has no depth skips nothing"
+                assert reply.id > len(self.logs[reply.topic]) - depth, "to the newest, no further"
+            reader.cursors[reply.topic] = reply.id
+
+    @invariant()
+    def who_is_not_blocked_has_all(self) -> None:
+        for reader in self.peers.values():
+            if not reader.blocked:
+                for topic, last in reader.cursors.items():
+                    assert last == len(self.logs[topic])
+
+
+TestRouter = RouterMachine.TestCase
+
+
+@pytest.fixture
+def router() -> Router:
+    return Router(Store())
+
+
+def greeted(router: Router, name: str = "", **fields: object) -> Peer:
+    peer = Peer("somewhere")
+    router.connect(peer, 0.0)
+    ask = request(action="hello", topic="", version=1, node=name, **fields)
+    router.handle(peer, ask, 0.0)
+    return peer
+
+
+def next_wait_sec(router: Router) -> float | None:
+    return router.next_wait_sec
+
+
+def test_a_get_that_waits_is_answered_by_the_next_put_or_in_time(router: Router) -> None:
+    peer = greeted(router)
+    ask = request(action="get", topic="t", wait=2.0)
+    assert router.handle(peer, ask, 10.0) == []
+    assert next_wait_sec(router) == 12.0
+    assert router.answer_waits(11.9) == []
+    [(_, frame)] = router.answer_waits(12.0)
+    assert wire.decode_reply(frame[23:]).empty
+    assert next_wait_sec(router) is None
+    router.handle(peer, ask, 20.0)
+    [(to, frame)] = router.handle(peer, request(action="put", topic="t", message="x"), 20.5)
+    assert to is peer
+    assert wire.decode_reply(frame[23:]).text == "x"
+    assert next_wait_sec(router) is None
+
+
+def test_a_wait_ends_with_its_peer(router: Router) -> None:
+    peer, writer = greeted(router), greeted(router)
+    router.handle(peer, request(action="get", topic="t", wait=2.0), 0.0)
+    router.disconnect(peer)
+    assert next_wait_sec(router) is None
+    assert router.handle(writer, request(action="put", topic="t", message="x"), 0.0) == []
+
+
+def test_a_peer_that_comes_back_sees_what_was_put_meanwhile(router: Router) -> None:
+    writer = greeted(router)
+    epoch = router.store.epoch
+    router.handle(writer, request(action="put", topic="t", message="before"), 0.0)
+    first = greeted(router)
+    seq = first.connected_seq
+    router.disconnect(first)
+    router.handle(writer, request(action="put", topic="t", message="while away"), 0.0)
+    again = greeted(router, since=seq, epoch=epoch)
+    replies = router.handle(again, request(action="get", topic="t"), 0.0)
+    assert wire.decode_reply(replies[-1][1][23:]).text == "while away"
+    stranger = greeted(router, since=seq, epoch="another")
+    replies = router.handle(stranger, request(action="get", topic="t"), 0.0)
+    assert wire.decode_reply(replies[-1][1][23:]).text == "before", "of another epoch all is new"
+
+
+def test_without_the_token_only_a_hello_is_heard() -> None:
+    router = Router(Store(), token="secret")
+    peer = Peer("10.0.0.1:5", local=False, trusted=False)
+    router.connect(peer, 0.0)
+    with pytest.raises(WireError, match="wants a token"):
+        router.handle(peer, request(action="get", topic="t"), 0.0)
+    ask = request(action="hello", topic="", version=1, token="secret")
+    router.handle(peer, ask, 0.0)
+    assert peer.greeted
+
+
+def test_there_are_not_endlessly_many_topics(router: Router) -> None:
+    peer = greeted(router)
+    for number in range(10_000):
+        router.handle(peer, request(action="put", topic=f"t{number}", message=""), 0.0)
+    [(_, frame)] = router.handle(peer, request(action="put", topic="more", message=""), 0.0)
+    assert "one too many" in wire.decode_reply(frame[23:]).error
+
+
+@pytest.mark.parametrize("step_sec", [-3600.0, 3600.0, 0.0])
+def test_no_clock_decides_on_order(router: Router, step_sec: float) -> None:
+    """The original's readers go deaf when the clock is stepped; here time only ages messages."""
+    reader, writer = greeted(router), greeted(router)
+    now = 10_000.0
+    for number in range(10):
+        router.handle(writer, request(action="put", topic="t", message=str(number)), now)
+        now += step_sec / 20
+    found = [
+        wire.decode_reply(router.handle(reader, request(action="get", topic="t"), now)[-1][1][23:])
+        for _ in range(11)
+    ]
+    assert [reply.text for reply in found] == [*map(str, range(10)), ""]
