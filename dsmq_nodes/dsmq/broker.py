@@ -336,8 +336,10 @@ def main() -> int:
     parser.add_argument("--port", type=int, default=DEFAULT_PORT, help="0: any free one")
     parser.add_argument("--store", type=Path, help="file that keeps the messages over a restart")
     parser.add_argument("--ttl", type=float, default=TTL_SEC, help="seconds a message is kept")
+    parser.add_argument("--tls-cert", type=Path, help="certificate: TCP is then TLS only")
+    parser.add_argument("--tls-client-ca", type=Path, help="who signs the clients' certificates")
     given = parser.parse_args()
-    security = Security.from_environment()
+    security = Security.from_environment(certificate=given.tls_cert, client_ca=given.tls_client_ca)
     options = Options(given.host, given.port, given.store, given.ttl, security=security)
     return run(options)
 

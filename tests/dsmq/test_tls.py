@@ -1,0 +1,87 @@
+"""TLS: the broker's certificate, the clients' certificates, and who is turned away."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import trustme
+
+from dsmq_nodes.errors import ConnectionFailedError
+from tests.dsmq.conftest import Broker, Start
+
+
+class Papers:
+    """An authority, the broker's certificate and a client's."""
+
+    def __init__(self, folder: Path) -> None:
+        authority, stranger = trustme.CA(), trustme.CA()
+        self.ca = folder / "ca.pem"
+        authority.cert_pem.write_to_path(self.ca)
+        self.other_ca = folder / "other.pem"
+        stranger.cert_pem.write_to_path(self.other_ca)
+        self.broker = folder / "broker.pem"
+        authority.issue_cert("127.0.0.1").private_key_and_cert_chain_pem.write_to_path(self.broker)
+        self.client = folder / "client.pem"
+        authority.issue_cert("robot").private_key_and_cert_chain_pem.write_to_path(self.client)
+
+
+@pytest.fixture
+def papers(tmp_path: Path) -> Papers:
+    return Papers(tmp_path)
+
+
+@pytest.fixture(autouse=True)
+def _no_unix_socket(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """The clients look for it where there is none, and go by TCP."""
+    (tmp_path / "run").mkdir()
+    with monkeypatch.context() as patch:
+        patch.setenv("XDG_RUNTIME_DIR", str(tmp_path / "run"))
+        yield
+
+
+def begin(start: Start, tmp_path: Path, *options: str) -> Broker:
+    (tmp_path / "broker run").mkdir()
+    return start(*options, XDG_RUNTIME_DIR=str(tmp_path / "broker run"))
+
+
+def test_puts_and_gets_over_tls(
+    start: Start, tmp_path: Path, papers: Papers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broker = begin(start, tmp_path, "--tls-cert", str(papers.broker))
+    monkeypatch.setenv("DSMQ_TLS_CA", str(papers.ca))
+    with broker.connect() as client:
+        client.put("t", "x" * 1_000_000, ack=True)
+        assert len(client.get("t")) == 1_000_000
+
+
+@pytest.mark.parametrize("trusted", ["nobody", "another authority"])
+def test_who_cannot_trust_the_broker_does_not_talk_to_it(
+    start: Start, tmp_path: Path, papers: Papers, monkeypatch: pytest.MonkeyPatch, trusted: str
+) -> None:
+    broker = begin(start, tmp_path, "--tls-cert", str(papers.broker))
+    if trusted == "another authority":
+        monkeypatch.setenv("DSMQ_TLS_CA", str(papers.other_ca))
+    with pytest.raises(ConnectionFailedError, match=r"DSMQ_TLS_CA|CERTIFICATE_VERIFY_FAILED"):
+        broker.connect()
+
+
+def test_a_client_certificate_is_asked_for(
+    start: Start, tmp_path: Path, papers: Papers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broker = begin(
+        start, tmp_path, "--tls-cert", str(papers.broker), "--tls-client-ca", str(papers.ca)
+    )
+    monkeypatch.setenv("DSMQ_TLS_CA", str(papers.ca))
+    with pytest.raises(ConnectionFailedError, match="DSMQ_TLS_CERT"):
+        broker.connect()
+    monkeypatch.setenv("DSMQ_TLS_CERT", str(papers.client))
+    with broker.connect() as client:
+        client.put("t", "x", ack=True)
+
+
+def test_files_that_are_no_certificates_are_said(start: Start, tmp_path: Path) -> None:
+    (tmp_path / "no.pem").write_text("no certificate")
+    status, said = start("--tls-cert", str(tmp_path / "no.pem")).end()
+    assert status == 1
+    assert "TLS" in said
+    assert said.count("\n") == 1
