@@ -1,0 +1,50 @@
+"""Nodes on an unmodified dsmq 0.7.0 server: no push, no graph, but everything arrives."""
+
+import contextlib
+import socket
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from dsmq_nodes import Node
+from dsmq_nodes.messages import Int64
+from tests.graph.conftest import PATIENCE_SEC, Program, spinning, until
+
+SERVER = "import sys; from dsmq import dsmq; dsmq.start_server('127.0.0.1', int(sys.argv[1]))"
+
+
+@pytest.fixture
+def original(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """An original server, which every node made here connects to."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    server = Program("-c", SERVER, str(port))
+    deadline = time.monotonic() + PATIENCE_SEC
+    while True:
+        with contextlib.suppress(ConnectionRefusedError):
+            socket.create_connection(("127.0.0.1", port)).close()
+            break
+        assert time.monotonic() < deadline
+    monkeypatch.setenv("DSMQ_BROKER", f"127.0.0.1:{port}")
+    monkeypatch.setenv("DSMQ_NODE", "")
+    yield
+    server.close()
+
+
+@pytest.mark.usefixtures("original")
+def test_nodes_poll_an_original_server(caplog: pytest.LogCaptureFixture) -> None:
+    odd: list[int] = []
+    even: list[int] = []
+    reader, writer = Node("reader"), Node("writer")
+    reader.create_subscription(Int64, "odd", lambda m: odd.append(m.data), 100)
+    reader.create_subscription(Int64, "even", lambda m: even.append(m.data), 100)
+    publishers = [writer.create_publisher(Int64, name, 10) for name in ("even", "odd")]
+    with spinning(reader, writer):
+        for number in range(20):
+            publishers[number % 2].publish(Int64(data=number))
+            # One at a time: the original loses messages of one tick of its clock.
+            until(lambda: len(odd) + len(even) > number)  # noqa: B023  called here
+    assert odd == list(range(1, 20, 2))
+    assert even == list(range(0, 20, 2))
+    assert caplog.text.count("is an original dsmq server: topics are polled") == 2
