@@ -94,9 +94,9 @@ def test_no_file_names_a_place_on_somebodys_machine() -> None:
     [
         ("path = '/home/ann/robot'", True),
         ("see /root/x", True),
-        ("file:///work/main", False),
-        ("https://example.org/work/main", False),
-        ("/ns/work/topic", False),
+        ("file:///srv/main", False),
+        ("https://example.org/home/main", False),
+        ("/ns/home/topic", False),
         ("~/robot", False),
     ],
 )

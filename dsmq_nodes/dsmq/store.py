@@ -17,8 +17,6 @@ given back then, so that expired messages can still be deleted and make room for
 """
 
 import contextlib
-import os
-import shutil
 import sqlite3
 import uuid
 from collections import deque
@@ -27,6 +25,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from dsmq_nodes.dsmq.reserve import Reserve
 from dsmq_nodes.errors import StoreError, StoreFullError
 
 TTL_SEC: Final = 600.0
@@ -36,7 +35,6 @@ _ID_BITS: Final = 40
 _ROW_OVERHEAD_BYTES: Final = 24  # key, seq and b-tree cell of one row, about
 _SLOTS_IN_BUDGET: Final = 64
 _SLOTS_IN_TTL: Final = 60
-_RESERVE_BYTES: Final = 32 * 1024 * 1024
 _ALL: Final = 1 << _ID_BITS
 _FEW_ROWS: Final = 8
 _PAGE_BYTES: Final = 4096
@@ -111,13 +109,10 @@ class Store:
         self._wall_clock = wall_clock
         self._pending: list[tuple[Log, int, bytes, float]] = []
         self._slots: deque[_Slot] = deque()
-        self._reserve = path.with_name(f"{path.name}-reserve") if path is not None else None
-        self._reserve_bytes = 0
+        self._reserve: Reserve | None = None
         self._grows = True
         try:
-            if path is not None:
-                free_bytes = shutil.disk_usage(path.parent).free
-                self._reserve_bytes = min(_RESERVE_BYTES, free_bytes // 4)
+            self._reserve = Reserve(path) if path is not None else None
             self._db = sqlite3.connect(path or ":memory:", isolation_level=None)
             self._open(now)
         except (sqlite3.Error, OSError) as error:
@@ -128,21 +123,21 @@ class Store:
         # Some systems build SQLite to overwrite what is deleted: on a full disk there is no room
         # for that, and elsewhere it is work for nothing.
         self._db.execute("PRAGMA secure_delete = OFF")
-        if self.durable:
+        if self._reserve is not None:
             self._db.execute("PRAGMA locking_mode = EXCLUSIVE")
             self._db.execute("PRAGMA journal_mode = WAL")
             self._db.execute("PRAGMA synchronous = NORMAL")
             # The reserve has to hold the WAL several times over, so that it can be folded in.
-            pages = max(self._reserve_bytes // 8 // _PAGE_BYTES, 1)
+            pages = max(self._reserve.size_bytes // 8 // _PAGE_BYTES, 1)
             self._db.execute(f"PRAGMA wal_autocheckpoint = {pages}")
         version = self._db.execute("PRAGMA user_version").fetchone()[0]
         if version not in {0, _SCHEMA_VERSION}:
             raise sqlite3.DatabaseError(f"its format is {version}, this broker's {_SCHEMA_VERSION}")
         self._db.executescript(_SCHEMA)
         self._db.execute(f"PRAGMA user_version = {_SCHEMA_VERSION}")
-        if self.durable:
+        if self._reserve is not None:
             self._load(now)
-            self._keep_reserve()
+            self._reserve.keep()
 
     def _load(self, now: float) -> None:
         """Take up what an earlier run has left."""
@@ -175,7 +170,7 @@ class Store:
         """Let go of the database."""
         self._db.close()
         if self._reserve is not None:
-            self._reserve.unlink(missing_ok=True)
+            self._reserve.give_back()
 
     @property
     def uncommitted(self) -> bool:
@@ -386,36 +381,19 @@ class Store:
         """
         if self._reserve is None:
             return
-        self._reserve.unlink(missing_ok=True)
+        self._reserve.give_back()
         self._fold_wal()
         pages = self._db.execute("PRAGMA page_count").fetchone()[0]
         self._db.execute(f"PRAGMA max_page_count = {pages}")
         self._grows = False
-        self._keep_reserve()
+        self._reserve.keep()
 
     def _fold_wal(self) -> None:
         with contextlib.suppress(sqlite3.OperationalError):
             self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
 
-    def _keep_reserve(self) -> None:
-        """Set disk space aside, never more than half of what is free; the WAL needs the rest."""
-        if self._reserve is None:
-            return
-        free_bytes = shutil.disk_usage(self._reserve.parent).free
-        size = min(self._reserve_bytes, free_bytes // 2)
-        try:
-            descriptor = os.open(self._reserve, os.O_CREAT | os.O_WRONLY, 0o600)
-            try:
-                os.posix_fallocate(descriptor, 0, max(size, 1))
-            finally:
-                os.close(descriptor)
-        except (OSError, AttributeError):
-            self._reserve.unlink(missing_ok=True)
-
     def _grow_again(self) -> None:
-        if self._reserve is None or self._grows:
-            return
-        if shutil.disk_usage(self._reserve.parent).free > 2 * self._reserve_bytes:
+        if self._reserve is not None and not self._grows and self._reserve.has_room:
             self._db.execute(f"PRAGMA max_page_count = {_MOST_PAGES}")
             self._grows = True
-            self._keep_reserve()
+            self._reserve.keep()

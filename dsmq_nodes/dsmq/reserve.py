@@ -1,0 +1,54 @@
+"""Disk space set aside beside a store's file, to be given back when the disk is full."""
+
+import os
+import shutil
+from pathlib import Path
+from typing import Final
+
+_MOST_BYTES: Final = 32 * 1024 * 1024
+
+
+class Reserve:
+    """A file that only takes up room.
+
+    Attributes:
+        size_bytes: how large it is at most; a quarter of what was free at the start, up to 32 MiB.
+    """
+
+    def __init__(self, store: Path) -> None:
+        """Beside the file of a store.
+
+        Raises:
+            OSError: its directory is not there.
+        """
+        self._path = store.with_name(f"{store.name}-reserve")
+        self.size_bytes = min(_MOST_BYTES, self._free_bytes() // 4)
+
+    def _free_bytes(self) -> int:
+        return shutil.disk_usage(self._path.parent).free
+
+    @property
+    def has_room(self) -> bool:
+        """Whether the disk has room for it, and as much again."""
+        return self._free_bytes() > 2 * self.size_bytes
+
+    @property
+    def is_kept(self) -> bool:
+        """Whether it is there."""
+        return self._path.exists()
+
+    def keep(self) -> None:
+        """Set the space aside, though never more than half of what is free."""
+        size = min(self.size_bytes, self._free_bytes() // 2)
+        try:
+            descriptor = os.open(self._path, os.O_CREAT | os.O_WRONLY, 0o600)
+            try:
+                os.posix_fallocate(descriptor, 0, max(size, 1))
+            finally:
+                os.close(descriptor)
+        except (OSError, AttributeError):  # no room even for that, or no such call here
+            self.give_back()
+
+    def give_back(self) -> None:
+        """Free the space."""
+        self._path.unlink(missing_ok=True)
