@@ -75,6 +75,7 @@ def launch(
         ("dsmq-nodes broker", "in one terminal"),
         ("python examples/put_client.py", "in a second"),
         ("python examples/get_client.py", "in a third"),
+        ("DSMQ_TOKEN=secret dsmq-nodes broker --host 0.0.0.0", "for other machines too"),
     )
 )
 def broker(
@@ -103,7 +104,8 @@ def broker(
 ) -> None:
     """Run a broker until Ctrl-C; `launch` starts one by itself.
 
-    A token that TCP clients have to know is taken from the environment variable DSMQ_TOKEN.
+    It listens beyond this machine only with a token, in the environment variable DSMQ_TOKEN of the
+    broker and of those who connect.
     """
     from dsmq_nodes.dsmq.broker import Options, run  # noqa: PLC0415
     from dsmq_nodes.dsmq.listener import Security  # noqa: PLC0415
