@@ -71,6 +71,13 @@ class Running:
             if match := re.search(pattern, line):
                 return match
 
+    def wait_for_error(self, word: str = "") -> None:
+        """Wait until there is a line with `word` on standard error."""
+        deadline = time.monotonic() + PATIENCE_SEC
+        while not any(word in line for line in self.errors):
+            assert time.monotonic() < deadline, f"waited in vain for {word!r}: {self.errors}"
+            time.sleep(0.01)
+
     def wait(self) -> int:
         status = self.process.wait(PATIENCE_SEC)
         for reader in self._readers:
@@ -173,10 +180,7 @@ def _talker(_broker: str) -> Iterator[None]:
     here = Place(_broker)
     node = {"rate_hz": TALKER_HZ, "namespace": "/hall"}
     talker = here.start_python("-m", "examples.talker", DSMQ_NODE=json.dumps(node))
-    deadline = time.monotonic() + PATIENCE_SEC
-    while not any("Publishing" in line for line in talker.errors):
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
+    talker.wait_for_error("Publishing")
     yield
     here.close()
 

@@ -2,13 +2,12 @@
 
 import subprocess
 import sys
-import time
 
 import pytest
 
 from dsmq_nodes import dsmq
 from dsmq_nodes.messages import Odometry
-from tests.cli.conftest import PATIENCE_SEC, ROOT, Place
+from tests.cli.conftest import ROOT, Place
 
 
 @pytest.mark.parametrize(
@@ -60,9 +59,7 @@ def test_a_topic_that_is_not_there_is_told_which_is(place: Place, talker: str) -
 
 def test_a_topic_is_waited_for_when_its_type_is_given(place: Place) -> None:
     echo = place.start("topic", "echo", "/late", "std_msgs/msg/String", "--once")
-    deadline = time.monotonic() + PATIENCE_SEC
-    while not echo.errors and time.monotonic() < deadline:
-        time.sleep(0.01)
+    echo.wait_for_error()
     assert echo.errors == ["WARNING: topic [/late] does not appear to be published yet: waiting\n"]
     done = place.run("topic", "pub", "-1", "-w", "1", "/late", "std_msgs/String", "{data: here}")
     assert done.returncode == 0

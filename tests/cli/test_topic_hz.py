@@ -40,10 +40,7 @@ def test_the_rate_of_a_node_is_measured_until_ctrl_c(place: Place, talker: str) 
 def test_a_silent_topic_is_said_to_be(place: Place) -> None:
     place.latch("/still", "{}")
     hz = place.start("topic", "hz", "/still")
-    place.run("topic", "echo", "/still", "--once")
-    while not hz.errors:
-        assert hz.process.poll() is None
-        place.run("topic", "list")
+    hz.wait_for_error()
     assert hz.interrupt() == 0
     assert set(hz.errors) == {"no new messages\n"}
 
