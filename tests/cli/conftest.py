@@ -93,9 +93,14 @@ class Running:
         return self.wait()
 
     def close(self) -> None:
+        # Not kill at first: a broker would leave the file of its socket behind.
         if self.process.poll() is None:
+            self.process.terminate()
+        try:
+            self.wait()
+        except subprocess.TimeoutExpired:
             self.process.kill()
-        self.wait()
+            self.wait()
         for stream in (self.process.stdout, self.process.stderr):
             assert stream is not None
             stream.close()
