@@ -1,11 +1,15 @@
 """Parameters of a node: a pydantic model, filled by the launch file."""
 
+import difflib
 from collections.abc import Mapping
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from dsmq_nodes.errors import ParameterError
+
+if TYPE_CHECKING:
+    from pydantic_core import ErrorDetails
 
 
 class Parameters(BaseModel):
@@ -29,8 +33,15 @@ class Parameters(BaseModel):
             return cls.model_validate(dict(values))
         except ValidationError as error:
             problems = "; ".join(
-                f"{'.'.join(map(str, found['loc']))}: {found['msg']}, got {found['input']!r:.60}"
+                cls._explain(".".join(map(str, found["loc"])), found)
                 for found in error.errors(include_url=False)
             )
             known = ", ".join(cls.model_fields) or "none"
             raise ParameterError(f"parameters of {owner}: {problems} (it has: {known})") from None
+
+    @classmethod
+    def _explain(cls, name: str, found: "ErrorDetails") -> str:
+        if found["type"] != "extra_forbidden":
+            return f"{name}: {found['msg']}, got {found['input']!r:.60}"
+        close = difflib.get_close_matches(name, cls.model_fields, 1)
+        return f"there is no {name!r}" + (f", did you mean {close[0]!r}?" if close else "")
