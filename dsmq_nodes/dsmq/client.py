@@ -90,14 +90,15 @@ class Client:
             if channel.original:
                 raise RequestRefusedError(f"{channel.where} is an original server: it never acks")
             self._acks += 1
-            self._send(channel, wire.encode_object({**fields, "ack": self._acks}))
-            while True:
-                reply = channel.receive()
-                if reply.ack != self._acks:
-                    continue
-                if reply.event == "error":
-                    raise RequestRefusedError(reply.error)
-                return
+            try:
+                self._send(channel, wire.encode_object({**fields, "ack": self._acks}))
+                while (reply := channel.receive()).ack != self._acks:
+                    pass
+            except (ConnectionFailedError, WireError) as error:
+                self._lost(channel, error)  # the next call tries to connect again
+                raise
+            if reply.event == "error":
+                raise RequestRefusedError(reply.error)
 
     @overload
     def get(self, topic: str) -> str: ...
