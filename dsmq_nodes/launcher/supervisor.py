@@ -208,13 +208,13 @@ class Supervisor:
 
     async def _follow_broker(self, broker: Process, lines: "_BrokerLines") -> None:
         status = await broker.wait()
-        if not lines.where.done():
+        if self._ending.is_set():
+            self._judge_end(broker.name, status)
+        elif not lines.where.done():
             said = lines.held or [f"ended before it listened, {describe(status)}".encode()]
             for line in said:
                 self._output.say(line.decode("utf-8", "replace"), "broker")
             self._faults.append("broker")
-        elif self._ending.is_set():
-            self._judge_end(broker.name, status)
         else:
             self._fail(broker.name, describe(status), "the launch ends")
         self._ending.set()

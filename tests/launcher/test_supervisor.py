@@ -5,6 +5,7 @@ import io
 import os
 import signal
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -197,3 +198,12 @@ def test_an_observer_that_fails_is_told_and_the_nodes_go_on(
     assert run.run(observer=Observer()) == 0
     assert "[launch] the graph is not watched any more: OSError('no route')" in run.lines
     assert "[a] a" in run.lines
+
+
+def test_ctrl_c_before_the_broker_listens_is_no_fault() -> None:
+    run = Run(broker=script("broker", "import time; time.sleep(30)"))
+    timer = threading.Timer(0.5, os.kill, (os.getpid(), signal.SIGINT))
+    timer.start()
+    assert run.run() == 0
+    timer.join()
+    assert run.lines == []
