@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     from dsmq_nodes.graph.parameters import Parameters
     from dsmq_nodes.graph.publisher import Publisher
     from dsmq_nodes.graph.qos import QoSProfile
-    from dsmq_nodes.graph.runtime import run, spin
+    from dsmq_nodes.graph.rate import Rate
+    from dsmq_nodes.graph.runtime import run, spin, spin_once, wait_for_message
     from dsmq_nodes.graph.subscription import MessageInfo, Subscription
     from dsmq_nodes.graph.timer import Timer
     from dsmq_nodes.messages.base import Message
@@ -28,10 +29,13 @@ __all__ = [
     "Parameters",
     "Publisher",
     "QoSProfile",
+    "Rate",
     "Subscription",
     "Timer",
     "run",
     "spin",
+    "spin_once",
+    "wait_for_message",
 ]
 
 _HOMES = {
@@ -41,10 +45,13 @@ _HOMES = {
     "Parameters": "graph.parameters",
     "Publisher": "graph.publisher",
     "QoSProfile": "graph.qos",
+    "Rate": "graph.rate",
     "Subscription": "graph.subscription",
     "Timer": "graph.timer",
     "run": "graph.runtime",
     "spin": "graph.runtime",
+    "spin_once": "graph.runtime",
+    "wait_for_message": "graph.runtime",
 }
 
 

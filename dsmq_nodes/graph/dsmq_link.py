@@ -14,14 +14,13 @@ import ssl
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Final
 
 from dsmq_nodes.dsmq import wire
 from dsmq_nodes.dsmq.channel import Channel
 from dsmq_nodes.errors import ConnectionFailedError, RequestRefusedError, WireError
 from dsmq_nodes.graph.clock import Clock
-from dsmq_nodes.graph.link import Deliver, Publication
+from dsmq_nodes.graph.link import Deliver, Publication, Reader
 from dsmq_nodes.graph.polling import Poller
 
 logger = logging.getLogger("dsmq_nodes.link")
@@ -37,16 +36,6 @@ _FIRST_RETRY_SEC: Final = 0.05
 _LONGEST_RETRY_SEC: Final = 1.0
 
 
-@dataclass(eq=False, slots=True)
-class _Reader:
-    topic: str
-    depth: int
-    type_name: str
-    deliver: Deliver
-    after: int | None = None  # where to resume; None: where the broker begins for a new reader
-    seen: int = 0  # the newest id that was delivered
-
-
 class DsmqLink:
     """A link to a broker over a socket."""
 
@@ -60,7 +49,7 @@ class DsmqLink:
         self._host, self._port, self._node = host, port, node
         self._clock = clock
         self._publications: dict[str, Publication] = {}
-        self._readers: dict[str, _Reader] = {}
+        self._readers: dict[str, Reader] = {}
         self._state = "starting"
         self._write_lock = threading.Lock()
         self._unsent = b""  # the rest of a frame that the socket took only in part
@@ -169,7 +158,7 @@ class DsmqLink:
     def subscribe(self, topic: str, depth: int, type_name: str, deliver: Deliver) -> None:
         """Have the messages of a topic delivered, from now on, in the thread that reads."""
         known = self._readers.get(topic)
-        reader = self._readers[topic] = _Reader(topic, depth, type_name, deliver)
+        reader = self._readers[topic] = Reader(topic, depth, type_name, deliver)
         if known is not None:
             # A new cursor begins with what is latched; `seen` tells what is old to the first one.
             reader.seen = known.seen
@@ -181,7 +170,7 @@ class DsmqLink:
         if self._readers.pop(topic, None):
             self._send_object({"action": "unsubscribe", "topic": topic})
 
-    def _subscribe(self, reader: _Reader) -> dict[str, object]:
+    def _subscribe(self, reader: Reader) -> dict[str, object]:
         fields: dict[str, object] = {
             "action": "subscribe",
             "topic": reader.topic,
@@ -248,11 +237,7 @@ class DsmqLink:
             reply = self._poller.answer(reply) or _NO_REPLY
         reader = self._readers.get(reply.topic)
         if reader is not None and reply.event == "message":
-            again = reply.id <= reader.seen
-            if not again and reader.seen:
-                reply.gap = reply.id - reader.seen - 1  # ids have no holes
-            reader.after = reader.seen = max(reader.seen, reply.id)
-            reader.deliver(reply, again)
+            reader.take(reply)
         elif reader is not None and reply.event == "subscribed":
             reader.after = reply.id if reader.after is None else reader.after
         elif reply.event == "error":

@@ -45,6 +45,10 @@ class GraphView:
             self._changed.append(changed)
             await changed
 
+    def forget(self) -> None:
+        """The broker is lost: what it told is no longer so."""
+        self._graph = None
+
     def _start(self) -> None:
         if not self._follows:
             self._follows = True

@@ -30,6 +30,26 @@ class Publication:
     dropped: int = 0
 
 
+@dataclass(eq=False, slots=True)
+class Reader:
+    """A node's place in a topic that it subscribes."""
+
+    topic: str
+    depth: int
+    type_name: str
+    deliver: Deliver
+    after: int | None = None  # where to resume; None: where the broker begins for a new reader
+    seen: int = 0  # the newest id that was delivered
+
+    def take(self, reply: wire.Reply) -> None:
+        """A message of the topic has come."""
+        again = reply.id <= self.seen
+        if not again and self.seen:
+            reply.gap = reply.id - self.seen - 1  # ids have no holes
+        self.after = self.seen = max(self.seen, reply.id)
+        self.deliver(reply, again)
+
+
 class Link(Protocol):
     """What a node needs of the queue."""
 

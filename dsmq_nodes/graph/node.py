@@ -4,7 +4,7 @@ import asyncio
 import math
 from collections.abc import Coroutine
 from types import TracebackType
-from typing import Any, ClassVar, Literal, Self, TypeVar
+from typing import Any, ClassVar, Literal, Self
 
 from dsmq_nodes.errors import NodeConfigurationError
 from dsmq_nodes.graph import life, names
@@ -26,8 +26,6 @@ from dsmq_nodes.messages.base import Header
 from dsmq_nodes.messages.dsmq_msgs import NodeStatistics
 
 __all__ = ["NODES_TOPIC", "Node"]
-
-T = TypeVar("T")
 
 
 class Node:
@@ -270,20 +268,6 @@ class Node:
         """
         await self._spinner.spin()
 
-    async def spin_once_async(self, timeout_sec: float | None = None) -> None:
-        """Wait until a callback has run, or the time is up; for a node that is spun already."""
-        await self._spinner.once(timeout_sec)
-
-    def block_on(self, work: Coroutine[Any, Any, T], instead: str) -> T | None:
-        """Wait in this thread for a coroutine while the node's callbacks run.
-
-        None when the node was shut down before.
-
-        Raises:
-            SpinError: called from a callback; `instead` is what to write there.
-        """
-        return self._spinner.block_on(work, instead)
-
     def create_task(self, work: Coroutine[Any, Any, None]) -> None:
         """Run a coroutine beside the callbacks, as soon as the node spins; cancelled at its end."""
         self._spinner.begin(work)
@@ -344,6 +328,7 @@ class Node:
 
     def _on_outage(self, lost: bool) -> None:
         if lost:
+            self._topics.graph.forget()
             self._spinner.add(self._outage)
         else:
             self._spinner.remove(self._outage)

@@ -43,7 +43,9 @@ def spin_once(node: Node, timeout_sec: float | None = None) -> None:
         Exception: what a callback raised, with `on_exception` "raise".
     """
     forever = timeout_sec is None or timeout_sec < 0
-    node.block_on(node.spin_once_async(None if forever else timeout_sec), "await node.spin_async()")
+    spinner = node._spinner  # noqa: SLF001  the kit's own
+    work = spinner.once(None if forever else timeout_sec)
+    spinner.block_on(work, "await node.spin_async()", by_steps=True)
 
 
 def wait_for_message(
@@ -62,7 +64,7 @@ def wait_for_message(
         SpinError: called from a callback: `await node.wait_for_message_async()` there.
     """
     timeout_sec = None if time_to_wait < 0 else time_to_wait
-    msg = node.block_on(
+    msg = node._spinner.block_on(  # noqa: SLF001  the kit's own
         node.wait_for_message_async(
             msg_type, topic, qos_profile=qos_profile, timeout_sec=timeout_sec
         ),

@@ -8,6 +8,7 @@ import asyncio
 import contextlib
 import inspect
 import selectors
+import threading
 import traceback
 from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine
@@ -23,6 +24,7 @@ from dsmq_nodes.graph.subscription import Subscription
 _T = TypeVar("_T")
 _DISPATCH_SEC: Final = 0.002  # callbacks of messages run this long before timers get their turn
 _BLOCKED_SEC: Final = 1.0
+_RETRY_SEC: Final = 0.005
 _LAST_STEPS_SEC: Final = 1.0  # for coroutines, after they were cancelled
 
 
@@ -73,6 +75,8 @@ class Spinner:
         self._own_loop: asyncio.AbstractEventLoop | None = None
         self._ended: asyncio.Future[None] | None = None
         self._one: asyncio.Future[None] | None = None  # waits for one callback to have run
+        self._taking = threading.Lock()  # who sets `_ended` has the node, in whichever thread
+        self._is_waiting = False  # it is had by `block_on`, which will end
         self._shut_down = False
         self._ready = False
         self._dispatch_due = False
@@ -203,8 +207,6 @@ class Spinner:
         for timed in list(self._timed):
             timed.attach(loop)
         self._link.attach(loop, self._read_and_dispatch, self.on_outage)
-        if self._arrivals:
-            loop.call_soon(self._dispatch_again)
         while self._to_begin:
             self.begin(self._to_begin.pop(0))
         if not self._ready:
@@ -228,8 +230,12 @@ class Spinner:
 
     async def spin(self) -> None:
         """Run callbacks in the running loop until `shut_down` or an exception."""
+        while self._is_waiting:
+            await asyncio.sleep(_RETRY_SEC)
+        ended = self._take()
+        self._one = None
         try:
-            await self._until(None)
+            await self._until(None, ended)
         finally:
             cancelled = self.detach()
             if cancelled:
@@ -237,14 +243,13 @@ class Spinner:
 
     async def once(self, timeout_sec: float | None) -> None:
         """Run callbacks until one has run, or the time is up."""
-        self._one = asyncio.get_running_loop().create_future()
-        try:
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(timeout_sec):
-                    self._read_and_dispatch()
-                    await self._one
-        finally:
-            self._one = None
+        one = self._one = asyncio.get_running_loop().create_future()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(timeout_sec):
+                self._read_and_dispatch()
+                await one
+        if not one.done():
+            one.set_result(None)  # nothing more until the next time
 
     def is_in_callback(self) -> bool:
         """Whether an event loop runs in this thread: waiting would block it."""
@@ -254,8 +259,12 @@ class Spinner:
             return False
         return True
 
-    def block_on(self, work: Coroutine[Any, Any, _T], instead: str) -> _T | None:
+    def block_on(
+        self, work: Coroutine[Any, Any, _T], instead: str, *, by_steps: bool = False
+    ) -> _T | None:
         """Wait in this thread for `work`, while the node's callbacks run; None if it is shut down.
+
+        With `by_steps` they run only as far as `once` lets them.
 
         Raises:
             SpinError: in a callback, which would wait for itself; `instead` is what to write there.
@@ -267,10 +276,14 @@ class Spinner:
                 f"it: use `{instead}` in an `async def`"
             )
         loop = self._loop
-        if loop is not None and loop is not self._own_loop:  # it is being spun in another thread
+        if loop is not None and loop.is_running():  # in another thread
             return asyncio.run_coroutine_threadsafe(work, loop).result()
+        if loop is not None and loop is not self._own_loop:
+            return loop.run_until_complete(work)  # it is run piece by piece, as a test does
         own = self._own_loop = self._own_loop or new_event_loop()
-        task = own.create_task(self._until(work))
+        if not by_steps:
+            self._one = None
+        task = own.create_task(self._wait(work))
         try:
             return own.run_until_complete(task)
         finally:
@@ -279,16 +292,34 @@ class Spinner:
                 with contextlib.suppress(asyncio.CancelledError):
                     own.run_until_complete(task)
 
-    async def _until(self, work: Coroutine[Any, Any, _T] | None) -> _T | None:
-        if self._ended is not None:
-            if work is not None:
-                work.close()
-            raise SpinError(f"{self._name} is being spun already: spin it in one place")
+    async def _wait(self, work: Coroutine[Any, Any, _T]) -> _T | None:
+        try:
+            ended = self._take()
+        except SpinError:
+            work.close()
+            raise
+        self._is_waiting = True
+        try:
+            return await self._until(work, ended)
+        finally:
+            self._is_waiting = False
+
+    def _take(self) -> asyncio.Future[None]:
+        with self._taking:
+            if self._ended is not None:
+                raise SpinError(f"{self._name} is being spun already: spin it in one place")
+            self._ended = asyncio.get_running_loop().create_future()
+            return self._ended
+
+    async def _until(
+        self, work: Coroutine[Any, Any, _T] | None, ended: asyncio.Future[None]
+    ) -> _T | None:
         loop = asyncio.get_running_loop()
         self.attach(loop)
-        ended = self._ended = loop.create_future()
+        if self._arrivals:
+            loop.call_soon(self._dispatch_again)
         if self._shut_down:
-            ended.set_result(None)
+            self._end()
         working = asyncio.ensure_future(work) if work is not None else None
         try:
             waits_for: set[asyncio.Future[Any]] = {ended} if working is None else {ended, working}

@@ -28,7 +28,7 @@ class Topics:
         self._spinner = spinner
         self._clock = clock
         self._logger = logger
-        self._graph = GraphView(self._follow_graph)
+        self.graph = GraphView(self._follow_graph)
 
     def publish(
         self,
@@ -45,7 +45,7 @@ class Topics:
                 f"this node publishes {publication.type_name} on {name} already, so it cannot "
                 f"publish {msg_type.type_name} there: use another topic"
             )
-        publisher = Publisher(msg_type, publication, self._link, self._spinner, self._graph)
+        publisher = Publisher(msg_type, publication, self._link, self._spinner, self.graph)
         publisher.silence = self._deadline(qos, on_deadline, f"{name}: published nothing")
         self.publishers.append(publisher)
         return publisher

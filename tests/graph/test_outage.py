@@ -26,6 +26,7 @@ def test_nodes_reconnect_advertise_and_subscribe_again(
     node.create_subscription(Int64, "n", lambda m: got.append(m.data), 100)
     publisher = sender.create_publisher(Int64, "n", 10)
     latched = sender.create_publisher(Int64, "map", LATCHED)
+    assert publisher.wait_for_subscribers(1, 10.0)
     with spinning(node, sender):
         publisher.publish(Int64(data=0))
         until(lambda: got == [0])
@@ -36,6 +37,7 @@ def test_nodes_reconnect_advertise_and_subscribe_again(
         assert publisher.dropped == 10
         broker.start()
         until(lambda: caplog.text.count("the broker is back") == 2)
+        assert publisher.wait_for_subscribers(1, 10.0)
         publisher.publish(Int64(data=11))
         until(lambda: len(got) == 2)
         latched.publish(Int64(data=5))

@@ -45,6 +45,7 @@ def test_a_message_arrives_as_it_was_sent() -> None:
     msg = Imu(header=sender.stamp("imu_link"))
     msg.linear_acceleration.z = 9.81
     msg.orientation_covariance[0] = float("nan")
+    assert publisher.wait_for_subscribers(1, 10.0)
     before = time.time_ns()
     with spinning(node):
         publisher.publish(msg)
@@ -137,7 +138,9 @@ def test_an_invalid_message_is_counted_and_named_once_and_the_node_lives(
 def test_an_invalid_message_names_its_publisher(caplog: pytest.LogCaptureFixture) -> None:
     node, sender = Node("a"), Node("sender")
     subscription = node.create_subscription(Numbered, "n", print, 10)
-    sender.create_publisher(String, "n", 10).publish(String(data="x"))
+    publisher = sender.create_publisher(String, "n", 10)
+    assert publisher.wait_for_subscribers(1, 10.0)
+    publisher.publish(String(data="x"))
     with spinning(node):
         until(lambda: subscription.invalid)
     sender.destroy_node()
@@ -168,6 +171,7 @@ def test_after_a_slow_callback_a_subscriber_of_depth_one_sees_the_newest() -> No
     subscription = node.create_subscription(Numbered, "n", slow, 1)
     other = node.create_subscription(Numbered, "n", lambda _: None, 100)
     with spinning(node), spinning(sender):
+        assert sender.numbers.wait_for_subscribers(1, 10.0)
         sender.numbers.publish(Numbered(number=0))
         assert entered.wait(10)
         for number in range(1, 51):
@@ -330,6 +334,7 @@ def test_threads_may_publish() -> None:
         for number in range(500):
             publisher.publish(Int64(data=thread * 1000 + number))
 
+    assert publisher.wait_for_subscribers(1, 10.0)
     with spinning(node, sender), ThreadPoolExecutor(4) as pool:
         list(pool.map(publish, range(4)))
         until(lambda: len(got) == 2000)
@@ -356,6 +361,7 @@ def test_a_thousand_texts_a_second_arrive_all_and_in_order() -> None:
             sent.append(f"{len(sent):010}{padding}")
             publisher.publish(String(data=sent[-1]))
 
+    assert publisher.wait_for_subscribers(1, 10.0)
     sender.create_timer(0.001, tick)
     began = time.monotonic()
     with spinning(node, sender):

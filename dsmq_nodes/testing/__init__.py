@@ -1,0 +1,38 @@
+"""Test nodes without a robot: a graph in one process, with a clock that runs as fast as it can.
+
+    def test_it_stops_before_the_wall(graph):
+        graph.add(Avoider)
+        seen = graph.observe(Twist, "cmd_vel")
+        graph.inject("scan", LaserScan(ranges=[0.2]))
+        graph.run_for(1.0)
+        assert seen[-1].linear.x == 0.0
+
+The fixtures `graph` (this) and `broker` (a real one, on a free port) come with the package.
+
+Names are loaded when they are first used: every run of pytest loads the plugin.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from dsmq_nodes.testing.broker import BrokerProcess
+    from dsmq_nodes.testing.clock import VirtualClock
+    from dsmq_nodes.testing.faults import Faults
+    from dsmq_nodes.testing.graph import Graph, Observed
+
+__all__ = ["BrokerProcess", "Faults", "Graph", "Observed", "VirtualClock"]
+
+_HOMES = {
+    "BrokerProcess": "broker",
+    "Faults": "faults",
+    "Graph": "graph",
+    "Observed": "graph",
+    "VirtualClock": "clock",
+}
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)

@@ -1,0 +1,81 @@
+"""A real broker for a test: a process of its own, on a free port."""
+
+import re
+import select
+import subprocess
+import sys
+from types import TracebackType
+from typing import Final, Self
+
+_PATIENCE_SEC: Final = 10.0
+
+
+class BrokerProcess:
+    """A broker on 127.0.0.1; it can be killed and started again on its port.
+
+    Attributes:
+        host: 127.0.0.1.
+        port: the port it has found.
+    """
+
+    def __init__(self, port: int = 0) -> None:
+        """Start it; port 0 is any free one."""
+        self.host, self.port = "127.0.0.1", port
+        self._process: subprocess.Popen[str] | None = None
+        self.start()
+
+    @property
+    def address(self) -> tuple[str, int]:
+        """Host and port."""
+        return self.host, self.port
+
+    def start(self) -> None:
+        """Start it, on the same port as before; returns when it listens.
+
+        Raises:
+            RuntimeError: it does not listen.
+        """
+        command = [sys.executable, "-m", "dsmq_nodes.dsmq.broker", "--port", str(self.port)]
+        self._process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+        assert self._process.stdout is not None
+        line = ""
+        if select.select([self._process.stdout], [], [], _PATIENCE_SEC)[0]:
+            line = self._process.stdout.readline()
+        found = re.search(r"listening on \S+:(\d+)", line)
+        if found is None:
+            self.kill()
+            raise RuntimeError(f"the broker does not listen: {' '.join(command)} said {line!r}")
+        self.port = int(found[1])
+
+    def kill(self) -> None:
+        """End it as kill -9 does."""
+        self._end(gently=False)
+
+    def close(self) -> None:
+        """End it as Ctrl-C does."""
+        self._end(gently=True)
+
+    def _end(self, *, gently: bool) -> None:
+        if self._process is None:
+            return
+        process, self._process = self._process, None
+        if gently:
+            process.terminate()
+        else:
+            process.kill()
+        with process:
+            try:
+                process.wait(_PATIENCE_SEC)
+            except subprocess.TimeoutExpired:
+                process.kill()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()

@@ -1,0 +1,93 @@
+"""What can happen to the messages of a topic on their way; the same for the same seed."""
+
+import asyncio
+import random
+from dataclasses import dataclass
+
+from typing_extensions import override
+
+from dsmq_nodes.dsmq import wire
+from dsmq_nodes.dsmq.topics import Peer
+from dsmq_nodes.graph.clock import Clock
+from dsmq_nodes.graph.memory_link import MemoryBroker
+
+
+@dataclass(frozen=True, slots=True)
+class Faults:
+    """Faults of one topic, for all of its subscribers alike.
+
+    Attributes:
+        drop: the share of messages that is lost, 0 to 1.
+        duplicate: the share that comes twice.
+        reorder: the share that comes only after the next one.
+        delay_sec: how much later each comes: so many seconds, or evenly between two limits.
+    """
+
+    drop: float = 0.0
+    duplicate: float = 0.0
+    reorder: float = 0.0
+    delay_sec: float | tuple[float, float] = 0.0
+
+    def __post_init__(self) -> None:
+        for name in ("drop", "duplicate", "reorder"):
+            share = getattr(self, name)
+            if not 0 <= share <= 1:
+                raise ValueError(f"{name} is a share from 0 to 1, not {share!r}")
+        low, high = self.limits_sec
+        if not 0 <= low <= high:
+            raise ValueError(f"delay_sec is a time or (least, most), not {self.delay_sec!r}")
+
+    @property
+    def limits_sec(self) -> tuple[float, float]:
+        """The least and the most delay."""
+        return self.delay_sec if isinstance(self.delay_sec, tuple) else (self.delay_sec,) * 2
+
+
+class _FaultyTopic:
+    def __init__(self, faults: Faults, seed: str) -> None:
+        self.faults = faults
+        self.held: list[tuple[Peer, wire.Request]] = []
+        self._random = random.Random(seed)
+
+    def happens(self, share: float) -> bool:
+        return share > 0 and self._random.random() < share
+
+    def delay_sec(self) -> float:
+        return self._random.uniform(*self.faults.limits_sec)
+
+
+class FaultyBroker(MemoryBroker):
+    """A broker in memory whose topics may have faults."""
+
+    def __init__(self, clock: Clock, loop: asyncio.AbstractEventLoop, seed: int) -> None:
+        super().__init__(clock)
+        self._loop = loop
+        self._seed = seed
+        self._topics: dict[str, _FaultyTopic] = {}
+
+    def set_faults(self, topic: str, faults: Faults) -> None:
+        """From now on the messages of a topic have these faults."""
+        self._topics[topic] = _FaultyTopic(faults, f"{self._seed} {topic}")
+
+    @override
+    def put(self, peer: Peer, request: wire.Request) -> None:
+        topic = self._topics.get(request.topic)
+        if topic is None:
+            self.ask(peer, request)
+        elif topic.happens(topic.faults.drop):
+            pass
+        elif topic.happens(topic.faults.reorder):
+            topic.held.append((peer, request))
+        else:
+            self._send_on(topic, peer, request)
+            held, topic.held = topic.held, []
+            for late_peer, late in held:
+                self._send_on(topic, late_peer, late)
+
+    def _send_on(self, topic: _FaultyTopic, peer: Peer, request: wire.Request) -> None:
+        for _ in range(2 if topic.happens(topic.faults.duplicate) else 1):
+            delay_sec = topic.delay_sec()
+            if delay_sec > 0:
+                self._loop.call_later(delay_sec, self.ask, peer, request)
+            else:
+                self.ask(peer, request)

@@ -1,0 +1,210 @@
+"""A graph of real nodes in one process, in virtual time."""
+
+import asyncio
+import random
+from collections.abc import Callable, Mapping
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self, TypeVar
+
+from dsmq_nodes.dsmq.wire import Reply
+from dsmq_nodes.graph import names
+from dsmq_nodes.graph.callback import MessageT
+from dsmq_nodes.graph.environment import NodeEnvironment
+from dsmq_nodes.graph.node import Node
+from dsmq_nodes.graph.spinner import close_loop
+from dsmq_nodes.graph.surroundings import Surroundings, surroundings
+from dsmq_nodes.messages.base import Message
+from dsmq_nodes.testing.clock import VirtualClock, VirtualLoop
+from dsmq_nodes.testing.faults import Faults, FaultyBroker
+
+if TYPE_CHECKING:
+    from dsmq_nodes.graph.link import Deliver, Publication
+
+NodeT = TypeVar("NodeT", bound=Node)
+
+
+class Observed(list[MessageT]):
+    """The messages of a topic so far, in their order.
+
+    Attributes:
+        at_sec: when each of them came, in seconds since the graph began.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.at_sec: list[float] = []
+
+
+class Graph:
+    """Nodes, a router in memory, and a clock that is set forward to whatever is due next.
+
+    No socket, no thread, no waiting; for the same seed every run is the same, message for message.
+    The seed is also given to Python's `random`. What a thread does is not in virtual time.
+    """
+
+    def __init__(self, seed: int = 0) -> None:
+        self._clock = VirtualClock()
+        self._loop = VirtualLoop(self._clock)
+        self._broker = FaultyBroker(self._clock, self._loop, seed)
+        self._spinning: dict[asyncio.Task[None], Node] = {}
+        self._given = NodeEnvironment()
+        self._failures: list[BaseException] = []
+        self._loop.set_exception_handler(self._failed)
+        around = Surroundings(
+            self._clock, lambda: self._given, lambda name, _: self._broker.connect(name)
+        )
+        self._before = surroundings.set(around)
+        self._link = self._broker.connect("")
+        self._link.attach(self._loop, self._link.drain, lambda _: None)
+        self._publications: dict[str, Publication] = {}
+        self._observers: dict[str, list[Deliver]] = {}
+        self._random = random.getstate()
+        random.seed(seed)
+
+    @property
+    def now_sec(self) -> float:
+        """Seconds since the graph began."""
+        return self._clock.monotonic_sec()
+
+    def add(
+        self,
+        node_class: Callable[[], NodeT],
+        *,
+        name: str | None = None,
+        namespace: str | None = None,
+        rate_hz: float | None = None,
+        params: Mapping[str, Any] | None = None,
+        remap: Mapping[str, str] | None = None,
+    ) -> NodeT:
+        """Make a node, told what a launch file would tell it, and spin it from now on.
+
+        Raises:
+            NodeNameTakenError: a node of this name is in the graph already.
+            ParameterError: the parameters do not fit the node's.
+        """
+        self._given = NodeEnvironment(
+            name, namespace, rate_hz, {**(params or {})}, {**(remap or {})}
+        )
+        try:
+            node = node_class()
+        finally:
+            self._given = NodeEnvironment()
+        self._spinning[self._loop.create_task(node.spin_async())] = node
+        self.run_for(0)  # it is ready when this returns
+        return node
+
+    def remove(self, node: Node) -> None:
+        """End a node, as Ctrl-C does."""
+        node.shutdown()
+        self.run_for(0)
+
+    def run_for(self, seconds: float) -> None:
+        """Let so much virtual time pass.
+
+        Raises:
+            Exception: what a callback raised, with `on_exception` "raise"; its node has ended.
+        """
+        self._pass_time(seconds, lambda: False)
+
+    def run_until(self, condition: Callable[[], object], timeout_sec: float = 60.0) -> None:
+        """Run until a condition holds, looked at whenever time is about to pass.
+
+        Raises:
+            TimeoutError: it did not hold within `timeout_sec` of virtual time.
+        """
+        self._pass_time(timeout_sec, condition)
+        if not condition():
+            raise TimeoutError(f"{timeout_sec:g} s of virtual time passed in vain")
+
+    def at(self, when_sec: float, callback: Callable[[], object]) -> None:
+        """Call back when the graph is `when_sec` old, if it is run so far."""
+        self._loop.call_at(when_sec, callback)
+
+    def inject(self, topic: str, msg: Message) -> None:
+        """Publish a message, as a tool does."""
+        name = _absolute(topic)
+        if name not in self._publications:
+            self._publications[name] = self._link.advertise(name, msg.type_name, 0)
+        self._link.publish(self._publications[name], msg.to_json())
+
+    def observe(self, msg_type: type[MessageT], topic: str) -> Observed[MessageT]:
+        """The messages of a topic from now on, as a list that grows; latched ones come first.
+
+        Raises:
+            MessageError: while it runs: a message is not of the type.
+        """
+        observed: Observed[MessageT] = Observed()
+
+        def take(reply: Reply, again: bool) -> None:
+            if not again or not observed:
+                observed.append(msg_type.from_json(reply.text or ""))
+                observed.at_sec.append(self.now_sec)
+
+        name = _absolute(topic)
+        takers = self._observers.setdefault(name, [])
+        takers.append(take)
+
+        def deliver(reply: Reply, again: bool) -> None:
+            for each in takers:
+                each(reply, again)
+
+        self._link.subscribe(name, 0, msg_type.type_name, deliver)
+        return observed
+
+    def faults(
+        self,
+        topic: str,
+        *,
+        drop: float = 0.0,
+        duplicate: float = 0.0,
+        reorder: float = 0.0,
+        delay_sec: float | tuple[float, float] = 0.0,
+    ) -> None:
+        """From now on the messages of a topic have faults; see `Faults`. Without any: none."""
+        self._broker.set_faults(_absolute(topic), Faults(drop, duplicate, reorder, delay_sec))
+
+    def close(self) -> None:
+        """End every node, in the order they were added."""
+        for node in list(self._spinning.values()):
+            self.remove(node)
+        close_loop(self._loop)
+        self._broker.close()
+        surroundings.reset(self._before)
+        random.setstate(self._random)
+
+    def _failed(self, _: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        """What raises in the loop itself (an observer, a callback of `at`) fails the test."""
+        self._failures.append(context.get("exception") or RuntimeError(context["message"]))
+
+    def _pass_time(self, seconds: float, is_enough: Callable[[], object]) -> None:
+        def is_enough_now() -> object:
+            return self._failures or is_enough()
+
+        end_sec = self.now_sec + seconds
+        while True:
+            left_sec = max(0.0, end_sec - self.now_sec)
+            passing = self._loop.pass_time(left_sec, is_enough_now, *self._spinning)
+            self._loop.run_until_complete(passing)
+            if self._failures:
+                raise self._failures.pop(0)
+            ended = [task for task in self._spinning if task.done()]
+            if not ended:
+                return
+            for task in ended:
+                self._spinning.pop(task).destroy_node()
+                task.result()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+def _absolute(topic: str) -> str:
+    return names.resolve_topic(topic, "test", "/", {})

@@ -1,0 +1,80 @@
+"""What a type checker says of a user's code."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent.parent
+CODE = """\
+import asyncio
+from dsmq_nodes import MessageInfo, Node, Publisher, Subscription, wait_for_message
+from dsmq_nodes.messages import Imu, String, Twist
+
+class Good(Node):
+    imu: Publisher[Imu]
+
+    def __init__(self) -> None:
+        super().__init__("good")
+        self.imu = self.create_publisher(Imu, "imu", 10)
+        self.create_subscription(Imu, "imu", self.on_imu, 10)
+        self.create_subscription(Imu, "imu", self.on_imu_info, 10)
+        self.create_subscription(Imu, "imu", self.on_imu_async, 10)
+        self.create_subscription(Imu, "imu", print, 10)
+        self.create_subscription(Imu, "imu", lambda msg: self.imu.publish(msg), 10)
+        self.texts: Subscription[String] = self.create_subscription(String, "text", None, 10)
+        self.create_timer(0.1, self.tick)
+        self.create_timer(0.1, self.tick_async)
+        self.create_task(self.read())
+
+    def on_imu(self, msg: Imu) -> None: ...
+    def on_imu_info(self, msg: Imu, info: MessageInfo) -> None: ...
+    async def on_imu_async(self, msg: Imu) -> None: ...
+    def tick(self) -> None: ...
+    async def tick_async(self) -> None: ...
+    def on_twist(self, msg: Twist) -> None: ...
+    def on_three(self, msg: Imu, info: MessageInfo, more: int) -> None: ...
+
+    async def read(self) -> None:
+        async for msg in self.texts:
+            text: str = msg.data
+            number: int = msg.data  # E: "str", variable has type "int"
+
+    def wrong(self) -> None:
+        self.create_subscription(Imu, "imu", self.on_twist, 10)  # E: Argument 3
+        self.create_subscription(Imu, "imu", self.on_three, 10)  # E: Argument 3
+        self.create_subscription(Imu, "imu", self.tick, 10)  # E: Argument 3
+        self.imu.publish(Twist())  # E: expected "Imu"
+        self.imu = self.create_publisher(Twist, "imu", 10)  # E: Argument 1
+        self.create_publisher(int, "imu", 10)  # E: type variable
+        self.create_timer(0.1, self.on_imu)  # E: Argument 2
+        self.get_logger().info("x", throttle=1.0)  # E: throttle
+
+def script(node: Node) -> None:
+    found, msg = wait_for_message(Imu, node, "imu")
+    if msg is not None:
+        x: float = msg.linear_acceleration.x
+        y: str = msg.linear_acceleration.x  # E: "float", variable has type "str"
+"""
+
+
+def test_mypy_takes_what_is_right_and_refuses_what_is_wrong(tmp_path: Path) -> None:
+    path = tmp_path / "robot.py"
+    path.write_text(CODE)
+    command = [sys.executable, "-m", "mypy", "--strict", "--no-error-summary", str(path)]
+    command += ["--config-file", str(ROOT / "pyproject.toml")]
+    result = subprocess.run(
+        command, cwd=ROOT, check=False, capture_output=True, text=True, timeout=120
+    )
+    said = {
+        int(match[1]): match[2]
+        for match in re.finditer(r"robot\.py:(\d+): error: (.*)", result.stdout)
+    }
+    expected = {
+        number: line.split("# E: ")[1]
+        for number, line in enumerate(CODE.splitlines(), start=1)
+        if "# E: " in line
+    }
+    assert said.keys() == expected.keys(), result.stdout + result.stderr
+    for number, part in expected.items():
+        assert part in said[number], said[number]

@@ -1,0 +1,322 @@
+"""A graph in virtual time: nodes, messages, faults, and that every run is the same."""
+
+import asyncio
+import random
+import time
+
+import pytest
+
+from dsmq_nodes import Node, Parameters, QoSProfile
+from dsmq_nodes.errors import InvalidNameError, MessageError, NodeNameTakenError, ParameterError
+from dsmq_nodes.messages import Float64, Header, Int64, String
+from dsmq_nodes.testing import Graph
+
+LATCHED = QoSProfile(depth=1, durability="transient_local")
+
+
+class Source(Node):
+    class Params(Parameters):
+        step: int = 1
+
+    params: Params
+    rate_hz = 10.0
+
+    def __init__(self) -> None:
+        super().__init__("source")
+        self.publisher = self.create_publisher(Int64, "n", 10)
+        self.create_timer(self.period_sec, self.tick)
+        self.count = 0
+        self.log: list[str] = []
+
+    def tick(self) -> None:
+        self.publisher.publish(Int64(data=self.count))
+        self.count += self.params.step
+
+    def enter_safe_state(self) -> None:
+        self.log.append("safe")
+
+    def on_shutdown(self) -> None:
+        self.log.append("shutdown")
+
+
+class Relay(Node):
+    """Passes on what it hears, and adds noise from `random`."""
+
+    def __init__(self) -> None:
+        super().__init__("relay")
+        self.publisher = self.create_publisher(Float64, "out", 10)
+        self.create_subscription(Int64, "n", self.on_n, 10)
+
+    def on_n(self, msg: Int64) -> None:
+        self.publisher.publish(Float64(data=msg.data + random.random()))
+
+
+def test_time_is_virtual_and_exact(graph: Graph) -> None:
+    source = graph.add(Source)
+    seen = graph.observe(Int64, "n")
+    began = time.monotonic()
+    graph.run_for(3600.0)
+    assert time.monotonic() - began < 60
+    assert graph.now_sec == 3600.0
+    assert [m.data for m in seen] == list(range(36_000))
+    assert seen.at_sec == pytest.approx([(n + 1) * 0.1 for n in range(36_000)], abs=1e-6)
+    (timer,) = source.statistics().timers
+    assert (timer.ticks, timer.overruns) == (36_000, 0)
+    assert timer.achieved_hz == pytest.approx(10.0)
+
+
+def test_stamps_are_virtual_too(graph: Graph) -> None:
+    class Stamper(Node):
+        def __init__(self) -> None:
+            super().__init__("stamper")
+            publisher = self.create_publisher(Header, "stamps", 10)
+            self.create_timer(0.5, lambda: publisher.publish(self.stamp("base")))
+
+    graph.add(Stamper)
+    seen = graph.observe(Header, "/stamps")
+    graph.run_for(1.0)
+    first, second = (m.stamp.to_nanoseconds() for m in seen)
+    assert second - first == 500_000_000
+
+
+def test_what_a_launch_file_says_is_an_argument(graph: Graph) -> None:
+    node = graph.add(
+        Source, name="left", namespace="/r", rate_hz=2.0, params={"step": 3}, remap={"n": "/m"}
+    )
+    seen = graph.observe(Int64, "/m")
+    graph.run_for(1.0)
+    assert node.name == "/r/left"
+    assert [m.data for m in seen] == [0, 3]
+    other = graph.add(Source)
+    assert other.name == "/source"
+    with pytest.raises(ParameterError, match="stop"):
+        graph.add(Source, name="wrong", params={"stop": 1})
+    with pytest.raises(NodeNameTakenError, match="/source"):
+        graph.add(Source)
+
+
+def test_inject_and_observe(graph: Graph) -> None:
+    graph.add(Relay)
+    seen = graph.observe(Float64, "out")
+    graph.inject("n", Int64(data=5))
+    assert not seen
+    graph.run_for(0)
+    assert len(seen) == 1
+    graph.at(2.0, lambda: graph.inject("n", Int64(data=7)))
+    graph.run_for(3.0)
+    assert [int(m.data) for m in seen] == [5, 7]
+    assert seen.at_sec == [0.0, 2.0]
+    with pytest.raises(InvalidNameError):
+        graph.inject("no name", Int64())
+
+
+def test_two_observers_and_a_latched_topic(graph: Graph) -> None:
+    class Map(Node):
+        def __init__(self) -> None:
+            super().__init__("map")
+            self.create_publisher(String, "map", LATCHED).publish(String(data="walls"))
+
+    graph.add(Map)
+    first = graph.observe(String, "map")
+    graph.run_for(1.0)
+    second = graph.observe(String, "map")
+    graph.run_for(1.0)
+    assert [m.data for m in first] == [m.data for m in second] == ["walls"]
+
+
+def test_observing_the_wrong_type_is_an_error(graph: Graph) -> None:
+    graph.add(Source)
+    graph.observe(String, "n")
+    with pytest.raises(MessageError, match="String"):
+        graph.run_for(1.0)
+
+
+def test_what_the_test_itself_calls_may_fail(graph: Graph) -> None:
+    def check() -> None:
+        raise AssertionError("not yet there")
+
+    graph.at(1.0, check)
+    with pytest.raises(AssertionError, match="not yet there"):
+        graph.run_for(2.0)
+    assert graph.now_sec == 1.0
+
+
+def test_run_until(graph: Graph) -> None:
+    source = graph.add(Source)
+    graph.run_until(lambda: source.count == 7)
+    assert graph.now_sec == pytest.approx(0.7)
+    with pytest.raises(TimeoutError, match="2 s of virtual time"):
+        graph.run_until(lambda: False, timeout_sec=2.0)
+    assert graph.now_sec == pytest.approx(2.7)
+
+
+def test_an_exception_in_a_callback_is_raised_and_its_node_ended(graph: Graph) -> None:
+    class Fragile(Source):
+        def tick(self) -> None:
+            if self.count == 3:
+                raise RuntimeError("the motor is hot")
+            super().tick()
+
+    fragile = graph.add(Fragile)
+    other = graph.add(Source, name="other")
+    with pytest.raises(RuntimeError, match="the motor is hot"):
+        graph.run_for(10.0)
+    assert graph.now_sec == pytest.approx(0.4)
+    assert fragile.log == ["safe", "shutdown"]
+    graph.run_for(1.0)
+    assert (fragile.count, other.count) == (3, 14)
+
+
+def test_an_exception_in_a_constructor_is_raised(graph: Graph) -> None:
+    class Broken(Node):
+        def __init__(self) -> None:
+            super().__init__("broken")
+            raise RuntimeError("no motor")
+
+    with pytest.raises(RuntimeError, match="no motor"):
+        graph.add(Broken)
+
+
+def test_nodes_end_properly() -> None:
+    with Graph() as graph:
+        first = graph.add(Source, name="first")
+        second = graph.add(Source, name="second")
+        graph.run_for(1.0)
+        graph.remove(first)
+        assert first.log == ["safe", "shutdown"]
+        graph.run_for(1.0)
+        assert (first.count, second.count) == (10, 20)
+        graph.add(Source, name="first")  # the name is free again
+        assert second.log == []
+    assert second.log == ["safe", "shutdown"]
+
+
+def test_a_node_that_shuts_itself_down_is_ended(graph: Graph) -> None:
+    class Short(Source):
+        def tick(self) -> None:
+            super().tick()
+            if self.count == 2:
+                self.shutdown()
+
+    node = graph.add(Short)
+    graph.run_for(5.0)
+    assert node.count == 2
+    assert node.log == ["safe", "shutdown"]
+
+
+def run_with(seed: int) -> list[tuple[float, float]]:
+    with Graph(seed) as graph:
+        graph.add(Source)
+        graph.add(Relay)
+        graph.faults("n", drop=0.1, duplicate=0.1, reorder=0.1, delay_sec=(0.0, 0.25))
+        seen = graph.observe(Float64, "out")
+        graph.run_for(60.0)
+        return [(at, m.data) for at, m in zip(seen.at_sec, seen, strict=True)]
+
+
+def test_the_same_seed_is_the_same_run_and_another_is_not() -> None:
+    state = random.getstate()
+    first = run_with(1)
+    assert run_with(1) == first
+    assert run_with(2) != first
+    assert random.getstate() == state
+
+
+def test_sixty_seconds_of_five_nodes_at_100_hz_take_less_than_two() -> None:
+    class Stage(Node):
+        def __init__(self, number: int) -> None:
+            super().__init__(f"stage{number}")
+            self.heard = 0
+            self.publisher = self.create_publisher(Float64, f"t{number}", 10)
+            self.create_subscription(Float64, f"t{(number - 1) % 5}", self.on_t, 10)
+            self.create_timer(0.01, self.tick)
+
+        def tick(self) -> None:
+            self.publisher.publish(Float64(data=float(self.heard)))
+
+        def on_t(self, _: Float64) -> None:
+            self.heard += 1
+
+    with Graph() as graph:
+        stages = [graph.add(lambda number=number: Stage(number)) for number in range(5)]  # type: ignore[misc]
+        began = time.process_time()
+        graph.run_for(60.0)
+        took_sec = time.process_time() - began
+    assert [stage.heard for stage in stages] == [6000] * 5
+    assert took_sec < 2.0
+
+
+class TestFaults:
+    def numbers(self, graph: Graph, count: int = 1000) -> list[int]:
+        graph.add(Source)
+        seen = graph.observe(Int64, "n")
+        graph.run_for(count / 10 + 1e-6)
+        return [m.data for m in seen]
+
+    def test_none(self, graph: Graph) -> None:
+        graph.faults("n", drop=1.0)
+        graph.faults("n")
+        assert self.numbers(graph) == list(range(1000))
+
+    def test_drop(self, graph: Graph) -> None:
+        graph.faults("n", drop=0.3)
+        seen = self.numbers(graph)
+        assert 600 < len(seen) < 800
+        assert seen == sorted(set(seen))
+
+    def test_duplicate(self, graph: Graph) -> None:
+        graph.faults("n", duplicate=0.3)
+        seen = self.numbers(graph)
+        assert sorted(set(seen)) == list(range(1000))
+        assert 1200 < len(seen) < 1400
+
+    def test_reorder(self, graph: Graph) -> None:
+        graph.faults("n", reorder=0.3)
+        seen = self.numbers(graph)
+        assert seen != sorted(seen)
+        assert sorted(seen) == list(range(len(seen)))
+        assert len(seen) >= 995
+
+    def test_delay(self, graph: Graph) -> None:
+        graph.faults("/n", delay_sec=0.25)
+        graph.add(Source)
+        seen = graph.observe(Int64, "n")
+        graph.run_for(1.0)
+        assert seen.at_sec == pytest.approx([0.35, 0.45, 0.55, 0.65, 0.75, 0.85, 0.95])
+        graph.faults("/n", delay_sec=(0.0, 0.05))
+        graph.run_for(60.0)
+        both = zip(seen.at_sec, seen, strict=True)
+        late = [at - 0.1 * (m.data + 1) for at, m in both if m.data >= 10]
+        assert all(-1e-6 < each < 0.05 + 1e-6 for each in late)
+        assert max(late) - min(late) > 0.03
+
+    @pytest.mark.parametrize(
+        "wrong", [{"drop": 1.5}, {"reorder": -0.1}, {"delay_sec": -1.0}, {"delay_sec": (2.0, 1.0)}]
+    )
+    def test_what_is_no_fault(self, graph: Graph, wrong: dict[str, float]) -> None:
+        with pytest.raises(ValueError, match=next(iter(wrong))):
+            graph.faults("n", **wrong)
+
+    def test_only_their_own_topic(self, graph: Graph) -> None:
+        graph.faults("n", drop=1.0)
+        graph.add(Source)
+        graph.add(Source, name="other", remap={"n": "m"})
+        lost, kept = graph.observe(Int64, "n"), graph.observe(Int64, "m")
+        graph.run_for(1.0)
+        assert (len(lost), len(kept)) == (0, 10)
+
+
+def test_coroutines_sleep_in_virtual_time(graph: Graph) -> None:
+    class Sleeper(Node):
+        def __init__(self) -> None:
+            super().__init__("sleeper")
+            self.woke_at: list[float] = []
+            self.create_timer(1.0, self.tick)
+
+        async def tick(self) -> None:
+            await asyncio.sleep(0.25)
+            self.woke_at.append(self.get_clock().monotonic_sec())
+
+    sleeper = graph.add(Sleeper)
+    graph.run_for(3600.0)
+    assert sleeper.woke_at == pytest.approx([n + 1.25 for n in range(3599)])

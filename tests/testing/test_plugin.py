@@ -1,0 +1,75 @@
+"""The fixtures as a user's tests have them."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+from dsmq_nodes import Node
+from dsmq_nodes.messages import Int64
+from dsmq_nodes.testing import BrokerProcess, Graph
+
+TEST = """\
+from dsmq_nodes import Node, dsmq
+from dsmq_nodes.messages import Int64
+
+def test_in_memory(graph):
+    seen = graph.observe(Int64, "n")
+    graph.inject("n", Int64(data=1))
+    graph.run_for(3600)
+    assert seen == [Int64(data=1)]
+
+def test_for_real(broker):
+    with Node("a") as node:
+        node.create_publisher(Int64, "n", 1)
+    with dsmq.connect_to_server(broker.host, broker.port) as client:
+        client.put("t", "x")
+        assert client.get("t") == "x"
+"""
+
+
+def test_both_fixtures_come_with_the_package(tmp_path: Path) -> None:
+    (tmp_path / "test_it.py").write_text(TEST)
+    command = [sys.executable, "-m", "pytest", "-q", "-W", "error", "-p", "no:cacheprovider"]
+    result = subprocess.run(
+        command, cwd=tmp_path, check=False, capture_output=True, text=True, timeout=60
+    )
+    assert "2 passed" in result.stdout, result.stdout + result.stderr
+
+
+def test_the_plugin_costs_other_peoples_tests_nothing(tmp_path: Path) -> None:
+    (tmp_path / "test_it.py").write_text(
+        "import sys\ndef test_it(): assert 'pydantic' not in sys.modules"
+    )
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-q",
+        "-p",
+        "no:cacheprovider",
+        "-p",
+        "no:hypothesis",
+    ]
+    result = subprocess.run(
+        command, cwd=tmp_path, check=False, capture_output=True, text=True, timeout=60
+    )
+    assert "1 passed" in result.stdout, result.stdout + result.stderr
+
+
+def test_a_broker_can_be_killed_and_comes_back_on_its_port() -> None:
+    with BrokerProcess() as broker:
+        address = broker.address
+        Node("a", broker=address).destroy_node()
+        broker.kill()
+        broker.start()
+        assert broker.address == address
+        Node("a", broker=address).destroy_node()
+
+
+def test_graphs_do_not_see_each_other() -> None:
+    with Graph() as first, Graph() as second:
+        seen = first.observe(Int64, "n")
+        second.inject("n", Int64())
+        first.run_for(1)
+        second.run_for(1)
+        assert not seen
