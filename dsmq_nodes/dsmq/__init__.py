@@ -23,11 +23,9 @@ def start_server(host: str = DEFAULT_HOST, port: int = DEFAULT_PORT) -> None:
     Raises:
         AddressInUseError: somebody listens on that port already.
     """
-    import asyncio  # noqa: PLC0415  a client needs neither
+    from dsmq_nodes.dsmq.broker import Options, serve  # noqa: PLC0415  no client needs it
 
-    from dsmq_nodes.dsmq.broker import Options, serve  # noqa: PLC0415
-
-    asyncio.run(serve(Options(host, port)))
+    serve(Options(host, port))
 
 
 def connect_to_server(host: str = DEFAULT_HOST, port: int = DEFAULT_PORT) -> Client:

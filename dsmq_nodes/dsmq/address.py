@@ -41,9 +41,10 @@ def unix_path(host: str, port: int) -> Path:
     """The Unix socket of the broker at `host`:`port`, in a directory only this user can enter."""
     if host in {"localhost", "0.0.0.0", "::", "::1"}:
         host = DEFAULT_HOST
-    directory = Path(os.environ.get("XDG_RUNTIME_DIR") or tempfile.gettempdir())
+    directory = Path(os.environ.get("XDG_RUNTIME_DIR", ""))
+    if not directory.is_absolute() or not directory.is_dir():  # named, but of a session that ended
+        directory = Path(tempfile.gettempdir())
     directory /= f"dsmq-{os.getuid()}" if hasattr(os, "getuid") else "dsmq"
-    directory.mkdir(mode=0o700, exist_ok=True)
     return directory / f"{host.replace(':', '_')}-{port}.sock"
 
 
@@ -66,8 +67,8 @@ def connect(host: str, port: int, timeout_sec: float = 5.0) -> socket.socket:
                 return sock
     try:
         sock = _secured(socket.create_connection((host, port), timeout_sec), host)
-    except OSError as error:
-        reason = error.strerror or str(error)
+    except (OSError, OverflowError) as error:  # the latter: no such port
+        reason = getattr(error, "strerror", None) or str(error)
         raise ConnectionFailedError(
             f"no broker at {host}:{port} ({reason}): start one with `dsmq-nodes broker`, or name "
             "another in the environment variable DSMQ_BROKER=host:port"

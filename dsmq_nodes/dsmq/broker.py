@@ -114,7 +114,7 @@ class Broker:
         self._note_more_closings()
         for connection in list(self._connections.values()):
             connection.abort()
-        self.store.close()
+        self.router.commit()
 
     def _stop_listening(self) -> None:
         for listener in self._listeners:
@@ -191,6 +191,8 @@ class Broker:
     def route(self, peer: Peer, request: wire.Request) -> None:
         """Let the router carry out a request; `flush` sends what it says."""
         self._gather(self.router.handle(peer, request, time.monotonic()))
+        if request.action == "subscribe":  # which gave a first batch of what there is to read
+            self._loop.call_soon(self.catch_up, peer)
 
     def catch_up(self, peer: Peer) -> None:
         """Let a peer read on from its cursors, a batch a turn so that others have theirs."""
@@ -293,7 +295,7 @@ class Options:
         )
 
 
-async def serve(options: Options) -> None:
+def serve(options: Options) -> None:
     """Run a broker until SIGINT, SIGTERM or a client's shutdown, then let its peers finish.
 
     Raises:
@@ -301,7 +303,13 @@ async def serve(options: Options) -> None:
         InsecureError: it would be open to everybody.
         StoreError: the store's file cannot be used.
     """
-    broker = Broker(options.open_store(), options.security)
+    # The store outlives the loop: what the loop still calls on its way out finds it open.
+    with contextlib.closing(options.open_store()) as store:
+        asyncio.run(_serve(options, store))
+
+
+async def _serve(options: Options, store: Store) -> None:
+    broker = Broker(store, options.security)
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         with contextlib.suppress(NotImplementedError, RuntimeError, ValueError):
@@ -322,7 +330,7 @@ def run(options: Options) -> int:
     """Run a broker as this process's whole work; gives the exit status."""
     logging.basicConfig(format="%(name)s: %(message)s", level=logging.INFO)
     try:
-        asyncio.run(serve(options))
+        serve(options)
     except DsmqError as error:
         print(error, file=sys.stderr)  # noqa: T201
         return 1

@@ -159,8 +159,10 @@ class Client:
                 fields |= {"after": self._after[topic], "epoch": self._last_epoch}
             self._send(channel, wire.encode_object(fields))
             while (reply := channel.receive()).event:
-                if reply.event == "error":
+                if reply.event == "error" and reply.action == "get":
                     raise RequestRefusedError(reply.error)
+                if reply.event == "error":  # of an earlier put: our answer is still to come
+                    logger.warning("the broker refused a %s: %s", reply.action, reply.error)
             self._resumed.add(topic)
             if not reply.empty:
                 self._after[topic] = reply.id

@@ -93,6 +93,7 @@ class Exchange:
         if topic is None:
             topic = Topic(self.store.log(name), wire.encode_text(name))
             self.topics[name] = topic
+            self.graph_changed = True
             for peer in self._patterns:
                 self._match(peer, topic, new=True)
         return topic
@@ -193,7 +194,9 @@ class Exchange:
         replies = self.commit()
         for wait in list(topic.waits):
             self._forget(wait)
-            replies += self._get(wait.peer, wait.request, wait.until_sec)
+            # Another `get` of the same peer may have taken it: this one waits no longer for that.
+            began_sec = wait.until_sec - min(wait.request.wait, _MOST_WAIT_SEC)
+            replies += self._get(wait.peer, wait.request, began_sec)
         return replies
 
     def _forget(self, wait: Wait) -> None:

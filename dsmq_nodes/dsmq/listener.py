@@ -144,6 +144,9 @@ def tcp_listener(host: str, port: int, security: Security) -> Listener:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         sock.bind((host, port))
         sock.listen(_BACKLOG)
+    except OverflowError:
+        sock.close()
+        raise AddressInUseError(f"port {port} is no port: they go from 0 to 65535") from None
     except OSError as error:
         sock.close()
         if error.errno == errno.EADDRINUSE:
@@ -162,6 +165,7 @@ def unix_listener(path: Path) -> Listener | None:
         return None
     sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
+        path.parent.mkdir(mode=0o700, exist_ok=True)
         path.unlink(missing_ok=True)  # TCP's port is ours, so what lies here is a dead broker's
         sock.bind(str(path))
         path.chmod(0o600)

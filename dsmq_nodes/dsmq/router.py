@@ -150,6 +150,8 @@ class Router(Exchange):
         fault = self._token_fault(peer, request, now)
         if not fault and request.version != wire.VERSION:
             fault = f"this broker speaks version {wire.VERSION}, not {request.version}"
+        if not fault and request.node:
+            fault = wire.topic_fault(request.node, "node")
         if fault:
             peer.closing = fault
             return [error(peer, request, fault)]
@@ -166,7 +168,7 @@ class Router(Exchange):
             peer.connected_seq = min(max(request.since, 0), self.store.last_seq) if same else 0
         if self._names.get(peer.name) is peer:
             del self._names[peer.name]
-        peer.name, peer.pid, peer.host = request.node, request.pid, request.host
+        peer.name, peer.pid, peer.host = request.node, request.pid, request.host[:255]
         peer.name_json = wire.encode_text(peer.name)
         if peer.name:
             self._names[peer.name] = peer

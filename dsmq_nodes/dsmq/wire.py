@@ -63,9 +63,10 @@ answer to ``get``, which is the original's). Unknown keys are ignored, both ways
 Topics ``/dsmq/graph`` and ``/dsmq/statistics`` are written by the broker itself and latched.
 
 Limits: a body 8,999,999 bytes, before hello 16 KiB unless it comes from the broker's own machine
-and no token is asked for; a topic name 1 to 255 bytes, all printable; 10,000 topics; 100 patterns a
-peer; a frame once begun has 2 s and 10 s a megabyte to arrive; with a token asked for, a hello has
-2 s. Over a limit the connection is ended, or the request refused, with the reason in the log.
+and no token is asked for; names of topics and nodes 1 to 255 bytes, all printable; 10,000 topics;
+100 patterns a peer; a frame once begun has 2 s and 10 s a megabyte to arrive; with a token asked
+for, a hello has 2 s. Over a limit the connection is ended, or the request refused, with the reason
+in the log.
 """
 
 import json
@@ -319,14 +320,14 @@ def with_gap(frame: bytes, gap: int) -> bytes:
     return encode_frame(b'{"gap":%d,%b' % (gap, frame[HEADER_BYTES + 1 :]))
 
 
-def topic_fault(topic: str) -> str:
-    """Why a topic name is refused, or an empty text."""
-    if not topic:
-        return "a topic name is empty"
-    if len(topic.encode("utf-8", "replace")) > MAX_TOPIC_BYTES:
-        return f"a topic name is over {MAX_TOPIC_BYTES} bytes: {topic[:40]!r}..."
-    if not topic.isprintable():
-        return f"a topic name has characters that cannot be printed: {topic!r}"
+def topic_fault(name: str, kind: str = "topic") -> str:
+    """Why the name of a topic (or of another `kind`) is refused, or an empty text."""
+    if not name:
+        return f"a {kind} name is empty"
+    if len(name.encode("utf-8", "replace")) > MAX_TOPIC_BYTES:
+        return f"a {kind} name is over {MAX_TOPIC_BYTES} bytes: {name[:40]!r}..."
+    if not name.isprintable():
+        return f"a {kind} name has characters that cannot be printed: {name!r}"
     return ""
 
 

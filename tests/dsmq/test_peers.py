@@ -1,0 +1,139 @@
+"""Peers that do the unusual: none gets stuck, misleads the log, or blocks another."""
+
+import json
+import tempfile
+from pathlib import Path
+
+import pytest
+
+from dsmq_nodes import dsmq
+from dsmq_nodes.dsmq import wire
+from dsmq_nodes.dsmq.address import unix_path
+from dsmq_nodes.errors import ConnectionFailedError
+from tests.dsmq.conftest import Broker, Start, put, subscribe
+
+
+def settle(broker: Broker) -> None:
+    """What was put before this is in the broker when it returns (one writer, one loop)."""
+    with broker.connect() as client:
+        client.put("settled", "x", ack=True)
+
+
+@pytest.mark.parametrize("count", [999, 5000])
+def test_who_resumes_far_behind_is_sent_everything(broker: Broker, count: int) -> None:
+    writer, reader = broker.channel(), broker.channel()
+    for seq in range(1, count + 1):
+        put(writer, "t", "x", seq)
+    writer.send(wire.encode_object({"action": "put", "topic": "t", "message": "last", "ack": 1}))
+    assert writer.receive().ack == 1
+    subscribe(reader, "t", after=0, epoch=reader.epoch)
+    found = [reader.receive() for _ in range(count + 1)]
+    assert [reply.id for reply in found] == list(range(1, count + 2))
+    assert {reply.gap for reply in found} == {0}
+    put(writer, "t", "live")
+    assert reader.receive().text == "live"
+    writer.close()
+    reader.close()
+
+
+def test_a_late_reader_of_many_latched_messages_has_them_all(broker: Broker) -> None:
+    writer = broker.channel("/mapper")
+    writer.send(wire.encode_object({"action": "advertise", "topic": "t", "latched": 3000}))
+    assert writer.receive().event == "advertised"
+    for seq in range(1, 4001):
+        put(writer, "t", "x" * 200, seq)
+    writer.send(wire.encode_object({"action": "get", "topic": "t", "latest": True}))
+    assert writer.receive().id == 4000
+    reader = broker.channel()
+    subscribe(reader, "t")
+    assert [reader.receive().id for _ in range(3000)] == list(range(1001, 4001))
+    writer.close()
+    reader.close()
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("a\nFAKE: all is well", "cannot be printed"),
+        ("\x1b[31mred", "cannot be printed"),
+        ("n" * 256, "over 255 bytes"),
+        ("n" * 1_000_000, "over 255 bytes"),
+    ],
+    ids=["newline", "escape", "long", "very long"],
+)
+def test_a_bad_node_name_is_refused_and_the_log_stays_one_line(
+    broker: Broker, name: str, words: str
+) -> None:
+    with broker.raw() as stranger:
+        hello = {"action": "hello", "topic": "", "version": 1, "node": name}
+        stranger.sendall(wire.encode_object(hello))
+        answer = json.loads(stranger.recv(2000)[wire.HEADER_BYTES :])
+        assert answer["event"] == "error"
+        assert "a node name" in answer["error"]
+        assert words in answer["error"]
+        assert stranger.recv(1) == b""
+    status, said = broker.end()
+    assert status == 0
+    assert said.count("\n") == 1
+    assert len(said) < 500
+    assert said.strip().isprintable()
+
+
+def test_a_second_hello_gives_the_first_name_back(broker: Broker) -> None:
+    with broker.raw() as peer:
+        for name in ("/first", "/second"):
+            hello = {"action": "hello", "topic": "", "version": 1, "node": name}
+            peer.sendall(wire.encode_object(hello))
+            assert b'"event":"hello"' in peer.recv(2000)
+        broker.channel("/first").close()
+
+
+@pytest.mark.parametrize("port", ["65536", "99999", "-1"])
+def test_a_port_that_is_none_is_said(start: Start, port: str) -> None:
+    status, said = start("--port", port).end()
+    assert (status, said) == (1, f"port {port} is no port: they go from 0 to 65535\n")
+    with pytest.raises(ConnectionFailedError, match=f"no broker at 127.0.0.1:{port}"):
+        dsmq.connect_to_server("127.0.0.1", int(port))
+
+
+def test_a_host_that_is_not_ours_is_said(start: Start) -> None:
+    status, said = start("--host", "192.0.2.1", DSMQ_TOKEN="secret").end()
+    assert status == 1
+    assert "cannot listen on 192.0.2.1" in said
+    assert said.count("\n") == 1
+
+
+def test_a_runtime_directory_that_is_gone_is_done_without(
+    start: Start, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    gone = str(tmp_path / "user-1000")
+    monkeypatch.setenv("XDG_RUNTIME_DIR", gone)
+    assert Path(tempfile.gettempdir()) in unix_path("127.0.0.1", 1).parents
+    with start(XDG_RUNTIME_DIR=gone).connect() as client:
+        client.put("t", "x", ack=True)
+
+
+def test_without_a_place_for_a_unix_socket_there_is_tcp(
+    start: Start, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+    unix_path("127.0.0.1", 1).parent.write_text("not a directory")
+    broker = start(XDG_RUNTIME_DIR=str(tmp_path))
+    with broker.connect() as client:
+        client.put("t", "x", ack=True)
+    status, said = broker.end()
+    assert status == 0
+    assert "no Unix socket at" in said
+    assert said.count("\n") == 1
+
+
+def test_a_peer_that_goes_takes_its_waits_along(broker: Broker) -> None:
+    reader, writer = broker.channel(), broker.channel()
+    reader.send(wire.encode_object({"action": "get", "topic": "t", "wait": 0.2}))
+    settle(broker)
+    reader.close()
+    for _ in range(3):
+        put(writer, "t", "x")
+    settle(broker)
+    writer.close()
+    assert broker.end() == (0, "")
