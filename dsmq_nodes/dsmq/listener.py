@@ -3,6 +3,7 @@
 import contextlib
 import errno
 import ipaddress
+import itertools
 import logging
 import os
 import socket
@@ -19,6 +20,8 @@ logger = logging.getLogger("dsmq.broker")
 # counted, and not in the kernel (which else hides 4 MB per connection).
 _SEND_BUFFER_BYTES: Final = 128 * 1024
 _BACKLOG: Final = 1024
+_MOST_REMOVED: Final = 100
+_DEAD_AFTER_SEC: Final = 60.0
 _SPARE_DESCRIPTORS: Final = 32  # for listeners, the store's files, the standard streams
 
 
@@ -170,12 +173,26 @@ def unix_listener(path: Path) -> Listener | None:
         sock.bind(str(path))
         path.chmod(0o600)
         sock.listen(_BACKLOG)
+        _remove_dead(path)
     except OSError as error:
         logger.warning("no Unix socket at %s: %s", path, error)
         sock.close()
         return None
     sock.setblocking(False)
     return Listener(sock)
+
+
+def _remove_dead(ours: Path) -> None:
+    """Remove sockets beside ours that brokers which were killed have left, some at a time."""
+    now = ours.stat().st_mtime  # it was just made; one made lately may not listen yet
+    for path in itertools.islice(ours.parent.glob("*.sock"), _MOST_REMOVED):
+        with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX) as probe:
+            if now - path.stat().st_mtime < _DEAD_AFTER_SEC:
+                continue
+            try:
+                probe.connect(str(path))
+            except ConnectionRefusedError:
+                path.unlink()
 
 
 def most_connections() -> int:

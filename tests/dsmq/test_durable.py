@@ -122,3 +122,14 @@ def test_a_full_disk_refuses_puts_and_recovers(start: Start, small_disk: Path) -
                 client.get_wait("nothing", 0.1)
         assert recovered == 20
     assert broker.end()[0] == 0
+
+
+def test_sockets_of_killed_brokers_are_removed_by_the_next(start: Start, tmp_path: Path) -> None:
+    run = {"XDG_RUNTIME_DIR": str(tmp_path)}
+    dead, alive = start(**run), start(**run)
+    dead.end(signal.SIGKILL)
+    for broker in (dead, alive):
+        os.utime(broker.unix, (0, 0))
+    start(**run)
+    assert not dead.unix.exists()
+    assert alive.unix.exists()
