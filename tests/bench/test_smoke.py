@@ -1,0 +1,22 @@
+"""The benchmark runs, and where little is asked nothing is lost or repeated; no time is judged."""
+
+import re
+import subprocess
+import sys
+
+from tests.bench.processes import ROOT
+from tests.bench.queue import ROWS
+
+
+def test_every_row_prints_and_nothing_is_lost_or_repeated() -> None:
+    run = subprocess.run(
+        [sys.executable, "-m", "tests.bench.queue", "--quick"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert run.returncode == 0, run.stdout + run.stderr
+    rows = re.findall(r"^\| (\w+) \|.*\| (?:met|MISSED) \|", run.stdout, re.MULTILINE)
+    assert rows == list(ROWS), run.stdout
