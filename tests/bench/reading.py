@@ -105,6 +105,8 @@ def main() -> None:
 
 def answer(readers: list[Reader], command: bytes) -> bool:
     """Carry out a command; False: the benchmark has ended."""
+    if not command:
+        return False
     match command.decode().strip():
         case "seen":
             say(sum(reader.received + reader.missing for reader in readers))
@@ -112,9 +114,9 @@ def answer(readers: list[Reader], command: bytes) -> bool:
             for reader in readers:
                 reader.latencies_ns = {}
             say("reset")
-        case "report":
+        case _:
             say(report(readers))
-    return bool(command)
+    return True
 
 
 if __name__ == "__main__":
