@@ -8,6 +8,7 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 import pytest
 
 from dsmq_nodes import dsmq
+from dsmq_nodes.dsmq.channel import Channel
 from dsmq_nodes.errors import ConnectionFailedError, RequestRefusedError, WireError
 from tests.dsmq.conftest import DEADLINE_SEC, Broker, Start
 
@@ -73,7 +74,7 @@ def test_a_port_that_never_answers() -> None:
         socket.create_server(("127.0.0.1", 0)) as silent,
         pytest.raises(ConnectionFailedError, match="does not answer"),
     ):
-        dsmq.connect_to_server("127.0.0.1", silent.getsockname()[1])
+        Channel("127.0.0.1", silent.getsockname()[1], timeout_sec=0.3)
 
 
 def test_a_port_of_something_else() -> None:
@@ -81,7 +82,7 @@ def test_a_port_of_something_else() -> None:
         thread = threading.Thread(target=server.handle_request)
         thread.start()
         with pytest.raises(ConnectionFailedError):
-            dsmq.connect_to_server("127.0.0.1", server.server_port)
+            Channel("127.0.0.1", server.server_port, timeout_sec=0.3)
         thread.join(DEADLINE_SEC)
 
 
