@@ -84,10 +84,18 @@ def test_the_first_command_in_a_fresh_clone(tmp_path: Path) -> None:
         somebody.interrupt_all()
 
 
+def words(process: psutil.Process) -> list[str]:
+    """Its command line; nothing of one that has just ended."""
+    try:
+        return process.cmdline()
+    except (psutil.NoSuchProcess, psutil.ZombieProcess):
+        return []
+
+
 def installed(terminal: Terminal) -> bool:
     """Whether the command has come to its last part."""
     family = psutil.Process(terminal.process.pid).children(recursive=True)
-    return any("launch" in word for process in family for word in process.cmdline())
+    return any("launch" in word for process in family for word in words(process))
 
 
 def test_every_local_link_leads_somewhere() -> None:

@@ -107,6 +107,7 @@ class Store:
         self.last_seq = 0
         self.logs: dict[str, Log] = {}
         self._wall_clock = wall_clock
+        self._changed: dict[int, Log] = {}  # logs whose row in `topic` is to be written anew
         self._pending: list[tuple[Log, int, bytes, float]] = []
         self._slots: deque[_Slot] = deque()
         self._reserve: Reserve | None = None
@@ -168,9 +169,11 @@ class Store:
 
     def close(self) -> None:
         """Let go of the database."""
-        self._db.close()
         if self._reserve is not None:
             self._reserve.give_back()
+            with contextlib.suppress(sqlite3.OperationalError), self._transaction():
+                self._write_logs()
+        self._db.close()
 
     @property
     def uncommitted(self) -> bool:
@@ -214,6 +217,7 @@ class Store:
         ]
         try:
             with self._transaction():
+                self._write_logs()
                 self._db.executemany("INSERT INTO message VALUES (?, ?, ?)", rows)
         except sqlite3.OperationalError as error:
             self.last_seq = seq
@@ -238,7 +242,11 @@ class Store:
             slot = _Slot(seq, seq, now, now)
             self._slots.append(slot)
             if self.durable:
-                self._try("INSERT OR REPLACE INTO slot VALUES (?, ?)", (seq, self._wall_clock()))
+                with contextlib.suppress(
+                    sqlite3.OperationalError
+                ):  # a full disk: it only ages later
+                    opening = (seq, self._wall_clock())
+                    self._db.execute("INSERT OR REPLACE INTO slot VALUES (?, ?)", opening)
         slot.last_seq, slot.last_at_sec = seq, now
         slot.size_bytes += size
         self.stored_bytes += size
@@ -304,6 +312,7 @@ class Store:
             with self._transaction():
                 for log in self.logs.values():
                     self._drop_rows(log, upto_seq, most)
+                self._write_logs()
                 self._db.execute("DELETE FROM slot WHERE first_seq <= ?", (upto_seq,))
         except sqlite3.OperationalError:
             for log, first_id in before:
@@ -349,12 +358,15 @@ class Store:
             self._note(log)
 
     def _note(self, log: Log) -> None:
-        """Keep what a later run could not learn from the rows."""
+        """Have what a later run could not learn from the rows written with the next transaction."""
         if self.durable:
-            self._try(
-                "INSERT OR REPLACE INTO topic VALUES (?, ?, ?, ?, ?)",
-                (log.number, log.name, log.first_id, log.last_id, log.latched),
-            )
+            self._changed[log.number] = log
+
+    def _write_logs(self) -> None:
+        self._db.executemany(
+            "INSERT OR REPLACE INTO topic VALUES (?, ?, ?, ?, ?)",
+            [(x.number, x.name, x.first_id, x.last_id, x.latched) for x in self._changed.values()],
+        )
 
     @contextlib.contextmanager
     def _transaction(self) -> Iterator[None]:
@@ -362,17 +374,11 @@ class Store:
         try:
             yield
             self._db.execute("COMMIT")
+            self._changed.clear()
         except BaseException:
             with contextlib.suppress(sqlite3.OperationalError):  # SQLite may have done it itself
                 self._db.execute("ROLLBACK")
             raise
-
-    def _try(self, statement: str, values: tuple[object, ...]) -> None:
-        if self._db.in_transaction:
-            self._db.execute(statement, values)
-            return
-        with contextlib.suppress(sqlite3.OperationalError):  # a full disk: what is lost is written
-            self._db.execute(statement, values)  # again with the next change
 
     def _make_room(self) -> None:
         """The disk is full: give the reserve back, fold the WAL into the database, grow no more.
