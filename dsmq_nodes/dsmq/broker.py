@@ -39,6 +39,7 @@ from dsmq_nodes.errors import DsmqError
 logger = logging.getLogger("dsmq.broker")
 
 _GRAPH_DELAY_SEC: Final = 0.02  # one graph for many changes at once
+_RECEIVE_BYTES: Final = 256 * 1024
 _DRAIN_SEC: Final = 4.0
 _QUIET_SEC: Final = 0.1
 _MOST_CLOSINGS_LOGGED: Final = 20  # a second
@@ -69,6 +70,7 @@ class Broker:
         self._graph_due = False
         self._wait_due_sec: float | None = None
         self.last_heard_sec = 0.0
+        self.received = memoryview(bytearray(_RECEIVE_BYTES))  # what a connection has just read
         self._loop = asyncio.get_running_loop()
 
     def listen(self, host: str, port: int) -> None:
