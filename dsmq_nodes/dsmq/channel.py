@@ -19,7 +19,7 @@ from dsmq_nodes.errors import (
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_RECEIVE_BYTES: Final = 256 * 1024
+_RECEIVE_BYTES: Final = 64 * 1024  # over 128 KiB each receive would map memory anew
 _PROBE_TOPIC: Final = "/dsmq/probe"
 
 
