@@ -34,7 +34,7 @@ class Reader:
     def read(self) -> bool:
         """Take in what has come; whether the connection is still there."""
         try:
-            data = self.socket.recv(256 * 1024)
+            data = self.socket.recv(64 * 1024)
         except BlockingIOError:
             return True
         now_ns = time.perf_counter_ns()
