@@ -22,7 +22,7 @@ def file(tmp_path: Path) -> Path:
 
 def test_a_launch_is_ended_by_its_duration(nowhere: Place, file: Path) -> None:
     file.write_text(TALKER)
-    done = nowhere.run("launch", str(file), "--duration", "0.5")
+    done = nowhere.run("launch", str(file), "--duration", "4")
     assert done.returncode == 0
     assert "Hello, world: 0" in done.stdout + done.stderr
 
