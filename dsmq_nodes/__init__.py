@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from dsmq_nodes.graph.qos import QoSProfile
     from dsmq_nodes.graph.rate import Rate
     from dsmq_nodes.graph.runtime import run, spin, spin_once, wait_for_message
+    from dsmq_nodes.graph.safety import Actuator, EmergencyStop
     from dsmq_nodes.graph.subscription import MessageInfo, Subscription
     from dsmq_nodes.graph.timer import Timer
     from dsmq_nodes.messages.base import Message
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 __all__ = [
+    "Actuator",
+    "EmergencyStop",
     "Message",
     "MessageInfo",
     "Node",
@@ -39,6 +42,8 @@ __all__ = [
 ]
 
 _HOMES = {
+    "Actuator": "graph.safety",
+    "EmergencyStop": "graph.safety",
     "Message": "messages.base",
     "MessageInfo": "graph.subscription",
     "Node": "graph.node",

@@ -9,9 +9,11 @@ import contextlib
 import inspect
 import selectors
 import threading
+import time
 import traceback
 from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine
+from concurrent.futures import CancelledError
 from typing import Any, Final, Protocol, TypeVar
 
 from dsmq_nodes.errors import SpinError
@@ -232,7 +234,9 @@ class Spinner:
         """Run callbacks in the running loop until `shut_down` or an exception."""
         while self._is_waiting:
             await asyncio.sleep(_RETRY_SEC)
-        ended = self._take()
+        ended = self._take(asyncio.get_running_loop())
+        if ended is None:
+            raise SpinError(f"{self._name} is being spun already: spin it in one place")
         self._one = None
         try:
             await self._until(None, ended)
@@ -275,15 +279,32 @@ class Spinner:
                 f"{self._name}: this would block the event loop it is called in, and the node with "
                 f"it: use `{instead}` in an `async def`"
             )
-        loop = self._loop
-        if loop is not None and loop.is_running():  # in another thread
-            return asyncio.run_coroutine_threadsafe(work, loop).result()
-        if loop is not None and loop is not self._own_loop:
-            return loop.run_until_complete(work)  # it is run piece by piece, as a test does
-        own = self._own_loop = self._own_loop or new_event_loop()
+        while True:
+            loop = self._loop
+            if loop is not None and loop.is_running():  # in another thread
+                with contextlib.suppress(CancelledError):  # its spinning ended
+                    return asyncio.run_coroutine_threadsafe(work, loop).result()
+                return None
+            if loop is not None and loop is not self._own_loop:
+                return loop.run_until_complete(work)  # it is run piece by piece, as a test does
+            own = self._own_loop = self._own_loop or new_event_loop()
+            ended = self._take(own)
+            if ended is not None:
+                return self._wait(own, ended, work, by_steps=by_steps)
+            time.sleep(_RETRY_SEC)  # another thread is about to spin it
+
+    def _wait(
+        self,
+        own: asyncio.AbstractEventLoop,
+        ended: asyncio.Future[None],
+        work: Coroutine[Any, Any, _T],
+        *,
+        by_steps: bool,
+    ) -> _T | None:
+        self._is_waiting = True
         if not by_steps:
             self._one = None
-        task = own.create_task(self._wait(work))
+        task = own.create_task(self._until(work, ended))
         try:
             return own.run_until_complete(task)
         finally:
@@ -291,24 +312,13 @@ class Spinner:
                 task.cancel()
                 with contextlib.suppress(asyncio.CancelledError):
                     own.run_until_complete(task)
-
-    async def _wait(self, work: Coroutine[Any, Any, _T]) -> _T | None:
-        try:
-            ended = self._take()
-        except SpinError:
-            work.close()
-            raise
-        self._is_waiting = True
-        try:
-            return await self._until(work, ended)
-        finally:
             self._is_waiting = False
 
-    def _take(self) -> asyncio.Future[None]:
+    def _take(self, loop: asyncio.AbstractEventLoop) -> asyncio.Future[None] | None:
         with self._taking:
             if self._ended is not None:
-                raise SpinError(f"{self._name} is being spun already: spin it in one place")
-            self._ended = asyncio.get_running_loop().create_future()
+                return None
+            self._ended = loop.create_future()
             return self._ended
 
     async def _until(

@@ -1,4 +1,4 @@
-"""A real broker on a free port, nodes as processes, nodes spun in a thread."""
+"""Nodes as processes, nodes spun in a thread; the broker is the plugin's."""
 
 import contextlib
 import queue
@@ -84,39 +84,6 @@ class Program:
         self.wait()
         assert self.process.stdout is not None
         self.process.stdout.close()
-
-
-class BrokerProcess:
-    """A broker; it can be killed and started again on its port."""
-
-    def __init__(self, port: int = 0) -> None:
-        self.host, self.port = "127.0.0.1", port
-        self.program: Program | None = None
-        self.start()
-
-    @property
-    def address(self) -> tuple[str, int]:
-        return self.host, self.port
-
-    def start(self) -> None:
-        self.program = Program("-m", "dsmq_nodes.dsmq.broker", "--port", str(self.port))
-        self.port = int(self.program.wait_for(r"listening on 127\.0\.0\.1:(\d+)")[1])
-
-    def kill(self) -> None:
-        """End it as kill -9 does."""
-        if self.program is not None:
-            self.program.close()
-
-
-@pytest.fixture
-def broker(monkeypatch: pytest.MonkeyPatch) -> Iterator[BrokerProcess]:
-    """A broker of this test's own, which every node made here connects to."""
-    process = BrokerProcess()
-    monkeypatch.setenv("DSMQ_BROKER", f"127.0.0.1:{process.port}")
-    # A node takes what is meant for it out of the environment; what is left is undone here.
-    monkeypatch.setenv("DSMQ_NODE", "")
-    yield process
-    process.kill()
 
 
 @pytest.fixture

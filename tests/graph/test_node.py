@@ -17,7 +17,8 @@ from dsmq_nodes.errors import (
     ParameterError,
 )
 from dsmq_nodes.messages import Imu, String
-from tests.graph.conftest import BrokerProcess, Program, until
+from dsmq_nodes.testing import BrokerProcess
+from tests.graph.conftest import Program, until
 
 
 class Tuned(Node):

@@ -8,7 +8,8 @@ import pytest
 from dsmq_nodes import Node, Publisher, QoSProfile
 from dsmq_nodes.messages import Int64
 from dsmq_nodes.messages.dsmq_msgs import Graph
-from tests.graph.conftest import BrokerProcess, spinning, until
+from dsmq_nodes.testing import BrokerProcess
+from tests.graph.conftest import spinning, until
 
 LATCHED = QoSProfile(depth=1, durability="transient_local")
 

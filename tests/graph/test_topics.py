@@ -12,7 +12,8 @@ import pytest
 from dsmq_nodes import Message, MessageInfo, Node, QoSProfile, dsmq
 from dsmq_nodes.errors import MessageError, WireError
 from dsmq_nodes.messages import Image, Imu, Int64, String, Twist
-from tests.graph.conftest import BrokerProcess, spinning, until
+from dsmq_nodes.testing import BrokerProcess
+from tests.graph.conftest import spinning, until
 
 pytestmark = pytest.mark.usefixtures("broker")
 LATCHED = QoSProfile(depth=1, durability="transient_local")

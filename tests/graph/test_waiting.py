@@ -10,7 +10,8 @@ import pytest
 from dsmq_nodes import Node, QoSProfile, spin_once, wait_for_message
 from dsmq_nodes.errors import SpinError
 from dsmq_nodes.messages import Int64
-from tests.graph.conftest import BrokerProcess, Program, spinning, until
+from dsmq_nodes.testing import BrokerProcess
+from tests.graph.conftest import Program, spinning, until
 
 pytestmark = pytest.mark.usefixtures("broker")
 LATCHED = QoSProfile(depth=1, durability="transient_local")

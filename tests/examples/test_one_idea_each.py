@@ -1,0 +1,117 @@
+"""Every short example runs, and does what it says."""
+
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from dsmq_nodes import Node
+from dsmq_nodes.messages import Bool, Float64
+from dsmq_nodes.testing import BrokerProcess
+from tests.graph.conftest import Program, spinning
+
+ROOT = Path(__file__).parent.parent.parent
+EXAMPLES = ROOT / "examples"
+MOST_LINES = 40
+SHORT = {
+    "async_callback", "latched_map", "listener", "own_message", "several_nodes", "talker",
+    "testing_a_node", "timer", "watchdog",
+}  # fmt: skip
+
+Start = Callable[[str], Program]
+
+
+@pytest.fixture
+def start(broker: BrokerProcess) -> Iterator[Start]:
+    """Runs an example; at the end Ctrl-C has to end it with status 0 and no traceback."""
+    started: list[Program] = []
+
+    def run(name: str) -> Program:
+        started.append(Program(str(EXAMPLES / f"{name}.py")))
+        return started[-1]
+
+    yield run
+    for program in started:
+        if program.process.poll() is None:
+            program.send(signal.SIGINT)
+        try:
+            assert program.wait() == 0, program.output
+            assert "Traceback" not in program.output
+        finally:
+            program.close()
+
+
+@pytest.mark.parametrize("name", sorted(SHORT))
+def test_it_is_short_and_says_what_it_shows(name: str) -> None:
+    text = (EXAMPLES / f"{name}.py").read_text()
+    assert len(text.splitlines()) <= MOST_LINES
+    assert text.startswith('"""')
+
+
+def test_publisher_and_subscriber(start: Start) -> None:
+    listener, talker = start("listener"), start("talker")
+    talker.wait_for(r'Publishing: "Hello, world: 0"')
+    listener.wait_for(r'I heard: "Hello, world: \d+"')
+
+
+def test_timer(start: Start) -> None:
+    program = start("timer")
+    program.wait_for(r"tick 10, skipped 0")
+    program.wait_for(r"tick 11, skipped [12]")
+
+
+def test_async_callback(start: Start) -> None:
+    program = start("async_callback")
+    program.wait_for("good morning")
+    program.wait_for("good morning")
+    program.wait_for("got rye")
+    program.wait_for("good morning")
+    program.wait_for("got wheat")
+
+
+def test_own_message(start: Start) -> None:
+    program = start("own_message")
+    program.wait_for(r"99 %, 4\.19 V")
+    program.wait_for(r"98 %, 4\.18 V")
+
+
+def test_latched_map(start: Start) -> None:
+    start("latched_map").wait_for("a map of 4 x 4 cells")
+
+
+def test_watchdog(start: Start) -> None:
+    motor = start("watchdog")
+    node = Node("commander")
+    speed = node.create_publisher(Float64, "/speed", 1)
+    stop = node.create_publisher(Bool, "/emergency_stop", 1)
+    with spinning(node):
+        assert speed.wait_for_subscribers(1, 10.0)
+        speed.publish(Float64(data=0.5))
+        motor.wait_for("driving at 0.50 m/s")
+        motor.wait_for("standing still")
+        stop.publish(Bool(data=True))
+        motor.wait_for("emergency stop pressed")
+        motor.wait_for("standing still")
+
+
+def test_several_nodes(start: Start) -> None:
+    program = start("several_nodes")
+    for number in range(2, 6):
+        program.wait_for(f"heard {number}")
+    assert program.wait() == 0
+
+
+def test_testing_a_node() -> None:
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"]
+    result = subprocess.run(
+        [*command, str(EXAMPLES / "testing_a_node.py")],
+        cwd=ROOT,
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert "1 passed" in result.stdout, result.stdout + result.stderr
