@@ -103,7 +103,12 @@ class Spinner:
             self._arrivals.append(subscription)
 
     def execute(self, callback: Callback, named: object = None) -> asyncio.Task[None] | None:
-        """Call a callback; a coroutine becomes a task, an exception follows `raises`."""
+        """Call a callback; a coroutine becomes a task, an exception follows `raises`.
+
+        Not any more when the node is about to end: others of the same moment may still be due.
+        """
+        if self._shut_down or (self._ended is not None and self._ended.done()):
+            return None
         loop = self._loop
         began_sec = loop.time() if loop is not None else 0.0
         try:

@@ -435,6 +435,53 @@ class TestCoroutines:
         assert node.log == [(0.0, Int64(data=-5))]
 
 
+class TestTheEnd:
+    """Nothing more runs once a node has been told to end, however much is due."""
+
+    def test_by_shutdown(self, graph: Graph) -> None:
+        class Ending(Stamped):
+            def __init__(self) -> None:
+                super().__init__()
+                self.create_timer(0.1, self.tick)
+                self.create_timer(0.1, self.tick)
+                self.create_subscription(Int64, "n", self.on_n, 10)
+
+            def tick(self) -> None:
+                self.note("tick")
+                self.block(1.0)
+                self.shutdown()
+
+            def on_n(self, msg: Int64) -> None:
+                self.note(msg.data)
+
+        node = graph.add(Ending)
+        graph.at(0.1, lambda: graph.inject("n", Int64(data=1)))
+        graph.run_for(1.0)
+        assert [what for _, what in node.log if what == "tick"] == ["tick"]
+
+    def test_by_an_exception(self, graph: Graph) -> None:
+        class Failing(Stamped):
+            def __init__(self) -> None:
+                super().__init__()
+                self.create_timer(0.1, self.tick)
+                self.create_timer(0.1, self.tick)
+
+            def tick(self) -> None:
+                self.note("tick")
+                raise RuntimeError("the motor is hot")
+
+        nodes: list[Failing] = []
+
+        def make() -> Failing:
+            nodes.append(Failing())
+            return nodes[0]
+
+        graph.add(make)
+        with pytest.raises(RuntimeError, match="the motor is hot"):
+            graph.run_for(1.0)
+        assert len(nodes[0].log) == 1
+
+
 class Named(Node):
     def __init__(self, name: str) -> None:
         super().__init__(name)
