@@ -1,141 +1,28 @@
-"""The node: what a user subclasses."""
+"""The node: what a user subclasses.
+
+What a node is and how it lives is in base_node.py; here is what is made with it. The methods are
+thin: each kind of thing has a module of its own.
+"""
 
 import asyncio
-import math
-from collections.abc import Coroutine
-from types import TracebackType
-from typing import Any, ClassVar, Literal, Self
+from typing import Any
 
-from dsmq_nodes.errors import NodeConfigurationError
-from dsmq_nodes.graph import life, names
+from dsmq_nodes.graph.base_node import BaseNode
 from dsmq_nodes.graph.callback import Callback, MessageT
-from dsmq_nodes.graph.clock import Clock
-from dsmq_nodes.graph.logger import Logger
-from dsmq_nodes.graph.parameters import Parameters
 from dsmq_nodes.graph.publisher import Publisher
 from dsmq_nodes.graph.qos import QoSProfile
 from dsmq_nodes.graph.rate import Rate
-from dsmq_nodes.graph.silence import Silence
-from dsmq_nodes.graph.spinner import Spinner
-from dsmq_nodes.graph.statistics import NODES_TOPIC, STATISTICS_PERIOD_SEC, node_statistics
 from dsmq_nodes.graph.subscription import Subscription, SubscriptionCallback
-from dsmq_nodes.graph.surroundings import surroundings
 from dsmq_nodes.graph.timer import Timer
-from dsmq_nodes.graph.topics import Topics
-from dsmq_nodes.messages.base import Header
-from dsmq_nodes.messages.dsmq_msgs import NodeStatistics
-
-__all__ = ["NODES_TOPIC", "Node"]
 
 
-class Node:
+class Node(BaseNode):
     """A node: subclass it, make publishers, subscriptions and timers in `__init__`, `run` it.
 
     All callbacks, `def` or `async def`, run in the one thread that spins.
 
-    Attributes:
-        Params: the node's parameters; a nested subclass of `Parameters` names them.
-        params: the parameters' values.
-        rate_hz: the rate the node declares; the launch file's `rate:` overrides it.
-        on_exception: what an exception in a callback does: "raise" ends the node, "log" logs it.
-        broker_timeout_sec: `enter_safe_state` is called when the broker has been lost for so long.
-        name: the node's absolute name.
+    Its attributes are those of `BaseNode`: `Params`, `rate_hz`, `on_exception`, and others.
     """
-
-    Params: ClassVar[type[Parameters]] = Parameters
-    rate_hz: float | None = None
-    on_exception: Literal["raise", "log"] = "raise"
-    broker_timeout_sec: float = 1.0
-
-    def __init__(
-        self,
-        node_name: str,
-        *,
-        namespace: str = "",
-        rate_hz: float | None = None,
-        broker: tuple[str, int] | None = None,
-    ) -> None:
-        """Connect to the broker under a name.
-
-        Args:
-            node_name: letters, digits and underscores; must be unique in its namespace.
-            namespace: where the node's relative names belong; "" is the root.
-            rate_hz: the rate the node declares.
-            broker: host and port; None: DSMQ_BROKER in the environment, else 127.0.0.1:30008.
-
-        Raises:
-            ConnectionFailedError: no broker answers.
-            NodeNameTakenError: a node of this name is connected already.
-            InvalidNameError: a name breaks the rules.
-            ParameterError: parameters given by the launcher do not fit `Params`.
-            NodeConfigurationError: the rate is not more than 0.
-        """
-        around = surroundings.get()
-        given = around.environment()
-        self._node_name = names.check_node_name(given.name or node_name)
-        self._namespace = names.resolve_namespace(given.namespace or namespace)
-        self._remap = given.remap
-        self.name = names.resolve_topic("~", self._node_name, self._namespace, {})
-        for rate in (given.rate_hz, rate_hz, self.rate_hz):
-            if rate is not None:
-                self.rate_hz = _checked_rate(self.name, rate)
-                break
-        self.params = self.Params.load(given.params, self.name)
-        self._clock = around.clock
-        self._logger = Logger(self.name, self._clock)
-        self._destroyed = False
-        self._timers: list[Timer] = []
-        self._link = around.connect(self.name, broker)
-        raises = self.on_exception == "raise"
-        self._spinner = Spinner(self._link, self._logger, self.name, raises=raises)
-        self._topics = Topics(self._link, self._spinner, self._clock, self._logger)
-        self._own_publication = self._link.advertise(NODES_TOPIC, NodeStatistics.type_name, 0)
-        execute = self._spinner.execute
-        self._spinner.add(Timer(STATISTICS_PERIOD_SEC, self._publish_statistics, self._quietly))
-        self._outage = Silence(
-            self.broker_timeout_sec, self._broker_lost, execute, what="broker_timeout_sec"
-        )
-        self._spinner.on_outage = self._on_outage
-        life.began(self)
-
-    # What the node is
-
-    def get_name(self) -> str:
-        """The node's own name, without its namespace."""
-        return self._node_name
-
-    def get_namespace(self) -> str:
-        """The node's namespace, absolute."""
-        return self._namespace
-
-    def get_fully_qualified_name(self) -> str:
-        """The node's absolute name."""
-        return self.name
-
-    def get_logger(self) -> Logger:
-        """The node's logger."""
-        return self._logger
-
-    def get_clock(self) -> Clock:
-        """The node's clock."""
-        return self._clock
-
-    def stamp(self, frame_id: str = "") -> Header:
-        """A header with the time as it is now."""
-        return Header(stamp=self._clock.now(), frame_id=frame_id)
-
-    @property
-    def period_sec(self) -> float:
-        """One over the node's rate.
-
-        Raises:
-            NodeConfigurationError: the node has no rate.
-        """
-        if not self.rate_hz:
-            raise NodeConfigurationError(
-                f"{self.name} has no rate: set rate_hz in the class, or rate: in the launch file"
-            )
-        return 1.0 / self.rate_hz
 
     # Publishers, subscriptions, timers
 
@@ -224,14 +111,6 @@ class Node:
         """
         return Rate(frequency, self._spinner, self._clock)
 
-    def resolve_topic_name(self, topic: str) -> str:
-        """The absolute name of what this node calls `topic`, remapping included.
-
-        Raises:
-            InvalidNameError: the name breaks the rules.
-        """
-        return names.resolve_topic(topic, self._node_name, self._namespace, self._remap)
-
     def destroy_timer(self, timer: Timer) -> None:
         """Stop a timer for good."""
         timer.cancel()
@@ -246,31 +125,6 @@ class Node:
     def destroy_subscription(self, subscription: Subscription[Any]) -> None:
         """Have no more of a subscription."""
         self._topics.subscribe_no_more(subscription)
-
-    # To override
-
-    def on_shutdown(self) -> None:
-        """Called once when the node ends, however it ends; publishing still works."""
-
-    def enter_safe_state(self) -> None:
-        """Stop what moves, switch off what heats.
-
-        Called before `on_shutdown`, and when the broker has been lost for `broker_timeout_sec`.
-        """
-
-    # Spinning
-
-    async def spin_async(self) -> None:
-        """Run the node's callbacks in the running event loop until `shutdown` or an exception.
-
-        Raises:
-            Exception: what a callback raised, with `on_exception` "raise".
-        """
-        await self._spinner.spin()
-
-    def create_task(self, work: Coroutine[Any, Any, None]) -> None:
-        """Run a coroutine beside the callbacks, as soon as the node spins; cancelled at its end."""
-        self._spinner.begin(work)
 
     async def wait_for_message_async(
         self,
@@ -289,79 +143,3 @@ class Node:
             return None
         finally:
             self.destroy_subscription(subscription)
-
-    def shutdown(self) -> None:
-        """End `spin`, from any thread; the node is destroyed by who made it spin."""
-        self._spinner.shut_down()
-
-    def destroy_node(self) -> None:
-        """Enter the safe state, say goodbye and disconnect. Once; later calls do nothing."""
-        self.end(is_whole=True)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.destroy_node()
-
-    def end(self, *, is_whole: bool) -> None:
-        """As `destroy_node`; what the hooks of a half-made node raise is told in one line."""
-        if self._destroyed:
-            return
-        self._destroyed = True
-        life.ended(self)
-        for hook in (self.enter_safe_state, self.on_shutdown, self._publish_statistics):
-            try:
-                hook()
-            except Exception as error:  # noqa: BLE001  the others must run in any case
-                self._spinner.log_exception(hook, error, brief=not is_whole)
-        self._topics.close()
-        self._spinner.close()
-        self._link.close()
-
-    # Within
-
-    def _on_outage(self, lost: bool) -> None:
-        if lost:
-            self._topics.graph.forget()
-            self._spinner.add(self._outage)
-        else:
-            self._spinner.remove(self._outage)
-
-    def _broker_lost(self) -> None:
-        self._logger.error(
-            f"the broker has been lost for {self.broker_timeout_sec:g} s: entering the safe state"
-        )
-        self.enter_safe_state()
-
-    def _quietly(self, callback: Callback) -> None:
-        """Run what is the kit's own: it is no callback that `spin_once` waits for."""
-        callback()
-
-    def statistics(self) -> NodeStatistics:
-        """The node's counters since it started."""
-        return node_statistics(
-            self.name,
-            self._clock.now(),
-            self.rate_hz,
-            timers=self._timers,
-            publications=dict.fromkeys(each.publication for each in self._topics.publishers),
-            subscriptions=self._topics.subscriptions(),
-        )
-
-    def _publish_statistics(self) -> None:
-        self._link.publish(self._own_publication, self.statistics().to_json())
-
-
-def _checked_rate(name: str, rate_hz: float) -> float:
-    if not 0 < rate_hz < math.inf:
-        raise NodeConfigurationError(
-            f"{name}: a rate is more than 0 Hz and finite, not {rate_hz!r}: see rate_hz in the "
-            "class, or rate: in the launch file"
-        )
-    return rate_hz

@@ -3,7 +3,8 @@
 import asyncio
 from collections.abc import Callable, Iterable
 
-from dsmq_nodes.graph.node import NODES_TOPIC, Node
+from dsmq_nodes.graph.node import Node
+from dsmq_nodes.graph.statistics import NODES_TOPIC
 from dsmq_nodes.launcher.summary import summary
 from dsmq_nodes.messages.dsmq_msgs import Graph, NodeStatistics
 
