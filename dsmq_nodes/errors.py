@@ -100,5 +100,25 @@ class SpinError(DsmqError, RuntimeError):
     """A node is waited for, or spun, where that would never end; says what to write instead."""
 
 
+class TransformException(DsmqError):  # noqa: N818  tf2's names, here and below
+    """Base of what a transform buffer raises; the names are those of tf2."""
+
+
+class LookupException(TransformException):
+    """A frame that nobody has told of; the text has the nearest that is known."""
+
+
+class ConnectivityException(TransformException):
+    """Two frames that belong to different trees; the text names both roots."""
+
+
+class ExtrapolationException(TransformException):
+    """A transform at a time for which it is not known; the text has the times that are."""
+
+
+class InvalidArgumentException(TransformException, ValueError):  # noqa: N818
+    """A frame's name, a rotation or a number that no transform can have."""
+
+
 class CommandError(DsmqError):
     """What a command line asks for is not there: a topic, a field, a type, a message in time."""

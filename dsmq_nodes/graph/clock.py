@@ -2,7 +2,7 @@
 
 import time
 
-from dsmq_nodes.messages.base import Time
+from dsmq_nodes.messages.base import Duration, Time
 
 
 class Clock:
@@ -19,3 +19,8 @@ class Clock:
     def monotonic_sec(self) -> float:
         """Seconds by a clock that never steps, for intervals; its zero means nothing."""
         return time.monotonic()
+
+
+def seconds(duration: Duration | float) -> float:
+    """A length of time in seconds: what takes one takes a number or a Duration."""
+    return duration.to_nanoseconds() * 1e-9 if isinstance(duration, Duration) else duration

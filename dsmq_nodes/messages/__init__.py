@@ -28,9 +28,9 @@ _NAMES = {
     "base": "Duration Header Message Time",
     "diagnostic": "DiagnosticArray DiagnosticStatus KeyValue",
     "geometry": (
-        "Accel Point Pose Pose2D PoseStamped PoseWithCovariance PoseWithCovarianceStamped"
-        " Quaternion Transform TransformStamped Twist TwistStamped TwistWithCovariance"
-        " TwistWithCovarianceStamped Vector3 Wrench"
+        "Accel Point PointStamped Pose Pose2D PoseStamped PoseWithCovariance"
+        " PoseWithCovarianceStamped Quaternion Transform TransformStamped Twist TwistStamped"
+        " TwistWithCovariance TwistWithCovarianceStamped Vector3 Vector3Stamped Wrench"
     ),
     "nav": "MapMetaData OccupancyGrid Odometry Path",
     "rcl_interfaces": (

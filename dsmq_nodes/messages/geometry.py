@@ -6,6 +6,7 @@ from dsmq_nodes.messages.fields import Matrix6x6, float64
 __all__ = [
     "Accel",
     "Point",
+    "PointStamped",
     "Pose",
     "Pose2D",
     "PoseStamped",
@@ -19,6 +20,7 @@ __all__ = [
     "TwistWithCovariance",
     "TwistWithCovarianceStamped",
     "Vector3",
+    "Vector3Stamped",
     "Wrench",
 ]
 
@@ -37,6 +39,20 @@ class Point(Message):
     x: float64 = 0.0
     y: float64 = 0.0
     z: float64 = 0.0
+
+
+class Vector3Stamped(Message):
+    """A direction with its time and coordinate frame."""
+
+    header: Header = Header()
+    vector: Vector3 = Vector3()
+
+
+class PointStamped(Message):
+    """A position with its time and coordinate frame."""
+
+    header: Header = Header()
+    point: Point = Point()
 
 
 class Quaternion(Message):

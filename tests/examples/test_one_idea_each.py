@@ -1,5 +1,6 @@
 """Every short example runs, and does what it says."""
 
+import math
 import signal
 import subprocess
 import sys
@@ -18,7 +19,7 @@ EXAMPLES = ROOT / "examples"
 MOST_LINES = 40
 SHORT = {
     "async_callback", "latched_map", "listener", "own_message", "several_nodes", "talker",
-    "testing_a_node", "timer", "watchdog",
+    "testing_a_node", "tf_broadcaster", "tf_listener", "timer", "watchdog",
 }  # fmt: skip
 
 Start = Callable[[str], Program]
@@ -95,6 +96,12 @@ def test_watchdog(start: Start) -> None:
         stop.publish(Bool(data=True))
         motor.wait_for("emergency stop pressed")
         motor.wait_for("standing still")
+
+
+def test_tf(start: Start) -> None:
+    mapper, _ = start("tf_listener"), start("tf_broadcaster")
+    x, y = mapper.wait_for(r"the wall is at \((\S+), (\S+)\)").groups()
+    assert math.hypot(float(x), float(y)) == pytest.approx(math.hypot(1.0, 2.2), abs=0.01)
 
 
 def test_several_nodes(start: Start) -> None:

@@ -1,0 +1,61 @@
+"""Telling the others where frames are: `/tf`, and `/tf_static` for what does not move."""
+
+from collections.abc import Sequence
+from typing import Final
+
+from dsmq_nodes.graph.node import Node
+from dsmq_nodes.graph.qos import QoSProfile
+from dsmq_nodes.messages.geometry import TransformStamped
+from dsmq_nodes.messages.tf2 import TFMessage
+from dsmq_nodes.tf.core import checked
+
+TF_TOPIC: Final = "/tf"
+TF_STATIC_TOPIC: Final = "/tf_static"
+# Of the latched topic the newest so many messages are kept, of all its broadcasters together.
+_STATIC: Final = QoSProfile(depth=100, durability="transient_local")
+
+
+class TransformBroadcaster:
+    """Publishes transforms on `/tf`."""
+
+    def __init__(self, node: Node, qos: QoSProfile | int = 100) -> None:
+        """Publish in the name of a node."""
+        self._publisher = node.create_publisher(TFMessage, TF_TOPIC, qos)
+
+    def send_transform(self, transform: TransformStamped | Sequence[TransformStamped]) -> None:
+        """Send one transform, or several in one message.
+
+        Raises:
+            InvalidArgumentException: a name is empty, or the numbers are no transform.
+        """
+        self._publisher.publish(TFMessage(transforms=_checked(transform)))
+
+    sendTransform = send_transform  # noqa: N815  rclpy's name
+
+
+class StaticTransformBroadcaster:
+    """Publishes transforms that hold at all times on `/tf_static`, which is latched."""
+
+    def __init__(self, node: Node, qos: QoSProfile | int = _STATIC) -> None:
+        """Publish in the name of a node."""
+        self._publisher = node.create_publisher(TFMessage, TF_STATIC_TOPIC, qos)
+        self._sent: dict[str, TransformStamped] = {}
+
+    def send_transform(self, transform: TransformStamped | Sequence[TransformStamped]) -> None:
+        """Send one transform or several, together with all that this broadcaster sent before.
+
+        Raises:
+            InvalidArgumentException: a name is empty, or the numbers are no transform.
+        """
+        for each in _checked(transform):
+            self._sent[each.child_frame_id] = each.model_copy(deep=True)
+        self._publisher.publish(TFMessage(transforms=list(self._sent.values())))
+
+    sendTransform = send_transform  # noqa: N815  rclpy's name
+
+
+def _checked(transform: TransformStamped | Sequence[TransformStamped]) -> list[TransformStamped]:
+    transforms = [transform] if isinstance(transform, TransformStamped) else list(transform)
+    for each in transforms:
+        checked(each)
+    return transforms

@@ -1,0 +1,232 @@
+"""The transform buffer of a node: lookups that may wait, from any thread."""
+
+import asyncio
+import contextlib
+import threading
+from typing import TYPE_CHECKING, Literal, overload
+
+from typing_extensions import override
+
+from dsmq_nodes.errors import InvalidArgumentException, TransformException
+from dsmq_nodes.graph.clock import seconds
+from dsmq_nodes.tf.apply import StampedT, function_for
+from dsmq_nodes.tf.core import BufferCore, Frame
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from dsmq_nodes.graph.base_node import BaseNode
+    from dsmq_nodes.messages.base import Duration, Time
+    from dsmq_nodes.messages.geometry import TransformStamped
+
+
+class Buffer(BufferCore):
+    """The transforms of the last seconds; a `TransformListener` fills it.
+
+    Times: `Time()` is the latest time at which the transform is known. Timeouts are seconds or a
+    Duration, by the node's clock.
+    """
+
+    def __init__(self, cache_time: "Duration | float" = 10.0) -> None:
+        """An empty buffer; transforms older than `cache_time` before the newest are let go."""
+        super().__init__(seconds(cache_time))
+        self._node: BaseNode | None = None
+        self._lock = threading.RLock()
+        self._waiting: list[asyncio.Future[None]] = []
+
+    def attach(self, node: "BaseNode") -> None:
+        """Wait in this node's time, and while its callbacks run; done by `TransformListener`."""
+        self._node = node
+
+    def lookup_transform(
+        self,
+        target_frame: str,
+        source_frame: str,
+        time: "Time",
+        timeout: "Duration | float" = 0.0,
+    ) -> "TransformStamped":
+        """The transform that takes coordinates in `source_frame` to those in `target_frame`.
+
+        With a timeout it is waited for, while the node's callbacks run.
+
+        Raises:
+            LookupException: nobody has told of one of the frames.
+            ConnectivityException: the two are not in one tree.
+            ExtrapolationException: it is not known at that time.
+            InvalidArgumentException: a frame's name is empty or begins with a slash.
+            SpinError: a timeout in a callback: `await buffer.lookup_transform_async()` there.
+        """
+        self._wait_for(lambda: self.lookup(target_frame, source_frame, time), seconds(timeout))
+        return self.lookup(target_frame, source_frame, time)
+
+    def lookup_transform_full(  # noqa: PLR0917  rclpy's order
+        self,
+        target_frame: str,
+        target_time: "Time",
+        source_frame: str,
+        source_time: "Time",
+        fixed_frame: str,
+        timeout: "Duration | float" = 0.0,
+    ) -> "TransformStamped":
+        """From `source_frame` at one time to `target_frame` at another.
+
+        Between the two times the data stands still in `fixed_frame`.
+
+        Raises:
+            TransformException: as `lookup_transform`.
+            SpinError: as `lookup_transform`.
+        """
+
+        def look_up() -> "TransformStamped":
+            return self.lookup_full(
+                target_frame, target_time, source_frame, source_time, fixed_frame
+            )
+
+        self._wait_for(look_up, seconds(timeout))
+        return look_up()
+
+    async def lookup_transform_async(
+        self,
+        target_frame: str,
+        source_frame: str,
+        time: "Time",
+        timeout: "Duration | float | None" = None,
+    ) -> "TransformStamped":
+        """As `lookup_transform`, for coroutines; without a timeout it waits for ever.
+
+        Raises:
+            TransformException: as `lookup_transform`, when the time was up.
+        """
+
+        def look_up() -> "TransformStamped":
+            return self.lookup(target_frame, source_frame, time)
+
+        await self._known(look_up, None if timeout is None else seconds(timeout))
+        return look_up()
+
+    @overload
+    def can_transform(
+        self,
+        target_frame: str,
+        source_frame: str,
+        time: "Time",
+        timeout: "Duration | float" = 0.0,
+    ) -> bool: ...
+
+    @overload
+    def can_transform(
+        self,
+        target_frame: str,
+        source_frame: str,
+        time: "Time",
+        timeout: "Duration | float" = 0.0,
+        *,
+        return_debug_tuple: Literal[True],
+    ) -> tuple[bool, str]: ...
+
+    def can_transform(
+        self,
+        target_frame: str,
+        source_frame: str,
+        time: "Time",
+        timeout: "Duration | float" = 0.0,
+        *,
+        return_debug_tuple: bool = False,
+    ) -> bool | tuple[bool, str]:
+        """Whether `lookup_transform` would give a transform; with the debug tuple also why not.
+
+        Raises:
+            SpinError: as `lookup_transform`.
+        """
+        try:
+            self.lookup_transform(target_frame, source_frame, time, timeout)
+        except TransformException as error:
+            return (False, str(error)) if return_debug_tuple else False
+        return (True, "") if return_debug_tuple else True
+
+    def transform(
+        self, stamped: StampedT, target_frame: str, timeout: "Duration | float" = 0.0
+    ) -> StampedT:
+        """A stamped point, vector or pose, expressed in another frame at its own time.
+
+        Raises:
+            TransformException: as `lookup_transform`.
+            SpinError: as `lookup_transform`.
+            TypeError: there is no such function for this type.
+        """
+        function, header = function_for(stamped), stamped.header
+        return function(
+            stamped, self.lookup_transform(target_frame, header.frame_id, header.stamp, timeout)
+        )
+
+    def changed(self) -> None:
+        """Transforms have come: those who wait look again; in the node's thread."""
+        waiting, self._waiting = self._waiting, []
+        for future in waiting:
+            if not future.done():
+                future.set_result(None)
+
+    # One thread at a time
+
+    @override
+    def set_transform(
+        self, transform: "TransformStamped", authority: str, *, is_static: bool = False
+    ) -> bool:
+        with self._lock:
+            return super().set_transform(transform, authority, is_static=is_static)
+
+    @override
+    def clear(self) -> None:
+        with self._lock:
+            super().clear()
+
+    @override
+    def lookup(self, target_frame: str, source_frame: str, time: "Time") -> "TransformStamped":
+        with self._lock:
+            return super().lookup(target_frame, source_frame, time)
+
+    @override
+    def get_latest_common_time(self, target_frame: str, source_frame: str) -> "Time":
+        with self._lock:
+            return super().get_latest_common_time(target_frame, source_frame)
+
+    @override
+    def frames(self) -> list[Frame]:
+        with self._lock:
+            return super().frames()
+
+    # Waiting
+
+    def _wait_for(self, look_up: "Callable[[], object]", timeout_sec: float) -> None:
+        """Wait in this thread until a lookup succeeds or the time is up; here it may still fail."""
+        if timeout_sec <= 0:
+            return
+        if self._node is None:
+            raise RuntimeError(
+                "a buffer waits for transforms that a listener hears: make a "
+                "TransformListener(buffer, node) first"
+            )
+        self._node._spinner.block_on(  # noqa: SLF001  the kit's own
+            self._known(look_up, timeout_sec),
+            "await buffer.lookup_transform_async()",
+        )
+
+    async def _known(self, look_up: "Callable[[], object]", timeout_sec: float | None) -> None:
+        """Wait until a lookup succeeds, no longer than the timeout."""
+        # Whose time was up looks once more, and is told why there is no transform.
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(timeout_sec):
+                while not _succeeds(look_up):
+                    changed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+                    self._waiting.append(changed)
+                    await changed
+
+
+def _succeeds(look_up: "Callable[[], object]") -> bool:
+    try:
+        look_up()
+    except InvalidArgumentException:
+        return True  # waiting does not mend it
+    except TransformException:
+        return False
+    return True

@@ -1,0 +1,338 @@
+"""A tree of coordinate frames over time, sans-I/O: it knows no clock and no topic.
+
+Every frame has one parent, and where it is in it is known at some times of the last seconds. A
+lookup climbs from both frames to the first one that they have in common, and puts the steps
+together: up from the source, down to the target. Semantics are those of ROS 2's tf2: between two
+samples it interpolates, beyond them it raises; time 0 stands for the latest time that is known of
+all frames on the way; what is above the common frame does not matter.
+"""
+
+import difflib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final
+
+from dsmq_nodes.errors import (
+    ConnectivityException,
+    ExtrapolationException,
+    InvalidArgumentException,
+    LookupException,
+)
+from dsmq_nodes.messages.base import Header, Time
+from dsmq_nodes.messages.geometry import TransformStamped
+from dsmq_nodes.tf.history import History, Sample
+from dsmq_nodes.tf.rigid import IDENTITY, Rigid
+
+_ALWAYS_NS: Final = 2**63  # later than any stamp: up to when a static transform is known
+_MOST_NAMED: Final = 12
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """What a buffer knows of one frame; times in ns, `rate_hz` over what is kept."""
+
+    name: str
+    parent: str
+    broadcaster: str
+    is_static: bool
+    oldest_ns: int
+    newest_ns: int
+    rate_hz: float
+
+
+class BufferCore:
+    """Transforms between frames, kept for some seconds.
+
+    Attributes:
+        ignored: how many transforms came too late to be kept.
+    """
+
+    def __init__(self, cache_time_sec: float = 10.0) -> None:
+        """An empty buffer; transforms older than `cache_time_sec` before the newest are let go."""
+        if not cache_time_sec > 0:
+            raise ValueError(f"a buffer keeps transforms for more than 0 s, not {cache_time_sec!r}")
+        self.ignored = 0
+        self._keep_ns = round(cache_time_sec * 1e9)
+        self._histories: dict[str, History] = {}
+        self._parents: set[str] = set()
+
+    # In
+
+    def set_transform(
+        self, transform: TransformStamped, authority: str, *, is_static: bool = False
+    ) -> bool:
+        """Take in where `child_frame_id` is in the header's frame.
+
+        A slash before a frame's name is dropped, as tf2 does.
+
+        Args:
+            transform: what to take in.
+            authority: who says so.
+            is_static: it holds at all times, and replaces what was known before.
+
+        Returns:
+            Whether it was kept; a transform that is too old is not, and counted.
+
+        Raises:
+            InvalidArgumentException: a name is empty, a frame is its own parent, or the numbers are
+                no transform.
+        """
+        child, parent, rigid = checked(transform)
+        sample = Sample(transform.header.stamp.to_nanoseconds(), parent, rigid)
+        history = self._histories.get(child)
+        if history is None:
+            history = self._histories[child] = History(self._keep_ns)
+        self._parents.add(parent)
+        kept = history.add(sample, is_static=is_static)
+        if kept:
+            history.broadcaster = authority
+        else:
+            self.ignored += 1
+        return kept
+
+    def clear(self) -> None:
+        """Forget all but the static transforms."""
+        for history in self._histories.values():
+            history.clear()
+
+    # Out
+
+    def lookup(self, target_frame: str, source_frame: str, time: Time) -> TransformStamped:
+        """The transform that takes coordinates in `source_frame` to those in `target_frame`.
+
+        Args:
+            target_frame: where the data is to be expressed.
+            source_frame: where it is expressed now.
+            time: when; `Time()` is the latest time at which the transform is known.
+
+        Raises:
+            LookupException: nobody has told of one of the frames.
+            ConnectivityException: the two are not in one tree.
+            ExtrapolationException: it is not known at that time.
+            InvalidArgumentException: a frame's name is empty or begins with a slash.
+        """
+        self._check_frame(target_frame, "target_frame")
+        self._check_frame(source_frame, "source_frame")
+        stamp_ns = time.to_nanoseconds() or self._latest_common_ns(target_frame, source_frame)
+        rigid = self._between(target_frame, source_frame, stamp_ns)
+        return _stamped(target_frame, stamp_ns, source_frame, rigid)
+
+    def lookup_full(
+        self,
+        target_frame: str,
+        target_time: Time,
+        source_frame: str,
+        source_time: Time,
+        fixed_frame: str,
+    ) -> TransformStamped:
+        """From `source_frame` at one time to `target_frame` at another.
+
+        Between the two times the data stands still in `fixed_frame`.
+
+        Raises:
+            TransformException: as `lookup`.
+        """
+        self._check_frame(fixed_frame, "fixed_frame")
+        to_fixed = self.lookup(fixed_frame, source_frame, source_time)
+        to_target = self.lookup(target_frame, fixed_frame, target_time)
+        rigid = Rigid.from_msg(to_target.transform).after(Rigid.from_msg(to_fixed.transform))
+        stamp_ns = to_target.header.stamp.to_nanoseconds()
+        return _stamped(target_frame, stamp_ns, source_frame, rigid)
+
+    def get_latest_common_time(self, target_frame: str, source_frame: str) -> Time:
+        """The latest time at which the transform is known; 0 when it is static.
+
+        Raises:
+            TransformException: as `lookup`.
+        """
+        self._check_frame(target_frame, "target_frame")
+        self._check_frame(source_frame, "source_frame")
+        return Time.from_nanoseconds(self._latest_common_ns(target_frame, source_frame))
+
+    def frames(self) -> list[Frame]:
+        """What is known of every frame that has a parent, by name."""
+        return [
+            Frame(
+                name=name,
+                parent=history.newest.parent,
+                broadcaster=history.broadcaster,
+                is_static=history.is_static,
+                oldest_ns=history.oldest.stamp_ns,
+                newest_ns=history.newest.stamp_ns,
+                rate_hz=history.rate_hz,
+            )
+            for name, history in sorted(self._histories.items())
+            if history
+        ]
+
+    def all_frames_as_yaml(self) -> str:
+        """Every frame with its parent, broadcaster, rate and times, as YAML; `{}` without any."""
+        import yaml  # noqa: PLC0415  only who asks for it needs it
+
+        shown = {
+            frame.name: {
+                "parent": frame.parent,
+                "broadcaster": frame.broadcaster or "default_authority",
+                "rate": round(frame.rate_hz, 3),
+                "most_recent_transform": round(frame.newest_ns * 1e-9, 3),
+                "oldest_transform": round(frame.oldest_ns * 1e-9, 3),
+                "buffer_length": round((frame.newest_ns - frame.oldest_ns) * 1e-9, 3),
+            }
+            for frame in self.frames()
+        }
+        text: str = yaml.safe_dump(shown, sort_keys=False, allow_unicode=True)
+        return text
+
+    # Within
+
+    def _check_frame(self, name: str, argument: str) -> None:
+        if not name:
+            raise InvalidArgumentException(f"{argument} is empty: name a frame")
+        if name.startswith("/"):
+            raise InvalidArgumentException(
+                f'{argument} "{name}": a frame\'s name does not begin with a slash, say '
+                f'"{name.lstrip("/")}"'
+            )
+        if name in self._histories or name in self._parents:
+            return
+        known = sorted(self._parents.union(self._histories))
+        close = difflib.get_close_matches(name, known, 1)
+        if close:
+            hint = f'did you mean "{close[0]}"?'
+        elif known:
+            hint = (
+                f"known are {', '.join(known[:_MOST_NAMED])}{', ...' * (len(known) > _MOST_NAMED)}"
+            )
+        else:
+            hint = "no transform has come yet: is anybody publishing on /tf?"
+        raise LookupException(f'{argument} "{name}" does not exist: {hint}')
+
+    def _between(self, target: str, source: str, stamp_ns: int) -> Rigid:
+        up_from_source, up = {source: IDENTITY}, IDENTITY
+        for sample in self._climb(source, stamp_ns):
+            up = sample.rigid.after(up)
+            up_from_source[sample.parent] = up
+            if sample.parent == target:
+                break
+        up, common = IDENTITY, target
+        if target not in up_from_source:
+            for sample in self._climb(target, stamp_ns):
+                up, common = sample.rigid.after(up), sample.parent
+                if common in up_from_source:
+                    break
+            else:
+                raise self._unreachable(target, source, stamp_ns)
+        return up.inverse().after(up_from_source[common])
+
+    def _climb(self, frame: str, stamp_ns: int) -> Iterator[Sample]:
+        """The steps from a frame upwards: where each was in its parent at a time."""
+        passed = {frame}
+        while (history := self._histories.get(frame)) is not None:
+            sample = history.at(stamp_ns)
+            if sample is None:
+                return
+            yield sample
+            frame = sample.parent
+            if frame in passed:
+                raise _loop(passed)
+            passed.add(frame)
+
+    def _climb_newest(self, frame: str) -> Iterator[tuple[str, int]]:
+        """Each frame from one upwards, with up to when all below it are known."""
+        passed, until_ns = {frame}, _ALWAYS_NS
+        yield frame, until_ns
+        while history := self._histories.get(frame):
+            if not history.is_static:
+                until_ns = min(until_ns, history.newest.stamp_ns)
+            frame = history.newest.parent
+            if frame in passed:
+                raise _loop(passed)
+            passed.add(frame)
+            yield frame, until_ns
+
+    def _latest_common_ns(self, target: str, source: str) -> int:
+        from_source = dict(self._climb_newest(source))
+        for frame, until_ns in self._climb_newest(target):
+            if frame in from_source:
+                common_ns = min(until_ns, from_source[frame])
+                return 0 if common_ns == _ALWAYS_NS else common_ns
+        raise self._unconnected(target, source)
+
+    def _unreachable(
+        self, target: str, source: str, stamp_ns: int
+    ) -> ConnectivityException | ExtrapolationException:
+        """Why two frames have nothing in common at a time."""
+        for frame in (source, target):
+            for name, _ in self._climb_newest(frame):
+                history = self._histories.get(name)
+                if history and history.at(stamp_ns) is None:
+                    return _not_known_at(stamp_ns, name, history, target, source)
+        return self._unconnected(target, source)
+
+    def _unconnected(self, target: str, source: str) -> ConnectivityException:
+        roots = [list(self._climb_newest(frame))[-1][0] for frame in (target, source)]
+        return ConnectivityException(
+            f'"{target}" and "{source}" are not part of the same tree: "{target}" hangs from '
+            f'"{roots[0]}", "{source}" from "{roots[1]}"; a transform between the two trees is '
+            "missing"
+        )
+
+
+def checked(transform: TransformStamped) -> tuple[str, str, Rigid]:
+    """Child, parent and transform of a message.
+
+    Raises:
+        InvalidArgumentException: as `BufferCore.set_transform`.
+    """
+    child = transform.child_frame_id.lstrip("/")
+    parent = transform.header.frame_id.lstrip("/")
+    if not child or not parent:
+        raise InvalidArgumentException(
+            f'a transform needs two names: header.frame_id is "{parent}" (the parent), '
+            f'child_frame_id is "{child}"'
+        )
+    if child == parent:
+        raise InvalidArgumentException(f'frame "{child}" cannot be its own parent')
+    try:
+        return child, parent, Rigid.from_msg(transform.transform)
+    except InvalidArgumentException as error:
+        raise InvalidArgumentException(f'"{child}" in "{parent}": {error}') from None
+
+
+def _stamped(target: str, stamp_ns: int, source: str, rigid: Rigid) -> TransformStamped:
+    return TransformStamped(
+        header=Header(stamp=Time.from_nanoseconds(stamp_ns), frame_id=target),
+        child_frame_id=source,
+        transform=rigid.to_msg(),
+    )
+
+
+def _not_known_at(
+    stamp_ns: int, frame: str, history: History, target: str, source: str
+) -> ExtrapolationException:
+    newest_ns, oldest_ns = history.newest.stamp_ns, history.oldest.stamp_ns
+    where = f'"{frame}" in "{history.newest.parent}"'
+    if newest_ns == oldest_ns:
+        known = f"{where} is known at {_sec(newest_ns)} only"
+    else:
+        known = f"{where} is known from {_sec(oldest_ns)} to {_sec(newest_ns)}"
+    if stamp_ns > newest_ns:
+        away = f"into the future: {(stamp_ns - newest_ns) * 1e-9:.6f} s after the latest"
+    else:
+        away = f"into the past: {(oldest_ns - stamp_ns) * 1e-9:.6f} s before the earliest"
+    return ExtrapolationException(
+        f"lookup at {_sec(stamp_ns)} would require extrapolation {away} transform, when looking up "
+        f'from "{source}" to "{target}": {known}'
+    )
+
+
+def _loop(frames: set[str]) -> LookupException:
+    return LookupException(
+        f"the frames {', '.join(sorted(frames))} form a loop: each is told to be the parent of the "
+        "next; two nodes broadcast the same frame with different parents?"
+    )
+
+
+def _sec(stamp_ns: int) -> str:
+    sec, nanosec = divmod(stamp_ns, 10**9)
+    return f"{sec}.{nanosec // 1000:06d} s"

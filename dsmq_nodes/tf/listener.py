@@ -1,0 +1,67 @@
+"""Hears `/tf` and `/tf_static`, and fills a buffer."""
+
+from dsmq_nodes.errors import InvalidArgumentException
+from dsmq_nodes.graph.node import Node
+from dsmq_nodes.graph.qos import QoSProfile
+from dsmq_nodes.graph.subscription import MessageInfo
+from dsmq_nodes.messages.tf2 import TFMessage
+from dsmq_nodes.tf.broadcaster import TF_STATIC_TOPIC, TF_TOPIC
+from dsmq_nodes.tf.buffer import Buffer
+
+
+class TransformListener:
+    """Fills a buffer with what is told on `/tf` and `/tf_static`.
+
+    Attributes:
+        invalid: how many transforms were none; the first of each frame is in the log.
+    """
+
+    def __init__(
+        self,
+        buffer: Buffer,
+        node: Node,
+        *,
+        qos: QoSProfile | int = 100,
+        static_qos: QoSProfile | int = 100,
+    ) -> None:
+        """Listen in the name of a node; `buffer` waits while that one's callbacks run."""
+        self.invalid = 0
+        self._buffer = buffer
+        self._logger = node.get_logger()
+        self._complained: set[str] = set()
+        buffer.attach(node)
+        node.create_subscription(TFMessage, TF_TOPIC, self._on_tf, qos)
+        node.create_subscription(TFMessage, TF_STATIC_TOPIC, self._on_tf_static, static_qos)
+
+    def _on_tf(self, msg: TFMessage, info: MessageInfo) -> None:
+        self._take(msg, info, is_static=False)
+
+    def _on_tf_static(self, msg: TFMessage, info: MessageInfo) -> None:
+        self._take(msg, info, is_static=True)
+
+    def _take(self, msg: TFMessage, info: MessageInfo, *, is_static: bool) -> None:
+        for transform in msg.transforms:
+            try:
+                kept = self._buffer.set_transform(
+                    transform, info.publisher_name, is_static=is_static
+                )
+            except InvalidArgumentException as error:
+                self.invalid += 1
+                self._complain(transform.child_frame_id, f"a transform is ignored: {error}", info)
+                continue
+            if not kept:
+                self._complain(
+                    f"late {transform.child_frame_id}",
+                    f'a transform of "{transform.child_frame_id}" is too old and ignored: newer '
+                    "ones came before, or the stamps have jumped back",
+                    info,
+                )
+        self._buffer.changed()
+
+    def _complain(self, what: str, text: str, info: MessageInfo) -> None:
+        if what not in self._complained:
+            self._complained.add(what)
+            self._logger.warning(
+                f"{info.topic_name} from {info.publisher_name or 'a client'}: {text}; others like "
+                "it are only counted"
+            )
