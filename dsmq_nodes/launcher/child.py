@@ -1,4 +1,4 @@
-"""What a process of a launch runs first: it dies with its launcher, then becomes the program.
+"""What a process of a launch runs first: it takes signals, then becomes the program.
 
 `python -m dsmq_nodes.launcher.child [--path ROOT] module:Class` runs a node,
 `python -m dsmq_nodes.launcher.child --module MODULE ARG...` runs a module, as `python -m` does.
@@ -21,9 +21,6 @@ from types import FrameType, ModuleType
 from dsmq_nodes.errors import NodeLoadError
 from dsmq_nodes.launcher.suggest import did_you_mean, nearest
 
-LAUNCHER_PID = "DSMQ_LAUNCHER_PID"
-_PR_SET_PDEATHSIG = 1  # prctl(2)
-
 
 def main(arguments: list[str]) -> int:
     """Be the node or the module that the arguments name; give the exit status."""
@@ -34,8 +31,6 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("program")
     parser.add_argument("rest", nargs=argparse.REMAINDER)
     given = parser.parse_args(arguments)
-    # The broker removes its socket file when it is asked to end. A node's code may take its time.
-    die_with_launcher(signal.SIGTERM if given.module else signal.SIGKILL)
     if given.module:
         sys.argv = [given.program, *given.rest]
         runpy.run_module(given.program, run_name="__main__", alter_sys=True)
@@ -47,7 +42,7 @@ def main(arguments: list[str]) -> int:
 def signals_before_run() -> None:
     """End quietly on Ctrl-C and SIGTERM until the program has its own way to end.
 
-    The launcher starts us with both blocked: a Ctrl-C while Python itself starts would otherwise
+    The guard starts us with both blocked: a Ctrl-C while Python itself starts would otherwise
     show a traceback from the depth of its imports.
     """
 
@@ -58,20 +53,6 @@ def signals_before_run() -> None:
         signal.signal(number, leave)
     if hasattr(signal, "pthread_sigmask"):
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT, signal.SIGTERM})
-
-
-def die_with_launcher(number: signal.Signals) -> None:
-    """Have the kernel send us a signal when the launcher is gone, however it went (Linux)."""
-    launcher_pid = os.environ.pop(LAUNCHER_PID, None)
-    if launcher_pid is None:
-        return
-    if sys.platform == "linux":
-        import ctypes  # noqa: PLC0415  nobody else needs it
-
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, int(number))
-    # Gone already, before the kernel knew what we wanted.
-    if os.getppid() != int(launcher_pid):
-        os._exit(1)
 
 
 def search(path: str | None) -> None:
