@@ -14,7 +14,7 @@ from typing import Any, Protocol
 from dsmq_nodes.launcher.observer import GraphObserver
 from dsmq_nodes.launcher.output import Output
 from dsmq_nodes.launcher.plan import Plan, ProcessPlan
-from dsmq_nodes.launcher.process import Process, describe
+from dsmq_nodes.launcher.process import Guard, Process, describe
 
 _LISTENING = re.compile(rb"listening on (\S+):(\d+)")
 _BROKER_START_SEC = 10.0
@@ -70,6 +70,7 @@ class Supervisor:
         self._output = output
         self._observer = observer
         self._step_sec = step_sec
+        self._guard: Guard
         self._nodes: list[_Node] = []
         self._all_ready = False
         self._faults: list[str] = []
@@ -87,25 +88,37 @@ class Supervisor:
         """
         self._output.call_when_broken(self._ending.set)
         with self._signals():
-            lines = _BrokerLines(self._output)
-            broker = await self._start(self._plan.broker, {}, lines)
-            if broker is None:
-                return 1
-            following = asyncio.create_task(self._follow_broker(broker, lines))
-            try:
-                if where := await self._listening(lines):
-                    await self._start_nodes(*where)
-                    await self._until_end(duration_sec)
-            finally:
-                self._ending.set()
-                await self._stop([node.process for node in self._nodes], self._following)
-                await self._stop_watching()
-                await self._stop([broker], [following])
+            async with await Guard.start() as guard:
+                self._guard = guard
+                await self._run(duration_sec)
         if self._observer is not None and self._all_ready:
             self._output.show(self._observer.summary())
         if self._nodes and self._faults:
             self._output.say(f"ended with faults: {'; '.join(self._faults)}")
         return 1 if self._faults else 0
+
+    async def _run(self, duration_sec: float | None) -> None:
+        lines = _BrokerLines(self._output)
+        broker = await self._start(self._plan.broker, {}, lines)
+        if broker is None:
+            return
+        following = asyncio.create_task(self._follow_broker(broker, lines))
+        watching = asyncio.create_task(self._watch_guard())
+        try:
+            if where := await self._listening(lines):
+                await self._start_nodes(*where)
+                await self._until_end(duration_sec)
+        finally:
+            self._ending.set()
+            watching.cancel()
+            await self._stop([node.process for node in self._nodes], self._following)
+            await self._stop_watching()
+            await self._stop([broker], [following])
+
+    async def _watch_guard(self) -> None:
+        await asyncio.shield(self._guard.lost)
+        self._fail("guard", "is gone, and all processes with it", "the launch ends")
+        self._ending.set()
 
     @contextlib.contextmanager
     def _signals(self) -> Iterator[None]:
@@ -133,7 +146,8 @@ class Supervisor:
         self, plan: ProcessPlan, env: dict[str, str], on_lines: Callable[[list[bytes]], None]
     ) -> Process | None:
         try:
-            return await Process.start(plan, env, on_lines)
+            broker = plan is self._plan.broker
+            return await self._guard.run(plan, env, on_lines, is_broker=broker)
         except OSError as error:
             self._fail(plan.name, f"cannot be started: {error}", "the launch ends")
             self._ending.set()

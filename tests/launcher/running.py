@@ -73,6 +73,29 @@ class Parent(Quiet):
         self.child = subprocess.Popen([sys.executable, "-c", code])
 
 
+class Daemon(Node):
+    """Starts a process that does not care for signals, and hides it in another session."""
+
+    def __init__(self):
+        super().__init__("daemon")
+        heard, said = os.pipe()
+        deaf = (
+            "import os, signal as s, time; [s.signal(n, s.SIG_IGN) for n in (1, 2, 15)]; "
+            f"os.write({said}, b'd'); time.sleep(60)"
+        )
+        code = (
+            "import subprocess, sys; subprocess.Popen([sys.executable, '-c', "
+            f"{deaf!r}], start_new_session=True, close_fds=False)"
+        )
+        started = [sys.executable, "-c", code]
+        subprocess.run(started, start_new_session=True, pass_fds=[said])
+        os.read(heard, 1)
+
+    def enter_safe_state(self):
+        print("talks to nobody" * 100)
+        open("safe", "w").close()
+
+
 class Broken(Node):
     def __init__(self):
         super().__init__("broken")
@@ -129,6 +152,7 @@ class Launch:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
+            cwd=path.parent,
             env=environ,
         )
         self.lines: list[str] = []
@@ -153,12 +177,23 @@ class Launch:
                 return line
 
     def pids(self) -> set[int]:
-        """Return all that this launch has started and that runs."""
-        return {each.pid for each in psutil.Process(self.process.pid).children(recursive=True)}
+        """Return all that this launch has started and that runs, the guard not counted."""
+        running = psutil.Process(self.process.pid).children(recursive=True)
+        return {each.pid for each in running} - {self.guard_pid()}
+
+    def guard_pid(self) -> int:
+        """Return the process that has started all the others; 0 when there is none."""
+        children = psutil.Process(self.process.pid).children()
+        return next((each.pid for each in children if "guard" in " ".join(each.cmdline())), 0)
+
+    def broker_pid(self) -> int:
+        """Return the broker's process."""
+        children = psutil.Process(self.guard_pid()).children()
+        return next(each.pid for each in children if "broker" in " ".join(each.cmdline()))
 
     def pid_of(self, name: str) -> int:
         """Return the process of a node."""
-        for each in psutil.Process(self.process.pid).children():
+        for each in psutil.Process(self.process.pid).children(recursive=True):
             if f'"name":"{name}"' in each.environ().get("DSMQ_NODE", ""):
                 return each.pid
         raise AssertionError(f"no {name} among {self.pids()}")
@@ -185,7 +220,7 @@ def launched(path: Path, duration_sec: float = 0.0) -> Iterator[Launch]:
         yield launch
     finally:
         with contextlib.suppress(psutil.NoSuchProcess):
-            for pid in launch.pids():
+            for pid in {*launch.pids(), launch.guard_pid()} - {0}:
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(pid, signal.SIGKILL)
         launch.process.kill()

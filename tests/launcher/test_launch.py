@@ -24,7 +24,7 @@ def socket_file(line: str) -> Path:
 
 def test_a_launch_runs_for_its_duration_and_leaves_nothing(tmp_path: Path) -> None:
     path = write_launch(tmp_path, {**PAIR, "quiet": "robot:Quiet"})
-    with launched(path, 2.0) as launch:
+    with launched(path, 4.0) as launch:
         unix = socket_file(launch.wait_for("[broker] dsmq broker listening on"))
         launch.wait_for("[launch] all nodes ready: 3 in ")
         pids = launch.pids()
@@ -39,7 +39,7 @@ def test_a_launch_runs_for_its_duration_and_leaves_nothing(tmp_path: Path) -> No
 
 
 def test_the_summary_tells_rates_messages_and_latency(tmp_path: Path) -> None:
-    with launched(write_launch(tmp_path, PAIR), 2.0) as launch:
+    with launched(write_launch(tmp_path, PAIR), 4.0) as launch:
         assert launch.end() == 0
     head, listener, talker = (line.split("  ") for line in launch.lines[-3:])
     assert [each.strip() for each in head if each] == [
@@ -87,24 +87,6 @@ def test_what_a_node_started_goes_with_it(tmp_path: Path) -> None:
         assert gone(pids, 1)
 
 
-def test_a_killed_launcher_leaves_no_node_and_no_broker(tmp_path: Path) -> None:
-    with launched(write_launch(tmp_path, PAIR)) as launch:
-        unix = socket_file(launch.wait_for("listening on"))
-        launch.wait_for("all nodes ready")
-        pids = launch.pids()
-        launch.process.kill()
-        assert gone(pids, 2)
-    assert not unix.exists()
-
-
-def test_a_launcher_killed_while_nodes_start_leaves_nothing(tmp_path: Path) -> None:
-    with launched(write_launch(tmp_path, {f"n{n}": "robot:Quiet" for n in range(4)})) as launch:
-        launch.wait_for("listening on")
-        pids = launch.pids()
-        launch.process.kill()
-        assert gone(pids, 2)
-
-
 def test_a_killed_node_is_told_and_the_others_go_on(tmp_path: Path) -> None:
     with launched(write_launch(tmp_path, {"quiet": "robot:Quiet", **PAIR})) as launch:
         launch.wait_for("all nodes ready")
@@ -134,8 +116,7 @@ def test_a_launch_ends_when_its_broker_is_gone(tmp_path: Path) -> None:
     with launched(write_launch(tmp_path, PAIR)) as launch:
         launch.wait_for("all nodes ready")
         nodes = {launch.pid_of("talker"), launch.pid_of("listener")}
-        (broker,) = launch.pids() - nodes
-        os.kill(broker, signal.SIGKILL)
+        os.kill(launch.broker_pid(), signal.SIGKILL)
         assert launch.end() == 1
         assert gone(nodes, 0)
     assert "[launch] broker: killed by SIGKILL; the launch ends" in launch.lines

@@ -86,7 +86,7 @@ class Observer:
         self.ended: set[int] = set()
 
     async def watch(self, host: str, port: int, on_ready: Callable[[int], None]) -> None:
-        for child in psutil.Process().children():
+        for child in psutil.Process().children(recursive=True):
             on_ready(child.pid)
         await asyncio.Event().wait()
 
