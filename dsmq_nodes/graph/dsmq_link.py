@@ -1,7 +1,8 @@
 """A link to a broker over a socket.
 
 After an outage it says again what the node advertises and subscribes, and resumes where each reader
-was.
+was. What the outage has cost is counted at both ends: by the publisher what it could not send, by
+the reader what never came (losses.py).
 """
 
 import asyncio
@@ -21,6 +22,7 @@ from dsmq_nodes.dsmq.channel import Channel
 from dsmq_nodes.errors import ConnectionFailedError, RequestRefusedError, WireError
 from dsmq_nodes.graph.clock import Clock
 from dsmq_nodes.graph.link import Deliver, Publication, Reader
+from dsmq_nodes.graph.losses import Losses
 from dsmq_nodes.graph.polling import Poller
 
 logger = logging.getLogger("dsmq_nodes.link")
@@ -159,9 +161,10 @@ class DsmqLink:
         """Have the messages of a topic delivered, from now on, in the thread that reads."""
         known = self._readers.get(topic)
         reader = self._readers[topic] = Reader(topic, depth, type_name, deliver)
+        reader.losses = Losses(self._node, topic)
         if known is not None:
             # A new cursor begins with what is latched; `seen` tells what is old to the first one.
-            reader.seen = known.seen
+            reader.seen, reader.losses = known.seen, known.losses
             self._send_object({"action": "unsubscribe", "topic": topic})
         self._send_object(self._subscribe(reader))
 
@@ -270,6 +273,8 @@ class DsmqLink:
         for publication in self._publications.values():
             self._send_object(_advertise(publication))
         for reader in self._readers.values():
+            if reader.losses is not None:
+                reader.losses.tell_again()
             self._send_object(self._subscribe(reader))
         if self._state != "starting":
             self.set_state(self._state)

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from dsmq_nodes.dsmq import wire
+from dsmq_nodes.graph.losses import Losses
 
 Deliver = Callable[[wire.Reply, bool], None]
 """Takes a message, and whether it is sent again for a subscription that came later."""
@@ -40,12 +41,15 @@ class Reader:
     deliver: Deliver
     after: int | None = None  # where to resume; None: where the broker begins for a new reader
     seen: int = 0  # the newest id that was delivered
+    losses: Losses | None = None  # where a broker may die
 
     def take(self, reply: wire.Reply) -> None:
         """A message of the topic has come."""
         again = reply.id <= self.seen
         if not again and self.seen:
             reply.gap = reply.id - self.seen - 1  # ids have no holes
+        if not again and self.losses is not None:
+            reply.gap += self.losses.before(reply)
         self.after = self.seen = max(self.seen, reply.id)
         self.deliver(reply, again)
 

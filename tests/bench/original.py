@@ -18,7 +18,10 @@ def publish(given: dict[str, Any], commands: Commands) -> dict[str, Any]:
     say("ready")
     commands.take()
     sent, until_sec = 0, time.perf_counter() + given["seconds"]
-    with contextlib.suppress(OSError):  # its server has split a frame and given up: no more puts
+    # Its server splits a frame and gives up: puts raise, or block for ever once nobody reads them.
+    for _, client in clients:
+        client.dsmq_conn.settimeout(given["seconds"])
+    with contextlib.suppress(OSError):
         for number in paced(given["rate"] or 1e9):
             for topic, client in clients:
                 client.put(topic, f"{time.perf_counter_ns()} {number} {padding}")
