@@ -10,6 +10,7 @@ import tempfile
 from pathlib import Path
 from typing import Final
 
+from dsmq_nodes.dsmq.keepalive import keep_alive
 from dsmq_nodes.errors import ConnectionFailedError
 
 DEFAULT_HOST: Final = "127.0.0.1"
@@ -74,6 +75,7 @@ def connect(host: str, port: int, timeout_sec: float = 5.0) -> socket.socket:
             "another in the environment variable DSMQ_BROKER=host:port"
         ) from error
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    keep_alive(sock)
     return sock
 
 

@@ -198,7 +198,7 @@ class Broker:
 
     def catch_up(self, peer: Peer) -> None:
         """Let a peer read on from its cursors, a batch a turn so that others have theirs."""
-        replies = self.router.catch_up(peer)
+        replies = self.router.catch_up(peer, time.monotonic())
         if replies:
             self._gather(replies)
             self.flush()

@@ -11,6 +11,7 @@ import re
 from typing import Final
 
 from dsmq_nodes.dsmq import wire
+from dsmq_nodes.dsmq.statistics import NOT_KNOWN
 from dsmq_nodes.dsmq.store import Store
 from dsmq_nodes.dsmq.topics import OWN_TOPICS, Cursor, Pattern, Peer, Put, Topic, Wait
 from dsmq_nodes.errors import StoreFullError
@@ -30,6 +31,7 @@ class Exchange:
         self.topics: dict[str, Topic] = {}
         self.graph_changed = True
         self.wall_offset_sec = 0.0  # the shell's wall clock minus its monotonic one
+        self._listeners: list[Cursor] = []  # to the statistics; without any nothing is measured
         self._held: list[Put] = []
         self._patterns: dict[Peer, None] = {}  # peers that subscribe patterns
         self._waits: list[Wait] = []
@@ -49,7 +51,7 @@ class Exchange:
             return _refusals(held, str(error))
         for put in held:
             if self.store.durable:
-                replies += self._fan_out(put.topic, put.message_id, put.frame)
+                replies += self._fan_out(put.topic, put.message_id, put.frame, put.latency_sec)
             if put.request.ack is not None:
                 ack: dict[str, object] = {
                     "event": "ack",
@@ -67,13 +69,13 @@ class Exchange:
         """The peer's socket has room again; call `catch_up` until it gives nothing."""
         peer.blocked = False
 
-    def catch_up(self, peer: Peer) -> Replies:
+    def catch_up(self, peer: Peer, now: float) -> Replies:
         """A batch of what the peer's cursors lag behind; empty when they are at the end."""
         replies = self.commit() if self.store.uncommitted else []
         if not peer.blocked:
             for cursor in peer.cursors.values():
                 if cursor.after < cursor.topic.log.last_id:
-                    replies += self._read_on(cursor)
+                    replies += self._read_on(cursor, now)
         return replies
 
     @property
@@ -104,23 +106,30 @@ class Exchange:
         log = topic.log
         frame = wire.encode_push(topic.name_json, log.last_id + 1, peer.name_json, request, message)
         message_id = self.store.append(log, frame, now)
+        latency_sec = self._latency_sec(request.stamp, now) if self._listeners else NOT_KNOWN
         publication = peer.publications.get(log.name)
         if publication is not None:
             publication.messages += 1
-            if request.stamp:
-                publication.latency.add(now - request.stamp * 1e-9 + self.wall_offset_sec)
+            publication.latency.add(latency_sec)
         durable = self.store.durable
         if durable or request.ack is not None:
-            self._held.append(Put(peer, topic, request, message_id, frame))
-        return [] if durable else self._fan_out(topic, message_id, frame)
+            self._held.append(Put(peer, topic, request, message_id, frame, latency_sec))
+        return [] if durable else self._fan_out(topic, message_id, frame, latency_sec)
 
-    def _fan_out(self, topic: Topic, message_id: int, frame: bytes) -> Replies:
+    def _latency_sec(self, stamp_ns: int, now: float) -> float:
+        """How long ago a message was published, if its stamp is of a clock like ours."""
+        latency_sec = now + self.wall_offset_sec - stamp_ns * 1e-9
+        return max(latency_sec, 0.0) if -1.0 < latency_sec < self.store.ttl_sec else NOT_KNOWN
+
+    def _fan_out(self, topic: Topic, message_id: int, frame: bytes, latency_sec: float) -> Replies:
         topic.messages += 1
         topic.size_bytes += len(frame)
         replies: Replies = []
         for cursor in topic.cursors:
             if cursor.after == message_id - 1 and not cursor.peer.blocked:
                 self._push(cursor, message_id, frame, replies)
+                if latency_sec >= 0:
+                    cursor.latency.add(latency_sec)
         if topic.waits:
             replies += self._answer(topic)
         return replies
@@ -138,7 +147,7 @@ class Exchange:
             cursor.gap = 0
         replies.append((cursor.peer, frame))
 
-    def _read_on(self, cursor: Cursor) -> Replies:
+    def _read_on(self, cursor: Cursor, now: float) -> Replies:
         log = cursor.topic.log
         start = max(cursor.after, log.first_id - 1)
         if cursor.depth:
@@ -147,8 +156,11 @@ class Exchange:
         cursor.dropped += start - cursor.after
         cursor.after = start
         replies: Replies = []
-        for message_id, frame in self.store.read(log, start, limit_bytes=_CATCH_UP_BYTES):
+        found = self.store.read(log, start, limit_bytes=_CATCH_UP_BYTES)
+        for message_id, frame in found:
             self._push(cursor, message_id, frame, replies)
+        if self._listeners and found:
+            cursor.latency.add(self._latency_sec(wire.carried_stamp(found[-1][1]), now))
         return replies
 
     def _get(self, peer: Peer, request: wire.Request, now: float) -> Replies:
@@ -211,7 +223,7 @@ class Exchange:
 
     def _subscribe(self, peer: Peer, request: wire.Request, now: float) -> Replies:
         if request.pattern:
-            return self._subscribe_pattern(peer, request)
+            return self._subscribe_pattern(peer, request, now)
         topic = self._topic(request.topic)
         log = topic.log
         cursor = peer.cursors.get(request.topic)
@@ -224,9 +236,9 @@ class Exchange:
         if request.after is not None:
             cursor.after = self._resume(request, log.last_id)
         answer = {"event": "subscribed", "topic": log.name, "id": log.last_id}
-        return [(peer, wire.encode_object(answer)), *self.catch_up(peer)]
+        return [(peer, wire.encode_object(answer)), *self.catch_up(peer, now)]
 
-    def _subscribe_pattern(self, peer: Peer, request: wire.Request) -> Replies:
+    def _subscribe_pattern(self, peer: Peer, request: wire.Request, now: float) -> Replies:
         if len(peer.patterns) >= _MOST_PATTERNS:
             return [error(peer, request, f"a peer has {_MOST_PATTERNS} patterns at most")]
         expression = re.compile(fnmatch.translate(request.topic))
@@ -235,8 +247,7 @@ class Exchange:
         for topic in self.topics.values():
             self._match(peer, topic, new=False)
         answer = {"event": "subscribed", "topic": request.topic}
-
-        return [(peer, wire.encode_object(answer)), *self.catch_up(peer)]
+        return [(peer, wire.encode_object(answer)), *self.catch_up(peer, now)]
 
     def _match(self, peer: Peer, topic: Topic, *, new: bool) -> None:
         """Give a peer its cursor in a topic that one of its patterns matches."""

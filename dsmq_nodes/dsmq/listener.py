@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Self
 
+from dsmq_nodes.dsmq.keepalive import keep_alive
 from dsmq_nodes.errors import AddressInUseError, InsecureError
 
 logger = logging.getLogger("dsmq.broker")
@@ -112,10 +113,7 @@ class Listener:
         if sock.family == getattr(socket, "AF_UNIX", None):
             return sock, "unix"
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-        for name, value in (("TCP_KEEPIDLE", 5), ("TCP_KEEPINTVL", 2), ("TCP_KEEPCNT", 3)):
-            if hasattr(socket, name):  # a peer whose cable was pulled is gone in some 11 s
-                sock.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
+        keep_alive(sock)
         return sock, f"{address[0]}:{address[1]}"
 
     def _refuse_one(self) -> None:

@@ -29,6 +29,7 @@ _WITHOUT_TOPIC: Final = frozenset({"hello", "state", "shutdown", "unsubscribe"})
 _BEFORE_HELLO: Final = frozenset({"put", "get", "hello"})
 _MOST_TOPICS: Final = 10_000
 _MOST_LATCHED: Final = 100_000
+_SHORTEST_SPAN_SEC: Final = 0.5  # of a rate
 _SEC_BETWEEN_TRIES: Final = 0.5  # of one address, after a wrong token
 
 
@@ -59,6 +60,8 @@ class Router(Exchange):
             self._topic(name)
         for name in (GRAPH_TOPIC, STATISTICS_TOPIC):
             self.store.set_latched(self._topic(name).log, 1)
+        self._listeners = self.topics[STATISTICS_TOPIC].cursors
+        self._statistics_at_sec = 0.0
 
     def connect(self, peer: Peer, now: float) -> None:
         """A connection was accepted: what is put from here on is for its eyes."""
@@ -115,15 +118,15 @@ class Router(Exchange):
         """Once a second: expire messages, publish statistics if anybody listens."""
         replies = self.commit()
         self.store.expire(now)
-        for topic in self.topics.values():
-            topic.rate.update(topic.messages, topic.size_bytes, now)
-            for cursor in topic.cursors:
-                cursor.rate.update(cursor.delivered, cursor.size_bytes, now)
-            for publication in topic.publications:
-                publication.rate.update(publication.messages, 0, now)
-        if self.topics[STATISTICS_TOPIC].cursors:
-            replies += self._publish(STATISTICS_TOPIC, statistics.statistics(self, now), now)
+        if self._listeners and now - self._statistics_at_sec > _SHORTEST_SPAN_SEC:
+            replies += self._publish_statistics(now)
         return replies
+
+    def _publish_statistics(self, now: float) -> Replies:
+        """Tell what has gone through, with the rates since the last time this was told."""
+        self._statistics_at_sec = now
+        statistics.update_rates(self, now)
+        return self._publish(STATISTICS_TOPIC, statistics.statistics(self, now), now)
 
     def publish_graph(self, now: float) -> Replies:
         """Put the graph as it is now on its topic."""
@@ -222,10 +225,12 @@ class Router(Exchange):
         return []
 
     def _subscribe(self, peer: Peer, request: wire.Request, now: float) -> Replies:
-        if request.topic != GRAPH_TOPIC or not self.graph_changed:
-            return super()._subscribe(peer, request, now)
-        replies = self.publish_graph(now)
-        return [*replies, *self.commit(), *super()._subscribe(peer, request, now)]
+        replies: Replies = []  # what is latched may be old: nobody has listened
+        if request.topic == GRAPH_TOPIC and self.graph_changed:
+            replies = [*self.publish_graph(now), *self.commit()]
+        if request.topic == STATISTICS_TOPIC and not self._listeners:
+            replies = [*self._publish_statistics(now), *self.commit()]
+        return [*replies, *super()._subscribe(peer, request, now)]
 
     def _shutdown(self, peer: Peer, request: wire.Request, now: float) -> Replies:
         if not peer.local and not self._token:

@@ -4,12 +4,14 @@ The types that read them are in dsmq_nodes/messages/dsmq_msgs.py; the queue know
 """
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 
 if TYPE_CHECKING:
     from dsmq_nodes.dsmq.router import Router
+
+NOT_KNOWN: Final = -1.0
 
 _encode = msgspec.json.Encoder().encode
 
@@ -25,9 +27,9 @@ class Rate:
     _at_sec: float = 0.0
 
     def update(self, messages: int, size_bytes: int, now: float) -> None:
-        """Take the counters as they are at `now`."""
+        """Take the counters as they are at `now`; the first time there is no rate yet."""
         elapsed = now - self._at_sec
-        if elapsed > 0:
+        if self._at_sec and elapsed > 0:
             self.hz = (messages - self._messages) / elapsed
             self.bytes_per_sec = (size_bytes - self._size_bytes) / elapsed
         self._messages, self._size_bytes, self._at_sec = messages, size_bytes, now
@@ -35,13 +37,14 @@ class Rate:
 
 @dataclass(slots=True)
 class Latency:
-    """From `publish()` to the broker, by the publisher's stamps: a mean that forgets slowly."""
+    """Time since `publish()`, by the publishers' stamps: a mean that forgets slowly."""
 
     mean_sec: float = 0.0
 
     def add(self, latency_sec: float) -> None:
-        """Take one message's; 1/16 of its difference from the mean counts."""
-        self.mean_sec += (latency_sec - self.mean_sec) / 16 if self.mean_sec else latency_sec
+        """Take one message's, unless it is NOT_KNOWN; 1/16 of its difference counts."""
+        if latency_sec >= 0:
+            self.mean_sec += (latency_sec - self.mean_sec) / 16 if self.mean_sec else latency_sec
 
 
 def graph(router: "Router") -> bytes:
@@ -64,6 +67,16 @@ def graph(router: "Router") -> bytes:
             }
         )
     return _encode({"epoch": router.store.epoch, "peers": peers, "topics": topics})
+
+
+def update_rates(router: "Router", now: float) -> None:
+    """Have every rate be that since the last update."""
+    for topic in router.topics.values():
+        topic.rate.update(topic.messages, topic.size_bytes, now)
+        for cursor in topic.cursors:
+            cursor.rate.update(cursor.delivered, cursor.size_bytes, now)
+        for publication in topic.publications:
+            publication.rate.update(publication.messages, 0, now)
 
 
 def statistics(router: "Router", now: float) -> bytes:
@@ -96,6 +109,7 @@ def statistics(router: "Router", now: float) -> bytes:
                     "dropped": cursor.dropped,
                     "rate_hz": cursor.rate.hz,
                     "bytes_per_sec": cursor.rate.bytes_per_sec,
+                    "latency_sec": cursor.latency.mean_sec,
                     "lag": topic.log.last_id - cursor.after,
                 }
                 for cursor in topic.cursors

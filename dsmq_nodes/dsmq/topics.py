@@ -66,6 +66,7 @@ class Cursor:
     delivered: int = 0
     size_bytes: int = 0
     dropped: int = 0
+    latency: Latency = field(default_factory=Latency)
     rate: Rate = field(default_factory=Rate)
 
 
@@ -91,6 +92,7 @@ class Put:
     request: wire.Request
     message_id: int
     frame: bytes
+    latency_sec: float
 
 
 @dataclass(eq=False, slots=True)

@@ -149,6 +149,7 @@ class Reply(msgspec.Struct):
 
 class _Carried(msgspec.Struct):
     message: msgspec.Raw
+    stamp: int = 0
 
 
 _request_decoder: Final = msgspec.json.Decoder(Request)
@@ -282,6 +283,11 @@ def decode_reply(body: bytes) -> Reply:
 def carried_message(frame: bytes) -> bytes:
     """The raw JSON of the message inside an encoded push."""
     return bytes(_carried_decoder.decode(memoryview(frame)[HEADER_BYTES:]).message)
+
+
+def carried_stamp(frame: bytes) -> int:
+    """The publisher's stamp inside an encoded push, in ns; 0 where it had none."""
+    return _carried_decoder.decode(memoryview(frame)[HEADER_BYTES:]).stamp
 
 
 def encode_put(topic_json: bytes, seq: int, stamp_ns: int, message_json: bytes) -> bytes:

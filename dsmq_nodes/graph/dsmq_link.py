@@ -270,6 +270,12 @@ class DsmqLink:
                 "there is no graph",
                 *(self._node, channel.where),
             )
+        self._say_again()
+        if self._loop is not None:
+            self._watch(channel.socket, self._loop)
+
+    def _say_again(self) -> None:
+        """Tell a new broker what the node does."""
         for publication in self._publications.values():
             self._send_object(_advertise(publication))
         for reader in self._readers.values():
@@ -278,8 +284,6 @@ class DsmqLink:
             self._send_object(self._subscribe(reader))
         if self._state != "starting":
             self.set_state(self._state)
-        if self._loop is not None:
-            self._watch(channel.socket, self._loop)
 
     def _lost(self, reason: str) -> None:
         self._let_go()

@@ -36,6 +36,7 @@ class MemoryBroker:
     def __init__(self, clock: Clock) -> None:
         self.clock = clock
         self._router = Router(Store())
+        self._router.wall_offset_sec = clock.now_ns() * 1e-9 - clock.monotonic_sec()
         self._links: dict[Peer, MemoryLink] = {}
         self._lock = threading.RLock()
         self._ticked_sec = clock.monotonic_sec()
@@ -84,7 +85,7 @@ class MemoryBroker:
         """A link that was full has drained: give it what has waited in the log."""
         with self._lock:
             self._router.resume(peer)
-            self._send(self._router.catch_up(peer))
+            self._send(self._router.catch_up(peer, self.clock.monotonic_sec()))
 
     def close(self) -> None:
         """Let go of the messages."""

@@ -44,7 +44,11 @@ class Graph(Message):
 
 
 class Edge(Message):
-    """What the broker sent of a topic to one subscriber; `lag` messages are still to be sent."""
+    """What the broker sent of a topic to one subscriber; `lag` messages are still to be sent.
+
+    `latency_sec` is from `publish()` until the broker sends it, by the publisher's clock; 0: its
+    messages have no stamps, or of another time.
+    """
 
     subscriber: str = ""
     pid: int = 0
@@ -53,6 +57,7 @@ class Edge(Message):
     dropped: int = 0
     rate_hz: float = 0.0
     bytes_per_sec: float = 0.0
+    latency_sec: float = 0.0
     lag: int = 0
 
 
@@ -81,7 +86,11 @@ class TopicStatistics(Message):
 
 
 class BrokerStatistics(Message):
-    """The broker's counters; on `/dsmq/statistics` once a second while somebody listens."""
+    """The broker's counters; on `/dsmq/statistics` once a second while somebody listens.
+
+    Rates are those since the one before: in the first after a time without listeners, over that
+    time. What is new then has no rate yet.
+    """
 
     at_sec: float = 0.0
     stored_bytes: int = 0

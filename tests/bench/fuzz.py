@@ -94,7 +94,7 @@ class Target:
             self.router.answer_waits(self.now)
             self.router.publish_graph(self.now)
             (self.router.pause if rng.random() < 0.5 else self.router.resume)(peer)
-            self.router.catch_up(peer)
+            self.router.catch_up(peer, self.now)
 
 
 def main(seconds: float, seed: int) -> int:

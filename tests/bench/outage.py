@@ -28,16 +28,19 @@ class Publishing(Node):
         super().__init__("bench_publisher")
         self._publisher = self.create_publisher(String, TOPIC, 10)
         self._message = String(data="x" * size_bytes)
+        self._ends = threading.Lock()
         self._told = False
         self.create_timer(1 / rate_hz, self._publish)
 
     def _publish(self) -> None:
-        if not self._told:
-            self._publisher.publish(self._message)
+        with self._ends:
+            if not self._told:
+                self._publisher.publish(self._message)
 
     def report(self) -> dict[str, object]:
-        """How much was published and, the broker being away, dropped."""
-        self._told = True
+        """How much was published and, the broker being away, dropped; then no more is."""
+        with self._ends:
+            self._told = True
         return {"sent": self._publisher.messages, "dropped": self._publisher.dropped}
 
 
@@ -50,7 +53,7 @@ class Reading(Node):
         self._repeated = 0
         self._arrived_ns = 0
         self._resumed_ns: list[int] = []  # when the first message after each silence came
-        self.create_subscription(String, TOPIC, self._take, 10_000)
+        self._subscription = self.create_subscription(String, TOPIC, self._take, 10_000)
 
     def _take(self, msg: String, info: MessageInfo) -> None:
         number = info.publication_sequence_number or int(msg.data)
@@ -62,11 +65,10 @@ class Reading(Node):
         self._arrived_ns = now_ns
 
     def report(self) -> dict[str, object]:
-        """What was seen, what is missing before the last of it."""
+        """What was seen, and what the subscription says was dropped."""
         return {
             "received": len(self._seen),
-            "last": max(self._seen, default=0),
-            "missing": max(self._seen, default=0) - len(self._seen),
+            "dropped": self._subscription.dropped,
             "repeated": self._repeated,
             "resumed_ns": self._resumed_ns,
         }

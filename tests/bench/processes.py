@@ -140,7 +140,7 @@ def free_port() -> int:
     return port
 
 
-def settle(readers: list[Worker], sent: int, patience_sec: float = 10.0) -> list[Any]:
+def settle(readers: list[Worker], sent: int, patience_sec: float = 60.0) -> list[Any]:
     """The readers' reports, once they account for `sent` messages, or have had time."""
     deadline = time.monotonic() + patience_sec
     while sum(reader.ask("seen") for reader in readers) < sent and time.monotonic() < deadline:

@@ -65,7 +65,7 @@ def _flood(row: Row, count: int, *arguments: str) -> tuple[float, int]:
         publisher = stack.enter_context(_publisher(broker, ["/bench/flood"], rate=0, count=count))
         publisher.tell("go")
         publisher.answer(120.0)
-        (found,) = settle([reader], count, 60.0)
+        (found,) = settle([reader], count)
     received, told = sum(found["received"]), sum(found["told"])
     row.expect(found["repeated"], "repeated or out of order")
     row.expect(count - received - told, "lost and not told")

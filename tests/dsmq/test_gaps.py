@@ -60,7 +60,7 @@ class Scene:
             )
             self.take(self.router.handle(self.reader, ask, self.now))
         self.router.resume(self.reader)
-        while replies := self.router.catch_up(self.reader):
+        while replies := self.router.catch_up(self.reader, self.now):
             self.take(replies)
 
     def go(self) -> None:

@@ -131,7 +131,7 @@ class RouterMachine(RuleBasedStateMachine):
         peer, reader = self.some(index)
         self.router.resume(peer)
         reader.blocked = False
-        while replies := self.router.catch_up(peer):
+        while replies := self.router.catch_up(peer, self.now):
             self.take(replies)
 
     @precondition(lambda self: self.peers)
