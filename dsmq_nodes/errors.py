@@ -45,12 +45,16 @@ class MessageError(DsmqError, ValueError):
 
 
 class LaunchProblem(NamedTuple):
-    """One thing wrong in a launch file; line and column count from 1, 0 means the file itself."""
+    """One thing wrong in a launch file; line and column count from 1, 0 means the file itself.
+
+    `file` is empty for the file that was asked for; it names one that it includes.
+    """
 
     line: int
     column: int
     message: str
     source: str = ""
+    file: str = ""
 
 
 class LaunchFileError(DsmqError):
@@ -62,15 +66,17 @@ class LaunchFileError(DsmqError):
     def __init__(self, file: str, problems: Sequence[LaunchProblem]) -> None:
         self.file = file
         self.problems = tuple(problems)
-        shown = [self._render(problem) for problem in self.problems[: self._MOST_SHOWN]]
+        shown = [self.render(problem) for problem in self.problems[: self._MOST_SHOWN]]
         if len(self.problems) > self._MOST_SHOWN:
             shown.append(f"{file}: and {len(self.problems) - self._MOST_SHOWN} more problems")
         super().__init__("\n".join(shown))
 
-    def _render(self, problem: LaunchProblem) -> str:
+    def render(self, problem: LaunchProblem) -> str:
+        """Return a problem as it is shown: its place, its line, a caret."""
+        file = problem.file or self.file
         if not problem.line:
-            return f"{self.file}: {problem.message}"
-        head = f"{self.file}:{problem.line}:{problem.column}: {problem.message}"
+            return f"{file}: {problem.message}"
+        head = f"{file}:{problem.line}:{problem.column}: {problem.message}"
         # A line of a megabyte is cut around the caret; what a terminal would act on is not shown.
         start = max(0, problem.column - 1 - self._WIDTH // 2)
         window = problem.source[start : start + self._WIDTH]

@@ -346,12 +346,20 @@ def main() -> int:
     parser.add_argument("--port", type=int, default=DEFAULT_PORT, help="0: any free one")
     parser.add_argument("--store", type=Path, help="file that keeps the messages over a restart")
     parser.add_argument("--ttl", type=float, default=TTL_SEC, help="seconds a message is kept")
+    parser.add_argument("--budget", type=int, help="no more MiB of messages than this are kept")
+    parser.add_argument("--insecure", action="store_true", help="let everybody in")
     parser.add_argument("--tls-cert", type=Path, help="certificate: TCP is then TLS only")
+    parser.add_argument("--tls-key", type=Path, help="its private key")
     parser.add_argument("--tls-client-ca", type=Path, help="who signs the clients' certificates")
     given = parser.parse_args()
-    security = Security.from_environment(certificate=given.tls_cert, client_ca=given.tls_client_ca)
-    options = Options(given.host, given.port, given.store, given.ttl, security=security)
-    return run(options)
+    security = Security.from_environment(
+        insecure=given.insecure,
+        certificate=given.tls_cert,
+        key=given.tls_key,
+        client_ca=given.tls_client_ca,
+    )
+    budget_bytes = BUDGET_BYTES if given.budget is None else given.budget << 20
+    return run(Options(given.host, given.port, given.store, given.ttl, budget_bytes, security))
 
 
 if __name__ == "__main__":

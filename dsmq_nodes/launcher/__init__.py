@@ -1,13 +1,39 @@
-"""Launch files: text, model, plan, supervisor; `launch` does it all."""
+"""Launch files: text, entries, composition, plan, supervisor; `launch` does it all."""
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from dsmq_nodes.launcher.plan import Plan
 
 
-def launch(path: Path, *, duration_sec: float | None = None) -> int:
+def load_plan(path: Path, args: Mapping[str, str] | None = None) -> "Plan":
+    """Return what a launch file would start.
+
+    Args:
+        path: the launch file.
+        args: its arguments, by name.
+
+    Raises:
+        LaunchFileError: The file is wrong.
+    """
+    # Here, because every process of a launch imports this package.
+    from dsmq_nodes.launcher.file import load  # noqa: PLC0415
+    from dsmq_nodes.launcher.plan import find_project_root  # noqa: PLC0415
+    from dsmq_nodes.launcher.planning import make_plan  # noqa: PLC0415
+
+    return make_plan(load(path, args), find_project_root(path))
+
+
+def launch(
+    path: Path, args: Mapping[str, str] | None = None, *, duration_sec: float | None = None
+) -> int:
     """Start the broker and the nodes of a launch file, and run them to their end.
 
     Args:
         path: the launch file.
+        args: its arguments, by name.
         duration_sec: end after so many seconds; None: on Ctrl-C or SIGTERM.
 
     Returns:
@@ -16,9 +42,6 @@ def launch(path: Path, *, duration_sec: float | None = None) -> int:
     Raises:
         LaunchFileError: The file is wrong; nothing was started.
     """
-    # Here, because every process of a launch imports this package.
-    from dsmq_nodes.launcher.file import load  # noqa: PLC0415
-    from dsmq_nodes.launcher.plan import find_project_root, make_plan  # noqa: PLC0415
     from dsmq_nodes.launcher.supervisor import run_plan  # noqa: PLC0415
 
-    return run_plan(make_plan(load(path), find_project_root(path)), duration_sec=duration_sec)
+    return run_plan(load_plan(path, args), duration_sec=duration_sec)

@@ -1,15 +1,9 @@
 """What a launch will do: processes to start. Pure data, so that it can be shown and tested."""
 
 import shlex
-import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
-
-from dsmq_nodes.graph.environment import NodeEnvironment
-from dsmq_nodes.launcher.file import LaunchFile, NodeEntry
-
-_CHILD = "dsmq_nodes.launcher.child"
 
 
 @dataclass(frozen=True)
@@ -128,33 +122,7 @@ class Plan:
         return "\n".join(f"[{process.name}] {process}" for process in (self.broker, *self.nodes))
 
 
-def make_plan(file: LaunchFile, project_root: Path) -> Plan:
-    """Return what is to be started; classes are also looked for in `project_root`."""
-    broker = ("dsmq_nodes.dsmq.broker", "--host", file.broker.host, "--port", f"{file.broker.port}")
-    return Plan(
-        ProcessPlan("broker", (sys.executable, "-m", _CHILD, "--module", *broker)),
-        tuple(_node(node, project_root) for node in file.nodes),
-    )
-
-
 def find_project_root(launch_file: Path) -> Path:
     """Return where a launch file's classes live: above `launch/`, else the file's own directory."""
     directory = launch_file.resolve().parent
     return directory.parent if directory.name == "launch" else directory
-
-
-def _node(entry: NodeEntry, project_root: Path) -> ProcessPlan:
-    environment = NodeEnvironment(
-        name=entry.name,
-        namespace=entry.namespace or None,
-        rate_hz=entry.rate,
-        params=dict(entry.params),
-        remap=entry.remap,
-    )
-    return ProcessPlan(
-        entry.full_name.removeprefix("/"),
-        (sys.executable, "-m", _CHILD, "--path", str(project_root), entry.node),
-        {**entry.env, **environment.dump()},
-        (NodePlan(entry.full_name, entry.node, entry.rate),),
-        terminal=entry.output == "terminal",
-    )

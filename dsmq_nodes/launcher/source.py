@@ -7,6 +7,7 @@ aliases, tags and duplicate keys are refused, so a small file cannot unfold into
 line is silently overruled by another.
 """
 
+import pathlib
 import re
 from dataclasses import dataclass, field
 from typing import NamedTuple, NoReturn, Protocol, TypeAlias
@@ -14,8 +15,9 @@ from typing import NamedTuple, NoReturn, Protocol, TypeAlias
 import yaml
 
 from dsmq_nodes.errors import LaunchFileError, LaunchProblem
-from dsmq_nodes.launcher.suggest import shorten
+from dsmq_nodes.launcher.suggest import did_you_mean, shorten
 
+NEEDS_NODES = "it needs a list 'nodes:'"
 MOST_BYTES = 1 << 20
 MOST_LEVELS = 20
 _MOST_DIGITS = 400
@@ -30,7 +32,7 @@ _INT = re.compile(r"[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+")
 _FLOAT = re.compile(
     r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?|[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)"
 )
-_WORDS: dict[str, object] = {
+_WORDS: dict[str, bool | None] = {
     **dict.fromkeys(("", "~", "null", "Null", "NULL")),
     **dict.fromkeys(("true", "True", "TRUE"), True),
     **dict.fromkeys(("false", "False", "FALSE"), False),
@@ -65,32 +67,65 @@ _SYNTAX_HINTS = (
 
 
 class Place(NamedTuple):
-    """Where something stands, counted from 1, and a value's text as written there."""
+    """Where something stands, counted from 1, and a value's text as written there.
+
+    `plain` is text without quotes.
+    """
 
     line: int
     column: int
     text: str = ""
+    plain: bool = False
 
 
 @dataclass
 class Document:
-    """What a launch file says: its data, and the places of its values and keys."""
+    """What a file says: its data, and the places of its values and keys.
+
+    Paths in it are meant from its `directory` on.
+    """
 
     file: str
     lines: list[str]
+    directory: pathlib.Path = pathlib.Path()
     data: object = None
     values: dict[Path, Place] = field(default_factory=dict)
     keys: dict[Path, Place] = field(default_factory=dict)
     problems: list[LaunchProblem] = field(default_factory=list)
 
+    def place(self, path: Path) -> Place:
+        """Return where a value stands; of one that is not written, where it would belong."""
+        while path not in self.values and path:
+            path = path[:-1]
+        return self.values.get(path, Place(1, 1))
+
     def problem(self, place: Place, message: str) -> LaunchProblem:
         """Return a problem at a place, with the line it is in."""
         source = self.lines[place.line - 1] if place.line <= len(self.lines) else ""
-        return LaunchProblem(place.line, place.column, message, source)
+        return LaunchProblem(place.line, place.column, message, source, self.file)
 
     def refuse(self, place: Place, message: str) -> NoReturn:
         """Raise LaunchFileError for this problem and those found before it."""
         raise LaunchFileError(self.file, [*self.problems, self.problem(place, message)])
+
+
+def read_file(path: pathlib.Path, file: str, needs: str = NEEDS_NODES) -> Document:
+    """Return what the file at `path` says; `file` is its name in errors.
+
+    Raises:
+        LaunchFileError: It cannot be read, or is no YAML.
+    """
+    try:
+        raw = path.read_bytes()
+    except (OSError, ValueError) as error:
+        beside = sorted(each.name for each in path.parent.glob("*.y*ml"))
+        hint = f"; {did_you_mean(path.name, beside)}" if beside and not path.exists() else ""
+        why = error.strerror if isinstance(error, OSError) else error
+        message = f"cannot be read: {why}{hint}"
+        raise LaunchFileError(file, [LaunchProblem(0, 0, message)]) from error
+    document = parse(decode(raw, file), file, needs)
+    document.directory = path.resolve().parent
+    return document
 
 
 def decode(raw: bytes, file: str) -> str:
@@ -113,8 +148,8 @@ def decode(raw: bytes, file: str) -> str:
         )
 
 
-def parse(text: str, file: str) -> Document:
-    """Return what the text of a launch file says.
+def parse(text: str, file: str, needs: str = NEEDS_NODES) -> Document:
+    """Return what the text of a launch file says; `needs` is what an empty one lacks.
 
     Duplicate keys, aliases and tags are left in the document's `problems`, so that they can be
     shown together with what the model finds.
@@ -124,7 +159,7 @@ def parse(text: str, file: str) -> Document:
     """
     document = Document(file, _LINE_END.split(text))
     try:
-        _Reader(document, text).read()
+        _Reader(document, text).read(needs)
     except yaml.reader.ReaderError as error:
         place = _place_of_index(text, error.position)
         document.refuse(place, f"character U+{error.character:04X} is not allowed in YAML")
@@ -164,11 +199,11 @@ class _Reader:
         self._document = document
         self._parser = yaml.SafeLoader(text)
 
-    def read(self) -> None:
+    def read(self, needs: str) -> None:
         self._next()  # the start of the stream
         begin = self._next()
         if not isinstance(begin, yaml.DocumentStartEvent):
-            self._document.refuse(Place(1, 1), "the file is empty; it needs a list 'nodes:'")
+            self._document.refuse(Place(1, 1), f"the file is empty; {needs}")
         self._document.data = self._value(self._next(), (), 0)
         self._next()  # the end of the document
         more = self._next()
@@ -201,7 +236,8 @@ class _Reader:
         if isinstance(event, yaml.SequenceStartEvent):
             return self._sequence(path, level)
         if isinstance(event, yaml.ScalarEvent):
-            place = self._document.values[path] = place._replace(text=event.value)
+            place = place._replace(text=event.value, plain=event.implicit[0])
+            self._document.values[path] = place
             return self._scalar(event, place)
         return None  # an alias, already a problem
 
@@ -239,16 +275,21 @@ class _Reader:
             self._note(place, "half of a surrogate pair is not a character; write it as one")
         if not event.implicit[0]:
             return text
-        if text in _WORDS:
-            return _WORDS[text]
-        if not is_number(text):
-            return text
-        if len(text) > _MOST_DIGITS:
+        if is_number(text) and len(text) > _MOST_DIGITS:
             self._note(place, f"a number of {len(text)} digits; at most {_MOST_DIGITS}")
             return 0
-        if _INT.fullmatch(text):
-            return int(text, {"0o": 8, "0x": 16}.get(text[:2], 10))
-        return float(text.lower().replace(".inf", "inf").replace(".nan", "nan"))
+        return plain_value(text)
+
+
+def plain_value(text: str) -> bool | float | str | None:
+    """Return what YAML 1.2 takes this text for when it has no quotes."""
+    if text in _WORDS:
+        return _WORDS[text]
+    if not is_number(text) or len(text) > _MOST_DIGITS:
+        return text
+    if _INT.fullmatch(text):
+        return int(text, {"0o": 8, "0x": 16}.get(text[:2], 10))
+    return float(text.lower().replace(".inf", "inf").replace(".nan", "nan"))
 
 
 def is_number(text: str) -> bool:

@@ -24,3 +24,19 @@ def shorten(text: str, most: int = 40) -> str:
     """Return `text` in quotes, on one line and no longer than `most` characters."""
     cut = text if len(text) <= most else text[: most - 3] + "..."
     return "'" + "".join(c if c.isprintable() else "\ufffd" for c in cut) + "'"
+
+
+def written(value: object) -> str:
+    """Return a value as it is written in YAML."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return "" if value is None else str(value)
+
+
+def describe(value: object) -> str:
+    """Return what a value is: in quotes, or "a list", "a mapping", "nothing"."""
+    if isinstance(value, list):
+        return "a list"
+    if isinstance(value, dict):
+        return "a mapping"
+    return "nothing" if value is None else shorten(written(value))

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from dsmq_nodes.launcher.file import read
-from dsmq_nodes.launcher.plan import find_project_root, make_plan
+from dsmq_nodes.launcher.plan import find_project_root
+from dsmq_nodes.launcher.planning import make_plan
 
 TEXT = """\
 broker: {host: localhost, port: 4000}

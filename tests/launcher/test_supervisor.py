@@ -15,7 +15,8 @@ import pytest
 
 from dsmq_nodes.launcher.file import read
 from dsmq_nodes.launcher.output import Output
-from dsmq_nodes.launcher.plan import Plan, ProcessPlan, make_plan
+from dsmq_nodes.launcher.plan import Plan, ProcessPlan
+from dsmq_nodes.launcher.planning import make_plan
 from dsmq_nodes.launcher.supervisor import Supervisor
 from tests.launcher.running import gone
 

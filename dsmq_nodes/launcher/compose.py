@@ -1,0 +1,392 @@
+"""From the text of a launch file, and of those it includes, to the nodes to start.
+
+Each entry gets its substitutions, is checked against its model, and passes on to what is in it:
+its namespace, environment, remapping, process, and whether it is left out. `count` makes copies: of
+a node the name is numbered from 1 (`lidar1`, `lidar2`), of a group or an include the namespace
+(`robot1/lidar`, `robot2/lidar`); a name that contains `$(index)` is not numbered once more. A
+relative namespace is joined to the one around it, an absolute one (`/a`) stands alone.
+
+What is left out is checked as well, except for files that it includes and variables that it needs.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TypeVar
+
+from pydantic import ValidationError
+
+from dsmq_nodes.errors import LaunchFileError, LaunchProblem
+from dsmq_nodes.launcher import declare, source
+from dsmq_nodes.launcher.arguments import Value
+from dsmq_nodes.launcher.composed import ComposedNode, Composition, Origin
+from dsmq_nodes.launcher.entries import (
+    ENTRIES,
+    EntryPart,
+    GroupEntry,
+    IncludeEntry,
+    LaunchFile,
+    NodeEntry,
+    Part,
+)
+from dsmq_nodes.launcher.explain import explain
+from dsmq_nodes.launcher.fields import MOST_COPIES
+from dsmq_nodes.launcher.params_file import ParamsFile, lookup, merge
+from dsmq_nodes.launcher.source import Document, Place
+from dsmq_nodes.launcher.substitute import Scope, Substitution
+from dsmq_nodes.launcher.suggest import did_you_mean, nearest
+
+_PartT = TypeVar("_PartT", bound=Part)
+_MOST_NODES = 1000
+_MOST_INCLUDES = 200
+_CONDITIONS = ("if", "unless", "count")
+
+
+@dataclass(frozen=True)
+class _Around:
+    """What is around an entry."""
+
+    namespace: str = ""
+    env: Mapping[str, str] = field(default_factory=dict)
+    remap: Mapping[str, str] = field(default_factory=dict)
+    remaps: Mapping[str, Origin] = field(default_factory=dict)
+    process: str | None = None
+    left_out: bool = False
+    files: tuple[Path, ...] = ()
+
+    def within(self, entry: EntryPart, origin: Origin, index: int | None) -> "_Around":
+        """Return what is around the entries of a group or of an included file."""
+        raw = lookup(origin.document.data, origin.path)
+        namespace = entry.namespace
+        if index is not None and "$(index)" not in f"{raw.get('namespace')}":  # type: ignore[attr-defined]
+            namespace = f"{namespace}{index}"
+        namespace = join(self.namespace, namespace)
+        process = self.process if entry.process is None else join(namespace, entry.process)
+        return replace(
+            self,
+            namespace=namespace,
+            env={**self.env, **entry.env},
+            remap={**self.remap, **entry.remap},
+            remaps={**self.remaps, **_remaps(entry, origin)},
+            process=process,
+        )
+
+
+def join(outer: str, inner: str) -> str:
+    """Return a namespace or a name within a namespace; an absolute one is as it is."""
+    if inner.startswith("/"):
+        return inner.rstrip("/")
+    return f"{outer}/{inner}" if inner else outer
+
+
+def _remaps(entry: EntryPart, origin: Origin) -> dict[str, Origin]:
+    return {name: origin.within("remap", name) for name in entry.remap}
+
+
+class Composer:
+    """Composes one launch file; everything that is wrong is in `problems` afterwards."""
+
+    def __init__(self, file: str) -> None:
+        self.composition = Composition(file)
+        self._problems: dict[LaunchProblem, None] = {}
+        self._told: set[tuple[str, int, int]] = set()
+        self._files: list[str] = []
+        self._includes = 0
+
+    @property
+    def problems(self) -> list[LaunchProblem]:
+        """All that is wrong, file by file, in the order of the lines."""
+        order = {file: number for number, file in enumerate(self._files)}
+        return sorted(
+            self._problems,
+            key=lambda each: (order.get(each.file, -1), each.line, each.column, each.message),
+        )
+
+    def tell(self, problem: LaunchProblem) -> None:
+        """Note a problem."""
+        self._problems.setdefault(problem)
+
+    def _refuse(self, document: Document, place: Place, message: str) -> None:
+        """Have a value not looked at further; a message says why, unless that is told already."""
+        if message:
+            self.tell(document.problem(place, message))
+        self._told.add((document.file, place.line, place.column))
+
+    # Files
+
+    def main(self, document: Document, given: Mapping[str, Value]) -> None:
+        """Compose the file that was asked for; `given` are the command line's arguments."""
+
+        def tell(_: str | None, message: str) -> None:
+            self.tell(LaunchProblem(0, 0, message))
+
+        around = _Around(files=(Path(document.file).resolve(),))
+        launch = self._file(document, around, declare.GivenArgs(given, tell))
+        if launch is not None:
+            self.composition.broker = _beside(launch.broker, document.directory)
+            self.composition.log = _beside(launch.log, document.directory)
+
+    def _file(
+        self, document: Document, around: _Around, given: declare.GivenArgs
+    ) -> LaunchFile | None:
+        self._files.append(document.file)
+        for problem in document.problems:
+            self.tell(problem)
+            self._told.add((document.file, problem.line, problem.column))
+        data = document.data
+        if not isinstance(data, dict):
+            self._validate(LaunchFile, data, Origin(document, ()))
+            return None
+        scope = declare.scope(
+            document, given, lambda place, why: self._refuse(document, place, why)
+        )
+        launch = self._part(LaunchFile, Origin(document, ()), scope, aside=("args", "nodes"))
+        if launch is not None:
+            around = replace(around, env={**around.env, **launch.env})
+        nodes = data.get("nodes")
+        self._entries(Origin(document, ("nodes",)), nodes, around, scope)
+        return launch
+
+    def _entries(self, origin: Origin, data: object, around: _Around, scope: Scope) -> None:
+        for index, item in enumerate(data if isinstance(data, list) else []):
+            self._entry(origin.within(index), item, around, scope)
+
+    # Entries
+
+    def _entry(self, origin: Origin, data: object, around: _Around, scope: Scope) -> None:
+        if not isinstance(data, dict):
+            self._validate(NodeEntry, data, origin)
+            return
+        model = _model_of(data)
+        self._check_kind(origin, model, data)
+        head = self._head(origin, data, scope)
+        holds = head.get("if", True) is True and head.get("unless", False) is not True
+        count = head.get("count")
+        if not holds or count == 0:
+            around = replace(around, left_out=True)
+        for index in _copies(count, around.left_out):
+            copy_scope = scope if index is None else scope.copy(index)
+            entry = self._part(
+                model, origin, copy_scope, aside=("nodes",), left_out=around.left_out
+            )
+            if isinstance(entry, NodeEntry):
+                self._node(entry, origin, around, index)
+            elif isinstance(entry, IncludeEntry):
+                self._include(entry, origin, around.within(entry, origin, index), copy_scope)
+            elif isinstance(entry, GroupEntry):
+                inner = around.within(entry, origin, index)
+                self._entries(origin.within("nodes"), data["nodes"], inner, copy_scope)
+            elif "nodes" in data:
+                # A mistake of the group itself does not hide those of its nodes.
+                unknown = replace(around, left_out=True)
+                self._entries(origin.within("nodes"), data["nodes"], unknown, copy_scope)
+
+    def _head(self, origin: Origin, data: dict[str, object], scope: Scope) -> dict[str, object]:
+        """Return what decides about an entry: it is asked for before all else."""
+        quiet = Substitution(origin.document, scope, lambda *_: None)
+        return {
+            key: quiet.value(data[key], (*origin.path, key)) for key in _CONDITIONS if key in data
+        }
+
+    def _check_kind(self, origin: Origin, model: type[EntryPart], data: dict[str, object]) -> None:
+        if model is not NodeEntry:
+            if data.get("count") is not None and "namespace" not in data:
+                why = "copies of a group need a 'namespace:'; it is numbered"
+                self.tell(origin.within("count").problem(why))
+            return
+        if {"node", "exec"} <= data.keys():
+            self.tell(origin.within("exec").problem("'node' and 'exec' exclude each other"))
+        elif not {"node", "exec"} & data.keys():
+            if not any(nearest(key, ["node", "exec"]) for key in data if key not in _KNOWN):
+                self.tell(origin.problem("the key 'node' is missing"))
+        elif {"exec", "process"} <= data.keys():
+            why = "a program has a process of its own; leave 'process' out"
+            self.tell(origin.within("process").problem(why))
+
+    def _part(
+        self,
+        model: type[_PartT],
+        origin: Origin,
+        scope: Scope,
+        *,
+        aside: tuple[str, ...],
+        left_out: bool = False,
+    ) -> _PartT | None:
+        """Return a mapping as its model has it; in the keys `aside` nothing is substituted yet."""
+        document, path = origin.document, origin.path
+        raw = lookup(document.data, path)
+        assert isinstance(raw, dict)
+        substitution = Substitution(
+            document, scope, lambda place, why: self._refuse(document, place, why), left_out
+        )
+        data = {
+            key: value if key in aside else substitution.value(value, (*path, key))
+            for key, value in raw.items()
+        }
+        return self._validate(model, data, origin)
+
+    def _validate(self, model: type[_PartT], data: object, origin: Origin) -> _PartT | None:
+        try:
+            return model.model_validate(data)
+        except ValidationError as error:
+            for problem in explain(error, origin.document, model, origin.path):
+                # A value that was refused is not told again for what it was read as instead.
+                if (problem.file, problem.line, problem.column) not in self._told:
+                    self.tell(problem)
+        return None
+
+    # Nodes
+
+    def _node(self, entry: NodeEntry, origin: Origin, around: _Around, index: int | None) -> None:
+        raw = lookup(origin.document.data, origin.path)
+        name = entry.name
+        if index is not None and "$(index)" not in f"{raw.get('name')}":  # type: ignore[attr-defined]
+            name = f"{name}{index}"
+        namespace = join(around.namespace, entry.namespace)
+        if around.left_out:
+            self.composition.left_out.add(f"{namespace}/{name}")
+            return
+        if len(self.composition.nodes) >= _MOST_NODES:
+            self._refuse(
+                origin.document, origin.place, f"more than {_MOST_NODES} nodes are too many"
+            )
+            return
+        layers = self._layers(entry, origin, f"{namespace}/{name}")
+        params: dict[str, object] = {}
+        for layer in layers:
+            values = lookup(layer.document.data, layer.path)
+            params = merge(params, values if isinstance(values, dict) else {})
+        if entry.process is not None:
+            process: str | None = join(namespace, entry.process)
+        else:
+            process = around.process if entry.exec is None else None
+        self.composition.nodes.append(
+            ComposedNode(
+                entry,
+                name,
+                namespace,
+                merge(params, dict(entry.params)),
+                {**around.remap, **entry.remap},
+                {**around.env, **entry.env},
+                process,
+                origin,
+                {**around.remaps, **_remaps(entry, origin)},
+                (*layers, origin.within("params")),
+            )
+        )
+
+    def _layers(self, entry: NodeEntry, origin: Origin, full_name: str) -> list[Origin]:
+        """Return where a node's parameters are in its files."""
+        found: list[Origin] = []
+        for number, name in enumerate(entry.params_file):
+            at = origin.within("params_file", number)
+            path = origin.document.directory / name
+            file = self._params_file(path, at)
+            if file is None:
+                continue
+            layers = file.layers(full_name)
+            if not layers:
+                hint = did_you_mean(full_name, [name for name, _ in file.sections])
+                self.tell(at.problem(f"nothing in it is for {full_name}; {hint}"))
+            found += [Origin(file.document, layer) for layer in layers]
+        return found
+
+    def _params_file(self, path: Path, at: Origin) -> ParamsFile | None:
+        known = self.composition.params_files
+        path = path.resolve()
+        if path not in known:
+            document = self._read(path, at, "it needs parameters: 'name: value'")
+            if document is None:
+                return None
+            self._files.append(document.file)
+            for problem in document.problems:
+                self.tell(problem)
+            if not isinstance(document.data, dict):
+                why = "expected parameters, lines like 'name: value'"
+                self.tell(document.problem(document.place(()), why))
+                document.data = {}
+            known[path] = ParamsFile(document)
+        return known[path]
+
+    # Includes
+
+    def _include(self, entry: IncludeEntry, origin: Origin, around: _Around, scope: Scope) -> None:
+        if around.left_out:
+            return
+        at = origin.within("include")
+        path = (origin.document.directory / entry.include).resolve()
+        self._includes += 1
+        if path in around.files:
+            self.tell(at.problem(f"a loop: {_loop(around.files, path)}"))
+        elif self._includes > _MOST_INCLUDES:
+            self._refuse(
+                origin.document, at.place, f"more than {_MOST_INCLUDES} includes are too many"
+            )
+        elif (document := self._read(path, at, source.NEEDS_NODES)) is not None:
+
+            def tell(name: str | None, message: str) -> None:
+                if name is None:
+                    self.tell(at.problem(message))
+                else:
+                    self.tell(origin.within("args", name).problem(message))
+
+            within = replace(around, files=(*around.files, path))
+            self._file(document, within, declare.GivenArgs(entry.args, tell))
+
+    def _read(self, path: Path, at: Origin, needs: str) -> Document | None:
+        try:
+            return source.read_file(path, _shown(path), needs)
+        except LaunchFileError as error:
+            for problem in error.problems:
+                # What has no line is told where the file is asked for.
+                if problem.line:
+                    self.tell(problem)
+                else:
+                    self.tell(at.problem(f"{error.file} {problem.message}"))
+        return None
+
+
+_KNOWN = frozenset(
+    field.alias or name for model in ENTRIES for name, field in model.model_fields.items()
+)
+
+
+def _model_of(data: dict[str, object]) -> type[EntryPart]:
+    """Return what an entry is by its keys, misspelt ones included."""
+    if "include" in data:
+        return IncludeEntry
+    if data.keys() & {"node", "exec"}:
+        return NodeEntry
+    if "nodes" in data:
+        return GroupEntry
+    meant = {nearest(key, ["include", "nodes", "node", "exec"]) for key in data.keys() - _KNOWN}
+    if "include" in meant:
+        return IncludeEntry
+    return GroupEntry if "nodes" in meant else NodeEntry
+
+
+def _copies(count: object, left_out: bool) -> Iterator[int | None]:
+    if isinstance(count, bool) or not isinstance(count, int):
+        yield None
+    elif left_out:
+        yield 1
+    else:
+        yield from range(1, min(count, MOST_COPIES) + 1)
+
+
+def _shown(path: Path) -> str:
+    here = Path.cwd()
+    return str(path.relative_to(here) if path.is_relative_to(here) else path)
+
+
+def _loop(files: tuple[Path, ...], path: Path) -> str:
+    return " includes ".join(each.name for each in (*files[files.index(path) :], path))
+
+
+def _beside(part: _PartT, directory: Path) -> _PartT:
+    """Return a broker's or a log's entry with its paths from the launch file on."""
+    names = ("store", "tls_cert", "tls_key", "tls_client_ca", "folder")
+    paths = {name: getattr(part, name, None) for name in names}
+    return part.model_copy(
+        update={name: str(directory / path) for name, path in paths.items() if path is not None}
+    )

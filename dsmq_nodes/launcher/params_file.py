@@ -1,0 +1,69 @@
+"""Files of parameters: a mapping of names to values, or ROS 2's form.
+
+ROS 2's form names the nodes: `/robot1/lidar: {ros__parameters: {range_max: 8.0}}`, nested by
+namespaces or with `/**` for all nodes and `*` for one part of a name.
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+
+from dsmq_nodes.launcher.source import Document
+from dsmq_nodes.launcher.source import Path as Keys
+
+_ROS = "ros__parameters"
+
+
+@dataclass(frozen=True)
+class ParamsFile:
+    """A file of parameters that has been read."""
+
+    document: Document
+
+    @cached_property
+    def sections(self) -> list[tuple[str, Keys]]:
+        """The nodes that ROS 2's form has something for, and where; none: it is a plain one."""
+        return list(_sections(self.document.data, (), ""))
+
+    def layers(self, full_name: str) -> list[Keys]:
+        """Return where the parameters of a node are, the most special last."""
+        if not self.sections:
+            return [()]
+        found = [each for each in self.sections if _matches(each[0], full_name)]
+        found.sort(key=lambda each: "*" not in each[0])
+        return [path for _, path in found]
+
+
+def _sections(data: object, path: Keys, name: str) -> Iterator[tuple[str, Keys]]:
+    if not isinstance(data, dict):
+        return
+    for key, value in data.items():
+        if key == _ROS and path:
+            yield name, (*path, key)
+        elif isinstance(value, dict):
+            yield from _sections(value, (*path, key), f"{name}/{key.strip('/')}")
+
+
+def _matches(pattern: str, full_name: str) -> bool:
+    parts = re.escape(pattern).replace(r"/\*\*", r"(/[^/]+)*").replace(r"\*", "[^/]+")
+    return re.fullmatch(parts, full_name) is not None
+
+
+def lookup(data: object, path: Keys) -> object:
+    """Return the value at a path."""
+    for part in path:
+        data = data[part]  # type: ignore[index]
+    return data
+
+
+def merge(under: dict[str, object], over: dict[str, object]) -> dict[str, object]:
+    """Return parameters, overridden by others; mappings are merged."""
+    merged = dict(under)
+    for name, value in over.items():
+        before = merged.get(name)
+        if isinstance(before, dict) and isinstance(value, dict):
+            merged[name] = merge(before, value)
+        else:
+            merged[name] = value
+    return merged
