@@ -5,13 +5,15 @@ from collections.abc import Coroutine
 from types import TracebackType
 from typing import Any, ClassVar, Literal, Self
 
-from dsmq_nodes.errors import NodeConfigurationError
+from dsmq_nodes.errors import NodeConfigurationError, ParameterError
 from dsmq_nodes.graph import life, names
 from dsmq_nodes.graph.callback import Callback
 from dsmq_nodes.graph.clock import Clock
 from dsmq_nodes.graph.logger import Logger
 from dsmq_nodes.graph.parameters import Parameters
+from dsmq_nodes.graph.qos import QoSProfile
 from dsmq_nodes.graph.silence import Silence
+from dsmq_nodes.graph.sim_clock import CLOCK_TOPIC, SimClock
 from dsmq_nodes.graph.spinner import Spinner
 from dsmq_nodes.graph.statistics import NODES_TOPIC, STATISTICS_PERIOD_SEC, node_statistics
 from dsmq_nodes.graph.surroundings import surroundings
@@ -19,6 +21,7 @@ from dsmq_nodes.graph.timer import Timer
 from dsmq_nodes.graph.topics import Topics
 from dsmq_nodes.messages.base import Header
 from dsmq_nodes.messages.dsmq_msgs import NodeStatistics
+from dsmq_nodes.messages.rosgraph import Clock as ClockMessage
 
 
 class BaseNode:
@@ -29,6 +32,8 @@ class BaseNode:
         params: the parameters' values.
         rate_hz: the rate the node declares; the launch file's `rate:` overrides it.
         on_exception: what an exception in a callback does: "raise" ends the node, "log" logs it.
+        use_sim_time: stamps, timers, rates and timeouts go by `/clock`; the parameter of this name
+            and DSMQ_USE_SIM_TIME in the environment override it.
         broker_timeout_sec: `enter_safe_state` is called when the broker has been lost for so long.
         name: the node's absolute name.
     """
@@ -36,6 +41,7 @@ class BaseNode:
     Params: ClassVar[type[Parameters]] = Parameters
     rate_hz: float | None = None
     on_exception: Literal["raise", "log"] = "raise"
+    use_sim_time: bool = False
     broker_timeout_sec: float = 1.0
 
     def __init__(
@@ -71,18 +77,22 @@ class BaseNode:
             if rate is not None:
                 self.rate_hz = _checked_rate(self.name, rate)
                 break
-        self.params = self.Params.load(given.params, self.name)
-        self._clock = around.clock
-        self._logger = Logger(self.name, self._clock)
+        params = dict(given.params)
+        self.use_sim_time = self._uses_sim_time(params, given.use_sim_time)
+        self.params = self.Params.load(params, self.name)
+        self._wall_clock = around.clock
+        self._logger = Logger(self.name, around.clock)
         self._destroyed = False
         self._timers: list[Timer] = []
         self._link = around.connect(self.name, broker)
         raises = self.on_exception == "raise"
         self._spinner = Spinner(self._link, self._logger, self.name, raises=raises)
-        self._topics = Topics(self._link, self._spinner, self._clock, self._logger)
+        self._topics = Topics(self._link, self._spinner, around.clock, self._logger)
+        self._clock = self._follow_clock() if self.use_sim_time else around.clock
         self._own_publication = self._link.advertise(NODES_TOPIC, NodeStatistics.type_name, 0)
         execute = self._spinner.execute
-        self._spinner.add(Timer(STATISTICS_PERIOD_SEC, self._publish_statistics, self._quietly))
+        statistics = Timer(STATISTICS_PERIOD_SEC, self._publish_statistics, self._quietly)
+        self._spinner.add(statistics, is_steady=True)
         self._outage = Silence(
             self.broker_timeout_sec, self._broker_lost, execute, what="broker_timeout_sec"
         )
@@ -108,7 +118,7 @@ class BaseNode:
         return self._logger
 
     def get_clock(self) -> Clock:
-        """The node's clock."""
+        """The node's clock: this machine's, or with `use_sim_time` what `/clock` says."""
         return self._clock
 
     def stamp(self, frame_id: str = "") -> Header:
@@ -197,10 +207,32 @@ class BaseNode:
 
     # Within
 
+    def _uses_sim_time(self, params: dict[str, Any], given: bool | None) -> bool:
+        """Take the parameter that every node has out of those of this one."""
+        if "use_sim_time" in params and "use_sim_time" not in self.Params.model_fields:
+            asked = params.pop("use_sim_time")
+            if not isinstance(asked, bool):
+                raise ParameterError(
+                    f"parameters of {self.name}: use_sim_time is true or false, not {asked!r}"
+                )
+            return asked
+        return self.use_sim_time if given is None else given
+
+    def _follow_clock(self) -> SimClock:
+        clock = SimClock()
+        self._topics.subscribe(
+            ClockMessage,
+            self.resolve_topic_name(CLOCK_TOPIC),
+            lambda msg: clock.set(msg.clock),
+            QoSProfile(depth=1),
+        )
+        self._spinner.timeline = clock
+        return clock
+
     def _on_outage(self, lost: bool) -> None:
         if lost:
             self._topics.graph.forget()
-            self._spinner.add(self._outage)
+            self._spinner.add(self._outage, is_steady=True)
         else:
             self._spinner.remove(self._outage)
 
@@ -218,7 +250,7 @@ class BaseNode:
         """The node's counters since it started."""
         return node_statistics(
             self.name,
-            self._clock.now(),
+            self._wall_clock.now(),
             self.rate_hz,
             timers=self._timers,
             publications=dict.fromkeys(each.publication for each in self._topics.publishers),

@@ -1,8 +1,14 @@
 """The clocks of a node: wall time for stamps, monotonic time for intervals."""
 
+import asyncio
+import contextlib
 import time
+from collections.abc import Callable
+from typing import Final
 
 from dsmq_nodes.messages.base import Duration, Time
+
+_LOOK_SEC: Final = 1.0  # a wall clock may be set while somebody waits for a time of it
 
 
 class Clock:
@@ -19,6 +25,25 @@ class Clock:
     def monotonic_sec(self) -> float:
         """Seconds by a clock that never steps, for intervals; its zero means nothing."""
         return time.monotonic()
+
+    async def sleep_for(self, duration: Duration | float) -> None:
+        """Let so much time pass, in s or as a Duration; the node's callbacks run meanwhile."""
+        await asyncio.sleep(seconds(duration))
+
+    async def sleep_until(self, until: Time) -> None:
+        """Let time pass until `now()` is `until`; not at all if that has passed."""
+        until_ns = until.to_nanoseconds()
+        while (left_ns := until_ns - self.now_ns()) > 0:
+            await asyncio.sleep(min(left_ns * 1e-9, _LOOK_SEC))
+
+    def timeout(
+        self, timeout_sec: float | None
+    ) -> contextlib.AbstractAsyncContextManager[asyncio.Timeout]:
+        """As `asyncio.timeout`, by this clock."""
+        return asyncio.timeout(timeout_sec)
+
+    def call_on_jump_back(self, callback: Callable[[], object]) -> None:
+        """Have `callback()` called when simulated time goes back; real time does not."""
 
 
 def seconds(duration: Duration | float) -> float:

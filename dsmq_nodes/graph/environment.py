@@ -1,15 +1,19 @@
 """What the launcher tells a node process, through its environment.
 
-DSMQ_BROKER is the broker's `host:port`, DSMQ_NODE a JSON object with any of the fields below.
-Without them every node has its own defaults: `python avoider.py` is the same program.
+DSMQ_BROKER is the broker's `host:port`, DSMQ_NODE a JSON object with any of the fields below,
+DSMQ_USE_SIM_TIME whether nodes go by `/clock` that are not told otherwise. Without them every node
+has its own defaults: `python avoider.py` is the same program.
 """
 
 import os
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Final, Self
 
 import msgspec
 
 from dsmq_nodes.errors import NodeConfigurationError
+
+_SIM_TIME: Final = "DSMQ_USE_SIM_TIME"
+_YES_OR_NO: Final = {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}
 
 
 class NodeEnvironment(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -20,6 +24,7 @@ class NodeEnvironment(msgspec.Struct, frozen=True, omit_defaults=True):
     rate_hz: float | None = None
     params: dict[str, Any] = {}
     remap: dict[str, str] = {}
+    use_sim_time: bool | None = None
 
     variable: ClassVar[str] = "DSMQ_NODE"
 
@@ -28,15 +33,17 @@ class NodeEnvironment(msgspec.Struct, frozen=True, omit_defaults=True):
         """Read this process's environment.
 
         Raises:
-            NodeConfigurationError: DSMQ_NODE is not the JSON object it should be.
+            NodeConfigurationError: DSMQ_NODE is not the JSON object it should be, or
+                DSMQ_USE_SIM_TIME not a yes or no.
         """
-        text = os.environ.get(cls.variable)
-        if not text:
-            return cls()
+        text = os.environ.get(cls.variable) or "{}"
         try:
-            return msgspec.json.decode(text, type=cls)
+            given = msgspec.json.decode(text, type=cls)
         except msgspec.MsgspecError as error:
             raise NodeConfigurationError(f"{cls.variable} in the environment: {error}") from None
+        if given.use_sim_time is None:
+            given = msgspec.structs.replace(given, use_sim_time=_wants_sim_time())
+        return given
 
     @classmethod
     def take(cls) -> Self:
@@ -49,10 +56,23 @@ class NodeEnvironment(msgspec.Struct, frozen=True, omit_defaults=True):
         """
         given = cls.load()
         if given.name or given.params or given.rate_hz:
-            rest = cls(namespace=given.namespace, remap=given.remap)
+            rest = cls(
+                namespace=given.namespace, remap=given.remap, use_sim_time=given.use_sim_time
+            )
             os.environ.update(rest.dump())
         return given
 
     def dump(self) -> dict[str, str]:
         """The environment variable that `load` reads."""
         return {self.variable: msgspec.json.encode(self).decode()}
+
+
+def _wants_sim_time() -> bool | None:
+    text = os.environ.get(_SIM_TIME)
+    if not text:
+        return None
+    if text.lower() not in _YES_OR_NO:
+        raise NodeConfigurationError(
+            f"{_SIM_TIME} in the environment is {text!r}: say true or false"
+        )
+    return _YES_OR_NO[text.lower()]

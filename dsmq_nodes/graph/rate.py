@@ -1,6 +1,5 @@
 """A rate: sleep until the next of equally spaced moments."""
 
-import asyncio
 import math
 
 from dsmq_nodes.graph.clock import Clock
@@ -10,8 +9,8 @@ from dsmq_nodes.graph.spinner import Spinner
 class Rate:
     """Keeps a loop at a rate; made by `Node.create_rate`.
 
-    Moments are absolute on the monotonic clock: what the loop's body takes is no drift. Those that
-    have passed already are skipped and counted.
+    Moments are absolute on the node's monotonic clock: what the loop's body takes is no drift.
+    Those that have passed already are skipped and counted.
 
     Attributes:
         overruns: how many were skipped.
@@ -42,4 +41,4 @@ class Rate:
         if missed > 0:
             self.overruns += missed
             self._due_sec += missed * self.period_sec
-        await asyncio.sleep(self._due_sec - now_sec)
+        await self._clock.sleep_for(self._due_sec - now_sec)

@@ -1,10 +1,10 @@
 """Nothing was heard for too long: somebody has to be told."""
 
-import asyncio
 import math
 from collections.abc import Callable
 
 from dsmq_nodes.graph.callback import Callback
+from dsmq_nodes.graph.timeline import Handle, Timeline
 
 
 class Silence:
@@ -32,43 +32,43 @@ class Silence:
         self._callback = callback
         self._execute = execute
         self._repeat = repeat
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._handle: asyncio.TimerHandle | None = None
+        self._timeline: Timeline | None = None
+        self._handle: Handle | None = None
         self._heard_sec = 0.0
 
-    def attach(self, loop: asyncio.AbstractEventLoop) -> None:
+    def attach(self, timeline: Timeline) -> None:
         """Start listening for silence: it counts from now."""
-        self._loop = loop
+        self._timeline = timeline
         self.heard()
 
     def heard(self) -> None:
         """Something was heard: the silence begins anew."""
-        if self._loop is None:
+        if self._timeline is None:
             return
         # One timer looks at this later; moving a timer at every message would cost more. With
         # `repeat` there always is one, and this may be called from any thread.
-        self._heard_sec = self._loop.time()
+        self._heard_sec = self._timeline.time()
         if self._handle is None:
-            self._handle = self._loop.call_at(self._heard_sec + self._timeout_sec, self._look)
+            self._handle = self._timeline.call_at(self._heard_sec + self._timeout_sec, self._look)
 
     def detach(self) -> None:
         """Stop listening."""
         if self._handle is not None:
             self._handle.cancel()
             self._handle = None
-        self._loop = None
+        self._timeline = None
 
     def _look(self) -> None:
         self._handle = None
-        loop = self._loop
-        if loop is None:
+        timeline = self._timeline
+        if timeline is None:
             return
         due_sec = self._heard_sec + self._timeout_sec
-        if loop.time() < due_sec:
-            self._handle = loop.call_at(due_sec, self._look)
+        if timeline.time() < due_sec:
+            self._handle = timeline.call_at(due_sec, self._look)
             return
         if self._repeat:
-            self._heard_sec = loop.time()
-            self._handle = loop.call_at(self._heard_sec + self._timeout_sec, self._look)
+            self._heard_sec = timeline.time()
+            self._handle = timeline.call_at(self._heard_sec + self._timeout_sec, self._look)
         self.count += 1
         self._execute(self._callback)

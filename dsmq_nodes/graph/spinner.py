@@ -22,6 +22,7 @@ from dsmq_nodes.graph.link import Link
 from dsmq_nodes.graph.logger import Logger
 from dsmq_nodes.graph.steps import timed_steps
 from dsmq_nodes.graph.subscription import Subscription
+from dsmq_nodes.graph.timeline import Timeline
 
 _T = TypeVar("_T")
 _DISPATCH_SEC: Final = 0.002  # callbacks of messages run this long before timers get their turn
@@ -47,13 +48,13 @@ def close_loop(loop: asyncio.AbstractEventLoop) -> None:
 
 
 class Timed(Protocol):
-    """What wants the loop's time: a timer, a silence."""
+    """What is due at some time: a timer, a silence."""
 
-    def attach(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Begin, in this loop."""
+    def attach(self, timeline: Timeline) -> None:
+        """Begin, by this time."""
 
     def detach(self) -> None:
-        """Leave the loop."""
+        """Stop."""
 
 
 class Spinner:
@@ -61,14 +62,16 @@ class Spinner:
 
     Attributes:
         raises: an exception in a callback ends the spinning; else it is only logged.
+        timeline: the node's time; None: the event loop's.
     """
 
     def __init__(self, link: Link, logger: Logger, name: str, *, raises: bool) -> None:
         self.raises = raises
+        self.timeline: Timeline | None = None
         self._link = link
         self._logger = logger
         self._name = name
-        self._timed: dict[Timed, None] = {}
+        self._timed: dict[Timed, bool] = {}
         self._arrivals: deque[Subscription[Any]] = deque()
         self._busy: dict[Subscription[Any], asyncio.Task[None]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
@@ -86,11 +89,14 @@ class Spinner:
 
     # What is to be run
 
-    def add(self, timed: Timed) -> None:
-        """Give it the loop's time from now on."""
-        self._timed[timed] = None
+    def add(self, timed: Timed, *, is_steady: bool = False) -> None:
+        """Give it the node's time from now on; `is_steady`: real time, whatever the node's is."""
+        self._timed[timed] = is_steady
         if self._loop is not None:
-            timed.attach(self._loop)
+            timed.attach(self._time_of(timed, self._loop))
+
+    def _time_of(self, timed: Timed, loop: asyncio.AbstractEventLoop) -> Timeline:
+        return loop if self.timeline is None or self._timed[timed] else self.timeline
 
     def remove(self, timed: Timed) -> None:
         """Give it no more."""
@@ -212,7 +218,7 @@ class Spinner:
             self.detach()
         self._loop = loop
         for timed in list(self._timed):
-            timed.attach(loop)
+            timed.attach(self._time_of(timed, loop))
         self._link.attach(loop, self._read_and_dispatch, self.on_outage)
         while self._to_begin:
             self.begin(self._to_begin.pop(0))

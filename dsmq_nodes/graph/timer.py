@@ -11,6 +11,7 @@ from collections.abc import Callable
 
 from dsmq_nodes.graph.callback import Callback
 from dsmq_nodes.graph.histogram import Histogram
+from dsmq_nodes.graph.timeline import Handle, Timeline
 
 
 class Timer:
@@ -33,8 +34,8 @@ class Timer:
         self.overruns = 0
         self.lateness = Histogram()
         self._execute = execute
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._handle: asyncio.TimerHandle | None = None
+        self._timeline: Timeline | None = None
+        self._handle: Handle | None = None
         self._running: object = None
         self._due_sec: float | None = None
         self._first_sec = self._last_sec = 0.0
@@ -51,24 +52,24 @@ class Timer:
         span_sec = self._last_sec - self._first_sec
         return (self.ticks - 1) / span_sec if span_sec > 0 else 0.0
 
-    def attach(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Tick in a loop; the first tick is one period from now, or when it was due already."""
-        self._loop = loop
+    def attach(self, timeline: Timeline) -> None:
+        """Tick by this time; the first tick is one period from now, or when it was due already."""
+        self._timeline = timeline
         if not self._canceled:
-            self._schedule(loop)
+            self._schedule(timeline)
 
     def detach(self) -> None:
         """Tick no more until the next `attach`."""
         self._stop()
-        self._loop = None
+        self._timeline = None
 
     def reset(self) -> None:
         """Start over: the next tick is one period from now."""
         self._stop()
         self._canceled = False
         self._due_sec = None
-        if self._loop is not None:
-            self._schedule(self._loop)
+        if self._timeline is not None:
+            self._schedule(self._timeline)
 
     def cancel(self) -> None:
         """Stop ticking; `reset` starts again."""
@@ -84,11 +85,11 @@ class Timer:
             self._handle.cancel()
             self._handle = None
 
-    def _schedule(self, loop: asyncio.AbstractEventLoop) -> None:
+    def _schedule(self, timeline: Timeline) -> None:
         if self._due_sec is None:
-            self._due_sec = loop.time() + self.period_sec
-        self._skip_missed(loop.time())
-        self._handle = loop.call_at(self._due_sec, self._tick)
+            self._due_sec = timeline.time() + self.period_sec
+        self._skip_missed(timeline.time())
+        self._handle = timeline.call_at(self._due_sec, self._tick)
 
     def _skip_missed(self, now_sec: float) -> None:
         assert self._due_sec is not None
@@ -98,10 +99,10 @@ class Timer:
             self._due_sec += missed * self.period_sec
 
     def _tick(self) -> None:
-        loop, due_sec = self._loop, self._due_sec
-        if loop is None or due_sec is None:
+        timeline, due_sec = self._timeline, self._due_sec
+        if timeline is None or due_sec is None:
             return
-        now_sec, handle = loop.time(), self._handle
+        now_sec, handle = timeline.time(), self._handle
         if isinstance(self._running, asyncio.Task) and not self._running.done():
             self.overruns += 1  # the coroutine of an earlier tick is still at it
         else:
@@ -113,4 +114,4 @@ class Timer:
             self._running = self._execute(self.callback)
         if self._handle is handle:  # else it was cancelled, reset or detached meanwhile
             self._due_sec = due_sec + self.period_sec
-            self._schedule(loop)
+            self._schedule(timeline)

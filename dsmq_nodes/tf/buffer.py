@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal, overload
 from typing_extensions import override
 
 from dsmq_nodes.errors import InvalidArgumentException, TransformException
-from dsmq_nodes.graph.clock import seconds
+from dsmq_nodes.graph.clock import Clock, seconds
 from dsmq_nodes.tf.apply import StampedT, function_for
 from dsmq_nodes.tf.core import BufferCore, Frame
 
@@ -211,11 +211,14 @@ class Buffer(BufferCore):
             "await buffer.lookup_transform_async()",
         )
 
+    def _clock(self) -> Clock:
+        return Clock() if self._node is None else self._node.get_clock()
+
     async def _known(self, look_up: "Callable[[], object]", timeout_sec: float | None) -> None:
         """Wait until a lookup succeeds, no longer than the timeout."""
         # Whose time was up looks once more, and is told why there is no transform.
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(timeout_sec):
+            async with self._clock().timeout(timeout_sec):
                 while not _succeeds(look_up):
                     changed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
                     self._waiting.append(changed)

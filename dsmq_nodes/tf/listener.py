@@ -30,6 +30,7 @@ class TransformListener:
         self._logger = node.get_logger()
         self._complained: set[str] = set()
         buffer.attach(node)
+        node.get_clock().call_on_jump_back(self._on_jump_back)
         node.create_subscription(TFMessage, TF_TOPIC, self._on_tf, qos)
         node.create_subscription(TFMessage, TF_STATIC_TOPIC, self._on_tf_static, static_qos)
 
@@ -57,6 +58,10 @@ class TransformListener:
                     info,
                 )
         self._buffer.changed()
+
+    def _on_jump_back(self) -> None:
+        self._logger.warning("time has gone back: transforms forgotten, all but the static ones")
+        self._buffer.clear()
 
     def _complain(self, what: str, text: str, info: MessageInfo) -> None:
         if what not in self._complained:

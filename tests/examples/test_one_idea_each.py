@@ -19,7 +19,7 @@ EXAMPLES = ROOT / "examples"
 MOST_LINES = 40
 SHORT = {
     "async_callback", "latched_map", "listener", "own_message", "several_nodes", "talker",
-    "testing_a_node", "tf_broadcaster", "tf_listener", "timer", "watchdog",
+    "sim_time", "testing_a_node", "tf_broadcaster", "tf_listener", "timer", "watchdog",
 }  # fmt: skip
 
 Start = Callable[[str], Program]
@@ -102,6 +102,13 @@ def test_tf(start: Start) -> None:
     mapper, _ = start("tf_listener"), start("tf_broadcaster")
     x, y = mapper.wait_for(r"the wall is at \((\S+), (\S+)\)").groups()
     assert math.hypot(float(x), float(y)) == pytest.approx(math.hypot(1.0, 2.2), abs=0.01)
+
+
+def test_sim_time(start: Start) -> None:
+    program = start("sim_time")
+    first = int(program.wait_for(r"tick at (\d+) s")[1])
+    for sec in range(first + 1, first + 5):
+        program.wait_for(f"tick at {sec} s")
 
 
 def test_several_nodes(start: Start) -> None:
