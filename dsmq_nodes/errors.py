@@ -128,3 +128,7 @@ class InvalidArgumentException(TransformException, ValueError):  # noqa: N818
 
 class CommandError(DsmqError):
     """What a command line asks for is not there: a topic, a field, a type, a message in time."""
+
+
+class BagError(DsmqError):
+    """A bag that cannot be read, written, played or converted; says what of it is safe."""

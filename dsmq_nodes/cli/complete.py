@@ -26,7 +26,7 @@ def topics(ctx: typer.Context, incomplete: str) -> list[str]:
 
 def types() -> list[str]:
     """The message types that come with the kit."""
-    from dsmq_nodes.cli.message_types import standard_names  # noqa: PLC0415
+    from dsmq_nodes.messages.find import standard_names  # noqa: PLC0415
 
     return standard_names()
 

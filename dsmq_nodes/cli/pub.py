@@ -6,10 +6,10 @@ import time
 from typing import TYPE_CHECKING, Final
 
 from dsmq_nodes.cli import lookup
-from dsmq_nodes.cli.message_types import find_type
 from dsmq_nodes.errors import CommandError, LaunchFileError
 from dsmq_nodes.graph.names import resolve_topic
 from dsmq_nodes.launcher.source import parse
+from dsmq_nodes.messages.find import find_type
 
 if TYPE_CHECKING:
     from dsmq_nodes.cli.session import Session

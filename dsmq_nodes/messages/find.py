@@ -6,6 +6,7 @@ import pkgutil
 import re
 import sys
 from collections.abc import Iterator
+from difflib import get_close_matches
 from importlib.machinery import ModuleSpec
 from pathlib import Path
 from types import ModuleType
@@ -13,7 +14,6 @@ from typing import Final
 
 from dsmq_nodes import messages
 from dsmq_nodes.errors import CommandError
-from dsmq_nodes.launcher.suggest import nearest
 from dsmq_nodes.messages.base import Message
 
 _NAME: Final = re.compile(r"(\w+)/(?:msg/)?(\w+)")
@@ -46,8 +46,9 @@ def find_type(name: str) -> type[Message]:
 def _suggestion(name: str) -> str:
     """The type whose class is named most like the last part of `name`."""
     by_class = {known.rpartition("/")[2]: known for known in standard_names()}
-    close = nearest(name.rpartition("/")[2], by_class)
-    return f": did you mean '{by_class[close]}'?" if close else ""
+    by_folded = {each.lower(): full_name for each, full_name in by_class.items()}
+    close = get_close_matches(name.rpartition("/")[2].lower(), by_folded, n=1)
+    return f": did you mean '{by_folded[close[0]]}'?" if close else ""
 
 
 def standard_names() -> list[str]:

@@ -1,0 +1,186 @@
+"""A tool's cursors in the topics of a broker; a broker that went away is found again.
+
+Nothing is skipped that the broker still has: a reader that is slow lags in the broker's log, and
+after an outage each cursor resumes where it was. What is gone from the log meanwhile is counted.
+"""
+
+import logging
+import random
+import time
+from dataclasses import dataclass
+from typing import Final
+
+from dsmq_nodes.dsmq import wire
+from dsmq_nodes.dsmq.channel import Channel
+from dsmq_nodes.errors import ConnectionFailedError, RequestRefusedError, WireError
+
+logger = logging.getLogger("dsmq_nodes.bag")
+
+_FIRST_RETRY_SEC: Final = 0.05
+_LONGEST_RETRY_SEC: Final = 1.0
+_SEND_SEC: Final = 5.0
+_WAIT_SEC: Final = 0.05
+
+
+@dataclass(slots=True)
+class _Cursor:
+    """A place in a topic.
+
+    Attributes:
+        after: where to resume; None: not known yet.
+        seen: the newest id that was had; 0: none.
+        end: the newest id there was when `ask_ends` was answered; None: not answered.
+    """
+
+    after: int | None
+    seen: int = 0
+    end: int | None = None
+
+    @property
+    def behind(self) -> int:
+        """How many messages are still to be had; 1 while nobody knows."""
+        return 1 if self.end is None else max(0, self.end - max(self.seen, self.after or 0))
+
+
+class Cursors:
+    """Reads topics."""
+
+    def __init__(self, host: str, port: int) -> None:
+        """Connect.
+
+        Raises:
+            ConnectionFailedError: no broker of ours answers there.
+        """
+        self._address = (host, port)
+        self._channel: Channel | None = connect(host, port)
+        self._channel.socket.settimeout(_WAIT_SEC)
+        self._epoch = self._channel.epoch
+        self._cursors: dict[str, _Cursor] = {}
+        self._retry_at_sec = 0.0
+        self._retry_sec = _FIRST_RETRY_SEC
+
+    def subscribe(self, topic: str, *, from_start: bool = False) -> None:
+        """Read a topic from now on; or, with `from_start`, all that the broker has of it."""
+        self._cursors[topic] = _Cursor(0 if from_start else None)
+        self._subscribe(topic)
+
+    def _subscribe(self, topic: str, *, move: bool = True) -> None:
+        fields: dict[str, object] = {"action": "subscribe", "topic": topic, "depth": 0}
+        cursor = self._cursors[topic]
+        if move and cursor.after is not None:
+            fields |= {"after": cursor.after, "epoch": self._epoch}
+        channel = self._channel
+        if channel is None:
+            return  # said when it is back
+        channel.socket.settimeout(_SEND_SEC)
+        try:
+            channel.send(wire.encode_object(fields))
+            channel.socket.settimeout(_WAIT_SEC)
+        except (TimeoutError, ConnectionFailedError) as error:
+            self._lost(error)
+
+    def ask_ends(self) -> None:
+        """Have `behind` told anew; the answers come as `receive` reads."""
+        for topic, cursor in self._cursors.items():
+            cursor.end = None
+            self._subscribe(topic, move=False)  # that moves nothing, and is answered
+
+    @property
+    def behind(self) -> int:
+        """How many messages there still were to be had when the broker answered `ask_ends`."""
+        return sum(cursor.behind for cursor in self._cursors.values())
+
+    @property
+    def is_connected(self) -> bool:
+        """Whether the broker is there."""
+        return self._channel is not None
+
+    def receive(self) -> wire.Reply | None:
+        """The next message; its `gap` counts what was lost just before it.
+
+        Returns None when there was none for 50 ms, or the broker is away.
+        """
+        while (channel := self._channel or self._redial()) is not None:
+            try:
+                reply = channel.receive()
+            except TimeoutError:
+                return None
+            except (ConnectionFailedError, WireError) as error:
+                self._lost(error)
+                continue
+            if self._take(reply):
+                return reply
+        return None
+
+    def _take(self, reply: wire.Reply) -> bool:
+        """Whether it is a message that was not had before."""
+        cursor = self._cursors.get(reply.topic)
+        if reply.event == "error":
+            logger.error("the broker refused %s: %s", reply.action, reply.error)
+        if cursor is None:
+            return False
+        if reply.event == "subscribed":
+            cursor.end = reply.id
+            if cursor.after is None:
+                cursor.after = reply.id
+        if reply.event != "message" or reply.id <= cursor.seen:
+            return False
+        if cursor.seen:
+            reply.gap = reply.id - cursor.seen - 1  # ids have no holes
+        cursor.after = cursor.seen = reply.id
+        return True
+
+    def _lost(self, error: Exception) -> None:
+        if self._channel is None:
+            return
+        logger.warning("%s: trying again until it is back", error)
+        self._channel.close()
+        self._channel = None
+        self._retry_at_sec = time.monotonic() + self._retry_sec
+
+    def _redial(self) -> Channel | None:
+        """A new connection with all cursors in it; None when it is not to be had yet."""
+        wait_sec = self._retry_at_sec - time.monotonic()
+        if wait_sec > 0:
+            time.sleep(min(wait_sec, _WAIT_SEC))
+        if wait_sec > _WAIT_SEC:
+            return None
+        try:
+            channel = connect(*self._address)
+        except (ConnectionFailedError, RequestRefusedError):
+            self._retry_sec = min(2 * self._retry_sec, _LONGEST_RETRY_SEC)
+            self._retry_at_sec = time.monotonic() + self._retry_sec * random.uniform(0.5, 1.0)
+            return None
+        logger.warning("the broker at %s is back", channel.where)
+        channel.socket.settimeout(_WAIT_SEC)
+        self._retry_sec = _FIRST_RETRY_SEC
+        if channel.epoch != self._epoch:
+            # Another log than the one we read: all there is in it is new.
+            for cursor in self._cursors.values():
+                cursor.after, cursor.seen = 0, 0
+        self._channel, self._epoch = channel, channel.epoch
+        for topic in self._cursors:
+            self._subscribe(topic)
+        return self._channel
+
+    def close(self) -> None:
+        """End the connection."""
+        if self._channel is not None:
+            self._channel.close()
+            self._channel = None
+
+
+def connect(host: str, port: int) -> Channel:
+    """A connection to a broker of ours.
+
+    Raises:
+        ConnectionFailedError: none answers there.
+    """
+    channel = Channel(host, port)
+    if channel.original:
+        channel.close()
+        raise ConnectionFailedError(
+            f"{channel.where} is an original dsmq server, which cannot tell what is published: "
+            "start `dsmq-nodes broker` instead"
+        )
+    return channel

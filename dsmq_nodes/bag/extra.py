@@ -1,0 +1,18 @@
+"""The libraries of extras: where one is missing, the error says how to get it."""
+
+import importlib.util
+
+from dsmq_nodes.errors import BagError
+
+
+def need(extra: str, *modules: str) -> None:
+    """Make sure that modules of an extra are installed.
+
+    Raises:
+        BagError: one is not; the text has the command that installs it.
+    """
+    missing = [name for name in modules if importlib.util.find_spec(name) is None]
+    if missing:
+        raise BagError(
+            f"this needs {' and '.join(missing)}: install with `pip install 'dsmq-nodes[{extra}]'`"
+        )

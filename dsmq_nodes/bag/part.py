@@ -1,0 +1,182 @@
+"""One file of a bag: MCAP, good up to its last flush, whatever happens.
+
+A file is a row of chunks, then an index. `flush` ends a chunk; what was flushed survives a crash
+of the process, and a loss of power once the disk has taken it, which is asked for right after, in
+a thread of its own. A file without its index is made whole by `dsmq-nodes bag repair`. When the
+disk is full, what did not fit whole is cut off again: what is left is good.
+"""
+
+import contextlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Final, Literal, cast
+
+from mcap.writer import CompressionType, Writer
+
+import dsmq_nodes
+from dsmq_nodes.bag.new_file import NewFile
+from dsmq_nodes.errors import BagError
+
+Compression = Literal["none", "lz4", "zstd"]
+COMPRESSIONS: Final[dict[str, CompressionType]] = {
+    "none": CompressionType.NONE,
+    "lz4": CompressionType.LZ4,
+    "zstd": CompressionType.ZSTD,
+}
+CHUNK_BYTES: Final = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Channel:
+    """What is the same for all messages of one topic, type and encoding.
+
+    Attributes:
+        topic: the topic's name.
+        type_name: the schema's name, such as `sensor_msgs/msg/Imu`; empty: unknown.
+        schema: the schema as it stands in the file.
+        schema_encoding: what language it is in; empty: there is no schema.
+        encoding: what the messages are in.
+        metadata: whatever else is to be known.
+    """
+
+    topic: str
+    type_name: str = ""
+    schema: bytes = b""
+    schema_encoding: str = "jsonschema"
+    encoding: str = "json"
+    metadata: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Attachment:
+    """A file inside a bag."""
+
+    name: str
+    data: bytes
+    media_type: str = "text/plain"
+    time_ns: int = 0
+
+
+class Part:
+    """An open file.
+
+    Attributes:
+        path: where it is.
+        first_ns: the log time of its first message; None: it has none yet.
+        messages: how many messages were written.
+        flushed: how many of them were flushed.
+    """
+
+    def __init__(
+        self, path: Path, compression: Compression, chunk_bytes: int, profile: str
+    ) -> None:
+        """Begin a file that is not there yet.
+
+        Raises:
+            BagError: there is a file of this name already, or it cannot be written.
+        """
+        self.path = path
+        self.first_ns: int | None = None
+        self.messages = self.flushed = 0
+        self._file = NewFile(path)
+        stream = cast("IO[bytes]", self._file)
+        self._mcap = Writer(stream, chunk_bytes, COMPRESSIONS[compression])
+        self._ids: dict[Channel, int] = {}
+        self._schemas: dict[tuple[str, str, bytes], int] = {}
+        with self._guard():
+            self._mcap.start(profile, f"dsmq_nodes {dsmq_nodes.__version__}")
+        self._file.keep()
+
+    @property
+    def size_bytes(self) -> int:
+        """The size of the file so far."""
+        return self._file.tell()
+
+    def write(
+        self, channel: Channel, log_time_ns: int, data: bytes, publish_time_ns: int, sequence: int
+    ) -> None:
+        """Append a message.
+
+        Raises:
+            BagError: it could not be written; what was flushed is safe.
+        """
+        if self.first_ns is None:
+            self.first_ns = log_time_ns
+        try:
+            number = self._ids.get(channel) or self._register(channel)
+            self._mcap.add_message(
+                number, log_time_ns, data, publish_time_ns, sequence & 0xFFFFFFFF
+            )
+        except OSError as error:
+            raise self._failed(error) from None
+        self.messages += 1
+        if self._file.grown:
+            self._file.keep()
+            self.flushed = self.messages
+
+    def _register(self, channel: Channel) -> int:
+        key = (channel.type_name, channel.schema_encoding, channel.schema)
+        schema = self._schemas.get(key, 0)
+        if not schema and channel.schema_encoding:
+            schema = self._schemas[key] = self._mcap.register_schema(*key)
+        number = self._ids[channel] = self._mcap.register_channel(
+            channel.topic, channel.encoding, schema, dict(channel.metadata)
+        )
+        return number
+
+    def attach(self, attachment: Attachment) -> None:
+        """Put a file into it."""
+        with self._guard():
+            self._mcap.add_attachment(
+                attachment.time_ns,
+                attachment.time_ns,
+                attachment.name,
+                attachment.media_type,
+                attachment.data,
+            )
+        self._file.keep()
+
+    def describe(self, name: str, values: Mapping[str, str]) -> None:
+        """Put named texts into it."""
+        with self._guard():
+            self._mcap.add_metadata(name, dict(values))
+        self._file.keep()
+
+    def flush(self) -> None:
+        """Make what was written safe from a crash; see the top of this module.
+
+        Raises:
+            BagError: it could not be written.
+        """
+        with self._guard():
+            self._mcap.flush()  # type: ignore[no-untyped-call]
+        self._file.keep()
+        self.flushed = self.messages
+        self._file.sync()
+
+    def finish(self) -> None:
+        """Write the index, and end.
+
+        Raises:
+            BagError: it could not be written; what was flushed is safe.
+        """
+        self.flush()
+        with self._guard():
+            self._mcap.finish()  # type: ignore[no-untyped-call]
+        self._file.close()
+
+    @contextlib.contextmanager
+    def _guard(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise self._failed(error) from None
+
+    def _failed(self, error: OSError) -> BagError:
+        self._file.cut()
+        return BagError(
+            f"cannot write {self.path}: {error.strerror}; the first {self.flushed} messages are "
+            f"safe in it, {self.messages - self.flushed} after them are lost: make room, then "
+            f"`dsmq-nodes bag repair {self.path}`"
+        )

@@ -1,0 +1,177 @@
+"""Reads bags: `for topic, msg, stamp in Bag("run.mcap")`."""
+
+import heapq
+import json
+from collections.abc import Callable, Collection, Iterator, Mapping
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+from dsmq_nodes.bag.mcap_file import ChannelCount, McapFile, Record, open_files
+from dsmq_nodes.bag.part import Attachment, Channel
+from dsmq_nodes.bag.schemas import class_of
+from dsmq_nodes.bag.selection import Selection
+from dsmq_nodes.errors import BagError, MessageError
+from dsmq_nodes.messages.base import Message
+
+__all__ = ["TEXT", "Bag", "BagMessage", "Record", "Untyped"]
+
+TEXT: Final = "text"
+"""The encoding of messages of plain clients that are no JSON objects."""
+
+
+class Untyped(dict[str, Any]):
+    """A message whose type is not known here: a dict whose entries are also attributes."""
+
+    type_name: str = ""
+
+    def __getattr__(self, name: str) -> Any:
+        try:
+            return self[name]
+        except KeyError:
+            raise AttributeError(f"this message has no field {name!r}: {list(self)}") from None
+
+
+class BagMessage(NamedTuple):
+    """A recorded message.
+
+    Attributes:
+        topic: the topic's name.
+        msg: of the class that the type's name stands for, else `Untyped`; a plain client's text
+            is a str.
+        stamp: when it was recorded, in nanoseconds since 1970-01-01 UTC.
+    """
+
+    topic: str
+    msg: Message | Untyped | str
+    stamp: int
+
+
+class Bag:
+    """A recording: one MCAP file, or the several that it was split into.
+
+    Iterating gives its messages in the order of their recording; each `for` starts anew.
+    """
+
+    def __init__(
+        self,
+        *paths: str | Path,
+        topics: Collection[str] | None = None,
+        types: Mapping[str, type[Message]] | None = None,
+    ) -> None:
+        """Open a bag.
+
+        Args:
+            paths: its files.
+            topics: only these, names or shell patterns; None: all.
+            types: message classes by topic, where the recorded type's name does not lead to the
+                right one.
+
+        Raises:
+            BagError: a file is not there, no MCAP, or not whole.
+        """
+        if not paths:
+            raise BagError("a bag has at least one file: name it")
+        self.files: list[McapFile] = open_files(paths)
+        self._types = dict(types or {})
+        self._selection = None if topics is None else Selection(tuple(topics))
+        self._decoders: dict[Channel, Callable[[bytes], Message | Untyped | str]] = {}
+
+    @property
+    def topics(self) -> dict[str, str]:
+        """The type's name of each topic."""
+        return {each.channel.topic: each.channel.type_name for each in self.counts()}
+
+    def counts(self) -> list[ChannelCount]:
+        """The channels of all its files, and how many messages they have."""
+        total: dict[Channel, int | None] = {}
+        for file in self.files:
+            for channel, messages in ((each.channel, each.messages) for each in file.counts()):
+                before = total.get(channel, 0)
+                total[channel] = None if messages is None or before is None else before + messages
+        chosen = [
+            each for each in total if self._selection is None or each.topic in self._selection
+        ]
+        return [ChannelCount(each, total[each]) for each in chosen]
+
+    @property
+    def start_ns(self) -> int:
+        """When the first message was recorded; 0 for an empty bag."""
+        return min((each.start_ns for each in self.files if each.start_ns is not None), default=0)
+
+    @property
+    def end_ns(self) -> int:
+        """When the last message was recorded; 0 for an empty bag."""
+        return max((each.end_ns for each in self.files if each.end_ns is not None), default=0)
+
+    def __len__(self) -> int:
+        return sum(each.messages or 0 for each in self.counts())
+
+    def __iter__(self) -> Iterator[BagMessage]:
+        for record in self.records():
+            yield BagMessage(record.channel.topic, self.decode(record), record.log_time_ns)
+
+    def records(self, start_ns: int | None = None, end_ns: int | None = None) -> Iterator[Record]:
+        """Its messages as they are, by log time, from `start_ns` to before `end_ns`.
+
+        Raises:
+            BagError: a file is damaged.
+        """
+        topics = None
+        if self._selection is not None:
+            topics = {each.channel.topic for each in self.counts()}
+        parts = [file.records(topics, start_ns, end_ns) for file in self.files]
+        if len(parts) == 1:
+            return parts[0]
+        return heapq.merge(*parts, key=lambda record: record.log_time_ns)
+
+    def decode(self, record: Record) -> Message | Untyped | str:
+        """A message of one of its records.
+
+        Raises:
+            BagError: it is not of its type, or in an encoding that is not read here.
+        """
+        channel = record.channel
+        decoder = self._decoders.get(channel)
+        if decoder is None:
+            decoder = self._decoders[channel] = self._decoder(channel)
+        try:
+            return decoder(record.data)
+        except (MessageError, ValueError) as error:
+            when_sec = (record.log_time_ns - self.start_ns) * 1e-9
+            raise BagError(
+                f"{channel.topic} at {when_sec:.3f} s: a message does not fit its type: {error}; "
+                "if the class has changed since, give the old one in types={topic: class}"
+            ) from None
+
+    def _decoder(self, channel: Channel) -> Callable[[bytes], Message | Untyped | str]:
+        if channel.encoding == TEXT:
+            return lambda data: data.decode()
+        if channel.encoding != "json":
+            raise BagError(
+                f"{channel.topic}: its messages are in {channel.encoding!r}, not in JSON: "
+                "`dsmq-nodes bag convert` makes one of ours of a ROS bag"
+            )
+        found = self._types.get(channel.topic) or class_of(channel.type_name)
+        return found.from_json if found is not None else _generic(channel.type_name)
+
+    def attachments(self) -> list[Attachment]:
+        """The files inside it, such as the launch file."""
+        return self.files[0].attachments()
+
+    def metadata(self) -> list[tuple[str, dict[str, str]]]:
+        """The named texts inside it."""
+        return self.files[0].texts()
+
+
+def _generic(type_name: str) -> Callable[[bytes], Untyped]:
+    def hook(values: dict[str, Any]) -> Untyped:
+        return Untyped(values)
+
+    def decode(data: bytes) -> Untyped:
+        found = json.loads(data, object_hook=hook)
+        if not isinstance(found, Untyped):
+            raise ValueError("it is not a JSON object")  # noqa: TRY004  what json itself raises
+        found.type_name = type_name
+        return found
+
+    return decode

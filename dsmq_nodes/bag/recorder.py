@@ -1,0 +1,248 @@
+"""Records topics: a reader with a cursor in each.
+
+The recorder learns from the graph which topics there are. Those that are there when it begins are
+read from then on, what is latched included; one that comes later is read from its first message,
+however long it took to hear of it. A disk that is slow makes the cursors lag in the broker's log,
+and only what has left the log meanwhile is lost, and counted.
+
+A message's log time is when the recorder had it, and never goes back: the wall clock when it
+began, plus the monotonic time since.
+"""
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Final
+
+import msgspec
+
+from dsmq_nodes.bag.cursors import Cursors
+from dsmq_nodes.bag.part import Channel
+from dsmq_nodes.bag.reading import TEXT
+from dsmq_nodes.bag.schemas import ANYTHING, class_of, schema_text
+from dsmq_nodes.bag.selection import Selection
+from dsmq_nodes.bag.writing import BagWriter
+from dsmq_nodes.dsmq import wire
+from dsmq_nodes.graph.graph_view import GRAPH_TOPIC
+from dsmq_nodes.messages.dsmq_msgs import Graph, GraphTopic
+from dsmq_nodes.messages.rosgraph import Clock
+
+CLOCK_TOPIC: Final = "/clock"
+_TURN_SEC: Final = 0.05  # how soon an end that is asked for is seen
+_FLUSH_SEC: Final = 1.0
+_DRAIN_SEC: Final = 10.0
+_decode_any: Final = msgspec.json.Decoder()
+
+
+@dataclass(slots=True)
+class RecordedTopic:
+    """What was recorded of a topic.
+
+    Attributes:
+        name: the topic's name.
+        types: the types its messages had.
+        messages: how many were recorded.
+        dropped: how many had left the broker's log before they could be.
+    """
+
+    name: str
+    types: list[str] = field(default_factory=list)
+    messages: int = 0
+    dropped: int = 0
+    latched: bool = False
+    by_sender: dict[str, str] = field(default_factory=dict)
+    type_name: str = ""
+    channels: dict[str, Channel] = field(default_factory=dict)
+
+
+class Recorder:
+    """Records until it is told to end.
+
+    Attributes:
+        topics: what was recorded so far, by the topics' names.
+    """
+
+    def __init__(
+        self,
+        cursors: Cursors,
+        writer: BagWriter,
+        selection: Selection,
+        *,
+        use_sim_time: bool = False,
+        say: Callable[[str], None] = lambda _: None,
+        warn: Callable[[str], None] = lambda _: None,
+    ) -> None:
+        """Prepare to record.
+
+        Args:
+            cursors: the connection to the broker.
+            writer: where it goes.
+            selection: which topics.
+            use_sim_time: log times are those of `/clock`; messages before its first are left out.
+            say: takes what is good to know.
+            warn: takes what may be wrong.
+        """
+        self.topics: dict[str, RecordedTopic] = {}
+        self._cursors = cursors
+        self._writer = writer
+        self._selection = selection
+        self._say, self._warn = say, warn
+        self._uses_sim_time = use_sim_time
+        self._sim_ns = 0
+        self._offset_ns = time.time_ns() - time.monotonic_ns()
+        self._flushed = 0
+        self._flush_at_sec = time.monotonic() + _FLUSH_SEC
+        self.knows_graph = False
+        self._schemas: dict[str, bytes] = {}
+        cursors.subscribe(GRAPH_TOPIC)
+        if use_sim_time:
+            cursors.subscribe(CLOCK_TOPIC)
+
+    @property
+    def messages(self) -> int:
+        """How many messages were recorded."""
+        return sum(topic.messages for topic in self.topics.values())
+
+    @property
+    def dropped(self) -> int:
+        """How many were lost."""
+        return sum(topic.dropped for topic in self.topics.values())
+
+    def run(
+        self,
+        is_over: Callable[[], bool],
+        on_turn: Callable[[], None] = lambda: None,
+        is_hurried: Callable[[], bool] = lambda: False,
+    ) -> None:
+        """Record until `is_over`, then what was published before that.
+
+        Args:
+            is_over: whether to end; asked often.
+            on_turn: called often, to show how far it is.
+            is_hurried: whether to end without what is still to be read.
+
+        Raises:
+            BagError: the disk does not take it; says what is safe.
+        """
+        while not is_over():
+            self._turn()
+            on_turn()
+        self._cursors.ask_ends()
+        until_sec = time.monotonic() + _DRAIN_SEC
+        while self._cursors.behind and self._cursors.is_connected and not is_hurried():
+            self._turn()
+            if time.monotonic() > until_sec:
+                self._warn(f"{self._cursors.behind} messages were still to be read: not recorded")
+                return
+
+    def _turn(self) -> None:
+        until_sec = time.monotonic() + _TURN_SEC
+        while (reply := self._cursors.receive()) is not None:
+            self._record(reply)
+            if time.monotonic() > until_sec:
+                break
+        now_sec = time.monotonic()
+        if now_sec >= self._flush_at_sec and self._writer.messages > self._flushed:
+            self._writer.flush()
+            self._flushed = self._writer.messages
+            self._flush_at_sec = now_sec + _FLUSH_SEC
+
+    def _record(self, reply: wire.Reply) -> None:
+        if reply.topic == GRAPH_TOPIC:
+            self._take_graph(Graph.from_json(reply.text or ""))
+            if reply.topic not in self.topics:
+                return
+        if reply.topic == CLOCK_TOPIC and self._uses_sim_time:
+            self._sim_ns = Clock.from_json(reply.text or "").clock.to_nanoseconds()
+        topic = self.topics.get(reply.topic)
+        if topic is None:
+            return
+        topic.dropped += reply.gap
+        log_ns = self._log_time_ns()
+        if not log_ns:
+            return
+        text = reply.text or ""
+        channel = topic.channels.get(reply.sender)
+        if channel is None or not channel.type_name:
+            channel = self._channel(topic, reply.sender, text)
+        self._writer.write(channel, log_ns, text.encode(), reply.stamp or log_ns, reply.seq)
+        topic.messages += 1
+
+    def _log_time_ns(self) -> int:
+        return self._sim_ns if self._uses_sim_time else self._offset_ns + time.monotonic_ns()
+
+    def _take_graph(self, graph: Graph) -> None:
+        first, self.knows_graph = not self.knows_graph, True
+        for found in graph.topics:
+            topic = self.topics.get(found.name)
+            if topic is None:
+                if found.name not in self._selection:
+                    continue
+                topic = self.topics[found.name] = RecordedTopic(found.name)
+                if found.name not in {GRAPH_TOPIC, CLOCK_TOPIC if self._uses_sim_time else ""}:
+                    self._cursors.subscribe(found.name, from_start=not first)
+                self._say(f"Subscribed to topic '{found.name}'")
+            self._take_types(topic, found)
+        if first:
+            for name in self._selection.unmatched(self.topics):
+                self._warn(
+                    f"WARNING: topic [{name}] does not appear to be published yet: it is recorded "
+                    "as soon as it is"
+                )
+
+    def _take_types(self, topic: RecordedTopic, found: GraphTopic) -> None:
+        by_sender = {each.node: each.type for each in found.publishers if each.type}
+        changed = {
+            sender: (before, by_sender[sender])
+            for sender, before in topic.by_sender.items()
+            if by_sender.get(sender, before) != before
+        }
+        for sender, (before, now) in changed.items():
+            self._warn(
+                f"WARNING: {topic.name}: {sender or 'a tool'} publishes {now} now, before "
+                f"{before}: both are recorded, each with its schema"
+            )
+        # Who has gone may still have messages under way: what is known of it stays.
+        topic.by_sender |= by_sender
+        topic.type_name = found.type or topic.type_name
+        topic.latched = found.latched
+        topic.channels.clear()
+
+    def _channel(self, topic: RecordedTopic, sender: str, text: str) -> Channel:
+        type_name = topic.by_sender.get(sender) or topic.type_name
+        metadata = (("latched", "true"),) if topic.latched else ()
+        if type_name:
+            channel = Channel(topic.name, type_name, self._schema(type_name), metadata=metadata)
+        elif _is_object(text):
+            channel = Channel(topic.name, "", schema_text(ANYTHING), metadata=metadata)
+        else:
+            channel = Channel(topic.name, "", b"", "", TEXT, metadata)
+        topic.channels[sender] = channel
+        if type_name not in topic.types:
+            topic.types.append(type_name)
+        return channel
+
+    def _schema(self, type_name: str) -> bytes:
+        if type_name not in self._schemas:
+            found = class_of(type_name)
+            self._schemas[type_name] = schema_text(found.schema() if found else ANYTHING)
+        return self._schemas[type_name]
+
+
+def _is_object(text: str) -> bool:
+    if not text.startswith("{"):
+        return False
+    try:
+        _decode_any.decode(text)
+    except msgspec.MsgspecError:
+        return False
+    return True
+
+
+def summary_lines(recorder: Recorder) -> Iterator[str]:
+    """What was recorded, a line a topic."""
+    width = max((len(name) for name in recorder.topics), default=0)
+    for topic in sorted(recorder.topics.values(), key=lambda each: each.name):
+        types = ", ".join(each or "untyped" for each in topic.types) or "nothing came"
+        counts = f"{topic.messages} messages | {topic.dropped} dropped"
+        yield f"{topic.name:{width}} | {counts} | {types}"

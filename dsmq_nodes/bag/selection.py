@@ -1,0 +1,62 @@
+"""Which topics are meant: names, shell patterns, regular expressions."""
+
+import fnmatch
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from dsmq_nodes.errors import BagError
+
+OWN_PREFIX = "/dsmq/"
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """Chooses topics by name.
+
+    Attributes:
+        topics: names or shell patterns (`/robot1/*`); a slash at the front may be left out.
+        exclude: names or patterns that are left out in any case.
+        regex: also what this expression finds in the name.
+        exclude_regex: left out in any case.
+        everything: also all topics but the kit's own, which are below /dsmq.
+    """
+
+    topics: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ()
+    regex: str = ""
+    exclude_regex: str = ""
+    everything: bool = False
+
+    def __post_init__(self) -> None:
+        for expression in (self.regex, self.exclude_regex):
+            try:
+                re.compile(expression)
+            except re.error as error:
+                raise BagError(f"not a regular expression: {expression!r}: {error}") from None
+
+    def __contains__(self, topic: object) -> bool:
+        name = str(topic)
+        if self.exclude_regex and re.search(self.exclude_regex, name):
+            return False
+        if _matches(name, self.exclude):
+            return False
+        if _matches(name, self.topics):
+            return True
+        if name.startswith(OWN_PREFIX):
+            return False
+        return self.everything or bool(self.regex and re.search(self.regex, name))
+
+    def unmatched(self, names: Iterable[str]) -> list[str]:
+        """The topics asked for that are not among `names`."""
+        known = list(names)
+        return [
+            asked for asked in self.topics if not any(_matches(name, (asked,)) for name in known)
+        ]
+
+
+def _matches(name: str, patterns: Iterable[str]) -> bool:
+    return any(
+        fnmatch.fnmatchcase(name, each) or fnmatch.fnmatchcase(name, f"/{each}")
+        for each in patterns
+    )

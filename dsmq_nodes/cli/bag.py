@@ -1,0 +1,184 @@
+"""`dsmq-nodes bag`: record, info, play, convert, repair, rerun; flags and output as ros2's."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, cast
+
+import typer
+
+from dsmq_nodes.cli import complete
+from dsmq_nodes.cli.options import BROKER, BrokerOption, examples_epilog, new_app
+
+if TYPE_CHECKING:
+    from dsmq_nodes.bag.part import Compression
+    from dsmq_nodes.bag.selection import Selection
+
+app = new_app(
+    "Record what goes over the topics, look at it, play it back. Needs the extra `bag`.",
+    ("dsmq-nodes bag record --all -o run", "until Ctrl-C"),
+    ("dsmq-nodes bag info run.mcap", ""),
+    ("dsmq-nodes bag play run.mcap --rate 2", ""),
+)
+
+BagArgument = Annotated[
+    list[Path], typer.Argument(metavar="BAG...", help="The bag's file, or all its files.")
+]
+TopicsOption = Annotated[
+    list[str] | None,
+    typer.Option("--topics", metavar="TOPIC", help="Only this, or a pattern; may be repeated."),
+]
+ExcludeOption = Annotated[
+    list[str] | None,
+    typer.Option("--exclude-topics", metavar="TOPIC", help="Not this; may be repeated."),
+]
+RegexOption = Annotated[str, typer.Option("--regex", "-e", help="Topics with this in the name.")]
+ExcludeRegexOption = Annotated[
+    str, typer.Option("--exclude-regex", "-x", help="Not topics with this in the name.")
+]
+CompressionOption = Annotated[
+    str, typer.Option("--compression-format", metavar="zstd|lz4|none", help="Of the file.")
+]
+
+
+@app.command(
+    epilog=examples_epilog(
+        ("dsmq-nodes bag record /scan /odom", ""),
+        ("dsmq-nodes bag record '/robot1/*' -o run", "the quotes keep the shell from it"),
+        ("dsmq-nodes bag record --all -x camera -d 60", "a file a minute, without cameras"),
+    )
+)
+def record(
+    topics: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="TOPIC...", autocompletion=complete.topics, help="Names or patterns."
+        ),
+    ] = None,
+    *,
+    everything: Annotated[bool, typer.Option("--all", "-a", help="All topics.")] = False,
+    more_topics: TopicsOption = None,
+    exclude: ExcludeOption = None,
+    regex: RegexOption = "",
+    exclude_regex: ExcludeRegexOption = "",
+    output: Annotated[
+        str, typer.Option("--output", "-o", metavar="NAME", help="The file; else by the time.")
+    ] = "",
+    most_bytes: Annotated[
+        int, typer.Option("--max-bag-size", "-b", metavar="BYTES", min=0, help="A new file then.")
+    ] = 0,
+    most_sec: Annotated[
+        float,
+        typer.Option("--max-bag-duration", "-d", metavar="SEC", min=0, help="A new file then."),
+    ] = 0.0,
+    compression: CompressionOption = "zstd",
+    use_sim_time: Annotated[
+        bool, typer.Option("--use-sim-time", help="Times are those of /clock.")
+    ] = False,
+    attach: Annotated[
+        list[Path] | None,
+        typer.Option(metavar="FILE", help="Put a file into the bag, as the launch file."),
+    ] = None,
+    broker: BrokerOption = BROKER,
+) -> None:
+    """Record topics until Ctrl-C; those that come later are recorded from their first message.
+
+    What is in the file is safe from a crash about a second later. At the end each topic is told
+    with how many messages were recorded, and how many were lost.
+    """
+    _need()
+    from dsmq_nodes.bag.writing import BagWriter, Limits  # noqa: PLC0415
+    from dsmq_nodes.cli.bag_record import attachments, default_name, record_to  # noqa: PLC0415
+
+    selection = _selection(
+        [*(topics or ()), *(more_topics or ())], exclude, regex, exclude_regex, everything
+    )
+    files = attachments(attach or [])
+    compressed = _compression(compression)
+    raise typer.Exit(
+        record_to(
+            lambda: BagWriter(
+                output or default_name(),
+                compression=compressed,
+                limits=Limits(most_bytes, most_sec),
+            ),
+            selection,
+            broker,
+            files,
+            use_sim_time=use_sim_time,
+        )
+    )
+
+
+@app.command(epilog=examples_epilog(("dsmq-nodes bag info run.mcap", "")))
+def info(
+    bag: BagArgument,
+    *,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Show what is in a bag: topics, types, counts, times."""
+    _need()
+    from dsmq_nodes.bag.information import information, information_lines  # noqa: PLC0415
+    from dsmq_nodes.bag.reading import Bag  # noqa: PLC0415
+
+    opened = Bag(*bag)
+    if as_json:
+        import json  # noqa: PLC0415
+
+        print(json.dumps(information(opened), indent=2))
+        return
+    for line in information_lines(opened):
+        print(line)
+
+
+@app.command(epilog=examples_epilog(("dsmq-nodes bag repair run.mcap", "run_repaired.mcap")))
+def repair(
+    bag: Annotated[Path, typer.Argument(metavar="BAG", help="The bag's file.")],
+    *,
+    output: Annotated[
+        str, typer.Option("--output", "-o", metavar="NAME", help="The new file.")
+    ] = "",
+    compression: CompressionOption = "zstd",
+) -> None:
+    """Save what is good of a bag that was cut off or damaged, in a new file."""
+    _need()
+    from dsmq_nodes.bag.repair import repair as save  # noqa: PLC0415
+    from dsmq_nodes.cli.progress import Progress  # noqa: PLC0415
+
+    target = Path(output) if output else bag.with_stem(f"{bag.stem}_repaired")
+    size_bytes = bag.stat().st_size if bag.exists() else 0
+    with Progress("repairing", size_bytes, "bytes") as progress:
+        saved = save(bag, target, compression=_compression(compression), on_progress=progress.at)
+    print(f"{saved.path}: {saved.messages} messages saved")
+    if saved.damaged:
+        print(f"left out: {saved.damaged} damaged chunks or records")
+    if saved.lost_bytes:
+        print(f"left out: {saved.lost_bytes} bytes at the end, which are no whole record")
+    if saved.whole:
+        print(f"nothing was wrong with {bag}")
+
+
+def _need() -> None:
+    from dsmq_nodes.bag.extra import need  # noqa: PLC0415
+
+    need("bag", "mcap", "zstandard", "lz4")
+
+
+def _selection(
+    topics: list[str],
+    exclude: list[str] | None,
+    regex: str,
+    exclude_regex: str,
+    everything: bool,
+) -> "Selection":
+    from dsmq_nodes.bag.selection import Selection  # noqa: PLC0415
+
+    if not (topics or regex or everything):
+        raise typer.BadParameter("name topics, or a --regex, or --all")
+    return Selection(tuple(topics), tuple(exclude or ()), regex, exclude_regex, everything)
+
+
+def _compression(name: str) -> "Compression":
+    if name in {"zstd", "lz4", "none"}:
+        return cast("Compression", name)
+    raise typer.BadParameter(
+        f"{name!r} is none: there is zstd, lz4, none", param_hint="--compression-format"
+    )

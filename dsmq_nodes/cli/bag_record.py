@@ -1,0 +1,103 @@
+"""Records until Ctrl-C, and tells what was recorded."""
+
+import contextlib
+import mimetypes
+import signal
+import sys
+import time
+from collections.abc import Callable, Iterator
+from datetime import datetime
+from pathlib import Path
+
+from dsmq_nodes.bag.cursors import Cursors
+from dsmq_nodes.bag.information import shown_bytes
+from dsmq_nodes.bag.recorder import Recorder, summary_lines
+from dsmq_nodes.bag.selection import Selection
+from dsmq_nodes.bag.writing import OWN_TEXTS, Attachment, BagWriter, about_here
+from dsmq_nodes.cli.progress import Progress
+from dsmq_nodes.dsmq.address import parse_address
+from dsmq_nodes.errors import BagError
+
+
+def default_name() -> str:
+    """A file's name by the time."""
+    return f"bag_{datetime.now().astimezone():%Y_%m_%d-%H_%M_%S}"
+
+
+def attachments(paths: list[Path]) -> list[Attachment]:
+    """Files to put into the bag.
+
+    Raises:
+        BagError: one cannot be read.
+    """
+    found = []
+    for path in paths:
+        try:
+            kind = mimetypes.guess_type(path)[0] or "application/octet-stream"
+            found.append(Attachment(path.name, path.read_bytes(), kind, path.stat().st_mtime_ns))
+        except OSError as error:
+            raise BagError(f"cannot attach {path}: {error.strerror}") from None
+    return found
+
+
+def record_to(
+    new_writer: Callable[[], BagWriter],
+    selection: Selection,
+    broker: str,
+    files: list[Attachment],
+    *,
+    use_sim_time: bool,
+) -> int:
+    """Record until Ctrl-C or SIGTERM; gives the exit status."""
+    cursors = Cursors(*parse_address(broker))
+    with contextlib.closing(cursors), _asked_to_end() as asked:
+        writer, fault = new_writer(), ""
+        recorder = Recorder(
+            cursors, writer, selection, use_sim_time=use_sim_time, say=print, warn=_warn
+        )
+        try:
+            writer.describe(OWN_TEXTS, about_here())
+            for each in files:
+                writer.attach(each)
+            _run(recorder, writer, asked)
+            writer.close()
+        except BagError as error:
+            fault = str(error)
+    for line in summary_lines(recorder):
+        print(line)
+    names = ", ".join(str(path) for path in writer.paths)
+    print(
+        f"Recorded {recorder.messages} messages, {recorder.dropped} dropped, in {names} "
+        f"({shown_bytes(sum(path.stat().st_size for path in writer.paths))})"
+    )
+    if fault:
+        _warn(fault)
+    return 1 if fault else 0
+
+
+def _run(recorder: Recorder, writer: BagWriter, asked: list[float]) -> None:
+    print(f"Recording to {writer.paths[0]}... Ctrl-C ends it", flush=True)
+    with Progress("recording", 0, "messages") as progress:
+
+        def on_turn() -> None:
+            note = f"in {len(recorder.topics)} topics, {recorder.dropped} dropped, "
+            progress.at(recorder.messages, note + shown_bytes(writer.size_bytes))
+
+        recorder.run(lambda: len(asked) > 0, on_turn, lambda: len(asked) > 1)
+
+
+@contextlib.contextmanager
+def _asked_to_end() -> Iterator[list[float]]:
+    """When Ctrl-C and SIGTERM came: a file is never left in the middle of a write."""
+    asked: list[float] = []
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    before = [signal.signal(each, lambda *_: asked.append(time.monotonic())) for each in numbers]
+    try:
+        yield asked
+    finally:
+        for number, handler in zip(numbers, before, strict=True):
+            signal.signal(number, handler)
+
+
+def _warn(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)

@@ -1,0 +1,63 @@
+"""How far it is, in one line of a terminal: done, rate, time left."""
+
+import sys
+import time
+from types import TracebackType
+from typing import Final, Self
+
+_EVERY_SEC: Final = 0.2
+_WIDTH: Final = 24
+
+
+class Progress:
+    """A line on standard error, if that is a terminal; else nothing at all."""
+
+    def __init__(self, what: str, total: float, unit: str) -> None:
+        """Begin; `total` is how much of `unit` it will be in the end, 0 if nobody knows."""
+        self._what, self._total, self._unit = what, total, unit
+        self._began_sec = time.monotonic()
+        self._next_sec = self._began_sec + _EVERY_SEC
+        self._is_shown = sys.stderr.isatty()
+        self._was_shown = False
+
+    def at(self, done: float, note: str = "") -> None:
+        """So much is done; shown a few times a second."""
+        now_sec = time.monotonic()
+        if not self._is_shown or now_sec < self._next_sec:
+            return
+        self._next_sec = now_sec + _EVERY_SEC
+        self._was_shown = True
+        print(f"\r\x1b[K{self._line(done, now_sec)} {note}", end="", file=sys.stderr, flush=True)
+
+    def _line(self, done: float, now_sec: float) -> str:
+        rate = done / max(now_sec - self._began_sec, 1e-9)
+        pace = f"{_short(rate)} {self._unit}/s"
+        if not self._total:
+            return f"{self._what} {_short(done)} {self._unit}, {pace}"
+        part = min(done / self._total, 1.0)
+        bar = "#" * round(part * _WIDTH)
+        left_sec = (self._total - done) / rate if rate else 0.0
+        return (
+            f"{self._what} [{bar:{_WIDTH}}] {part:4.0%} of {_short(self._total)} {self._unit}, "
+            f"{pace}, {max(left_sec, 0.0):.0f} s left"
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._was_shown:
+            print("\r\x1b[K", end="", file=sys.stderr, flush=True)
+
+
+def _short(number: float) -> str:
+    for unit in ("", "k", "M"):
+        if number < 10_000:
+            return f"{number:.1f}{unit}" if number < 100 and unit else f"{number:.0f}{unit}"
+        number /= 1000
+    return f"{number:.1f}G"

@@ -1,0 +1,89 @@
+"""A tool that publishes, and bags made of numbers."""
+
+import json
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from dsmq_nodes.bag.part import Channel
+from dsmq_nodes.bag.schemas import schema_text
+from dsmq_nodes.bag.writing import BagWriter
+from dsmq_nodes.dsmq import wire
+from dsmq_nodes.dsmq.channel import Channel as Connection
+from dsmq_nodes.messages import Float64
+from dsmq_nodes.messages.base import Message
+from dsmq_nodes.testing import BrokerProcess
+
+PATIENCE_SEC = 15.0  # the longest anything may take on a busy machine
+NUMBERS = Channel("/numbers", Float64.type_name, schema_text(Float64.schema()))
+SECOND_NS = 1_000_000_000
+
+
+class Tool:
+    """Publishes at a broker; every put is acknowledged before it returns."""
+
+    def __init__(self, broker: BrokerProcess, node: str = "") -> None:
+        self._connection = Connection(broker.host, broker.port, node=node)
+        self._connection.socket.settimeout(PATIENCE_SEC)
+        self._puts = 0
+
+    def advertise(self, topic: str, type_name: str, latched: int = 0) -> None:
+        self._ask("advertised", action="advertise", topic=topic, type=type_name, latched=latched)
+
+    def put(self, topic: str, message: Message | str, stamp_ns: int = 0) -> None:
+        self._puts += 1
+        text = message if isinstance(message, str) else message.to_json()
+        fields = {"seq": self._puts, "ack": self._puts, "stamp": stamp_ns}
+        self._ask("ack", action="put", topic=topic, message=text, **fields)
+
+    def flood(self, topic: str, texts: list[str]) -> None:
+        """Put without acknowledgements."""
+        for text in texts:
+            self._connection.send(
+                wire.encode_object({"action": "put", "topic": topic, "message": text})
+            )
+
+    def _ask(self, answer: str, **fields: object) -> None:
+        self._connection.send(wire.encode_object(fields))
+        while (reply := self._connection.receive()).event != answer:
+            assert reply.event != "error", reply.error
+
+    def close(self) -> None:
+        self._connection.close()
+
+
+@pytest.fixture
+def tool(broker: BrokerProcess) -> Iterator[Tool]:
+    """Publishes at the broker."""
+    made = Tool(broker)
+    yield made
+    made.close()
+
+
+def number(value: float) -> bytes:
+    """A message of `NUMBERS`."""
+    return json.dumps({"data": value}).encode()
+
+
+@pytest.fixture
+def numbers(tmp_path: Path) -> Callable[..., Path]:
+    """Writes a bag of so many numbers, one every tenth of a second."""
+
+    def write(count: int, name: str = "numbers", every_sec: float = 0.1) -> Path:
+        with BagWriter(tmp_path / name, compression="none") as writer:
+            for index in range(count):
+                at_ns = SECOND_NS + round(index * every_sec * SECOND_NS)
+                writer.write(NUMBERS, at_ns, number(index), at_ns, index + 1)
+        return writer.paths[0]
+
+    return write
+
+
+def until(condition: Callable[[], object], what: str = "") -> None:
+    """Wait until a condition holds."""
+    deadline = time.monotonic() + PATIENCE_SEC
+    while not condition():
+        assert time.monotonic() < deadline, f"waited {PATIENCE_SEC} s in vain {what}"
+        time.sleep(0.01)

@@ -1,0 +1,291 @@
+"""Bags as files: written, read, cut off, damaged, full."""
+
+import json
+import math
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from mcap.reader import make_reader
+
+from dsmq_nodes.bag import Bag, BagWriter, Untyped
+from dsmq_nodes.bag.information import information, information_lines
+from dsmq_nodes.bag.part import Attachment, Channel, Compression
+from dsmq_nodes.bag.repair import repair
+from dsmq_nodes.bag.schemas import schema_text
+from dsmq_nodes.bag.writing import Limits
+from dsmq_nodes.errors import BagError
+from dsmq_nodes.messages import Float64, Image, Imu, LaserScan, TransformStamped
+from dsmq_nodes.messages.base import Message
+from dsmq_nodes.messages.find import find_type, standard_names
+from tests.bag.conftest import NUMBERS, SECOND_NS, number
+
+
+def channel_of(topic: str, cls: type[Message]) -> Channel:
+    return Channel(topic, cls.type_name, schema_text(cls.schema()))
+
+
+class Battery(Message):
+    """A user's type."""
+
+    percent: float
+    cells: list[float] = []
+
+
+def test_what_was_written_is_read_typed_and_in_order(tmp_path: Path) -> None:
+    imu, image = Imu(), Image(data=b"\x00\xff\xfb", width=1, height=1, step=3, encoding="rgb8")
+    imu.angular_velocity.x = math.nan
+    scan = LaserScan(ranges=[1.5, math.inf, -math.inf])
+    battery = Battery(percent=0.5)
+    messages: list[Message] = [imu, image, scan, battery]
+    with BagWriter(tmp_path / "run.mcap") as writer:
+        for at, msg in enumerate(messages, 1):
+            channel = channel_of(f"/t{at}", type(msg))
+            writer.write(channel, at, msg.to_json().encode(), at, at)
+    found = list(Bag(tmp_path / "run.mcap"))
+    assert [(each.topic, each.stamp) for each in found] == [(f"/t{i}", i) for i in range(1, 5)]
+    assert [type(each.msg) for each in found] == [type(each) for each in messages]
+    assert math.isnan(found[0].msg.angular_velocity.x)  # type: ignore[union-attr]
+    assert [each.msg for each in found[1:]] == messages[1:]
+
+
+def test_independent_readers_find_the_schema_they_want(tmp_path: Path) -> None:
+    with BagWriter(tmp_path / "run") as writer:
+        msg = TransformStamped()
+        writer.write(channel_of("/tf", TransformStamped), 5, msg.to_json().encode(), 4, 7)
+    with (tmp_path / "run.mcap").open("rb") as stream:
+        ((schema, channel, message),) = make_reader(stream, validate_crcs=True).iter_messages()
+    assert schema is not None
+    assert (schema.name, schema.encoding) == ("geometry_msgs/msg/TransformStamped", "jsonschema")
+    assert (channel.topic, channel.message_encoding) == ("/tf", "json")
+    assert (message.log_time, message.publish_time, message.sequence) == (5, 4, 7)
+    assert json.loads(message.data) == json.loads(msg.to_json())
+
+
+@pytest.mark.parametrize("name", standard_names())
+def test_recorded_schemas_are_objects_without_references(name: str) -> None:
+    text = schema_text(find_type(name).schema())
+    schema = json.loads(text)
+    assert schema["type"] == "object"
+    assert b"$ref" not in text
+    assert b"$defs" not in text
+    assert set(schema.get("properties", {})) == set(find_type(name).model_fields)
+
+
+def test_a_type_that_nobody_knows_is_read_as_a_dict(tmp_path: Path) -> None:
+    channel = Channel("/x", "far_msgs/msg/Away", b'{"type":"object"}')
+    with BagWriter(tmp_path / "run") as writer:
+        writer.write(channel, 1, b'{"pose": {"x": 1.5}, "names": [{"a": 1}]}', 1)
+    ((topic, msg, stamp),) = Bag(tmp_path / "run.mcap")
+    assert isinstance(msg, Untyped)
+    assert (topic, stamp, msg.type_name, msg.pose.x) == ("/x", 1, "far_msgs/msg/Away", 1.5)
+    assert msg["names"][0].a == 1
+    with pytest.raises(AttributeError, match="no field 'y'"):
+        _ = msg.y
+
+
+def test_a_class_that_has_changed_is_told_and_another_can_be_given(tmp_path: Path) -> None:
+    with BagWriter(tmp_path / "run") as writer:
+        writer.write(channel_of("/battery", Battery), SECOND_NS, b'{"percent":"full"}', 1)
+        writer.write(channel_of("/battery", Battery), SECOND_NS, b'{"data": 3.0}', 1)
+    with pytest.raises(BagError, match=r"/battery at 0.000 s.*percent.*full.*types="):
+        list(Bag(tmp_path / "run.mcap"))
+    bag = Bag(tmp_path / "run.mcap", types={"/battery": Float64})
+    assert [each.msg.data for each in bag] == [0.0, 3.0]  # type: ignore[union-attr]
+
+
+def test_only_the_topics_asked_for(numbers: Callable[..., Path], tmp_path: Path) -> None:
+    with BagWriter(tmp_path / "two") as writer:
+        for index in range(4):
+            topic = f"/{'ab'[index % 2]}/x"
+            writer.write(Channel(topic, Float64.type_name, b"{}"), index, number(index), 0)
+    bag = Bag(tmp_path / "two.mcap", topics=["/a/*"])
+    assert [each.topic for each in bag] == ["/a/x", "/a/x"]
+    assert len(bag) == 2
+    assert bag.topics == {"/a/x": "std_msgs/msg/Float64"}
+
+
+def test_nothing_is_overwritten(numbers: Callable[..., Path]) -> None:
+    path = numbers(3)
+    before = path.read_bytes()
+    with pytest.raises(BagError, match="is there already"):
+        BagWriter(path)
+    assert path.read_bytes() == before
+
+
+@pytest.mark.parametrize("limits", [Limits(size_bytes=2500), Limits(duration_sec=1.0)])
+def test_a_full_file_is_followed_by_another(limits: Limits, tmp_path: Path) -> None:
+    attached = Attachment("launch.yaml", b"nodes: []", "application/yaml", 5)
+    writer = BagWriter(tmp_path / "run", limits=limits, compression="none", chunk_bytes=500)
+    writer.attach(attached)
+    writer.describe("dsmq_nodes", {"robot": "one"})
+    for index in range(100):
+        writer.write(NUMBERS, SECOND_NS + index * SECOND_NS // 10, number(index), 0, index)
+    writer.close()
+    assert [path.name for path in writer.paths[:2]] == ["run_0.mcap", "run_1.mcap"]
+    assert len(writer.paths) > 2
+    values = [each.msg.data for each in Bag(*writer.paths)]  # type: ignore[union-attr]
+    assert values == list(range(100))
+    for path in writer.paths:  # each is a bag of its own
+        assert Bag(path).attachments() == [attached]
+        assert Bag(path).metadata() == [("dsmq_nodes", {"robot": "one"})]
+        assert 0 < len(Bag(path)) < 50
+
+
+def test_info_reads_the_index_alone(numbers: Callable[..., Path]) -> None:
+    path = numbers(21)
+    lines = "\n".join(information_lines(Bag(path)))
+    assert f"Files:             {path}" in lines
+    assert "Duration:          2.000s" in lines
+    assert "Messages:          21" in lines
+    assert (
+        "Topic information: Topic: /numbers | Type: std_msgs/msg/Float64 | Count: 21 | "
+        "Serialization Format: json" in lines
+    )
+    data = bytearray(path.read_bytes())
+    at = data.index(b'{"data": 7')
+    data[at : at + 5] = b"WRONG"  # the messages are damaged, the index is not
+    path.write_bytes(data)
+    assert information(Bag(path))["messages"] == 21
+    with pytest.raises(BagError, match=r"is not whole: it is damaged.*bag repair"):
+        list(Bag(path))
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        (b"", "is empty: nothing was recorded"),
+        (b"hello world, this is text", "is no MCAP file"),
+        (b"#ROSBAG V2.0\n...........", "a ROS 1 bag.*bag convert"),
+        (b"SQLite format 3\0........", "SQLite database.*bag convert"),
+        (b"\x89MCAP0\r\n", "is not whole"),
+        (b"\x89MCAP0\r\n" + bytes(200), "is not whole"),
+    ],
+)
+def test_what_is_no_bag_is_told_in_words(tmp_path: Path, content: bytes, says: str) -> None:
+    path = tmp_path / "x.mcap"
+    path.write_bytes(content)
+    with pytest.raises(BagError, match=says):
+        Bag(path)
+
+
+def test_a_file_that_is_not_there(tmp_path: Path) -> None:
+    with pytest.raises(BagError, match="No such file"):
+        Bag(tmp_path / "x.mcap")
+
+
+def test_an_encoding_that_is_not_read_here(tmp_path: Path) -> None:
+    with BagWriter(tmp_path / "run") as writer:
+        writer.write(Channel("/x", "a/msg/B", b"", "ros2msg", "cdr"), 1, b"\0\1\0\0", 1)
+    with pytest.raises(BagError, match=r"/x: .* in 'cdr', not in JSON"):
+        list(Bag(tmp_path / "run.mcap"))
+
+
+FLUSHED = (10, 20, 30, 37)
+
+
+@pytest.fixture(scope="module", params=["none", "lz4", "zstd"])
+def recording(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    """A file flushed after some of its messages."""
+    compression: Compression = request.param
+    writer = BagWriter(tmp_path_factory.mktemp("bag") / "run", compression=compression)
+    writer.attach(Attachment("launch.yaml", b"nodes: []"))
+    for index in range(FLUSHED[-1]):
+        writer.write(NUMBERS, index, number(index), index, index)
+        if index + 1 in FLUSHED:
+            writer.flush()
+    writer.close()
+    return writer.paths[0].read_bytes()
+
+
+@settings(
+    max_examples=25,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+@given(data=st.data())
+def test_repair_saves_every_flushed_message_of_a_file_cut_anywhere(
+    recording: bytes, tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
+) -> None:
+    cut = data.draw(st.integers(8, len(recording)))
+    folder = tmp_path_factory.mktemp("cut")
+    path = folder / "run.mcap"
+    path.write_bytes(recording[:cut])
+    saved = repair(path, folder / "saved.mcap")
+    values = [each.msg.data for each in Bag(saved.path)]  # type: ignore[union-attr]
+    assert values == list(range(saved.messages))
+    assert saved.messages in {0, *FLUSHED}
+    if saved.messages < FLUSHED[-1]:
+        # What is missing was not whole in the file.
+        following = number(saved.messages)
+        assert saved.lost_bytes > 0 or following not in recording[:cut]
+    assert saved.whole == (cut >= len(recording) - 8)
+    assert path.read_bytes() == recording[:cut]
+
+
+@settings(
+    max_examples=25,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+@given(data=st.data())
+def test_repair_of_a_file_with_wrong_bytes_never_invents_a_message(
+    recording: bytes, tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
+) -> None:
+    wrong = bytearray(recording)
+    for _ in range(data.draw(st.integers(1, 4))):
+        wrong[data.draw(st.integers(8, len(wrong) - 1))] = data.draw(st.integers(0, 255))
+    folder = tmp_path_factory.mktemp("wrong")
+    path = folder / "run.mcap"
+    path.write_bytes(wrong)
+    saved = repair(path, folder / "saved.mcap")
+    records = [record.data for record in Bag(saved.path).records()]
+    assert len(records) == saved.messages
+    assert set(records) <= {number(index) for index in range(FLUSHED[-1])}
+
+
+def test_repair_of_a_good_file_says_so(numbers: Callable[..., Path]) -> None:
+    path = numbers(5)
+    saved = repair(path, path.with_stem("saved"))
+    assert saved.whole
+    assert list(Bag(saved.path)) == list(Bag(path))
+    with pytest.raises(BagError, match="is there already"):
+        repair(path, path)
+
+
+FULL_DISK = """
+import resource, sys
+from dsmq_nodes.bag.writing import BagWriter
+from dsmq_nodes.errors import BagError
+from tests.bag.conftest import NUMBERS, number
+
+resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))  # the kernel's own "no more room"
+writer = BagWriter(sys.argv[1], compression="none", chunk_bytes=1000)
+try:
+    for index in range(10_000):
+        writer.write(NUMBERS, index, number(index), index, index)
+        if index % 100 == 99:
+            writer.flush()
+except BagError as error:
+    print(error)
+"""
+
+
+def test_a_full_disk_says_what_is_safe(tmp_path: Path) -> None:
+    path = tmp_path / "run.mcap"
+    command = [sys.executable, "-W", "error", "-c", FULL_DISK, str(path)]
+    result = subprocess.run(
+        command, capture_output=True, text=True, check=True, cwd=Path(__file__).parents[2]
+    )
+    assert "File too large; the first" in result.stdout
+    safe = int(result.stdout.split("the first ")[1].split()[0])
+    assert safe > 100
+    with pytest.raises(BagError, match="bag repair"):
+        Bag(path)
+    saved = repair(path, tmp_path / "saved.mcap")
+    assert saved.messages == safe
+    assert (saved.lost_bytes, saved.damaged) == (0, 0)  # what did not fit was cut off

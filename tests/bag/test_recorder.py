@@ -1,0 +1,337 @@
+"""Recording from a real broker."""
+
+import contextlib
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from dsmq_nodes.bag import Bag, BagWriter
+from dsmq_nodes.bag.cursors import Cursors
+from dsmq_nodes.bag.recorder import Recorder
+from dsmq_nodes.bag.repair import repair
+from dsmq_nodes.bag.selection import Selection
+from dsmq_nodes.errors import BagError
+from dsmq_nodes.messages import Bool, Clock, Float64, String, Time
+from dsmq_nodes.testing import BrokerProcess
+from tests.bag.conftest import PATIENCE_SEC, SECOND_NS, Tool, until
+from tests.graph.conftest import Program
+
+EVERYTHING = Selection(everything=True)
+
+
+class Recording:
+    """A recorder that runs where the test wants it to."""
+
+    def __init__(self, broker: BrokerProcess, path: Path, selection: Selection) -> None:
+        self.said: list[str] = []
+        self.cursors = Cursors(broker.host, broker.port)
+        self.writer = BagWriter(path)
+        self.recorder = Recorder(
+            self.cursors, self.writer, selection, say=self.said.append, warn=self.said.append
+        )
+
+    def until(self, condition: Callable[[], bool], what: str = "") -> None:
+        """Record until a condition holds, and what is published then."""
+        turns = 0
+
+        def is_over() -> bool:
+            nonlocal turns
+            turns += 1
+            assert turns < PATIENCE_SEC / 0.05, f"in vain: {what} {self.said}"
+            return condition()
+
+        self.recorder.run(is_over)
+
+    def close(self) -> Bag:
+        self.cursors.close()
+        self.writer.close()
+        return Bag(*self.writer.paths)
+
+
+@pytest.fixture
+def begin(broker: BrokerProcess, tmp_path: Path) -> Iterator[Callable[..., Recording]]:
+    """Begins a recording; it knows the graph when this returns."""
+    with contextlib.ExitStack() as stack:
+
+        def start(selection: Selection = EVERYTHING) -> Recording:
+            made = Recording(broker, tmp_path / "run", selection)
+            stack.callback(made.cursors.close)
+            made.until(lambda: made.recorder.knows_graph, "graph")
+            return made
+
+        yield start
+
+
+def values(bag: Bag, topic: str) -> list[object]:
+    return [each.msg.data for each in bag if each.topic == topic]  # type: ignore[union-attr]
+
+
+def test_a_topic_that_comes_later_is_recorded_from_its_first_message(
+    begin: Callable[..., Recording], tool: Tool
+) -> None:
+    tool.put("/before", '{"data": 1.0}')
+    recording = begin()
+    tool.advertise("/before", Float64.type_name)
+    tool.advertise("/later", Float64.type_name)
+    for index in range(50):  # nobody reads meanwhile
+        tool.put("/later", Float64(data=index), stamp_ns=index + 1)
+        tool.put("/before", Float64(data=index))
+    recording.until(lambda: recording.recorder.messages >= 100)
+    assert recording.recorder.dropped == 0
+    bag = recording.close()
+    assert values(bag, "/later") == list(range(50))
+    assert values(bag, "/before") == list(range(50))  # not what was there before it began
+    records = [each for each in bag.records() if each.channel.topic == "/later"]
+    assert [each.publish_time_ns for each in records] == list(range(1, 51))
+    assert {each.channel.type_name for each in records} == {"std_msgs/msg/Float64"}
+    log_times = [each.log_time_ns for each in records]
+    assert log_times == sorted(log_times)
+
+
+def test_what_was_published_before_the_end_is_recorded(
+    begin: Callable[..., Recording], tool: Tool
+) -> None:
+    tool.advertise("/x", Float64.type_name)
+    recording = begin()
+    for index in range(200):
+        tool.put("/x", Float64(data=index))
+    recording.until(lambda: True)
+    assert values(recording.close(), "/x") == list(range(200))
+
+
+def test_what_is_latched_is_recorded(begin: Callable[..., Recording], tool: Tool) -> None:
+    tool.advertise("/map", String.type_name, latched=1)
+    tool.put("/map", String(data="of the house"))
+    recording = begin()
+    recording.until(lambda: recording.recorder.messages == 1)
+    (record,) = recording.close().records()
+    assert dict(record.channel.metadata) == {"latched": "true"}
+
+
+def test_a_topic_whose_type_changes_is_recorded_as_both(
+    begin: Callable[..., Recording], broker: BrokerProcess, tool: Tool
+) -> None:
+    tool.advertise("/x", Float64.type_name)
+    recording = begin()
+    tool.put("/x", Float64(data=1))
+    recording.until(lambda: recording.recorder.messages == 1)
+    tool.advertise("/x", Bool.type_name)
+    other = Tool(broker, "/other")
+    other.advertise("/x", String.type_name)
+    recording.until(lambda: any("publishes std_msgs/msg/Bool now" in s for s in recording.said))
+    tool.put("/x", Bool(data=True))
+    other.put("/x", String(data="hello"))
+    recording.until(lambda: recording.recorder.messages == 3)
+    other.close()
+    bag = recording.close()
+    assert [each.msg for each in bag] == [Float64(data=1), Bool(data=True), String(data="hello")]
+    assert len(recording.recorder.topics["/x"].types) == 3
+
+
+def test_texts_of_plain_clients(begin: Callable[..., Recording], tool: Tool) -> None:
+    recording = begin()
+    for text in ("plain text", '{"a": [1, 2]}', "{not json", ""):
+        tool.put("greetings", text)
+    recording.until(lambda: recording.recorder.messages == 4)
+    found = [each.msg for each in recording.close()]
+    assert found == ["plain text", {"a": [1, 2]}, "{not json", ""]
+
+
+def test_only_what_was_asked_for(begin: Callable[..., Recording], tool: Tool) -> None:
+    recording = begin(Selection(("/robot1/*", "scan"), exclude=("*/secret",)))
+    assert any("[scan] does not appear" in each for each in recording.said)
+    for topic in ("/robot1/odom", "/robot1/secret", "/robot2/odom", "/scan"):
+        tool.put(topic, "{}")
+    recording.until(lambda: recording.recorder.messages == 2)
+    assert set(recording.close().topics) == {"/robot1/odom", "/scan"}
+
+
+@pytest.mark.parametrize(
+    ("selection", "chosen"),
+    [
+        (Selection(everything=True), "/a/b /c chatter"),
+        (Selection(everything=True, exclude_regex="b$"), "/c chatter"),
+        (Selection(regex="^/"), "/a/b /c"),
+        (Selection(("/dsmq/graph",), regex="chat"), "chatter /dsmq/graph"),
+        (Selection(("c*",)), "/c chatter"),
+        (Selection(("/a/b", "/c"), exclude=("c",)), "/a/b"),
+    ],
+)
+def test_selections(selection: Selection, chosen: str) -> None:
+    topics = ["/a/b", "/c", "chatter", "/dsmq/graph", "/dsmq/statistics"]
+    assert {each for each in topics if each in selection} == set(chosen.split())
+
+
+def test_a_wrong_expression() -> None:
+    with pytest.raises(BagError, match="not a regular expression: '\\*'"):
+        Selection(regex="*")
+
+
+def test_it_goes_on_with_a_broker_that_comes_back(
+    begin: Callable[..., Recording], broker: BrokerProcess, tool: Tool
+) -> None:
+    tool.advertise("/x", Float64.type_name)
+    recording = begin()
+    tool.put("/x", Float64(data=1))
+    recording.until(lambda: recording.recorder.messages == 1)
+    broker.kill()
+    broker.start()
+    again = Tool(broker)
+    again.advertise("/x", Float64.type_name)
+    again.put("/x", Float64(data=2))
+    again.put("/new", Float64(data=3))
+    recording.until(lambda: recording.recorder.messages == 3, "all three")
+    again.close()
+    bag = recording.close()
+    assert values(bag, "/x") == [1, 2]
+    assert recording.recorder.dropped == 0
+
+
+def test_what_the_broker_could_not_keep_is_counted(tmp_path: Path) -> None:
+    broker = Program("-m", "dsmq_nodes", "broker", "--port", "0", "--budget", "1")
+    port = int(broker.wait_for(r"listening on \S+?:(\d+)")[1])
+    cursors = Cursors("127.0.0.1", port)
+    there = type("There", (), {"host": "127.0.0.1", "port": port})
+    tool = Tool(there)  # type: ignore[arg-type]
+    tool.advertise("/x", String.type_name)
+    with BagWriter(tmp_path / "run") as writer:
+        recorder = Recorder(cursors, writer, EVERYTHING)
+        recorder.run(lambda: recorder.knows_graph)
+        sent = 400
+        for _ in range(sent):  # 8 MB, while the recorder is not reading
+            tool.put("/x", String(data="x" * 20_000))
+        recorder.run(lambda: recorder.messages + recorder.dropped == sent)
+        assert 0 < recorder.dropped < sent
+        assert recorder.messages > 0
+    for each in (tool, cursors, broker):
+        each.close()
+    assert len(Bag(writer.paths[0])) == recorder.messages
+
+
+def test_simulated_time(broker: BrokerProcess, tmp_path: Path, tool: Tool) -> None:
+    tool.advertise("/clock", Clock.type_name)
+    tool.advertise("/x", Float64.type_name)
+    cursors = Cursors(broker.host, broker.port)
+    with BagWriter(tmp_path / "run") as writer:
+        recorder = Recorder(cursors, writer, Selection(("/x",)), use_sim_time=True)
+        recorder.run(lambda: recorder.knows_graph)
+        tool.put("/x", Float64(data=0))  # before any clock
+        for sec in (5, 6):
+            tool.put("/clock", Clock(clock=Time(sec=sec)))
+            tool.put("/x", Float64(data=sec))
+        recorder.run(lambda: recorder.messages == 2)
+    cursors.close()
+    found = [(each.msg.data, each.stamp) for each in Bag(writer.paths[0])]  # type: ignore[union-attr]
+    assert found == [(5, 5 * SECOND_NS), (6, 6 * SECOND_NS)]
+
+
+@pytest.fixture
+def record(broker: BrokerProcess, tmp_path: Path) -> Iterator[Callable[..., Program]]:
+    """Starts `dsmq-nodes bag record`."""
+    started: list[Program] = []
+
+    def start(*arguments: str) -> Program:
+        where = f"{broker.host}:{broker.port}"
+        command = ("-m", "dsmq_nodes", "bag", "record", "--broker", where)
+        started.append(Program(*command, "-o", str(tmp_path / "run"), *arguments))
+        return started[-1]
+
+    yield start
+    for program in started:
+        program.close()
+
+
+def test_killed_in_the_middle_repair_has_all_that_was_flushed(
+    record: Callable[..., Program], tool: Tool, tmp_path: Path
+) -> None:
+    tool.advertise("/x", Float64.type_name)
+    program = record("--all")
+    program.wait_for("Subscribed to topic '/x'")
+    for index in range(300):
+        tool.put("/x", Float64(data=index))
+    path = tmp_path / "run.mcap"
+
+    def flushed() -> bool:
+        copy = tmp_path / "copy.mcap"
+        copy.unlink(missing_ok=True)
+        return repair(path, copy).messages == 300
+
+    until(flushed, "the flush of a second later")
+    tool.put("/x", Float64(data=-1))
+    program.process.kill()
+    program.wait()
+    with pytest.raises(BagError, match="bag repair"):
+        Bag(path)
+    saved = repair(path, tmp_path / "saved.mcap")
+    assert values(Bag(saved.path), "/x")[:300] == list(range(300))
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_ctrl_c_ends_it_well(
+    record: Callable[..., Program], tool: Tool, tmp_path: Path, number: signal.Signals
+) -> None:
+    note = tmp_path / "launch.yaml"
+    note.write_text("nodes: []\n")
+    tool.advertise("/x", Float64.type_name)
+    program = record("/x", "/y", "--attach", str(note))
+    program.wait_for(r"WARNING: topic \[/y\] does not appear to be published yet")
+    for index in range(100):
+        tool.put("/x", Float64(data=index))
+    program.send(number)
+    assert program.wait() == 0
+    assert "/x | 100 messages | 0 dropped | std_msgs/msg/Float64" in program.output
+    assert "Traceback" not in program.output
+    bag = Bag(tmp_path / "run.mcap")
+    assert values(bag, "/x") == list(range(100))
+    assert [each.name for each in bag.attachments()] == ["launch.yaml"]
+    assert bag.metadata()[0][0] == "dsmq_nodes"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says", "status"),
+    [
+        ((), "name topics, or a --regex, or --all", 2),
+        (("--all", "--compression-format", "zip"), "there is zstd, lz4, none", 2),
+        (("--all", "--attach", "/nowhere/x"), "cannot attach /nowhere/x", 1),
+        (("--all", "-o", "/nowhere/x"), "cannot write /nowhere/x.mcap: No such file", 1),
+    ],
+)
+def test_wrong_on_purpose(
+    record: Callable[..., Program], arguments: tuple[str, ...], says: str, status: int
+) -> None:
+    program = record(*arguments)
+    assert program.wait() == status
+    assert says in " ".join(program.output.split())
+    assert "Traceback" not in program.output
+
+
+def test_a_recording_is_not_overwritten(record: Callable[..., Program], tmp_path: Path) -> None:
+    (tmp_path / "run.mcap").write_text("precious")
+    program = record("--all")
+    assert program.wait() == 1
+    assert "is there already" in program.output
+    assert (tmp_path / "run.mcap").read_text() == "precious"
+
+
+def test_info_and_repair_as_commands(numbers: Callable[..., Path]) -> None:
+    path = numbers(20)
+    cut = path.with_stem("cut")
+    cut.write_bytes(path.read_bytes()[:-300])
+    bag = (sys.executable, "-W", "error", "-m", "dsmq_nodes", "bag")
+
+    def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run([*bag, *arguments], capture_output=True, text=True, check=False)
+
+    result = run("info", str(path))
+    assert (result.returncode, result.stderr) == (0, "")
+    assert "Messages:          20" in result.stdout
+    result = run("info", str(cut))
+    assert result.returncode == 1
+    assert f"bag repair {cut}" in result.stderr
+    result = run("repair", str(cut))
+    assert (result.returncode, result.stderr) == (0, "")
+    assert f"{path.with_stem('cut_repaired')}: 20 messages saved" in result.stdout
