@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from dsmq_nodes.messages.find import find_type, standard_names
 from dsmq_nodes.errors import CommandError
 from dsmq_nodes.messages import String, Time
+from dsmq_nodes.messages.find import find_type, standard_names
 from dsmq_nodes.messages.rcl_interfaces import Log
 
 
