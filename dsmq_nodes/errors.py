@@ -102,6 +102,10 @@ class NodeConfigurationError(DsmqError):
     """A node was told something it cannot use: by its environment, or by its class."""
 
 
+class TypeMismatchError(DsmqError, TypeError):
+    """Two ends of a topic have types that do not fit; the text names both, and the fields."""
+
+
 class SpinError(DsmqError, RuntimeError):
     """A node is waited for, or spun, where that would never end; says what to write instead."""
 

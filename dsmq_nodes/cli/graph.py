@@ -25,6 +25,8 @@ def show(
             sources = ", ".join(sorted({end.node or "(client)" for end in topic.publishers})) or "-"
             sinks = ", ".join(sorted({end.node or "(client)" for end in topic.subscribers})) or "-"
             print(f"{sources} -> {topic.name} [{topic.type or 'unknown'}] -> {sinks}")
+            for line in (line for fault in topic.faults for line in fault.splitlines()):
+                print(f"    {''.join(letter for letter in line if letter.isprintable())}")
         return
     print("flowchart LR")
     for topic in topics:

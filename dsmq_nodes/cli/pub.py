@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 from dsmq_nodes.cli import lookup
 from dsmq_nodes.errors import CommandError, LaunchFileError
 from dsmq_nodes.graph.names import resolve_topic
+from dsmq_nodes.graph.type_check import schema_text
 from dsmq_nodes.launcher.source import parse
 from dsmq_nodes.messages.find import find_type
 
@@ -58,7 +59,7 @@ def publish(
     topic = known.name if known else resolve_topic(name, "topic_pub", "/", {})
     if known:
         _warn_of_other_types(known, message.type_name)
-    session.advertise(topic, message.type_name)
+    session.advertise(topic, message.type_name, schema_text(type(message)))
     _wait_for(session, topic, wait_for)
     text, shown = message.to_json(), _shown(message)
     print("publisher: beginning loop", flush=True)

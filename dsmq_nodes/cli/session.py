@@ -8,6 +8,8 @@ import time
 from collections.abc import Collection, Generator
 from typing import TYPE_CHECKING, Final, Self
 
+import msgspec
+
 from dsmq_nodes.dsmq import wire
 from dsmq_nodes.dsmq.address import parse_address
 from dsmq_nodes.dsmq.channel import Channel
@@ -74,13 +76,13 @@ class Session:
         """
         return self._next("message", topics, timeout_sec)
 
-    def advertise(self, topic: str, type_name: str) -> None:
-        """Say that we publish a topic.
+    def advertise(self, topic: str, type_name: str, schema: bytes) -> None:
+        """Say that we publish a topic, and the JSON Schema of its type.
 
         Raises:
             RequestRefusedError: the broker does not want that.
         """
-        self._send(action="advertise", topic=topic, type=type_name)
+        self._send(action="advertise", topic=topic, type=type_name, schema=msgspec.Raw(schema))
         self._answer("advertised", [topic])
 
     def put(self, topic: str, text: str, seq: int) -> None:

@@ -11,6 +11,7 @@ import re
 from typing import Final
 
 from dsmq_nodes.dsmq import wire
+from dsmq_nodes.dsmq.schemas import part
 from dsmq_nodes.dsmq.statistics import NOT_KNOWN
 from dsmq_nodes.dsmq.store import Store
 from dsmq_nodes.dsmq.topics import OWN_TOPICS, Cursor, Pattern, Peer, Put, Topic, Wait
@@ -232,7 +233,7 @@ class Exchange:
             peer.cursors[request.topic] = cursor
             topic.cursors.append(cursor)
             self.graph_changed = True
-        cursor.depth, cursor.type, cursor.pattern = max(request.depth, 0), request.type, ""
+        cursor.depth, cursor.pattern = max(request.depth, 0), ""
         if request.after is not None:
             cursor.after = self._resume(request, log.last_id)
         answer = {"event": "subscribed", "topic": log.name, "id": log.last_id}
@@ -269,6 +270,7 @@ class Exchange:
             if request.topic in (cursor.topic.log.name, cursor.pattern):
                 del peer.cursors[cursor.topic.log.name]
                 cursor.topic.cursors.remove(cursor)
+                part(cursor)
                 self.graph_changed = True
         return []
 

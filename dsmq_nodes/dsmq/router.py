@@ -17,8 +17,17 @@ from typing import TYPE_CHECKING, Final
 
 from dsmq_nodes.dsmq import statistics, wire
 from dsmq_nodes.dsmq.exchange import Exchange, Replies, error
+from dsmq_nodes.dsmq.schemas import TYPES_KEPT, Schemas, part, set_fault
 from dsmq_nodes.dsmq.store import Store
-from dsmq_nodes.dsmq.topics import GRAPH_TOPIC, OWN_TOPICS, STATISTICS_TOPIC, Peer, Publication
+from dsmq_nodes.dsmq.topics import (
+    GRAPH_TOPIC,
+    OWN_TOPICS,
+    STATISTICS_TOPIC,
+    TYPES_TOPIC,
+    Cursor,
+    Peer,
+    Publication,
+)
 from dsmq_nodes.errors import WireError
 
 if TYPE_CHECKING:
@@ -54,12 +63,14 @@ class Router(Exchange):
             "advertise": self._advertise,
             "unadvertise": self._unadvertise,
             "state": self._state,
+            "fault": self._fault,
             "shutdown": self._shutdown,
         }
         for name in store.logs:
             self._topic(name)
-        for name in (GRAPH_TOPIC, STATISTICS_TOPIC):
-            self.store.set_latched(self._topic(name).log, 1)
+        self._schemas = Schemas()
+        for name, kept in ((GRAPH_TOPIC, 1), (STATISTICS_TOPIC, 1), (TYPES_TOPIC, TYPES_KEPT)):
+            self.store.set_latched(self._topic(name).log, kept)
         self._listeners = self.topics[STATISTICS_TOPIC].cursors
         self._statistics_at_sec = 0.0
 
@@ -74,8 +85,10 @@ class Router(Exchange):
         self.peers.pop(peer, None)
         for cursor in peer.cursors.values():
             cursor.topic.cursors.remove(cursor)
+            part(cursor)
         for publication in peer.publications.values():
             publication.topic.publications.remove(publication)
+            part(publication)
         for wait in peer.waits:
             self._forget(wait)
         peer.cursors.clear()
@@ -204,18 +217,25 @@ class Router(Exchange):
             publication = Publication(peer, topic)
             peer.publications[request.topic] = publication
             topic.publications.append(publication)
-        publication.type, publication.latched = (
-            request.type,
-            min(max(request.latched, 0), _MOST_LATCHED),
-        )
+        publication.latched = min(max(request.latched, 0), _MOST_LATCHED)
         self.store.set_latched(topic.log, publication.latched)
+        answer = (peer, wire.encode_object({"event": "advertised", "topic": topic.log.name}))
+        return [answer, *self._typed(publication, request, now)]
+
+    def _typed(self, end: Publication | Cursor, request: wire.Request, now: float) -> Replies:
+        """An end of a topic has said its type."""
+        schema, news = self._schemas.of(request)
         self.graph_changed = True
-        return [(peer, wire.encode_object({"event": "advertised", "topic": topic.log.name}))]
+        end.type = request.type
+        changed, end.schema = end.schema is not schema, schema
+        replies = self._publish(TYPES_TOPIC, news, now) if news else []
+        return [*replies, *self._schemas.meet(end)] if changed else replies
 
     def _unadvertise(self, peer: Peer, request: wire.Request, now: float) -> Replies:
         publication = peer.publications.pop(request.topic, None)
         if publication is not None:
             publication.topic.publications.remove(publication)
+            part(publication)
             self.graph_changed = True
         return []
 
@@ -224,13 +244,22 @@ class Router(Exchange):
         self.graph_changed = True
         return []
 
+    def _fault(self, peer: Peer, request: wire.Request, now: float) -> Replies:
+        if set_fault(self.topics.get(request.topic), peer, request):
+            self.graph_changed = True
+        return []
+
     def _subscribe(self, peer: Peer, request: wire.Request, now: float) -> Replies:
         replies: Replies = []  # what is latched may be old: nobody has listened
         if request.topic == GRAPH_TOPIC and self.graph_changed:
             replies = [*self.publish_graph(now), *self.commit()]
         if request.topic == STATISTICS_TOPIC and not self._listeners:
             replies = [*self._publish_statistics(now), *self.commit()]
-        return [*replies, *super()._subscribe(peer, request, now)]
+        replies += super()._subscribe(peer, request, now)
+        cursor = peer.cursors.get(request.topic)
+        if cursor is not None and not request.pattern:
+            replies += self._typed(cursor, request, now)
+        return replies
 
     def _shutdown(self, peer: Peer, request: wire.Request, now: float) -> Replies:
         if not peer.local and not self._token:

@@ -10,6 +10,7 @@ import msgspec
 
 if TYPE_CHECKING:
     from dsmq_nodes.dsmq.router import Router
+    from dsmq_nodes.dsmq.topics import Cursor, Publication
 
 NOT_KNOWN: Final = -1.0
 
@@ -62,8 +63,9 @@ def graph(router: "Router") -> bytes:
                 "name": topic.log.name,
                 "type": next(filter(None, types), ""),
                 "latched": topic.log.latched > 0,
-                "publishers": [_end(p.peer.name, p.peer.pid, p.type) for p in topic.publications],
-                "subscribers": [_end(c.peer.name, c.peer.pid, c.type) for c in topic.cursors],
+                "publishers": [_end(publication) for publication in topic.publications],
+                "subscribers": [_end(cursor) for cursor in topic.cursors],
+                "faults": list(dict.fromkeys(p.fault for p in topic.pairs.values() if p.fault)),
             }
         )
     return _encode({"epoch": router.store.epoch, "peers": peers, "topics": topics})
@@ -129,5 +131,10 @@ def statistics(router: "Router", now: float) -> bytes:
     )
 
 
-def _end(name: str, pid: int, type_name: str) -> dict[str, object]:
-    return {"node": name, "pid": pid, "type": type_name}
+def _end(end: "Publication | Cursor") -> dict[str, object]:
+    return {
+        "node": end.peer.name,
+        "pid": end.peer.pid,
+        "type": end.type,
+        "schema_id": end.schema.key,
+    }

@@ -10,7 +10,9 @@ from dsmq_nodes.dsmq.store import Log
 
 GRAPH_TOPIC: Final = "/dsmq/graph"
 STATISTICS_TOPIC: Final = "/dsmq/statistics"
-OWN_TOPICS: Final = frozenset({GRAPH_TOPIC, STATISTICS_TOPIC})  # written by the broker itself
+TYPES_TOPIC: Final = "/dsmq/types"
+# Written by the broker itself.
+OWN_TOPICS: Final = frozenset({GRAPH_TOPIC, STATISTICS_TOPIC, TYPES_TOPIC})
 
 
 @dataclass(eq=False, slots=True)
@@ -37,6 +39,14 @@ class Peer:
     waits: list["Wait"] = field(default_factory=list)
 
 
+@dataclass(frozen=True, slots=True)
+class Schema:
+    """A type's JSON Schema as the text that came, and a hash of it; both empty: none came."""
+
+    key: str
+    text: bytes
+
+
 @dataclass(eq=False, slots=True)
 class Topic:
     """A log, who writes it, who reads it, and what has gone through."""
@@ -50,6 +60,7 @@ class Topic:
     refused: int = 0
     rate: Rate = field(default_factory=Rate)
     waits: list["Wait"] = field(default_factory=list)
+    pairs: dict[int, "Pair"] = field(default_factory=dict)  # ends that differ
 
 
 @dataclass(eq=False, slots=True)
@@ -61,6 +72,7 @@ class Cursor:
     after: int
     depth: int = 0
     type: str = ""
+    schema: Schema = Schema("", b"")
     pattern: str = ""  # of the subscription that made it; empty for one to this very topic
     gap: int = 0  # skipped since the last push, to be told with the next
     delivered: int = 0
@@ -77,10 +89,24 @@ class Publication:
     peer: Peer
     topic: Topic
     type: str = ""
+    schema: Schema = Schema("", b"")
     latched: int = 0
     messages: int = 0
     latency: Latency = field(default_factory=Latency)
     rate: Rate = field(default_factory=Rate)
+
+
+@dataclass(eq=False, slots=True)
+class Pair:
+    """Two ends of a topic whose schemas or types' names are not the same.
+
+    `fault` is what they say is wrong about that; empty while they have not said, or it is well.
+    """
+
+    number: int
+    publication: Publication
+    cursor: Cursor
+    fault: str = ""
 
 
 @dataclass(slots=True)

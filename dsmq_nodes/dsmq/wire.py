@@ -34,11 +34,13 @@ answer to ``get``, which is the original's). Unknown keys are ignored, both ways
   epoch. A peer that comes back adds the ``epoch`` and, as ``since``, the ``seq`` of its first
   hello: it may then ``get`` what was put while it was away. With a wrong token, version or name the
   answer is an error, and the connection is ended.
-- ``{"action": "advertise", "topic": T, "type": "std_msgs/msg/String", "latched": 0}``: I publish
-  T; with ``latched`` N the newest N messages are kept for late subscribers and outlive the time
-  to live. Answer: ``{"event": "advertised", "topic": T}``. ``unadvertise`` takes it back.
-- ``{"action": "subscribe", "topic": T, "depth": 10, "type": "std_msgs/msg/String"}``: push me T
-  from now on (a latched topic: its newest first). A reader more than ``depth`` messages behind
+- ``{"action": "advertise", "topic": T, "type": "std_msgs/msg/String", "schema": {},
+  "latched": 0}``: I publish T; with ``latched`` N the newest N messages are kept for late
+  subscribers and outlive the time to live. ``schema`` is the type's JSON Schema, if it has one.
+  Answer: ``{"event": "advertised", "topic": T}``. ``unadvertise`` takes it back.
+- ``{"action": "subscribe", "topic": T, "depth": 10, "type": "std_msgs/msg/String", "schema": {}}``:
+  push me T from now on (a latched topic: its newest first), I read it as this type; ``type`` and
+  ``schema`` may be left out. A reader more than ``depth`` messages behind
   jumps to the newest ``depth`` (0: never jumps). ``after`` and ``epoch`` resume at an id; of an
   epoch that is not the broker's, all there is is new. With ``"pattern": true`` the topic is a shell
   pattern (``/robot1/*``), for every topic it matches, those to come included.
@@ -56,17 +58,25 @@ answer to ``get``, which is the original's). Unknown keys are ignored, both ways
 - ``{"action": "state", "state": "ready"}``: shown in the graph. Not answered.
 - Push: ``{"event": "message", "topic": T, "id": I, "from": NODE, "seq": 7, "stamp": NS,
   "message": S}``; with ``gap`` N when N messages were skipped just before this one.
+- ``{"event": "differs", "topic": T, "pair": K, "end": "publisher", "from": NODE, "pid": 812,
+  "type": "std_msgs/msg/Bool", "schema": {}}``: T, which you subscribe, has a publisher whose schema
+  is not yours word by word, or whose type has another name (``"end": "subscriber"``: the other way
+  round). Both ends are told, once; the broker itself reads no schema. Who finds that the two do not
+  fit says so: ``{"action": "fault", "topic": T, "pair": K, "error": TEXT}``, not answered. The
+  graph shows it until one of the two ends goes or changes its type.
 - ``{"event": "closing", "error": TEXT}``: the broker is about to end the connection, and why.
 - ``{"event": "error", "error": TEXT, "action": A, "topic": T}``: that request was refused. A
   frame that is not the protocol ends the connection.
 
-Topics ``/dsmq/graph`` and ``/dsmq/statistics`` are written by the broker itself and latched.
+Topics ``/dsmq/graph``, ``/dsmq/statistics`` and ``/dsmq/types`` are written by the broker itself
+and latched. On the last each schema is said once, under the ``schema_id`` that the graph has for
+it, the newest 512 are kept.
 
 Limits: a body 8,999,999 bytes, before hello 16 KiB unless it comes from the broker's own machine
 and no token is asked for; names of topics and nodes 1 to 255 bytes, all printable; 10,000 topics;
-100 patterns a peer; a frame once begun has 2 s and 10 s a megabyte to arrive; with a token asked
-for, a hello has 2 s. Over a limit the connection is ended, or the request refused, with the reason
-in the log.
+100 patterns a peer; a schema 64 KiB (a larger one is not kept); a frame once begun has 2 s and
+10 s a megabyte to arrive; with a token asked for, a hello has 2 s. Over a limit the connection is
+ended, or the request refused, with the reason in the log.
 """
 
 import json
@@ -105,6 +115,7 @@ class Request(msgspec.Struct):
     wait: float = 0.0
     pattern: bool = False
     type: str = ""
+    schema: msgspec.Raw = _NOTHING
     latched: int = 0
     version: int = 0
     node: str = ""
@@ -112,6 +123,8 @@ class Request(msgspec.Struct):
     host: str = ""
     token: str = ""
     state: str = ""
+    pair: int = 0
+    error: str = ""
 
 
 class Reply(msgspec.Struct):
@@ -131,6 +144,11 @@ class Reply(msgspec.Struct):
     epoch: str = ""
     error: str = ""
     action: str = ""
+    pair: int = 0
+    end: str = ""
+    pid: int = 0
+    type: str = ""
+    schema: msgspec.Raw = _NOTHING
 
     @property
     def text(self) -> str | None:

@@ -19,6 +19,7 @@ from dsmq_nodes.graph.statistics import NODES_TOPIC, STATISTICS_PERIOD_SEC, node
 from dsmq_nodes.graph.surroundings import surroundings
 from dsmq_nodes.graph.timer import Timer
 from dsmq_nodes.graph.topics import Topics
+from dsmq_nodes.graph.type_check import TypeCheck, schema_text
 from dsmq_nodes.messages.base import Header
 from dsmq_nodes.messages.dsmq_msgs import NodeStatistics
 from dsmq_nodes.messages.rosgraph import Clock as ClockMessage
@@ -34,6 +35,8 @@ class BaseNode:
         on_exception: what an exception in a callback does: "raise" ends the node, "log" logs it.
         use_sim_time: stamps, timers, rates and timeouts go by `/clock`; the parameter of this name
             and DSMQ_USE_SIM_TIME in the environment override it.
+        on_type_mismatch: what it does when the other end of a topic has a type that does not fit:
+            "warn" logs which fields, and the graph shows it; "raise" also ends the node.
         broker_timeout_sec: `enter_safe_state` is called when the broker has been lost for so long.
         name: the node's absolute name.
     """
@@ -42,6 +45,7 @@ class BaseNode:
     rate_hz: float | None = None
     on_exception: Literal["raise", "log"] = "raise"
     use_sim_time: bool = False
+    on_type_mismatch: Literal["raise", "warn"] = "warn"
     broker_timeout_sec: float = 1.0
 
     def __init__(
@@ -88,8 +92,12 @@ class BaseNode:
         raises = self.on_exception == "raise"
         self._spinner = Spinner(self._link, self._logger, self.name, raises=raises)
         self._topics = Topics(self._link, self._spinner, around.clock, self._logger)
+        fails = self._spinner.fail if self.on_type_mismatch == "raise" else None
+        self._link.on_differs = TypeCheck(self._link, self._logger, self.name, fails).met
         self._clock = self._follow_clock() if self.use_sim_time else around.clock
-        self._own_publication = self._link.advertise(NODES_TOPIC, NodeStatistics.type_name, 0)
+        self._own_publication = self._link.advertise(
+            NODES_TOPIC, NodeStatistics.type_name, 0, schema_text(NodeStatistics)
+        )
         execute = self._spinner.execute
         statistics = Timer(STATISTICS_PERIOD_SEC, self._publish_statistics, self._quietly)
         self._spinner.add(statistics, is_steady=True)

@@ -17,11 +17,13 @@ import time
 from collections.abc import Callable
 from typing import Final
 
+import msgspec
+
 from dsmq_nodes.dsmq import wire
 from dsmq_nodes.dsmq.channel import Channel
 from dsmq_nodes.errors import ConnectionFailedError, RequestRefusedError, WireError
 from dsmq_nodes.graph.clock import Clock
-from dsmq_nodes.graph.link import Deliver, Publication, Reader
+from dsmq_nodes.graph.link import Deliver, OnDiffers, Publication, Reader
 from dsmq_nodes.graph.losses import Losses
 from dsmq_nodes.graph.polling import Poller
 
@@ -58,6 +60,7 @@ class DsmqLink:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._on_readable: Callable[[], None] = self.drain
         self._on_outage: Callable[[bool], None] = lambda _: None
+        self.on_differs: OnDiffers = lambda _, __: None
         self._outage_lock = threading.Lock()
         self._lost_at_sec: float | None = None
         self._fresh: Channel | None = None  # a new connection, not yet taken
@@ -70,11 +73,13 @@ class DsmqLink:
 
     # Publishing
 
-    def advertise(self, topic: str, type_name: str, latched: int) -> Publication:
+    def advertise(
+        self, topic: str, type_name: str, latched: int, schema: bytes = b""
+    ) -> Publication:
         """Say that we publish a topic; `latched` messages of it are kept for late readers."""
         publication = self._publications.get(topic)
         if publication is None:
-            publication = Publication(topic, type_name, latched, wire.encode_text(topic))
+            publication = Publication(topic, type_name, latched, wire.encode_text(topic), schema)
             self._publications[topic] = publication
         publication.latched = max(publication.latched, latched)
         self._send_object(_advertise(publication))
@@ -104,6 +109,10 @@ class DsmqLink:
             publication.messages = seq
             if not self._send(frame):
                 publication.dropped += 1
+
+    def set_fault(self, topic: str, pair: int, text: str) -> None:
+        """Show in the graph what is wrong between two ends, whom the broker calls `pair`."""
+        self._send_object({"action": "fault", "topic": topic, "pair": pair, "error": text})
 
     def set_state(self, state: str) -> None:
         """Show a state in the graph."""
@@ -157,10 +166,12 @@ class DsmqLink:
 
     # Subscribing
 
-    def subscribe(self, topic: str, depth: int, type_name: str, deliver: Deliver) -> None:
+    def subscribe(
+        self, topic: str, depth: int, type_name: str, deliver: Deliver, schema: bytes = b""
+    ) -> None:
         """Have the messages of a topic delivered, from now on, in the thread that reads."""
         known = self._readers.get(topic)
-        reader = self._readers[topic] = Reader(topic, depth, type_name, deliver)
+        reader = self._readers[topic] = Reader(topic, depth, type_name, deliver, schema)
         reader.losses = Losses(self._node, topic)
         if known is not None:
             # A new cursor begins with what is latched; `seen` tells what is old to the first one.
@@ -179,6 +190,7 @@ class DsmqLink:
             "topic": reader.topic,
             "depth": reader.depth,
             "type": reader.type_name,
+            **_schema(reader),
         }
         if reader.after is not None:
             fields |= {"after": reader.after, "epoch": self._epoch}
@@ -243,6 +255,10 @@ class DsmqLink:
             reader.take(reply)
         elif reader is not None and reply.event == "subscribed":
             reader.after = reply.id if reader.after is None else reader.after
+        elif reply.event == "differs":
+            ends = self._readers if reply.end == "publisher" else self._publications
+            if end := ends.get(reply.topic):
+                self.on_differs(reply, end)
         elif reply.event == "error":
             logger.error("%s: the broker refused %s: %s", self._node, reply.action, reply.error)
 
@@ -380,4 +396,9 @@ def _advertise(publication: Publication) -> dict[str, object]:
         "topic": publication.topic,
         "type": publication.type_name,
         "latched": publication.latched,
+        **_schema(publication),
     }
+
+
+def _schema(end: Publication | Reader) -> dict[str, object]:
+    return {"schema": msgspec.Raw(end.schema)} if end.schema else {}

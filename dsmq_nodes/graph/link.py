@@ -27,6 +27,7 @@ class Publication:
     type_name: str
     latched: int
     topic_json: bytes
+    schema: bytes = b""  # the type's JSON Schema as text; empty: not told
     messages: int = 0
     dropped: int = 0
 
@@ -39,6 +40,7 @@ class Reader:
     depth: int
     type_name: str
     deliver: Deliver
+    schema: bytes = b""
     after: int | None = None  # where to resume; None: where the broker begins for a new reader
     seen: int = 0  # the newest id that was delivered
     losses: Losses | None = None  # where a broker may die
@@ -54,10 +56,22 @@ class Reader:
         self.deliver(reply, again)
 
 
-class Link(Protocol):
-    """What a node needs of the queue."""
+OnDiffers = Callable[[wire.Reply, Publication | Reader], None]
+"""Takes the broker's word that another end of a topic has another type, and this end."""
 
-    def advertise(self, topic: str, type_name: str, latched: int) -> Publication:
+
+class Link(Protocol):
+    """What a node needs of the queue.
+
+    Attributes:
+        on_differs: called by `drain`; the node compares the types.
+    """
+
+    on_differs: OnDiffers
+
+    def advertise(
+        self, topic: str, type_name: str, latched: int, schema: bytes = b""
+    ) -> Publication:
         """Say that we publish a topic; `latched` messages of it are kept for late readers.
 
         Said again for the same topic, it is the same publication.
@@ -69,7 +83,9 @@ class Link(Protocol):
     def publish(self, publication: Publication, text: str) -> None:
         """Send a message, from any thread; never waits for a subscriber."""
 
-    def subscribe(self, topic: str, depth: int, type_name: str, deliver: Deliver) -> None:
+    def subscribe(
+        self, topic: str, depth: int, type_name: str, deliver: Deliver, schema: bytes = b""
+    ) -> None:
         """Have the messages of a topic delivered, from now on, in the thread that reads.
 
         Said again for the same topic, what is latched is delivered once more, marked as such.
@@ -77,6 +93,9 @@ class Link(Protocol):
 
     def unsubscribe(self, topic: str) -> None:
         """Have no more of a topic."""
+
+    def set_fault(self, topic: str, pair: int, text: str) -> None:
+        """Show in the graph what is wrong between two ends, whom the broker calls `pair`."""
 
     def set_state(self, state: str) -> None:
         """Show a state in the graph."""

@@ -21,7 +21,7 @@ from dsmq_nodes.dsmq.store import Store
 from dsmq_nodes.dsmq.topics import GRAPH_TOPIC, Peer
 from dsmq_nodes.errors import NodeNameTakenError
 from dsmq_nodes.graph.clock import Clock
-from dsmq_nodes.graph.link import Deliver, Publication, Reader
+from dsmq_nodes.graph.link import Deliver, OnDiffers, Publication, Reader
 
 logger = logging.getLogger("dsmq_nodes.link")
 
@@ -87,6 +87,12 @@ class MemoryBroker:
             self._router.resume(peer)
             self._send(self._router.catch_up(peer, self.clock.monotonic_sec()))
 
+    @property
+    def faults(self) -> list[str]:
+        """What is wrong between the types at the two ends of topics."""
+        topics = self._router.topics.values()
+        return [pair.fault for topic in topics for pair in topic.pairs.values() if pair.fault]
+
     def close(self) -> None:
         """Let go of the messages."""
         self._router.store.close()
@@ -115,15 +121,24 @@ class MemoryLink:
         self._thread = 0
         self._on_readable: Callable[[], None] = self.drain
         self._is_woken = False
+        self.on_differs: OnDiffers = lambda _, __: None
 
-    def advertise(self, topic: str, type_name: str, latched: int) -> Publication:
+    def advertise(
+        self, topic: str, type_name: str, latched: int, schema: bytes = b""
+    ) -> Publication:
         """Say that we publish a topic; `latched` messages of it are kept for late readers."""
         publication = self._publications.get(topic)
         if publication is None:
-            publication = Publication(topic, type_name, latched, wire.encode_text(topic))
+            publication = Publication(topic, type_name, latched, wire.encode_text(topic), schema)
             self._publications[topic] = publication
         publication.latched = max(publication.latched, latched)
-        self._ask("advertise", topic, type=publication.type_name, latched=publication.latched)
+        self._ask(
+            "advertise",
+            topic,
+            type=publication.type_name,
+            latched=publication.latched,
+            schema=msgspec.Raw(publication.schema),
+        )
         return publication
 
     def unadvertise(self, publication: Publication) -> None:
@@ -146,20 +161,26 @@ class MemoryLink:
         put.seq, put.stamp = publication.messages, stamp_ns
         self._broker.put(self._peer, put)
 
-    def subscribe(self, topic: str, depth: int, type_name: str, deliver: Deliver) -> None:
+    def subscribe(
+        self, topic: str, depth: int, type_name: str, deliver: Deliver, schema: bytes = b""
+    ) -> None:
         """Have the messages of a topic delivered, from now on, in the thread that reads."""
         known = self._readers.get(topic)
-        reader = self._readers[topic] = Reader(topic, depth, type_name, deliver)
+        reader = self._readers[topic] = Reader(topic, depth, type_name, deliver, schema)
         if known is not None:
             self.drain()
             reader.seen = known.seen
             self._ask("unsubscribe", topic)
-        self._ask("subscribe", topic, type=type_name, depth=depth)
+        self._ask("subscribe", topic, type=type_name, depth=depth, schema=msgspec.Raw(schema))
 
     def unsubscribe(self, topic: str) -> None:
         """Have no more of a topic."""
         if self._readers.pop(topic, None):
             self._ask("unsubscribe", topic)
+
+    def set_fault(self, topic: str, pair: int, text: str) -> None:
+        """Show in the graph what is wrong between two ends, whom the broker calls `pair`."""
+        self._ask("fault", topic, pair=pair, error=text)
 
     def set_state(self, state: str) -> None:
         """Show a state in the graph."""
@@ -203,7 +224,7 @@ class MemoryLink:
         self._loop = None
         self._broker.disconnect(self._peer)
 
-    def _ask(self, action: str, topic: str, **fields: str | int) -> None:
+    def _ask(self, action: str, topic: str, **fields: str | int | msgspec.Raw) -> None:
         request = wire.Request(action, topic)
         for name, value in fields.items():
             setattr(request, name, value)
@@ -225,5 +246,9 @@ class MemoryLink:
         reader = self._readers.get(reply.topic)
         if reader is not None and reply.event == "message":
             reader.take(reply)
+        elif reply.event == "differs":
+            ends = self._readers if reply.end == "publisher" else self._publications
+            if end := ends.get(reply.topic):
+                self.on_differs(reply, end)
         elif reply.event == "error":
             logger.error("%s: refused %s: %s", self._peer.name, reply.action, reply.error)

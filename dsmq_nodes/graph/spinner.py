@@ -165,6 +165,11 @@ class Spinner:
         else:
             self.log_exception(named, error)
 
+    def fail(self, error: Exception) -> None:
+        """End the spinning with an error that no callback raised."""
+        if self._ended is not None and not self._ended.done():
+            self._ended.set_exception(error)
+
     def log_exception(self, named: object, error: BaseException, *, brief: bool = False) -> None:
         """Log an exception with its traceback, or in one line."""
         text = "".join(traceback.format_exception(error)).rstrip()

@@ -11,9 +11,11 @@ from dsmq_nodes.graph.link import Deliver, Link
 from dsmq_nodes.graph.logger import Logger
 from dsmq_nodes.graph.publisher import Publisher
 from dsmq_nodes.graph.qos import QoSProfile
+from dsmq_nodes.graph.schema import compare
 from dsmq_nodes.graph.silence import Silence
 from dsmq_nodes.graph.spinner import Spinner
 from dsmq_nodes.graph.subscription import Subscription, SubscriptionCallback
+from dsmq_nodes.graph.type_check import schema_text
 from dsmq_nodes.messages.base import Message
 from dsmq_nodes.messages.dsmq_msgs import Graph
 
@@ -39,8 +41,9 @@ class Topics:
     ) -> Publisher[MessageT]:
         """A new publisher."""
         _check_type(msg_type)
-        publication = self._link.advertise(name, msg_type.type_name, qos.latched)
-        if publication.type_name != msg_type.type_name:
+        schema = schema_text(msg_type)
+        publication = self._link.advertise(name, msg_type.type_name, qos.latched, schema)
+        if (publication.type_name, publication.schema) != (msg_type.type_name, schema):
             raise TypeError(
                 f"this node publishes {publication.type_name} on {name} already, so it cannot "
                 f"publish {msg_type.type_name} there: use another topic"
@@ -86,9 +89,16 @@ class Topics:
         if deadline is not None:
             subscription.silences.append(deadline)
         together = self._by_topic.setdefault(name, [])
+        for each in together:
+            _check_same(name, each.msg_type, msg_type)
         together.append(subscription)
-        depth = max(each.depth for each in together)
-        self._link.subscribe(name, depth, msg_type.type_name, self._deliver_to(together))
+        self._link.subscribe(
+            name,
+            max(each.depth for each in together),
+            msg_type.type_name,
+            self._deliver_to(together),
+            schema_text(msg_type),
+        )
         return subscription
 
     def subscribe_no_more(self, subscription: Subscription[Any]) -> None:
@@ -138,6 +148,17 @@ class Topics:
 
     def _follow_graph(self, callback: Callable[[Graph], None]) -> None:
         self.subscribe(Graph, GRAPH_TOPIC, callback, QoSProfile(depth=1))
+
+
+def _check_same(topic: str, known: type[Message], added: type[Message]) -> None:
+    """Two subscriptions of a node to one topic may have two types, if one message can be both."""
+    known_schema, added_schema = known.schema(), added.schema()
+    found = compare(added_schema, known_schema).differences
+    if found and compare(known_schema, added_schema).differences:
+        raise TypeError(
+            f"this node subscribes {known.type_name} on {topic} already, so it cannot subscribe "
+            f"{added.type_name} there ({found[0].field or 'the type'} differs): use another topic"
+        )
 
 
 def _check_type(msg_type: object) -> None:

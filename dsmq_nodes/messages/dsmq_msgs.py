@@ -1,7 +1,7 @@
 """dsmq_msgs: what broker and nodes tell of themselves, on topics like any other.
 
-`/dsmq/graph` (Graph) and `/dsmq/statistics` (BrokerStatistics) are written by the broker,
-`/dsmq/nodes` (NodeStatistics) by every node once a second.
+`/dsmq/graph` (Graph), `/dsmq/types` (TypeDescription) and `/dsmq/statistics` (BrokerStatistics)
+are written by the broker, `/dsmq/nodes` (NodeStatistics) by every node once a second.
 """
 
 from dsmq_nodes.messages.base import Message, Time
@@ -18,21 +18,26 @@ class Peer(Message):
 
 
 class Endpoint(Message):
-    """One end of a topic: the node (empty: a tool or plain client) and the type it uses."""
+    """One end of a topic: the node (empty: a tool or plain client) and the type it uses.
+
+    `schema_id` is its schema's on `/dsmq/types`; empty when it told none.
+    """
 
     node: str = ""
     pid: int = 0
     type: str = ""
+    schema_id: str = ""
 
 
 class GraphTopic(Message):
-    """A topic, and who is at its ends."""
+    """A topic, who is at its ends, and where their types do not fit."""
 
     name: str
     type: str = ""
     latched: bool = False
     publishers: list[Endpoint] = []
     subscribers: list[Endpoint] = []
+    faults: list[str] = []
 
 
 class Graph(Message):
@@ -41,6 +46,14 @@ class Graph(Message):
     epoch: str = ""
     peers: list[Peer] = []
     topics: list[GraphTopic] = []
+
+
+class TypeDescription(Message):
+    """The JSON Schema of a type, as a text; each once on `/dsmq/types`, which is latched."""
+
+    type: str = ""
+    schema_id: str = ""
+    json_schema: str = ""
 
 
 class Edge(Message):

@@ -3,6 +3,7 @@
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
+import pybase64
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 from typing_extensions import override
 
@@ -24,11 +25,24 @@ class _Structure(GenerateJsonSchema):
         return {"type": "string", "contentEncoding": "base64"}
 
     @override
+    def encode_default(self, dft: Any) -> Any:
+        return super().encode_default(_with_base64(dft))
+
+    @override
     def model_schema(self, schema: "core_schema.ModelSchema") -> JsonSchemaValue:
         # Receivers ignore fields they do not know, so no "additionalProperties": false.
         dropped = ("title", "description", "additionalProperties")
         found = super().model_schema(schema)
         return {key: value for key, value in found.items() if key not in dropped}
+
+
+def _with_base64(value: object) -> object:
+    """A default as a message has it in JSON; pydantic wants bytes to be UTF-8 text."""
+    if isinstance(value, bytes):
+        return pybase64.b64encode_as_string(value)
+    if isinstance(value, dict):
+        return {key: _with_base64(inner) for key, inner in value.items()}
+    return [_with_base64(inner) for inner in value] if isinstance(value, list | tuple) else value
 
 
 @cache

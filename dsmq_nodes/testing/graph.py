@@ -4,15 +4,17 @@ import asyncio
 import random
 from collections.abc import Callable, Mapping
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar
 
 from dsmq_nodes.dsmq.wire import Reply
+from dsmq_nodes.errors import TypeMismatchError
 from dsmq_nodes.graph import names
 from dsmq_nodes.graph.callback import MessageT
 from dsmq_nodes.graph.environment import NodeEnvironment
 from dsmq_nodes.graph.node import Node
 from dsmq_nodes.graph.spinner import close_loop
 from dsmq_nodes.graph.surroundings import Surroundings, surroundings
+from dsmq_nodes.graph.type_check import schema_text
 from dsmq_nodes.messages.base import Message
 from dsmq_nodes.testing.clock import VirtualClock, VirtualLoop
 from dsmq_nodes.testing.faults import Faults, FaultyBroker
@@ -39,10 +41,21 @@ class Graph:
     """Nodes, a router in memory, and a clock that is set forward to whatever is due next.
 
     No socket, no thread, no waiting; for the same seed every run is the same, message for message.
-    The seed is also given to Python's `random`. What a thread does is not in virtual time.
+    What a thread does is not in virtual time.
     """
 
-    def __init__(self, seed: int = 0) -> None:
+    def __init__(
+        self, seed: int = 0, *, on_type_mismatch: Literal["raise", "warn"] = "raise"
+    ) -> None:
+        """An empty graph.
+
+        Args:
+            seed: of the faults, and of Python's `random`.
+            on_type_mismatch: "raise": when the two ends of a topic have types that do not fit,
+                running raises `TypeMismatchError`; "warn" leaves it to the nodes.
+        """
+        self._types_matter = on_type_mismatch == "raise"
+        self._known_faults: set[str] = set()
         self._clock = VirtualClock()
         self._loop = VirtualLoop(self._clock)
         self._broker = FaultyBroker(self._clock, self._loop, seed)
@@ -103,6 +116,7 @@ class Graph:
 
         Raises:
             Exception: what a callback raised, with `on_exception` "raise"; its node has ended.
+            TypeMismatchError: the two ends of a topic have types that do not fit.
         """
         self._pass_time(seconds, lambda: False)
 
@@ -124,7 +138,9 @@ class Graph:
         """Publish a message, as a tool does."""
         name = _absolute(topic)
         if name not in self._publications:
-            self._publications[name] = self._link.advertise(name, msg.type_name, 0)
+            self._publications[name] = self._link.advertise(
+                name, msg.type_name, 0, schema_text(type(msg))
+            )
         self._link.publish(self._publications[name], msg.to_json())
 
     def observe(self, msg_type: type[MessageT], topic: str) -> Observed[MessageT]:
@@ -148,7 +164,7 @@ class Graph:
             for each in takers:
                 each(reply, again)
 
-        self._link.subscribe(name, 0, msg_type.type_name, deliver)
+        self._link.subscribe(name, 0, msg_type.type_name, deliver, schema_text(msg_type))
         return observed
 
     def faults(
@@ -189,10 +205,17 @@ class Graph:
                 raise self._failures.pop(0)
             ended = [task for task in self._spinning if task.done()]
             if not ended:
-                return
+                break
             for task in ended:
                 self._spinning.pop(task).destroy_node()
                 task.result()
+        self._check_types()
+
+    def _check_types(self) -> None:
+        news = [fault for fault in self._broker.faults if fault not in self._known_faults]
+        self._known_faults.update(news)
+        if news and self._types_matter:
+            raise TypeMismatchError("\n".join(dict.fromkeys(news)))
 
     def __enter__(self) -> Self:
         return self

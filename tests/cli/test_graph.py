@@ -1,5 +1,9 @@
 """`dsmq-nodes graph`."""
 
+import contextlib
+
+from dsmq_nodes.dsmq import wire
+from dsmq_nodes.dsmq.channel import Channel
 from tests.cli.conftest import Place
 
 
@@ -8,6 +12,23 @@ def test_a_line_a_topic(place: Place, talker: str) -> None:
     assert (done.returncode, done.stderr) == (0, "")
     assert f"/hall/talker -> {talker} [std_msgs/msg/String] -> " in done.stdout
     assert "/dsmq/" not in done.stdout
+
+
+def test_types_that_do_not_fit_are_under_their_topic(place: Place) -> None:
+    number, text = ({"properties": {"a": {"type": kind}}} for kind in ("number", "string"))
+    with (
+        contextlib.closing(Channel("127.0.0.1", place.port, node="/one")) as one,
+        contextlib.closing(Channel("127.0.0.1", place.port, node="/two")) as two,
+    ):
+        one.send(wire.encode_object({"action": "advertise", "topic": "/bad", "schema": number}))
+        assert one.receive().event == "advertised"
+        two.send(wire.encode_object({"action": "subscribe", "topic": "/bad", "schema": text}))
+        while (reply := two.receive()).event != "differs":
+            pass
+        fault = {"action": "fault", "topic": "/bad", "pair": reply.pair, "error": "a:\n  no\x1b"}
+        two.send(wire.encode_object(fault))
+        done = place.run("graph")
+    assert "/one -> /bad [unknown] -> /two\n    a:\n      no\n" in done.stdout
 
 
 def test_a_mermaid_diagram(place: Place, talker: str) -> None:

@@ -252,6 +252,17 @@ class TestSchema:
         assert properties["values"] == {"type": "array", "items": {"type": "number"}}
         assert properties["raw"]["contentEncoding"] == "base64"
         assert "required" not in Readings.schema()
+
+    def test_a_default_that_is_no_text(self) -> None:
+        class Raw(Message):
+            first: bytes = b"\xfb\xff\xfe"
+            named: dict[str, bytes] = {"a": b"\xff"}
+
+        properties = Raw.schema()["properties"]
+        assert properties["first"]["default"] == "+//+"
+        assert properties["named"]["default"] == {"a": "/w=="}
+
+    def test_fixed_arrays_say_their_length(self) -> None:
         covariance = Imu.schema()["properties"]["orientation_covariance"]
         assert (covariance["minItems"], covariance["maxItems"]) == (9, 9)
 
