@@ -29,6 +29,7 @@ _DEEPEST: Final = 50
 _DEEPEST_DESCRIBED: Final = 3
 _MOST_NAMES: Final = 6
 _MOST_CHOICES: Final = 200
+_MOST_TOLD: Final = 2**31 - 1  # limits from here on are those of any integer
 _LONGEST_NAME: Final = 100
 _KINDS: Final = {
     bool: "boolean",
@@ -331,7 +332,7 @@ def _simple(kind: str, schema: Schema) -> str:
     if values := _values(schema):
         return f"one of {', '.join(_printable(repr(value)) for value in values[:_MOST_NAMES])}"
     low, high = schema.get("minimum"), schema.get("maximum")
-    if isinstance(low, int) and isinstance(high, int):
+    if isinstance(low, int) and isinstance(high, int) and high < _MOST_TOLD:
         return f"{kind} {low} to {high}"
     return "bytes" if schema.get("contentEncoding") else _printable(kind)
 

@@ -12,6 +12,7 @@ import dsmq_nodes.messages as all_messages
 from dsmq_nodes.errors import MessageError
 from dsmq_nodes.graph.schema import Difference, End, compare, explain, remark
 from dsmq_nodes.messages import Imu, LaserScan, Message, PoseStamped, TwistStamped, Vector3
+from dsmq_nodes.messages.definition import ros_type
 from dsmq_nodes.messages.fields import Matrix3x3, Matrix6x6, int8, uint8, uint16
 
 
@@ -48,7 +49,7 @@ def fields_of(made: type[Message]) -> dict[str, Any]:
 
 
 def shown(kind: Any) -> str:
-    return str(kind)[-40:]
+    return str(kind) if isinstance(kind, tuple) else ros_type(kind)
 
 
 class TestFields:
