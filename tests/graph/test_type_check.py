@@ -73,7 +73,7 @@ def errors(caplog: pytest.LogCaptureFixture) -> list[tuple[str, str]]:
     return [
         (record.__dict__["node"], record.getMessage())
         for record in caplog.records
-        if record.levelno == logging.ERROR
+        if record.levelno == logging.ERROR and "expects" in record.getMessage()
     ]
 
 
