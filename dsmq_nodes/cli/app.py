@@ -1,4 +1,4 @@
-"""The command `dsmq-nodes` itself, and what has no noun: launch and broker."""
+"""The command `dsmq-nodes` itself, and what has no noun: broker."""
 
 from pathlib import Path
 from typing import Annotated
@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 import dsmq_nodes
-from dsmq_nodes.cli import bag, complete, graph, topic
+from dsmq_nodes.cli import bag, graph, launch, topic
 from dsmq_nodes.cli.options import HOST, PORT, examples_epilog, new_app
 
 app = new_app(
@@ -16,6 +16,7 @@ app = new_app(
     ("dsmq-nodes topic echo /chatter", ""),
     add_completion=True,
 )
+launch.add_to(app)
 app.add_typer(topic.app, name="topic")
 app.add_typer(bag.app, name="bag")
 app.command(
@@ -41,34 +42,6 @@ def _root(
     ] = False,
 ) -> None:
     pass
-
-
-@app.command(
-    epilog=examples_epilog(
-        ("dsmq-nodes launch launch/talker_listener.yaml", ""),
-        ("dsmq-nodes launch launch/cpu_servo.yaml --duration 40", "ends after 40 s"),
-    )
-)
-def launch(
-    file: Annotated[
-        Path,
-        typer.Argument(
-            metavar="FILE", autocompletion=complete.launch_files, help="The launch file (YAML)."
-        ),
-    ],
-    *,
-    duration: Annotated[
-        float | None,
-        typer.Option(metavar="SEC", min=0, help="End after so many seconds."),
-    ] = None,
-) -> None:
-    """Start the broker and the nodes of a launch file; Ctrl-C ends them.
-
-    The exit status is 0 when all went well, 1 when the file is wrong or something failed.
-    """
-    from dsmq_nodes.launcher import launch as launch_file  # noqa: PLC0415
-
-    raise typer.Exit(launch_file(file, duration_sec=duration))
 
 
 @app.command(

@@ -27,19 +27,19 @@ _TYPES: Mapping[str, tuple[str, Callable[[object], bool]]] = {
 }
 
 
-class Given(str):
+class Text(str):
     """Text from the command line: what type it is of, the argument says."""
 
     __slots__ = ()
 
 
-def parse(words: Iterable[str]) -> dict[str, Given]:
+def parse(words: Iterable[str]) -> dict[str, Text]:
     """Return `name:=value` words as a mapping.
 
     Raises:
         CommandError: A word has no `:=`, or a name is given twice.
     """
-    given: dict[str, Given] = {}
+    given: dict[str, Text] = {}
     for word in words:
         name, sign, value = word.partition(":=")
         if not sign or not name:
@@ -47,7 +47,7 @@ def parse(words: Iterable[str]) -> dict[str, Given]:
             raise CommandError(f"{shorten(word)} is no argument; write it like '{meant}'")
         if name in given:
             raise CommandError(f"the argument '{name}' is given twice")
-        given[name] = Given(value)
+        given[name] = Text(value)
     return given
 
 
@@ -63,7 +63,7 @@ def fit(value: object, kind: str, choices: Iterable[object] | None = None) -> Va
     Raises:
         ValueError: It is of another type, or none of the choices; the text says what is expected.
     """
-    if isinstance(value, Given):
+    if isinstance(value, Text):
         value = str(value) if kind == "str" else plain_value(value)
     wanted, fits = _TYPES[kind]
     if not fits(value):

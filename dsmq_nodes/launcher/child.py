@@ -1,6 +1,7 @@
 """What a process of a launch runs first: it takes signals, then becomes the program.
 
-`python -m dsmq_nodes.launcher.child [--path ROOT] module:Class` runs a node,
+`python -m dsmq_nodes.launcher.child [--path ROOT] module:Class...` runs nodes, one as DSMQ_NODE
+tells it (graph/environment.py), several as the items of the JSON list in DSMQ_NODES tell each;
 `python -m dsmq_nodes.launcher.child --module MODULE ARG...` runs a module, as `python -m` does.
 
 Every process of a launch passes through here before it can do anything, so this imports little.
@@ -10,16 +11,25 @@ import argparse
 import contextlib
 import importlib
 import inspect
+import json
 import os
 import pkgutil
 import runpy
 import signal
 import sys
 import traceback
+from collections.abc import Callable
 from types import FrameType, ModuleType
+from typing import TYPE_CHECKING, Final
 
 from dsmq_nodes.errors import NodeLoadError
 from dsmq_nodes.launcher.suggest import did_you_mean, nearest
+
+if TYPE_CHECKING:
+    from dsmq_nodes.graph.node import Node
+
+NODE: Final = "DSMQ_NODE"
+NODES: Final = "DSMQ_NODES"
 
 
 def main(arguments: list[str]) -> int:
@@ -36,7 +46,7 @@ def main(arguments: list[str]) -> int:
         runpy.run_module(given.program, run_name="__main__", alter_sys=True)
         return 0
     search(given.path)
-    return run_node(given.program)
+    return run_nodes([given.program, *given.rest])
 
 
 def signals_before_run() -> None:
@@ -61,27 +71,49 @@ def search(path: str | None) -> None:
     sys.path[:] = [*places, *(place for place in sys.path if place not in places)]
 
 
-def run_node(spec: str) -> int:
-    """Import a node's class and run it; give the exit status."""
+def run_nodes(specs: list[str]) -> int:
+    """Import nodes' classes and run them together; give the exit status."""
     try:
-        node_class = load_class(spec)
+        node_classes = [load_node_class(spec) for spec in specs]
     except NodeLoadError as error:
         sys.stderr.write(f"{error}\n")
         return 1
     except BaseException as error:  # noqa: BLE001  whatever a user's module raises, once
-        sys.stderr.write(_traceback_of_import(error))
+        sys.stderr.write(traceback_of_import(error))
         return 1
-    from dsmq_nodes.graph.node import Node  # noqa: PLC0415  costs what a wrong name need not
-    from dsmq_nodes.graph.runtime import run  # noqa: PLC0415
+    from dsmq_nodes.graph.runtime import run  # noqa: PLC0415  costs what a wrong name need not
 
-    if not issubclass(node_class, Node):
-        sys.stderr.write(f"cannot run {spec}: it is no Node; make it a subclass of Node\n")
-        return 1
+    told = json.loads(os.environ.pop(NODES, "[]"))
+    makers = [_told(*pair) for pair in zip(node_classes, told, strict=True)] if told else []
     with contextlib.suppress(KeyboardInterrupt):
         # From here on the node has its own end, constructor included.
         signal.signal(signal.SIGINT, signal.default_int_handler)
-        run(node_class)
+        run(*makers or node_classes)
     return 0
+
+
+def _told(node_class: Callable[[], "Node"], told: object) -> Callable[[], "Node"]:
+    """Return what makes a node that finds in DSMQ_NODE what it is told."""
+
+    def make() -> "Node":
+        os.environ[NODE] = json.dumps(told)
+        return node_class()
+
+    return make
+
+
+def load_node_class(spec: str) -> type["Node"]:
+    """Return the node class that `module:Class` names.
+
+    Raises:
+        NodeLoadError: There is none; what the module itself raises passes.
+    """
+    found = load_class(spec)
+    from dsmq_nodes.graph.node import Node  # noqa: PLC0415  costs what a wrong name need not
+
+    if not issubclass(found, Node):
+        raise NodeLoadError(f"cannot run {spec}: it is no Node; make it a subclass of Node")
+    return found
 
 
 def load_class(spec: str) -> type:
@@ -125,7 +157,7 @@ def _classes_of(module: ModuleType) -> list[str]:
     ]
 
 
-def _traceback_of_import(error: BaseException) -> str:
+def traceback_of_import(error: BaseException) -> str:
     """Return the traceback from the user's file on, without the import's own frames."""
     trace = error.__traceback__
     while trace is not None and (

@@ -14,6 +14,7 @@ import msgspec
 
 from dsmq_nodes.graph import names
 from dsmq_nodes.graph.environment import NodeEnvironment
+from dsmq_nodes.launcher.child import NODES
 from dsmq_nodes.launcher.composed import ComposedNode, Composition
 from dsmq_nodes.launcher.entries import BrokerEntry, NodeEntry, RestartEntry
 from dsmq_nodes.launcher.plan import (
@@ -28,7 +29,6 @@ from dsmq_nodes.launcher.relations import process_of, program, waits_for
 
 _CHILD = "dsmq_nodes.launcher.child"
 _MIB = 1 << 20
-NODES_VARIABLE = "DSMQ_NODES"
 
 
 def make_plan(composition: Composition, project_root: Path) -> Plan:
@@ -111,7 +111,7 @@ def _told(nodes: list[ComposedNode]) -> dict[str, str]:
     told = [environment_of(node) for node in nodes]
     if len(told) == 1:
         return told[0].dump()
-    return {NODES_VARIABLE: msgspec.json.encode(told).decode()}
+    return {NODES: msgspec.json.encode(told).decode()}
 
 
 def _depends_on(composition: Composition, nodes: list[ComposedNode]) -> Iterator[Dependency]:

@@ -1,0 +1,73 @@
+"""`dsmq-nodes launch`: start a launch file, or show what it would start."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from dsmq_nodes.cli import complete
+from dsmq_nodes.cli.options import examples_epilog
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+FileArgument = Annotated[
+    Path,
+    typer.Argument(
+        metavar="FILE", autocompletion=complete.launch_files, help="The launch file (YAML)."
+    ),
+]
+ArgsArgument = Annotated[
+    list[str] | None,
+    typer.Argument(metavar="[NAME:=VALUE]...", help="Arguments that the file declares."),
+]
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add the command to the app."""
+    app.command(
+        "launch",
+        epilog=examples_epilog(
+            ("dsmq-nodes launch launch/talker_listener.yaml", ""),
+            ("dsmq-nodes launch launch/cpu_servo.yaml --duration 40", "ends after 40 s"),
+            ("dsmq-nodes launch robot.yaml port:=0 --dry-run", "what it would start"),
+        ),
+    )(launch)
+
+
+def parse_args(words: list[str] | None) -> "Mapping[str, str]":
+    """Return `name:=value` words; a wrong one is a wrong use of the command line."""
+    from dsmq_nodes.errors import CommandError  # noqa: PLC0415
+    from dsmq_nodes.launcher.arguments import parse  # noqa: PLC0415
+
+    try:
+        return parse(words or [])
+    except CommandError as error:
+        raise typer.BadParameter(str(error)) from None
+
+
+def launch(
+    file: FileArgument,
+    args: ArgsArgument = None,
+    *,
+    duration: Annotated[
+        float | None,
+        typer.Option(metavar="SEC", min=0, help="End after so many seconds."),
+    ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Show what would be started, and start nothing.")
+    ] = False,
+) -> None:
+    """Start the broker and the nodes of a launch file; Ctrl-C ends them.
+
+    The exit status is 0 when all went well, 1 when the file is wrong or something failed.
+    """
+    # Here, because `--help` is to be quick.
+    from dsmq_nodes.launcher import launch as launch_file  # noqa: PLC0415
+    from dsmq_nodes.launcher import load_plan  # noqa: PLC0415
+
+    given = parse_args(args)
+    if dry_run:
+        print(load_plan(file, given))
+        return
+    raise typer.Exit(launch_file(file, given, duration_sec=duration))
