@@ -1,6 +1,7 @@
 """Several nodes in one process."""
 
 import re
+import signal
 from pathlib import Path
 
 import pytest
@@ -40,8 +41,9 @@ nodes:
   - {name: b, node: speakers:Speaker, params: {word: bye}}
 - {name: c, node: speakers:Speaker, params: {word: alone}}
 """)
-    with launched(path, 2.0) as launch:
+    with launched(path) as launch:
         launch.wait_for("all nodes ready")
+        launch.process.send_signal(signal.SIGINT)
         assert launch.end() == 0
     text = "\n".join(sorted(launch.lines))
     assert re.search(r"^\[r1/talk\] /r1/a says hello at 5.0 in \d+$", text, re.MULTILINE)
