@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from examples.diffbot.avoider import Avoider
     from examples.diffbot.mapper import Mapper
+    from examples.diffbot.monitor import Monitor
     from examples.diffbot.odometry import OdometryNode
     from examples.diffbot.plant import Plant
     from examples.diffbot.safety import Safety
@@ -20,6 +21,7 @@ __all__ = [
     "ImuSensor",
     "Lidar",
     "Mapper",
+    "Monitor",
     "OdometryNode",
     "Plant",
     "Safety",
@@ -35,6 +37,7 @@ _HOMES = {
     "Avoider": "avoider",
     "Safety": "safety",
     "Mapper": "mapper",
+    "Monitor": "monitor",
 }
 
 

@@ -35,6 +35,7 @@ class Plant(Node):
         self.random = random.Random(f"{self.params.seed} {self.name}")
         self.x, self.y, self.heading = self.params.x, self.params.y, self.params.heading
         self.wanted = [0.0, 0.0]  # rad/s of the left and the right wheel
+        self.moved_sec = self.get_clock().monotonic_sec()  # up to then it has been moved
         self.joints = JointState(name=["left_wheel", "right_wheel"])
         self.joints.position, self.joints.velocity = [0.0, 0.0], [0.0, 0.0]
         self.truth = Odometry(child_frame_id=frame(self, "base_link"))
@@ -56,12 +57,14 @@ class Plant(Node):
         self.wanted = [0.0, 0.0]
 
     def step(self) -> None:
-        left, right = (self.turn_wheel(wheel) for wheel in (0, 1))
+        now_sec = self.get_clock().monotonic_sec()
+        span_sec, self.moved_sec = now_sec - self.moved_sec, now_sec  # longer after a late tick
+        left, right = (self.turn_wheel(wheel, span_sec) for wheel in (0, 1))
         speed, turn_rate = (left + right) / 2, (right - left) / TRACK_M
-        ahead = self.heading + turn_rate * self.period_sec / 2
-        x = self.x + speed * self.period_sec * math.cos(ahead)
-        y = self.y + speed * self.period_sec * math.sin(ahead)
-        self.heading += turn_rate * self.period_sec
+        ahead = self.heading + turn_rate * span_sec / 2
+        x = self.x + speed * span_sec * math.cos(ahead)
+        y = self.y + speed * span_sec * math.sin(ahead)
+        self.heading += turn_rate * span_sec
         is_touching = self.world.distance(x, y) < BODY_RADIUS_M
         if is_touching:
             speed = 0.0  # the wheels go on turning, on the spot
@@ -69,13 +72,13 @@ class Plant(Node):
             self.x, self.y = x, y
         self.tell(speed, turn_rate, is_touching)
 
-    def turn_wheel(self, wheel: int) -> float:
-        """Turn a wheel for one period; gives how fast it moves over the floor, m/s."""
+    def turn_wheel(self, wheel: int, span_sec: float) -> float:
+        """Turn a wheel for a while; gives how fast it moves over the floor, m/s."""
         velocity = self.joints.velocity[wheel]
-        share = 1 - math.exp(-self.period_sec / self.params.motor_lag_sec)
+        share = 1 - math.exp(-span_sec / self.params.motor_lag_sec)
         velocity += (self.wanted[wheel] - velocity) * share
         self.joints.velocity[wheel] = velocity
-        self.joints.position[wheel] += velocity * self.period_sec
+        self.joints.position[wheel] += velocity * span_sec
         slip = self.params.slip * self.random.uniform(0, 2)
         return velocity * WHEEL_RADIUS_M * (1 - slip)
 
