@@ -2,7 +2,8 @@
 
 import asyncio
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
+from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar
 
@@ -21,6 +22,7 @@ from dsmq_nodes.testing.faults import Faults, FaultyBroker
 
 if TYPE_CHECKING:
     from dsmq_nodes.graph.link import Deliver, Publication
+    from dsmq_nodes.launcher.arguments import Value
 
 NodeT = TypeVar("NodeT", bound=Node)
 
@@ -73,6 +75,43 @@ class Graph:
         self._observers: dict[str, list[Deliver]] = {}
         self._random = random.getstate()
         random.seed(seed)
+
+    @classmethod
+    def from_launch(
+        cls,
+        path: "str | Path",
+        *,
+        args: "Mapping[str, Value] | None" = None,
+        seed: int = 0,
+        without: Collection[str] = (),
+    ) -> Self:
+        """The nodes of a launch file, all of them made; time may have passed if some wait.
+
+        Args:
+            path: the launch file. Its classes are also looked for beside it, or above `launch/`.
+            args: its arguments, by name.
+            seed: as `Graph(seed)`; the nodes' own seeds are parameters.
+            without: full names of nodes that are left out, such as "/monitor".
+
+        Raises:
+            LaunchFileError: the file is wrong, or has what needs a process.
+            NodeLoadError: a node's class is not there.
+            TimeoutError: what a node depends on has not come.
+        """
+        from dsmq_nodes.testing.launch import add_launch  # noqa: PLC0415  most graphs have no file
+
+        graph = cls(seed)
+        try:
+            add_launch(graph, Path(path), args, without)
+        except BaseException:
+            graph.close()
+            raise
+        return graph
+
+    @property
+    def nodes(self) -> dict[str, Node]:
+        """The nodes that run, by their full names."""
+        return {node.name: node for node in self._spinning.values()}
 
     @property
     def now_sec(self) -> float:
@@ -156,6 +195,16 @@ class Graph:
                 observed.append(msg_type.from_json(reply.text or ""))
                 observed.at_sec.append(self.now_sec)
 
+        self._take(topic, take, msg_type.type_name, schema_text(msg_type))
+        return observed
+
+    def hear(self, topic: str) -> Callable[[], bool]:
+        """Listen to a topic of any type; what is given says whether it had a message since."""
+        came: list[bool] = []
+        self._take(topic, lambda _reply, _again: came.append(True))
+        return lambda: bool(came)
+
+    def _take(self, topic: str, take: "Deliver", type_name: str = "", schema: str = "") -> None:
         name = _absolute(topic)
         takers = self._observers.setdefault(name, [])
         takers.append(take)
@@ -164,8 +213,7 @@ class Graph:
             for each in takers:
                 each(reply, again)
 
-        self._link.subscribe(name, 0, msg_type.type_name, deliver, schema_text(msg_type))
-        return observed
+        self._link.subscribe(name, 0, type_name, deliver, schema)
 
     def faults(
         self,
