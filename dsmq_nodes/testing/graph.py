@@ -204,7 +204,7 @@ class Graph:
         self._take(topic, lambda _reply, _again: came.append(True))
         return lambda: bool(came)
 
-    def _take(self, topic: str, take: "Deliver", type_name: str = "", schema: str = "") -> None:
+    def _take(self, topic: str, take: "Deliver", type_name: str = "", schema: bytes = b"") -> None:
         name = _absolute(topic)
         takers = self._observers.setdefault(name, [])
         takers.append(take)
