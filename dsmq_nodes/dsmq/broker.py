@@ -190,9 +190,9 @@ class Broker:
         if self._watched:
             self._loop.call_later(_SWEEP_SEC, self._sweep)
 
-    def route(self, peer: Peer, request: wire.Request) -> None:
+    def route(self, peer: Peer, request: wire.Request, now: float) -> None:
         """Let the router carry out a request; `flush` sends what it says."""
-        self._gather(self.router.handle(peer, request, time.monotonic()))
+        self._gather(self.router.handle(peer, request, now))
         if request.action == "subscribe":  # which gave a first batch of what there is to read
             self._loop.call_soon(self.catch_up, peer)
 

@@ -58,18 +58,18 @@ class Connection(asyncio.BufferedProtocol):
     def buffer_updated(self, nbytes: int) -> None:
         """Carry out the requests that what was read completes."""
         self._broker.accept_waiting()
-        self._broker.last_heard_sec = time.monotonic()
         self._bodies = self.decoder.feed(bytes(self._broker.received[:nbytes]))
         self._carry_on()
 
     def _carry_on(self) -> None:
         """Carry out the requests that have come, as long as their answers find room."""
         broker, peer = self._broker, self.peer
+        broker.last_heard_sec = now = time.monotonic()
         frames = 0
         try:
             for body in self._bodies:
                 frames += 1
-                broker.route(peer, wire.decode_request(body))
+                broker.route(peer, wire.decode_request(body), now)
                 if self.queued_bytes > _HIGH_WATER_BYTES:
                     broker.flush()
                 if peer.closing or self._stalled:

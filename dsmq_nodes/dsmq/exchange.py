@@ -15,6 +15,7 @@ from dsmq_nodes.dsmq.schemas import part
 from dsmq_nodes.dsmq.statistics import NOT_KNOWN
 from dsmq_nodes.dsmq.store import Store
 from dsmq_nodes.dsmq.topics import OWN_TOPICS, Cursor, Pattern, Peer, Put, Topic, Wait
+from dsmq_nodes.dsmq.wire import MOST_PUSH_BYTES
 from dsmq_nodes.errors import StoreFullError
 
 _MOST_PATTERNS: Final = 100  # of one peer
@@ -126,27 +127,15 @@ class Exchange:
         topic.messages += 1
         topic.size_bytes += len(frame)
         replies: Replies = []
+        previous_id = message_id - 1
         for cursor in topic.cursors:
-            if cursor.after == message_id - 1 and not cursor.peer.blocked:
-                self._push(cursor, message_id, frame, replies)
+            if cursor.after == previous_id and not cursor.peer.blocked:
+                _push(cursor, message_id, frame, replies)
                 if latency_sec >= 0:
                     cursor.latency.add(latency_sec)
         if topic.waits:
             replies += self._answer(topic)
         return replies
-
-    def _push(self, cursor: Cursor, message_id: int, frame: bytes, replies: Replies) -> None:
-        cursor.after = message_id
-        if not wire.fits(frame):
-            cursor.gap += 1
-            cursor.dropped += 1
-            return
-        cursor.delivered += 1
-        cursor.size_bytes += len(frame)
-        if cursor.gap:
-            frame = wire.with_gap(frame, cursor.gap)
-            cursor.gap = 0
-        replies.append((cursor.peer, frame))
 
     def _read_on(self, cursor: Cursor, now: float) -> Replies:
         log = cursor.topic.log
@@ -159,7 +148,7 @@ class Exchange:
         replies: Replies = []
         found = self.store.read(log, start, limit_bytes=_CATCH_UP_BYTES)
         for message_id, frame in found:
-            self._push(cursor, message_id, frame, replies)
+            _push(cursor, message_id, frame, replies)
         if self._listeners and found:
             cursor.latency.add(self._latency_sec(wire.carried_stamp(found[-1][1]), now))
         return replies
@@ -273,6 +262,21 @@ class Exchange:
                 part(cursor)
                 self.graph_changed = True
         return []
+
+
+def _push(cursor: Cursor, message_id: int, frame: bytes, replies: Replies) -> None:
+    cursor.after = message_id
+    size = len(frame)
+    if size > MOST_PUSH_BYTES:
+        cursor.gap += 1
+        cursor.dropped += 1
+        return
+    cursor.delivered += 1
+    cursor.size_bytes += size
+    if cursor.gap:
+        frame = wire.with_gap(frame, cursor.gap)
+        cursor.gap = 0
+    replies.append((cursor.peer, frame))
 
 
 def _refusals(held: list[Put], text: str) -> Replies:

@@ -104,20 +104,21 @@ class Router(Exchange):
         Raises:
             WireError: when what was asked ends this connection.
         """
-        action = self._actions.get(request.action)
-        if not peer.greeted and request.action not in _BEFORE_HELLO:
+        name = request.action
+        action = self._actions.get(name)
+        if not peer.greeted and name not in _BEFORE_HELLO:
             return []  # 0.7.0 prints a line and answers nothing
-        if not peer.trusted and request.action != "hello":
+        if not peer.trusted and name != "hello":
             raise WireError("this broker wants a token: the first request has to be a hello")
         if action is None:
-            return [error(peer, request, f"there is no action {request.action[:40]!r}")]
-        if request.topic not in self.topics and request.action not in _WITHOUT_TOPIC:
+            return [error(peer, request, f"there is no action {name[:40]!r}")]
+        if request.topic not in self.topics and name not in _WITHOUT_TOPIC:
             fault = self._topic_fault(request)
             if fault and not peer.greeted:
                 raise WireError(fault)
             if fault:
                 return [error(peer, request, fault)]
-        if request.action == "put" or not self.store.uncommitted:
+        if name == "put" or not self.store.uncommitted:
             return action(peer, request, now)
         return [*self.commit(), *action(peer, request, now)]  # what was put can be read now
 

@@ -124,7 +124,9 @@ class Store:
         # Some systems build SQLite to overwrite what is deleted: on a full disk there is no room
         # for that, and elsewhere it is work for nothing.
         self._db.execute("PRAGMA secure_delete = OFF")
-        if self._reserve is not None:
+        if self._reserve is None:
+            self._db.execute("PRAGMA page_size = 16384")  # fewer to fill: a fifth less time a row
+        else:
             self._db.execute("PRAGMA locking_mode = EXCLUSIVE")
             self._db.execute("PRAGMA journal_mode = WAL")
             self._db.execute("PRAGMA synchronous = NORMAL")
@@ -196,10 +198,10 @@ class Store:
 
     def append(self, log: Log, frame: bytes, now: float) -> int:
         """Add a frame, as id `log.last_id`; it can be read after the next `commit`."""
-        log.last_id += 1
+        log.last_id = message_id = log.last_id + 1
         self.last_seq += 1
-        self._pending.append((log, log.last_id, frame, now))
-        return log.last_id
+        self._pending.append((log, message_id, frame, now))
+        return message_id
 
     def commit(self) -> None:
         """Write what was appended, in one transaction.
@@ -212,8 +214,8 @@ class Store:
         pending, self._pending = self._pending, []
         seq = self.last_seq - len(pending)
         rows = [
-            (log.key(message_id), seq + offset, frame)
-            for offset, (log, message_id, frame, _) in enumerate(pending, 1)
+            (log.number << _ID_BITS | message_id, row_seq, frame)
+            for row_seq, (log, message_id, frame, _) in enumerate(pending, seq + 1)
         ]
         try:
             with self._transaction():
@@ -225,31 +227,33 @@ class Store:
                 log.last_id = message_id - 1
             self._make_room()
             raise StoreFullError(f"the broker's store has no room: {error}") from error
-        for log, _, frame, at_sec in pending:
-            seq += 1
-            log.last_seq = seq
-            self._count(seq, len(frame) + _ROW_OVERHEAD_BYTES, at_sec)
+        self._count(pending, seq)
         if self.stored_bytes > self.budget_bytes:
             self._drop_slots(float("-inf"))
 
-    def _count(self, seq: int, size: int, now: float) -> None:
-        slot = self._slots[-1] if self._slots else None
-        if (
-            slot is None
-            or slot.size_bytes + size > self.budget_bytes // _SLOTS_IN_BUDGET
-            or now - slot.opened_at_sec > self.ttl_sec / _SLOTS_IN_TTL
-        ):
-            slot = _Slot(seq, seq, now, now)
-            self._slots.append(slot)
-            if self.durable:
-                with contextlib.suppress(
-                    sqlite3.OperationalError
-                ):  # a full disk: it only ages later
-                    opening = (seq, self._wall_clock())
-                    self._db.execute("INSERT OR REPLACE INTO slot VALUES (?, ?)", opening)
-        slot.last_seq, slot.last_at_sec = seq, now
-        slot.size_bytes += size
-        self.stored_bytes += size
+    def _count(self, rows: list[tuple[Log, int, bytes, float]], seq: int) -> None:
+        """Put rows that were written, those after `seq`, into their slots."""
+        slot = self._slots[-1] if self._slots else _Slot(0, 0, float("-inf"), 0.0)
+        most_bytes = self.budget_bytes // _SLOTS_IN_BUDGET
+        most_sec = self.ttl_sec / _SLOTS_IN_TTL
+        for log, _, frame, at_sec in rows:
+            seq += 1
+            size = len(frame) + _ROW_OVERHEAD_BYTES
+            if slot.size_bytes + size > most_bytes or at_sec - slot.opened_at_sec > most_sec:
+                slot = self._open_slot(seq, at_sec)
+            slot.last_seq, slot.last_at_sec = seq, at_sec
+            slot.size_bytes += size
+            self.stored_bytes += size
+            log.last_seq = seq
+
+    def _open_slot(self, seq: int, now: float) -> _Slot:
+        slot = _Slot(seq, seq, now, now)
+        self._slots.append(slot)
+        if self.durable:
+            with contextlib.suppress(sqlite3.OperationalError):  # a full disk: it only ages later
+                opening = (seq, self._wall_clock())
+                self._db.execute("INSERT OR REPLACE INTO slot VALUES (?, ?)", opening)
+        return slot
 
     def expire(self, now: float) -> None:
         """Let go of what is past its time to live."""

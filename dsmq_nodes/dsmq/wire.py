@@ -81,6 +81,7 @@ ended, or the request refused, with the reason in the log.
 
 import json
 import math
+import re
 from collections.abc import Iterator, Mapping
 from typing import Final
 
@@ -90,15 +91,17 @@ from dsmq_nodes.errors import WireError
 
 HEADER_BYTES: Final = 23
 MAX_BODY_BYTES: Final = 8_999_999
+MOST_PUSH_BYTES: Final = MAX_BODY_BYTES - 32  # of a frame to which a gap may be added
 MAX_TOPIC_BYTES: Final = 255
 VERSION: Final = 1
 
 _LENGTH_OFFSET: Final = 1_000_000
 _HEADER_START: Final = b'{"msg_length": '
+_match_header: Final = re.compile(rb'\{"msg_length": ([0-9]{7})\}').match
 _NOTHING: Final = msgspec.Raw(b"")
 
 
-class Request(msgspec.Struct):
+class Request(msgspec.Struct, gc=False):
     """One request to the broker; which fields count depends on the action (module docstring)."""
 
     action: str
@@ -127,7 +130,7 @@ class Request(msgspec.Struct):
     error: str = ""
 
 
-class Reply(msgspec.Struct):
+class Reply(msgspec.Struct, gc=False):
     """One answer or push from the broker; which fields count depends on the event."""
 
     event: str = ""
@@ -183,6 +186,7 @@ class FrameDecoder:
     def __init__(self, max_body_bytes: int = MAX_BODY_BYTES) -> None:
         self.max_body_bytes = max_body_bytes
         self._buffer = bytearray()
+        self._wanted_bytes = 0  # in the buffer, before there is any use in looking at it again
 
     @property
     def buffered_bytes(self) -> int:
@@ -192,9 +196,7 @@ class FrameDecoder:
     @property
     def expected_bytes(self) -> int:
         """The size of the unfinished frame's body; 0 while its header is unfinished too."""
-        if len(self._buffer) < HEADER_BYTES:
-            return 0
-        return self._body_bytes(bytes(self._buffer[:HEADER_BYTES]))
+        return max(self._wanted_bytes - HEADER_BYTES, 0) if self._buffer else 0
 
     def feed(self, data: bytes) -> Iterator[bytes]:
         """Yield the bodies that `data` completes; exhaust it before the next call.
@@ -202,35 +204,32 @@ class FrameDecoder:
         Raises:
             WireError: at the first header that is not one, after the good frames before it.
         """
-        source: bytes | bytearray = data
         if self._buffer:
             self._buffer += data
-            source = self._buffer
-        position, end = 0, len(source)
+            if len(self._buffer) < self._wanted_bytes:
+                return
+            data = bytes(self._buffer)
+            self._buffer.clear()
+        position, end, wanted = 0, len(data), HEADER_BYTES
         while end - position >= HEADER_BYTES:
-            body_start = position + HEADER_BYTES
-            length = self._body_bytes(bytes(source[position:body_start]))
-            if end - body_start < length:
+            header = _match_header(data, position)
+            if header is None:
+                raise _not_a_header(data[position : position + HEADER_BYTES])
+            length = int(header[1]) - _LENGTH_OFFSET
+            if not 0 < length <= self.max_body_bytes:
+                most = self.max_body_bytes
+                raise WireError(f"a frame of {length} bytes is outside 1 to {most} here")
+            stop = position + HEADER_BYTES + length
+            if stop > end:
+                wanted += length
                 break
-            position = body_start + length
-            yield bytes(source[body_start:position])
-        if source is data:
-            self._buffer += data[position:]
-        else:
-            del self._buffer[:position]
-        start = bytes(self._buffer[: len(_HEADER_START)])
+            yield data[position + HEADER_BYTES : stop]
+            position = stop
+        start = data[position : position + len(_HEADER_START)]
         if not _HEADER_START.startswith(start):
             raise _not_a_header(start)
-
-    def _body_bytes(self, header: bytes) -> int:
-        digits = header[15:22]
-        # isdigit() on bytes is ASCII only, so int() below cannot see anything else.
-        if not (header.startswith(_HEADER_START) and digits.isdigit() and header.endswith(b"}")):
-            raise _not_a_header(header)
-        length = int(digits) - _LENGTH_OFFSET
-        if not 0 < length <= self.max_body_bytes:
-            raise WireError(f"a frame of {length} bytes is outside 1 to {self.max_body_bytes} here")
-        return length
+        self._buffer += data[position:] if position else data
+        self._wanted_bytes = wanted
 
 
 def encode_frame(body: bytes) -> bytes:
@@ -276,7 +275,8 @@ def decode_request(body: bytes) -> Request:
     """
     try:
         # The message is carried as raw bytes, so its encoding is checked here, once for all.
-        str(body, "utf-8")
+        if not body.isascii():
+            str(body, "utf-8")
         return _request_decoder.decode(body)
     except UnicodeDecodeError as error:
         raise WireError(f"the frame is not UTF-8: {error}") from None
@@ -328,15 +328,11 @@ def encode_push(
         request.stamp,
         message,
     )
-    if len(body) > MAX_BODY_BYTES:
+    length = len(body)
+    if length > MAX_BODY_BYTES:
         # The put just fitted, this does not: a blank header marks what only `get` can carry.
         return b" " * HEADER_BYTES + body
-    return encode_frame(body)
-
-
-def fits(frame: bytes) -> bool:
-    """Whether a stored push can be sent, also with a gap added."""
-    return len(frame) <= MAX_BODY_BYTES - 32
+    return b'{"msg_length": %d}%b' % (_LENGTH_OFFSET + length, body)
 
 
 def with_gap(frame: bytes, gap: int) -> bytes:
