@@ -110,6 +110,10 @@ class SpinError(DsmqError, RuntimeError):
     """A node is waited for, or spun, where that would never end; says what to write instead."""
 
 
+class TransitionError(DsmqError):
+    """A lifecycle node has no such transition from where it is; the text has those it has."""
+
+
 class TransformException(DsmqError):  # noqa: N818  tf2's names, here and below
     """Base of what a transform buffer raises; the names are those of tf2."""
 

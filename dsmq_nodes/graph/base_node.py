@@ -1,7 +1,7 @@
 """What a node is and how it lives: its name, its connection, its thread, its end."""
 
 import math
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from types import TracebackType
 from typing import Any, ClassVar, Literal, Self
 
@@ -156,8 +156,11 @@ class BaseNode:
 
     # To override
 
-    def on_shutdown(self) -> None:
-        """Called once when the node ends, however it ends; publishing still works."""
+    def on_shutdown(self, *args: Any, **kwargs: Any) -> Any:
+        """`on_shutdown()` is called once when the node ends, however; publishing still works.
+
+        Declared so wide because a lifecycle node's takes a state.
+        """
 
     def enter_safe_state(self) -> None:
         """Stop what moves, switch off what heats.
@@ -204,7 +207,7 @@ class BaseNode:
             return
         self._destroyed = True
         life.ended(self)
-        for hook in (self.enter_safe_state, self.on_shutdown, self._publish_statistics):
+        for hook in self._last_hooks():
             try:
                 hook()
             except Exception as error:  # noqa: BLE001  the others must run in any case
@@ -236,6 +239,10 @@ class BaseNode:
         )
         self._spinner.timeline = clock
         return clock
+
+    def _last_hooks(self) -> tuple[Callable[[], object], ...]:
+        """What is run when the node ends, in this order."""
+        return (self.enter_safe_state, self.on_shutdown, self._publish_statistics)
 
     def _on_outage(self, lost: bool) -> None:
         if lost:

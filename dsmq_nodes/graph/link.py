@@ -21,7 +21,11 @@ Deliver = Callable[[wire.Reply, bool], None]
 
 @dataclass(eq=False, slots=True)
 class Publication:
-    """One topic that a node publishes; `dropped` messages could not be handed to the broker."""
+    """One topic that a node publishes.
+
+    Of its messages `dropped` could not be handed to the broker; `suppressed` ones were never meant
+    to be, because a lifecycle node was not active.
+    """
 
     topic: str
     type_name: str
@@ -30,6 +34,7 @@ class Publication:
     schema: bytes = b""  # the type's JSON Schema as text; empty: not told
     messages: int = 0
     dropped: int = 0
+    suppressed: int = 0
 
 
 @dataclass(eq=False, slots=True)

@@ -49,7 +49,8 @@ class Node(BaseNode):
             TypeError: not a message type, or not the one that this node publishes there already.
         """
         name = self.resolve_topic_name(topic)
-        return self._topics.publish(msg_type, name, QoSProfile.of(qos_profile), on_deadline)
+        qos = QoSProfile.of(qos_profile)
+        return self._topics.publish(msg_type, name, qos, on_deadline, Publisher[MessageT])
 
     def create_subscription(
         self,

@@ -54,6 +54,12 @@ class Publisher(Generic[MessageT]):
             WireError: the message is over the 8,999,999 bytes of a frame.
             ValueError: the publisher was destroyed.
         """
+        self._check(msg)
+        self._link.publish(self.publication, msg.to_json())
+        if self.silence is not None:
+            self.silence.heard()
+
+    def _check(self, msg: MessageT) -> None:
         if not isinstance(msg, self.msg_type):
             raise TypeError(
                 f"{self.topic_name} carries {self.msg_type.type_name}, "
@@ -61,9 +67,6 @@ class Publisher(Generic[MessageT]):
             )
         if self._is_closed:
             raise ValueError(f"{self.topic_name}: this publisher was destroyed")
-        self._link.publish(self.publication, msg.to_json())
-        if self.silence is not None:
-            self.silence.heard()
 
     def get_subscription_count(self) -> int:
         """How many subscribe the topic, tools included, as far as the broker has told.

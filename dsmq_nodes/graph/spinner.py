@@ -84,6 +84,7 @@ class Spinner:
         self._is_waiting = False  # it is had by `block_on`, which will end
         self._shut_down = False
         self._ready = False
+        self._state = "ready"
         self._dispatch_due = False
         self.on_outage: Callable[[bool], None] = lambda _: None
 
@@ -229,7 +230,13 @@ class Spinner:
             self.begin(self._to_begin.pop(0))
         if not self._ready:
             self._ready = True
-            self._link.set_state("ready")
+            self._link.set_state(self._state)
+
+    def set_state(self, state: str) -> None:
+        """What the graph shows instead of "ready" from now on, or as soon as the node spins."""
+        self._state = state
+        if self._ready:
+            self._link.set_state(state)
 
     def detach(self) -> set[asyncio.Task[None]]:
         """Run callbacks no more; coroutines are cancelled, and given."""

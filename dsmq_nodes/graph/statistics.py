@@ -51,6 +51,7 @@ def node_statistics(
                 type=each.type_name,
                 messages=each.messages,
                 dropped=each.dropped,
+                suppressed=each.suppressed,
             )
             for each in publications
         ],

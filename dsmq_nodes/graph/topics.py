@@ -1,13 +1,13 @@
 """The publishers and subscriptions of a node; of each topic there is one reader at the link."""
 
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, TypeVar
 
 from dsmq_nodes.dsmq.wire import Reply
 from dsmq_nodes.graph.callback import Callback, MessageT
 from dsmq_nodes.graph.clock import Clock
 from dsmq_nodes.graph.graph_view import GRAPH_TOPIC, GraphView
-from dsmq_nodes.graph.link import Deliver, Link
+from dsmq_nodes.graph.link import Deliver, Link, Publication
 from dsmq_nodes.graph.logger import Logger
 from dsmq_nodes.graph.publisher import Publisher
 from dsmq_nodes.graph.qos import QoSProfile
@@ -18,6 +18,8 @@ from dsmq_nodes.graph.subscription import Subscription, SubscriptionCallback
 from dsmq_nodes.graph.type_check import schema_text
 from dsmq_nodes.messages.base import Message
 from dsmq_nodes.messages.dsmq_msgs import Graph
+
+PublisherT = TypeVar("PublisherT", bound=Publisher[Any])
 
 
 class Topics:
@@ -38,8 +40,9 @@ class Topics:
         name: str,
         qos: QoSProfile,
         on_deadline: Callback | None,
-    ) -> Publisher[MessageT]:
-        """A new publisher."""
+        make: Callable[[type[MessageT], Publication, Link, Spinner, GraphView], PublisherT],
+    ) -> PublisherT:
+        """A new publisher; `make` is its class."""
         _check_type(msg_type)
         schema = schema_text(msg_type)
         publication = self._link.advertise(name, msg_type.type_name, qos.latched, schema)
@@ -48,7 +51,7 @@ class Topics:
                 f"this node publishes {publication.type_name} on {name} already, so it cannot "
                 f"publish {msg_type.type_name} there: use another topic"
             )
-        publisher = Publisher(msg_type, publication, self._link, self._spinner, self.graph)
+        publisher = make(msg_type, publication, self._link, self._spinner, self.graph)
         publisher.silence = self._deadline(qos, on_deadline, f"{name}: published nothing")
         self.publishers.append(publisher)
         return publisher

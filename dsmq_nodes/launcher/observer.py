@@ -32,7 +32,7 @@ class GraphObserver:
             self._connected = {peer.pid for peer in msg.peers}
             self._changed.set()
             for peer in msg.peers:
-                if peer.state == "ready":
+                if peer.state not in {"", "starting"}:  # a lifecycle node shows its own
                     on_ready(peer.pid)
 
         def on_node(msg: NodeStatistics) -> None:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from dsmq_nodes.messages.base import *
     from dsmq_nodes.messages.diagnostic import *
     from dsmq_nodes.messages.geometry import *
+    from dsmq_nodes.messages.lifecycle import *
     from dsmq_nodes.messages.nav import *
     from dsmq_nodes.messages.rcl_interfaces import *
     from dsmq_nodes.messages.rosgraph import *
@@ -32,6 +33,7 @@ _NAMES = {
         " PoseWithCovarianceStamped Quaternion Transform TransformStamped Twist TwistStamped"
         " TwistWithCovariance TwistWithCovarianceStamped Vector3 Vector3Stamped Wrench"
     ),
+    "lifecycle": "State Transition TransitionDescription TransitionEvent",
     "nav": "MapMetaData OccupancyGrid Odometry Path",
     "rcl_interfaces": (
         "FloatingPointRange IntegerRange Log Parameter ParameterDescriptor ParameterType"

@@ -124,12 +124,17 @@ class TimerStatistics(Message):
 
 
 class PublisherStatistics(Message):
-    """What a publisher has sent; `dropped` could not be sent for want of a broker."""
+    """What a publisher has sent.
+
+    `dropped` could not be sent for want of a broker; `suppressed` were not, for the lifecycle node
+    was not active.
+    """
 
     topic: str
     type: str = ""
     messages: int = 0
     dropped: int = 0
+    suppressed: int = 0
 
 
 class SubscriptionStatistics(Message):

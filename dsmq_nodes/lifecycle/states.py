@@ -1,0 +1,136 @@
+"""The states of a lifecycle node as a table, sans-I/O.
+
+A node rests in a primary state (unconfigured, inactive, active, finalized). A transition takes it
+to a transition state (configuring, activating, ...), in which its callback runs; what that returns
+takes it on: SUCCESS to the goal, FAILURE back (from shuttingdown on to finalized), ERROR to
+errorprocessing, where `on_error` runs: after its SUCCESS the node is unconfigured, else finalized.
+
+Numbers, labels and arrows are those of ROS 2: lifecycle_msgs, design.ros2.org/articles/
+node_lifecycle.html, and rcl_lifecycle's default state machine.
+"""
+
+import difflib
+from enum import IntEnum
+from typing import Final, NamedTuple
+
+from dsmq_nodes.errors import TransitionError
+from dsmq_nodes.messages.lifecycle import State
+from dsmq_nodes.messages.lifecycle import Transition as Ids
+
+
+class TransitionCallbackReturn(IntEnum):
+    """What a transition's callback says."""
+
+    SUCCESS = Ids.TRANSITION_CALLBACK_SUCCESS
+    FAILURE = Ids.TRANSITION_CALLBACK_FAILURE
+    ERROR = Ids.TRANSITION_CALLBACK_ERROR
+
+
+class LifecycleState(NamedTuple):
+    """A state: its number in lifecycle_msgs/msg/State, and its name."""
+
+    state_id: int
+    label: str
+
+    def __str__(self) -> str:
+        return f"{self.label} [{self.state_id}]"
+
+
+class Transition(NamedTuple):
+    """An arrow between two states."""
+
+    transition_id: int
+    label: str
+    start: LifecycleState
+    goal: LifecycleState
+
+
+UNKNOWN: Final = LifecycleState(State.PRIMARY_STATE_UNKNOWN, "unknown")
+UNCONFIGURED: Final = LifecycleState(State.PRIMARY_STATE_UNCONFIGURED, "unconfigured")
+INACTIVE: Final = LifecycleState(State.PRIMARY_STATE_INACTIVE, "inactive")
+ACTIVE: Final = LifecycleState(State.PRIMARY_STATE_ACTIVE, "active")
+FINALIZED: Final = LifecycleState(State.PRIMARY_STATE_FINALIZED, "finalized")
+CONFIGURING: Final = LifecycleState(State.TRANSITION_STATE_CONFIGURING, "configuring")
+CLEANINGUP: Final = LifecycleState(State.TRANSITION_STATE_CLEANINGUP, "cleaningup")
+SHUTTINGDOWN: Final = LifecycleState(State.TRANSITION_STATE_SHUTTINGDOWN, "shuttingdown")
+ACTIVATING: Final = LifecycleState(State.TRANSITION_STATE_ACTIVATING, "activating")
+DEACTIVATING: Final = LifecycleState(State.TRANSITION_STATE_DEACTIVATING, "deactivating")
+ERRORPROCESSING: Final = LifecycleState(State.TRANSITION_STATE_ERRORPROCESSING, "errorprocessing")
+
+PRIMARY: Final = (UNKNOWN, UNCONFIGURED, INACTIVE, ACTIVE, FINALIZED)
+PASSING: Final = (
+    CONFIGURING, CLEANINGUP, SHUTTINGDOWN, ACTIVATING, DEACTIVATING, ERRORPROCESSING,
+)  # fmt: skip
+STATES: Final = (*PRIMARY, *PASSING)
+
+# Asked for from outside, by its number or its label.
+REQUESTS: Final = (
+    Transition(Ids.TRANSITION_CONFIGURE, "configure", UNCONFIGURED, CONFIGURING),
+    Transition(Ids.TRANSITION_CLEANUP, "cleanup", INACTIVE, CLEANINGUP),
+    Transition(Ids.TRANSITION_ACTIVATE, "activate", INACTIVE, ACTIVATING),
+    Transition(Ids.TRANSITION_DEACTIVATE, "deactivate", ACTIVE, DEACTIVATING),
+    Transition(Ids.TRANSITION_UNCONFIGURED_SHUTDOWN, "shutdown", UNCONFIGURED, SHUTTINGDOWN),
+    Transition(Ids.TRANSITION_INACTIVE_SHUTDOWN, "shutdown", INACTIVE, SHUTTINGDOWN),
+    Transition(Ids.TRANSITION_ACTIVE_SHUTDOWN, "shutdown", ACTIVE, SHUTTINGDOWN),
+)
+# Where a transition state leads after SUCCESS, FAILURE and ERROR; the number of the first of three.
+_OUTCOMES: Final = (
+    (Ids.TRANSITION_ON_CONFIGURE_SUCCESS, CONFIGURING, INACTIVE, UNCONFIGURED, ERRORPROCESSING),
+    (Ids.TRANSITION_ON_CLEANUP_SUCCESS, CLEANINGUP, UNCONFIGURED, INACTIVE, ERRORPROCESSING),
+    (Ids.TRANSITION_ON_ACTIVATE_SUCCESS, ACTIVATING, ACTIVE, INACTIVE, ERRORPROCESSING),
+    (Ids.TRANSITION_ON_DEACTIVATE_SUCCESS, DEACTIVATING, INACTIVE, ACTIVE, ERRORPROCESSING),
+    (Ids.TRANSITION_ON_SHUTDOWN_SUCCESS, SHUTTINGDOWN, FINALIZED, FINALIZED, ERRORPROCESSING),
+    (Ids.TRANSITION_ON_ERROR_SUCCESS, ERRORPROCESSING, UNCONFIGURED, FINALIZED, FINALIZED),
+)
+_FOLLOWS: Final = {
+    (start, result): Transition(first_id + number, f"transition_{result.name.lower()}", start, goal)
+    for first_id, start, *goals in _OUTCOMES
+    for number, (result, goal) in enumerate(zip(TransitionCallbackReturn, goals, strict=True))
+}
+GRAPH: Final = (*REQUESTS, *_FOLLOWS.values())
+
+
+class StateMachine:
+    """Where a lifecycle node is.
+
+    Attributes:
+        state: the state it is in.
+    """
+
+    def __init__(self, name: str) -> None:
+        """Unconfigured; `name` is for the texts of errors."""
+        self.state = UNCONFIGURED
+        self._name = name
+
+    def available(self) -> list[Transition]:
+        """The transitions that begin where it is."""
+        return [each for each in GRAPH if each.start == self.state]
+
+    def begin(self, asked: int | str) -> Transition:
+        """Go to a transition's state; `asked` is its number or its label.
+
+        Raises:
+            TransitionError: there is no such transition from here.
+        """
+        requests = [each for each in REQUESTS if each.start == self.state]
+        for each in requests:
+            if asked in (each.transition_id, each.label):
+                return self._go(each)
+        known = {each.label for each in REQUESTS} | {str(each.transition_id) for each in REQUESTS}
+        here = ", ".join(each.label for each in requests)
+        if self.state in PASSING:
+            here = "none until its callback has returned"
+        close = difflib.get_close_matches(str(asked), {each.label for each in REQUESTS}, 1)
+        hint = f"did you mean {close[0]!r}? " if close and str(asked) not in known else ""
+        raise TransitionError(
+            f"{self._name} is {self.state.label}: no transition {asked!r} from there; {hint}"
+            f"there is: {here or 'none, it has ended'}"
+        )
+
+    def follow(self, result: TransitionCallbackReturn) -> Transition:
+        """Go on from a transition's state, as its callback says."""
+        return self._go(_FOLLOWS[self.state, result])
+
+    def _go(self, transition: Transition) -> Transition:
+        self.state = transition.goal
+        return transition
