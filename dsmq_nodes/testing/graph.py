@@ -200,8 +200,16 @@ class Graph:
 
     def hear(self, topic: str) -> Callable[[], bool]:
         """Listen to a topic of any type; what is given says whether it had a message since."""
-        came: list[bool] = []
-        self._take(topic, lambda _reply, _again: came.append(True))
+        name = _absolute(topic)
+        came: list[Reply] = []
+
+        def take(reply: Reply, _again: bool) -> None:
+            came.append(reply)
+            self._observers[name].remove(take)
+            if not self._observers[name]:
+                self._link.unsubscribe(name)
+
+        self._take(name, take)
         return lambda: bool(came)
 
     def _take(self, topic: str, take: "Deliver", type_name: str = "", schema: bytes = b"") -> None:
@@ -210,7 +218,7 @@ class Graph:
         takers.append(take)
 
         def deliver(reply: Reply, again: bool) -> None:
-            for each in takers:
+            for each in list(takers):
                 each(reply, again)
 
         self._link.subscribe(name, 0, type_name, deliver, schema)
