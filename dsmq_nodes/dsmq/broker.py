@@ -130,13 +130,16 @@ class Broker:
     def accept_waiting(self) -> None:
         """Take in every connection that waits; each is a peer from this moment on."""
         for listener in self._listeners:
-            while (accepted := listener.accept()) is not None:
-                self._take_in(listener, *accepted)
+            try:
+                while (accepted := listener.accept()) is not None:
+                    self._take_in(listener, *accepted)
+            except OSError as error:
+                self.note_closing("one that wanted to connect", f"it cannot be accepted: {error}")
 
     def _take_in(self, listener: Listener, sock: socket.socket, address: str) -> None:
         if len(self._connections) >= self._most_connections:
-            logger.warning("refused %s: %d connections already", address, self._most_connections)
             sock.close()
+            self.note_closing(address, f"there are {self._most_connections} connections already")
             return
         local = address == "unix" or address.startswith(("127.", "::1:"))
         trusted = address == "unix" or not self.security.token
@@ -156,7 +159,7 @@ class Broker:
                 lambda: connection, sock, ssl=listener.tls, ssl_handshake_timeout=handshake_sec
             )
         except OSError as error:  # a TLS handshake that failed is one too
-            logger.warning("connection from %s failed: %s", connection.peer.address, error)
+            self.note_closing(connection.peer.address, f"it could not be taken in: {error}")
             sock.close()
             self.lost(connection)
 
@@ -164,8 +167,8 @@ class Broker:
         """Log why a connection is ended, in one line; a flood of them is only counted."""
         self._closings += 1
         if self._closings <= _MOST_CLOSINGS_LOGGED:
-            said = reason.encode("unicode_escape").decode()
-            logger.warning("closing %s: %.300s", who, said)
+            # Not by a codec: Python reads its module late, which fails without file descriptors.
+            logger.warning("closing %s: %.300s", who, ascii(reason)[1:-1])
 
     def _note_more_closings(self) -> None:
         if self._closings > _MOST_CLOSINGS_LOGGED:

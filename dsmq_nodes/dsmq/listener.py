@@ -98,7 +98,11 @@ class Listener:
         self._spare = os.open(os.devnull, os.O_RDONLY)
 
     def accept(self) -> tuple[socket.socket, str] | None:
-        """A connection that waits, and its address; None when none does."""
+        """A connection that waits, and its address; None when none does.
+
+        Raises:
+            OSError: it cannot be accepted; when for want of file descriptors, it was told so.
+        """
         try:
             sock, address = self.sock.accept()
         except (BlockingIOError, ConnectionAbortedError):
@@ -106,8 +110,7 @@ class Listener:
         except OSError as error:
             if error.errno in (errno.EMFILE, errno.ENFILE):
                 self._refuse_one()
-            logger.warning("cannot accept a connection: %s", error)
-            return None
+            raise
         sock.setblocking(False)
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BUFFER_BYTES)
         if sock.family == getattr(socket, "AF_UNIX", None):

@@ -132,6 +132,9 @@ class Router(Exchange):
         """Once a second: expire messages, publish statistics if anybody listens."""
         replies = self.commit()
         self.store.expire(now)
+        for host, until_sec in list(self._next_try_sec.items()):
+            if until_sec < now:
+                del self._next_try_sec[host]
         if self._listeners and now - self._statistics_at_sec > _SHORTEST_SPAN_SEC:
             replies += self._publish_statistics(now)
         return replies

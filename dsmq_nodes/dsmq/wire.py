@@ -348,6 +348,8 @@ def topic_fault(name: str, kind: str = "topic") -> str:
         return f"a {kind} name is over {MAX_TOPIC_BYTES} bytes: {name[:40]!r}..."
     if not name.isprintable():
         return f"a {kind} name has characters that cannot be printed: {name!r}"
+    if ".." in name.split("/"):
+        return f"a {kind} name has a part that is '..': {name!r}"
     return ""
 
 

@@ -1,10 +1,15 @@
 """The broker as its peers meet it: real sockets, a real process."""
 
+import contextlib
 import json
+import re
 import signal
 import socket
 import struct
+import subprocess
+import sys
 import time
+from pathlib import Path
 from typing import Any
 
 import psutil
@@ -28,6 +33,8 @@ HOSTILE = {
     "float length": b'{"msg_length": 10000.5}',
     "24-byte header": b'{"msg_length": 98999999}',
     "infinite length": b'{"msg_length": Infinit}',
+    "text as length": b'{"msg_length": "100005"}',
+    "98,999,999 in 23 bytes": b'{"msg_length":98999999}',
     "not utf-8": framed(b'{"action": "put", "topic": "t", "message": "\xff"}'),
     "not json": framed(b"{action: put}"),
     "array": framed(b"[1, 2]"),
@@ -38,6 +45,11 @@ HOSTILE = {
     "object as message": framed(b'{"action": "put", "topic": "t", "message": {"a": 1}}'),
     "empty topic": framed(b'{"action": "put", "topic": "", "message": "x"}'),
     "newline in topic": framed(rb'{"action": "put", "topic": "a\nb\u001b[31m", "message": "x"}'),
+    "NUL in topic": framed(rb'{"action": "put", "topic": "a\u0000b", "message": "x"}'),
+    "ANSI in topic": framed(rb'{"action": "get", "topic": "\u001b]0;mine\u0007"}'),
+    "path as topic": framed(b'{"action": "put", "topic": "../../etc/passwd", "message": "x"}'),
+    "NaN as number": framed(b'{"action": "get", "topic": "t", "wait": NaN}'),
+    "no topic": framed(b'{"action": "put", "message": "x"}'),
     "long topic": framed(b'{"action": "put", "topic": "%s", "message": "x"}' % (b"t" * 300)),
 }
 
@@ -282,6 +294,94 @@ def test_few_file_descriptors_refuse_and_recover(start: Start) -> None:
                     break
             assert time.monotonic() < until
     assert broker.end()[0] == 0
+
+
+def test_sql_in_a_topic_is_a_name_like_another(broker: Broker) -> None:
+    name = "x'); DROP TABLE message; --"
+    with broker.connect() as client:
+        client.put(name, "still here", ack=True)
+        assert client.get(name) == "still here"
+
+
+def test_of_a_key_that_comes_twice_the_last_counts_as_in_the_original(broker: Broker) -> None:
+    with broker.raw() as sock:
+        sock.sendall(framed(b'{"action": "get", "topic": "a", "topic": "b"}'))
+        assert sock.recv(1000) == framed(b'{"message": ""}')
+        put_twice = b'{"action": "put", "topic": "a", "topic": "b", "message": 1, "message": "x"}'
+        sock.sendall(framed(put_twice) + framed(b'{"action": "get", "topic": "b"}'))
+        assert sock.recv(1000) == framed(b'{"message": "x"}')
+
+
+FEW_DESCRIPTORS = """
+import resource
+resource.setrlimit(resource.RLIMIT_NOFILE, (60, 60))
+from dsmq_nodes.dsmq.broker import Options, run
+run(Options(port=0))
+"""
+
+
+def test_there_are_not_endlessly_many_connections() -> None:
+    """The limit is below that of file descriptors; who is over it is told by a close."""
+    pytest.importorskip("resource")
+    server = subprocess.Popen(
+        [sys.executable, "-c", FEW_DESCRIPTORS],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert server.stdout is not None
+    port = int(re.findall(r":(\d+)", server.stdout.readline())[0])
+    crowd = [socket.create_connection(("127.0.0.1", port), DEADLINE_SEC) for _ in range(100)]
+    assert all(closed_by_peer(sock) for sock in crowd[60 - 32 :])
+    crowd[0].sendall(framed(b'{"action": "get", "topic": "t"}'))
+    assert crowd[0].recv(1000) == framed(b'{"message": ""}'), "those before are served"
+    for sock in crowd:
+        sock.close()
+    until = time.monotonic() + DEADLINE_SEC
+    answer = b""
+    while not answer and time.monotonic() < until:
+        with socket.create_connection(("127.0.0.1", port), DEADLINE_SEC) as sock:
+            sock.sendall(framed(b'{"action": "get", "topic": "t"}'))
+            with contextlib.suppress(ConnectionResetError):
+                answer = sock.recv(1000)
+    assert answer == framed(b'{"message": ""}'), "and there is room again"
+    server.send_signal(signal.SIGINT)
+    _, said = server.communicate(timeout=DEADLINE_SEC)
+    assert "there are 28 connections already" in said
+    assert said.count("\n") < 60, "a flood is counted, not written out"
+
+
+def test_a_frame_that_was_begun_is_finished_before_the_end(start: Start, tmp_path: Path) -> None:
+    store = ("--store", str(tmp_path / "queue.db"))
+    broker = start(*store)
+    channel = broker.channel()
+    frame = wire.encode_object({"action": "put", "topic": "t", "message": "x" * 500_000})
+    channel.socket.sendall(frame[:250_000])
+    put(channel_of := broker.channel(), "settled", "x")
+    channel_of.send(wire.encode_object({"action": "get", "topic": "settled"}))
+    channel_of.receive()
+    broker.process.send_signal(signal.SIGTERM)
+    with pytest.raises(ConnectionFailedError, match="it was told to stop"):
+        channel_of.receive()
+    channel.socket.sendall(frame[250_000:])
+    assert broker.end() == (0, "")
+    channel.close()
+    channel_of.close()
+    again = start(*store).channel()
+    assert subscribe(again, "t", after=0, epoch=again.epoch).id == 1
+    assert again.receive().text == "x" * 500_000
+    again.close()
+
+
+def test_who_does_not_read_its_last_words_holds_nobody_up_for_ever(broker: Broker) -> None:
+    deaf, writer = broker.channel(), broker.channel()
+    subscribe(deaf, "t")
+    for seq in range(1, 2000):
+        put(writer, "t", "x" * 1000, seq)
+    broker.process.send_signal(signal.SIGTERM)
+    assert broker.process.wait(DEADLINE_SEC) == 0
+    deaf.close()
+    writer.close()
 
 
 def test_a_flood_of_strangers_does_not_flood_the_log(broker: Broker) -> None:

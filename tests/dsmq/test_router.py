@@ -238,6 +238,47 @@ def test_without_the_token_only_a_hello_is_heard() -> None:
     assert peer.greeted
 
 
+def test_a_token_is_guessed_at_twice_a_second_from_an_address_and_nobody_else_waits() -> None:
+    router = Router(Store(), token="secret")
+
+    def hello(token: str, address: str, now: float) -> str:
+        peer = Peer(address, local=False, trusted=False)
+        router.connect(peer, now)
+        ask = request(action="hello", topic="", version=1, token=token)
+        [(_, frame)] = router.handle(peer, ask, now)
+        router.disconnect(peer)
+        reply = wire.decode_reply(frame[23:])
+        return reply.error.partition(":")[0] or reply.event
+
+    said = [hello(f"guess {n}", f"10.0.0.1:{n}", n / 100) for n in range(6000)]
+    assert said.count("wrong token") == 120, "in 60 s"
+    assert hello("secret", "10.0.0.2:1", 59.99) == "hello"
+    router.tick(61.0)
+    assert hello("secret", "10.0.0.1:1", 61.0) == "hello"
+
+
+@pytest.mark.parametrize(("local", "token", "heard"), [(True, "", True), (False, "", False)])
+def test_shutdown_is_for_its_own_machine(local: bool, token: str, heard: bool) -> None:
+    router = Router(Store(), token)
+    peer = Peer("10.0.0.1:5", local=local)
+    router.connect(peer, 0.0)
+    router.handle(peer, request(action="hello", topic="", version=1), 0.0)
+    replies = router.handle(peer, request(action="shutdown"), 0.0)
+    assert bool(router.shutdown_asked) == heard
+    assert [wire.decode_reply(frame[23:]).error for _, frame in replies] == (
+        [] if heard else ["a broker is shut down from its own machine"]
+    )
+
+
+def test_shutdown_is_for_who_knows_the_token() -> None:
+    router = Router(Store(), "secret")
+    peer = Peer("10.0.0.1:5", local=False, trusted=False)
+    router.connect(peer, 0.0)
+    router.handle(peer, request(action="hello", topic="", version=1, token="secret"), 0.0)
+    assert router.handle(peer, request(action="shutdown"), 0.0) == []
+    assert router.shutdown_asked
+
+
 def test_there_are_not_endlessly_many_topics(router: Router) -> None:
     peer = greeted(router)
     for number in range(10_000):

@@ -1,11 +1,14 @@
 """TLS: the broker's certificate, the clients' certificates, and who is turned away."""
 
+import contextlib
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 import trustme
 
+from dsmq_nodes.dsmq import wire
 from dsmq_nodes.errors import ConnectionFailedError
 from tests.dsmq.conftest import Broker, Start
 
@@ -21,6 +24,9 @@ class Papers:
         stranger.cert_pem.write_to_path(self.other_ca)
         self.broker = folder / "broker.pem"
         authority.issue_cert("127.0.0.1").private_key_and_cert_chain_pem.write_to_path(self.broker)
+        self.expired = folder / "expired.pem"
+        old = authority.issue_cert("robot", not_after=datetime(2001, 1, 1, tzinfo=UTC))
+        old.private_key_and_cert_chain_pem.write_to_path(self.expired)
         self.client = folder / "client.pem"
         authority.issue_cert("robot").private_key_and_cert_chain_pem.write_to_path(self.client)
 
@@ -77,6 +83,36 @@ def test_a_client_certificate_is_asked_for(
     monkeypatch.setenv("DSMQ_TLS_CERT", str(papers.client))
     with broker.connect() as client:
         client.put("t", "x", ack=True)
+
+
+def test_an_expired_certificate_is_refused(
+    start: Start, tmp_path: Path, papers: Papers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broker = begin(
+        start, tmp_path, "--tls-cert", str(papers.broker), "--tls-client-ca", str(papers.ca)
+    )
+    monkeypatch.setenv("DSMQ_TLS_CA", str(papers.ca))
+    monkeypatch.setenv("DSMQ_TLS_CERT", str(papers.expired))
+    with pytest.raises(ConnectionFailedError, match="DSMQ_TLS_CERT"):
+        broker.connect()
+    status, said = broker.end()
+    assert status == 0
+    assert said.count("closing 127.0.0.1") == 1
+    assert "expired" in said
+
+
+def test_plain_text_on_a_tls_port_is_refused(start: Start, tmp_path: Path, papers: Papers) -> None:
+    broker = begin(start, tmp_path, "--tls-cert", str(papers.broker))
+    with broker.raw() as plain:
+        plain.sendall(wire.encode_object({"action": "get", "topic": "t"}))
+        with contextlib.suppress(ConnectionResetError):
+            assert b"message" not in plain.recv(1000)
+            assert plain.recv(1000) == b""
+    with broker.raw() as silent, contextlib.suppress(ConnectionResetError):
+        assert silent.recv(1000) == b"", "a handshake has two seconds"
+    status, said = broker.end()
+    assert status == 0
+    assert said.count("closing 127.0.0.1") == 2
 
 
 def test_files_that_are_no_certificates_are_said(start: Start, tmp_path: Path) -> None:
