@@ -1,31 +1,46 @@
 """A node in the launcher: sees when the others are ready, and what they have done in the end."""
 
 import asyncio
-from collections.abc import Callable, Iterable
+import contextlib
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Final
 
 from dsmq_nodes.graph.node import Node
 from dsmq_nodes.graph.statistics import NODES_TOPIC
+from dsmq_nodes.launcher.control import Control
 from dsmq_nodes.launcher.summary import summary
-from dsmq_nodes.messages.dsmq_msgs import Graph, NodeStatistics
+from dsmq_nodes.messages.dsmq_msgs import BrokerStatistics, Graph, NodeStatistics
 
-_GRAPH_TOPIC = "/dsmq/graph"
-_LAST_WORDS_SEC = 0.5
+if TYPE_CHECKING:
+    from dsmq_nodes.dsmq.wire import Reply
+    from dsmq_nodes.launcher.supervisor import Supervisor
+
+_GRAPH_TOPIC: Final = "/dsmq/graph"
+_STATISTICS_TOPIC: Final = "/dsmq/statistics"
+_LAST_WORDS_SEC: Final = 0.5
 
 
 class GraphObserver:
-    """Watches `/dsmq/graph` and `/dsmq/nodes`.
+    """Watches `/dsmq/graph` and `/dsmq/nodes`, and takes commands.
 
     Attributes:
         statistics: the last statistics of each node, by its name.
+        broker_statistics: the broker's last ones, with `with_topics`.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, with_topics: bool = False) -> None:
+        """With `with_topics` the broker is asked for statistics of each topic too."""
         self.statistics: dict[str, NodeStatistics] = {}
+        self.broker_statistics = BrokerStatistics()
+        self._with_topics = with_topics
         self._connected: set[int] = set()
         self._changed = asyncio.Event()
+        self._node: asyncio.Future[Node] = asyncio.get_running_loop().create_future()
+        self._first: dict[str, asyncio.Event] = {}
+        self._control: Control | None = None
 
-    async def watch(self, host: str, port: int, on_ready: Callable[[int], None]) -> None:
-        """Watch until cancelled; call `on_ready` with the pid of each node that is ready."""
+    async def watch(self, host: str, port: int, supervisor: "Supervisor") -> None:
+        """Watch until cancelled; tell the supervisor of each node that is ready."""
         node = Node("launch", namespace="/dsmq", broker=(host, port))
 
         def on_graph(msg: Graph) -> None:
@@ -33,7 +48,7 @@ class GraphObserver:
             self._changed.set()
             for peer in msg.peers:
                 if peer.state not in {"", "starting"}:  # a lifecycle node shows its own
-                    on_ready(peer.pid)
+                    supervisor.node_ready(peer.name, peer.pid)
 
         def on_node(msg: NodeStatistics) -> None:
             if msg.name != node.name:
@@ -41,20 +56,44 @@ class GraphObserver:
 
         node.create_subscription(Graph, _GRAPH_TOPIC, on_graph, 1)
         node.create_subscription(NodeStatistics, NODES_TOPIC, on_node, 1000)
+        if self._with_topics:
+            node.create_subscription(BrokerStatistics, _STATISTICS_TOPIC, self._on_broker, 1)
+        self._control = Control(node, supervisor)
+        self._node.set_result(node)
         try:
             await node.spin_async()
         finally:
             node.destroy_node()
 
+    def _on_broker(self, msg: BrokerStatistics) -> None:
+        self.broker_statistics = msg
+
+    async def first_message(self, topic: str) -> None:
+        """Wait for a topic's first message, of whatever type."""
+        node = await asyncio.shield(self._node)
+        if topic not in self._first:
+            came = self._first[topic] = asyncio.Event()
+            link = node._link  # noqa: SLF001  the kit's own
+
+            def deliver(_reply: "Reply", _again: bool) -> None:
+                came.set()
+                link.unsubscribe(topic)
+
+            link.subscribe(topic, 1, "", deliver)
+        await self._first[topic].wait()
+
+    def changed(self) -> None:
+        """A process has changed its state."""
+        if self._control is not None:
+            self._control.publish_state()
+
     async def last_words(self, pids: set[int]) -> None:
         """Wait until the broker says that these processes are gone: they sent nothing after."""
-        try:
+        with contextlib.suppress(TimeoutError):  # a broker that is gone says nothing
             async with asyncio.timeout(_LAST_WORDS_SEC):
                 while pids & self._connected:
                     self._changed.clear()
                     await self._changed.wait()
-        except TimeoutError:
-            pass  # a broker that is gone says nothing
 
     def summary(self) -> Iterable[str]:
         """Return a table of what each node has reached."""

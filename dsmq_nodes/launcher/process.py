@@ -179,13 +179,18 @@ class Guard:
     def _told(self, answer: dict[str, Any]) -> None:
         if "refused" in answer:
             error = OSError(answer["errno"], os.strerror(answer["errno"]), answer["file"])
-            self._starting.pop(answer["refused"]).process.set_exception(error)
+            refused = self._starting.pop(answer["refused"]).process
+            if not refused.cancelled():
+                refused.set_exception(error)
         elif "started" in answer:
             # Here, not where it is waited for: its end may come in the same breath.
             starting, pid = self._starting.pop(answer["started"]), answer["pid"]
             process = Process(starting.name, pid, answer["warning"], self, starting.lines)
             self._running[pid] = process
-            starting.process.set_result(process)
+            if starting.process.cancelled():  # nobody waits for it any more
+                process.send_signal(signal.SIGKILL)
+            else:
+                starting.process.set_result(process)
         elif (ended := self._running.pop(answer["pid"], None)) is not None:
             ended.ended(answer["status"])
 
@@ -198,7 +203,8 @@ class Guard:
                     each.kill()
             await asyncio.sleep(_CLEAN_UP_SEC / 10)
         for starting in self._starting.values():
-            starting.process.set_exception(ChildProcessError("the guard is gone"))
+            if not starting.process.cancelled():
+                starting.process.set_exception(ChildProcessError("the guard is gone"))
         for process in self._running.values():
             process.ended(-signal.SIGKILL)
         self._running.clear()

@@ -1,27 +1,38 @@
-"""Runs a plan: broker first, then the nodes; nodes first in the end, then the broker."""
+"""Runs a plan: broker first, then the nodes; nodes first in the end, then the broker.
+
+Each process of the plan has a life, a task: it waits for what the process depends on, starts it,
+waits for its end, and starts it again as its restart policy says. What a life's end means for the
+launch is decided here: the launch ends on a signal, after its duration, when nothing is left to
+run, when what is required has ended, when a node fails before it was ever ready (and is not to be
+started again), when a dependency does not come about, and when the broker cannot be kept up.
+
+A broker that ends by itself is started again where it was, three times in a row at most: the nodes
+are in their safe state meanwhile, connect again and go on. What it held in memory is lost.
+
+A node that has come back is no fault of the launch; one that is given up, or ended badly, is.
+"""
 
 import asyncio
 import contextlib
-import functools
-import re
+import dataclasses
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
-from typing import Any, Protocol
+from collections.abc import Iterable, Iterator
+from typing import Any, Final, Protocol
 
+from dsmq_nodes.launcher.broker import BrokerLines, at_port
+from dsmq_nodes.launcher.member import OVER, Member, State
 from dsmq_nodes.launcher.observer import GraphObserver
 from dsmq_nodes.launcher.output import Output
-from dsmq_nodes.launcher.plan import Plan, ProcessPlan
-from dsmq_nodes.launcher.process import Guard, Process, describe
+from dsmq_nodes.launcher.plan import Dependency, Plan, RestartPlan
+from dsmq_nodes.launcher.process import Guard, describe
 
-_LISTENING = re.compile(rb"listening on (\S+):(\d+)")
-_BROKER_START_SEC = 10.0
-_STEP_SEC = 5.0
-_STEPS = (signal.SIGINT, signal.SIGTERM, signal.SIGKILL)
+_BROKER_START_SEC: Final = 10.0
+_BROKER_RESTART: Final = RestartPlan("on-failure", 0.1, 1.0, 0.0, 3, 60.0)
+_LAST_LINES: Final = 10
 # Ended by what we sent: a program that has no handler of its own has done nothing wrong.
-_ENDED_AS_ASKED = frozenset(
+_ENDED_AS_ASKED: Final = frozenset(
     {0, -signal.SIGINT, -signal.SIGTERM, 128 + signal.SIGINT, 128 + signal.SIGTERM}
 )
 
@@ -29,55 +40,52 @@ _ENDED_AS_ASKED = frozenset(
 class Observer(Protocol):
     """Somebody who watches the graph while a launch runs."""
 
-    async def watch(self, host: str, port: int, on_ready: Callable[[int], None]) -> None:
-        """Watch the broker's graph until cancelled; call `on_ready` with each ready node's pid."""
+    async def watch(self, host: str, port: int, supervisor: "Supervisor") -> None:
+        """Watch the broker's graph until cancelled; tell `node_ready` of each ready node."""
+
+    async def first_message(self, topic: str) -> None:
+        """Wait for a topic's first message."""
 
     async def last_words(self, pids: set[int]) -> None:
         """Wait, not for long, until what these ended processes had sent has arrived."""
+
+    def changed(self) -> None:
+        """A process has changed its state."""
 
     def summary(self) -> Iterable[str]:
         """Return what to show when the launch has ended, line by line."""
         ...
 
 
-@dataclass
-class _Node:
-    process: Process
-    ready: bool
-    terminal: bool = False
-
-
 class Supervisor:
-    """A launch that runs, once."""
+    """A launch that runs, once.
 
-    def __init__(
-        self,
-        plan: Plan,
-        output: Output,
-        observer: Observer | None = None,
-        *,
-        step_sec: float = _STEP_SEC,
-    ) -> None:
+    Attributes:
+        members: the processes of the plan, by name; the broker is not among them.
+        broker: the broker's process.
+    """
+
+    def __init__(self, plan: Plan, output: Output, observer: Observer | None = None) -> None:
         """Prepare to run `plan`.
 
         Args:
             plan: what to start.
             output: where everything that is said goes.
             observer: tells when nodes are ready; without one they are as soon as they run.
-            step_sec: how long processes may take to end before they are asked harder.
         """
-        self._plan = plan
         self._output = output
         self._observer = observer
-        self._step_sec = step_sec
+        broker = dataclasses.replace(plan.broker, restart=_BROKER_RESTART)
+        self.broker = Member(broker, output, self._changed)
+        self.members = {each.name: Member(each, output, self._changed) for each in plan.nodes}
+        self._lines = BrokerLines(output)
         self._guard: Guard
-        self._nodes: list[_Node] = []
         self._all_ready = False
-        self._faults: list[str] = []
+        self._faults: dict[str, str] = {}
         self._began_sec = time.monotonic()
+        self._pids: set[int] = set()  # of all that ever ran
         self._ending = asyncio.Event()
-        self._hurry = asyncio.Event()
-        self._following: list[asyncio.Task[None]] = []
+        self._hurried = asyncio.Event()
         self._watching: asyncio.Task[None] | None = None
 
     async def run(self, duration_sec: float | None = None) -> int:
@@ -88,44 +96,45 @@ class Supervisor:
         """
         self._output.call_when_broken(self._ending.set)
         with self._signals():
-            async with await Guard.start() as guard:
-                self._guard = guard
-                await self._run(duration_sec)
+            async with await Guard.start() as self._guard:
+                losing = asyncio.create_task(self._watch_guard())
+                try:
+                    self.broker.life = asyncio.create_task(self._live_as_broker())
+                    if await self._listening():
+                        self._begin_lives()
+                        await self._until_end(duration_sec)
+                finally:
+                    losing.cancel()
+                    await self._stop_all()
         if self._observer is not None and self._all_ready:
             self._output.show(self._observer.summary())
-        if self._nodes and self._faults:
-            self._output.say(f"ended with faults: {'; '.join(self._faults)}")
+        self._say_restarts()
+        if any(member.starts for member in self.members.values()) and self._faults:
+            faults = "; ".join(f"{name} ({what})" for name, what in self._faults.items())
+            self._output.say(f"ended with faults: {faults}")
         return 1 if self._faults else 0
 
-    async def _run(self, duration_sec: float | None) -> None:
-        lines = _BrokerLines(self._output)
-        broker = await self._start(self._plan.broker, {}, lines)
-        if broker is None:
-            return
-        following = asyncio.create_task(self._follow_broker(broker, lines))
-        watching = asyncio.create_task(self._watch_guard())
-        try:
-            if where := await self._listening(lines):
-                await self._start_nodes(*where)
-                await self._until_end(duration_sec)
-        finally:
+    def fail(self, name: str, what: str, consequence: str = "", *, end: bool = False) -> None:
+        """Note what is wrong with a process, and say it; with `end` the launch ends."""
+        self._faults.setdefault(name, what)
+        consequence = "the launch ends" if end else consequence
+        self._output.say(f"{name}: {what}" + (f"; {consequence}" if consequence else ""))
+        if end:
             self._ending.set()
-            watching.cancel()
-            await self._stop([node.process for node in self._nodes], self._following)
-            await self._stop_watching()
-            await self._stop([broker], [following])
 
-    async def _watch_guard(self) -> None:
-        await asyncio.shield(self._guard.lost)
-        self._fail("guard", "is gone, and all processes with it", "the launch ends")
-        self._ending.set()
+    def say(self, text: str) -> None:
+        """Say something in the name of the launch."""
+        self._output.say(text)
 
     @contextlib.contextmanager
     def _signals(self) -> Iterator[None]:
-        """End on SIGINT, SIGTERM and a closed terminal; a second one hurries."""
+        """End on SIGINT, SIGTERM and a closed terminal; each further one hurries."""
 
         def on_signal() -> None:
-            (self._hurry if self._ending.is_set() else self._ending).set()
+            if self._ending.is_set():
+                self._hurried.set()
+                self._hurried = asyncio.Event()
+            self._ending.set()
 
         loop = asyncio.get_running_loop()
         taken = []
@@ -140,159 +149,248 @@ class Supervisor:
             for number in taken:
                 loop.remove_signal_handler(number)
 
-    # Starting
-
-    async def _start(
-        self, plan: ProcessPlan, env: dict[str, str], on_lines: Callable[[list[bytes]], None]
-    ) -> Process | None:
-        try:
-            broker = plan is self._plan.broker
-            return await self._guard.run(plan, env, on_lines, is_broker=broker)
-        except OSError as error:
-            self._fail(plan.name, f"cannot be started: {error}", "the launch ends")
-            self._ending.set()
-            return None
-
-    async def _listening(self, lines: "_BrokerLines") -> tuple[str, int] | None:
-        """Wait until the broker listens, and return where."""
-        ending = asyncio.create_task(self._ending.wait())
-        either: set[asyncio.Future[Any]] = {lines.where, ending}
-        await asyncio.wait(either, timeout=_BROKER_START_SEC, return_when=asyncio.FIRST_COMPLETED)
-        ending.cancel()
-        if lines.where.done():
-            return lines.where.result()
-        if not self._ending.is_set():
-            self._fail("broker", f"does not listen after {_BROKER_START_SEC:g} s")
-        return None
-
-    async def _start_nodes(self, host: str, port: int) -> None:
-        for plan in self._plan.nodes:
-            if self._ending.is_set():
-                return
-            lines = functools.partial(self._output.lines, plan.name)
-            process = await self._start(plan, {"DSMQ_BROKER": f"{host}:{port}"}, lines)
-            if process is None:
-                return
-            if plan.terminal:
-                self._output.hold()
-            node = _Node(process, ready=self._observer is None, terminal=plan.terminal)
-            self._nodes.append(node)
-            self._following.append(asyncio.create_task(self._follow(node)))
-        if self._observer is not None:
-            # After the nodes: they start while the observer does.
-            self._watching = asyncio.create_task(self._watch(self._observer, host, port))
-
-    async def _watch(self, observer: Observer, host: str, port: int) -> None:
-        try:
-            await observer.watch(host, port, self._on_ready)
-        except Exception as error:  # noqa: BLE001  the robot runs on without being watched
-            self._output.say(f"the graph is not watched any more: {error!r}")
-
-    def _on_ready(self, pid: int) -> None:
-        for node in self._nodes:
-            node.ready = node.ready or node.process.pid == pid
-        if not self._all_ready and all(node.ready for node in self._nodes):
-            self._all_ready = True
-            took_sec = time.monotonic() - self._began_sec
-            self._output.say(f"all nodes ready: {len(self._nodes)} in {took_sec:.2f} s")
-
-    # Running
+    async def _watch_guard(self) -> None:
+        await asyncio.shield(self._guard.lost)
+        self.fail("guard", "is gone, and all processes with it", end=True)
 
     async def _until_end(self, duration_sec: float | None) -> None:
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._ending.wait(), duration_sec)
 
-    async def _follow(self, node: _Node) -> None:
-        """Wait for a node's end, and say what it means for the others."""
-        status = await node.process.wait()
-        name = node.process.name
-        if node.terminal:
-            self._output.release()
-        if self._ending.is_set():
-            self._judge_end(name, status)
-        elif status == 0:
-            self._output.say(f"{name} has finished ({describe(status)})")
-        elif node.ready:
-            self._fail(name, describe(status), "the others go on")
-        else:
-            self._fail(name, f"failed before it was ready, {describe(status)}", "the launch ends")
-            self._ending.set()
-        if all(each.process.status is not None for each in self._nodes):
+    # The broker
+
+    async def _live_as_broker(self) -> None:
+        """Start the broker, and again where it was."""
+        broker = self.broker
+        while await self._start(broker, is_broker=True):
+            status = await self._end_of(broker)
+            if self._ending.is_set():
+                self._judge_end(broker.name, status)
+                return
+            if not self._lines.where.done():
+                for line in self._lines.said or [f"ended before it listened, {describe(status)}"]:
+                    self._output.say(line, "broker")
+                self._faults["broker"] = describe(status)
+                self._ending.set()
+                return
+            delay_sec = broker.restarts.delay_sec(broker.healthy_sec, time.monotonic())
+            if delay_sec is None:
+                self.fail("broker", f"{describe(status)}, again and again", end=True)
+                return
+            self.say(f"broker: {describe(status)}; it is started again, nodes connect again")
+            broker.become(State.RESTARTING)
+            broker.plan = at_port(broker.plan, self._lines.where.result()[1])
+            await asyncio.sleep(delay_sec)
+
+    async def _listening(self) -> bool:
+        """Wait until the broker listens; whether it does."""
+        ending = asyncio.create_task(self._ending.wait())
+        where = self._lines.where
+        either: set[asyncio.Future[Any]] = {where, ending}
+        await asyncio.wait(either, timeout=_BROKER_START_SEC, return_when=asyncio.FIRST_COMPLETED)
+        ending.cancel()
+        if not where.done() and not self._ending.is_set():
+            self.fail("broker", f"does not listen after {_BROKER_START_SEC:g} s", end=True)
+        return where.done() and not self._ending.is_set()
+
+    # Lives
+
+    def _begin_lives(self) -> None:
+        for member in self.members.values():
+            self._begin(member)
+        if self._observer is not None:
+            # After the nodes: they start while the observer does.
+            self._watching = asyncio.create_task(self._watch(self._observer))
+
+    def _begin(self, member: Member) -> None:
+        member.stopping = False
+        member.life = asyncio.create_task(self._live(member))
+        member.life.add_done_callback(self._life_over)
+
+    def _life_over(self, life: asyncio.Task[None]) -> None:
+        if not life.cancelled() and (error := life.exception()) is not None:
+            self.fail("launch", f"has a fault itself, {error!r}", end=True)
+        states = {member.state for member in self.members.values()}
+        # What was stopped by hand may be started again by hand.
+        if states <= OVER - {State.STOPPED}:
             self._ending.set()
 
-    async def _follow_broker(self, broker: Process, lines: "_BrokerLines") -> None:
-        status = await broker.wait()
-        if self._ending.is_set():
-            self._judge_end(broker.name, status)
-        elif not lines.where.done():
-            said = lines.held or [f"ended before it listened, {describe(status)}".encode()]
-            for line in said:
-                self._output.say(line.decode("utf-8", "replace"), "broker")
-            self._faults.append("broker")
+    async def _live(self, member: Member) -> None:
+        """Start it, and again as its policy says, until it has ended for good."""
+        if not await self._depended(member):
+            return
+        while await self._start(member):
+            status = await self._end_of(member)
+            if member.stopping or self._ending.is_set():
+                self._judge_end(member.name, status)
+                member.become(State.STOPPED)
+                return
+            delay_sec = self._delay_sec(member, status)
+            if delay_sec is None:
+                return
+            member.become(State.RESTARTING)
+            await asyncio.sleep(delay_sec)
+
+    async def _depended(self, member: Member) -> bool:
+        """Wait for what a process depends on; whether it has come about."""
+        for each in member.plan.depends_on:
+            what = (
+                f"{each.topic} of {each.process}" if each.topic else f"{each.process} to be ready"
+            )
+            try:
+                async with asyncio.timeout(each.timeout_sec):
+                    came = await self._came_about(each)
+            except TimeoutError:
+                self.fail(member.name, f"waited {each.timeout_sec:g} s for {what}", end=True)
+                return False
+            if not came:
+                self.fail(member.name, f"waited for {what}, in vain", end=True)
+                return False
+        return True
+
+    async def _came_about(self, dependency: Dependency) -> bool:
+        other = self.members[dependency.process]
+        ready = asyncio.create_task(other.was_ready.wait())
+        # From now on: what comes while the other is not ready yet counts too.
+        first = asyncio.create_task(self._first_message(dependency.topic))
+        over: set[asyncio.Future[Any]] = {other.life} if other.life is not None else set()
+        try:
+            await asyncio.wait({ready, *over}, return_when=asyncio.FIRST_COMPLETED)
+            if other.was_ready.is_set():
+                await asyncio.wait({first, *over}, return_when=asyncio.FIRST_COMPLETED)
+            return ready.done() and first.done()
+        finally:
+            ready.cancel()
+            first.cancel()
+
+    async def _first_message(self, topic: str | None) -> None:
+        if topic is not None and self._observer is not None:
+            await self._observer.first_message(topic)
+
+    async def _start(self, member: Member, *, is_broker: bool = False) -> bool:
+        member.become(State.STARTING)
+        env, on_lines = {}, member.took_lines
+        if is_broker:
+            on_lines = self._lines if not self._lines.where.done() else on_lines
         else:
-            self._fail(broker.name, describe(status), "the launch ends")
-        self._ending.set()
+            host, port = self._lines.where.result()
+            env = {"DSMQ_BROKER": f"{host}:{port}"}
+        try:
+            process = await self._guard.run(member.plan, env, on_lines, is_broker=is_broker)
+        except OSError as error:
+            member.become(State.FAILED)
+            self.fail(member.name, f"cannot be started: {error}", end=True)
+            return False
+        if member.plan.terminal:
+            self._output.hold()
+        member.started(process)
+        if not is_broker:
+            self._pids.add(process.pid)
+            if self._observer is None:
+                self.node_ready("", process.pid)
+            self._say_when_all_ready()
+        return True
+
+    async def _end_of(self, member: Member) -> int:
+        assert member.process is not None
+        status = await member.process.wait()
+        member.ended(describe(status))
+        if member.plan.terminal:
+            self._output.release()
+        return status
+
+    def _delay_sec(self, member: Member, status: int) -> float | None:
+        """Say what a process's end means; how long to wait before it is started again, if ever."""
+        name, how = member.name, describe(status)
+        if not member.restarts.wanted(status):
+            self._ended_for_good(member, status)
+            return None
+        delay_sec = member.restarts.delay_sec(member.healthy_sec, time.monotonic())
+        if delay_sec is None:
+            member.become(State.FAILED)
+            tail = [text for _, text in member.recent][-_LAST_LINES:]
+            self._output.say(f"{name}: its last lines:" if tail else f"{name}: it said nothing")
+            self._output.lines(name, [text.encode() for text in tail])
+            what = f"FAILED after {member.starts} starts, {how}"
+            self.fail(name, what, "the others go on", end=member.plan.required)
+        else:
+            self.say(f"{name}: {how}; it is started again in {delay_sec:.1f} s")
+        return delay_sec
+
+    def _ended_for_good(self, member: Member, status: int) -> None:
+        name, how, required = member.name, describe(status), member.plan.required
+        member.become(State.FINISHED if status == 0 else State.FAILED)
+        if status == 0:
+            self.say(f"{name} has finished ({how})" + ("; the launch ends" if required else ""))
+            if required:
+                self._ending.set()
+        elif member.was_ready.is_set():
+            self.fail(name, how, "the others go on", end=required)
+        else:
+            self.fail(name, f"failed before it was ready, {how}", end=True)
 
     def _judge_end(self, name: str, status: int) -> None:
         if status not in _ENDED_AS_ASKED:
-            self._fail(name, f"did not end well, {describe(status)}")
+            self.fail(name, f"did not end well, {describe(status)}")
 
-    def _fail(self, name: str, what: str, consequence: str = "") -> None:
-        self._faults.append(f"{name} ({what})")
-        self._output.say(f"{name}: {what}" + (f"; {consequence}" if consequence else ""))
+    # The graph
 
-    # Stopping
+    async def _watch(self, observer: Observer) -> None:
+        try:
+            await observer.watch(*self._lines.where.result(), self)
+        except Exception as error:  # noqa: BLE001  the robot runs on without being watched
+            self.say(f"the graph is not watched any more: {error!r}")
 
-    async def _stop(self, processes: list[Process], following: list[asyncio.Task[None]]) -> None:
-        """Ask processes to end, harder and harder."""
-        for number in _STEPS:
-            running = [process for process in processes if process.status is None]
-            if not running:
-                break
-            if number != _STEPS[0]:
-                names = ", ".join(process.name for process in running)
-                self._output.say(f"still running: {names}; {number.name} now")
-            for process in running:
-                process.send_signal(number)
-            hurry = asyncio.create_task(self._hurry.wait())
-            either: set[asyncio.Future[Any]] = {
-                hurry,
-                asyncio.gather(*following, return_exceptions=True),
-            }
-            await asyncio.wait(either, timeout=self._step_sec, return_when=asyncio.FIRST_COMPLETED)
-            hurry.cancel()
-            self._hurry.clear()
-        # What not even SIGKILL ends hangs in the kernel; there is nothing more to wait for.
-        if following:
-            await asyncio.wait(following, timeout=self._step_sec)
+    def node_ready(self, name: str, pid: int) -> None:
+        """The node `name` in process `pid` is ready; "": all nodes of that process are."""
+        for member in self.members.values():
+            member.node_ready(name, pid)
+        self._say_when_all_ready()
 
-    async def _stop_watching(self) -> None:
-        if self._observer is None or self._watching is None:
-            return
-        await self._observer.last_words({node.process.pid for node in self._nodes})
-        self._watching.cancel()
-        await asyncio.wait([self._watching])
+    def _say_when_all_ready(self) -> None:
+        ready = all(member.was_ready.is_set() for member in self.members.values())
+        if ready and not self._all_ready:
+            self._all_ready = True
+            took_sec = time.monotonic() - self._began_sec
+            count = sum(max(1, len(member.plan.nodes)) for member in self.members.values())
+            self.say(f"all nodes ready: {count} in {took_sec:.2f} s")
 
+    def _changed(self) -> None:
+        if self._observer is not None:
+            self._observer.changed()
 
-class _BrokerLines:
-    """Reads from the broker's first lines where it listens; passes all of them on after that."""
+    # By hand
 
-    def __init__(self, output: Output) -> None:
-        self.held: list[bytes] = []
-        self.where: asyncio.Future[tuple[str, int]] = asyncio.get_running_loop().create_future()
-        self._output = output
+    async def stop(self, name: str) -> None:
+        """End a process; it stays so until `start`."""
+        await self.members[name].stop(lambda: self._hurried)
 
-    def __call__(self, lines: list[bytes]) -> None:
-        self.held += lines
-        found = next(filter(None, map(_LISTENING.search, lines)), None)
-        if found is not None and not self.where.done():
-            host = found[1].decode().strip("[]")
-            # One that listens everywhere is reached here.
-            host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
-            self.where.set_result((host, int(found[2])))
-        if self.where.done():
-            self._output.lines("broker", self.held)
-            self.held = []
+    def start(self, name: str) -> None:
+        """Start a process that does not run."""
+        member = self.members[name]
+        if member.state in OVER and not self._ending.is_set():
+            member.restarts.forget()
+            self._begin(member)
+
+    # The end
+
+    async def _stop_all(self) -> None:
+        self._ending.set()
+        members = list(self.members.values())
+        await asyncio.gather(*(each.stop(lambda: self._hurried) for each in members))
+        if self._observer is not None and self._watching is not None:
+            await self._observer.last_words(self._pids)
+            self._watching.cancel()
+            await asyncio.wait([self._watching])
+        await self.broker.stop(lambda: self._hurried)
+        for each in members:
+            each.close()
+
+    def _say_restarts(self) -> None:
+        for member in (*self.members.values(), self.broker):
+            if member.starts > 1:
+                times = f"{member.starts - 1} time{'s' * (member.starts > 2)}"
+                self.say(f"{member.name}: was started again {times}, last {member.last_end}")
 
 
 def run_plan(plan: Plan, *, duration_sec: float | None = None) -> int:

@@ -2,6 +2,10 @@
 
 `/dsmq/graph` (Graph), `/dsmq/types` (TypeDescription) and `/dsmq/statistics` (BrokerStatistics)
 are written by the broker, `/dsmq/nodes` (NodeStatistics) by every node once a second.
+
+The launcher writes `/dsmq/launch/state` (LaunchState), takes a LaunchCommand on
+`/dsmq/launch/command` and answers with a LaunchResult on `/dsmq/launch/result`; what its processes
+write goes to `/dsmq/launch/lines` (LaunchLines) too while somebody subscribes that.
 """
 
 from dsmq_nodes.messages.base import Message, Time
@@ -159,3 +163,51 @@ class NodeStatistics(Message):
     timers: list[TimerStatistics] = []
     publishers: list[PublisherStatistics] = []
     subscriptions: list[SubscriptionStatistics] = []
+
+
+class LaunchProcess(Message):
+    """A process of a launch; `nodes` are its nodes' full names, `pid` 0: it does not run."""
+
+    name: str
+    nodes: list[str] = []
+    state: str = ""
+    pid: int = 0
+    restarts: int = 0
+    last_end: str = ""
+
+
+class LaunchState(Message):
+    """What runs; on `/dsmq/launch/state`, latched, at every change."""
+
+    pid: int = 0
+    processes: list[LaunchProcess] = []
+
+
+class LaunchCommand(Message):
+    """What a launch is to do with one of its processes; `name` is the process's or a node's of it.
+
+    `id` is any text that the result will have; `action` is restart, stop, start or lines.
+    """
+
+    id: str
+    action: str
+    name: str
+
+
+class LaunchResult(Message):
+    """How a command went; for `lines`: the process's last lines, the first one's number."""
+
+    id: str
+    ok: bool
+    text: str = ""
+    process: str = ""
+    first: int = 0
+    lines: list[str] = []
+
+
+class LaunchLines(Message):
+    """Lines that a process has written, and the number of the first; numbers count from 1."""
+
+    process: str
+    first: int
+    lines: list[str]

@@ -58,6 +58,12 @@ class Listener(Node):
         self.create_subscription(String, "chatter", lambda msg: None, 10)
 
 
+class Hearer(Node):
+    def __init__(self):
+        super().__init__("hearer")
+        self.create_subscription(String, "chatter", lambda msg: print("heard"), 1)
+
+
 class Finisher(Node):
     def __init__(self):
         super().__init__("finisher")

@@ -112,14 +112,35 @@ def test_a_launch_ends_when_every_node_has_finished(tmp_path: Path) -> None:
     assert "[launch] finisher has finished (exit status 0)" in launch.lines
 
 
-def test_a_launch_ends_when_its_broker_is_gone(tmp_path: Path) -> None:
-    with launched(write_launch(tmp_path, PAIR)) as launch:
-        launch.wait_for("all nodes ready")
-        nodes = {launch.pid_of("talker"), launch.pid_of("listener")}
+def test_a_killed_broker_comes_back_and_the_nodes_go_on(tmp_path: Path) -> None:
+    nodes = {"talker": "robot:Talker", "hearer": "robot:Hearer"}
+    with launched(write_launch(tmp_path, nodes)) as launch:
+        first = launch.wait_for("listening on").split(" (")[0]
+        launch.wait_for("[hearer] heard")
+        running = launch.pid_of("talker"), launch.pid_of("hearer")
         os.kill(launch.broker_pid(), signal.SIGKILL)
-        assert launch.end() == 1
-        assert gone(nodes, 0)
-    assert "[launch] broker: killed by SIGKILL; the launch ends" in launch.lines
+        launch.wait_for("[launch] broker: killed by SIGKILL; it is started again, nodes connect")
+        assert launch.wait_for("listening on").split(" (")[0] == first
+        launch.wait_for("[hearer] heard")
+        assert (launch.pid_of("talker"), launch.pid_of("hearer")) == running
+        launch.process.send_signal(signal.SIGINT)
+        assert launch.end() == 0
+    assert launch.lines[-1] == "[launch] broker: was started again 1 time, last exit status 0"
+
+
+def test_a_topic_is_waited_for(tmp_path: Path) -> None:
+    path = write_launch(tmp_path, {"quiet": "robot:Quiet"})
+    (tmp_path / "launch" / "robot.yaml").write_text("""
+broker: {port: 0}
+nodes:
+  - {name: quiet, node: 'robot:Quiet', depends_on: {talker: topic:/chatter}}
+  - {name: talker, node: 'robot:Talker'}
+""")
+    with launched(path) as launch:
+        launch.wait_for("[quiet] hello from /quiet")
+        launch.wait_for("all nodes ready: 2 in")
+        launch.process.send_signal(signal.SIGINT)
+        assert launch.end() == 0
 
 
 @pytest.mark.parametrize(

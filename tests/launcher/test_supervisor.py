@@ -1,6 +1,7 @@
 """The supervisor with stand-ins that real nodes should not be: deaf, slow, mute, absent."""
 
 import asyncio
+import dataclasses
 import io
 import os
 import signal
@@ -30,9 +31,13 @@ DEAF = (
 
 
 def script(name: str, code: str) -> ProcessPlan:
-    """Plan a program that takes signals from the start, as launcher/child.py does."""
-    unblock = "import signal; signal.pthread_sigmask(signal.SIG_SETMASK, [])"
-    return ProcessPlan(name, (sys.executable, "-c", f"{unblock}\n{code}"))
+    """Plan a program that takes signals from the start, as it is no node."""
+    return ProcessPlan(name, (sys.executable, "-c", f"import signal\n{code}"))
+
+
+def patient(plan: ProcessPlan, step_sec: float) -> ProcessPlan:
+    """The same, with so long to wait between signals."""
+    return dataclasses.replace(plan, sigterm_timeout_sec=step_sec, sigkill_timeout_sec=step_sec)
 
 
 def children() -> set[int]:
@@ -53,7 +58,6 @@ class Run:
         self,
         duration_sec: float | None = None,
         *,
-        step_sec: float = 5.0,
         on_line: Callable[[bytes], None] = lambda _: None,
         observer: "Observer | None" = None,
     ) -> int:
@@ -69,9 +73,7 @@ class Run:
         async def main() -> int:
             names = ["broker", *(node.name for node in self.plan.nodes)]
             output = Watched(self.out, self.out, names)
-            return await Supervisor(self.plan, output, observer, step_sec=step_sec).run(
-                duration_sec
-            )
+            return await Supervisor(self.plan, output, observer).run(duration_sec)
 
         return asyncio.run(main())
 
@@ -79,17 +81,34 @@ class Run:
     def lines(self) -> list[str]:
         return self.out.getvalue().decode().splitlines()
 
+    def said(self) -> list[str]:
+        """All lines but those that every launch has."""
+        return [
+            line
+            for line in self.lines
+            if not line.startswith(("[broker]", "[launch] all nodes ready"))
+        ]
+
 
 class Observer:
     """Calls every process ready that it is told to."""
 
     def __init__(self) -> None:
         self.ended: set[int] = set()
+        self.supervisor: Supervisor | None = None
 
-    async def watch(self, host: str, port: int, on_ready: Callable[[int], None]) -> None:
-        for child in psutil.Process().children(recursive=True):
-            on_ready(child.pid)
+    async def watch(self, host: str, port: int, supervisor: Supervisor) -> None:
+        self.supervisor = supervisor
+        self.changed()
         await asyncio.Event().wait()
+
+    async def first_message(self, topic: str) -> None:
+        await asyncio.Event().wait()
+
+    def changed(self) -> None:
+        if self.supervisor is not None:
+            for member in self.supervisor.members.values():
+                self.supervisor.node_ready("/a", member.pid)
 
     async def last_words(self, pids: set[int]) -> None:
         self.ended = pids
@@ -99,12 +118,12 @@ class Observer:
 
 
 def test_a_node_that_does_not_listen_is_killed_in_steps() -> None:
-    run = Run(script("deaf", DEAF))
-    assert run.run(0.5, step_sec=0.2) == 1
-    assert run.lines[1:] == [
+    run = Run(patient(script("deaf", DEAF), 0.2))
+    assert run.run(0.5) == 1
+    assert run.said() == [
         "[deaf] deaf",
-        "[launch] still running: deaf; SIGTERM now",
-        "[launch] still running: deaf; SIGKILL now",
+        "[launch] deaf: still running; SIGTERM now",
+        "[launch] deaf: still running; SIGKILL now",
         "[launch] deaf: did not end well, killed by SIGKILL",
         "[launch] ended with faults: deaf (did not end well, killed by SIGKILL)",
     ]
@@ -120,8 +139,8 @@ def test_another_ctrl_c_hurries() -> None:
             for delay_sec in (0.0, 0.2, 0.4):
                 loop.call_later(delay_sec, os.kill, os.getpid(), signal.SIGINT)
 
-    run = Run(script("deaf", DEAF))
-    assert run.run(on_line=interrupt, step_sec=30.0) == 1
+    run = Run(patient(script("deaf", DEAF), 30.0))
+    assert run.run(on_line=interrupt) == 1
     assert time.monotonic() - began_sec < 10.0
     assert gone(run.children, 0)
 
@@ -130,7 +149,7 @@ def test_a_program_without_a_handler_ends_well_on_a_signal() -> None:
     code = "import time; signal.signal(signal.SIGINT, signal.SIG_DFL); time.sleep(60)"
     run = Run(script("plain", code))
     assert run.run(0.5) == 0
-    assert len(run.lines) == 1
+    assert run.said() == []
 
 
 def test_lines_of_several_nodes_stay_whole() -> None:
@@ -202,7 +221,8 @@ def test_an_observer_that_fails_is_told_and_the_nodes_go_on(
 
 
 def test_ctrl_c_before_the_broker_listens_is_no_fault() -> None:
-    run = Run(broker=script("broker", "import time; time.sleep(30)"))
+    take = "signal.pthread_sigmask(signal.SIG_SETMASK, [])"
+    run = Run(broker=script("broker", f"import time; {take}; time.sleep(30)"))
     timer = threading.Timer(0.5, os.kill, (os.getpid(), signal.SIGINT))
     timer.start()
     assert run.run() == 0

@@ -1,0 +1,50 @@
+"""The broker of a launch: where it listens, and how it is started there again."""
+
+import asyncio
+import dataclasses
+import re
+from typing import Final
+
+from dsmq_nodes.launcher.output import Output
+from dsmq_nodes.launcher.plan import ProcessPlan
+
+_LISTENING: Final = re.compile(rb"listening on (\S+):(\d+)")
+
+
+class BrokerLines:
+    """Reads from the broker's first lines where it listens; passes all of them on after that.
+
+    Attributes:
+        where: host and port, when they are known.
+    """
+
+    def __init__(self, output: Output) -> None:
+        self._held: list[bytes] = []
+        self.where: asyncio.Future[tuple[str, int]] = asyncio.get_running_loop().create_future()
+        self._output = output
+
+    @property
+    def said(self) -> list[str]:
+        """What it has said and was not passed on."""
+        return [line.decode("utf-8", "replace") for line in self._held]
+
+    def __call__(self, lines: list[bytes]) -> None:
+        """Take lines."""
+        self._held += lines
+        found = next(filter(None, map(_LISTENING.search, lines)), None)
+        if found is not None and not self.where.done():
+            host = found[1].decode().strip("[]")
+            # One that listens everywhere is reached here.
+            host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
+            self.where.set_result((host, int(found[2])))
+        if self.where.done():
+            self._output.lines("broker", self._held)
+            self._held = []
+
+
+def at_port(plan: ProcessPlan, port: int) -> ProcessPlan:
+    """Return the broker's plan with the port it has found."""
+    argv = list(plan.argv)
+    if "--port" in argv:
+        argv[argv.index("--port") + 1] = str(port)
+    return dataclasses.replace(plan, argv=tuple(argv))

@@ -1,0 +1,179 @@
+"""A process of a launch through all its restarts: its state, its lines, its end."""
+
+import asyncio
+import contextlib
+import enum
+import signal
+import time
+from collections import deque
+from collections.abc import Callable
+from typing import Final
+
+from dsmq_nodes.launcher.log_file import LogFile
+from dsmq_nodes.launcher.output import Output
+from dsmq_nodes.launcher.plan import ProcessPlan
+from dsmq_nodes.launcher.process import Process
+from dsmq_nodes.launcher.restart import Restarts
+
+_MOST_RECENT: Final = 500  # lines
+_HANGS_SEC: Final = 5.0  # what not even SIGKILL ends hangs in the kernel
+
+
+class State(enum.StrEnum):
+    """What a process of a launch is doing."""
+
+    WAITING = "waiting"  # for what it depends on
+    STARTING = "starting"
+    READY = "ready"
+    RESTARTING = "restarting"  # it has ended, and will be started again
+    STOPPING = "stopping"
+    STOPPED = "stopped"  # as it was told to
+    FINISHED = "finished"  # by itself, with exit status 0
+    FAILED = "failed"
+
+
+OVER: Final = frozenset({State.STOPPED, State.FINISHED, State.FAILED})
+"""It does not run, and will not by itself."""
+
+
+class Member:
+    """A process of a launch.
+
+    Attributes:
+        plan: what it is.
+        state: what it is doing.
+        process: the process that runs; None: none does.
+        starts: how often it was started.
+        last_end: how the last process of it has ended, in words.
+        was_ready: it has been ready at least once.
+        stopping: it was told to end.
+        recent: its last lines, each with its number.
+        life: the task that starts it, again and again.
+    """
+
+    def __init__(self, plan: ProcessPlan, output: Output, on_change: Callable[[], None]) -> None:
+        self.plan = plan
+        self.state = State.WAITING
+        self.process: Process | None = None
+        self.starts = 0
+        self.last_end = ""
+        self.was_ready = asyncio.Event()
+        self.stopping = False
+        self.recent: deque[tuple[int, str]] = deque(maxlen=_MOST_RECENT)
+        self.restarts = Restarts(plan.restart)
+        self.life: asyncio.Task[None] | None = None
+        self.on_lines: Callable[[int, list[str]], None] = lambda _number, _lines: None
+        self._lines = 0
+        self._news = asyncio.Event()
+        self._output = output
+        self._on_change = on_change
+        self._log = LogFile(plan.log, self._say) if plan.log is not None else None
+        self._unready: set[str] = set()
+        self._ready_sec: float | None = None
+
+    @property
+    def name(self) -> str:
+        """What it is called in the output."""
+        return self.plan.name
+
+    @property
+    def pid(self) -> int:
+        """The process that runs; 0: none does."""
+        return self.process.pid if self.process is not None else 0
+
+    def become(self, state: State) -> None:
+        """Be in a state from now on."""
+        if state != self.state:
+            self.state = state
+            self._news.set()
+            self._news = asyncio.Event()
+            self._on_change()
+
+    async def changed_within(self, timeout_sec: float) -> None:
+        """Wait until it is in another state, or the time is up."""
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._news.wait(), timeout_sec)
+
+    def took_lines(self, lines: list[bytes]) -> None:
+        """Take what it has written."""
+        if self.plan.screen:
+            self._output.lines(self.name, lines)
+        texts = [line.decode("utf-8", "replace") for line in lines]
+        if self._log is not None:
+            self._log.write(texts)
+        first = self._lines + 1
+        self._lines += len(texts)
+        self.recent.extend(enumerate(texts, first))
+        self.on_lines(first, texts)
+
+    def started(self, process: Process) -> None:
+        """It runs, and is ready when all of its nodes are; a program without nodes is at once."""
+        self.process = process
+        self.starts += 1
+        self._ready_sec = None
+        self._unready = {node.name for node in self.plan.nodes}
+        if process.warning:
+            self._say(process.warning)
+        self._on_change()
+        self.node_ready("", process.pid)
+
+    def ended(self, how: str) -> None:
+        """The process has ended, as `how` says in words."""
+        self.process = None
+        self.last_end = how
+
+    def node_ready(self, name: str, pid: int) -> None:
+        """The node `name` in process `pid` is ready; "": all nodes of it are."""
+        if pid != self.pid or self._ready_sec is not None:
+            return
+        self._unready.discard(name)
+        if not self._unready:
+            self._ready_sec = time.monotonic()
+            self.was_ready.set()
+            if self.state == State.STARTING:
+                self.become(State.READY)
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether it is ready, or was before it ended."""
+        return self._ready_sec is not None
+
+    @property
+    def healthy_sec(self) -> float:
+        """For how long it has been ready, in this process of it."""
+        return 0.0 if self._ready_sec is None else time.monotonic() - self._ready_sec
+
+    async def stop(self, hurried: Callable[[], asyncio.Event]) -> None:
+        """End it: SIGINT, then SIGTERM, then SIGKILL; `hurried` tells when to wait no longer."""
+        self.stopping = True
+        if self.life is None or self.life.done():
+            return
+        if not self.pid:
+            self.life.cancel()  # it waits, for others or to be started again
+            await asyncio.wait([self.life])
+            self.become(State.STOPPED)
+            return
+        self.become(State.STOPPING)
+        for number, patience_sec in (
+            (signal.SIGINT, self.plan.sigterm_timeout_sec),
+            (signal.SIGTERM, self.plan.sigkill_timeout_sec),
+            (signal.SIGKILL, _HANGS_SEC),
+        ):
+            if number != signal.SIGINT:
+                self._output.say(f"{self.name}: still running; {number.name} now")
+            if self.process is not None:
+                self.process.send_signal(number)
+            hurry = asyncio.create_task(hurried().wait())
+            either: set[asyncio.Task[object]] = {hurry, self.life}
+            await asyncio.wait(either, timeout=patience_sec, return_when=asyncio.FIRST_COMPLETED)
+            hurry.cancel()
+            if self.life.done():
+                return
+
+    def close(self) -> None:
+        """Write no more."""
+        if self._log is not None:
+            self._log.close()
+
+    def _say(self, text: str) -> None:
+        self._output.say(f"{self.name}: {text}")

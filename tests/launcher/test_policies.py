@@ -1,0 +1,145 @@
+"""What the end of one process means for the others: restarts, what is required, dependencies."""
+
+import dataclasses
+import os
+from pathlib import Path
+
+import pytest
+
+from dsmq_nodes.launcher.plan import Dependency, LogPlan, NodePlan, ProcessPlan, RestartPlan
+from tests.launcher.test_supervisor import Observer, Run, script
+
+SOON = RestartPlan("on-failure", 0.01, 0.05, 0.0, max_restarts=2)
+WAITS = "import time; signal.signal(2, signal.SIG_DFL); time.sleep(60)"
+
+
+def once(path: Path) -> str:
+    """Code that fails the first time, and is well then."""
+    return (
+        f"import os, sys, time; failed = os.path.exists({str(path)!r}); "
+        f"open({str(path)!r}, 'w').close(); print('failed before:', failed); "
+        "sys.exit(0 if failed else 3)"
+    )
+
+
+def with_(plan: ProcessPlan, **fields: object) -> ProcessPlan:
+    """The plan with other fields."""
+    return dataclasses.replace(plan, **fields)  # type: ignore[arg-type]
+
+
+def test_a_process_that_comes_back_is_no_fault(tmp_path: Path) -> None:
+    run = Run(with_(script("a", once(tmp_path / "x")), restart=SOON))
+    assert run.run() == 0
+    assert run.said() == [
+        "[a] failed before: False",
+        "[launch] a: exit status 3; it is started again in 0.0 s",
+        "[a] failed before: True",
+        "[launch] a has finished (exit status 0)",
+        "[launch] a: was started again 1 time, last exit status 0",
+    ]
+
+
+def test_a_crash_loop_ends_in_failed_and_the_others_go_on(tmp_path: Path) -> None:
+    failed = tmp_path / "failed"
+    waits = f"import os, time\nwhile not os.path.exists({str(failed)!r}): time.sleep(0.01)"
+    run = Run(
+        with_(script("bad", "print('no sensor'); raise SystemExit(7)"), restart=SOON),
+        script("good", f"{waits}\nprint('still here')"),
+    )
+
+    def on_line(line: bytes) -> None:
+        if b"no sensor" in line and run.out.getvalue().decode().count("started again") == 2:
+            failed.touch()
+
+    assert run.run(on_line=on_line) == 1
+    told = [line for line in run.said() if "[launch] bad" in line]
+    assert told == [
+        "[launch] bad: exit status 7; it is started again in 0.0 s",
+        "[launch] bad: exit status 7; it is started again in 0.0 s",
+        "[launch] bad: its last lines:",
+        "[launch] bad: FAILED after 3 starts, exit status 7; the others go on",
+        "[launch] bad: was started again 2 times, last exit status 7",
+    ]
+    assert "[good] still here" in run.lines
+    assert run.lines[-1] == "[launch] ended with faults: bad (FAILED after 3 starts, exit status 7)"
+    assert run.lines.count("[bad] no sensor") == 6  # three times as it came, three as its last
+
+
+@pytest.mark.parametrize(("code", "status"), [("pass", 0), ("raise SystemExit(4)", 1)])
+def test_what_is_required_ends_the_launch(code: str, status: int) -> None:
+    run = Run(with_(script("a", code), required=True), script("b", WAITS))
+    assert run.run() == status
+    assert any(line.startswith("[launch] a") and "the launch ends" in line for line in run.lines)
+
+
+def test_a_process_waits_for_what_it_depends_on() -> None:
+    take = "signal.pthread_sigmask(signal.SIG_SETMASK, [])"
+    other = with_(script("a", f"{take}; {WAITS}"), nodes=(NodePlan("/a", "m:A"),))
+    waits = with_(
+        script("b", "print('after a')"), depends_on=(Dependency("a", "/a"),), required=True
+    )
+    run = Run(waits, other)
+    assert run.run(observer=Observer()) == 0
+    assert "[b] after a" in run.lines
+
+
+def test_a_dependency_that_does_not_come_about_ends_the_launch() -> None:
+    waits = with_(script("b", "print('b')"), depends_on=(Dependency("a", "/a", "/map", 0.2),))
+    run = Run(script("a", WAITS), waits)
+    assert run.run(observer=Observer()) == 1
+    assert "[launch] b: waited 0.2 s for /map of a; the launch ends" in run.lines
+    assert "[b] b" not in run.lines
+
+
+def test_a_dependency_that_is_over_is_not_waited_for() -> None:
+    waits = with_(script("b", "print('b')"), depends_on=(Dependency("a", "/a", "/map", 60.0),))
+    run = Run(script("a", "pass"), waits)
+    assert run.run(observer=Observer()) == 1
+    assert "[launch] b: waited for /map of a, in vain; the launch ends" in run.lines
+
+
+def test_lines_go_to_a_file_that_rotates(tmp_path: Path) -> None:
+    log = LogPlan(tmp_path / "deep" / "a.log", most_bytes=1000, keep=1)
+    code = "for n in range(100): print('line', n, '%s', 'ü')"
+    run = Run(with_(script("a", code), screen=False, log=log))
+    assert run.run() == 0
+    assert not [line for line in run.lines if line.startswith("[a]")]
+    newest = log.path.read_text("utf-8").splitlines()
+    older = log.path.with_name("a.log.1").read_text("utf-8").splitlines()
+    assert [*older, *newest][-50:] == [f"line {n} %s ü" for n in range(50, 100)]
+    assert len(list(log.path.parent.iterdir())) == 2
+
+
+def test_a_log_file_that_cannot_be_written_is_told_once(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    log = LogPlan(tmp_path / "file" / "a.log")
+    run = Run(with_(script("a", "print(1); print(2)"), log=log))
+    assert run.run() == 0
+    told = [line for line in run.lines if "nothing more is written" in line]
+    assert len(told) == 1
+    assert str(log.path) in told[0]
+    assert "[a] 2" in run.lines
+
+
+def test_niceness_and_cpus_are_the_file_s() -> None:
+    code = "import os, time; time.sleep(0.2); print(os.nice(0), os.sched_getaffinity(0))"
+    run = Run(with_(script("a", code), nice=7, affinity=(0,)))
+    assert run.run() == 0
+    assert f"[a] {os.nice(0) + 7} {{0}}" in run.lines
+
+
+def test_cpus_that_are_not_there_are_told() -> None:
+    run = Run(with_(script("a", "print('runs')"), affinity=(4711,)))
+    assert run.run() == 0
+    assert "[launch] a: cpus [4711] are not to be had" in run.lines
+    assert "[a] runs" in run.lines
+
+
+def test_a_broker_that_ends_again_and_again_ends_the_launch() -> None:
+    run = Run(script("a", WAITS), broker=script("broker", "print('listening on 127.0.0.1:1')"))
+    assert run.run() == 1
+    told = [line for line in run.lines if line.startswith("[launch] broker: ")]
+    assert told[-2:] == [
+        "[launch] broker: exit status 0, again and again; the launch ends",
+        "[launch] broker: was started again 3 times, last exit status 0",
+    ]
