@@ -1,11 +1,14 @@
-"""What the shell offers at Tab: topics that are there now, message types, launch files."""
+"""What the shell offers at Tab: topics and nodes there are now, message types, launch files."""
 
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import typer
 
 from dsmq_nodes.cli.options import BROKER
+
+if TYPE_CHECKING:
+    from dsmq_nodes.messages.dsmq_msgs import Graph
 
 _PATIENCE_SEC: Final = 0.3
 
@@ -13,15 +16,30 @@ _PATIENCE_SEC: Final = 0.3
 def topics(ctx: typer.Context, incomplete: str) -> list[str]:
     """The names of the topics, if a broker answers at once."""
     from dsmq_nodes.cli.lookup import shown  # noqa: PLC0415
+
+    graph = _graph(ctx)
+    if graph is None:
+        return []
+    return [topic.name for topic in shown(graph, own=incomplete.startswith("/d"))]
+
+
+def nodes(ctx: typer.Context, incomplete: str) -> list[str]:
+    """The names of the nodes, with a slash or without as they are begun."""
+    graph = _graph(ctx)
+    names = {peer.name for peer in graph.peers if peer.name} if graph is not None else ()
+    slash = incomplete.startswith("/")
+    return sorted(name if slash else name.removeprefix("/") for name in names)
+
+
+def _graph(ctx: typer.Context) -> "Graph | None":
     from dsmq_nodes.cli.session import Session  # noqa: PLC0415
     from dsmq_nodes.errors import DsmqError  # noqa: PLC0415
 
     try:
         with Session(ctx.params.get("broker") or BROKER, timeout_sec=_PATIENCE_SEC) as session:
-            graph = session.graph()
+            return session.graph()
     except DsmqError:
-        return []
-    return [topic.name for topic in shown(graph, own=incomplete.startswith("/d"))]
+        return None
 
 
 def types() -> list[str]:

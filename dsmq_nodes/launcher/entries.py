@@ -63,8 +63,8 @@ class RestartEntry(Part):
     policy: Literal["never", "on-failure", "always"] = Field(
         "on-failure", description="always: after exit status 0 too."
     )
-    delay: fields.Seconds = Field(0.5, description="Before the first restart; doubles each time.")
-    max_delay: fields.Seconds = Field(10.0, description="It grows no longer than this.")
+    delay: fields.Seconds = Field(1.0, description="Before the first restart; doubles each time.")
+    max_delay: fields.Seconds = Field(30.0, description="It grows no longer than this.")
     jitter: float = Field(0.2, ge=0, le=1, description="It varies by this share, up and down.")
     max: int = Field(5, ge=1, description="More restarts than this in `window`: FAILED.")
     window: fields.Seconds = Field(60.0, description="Restarts are counted over so many seconds.")

@@ -53,8 +53,8 @@ class RestartPlan:
     """
 
     policy: Literal["never", "on-failure", "always"] = "never"
-    delay_sec: float = 0.5
-    max_delay_sec: float = 10.0
+    delay_sec: float = 1.0
+    max_delay_sec: float = 30.0
     jitter: float = 0.2
     max_restarts: int = 5
     window_sec: float = 60.0

@@ -204,6 +204,7 @@ class Supervisor:
 
     def _begin(self, member: Member) -> None:
         member.stopping = False
+        member.become(State.WAITING)
         member.life = asyncio.create_task(self._live(member))
         member.life.add_done_callback(self._life_over)
 

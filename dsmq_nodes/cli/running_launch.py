@@ -1,0 +1,107 @@
+"""A launch that runs, as a tool sees it: its topics below `/dsmq/launch`, see dsmq_msgs."""
+
+import time
+import uuid
+from collections.abc import Iterator
+from typing import Final
+
+from dsmq_nodes.cli.session import Session
+from dsmq_nodes.errors import CommandError
+from dsmq_nodes.graph.type_check import schema_text
+from dsmq_nodes.messages.dsmq_msgs import (
+    LaunchCommand,
+    LaunchLines,
+    LaunchProcess,
+    LaunchResult,
+    LaunchState,
+)
+
+_NODE: Final = "/dsmq/launch"
+_COMMAND: Final = f"{_NODE}/command"
+_RESULT: Final = f"{_NODE}/result"
+_LINES: Final = f"{_NODE}/lines"
+_STATE: Final = f"{_NODE}/state"
+_STATE_SEC: Final = 2.0
+_RESULT_SEC: Final = 60.0  # SIGTERM and SIGKILL may have to be waited for
+
+
+def state(session: Session) -> LaunchState:
+    """What the launch's processes are doing.
+
+    Raises:
+        CommandError: no launch runs there.
+    """
+    _check(session)
+    session.subscribe(_STATE, depth=1)
+    reply = session.next_message([_STATE], _STATE_SEC)
+    if reply is None:
+        raise CommandError("the launch does not answer: is it stopped or overloaded?")
+    return LaunchState.from_json(reply.text or "")
+
+
+def table(launch: LaunchState) -> list[str]:
+    """The processes, a line each."""
+    head = ("process", "state", "pid", "restarts", "last end")
+    rows = [head, *map(_row, launch.processes)]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return [
+        "  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip()
+        for row in rows
+    ]
+
+
+def _row(each: LaunchProcess) -> tuple[str, ...]:
+    pid = str(each.pid) if each.pid else "-"
+    return each.name, each.state, pid, str(each.restarts), each.last_end or "-"
+
+
+def command(session: Session, action: str, name: str) -> LaunchResult:
+    """Have the launch do something with one of its processes.
+
+    Raises:
+        CommandError: it cannot be done; the text is the launch's.
+    """
+    _check(session)
+    number = uuid.uuid4().hex
+    session.subscribe(_RESULT)
+    session.advertise(_COMMAND, LaunchCommand.type_name, schema_text(LaunchCommand))
+    session.put(_COMMAND, LaunchCommand(id=number, action=action, name=name).to_json(), 1)
+    until_sec = time.monotonic() + _RESULT_SEC
+    while (left_sec := until_sec - time.monotonic()) > 0:
+        reply = session.next_message([_RESULT], left_sec)
+        if reply is None:
+            break
+        result = LaunchResult.from_json(reply.text or "")
+        if result.id == number and not result.ok:
+            raise CommandError(result.text)
+        if result.id == number:
+            return result
+    raise CommandError(f"the launch has not answered for {_RESULT_SEC:g} s: is it stopped?")
+
+
+def lines(session: Session, name: str, last: int, *, follow: bool) -> Iterator[str]:
+    """The `last` lines of a process, and those that follow.
+
+    Raises:
+        CommandError: there is no such process.
+    """
+    if follow:
+        session.subscribe(_LINES)
+    result = command(session, "lines", name)
+    yield from result.lines[max(0, len(result.lines) - last) :]
+    seen = result.first + len(result.lines) - 1 if result.lines else 0
+    while follow and (reply := session.next_message([_LINES])) is not None:
+        found = LaunchLines.from_json(reply.text or "")
+        if found.process != result.process:
+            continue
+        # What came between our two requests is in both.
+        yield from found.lines[max(0, seen + 1 - found.first) :]
+        seen = max(seen, found.first + len(found.lines) - 1)
+
+
+def _check(session: Session) -> None:
+    if not any(peer.name == _NODE for peer in session.graph().peers):
+        raise CommandError(
+            "no launch runs at this broker: start one with `dsmq-nodes launch FILE`, or name its "
+            "broker with --broker HOST:PORT"
+        )

@@ -1,0 +1,116 @@
+"""`dsmq-nodes node`: the graph's nodes, and commands on a launch that runs."""
+
+import os
+import signal
+from collections.abc import Iterator
+
+import pytest
+
+from tests.cli.conftest import Place
+from tests.launcher.running import Launch, gone, launched, write_launch
+
+NODES = {"talker": "robot:Talker", "listener": "robot:Listener", "chatty": "robot:Chatty"}
+
+
+@pytest.fixture(scope="module")
+def _launch(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Launch, Place]]:
+    with launched(write_launch(tmp_path_factory.mktemp("node"), NODES)) as launch:
+        address = launch.wait_for("listening on").split("listening on ")[1].split()[0]
+        launch.wait_for("all nodes ready")
+        yield launch, Place(address)
+
+
+@pytest.fixture
+def launch(_launch: tuple[Launch, Place]) -> Launch:
+    return _launch[0]
+
+
+@pytest.fixture
+def beside(_launch: tuple[Launch, Place]) -> Iterator[Place]:
+    """Commands beside the launch."""
+    yield _launch[1]
+    _launch[1].close()
+
+
+def rows(place: Place) -> dict[str, list[str]]:
+    done = place.run("node", "list", "-v")
+    assert done.returncode == 0, done.stderr
+    head, *lines = done.stdout.splitlines()
+    assert head.split() == ["process", "state", "pid", "restarts", "last", "end"]
+    return {line.split()[0]: line.split()[1:] for line in lines}
+
+
+def test_nodes_are_listed_as_ros2_does(beside: Place) -> None:
+    assert beside.run("node", "list").stdout.splitlines() == ["/chatty", "/listener", "/talker"]
+    assert "/dsmq/launch" in beside.run("node", "list", "-a").stdout.splitlines()
+    assert beside.run("node", "list", "-c").stdout == "3\n"
+
+
+def test_a_node_s_topics_and_process_are_shown(beside: Place, launch: Launch) -> None:
+    lines = beside.run("node", "info", "listener").stdout.splitlines()
+    assert lines[:3] == ["/listener", "  Subscribers:", "    /chatter: std_msgs/msg/String"]
+    assert "  Publishers:" in lines
+    assert lines[-1].startswith(f"    pid {launch.pid_of('listener')} on ")
+    assert lines[-1].endswith(", ready")
+
+
+def test_a_node_that_is_not_there_is_told_with_the_nearest(beside: Place) -> None:
+    done = beside.run("node", "info", "/lisener")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == "no node /lisener; did you mean '/listener'?\n"
+
+
+def test_a_node_is_restarted(beside: Place, launch: Launch) -> None:
+    before = launch.pid_of("talker")
+    done = beside.run("node", "restart", "talker")
+    assert done.returncode == 0, done.stderr
+    after = launch.pid_of("talker")
+    assert done.stdout.startswith(f"talker is ready, pid {after}, after ")
+    assert after != before
+    assert gone({before}, 0)
+    assert rows(beside)["talker"] == ["ready", str(after), "1", "exit", "status", "0"]
+
+
+def test_a_node_is_stopped_and_started(beside: Place, launch: Launch) -> None:
+    assert beside.run("node", "stop", "/listener").stdout == "listener is stopped (exit status 0)\n"
+    assert rows(beside)["listener"][:2] == ["stopped", "-"]
+    again = beside.run("node", "stop", "listener")
+    assert (again.returncode, again.stderr) == (1, "listener does not run: it is stopped\n")
+    assert beside.run("node", "start", "listener").returncode == 0
+    assert rows(beside)["listener"][:2] == ["ready", str(launch.pid_of("listener"))]
+    again = beside.run("node", "start", "listener")
+    assert again.returncode == 1
+    assert "listener is ready already" in again.stderr
+
+
+def test_a_node_s_last_lines_are_shown_and_followed(beside: Place) -> None:
+    assert beside.run("node", "log", "chatty", "-n", "2").stdout == "chat\nchat\n"
+    following = beside.start("node", "log", "chatty", "-f", "-n", "0")
+    for _ in range(20):
+        assert following.wait_for(".*")[0] == "chat"
+    assert following.interrupt() == 0
+    broker = beside.run("node", "log", "broker").stdout
+    assert broker.startswith("dsmq broker listening on") or not broker
+
+
+def test_what_cannot_be_done_is_told(beside: Place) -> None:
+    done = beside.run("node", "restart", "talkr")
+    assert done.returncode == 1
+    assert done.stderr == "no process 'talkr' in this launch; did you mean 'talker'?\n"
+    done = beside.run("node", "stop", "broker")
+    assert done.returncode == 1
+    assert "the broker is not stopped" in done.stderr
+
+
+def test_a_broker_without_a_launch_takes_no_commands(place: Place) -> None:
+    done = place.run("node", "restart", "talker")
+    assert done.returncode == 1
+    assert done.stderr.startswith("no launch runs at this broker: start one with")
+
+
+def test_a_killed_node_is_seen_as_failed_and_can_be_started(beside: Place, launch: Launch) -> None:
+    os.kill(launch.pid_of("chatty"), signal.SIGKILL)
+    launch.wait_for("[launch] chatty: killed by SIGKILL; the others go on")
+    assert rows(beside)["chatty"] == ["failed", "-", "0", "killed", "by", "SIGKILL"]
+    assert beside.run("node", "start", "chatty").returncode == 0
+    assert rows(beside)["chatty"][0] == "ready"
