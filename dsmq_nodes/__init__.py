@@ -10,22 +10,34 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from dsmq_nodes.graph.client import Client
+    from dsmq_nodes.graph.future import Future
     from dsmq_nodes.graph.node import Node
     from dsmq_nodes.graph.parameters import Parameters
     from dsmq_nodes.graph.publisher import Publisher
     from dsmq_nodes.graph.qos import QoSProfile
     from dsmq_nodes.graph.rate import Rate
-    from dsmq_nodes.graph.runtime import run, spin, spin_once, wait_for_message
+    from dsmq_nodes.graph.runtime import (
+        run,
+        spin,
+        spin_once,
+        spin_until_future_complete,
+        wait_for_message,
+    )
     from dsmq_nodes.graph.safety import Actuator, EmergencyStop
+    from dsmq_nodes.graph.service import ServiceServer
     from dsmq_nodes.graph.subscription import MessageInfo, Subscription
     from dsmq_nodes.graph.timer import Timer
     from dsmq_nodes.messages.base import Message
+    from dsmq_nodes.messages.service import Service
 
 __version__ = "0.1.0"
 
 __all__ = [
     "Actuator",
+    "Client",
     "EmergencyStop",
+    "Future",
     "Message",
     "MessageInfo",
     "Node",
@@ -33,17 +45,22 @@ __all__ = [
     "Publisher",
     "QoSProfile",
     "Rate",
+    "Service",
+    "ServiceServer",
     "Subscription",
     "Timer",
     "run",
     "spin",
     "spin_once",
+    "spin_until_future_complete",
     "wait_for_message",
 ]
 
 _HOMES = {
     "Actuator": "graph.safety",
+    "Client": "graph.client",
     "EmergencyStop": "graph.safety",
+    "Future": "graph.future",
     "Message": "messages.base",
     "MessageInfo": "graph.subscription",
     "Node": "graph.node",
@@ -51,11 +68,14 @@ _HOMES = {
     "Publisher": "graph.publisher",
     "QoSProfile": "graph.qos",
     "Rate": "graph.rate",
+    "Service": "messages.service",
+    "ServiceServer": "graph.service",
     "Subscription": "graph.subscription",
     "Timer": "graph.timer",
     "run": "graph.runtime",
     "spin": "graph.runtime",
     "spin_once": "graph.runtime",
+    "spin_until_future_complete": "graph.runtime",
     "wait_for_message": "graph.runtime",
 }
 

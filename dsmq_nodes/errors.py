@@ -134,6 +134,18 @@ class InvalidArgumentException(TransformException, ValueError):  # noqa: N818
     """A frame's name, a rotation or a number that no transform can have."""
 
 
+class ServiceError(DsmqError, RuntimeError):
+    """A call of a service that has no response; the text says which service, and why."""
+
+
+class ServiceUnavailableError(ServiceError):
+    """Nobody serves it, or who did has gone in mid-call: then it may or may not have been done."""
+
+
+class ServiceTimeoutError(ServiceError, TimeoutError):
+    """There was no response in time; it may still come, and is not waited for."""
+
+
 class CommandError(DsmqError):
     """What a command line asks for is not there: a topic, a field, a type, a message in time."""
 

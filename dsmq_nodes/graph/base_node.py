@@ -12,6 +12,7 @@ from dsmq_nodes.graph.clock import Clock
 from dsmq_nodes.graph.logger import Logger
 from dsmq_nodes.graph.parameters import Parameters
 from dsmq_nodes.graph.qos import QoSProfile
+from dsmq_nodes.graph.services import Services
 from dsmq_nodes.graph.silence import Silence
 from dsmq_nodes.graph.sim_clock import CLOCK_TOPIC, SimClock
 from dsmq_nodes.graph.spinner import Spinner
@@ -95,6 +96,14 @@ class BaseNode:
         fails = self._spinner.fail if self.on_type_mismatch == "raise" else None
         self._link.on_differs = TypeCheck(self._link, self._logger, self.name, fails).met
         self._clock = self._follow_clock() if self.use_sim_time else around.clock
+        self._services = Services(
+            self.name,
+            link=self._link,
+            spinner=self._spinner,
+            graph=self._topics.graph,
+            clock=around.clock,
+            logger=self._logger,
+        )
         self._own_publication = self._link.advertise(
             NODES_TOPIC, NodeStatistics.type_name, 0, schema_text(NodeStatistics)
         )
@@ -188,7 +197,7 @@ class BaseNode:
 
     def destroy_node(self) -> None:
         """Enter the safe state, say goodbye and disconnect. Once; later calls do nothing."""
-        self.end(is_whole=True)
+        self._end(is_whole=True)
 
     def __enter__(self) -> Self:
         return self
@@ -201,7 +210,7 @@ class BaseNode:
     ) -> None:
         self.destroy_node()
 
-    def end(self, *, is_whole: bool) -> None:
+    def _end(self, *, is_whole: bool) -> None:
         """As `destroy_node`; what the hooks of a half-made node raise is told in one line."""
         if self._destroyed:
             return
@@ -213,6 +222,7 @@ class BaseNode:
             except Exception as error:  # noqa: BLE001  the others must run in any case
                 self._spinner.log_exception(hook, error, brief=not is_whole)
         self._topics.close()
+        self._services.close()
         self._spinner.close()
         self._link.close()
 
@@ -249,6 +259,7 @@ class BaseNode:
             self._topics.graph.forget()
             self._spinner.add(self._outage, is_steady=True)
         else:
+            self._topics.graph.regain()
             self._spinner.remove(self._outage)
 
     def _broker_lost(self) -> None:

@@ -71,6 +71,11 @@ class DsmqLink:
         self._epoch = ""
         self._take(self._dial())
 
+    @property
+    def has_graph(self) -> bool:
+        """Not with an original server."""
+        return self._poller is None
+
     # Publishing
 
     def advertise(

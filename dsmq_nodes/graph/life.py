@@ -10,7 +10,7 @@ from weakref import WeakValueDictionary
 class Mortal(Protocol):
     """What has to be ended properly: a node."""
 
-    def end(self, *, is_whole: bool) -> None:
+    def _end(self, *, is_whole: bool) -> None:
         """Enter the safe state, say goodbye, disconnect; `is_whole`: its constructor returned."""
 
 
@@ -36,7 +36,7 @@ def end_nodes(whole: Container[Mortal] = ()) -> None:
     """
     if os.getpid() == _pid:  # a fork's nodes are its parent's
         for node in list(_alive.values()):
-            node.end(is_whole=node in whole)
+            node._end(is_whole=node in whole)  # noqa: SLF001  not a name that a user may take
 
 
 # Whoever forgets it, or spins without `run`: what moves is stopped.

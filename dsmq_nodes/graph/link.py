@@ -74,6 +74,10 @@ class Link(Protocol):
 
     on_differs: OnDiffers
 
+    @property
+    def has_graph(self) -> bool:
+        """Whether the queue tells who publishes and subscribes what."""
+
     def advertise(
         self, topic: str, type_name: str, latched: int, schema: bytes = b""
     ) -> Publication:

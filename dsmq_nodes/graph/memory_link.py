@@ -123,6 +123,11 @@ class MemoryLink:
         self._is_woken = False
         self.on_differs: OnDiffers = lambda _, __: None
 
+    @property
+    def has_graph(self) -> bool:
+        """Always so."""
+        return True
+
     def advertise(
         self, topic: str, type_name: str, latched: int, schema: bytes = b""
     ) -> Publication:

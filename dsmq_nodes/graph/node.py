@@ -9,11 +9,14 @@ from typing import Any
 
 from dsmq_nodes.graph.base_node import BaseNode
 from dsmq_nodes.graph.callback import Callback, MessageT
+from dsmq_nodes.graph.client import Client
 from dsmq_nodes.graph.publisher import Publisher
 from dsmq_nodes.graph.qos import QoSProfile
 from dsmq_nodes.graph.rate import Rate
+from dsmq_nodes.graph.service import ServiceCallback, ServiceServer
 from dsmq_nodes.graph.subscription import Subscription, SubscriptionCallback
 from dsmq_nodes.graph.timer import Timer
+from dsmq_nodes.messages.service import RequestT, ResponseT, ServiceType
 
 
 class Node(BaseNode):
@@ -126,6 +129,55 @@ class Node(BaseNode):
     def destroy_subscription(self, subscription: Subscription[Any]) -> None:
         """Have no more of a subscription."""
         self._topics.subscribe_no_more(subscription)
+
+    # Services
+
+    def create_service(
+        self,
+        srv_type: ServiceType[RequestT, ResponseT],
+        srv_name: str,
+        callback: ServiceCallback[RequestT, ResponseT],
+    ) -> ServiceServer[RequestT, ResponseT]:
+        """Have `callback(request, response)` or `callback(request)` answer each call of a service.
+
+        It returns the response. While an `async def` awaits, others are answered. What it raises
+        goes with its traceback to the log, and in one line to the caller.
+
+        Raises:
+            InvalidNameError: the service's name breaks the rules.
+            ValueError: this node serves that name already.
+            TypeError: not a service type, or the callback takes other arguments.
+        """
+        return self._services.serve(srv_type, self.resolve_service_name(srv_name), callback)
+
+    def create_client(
+        self, srv_type: ServiceType[RequestT, ResponseT], srv_name: str
+    ) -> Client[RequestT, ResponseT]:
+        """A client that calls a service.
+
+        Raises:
+            InvalidNameError: the service's name breaks the rules.
+            TypeError: not a service type, or not the one as which this node calls it already.
+        """
+        return self._services.call(srv_type, self.resolve_service_name(srv_name))
+
+    def resolve_service_name(self, service: str) -> str:
+        """The absolute name of what this node calls `service`, remapping included.
+
+        Raises:
+            InvalidNameError: the name breaks the rules.
+        """
+        return self.resolve_topic_name(service)
+
+    def destroy_service(self, service: ServiceServer[Any, Any]) -> None:
+        """Serve no more."""
+        self._services.serve_no_more(service)
+
+    def destroy_client(self, client: Client[Any, Any]) -> None:
+        """Call no more with a client; its calls that have no response fail."""
+        self._services.call_no_more(client)
+
+    # Waiting
 
     async def wait_for_message_async(
         self,

@@ -7,15 +7,24 @@ import signal
 import sys
 from collections.abc import Callable
 from types import FrameType
+from typing import Any
 
 from dsmq_nodes.errors import DsmqError
 from dsmq_nodes.graph.callback import MessageT
+from dsmq_nodes.graph.event_loop import close_loop, new_event_loop
+from dsmq_nodes.graph.future import Future
 from dsmq_nodes.graph.life import end_nodes
 from dsmq_nodes.graph.node import Node
 from dsmq_nodes.graph.qos import QoSProfile
-from dsmq_nodes.graph.spinner import close_loop, new_event_loop
 
-__all__ = ["new_event_loop", "run", "spin", "spin_once", "wait_for_message"]
+__all__ = [
+    "new_event_loop",
+    "run",
+    "spin",
+    "spin_once",
+    "spin_until_future_complete",
+    "wait_for_message",
+]
 
 _LOG_FORMAT = "[%(levelname)s] [%(created).3f] [%(node)s]: %(message)s"
 
@@ -46,6 +55,27 @@ def spin_once(node: Node, timeout_sec: float | None = None) -> None:
     spinner = node._spinner  # noqa: SLF001  the kit's own
     work = spinner.once(None if forever else timeout_sec)
     spinner.block_on(work, "await node.spin_async()", by_steps=True)
+
+
+def spin_until_future_complete(
+    node: Node, future: Future[Any], timeout_sec: float | None = None
+) -> None:
+    """Run a node's callbacks until a future is done, no longer than `timeout_sec`.
+
+    Raises:
+        SpinError: called from a callback: `await future` there.
+        Exception: what a callback raised, with `on_exception` "raise".
+    """
+    node._spinner.block_on(_done(future, timeout_sec), "await future")  # noqa: SLF001  the kit's own
+
+
+async def _done(future: Future[Any], timeout_sec: float | None) -> None:
+    done = asyncio.Event()
+    future.add_done_callback(lambda _: done.set())
+    forever = timeout_sec is None or timeout_sec < 0
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(None if forever else timeout_sec):
+            await done.wait()
 
 
 def wait_for_message(

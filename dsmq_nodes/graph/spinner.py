@@ -1,13 +1,8 @@
-"""Runs the callbacks of one node, in one event loop at a time.
-
-Nodes run on asyncio over `select`: on Linux asyncio's default, epoll, rounds timers to whole
-milliseconds (lateness at 1 kHz: median 546 us, with select 120 us).
-"""
+"""Runs the callbacks of one node, in one event loop at a time."""
 
 import asyncio
 import contextlib
 import inspect
-import selectors
 import threading
 import time
 import traceback
@@ -17,34 +12,17 @@ from concurrent.futures import CancelledError
 from typing import Any, Final, Protocol, TypeVar
 
 from dsmq_nodes.errors import SpinError
-from dsmq_nodes.graph.callback import Callback, callback_name
+from dsmq_nodes.graph.callback import Callback, Result, callback_name
+from dsmq_nodes.graph.event_loop import LAST_STEPS_SEC, close_loop, new_event_loop, running_loop
 from dsmq_nodes.graph.link import Link
 from dsmq_nodes.graph.logger import Logger
 from dsmq_nodes.graph.steps import timed_steps
-from dsmq_nodes.graph.subscription import Subscription
 from dsmq_nodes.graph.timeline import Timeline
 
 _T = TypeVar("_T")
 _DISPATCH_SEC: Final = 0.002  # callbacks of messages run this long before timers get their turn
 _BLOCKED_SEC: Final = 1.0
 _RETRY_SEC: Final = 0.005
-_LAST_STEPS_SEC: Final = 1.0  # for coroutines, after they were cancelled
-
-
-def new_event_loop() -> asyncio.AbstractEventLoop:
-    """An event loop whose timers are exact."""
-    return asyncio.SelectorEventLoop(selectors.SelectSelector())
-
-
-def close_loop(loop: asyncio.AbstractEventLoop) -> None:
-    """Cancel what still runs in a loop, give it a moment to end, and close the loop."""
-    left = asyncio.all_tasks(loop)
-    for task in left:
-        task.cancel()
-    if left:
-        loop.run_until_complete(asyncio.wait(left, timeout=_LAST_STEPS_SEC))
-    loop.run_until_complete(loop.shutdown_asyncgens())
-    loop.close()
 
 
 class Timed(Protocol):
@@ -57,25 +35,41 @@ class Timed(Protocol):
         """Stop."""
 
 
+class Mailbox(Protocol):
+    """Where messages wait for a callback: a subscription, a service."""
+
+    callback: Callable[..., Any] | None
+
+    @property
+    def waiting(self) -> int:
+        """How many messages are in it."""
+
+    def dispatch(self) -> Result:
+        """Take the oldest out and call the callback; gives what it gave."""
+
+
 class Spinner:
     """Runs callbacks; a node has one.
 
     Attributes:
         raises: an exception in a callback ends the spinning; else it is only logged.
+        is_calling: a callback that is not a coroutine runs just now.
         timeline: the node's time; None: the event loop's.
     """
 
     def __init__(self, link: Link, logger: Logger, name: str, *, raises: bool) -> None:
         self.raises = raises
+        self.is_calling = False
         self.timeline: Timeline | None = None
         self._link = link
         self._logger = logger
         self._name = name
         self._timed: dict[Timed, bool] = {}
-        self._arrivals: deque[Subscription[Any]] = deque()
-        self._busy: dict[Subscription[Any], asyncio.Task[None]] = {}
+        self._arrivals: deque[Mailbox] = deque()
+        self._busy: dict[Mailbox, asyncio.Task[None]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
-        self._to_begin: list[Coroutine[Any, Any, None]] = []
+        self._to_begin: list[tuple[Coroutine[Any, Any, None], object]] = []
+        self._to_call: list[tuple[Callback, object]] = []
         self._loop: asyncio.AbstractEventLoop | None = None
         self._own_loop: asyncio.AbstractEventLoop | None = None
         self._ended: asyncio.Future[None] | None = None
@@ -104,10 +98,10 @@ class Spinner:
         timed.detach()
         self._timed.pop(timed, None)
 
-    def arrived(self, subscription: Subscription[Any]) -> None:
-        """A message lies in the subscription's mailbox: dispatch it soon."""
-        if subscription not in self._busy:
-            self._arrivals.append(subscription)
+    def arrived(self, mailbox: Mailbox) -> None:
+        """A message lies in a mailbox: dispatch it soon."""
+        if mailbox not in self._busy:
+            self._arrivals.append(mailbox)
 
     def execute(self, callback: Callback, named: object = None) -> asyncio.Task[None] | None:
         """Call a callback; a coroutine becomes a task, an exception follows `raises`.
@@ -118,12 +112,14 @@ class Spinner:
             return None
         loop = self._loop
         began_sec = loop.time() if loop is not None else 0.0
+        self.is_calling = True
         try:
             result = callback()
         except Exception as error:  # noqa: BLE001  `raises` decides
             self._raised(named or callback, error)
             return None
         finally:
+            self.is_calling = False
             if loop is not None:
                 self._took(named or callback, loop.time() - began_sec)
             if self._one is not None and not self._one.done():
@@ -132,12 +128,23 @@ class Spinner:
             return None
         return self._task(loop, result, named or callback)
 
-    def begin(self, work: Coroutine[Any, Any, None]) -> None:
+    def begin(self, work: Coroutine[Any, Any, None], named: object = None) -> None:
         """Run a coroutine as soon as there is a loop, until it is done or the spinning ends."""
         if self._loop is None:
-            self._to_begin.append(work)
+            self._to_begin.append((work, named))
         else:
-            self._task(self._loop, work, work)
+            self._task(self._loop, work, named or work)
+
+    def soon(self, callback: Callback, named: object) -> None:
+        """Call a callback as soon as there is a loop, after what is due now; from any thread."""
+        loop = self._loop
+        if loop is None:
+            self._to_call.append((callback, named))
+        elif loop is running_loop():
+            loop.call_soon(self.execute, callback, named)
+        else:
+            with contextlib.suppress(RuntimeError):  # closed meanwhile
+                loop.call_soon_threadsafe(self.execute, callback, named)
 
     def _task(
         self, loop: asyncio.AbstractEventLoop, work: Awaitable[None], named: object
@@ -188,9 +195,9 @@ class Spinner:
             return
         until_sec = loop.time() + _DISPATCH_SEC
         while self._arrivals and not (self._one is not None and self._one.done()):
-            subscription = self._arrivals.popleft()
-            if subscription not in self._busy:
-                self._dispatch(subscription)
+            mailbox = self._arrivals.popleft()
+            if mailbox not in self._busy:
+                self._dispatch(mailbox)
             if loop.time() > until_sec:
                 break
         if self._arrivals and not self._dispatch_due and self._loop is not None:
@@ -201,16 +208,16 @@ class Spinner:
         self._dispatch_due = False
         self._read_and_dispatch()
 
-    def _dispatch(self, subscription: Subscription[Any]) -> None:
-        task = self.execute(subscription.dispatch, subscription.callback)
+    def _dispatch(self, mailbox: Mailbox) -> None:
+        task = self.execute(mailbox.dispatch, mailbox.callback)
         if task is not None:
-            self._busy[subscription] = task
-            task.add_done_callback(lambda _: self._dispatched(subscription))
+            self._busy[mailbox] = task
+            task.add_done_callback(lambda _: self._dispatched(mailbox))
 
-    def _dispatched(self, subscription: Subscription[Any]) -> None:
-        if self._busy.pop(subscription, None) is None:
+    def _dispatched(self, mailbox: Mailbox) -> None:
+        if self._busy.pop(mailbox, None) is None:
             return  # the node has left the loop since
-        self._arrivals.extend([subscription] * subscription.waiting)
+        self._arrivals.extend([mailbox] * mailbox.waiting)
         if self._loop is not None:
             self._read_and_dispatch()
 
@@ -227,7 +234,9 @@ class Spinner:
             timed.attach(self._time_of(timed, loop))
         self._link.attach(loop, self._read_and_dispatch, self.on_outage)
         while self._to_begin:
-            self.begin(self._to_begin.pop(0))
+            self.begin(*self._to_begin.pop(0))
+        while self._to_call:
+            self.soon(*self._to_call.pop(0))
         if not self._ready:
             self._ready = True
             self._link.set_state(self._state)
@@ -245,8 +254,8 @@ class Spinner:
         cancelled, self._tasks = self._tasks, set()
         for task in cancelled:
             task.cancel()
-        for subscription in self._busy:
-            self._arrivals.extend([subscription] * subscription.waiting)
+        for mailbox in self._busy:
+            self._arrivals.extend([mailbox] * mailbox.waiting)
         self._busy.clear()
         self._link.detach()
         self._dispatch_due = False
@@ -266,7 +275,7 @@ class Spinner:
         finally:
             cancelled = self.detach()
             if cancelled:
-                await asyncio.wait(cancelled, timeout=_LAST_STEPS_SEC)
+                await asyncio.wait(cancelled, timeout=LAST_STEPS_SEC)
 
     async def once(self, timeout_sec: float | None) -> None:
         """Run callbacks until one has run, or the time is up."""
@@ -280,11 +289,7 @@ class Spinner:
 
     def is_in_callback(self) -> bool:
         """Whether an event loop runs in this thread: waiting would block it."""
-        try:
-            asyncio.get_running_loop()
-        except RuntimeError:
-            return False
-        return True
+        return running_loop() is not None
 
     def block_on(
         self, work: Coroutine[Any, Any, _T], instead: str, *, by_steps: bool = False
@@ -382,7 +387,7 @@ class Spinner:
         """Leave the loop for good."""
         self._shut_down = True
         self._end()
-        for work in self._to_begin:
+        for work, _ in self._to_begin:
             work.close()
         self.detach()
         if self._own_loop is not None and not self._own_loop.is_running():

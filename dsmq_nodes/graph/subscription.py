@@ -1,7 +1,6 @@
 """Subscriptions: the receiving end of a topic."""
 
 import asyncio
-import inspect
 from collections import deque
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
@@ -9,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Generic, Self
 
 from dsmq_nodes.dsmq.wire import Reply
 from dsmq_nodes.errors import MessageError, WireError
-from dsmq_nodes.graph.callback import MessageT, Result
+from dsmq_nodes.graph.callback import MessageT, Result, takes_two
 from dsmq_nodes.graph.clock import Clock
 from dsmq_nodes.graph.histogram import Histogram
 from dsmq_nodes.graph.logger import Logger
@@ -80,7 +79,9 @@ class Subscription(Generic[MessageT], AsyncIterator[MessageT]):
         self._clock = clock
         self._logger = logger
         self._mail: deque[Reply] = deque()
-        self._wants_info = callback is not None and _takes_two(callback)
+        self._wants_info = callback is not None and takes_two(
+            callback, "a subscription's callback", "msg", "info"
+        )
         self._began = False  # it has had a message: what is sent again is not for it
         self._closed = False
         self._next: asyncio.Future[None] | None = None
@@ -177,17 +178,3 @@ class Subscription(Generic[MessageT], AsyncIterator[MessageT]):
     def _wake(self) -> None:
         if self._next is not None and not self._next.done():
             self._next.set_result(None)
-
-
-def _takes_two(callback: Callable[..., Any]) -> bool:
-    try:
-        parameters = inspect.signature(callback).parameters.values()
-    except ValueError:  # some built-in callables have no signature: (msg) it is
-        return False
-    by_place = [p for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
-    needed = [p for p in by_place if p.default is p.empty]
-    named = [p for p in parameters if p.kind is p.KEYWORD_ONLY and p.default is p.empty]
-    takes_any = any(p.kind is p.VAR_POSITIONAL for p in parameters)
-    if len(needed) > 2 or named or not (by_place or takes_any):
-        raise TypeError(f"a subscription's callback takes (msg) or (msg, info), not {callback!r}")
-    return len(needed) == 2

@@ -19,7 +19,9 @@ if TYPE_CHECKING:
     from dsmq_nodes.messages.rcl_interfaces import *
     from dsmq_nodes.messages.rosgraph import *
     from dsmq_nodes.messages.sensor import *
+    from dsmq_nodes.messages.service import *
     from dsmq_nodes.messages.std import *
+    from dsmq_nodes.messages.std_srvs import *
     from dsmq_nodes.messages.tf2 import *
     from dsmq_nodes.messages.unique_identifier import *
     from dsmq_nodes.messages.visualization import *
@@ -40,12 +42,14 @@ _NAMES = {
         " ParameterValue"
     ),
     "rosgraph": "Clock",
+    "service": "Service",
     "sensor": (
         "BatteryState CameraInfo CompressedImage FluidPressure Illuminance Image Imu JointState Joy"
         " LaserScan MagneticField NavSatFix NavSatStatus PointCloud2 PointField Range"
         " RegionOfInterest RelativeHumidity Temperature"
     ),
     "std": "Bool ColorRGBA Empty Float32 Float64 Int32 Int64 String",
+    "std_srvs": "SetBool Trigger",
     "tf2": "TFMessage",
     "unique_identifier": "UUID",
     "visualization": "Marker MarkerArray MeshFile UVCoordinate",

@@ -45,7 +45,7 @@ class Message(BaseModel):
     @override
     def __init_subclass__(cls, *, type_name: str | None = None, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
-        cls.type_name = type_name or f"{_package(cls.__module__)}/msg/{cls.__name__}"
+        cls.type_name = type_name or f"{package_of(cls.__module__)}/msg/{cls.__name__}"
 
     @classmethod
     @override
@@ -120,11 +120,11 @@ class Message(BaseModel):
         return msg_text(cls)
 
 
-def _package(module: str) -> str:
+def package_of(module: str) -> str:
     """Return the ROS package of a Python module's messages."""
     *parents, name = module.split(".")
     if parents == ["dsmq_nodes", "messages"]:
-        return name if name.endswith(("_msgs", "_interfaces")) else f"{name}_msgs"
+        return name if name.endswith(("_msgs", "_srvs", "_interfaces")) else f"{name}_msgs"
     if module != "__main__":
         return module.split(".", maxsplit=1)[0]
     # A program has the same type names whether it is run as a script, with -m, or imported.

@@ -12,8 +12,8 @@ from dsmq_nodes.errors import TypeMismatchError
 from dsmq_nodes.graph import names
 from dsmq_nodes.graph.callback import MessageT
 from dsmq_nodes.graph.environment import NodeEnvironment
+from dsmq_nodes.graph.event_loop import close_loop
 from dsmq_nodes.graph.node import Node
-from dsmq_nodes.graph.spinner import close_loop
 from dsmq_nodes.graph.surroundings import Surroundings, surroundings
 from dsmq_nodes.graph.type_check import schema_text
 from dsmq_nodes.messages.base import Message

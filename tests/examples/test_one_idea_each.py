@@ -18,8 +18,9 @@ ROOT = Path(__file__).parent.parent.parent
 EXAMPLES = ROOT / "examples"
 MOST_LINES = 40
 SHORT = {
-    "async_callback", "latched_map", "listener", "own_message", "several_nodes", "talker",
-    "sim_time", "testing_a_node", "tf_broadcaster", "tf_listener", "timer", "watchdog",
+    "add_two_ints_client", "add_two_ints_server", "async_callback", "latched_map", "listener",
+    "own_message", "several_nodes", "sim_time", "talker", "testing_a_node", "tf_broadcaster",
+    "tf_listener", "timer", "watchdog",
 }  # fmt: skip
 
 Start = Callable[[str], Program]
@@ -116,6 +117,18 @@ def test_several_nodes(start: Start) -> None:
     for number in range(2, 6):
         program.wait_for(f"heard {number}")
     assert program.wait() == 0
+
+
+def test_service_and_client(start: Start) -> None:
+    client = start("add_two_ints_client")
+    client.wait_for("nobody serves it")
+    server = start("add_two_ints_server")
+    server.wait_for(r"0 \+ 1")
+    client.wait_for("now it is 2")
+    server.send(signal.SIGINT)
+    client.wait_for("nobody serves it")
+    again = start("add_two_ints_server")
+    again.wait_for(r"\d+ \+ 1")
 
 
 def test_testing_a_node() -> None:

@@ -17,7 +17,9 @@ STORE = get_typestore(Stores.ROS2_JAZZY)
 # ROS forbids empty structures in C; the definition itself has no such field.
 PADDING = "structure_needs_at_least_one_member"
 TYPES: list[type[Message]] = [
-    getattr(all_messages, name) for name in dir(all_messages) if name != "Message"
+    found
+    for name in dir(all_messages)
+    if issubclass(found := getattr(all_messages, name), Message) and found is not Message
 ]
 
 

@@ -1,0 +1,75 @@
+"""How a service is called: two topics and two words. No I/O here.
+
+The request goes on `<service>/_request`, the response on `<service>/_reply`. Whoever publishes the
+first is a client, whoever publishes the second serves; tools that only listen are neither. The
+leading underscore hides both from lists of topics, as in ROS 2.
+
+A request is the service's `Request` as JSON, with two fields more; the reply repeats them, and is
+the `Response`, or says why there is none. So each is a valid message of its topic's type:
+
+    {"_client": "/arm@17e2f0", "_id": 7, "a": 1, "b": 2}
+    {"_client": "/arm@17e2f0", "_id": 7, "sum": 3}
+    {"_client": "/arm@17e2f0", "_id": 7, "_error": "ZeroDivisionError: division by zero"}
+
+`_client` is the caller's name and, after the @, what tells it from an earlier one of that name;
+`_id` counts its calls. Every client of a service hears all replies, and passes over those that are
+not for it. Who serves is known from the graph alone: nobody sends signs of life.
+"""
+
+from typing import Final
+
+import msgspec
+
+from dsmq_nodes.errors import WireError
+
+REQUEST: Final = "/_request"
+REPLY: Final = "/_reply"
+
+
+class Call(msgspec.Struct):
+    """Whose call a request or a reply belongs to; `error` is for replies."""
+
+    client: str = msgspec.field(name="_client")
+    id: int = msgspec.field(name="_id")
+    error: str = msgspec.field(name="_error", default="")
+
+    @property
+    def node(self) -> str:
+        """The caller's name."""
+        return self.client.rpartition("@")[0]
+
+
+_decode: Final = msgspec.json.Decoder(Call).decode
+
+
+def read(text: str | None) -> Call:
+    """Whose call a text belongs to.
+
+    Raises:
+        WireError: it is neither a request nor a reply.
+    """
+    try:
+        return _decode(text or "")
+    except (msgspec.MsgspecError, UnicodeEncodeError, RecursionError) as error:
+        raise WireError(f"not a call of a service: {error}") from None
+
+
+def write(client: str, call_id: int, body: str) -> str:
+    """A request or a reply; `body` is the message as JSON."""
+    head = f'{{"_client":{_text(client)},"_id":{call_id}'
+    return head + ("}" if body == "{}" else f",{body[1:]}")
+
+
+def write_error(call: Call, error: str) -> str:
+    """A reply that says why there is no response."""
+    return write(call.client, call.id, f'{{"_error":{_text(error)}}}')
+
+
+def service_type(topic_type: str) -> str:
+    """The service's type, from the type of its request or its response."""
+    return topic_type.removesuffix("_Request").removesuffix("_Response")
+
+
+def _text(text: str) -> str:
+    # A traceback may hold a lone surrogate, which no frame can.
+    return msgspec.json.encode(text.encode("utf-8", "replace").decode()).decode()

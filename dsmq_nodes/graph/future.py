@@ -1,0 +1,132 @@
+"""Futures: what a call will give, for coroutines, callbacks and threads alike."""
+
+import asyncio
+import contextlib
+from collections.abc import Callable, Generator
+from concurrent.futures import InvalidStateError
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+from dsmq_nodes.graph.event_loop import running_loop
+from dsmq_nodes.graph.logger import Logger
+from dsmq_nodes.graph.spinner import Spinner
+
+if TYPE_CHECKING:
+    from dsmq_nodes.graph.callback import Result
+
+T = TypeVar("T")
+
+
+class Future(Generic[T]):
+    """What `call_async` and its like return: `await` it, or add a callback.
+
+    Unlike asyncio's it belongs to a node and not to an event loop: it may be made before the node
+    spins, and awaited in any loop. An exception that nobody asks for is logged.
+    """
+
+    def __init__(self, what: str, spinner: Spinner, logger: Logger) -> None:
+        self._what = what
+        self._spinner = spinner
+        self._logger = logger
+        self._done = False
+        self._result: T | None = None
+        self._exception: BaseException | None = None
+        self._was_asked = False
+        self._callbacks: list[Callable[[], None]] = []
+
+    def done(self) -> bool:
+        """Whether there is a result, an exception, or it was cancelled."""
+        return self._done
+
+    def cancelled(self) -> bool:
+        """Whether it was cancelled."""
+        return isinstance(self._exception, asyncio.CancelledError)
+
+    def result(self) -> T:
+        """The result.
+
+        Raises:
+            Exception: what went wrong.
+            CancelledError: it was cancelled.
+            InvalidStateError: it is not done yet.
+        """
+        exception = self.exception()
+        if exception is not None:
+            raise exception
+        return self._result  # type: ignore[return-value]  # done without an exception
+
+    def exception(self) -> BaseException | None:
+        """What went wrong, or None.
+
+        Raises:
+            InvalidStateError: it is not done yet.
+        """
+        if not self._done:
+            raise InvalidStateError(f"{self._what} is not done yet: `await` it")
+        self._was_asked = True
+        return self._exception
+
+    def add_done_callback(self, callback: "Callable[[Future[T]], Result]") -> None:
+        """Have `callback(future)` called in the thread that spins the node, once it is done."""
+
+        def run() -> None:
+            self._spinner.soon(lambda: callback(self), callback)
+
+        self._when_done(run)
+
+    def set_result(self, result: T) -> None:
+        """It is done; what comes later does not count."""
+        self._finish(result, None)
+
+    def set_exception(self, exception: BaseException) -> None:
+        """It went wrong; what comes later does not count."""
+        self._finish(None, exception)
+
+    def cancel(self) -> bool:
+        """Wait for it no more; False: it is done already."""
+        was_done = self._done
+        self._finish(None, asyncio.CancelledError())
+        return not was_done
+
+    def _finish(self, result: T | None, exception: BaseException | None) -> None:
+        if self._done:
+            return
+        self._result, self._exception = result, exception
+        self._done = True
+        self._run_callbacks()
+
+    def _when_done(self, callback: Callable[[], None]) -> None:
+        self._callbacks.append(callback)
+        if self._done:
+            self._run_callbacks()
+
+    def _run_callbacks(self) -> None:
+        while self._callbacks:  # one may be added by another thread just now
+            self._callbacks.pop(0)()
+
+    def __await__(self) -> Generator[Any, None, T]:
+        if not self._done:
+            loop = asyncio.get_running_loop()
+            woken: asyncio.Future[None] = loop.create_future()
+
+            def wake() -> None:
+                if not woken.done():
+                    woken.set_result(None)
+
+            def wake_from_anywhere() -> None:
+                if running_loop() is loop:
+                    wake()
+                else:
+                    with contextlib.suppress(RuntimeError):  # that loop is closed
+                        loop.call_soon_threadsafe(wake)
+
+            self._when_done(wake_from_anywhere)
+            try:
+                yield from woken
+            except asyncio.CancelledError:
+                self.cancel()
+                raise
+        return self.result()
+
+    def __del__(self) -> None:
+        if self._exception is not None and not (self._was_asked or self.cancelled()):
+            self._logger.error(f"{self._what}: {self._exception} (nobody has asked for the result)")

@@ -1,0 +1,110 @@
+"""The services and clients of a node."""
+
+import itertools
+from typing import Any
+
+from dsmq_nodes.graph.client import Calls, Client
+from dsmq_nodes.graph.clock import Clock
+from dsmq_nodes.graph.graph_view import GraphView
+from dsmq_nodes.graph.link import Link
+from dsmq_nodes.graph.logger import Logger
+from dsmq_nodes.graph.service import ServiceCallback, ServiceServer
+from dsmq_nodes.graph.spinner import Spinner
+from dsmq_nodes.messages.service import RequestT, ResponseT, Service, ServiceType
+
+
+class Services:
+    """What a node serves and calls, by absolute names."""
+
+    def __init__(
+        self,
+        node_name: str,
+        *,
+        link: Link,
+        spinner: Spinner,
+        graph: GraphView,
+        clock: Clock,
+        logger: Logger,
+    ) -> None:
+        self._node_name = node_name
+        self._caller = f"{node_name}@{clock.now_ns():x}"
+        self._ids = itertools.count(1)
+        self._link = link
+        self._spinner = spinner
+        self._graph = graph
+        self._logger = logger
+        self._servers: dict[str, ServiceServer[Any, Any]] = {}
+        self._calls: dict[str, Calls] = {}
+
+    def serve(
+        self,
+        srv_type: ServiceType[RequestT, ResponseT],
+        name: str,
+        callback: ServiceCallback[RequestT, ResponseT],
+        *,
+        is_alone: bool = False,
+    ) -> ServiceServer[RequestT, ResponseT]:
+        """A new server; one that `is_alone` by its name need not look for others."""
+        _check_type(srv_type)
+        if name in self._servers:
+            raise ValueError(f"this node serves {name} already")
+        server: ServiceServer[RequestT, ResponseT] = ServiceServer(
+            srv_type,
+            name,
+            callback,
+            node_name=self._node_name,
+            link=self._link,
+            spinner=self._spinner,
+            graph=None if is_alone else self._graph,
+            logger=self._logger,
+        )
+        self._servers[name] = server
+        return server
+
+    def serve_no_more(self, server: ServiceServer[Any, Any]) -> None:
+        """Let go of a server."""
+        if self._servers.get(server.service_name) is server:
+            del self._servers[server.service_name]
+            server.close()
+
+    def call(
+        self, srv_type: ServiceType[RequestT, ResponseT], name: str
+    ) -> Client[RequestT, ResponseT]:
+        """A new client."""
+        _check_type(srv_type)
+        calls = self._calls.get(name)
+        if calls is None:
+            calls = self._calls[name] = Calls(
+                srv_type,
+                name,
+                caller=self._caller,
+                ids=self._ids,
+                link=self._link,
+                spinner=self._spinner,
+                graph=self._graph,
+                logger=self._logger,
+            )
+        elif calls.srv_type is not srv_type:
+            raise TypeError(
+                f"this node calls {name} as {calls.srv_type.type_name} already, so it cannot call "
+                "it as another type"
+            )
+        calls.clients += 1
+        return Client(calls)
+
+    def call_no_more(self, client: Client[Any, Any]) -> None:
+        """Let go of a client."""
+        if client.close():
+            calls = self._calls.pop(client.service_name, None)
+            if calls is not None:
+                calls.close()
+
+    def close(self) -> None:
+        """The node ends: those who wait for a response are told."""
+        for calls in self._calls.values():
+            calls.close()
+
+
+def _check_type(srv_type: object) -> None:
+    if not (isinstance(srv_type, type) and issubclass(srv_type, Service)):
+        raise TypeError(f"a service's type is a subclass of Service, not {srv_type!r}")

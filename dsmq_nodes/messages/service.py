@@ -1,0 +1,69 @@
+"""The base class of service types: a request and its response.
+
+class AddTwoInts(Service):
+class Request(Message):
+a: int = 0
+b: int = 0
+
+class Response(Message):
+sum: int = 0
+"""
+
+from typing import Any, ClassVar, Protocol, TypeVar
+
+from pydantic import create_model
+from typing_extensions import override
+
+from dsmq_nodes.messages.base import Message, package_of
+
+__all__ = ["Service", "ServiceType"]
+
+RequestT = TypeVar("RequestT", bound=Message)
+ResponseT = TypeVar("ResponseT", bound=Message)
+_RequestT_co = TypeVar("_RequestT_co", bound=Message, covariant=True)
+_ResponseT_co = TypeVar("_ResponseT_co", bound=Message, covariant=True)
+
+
+class Service:
+    """A type of service: subclass it and nest a `Request` and a `Response`, both messages.
+
+    One that is not nested has no fields. The type's name in the graph is `<package>/srv/<Class>`,
+    or what the class keyword says: `class Dock(Service, type_name="dock_msgs/srv/Dock")`.
+    """
+
+    Request: ClassVar[type[Message]]
+    Response: ClassVar[type[Message]]
+    type_name: ClassVar[str]
+
+    @override
+    def __init_subclass__(cls, *, type_name: str | None = None, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        cls.type_name = type_name or f"{package_of(cls.__module__)}/srv/{cls.__name__}"
+        name_parts(cls, "Request", "Response")
+
+
+class ServiceType(Protocol[_RequestT_co, _ResponseT_co]):
+    """What type checkers see of a subclass of `Service`: what its request and response are."""
+
+    def Request(self, *args: Any, **kwargs: Any) -> _RequestT_co:  # noqa: N802  it is a class
+        """Make a request."""
+
+    def Response(self, *args: Any, **kwargs: Any) -> _ResponseT_co:  # noqa: N802
+        """Make a response."""
+
+
+def name_parts(cls: type[Any], *parts: str) -> None:
+    """Give the messages nested in a class their type names, and make those that are not there."""
+    for part in parts:
+        nested = cls.__dict__.get(part) or _as_above(cls, part)
+        if not (isinstance(nested, type) and issubclass(nested, Message)):
+            raise TypeError(f"{cls.__name__}.{part} is to be a subclass of Message, not {nested!r}")
+        nested.type_name = f"{cls.type_name}_{part}"
+        setattr(cls, part, nested)
+
+
+def _as_above(cls: type[Any], part: str) -> Any:
+    """What the class above has, or a message without fields."""
+    nested = create_model(part, __base__=getattr(cls, part, Message), __module__=cls.__module__)
+    nested.__qualname__ = f"{cls.__qualname__}.{part}"
+    return nested
