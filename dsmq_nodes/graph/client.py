@@ -16,11 +16,10 @@ from dsmq_nodes.errors import (
 )
 from dsmq_nodes.graph import calls
 from dsmq_nodes.graph.future import Future
-from dsmq_nodes.graph.graph_view import GraphView
+from dsmq_nodes.graph.graph_view import Endpoint, GraphView
 from dsmq_nodes.graph.link import Link
 from dsmq_nodes.graph.logger import Logger
 from dsmq_nodes.graph.spinner import Spinner
-from dsmq_nodes.messages.dsmq_msgs import Endpoint
 from dsmq_nodes.messages.service import RequestT, ResponseT
 
 

@@ -81,6 +81,7 @@ class Spinner:
         self._state = "ready"
         self._dispatch_due = False
         self.on_outage: Callable[[bool], None] = lambda _: None
+        self.on_drained: Callable[[], None] = lambda: None
 
     # What is to be run
 
@@ -190,6 +191,7 @@ class Spinner:
     def _read_and_dispatch(self) -> None:
         """Drain, then dispatch: a slow callback sees the newest messages next, not the oldest."""
         self._link.drain()
+        self.on_drained()
         loop = self._loop
         if loop is None:
             return
@@ -354,8 +356,7 @@ class Spinner:
     ) -> _T | None:
         loop = asyncio.get_running_loop()
         self.attach(loop)
-        if self._arrivals:
-            loop.call_soon(self._dispatch_again)
+        loop.call_soon(self._dispatch_again)  # what came before, to the link or to a mailbox
         if self._shut_down:
             self._end()
         working = asyncio.ensure_future(work) if work is not None else None

@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 from dsmq_nodes.dsmq.wire import Reply
 from dsmq_nodes.graph.callback import Callback, MessageT
 from dsmq_nodes.graph.clock import Clock
-from dsmq_nodes.graph.graph_view import GRAPH_TOPIC, GraphView
+from dsmq_nodes.graph.graph_view import GRAPH_TOPIC, GraphView, is_graph
 from dsmq_nodes.graph.link import Deliver, Link, Publication
 from dsmq_nodes.graph.logger import Logger
 from dsmq_nodes.graph.publisher import Publisher
@@ -33,6 +33,7 @@ class Topics:
         self._clock = clock
         self._logger = logger
         self.graph = GraphView(self._follow_graph)
+        spinner.on_drained = self.graph.settle
 
     def publish(
         self,
@@ -99,7 +100,7 @@ class Topics:
             name,
             max(each.depth for each in together),
             msg_type.type_name,
-            self._deliver_to(together),
+            self._deliver_to(name, together),
             schema_text(msg_type),
         )
         return subscription
@@ -112,7 +113,7 @@ class Topics:
         together = self._by_topic.get(subscription.topic_name, [])
         if subscription in together:
             together.remove(subscription)
-            if not together:
+            if not together and not (self.graph.follows and is_graph(subscription.topic_name)):
                 del self._by_topic[subscription.topic_name]
                 self._link.unsubscribe(subscription.topic_name)
 
@@ -126,8 +127,12 @@ class Topics:
         for subscription in self.subscriptions():
             subscription.close()
 
-    def _deliver_to(self, together: list[Subscription[Any]]) -> Deliver:
+    def _deliver_to(self, name: str, together: list[Subscription[Any]]) -> Deliver:
+        graph = self.graph if is_graph(name) else None
+
         def deliver(reply: Reply, again: bool) -> None:
+            if graph is not None:
+                graph.take(reply)
             for each in together:
                 if each.post(reply, again):
                     self._spinner.arrived(each)
@@ -149,8 +154,11 @@ class Topics:
         self._spinner.add(silence)
         return silence
 
-    def _follow_graph(self, callback: Callable[[Graph], None]) -> None:
-        self.subscribe(Graph, GRAPH_TOPIC, callback, QoSProfile(depth=1))
+    def _follow_graph(self) -> None:
+        if GRAPH_TOPIC not in self._by_topic:  # else it comes to the view already
+            together = self._by_topic[GRAPH_TOPIC] = []
+            deliver = self._deliver_to(GRAPH_TOPIC, together)
+            self._link.subscribe(GRAPH_TOPIC, 1, Graph.type_name, deliver)
 
 
 def _check_same(topic: str, known: type[Message], added: type[Message]) -> None:
