@@ -20,6 +20,7 @@ from dsmq_nodes.graph.graph_view import Endpoint, GraphView
 from dsmq_nodes.graph.link import Link
 from dsmq_nodes.graph.logger import Logger
 from dsmq_nodes.graph.spinner import Spinner
+from dsmq_nodes.graph.type_check import schema_text
 from dsmq_nodes.messages.service import RequestT, ResponseT
 
 
@@ -58,8 +59,17 @@ class Calls:
         self._logger = logger
         self._waiting: dict[int, _Waiting] = {}
         self._sending = threading.Lock()
-        self._requests = link.advertise(service_name + calls.REQUEST, srv_type.Request.type_name, 0)
-        link.subscribe(service_name + calls.REPLY, 0, srv_type.Response.type_name, self._deliver)
+        request, response = srv_type.Request, srv_type.Response
+        self._requests = link.advertise(
+            service_name + calls.REQUEST, request.type_name, 0, schema_text(request)
+        )
+        link.subscribe(
+            service_name + calls.REPLY,
+            0,
+            response.type_name,
+            self._deliver,
+            schema_text(response),
+        )
         graph.watchers.append(self._on_graph)
         graph.start()
 

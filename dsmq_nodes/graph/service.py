@@ -13,6 +13,7 @@ from dsmq_nodes.graph.graph_view import GraphView
 from dsmq_nodes.graph.link import Link
 from dsmq_nodes.graph.logger import Logger
 from dsmq_nodes.graph.spinner import Spinner
+from dsmq_nodes.graph.type_check import schema_text
 from dsmq_nodes.messages.base import Message
 from dsmq_nodes.messages.service import RequestT, ResponseT
 
@@ -65,9 +66,18 @@ class ServiceServer(Generic[RequestT, ResponseT]):
         self._mail: deque[Reply] = deque()
         self._serves = graph is None
         self._invalid = 0
-        link.subscribe(service_name + calls.REQUEST, 0, srv_type.Request.type_name, self._deliver)
+        request, response = srv_type.Request, srv_type.Response
+        link.subscribe(
+            service_name + calls.REQUEST,
+            0,
+            request.type_name,
+            self._deliver,
+            schema_text(request),
+        )
         # In this order: who sees us serve may call at once.
-        self._replies = link.advertise(service_name + calls.REPLY, srv_type.Response.type_name, 0)
+        self._replies = link.advertise(
+            service_name + calls.REPLY, response.type_name, 0, schema_text(response)
+        )
         if graph is not None:
             graph.watchers.append(self._look_for_others)
             graph.start()

@@ -8,10 +8,10 @@ from typing import Any, Final
 from typing_extensions import override
 
 from dsmq_nodes.graph.callback import Callback, MessageT, callback_name
+from dsmq_nodes.graph.event_loop import close_loop, new_event_loop
 from dsmq_nodes.graph.node import Node
 from dsmq_nodes.graph.publisher import Publisher
 from dsmq_nodes.graph.qos import QoSProfile
-from dsmq_nodes.graph.spinner import close_loop, new_event_loop
 from dsmq_nodes.lifecycle import states
 from dsmq_nodes.lifecycle.publisher import LifecyclePublisher
 from dsmq_nodes.lifecycle.states import (
