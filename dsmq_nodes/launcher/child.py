@@ -146,7 +146,8 @@ def _no_module(spec: str, missing: str) -> str:
         hint = f"did you mean {parent + dot + close!r}?"
     else:
         hint = "run from the project's directory, or mend the name"
-    return f"cannot run {spec}: no module {missing!r} in {' or '.join(places)}; {hint}"
+    where = " or ".join(dict.fromkeys(places))
+    return f"cannot run {spec}: no module {missing!r} in {where}; {hint}"
 
 
 def _classes_of(module: ModuleType) -> list[str]:

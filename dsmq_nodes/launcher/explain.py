@@ -60,10 +60,11 @@ def _explain(
     if loc and loc[-1] == "[key]":
         return document.keys[loc[:-1]], detail["msg"]
     place = document.place(loc)
-    return place, _explain_value(detail, place)
+    return place, explain_value(detail, place)
 
 
-def _explain_value(detail: ErrorDetails, place: Place) -> str:
+def explain_value(detail: ErrorDetails, place: Place) -> str:
+    """Return what is wrong with the value at a place."""
     kind = detail["type"]
     if kind in _WANTED:
         found, advice = _found(detail["input"], place, kind)

@@ -1,0 +1,111 @@
+"""Has node classes looked at by another process (examine.py), and outlives what they do there."""
+
+import queue
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from types import TracebackType
+from typing import Final, Self
+
+import msgspec
+
+from dsmq_nodes.launcher.examine import Finding, NodeClass, NodeRequest, Request
+from dsmq_nodes.launcher.process import describe
+
+_SILENCE_SEC: Final = 20.0
+
+
+class Examiner:
+    """A process that looks at node classes; it imports what it needs while we do other things."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        self._process = _start()
+
+    def look_at(self, nodes: list[NodeRequest]) -> list[Finding]:
+        """Return what was found about each of the nodes.
+
+        One that ends the process, or never returns, is skipped; the others are looked at by a new
+        one.
+        """
+        found: list[Finding] = []
+        while len(found) < len(nodes):
+            rest = nodes[len(found) :]
+            begun = -1
+            offset = len(found)
+            for line in self._ask(Request(str(self._root), rest)):
+                finding = msgspec.json.decode(line, type=Finding)
+                begun = max(begun, finding.index)
+                finding.index += offset
+                if not finding.begun:
+                    found.append(finding)
+            if len(found) < len(nodes):
+                if begun >= 0 and offset + begun == len(found):
+                    found.append(Finding(len(found), unknown=self._why()))
+                elif begun < 0:
+                    why = f"the process that looks at nodes did not start: {self._why()}"
+                    found += [Finding(index, unknown=why) for index in range(offset, len(nodes))]
+                self._restart()
+        return found
+
+    def classes_in(self, modules: list[str]) -> list[NodeClass]:
+        """Return the node classes that modules have; one that cannot be imported has none."""
+        lines = self._ask(Request(str(self._root), modules=modules))
+        return [msgspec.json.decode(line, type=NodeClass) for line in lines]
+
+    def _ask(self, request: Request) -> Iterator[bytes]:
+        process = self._process
+        assert process.stdin is not None
+        lines: queue.Queue[bytes] = queue.Queue()
+        reader = threading.Thread(target=_read, args=(process, lines), daemon=True)
+        reader.start()
+        try:
+            process.stdin.write(msgspec.json.encode(request) + b"\n")
+            process.stdin.flush()
+            while line := lines.get(timeout=_SILENCE_SEC):
+                yield line
+        except (queue.Empty, BrokenPipeError):
+            pass
+        self._timed_out = process.poll() is None and reader.is_alive()
+
+    def _why(self) -> str:
+        if self._timed_out:
+            return f"it has not come to an end in {_SILENCE_SEC:g} s"
+        return f"it ended the process, {describe(self._process.wait())}"
+
+    def _restart(self) -> None:
+        self.close()
+        self._process = _start()
+
+    def close(self) -> None:
+        """End the process."""
+        self._process.kill()
+        self._process.wait()
+        for stream in (self._process.stdin, self._process.stdout):
+            if stream is not None:
+                stream.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+def _start() -> "subprocess.Popen[bytes]":
+    command = [sys.executable, "-m", "dsmq_nodes.launcher.examine"]
+    return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+
+
+def _read(process: "subprocess.Popen[bytes]", lines: "queue.Queue[bytes]") -> None:
+    assert process.stdout is not None
+    for line in process.stdout:
+        lines.put(line)
+    lines.put(b"")

@@ -1,0 +1,257 @@
+"""Looks at node classes in a process of its own: what a module prints or crashes harms nobody.
+
+`python -m dsmq_nodes.launcher.examine` reads one `Request` as a line of JSON, and answers with
+lines of JSON: a `Finding` that says it has begun with a node, then one with what it found. Each
+class is imported and made, with its parameters, over a link that leads nowhere and writes down what
+the node publishes and subscribes. When standard input ends, it ends too, whatever a node is doing.
+"""
+
+import asyncio
+import inspect
+import os
+import threading
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, BinaryIO, Literal
+
+import msgspec
+from pydantic import ValidationError
+
+from dsmq_nodes.errors import NodeLoadError, ParameterError
+from dsmq_nodes.graph.clock import Clock
+from dsmq_nodes.graph.environment import NodeEnvironment
+from dsmq_nodes.graph.link import Deliver, Link, OnDiffers, Publication
+from dsmq_nodes.graph.node import Node
+from dsmq_nodes.graph.surroundings import Surroundings, surroundings
+from dsmq_nodes.launcher.child import load_node_class, search
+
+
+class NodeRequest(msgspec.Struct):
+    """A node to look at: its class, what it is told, its environment variables."""
+
+    spec: str
+    told: NodeEnvironment
+    env: dict[str, str] = {}
+
+
+class Request(msgspec.Struct):
+    """What to look at: nodes, then the node classes that modules have."""
+
+    root: str
+    nodes: list[NodeRequest] = []
+    modules: list[str] = []
+
+
+class End(msgspec.Struct):
+    """A topic at a node, and the JSON Schema of its type."""
+
+    topic: str
+    type_name: str
+    schema: str
+
+
+class WrongParam(msgspec.Struct):
+    """What pydantic says is wrong with a parameter; `known` are the names that there are."""
+
+    loc: list[str | int]
+    kind: str
+    message: str
+    context: dict[str, str | float] = {}
+    known: list[str] = []
+
+
+class Finding(msgspec.Struct):
+    """What was found about a node: `begun` comes before it is imported.
+
+    `error` is why it cannot run, `unknown` why it could not be looked at.
+    """
+
+    index: int
+    begun: bool = False
+    error: str = ""
+    unknown: str = ""
+    params: list[WrongParam] = []
+    published: list[End] = []
+    subscribed: list[End] = []
+
+
+class NodeClass(msgspec.Struct):
+    """A node class that a module has, with the JSON Schema of its parameters."""
+
+    spec: str
+    about: str
+    params: dict[str, Any]
+
+
+Answer = Finding | NodeClass
+Kind = Literal["published", "subscribed"]
+
+
+class _Nowhere(Link):
+    """A link that leads nowhere, and knows what the node has asked of it."""
+
+    def __init__(self) -> None:
+        self.published: dict[str, End] = {}
+        self.subscribed: dict[str, End] = {}
+        self.on_differs: OnDiffers = lambda *_: None
+
+    def advertise(
+        self, topic: str, type_name: str, latched: int, schema: bytes = b""
+    ) -> Publication:
+        self.published[topic] = End(topic, type_name, schema.decode())
+        return Publication(topic, type_name, latched, b"", schema)
+
+    def unadvertise(self, publication: Publication) -> None:
+        pass
+
+    def publish(self, publication: Publication, text: str) -> None:
+        pass
+
+    def subscribe(
+        self, topic: str, depth: int, type_name: str, deliver: Deliver, schema: bytes = b""
+    ) -> None:
+        self.subscribed[topic] = End(topic, type_name, schema.decode())
+
+    def unsubscribe(self, topic: str) -> None:
+        pass
+
+    def set_fault(self, topic: str, pair: int, text: str) -> None:
+        pass
+
+    def set_state(self, state: str) -> None:
+        pass
+
+    def attach(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        on_readable: Callable[[], None],
+        on_outage: Callable[[bool], None],
+    ) -> None:
+        pass
+
+    def detach(self) -> None:
+        pass
+
+    def drain(self) -> None:
+        pass
+
+    def close(self) -> None:
+        pass
+
+
+def _look_at(index: int, request: NodeRequest) -> Finding:
+    try:
+        node_class = load_node_class(request.spec)
+    except NodeLoadError as error:
+        return Finding(index, error=str(error))
+    except BaseException as error:  # noqa: BLE001  whatever a user's module raises
+        return Finding(index, error=f"cannot import {request.spec}: {_in_a_line(error)}")
+    link = _Nowhere()
+    token = surroundings.set(Surroundings(Clock(), lambda: request.told, lambda *_: link))
+    try:
+        with _environment(request.env):
+            node_class().destroy_node()  # type: ignore[call-arg]
+    except ParameterError as error:
+        return Finding(index, params=_wrong_params(node_class, error), unknown=str(error))
+    except BaseException as error:  # noqa: BLE001  whatever a user's constructor raises
+        return Finding(index, unknown=f"its constructor raised {_in_a_line(error)}")
+    finally:
+        surroundings.reset(token)
+    published, subscribed = list(link.published.values()), list(link.subscribed.values())
+    return Finding(index, published=published, subscribed=subscribed)
+
+
+def _wrong_params(node_class: type[Node], error: ParameterError) -> list[WrongParam]:
+    found = error.__context__
+    if not isinstance(found, ValidationError):
+        return [WrongParam([], "", str(error))]
+    return [
+        WrongParam(
+            list(each["loc"]),
+            each["type"],
+            each["msg"],
+            {k: v for k, v in each.get("ctx", {}).items() if isinstance(v, str | int | float)},
+            list(node_class.Params.model_fields),
+        )
+        for each in found.errors(include_url=False, include_input=False)
+    ]
+
+
+def _in_a_line(error: BaseException) -> str:
+    """Return an error and where it was raised in the user's files."""
+    *_, last = traceback.format_exception_only(error)
+    text = last.strip()
+    if isinstance(error, SyntaxError):
+        return f"{text} ({error.filename}:{error.lineno})"
+    frames = traceback.extract_tb(error.__traceback__)
+    own = str(Path(__file__).parent.parent)
+    theirs = [
+        frame
+        for frame in frames
+        if not frame.filename.startswith((own, "<frozen")) and "importlib" not in frame.filename
+    ]
+    return f"{text} ({theirs[-1].filename}:{theirs[-1].lineno})" if theirs else text
+
+
+@contextmanager
+def _environment(added: dict[str, str]) -> Iterator[None]:
+    before = dict(os.environ)
+    os.environ.update(added)
+    try:
+        yield
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
+
+
+def _classes_in(module_name: str) -> Iterator[NodeClass]:
+    try:
+        module = __import__(module_name, fromlist=["_"])
+    except BaseException:  # noqa: BLE001  a module that cannot be imported has no node to offer
+        return
+    for name, value in vars(module).items():
+        if not inspect.isclass(value) or not issubclass(value, Node):
+            continue
+        if value.__module__ == module_name and not name.startswith("_"):
+            about = (value.__doc__ or "").strip().partition("\n")[0]
+            yield NodeClass(f"{module_name}:{name}", about, value.Params.model_json_schema())
+
+
+def _end_with(stream: BinaryIO) -> None:
+    stream.read()
+    os._exit(0)
+
+
+def main() -> None:
+    """Answer one request."""
+    answers = os.fdopen(os.dup(1), "wb", buffering=0)
+    null = os.open(os.devnull, os.O_RDWR)
+    # Whatever is printed, by a library in C too, goes nowhere.
+    os.dup2(null, 1)
+    os.dup2(null, 2)
+    asked = os.fdopen(os.dup(0), "rb")
+    os.dup2(null, 0)
+    line = asked.readline()
+    if not line:
+        return
+    request = msgspec.json.decode(line, type=Request)
+    threading.Thread(target=_end_with, args=(asked,), daemon=True).start()
+    search(request.root)
+
+    def answer(found: Answer) -> None:
+        answers.write(msgspec.json.encode(found) + b"\n")
+
+    for index, node in enumerate(request.nodes):
+        answer(Finding(index, begun=True))
+        answer(_look_at(index, node))
+    for module in request.modules:
+        for found in _classes_in(module):
+            answer(found)
+    # Threads that nodes have started are not waited for.
+    os._exit(0)
+
+
+if __name__ == "__main__":
+    main()

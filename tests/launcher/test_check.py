@@ -1,0 +1,224 @@
+"""`check`: what is known of a launch file and its classes without starting anything."""
+
+from pathlib import Path
+
+import pytest
+
+from dsmq_nodes.launcher.arguments import parse
+from dsmq_nodes.launcher.check import Report, check
+
+ROBOT = """
+import os, sys, time
+import pydantic
+from dsmq_nodes import Message, Node, Parameters
+from dsmq_nodes.messages import Float64, LaserScan, String, Twist
+
+print("this goes nowhere")
+
+
+class Lidar(Node):
+    class Params(Parameters):
+        beams: int = 360
+        range_max: float = pydantic.Field(8.0, gt=0)
+        mode: str = "fast"
+
+    def __init__(self):
+        super().__init__("lidar")
+        self.create_publisher(LaserScan, "scan", 5)
+
+
+class Driver(Node):
+    class Params(Parameters):
+        port: str
+
+    def __init__(self):
+        super().__init__("driver")
+        self.create_subscription(LaserScan, "scan", lambda msg: None, 5)
+        self.create_publisher(Twist, "cmd_vel", 5)
+
+
+class Confused(Node):
+    def __init__(self):
+        super().__init__("confused")
+        self.create_subscription(String, "scan", lambda msg: None, 5)
+
+
+class NoHardware(Node):
+    def __init__(self):
+        super().__init__("no_hardware")
+        raise OSError("no /dev/ttyUSB0")
+
+
+class Crashes(Node):
+    def __init__(self):
+        os._exit(3)
+
+
+class Noisy(Node):
+    def __init__(self):
+        super().__init__("noisy")
+        os.write(1, b"not json\\n")
+        os.write(2, b"not json\\n")
+        print(os.environ["COLOUR"] + "!")
+        self.create_publisher(Float64, os.environ["COLOUR"], 1)
+        self.create_subscription(Float64, "red", lambda msg: None, 1)
+
+
+class NoNode:
+    pass
+"""
+
+
+def checked(folder: Path, nodes: str, *args: str) -> Report:
+    """Check a launch file of these nodes, one a line, and of the classes above."""
+    (folder / "robot.py").write_text(ROBOT)
+    path = folder / "f.yaml"
+    path.write_text("nodes:\n" + nodes)
+    return check(path, parse(args))
+
+
+def errors(report: Report) -> list[str]:
+    return [f"{each.line}:{each.column}: {each.message}" for each in report.errors]
+
+
+def warnings(report: Report) -> list[str]:
+    return [f"{each.line}:{each.column}: {each.message}" for each in report.warnings]
+
+
+def test_a_good_file_has_nothing_wrong(tmp_path: Path) -> None:
+    nodes = """\
+- {name: lidar, node: robot:Lidar, params: {range_max: 9, use_sim_time: false}, remap: {scan: s}}
+- {name: driver, node: robot:Driver, params: {port: x}, remap: {scan: /s}}
+- {name: noisy, node: robot:Noisy, env: {COLOUR: red}}
+"""
+    report = checked(tmp_path, nodes)
+    assert (report.errors, report.warnings) == ([], [])
+    assert (report.nodes, report.topics) == (3, 3)
+
+
+def test_parameters_are_checked_against_the_class(tmp_path: Path) -> None:
+    (tmp_path / "p.yaml").write_text("mode: 7\n")
+    nodes = """\
+- {name: a, node: robot:Lidar, params: {beems: 3, range_max: -1}}
+- {name: b, node: robot:Lidar, params: {beams: 3.5}, params_file: p.yaml}
+- {name: c, node: robot:Driver}
+"""
+    report = checked(tmp_path, nodes)
+    assert errors(report) == [
+        "2:41: robot:Lidar has no parameter 'beems'; did you mean 'beams'?",
+        "2:62: parameter 'range_max': must be more than 0, is -1",
+        "3:46: parameter 'beams': expected a whole number, found the number 3.5",
+        "4:19: robot:Driver needs the parameter 'port'",
+        "1:7: parameter 'mode': expected text, found the number 7; put it in quotes: '7'",
+    ]
+    assert report.errors[-1].file.endswith("p.yaml")
+    assert report.warnings == []
+
+
+def test_the_types_at_both_ends_of_a_topic_must_fit(tmp_path: Path) -> None:
+    nodes = """\
+- {name: lidar, node: robot:Lidar, namespace: r}
+- {name: confused, node: robot:Confused, remap: {scan: r/scan}}
+"""
+    (first,) = errors(checked(tmp_path, nodes))
+    assert first.startswith("3:26: /r/scan: subscriber '/confused' expects std_msgs/msg/String,")
+    assert "publisher '/r/lidar' sends sensor_msgs/msg/LaserScan" in first
+
+
+def test_what_nobody_publishes_is_a_warning(tmp_path: Path) -> None:
+    nodes = """\
+- {name: lidar, node: robot:Lidar, remap: {scan: scann}}
+- {name: driver, node: robot:Driver, params: {port: x}}
+"""
+    report = checked(tmp_path, nodes)
+    assert report.errors == []
+    assert warnings(report) == [
+        "3:24: '/driver': no node publishes /scan, which it subscribes; did you mean '/scann'?"
+    ]
+
+
+def test_a_remapping_that_meets_nothing_is_an_error(tmp_path: Path) -> None:
+    nodes = """\
+- {name: lidar, node: robot:Lidar, remap: {scn: s}}
+- remap: {cmd_vel: drive, scam: x}
+  nodes:
+  - {name: lidar2, node: robot:Lidar}
+  - {name: driver, node: robot:Driver, params: {port: x}}
+"""
+    assert errors(checked(tmp_path, nodes)) == [
+        "2:44: nothing is called 'scn' here; did you mean 'scan'?",
+        "3:27: nothing is called 'scam' here; did you mean 'scan'?",
+    ]
+
+
+def test_classes_are_imported(tmp_path: Path) -> None:
+    (tmp_path / "broken.py").write_text("x = 1\ny = 1 / 0\n")
+    (tmp_path / "cut.py").write_text("def f(:\n")
+    nodes = """\
+- {name: a, node: robot:Lidr}
+- {name: b, node: robt:Lidar}
+- {name: c, node: robot:NoNode}
+- {name: d, node: broken:Any}
+- {name: e, node: cut:Any}
+"""
+    found = [line.replace(str(tmp_path), "~") for line in errors(checked(tmp_path, nodes))]
+    assert [line.partition(" in ")[0] for line in found] == [
+        "2:19: cannot run robot:Lidr: no such class",
+        "3:19: cannot run robt:Lidar: no module 'robt'",
+        "4:19: cannot run robot:NoNode: it is no Node; make it a subclass of Node",
+        "5:19: cannot import broken:Any: ZeroDivisionError: division by zero (~/broken.py:2)",
+        "6:19: cannot import cut:Any: SyntaxError: invalid syntax (~/cut.py:1)",
+    ]
+    assert found[0].endswith("did you mean 'Lidar'?")
+    assert found[1].endswith("did you mean 'robot'?")
+
+
+def test_what_cannot_be_made_here_is_not_held_against_the_file(tmp_path: Path) -> None:
+    nodes = """\
+- {name: a, node: robot:NoHardware}
+- {name: b, node: robot:Crashes}
+- {name: c, node: robot:Crashes}
+- {name: d, node: robot:Lidar, params: {beems: 1}}
+- {name: e, node: robot:Driver, params: {port: x}}
+"""
+    report = checked(tmp_path, nodes)
+    assert errors(report) == ["5:41: robot:Lidar has no parameter 'beems'; did you mean 'beams'?"]
+    first, *others = warnings(report)
+    assert first.replace(str(tmp_path), "~").startswith(
+        "2:19: '/a' could not be checked: its constructor raised OSError: no /dev/ttyUSB0"
+        " (~/robot.py:"
+    )
+    assert others == [
+        "3:19: '/b' could not be checked: it ended the process, exit status 3",
+        "4:19: '/c' could not be checked: it ended the process, exit status 3",
+    ]
+
+
+def test_mistakes_of_the_file_and_of_the_classes_are_told_together(tmp_path: Path) -> None:
+    nodes = """\
+- {name: a, node: robot:Lidr, nice: 50}
+- {name: b, node: robot:Lidr, params: {n: $(arg x)}}
+- {name: c, node: robot:Lidr}
+"""
+    found = errors(checked(tmp_path, nodes))
+    assert [line.partition(" in ")[0] for line in found] == [
+        "2:37: must be at most 19, is 50",
+        "3:19: cannot run robot:Lidr: no such class",
+        "3:43: no argument 'x'",
+        "4:19: cannot run robot:Lidr: no such class",
+    ]
+
+
+def test_a_section_of_a_parameter_file_that_nobody_takes_is_a_warning(tmp_path: Path) -> None:
+    (tmp_path / "p.yaml").write_text(
+        "/a: {ros__parameters: {beams: 1}}\n/bee: {ros__parameters: {beams: 1}}\n"
+    )
+    report = checked(tmp_path, "- {name: a, node: robot:Lidar, params_file: p.yaml}\n")
+    assert report.errors == []
+    assert warnings(report) == ["2:1: no node is named '/bee'; there is: /a"]
+
+
+@pytest.mark.parametrize("file", ["cpu_servo", "talker_listener"])
+def test_the_files_of_this_project_are_right(file: str) -> None:
+    root = Path(__file__).parent.parent.parent
+    assert check(root / "launch" / f"{file}.yaml").errors == []
