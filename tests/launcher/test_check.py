@@ -107,7 +107,7 @@ def test_parameters_are_checked_against_the_class(tmp_path: Path) -> None:
     assert errors(report) == [
         "2:41: robot:Lidar has no parameter 'beems'; did you mean 'beams'?",
         "2:62: parameter 'range_max': must be more than 0, is -1",
-        "3:46: parameter 'beams': expected a whole number, found the number 3.5",
+        "3:48: parameter 'beams': expected a whole number, found the number 3.5",
         "4:19: robot:Driver needs the parameter 'port'",
         "1:7: parameter 'mode': expected text, found the number 7; put it in quotes: '7'",
     ]
