@@ -31,6 +31,7 @@ _OWN: Final = "/dsmq/"
 # Nobody needs to publish on them.
 _MAY_BE_SILENT: Final = frozenset({"/tf_static", "/clock", "/parameter_events", "/rosout"})
 _REQUEST: Final = "/_request"
+_MOST_NAMED: Final = 5
 
 
 @dataclass
@@ -264,22 +265,24 @@ class _Ends:
                         yield reader.node.origin.within("node").problem(text)
 
     def unpublished(self) -> Iterator[LaunchProblem]:
-        """Yield a warning for each subscription that nothing is published for."""
+        """Yield a warning for each topic, and service, with readers but nobody who writes."""
         if any(each.finding.error or each.finding.unknown for each in self._looked):
             return  # who knows what those publish
         known = [topic for topic, (published, _) in self.topics.items() if published]
         for topic, (published, subscribed) in self.topics.items():
-            if topic.endswith(_REQUEST) and not subscribed:
-                for each, _ in published:
-                    service = _base(topic)[0]
-                    yield _at(each, f"no node serves {service}, which it calls")
-            if published or _base(topic)[1] or topic in _MAY_BE_SILENT:
+            base, hidden = _base(topic)
+            if hidden == _REQUEST and not subscribed:
+                yield _at(published, f"no node serves {base}; it is called by")
+            if published or hidden or topic in _MAY_BE_SILENT:
                 continue
             close = nearest(topic, known)
-            hint = f"; did you mean '{close}'?" if close is not None else ""
-            for each, _ in subscribed:
-                yield _at(each, f"no node publishes {topic}, which it subscribes{hint}")
+            hint = f" (did you mean '{close}'?)" if close is not None else ""
+            yield _at(subscribed, f"no node publishes {topic}{hint}; it is subscribed by")
 
 
-def _at(each: _Looked, message: str) -> LaunchProblem:
-    return each.node.origin.within("node").problem(f"'{each.node.full_name}': {message}")
+def _at(ends: list[tuple[_Looked, End]], message: str) -> LaunchProblem:
+    """Return a problem of several nodes, at the first."""
+    readers = [f"'{each.node.full_name}'" for each, _ in ends]
+    more = f" and {len(readers) - _MOST_NAMED} more" if len(readers) > _MOST_NAMED else ""
+    shown = ", ".join(readers[:_MOST_NAMED])
+    return ends[0][0].node.origin.within("node").problem(f"{message} {shown}{more}")

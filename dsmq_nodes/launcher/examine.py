@@ -97,6 +97,10 @@ class _Nowhere(Link):
         self.subscribed: dict[str, End] = {}
         self.on_differs: OnDiffers = lambda *_: None
 
+    @property
+    def has_graph(self) -> bool:
+        return True
+
     def advertise(
         self, topic: str, type_name: str, latched: int, schema: bytes = b""
     ) -> Publication:

@@ -133,7 +133,7 @@ def test_what_nobody_publishes_is_a_warning(tmp_path: Path) -> None:
     report = checked(tmp_path, nodes)
     assert report.errors == []
     assert warnings(report) == [
-        "3:24: '/driver': no node publishes /scan, which it subscribes; did you mean '/scann'?"
+        "3:24: no node publishes /scan (did you mean '/scann'?); it is subscribed by '/driver'"
     ]
 
 
