@@ -49,7 +49,7 @@ class Row:
         target: what it must reach.
         measured: what it reached.
         met: whether that is enough.
-        original: the same work with dsmq 0.7.0.
+        original: the same work with dsmq 0.7.0, or with another peer.
         faults: messages lost, repeated or miscounted: never right, however slow the machine is.
     """
 

@@ -6,14 +6,17 @@ import sys
 
 import pytest
 
+from tests.bench import nodes, queue
 from tests.bench.processes import ROOT
-from tests.bench.queue import ROWS
 
 
-@pytest.mark.parametrize("row", ROWS)
-def test_a_row_prints_and_nothing_is_lost_or_repeated(row: str) -> None:
+@pytest.mark.parametrize(
+    ("module", "row"),
+    [*(("queue", row) for row in queue.ROWS), *(("nodes", row) for row in nodes.ROWS)],
+)
+def test_a_row_prints_and_nothing_is_lost_or_repeated(module: str, row: str) -> None:
     run = subprocess.run(
-        [sys.executable, "-m", "tests.bench.queue", "--quick", row],
+        [sys.executable, "-m", f"tests.bench.{module}", "--quick", row],
         cwd=ROOT,
         capture_output=True,
         text=True,
