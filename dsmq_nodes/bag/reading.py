@@ -55,14 +55,14 @@ class Bag:
     def __init__(
         self,
         *paths: str | Path,
-        topics: Collection[str] | None = None,
+        topics: Collection[str] | Selection | None = None,
         types: Mapping[str, type[Message]] | None = None,
     ) -> None:
         """Open a bag.
 
         Args:
             paths: its files.
-            topics: only these, names or shell patterns; None: all.
+            topics: only these, names or shell patterns, or a `Selection`; None: all.
             types: message classes by topic, where the recorded type's name does not lead to the
                 right one.
 
@@ -73,7 +73,8 @@ class Bag:
             raise BagError("a bag has at least one file: name it")
         self.files: list[McapFile] = open_files(paths)
         self._types = dict(types or {})
-        self._selection = None if topics is None else Selection(tuple(topics))
+        chosen = topics if isinstance(topics, Selection | None) else Selection(tuple(topics))
+        self._selection = chosen
         self._decoders: dict[Channel, Callable[[bytes], Message | Untyped | str]] = {}
 
     @property

@@ -129,6 +129,81 @@ def info(
         print(line)
 
 
+@app.command(
+    epilog=examples_epilog(
+        ("dsmq-nodes bag play run.mcap", ""),
+        ("dsmq-nodes bag play run.mcap --rate 0", "as fast as the readers take it"),
+        ("dsmq-nodes bag play run.mcap --topics /scan --remap /scan:=/front/scan", ""),
+        ("dsmq-nodes bag play run.mcap --clock 100 --loop", "for nodes with use_sim_time"),
+    )
+)
+def play(
+    bag: BagArgument,
+    *,
+    rate: Annotated[
+        float,
+        typer.Option("--rate", "-r", min=0, help="2: twice as fast; 0: as fast as it is read."),
+    ] = 1.0,
+    topics: TopicsOption = None,
+    exclude: ExcludeOption = None,
+    regex: RegexOption = "",
+    exclude_regex: ExcludeRegexOption = "",
+    remap: Annotated[
+        list[str] | None,
+        typer.Option("--remap", "-m", metavar="OLD:=NEW", help="Rename; may be repeated."),
+    ] = None,
+    loop: Annotated[bool, typer.Option("--loop", "-l", help="Again and again.")] = False,
+    start_offset: Annotated[
+        float, typer.Option(metavar="SEC", min=0, help="Begin so far into the bag.")
+    ] = 0.0,
+    playback_duration: Annotated[
+        float | None, typer.Option(metavar="SEC", min=0, help="Play only so much of it.")
+    ] = None,
+    clock: Annotated[
+        float, typer.Option(metavar="HZ", min=0, help="Publish /clock so often; 0: not.")
+    ] = 0.0,
+    delay: Annotated[float, typer.Option(metavar="SEC", min=0, help="Wait so long first.")] = 0.0,
+    start_paused: Annotated[bool, typer.Option("--start-paused", help="Wait for a key.")] = False,
+    wait_for: Annotated[
+        int,
+        typer.Option(
+            "--wait-matching-subscriptions",
+            "-w",
+            metavar="N",
+            min=0,
+            help="First wait for so many subscribers of each topic.",
+        ),
+    ] = 0,
+    broker: BrokerOption = BROKER,
+) -> None:
+    """Publish what a bag has, at the times it was recorded.
+
+    Keys: space pauses and goes on, right or s steps while it pauses, up and down change the rate,
+    q ends it. A topic that somebody subscribes as another type is an error: nothing is played.
+    """
+    _need()
+    from dsmq_nodes.bag.player import Playing  # noqa: PLC0415
+    from dsmq_nodes.bag.selection import Selection  # noqa: PLC0415
+    from dsmq_nodes.cli.bag_play import play_bag, renamings  # noqa: PLC0415
+
+    everything = not (topics or regex)
+    chosen = Selection(
+        tuple(topics or ()), tuple(exclude or ()), regex, exclude_regex, everything=everything
+    )
+    playing = Playing(
+        rate=rate,
+        loop=loop,
+        start_offset_sec=start_offset,
+        duration_sec=playback_duration,
+        delay_sec=delay,
+        clock_hz=clock,
+        remap=renamings(remap or []),
+        wait_for=wait_for,
+        start_paused=start_paused,
+    )
+    play_bag(bag, chosen, playing, broker)
+
+
 @app.command(epilog=examples_epilog(("dsmq-nodes bag repair run.mcap", "run_repaired.mcap")))
 def repair(
     bag: Annotated[Path, typer.Argument(metavar="BAG", help="The bag's file.")],

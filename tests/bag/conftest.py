@@ -14,6 +14,7 @@ from dsmq_nodes.dsmq import wire
 from dsmq_nodes.dsmq.channel import Channel as Connection
 from dsmq_nodes.messages import Float64
 from dsmq_nodes.messages.base import Message
+from dsmq_nodes.messages.dsmq_msgs import Graph
 from dsmq_nodes.testing import BrokerProcess
 
 PATIENCE_SEC = 15.0  # the longest anything may take on a busy machine
@@ -32,18 +33,25 @@ class Tool:
     def advertise(self, topic: str, type_name: str, latched: int = 0) -> None:
         self._ask("advertised", action="advertise", topic=topic, type=type_name, latched=latched)
 
+    def subscribe(self, topic: str, type_name: str) -> None:
+        self._ask("subscribed", action="subscribe", topic=topic, type=type_name, depth=1)
+
     def put(self, topic: str, message: Message | str, stamp_ns: int = 0) -> None:
         self._puts += 1
         text = message if isinstance(message, str) else message.to_json()
         fields = {"seq": self._puts, "ack": self._puts, "stamp": stamp_ns}
         self._ask("ack", action="put", topic=topic, message=text, **fields)
 
-    def flood(self, topic: str, texts: list[str]) -> None:
-        """Put without acknowledgements."""
-        for text in texts:
+    def publishers(self, topic: str) -> int:
+        """How many publish a topic now."""
+        for action in ("unsubscribe", "subscribe"):
             self._connection.send(
-                wire.encode_object({"action": "put", "topic": topic, "message": text})
+                wire.encode_object({"action": action, "topic": "/dsmq/graph", "depth": 1})
             )
+        while (reply := self._connection.receive()).event != "message":
+            pass
+        found = {each.name: each for each in Graph.from_json(reply.text or "").topics}
+        return len(found[topic].publishers) if topic in found else 0
 
     def _ask(self, answer: str, **fields: object) -> None:
         self._connection.send(wire.encode_object(fields))

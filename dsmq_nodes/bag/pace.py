@@ -1,0 +1,69 @@
+"""When a recorded message is due.
+
+Due times are absolute: a message that was late makes the next one no later. While it pauses, time
+stands still; after a change of rate it goes on from where it was.
+"""
+
+import time
+
+
+class Pace:
+    """The time in a recording that is played.
+
+    Attributes:
+        rate: how many recorded seconds pass in one; 0: messages are due at once.
+        is_paused: whether time stands still.
+    """
+
+    def __init__(self, rate: float, *, paused: bool = False) -> None:
+        """Begin, at the recorded time 0."""
+        self.rate = rate
+        self.is_paused = paused
+        self._steps = 0
+        self._at_sec = time.monotonic()  # then, by the monotonic clock,
+        self._at_ns = 0  # it was this recorded time
+
+    def set(self, recorded_ns: int) -> None:
+        """It is this recorded time now."""
+        self._at_sec, self._at_ns = time.monotonic(), recorded_ns
+
+    def now_ns(self) -> int:
+        """The recorded time that it is now."""
+        passed_sec = 0.0 if self.is_paused else time.monotonic() - self._at_sec
+        return self._at_ns + round(passed_sec * self.rate * 1e9)
+
+    def due_sec(self, recorded_ns: int) -> float:
+        """When a recorded time is due, by the monotonic clock."""
+        if not self.rate:
+            return 0.0
+        return self._at_sec + (recorded_ns - self._at_ns) * 1e-9 / self.rate
+
+    def pause(self) -> None:
+        """Let time stand still."""
+        now_ns = self.now_ns()
+        self.is_paused = True
+        self.set(now_ns)
+
+    def resume(self) -> None:
+        """Let time go on."""
+        if self.is_paused:
+            self.is_paused = False
+            self.set(self._at_ns)
+
+    def step(self) -> None:
+        """While it pauses: let the next message be due."""
+        self._steps += self.is_paused
+
+    def take_step(self, recorded_ns: int) -> bool:
+        """Whether a step was asked for; then it is the time of this message."""
+        if not (self.is_paused and self._steps):
+            return False
+        self._steps -= 1
+        self.set(recorded_ns)
+        return True
+
+    def change_rate(self, factor: float) -> None:
+        """Play faster or slower from now on."""
+        now_ns = self.now_ns()
+        self.rate *= factor
+        self.set(now_ns)

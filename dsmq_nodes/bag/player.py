@@ -1,0 +1,211 @@
+"""Plays bags: each message when it is due, or as fast as its readers take it."""
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Final
+
+from dsmq_nodes.bag.mcap_file import Record
+from dsmq_nodes.bag.outlet import Outlet
+from dsmq_nodes.bag.pace import Pace
+from dsmq_nodes.bag.part import Channel
+from dsmq_nodes.bag.prefetch import prefetched
+from dsmq_nodes.bag.reading import TEXT, Bag
+from dsmq_nodes.errors import BagError
+from dsmq_nodes.messages.base import Time
+from dsmq_nodes.messages.rosgraph import Clock
+
+CLOCK_TOPIC: Final = "/clock"
+_PAUSE_TURN_SEC: Final = 0.05
+_PUMP_EVERY: Final = 64  # messages
+
+
+@dataclass(frozen=True, slots=True)
+class Playing:
+    """How a bag is played.
+
+    Attributes:
+        rate: 2 is twice as fast as recorded; 0 is as fast as the readers take it.
+        loop: again and again.
+        start_offset_sec: begin so far into the bag.
+        duration_sec: play so much of it; None: all.
+        delay_sec: wait so long first.
+        clock_hz: publish `/clock` so often; 0: never.
+        remap: other names for topics.
+        wait_for: how many subscribers each topic has before it begins.
+        start_paused: wait for `resume` or `step`.
+    """
+
+    rate: float = 1.0
+    loop: bool = False
+    start_offset_sec: float = 0.0
+    duration_sec: float | None = None
+    delay_sec: float = 0.0
+    clock_hz: float = 0.0
+    remap: Mapping[str, str] = field(default_factory=dict)
+    wait_for: int = 0
+    start_paused: bool = False
+
+
+class Player:
+    """Plays a bag through an outlet.
+
+    Attributes:
+        messages: how many were played.
+        at_ns: the recorded time of the last one.
+        start_ns: where it begins, in recorded time.
+        end_ns: where it ends.
+        pace: when messages are due.
+    """
+
+    def __init__(
+        self,
+        bag: Bag,
+        outlet: Outlet,
+        playing: Playing,
+        wait: Callable[[float], None] | None = None,
+    ) -> None:
+        """Prepare to play.
+
+        Args:
+            bag: what is played: the topics that it was opened with.
+            outlet: where it goes.
+            playing: how.
+            wait: called to let so many seconds pass, or fewer; may change the pace.
+
+        Raises:
+            BagError: it cannot be played: its messages are not in JSON, or there are none.
+        """
+        self.messages = 0
+        self.pace = Pace(playing.rate, paused=playing.start_paused)
+        self._bag, self._outlet, self._playing = bag, outlet, playing
+        self._wait = wait or outlet.pump
+        self._is_stopped = False
+        self._clock_due_sec = 0.0
+        self._channels = {
+            each.channel: self._as_played(each.channel)
+            for each in bag.counts()
+            if not (each.channel.topic == CLOCK_TOPIC and playing.clock_hz)
+        }
+        _check_encodings(self._channels)
+        self.start_ns = self.at_ns = bag.start_ns + round(playing.start_offset_sec * 1e9)
+        self.end_ns = bag.end_ns
+        if playing.duration_sec is not None:
+            self.end_ns = min(self.end_ns, self.start_ns + round(playing.duration_sec * 1e9))
+        if self.start_ns > bag.end_ns:
+            raise BagError(
+                f"a start offset of {playing.start_offset_sec:g} s is beyond the bag's "
+                f"{(bag.end_ns - bag.start_ns) * 1e-9:.3f} s"
+            )
+
+    def _as_played(self, channel: Channel) -> Channel:
+        return replace(channel, topic=self._playing.remap.get(channel.topic, channel.topic))
+
+    def stop(self) -> None:
+        """Play no more."""
+        self._is_stopped = True
+
+    def play(self) -> None:
+        """Play to the end.
+
+        Raises:
+            BagError: the bag is damaged, or its types are not those of the graph.
+            ConnectionFailedError: the broker is gone.
+            RequestRefusedError: the broker refused a message.
+        """
+        channels = list(self._channels.values())
+        self._check_types(channels)
+        self._outlet.advertise(channels)
+        if self._playing.clock_hz:
+            self._outlet.advertise([Channel(CLOCK_TOPIC, Clock.type_name)])
+        if self._playing.wait_for:
+            self._outlet.wait_for_subscribers({c.topic for c in channels}, self._playing.wait_for)
+        self._delay(self._playing.delay_sec)
+        while not self._is_stopped:
+            self._play_once()
+            if not self._playing.loop:
+                break
+
+    def _play_once(self) -> None:
+        self.pace.set(self.start_ns)
+        self._clock_due_sec = 0.0
+        for record in prefetched(self._bag.records(self.start_ns, self.end_ns + 1)):
+            channel = self._channels.get(record.channel)
+            if channel is not None:
+                self._until_due(record.log_time_ns)
+                if self._is_stopped:
+                    return
+                self._put(record, channel)
+        if not self.pace.rate:
+            self._outlet.wait_for_readers()
+
+    def _put(self, record: Record, channel: Channel) -> None:
+        put = self._outlet.put if self.pace.rate else self._outlet.put_flow_controlled
+        put(channel.topic, record.data.decode())
+        self.at_ns = record.log_time_ns
+        self.messages += 1
+        if self.messages % _PUMP_EVERY == 0:
+            self._wait(0.0)
+
+    def _until_due(self, recorded_ns: int) -> None:
+        pace = self.pace
+        while not self._is_stopped:
+            if pace.is_paused:
+                if pace.take_step(recorded_ns):
+                    return
+                self._wait(_PAUSE_TURN_SEC)
+                continue
+            now_sec, due_sec = time.monotonic(), pace.due_sec(recorded_ns)
+            if self._playing.clock_hz:
+                due_sec = min(due_sec, self._tell_clock(now_sec, recorded_ns))
+            if now_sec >= due_sec:
+                return
+            self._wait(due_sec - now_sec)
+
+    def _tell_clock(self, now_sec: float, next_ns: int) -> float:
+        """Publish `/clock` if it is time; gives when it is next."""
+        if now_sec >= self._clock_due_sec:
+            now_ns = min(self.pace.now_ns(), next_ns) if self.pace.rate else next_ns
+            clock = Clock(clock=Time.from_nanoseconds(now_ns))
+            self._outlet.put(CLOCK_TOPIC, clock.to_json())
+            period_sec = 1.0 / self._playing.clock_hz
+            late_sec = now_sec - self._clock_due_sec
+            self._clock_due_sec = now_sec + period_sec - min(late_sec, 0.5 * period_sec)
+        return self._clock_due_sec
+
+    def _delay(self, seconds: float) -> None:
+        until_sec = time.monotonic() + seconds
+        while not self._is_stopped and (left_sec := until_sec - time.monotonic()) > 0:
+            self._wait(left_sec)
+
+    def _check_types(self, channels: list[Channel]) -> None:
+        """Compare with what the graph's subscribers read.
+
+        Raises:
+            BagError: a topic is subscribed as another type.
+        """
+        played = {channel.topic: channel.type_name for channel in channels}
+        faults = [
+            f"{topic.name}: the bag has {played[topic.name]}, {end.node or 'a tool'} (pid "
+            f"{end.pid}) subscribes {end.type}"
+            for topic in self._outlet.graph().topics
+            for end in topic.subscribers
+            if end.type and played.get(topic.name) and end.type != played[topic.name]
+        ]
+        if faults:
+            raise BagError(
+                "\n".join(faults)
+                + "\nNothing was played: leave topics out with --exclude-topics, or rename them "
+                "with --remap"
+            )
+
+
+def _check_encodings(channels: Mapping[Channel, Channel]) -> None:
+    if not channels:
+        raise BagError("the bag has no messages on these topics: see `dsmq-nodes bag info`")
+    for channel in channels:
+        if channel.encoding not in {"json", TEXT}:
+            raise BagError(
+                f"{channel.topic}: its messages are in {channel.encoding!r}, not in JSON: "
+                "`dsmq-nodes bag convert` makes one of ours of a ROS bag"
+            )

@@ -1,0 +1,124 @@
+"""Plays a bag, with keys and a progress bar where there is a terminal."""
+
+import contextlib
+import os
+import select
+import sys
+import termios
+import tty
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+from dsmq_nodes.bag.outlet import Outlet
+from dsmq_nodes.bag.player import Player, Playing
+from dsmq_nodes.bag.reading import Bag
+from dsmq_nodes.bag.selection import Selection
+from dsmq_nodes.cli.progress import Progress
+from dsmq_nodes.dsmq.address import parse_address
+from dsmq_nodes.errors import CommandError
+
+_FASTER: Final = 1.1
+_LONGEST_WAIT_SEC: Final = 0.2  # then the progress bar moves
+_ARROWS: Final = {b"\x1b[C": "step", b"\x1b[A": "faster", b"\x1b[B": "slower"}
+_KEYS: Final = {b" ": "pause", b"s": "step", b"q": "end", b"+": "faster", b"-": "slower"}
+
+
+def renamings(remap: list[str]) -> dict[str, str]:
+    """What `OLD:=NEW` says, for each.
+
+    Raises:
+        CommandError: it says it in another way.
+    """
+    found = {}
+    for each in remap:
+        old, sign, new = each.partition(":=")
+        if not (old and sign and new):
+            raise CommandError(f"--remap {each}: write OLD:=NEW, as /scan:=/front/scan")
+        found[old] = new
+    return found
+
+
+def play_bag(paths: list[Path], chosen: Selection, playing: Playing, broker: str) -> None:
+    """Play a bag to its end, or to Ctrl-C."""
+    bag = Bag(*paths, topics=chosen)
+    _check_renamings(bag, playing)
+    outlet = Outlet(*parse_address(broker))
+    with contextlib.closing(outlet), _keyboard() as has_keys:
+        screen = _Screen(outlet, has_keys=has_keys)
+        player = Player(bag, outlet, playing, screen.wait)
+        seconds = 0.0 if playing.loop else (player.end_ns - player.start_ns) * 1e-9
+        with Progress("playing", seconds, "s") as progress:
+            screen.show(player, progress)
+            player.play()
+    print(f"Played {player.messages} messages")
+
+
+def _check_renamings(bag: Bag, playing: Playing) -> None:
+    for old in playing.remap:
+        if old not in bag.topics:
+            raise CommandError(f"--remap: the bag has no {old}: it has {', '.join(bag.topics)}")
+
+
+class _Screen:
+    """Lets time pass, while keys are obeyed and the bar moves."""
+
+    def __init__(self, outlet: Outlet, *, has_keys: bool) -> None:
+        self._outlet = outlet
+        self._inputs = [outlet.fileno(), *([sys.stdin.fileno()] if has_keys else [])]
+
+    def show(self, player: Player, progress: Progress) -> None:
+        """From now on."""
+        self._player, self._progress = player, progress
+
+    def wait(self, seconds: float) -> None:
+        """Let so many seconds pass, or fewer."""
+        player = self._player
+        note = "paused" if player.pace.is_paused else f"at {player.pace.rate:.3g} x"
+        self._progress.at((player.at_ns - player.start_ns) * 1e-9, f"{note} ")
+        timeout_sec = min(seconds, _LONGEST_WAIT_SEC)
+        readable = select.select(self._inputs, [], [], max(timeout_sec, 0.0))[0]
+        if self._inputs[0] in readable:
+            self._outlet.pump(0.0)
+        if len(readable) > 1 or (readable and readable[0] != self._inputs[0]):
+            self._obey(os.read(sys.stdin.fileno(), 64))
+
+    def _obey(self, keys: bytes) -> None:
+        pace = self._player.pace
+        for command in _commands(keys):
+            match command:
+                case "pause" if pace.is_paused:
+                    pace.resume()
+                case "pause":
+                    pace.pause()
+                case "step":
+                    pace.step()
+                case "faster":
+                    pace.change_rate(_FASTER)
+                case "slower":
+                    pace.change_rate(1 / _FASTER)
+                case _:
+                    self._player.stop()
+
+
+def _commands(keys: bytes) -> Iterator[str]:
+    while keys:
+        arrow = _ARROWS.get(keys[:3])
+        command = arrow or _KEYS.get(keys[:1])
+        keys = keys[3 if arrow else 1 :]
+        if command:
+            yield command
+
+
+@contextlib.contextmanager
+def _keyboard() -> Iterator[bool]:
+    """Each key at once, unseen, where there is a terminal; whether there is."""
+    if not sys.stdin.isatty():
+        yield False
+        return
+    before = termios.tcgetattr(sys.stdin)
+    tty.setcbreak(sys.stdin)
+    try:
+        yield True
+    finally:
+        termios.tcsetattr(sys.stdin, termios.TCSADRAIN, before)

@@ -1,0 +1,418 @@
+"""Playing bags: paces without a clock on the wall, everything else through a real broker."""
+
+import contextlib
+import os
+import pty
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dsmq_nodes.bag import Bag, BagWriter
+from dsmq_nodes.bag.cursors import Cursors
+from dsmq_nodes.bag.outlet import Outlet
+from dsmq_nodes.bag.pace import Pace
+from dsmq_nodes.bag.part import Channel
+from dsmq_nodes.bag.player import Player, Playing
+from dsmq_nodes.bag.prefetch import prefetched
+from dsmq_nodes.errors import BagError
+from dsmq_nodes.messages import Bool, Clock, Float64
+from dsmq_nodes.messages.dsmq_msgs import Graph
+from dsmq_nodes.testing import BrokerProcess
+from tests.bag.conftest import PATIENCE_SEC, SECOND_NS, Tool, number, until
+
+Numbers = Callable[..., Path]
+
+
+class Ear:
+    """Hears what is played."""
+
+    def __init__(self, broker: BrokerProcess, *topics: str) -> None:
+        self._cursors = Cursors(broker.host, broker.port)
+        self.heard: list[tuple[str, str]] = []
+        for topic in topics:
+            self._cursors.subscribe(topic)
+
+    def until(self, count: int) -> list[tuple[str, str]]:
+        deadline = time.monotonic() + PATIENCE_SEC
+        while len(self.heard) < count:
+            assert time.monotonic() < deadline, f"heard {len(self.heard)} of {count}"
+            reply = self._cursors.receive()
+            if reply is not None:
+                assert reply.gap == 0
+                self.heard.append((reply.topic, reply.text or ""))
+        return self.heard
+
+    @contextlib.contextmanager
+    def reading(self, count: int, begin: threading.Event | None = None) -> Iterator[None]:
+        """Read so many in another thread meanwhile."""
+
+        def read() -> None:
+            if begin is None or begin.wait(PATIENCE_SEC):
+                self.until(count)
+
+        thread = threading.Thread(target=read)
+        thread.start()
+        yield
+        thread.join(PATIENCE_SEC)
+
+    def values(self, count: int) -> list[float]:
+        return [Float64.from_json(text).data for _, text in self.until(count)]
+
+    def close(self) -> None:
+        self._cursors.close()
+
+
+@pytest.fixture
+def ear(broker: BrokerProcess) -> Iterator[Callable[..., Ear]]:
+    made: list[Ear] = []
+
+    def listen(*topics: str) -> Ear:
+        made.append(Ear(broker, *topics))
+        return made[-1]
+
+    yield listen
+    for each in made:
+        each.close()
+
+
+@pytest.fixture
+def outlet(broker: BrokerProcess) -> Iterator[Outlet]:
+    made = Outlet(broker.host, broker.port)
+    yield made
+    made.close()
+
+
+# The pace, by a clock that the test moves
+
+
+class Now:
+    sec = 1000.0
+
+    def __call__(self) -> float:
+        return self.sec
+
+
+@pytest.fixture
+def now(monkeypatch: pytest.MonkeyPatch) -> Now:
+    clock = Now()
+    monkeypatch.setattr("dsmq_nodes.bag.pace.time.monotonic", clock)
+    return clock
+
+
+def test_due_times_are_absolute(now: Now) -> None:
+    played = Pace(2.0)
+    played.set(5 * SECOND_NS)
+    assert played.due_sec(6 * SECOND_NS) == pytest.approx(1000.5)
+    now.sec += 0.9  # late
+    assert played.due_sec(7 * SECOND_NS) == pytest.approx(1001.0)
+    assert played.now_ns() == pytest.approx(6.8 * SECOND_NS)
+
+
+def test_time_stands_still_while_it_pauses(now: Now) -> None:
+    played = Pace(1.0)
+    played.set(0)
+    now.sec += 0.25
+    played.pause()
+    now.sec += 100
+    assert played.now_ns() == SECOND_NS // 4
+    assert not played.take_step(SECOND_NS)
+    played.step()
+    assert played.take_step(SECOND_NS)
+    assert not played.take_step(2 * SECOND_NS)
+    played.resume()
+    assert played.due_sec(2 * SECOND_NS) == pytest.approx(now.sec + 1.0)
+
+
+@given(st.lists(st.tuples(st.floats(0, 10), st.sampled_from(["pause", "resume", "fast", "slow"]))))
+def test_recorded_time_never_jumps(turns: list[tuple[float, str]]) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        now = Now()
+        patch.setattr("dsmq_nodes.bag.pace.time.monotonic", now)
+        played = Pace(1.0)
+        played.set(0)
+        expected_sec = 0.0
+        for passing_sec, action in turns:
+            now.sec += passing_sec
+            expected_sec += 0.0 if played.is_paused else passing_sec * played.rate
+            match action:
+                case "pause":
+                    played.pause()
+                case "resume":
+                    played.resume()
+                case "fast":
+                    played.change_rate(1.1)
+                case _:
+                    played.change_rate(0.5)
+            assert played.now_ns() * 1e-9 == pytest.approx(expected_sec, abs=1e-6)
+
+
+# Reading ahead
+
+
+def test_reading_ahead_gives_the_same_and_raises_where_it_was_raised() -> None:
+    def source() -> Iterator[int]:
+        yield from range(5000)
+        raise BagError("damaged here")
+
+    given_: list[int] = []
+    with pytest.raises(BagError, match="damaged here"):
+        given_.extend(prefetched(source()))
+    assert list(prefetched(iter(range(100)))) == list(range(100))
+    ahead = prefetched(iter(range(10**9)))
+    assert next(ahead) == 0
+    ahead.close()  # type: ignore[attr-defined]  # ends the thread too
+    before = sys.getswitchinterval()
+    assert before > 0.001
+
+
+# Through a broker
+
+
+@pytest.mark.parametrize("rate", [0.0, 1000.0])
+def test_everything_is_played_in_order_and_only_then_it_ends(
+    rate: float, numbers: Numbers, outlet: Outlet, ear: Callable[..., Ear]
+) -> None:
+    listener = ear("/numbers")
+    bag = Bag(numbers(3000))
+    player = Player(bag, outlet, Playing(rate=rate, wait_for=1))
+    with listener.reading(3000):
+        player.play()
+    assert player.messages == 3000
+    assert listener.values(3000) == list(range(3000))
+
+
+def test_no_message_is_early(numbers: Numbers, outlet: Outlet, broker: BrokerProcess) -> None:
+    path = numbers(40, every_sec=0.01)
+    began_ns = time.time_ns()
+    Player(Bag(path), outlet, Playing(rate=2.0)).play()
+    cursors = Cursors(broker.host, broker.port)
+    cursors.subscribe("/numbers", from_start=True)
+    stamps: list[int] = []
+    while len(stamps) < 40:
+        if (reply := cursors.receive()) is not None:
+            stamps.append(reply.stamp)
+    cursors.close()
+    for index, stamp in enumerate(stamps):
+        assert stamp - began_ns >= index * 5_000_000 - 1_000_000  # clocks of two kinds: 1 ms
+
+
+@pytest.mark.parametrize(
+    ("playing", "expected"),
+    [
+        (Playing(rate=0, start_offset_sec=1.0), range(10, 20)),
+        (Playing(rate=0, duration_sec=0.5), range(6)),
+        (Playing(rate=0, start_offset_sec=0.95, duration_sec=0.1), [10]),
+        (Playing(rate=1000, delay_sec=0.01), range(20)),
+    ],
+)
+def test_parts_of_a_bag(
+    playing: Playing,
+    expected: range,
+    numbers: Numbers,
+    outlet: Outlet,
+    ear: Callable[..., Ear],
+) -> None:
+    listener = ear("/numbers")
+    Player(Bag(numbers(20)), outlet, playing).play()
+    outlet.put("/numbers", '{"data": -1}')
+    assert listener.values(len(expected) + 1) == [*expected, -1]
+
+
+def test_an_offset_beyond_the_end(numbers: Numbers, outlet: Outlet) -> None:
+    with pytest.raises(BagError, match=r"offset of 5 s is beyond the bag's 1\.900 s"):
+        Player(Bag(numbers(20)), outlet, Playing(start_offset_sec=5.0))
+
+
+def test_again_and_again_until_it_is_stopped(
+    numbers: Numbers, outlet: Outlet, ear: Callable[..., Ear]
+) -> None:
+    listener = ear("/numbers")
+    player = Player(Bag(numbers(3)), outlet, Playing(rate=1000, loop=True), lambda _: stop())
+
+    def stop() -> None:
+        if player.messages >= 7:
+            player.stop()
+
+    player.play()
+    assert listener.values(7) == [0, 1, 2, 0, 1, 2, 0]
+
+
+def test_paused_it_waits_and_steps(
+    numbers: Numbers, outlet: Outlet, ear: Callable[..., Ear]
+) -> None:
+    listener = ear("/numbers")
+    turns = 0
+
+    def wait(_: float) -> None:
+        nonlocal turns
+        turns += 1
+        if turns in {2, 4}:
+            assert player.messages == turns // 2 - 1
+            player.pace.step()
+        if turns == 6:
+            assert player.messages == 2
+            player.pace.resume()
+
+    player = Player(Bag(numbers(10)), outlet, Playing(rate=1000, start_paused=True), wait)
+    player.play()
+    assert turns >= 6
+    assert listener.values(10) == list(range(10))
+
+
+def test_renamed_with_its_type_and_latched(
+    tmp_path: Path, outlet: Outlet, ear: Callable[..., Ear], broker: BrokerProcess
+) -> None:
+    latched = Channel("/map", Float64.type_name, b"{}", metadata=(("latched", "true"),))
+    with BagWriter(tmp_path / "run") as writer:
+        writer.write(latched, 1, number(7), 1)
+    Player(Bag(writer.paths[0]), outlet, Playing(rate=0, remap={"/map": "/house/map"})).play()
+    late = ear("/house/map")
+    assert late.values(1) == [7]
+    graph = ear("/dsmq/graph")
+    topics = Graph.from_json(graph.until(1)[-1][1]).topics
+    (found,) = [each for each in topics if each.name == "/house/map"]
+    assert (found.latched, found.publishers[0].type) == (True, "std_msgs/msg/Float64")
+
+
+def test_the_clock_is_published_between_the_messages(
+    numbers: Numbers, outlet: Outlet, ear: Callable[..., Ear]
+) -> None:
+    listener = ear("/clock", "/numbers")
+    player = Player(Bag(numbers(20)), outlet, Playing(rate=4.0, clock_hz=50, wait_for=1))
+    player.play()
+    told = 0
+    heard = listener.until(21)
+    while len([each for each in heard if each[0] == "/numbers"]) < 20:
+        heard = listener.until(len(heard) + 1)
+    due_ns = SECOND_NS
+    for topic, text in heard:
+        if topic == "/clock":
+            told += 1
+            at_ns = Clock.from_json(text).clock.to_nanoseconds()
+            assert at_ns <= due_ns  # never ahead of the message that comes next
+        else:
+            due_ns += SECOND_NS // 10
+    assert told >= 5
+
+
+def test_types_that_are_not_the_graphs_are_told_and_nothing_is_played(
+    numbers: Numbers, outlet: Outlet, broker: BrokerProcess
+) -> None:
+    other = Tool(broker, "/reader")
+    other.subscribe("/numbers", Bool.type_name)
+    player = Player(Bag(numbers(3)), outlet, Playing())
+    fault = (
+        r"/numbers: the bag has std_msgs/msg/Float64, /reader \(pid \d+\) subscribes "
+        r"std_msgs/msg/Bool\nNothing was played"
+    )
+    with pytest.raises(BagError, match=fault):
+        player.play()
+    assert player.messages == 0
+    other.close()
+
+
+def test_messages_that_are_not_json(tmp_path: Path, outlet: Outlet) -> None:
+    with BagWriter(tmp_path / "run") as writer:
+        writer.write(Channel("/x", "a/msg/B", b"", "ros2msg", "cdr"), 1, b"\0", 1)
+    with pytest.raises(BagError, match="in 'cdr', not in JSON"):
+        Player(Bag(writer.paths[0]), outlet, Playing())
+    with pytest.raises(BagError, match="no messages on these topics"):
+        Player(Bag(writer.paths[0], topics=["/y"]), outlet, Playing())
+
+
+def test_a_reader_that_is_slow_loses_nothing_at_rate_0(
+    tmp_path: Path, outlet: Outlet, ear: Callable[..., Ear], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """More than the broker keeps is played; the reader begins when it is waited for."""
+    text = b'{"data": "%b"}' % (b"x" * 1_000_000)
+    with BagWriter(tmp_path / "run") as writer:
+        for index in range(90):
+            writer.write(Channel("/big", "std_msgs/msg/String", b"{}"), index, text, index)
+    listener = ear("/big")
+    wait_for_readers = outlet.wait_for_readers
+    is_waited_for = threading.Event()
+
+    def waited_for() -> None:
+        is_waited_for.set()
+        wait_for_readers()
+
+    monkeypatch.setattr(outlet, "wait_for_readers", waited_for)
+    with listener.reading(90, is_waited_for):
+        Player(Bag(writer.paths[0]), outlet, Playing(rate=0)).play()
+    assert len(listener.heard) == 90
+
+
+# The command
+
+
+def command(broker: BrokerProcess, *arguments: str) -> list[str]:
+    where = f"{broker.host}:{broker.port}"
+    return [
+        sys.executable, "-W", "error", "-m", "dsmq_nodes", "bag", "play", "--broker", where,
+        *arguments,
+    ]  # fmt: skip
+
+
+def test_the_keyboard(
+    numbers: Numbers, broker: BrokerProcess, ear: Callable[..., Ear], tool: Tool
+) -> None:
+    listener = ear("/numbers")
+    ours, theirs = pty.openpty()
+    path = str(numbers(5, every_sec=60.0))  # nothing but keys can play it to its end
+    with subprocess.Popen(
+        [*command(broker, path, "--start-paused")],
+        stdin=theirs,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        until(lambda: tool.publishers("/numbers"), "the player")
+        os.write(ours, b"s")
+        assert listener.values(1) == [0]
+        os.write(ours, b"\x1b[Cs")  # the right arrow, and s
+        assert listener.values(3) == [0, 1, 2]
+        os.write(ours, b"+-?q")
+        out, err = process.communicate(timeout=PATIENCE_SEC)
+    assert (process.returncode, out, err) == (0, "Played 3 messages\n", "")
+    os.close(ours)
+    os.close(theirs)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (("--remap", "/a"), "write OLD:=NEW"),
+        (("--remap", "/a:=/b"), "the bag has no /a: it has /numbers"),
+        (("--topics", "/a"), "no messages on these topics"),
+        (("--start-offset", "9"), "beyond the bag's 0.200 s"),
+    ],
+)
+def test_wrong_on_purpose(
+    arguments: tuple[str, ...], says: str, numbers: Numbers, broker: BrokerProcess
+) -> None:
+    result = subprocess.run(
+        command(broker, str(numbers(3)), *arguments), capture_output=True, text=True, check=False
+    )
+    assert result.returncode == 1
+    assert says in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+def test_the_broker_goes_away_while_it_plays(numbers: Numbers, broker: BrokerProcess) -> None:
+    arguments = command(broker, str(numbers(100, every_sec=10.0)), "--loop")
+    with subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        tool = Tool(broker)
+        until(lambda: tool.publishers("/numbers") > 0, "the player")
+        tool.close()
+        broker.kill()
+        _, err = process.communicate(timeout=PATIENCE_SEC)
+    assert process.returncode == 1
+    assert err.startswith(b"lost the broker")
+    assert b"Traceback" not in err
