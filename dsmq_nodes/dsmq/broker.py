@@ -22,8 +22,9 @@ from typing import Final
 
 from dsmq_nodes.dsmq import wire
 from dsmq_nodes.dsmq.address import DEFAULT_HOST, DEFAULT_PORT, unix_path
-from dsmq_nodes.dsmq.connection import PATIENCE_SEC, Connection
+from dsmq_nodes.dsmq.connection import Connection
 from dsmq_nodes.dsmq.exchange import Replies
+from dsmq_nodes.dsmq.limits import PATIENCE_SEC
 from dsmq_nodes.dsmq.listener import (
     Listener,
     Security,

@@ -7,6 +7,12 @@ import time
 from typing import TYPE_CHECKING, Final
 
 from dsmq_nodes.dsmq import wire
+from dsmq_nodes.dsmq.limits import (
+    MAX_BODY_BYTES,
+    PATIENCE_SEC,
+    SLOWEST_BYTES_PER_SEC,
+    STRANGERS_BODY_BYTES,
+)
 from dsmq_nodes.dsmq.topics import Peer
 from dsmq_nodes.errors import WireError
 
@@ -17,9 +23,6 @@ if TYPE_CHECKING:
 
 _HIGH_WATER_BYTES: Final = 64 * 1024
 _LINGER_SEC: Final = 2.0
-_SLOWEST_BYTES_PER_SEC: Final = 100_000
-_STRANGERS_BODY_BYTES: Final = 16 * 1024
-PATIENCE_SEC: Final = 2.0  # for a hello where a token is asked for, and for a frame once begun
 
 
 class Connection(asyncio.BufferedProtocol):
@@ -41,7 +44,7 @@ class Connection(asyncio.BufferedProtocol):
             self._waiting_since_sec = time.monotonic()
             broker.watch(self)
         if not (peer.trusted and peer.local):
-            self.decoder.max_body_bytes = _STRANGERS_BODY_BYTES
+            self.decoder.max_body_bytes = STRANGERS_BODY_BYTES
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """The transport is there."""
@@ -86,7 +89,7 @@ class Connection(asyncio.BufferedProtocol):
         """A frame that was begun is to come to its end."""
         peer = self.peer
         if peer.greeted:
-            self.decoder.max_body_bytes = wire.MAX_BODY_BYTES
+            self.decoder.max_body_bytes = MAX_BODY_BYTES
         if not self.decoder.buffered_bytes:
             if peer.trusted:
                 self._waiting_since_sec = None
@@ -100,7 +103,7 @@ class Connection(asyncio.BufferedProtocol):
         """Whether a frame once begun, or a hello, has taken too long; None: neither is awaited."""
         if self._waiting_since_sec is None:
             return None
-        allowed_sec = PATIENCE_SEC + self.decoder.expected_bytes / _SLOWEST_BYTES_PER_SEC
+        allowed_sec = PATIENCE_SEC + self.decoder.expected_bytes / SLOWEST_BYTES_PER_SEC
         return now - self._waiting_since_sec > allowed_sec
 
     def _acknowledge_quickly(self) -> None:
@@ -145,6 +148,8 @@ class Connection(asyncio.BufferedProtocol):
         if self._transport is None or self._transport.is_closing():
             return
         self._broker.note_closing(self.peer.name or self.peer.address, reason)
+        if self.peer.greeted:
+            self._transport.write(wire.encode_object({"event": "closing", "error": reason}))
         self._transport.close()
         asyncio.get_running_loop().call_later(_LINGER_SEC, self._transport.abort)
 

@@ -11,15 +11,13 @@ import re
 from typing import Final
 
 from dsmq_nodes.dsmq import wire
+from dsmq_nodes.dsmq.limits import MOST_PATTERNS, MOST_PUSH_BYTES, MOST_WAIT_SEC
 from dsmq_nodes.dsmq.schemas import part
 from dsmq_nodes.dsmq.statistics import NOT_KNOWN
 from dsmq_nodes.dsmq.store import Store
 from dsmq_nodes.dsmq.topics import OWN_TOPICS, Cursor, Pattern, Peer, Put, Topic, Wait
-from dsmq_nodes.dsmq.wire import MOST_PUSH_BYTES
 from dsmq_nodes.errors import StoreFullError
 
-_MOST_PATTERNS: Final = 100  # of one peer
-_MOST_WAIT_SEC: Final = 3600.0
 _CATCH_UP_BYTES: Final = 128 * 1024
 
 Replies = list[tuple[Peer, bytes]]
@@ -184,7 +182,7 @@ class Exchange:
     def _nothing_yet(self, peer: Peer, topic: Topic, request: wire.Request, now: float) -> Replies:
         if not (request.wait > 0 and peer.greeted):
             return [(peer, _nothing(peer))]
-        wait = Wait(peer, topic, request, now + min(request.wait, _MOST_WAIT_SEC))
+        wait = Wait(peer, topic, request, now + min(request.wait, MOST_WAIT_SEC))
         request.after = None  # the cursor stands there now
         peer.waits.append(wait)
         topic.waits.append(wait)
@@ -197,7 +195,7 @@ class Exchange:
         for wait in list(topic.waits):
             self._forget(wait)
             # Another `get` of the same peer may have taken it: this one waits no longer for that.
-            began_sec = wait.until_sec - min(wait.request.wait, _MOST_WAIT_SEC)
+            began_sec = wait.until_sec - min(wait.request.wait, MOST_WAIT_SEC)
             replies += self._get(wait.peer, wait.request, began_sec)
         return replies
 
@@ -229,8 +227,8 @@ class Exchange:
         return [(peer, wire.encode_object(answer)), *self.catch_up(peer, now)]
 
     def _subscribe_pattern(self, peer: Peer, request: wire.Request, now: float) -> Replies:
-        if len(peer.patterns) >= _MOST_PATTERNS:
-            return [error(peer, request, f"a peer has {_MOST_PATTERNS} patterns at most")]
+        if len(peer.patterns) >= MOST_PATTERNS:
+            return [error(peer, request, f"a peer has {MOST_PATTERNS} patterns at most")]
         expression = re.compile(fnmatch.translate(request.topic))
         peer.patterns[request.topic] = Pattern(expression, request)
         self._patterns[peer] = None

@@ -17,7 +17,9 @@ from typing import TYPE_CHECKING, Final
 
 from dsmq_nodes.dsmq import statistics, wire
 from dsmq_nodes.dsmq.exchange import Exchange, Replies, error
-from dsmq_nodes.dsmq.schemas import TYPES_KEPT, Schemas, part, set_fault
+from dsmq_nodes.dsmq.limits import MOST_LATCHED, MOST_TOPICS, SEC_BETWEEN_GUESSES, TYPES_KEPT
+from dsmq_nodes.dsmq.original_text import as_original_text
+from dsmq_nodes.dsmq.schemas import Schemas, part, set_fault
 from dsmq_nodes.dsmq.store import Store
 from dsmq_nodes.dsmq.topics import (
     GRAPH_TOPIC,
@@ -36,10 +38,7 @@ if TYPE_CHECKING:
 _OWN_TOPIC_FAULT: Final = "this topic is written by the broker itself"
 _WITHOUT_TOPIC: Final = frozenset({"hello", "state", "shutdown", "unsubscribe"})
 _BEFORE_HELLO: Final = frozenset({"put", "get", "hello"})
-_MOST_TOPICS: Final = 10_000
-_MOST_LATCHED: Final = 100_000
 _SHORTEST_SPAN_SEC: Final = 0.5  # of a rate
-_SEC_BETWEEN_TRIES: Final = 0.5  # of one address, after a wrong token
 
 
 class Router(Exchange):
@@ -124,8 +123,8 @@ class Router(Exchange):
 
     def _topic_fault(self, request: wire.Request) -> str:
         fault = wire.topic_fault(request.topic)
-        if not fault and len(self.topics) >= _MOST_TOPICS and request.action != "get":
-            fault = f"there are {_MOST_TOPICS} topics already: {request.topic!r} is one too many"
+        if not fault and len(self.topics) >= MOST_TOPICS and request.action != "get":
+            fault = f"there are {MOST_TOPICS} topics already: {request.topic!r} is one too many"
         return fault
 
     def tick(self, now: float) -> Replies:
@@ -160,7 +159,7 @@ class Router(Exchange):
         if not message.startswith(b'"'):
             if peer.greeted:
                 return [error(peer, request, "a message must be text")]
-            message = wire.as_original_text(message)
+            message = as_original_text(message)
         topic = self.topics.get(request.topic) or self._topic(request.topic)
         if topic.log.name in OWN_TOPICS:
             return [error(peer, request, _OWN_TOPIC_FAULT)] if peer.greeted else []
@@ -209,7 +208,7 @@ class Router(Exchange):
             return "wrong token lately from this address: wait a second and try again"
         if hmac.compare_digest(request.token.encode(), self._token.encode()):
             return ""
-        self._next_try_sec[host] = now + _SEC_BETWEEN_TRIES
+        self._next_try_sec[host] = now + SEC_BETWEEN_GUESSES
         return "wrong token: set DSMQ_TOKEN to the broker's"
 
     def _advertise(self, peer: Peer, request: wire.Request, now: float) -> Replies:
@@ -221,7 +220,7 @@ class Router(Exchange):
             publication = Publication(peer, topic)
             peer.publications[request.topic] = publication
             topic.publications.append(publication)
-        publication.latched = min(max(request.latched, 0), _MOST_LATCHED)
+        publication.latched = min(max(request.latched, 0), MOST_LATCHED)
         self.store.set_latched(topic.log, publication.latched)
         answer = (peer, wire.encode_object({"event": "advertised", "topic": topic.log.name}))
         return [answer, *self._typed(publication, request, now)]

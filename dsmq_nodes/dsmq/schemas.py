@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from dsmq_nodes.dsmq import wire
+from dsmq_nodes.dsmq.limits import MOST_SCHEMA_BYTES, TYPES_KEPT
 from dsmq_nodes.dsmq.topics import Cursor, Pair, Publication, Schema
 
 if TYPE_CHECKING:
@@ -19,8 +20,6 @@ if TYPE_CHECKING:
 
     from dsmq_nodes.dsmq.topics import Peer, Topic
 
-TYPES_KEPT: Final = 512
-_MOST_SCHEMA_BYTES: Final = 64 * 1024
 _MOST_FAULT_CHARACTERS: Final = 4000
 _NONE: Final = Schema("", b"")
 
@@ -35,7 +34,7 @@ class Schemas:
     def of(self, request: wire.Request) -> tuple[Schema, bytes]:
         """The schema that an end brings, and what to say on `/dsmq/types`, if it is new."""
         text = bytes(request.schema)
-        if not text.startswith(b"{") or len(text) > _MOST_SCHEMA_BYTES:
+        if not text.startswith(b"{") or len(text) > MOST_SCHEMA_BYTES:
             return _NONE, b""
         key = hashlib.blake2b(text, digest_size=8).hexdigest()
         known = self._known.get(key)

@@ -1,13 +1,14 @@
 r"""The dsmq protocol: frames to bytes and back, requests and replies to objects. No I/O here.
 
-This docstring is the specification; a test keeps every example true.
+This docstring is the specification; tests keep its examples, limits and errors true.
 
 Frames
 ======
 A frame is a header of exactly 23 bytes, then a body of UTF-8 JSON (one object). The header is
 ``{"msg_length": N}`` with N = 1,000,000 + the body's length in bytes, so that it always has the
 same width and a body has 1 to 8,999,999 bytes. Frames go both ways over one TCP or Unix stream,
-back to back; how they are cut into packets means nothing.
+back to back; how they are cut into packets means nothing. Of a key that comes twice the last
+counts; unknown keys are ignored, both ways.
 
 >>> encode_frame(b'{"message": ""}')
 b'{"msg_length": 1000015}{"message": ""}'
@@ -21,43 +22,55 @@ A peer that never says hello may use these two, and sees what dsmq 0.7.0 would h
   since this peer connected that it has not had, or ``""`` when there is none. A message that is
   not text comes back as SQLite would have kept it: 5 as ``"5"``, true as ``"1"``, NaN as null.
 
+Other actions are not answered. What is wrong ends the connection.
+
 The extension
 =============
 Opened by a hello. A request has an ``action``, every answer and push has an ``event`` (but for the
-answer to ``get``, which is the original's). Unknown keys are ignored, both ways.
+answer to ``get``, which is the original's). Answers come in the order of their requests; pushes,
+acknowledgements and the answer to a ``get`` that waits come when it is time.
 
 - ``{"action": "hello", "topic": "", "version": 1, "node": "/talker", "pid": 812, "host": "pi",
   "token": "..."}``. ``node`` may be empty (a tool, a plain client); a name in use is refused. A
   0.7.0 server reads ``topic`` and answers nothing: clients send a ``get`` behind the hello, and
   learn from what comes first whom they talk to.
   Answer: ``{"event": "hello", "version": 1, "epoch": E, "seq": N}``. Ids are comparable within one
-  epoch. A peer that comes back adds the ``epoch`` and, as ``since``, the ``seq`` of its first
-  hello: it may then ``get`` what was put while it was away. With a wrong token, version or name the
-  answer is an error, and the connection is ended.
+  epoch. A peer that comes back says ``{"action": "hello", "topic": "", "version": 1, "node":
+  "/talker", "epoch": E, "since": 41}``, ``since`` being the ``seq`` of its first hello: it may then
+  ``get`` what was put while it was away.
 - ``{"action": "advertise", "topic": T, "type": "std_msgs/msg/String", "schema": {},
   "latched": 0}``: I publish T; with ``latched`` N the newest N messages are kept for late
   subscribers and outlive the time to live. ``schema`` is the type's JSON Schema, if it has one.
-  Answer: ``{"event": "advertised", "topic": T}``. ``unadvertise`` takes it back.
+  Answer: ``{"event": "advertised", "topic": T}``.
+- ``{"action": "unadvertise", "topic": T}``: I publish it no more. Not answered.
 - ``{"action": "subscribe", "topic": T, "depth": 10, "type": "std_msgs/msg/String", "schema": {}}``:
   push me T from now on (a latched topic: its newest first), I read it as this type; ``type`` and
-  ``schema`` may be left out. A reader more than ``depth`` messages behind
-  jumps to the newest ``depth`` (0: never jumps). ``after`` and ``epoch`` resume at an id; of an
-  epoch that is not the broker's, all there is is new. With ``"pattern": true`` the topic is a shell
-  pattern (``/robot1/*``), for every topic it matches, those to come included.
-  Answer: ``{"event": "subscribed", "topic": T, "id": I}``, I being the newest id. One cursor a
-  peer and topic: a second subscribe moves it. ``unsubscribe`` ends it.
+  ``schema`` may be left out. A reader more than ``depth`` messages behind jumps to the newest
+  ``depth`` (0: never jumps). Answer: ``{"event": "subscribed", "topic": T, "id": I}``, I being the
+  newest id. One cursor a peer and topic: a second subscribe moves it.
+- ``{"action": "subscribe", "topic": T, "depth": 10, "after": 41, "epoch": E}``: the same, resuming
+  behind an id; of an epoch that is not the broker's, all there is is new.
+- ``{"action": "subscribe", "topic": "/robot1/*", "pattern": true}``: the topic is a shell pattern;
+  push me every topic it matches, those to come included. Answer: ``{"event": "subscribed",
+  "topic": "/robot1/*"}``.
+- ``{"action": "unsubscribe", "topic": T}``: push it no more; T as it was subscribed. Not answered.
 - ``{"action": "put", "topic": T, "seq": 7, "stamp": NS, "message": S}``: ``seq`` counts this
-  peer's puts to T from 1, ``stamp`` is its wall clock in nanoseconds; both are passed on.
-  With ``"ack": K`` it is answered by ``{"event": "ack", "ack": K, "id": I}`` once it is stored,
-  or by an error with the same ``ack``.
-- ``{"action": "get", "topic": T}``: as above, the answer also has ``id``, or ``"empty": true``
-  when there is nothing, which tells ``""`` from nothing. With ``"latest": true`` the newest
-  unread message is given and older ones are skipped; with ``"wait": SEC`` the answer may take so
-  long, if there is nothing now. ``after`` and ``epoch`` resume, as in subscribe.
-- ``{"action": "shutdown"}``: end the broker; from its own machine, or with its token.
+  peer's puts to T from 1, ``stamp`` is its wall clock in nanoseconds; both are passed on, and may
+  be left out. Not answered.
+- ``{"action": "put", "topic": T, "message": S, "ack": K}``: answered by ``{"event": "ack", "ack":
+  K, "id": I}`` once it is stored, or by an error with the same ``ack``.
+- ``{"action": "get", "topic": T}``: as above, but answered by ``{"message": S, "id": I, "gap": 0}``
+  or, when there is nothing, by ``{"message": "", "empty": true}``, which tells ``""`` from nothing.
+  ``gap`` messages were skipped.
+- ``{"action": "get", "topic": T, "latest": true, "wait": 2.5}``: with ``latest`` the newest unread
+  message is given and older ones are skipped; with ``wait`` the answer may take so many seconds,
+  if there is nothing now.
+- ``{"action": "get", "topic": T, "after": 41, "epoch": E}``: resumes, as in subscribe.
 - ``{"action": "state", "state": "ready"}``: shown in the graph. Not answered.
+- ``{"action": "shutdown"}``: end the broker; from its own machine, or with its token.
 - Push: ``{"event": "message", "topic": T, "id": I, "from": NODE, "seq": 7, "stamp": NS,
-  "message": S}``; with ``gap`` N when N messages were skipped just before this one.
+  "message": S}``; after a gap it is ``{"gap": 3, "event": "message", "topic": T, "id": I, "from":
+  NODE, "seq": 7, "stamp": NS, "message": S}``: so many were skipped just before this one.
 - ``{"event": "differs", "topic": T, "pair": K, "end": "publisher", "from": NODE, "pid": 812,
   "type": "std_msgs/msg/Bool", "schema": {}}``: T, which you subscribe, has a publisher whose schema
   is not yours word by word, or whose type has another name (``"end": "subscriber"``: the other way
@@ -65,34 +78,74 @@ answer to ``get``, which is the original's). Unknown keys are ignored, both ways
   fit says so: ``{"action": "fault", "topic": T, "pair": K, "error": TEXT}``, not answered. The
   graph shows it until one of the two ends goes or changes its type.
 - ``{"event": "closing", "error": TEXT}``: the broker is about to end the connection, and why.
-- ``{"event": "error", "error": TEXT, "action": A, "topic": T}``: that request was refused. A
-  frame that is not the protocol ends the connection.
+- ``{"event": "error", "error": TEXT, "action": A, "topic": T}``: that request was refused; with
+  the ``ack`` that the request had.
 
 Topics ``/dsmq/graph``, ``/dsmq/statistics`` and ``/dsmq/types`` are written by the broker itself
 and latched. On the last each schema is said once, under the ``schema_id`` that the graph has for
 it, the newest 512 are kept.
 
-Limits: a body 8,999,999 bytes, before hello 16 KiB unless it comes from the broker's own machine
-and no token is asked for; names of topics and nodes 1 to 255 bytes, all printable; 10,000 topics;
-100 patterns a peer; a schema 64 KiB (a larger one is not kept); a frame once begun has 2 s and
-10 s a megabyte to arrive; with a token asked for, a hello has 2 s. Over a limit the connection is
-ended, or the request refused, with the reason in the log.
+Limits
+======
+- a body: 8,999,999 bytes; before hello 16,384, unless it comes from the broker's own machine and
+  no token is asked for; a push that would be longer is a gap to subscribers, and left to ``get``
+- names of topics and nodes: 1 to 255 bytes, all printable, no part ``..``
+- 10,000 topics; 100 patterns a peer; 100,000 latched messages a topic; a schema 65,536 bytes (a
+  larger one is not kept)
+- a ``get`` waits 3,600 s at most
+- a frame once begun has 2 s, and 1 s more for each 100,000 bytes, to arrive; with a token asked
+  for a hello has 2 s, and an address that was wrong is heard again after 0.5 s
+- connections: 32 less than the file descriptors that the system allows
+
+Errors
+======
+Answered by an ``error``, and the connection goes on:
+
+- ``there is no action 'A'``
+- ``a topic name is empty``
+- ``a topic name is over 255 bytes: 'T'...``
+- ``a topic name has characters that cannot be printed: 'T'``
+- ``a topic name has a part that is '..': 'T'``
+- ``there are 10000 topics already: 'T' is one too many``
+- ``this topic is written by the broker itself``
+- ``a message must be text``
+- ``a peer has 100 patterns at most``
+- ``a broker is shut down from its own machine``
+- ``the broker's store has no room: TEXT``
+
+Answered by an ``error`` to the hello, and the connection is ended:
+
+- ``wrong token: set DSMQ_TOKEN to the broker's``
+- ``wrong token lately from this address: wait a second and try again``
+- ``this broker speaks version 1, not N``
+- ``a node name has characters that cannot be printed: 'T'`` (and the others, as of topics)
+- ``node name 'NODE' is taken by pid N on T: stop that node or give this one another name``
+
+The connection is ended; who has said hello is told by ``closing``, all others by the log alone:
+
+- ``not a dsmq header: TEXT; this port speaks the dsmq protocol``
+- ``a frame of N bytes is outside 1 to N here``
+- ``the frame is not UTF-8: TEXT``
+- ``the frame is not a dsmq request: TEXT``
+- ``a message must be text: encode it first, as JSON for example`` (before hello)
+- ``this broker wants a token: the first request has to be a hello``
+- ``it began a frame, or owes a hello, and did not go on``
+- ``there are N connections already``
+- ``it was told to stop``
+- ``it was shut down by a client``
 """
 
-import json
-import math
 import re
 from collections.abc import Iterator, Mapping
 from typing import Final
 
 import msgspec
 
+from dsmq_nodes.dsmq.limits import MAX_BODY_BYTES, MAX_TOPIC_BYTES
+from dsmq_nodes.dsmq.original_text import odd_put
 from dsmq_nodes.errors import WireError
 
 HEADER_BYTES: Final = 23
-MAX_BODY_BYTES: Final = 8_999_999
-MOST_PUSH_BYTES: Final = MAX_BODY_BYTES - 32  # of a frame to which a gap may be added
-MAX_TOPIC_BYTES: Final = 255
 VERSION: Final = 1
 
 _LENGTH_OFFSET: Final = 1_000_000
@@ -281,8 +334,8 @@ def decode_request(body: bytes) -> Request:
     except UnicodeDecodeError as error:
         raise WireError(f"the frame is not UTF-8: {error}") from None
     except (msgspec.MsgspecError, RecursionError) as error:
-        if request := _original_put(body):
-            return request
+        if odd := odd_put(body):
+            return Request("put", odd[0], msgspec.Raw(odd[1]))
         raise WireError(f"the frame is not a dsmq request: {error}") from None
 
 
@@ -353,52 +406,5 @@ def topic_fault(name: str, kind: str = "topic") -> str:
     return ""
 
 
-def as_original_text(message: bytes) -> bytes:
-    """What 0.7.0's TEXT column would have made of a message that is not a string.
-
-    Raises:
-        WireError: for what its SQLite refused too (objects, arrays, integers over 64 bits).
-    """
-    try:
-        value = json.loads(message)
-    except (ValueError, RecursionError) as error:
-        raise WireError(f"the message is not JSON: {error}") from None
-    match value:
-        case str():
-            return encode_text(value)
-        case None:
-            return b"null"
-        case bool():
-            return b'"1"' if value else b'"0"'
-        case int() if -(2**63) <= value < 2**63:
-            return b'"%d"' % value
-        case float():
-            return b"null" if math.isnan(value) else b'"%b"' % _as_sqlite_text(value).encode()
-        case _:
-            raise WireError("a message must be text: encode it first, as JSON for example")
-
-
-def _as_sqlite_text(value: float) -> str:
-    # SQLite writes 15 significant digits and always a decimal point (sqlite.org/datatype3.html).
-    if math.isinf(value):
-        return "Inf" if value > 0 else "-Inf"
-    mantissa, exponent, power = f"{value + 0.0:.15g}".partition("e")  # it knows no -0.0
-    return (mantissa if "." in mantissa else mantissa + ".0") + exponent + power
-
-
 def _not_a_header(start: bytes) -> WireError:
     return WireError(f"not a dsmq header: {start!r}; this port speaks the dsmq protocol")
-
-
-def _original_put(body: bytes) -> Request | None:
-    """A put that Python's json reads and strict JSON does not: NaN or Infinity as a message."""
-    try:
-        fields = json.loads(body)
-    except (ValueError, RecursionError):
-        return None
-    if not (isinstance(fields, dict) and fields.get("action") == "put"):
-        return None
-    topic, message = fields.get("topic"), fields.get("message")
-    if not isinstance(topic, str) or not isinstance(message, float):
-        return None
-    return Request("put", topic, msgspec.Raw(json.dumps(message).encode()))

@@ -16,6 +16,7 @@ import msgspec
 
 from dsmq_nodes.dsmq import wire
 from dsmq_nodes.dsmq.exchange import Replies
+from dsmq_nodes.dsmq.limits import MAX_BODY_BYTES
 from dsmq_nodes.dsmq.router import Router
 from dsmq_nodes.dsmq.store import Store
 from dsmq_nodes.dsmq.topics import GRAPH_TOPIC, Peer
@@ -27,7 +28,7 @@ logger = logging.getLogger("dsmq_nodes.link")
 
 _FRAMES_AHEAD: Final = 1000  # of a link that does not drain; what is over waits in the log
 _TICK_SEC: Final = 1.0
-_NEARLY_TOO_BIG_BYTES: Final = wire.MAX_BODY_BYTES - 1000
+_NEARLY_TOO_BIG_BYTES: Final = MAX_BODY_BYTES - 1000
 
 
 class MemoryBroker:

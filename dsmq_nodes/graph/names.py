@@ -9,7 +9,7 @@ import re
 from collections.abc import Mapping
 from typing import Final
 
-from dsmq_nodes.dsmq.wire import MAX_TOPIC_BYTES
+from dsmq_nodes.dsmq.limits import MAX_TOPIC_BYTES
 from dsmq_nodes.errors import InvalidNameError
 
 _TOKEN: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")

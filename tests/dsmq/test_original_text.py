@@ -9,6 +9,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from dsmq_nodes.dsmq import wire
+from dsmq_nodes.dsmq.original_text import as_original_text
 from dsmq_nodes.errors import WireError
 
 # What UTF-8 can carry: no half of a surrogate pair.
@@ -34,14 +35,14 @@ SCALARS: list[object] = [
 
 @pytest.mark.parametrize("value", SCALARS, ids=repr)
 def test_as_the_originals_text_column(value: object) -> None:
-    given_back = json.loads(wire.as_original_text(json.dumps(value).encode()))
+    given_back = json.loads(as_original_text(json.dumps(value).encode()))
     assert given_back == by_sqlite(value)
     assert type(given_back) is type(by_sqlite(value))
 
 
 @given(st.integers(-(2**63), 2**63 - 1) | texts | st.booleans())
 def test_as_the_originals_text_column_for_anything(value: object) -> None:
-    assert json.loads(wire.as_original_text(json.dumps(value).encode())) == by_sqlite(value)
+    assert json.loads(as_original_text(json.dumps(value).encode())) == by_sqlite(value)
 
 
 @given(st.floats(allow_nan=False, allow_infinity=False, allow_subnormal=False))
@@ -49,7 +50,7 @@ def test_as_the_originals_text_column_for_anything(value: object) -> None:
 def test_as_the_originals_text_column_for_any_float(value: float) -> None:
     # SQLite cuts at 15 digits and rounds by its own arithmetic, which is off in the last digit
     # now and then and differs between its versions; the form is the same.
-    ours = json.loads(wire.as_original_text(json.dumps(value).encode()))
+    ours = json.loads(as_original_text(json.dumps(value).encode()))
     originals = by_sqlite(value)
     assert isinstance(originals, str)
     if float(ours) != float(originals):
@@ -63,18 +64,18 @@ def test_what_the_originals_sqlite_refused_is_refused(value: object) -> None:
     with pytest.raises((sqlite3.Error, OverflowError)):
         by_sqlite(value)
     with pytest.raises(WireError, match="must be text"):
-        wire.as_original_text(json.dumps(value).encode())
+        as_original_text(json.dumps(value).encode())
 
 
 @pytest.mark.parametrize("raw", [b"", b"x", b"1" * 5000, b"[" * 100_000, b'"\\ud800"'])
 def test_a_message_that_is_no_json(raw: bytes) -> None:
     with pytest.raises(WireError):
-        wire.as_original_text(raw)
+        as_original_text(raw)
 
 
 @pytest.mark.parametrize("text", ["NaN", "Infinity", "-Infinity"])
 def test_a_put_that_only_pythons_json_reads(text: str) -> None:
     request = wire.decode_request(b'{"action":"put","topic":"t","message":%b}' % text.encode())
     assert (request.action, request.topic) == ("put", "t")
-    stored = json.loads(wire.as_original_text(bytes(request.message)))
+    stored = json.loads(as_original_text(bytes(request.message)))
     assert stored == by_sqlite(float(text))

@@ -1,8 +1,6 @@
 """Frames and objects: what the wire's docstring says is so, whatever bytes arrive."""
 
-import doctest
 import json
-import re
 from itertools import pairwise
 
 import msgspec
@@ -11,6 +9,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from dsmq_nodes.dsmq import wire
+from dsmq_nodes.dsmq.limits import MAX_BODY_BYTES, MOST_PUSH_BYTES
+from dsmq_nodes.dsmq.original_text import as_original_text
 from dsmq_nodes.errors import WireError
 
 # What UTF-8 can carry: no half of a surrogate pair.
@@ -40,59 +40,6 @@ def decode_until_fault(chunks: list[bytes]) -> tuple[list[bytes], bool]:
     return found, False
 
 
-# --- the specification ---------------------------------------------------------------------------
-
-
-def test_the_specification_runs() -> None:
-    result = doctest.testmod(wire)
-    assert result.attempted >= 1
-    assert result.failed == 0
-
-
-def examples() -> list[dict[str, object]]:
-    """Every JSON object between double backquotes in the docstring, its letters filled in."""
-    assert wire.__doc__
-    quoted = re.findall(r"``(\{.*?\})``", wire.__doc__, re.DOTALL)
-    values = {"T": '"t"', "S": '"text"', "E": '"0123abcd"', "I": "7", "K": "3", "NS": "1700"}
-    values |= {"NODE": '"/talker"', "TEXT": '"no"', "A": '"put"', "N": "1000015"}
-    found: list[dict[str, object]] = []
-    for text in quoted:
-        filled = re.sub(r"(?<=: )([A-Z]+)(?=[,}])", lambda m: values[m[1]], " ".join(text.split()))
-        example_fields = json.loads(filled)
-        if example_fields not in found:
-            found.append(example_fields)
-    return found
-
-
-def test_the_specification_has_an_example_of_each_action_and_event() -> None:
-    found = examples()
-    actions = {e["action"] for e in found if "action" in e and "event" not in e}
-    assert actions >= {"put", "get", "hello", "advertise", "subscribe", "state"}
-    assert {e["event"] for e in found if "event" in e} >= {
-        "hello", "advertised", "subscribed", "ack", "message", "error",
-    }  # fmt: skip
-
-
-@pytest.mark.parametrize("fields", examples(), ids=json.dumps)
-def test_an_example_of_the_specification_is_read_whole(fields: dict[str, object]) -> None:
-    body = json.dumps(fields).encode()
-    if set(fields) == {"msg_length"}:
-        assert len(body) == wire.HEADER_BYTES
-        assert fields == {"msg_length": 1_000_015}
-        return
-    is_request = "action" in fields and "event" not in fields
-    parsed = wire.decode_request(body) if is_request else wire.decode_reply(body)
-    names = {f.name: f.encode_name for f in msgspec.structs.fields(parsed)}
-    for name, encoded in names.items():
-        if encoded not in fields:
-            continue
-        value = getattr(parsed, name)
-        if isinstance(value, msgspec.Raw):
-            value = json.loads(bytes(value))
-        assert value == fields[encoded]
-    assert set(fields) <= set(names.values()), "the example has a key that nobody reads"
-
-
 # --- frames --------------------------------------------------------------------------------------
 
 
@@ -117,7 +64,7 @@ def test_a_stream_byte_by_byte(contents: list[bytes]) -> None:
 
 @pytest.mark.parametrize("slice_bytes", [1448, 65_536, 9_000_023])
 def test_the_largest_frame_in_slices(slice_bytes: int) -> None:
-    body = b"x" * wire.MAX_BODY_BYTES
+    body = b"x" * MAX_BODY_BYTES
     stream = frame(b"before") + frame(body) + frame(b"after")
     chunks = [stream[i : i + slice_bytes] for i in range(0, len(stream), slice_bytes)]
     assert decode(chunks) == [b"before", body, b"after"]
@@ -216,7 +163,7 @@ def test_a_push_round_trip(topic: str, sender: str, message: str, number: int, g
     raw = wire.encode_text(message)
     request = wire.Request("put", topic, seq=5, stamp=6)
     push = wire.encode_push(wire.encode_text(topic), number, wire.encode_text(sender), request, raw)
-    assert len(push) <= wire.MOST_PUSH_BYTES
+    assert len(push) <= MOST_PUSH_BYTES
     assert wire.carried_message(push) == raw
     for sent, skipped in ((push, 0), (wire.with_gap(push, gap), gap)):
         (body,) = decode([sent])
@@ -328,7 +275,7 @@ def test_wrong_types_raise_nothing_but_the_wires_error(
     try:
         request = wire.decode_request(body)
         if request.message and not bytes(request.message).startswith(b'"'):
-            wire.as_original_text(bytes(request.message))
+            as_original_text(bytes(request.message))
     except WireError:
         return
     assert request.action == action
@@ -353,10 +300,10 @@ def test_a_reply_with_nothing_in_it() -> None:
 def test_a_push_that_became_too_long_is_marked() -> None:
     room = len(wire.encode_push(b'"t"', 1, b'""', wire.Request("put"), b'""')) - wire.HEADER_BYTES
     for over in (-100, 0, 1, 200):
-        message = b'"%b"' % (b"x" * (wire.MAX_BODY_BYTES - room + over))
+        message = b'"%b"' % (b"x" * (MAX_BODY_BYTES - room + over))
         push = wire.encode_push(b'"t"', 1, b'""', wire.Request("put"), message)
         assert wire.carried_message(push) == message
-        assert (len(push) <= wire.MOST_PUSH_BYTES) == (over == -100)
+        assert (len(push) <= MOST_PUSH_BYTES) == (over == -100)
         if over == -100:
             assert len(decode([wire.with_gap(push, 10**9)])) == 1
 

@@ -1,0 +1,17 @@
+"""What the broker allows; said to the protocol's users in the docstring of wire.py."""
+
+from typing import Final
+
+MAX_BODY_BYTES: Final = 8_999_999
+STRANGERS_BODY_BYTES: Final = 16 * 1024  # before hello, but for the broker's own machine
+MOST_PUSH_BYTES: Final = MAX_BODY_BYTES - 32  # of a frame to which a gap may be added
+MAX_TOPIC_BYTES: Final = 255
+MOST_TOPICS: Final = 10_000
+MOST_PATTERNS: Final = 100  # of one peer
+MOST_LATCHED: Final = 100_000  # of one topic
+MOST_SCHEMA_BYTES: Final = 64 * 1024
+TYPES_KEPT: Final = 512  # schemas, on /dsmq/types
+MOST_WAIT_SEC: Final = 3600.0
+PATIENCE_SEC: Final = 2.0  # for a hello where a token is asked for, and for a frame once begun
+SLOWEST_BYTES_PER_SEC: Final = 100_000  # of a frame once begun
+SEC_BETWEEN_GUESSES: Final = 0.5  # of one address, after a wrong token

@@ -1,0 +1,249 @@
+"""The docstring of wire.py is the protocol's specification: its examples, limits, errors are so."""
+
+import doctest
+import inspect
+import json
+import re
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dsmq_nodes.dsmq import broker, connection, limits, wire
+from dsmq_nodes.dsmq.router import Router
+from dsmq_nodes.dsmq.store import Store
+from dsmq_nodes.dsmq.topics import Peer
+from dsmq_nodes.errors import StoreFullError, WireError
+
+if TYPE_CHECKING:
+    from dsmq_nodes.dsmq.exchange import Replies
+
+TEXT = wire.__doc__ or ""
+
+
+def section(name: str) -> str:
+    """The part of the specification under a heading."""
+    part = rf"^{name}\n=+\n(.*?)(?=^\S[^\n]*\n=+\n|\Z)"
+    (found,) = re.findall(part, TEXT, re.DOTALL | re.MULTILINE)
+    return str(found)
+
+
+# --- examples ------------------------------------------------------------------------------------
+
+
+def test_the_specification_runs() -> None:
+    result = doctest.testmod(wire)
+    assert result.attempted >= 1
+    assert result.failed == 0
+
+
+VALUES = {"T": '"t"', "S": '"text"', "E": '"0123abcd"', "I": "7", "K": "3", "NS": "1700"}
+VALUES |= {"NODE": '"/talker"', "TEXT": '"no"', "A": '"put"', "N": "1000015"}
+
+
+def examples() -> list[dict[str, object]]:
+    """Every JSON object between double backquotes in the docstring, its letters filled in."""
+    found: list[dict[str, object]] = []
+    for text in re.findall(r"``(\{.*?\})``", TEXT, re.DOTALL):
+        filled = re.sub(r"(?<=: )([A-Z]+)(?=[,}])", lambda m: VALUES[m[1]], " ".join(text.split()))
+        example_fields = json.loads(filled)
+        if example_fields not in found:
+            found.append(example_fields)
+    return found
+
+
+def is_request(fields: dict[str, object]) -> bool:
+    return "action" in fields and "event" not in fields
+
+
+@pytest.mark.parametrize("fields", examples(), ids=json.dumps)
+def test_an_example_of_the_specification_is_read_whole(fields: dict[str, object]) -> None:
+    body = json.dumps(fields).encode()
+    if set(fields) == {"msg_length"}:
+        assert len(body) == wire.HEADER_BYTES
+        assert fields == {"msg_length": 1_000_015}
+        return
+    parsed = wire.decode_request(body) if is_request(fields) else wire.decode_reply(body)
+    names = {f.name: f.encode_name for f in msgspec.structs.fields(parsed)}
+    for name, encoded in names.items():
+        if encoded not in fields:
+            continue
+        value = getattr(parsed, name)
+        if isinstance(value, msgspec.Raw):
+            value = json.loads(bytes(value))
+        assert value == fields[encoded]
+    assert set(fields) <= set(names.values()), "the example has a key that nobody reads"
+
+
+def test_there_is_an_example_of_each_action_field_and_event() -> None:
+    found = examples()
+    requests = [each for each in found if is_request(each)]
+    replies = [each for each in found if not is_request(each)]
+    router = Router(Store())
+    assert {each["action"] for each in requests} == set(router._actions)
+    for struct, those in ((wire.Request, requests), (wire.Reply, replies)):
+        fields = {each.encode_name for each in msgspec.structs.fields(struct)}
+        assert fields <= {key for each in those for key in each}
+
+
+def test_what_the_router_says_has_the_form_of_an_example() -> None:
+    """Each request of the specification, carried out; the answers have the examples' keys."""
+    forms = {frozenset(each) for each in examples() if not is_request(each)}
+    router = Router(Store())
+    ends = [connected(router, f"/end{number}") for number in range(2)]
+    for fields in [each for each in examples() if is_request(each)] * 2:
+        for peer in ends:
+            if fields["action"] == "hello":
+                fields = {**fields, "node": peer.name}  # noqa: PLW2901
+            for form in answers(router, peer, fields):
+                extra = {"ack", "gap"}
+                assert frozenset(form) in forms or frozenset(form) - extra in forms, form
+        router.shutdown_asked = ""
+
+
+def connected(router: Router, name: str = "", **options: Any) -> Peer:
+    peer = Peer("10.0.0.1:1", **options)
+    router.connect(peer, 0.0)
+    if name:
+        answers(router, peer, {"action": "hello", "version": 1, "node": name})
+    return peer
+
+
+def answers(router: Router, peer: Peer, fields: dict[str, object]) -> list[dict[str, Any]]:
+    replies: Replies = router.handle(peer, wire.decode_request(json.dumps(fields).encode()), 0.0)
+    return [json.loads(frame[wire.HEADER_BYTES :]) for _, frame in [*replies, *router.commit()]]
+
+
+# --- limits --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", [each for each in vars(limits) if each.isupper()])
+def test_each_limit_is_said(name: str) -> None:
+    value = getattr(limits, name)
+    if name == "MOST_PUSH_BYTES":
+        assert "a push that would be longer" in section("Limits")
+        return
+    said = f"{value:,g}" if isinstance(value, float) else f"{value:,}"
+    where = TEXT if name == "TYPES_KEPT" else section("Limits")
+    assert re.search(rf"(?<![\d,.]){re.escape(said)}(?!\d|,\d)", where), said
+
+
+# --- errors --------------------------------------------------------------------------------------
+
+
+def documented() -> list[str]:
+    """The errors of the specification, their letters as patterns."""
+    found = re.findall(r"^- ``(.*?)``(?: \(|$)", section("Errors"), re.DOTALL | re.MULTILINE)
+    patterns = []
+    for text in found:
+        pattern = re.escape(" ".join(text.split()))
+        patterns.append(re.sub(r"'(?:A|T|NODE)'|\bN\b|\bTEXT\b|\bT\b", ".*?", pattern))
+    return patterns
+
+
+def is_documented(text: str) -> bool:
+    text = text.replace("a node name", "a topic name")
+    return any(re.fullmatch(pattern, text, re.DOTALL) for pattern in documented())
+
+
+class FullStore(Store):
+    """A store whose disk is full."""
+
+    def commit(self) -> None:
+        if self.uncommitted:
+            raise StoreFullError("the broker's store has no room: the disk is full")
+
+
+def hello(**fields: object) -> dict[str, object]:
+    return {"action": "hello", "version": 1, **fields}
+
+
+def wire_error(data: bytes, limit: int = limits.MAX_BODY_BYTES) -> str:
+    with pytest.raises(WireError) as raised:
+        _ = [wire.decode_request(body) for body in wire.FrameDecoder(limit).feed(data)]
+    return str(raised.value)
+
+
+def provoked() -> list[str]:
+    """Every error there is, provoked."""
+    router, secret = Router(Store()), Router(Store(), "secret")
+    peer, remote = connected(router, "/a"), connected(router, "/r", local=False)
+    plain = connected(router)
+
+    def refused(to: Router, who: Peer, fields: dict[str, object]) -> str:
+        return str(answers(to, who, fields)[-1]["error"])
+
+    get = {"action": "get"}
+    said = [
+        refused(router, peer, {"action": "dance"}),
+        *(refused(router, peer, {**get, "topic": t}) for t in ("", "t" * 300, "a\n", "../a")),
+        refused(router, peer, {"action": "put", "topic": "/dsmq/graph", "message": "x"}),
+        refused(router, peer, {"action": "put", "topic": "t", "message": 5}),
+        refused(router, remote, {"action": "shutdown"}),
+        refused(router, connected(router), hello(version=9)),
+        refused(router, connected(router), hello(node="a\n")),
+        refused(router, connected(router), hello(node="/a")),
+        refused(secret, connected(secret, trusted=False), hello(token="guess")),
+        refused(secret, connected(secret, trusted=False), hello(token="secret")),
+    ]
+    pattern: dict[str, object] = {"action": "subscribe", "pattern": True}
+    for number in range(limits.MOST_PATTERNS):
+        answers(router, peer, {**pattern, "topic": f"{number}*"})
+    said.append(refused(router, peer, {**pattern, "topic": "one more"}))
+    full = Router(FullStore())
+    held: dict[str, object] = {"action": "put", "topic": "t", "message": "x", "ack": 1}
+    said.append(refused(full, connected(full, "/a"), held))
+    for number in range(limits.MOST_TOPICS):
+        router.topics.setdefault(f"n{number}", router.topics["/dsmq/graph"])
+    said.append(refused(router, peer, {"action": "put", "topic": "new", "message": "x"}))
+    odd = {"action": "put", "topic": "t", "message": []}
+    for to, who, fields in ((router, plain, odd), (secret, connected(secret, trusted=False), get)):
+        with pytest.raises(WireError) as raised:
+            answers(to, who, {**fields, "topic": "n1"})
+        said.append(str(raised.value))
+    frame = wire.encode_frame
+    said += [wire_error(b"GET / HTTP/1.1\r\nHost: x\r\n"), wire_error(frame(b"123456"), 5)]
+    said += [wire_error(frame(b'"\xff"')), wire_error(frame(b"[]"))]
+    return said
+
+
+def test_each_error_is_documented_and_each_that_is_documented_can_be_had() -> None:
+    said = provoked()
+    assert [text for text in said if not is_documented(text)] == []
+    told = [text.replace("a node name", "a topic name") for text in said]
+    never = [each for each in documented() if not any(re.fullmatch(each, text) for text in told)]
+    # These are the shell's: test_broker.py meets them.
+    shell = inspect.getsource(broker) + inspect.getsource(connection)
+    assert [
+        pattern
+        for pattern in never
+        if not re.search(pattern.replace(".*?", r"\{[\w.]+\}").replace(r"\ ", " "), shell)
+        and "characters" not in pattern
+    ] == []
+
+
+ODD: list[object] = ["", "t", "a\n", "../x", "*", 0, -1, 2**40, True, None, 1.5, [], {}]
+values = st.sampled_from(ODD)
+keys = [each.encode_name for each in msgspec.structs.fields(wire.Request)]
+
+
+@given(
+    st.sampled_from([*sorted(Router(Store())._actions), "dance"]),
+    st.dictionaries(st.sampled_from([key for key in keys if key != "action"]), values),
+    st.booleans(),
+)
+def test_no_request_gets_an_error_that_is_not_documented(
+    action: str, fields: dict[str, object], greeted: bool
+) -> None:
+    router = Router(Store())
+    peer = connected(router, "/a" if greeted else "")
+    try:
+        said = [
+            each.get("error", "") for each in answers(router, peer, {**fields, "action": action})
+        ]
+    except WireError as error:
+        said = [str(error)]
+    assert [text for text in said if text and not is_documented(text)] == []
+    router.store.close()
