@@ -19,11 +19,12 @@ def load_plan(path: Path, args: Mapping[str, str] | None = None) -> "Plan":
         LaunchFileError: The file is wrong.
     """
     # Here, because every process of a launch imports this package.
-    from dsmq_nodes.launcher.file import load  # noqa: PLC0415
+    from dsmq_nodes.launcher.file import load_to_launch  # noqa: PLC0415
     from dsmq_nodes.launcher.plan import find_project_root  # noqa: PLC0415
     from dsmq_nodes.launcher.planning import make_plan  # noqa: PLC0415
 
-    return make_plan(load(path, args), find_project_root(path))
+    root = find_project_root(path)
+    return make_plan(load_to_launch(path, root, args), root)
 
 
 def launch(

@@ -368,10 +368,10 @@ def _model_of(data: dict[str, object]) -> type[EntryPart]:
 def _copies(count: object, left_out: bool) -> Iterator[int | None]:
     if isinstance(count, bool) or not isinstance(count, int):
         yield None
-    elif left_out:
+    elif left_out or not 0 < count <= MOST_COPIES:
         yield 1
     else:
-        yield from range(1, min(count, MOST_COPIES) + 1)
+        yield from range(1, count + 1)
 
 
 def _shown(path: Path) -> str:

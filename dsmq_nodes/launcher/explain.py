@@ -13,6 +13,7 @@ from dsmq_nodes.launcher.suggest import describe, did_you_mean, nearest, shorten
 
 _WANTED = {
     "string_type": "text",
+    "bool_type": "true or false",
     "int_type": "a whole number",
     "int_from_float": "a whole number",
     "float_type": "a number",

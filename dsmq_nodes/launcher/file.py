@@ -1,6 +1,7 @@
 """From a launch file to what it comes to, or to every mistake in it at its place."""
 
-from collections.abc import Mapping
+import sys
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from dsmq_nodes.errors import LaunchFileError, LaunchProblem
@@ -8,6 +9,7 @@ from dsmq_nodes.launcher import relations, source
 from dsmq_nodes.launcher.arguments import Value
 from dsmq_nodes.launcher.compose import Composer
 from dsmq_nodes.launcher.composed import Composition
+from dsmq_nodes.launcher.find_class import why_not
 from dsmq_nodes.launcher.source import Document
 
 
@@ -18,6 +20,17 @@ def load(path: Path, args: Mapping[str, Value] | None = None) -> Composition:
         LaunchFileError: It cannot be read, or has mistakes; all of them are in the error.
     """
     return _without_mistakes(*look_at(path, args))
+
+
+def load_to_launch(path: Path, root: Path, args: Mapping[str, Value] | None = None) -> Composition:
+    """Return as `load`, if the classes it names are there too, in `root` or elsewhere.
+
+    Raises:
+        LaunchFileError: It cannot be read, or has mistakes; all of them are in the error.
+    """
+    composition, problems = look_at(path, args)
+    problems += _classes_not_there(composition, root)
+    return _without_mistakes(composition, problems)
 
 
 def read(
@@ -55,6 +68,20 @@ def _look_at(
     for problem in relations.problems(composer.composition):
         composer.tell(problem)
     return composer.composition, composer.problems
+
+
+def _classes_not_there(composition: Composition, root: Path) -> Iterator[LaunchProblem]:
+    # As in child.py: nodes look there.
+    places = [str(Path.cwd()), str(root), *sys.path]
+    told: dict[str, str] = {}
+    for node in composition.nodes:
+        spec = node.entry.node
+        if spec is None or "PYTHONPATH" in node.env:
+            continue
+        if spec not in told:
+            told[spec] = why_not(spec, places)
+        if told[spec]:
+            yield node.origin.within("node").problem(told[spec])
 
 
 def _without_mistakes(composition: Composition, problems: list[LaunchProblem]) -> Composition:

@@ -72,7 +72,9 @@ def _same_names(nodes: list[ComposedNode]) -> Iterator[LaunchProblem]:
         name = shorten(node.full_name.removeprefix("/"))
         at = node.origin.within("name")
         if first.origin == node.origin:
-            yield at.problem(f"copies of it are all named {name}; use a relative namespace")
+            yield at.problem(
+                f"there is more than one {name} by this; give each include or copy a namespace"
+            )
             continue
         where = f"in line {first.origin.within('name').place.line}"
         if first.origin.document is not node.origin.document:

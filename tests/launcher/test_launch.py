@@ -146,9 +146,6 @@ nodes:
 @pytest.mark.parametrize(
     ("spec", "told", "tracebacks"),
     [
-        ("robt:Quiet", r"cannot run robt:Quiet: no module 'robt' in .+; did you mean 'robot'\?", 0),
-        ("robot:Quite", r"cannot run robot:Quite: no such class in .+; did you mean 'Quiet'\?", 0),
-        ("robot:NoNode", r"cannot run robot:NoNode: it is no Node; make it a subclass .+", 0),
         ("robot:os", r"cannot run robot:os: it is no class in .+robot.py; .+", 0),
         ("raises:Any", r"ZeroDivisionError: division by zero", 1),
         ("unfinished:Any", r"SyntaxError: '\(' was never closed", 0),
