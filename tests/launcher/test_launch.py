@@ -158,10 +158,10 @@ def test_a_node_that_cannot_start_ends_the_launch(
     tmp_path: Path, spec: str, told: str, tracebacks: int
 ) -> None:
     path = write_launch(tmp_path, {"good": "robot:Quiet", "bad": spec})
-    (tmp_path / "raises.py").write_text("1 / 0\n")
+    (tmp_path / "raises.py").write_text("1 / 0\nAny = 0\n")
     (tmp_path / "unfinished.py").write_text("(\n")
-    (tmp_path / "inner.py").write_text("import nothere\n")
-    (tmp_path / "exits.py").write_text("raise SystemExit(3)\n")
+    (tmp_path / "inner.py").write_text("import nothere\nAny = 0\n")
+    (tmp_path / "exits.py").write_text("raise SystemExit(3)\nAny = 0\n")
     with launched(path) as launch:
         assert launch.end() == 1
     assert len([line for line in launch.lines if re.fullmatch(rf"\[bad\] {told}", line)]) == 1
