@@ -121,6 +121,22 @@ class Channel:
         except OSError as error:
             raise self._gone(error.strerror or str(error)) from None
 
+    def check(self) -> None:
+        """Look whether the other end has closed: its socket would take one more message, in vain.
+
+        Raises:
+            ConnectionFailedError: it has.
+        """
+        if not hasattr(socket, "MSG_DONTWAIT"):
+            return  # not on Windows: there it would wait
+        try:
+            if not self.socket.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT):
+                raise self._gone("it closed the connection")
+        except (BlockingIOError, ValueError):  # nothing there yet; TLS does not let us peek
+            pass
+        except OSError as error:
+            raise self._gone(error.strerror or str(error)) from None
+
     def receive(self) -> wire.Reply:
         """Wait for the next frame.
 

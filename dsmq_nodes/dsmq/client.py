@@ -78,7 +78,7 @@ class Client:
             self._put_acknowledged(fields)
             return
         frame = wire.encode_object(fields)
-        if not self._try(lambda channel: self._send(channel, frame)):
+        if not self._try(lambda channel: self._send(channel, frame, checked=True)):
             with self._sending:
                 self.dropped += 1
 
@@ -196,8 +196,10 @@ class Client:
         if self._channel is not None:
             self._channel.close()
 
-    def _send(self, channel: Channel, frame: bytes) -> None:
+    def _send(self, channel: Channel, frame: bytes, *, checked: bool = False) -> None:
         with self._sending:
+            if checked:
+                channel.check()
             channel.send(frame)
 
     def _try(self, action: Callable[[Channel], None]) -> bool:

@@ -15,7 +15,8 @@ from dsmq_nodes.dsmq.store import Store
 from dsmq_nodes.dsmq.topics import Peer
 from dsmq_nodes.errors import WireError
 
-ACTIONS = ("put", "get", "hello", "subscribe", "unsubscribe", "advertise", "unadvertise", "state")
+NODES = ("hello", "state", "fault", "shutdown")
+ACTIONS = ("put", "get", "subscribe", "unsubscribe", "advertise", "unadvertise", *NODES)
 VALUES: tuple[object, ...] = (
     "",
     "t",
@@ -35,7 +36,8 @@ VALUES: tuple[object, ...] = (
     "x" * 300,
 )
 KEYS = ("topic", "message", "seq", "stamp", "ack", "latest", "depth", "after", "since", "epoch")
-MORE_KEYS = ("wait", "pattern", "type", "latched", "version", "node", "pid", "host", "token")
+TYPE_KEYS = ("type", "schema", "pair", "error", "state")
+MORE_KEYS = ("wait", "pattern", "latched", "version", "node", "pid", "host", "token", *TYPE_KEYS)
 
 
 def frame(rng: random.Random) -> bytes:

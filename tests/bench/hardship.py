@@ -25,7 +25,7 @@ def idle(scale: Scale) -> Row:
     row = Row(f"{scale.idle:,} idle connections", "< 20 KiB each, others' p99 <= 1.2 x")
     with ExitStack() as stack:
         broker = stack.enter_context(Broker())
-        others = _Others(stack, broker, 300)
+        others = Others(stack, broker, 300)
         before_us = others.p99_us(scale.compared_sec)
         rss_kib = broker.rss_kib
         _crowd(stack, broker, scale.idle, plain=False)
@@ -82,7 +82,7 @@ def stopped(scale: Scale) -> Row:
         )
         sleeper.line()
         rss_kib = broker.rss_kib
-        others = _Others(stack, broker, 1024)
+        others = Others(stack, broker, 1024)
         before_us = others.p99_us(scale.compared_sec)
         sleeper.send(signal.SIGSTOP)
         during_us = others.p99_us(scale.stopped_sec)
@@ -133,7 +133,7 @@ def _original_memory(scale: Scale) -> str:
     return f"no budget: +{grown_mib / scale.original_sec:.1f} MiB a second for 600 s; no drop count"
 
 
-class _Others:
+class Others:
     """A publisher at 1 kHz and its subscriber, which should not notice what goes on beside."""
 
     def __init__(self, stack: ExitStack, broker: Broker, size_bytes: int) -> None:

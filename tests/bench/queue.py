@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable
 from typing import Final
 
-from tests.bench import hardship, table, traffic
+from tests.bench import hardship, hostile, table, traffic
 from tests.bench.row import FULL, QUICK, Row, Scale
 
 ROWS: Final[dict[str, Callable[[Scale], Row]]] = {
@@ -20,6 +20,7 @@ ROWS: Final[dict[str, Callable[[Scale], Row]]] = {
     "stopped": hardship.stopped,
     "killed": hardship.killed,
     "cut": hardship.cut,
+    "hostile": hostile.hostile,
     "get": traffic.unmodified_get,
 }
 

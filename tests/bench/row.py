@@ -19,6 +19,8 @@ class Scale:
     down_sec: float = 1.0
     cut: int = 200
     gets: int = 500
+    strangers: int = 200
+    slow_sec: float = 10.0
     original_sec: float = 5.0
     original: bool = True
 
@@ -36,6 +38,8 @@ QUICK: Final = Scale(
     down_sec=0.2,
     cut=10,
     gets=20,
+    strangers=25,
+    slow_sec=0.4,
     original=False,
 )
 

@@ -1,9 +1,11 @@
 """The blocking client."""
 
+import signal
 import socket
 import threading
 import time
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
 
 import pytest
 
@@ -129,6 +131,19 @@ def test_puts_during_an_outage_are_counted_and_the_client_comes_back(
         assert client.dropped == 10
     assert "10 puts dropped" in caplog.text
     assert caplog.text.count("lost the broker") == 1
+
+
+def test_over_tcp_too_no_put_is_lost_uncounted_once_the_broker_is_gone(
+    start: Start, tmp_path: Path
+) -> None:
+    """A socket whose other end has closed takes one more message, and nobody is told."""
+    broker = start(XDG_RUNTIME_DIR=str(tmp_path))  # its Unix socket is not where we look
+    with broker.connect() as client:
+        client.put("t", "before", ack=True)
+        broker.end(signal.SIGKILL)
+        for number in range(10):
+            client.put("t", str(number))
+        assert client.dropped == 10
 
 
 def test_a_closed_client_says_so(broker: Broker) -> None:

@@ -62,6 +62,14 @@ def test_a_stream_byte_by_byte(contents: list[bytes]) -> None:
     assert decode([stream[i : i + 1] for i in range(len(stream))]) == contents
 
 
+def test_every_cut_of_a_thousand_frames_decodes_the_same() -> None:
+    for number in range(1000):
+        body = json.dumps({"action": "put", "topic": f"t{number}", "message": "é" * (number % 40)})
+        stream = frame(body.encode())
+        for cut in range(len(stream) + 1):
+            assert decode([stream[:cut], stream[cut:]]) == [body.encode()]
+
+
 @pytest.mark.parametrize("slice_bytes", [1448, 65_536, 9_000_023])
 def test_the_largest_frame_in_slices(slice_bytes: int) -> None:
     body = b"x" * MAX_BODY_BYTES
