@@ -11,6 +11,7 @@ from dsmq_nodes.graph.callback import Callback
 from dsmq_nodes.graph.clock import Clock
 from dsmq_nodes.graph.logger import Logger
 from dsmq_nodes.graph.parameters import Parameters
+from dsmq_nodes.graph.punctuality import Punctuality
 from dsmq_nodes.graph.qos import QoSProfile
 from dsmq_nodes.graph.services import Services
 from dsmq_nodes.graph.silence import Silence
@@ -107,8 +108,10 @@ class BaseNode:
         self._own_publication = self._link.advertise(
             NODES_TOPIC, NodeStatistics.type_name, 0, schema_text(NodeStatistics)
         )
+        self._spinner.exceptions.on_new = self._publish_statistics
+        self._punctuality = Punctuality(self._logger)
         execute = self._spinner.execute
-        statistics = Timer(STATISTICS_PERIOD_SEC, self._publish_statistics, self._quietly)
+        statistics = Timer(STATISTICS_PERIOD_SEC, self._look_after, self._quietly)
         self._spinner.add(statistics, is_steady=True)
         self._outage = Silence(
             self.broker_timeout_sec, self._broker_lost, execute, what="broker_timeout_sec"
@@ -220,7 +223,8 @@ class BaseNode:
             try:
                 hook()
             except Exception as error:  # noqa: BLE001  the others must run in any case
-                self._spinner.log_exception(hook, error, brief=not is_whole)
+                exceptions = self._spinner.exceptions
+                (exceptions.tell if is_whole else exceptions.tell_briefly)(hook, error)
         self._topics.close()
         self._services.close()
         self._spinner.close()
@@ -281,7 +285,12 @@ class BaseNode:
             timers=self._timers,
             publications=dict.fromkeys(each.publication for each in self._topics.publishers),
             subscriptions=self._topics.subscriptions(),
+            exceptions=self._spinner.exceptions,
         )
+
+    def _look_after(self) -> None:
+        self._punctuality.look(self._timers, self._wall_clock.monotonic_sec())
+        self._publish_statistics()
 
     def _publish_statistics(self) -> None:
         self._link.publish(self._own_publication, self.statistics().to_json())

@@ -8,15 +8,17 @@ _STEPS_PER_OCTAVE: Final = 8  # neighbouring buckets are a factor 2**(1/8) = 1.0
 
 
 class Histogram:
-    """Counts durations in buckets of equal ratio."""
+    """Counts durations in buckets of equal ratio; `longest_sec` is exact."""
 
     def __init__(self) -> None:
         self.count = 0
+        self.longest_sec = 0.0
         self._buckets: Counter[int] = Counter()
 
     def add(self, duration_sec: float) -> None:
         """Count one duration; what is negative (a clock was stepped) counts as 1 ns."""
         self.count += 1
+        self.longest_sec = max(self.longest_sec, duration_sec)
         self._buckets[round(math.log2(max(duration_sec, 1e-9)) * _STEPS_PER_OCTAVE)] += 1
 
     def percentile_sec(self, percent: float) -> float:

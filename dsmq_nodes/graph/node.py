@@ -96,13 +96,22 @@ class Node(BaseNode):
             on_deadline=on_deadline,
         )
 
-    def create_timer(self, timer_period_sec: float, callback: Callback) -> Timer:
+    def create_timer(
+        self, timer_period_sec: float, callback: Callback, *, autostart: bool = True
+    ) -> Timer:
         """Have `callback()` called every `timer_period_sec`, for the first time one period on.
+
+        Args:
+            timer_period_sec: the time between two calls.
+            callback: `def` or `async def`; a coroutine that is still at it skips ticks.
+            autostart: whether it ticks at once, or only after `timer.reset()`.
 
         Raises:
             ValueError: the period is not more than 0.
         """
         timer = Timer(timer_period_sec, callback, self._spinner.execute)
+        if not autostart:
+            timer.cancel()
         self._timers.append(timer)
         self._spinner.add(timer)
         return timer

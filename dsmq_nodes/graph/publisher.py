@@ -1,14 +1,20 @@
 """Publishers: the sending end of a topic."""
 
-from typing import TYPE_CHECKING, Generic
+from typing import TYPE_CHECKING, Final, Generic
 
+from dsmq_nodes.dsmq.wire import MAX_BODY_BYTES
 from dsmq_nodes.graph.callback import MessageT
 from dsmq_nodes.graph.graph_view import GraphView
 from dsmq_nodes.graph.link import Link, Publication
 from dsmq_nodes.graph.spinner import Spinner
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from dsmq_nodes.graph.silence import Silence
+
+
+_LARGE_BYTES: Final = MAX_BODY_BYTES // 2
 
 
 class Publisher(Generic[MessageT]):
@@ -25,6 +31,8 @@ class Publisher(Generic[MessageT]):
         self.msg_type = msg_type
         self.silence: Silence | None = None
         self._is_closed = False
+        self._is_large = False  # and that was said
+        self.warn: Callable[[str], None] = lambda _: None
         self.publication = publication
         self._link = link
         self._spinner = spinner
@@ -55,7 +63,10 @@ class Publisher(Generic[MessageT]):
             ValueError: the publisher was destroyed.
         """
         self._check(msg)
-        self._link.publish(self.publication, msg.to_json())
+        text = msg.to_json()
+        if len(text) > _LARGE_BYTES and not self._is_large:
+            self._warn_of_size(len(text))
+        self._link.publish(self.publication, text)
         if self.silence is not None:
             self.silence.heard()
 
@@ -67,6 +78,14 @@ class Publisher(Generic[MessageT]):
             )
         if self._is_closed:
             raise ValueError(f"{self.topic_name}: this publisher was destroyed")
+
+    def _warn_of_size(self, size_bytes: int) -> None:
+        self._is_large = True
+        self.warn(
+            f"{self.topic_name}: a message of {size_bytes:,} bytes as JSON, and from "
+            f"{MAX_BODY_BYTES:,} on publish() raises: send less often what is large, compress it "
+            "(CompressedImage), or send a reference"
+        )
 
     def get_subscription_count(self) -> int:
         """How many subscribe the topic, tools included, as far as the broker has told.

@@ -5,7 +5,6 @@ import contextlib
 import inspect
 import threading
 import time
-import traceback
 from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine
 from concurrent.futures import CancelledError
@@ -14,6 +13,7 @@ from typing import Any, Final, Protocol, TypeVar
 from dsmq_nodes.errors import SpinError
 from dsmq_nodes.graph.callback import Callback, Result, callback_name
 from dsmq_nodes.graph.event_loop import LAST_STEPS_SEC, close_loop, new_event_loop, running_loop
+from dsmq_nodes.graph.exceptions import Exceptions
 from dsmq_nodes.graph.link import Link
 from dsmq_nodes.graph.logger import Logger
 from dsmq_nodes.graph.steps import timed_steps
@@ -53,6 +53,7 @@ class Spinner:
 
     Attributes:
         raises: an exception in a callback ends the spinning; else it is only logged.
+        exceptions: what callbacks have raised.
         is_calling: a callback that is not a coroutine runs just now.
         timeline: the node's time; None: the event loop's.
     """
@@ -63,6 +64,7 @@ class Spinner:
         self.timeline: Timeline | None = None
         self._link = link
         self._logger = logger
+        self.exceptions = Exceptions(logger)
         self._name = name
         self._timed: dict[Timed, bool] = {}
         self._arrivals: deque[Mailbox] = deque()
@@ -170,21 +172,15 @@ class Spinner:
 
     def _raised(self, named: object, error: Exception) -> None:
         if self.raises and self._ended is not None and not self._ended.done():
+            self.exceptions.note(named, error)
             self._ended.set_exception(error)
         else:
-            self.log_exception(named, error)
+            self.exceptions.tell(named, error)
 
     def fail(self, error: Exception) -> None:
         """End the spinning with an error that no callback raised."""
         if self._ended is not None and not self._ended.done():
             self._ended.set_exception(error)
-
-    def log_exception(self, named: object, error: BaseException, *, brief: bool = False) -> None:
-        """Log an exception with its traceback, or in one line."""
-        text = "".join(traceback.format_exception(error)).rstrip()
-        if brief:
-            text = f"{type(error).__name__}: {error}"
-        self._logger.error(f"exception in {callback_name(named)}:{' ' if brief else chr(10)}{text}")
 
     # Reading and dispatching
 

@@ -4,6 +4,7 @@ import os
 from collections.abc import Iterable
 from typing import Any, Final
 
+from dsmq_nodes.graph.exceptions import Exceptions
 from dsmq_nodes.graph.link import Publication
 from dsmq_nodes.graph.subscription import Subscription
 from dsmq_nodes.graph.timer import Timer
@@ -27,6 +28,7 @@ def node_statistics(
     timers: Iterable[Timer],
     publications: Iterable[Publication],
     subscriptions: Iterable[Subscription[Any]],
+    exceptions: Exceptions,
 ) -> NodeStatistics:
     """A node's counters as they are now."""
     return NodeStatistics(
@@ -42,6 +44,7 @@ def node_statistics(
                 ticks=timer.ticks,
                 overruns=timer.overruns,
                 lateness_p99_sec=timer.lateness.percentile_sec(99),
+                lateness_max_sec=timer.lateness.longest_sec,
             )
             for timer in timers
         ],
@@ -62,9 +65,12 @@ def node_statistics(
                 messages=each.messages,
                 dropped=each.dropped,
                 invalid=each.invalid,
+                late=each.late,
                 latency_p50_sec=each.latency.percentile_sec(50),
                 latency_p99_sec=each.latency.percentile_sec(99),
             )
             for each in subscriptions
         ],
+        exceptions=exceptions.count,
+        last_exception=exceptions.last,
     )

@@ -52,6 +52,24 @@ class Timer:
         span_sec = self._last_sec - self._first_sec
         return (self.ticks - 1) / span_sec if span_sec > 0 else 0.0
 
+    @property
+    def timer_period_ns(self) -> int:
+        """The period in nanoseconds."""
+        return round(self.period_sec * 1e9)
+
+    def time_since_last_call(self) -> int:
+        """How long ago the last tick was due, or the start, in nanoseconds; 0 before spinning."""
+        if self._due_sec is None or self._timeline is None:
+            return 0
+        last_due_sec = self._due_sec - self.period_sec
+        return round((self._timeline.time() - last_due_sec) * 1e9)
+
+    def time_until_next_call(self) -> int | None:
+        """In how many nanoseconds the next tick is due; None: it is cancelled, or not spun yet."""
+        if self._canceled or self._due_sec is None or self._timeline is None:
+            return None
+        return round((self._due_sec - self._timeline.time()) * 1e9)
+
     def attach(self, timeline: Timeline) -> None:
         """Tick by this time; the first tick is one period from now, or when it was due already."""
         self._timeline = timeline

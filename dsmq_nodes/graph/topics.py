@@ -53,6 +53,7 @@ class Topics:
                 f"publish {msg_type.type_name} there: use another topic"
             )
         publisher = make(msg_type, publication, self._link, self._spinner, self.graph)
+        publisher.warn = self._logger.warning
         publisher.silence = self._deadline(qos, on_deadline, f"{name}: published nothing")
         self.publishers.append(publisher)
         return publisher

@@ -202,7 +202,7 @@ class LifecycleNode(Node):
             if inspect.isawaitable(result):
                 result = await result
         except Exception as error:  # noqa: BLE001  it goes to the log, and on_error sees to it
-            self._spinner.log_exception(callback, error)
+            self._spinner.exceptions.tell(callback, error)
             return TransitionCallbackReturn.ERROR
         if not isinstance(result, TransitionCallbackReturn):
             self._logger.error(

@@ -2,17 +2,21 @@
 
 import sys
 from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler, ValidationError
 from pydantic_core import CoreSchema, PydanticSerializationError, to_json
 from typing_extensions import override
 
 from dsmq_nodes.errors import MessageError
+from dsmq_nodes.messages.arrays import as_array
 from dsmq_nodes.messages.definition import msg_text
 from dsmq_nodes.messages.fields import adapt_model, int32, uint32
 from dsmq_nodes.messages.json_schema import json_schema
 from dsmq_nodes.messages.limits import in_limits
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 __all__ = ["Duration", "Header", "Message", "Time"]
 
@@ -104,6 +108,17 @@ class Message(BaseModel):
         except PydanticSerializationError as error:
             msg = f"{cls.type_name}: {error}; bytes are given as base64 text or a list of integers"
             raise MessageError(msg) from None
+
+    def array(self, field: str) -> "NDArray[Any]":
+        """Return a field's numbers as a numpy array, of the type that ROS has for them.
+
+        Bytes are not copied, and so the array cannot be written to.
+
+        Raises:
+            MessageError: There is no such field, or it holds no numbers.
+            ModuleNotFoundError: numpy is not installed.
+        """
+        return as_array(self, field)
 
     @classmethod
     @override

@@ -125,6 +125,7 @@ class TimerStatistics(Message):
     ticks: int = 0
     overruns: int = 0
     lateness_p99_sec: float = 0.0
+    lateness_max_sec: float = 0.0
 
 
 class PublisherStatistics(Message):
@@ -142,19 +143,27 @@ class PublisherStatistics(Message):
 
 
 class SubscriptionStatistics(Message):
-    """What a subscription has received; latency is from `publish()` to the callback."""
+    """What a subscription has received; latency is from `publish()` to the callback.
+
+    `dropped` were skipped since this end was too slow, `late` were older than the lifespan,
+    `invalid` did not fit the type.
+    """
 
     topic: str
     type: str = ""
     messages: int = 0
     dropped: int = 0
     invalid: int = 0
+    late: int = 0
     latency_p50_sec: float = 0.0
     latency_p99_sec: float = 0.0
 
 
 class NodeStatistics(Message):
-    """A node's counters since it started; on `/dsmq/nodes`. `rate_hz` 0: it declares no rate."""
+    """A node's counters since it started; on `/dsmq/nodes`. `rate_hz` 0: it declares no rate.
+
+    `exceptions` is how many its callbacks have raised, `last_exception` the newest in one line.
+    """
 
     stamp: Time = Time()
     name: str
@@ -163,6 +172,8 @@ class NodeStatistics(Message):
     timers: list[TimerStatistics] = []
     publishers: list[PublisherStatistics] = []
     subscriptions: list[SubscriptionStatistics] = []
+    exceptions: int = 0
+    last_exception: str = ""
 
 
 class LaunchProcess(Message):

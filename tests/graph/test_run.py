@@ -198,10 +198,10 @@ def test_on_exception_log_goes_on_with_the_whole_traceback(programs: Programs) -
     program = programs(
         text.replace("    def __init__", "    on_exception = 'log'\n    def __init__")
     )
-    for _ in range(2):
-        program.wait_for(r"\[ERROR\].*/robot.*tick")
-        program.wait_for("Traceback")
-        program.wait_for("RuntimeError: again")
+    program.wait_for(r"\[ERROR\].*/robot.*tick")
+    program.wait_for("Traceback")
+    program.wait_for("RuntimeError: again")
+    program.wait_for(r"\[ERROR\].*/robot.*tick: RuntimeError: again \(so far 10 times\)")
     program.send(signal.SIGINT)
     assert program.wait() == 0
 

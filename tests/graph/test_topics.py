@@ -12,7 +12,7 @@ import pytest
 from dsmq_nodes import Message, MessageInfo, Node, QoSProfile, dsmq
 from dsmq_nodes.errors import MessageError, WireError
 from dsmq_nodes.messages import Image, Imu, Int64, String, Twist
-from dsmq_nodes.testing import BrokerProcess
+from dsmq_nodes.testing import BrokerProcess, Graph
 from tests.graph.conftest import spinning, until
 
 pytestmark = pytest.mark.usefixtures("broker")
@@ -103,6 +103,22 @@ def test_a_message_over_the_frame_is_refused_with_size_and_limit() -> None:
         publisher.publish(String(data="x" * 9_000_000))
     assert publisher.messages == 0
     node.destroy_node()
+
+
+def test_a_message_that_is_nearly_too_large_is_a_warning_once(
+    graph: Graph, caplog: pytest.LogCaptureFixture
+) -> None:
+    class Camera(Node):
+        def __init__(self) -> None:
+            super().__init__("camera")
+            self.image = self.create_publisher(Image, "image", 1)
+
+    camera = graph.add(Camera)
+    for size in (3_000_000, 3_500_000, 4_000_000):
+        camera.image.publish(Image(data=bytes(size)))
+    [told] = [record.getMessage() for record in caplog.records]
+    assert told.startswith("/image: a message of 4,6")
+    assert "8,999,999" in told
 
 
 def test_several_megabytes_arrive_whole() -> None:

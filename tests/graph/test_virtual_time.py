@@ -53,6 +53,24 @@ class TestTimers:
         assert node.timer.overruns == 2
         assert node.timer.ticks == 8
 
+    def test_rclpys_view_of_a_timer(self, graph: Graph) -> None:
+        class Two(Stamped):
+            def __init__(self) -> None:
+                super().__init__()
+                self.timer = self.create_timer(0.25, lambda: self.note("tick"))
+                self.waiting = self.create_timer(0.25, lambda: self.note("late"), autostart=False)
+
+        node = graph.add(Two)
+        assert node.timer.timer_period_ns == 250_000_000
+        graph.run_for(0.6)
+        assert node.timer.time_since_last_call() == pytest.approx(100_000_000)
+        assert node.timer.time_until_next_call() == pytest.approx(150_000_000)
+        assert node.waiting.is_canceled()
+        assert node.waiting.time_until_next_call() is None
+        node.waiting.reset()
+        graph.run_for(0.3)
+        assert node.log == [(0.25, "tick"), (0.5, "tick"), (0.75, "tick"), (0.85, "late")]
+
     def test_a_coroutine_that_is_still_at_it_is_not_started_again(self, graph: Graph) -> None:
         class Long(Stamped):
             def __init__(self) -> None:

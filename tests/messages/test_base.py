@@ -192,6 +192,37 @@ class TestArrays:
         assert grid.data == [-1, 0, 100]
         assert Readings(values=numbers).values == [0.0, 1.0, 2.0]
 
+    def test_fields_are_read_as_arrays_of_their_ros_type(self) -> None:
+        scan = LaserScan(ranges=[0.5, math.inf, math.nan])
+        assert scan.array("ranges").dtype == np.float32
+        assert np.array_equal(scan.array("ranges"), [0.5, math.inf, math.nan], equal_nan=True)
+        assert Imu().array("orientation_covariance").dtype == np.float64
+        grid = OccupancyGrid(data=[-1, 100])
+        assert grid.array("data").dtype == np.int8
+        assert grid.array("data").tolist() == [-1, 100]
+        assert Readings(values=[1.0]).array("values").dtype == np.float64
+        assert LaserScan().array("ranges").shape == (0,)
+
+    def test_bytes_are_read_without_a_copy(self) -> None:
+        image = Image(data=bytes(range(12)))
+        pixels = image.array("data")
+        assert pixels.dtype == np.uint8
+        assert pixels.tolist() == list(range(12))
+        assert not pixels.flags.owndata
+        assert not pixels.flags.writeable
+
+    @pytest.mark.parametrize(
+        ("field", "told"),
+        [
+            ("rangs", r"LaserScan has no field 'rangs' \(it has: header, "),
+            ("angle_min", r"angle_min is float32, not a list of numbers"),
+            ("header", r"header is std_msgs/msg/Header, not a list of numbers"),
+        ],
+    )
+    def test_what_is_no_array(self, field: str, told: str) -> None:
+        with pytest.raises(MessageError, match=told):
+            LaserScan().array(field)
+
     @pytest.mark.parametrize("wrong", [np.eye(2), np.array(["a"]), "ab", {"a": 1}, {1.0}, 1.0])
     def test_other_things_are_not(self, wrong: Any) -> None:
         with pytest.raises(ValidationError):
