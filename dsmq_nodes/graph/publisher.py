@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING, Final, Generic
 
-from dsmq_nodes.dsmq.wire import MAX_BODY_BYTES
+from dsmq_nodes.dsmq.limits import MAX_BODY_BYTES
 from dsmq_nodes.graph.callback import MessageT
 from dsmq_nodes.graph.graph_view import GraphView
 from dsmq_nodes.graph.link import Link, Publication

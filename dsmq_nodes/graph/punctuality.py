@@ -32,7 +32,8 @@ class Punctuality:
         for timer in timers:
             window = known.get(timer) or _Window(now_sec)
             skipped, made = timer.overruns - window.overruns, timer.ticks - window.ticks
-            if not window.is_told and skipped > _TOLERATED * (skipped + made):
+            allowed = _TOLERATED * max(skipped + made, _WINDOW_SEC / timer.period_sec)
+            if not window.is_told and skipped > allowed:
                 window.is_told = True
                 self._tell(timer, skipped, skipped + made)
             if now_sec - window.since_sec >= _WINDOW_SEC:
