@@ -13,17 +13,27 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from dsmq_nodes.bag.comparing import Tolerance
     from dsmq_nodes.bag.reading import Bag, BagMessage, Record, Untyped
+    from dsmq_nodes.bag.rerunning import Difference, Rerun, feed, rerun
     from dsmq_nodes.bag.writing import BagWriter
 
-__all__ = ["Bag", "BagMessage", "BagWriter", "Record", "Untyped"]
+__all__ = [
+    "Bag", "BagMessage", "BagWriter", "Difference", "Record", "Rerun", "Tolerance", "Untyped",
+    "feed", "rerun",
+]  # fmt: skip
 
 _HOMES = {
     "Bag": "reading",
     "BagMessage": "reading",
     "BagWriter": "writing",
+    "Difference": "rerunning",
     "Record": "reading",
+    "Rerun": "rerunning",
+    "Tolerance": "comparing",
     "Untyped": "reading",
+    "feed": "rerunning",
+    "rerun": "rerunning",
 }
 
 

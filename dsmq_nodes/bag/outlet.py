@@ -5,15 +5,18 @@ is acknowledged, no more than a window of them is under way, and before half of 
 keeps has been put that its readers have not had, their cursors are waited for.
 """
 
+import json
 import os
 import select
 import ssl
 import time
 from collections.abc import Callable, Iterable
-from typing import Final
+from typing import Any, Final
 
 from dsmq_nodes.bag.cursors import connect
 from dsmq_nodes.bag.part import Channel
+from dsmq_nodes.bag.schemas import ANYTHING
+from dsmq_nodes.bag.types_seen import TYPES_TOPIC, TypesSeen
 from dsmq_nodes.dsmq import wire
 from dsmq_nodes.dsmq.topics import STATISTICS_TOPIC
 from dsmq_nodes.errors import BagError, ConnectionFailedError, RequestRefusedError
@@ -33,6 +36,7 @@ class Outlet:
 
     Attributes:
         messages: how many messages were put.
+        types: the types of the graph, known once `graph` was asked for.
     """
 
     def __init__(self, host: str, port: int) -> None:
@@ -49,7 +53,9 @@ class Outlet:
         self._unacknowledged: dict[int, int] = {}  # the bytes of each put under way
         self._acks = 0
         self._graphs: list[Graph] = []
+        self._knows_types = False
         self._told: list[BrokerStatistics] = []
+        self.types = TypesSeen()
         self._budget_bytes = 0
         self._unread_bytes = 0  # put since the readers were last known to be at the end
 
@@ -58,7 +64,8 @@ class Outlet:
         for channel in channels:
             latched = int(dict(channel.metadata).get("latched") == "true")
             fields = {"topic": channel.topic, "type": channel.type_name, "latched": latched}
-            self._send({"action": "advertise", **fields})
+            schema = told_schema(channel)
+            self._send({"action": "advertise", **fields, **({"schema": schema} if schema else {})})
 
     def graph(self) -> Graph:
         """Who publishes and subscribes what now.
@@ -67,6 +74,9 @@ class Outlet:
             ConnectionFailedError: the broker does not tell.
         """
         self._graphs.clear()
+        if not self._knows_types:
+            self._knows_types = True
+            self._send({"action": "subscribe", "topic": TYPES_TOPIC, "depth": 0})
         for action in ("unsubscribe", "subscribe"):  # subscribed anew, it is told as it is now
             self._send({"action": action, "topic": GRAPH_TOPIC, "depth": 1})
         self._until(lambda: len(self._graphs) > 0, _ANSWER_SEC)
@@ -196,6 +206,8 @@ class Outlet:
             )
         elif reply.event == "message" and reply.topic == GRAPH_TOPIC:
             self._graphs = [Graph.from_json(reply.text or "")]
+        elif reply.event == "message" and reply.topic == TYPES_TOPIC:
+            self.types.take(reply.text or "")
         elif reply.event == "message" and reply.topic == STATISTICS_TOPIC:
             self._told.append(BrokerStatistics.from_json(reply.text or ""))
 
@@ -219,3 +231,14 @@ class Outlet:
     def close(self) -> None:
         """End the connection; what was put is with the broker."""
         self._channel.close()
+
+
+def told_schema(channel: Channel) -> dict[str, Any]:
+    """The JSON Schema of a channel's messages; empty when nothing is known of them."""
+    if channel.schema_encoding != "jsonschema":
+        return {}
+    try:
+        schema = json.loads(channel.schema)
+    except ValueError:
+        return {}
+    return schema if isinstance(schema, dict) and schema != ANYTHING else {}

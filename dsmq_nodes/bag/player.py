@@ -1,18 +1,21 @@
 """Plays bags: each message when it is due, or as fast as its readers take it."""
 
+import os
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Final
 
 from dsmq_nodes.bag.mcap_file import Record
-from dsmq_nodes.bag.outlet import Outlet
+from dsmq_nodes.bag.outlet import Outlet, told_schema
 from dsmq_nodes.bag.pace import Pace
 from dsmq_nodes.bag.part import Channel
 from dsmq_nodes.bag.prefetch import prefetched
 from dsmq_nodes.bag.reading import TEXT, Bag
 from dsmq_nodes.errors import BagError
+from dsmq_nodes.graph.schema import End, compare, explain
 from dsmq_nodes.messages.base import Time
+from dsmq_nodes.messages.dsmq_msgs import Endpoint
 from dsmq_nodes.messages.rosgraph import Clock
 
 CLOCK_TOPIC: Final = "/clock"
@@ -184,13 +187,12 @@ class Player:
         Raises:
             BagError: a topic is subscribed as another type.
         """
-        played = {channel.topic: channel.type_name for channel in channels}
+        subscribed = {topic.name: topic.subscribers for topic in self._outlet.graph().topics}
         faults = [
-            f"{topic.name}: the bag has {played[topic.name]}, {end.node or 'a tool'} (pid "
-            f"{end.pid}) subscribes {end.type}"
-            for topic in self._outlet.graph().topics
-            for end in topic.subscribers
-            if end.type and played.get(topic.name) and end.type != played[topic.name]
+            fault
+            for channel in channels
+            for end in subscribed.get(channel.topic, ())
+            if (fault := self._fault(channel, end))
         ]
         if faults:
             raise BagError(
@@ -198,6 +200,21 @@ class Player:
                 + "\nNothing was played: leave topics out with --exclude-topics, or rename them "
                 "with --remap"
             )
+
+    def _fault(self, channel: Channel, end: Endpoint) -> str:
+        """Why somebody cannot read what is played; empty: it can, as far as one can tell."""
+        sent, expected = told_schema(channel), self._outlet.types.schema(end.schema_id)
+        subscriber = End(end.node, end.pid, end.type)
+        if sent and expected:
+            found = compare(expected, sent).differences
+            bag = End("the bag", os.getpid(), channel.type_name)
+            return explain(channel.topic, subscriber, bag, found) if found else ""
+        if not (end.type and channel.type_name) or end.type == channel.type_name:
+            return ""
+        return (
+            f"{channel.topic}: subscriber {subscriber} expects {end.type}, the bag has "
+            f"{channel.type_name}"
+        )
 
 
 def _check_encodings(channels: Mapping[Channel, Channel]) -> None:

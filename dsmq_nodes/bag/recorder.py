@@ -12,7 +12,7 @@ began, plus the monotonic time since.
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, NamedTuple
 
 import msgspec
 
@@ -21,6 +21,7 @@ from dsmq_nodes.bag.part import Channel
 from dsmq_nodes.bag.reading import TEXT
 from dsmq_nodes.bag.schemas import ANYTHING, class_of, schema_text
 from dsmq_nodes.bag.selection import Selection
+from dsmq_nodes.bag.types_seen import TYPES_TOPIC, TypesSeen
 from dsmq_nodes.bag.writing import BagWriter
 from dsmq_nodes.dsmq import wire
 from dsmq_nodes.graph.graph_view import GRAPH_TOPIC
@@ -32,6 +33,16 @@ _TURN_SEC: Final = 0.05  # how soon an end that is asked for is seen
 _FLUSH_SEC: Final = 1.0
 _DRAIN_SEC: Final = 10.0
 _decode_any: Final = msgspec.json.Decoder()
+
+
+class _Type(NamedTuple):
+    """A type that an end of a topic uses."""
+
+    name: str = ""
+    schema_id: str = ""
+
+
+_NO_TYPE: Final = _Type()
 
 
 @dataclass(slots=True)
@@ -50,8 +61,8 @@ class RecordedTopic:
     messages: int = 0
     dropped: int = 0
     latched: bool = False
-    by_sender: dict[str, str] = field(default_factory=dict)
-    type_name: str = ""
+    by_sender: dict[str, _Type] = field(default_factory=dict)
+    any_type: _Type = _NO_TYPE
     channels: dict[str, Channel] = field(default_factory=dict)
 
 
@@ -93,7 +104,10 @@ class Recorder:
         self._flushed = 0
         self._flush_at_sec = time.monotonic() + _FLUSH_SEC
         self.knows_graph = False
-        self._schemas: dict[str, bytes] = {}
+        self._schemas: dict[_Type, bytes] = {}
+        self._types = TypesSeen()
+        self._own_topics = {TYPES_TOPIC, GRAPH_TOPIC, *([CLOCK_TOPIC] if use_sim_time else [])}
+        cursors.subscribe(TYPES_TOPIC)  # before the graph, which names its schemas
         cursors.subscribe(GRAPH_TOPIC)
         if use_sim_time:
             cursors.subscribe(CLOCK_TOPIC)
@@ -150,8 +164,8 @@ class Recorder:
     def _record(self, reply: wire.Reply) -> None:
         if reply.topic == GRAPH_TOPIC:
             self._take_graph(Graph.from_json(reply.text or ""))
-            if reply.topic not in self.topics:
-                return
+        if reply.topic == TYPES_TOPIC:
+            self._types.take(reply.text or "")
         if reply.topic == CLOCK_TOPIC and self._uses_sim_time:
             self._sim_ns = Clock.from_json(reply.text or "").clock.to_nanoseconds()
         topic = self.topics.get(reply.topic)
@@ -179,7 +193,7 @@ class Recorder:
                 if found.name not in self._selection:
                     continue
                 topic = self.topics[found.name] = RecordedTopic(found.name)
-                if found.name not in {GRAPH_TOPIC, CLOCK_TOPIC if self._uses_sim_time else ""}:
+                if found.name not in self._own_topics:
                     self._cursors.subscribe(found.name, from_start=not first)
                 self._say(f"Subscribed to topic '{found.name}'")
             self._take_types(topic, found)
@@ -191,28 +205,32 @@ class Recorder:
                 )
 
     def _take_types(self, topic: RecordedTopic, found: GraphTopic) -> None:
-        by_sender = {each.node: each.type for each in found.publishers if each.type}
+        ends = [*found.publishers, *found.subscribers]
+        by_sender = {p.node: _Type(p.type, p.schema_id) for p in found.publishers if p.type}
         changed = {
             sender: (before, by_sender[sender])
             for sender, before in topic.by_sender.items()
             if by_sender.get(sender, before) != before
         }
         for sender, (before, now) in changed.items():
+            what = now.name if now.name != before.name else f"another {now.name}"
             self._warn(
-                f"WARNING: {topic.name}: {sender or 'a tool'} publishes {now} now, before "
-                f"{before}: both are recorded, each with its schema"
+                f"WARNING: {topic.name}: {sender or 'a tool'} publishes {what} now, before "
+                f"{before.name}: both are recorded, each with its schema"
             )
         # Who has gone may still have messages under way: what is known of it stays.
         topic.by_sender |= by_sender
-        topic.type_name = found.type or topic.type_name
+        known = [_Type(end.type, end.schema_id) for end in ends if end.type]
+        topic.any_type = known[0] if known else topic.any_type
         topic.latched = found.latched
         topic.channels.clear()
 
     def _channel(self, topic: RecordedTopic, sender: str, text: str) -> Channel:
-        type_name = topic.by_sender.get(sender) or topic.type_name
+        of_type = topic.by_sender.get(sender, topic.any_type)
+        type_name = of_type.name
         metadata = (("latched", "true"),) if topic.latched else ()
         if type_name:
-            channel = Channel(topic.name, type_name, self._schema(type_name), metadata=metadata)
+            channel = Channel(topic.name, type_name, self._schema(of_type), metadata=metadata)
         elif _is_object(text):
             channel = Channel(topic.name, "", schema_text(ANYTHING), metadata=metadata)
         else:
@@ -222,11 +240,15 @@ class Recorder:
             topic.types.append(type_name)
         return channel
 
-    def _schema(self, type_name: str) -> bytes:
-        if type_name not in self._schemas:
-            found = class_of(type_name)
-            self._schemas[type_name] = schema_text(found.schema() if found else ANYTHING)
-        return self._schemas[type_name]
+    def _schema(self, of_type: _Type) -> bytes:
+        """What its publisher has told; else of the class that has this name here, if one has."""
+        if of_type not in self._schemas:
+            schema = self._types.schema(of_type.schema_id)
+            if not schema:
+                found = class_of(of_type.name)
+                schema = found.schema() if found else ANYTHING
+            self._schemas[of_type] = schema_text(schema)
+        return self._schemas[of_type]
 
 
 def _is_object(text: str) -> bool:

@@ -184,7 +184,8 @@ def play(
     _need()
     from dsmq_nodes.bag.player import Playing  # noqa: PLC0415
     from dsmq_nodes.bag.selection import Selection  # noqa: PLC0415
-    from dsmq_nodes.cli.bag_play import play_bag, renamings  # noqa: PLC0415
+    from dsmq_nodes.cli.bag_play import play_bag  # noqa: PLC0415
+    from dsmq_nodes.cli.options import renamings  # noqa: PLC0415
 
     everything = not (topics or regex)
     chosen = Selection(
@@ -229,6 +230,52 @@ def repair(
         print(f"left out: {saved.lost_bytes} bytes at the end, which are no whole record")
     if saved.whole:
         print(f"nothing was wrong with {bag}")
+
+
+@app.command(
+    epilog=examples_epilog(
+        ("dsmq-nodes bag rerun run.mcap --node examples.diffbot:Avoider --topics /obstacle", ""),
+        ("dsmq-nodes bag rerun run.mcap --node my_robot:Controller -p gain:=0.2", "what changes?"),
+    )
+)
+def rerun(
+    bag: BagArgument,
+    *,
+    node: Annotated[str, typer.Option(metavar="MODULE:CLASS", help="The node to run.")],
+    name: Annotated[str | None, typer.Option(metavar="NAME", help="Its name.")] = None,
+    namespace: Annotated[str | None, typer.Option(metavar="NS", help="Its namespace.")] = None,
+    param: Annotated[
+        list[str] | None,
+        typer.Option("--param", "-p", metavar="NAME:=VALUE", help="A parameter (YAML)."),
+    ] = None,
+    remap: Annotated[
+        list[str] | None,
+        typer.Option("--remap", "-m", metavar="OLD:=NEW", help="Rename; may be repeated."),
+    ] = None,
+    topics: TopicsOption = None,
+    exclude: ExcludeOption = None,
+    tolerance: Annotated[
+        float, typer.Option(metavar="X", min=0, help="Of numbers, absolute and relative.")
+    ] = 1e-9,
+    stamp_tolerance: Annotated[
+        float, typer.Option(metavar="SEC", min=0, help="Of fields called stamp.")
+    ] = 0.1,
+) -> None:
+    """Run one node on what was recorded, in virtual time, and compare what it publishes.
+
+    What it subscribes is given to it at the recorded times; what it publishes is compared with what
+    was recorded, --topics or all. The first difference is told, and the exit status is then 1.
+    """
+    _need()
+    from dsmq_nodes.bag.comparing import Tolerance  # noqa: PLC0415
+    from dsmq_nodes.bag.selection import Selection  # noqa: PLC0415
+    from dsmq_nodes.cli.bag_rerun import NodeGiven, parameters, rerun_bag  # noqa: PLC0415
+    from dsmq_nodes.cli.options import renamings  # noqa: PLC0415
+
+    compared = Selection(tuple(topics or ()), tuple(exclude or ()), everything=not topics)
+    given = NodeGiven(node, name, namespace, parameters(param or []), renamings(remap or []))
+    within = Tolerance(tolerance, stamp_tolerance)
+    raise typer.Exit(rerun_bag(bag, given, compared, within))
 
 
 def _need() -> None:

@@ -24,21 +24,6 @@ _ARROWS: Final = {b"\x1b[C": "step", b"\x1b[A": "faster", b"\x1b[B": "slower"}
 _KEYS: Final = {b" ": "pause", b"s": "step", b"q": "end", b"+": "faster", b"-": "slower"}
 
 
-def renamings(remap: list[str]) -> dict[str, str]:
-    """What `OLD:=NEW` says, for each.
-
-    Raises:
-        CommandError: it says it in another way.
-    """
-    found = {}
-    for each in remap:
-        old, sign, new = each.partition(":=")
-        if not (old and sign and new):
-            raise CommandError(f"--remap {each}: write OLD:=NEW, as /scan:=/front/scan")
-        found[old] = new
-    return found
-
-
 def play_bag(paths: list[Path], chosen: Selection, playing: Playing, broker: str) -> None:
     """Play a bag to its end, or to Ctrl-C."""
     bag = Bag(*paths, topics=chosen)

@@ -41,3 +41,20 @@ def examples_epilog(*examples: tuple[str, str]) -> str:
     lines = [f"  {command:{width}}  {remark and '# ' + remark}" for command, remark in examples]
     # \b: typer is not to refill these lines.
     return "\n".join(["\b", "Examples:", *(line.rstrip() for line in lines)])
+
+
+def renamings(remap: list[str]) -> dict[str, str]:
+    """What `OLD:=NEW` says, for each.
+
+    Raises:
+        CommandError: it says it in another way.
+    """
+    from dsmq_nodes.errors import CommandError  # noqa: PLC0415  not for `--help`
+
+    found = {}
+    for each in remap:
+        old, sign, new = each.partition(":=")
+        if not (old and sign and new):
+            raise CommandError(f"--remap {each}: write OLD:=NEW, as /scan:=/front/scan")
+        found[old] = new
+    return found

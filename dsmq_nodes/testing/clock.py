@@ -10,18 +10,19 @@ from typing_extensions import override
 
 from dsmq_nodes.graph.clock import Clock
 
-_EPOCH_NS: Final = 1_577_836_800 * 1_000_000_000  # 2020-01-01 UTC: a test's first moment
+EPOCH_NS: Final = 1_577_836_800 * 1_000_000_000  # 2020-01-01 UTC: a test's first moment
 
 
 class VirtualClock(Clock):
-    """Starts at 0 s on the monotonic side and at 2020-01-01 UTC on the wall's."""
+    """Starts at 0 s on the monotonic side and, if not told otherwise, 2020-01-01 on the wall's."""
 
-    def __init__(self) -> None:
+    def __init__(self, start_ns: int = EPOCH_NS) -> None:
+        self._start_ns = start_ns
         self._sec = 0.0
 
     @override
     def now_ns(self) -> int:
-        return _EPOCH_NS + round(self._sec * 1e9)
+        return self._start_ns + round(self._sec * 1e9)
 
     @override
     def monotonic_sec(self) -> float:

@@ -17,7 +17,7 @@ from dsmq_nodes.graph.node import Node
 from dsmq_nodes.graph.surroundings import Surroundings, surroundings
 from dsmq_nodes.graph.type_check import schema_text
 from dsmq_nodes.messages.base import Message
-from dsmq_nodes.testing.clock import VirtualClock, VirtualLoop
+from dsmq_nodes.testing.clock import EPOCH_NS, VirtualClock, VirtualLoop
 from dsmq_nodes.testing.faults import Faults, FaultyBroker
 
 if TYPE_CHECKING:
@@ -47,7 +47,11 @@ class Graph:
     """
 
     def __init__(
-        self, seed: int = 0, *, on_type_mismatch: Literal["raise", "warn"] = "raise"
+        self,
+        seed: int = 0,
+        *,
+        on_type_mismatch: Literal["raise", "warn"] = "raise",
+        start_ns: int = EPOCH_NS,
     ) -> None:
         """An empty graph.
 
@@ -55,10 +59,11 @@ class Graph:
             seed: of the faults, and of Python's `random`.
             on_type_mismatch: "raise": when the two ends of a topic have types that do not fit,
                 running raises `TypeMismatchError`; "warn" leaves it to the nodes.
+            start_ns: the wall clock when it begins, in nanoseconds since 1970-01-01 UTC.
         """
         self._types_matter = on_type_mismatch == "raise"
         self._known_faults: set[str] = set()
-        self._clock = VirtualClock()
+        self._clock = VirtualClock(start_ns)
         self._loop = VirtualLoop(self._clock)
         self._broker = FaultyBroker(self._clock, self._loop, seed)
         self._spinning: dict[asyncio.Task[None], Node] = {}
@@ -175,12 +180,14 @@ class Graph:
 
     def inject(self, topic: str, msg: Message) -> None:
         """Publish a message, as a tool does."""
+        self.inject_text(topic, msg.to_json(), msg.type_name, schema_text(type(msg)))
+
+    def inject_text(self, topic: str, text: str, type_name: str = "", schema: bytes = b"") -> None:
+        """Publish what stands for a message, such as recorded JSON; its type is said once."""
         name = _absolute(topic)
         if name not in self._publications:
-            self._publications[name] = self._link.advertise(
-                name, msg.type_name, 0, schema_text(type(msg))
-            )
-        self._link.publish(self._publications[name], msg.to_json())
+            self._publications[name] = self._link.advertise(name, type_name, 0, schema)
+        self._link.publish(self._publications[name], text)
 
     def observe(self, msg_type: type[MessageT], topic: str) -> Observed[MessageT]:
         """The messages of a topic from now on, as a list that grows; latched ones come first.

@@ -4,6 +4,7 @@ import json
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -30,11 +31,16 @@ class Tool:
         self._connection.socket.settimeout(PATIENCE_SEC)
         self._puts = 0
 
-    def advertise(self, topic: str, type_name: str, latched: int = 0) -> None:
-        self._ask("advertised", action="advertise", topic=topic, type=type_name, latched=latched)
+    def advertise(
+        self, topic: str, type_name: str, latched: int = 0, schema: dict[str, Any] | None = None
+    ) -> None:
+        fields = {"topic": topic, "type": type_name, "latched": latched}
+        more = {"schema": schema} if schema else {}
+        self._ask("advertised", action="advertise", **fields, **more)
 
-    def subscribe(self, topic: str, type_name: str) -> None:
-        self._ask("subscribed", action="subscribe", topic=topic, type=type_name, depth=1)
+    def subscribe(self, topic: str, type_name: str, schema: dict[str, Any] | None = None) -> None:
+        more = {"schema": schema} if schema else {}
+        self._ask("subscribed", action="subscribe", topic=topic, type=type_name, depth=1, **more)
 
     def put(self, topic: str, message: Message | str, stamp_ns: int = 0) -> None:
         self._puts += 1

@@ -309,13 +309,27 @@ def test_types_that_are_not_the_graphs_are_told_and_nothing_is_played(
     other.subscribe("/numbers", Bool.type_name)
     player = Player(Bag(numbers(3)), outlet, Playing())
     fault = (
-        r"/numbers: the bag has std_msgs/msg/Float64, /reader \(pid \d+\) subscribes "
-        r"std_msgs/msg/Bool\nNothing was played"
+        r"/numbers: subscriber '/reader' \(pid \d+\) expects std_msgs/msg/Bool, the bag has "
+        r"std_msgs/msg/Float64\nNothing was played"
     )
     with pytest.raises(BagError, match=fault):
         player.play()
     assert player.messages == 0
     other.close()
+
+
+def test_schemas_are_compared_where_both_are_known(
+    numbers: Numbers, outlet: Outlet, broker: BrokerProcess
+) -> None:
+    reader = Tool(broker, "/reader")
+    fits = {"type": "object", "properties": {"data": {"type": "number"}}}
+    reader.subscribe("/numbers", "another/msg/Name", schema=fits)
+    Player(Bag(numbers(3)), outlet, Playing(rate=1000)).play()
+    differs = {"type": "object", "properties": {"data": {"type": "string"}}}
+    reader.subscribe("/numbers", "std_msgs/msg/Float64", schema=differs)
+    with pytest.raises(BagError, match=r"expects data: string, .*'the bag'.*sends data: num"):
+        Player(Bag(numbers(3, "again")), outlet, Playing(rate=1000)).play()
+    reader.close()
 
 
 def test_messages_that_are_not_json(tmp_path: Path, outlet: Outlet) -> None:

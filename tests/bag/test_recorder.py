@@ -1,6 +1,7 @@
 """Recording from a real broker."""
 
 import contextlib
+import json
 import signal
 import subprocess
 import sys
@@ -130,6 +131,20 @@ def test_a_topic_whose_type_changes_is_recorded_as_both(
     bag = recording.close()
     assert [each.msg for each in bag] == [Float64(data=1), Bool(data=True), String(data="hello")]
     assert len(recording.recorder.topics["/x"].types) == 3
+
+
+def test_the_schema_is_what_the_publisher_told(begin: Callable[..., Recording], tool: Tool) -> None:
+    schemas = [{"type": "object", "properties": {name: {"type": "number"}}} for name in "ab"]
+    tool.advertise("/x", "far_msgs/msg/Away", schema=schemas[0])
+    recording = begin()
+    tool.put("/x", '{"a": 1}')
+    recording.until(lambda: recording.recorder.messages == 1)
+    tool.advertise("/x", "far_msgs/msg/Away", schema=schemas[1])
+    recording.until(lambda: any("publishes another far_msgs/msg/Away" in s for s in recording.said))
+    tool.put("/x", '{"b": 1}')
+    recording.until(lambda: recording.recorder.messages == 2)
+    found = [json.loads(record.channel.schema) for record in recording.close().records()]
+    assert found == schemas
 
 
 def test_texts_of_plain_clients(begin: Callable[..., Recording], tool: Tool) -> None:

@@ -1,0 +1,77 @@
+"""Runs a node on what was recorded, and shows where it is not as recorded."""
+
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from dsmq_nodes.bag.comparing import Tolerance
+from dsmq_nodes.bag.reading import Bag
+from dsmq_nodes.bag.rerunning import rerun
+from dsmq_nodes.bag.selection import Selection
+from dsmq_nodes.cli.progress import Progress
+from dsmq_nodes.errors import CommandError
+from dsmq_nodes.launcher.child import load_node_class
+
+
+@dataclass(frozen=True, slots=True)
+class NodeGiven:
+    """A node as the command line names it."""
+
+    node: str
+    name: str | None
+    namespace: str | None
+    params: Mapping[str, Any]
+    remap: Mapping[str, str]
+
+
+def parameters(texts: list[str]) -> dict[str, Any]:
+    """What `NAME:=VALUE` says, for each.
+
+    Raises:
+        CommandError: it says it in another way.
+    """
+    found = {}
+    for each in texts:
+        name, sign, value = each.partition(":=")
+        if not (name and sign):
+            raise CommandError(f"--param {each}: write NAME:=VALUE, as gain:=0.2")
+        try:
+            found[name] = yaml.safe_load(value)
+        except yaml.YAMLError as error:
+            raise CommandError(f"--param {each}: {value!r} is no YAML: {error}") from None
+    return found
+
+
+def rerun_bag(paths: list[Path], given: NodeGiven, compared: Selection, within: Tolerance) -> int:
+    """Run and compare; gives the exit status: 1 when there is a difference."""
+    here = str(Path.cwd())
+    if here not in sys.path:  # a console script does not look for modules there
+        sys.path.insert(0, here)
+    node_class = load_node_class(given.node)
+    bag = Bag(*paths)
+    seconds = (bag.end_ns - bag.start_ns) * 1e-9
+    with Progress("running", seconds, "s") as progress:
+        result = rerun(
+            bag,
+            node_class,
+            name=given.name,
+            namespace=given.namespace,
+            params=given.params,
+            remap=given.remap,
+            compared=compared,
+            tolerance=within,
+            on_progress=progress.at,
+        )
+    for topic, count in result.inputs.items():
+        print(f"in   {topic}: {count} messages")
+    for topic, (recorded, now) in result.outputs.items():
+        print(f"out  {topic}: {recorded} messages recorded, {now} now")
+    if result.difference is None:
+        print("as recorded")
+        return 0
+    print(f"first difference: {result.difference}")
+    return 1
