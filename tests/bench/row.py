@@ -9,7 +9,7 @@ class Scale:
     """How much is done; the target's own figures, or few of everything."""
 
     run_sec: float = 30.0
-    flood: int = 2_000_000
+    flood: int = 1_000_000
     fan_out_sec: float = 15.0
     idle: int = 1000
     compared_sec: float = 15.0

@@ -64,7 +64,7 @@ def _flood(row: Row, count: int, *arguments: str) -> tuple[float, int]:
         (reader,) = _read(stack, broker, ["/bench/flood"], 1)
         publisher = stack.enter_context(_publisher(broker, ["/bench/flood"], rate=0, count=count))
         publisher.tell("go")
-        publisher.answer(120.0)
+        publisher.answer(600.0)
         (found,) = settle([reader], count)
     received, told = sum(found["received"]), sum(found["told"])
     row.expect(found["repeated"], "repeated or out of order")
