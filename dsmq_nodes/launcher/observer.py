@@ -5,6 +5,7 @@ import contextlib
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Final
 
+from dsmq_nodes.diagnostics import DiagnosticAggregator
 from dsmq_nodes.graph.node import Node
 from dsmq_nodes.graph.statistics import NODES_TOPIC
 from dsmq_nodes.launcher.control import Control
@@ -56,6 +57,7 @@ class GraphObserver:
 
         node.create_subscription(Graph, _GRAPH_TOPIC, on_graph, 1)
         node.create_subscription(NodeStatistics, NODES_TOPIC, on_node, 1000)
+        DiagnosticAggregator(node)
         if self._with_topics:
             node.create_subscription(BrokerStatistics, _STATISTICS_TOPIC, self._on_broker, 1)
         self._control = Control(node, supervisor)

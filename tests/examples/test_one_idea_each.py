@@ -18,9 +18,9 @@ ROOT = Path(__file__).parent.parent.parent
 EXAMPLES = ROOT / "examples"
 MOST_LINES = 40
 SHORT = {
-    "add_two_ints_client", "add_two_ints_server", "async_callback", "latched_map", "listener",
-    "own_message", "several_nodes", "sim_time", "talker", "testing_a_node", "tf_broadcaster",
-    "tf_listener", "timer", "watchdog",
+    "add_two_ints_client", "add_two_ints_server", "async_callback", "diagnostics", "latched_map",
+    "listener", "own_message", "several_nodes", "sim_time", "talker", "testing_a_node",
+    "tf_broadcaster", "tf_listener", "timer", "watchdog",
 }  # fmt: skip
 
 Start = Callable[[str], Program]
@@ -110,6 +110,12 @@ def test_sim_time(start: Start) -> None:
     first = int(program.wait_for(r"tick at (\d+) s")[1])
     for sec in range(first + 1, first + 5):
         program.wait_for(f"tick at {sec} s")
+
+
+def test_diagnostics(start: Start) -> None:
+    program = start("diagnostics")
+    program.wait_for("battery: charge: level [01], charge")
+    program.wait_for("battery: charge: level 1, charge me soon")
 
 
 def test_several_nodes(start: Start) -> None:

@@ -1,0 +1,37 @@
+"""Publishes `/diagnostics` from what all nodes tell of themselves."""
+
+from typing import Final
+
+from dsmq_nodes.diagnostics.judge import Judge
+from dsmq_nodes.graph.node import Node
+from dsmq_nodes.graph.statistics import NODES_TOPIC
+from dsmq_nodes.messages.diagnostic import DiagnosticArray
+from dsmq_nodes.messages.dsmq_msgs import NodeStatistics
+
+DIAGNOSTICS_TOPIC: Final = "/diagnostics"
+_OWN_NAMES: Final = "/dsmq/"
+
+
+class DiagnosticAggregator:
+    """Publishes how every node is, once a second while somebody subscribes `/diagnostics`.
+
+    One for the whole graph is enough: the launcher has it.
+    """
+
+    def __init__(self, node: Node, period_sec: float = 1.0) -> None:
+        """Do it in the name of a node."""
+        self._judge = Judge()
+        self._node = node
+        self._clock = node.get_clock()
+        self._publisher = node.create_publisher(DiagnosticArray, DIAGNOSTICS_TOPIC, 1)
+        node.create_subscription(NodeStatistics, NODES_TOPIC, self._on_node, 1000)
+        node.create_timer(period_sec, self._tick)
+
+    def _on_node(self, msg: NodeStatistics) -> None:
+        if not msg.name.startswith(_OWN_NAMES):
+            self._judge.heard(msg, self._clock.monotonic_sec())
+
+    def _tick(self) -> None:
+        if self._publisher.get_subscription_count():
+            found = self._judge.statuses(self._clock.monotonic_sec())
+            self._publisher.publish(DiagnosticArray(header=self._node.stamp(), status=found))

@@ -1,0 +1,160 @@
+"""Judges nodes by the counters they tell, sans-I/O.
+
+What counts is what happened between the last two times that a node told, about a second apart:
+
+- ERROR: a timer at the node's declared rate made fewer than half of its ticks; a message came that
+  is not of its topic's type.
+- WARN: that timer made fewer than nine tenths of its ticks, or skipped one; a message was lost, for
+  want of a broker or because a callback was slower than its subscription's depth allows.
+- STALE: the node has told nothing for some seconds. After a minute it is forgotten.
+- OK: none of it.
+"""
+
+import math
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final, TypeVar
+
+from dsmq_nodes.messages.diagnostic import DiagnosticStatus, KeyValue
+from dsmq_nodes.messages.dsmq_msgs import (
+    NodeStatistics,
+    PublisherStatistics,
+    SubscriptionStatistics,
+    TimerStatistics,
+)
+
+STALE_SEC: Final = 3.5
+_FORGET_SEC: Final = 60.0
+_BAD_SHARE: Final = 0.5
+_POOR_SHARE: Final = 0.9
+_FEW_TICKS: Final = 1.5  # a window holds one more or less, however even they come
+
+Finding = tuple[int, str]
+_CounterT = TypeVar("_CounterT", TimerStatistics, PublisherStatistics, SubscriptionStatistics)
+
+
+@dataclass
+class _Told:
+    now: NodeStatistics
+    before: NodeStatistics | None
+    heard_sec: float
+
+
+class Judge:
+    """Remembers what each node told last, and what before."""
+
+    def __init__(self, stale_sec: float = STALE_SEC) -> None:
+        self._stale_sec = stale_sec
+        self._told: dict[str, _Told] = {}
+
+    def heard(self, statistics: NodeStatistics, now_sec: float) -> None:
+        """A node has told its counters."""
+        last = self._told.get(statistics.name)
+        before = last.now if last is not None and last.now.pid == statistics.pid else None
+        self._told[statistics.name] = _Told(statistics, before, now_sec)
+
+    def statuses(self, now_sec: float) -> list[DiagnosticStatus]:
+        """How every node is, by name."""
+        for name in [n for n, t in self._told.items() if now_sec - t.heard_sec > _FORGET_SEC]:
+            del self._told[name]
+        return [self._status(told, now_sec) for _, told in sorted(self._told.items())]
+
+    def _status(self, told: _Told, now_sec: float) -> DiagnosticStatus:
+        silent_sec = now_sec - told.heard_sec
+        if silent_sec > self._stale_sec:
+            findings = [(DiagnosticStatus.STALE, f"has told nothing for {silent_sec:.0f} s")]
+        else:
+            findings = list(_findings(told.now, told.before)) if told.before else []
+        level = max((level for level, _ in findings), default=DiagnosticStatus.OK)
+        return DiagnosticStatus(
+            level=level,
+            name=told.now.name,
+            message="; ".join(text for _, text in findings) or "ok",
+            values=[KeyValue(key=key, value=value) for key, value in _values(told)],
+        )
+
+
+def _findings(now: NodeStatistics, before: NodeStatistics) -> Iterator[Finding]:
+    window_sec = (now.stamp.to_nanoseconds() - before.stamp.to_nanoseconds()) * 1e-9
+    for timer, earlier in _pairs(now.timers, before.timers):
+        if _is_declared(timer, now) and window_sec > 0:
+            yield from _of_rate(timer, timer.ticks - earlier.ticks, window_sec)
+        if skipped := timer.overruns - earlier.overruns:
+            yield DiagnosticStatus.WARN, f"timer {timer.name} skipped {_count(skipped, 'tick')}"
+    for publisher, sent in _pairs(now.publishers, before.publishers):
+        if lost := publisher.dropped - sent.dropped:
+            text = f"{_count(lost, 'message')} on {publisher.topic} could not be sent"
+            yield DiagnosticStatus.WARN, text
+    for subscription, got in _pairs(now.subscriptions, before.subscriptions):
+        yield from _of_subscription(subscription, got)
+
+
+def _of_subscription(
+    now: SubscriptionStatistics, before: SubscriptionStatistics
+) -> Iterator[Finding]:
+    if wrong := now.invalid - before.invalid:
+        text = f"{_count(wrong, 'message')} on {now.topic} not of type {now.type}"
+        yield DiagnosticStatus.ERROR, text
+    if lost := now.dropped - before.dropped:
+        text = f"too slow for {now.topic}: {_count(lost, 'message')} lost"
+        yield DiagnosticStatus.WARN, text
+
+
+def _of_rate(timer: TimerStatistics, ticks: int, window_sec: float) -> Iterator[Finding]:
+    due = timer.rate_hz * window_sec
+    missing = due - ticks
+    if missing <= max(_FEW_TICKS, (1 - _POOR_SHARE) * due):
+        return
+    is_bad = missing > max(_FEW_TICKS, (1 - _BAD_SHARE) * due)
+    level = DiagnosticStatus.ERROR if is_bad else DiagnosticStatus.WARN
+    yield level, f"timer {timer.name} runs at {ticks / window_sec:.1f} Hz, not {timer.rate_hz:g} Hz"
+
+
+def _values(told: _Told) -> Iterator[tuple[str, str]]:
+    node = told.now
+    declared = [timer for timer in node.timers if _is_declared(timer, node)]
+    if node.rate_hz:
+        yield "rate_hz", f"{node.rate_hz:g}"
+    for timer in declared[:1]:
+        yield "achieved_hz", f"{timer.achieved_hz:.2f}"
+    counters = {
+        "overruns": sum(each.overruns for each in node.timers),
+        "published": sum(each.messages for each in node.publishers),
+        "received": sum(each.messages for each in node.subscriptions),
+        "dropped": sum(each.dropped for each in node.publishers)
+        + sum(each.dropped for each in node.subscriptions),
+        "invalid": sum(each.invalid for each in node.subscriptions),
+    }
+    yield from ((name, str(count)) for name, count in counters.items())
+    slowest_sec = max((each.latency_p99_sec for each in node.subscriptions), default=0.0)
+    if slowest_sec:
+        yield "latency_p99_ms", f"{slowest_sec * 1e3:.2f}"
+    yield "pid", str(node.pid)
+
+
+def _is_declared(timer: TimerStatistics, node: NodeStatistics) -> bool:
+    return math.isclose(timer.rate_hz, node.rate_hz, rel_tol=1e-6)
+
+
+def _pairs(
+    now: Sequence[_CounterT], before: Sequence[_CounterT]
+) -> Iterator[tuple[_CounterT, _CounterT]]:
+    """Counters with what they were before; those of a timer or topic that is new are left out."""
+    earlier = dict(_keyed(before))
+    for key, each in _keyed(now):
+        if key in earlier:
+            yield each, earlier[key]
+
+
+def _keyed(counters: Sequence[_CounterT]) -> Iterator[tuple[tuple[str, int], _CounterT]]:
+    """Each with its name, and which of that name it is: a topic may be subscribed twice."""
+    seen: Counter[str] = Counter()
+    for each in counters:
+        name = str(getattr(each, "name", "") or getattr(each, "topic", ""))
+        yield (name, seen[name]), each
+        seen[name] += 1
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}{'s' * (number != 1)}"
