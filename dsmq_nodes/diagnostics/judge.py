@@ -2,8 +2,8 @@
 
 What counts is what happened between the last two times that a node told, about a second apart:
 
-- ERROR: a timer at the node's declared rate made fewer than half of its ticks; a message came that
-  is not of its topic's type.
+- ERROR: a callback raised; a timer at the node's declared rate made fewer than half of its ticks;
+  a message came that is not of its topic's type.
 - WARN: that timer made fewer than nine tenths of its ticks, or skipped one; a message was lost, for
   want of a broker or because a callback was slower than its subscription's depth allows.
 - STALE: the node has told nothing for some seconds. After a minute it is forgotten.
@@ -77,11 +77,17 @@ class Judge:
 
 def _findings(now: NodeStatistics, before: NodeStatistics) -> Iterator[Finding]:
     window_sec = (now.stamp.to_nanoseconds() - before.stamp.to_nanoseconds()) * 1e-9
+    if raised := now.exceptions - before.exceptions:
+        yield DiagnosticStatus.ERROR, f"{_count(raised, 'exception')}, last {now.last_exception}"
     for timer, earlier in _pairs(now.timers, before.timers):
         if _is_declared(timer, now) and window_sec > 0:
             yield from _of_rate(timer, timer.ticks - earlier.ticks, window_sec)
         if skipped := timer.overruns - earlier.overruns:
             yield DiagnosticStatus.WARN, f"timer {timer.name} skipped {_count(skipped, 'tick')}"
+    yield from _of_topics(now, before)
+
+
+def _of_topics(now: NodeStatistics, before: NodeStatistics) -> Iterator[Finding]:
     for publisher, sent in _pairs(now.publishers, before.publishers):
         if lost := publisher.dropped - sent.dropped:
             text = f"{_count(lost, 'message')} on {publisher.topic} could not be sent"
@@ -124,6 +130,7 @@ def _values(told: _Told) -> Iterator[tuple[str, str]]:
         "received": sum(each.messages for each in node.subscriptions),
         "dropped": sum(each.dropped for each in node.publishers)
         + sum(each.dropped for each in node.subscriptions),
+        "exceptions": node.exceptions,
         "invalid": sum(each.invalid for each in node.subscriptions),
     }
     yield from ((name, str(count)) for name, count in counters.items())

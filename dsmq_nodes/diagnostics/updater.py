@@ -66,6 +66,6 @@ class DiagnosticUpdater:
         try:
             callback(stat)
         except Exception as error:  # noqa: BLE001  it is told twice, and harms no other part
-            self._node._spinner.log_exception(callback, error)  # noqa: SLF001  the kit's own
+            self._node._spinner.exceptions.tell(callback, error)  # noqa: SLF001  the kit's own
             stat.summary(DiagnosticStatus.ERROR, f"{type(error).__name__}: {error}")
         return stat

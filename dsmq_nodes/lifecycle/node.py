@@ -14,14 +14,14 @@ from dsmq_nodes.graph.publisher import Publisher
 from dsmq_nodes.graph.qos import QoSProfile
 from dsmq_nodes.lifecycle import states
 from dsmq_nodes.lifecycle.publisher import LifecyclePublisher
+from dsmq_nodes.lifecycle.services import serve, state_message, transition_message
 from dsmq_nodes.lifecycle.states import (
     LifecycleState,
     StateMachine,
     Transition,
     TransitionCallbackReturn,
 )
-from dsmq_nodes.messages.lifecycle import State, TransitionEvent
-from dsmq_nodes.messages.lifecycle import Transition as TransitionMessage
+from dsmq_nodes.messages.lifecycle import TransitionEvent
 
 _LAST_SEC: Final = 1.0  # for `on_shutdown` when the node ends
 TransitionResult = TransitionCallbackReturn | Awaitable[TransitionCallbackReturn]
@@ -59,6 +59,7 @@ class LifecycleNode(Node):
         self._machine = StateMachine(self.name)
         self._events = self.create_publisher(TransitionEvent, "~/transition_event", 10)
         self._spinner.set_state(self._machine.state.label)
+        serve(self)
         if self.autostart:
             self.create_task(self._start())
 
@@ -66,6 +67,10 @@ class LifecycleNode(Node):
     def state(self) -> LifecycleState:
         """The state the node is in."""
         return self._machine.state
+
+    def available_transitions(self) -> list[Transition]:
+        """The transitions that begin in the state the node is in."""
+        return self._machine.available()
 
     def create_lifecycle_publisher(
         self,
@@ -221,9 +226,9 @@ class LifecycleNode(Node):
                 publisher.is_activated = self._is_publishing
         event = TransitionEvent(
             timestamp=self._clock.now_ns(),
-            transition=TransitionMessage(id=step.transition_id, label=step.label),
-            start_state=as_message(step.start),
-            goal_state=as_message(step.goal),
+            transition=transition_message(step),
+            start_state=state_message(step.start),
+            goal_state=state_message(step.goal),
         )
         self._events.publish(event)
 
@@ -263,8 +268,3 @@ def _runs_in_time(work: Coroutine[Any, Any, object]) -> bool:
     finally:
         close_loop(loop)
     return True
-
-
-def as_message(state: LifecycleState) -> State:
-    """A state as lifecycle_msgs/msg/State."""
-    return State(id=state.state_id, label=state.label)

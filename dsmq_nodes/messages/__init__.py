@@ -35,7 +35,10 @@ _NAMES = {
         " PoseWithCovarianceStamped Quaternion Transform TransformStamped Twist TwistStamped"
         " TwistWithCovariance TwistWithCovarianceStamped Vector3 Vector3Stamped Wrench"
     ),
-    "lifecycle": "State Transition TransitionDescription TransitionEvent",
+    "lifecycle": (
+        "ChangeState GetAvailableStates GetAvailableTransitions GetState State Transition"
+        " TransitionDescription TransitionEvent"
+    ),
     "nav": "MapMetaData OccupancyGrid Odometry Path",
     "rcl_interfaces": (
         "FloatingPointRange IntegerRange Log Parameter ParameterDescriptor ParameterType"

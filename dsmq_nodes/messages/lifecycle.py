@@ -4,8 +4,18 @@ from typing import ClassVar
 
 from dsmq_nodes.messages.base import Message
 from dsmq_nodes.messages.fields import uint8, uint64
+from dsmq_nodes.messages.service import Service
 
-__all__ = ["State", "Transition", "TransitionDescription", "TransitionEvent"]
+__all__ = [
+    "ChangeState",
+    "GetAvailableStates",
+    "GetAvailableTransitions",
+    "GetState",
+    "State",
+    "Transition",
+    "TransitionDescription",
+    "TransitionEvent",
+]
 
 
 class State(Message):
@@ -80,3 +90,53 @@ class TransitionEvent(Message):
     transition: Transition = Transition()
     start_state: State = State()
     goal_state: State = State()
+
+
+class ChangeState(Service):
+    """Have a lifecycle node make a transition."""
+
+    class Request(Message):
+        """Which: its id, or with id 0 its label."""
+
+        transition: Transition = Transition()
+
+    class Response(Message):
+        """Whether its callback succeeded."""
+
+        success: bool = False
+
+
+class GetState(Service):
+    """The state that a lifecycle node is in."""
+
+    class Request(Message):
+        """Nothing is to be said."""
+
+    class Response(Message):
+        """The state."""
+
+        current_state: State = State()
+
+
+class GetAvailableStates(Service):
+    """All states of a lifecycle node."""
+
+    class Request(Message):
+        """Nothing is to be said."""
+
+    class Response(Message):
+        """The states."""
+
+        available_states: list[State] = []
+
+
+class GetAvailableTransitions(Service):
+    """The transitions that begin in a node's state; as `~/get_transition_graph` all there are."""
+
+    class Request(Message):
+        """Nothing is to be said."""
+
+    class Response(Message):
+        """The transitions."""
+
+        available_transitions: list[TransitionDescription] = []

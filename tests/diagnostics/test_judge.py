@@ -18,12 +18,21 @@ OK, WARN, ERROR, STALE = range(4)
 
 def told(sec: int, pid: int = 1, **counters: Any) -> NodeStatistics:
     """What a node that declares 10 Hz tells at a second of its life."""
-    given = {"ticks": 10 * sec, "overruns": 0, "sent": 0, "got": 0, "invalid": 0} | counters
+    given = {
+        "ticks": 10 * sec,
+        "overruns": 0,
+        "sent": 0,
+        "got": 0,
+        "invalid": 0,
+        "raised": 0,
+    } | counters
     return NodeStatistics(
         name="/robot/driver",
         stamp=Time(sec=sec),
         pid=pid,
         rate_hz=10.0,
+        exceptions=given["raised"],
+        last_exception="D.tick: ValueError: no",
         timers=[
             TimerStatistics(
                 name="tick",
@@ -66,6 +75,7 @@ def judged(*messages: NodeStatistics, now_sec: float | None = None) -> Diagnosti
         ({"overruns": 1}, WARN, "timer tick skipped 1 tick"),
         ({"sent": 2}, WARN, "2 messages on /out could not be sent"),
         ({"got": 3}, WARN, "too slow for /in: 3 messages lost"),
+        ({"raised": 2}, ERROR, "2 exceptions, last D.tick: ValueError: no"),
         ({"invalid": 1}, ERROR, "1 message on /in not of type std_msgs/msg/Bool"),
         (
             {"ticks": 10, "got": 1},
@@ -92,6 +102,7 @@ def test_values_are_since_the_start() -> None:
         "published": "7",
         "received": "0",
         "dropped": "3",
+        "exceptions": "0",
         "invalid": "3",
         "latency_p99_ms": "2.00",
         "pid": "1",

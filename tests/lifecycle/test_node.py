@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from dsmq_nodes import Node
 from dsmq_nodes.lifecycle import (
     LifecycleNode,
     LifecyclePublisher,
@@ -13,7 +14,16 @@ from dsmq_nodes.lifecycle import (
     TransitionCallbackReturn,
     TransitionError,
 )
-from dsmq_nodes.messages import String, TransitionEvent
+from dsmq_nodes.messages import (
+    ChangeState,
+    GetAvailableStates,
+    GetAvailableTransitions,
+    GetState,
+    State,
+    String,
+    TransitionEvent,
+)
+from dsmq_nodes.messages import Transition as TransitionMessage
 from dsmq_nodes.messages.dsmq_msgs import Graph as GraphMessage
 from dsmq_nodes.messages.dsmq_msgs import NodeStatistics
 from dsmq_nodes.testing import BrokerProcess, Graph
@@ -302,3 +312,68 @@ def test_outside_of_callbacks_a_transition_is_waited_for(broker: BrokerProcess) 
             driver.trigger_configure()
         assert driver.trigger_cleanup() is SUCCESS
         assert driver.trigger_shutdown() is SUCCESS
+
+
+# From outside
+
+
+class Operator(Node):
+    def __init__(self) -> None:
+        super().__init__("operator")
+        self.changing = self.create_client(ChangeState, "/driver/change_state")
+        self.states = self.create_client(GetState, "/driver/get_state")
+        self.all_states = self.create_client(GetAvailableStates, "/driver/get_available_states")
+        self.open = self.create_client(GetAvailableTransitions, "/driver/get_available_transitions")
+        self.all = self.create_client(GetAvailableTransitions, "/driver/get_transition_graph")
+
+
+def test_it_is_told_and_asked_by_services(
+    graph: Graph, driver: Driver, caplog: pytest.LogCaptureFixture
+) -> None:
+    operator = graph.add(Operator)
+    answers: list[Any] = []
+
+    async def operate() -> None:
+        for transition in (
+            TransitionMessage(label="configure"),
+            TransitionMessage(id=3),
+            TransitionMessage(label="configure"),
+        ):
+            request = ChangeState.Request(transition=transition)
+            answers.append((await operator.changing.call(request)).success)
+        answers.append((await operator.states.call(GetState.Request())).current_state)
+        states = await operator.all_states.call(GetAvailableStates.Request())
+        answers.append([state.id for state in states.available_states])
+        for client in (operator.open, operator.all):
+            found = await client.call(GetAvailableTransitions.Request())
+            answers.append(
+                [
+                    (each.transition.label, each.start_state.label, each.goal_state.label)
+                    for each in found.available_transitions
+                ]
+            )
+
+    operator.create_task(operate())
+    graph.run_for(5.0)
+    assert answers[:4] == [True, True, False, State(id=3, label="active")]
+    assert answers[4] == [0, 1, 2, 3, 4, 10, 11, 12, 13, 14, 15]
+    assert answers[5] == [
+        ("deactivate", "active", "deactivating"),
+        ("shutdown", "active", "shuttingdown"),
+    ]
+    assert len(answers[6]) == 25
+    assert "/driver is active: no transition 'configure' from there" in caplog.text
+
+
+def test_a_callback_that_fails_is_no_success(graph: Graph, driver: Driver) -> None:
+    driver.answers["configure"] = FAILURE
+    operator = graph.add(Operator)
+    answers: list[bool] = []
+
+    async def operate() -> None:
+        request = ChangeState.Request(transition=TransitionMessage(id=1))
+        answers.append((await operator.changing.call(request)).success)
+
+    operator.create_task(operate())
+    graph.run_for(1.0)
+    assert answers == [False]
