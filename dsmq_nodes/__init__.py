@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from dsmq_nodes.graph.client import Client
     from dsmq_nodes.graph.future import Future
     from dsmq_nodes.graph.node import Node
+    from dsmq_nodes.graph.parameter import Parameter
     from dsmq_nodes.graph.parameters import Parameters
     from dsmq_nodes.graph.publisher import Publisher
     from dsmq_nodes.graph.qos import QoSProfile
@@ -41,6 +42,7 @@ __all__ = [
     "Message",
     "MessageInfo",
     "Node",
+    "Parameter",
     "Parameters",
     "Publisher",
     "QoSProfile",
@@ -64,6 +66,7 @@ _HOMES = {
     "Message": "messages.base",
     "MessageInfo": "graph.subscription",
     "Node": "graph.node",
+    "Parameter": "graph.parameter",
     "Parameters": "graph.parameters",
     "Publisher": "graph.publisher",
     "QoSProfile": "graph.qos",

@@ -10,9 +10,13 @@ from dsmq_nodes.graph import life, names
 from dsmq_nodes.graph.callback import Callback
 from dsmq_nodes.graph.clock import Clock
 from dsmq_nodes.graph.logger import Logger
+from dsmq_nodes.graph.node_services import offer_node_services
+from dsmq_nodes.graph.parameter_events import ParameterEvents
+from dsmq_nodes.graph.parameter_store import ParameterStore
 from dsmq_nodes.graph.parameters import Parameters
 from dsmq_nodes.graph.punctuality import Punctuality
 from dsmq_nodes.graph.qos import QoSProfile
+from dsmq_nodes.graph.rosout import Rosout
 from dsmq_nodes.graph.services import Services
 from dsmq_nodes.graph.silence import Silence
 from dsmq_nodes.graph.sim_clock import CLOCK_TOPIC, SimClock
@@ -57,6 +61,7 @@ class BaseNode:
         namespace: str = "",
         rate_hz: float | None = None,
         broker: tuple[str, int] | None = None,
+        start_parameter_services: bool = True,
     ) -> None:
         """Connect to the broker under a name.
 
@@ -65,6 +70,7 @@ class BaseNode:
             namespace: where the node's relative names belong; "" is the root.
             rate_hz: the rate the node declares.
             broker: host and port; None: DSMQ_BROKER in the environment, else 127.0.0.1:30008.
+            start_parameter_services: let others ask for and set its parameters and log levels.
 
         Raises:
             ConnectionFailedError: no broker answers.
@@ -85,12 +91,14 @@ class BaseNode:
                 break
         params = dict(given.params)
         self.use_sim_time = self._uses_sim_time(params, given.use_sim_time)
-        self.params = self.Params.load(params, self.name)
+        self.params, undeclared = self._load_params(params)
+        self._parameters = ParameterStore(self.name, self.params, undeclared)
         self._wall_clock = around.clock
         self._logger = Logger(self.name, around.clock)
         self._destroyed = False
         self._timers: list[Timer] = []
         self._link = around.connect(self.name, broker)
+        self._rosout = self._logger.rosout = Rosout(self._link, around.clock)
         raises = self.on_exception == "raise"
         self._spinner = Spinner(self._link, self._logger, self.name, raises=raises)
         self._topics = Topics(self._link, self._spinner, around.clock, self._logger)
@@ -105,6 +113,9 @@ class BaseNode:
             clock=around.clock,
             logger=self._logger,
         )
+        self._parameters.changed = ParameterEvents(self.name, self._link, around.clock).publish
+        if start_parameter_services and self._link.has_graph:
+            offer_node_services(self.name, self._services, self._parameters, self._logger)
         self._own_publication = self._link.advertise(
             NODES_TOPIC, NodeStatistics.type_name, 0, schema_text(NodeStatistics)
         )
@@ -187,7 +198,9 @@ class BaseNode:
 
         Raises:
             Exception: what a callback raised, with `on_exception` "raise".
+            ParameterError: the launcher gave a parameter that the node has not declared.
         """
+        self._check_parameters()
         await self._spinner.spin()
 
     def create_task(self, work: Coroutine[Any, Any, None]) -> None:
@@ -228,9 +241,26 @@ class BaseNode:
         self._topics.close()
         self._services.close()
         self._spinner.close()
+        self._rosout.close()
         self._link.close()
 
     # Within
+
+    def _load_params(self, given: dict[str, Any]) -> tuple[Parameters, dict[str, Any]]:
+        """The model's parameters, and what is left for `declare_parameter`.
+
+        A model with fields is all there is, unless its config says that extra ones are not
+        forbidden: a wrong name is told before the node does anything.
+        """
+        model, fields = self.Params, self.Params.model_fields
+        if fields and model.model_config.get("extra") == "forbid":
+            return model.load(given, self.name), {}
+        own = {name: given[name] for name in given if name.partition(".")[0] in fields}
+        return model.load(own, self.name), {n: v for n, v in given.items() if n not in own}
+
+    def _check_parameters(self) -> None:
+        """The node is complete: whatever parameter it was given has to be there."""
+        self._parameters.check_given()
 
     def _uses_sim_time(self, params: dict[str, Any], given: bool | None) -> bool:
         """Take the parameter that every node has out of those of this one."""

@@ -1,10 +1,11 @@
-"""A node's logger: rclpy's calls on the standard library's logging."""
+"""A node's logger: rclpy's calls on the standard library's logging, and on `/rosout`."""
 
 import inspect
 import logging
 from typing import Final, TypedDict, Unpack
 
 from dsmq_nodes.graph.clock import Clock
+from dsmq_nodes.graph.rosout import Rosout
 
 _ROOT: Final = "dsmq_nodes.node"
 
@@ -24,10 +25,11 @@ class Logger:
     seconds), `once` (only the first time) and `skip_first` (all but the first time).
     """
 
-    def __init__(self, name: str, clock: Clock) -> None:
+    def __init__(self, name: str, clock: Clock, rosout: Rosout | None = None) -> None:
         self.name = name
+        self.rosout = rosout
         self._clock = clock
-        self._logger = logging.getLogger(f"{_ROOT}.{name.strip('/').replace('/', '.')}")
+        self._logger = logging.getLogger(f"{_ROOT}.{_dotted(name)}")
         self._skipped: set[tuple[str, int]] = set()
         self._logged_sec: dict[tuple[str, int], float] = {}
 
@@ -55,7 +57,14 @@ class Logger:
 
     def get_child(self, name: str) -> "Logger":
         """A logger for a part of the node; its name is `<node>.<name>`."""
-        return Logger(f"{self.name}.{name}", self._clock)
+        return Logger(f"{self.name}.{name}", self._clock, self.rosout)
+
+    def named(self, name: str) -> "Logger | None":
+        """This logger or one below it, by its full name; None: that is somebody else's."""
+        own, wanted = _dotted(self.name), _dotted(name)
+        if wanted == own:
+            return self
+        return self.get_child(wanted[len(own) + 1 :]) if wanted.startswith(f"{own}.") else None
 
     def set_level(self, level: int) -> None:
         """Log only from this level of the `logging` module on."""
@@ -71,11 +80,15 @@ class Logger:
             raise TypeError(
                 f"a logger's options are {', '.join(LogOptions.__annotations__)}, not {wrong}"
             )
-        if self._logger.isEnabledFor(level) and (not options or self._is_due(options)):
+        if not self._logger.isEnabledFor(level):
+            return
+        file, function, line = _place_of_call()
+        if not options or self._is_due(options, (file, line)):
             self._logger.log(level, "%s", text, extra={"node": self.name})
+            if self.rosout is not None:
+                self.rosout.write(level, _dotted(self.name), str(text), (file, function, line))
 
-    def _is_due(self, options: LogOptions) -> bool:
-        place = _place_of_call()
+    def _is_due(self, options: LogOptions, place: tuple[str, int]) -> bool:
         if options.get("skip_first") and place not in self._skipped:
             self._skipped.add(place)
             return False
@@ -87,9 +100,16 @@ class Logger:
         return True
 
 
-def _place_of_call() -> tuple[str, int]:
-    """File and line outside of this file."""
+def _dotted(name: str) -> str:
+    """A logger's name as ROS 2 and Python write it."""
+    return name.strip("/").replace("/", ".")
+
+
+def _place_of_call() -> tuple[str, str, int]:
+    """File, function and line outside of this file."""
     frame = inspect.currentframe()
     while frame is not None and frame.f_code.co_filename == __file__:
         frame = frame.f_back
-    return (frame.f_code.co_filename, frame.f_lineno) if frame is not None else ("", 0)
+    if frame is None:
+        return "", "", 0
+    return frame.f_code.co_filename, frame.f_code.co_name, frame.f_lineno

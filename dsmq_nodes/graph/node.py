@@ -7,9 +7,9 @@ thin: each kind of thing has a module of its own.
 import asyncio
 from typing import Any
 
-from dsmq_nodes.graph.base_node import BaseNode
 from dsmq_nodes.graph.callback import Callback, MessageT
 from dsmq_nodes.graph.client import Client
+from dsmq_nodes.graph.parameter_node import ParameterNode
 from dsmq_nodes.graph.publisher import Publisher
 from dsmq_nodes.graph.qos import QoSProfile
 from dsmq_nodes.graph.rate import Rate
@@ -19,7 +19,7 @@ from dsmq_nodes.graph.timer import Timer
 from dsmq_nodes.messages.service import RequestT, ResponseT, ServiceType
 
 
-class Node(BaseNode):
+class Node(ParameterNode):
     """A node: subclass it, make publishers, subscriptions and timers in `__init__`, `run` it.
 
     All callbacks, `def` or `async def`, run in the one thread that spins.

@@ -3,6 +3,7 @@
 import traceback
 from collections import deque
 from collections.abc import Awaitable, Callable
+from functools import cached_property
 from typing import Any, Final, Generic
 
 from dsmq_nodes.dsmq.wire import Reply
@@ -21,6 +22,9 @@ ServiceCallback = (
     Callable[[RequestT, ResponseT], ResponseT | Awaitable[ResponseT]]
     | Callable[[RequestT], ResponseT | Awaitable[ResponseT]]
 )
+Load = Callable[[], tuple[Any, Callable[..., Any]]]
+"""Gives the type of a service and its callback."""
+
 _MOST_WAITING: Final = 1000  # requests; those that come on top are refused
 
 
@@ -38,26 +42,26 @@ class ServiceServer(Generic[RequestT, ResponseT]):
 
     def __init__(
         self,
-        srv_type: Any,
         service_name: str,
-        callback: ServiceCallback[RequestT, ResponseT],
+        load: Load,
         *,
+        type_name: str = "",
         node_name: str,
         link: Link,
         spinner: Spinner,
         graph: GraphView | None,
         logger: Logger,
     ) -> None:
-        """Serve from now on, or with a `graph` as soon as it says that nobody else does."""
-        self.srv_type = srv_type
+        """Serve from now on, or with a `graph` as soon as it says that nobody else does.
+
+        Without a `type_name`, type and callback are loaded now, else with the first call.
+        """
         self.service_name = service_name
-        self.callback: Callable[..., Any] | None = callback
+        self.callback: Callable[..., Any] | None = None
         self.is_standby = False
         self.answered = 0
         self.failed = 0
-        self._wants_response = takes_two(callback, "a service's callback", "request", "response")
-        fields = srv_type.Response.model_fields
-        self._required = [name for name, field in fields.items() if field.is_required()]
+        self._load = load
         self._node_name = node_name
         self._link = link
         self._spinner = spinner
@@ -66,22 +70,29 @@ class ServiceServer(Generic[RequestT, ResponseT]):
         self._mail: deque[Reply] = deque()
         self._serves = graph is None
         self._invalid = 0
-        request, response = srv_type.Request, srv_type.Response
-        link.subscribe(
-            service_name + calls.REQUEST,
-            0,
-            request.type_name,
-            self._deliver,
-            schema_text(request),
-        )
+        request, response = f"{type_name}_Request", f"{type_name}_Response"
+        request_schema = response_schema = b""
+        if not type_name:
+            types = self.srv_type
+            request, response = types.Request.type_name, types.Response.type_name
+            request_schema, response_schema = map(schema_text, (types.Request, types.Response))
+        link.subscribe(service_name + calls.REQUEST, 0, request, self._deliver, request_schema)
         # In this order: who sees us serve may call at once.
-        self._replies = link.advertise(
-            service_name + calls.REPLY, response.type_name, 0, schema_text(response)
-        )
+        self._replies = link.advertise(service_name + calls.REPLY, response, 0, response_schema)
         if graph is not None:
             graph.watchers.append(self._look_for_others)
             graph.start()
             self._look_for_others()
+
+    @cached_property
+    def srv_type(self) -> Any:
+        """The service's type."""
+        srv_type, callback = self._load()
+        self.callback = callback
+        self._wants_response = takes_two(callback, "a service's callback", "request", "response")
+        fields = srv_type.Response.model_fields
+        self._required = [name for name, field in fields.items() if field.is_required()]
+        return srv_type
 
     @property
     def waiting(self) -> int:

@@ -8,7 +8,7 @@ from dsmq_nodes.graph.clock import Clock
 from dsmq_nodes.graph.graph_view import GraphView
 from dsmq_nodes.graph.link import Link
 from dsmq_nodes.graph.logger import Logger
-from dsmq_nodes.graph.service import ServiceCallback, ServiceServer
+from dsmq_nodes.graph.service import Load, ServiceCallback, ServiceServer
 from dsmq_nodes.graph.spinner import Spinner
 from dsmq_nodes.messages.service import RequestT, ResponseT, Service, ServiceType
 
@@ -41,21 +41,28 @@ class Services:
         srv_type: ServiceType[RequestT, ResponseT],
         name: str,
         callback: ServiceCallback[RequestT, ResponseT],
-        *,
-        is_alone: bool = False,
     ) -> ServiceServer[RequestT, ResponseT]:
-        """A new server; one that `is_alone` by its name need not look for others."""
+        """A new server."""
         _check_type(srv_type)
+        return self._serve(name, lambda: (srv_type, callback), graph=self._graph)
+
+    def offer(self, name: str, type_name: str, load: Load) -> None:
+        """Serve what need not be loaded before the first call, under a name that is ours alone."""
+        self._serve(name, load, type_name=type_name)
+
+    def _serve(
+        self, name: str, load: Load, *, type_name: str = "", graph: GraphView | None = None
+    ) -> ServiceServer[Any, Any]:
         if name in self._servers:
             raise ValueError(f"this node serves {name} already")
-        server: ServiceServer[RequestT, ResponseT] = ServiceServer(
-            srv_type,
+        server: ServiceServer[Any, Any] = ServiceServer(
             name,
-            callback,
+            load,
+            type_name=type_name,
             node_name=self._node_name,
             link=self._link,
             spinner=self._spinner,
-            graph=None if is_alone else self._graph,
+            graph=graph,
             logger=self._logger,
         )
         self._servers[name] = server

@@ -41,8 +41,9 @@ _NAMES = {
     ),
     "nav": "MapMetaData OccupancyGrid Odometry Path",
     "rcl_interfaces": (
-        "FloatingPointRange IntegerRange Log Parameter ParameterDescriptor ParameterType"
-        " ParameterValue"
+        "FloatingPointRange IntegerRange ListParametersResult Log LoggerLevel Parameter"
+        " ParameterDescriptor ParameterEvent ParameterType ParameterValue SetLoggerLevelsResult"
+        " SetParametersResult"
     ),
     "rosgraph": "Clock",
     "service": "Service",

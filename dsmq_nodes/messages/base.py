@@ -139,6 +139,7 @@ def package_of(module: str) -> str:
     """Return the ROS package of a Python module's messages."""
     *parents, name = module.split(".")
     if parents == ["dsmq_nodes", "messages"]:
+        name = name.removesuffix("_srv")  # the services of a package that has messages too
         return name if name.endswith(("_msgs", "_srvs", "_interfaces")) else f"{name}_msgs"
     if module != "__main__":
         return module.split(".", maxsplit=1)[0]

@@ -10,11 +10,16 @@ from dsmq_nodes.messages.fields import Ros, float64, int64, uint8, uint32, uint6
 __all__ = [
     "FloatingPointRange",
     "IntegerRange",
+    "ListParametersResult",
     "Log",
+    "LoggerLevel",
     "Parameter",
     "ParameterDescriptor",
+    "ParameterEvent",
     "ParameterType",
     "ParameterValue",
+    "SetLoggerLevelsResult",
+    "SetParametersResult",
 ]
 
 
@@ -100,3 +105,48 @@ class Parameter(Message):
 
     name: str = ""
     value: ParameterValue = ParameterValue()
+
+
+class ParameterEvent(Message):
+    """What has changed in a node's parameters; on `/parameter_events`."""
+
+    stamp: Time = Time()
+    node: str = ""
+    new_parameters: list[Parameter] = []
+    changed_parameters: list[Parameter] = []
+    deleted_parameters: list[Parameter] = []
+
+
+class SetParametersResult(Message):
+    """Whether a parameter was set, and if not, why."""
+
+    successful: bool = False
+    reason: str = ""
+
+
+class ListParametersResult(Message):
+    """Names of parameters, and of the groups they are in."""
+
+    names: list[str] = []
+    prefixes: list[str] = []
+
+
+class LoggerLevel(Message):
+    """A logger's name, and the level from which on it logs."""
+
+    LOG_LEVEL_UNKNOWN: ClassVar[uint8] = 0
+    LOG_LEVEL_DEBUG: ClassVar[uint8] = 10
+    LOG_LEVEL_INFO: ClassVar[uint8] = 20
+    LOG_LEVEL_WARN: ClassVar[uint8] = 30
+    LOG_LEVEL_ERROR: ClassVar[uint8] = 40
+    LOG_LEVEL_FATAL: ClassVar[uint8] = 50
+
+    name: str = ""
+    level: uint32 = 0
+
+
+class SetLoggerLevelsResult(Message):
+    """Whether a logger's level was set, and if not, why."""
+
+    successful: bool = False
+    reason: str = ""

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from dsmq_nodes import Node
+from dsmq_nodes import Node, Parameter
 from dsmq_nodes.messages import Bool, Float64
+from dsmq_nodes.messages.rcl_interfaces_srv import SetParameters
 from dsmq_nodes.testing import BrokerProcess
 from tests.graph.conftest import Program, spinning
 
@@ -19,8 +20,8 @@ EXAMPLES = ROOT / "examples"
 MOST_LINES = 40
 SHORT = {
     "add_two_ints_client", "add_two_ints_server", "async_callback", "diagnostics", "latched_map",
-    "listener", "own_message", "several_nodes", "sim_time", "talker", "testing_a_node",
-    "tf_broadcaster", "tf_listener", "timer", "watchdog",
+    "listener", "own_message", "parameters", "several_nodes", "sim_time", "talker",
+    "testing_a_node", "tf_broadcaster", "tf_listener", "timer", "watchdog",
 }  # fmt: skip
 
 Start = Callable[[str], Program]
@@ -135,6 +136,20 @@ def test_service_and_client(start: Start) -> None:
     client.wait_for("nobody serves it")
     again = start("add_two_ints_server")
     again.wait_for(r"\d+ \+ 1")
+
+
+def test_parameters(start: Start) -> None:
+    program = start("parameters")
+    program.wait_for("blink on pin 13")
+    with Node("setter") as node:
+        client = node.create_client(SetParameters, "/blinker/set_parameters")
+        assert client.wait_for_service(10.0)
+        wanted = [Parameter("text", None, "BLINK"), Parameter("period", None, 0)]
+        request = SetParameters.Request(parameters=[each.to_parameter_msg() for each in wanted])
+        done, refused = client.call(request, 10.0).results
+    assert done.successful
+    assert refused.reason == "period: Input should be greater than 0, got 0"
+    program.wait_for("BLINK on pin 13")
 
 
 def test_testing_a_node() -> None:

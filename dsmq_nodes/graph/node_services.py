@@ -1,0 +1,47 @@
+"""The services that every node has, as in ROS 2: its parameters and its loggers from outside.
+
+What they need (some 25 message types) is loaded with the first call: a node that nobody asks is
+not slower to start for them.
+"""
+
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final
+
+from dsmq_nodes.graph.logger import Logger
+from dsmq_nodes.graph.parameter_store import ParameterStore
+from dsmq_nodes.graph.services import Services
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+NODE_SERVICES: Final = {
+    "describe_parameters": "DescribeParameters",
+    "get_parameter_types": "GetParameterTypes",
+    "get_parameters": "GetParameters",
+    "list_parameters": "ListParameters",
+    "set_parameters": "SetParameters",
+    "set_parameters_atomically": "SetParametersAtomically",
+    "get_logger_levels": "GetLoggerLevels",
+    "set_logger_levels": "SetLoggerLevels",
+}
+"""The names of the services, below the node's, and the names of their types."""
+
+
+def offer_node_services(
+    node_name: str, services: Services, store: ParameterStore, logger: Logger
+) -> None:
+    """Serve parameters and loggers of a node."""
+    for name, class_name in NODE_SERVICES.items():
+        load = partial(_load, name, class_name, store, logger)
+        services.offer(f"{node_name}/{name}", f"rcl_interfaces/srv/{class_name}", load)
+
+
+def _load(
+    name: str, class_name: str, store: ParameterStore, logger: Logger
+) -> "tuple[Any, Callable[..., Any]]":
+    from dsmq_nodes.graph import parameter_services  # noqa: PLC0415  with the first call
+    from dsmq_nodes.messages import rcl_interfaces_srv  # noqa: PLC0415  with the first call
+
+    callback = getattr(parameter_services, name)
+    about = logger if name.endswith("logger_levels") else store
+    return getattr(rcl_interfaces_srv, class_name), lambda request: callback(about, request)

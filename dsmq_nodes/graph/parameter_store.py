@@ -1,0 +1,261 @@
+"""The parameters of a node, all of them: its model's fields and those declared one by one.
+
+A field of the model is known from outside by its name, one of a nested model as `pid.kp`. Setting
+checks by the model, or by the type and the ranges of the declaration; then the callbacks are asked;
+then all is changed at once, or nothing.
+"""
+
+import difflib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from dsmq_nodes.errors import ParameterError
+from dsmq_nodes.graph.parameter import Parameter, ParameterType
+from dsmq_nodes.graph.parameters import Parameters, leaves
+
+if TYPE_CHECKING:
+    from dsmq_nodes.graph.parameter_events import Change
+    from dsmq_nodes.messages.rcl_interfaces import ParameterDescriptor, SetParametersResult
+
+OnSet = Callable[[list[Parameter]], "SetParametersResult"]
+PostSet = Callable[[list[Parameter]], None]
+_ROUNDING = 1e-9  # of a step, relative
+
+
+@dataclass(slots=True)
+class _Declared:
+    parameter: Parameter
+    descriptor: "ParameterDescriptor | None"
+
+
+class ParameterStore:
+    """What parameters a node has.
+
+    Attributes:
+        on_set: asked in the order last added first; one that is not successful ends it.
+        post_set: told after a change.
+        changed: told of a change and of the parameters as they are now, once the node is ready.
+    """
+
+    def __init__(self, owner: str, model: Parameters, given: dict[str, Any]) -> None:
+        """The fields of a model; `given` is for those that will be declared."""
+        self.on_set: list[OnSet] = []
+        self.post_set: list[PostSet] = []
+        self.changed: Callable[[Change, list[Parameter]], None] = lambda _, __: None
+        self.is_ready = False
+        self._owner = owner
+        self._model = model
+        self._given = flat(given)
+        self._declared: dict[str, _Declared] = {}
+
+    # Declaring
+
+    def declare(
+        self,
+        name: str,
+        value: Any,
+        descriptor: "ParameterDescriptor | None",
+        *,
+        ignore_override: bool,
+    ) -> Parameter:
+        """A new parameter; the value that the launcher gave overrides `value`."""
+        if not name or name != name.strip("."):
+            raise ParameterError(f"{self._owner}: {name!r} is no name of a parameter")
+        if name in self:
+            raise ParameterError(f"{self._owner} has a parameter {name!r} already")
+        kind: ParameterType | None = None
+        if isinstance(value, ParameterType):  # rclpy: the type alone, to be given by the launcher
+            kind, value = value, None
+        default = Parameter(name, None, value)
+        if kind is None and not (descriptor is not None and descriptor.dynamic_typing):
+            kind = default.type_ or None
+        given = self._given.pop(name, _NOTHING)
+        if given is not _NOTHING and not ignore_override:
+            value = given
+        declared = _Declared(default, descriptor)
+        declared.parameter = self._checked(Parameter(name, None, value), declared, kind)
+        self._declared[name] = declared
+        if self.is_ready:
+            self.changed("new", [declared.parameter])
+        return declared.parameter
+
+    def undeclare(self, name: str) -> None:
+        """Forget a declared parameter."""
+        if name not in self._declared:
+            self._require(name)
+            raise ParameterError(f"{self._owner}: {name!r} is of its model and stays")
+        if self._is_read_only(name):
+            raise ParameterError(f"{self._owner}: {name!r} is read-only and stays")
+        self.changed("deleted", [self._declared.pop(name).parameter])
+
+    def check_given(self) -> None:
+        """The node is ready: what it was given and did not declare is a mistake.
+
+        Raises:
+            ParameterError: there is such a parameter.
+        """
+        self.is_ready = True
+        if self._given:
+            problems = "; ".join(self._unknown(name) for name in self._given)
+            known = ", ".join(self) or "none"
+            raise ParameterError(f"parameters of {self._owner}: {problems} (it has: {known})")
+
+    # Asking
+
+    def __iter__(self) -> Iterator[str]:
+        for name, _, __ in leaves(self._model):
+            yield name
+        yield from self._declared
+
+    def __contains__(self, name: object) -> bool:
+        return any(name == each for each in self)
+
+    def get(self, name: str) -> Parameter:
+        """A parameter as it is now.
+
+        Raises:
+            ParameterError: there is no such parameter; with the nearest name.
+        """
+        if name in self._declared:
+            return self._declared[name].parameter
+        for each, holder, field in leaves(self._model):
+            if each == name:
+                return _of_model(name, holder, field)
+        raise ParameterError(f"{self._owner}: {self._unknown(name)}")
+
+    def describe(self, name: str) -> "ParameterDescriptor":
+        """What a parameter is, and which values it may have."""
+        # Loaded when somebody asks.
+        from dsmq_nodes.graph.parameter_messages import describe_field  # noqa: PLC0415
+        from dsmq_nodes.messages.rcl_interfaces import ParameterDescriptor  # noqa: PLC0415
+
+        self._require(name)
+        if name in self._declared:
+            declared = self._declared[name]
+            found = declared.descriptor or ParameterDescriptor()
+            return found.model_copy(update={"name": name, "type": int(declared.parameter.type_)})
+        holder, field = self._field(name)
+        schema = type(holder).model_json_schema()
+        prop = schema["properties"][field]
+        if "$ref" in prop:  # an enumeration
+            prop = {**schema["$defs"][prop["$ref"].rpartition("/")[2]], **prop}
+        return describe_field(name, prop, read_only=self._is_read_only(name))
+
+    def _field(self, name: str) -> tuple[Any, str]:
+        return next((holder, field) for each, holder, field in leaves(self._model) if each == name)
+
+    def _is_read_only(self, name: str) -> bool:
+        if name in self._declared:
+            descriptor = self._declared[name].descriptor
+            return descriptor is not None and descriptor.read_only
+        holder, field = self._field(name)
+        cls = type(holder)
+        return bool(cls.model_config.get("frozen") or cls.model_fields[field].frozen)
+
+    def _require(self, name: str) -> None:
+        if name not in self:
+            raise ParameterError(f"{self._owner}: {self._unknown(name)}")
+
+    def _unknown(self, name: str) -> str:
+        close = difflib.get_close_matches(name, self, 1)
+        return f"there is no {name!r}" + (f", did you mean {close[0]!r}?" if close else "")
+
+    # Setting
+
+    def set(self, parameters: Sequence[Parameter]) -> None:
+        """Change all of them, or none.
+
+        Raises:
+            ParameterError: the reason why none was changed.
+        """
+        fields: dict[str, Any] = {}
+        declared: dict[str, Parameter] = {}
+        for parameter in parameters:
+            name = parameter.name
+            self._require(name)
+            if self._is_read_only(name):
+                raise ParameterError(f"{name} is read-only")
+            if name in self._declared:
+                known = self._declared[name]
+                dynamic = known.descriptor is not None and known.descriptor.dynamic_typing
+                kind = None if dynamic else known.parameter.type_
+                declared[name] = self._checked(parameter, known, kind)
+            else:
+                fields[name] = parameter.value
+        new_model = self._model.changed(fields) if fields else self._model
+        changes = [*(_of_model(name, *_find(new_model, name)) for name in fields)]
+        changes += declared.values()
+        for callback in reversed(self.on_set):
+            result = callback(changes)
+            if not result.successful:
+                raise ParameterError(result.reason or "a callback of the node refused it")
+        self._model.take(new_model)
+        for name, parameter in declared.items():
+            self._declared[name].parameter = parameter
+        self.changed("changed", changes)
+        for told in self.post_set:
+            told(changes)
+
+    def _checked(
+        self, parameter: Parameter, declared: _Declared, kind: ParameterType | None
+    ) -> Parameter:
+        """The parameter in the type and within the ranges of its declaration."""
+        name, value = parameter.name, parameter.value
+        if kind:
+            if value is None and declared.parameter.type_ is not ParameterType.NOT_SET:
+                raise ParameterError(f"{name}: it is to be {kind.words}, not unset")
+            if value is None:
+                raise ParameterError(f"{name}: it has no default and was not given")
+            try:
+                parameter = Parameter(name, kind, value)
+            except TypeError as error:
+                raise ParameterError(str(error)) from None
+        if declared.descriptor is not None:
+            _check_ranges(parameter, declared.descriptor)
+        return parameter
+
+
+_NOTHING: Any = object()
+
+
+def flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """`{"pid": {"kp": 1}}` as `{"pid.kp": 1}`."""
+    found: dict[str, Any] = {}
+    for name, value in values.items():
+        if isinstance(value, Mapping):
+            found |= flat(value, f"{prefix}{name}.")
+        else:
+            found[prefix + name] = value
+    return found
+
+
+def _find(model: Parameters, name: str) -> tuple[Any, str]:
+    return next((holder, field) for each, holder, field in leaves(model) if each == name)
+
+
+def _of_model(name: str, holder: Any, field: str) -> Parameter:
+    value = holder.model_dump(mode="json", include={field})[field]
+    try:
+        return Parameter(name, None, value)
+    except TypeError:
+        return Parameter(name, None, None)  # a dict, a list of lists: no parameter of ROS 2
+
+
+def _check_ranges(parameter: Parameter, descriptor: "ParameterDescriptor") -> None:
+    ranges: list[Any] = [*descriptor.floating_point_range, *descriptor.integer_range]
+    if not ranges or type(parameter.value) not in {int, float}:
+        return
+    value, limits = parameter.value, ranges[0]
+    if not limits.from_value <= value <= limits.to_value:
+        raise ParameterError(
+            f"{parameter.name}: it is to be from {limits.from_value:g} to {limits.to_value:g}, "
+            f"not {value!r}"
+        )
+    if limits.step and value != limits.to_value:
+        steps = (value - limits.from_value) / limits.step
+        if abs(steps - round(steps)) > _ROUNDING * max(1.0, abs(steps)):
+            raise ParameterError(
+                f"{parameter.name}: it is to be in steps of {limits.step:g} from "
+                f"{limits.from_value:g}, not {value!r}"
+            )
