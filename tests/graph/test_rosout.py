@@ -78,7 +78,11 @@ def test_what_a_callback_raises_and_the_last_words_are_there_too(graph: Graph) -
 
 
 @pytest.mark.parametrize("text", ["\udcff is no text", "x" * 1_000_000], ids=["no UTF-8", "long"])
-def test_any_text_is_published(graph: Graph, talker: Node, text: str) -> None:
+def test_any_text_is_published(
+    graph: Graph, talker: Node, text: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # pytest-xdist cannot carry what caplog would catch.
+    monkeypatch.setattr(logging.getLogger("dsmq_nodes.node.arm.talker"), "propagate", False)
     logs = graph.observe(Log, "/rosout")
     talker.get_logger().info(text)
     graph.run_for(0)
