@@ -10,11 +10,19 @@ from pydantic import Field
 
 from dsmq_nodes import Node, Parameters, run
 from dsmq_nodes.messages import Imu, Odometry
-from examples.diffbot.robot import METRES_PER_TICK, TRACK_M, WheelTicks, frame, quaternion
+from dsmq_nodes.tf import TransformBroadcaster
+from examples.diffbot.robot import (
+    METRES_PER_TICK,
+    TRACK_M,
+    WheelTicks,
+    frame,
+    quaternion,
+    transform,
+)
 
 
 class OdometryNode(Node):
-    """Fuses wheel_ticks and imu to odom; starts where it is told to be."""
+    """Fuses wheel_ticks and imu to odom, and to the transform odom -> base_link."""
 
     class Params(Parameters):
         x: float = Field(1.0, description="where it starts, m")
@@ -37,6 +45,7 @@ class OdometryNode(Node):
         self.imu_ns = self.ticks_ns = self.learned = 0
         self.ticks: WheelTicks | None = None
         self.publisher = self.create_publisher(Odometry, "odom", 10)
+        self.tf = TransformBroadcaster(self)
         self.create_subscription(Imu, "imu", self.on_imu, 20)
         self.create_subscription(WheelTicks, "wheel_ticks", self.on_wheel_ticks, 10)
         self.create_timer(self.period_sec, self.tick)
@@ -80,6 +89,7 @@ class OdometryNode(Node):
         msg.pose.pose.orientation = quaternion(self.heading)
         msg.twist.twist.linear.x, msg.twist.twist.angular.z = self.speed, self.turn_rate
         self.publisher.publish(msg)
+        self.tf.send_transform(transform(msg.header, msg.child_frame_id, msg.pose.pose))
 
 
 if __name__ == "__main__":

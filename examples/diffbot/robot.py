@@ -7,8 +7,16 @@ starts where `odom` and `map` agree; from there on `odom` drifts as odometry doe
 import math
 
 from dsmq_nodes import Message, Node
-from dsmq_nodes.messages import Header, Odometry, Quaternion
+from dsmq_nodes.messages import (
+    Header,
+    Odometry,
+    Pose,
+    Quaternion,
+    TransformStamped,
+    Vector3,
+)
 from dsmq_nodes.messages.fields import float64, int64
+from dsmq_nodes.tf import StaticTransformBroadcaster
 
 WHEEL_RADIUS_M = 0.05
 TRACK_M = 0.30  # from wheel to wheel
@@ -41,6 +49,21 @@ def frame(node: Node, name: str) -> str:
 def quaternion(heading: float) -> Quaternion:
     """A heading, rad, as an orientation."""
     return Quaternion(z=math.sin(heading / 2), w=math.cos(heading / 2))
+
+
+def transform(header: Header, child_frame_id: str, pose: Pose) -> TransformStamped:
+    """A pose as the transform that tf wants."""
+    msg = TransformStamped(header=header, child_frame_id=child_frame_id)
+    at = pose.position
+    msg.transform.translation = Vector3(x=at.x, y=at.y, z=at.z)
+    msg.transform.rotation = pose.orientation
+    return msg
+
+
+def mount(node: Node, name: str) -> None:
+    """Tell that a sensor's frame is that of the robot: it sits in the middle, and looks ahead."""
+    header = node.stamp(frame(node, "base_link"))
+    StaticTransformBroadcaster(node).send_transform(transform(header, frame(node, name), Pose()))
 
 
 def pose_of(msg: Odometry) -> tuple[float, float, float]:

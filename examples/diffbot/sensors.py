@@ -7,7 +7,7 @@ from pydantic import Field
 
 from dsmq_nodes import Node, Parameters, run
 from dsmq_nodes.messages import Imu, JointState, LaserScan, Odometry
-from examples.diffbot.robot import TICKS_PER_TURN, WheelTicks, frame, pose_of
+from examples.diffbot.robot import TICKS_PER_TURN, WheelTicks, frame, mount, pose_of
 from examples.diffbot.world import World, beam_directions
 
 GRAVITY = 9.80665  # m/s^2
@@ -51,6 +51,7 @@ class ImuSensor(Node):
         self.bias = self.random.uniform(-self.params.gyro_bias, self.params.gyro_bias)
         self.speed = self.speed_before = self.turn_rate = 0.0
         self.publisher = self.create_publisher(Imu, "imu", 10)
+        mount(self, "imu")
         self.create_subscription(Odometry, "ground_truth", self.on_truth, 1)
         self.create_timer(self.period_sec, self.tick)
 
@@ -90,6 +91,7 @@ class Lidar(Node):
         self.random = random.Random(f"{self.params.seed} {self.name}")
         self.truth: Odometry | None = None
         self.publisher = self.create_publisher(LaserScan, "scan", 5)
+        mount(self, "lidar")
         self.create_subscription(Odometry, "ground_truth", self.on_truth, 1)
         self.create_timer(self.period_sec, self.look)
 

@@ -7,6 +7,7 @@ from xml.etree.ElementTree import parse
 
 import pytest
 
+from dsmq_nodes import Node
 from dsmq_nodes.messages import (
     Bool,
     Imu,
@@ -15,9 +16,11 @@ from dsmq_nodes.messages import (
     Message,
     OccupancyGrid,
     Odometry,
+    Time,
     Twist,
 )
 from dsmq_nodes.testing import Graph, Observed
+from dsmq_nodes.tf import Buffer, TransformListener
 from examples.diffbot.robot import BODY_RADIUS_M, WheelTicks, pose_of
 from examples.diffbot.world import SIZE_M, World
 
@@ -168,6 +171,24 @@ def test_the_map_is_there_for_who_comes_late() -> None:
         maps = graph.observe(OccupancyGrid, "map")
         graph.run_for(0.0)
         assert len(maps) == 1
+
+
+def test_tf_knows_where_the_lidar_is(robot: Graph) -> None:
+    odom = robot.observe(Odometry, "odom")
+    buffer = Buffer()
+
+    class Asker(Node):
+        def __init__(self) -> None:
+            super().__init__("asker")
+            TransformListener(buffer, self)
+
+    robot.add(Asker)
+    robot.run_for(3.0)
+    found = buffer.lookup_transform("odom", "lidar", Time()).transform
+    x, y, _ = pose_of(odom[-1])
+    assert (found.translation.x, found.translation.y) == pytest.approx((x, y))
+    assert found.rotation.z == pytest.approx(odom[-1].pose.pose.orientation.z)
+    assert x > 1.2, "it has moved"
 
 
 def test_two_robots_share_a_broker_and_nothing_else() -> None:
