@@ -39,8 +39,8 @@ class Monitor(Node):
         self.nodes: dict[str, NodeStatistics] = {}
         self.emergency_stop = EmergencyStop(self)
         self.create_subscription(OccupancyGrid, "map", self.on_map, 1)
-        self.create_subscription(Odometry, "odom", self.on_odom, 1)
-        self.create_subscription(Odometry, "ground_truth", self.on_truth, 1)
+        self.create_subscription(Odometry, "odom", self.on_odom, 10)
+        self.create_subscription(Odometry, "ground_truth", self.on_truth, 10)
         self.create_subscription(NodeStatistics, "/dsmq/nodes", self.on_node, 100)
         self.screen = Screen() if sys.stdout.isatty() else None
         self.next_line_sec = self.get_clock().monotonic_sec() + self.params.line_every_sec
@@ -97,8 +97,12 @@ class Monitor(Node):
             facts = self.facts()
             title = f"{facts['driven']} driven, odometry {facts['odometry']}"
             svg = picture(self.grid, self.true_path, self.odom_path, title)
-            Path(self.params.picture).write_text(svg)
-            self.get_logger().info(f"wrote {self.params.picture}")
+            try:
+                Path(self.params.picture).write_text(svg)
+            except OSError as error:
+                self.get_logger().error(f"no picture: {error}")
+            else:
+                self.get_logger().info(f"wrote {self.params.picture}")
 
 
 def extend(path: list[Point], msg: Odometry, step_m: float = 0.02) -> float:

@@ -22,7 +22,7 @@ class WheelEncoders(Node):
         super().__init__("wheel_encoders")
         self.position = [0.0, 0.0]
         self.publisher = self.create_publisher(WheelTicks, "wheel_ticks", 10)
-        self.create_subscription(JointState, "joint_states", self.on_joint_states, 1)
+        self.create_subscription(JointState, "joint_states", self.on_joint_states, 10)
         self.create_timer(self.period_sec, self.tick)
 
     def on_joint_states(self, msg: JointState) -> None:
@@ -52,7 +52,7 @@ class ImuSensor(Node):
         self.speed = self.speed_before = self.turn_rate = 0.0
         self.publisher = self.create_publisher(Imu, "imu", 10)
         mount(self, "imu")
-        self.create_subscription(Odometry, "ground_truth", self.on_truth, 1)
+        self.create_subscription(Odometry, "ground_truth", self.on_truth, 10)
         self.create_timer(self.period_sec, self.tick)
 
     def on_truth(self, msg: Odometry) -> None:
@@ -92,7 +92,7 @@ class Lidar(Node):
         self.truth: Odometry | None = None
         self.publisher = self.create_publisher(LaserScan, "scan", 5)
         mount(self, "lidar")
-        self.create_subscription(Odometry, "ground_truth", self.on_truth, 1)
+        self.create_subscription(Odometry, "ground_truth", self.on_truth, 10)
         self.create_timer(self.period_sec, self.look)
 
     def on_truth(self, msg: Odometry) -> None:
