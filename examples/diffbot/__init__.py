@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from examples.diffbot.avoider import Avoider
+    from examples.diffbot.lidar import Lidar
     from examples.diffbot.mapper import Mapper
     from examples.diffbot.monitor import Monitor
     from examples.diffbot.odometry import OdometryNode
     from examples.diffbot.plant import Plant
     from examples.diffbot.safety import Safety
-    from examples.diffbot.sensors import ImuSensor, Lidar, WheelEncoders
+    from examples.diffbot.sensors import ImuSensor, WheelEncoders
 
 __all__ = [
     "Avoider",
@@ -32,7 +33,7 @@ _HOMES = {
     "Plant": "plant",
     "WheelEncoders": "sensors",
     "ImuSensor": "sensors",
-    "Lidar": "sensors",
+    "Lidar": "lidar",
     "OdometryNode": "odometry",
     "Avoider": "avoider",
     "Safety": "safety",

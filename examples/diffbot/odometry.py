@@ -52,7 +52,7 @@ class OdometryNode(Node):
 
     def on_imu(self, msg: Imu) -> None:
         now_ns = msg.header.stamp.to_nanoseconds()
-        if self.imu_ns:
+        if 0 < self.imu_ns < now_ns:
             self.turn_rate = msg.angular_velocity.z - self.bias
             self.heading += self.turn_rate * (now_ns - self.imu_ns) * 1e-9
             self.gyro.append(msg.angular_velocity.z)

@@ -15,7 +15,7 @@ from dsmq_nodes.messages import OccupancyGrid
 from dsmq_nodes.messages.dsmq_msgs import NodeStatistics
 from examples.diffbot.drawing import Point, draw_map
 
-_SIDE_WIDTH = 50
+_SIDE_WIDTH = 46
 _BORDER, _DIM, _GOOD, _BAD = "#5b6472", "#8b94a3", "#5fd38d", "bold #ff6b6b"
 _MOST_OFF = 0.01  # of a rate, to be kept
 
