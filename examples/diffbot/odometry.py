@@ -33,13 +33,15 @@ class OdometryNode(Node):
             0.005, ge=0, le=1, description="share of a new measurement, later on"
         )
 
+        drift: float = Field(0.01, ge=0, description="standard deviation, m and rad a metre driven")
+
     params: Params
     rate_hz = 50.0
 
     def __init__(self) -> None:
         super().__init__("odometry")
         self.x, self.y, self.heading = self.params.x, self.params.y, self.params.heading
-        self.bias = self.speed = self.turn_rate = 0.0
+        self.bias = self.speed = self.turn_rate = self.driven_m = 0.0
         self.heading_then = self.heading  # when the wheels were read last
         self.gyro: list[float] = []  # what it said since then, rad/s
         self.imu_ns = self.ticks_ns = self.learned = 0
@@ -71,6 +73,7 @@ class OdometryNode(Node):
         ahead = (self.heading_then + self.heading) / 2
         self.heading_then = self.heading
         self.speed = (left + right) / 2 / span_sec
+        self.driven_m += abs(left + right) / 2
         self.x += (left + right) / 2 * math.cos(ahead)
         self.y += (left + right) / 2 * math.sin(ahead)
 
@@ -88,6 +91,10 @@ class OdometryNode(Node):
         msg.pose.pose.position.x, msg.pose.pose.position.y = self.x, self.y
         msg.pose.pose.orientation = quaternion(self.heading)
         msg.twist.twist.linear.x, msg.twist.twist.angular.z = self.speed, self.turn_rate
+        # Of x, y, heading: the further it has driven, the less it knows.
+        variance = (self.params.drift * self.driven_m) ** 2
+        for place in (0, 7, 35):
+            msg.pose.covariance[place] = variance
         self.publisher.publish(msg)
         self.tf.send_transform(transform(msg.header, msg.child_frame_id, msg.pose.pose))
 
