@@ -1,7 +1,8 @@
 """Where the robot is by its own reckoning: distance from the wheels, heading from the gyroscope.
 
 A gyroscope's noise averages out, its bias does not: 0.02 rad/s is more than a radian a minute. So
-the bias is learned whenever the wheels say that the robot does not turn.
+the bias is learned whenever the wheels say that the robot has not turned for a while. (A while, as
+ticks are whole numbers, and messages come a little early or late.)
 """
 
 import math
@@ -28,11 +29,9 @@ class OdometryNode(Node):
         x: float = Field(1.0, description="where it starts, m")
         y: float = Field(1.0, description="where it starts, m")
         heading: float = Field(0.0, description="how it starts, rad")
-        still: float = Field(0.2, gt=0, description="rad/s: by the wheels it does not turn")
-        bias_gain: float = Field(
-            0.005, ge=0, le=1, description="share of a new measurement, later on"
-        )
-
+        still: float = Field(0.1, gt=0, description="rad/s: slower, by the wheels, is no turn")
+        while_sec: float = Field(0.5, gt=0, description="how long it must not have turned")
+        bias_gain: float = Field(0.1, ge=0, le=1, description="share of a new bias, later on")
         drift: float = Field(0.01, ge=0, description="standard deviation, m and rad a metre driven")
 
     params: Params
@@ -43,7 +42,7 @@ class OdometryNode(Node):
         self.x, self.y, self.heading = self.params.x, self.params.y, self.params.heading
         self.bias = self.speed = self.turn_rate = self.driven_m = 0.0
         self.heading_then = self.heading  # when the wheels were read last
-        self.gyro: list[float] = []  # what it said since then, rad/s
+        self.by_wheels = self.by_gyro = self.while_sec = 0.0  # since the bias was looked at last
         self.imu_ns = self.ticks_ns = self.learned = 0
         self.ticks: WheelTicks | None = None
         self.publisher = self.create_publisher(Odometry, "odom", 10)
@@ -55,9 +54,10 @@ class OdometryNode(Node):
     def on_imu(self, msg: Imu) -> None:
         now_ns = msg.header.stamp.to_nanoseconds()
         if 0 < self.imu_ns < now_ns:
+            span_sec = (now_ns - self.imu_ns) * 1e-9
+            self.by_gyro += msg.angular_velocity.z * span_sec
             self.turn_rate = msg.angular_velocity.z - self.bias
-            self.heading += self.turn_rate * (now_ns - self.imu_ns) * 1e-9
-            self.gyro.append(msg.angular_velocity.z)
+            self.heading += self.turn_rate * span_sec
         self.imu_ns = now_ns
 
     def on_wheel_ticks(self, msg: WheelTicks) -> None:
@@ -69,7 +69,7 @@ class OdometryNode(Node):
         span_sec = (now_ns - then_ns) * 1e-9
         left = (msg.left - before.left) * METRES_PER_TICK
         right = (msg.right - before.right) * METRES_PER_TICK
-        self.learn_bias((right - left) / TRACK_M / span_sec)
+        self.learn_bias((right - left) / TRACK_M, span_sec)
         ahead = (self.heading_then + self.heading) / 2
         self.heading_then = self.heading
         self.speed = (left + right) / 2 / span_sec
@@ -77,13 +77,17 @@ class OdometryNode(Node):
         self.x += (left + right) / 2 * math.cos(ahead)
         self.y += (left + right) / 2 * math.sin(ahead)
 
-    def learn_bias(self, turn_rate: float) -> None:
-        """By the wheels, the robot turned at `turn_rate`, rad/s, while the gyroscope was read."""
-        if self.gyro and abs(turn_rate) < self.params.still:
-            error = sum(self.gyro) / len(self.gyro) - turn_rate
-            self.learned += 1  # the first measurements count more: a plain mean
-            self.bias += (error - self.bias) * max(1 / self.learned, self.params.bias_gain)
-        self.gyro.clear()
+    def learn_bias(self, turned: float, span_sec: float) -> None:
+        """By the wheels, the robot turned so far, rad, in so much time."""
+        self.by_wheels += turned
+        self.while_sec += span_sec
+        if self.while_sec < self.params.while_sec:
+            return
+        if abs(self.by_wheels) < self.params.still * self.while_sec:
+            error = (self.by_gyro - self.by_wheels) / self.while_sec - self.bias
+            self.learned += 1  # the first ones count more: a plain mean
+            self.bias += error * max(1 / self.learned, self.params.bias_gain)
+        self.by_wheels = self.by_gyro = self.while_sec = 0.0
 
     def tick(self) -> None:
         msg = Odometry(header=self.stamp(frame(self, "odom")))
