@@ -72,7 +72,7 @@ class Drive:
             self.latencies_sec.append((published_ns - stamp_ns(msg)) * 1e-9)
         elif topic == "/bumper":
             self.bumps += bool(msg["data"])
-        elif topic == "/dsmq/nodes" and msg["timers"]:
+        elif topic == "/dsmq/nodes" and msg["rate_hz"]:
             self.rates[msg["name"]] = msg["timers"][0]["achieved_hz"], msg["rate_hz"]
 
     @property
