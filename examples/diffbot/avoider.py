@@ -4,7 +4,6 @@ The stop rule: something within `stop_distance` in front, `front` to either side
 """
 
 import math
-from collections.abc import Iterator
 
 from pydantic import Field
 
@@ -13,6 +12,7 @@ from dsmq_nodes.messages import LaserScan, Twist
 from examples.diffbot.robot import Obstacle
 
 _ROUNDING = 1e-6  # beams
+_TINY = 1e-3  # m
 
 
 class Avoider(Node):
@@ -51,6 +51,8 @@ class Avoider(Node):
 
     def on_scan(self, msg: LaserScan) -> None:
         front = self.params.front
+        if all(map(math.isnan, beams(msg, -front, front))):
+            return  # nothing measured in front: blind, and soon too long
         distance = nearest(msg, -front, front)
         is_near = distance < self.params.stop_distance
         self.command = self.decide(msg, distance, is_near)
@@ -64,19 +66,21 @@ class Avoider(Node):
         params, command = self.params, Twist()
         right = nearest(msg, math.radians(-75), -params.front)
         left = nearest(msg, params.front, math.radians(75))
-        if self.turning and min(distance, left, right) > params.clear_distance / 2:
-            if distance > params.clear_distance:
+        if self.turning:
+            if distance > params.clear_distance and min(left, right) > params.clear_distance / 2:
                 self.turning = 0
-        elif is_near and not self.turning:
+        elif is_near:
             self.turning = 1 if room(msg, 0, math.pi / 2) > room(msg, -math.pi / 2, 0) else -1
         if self.turning:
             command.angular.z = self.turning * params.turn_rate
             return command
         free = min((distance - params.stop_distance) / params.slow_distance, 1.0)
         command.linear.x = params.cruise_speed * max(free, 0.1)
+        # Towards open space, and away from what is near at a side.
         open_left, open_right = room(msg, 0, math.pi / 2), room(msg, -math.pi / 2, 0)
-        attraction = (open_left - open_right) / (open_left + open_right)
-        command.angular.z = min(max(0.8 * attraction + 0.2 / right - 0.2 / left, -1.0), 1.0)
+        towards = 0.8 * (open_left - open_right) / max(open_left + open_right, _TINY)
+        away = 0.2 / max(right, _TINY) - 0.2 / max(left, _TINY)
+        command.angular.z = min(max(towards + away, -1.0), 1.0)
         return command
 
     def enter_safe_state(self) -> None:
@@ -88,25 +92,31 @@ class Avoider(Node):
         self.publisher.publish(self.command)
 
 
-def echoes(msg: LaserScan, begin: float, end: float) -> Iterator[float]:
-    """What a scan measured from an angle on to, not including, another."""
+def beams(msg: LaserScan, begin: float, end: float) -> list[float]:
+    """The ranges from an angle on to, not including, another; none if the scan has no step."""
+    if msg.angle_increment <= 0:
+        return []
     first, stop = (
         math.ceil((angle - msg.angle_min) / msg.angle_increment - _ROUNDING)
         for angle in (begin, end)
     )
-    for length in msg.ranges[max(first, 0) : max(stop, 0)]:
-        if msg.range_min <= length <= msg.range_max:
-            yield length
+    return msg.ranges[max(first, 0) : max(stop, 0)]
 
 
 def nearest(msg: LaserScan, begin: float, end: float) -> float:
-    """The shortest range between two angles; infinite when nothing is there."""
-    return min(echoes(msg, begin, end), default=math.inf)
+    """The shortest range between two angles; infinite when nothing is there.
+
+    As REP 117 has it, -infinity is too near to be measured; what is below range_min is none.
+    """
+    found = beams(msg, begin, end)
+    echoes = (length for length in found if msg.range_min <= length <= msg.range_max)
+    return 0.0 if -math.inf in found else min(echoes, default=math.inf)
 
 
 def room(msg: LaserScan, begin: float, end: float) -> float:
     """The sum of the ranges between two angles."""
-    return sum(echoes(msg, begin, end))
+    found = beams(msg, begin, end)
+    return sum(min(length, msg.range_max) for length in found if length >= msg.range_min)
 
 
 if __name__ == "__main__":

@@ -74,7 +74,9 @@ class Mapper(Node):
         corners, hits = [], set()
         for beam, length in enumerate(scan.ranges):
             angle = heading + scan.angle_min + beam * scan.angle_increment
-            cells = min(length, scan.range_max) / self.params.resolution
+            # What was not measured, or too near to be, is free as far as the robot itself.
+            reach = min(length, scan.range_max) if length >= scan.range_min else 0.0
+            cells = reach / self.params.resolution
             corners.append((x + cells * math.cos(angle), y + cells * math.sin(angle)))
             if scan.range_min <= length <= scan.range_max:
                 hits.add((math.floor(corners[-1][0]), math.floor(corners[-1][1])))

@@ -21,6 +21,7 @@ from dsmq_nodes.messages import (
 )
 from dsmq_nodes.testing import Graph, Observed
 from dsmq_nodes.tf import Buffer, TransformListener
+from examples.diffbot import Mapper
 from examples.diffbot.robot import BODY_RADIUS_M, WheelTicks, pose_of
 from examples.diffbot.world import SIZE_M, World
 
@@ -171,6 +172,21 @@ def test_the_map_is_there_for_who_comes_late() -> None:
         maps = graph.observe(OccupancyGrid, "map")
         graph.run_for(0.0)
         assert len(maps) == 1
+
+
+def test_the_mapper_takes_up_no_range_that_is_none(graph: Graph) -> None:
+    mapper = graph.add(Mapper)
+    maps = graph.observe(OccupancyGrid, "map")
+    graph.inject("odom", Odometry())
+    ranges = [math.nan, -math.inf, 0.01, math.inf] * 5
+    msg = LaserScan(ranges=ranges, angle_min=-math.pi, angle_increment=math.pi / 10)
+    msg.range_min, msg.range_max = 0.05, 2.0
+    graph.inject("scan", msg)
+    graph.run_for(0.6)
+    assert len(maps) == 1
+    assert 100 not in maps[0].data
+    assert max(maps[0].data) < 50, "where a beam met nothing it is free"
+    assert mapper.scan is None
 
 
 def test_tf_knows_where_the_lidar_is(robot: Graph) -> None:

@@ -60,6 +60,45 @@ def test_it_stands_still_while_it_sees_nothing_new(graph: Graph) -> None:
     assert commands[-1] == Twist(), "the scan is old"
 
 
+FRONT = range(165, 195)
+
+
+@pytest.mark.parametrize(
+    ("value", "drives"),
+    [(math.inf, True), (math.nan, False), (-math.inf, False), (0.01, True)],
+    ids=["no echo", "not measured", "too near to measure", "below range_min"],
+)
+def test_what_is_no_range_is_taken_as_rep_117_has_it(
+    graph: Graph, value: float, drives: bool
+) -> None:
+    graph.add(Avoider)
+    commands = graph.observe(Twist, "cmd_vel")
+    ranges = [value if beam in FRONT else 3.0 for beam in range(360)]
+    msg = scan_of(ranges, -math.pi, 10.0)
+    msg.range_min = 0.05
+    graph.inject("scan", msg)
+    graph.run_for(0.2)
+    assert (commands[-1].linear.x > 0.3) == drives
+
+
+@pytest.mark.parametrize("msg", [LaserScan(), scan_of([], 0.0, 1.0), scan_of([0.0] * 9, 3.0, 1.0)])
+def test_a_scan_that_shows_nothing_in_front_moves_nothing(graph: Graph, msg: LaserScan) -> None:
+    graph.add(Avoider)
+    commands = graph.observe(Twist, "cmd_vel")
+    graph.inject("scan", msg)
+    graph.run_for(0.2)
+    assert set(map(Twist.to_json, commands)) == {Twist().to_json()}
+
+
+def test_in_open_space_it_drives_straight_ahead(graph: Graph) -> None:
+    graph.add(Avoider)
+    commands = graph.observe(Twist, "cmd_vel")
+    graph.inject("scan", scan_of([math.inf] * 360, -math.pi, 10.0))
+    graph.run_for(0.2)
+    assert commands[-1].linear.x == 0.5
+    assert commands[-1].angular.z == pytest.approx(0.0, abs=1e-9)
+
+
 @pytest.mark.skipif(not ACES.exists(), reason=f"no recording: {ACES} is not there")
 def test_a_real_robots_scans_have_eleven_stops_in_three_episodes(graph: Graph) -> None:
     graph.add(Avoider)
