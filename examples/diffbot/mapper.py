@@ -67,10 +67,8 @@ class Mapper(Node):
         """Change the cells that a scan has seen."""
         stamp_ns = scan.header.stamp.to_nanoseconds()
         _, (x, y, heading) = min(self.poses, key=lambda pose: abs(pose[0] - stamp_ns))
-        x, y = (
-            (x - self.params.x) / self.params.resolution,
-            (y - self.params.y) / self.params.resolution,
-        )
+        x = (x - self.params.x) / self.params.resolution  # in cells from here on
+        y = (y - self.params.y) / self.params.resolution
         corners, hits = [], set()
         for beam, length in enumerate(scan.ranges):
             angle = heading + scan.angle_min + beam * scan.angle_increment
