@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from dsmq_nodes import Node, Parameter
-from dsmq_nodes.messages import Bool, Float64
+from dsmq_nodes.messages import Bool, ChangeState, Float64, Temperature, Transition
 from dsmq_nodes.messages.rcl_interfaces_srv import SetParameters
 from dsmq_nodes.testing import BrokerProcess
 from tests.graph.conftest import Program, spinning
@@ -20,7 +20,7 @@ EXAMPLES = ROOT / "examples"
 MOST_LINES = 40
 SHORT = {
     "add_two_ints_client", "add_two_ints_server", "async_callback", "diagnostics", "latched_map",
-    "listener", "own_message", "parameters", "several_nodes", "sim_time", "talker",
+    "lifecycle", "listener", "own_message", "parameters", "several_nodes", "sim_time", "talker",
     "testing_a_node", "tf_broadcaster", "tf_listener", "timer", "watchdog",
 }  # fmt: skip
 
@@ -117,6 +117,28 @@ def test_diagnostics(start: Start) -> None:
     program = start("diagnostics")
     program.wait_for("battery: charge: level [01], charge")
     program.wait_for("battery: charge: level 1, charge me soon")
+
+
+def test_lifecycle(start: Start) -> None:
+    program = start("lifecycle")
+    node = Node("operator")
+    client = node.create_client(ChangeState, "/thermometer/change_state")
+    subscription = node.create_subscription(Temperature, "/temperature", None, 1)
+
+    async def operate() -> Temperature:
+        for label in ("configure", "activate"):
+            request = ChangeState.Request(transition=Transition(label=label))
+            assert (await client.call(request)).success
+        return await anext(subscription)
+
+    with spinning(node):
+        assert client.wait_for_service(10.0)
+        told = node._spinner.block_on(operate(), "")
+    assert told is not None
+    assert told.temperature == 21.5
+    program.wait_for("configured")
+    program.send(signal.SIGINT)
+    program.wait_for("shut down, was active")
 
 
 def test_several_nodes(start: Start) -> None:
