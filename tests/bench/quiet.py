@@ -8,7 +8,6 @@ from typing import Any
 
 from dsmq_nodes import Node, spin
 from dsmq_nodes.messages import Float64, Imu
-from dsmq_nodes.testing import Graph
 from tests.bench.worker import Commands, options, say
 
 _PACKAGES = "action diagnostic geometry nav rcl_interfaces rosgraph sensor std tf2 visualization"
@@ -65,6 +64,8 @@ class Stage(Node):
 
 def virtual(given: dict[str, Any]) -> None:
     """Say how long five nodes take for so many seconds, and how many messages they have heard."""
+    from dsmq_nodes.testing import Graph  # noqa: PLC0415  not in a node's process
+
     with Graph() as graph:
         stages = [graph.add(partial(Stage, number)) for number in range(5)]
         began_sec = time.perf_counter()
@@ -74,15 +75,15 @@ def virtual(given: dict[str, Any]) -> None:
 
 
 def spun(given: dict[str, Any]) -> None:
-    """Say `ready` when the node spins, then report when asked."""
-    for package in _PACKAGES.split():
-        import_module(f"dsmq_nodes.messages.{package}")
+    """Say `ready` when the node spins, then report when asked: with all messages loaded."""
     broker = ("127.0.0.1", given["port"])
     node = Ticker(given) if given["role"] == "ticker" else Node("idle", broker=broker)
 
     def answer() -> None:
         commands = Commands()
         while commands.take():
+            for package in _PACKAGES.split():
+                import_module(f"dsmq_nodes.messages.{package}")
             say(node.report() if isinstance(node, Ticker) else {})
         node.shutdown()
 
