@@ -75,7 +75,7 @@ def connect(host: str, port: int, timeout_sec: float = 5.0) -> socket.socket:
             "another in the environment variable DSMQ_BROKER=host:port"
         ) from error
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    keep_alive(sock)
+    keep_alive(sock, client=True)
     return sock
 
 

@@ -270,6 +270,8 @@ class Broker:
     def _tick(self) -> None:
         self._loop.call_later(1.0, self._tick)
         self._note_more_closings()
+        for connection in list(self._connections.values()):
+            connection.end_if_silent()
         self.router.wall_offset_sec = time.time_ns() * 1e-9 - time.monotonic()
         self._gather(self.router.tick(time.monotonic()))
         self.flush()

@@ -89,7 +89,7 @@ class Channel:
             fields |= {"since": self.seq, "epoch": self.epoch}
         hello = wire.encode_object(fields)
         probe = wire.encode_object({"action": "get", "topic": _PROBE_TOPIC})
-        self.socket.sendall(hello + probe)
+        self.send(hello + probe)
         try:
             try:
                 first = self.receive()

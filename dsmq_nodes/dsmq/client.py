@@ -235,7 +235,7 @@ class Client:
                 return self._channel
             try:
                 self._channel = Channel(self._host, self._port, since=self._last_channel)
-            except (ConnectionFailedError, RequestRefusedError):
+            except (OSError, RequestRefusedError):  # ConnectionFailedError is the first
                 self._retry_at_sec = now + self._retry_sec * random.uniform(0.5, 1.0)
                 self._retry_sec = min(2 * self._retry_sec, _LONGEST_RETRY_SEC)
                 return None

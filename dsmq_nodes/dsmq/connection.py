@@ -7,6 +7,7 @@ import time
 from typing import TYPE_CHECKING, Final
 
 from dsmq_nodes.dsmq import wire
+from dsmq_nodes.dsmq.keepalive import has_gone_silent
 from dsmq_nodes.dsmq.limits import (
     MAX_BODY_BYTES,
     PATIENCE_SEC,
@@ -152,6 +153,13 @@ class Connection(asyncio.BufferedProtocol):
             self._transport.write(wire.encode_object({"event": "closing", "error": reason}))
         self._transport.close()
         asyncio.get_running_loop().call_later(_LINGER_SEC, self._transport.abort)
+
+    def end_if_silent(self) -> None:
+        """End the connection if the other machine is gone."""
+        if self._socket is not None and has_gone_silent(self._socket):
+            reason = "it acknowledges nothing any more: its machine is gone"
+            self._broker.note_closing(self.peer.name or self.peer.address, reason)
+            self.abort()
 
     @property
     def unsent_bytes(self) -> int:

@@ -1,30 +1,52 @@
 """How a TCP connection notices that the other machine is gone: pulled cable, power cut, crash.
 
-An idle connection is probed by keepalive and ends some 11 s after the last sign of life. One with
-data on its way is not probed, it is sent again for up to 15 minutes; TCP_USER_TIMEOUT ends that.
-It must not be short: Linux also counts the time in which the other end is alive and does not read,
-and a subscriber that is stopped for half a minute is to find its place again, not a closed socket.
+Some 11 s after the last sign of life it is to end. A connection that is idle is probed by the
+system's keepalive. One with data on its way is not probed but sent again for up to 15 minutes, and
+that has two ends of its own:
+
+- A client has TCP_USER_TIMEOUT end it. Linux then also gives up a broker that is alive and has not
+  read for so long; such a broker is as good as gone.
+- A broker must not do that: a subscriber that is stopped for half a minute is to find its place
+  again, not a closed socket. So it looks itself, now and then, whether the other end has
+  acknowledged anything: who is stopped still does (`has_gone_silent`).
 """
 
 import socket
+import struct
+import sys
 from typing import Final
 
 PROBE_AFTER_SEC: Final = 5
 PROBE_EVERY_SEC: Final = 2
 PROBES: Final = 3
-UNACKNOWLEDGED_SEC: Final = 60
+SILENT_SEC: Final = PROBE_AFTER_SEC + PROBE_EVERY_SEC * PROBES
 
-_OPTIONS: Final = (
+_PROBING: Final = (
     ("TCP_KEEPIDLE", PROBE_AFTER_SEC),
     ("TCP_KEEPINTVL", PROBE_EVERY_SEC),
     ("TCP_KEEPCNT", PROBES),
-    ("TCP_USER_TIMEOUT", UNACKNOWLEDGED_SEC * 1000),
 )
+# Linux's struct tcp_info (linux/tcp.h): probes, unacked, last_ack_recv in ms.
+_TCP_INFO: Final = struct.Struct("@3xB20xI28xI")
 
 
-def keep_alive(sock: socket.socket) -> None:
+def keep_alive(sock: socket.socket, *, client: bool) -> None:
     """Have the system end a TCP connection whose other end is gone, as far as it can."""
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-    for name, value in _OPTIONS:
+    for name, value in _PROBING:
         if hasattr(socket, name):
             sock.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
+    if client and hasattr(socket, "TCP_USER_TIMEOUT"):
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(SILENT_SEC * 1000))
+
+
+def has_gone_silent(sock: socket.socket) -> bool:
+    """Whether the other end of a TCP connection leaves data, or probes, unacknowledged too long."""
+    if sys.platform != "linux":
+        return False
+    try:
+        info = sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _TCP_INFO.size)
+    except OSError:  # it was ended just now
+        return False
+    probes, unacknowledged, silent_ms = _TCP_INFO.unpack(info)
+    return bool(probes or unacknowledged) and silent_ms > SILENT_SEC * 1000

@@ -116,7 +116,7 @@ class Listener:
         if sock.family == getattr(socket, "AF_UNIX", None):
             return sock, "unix"
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        keep_alive(sock)
+        keep_alive(sock, client=False)
         return sock, f"{address[0]}:{address[1]}"
 
     def _refuse_one(self) -> None:

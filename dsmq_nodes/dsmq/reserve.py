@@ -5,14 +5,14 @@ import shutil
 from pathlib import Path
 from typing import Final
 
-_MOST_BYTES: Final = 32 * 1024 * 1024
+_MOST_BYTES: Final = 64 * 1024 * 1024
 
 
 class Reserve:
     """A file that only takes up room.
 
     Attributes:
-        size_bytes: how large it is at most; a quarter of what was free at the start, up to 32 MiB.
+        size_bytes: how large it is at most; a quarter of what was free at the start, up to 64 MiB.
     """
 
     def __init__(self, store: Path) -> None:

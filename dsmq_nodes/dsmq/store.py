@@ -37,7 +37,8 @@ _SLOTS_IN_BUDGET: Final = 64
 _SLOTS_IN_TTL: Final = 60
 _ALL: Final = 1 << _ID_BITS
 _FEW_ROWS: Final = 8
-_PAGE_BYTES: Final = 4096
+_MEMORY_PAGE_BYTES: Final = 16384
+_FILE_PAGE_BYTES: Final = 8192
 _MOST_PAGES: Final = 0xFFFFFFFE  # SQLite's own limit
 _SCHEMA_VERSION: Final = 1
 _SCHEMA: Final = """
@@ -124,14 +125,16 @@ class Store:
         # Some systems build SQLite to overwrite what is deleted: on a full disk there is no room
         # for that, and elsewhere it is work for nothing.
         self._db.execute("PRAGMA secure_delete = OFF")
-        if self._reserve is None:
-            self._db.execute("PRAGMA page_size = 16384")  # fewer to fill: a fifth less time a row
-        else:
+        # Larger pages take less time a row; a file is written by the page, so there not that large.
+        page_bytes = _MEMORY_PAGE_BYTES if self._reserve is None else _FILE_PAGE_BYTES
+        self._db.execute(f"PRAGMA page_size = {page_bytes}")
+        if self._reserve is not None:
             self._db.execute("PRAGMA locking_mode = EXCLUSIVE")
             self._db.execute("PRAGMA journal_mode = WAL")
             self._db.execute("PRAGMA synchronous = NORMAL")
-            # The reserve has to hold the WAL several times over, so that it can be folded in.
-            pages = max(self._reserve.size_bytes // 8 // _PAGE_BYTES, 1)
+            # The reserve has to hold the WAL several times over, so that it can be folded in;
+            # the larger the WAL, the rarer does SQLite wait for the disk.
+            pages = max(self._reserve.size_bytes // 4 // _FILE_PAGE_BYTES, 1)
             self._db.execute(f"PRAGMA wal_autocheckpoint = {pages}")
         version = self._db.execute("PRAGMA user_version").fetchone()[0]
         if version not in {0, _SCHEMA_VERSION}:

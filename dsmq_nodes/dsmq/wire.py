@@ -130,6 +130,7 @@ The connection is ended; who has said hello is told by ``closing``, all others b
 - ``a message must be text: encode it first, as JSON for example`` (before hello)
 - ``this broker wants a token: the first request has to be a hello``
 - ``it began a frame, or owes a hello, and did not go on``
+- ``it acknowledges nothing any more: its machine is gone``
 - ``there are N connections already``
 - ``it was told to stop``
 - ``it was shut down by a client``

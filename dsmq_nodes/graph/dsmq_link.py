@@ -21,7 +21,7 @@ import msgspec
 
 from dsmq_nodes.dsmq import wire
 from dsmq_nodes.dsmq.channel import Channel
-from dsmq_nodes.errors import ConnectionFailedError, RequestRefusedError, WireError
+from dsmq_nodes.errors import RequestRefusedError, WireError
 from dsmq_nodes.graph.clock import Clock
 from dsmq_nodes.graph.link import Deliver, OnDiffers, Publication, Reader
 from dsmq_nodes.graph.losses import Losses
@@ -341,7 +341,7 @@ class DsmqLink:
         while not self._closed.wait(delay_sec * random.uniform(0.5, 1.0)):
             try:
                 channel = self._dial()
-            except (ConnectionFailedError, RequestRefusedError) as error:
+            except (OSError, RequestRefusedError) as error:  # ConnectionFailedError is the first
                 logger.debug("%s: %s", self._node, error)
                 delay_sec = min(2 * delay_sec, _LONGEST_RETRY_SEC)
                 continue

@@ -8,6 +8,8 @@ from collections.abc import Iterator
 import pytest
 
 from dsmq_nodes import dsmq
+from dsmq_nodes.dsmq import address
+from dsmq_nodes.dsmq.channel import Channel
 from dsmq_nodes.errors import ConnectionFailedError
 from tests.dsmq.conftest import DEADLINE_SEC, Broker
 
@@ -93,6 +95,21 @@ def test_who_answers_something_else_is_no_broker(answer: bytes) -> None:
         pytest.raises(ConnectionFailedError, match=f"127.0.0.1:{port} is no dsmq broker"),
     ):
         dsmq.connect_to_server("127.0.0.1", port)
+
+
+def test_who_dies_between_our_knock_and_our_first_word_is_no_broker(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A broker that is killed just then: whoever dials again has to hear of it as of any other."""
+
+    def connect(host: str, port: int, timeout_sec: float) -> socket.socket:
+        ours, theirs = socket.socketpair()
+        theirs.close()
+        return ours
+
+    monkeypatch.setattr(address, "connect", connect)
+    with pytest.raises(ConnectionFailedError, match=r"lost the broker at 127\.0\.0\.1:5"):
+        Channel("127.0.0.1", 5)
 
 
 def hang_up(server: socket.socket) -> None:
