@@ -15,7 +15,7 @@ from examples.replayer import Replayer, Sample
 
 class ReplayNmea(Replayer):
     def __init__(self) -> None:
-        super().__init__("replay_nmea", NavSatFix)
+        super().__init__("replay_nmea")
         self.fix = self.create_publisher(NavSatFix, "fix", 100)
         self.depth = self.create_publisher(Float64, "depth", 100)  # m below the sounder
         self.counts: Counter[str] = Counter()

@@ -20,11 +20,11 @@ class Replayer(Node):
 
     params: Params
 
-    def __init__(self, name: str, answer_type: type[Message]) -> None:
+    def __init__(self, name: str, answer_type: type[Message] | None = None) -> None:
         super().__init__(name)
         self.room = asyncio.Semaphore(self.params.ahead)
-        if self.params.ahead:  # whoever reads the samples publishes one `answers` for each
-            self.create_subscription(answer_type, "answers", self.on_answer, self.params.ahead)
+        if answer_type:  # whoever reads the samples publishes one of these for each
+            self.create_subscription(answer_type, "answers", self.on_answer, 1000)
         self.create_task(self.replay())
 
     def on_answer(self, _: Message) -> None:
@@ -44,6 +44,14 @@ class Replayer(Node):
             if self.params.ahead:
                 await self.room.acquire()
             for publisher, msg in publications:
-                publisher.publish(msg)
+                await self.publish(publisher, msg)
         self.get_logger().info(f"replayed {count} samples")
         self.shutdown()
+
+    async def publish(self, publisher: Publisher[Any], msg: Message) -> None:
+        dropped = publisher.dropped
+        publisher.publish(msg)
+        while publisher.dropped > dropped:  # the broker did not keep up: once more
+            await asyncio.sleep(0.05)
+            dropped = publisher.dropped
+            publisher.publish(msg)
