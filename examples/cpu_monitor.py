@@ -72,7 +72,7 @@ class Monitor(Node):
         found = []
         for node in self.nodes.values():
             for published in node.publishers:
-                if published.topic not in self.counts:
+                if published.topic not in self.counts or published.topic.startswith("/dsmq/"):
                     continue
                 readers = [
                     each

@@ -54,6 +54,14 @@ def launch(
         float | None,
         typer.Option(metavar="SEC", min=0, help="End after so many seconds."),
     ] = None,
+    table: Annotated[
+        bool,
+        typer.Option("--table/--no-table", help="On a terminal: show a table; key t hides it."),
+    ] = True,
+    strict_rates: Annotated[
+        bool,
+        typer.Option("--strict-rates", help="Fail when a node misses its rate by 5 % over 5 s."),
+    ] = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Show what would be started, and start nothing.")
     ] = False,
@@ -70,4 +78,5 @@ def launch(
     if dry_run:
         print(load_plan(file, given))
         return
-    raise typer.Exit(launch_file(file, given, duration_sec=duration))
+    status = launch_file(file, given, duration_sec=duration, table=table, strict_rates=strict_rates)
+    raise typer.Exit(status)

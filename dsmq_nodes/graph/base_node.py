@@ -316,6 +316,7 @@ class BaseNode:
             publications=dict.fromkeys(each.publication for each in self._topics.publishers),
             subscriptions=self._topics.subscriptions(),
             exceptions=self._spinner.exceptions,
+            busy=self._spinner.busy,
         )
 
     def _look_after(self) -> None:
@@ -324,6 +325,8 @@ class BaseNode:
 
     def _publish_statistics(self) -> None:
         self._link.publish(self._own_publication, self.statistics().to_json())
+        for each in self._spinner.busy.values():
+            each.longest_sec = 0.0
 
 
 def _checked_rate(name: str, rate_hz: float) -> float:

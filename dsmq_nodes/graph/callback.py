@@ -2,6 +2,7 @@
 
 import inspect
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from dsmq_nodes.messages.base import Message
@@ -33,3 +34,18 @@ def takes_two(callback: Callable[..., Any], kind: str, one: str, two: str) -> bo
     if len(needed) > 2 or named or not (by_place or takes_any):
         raise TypeError(f"{kind} takes ({one}) or ({one}, {two}), not {callback!r}")
     return len(needed) == 2
+
+
+@dataclass(slots=True)
+class BusyTime:
+    """How long a callback has held up its node; `longest_sec` since it was last set to 0."""
+
+    calls: int = 0
+    busy_sec: float = 0.0
+    longest_sec: float = 0.0
+
+    def add(self, took_sec: float) -> None:
+        """Count a call, or one step of a coroutine."""
+        self.calls += 1
+        self.busy_sec += took_sec
+        self.longest_sec = max(self.longest_sec, took_sec)

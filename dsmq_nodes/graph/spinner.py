@@ -5,13 +5,13 @@ import contextlib
 import inspect
 import threading
 import time
-from collections import deque
+from collections import defaultdict, deque
 from collections.abc import Awaitable, Callable, Coroutine
 from concurrent.futures import CancelledError
 from typing import Any, Final, Protocol, TypeVar
 
 from dsmq_nodes.errors import SpinError
-from dsmq_nodes.graph.callback import Callback, Result, callback_name
+from dsmq_nodes.graph.callback import BusyTime, Callback, Result, callback_name
 from dsmq_nodes.graph.event_loop import LAST_STEPS_SEC, close_loop, new_event_loop, running_loop
 from dsmq_nodes.graph.exceptions import Exceptions
 from dsmq_nodes.graph.link import Link
@@ -56,12 +56,14 @@ class Spinner:
         exceptions: what callbacks have raised.
         is_calling: a callback that is not a coroutine runs just now.
         timeline: the node's time; None: the event loop's.
+        busy: how long callbacks have held up the node, by their names.
     """
 
     def __init__(self, link: Link, logger: Logger, name: str, *, raises: bool) -> None:
         self.raises = raises
         self.is_calling = False
         self.timeline: Timeline | None = None
+        self.busy: defaultdict[str, BusyTime] = defaultdict(BusyTime)
         self._link = link
         self._logger = logger
         self.exceptions = Exceptions(logger)
@@ -164,6 +166,7 @@ class Spinner:
             self._raised(named, error)
 
     def _took(self, named: object, took_sec: float) -> None:
+        self.busy[callback_name(named)].add(took_sec)
         if took_sec > _BLOCKED_SEC:
             self._logger.warning(
                 f"{callback_name(named)} blocked the node for {took_sec:.1f} s: nothing else ran; "

@@ -1,15 +1,17 @@
 """What a node tells of itself on `/dsmq/nodes`."""
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
+from dsmq_nodes.graph.callback import BusyTime
 from dsmq_nodes.graph.exceptions import Exceptions
 from dsmq_nodes.graph.link import Publication
 from dsmq_nodes.graph.subscription import Subscription
 from dsmq_nodes.graph.timer import Timer
 from dsmq_nodes.messages.base import Time
 from dsmq_nodes.messages.dsmq_msgs import (
+    CallbackStatistics,
     NodeStatistics,
     PublisherStatistics,
     SubscriptionStatistics,
@@ -29,6 +31,7 @@ def node_statistics(
     publications: Iterable[Publication],
     subscriptions: Iterable[Subscription[Any]],
     exceptions: Exceptions,
+    busy: Mapping[str, BusyTime],
 ) -> NodeStatistics:
     """A node's counters as they are now."""
     return NodeStatistics(
@@ -73,4 +76,13 @@ def node_statistics(
         ],
         exceptions=exceptions.count,
         last_exception=exceptions.last,
+        callbacks=[
+            CallbackStatistics(
+                name=callback,
+                calls=each.calls,
+                busy_sec=each.busy_sec,
+                longest_sec=each.longest_sec,
+            )
+            for callback, each in busy.items()
+        ],
     )

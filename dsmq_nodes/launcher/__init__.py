@@ -28,7 +28,12 @@ def load_plan(path: Path, args: Mapping[str, str] | None = None) -> "Plan":
 
 
 def launch(
-    path: Path, args: Mapping[str, str] | None = None, *, duration_sec: float | None = None
+    path: Path,
+    args: Mapping[str, str] | None = None,
+    *,
+    duration_sec: float | None = None,
+    table: bool = True,
+    strict_rates: bool = False,
 ) -> int:
     """Start the broker and the nodes of a launch file, and run them to their end.
 
@@ -36,6 +41,8 @@ def launch(
         path: the launch file.
         args: its arguments, by name.
         duration_sec: end after so many seconds; None: on Ctrl-C or SIGTERM.
+        table: show a table of what runs, on a terminal; the key `t` hides and shows it.
+        strict_rates: end when a node misses the rate it declares.
 
     Returns:
         The exit status: 0 when all went well, 1 when something failed; what, has been said.
@@ -43,6 +50,8 @@ def launch(
     Raises:
         LaunchFileError: The file is wrong; nothing was started.
     """
-    from dsmq_nodes.launcher.supervisor import run_plan  # noqa: PLC0415
+    from dsmq_nodes.launcher.run import run_plan  # noqa: PLC0415
 
-    return run_plan(load_plan(path, args), duration_sec=duration_sec)
+    return run_plan(
+        load_plan(path, args), duration_sec=duration_sec, table=table, strict_rates=strict_rates
+    )

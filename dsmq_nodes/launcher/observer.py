@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import time
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Final
 
@@ -9,12 +10,14 @@ from dsmq_nodes.diagnostics import DiagnosticAggregator
 from dsmq_nodes.graph.node import Node
 from dsmq_nodes.graph.statistics import NODES_TOPIC
 from dsmq_nodes.launcher.control import Control
+from dsmq_nodes.launcher.rates import RateWatch
 from dsmq_nodes.launcher.summary import summary
 from dsmq_nodes.messages.dsmq_msgs import BrokerStatistics, Graph, NodeStatistics
 
 if TYPE_CHECKING:
     from dsmq_nodes.dsmq.wire import Reply
     from dsmq_nodes.launcher.supervisor import Supervisor
+    from dsmq_nodes.launcher.view import View
 
 _GRAPH_TOPIC: Final = "/dsmq/graph"
 _STATISTICS_TOPIC: Final = "/dsmq/statistics"
@@ -26,14 +29,21 @@ class GraphObserver:
 
     Attributes:
         statistics: the last statistics of each node, by its name.
-        broker_statistics: the broker's last ones, with `with_topics`.
+        broker_statistics: the broker's last ones, where there is a view.
     """
 
-    def __init__(self, *, with_topics: bool = False) -> None:
-        """With `with_topics` the broker is asked for statistics of each topic too."""
+    def __init__(self, view: "View | None" = None, *, strict_rates: bool = False) -> None:
+        """Prepare to watch.
+
+        Args:
+            view: shows what is seen.
+            strict_rates: a rate that is missed ends the launch; else it is told.
+        """
         self.statistics: dict[str, NodeStatistics] = {}
         self.broker_statistics = BrokerStatistics()
-        self._with_topics = with_topics
+        self._view = view
+        self._strict_rates = strict_rates
+        self._rates = RateWatch()
         self._connected: set[int] = set()
         self._changed = asyncio.Event()
         self._node: asyncio.Future[Node] = asyncio.get_running_loop().create_future()
@@ -54,18 +64,41 @@ class GraphObserver:
         def on_node(msg: NodeStatistics) -> None:
             if msg.name != node.name:
                 self.statistics[msg.name] = msg
+                self._check_rate(supervisor, msg)
 
         node.create_subscription(Graph, _GRAPH_TOPIC, on_graph, 1)
         node.create_subscription(NodeStatistics, NODES_TOPIC, on_node, 1000)
         DiagnosticAggregator(node)
-        if self._with_topics:
+        if self._view is not None:
             node.create_subscription(BrokerStatistics, _STATISTICS_TOPIC, self._on_broker, 1)
+        node.create_timer(1.0, lambda: self._check_silence(supervisor))
         self._control = Control(node, supervisor)
         self._node.set_result(node)
         try:
-            await node.spin_async()
+            await asyncio.gather(node.spin_async(), self._show(supervisor))
         finally:
             node.destroy_node()
+
+    async def _show(self, supervisor: "Supervisor") -> None:
+        if self._view is not None:
+            await self._view.run(supervisor, self)
+
+    def _check_rate(self, supervisor: "Supervisor", msg: NodeStatistics) -> None:
+        # While nodes still start, the others get less of the CPU.
+        missed = self._rates.heard(msg, time.monotonic()) if supervisor.all_ready else None
+        if missed is not None:
+            self._accuse(supervisor, msg.name, missed)
+
+    def _check_silence(self, supervisor: "Supervisor") -> None:
+        for name, pid, silent in self._rates.silent(time.monotonic()):
+            if any(member.pid == pid for member in supervisor.members.values()):
+                self._accuse(supervisor, name, silent)
+
+    def _accuse(self, supervisor: "Supervisor", name: str, what: str) -> None:
+        if self._strict_rates:
+            supervisor.fail(name.removeprefix("/"), what, end=True)
+        else:
+            supervisor.say(f"{name.removeprefix('/')}: {what}")
 
     def _on_broker(self, msg: BrokerStatistics) -> None:
         self.broker_statistics = msg

@@ -42,6 +42,7 @@ class Output:
         """Write processes' lines to `out`, the launcher's own to `own`; `names` get a colour."""
         self._out, self._own = out, own
         self._broken = False
+        self._through: Callable[[bytes], None] | None = None
         self._on_broken: Callable[[], None] = lambda: None
         self._held: deque[tuple[BinaryIO, bytes]] | None = None
         self._held_out = 0
@@ -53,6 +54,10 @@ class Output:
     def call_when_broken(self, call: Callable[[], None]) -> None:
         """Have `call` called when nobody reads the output any more, as after `| head`."""
         self._on_broken = call
+
+    def write_through(self, write: Callable[[bytes], None] | None) -> None:
+        """Have what goes to a terminal written by `write`: something is drawn below it."""
+        self._through = write
 
     def hold(self) -> None:
         """Keep what is to be written: a process draws on the terminal."""
@@ -98,6 +103,9 @@ class Output:
         if self._broken or not data:
             return
         try:
+            if self._through is not None and stream.isatty():
+                self._through(data)
+                return
             stream.write(data)
             stream.flush()
         except (OSError, ValueError):

@@ -1,8 +1,8 @@
 """What the nodes of a launch have reached, as a table of text."""
 
-import math
 from collections.abc import Iterable
 
+from dsmq_nodes.launcher.rates import rated_timer
 from dsmq_nodes.messages.dsmq_msgs import NodeStatistics
 
 _HEAD = ("node", "declared", "achieved", "sent", "received", "dropped", "latency p50", "p99")
@@ -33,12 +33,11 @@ def _row(node: NodeStatistics) -> tuple[str, ...]:
     heard = [each for each in node.subscriptions if each.latency_p99_sec]
     p50_sec = max((each.latency_p50_sec for each in heard), default=None)
     p99_sec = max((each.latency_p99_sec for each in heard), default=None)
-    own = (each for each in node.timers if math.isclose(each.rate_hz, node.rate_hz, rel_tol=1e-6))
-    timer = next((each for each in own if each.achieved_hz), None)
+    timer = rated_timer(node)
     return (
         node.name,
         f"{node.rate_hz:g} Hz" if node.rate_hz else "-",
-        f"{timer.achieved_hz:.2f} Hz" if timer else "-",
+        f"{timer.achieved_hz:.2f} Hz" if timer and timer.achieved_hz else "-",
         str(sum(each.messages for each in node.publishers)),
         str(sum(each.messages for each in node.subscriptions)),
         str(

@@ -16,14 +16,12 @@ import asyncio
 import contextlib
 import dataclasses
 import signal
-import sys
 import time
 from collections.abc import Iterable, Iterator
 from typing import Any, Final, Protocol
 
 from dsmq_nodes.launcher.broker import BrokerLines, at_port
 from dsmq_nodes.launcher.member import OVER, Member, State
-from dsmq_nodes.launcher.observer import GraphObserver
 from dsmq_nodes.launcher.output import Output
 from dsmq_nodes.launcher.plan import Dependency, Plan, RestartPlan
 from dsmq_nodes.launcher.process import Guard, describe
@@ -63,6 +61,7 @@ class Supervisor:
     Attributes:
         members: the processes of the plan, by name; the broker is not among them.
         broker: the broker's process.
+        all_ready: all nodes have been ready.
     """
 
     def __init__(self, plan: Plan, output: Output, observer: Observer | None = None) -> None:
@@ -80,7 +79,7 @@ class Supervisor:
         self.members = {each.name: Member(each, output, self._changed) for each in plan.nodes}
         self._lines = BrokerLines(output)
         self._guard: Guard
-        self._all_ready = False
+        self.all_ready = False
         self._faults: dict[str, str] = {}
         self._began_sec = time.monotonic()
         self._pids: set[int] = set()  # of all that ever ran
@@ -106,7 +105,7 @@ class Supervisor:
                 finally:
                     losing.cancel()
                     await self._stop_all()
-        if self._observer is not None and self._all_ready:
+        if self._observer is not None and self.all_ready:
             self._output.show(self._observer.summary())
         self._say_restarts()
         if any(member.starts for member in self.members.values()) and self._faults:
@@ -350,8 +349,8 @@ class Supervisor:
 
     def _say_when_all_ready(self) -> None:
         ready = all(member.was_ready.is_set() for member in self.members.values())
-        if ready and not self._all_ready:
-            self._all_ready = True
+        if ready and not self.all_ready:
+            self.all_ready = True
             took_sec = time.monotonic() - self._began_sec
             count = sum(max(1, len(member.plan.nodes)) for member in self.members.values())
             self.say(f"all nodes ready: {count} in {took_sec:.2f} s")
@@ -392,15 +391,3 @@ class Supervisor:
             if member.starts > 1:
                 times = f"{member.starts - 1} time{'s' * (member.starts > 2)}"
                 self.say(f"{member.name}: was started again {times}, last {member.last_end}")
-
-
-def run_plan(plan: Plan, *, duration_sec: float | None = None) -> int:
-    """Run a plan with this process's output; return the exit status of the launch."""
-    output = Output(
-        sys.stdout.buffer, sys.stderr.buffer, [each.name for each in (plan.broker, *plan.nodes)]
-    )
-
-    async def run() -> int:
-        return await Supervisor(plan, output, GraphObserver()).run(duration_sec)
-
-    return asyncio.run(run())

@@ -159,6 +159,18 @@ class SubscriptionStatistics(Message):
     latency_p99_sec: float = 0.0
 
 
+class CallbackStatistics(Message):
+    """How long a callback has held up its node.
+
+    `calls` counts the steps of a coroutine one by one, `longest_sec` is that of the last second.
+    """
+
+    name: str
+    calls: int = 0
+    busy_sec: float = 0.0
+    longest_sec: float = 0.0
+
+
 class NodeStatistics(Message):
     """A node's counters since it started; on `/dsmq/nodes`. `rate_hz` 0: it declares no rate.
 
@@ -174,6 +186,7 @@ class NodeStatistics(Message):
     subscriptions: list[SubscriptionStatistics] = []
     exceptions: int = 0
     last_exception: str = ""
+    callbacks: list[CallbackStatistics] = []
 
 
 class LaunchProcess(Message):

@@ -19,7 +19,8 @@ _LAUNCH = """
 import sys
 from pathlib import Path
 from dsmq_nodes.launcher import launch
-sys.exit(launch(Path(sys.argv[1]), duration_sec=float(sys.argv[2]) or None))
+duration_sec, strict = float(sys.argv[2]) or None, sys.argv[3] == "strict"
+sys.exit(launch(Path(sys.argv[1]), duration_sec=duration_sec, strict_rates=strict))
 """
 
 NODES = '''
@@ -62,6 +63,23 @@ class Hearer(Node):
     def __init__(self):
         super().__init__("hearer")
         self.create_subscription(String, "chatter", lambda msg: print("heard"), 1)
+
+
+class Slow(Node):
+    """Cannot hold its rate."""
+
+    rate_hz = 50.0
+
+    def __init__(self):
+        super().__init__("slow")
+        self.create_timer(self.period_sec, self.quick)
+        self.create_timer(0.2, self.think)
+
+    def quick(self):
+        pass
+
+    def think(self):
+        time.sleep(0.1)
 
 
 class Finisher(Node):
@@ -151,10 +169,12 @@ def gone(pids: set[int], within_sec: float) -> bool:
 class Launch:
     """A launch that runs: what it has said, line by line, and what it has started."""
 
-    def __init__(self, path: Path, duration_sec: float = 0.0) -> None:
+    def __init__(
+        self, path: Path, duration_sec: float = 0.0, *, strict_rates: bool = False
+    ) -> None:
         environ = {key: value for key, value in os.environ.items() if not key.startswith("DSMQ_")}
         self.process = subprocess.Popen(
-            [sys.executable, "-c", _LAUNCH, str(path), str(duration_sec)],
+            [sys.executable, "-c", _LAUNCH, str(path), str(duration_sec), "strict" * strict_rates],
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -219,9 +239,11 @@ class Launch:
 
 
 @contextlib.contextmanager
-def launched(path: Path, duration_sec: float = 0.0) -> Iterator[Launch]:
+def launched(
+    path: Path, duration_sec: float = 0.0, *, strict_rates: bool = False
+) -> Iterator[Launch]:
     """Launch a file; whatever the test does, nothing of it is left afterwards."""
-    launch = Launch(path, duration_sec)
+    launch = Launch(path, duration_sec, strict_rates=strict_rates)
     try:
         yield launch
     finally:

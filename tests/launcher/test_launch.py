@@ -184,6 +184,15 @@ def test_a_port_in_use_is_told_at_once_and_no_node_starts(tmp_path: Path) -> Non
     assert took_sec < 10.0  # half a second on an idle machine; a loaded one is not its fault
 
 
+def test_a_missed_rate_ends_a_strict_launch_and_names_the_callback(tmp_path: Path) -> None:
+    nodes = {"slow": "robot:Slow", "quiet": "robot:Quiet"}
+    with launched(write_launch(tmp_path, nodes), strict_rates=True) as launch:
+        assert launch.end() == 1
+    missed = r"slow: [\d.]+ Hz of 50 Hz: Slow.think took [\d.]+ s of [\d.]+ s, up to \d+ ms at once"
+    assert re.search(rf"^\[launch\] {missed}; the launch ends$", launch.text, re.MULTILINE)
+    assert launch.lines[-1].startswith("[launch] ended with faults: slow (")
+
+
 def test_a_launch_ends_when_nobody_reads_it(tmp_path: Path) -> None:
     path = write_launch(tmp_path, {"chatty": "robot:Chatty"})
     code = "import sys; from pathlib import Path; from dsmq_nodes.launcher import launch"

@@ -1,0 +1,107 @@
+"""Whether nodes keep the rates they declare, and what holds up those that do not. Pure.
+
+A rate is a contract: that of the timer that runs at it, over a window of some seconds, so that one
+late tick is no breach. When it is missed, the callback that has held up the node longest in that
+window is named; callbacks that hold up nothing mean that the process did not get the CPU.
+"""
+
+import math
+from collections import deque
+from typing import Final, NamedTuple
+
+from dsmq_nodes.messages.dsmq_msgs import NodeStatistics, TimerStatistics
+
+WINDOW_SEC: Final = 5.0
+TOLERANCE: Final = 0.05
+_FEWEST_TICKS: Final = 5
+
+
+def rated_timer(node: NodeStatistics) -> TimerStatistics | None:
+    """The timer that runs at the node's declared rate."""
+    if not node.rate_hz:
+        return None
+    own = [each for each in node.timers if math.isclose(each.rate_hz, node.rate_hz, rel_tol=1e-6)]
+    return max(own, key=lambda timer: timer.ticks, default=None)
+
+
+class _Heard(NamedTuple):
+    at_sec: float
+    msg: NodeStatistics
+
+    @property
+    def ticks(self) -> int:
+        timer = rated_timer(self.msg)
+        return timer.ticks if timer is not None else 0
+
+    def until(self, later: "_Heard") -> float:
+        """Seconds between two: by the node's clock, which may be set, or ours, which may be late.
+
+        The shorter of both: nobody is wrongly accused.
+        """
+        begin, end = self.msg.stamp, later.msg.stamp
+        by_stamps_sec = (end.sec - begin.sec) + (end.nanosec - begin.nanosec) * 1e-9
+        return min(later.at_sec - self.at_sec, by_stamps_sec)
+
+
+class RateWatch:
+    """Watches the rates of all nodes."""
+
+    def __init__(self, window_sec: float = WINDOW_SEC, tolerance: float = TOLERANCE) -> None:
+        """Watch over `window_sec`, or more for a slow node; `tolerance` is a share of the rate."""
+        self._window_sec = window_sec
+        self._tolerance = tolerance
+        self._heard: dict[str, deque[_Heard]] = {}
+        self._missing: set[str] = set()
+
+    def heard(self, msg: NodeStatistics, now_sec: float) -> str | None:
+        """Take a node's statistics; what is wrong, in words, when its rate begins to be missed."""
+        if rated_timer(msg) is None:
+            return None
+        window, latest = self._heard.setdefault(msg.name, deque()), _Heard(now_sec, msg)
+        if window and (window[-1].msg.pid != msg.pid or window[-1].until(latest) < 0):
+            window.clear()  # it was started again, or its clock was set back
+        window.append(latest)
+        needed_sec = max(self._window_sec, _FEWEST_TICKS / msg.rate_hz)
+        while len(window) > 2 and window[1].until(latest) >= needed_sec:
+            window.popleft()
+        span_sec = window[0].until(latest)
+        if span_sec < needed_sec:
+            return None
+        ticks = latest.ticks - window[0].ticks
+        # One tick more or less is where the window happens to begin.
+        if ticks + 1 >= span_sec * msg.rate_hz * (1.0 - self._tolerance):
+            self._missing.discard(msg.name)
+            return None
+        if msg.name in self._missing:
+            return None
+        self._missing.add(msg.name)
+        return f"{ticks / span_sec:.1f} Hz of {msg.rate_hz:g} Hz: {_why(list(window), span_sec)}"
+
+    def silent(self, now_sec: float) -> list[tuple[str, int, str]]:
+        """Name, pid and what is wrong of nodes that told nothing for two windows, once each."""
+        patience_sec = 2.0 * self._window_sec
+        found = [
+            (name, window[-1].msg.pid, f"has told nothing for {patience_sec:g} s: it hangs")
+            for name, window in self._heard.items()
+            if now_sec - window[-1].at_sec > patience_sec
+        ]
+        for name, _, _ in found:
+            del self._heard[name]
+        return found
+
+
+def _why(window: list[_Heard], span_sec: float) -> str:
+    before = {each.name: each.busy_sec for each in window[0].msg.callbacks}
+    after = window[-1].msg.callbacks
+    busy_sec = {each.name: each.busy_sec - before.get(each.name, 0.0) for each in after}
+    total_sec = sum(busy_sec.values())
+    missing_sec = span_sec - (window[-1].ticks - window[0].ticks) / window[-1].msg.rate_hz
+    if total_sec < missing_sec / 2:
+        return f"callbacks took {total_sec:.2f} s of {span_sec:.1f} s, the CPU was with others"
+    name = max(busy_sec, key=lambda each: busy_sec[each])
+    told = [each for heard in window[1:] for each in heard.msg.callbacks if each.name == name]
+    longest_sec = max((each.longest_sec for each in told), default=0.0)
+    return (
+        f"{name} took {busy_sec[name]:.2f} s of {span_sec:.1f} s, "
+        f"up to {longest_sec * 1e3:.0f} ms at once"
+    )

@@ -1,0 +1,40 @@
+"""Runs a plan with this process's terminal."""
+
+import asyncio
+import sys
+
+from dsmq_nodes.launcher.observer import GraphObserver
+from dsmq_nodes.launcher.output import Output
+from dsmq_nodes.launcher.plan import Plan
+from dsmq_nodes.launcher.supervisor import Supervisor
+
+
+def run_plan(
+    plan: Plan,
+    *,
+    duration_sec: float | None = None,
+    table: bool = True,
+    strict_rates: bool = False,
+) -> int:
+    """Run a plan with this process's output; return the exit status of the launch.
+
+    Args:
+        plan: what to run.
+        duration_sec: end after so many seconds.
+        table: show a table of what runs, on a terminal; the key `t` hides and shows it.
+        strict_rates: end when a node misses the rate it declares.
+    """
+    out = sys.stdout.buffer
+    output = Output(out, sys.stderr.buffer, [each.name for each in (plan.broker, *plan.nodes)])
+    view = None
+    # A node that draws on the terminal has it for itself.
+    if out.isatty() and not any(each.terminal for each in plan.nodes):
+        from dsmq_nodes.launcher.view import View  # noqa: PLC0415  rich is for terminals
+
+        view = View(output, out, shown=table)
+
+    async def run() -> int:
+        observer = GraphObserver(view, strict_rates=strict_rates)
+        return await Supervisor(plan, output, observer).run(duration_sec)
+
+    return asyncio.run(run())

@@ -1,0 +1,100 @@
+"""The live view of a launch: tables of its nodes and topics below the lines that scroll.
+
+The tables are made once a second, by rich; each write of lines in between wipes them, writes the
+lines and draws the same tables below, in one piece. The cursor stays visible and nothing of the
+terminal's state is changed: a launcher that is killed leaves no mess.
+"""
+
+import asyncio
+import contextlib
+import shutil
+import signal
+from typing import TYPE_CHECKING, BinaryIO, Final
+
+from rich.cells import cell_len
+from rich.console import Console
+from rich.text import Text
+
+from dsmq_nodes.launcher.keys import in_foreground, keys
+from dsmq_nodes.launcher.status import Status
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from dsmq_nodes.launcher.observer import GraphObserver
+    from dsmq_nodes.launcher.output import Output
+    from dsmq_nodes.launcher.supervisor import Supervisor
+
+_PERIOD_SEC: Final = 1.0
+_LINES_ABOVE: Final = 6  # of the terminal, for what nodes write
+_FEWEST_LINES: Final = 4
+_KEY: Final = "t"
+
+
+class View:
+    """The tables on the terminal; the key `t` hides them and brings them back."""
+
+    def __init__(self, output: "Output", terminal: BinaryIO, *, shown: bool) -> None:
+        """Draw on `terminal`, below what `output` writes there."""
+        self._output = output
+        self._terminal = terminal
+        self._shown = shown
+        self._drawn: list[str] = []  # with colours
+        self._widths: list[int] = []
+        self._redraw: Callable[[], None] = lambda: None
+
+    async def run(self, supervisor: "Supervisor", observer: "GraphObserver") -> None:
+        """Draw until cancelled."""
+        status = Status(supervisor, observer)
+        loop = asyncio.get_running_loop()
+
+        def redraw() -> None:
+            lines = self._render(status) if self._shown else []
+            self._output.write_through(self._write if lines else None)
+            with contextlib.suppress(OSError, ValueError):  # nobody sees it; lines will tell
+                self._write(b"", lines)
+
+        self._redraw = redraw
+        loop.add_signal_handler(signal.SIGWINCH, redraw)
+        try:
+            with keys(self._on_key):
+                while True:
+                    redraw()
+                    await asyncio.sleep(_PERIOD_SEC)
+        finally:
+            loop.remove_signal_handler(signal.SIGWINCH)
+            self._shown = False
+            redraw()
+
+    def _on_key(self, key: str) -> None:
+        if key == _KEY:
+            self._shown = not self._shown
+            self._redraw()
+
+    def _render(self, status: Status) -> list[str]:
+        columns, rows = shutil.get_terminal_size()
+        # In the background it would be drawn into what the shell's user types.
+        if rows - _LINES_ABOVE < _FEWEST_LINES or not in_foreground(self._terminal.fileno()):
+            return []
+        # One column less: a full line would wrap on some terminals.
+        console = Console(width=columns - 1, force_terminal=True, legacy_windows=False)
+        with console.capture() as capture:
+            for part in status.tables(columns - 1, rows - _LINES_ABOVE):
+                console.print(part)
+        return capture.get().splitlines()
+
+    def _write(self, data: bytes, lines: list[str] | None = None) -> None:
+        """Write what nodes have written; new `lines` take the place of the old ones."""
+        wipe = self._wipe()
+        if lines is not None:
+            self._drawn = lines
+            self._widths = [cell_len(Text.from_ansi(line).plain) for line in lines]
+        drawn = "".join(f"{line}\n" for line in self._drawn).encode()
+        self._terminal.write(wipe + data + drawn)
+        self._terminal.flush()
+
+    def _wipe(self) -> bytes:
+        # A terminal that was made narrower has wrapped what was drawn.
+        columns = max(1, shutil.get_terminal_size().columns)
+        rows = sum(max(1, -(-width // columns)) for width in self._widths)
+        return b"\r\x1b[%dA\x1b[J" % rows if rows else b""
