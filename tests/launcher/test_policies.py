@@ -10,7 +10,11 @@ from dsmq_nodes.launcher.plan import Dependency, LogPlan, NodePlan, ProcessPlan,
 from tests.launcher.test_supervisor import Observer, Run, script
 
 SOON = RestartPlan("on-failure", 0.01, 0.05, 0.0, max_restarts=2)
-WAITS = "import time; signal.signal(2, signal.SIG_DFL); time.sleep(60)"
+
+
+def sleeper(name: str) -> ProcessPlan:
+    """A program that ends on a signal, from its first moment on."""
+    return ProcessPlan(name, ("sleep", "60"))
 
 
 def once(path: Path) -> str:
@@ -67,14 +71,15 @@ def test_a_crash_loop_ends_in_failed_and_the_others_go_on(tmp_path: Path) -> Non
 
 @pytest.mark.parametrize(("code", "status"), [("pass", 0), ("raise SystemExit(4)", 1)])
 def test_what_is_required_ends_the_launch(code: str, status: int) -> None:
-    run = Run(with_(script("a", code), required=True), script("b", WAITS))
+    run = Run(with_(script("a", code), required=True), sleeper("b"))
     assert run.run() == status
     assert any(line.startswith("[launch] a") and "the launch ends" in line for line in run.lines)
 
 
 def test_a_process_waits_for_what_it_depends_on() -> None:
-    take = "signal.pthread_sigmask(signal.SIG_SETMASK, [])"
-    other = with_(script("a", f"{take}; {WAITS}"), nodes=(NodePlan("/a", "m:A"),))
+    # A node starts with signals blocked.
+    take = "import time; signal.signal(2, signal.SIG_DFL); signal.pthread_sigmask(2, [])"
+    other = with_(script("a", f"{take}; time.sleep(60)"), nodes=(NodePlan("/a", "m:A"),))
     waits = with_(
         script("b", "print('after a')"), depends_on=(Dependency("a", "/a"),), required=True
     )
@@ -85,7 +90,7 @@ def test_a_process_waits_for_what_it_depends_on() -> None:
 
 def test_a_dependency_that_does_not_come_about_ends_the_launch() -> None:
     waits = with_(script("b", "print('b')"), depends_on=(Dependency("a", "/a", "/map", 0.2),))
-    run = Run(script("a", WAITS), waits)
+    run = Run(sleeper("a"), waits)
     assert run.run(observer=Observer()) == 1
     assert "[launch] b: waited 0.2 s for /map of a; the launch ends" in run.lines
     assert "[b] b" not in run.lines
@@ -136,7 +141,7 @@ def test_cpus_that_are_not_there_are_told() -> None:
 
 
 def test_a_broker_that_ends_again_and_again_ends_the_launch() -> None:
-    run = Run(script("a", WAITS), broker=script("broker", "print('listening on 127.0.0.1:1')"))
+    run = Run(sleeper("a"), broker=script("broker", "print('listening on 127.0.0.1:1')"))
     assert run.run() == 1
     told = [line for line in run.lines if line.startswith("[launch] broker: ")]
     assert told[-2:] == [
