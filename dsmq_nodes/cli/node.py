@@ -67,13 +67,10 @@ def info(name: _Name, *, broker: BrokerOption = BROKER) -> None:
         hint = did_you_mean(name, names) if names else "no node is connected here now"
         raise CommandError(f"no node {name}; {hint}")
     print(name)
-    topics = sorted(graph.topics, key=lambda topic: topic.name)
-    for title, which in (("Subscribers", "subscribers"), ("Publishers", "publishers")):
+    for title, lines in _ends(graph, name).items():
         print(f"  {title}:")
-        for topic in topics:
-            for end in getattr(topic, which):
-                if end.node == name:
-                    print(f"    {topic.name}: {end.type or topic.type or 'unknown'}")
+        for line in sorted(lines):
+            print(f"    {line}")
     print("  Process:")
     print(f"    pid {peer.pid} on {peer.host}, {peer.state}")
 
@@ -123,6 +120,31 @@ def _command(action: str, name: str, broker: str) -> None:
 
     with Session(broker) as session:
         print(running_launch.command(session, action, name).text)
+
+
+def _ends(graph: "Graph", name: str) -> dict[str, list[str]]:
+    """What a node does, under ros2's titles; who publishes a service's replies serves it."""
+    from dsmq_nodes.graph.calls import REPLY, REQUEST  # noqa: PLC0415
+
+    found: dict[str, list[str]] = {
+        "Subscribers": [],
+        "Publishers": [],
+        "Service Servers": [],
+        "Service Clients": [],
+    }
+    for topic in graph.topics:
+        sends = next((end.type for end in topic.publishers if end.node == name), None)
+        hears = next((end.type for end in topic.subscribers if end.node == name), None)
+        service, sign, hidden = topic.name.partition("/_")
+        if sends is not None and f"/_{hidden}" in {REPLY, REQUEST}:
+            kind = sends.removesuffix("_Response").removesuffix("_Request")
+            title = "Service Servers" if f"/_{hidden}" == REPLY else "Service Clients"
+            found[title].append(f"{service}: {kind or 'unknown'}")
+        if sends is not None and not sign:
+            found["Publishers"].append(f"{topic.name}: {sends or 'unknown'}")
+        if hears is not None and not sign:
+            found["Subscribers"].append(f"{topic.name}: {hears or 'unknown'}")
+    return found
 
 
 def _names(graph: "Graph", *, own: bool) -> list[str]:

@@ -63,7 +63,7 @@ class Status:
         members = [*self._supervisor.members.values(), self._supervisor.broker]
         rows = [row for member in members for row in self._rows(member)]
         topics = self._observer.broker_statistics.topics
-        told = [_topic_row(topic) for topic in topics if not topic.name.startswith("/dsmq/")]
+        told = [_topic_row(topic) for topic in topics if _is_of_interest(topic)]
         for_nodes = min(len(rows), max(1, most_lines - 1 - (_FEWEST_TOPIC_LINES if told else 0)))
         yield _table(_NODE_COLUMNS, rows, columns, for_nodes)
         for_topics = min(len(told), most_lines - 1 - for_nodes - 2)
@@ -135,6 +135,12 @@ class _Last(NamedTuple):
     at_sec: float
     ticks: int
     rate: Text | None
+
+
+def _is_of_interest(topic: "TopicStatistics") -> bool:
+    """Not the kit's own, nor the hidden ones below `/_` that services are made of."""
+    own = topic.name.startswith("/dsmq/") or "/_" in topic.name
+    return not own and bool(topic.messages or topic.edges)
 
 
 def _topic_row(topic: "TopicStatistics") -> _Row:

@@ -49,7 +49,13 @@ def test_nodes_are_listed_as_ros2_does(beside: Place) -> None:
 def test_a_node_s_topics_and_process_are_shown(beside: Place, launch: Launch) -> None:
     lines = beside.run("node", "info", "listener").stdout.splitlines()
     assert lines[:3] == ["/listener", "  Subscribers:", "    /chatter: std_msgs/msg/String"]
-    assert "  Publishers:" in lines
+    titles = [line for line in lines if line.endswith(":")]
+    assert titles == [
+        "  Subscribers:", "  Publishers:", "  Service Servers:", "  Service Clients:", "  Process:",
+    ]  # fmt: skip
+    served = lines[lines.index("  Service Servers:") : lines.index("  Service Clients:")]
+    assert "    /listener/get_parameters: rcl_interfaces/srv/GetParameters" in served
+    assert not [line for line in lines if "/_re" in line]
     assert lines[-1].startswith(f"    pid {launch.pid_of('listener')} on ")
     assert lines[-1].endswith(", ready")
 
