@@ -180,10 +180,12 @@ class Spinner:
         else:
             self.exceptions.tell(named, error)
 
-    def fail(self, error: Exception) -> None:
-        """End the spinning with an error that no callback raised."""
-        if self._ended is not None and not self._ended.done():
-            self._ended.set_exception(error)
+    def fail(self, error: Exception) -> bool:
+        """End the spinning with an error that no callback raised; whether there was any to end."""
+        if self._ended is None or self._ended.done():
+            return False
+        self._ended.set_exception(error)
+        return True
 
     # Reading and dispatching
 

@@ -34,9 +34,9 @@ class TypeCheck:
     """Compares the types of a node with those at the other ends."""
 
     def __init__(
-        self, link: Link, logger: Logger, node: str, fails: Callable[[Exception], None] | None
+        self, link: Link, logger: Logger, node: str, fails: Callable[[Exception], bool] | None
     ) -> None:
-        """Tell what does not fit to the log, the graph and, if there is one, to `fails`."""
+        """Tell what does not fit to the graph, and to `fails` or else to the log."""
         self._link = link
         self._logger = logger
         self._node = node
@@ -65,10 +65,10 @@ class TypeCheck:
             return
         text = explain(reply.topic, subscriber, publisher, verdict.differences)
         self._link.set_fault(reply.topic, reply.pair, text)
+        if self._fails is not None and self._fails(TypeMismatchError(text)):
+            return  # whoever spins the node shows it
         if self._is_news(text):
             self._logger.error(text)
-        if self._fails is not None:
-            self._fails(TypeMismatchError(text))
 
     def _remark(self, text: str, is_expected: bool) -> None:
         if text and self._is_news(text):
