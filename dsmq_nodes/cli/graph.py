@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from dsmq_nodes.cli.options import BROKER, BrokerOption
+from dsmq_nodes.graph.names import is_hidden
 
 
 def show(
@@ -19,7 +20,7 @@ def show(
 
     with Session(broker) as session:
         found = session.graph()
-    topics = [topic for topic in found.topics if not topic.name.startswith("/dsmq/")]
+    topics = [topic for topic in found.topics if not is_hidden(topic.name)]
     if not mermaid:
         for topic in topics:
             sources = ", ".join(sorted({end.node or "(client)" for end in topic.publishers})) or "-"

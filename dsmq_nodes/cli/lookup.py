@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Final
 
 from dsmq_nodes.cli.session import GRAPH_TOPIC, Session
 from dsmq_nodes.errors import CommandError
+from dsmq_nodes.graph.names import is_hidden
 
 if TYPE_CHECKING:
     from dsmq_nodes.messages.dsmq_msgs import Graph, GraphTopic
@@ -17,7 +18,7 @@ _BROKERS: Final = {
 
 
 def shown(graph: "Graph", *, own: bool) -> "list[GraphTopic]":
-    """The topics of a graph by name; with `own` also the kit's own, below /dsmq.
+    """The topics of a graph by name; with `own` also the hidden ones, the kit's and services'.
 
     A topic of the node kit that nobody publishes or subscribes any more is gone. Names without a
     slash at the front are plain clients', who do not say what they publish: those stay.
@@ -25,7 +26,7 @@ def shown(graph: "Graph", *, own: bool) -> "list[GraphTopic]":
     topics = [
         topic
         for topic in graph.topics
-        if (own or not topic.name.startswith("/dsmq/"))
+        if (own or not is_hidden(topic.name))
         and (topic.publishers or topic.subscribers or _needs_no_ends(topic.name))
     ]
     return sorted(topics, key=lambda topic: topic.name)

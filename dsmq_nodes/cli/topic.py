@@ -39,7 +39,10 @@ def list_(
     own: Annotated[
         bool,
         typer.Option(
-            "--all", "-a", "--include-hidden-topics", help="Also the kit's own, /dsmq/..."
+            "--all",
+            "-a",
+            "--include-hidden-topics",
+            help="Also the kit's own, /dsmq/..., and services'",
         ),
     ] = False,
     broker: BrokerOption = BROKER,
