@@ -42,7 +42,7 @@ def list_(
             "--all",
             "-a",
             "--include-hidden-topics",
-            help="Also the kit's own, /dsmq/..., and services'",
+            help="Also the kit's and services' own.",
         ),
     ] = False,
     broker: BrokerOption = BROKER,
