@@ -5,7 +5,6 @@ from typing import Annotated
 import typer
 
 from dsmq_nodes.cli.options import BROKER, BrokerOption
-from dsmq_nodes.graph.names import is_hidden
 
 
 def show(
@@ -17,6 +16,7 @@ def show(
 ) -> None:
     """Show which node publishes and subscribes which topic."""
     from dsmq_nodes.cli.session import Session  # noqa: PLC0415
+    from dsmq_nodes.graph.names import is_hidden  # noqa: PLC0415
 
     with Session(broker) as session:
         found = session.graph()
