@@ -20,6 +20,10 @@ class StoreFullError(DsmqError):
     """The store has no room: the put was refused, nothing kept; reads go on."""
 
 
+class RingError(DsmqError):
+    """A topic's shared memory cannot be had: the topic goes through the broker."""
+
+
 class ConnectionFailedError(DsmqError, ConnectionError):
     """No broker could be reached, or it refused us; the text names host, port and what to try."""
 

@@ -1,7 +1,8 @@
 """Where a broker is: a host and a port, and the Unix socket beside it.
 
 What a client is told is in the environment: DSMQ_BROKER (`host:port`), DSMQ_TOKEN, and for TLS the
-files DSMQ_TLS_CA (the authority to trust), DSMQ_TLS_CERT and DSMQ_TLS_KEY (the client's own).
+files DSMQ_TLS_CA (the authority to trust), DSMQ_TLS_CERT and DSMQ_TLS_KEY (the client's own). With
+DSMQ_NO_SHM it shares no memory with others: everything goes through the broker.
 """
 
 import os
@@ -15,6 +16,7 @@ from dsmq_nodes.errors import ConnectionFailedError
 
 DEFAULT_HOST: Final = "127.0.0.1"
 DEFAULT_PORT: Final = 30008
+NO_SHM: Final = "DSMQ_NO_SHM"
 
 
 def parse_address(text: str) -> tuple[str, int]:

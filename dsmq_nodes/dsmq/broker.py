@@ -12,6 +12,7 @@ import argparse
 import asyncio
 import contextlib
 import logging
+import os
 import select
 import signal
 import socket
@@ -19,10 +20,10 @@ import sys
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from dsmq_nodes.dsmq import wire
-from dsmq_nodes.dsmq.address import DEFAULT_HOST, DEFAULT_PORT, unix_path
+from dsmq_nodes.dsmq.address import DEFAULT_HOST, DEFAULT_PORT, NO_SHM, unix_path
 from dsmq_nodes.dsmq.connection import Connection
 from dsmq_nodes.dsmq.exchange import Replies
 from dsmq_nodes.dsmq.limits import PATIENCE_SEC
@@ -38,6 +39,9 @@ from dsmq_nodes.dsmq.store import BUDGET_BYTES, TTL_SEC, Store
 from dsmq_nodes.dsmq.topics import Peer
 from dsmq_nodes.errors import DsmqError
 
+if TYPE_CHECKING:
+    from dsmq_nodes.dsmq.following import Following
+
 logger = logging.getLogger("dsmq.broker")
 
 _GRAPH_DELAY_SEC: Final = 0.02  # one graph for many changes at once
@@ -51,8 +55,9 @@ _SWEEP_SEC: Final = 0.25
 class Broker:
     """Listens, and keeps the router fed."""
 
-    def __init__(self, store: Store, security: Security) -> None:
+    def __init__(self, store: Store, security: Security, *, shares_memory: bool = True) -> None:
         self.store = store
+        self.shares_memory = shares_memory and not store.durable
         self.security = security
         self.router = Router(store, security.token)
         self.stopped = asyncio.Event()
@@ -75,6 +80,7 @@ class Broker:
         self.last_heard_sec = 0.0
         self.received = memoryview(bytearray(_RECEIVE_BYTES))  # what a connection has just read
         self._loop = asyncio.get_running_loop()
+        self._following: Following | None = None
 
     def listen(self, host: str, port: int) -> None:
         """Bind TCP `host`:`port` (port 0: any free one) and the Unix socket beside it.
@@ -89,6 +95,10 @@ class Broker:
         if listener is not None:
             self.unix_path = path
             self._listeners.append(listener)
+            if self.shares_memory:
+                from dsmq_nodes.dsmq.following import follow  # noqa: PLC0415  not on every system
+
+                self._following = follow(self, self._loop)
         for each in self._listeners:
             self._loop.add_reader(each.sock, self.accept_waiting)
             if self._arrivals is not None:
@@ -105,7 +115,7 @@ class Broker:
         """Tell peers that we end, and let them finish what they are writing and reading."""
         self._stop_listening()
         closing = wire.encode_object({"event": "closing", "error": self._stop_reason})
-        self._gather([(peer, closing) for peer in self._connections if peer.greeted])
+        self.gather([(peer, closing) for peer in self._connections if peer.greeted])
         self.flush()
         until_sec = time.monotonic() + _DRAIN_SEC
         while self._connections and (now := time.monotonic()) < until_sec and not self._hurried:
@@ -118,6 +128,9 @@ class Broker:
     def close(self) -> None:
         """Stop listening, end every connection."""
         self._stop_listening()
+        if self._following is not None:
+            self._following.close()
+            self._following = None
         self._note_more_closings()
         for connection in list(self._connections.values()):
             connection.abort()
@@ -153,7 +166,9 @@ class Broker:
             return
         local = address == "unix" or address.startswith(("127.", "::1:"))
         trusted = address == "unix" or not self.security.token
-        peer = Peer(address, local=local, trusted=trusted)
+        peer = Peer(address, local=local, trusted=trusted, is_neighbour=address == "unix")
+        if self._following is not None:
+            self._following.follow_now()  # what is there already is not for its eyes
         self.router.connect(peer, time.monotonic())
         connection = self._connections[peer] = Connection(self, peer)
         task = self._loop.create_task(self._attach(listener, sock, connection))
@@ -205,7 +220,7 @@ class Broker:
 
     def route(self, peer: Peer, request: wire.Request, now: float) -> None:
         """Let the router carry out a request; `flush` sends what it says."""
-        self._gather(self.router.handle(peer, request, now))
+        self.gather(self.router.handle(peer, request, now))
         if request.action == "subscribe":  # which gave a first batch of what there is to read
             self._loop.call_soon(self.catch_up, peer)
 
@@ -213,7 +228,7 @@ class Broker:
         """Let a peer read on from its cursors, a batch a turn so that others have theirs."""
         replies = self.router.catch_up(peer, time.monotonic())
         if replies:
-            self._gather(replies)
+            self.gather(replies)
             self.flush()
             if not peer.blocked:
                 self._loop.call_soon(self.catch_up, peer)
@@ -241,9 +256,12 @@ class Broker:
         self._watched.discard(connection)
         self._connections.pop(connection.peer, None)
         self.router.disconnect(connection.peer)
+        if self._following is not None:
+            self._following.left(connection.peer)
         self.flush()
 
-    def _gather(self, replies: Replies) -> None:
+    def gather(self, replies: Replies) -> None:
+        """Have replies written with the next `flush`."""
         for peer, frame in replies:
             connection = self._connections.get(peer)
             if connection is not None:
@@ -254,17 +272,17 @@ class Broker:
     def _commit(self) -> None:
         self._commit_due = False
         if replies := self.router.commit():
-            self._gather(replies)
+            self.gather(replies)
             self.flush()
 
     def _publish_graph(self) -> None:
         self._graph_due = False
-        self._gather(self.router.publish_graph(time.monotonic()))
+        self.gather(self.router.publish_graph(time.monotonic()))
         self.flush()
 
     def _answer_waits(self) -> None:
         self._wait_due_sec = None
-        self._gather(self.router.answer_waits(time.monotonic()))
+        self.gather(self.router.answer_waits(time.monotonic()))
         self.flush()
 
     def _tick(self) -> None:
@@ -273,7 +291,7 @@ class Broker:
         for connection in list(self._connections.values()):
             connection.end_if_silent()
         self.router.wall_offset_sec = time.time_ns() * 1e-9 - time.monotonic()
-        self._gather(self.router.tick(time.monotonic()))
+        self.gather(self.router.tick(time.monotonic()))
         self.flush()
 
 
@@ -288,6 +306,7 @@ class Options:
         ttl_sec: messages are kept this long.
         budget_bytes: messages take no more than this, about.
         security: who may connect.
+        shares_memory: local nodes exchange messages through shared memory, where there is any.
     """
 
     host: str = DEFAULT_HOST
@@ -296,6 +315,7 @@ class Options:
     ttl_sec: float = TTL_SEC
     budget_bytes: int = BUDGET_BYTES
     security: Security = field(default_factory=Security)
+    shares_memory: bool = True
 
     def open_store(self) -> Store:
         """The store these options ask for.
@@ -326,7 +346,8 @@ def serve(options: Options) -> None:
 
 
 async def _serve(options: Options, store: Store) -> None:
-    broker = Broker(store, options.security)
+    shares = options.shares_memory and not os.environ.get(NO_SHM)
+    broker = Broker(store, options.security, shares_memory=shares)
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         with contextlib.suppress(NotImplementedError, RuntimeError, ValueError):
@@ -366,6 +387,7 @@ def main() -> int:
     parser.add_argument("--tls-cert", type=Path, help="certificate: TCP is then TLS only")
     parser.add_argument("--tls-key", type=Path, help="its private key")
     parser.add_argument("--tls-client-ca", type=Path, help="who signs the clients' certificates")
+    parser.add_argument("--no-shm", action="store_true", help="share no memory with local nodes")
     given = parser.parse_args()
     security = Security.from_environment(
         insecure=given.insecure,

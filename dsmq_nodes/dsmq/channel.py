@@ -30,6 +30,7 @@ class Channel:
         original: the other end is an original 0.7.0 server.
         epoch: the broker's epoch; empty with an original server.
         seq: how many messages the broker had in all when we first connected.
+        memory: the directory of the shared memory, and our number in it; None: there is none.
     """
 
     def __init__(
@@ -38,6 +39,7 @@ class Channel:
         port: int,
         *,
         node: str = "",
+        shm: bool = False,
         since: "Channel | None" = None,
         timeout_sec: float = 5.0,
     ) -> None:
@@ -47,6 +49,7 @@ class Channel:
             host: the broker's host.
             port: its TCP port.
             node: the node's absolute name; empty for a tool or a plain client.
+            shm: share memory with the broker and its other local peers, if that can be.
             since: the connection that this one replaces; what was put meanwhile is for us too.
             timeout_sec: how long connecting and the answer to our hello may each take.
 
@@ -60,6 +63,8 @@ class Channel:
         self.original = False
         self.epoch: str = since.epoch if since is not None else ""
         self.seq: int = since.seq if since is not None else 0
+        self.memory: tuple[str, int] | None = None
+        self._shm = shm and not os.environ.get(address.NO_SHM)
         self._decoder = wire.FrameDecoder()
         self._bodies: Iterator[bytes] = iter(())
         try:
@@ -83,6 +88,8 @@ class Channel:
             "pid": os.getpid(),
             "host": socket.gethostname(),
         }
+        if self._shm:
+            fields["shm"] = True
         if token := os.environ.get("DSMQ_TOKEN"):
             fields["token"] = token
         if resume:
@@ -104,6 +111,7 @@ class Channel:
                 self.original = True
                 return
             self.epoch, self.seq = first.epoch, first.seq
+            self.memory = (first.shm, first.number) if first.shm else None
             self.receive()  # the probe's answer
         except WireError as error:
             raise ConnectionFailedError(f"{self.where} is no dsmq broker: {error}") from None

@@ -74,7 +74,7 @@ class Exchange:
         replies = self.commit() if self.store.uncommitted else []
         if not peer.blocked:
             for cursor in peer.cursors.values():
-                if cursor.after < cursor.topic.log.last_id:
+                if cursor.seat is None and cursor.after < cursor.topic.log.last_id:
                     replies += self._read_on(cursor, now)
         return replies
 
@@ -127,6 +127,8 @@ class Exchange:
         replies: Replies = []
         previous_id = message_id - 1
         for cursor in topic.cursors:
+            if cursor.seat is not None:
+                continue  # it reads shared memory
             if cursor.after == previous_id and not cursor.peer.blocked:
                 _push(cursor, message_id, frame, replies)
                 if latency_sec >= 0:

@@ -16,10 +16,11 @@ import hmac
 from typing import TYPE_CHECKING, Final
 
 from dsmq_nodes.dsmq import statistics, wire
-from dsmq_nodes.dsmq.exchange import Exchange, Replies, error
+from dsmq_nodes.dsmq.exchange import Replies, error
 from dsmq_nodes.dsmq.limits import MOST_LATCHED, MOST_TOPICS, SEC_BETWEEN_GUESSES, TYPES_KEPT
 from dsmq_nodes.dsmq.original_text import as_original_text
 from dsmq_nodes.dsmq.schemas import Schemas, part, set_fault
+from dsmq_nodes.dsmq.shared import SharedExchange
 from dsmq_nodes.dsmq.store import Store
 from dsmq_nodes.dsmq.topics import (
     GRAPH_TOPIC,
@@ -41,7 +42,7 @@ _BEFORE_HELLO: Final = frozenset({"put", "get", "hello"})
 _SHORTEST_SPAN_SEC: Final = 0.5  # of a rate
 
 
-class Router(Exchange):
+class Router(SharedExchange):
     """All topics and peers of one broker."""
 
     def __init__(self, store: Store, token: str = "") -> None:
@@ -49,6 +50,8 @@ class Router(Exchange):
         super().__init__(store)
         self.shutdown_asked = ""
         self._token = token
+        self.memory_path = ""  # of the shared memory that rings are made in
+        self._last_number = 1  # ours, among those who ring each other's bells
         self._next_try_sec: dict[str, float] = {}  # by address, after a wrong token
         self.peers: dict[Peer, None] = {}  # a set that keeps its order
         self._names: dict[str, Peer] = {}
@@ -83,11 +86,13 @@ class Router(Exchange):
         """A connection has ended; everything it held is let go."""
         self.peers.pop(peer, None)
         for cursor in peer.cursors.values():
+            self.unseat(cursor)
             cursor.topic.cursors.remove(cursor)
             part(cursor)
         for publication in peer.publications.values():
             publication.topic.publications.remove(publication)
             part(publication)
+            self.left.append(publication.topic)
         for wait in peer.waits:
             self._forget(wait)
         peer.cursors.clear()
@@ -104,22 +109,29 @@ class Router(Exchange):
             WireError: when what was asked ends this connection.
         """
         name = request.action
-        action = self._actions.get(name)
         if not peer.greeted and name not in _BEFORE_HELLO:
             return []  # 0.7.0 prints a line and answers nothing
         if not peer.trusted and name != "hello":
             raise WireError("this broker wants a token: the first request has to be a hello")
-        if action is None:
-            return [error(peer, request, f"there is no action {name[:40]!r}")]
-        if request.topic not in self.topics and name not in _WITHOUT_TOPIC:
-            fault = self._topic_fault(request)
-            if fault and not peer.greeted:
-                raise WireError(fault)
-            if fault:
-                return [error(peer, request, fault)]
-        if name == "put" or not self.store.uncommitted:
-            return action(peer, request, now)
-        return [*self.commit(), *action(peer, request, now)]  # what was put can be read now
+        if fault := self._refusal(peer, request):
+            return [error(peer, request, fault)]
+        replies: Replies = []
+        if name != "put":  # what was put can be read now
+            if request.topic in self.shared:
+                replies += self.follow(self.shared[request.topic], now)
+            if self.store.uncommitted:
+                replies += self.commit()
+        return [*replies, *self._actions[name](peer, request, now)]
+
+    def _refusal(self, peer: Peer, request: wire.Request) -> str:
+        if request.action not in self._actions:
+            return f"there is no action {request.action[:40]!r}"
+        if request.topic in self.topics or request.action in _WITHOUT_TOPIC:
+            return ""
+        fault = self._topic_fault(request)
+        if fault and not peer.greeted:
+            raise WireError(fault)
+        return fault
 
     def _topic_fault(self, request: wire.Request) -> str:
         fault = wire.topic_fault(request.topic)
@@ -185,6 +197,18 @@ class Router(Exchange):
         if request.since is not None:  # it was here before, and says what it has seen
             same = request.epoch == self.store.epoch
             peer.connected_seq = min(max(request.since, 0), self.store.last_seq) if same else 0
+        self._take_name(peer, request)
+        answer: dict[str, object] = {
+            "event": "hello",
+            "version": wire.VERSION,
+            "epoch": self.store.epoch,
+            "seq": peer.connected_seq,
+        }
+        if request.shm:
+            answer |= self._welcome(peer)
+        return [(peer, wire.encode_object(answer))]
+
+    def _take_name(self, peer: Peer, request: wire.Request) -> None:
         if self._names.get(peer.name) is peer:
             del self._names[peer.name]
         peer.name, peer.pid, peer.host = request.node, request.pid, request.host[:255]
@@ -192,13 +216,15 @@ class Router(Exchange):
         if peer.name:
             self._names[peer.name] = peer
         self.graph_changed = True
-        answer = {
-            "event": "hello",
-            "version": wire.VERSION,
-            "epoch": self.store.epoch,
-            "seq": peer.connected_seq,
-        }
-        return [(peer, wire.encode_object(answer))]
+
+    def _welcome(self, peer: Peer) -> dict[str, object]:
+        """A peer that can share memory is told where, and who it is there."""
+        if not (peer.is_neighbour and self.memory_path):
+            return {}
+        if not peer.number:
+            self._last_number += 1
+            peer.number = self._last_number
+        return {"shm": self.memory_path, "number": peer.number}
 
     def _token_fault(self, peer: Peer, request: wire.Request, now: float) -> str:
         if peer.trusted:
@@ -222,8 +248,13 @@ class Router(Exchange):
             topic.publications.append(publication)
         publication.latched = min(max(request.latched, 0), MOST_LATCHED)
         self.store.set_latched(topic.log, publication.latched)
-        answer = (peer, wire.encode_object({"event": "advertised", "topic": topic.log.name}))
-        return [answer, *self._typed(publication, request, now)]
+        answer = {"event": "advertised", "topic": topic.log.name}
+        replies = self._typed(publication, request, now)
+        if request.shm and peer.number and (path := self.open_ring(topic)):
+            publication.shares = True
+            answer["ring"] = path
+            replies += self.seat_readers(topic)
+        return [(peer, wire.encode_object(answer)), *replies]
 
     def _typed(self, end: Publication | Cursor, request: wire.Request, now: float) -> Replies:
         """An end of a topic has said its type."""
@@ -239,6 +270,7 @@ class Router(Exchange):
         if publication is not None:
             publication.topic.publications.remove(publication)
             part(publication)
+            self.left.append(publication.topic)
             self.graph_changed = True
         return []
 

@@ -76,6 +76,7 @@ def update_rates(router: "Router", now: float) -> None:
     for topic in router.topics.values():
         topic.rate.update(topic.messages, topic.size_bytes, now)
         for cursor in topic.cursors:
+            router.look_at_seat(cursor)
             cursor.rate.update(cursor.delivered, cursor.size_bytes, now)
         for publication in topic.publications:
             publication.rate.update(publication.messages, 0, now)
@@ -92,6 +93,8 @@ def statistics(router: "Router", now: float) -> bytes:
             "bytes_per_sec": topic.rate.bytes_per_sec,
             "kept": topic.log.last_id - topic.log.first_id + 1,
             "refused": topic.refused,
+            "missed": topic.missed,
+            "shared": topic.ring is not None,
             "publishers": [
                 {
                     "node": publication.peer.name,
@@ -112,7 +115,7 @@ def statistics(router: "Router", now: float) -> bytes:
                     "rate_hz": cursor.rate.hz,
                     "bytes_per_sec": cursor.rate.bytes_per_sec,
                     "latency_sec": cursor.latency.mean_sec,
-                    "lag": topic.log.last_id - cursor.after,
+                    "lag": max(topic.log.last_id - cursor.after, 0),
                 }
                 for cursor in topic.cursors
             ],

@@ -206,6 +206,18 @@ class Store:
         self._pending.append((log, message_id, frame, now))
         return message_id
 
+    def skip(self, log: Log, message_id: int) -> None:
+        """Let the log go on at an id, without what is before it: ids have no holes.
+
+        What was appended is to be committed before this.
+        """
+        with self._transaction():
+            self._db.execute(
+                "DELETE FROM message WHERE key >= ? AND key < ?",
+                (log.key(log.first_id), log.key(message_id)),
+            )
+        log.first_id, log.last_id = message_id, message_id - 1
+
     def commit(self) -> None:
         """Write what was appended, in one transaction.
 

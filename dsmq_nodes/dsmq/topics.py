@@ -2,17 +2,64 @@
 
 import re
 from dataclasses import dataclass, field
-from typing import Final
+from typing import TYPE_CHECKING, Final, Protocol
 
 from dsmq_nodes.dsmq import wire
 from dsmq_nodes.dsmq.statistics import Latency, Rate
 from dsmq_nodes.dsmq.store import Log
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 GRAPH_TOPIC: Final = "/dsmq/graph"
 STATISTICS_TOPIC: Final = "/dsmq/statistics"
 TYPES_TOPIC: Final = "/dsmq/types"
 # Written by the broker itself.
 OWN_TOPICS: Final = frozenset({GRAPH_TOPIC, STATISTICS_TOPIC, TYPES_TOPIC})
+
+
+class SharedRecord(Protocol):
+    """A message as it lies in shared memory: its place, whose it is, what it says."""
+
+    id: int
+    seq: int
+    stamp: int
+    sender: str
+    data: bytes
+    field: str
+    raw: bytes
+
+
+class SharedLog(Protocol):
+    """A topic's log in shared memory, as the router sees it (`shared_memory.SharedLog`)."""
+
+    @property
+    def path(self) -> str:
+        """Where it is, for those who map it."""
+
+    def append(self, sender: str, text: bytes, seq: int, stamp_ns: int) -> int:
+        """Append for a peer that does not share memory; gives the id, 0 when it cannot."""
+
+    def read(self) -> "Sequence[SharedRecord]":
+        """The next records that the broker has not read, not too many at once."""
+
+    def seat(self, number: int, *, after: int, depth: int) -> int:
+        """A place for the reader with this number; RingError when there is none left."""
+
+    def unseat(self, seat: int) -> None:
+        """The reader is gone."""
+
+    def reader_state(self, seat: int) -> tuple[int, int]:
+        """The reader's cursor, and how many messages it has missed."""
+
+    def wake_all(self) -> None:
+        """Wake who sleeps: a writer that died may have left that undone."""
+
+    def sleep(self) -> bool:
+        """Have the broker's bell rung at the next message; False: there is one already."""
+
+    def close(self) -> None:
+        """Nobody shares the topic any more."""
 
 
 @dataclass(eq=False, slots=True)
@@ -22,6 +69,7 @@ class Peer:
     address: str
     local: bool = True  # it is on this machine
     trusted: bool = True  # it may speak without a token
+    is_neighbour: bool = False  # it came by the Unix socket, so it is this user's and machine's
     connected_seq: int = 0
     connected_at_sec: float = 0.0
     greeted: bool = False
@@ -32,6 +80,7 @@ class Peer:
     pid: int = 0
     host: str = ""
     state: str = "starting"
+    number: int = 0  # of a process that shares memory with us; 0: it does not
     gets: dict[str, int] = field(default_factory=dict)
     cursors: dict[str, "Cursor"] = field(default_factory=dict)
     publications: dict[str, "Publication"] = field(default_factory=dict)
@@ -61,6 +110,8 @@ class Topic:
     rate: Rate = field(default_factory=Rate)
     waits: list["Wait"] = field(default_factory=list)
     pairs: dict[int, "Pair"] = field(default_factory=dict)  # ends that differ
+    ring: SharedLog | None = None
+    missed: int = 0  # of the ring, by the broker itself: it had been overtaken
 
 
 @dataclass(eq=False, slots=True)
@@ -75,6 +126,9 @@ class Cursor:
     schema: Schema = Schema("", b"")
     pattern: str = ""  # of the subscription that made it; empty for one to this very topic
     gap: int = 0  # skipped since the last push, to be told with the next
+    shares: bool = False  # its peer can read the topic's ring
+    seat: int | None = None  # and does, from this place
+    missed: int = 0  # what it had said there that it missed, when we last looked
     delivered: int = 0
     size_bytes: int = 0
     dropped: int = 0
@@ -91,6 +145,7 @@ class Publication:
     type: str = ""
     schema: Schema = Schema("", b"")
     latched: int = 0
+    shares: bool = False  # its peer writes the topic's ring
     messages: int = 0
     latency: Latency = field(default_factory=Latency)
     rate: Rate = field(default_factory=Rate)

@@ -77,6 +77,16 @@ acknowledgements and the answer to a ``get`` that waits come when it is time.
   round). Both ends are told, once; the broker itself reads no schema. Who finds that the two do not
   fit says so: ``{"action": "fault", "topic": T, "pair": K, "error": TEXT}``, not answered. The
   graph shows it until one of the two ends goes or changes its type.
+- Shared memory (ring.py): ``{"action": "hello", "topic": "", "version": 1, "node": "/talker",
+  "shm": true}``, over the Unix socket, may be answered by ``{"event": "hello", "version": 1,
+  "epoch": E, "seq": N, "shm": PATH, "number": 2}``: the directory of the rings, and the number by
+  which this peer is to name its bell there. Then ``{"action": "advertise", "topic": T, "type":
+  "std_msgs/msg/String", "shm": true}`` is answered by ``{"event": "advertised", "topic": T, "ring":
+  PATH}``: from now on the peer writes what it publishes there, and puts none of it. After
+  ``{"action": "subscribe", "topic": T, "depth": 10, "shm": true}`` a reader is told, as soon as it
+  has caught up with a topic that has a ring, ``{"event": "ring", "topic": T, "ring": PATH, "seat":
+  5, "id": I}``: it is pushed nothing more, and reads on there after that id, from that seat. A
+  broker that shares no memory, or whose store is a file, says nothing of all this.
 - ``{"event": "closing", "error": TEXT}``: the broker is about to end the connection, and why.
 - ``{"event": "error", "error": TEXT, "action": A, "topic": T}``: that request was refused; with
   the ``ack`` that the request had.
@@ -112,6 +122,7 @@ Answered by an ``error``, and the connection goes on:
 - ``a peer has 100 patterns at most``
 - ``a broker is shut down from its own machine``
 - ``the broker's store has no room: TEXT``
+- ``the topic's shared memory is held by a process that does not go on``
 
 Answered by an ``error`` to the hello, and the connection is ended:
 
@@ -138,9 +149,10 @@ The connection is ended; who has said hello is told by ``closing``, all others b
 
 import re
 from collections.abc import Iterator, Mapping
-from typing import Final
+from typing import Final, Protocol
 
 import msgspec
+import pybase64
 
 from dsmq_nodes.dsmq.limits import MAX_BODY_BYTES, MAX_TOPIC_BYTES
 from dsmq_nodes.dsmq.original_text import odd_put
@@ -171,6 +183,7 @@ class Request(msgspec.Struct, gc=False):
     epoch: str = ""
     wait: float = 0.0
     pattern: bool = False
+    shm: bool = False
     type: str = ""
     schema: msgspec.Raw = _NOTHING
     latched: int = 0
@@ -206,6 +219,10 @@ class Reply(msgspec.Struct, gc=False):
     pid: int = 0
     type: str = ""
     schema: msgspec.Raw = _NOTHING
+    shm: str = ""
+    number: int = 0
+    ring: str = ""
+    seat: int = 0
 
     @property
     def text(self) -> str | None:
@@ -232,6 +249,13 @@ _reply_decoder: Final = msgspec.json.Decoder(Reply)
 _text_decoder: Final[msgspec.json.Decoder[str | None]] = msgspec.json.Decoder(str | None)
 _carried_decoder: Final = msgspec.json.Decoder(_Carried)
 _encode: Final = msgspec.json.Encoder().encode
+
+
+class Numbered(Protocol):
+    """A message's number among its publisher's, and when that published it."""
+
+    seq: int
+    stamp: int
 
 
 class FrameDecoder:
@@ -371,7 +395,7 @@ def encode_put(topic_json: bytes, seq: int, stamp_ns: int, message_json: bytes) 
 
 
 def encode_push(
-    topic_json: bytes, message_id: int, sender_json: bytes, request: Request, message: bytes
+    topic_json: bytes, message_id: int, sender_json: bytes, request: Numbered, message: bytes
 ) -> bytes:
     """A push frame; the message's raw bytes go through as they came."""
     body = b'{"event":"message","topic":%b,"id":%d,"from":%b,"seq":%d,"stamp":%d,"message":%b}' % (
@@ -392,6 +416,31 @@ def encode_push(
 def with_gap(frame: bytes, gap: int) -> bytes:
     """The same push, saying that `gap` messages were skipped before it."""
     return encode_frame(b'{"gap":%d,%b' % (gap, frame[HEADER_BYTES + 1 :]))
+
+
+def decode_text(message: bytes) -> str:
+    """What `encode_text` made of a text; empty for what is not one (an original client's null)."""
+    return _text_decoder.decode(message) or ""
+
+
+def whole_text(text: str, field: str, raw: bytes) -> str:
+    """A message as one JSON text, with the large field that shared memory holds apart."""
+    if not field:
+        return text
+    comma = "" if text == "{}" else ","
+    encoded = pybase64.b64encode_as_string(raw)
+    return f'{text[:-1]}{comma}{encode_text(field).decode()}:"{encoded}"}}'
+
+
+def check_size(text: str, raw: bytes) -> None:
+    """See that a message would fit into a frame, as it must where a broker follows.
+
+    Raises:
+        WireError: when it is over the limit.
+    """
+    size = len(text) + len(raw) * 4 // 3
+    if size > MAX_BODY_BYTES // 2:  # near enough to ask what it would really be
+        encode_frame(encode_text(whole_text(text, "data" if raw else "", raw)))
 
 
 def topic_fault(name: str, kind: str = "topic") -> str:

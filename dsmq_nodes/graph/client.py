@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Generic
 
-from dsmq_nodes.dsmq.wire import Reply
 from dsmq_nodes.errors import (
     DsmqError,
     ServiceError,
@@ -15,6 +14,7 @@ from dsmq_nodes.errors import (
     SpinError,
 )
 from dsmq_nodes.graph import calls
+from dsmq_nodes.graph.arrival import Arrival
 from dsmq_nodes.graph.future import Future
 from dsmq_nodes.graph.graph_view import Endpoint, GraphView
 from dsmq_nodes.graph.link import Link
@@ -120,7 +120,7 @@ class Calls:
             )
         return ""
 
-    def _deliver(self, reply: Reply, again: bool) -> None:
+    def _deliver(self, reply: Arrival, again: bool) -> None:
         text = reply.text or ""
         try:
             call = calls.read(text)

@@ -14,18 +14,21 @@ import socket
 import ssl
 import threading
 import time
-from collections.abc import Callable
-from typing import Final
+from collections.abc import Callable, Collection
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 
 from dsmq_nodes.dsmq import wire
 from dsmq_nodes.dsmq.channel import Channel
-from dsmq_nodes.errors import RequestRefusedError, WireError
+from dsmq_nodes.errors import RequestRefusedError, RingError, WireError
 from dsmq_nodes.graph.clock import Clock
 from dsmq_nodes.graph.link import Deliver, OnDiffers, Publication, Reader
 from dsmq_nodes.graph.losses import Losses
 from dsmq_nodes.graph.polling import Poller
+
+if TYPE_CHECKING:
+    from dsmq_nodes.graph.shared_topics import SharedTopics
 
 logger = logging.getLogger("dsmq_nodes.link")
 
@@ -36,6 +39,8 @@ _NOT_NOW: Final = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
 _NO_REPLY: Final = wire.Reply()
 _STALL_SEC: Final = 0.1  # how long a publish waits for a broker that does not read
 _LAST_WORDS_SEC: Final = 1.0  # the same, at the end, for what is not sent yet
+_SMALL_TOPICS: Final = frozenset({"/rosout", "/parameter_events", "/diagnostics"})
+_ANSWER_SEC: Final = 1.0  # to an advertisement, so that its topic goes by shared memory
 _FIRST_RETRY_SEC: Final = 0.05
 _LONGEST_RETRY_SEC: Final = 1.0
 
@@ -69,6 +74,17 @@ class DsmqLink:
         self._poller: Poller | None = None
         self._socket: socket.socket | None = None
         self._epoch = ""
+        self._events: dict[str, Callable[[wire.Reply], None]] = {
+            "subscribed": self._subscribed,
+            "differs": self._differs,
+            "ring": self._read_ring,
+            "advertised": self._write_ring,
+            "error": self._refused,
+        }
+        self._shared: SharedTopics | None = None
+        self._unanswered: set[str] = set()  # topics whose advertisement is
+        self._answered = threading.Condition()
+        self._thread = 0  # that runs the loop
         self._take(self._dial())
 
     @property
@@ -87,15 +103,43 @@ class DsmqLink:
             publication = Publication(topic, type_name, latched, wire.encode_text(topic), schema)
             self._publications[topic] = publication
         publication.latched = max(publication.latched, latched)
-        self._send_object(_advertise(publication))
+        self._advertise([publication])
         return publication
+
+    def _advertise(self, publications: Collection[Publication]) -> None:
+        """Where memory is shared the answers are awaited: then no message goes the other way."""
+        for each in publications:
+            fields = _advertise(each)
+            if self._shared is not None and each.writer is None and not _is_small(each.topic):
+                fields["shm"] = True
+                self._unanswered.add(each.topic)
+            self._send_object(fields)
+        if self._loop is not None and self._thread != threading.get_ident():
+            with self._answered:  # the thread that spins reads them
+                self._answered.wait_for(lambda: not self._unanswered, _ANSWER_SEC)
+        else:
+            self._read_answers()
+        self._unanswered.clear()
+
+    def _read_answers(self) -> None:
+        until_sec = time.monotonic() + _ANSWER_SEC
+        while self._unanswered and self._socket is not None:
+            left_sec = until_sec - time.monotonic()
+            if left_sec <= 0 or not select.select([self._socket], [], [], left_sec)[0]:
+                break
+            self._drain_socket()
+        if self._loop is not None:  # for what came meanwhile
+            self._loop.call_later(0, self._on_readable)
 
     def unadvertise(self, publication: Publication) -> None:
         """Publish a topic no more."""
+        publication.writer = None
         if self._publications.pop(publication.topic, None):
             self._send_object({"action": "unadvertise", "topic": publication.topic})
 
-    def publish(self, publication: Publication, text: str) -> None:
+    def publish(
+        self, publication: Publication, text: str, field: str = "", raw: bytes = b""
+    ) -> None:
         """Send a message, from any thread.
 
         A message that cannot be sent, because the broker is gone or does not read, is dropped and
@@ -104,12 +148,20 @@ class DsmqLink:
         Raises:
             WireError: the message is over the size of a frame.
         """
-        message = wire.encode_text(text)
-        if self._fresh is not None and self._loop is None:
-            self._take_fresh()  # nobody spins the node, so it is done here
+        if self._loop is None:
+            self._look_after_itself()
         with self._write_lock:
             seq = publication.messages + 1
             stamp_ns = self._clock.now_ns()
+            writer = publication.writer
+            if writer is not None:
+                wire.check_size(text, raw)
+                publication.messages = seq
+                data = text.encode()
+                if not writer.append(data, seq=seq, stamp_ns=stamp_ns, field=field, raw=raw):
+                    publication.dropped += 1
+                return
+            message = wire.encode_text(wire.whole_text(text, field, raw))
             frame = wire.encode_put(publication.topic_json, seq, stamp_ns, message)
             publication.messages = seq
             if not self._send(frame):
@@ -118,6 +170,16 @@ class DsmqLink:
     def set_fault(self, topic: str, pair: int, text: str) -> None:
         """Show in the graph what is wrong between two ends, whom the broker calls `pair`."""
         self._send_object({"action": "fault", "topic": topic, "pair": pair, "error": text})
+
+    def _look_after_itself(self) -> None:
+        """Nobody spins the node: see whether the broker is gone, or back."""
+        if self._fresh is not None:
+            self._take_fresh()
+        if self._shared is None or self._socket is None:
+            return  # what is sent to a socket tells
+        with contextlib.suppress(BlockingIOError):
+            if not self._socket.recv(1, socket.MSG_PEEK):
+                self._lost("it closed the connection")
 
     def set_state(self, state: str) -> None:
         """Show a state in the graph."""
@@ -182,10 +244,14 @@ class DsmqLink:
             # A new cursor begins with what is latched; `seen` tells what is old to the first one.
             reader.seen, reader.losses = known.seen, known.losses
             self._send_object({"action": "unsubscribe", "topic": topic})
+            if self._shared is not None:
+                self._shared.forget(topic)
         self._send_object(self._subscribe(reader))
 
     def unsubscribe(self, topic: str) -> None:
         """Have no more of a topic."""
+        if self._shared is not None:
+            self._shared.forget(topic)
         if self._readers.pop(topic, None):
             self._send_object({"action": "unsubscribe", "topic": topic})
 
@@ -196,6 +262,7 @@ class DsmqLink:
             "depth": reader.depth,
             "type": reader.type_name,
             **_schema(reader),
+            "shm": self._shared is not None,
         }
         if reader.after is not None:
             fields |= {"after": reader.after, "epoch": self._epoch}
@@ -209,6 +276,7 @@ class DsmqLink:
     ) -> None:
         """From now on call `on_readable` in `loop` when `drain` has something to read."""
         self._loop, self._on_readable, self._on_outage = loop, on_readable, on_outage
+        self._thread = threading.get_ident()
         if self._fresh is not None:
             self._take_fresh()
         elif self._socket is None:
@@ -218,11 +286,23 @@ class DsmqLink:
 
     def _watch(self, sock: socket.socket, loop: asyncio.AbstractEventLoop) -> None:
         loop.add_reader(sock, self._on_readable)
+        if self._shared is not None:
+            loop.add_reader(self._shared.bell, self._on_readable)
+            loop.call_later(0, self._on_readable)  # as a socket that is readable already
         if self._poller is not None:
             self._poller.start(loop)
 
     def drain(self) -> None:
         """Read all there is and deliver it; does not wait."""
+        self._drain_socket()
+        if self._shared is not None:
+            self._shared.drain()
+
+    def rest(self) -> bool:
+        """What was drained is dispatched; False: more has come already, without `on_readable`."""
+        return self._shared is None or self._shared.rest()
+
+    def _drain_socket(self) -> None:
         for _ in range(_RECEIVES_A_TURN):
             if self._socket is None:
                 return
@@ -255,22 +335,54 @@ class DsmqLink:
     def _received(self, reply: wire.Reply) -> None:
         if self._poller is not None:
             reply = self._poller.answer(reply) or _NO_REPLY
+        if reply.event == "message":
+            if (reader := self._readers.get(reply.topic)) is not None:
+                reader.take(reply)
+        elif (act := self._events.get(reply.event)) is not None:
+            act(reply)
+
+    def _subscribed(self, reply: wire.Reply) -> None:
         reader = self._readers.get(reply.topic)
-        if reader is not None and reply.event == "message":
-            reader.take(reply)
-        elif reader is not None and reply.event == "subscribed":
-            reader.after = reply.id if reader.after is None else reader.after
-        elif reply.event == "differs":
-            ends = self._readers if reply.end == "publisher" else self._publications
-            if end := ends.get(reply.topic):
-                self.on_differs(reply, end)
-        elif reply.event == "error":
-            logger.error("%s: the broker refused %s: %s", self._node, reply.action, reply.error)
+        if reader is not None and reader.after is None:
+            reader.after = reply.id
+
+    def _differs(self, reply: wire.Reply) -> None:
+        ends = self._readers if reply.end == "publisher" else self._publications
+        if end := ends.get(reply.topic):
+            self.on_differs(reply, end)
+
+    def _refused(self, reply: wire.Reply) -> None:
+        logger.error("%s: the broker refused %s: %s", self._node, reply.action, reply.error)
+
+    def _read_ring(self, reply: wire.Reply) -> None:
+        """The broker pushes a topic no more: it is read from shared memory."""
+        reader = self._readers.get(reply.topic)
+        if self._shared is None or reader is None:
+            return
+        try:
+            self._shared.read(reader, reply.ring, reply.seat, reply.id)
+        except RingError as error:
+            logger.warning("%s: %s: without shared memory", self._node, error)
+            self._send_object(self._subscribe(reader) | {"shm": False})
+
+    def _write_ring(self, reply: wire.Reply) -> None:
+        """From now on a topic is written to shared memory; not if that comes too late."""
+        publication = self._publications.get(reply.topic)
+        if reply.topic not in self._unanswered:
+            return
+        if publication is not None and self._shared is not None and reply.ring:
+            try:
+                self._shared.write(publication, reply.ring)
+            except RingError as error:
+                logger.warning("%s: %s: without shared memory", self._node, error)
+        with self._answered:
+            self._unanswered.discard(reply.topic)
+            self._answered.notify_all()
 
     # Losing the broker and finding it again
 
     def _dial(self) -> Channel:
-        return Channel(self._host, self._port, node=self._node)
+        return Channel(self._host, self._port, node=self._node, shm=True)
 
     def _take(self, channel: Channel) -> None:
         channel.socket.setblocking(False)
@@ -291,20 +403,29 @@ class DsmqLink:
                 "there is no graph",
                 *(self._node, channel.where),
             )
+        if channel.memory is not None:
+            self._share(*channel.memory)
         self._say_again()
         if self._loop is not None:
             self._watch(channel.socket, self._loop)
 
     def _say_again(self) -> None:
         """Tell a new broker what the node does."""
-        for publication in self._publications.values():
-            self._send_object(_advertise(publication))
+        self._advertise(self._publications.values())
         for reader in self._readers.values():
             if reader.losses is not None:
                 reader.losses.tell_again()
             self._send_object(self._subscribe(reader))
         if self._state != "starting":
             self.set_state(self._state)
+
+    def _share(self, directory: str, number: int) -> None:
+        from dsmq_nodes.graph.shared_topics import SharedTopics  # noqa: PLC0415  not everywhere
+
+        try:
+            self._shared = SharedTopics(directory, number, self._node)
+        except RingError as error:
+            logger.info("%s: without shared memory: %s", self._node, error)
 
     def _lost(self, reason: str) -> None:
         self._let_go()
@@ -321,6 +442,18 @@ class DsmqLink:
                 self._socket = None
         if self._poller is not None:
             self._poller.stop()
+        self._share_no_more()
+
+    def _share_no_more(self) -> None:
+        shared, self._shared = self._shared, None
+        if shared is None:
+            return
+        if self._loop is not None:
+            self._loop.remove_reader(shared.bell)
+        with self._write_lock:
+            for publication in self._publications.values():
+                publication.writer = None
+            shared.close()
 
     def _warn_and_redial(self, reason: str) -> None:
         """Once an outage, from whichever thread sees it first."""
@@ -379,6 +512,8 @@ class DsmqLink:
         """Call `on_readable` no more; publishing still works."""
         if self._socket is not None and self._loop is not None:
             self._loop.remove_reader(self._socket)
+        if self._shared is not None and self._loop is not None:
+            self._loop.remove_reader(self._shared.bell)
         if self._poller is not None:
             self._poller.stop()
         self._loop = None
@@ -393,6 +528,11 @@ class DsmqLink:
         self._let_go()
         if self._fresh is not None:
             self._fresh.close()
+
+
+def _is_small(topic: str) -> bool:
+    """Whether a topic is the kit's own: many nodes have it, and none says much there."""
+    return "/_" in topic or topic.startswith("/dsmq/") or topic in _SMALL_TOPICS
 
 
 def _advertise(publication: Publication) -> dict[str, object]:

@@ -7,7 +7,7 @@ from typing import Final
 
 import msgspec
 
-from dsmq_nodes.dsmq.wire import Reply
+from dsmq_nodes.graph.arrival import Arrival
 
 GRAPH_TOPIC: Final = "/dsmq/graph"
 
@@ -128,7 +128,7 @@ class GraphView:
         """The broker is back, and will tell."""
         self.is_lost = False
 
-    def take(self, reply: Reply) -> None:
+    def take(self, reply: Arrival) -> None:
         """The graph has changed."""
         self._unread = reply.text or ""
         self._is_news = True

@@ -13,9 +13,11 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from dsmq_nodes.dsmq import wire
+from dsmq_nodes.dsmq.ring import Writer
+from dsmq_nodes.graph.arrival import Arrival
 from dsmq_nodes.graph.losses import Losses
 
-Deliver = Callable[[wire.Reply, bool], None]
+Deliver = Callable[[Arrival, bool], None]
 """Takes a message, and whether it is sent again for a subscription that came later."""
 
 
@@ -35,6 +37,7 @@ class Publication:
     messages: int = 0
     dropped: int = 0
     suppressed: int = 0
+    writer: Writer | None = None  # into shared memory
 
 
 @dataclass(eq=False, slots=True)
@@ -50,7 +53,7 @@ class Reader:
     seen: int = 0  # the newest id that was delivered
     losses: Losses | None = None  # where a broker may die
 
-    def take(self, reply: wire.Reply) -> None:
+    def take(self, reply: Arrival) -> None:
         """A message of the topic has come."""
         again = reply.id <= self.seen
         if not again and self.seen:
@@ -89,8 +92,14 @@ class Link(Protocol):
     def unadvertise(self, publication: Publication) -> None:
         """Publish a topic no more."""
 
-    def publish(self, publication: Publication, text: str) -> None:
-        """Send a message, from any thread; never waits for a subscriber."""
+    def publish(
+        self, publication: Publication, text: str, field: str = "", raw: bytes = b""
+    ) -> None:
+        """Send a message, from any thread; never waits for a subscriber.
+
+        `raw` is the value of the message's `field`, which `text` leaves out; only where
+        `publication.writer` is.
+        """
 
     def subscribe(
         self, topic: str, depth: int, type_name: str, deliver: Deliver, schema: bytes = b""
@@ -125,6 +134,9 @@ class Link(Protocol):
 
     def drain(self) -> None:
         """Read all there is and deliver it; does not wait."""
+
+    def rest(self) -> bool:
+        """What was drained is dispatched; False: more has come already, without `on_readable`."""
 
     def close(self) -> None:
         """End the connection; what was published before is sent."""

@@ -13,7 +13,7 @@ could have known is not counted: of a publisher that was never heard, or that ha
 import logging
 from typing import Final
 
-from dsmq_nodes.dsmq.wire import Reply
+from dsmq_nodes.graph.arrival import Arrival
 
 logger = logging.getLogger("dsmq_nodes.link")
 
@@ -29,7 +29,7 @@ class Losses:
         self._skipped = 0  # told by the log, and not yet found in anybody's numbers
         self._told: set[str] = set()
 
-    def before(self, reply: Reply) -> int:
+    def before(self, reply: Arrival) -> int:
         """How many messages were lost before this one, which comes after `reply.gap` skipped."""
         self._skipped += reply.gap
         sender, number = reply.sender, reply.seq

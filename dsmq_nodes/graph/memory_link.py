@@ -152,13 +152,15 @@ class MemoryLink:
         if self._publications.pop(publication.topic, None):
             self._ask("unadvertise", publication.topic)
 
-    def publish(self, publication: Publication, text: str) -> None:
+    def publish(
+        self, publication: Publication, text: str, field: str = "", raw: bytes = b""
+    ) -> None:
         """Send a message, from any thread.
 
         Raises:
             WireError: the message is over the size of a frame.
         """
-        message = wire.encode_text(text)
+        message = wire.encode_text(wire.whole_text(text, field, raw))
         stamp_ns = self._broker.clock.now_ns()
         if len(message) > _NEARLY_TOO_BIG_BYTES:  # what does not go over a socket does not go here
             wire.encode_put(publication.topic_json, publication.messages + 1, stamp_ns, message)
@@ -217,6 +219,10 @@ class MemoryLink:
             if not self._peer.blocked:
                 return
             self._broker.read_on(self._peer)
+
+    def rest(self) -> bool:
+        """Whatever comes wakes the loop."""
+        return True
 
     def receive(self, frame: bytes) -> int:
         """The broker sends a frame; gives how many wait to be drained."""

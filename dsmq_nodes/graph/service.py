@@ -6,9 +6,9 @@ from collections.abc import Awaitable, Callable
 from functools import cached_property
 from typing import Any, Final, Generic
 
-from dsmq_nodes.dsmq.wire import Reply
 from dsmq_nodes.errors import DsmqError
 from dsmq_nodes.graph import calls
+from dsmq_nodes.graph.arrival import Arrival
 from dsmq_nodes.graph.callback import callback_name, takes_two
 from dsmq_nodes.graph.graph_view import GraphView
 from dsmq_nodes.graph.link import Link
@@ -67,7 +67,7 @@ class ServiceServer(Generic[RequestT, ResponseT]):
         self._spinner = spinner
         self._graph = graph
         self._logger = logger
-        self._mail: deque[Reply] = deque()
+        self._mail: deque[Arrival] = deque()
         self._serves = graph is None
         self._invalid = 0
         request, response = f"{type_name}_Request", f"{type_name}_Response"
@@ -179,7 +179,7 @@ class ServiceServer(Generic[RequestT, ResponseT]):
         self.failed += 1
         self._link.publish(self._replies, calls.write_error(call, error))
 
-    def _deliver(self, reply: Reply, again: bool) -> None:
+    def _deliver(self, reply: Arrival, again: bool) -> None:
         if self.is_standby:
             return
         if len(self._mail) >= _MOST_WAITING:
@@ -189,7 +189,7 @@ class ServiceServer(Generic[RequestT, ResponseT]):
         if self._serves:
             self._spinner.arrived(self)
 
-    def _refuse(self, reply: Reply) -> None:
+    def _refuse(self, reply: Arrival) -> None:
         try:
             call = calls.read(reply.text)
         except DsmqError:

@@ -203,7 +203,9 @@ class Spinner:
                 self._dispatch(mailbox)
             if loop.time() > until_sec:
                 break
-        if self._arrivals and not self._dispatch_due and self._loop is not None:
+        if self._dispatch_due or self._loop is None:
+            return
+        if self._arrivals or not self._link.rest():
             self._dispatch_due = True
             loop.call_soon(self._dispatch_again)
 
@@ -357,10 +359,10 @@ class Spinner:
     ) -> _T | None:
         loop = asyncio.get_running_loop()
         self.attach(loop)
-        loop.call_soon(self._dispatch_again)  # what came before, to the link or to a mailbox
         if self._shut_down:
             self._end()
         working = asyncio.ensure_future(work) if work is not None else None
+        loop.call_soon(self._dispatch_again)  # what came before, to the link or to a mailbox
         try:
             waits_for: set[asyncio.Future[Any]] = {ended} if working is None else {ended, working}
             await asyncio.wait(waits_for, return_when=asyncio.FIRST_COMPLETED)

@@ -6,8 +6,8 @@ from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic, Self
 
-from dsmq_nodes.dsmq.wire import Reply
 from dsmq_nodes.errors import MessageError, WireError
+from dsmq_nodes.graph.arrival import Arrival
 from dsmq_nodes.graph.callback import MessageT, Result, takes_two
 from dsmq_nodes.graph.clock import Clock
 from dsmq_nodes.graph.histogram import Histogram
@@ -78,7 +78,7 @@ class Subscription(Generic[MessageT], AsyncIterator[MessageT]):
         self._lifespan_ns = None if qos.lifespan is None else int(qos.lifespan * 1e9)
         self._clock = clock
         self._logger = logger
-        self._mail: deque[Reply] = deque()
+        self._mail: deque[Arrival] = deque()
         self._wants_info = callback is not None and takes_two(
             callback, "a subscription's callback", "msg", "info"
         )
@@ -91,7 +91,7 @@ class Subscription(Generic[MessageT], AsyncIterator[MessageT]):
         """How many messages are in the mailbox."""
         return len(self._mail)
 
-    def post(self, reply: Reply, again: bool) -> bool:
+    def post(self, reply: Arrival, again: bool) -> bool:
         """Put a message that came into the mailbox; the oldest gives way when it is full.
 
         Returns whether there is one more in it for the callback.
@@ -130,7 +130,7 @@ class Subscription(Generic[MessageT], AsyncIterator[MessageT]):
         )
         return self.callback(msg, info)  # type: ignore[no-any-return]
 
-    def _decode(self, reply: Reply) -> MessageT | None:
+    def _decode(self, reply: Arrival) -> MessageT | None:
         now_ns = self._clock.now_ns()
         if self._lifespan_ns is not None and reply.stamp < now_ns - self._lifespan_ns:
             self.late += 1

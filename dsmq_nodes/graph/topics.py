@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
-from dsmq_nodes.dsmq.wire import Reply
+from dsmq_nodes.graph.arrival import Arrival
 from dsmq_nodes.graph.callback import Callback, MessageT
 from dsmq_nodes.graph.clock import Clock
 from dsmq_nodes.graph.graph_view import GRAPH_TOPIC, GraphView, is_graph
@@ -131,7 +131,7 @@ class Topics:
     def _deliver_to(self, name: str, together: list[Subscription[Any]]) -> Deliver:
         graph = self.graph if is_graph(name) else None
 
-        def deliver(reply: Reply, again: bool) -> None:
+        def deliver(reply: Arrival, again: bool) -> None:
             if graph is not None:
                 graph.take(reply)
             for each in together:

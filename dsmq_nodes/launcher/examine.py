@@ -110,7 +110,9 @@ class _Nowhere(Link):
     def unadvertise(self, publication: Publication) -> None:
         pass
 
-    def publish(self, publication: Publication, text: str) -> None:
+    def publish(
+        self, publication: Publication, text: str, field: str = "", raw: bytes = b""
+    ) -> None:
         pass
 
     def subscribe(
@@ -140,6 +142,9 @@ class _Nowhere(Link):
 
     def drain(self) -> None:
         pass
+
+    def rest(self) -> bool:
+        return True
 
     def close(self) -> None:
         pass

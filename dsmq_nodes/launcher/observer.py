@@ -15,7 +15,7 @@ from dsmq_nodes.launcher.summary import summary
 from dsmq_nodes.messages.dsmq_msgs import BrokerStatistics, Graph, NodeStatistics
 
 if TYPE_CHECKING:
-    from dsmq_nodes.dsmq.wire import Reply
+    from dsmq_nodes.graph.arrival import Arrival
     from dsmq_nodes.launcher.supervisor import Supervisor
     from dsmq_nodes.launcher.view import View
 
@@ -110,7 +110,7 @@ class GraphObserver:
             came = self._first[topic] = asyncio.Event()
             link = node._link  # noqa: SLF001  the kit's own
 
-            def deliver(_reply: "Reply", _again: bool) -> None:
+            def deliver(_reply: "Arrival", _again: bool) -> None:
                 came.set()
                 link.unsubscribe(topic)
 

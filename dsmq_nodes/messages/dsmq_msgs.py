@@ -89,7 +89,11 @@ class Source(Message):
 
 
 class TopicStatistics(Message):
-    """What has gone through a topic; the rates are over the last second."""
+    """What has gone through a topic; the rates are over the last second.
+
+    A `shared` topic lies in shared memory, and the broker follows it; `missed` is what went by too
+    fast for it to follow.
+    """
 
     name: str
     messages: int = 0
@@ -98,6 +102,8 @@ class TopicStatistics(Message):
     bytes_per_sec: float = 0.0
     kept: int = 0
     refused: int = 0
+    missed: int = 0
+    shared: bool = False
     publishers: list[Source] = []
     edges: list[Edge] = []
 

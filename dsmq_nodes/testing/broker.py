@@ -18,9 +18,10 @@ class BrokerProcess:
         port: the port it has found.
     """
 
-    def __init__(self, port: int = 0) -> None:
-        """Start it; port 0 is any free one."""
+    def __init__(self, port: int = 0, *options: str) -> None:
+        """Start it; port 0 is any free one, `options` are the command line's."""
         self.host, self.port = "127.0.0.1", port
+        self._options = options
         self._process: subprocess.Popen[str] | None = None
         self.start()
 
@@ -35,7 +36,8 @@ class BrokerProcess:
         Raises:
             RuntimeError: it does not listen.
         """
-        command = [sys.executable, "-m", "dsmq_nodes.dsmq.broker", "--port", str(self.port)]
+        module = ("-m", "dsmq_nodes.dsmq.broker")
+        command = [sys.executable, *module, "--port", str(self.port), *self._options]
         self._process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
         assert self._process.stdout is not None
         line = ""

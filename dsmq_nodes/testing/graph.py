@@ -7,9 +7,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar
 
-from dsmq_nodes.dsmq.wire import Reply
 from dsmq_nodes.errors import TypeMismatchError
 from dsmq_nodes.graph import names
+from dsmq_nodes.graph.arrival import Arrival
 from dsmq_nodes.graph.callback import MessageT
 from dsmq_nodes.graph.environment import NodeEnvironment
 from dsmq_nodes.graph.event_loop import close_loop
@@ -197,7 +197,7 @@ class Graph:
         """
         observed: Observed[MessageT] = Observed()
 
-        def take(reply: Reply, again: bool) -> None:
+        def take(reply: Arrival, again: bool) -> None:
             if not again or not observed:
                 observed.append(msg_type.from_json(reply.text or ""))
                 observed.at_sec.append(self.now_sec)
@@ -208,9 +208,9 @@ class Graph:
     def hear(self, topic: str) -> Callable[[], bool]:
         """Listen to a topic of any type; what is given says whether it had a message since."""
         name = _absolute(topic)
-        came: list[Reply] = []
+        came: list[Arrival] = []
 
-        def take(reply: Reply, _again: bool) -> None:
+        def take(reply: Arrival, _again: bool) -> None:
             came.append(reply)
             self._observers[name].remove(take)
             if not self._observers[name]:
@@ -224,7 +224,7 @@ class Graph:
         takers = self._observers.setdefault(name, [])
         takers.append(take)
 
-        def deliver(reply: Reply, again: bool) -> None:
+        def deliver(reply: Arrival, again: bool) -> None:
             for each in list(takers):
                 each(reply, again)
 

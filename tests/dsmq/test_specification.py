@@ -19,6 +19,7 @@ from dsmq_nodes.errors import StoreFullError, WireError
 
 if TYPE_CHECKING:
     from dsmq_nodes.dsmq.exchange import Replies
+    from dsmq_nodes.dsmq.ring import Record
 
 TEXT = wire.__doc__ or ""
 
@@ -41,6 +42,7 @@ def test_the_specification_runs() -> None:
 
 VALUES = {"T": '"t"', "S": '"text"', "E": '"0123abcd"', "I": "7", "K": "3", "NS": "1700"}
 VALUES |= {"NODE": '"/talker"', "TEXT": '"no"', "A": '"put"', "N": "1000015"}
+VALUES |= {"PATH": '"/dev/shm/dsmq-0"'}
 
 
 def examples() -> list[dict[str, object]]:
@@ -156,6 +158,53 @@ class FullStore(Store):
             raise StoreFullError("the broker's store has no room: the disk is full")
 
 
+class StuckRing:
+    """A topic's ring that somebody holds and does not let go."""
+
+    path = "/dev/shm/dsmq-0/r1"
+
+    def append(self, sender: str, text: bytes, seq: int, stamp_ns: int) -> int:
+        return 0
+
+    def read(self) -> "list[Record]":
+        return []
+
+    def seat(self, number: int, *, after: int, depth: int) -> int:
+        return 0
+
+    def unseat(self, seat: int) -> None:
+        pass
+
+    def reader_state(self, seat: int) -> tuple[int, int]:
+        return 0, 0
+
+    def wake_all(self) -> None:
+        pass
+
+    def sleep(self) -> bool:
+        return True
+
+    def close(self) -> None:
+        pass
+
+
+def sharing_router() -> Router:
+    router = Router(Store())
+    router.make_ring, router.memory_path = lambda _: StuckRing(), "/dev/shm/dsmq-0"
+    return router
+
+
+def test_what_the_router_says_of_shared_memory_has_the_form_of_an_example() -> None:
+    forms = {frozenset(each) for each in examples() if not is_request(each)}
+    router = sharing_router()
+    peer = connected(router, is_neighbour=True)
+    said = answers(router, peer, hello(node="/a", shm=True))
+    for action in ("subscribe", "advertise"):
+        said += answers(router, peer, {"action": action, "topic": "t", "depth": 1, "shm": True})
+    assert {frozenset(each) for each in said} <= forms
+    assert [each["event"] for each in said] == ["hello", "subscribed", "advertised", "ring"]
+
+
 def hello(**fields: object) -> dict[str, object]:
     return {"action": "hello", "version": 1, **fields}
 
@@ -195,6 +244,11 @@ def provoked() -> list[str]:
     full = Router(FullStore())
     held: dict[str, object] = {"action": "put", "topic": "t", "message": "x", "ack": 1}
     said.append(refused(full, connected(full, "/a"), held))
+    sharing = sharing_router()
+    answers(sharing, connected(sharing, is_neighbour=True), hello(node="/a", shm=True))
+    (sharer,) = sharing.peers
+    answers(sharing, sharer, {"action": "advertise", "topic": "t", "shm": True})
+    said.append(refused(sharing, connected(sharing, "/b"), held))
     for number in range(limits.MOST_TOPICS):
         router.topics.setdefault(f"n{number}", router.topics["/dsmq/graph"])
     said.append(refused(router, peer, {"action": "put", "topic": "new", "message": "x"}))

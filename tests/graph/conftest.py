@@ -14,6 +14,20 @@ from pathlib import Path
 import pytest
 
 from dsmq_nodes import Node, spin
+from dsmq_nodes.testing import BrokerProcess
+
+
+@pytest.fixture(params=["shm", "no-shm"])
+def memory(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whether nodes share memory: what a user sees is the same."""
+    monkeypatch.setenv("DSMQ_NO_SHM", "" if request.param == "shm" else "1")
+
+
+@pytest.fixture
+def broker(memory: None, broker: BrokerProcess) -> BrokerProcess:
+    """The plugin's, both ways."""
+    return broker
+
 
 PATIENCE_SEC = 10.0  # the longest anything may take on a busy machine
 

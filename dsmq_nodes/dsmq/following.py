@@ -1,0 +1,98 @@
+"""How the broker follows what local nodes write to shared memory.
+
+It reads in batches. Where somebody waits for what it reads (a tool, a node elsewhere) a topic's
+writers ring its bell for each message; else it looks again after `_LOOK_AGAIN_SEC`, and has the
+bell rung only once there was nothing new.
+"""
+
+import asyncio
+import logging
+import time
+from typing import TYPE_CHECKING, Final
+
+from dsmq_nodes.dsmq.shared_memory import SharedMemory, clear
+from dsmq_nodes.dsmq.topics import Peer, SharedLog, Topic
+from dsmq_nodes.errors import RingError
+
+if TYPE_CHECKING:
+    from dsmq_nodes.dsmq.broker import Broker
+
+logger = logging.getLogger("dsmq.broker")
+
+_LOOK_AGAIN_SEC: Final = 0.01
+
+
+def follow(broker: "Broker", loop: asyncio.AbstractEventLoop) -> "Following | None":
+    """Share memory with local nodes, if there is any to share."""
+    try:
+        return Following(broker, loop, SharedMemory())
+    except RingError as error:
+        logger.info("without shared memory: %s", error)
+        return None
+
+
+class Following:
+    """Follows the rings of one broker."""
+
+    def __init__(
+        self, broker: "Broker", loop: asyncio.AbstractEventLoop, memory: SharedMemory
+    ) -> None:
+        self._broker = broker
+        self._router = broker.router
+        self._loop = loop
+        self._memory = memory
+        self._look: asyncio.Handle | None = None
+        self._router.make_ring = self._make
+        self._router.memory_path = str(memory.directory)
+        loop.add_reader(memory.bell, self._rung)
+
+    def left(self, peer: Peer) -> None:
+        """A peer is gone: what it shared may be shared by nobody now."""
+        if peer.number:
+            self._memory.remove_bell(peer.number)
+        self._broker.gather(self._router.leave_rings(time.monotonic()))
+
+    def close(self) -> None:
+        """Share nothing more."""
+        self._router.make_ring = None
+        if self._look is not None:
+            self._look.cancel()
+        self._loop.remove_reader(self._memory.bell)
+        self._router.share_no_more()
+        self._memory.close()
+
+    def _make(self, last_id: int) -> SharedLog:
+        self._look_again(_LOOK_AGAIN_SEC)
+        return self._memory.make(last_id)
+
+    def _rung(self) -> None:
+        clear(self._memory.bell)
+        self._follow()
+
+    def _look_again(self, delay_sec: float) -> None:
+        if self._look is None:
+            self._look = self._loop.call_later(delay_sec, self._follow)
+
+    def _follow(self) -> None:
+        self.follow_now()
+        self._broker.flush()
+
+    def follow_now(self) -> None:
+        """Read on; the broker's next `flush` sends what comes of it."""
+        if self._look is not None:
+            self._look.cancel()
+            self._look = None
+        now = time.monotonic()
+        for topic in list(self._router.shared.values()):
+            before = topic.log.last_id
+            self._broker.gather(self._router.follow(topic, now))
+            self._rest(topic, found=topic.log.last_id - before)
+
+    def _rest(self, topic: Topic, *, found: int) -> None:
+        if topic.ring is None:
+            return
+        waited_for = bool(topic.waits) or any(each.seat is None for each in topic.cursors)
+        if found and not waited_for:
+            self._look_again(_LOOK_AGAIN_SEC)
+        elif not topic.ring.sleep():
+            self._look_again(0)

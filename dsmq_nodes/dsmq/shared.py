@@ -1,0 +1,185 @@
+"""Topics whose log lies in shared memory: local nodes write and read it, the broker follows.
+
+A topic is *shared* once a local node that may share memory advertises it. From then on the ids of
+its messages are given in the ring (ring.py), by whoever writes, and the broker's log takes them
+from there, in batches: for `get`, for readers elsewhere, for bags and the statistics. What is put
+over a socket goes into the ring first, so that there is one order.
+
+A cursor that has caught up, of a peer that shares memory, is *seated*: it is told where the ring
+is and from which id on to read it, and is pushed nothing more. All that was pushed before is ahead
+of that word on its socket, so nothing is lost or doubled.
+
+A store that is a file is not shared: its readers see nothing that a crash could take back.
+"""
+
+from typing import TYPE_CHECKING, Final
+
+from dsmq_nodes.dsmq import wire
+from dsmq_nodes.dsmq.exchange import Exchange, Replies, error
+from dsmq_nodes.dsmq.statistics import NOT_KNOWN
+from dsmq_nodes.dsmq.store import Store
+from dsmq_nodes.dsmq.topics import Cursor, Peer, Put, SharedLog, Topic
+from dsmq_nodes.errors import RingError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_NOT_TAKEN: Final = "the topic's shared memory is held by a process that does not go on"
+
+
+class SharedExchange(Exchange):
+    """An exchange some of whose topics are shared."""
+
+    def __init__(self, store: Store) -> None:
+        super().__init__(store)
+        self.make_ring: Callable[[int], SharedLog] | None = None  # the shell's
+        self.shared: dict[str, Topic] = {}
+        self.left: list[Topic] = []  # by somebody who may have been the last to share it
+
+    def follow(self, topic: Topic, now: float) -> Replies:
+        """Take a batch of what is in a shared topic's ring into the log."""
+        replies: Replies = []
+        if topic.ring is None:
+            return replies
+        log = topic.log
+        for record in topic.ring.read():
+            if record.id != log.last_id + 1:
+                self.commit()
+                topic.missed += record.id - log.last_id - 1
+                self.store.skip(log, record.id)
+            text = wire.whole_text(record.data.decode(), record.field, record.raw)
+            sender = wire.encode_text(record.sender)
+            message = wire.encode_text(text)
+            frame = wire.encode_push(topic.name_json, record.id, sender, record, message)
+            self.store.append(log, frame, now)
+            for publication in topic.publications:
+                if publication.peer.name == record.sender:
+                    publication.messages += 1
+            # When it was written is not known, only when we looked: no latency of ours.
+            replies += self._fan_out(topic, record.id, frame, NOT_KNOWN)
+        return replies
+
+    def open_ring(self, topic: Topic) -> str:
+        """Share a topic; gives where its ring is, or an empty text."""
+        if topic.ring is None and self.make_ring is not None and not self.store.durable:
+            try:
+                topic.ring = self.make_ring(topic.log.last_id)
+            except RingError:
+                return ""
+            self.shared[topic.log.name] = topic
+        return topic.ring.path if topic.ring is not None else ""
+
+    def seat_readers(self, topic: Topic) -> Replies:
+        """Let who has subscribed a topic before it was shared read its ring."""
+        return [reply for cursor in topic.cursors for reply in self._seat(cursor)]
+
+    def catch_up(self, peer: Peer, now: float) -> Replies:
+        """A batch of what the peer's cursors lag behind; one that has caught up is seated."""
+        replies = super().catch_up(peer, now)
+        if self.shared and peer.number:
+            for cursor in peer.cursors.values():
+                replies += self._seat(cursor)
+        return replies
+
+    def _seat(self, cursor: Cursor) -> Replies:
+        topic, peer = cursor.topic, cursor.peer
+        ring = topic.ring
+        if ring is None or not peer.number or cursor.seat is not None or cursor.pattern:
+            return []
+        if cursor.after < topic.log.last_id or cursor.gap or not cursor.shares:
+            return []
+        try:
+            cursor.seat = ring.seat(peer.number, after=cursor.after, depth=cursor.depth)
+        except RingError:
+            return []  # too many readers: this one is pushed to
+        cursor.missed = 0
+        fields = {
+            "event": "ring",
+            "topic": topic.log.name,
+            "ring": ring.path,
+            "seat": cursor.seat,
+            "id": cursor.after,
+        }
+        return [(peer, wire.encode_object(fields))]
+
+    def unseat(self, cursor: Cursor) -> None:
+        """The cursor's peer reads the ring no more."""
+        self.left.append(cursor.topic)
+        if cursor.seat is not None and cursor.topic.ring is not None:
+            self.look_at_seat(cursor)
+            cursor.topic.ring.unseat(cursor.seat)
+            cursor.seat = None
+
+    def look_at_seat(self, cursor: Cursor) -> None:
+        """Take what a seated reader says of itself into its cursor."""
+        topic = cursor.topic
+        if cursor.seat is None or topic.ring is None:
+            return
+        after, missed = topic.ring.reader_state(cursor.seat)
+        read = max(after - cursor.after - (missed - cursor.missed), 0)
+        cursor.delivered += read
+        cursor.dropped += missed - cursor.missed
+        cursor.size_bytes += read * (topic.size_bytes // max(topic.messages, 1))
+        cursor.after, cursor.missed = max(after, cursor.after), missed
+
+    def leave_rings(self, now: float) -> Replies:
+        """Share no more what nobody shares; else wake who reads it: a writer may have died."""
+        left, self.left = self.left, []
+        return [reply for topic in left for reply in self._leave_ring(topic, now)]
+
+    def share_no_more(self) -> None:
+        """The broker ends."""
+        for topic in self.shared.values():
+            if topic.ring is not None:
+                topic.ring.close()
+            topic.ring = None
+        self.shared.clear()
+
+    def _leave_ring(self, topic: Topic, now: float) -> Replies:
+        if topic.ring is None:
+            return []
+        if any(each.shares for each in topic.publications) or any(
+            each.seat is not None for each in topic.cursors
+        ):
+            topic.ring.wake_all()
+            return []
+        replies: Replies = []
+        while more := self.follow(topic, now):
+            replies += more
+        topic.ring.close()
+        topic.ring = None
+        del self.shared[topic.log.name]
+        return replies
+
+    def _subscribe(self, peer: Peer, request: wire.Request, now: float) -> Replies:
+        cursor = peer.cursors.get(request.topic)
+        if cursor is not None:
+            self.unseat(cursor)
+        replies = super()._subscribe(peer, request, now)
+        cursor = peer.cursors.get(request.topic)
+        if cursor is None or not request.shm:
+            return replies
+        cursor.shares = True
+        return [*replies, *self._seat(cursor)]
+
+    def _unsubscribe(self, peer: Peer, request: wire.Request, now: float) -> Replies:
+        if (cursor := peer.cursors.get(request.topic)) is not None:
+            self.unseat(cursor)
+        return super()._unsubscribe(peer, request, now)
+
+    def _append(
+        self, peer: Peer, topic: Topic, request: wire.Request, message: bytes, now: float
+    ) -> Replies:
+        if topic.ring is None:
+            return super()._append(peer, topic, request, message, now)
+        text = wire.decode_text(message).encode()
+        message_id = topic.ring.append(peer.name, text, request.seq, request.stamp)
+        if not message_id:
+            topic.refused += 1
+            return [error(peer, request, _NOT_TAKEN)] if peer.greeted else []
+        replies: Replies = []
+        while topic.log.last_id < message_id and (more := self.follow(topic, now)):
+            replies += more
+        if request.ack is not None:
+            self._held.append(Put(peer, topic, request, message_id, b"", NOT_KNOWN))
+        return replies

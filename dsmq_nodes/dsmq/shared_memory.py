@@ -1,0 +1,167 @@
+"""The broker's shared memory: a directory of rings, for the processes of one user and machine.
+
+The directory lies where nothing is written to a disk (/dev/shm). It is locked as long as its broker
+lives, so that the next broker of this user can tell which ones the dead have left, and removes
+them. In it are the rings, and a Unix socket for each process that reads them, its *bell*.
+"""
+
+import contextlib
+import fcntl
+import os
+import shutil
+import socket
+import uuid
+from pathlib import Path
+from typing import Final
+
+from dsmq_nodes.dsmq.ring import Reader, Record, Ring, Writer
+from dsmq_nodes.errors import RingError
+
+PLACE: Final = Path("/dev/shm")
+OWN_NUMBER: Final = 1
+_LOCK: Final = "lock"
+_FOLLOW_RECORDS: Final = 2000
+
+
+class SharedMemory:
+    """The rings of one broker."""
+
+    def __init__(self) -> None:
+        """Make the directory, after removing what dead brokers have left.
+
+        Raises:
+            RingError: there is no shared memory to be had here.
+        """
+        owner = f"dsmq-{os.getuid()}-" if hasattr(os, "getuid") else ""
+        if not owner or not PLACE.is_dir() or not hasattr(socket, "AF_UNIX"):
+            raise RingError("this system has no /dev/shm")
+        remove_leftovers()
+        self._made = 0
+        self.directory = PLACE / f"{owner}{uuid.uuid4().hex[:12]}"
+        fresh = self.directory.with_suffix(".new")
+        try:
+            fresh.mkdir(mode=0o700)
+            self._lock = os.open(fresh / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            fcntl.flock(self._lock, fcntl.LOCK_EX)
+            fresh.rename(self.directory)
+            self.bell = bell(self.directory, OWN_NUMBER)
+        except OSError as error:
+            shutil.rmtree(fresh, ignore_errors=True)
+            raise RingError(f"no shared memory in {PLACE}: {error.strerror}") from None
+
+    def make(self, last_id: int) -> "SharedLog":
+        """A new ring, whose first message will have the id after `last_id`.
+
+        Raises:
+            RingError: there is no memory for it.
+        """
+        self._made += 1
+        return SharedLog(Ring.create(self.directory / f"r{self._made}", last_id=last_id), self.bell)
+
+    def remove_bell(self, number: int) -> None:
+        """The process with this number is gone."""
+        with contextlib.suppress(OSError):
+            (self.directory / str(number)).unlink()
+
+    def close(self) -> None:
+        """Remove everything."""
+        self.bell.close()
+        shutil.rmtree(self.directory, ignore_errors=True)
+        os.close(self._lock)
+
+
+class SharedLog:
+    """A topic's ring, as the broker reads and writes it."""
+
+    def __init__(self, ring: Ring, doorbell: socket.socket) -> None:
+        self._ring = ring
+        self._doorbell = doorbell
+        self._writers: dict[str, Writer] = {}
+        after = ring.head
+        # No depth: it asks the ring to keep as much as it can while the broker is behind.
+        self._reader = Reader(
+            ring, ring.seat(OWN_NUMBER, after=after, depth=0), after=after, depth=0
+        )
+
+    @property
+    def path(self) -> str:
+        """Where it is, for those who map it."""
+        return str(self._ring.path)
+
+    def append(self, sender: str, text: bytes, seq: int, stamp_ns: int) -> int:
+        """Append for a peer that does not share the memory; gives the id, 0 when it cannot."""
+        writer = self._writers.get(sender)
+        if writer is None:
+            writer = self._writers[sender] = Writer(self._ring, sender, self._doorbell)
+        return writer.append(text, seq=seq, stamp_ns=stamp_ns)
+
+    def read(self) -> list[Record]:
+        """The next records that the broker has not read, not too many at once."""
+        return self._reader.read(_FOLLOW_RECORDS)
+
+    def sleep(self) -> bool:
+        """Have the bell rung at the next message; False: there is one already."""
+        self._reader.sleep()
+        clear(self._doorbell)
+        return not self._reader.has_more()
+
+    def seat(self, number: int, *, after: int, depth: int) -> int:
+        """A place for the reader with this number.
+
+        Raises:
+            RingError: there are too many readers.
+        """
+        return self._ring.seat(number, after=after, depth=depth)
+
+    def unseat(self, seat: int) -> None:
+        """The reader is gone."""
+        self._ring.unseat(seat)
+
+    def reader_state(self, seat: int) -> tuple[int, int]:
+        """The reader's cursor, and how many messages it has missed."""
+        return self._ring.reader_state(seat)
+
+    def wake_all(self) -> None:
+        """Wake who sleeps: a writer that died may have left that undone."""
+        Writer(self._ring, "", self._doorbell).wake()
+
+    def close(self) -> None:
+        """Nobody shares the topic any more."""
+        Path(self.path).unlink(missing_ok=True)
+        self._ring.close()
+
+
+def bell(directory: Path, number: int) -> socket.socket:
+    """The socket that writers send a datagram to when the reader with this number sleeps.
+
+    Raises:
+        OSError: it cannot be made.
+    """
+    sock = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    try:
+        sock.bind(str(directory / str(number)))
+        sock.setblocking(False)
+    except OSError:
+        sock.close()
+        raise
+    return sock
+
+
+def clear(sock: socket.socket) -> None:
+    """Take what has rung so far."""
+    with contextlib.suppress(OSError):
+        while True:
+            sock.recv(1)
+
+
+def remove_leftovers() -> None:
+    """Remove what brokers of this user that are dead have left in shared memory."""
+    for directory in PLACE.glob(f"dsmq-{os.getuid()}-*"):
+        try:
+            lock = os.open(directory / _LOCK, os.O_RDWR | os.O_CLOEXEC)
+        except OSError:
+            continue  # it is just being made or removed
+        with contextlib.suppress(OSError):
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            shutil.rmtree(directory, ignore_errors=True)
+        os.close(lock)

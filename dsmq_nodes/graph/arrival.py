@@ -1,0 +1,17 @@
+"""What a link delivers."""
+
+from typing import Protocol
+
+
+class Arrival(Protocol):
+    """A message that has come, over a socket (`wire.Reply`) or by memory (`ring.Record`)."""
+
+    id: int
+    seq: int
+    stamp: int
+    sender: str
+    gap: int
+
+    @property
+    def text(self) -> str | None:
+        """The message as JSON; None where there is none."""

@@ -1,0 +1,347 @@
+"""The log in shared memory, against a list; with writers that die and readers that sleep."""
+
+import multiprocessing
+import os
+import random
+import select
+import signal
+import socket
+import subprocess
+import sys
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+
+from dsmq_nodes.dsmq import ring as rings
+from dsmq_nodes.dsmq.ring import Reader, Ring, Writer
+from dsmq_nodes.errors import RingError
+
+pytestmark = pytest.mark.skipif(
+    not Path("/dev/shm").is_dir(),
+    reason="no /dev/shm on this system",
+)
+
+
+@pytest.fixture
+def directory() -> Iterator[Path]:
+    yield from _directory()
+
+
+def _directory() -> Iterator[Path]:
+    import shutil  # noqa: PLC0415
+    import tempfile  # noqa: PLC0415
+
+    path = Path(tempfile.mkdtemp(prefix="dsmq-test-", dir="/dev/shm"))
+    try:
+        yield path
+    finally:
+        shutil.rmtree(path)
+
+
+@pytest.fixture
+def doorbell() -> Iterator[socket.socket]:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sock:
+        sock.setblocking(False)
+        yield sock
+
+
+def test_what_is_written_is_read(directory: Path, doorbell: socket.socket) -> None:
+    ring = Ring.create(directory / "a", last_id=41)
+    writer = Writer(ring, "/talker", doorbell)
+    reader = Reader(ring, ring.seat(1, after=41, depth=10), after=41, depth=10)
+    assert reader.read() == []
+    assert writer.append(b'{"x":1}', seq=1, stamp_ns=5) == 42
+    assert writer.append(b"{}", seq=2, stamp_ns=6, field="data", raw=b"\x00\xff") == 43
+    first, second = reader.read()
+    assert (first.id, first.seq, first.stamp, first.sender) == (42, 1, 5, "/talker")
+    assert (first.data, first.raw, first.gap) == (b'{"x":1}', b"", 0)
+    assert (second.id, second.data, second.field) == (43, b"{}", "data")
+    assert (second.raw, second.sender) == (b"\x00\xff", "/talker")
+    assert reader.read() == []
+    ring.close()
+
+
+def test_a_reader_that_lags_more_than_its_depth_jumps_and_the_gap_is_told(
+    directory: Path, doorbell: socket.socket
+) -> None:
+    ring = Ring.create(directory / "a")
+    writer = Writer(ring, "/w", doorbell)
+    reader = Reader(ring, ring.seat(1, after=0, depth=3), after=0, depth=3)
+    for number in range(10):
+        writer.append(b"%d" % number, seq=number + 1, stamp_ns=0)
+    records = reader.read()
+    assert [record.data for record in records] == [b"7", b"8", b"9"]
+    assert [record.gap for record in records] == [7, 0, 0]
+    assert ring.reader_state(0) == (10, 7)
+    ring.close()
+
+
+def test_memory_follows_depth_and_lag(directory: Path, doorbell: socket.socket) -> None:
+    ring = Ring.create(directory / "a", capacity=8 << 20)
+    writer = Writer(ring, "/w", doorbell)
+    reader = Reader(ring, ring.seat(1, after=0, depth=10), after=0, depth=10)
+    for number in range(10_000):  # 5 MB in all, read as they come
+        writer.append(b"x" * 500, seq=number + 1, stamp_ns=0)
+        reader.read()
+    assert ring.allocated_bytes < 200_000
+    for number in range(40_000):  # 20 MB that nobody reads
+        writer.append(b"y" * 500, seq=number + 1, stamp_ns=0)
+    assert 8 << 20 <= ring.allocated_bytes < 9 << 20
+    records = reader.read()
+    assert [record.id for record in records] == list(range(49_991, 50_001))
+    assert sum(record.gap for record in records) == 40_000 - 10
+    ring.close()
+
+
+def test_without_a_depth_an_overtaken_reader_goes_on_at_what_is_whole(
+    directory: Path, doorbell: socket.socket
+) -> None:
+    ring = Ring.create(directory / "a", capacity=1 << 20)
+    writer = Writer(ring, "/w", doorbell)
+    reader = Reader(ring, ring.seat(1, after=0, depth=0), after=0, depth=0)
+    for number in range(1, 5001):
+        writer.append(b"%d" % number + b"." * 1000, seq=number, stamp_ns=0)
+    records = reader.read()
+    assert [int(record.data.strip(b".")) for record in records] == [each.id for each in records]
+    assert records[-1].id == 5000
+    assert len(records) > 900
+    assert sum(record.gap for record in records) + len(records) == 5000
+    ring.close()
+
+
+def test_a_message_larger_than_the_ring_is_refused(
+    directory: Path, doorbell: socket.socket
+) -> None:
+    ring = Ring.create(directory / "a", capacity=1 << 20)
+    writer = Writer(ring, "/w", doorbell)
+    assert writer.append(b"x" * (1 << 20), seq=1, stamp_ns=0) == 0
+    assert writer.append(b"x" * (1 << 19), seq=1, stamp_ns=0) == 1
+    ring.close()
+
+
+def test_a_reader_that_sleeps_is_woken_once(directory: Path, doorbell: socket.socket) -> None:
+    ring = Ring.create(directory / "a")
+    writer = Writer(ring, "/w", doorbell)
+    reader = Reader(ring, ring.seat(7, after=0, depth=1), after=0, depth=1)
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as bell:
+        bell.bind(str(directory / "7"))
+        bell.setblocking(False)
+        writer.append(b"1", seq=1, stamp_ns=0)
+        assert select.select([bell], [], [], 0)[0] == []
+        reader.sleep()
+        assert reader.has_more()
+        reader.read()
+        assert not reader.has_more()
+        writer.append(b"2", seq=2, stamp_ns=0)
+        writer.append(b"3", seq=3, stamp_ns=0)
+        assert bell.recv(10) == b""
+        with pytest.raises(BlockingIOError):
+            bell.recv(10)
+    reader.sleep()
+    writer.append(b"4", seq=4, stamp_ns=0)  # the reader has died: no error
+    ring.close()
+
+
+def test_a_writer_that_was_stopped_in_mid_write_holds_up_nobody_for_good(
+    directory: Path, doorbell: socket.socket
+) -> None:
+    ring = Ring.create(directory / "a")
+    program = (
+        "import fcntl, os, sys; fd = os.open(sys.argv[1], os.O_RDWR); fcntl.flock(fd, 2);"
+        "print('held', flush=True); sys.stdin.read()"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", program, str(ring.path)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    ) as holder:
+        assert holder.stdout is not None
+        holder.stdout.readline()
+        writer = Writer(ring, "/w", doorbell)
+        assert writer.append(b"1", seq=1, stamp_ns=0) == 0
+        holder.kill()
+        holder.wait()
+        assert writer.append(b"2", seq=2, stamp_ns=0) == 1
+    ring.close()
+
+
+def test_what_is_no_ring_is_told(directory: Path) -> None:
+    with pytest.raises(RingError, match="No such file"):
+        Ring(directory / "none")
+    (directory / "other").write_bytes(b"x" * 5000)
+    with pytest.raises(RingError, match="not a ring"):
+        Ring(directory / "other")
+    (directory / "empty").touch()
+    with pytest.raises(RingError, match="cannot be mapped"):
+        Ring(directory / "empty")
+
+
+def test_no_more_readers_than_there_are_places(directory: Path) -> None:
+    ring = Ring.create(directory / "a")
+    for number in range(1, rings.MOST_READERS + 1):
+        ring.seat(number, after=0, depth=1)
+    with pytest.raises(RingError, match="64 readers"):
+        ring.seat(1000, after=0, depth=1)
+    ring.unseat(5)
+    assert ring.seat(1000, after=0, depth=1) == 5
+    ring.close()
+
+
+def _text(number: int, size: int) -> bytes:
+    filling = random.Random(number).randbytes(size)
+    return b"%d %d " % (number, zlib.crc32(filling)) + filling
+
+
+def _is_whole(text: bytes) -> bool:
+    _, check, filling = text.split(b" ", 2)
+    return zlib.crc32(filling) == int(check)
+
+
+def _flood(path: str, sizes: tuple[int, int], begin: "multiprocessing.synchronize.Event") -> None:
+    ring = Ring(Path(path))
+    bell = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    bell.setblocking(False)
+    writer = Writer(ring, f"/{os.getpid()}", bell)
+    texts = [_text(number, random.Random(number).randint(*sizes)) for number in range(50)]
+    begin.wait()
+    seq = 0
+    while True:
+        seq += 1
+        writer.append(texts[seq % 50], seq=seq, stamp_ns=0)
+
+
+@pytest.mark.parametrize("sizes", [(1, 400), (1, 100_000)])
+def test_writers_killed_at_any_moment_harm_no_reader(
+    directory: Path, sizes: tuple[int, int]
+) -> None:
+    ring = Ring.create(directory / "a", capacity=1 << 20)
+    reader = Reader(ring, ring.seat(1, after=0, depth=0), after=0, depth=0)
+    spawn = multiprocessing.get_context("spawn")
+    begin = spawn.Event()
+    writers = [
+        spawn.Process(target=_flood, args=(str(ring.path), sizes, begin), daemon=True)
+        for _ in range(3)
+    ]
+    for each in writers:
+        each.start()
+    begin.set()
+    seen, gaps, newest, by_sender = 0, 0, 0, dict[str, int]()
+
+    def read() -> None:
+        nonlocal seen, gaps, newest
+        for record in reader.read(500):
+            assert _is_whole(record.data)
+            assert record.id == newest + record.gap + 1
+            newest = record.id
+            assert record.seq > by_sender.get(record.sender, 0)
+            by_sender[record.sender] = record.seq
+            seen, gaps = seen + 1, gaps + record.gap
+
+    for each in writers:
+        want = seen + 3000
+        while seen < want or f"/{each.pid}" not in by_sender:
+            assert each.is_alive()
+            read()
+        assert each.pid is not None
+        os.kill(each.pid, signal.SIGKILL)
+        each.join()
+    while reader.has_more():
+        read()
+    assert len(by_sender) == 3
+    assert newest == ring.head == seen + gaps
+    assert ring.reader_state(0) == (newest, gaps)
+    ring.close()
+
+
+class RingMachine(RuleBasedStateMachine):
+    """Two writers and readers of every kind, in any interleaving, against a list."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._directories = _directory()
+        self.directory = next(self._directories)
+        self.ring = Ring.create(self.directory / "a", last_id=7, capacity=1 << 16)
+        self.bell = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self.bell.setblocking(False)
+        self.maps = [Ring(self.ring.path) for _ in range(2)]
+        self.writers = [Writer(each, f"/{i}", self.bell) for i, each in enumerate(self.maps)]
+        self.written: dict[int, tuple[bytes, bytes, str]] = {}
+        self.readers: list[Reader] = []
+        self.positions: list[int] = []
+
+    @rule(who=st.integers(0, 1), size=st.integers(0, 9000), raw=st.integers(0, 9000))
+    def write(self, who: int, size: int, raw: int) -> None:
+        number = len(self.written) + 8
+        text, more = _text(number, size), random.Random(number).randbytes(raw)
+        assert self.writers[who].append(text, seq=number, stamp_ns=number, raw=more) == number
+        self.written[number] = (text, more, f"/{who}")
+
+    @rule(who=st.integers(0, 1), size=st.integers(0, 9000))
+    def die_in_mid_write(self, who: int, size: int) -> None:
+        writer = self.writers[who]
+        head = self.ring._numbers[8]
+        writer._write(b"/dying", b"\xee" * size, 0, 0, b"")
+        self.ring._numbers[8] = head  # all of it but what makes it visible
+        self.writers[who] = Writer(Ring(self.ring.path), f"/{who}", self.bell)
+
+    @precondition(lambda self: len(self.readers) < 4)
+    @rule(depth=st.integers(0, 20))
+    def open_reader(self, depth: int) -> None:
+        after = self.ring.head
+        seat = self.ring.seat(len(self.readers) + 1, after=after, depth=depth)
+        self.readers.append(Reader(Ring(self.ring.path), seat, after=after, depth=depth))
+        self.positions.append(after)
+
+    @precondition(lambda self: self.readers)
+    @rule(which=st.integers(0, 3), most=st.integers(1, 50))
+    def read(self, which: int, most: int) -> None:
+        which %= len(self.readers)
+        reader = self.readers[which]
+        before = self.ring.head
+        for record in reader.read(most):
+            assert (record.data, record.raw, record.sender) == self.written[record.id]
+            assert record.gap == record.id - self.positions[which] - 1
+            if reader.depth:
+                assert record.id > before - reader.depth
+            self.positions[which] = record.id
+        if most >= 50 and self.written:
+            assert reader.after == before or reader.has_more()
+
+    @invariant()
+    def readers_are_known(self) -> None:
+        for reader, position in zip(self.readers, self.positions, strict=True):
+            assert self.ring.reader_state(reader.seat)[0] == position
+
+    def teardown(self) -> None:
+        self.bell.close()
+        for each in [self.ring, *self.maps, *(reader.ring for reader in self.readers)]:
+            each.close()
+        for writer in self.writers:
+            if writer.ring not in self.maps:
+                writer.ring.close()
+        for _ in self._directories:
+            pass
+
+
+TestRing = RingMachine.TestCase
+TestRing.settings = settings(stateful_step_count=60)
+
+
+@given(st.binary(max_size=3000))
+@settings(max_examples=50)
+def test_any_bytes_go_through(text: bytes) -> None:
+    directories = _directory()
+    directory = next(directories)
+    ring = Ring.create(directory / "a", capacity=1 << 16)
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as bell:
+        Writer(ring, "/é", bell).append(text, seq=1, stamp_ns=2**63, raw=text)
+    reader = Reader(ring, ring.seat(1, after=0, depth=0), after=0, depth=0)
+    assert [(each.data, each.raw, each.sender) for each in reader.read()] == [(text, text, "/é")]
+    ring.close()
+    for _ in directories:
+        pass

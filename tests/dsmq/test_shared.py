@@ -1,0 +1,303 @@
+"""Topics in shared memory, at a real broker: peers share, it follows, nothing is left behind."""
+
+import contextlib
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from dsmq_nodes import dsmq
+from dsmq_nodes.dsmq import shared_memory, wire
+from dsmq_nodes.dsmq.channel import Channel
+from dsmq_nodes.dsmq.ring import Reader, Ring, Writer
+from dsmq_nodes.errors import RingError
+from dsmq_nodes.testing import BrokerProcess
+
+pytestmark = pytest.mark.skipif(
+    not shared_memory.PLACE.is_dir(), reason="no shared memory on this system"
+)
+PATIENCE_SEC = 10.0
+
+
+@pytest.fixture
+def broker() -> Iterator[BrokerProcess]:
+    process = BrokerProcess()
+    try:
+        yield process
+    finally:
+        process.close()
+
+
+class Sharer:
+    """A peer that shares memory, by hand."""
+
+    def __init__(self, broker: BrokerProcess, name: str) -> None:
+        self.channel = Channel(broker.host, broker.port, node=name, shm=True)
+        self.name = name
+        assert self.channel.memory is not None
+        directory, number = self.channel.memory
+        self.directory = Path(directory)
+        self.bell = shared_memory.bell(self.directory, number)
+        self.rings: list[Ring] = []
+
+    def ask(self, **fields: object) -> wire.Reply:
+        self.channel.send(wire.encode_object(fields))
+        self.channel.socket.settimeout(PATIENCE_SEC)
+        return self.channel.receive()
+
+    def writer(self, topic: str, latched: int = 0) -> Writer:
+        reply = self.ask(action="advertise", topic=topic, type="T", latched=latched, shm=True)
+        assert reply.event == "advertised"
+        ring = Ring(Path(reply.ring))
+        self.rings.append(ring)
+        return Writer(ring, self.name, self.bell)
+
+    def reader(self, topic: str, depth: int = 1000) -> Reader:
+        """Subscribe a topic that is shared, and nothing of it latched."""
+        assert self.ask(action="subscribe", topic=topic, depth=depth, shm=True).event == (
+            "subscribed"
+        )
+        return self.seated(depth)
+
+    def seated(self, depth: int = 1000) -> Reader:
+        reply = self.channel.receive()
+        assert reply.event == "ring", reply
+        ring = Ring(Path(reply.ring))
+        self.rings.append(ring)
+        return Reader(ring, reply.seat, after=reply.id, depth=depth)
+
+    def close(self) -> None:
+        for ring in self.rings:
+            ring.close()
+        self.bell.close()
+        self.channel.close()
+
+
+@pytest.fixture
+def sharer(broker: BrokerProcess) -> Iterator[Callable[[str], Sharer]]:
+    with contextlib.ExitStack() as stack:
+
+        def make(name: str) -> Sharer:
+            made = Sharer(broker, name)
+            stack.callback(made.close)
+            return made
+
+        yield make
+
+
+def until(condition: Callable[[], object]) -> None:
+    deadline = time.monotonic() + PATIENCE_SEC
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.002)
+
+
+def test_the_broker_follows_what_is_written_to_memory(
+    broker: BrokerProcess, sharer: Callable[[str], Sharer]
+) -> None:
+    talker, listener = sharer("/talker"), sharer("/listener")
+    writer = talker.writer("/t")
+    reader = listener.reader("/t")
+    tool = dsmq.connect_to_server(broker.host, broker.port)
+    pushed = Channel(broker.host, broker.port)
+    pushed.send(wire.encode_object({"action": "subscribe", "topic": "/t", "depth": 0}))
+    assert pushed.receive().event == "subscribed"
+    for number in range(1, 3001):
+        assert writer.append(b"%d" % number, seq=number, stamp_ns=7) == number
+    assert [int(each.data) for each in reader.read()] == list(range(2001, 3001))
+    for number in range(1, 3001):
+        reply = pushed.receive()
+        assert (reply.id, reply.text, reply.sender, reply.seq, reply.stamp, reply.gap) == (
+            *(number, str(number), "/talker", number, 7, 0),
+        )
+    assert tool.get("/t") == "1"
+    assert tool.get_latest("/t") == "3000"
+    tool.close()
+    pushed.close()
+
+
+def test_what_is_put_over_a_socket_is_in_the_same_order_for_all(
+    broker: BrokerProcess, sharer: Callable[[str], Sharer]
+) -> None:
+    talker, listener = sharer("/talker"), sharer("/listener")
+    writer = talker.writer("/t")
+    reader = listener.reader("/t")
+    with contextlib.closing(dsmq.connect_to_server(broker.host, broker.port)) as tool:
+        for number in range(100):
+            writer.append(b"w%d" % number, seq=number + 1, stamp_ns=0)
+            tool.put("/t", f"p{number}", ack=True)
+        expected = [f"{kind}{number}" for number in range(100) for kind in "wp"]
+        assert [each.data.decode() for each in reader.read()] == expected
+        assert [tool.get("/t") for _ in range(200)] == expected
+        assert tool.get("/t") == ""
+
+
+def test_who_subscribed_before_the_topic_was_shared_is_seated_without_a_gap(
+    broker: BrokerProcess, sharer: Callable[[str], Sharer]
+) -> None:
+    listener = sharer("/listener")
+    assert listener.ask(action="subscribe", topic="/t", depth=9, shm=True).event == "subscribed"
+    with contextlib.closing(dsmq.connect_to_server(broker.host, broker.port)) as tool:
+        tool.put("/t", "over the socket")
+        first = listener.channel.receive()
+        assert (first.id, first.text) == (1, "over the socket")
+        writer = sharer("/talker").writer("/t")
+        reader = listener.seated()
+        assert writer.append(b"in memory", seq=1, stamp_ns=0) == 2
+        assert [(each.id, each.data) for each in reader.read()] == [(2, b"in memory")]
+        assert [tool.get("/t"), tool.get("/t")] == ["over the socket", "in memory"]
+
+
+def test_a_late_reader_has_what_is_latched_and_then_the_ring(
+    sharer: Callable[[str], Sharer],
+) -> None:
+    writer = sharer("/talker").writer("/map", latched=2)
+    for number in range(5):
+        writer.append(b"%d" % number, seq=number + 1, stamp_ns=0)
+    late = sharer("/late")
+    assert late.ask(action="subscribe", topic="/map", depth=5, shm=True).event == "subscribed"
+    assert [late.channel.receive().text for _ in range(2)] == ["3", "4"]
+    reader = late.seated()
+    writer.append(b"5", seq=6, stamp_ns=0)
+    assert [each.data for each in reader.read()] == [b"5"]
+
+
+def test_a_large_field_is_whole_for_who_reads_text(
+    broker: BrokerProcess, sharer: Callable[[str], Sharer]
+) -> None:
+    writer = sharer("/camera").writer("/image")
+    pushed = Channel(broker.host, broker.port)
+    pushed.send(wire.encode_object({"action": "subscribe", "topic": "/image", "depth": 0}))
+    assert pushed.receive().event == "subscribed"
+    writer.append(b'{"height":1}', seq=1, stamp_ns=0, field="data", raw=b"\x00\xff\xfe")
+    writer.append(b"{}", seq=2, stamp_ns=0, field="data", raw=b"a")
+    assert pushed.receive().text == '{"height":1,"data":"AP/+"}'
+    assert pushed.receive().text == '{"data":"YQ=="}'
+    pushed.close()
+
+
+def test_a_ring_goes_when_nobody_shares_it(
+    broker: BrokerProcess, sharer: Callable[[str], Sharer]
+) -> None:
+    talker, listener = sharer("/talker"), sharer("/listener")
+    talker.writer("/t").append(b"1", seq=1, stamp_ns=0)
+    listener.reader("/t")
+    directory = talker.directory
+    assert list(directory.glob("r*"))
+    talker.close()
+    with contextlib.closing(dsmq.connect_to_server(broker.host, broker.port)) as tool:
+        tool.put("/t", "2", ack=True)  # by memory still, for the listener
+        assert list(directory.glob("r*"))
+        listener.close()
+        until(lambda: not list(directory.glob("r*")))
+        assert sorted(each.name for each in directory.iterdir()) == ["1", "lock"]
+        tool.put("/t", "3", ack=True)
+        assert tool.get_latest("/t") == "3"
+
+
+def test_a_writer_that_is_killed_leaves_its_readers_a_whole_log(broker: BrokerProcess) -> None:
+    program = (
+        "import itertools, sys\n"
+        "from dsmq_nodes import Node\n"
+        "from dsmq_nodes.messages import Int64\n"
+        "node = Node('flood')\n"
+        "publisher = node.create_publisher(Int64, 'n', 10)\n"
+        "for number in itertools.count(): publisher.publish(Int64(data=number))\n"
+    )
+    with contextlib.closing(dsmq.connect_to_server(broker.host, broker.port)) as tool:
+        for _ in range(3):
+            flood = subprocess.Popen(
+                [sys.executable, "-c", program],
+                env={**os.environ, "DSMQ_BROKER": f"{broker.host}:{broker.port}"},
+            )
+            assert tool.get_wait("/n", timeout=PATIENCE_SEC)
+            flood.kill()
+            flood.wait()
+            tool.get_latest("/n")
+            tool.put("/n", "after it", ack=True)
+            last = ""
+            while text := tool.get("/n"):
+                last = text
+            assert last == "after it"
+
+
+@pytest.mark.parametrize("end", [BrokerProcess.close, BrokerProcess.kill])
+def test_nothing_stays_once_the_next_broker_has_looked(
+    end: Callable[[BrokerProcess], None],
+) -> None:
+    first = BrokerProcess()
+    peer = Sharer(first, "/talker")
+    peer.writer("/t").append(b"1", seq=1, stamp_ns=0)
+    directory = peer.directory
+    end(first)
+    peer.close()
+    second = BrokerProcess()
+    try:
+        assert not directory.exists()
+    finally:
+        second.close()
+
+
+def test_without_shared_memory_all_goes_through_the_broker(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    for store, off in ((None, "1"), (tmp_path / "queue.db", "")):
+        monkeypatch.setenv("DSMQ_NO_SHM", off)
+        broker = BrokerProcess(0, *(["--store", str(store)] if store else []))
+        monkeypatch.setenv("DSMQ_NO_SHM", "")
+        try:
+            channel = Channel(broker.host, broker.port, node="/a", shm=True)
+            assert channel.memory is None
+            channel.close()
+        finally:
+            broker.close()
+
+
+def test_a_directory_that_is_locked_is_left_alone() -> None:
+    memory = shared_memory.SharedMemory()
+    try:
+        shared_memory.remove_leftovers()
+        assert memory.directory.is_dir()
+        assert memory.directory.stat().st_mode & 0o777 == 0o700
+    finally:
+        memory.close()
+    assert not memory.directory.exists()
+
+
+def test_little_shared_memory_is_used_to_its_end_and_no_further(tmp_path: Path) -> None:
+    # In a mount namespace of its own: the small file system is gone with the process.
+    program = f"from tests.dsmq.test_shared import *; fill(Path({str(tmp_path)!r}))"
+    script = 'mount -t tmpfs -o size=3m tmpfs "$0" || exit 77; exec "$@"'
+    run = subprocess.run(
+        ["unshare", "--mount", "sh", "-c", script, str(tmp_path), sys.executable, "-c", program],
+        cwd=Path(__file__).parents[2],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if run.returncode == 77 or "unshare:" in run.stderr:
+        pytest.skip("this user may not mount")
+    assert run.returncode == 0, run.stderr
+
+
+def fill(small: Path) -> None:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as doorbell:
+        ring = Ring.create(small / "r")
+        try:
+            writer = Writer(ring, "/w", doorbell)
+            reader = Reader(ring, ring.seat(1, after=0, depth=0), after=0, depth=0)
+            for number in range(1, 101):
+                assert writer.append(bytes(100_000), seq=number, stamp_ns=0) == number
+            records = reader.read()
+            assert records[-1].id == 100
+            assert sum(each.gap + 1 for each in records) == 100
+            assert len(records) > 5
+        finally:
+            ring.close()
+    with pytest.raises(RingError, match="no shared memory"):
+        [Ring.create(small / f"r{number}") for number in range(10)]
