@@ -1,4 +1,4 @@
-"""`dsmq-nodes launch`: start a launch file, or show what it would start."""
+"""`dsmq-nodes launch`: start a launch file, show what it would start, its schema."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -10,6 +10,8 @@ from dsmq_nodes.cli.options import examples_epilog
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+_SCHEMA = "schema"
 
 FileArgument = Annotated[
     Path,
@@ -31,6 +33,7 @@ def add_to(app: typer.Typer) -> None:
             ("dsmq-nodes launch launch/talker_listener.yaml", ""),
             ("dsmq-nodes launch launch/cpu_servo.yaml --duration 40", "ends after 40 s"),
             ("dsmq-nodes launch robot.yaml port:=0 --dry-run", "what it would start"),
+            ("dsmq-nodes launch schema > launch.schema.json", "for your editor"),
         ),
     )(launch)
 
@@ -68,15 +71,32 @@ def launch(
 ) -> None:
     """Start the broker and the nodes of a launch file; Ctrl-C ends them.
 
+    `launch schema [FOLDER]` prints a JSON Schema of launch files for your editor, with the node
+    classes that are found in the folder, else in the current one, and their parameters.
+
     The exit status is 0 when all went well, 1 when the file is wrong or something failed.
     """
     # Here, because `--help` is to be quick.
     from dsmq_nodes.launcher import launch as launch_file  # noqa: PLC0415
     from dsmq_nodes.launcher import load_plan  # noqa: PLC0415
 
+    if str(file) == _SCHEMA and not file.exists():
+        _print_schema(args or ["."])
+        return
     given = parse_args(args)
     if dry_run:
         print(load_plan(file, given))
         return
     status = launch_file(file, given, duration_sec=duration, table=table, strict_rates=strict_rates)
     raise typer.Exit(status)
+
+
+def _print_schema(folders: list[str]) -> None:
+    import json  # noqa: PLC0415
+
+    from dsmq_nodes.launcher.editor_schema import launch_schema  # noqa: PLC0415
+
+    folder = Path(folders[0])
+    if len(folders) > 1 or not folder.is_dir():
+        raise typer.BadParameter("launch schema takes one folder, that of your project")
+    print(json.dumps(launch_schema(folder.resolve()), indent=2))

@@ -220,10 +220,13 @@ def _classes_in(module_name: str) -> Iterator[NodeClass]:
         module = __import__(module_name, fromlist=["_"])
     except BaseException:  # noqa: BLE001  a module that cannot be imported has no node to offer
         return
-    for name, value in vars(module).items():
+    for name in [*getattr(module, "__all__", vars(module))]:
+        value = getattr(module, name, None)
         if not inspect.isclass(value) or not issubclass(value, Node):
             continue
-        if value.__module__ == module_name and not name.startswith("_"):
+        # A package's own are offered under its name too, where it exports them.
+        own = f"{value.__module__}.".startswith(f"{module_name}.")
+        if own and not name.startswith("_"):
             about = (value.__doc__ or "").strip().partition("\n")[0]
             yield NodeClass(f"{module_name}:{name}", about, value.Params.model_json_schema())
 

@@ -63,6 +63,7 @@ def _no_class(file: Path, name: str) -> str:
         elif isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef):
             if statement.name == name:
                 return f"it is no class in {file}; {did_you_mean(name, classes)}"
+            others.add(statement.name)
         else:
             others |= set(_bound(statement))
     if name in classes or name in others or "*" in others or "__getattr__" in others:

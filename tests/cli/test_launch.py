@@ -1,5 +1,6 @@
 """`dsmq-nodes launch`; what a launch does is tested in tests/launcher."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -52,3 +53,30 @@ def test_a_file_that_is_not_there(nowhere: Place, file: Path) -> None:
     assert (done.returncode, done.stdout) == (1, "")
     assert str(file) in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_a_dry_run_shows_what_would_be_started_with_its_arguments(
+    nowhere: Place, file: Path
+) -> None:
+    file.write_text("args: {hz: 5}\n" + TALKER.replace("rate: 20", "rate: $(arg hz)"))
+    done = nowhere.run("launch", str(file), "hz:=7", "--dry-run")
+    assert (done.returncode, done.stderr) == (0, "")
+    broker, talker = done.stdout.splitlines()
+    assert broker.startswith("[broker] ")
+    assert '"rate_hz":7.0' in talker
+
+
+def test_a_word_that_is_no_argument_is_a_wrong_use(nowhere: Place, file: Path) -> None:
+    file.write_text(TALKER)
+    done = nowhere.run("launch", str(file), "hz=7")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "write it like 'hz:=7'" in done.stderr
+
+
+def test_the_schema_is_json_with_the_projects_classes(nowhere: Place, tmp_path: Path) -> None:
+    (tmp_path / "robot.py").write_text("from dsmq_nodes import Node\nclass Arm(Node): pass\n")
+    done = nowhere.run("launch", "schema", str(tmp_path))
+    assert (done.returncode, done.stderr) == (0, "")
+    node = json.loads(done.stdout)["$defs"]["NodeEntry"]["properties"]["node"]
+    assert node["anyOf"][0] == {"enum": ["robot:Arm"]}
+    assert nowhere.run("launch", "schema", str(tmp_path / "nothing")).returncode == 2

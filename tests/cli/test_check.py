@@ -1,0 +1,72 @@
+"""`dsmq-nodes check`; what it finds is tested in tests/launcher."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conftest import Place
+
+TALKER = """\
+args: {text: hello}
+nodes:
+- {name: talker, node: examples.talker:Talker, rate: 2, params: {text: $(arg text)}}
+"""
+LISTENER = "- {name: listener, node: examples.listener:Listener}\n"
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    return tmp_path / "robot.yaml"
+
+
+def test_a_file_with_nothing_wrong(nowhere: Place, file: Path) -> None:
+    file.write_text(TALKER + LISTENER)
+    done = nowhere.run("check", str(file))
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout == f"{file}: 2 nodes, 1 topic: nothing is wrong\n"
+
+
+def test_errors_are_shown_with_line_and_caret_and_the_status_tells(
+    nowhere: Place, file: Path
+) -> None:
+    file.write_text(TALKER.replace("text: $(arg text)", "txt: $(arg text)"))
+    done = nowhere.run("check", str(file), "text:=bye")
+    assert done.returncode == 1
+    head, line, caret = done.stderr.splitlines()
+    assert (
+        head == f"{file}:3:64: examples.talker:Talker has no parameter 'txt'; did you mean 'text'?"
+    )
+    assert line[caret.index("^") :].startswith("txt:")
+    assert done.stdout == f"{file}: 1 node, 1 topic: 1 error\n"
+
+
+def test_warnings_alone_are_no_error(nowhere: Place, file: Path) -> None:
+    file.write_text("nodes:\n" + LISTENER)
+    done = nowhere.run("check", str(file))
+    assert done.returncode == 0
+    assert done.stderr.startswith(f"{file}:2:26: warning: no node publishes /chatter")
+    assert done.stdout.endswith(": 1 warning\n")
+
+
+def test_json_is_for_programs(nowhere: Place, file: Path) -> None:
+    file.write_text("nodes:\n- {nme: a}\n" + LISTENER)
+    done = nowhere.run("check", str(file), "--json")
+    assert (done.returncode, done.stderr) == (1, "")
+    found = json.loads(done.stdout)
+    assert [(each["line"], each["column"]) for each in found["errors"]] == [(2, 3), (2, 4)]
+    assert found["errors"][1]["message"] == "unknown key 'nme'; did you mean 'name'?"
+    assert found["warnings"][0]["source"] == LISTENER.rstrip()
+
+
+def test_what_cannot_be_read_is_an_error_and_a_wrong_word_a_wrong_use(
+    nowhere: Place, file: Path
+) -> None:
+    assert nowhere.run("check", str(file)).returncode == 1
+    file.write_text("nodes: [\n")
+    done = nowhere.run("check", str(file))
+    assert (done.returncode, done.stderr.splitlines()[0]) == (
+        1,
+        f"{file}:1:8: a ',' or the closing ']' is missing",
+    )
+    assert nowhere.run("check", str(file), "rate").returncode == 2
