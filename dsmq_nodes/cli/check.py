@@ -63,13 +63,17 @@ def _show(report: "Report") -> None:
     if report.warnings:
         warnings = [each._replace(message=f"warning: {each.message}") for each in report.warnings]
         print(LaunchFileError(report.file, warnings), file=sys.stderr)
-    found = [_count(len(report.errors), "error"), _count(len(report.warnings), "warning")]
+    found = [
+        _count(len(each), what)
+        for each, what in ((report.errors, "error"), (report.warnings, "warning"))
+        if each
+    ]
     seen = f"{_count(report.nodes, 'node')}, {_count(report.topics, 'topic')}"
-    print(f"{report.file}: {seen}: {', '.join(filter(None, found)) or 'nothing is wrong'}")
+    print(f"{report.file}: {seen}: {', '.join(found) or 'nothing is wrong'}")
 
 
 def _count(number: int, what: str) -> str:
-    return f"{number} {what}{'' if number == 1 else 's'}" if number else ""
+    return f"{number} {what}{'' if number == 1 else 's'}"
 
 
 def _as_json(report: "Report") -> dict[str, Any]:

@@ -35,10 +35,10 @@ def test_errors_are_shown_with_line_and_caret_and_the_status_tells(
     assert done.returncode == 1
     head, line, caret = done.stderr.splitlines()
     assert (
-        head == f"{file}:3:64: examples.talker:Talker has no parameter 'txt'; did you mean 'text'?"
+        head == f"{file}:3:66: examples.talker:Talker has no parameter 'txt'; did you mean 'text'?"
     )
     assert line[caret.index("^") :].startswith("txt:")
-    assert done.stdout == f"{file}: 1 node, 1 topic: 1 error\n"
+    assert done.stdout == f"{file}: 1 node, 0 topics: 1 error\n"
 
 
 def test_warnings_alone_are_no_error(nowhere: Place, file: Path) -> None:
@@ -63,7 +63,7 @@ def test_what_cannot_be_read_is_an_error_and_a_wrong_word_a_wrong_use(
     nowhere: Place, file: Path
 ) -> None:
     assert nowhere.run("check", str(file)).returncode == 1
-    file.write_text("nodes: [\n")
+    file.write_text("nodes: [a\n")
     done = nowhere.run("check", str(file))
     assert (done.returncode, done.stderr.splitlines()[0]) == (
         1,
