@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 import dsmq_nodes
-from dsmq_nodes.cli import bag, check, graph, launch, lifecycle, node, tf, topic
+from dsmq_nodes.cli import bag, check, graph, launch, lifecycle, new, node, tf, topic
 from dsmq_nodes.cli.options import HOST, PORT, examples_epilog, new_app
 
 app = new_app(
@@ -18,6 +18,7 @@ app = new_app(
 )
 launch.add_to(app)
 check.add_to(app)
+new.add_to(app)
 app.add_typer(topic.app, name="topic")
 app.add_typer(node.app, name="node")
 app.add_typer(lifecycle.app, name="lifecycle")

@@ -1,0 +1,1 @@
+"""My robot: drives up to a wall and stops in front of it."""
