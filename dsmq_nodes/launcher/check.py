@@ -28,8 +28,9 @@ from dsmq_nodes.launcher.source import Path as Keys
 from dsmq_nodes.launcher.suggest import did_you_mean, nearest, shorten
 
 _OWN: Final = "/dsmq/"
+_OF_EVERY_NODE: Final = frozenset({"/parameter_events", "/rosout"})
 # Nobody needs to publish on them.
-_MAY_BE_SILENT: Final = frozenset({"/tf_static", "/clock", "/parameter_events", "/rosout"})
+_MAY_BE_SILENT: Final = frozenset({"/tf_static", "/clock"}) | _OF_EVERY_NODE
 _REQUEST: Final = "/_request"
 _MOST_NAMED: Final = 5
 
@@ -42,8 +43,8 @@ class Report:
         file: the launch file.
         errors: what is wrong with it.
         warnings: what may be.
-        nodes: how many nodes were looked at.
-        topics: how many topics they have.
+        nodes: how many nodes there are.
+        topics: how many topics they have of their own, services aside.
     """
 
     file: str
