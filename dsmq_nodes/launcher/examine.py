@@ -3,7 +3,8 @@
 `python -m dsmq_nodes.launcher.examine` reads one `Request` as a line of JSON, and answers with
 lines of JSON: a `Finding` that says it has begun with a node, then one with what it found. Each
 class is imported and made, with its parameters, over a link that leads nowhere and writes down what
-the node publishes and subscribes. When standard input ends, it ends too, whatever a node is doing.
+the node publishes and subscribes; then it enters its safe state, and that is all. When standard
+input ends, it ends too, whatever a node is doing.
 """
 
 import asyncio
@@ -12,7 +13,7 @@ import os
 import threading
 import traceback
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, BinaryIO, Literal
 
@@ -161,7 +162,7 @@ def _look_at(index: int, request: NodeRequest) -> Finding:
     token = surroundings.set(Surroundings(Clock(), lambda: request.told, lambda *_: link))
     try:
         with _environment(request.env):
-            node_class().destroy_node()  # type: ignore[call-arg]
+            _leave_safe(node_class())  # type: ignore[call-arg]
     except ParameterError as error:
         return Finding(index, params=_wrong_params(node_class, error), unknown=str(error))
     except BaseException as error:  # noqa: BLE001  whatever a user's constructor raises
@@ -170,6 +171,15 @@ def _look_at(index: int, request: NodeRequest) -> Finding:
         surroundings.reset(token)
     published, subscribed = list(link.published.values()), list(link.subscribed.values())
     return Finding(index, published=published, subscribed=subscribed)
+
+
+def _leave_safe(node: Node) -> None:
+    """Let go of a node: what its constructor has switched on is switched off.
+
+    It has done nothing yet, so `on_shutdown`, which may write results, is not called.
+    """
+    with suppress(Exception):  # it is not what is checked
+        node.enter_safe_state()
 
 
 def _wrong_params(node_class: type[Node], error: ParameterError) -> list[WrongParam]:

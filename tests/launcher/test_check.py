@@ -64,6 +64,18 @@ class Noisy(Node):
         self.create_subscription(Float64, "red", lambda msg: None, 1)
 
 
+class Ending(Node):
+    def __init__(self):
+        super().__init__("ending")
+
+    def enter_safe_state(self):
+        open("safe.txt", "x").close()
+        raise ValueError("cannot switch off what is not there")
+
+    def on_shutdown(self):
+        open("results.txt", "x").close()
+
+
 class NoNode:
     pass
 """
@@ -192,6 +204,16 @@ def test_what_cannot_be_made_here_is_not_held_against_the_file(tmp_path: Path) -
         "3:19: '/b' could not be checked: it ended the process, exit status 3",
         "4:19: '/c' could not be checked: it ended the process, exit status 3",
     ]
+
+
+def test_a_node_that_was_looked_at_is_left_safe_and_writes_no_results(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    report = checked(tmp_path, "- {name: a, node: robot:Ending}\n")
+    assert (report.errors, report.warnings) == ([], [])
+    assert (tmp_path / "safe.txt").exists()
+    assert not (tmp_path / "results.txt").exists()
 
 
 def test_mistakes_of_the_file_and_of_the_classes_are_told_together(tmp_path: Path) -> None:
