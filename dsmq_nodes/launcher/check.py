@@ -90,7 +90,9 @@ def check(path: Path, args: Mapping[str, Value] | None = None) -> Report:
         report.errors += _wrong_class(each)
         report.errors += _idle_remaps(each, looked)
     ends = _Ends(looked)
-    report.topics = sum(not names.is_hidden(topic) for topic in ends.topics)
+    report.topics = sum(
+        not names.is_hidden(topic) and topic not in _OF_EVERY_NODE for topic in ends.topics
+    )
     report.errors += ends.misfits()
     report.warnings += [problem for each in looked for problem in _not_checked(each)]
     report.warnings += ends.unpublished()
