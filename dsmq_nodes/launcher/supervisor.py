@@ -105,7 +105,8 @@ class Supervisor:
                 finally:
                     losing.cancel()
                     await self._stop_all()
-        if self._observer is not None and self.all_ready:
+        ready = any(member.was_ready.is_set() for member in self.members.values())
+        if self._observer is not None and ready:
             self._output.show(self._observer.summary())
         self._say_restarts()
         if any(member.starts for member in self.members.values()) and self._faults:

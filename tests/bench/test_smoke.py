@@ -6,13 +6,17 @@ import sys
 
 import pytest
 
-from tests.bench import nodes, queue
+from tests.bench import launch, nodes, queue
 from tests.bench.processes import ROOT
 
 
 @pytest.mark.parametrize(
     ("module", "row"),
-    [*(("queue", row) for row in queue.ROWS), *(("nodes", row) for row in nodes.ROWS)],
+    [
+        *(("queue", row) for row in queue.ROWS),
+        *(("nodes", row) for row in nodes.ROWS),
+        *(("launch", row) for row in launch.ROWS),
+    ],
 )
 def test_a_row_prints_and_nothing_is_lost_or_repeated(module: str, row: str) -> None:
     run = subprocess.run(

@@ -192,9 +192,9 @@ class Launch:
             self._incoming.put(line.rstrip("\n"))
         self._incoming.put(None)
 
-    def wait_for(self, part: str) -> str:
+    def wait_for(self, part: str, patience_sec: float = DEADLINE_SEC) -> str:
         """Return the first line from here on that contains `part`."""
-        until_sec = time.monotonic() + DEADLINE_SEC
+        until_sec = time.monotonic() + patience_sec
         while True:
             line = self._incoming.get(timeout=max(0.0, until_sec - time.monotonic()))
             assert line is not None, f"no {part!r} in {self.text}"
