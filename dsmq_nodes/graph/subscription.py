@@ -50,7 +50,8 @@ class Subscription(Generic[MessageT], AsyncIterator[MessageT]):
 
     Attributes:
         messages: how many were given to the callback.
-        dropped: how many were skipped because this end was slower than `depth` allows.
+        dropped: how many were skipped because this end was slower than `depth` allows, or never
+            came: published while the broker was away, or lost with it.
         invalid: how many were not of the type.
         late: how many were older than the lifespan when their turn came, and were skipped.
     """
