@@ -49,8 +49,9 @@ class Exchange:
             self.store.commit()
         except StoreFullError as error:
             return _refusals(held, str(error))
+        durable = self.store.durable
         for put in held:
-            if self.store.durable:
+            if durable:
                 replies += self._fan_out(put.topic, put.message_id, put.frame, put.latency_sec)
             if put.request.ack is not None:
                 ack: dict[str, object] = {

@@ -4,6 +4,8 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Protocol
 
+import msgspec
+
 from dsmq_nodes.dsmq import wire
 from dsmq_nodes.dsmq.statistics import Latency, Rate
 from dsmq_nodes.dsmq.store import Log
@@ -164,8 +166,7 @@ class Pair:
     fault: str = ""
 
 
-@dataclass(slots=True)
-class Put:
+class Put(msgspec.Struct, gc=False):  # made for each message of a durable store: cheaply
     """A put that waits for the store: for its fan-out or its acknowledgement."""
 
     peer: Peer

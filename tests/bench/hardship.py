@@ -190,7 +190,8 @@ def _cut(server: Server, count: int, half_bytes: int) -> tuple[str, bool]:
         "strangers", work="die_in_mid_frame", port=server.port, count=10, half=half_bytes
     ) as killer:
         killer.line()
-        killer.ask()  # what the first few make the allocator keep is no leak
+        for _ in range(max(count // 20, 1)):
+            killer.ask(patience_sec=60.0)  # what the first make the allocator keep is no leak
         time.sleep(0.5)
         descriptors, rss_kib = server.usage.num_fds(), server.rss_kib
         for _ in range(count // 10):

@@ -20,7 +20,7 @@ class Scale:
     cut: int = 200
     gets: int = 500
     strangers: int = 200
-    slow_sec: float = 10.0
+    slow_sec: float = 4.0  # they are ended after some 2 s
     original_sec: float = 5.0
     original: bool = True
 
