@@ -18,9 +18,9 @@ from dsmq_nodes.graph import names, schema
 from dsmq_nodes.launcher.arguments import Value
 from dsmq_nodes.launcher.composed import ComposedNode, Composition, Origin
 from dsmq_nodes.launcher.examination import Examiner
-from dsmq_nodes.launcher.examine import End, Finding, NodeRequest, WrongParam
 from dsmq_nodes.launcher.explain import explain_value
 from dsmq_nodes.launcher.file import look_at
+from dsmq_nodes.launcher.findings import End, Finding, NodeRequest, WrongParam
 from dsmq_nodes.launcher.params_file import lookup
 from dsmq_nodes.launcher.plan import find_project_root
 from dsmq_nodes.launcher.planning import environment_of

@@ -23,7 +23,7 @@ from dsmq_nodes.launcher.entries import (
     RestartEntry,
 )
 from dsmq_nodes.launcher.examination import Examiner
-from dsmq_nodes.launcher.examine import NodeClass
+from dsmq_nodes.launcher.findings import NodeClass
 
 _DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
 _SUBSTITUTION: Final = {"type": "string", "pattern": r"\$\("}

@@ -11,7 +11,7 @@ from typing import Final, Self
 
 import msgspec
 
-from dsmq_nodes.launcher.examine import Finding, NodeClass, NodeRequest, Request
+from dsmq_nodes.launcher.findings import Finding, NodeClass, NodeRequest, Request
 from dsmq_nodes.launcher.process import describe
 
 _SILENCE_SEC: Final = 20.0

@@ -15,79 +15,25 @@ import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, BinaryIO, Literal
+from typing import BinaryIO
 
 import msgspec
 from pydantic import ValidationError
 
 from dsmq_nodes.errors import NodeLoadError, ParameterError
 from dsmq_nodes.graph.clock import Clock
-from dsmq_nodes.graph.environment import NodeEnvironment
 from dsmq_nodes.graph.link import Deliver, Link, OnDiffers, Publication
 from dsmq_nodes.graph.node import Node
 from dsmq_nodes.graph.surroundings import Surroundings, surroundings
 from dsmq_nodes.launcher.child import load_node_class, search
-
-
-class NodeRequest(msgspec.Struct):
-    """A node to look at: its class, what it is told, its environment variables."""
-
-    spec: str
-    told: NodeEnvironment
-    env: dict[str, str] = {}
-
-
-class Request(msgspec.Struct):
-    """What to look at: nodes, then the node classes that modules have."""
-
-    root: str
-    nodes: list[NodeRequest] = []
-    modules: list[str] = []
-
-
-class End(msgspec.Struct):
-    """A topic at a node, and the JSON Schema of its type."""
-
-    topic: str
-    type_name: str
-    schema: str
-
-
-class WrongParam(msgspec.Struct):
-    """What pydantic says is wrong with a parameter; `known` are the names that there are."""
-
-    loc: list[str | int]
-    kind: str
-    message: str
-    context: dict[str, str | float] = {}
-    known: list[str] = []
-
-
-class Finding(msgspec.Struct):
-    """What was found about a node: `begun` comes before it is imported.
-
-    `error` is why it cannot run, `unknown` why it could not be looked at.
-    """
-
-    index: int
-    begun: bool = False
-    error: str = ""
-    unknown: str = ""
-    params: list[WrongParam] = []
-    published: list[End] = []
-    subscribed: list[End] = []
-
-
-class NodeClass(msgspec.Struct):
-    """A node class that a module has, with the JSON Schema of its parameters."""
-
-    spec: str
-    about: str
-    params: dict[str, Any]
-
-
-Answer = Finding | NodeClass
-Kind = Literal["published", "subscribed"]
+from dsmq_nodes.launcher.findings import (
+    End,
+    Finding,
+    NodeClass,
+    NodeRequest,
+    Request,
+    WrongParam,
+)
 
 
 class _Nowhere(Link):
@@ -262,7 +208,7 @@ def main() -> None:
     threading.Thread(target=_end_with, args=(asked,), daemon=True).start()
     search(request.root)
 
-    def answer(found: Answer) -> None:
+    def answer(found: Finding | NodeClass) -> None:
         answers.write(msgspec.json.encode(found) + b"\n")
 
     for index, node in enumerate(request.nodes):

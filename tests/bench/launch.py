@@ -1,7 +1,8 @@
 """How well a launch does: `python -m tests.bench.launch`, some five minutes; `--quick`, seconds.
 
 Prints a table: 20 nodes until all are ready, and until all have ended; what is left of a launch
-whose launcher was killed, with a process that has hidden itself; a node that crashes at once.
+whose launcher was killed, with a process that has hidden itself; a node that crashes at once;
+`check` of a file of 50 nodes.
 """
 
 import re
@@ -17,7 +18,7 @@ from typing import Final
 
 import psutil
 
-from tests.bench import table
+from tests.bench import checking, table
 from tests.bench.row import Row
 from tests.launcher.running import NODES, gone, launched, write_launch
 
@@ -33,10 +34,14 @@ class Scale:
     kills: int = 50
     crash_sec: float = 60.0
     restart_delay_sec: float = 1.0
+    checks: int = 10
+    checked_nodes: int = 50
 
 
 FULL: Final = Scale()
-QUICK: Final = Scale(nodes=3, kills=1, crash_sec=3.0, restart_delay_sec=0.02)
+QUICK: Final = Scale(
+    nodes=3, kills=1, crash_sec=3.0, restart_delay_sec=0.02, checks=1, checked_nodes=6
+)
 
 
 def many(scale: Scale) -> Row:
@@ -119,10 +124,15 @@ nodes:
     return path
 
 
+def check(scale: Scale) -> Row:
+    return checking.measure(scale.checks, scale.checked_nodes)
+
+
 ROWS: Final[dict[str, Callable[[Scale], Row]]] = {
     "many": many,
     "killed": killed,
     "crash_loop": crash_loop,
+    "check": check,
 }
 
 if __name__ == "__main__":

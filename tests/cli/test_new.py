@@ -1,13 +1,17 @@
 """`dsmq-nodes new`: what it makes passes its own test, its check, and runs."""
 
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+import typer
 
-from tests.cli.conftest import ROOT, Place
+from dsmq_nodes.cli.new import new
+from tests.cli.conftest import ROOT
+from tests.launcher.running import launched
 
 
 @pytest.fixture(scope="module")
@@ -63,10 +67,11 @@ def test_its_launch_file_is_right(project: Path) -> None:
 def test_it_runs(project: Path) -> None:
     file = project / "launch" / "free_port.yaml"
     file.write_text((project / "launch" / "demo.yaml").read_text().replace("30008", "0"))
-    done = in_folder(project, "-m", "dsmq_nodes", "launch", str(file), "--duration", "6")
+    with launched(file) as launch:
+        launch.wait_for("all nodes ready: 2 in")
+        launch.process.send_signal(signal.SIGINT)
+        assert launch.end() == 0, launch.text
     file.unlink()
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert "all nodes ready: 2 in" in done.stdout + done.stderr
 
 
 def test_a_project_that_is_there_is_left_alone(project: Path) -> None:
@@ -88,11 +93,12 @@ def test_a_project_that_is_there_is_left_alone(project: Path) -> None:
     ],
 )
 def test_a_name_that_is_no_package_is_a_wrong_use(
-    nowhere: Place, tmp_path: Path, name: str, expected: str
+    tmp_path: Path, name: str, expected: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    done = nowhere.run("new", name, cwd=tmp_path)
-    assert done.returncode == 2
-    assert expected in " ".join(done.stderr.split())
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(typer.BadParameter) as caught:
+        new(name)
+    assert expected in str(caught.value)
     assert list(tmp_path.iterdir()) == []
 
 
