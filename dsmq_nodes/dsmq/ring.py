@@ -56,8 +56,7 @@ import zlib
 from pathlib import Path
 from typing import Final, Self
 
-import msgspec
-
+from dsmq_nodes.dsmq.record import Record
 from dsmq_nodes.errors import RingError
 
 CAPACITY_BYTES: Final = 64 << 20
@@ -82,24 +81,6 @@ _LOCK_RETRY_SEC: Final = 0.00005
 _ORDERED: Final = platform.machine().lower() in {"x86_64", "amd64", "i686", "i386"}
 _READ_AGAIN: Final = 100
 _LEFT_TO_OTHERS: Final = 10  # of the machine's shared memory, one part in so many
-
-
-class Record(msgspec.Struct, gc=False):
-    """A message as it was read: where it stands in the topic, whose it is, what it says."""
-
-    id: int
-    seq: int
-    stamp: int
-    sender: str
-    data: bytes
-    field: str = ""
-    raw: bytes = b""
-    gap: int = 0
-
-    @property
-    def text(self) -> str:
-        """The message as JSON, but for its large field."""
-        return self.data.decode()
 
 
 class Ring:

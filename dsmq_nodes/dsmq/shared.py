@@ -47,9 +47,8 @@ class SharedExchange(Exchange):
                 self.commit()
                 topic.missed += record.id - log.last_id - 1
                 self.store.skip(log, record.id)
-            text = wire.whole_text(record.data.decode(), record.field, record.raw)
             sender = wire.encode_text(record.sender)
-            message = wire.encode_text(text)
+            message = wire.encode_text(record.text)
             frame = wire.encode_push(topic.name_json, record.id, sender, record, message)
             self.store.append(log, frame, now)
             for publication in topic.publications:

@@ -14,7 +14,8 @@ import uuid
 from pathlib import Path
 from typing import Final
 
-from dsmq_nodes.dsmq.ring import Reader, Record, Ring, Writer
+from dsmq_nodes.dsmq.record import Record
+from dsmq_nodes.dsmq.ring import Reader, Ring, Writer
 from dsmq_nodes.errors import RingError
 
 PLACE: Final = Path("/dev/shm")

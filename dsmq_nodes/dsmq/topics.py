@@ -13,23 +13,13 @@ from dsmq_nodes.dsmq.store import Log
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from dsmq_nodes.dsmq.record import Record
+
 GRAPH_TOPIC: Final = "/dsmq/graph"
 STATISTICS_TOPIC: Final = "/dsmq/statistics"
 TYPES_TOPIC: Final = "/dsmq/types"
 # Written by the broker itself.
 OWN_TOPICS: Final = frozenset({GRAPH_TOPIC, STATISTICS_TOPIC, TYPES_TOPIC})
-
-
-class SharedRecord(Protocol):
-    """A message as it lies in shared memory: its place, whose it is, what it says."""
-
-    id: int
-    seq: int
-    stamp: int
-    sender: str
-    data: bytes
-    field: str
-    raw: bytes
 
 
 class SharedLog(Protocol):
@@ -42,7 +32,7 @@ class SharedLog(Protocol):
     def append(self, sender: str, text: bytes, seq: int, stamp_ns: int) -> int:
         """Append for a peer that does not share memory; gives the id, 0 when it cannot."""
 
-    def read(self) -> "Sequence[SharedRecord]":
+    def read(self) -> "Sequence[Record]":
         """The next records that the broker has not read, not too many at once."""
 
     def seat(self, number: int, *, after: int, depth: int) -> int:

@@ -10,12 +10,14 @@ in this process.
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from dsmq_nodes.dsmq import wire
-from dsmq_nodes.dsmq.ring import Writer
 from dsmq_nodes.graph.arrival import Arrival
 from dsmq_nodes.graph.losses import Losses
+
+if TYPE_CHECKING:
+    from dsmq_nodes.dsmq.ring import Writer
 
 Deliver = Callable[[Arrival, bool], None]
 """Takes a message, and whether it is sent again for a subscription that came later."""
@@ -37,7 +39,7 @@ class Publication:
     messages: int = 0
     dropped: int = 0
     suppressed: int = 0
-    writer: Writer | None = None  # into shared memory
+    writer: "Writer | None" = None  # into shared memory
 
 
 @dataclass(eq=False, slots=True)

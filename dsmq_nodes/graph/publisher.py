@@ -63,10 +63,13 @@ class Publisher(Generic[MessageT]):
             ValueError: the publisher was destroyed.
         """
         self._check(msg)
-        text = msg.to_json()
+        if self.publication.writer is None:
+            text, field, raw = msg.to_json(), "", b""
+        else:
+            text, field, raw = msg.to_parts()
         if len(text) > _LARGE_BYTES and not self._is_large:
             self._warn_of_size(len(text))
-        self._link.publish(self.publication, text)
+        self._link.publish(self.publication, text, field, raw)
         if self.silence is not None:
             self.silence.heard()
 

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic, Self
 
+from dsmq_nodes.dsmq.record import Record
 from dsmq_nodes.errors import MessageError, WireError
 from dsmq_nodes.graph.arrival import Arrival
 from dsmq_nodes.graph.callback import MessageT, Result, takes_two
@@ -13,6 +14,7 @@ from dsmq_nodes.graph.clock import Clock
 from dsmq_nodes.graph.histogram import Histogram
 from dsmq_nodes.graph.logger import Logger
 from dsmq_nodes.graph.qos import QoSProfile
+from dsmq_nodes.messages.parts import large_field
 
 if TYPE_CHECKING:
     from dsmq_nodes.graph.silence import Silence
@@ -137,7 +139,7 @@ class Subscription(Generic[MessageT], AsyncIterator[MessageT]):
             self.late += 1
             return None
         try:
-            msg = self.msg_type.from_json(reply.text or "")
+            msg = self._read(reply)
         except (MessageError, WireError) as error:
             self.invalid += 1
             if self.invalid == 1:
@@ -152,6 +154,15 @@ class Subscription(Generic[MessageT], AsyncIterator[MessageT]):
         for silence in self.silences:
             silence.heard()
         return msg
+
+    def _read(self, reply: Arrival) -> MessageT:
+        if not isinstance(reply, Record):
+            return self.msg_type.from_json(reply.text or "")
+        if not reply.field:
+            return self.msg_type.from_json(reply.data)
+        if reply.field == large_field(self.msg_type):
+            return self.msg_type.from_parts(reply.data, reply.raw)
+        return self.msg_type.from_json(reply.text)
 
     def __aiter__(self) -> Self:
         if self.callback is not None:

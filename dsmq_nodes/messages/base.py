@@ -14,6 +14,7 @@ from dsmq_nodes.messages.definition import msg_text
 from dsmq_nodes.messages.fields import adapt_model, int32, uint32
 from dsmq_nodes.messages.json_schema import json_schema
 from dsmq_nodes.messages.limits import in_limits
+from dsmq_nodes.messages.parts import LARGE_BYTES, large_field
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -67,14 +68,32 @@ class Message(BaseModel):
         Raises:
             MessageError: A field holds a wrong value, put there by changing a list in place.
         """
+        return self._dump(None)
+
+    def to_parts(self) -> tuple[str, str, bytes]:
+        """Return the message as JSON text and, apart from it, its one large `bytes` field.
+
+        For where bytes need not become text: the field's name and its value, both empty when it has
+        none.
+
+        Raises:
+            MessageError: As `to_json`.
+        """
+        field = large_field(type(self))
+        raw = getattr(self, field) if field else b""
+        if len(raw) < LARGE_BYTES or type(raw) is not bytes:
+            return self._dump(None), "", b""
+        return self._dump({field}), field, raw
+
+    def _dump(self, exclude: set[str] | None) -> str:
         try:
-            text = self.__pydantic_serializer__.to_json(self, warnings="error").decode()
+            text = self.__pydantic_serializer__.to_json(self, exclude=exclude, warnings="error")
         except PydanticSerializationError as error:
             raise _unpublishable(self, error) from None
         valid = in_limits(type(self))
         if valid and not valid(self):
             raise _unpublishable(self)
-        return text
+        return text.decode()
 
     @classmethod
     def from_json(cls, text: str | bytes) -> Self:
@@ -88,6 +107,19 @@ class Message(BaseModel):
             return cls.__pydantic_validator__.validate_json(text, extra="ignore")  # type: ignore[no-any-return]
         except ValidationError as error:
             raise MessageError(_explain(cls, error)) from None
+
+    @classmethod
+    def from_parts(cls, text: str | bytes, raw: bytes) -> Self:
+        """Return the message that `to_parts` made apart; the bytes are taken as they are.
+
+        Raises:
+            MessageError: As `from_json`.
+        """
+        field = large_field(cls)
+        msg = cls.from_json(text)
+        msg.__dict__[field] = raw
+        msg.__pydantic_fields_set__.add(field)
+        return msg
 
     def to_dict(self) -> dict[str, Any]:
         """Return the message as a dict in ROS 2's JSON form: bytes as base64, NaN as a float."""

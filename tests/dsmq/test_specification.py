@@ -19,7 +19,7 @@ from dsmq_nodes.errors import StoreFullError, WireError
 
 if TYPE_CHECKING:
     from dsmq_nodes.dsmq.exchange import Replies
-    from dsmq_nodes.dsmq.ring import Record
+    from dsmq_nodes.dsmq.record import Record
 
 TEXT = wire.__doc__ or ""
 
