@@ -8,10 +8,6 @@ the reader what never came (losses.py).
 import asyncio
 import contextlib
 import logging
-import random
-import select
-import socket
-import ssl
 import threading
 import time
 from collections.abc import Callable, Collection
@@ -21,28 +17,22 @@ import msgspec
 
 from dsmq_nodes.dsmq import wire
 from dsmq_nodes.dsmq.channel import Channel
-from dsmq_nodes.errors import RequestRefusedError, RingError, WireError
+from dsmq_nodes.errors import RingError, WireError
 from dsmq_nodes.graph.clock import Clock
-from dsmq_nodes.graph.link import Deliver, OnDiffers, Publication, Reader
+from dsmq_nodes.graph.link import Deliver, OnDiffers, Publication, Published, Reader
 from dsmq_nodes.graph.losses import Losses
+from dsmq_nodes.graph.outage import Outage
 from dsmq_nodes.graph.polling import Poller
+from dsmq_nodes.graph.stream import Stream
 
 if TYPE_CHECKING:
     from dsmq_nodes.graph.shared_topics import SharedTopics
 
 logger = logging.getLogger("dsmq_nodes.link")
 
-_RECEIVE_BYTES: Final = 256 * 1024
-_RECEIVES_A_TURN: Final = 16
-# A socket that can do nothing more now says so; TLS has words of its own for it.
-_NOT_NOW: Final = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
 _NO_REPLY: Final = wire.Reply()
-_STALL_SEC: Final = 0.1  # how long a publish waits for a broker that does not read
-_LAST_WORDS_SEC: Final = 1.0  # the same, at the end, for what is not sent yet
-_SMALL_TOPICS: Final = frozenset({"/rosout", "/parameter_events", "/diagnostics"})
+_EVERY_NODES: Final = frozenset({"/rosout", "/parameter_events", "/diagnostics"})
 _ANSWER_SEC: Final = 1.0  # to an advertisement, so that its topic goes by shared memory
-_FIRST_RETRY_SEC: Final = 0.05
-_LONGEST_RETRY_SEC: Final = 1.0
 
 
 class DsmqLink:
@@ -56,23 +46,19 @@ class DsmqLink:
             NodeNameTakenError: a node of this name is connected already.
         """
         self._host, self._port, self._node = host, port, node
+        self._where = f"{host}:{port}"
         self._clock = clock
         self._publications: dict[str, Publication] = {}
         self._readers: dict[str, Reader] = {}
         self._state = "starting"
         self._write_lock = threading.Lock()
-        self._unsent = b""  # the rest of a frame that the socket took only in part
         self._loop: asyncio.AbstractEventLoop | None = None
         self._on_readable: Callable[[], None] = self.drain
         self._on_outage: Callable[[bool], None] = lambda _: None
         self.on_differs: OnDiffers = lambda _, __: None
-        self._outage_lock = threading.Lock()
-        self._lost_at_sec: float | None = None
-        self._fresh: Channel | None = None  # a new connection, not yet taken
-        self._closed = threading.Event()
-        self._decoder = wire.FrameDecoder()
+        self._outage = Outage(self._dial, clock, node, self._broker_is_back)
         self._poller: Poller | None = None
-        self._socket: socket.socket | None = None
+        self._stream: Stream | None = None
         self._epoch = ""
         self._events: dict[str, Callable[[wire.Reply], None]] = {
             "subscribed": self._subscribed,
@@ -110,7 +96,7 @@ class DsmqLink:
         """Where memory is shared the answers are awaited: then no message goes the other way."""
         for each in publications:
             fields = _advertise(each)
-            if self._shared is not None and each.writer is None and not _is_small(each.topic):
+            if self._shared is not None and each.writer is None and _is_worth_a_ring(each.topic):
                 fields["shm"] = True
                 self._unanswered.add(each.topic)
             self._send_object(fields)
@@ -123,11 +109,10 @@ class DsmqLink:
 
     def _read_answers(self) -> None:
         until_sec = time.monotonic() + _ANSWER_SEC
-        while self._unanswered and self._socket is not None:
-            left_sec = until_sec - time.monotonic()
-            if left_sec <= 0 or not select.select([self._socket], [], [], left_sec)[0]:
+        while self._unanswered and self._stream is not None:
+            if not self._stream.wait(until_sec - time.monotonic()):
                 break
-            self._drain_socket()
+            self._drain_stream()
         if self._loop is not None:  # for what came meanwhile
             self._loop.call_later(0, self._on_readable)
 
@@ -153,19 +138,22 @@ class DsmqLink:
         with self._write_lock:
             seq = publication.messages + 1
             stamp_ns = self._clock.now_ns()
-            writer = publication.writer
-            if writer is not None:
-                wire.check_size(text, raw)
-                publication.messages = seq
-                data = text.encode()
-                if not writer.append(data, seq=seq, stamp_ns=stamp_ns, field=field, raw=raw):
-                    publication.dropped += 1
-                return
-            message = wire.encode_text(wire.whole_text(text, field, raw))
-            frame = wire.encode_put(publication.topic_json, seq, stamp_ns, message)
+            msg = (text, field, raw, seq, stamp_ns)
+            is_sent = self._put(publication, msg)
             publication.messages = seq
-            if not self._send(frame):
+            if not is_sent:
                 publication.dropped += 1
+            if publication.latched:
+                publication.keep(msg)
+
+    def _put(self, publication: Publication, msg: Published) -> bool:
+        text, field, raw, seq, stamp_ns = msg
+        if (writer := publication.writer) is not None:
+            wire.check_size(text, raw)
+            data = text.encode()
+            return bool(writer.append(data, seq=seq, stamp_ns=stamp_ns, field=field, raw=raw))
+        message = wire.encode_text(wire.whole_text(text, field, raw))
+        return self._send(wire.encode_put(publication.topic_json, seq, stamp_ns, message))
 
     def set_fault(self, topic: str, pair: int, text: str) -> None:
         """Show in the graph what is wrong between two ends, whom the broker calls `pair`."""
@@ -173,13 +161,11 @@ class DsmqLink:
 
     def _look_after_itself(self) -> None:
         """Nobody spins the node: see whether the broker is gone, or back."""
-        if self._fresh is not None:
+        if self._outage.is_over:
             self._take_fresh()
-        if self._shared is None or self._socket is None:
-            return  # what is sent to a socket tells
-        with contextlib.suppress(BlockingIOError):
-            if not self._socket.recv(1, socket.MSG_PEEK):
-                self._lost("it closed the connection")
+        # What is sent over a socket tells.
+        if self._shared is not None and self._stream is not None and self._stream.is_ended():
+            self._lost("it closed the connection")
 
     def set_state(self, state: str) -> None:
         """Show a state in the graph."""
@@ -187,49 +173,23 @@ class DsmqLink:
         self._send_object({"action": "state", "topic": "", "state": state})
 
     def _send_object(self, fields: dict[str, object]) -> None:
-        if self._poller is not None:
+        stream = self._stream
+        if stream is None or self._poller is not None:
             return  # an original server knows put and get alone
-        frame = wire.encode_object(fields)
-        with self._write_lock:
-            if not self._send(frame) and self._socket is not None:
-                self._unsent += frame  # unlike a message this must not be lost
-
-    def _send_locked(self, frame: bytes) -> bool:
-        with self._write_lock:
-            return self._send(frame)
+        try:
+            stream.send_surely(wire.encode_object(fields))
+        except OSError as error:
+            self._outage.begin(f"{self._where}: {error}")
 
     def _send(self, frame: bytes) -> bool:
-        sock = self._socket
-        if sock is None or not self._send_rest(sock):
+        stream = self._stream
+        if stream is None:
             return False
         try:
-            sent = sock.send(frame)
-        except _NOT_NOW:
-            sent = 0
+            return stream.send(frame)
         except OSError as error:
-            self._warn_and_redial(str(error))
-            return False  # whoever reads sees it too, and lets go of the socket
-        if sent == len(frame):
-            return True
-        # The broker has not kept up: wait a little for it, it never waits for subscribers.
-        self._unsent = frame[sent:]
-        if self._send_rest(sock, _STALL_SEC) or len(self._unsent) < len(frame):
-            return True
-        self._unsent = b""
-        return False
-
-    def _send_rest(self, sock: socket.socket, patience_sec: float = 0.0) -> bool:
-        deadline = time.monotonic() + patience_sec
-        while self._unsent:
-            try:
-                self._unsent = self._unsent[sock.send(self._unsent) :]
-            except _NOT_NOW:
-                left = deadline - time.monotonic()
-                if left <= 0 or not select.select([], [sock], [], left)[1]:
-                    return False
-            except OSError:
-                return False
-        return True
+            self._outage.begin(f"{self._where}: {error}")
+            return False  # whoever reads sees it too, and lets go of the stream
 
     # Subscribing
 
@@ -277,15 +237,15 @@ class DsmqLink:
         """From now on call `on_readable` in `loop` when `drain` has something to read."""
         self._loop, self._on_readable, self._on_outage = loop, on_readable, on_outage
         self._thread = threading.get_ident()
-        if self._fresh is not None:
+        if self._outage.is_over:
             self._take_fresh()
-        elif self._socket is None:
+        elif self._stream is None:
             self._lost("it was gone before the node was spun")
         else:
-            self._watch(self._socket, loop)
+            self._watch(self._stream, loop)
 
-    def _watch(self, sock: socket.socket, loop: asyncio.AbstractEventLoop) -> None:
-        loop.add_reader(sock, self._on_readable)
+    def _watch(self, stream: Stream, loop: asyncio.AbstractEventLoop) -> None:
+        loop.add_reader(stream.socket, self._on_readable)
         if self._shared is not None:
             loop.add_reader(self._shared.bell, self._on_readable)
             loop.call_later(0, self._on_readable)  # as a socket that is readable already
@@ -294,7 +254,7 @@ class DsmqLink:
 
     def drain(self) -> None:
         """Read all there is and deliver it; does not wait."""
-        self._drain_socket()
+        self._drain_stream()
         if self._shared is not None:
             self._shared.drain()
 
@@ -302,35 +262,14 @@ class DsmqLink:
         """What was drained is dispatched; False: more has come already, without `on_readable`."""
         return self._shared is None or self._shared.rest()
 
-    def _drain_socket(self) -> None:
-        for _ in range(_RECEIVES_A_TURN):
-            if self._socket is None:
-                return
-            try:
-                data = self._receive(self._socket)
-                if not data:
-                    self._lost("it closed the connection")
-                    return
-                for body in self._decoder.feed(data):
-                    self._received(wire.decode_reply(body))
-            except _NOT_NOW:
-                return
-            except (OSError, WireError) as error:
-                self._lost(str(error))
-                return
-            if len(data) < _RECEIVE_BYTES and not isinstance(self._socket, ssl.SSLSocket):
-                return  # TLS may hold more than the socket shows
-
-    def _receive(self, sock: socket.socket) -> bytes:
-        if not isinstance(sock, ssl.SSLSocket):
-            data = sock.recv(_RECEIVE_BYTES)
-            if self._poller is not None and hasattr(socket, "TCP_QUICKACK"):
-                # An original server sends header and body apart: acknowledge the one, or the
-                # other waits 40 ms for it (Nagle's algorithm).
-                sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
-            return data
-        with self._write_lock:  # one TLS connection cannot be read and written at once
-            return sock.recv(_RECEIVE_BYTES)
+    def _drain_stream(self) -> None:
+        if self._stream is None:
+            return
+        try:
+            for body in self._stream.receive():
+                self._received(wire.decode_reply(body))
+        except (OSError, WireError) as error:
+            self._lost(str(error))
 
     def _received(self, reply: wire.Reply) -> None:
         if self._poller is not None:
@@ -385,19 +324,16 @@ class DsmqLink:
         return Channel(self._host, self._port, node=self._node, shm=True)
 
     def _take(self, channel: Channel) -> None:
-        channel.socket.setblocking(False)
+        is_new_log = channel.epoch != self._epoch
+        if is_new_log:  # whatever is in it is new to us
+            for reader in self._readers.values():
+                reader.after = reader.seen = 0
         with self._write_lock:
-            if channel.epoch != self._epoch:
-                # Another log than the one we read: whatever is in it is new to us.
-                for reader in self._readers.values():
-                    reader.after = reader.seen = 0
             self._epoch = channel.epoch
-            self._decoder = wire.FrameDecoder()
-            self._unsent = b""
-            self._socket = channel.socket
+            self._stream = stream = Stream(channel)
             self._poller = None
         if channel.original:
-            self._poller = Poller(self._send_locked, lambda: list(self._readers))
+            self._poller = Poller(self._send, lambda: list(self._readers))
             logger.warning(
                 "%s: %s is an original dsmq server: topics are polled, names are not checked, "
                 "there is no graph",
@@ -405,13 +341,17 @@ class DsmqLink:
             )
         if channel.memory is not None:
             self._share(*channel.memory)
-        self._say_again()
+        self._say_again(is_new_log=is_new_log)
         if self._loop is not None:
-            self._watch(channel.socket, self._loop)
+            self._watch(stream, self._loop)
 
-    def _say_again(self) -> None:
-        """Tell a new broker what the node does."""
+    def _say_again(self, *, is_new_log: bool) -> None:
+        """Tell a new broker what the node does, and what of it is to be kept for late readers."""
         self._advertise(self._publications.values())
+        if is_new_log:
+            for publication in self._publications.values():
+                for kept in publication.kept:
+                    self._put(publication, kept)
         for reader in self._readers.values():
             if reader.losses is not None:
                 reader.losses.tell_again()
@@ -429,17 +369,16 @@ class DsmqLink:
 
     def _lost(self, reason: str) -> None:
         self._let_go()
-        if not self._closed.is_set():
-            self._warn_and_redial(reason)
+        if not self._outage.is_closed:
+            self._outage.begin(f"{self._where}: {reason}")
             self._on_outage(True)
 
     def _let_go(self) -> None:
-        if self._socket is not None:
+        stream, self._stream = self._stream, None
+        if stream is not None:
             if self._loop is not None:
-                self._loop.remove_reader(self._socket)
-            with self._write_lock:
-                self._socket.close()
-                self._socket = None
+                self._loop.remove_reader(stream.socket)
+            stream.close()
         if self._poller is not None:
             self._poller.stop()
         self._share_no_more()
@@ -455,51 +394,23 @@ class DsmqLink:
                 publication.writer = None
             shared.close()
 
-    def _warn_and_redial(self, reason: str) -> None:
-        """Once an outage, from whichever thread sees it first."""
-        with self._outage_lock:
-            if self._lost_at_sec is not None:
-                return
-            self._lost_at_sec = self._clock.monotonic_sec()
-        logger.warning(
-            "%s: lost the broker at %s:%d (%s): trying again, messages are dropped and counted",
-            *(self._node, self._host, self._port, reason),
-        )
-        # A thread, since a host that does not answer must not hold up the node's timers; a
-        # daemon, since it must not hold up the node's end either.
-        threading.Thread(target=self._redial, daemon=True).start()
-
-    def _redial(self) -> None:
-        delay_sec = _FIRST_RETRY_SEC
-        while not self._closed.wait(delay_sec * random.uniform(0.5, 1.0)):
-            try:
-                channel = self._dial()
-            except (OSError, RequestRefusedError) as error:  # ConnectionFailedError is the first
-                logger.debug("%s: %s", self._node, error)
-                delay_sec = min(2 * delay_sec, _LONGEST_RETRY_SEC)
-                continue
-            self._fresh = channel
-            loop = self._loop
-            if self._closed.is_set():
-                channel.close()
-            elif loop is not None:
-                # A loop that was closed meanwhile: the next `attach` takes it.
-                with contextlib.suppress(RuntimeError):
-                    loop.call_soon_threadsafe(self._take_fresh)
-            return
+    def _broker_is_back(self) -> None:
+        """In the thread that dials."""
+        if (loop := self._loop) is not None:
+            # A loop that was closed meanwhile: the next `attach` takes it.
+            with contextlib.suppress(RuntimeError):
+                loop.call_soon_threadsafe(self._take_fresh)
 
     def _take_fresh(self) -> None:
-        with self._outage_lock:
-            channel, self._fresh = self._fresh, None
-            if channel is None or self._closed.is_set():
-                return
-            outage_sec = self._clock.monotonic_sec() - (self._lost_at_sec or 0.0)
-            self._lost_at_sec = None
+        found = self._outage.end()
+        if found is None:
+            return
+        channel, outage_sec = found
         self._let_go()
         dropped = sum(
             publication.dropped
             for publication in self._publications.values()
-            if not publication.topic.startswith("/dsmq/")  # the kit's own are not the user's loss
+            if not _is_ours(publication.topic)  # that is not the user's loss
         )
         self._take(channel)
         logger.warning(
@@ -510,8 +421,8 @@ class DsmqLink:
 
     def detach(self) -> None:
         """Call `on_readable` no more; publishing still works."""
-        if self._socket is not None and self._loop is not None:
-            self._loop.remove_reader(self._socket)
+        if self._stream is not None and self._loop is not None:
+            self._loop.remove_reader(self._stream.socket)
         if self._shared is not None and self._loop is not None:
             self._loop.remove_reader(self._shared.bell)
         if self._poller is not None:
@@ -521,18 +432,20 @@ class DsmqLink:
 
     def close(self) -> None:
         """End the connection; what was published before is sent."""
-        self._closed.set()
-        if self._socket is not None:
-            with self._write_lock:
-                self._send_rest(self._socket, _LAST_WORDS_SEC)
+        self._outage.close()
+        if self._stream is not None:
+            self._stream.finish()
         self._let_go()
-        if self._fresh is not None:
-            self._fresh.close()
 
 
-def _is_small(topic: str) -> bool:
-    """Whether a topic is the kit's own: many nodes have it, and none says much there."""
-    return "/_" in topic or topic.startswith("/dsmq/") or topic in _SMALL_TOPICS
+def _is_ours(topic: str) -> bool:
+    """Whether every node publishes the topic for the kit."""
+    return topic.startswith("/dsmq/") or topic in _EVERY_NODES
+
+
+def _is_worth_a_ring(topic: str) -> bool:
+    """Not what many nodes have and say little on: the kit's own, and those of services."""
+    return "/_" not in topic and not _is_ours(topic)
 
 
 def _advertise(publication: Publication) -> dict[str, object]:

@@ -8,8 +8,9 @@ in this process.
 """
 
 import asyncio
+from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
 from dsmq_nodes.dsmq import wire
@@ -18,6 +19,9 @@ from dsmq_nodes.graph.losses import Losses
 
 if TYPE_CHECKING:
     from dsmq_nodes.dsmq.ring import Writer
+
+Published = tuple[str, str, bytes, int, int]
+"""A message as it was published: text, large field, its bytes, number, stamp in ns."""
 
 Deliver = Callable[[Arrival, bool], None]
 """Takes a message, and whether it is sent again for a subscription that came later."""
@@ -40,6 +44,13 @@ class Publication:
     dropped: int = 0
     suppressed: int = 0
     writer: "Writer | None" = None  # into shared memory
+    kept: "deque[Published]" = field(default_factory=deque)
+
+    def keep(self, msg: Published) -> None:
+        """Keep a latched message for a broker that has lost its own."""
+        self.kept.append(msg)
+        while len(self.kept) > self.latched:
+            self.kept.popleft()
 
 
 @dataclass(eq=False, slots=True)
@@ -61,6 +72,9 @@ class Reader:
         if not again and self.seen:
             reply.gap = reply.id - self.seen - 1  # ids have no holes
         if not again and self.losses is not None:
+            if self.losses.repeats(reply):  # to a new broker, for others
+                self.after = self.seen = reply.id
+                return
             reply.gap += self.losses.before(reply)
         self.after = self.seen = max(self.seen, reply.id)
         self.deliver(reply, again)

@@ -26,8 +26,17 @@ class Losses:
     def __init__(self, node: str, topic: str) -> None:
         self._node, self._topic = node, topic
         self._last: dict[str, int] = {}  # number by publisher
+        self._stamps: dict[str, int] = {}  # of the messages that had them
         self._skipped = 0  # told by the log, and not yet found in anybody's numbers
         self._told: set[str] = set()
+
+    def repeats(self, reply: Arrival) -> bool:
+        """Whether this is the newest message of its publisher that came, sent once more."""
+        return (
+            reply.stamp != 0
+            and self._stamps.get(reply.sender) == reply.stamp
+            and self._last.get(reply.sender) == reply.seq
+        )
 
     def before(self, reply: Arrival) -> int:
         """How many messages were lost before this one, which comes after `reply.gap` skipped."""
@@ -37,9 +46,11 @@ class Losses:
             return 0
         last = self._last.get(sender)
         self._last[sender] = number
+        self._stamps[sender] = reply.stamp
         if last is None:
             if len(self._last) > _MOST_PUBLISHERS:
-                del self._last[next(iter(self._last))]
+                first = next(iter(self._last))
+                del self._last[first], self._stamps[first]
             return 0
         hole = number - last - 1
         if hole <= 0:

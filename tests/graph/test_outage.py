@@ -115,3 +115,28 @@ def test_a_node_ends_without_its_broker(broker: BrokerProcess) -> None:
     with spinning(node):
         broker.kill()
         until(lambda: a_publish_is_dropped(publisher))
+
+
+def test_what_is_latched_is_there_again_after_the_broker_has_lost_it_and_comes_once(
+    broker: BrokerProcess, caplog: pytest.LogCaptureFixture
+) -> None:
+    mapper, reader = Node("mapper"), Node("reader")
+    got: list[int] = []
+    reader.create_subscription(Int64, "map", lambda m: got.append(m.data), LATCHED)
+    publisher = mapper.create_publisher(Int64, "map", LATCHED)
+    with spinning(mapper, reader):
+        publisher.publish(Int64(data=1))
+        publisher.publish(Int64(data=2))
+        until(lambda: got[-1:] == [2])
+        before = list(got)
+        broker.kill()
+        broker.start()
+        until(lambda: caplog.text.count("the broker is back") == 2)
+        late: list[int] = []
+        with Node("late") as late_node:
+            late_node.create_subscription(Int64, "map", lambda m: late.append(m.data), LATCHED)
+            with spinning(late_node):
+                until(lambda: late == [2])
+                publisher.publish(Int64(data=3))
+                until(lambda: (late, got[-1]) == ([2, 3], 3))
+    assert got == [*before, 3]

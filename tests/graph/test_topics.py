@@ -1,6 +1,7 @@
 """Publishing and subscribing through a real broker."""
 
 import asyncio
+import contextlib
 import logging
 import re
 import threading
@@ -384,3 +385,31 @@ def test_a_thousand_texts_a_second_arrive_all_and_in_order() -> None:
     with spinning(node, sender):
         until(lambda: len(got) == count)
     assert got == sent
+
+
+def test_large_bytes_arrive_as_they_were_for_a_node_and_as_text_for_a_tool(
+    broker: BrokerProcess,
+) -> None:
+    pixels = bytes(range(256)) * 400
+    got: list[Image] = []
+    node, camera = Node("viewer"), Node("camera")
+    node.create_subscription(Image, "image", got.append, 5)
+    publisher = camera.create_publisher(Image, "image", 5)
+    assert publisher.wait_for_subscribers(1, 10.0)
+    tool = dsmq.connect_to_server(broker.host, broker.port)
+    with spinning(node, camera), contextlib.closing(tool):
+        sent = Image(height=1, width=102400, step=102400, encoding="mono8", data=pixels)
+        publisher.publish(sent)
+        publisher.publish(Image(data=b"few"))
+        until(lambda: len(got) == 2)
+        assert got[0] == sent
+        assert got[1].data == b"few"
+        assert Image.from_json(tool.get("/image")) == sent
+
+
+def test_a_message_over_the_limit_is_refused_at_publish(broker: BrokerProcess) -> None:
+    with Node("camera") as camera:
+        publisher = camera.create_publisher(Image, "image", 5)
+        with pytest.raises(WireError, match="is over the protocol's 8999999"):
+            publisher.publish(Image(data=bytes(7_000_000)))
+        assert publisher.messages == 0
