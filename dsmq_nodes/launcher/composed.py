@@ -29,7 +29,7 @@ class Origin:
     @property
     def key_place(self) -> Place:
         """The place of its key, where it has one."""
-        return self.document.keys.get(self.path, self.place)
+        return self.document.key_place(self.path)
 
     def problem(self, message: str, *, at_key: bool = False) -> LaunchProblem:
         """Return a problem with the value, or with its key."""

@@ -55,11 +55,11 @@ def _explain(
     loc, kind = (*path, *detail["loc"]), detail["type"]
     if kind == "extra_forbidden":
         hint = did_you_mean(str(loc[-1]), _keys_at(detail["loc"][:-1], model))
-        return document.keys[loc], f"unknown key {shorten(str(loc[-1]))}; {hint}"
+        return document.key_place(loc), f"unknown key {shorten(str(loc[-1]))}; {hint}"
     if kind == "missing":
         return document.place(loc[:-1]), f"the key '{loc[-1]}' is missing"
     if loc and loc[-1] == "[key]":
-        return document.keys[loc[:-1]], detail["msg"]
+        return document.key_place(loc[:-1]), detail["msg"]
     place = document.place(loc)
     return place, explain_value(detail, place)
 

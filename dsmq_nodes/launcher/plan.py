@@ -1,6 +1,7 @@
 """What a launch will do: processes to start. Pure data, so that it can be shown and tested."""
 
 import shlex
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -108,7 +109,24 @@ class ProcessPlan:
 
     def __str__(self) -> str:
         words = [f"{name}={shlex.quote(value)}" for name, value in sorted(self.env.items())]
-        return " ".join([*words, shlex.join(self.argv)])
+        return "\n    ".join([" ".join([*words, shlex.join(self.argv)]), *self._conditions()])
+
+    def _conditions(self) -> Iterator[str]:
+        """Yield what is not as usual about the process."""
+        for each in self.depends_on:
+            what = "is ready" if each.topic is None else f"has published on {each.topic}"
+            yield f"after: {each.node} {what}, within {each.timeout_sec:g} s"
+        if self.restart.policy != "never":
+            most, window_sec = self.restart.max_restarts, self.restart.window_sec
+            yield f"restart: {self.restart.policy}, {most} times in {window_sec:g} s at most"
+        if self.required:
+            yield "required: the launch ends with it"
+        if self.log is not None:
+            yield f"log: {self.log.path}"
+        if self.affinity:
+            yield f"CPUs: {', '.join(map(str, self.affinity))}"
+        if self.nice:
+            yield f"nice: {self.nice}"
 
 
 @dataclass(frozen=True)

@@ -99,6 +99,10 @@ class Document:
             path = path[:-1]
         return self.values.get(path, Place(1, 1))
 
+    def key_place(self, path: Path) -> Place:
+        """Return where a key stands; of one that is not written, where its value would belong."""
+        return self.keys.get(path) or self.place(path)
+
     def problem(self, place: Place, message: str) -> LaunchProblem:
         """Return a problem at a place, with the line it is in."""
         source = self.lines[place.line - 1] if place.line <= len(self.lines) else ""

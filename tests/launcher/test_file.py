@@ -132,6 +132,8 @@ WRONG_NODES = [
         '    env: {A: "x\\0"}',
         "4:14: an environment variable holds no NUL and at most 100000 bytes",
     ),
+    ("    depends_on: [a b]", "4:17: 'a b' is not a node's name; write it like 'sim'"),
+    ("    depends_on: {a b: ready}", "4:18: 'a b' is not a node's name; write it like 'sim'"),
     ("  - name: b", "4:5: the key 'node' is missing"),
     ("  - {}", "4:5: the key 'name' is missing|4:5: the key 'node' is missing"),
     ("  - nmae: b\n    node: b:C", "4:5: unknown key 'nmae'; did you mean 'name'?"),
@@ -341,6 +343,68 @@ def test_text_like_yaml_is_read_or_refused(text: str) -> None:
 @given(st.integers(0, len(GOOD)), st.integers(0, 8), st.text(max_size=8))
 def test_a_damaged_file_is_read_or_refused(at: int, cut: int, instead: str) -> None:
     read_or_refuse(GOOD[:at] + instead + GOOD[at + cut :])
+
+
+FULL = """\
+args: {rate: 10, sim: true, n: {type: int, default: 2, choices: [1, 2]}, name: bob}
+log: {folder: log, keep: 1}
+env: {A: "1"}
+nodes:
+- {name: a, node: b:C, rate: $(arg rate), if: $(arg sim), params: {s: $(arg name)/x}}
+- name: sim
+  exec: [sleep, "1"]
+  restart: {policy: on-failure, max: 3}
+  depends_on: {a: {until: topic:/x, timeout: 3}}
+- namespace: r
+  count: $(arg n)
+  process: p
+  remap: {scan: front}
+  nodes:
+  - {name: c, node: b:C, params: {i: $(index)}, depends_on: [a], unless: false}
+"""
+PIECES = [
+    "$(arg",
+    "x)",
+    "$(index)",
+    "$(env",
+    "Q)",
+    "$(",
+    "$$(",
+    "nodes",
+    "count",
+    "include",
+    "[]",
+    "{}",
+    "null",
+    "-1",
+    "1e9",
+    "'",
+    "/",
+    "..",
+    "<<:",
+    "&a",
+    "*a",
+    "!t",
+    "[[1]]",
+    "{a:b}",
+    "depends_on:",
+    "name:",
+    "process:",
+    "exec:",
+    "count:",
+    "if:",
+]
+
+
+@given(st.integers(0, len(FULL)), st.integers(0, 20), st.sampled_from(PIECES))
+def test_a_damaged_file_with_everything_in_it_is_read_or_refused(
+    at: int, cut: int, instead: str
+) -> None:
+    read_or_refuse(FULL[:at] + instead + FULL[at + cut :])
+
+
+def test_the_file_with_everything_in_it_is_right() -> None:
+    assert [node.full_name for node in read(FULL).nodes] == ["/a", "/sim", "/r1/c", "/r2/c"]
 
 
 @given(st.binary())

@@ -56,6 +56,28 @@ def test_a_plan_is_shown_as_commands_for_a_shell() -> None:
     assert """'"'"'""" in shown[2]  # an apostrophe, quoted
 
 
+def test_what_is_not_as_usual_is_shown_below_the_command() -> None:
+    file = """
+nodes:
+- {name: a, node: m:A}
+- name: b
+  node: m:B
+  namespace: r
+  depends_on: {a: topic:scan}
+  restart: on-failure
+  required: true
+  affinity: [0, 1]
+  nice: 3
+"""
+    assert str(make_plan(read(file), Path("/p")).nodes[1]).splitlines()[1:] == [
+        "    after: /a has published on /r/scan, within 30 s",
+        "    restart: on-failure, 5 times in 60 s at most",
+        "    required: the launch ends with it",
+        "    CPUs: 0, 1",
+        "    nice: 3",
+    ]
+
+
 @pytest.mark.parametrize(
     ("file", "root"), [("launch/robot.yaml", "."), ("robot.yaml", "."), ("a/robot.yaml", "a")]
 )
