@@ -1,5 +1,6 @@
 """`dsmq-nodes bag`: record, info, play, convert, repair, rerun; flags and output as ros2's."""
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, cast
 
@@ -203,6 +204,63 @@ def play(
         start_paused=start_paused,
     )
     play_bag(bag, chosen, playing, broker)
+
+
+@app.command(
+    epilog=examples_epilog(
+        ("dsmq-nodes bag convert old.bag -o run", "of ROS 1 or ROS 2, to run.mcap"),
+        ("dsmq-nodes bag convert run.mcap -o run_ros2 --to ros2", "CDR, for ROS's own tools"),
+        ("dsmq-nodes bag convert run.mcap -o show --to foxglove", "for Foxglove's panels"),
+        ("dsmq-nodes bag convert run.mcap -o tables --to csv --topics /odom", "a file a topic"),
+    )
+)
+def convert(
+    bag: BagArgument,
+    *,
+    output: Annotated[str, typer.Option("--output", "-o", metavar="NAME", help="Where to.")],
+    to: Annotated[
+        str, typer.Option(metavar="mcap|ros2|ros1|foxglove|csv|parquet|npz", help="What to make.")
+    ] = "mcap",
+    topics: TopicsOption = None,
+    exclude: ExcludeOption = None,
+    regex: RegexOption = "",
+    exclude_regex: ExcludeRegexOption = "",
+    compression: CompressionOption = "zstd",
+) -> None:
+    """Make another kind of file of a bag: of ours, of a ROS 1 .bag, of a ROS 2 bag.
+
+    ROS needs the extra `ros`, Parquet needs pyarrow. NaN and infinities are texts in our JSON,
+    null in Foxglove's, and numbers in tables and in ROS.
+    """
+    _need()
+    from dsmq_nodes.bag.converting import FORMATS, Format  # noqa: PLC0415
+    from dsmq_nodes.bag.converting import convert as make  # noqa: PLC0415
+    from dsmq_nodes.bag.selection import Selection  # noqa: PLC0415
+    from dsmq_nodes.bag.source import open_source  # noqa: PLC0415
+    from dsmq_nodes.cli.progress import Progress  # noqa: PLC0415
+
+    if to not in FORMATS:
+        raise typer.BadParameter(
+            f"{to!r} is none: there is {', '.join(FORMATS)}", param_hint="--to"
+        )
+    everything = not (topics or regex)
+    chosen = Selection(
+        tuple(topics or ()), tuple(exclude or ()), regex, exclude_regex, everything=everything
+    )
+    source = open_source(bag, chosen)
+    total = sum(each.messages or 0 for each in source.counts())
+    with Progress("converting", total, "messages") as progress:
+        done = make(
+            source,
+            Path(output),
+            cast("Format", to),
+            compression=_compression(compression),
+            on_progress=progress.at,
+        )
+    print(f"{output}: {done.messages} messages")
+    for topic, reason in done.left_out.items():
+        print(f"left out: {topic}: {reason}", file=sys.stderr)
+    raise typer.Exit(1 if done.left_out else 0)
 
 
 @app.command(epilog=examples_epilog(("dsmq-nodes bag repair run.mcap", "run_repaired.mcap")))

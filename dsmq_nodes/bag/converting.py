@@ -1,0 +1,89 @@
+"""Converts bags: from ours, ROS 1 and ROS 2, to ours, ROS 1, ROS 2, Foxglove, and tables."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, Literal, get_args
+
+from dsmq_nodes.bag.extra import need
+from dsmq_nodes.bag.foxglove import to_foxglove
+from dsmq_nodes.bag.source import Source
+from dsmq_nodes.bag.tables import write_csv, write_npz, write_parquet
+from dsmq_nodes.bag.writing import BagWriter, Compression
+
+if TYPE_CHECKING:
+    from dsmq_nodes.bag.part import Channel
+
+Format = Literal["mcap", "ros2", "ros1", "foxglove", "csv", "parquet", "npz"]
+FORMATS: Final[tuple[str, ...]] = get_args(Format)
+
+
+@dataclass(frozen=True, slots=True)
+class Converted:
+    """What came of a conversion.
+
+    Attributes:
+        messages: how many were written.
+        left_out: topics that were not, and why.
+    """
+
+    messages: int
+    left_out: dict[str, str] = field(default_factory=dict)
+
+
+def convert(
+    source: Source,
+    output: Path,
+    to: Format,
+    *,
+    compression: Compression = "zstd",
+    on_progress: Callable[[int], None] = lambda _: None,
+) -> Converted:
+    """Write a bag in another form.
+
+    Args:
+        source: what is converted, from `open_source`.
+        output: the file, or for ROS 2, CSV and Parquet the folder; it must not be there yet.
+        to: the form.
+        compression: of MCAP's chunks.
+        on_progress: called with the number of messages read so far.
+
+    Raises:
+        BagError: it cannot be read or written; says what is there.
+    """
+    match to:
+        case "csv":
+            return Converted(write_csv(source, output, on_progress))
+        case "parquet":
+            return Converted(write_parquet(source, output, on_progress))
+        case "npz":
+            return Converted(write_npz(source, output, on_progress))
+        case "ros1" | "ros2":
+            need("ros", "rosbags", "numpy")
+            from dsmq_nodes.bag.ros_writing import write_ros  # noqa: PLC0415  an extra of its own
+
+            return Converted(*write_ros(source, output, to, on_progress))
+        case "mcap" | "foxglove":
+            return _to_mcap(source, output, compression, on_progress, as_foxglove=to == "foxglove")
+
+
+def _to_mcap(
+    source: Source,
+    output: Path,
+    compression: Compression,
+    on_progress: Callable[[int], None],
+    *,
+    as_foxglove: bool,
+) -> Converted:
+    channels: dict[Channel, Channel] = {}
+    with BagWriter(output, compression=compression) as writer:
+        for name, values in source.metadata():
+            writer.describe(name, values)
+        for attachment in source.attachments():
+            writer.attach(attachment)
+        for number, record in enumerate(source.records(), 1):
+            out = to_foxglove(record, channels) if as_foxglove else record
+            times = out.log_time_ns, out.data, out.publish_time_ns
+            writer.write(out.channel, *times, out.sequence)
+            on_progress(number)
+    return Converted(writer.messages)

@@ -1,0 +1,118 @@
+"""Messages between our JSON form and the objects of rosbags, field by field as ROS defines them.
+
+In JSON `uint8[]` and `byte[]` are base64, NaN and infinities are strings (messages/base.py). ROS 1
+differs in names only: headers there also count (`seq`, which ROS 2 has dropped and is left out),
+and a camera's matrices are capitals.
+"""
+
+import math
+from typing import Any, Final
+
+import numpy as np
+import pybase64
+from rosbags.interfaces import Nodetype
+
+_SPECIAL: Final = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
+_BYTES: Final = frozenset({"uint8", "byte", "octet"})
+_PADDING: Final = "structure_needs_at_least_one_member"  # of an empty message
+_ROS1_NAMES: Final = {
+    "sensor_msgs/msg/CameraInfo": {"d": "D", "k": "K", "r": "R", "p": "P"},
+}
+
+
+class RosTypes:
+    """The types of one typestore of rosbags."""
+
+    def __init__(self, store: Any) -> None:
+        self._store = store
+
+    def names(self, type_name: str) -> list[tuple[str, str, Any]]:
+        """The fields of a type: our name, ROS's name, what it is."""
+        fields = self._store.fielddefs[type_name][1]
+        theirs = {name for name, _ in fields}
+        renamed = {new: old for new, old in _ROS1_NAMES.get(type_name, {}).items() if old in theirs}
+        ours = {old: new for new, old in renamed.items()}
+        return [(ours.get(name, name), name, node) for name, node in fields if name != _PADDING]
+
+    def to_json(self, found: Any, type_name: str) -> dict[str, Any]:
+        """A rosbags object as JSON values."""
+        dropped = "seq" if type_name == "std_msgs/msg/Header" else ""
+        return {
+            ours: self._plain(getattr(found, theirs), node)
+            for ours, theirs, node in self.names(type_name)
+            if ours != dropped
+        }
+
+    def _plain(self, found: Any, node: Any) -> Any:
+        kind, detail = node
+        if kind == Nodetype.NAME:
+            return self.to_json(found, detail)
+        if kind == Nodetype.BASE:
+            return _plain_number(float(found)) if isinstance(found, float | np.floating) else found
+        item = detail[0]
+        if item[0] == Nodetype.NAME:
+            return [self.to_json(each, item[1]) for each in found]
+        if item[1][0] in _BYTES:
+            return pybase64.b64encode_as_string(np.asarray(found, np.uint8).tobytes())
+        values = found.tolist() if hasattr(found, "tolist") else list(found)
+        if item[1][0].startswith("float") and not np.all(np.isfinite(found)):
+            return [_plain_number(each) for each in values]
+        return values
+
+    def from_json(self, values: dict[str, Any], type_name: str) -> Any:
+        """A rosbags object of JSON values; what is missing has ROS's default.
+
+        Raises:
+            ValueError: a value is not of its field's type.
+        """
+        made = {
+            theirs: self._ros(values.get(ours), node)
+            for ours, theirs, node in self.names(type_name)
+        }
+        if not made and (fields := self._store.fielddefs[type_name][1]):
+            made = {fields[0][0]: 0}
+        return self._store.types[type_name](**made)
+
+    def _ros(self, value: Any, node: Any) -> Any:
+        kind, detail = node
+        if kind == Nodetype.NAME:
+            return self.from_json(value or {}, detail)
+        if kind == Nodetype.BASE:
+            return _ros_scalar(value, detail[0])
+        item, count = detail
+        if item[0] == Nodetype.NAME:
+            empty: list[Any] = [{}] * (count if kind == Nodetype.ARRAY else 0)
+            return [self.from_json(each, item[1]) for each in (value or empty)]
+        name = item[1][0]
+        if name == "string":
+            return list(value or [""] * (count if kind == Nodetype.ARRAY else 0))
+        return _ros_array(value, name, count if kind == Nodetype.ARRAY else 0)
+
+
+def _plain_number(number: float) -> float | str:
+    if math.isfinite(number):
+        return number
+    return "NaN" if math.isnan(number) else "Infinity" if number > 0 else "-Infinity"
+
+
+def _ros_scalar(value: Any, name: str) -> Any:
+    if name in {"string", "wstring"}:
+        return value or ""
+    if name == "bool":
+        return bool(value)
+    if name.startswith("float"):
+        # Not `value or 0.0`: that would make a 0.0 of -0.0.
+        return _SPECIAL[value] if isinstance(value, str) else float(0.0 if value is None else value)
+    return int(value or 0)
+
+
+def _ros_array(value: Any, name: str, count: int) -> Any:
+    dtype = "uint8" if name in _BYTES else name
+    if value is None:
+        return np.zeros(count, dtype)
+    if isinstance(value, str):
+        return np.frombuffer(pybase64.b64decode(value, validate=True), dtype)
+    try:
+        return np.array(value, dtype)
+    except ValueError:  # it holds "NaN" or the like
+        return np.array([_SPECIAL.get(each, each) for each in value], dtype)
