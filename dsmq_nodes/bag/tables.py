@@ -101,7 +101,7 @@ def write_parquet(source: Source, output: Path, on_progress: Progress) -> int:
     Raises:
         BagError: the folder is there already, or pyarrow is not installed.
     """
-    need("ros", "pyarrow")
+    need("", "pyarrow")
     import pyarrow as pa  # noqa: PLC0415  54 MB that few have
     import pyarrow.parquet as pq  # noqa: PLC0415
 
@@ -121,7 +121,7 @@ def write_npz(source: Source, output: Path, on_progress: Progress) -> int:
     Raises:
         BagError: the file is there already, or numpy is not installed.
     """
-    need("ros", "numpy")
+    need("", "numpy")
     import numpy as np  # noqa: PLC0415  an extra's
 
     path = output if output.suffix == ".npz" else output.with_name(f"{output.name}.npz")

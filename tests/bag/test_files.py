@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from mcap.reader import make_reader
 
 from dsmq_nodes.bag import Bag, BagWriter, Untyped
+from dsmq_nodes.bag.extra import need
 from dsmq_nodes.bag.information import information, information_lines
 from dsmq_nodes.bag.part import Attachment, Channel, Compression
 from dsmq_nodes.bag.repair import repair
@@ -289,3 +290,11 @@ def test_a_full_disk_says_what_is_safe(tmp_path: Path) -> None:
     saved = repair(path, tmp_path / "saved.mcap")
     assert saved.messages == safe
     assert (saved.lost_bytes, saved.damaged) == (0, 0)  # what did not fit was cut off
+
+
+def test_what_is_not_installed_is_named_with_the_command_that_installs_it() -> None:
+    need("bag", "mcap")
+    with pytest.raises(BagError, match=r"needs not_there: .*pip install 'dsmq-nodes\[bag\]'"):
+        need("bag", "mcap", "not_there")
+    with pytest.raises(BagError, match="pip install not_there`"):
+        need("", "not_there")
