@@ -371,6 +371,7 @@ class Supervisor:
         member = self.members[name]
         if member.state in OVER and not self._ending.is_set():
             member.restarts.forget()
+            self._faults.pop(name, None)  # somebody has looked after it
             self._begin(member)
 
     # The end

@@ -3,6 +3,7 @@
 import os
 import signal
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -120,3 +121,16 @@ def test_a_killed_node_is_seen_as_failed_and_can_be_started(beside: Place, launc
     assert rows(beside)["chatty"] == ["failed", "-", "0", "killed", "by", "SIGKILL"]
     assert beside.run("node", "start", "chatty").returncode == 0
     assert rows(beside)["chatty"][0] == "ready"
+
+
+def test_what_was_looked_after_by_hand_is_no_fault_of_the_launch(tmp_path: Path) -> None:
+    nodes = {"chatty": "robot:Chatty", "quiet": "robot:Quiet"}
+    with launched(write_launch(tmp_path, nodes)) as launch:
+        address = launch.wait_for("listening on").split("listening on ")[1].split()[0]
+        launch.wait_for("all nodes ready")
+        os.kill(launch.pid_of("chatty"), signal.SIGKILL)
+        launch.wait_for("[launch] chatty: killed by SIGKILL; the others go on")
+        assert Place(address).run("node", "start", "chatty").returncode == 0
+        launch.process.send_signal(signal.SIGINT)
+        assert launch.end() == 0
+    assert launch.lines[-1].startswith("[launch] chatty: was started again 1 time")
