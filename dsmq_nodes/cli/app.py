@@ -80,6 +80,9 @@ def broker(
     tls_client_ca: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Who signs the clients' certificates.")
     ] = None,
+    no_shm: Annotated[
+        bool, typer.Option("--no-shm", help="Share no memory with nodes of this machine.")
+    ] = False,
 ) -> None:
     """Run a broker until Ctrl-C; `launch` starts one by itself.
 
@@ -92,4 +95,5 @@ def broker(
     security = Security.from_environment(
         insecure=insecure, certificate=tls_cert, key=tls_key, client_ca=tls_client_ca
     )
-    raise typer.Exit(run(Options(host, port, store, ttl, budget << 20, security)))
+    kept = (store, ttl, budget << 20)
+    raise typer.Exit(run(Options(host, port, *kept, security, shares_memory=not no_shm)))

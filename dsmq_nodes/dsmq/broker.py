@@ -396,7 +396,8 @@ def main() -> int:
         client_ca=given.tls_client_ca,
     )
     budget_bytes = BUDGET_BYTES if given.budget is None else given.budget << 20
-    return run(Options(given.host, given.port, given.store, given.ttl, budget_bytes, security))
+    kept = (given.store, given.ttl, budget_bytes)
+    return run(Options(given.host, given.port, *kept, security, shares_memory=not given.no_shm))
 
 
 if __name__ == "__main__":

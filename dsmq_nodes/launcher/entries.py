@@ -34,6 +34,9 @@ class BrokerEntry(Part):
     tls_client_ca: fields.FilePath | None = Field(
         None, description="Who signs the clients' certificates."
     )
+    shm: bool = Field(
+        default=True, description="Nodes of this machine exchange messages in shared memory."
+    )
 
 
 class LogEntry(Part):

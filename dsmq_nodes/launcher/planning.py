@@ -51,6 +51,8 @@ def _broker(entry: BrokerEntry) -> ProcessPlan:
             words += [f"--{name.replace('_', '-')}", f"{value}"]
     if entry.insecure:
         words.append("--insecure")
+    if not entry.shm:
+        words.append("--no-shm")
     return ProcessPlan("broker", (sys.executable, "-m", _CHILD, "--module", *words))
 
 

@@ -246,9 +246,10 @@ def test_nothing_stays_once_the_next_broker_has_looked(
 def test_without_shared_memory_all_goes_through_the_broker(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    for store, off in ((None, "1"), (tmp_path / "queue.db", "")):
+    durable = ("--store", str(tmp_path / "queue.db"))
+    for off, options in (("1", ()), ("", durable), ("", ("--no-shm",))):
         monkeypatch.setenv("DSMQ_NO_SHM", off)
-        broker = BrokerProcess(0, *(["--store", str(store)] if store else []))
+        broker = BrokerProcess(0, *options)
         monkeypatch.setenv("DSMQ_NO_SHM", "")
         try:
             channel = Channel(broker.host, broker.port, node="/a", shm=True)

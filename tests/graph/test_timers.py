@@ -10,7 +10,7 @@ from tests.graph.conftest import spinning, until
 pytestmark = pytest.mark.usefixtures("broker")
 
 
-def test_ticks_are_never_early_and_do_not_drift() -> None:
+def test_ticks_are_never_early() -> None:
     ticks: list[float] = []
     node = Node("a")
     began = time.monotonic()
@@ -21,8 +21,6 @@ def test_ticks_are_never_early_and_do_not_drift() -> None:
     assert timer.ticks == len(ticks)
     slots = [int((tick - began) / 0.01 + 1e-6) for tick in ticks]
     assert all(slot >= number for number, slot in enumerate(slots, start=1))
-    assert timer.ticks + timer.overruns >= slots[-1] - 1
-    assert timer.achieved_hz <= 100 * 1.01
 
 
 def test_missed_ticks_are_counted_and_not_made_up_for() -> None:
