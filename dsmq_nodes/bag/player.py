@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Final
 
+from dsmq_nodes.bag.flow import Flow
 from dsmq_nodes.bag.mcap_file import Record
 from dsmq_nodes.bag.outlet import Outlet, told_schema
 from dsmq_nodes.bag.pace import Pace
@@ -82,6 +83,7 @@ class Player:
         self.messages = 0
         self.pace = Pace(playing.rate, paused=playing.start_paused)
         self._bag, self._outlet, self._playing = bag, outlet, playing
+        self._flow = Flow(outlet)
         self._wait = wait or outlet.pump
         self._is_stopped = False
         self._clock_due_sec = 0.0
@@ -140,10 +142,10 @@ class Player:
                     return
                 self._put(record, channel)
         if not self.pace.rate:
-            self._outlet.wait_for_readers()
+            self._flow.wait()
 
     def _put(self, record: Record, channel: Channel) -> None:
-        put = self._outlet.put if self.pace.rate else self._outlet.put_flow_controlled
+        put = self._outlet.put if self.pace.rate else self._flow.put
         put(channel.topic, record.data.decode())
         self.at_ns = record.log_time_ns
         self.messages += 1

@@ -8,12 +8,14 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dsmq_nodes import Node
 from dsmq_nodes.bag import Bag, BagWriter
 from dsmq_nodes.bag.cursors import Cursors
 from dsmq_nodes.bag.outlet import Outlet
@@ -25,7 +27,8 @@ from dsmq_nodes.errors import BagError
 from dsmq_nodes.messages import Bool, Clock, Float64
 from dsmq_nodes.messages.dsmq_msgs import Graph
 from dsmq_nodes.testing import BrokerProcess
-from tests.bag.conftest import PATIENCE_SEC, SECOND_NS, Tool, number, until
+from tests.bag.conftest import NUMBERS, PATIENCE_SEC, SECOND_NS, Tool, number, until
+from tests.graph.conftest import spinning
 
 Numbers = Callable[..., Path]
 
@@ -350,17 +353,52 @@ def test_a_reader_that_is_slow_loses_nothing_at_rate_0(
         for index in range(90):
             writer.write(Channel("/big", "std_msgs/msg/String", b"{}"), index, text, index)
     listener = ear("/big")
-    wait_for_readers = outlet.wait_for_readers
     is_waited_for = threading.Event()
+    ask = outlet.subscribe_anew
 
-    def waited_for() -> None:
-        is_waited_for.set()
-        wait_for_readers()
+    def asked(topic: str, *, depth: int = 1) -> None:
+        if outlet.messages > 30:  # after half of what the broker keeps
+            is_waited_for.set()
+        ask(topic, depth=depth)
 
-    monkeypatch.setattr(outlet, "wait_for_readers", waited_for)
+    monkeypatch.setattr(outlet, "subscribe_anew", asked)
     with listener.reading(90, is_waited_for):
         Player(Bag(writer.paths[0]), outlet, Playing(rate=0)).play()
     assert len(listener.heard) == 90
+
+
+class Slow(Node):
+    """Keeps few messages, and takes its time."""
+
+    def __init__(self, broker: BrokerProcess) -> None:
+        super().__init__("slow", broker=broker.address)
+        self.heard: dict[int, list[float]] = {1: [], 7: []}
+        self.kept = [
+            self.create_subscription(Float64, f"keep{depth}", partial(self.on_number, depth), depth)
+            for depth in self.heard
+        ]
+
+    def on_number(self, depth: int, msg: Float64) -> None:
+        until_sec = time.monotonic() + 0.0003
+        while time.monotonic() < until_sec:
+            pass
+        self.heard[depth].append(msg.data)
+
+
+def test_nodes_that_keep_few_messages_lose_nothing_at_rate_0(
+    tmp_path: Path, outlet: Outlet, broker: BrokerProcess
+) -> None:
+    count = 300
+    with BagWriter(tmp_path / "run") as writer:
+        for index in range(count):
+            for topic in ("/keep1", "/keep7"):
+                channel = Channel(topic, Float64.type_name, NUMBERS.schema)
+                writer.write(channel, index, number(index), index, index)
+    node = Slow(broker)
+    with spinning(node):
+        Player(Bag(writer.paths[0]), outlet, Playing(rate=0, wait_for=1)).play()
+        assert node.heard == {1: list(range(count)), 7: list(range(count))}
+    assert [each.dropped for each in node.kept] == [0, 0]
 
 
 # The command
