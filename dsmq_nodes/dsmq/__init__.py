@@ -11,8 +11,12 @@ The names are the original's (dsmq 0.7.0 on PyPI), and so are the bytes on the w
     mq.get("greetings")
 """
 
+from typing import TYPE_CHECKING
+
 from dsmq_nodes.dsmq.address import DEFAULT_HOST, DEFAULT_PORT
-from dsmq_nodes.dsmq.client import Client
+
+if TYPE_CHECKING:
+    from dsmq_nodes.dsmq.client import Client
 
 __all__ = ["Client", "connect_to_server", "start_server"]
 
@@ -28,10 +32,20 @@ def start_server(host: str = DEFAULT_HOST, port: int = DEFAULT_PORT) -> None:
     serve(Options(host, port))
 
 
-def connect_to_server(host: str = DEFAULT_HOST, port: int = DEFAULT_PORT) -> Client:
+def connect_to_server(host: str = DEFAULT_HOST, port: int = DEFAULT_PORT) -> "Client":
     """Connect to a broker, ours or an original one.
 
     Raises:
         ConnectionFailedError: nobody answers there as a dsmq broker does.
     """
+    from dsmq_nodes.dsmq.client import Client  # noqa: PLC0415  no broker and no node needs it
+
     return Client(host, port)
+
+
+def __getattr__(name: str) -> object:
+    if name != "Client":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from dsmq_nodes.dsmq.client import Client  # noqa: PLC0415  as above
+
+    return Client

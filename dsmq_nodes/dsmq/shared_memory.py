@@ -14,13 +14,12 @@ import uuid
 from pathlib import Path
 from typing import Final
 
+from dsmq_nodes.dsmq.leftovers import LOCK, PLACE, remove_leftovers
 from dsmq_nodes.dsmq.record import Record
 from dsmq_nodes.dsmq.ring import Reader, Ring, Writer
 from dsmq_nodes.errors import RingError
 
-PLACE: Final = Path("/dev/shm")
 OWN_NUMBER: Final = 1
-_LOCK: Final = "lock"
 _FOLLOW_RECORDS: Final = 2000
 
 
@@ -42,7 +41,7 @@ class SharedMemory:
         fresh = self.directory.with_suffix(".new")
         try:
             fresh.mkdir(mode=0o700)
-            self._lock = os.open(fresh / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            self._lock = os.open(fresh / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
             fcntl.flock(self._lock, fcntl.LOCK_EX)
             fresh.rename(self.directory)
             self.bell = bell(self.directory, OWN_NUMBER)
@@ -153,16 +152,3 @@ def clear(sock: socket.socket) -> None:
     with contextlib.suppress(OSError):
         while True:
             sock.recv(1)
-
-
-def remove_leftovers() -> None:
-    """Remove what brokers of this user that are dead have left in shared memory."""
-    for directory in PLACE.glob(f"dsmq-{os.getuid()}-*"):
-        try:
-            lock = os.open(directory / _LOCK, os.O_RDWR | os.O_CLOEXEC)
-        except OSError:
-            continue  # it is just being made or removed
-        with contextlib.suppress(OSError):
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            shutil.rmtree(directory, ignore_errors=True)
-        os.close(lock)

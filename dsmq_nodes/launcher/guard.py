@@ -279,6 +279,15 @@ def main(arguments: list[str]) -> None:
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     with socket.socket(fileno=int(arguments[0])) as launcher:
         _Guard(launcher).run()
+    _remove_shared_memory()
+
+
+def _remove_shared_memory() -> None:
+    """A broker that was killed has left its own behind."""
+    with contextlib.suppress(ImportError):  # a system without it
+        from dsmq_nodes.dsmq.leftovers import remove_leftovers  # noqa: PLC0415
+
+        remove_leftovers()
 
 
 if __name__ == "__main__":

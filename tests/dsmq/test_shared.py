@@ -12,14 +12,14 @@ from pathlib import Path
 import pytest
 
 from dsmq_nodes import dsmq
-from dsmq_nodes.dsmq import shared_memory, wire
+from dsmq_nodes.dsmq import leftovers, shared_memory, wire
 from dsmq_nodes.dsmq.channel import Channel
 from dsmq_nodes.dsmq.ring import Reader, Ring, Writer
 from dsmq_nodes.errors import RingError
 from dsmq_nodes.testing import BrokerProcess
 
 pytestmark = pytest.mark.skipif(
-    not shared_memory.PLACE.is_dir(), reason="no shared memory on this system"
+    not leftovers.PLACE.is_dir(), reason="no shared memory on this system"
 )
 PATIENCE_SEC = 10.0
 
@@ -262,7 +262,7 @@ def test_without_shared_memory_all_goes_through_the_broker(
 def test_a_directory_that_is_locked_is_left_alone() -> None:
     memory = shared_memory.SharedMemory()
     try:
-        shared_memory.remove_leftovers()
+        leftovers.remove_leftovers()
         assert memory.directory.is_dir()
         assert memory.directory.stat().st_mode & 0o777 == 0o700
     finally:

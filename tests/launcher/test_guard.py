@@ -4,6 +4,8 @@ import os
 import signal
 from pathlib import Path
 
+import psutil
+
 from tests.launcher.running import DEADLINE_SEC, Launch, gone, launched, write_launch
 from tests.launcher.test_launch import PAIR, socket_file
 
@@ -69,3 +71,15 @@ def test_a_killed_guard_ends_the_launch_and_leaves_nothing(tmp_path: Path) -> No
         assert launch.end() == 1
         assert gone(pids, 0)
     assert launch.lines[-1].startswith("[launch] ended with faults: guard (is gone")
+
+
+def test_a_killed_launcher_and_a_killed_broker_leave_no_shared_memory(tmp_path: Path) -> None:
+    with launched(write_launch(tmp_path, PAIR)) as launch:
+        launch.wait_for("all nodes ready")
+        broker, guard = launch.broker_pid(), launch.guard_pid()
+        files = [Path(file.path) for file in psutil.Process(broker).open_files()]
+        (lock,) = [path for path in files if path.name == "lock"]
+        launch.process.kill()
+        os.kill(broker, signal.SIGKILL)
+        assert gone({broker, guard}, DEADLINE_SEC)
+    assert not lock.parent.exists()
