@@ -132,9 +132,12 @@ class Player:
                 break
 
     def _play_once(self) -> None:
-        self.pace.set(self.start_ns)
         self._clock_due_sec = 0.0
+        has_begun = False
         for record in prefetched(self._bag.records(self.start_ns, self.end_ns + 1)):
+            if not has_begun:  # not before: unpacking the first takes its time
+                has_begun = True
+                self.pace.set(self.start_ns)
             channel = self._channels.get(record.channel)
             if channel is not None:
                 self._until_due(record.log_time_ns)

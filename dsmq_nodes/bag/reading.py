@@ -4,14 +4,15 @@ import heapq
 import json
 from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from dsmq_nodes.bag.mcap_file import ChannelCount, McapFile, Record, open_files
 from dsmq_nodes.bag.part import Attachment, Channel
-from dsmq_nodes.bag.schemas import class_of
 from dsmq_nodes.bag.selection import Selection
 from dsmq_nodes.errors import BagError, MessageError
-from dsmq_nodes.messages.base import Message
+
+if TYPE_CHECKING:
+    from dsmq_nodes.messages.base import Message
 
 __all__ = ["TEXT", "Bag", "BagMessage", "Record", "Untyped"]
 
@@ -42,7 +43,7 @@ class BagMessage(NamedTuple):
     """
 
     topic: str
-    msg: Message | Untyped | str
+    msg: "Message | Untyped | str"
     stamp: int
 
 
@@ -56,7 +57,7 @@ class Bag:
         self,
         *paths: str | Path,
         topics: Collection[str] | Selection | None = None,
-        types: Mapping[str, type[Message]] | None = None,
+        types: "Mapping[str, type[Message]] | None" = None,
     ) -> None:
         """Open a bag.
 
@@ -125,7 +126,7 @@ class Bag:
             return parts[0]
         return heapq.merge(*parts, key=lambda record: record.log_time_ns)
 
-    def decode(self, record: Record) -> Message | Untyped | str:
+    def decode(self, record: Record) -> "Message | Untyped | str":
         """A message of one of its records.
 
         Raises:
@@ -144,7 +145,7 @@ class Bag:
                 "if the class has changed since, give the old one in types={topic: class}"
             ) from None
 
-    def _decoder(self, channel: Channel) -> Callable[[bytes], Message | Untyped | str]:
+    def _decoder(self, channel: Channel) -> "Callable[[bytes], Message | Untyped | str]":
         if channel.encoding == TEXT:
             return lambda data: data.decode()
         if channel.encoding != "json":
@@ -152,6 +153,9 @@ class Bag:
                 f"{channel.topic}: its messages are in {channel.encoding!r}, not in JSON: "
                 "`dsmq-nodes bag convert` makes one of ours of a ROS bag"
             )
+        # Here, because `bag info` needs no types, and they take half of its time.
+        from dsmq_nodes.bag.schemas import class_of  # noqa: PLC0415
+
         found = self._types.get(channel.topic) or class_of(channel.type_name)
         return found.from_json if found is not None else _generic(channel.type_name)
 

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from tests.bench import launch, nodes, queue
+from tests.bench import bag, launch, nodes, queue
 from tests.bench.processes import ROOT
 
 
@@ -16,6 +16,7 @@ from tests.bench.processes import ROOT
         *(("queue", row) for row in queue.ROWS),
         *(("nodes", row) for row in nodes.ROWS),
         *(("launch", row) for row in launch.ROWS),
+        *(("bag", row) for row in bag.ROWS),
     ],
 )
 def test_a_row_prints_and_nothing_is_lost_or_repeated(module: str, row: str) -> None:
