@@ -6,7 +6,19 @@ from typing import Annotated
 import typer
 
 import dsmq_nodes
-from dsmq_nodes.cli import bag, check, graph, launch, lifecycle, new, node, tf, topic
+from dsmq_nodes.cli import (
+    bag,
+    check,
+    graph,
+    launch,
+    lifecycle,
+    new,
+    node,
+    param,
+    service,
+    tf,
+    topic,
+)
 from dsmq_nodes.cli.options import HOST, PORT, examples_epilog, new_app
 
 app = new_app(
@@ -21,6 +33,8 @@ check.add_to(app)
 new.add_to(app)
 app.add_typer(topic.app, name="topic")
 app.add_typer(node.app, name="node")
+app.add_typer(service.app, name="service")
+app.add_typer(param.app, name="param")
 app.add_typer(lifecycle.app, name="lifecycle")
 app.add_typer(tf.app, name="tf")
 app.add_typer(bag.app, name="bag")

@@ -1,10 +1,12 @@
 """Calling a service from the command line, in texts: the tool needs no types."""
 
+import time
 import uuid
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import msgspec
 
+from dsmq_nodes.cli.offers import services
 from dsmq_nodes.cli.session import Session
 from dsmq_nodes.errors import CommandError, WireError
 from dsmq_nodes.graph import calls
@@ -20,24 +22,67 @@ def call(
     Raises:
         CommandError: nobody serves it, it did not answer in time, or it said why there is none.
     """
-    request, reply = service + calls.REQUEST, service + calls.REPLY
-    served = {topic.name for topic in session.graph().topics if topic.publishers}
-    if reply not in served:
-        names = [name.removesuffix(calls.REPLY) for name in served if name.endswith(calls.REPLY)]
+    served = services(session.graph(), hidden=True)
+    offer = served.get(service)
+    if offer is None or not offer.servers:
         from dsmq_nodes.launcher.suggest import did_you_mean  # noqa: PLC0415
 
+        names = [name for name, each in served.items() if each.servers]
         raise CommandError(f"nobody serves {service}; {did_you_mean(service, names)}")
-    client = f"@{uuid.uuid4().hex}"
-    session.subscribe(reply)
-    session.put(request, calls.write(client, 1, body), 1)
-    while (answer := session.next_message([reply], timeout_sec)) is not None:
-        try:
-            head = calls.read(answer.text)
-        except WireError:
-            continue  # for its client to complain of
-        if head.client == client:
-            if head.error:
-                raise CommandError(f"{service}: {head.error}")
-            response: dict[str, Any] = msgspec.json.decode(answer.text or "")
+    return answer(session, ask(session, service, body), timeout_sec)
+
+
+class Asked(NamedTuple):
+    """A call that waits for its response; `client` is what tells it from all others."""
+
+    service: str
+    client: str
+
+    @property
+    def reply(self) -> str:
+        """The topic of the response."""
+        return self.service + calls.REPLY
+
+
+def ask(session: Session, service: str, body: str) -> Asked:
+    """Send a request, as JSON."""
+    asked = Asked(service, f"@{uuid.uuid4().hex}")
+    session.subscribe(asked.reply)
+    session.put(service + calls.REQUEST, calls.write(asked.client, 1, body), 1)
+    return asked
+
+
+def answer(session: Session, asked: Asked, timeout_sec: float | None) -> dict[str, Any]:
+    """The response to a request.
+
+    Raises:
+        CommandError: there is none in time, or the answer says why there is none.
+    """
+    until_sec = None if timeout_sec is None else time.monotonic() + timeout_sec
+    while until_sec is None or time.monotonic() < until_sec:
+        left_sec = None if until_sec is None else max(until_sec - time.monotonic(), 0.0)
+        reply = session.next_message([asked.reply], left_sec)
+        response = None if reply is None else response_in(reply.text, asked)
+        if response is not None:
             return response
-    raise CommandError(f"{service} has not answered within {timeout_sec:g} s: is its node busy?")
+    raise CommandError(
+        f"{asked.service} has not answered within {timeout_sec:g} s: is its node busy?"
+    )
+
+
+def response_in(text: str | None, asked: Asked) -> dict[str, Any] | None:
+    """The response in a reply; None: it is the reply to somebody else.
+
+    Raises:
+        CommandError: it says why there is no response.
+    """
+    try:
+        head = calls.read(text)
+    except WireError:
+        return None  # for its client to complain of
+    if head.client != asked.client:
+        return None
+    if head.error:
+        raise CommandError(f"{asked.service}: {head.error}")
+    response: dict[str, Any] = msgspec.json.decode(text or "")
+    return {name: value for name, value in response.items() if name not in {"_client", "_id"}}

@@ -1,43 +1,95 @@
-"""What the shell offers at Tab: topics and nodes there are now, message types, launch files."""
+"""What the shell offers at Tab: the names there are in the graph now, types, launch files."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeVar
 
 import typer
 
 from dsmq_nodes.cli.options import BROKER
 
 if TYPE_CHECKING:
-    from dsmq_nodes.messages.dsmq_msgs import Graph
+    from collections.abc import Callable, Iterable
+
+    from dsmq_nodes.cli.live import Graph
+    from dsmq_nodes.cli.session import Session
+
+T = TypeVar("T")
 
 _PATIENCE_SEC: Final = 0.3
 
 
 def topics(ctx: typer.Context, incomplete: str) -> list[str]:
-    """The names of the topics, if a broker answers at once."""
+    """The names of the topics, if a broker answers at once; hidden ones when they are begun."""
     from dsmq_nodes.cli.lookup import shown  # noqa: PLC0415
 
-    graph = _graph(ctx)
-    if graph is None:
-        return []
-    return [topic.name for topic in shown(graph, own=incomplete.startswith("/d"))]
+    own = "/_" in incomplete or incomplete.startswith("/dsmq/")
+    return _names(ctx, lambda graph: [topic.name for topic in shown(graph, own=own)])
 
 
 def nodes(ctx: typer.Context, incomplete: str) -> list[str]:
     """The names of the nodes, with a slash or without as they are begun."""
-    graph = _graph(ctx)
-    names = {peer.name for peer in graph.peers if peer.name} if graph is not None else ()
+    from dsmq_nodes.cli import offers  # noqa: PLC0415
+
     slash = incomplete.startswith("/")
-    return sorted(name if slash else name.removeprefix("/") for name in names)
+    names = _names(ctx, lambda graph: offers.nodes(graph, hidden=incomplete.startswith("/d")))
+    return [name if slash else name.removeprefix("/") for name in names]
 
 
-def _graph(ctx: typer.Context) -> "Graph | None":
+def services(ctx: typer.Context, incomplete: str) -> list[str]:
+    """The names of the services."""
+    from dsmq_nodes.cli import offers  # noqa: PLC0415
+
+    return _names(ctx, lambda graph: offers.services(graph, hidden="/_" in incomplete))
+
+
+def actions(ctx: typer.Context) -> list[str]:
+    """The names of the actions."""
+    from dsmq_nodes.cli import offers  # noqa: PLC0415
+
+    return _names(ctx, offers.actions)
+
+
+def service_types(ctx: typer.Context) -> list[str]:
+    """The types of the services that there are; for `call`, of the one that is called."""
+    from dsmq_nodes.cli import offers  # noqa: PLC0415
+
+    def types(graph: "Graph") -> list[str]:
+        found = offers.services(graph)
+        called = found.get(offers.absolute(ctx.params.get("service") or ""))
+        return sorted({each.type for each in ([called] if called else found.values())} - {""})
+
+    return _names(ctx, types)
+
+
+def action_types(ctx: typer.Context) -> list[str]:
+    """The types of the actions that there are."""
+    from dsmq_nodes.cli import offers  # noqa: PLC0415
+
+    return _names(ctx, lambda graph: {each.type for each in offers.actions(graph).values()} - {""})
+
+
+def parameters(ctx: typer.Context) -> list[str]:
+    """The names of a node's parameters."""
+    from dsmq_nodes.cli.call import call  # noqa: PLC0415
+    from dsmq_nodes.cli.offers import absolute  # noqa: PLC0415
+
+    node = absolute(ctx.params.get("node") or "")
+    found = _ask(ctx, lambda session: call(session, f"{node}/list_parameters", timeout_sec=1.0))
+    return list(found["result"]["names"]) if found else []
+
+
+def _names(ctx: typer.Context, names: "Callable[[Graph], Iterable[str]]") -> list[str]:
+    return list(_ask(ctx, lambda session: names(session.graph())) or ())
+
+
+def _ask(ctx: typer.Context, question: "Callable[[Session], T]") -> "T | None":
+    """What a broker says, if one answers at once."""
     from dsmq_nodes.cli.session import Session  # noqa: PLC0415
     from dsmq_nodes.errors import DsmqError  # noqa: PLC0415
 
     try:
         with Session(ctx.params.get("broker") or BROKER, timeout_sec=_PATIENCE_SEC) as session:
-            return session.graph()
+            return question(session)
     except DsmqError:
         return None
 
@@ -47,6 +99,13 @@ def types() -> list[str]:
     from dsmq_nodes.messages.find import standard_names  # noqa: PLC0415
 
     return standard_names()
+
+
+def interfaces() -> list[str]:
+    """All types that come with the kit."""
+    from dsmq_nodes.messages.find import standard_interfaces  # noqa: PLC0415
+
+    return standard_interfaces()
 
 
 def launch_files(incomplete: str) -> list[str]:

@@ -2,9 +2,10 @@
 
 import itertools
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from dsmq_nodes.cli import lookup
+from dsmq_nodes.cli.offers import absolute
 from dsmq_nodes.errors import CommandError
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ def echo_topic(
         topics = _to_wait_for(session, name)
     else:
         topics = [lookup.find_published(session, name).name]
+    schemas = _Schemas(session)
     for topic in topics:
         session.subscribe(topic, type_name=type_name)
     for number in itertools.count(1):
@@ -38,9 +40,29 @@ def echo_topic(
             raise CommandError(f"no message on {topics[0]} within {timeout_sec:g} s")
         if reply.gap:
             print(f"skipped {reply.gap} messages: too many to print", file=sys.stderr)
-        print(style.show(reply.text or ""), flush=True)
+        schema = {} if style.form == "json" else schemas.of(reply.topic)
+        print(style.show(reply.text or "", schema), flush=True)
         if number == count:
             return
+
+
+class _Schemas:
+    """The schemas of topics, as their publishers have told them; asked for with a first message.
+
+    Asking is a connection of its own: on this one messages come that are not to be passed over.
+    """
+
+    def __init__(self, session: "Session") -> None:
+        self._session = session
+        self._found: dict[str, dict[str, Any]] = {}
+
+    def of(self, topic: str) -> dict[str, Any]:
+        if topic not in self._found:
+            with self._session.another() as session:
+                found = lookup.find(session.graph(), topic)
+                told = [end.schema_id for end in (found.ends if found else ()) if end.schema_id]
+                self._found[topic] = session.schema(told[0]) if told else {}
+        return self._found[topic]
 
 
 def _to_wait_for(session: "Session", name: str) -> list[str]:
@@ -48,5 +70,5 @@ def _to_wait_for(session: "Session", name: str) -> list[str]:
     topic = lookup.find(session.graph(), name)
     if topic is not None:
         return [topic.name]
-    print(f"{lookup.unpublished(lookup.absolute(name))}: waiting", file=sys.stderr)
-    return list(dict.fromkeys((lookup.absolute(name), name)))
+    print(f"{lookup.unpublished(absolute(name))}: waiting", file=sys.stderr)
+    return list(dict.fromkeys((absolute(name), name)))

@@ -1,23 +1,26 @@
 """Which topics there are, and which one a user means."""
 
 import sys
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Final
 
-from dsmq_nodes.cli.session import GRAPH_TOPIC, Session
+from dsmq_nodes.cli.live import GRAPH_TOPIC, STATISTICS_TOPIC, TYPES_TOPIC, Graph, GraphTopic
+from dsmq_nodes.cli.offers import absolute
 from dsmq_nodes.errors import CommandError
 from dsmq_nodes.graph.names import is_hidden
 
 if TYPE_CHECKING:
-    from dsmq_nodes.messages.dsmq_msgs import Graph, GraphTopic
+    from dsmq_nodes.cli.session import Session
 
 # Written by the broker itself, which is no publisher in its own graph.
 _BROKERS: Final = {
     GRAPH_TOPIC: "dsmq_msgs/msg/Graph",
-    "/dsmq/statistics": "dsmq_msgs/msg/BrokerStatistics",
+    STATISTICS_TOPIC: "dsmq_msgs/msg/BrokerStatistics",
+    TYPES_TOPIC: "dsmq_msgs/msg/TypeDescription",
 }
 
 
-def shown(graph: "Graph", *, own: bool) -> "list[GraphTopic]":
+def shown(graph: Graph, *, own: bool) -> list[GraphTopic]:
     """The topics of a graph by name; with `own` also the hidden ones, the kit's and services'.
 
     A topic of the node kit that nobody publishes or subscribes any more is gone. Names without a
@@ -36,13 +39,25 @@ def _needs_no_ends(name: str) -> bool:
     return not name.startswith("/") or name in _BROKERS
 
 
-def find(graph: "Graph", name: str) -> "GraphTopic | None":
+def find(graph: Graph, name: str) -> GraphTopic | None:
     """The topic that a user calls `name`: of that very name, else with a slash in front."""
     topics = {topic.name: topic for topic in shown(graph, own=True)}
     return topics.get(name) or topics.get(f"/{name}")
 
 
-def find_published(session: Session, name: str) -> "GraphTopic":
+def known(graph: Graph, name: str) -> GraphTopic:
+    """As `find`.
+
+    Raises:
+        CommandError: there is no such topic; the text has the nearest.
+    """
+    topic = find(graph, name)
+    if topic is None:
+        raise CommandError(f"Unknown topic '{absolute(name)}': {nearest(graph, name)}")
+    return topic
+
+
+def find_published(session: "Session", name: str) -> GraphTopic:
     """As `find`; a topic without a publisher is warned of.
 
     Raises:
@@ -51,7 +66,7 @@ def find_published(session: Session, name: str) -> "GraphTopic":
     graph = session.graph()
     topic = find(graph, name)
     if topic is None:
-        raise CommandError(f"{unpublished(absolute(name))}\n{nearest(graph, name)}")
+        raise CommandError(f"{unpublished(absolute(name))}; {nearest(graph, name)}")
     if not topic.publishers and not _needs_no_ends(topic.name):
         print(unpublished(topic.name), file=sys.stderr)
     return topic
@@ -62,23 +77,22 @@ def unpublished(name: str) -> str:
     return f"WARNING: topic [{name}] does not appear to be published yet"
 
 
-def nearest(graph: "Graph", name: str) -> str:
+def nearest(graph: Graph, name: str) -> str:
     """A sentence with the topic that is most like `name`, or with all there are."""
     from dsmq_nodes.launcher.suggest import did_you_mean  # noqa: PLC0415
 
-    names = [topic.name for topic in shown(graph, own="dsmq" in name)]
+    names = [topic.name for topic in shown(graph, own="dsmq" in name or "/_" in name)]
     return did_you_mean(absolute(name), names) if names else "no topic is published here now"
 
 
-def absolute(name: str) -> str:
-    """A topic's name as nodes without a namespace see it."""
-    return name if name.startswith("/") else f"/{name}"
-
-
-def types(topic: "GraphTopic") -> list[str]:
+def types(topic: GraphTopic) -> list[str]:
     """The types that the ends of a topic use: nearly always one; none of plain clients'."""
-    ends = [*topic.publishers, *topic.subscribers]
-    used = dict.fromkeys(end.type for end in ends if end.type)
+    used = dict.fromkeys(end.type for end in topic.ends if end.type)
     if topic.name in _BROKERS:
         used.setdefault(_BROKERS[topic.name])
     return list(used)
+
+
+def types_shown(names: Iterable[str]) -> str:
+    """Types in a line; "untyped" for none."""
+    return ", ".join(names) or "untyped"

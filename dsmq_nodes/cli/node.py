@@ -5,10 +5,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from dsmq_nodes.cli import complete
-from dsmq_nodes.cli.options import BROKER, BrokerOption, new_app
+from dsmq_nodes.cli.options import BROKER, BrokerOption, JsonOption, new_app
 
 if TYPE_CHECKING:
-    from dsmq_nodes.messages.dsmq_msgs import Graph
+    from dsmq_nodes.cli.live import Endpoint, Graph
+    from dsmq_nodes.cli.offers import Offer
 
 app = new_app(
     "Nodes: list, info; of a launch that runs also restart, stop, start, log.",
@@ -33,12 +34,14 @@ def list_(
     count: Annotated[
         bool, typer.Option("-c", "--count-nodes", help="Only how many there are.")
     ] = False,
+    as_json: JsonOption = False,
     verbose: Annotated[
         bool, typer.Option("-v", "--verbose", help="The launch's processes, with their state.")
     ] = False,
     broker: BrokerOption = BROKER,
 ) -> None:
     """List the nodes of the graph, or the processes of the launch."""
+    from dsmq_nodes.cli import listing, offers  # noqa: PLC0415
     from dsmq_nodes.cli.session import Session  # noqa: PLC0415
 
     with Session(broker) as session:
@@ -47,30 +50,43 @@ def list_(
 
             print("\n".join(running_launch.table(running_launch.state(session))))
             return
-        names = _names(session.graph(), own=every)
-    print(len(names) if count else "\n".join(names), end="\n" if names or count else "")
+        graph = session.graph()
+    names = offers.nodes(graph, hidden=every)
+    if as_json:
+        listing.print_json([peer for name in names for peer in graph.peers if peer.name == name])
+    else:
+        listing.print_names(names, count=count)
 
 
 @app.command()
-def info(name: _Name, *, broker: BrokerOption = BROKER) -> None:
-    """Show what a node publishes and subscribes, and its process."""
+def info(
+    name: _Name,
+    *,
+    hidden: Annotated[
+        bool, typer.Option("--include-hidden", help="Also what services are made of.")
+    ] = False,
+    as_json: JsonOption = False,
+    broker: BrokerOption = BROKER,
+) -> None:
+    """Show what a node publishes and subscribes, serves and calls, and its process."""
+    from dsmq_nodes.cli.listing import print_json  # noqa: PLC0415
+    from dsmq_nodes.cli.offers import find_node  # noqa: PLC0415
     from dsmq_nodes.cli.session import Session  # noqa: PLC0415
-    from dsmq_nodes.errors import CommandError  # noqa: PLC0415
-    from dsmq_nodes.launcher.suggest import did_you_mean  # noqa: PLC0415
 
     with Session(broker) as session:
         graph = session.graph()
-    name = f"/{name.removeprefix('/')}"
-    peer = next((peer for peer in graph.peers if peer.name == name), None)
-    if peer is None:
-        names = _names(graph, own="/dsmq" in name)
-        hint = did_you_mean(name, names) if names else "no node is connected here now"
-        raise CommandError(f"no node {name}; {hint}")
+    name = find_node(graph, name)
+    peer = next(peer for peer in graph.peers if peer.name == name)
+    ends = _ends(graph, name, hidden=hidden)
+    if as_json:
+        print_json(
+            {"node": peer} | {title.lower().replace(" ", "_"): v for title, v in ends.items()}
+        )
+        return
     print(name)
-    for title, lines in _ends(graph, name).items():
+    for title, found in ends.items():
         print(f"  {title}:")
-        for line in sorted(lines):
-            print(f"    {line}")
+        print("\n".join(f"    {each}: {type_ or 'unknown'}" for each, type_ in found.items()))
     print("  Process:")
     print(f"    pid {peer.pid} on {peer.host}, {peer.state}")
 
@@ -122,31 +138,35 @@ def _command(action: str, name: str, broker: str) -> None:
         print(running_launch.command(session, action, name).text)
 
 
-def _ends(graph: "Graph", name: str) -> dict[str, list[str]]:
-    """What a node does, under ros2's titles; who publishes a service's replies serves it."""
-    from dsmq_nodes.graph.calls import REPLY, REQUEST  # noqa: PLC0415
+def _ends(graph: "Graph", name: str, *, hidden: bool) -> dict[str, dict[str, str]]:
+    """What a node does, under ros2's titles: names and types."""
+    from dsmq_nodes.cli import offers  # noqa: PLC0415
+    from dsmq_nodes.graph.names import is_hidden  # noqa: PLC0415
 
-    found: dict[str, list[str]] = {
-        "Subscribers": [],
-        "Publishers": [],
-        "Service Servers": [],
-        "Service Clients": [],
+    topics = [each for each in graph.topics if hidden or not is_hidden(each.name)]
+    topics.sort(key=lambda topic: topic.name)
+    services, actions = offers.services(graph, hidden=hidden), offers.actions(graph)
+    return {
+        "Subscribers": _of(name, {each.name: each.subscribers for each in topics}),
+        "Publishers": _of(name, {each.name: each.publishers for each in topics}),
+        "Service Servers": _offered(name, services, "servers"),
+        "Service Clients": _offered(name, services, "clients"),
+        "Action Servers": _offered(name, actions, "servers"),
+        "Action Clients": _offered(name, actions, "clients"),
     }
-    for topic in graph.topics:
-        sends = next((end.type for end in topic.publishers if end.node == name), None)
-        hears = next((end.type for end in topic.subscribers if end.node == name), None)
-        service, sign, hidden = topic.name.partition("/_")
-        if sends is not None and f"/_{hidden}" in {REPLY, REQUEST}:
-            kind = sends.removesuffix("_Response").removesuffix("_Request")
-            title = "Service Servers" if f"/_{hidden}" == REPLY else "Service Clients"
-            found[title].append(f"{service}: {kind or 'unknown'}")
-        if sends is not None and not sign:
-            found["Publishers"].append(f"{topic.name}: {sends or 'unknown'}")
-        if hears is not None and not sign:
-            found["Subscribers"].append(f"{topic.name}: {hears or 'unknown'}")
-    return found
 
 
-def _names(graph: "Graph", *, own: bool) -> list[str]:
-    names = {peer.name for peer in graph.peers if peer.name}
-    return sorted(name for name in names if own or not name.startswith("/dsmq/"))
+def _of(node: str, ends: "dict[str, list[Endpoint]]") -> dict[str, str]:
+    return {
+        name: next(end.type for end in found if end.node == node)
+        for name, found in ends.items()
+        if any(end.node == node for end in found)
+    }
+
+
+def _offered(node: str, found: "dict[str, Offer]", side: str) -> dict[str, str]:
+    return {
+        each.name: each.type
+        for each in found.values()
+        if any(end.node == node for end in getattr(each, side))
+    }

@@ -21,6 +21,10 @@ BrokerOption = Annotated[
 ]
 
 
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+TypesOption = Annotated[bool, typer.Option("--show-types", "-t", help="Show types.")]
+
+
 def new_app(about: str, *examples: tuple[str, str], add_completion: bool = False) -> typer.Typer:
     """A group of commands with examples at the end of its help."""
     return typer.Typer(

@@ -1,49 +1,74 @@
 """`dsmq-nodes topic pub`."""
 
+import contextlib
 import itertools
 import sys
 import time
-from typing import TYPE_CHECKING, Final
+from dataclasses import dataclass
+from typing import Any, Final
+
+import msgspec
 
 from dsmq_nodes.cli import lookup
-from dsmq_nodes.errors import CommandError, LaunchFileError
+from dsmq_nodes.cli.listing import is_type
+from dsmq_nodes.cli.live import GraphTopic
+from dsmq_nodes.cli.schemas import decoded, written
+from dsmq_nodes.cli.session import Session
+from dsmq_nodes.cli.values import message_of, text_of
+from dsmq_nodes.errors import CommandError, DsmqError
 from dsmq_nodes.graph.names import resolve_topic
 from dsmq_nodes.graph.type_check import schema_text
-from dsmq_nodes.launcher.source import parse
 from dsmq_nodes.messages.find import find_type
-
-if TYPE_CHECKING:
-    from dsmq_nodes.cli.session import Session
-    from dsmq_nodes.messages.base import Message
-    from dsmq_nodes.messages.dsmq_msgs import GraphTopic
 
 _LONGEST: Final = 1000
 
 
-def message_of(type_name: str, values: str) -> "Message":
+@dataclass(frozen=True)
+class Given:
+    """A message to publish, as JSON and as it is shown."""
+
+    type_name: str
+    schema: bytes
+    text: str
+    shown: str
+
+
+def given(broker: str, name: str, type_name: str, values: str) -> Given:
     """The message with these values, a YAML or JSON text, and defaults for the rest.
+
+    A type that this process does not have is taken from who publishes or subscribes the topic.
 
     Raises:
         CommandError: there is no such type, or the text is not of fields.
         LaunchFileError: the text is not YAML; says where.
         MessageError: a value does not fit; says which.
     """
-    msg_type = find_type(type_name)
-    if not values.strip():
-        return msg_type.from_dict({})
-    document = parse(values, "VALUES")
-    if document.problems:
-        raise LaunchFileError(document.file, document.problems)
-    if not isinstance(document.data, dict):
-        raise CommandError(
-            f"the values are {document.data!r}, not fields: write them as '{{field: value}}'; "
-            f"{msg_type.type_name} has {', '.join(msg_type.model_fields) or 'none'}"
-        )
-    return msg_type.from_dict(document.data)
+    try:
+        msg_type = find_type(type_name)
+    except CommandError:
+        told = _told(broker, name, type_name)
+        if not told:
+            raise
+        text = text_of(type_name, told, values)
+        shown = written(decoded(msgspec.json.decode(text), told), told, type_name)
+        return Given(type_name, msgspec.json.encode(told, order="sorted"), text, _cut(shown))
+    message = message_of(msg_type, values)
+    shown = f"{message.type_name.rpartition('/')[0].replace('/', '.')}.{message!r}"
+    return Given(message.type_name, schema_text(msg_type), message.to_json(), _cut(shown))
+
+
+def _told(broker: str, name: str, type_name: str) -> dict[str, Any]:
+    """The schema of a type as an end of the topic has told it; empty: none has."""
+    with contextlib.suppress(DsmqError), Session(broker) as session:
+        topic = lookup.find(session.graph(), name)
+        for end in topic.ends if topic is not None else ():
+            if is_type(end.type, type_name) and end.schema_id:
+                return session.schema(end.schema_id)
+    return {}
 
 
 def publish(
-    session: "Session", name: str, message: "Message", rate_hz: float, *, times: int, wait_for: int
+    session: Session, name: str, message: Given, rate_hz: float, *, times: int, wait_for: int
 ) -> None:
     """Publish a message `times` times (0: for ever), each acknowledged by the broker.
 
@@ -59,14 +84,13 @@ def publish(
     topic = known.name if known else resolve_topic(name, "topic_pub", "/", {})
     if known:
         _warn_of_other_types(known, message.type_name)
-    session.advertise(topic, message.type_name, schema_text(type(message)))
+    session.advertise(topic, message.type_name, message.schema)
     _wait_for(session, topic, wait_for)
-    text, shown = message.to_json(), _shown(message)
     print("publisher: beginning loop", flush=True)
     due_sec = time.monotonic()
     for number in itertools.count(1):
-        print(f"publishing #{number}: {shown}\n", flush=True)
-        session.put(topic, text, number)
+        print(f"publishing #{number}: {message.shown}\n", flush=True)
+        session.put(topic, message.text, number)
         if number == times:
             return
         # What is late is not made up for in a burst.
@@ -74,7 +98,7 @@ def publish(
         time.sleep(max(due_sec - time.monotonic(), 0))
 
 
-def _warn_of_other_types(topic: "GraphTopic", type_name: str) -> None:
+def _warn_of_other_types(topic: GraphTopic, type_name: str) -> None:
     others = [used for used in lookup.types(topic) if used != type_name]
     if others:
         print(
@@ -83,7 +107,7 @@ def _warn_of_other_types(topic: "GraphTopic", type_name: str) -> None:
         )
 
 
-def _wait_for(session: "Session", topic: str, subscribers: int) -> None:
+def _wait_for(session: Session, topic: str, subscribers: int) -> None:
     if not subscribers:
         return
     told = False
@@ -96,7 +120,5 @@ def _wait_for(session: "Session", topic: str, subscribers: int) -> None:
             told = True
 
 
-def _shown(message: "Message") -> str:
-    """The message as ros2 shows it, but for the packages of the messages inside."""
-    shown = f"{message.type_name.rpartition('/')[0].replace('/', '.')}.{message!r}"
+def _cut(shown: str) -> str:
     return shown if len(shown) <= _LONGEST else f"{shown[:_LONGEST]}..."

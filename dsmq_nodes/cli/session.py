@@ -6,10 +6,20 @@ A tool is a nameless peer of the broker and speaks in texts; it needs no node an
 import contextlib
 import time
 from collections.abc import Collection, Generator
-from typing import TYPE_CHECKING, Final, Self
+from typing import TYPE_CHECKING, Any, Final, Self
 
 import msgspec
 
+from dsmq_nodes.cli.live import (
+    GRAPH_TOPIC,
+    STATISTICS_TOPIC,
+    TYPES_TOPIC,
+    BrokerStatistics,
+    Graph,
+    read_graph,
+    read_statistics,
+    read_type,
+)
 from dsmq_nodes.dsmq import wire
 from dsmq_nodes.dsmq.address import parse_address
 from dsmq_nodes.dsmq.channel import Channel
@@ -18,9 +28,7 @@ from dsmq_nodes.errors import ConnectionFailedError, RequestRefusedError
 if TYPE_CHECKING:
     from types import TracebackType
 
-    from dsmq_nodes.messages.dsmq_msgs import Graph
-
-GRAPH_TOPIC: Final = "/dsmq/graph"
+_TYPES_SEC: Final = 1.0  # all of them come at once, or there is none like it
 _READ_AHEAD: Final = 1000  # messages that a slow terminal may lag behind, before some are skipped
 
 
@@ -33,6 +41,7 @@ class Session:
         Raises:
             ConnectionFailedError: no broker of ours answers there.
         """
+        self._broker = broker
         host, port = parse_address(broker)
         self._channel = Channel(host, port, timeout_sec=timeout_sec)
         self._timeout_sec = timeout_sec
@@ -43,23 +52,52 @@ class Session:
                 "start `dsmq-nodes broker` instead"
             )
 
-    def graph(self) -> "Graph":
+    def another(self) -> "Session":
+        """A connection to the same broker."""
+        return Session(self._broker, timeout_sec=self._timeout_sec)
+
+    def graph(self) -> Graph:
         """The graph as it is now, without this tool's subscription to it."""
         with contextlib.closing(self.graphs(self._timeout_sec)) as graphs:
             for graph in graphs:
                 return graph
         raise self._silent()
 
-    def graphs(self, timeout_sec: float | None = None) -> "Generator[Graph, None, None]":
+    def graphs(self, timeout_sec: float | None = None) -> Generator[Graph, None, None]:
         """The graph as it is now, and again at each change, until none comes for `timeout_sec`."""
-        from dsmq_nodes.messages.dsmq_msgs import Graph  # noqa: PLC0415  80 ms: not without need
-
         self.subscribe(GRAPH_TOPIC, depth=1)
         try:
             while (reply := self.next_message([GRAPH_TOPIC], timeout_sec)) is not None:
-                yield Graph.from_json(reply.text or "")
+                yield read_graph(reply.text or "")
         finally:
             self._send(action="unsubscribe", topic=GRAPH_TOPIC)
+
+    def statistics(self) -> Generator[BrokerStatistics, None, None]:
+        """The broker's counters, once a second, for ever; in the first no topic is new.
+
+        Raises:
+            ConnectionFailedError: none have come in time.
+        """
+        self.subscribe(STATISTICS_TOPIC, depth=1)
+        try:
+            while (reply := self.next_message([STATISTICS_TOPIC], self._timeout_sec)) is not None:
+                yield read_statistics(reply.text or "")
+            raise self._silent()
+        finally:
+            self._send(action="unsubscribe", topic=STATISTICS_TOPIC)
+
+    def schema(self, schema_id: str) -> dict[str, Any]:
+        """The JSON Schema of that id, as an end of a topic has told it; empty: it is not known."""
+        self.subscribe(TYPES_TOPIC)
+        try:
+            while (reply := self.next_message([TYPES_TOPIC], _TYPES_SEC)) is not None:
+                told = read_type(reply.text or "")
+                if told.schema_id == schema_id:
+                    schema: dict[str, Any] = msgspec.json.decode(told.json_schema)
+                    return schema
+            return {}
+        finally:
+            self._send(action="unsubscribe", topic=TYPES_TOPIC)
 
     def subscribe(self, topic: str, *, depth: int = _READ_AHEAD, type_name: str = "") -> None:
         """Have the messages of a topic sent, a latched topic's newest first."""

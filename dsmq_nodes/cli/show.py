@@ -13,10 +13,12 @@ from typing import Any, Final
 
 import yaml
 
+from dsmq_nodes.cli.schemas import Schema, decoded
 from dsmq_nodes.errors import CommandError
 from dsmq_nodes.launcher.suggest import did_you_mean
 
 _Dumper: Final[Any] = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
+_NONE: Final[Schema] = {}
 _WIDEST: Final = 2**31 - 1
 _STEP: Final = re.compile(r"\[(\d+)\]|([^.\[\]]+)")
 _UNSEEN: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
@@ -33,13 +35,15 @@ class Style:
     arrays: bool = True
     strings: bool = True
 
-    def show(self, text: str) -> str:
-        """A message's text as it is printed.
+    def show(self, text: str, schema: Schema = _NONE) -> str:
+        """A message's text as it is printed, in ROS 2's form where its type's schema is known.
 
         Raises:
             CommandError: the message has no such field.
         """
         value = _read(text)
+        if schema:
+            value = decoded(value, schema)
         if self.field:
             value = pick(value, self.field)
         if self.form == "json":

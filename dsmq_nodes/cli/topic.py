@@ -1,14 +1,21 @@
-"""`dsmq-nodes topic`: list, info, echo, hz, pub; flags and output as ros2's."""
+"""`dsmq-nodes topic`: all of its verbs; flags and output as ros2's."""
 
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from dsmq_nodes.cli import complete
-from dsmq_nodes.cli.options import BROKER, BrokerOption, examples_epilog, new_app
+from dsmq_nodes.cli.options import (
+    BROKER,
+    BrokerOption,
+    JsonOption,
+    TypesOption,
+    examples_epilog,
+    new_app,
+)
 
 if TYPE_CHECKING:
-    from dsmq_nodes.messages.dsmq_msgs import Endpoint, GraphTopic
+    from dsmq_nodes.cli.live import Endpoint
 
 app = new_app(
     "See what goes over the topics, and publish on them.",
@@ -22,6 +29,14 @@ TopicArgument = Annotated[
     str, typer.Argument(metavar="TOPIC", autocompletion=complete.topics, help="The topic's name.")
 ]
 
+CountOption = Annotated[bool, typer.Option("--count-topics", "-c", help="Only how many.")]
+WindowOption = Annotated[
+    int, typer.Option("--window", "-w", metavar="N", min=1, help="Over so many messages at most.")
+]
+SampleOption = Annotated[
+    bool, typer.Option("--sample", help="Subscribe and measure; else the broker's counters.")
+]
+
 
 @app.command(
     "list",
@@ -32,10 +47,10 @@ TopicArgument = Annotated[
 )
 def list_(
     *,
-    show_types: Annotated[bool, typer.Option("--show-types", "-t", help="Show types.")] = False,
-    count: Annotated[bool, typer.Option("--count-topics", "-c", help="Only how many.")] = False,
+    show_types: TypesOption = False,
+    count: CountOption = False,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Count the ends.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    as_json: JsonOption = False,
     own: Annotated[
         bool,
         typer.Option(
@@ -48,36 +63,64 @@ def list_(
     broker: BrokerOption = BROKER,
 ) -> None:
     """List the topics that are published or subscribed now."""
-    from dsmq_nodes.cli.lookup import shown, types  # noqa: PLC0415
+    from dsmq_nodes.cli.listing import print_json, print_names  # noqa: PLC0415
+    from dsmq_nodes.cli.lookup import shown, types, types_shown  # noqa: PLC0415
     from dsmq_nodes.cli.session import Session  # noqa: PLC0415
 
     with Session(broker) as session:
         topics = shown(session.graph(), own=own)
     if as_json:
-        _print_json(topics)
-    elif count:
-        print(len(topics))
-    elif verbose:
+        print_json(topics)
+    elif verbose and not count:
         for what in ("publisher", "subscriber"):
             print(f"{'Published' if what == 'publisher' else 'Subscribed'} topics:")
             for topic in topics:
                 if ends := len(getattr(topic, f"{what}s")):
                     plural = "s" if ends > 1 else ""
-                    print(f" * {topic.name} [{_types(types(topic))}] {ends} {what}{plural}")
+                    print(f" * {topic.name} [{types_shown(types(topic))}] {ends} {what}{plural}")
             print()
     else:
-        for topic in topics:
-            print(f"{topic.name} [{_types(types(topic))}]" if show_types else topic.name)
+        names = (
+            f"{topic.name} [{types_shown(types(topic))}]" if show_types else topic.name
+            for topic in topics
+        )
+        print_names(names, count=count)
 
 
-def _types(names: list[str]) -> str:
-    return ", ".join(names) or "untyped"
+@app.command("type")
+def type_(topic: TopicArgument, *, broker: BrokerOption = BROKER) -> None:
+    """Show a topic's type."""
+    from dsmq_nodes.cli import lookup  # noqa: PLC0415
+    from dsmq_nodes.cli.session import Session  # noqa: PLC0415
+
+    with Session(broker) as session:
+        found = lookup.types(lookup.known(session.graph(), topic))
+    print("\n".join(found) or "untyped")
 
 
-def _print_json(topics: "list[GraphTopic]") -> None:
-    import json  # noqa: PLC0415
+@app.command()
+def find(
+    type_name: Annotated[
+        str,
+        typer.Argument(metavar="TYPE", autocompletion=complete.types, help="std_msgs/msg/String."),
+    ],
+    *,
+    count: CountOption = False,
+    as_json: JsonOption = False,
+    own: Annotated[
+        bool, typer.Option("--include-hidden-topics", help="Also the kit's and services' own.")
+    ] = False,
+    broker: BrokerOption = BROKER,
+) -> None:
+    """List the topics of a type."""
+    from dsmq_nodes.cli.listing import is_type, print_names  # noqa: PLC0415
+    from dsmq_nodes.cli.lookup import shown, types  # noqa: PLC0415
+    from dsmq_nodes.cli.session import Session  # noqa: PLC0415
 
-    print(json.dumps([topic.to_dict() for topic in topics], indent=2, ensure_ascii=False))
+    with Session(broker) as session:
+        topics = shown(session.graph(), own=own)
+    names = [each.name for each in topics if any(is_type(t, type_name) for t in types(each))]
+    print_names(names, count=count, as_json=as_json)
 
 
 @app.command(epilog=examples_epilog(("dsmq-nodes topic info /chatter -v", "")))
@@ -85,22 +128,21 @@ def info(
     topic: TopicArgument,
     *,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Name the ends.")] = False,
+    as_json: JsonOption = False,
     broker: BrokerOption = BROKER,
 ) -> None:
     """Show a topic's type, and who publishes and subscribes it."""
-    from dsmq_nodes.cli import lookup  # noqa: PLC0415
+    from dsmq_nodes.cli import listing, lookup  # noqa: PLC0415
     from dsmq_nodes.cli.session import Session  # noqa: PLC0415
-    from dsmq_nodes.errors import CommandError  # noqa: PLC0415
 
     with Session(broker) as session:
-        graph = session.graph()
-    found = lookup.find(graph, topic)
-    if found is None:
-        name = lookup.absolute(topic)
-        raise CommandError(f"Unknown topic '{name}': {lookup.nearest(graph, topic)}")
+        found = lookup.known(session.graph(), topic)
+    if as_json:
+        listing.print_json(found)
+        return
     between = "\n" if verbose else ""
     types = lookup.types(found)
-    print(f"Type: {types if len(types) > 1 else _types(types)}{between}")
+    print(f"Type: {types if len(types) > 1 else lookup.types_shown(types)}{between}")
     for what, ends in (("Publisher", found.publishers), ("Subscription", found.subscribers)):
         print(f"{what} count: {len(ends)}{between}")
         for end in ends if verbose else ():
@@ -186,22 +228,78 @@ def echo(
         )
 
 
-@app.command(epilog=examples_epilog(("dsmq-nodes topic hz /chatter", "")))
+@app.command(
+    epilog=examples_epilog(
+        ("dsmq-nodes topic hz /chatter", "what the broker counts"),
+        ("dsmq-nodes topic hz /scan /odom", "a table"),
+        ("dsmq-nodes topic hz /chatter --sample", "with the shortest and the longest gap"),
+    )
+)
 def hz(
-    topic: TopicArgument,
+    topics: Annotated[
+        list[str],
+        typer.Argument(metavar="TOPIC...", autocompletion=complete.topics, help="The topics."),
+    ],
     *,
-    window: Annotated[
-        int,
-        typer.Option("--window", "-w", metavar="N", min=1, help="Over so many messages at most."),
-    ] = 10000,
+    window: WindowOption = 10000,
+    sample: SampleOption = False,
     broker: BrokerOption = BROKER,
 ) -> None:
-    """Print once a second at which rate the messages of a topic come."""
-    from dsmq_nodes.cli.hz import measure  # noqa: PLC0415
+    """Print once a second at which rate the messages of topics come."""
+    from dsmq_nodes.cli import counters  # noqa: PLC0415
+    from dsmq_nodes.cli.sample import Arrivals, measure  # noqa: PLC0415
     from dsmq_nodes.cli.session import Session  # noqa: PLC0415
 
     with Session(broker) as session:
-        measure(session, topic, window)
+        if sample:
+            measure(session, topics, lambda: Arrivals(window))
+        else:
+            counters.show_rates(session, topics, window)
+
+
+@app.command(epilog=examples_epilog(("dsmq-nodes topic bw /scan", "")))
+def bw(
+    topic: TopicArgument,
+    *,
+    window: WindowOption = 100,
+    sample: SampleOption = False,
+    broker: BrokerOption = BROKER,
+) -> None:
+    """Print once a second how many bytes go through a topic."""
+    from dsmq_nodes.cli import counters  # noqa: PLC0415
+    from dsmq_nodes.cli.sample import Sizes, measure  # noqa: PLC0415
+    from dsmq_nodes.cli.session import Session  # noqa: PLC0415
+
+    with Session(broker) as session:
+        if sample:
+            measure(session, [topic], lambda: Sizes(window))
+        else:
+            counters.show_bandwidth(session, topic, window)
+
+
+@app.command(epilog=examples_epilog(("dsmq-nodes topic delay /scan", "")))
+def delay(
+    topic: TopicArgument,
+    *,
+    window: WindowOption = 10000,
+    sample: Annotated[
+        bool, typer.Option("--sample", help="Subscribe, and take the stamps in the headers.")
+    ] = False,
+    broker: BrokerOption = BROKER,
+) -> None:
+    """Print once a second how old a topic's messages are where they arrive.
+
+    Without --sample it is from `publish()` to each subscriber, as broker and subscribers count it.
+    """
+    from dsmq_nodes.cli import counters  # noqa: PLC0415
+    from dsmq_nodes.cli.sample import Delays, measure  # noqa: PLC0415
+    from dsmq_nodes.cli.session import Session  # noqa: PLC0415
+
+    with Session(broker) as session:
+        if sample:
+            measure(session, [topic], lambda: Delays(window))
+        else:
+            counters.show_delay(session, topic)
 
 
 @app.command(
@@ -248,9 +346,9 @@ def pub(
     broker: BrokerOption = BROKER,
 ) -> None:
     """Publish a message, once or at a rate; returns when the broker has it."""
-    from dsmq_nodes.cli.pub import message_of, publish  # noqa: PLC0415
+    from dsmq_nodes.cli.pub import given, publish  # noqa: PLC0415
     from dsmq_nodes.cli.session import Session  # noqa: PLC0415
 
-    message = message_of(type_name, values)
+    message = given(broker, topic, type_name, values)
     with Session(broker) as session:
         publish(session, topic, message, rate, times=1 if once else times, wait_for=wait)

@@ -10,13 +10,15 @@ from difflib import get_close_matches
 from importlib.machinery import ModuleSpec
 from pathlib import Path
 from types import ModuleType
-from typing import Final
+from typing import Any, Final
 
 from dsmq_nodes import messages
 from dsmq_nodes.errors import CommandError
 from dsmq_nodes.messages.base import Message
 
+INTERFACE_KINDS: Final = ("msg", "srv", "action")
 _NAME: Final = re.compile(r"(\w+)/(?:msg/)?(\w+)")
+_INTERFACE: Final = re.compile(r"(\w+)/(?:(msg|srv|action)/)?(\w+)")
 
 
 def find_type(name: str) -> type[Message]:
@@ -33,6 +35,8 @@ def find_type(name: str) -> type[Message]:
         found = _class_in(_import(module), class_name)
     elif matched := _NAME.fullmatch(name):
         found = _standard(*matched.groups()) or _users(*matched.groups())
+        if found is not None and not issubclass(found, Message):
+            found = None
     else:
         found = None
     if found is None:
@@ -41,6 +45,65 @@ def find_type(name: str) -> type[Message]:
             "A type is named as 'std_msgs/msg/String', one of your own also as 'module:Class'."
         )
     return found
+
+
+def find_interface(name: str) -> Any:
+    """The class of a message, a service or an action: `std_srvs/srv/SetBool`, `module:Class`.
+
+    Raises:
+        CommandError: there is no such type, or its module cannot be imported.
+    """
+    if ":" in name:
+        module, _, class_name = name.partition(":")
+        found: Any = getattr(_import(module), class_name, None)
+        if _kind_of(found):
+            return found
+    elif matched := _INTERFACE.fullmatch(name):
+        package, kind, class_name = matched.groups()
+        kinds = [kind] if kind else list(INTERFACE_KINDS)
+        by_name = {each.type_name: each for each in _standard_interfaces()}
+        for each in kinds:
+            if f"{package}/{each}/{class_name}" in by_name:
+                return by_name[f"{package}/{each}/{class_name}"]
+        found = _users(package, class_name)
+        if found is not None and _kind_of(found) in kinds:
+            return found
+    raise CommandError(
+        f"there is no type {name!r}; {did_you_mean_type(name)}\n"
+        "A type is named as 'std_srvs/srv/SetBool', one of your own also as 'module:Class'."
+    )
+
+
+def did_you_mean_type(name: str) -> str:
+    """The type of the kit that is named most like `name`, or where they are listed."""
+    names = standard_interfaces()
+    close = get_close_matches(name, names, n=1)
+    return f"did you mean {close[0]!r}?" if close else "`interface list` has those of the kit"
+
+
+def standard_interfaces() -> list[str]:
+    """The names of all messages, services and actions that come with the kit."""
+    return sorted({each.type_name for each in _standard_interfaces()})
+
+
+def _standard_interfaces() -> Iterator[Any]:
+    for found in pkgutil.iter_modules(messages.__path__):
+        for name, value in vars(_module(found.name)).items():
+            if not name.startswith("_") and _kind_of(value):
+                yield value
+
+
+def _kind_of(found: object) -> str:
+    """Of which kind of INTERFACE_KINDS a class is; empty: it is no such class."""
+    type_name = getattr(found, "type_name", None)
+    if not isinstance(found, type) or not isinstance(type_name, str) or found is Message:
+        return ""
+    parts = type_name.split("/")
+    return parts[1] if len(parts) == 3 and parts[1] in INTERFACE_KINDS else ""
+
+
+def _module(name: str) -> ModuleType:
+    return importlib.import_module(f"{messages.__name__}.{name}")
 
 
 def _suggestion(name: str) -> str:
@@ -53,10 +116,7 @@ def _suggestion(name: str) -> str:
 
 def standard_names() -> list[str]:
     """The names of all types that come with the kit."""
-    modules = [
-        importlib.import_module(f"{messages.__name__}.{found.name}")
-        for found in pkgutil.iter_modules(messages.__path__)
-    ]
+    modules = [_module(found.name) for found in pkgutil.iter_modules(messages.__path__)]
     classes = {
         found for module in modules for name in vars(module) if (found := _class_in(module, name))
     }
@@ -74,7 +134,7 @@ def _standard(package: str, class_name: str) -> type[Message] | None:
     return None
 
 
-def _users(package: str, class_name: str) -> type[Message] | None:
+def _users(package: str, class_name: str) -> Any:
     _search_here()
     spec = importlib.util.find_spec(package)
     if spec is None:
@@ -82,8 +142,8 @@ def _users(package: str, class_name: str) -> type[Message] | None:
     # Only a module that has the class is imported: others may be programs.
     for module, path in _modules(package, spec):
         if re.search(rf"^class {class_name}\(", path.read_text("utf-8", "replace"), re.MULTILINE):
-            found = _class_in(_import(module), class_name)
-            if found:
+            found = getattr(_import(module), class_name, None)
+            if _kind_of(found):
                 return found
     return None
 

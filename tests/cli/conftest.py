@@ -1,5 +1,7 @@
 """The command line as users run it: processes, a real broker, a real node."""
 
+import contextlib
+import io
 import json
 import os
 import queue
@@ -15,8 +17,11 @@ from typing import Any
 
 import pytest
 
+from dsmq_nodes.cli.app import app
+from dsmq_nodes.cli.session import Session
 from dsmq_nodes.dsmq import wire
 from dsmq_nodes.dsmq.channel import Channel
+from dsmq_nodes.errors import DsmqError
 
 ROOT = Path(__file__).parents[2]
 PATIENCE_SEC = 15.0  # the longest anything may take on a busy machine
@@ -133,6 +138,25 @@ class Place:
             check=False,
         )
 
+    def here(self, *arguments: str) -> tuple[str, str, int]:
+        """Run a command in this process, which is faster; what it printed, and its status."""
+        output, errors = io.StringIO(), io.StringIO()
+        status = 0
+        with (
+            contextlib.redirect_stdout(output),
+            contextlib.redirect_stderr(errors),
+            pytest.MonkeyPatch.context() as patch,
+        ):
+            patch.setenv("DSMQ_BROKER", self.broker)
+            try:
+                app([*arguments], prog_name="dsmq-nodes")
+            except DsmqError as error:
+                errors.write(f"{error}\n")
+                status = 1
+            except SystemExit as end:
+                status = end.code if isinstance(end.code, int) else 1
+        return output.getvalue(), errors.getvalue(), status
+
     def start(self, *arguments: str, **env: str) -> Running:
         """Start `dsmq-nodes` and leave it running."""
         return self.start_python("-m", "dsmq_nodes", *arguments, **env)
@@ -194,6 +218,31 @@ def _talker(_broker: str) -> Iterator[None]:
 def talker(_talker: None) -> str:
     """The topic of a talker that runs, at 20 Hz."""
     return "/hall/chatter"
+
+
+@contextlib.contextmanager
+def started_mall() -> Iterator[Place]:
+    """The nodes of small_graph.py, with a broker of their own."""
+    place = Place("")
+    try:
+        broker = place.start("broker", "--port", "0")
+        place.broker = broker.wait_for(r"listening on (127\.0\.0\.1:\d+)")[1]
+        place.start_python("-m", "tests.cli.small_graph")
+        with Session(place.broker) as session:
+            for graph in session.graphs(PATIENCE_SEC):
+                there = {peer.name for peer in graph.peers if peer.state == "ready"}
+                if {"/mall/shop", "/mall/customer"} <= there:
+                    break
+        yield place
+    finally:
+        place.close()
+
+
+@pytest.fixture(scope="session")
+def mall() -> Iterator[Place]:
+    """Commands beside a small graph."""
+    with started_mall() as place:
+        yield place
 
 
 @pytest.fixture

@@ -52,7 +52,8 @@ def test_a_node_s_topics_and_process_are_shown(beside: Place, launch: Launch) ->
     assert lines[:3] == ["/listener", "  Subscribers:", "    /chatter: std_msgs/msg/String"]
     titles = [line for line in lines if line.endswith(":")]
     assert titles == [
-        "  Subscribers:", "  Publishers:", "  Service Servers:", "  Service Clients:", "  Process:",
+        "  Subscribers:", "  Publishers:", "  Service Servers:", "  Service Clients:",
+        "  Action Servers:", "  Action Clients:", "  Process:",
     ]  # fmt: skip
     served = lines[lines.index("  Service Servers:") : lines.index("  Service Clients:")]
     assert "    /listener/get_parameters: rcl_interfaces/srv/GetParameters" in served

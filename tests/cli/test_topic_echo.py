@@ -52,7 +52,7 @@ def test_a_topic_that_is_not_there_is_told_which_is(place: Place, talker: str) -
     done = place.run("topic", "echo", "/hall/chater")
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr == (
-        "WARNING: topic [/hall/chater] does not appear to be published yet\n"
+        "WARNING: topic [/hall/chater] does not appear to be published yet; "
         f"did you mean '{talker}'?\n"
     )
 

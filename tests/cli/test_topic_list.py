@@ -42,6 +42,7 @@ def test_every_form_of_the_list(known: Place) -> None:
     assert known.run("topic", "list", "--all", "-t").stdout.splitlines()[1:] == [
         "/dsmq/graph [dsmq_msgs/msg/Graph]",
         "/dsmq/statistics [dsmq_msgs/msg/BrokerStatistics]",
+        "/dsmq/types [dsmq_msgs/msg/TypeDescription]",
         "/odom [nav_msgs/msg/Odometry]",
         "greetings [untyped]",
     ]

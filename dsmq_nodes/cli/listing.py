@@ -1,0 +1,45 @@
+"""Lists as they are printed: names, with their types, counted, or JSON."""
+
+import json
+from collections.abc import Iterable
+from typing import Any
+
+import msgspec
+
+from dsmq_nodes.cli.offers import Offer
+
+
+def print_offers(
+    offers: Iterable[Offer], *, show_types: bool = False, count: bool = False, as_json: bool = False
+) -> None:
+    """Services or actions, a line each."""
+    found = list(offers)
+    if as_json:
+        print_json(found)
+        return
+    print_names(
+        (f"{each.name} [{each.type or 'unknown'}]" if show_types else each.name for each in found),
+        count=count,
+    )
+
+
+def print_names(names: Iterable[str], *, count: bool = False, as_json: bool = False) -> None:
+    """Names, a line each."""
+    found = list(names)
+    if as_json:
+        print_json(found)
+    elif count:
+        print(len(found))
+    elif found:
+        print("\n".join(found))
+
+
+def print_json(value: Any) -> None:
+    """Anything of lists, mappings and structs."""
+    print(json.dumps(msgspec.to_builtins(value), indent=2, ensure_ascii=False))
+
+
+def is_type(name: str, wanted: str) -> bool:
+    """Whether a type is the one that is meant: `std_msgs/String` is `std_msgs/msg/String`."""
+    package, _, rest = name.partition("/")
+    return wanted in {name, f"{package}/{rest.rpartition('/')[2]}"}

@@ -1,0 +1,119 @@
+"""What the broker tells of itself, as the tools read it: the types of dsmq_msgs.py, by msgspec.
+
+Making their pydantic classes would take longer than all else that `topic list` does. A test holds
+these fields against those of the messages.
+"""
+
+from typing import Final
+
+import msgspec
+
+GRAPH_TOPIC: Final = "/dsmq/graph"
+STATISTICS_TOPIC: Final = "/dsmq/statistics"
+TYPES_TOPIC: Final = "/dsmq/types"
+
+
+class Peer(msgspec.Struct, kw_only=True):
+    """A connection to the broker; `name` is empty for tools and plain clients."""
+
+    name: str = ""
+    pid: int = 0
+    host: str = ""
+    address: str = ""
+    state: str = ""
+
+
+class Endpoint(msgspec.Struct, kw_only=True):
+    """One end of a topic."""
+
+    node: str = ""
+    pid: int = 0
+    type: str = ""
+    schema_id: str = ""
+
+
+class GraphTopic(msgspec.Struct, kw_only=True):
+    """A topic, who is at its ends, and where their types do not fit."""
+
+    name: str
+    type: str = ""
+    latched: bool = False
+    publishers: list[Endpoint] = []
+    subscribers: list[Endpoint] = []
+    faults: list[str] = []
+
+    @property
+    def ends(self) -> list[Endpoint]:
+        """Publishers and subscribers."""
+        return [*self.publishers, *self.subscribers]
+
+
+class Graph(msgspec.Struct, kw_only=True):
+    """Who is connected, who publishes and subscribes what."""
+
+    epoch: str = ""
+    peers: list[Peer] = []
+    topics: list[GraphTopic] = []
+
+
+class TypeDescription(msgspec.Struct, kw_only=True):
+    """The JSON Schema of a type, as a text."""
+
+    type: str = ""
+    schema_id: str = ""
+    json_schema: str = ""
+
+
+class Edge(msgspec.Struct, kw_only=True):
+    """What the broker sent of a topic to one subscriber."""
+
+    subscriber: str = ""
+    pid: int = 0
+    depth: int = 0
+    delivered: int = 0
+    dropped: int = 0
+    rate_hz: float = 0.0
+    bytes_per_sec: float = 0.0
+    latency_sec: float = 0.0
+    lag: int = 0
+
+
+class Source(msgspec.Struct, kw_only=True):
+    """What one publisher has put."""
+
+    node: str = ""
+    pid: int = 0
+    messages: int = 0
+    rate_hz: float = 0.0
+    latency_sec: float = 0.0
+
+
+class TopicStatistics(msgspec.Struct, kw_only=True):
+    """What has gone through a topic; the rates are over the last second."""
+
+    name: str
+    messages: int = 0
+    size_bytes: int = 0
+    rate_hz: float = 0.0
+    bytes_per_sec: float = 0.0
+    kept: int = 0
+    refused: int = 0
+    missed: int = 0
+    shared: bool = False
+    publishers: list[Source] = []
+    edges: list[Edge] = []
+
+
+class BrokerStatistics(msgspec.Struct, kw_only=True):
+    """The broker's counters, once a second while somebody listens."""
+
+    at_sec: float = 0.0
+    stored_bytes: int = 0
+    budget_bytes: int = 0
+    ttl_sec: float = 0.0
+    topics: list[TopicStatistics] = []
+
+
+read_graph = msgspec.json.Decoder(Graph).decode
+read_statistics = msgspec.json.Decoder(BrokerStatistics).decode
+read_type = msgspec.json.Decoder(TypeDescription).decode

@@ -1,0 +1,167 @@
+"""`dsmq-nodes param`: list, get, set, describe, dump, load, delete; flags and output as ros2's."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from dsmq_nodes.cli import complete
+from dsmq_nodes.cli.options import BROKER, BrokerOption, JsonOption, examples_epilog, new_app
+
+app = new_app(
+    "Parameters of the nodes: seeing and changing them while they run.",
+    ("dsmq-nodes param list", "of all nodes"),
+    ("dsmq-nodes param set /blinker period 0.1", ""),
+    ("dsmq-nodes param dump /blinker > blinker.yaml", ""),
+)
+
+NodeArgument = Annotated[
+    str, typer.Argument(metavar="NODE", autocompletion=complete.nodes, help="The node's name.")
+]
+ParameterArgument = Annotated[
+    str, typer.Argument(metavar="NAME", autocompletion=complete.parameters, help="The parameter's.")
+]
+
+
+@app.command("list")
+def list_(
+    node: Annotated[
+        str,
+        typer.Argument(
+            metavar="[NODE]",
+            autocompletion=complete.nodes,
+            show_default=False,
+            help="Only of this; else of all.",
+        ),
+    ] = "",
+    *,
+    types: Annotated[bool, typer.Option("--param-type", help="Show types.")] = False,
+    prefixes: Annotated[
+        list[str] | None,
+        typer.Option("--param-prefixes", metavar="PREFIX", help="Only of this group; repeatable."),
+    ] = None,
+    as_json: JsonOption = False,
+    broker: BrokerOption = BROKER,
+) -> None:
+    """List parameters."""
+    from dsmq_nodes.cli import parameters  # noqa: PLC0415
+    from dsmq_nodes.cli.listing import print_json  # noqa: PLC0415
+    from dsmq_nodes.cli.session import Session  # noqa: PLC0415
+
+    with Session(broker) as session:
+        found = parameters.listed(session, node, prefixes or [], with_types=types or as_json)
+    if as_json:
+        print_json([{"node": name, "parameters": types_} for name, types_ in found.items()])
+        return
+    for name, of_node in found.items():
+        if not node:
+            print(f"{name}:")
+        for parameter, type_ in of_node.items():
+            print(f"  {parameter} (type: {type_})" if types else f"  {parameter}")
+
+
+@app.command(epilog=examples_epilog(("dsmq-nodes param get /blinker period", "")))
+def get(
+    node: NodeArgument,
+    name: ParameterArgument,
+    *,
+    hide_type: Annotated[bool, typer.Option("--hide-type", help="Only the value.")] = False,
+    as_json: JsonOption = False,
+    broker: BrokerOption = BROKER,
+) -> None:
+    """Show a parameter's value."""
+    from dsmq_nodes.cli import parameters  # noqa: PLC0415
+    from dsmq_nodes.cli.listing import print_json  # noqa: PLC0415
+    from dsmq_nodes.cli.session import Session  # noqa: PLC0415
+
+    with Session(broker) as session:
+        value = parameters.got(session, node, name)
+    if as_json:
+        print_json(value.value)
+    else:
+        print(parameters.shown(value, hide_type=hide_type))
+
+
+@app.command(
+    "set",
+    epilog=examples_epilog(
+        ("dsmq-nodes param set /blinker period 0.1", ""),
+        ("dsmq-nodes param set /arm gains '[1.0, 0.5]'", ""),
+    ),
+)
+def set_(
+    node: NodeArgument,
+    name: ParameterArgument,
+    value: Annotated[str, typer.Argument(metavar="VALUE", help="As YAML.")],
+    *,
+    broker: BrokerOption = BROKER,
+) -> None:
+    """Set a parameter; status 1 when the node does not take it."""
+    from dsmq_nodes.cli import parameters  # noqa: PLC0415
+    from dsmq_nodes.cli.session import Session  # noqa: PLC0415
+
+    with Session(broker) as session:
+        print(parameters.set_one(session, node, name, value))
+
+
+@app.command()
+def describe(
+    node: NodeArgument,
+    names: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="NAME...", autocompletion=complete.parameters, help="The parameters."
+        ),
+    ],
+    *,
+    as_json: JsonOption = False,
+    broker: BrokerOption = BROKER,
+) -> None:
+    """Show what parameters are, and which values they may have."""
+    from dsmq_nodes.cli import parameters  # noqa: PLC0415
+    from dsmq_nodes.cli.listing import print_json  # noqa: PLC0415
+    from dsmq_nodes.cli.session import Session  # noqa: PLC0415
+
+    with Session(broker) as session:
+        found = parameters.described(session, node, names)
+    if as_json:
+        print_json([each.to_dict() for each in found])
+        return
+    for each in found:
+        print("\n".join(parameters.description(each)))
+
+
+@app.command(epilog=examples_epilog(("dsmq-nodes param dump /blinker > blinker.yaml", "")))
+def dump(node: NodeArgument, *, broker: BrokerOption = BROKER) -> None:
+    """Print all parameters of a node as a file that `load` and `launch` take."""
+    from dsmq_nodes.cli import parameters  # noqa: PLC0415
+    from dsmq_nodes.cli.session import Session  # noqa: PLC0415
+
+    with Session(broker) as session:
+        print(parameters.dumped(session, node), end="")
+
+
+@app.command(epilog=examples_epilog(("dsmq-nodes param load /blinker blinker.yaml", "")))
+def load(
+    node: NodeArgument,
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="As `dump` writes it.")],
+    *,
+    broker: BrokerOption = BROKER,
+) -> None:
+    """Set what a file has for a node; status 1 when one was not taken."""
+    from dsmq_nodes.cli import parameters  # noqa: PLC0415
+    from dsmq_nodes.cli.session import Session  # noqa: PLC0415
+
+    with Session(broker) as session:
+        for line in parameters.loaded(session, node, file):
+            print(line)
+
+
+@app.command()
+def delete(node: NodeArgument, name: ParameterArgument, *, broker: BrokerOption = BROKER) -> None:
+    """Unset a parameter, where the node allows that."""
+    from dsmq_nodes.cli import parameters  # noqa: PLC0415
+    from dsmq_nodes.cli.session import Session  # noqa: PLC0415
+
+    with Session(broker) as session:
+        print(parameters.deleted(session, node, name))

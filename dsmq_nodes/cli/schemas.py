@@ -1,0 +1,185 @@
+"""Messages by the JSON Schema that their publisher told: types that this process does not have.
+
+On the wire bytes are base64 and a float that is no number is a text, as the schema says; a person
+is shown, and gives, what ROS 2 shows. A schema comes from another process: whatever is in it, a
+value that it does not describe is left as it is.
+"""
+
+import base64
+import binascii
+import math
+from collections.abc import Mapping
+from typing import Any, Final
+
+from dsmq_nodes.errors import CommandError
+
+Schema = Mapping[str, Any]
+_ANYTHING: Final[Schema] = {}
+_DEEPEST: Final = 50
+_KINDS: Final[dict[str, type | tuple[type, ...]]] = {
+    "object": dict,
+    "array": list,
+    "string": str,
+    "boolean": bool,
+    "integer": int,
+    "number": (int, float),
+    "null": type(None),
+}
+_LONGEST_DEFAULT: Final = 10_000
+_EMPTY: Final[dict[str, Any]] = {
+    "string": "",
+    "boolean": False,
+    "integer": 0,
+    "number": 0.0,
+}
+_NO_NUMBERS: Final = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
+
+
+def decoded(value: Any, schema: Schema) -> Any:
+    """A value as it came, in ROS 2's form: bytes as integers, NaN and infinity as floats."""
+    return _decoded(value, schema, schema, 0)
+
+
+def _decoded(value: Any, schema: object, root: Schema, depth: int) -> Any:
+    found = _resolved(root, schema)
+    if depth > _DEEPEST:
+        return value
+    if isinstance(value, dict):
+        fields = _mapping(found.get("properties"))
+        return {k: _decoded(v, fields.get(k), root, depth + 1) for k, v in value.items()}
+    if isinstance(value, list):
+        items = found.get("items")
+        return [_decoded(each, items, root, depth + 1) for each in value]
+    return _text(value, found) if isinstance(value, str) else value
+
+
+def _text(value: str, schema: Schema) -> Any:
+    if schema.get("contentEncoding") == "base64":
+        try:
+            return list(base64.b64decode(value, validate=True))
+        except (binascii.Error, ValueError):
+            return value
+    return _NO_NUMBERS.get(value, value) if "number" in _names(schema) else value
+
+
+def encoded(values: Any, schema: Schema, what: str) -> Any:
+    """A message as it is put, from what a user gave; what is left out has its default.
+
+    Raises:
+        CommandError: a value does not fit; the text names its field, after `what`.
+    """
+    return _encoded(values, schema, schema, what, "")
+
+
+def _encoded(value: Any, schema: object, root: Schema, what: str, field: str) -> Any:
+    found = _resolved(root, schema)
+    names = _names(found)
+    if isinstance(value, dict) and "object" in names:
+        return _object(value, found, root, what, field)
+    if isinstance(value, list) and "array" in names:
+        items = found.get("items")
+        return [
+            _encoded(each, items, root, what, f"{field}[{at}]") for at, each in enumerate(value)
+        ]
+    if isinstance(value, list) and found.get("contentEncoding") == "base64":
+        return _bytes(value, what, field)
+    _check(value, found, names, f"{what}: {field}: " if field else f"{what}: ")
+    return value
+
+
+def _object(value: dict[str, Any], schema: Schema, root: Schema, what: str, field: str) -> Any:
+    from dsmq_nodes.launcher.suggest import did_you_mean  # noqa: PLC0415  not without need
+
+    fields, prefix = _mapping(schema.get("properties")), f"{field}." if field else ""
+    for name in value:
+        if name not in fields:
+            hint = did_you_mean(str(name), fields)
+            raise CommandError(f"{what}: {prefix}{name}: there is no such field; {hint}")
+    return {
+        name: _encoded(value[name], inner, root, what, f"{prefix}{name}")
+        if name in value
+        else _default(inner, root, 0)
+        for name, inner in fields.items()
+    }
+
+
+def _bytes(value: list[Any], what: str, field: str) -> str:
+    try:
+        return base64.b64encode(bytes(value)).decode()
+    except (TypeError, ValueError):
+        raise CommandError(f"{what}: {field}: bytes are integers of 0 to 255") from None
+
+
+def _check(value: Any, schema: Schema, names: list[str], where: str) -> None:
+    wanted = [kind for name in names if (kind := _KINDS.get(name))]
+    fits = [isinstance(value, kind) for kind in wanted]
+    wrong_bool = isinstance(value, bool) and "boolean" not in names
+    if wanted and (wrong_bool or not any(fits)):
+        raise CommandError(f"{where}expects {' or '.join(names)}, got {value!r}")
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        low, high = schema.get("minimum", -math.inf), schema.get("maximum", math.inf)
+        if not low <= value <= high:
+            raise CommandError(f"{where}expects {low} to {high}, got {value!r}")
+
+
+def written(value: Any, schema: Schema, type_name: str) -> str:
+    """A message as ros2 writes it: `geometry_msgs.msg.Point(x=0.0, y=0.0, z=0.0)`.
+
+    A message inside has its class's name alone: a schema does not tell its package.
+    """
+    return _written(value, schema, schema, type_name.replace("/", "."))
+
+
+def _written(value: Any, schema: object, root: Schema, name: str) -> str:
+    reference = _mapping(schema).get("$ref")
+    if isinstance(reference, str):
+        name = reference.rpartition("/")[2]
+    found = _resolved(root, schema)
+    if isinstance(value, dict):
+        fields = _mapping(found.get("properties"))
+        inner = ", ".join(f"{k}={_written(v, fields.get(k), root, '')}" for k, v in value.items())
+        return f"{name}({inner})"
+    if isinstance(value, list):
+        items = found.get("items")
+        return f"[{', '.join(_written(each, items, root, '') for each in value)}]"
+    return repr(value)
+
+
+def _default(schema: object, root: Schema, depth: int) -> Any:
+    """What a field has that is left out; of one that must be given, the nothing of its type."""
+    own = _mapping(schema)
+    found = _resolved(root, schema)
+    for each in (own, found):
+        if "default" in each:
+            return each["default"]
+    names = _names(found)
+    if "object" in names and depth < _DEEPEST:
+        fields = _mapping(found.get("properties"))
+        return {name: _default(inner, root, depth + 1) for name, inner in fields.items()}
+    if "array" in names and depth < _DEEPEST:
+        least = found.get("minItems", 0)
+        length = least if isinstance(least, int) and least < _LONGEST_DEFAULT else 0
+        return [_default(found.get("items"), root, depth + 1)] * length
+    return next((_EMPTY[name] for name in names if name in _EMPTY), None)
+
+
+def _names(schema: Schema) -> list[str]:
+    kind = schema.get("type")
+    if isinstance(kind, str):
+        return [kind]
+    choices = [_mapping(each).get("type") for each in schema.get("anyOf") or ()]
+    return [each for each in choices if isinstance(each, str)]
+
+
+def _resolved(root: Schema, schema: object) -> Schema:
+    for _ in range(_DEEPEST):
+        found = _mapping(schema)
+        reference = found.get("$ref")
+        if not isinstance(reference, str):
+            return found
+        schema = _mapping(root.get("$defs")).get(reference.rpartition("/")[2])
+    return _ANYTHING
+
+
+def _mapping(value: object) -> Schema:
+    return value if isinstance(value, Mapping) else _ANYTHING

@@ -1,0 +1,75 @@
+"""Golden files: commands and what they print, as a person would copy it from a terminal.
+
+    $ topic list -t
+    /mall/chatter [std_msgs/msg/String]
+
+A command that fails has `[status 1]` under what it says on standard error. What differs from run to
+run is written as PID and HOST; of a command that goes on until Ctrl-C (`$ topic hz /x  # 2`) so
+many lines are taken, and each number is #. `python -m tests.cli.golden` writes the files anew,
+from the commands that are in them: look at the differences before you commit them.
+"""
+
+import re
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from tests.cli.conftest import Place
+
+FOLDER = Path(__file__).with_name("golden")
+
+
+class Step(NamedTuple):
+    """A command, how many lines of it are taken (0: it ends by itself), what it is to print."""
+
+    command: str
+    lines: int
+    shown: str
+
+    def __str__(self) -> str:
+        until = f"  # {self.lines}" if self.lines else ""
+        return f"$ {self.command}{until}\n{self.shown}"
+
+
+def steps(file: Path) -> Iterator[Step]:
+    """The commands of a file."""
+    for part in re.split(r"^\$ ", file.read_text("utf-8"), flags=re.MULTILINE)[1:]:
+        line, _, shown = part.partition("\n")
+        command, _, lines = line.partition("  # ")
+        yield Step(command, int(lines or 0), shown)
+
+
+def run(place: Place, step: Step) -> str:
+    """What a command prints now, in the form of the files."""
+    arguments = shlex.split(step.command)
+    if step.lines:
+        running = place.start(*arguments)
+        for _ in range(step.lines):
+            running.wait_for("")
+        lines = running.lines[: step.lines]
+        assert running.interrupt() == 0, running.errors
+        return "".join(f"{_without_numbers(line)}\n" for line in lines)
+    output, errors, status = place.here(*arguments)
+    shown = output + errors + (f"[status {status}]\n" if status else "")
+    return re.sub(r"pid \d+ on \S+,", "pid PID on HOST,", shown)
+
+
+def _without_numbers(line: str) -> str:
+    line = re.sub(r"\d+(\.\d+)?", "#", line)
+    line = re.sub(r"# [KM]?B", "# B", line)
+    return re.sub("==+", "==", re.sub(r" {2,}", "  ", line))
+
+
+def main() -> None:
+    """Write all files anew."""
+    from tests.cli.conftest import started_mall  # noqa: PLC0415  not for the tests
+
+    with started_mall() as place:
+        for file in sorted(FOLDER.glob("*.txt")):
+            found = [step._replace(shown=run(place, step)) for step in steps(file)]
+            file.write_text("".join(map(str, found)), "utf-8")
+
+
+if __name__ == "__main__":
+    main()
