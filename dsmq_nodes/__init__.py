@@ -10,8 +10,11 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from dsmq_nodes.graph.action_client import ActionClient, ClientGoalHandle
+    from dsmq_nodes.graph.action_server import ActionServer, CancelResponse, GoalResponse
     from dsmq_nodes.graph.client import Client
     from dsmq_nodes.graph.future import Future
+    from dsmq_nodes.graph.goal import GoalState, ServerGoalHandle
     from dsmq_nodes.graph.node import Node
     from dsmq_nodes.graph.parameter import Parameter
     from dsmq_nodes.graph.parameters import Parameters
@@ -29,16 +32,24 @@ if TYPE_CHECKING:
     from dsmq_nodes.graph.service import ServiceServer
     from dsmq_nodes.graph.subscription import MessageInfo, Subscription
     from dsmq_nodes.graph.timer import Timer
+    from dsmq_nodes.messages.action_type import Action
     from dsmq_nodes.messages.base import Message
     from dsmq_nodes.messages.service import Service
 
 __version__ = "0.1.0"
 
 __all__ = [
+    "Action",
+    "ActionClient",
+    "ActionServer",
     "Actuator",
+    "CancelResponse",
     "Client",
+    "ClientGoalHandle",
     "EmergencyStop",
     "Future",
+    "GoalResponse",
+    "GoalState",
     "Message",
     "MessageInfo",
     "Node",
@@ -47,6 +58,7 @@ __all__ = [
     "Publisher",
     "QoSProfile",
     "Rate",
+    "ServerGoalHandle",
     "Service",
     "ServiceServer",
     "Subscription",
@@ -59,10 +71,17 @@ __all__ = [
 ]
 
 _HOMES = {
+    "Action": "messages.action_type",
+    "ActionClient": "graph.action_client",
+    "ActionServer": "graph.action_server",
     "Actuator": "graph.safety",
+    "CancelResponse": "graph.action_server",
     "Client": "graph.client",
+    "ClientGoalHandle": "graph.action_client",
     "EmergencyStop": "graph.safety",
     "Future": "graph.future",
+    "GoalResponse": "graph.action_server",
+    "GoalState": "graph.goal",
     "Message": "messages.base",
     "MessageInfo": "graph.subscription",
     "Node": "graph.node",
@@ -71,6 +90,7 @@ _HOMES = {
     "Publisher": "graph.publisher",
     "QoSProfile": "graph.qos",
     "Rate": "graph.rate",
+    "ServerGoalHandle": "graph.goal",
     "Service": "messages.service",
     "ServiceServer": "graph.service",
     "Subscription": "graph.subscription",

@@ -150,6 +150,10 @@ class ServiceTimeoutError(ServiceError, TimeoutError):
     """There was no response in time; it may still come, and is not waited for."""
 
 
+class ActionError(DsmqError, RuntimeError):
+    """A goal cannot become that from where it is; the text says both."""
+
+
 class CommandError(DsmqError):
     """What a command line asks for is not there: a topic, a field, a type, a message in time."""
 

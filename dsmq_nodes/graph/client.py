@@ -53,6 +53,7 @@ class Calls:
         self.clients = 0
         self.spinner = spinner
         self.graph = graph
+        self._what = f"call of {service_name}"
         self._caller = caller
         self._ids = ids
         self._link = link
@@ -80,7 +81,7 @@ class Calls:
 
     def begin(self, body: str) -> Future[Any]:
         """A new call; `body` is the request as JSON."""
-        future: Future[Any] = Future(f"call of {self.service_name}", self.spinner, self._logger)
+        future: Future[Any] = Future(self._what, self.spinner, self._logger)
         call_id = next(self._ids)
         waiting = self._waiting[call_id] = _Waiting(future, body)
         if self.graph.is_known or self.graph.is_lost or not self._link.has_graph:
@@ -224,6 +225,8 @@ class Client(Generic[RequestT, ResponseT]):
 
     async def _call(self, request: RequestT, timeout_sec: float | None) -> ResponseT:
         future = self.call_async(request)
+        if timeout_sec is None:
+            return await future
         try:
             async with asyncio.timeout(timeout_sec):
                 return await future

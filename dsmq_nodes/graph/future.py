@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from dsmq_nodes.graph.callback import Result
 
 T = TypeVar("T")
+U = TypeVar("U")
 
 
 class Future(Generic[T]):
@@ -72,6 +73,20 @@ class Future(Generic[T]):
             self._spinner.soon(lambda: callback(self), callback)
 
         self._when_done(run)
+
+    def then(self, convert: Callable[[T], U]) -> "Future[U]":
+        """What `convert` makes of the result, as soon as it is there; no callback of the user's."""
+        other: Future[U] = Future(self._what, self._spinner, self._logger)
+
+        def done() -> None:
+            error = self.exception()
+            if error is not None:
+                other.set_exception(error)
+            else:
+                other.set_result(convert(self.result()))
+
+        self._when_done(done)
+        return other
 
     def set_result(self, result: T) -> None:
         """It is done; what comes later does not count."""

@@ -38,6 +38,7 @@ class ServiceServer(Generic[RequestT, ResponseT]):
         is_standby: another node serves it.
         answered: how many calls were given a response.
         failed: how many were told why there is none.
+        caller: whose call the callback has just been called for.
     """
 
     def __init__(
@@ -61,6 +62,7 @@ class ServiceServer(Generic[RequestT, ResponseT]):
         self.is_standby = False
         self.answered = 0
         self.failed = 0
+        self.caller: calls.Call | None = None
         self._load = load
         self._node_name = node_name
         self._link = link
@@ -122,6 +124,7 @@ class ServiceServer(Generic[RequestT, ResponseT]):
         self._answer(call, request)
 
     def _answer(self, call: calls.Call, request: Message) -> None:
+        self.caller = call
         assert self.callback is not None
         try:
             if self._wants_response:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from dsmq_nodes.messages.action import *
+    from dsmq_nodes.messages.action_type import *
     from dsmq_nodes.messages.base import *
     from dsmq_nodes.messages.diagnostic import *
     from dsmq_nodes.messages.geometry import *
@@ -27,7 +28,8 @@ if TYPE_CHECKING:
     from dsmq_nodes.messages.visualization import *
 
 _NAMES = {
-    "action": "GoalInfo GoalStatus",
+    "action": "GoalInfo GoalStatus GoalStatusArray",
+    "action_type": "Action",
     "base": "Duration Header Message Time",
     "diagnostic": "DiagnosticArray DiagnosticStatus KeyValue",
     "geometry": (

@@ -6,7 +6,7 @@ from dsmq_nodes.messages.base import Message, Time
 from dsmq_nodes.messages.fields import int8
 from dsmq_nodes.messages.unique_identifier import UUID
 
-__all__ = ["GoalInfo", "GoalStatus"]
+__all__ = ["GoalInfo", "GoalStatus", "GoalStatusArray"]
 
 
 class GoalInfo(Message):
@@ -29,3 +29,9 @@ class GoalStatus(Message):
 
     goal_info: GoalInfo = GoalInfo()
     status: int8 = 0
+
+
+class GoalStatusArray(Message):
+    """How far the goals of an action's server have come."""
+
+    status_list: list[GoalStatus] = []

@@ -19,9 +19,10 @@ ROOT = Path(__file__).parent.parent.parent
 EXAMPLES = ROOT / "examples"
 MOST_LINES = 40
 SHORT = {
-    "add_two_ints_client", "add_two_ints_server", "async_callback", "diagnostics", "latched_map",
-    "lifecycle", "listener", "own_message", "parameters", "several_nodes", "sim_time", "talker",
-    "testing_a_node", "tf_broadcaster", "tf_listener", "timer", "watchdog",
+    "add_two_ints_client", "add_two_ints_server", "async_callback", "diagnostics",
+    "fibonacci_client", "fibonacci_server", "latched_map", "lifecycle", "listener", "own_message",
+    "parameters", "several_nodes", "sim_time", "talker", "testing_a_node", "tf_broadcaster",
+    "tf_listener", "timer", "watchdog",
 }  # fmt: skip
 
 Start = Callable[[str], Program]
@@ -172,6 +173,15 @@ def test_parameters(start: Start) -> None:
     assert done.successful
     assert refused.reason == "period: Input should be greater than 0, got 0"
     program.wait_for("BLINK on pin 13")
+
+
+def test_action(start: Start) -> None:
+    start("fibonacci_server")
+    client = start("fibonacci_client")
+    client.wait_for(r"so far \[0, 1, 1\]")
+    client.wait_for(r"SUCCEEDED: \[0, 1, 1, 2, 3\]")
+    client.wait_for(r"CANCELED: \[0, 1, 1.*\]")
+    assert client.wait() == 0
 
 
 def test_testing_a_node() -> None:
