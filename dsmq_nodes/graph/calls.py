@@ -24,6 +24,17 @@ from dsmq_nodes.errors import WireError
 
 REQUEST: Final = "/_request"
 REPLY: Final = "/_reply"
+NODE_SERVICES: Final = {
+    "describe_parameters": "DescribeParameters",
+    "get_parameter_types": "GetParameterTypes",
+    "get_parameters": "GetParameters",
+    "list_parameters": "ListParameters",
+    "set_parameters": "SetParameters",
+    "set_parameters_atomically": "SetParametersAtomically",
+    "get_logger_levels": "GetLoggerLevels",
+    "set_logger_levels": "SetLoggerLevels",
+}
+"""The names of the services, below the node's, and the names of their types."""
 
 
 class Call(msgspec.Struct):
@@ -68,6 +79,12 @@ def write_error(call: Call, error: str) -> str:
 def service_type(topic_type: str) -> str:
     """The service's type, from the type of its request or its response."""
     return topic_type.removesuffix("_Request").removesuffix("_Response")
+
+
+def is_of_every_node(topic: str) -> bool:
+    """Whether a topic belongs to a service that every node has, and hardly anybody calls."""
+    service, _, end = topic.rpartition("/")
+    return f"/{end}" in {REQUEST, REPLY} and service.rpartition("/")[2] in NODE_SERVICES
 
 
 def _text(text: str) -> str:

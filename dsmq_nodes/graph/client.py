@@ -4,6 +4,7 @@ import asyncio
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Generic
 
 from dsmq_nodes.errors import (
@@ -60,6 +61,7 @@ class Calls:
         self._logger = logger
         self._waiting: dict[int, _Waiting] = {}
         self._sending = threading.Lock()
+        self._ready: Endpoint | None = None  # who serves it, if there is nothing wrong with that
         request, response = srv_type.Request, srv_type.Response
         self._requests = link.advertise(
             service_name + calls.REQUEST, request.type_name, 0, schema_text(request)
@@ -83,8 +85,11 @@ class Calls:
         """A new call; `body` is the request as JSON."""
         future: Future[Any] = Future(self._what, self.spinner, self._logger)
         call_id = next(self._ids)
-        waiting = self._waiting[call_id] = _Waiting(future, body)
-        if self.graph.is_known or self.graph.is_lost or not self._link.has_graph:
+        future.on_cancel = partial(self._waiting.pop, call_id, None)
+        waiting = self._waiting[call_id] = _Waiting(future, body, self._ready)
+        if waiting.server is not None:
+            self._publish(call_id, body)
+        elif self.graph.is_known or self.graph.is_lost or not self._link.has_graph:
             self._send(call_id, waiting)
         return future
 
@@ -97,11 +102,13 @@ class Calls:
             if fault:
                 self._fail(call_id, fault)
                 return
-            text = calls.write(self._caller, call_id, waiting.body)
-            try:
-                self._link.publish(self._requests, text)
-            except DsmqError as error:
-                self._fail(call_id, str(error))
+        self._publish(call_id, waiting.body)
+
+    def _publish(self, call_id: int, body: str) -> None:
+        try:
+            self._link.publish(self._requests, calls.write(self._caller, call_id, body))
+        except DsmqError as error:
+            self._fail(call_id, str(error))
 
     def _fault(self, server: Endpoint | None) -> str:
         if not self._link.has_graph:
@@ -143,6 +150,8 @@ class Calls:
     def _on_graph(self) -> None:
         """Send what has waited for the graph; tell those whose server has gone."""
         publishers = self.graph.publishers(self.service_name + calls.REPLY)
+        server = self.server
+        self._ready = None if self._fault(server) else server
         for call_id, waiting in list(self._waiting.items()):
             if waiting.future.done():
                 self._waiting.pop(call_id, None)

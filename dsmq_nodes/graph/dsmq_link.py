@@ -18,6 +18,7 @@ import msgspec
 from dsmq_nodes.dsmq import wire
 from dsmq_nodes.dsmq.channel import Channel
 from dsmq_nodes.errors import RingError, WireError
+from dsmq_nodes.graph import calls
 from dsmq_nodes.graph.clock import Clock
 from dsmq_nodes.graph.link import Deliver, OnDiffers, Publication, Published, Reader
 from dsmq_nodes.graph.losses import Losses
@@ -444,8 +445,8 @@ def _is_ours(topic: str) -> bool:
 
 
 def _is_worth_a_ring(topic: str) -> bool:
-    """Not what many nodes have and say little on: the kit's own, and those of services."""
-    return "/_" not in topic and not _is_ours(topic)
+    """Not what many nodes have and say little on: the kit's own, and services of every node."""
+    return not (_is_ours(topic) or calls.is_of_every_node(topic))
 
 
 def _advertise(publication: Publication) -> dict[str, object]:

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 from collections.abc import Callable, Generator
 from concurrent.futures import InvalidStateError
+from functools import partial
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from dsmq_nodes.graph.event_loop import running_loop
@@ -22,12 +23,16 @@ class Future(Generic[T]):
 
     Unlike asyncio's it belongs to a node and not to an event loop: it may be made before the node
     spins, and awaited in any loop. An exception that nobody asks for is logged.
+
+    Attributes:
+        on_cancel: called when it is cancelled.
     """
 
     def __init__(self, what: str, spinner: Spinner, logger: Logger) -> None:
         self._what = what
         self._spinner = spinner
         self._logger = logger
+        self.on_cancel: Callable[[], object] | None = None
         self._done = False
         self._result: T | None = None
         self._exception: BaseException | None = None
@@ -77,6 +82,7 @@ class Future(Generic[T]):
     def then(self, convert: Callable[[T], U]) -> "Future[U]":
         """What `convert` makes of the result, as soon as it is there; no callback of the user's."""
         other: Future[U] = Future(self._what, self._spinner, self._logger)
+        other.on_cancel = self.cancel
 
         def done() -> None:
             error = self.exception()
@@ -100,6 +106,8 @@ class Future(Generic[T]):
         """Wait for it no more; False: it is done already."""
         was_done = self._done
         self._finish(None, asyncio.CancelledError())
+        if not was_done and self.on_cancel is not None:
+            self.on_cancel()
         return not was_done
 
     def _finish(self, result: T | None, exception: BaseException | None) -> None:
@@ -122,19 +130,7 @@ class Future(Generic[T]):
         if not self._done:
             loop = asyncio.get_running_loop()
             woken: asyncio.Future[None] = loop.create_future()
-
-            def wake() -> None:
-                if not woken.done():
-                    woken.set_result(None)
-
-            def wake_from_anywhere() -> None:
-                if running_loop() is loop:
-                    wake()
-                else:
-                    with contextlib.suppress(RuntimeError):  # that loop is closed
-                        loop.call_soon_threadsafe(wake)
-
-            self._when_done(wake_from_anywhere)
+            self._when_done(partial(_wake, loop, woken))
             try:
                 yield from woken
             except asyncio.CancelledError:
@@ -145,3 +141,17 @@ class Future(Generic[T]):
     def __del__(self) -> None:
         if self._exception is not None and not (self._was_asked or self.cancelled()):
             self._logger.error(f"{self._what}: {self._exception} (nobody has asked for the result)")
+
+
+def _wake(loop: asyncio.AbstractEventLoop, woken: "asyncio.Future[None]") -> None:
+    """Wake who waits in a loop, from whichever thread."""
+    if running_loop() is not loop:
+        with contextlib.suppress(RuntimeError):  # that loop is closed
+            loop.call_soon_threadsafe(_set, woken)
+    else:
+        _set(woken)
+
+
+def _set(woken: "asyncio.Future[None]") -> None:
+    if not woken.done():
+        woken.set_result(None)

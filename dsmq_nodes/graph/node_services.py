@@ -5,26 +5,15 @@ not slower to start for them.
 """
 
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
+from dsmq_nodes.graph.calls import NODE_SERVICES
 from dsmq_nodes.graph.logger import Logger
 from dsmq_nodes.graph.parameter_store import ParameterStore
 from dsmq_nodes.graph.services import Services
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-NODE_SERVICES: Final = {
-    "describe_parameters": "DescribeParameters",
-    "get_parameter_types": "GetParameterTypes",
-    "get_parameters": "GetParameters",
-    "list_parameters": "ListParameters",
-    "set_parameters": "SetParameters",
-    "set_parameters_atomically": "SetParametersAtomically",
-    "get_logger_levels": "GetLoggerLevels",
-    "set_logger_levels": "SetLoggerLevels",
-}
-"""The names of the services, below the node's, and the names of their types."""
 
 
 def offer_node_services(

@@ -31,3 +31,15 @@ def test_a_row_prints_and_nothing_is_lost_or_repeated(module: str, row: str) -> 
     assert run.returncode == 0, run.stdout + run.stderr
     rows = re.findall(r"^\| (\w+) \|.*\| (?:met|MISSED) \|", run.stdout, re.MULTILINE)
     assert rows == [row], run.stdout
+
+
+def test_the_benchmark_of_services_runs() -> None:
+    run = subprocess.run(
+        [sys.executable, "-m", "tests.bench.services", "--quick"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert re.search(r"round trip, p50 / p99: \d+ / \d+ us of 200\n", run.stdout), run.stderr

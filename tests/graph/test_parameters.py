@@ -11,7 +11,7 @@ from pydantic import Field
 
 from dsmq_nodes import Node, Parameter, Parameters
 from dsmq_nodes.errors import ParameterError
-from dsmq_nodes.graph.node_services import NODE_SERVICES
+from dsmq_nodes.graph.calls import NODE_SERVICES
 from dsmq_nodes.graph.parameter_files import dump_parameters, flat_parameters
 from dsmq_nodes.messages import (
     FloatingPointRange,
