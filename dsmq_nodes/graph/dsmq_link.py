@@ -95,12 +95,15 @@ class DsmqLink:
 
     def _advertise(self, publications: Collection[Publication]) -> None:
         """Where memory is shared the answers are awaited: then no message goes the other way."""
+        asked = False
         for each in publications:
             fields = _advertise(each)
             if self._shared is not None and each.writer is None and _is_worth_a_ring(each.topic):
-                fields["shm"] = True
+                asked = fields["shm"] = True
                 self._unanswered.add(each.topic)
             self._send_object(fields)
+        if not asked:
+            return  # it may be called while others' answers are read: a log's first line is
         if self._loop is not None and self._thread != threading.get_ident():
             with self._answered:  # the thread that spins reads them
                 self._answered.wait_for(lambda: not self._unanswered, _ANSWER_SEC)

@@ -104,7 +104,7 @@ def test_fifty_clients_at_once_each_get_their_own_answers(
     programs: Start, broker: BrokerProcess
 ) -> None:
     programs(SERVER)
-    nodes = [Node(f"client_{number}") for number in range(50)]
+    nodes = [Node(f"client_{number}", start_parameter_services=False) for number in range(50)]
     got: dict[str, list[str]] = {}
 
     async def go(node: Node) -> None:
