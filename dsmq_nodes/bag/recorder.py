@@ -10,9 +10,9 @@ began, plus the monotonic time since.
 """
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, Protocol
 
 import msgspec
 
@@ -22,7 +22,6 @@ from dsmq_nodes.bag.reading import TEXT
 from dsmq_nodes.bag.schemas import ANYTHING, class_of, schema_text
 from dsmq_nodes.bag.selection import Selection
 from dsmq_nodes.bag.types_seen import TYPES_TOPIC, TypesSeen
-from dsmq_nodes.bag.writing import BagWriter
 from dsmq_nodes.dsmq import wire
 from dsmq_nodes.graph.graph_view import GRAPH_TOPIC
 from dsmq_nodes.messages.dsmq_msgs import Graph, GraphTopic
@@ -66,6 +65,25 @@ class RecordedTopic:
     channels: dict[str, Channel] = field(default_factory=dict)
 
 
+class Sink(Protocol):
+    """Where a recorder puts messages: a `BagWriter`, a `Ring`."""
+
+    messages: int
+
+    def write(
+        self,
+        channel: Channel,
+        log_time_ns: int,
+        data: bytes,
+        publish_time_ns: int,
+        sequence: int = 0,
+    ) -> None:
+        """Append a message."""
+
+    def flush(self) -> None:
+        """Make what was written safe."""
+
+
 class Recorder:
     """Records until it is told to end.
 
@@ -76,10 +94,12 @@ class Recorder:
     def __init__(
         self,
         cursors: Cursors,
-        writer: BagWriter,
+        writer: Sink,
         selection: Selection,
         *,
         use_sim_time: bool = False,
+        from_start: bool = False,
+        listeners: Mapping[str, Callable[[wire.Reply], None]] | None = None,
         say: Callable[[str], None] = lambda _: None,
         warn: Callable[[str], None] = lambda _: None,
     ) -> None:
@@ -89,11 +109,15 @@ class Recorder:
             cursors: the connection to the broker.
             writer: where it goes.
             selection: which topics.
+            from_start: topics that are there already are recorded from their first message too.
+            listeners: who is given the messages of some topics, which are not recorded.
             use_sim_time: log times are those of `/clock`; messages before its first are left out.
             say: takes what is good to know.
             warn: takes what may be wrong.
         """
         self.topics: dict[str, RecordedTopic] = {}
+        self._from_start = from_start
+        self._listeners = dict(listeners or {})
         self._cursors = cursors
         self._writer = writer
         self._selection = selection
@@ -111,6 +135,8 @@ class Recorder:
         cursors.subscribe(GRAPH_TOPIC)
         if use_sim_time:
             cursors.subscribe(CLOCK_TOPIC)
+        for topic in self._listeners:
+            cursors.subscribe(topic)
 
     @property
     def messages(self) -> int:
@@ -168,6 +194,8 @@ class Recorder:
             self._types.take(reply.text or "")
         if reply.topic == CLOCK_TOPIC and self._uses_sim_time:
             self._sim_ns = Clock.from_json(reply.text or "").clock.to_nanoseconds()
+        if reply.topic in self._listeners:
+            self._listeners[reply.topic](reply)
         topic = self.topics.get(reply.topic)
         if topic is None:
             return
@@ -194,7 +222,7 @@ class Recorder:
                     continue
                 topic = self.topics[found.name] = RecordedTopic(found.name)
                 if found.name not in self._own_topics:
-                    self._cursors.subscribe(found.name, from_start=not first)
+                    self._cursors.subscribe(found.name, from_start=self._from_start or not first)
                 self._say(f"Subscribed to topic '{found.name}'")
             self._take_types(topic, found)
         if first:

@@ -33,6 +33,7 @@ def add_to(app: typer.Typer) -> None:
             ("dsmq-nodes launch launch/talker_listener.yaml", ""),
             ("dsmq-nodes launch launch/cpu_servo.yaml --duration 40", "ends after 40 s"),
             ("dsmq-nodes launch robot.yaml port:=0 --dry-run", "what it would start"),
+            ("dsmq-nodes launch robot.yaml --record ring=60s", "a bundle when a node fails"),
             ("dsmq-nodes launch schema > launch.schema.json", "for your editor"),
         ),
     )(launch)
@@ -65,6 +66,13 @@ def launch(
         bool,
         typer.Option("--strict-rates", help="Fail when a node misses its rate by 5 % over 5 s."),
     ] = False,
+    record: Annotated[
+        str,
+        typer.Option(
+            metavar="NAME|ring=60s",
+            help="Record all topics to a bag; or keep the last so long, for when a node fails.",
+        ),
+    ] = "",
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Show what would be started, and start nothing.")
     ] = False,
@@ -87,7 +95,19 @@ def launch(
     if dry_run:
         print(load_plan(file, given))
         return
-    status = launch_file(file, given, duration_sec=duration, table=table, strict_rates=strict_rates)
+    beside = None
+    if record:
+        from dsmq_nodes.cli.launch_record import recorder_beside  # noqa: PLC0415  an extra's
+
+        beside = recorder_beside(record, file)
+    status = launch_file(
+        file,
+        given,
+        duration_sec=duration,
+        table=table,
+        strict_rates=strict_rates,
+        beside=beside,
+    )
     raise typer.Exit(status)
 
 

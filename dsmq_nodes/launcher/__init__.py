@@ -1,11 +1,12 @@
 """Launch files: text, entries, composition, plan, supervisor; `launch` does it all."""
 
-from collections.abc import Mapping
+import dataclasses
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from dsmq_nodes.launcher.plan import Plan
+    from dsmq_nodes.launcher.plan import Plan, ProcessPlan
 
 
 def load_plan(path: Path, args: Mapping[str, str] | None = None) -> "Plan":
@@ -34,6 +35,7 @@ def launch(
     duration_sec: float | None = None,
     table: bool = True,
     strict_rates: bool = False,
+    beside: Callable[["Plan"], "ProcessPlan"] | None = None,
 ) -> int:
     """Start the broker and the nodes of a launch file, and run them to their end.
 
@@ -43,6 +45,7 @@ def launch(
         duration_sec: end after so many seconds; None: on Ctrl-C or SIGTERM.
         table: show a table of what runs, on a terminal; the key `t` hides and shows it.
         strict_rates: end when a node misses the rate it declares.
+        beside: makes one more process of the plan, such as a recorder.
 
     Returns:
         The exit status: 0 when all went well, 1 when something failed; what, has been said.
@@ -52,6 +55,7 @@ def launch(
     """
     from dsmq_nodes.launcher.run import run_plan  # noqa: PLC0415
 
-    return run_plan(
-        load_plan(path, args), duration_sec=duration_sec, table=table, strict_rates=strict_rates
-    )
+    plan = load_plan(path, args)
+    if beside is not None:
+        plan = dataclasses.replace(plan, nodes=(*plan.nodes, beside(plan)))
+    return run_plan(plan, duration_sec=duration_sec, table=table, strict_rates=strict_rates)

@@ -1,0 +1,65 @@
+"""The last messages, in memory: what a flight recorder keeps until something fails."""
+
+from collections import deque
+from typing import Final
+
+from dsmq_nodes.bag.mcap_file import Record
+from dsmq_nodes.bag.part import Channel
+from dsmq_nodes.bag.writing import BagWriter
+
+MOST_BYTES: Final = 256 << 20
+_OVERHEAD_BYTES: Final = 200  # of a record in memory, about
+
+
+class Ring:
+    """Keeps what was written in the last so many seconds; of latched topics the last message too.
+
+    Attributes:
+        messages: how many messages were written, those that are gone included.
+        size_bytes: what it holds, about.
+    """
+
+    def __init__(self, duration_sec: float, most_bytes: int = MOST_BYTES) -> None:
+        """Hold so many seconds, in so much memory at most."""
+        self.messages = 0
+        self.size_bytes = 0
+        self._duration_ns = round(duration_sec * 1e9)
+        self._most_bytes = most_bytes
+        self._records: deque[Record] = deque()
+        self._latched: dict[Channel, Record] = {}
+
+    def write(
+        self,
+        channel: Channel,
+        log_time_ns: int,
+        data: bytes,
+        publish_time_ns: int,
+        sequence: int = 0,
+    ) -> None:
+        """Take a message; the oldest go."""
+        self._records.append(Record(channel, log_time_ns, publish_time_ns, sequence, data))
+        self.messages += 1
+        self.size_bytes += len(data) + _OVERHEAD_BYTES
+        oldest_ns = log_time_ns - self._duration_ns
+        while self._records[0].log_time_ns < oldest_ns or self.size_bytes > self._most_bytes:
+            gone = self._records.popleft()
+            self.size_bytes -= len(gone.data) + _OVERHEAD_BYTES
+            if dict(gone.channel.metadata).get("latched") == "true":
+                self._latched[gone.channel] = gone
+            if not self._records:
+                break
+
+    def flush(self) -> None:
+        """Do nothing: it is in memory."""
+
+    def dump(self, writer: BagWriter) -> int:
+        """Write all that it holds; gives how many messages that were."""
+        for record in (*self._latched.values(), *self._records):
+            writer.write(
+                record.channel,
+                record.log_time_ns,
+                record.data,
+                record.publish_time_ns,
+                record.sequence,
+            )
+        return len(self._latched) + len(self._records)

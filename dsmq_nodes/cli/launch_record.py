@@ -1,0 +1,46 @@
+"""The recorder that runs beside a launch: `launch --record`."""
+
+import re
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from dsmq_nodes.bag.extra import need
+from dsmq_nodes.errors import CommandError
+from dsmq_nodes.launcher.plan import Plan, ProcessPlan
+
+_RING = re.compile(r"ring=(\d+(?:\.\d+)?)(s|m|min)?")
+_UNITS_SEC = {"": 1.0, "s": 1.0, "m": 60.0, "min": 60.0}
+
+
+def recorder_beside(record: str, launch_file: Path) -> Callable[[Plan], ProcessPlan]:
+    """What makes the recorder's process for a plan.
+
+    Args:
+        record: the bag's name, or `ring=60s`.
+        launch_file: goes into the bag or the bundle.
+
+    Raises:
+        CommandError: it is neither, or the bag is there already.
+    """
+    need("bag", "mcap", "zstandard", "lz4")
+    from dsmq_nodes.bag.flight import FAILURES, NAME  # noqa: PLC0415  needs the extra
+    from dsmq_nodes.bag.writing import bag_path  # noqa: PLC0415  the same
+
+    if found := _RING.fullmatch(record):
+        seconds = float(found[1]) * _UNITS_SEC[found[2] or ""]
+        what = ["--ring", f"{seconds:g}", "--output", str(Path(FAILURES).absolute())]
+    elif record.startswith("ring"):
+        raise CommandError(f"--record {record}: write ring=60s, or a bag's name")
+    else:
+        path = bag_path(record).absolute()
+        if path.exists():
+            raise CommandError(f"{path} is there already, and stays: name another")
+        what = ["--output", str(path)]
+
+    def make(plan: Plan) -> ProcessPlan:
+        program = (sys.executable, "-m", "dsmq_nodes.launcher.child", "--module")
+        attached = ("--attach", str(launch_file.absolute()), "--plan", str(plan))
+        return ProcessPlan(NAME, (*program, "dsmq_nodes.bag.flight", *what, *attached))
+
+    return make

@@ -1,0 +1,169 @@
+"""Recording a launch from inside it."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from dsmq_nodes.bag import Bag, BagWriter
+from dsmq_nodes.bag.flight import Flight
+from dsmq_nodes.bag.part import Channel
+from dsmq_nodes.bag.ring import Ring
+from dsmq_nodes.dsmq.wire import Reply
+from dsmq_nodes.messages import String
+from dsmq_nodes.messages.dsmq_msgs import LaunchLines, LaunchProcess, LaunchState
+from tests.bag.conftest import NUMBERS, SECOND_NS, number
+
+ROOT = Path(__file__).parents[2]
+PATIENCE_SEC = 60
+
+
+def dumped(ring: Ring, path: Path) -> list[float]:
+    with BagWriter(path) as writer:
+        count = ring.dump(writer)
+    found = [each.msg.data for each in Bag(*writer.paths)]  # type: ignore[union-attr]
+    assert len(found) == count
+    return found
+
+
+def test_a_ring_keeps_the_last_seconds(tmp_path: Path) -> None:
+    ring = Ring(2.0)
+    for index in range(100):
+        ring.write(NUMBERS, index * SECOND_NS // 10, number(index), 0, index)
+    assert dumped(ring, tmp_path / "run") == list(range(79, 100))
+    assert ring.messages == 100
+
+
+def test_a_ring_keeps_no_more_than_its_memory_allows(tmp_path: Path) -> None:
+    ring = Ring(1000.0, most_bytes=10_000)
+    for index in range(1000):
+        ring.write(NUMBERS, index, number(index), 0, index)
+        assert ring.size_bytes <= 10_000
+    found = dumped(ring, tmp_path / "run")
+    assert found == list(range(1000 - len(found), 1000))
+    assert 20 < len(found) < 50
+    ring.write(NUMBERS, 1000, b'{"data":"%b"}' % (b"x" * 20_000), 0)  # larger than the ring
+    assert ring.size_bytes == 0
+
+
+def test_a_ring_keeps_what_is_latched(tmp_path: Path) -> None:
+    latched = Channel("/map", String.type_name, b"{}", metadata=(("latched", "true"),))
+    ring = Ring(1.0)
+    for index in range(3):
+        ring.write(latched, index, b'{"data":"map %d"}' % index, 0)
+    ring.write(NUMBERS, 100 * SECOND_NS, number(7), 0)
+    assert dumped(ring, tmp_path / "run") == ["map 2", 7]
+
+
+def state(**states: str) -> Reply:
+    processes = [LaunchProcess(name=name, state=each) for name, each in states.items()]
+    return reply(LaunchState(processes=processes).to_json())
+
+
+def reply(text: str) -> Reply:
+    return Reply(event="message", message=msgspec.Raw(msgspec.json.encode(text)))
+
+
+def test_failures_are_known_by_the_launchs_state() -> None:
+    flight = Flight("recorder")
+    flight.on_state(state(a="ready", b="starting", recorder="ready", broker="ready"))
+    assert flight.failed == []
+    flight.on_state(state(a="restarting", b="ready", recorder="ready", broker="ready"))
+    flight.on_state(state(a="restarting", b="ready", recorder="ready", broker="ready"))
+    assert flight.failed == ["a"]
+    flight.on_state(state(a="ready", b="ready", recorder="ready", broker="ready"))
+    flight.on_state(state(a="restarting", b="failed", recorder="ready", broker="restarting"))
+    assert flight.failed == ["a", "a", "b", "broker"]
+    flight.on_state(state(a="finished", b="failed", recorder="ready", broker="ready"))
+    flight.on_lines(reply(LaunchLines(process="a", first=1, lines=["one", "two"]).to_json()))
+    assert list(flight.lines["a"]) == ["one", "two"]
+
+
+@pytest.mark.parametrize(("a", "is_over"), [("finished", True), ("restarting", False)])
+def test_it_is_over_when_all_others_are(a: str, is_over: bool) -> None:
+    flight = Flight("recorder")
+    flight.on_state(state(a=a, b="failed", recorder="ready", broker="ready"))
+    assert flight.is_over == is_over
+
+
+CRASHER = """
+from dsmq_nodes import Node
+from dsmq_nodes.messages import Float64
+
+class Talker(Node):
+    def __init__(self):
+        super().__init__("talker")
+        self.numbers = self.create_publisher(Float64, "numbers", 100)
+        self.count = 0
+        self.create_timer(0.02, self.tick)
+
+    def tick(self):
+        self.numbers.publish(Float64(data=self.count))
+        self.count += 1
+
+class Crasher(Node):
+    def __init__(self):
+        super().__init__("crasher")
+        self.create_subscription(Float64, "numbers", self.on_number, 100)
+
+    def on_number(self, msg):
+        if msg.data >= 40:
+            raise ValueError("forty is too much")
+"""
+LAUNCH = """
+broker: {port: 0}
+nodes:
+  - {name: talker, node: "crashing:Talker", depends_on: {crasher: ready}, params: {}}
+  - {name: crasher, node: "crashing:Crasher", required: true}
+"""
+
+
+@pytest.fixture
+def launched(tmp_path: Path) -> Path:
+    (tmp_path / "crashing.py").write_text(CRASHER)
+    (tmp_path / "crash.yaml").write_text(LAUNCH)
+    return tmp_path
+
+
+def launch(folder: Path, record: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "dsmq_nodes", "launch", "crash.yaml", "--record", record],
+        cwd=folder,
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE_SEC,
+        check=False,
+    )
+
+
+def test_a_failure_leaves_a_bundle(launched: Path) -> None:
+    result = launch(launched, "ring=60s")
+    assert result.returncode == 1  # the node has failed
+    assert "crasher failed: the last" in result.stdout
+    (bundle,) = (launched / "failures").iterdir()
+    assert bundle.name.endswith("-crasher")
+    names = {path.name for path in bundle.iterdir()}
+    assert {"run.mcap", "crash.yaml", "plan.txt", "state.json", "versions.txt"} <= names
+    assert "forty is too much" in (bundle / "crasher.log").read_text()
+    assert "pydantic==" in (bundle / "versions.txt").read_text()
+    assert "crashing:Crasher" in (bundle / "plan.txt").read_text()
+    numbers = [each.msg for each in Bag(bundle / "run.mcap", topics=["/numbers"])]
+    values = [msg.data for msg in numbers]  # type: ignore[union-attr]
+    assert values[:41] == list(range(41))  # from the very first
+
+
+def test_all_of_a_launch_in_a_bag(launched: Path) -> None:
+    result = launch(launched, "run")
+    assert "dropped, in" in result.stdout
+    bag = Bag(launched / "run.mcap", topics=["/numbers"])
+    values = [each.msg.data for each in bag]  # type: ignore[union-attr]
+    assert values[:41] == list(range(41))
+    assert [each.name for each in bag.attachments()] == ["crash.yaml", "plan.txt"]
+    again = launch(launched, "run")
+    assert again.returncode == 1
+    assert "is there already" in again.stderr
+    assert launch(launched, "ring=soon").returncode == 1
