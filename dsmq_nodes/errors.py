@@ -160,3 +160,7 @@ class CommandError(DsmqError):
 
 class BagError(DsmqError):
     """A bag that cannot be read, written, played or converted; says what of it is safe."""
+
+
+class BenchError(DsmqError):
+    """A benchmark that could not be run: a way that does not exist, a process that ended."""

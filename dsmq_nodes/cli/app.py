@@ -8,6 +8,7 @@ import typer
 import dsmq_nodes
 from dsmq_nodes.cli import (
     bag,
+    bench,
     check,
     graph,
     launch,
@@ -31,6 +32,7 @@ app = new_app(
 launch.add_to(app)
 check.add_to(app)
 new.add_to(app)
+bench.add_to(app)
 app.add_typer(topic.app, name="topic")
 app.add_typer(node.app, name="node")
 app.add_typer(service.app, name="service")

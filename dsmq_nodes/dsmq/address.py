@@ -57,7 +57,7 @@ def connect(host: str, port: int, timeout_sec: float = 5.0) -> socket.socket:
     Raises:
         ConnectionFailedError: nobody answers there; says what to try.
     """
-    if hasattr(socket, "AF_UNIX") and _is_local(host):
+    if hasattr(socket, "AF_UNIX") and is_local(host):
         path = unix_path(host, port)
         if path.exists() and path.parent.stat().st_uid == os.getuid():
             sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
@@ -98,5 +98,6 @@ def _secured(sock: socket.socket, host: str) -> socket.socket:
         raise
 
 
-def _is_local(host: str) -> bool:
+def is_local(host: str) -> bool:
+    """Whether a host is this machine by its name."""
     return host in {"localhost", "::1"} or host.startswith("127.")

@@ -1,0 +1,136 @@
+"""What is made of the numbers: percentiles, a histogram, a verdict. Pure.
+
+The verdict
+===========
+A setup *carries* as many nodes as half of its CPU is enough for, where a node is a process that
+publishes one topic at the rate that was measured, to as many subscribers as were measured::
+
+    nodes = 0.5 x cores / (rate x CPU seconds a message of publisher, subscribers and broker)
+
+and no more than half of one core lets the broker carry, as it is one process::
+
+    nodes = 0.5 / (rate x CPU seconds a message of the broker)
+
+The other half is for what the nodes do with their messages. What processes use in any case counts
+for each message, so this is on the safe side. The CPU of a broker that somebody else
+has started is not known: there half of what came through as fast as it goes stands for it. It is
+rounded down to one digit; a setup that loses messages at the rate, or is later than the next
+message is due (p99), carries none.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+EDGES_US: Final = tuple(step * 10.0**power for power in range(6) for step in (1, 2, 5))
+"""Where the buckets of a histogram begin; the last has no end, the first begins at 0."""
+
+_SHARE: Final = 0.5
+_BLOCKS: Final = " ▁▂▃▄▅▆▇█"
+
+
+def percentile(ordered: Sequence[float], percent: float) -> float:
+    """The least value that `percent` of all do not exceed; 0 when there are none."""
+    if not ordered:
+        return 0.0
+    return ordered[max(math.ceil(len(ordered) * percent / 100), 1) - 1]
+
+
+def histogram(ordered: Sequence[float]) -> list[int]:
+    """How many values are in each bucket: from its edge up to the next."""
+    counts = [0] * len(EDGES_US)
+    at = 0
+    for value in ordered:
+        while at + 1 < len(EDGES_US) and value >= EDGES_US[at + 1]:
+            at += 1
+        counts[at] += 1
+    return counts
+
+
+def span(histograms: Sequence[Sequence[int]]) -> tuple[int, int]:
+    """The first bucket with anything in it, and the one after the last; (0, 1) without any."""
+    used = [at for counts in histograms for at, count in enumerate(counts) if count]
+    return (min(used), max(used) + 1) if used else (0, 1)
+
+
+def strip(counts: Sequence[int]) -> str:
+    """A histogram in one line, a letter a bucket; whatever is not empty can be seen."""
+    most = max(counts, default=0) or 1
+    return "".join(_BLOCKS[math.ceil(count / most * (len(_BLOCKS) - 1))] for count in counts)
+
+
+def bucket_name(at: int) -> str:
+    """A bucket as a text: `20-50 us`."""
+    begin = EDGES_US[at] if at else 0.0
+    if at + 1 == len(EDGES_US):
+        return f"over {shown_us(begin)}"
+    end = EDGES_US[at + 1]
+    unit, size = ("ms", 1000.0) if end > 1000 else ("us", 1.0)
+    return f"{begin / size:g}-{end / size:g} {unit}"
+
+
+def shown_us(value_us: float) -> str:
+    """A duration as a text with its unit."""
+    return f"{value_us / 1000:.3g} ms" if value_us >= 1000 else f"{value_us:.0f} us"
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """What a case was like, for the verdict.
+
+    Attributes:
+        rate_hz: the rate at which it was measured.
+        lost: messages that did not come, at that rate.
+        p99_us: the latency, at that rate.
+        cpu_sec: of publisher, subscribers and, if it is known, broker, for one message.
+        broker_cpu_sec: of the broker, for one message; None: not known.
+        flood_per_sec: what came through as fast as it goes.
+        cores: how many the machine has.
+        is_shared: the messages do not wait for the broker.
+    """
+
+    rate_hz: float
+    lost: int
+    p99_us: float
+    cpu_sec: float
+    broker_cpu_sec: float | None
+    flood_per_sec: float
+    cores: int
+    is_shared: bool = False
+
+
+def carried_nodes(load: Load) -> int:
+    """How many nodes a setup carries, as told above."""
+    if load.lost or load.p99_us * 1e-6 > 1 / load.rate_hz:
+        return 0
+    nodes = _SHARE * load.cores / max(load.rate_hz * load.cpu_sec, 1e-9)
+    if load.broker_cpu_sec is not None:
+        nodes = min(nodes, _SHARE / max(load.rate_hz * load.broker_cpu_sec, 1e-9))
+    elif not load.is_shared:
+        nodes = min(nodes, _SHARE * load.flood_per_sec / load.rate_hz)
+    return _rounded_down(nodes)
+
+
+def _rounded_down(number: float) -> int:
+    if number < 1:
+        return 0
+    size = int(10 ** math.floor(math.log10(number)))
+    return int(number // size) * size
+
+
+def verdict(load: Load) -> str:
+    """The answer in a sentence, with what it rests on."""
+    nodes = carried_nodes(load)
+    rate = f"{load.rate_hz:g} Hz"
+    if not nodes:
+        return f"this setup does not carry a node at {rate}: {_why_not(load)}"
+    return f"this setup carries {nodes} node{'' if nodes == 1 else 's'} at {rate}"
+
+
+def _why_not(load: Load) -> str:
+    if load.lost:
+        return f"{load.lost} messages were lost"
+    if load.p99_us * 1e-6 > 1 / load.rate_hz:
+        return f"p99 is {shown_us(load.p99_us)}, the next message is due before"
+    return f"a message takes {shown_us(load.cpu_sec * 1e6)} of CPU"

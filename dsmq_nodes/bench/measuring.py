@@ -1,0 +1,120 @@
+"""What publishing and subscribing processes of a benchmark do, whatever carries their messages.
+
+They are told what to do by lines of JSON on their standard input and answer by such lines, and end
+when their input does: none outlives who started it, however that ends.
+
+A publisher says `{"shared": ...}` when its subscribers are there; told `{"rate": HZ, "count": N}`
+or `{"seconds": S}` it publishes and says `{"sent", "dropped", "cpu_sec"}`. A subscriber says
+`ready`; told `"begin"` it counts anew, told `"seen"` it says how many messages it can account for,
+told `"report"` what it has seen.
+
+Nothing but the standard library is needed here: peers' processes, which may have no more, run it.
+"""
+
+import json
+import sys
+import time
+from collections.abc import Callable, Iterator
+
+WARM_HZ = 100.0
+WARM = 20  # messages, of which nothing is counted: they carry 0 as the time they were built at
+_LOOK_EVERY = 16  # messages between two looks at the clock
+
+
+def say(answer: object) -> None:
+    """Answer."""
+    sys.stdout.write(json.dumps(answer) + "\n")
+    sys.stdout.flush()
+
+
+def paced(rate_hz: float, count: int) -> Iterator[int]:
+    """1 to `count`, each when it is due; late ones follow at once."""
+    began_sec = time.perf_counter()
+    for number in range(1, count + 1):
+        ahead_sec = began_sec + number / rate_hz - time.perf_counter()
+        if ahead_sec > 0:
+            time.sleep(ahead_sec)
+        yield number
+
+
+def flooded(seconds: float) -> Iterator[int]:
+    """1, 2, 3 ... as fast as they are taken, for so long."""
+    until_sec = time.perf_counter() + seconds
+    number = 0
+    while number % _LOOK_EVERY or time.perf_counter() < until_sec:
+        number += 1
+        yield number
+
+
+def publish(
+    send: Callable[[int], object], dropped: Callable[[], int], *, shared: bool = False
+) -> None:
+    """Publish when told to.
+
+    Args:
+        send: builds and publishes a message, given the time in ns that it is to carry.
+        dropped: how many were not sent.
+        shared: whether they go by shared memory.
+    """
+    for _ in paced(WARM_HZ, WARM):
+        send(0)
+    say({"shared": shared})
+    for line in sys.stdin:
+        order = json.loads(line)
+        before, cpu_sec, sent = dropped(), time.process_time(), 0
+        for sent in _numbers(order):  # noqa: B007  the last one is how many there were
+            send(time.perf_counter_ns())
+        cpu_sec = time.process_time() - cpu_sec
+        say({"sent": sent, "dropped": dropped() - before, "cpu_sec": cpu_sec})
+
+
+def _numbers(order: dict[str, float]) -> Iterator[int]:
+    if "seconds" in order:
+        return flooded(order["seconds"])
+    return paced(order["rate"], int(order["count"]))
+
+
+class Meter:
+    """What a subscriber has seen since it began to count."""
+
+    def __init__(self, dropped: Callable[[], int] = lambda: 0) -> None:
+        """Begin; `dropped` is how many the system says that it has not seen."""
+        self._dropped = dropped
+        self._begin()
+
+    def _begin(self) -> None:
+        self._latencies_ns: list[int] = []
+        self._first_ns = self._last_ns = 0
+        self._dropped_before = self._dropped()
+        self._cpu_before_sec = time.process_time()
+
+    def got(self, built_ns: int) -> None:
+        """A message has come, decoded, that was built then."""
+        if not built_ns:
+            return
+        now_ns = time.perf_counter_ns()
+        self._first_ns = self._first_ns or built_ns
+        self._last_ns = now_ns
+        self._latencies_ns.append(now_ns - built_ns)
+
+    def obey(self) -> None:
+        """Answer until the input ends."""
+        for line in sys.stdin:
+            order = json.loads(line)
+            if order == "begin":
+                self._begin()
+            say(self._report() if order == "report" else self._seen())
+
+    def _seen(self) -> int:
+        return len(self._latencies_ns) + self._dropped() - self._dropped_before
+
+    def _report(self) -> dict[str, object]:
+        received = len(self._latencies_ns)
+        took_sec = max(self._last_ns - self._first_ns, 1) * 1e-9
+        return {
+            "received": received,
+            "dropped": self._dropped() - self._dropped_before,
+            "per_sec": received / took_sec,
+            "latencies_ns": self._latencies_ns,
+            "cpu_sec": time.process_time() - self._cpu_before_sec,
+        }

@@ -1,0 +1,260 @@
+"""Runs cases, one after the other."""
+
+import contextlib
+import os
+import tempfile
+import time
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final, Self
+
+from dsmq_nodes.bench import figures
+from dsmq_nodes.bench.processes import Started, broker, worker
+from dsmq_nodes.dsmq.address import NO_SHM, is_local, unix_path
+from dsmq_nodes.errors import BenchError
+
+RATES_HZ: Final = {"text": 100.0, "imu": 100.0, "scan": 40.0, "image": 30.0}
+"""The kinds, in the order they are run, and at which rate when none is asked for."""
+
+SECONDS: Final = 2.0
+_FLOOD_SEC: Final = 1.0
+_SETTLE_SEC: Final = 15.0
+_STILL_SEC: Final = 1.0
+_OF_A_NODE: Final = ("DSMQ_NODE", "DSMQ_USE_SIM_TIME", "DSMQ_BROKER", NO_SHM)
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One thing to measure.
+
+    Attributes:
+        kind: of the messages.
+        way: that they go: shm, unix or tcp.
+        rate_hz: at which they are sent first.
+        count: how many at that rate.
+        flood_sec: how long as fast as it goes, after that.
+        subscribers: how many processes subscribe.
+    """
+
+    kind: str
+    way: str
+    rate_hz: float
+    count: int
+    flood_sec: float = _FLOOD_SEC
+    subscribers: int = 1
+
+
+@dataclass(slots=True)
+class Run:
+    """What came of sending messages in one way.
+
+    Attributes:
+        sent: by the publisher.
+        received: by all subscribers.
+        lost: what of `sent`, for each subscriber, has not come.
+        dropped: what of those the subscriptions and the publisher have counted.
+        per_sec: how many came through, for one subscriber.
+        latencies_us: of all that came, in order of size.
+        cpu_sec: of publisher and subscribers.
+        broker_cpu_sec: of the broker; None: not known.
+    """
+
+    sent: int
+    received: int
+    lost: int
+    dropped: int
+    per_sec: float
+    latencies_us: list[float]
+    cpu_sec: float
+    broker_cpu_sec: float | None
+
+
+@dataclass(slots=True)
+class Measured:
+    """What came of a case; `is_shared` when the messages did go by shared memory."""
+
+    case: Case
+    paced: Run
+    flood: Run
+    is_shared: bool
+    histogram: list[int] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.histogram = figures.histogram(self.paced.latencies_us)
+
+    def latency_us(self, percent: float) -> float:
+        """A percentile of the latencies, at the rate."""
+        return figures.percentile(self.paced.latencies_us, percent)
+
+    @property
+    def load(self) -> figures.Load:
+        """For the verdict."""
+        paced, known = self.paced, self.paced.broker_cpu_sec
+        sent = max(paced.sent, 1)
+        return figures.Load(
+            rate_hz=self.case.rate_hz,
+            lost=paced.lost,
+            p99_us=self.latency_us(99),
+            cpu_sec=(paced.cpu_sec + (known or 0.0)) / sent,
+            broker_cpu_sec=None if known is None else known / sent,
+            flood_per_sec=self.flood.per_sec,
+            cores=os.cpu_count() or 1,
+            is_shared=self.is_shared,
+        )
+
+
+class Setup:
+    """A broker, and the ways that lead to it from here.
+
+    Attributes:
+        host: where it is.
+        port: where it is.
+        own: it, if it was started here.
+        ways: that can be measured.
+    """
+
+    def __init__(self, address: tuple[str, int] | None) -> None:
+        """Use the broker at this address; None: start one.
+
+        Raises:
+            BenchError: one cannot be started.
+        """
+        with contextlib.ExitStack() as stack:
+            # There is no Unix socket in it: who looks there finds the port alone.
+            self._empty = stack.enter_context(tempfile.TemporaryDirectory(prefix="dsmq-bench-"))
+            self.own: Started | None = None
+            if address is None:
+                self.own, self.host, self.port = broker(stack, self._env("shm"))
+            else:
+                self.host, self.port = address
+            self.ways = self._ways()
+            self._stack = stack.pop_all()
+
+    def _ways(self) -> tuple[str, ...]:
+        if not is_local(self.host) or not unix_path(self.host, self.port).exists():
+            return ("tcp",)
+        return ("shm", "unix", "tcp") if Path("/dev/shm").is_dir() else ("unix", "tcp")
+
+    def _env(self, way: str) -> dict[str, str]:
+        env = {name: value for name, value in os.environ.items() if name not in _OF_A_NODE}
+        if way != "shm":
+            env[NO_SHM] = "1"
+        if way == "tcp":
+            env["XDG_RUNTIME_DIR"] = self._empty
+        return env
+
+    def check(self, ways: Collection[str]) -> None:
+        """See that these ways can be gone.
+
+        Raises:
+            BenchError: one cannot; says why.
+        """
+        for way in ways:
+            if way not in self.ways:
+                raise BenchError(
+                    f"--way {way}: there is no such way from here to {self.host}:{self.port}, "
+                    f"only {' and '.join(self.ways)}; shm and unix need a broker of this user on "
+                    "this machine"
+                )
+
+    def measure(self, case: Case) -> Measured:
+        """Run a case.
+
+        Raises:
+            BenchError: a process of it ended.
+        """
+        with contextlib.ExitStack() as stack:
+            given: dict[str, object] = {
+                "host": self.host,
+                "port": self.port,
+                "kind": case.kind,
+                "topic": f"/bench_{os.getpid()}/{case.kind}_{case.way}",
+                "subscribers": case.subscribers,
+            }
+            name = f"bench_{os.getpid()}_{case.kind}_{case.way}"
+            env = self._env(case.way)
+            subscribers = [
+                worker(stack, "subscriber", env, name=f"{name}_subscriber{number}", **given)
+                for number in range(1, case.subscribers + 1)
+            ]
+            for each in subscribers:
+                each.line()
+            publisher = worker(stack, "publisher", env, name=f"{name}_publisher", **given)
+            shared = publisher.answer()["shared"]
+            pair = Pair(publisher, subscribers, self.own)
+            paced = pair.run({"rate": case.rate_hz, "count": case.count})
+            flood = pair.run({"seconds": case.flood_sec})
+        return Measured(case, paced, flood, shared)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stack.close()
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """A publisher's process and those of its subscribers, and the server's if it is known."""
+
+    publisher: Started
+    subscribers: list[Started]
+    server: Started | None
+
+    def run(self, order: dict[str, Any]) -> Run:
+        """Send messages and see what comes.
+
+        Raises:
+            BenchError: one of the processes ended.
+        """
+        for each in self.subscribers:
+            each.ask("begin")
+        before_sec = self.server.cpu_sec if self.server else 0.0
+        seconds = order.get("seconds") or order["count"] / order["rate"]
+        told = self.publisher.ask(order, seconds * 10 + 60.0)
+        self._settle(told["sent"])
+        found = [each.ask("report") for each in self.subscribers]
+        cpu_sec = self.server.cpu_sec - before_sec if self.server else None
+        received = sum(each["received"] for each in found)
+        return Run(
+            sent=told["sent"],
+            received=received,
+            lost=told["sent"] * len(found) - received,
+            dropped=told["dropped"] + sum(each["dropped"] for each in found),
+            per_sec=min(each["per_sec"] for each in found),
+            latencies_us=sorted(ns / 1000 for each in found for ns in each["latencies_ns"]),
+            cpu_sec=told["cpu_sec"] + sum(each["cpu_sec"] for each in found),
+            broker_cpu_sec=cpu_sec,
+        )
+
+    def _settle(self, sent: int) -> None:
+        """Wait until all is accounted for, or nothing more comes."""
+        until_sec = time.monotonic() + _SETTLE_SEC
+        seen, changed_sec = -1, time.monotonic()
+        while time.monotonic() < until_sec:
+            now_seen = sum(each.ask("seen") for each in self.subscribers)
+            if now_seen >= sent * len(self.subscribers):
+                return
+            if now_seen != seen:
+                seen, changed_sec = now_seen, time.monotonic()
+            elif time.monotonic() - changed_sec > _STILL_SEC:
+                return
+            time.sleep(0.02)
+
+
+def cases(
+    kinds: Collection[str],
+    ways: Collection[str],
+    *,
+    rate_hz: float | None,
+    count: int | None,
+    subscribers: int,
+) -> Iterator[Case]:
+    """What to measure: each kind by each way."""
+    for kind in kinds:
+        rate = rate_hz or RATES_HZ[kind]
+        number = count or max(round(rate * SECONDS), 1)
+        for way in ways:
+            flood_sec = min(_FLOOD_SEC, number / rate)
+            yield Case(kind, way, rate, number, flood_sec, subscribers)

@@ -1,0 +1,261 @@
+"""`dsmq-nodes bench`: what this machine and its broker carry."""
+
+import json
+import os
+import sys
+from collections.abc import Iterable
+from enum import StrEnum
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from dsmq_nodes.cli.options import examples_epilog
+
+if TYPE_CHECKING:
+    from dsmq_nodes.bench.running import Case, Measured, Run, Setup
+
+_WAYS = {"shm": "shared memory", "unix": "Unix socket", "tcp": "TCP"}
+
+
+class _Kind(StrEnum):
+    TEXT = "text"
+    IMU = "imu"
+    SCAN = "scan"
+    IMAGE = "image"
+
+
+class _Way(StrEnum):
+    SHM = "shm"
+    UNIX = "unix"
+    TCP = "tcp"
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add the command to the app."""
+    app.command(
+        "bench",
+        epilog=examples_epilog(
+            ("dsmq-nodes bench", "all kinds, all ways, about a minute"),
+            ("dsmq-nodes bench --kind imu --rate 1000 --subscribers 3", ""),
+            ("dsmq-nodes bench --broker 192.168.1.5:30008", "there and back"),
+        ),
+    )(bench)
+
+
+def bench(
+    *,
+    kind: Annotated[
+        list[_Kind] | None, typer.Option(help="Messages of this kind; may be said again.")
+    ] = None,
+    way: Annotated[
+        list[_Way] | None, typer.Option(help="By this way; may be said again. None: all there are.")
+    ] = None,
+    rate: Annotated[
+        float | None,
+        typer.Option(metavar="HZ", min=0.1, help="As often; else 100, scans 40, images 30."),
+    ] = None,
+    subscribers: Annotated[
+        int, typer.Option(metavar="N", min=1, max=60, help="So many, each a process.")
+    ] = 1,
+    count: Annotated[
+        int | None, typer.Option(metavar="N", min=1, help="So many messages; else for 2 s.")
+    ] = None,
+    broker: Annotated[
+        str | None,
+        typer.Option(metavar="HOST:PORT", help="Through this broker; else one is started."),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the figures as JSON.")] = False,
+) -> None:
+    """Measure what this machine and its broker carry.
+
+    One process publishes, others subscribe: first at a rate, for the latency from before a message
+    is made until a callback holds it; then as fast as it goes, for one second at most.
+
+    It ends with how many nodes this carries: half of the CPU (of the broker half a core) divided by
+    what a message costs at that rate. The other half is for what the nodes do.
+    """
+    # Here, because `--help` is to be quick.
+    from dsmq_nodes.bench import running  # noqa: PLC0415
+    from dsmq_nodes.cli.progress import Progress  # noqa: PLC0415
+
+    kinds = _values(kind) or list(running.RATES_HZ)
+    with running.Setup(_address(broker)) as setup:
+        ways = _values(way) or list(setup.ways)
+        setup.check(ways)
+        wanted = list(
+            running.cases(kinds, ways, rate_hz=rate, count=count, subscribers=subscribers)
+        )
+        found: list[Measured] = []
+        with Progress("measuring", len(wanted), "cases") as progress:
+            for case in wanted:
+                progress.at(len(found), f"{case.kind}, {_WAYS[case.way]}")
+                found.append(setup.measure(case))
+        if as_json:
+            print(json.dumps(_as_json(setup, found), indent=2))
+        else:
+            _show(setup, found)
+
+
+def _values(given: Iterable[StrEnum] | None) -> list[str]:
+    return list(dict.fromkeys(each.value for each in given or ()))
+
+
+def _address(broker: str | None) -> tuple[str, int] | None:
+    """Where the broker is that was named, once it has answered."""
+    if broker is None:
+        return None
+    from dsmq_nodes.cli.session import Session  # noqa: PLC0415  not for `--help`
+    from dsmq_nodes.dsmq.address import parse_address  # noqa: PLC0415
+
+    Session(broker).close()
+    return parse_address(broker)
+
+
+def _show(setup: "Setup", found: "list[Measured]") -> None:
+    from rich.console import Console  # noqa: PLC0415  not for `--help`
+    from rich.table import Table  # noqa: PLC0415
+
+    from dsmq_nodes.bench import figures  # noqa: PLC0415
+
+    console = Console(highlight=False, width=None if sys.stdout.isatty() else 120)
+    where = "its own broker" if setup.own else f"the broker at {setup.host}:{setup.port}"
+    console.print(f"{_machine()}, {where}, 1 publisher, {_subscribers(found[0].case)}")
+    first, end = figures.span([each.histogram for each in found])
+    table = Table(box=None, pad_edge=False)
+    for name in ("kind", "way"):
+        table.add_column(name)
+    for name in ("rate", "p50", "p90", "p99", "longest", "lost", "flood/s", "nodes"):
+        table.add_column(name, justify="right")
+    begins, ends = (figures.bucket_name(at) for at in (first, end - 1))
+    table.add_column(f"{begins} ... {ends}", no_wrap=True)
+    for each in found:
+        table.add_row(
+            each.case.kind,
+            _way(each),
+            f"{each.case.rate_hz:g} Hz",
+            *(figures.shown_us(each.latency_us(percent)) for percent in (50, 90, 99, 100)),
+            f"{each.paced.lost}",
+            f"{each.flood.per_sec:,.0f}{_share_lost(each.flood)}",
+            f"{figures.carried_nodes(each.load)}",
+            f"|{figures.strip(each.histogram[first:end])}|",
+        )
+    console.print(table)
+    chosen = _for_verdict(found)
+    console.print(f"\nLatency of {chosen.case.kind}, {_way(chosen)}:")
+    for line in _histogram(chosen, console.width):
+        console.print(line)
+    console.print(f"\n[bold]{_verdict(chosen)}[/bold]")
+    console.print(_reason(chosen))
+
+
+def _machine() -> str:
+    import platform  # noqa: PLC0415  not for `--help`
+
+    return f"{os.cpu_count()} cores, Python {platform.python_version()}, {platform.machine()}"
+
+
+def _subscribers(case: "Case") -> str:
+    return f"{case.subscribers} subscriber{'' if case.subscribers == 1 else 's'}"
+
+
+def _way(measured: "Measured") -> str:
+    way = measured.case.way
+    return _WAYS[way] if way != "shm" or measured.is_shared else "no shared memory"
+
+
+def _share_lost(run: "Run") -> str:
+    lost = run.lost / max(run.lost + run.received, 1)
+    return f" ({lost:.0%} lost)" if run.lost else ""
+
+
+def _for_verdict(found: "list[Measured]") -> "Measured":
+    """What stands for all: the Imu if there is one, by the way that nodes take by themselves."""
+    return next((each for each in found if each.case.kind == "imu"), found[0])
+
+
+def _histogram(measured: "Measured", width: int) -> list[str]:
+    from dsmq_nodes.bench import figures  # noqa: PLC0415  not for `--help`
+
+    counts = measured.histogram
+    total, most = sum(counts) or 1, max(counts) or 1
+    longest = min(width - 30, 60)
+    return [
+        f"{figures.bucket_name(at):>14} {counts[at] / total:6.1%} "
+        f"{'█' * round(counts[at] / most * longest) or '▏'}"
+        for at in range(*figures.span([counts]))
+    ]
+
+
+def _verdict(measured: "Measured") -> str:
+    from dsmq_nodes.bench import figures  # noqa: PLC0415  not for `--help`
+
+    case = measured.case
+    what = f"{case.kind}, {_way(measured)}, {_subscribers(case)} each"
+    return f"{figures.verdict(measured.load)} ({what})"
+
+
+def _reason(measured: "Measured") -> str:
+    load = measured.load
+    if load.broker_cpu_sec is None:
+        who, broker = "publisher and subscribers", "; what the broker takes is not known here"
+    else:
+        who = "publisher, subscribers and broker"
+        broker = f", the broker {load.broker_cpu_sec * 1e6:.0f} us of a core of its own"
+    return (
+        f"A message takes {load.cpu_sec * 1e6:.0f} us of CPU in {who}{broker}; "
+        f"half of {load.cores} cores is left to the nodes."
+    )
+
+
+def _as_json(setup: "Setup", found: "list[Measured]") -> dict[str, Any]:
+    import platform  # noqa: PLC0415  not for `--help`
+
+    import dsmq_nodes  # noqa: PLC0415  as above
+
+    chosen = _for_verdict(found)
+    return {
+        "version": dsmq_nodes.__version__,
+        "cores": os.cpu_count(),
+        "python": platform.python_version(),
+        "machine": platform.machine(),
+        "broker": f"{setup.host}:{setup.port}",
+        "own_broker": setup.own is not None,
+        "cases": [_case_as_json(each) for each in found],
+        "verdict": _verdict(chosen),
+        "reason": _reason(chosen),
+    }
+
+
+def _case_as_json(each: "Measured") -> dict[str, Any]:
+    from dsmq_nodes.bench import figures  # noqa: PLC0415  not for `--help`
+
+    return {
+        "kind": each.case.kind,
+        "way": each.case.way,
+        "shared": each.is_shared,
+        "subscribers": each.case.subscribers,
+        "rate_hz": each.case.rate_hz,
+        "latency_us": {
+            name: round(each.latency_us(percent), 1)
+            for name, percent in (("p50", 50), ("p90", 90), ("p99", 99), ("longest", 100))
+        },
+        "histogram": [
+            {"from_us": edge, "count": count}
+            for edge, count in zip(figures.EDGES_US, each.histogram, strict=True)
+        ],
+        "paced": _run_as_json(each.paced),
+        "flood": _run_as_json(each.flood),
+        "nodes": figures.carried_nodes(each.load),
+    }
+
+
+def _run_as_json(run: "Run") -> dict[str, Any]:
+    return {
+        "sent": run.sent,
+        "received": run.received,
+        "lost": run.lost,
+        "dropped": run.dropped,
+        "per_sec": round(run.per_sec, 1),
+        "cpu_sec": run.cpu_sec,
+        "broker_cpu_sec": run.broker_cpu_sec,
+    }
