@@ -62,8 +62,8 @@ def test_wrong_use(nowhere: Place, wrong: list[str]) -> None:
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
-def test_however_it_ends_nothing_is_left(nowhere: Place, number: signal.Signals) -> None:
-    bench = nowhere.start("bench", "--kind", "text", "--way", "unix", "--count", "100000")
+def test_however_it_ends_nothing_is_left(place: Place, number: signal.Signals) -> None:
+    bench = place.start("bench", "--kind", "text", "--way", "unix", "--count", "100000")
     process = psutil.Process(bench.process.pid)
     pids: set[int] = set()
     while len(pids) < 3:  # broker, subscriber, publisher
