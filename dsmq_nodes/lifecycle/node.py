@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from typing_extensions import override
 
+from dsmq_nodes.errors import ParameterError
 from dsmq_nodes.graph.callback import Callback, MessageT, callback_name
 from dsmq_nodes.graph.event_loop import close_loop, new_event_loop
 from dsmq_nodes.graph.node import Node
@@ -144,6 +145,8 @@ class LifecycleNode(Node):
         step = self._machine.begin(transition)
         self._went(step)
         result = await self._call(self._callbacks()[step.goal], comes_from)
+        if step.goal == states.CONFIGURING and result is TransitionCallbackReturn.SUCCESS:
+            self._look_for_unknown_parameters()
         self._went(self._machine.follow(result))
         if self.state == states.ERRORPROCESSING:
             handled = await self._call(self.on_error, comes_from)
@@ -177,6 +180,16 @@ class LifecycleNode(Node):
         return self._trigger("shutdown")
 
     # Within
+
+    @override
+    def _check_parameters(self) -> None:
+        """Not when it begins to spin: `on_configure` may declare some."""
+
+    def _look_for_unknown_parameters(self) -> None:
+        try:
+            self._parameters.check_given()
+        except ParameterError as error:
+            self._logger.error(str(error))
 
     def _trigger(self, label: str) -> TransitionCallbackReturn | None:
         return self._spinner.block_on(

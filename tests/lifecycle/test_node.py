@@ -377,3 +377,22 @@ def test_a_callback_that_fails_is_no_success(graph: Graph, driver: Driver) -> No
     operator.create_task(operate())
     graph.run_for(1.0)
     assert answers == [False]
+
+
+def test_parameters_may_be_declared_when_it_is_configured(
+    graph: Graph, caplog: pytest.LogCaptureFixture
+) -> None:
+    class Declares(LifecycleNode):
+        autostart = True
+
+        def __init__(self) -> None:
+            super().__init__("declares")
+
+        def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
+            self.declare_parameter("port", "/dev/null")
+            return SUCCESS
+
+    node = graph.add(Declares, params={"port": "x", "prot": "y"})
+    graph.run_for(1.0)
+    assert node.get_parameter("port").value == "x"
+    assert "there is no 'prot', did you mean 'port'?" in caplog.text
