@@ -189,7 +189,7 @@ class LifecycleNode(Node):
         try:
             self._parameters.check_given()
         except ParameterError as error:
-            self._logger.error(str(error))
+            self._logger.error(str(error))  # noqa: TRY400  the text says it all
 
     def _trigger(self, label: str) -> TransitionCallbackReturn | None:
         return self._spinner.block_on(
