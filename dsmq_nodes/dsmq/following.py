@@ -70,6 +70,9 @@ class Following:
         self._follow()
 
     def _look_again(self, delay_sec: float) -> None:
+        if self._look is not None and delay_sec == 0:
+            self._look.cancel()
+            self._look = None
         if self._look is None:
             self._look = self._loop.call_later(delay_sec, self._follow)
 
@@ -90,6 +93,9 @@ class Following:
 
     def _rest(self, topic: Topic, *, found: int) -> None:
         if topic.ring is None:
+            return
+        if topic.ring.has_more():
+            self._look_again(0)
             return
         waited_for = bool(topic.waits) or any(each.seat is None for each in topic.cursors)
         if found and not waited_for:

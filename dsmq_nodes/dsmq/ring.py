@@ -347,8 +347,8 @@ class Reader:
         self._next_start = 0
         self._at = _READERS + 4 * seat
 
-    def read(self, most: int = 1 << 30) -> list[Record]:
-        """What there is to read, the oldest first, `most` records of it."""
+    def read(self, most: int = 1 << 30, most_bytes: int = CAPACITY_BYTES) -> list[Record]:
+        """What there is to read, the oldest first: `most` records of it, of about so many bytes."""
         numbers = self._numbers
         head = numbers[_HEAD]
         records: list[Record] = []
@@ -358,7 +358,8 @@ class Reader:
         if self.depth and head - self.after > self.depth:
             next_id = head - self.depth + 1
         missed = next_id - self.after - 1
-        while next_id <= head and len(records) < most:
+        size = 0
+        while next_id <= head and len(records) < most and size < most_bytes:
             record = self._copy(next_id)
             if record is None:  # overtaken
                 head = numbers[_HEAD]
@@ -370,6 +371,7 @@ class Reader:
             self._missed += missed
             missed = 0
             records.append(record)
+            size += len(record.data) + len(record.raw)
             next_id += 1
         self.after = next_id - 1 - missed  # a gap at the end belongs to the record that comes next
         numbers[self._at + 1] = self.after

@@ -58,6 +58,15 @@ class SharedExchange(Exchange):
             replies += self._fan_out(topic, record.id, frame, NOT_KNOWN)
         return replies
 
+    def _follow_to_the_end(self, topic: Topic, now: float) -> Replies:
+        replies: Replies = []
+        while topic.ring is not None and topic.ring.has_more():
+            before = topic.log.last_id
+            replies += self.follow(topic, now)
+            if topic.log.last_id == before:
+                break  # it is being overtaken
+        return replies
+
     def open_ring(self, topic: Topic) -> str:
         """Share a topic; gives where its ring is, or an empty text."""
         if topic.ring is None and self.make_ring is not None and not self.store.durable:
@@ -142,9 +151,7 @@ class SharedExchange(Exchange):
         ):
             topic.ring.wake_all()
             return []
-        replies: Replies = []
-        while more := self.follow(topic, now):
-            replies += more
+        replies = self._follow_to_the_end(topic, now)
         topic.ring.close()
         topic.ring = None
         del self.shared[topic.log.name]
@@ -176,9 +183,7 @@ class SharedExchange(Exchange):
         if not message_id:
             topic.refused += 1
             return [error(peer, request, _NOT_TAKEN)] if peer.greeted else []
-        replies: Replies = []
-        while topic.log.last_id < message_id and (more := self.follow(topic, now)):
-            replies += more
+        replies = self._follow_to_the_end(topic, now)
         if request.ack is not None:
             self._held.append(Put(peer, topic, request, message_id, b"", NOT_KNOWN))
         return replies

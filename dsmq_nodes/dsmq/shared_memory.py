@@ -20,7 +20,8 @@ from dsmq_nodes.dsmq.ring import Reader, Ring, Writer
 from dsmq_nodes.errors import RingError
 
 OWN_NUMBER: Final = 1
-_FOLLOW_RECORDS: Final = 2000
+_FOLLOW_RECORDS: Final = 500  # at once, so that the broker's peers have their turn
+_FOLLOW_BYTES: Final = 2 << 20
 
 
 class SharedMemory:
@@ -97,7 +98,11 @@ class SharedLog:
 
     def read(self) -> list[Record]:
         """The next records that the broker has not read, not too many at once."""
-        return self._reader.read(_FOLLOW_RECORDS)
+        return self._reader.read(_FOLLOW_RECORDS, _FOLLOW_BYTES)
+
+    def has_more(self) -> bool:
+        """Whether there is something the broker has not read."""
+        return self._reader.has_more()
 
     def sleep(self) -> bool:
         """Have the bell rung at the next message; False: there is one already."""

@@ -47,6 +47,9 @@ class SharedLog(Protocol):
     def wake_all(self) -> None:
         """Wake who sleeps: a writer that died may have left that undone."""
 
+    def has_more(self) -> bool:
+        """Whether there is something the broker has not read."""
+
     def sleep(self) -> bool:
         """Have the broker's bell rung at the next message; False: there is one already."""
 

@@ -121,6 +121,20 @@ def test_the_broker_follows_what_is_written_to_memory(
     pushed.close()
 
 
+def test_all_that_was_written_is_kept_when_the_last_writer_goes(
+    broker: BrokerProcess, sharer: Callable[[str], Sharer]
+) -> None:
+    talker = sharer("/talker")
+    with contextlib.closing(dsmq.connect_to_server(broker.host, broker.port)) as tool:
+        writer = talker.writer("/t")
+        for number in range(1, 2001):  # more than the broker follows at once
+            writer.append(b"%d" % number, seq=number, stamp_ns=7)
+        talker.close()
+        assert [int(tool.get_wait("/t", timeout=PATIENCE_SEC)) for _ in range(2000)] == list(
+            range(1, 2001)
+        )
+
+
 def test_what_is_put_over_a_socket_is_in_the_same_order_for_all(
     broker: BrokerProcess, sharer: Callable[[str], Sharer]
 ) -> None:

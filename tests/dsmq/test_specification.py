@@ -181,6 +181,9 @@ class StuckRing:
     def wake_all(self) -> None:
         pass
 
+    def has_more(self) -> bool:
+        return False
+
     def sleep(self) -> bool:
         return True
 
