@@ -10,6 +10,7 @@ from dsmq_nodes.cli import (
     bag,
     bench,
     check,
+    doctor,
     graph,
     launch,
     lifecycle,
@@ -47,6 +48,13 @@ app.command(
         ("dsmq-nodes graph --mermaid >> README.md", "a diagram"),
     ),
 )(graph.show)
+app.command(
+    "doctor",
+    epilog=examples_epilog(
+        ("dsmq-nodes doctor", "everything"),
+        ("dsmq-nodes doctor /avoider", "why does it not get its messages?"),
+    ),
+)(doctor.show)
 
 
 def _version(wanted: bool) -> None:

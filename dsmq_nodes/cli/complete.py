@@ -35,6 +35,11 @@ def nodes(ctx: typer.Context, incomplete: str) -> list[str]:
     return [name if slash else name.removeprefix("/") for name in names]
 
 
+def nodes_and_topics(ctx: typer.Context, incomplete: str) -> list[str]:
+    """Both."""
+    return [*nodes(ctx, incomplete), *topics(ctx, incomplete)]
+
+
 def services(ctx: typer.Context, incomplete: str) -> list[str]:
     """The names of the services."""
     from dsmq_nodes.cli import offers  # noqa: PLC0415

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
 _TYPES_SEC: Final = 1.0  # all of them come at once, or there is none like it
+_ALL_TYPES_SEC: Final = 0.3
 _READ_AHEAD: Final = 1000  # messages that a slow terminal may lag behind, before some are skipped
 
 
@@ -70,7 +71,7 @@ class Session:
             while (reply := self.next_message([GRAPH_TOPIC], timeout_sec)) is not None:
                 yield read_graph(reply.text or "")
         finally:
-            self._send(action="unsubscribe", topic=GRAPH_TOPIC)
+            self.unsubscribe(GRAPH_TOPIC)
 
     def statistics(self) -> Generator[BrokerStatistics, None, None]:
         """The broker's counters, once a second, for ever; in the first no topic is new.
@@ -84,24 +85,33 @@ class Session:
                 yield read_statistics(reply.text or "")
             raise self._silent()
         finally:
-            self._send(action="unsubscribe", topic=STATISTICS_TOPIC)
+            self.unsubscribe(STATISTICS_TOPIC)
 
     def schema(self, schema_id: str) -> dict[str, Any]:
         """The JSON Schema of that id, as an end of a topic has told it; empty: it is not known."""
+        return self.schemas(schema_id).get(schema_id, {})
+
+    def schemas(self, wanted: str = "") -> dict[str, dict[str, Any]]:
+        """The JSON Schemas that are known, by their ids; no further than the `wanted` one."""
+        found: dict[str, dict[str, Any]] = {}
         self.subscribe(TYPES_TOPIC)
         try:
-            while (reply := self.next_message([TYPES_TOPIC], _TYPES_SEC)) is not None:
+            while wanted not in found and (
+                reply := self.next_message([TYPES_TOPIC], _TYPES_SEC if wanted else _ALL_TYPES_SEC)
+            ):
                 told = read_type(reply.text or "")
-                if told.schema_id == schema_id:
-                    schema: dict[str, Any] = msgspec.json.decode(told.json_schema)
-                    return schema
-            return {}
+                found[told.schema_id] = msgspec.json.decode(told.json_schema)
+            return found
         finally:
-            self._send(action="unsubscribe", topic=TYPES_TOPIC)
+            self.unsubscribe(TYPES_TOPIC)
 
     def subscribe(self, topic: str, *, depth: int = _READ_AHEAD, type_name: str = "") -> None:
         """Have the messages of a topic sent, a latched topic's newest first."""
         self._send(action="subscribe", topic=topic, depth=depth, type=type_name)
+
+    def unsubscribe(self, topic: str) -> None:
+        """Have no more of a topic; what was sent before may still come."""
+        self._send(action="unsubscribe", topic=topic)
 
     def next_message(
         self, topics: Collection[str], timeout_sec: float | None = None

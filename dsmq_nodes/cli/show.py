@@ -53,9 +53,10 @@ class Style:
             line = io.StringIO()
             csv.writer(line, lineterminator="").writerow(_leaves(value))
             return line.getvalue()
-        return f"{self._as_yaml(value)}---"
+        return f"{self.yaml(value)}---"
 
-    def _as_yaml(self, value: object) -> str:
+    def yaml(self, value: object) -> str:
+        """A value, as it is, as YAML."""
         if not isinstance(value, dict | list):
             # A text may hold what a terminal would act on.
             return _UNSEEN.sub("\ufffd", str(value)) + "\n"

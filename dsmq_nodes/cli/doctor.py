@@ -1,0 +1,112 @@
+"""`dsmq-nodes doctor`: why is my callback silent? What it knows is in diagnosis.py."""
+
+import json
+import time
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from dsmq_nodes.cli import complete
+from dsmq_nodes.cli.options import BROKER, BrokerOption, JsonOption
+
+if TYPE_CHECKING:
+    from dsmq_nodes.cli.diagnosis import Finding, Seen
+    from dsmq_nodes.cli.live import Graph
+    from dsmq_nodes.cli.session import Session
+
+
+def show(
+    name: Annotated[
+        str,
+        typer.Argument(
+            metavar="[NAME]",
+            show_default=False,
+            autocompletion=complete.nodes_and_topics,
+            help="Only what is about this node or topic.",
+        ),
+    ] = "",
+    *,
+    wait: Annotated[
+        float, typer.Option("--wait", "-w", metavar="SEC", min=1.0, help="Look for so long.")
+    ] = 2.5,
+    as_json: JsonOption = False,
+    broker: BrokerOption = BROKER,
+) -> None:
+    """Find out why a callback is not called; status 1 when something is wrong.
+
+    It looks for topics that nobody publishes, names that nearly agree, types that differ, readers
+    that are too slow, stamps and clocks that are off, callbacks that raise, and nodes that died.
+    """
+    from dsmq_nodes.cli.diagnosis import CHECKS, findings  # noqa: PLC0415
+    from dsmq_nodes.cli.session import Session  # noqa: PLC0415
+    from dsmq_nodes.errors import ConnectionFailedError  # noqa: PLC0415
+
+    try:
+        with Session(broker) as session:
+            only = _meant(session.graph(), name)
+            seen = gather(session, wait)
+    except ConnectionFailedError as error:
+        print("\n".join([f"ERROR {error}", *_others(broker)]))
+        raise typer.Exit(1) from None
+    found = [each for each in findings(seen) if not only or only in each.about]
+    if as_json:
+        print(json.dumps([each._asdict() for each in found], indent=2, ensure_ascii=False))
+    elif found:
+        print("\n".join(map(shown, found)))
+    else:
+        print(f"All {len(CHECKS)} checks passed: {', '.join(CHECKS)}")
+    if found:
+        raise typer.Exit(1)
+
+
+def shown(finding: "Finding") -> str:
+    """A finding as it is printed."""
+    text = finding.text.replace("\n", "\n      ")
+    visible = "".join(c if c.isprintable() or c == "\n" else "\ufffd" for c in text)
+    return f"{finding.level:7} {visible}\n    try {finding.advice}"
+
+
+def _meant(graph: "Graph", name: str) -> str:
+    """The node or topic that is called so; empty: all."""
+    from dsmq_nodes.cli import lookup, offers  # noqa: PLC0415
+
+    if not name:
+        return ""
+    topic = lookup.find(graph, name)
+    names = [*offers.nodes(graph), *(each.name for each in lookup.shown(graph, own=False))]
+    if topic is None and offers.absolute(name) not in names:
+        raise offers.unknown("node or topic", offers.absolute(name), names)
+    return topic.name if topic is not None else offers.absolute(name)
+
+
+def gather(session: "Session", wait_sec: float) -> "Seen":
+    """Look at the graph and its counters for so long."""
+    from dsmq_nodes.cli.gathering import Gathering  # noqa: PLC0415
+
+    gathering = Gathering(session)
+    until_sec = time.monotonic() + wait_sec
+    while time.monotonic() < until_sec or not gathering.is_enough:
+        if not gathering.take(max(until_sec - time.monotonic(), 1.5)):
+            break
+    return gathering.seen(session.graph())
+
+
+def _others(broker: str) -> list[str]:
+    """What to try where no broker is: those of this user on this machine."""
+    from dsmq_nodes.cli.session import Session  # noqa: PLC0415
+    from dsmq_nodes.dsmq.address import parse_address, unix_path  # noqa: PLC0415
+    from dsmq_nodes.errors import DsmqError  # noqa: PLC0415
+
+    try:
+        sockets = sorted(unix_path(*parse_address(broker)).parent.glob("*-*.sock"))
+    except DsmqError:
+        return []
+    advice = []
+    for each in sockets:
+        host, _, port = each.stem.rpartition("-")
+        try:
+            Session(f"{host}:{port}", timeout_sec=0.3).close()
+        except DsmqError:
+            continue  # left by one that was killed
+        advice.append(f"    try --broker {host}:{port}: a broker answers there")
+    return advice

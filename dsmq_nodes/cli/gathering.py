@@ -1,0 +1,106 @@
+"""What `doctor` looks at: the graph, counters of broker and nodes, the launch, some stamps."""
+
+import json
+import time
+from typing import TYPE_CHECKING, Any, Final
+
+from dsmq_nodes.cli.diagnosis import Seen, Stamp
+from dsmq_nodes.cli.live import STATISTICS_TOPIC, BrokerStatistics, Graph, read_statistics
+from dsmq_nodes.cli.lookup import shown
+from dsmq_nodes.errors import ConnectionFailedError
+from dsmq_nodes.messages.dsmq_msgs import LaunchProcess, LaunchState, NodeStatistics
+
+if TYPE_CHECKING:
+    from dsmq_nodes.cli.session import Session
+
+_NODES: Final = "/dsmq/nodes"
+_LAUNCH: Final = "/dsmq/launch/state"
+_CLOCK: Final = "/clock"
+
+
+class Gathering:
+    """Takes messages one by one until there is enough to judge."""
+
+    def __init__(self, session: "Session") -> None:
+        self._session = session
+        self._statistics: list[BrokerStatistics] = []
+        self._nodes: dict[str, NodeStatistics] = {}
+        self._before: dict[str, NodeStatistics] = {}
+        self._processes: list[LaunchProcess] = []
+        self._stamps: dict[str, Stamp] = {}
+        self._clock_sec: float | None = None
+        self._topics = [STATISTICS_TOPIC, _NODES, _LAUNCH, _CLOCK]
+        self._topics += _stamped(session, session.graph())
+        for topic in self._topics:
+            session.subscribe(topic, depth=1000 if topic == _NODES else 1)
+
+    @property
+    def is_enough(self) -> bool:
+        """Whether the broker's counters were seen twice: of one look nothing can be said."""
+        return len(self._statistics) > 1
+
+    def take(self, timeout_sec: float) -> bool:
+        """Take the next message; False: none came in time."""
+        reply = self._session.next_message(self._topics, timeout_sec)
+        if reply is None:
+            return False
+        text = reply.text or ""
+        if reply.topic == STATISTICS_TOPIC:
+            self._statistics.append(read_statistics(text))
+        elif reply.topic == _NODES:
+            told = NodeStatistics.from_json(text)
+            self._before.setdefault(told.name, told)
+            self._nodes[told.name] = told
+        elif reply.topic == _LAUNCH:
+            self._processes = LaunchState.from_json(text).processes
+        elif reply.topic == _CLOCK:
+            self._clock_sec = _time_in(text, "clock")
+        else:
+            header_sec = _time_in(text, "header", "stamp")
+            now_sec = time.time_ns() * 1e-9
+            stamp = Stamp(header_sec, reply.stamp * 1e-9, now_sec, self._clock_sec)
+            self._stamps[reply.topic] = stamp
+            self._session.unsubscribe(reply.topic)  # it may be a camera's
+        return True
+
+    def seen(self, graph: Graph) -> Seen:
+        """What was gathered, and the graph as it is now.
+
+        Raises:
+            ConnectionFailedError: the broker has told no counters.
+        """
+        if not self.is_enough:
+            raise ConnectionFailedError("the broker tells no statistics: is it overloaded?")
+        return Seen(
+            graph=graph,
+            before=self._statistics[0],
+            now=self._statistics[-1],
+            nodes=self._nodes,
+            nodes_before=self._before,
+            processes=self._processes,
+            stamps=self._stamps,
+        )
+
+
+def _stamped(session: "Session", graph: Graph) -> list[str]:
+    """The topics whose messages have a header, by their schemas; latched ones are old anyway."""
+    schemas = session.schemas()
+    return [
+        topic.name
+        for topic in shown(graph, own=False)
+        if not topic.latched
+        and any(
+            "header" in schemas.get(end.schema_id, {}).get("properties", {})
+            for end in topic.publishers
+        )
+    ]
+
+
+def _time_in(text: str, *path: str) -> float | None:
+    try:
+        value: Any = json.loads(text)
+        for step in path:
+            value = value[step]
+        return float(value["sec"] + value["nanosec"] * 1e-9)
+    except (ValueError, KeyError, TypeError):
+        return None

@@ -1,0 +1,231 @@
+"""What `doctor` finds, each fault by itself: pure functions of what was seen."""
+
+import pytest
+
+from dsmq_nodes.cli.diagnosis import ERROR, WARNING, Finding, Seen, Stamp, findings
+from dsmq_nodes.cli.live import (
+    BrokerStatistics,
+    Edge,
+    Endpoint,
+    Graph,
+    GraphTopic,
+    Peer,
+    Source,
+    TopicStatistics,
+)
+from dsmq_nodes.messages.dsmq_msgs import (
+    CallbackStatistics,
+    LaunchProcess,
+    NodeStatistics,
+    PublisherStatistics,
+    SubscriptionStatistics,
+)
+
+SCAN = "sensor_msgs/msg/LaserScan"
+
+
+def topic(
+    name: str, writers: str = "", readers: str = "", type_name: str = SCAN, **more: object
+) -> GraphTopic:
+    ends = [
+        [Endpoint(node=n, type=type_name) for n in names.split()] for names in (writers, readers)
+    ]
+    found = GraphTopic(name=name, type=type_name, publishers=ends[0], subscribers=ends[1])
+    for field, value in more.items():
+        setattr(found, field, value)
+    return found
+
+
+def counted(name: str, messages: int, *edges: Edge, missed: int = 0) -> TopicStatistics:
+    return TopicStatistics(
+        name=name, messages=messages, missed=missed, edges=list(edges), publishers=[Source()]
+    )
+
+
+def seen(
+    *topics: GraphTopic,
+    before: tuple[TopicStatistics, ...] = (),
+    now: tuple[TopicStatistics, ...] = (),
+    **more: object,
+) -> Seen:
+    names = {end.node for each in topics for end in each.ends}
+    found = Seen(
+        Graph(peers=[Peer(name=name, state="ready") for name in sorted(names)], topics=[*topics]),
+        BrokerStatistics(at_sec=10.0, topics=list(before)),
+        BrokerStatistics(at_sec=12.0, topics=list(now)),
+    )
+    for field, value in more.items():
+        setattr(found, field, value)
+    return found
+
+
+def only(found: Seen) -> Finding:
+    listed = findings(found)
+    assert len(listed) == 1, listed
+    return listed[0]
+
+
+WELL = topic("/scan", "/lidar", "/avoider")
+BEFORE = counted("/scan", 10, Edge(subscriber="/avoider", delivered=10, depth=5))
+NOW = counted("/scan", 30, Edge(subscriber="/avoider", delivered=30, depth=5))
+
+
+def test_what_is_well_has_no_finding() -> None:
+    assert findings(seen(WELL, before=(BEFORE,), now=(NOW,))) == []
+    assert findings(seen()) == []
+
+
+def test_tools_and_what_everybody_may_leave_unheard_are_no_fault() -> None:
+    topics = (topic("/scan", "", "").name, "/rosout", "/tf")
+    assert findings(seen(*(topic(name, "", "/avoider") for name in topics[1:]))) == []
+    assert findings(seen(topic("/dsmq/x", "", "/avoider"), topic("/a/_reply", "", "/b"))) == []
+    tool = GraphTopic(name="/scan", subscribers=[Endpoint(pid=5)])
+    assert findings(seen(tool)) == []
+
+
+def test_a_topic_that_nobody_publishes() -> None:
+    found = only(seen(topic("/scan", "", "/avoider /mapper")))
+    assert (found.level, found.kind) == (ERROR, "no publisher")
+    assert found.text == "/scan: subscribed by /avoider, /mapper, published by nobody"
+    assert set(found.about) == {"/scan", "/avoider", "/mapper"}
+
+
+@pytest.mark.parametrize("close", ["/robot1/scan", "/scna", "/front/scan"])
+def test_a_name_that_nearly_agrees(close: str) -> None:
+    found = only(
+        seen(topic("/scan", "", "/avoider"), topic(close, "/lidar"), topic("/odom", "/odometry"))
+    )
+    assert (found.level, found.kind) == (ERROR, "near miss")
+    assert found.text.endswith(f"; /lidar publishes {close} [{SCAN}]")
+    assert f"remap: {{scan: {close}}}" in found.advice
+
+
+def test_of_another_type_it_is_not_the_one() -> None:
+    other = topic("/front/scan", "/camera", type_name="sensor_msgs/msg/Image")
+    assert only(seen(topic("/scan", "", "/avoider"), other)).kind == "no publisher"
+
+
+def test_a_publisher_that_has_gone() -> None:
+    found = only(seen(topic("/scan", "", "/avoider"), now=(counted("/scan", 812),)))
+    assert (found.level, found.kind) == (ERROR, "publisher gone")
+    assert "after 812 messages" in found.text
+
+
+def test_types_that_differ_are_told_with_their_difference() -> None:
+    fault = "/scan: subscriber '/a' expects ranges: array of number, publisher '/b' sends number"
+    found = only(seen(topic("/scan", "/b", "/a", faults=[fault]), before=(BEFORE,), now=(NOW,)))
+    assert (found.level, found.kind, found.text) == (ERROR, "type difference", fault)
+
+
+def test_a_publisher_that_is_silent() -> None:
+    found = only(seen(WELL, now=(counted("/scan", 0),)))
+    assert (found.level, found.kind) == (WARNING, "silent publisher")
+    assert found.text == "/scan: /lidar has published nothing yet"
+    found = only(seen(WELL, before=(BEFORE,), now=(BEFORE,)))
+    assert found.text == "/scan: nothing has come for 2.0 s from /lidar (10 messages before)"
+
+
+def test_a_latched_topic_may_be_silent_and_what_the_broker_missed_counts() -> None:
+    latched = topic("/map", "/mapper", "/planner", latched=True)
+    count = counted("/map", 1)
+    assert findings(seen(latched, before=(count,), now=(count,))) == []
+    fast = counted("/scan", 10, *BEFORE.edges, missed=500)
+    assert findings(seen(WELL, before=(BEFORE,), now=(fast,))) == []
+
+
+def test_a_lifecycle_node_that_is_not_active() -> None:
+    def told(count: int) -> dict[str, NodeStatistics]:
+        publisher = PublisherStatistics(topic="/scan", suppressed=count)
+        return {"/lidar": NodeStatistics(name="/lidar", publishers=[publisher])}
+
+    quiet = counted("/scan", 0)
+    found = only(seen(WELL, before=(quiet,), now=(quiet,), nodes=told(40), nodes_before=told(20)))
+    assert (found.level, found.kind) == (ERROR, "inactive publisher")
+    assert found.advice == "`lifecycle set /lidar activate`"
+
+
+def test_a_reader_that_is_too_slow_with_its_numbers() -> None:
+    slow = Edge(subscriber="/avoider", delivered=20, dropped=17, depth=5, lag=4)
+    busy = CallbackStatistics(name="Avoider.on_scan", longest_sec=0.25)
+    nodes = {"/avoider": NodeStatistics(name="/avoider", callbacks=[busy])}
+    found = only(seen(WELL, before=(BEFORE,), now=(counted("/scan", 37, slow),), nodes=nodes))
+    assert (found.level, found.kind) == (WARNING, "slow reader")
+    assert found.text == (
+        "/scan: /avoider is too slow for it: 17 messages dropped in 2.0 s, 10 delivered "
+        "(depth 5, lag 4); its callback Avoider.on_scan takes up to 250 ms"
+    )
+
+
+def test_drops_that_only_the_reader_sees_and_messages_that_do_not_fit() -> None:
+    def told(dropped: int, invalid: int) -> dict[str, NodeStatistics]:
+        counters = SubscriptionStatistics(
+            topic="/scan", type=SCAN, dropped=dropped, invalid=invalid
+        )
+        return {"/avoider": NodeStatistics(name="/avoider", subscriptions=[counters])}
+
+    found = findings(
+        seen(WELL, before=(BEFORE,), now=(NOW,), nodes=told(8, 3), nodes_before=told(5, 2))
+    )
+    assert [each.kind for each in found] == ["wrong message", "slow reader"]
+    assert "3 messages dropped" in found[1].text
+    assert found[0].text == f"/scan: 1 message did not fit the type {SCAN} of /avoider"
+
+
+def test_a_reader_that_is_stuck() -> None:
+    stuck = Edge(subscriber="/avoider", delivered=10, depth=5, lag=20)
+    found = only(seen(WELL, before=(BEFORE,), now=(counted("/scan", 30, stuck),)))
+    assert (found.level, found.kind) == (ERROR, "stuck reader")
+    assert "20 messages wait for it" in found.text
+
+
+@pytest.mark.parametrize(
+    ("stamp", "kind", "said"),
+    [
+        (Stamp(100.0, 103.0, 103.0), "stale stamp", "3.0 s older than their publishing"),
+        (Stamp(104.0, 103.0, 103.0), "stale stamp", "1.0 s newer than their publishing"),
+        (Stamp(100.0, 100.0, 100.0, 5.0), "stale stamp", "95.0 s newer than /clock"),
+        (Stamp(0.0, 103.0, 103.0), "no stamp", "are not set"),
+        (Stamp(100.0, 100.0, 97.0), "clock offset", "3.0 s ahead of this one"),
+        (Stamp(100.0, 100.0, 109.0), "clock offset", "9.0 s behind this one"),
+    ],
+)
+def test_stamps_and_clocks_that_are_off(stamp: Stamp, kind: str, said: str) -> None:
+    found = only(seen(WELL, before=(BEFORE,), now=(NOW,), stamps={"/scan": stamp}))
+    assert (found.level, found.kind) == (WARNING, kind)
+    assert said in found.text
+
+
+@pytest.mark.parametrize(
+    "stamp", [Stamp(99.9, 100.0, 100.01), Stamp(None, 0.0, 100.0), Stamp(5.0, 100.0, 100.0, 5.1)]
+)
+def test_stamps_that_are_well(stamp: Stamp) -> None:
+    assert findings(seen(WELL, before=(BEFORE,), now=(NOW,), stamps={"/scan": stamp})) == []
+
+
+def test_a_callback_that_raises() -> None:
+    nodes = {"/a": NodeStatistics(name="/a", exceptions=3, last_exception="KeyError: 'x'")}
+    before = {"/a": NodeStatistics(name="/a", exceptions=1)}
+    found = only(seen(nodes=nodes, nodes_before=before))
+    assert (found.level, found.kind) == (ERROR, "exception")
+    assert found.text == "/a: 2 exceptions in its callbacks, the last one KeyError: 'x'"
+
+
+def test_a_node_that_died_and_one_that_is_lost() -> None:
+    died = LaunchProcess(
+        name="lidar", nodes=["/lidar"], state="failed", restarts=1, last_end="killed by SIGKILL"
+    )
+    found = only(seen(processes=[died]))
+    assert (found.level, found.kind) == (ERROR, "dead node")
+    assert found.text == "lidar does not run (failed: killed by SIGKILL), after 1 restart"
+    lost = LaunchProcess(name="lidar", nodes=["/lidar"], state="ready", pid=7)
+    assert only(seen(processes=[lost])).kind == "lost node"
+    assert findings(seen(WELL, before=(BEFORE,), now=(NOW,), processes=[lost])) == []
+    ended = LaunchProcess(name="once", nodes=["/once"], state="finished")
+    assert findings(seen(processes=[ended])) == []
+
+
+def test_the_worst_comes_first() -> None:
+    died = LaunchProcess(name="x", state="failed")
+    stale = {"/scan": Stamp(1.0, 100.0, 100.0)}
+    found = findings(seen(WELL, before=(BEFORE,), now=(NOW,), processes=[died], stamps=stale))
+    assert [each.level for each in found] == [ERROR, WARNING]
