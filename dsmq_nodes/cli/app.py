@@ -7,13 +7,16 @@ import typer
 
 import dsmq_nodes
 from dsmq_nodes.cli import (
+    action,
     bag,
     bench,
     check,
     doctor,
     graph,
+    interface,
     launch,
     lifecycle,
+    log,
     new,
     node,
     param,
@@ -38,6 +41,8 @@ app.add_typer(topic.app, name="topic")
 app.add_typer(node.app, name="node")
 app.add_typer(service.app, name="service")
 app.add_typer(param.app, name="param")
+app.add_typer(action.app, name="action")
+app.add_typer(interface.app, name="interface")
 app.add_typer(lifecycle.app, name="lifecycle")
 app.add_typer(tf.app, name="tf")
 app.add_typer(bag.app, name="bag")
@@ -46,8 +51,16 @@ app.command(
     epilog=examples_epilog(
         ("dsmq-nodes graph", "a line a topic"),
         ("dsmq-nodes graph --mermaid >> README.md", "a diagram"),
+        ("dsmq-nodes graph --svg > graph.svg", "a picture"),
     ),
 )(graph.show)
+app.command(
+    "log",
+    epilog=examples_epilog(
+        ("dsmq-nodes log --level warn", "of all nodes"),
+        ("dsmq-nodes log /avoider --set-level debug", ""),
+    ),
+)(log.show)
 app.command(
     "doctor",
     epilog=examples_epilog(

@@ -11,7 +11,6 @@ from dsmq_nodes.cli.options import BROKER, BrokerOption, JsonOption
 
 if TYPE_CHECKING:
     from dsmq_nodes.cli.diagnosis import Finding, Seen
-    from dsmq_nodes.cli.live import Graph
     from dsmq_nodes.cli.session import Session
 
 
@@ -43,11 +42,11 @@ def show(
 
     try:
         with Session(broker) as session:
-            only = _meant(session.graph(), name)
             seen = gather(session, wait)
     except ConnectionFailedError as error:
-        print("\n".join([f"ERROR {error}", *_others(broker)]))
+        print("\n".join([f"ERROR   {error}", *_others(broker)]))
         raise typer.Exit(1) from None
+    only = _meant(seen, name)
     found = [each for each in findings(seen) if not only or only in each.about]
     if as_json:
         print(json.dumps([each._asdict() for each in found], indent=2, ensure_ascii=False))
@@ -66,14 +65,15 @@ def shown(finding: "Finding") -> str:
     return f"{finding.level:7} {visible}\n    try {finding.advice}"
 
 
-def _meant(graph: "Graph", name: str) -> str:
-    """The node or topic that is called so; empty: all."""
+def _meant(seen: "Seen", name: str) -> str:
+    """The node or topic that is called so, a node that died too; empty: all."""
     from dsmq_nodes.cli import lookup, offers  # noqa: PLC0415
 
     if not name:
         return ""
-    topic = lookup.find(graph, name)
-    names = [*offers.nodes(graph), *(each.name for each in lookup.shown(graph, own=False))]
+    topic = lookup.find(seen.graph, name)
+    names = [*offers.nodes(seen.graph), *(node for each in seen.processes for node in each.nodes)]
+    names += [each.name for each in lookup.shown(seen.graph, own=False)]
     if topic is None and offers.absolute(name) not in names:
         raise offers.unknown("node or topic", offers.absolute(name), names)
     return topic.name if topic is not None else offers.absolute(name)

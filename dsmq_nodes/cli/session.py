@@ -5,6 +5,7 @@ A tool is a nameless peer of the broker and speaks in texts; it needs no node an
 
 import contextlib
 import time
+from collections import deque
 from collections.abc import Collection, Generator
 from typing import TYPE_CHECKING, Any, Final, Self
 
@@ -43,6 +44,8 @@ class Session:
             ConnectionFailedError: no broker of ours answers there.
         """
         self._broker = broker
+        self._subscribed: set[str] = set()
+        self._kept: deque[wire.Reply] = deque()  # messages that came while we waited for another
         host, port = parse_address(broker)
         self._channel = Channel(host, port, timeout_sec=timeout_sec)
         self._timeout_sec = timeout_sec
@@ -107,10 +110,13 @@ class Session:
 
     def subscribe(self, topic: str, *, depth: int = _READ_AHEAD, type_name: str = "") -> None:
         """Have the messages of a topic sent, a latched topic's newest first."""
+        self._subscribed.add(topic)
         self._send(action="subscribe", topic=topic, depth=depth, type=type_name)
 
     def unsubscribe(self, topic: str) -> None:
         """Have no more of a topic; what was sent before may still come."""
+        self._subscribed.discard(topic)
+        self._kept = deque(reply for reply in self._kept if reply.topic != topic)
         self._send(action="unsubscribe", topic=topic)
 
     def next_message(
@@ -122,6 +128,10 @@ class Session:
             RequestRefusedError: the broker refused the subscription.
             ConnectionFailedError: the connection is gone.
         """
+        for reply in self._kept:
+            if reply.topic in topics:
+                self._kept.remove(reply)
+                return reply
         return self._next("message", topics, timeout_sec)
 
     def advertise(self, topic: str, type_name: str, schema: bytes) -> None:
@@ -167,9 +177,10 @@ class Session:
                 return None
             if reply.event == "error":
                 raise RequestRefusedError(f"the broker refused {reply.action}: {reply.error}")
-            # What is passed over was asked for before: an answer, a graph that came late.
             if reply.event == event and (not topics or reply.topic in topics):
                 return reply
+            if reply.event == "message" and reply.topic in self._subscribed:
+                self._kept.append(reply)
 
     def _silent(self) -> ConnectionFailedError:
         return ConnectionFailedError(

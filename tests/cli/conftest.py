@@ -176,8 +176,8 @@ class Place:
             channel.send(wire.encode_object(fields))
             assert channel.receive().event in {"advertised", "ack"}
 
-    def channel(self) -> Channel:
-        self._channels.append(Channel("127.0.0.1", self.port))
+    def channel(self, node: str = "") -> Channel:
+        self._channels.append(Channel("127.0.0.1", self.port, node=node))
         return self._channels[-1]
 
     def close(self) -> None:

@@ -4,7 +4,7 @@
     /mall/chatter [std_msgs/msg/String]
 
 A command that fails has `[status 1]` under what it says on standard error. What differs from run to
-run is written as PID and HOST; of a command that goes on until Ctrl-C (`$ topic hz /x  # 2`) so
+run is written as PID, HOST and ID; of a command that goes on until Ctrl-C (`$ topic hz /x  # 2`) so
 many lines are taken, and each number is #. `python -m tests.cli.golden` writes the files anew,
 from the commands that are in them: look at the differences before you commit them.
 """
@@ -52,6 +52,7 @@ def run(place: Place, step: Step) -> str:
         return "".join(f"{_without_numbers(line)}\n" for line in lines)
     output, errors, status = place.here(*arguments)
     shown = output + errors + (f"[status {status}]\n" if status else "")
+    shown = re.sub(r"\b[0-9a-f]{32}\b", "ID", shown)
     return re.sub(r"pid \d+ on \S+,", "pid PID on HOST,", shown)
 
 

@@ -1,8 +1,21 @@
 """A small graph for the command line's tests: run as a program, all of its nodes in one process."""
 
+import asyncio
+
 from pydantic import Field
 
-from dsmq_nodes import Message, Node, Parameters, QoSProfile, Service, run
+from dsmq_nodes import (
+    Action,
+    ActionServer,
+    GoalResponse,
+    Message,
+    Node,
+    Parameters,
+    QoSProfile,
+    ServerGoalHandle,
+    Service,
+    run,
+)
 from dsmq_nodes.messages import Image, String, Twist
 
 LATCHED = QoSProfile(depth=1, durability="transient_local")
@@ -24,6 +37,20 @@ class Reading(Message, type_name="lab_msgs/msg/Reading"):
     raw: bytes = b""
 
 
+class Countdown(Action, type_name="lab_msgs/action/Countdown"):
+    class Goal(Message):
+        start: int
+
+    class Result(Message):
+        word: str = ""
+
+    class Feedback(Message):
+        left: int = 0
+
+
+Goal = ServerGoalHandle[Countdown.Goal, Countdown.Result, Countdown.Feedback]
+
+
 class Shop(Node):
     class Params(Parameters):
         period: float = Field(0.05, gt=0, le=10, description="seconds from text to text")
@@ -42,6 +69,9 @@ class Shop(Node):
         picture = Image(width=2, height=1, encoding="mono8", step=2, data=b"\x00\x80")
         self.create_publisher(Image, "picture", LATCHED).publish(picture)
         self.create_service(AddTwoInts, "add_two_ints", self.add)
+        ActionServer(
+            self, Countdown, "countdown", self.count, goal_callback=self.judge, when_busy="parallel"
+        )
 
     def tick(self) -> None:
         self.chatter.publish(String(data=self.params.text))
@@ -54,6 +84,22 @@ class Shop(Node):
         response.sum = request.a + request.b
         self.get_logger().info(f"{request.a} + {request.b} = {response.sum}")
         return response
+
+    def judge(self, goal: Countdown.Goal) -> GoalResponse:
+        return GoalResponse.ACCEPT if goal.start > 0 else GoalResponse.REJECT
+
+    async def count(self, goal: Goal) -> Countdown.Result:
+        for left in range(goal.request.start, 0, -1):
+            goal.publish_feedback(Countdown.Feedback(left=left))
+            await asyncio.sleep(0.02)
+            if goal.is_cancel_requested:
+                goal.canceled()
+                return Countdown.Result(word="gave up")
+        if goal.request.start == 13:
+            goal.abort()
+            return Countdown.Result(word="no luck")
+        goal.succeed()
+        return Countdown.Result(word="go")
 
 
 class Customer(Node):

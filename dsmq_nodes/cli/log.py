@@ -1,0 +1,48 @@
+"""`dsmq-nodes log`: what all nodes log, as it comes; and from which level on they do."""
+
+from typing import Annotated
+
+import typer
+
+from dsmq_nodes.cli import complete
+from dsmq_nodes.cli.options import BROKER, BrokerOption
+
+
+def show(
+    nodes: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[NODE]...",
+            show_default=False,
+            autocompletion=complete.nodes,
+            help="Only of these; else of all.",
+        ),
+    ] = None,
+    *,
+    level: Annotated[
+        str, typer.Option("--level", "-l", metavar="LEVEL", help="debug, info, warn, error, fatal.")
+    ] = "debug",
+    set_level: Annotated[
+        str,
+        typer.Option("--set-level", metavar="LEVEL", help="Have NODE log from here on, and end."),
+    ] = "",
+    as_json: Annotated[bool, typer.Option("--json", help="One line of JSON each.")] = False,
+    count: Annotated[
+        int, typer.Option("--count", "-n", metavar="N", min=0, help="End after so many; 0: never.")
+    ] = 0,
+    broker: BrokerOption = BROKER,
+) -> None:
+    """Follow the log of all nodes, on /rosout, until Ctrl-C; or change a node's level."""
+    from dsmq_nodes.cli import rosout  # noqa: PLC0415
+    from dsmq_nodes.cli.session import Session  # noqa: PLC0415
+
+    with Session(broker) as session:
+        if set_level:
+            for line in rosout.set_levels(session, nodes or [], set_level):
+                print(line)
+            return
+        lines = rosout.follow(session, nodes or [], level, as_json=as_json)
+        for number, line in enumerate(lines, start=1):
+            print(line, flush=True)
+            if number == count:
+                break

@@ -1,0 +1,73 @@
+"""`doctor` against real brokers and nodes; each finding by itself is in test_diagnosis.py."""
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from dsmq_nodes.dsmq import wire
+from tests.cli.conftest import Place
+from tests.launcher.running import launched, write_launch
+
+SCHEMA = {"properties": {"header": {"type": "object"}, "a": {"type": "number"}}, "type": "object"}
+
+
+def peer(place: Place, name: str, action: str, topic: str, **more: object) -> None:
+    """A node that publishes or subscribes a topic, and does nothing else."""
+    channel = place.channel(name)
+    channel.send(wire.encode_object({"action": action, "topic": topic, **more}))
+    assert channel.receive().event in {"advertised", "subscribed"}
+
+
+def test_faults_of_names_and_types_are_found(own_place: Callable[[], Place]) -> None:
+    place = own_place()
+    peer(place, "/lidar", "advertise", "/front/scan", type="sensor_msgs/msg/LaserScan")
+    peer(place, "/avoider", "subscribe", "/scan", type="sensor_msgs/msg/LaserScan")
+    done = place.here("doctor", "--wait", "1", "--json")
+    found = {each["kind"]: each for each in json.loads(done[0])}
+    assert done[2] == 1
+    assert set(found) == {"near miss"}
+    assert "/lidar publishes /front/scan" in found["near miss"]["text"]
+    assert place.here("doctor", "/lidar", "--wait", "1")[2] == 0
+
+
+def test_a_stale_stamp_is_found_in_what_is_published(own_place: Callable[[], Place]) -> None:
+    place = own_place()
+    channel = place.channel("/lidar")
+    channel.send(wire.encode_object({"action": "advertise", "topic": "/scan", "schema": SCHEMA}))
+    assert channel.receive().event == "advertised"
+    peer(place, "/avoider", "subscribe", "/scan")
+    doctor = place.start("doctor", "--wait", "3")
+    stamp = {"sec": time.time_ns() // 1_000_000_000 - 60, "nanosec": 0}
+    text = json.dumps({"header": {"stamp": stamp}, "a": 1.0})
+    put = {"action": "put", "topic": "/scan", "message": text}
+    while doctor.process.poll() is None:
+        channel.send(wire.encode_object({**put, "seq": 1, "stamp": time.time_ns()}))
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            doctor.process.wait(0.05)
+    assert doctor.wait() == 1
+    assert any("/scan: stamps of /lidar are 6" in line for line in doctor.lines), doctor.lines
+
+
+def test_a_node_that_was_killed_is_found(tmp_path: Path) -> None:
+    nodes = {"talker": "robot:Talker", "listener": "robot:Listener"}
+    with launched(write_launch(tmp_path, nodes)) as launch:
+        place = Place(launch.wait_for("listening on").split("listening on ")[1].split()[0])
+        launch.wait_for("all nodes ready")
+        os.kill(launch.pid_of("talker"), signal.SIGKILL)
+        launch.wait_for("[launch] talker: killed by SIGKILL")
+        output, _, status = place.here("doctor", "/talker", "--wait", "1")
+    assert status == 1
+    assert "ERROR   talker does not run (failed: killed by SIGKILL)\n" in output
+
+
+def test_without_a_broker_those_that_are_there_are_told(place: Place, nowhere: Place) -> None:
+    output, errors, status = nowhere.here("doctor")
+    assert (errors, status) == ("", 1)
+    first, *others = output.splitlines()
+    assert first.startswith("ERROR   no broker at 127.0.0.1:1 (Connection refused): start one")
+    assert f"    try --broker {place.broker}: a broker answers there" in others
