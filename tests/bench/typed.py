@@ -9,10 +9,9 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Any, Final
 
-from pydantic import BaseModel
-
 from dsmq_nodes import Node, spin
 from dsmq_nodes.messages import Header, Imu, Time, Vector3
+from tests.bench.peers_models import PeerImu, built_ns, peer_imu
 from tests.bench.worker import Commands, options, paced, say
 
 _DEPTH: Final = 1_000_000
@@ -105,45 +104,6 @@ def our_subscriber(given: dict[str, Any], commands: Commands) -> None:
 # --- pyzmq with plain pydantic models
 
 
-class PeerTime(BaseModel):
-    sec: int = 0
-    nanosec: int = 0
-
-
-class PeerHeader(BaseModel):
-    stamp: PeerTime = PeerTime()
-    frame_id: str = ""
-
-
-class PeerVector3(BaseModel):
-    x: float = 0
-    y: float = 0
-    z: float = 0
-
-
-class PeerQuaternion(PeerVector3):
-    w: float = 1
-
-
-class PeerImu(BaseModel):
-    header: PeerHeader
-    orientation: PeerQuaternion = PeerQuaternion()
-    orientation_covariance: list[float] = [0.0] * 9
-    angular_velocity: PeerVector3
-    angular_velocity_covariance: list[float] = [0.0] * 9
-    linear_acceleration: PeerVector3
-    linear_acceleration_covariance: list[float] = [0.0] * 9
-
-
-def peer_imu(sent_ns: int) -> PeerImu:
-    stamp = PeerTime(sec=sent_ns // _NS, nanosec=sent_ns % _NS)
-    return PeerImu(
-        header=PeerHeader(stamp=stamp, frame_id="base_link"),
-        angular_velocity=PeerVector3(x=0.1),
-        linear_acceleration=PeerVector3(z=9.81),
-    )
-
-
 def zmq_publisher(given: dict[str, Any], commands: Commands) -> None:
     import zmq  # noqa: PLC0415  of the extra `bench`
 
@@ -169,8 +129,7 @@ def zmq_subscriber(given: dict[str, Any], commands: Commands) -> None:
         while answering.is_alive():
             if sock.poll(100):
                 for text in _waiting(sock):
-                    stamp = PeerImu.model_validate_json(text).header.stamp
-                    meter.got(stamp.sec * _NS + stamp.nanosec)
+                    meter.got(built_ns(PeerImu.model_validate_json(text)))
 
 
 def _waiting(sock: Any) -> Iterator[bytes]:

@@ -1,0 +1,66 @@
+"""The peers' benchmark: that it runs, what it makes of figures, who is missing."""
+
+import subprocess
+import sys
+from pathlib import Path
+from xml.etree import ElementTree as ET
+
+import pytest
+
+from dsmq_nodes.bench.running import Case, Measured, Run
+from tests.bench import peers, peers_plot, peers_systems
+from tests.bench.processes import ROOT
+
+
+def measured(p50_us: float) -> Measured:
+    run = Run(1, 1, 0, 0, 1e6 / p50_us, [p50_us], 0.001, None)
+    return Measured(Case("text", "", 100.0, 1), run, run, is_shared=False)
+
+
+def test_a_ratio_is_of_the_same_turn_and_a_turn_that_failed_has_none() -> None:
+    ours = peers.Result({0: measured(10), 1: measured(20)})
+    theirs = peers.Result({1: measured(30), 2: measured(50)})
+    assert peers.ratios(theirs, ours, peers.p50_us) == [1.5]
+
+
+@pytest.mark.parametrize(
+    ("values", "wanted"), [([], "-"), ([5.0], "5 (5-5)"), ([3.0, 1.0, 2000.0], "3 (1-2,000)")]
+)
+def test_the_spread_is_median_least_and_greatest(values: list[float], wanted: str) -> None:
+    assert peers.spread(values) == wanted
+
+
+def test_who_is_missing_is_listed_with_how_to_have_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(peers_systems, "_candidates", lambda _: ["python-that-is-not"])
+    monkeypatch.setattr(peers_systems, "_modules", lambda _: {"paho": "2", "zmq": "27"})
+    monkeypatch.setenv("PATH", "")
+    monkeypatch.setattr(peers_systems, "_ALSO", "")
+    found, missing = peers_systems.find([])
+    assert found == []
+    assert missing["redis"].startswith("no Python here has redis: pip install redis")
+    assert "python-that-is-not has zmq and not pydantic" in missing["zmq"]
+
+
+def test_the_plot_is_an_svg_with_a_bar_a_system_that_has_figures() -> None:
+    panel = peers_plot.Panel("p50, us", {"dsmq_nodes": [10.0, 20.0], "<zmq>": [100.0], "nats": []})
+    root = ET.fromstring(peers_plot.picture([panel]))
+    space = "{http://www.w3.org/2000/svg}"
+    widths = [float(bar.get("width", "")) for bar in root.findall(f"{space}rect")[1:]]
+    assert len(widths) == 2
+    assert 0 < widths[0] < widths[1]
+    assert "<zmq>" in [text.text for text in root.findall(f"{space}text")]
+
+
+def test_a_quick_run_writes_table_and_plot(tmp_path: Path) -> None:
+    run = subprocess.run(
+        [sys.executable, "-m", "tests.bench.peers", "--quick", "--work", "text", "--peer", "zmq",
+         "--out", str(tmp_path)],
+        cwd=ROOT, capture_output=True, text=True, timeout=170, check=False,
+    )  # fmt: skip
+    assert run.returncode == 0, run.stdout + run.stderr
+    table = (tmp_path / "peers.md").read_text()
+    rows = {line.split(" | ")[0]: line for line in table.splitlines() if line.startswith("| ")}
+    assert list(rows) == ["| system", "| dsmq_nodes", "| dsmq_nodes, no shm", "| zmq"]
+    assert "failed" not in table
+    assert "1.00 (1.00-1.00)" in rows["| dsmq_nodes"]
+    ET.fromstring((tmp_path / "peers.svg").read_text())
