@@ -33,6 +33,7 @@ logger = logging.getLogger("dsmq_nodes.link")
 
 _NO_REPLY: Final = wire.Reply()
 _EVERY_NODES: Final = frozenset({"/rosout", "/parameter_events", "/diagnostics"})
+_LOOK_AGAIN_SEC: Final = 0.01
 _ANSWER_SEC: Final = 1.0  # to an advertisement, so that its topic goes by shared memory
 
 
@@ -72,6 +73,8 @@ class DsmqLink:
         self._unanswered: set[str] = set()  # topics whose advertisement is
         self._answered = threading.Condition()
         self._thread = 0  # that runs the loop
+        self._look_again_sec = 0.0
+        self._is_rung = False
         self._take(self._dial())
 
     @property
@@ -164,9 +167,13 @@ class DsmqLink:
         self._send_object({"action": "fault", "topic": topic, "pair": pair, "error": text})
 
     def _look_after_itself(self) -> None:
-        """Nobody spins the node: see whether the broker is gone, or back."""
+        """Nobody spins the node: see whether the broker is gone, or back, now and then."""
         if self._outage.is_over:
             self._take_fresh()
+        now_sec = time.monotonic()
+        if now_sec < self._look_again_sec:
+            return
+        self._look_again_sec = now_sec + _LOOK_AGAIN_SEC
         # What is sent over a socket tells.
         if self._shared is not None and self._stream is not None and self._stream.is_ended():
             self._lost("it closed the connection")
@@ -251,14 +258,23 @@ class DsmqLink:
     def _watch(self, stream: Stream, loop: asyncio.AbstractEventLoop) -> None:
         loop.add_reader(stream.socket, self._on_readable)
         if self._shared is not None:
-            loop.add_reader(self._shared.bell, self._on_readable)
+            loop.add_reader(self._shared.bell, self._rung)
             loop.call_later(0, self._on_readable)  # as a socket that is readable already
         if self._poller is not None:
             self._poller.start(loop)
 
+    def _rung(self) -> None:
+        if self._shared is not None:
+            self._shared.heard()
+        self._is_rung = True
+        self._on_readable()
+
     def drain(self) -> None:
         """Read all there is and deliver it; does not wait."""
-        self._drain_stream()
+        if self._is_rung:  # it is known where there is something to read
+            self._is_rung = False
+        else:
+            self._drain_stream()
         if self._shared is not None:
             self._shared.drain()
 

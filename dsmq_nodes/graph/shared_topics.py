@@ -1,5 +1,6 @@
 """What a link shares with other processes of this machine: the rings that it writes and reads."""
 
+import contextlib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -55,6 +56,11 @@ class SharedTopics:
         for ring_reader, reader in list(self._reading.values()):
             for record in ring_reader.read():
                 reader.take(record)
+
+    def heard(self) -> None:
+        """The bell has rung."""
+        with contextlib.suppress(OSError):
+            self.bell.recv(1)
 
     def rest(self) -> bool:
         """Have the bell rung at the next message; False: there is one already."""

@@ -229,9 +229,11 @@ def test_a_writer_that_is_killed_leaves_its_readers_a_whole_log(broker: BrokerPr
                 [sys.executable, "-c", program],
                 env={**os.environ, "DSMQ_BROKER": f"{broker.host}:{broker.port}"},
             )
-            assert tool.get_wait("/n", timeout=PATIENCE_SEC)
-            flood.kill()
-            flood.wait()
+            try:
+                assert tool.get_wait("/n", timeout=PATIENCE_SEC)
+            finally:
+                flood.kill()
+                flood.wait()
             tool.get_latest("/n")
             tool.put("/n", "after it", ack=True)
             last = ""
