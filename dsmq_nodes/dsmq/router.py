@@ -143,12 +143,23 @@ class Router(SharedExchange):
         """Once a second: expire messages, publish statistics if anybody listens."""
         replies = self.commit()
         self.store.expire(now)
+        self._forget_unused()
         for host, until_sec in list(self._next_try_sec.items()):
             if until_sec < now:
                 del self._next_try_sec[host]
         if self._listeners and now - self._statistics_at_sec > _SHORTEST_SPAN_SEC:
             replies += self._publish_statistics(now)
         return replies
+
+    def _forget_unused(self) -> None:
+        """Topics that nobody has and that never had a message, as of a node's services."""
+        for name, topic in list(self.topics.items()):
+            if topic.cursors or topic.publications or topic.waits or topic.log.last_id:
+                continue
+            if topic.ring is None and name not in OWN_TOPICS:
+                del self.topics[name]
+                self.store.forget(topic.log)
+                self.graph_changed = True
 
     def _publish_statistics(self, now: float) -> Replies:
         """Tell what has gone through, with the rates since the last time this was told."""

@@ -107,6 +107,7 @@ class Store:
         self.stored_bytes = 0
         self.last_seq = 0
         self.logs: dict[str, Log] = {}
+        self._last_number = 0  # of a log
         self._wall_clock = wall_clock
         self._changed: dict[int, Log] = {}  # logs whose row in `topic` is to be written anew
         self._pending: list[tuple[Log, int, bytes, float]] = []
@@ -154,6 +155,7 @@ class Store:
             self.epoch = found[0]
         for number, name, first_id, last_id, latched in self._db.execute("SELECT * FROM topic"):
             self.logs[name] = Log(name, number, first_id, last_id, 0, latched)
+            self._last_number = max(self._last_number, number)
         by_number = {log.number: log for log in self.logs.values()}
         walls = self._db.execute("SELECT first_seq, wall_sec FROM slot ORDER BY first_seq")
         openings = deque((seq, wall) for seq, wall in walls)
@@ -189,9 +191,16 @@ class Store:
         """The log of a topic, made when it is not there yet."""
         found = self.logs.get(name)
         if found is None:
-            found = self.logs[name] = Log(name, len(self.logs) + 1)
+            self._last_number += 1
+            found = self.logs[name] = Log(name, self._last_number)
             self._note(found)
         return found
+
+    def forget(self, log: Log) -> None:
+        """Let go of a log that never had a message."""
+        if log.last_id == 0:
+            del self.logs[log.name]
+            self._changed.pop(log.number, None)
 
     def set_latched(self, log: Log, latched: int) -> None:
         """Keep at least the newest `latched` messages of a log."""

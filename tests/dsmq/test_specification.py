@@ -304,3 +304,21 @@ def test_no_request_gets_an_error_that_is_not_documented(
         said = [str(error)]
     assert [text for text in said if text and not is_documented(text)] == []
     router.store.close()
+
+
+def test_a_topic_that_never_had_a_message_is_forgotten_when_nobody_has_it_any_more() -> None:
+    router = Router(Store())
+    node = connected(router, "/node")
+    answers(router, node, {"action": "advertise", "topic": "unused"})
+    answers(router, node, {"action": "subscribe", "topic": "heard", "depth": 1})
+    answers(router, node, {"action": "put", "topic": "used", "message": "x"})
+    router.tick(1.0)
+    assert {"unused", "heard", "used"} <= set(router.topics)
+    router.disconnect(node)
+    router.tick(2.0)
+    assert [name for name in router.topics if not name.startswith("/dsmq/")] == ["used"]
+    later = connected(router, "/later")
+    answers(router, later, {"action": "put", "topic": "unused", "message": "y"})
+    assert answers(router, connected(router, "/l2"), {"action": "get", "topic": "used"})
+    logs = [topic.log for topic in router.topics.values()]
+    assert len({log.number for log in logs}) == len(logs)
