@@ -22,6 +22,7 @@ from dsmq_nodes.cli import (
     param,
     service,
     tf,
+    top,
     topic,
 )
 from dsmq_nodes.cli.options import HOST, PORT, examples_epilog, new_app
@@ -61,6 +62,7 @@ app.command(
         ("dsmq-nodes log /avoider --set-level debug", ""),
     ),
 )(log.show)
+app.command("top", epilog=examples_epilog(("dsmq-nodes top", "Ctrl-C ends it")))(top.show)
 app.command(
     "doctor",
     epilog=examples_epilog(

@@ -28,7 +28,7 @@ class Finding(NamedTuple):
     """What is wrong, and what to try.
 
     Attributes:
-        level: ERROR: a callback is silent for it; WARNING: it may be, or is not always called.
+        level: ERROR: a callback is silent for it; WARNING: it may be so, or it may be meant so.
         kind: what sort of fault it is, in a word that does not change.
         about: the names of topics and nodes that it is about.
         text: what is wrong, with its numbers.
@@ -134,7 +134,8 @@ def _unpublished(seen: Seen) -> Iterator[Finding]:
         text = f"{topic.name}: subscribed by {who}, published by nobody"
         close = _near_miss(topic, published)
         if close is None:
-            yield Finding(ERROR, "no publisher", about, text, _START_IT)
+            # It may be meant to be published only when there is need, as an emergency stop.
+            yield Finding(WARNING, "no publisher", about, text, _START_IT)
             continue
         yield Finding(
             ERROR,

@@ -31,12 +31,12 @@ def show(
     as_json: JsonOption = False,
     broker: BrokerOption = BROKER,
 ) -> None:
-    """Find out why a callback is not called; status 1 when something is wrong.
+    """Find out why a callback is not called; status 1 when there is an ERROR.
 
     It looks for topics that nobody publishes, names that nearly agree, types that differ, readers
     that are too slow, stamps and clocks that are off, callbacks that raise, and nodes that died.
     """
-    from dsmq_nodes.cli.diagnosis import CHECKS, findings  # noqa: PLC0415
+    from dsmq_nodes.cli.diagnosis import CHECKS, ERROR, findings  # noqa: PLC0415
     from dsmq_nodes.cli.session import Session  # noqa: PLC0415
     from dsmq_nodes.errors import ConnectionFailedError  # noqa: PLC0415
 
@@ -54,7 +54,7 @@ def show(
         print("\n".join(map(shown, found)))
     else:
         print(f"All {len(CHECKS)} checks passed: {', '.join(CHECKS)}")
-    if found:
+    if any(each.level == ERROR for each in found):
         raise typer.Exit(1)
 
 

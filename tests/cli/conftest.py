@@ -123,7 +123,8 @@ class Place:
     def port(self) -> int:
         return int(self.broker.rpartition(":")[2])
 
-    def _env(self, extra: dict[str, str]) -> dict[str, str]:
+    def env(self, extra: dict[str, str]) -> dict[str, str]:
+        """The environment of its commands."""
         return os.environ | {"DSMQ_BROKER": self.broker, "DSMQ_NODE": ""} | extra
 
     def run(self, *arguments: str, cwd: Path = ROOT, **env: str) -> Done:
@@ -131,7 +132,7 @@ class Place:
         return subprocess.run(
             [sys.executable, "-W", "error", "-m", "dsmq_nodes", *arguments],
             cwd=cwd,
-            env=self._env(env),
+            env=self.env(env),
             capture_output=True,
             text=True,
             timeout=PATIENCE_SEC,
@@ -162,7 +163,7 @@ class Place:
         return self.start_python("-m", "dsmq_nodes", *arguments, **env)
 
     def start_python(self, *arguments: str, **env: str) -> Running:
-        running = Running([sys.executable, "-W", "error", *arguments], self._env(env))
+        running = Running([sys.executable, "-W", "error", *arguments], self.env(env))
         self._started.append(running)
         return running
 

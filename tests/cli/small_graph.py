@@ -80,6 +80,7 @@ class Shop(Node):
         self, request: AddTwoInts.Request, response: AddTwoInts.Response
     ) -> AddTwoInts.Response:
         if request.b < 0:
+            self.get_logger().warning(f"b is {request.b}")
             raise ValueError("only what is not negative")
         response.sum = request.a + request.b
         self.get_logger().info(f"{request.a} + {request.b} = {response.sum}")

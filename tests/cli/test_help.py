@@ -101,11 +101,39 @@ def completions(place: Place, line: str, cwd: Path = ROOT) -> list[str]:
     """What bash is told to offer at the end of a line."""
     words = line.split(" ")
     env = {"_DSMQ_NODES_COMPLETE": "complete_bash", "COMP_WORDS": line}
-    return place.run(cwd=cwd, **env, COMP_CWORD=str(len(words) - 1)).stdout.split()
+    env["COMP_CWORD"] = str(len(words) - 1)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(cwd)
+        for name, value in env.items():
+            patch.setenv(name, value)
+        return place.here()[0].split()
 
 
 def test_completing_a_topic_offers_those_that_are_there(place: Place, talker: str) -> None:
     assert completions(place, "dsmq-nodes topic echo /hall") == [talker]
+
+
+@pytest.mark.parametrize(
+    ("line", "offered"),
+    [
+        ("topic info /mall/c", "/mall/chatter /mall/cmd_vel"),
+        ("topic echo /mall/countdown/_action/f", "/mall/countdown/_action/feedback"),
+        ("node info /mall/s", "/mall/shop"),
+        ("node info mall/c", "mall/customer"),
+        ("service call /mall/a", "/mall/add_two_ints"),
+        ("service call /mall/add_two_ints ", "example_interfaces/srv/AddTwoInts"),
+        ("service find example", "example_interfaces/srv/AddTwoInts"),
+        ("action send_goal ", "/mall/countdown"),
+        ("action send_goal /mall/countdown l", "lab_msgs/action/Countdown"),
+        ("param get /mall/shop p", "period pin"),
+        ("param set mall/shop t", "text"),
+        ("doctor /mall/c", "/mall/customer /mall/chatter /mall/cmd_vel"),
+        ("log /mall/s", "/mall/shop"),
+        ("interface show std_srvs/srv/S", "std_srvs/srv/SetBool"),
+    ],
+)
+def test_completing_offers_live_names(mall: Place, line: str, offered: str) -> None:
+    assert completions(mall, f"dsmq-nodes {line}") == offered.split()
 
 
 def test_completing_a_topic_without_a_broker_offers_nothing(nowhere: Place) -> None:

@@ -1,0 +1,105 @@
+"""The tables of `top`, from what broker, nodes and launcher tell."""
+
+import shutil
+import socket
+import time
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Final
+
+from rich.console import Console, Group
+from rich.live import Live
+from rich.text import Text
+
+from dsmq_nodes.cli.live import GRAPH_TOPIC, STATISTICS_TOPIC, Graph, read_graph
+from dsmq_nodes.graph.names import is_hidden
+from dsmq_nodes.launcher.figures import STATE_STYLES, Figures, Row, tables
+from dsmq_nodes.launcher.member import State
+from dsmq_nodes.messages.dsmq_msgs import BrokerStatistics, LaunchState, NodeStatistics
+
+if TYPE_CHECKING:
+    from dsmq_nodes.cli.session import Session
+
+_NODES: Final = "/dsmq/nodes"
+_LAUNCH: Final = "/dsmq/launch/state"
+_TOPICS: Final = (GRAPH_TOPIC, STATISTICS_TOPIC, _NODES, _LAUNCH)
+_PERIOD_SEC: Final = 1.0
+_ANY_LINES: Final = 10_000  # of a file
+
+
+class Looking:
+    """Follows what is told, and makes rows of it."""
+
+    def __init__(self, session: "Session") -> None:
+        self._session = session
+        self._graph = Graph()
+        self._statistics = BrokerStatistics()
+        self._nodes: dict[str, NodeStatistics] = {}
+        self._restarts: dict[str, int] = {}
+        self._figures = Figures()
+        for topic in _TOPICS:
+            session.subscribe(topic, depth=1000 if topic == _NODES else 1)
+
+    def look(self, until_sec: float) -> None:
+        """Take what comes until then, by the monotonic clock."""
+        while (left_sec := until_sec - time.monotonic()) > 0:
+            reply = self._session.next_message(_TOPICS, left_sec)
+            if reply is not None:
+                self._take(reply.topic, reply.text or "")
+
+    def _take(self, topic: str, text: str) -> None:
+        if topic == GRAPH_TOPIC:
+            self._graph = read_graph(text)
+        elif topic == STATISTICS_TOPIC:
+            self._statistics = BrokerStatistics.from_json(text)
+        elif topic == _NODES:
+            told = NodeStatistics.from_json(text)
+            self._nodes[told.name] = told
+        else:
+            processes = LaunchState.from_json(text).processes
+            self._restarts = {name: each.restarts for each in processes for name in each.nodes}
+
+    def group(self, columns: int, most_lines: int) -> Group:
+        """The tables as they are now."""
+        rows = list(self._rows())
+        return Group(*tables(rows, self._statistics.topics, columns, most_lines))
+
+    def _rows(self) -> Iterator[Row]:
+        here = socket.gethostname()
+        for peer in sorted(self._graph.peers, key=lambda peer: peer.name):
+            if not peer.name or is_hidden(peer.name):
+                continue
+            style = STATE_STYLES.get(State(peer.state), "") if peer.state in set(State) else ""
+            restarts = self._restarts.get(peer.name)
+            node = self._nodes.get(peer.name)
+            yield (
+                peer.name,
+                Text(peer.state, style),
+                str(peer.pid),
+                "-" if restarts is None else str(restarts),
+                *(self._figures.used(peer.pid) if peer.host == here else ("-", "-")),
+                *(self._figures.node(node) if node is not None else ("-", "-", "-")),
+            )
+
+
+def draw(session: "Session", count: int) -> None:
+    """Draw on the terminal, so many times (0: on and on)."""
+    looking = Looking(session)
+    with Live(Text("looking ..."), screen=True, auto_refresh=False) as live:
+        drawn = 0
+        while not count or drawn < count:
+            looking.look(time.monotonic() + _PERIOD_SEC)
+            columns, lines = shutil.get_terminal_size()
+            live.update(looking.group(columns - 1, lines - 1), refresh=True)
+            drawn += 1
+
+
+def print_tables(session: "Session", count: int) -> None:
+    """Print the tables so many times."""
+    looking = Looking(session)
+    columns = shutil.get_terminal_size().columns
+    # The first rates are those between two looks at the counters.
+    looking.look(time.monotonic() + 2 * _PERIOD_SEC)
+    for number in range(count):
+        if number:
+            looking.look(time.monotonic() + _PERIOD_SEC)
+        Console(width=columns).print(looking.group(columns, _ANY_LINES))

@@ -1,0 +1,31 @@
+"""`dsmq-nodes top`: nodes and topics with their figures, again and again; see live_table.py."""
+
+from typing import Annotated
+
+import typer
+
+from dsmq_nodes.cli.options import BROKER, BrokerOption
+
+
+def show(
+    *,
+    count: Annotated[
+        int,
+        typer.Option("--count", "-n", metavar="N", min=0, help="Draw so many times; 0: on and on."),
+    ] = 0,
+    broker: BrokerOption = BROKER,
+) -> None:
+    """Show nodes and topics with their rates, latencies and losses, each second, until Ctrl-C.
+
+    Where there is no terminal the tables are printed once.
+    """
+    import sys  # noqa: PLC0415
+
+    from dsmq_nodes.cli.live_table import draw, print_tables  # noqa: PLC0415
+    from dsmq_nodes.cli.session import Session  # noqa: PLC0415
+
+    with Session(broker) as session:
+        if sys.stdout.isatty():
+            draw(session, count)
+        else:
+            print_tables(session, count or 1)

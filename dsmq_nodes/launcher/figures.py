@@ -1,0 +1,160 @@
+"""Figures of nodes and topics as rows of tables: of a launch that runs, and of `top`."""
+
+import contextlib
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+import psutil
+from rich.table import Table
+from rich.text import Text
+
+from dsmq_nodes.launcher.member import State
+from dsmq_nodes.launcher.rates import TOLERANCE, rated_timer
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from dsmq_nodes.messages.dsmq_msgs import NodeStatistics, TopicStatistics
+
+STATE_STYLES: Final = {
+    State.READY: "green",
+    State.FINISHED: "dim",
+    State.STOPPED: "dim",
+    State.FAILED: "bold red",
+}
+# The columns, and how soon a narrow terminal goes without: highest first, 0 never.
+_NODE_COLUMNS: Final = {
+    "node": 0,
+    "state": 0,
+    "pid": 5,
+    "restarts": 2,
+    "cpu": 3,
+    "memory": 6,
+    "rate": 0,
+    "latency p99": 4,
+    "dropped": 1,
+}
+_TOPIC_COLUMNS: Final = {
+    "topic": 0,
+    "ends": 3,
+    "rate": 0,
+    "data": 4,
+    "latency": 2,
+    "dropped": 1,
+}
+_FEWEST_TOPIC_LINES: Final = 4
+_GAP: Final = 2
+_MIB: Final = 1 << 20
+
+Row = tuple[str | Text, ...]
+
+
+def tables(
+    rows: "Sequence[Row]", topics: "Sequence[TopicStatistics]", columns: int, most_lines: int
+) -> "Iterator[Table]":
+    """Nodes and topics; what goes beyond so many lines is left out and counted."""
+    told = [_topic_row(topic) for topic in topics if _is_of_interest(topic)]
+    for_nodes = min(len(rows), max(1, most_lines - 1 - (_FEWEST_TOPIC_LINES if told else 0)))
+    yield _table(_NODE_COLUMNS, rows, columns, for_nodes)
+    for_topics = min(len(told), most_lines - 1 - for_nodes - 2)
+    if for_topics > 0:
+        yield _table(_TOPIC_COLUMNS, told, columns, for_topics, title=" ")
+
+
+class Figures:
+    """What changes is known only by looking again: each second, say."""
+
+    def __init__(self) -> None:
+        self._processes: dict[int, psutil.Process] = {}
+        self._last: dict[str, _Last] = {}
+
+    def used(self, pid: int) -> tuple[str, str]:
+        """What a process of this machine takes of its CPU, since the last time, and of memory."""
+        with contextlib.suppress(psutil.Error):
+            if not pid:
+                return "-", "-"
+            if pid not in self._processes:
+                self._processes[pid] = psutil.Process(pid)
+            process = self._processes[pid]
+            return f"{process.cpu_percent():.0f} %", f"{process.memory_info().rss / _MIB:.0f} MiB"
+        return "-", "-"
+
+    def node(self, node: "NodeStatistics") -> Row:
+        """How a node keeps its rate, the latency of what it hears, and what it has lost."""
+        heard = [each.latency_p99_sec for each in node.subscriptions if each.latency_p99_sec]
+        dropped = sum(each.dropped for each in node.publishers) + sum(
+            each.dropped + each.invalid for each in node.subscriptions
+        )
+        return (
+            self._rate(node),
+            f"{max(heard) * 1e3:.1f} ms" if heard else "-",
+            Text(str(dropped), "yellow" if dropped else ""),
+        )
+
+    def _rate(self, node: "NodeStatistics") -> str | Text:
+        timer = rated_timer(node)
+        if timer is None:
+            return "-"
+        now_sec = node.stamp.sec + node.stamp.nanosec * 1e-9
+        last = self._last.get(node.name)
+        if last is None or last.pid != node.pid:
+            last = self._last[node.name] = _Last(node.pid, now_sec, timer.ticks, None)
+        elif now_sec > last.at_sec:
+            ticks, span_sec = timer.ticks - last.ticks, now_sec - last.at_sec
+            # One tick more or less is where the second happens to begin.
+            low = ticks + 1 < span_sec * node.rate_hz * (1.0 - TOLERANCE)
+            rate = Text(f"{ticks / span_sec:.1f} / {node.rate_hz:g} Hz", "red" if low else "")
+            last = self._last[node.name] = _Last(node.pid, now_sec, timer.ticks, rate)
+        return last.rate or f"- / {node.rate_hz:g} Hz"
+
+
+class _Last(NamedTuple):
+    """A node's statistics when they were last shown."""
+
+    pid: int
+    at_sec: float
+    ticks: int
+    rate: Text | None
+
+
+def _is_of_interest(topic: "TopicStatistics") -> bool:
+    """Not the kit's own, nor the hidden ones below `/_` that services are made of."""
+    own = topic.name.startswith("/dsmq/") or "/_" in topic.name
+    return not own and bool(topic.messages or topic.edges)
+
+
+def _topic_row(topic: "TopicStatistics") -> Row:
+    """A topic's rate, bytes, latency and drops."""
+    latencies = [edge.latency_sec for edge in topic.edges if edge.latency_sec]
+    dropped = sum(edge.dropped for edge in topic.edges)
+    return (
+        topic.name,
+        f"{len(topic.publishers)} > {len(topic.edges)}",
+        f"{topic.rate_hz:.1f} Hz",
+        f"{topic.bytes_per_sec / 1e3:.1f} kB/s",
+        f"{max(latencies) * 1e3:.1f} ms" if latencies else "-",
+        Text(str(dropped), "yellow" if dropped else ""),
+    )
+
+
+def _table(
+    head: dict[str, int], rows: "Sequence[Row]", columns: int, most: int, title: str | None = None
+) -> Table:
+    """A table of so many columns of text and rows at most."""
+    shown = rows if len(rows) <= most else rows[: most - 1]
+    if len(shown) < len(rows):
+        shown = [*shown, (Text(f"... {len(rows) - len(shown)} more", "dim"), *[""] * len(head))]
+    lines = [tuple(head), *shown]
+    widths = [max(len(line[column]) for line in lines) + _GAP for column in range(len(head))]
+    kept = set(range(len(head)))
+    for column, (_, need) in sorted(enumerate(head.items()), key=lambda each: -each[1][1]):
+        if need and sum(widths[each] for each in kept) - _GAP > columns:
+            kept.discard(column)
+    made = Table(box=None, pad_edge=False, header_style="bold", padding=(0, _GAP, 0, 0))
+    made.title = title
+    for column, name in enumerate(head):
+        if column in kept:
+            left = name in {"node", "topic", "state"}
+            made.add_column(name, justify="left" if left else "right", no_wrap=True)
+    for row in shown:
+        made.add_row(*(row[column] for column in sorted(kept)))
+    return made
