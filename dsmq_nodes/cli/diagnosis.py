@@ -17,6 +17,7 @@ ERROR: Final = "ERROR"
 WARNING: Final = "WARNING"
 
 _STALE_SEC: Final = 1.0  # a stamp is older than that when it is published
+_MOST_DROPPED: Final = 0.05  # who keeps one message drops one now and then, and means to
 _AHEAD_SEC: Final = 0.1  # a clock that is ahead of ours by more than a message takes
 _BEHIND_SEC: Final = 5.0  # a clock that is behind, or a message that was long on its way
 _DEAD: Final = frozenset({"failed", "restarting"})
@@ -241,7 +242,7 @@ def _slow_edge(seen: Seen, topic: TopicStatistics, before: Edge, now: Edge) -> I
         dropped = max(dropped, own.dropped - own_before.dropped)
     about = (topic.name, now.subscriber)
     got = max(now.delivered - before.delivered, 0)
-    if dropped > 0:
+    if dropped > _MOST_DROPPED * (dropped + got):
         text = (
             f"{topic.name}: {now.subscriber} is too slow for it: {_count(dropped, 'message')} "
             f"dropped in {seen.window_sec:.1f} s, {got} delivered (depth {now.depth}, "

@@ -97,8 +97,10 @@ def print_tables(session: "Session", count: int) -> None:
     """Print the tables so many times."""
     looking = Looking(session)
     columns = shutil.get_terminal_size().columns
-    # The first rates are those between two looks at the counters.
-    looking.look(time.monotonic() + 2 * _PERIOD_SEC)
+    # Rates are those between two looks; a node tells its counters once a second.
+    looking.look(time.monotonic() + 1.5 * _PERIOD_SEC)
+    looking.group(columns, _ANY_LINES)
+    looking.look(time.monotonic() + 1.5 * _PERIOD_SEC)
     for number in range(count):
         if number:
             looking.look(time.monotonic() + _PERIOD_SEC)

@@ -7,6 +7,7 @@ last one that leads to it, and within the columns boxes move to the mean of what
 
 from collections.abc import Iterable, Sequence
 from html import escape
+from itertools import pairwise
 from typing import Final, NamedTuple
 
 from dsmq_nodes.cli.drawing import edges
@@ -19,6 +20,7 @@ _GAP_X: Final = 56
 _GAP_Y: Final = 16
 _MARGIN: Final = 16
 _SWEEPS: Final = 8
+_PASSAGE: Final = "\0"  # begins the name of a place that an edge goes through
 
 _STYLE: Final = (
     "text{font:12px ui-monospace,monospace;fill:#1f2328;text-anchor:middle;"
@@ -34,10 +36,11 @@ class _Box(NamedTuple):
 
 
 def svg(topics: Sequence[GraphTopic]) -> str:
-    """The picture; nodes are round, topics with a fault have a red edge."""
+    """The picture; nodes are round, a topic whose types do not fit is red."""
     ties = edges(topics)
     names = dict.fromkeys([name for tie in ties for name in tie] + [each.name for each in topics])
-    boxes = _places(_columns(list(names), ties))
+    columns, paths = _columns(list(names), ties)
+    boxes = _places(columns)
     wrong = {topic.name for topic in topics if topic.faults}
     width = max((box.x + box.width for box in boxes.values()), default=0.0) + _MARGIN
     height = max((box.y + _HEIGHT for box in boxes.values()), default=0.0) + _MARGIN
@@ -49,20 +52,25 @@ def svg(topics: Sequence[GraphTopic]) -> str:
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width:.0f} {height:.0f}" '
         f'width="{width:.0f}" height="{height:.0f}">',
         f"<style>{_STYLE}</style><defs>{arrow}</defs>",
-        *(_curve(boxes[source], boxes[target]) for source, target in ties),
-        *(_drawn(name, box, is_wrong=name in wrong) for name, box in boxes.items()),
+        *(_curve([boxes[name] for name in path]) for path in paths),
+        *(_drawn(name, boxes[name], is_wrong=name in wrong) for name in names),
         "</svg>",
     ]
     return "\n".join(lines)
 
 
-def _columns(names: list[str], ties: Sequence[tuple[str, str]]) -> list[list[str]]:
-    """The boxes by columns, each in its final order."""
+def _columns(
+    names: list[str], ties: Sequence[tuple[str, str]]
+) -> tuple[list[list[str]], list[list[str]]]:
+    """The boxes by columns, each in its final order, and which of them each edge goes through.
+
+    An edge over several columns has a place of its own in each, so that no box hides it.
+    """
     forward = _without_circles(names, ties)
     column = dict.fromkeys(names, 0)
     for _ in names:
         moved = False
-        for source, target in forward:
+        for source, target, _is_turned in forward:
             if column[target] <= column[source]:
                 column[target] = column[source] + 1
                 moved = True
@@ -71,8 +79,16 @@ def _columns(names: list[str], ties: Sequence[tuple[str, str]]) -> list[list[str
     columns: list[list[str]] = [[] for _ in range(max(column.values(), default=0) + 1)]
     for name in names:
         columns[column[name]].append(name)
-    _untangle(columns, ties)
-    return columns
+    paths = []
+    for number, (source, target, is_turned) in enumerate(forward):
+        path = [source]
+        for at in range(column[source] + 1, column[target]):
+            columns[at].append(f"{_PASSAGE}{number} {at}")
+            path.append(columns[at][-1])
+        path.append(target)
+        paths.append(path[::-1] if is_turned else path)
+    _untangle(columns, [tie for path in paths for tie in pairwise(path)])
+    return columns, paths
 
 
 def _untangle(columns: list[list[str]], ties: Sequence[tuple[str, str]]) -> None:
@@ -92,13 +108,13 @@ def _untangle(columns: list[list[str]], ties: Sequence[tuple[str, str]]) -> None
 
 def _without_circles(
     names: Iterable[str], ties: Sequence[tuple[str, str]]
-) -> list[tuple[str, str]]:
-    """The edges, those turned round that lead back to where a walk has come from."""
+) -> list[tuple[str, str, bool]]:
+    """The edges, those turned round (True) that lead back to where a walk has come from."""
     after: dict[str, list[str]] = {name: [] for name in names}
     for source, target in ties:
         after[source].append(target)
     is_open: dict[str, bool] = {}
-    found = []
+    found: list[tuple[str, str, bool]] = []
     for start in sorted(after, key=lambda name: sum(target == name for _, target in ties)):
         if start in is_open:
             continue
@@ -107,7 +123,8 @@ def _without_circles(
         while walk:
             name, rest = walk[-1]
             for target in rest:
-                found.append((target, name) if is_open.get(target) else (name, target))
+                is_turned = is_open.get(target, False)
+                found.append((target, name, True) if is_turned else (name, target, False))
                 if target not in is_open:
                     is_open[target] = True
                     walk.append((target, iter(after[target])))
@@ -123,7 +140,8 @@ def _places(columns: list[list[str]]) -> dict[str, _Box]:
     boxes = {}
     x = float(_MARGIN)
     for column in columns:
-        width = max(len(name.strip()) for name in column) * _CHARACTER + _PAD if column else 0.0
+        longest = max((len(n.strip()) for n in column if not n.startswith(_PASSAGE)), default=0)
+        width = longest * _CHARACTER + _PAD
         y = _MARGIN + (tallest - len(column)) * (_HEIGHT + _GAP_Y) / 2
         for name in column:
             boxes[name] = _Box(x, y, width)
@@ -132,14 +150,19 @@ def _places(columns: list[list[str]]) -> dict[str, _Box]:
     return boxes
 
 
-def _curve(source: _Box, target: _Box) -> str:
-    x, y = source.x + source.width, source.y + _HEIGHT / 2
-    end_x, end_y = target.x, target.y + _HEIGHT / 2
-    bend = max(abs(end_x - x) / 2, 24)
-    return (
-        f'<path marker-end="url(#a)" d="M{x:.0f} {y:.0f}C{x + bend:.0f} {y:.0f} '
-        f'{end_x - bend:.0f} {end_y:.0f} {end_x:.0f} {end_y:.0f}"/>'
-    )
+def _curve(path: Sequence[_Box]) -> str:
+    """An edge through the middles of boxes, from side to side of each."""
+    is_backward = path[0].x > path[-1].x
+    bend = -_GAP_X / 2 if is_backward else _GAP_X / 2
+    words: list[str] = []
+    for source, target in pairwise(path):
+        x = source.x if is_backward else source.x + source.width
+        end_x = target.x + target.width if is_backward else target.x
+        y, end_y = source.y + _HEIGHT / 2, target.y + _HEIGHT / 2
+        words.append(f"{'L' if words else 'M'}{x:.0f} {y:.0f}")
+        words.append(f"C{x + bend:.0f} {y:.0f} {end_x - bend:.0f} {end_y:.0f}")
+        words.append(f" {end_x:.0f} {end_y:.0f}")
+    return f'<path marker-end="url(#a)" d="{"".join(words)}"/>'
 
 
 def _drawn(name: str, box: _Box, *, is_wrong: bool) -> str:

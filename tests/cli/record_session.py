@@ -6,6 +6,7 @@ writes .github/images/session.svg anew. A test runs it too, and looks at what wa
 """
 
 import io
+import re
 import shlex
 from pathlib import Path
 
@@ -64,7 +65,10 @@ def _draw(shown: dict[str, str], picture: Path) -> None:
     for command, output in shown.items():
         console.print(Text.assemble(("$ ", "bold green"), (f"dsmq-nodes {command}", "bold")))
         console.print(Text(output.rstrip("\n").expandtabs(4)))
-    picture.write_text(console.export_svg(title="dsmq-nodes", unique_id="session"), "utf-8")
+    drawn = console.export_svg(title="dsmq-nodes", unique_id="session")
+    # Rich names fonts to be fetched from elsewhere; one of the reader's will do.
+    drawn = re.sub(r"@font-face \{.*?\}\n", "", drawn, flags=re.DOTALL)
+    picture.write_text(re.sub(r"[ \t]+$", "", drawn, flags=re.MULTILINE), "utf-8")
 
 
 if __name__ == "__main__":

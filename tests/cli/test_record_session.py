@@ -22,4 +22,6 @@ def test_the_session_beside_the_diffbot(tmp_path: Path) -> None:
     refused = shown["param set /avoider stop_distance far"]
     assert refused.startswith("Setting parameter failed: ")
     assert shown["topic echo /sacn"].endswith("did you mean '/scan'?\n")
-    assert picture.read_text("utf-8").startswith("<svg")
+    drawn = picture.read_text("utf-8")
+    assert drawn.startswith("<svg")
+    assert "url(http" not in drawn
