@@ -1,0 +1,29 @@
+"""`param dump` and `load`, and Ctrl-C at `action send_goal`: what no golden file can hold."""
+
+from pathlib import Path
+
+from tests.cli.conftest import Place
+
+
+def test_what_was_dumped_is_loaded(mall: Place, tmp_path: Path) -> None:
+    file = tmp_path / "shop.yaml"
+    dumped = mall.here("param", "dump", "/mall/shop")[0]
+    file.write_text(dumped.replace("text: hello", "text: bye"), "utf-8")
+    output, errors, status = mall.here("param", "load", "/mall/shop", str(file))
+    assert status == 1  # `pin` is read-only
+    assert "Set parameter text successful\n" in output
+    assert errors == ("pin: Setting parameter failed: pin is read-only\n1 of 4 were not set\n")
+    assert mall.here("param", "get", "/mall/shop", "text")[0] == "String value is: bye\n"
+    assert mall.here("param", "set", "/mall/shop", "text", "hello")[2] == 0
+    output, errors, status = mall.here("param", "load", "/mall/customer", str(file))
+    assert (output, status) == ("", 1)
+    assert errors.endswith("shop.yaml has no parameters for /mall/customer\n")
+    assert mall.here("param", "load", "/mall/shop", str(tmp_path / "shp.yaml"))[2] == 1
+
+
+def test_ctrl_c_cancels_a_goal(mall: Place) -> None:
+    goal = mall.start("action", "send_goal", "/mall/countdown", "{start: 5000}", "-f")
+    goal.wait_for("left: ")
+    assert goal.interrupt() == 0
+    assert goal.lines[-2:] == ["Canceling goal...", "Goal canceled."]
+    assert goal.errors == []
