@@ -14,7 +14,9 @@ class StopCounter(Node):
         super().__init__("stop_counter")
         self.scans = self.stops = self.episodes = 0
         self.was_near = False
-        self.create_subscription(Obstacle, "obstacle", self.on_obstacle, 1000)
+        self.create_subscription(
+            Obstacle, "obstacle", self.on_obstacle, 1000, timeout=10.0, on_timeout=self.on_silence
+        )
 
     def on_obstacle(self, msg: Obstacle) -> None:
         self.scans += 1
@@ -22,6 +24,10 @@ class StopCounter(Node):
         self.episodes += msg.is_near and not self.was_near
         self.was_near = msg.is_near
         if self.scans == self.params.scans:
+            self.shutdown()
+
+    def on_silence(self) -> None:
+        if self.scans:  # a scan was lost, and the last has come long ago
             self.shutdown()
 
     def on_shutdown(self) -> None:
