@@ -52,6 +52,7 @@ import platform
 import socket
 import struct
 import time
+import weakref
 import zlib
 from pathlib import Path
 from typing import Final, Self
@@ -97,10 +98,12 @@ class Ring:
             self._file = os.open(path, os.O_RDWR | os.O_CLOEXEC)
         except OSError as error:
             raise RingError(f"no shared memory at {path}: {error.strerror}") from None
+        # Also when nobody closes it: a descriptor alone is no object that Python would end.
+        self._close_file = weakref.finalize(self, os.close, self._file)
         try:
             self._map = mmap.mmap(self._file, 0)
         except (OSError, ValueError) as error:
-            os.close(self._file)
+            self._close_file()
             raise RingError(f"{path} cannot be mapped: {error}") from None
         self._bytes = memoryview(self._map)
         self._numbers = self._bytes.cast("Q")
@@ -135,15 +138,12 @@ class Ring:
 
     def close(self) -> None:
         """Let go of it; views of its memory that somebody still holds keep it mapped."""
-        if self._file < 0:
-            return
-        file, self._file = self._file, -1
         for view in (self._numbers, self._bytes):
             with contextlib.suppress(BufferError, AttributeError):
                 view.release()
         with contextlib.suppress(BufferError):
             self._map.close()
-        os.close(file)
+        self._close_file()
 
     @property
     def head(self) -> int:

@@ -8,12 +8,14 @@ range_max: 8.0
 """
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, Final
 
 import yaml
 
 from dsmq_nodes.graph.parameter import Parameter
 from dsmq_nodes.graph.parameter_store import flat
+
+_LINE_BREAKS: Final = frozenset("\x85\u2028\u2029")  # YAML 1.1's, besides the usual ones
 
 
 def dump_parameters(node_name: str, parameters: Iterable[Parameter]) -> str:
@@ -27,7 +29,10 @@ def dump_parameters(node_name: str, parameters: Iterable[Parameter]) -> str:
         for group in groups:
             inner = inner.setdefault(group, {})
         inner[last] = parameter.value
-    text: str = yaml.safe_dump({node_name: {"ros__parameters": grouped}}, allow_unicode=True)
+    whole = {node_name: {"ros__parameters": grouped}}
+    text: str = yaml.safe_dump(whole, allow_unicode=True)
+    if not _LINE_BREAKS.isdisjoint(text):  # would be read as one; escaped it stays what it is
+        text = yaml.safe_dump(whole, allow_unicode=False)
     return text
 
 

@@ -287,7 +287,8 @@ class RingMachine(RuleBasedStateMachine):
         head = self.ring._numbers[8]
         writer._write(b"/dying", b"\xee" * size, 0, 0, b"")
         self.ring._numbers[8] = head  # all of it but what makes it visible
-        self.writers[who] = Writer(Ring(self.ring.path), f"/{who}", self.bell)
+        self.maps.append(Ring(self.ring.path))
+        self.writers[who] = Writer(self.maps[-1], f"/{who}", self.bell)
 
     @precondition(lambda self: len(self.readers) < 4)
     @rule(depth=st.integers(0, 20))
@@ -321,9 +322,6 @@ class RingMachine(RuleBasedStateMachine):
         self.bell.close()
         for each in [self.ring, *self.maps, *(reader.ring for reader in self.readers)]:
             each.close()
-        for writer in self.writers:
-            if writer.ring not in self.maps:
-                writer.ring.close()
         for _ in self._directories:
             pass
 
