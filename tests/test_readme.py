@@ -1,10 +1,13 @@
 """Every code block of README.md does what it says; and the harness that shows it can fail."""
 
+import fcntl
 import os
 import shutil
 import socket
 import subprocess
 import sys
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
@@ -33,15 +36,17 @@ def fenced(language: str, text: str) -> str:
 
 
 @pytest.fixture
-def default_port() -> None:
-    """The commands in the README name no port."""
-    try:
-        with socket.create_server(("127.0.0.1", DEFAULT_PORT)):
-            return
-    except OSError as error:
-        if IN_CI:
-            raise
-        pytest.skip(f"port {DEFAULT_PORT} is busy, stop what uses it: {error}")
+def default_port() -> Iterator[None]:
+    """The commands in the README name no port, so one test at a time has it."""
+    with Path(tempfile.gettempdir(), "dsmq-default-port.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        try:
+            socket.create_server(("127.0.0.1", DEFAULT_PORT)).close()
+        except OSError as error:
+            if IN_CI:
+                raise
+            pytest.skip(f"port {DEFAULT_PORT} is busy, stop what uses it: {error}")
+        yield
 
 
 # The README itself
