@@ -24,7 +24,7 @@ from dsmq_nodes.dsmq.channel import Channel
 from dsmq_nodes.errors import DsmqError
 
 ROOT = Path(__file__).parents[2]
-PATIENCE_SEC = 15.0  # the longest anything may take on a busy machine
+PATIENCE_SEC = 30.0  # the longest anything may take on a busy machine
 TALKER_HZ = 20.0
 
 Done = subprocess.CompletedProcess[str]

@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from tests.cli.conftest import Place
+from tests.cli.conftest import Place, Running
 
 FOLDER = Path(__file__).with_name("golden")
 
@@ -40,17 +40,26 @@ def steps(file: Path) -> Iterator[Step]:
         yield Step(command, int(lines or 0), shown)
 
 
-def run(place: Place, step: Step) -> str:
-    """What a command prints now, in the form of the files."""
-    arguments = shlex.split(step.command)
-    if step.lines:
-        running = place.start(*arguments)
-        for _ in range(step.lines):
-            running.wait_for("")
-        lines = running.lines[: step.lines]
-        assert running.interrupt() == 0, running.errors
-        return "".join(f"{_without_numbers(line)}\n" for line in lines)
-    output, errors, status = place.here(*arguments)
+def run(place: Place, file: Path) -> Iterator[tuple[Step, Step]]:
+    """Each step of a file, and with what it prints now."""
+    found = list(steps(file))
+    # All that go on are started at once: each takes its seconds.
+    running = {step: place.start(*shlex.split(step.command)) for step in found if step.lines}
+    for step in found:
+        shown = _taken(running[step], step.lines) if step.lines else _printed(place, step.command)
+        yield step, step._replace(shown=shown)
+
+
+def _taken(running: Running, lines: int) -> str:
+    for _ in range(lines):
+        running.wait_for("")
+    taken = running.lines[:lines]
+    assert running.interrupt() == 0, running.errors
+    return "".join(f"{_without_numbers(line)}\n" for line in taken)
+
+
+def _printed(place: Place, command: str) -> str:
+    output, errors, status = place.here(*shlex.split(command))
     shown = output + errors + (f"[status {status}]\n" if status else "")
     shown = re.sub(r"\b[0-9a-f]{32}\b", "ID", shown)
     return re.sub(r"pid \d+ on \S+,", "pid PID on HOST,", shown)
@@ -68,8 +77,8 @@ def main() -> None:
 
     with started_mall() as place:
         for file in sorted(FOLDER.glob("*.txt")):
-            found = [step._replace(shown=run(place, step)) for step in steps(file)]
-            file.write_text("".join(map(str, found)), "utf-8")
+            now = "".join(str(printed) for _, printed in run(place, file))
+            file.write_text(now, "utf-8")
 
 
 if __name__ == "__main__":
