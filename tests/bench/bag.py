@@ -217,7 +217,11 @@ def imu(scale: Scale) -> Row:
     """A real IMU through broker and processes."""
     row = Row("53,240 IMU samples, filter, score: RMSE", "1.67045 degrees")
     path = DATA / "broad_imu" / "broad_02_f32.npz"
-    paces = (("as fast as filtered", "0", "500"), ("x 10", "10", "500"), ("as recorded", "1", "500"))
+    paces = (
+        ("as fast as filtered", "0", "500"),
+        ("x 10", "10", "500"),
+        ("as recorded", "1", "500"),
+    )
     measured = []
     for name, speed, ahead in paces if _has(row, scale, path) else ():
         out, took_sec = _launch("imu_replay", f"path:={path}", f"speed:={speed}", f"ahead:={ahead}")
