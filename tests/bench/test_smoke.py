@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from tests.bench import bag, launch, nodes, queue
+from tests.bench import bag, faults, launch, nodes, queue
 from tests.bench.processes import ROOT
 
 
@@ -16,6 +16,7 @@ from tests.bench.processes import ROOT
         *(("queue", row) for row in queue.ROWS),
         *(("nodes", row) for row in nodes.ROWS),
         *(("launch", row) for row in launch.ROWS),
+        *(("faults", row) for row in faults.OWN_ROWS),
         *(("bag", row) for row in bag.ROWS),
     ],
 )
