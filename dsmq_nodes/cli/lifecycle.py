@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 
 from dsmq_nodes.cli import complete
-from dsmq_nodes.cli.options import BROKER, BrokerOption, examples_epilog, new_app
+from dsmq_nodes.cli.options import BROKER, BrokerOption, JsonOption, examples_epilog, new_app
 
 if TYPE_CHECKING:
     from dsmq_nodes.cli.session import Session
@@ -26,14 +26,16 @@ _NodeArgument = Annotated[
 def nodes(
     *,
     count: Annotated[bool, typer.Option("-c", "--count-nodes", help="Only how many.")] = False,
+    as_json: JsonOption = False,
     broker: BrokerOption = BROKER,
 ) -> None:
     """List the lifecycle nodes."""
+    from dsmq_nodes.cli.listing import print_names  # noqa: PLC0415
     from dsmq_nodes.cli.session import Session  # noqa: PLC0415
 
     with Session(broker) as session:
         names = _names(session)
-    print(len(names) if count else "\n".join(names), end="\n" if names or count else "")
+    print_names(names, count=count, as_json=as_json)
 
 
 @app.command(epilog=examples_epilog(("dsmq-nodes lifecycle get /camera", "active [3]")))
@@ -48,17 +50,22 @@ def get(
         ),
     ] = "",
     *,
+    as_json: JsonOption = False,
     broker: BrokerOption = BROKER,
 ) -> None:
     """Show the state of a lifecycle node, or of all."""
+    from dsmq_nodes.cli.listing import print_json  # noqa: PLC0415
     from dsmq_nodes.cli.session import Session  # noqa: PLC0415
 
     with Session(broker) as session:
-        if node:
-            print(_state(session, _find(session, node)))
-            return
-        for name in _names(session):
-            print(f"{name}: {_state(session, name)}")
+        names = [_find(session, node)] if node else _names(session)
+        states = {name: _state(session, name) for name in names}
+    if as_json:
+        print_json(states)
+    elif node:
+        print(*states.values())
+    else:
+        print("".join(f"{name}: {state}\n" for name, state in states.items()), end="")
 
 
 @app.command(
@@ -109,17 +116,23 @@ def list_(
     every: Annotated[
         bool, typer.Option("-a", "--all", help="From all states, not only from where it is.")
     ] = False,
+    as_json: JsonOption = False,
     broker: BrokerOption = BROKER,
 ) -> None:
     """List the transitions that a lifecycle node can make now."""
+    from dsmq_nodes.cli.listing import print_json  # noqa: PLC0415
     from dsmq_nodes.cli.session import Session  # noqa: PLC0415
 
     with Session(broker) as session:
         which = "get_transition_graph" if every else "get_available_transitions"
-        for each in _transitions(session, _find(session, node), which):
-            print(f"- {each['transition']['label']} [{each['transition']['id']}]")
-            print(f"\tStart: {each['start_state']['label']}")
-            print(f"\tGoal: {each['goal_state']['label']}")
+        found = _transitions(session, _find(session, node), which)
+    if as_json:
+        print_json(found)
+        return
+    for each in found:
+        print(f"- {each['transition']['label']} [{each['transition']['id']}]")
+        print(f"\tStart: {each['start_state']['label']}")
+        print(f"\tGoal: {each['goal_state']['label']}")
 
 
 def _names(session: "Session") -> list[str]:

@@ -48,7 +48,11 @@ def list_(
         if verbose:
             from dsmq_nodes.cli import running_launch  # noqa: PLC0415
 
-            print("\n".join(running_launch.table(running_launch.state(session))))
+            state = running_launch.state(session)
+            if as_json:
+                listing.print_json(state.to_dict())
+            else:
+                print("\n".join(running_launch.table(state)))
             return
         graph = session.graph()
     names = offers.nodes(graph, hidden=every)

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from dsmq_nodes.cli.options import BROKER, BrokerOption, examples_epilog, new_app
+from dsmq_nodes.cli.options import BROKER, BrokerOption, JsonOption, examples_epilog, new_app
 
 app = new_app(
     "Coordinate frames: where they are, and who says so.",
@@ -52,10 +52,12 @@ def tree(
         float, typer.Option("--wait", "-w", metavar="SEC", min=0, help="Listen so long.")
     ] = 2.0,
     as_yaml: Annotated[bool, typer.Option("--yaml", help="Print YAML.")] = False,
+    as_json: JsonOption = False,
     broker: BrokerOption = BROKER,
 ) -> None:
     """Print the trees of frames, with rates and who tells them."""
     from dsmq_nodes.cli.frames import heard, tree_lines  # noqa: PLC0415
+    from dsmq_nodes.cli.listing import print_json  # noqa: PLC0415
     from dsmq_nodes.cli.session import Session  # noqa: PLC0415
     from dsmq_nodes.errors import CommandError  # noqa: PLC0415
 
@@ -64,6 +66,8 @@ def tree(
     frames = buffer.frames()
     if as_yaml:
         print(buffer.all_frames_as_yaml(), end="")
+    elif as_json:
+        print_json(frames)
     elif not frames:
         raise CommandError(
             f"no transform within {wait:g} s: does anybody publish /tf or /tf_static?"

@@ -1,5 +1,6 @@
 """`dsmq-nodes lifecycle` beside the example."""
 
+import json
 from collections.abc import Iterator
 
 import pytest
@@ -33,6 +34,11 @@ def test_a_node_is_led_through_its_life(place: Place, node: str) -> None:
     assert place.run("lifecycle", "set", node, "configure").stdout == "Transitioning successful\n"
     assert place.run("lifecycle", "set", node, "3").stdout == "Transitioning successful\n"
     assert place.run("lifecycle", "get").stdout == f"{node}: active [3]\n"
+    assert json.loads(place.run("lifecycle", "nodes", "--json").stdout) == [node]
+    told = json.loads(place.run("lifecycle", "get", node, "--json").stdout)
+    assert told == {node: "active [3]"}
+    listed = json.loads(place.run("lifecycle", "list", node, "--json").stdout)
+    assert [each["transition"]["label"] for each in listed] == ["deactivate", "shutdown"]
     echoed = place.run("topic", "echo", "/lab/temperature", "--once", "--field", "temperature")
     assert echoed.stdout.startswith("21.5\n")
     assert place.run("lifecycle", "list", node, "-a").stdout.count("Start:") == 25

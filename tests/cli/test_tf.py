@@ -1,5 +1,6 @@
 """`dsmq-nodes tf` beside the example."""
 
+import json
 import re
 from collections.abc import Callable
 
@@ -35,6 +36,11 @@ def test_what_the_example_broadcasts(own_place: Callable[[], Place]) -> None:
     )
     told = yaml.safe_load(place.run("tf", "tree", "--wait", "1", "--yaml").stdout)
     assert told["lidar"]["parent"] == "base_link"
+    frames = json.loads(place.run("tf", "tree", "--wait", "1", "--json").stdout)
+    assert [(each["name"], each["parent"]) for each in frames] == [
+        ("base_link", "odom"),
+        ("lidar", "base_link"),
+    ]
     wrong = place.run("tf", "echo", "odom", "base_lnk", "--timeout", "0.5")
     assert (wrong.returncode, wrong.stdout) == (1, "")
     assert 'source_frame "base_lnk" does not exist: did you mean "base_link"?' in wrong.stderr
