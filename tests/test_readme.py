@@ -99,9 +99,9 @@ def words(process: psutil.Process) -> list[str]:
 
 def installed(terminal: Terminal) -> bool:
     """Whether the command has come to its last part."""
-    family = psutil.Process(terminal.process.pid).children(recursive=True)
+    shell = psutil.Process(terminal.process.pid)  # it becomes its last command
     # As a word of its own: a shell that is about to run something has the whole line as one.
-    return any("launch" in words(process) for process in family)
+    return any("launch" in words(each) for each in (shell, *shell.children(recursive=True)))
 
 
 def test_every_local_link_leads_somewhere() -> None:
