@@ -10,7 +10,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +26,7 @@ from dsmq_nodes.messages.dsmq_msgs import Graph
 from dsmq_nodes.messages.std import String
 from tests.bench.processes import Broker
 from tests.bench.row import Row
+from tests.dsmq.cable import Cable, laid
 from tests.dsmq.servers import OURS, is_locked, serving
 from tests.launcher.running import gone, launched, write_launch
 
@@ -147,29 +148,28 @@ def half_open(scale: Scale) -> Row:
     if scale.skip_cable:
         return _not_tried(row, "it takes too long")
     try:
-        with _cable() as (name, ours), Broker("--host", ours, "--insecure") as broker:
-            row.measured, row.met = _pull(name, ours, broker)
+        with laid() as cable, Broker("--host", cable.ours, "--insecure") as broker:
+            row.measured, row.met = _pull(cable, broker)
     except (OSError, subprocess.CalledProcessError) as error:
         return _not_tried(row, f"no cable can be laid here ({error})")
     return row
 
 
-def _pull(name: str, ours: str, broker: Broker) -> tuple[str, bool]:
+def _pull(cable: Cable, broker: Broker) -> tuple[str, bool]:
     talk = (
         "import sys, time; from dsmq_nodes.dsmq.channel import Channel\n"
         "kept = Channel(sys.argv[1], int(sys.argv[2]), node='/far'); print('on', flush=True)\n"
         "time.sleep(600)"
     )
-    command = ["ip", "netns", "exec", name, sys.executable, "-c", talk, ours, str(broker.port)]
-    watch = Channel(ours, broker.port)
+    command = cable.command(sys.executable, "-c", talk, cable.ours, str(broker.port))
+    watch = Channel(cable.ours, broker.port)
     with subprocess.Popen(command, stdout=subprocess.PIPE) as far, contextlib.closing(watch):
         assert far.stdout is not None
         far.stdout.readline()
         watch.send(wire.encode_object({"action": "subscribe", "topic": "/dsmq/graph"}))
         watch.socket.settimeout(_PATIENCE_SEC)
         _wait_for_peer(watch, there=True)
-        pull = f"ip netns exec {name} ip link set {name[:12]}b down"
-        subprocess.run(pull.split(), check=True)
+        cable.pull()
         began_sec = time.monotonic()
         _wait_for_peer(watch, there=False)
         took_sec = time.monotonic() - began_sec
@@ -184,27 +184,6 @@ def _wait_for_peer(watch: Channel, *, there: bool) -> None:
             peers = {peer.name for peer in Graph.from_json(reply.text).peers}
             if ("/far" in peers) == there:
                 return
-
-
-@contextlib.contextmanager
-def _cable() -> Iterator[tuple[str, str]]:
-    """A network of its own behind a cable: its name, and our address on it."""
-    name, ours = f"dsmq{os.getpid()}", f"10.214.{os.getpid() % 250}.1"
-    commands = [
-        f"ip netns add {name}",
-        f"ip link add {name[:12]}a type veth peer name {name[:12]}b netns {name}",
-        f"ip addr add {ours}/24 dev {name[:12]}a",
-        f"ip link set {name[:12]}a up",
-        f"ip netns exec {name} ip addr add {ours[:-1]}2/24 dev {name[:12]}b",
-        f"ip netns exec {name} ip link set {name[:12]}b up",
-    ]
-    try:
-        for command in commands:
-            subprocess.run(command.split(), check=True, capture_output=True)
-        yield name, ours
-    finally:
-        with contextlib.suppress(OSError):
-            subprocess.run(["ip", "netns", "del", name], check=False, capture_output=True)
 
 
 def disk(_: Scale) -> Row:

@@ -31,7 +31,7 @@ from dsmq_nodes.bench.running import Case, Measured, Pair, Setup
 from dsmq_nodes.errors import BenchError
 from tests.bench import peers_plot, peers_systems, table
 from tests.bench.peers_systems import Found
-from tests.bench.processes import ROOT
+from tests.bench.processes import ROOT, free_port
 
 OURS: Final = "dsmq_nodes"
 OURS_BY_BROKER: Final = "dsmq_nodes, no shm"
@@ -135,13 +135,6 @@ class Peer:
             paced = pair.run({"rate": case.rate_hz, "count": case.count})
             flood = pair.run({"seconds": case.flood_sec})
         return Measured(case, paced, flood, is_shared=False)
-
-
-def free_port() -> int:
-    """A port that nobody listens on, as far as one can know."""
-    with socket.create_server(("127.0.0.1", 0)) as sock:
-        port: int = sock.getsockname()[1]
-    return port
 
 
 def _wait_for_port(port: int, server: Server) -> None:

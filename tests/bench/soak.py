@@ -41,6 +41,7 @@ _LIMIT_MB_PER_HOUR: Final = 1.0
 _JUDGED_SEC: Final = 3000.0  # a slope over less is no more than a hint
 _BROKER: Final = "broker"
 _RINGS: Final = "shared memory"
+_DEPTH: Final = 1000  # rings grow with what their readers ask for: soon enough to be settled
 _MIB: Final = 1024 * 1024
 
 Samples = dict[tuple[str, int], list[tuple[float, float]]]
@@ -71,7 +72,7 @@ class Witness(Node):
         self.nodes: dict[str, NodeStatistics] = {}
         self.dropped_by_nodes: dict[tuple[str, int], int] = {}
         self._heard = [
-            self.create_subscription(_type(type_name), topic, self._hear, 10_000)
+            self.create_subscription(_type(type_name), topic, self._hear, _DEPTH)
             for topic, type_name in topics.items()
         ]
         self.create_subscription(NodeStatistics, "/dsmq/nodes", self._learn, 1000)

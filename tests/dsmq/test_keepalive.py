@@ -1,7 +1,6 @@
 """Connections over TCP notice that the other machine is gone, and who is stopped is not gone."""
 
 import contextlib
-import os
 import select
 import socket
 import subprocess
@@ -13,6 +12,7 @@ import pytest
 
 from dsmq_nodes.dsmq import address, keepalive
 from dsmq_nodes.dsmq.listener import Security, tcp_listener
+from tests.dsmq.cable import Cable, laid
 from tests.dsmq.conftest import DEADLINE_SEC
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the options are Linux's")
@@ -64,45 +64,27 @@ def test_who_does_not_read_is_not_gone(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def cable() -> Iterator[tuple[str, str]]:
-    """A network of its own behind a cable: its name, and our address on it."""
-    name, ours = f"dsmq{os.getpid()}", f"10.213.{os.getpid() % 250}.1"
-    theirs = f"{ours[:-1]}2"
-    commands = [
-        f"ip netns add {name}",
-        f"ip link add {name[:12]}a type veth peer name {name[:12]}b netns {name}",
-        f"ip addr add {ours}/24 dev {name[:12]}a",
-        f"ip link set {name[:12]}a up",
-        f"ip netns exec {name} ip addr add {theirs}/24 dev {name[:12]}b",
-        f"ip netns exec {name} ip link set {name[:12]}b up",
-    ]
-    try:
-        for command in commands:
-            subprocess.run(command.split(), check=True, capture_output=True)
-    except (OSError, subprocess.CalledProcessError):
-        subprocess.run(["/bin/sh", "-c", f"ip netns del {name}"], check=False, capture_output=True)
-        pytest.skip("this system does not let us lay a cable")
-    yield name, ours
-    subprocess.run(["ip", "netns", "del", name], check=True)
+def cable() -> Iterator[Cable]:
+    with contextlib.ExitStack() as stack:
+        try:
+            found = stack.enter_context(laid())
+        except (OSError, subprocess.CalledProcessError):
+            pytest.skip("this system does not let us lay a cable")
+        yield found
 
 
-def test_whose_cable_is_pulled_is_gone(
-    cable: tuple[str, str], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_whose_cable_is_pulled_is_gone(cable: Cable, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(keepalive, "SILENT_SEC", 0.3)
-    name, ours = cable
     talk = "import socket, sys; s = socket.create_connection((sys.argv[1], int(sys.argv[2])), 10)"
-    with socket.create_server((ours, 0)) as server:
+    with socket.create_server((cable.ours, 0)) as server:
         port = server.getsockname()[1]
-        command = ["ip", "netns", "exec", name, sys.executable, "-c"]
-        command += [f"{talk}; s.recv(1); s.recv(1)", ours, str(port)]
-        with subprocess.Popen(command) as client:
+        talking = [sys.executable, "-c", f"{talk}; s.recv(1); s.recv(1)", cable.ours, str(port)]
+        with subprocess.Popen(cable.command(*talking)) as client:
             sock, _ = server.accept()
             with sock:
                 sock.send(b"1")
                 assert not keepalive.has_gone_silent(sock)
-                pull = f"ip netns exec {name} ip link set {name[:12]}b down"
-                subprocess.run(pull.split(), check=True)
+                cable.pull()
                 sock.send(b"2")
                 until = time.monotonic() + DEADLINE_SEC
                 while not keepalive.has_gone_silent(sock):
