@@ -45,10 +45,12 @@ def add_to(app: typer.Typer) -> None:
 def bench(
     *,
     kind: Annotated[
-        list[_Kind] | None, typer.Option(help="Messages of this kind; may be said again.")
+        list[_Kind] | None,
+        typer.Option(metavar="KIND", help="text, imu, scan or image; may be said again."),
     ] = None,
     way: Annotated[
-        list[_Way] | None, typer.Option(help="By this way; may be said again. None: all there are.")
+        list[_Way] | None,
+        typer.Option(metavar="WAY", help="shm, unix or tcp; may be said again. None: all."),
     ] = None,
     rate: Annotated[
         float | None,
