@@ -63,6 +63,8 @@ def show(
 @app.command()
 def package(
     name: Annotated[str, typer.Argument(metavar="PACKAGE", help="As geometry_msgs.")],
+    *,
+    as_json: JsonOption = False,
 ) -> None:
     """List the types of a package."""
     from dsmq_nodes.cli.listing import print_names  # noqa: PLC0415
@@ -73,7 +75,7 @@ def package(
     found = [each for each in names if each.startswith(f"{name}/")]
     if not found:
         raise unknown("package", name, {each.partition("/")[0] for each in names})
-    print_names(found)
+    print_names(found, as_json=as_json)
 
 
 @app.command()

@@ -321,13 +321,15 @@ class Writer:
     def wake(self) -> None:
         """Ring for the readers that sleep."""
         directory = self.ring.path.parent
-        for seat in range(MOST_READERS):
-            if self._map[_ASLEEP + seat]:
-                self._map[_ASLEEP + seat] = 0
-                number = self._numbers[_READERS + 4 * seat]
-                # Full: it is about to wake. Gone: the broker will see.
-                with contextlib.suppress(OSError):
-                    self._doorbell.sendto(b"", f"{directory}/{number}")
+        asleep = self._map[_ASLEEP : _ASLEEP + MOST_READERS]
+        seat = asleep.find(1)
+        while seat >= 0:
+            self._map[_ASLEEP + seat] = 0
+            number = self._numbers[_READERS + 4 * seat]
+            # Full: it is about to wake. Gone: the broker will see.
+            with contextlib.suppress(OSError):
+                self._doorbell.sendto(b"", f"{directory}/{number}")
+            seat = asleep.find(1, seat + 1)
 
 
 class Reader:
