@@ -92,7 +92,7 @@ class Router(SharedExchange):
         for publication in peer.publications.values():
             publication.topic.publications.remove(publication)
             part(publication)
-            self.left.append(publication.topic)
+            self.note_left(publication.topic)
         for wait in peer.waits:
             self._forget(wait)
         peer.cursors.clear()
@@ -281,7 +281,7 @@ class Router(SharedExchange):
         if publication is not None:
             publication.topic.publications.remove(publication)
             part(publication)
-            self.left.append(publication.topic)
+            self.note_left(publication.topic)
             self.graph_changed = True
         return []
 

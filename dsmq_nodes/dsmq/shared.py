@@ -44,7 +44,7 @@ class SharedExchange(Exchange):
         log = topic.log
         for record in topic.ring.read():
             if record.id != log.last_id + 1:
-                self.commit()
+                replies += self.commit()  # among them acknowledgements of what is before the hole
                 topic.missed += record.id - log.last_id - 1
                 self.store.skip(log, record.id)
             sender = wire.encode_text(record.sender)
@@ -112,7 +112,7 @@ class SharedExchange(Exchange):
 
     def unseat(self, cursor: Cursor) -> None:
         """The cursor's peer reads the ring no more."""
-        self.left.append(cursor.topic)
+        self.note_left(cursor.topic)
         if cursor.seat is not None and cursor.topic.ring is not None:
             self.look_at_seat(cursor)
             cursor.topic.ring.unseat(cursor.seat)
@@ -129,6 +129,11 @@ class SharedExchange(Exchange):
         cursor.dropped += missed - cursor.missed
         cursor.size_bytes += read * (topic.size_bytes // max(topic.messages, 1))
         cursor.after, cursor.missed = max(after, cursor.after), missed
+
+    def note_left(self, topic: Topic) -> None:
+        """Somebody has left a topic, who may have been the last to share it."""
+        if topic.ring is not None and topic not in self.left:
+            self.left.append(topic)
 
     def leave_rings(self, now: float) -> Replies:
         """Share no more what nobody shares; else wake who reads it: a writer may have died."""

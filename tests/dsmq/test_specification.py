@@ -322,3 +322,13 @@ def test_a_topic_that_never_had_a_message_is_forgotten_when_nobody_has_it_any_mo
     assert answers(router, connected(router, "/l2"), {"action": "get", "topic": "used"})
     logs = [topic.log for topic in router.topics.values()]
     assert len({log.number for log in logs}) == len(logs)
+
+
+def test_a_broker_without_shared_memory_remembers_nobody_who_left() -> None:
+    router = Router(Store())
+    for number in range(3):
+        node = connected(router, f"/node{number}")
+        answers(router, node, {"action": "advertise", "topic": "t"})
+        answers(router, node, {"action": "subscribe", "topic": "t", "depth": 1})
+        router.disconnect(node)
+    assert router.left == []
