@@ -1,7 +1,8 @@
 """Does what a README tells its reader to do, block by block, in one directory.
 
 - A ``python`` or ``yaml`` block whose first line is a comment with a file name (``# talker.py``) is
-  written to that file; a later block has to use it. A ``python`` block without one is run at once.
+  written to that file; a later block has to use it. A ``python`` block without one is run at once
+  and has to end by itself.
 - A ``bash`` block is run as it stands, less the set-up (see SETUP); a ``console`` block likewise,
   the lines after ``$ ``. A command that does not end stays running, as in a reader's second
   terminal, while the following blocks are run. It gets Ctrl-C at the end of the README, or when a
@@ -33,6 +34,7 @@ SETUP = re.compile(
 OWNS_THE_PORT = re.compile(r"\bdsmq[-_]nodes(?:\.dsmq\.broker|\s+(?:broker|launch))\b")
 FILE_NAME = re.compile(r"# ([\w./-]+\.(?:py|yaml))")
 CTRL_C_SEC = 15.0
+PROGRAM_SEC = 90.0
 
 
 class ReadmeError(AssertionError):
@@ -148,7 +150,7 @@ class Reader:
 
     folder: Path
     # A command that takes longer counts as one that goes on until Ctrl-C.
-    settle_sec: float = 5.0
+    settle_sec: float = 8.0
     terminals: list[Terminal] = field(default_factory=list)
     written: dict[str, Block] = field(default_factory=dict)
 
@@ -180,7 +182,10 @@ class Reader:
             self.written[block.file_name] = block
         elif block.language == "python":
             self._write(block, f"readme_line_{block.line}.py")
-            self.run(block, f"python readme_line_{block.line}.py")
+            program = self.start(block, f"python readme_line_{block.line}.py")
+            if not program.ended(PROGRAM_SEC):
+                raise block.error(f"still running after {PROGRAM_SEC:g} s", program.output)
+            self.terminals.remove(program)
         elif not block.is_test_command:
             self.run(block, commands(block))
 
@@ -221,7 +226,7 @@ class Reader:
 
 
 @contextmanager
-def reader(folder: Path, settle_sec: float = 5.0) -> Iterator[Reader]:
+def reader(folder: Path, settle_sec: float = 8.0) -> Iterator[Reader]:
     """A reader whose processes are gone afterwards, whatever happened."""
     (folder / ".venv").symlink_to(sys.prefix)
     somebody = Reader(folder, settle_sec)

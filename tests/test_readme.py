@@ -185,8 +185,18 @@ def test_a_command_that_ends_badly_on_ctrl_c_is_an_error(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ending: str, complaint: str
 ) -> None:
     monkeypatch.setattr("tests.readme_blocks.CTRL_C_SEC", 1.0)
-    text = fenced("python", f"{UNTIL_CTRL_C.replace('sys.argv[1]', repr('started'))}\n{ending}")
+    text = fenced("python", f"# stub.py\n{UNTIL_CTRL_C}\n{ending}")
+    text += fenced("bash", "exec python stub.py started")
     with reader(tmp_path, settle_sec=1) as somebody, pytest.raises(ReadmeError, match=complaint):
+        somebody.read(text)
+
+
+def test_a_program_without_a_file_name_ends_by_itself(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tests.readme_blocks.PROGRAM_SEC", 0.5)
+    text = fenced("python", UNTIL_CTRL_C.replace("sys.argv[1]", repr("started")))
+    with reader(tmp_path) as somebody, pytest.raises(ReadmeError, match="still running after"):
         somebody.read(text)
 
 

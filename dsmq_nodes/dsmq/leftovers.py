@@ -20,5 +20,13 @@ def remove_leftovers() -> None:
             continue  # it is just being made or removed
         with contextlib.suppress(OSError):
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            shutil.rmtree(directory, ignore_errors=True)
+            remove(directory)
         os.close(lock)
+
+
+def remove(directory: Path) -> None:
+    """Remove a directory, its lock last: whoever is killed in between leaves a leftover."""
+    for path in directory.iterdir():
+        if path.name != LOCK:
+            path.unlink(missing_ok=True)
+    shutil.rmtree(directory, ignore_errors=True)

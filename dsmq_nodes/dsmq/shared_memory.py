@@ -14,7 +14,7 @@ import uuid
 from pathlib import Path
 from typing import Final
 
-from dsmq_nodes.dsmq.leftovers import LOCK, PLACE, remove_leftovers
+from dsmq_nodes.dsmq.leftovers import LOCK, PLACE, remove, remove_leftovers
 from dsmq_nodes.dsmq.record import Record
 from dsmq_nodes.dsmq.ring import Reader, Ring, Writer
 from dsmq_nodes.errors import RingError
@@ -67,7 +67,8 @@ class SharedMemory:
     def close(self) -> None:
         """Remove everything."""
         self.bell.close()
-        shutil.rmtree(self.directory, ignore_errors=True)
+        with contextlib.suppress(OSError):
+            remove(self.directory)
         os.close(self._lock)
 
 

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import time
 from pathlib import Path
 
 import psutil
@@ -82,4 +83,8 @@ def test_a_killed_launcher_and_a_killed_broker_leave_no_shared_memory(tmp_path: 
         launch.process.kill()
         os.kill(broker, signal.SIGKILL)
         assert gone({broker, guard}, DEADLINE_SEC)
-    assert not lock.parent.exists()
+    # Another broker that starts just then may be the one that removes it.
+    until_sec = time.monotonic() + WITHIN_SEC
+    while lock.parent.exists():
+        assert time.monotonic() < until_sec
+        time.sleep(0.01)
