@@ -230,8 +230,8 @@ class Broker:
         if replies:
             self.gather(replies)
             self.flush()
-            if not peer.blocked:
-                self._loop.call_soon(self.catch_up, peer)
+        if peer.lags and not peer.blocked:
+            self._loop.call_soon(self.catch_up, peer)
 
     def flush(self) -> None:
         """Write what was gathered, one write a connection; then see to what is due later."""

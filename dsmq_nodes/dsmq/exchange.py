@@ -2,8 +2,8 @@
 
 A topic is a log and a reader is a cursor in it. A put appends to the log and goes at once to
 every cursor that stands at its end. A cursor that does not (its peer's socket is full) costs
-nothing: `catch_up` reads on from the log when the peer can take more. There is no queue per
-subscriber anywhere.
+nothing: `catch_up` reads on from the log when the peer can take more, of all its topics in the
+order they were put in. There is no queue per subscriber anywhere.
 """
 
 import fnmatch
@@ -65,18 +65,24 @@ class Exchange:
     def pause(self, peer: Peer) -> None:
         """The peer's socket is full: nothing more is pushed to it until `resume`."""
         peer.blocked = True
+        peer.lags = True
 
     def resume(self, peer: Peer) -> None:
-        """The peer's socket has room again; call `catch_up` until it gives nothing."""
+        """The peer's socket has room again; call `catch_up` until the peer lags no more."""
         peer.blocked = False
 
     def catch_up(self, peer: Peer, now: float) -> Replies:
-        """A batch of what the peer's cursors lag behind; empty when they are at the end."""
+        """A batch of what the peer's cursors lag behind; see `peer.lags` for whether more is left.
+
+        All its topics are read in the order they were put in, and until it is at the end nothing
+        is pushed that was put later.
+        """
         replies = self.commit() if self.store.uncommitted else []
-        if not peer.blocked:
-            for cursor in peer.cursors.values():
-                if cursor.seat is None and cursor.after < cursor.topic.log.last_id:
-                    replies += self._read_on(cursor, now)
+        if peer.blocked:
+            return replies
+        if lagging := _lagging(peer):
+            replies += self._read_on(lagging, now)
+        peer.lags = bool(lagging) and bool(_lagging(peer))
         return replies
 
     @property
@@ -130,7 +136,7 @@ class Exchange:
         for cursor in topic.cursors:
             if cursor.seat is not None:
                 continue  # it reads shared memory
-            if cursor.after == previous_id and not cursor.peer.blocked:
+            if cursor.after == previous_id and not cursor.peer.lags:
                 _push(cursor, message_id, frame, replies)
                 if latency_sec >= 0:
                     cursor.latency.add(latency_sec)
@@ -138,20 +144,28 @@ class Exchange:
             replies += self._answer(topic)
         return replies
 
-    def _read_on(self, cursor: Cursor, now: float) -> Replies:
-        log = cursor.topic.log
-        start = max(cursor.after, log.first_id - 1)
-        if cursor.depth:
-            start = max(start, log.last_id - cursor.depth)
-        cursor.gap += start - cursor.after
-        cursor.dropped += start - cursor.after
-        cursor.after = start
+    def _read_on(self, lagging: list[Cursor], now: float) -> Replies:
+        by_number = {cursor.topic.log.number: cursor for cursor in lagging}
+        for cursor in lagging:
+            log = cursor.topic.log
+            start = max(cursor.after, log.first_id - 1)
+            if cursor.depth:
+                start = max(start, log.last_id - cursor.depth)
+            cursor.gap += start - cursor.after
+            cursor.dropped += start - cursor.after
+            cursor.after = start
         replies: Replies = []
-        found = self.store.read(log, start, limit_bytes=_CATCH_UP_BYTES)
-        for message_id, frame in found:
+        newest: dict[Cursor, bytes] = {}
+        places = [(cursor.topic.log, cursor.after) for cursor in lagging]
+        for number, message_id, frame in self.store.read_merged(
+            places, limit_bytes=_CATCH_UP_BYTES
+        ):
+            cursor = by_number[number]
             _push(cursor, message_id, frame, replies)
-        if self._listeners and found:
-            cursor.latency.add(self._latency_sec(wire.carried_stamp(found[-1][1]), now))
+            newest[cursor] = frame
+        if self._listeners:
+            for cursor, frame in newest.items():
+                cursor.latency.add(self._latency_sec(wire.carried_stamp(frame), now))
         return replies
 
     def _get(self, peer: Peer, request: wire.Request, now: float) -> Replies:
@@ -263,6 +277,15 @@ class Exchange:
                 part(cursor)
                 self.graph_changed = True
         return []
+
+
+def _lagging(peer: Peer) -> list[Cursor]:
+    """The peer's cursors that are not at the end of their logs."""
+    return [
+        cursor
+        for cursor in peer.cursors.values()
+        if cursor.seat is None and cursor.after < cursor.topic.log.last_id
+    ]
 
 
 def _push(cursor: Cursor, message_id: int, frame: bytes, replies: Replies) -> None:

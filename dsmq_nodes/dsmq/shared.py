@@ -44,9 +44,7 @@ class SharedExchange(Exchange):
         log = topic.log
         for record in topic.ring.read():
             if record.id != log.last_id + 1:
-                replies += self.commit()  # among them acknowledgements of what is before the hole
-                topic.missed += record.id - log.last_id - 1
-                self.store.skip(log, record.id)
+                replies += self._pass_over(topic, record.id)
             sender = wire.encode_text(record.sender)
             message = wire.encode_text(record.text)
             frame = wire.encode_push(topic.name_json, record.id, sender, record, message)
@@ -56,6 +54,20 @@ class SharedExchange(Exchange):
                     publication.messages += 1
             # When it was written is not known, only when we looked: no latency of ours.
             replies += self._fan_out(topic, record.id, frame, NOT_KNOWN)
+        return replies
+
+    def _pass_over(self, topic: Topic, message_id: int) -> Replies:
+        """The broker was overtaken: the log goes on at an id, and so do readers at its end."""
+        replies = self.commit()  # among them acknowledgements of what is before the hole
+        end_id = topic.log.last_id
+        missed = message_id - end_id - 1
+        topic.missed += missed
+        self.store.skip(topic.log, message_id)
+        for cursor in topic.cursors:
+            if cursor.seat is None and cursor.after == end_id:
+                cursor.after += missed
+                cursor.gap += missed
+                cursor.dropped += missed
         return replies
 
     def _follow_to_the_end(self, topic: Topic, now: float) -> Replies:

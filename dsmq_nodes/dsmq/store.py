@@ -17,10 +17,11 @@ given back then, so that expired messages can still be deleted and make room for
 """
 
 import contextlib
+import heapq
 import sqlite3
 import uuid
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -36,6 +37,7 @@ _ROW_OVERHEAD_BYTES: Final = 24  # key, seq and b-tree cell of one row, about
 _SLOTS_IN_BUDGET: Final = 64
 _SLOTS_IN_TTL: Final = 60
 _ALL: Final = 1 << _ID_BITS
+_MOST_ID: Final = _ALL - 1
 _FEW_ROWS: Final = 8
 _MEMORY_PAGE_BYTES: Final = 16384
 _FILE_PAGE_BYTES: Final = 8192
@@ -288,19 +290,36 @@ class Store:
         self, log: Log, after: int, *, limit: int = 1000, limit_bytes: int = 256 * 1024
     ) -> list[tuple[int, bytes]]:
         """Committed frames with id > `after`, oldest first: (id, frame), at least one if any is."""
-        rows = self._db.execute(
-            "SELECT key, frame FROM message WHERE key > ? AND key <= ? ORDER BY key LIMIT ?",
-            (log.key(after), log.key(log.last_id), limit),
-        )
-        found: list[tuple[int, bytes]] = []
+        found = self.read_merged([(log, after)], limit=limit, limit_bytes=limit_bytes)
+        return [(message_id, frame) for _, message_id, frame in found]
+
+    def read_merged(
+        self,
+        places: Sequence[tuple[Log, int]],
+        *,
+        limit: int = 1000,
+        limit_bytes: int = 256 * 1024,
+    ) -> list[tuple[int, int, bytes]]:
+        """As `read`, of several logs in the order they were appended in: (log's number, id, frame).
+
+        No more is read of any log than is given, but for one row.
+        """
+        scans = [
+            self._db.execute(
+                "SELECT seq, key, frame FROM message WHERE key > ? AND key <= ? ORDER BY key",
+                (log.key(after), log.key(log.last_id)),
+            )
+            for log, after in places
+        ]
+        found: list[tuple[int, int, bytes]] = []
         size = 0
-        base = log.key(0)
-        for key, frame in rows:
-            found.append((key - base, frame))
+        for _, key, frame in scans[0] if len(scans) == 1 else heapq.merge(*scans):
+            found.append((key >> _ID_BITS, key & _MOST_ID, frame))
             size += len(frame)
-            if size >= limit_bytes:
+            if size >= limit_bytes or len(found) == limit:
                 break
-        rows.close()
+        for scan in scans:
+            scan.close()
         return found
 
     def last_id_at(self, log: Log, seq: int) -> int:

@@ -68,7 +68,8 @@ class Peer:
     connected_seq: int = 0
     connected_at_sec: float = 0.0
     greeted: bool = False
-    blocked: bool = False
+    blocked: bool = False  # its socket is full
+    lags: bool = False  # what is put waits in the logs until it has read up to there
     closing: str = ""
     name: str = ""
     name_json: bytes = b'""'

@@ -216,7 +216,7 @@ class MemoryLink:
         while True:
             while self._frames:
                 self._received(wire.decode_reply(self._frames.popleft()[wire.HEADER_BYTES :]))
-            if not self._peer.blocked:
+            if not self._peer.lags:
                 return
             self._broker.read_on(self._peer)
 

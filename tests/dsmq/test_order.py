@@ -1,0 +1,110 @@
+"""Who reads several topics has them in the order in which they were put, however far it lags."""
+
+import contextlib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from dsmq_nodes import dsmq
+from dsmq_nodes.dsmq import leftovers, shared_memory, wire
+from dsmq_nodes.dsmq.channel import Channel
+from dsmq_nodes.dsmq.ring import Ring, Writer
+from dsmq_nodes.testing import BrokerProcess
+
+TOPICS = ("/a", "/b", "/c")
+FILLER = "x" * 2000
+PATIENCE_SEC = 10.0
+
+
+@pytest.fixture
+def broker() -> Iterator[BrokerProcess]:
+    process = BrokerProcess()
+    try:
+        yield process
+    finally:
+        process.close()
+
+
+@pytest.fixture
+def reader(broker: BrokerProcess) -> Iterator[Channel]:
+    with contextlib.closing(Channel(broker.host, broker.port)) as channel:
+        channel.socket.settimeout(PATIENCE_SEC)
+        yield channel
+
+
+def subscribe(channel: Channel, topic: str, **more: object) -> None:
+    fields = {"action": "subscribe", "topic": topic, "depth": 0, **more}
+    channel.send(wire.encode_object(fields))
+    while channel.receive().event != "subscribed":
+        pass
+
+
+def by_pattern(channel: Channel) -> None:
+    subscribe(channel, "/?", pattern=True)
+
+
+def by_name(channel: Channel) -> None:
+    for topic in TOPICS:
+        subscribe(channel, topic)
+
+
+def numbers(channel: Channel, count: int) -> list[int]:
+    found: list[int] = []
+    while len(found) < count:
+        if (reply := channel.receive()).event == "message":
+            found.append(int((reply.text or "").removesuffix(FILLER)))
+    return found
+
+
+@pytest.mark.parametrize("ask", [by_pattern, by_name])
+def test_a_lagging_reader_has_all_topics_in_one_order(
+    broker: BrokerProcess, reader: Channel, ask: Callable[[Channel], None]
+) -> None:
+    ask(reader)
+    with contextlib.closing(dsmq.connect_to_server(broker.host, broker.port)) as tool:
+
+        def put(first: int, last: int) -> None:
+            """Topics take turns, the last one now and then only."""
+            for number in range(first, last):
+                topic = TOPICS[2 if number % 50 == 0 else number % 2]
+                tool.put(topic, f"{number}{FILLER}", ack=number == last - 1)
+
+        put(0, 2000)  # far more than its socket takes
+        assert numbers(reader, 200) == list(range(200))
+        put(2000, 2100)  # while it lags
+        assert numbers(reader, 1900) == list(range(200, 2100))
+        put(2100, 2110)  # and when it has caught up
+        assert numbers(reader, 10) == list(range(2100, 2110))
+
+
+@pytest.mark.skipif(not leftovers.PLACE.is_dir(), reason="no shared memory on this system")
+def test_a_reader_goes_on_behind_what_the_broker_has_missed(
+    broker: BrokerProcess, reader: Channel
+) -> None:
+    subscribe(reader, "/t")
+    talker = Channel(broker.host, broker.port, node="/talker", shm=True)
+    with contextlib.closing(talker):
+        assert talker.memory is not None
+        talker.send(
+            wire.encode_object({"action": "advertise", "topic": "/t", "type": "T", "shm": True})
+        )
+        ring = Ring(Path(talker.receive().ring))
+        bell = shared_memory.bell(Path(talker.memory[0]), talker.memory[1])
+        writer = Writer(ring, "/talker", bell)
+        children = psutil.Process().children()
+        (process,) = (each for each in children if "dsmq_nodes.dsmq.broker" in each.cmdline())
+        process.suspend()
+        try:
+            for number in range(1, 3001):  # more than the ring holds
+                writer.append(b"%d" % number + b"x" * 50_000, seq=number, stamp_ns=0)
+        finally:
+            process.resume()
+        seen, last = 0, 0
+        while last < 3000:
+            reply = reader.receive()
+            seen, last = seen + 1 + reply.gap, reply.id
+            assert seen == last
+        ring.close()
+        bell.close()
