@@ -81,6 +81,7 @@ _LOCK_PATIENCE_SEC: Final = 0.1
 _LOCK_RETRY_SEC: Final = 0.00005
 _ORDERED: Final = platform.machine().lower() in {"x86_64", "amd64", "i686", "i386"}
 _READ_AGAIN: Final = 100
+_MOST_NAMES: Final = 1000  # remembered; who wrote once and went is not for ever
 _LEFT_TO_OTHERS: Final = 10  # of the machine's shared memory, one part in so many
 
 
@@ -200,7 +201,7 @@ class Writer:
     def __init__(self, ring: Ring, sender: str, doorbell: socket.socket) -> None:
         """Write as `sender`; `doorbell` is an unconnected Unix datagram socket."""
         self.ring = ring
-        self._sender = sender
+        self.sender = sender
         self._names: dict[str, bytes] = {"": sender.encode()}
         self._doorbell = doorbell
         self._map = ring._map  # noqa: SLF001  this file's own
@@ -220,7 +221,7 @@ class Writer:
         """
         names = self._names.get(field)
         if names is None:
-            names = self._names[field] = f"{self._sender}\0{field}".encode()
+            names = self._names[field] = f"{self.sender}\0{field}".encode()
         if not self._lock():
             return 0
         try:
@@ -412,12 +413,17 @@ class Reader:
                 message_id + 1,
                 start + (_RECORD.size + stop - at + 7 & ~7),
             )
-            known = self._names.get(name)
-            if known is None:
-                sender, _, field = name.decode().partition("\0")
-                known = self._names[name] = (sender, field)
+            known = self._names.get(name) or self._learn(name)
             return Record(message_id, seq, stamp, known[0], text, known[1], raw)
         return None
+
+    def _learn(self, name: bytes) -> tuple[str, str]:
+        """A sender and a field, to be known when they come again."""
+        if len(self._names) >= _MOST_NAMES:
+            self._names.clear()
+        sender, _, field = name.decode().partition("\0")
+        known = self._names[name] = (sender, field)
+        return known
 
     def _start_of(self, message_id: int) -> int:
         if message_id != self._next_id:

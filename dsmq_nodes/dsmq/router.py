@@ -93,7 +93,7 @@ class Router(SharedExchange):
             publication.topic.publications.remove(publication)
             part(publication)
             self.note_left(publication.topic)
-        for wait in peer.waits:
+        for wait in list(peer.waits):
             self._forget(wait)
         peer.cursors.clear()
         peer.publications.clear()
@@ -141,7 +141,7 @@ class Router(SharedExchange):
 
     def tick(self, now: float) -> Replies:
         """Once a second: expire messages, publish statistics if anybody listens."""
-        replies = self.commit()
+        replies = [*self.commit(), *self.leave_rings(now)]
         self.store.expire(now)
         self._forget_unused()
         for host, until_sec in list(self._next_try_sec.items()):

@@ -78,7 +78,7 @@ class SharedLog:
     def __init__(self, ring: Ring, doorbell: socket.socket) -> None:
         self._ring = ring
         self._doorbell = doorbell
-        self._writers: dict[str, Writer] = {}
+        self._writer = Writer(ring, "", doorbell)  # for who put last; peers come and go
         after = ring.head
         # No depth: it asks the ring to keep as much as it can while the broker is behind.
         self._reader = Reader(
@@ -92,10 +92,9 @@ class SharedLog:
 
     def append(self, sender: str, text: bytes, seq: int, stamp_ns: int) -> int:
         """Append for a peer that does not share the memory; gives the id, 0 when it cannot."""
-        writer = self._writers.get(sender)
-        if writer is None:
-            writer = self._writers[sender] = Writer(self._ring, sender, self._doorbell)
-        return writer.append(text, seq=seq, stamp_ns=stamp_ns)
+        if self._writer.sender != sender:
+            self._writer = Writer(self._ring, sender, self._doorbell)
+        return self._writer.append(text, seq=seq, stamp_ns=stamp_ns)
 
     def read(self) -> list[Record]:
         """The next records that the broker has not read, not too many at once."""
@@ -129,7 +128,7 @@ class SharedLog:
 
     def wake_all(self) -> None:
         """Wake who sleeps: a writer that died may have left that undone."""
-        Writer(self._ring, "", self._doorbell).wake()
+        self._writer.wake()
 
     def close(self) -> None:
         """Nobody shares the topic any more."""

@@ -3,6 +3,7 @@
 import contextlib
 from pathlib import Path
 from typing import TYPE_CHECKING
+from weakref import WeakValueDictionary
 
 from dsmq_nodes.dsmq import ring as rings
 from dsmq_nodes.dsmq import shared_memory
@@ -23,7 +24,8 @@ class SharedTopics:
             RingError: the broker's shared memory is not ours to use: a container, another user.
         """
         self._node = node
-        self._rings: dict[str, rings.Ring] = {}
+        # One that is neither written nor read any more is unmapped: the broker may have removed it.
+        self._rings: WeakValueDictionary[str, rings.Ring] = WeakValueDictionary()
         self._reading: dict[str, tuple[rings.Reader, Reader]] = {}
         try:
             self.bell: socket.socket = shared_memory.bell(Path(directory), number)

@@ -1,6 +1,8 @@
 """The router as a state machine, against a model of dicts and lists."""
 
+import gc
 import json
+from collections import Counter
 from dataclasses import dataclass, field
 
 import pytest
@@ -11,7 +13,7 @@ from dsmq_nodes.dsmq import wire
 from dsmq_nodes.dsmq.exchange import Replies
 from dsmq_nodes.dsmq.router import Router
 from dsmq_nodes.dsmq.store import Store
-from dsmq_nodes.dsmq.topics import Peer
+from dsmq_nodes.dsmq.topics import STATISTICS_TOPIC, Peer
 from dsmq_nodes.errors import WireError
 
 TOPICS = ("a", "b", "latched")
@@ -209,6 +211,38 @@ def test_a_wait_ends_with_its_peer(router: Router) -> None:
     router.disconnect(peer)
     assert next_wait_sec(router) is None
     assert router.handle(writer, request(action="put", topic="t", message="x"), 0.0) == []
+
+
+def kept_by_type() -> Counter[str]:
+    """What of `topics.py` there is in memory."""
+    gc.collect()
+    found = (type(each) for each in gc.get_objects())
+    return Counter(each.__name__ for each in found if each.__module__ == Peer.__module__)
+
+
+def test_nothing_is_kept_of_peers_that_came_and_went(router: Router) -> None:
+    stays = greeted(router, "/stays")
+    for action in ("advertise", "subscribe"):
+        router.handle(stays, request(action=action, topic="t", schema={"title": "T"}), 0.0)
+    router.handle(stays, request(action="get", topic="never", wait=3000.0), 0.0)
+    before, topics = kept_by_type(), list(router.topics)
+    for number in range(20):
+        peer = greeted(router, f"/n{number}")
+        for ask in (
+            request(action="advertise", topic="t", type="U", schema={"title": "U"}),
+            request(action="advertise", topic=f"/n{number}/own"),
+            request(action="subscribe", topic="t", depth=3),
+            request(action="subscribe", topic="*", pattern=True),
+            request(action="subscribe", topic=STATISTICS_TOPIC),
+            *3 * [request(action="get", topic="never", wait=3000.0)],
+            request(action="state", state="ready"),
+        ):
+            router.handle(peer, ask, 0.0)
+        router.disconnect(peer)
+    del peer
+    router.tick(1.0)
+    assert kept_by_type() - before == Counter(Schema=1)  # kept for tools, up to a limit
+    assert list(router.topics) == topics
 
 
 def test_a_peer_that_comes_back_sees_what_was_put_meanwhile(router: Router) -> None:

@@ -6,6 +6,7 @@ import socket
 import subprocess
 import sys
 import time
+import tracemalloc
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -212,6 +213,38 @@ def test_a_ring_goes_when_nobody_shares_it(
         assert sorted(each.name for each in directory.iterdir()) == ["1", "lock"]
         tool.put("/t", "3", ack=True)
         assert tool.get_latest("/t") == "3"
+
+
+def test_a_ring_goes_when_nobody_shares_it_any_more_though_all_are_still_there(
+    sharer: Callable[[str], Sharer],
+) -> None:
+    talker, listener = sharer("/talker"), sharer("/listener")
+    talker.writer("/t")
+    listener.reader("/t")
+    talker.channel.send(wire.encode_object({"action": "unadvertise", "topic": "/t"}))
+    listener.channel.send(wire.encode_object({"action": "unsubscribe", "topic": "/t"}))
+    until(lambda: not list(talker.directory.glob("r*")))
+
+
+def test_who_wrote_once_is_not_remembered() -> None:
+    memory = shared_memory.SharedMemory()
+    log = memory.make(0)
+
+    def hear_of_many(kind: str) -> int:
+        before, _ = tracemalloc.get_traced_memory()
+        for number in range(2000):
+            assert log.append(f"/{kind}{number:0>250}", b"x", 1, 0)
+            log.read()
+        return tracemalloc.get_traced_memory()[0] - before
+
+    tracemalloc.start()
+    try:
+        hear_of_many("some")  # as many as are remembered
+        assert hear_of_many("more") < 100_000  # they were 500,000 characters
+    finally:
+        tracemalloc.stop()
+        log.close()
+        memory.close()
 
 
 def test_a_writer_that_is_killed_leaves_its_readers_a_whole_log(broker: BrokerProcess) -> None:

@@ -3,10 +3,13 @@
 import logging
 import time
 
+import psutil
 import pytest
 
 from dsmq_nodes import Message, Node
+from dsmq_nodes.dsmq import leftovers
 from dsmq_nodes.testing import BrokerProcess
+from tests.graph.conftest import spinning, until
 
 
 class One(Message, type_name="a_msgs/msg/Same"):
@@ -32,3 +35,22 @@ def test_what_is_logged_while_the_answer_comes_does_not_hold_it_up(
         began_sec = time.monotonic()
         two.create_publisher(One, "/v", 1)
         assert time.monotonic() - began_sec < alone_sec + 0.9  # it was the whole patience of 1 s
+
+
+def mapped() -> set[str]:
+    """The rings in this process's memory."""
+    maps = psutil.Process().memory_maps(grouped=False)
+    return {each.path for each in maps if each.path.startswith(f"{leftovers.PLACE}/dsmq-")}
+
+
+@pytest.mark.skipif(not leftovers.PLACE.is_dir(), reason="no shared memory on this system")
+def test_memory_of_a_topic_is_let_go_with_its_last_end_in_a_node(broker: BrokerProcess) -> None:
+    before, heard = mapped(), list[One]()
+    with Node("one") as one, spinning(one):
+        subscription = one.create_subscription(One, "/t", heard.append, 1)
+        publisher = one.create_publisher(One, "/t", 1)
+        publisher.publish(One())
+        until(lambda: heard)
+        one.destroy_publisher(publisher)
+        one.destroy_subscription(subscription)
+        until(lambda: mapped() <= before)
