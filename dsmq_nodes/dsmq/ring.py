@@ -81,6 +81,8 @@ _LOCK_PATIENCE_SEC: Final = 0.1
 _LOCK_RETRY_SEC: Final = 0.00005
 _ORDERED: Final = platform.machine().lower() in {"x86_64", "amd64", "i686", "i386"}
 _READ_AGAIN: Final = 100
+_MUCH_RECORDS: Final = 1000
+_LITTLE: Final = 16  # of that, one part in so many
 _MOST_NAMES: Final = 1000  # remembered; who wrote once and went is not for ever
 _LEFT_TO_OTHERS: Final = 10  # of the machine's shared memory, one part in so many
 
@@ -184,15 +186,33 @@ class Ring:
         at = _READERS + 4 * seat
         return self._numbers[at + 1], self._numbers[at + 3]
 
-    def _sizes_wanted(self, size: int) -> tuple[int, bool]:
-        """How much data readers ask to be kept, and whether all of them have read what there is."""
+    def _has_room_for_readers(self, end: int, size: int) -> bool:
+        """Whether the data is as large as readers need, before the next lap, of such records.
+
+        One with a depth needs that many records, however slow it is. One without, as the broker,
+        needs what it has not read; to be a little behind is no reason to grow where there is much.
+        """
         numbers = self._numbers
-        head, deepest, caught_up = numbers[_HEAD], 0, True
+        head, extent = numbers[_HEAD], numbers[_EXTENT]
+        little = extent // _LITTLE if extent >= _MUCH_RECORDS * size else 0
+        deepest = 0
         for at in range(_READERS, _READERS + 4 * MOST_READERS, 4):
-            if numbers[at]:
+            if not numbers[at]:
+                continue
+            if numbers[at + 2]:
                 deepest = max(deepest, numbers[at + 2])
-                caught_up = caught_up and numbers[at + 1] >= head - 1
-        return min((deepest + 2) * size, self.capacity), caught_up
+            elif (lag := head - numbers[at + 1]) > 1 and self._size_of(lag, end, size) > little:
+                return False
+        return min(self._size_of(deepest, end, size) + 2 * size, self.capacity) <= extent
+
+    def _size_of(self, newest: int, end: int, size: int) -> int:
+        """How much data the newest so many records take; about so, of `size` each, if too many."""
+        if not 0 < newest < _INDEX_SIZE:
+            return newest * size
+        oldest = max(self._numbers[_HEAD] - newest, 0) + 1
+        start = self._numbers[_INDEX + oldest % _INDEX_SIZE]
+        laps = end // self.capacity - start // self.capacity
+        return end % self.capacity - start % self.capacity + laps * self._numbers[_EXTENT]
 
 
 class Writer:
@@ -292,9 +312,9 @@ class Writer:
         """The lap's end is reached: make it longer, or begin the next; -1: it is too large."""
         numbers, capacity = self._numbers, self.ring.capacity
         extent, offset = numbers[_EXTENT], start % capacity
-        wanted, caught_up = self.ring._sizes_wanted(size)  # noqa: SLF001
+        is_enough = self.ring._has_room_for_readers(start, size)  # noqa: SLF001
         size += _MARK_BYTES
-        needed = offset + size if extent < wanted or not caught_up else size
+        needed = size if is_enough else offset + size
         while extent < min(needed, capacity):
             more = min(max(BLOCK_BYTES, extent // 4 & -BLOCK_BYTES), capacity - extent)
             if not self._allocate(_DATA + extent, more):

@@ -27,6 +27,7 @@ import yaml
 
 from dsmq_nodes import Message, MessageInfo, Node, spin
 from dsmq_nodes.cli.session import Session
+from dsmq_nodes.dsmq.leftovers import PLACE
 from dsmq_nodes.graph.names import is_hidden
 from dsmq_nodes.messages.dsmq_msgs import NodeStatistics
 from dsmq_nodes.messages.find import find_type
@@ -118,6 +119,7 @@ class Story:
         not_back: processes that did not come back in time.
         samples: the memory of every process, what it shares with others left out.
         memories: the directories of shared memory that the brokers had.
+        still_mapped: rings that are gone and that a node has in its memory in the end.
     """
 
     kills: defaultdict[str, int] = field(default_factory=lambda: defaultdict(int))
@@ -125,6 +127,7 @@ class Story:
     not_back: list[str] = field(default_factory=list)
     samples: Samples = field(default_factory=lambda: defaultdict(list))
     memories: set[str] = field(default_factory=set)
+    still_mapped: list[str] = field(default_factory=list)
 
 
 def slope_mb_per_hour(lives: Sequence[Sequence[tuple[float, float]]]) -> float | None:
@@ -198,6 +201,7 @@ class Soak:
                 self._turn()
                 time.sleep(0.5)
             self._wait_for(dict.fromkeys(self.names, 0), "in the end")
+            self._look_for_lost_memory()
         finally:
             self.witness.shutdown()
             spinning.join(10.0)
@@ -251,13 +255,21 @@ class Soak:
             time.sleep(0.02)
         self.story.not_back += [f"{name} {when}" for name in left]
 
+    def _look_for_lost_memory(self) -> None:
+        """A ring that was removed is in no directory, but it takes memory while it is mapped."""
+        for name, msg in self.witness.nodes.items():
+            with contextlib.suppress(psutil.Error):
+                for each in psutil.Process(msg.pid).memory_maps(grouped=False):
+                    if each.path.startswith(f"{PLACE}/dsmq-") and not Path(each.path).exists():
+                        self.story.still_mapped.append(f"{each.path} in {name}")
+
     def _look_at_memory(self) -> None:
         now_sec = time.monotonic()
         pids = {name: msg.pid for name, msg in list(self.witness.nodes.items())}
         with contextlib.suppress(StopIteration, psutil.Error):
             pids[_BROKER] = self.launch.broker_pid()
             for each in psutil.Process(pids[_BROKER]).open_files():
-                if each.path.startswith("/dev/shm/dsmq-"):
+                if each.path.startswith(f"{PLACE}/dsmq-"):
                     self.story.memories.add(str(Path(each.path).parent))
         if _BROKER in pids:
             rings_mib = sum(map(_disk_mib, self.story.memories))
@@ -265,7 +277,7 @@ class Soak:
         for name, pid in pids.items():
             with contextlib.suppress(psutil.Error):
                 memory = psutil.Process(pid).memory_info()
-                own_mib = (memory.rss - memory.shared) / _MIB  # rings count once, below
+                own_mib = (memory.rss - memory.shared) / _MIB  # rings count once, above
                 self.story.samples[name, pid].append((now_sec, own_mib))
 
 
@@ -328,6 +340,7 @@ def report(soak: Soak, seconds: float, status: int) -> int:
     left = [each for each in story.memories if Path(each).exists()]
     say(f"shared memory: {len(story.memories)} directories used, {len(left)} left behind")
     faults += [f"left behind: {each}" for each in left]
+    faults += [f"still mapped: {each}" for each in story.still_mapped]
     say(f"exit status of the launch: {status}")
     for fault in faults:
         say(f"FAULT {fault}")

@@ -88,13 +88,47 @@ def test_memory_follows_depth_and_lag(directory: Path, doorbell: socket.socket) 
     for number in range(10_000):  # 5 MB in all, read as they come
         writer.append(b"x" * 500, seq=number + 1, stamp_ns=0)
         reader.read()
-    assert ring.allocated_bytes < 200_000
-    for number in range(40_000):  # 20 MB that nobody reads
+    for number in range(10_000):  # 5 MB that it does not read, and will skip
         writer.append(b"y" * 500, seq=number + 1, stamp_ns=0)
+    assert ring.allocated_bytes < 200_000
+    broker = Reader(ring, ring.seat(2, after=20_000, depth=0), after=20_000, depth=0)
+    for number in range(40_000):  # 20 MB that nobody reads
+        writer.append(b"z" * 500, seq=number + 1, stamp_ns=0)
     assert 8 << 20 <= ring.allocated_bytes < 9 << 20
+    assert broker.read()[-1].id == 60_000
     records = reader.read()
-    assert [record.id for record in records] == list(range(49_991, 50_001))
-    assert sum(record.gap for record in records) == 40_000 - 10
+    assert [record.id for record in records] == list(range(59_991, 60_001))
+    assert sum(record.gap for record in records) == 50_000 - 10
+    ring.close()
+
+
+def test_memory_is_for_what_a_depth_holds_of_small_and_large(
+    directory: Path, doorbell: socket.socket
+) -> None:
+    ring = Ring.create(directory / "a")
+    writer = Writer(ring, "/w", doorbell)
+    reader = Reader(ring, ring.seat(1, after=0, depth=10), after=0, depth=10)
+    for number in range(1, 2001):
+        writer.append(b"x" * (100_000 if number % 2 else 10), seq=number, stamp_ns=0)
+        if number % 100 == 0:
+            assert [record.id for record in reader.read()] == list(range(number - 9, number + 1))
+    assert ring.allocated_bytes < 1_500_000
+    ring.close()
+
+
+def test_a_broker_that_is_always_a_little_behind_makes_no_ring_grow_for_ever(
+    directory: Path, doorbell: socket.socket
+) -> None:
+    ring = Ring.create(directory / "a")
+    writer = Writer(ring, "/w", doorbell)
+    broker = Reader(ring, ring.seat(1, after=0, depth=0), after=0, depth=0)
+    heard = 0
+    for number in range(1, 50_001):  # 25 MB
+        writer.append(b"x" * 500, seq=number, stamp_ns=0)
+        if number % 10 == 0:  # as each 10 ms at 1 kHz
+            heard += len(broker.read(10 if heard else 5))
+    assert heard == 50_000 - 5  # five behind, for ever
+    assert ring.allocated_bytes < 1_000_000
     ring.close()
 
 

@@ -226,6 +226,7 @@ def test_nothing_is_kept_of_peers_that_came_and_went(router: Router) -> None:
         router.handle(stays, request(action=action, topic="t", schema={"title": "T"}), 0.0)
     router.handle(stays, request(action="get", topic="never", wait=3000.0), 0.0)
     before, topics = kept_by_type(), list(router.topics)
+    peer = stays
     for number in range(20):
         peer = greeted(router, f"/n{number}")
         for ask in (
