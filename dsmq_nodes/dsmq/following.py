@@ -10,7 +10,7 @@ import logging
 import time
 from typing import TYPE_CHECKING, Final
 
-from dsmq_nodes.dsmq.shared_memory import SharedMemory, clear
+from dsmq_nodes.dsmq.shared_memory import SharedMemory
 from dsmq_nodes.dsmq.topics import Peer, SharedLog, Topic
 from dsmq_nodes.errors import RingError
 
@@ -66,7 +66,7 @@ class Following:
         return self._memory.make(last_id)
 
     def _rung(self) -> None:
-        clear(self._memory.bell)
+        self._memory.bell.clear()
         self._follow()
 
     def _look_again(self, delay_sec: float) -> None:

@@ -32,8 +32,7 @@ Writing
 =======
 Under an exclusive `flock`, which the kernel lets go when its holder dies: RESERVE, then the record,
 its place in the index, and last HEAD. A writer that is killed on the way leaves nothing to be seen.
-After the lock is let go, readers that sleep are sent an empty datagram, each to a Unix socket
-beside the ring that is named by its number.
+After the lock is let go, the bells (bell.py) of the readers that sleep are rung.
 
 Reading
 =======
@@ -49,7 +48,6 @@ import fcntl
 import mmap
 import os
 import platform
-import socket
 import struct
 import time
 import weakref
@@ -57,6 +55,7 @@ import zlib
 from pathlib import Path
 from typing import Final, Self
 
+from dsmq_nodes.dsmq.bell import Doorbells
 from dsmq_nodes.dsmq.record import Record
 from dsmq_nodes.errors import RingError
 
@@ -65,7 +64,7 @@ BLOCK_BYTES: Final = 64 << 10
 MOST_READERS: Final = 64
 
 _MAGIC: Final = int.from_bytes(b"dsmqring", "little")
-_VERSION: Final = 1
+_VERSION: Final = 2
 _HEAD, _RESERVE, _EXTENT = 8, 9, 10  # as indices of 64-bit numbers
 _ASLEEP: Final = 512
 _READERS: Final = 128  # as index
@@ -218,12 +217,12 @@ class Ring:
 class Writer:
     """Appends to a ring; one a process and ring, used by one thread at a time."""
 
-    def __init__(self, ring: Ring, sender: str, doorbell: socket.socket) -> None:
-        """Write as `sender`; `doorbell` is an unconnected Unix datagram socket."""
+    def __init__(self, ring: Ring, sender: str, doorbells: Doorbells) -> None:
+        """Write as `sender`; `doorbells` are those of this process."""
         self.ring = ring
         self.sender = sender
         self._names: dict[str, bytes] = {"": sender.encode()}
-        self._doorbell = doorbell
+        self._doorbells = doorbells
         self._map = ring._map  # noqa: SLF001  this file's own
         self._numbers = ring._numbers  # noqa: SLF001
         self._file = ring._file  # noqa: SLF001
@@ -341,15 +340,11 @@ class Writer:
 
     def wake(self) -> None:
         """Ring for the readers that sleep."""
-        directory = self.ring.path.parent
         asleep = self._map[_ASLEEP : _ASLEEP + MOST_READERS]
         seat = asleep.find(1)
         while seat >= 0:
             self._map[_ASLEEP + seat] = 0
-            number = self._numbers[_READERS + 4 * seat]
-            # Full: it is about to wake. Gone: the broker will see.
-            with contextlib.suppress(OSError):
-                self._doorbell.sendto(b"", f"{directory}/{number}")
+            self._doorbells.ring(self._numbers[_READERS + 4 * seat])
             seat = asleep.find(1, seat + 1)
 
 

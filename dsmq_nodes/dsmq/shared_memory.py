@@ -2,18 +2,18 @@
 
 The directory lies where nothing is written to a disk (/dev/shm). It is locked as long as its broker
 lives, so that the next broker of this user can tell which ones the dead have left, and removes
-them. In it are the rings, and a Unix socket for each process that reads them, its *bell*.
+them. In it are the rings, and the bells (bell.py) of the processes that read them.
 """
 
 import contextlib
 import fcntl
 import os
 import shutil
-import socket
 import uuid
 from pathlib import Path
 from typing import Final
 
+from dsmq_nodes.dsmq.bell import Bell, Doorbells
 from dsmq_nodes.dsmq.leftovers import LOCK, PLACE, remove, remove_leftovers
 from dsmq_nodes.dsmq.record import Record
 from dsmq_nodes.dsmq.ring import Reader, Ring, Writer
@@ -34,7 +34,7 @@ class SharedMemory:
             RingError: there is no shared memory to be had here.
         """
         owner = f"dsmq-{os.getuid()}-" if hasattr(os, "getuid") else ""
-        if not owner or not PLACE.is_dir() or not hasattr(socket, "AF_UNIX"):
+        if not owner or not PLACE.is_dir() or not hasattr(os, "mkfifo"):
             raise RingError("this system has no /dev/shm")
         remove_leftovers()
         self._made = 0
@@ -45,7 +45,8 @@ class SharedMemory:
             self._lock = os.open(fresh / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
             fcntl.flock(self._lock, fcntl.LOCK_EX)
             fresh.rename(self.directory)
-            self.bell = bell(self.directory, OWN_NUMBER)
+            self.bell = Bell(self.directory, OWN_NUMBER)
+            self._doorbells = Doorbells(self.directory)
         except OSError as error:
             shutil.rmtree(fresh, ignore_errors=True)
             raise RingError(f"no shared memory in {PLACE}: {error.strerror}") from None
@@ -57,7 +58,8 @@ class SharedMemory:
             RingError: there is no memory for it.
         """
         self._made += 1
-        return SharedLog(Ring.create(self.directory / f"r{self._made}", last_id=last_id), self.bell)
+        ring = Ring.create(self.directory / f"r{self._made}", last_id=last_id)
+        return SharedLog(ring, self.bell, self._doorbells)
 
     def remove_bell(self, number: int) -> None:
         """The process with this number is gone."""
@@ -67,6 +69,7 @@ class SharedMemory:
     def close(self) -> None:
         """Remove everything."""
         self.bell.close()
+        self._doorbells.close()
         with contextlib.suppress(OSError):
             remove(self.directory)
         os.close(self._lock)
@@ -75,10 +78,11 @@ class SharedMemory:
 class SharedLog:
     """A topic's ring, as the broker reads and writes it."""
 
-    def __init__(self, ring: Ring, doorbell: socket.socket) -> None:
+    def __init__(self, ring: Ring, bell: Bell, doorbells: Doorbells) -> None:
         self._ring = ring
-        self._doorbell = doorbell
-        self._writer = Writer(ring, "", doorbell)  # for who put last; peers come and go
+        self._bell = bell
+        self._doorbells = doorbells
+        self._writer = Writer(ring, "", doorbells)  # for who put last; peers come and go
         after = ring.head
         # No depth: it asks the ring to keep as much as it can while the broker is behind.
         self._reader = Reader(
@@ -93,7 +97,7 @@ class SharedLog:
     def append(self, sender: str, text: bytes, seq: int, stamp_ns: int) -> int:
         """Append for a peer that does not share the memory; gives the id, 0 when it cannot."""
         if self._writer.sender != sender:
-            self._writer = Writer(self._ring, sender, self._doorbell)
+            self._writer = Writer(self._ring, sender, self._doorbells)
         return self._writer.append(text, seq=seq, stamp_ns=stamp_ns)
 
     def read(self) -> list[Record]:
@@ -107,7 +111,7 @@ class SharedLog:
     def sleep(self) -> bool:
         """Have the bell rung at the next message; False: there is one already."""
         self._reader.sleep()
-        clear(self._doorbell)
+        self._bell.clear()
         return not self._reader.has_more()
 
     def seat(self, number: int, *, after: int, depth: int) -> int:
@@ -134,26 +138,3 @@ class SharedLog:
         """Nobody shares the topic any more."""
         Path(self.path).unlink(missing_ok=True)
         self._ring.close()
-
-
-def bell(directory: Path, number: int) -> socket.socket:
-    """The socket that writers send a datagram to when the reader with this number sleeps.
-
-    Raises:
-        OSError: it cannot be made.
-    """
-    sock = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-    try:
-        sock.bind(str(directory / str(number)))
-        sock.setblocking(False)
-    except OSError:
-        sock.close()
-        raise
-    return sock
-
-
-def clear(sock: socket.socket) -> None:
-    """Take what has rung so far."""
-    with contextlib.suppress(OSError):
-        while True:
-            sock.recv(1)

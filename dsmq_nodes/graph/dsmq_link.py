@@ -264,10 +264,9 @@ class DsmqLink:
             self._poller.start(loop)
 
     def _rung(self) -> None:
-        if self._shared is not None:
-            self._shared.heard()
-        self._is_rung = True
-        self._on_readable()
+        if self._shared is not None and self._shared.heard():
+            self._is_rung = True
+            self._on_readable()
 
     def drain(self) -> None:
         """Read all there is and deliver it; does not wait."""

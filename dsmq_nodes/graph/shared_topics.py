@@ -1,17 +1,12 @@
 """What a link shares with other processes of this machine: the rings that it writes and reads."""
 
-import contextlib
 from pathlib import Path
-from typing import TYPE_CHECKING
 from weakref import WeakValueDictionary
 
 from dsmq_nodes.dsmq import ring as rings
-from dsmq_nodes.dsmq import shared_memory
+from dsmq_nodes.dsmq.bell import Bell, Doorbells
 from dsmq_nodes.errors import RingError
 from dsmq_nodes.graph.link import Publication, Reader
-
-if TYPE_CHECKING:
-    import socket
 
 
 class SharedTopics:
@@ -28,9 +23,11 @@ class SharedTopics:
         self._rings: WeakValueDictionary[str, rings.Ring] = WeakValueDictionary()
         self._reading: dict[str, tuple[rings.Reader, Reader]] = {}
         try:
-            self.bell: socket.socket = shared_memory.bell(Path(directory), number)
+            self.bell = Bell(Path(directory), number)
         except OSError as error:
             raise RingError(f"no shared memory in {directory}: {error.strerror}") from None
+        self._doorbells = Doorbells(Path(directory))
+        self._is_awake = False
 
     def write(self, publication: Publication, path: str) -> None:
         """Publish a topic into its ring from now on.
@@ -38,7 +35,7 @@ class SharedTopics:
         Raises:
             RingError: the ring cannot be mapped.
         """
-        publication.writer = rings.Writer(self._ring(path), self._node, self.bell)
+        publication.writer = rings.Writer(self._ring(path), self._node, self._doorbells)
 
     def read(self, reader: Reader, path: str, seat: int, after: int) -> None:
         """Read a topic from its ring, beginning after an id.
@@ -59,17 +56,25 @@ class SharedTopics:
             for record in ring_reader.read():
                 reader.take(record)
 
-    def heard(self) -> None:
-        """The bell has rung."""
-        with contextlib.suppress(OSError):
-            self.bell.recv(1)
+    def heard(self) -> bool:
+        """The bell has rung; False: what it rang for is read in any case, before `rest`."""
+        if self._is_awake:
+            self.bell.clear()
+            return False
+        self._is_awake = True
+        return True
 
     def rest(self) -> bool:
         """Have the bell rung at the next message; False: there is one already."""
-        for ring_reader, _ in self._reading.values():
+        ring_readers = [ring_reader for ring_reader, _ in self._reading.values()]
+        for ring_reader in ring_readers:
             ring_reader.sleep()
-        shared_memory.clear(self.bell)
-        return not any(ring_reader.has_more() for ring_reader, _ in self._reading.values())
+        self.bell.clear()  # also what it rang for until now
+        for ring_reader in ring_readers:
+            if ring_reader.has_more():
+                return False
+        self._is_awake = False
+        return True
 
     def close(self) -> None:
         """Let go of everything."""
@@ -78,6 +83,7 @@ class SharedTopics:
             ring.close()
         self._rings.clear()
         self.bell.close()
+        self._doorbells.close()
 
     def _ring(self, path: str) -> rings.Ring:
         ring = self._rings.get(path)

@@ -8,7 +8,8 @@ import psutil
 import pytest
 
 from dsmq_nodes import dsmq
-from dsmq_nodes.dsmq import leftovers, shared_memory, wire
+from dsmq_nodes.dsmq import leftovers, wire
+from dsmq_nodes.dsmq.bell import Doorbells
 from dsmq_nodes.dsmq.channel import Channel
 from dsmq_nodes.dsmq.ring import Ring, Writer
 from dsmq_nodes.testing import BrokerProcess
@@ -91,8 +92,8 @@ def test_a_reader_goes_on_behind_what_the_broker_has_missed(
             wire.encode_object({"action": "advertise", "topic": "/t", "type": "T", "shm": True})
         )
         ring = Ring(Path(talker.receive().ring))
-        bell = shared_memory.bell(Path(talker.memory[0]), talker.memory[1])
-        writer = Writer(ring, "/talker", bell)
+        doorbells = Doorbells(Path(talker.memory[0]))
+        writer = Writer(ring, "/talker", doorbells)
         children = psutil.Process().children()
         (process,) = (each for each in children if "dsmq_nodes.dsmq.broker" in each.cmdline())
         process.suspend()
@@ -107,4 +108,4 @@ def test_a_reader_goes_on_behind_what_the_broker_has_missed(
             seen, last = seen + 1 + reply.gap, reply.id
             assert seen == last
         ring.close()
-        bell.close()
+        doorbells.close()

@@ -5,11 +5,11 @@ import os
 import random
 import select
 import signal
-import socket
 import subprocess
 import sys
 import zlib
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from dsmq_nodes.dsmq import ring as rings
+from dsmq_nodes.dsmq.bell import Bell, Doorbells
 from dsmq_nodes.dsmq.ring import Reader, Ring, Writer
 from dsmq_nodes.errors import RingError
 
@@ -44,15 +45,14 @@ def _directory() -> Iterator[Path]:
 
 
 @pytest.fixture
-def doorbell() -> Iterator[socket.socket]:
-    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sock:
-        sock.setblocking(False)
-        yield sock
+def doorbells(directory: Path) -> Iterator[Doorbells]:
+    with closing(Doorbells(directory)) as found:
+        yield found
 
 
-def test_what_is_written_is_read(directory: Path, doorbell: socket.socket) -> None:
+def test_what_is_written_is_read(directory: Path, doorbells: Doorbells) -> None:
     ring = Ring.create(directory / "a", last_id=41)
-    writer = Writer(ring, "/talker", doorbell)
+    writer = Writer(ring, "/talker", doorbells)
     reader = Reader(ring, ring.seat(1, after=41, depth=10), after=41, depth=10)
     assert reader.read() == []
     assert writer.append(b'{"x":1}', seq=1, stamp_ns=5) == 42
@@ -67,10 +67,10 @@ def test_what_is_written_is_read(directory: Path, doorbell: socket.socket) -> No
 
 
 def test_a_reader_that_lags_more_than_its_depth_jumps_and_the_gap_is_told(
-    directory: Path, doorbell: socket.socket
+    directory: Path, doorbells: Doorbells
 ) -> None:
     ring = Ring.create(directory / "a")
-    writer = Writer(ring, "/w", doorbell)
+    writer = Writer(ring, "/w", doorbells)
     reader = Reader(ring, ring.seat(1, after=0, depth=3), after=0, depth=3)
     for number in range(10):
         writer.append(b"%d" % number, seq=number + 1, stamp_ns=0)
@@ -81,9 +81,9 @@ def test_a_reader_that_lags_more_than_its_depth_jumps_and_the_gap_is_told(
     ring.close()
 
 
-def test_memory_follows_depth_and_lag(directory: Path, doorbell: socket.socket) -> None:
+def test_memory_follows_depth_and_lag(directory: Path, doorbells: Doorbells) -> None:
     ring = Ring.create(directory / "a", capacity=8 << 20)
-    writer = Writer(ring, "/w", doorbell)
+    writer = Writer(ring, "/w", doorbells)
     reader = Reader(ring, ring.seat(1, after=0, depth=10), after=0, depth=10)
     for number in range(10_000):  # 5 MB in all, read as they come
         writer.append(b"x" * 500, seq=number + 1, stamp_ns=0)
@@ -103,10 +103,10 @@ def test_memory_follows_depth_and_lag(directory: Path, doorbell: socket.socket) 
 
 
 def test_memory_is_for_what_a_depth_holds_of_small_and_large(
-    directory: Path, doorbell: socket.socket
+    directory: Path, doorbells: Doorbells
 ) -> None:
     ring = Ring.create(directory / "a")
-    writer = Writer(ring, "/w", doorbell)
+    writer = Writer(ring, "/w", doorbells)
     reader = Reader(ring, ring.seat(1, after=0, depth=10), after=0, depth=10)
     for number in range(1, 2001):
         writer.append(b"x" * (100_000 if number % 2 else 10), seq=number, stamp_ns=0)
@@ -117,10 +117,10 @@ def test_memory_is_for_what_a_depth_holds_of_small_and_large(
 
 
 def test_a_broker_that_is_always_a_little_behind_makes_no_ring_grow_for_ever(
-    directory: Path, doorbell: socket.socket
+    directory: Path, doorbells: Doorbells
 ) -> None:
     ring = Ring.create(directory / "a")
-    writer = Writer(ring, "/w", doorbell)
+    writer = Writer(ring, "/w", doorbells)
     broker = Reader(ring, ring.seat(1, after=0, depth=0), after=0, depth=0)
     heard = 0
     for number in range(1, 50_001):  # 25 MB
@@ -133,10 +133,10 @@ def test_a_broker_that_is_always_a_little_behind_makes_no_ring_grow_for_ever(
 
 
 def test_without_a_depth_an_overtaken_reader_goes_on_at_what_is_whole(
-    directory: Path, doorbell: socket.socket
+    directory: Path, doorbells: Doorbells
 ) -> None:
     ring = Ring.create(directory / "a", capacity=1 << 20)
-    writer = Writer(ring, "/w", doorbell)
+    writer = Writer(ring, "/w", doorbells)
     reader = Reader(ring, ring.seat(1, after=0, depth=0), after=0, depth=0)
     for number in range(1, 5001):
         writer.append(b"%d" % number + b"." * 1000, seq=number, stamp_ns=0)
@@ -148,23 +148,19 @@ def test_without_a_depth_an_overtaken_reader_goes_on_at_what_is_whole(
     ring.close()
 
 
-def test_a_message_larger_than_the_ring_is_refused(
-    directory: Path, doorbell: socket.socket
-) -> None:
+def test_a_message_larger_than_the_ring_is_refused(directory: Path, doorbells: Doorbells) -> None:
     ring = Ring.create(directory / "a", capacity=1 << 20)
-    writer = Writer(ring, "/w", doorbell)
+    writer = Writer(ring, "/w", doorbells)
     assert writer.append(b"x" * (1 << 20), seq=1, stamp_ns=0) == 0
     assert writer.append(b"x" * (1 << 19), seq=1, stamp_ns=0) == 1
     ring.close()
 
 
-def test_a_reader_that_sleeps_is_woken_once(directory: Path, doorbell: socket.socket) -> None:
+def test_a_reader_that_sleeps_is_woken_once(directory: Path, doorbells: Doorbells) -> None:
     ring = Ring.create(directory / "a")
-    writer = Writer(ring, "/w", doorbell)
+    writer = Writer(ring, "/w", doorbells)
     reader = Reader(ring, ring.seat(7, after=0, depth=1), after=0, depth=1)
-    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as bell:
-        bell.bind(str(directory / "7"))
-        bell.setblocking(False)
+    with closing(Bell(directory, 7)) as bell:
         writer.append(b"1", seq=1, stamp_ns=0)
         assert select.select([bell], [], [], 0)[0] == []
         reader.sleep()
@@ -173,16 +169,16 @@ def test_a_reader_that_sleeps_is_woken_once(directory: Path, doorbell: socket.so
         assert not reader.has_more()
         writer.append(b"2", seq=2, stamp_ns=0)
         writer.append(b"3", seq=3, stamp_ns=0)
-        assert bell.recv(10) == b""
+        assert os.read(bell.fileno(), 10) == b"\0"
         with pytest.raises(BlockingIOError):
-            bell.recv(10)
+            os.read(bell.fileno(), 10)
     reader.sleep()
     writer.append(b"4", seq=4, stamp_ns=0)  # the reader has died: no error
     ring.close()
 
 
 def test_a_writer_that_was_stopped_in_mid_write_holds_up_nobody_for_good(
-    directory: Path, doorbell: socket.socket
+    directory: Path, doorbells: Doorbells
 ) -> None:
     ring = Ring.create(directory / "a")
     program = (
@@ -196,7 +192,7 @@ def test_a_writer_that_was_stopped_in_mid_write_holds_up_nobody_for_good(
     ) as holder:
         assert holder.stdout is not None
         holder.stdout.readline()
-        writer = Writer(ring, "/w", doorbell)
+        writer = Writer(ring, "/w", doorbells)
         assert writer.append(b"1", seq=1, stamp_ns=0) == 0
         holder.kill()
         holder.wait()
@@ -238,9 +234,7 @@ def _is_whole(text: bytes) -> bool:
 
 def _flood(path: str, sizes: tuple[int, int], begin: "multiprocessing.synchronize.Event") -> None:
     ring = Ring(Path(path))
-    bell = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-    bell.setblocking(False)
-    writer = Writer(ring, f"/{os.getpid()}", bell)
+    writer = Writer(ring, f"/{os.getpid()}", Doorbells(ring.path.parent))
     texts = [_text(number, random.Random(number).randint(*sizes)) for number in range(50)]
     begin.wait()
     seq = 0
@@ -300,10 +294,9 @@ class RingMachine(RuleBasedStateMachine):
         self._directories = _directory()
         self.directory = next(self._directories)
         self.ring = Ring.create(self.directory / "a", last_id=7, capacity=1 << 16)
-        self.bell = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-        self.bell.setblocking(False)
+        self.doorbells = Doorbells(self.directory)
         self.maps = [Ring(self.ring.path) for _ in range(2)]
-        self.writers = [Writer(each, f"/{i}", self.bell) for i, each in enumerate(self.maps)]
+        self.writers = [Writer(each, f"/{i}", self.doorbells) for i, each in enumerate(self.maps)]
         self.written: dict[int, tuple[bytes, bytes, str]] = {}
         self.readers: list[Reader] = []
         self.positions: list[int] = []
@@ -322,7 +315,7 @@ class RingMachine(RuleBasedStateMachine):
         writer._write(b"/dying", b"\xee" * size, 0, 0, b"")
         self.ring._numbers[8] = head  # all of it but what makes it visible
         self.maps.append(Ring(self.ring.path))
-        self.writers[who] = Writer(self.maps[-1], f"/{who}", self.bell)
+        self.writers[who] = Writer(self.maps[-1], f"/{who}", self.doorbells)
 
     @precondition(lambda self: len(self.readers) < 4)
     @rule(depth=st.integers(0, 20))
@@ -353,7 +346,7 @@ class RingMachine(RuleBasedStateMachine):
             assert self.ring.reader_state(reader.seat)[0] == position
 
     def teardown(self) -> None:
-        self.bell.close()
+        self.doorbells.close()
         for each in [self.ring, *self.maps, *(reader.ring for reader in self.readers)]:
             each.close()
         for _ in self._directories:
@@ -370,8 +363,8 @@ def test_any_bytes_go_through(text: bytes) -> None:
     directories = _directory()
     directory = next(directories)
     ring = Ring.create(directory / "a", capacity=1 << 16)
-    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as bell:
-        Writer(ring, "/é", bell).append(text, seq=1, stamp_ns=2**63, raw=text)
+    with closing(Doorbells(directory)) as doorbells:
+        Writer(ring, "/é", doorbells).append(text, seq=1, stamp_ns=2**63, raw=text)
     reader = Reader(ring, ring.seat(1, after=0, depth=0), after=0, depth=0)
     assert [(each.data, each.raw, each.sender) for each in reader.read()] == [(text, text, "/é")]
     ring.close()

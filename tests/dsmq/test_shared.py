@@ -2,18 +2,19 @@
 
 import contextlib
 import os
-import socket
 import subprocess
 import sys
 import time
 import tracemalloc
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from dsmq_nodes import dsmq
 from dsmq_nodes.dsmq import leftovers, shared_memory, wire
+from dsmq_nodes.dsmq.bell import Bell, Doorbells
 from dsmq_nodes.dsmq.channel import Channel
 from dsmq_nodes.dsmq.ring import Reader, Ring, Writer
 from dsmq_nodes.errors import RingError
@@ -43,7 +44,8 @@ class Sharer:
         assert self.channel.memory is not None
         directory, number = self.channel.memory
         self.directory = Path(directory)
-        self.bell = shared_memory.bell(self.directory, number)
+        self.bell = Bell(self.directory, number)
+        self.doorbells = Doorbells(self.directory)
         self.rings: list[Ring] = []
 
     def ask(self, **fields: object) -> wire.Reply:
@@ -56,7 +58,7 @@ class Sharer:
         assert reply.event == "advertised"
         ring = Ring(Path(reply.ring))
         self.rings.append(ring)
-        return Writer(ring, self.name, self.bell)
+        return Writer(ring, self.name, self.doorbells)
 
     def reader(self, topic: str, depth: int = 1000) -> Reader:
         """Subscribe a topic that is shared, and nothing of it latched."""
@@ -76,6 +78,7 @@ class Sharer:
         for ring in self.rings:
             ring.close()
         self.bell.close()
+        self.doorbells.close()
         self.channel.close()
 
 
@@ -336,10 +339,10 @@ def test_little_shared_memory_is_used_to_its_end_and_no_further(tmp_path: Path) 
 
 
 def fill(small: Path) -> None:
-    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as doorbell:
+    with closing(Doorbells(small)) as doorbells:
         ring = Ring.create(small / "r")
         try:
-            writer = Writer(ring, "/w", doorbell)
+            writer = Writer(ring, "/w", doorbells)
             reader = Reader(ring, ring.seat(1, after=0, depth=0), after=0, depth=0)
             for number in range(1, 101):
                 assert writer.append(bytes(100_000), seq=number, stamp_ns=0) == number
