@@ -2,7 +2,7 @@
 
 Prints a table: 20 nodes until all are ready, and until all have ended; what is left of a launch
 whose launcher was killed, with a process that has hidden itself; a node that crashes at once;
-`check` of a file of 50 nodes.
+`check` of a file of 50 nodes; what 50 nodes at 50 Hz take of the CPU.
 """
 
 import re
@@ -18,7 +18,7 @@ from typing import Final
 
 import psutil
 
-from tests.bench import checking, table
+from tests.bench import checking, crowd, table
 from tests.bench.row import Row
 from tests.launcher.running import NODES, gone, launched, write_launch
 
@@ -36,11 +36,20 @@ class Scale:
     restart_delay_sec: float = 1.0
     checks: int = 10
     checked_nodes: int = 50
+    crowd: int = 50
+    crowd_sec: float = 30.0
 
 
 FULL: Final = Scale()
 QUICK: Final = Scale(
-    nodes=3, kills=1, crash_sec=3.0, restart_delay_sec=0.02, checks=1, checked_nodes=6
+    nodes=3,
+    kills=1,
+    crash_sec=3.0,
+    restart_delay_sec=0.02,
+    checks=1,
+    checked_nodes=6,
+    crowd=4,
+    crowd_sec=1.0,
 )
 
 
@@ -133,6 +142,8 @@ ROWS: Final[dict[str, Callable[[Scale], Row]]] = {
     "killed": killed,
     "crash_loop": crash_loop,
     "check": check,
+    "crowd": lambda scale: crowd.measure(scale.crowd, scale.crowd_sec, shm=True),
+    "crowd_no_shm": lambda scale: crowd.measure(scale.crowd, scale.crowd_sec, shm=False),
 }
 
 if __name__ == "__main__":
