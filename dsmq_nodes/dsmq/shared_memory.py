@@ -59,7 +59,7 @@ class SharedMemory:
         """
         self._made += 1
         ring = Ring.create(self.directory / f"r{self._made}", last_id=last_id)
-        return SharedLog(ring, self.bell, self._doorbells)
+        return SharedLog(ring, self._doorbells)
 
     def remove_bell(self, number: int) -> None:
         """The process with this number is gone."""
@@ -78,9 +78,8 @@ class SharedMemory:
 class SharedLog:
     """A topic's ring, as the broker reads and writes it."""
 
-    def __init__(self, ring: Ring, bell: Bell, doorbells: Doorbells) -> None:
+    def __init__(self, ring: Ring, doorbells: Doorbells) -> None:
         self._ring = ring
-        self._bell = bell
         self._doorbells = doorbells
         self._writer = Writer(ring, "", doorbells)  # for who put last; peers come and go
         after = ring.head
@@ -111,7 +110,6 @@ class SharedLog:
     def sleep(self) -> bool:
         """Have the bell rung at the next message; False: there is one already."""
         self._reader.sleep()
-        self._bell.clear()
         return not self._reader.has_more()
 
     def seat(self, number: int, *, after: int, depth: int) -> int:

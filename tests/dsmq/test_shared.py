@@ -4,6 +4,7 @@ import contextlib
 import os
 import subprocess
 import sys
+import threading
 import time
 import tracemalloc
 from collections.abc import Callable, Iterator
@@ -123,6 +124,29 @@ def test_the_broker_follows_what_is_written_to_memory(
     assert tool.get_latest("/t") == "3000"
     tool.close()
     pushed.close()
+
+
+class Counted(Doorbells):
+    """How often it is rung."""
+
+    used = 0
+
+    def ring(self, number: int) -> None:
+        self.used += 1
+        super().ring(number)
+
+
+def test_writers_of_many_topics_need_not_wake_a_broker_that_is_up(
+    sharer: Callable[[str], Sharer],
+) -> None:
+    talker = sharer("/talker")
+    rings = [talker.writer(f"/t{number}").ring for number in range(20)]
+    with contextlib.closing(Counted(talker.directory)) as doorbells:
+        writers = [Writer(ring, "/talker", doorbells) for ring in rings]
+        for number in range(600):  # some 50 Hz each, one after the other
+            writers[number % 20].append(b"1", seq=number // 20 + 1, stamp_ns=0)
+            threading.Event().wait(0.001)
+        assert doorbells.used < 200  # all 600 had to
 
 
 def test_all_that_was_written_is_kept_when_the_last_writer_goes(
