@@ -24,6 +24,10 @@ class RingError(DsmqError):
     """A topic's shared memory cannot be had: the topic goes through the broker."""
 
 
+class OverwrittenError(DsmqError):
+    """A message in shared memory was overwritten while it was read: it was read too late."""
+
+
 class ConnectionFailedError(DsmqError, ConnectionError):
     """No broker could be reached, or it refused us; the text names host, port and what to try."""
 

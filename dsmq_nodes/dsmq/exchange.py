@@ -18,7 +18,7 @@ from dsmq_nodes.dsmq.store import Store
 from dsmq_nodes.dsmq.topics import OWN_TOPICS, Cursor, Pattern, Peer, Put, Topic, Wait
 from dsmq_nodes.errors import StoreFullError
 
-_CATCH_UP_BYTES: Final = 128 * 1024
+CATCH_UP_BYTES: Final = 128 * 1024
 
 Replies = list[tuple[Peer, bytes]]
 
@@ -151,15 +151,15 @@ class Exchange:
             start = max(cursor.after, log.first_id - 1)
             if cursor.depth:
                 start = max(start, log.last_id - cursor.depth)
+            self._fetch(cursor.topic, start)
+            start = max(start, log.first_id - 1)  # it may have moved
             cursor.gap += start - cursor.after
             cursor.dropped += start - cursor.after
             cursor.after = start
         replies: Replies = []
         newest: dict[Cursor, bytes] = {}
         places = [(cursor.topic.log, cursor.after) for cursor in lagging]
-        for number, message_id, frame in self.store.read_merged(
-            places, limit_bytes=_CATCH_UP_BYTES
-        ):
+        for number, message_id, frame in self.store.read_merged(places, limit_bytes=CATCH_UP_BYTES):
             cursor = by_number[number]
             _push(cursor, message_id, frame, replies)
             newest[cursor] = frame
@@ -167,6 +167,12 @@ class Exchange:
             for cursor, frame in newest.items():
                 cursor.latency.add(self._latency_sec(wire.carried_stamp(frame), now))
         return replies
+
+    def _fetch(self, topic: Topic, after: int, most: int = 1000) -> None:
+        """Have what comes next after an id in the log, if it lies elsewhere.
+
+        The log may be found to begin later than it said.
+        """
 
     def _get(self, peer: Peer, request: wire.Request, now: float) -> Replies:
         topic = self.topics.get(request.topic)
@@ -183,6 +189,8 @@ class Exchange:
         start = max(after, log.first_id - 1)
         if request.latest:
             start = max(start, log.last_id - 1)
+        self._fetch(topic, start, 1)
+        start = max(start, log.first_id - 1)  # it may have moved
         rows = self.store.read(log, start, limit=1)
         if not rows:
             peer.gets[request.topic] = start

@@ -72,7 +72,7 @@ class Following:
         self._memory.bell.clear()
         now = time.monotonic()
         for topic in list(self._router.shared.values()):
-            if _is_waited_for(topic):
+            if topic.is_read_here:
                 self._read(topic, now)
                 self._sleep(topic)
         self._look_again(_LOOK_AGAIN_SEC)
@@ -100,7 +100,7 @@ class Following:
         self._in_vain = 0 if found else self._in_vain + 1
         goes_on = self._in_vain < _MOST_IN_VAIN
         for topic in topics:
-            if _is_waited_for(topic) or not goes_on:
+            if topic.is_read_here or not goes_on:
                 self._sleep(topic)
         if topics and goes_on:
             self._look_again(_LOOK_AGAIN_SEC)
@@ -119,7 +119,3 @@ class Following:
         """Have a topic ring at its next message."""
         if topic.ring is not None and not topic.ring.has_more() and not topic.ring.sleep():
             self._look_again(0)
-
-
-def _is_waited_for(topic: Topic) -> bool:
-    return bool(topic.waits) or any(each.seat is None for each in topic.cursors)

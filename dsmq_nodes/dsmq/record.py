@@ -1,12 +1,32 @@
 """A message as it was read from a ring (ring.py)."""
 
+from dataclasses import dataclass
+
 import msgspec
 
 from dsmq_nodes.dsmq import wire
+from dsmq_nodes.errors import OverwrittenError
+
+
+@dataclass(frozen=True, slots=True)
+class Loan:
+    """Bytes that still lie in a ring: sooner or later somebody writes over them."""
+
+    view: memoryview
+    _reserve: memoryview  # how far the ring is written
+    _last: int  # how far it may be written
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether nobody has begun to write over them; ask after having read them."""
+        return bool(self._reserve[0] <= self._last)
 
 
 class Record(msgspec.Struct, gc=False):
-    """A message as it was read: where it stands in the topic, whose it is, what it says."""
+    """A message as it was read: where it stands in the topic, whose it is, what it says.
+
+    Its large field is `raw`, which `loan` has instead where that is on loan.
+    """
 
     id: int
     seq: int
@@ -16,8 +36,23 @@ class Record(msgspec.Struct, gc=False):
     field: str = ""
     raw: bytes = b""
     gap: int = 0
+    loan: Loan | None = None
+
+    @property
+    def size_bytes(self) -> int:
+        """How large the message is."""
+        return len(self.data) + len(self.raw if self.loan is None else self.loan.view)
 
     @property
     def text(self) -> str:
-        """The message as JSON, its large field included."""
-        return wire.whole_text(self.data.decode(), self.field, self.raw)
+        """The message as JSON, its large field included.
+
+        Raises:
+            OverwrittenError: that was on loan, and is gone.
+        """
+        if self.loan is None:
+            return wire.whole_text(self.data.decode(), self.field, self.raw)
+        text = wire.whole_text(self.data.decode(), self.field, self.loan.view)
+        if not self.loan.is_whole:
+            raise OverwrittenError(f"message {self.id} was overwritten while it was read")
+        return text

@@ -11,7 +11,7 @@ Numbers are unsigned, 64 bits, in the machine's order, at multiples of 8::
 
     0       magic, version, greatest size of the data
     64      HEAD     id of the newest whole record
-    72      RESERVE  where the record that is being written, or was written last, ends
+    72      RESERVE  how far has been written, with what is being written or was left half done
     80      EXTENT   how many bytes of the data are allocated
     512     64 bytes, one a reader: 1 when it sleeps and wants to be woken
     1024    64 readers of 4 numbers: its number (0: none), its cursor, its depth, what it has missed
@@ -36,11 +36,12 @@ After the lock is let go, the bells (bell.py) of the readers that sleep are rung
 
 Reading
 =======
-Copy the record, then look at RESERVE: if it has passed, what was copied is worth nothing. Before it
-sleeps a reader says so, and then looks at HEAD once more. (Both sides have a system call between
-what they write and what they read, so neither can miss the other's word.) On machines that may show
-one processor's writes to another in another order, all but x86, the record carries a checksum, and
-what does not fit it yet is read again.
+Copy the record, then look at RESERVE: if it has passed, what was copied is worth nothing. A reader
+that *lends* leaves large raw bytes where they are and gives a view of them; RESERVE is looked at by
+whoever has read that. Before it sleeps a reader says so, and then looks at HEAD once more. (Both
+sides have a system call between what they write and what they read, so neither can miss the other's
+word.) On machines that may show one processor's writes to another in another order, all but x86,
+the record carries a checksum, and what does not fit it yet is read again; nothing is lent there.
 """
 
 import contextlib
@@ -56,12 +57,13 @@ from pathlib import Path
 from typing import Final, Self
 
 from dsmq_nodes.dsmq.bell import Doorbells
-from dsmq_nodes.dsmq.record import Record
+from dsmq_nodes.dsmq.record import Loan, Record
 from dsmq_nodes.errors import RingError
 
 CAPACITY_BYTES: Final = 64 << 20
 BLOCK_BYTES: Final = 64 << 10
 MOST_READERS: Final = 64
+LENT_BYTES: Final = 64 << 10  # smaller ones cost less to copy than to look after
 
 _MAGIC: Final = int.from_bytes(b"dsmqring", "little")
 _VERSION: Final = 2
@@ -80,6 +82,7 @@ _LOCK_PATIENCE_SEC: Final = 0.1
 _LOCK_RETRY_SEC: Final = 0.00005
 _ORDERED: Final = platform.machine().lower() in {"x86_64", "amd64", "i686", "i386"}
 _READ_AGAIN: Final = 100
+_LEAST_RECORDS: Final = 10
 _MUCH_RECORDS: Final = 1000
 _LITTLE: Final = 16  # of that, one part in so many
 _MOST_NAMES: Final = 1000  # remembered; who wrote once and went is not for ever
@@ -190,11 +193,12 @@ class Ring:
 
         One with a depth needs that many records, however slow it is. One without, as the broker,
         needs what it has not read; to be a little behind is no reason to grow where there is much.
+        Ten are kept in any case, for who asks the broker.
         """
         numbers = self._numbers
         head, extent = numbers[_HEAD], numbers[_EXTENT]
         little = extent // _LITTLE if extent >= _MUCH_RECORDS * size else 0
-        deepest = 0
+        deepest = _LEAST_RECORDS
         for at in range(_READERS, _READERS + 4 * MOST_READERS, 4):
             if not numbers[at]:
                 continue
@@ -279,7 +283,8 @@ class Writer:
             start = self._make_room(start, size)
             if start < 0:
                 return 0
-        numbers[_RESERVE] = start + size
+        # It says more already where a writer died that had begun a larger one.
+        numbers[_RESERVE] = max(numbers[_RESERVE], start + size)
         message_id = head + 1
         at = _DATA + start % self.ring.capacity
         check = 0 if _ORDERED else zlib.crc32(raw, zlib.crc32(text, message_id & 0xFFFFFFFF)) or 1
@@ -324,7 +329,7 @@ class Writer:
             return start
         if size > extent:
             return -1
-        numbers[_RESERVE] = start + _MARK_BYTES
+        numbers[_RESERVE] = max(numbers[_RESERVE], start + _MARK_BYTES)
         numbers[(_DATA + offset) // 8] = _LAP_END
         return (start // capacity + 1) * capacity
 
@@ -349,16 +354,20 @@ class Writer:
 
 
 class Reader:
-    """Reads a ring with a cursor of its own."""
+    """Reads a ring with a cursor of its own; it `lends` what is large, or copies all."""
 
-    def __init__(self, ring: Ring, seat: int, *, after: int, depth: int) -> None:
+    def __init__(
+        self, ring: Ring, seat: int, *, after: int, depth: int, lends: bool = False
+    ) -> None:
         """Read what comes after the id `after`; more than `depth` behind, skip to the newest."""
         self.ring = ring
         self.after = after
         self.depth = depth
         self.seat = seat
+        self.lends = lends and _ORDERED
         self._map = ring._map  # noqa: SLF001  this file's own
-        self._numbers = ring._numbers  # noqa: SLF001
+        self._numbers = memoryview(self._map).cast("Q")  # our own: a loan may outlive the ring
+        self._reserve = self._numbers[_RESERVE : _RESERVE + 1]
         self._names: dict[bytes, tuple[str, str]] = {}
         self._missed = 0
         self._next_id = 0  # of the record that begins at the position beside it
@@ -389,12 +398,19 @@ class Reader:
             self._missed += missed
             missed = 0
             records.append(record)
-            size += len(record.data) + len(record.raw)
+            size += record.size_bytes
             next_id += 1
         self.after = next_id - 1 - missed  # a gap at the end belongs to the record that comes next
         numbers[self._at + 1] = self.after
         numbers[self._at + 3] = self._missed
         return records
+
+    def find(self, message_id: int) -> Record | None:
+        """A record by its id, wherever the cursor is; None: it is overwritten."""
+        place = self._next_id, self._next_start
+        record = self._copy(message_id)
+        self._next_id, self._next_start = place
+        return record
 
     def sleep(self) -> None:
         """Say that we are about to wait, so that the next message rings; then ask `has_more`."""
@@ -419,7 +435,9 @@ class Reader:
             body = at + names
             end = body + (lengths >> _LENGTHS_SHIFT)
             stop = end + (lengths & 0xFFFFFFFF)
-            name, text, raw = self._map[at:body], self._map[body:end], self._map[end:stop]
+            name, text = self._map[at:body], self._map[body:end]
+            loan = self._lend(start, end, stop) if self.lends else None
+            raw = self._map[end:stop] if loan is None else b""
             if self._is_gone(start):
                 return None
             if check and check != (zlib.crc32(raw, zlib.crc32(text, message_id & 0xFFFFFFFF)) or 1):
@@ -429,7 +447,7 @@ class Reader:
                 start + (_RECORD.size + stop - at + 7 & ~7),
             )
             known = self._names.get(name) or self._learn(name)
-            return Record(message_id, seq, stamp, known[0], text, known[1], raw)
+            return Record(message_id, seq, stamp, known[0], text, known[1], raw, 0, loan)
         return None
 
     def _learn(self, name: bytes) -> tuple[str, str]:
@@ -439,6 +457,13 @@ class Reader:
         sender, _, field = name.decode().partition("\0")
         known = self._names[name] = (sender, field)
         return known
+
+    def _lend(self, start: int, begin: int, stop: int) -> Loan | None:
+        if stop - begin < LENT_BYTES:
+            return None
+        # A buffer of its own for each: so it shows whether there are more views of it.
+        view = memoryview(self._map)[begin:stop].toreadonly()
+        return Loan(view, self._reserve, start + self.ring.capacity)
 
     def _start_of(self, message_id: int) -> int:
         if message_id != self._next_id:

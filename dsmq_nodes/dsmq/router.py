@@ -142,6 +142,7 @@ class Router(SharedExchange):
     def tick(self, now: float) -> Replies:
         """Once a second: expire messages, publish statistics if anybody listens."""
         replies = [*self.commit(), *self.leave_rings(now)]
+        self.forget_overwritten()
         self.store.expire(now)
         self._forget_unused()
         for host, until_sec in list(self._next_try_sec.items()):

@@ -9,21 +9,31 @@ A cursor that has caught up, of a peer that shares memory, is *seated*: it is to
 is and from which id on to read it, and is pushed nothing more. All that was pushed before is ahead
 of that word on its socket, so nothing is lost or doubled.
 
+What is large, a picture, is left in the ring as long as nobody has the topic's messages from the
+broker: it costs a blank row in the store, and is taken into the log when somebody reads that far,
+or when the ring is about to go. What writers have overwritten by then is gone from the log as if it
+had expired, and who has not read it is told of the gap. A ring has room for ten messages at least,
+for more where a reader is deeper or lags. Latched topics are followed at once.
+
 A store that is a file is not shared: its readers see nothing that a crash could take back.
 """
 
+from bisect import bisect_left
 from typing import TYPE_CHECKING, Final
 
 from dsmq_nodes.dsmq import wire
-from dsmq_nodes.dsmq.exchange import Exchange, Replies, error
+from dsmq_nodes.dsmq.exchange import CATCH_UP_BYTES, Exchange, Replies, error
 from dsmq_nodes.dsmq.statistics import NOT_KNOWN
 from dsmq_nodes.dsmq.store import Store
 from dsmq_nodes.dsmq.topics import Cursor, Peer, Put, SharedLog, Topic
-from dsmq_nodes.errors import RingError
+from dsmq_nodes.errors import OverwrittenError, RingError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from dsmq_nodes.dsmq.record import Record
+
+_SAVED_SHARE: Final = 4  # of the store's budget one part in so many, when a ring goes
 _NOT_TAKEN: Final = "the topic's shared memory is held by a process that does not go on"
 
 
@@ -42,18 +52,19 @@ class SharedExchange(Exchange):
         if topic.ring is None:
             return replies
         log = topic.log
-        for record in topic.ring.read():
+        at_once = topic.is_read_here or log.latched > 0
+        for record in topic.ring.read(looks_inside=at_once):
             if record.id != log.last_id + 1:
                 replies += self._pass_over(topic, record.id)
-            sender = wire.encode_text(record.sender)
-            message = wire.encode_text(record.text)
-            frame = wire.encode_push(topic.name_json, record.id, sender, record, message)
-            self.store.append(log, frame, now)
             for publication in topic.publications:
                 if publication.peer.name == record.sender:
                     publication.messages += 1
-            # When it was written is not known, only when we looked: no latency of ours.
-            replies += self._fan_out(topic, record.id, frame, NOT_KNOWN)
+            if record.loan is not None and not at_once:
+                self._leave(topic, record, now)
+            elif frame := _frame(topic, record):
+                self.store.append(log, frame, now)
+                # When it was written is not known, only when we looked: no latency of ours.
+                replies += self._fan_out(topic, record.id, frame, NOT_KNOWN)
         return replies
 
     def _pass_over(self, topic: Topic, message_id: int) -> Replies:
@@ -69,6 +80,57 @@ class SharedExchange(Exchange):
                 cursor.gap += missed
                 cursor.dropped += missed
         return replies
+
+    def _leave(self, topic: Topic, record: "Record", now: float) -> None:
+        """Count a message that stays in the ring."""
+        topic.messages += 1
+        # As a frame would be, where bytes are base64.
+        topic.size_bytes += len(record.data) + (record.size_bytes - len(record.data)) * 4 // 3
+        topic.last_left = self.store.append(topic.log, None, now)
+
+    def _fetch(self, topic: Topic, after: int, most: int = 1000) -> None:
+        if after < topic.last_left:
+            self._take(topic, after, most, CATCH_UP_BYTES)
+
+    def _take(self, topic: Topic, after: int, most: int, most_bytes: int) -> None:
+        """Take what was left in the ring into the log, from an id on."""
+        for message_id in self._left_in_ring(topic, after)[:most]:
+            record = topic.ring.find(message_id) if topic.ring is not None else None
+            if record is None or not (frame := _frame(topic, record)):
+                self.store.forget_before(topic.log, message_id + 1)
+                continue
+            self.store.fill(topic.log, message_id, frame)
+            most_bytes -= len(frame)
+            if most_bytes <= 0:
+                break
+
+    def _left_in_ring(self, topic: Topic, after: int) -> list[int]:
+        """The ids after `after` that were left in the ring; those overwritten since are let go."""
+        ring, log = topic.ring, topic.log
+        left = self.store.blanks(log, after, topic.last_left)
+        gone = bisect_left(left, True, key=lambda each: ring is not None and bool(ring.find(each)))
+        if gone:
+            self.store.forget_before(log, left[gone - 1] + 1)
+        return left[gone:]
+
+    def forget_overwritten(self) -> None:
+        """Let the logs begin where their rings do."""
+        for topic in self.shared.values():
+            if topic.log.first_id <= topic.last_left:
+                self._left_in_ring(topic, topic.log.first_id - 1)
+
+    def _save(self, topic: Topic) -> None:
+        """The ring is about to go: take the newest of what was left in it into the log."""
+        log, left = topic.log, self._left_in_ring(topic, topic.log.first_id - 1)
+        room = self.store.budget_bytes // _SAVED_SHARE
+        for message_id in reversed(left):
+            record = topic.ring.find(message_id) if topic.ring is not None else None
+            room -= record.size_bytes if record is not None else room + 1
+            if room < 0:
+                self.store.forget_before(log, message_id + 1)
+                break
+        self._take(topic, log.first_id - 1, len(left), self.store.budget_bytes)
+        topic.last_left = 0
 
     def _follow_to_the_end(self, topic: Topic, now: float) -> Replies:
         replies: Replies = []
@@ -168,7 +230,8 @@ class SharedExchange(Exchange):
         ):
             topic.ring.wake_all()
             return []
-        replies = self._follow_to_the_end(topic, now)
+        replies = [*self._follow_to_the_end(topic, now), *self.commit()]
+        self._save(topic)
         topic.ring.close()
         topic.ring = None
         del self.shared[topic.log.name]
@@ -204,3 +267,13 @@ class SharedExchange(Exchange):
         if request.ack is not None:
             self._held.append(Put(peer, topic, request, message_id, b"", NOT_KNOWN))
         return replies
+
+
+def _frame(topic: Topic, record: "Record") -> bytes:
+    """A record as it is pushed; empty: it has been overwritten."""
+    try:
+        message = wire.encode_text(record.text)
+    except OverwrittenError:
+        return b""
+    sender = wire.encode_text(record.sender)
+    return wire.encode_push(topic.name_json, record.id, sender, record, message)

@@ -16,7 +16,7 @@ from typing import Final
 from dsmq_nodes.dsmq.bell import Bell, Doorbells
 from dsmq_nodes.dsmq.leftovers import LOCK, PLACE, remove, remove_leftovers
 from dsmq_nodes.dsmq.record import Record
-from dsmq_nodes.dsmq.ring import Reader, Ring, Writer
+from dsmq_nodes.dsmq.ring import CAPACITY_BYTES, Reader, Ring, Writer
 from dsmq_nodes.errors import RingError
 
 OWN_NUMBER: Final = 1
@@ -84,9 +84,8 @@ class SharedLog:
         self._writer = Writer(ring, "", doorbells)  # for who put last; peers come and go
         after = ring.head
         # No depth: it asks the ring to keep as much as it can while the broker is behind.
-        self._reader = Reader(
-            ring, ring.seat(OWN_NUMBER, after=after, depth=0), after=after, depth=0
-        )
+        seat = ring.seat(OWN_NUMBER, after=after, depth=0)
+        self._reader = Reader(ring, seat, after=after, depth=0, lends=True)
 
     @property
     def path(self) -> str:
@@ -99,9 +98,16 @@ class SharedLog:
             self._writer = Writer(self._ring, sender, self._doorbells)
         return self._writer.append(text, seq=seq, stamp_ns=stamp_ns)
 
-    def read(self) -> list[Record]:
-        """The next records that the broker has not read, not too many at once."""
-        return self._reader.read(_FOLLOW_RECORDS, _FOLLOW_BYTES)
+    def read(self, *, looks_inside: bool) -> list[Record]:
+        """The next records that the broker has not read, what is large on loan.
+
+        Not too many at once; fewer when it is going to look inside.
+        """
+        return self._reader.read(_FOLLOW_RECORDS, _FOLLOW_BYTES if looks_inside else CAPACITY_BYTES)
+
+    def find(self, message_id: int) -> Record | None:
+        """A record that the broker has read before; None: it is overwritten."""
+        return self._reader.find(message_id)
 
     def has_more(self) -> bool:
         """Whether there is something the broker has not read."""

@@ -8,6 +8,8 @@ Retention is oldest first, by time to live and by a byte budget. Rows are groupe
 of consecutive ``seq`` (the deque below, some hundred entries at most), and whole slots expire.
 The newest rows of a latched log stay.
 
+A row may be *blank*: its message is counted and ordered here and lies elsewhere, until `fill`.
+
 The database is in memory, or a file when a path is given. What a file promises (SQLite in WAL
 mode, ``synchronous=NORMAL``): what `commit` has written survives a crash or a `kill -9` of the
 broker. After a power loss or a crash of the whole machine the newest commits may be missing, as
@@ -112,7 +114,7 @@ class Store:
         self._last_number = 0  # of a log
         self._wall_clock = wall_clock
         self._changed: dict[int, Log] = {}  # logs whose row in `topic` is to be written anew
-        self._pending: list[tuple[Log, int, bytes, float]] = []
+        self._pending: list[tuple[Log, int, bytes | None, float]] = []
         self._slots: deque[_Slot] = deque()
         self._reserve: Reserve | None = None
         self._grows = True
@@ -210,8 +212,11 @@ class Store:
             log.latched = latched
             self._note(log)
 
-    def append(self, log: Log, frame: bytes, now: float) -> int:
-        """Add a frame, as id `log.last_id`; it can be read after the next `commit`."""
+    def append(self, log: Log, frame: bytes | None, now: float) -> int:
+        """Add a frame, as id `log.last_id`; it can be read after the next `commit`.
+
+        None: a blank row.
+        """
         log.last_id = message_id = log.last_id + 1
         self.last_seq += 1
         self._pending.append((log, message_id, frame, now))
@@ -222,12 +227,36 @@ class Store:
 
         What was appended is to be committed before this.
         """
+        self.forget_before(log, message_id)
+        log.last_id = message_id - 1
+
+    def forget_before(self, log: Log, message_id: int) -> None:
+        """Let go of what is before an id; what was appended is to be committed before this."""
         with self._transaction():
             self._db.execute(
                 "DELETE FROM message WHERE key >= ? AND key < ?",
                 (log.key(log.first_id), log.key(message_id)),
             )
-        log.first_id, log.last_id = message_id, message_id - 1
+        log.first_id = message_id
+
+    def blanks(self, log: Log, after: int, upto: int) -> list[int]:
+        """The ids of blank rows, after an id and up to another."""
+        rows = self._db.execute(
+            "SELECT key FROM message WHERE key > ? AND key <= ? AND frame IS NULL ORDER BY key",
+            (log.key(after), log.key(upto)),
+        )
+        return [key - log.key(0) for (key,) in rows]
+
+    def fill(self, log: Log, message_id: int, frame: bytes) -> None:
+        """Put a frame into a blank row."""
+        key = log.key(message_id)
+        self._db.execute("UPDATE message SET frame = ? WHERE key = ?", (frame, key))
+        (seq,) = self._db.execute("SELECT seq FROM message WHERE key = ?", (key,)).fetchone()
+        for slot in reversed(self._slots):
+            if slot.first_seq <= seq:
+                slot.size_bytes += len(frame)
+                self.stored_bytes += len(frame)
+                break
 
     def commit(self) -> None:
         """Write what was appended, in one transaction.
@@ -257,14 +286,14 @@ class Store:
         if self.stored_bytes > self.budget_bytes:
             self._drop_slots(float("-inf"))
 
-    def _count(self, rows: list[tuple[Log, int, bytes, float]], seq: int) -> None:
+    def _count(self, rows: list[tuple[Log, int, bytes | None, float]], seq: int) -> None:
         """Put rows that were written, those after `seq`, into their slots."""
         slot = self._slots[-1] if self._slots else _Slot(0, 0, float("-inf"), 0.0)
         most_bytes = self.budget_bytes // _SLOTS_IN_BUDGET
         most_sec = self.ttl_sec / _SLOTS_IN_TTL
         for log, _, frame, at_sec in rows:
             seq += 1
-            size = len(frame) + _ROW_OVERHEAD_BYTES
+            size = len(frame or b"") + _ROW_OVERHEAD_BYTES
             if slot.size_bytes + size > most_bytes or at_sec - slot.opened_at_sec > most_sec:
                 slot = self._open_slot(seq, at_sec)
             slot.last_seq, slot.last_at_sec = seq, at_sec
@@ -289,7 +318,10 @@ class Store:
     def read(
         self, log: Log, after: int, *, limit: int = 1000, limit_bytes: int = 256 * 1024
     ) -> list[tuple[int, bytes]]:
-        """Committed frames with id > `after`, oldest first: (id, frame), at least one if any is."""
+        """Committed frames with id > `after`, oldest first: (id, frame), at least one if any is.
+
+        They end where a blank row is.
+        """
         found = self.read_merged([(log, after)], limit=limit, limit_bytes=limit_bytes)
         return [(message_id, frame) for _, message_id, frame in found]
 
@@ -314,6 +346,8 @@ class Store:
         found: list[tuple[int, int, bytes]] = []
         size = 0
         for _, key, frame in scans[0] if len(scans) == 1 else heapq.merge(*scans):
+            if frame is None:
+                break
             found.append((key >> _ID_BITS, key & _MOST_ID, frame))
             size += len(frame)
             if size >= limit_bytes or len(found) == limit:

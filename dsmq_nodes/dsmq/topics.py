@@ -32,8 +32,14 @@ class SharedLog(Protocol):
     def append(self, sender: str, text: bytes, seq: int, stamp_ns: int) -> int:
         """Append for a peer that does not share memory; gives the id, 0 when it cannot."""
 
-    def read(self) -> "Sequence[Record]":
-        """The next records that the broker has not read, not too many at once."""
+    def read(self, *, looks_inside: bool) -> "Sequence[Record]":
+        """The next records that the broker has not read, what is large on loan.
+
+        Not too many at once; fewer when it is going to look inside.
+        """
+
+    def find(self, message_id: int) -> "Record | None":
+        """A record that the broker has read before; None: it is overwritten."""
 
     def seat(self, number: int, *, after: int, depth: int) -> int:
         """A place for the reader with this number; RingError when there is none left."""
@@ -108,6 +114,12 @@ class Topic:
     pairs: dict[int, "Pair"] = field(default_factory=dict)  # ends that differ
     ring: SharedLog | None = None
     missed: int = 0  # of the ring, by the broker itself: it had been overtaken
+    last_left: int = 0  # the newest id whose message was left in the ring; 0: none was
+
+    @property
+    def is_read_here(self) -> bool:
+        """Whether somebody has its messages from the broker, as they come."""
+        return bool(self.waits) or any(each.seat is None for each in self.cursors)
 
 
 @dataclass(eq=False, slots=True)

@@ -423,7 +423,7 @@ def decode_text(message: bytes) -> str:
     return _text_decoder.decode(message) or ""
 
 
-def whole_text(text: str, field: str, raw: bytes) -> str:
+def whole_text(text: str, field: str, raw: bytes | memoryview) -> str:
     """A message as one JSON text, with the large field that shared memory holds apart."""
     if not field:
         return text

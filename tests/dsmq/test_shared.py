@@ -15,11 +15,12 @@ import pytest
 
 from dsmq_nodes import dsmq
 from dsmq_nodes.dsmq import leftovers, shared_memory, wire
-from dsmq_nodes.dsmq.bell import Bell, Doorbells
+from dsmq_nodes.dsmq.bell import Doorbells
 from dsmq_nodes.dsmq.channel import Channel
 from dsmq_nodes.dsmq.ring import Reader, Ring, Writer
 from dsmq_nodes.errors import RingError
 from dsmq_nodes.testing import BrokerProcess
+from tests.dsmq.sharer import Sharer
 
 pytestmark = pytest.mark.skipif(
     not leftovers.PLACE.is_dir(), reason="no shared memory on this system"
@@ -36,59 +37,12 @@ def broker() -> Iterator[BrokerProcess]:
         process.close()
 
 
-class Sharer:
-    """A peer that shares memory, by hand."""
-
-    def __init__(self, broker: BrokerProcess, name: str) -> None:
-        self.channel = Channel(broker.host, broker.port, node=name, shm=True)
-        self.name = name
-        assert self.channel.memory is not None
-        directory, number = self.channel.memory
-        self.directory = Path(directory)
-        self.bell = Bell(self.directory, number)
-        self.doorbells = Doorbells(self.directory)
-        self.rings: list[Ring] = []
-
-    def ask(self, **fields: object) -> wire.Reply:
-        self.channel.send(wire.encode_object(fields))
-        self.channel.socket.settimeout(PATIENCE_SEC)
-        return self.channel.receive()
-
-    def writer(self, topic: str, latched: int = 0) -> Writer:
-        reply = self.ask(action="advertise", topic=topic, type="T", latched=latched, shm=True)
-        assert reply.event == "advertised"
-        ring = Ring(Path(reply.ring))
-        self.rings.append(ring)
-        return Writer(ring, self.name, self.doorbells)
-
-    def reader(self, topic: str, depth: int = 1000) -> Reader:
-        """Subscribe a topic that is shared, and nothing of it latched."""
-        assert self.ask(action="subscribe", topic=topic, depth=depth, shm=True).event == (
-            "subscribed"
-        )
-        return self.seated(depth)
-
-    def seated(self, depth: int = 1000) -> Reader:
-        reply = self.channel.receive()
-        assert reply.event == "ring", reply
-        ring = Ring(Path(reply.ring))
-        self.rings.append(ring)
-        return Reader(ring, reply.seat, after=reply.id, depth=depth)
-
-    def close(self) -> None:
-        for ring in self.rings:
-            ring.close()
-        self.bell.close()
-        self.doorbells.close()
-        self.channel.close()
-
-
 @pytest.fixture
 def sharer(broker: BrokerProcess) -> Iterator[Callable[[str], Sharer]]:
     with contextlib.ExitStack() as stack:
 
         def make(name: str) -> Sharer:
-            made = Sharer(broker, name)
+            made = Sharer(broker.port, name)
             stack.callback(made.close)
             return made
 
@@ -261,7 +215,7 @@ def test_who_wrote_once_is_not_remembered() -> None:
         before, _ = tracemalloc.get_traced_memory()
         for number in range(2000):
             assert log.append(f"/{kind}{number:0>250}", b"x", 1, 0)
-            log.read()
+            log.read(looks_inside=True)
         return tracemalloc.get_traced_memory()[0] - before
 
     tracemalloc.start()
@@ -307,7 +261,7 @@ def test_nothing_stays_once_the_next_broker_has_looked(
     end: Callable[[BrokerProcess], None],
 ) -> None:
     first = BrokerProcess()
-    peer = Sharer(first, "/talker")
+    peer = Sharer(first.port, "/talker")
     peer.writer("/t").append(b"1", seq=1, stamp_ns=0)
     directory = peer.directory
     end(first)

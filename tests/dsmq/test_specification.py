@@ -166,8 +166,11 @@ class StuckRing:
     def append(self, sender: str, text: bytes, seq: int, stamp_ns: int) -> int:
         return 0
 
-    def read(self) -> "list[Record]":
+    def read(self, *, looks_inside: bool) -> "list[Record]":
         return []
+
+    def find(self, message_id: int) -> None:
+        pass
 
     def seat(self, number: int, *, after: int, depth: int) -> int:
         return 0
