@@ -2,14 +2,15 @@
 
 import asyncio
 import contextlib
-from collections.abc import Callable
-from typing import Final
+from collections.abc import Callable, Coroutine
+from typing import Any, Final
 
 import msgspec
 
 from dsmq_nodes.graph.arrival import Arrival
 
 GRAPH_TOPIC: Final = "/dsmq/graph"
+_ANSWER_SEC: Final = 1.0
 
 
 class Endpoint(msgspec.Struct, frozen=True):
@@ -54,11 +55,17 @@ class GraphView:
         watchers: called at each change, and when the broker is lost.
     """
 
-    def __init__(self, follow: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        follow: Callable[[], None],
+        wait_outside: Callable[[Coroutine[Any, Any, object]], object],
+    ) -> None:
+        """`follow` subscribes the graph; `wait_outside` waits where that is allowed: see `ask`."""
         self.is_lost = False
         self.follows = False
         self.watchers: list[Callable[[], None]] = []
         self._follow = follow
+        self._wait_outside = wait_outside
         self._unread = ""  # the newest that came; older ones need not be read
         self._is_news = False
         self._nodes: frozenset[str] | None = None
@@ -77,12 +84,20 @@ class GraphView:
             self.follows = True
             self._follow()
 
-    def subscribers(self, topic: str) -> int:
-        """How many subscribe a topic; 0 until the broker has told."""
+    def ask(self) -> None:
+        """Have the broker tell, and take what it has told since.
+
+        Outside of callbacks its first word is waited for, a second at most: it may be away, or be
+        an original server, which tells nothing.
+        """
         self.start()
+        self._wait_outside(self.within(lambda: self.is_known, _ANSWER_SEC))
+
+    def subscribers(self, topic: str) -> list[Endpoint]:
+        """Who subscribes a topic, in the order they came; none until the broker has told."""
         self._read()
         found = self._topics.get(topic)
-        return len(found.subscribers) if found else 0
+        return found.subscribers if found else []
 
     def publishers(self, topic: str) -> list[Endpoint]:
         """Who publishes a topic, in the order they came; none until the broker has told."""
@@ -90,18 +105,27 @@ class GraphView:
         found = self._topics.get(topic)
         return found.publishers if found else []
 
+    def types(self) -> dict[str, list[str]]:
+        """The types that are used on each topic; none until the broker has told."""
+        self._read()
+        return {
+            name: sorted({end.type for end in (*topic.publishers, *topic.subscribers) if end.type})
+            for name, topic in sorted(self._topics.items())
+        }
+
+    def nodes(self) -> list[str]:
+        """The names of all nodes, in order; none until the broker has told."""
+        self._read()
+        return sorted(filter(None, self._nodes or ()))
+
     def has_node(self, name: str) -> bool:
         """Whether a node is connected, as far as the broker has told."""
         self._read()
         return self._nodes is not None and name in self._nodes
 
-    async def known(self) -> None:
-        """Wait until the broker has told."""
-        await self._until(lambda: self.is_known)
-
     async def subscribed(self, topic: str, count: int, timeout_sec: float | None) -> bool:
         """Wait until so many subscribe a topic; False: not in time."""
-        return await self.within(lambda: self.subscribers(topic) >= count, timeout_sec)
+        return await self.within(lambda: len(self.subscribers(topic)) >= count, timeout_sec)
 
     async def within(self, condition: Callable[[], bool], timeout_sec: float | None) -> bool:
         """Wait until the graph is such that a condition holds; False: not in time."""

@@ -27,6 +27,36 @@ class Node(ParameterNode):
     Its attributes are those of `BaseNode`: `Params`, `rate_hz`, `on_exception`, and others.
     """
 
+    # The graph
+
+    def count_publishers(self, topic: str) -> int:
+        """How many publish a topic, as far as the broker has told: see `get_publisher_count`.
+
+        Raises:
+            InvalidNameError: the topic's name breaks the rules.
+        """
+        self._topics.graph.ask()
+        return len(self._topics.graph.publishers(self.resolve_topic_name(topic)))
+
+    def count_subscribers(self, topic: str) -> int:
+        """How many subscribe a topic, as far as the broker has told.
+
+        Raises:
+            InvalidNameError: the topic's name breaks the rules.
+        """
+        self._topics.graph.ask()
+        return len(self._topics.graph.subscribers(self.resolve_topic_name(topic)))
+
+    def get_topic_names_and_types(self) -> list[tuple[str, list[str]]]:
+        """The topics of the graph, hidden ones too, with the types that nodes use on each."""
+        self._topics.graph.ask()
+        return list(self._topics.graph.types().items())
+
+    def get_fully_qualified_node_names(self) -> list[str]:
+        """The nodes of the graph, with their namespaces."""
+        self._topics.graph.ask()
+        return self._topics.graph.nodes()
+
     # Publishers, subscriptions, timers
 
     def create_publisher(

@@ -96,9 +96,8 @@ class Publisher(Generic[MessageT]):
         The first call asks the broker: outside of callbacks it waits for the answer, in a callback
         it gives 0 until that has come.
         """
-        if not self._spinner.is_in_callback():
-            self._spinner.block_on(self._graph.known(), "")
-        return self._graph.subscribers(self.topic_name)
+        self._graph.ask()
+        return len(self._graph.subscribers(self.topic_name))
 
     def wait_for_subscribers(self, count: int = 1, timeout_sec: float | None = None) -> bool:
         """Wait until `count` subscribe the topic: what is published then reaches them.

@@ -11,6 +11,7 @@ from dsmq_nodes.errors import MessageError, WireError
 from dsmq_nodes.graph.arrival import Arrival
 from dsmq_nodes.graph.callback import MessageT, Result, takes_two
 from dsmq_nodes.graph.clock import Clock
+from dsmq_nodes.graph.graph_view import GraphView
 from dsmq_nodes.graph.histogram import Histogram
 from dsmq_nodes.graph.logger import Logger
 from dsmq_nodes.graph.qos import QoSProfile
@@ -67,6 +68,7 @@ class Subscription(Generic[MessageT], AsyncIterator[MessageT]):
         *,
         clock: Clock,
         logger: Logger,
+        graph: GraphView,
     ) -> None:
         self.msg_type = msg_type
         self.topic_name = topic_name
@@ -81,6 +83,7 @@ class Subscription(Generic[MessageT], AsyncIterator[MessageT]):
         self._lifespan_ns = None if qos.lifespan is None else int(qos.lifespan * 1e9)
         self._clock = clock
         self._logger = logger
+        self._graph = graph
         self._mail: deque[Arrival] = deque()
         self._wants_info = callback is not None and takes_two(
             callback, "a subscription's callback", "msg", "info"
@@ -88,6 +91,15 @@ class Subscription(Generic[MessageT], AsyncIterator[MessageT]):
         self._began = False  # it has had a message: what is sent again is not for it
         self._closed = False
         self._next: asyncio.Future[None] | None = None
+
+    def get_publisher_count(self) -> int:
+        """How many publish the topic, tools included, as far as the broker has told.
+
+        The first call asks the broker: outside of callbacks it waits for the answer, in a callback
+        it gives 0 until that has come.
+        """
+        self._graph.ask()
+        return len(self._graph.publishers(self.topic_name))
 
     @property
     def waiting(self) -> int:

@@ -1,6 +1,6 @@
 """The publishers and subscriptions of a node; of each topic there is one reader at the link."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from typing import Any, TypeVar
 
 from dsmq_nodes.graph.arrival import Arrival
@@ -32,7 +32,7 @@ class Topics:
         self._spinner = spinner
         self._clock = clock
         self._logger = logger
-        self.graph = GraphView(self._follow_graph)
+        self.graph = GraphView(self._follow_graph, self._wait_outside)
         spinner.on_drained = self.graph.settle
 
     def publish(
@@ -84,7 +84,7 @@ class Topics:
         if (timeout is None) != (on_timeout is None):
             raise TypeError("timeout and on_timeout go together: give both or neither")
         subscription = Subscription(
-            msg_type, name, callback, qos, clock=self._clock, logger=self._logger
+            msg_type, name, callback, qos, clock=self._clock, logger=self._logger, graph=self.graph
         )
         if timeout is not None and on_timeout is not None:
             silence = Silence(timeout, on_timeout, self._spinner.execute)
@@ -154,6 +154,12 @@ class Topics:
         )
         self._spinner.add(silence)
         return silence
+
+    def _wait_outside(self, work: Coroutine[Any, Any, object]) -> None:
+        if self._spinner.is_in_callback():
+            work.close()
+        else:
+            self._spinner.block_on(work, "")
 
     def _follow_graph(self) -> None:
         if GRAPH_TOPIC not in self._by_topic:  # else it comes to the view already

@@ -48,3 +48,12 @@ def test_nodes_poll_an_original_server(caplog: pytest.LogCaptureFixture) -> None
     assert odd == list(range(1, 20, 2))
     assert even == list(range(0, 20, 2))
     assert caplog.text.count("is an original dsmq server: topics are polled") == 2
+
+
+@pytest.mark.usefixtures("original")
+def test_an_original_server_tells_nothing_of_the_graph(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("dsmq_nodes.graph.graph_view._ANSWER_SEC", 0.05)
+    with Node("a") as node:
+        publisher = node.create_publisher(Int64, "n", 10)
+        assert publisher.get_subscription_count() == 0
+        assert node.get_topic_names_and_types() == []

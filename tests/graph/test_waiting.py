@@ -156,6 +156,19 @@ class TestInAScript:
             node.destroy_subscription(subscription)
             until(lambda: publisher.get_subscription_count() == 0)
 
+    def test_a_node_sees_the_graph(self) -> None:
+        with Node("a", namespace="arm") as node, Node("sender") as sender:
+            publisher = sender.create_publisher(Int64, "/n", 10)
+            assert node.count_publishers("/n") == 1
+            assert node.count_publishers("n") == 0
+            subscription = node.create_subscription(Int64, "/n", lambda _: None, 10)
+            assert subscription.get_publisher_count() == 1
+            until(lambda: sender.count_subscribers("n") == 1)
+            assert ("/n", ["std_msgs/msg/Int64"]) in node.get_topic_names_and_types()
+            assert node.get_fully_qualified_node_names() == ["/arm/a", "/sender"]
+            sender.destroy_publisher(publisher)
+            until(lambda: subscription.get_publisher_count() == 0)
+
     def test_from_another_thread_than_the_one_that_spins(self) -> None:
         node, sender = Node("a"), Node("sender")
         publisher = sender.create_publisher(Int64, "n", 10)
