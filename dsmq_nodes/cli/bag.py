@@ -82,8 +82,9 @@ def record(
 ) -> None:
     """Record topics until Ctrl-C; those that come later are recorded from their first message.
 
-    What is in the file is safe from a crash about a second later. At the end each topic is told
-    with how many messages were recorded, and how many were lost.
+    What is in the file is safe from a crash about a second later. The parameters that the nodes
+    have at the start are put into it. At the end each topic is told with how many messages were
+    recorded, and how many were lost.
     """
     _need()
     from dsmq_nodes.bag.writing import BagWriter, Limits  # noqa: PLC0415

@@ -6,17 +6,24 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import datetime
 from pathlib import Path
+from typing import Final
 
 from dsmq_nodes.bag.cursors import Cursors
 from dsmq_nodes.bag.information import shown_bytes
 from dsmq_nodes.bag.recorder import Recorder, summary_lines
 from dsmq_nodes.bag.selection import Selection
 from dsmq_nodes.bag.writing import OWN_TEXTS, Attachment, BagWriter, about_here
+from dsmq_nodes.cli.parameters import all_dumped
 from dsmq_nodes.cli.progress import Progress
+from dsmq_nodes.cli.session import Session
 from dsmq_nodes.dsmq.address import parse_address
-from dsmq_nodes.errors import BagError
+from dsmq_nodes.errors import BagError, DsmqError
+
+PARAMETERS: Final = "parameters.yaml"
+_ANSWER_SEC: Final = 1.0
 
 
 def default_name() -> str:
@@ -59,7 +66,9 @@ def record_to(
             writer.describe(OWN_TEXTS, about_here())
             for each in files:
                 writer.attach(each)
-            _run(recorder, writer, asked)
+            parameters = _Parameters(broker)
+            _run(recorder, writer, parameters, asked)
+            parameters.attach_to(writer, wait=True)
             writer.close()
         except BagError as error:
             fault = str(error)
@@ -75,11 +84,49 @@ def record_to(
     return 1 if fault else 0
 
 
-def _run(recorder: Recorder, writer: BagWriter, asked: list[float]) -> None:
+class _Parameters:
+    """What the nodes have at the start; they are asked beside the recording, which goes on."""
+
+    def __init__(self, broker: str) -> None:
+        self._time_ns = time.time_ns()
+        pool = ThreadPoolExecutor(1)
+        self._told: Future[tuple[str, list[str]]] | None = pool.submit(_parameters, broker)
+        pool.shutdown(wait=False)
+
+    def attach_to(self, writer: BagWriter, *, wait: bool = False) -> None:
+        """Put them into the bag, once and when they are there."""
+        told = self._told
+        if told is None or not (wait or told.done()):
+            return
+        self._told = None
+        try:
+            text, silent = told.result()
+        except DsmqError as error:
+            _warn(f"WARNING: the nodes' parameters are not in the bag: {error}")
+            return
+        if text:
+            data = text.encode()
+            writer.attach(Attachment(PARAMETERS, data, "application/yaml", self._time_ns))
+        for node in silent:
+            _warn(
+                f"WARNING: the parameters of {node} are not in the bag: it has not answered for "
+                f"{_ANSWER_SEC:g} s"
+            )
+
+
+def _parameters(broker: str) -> tuple[str, list[str]]:
+    with Session(broker) as session:
+        return all_dumped(session, _ANSWER_SEC)
+
+
+def _run(
+    recorder: Recorder, writer: BagWriter, parameters: _Parameters, asked: list[float]
+) -> None:
     print(f"Recording to {writer.paths[0]}... Ctrl-C ends it", flush=True)
     with Progress("recording", 0, "messages") as progress:
 
         def on_turn() -> None:
+            parameters.attach_to(writer)
             note = f"in {len(recorder.topics)} topics, {recorder.dropped} dropped, "
             progress.at(recorder.messages, note + shown_bytes(writer.size_bytes))
 

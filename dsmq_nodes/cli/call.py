@@ -1,7 +1,9 @@
 """Calling a service from the command line, in texts: the tool needs no types."""
 
+import contextlib
 import time
 import uuid
+from collections.abc import Iterable
 from typing import Any, Final, NamedTuple
 
 import msgspec
@@ -68,6 +70,24 @@ def answer(session: Session, asked: Asked, timeout_sec: float | None) -> dict[st
     raise CommandError(
         f"{asked.service} has not answered within {timeout_sec:g} s: is its node busy?"
     )
+
+
+def answers(
+    session: Session, asked: Iterable[Asked], timeout_sec: float
+) -> dict[Asked, dict[str, Any]]:
+    """The responses to several requests, those that come in time."""
+    waiting = {each.reply: each for each in asked}
+    found: dict[Asked, dict[str, Any]] = {}
+    until_sec = time.monotonic() + timeout_sec
+    while waiting and (left_sec := until_sec - time.monotonic()) > 0:
+        reply = session.next_message(waiting, left_sec)
+        if reply is None:
+            break
+        with contextlib.suppress(CommandError):  # it says why there is no response
+            response = response_in(reply.text, waiting[reply.topic])
+            if response is not None:
+                found[waiting.pop(reply.topic)] = response
+    return found
 
 
 def response_in(text: str | None, asked: Asked) -> dict[str, Any] | None:

@@ -5,7 +5,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from dsmq_nodes.cli.call import call
+from dsmq_nodes.cli.call import answers, ask, call
+from dsmq_nodes.cli.live import Graph
 from dsmq_nodes.cli.offers import find_node, nodes, unknown
 from dsmq_nodes.cli.session import Session
 from dsmq_nodes.errors import CommandError, LaunchFileError
@@ -49,15 +50,19 @@ def listed(
 ) -> dict[str, dict[str, str]]:
     """The parameters of a node, or of all, and their types if they are wanted."""
     graph = session.graph()
-    served = {topic.name for topic in graph.topics if topic.publishers}
-    every = [name for name in nodes(graph) if f"{name}/list_parameters/_reply" in served]
     found = {}
-    for name in [find_node(graph, node)] if node else every:
+    for name in [find_node(graph, node)] if node else _serving(graph):
         names = names_of(session, name, prefixes)
         types = [each.type for each in _describe(session, name, names)] if with_types else []
         words = [ParameterType(each).words for each in types] or [""] * len(names)
         found[name] = dict(zip(names, words, strict=True))
     return found
+
+
+def _serving(graph: Graph) -> list[str]:
+    """The nodes that tell their parameters."""
+    served = {topic.name for topic in graph.topics if topic.publishers}
+    return [name for name in nodes(graph) if f"{name}/list_parameters/_reply" in served]
 
 
 def got(session: Session, node: str, name: str) -> Parameter:
@@ -72,10 +77,13 @@ def got(session: Session, node: str, name: str) -> Parameter:
 
 def _get(session: Session, node: str, names: Sequence[str]) -> list[Parameter]:
     request = GetParameters.Request(names=list(names))
-    found = call(session, f"{node}/get_parameters", request.to_json())["values"]
+    return _values(names, call(session, f"{node}/get_parameters", request.to_json()))
+
+
+def _values(names: Sequence[str], response: dict[str, Any]) -> list[Parameter]:
     return [
         from_message(ParameterMessage(name=name, value=ParameterValue.from_dict(value)))
-        for name, value in zip(names, found, strict=True)
+        for name, value in zip(names, response["values"], strict=True)
     ]
 
 
@@ -171,6 +179,34 @@ def dumped(session: Session, node: str) -> str:
     """All parameters of a node, as a file."""
     node = find_node(session.graph(), node)
     return dump_parameters(node, _get(session, node, names_of(session, node)))
+
+
+def all_dumped(session: Session, timeout_sec: float) -> tuple[str, list[str]]:
+    """The parameters of all nodes, as one file, and who has not answered in time.
+
+    Each node is asked twice: what it has, and the values.
+    """
+    names = {
+        node: ask(session, f"{node}/list_parameters", ListParameters.Request().to_json())
+        for node in _serving(session.graph())
+    }
+    told = answers(session, names.values(), timeout_sec)
+    wanted = {
+        node: sorted(told[asked]["result"]["names"])
+        for node, asked in names.items()
+        if asked in told
+    }
+    values = {
+        node: ask(session, f"{node}/get_parameters", GetParameters.Request(names=each).to_json())
+        for node, each in wanted.items()
+    }
+    found = answers(session, values.values(), timeout_sec)
+    files = {
+        node: dump_parameters(node, _values(wanted[node], found[asked]))
+        for node, asked in values.items()
+        if asked in found
+    }
+    return "".join(files.values()), [node for node in names if node not in files]
 
 
 def loaded(session: Session, node: str, file: Path) -> Iterator[str]:

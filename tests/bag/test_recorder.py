@@ -9,7 +9,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+import yaml
 
+from dsmq_nodes import Node, Parameter, Parameters
 from dsmq_nodes.bag import Bag, BagWriter
 from dsmq_nodes.bag.cursors import Cursors
 from dsmq_nodes.bag.recorder import Recorder
@@ -19,7 +21,7 @@ from dsmq_nodes.errors import BagError
 from dsmq_nodes.messages import Bool, Clock, Float64, String, Time
 from dsmq_nodes.testing import BrokerProcess
 from tests.bag.conftest import PATIENCE_SEC, SECOND_NS, Tool, until
-from tests.graph.conftest import Program
+from tests.graph.conftest import Program, spinning
 
 EVERYTHING = Selection(everything=True)
 
@@ -304,6 +306,34 @@ def test_ctrl_c_ends_it_well(
     assert values(bag, "/x") == list(range(100))
     assert [each.name for each in bag.attachments()] == ["launch.yaml"]
     assert bag.metadata()[0][0] == "dsmq_nodes"
+
+
+class Tuned(Node):
+    class Params(Parameters):
+        gain: float = 0.5
+        label: str = "left"
+
+
+def test_the_parameters_of_all_nodes_at_the_start_are_in_the_bag(
+    record: Callable[..., Program], broker: BrokerProcess, tmp_path: Path
+) -> None:
+    address = (broker.host, broker.port)
+    left, right = (Tuned("arm", namespace=each, broker=address) for each in ("left", "right"))
+    right.set_parameters([Parameter("label", None, "right")])
+    with contextlib.closing(Tool(broker, "/stuck")) as stuck, spinning(left, right):
+        stuck.advertise("/stuck/list_parameters/_reply", "")
+        program = record("--all")
+        program.wait_for("WARNING: the parameters of /stuck are not in the bag")
+        left.set_parameters([Parameter("gain", None, 9.0)])
+        program.send(signal.SIGINT)
+        assert program.wait() == 0
+    (attachment,) = Bag(tmp_path / "run.mcap").attachments()
+    assert attachment.name == "parameters.yaml"
+    found = yaml.safe_load(attachment.data)
+    assert list(found) == ["/left/arm", "/right/arm"]
+    expected = {"gain": 0.5, "label": "right"}
+    assert found["/right/arm"]["ros__parameters"] == expected
+    assert found["/left/arm"]["ros__parameters"] == expected | {"label": "left"}
 
 
 @pytest.mark.parametrize(
