@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Final, Literal, get_args
 
 from dsmq_nodes.bag.extra import need
 from dsmq_nodes.bag.foxglove import to_foxglove
+from dsmq_nodes.bag.part import Compression
 from dsmq_nodes.bag.source import Source
 from dsmq_nodes.bag.tables import write_csv, write_npz, write_parquet
-from dsmq_nodes.bag.writing import BagWriter, Compression
+from dsmq_nodes.bag.writing import BagWriter
 
 if TYPE_CHECKING:
-    from dsmq_nodes.bag.part import Channel
+    from dsmq_nodes.bag.channel import Channel
 
 Format = Literal["mcap", "ros2", "ros1", "foxglove", "csv", "parquet", "npz"]
 FORMATS: Final[tuple[str, ...]] = get_args(Format)

@@ -24,11 +24,12 @@ from datetime import datetime
 from pathlib import Path
 from typing import Final
 
+from dsmq_nodes.bag.channel import Attachment
 from dsmq_nodes.bag.cursors import Cursors
 from dsmq_nodes.bag.recorder import Recorder
 from dsmq_nodes.bag.ring import Ring
 from dsmq_nodes.bag.selection import Selection
-from dsmq_nodes.bag.writing import OWN_TEXTS, Attachment, BagWriter, about_here
+from dsmq_nodes.bag.writing import OWN_TEXTS, BagWriter, about_here
 from dsmq_nodes.dsmq import wire
 from dsmq_nodes.dsmq.address import broker_address
 from dsmq_nodes.errors import DsmqError

@@ -11,8 +11,8 @@ import json
 from collections.abc import Callable
 from typing import Any, Final
 
+from dsmq_nodes.bag.channel import Channel
 from dsmq_nodes.bag.mcap_file import Record
-from dsmq_nodes.bag.part import Channel
 
 Values = dict[str, Any]
 

@@ -9,7 +9,7 @@ from typing import IO, Final, NamedTuple
 from mcap.reader import SeekingReader, make_reader
 from mcap.summary import Summary
 
-from dsmq_nodes.bag.part import Attachment, Channel
+from dsmq_nodes.bag.channel import Attachment, Channel
 from dsmq_nodes.errors import BagError
 
 MAGIC: Final = b"\x89MCAP0\r\n"

@@ -7,8 +7,8 @@ import time
 from collections.abc import Callable, Iterable
 from typing import Any, Final
 
+from dsmq_nodes.bag.channel import Channel
 from dsmq_nodes.bag.cursors import connect
-from dsmq_nodes.bag.part import Channel
 from dsmq_nodes.bag.schemas import ANYTHING
 from dsmq_nodes.bag.types_seen import TYPES_TOPIC, TypesSeen
 from dsmq_nodes.dsmq import wire

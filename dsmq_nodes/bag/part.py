@@ -8,13 +8,13 @@ disk is full, what did not fit whole is cut off again: what is left is good.
 
 import contextlib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Final, Literal, cast
 
 from mcap.writer import CompressionType, Writer
 
 import dsmq_nodes
+from dsmq_nodes.bag.channel import Attachment, Channel
 from dsmq_nodes.bag.new_file import NewFile
 from dsmq_nodes.errors import BagError
 
@@ -25,37 +25,6 @@ COMPRESSIONS: Final[dict[str, CompressionType]] = {
     "zstd": CompressionType.ZSTD,
 }
 CHUNK_BYTES: Final = 1 << 20
-
-
-@dataclass(frozen=True, slots=True)
-class Channel:
-    """What is the same for all messages of one topic, type and encoding.
-
-    Attributes:
-        topic: the topic's name.
-        type_name: the schema's name, such as `sensor_msgs/msg/Imu`; empty: unknown.
-        schema: the schema as it stands in the file.
-        schema_encoding: what language it is in; empty: there is no schema.
-        encoding: what the messages are in.
-        metadata: whatever else is to be known.
-    """
-
-    topic: str
-    type_name: str = ""
-    schema: bytes = b""
-    schema_encoding: str = "jsonschema"
-    encoding: str = "json"
-    metadata: tuple[tuple[str, str], ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Attachment:
-    """A file inside a bag."""
-
-    name: str
-    data: bytes
-    media_type: str = "text/plain"
-    time_ns: int = 0
 
 
 class Part:

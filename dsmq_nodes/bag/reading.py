@@ -6,8 +6,8 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from dsmq_nodes.bag.channel import Attachment, Channel
 from dsmq_nodes.bag.mcap_file import ChannelCount, McapFile, Record, open_files
-from dsmq_nodes.bag.part import Attachment, Channel
 from dsmq_nodes.bag.selection import Selection
 from dsmq_nodes.errors import BagError, MessageError
 

@@ -16,8 +16,8 @@ from typing import Final, NamedTuple, Protocol
 
 import msgspec
 
+from dsmq_nodes.bag.channel import Channel
 from dsmq_nodes.bag.cursors import Cursors
-from dsmq_nodes.bag.part import Channel
 from dsmq_nodes.bag.reading import TEXT
 from dsmq_nodes.bag.schemas import ANYTHING, class_of, schema_text
 from dsmq_nodes.bag.selection import Selection

@@ -19,8 +19,10 @@ from mcap.records import Channel as ChannelRecord
 from mcap.records import Chunk, McapRecord, Message, Metadata, Schema
 from mcap.stream_reader import breakup_chunk
 
+from dsmq_nodes.bag.channel import Attachment, Channel
 from dsmq_nodes.bag.mcap_file import MAGIC, check_kind
-from dsmq_nodes.bag.writing import Attachment, BagWriter, Channel, Compression
+from dsmq_nodes.bag.part import Compression
+from dsmq_nodes.bag.writing import BagWriter
 from dsmq_nodes.errors import BagError
 
 _HEAD: Final = struct.Struct("<BQ")

@@ -3,8 +3,8 @@
 from collections import deque
 from typing import Final
 
+from dsmq_nodes.bag.channel import Channel
 from dsmq_nodes.bag.mcap_file import Record
-from dsmq_nodes.bag.part import Channel
 from dsmq_nodes.bag.writing import BagWriter
 
 MOST_BYTES: Final = 256 << 20

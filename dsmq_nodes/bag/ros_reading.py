@@ -10,8 +10,8 @@ from rosbags.highlevel import AnyReader
 from rosbags.interfaces import QosDurability
 from rosbags.typesys import Stores, get_typestore
 
+from dsmq_nodes.bag.channel import Attachment, Channel
 from dsmq_nodes.bag.mcap_file import ChannelCount, Record
-from dsmq_nodes.bag.part import Attachment, Channel
 from dsmq_nodes.bag.ros_values import RosTypes
 from dsmq_nodes.bag.schemas import ANYTHING, class_of, schema_text
 from dsmq_nodes.bag.selection import Selection

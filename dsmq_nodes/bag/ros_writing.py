@@ -16,7 +16,7 @@ from rosbags.interfaces import (
 )
 from rosbags.typesys import Stores, get_types_from_msg, get_typestore
 
-from dsmq_nodes.bag.part import Channel
+from dsmq_nodes.bag.channel import Channel
 from dsmq_nodes.bag.ros_values import RosTypes
 from dsmq_nodes.bag.schemas import class_of
 from dsmq_nodes.bag.source import Source

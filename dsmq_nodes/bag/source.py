@@ -4,9 +4,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Protocol
 
+from dsmq_nodes.bag.channel import Attachment
 from dsmq_nodes.bag.extra import need
 from dsmq_nodes.bag.mcap_file import ChannelCount, McapFile, Record
-from dsmq_nodes.bag.part import Attachment
 from dsmq_nodes.bag.reading import Bag
 from dsmq_nodes.bag.selection import Selection
 from dsmq_nodes.errors import BagError

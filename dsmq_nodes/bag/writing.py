@@ -9,12 +9,8 @@ from types import TracebackType
 from typing import Final, Self
 
 import dsmq_nodes
-from dsmq_nodes.bag.part import CHUNK_BYTES, Attachment, Channel, Compression, Part
-
-__all__ = [
-    "OWN_TEXTS", "Attachment", "BagWriter", "Channel", "Compression", "Limits", "about_here",
-    "bag_path",
-]  # fmt: skip
+from dsmq_nodes.bag.channel import Attachment, Channel
+from dsmq_nodes.bag.part import CHUNK_BYTES, Compression, Part
 
 OWN_TEXTS: Final = "dsmq_nodes"
 """The name of what a bag of ours says of itself."""

@@ -11,11 +11,12 @@ from datetime import datetime
 from pathlib import Path
 from typing import Final
 
+from dsmq_nodes.bag.channel import Attachment
 from dsmq_nodes.bag.cursors import Cursors
 from dsmq_nodes.bag.information import shown_bytes
 from dsmq_nodes.bag.recorder import Recorder, summary_lines
 from dsmq_nodes.bag.selection import Selection
-from dsmq_nodes.bag.writing import OWN_TEXTS, Attachment, BagWriter, about_here
+from dsmq_nodes.bag.writing import OWN_TEXTS, BagWriter, about_here
 from dsmq_nodes.cli.parameters import all_dumped
 from dsmq_nodes.cli.progress import Progress
 from dsmq_nodes.cli.session import Session

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from dsmq_nodes.bag.part import Channel
+from dsmq_nodes.bag.channel import Channel
 from dsmq_nodes.bag.schemas import schema_text
 from dsmq_nodes.bag.writing import BagWriter
 from dsmq_nodes.dsmq import wire

@@ -18,10 +18,10 @@ from rosbags.highlevel import AnyReader
 from rosbags.typesys import Stores, get_typestore
 
 from dsmq_nodes.bag import Bag, BagWriter
+from dsmq_nodes.bag.channel import Attachment, Channel
 from dsmq_nodes.bag.converting import Format, convert
 from dsmq_nodes.bag.foxglove import CONVERSIONS
 from dsmq_nodes.bag.mcap_file import ChannelCount, Record
-from dsmq_nodes.bag.part import Attachment, Channel
 from dsmq_nodes.bag.schemas import schema_text
 from dsmq_nodes.bag.source import Source, open_source
 from dsmq_nodes.errors import BagError

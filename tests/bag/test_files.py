@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -13,9 +14,9 @@ from hypothesis import strategies as st
 from mcap.reader import make_reader
 
 from dsmq_nodes.bag import Bag, BagWriter, Untyped
+from dsmq_nodes.bag.channel import Attachment, Channel
 from dsmq_nodes.bag.extra import need
 from dsmq_nodes.bag.information import information, information_lines
-from dsmq_nodes.bag.part import Attachment, Channel, Compression
 from dsmq_nodes.bag.repair import repair
 from dsmq_nodes.bag.schemas import schema_text
 from dsmq_nodes.bag.writing import Limits
@@ -24,6 +25,9 @@ from dsmq_nodes.messages import Float64, Image, Imu, LaserScan, TransformStamped
 from dsmq_nodes.messages.base import Message
 from dsmq_nodes.messages.find import find_type, standard_names
 from tests.bag.conftest import NUMBERS, SECOND_NS, number
+
+if TYPE_CHECKING:
+    from dsmq_nodes.bag.part import Compression
 
 
 def channel_of(topic: str, cls: type[Message]) -> Channel:

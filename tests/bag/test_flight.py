@@ -9,8 +9,8 @@ import msgspec
 import pytest
 
 from dsmq_nodes.bag import Bag, BagWriter
+from dsmq_nodes.bag.channel import Channel
 from dsmq_nodes.bag.flight import Flight
-from dsmq_nodes.bag.part import Channel
 from dsmq_nodes.bag.ring import Ring
 from dsmq_nodes.dsmq.wire import Reply
 from dsmq_nodes.messages import String

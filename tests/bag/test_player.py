@@ -17,10 +17,10 @@ from hypothesis import strategies as st
 
 from dsmq_nodes import Node
 from dsmq_nodes.bag import Bag, BagWriter
+from dsmq_nodes.bag.channel import Channel
 from dsmq_nodes.bag.cursors import Cursors
 from dsmq_nodes.bag.outlet import Outlet
 from dsmq_nodes.bag.pace import Pace
-from dsmq_nodes.bag.part import Channel
 from dsmq_nodes.bag.player import Player, Playing
 from dsmq_nodes.bag.prefetch import prefetched
 from dsmq_nodes.errors import BagError

@@ -8,8 +8,8 @@ import pytest
 
 from dsmq_nodes import Node, Parameters
 from dsmq_nodes.bag import Bag, BagWriter, Tolerance, feed, rerun
+from dsmq_nodes.bag.channel import Channel
 from dsmq_nodes.bag.comparing import differences
-from dsmq_nodes.bag.part import Channel
 from dsmq_nodes.bag.selection import Selection
 from dsmq_nodes.errors import BagError
 from dsmq_nodes.messages import Float64, Header, PoseStamped, String

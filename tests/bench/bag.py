@@ -21,9 +21,9 @@ from typing import Any, Final
 import numpy as np
 
 from dsmq_nodes.bag import Bag, BagWriter
+from dsmq_nodes.bag.channel import Channel
 from dsmq_nodes.bag.converting import convert
 from dsmq_nodes.bag.cursors import Cursors
-from dsmq_nodes.bag.part import Channel
 from dsmq_nodes.bag.source import open_source
 from dsmq_nodes.messages import Float64, Image
 from tests.bench import table
