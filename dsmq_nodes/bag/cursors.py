@@ -45,14 +45,14 @@ class _Cursor:
 class Cursors:
     """Reads topics."""
 
-    def __init__(self, host: str, port: int) -> None:
-        """Connect.
+    def __init__(self, host: str, port: int, *, node: str = "") -> None:
+        """Connect, as a node if it has a name.
 
         Raises:
             ConnectionFailedError: no broker of ours answers there.
         """
-        self._address = (host, port)
-        self._channel: Channel | None = connect(host, port)
+        self._address, self._node, self._is_ready = (host, port), node, False
+        self._channel: Channel | None = connect(host, port, node)
         self._channel.socket.settimeout(_WAIT_SEC)
         self._epoch = self._channel.epoch
         self._cursors: dict[str, _Cursor] = {}
@@ -64,11 +64,20 @@ class Cursors:
         self._cursors[topic] = _Cursor(0 if from_start else None)
         self._subscribe(topic)
 
+    def be_ready(self) -> None:
+        """Say, once, that who waits for this node may go on."""
+        if self._node and not self._is_ready:
+            self._is_ready = True
+            self._send({"action": "state", "state": "ready"})
+
     def _subscribe(self, topic: str, *, move: bool = True) -> None:
         fields: dict[str, object] = {"action": "subscribe", "topic": topic, "depth": 0}
         cursor = self._cursors[topic]
         if move and cursor.after is not None:
             fields |= {"after": cursor.after, "epoch": self._epoch}
+        self._send(fields)
+
+    def _send(self, fields: dict[str, object]) -> None:
         channel = self._channel
         if channel is None:
             return  # said when it is back
@@ -146,7 +155,7 @@ class Cursors:
         if wait_sec > _WAIT_SEC:
             return None
         try:
-            channel = connect(*self._address)
+            channel = connect(*self._address, self._node)
         except (ConnectionFailedError, RequestRefusedError):
             self._retry_sec = min(2 * self._retry_sec, _LONGEST_RETRY_SEC)
             self._retry_at_sec = time.monotonic() + self._retry_sec * random.uniform(0.5, 1.0)
@@ -161,6 +170,8 @@ class Cursors:
         self._channel, self._epoch = channel, channel.epoch
         for topic in self._cursors:
             self._subscribe(topic)
+        if self._is_ready:
+            self._send({"action": "state", "state": "ready"})
         return self._channel
 
     def close(self) -> None:
@@ -170,13 +181,13 @@ class Cursors:
             self._channel = None
 
 
-def connect(host: str, port: int) -> Channel:
+def connect(host: str, port: int, node: str = "") -> Channel:
     """A connection to a broker of ours.
 
     Raises:
         ConnectionFailedError: none answers there.
     """
-    channel = Channel(host, port)
+    channel = Channel(host, port, node=node)
     if channel.original:
         channel.close()
         raise ConnectionFailedError(

@@ -1,9 +1,10 @@
 """Records a launch from inside it: all of it, or the last moments before something fails.
 
 `dsmq-nodes launch --record NAME` and `--record ring=60s` start this as one more process of the
-launch: `python -m dsmq_nodes.bag.flight`. It ends by itself when the nodes have. It knows what they
-do from `/dsmq/launch/state`, and what they print from `/dsmq/launch/lines`; the launcher knows
-nothing of it.
+launch: `python -m dsmq_nodes.bag.flight`. The others are started when it is ready, so that it
+misses nothing, and it ends by itself when they have. It knows what they do from
+`/dsmq/launch/state`, and what they print from `/dsmq/launch/lines`; the launcher knows nothing of
+it.
 
 When a process fails, or is started again after a failure, what is known is put in a folder of its
 own below `failures/`: the bag, the lines of all processes, the launch file, the plan (programs,
@@ -36,6 +37,7 @@ from dsmq_nodes.errors import DsmqError
 from dsmq_nodes.messages.dsmq_msgs import LaunchLines, LaunchState
 
 NAME: Final = "recorder"
+NODE: Final = f"/dsmq/{NAME}"
 STATE_TOPIC: Final = "/dsmq/launch/state"
 LINES_TOPIC: Final = "/dsmq/launch/lines"
 FAILURES: Final = "failures"
@@ -181,7 +183,7 @@ def _bundle(
 
 def _recorder(writer: BagWriter | Ring, flight: Flight) -> Recorder:
     return Recorder(
-        Cursors(*broker_address()),
+        Cursors(*broker_address(), node=NODE),
         writer,
         Selection(everything=True),
         from_start=True,

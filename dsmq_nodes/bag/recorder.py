@@ -226,6 +226,7 @@ class Recorder:
                 self._say(f"Subscribed to topic '{found.name}'")
             self._take_types(topic, found)
         if first:
+            self._cursors.be_ready()
             for name in self._selection.unmatched(self.topics):
                 self._warn(
                     f"WARNING: topic [{name}] does not appear to be published yet: it is recorded "

@@ -17,9 +17,7 @@ from dsmq_nodes.bag.information import shown_bytes
 from dsmq_nodes.bag.recorder import Recorder, summary_lines
 from dsmq_nodes.bag.selection import Selection
 from dsmq_nodes.bag.writing import OWN_TEXTS, BagWriter, about_here
-from dsmq_nodes.cli.parameters import all_dumped
 from dsmq_nodes.cli.progress import Progress
-from dsmq_nodes.cli.session import Session
 from dsmq_nodes.dsmq.address import parse_address
 from dsmq_nodes.errors import BagError, DsmqError
 
@@ -116,6 +114,10 @@ class _Parameters:
 
 
 def _parameters(broker: str) -> tuple[str, list[str]]:
+    # Here, because they take a while to load, and the recording has begun.
+    from dsmq_nodes.cli.parameters import all_dumped  # noqa: PLC0415
+    from dsmq_nodes.cli.session import Session  # noqa: PLC0415
+
     with Session(broker) as session:
         return all_dumped(session, _ANSWER_SEC)
 

@@ -95,18 +95,18 @@ def launch(
     if dry_run:
         print(load_plan(file, given))
         return
-    beside = None
+    extend = None
     if record:
         from dsmq_nodes.cli.launch_record import recorder_beside  # noqa: PLC0415  an extra's
 
-        beside = recorder_beside(record, file)
+        extend = recorder_beside(record, file)
     status = launch_file(
         file,
         given,
         duration_sec=duration,
         table=table,
         strict_rates=strict_rates,
-        beside=beside,
+        extend=extend,
     )
     raise typer.Exit(status)
 

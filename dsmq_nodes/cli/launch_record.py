@@ -3,18 +3,19 @@
 import re
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 from dsmq_nodes.bag.extra import need
 from dsmq_nodes.errors import CommandError
-from dsmq_nodes.launcher.plan import Plan, ProcessPlan
+from dsmq_nodes.launcher.plan import Dependency, NodePlan, Plan, ProcessPlan
 
 _RING = re.compile(r"ring=(\d+(?:\.\d+)?)(s|m|min)?")
 _UNITS_SEC = {"": 1.0, "s": 1.0, "m": 60.0, "min": 60.0}
 
 
-def recorder_beside(record: str, launch_file: Path) -> Callable[[Plan], ProcessPlan]:
-    """What makes the recorder's process for a plan.
+def recorder_beside(record: str, launch_file: Path) -> Callable[[Plan], Plan]:
+    """What adds the recorder to a plan: the others are started when it is ready.
 
     Args:
         record: the bag's name, or `ring=60s`.
@@ -24,7 +25,7 @@ def recorder_beside(record: str, launch_file: Path) -> Callable[[Plan], ProcessP
         CommandError: it is neither, or the bag is there already.
     """
     need("bag", "mcap", "zstandard", "lz4")
-    from dsmq_nodes.bag.flight import FAILURES, NAME  # noqa: PLC0415  needs the extra
+    from dsmq_nodes.bag.flight import FAILURES, NAME, NODE  # noqa: PLC0415  needs the extra
     from dsmq_nodes.bag.writing import bag_path  # noqa: PLC0415  the same
 
     if found := _RING.fullmatch(record):
@@ -38,9 +39,13 @@ def recorder_beside(record: str, launch_file: Path) -> Callable[[Plan], ProcessP
             raise CommandError(f"{path} is there already, and stays: name another")
         what = ["--output", str(path)]
 
-    def make(plan: Plan) -> ProcessPlan:
+    def extend(plan: Plan) -> Plan:
         program = (sys.executable, "-m", "dsmq_nodes.launcher.child", "--module")
         attached = ("--attach", str(launch_file.absolute()), "--plan", str(plan))
-        return ProcessPlan(NAME, (*program, "dsmq_nodes.bag.flight", *what, *attached))
+        argv = (*program, "dsmq_nodes.bag.flight", *what, *attached)
+        recorder = ProcessPlan(NAME, argv, nodes=(NodePlan(NODE, "dsmq_nodes.bag.flight"),))
+        waits = Dependency(NAME, NODE)
+        others = (replace(each, depends_on=(waits, *each.depends_on)) for each in plan.nodes)
+        return replace(plan, nodes=(recorder, *others))
 
-    return make
+    return extend

@@ -1,12 +1,11 @@
 """Launch files: text, entries, composition, plan, supervisor; `launch` does it all."""
 
-import dataclasses
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from dsmq_nodes.launcher.plan import Plan, ProcessPlan
+    from dsmq_nodes.launcher.plan import Plan
 
 
 def load_plan(path: Path, args: Mapping[str, str] | None = None) -> "Plan":
@@ -35,7 +34,7 @@ def launch(
     duration_sec: float | None = None,
     table: bool = True,
     strict_rates: bool = False,
-    beside: Callable[["Plan"], "ProcessPlan"] | None = None,
+    extend: Callable[["Plan"], "Plan"] | None = None,
 ) -> int:
     """Start the broker and the nodes of a launch file, and run them to their end.
 
@@ -45,7 +44,7 @@ def launch(
         duration_sec: end after so many seconds; None: on Ctrl-C or SIGTERM.
         table: show a table of what runs, on a terminal; the key `t` hides and shows it.
         strict_rates: end when a node misses the rate it declares.
-        beside: makes one more process of the plan, such as a recorder.
+        extend: adds something to the plan, such as a recorder.
 
     Returns:
         The exit status: 0 when all went well, 1 when something failed; what, has been said.
@@ -56,6 +55,6 @@ def launch(
     from dsmq_nodes.launcher.run import run_plan  # noqa: PLC0415
 
     plan = load_plan(path, args)
-    if beside is not None:
-        plan = dataclasses.replace(plan, nodes=(*plan.nodes, beside(plan)))
+    if extend is not None:
+        plan = extend(plan)
     return run_plan(plan, duration_sec=duration_sec, table=table, strict_rates=strict_rates)

@@ -156,6 +156,38 @@ def test_a_failure_leaves_a_bundle(launched: Path) -> None:
     assert values[:41] == list(range(41))  # from the very first
 
 
+BRIEF = """
+from dsmq_nodes import Node, run
+from dsmq_nodes.messages import Message
+
+class Verdict(Message):
+    text: str
+
+class Brief(Node):
+    def __init__(self):
+        super().__init__("brief")
+        print("line of the first moment", flush=True)
+        self.get_logger().info("log of the first moment")
+        self.create_publisher(Verdict, "verdict", 1).publish(Verdict(text="out"))
+        self.create_timer(0.0, lambda: exit(3))
+"""
+
+
+def test_the_first_moment_is_in_the_bundle(launched: Path) -> None:
+    (launched / "crashing.py").write_text(BRIEF)
+    (launched / "crash.yaml").write_text(
+        'broker: {port: 0}\nnodes: [{name: brief, node: "crashing:Brief"}]\n'
+    )
+    assert launch(launched, "ring=60s").returncode == 1
+    (bundle,) = (launched / "failures").iterdir()
+    assert "line of the first moment" in (bundle / "brief.log").read_text()
+    bag = Bag(bundle / "run.mcap")
+    found = {each.topic: each.msg for each in bag}
+    assert bag.topics["/verdict"].endswith("/msg/Verdict")
+    assert found["/verdict"] == {"text": "out"}
+    assert found["/rosout"].msg == "log of the first moment"  # type: ignore[union-attr]
+
+
 def test_all_of_a_launch_in_a_bag(launched: Path) -> None:
     result = launch(launched, "run")
     assert "dropped, in" in result.stdout

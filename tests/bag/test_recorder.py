@@ -209,13 +209,12 @@ def test_it_goes_on_with_a_broker_that_comes_back(
 
 
 def test_what_the_broker_could_not_keep_is_counted(tmp_path: Path) -> None:
-    broker = Program("-m", "dsmq_nodes", "broker", "--port", "0", "--budget", "1")
-    port = int(broker.wait_for(r"listening on \S+?:(\d+)")[1])
-    cursors = Cursors("127.0.0.1", port)
-    there = type("There", (), {"host": "127.0.0.1", "port": port})
-    tool = Tool(there)  # type: ignore[arg-type]
-    tool.advertise("/x", String.type_name)
-    with BagWriter(tmp_path / "run") as writer:
+    with contextlib.ExitStack() as stack:
+        broker = stack.enter_context(BrokerProcess(0, "--budget", "1"))
+        tool = stack.enter_context(contextlib.closing(Tool(broker)))
+        cursors = stack.enter_context(contextlib.closing(Cursors(broker.host, broker.port)))
+        writer = stack.enter_context(BagWriter(tmp_path / "run"))
+        tool.advertise("/x", String.type_name)
         recorder = Recorder(cursors, writer, EVERYTHING)
         recorder.run(lambda: recorder.knows_graph)
         sent = 400
@@ -224,8 +223,6 @@ def test_what_the_broker_could_not_keep_is_counted(tmp_path: Path) -> None:
         recorder.run(lambda: recorder.messages + recorder.dropped == sent)
         assert 0 < recorder.dropped < sent
         assert recorder.messages > 0
-    for each in (tool, cursors, broker):
-        each.close()
     assert len(Bag(writer.paths[0])) == recorder.messages
 
 
