@@ -169,7 +169,7 @@ class Brief(Node):
         print("line of the first moment", flush=True)
         self.get_logger().info("log of the first moment")
         self.create_publisher(Verdict, "verdict", 1).publish(Verdict(text="out"))
-        self.create_timer(0.0, lambda: exit(3))
+        self.create_timer(0.3, lambda: exit(3))
 """
 
 
