@@ -31,6 +31,7 @@ CLOCK_TOPIC: Final = "/clock"
 _TURN_SEC: Final = 0.05  # how soon an end that is asked for is seen
 _FLUSH_SEC: Final = 1.0
 _DRAIN_SEC: Final = 10.0
+_ANYTHING_TEXT: Final = schema_text(ANYTHING)
 _decode_any: Final = msgspec.json.Decoder()
 
 
@@ -205,7 +206,7 @@ class Recorder:
             return
         text = reply.text or ""
         channel = topic.channels.get(reply.sender)
-        if channel is None or not channel.type_name:
+        if channel is None:
             channel = self._channel(topic, reply.sender, text)
         self._writer.write(channel, log_ns, text.encode(), reply.stamp or log_ns, reply.seq)
         topic.messages += 1
@@ -256,18 +257,18 @@ class Recorder:
 
     def _channel(self, topic: RecordedTopic, sender: str, text: str) -> Channel:
         of_type = topic.by_sender.get(sender, topic.any_type)
-        type_name = of_type.name
+        if of_type.name not in topic.types:
+            topic.types.append(of_type.name)
         metadata = (("latched", "true"),) if topic.latched else ()
-        if type_name:
-            channel = Channel(topic.name, type_name, self._schema(of_type), metadata=metadata)
-        elif _is_object(text):
-            channel = Channel(topic.name, "", schema_text(ANYTHING), metadata=metadata)
-        else:
-            channel = Channel(topic.name, "", b"", "", TEXT, metadata)
-        topic.channels[sender] = channel
-        if type_name not in topic.types:
-            topic.types.append(type_name)
-        return channel
+        if of_type.name:
+            schema = self._schema(of_type)
+            found = Channel(topic.name, of_type.name, schema, metadata=metadata)
+            topic.channels[sender] = found
+            return found
+        # Not for all that comes: the next message may be another thing.
+        if _is_object(text):
+            return Channel(topic.name, "", _ANYTHING_TEXT, metadata=metadata)
+        return Channel(topic.name, "", b"", "", TEXT, metadata)
 
     def _schema(self, of_type: _Type) -> bytes:
         """What its publisher has told; else of the class that has this name here, if one has."""

@@ -29,7 +29,7 @@ def broker(memory: None, broker: BrokerProcess) -> BrokerProcess:
     return broker
 
 
-PATIENCE_SEC = 10.0  # the longest anything may take on a busy machine
+PATIENCE_SEC = 30.0  # the longest anything may take on a busy machine
 
 
 def until(condition: Callable[[], object], what: str = "") -> None:
