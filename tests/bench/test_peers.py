@@ -8,7 +8,7 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from dsmq_nodes.bench.running import Case, Measured, Run
-from tests.bench import peers, peers_plot, peers_systems
+from tests.bench import peers_plot, peers_systems, peers_tables
 from tests.bench.processes import ROOT
 
 
@@ -18,16 +18,32 @@ def measured(p50_us: float) -> Measured:
 
 
 def test_a_ratio_is_of_the_same_turn_and_a_turn_that_failed_has_none() -> None:
-    ours = peers.Result({0: measured(10), 1: measured(20)})
-    theirs = peers.Result({1: measured(30), 2: measured(50)})
-    assert peers.ratios(theirs, ours, peers.p50_us) == [1.5]
+    ours = peers_tables.Result({0: measured(10), 1: measured(20)})
+    theirs = peers_tables.Result({1: measured(30), 2: measured(50)})
+    assert peers_tables.ratios(theirs, ours, peers_tables.p50_us) == [1.5]
 
 
 @pytest.mark.parametrize(
     ("values", "wanted"), [([], "-"), ([5.0], "5 (5-5)"), ([3.0, 1.0, 2000.0], "3 (1-2,000)")]
 )
 def test_the_spread_is_median_least_and_greatest(values: list[float], wanted: str) -> None:
-    assert peers.spread(values) == wanted
+    assert peers_tables.spread(values) == wanted
+
+
+def test_the_overview_has_medians_and_their_ratio_to_ours() -> None:
+    work = peers_tables.Work("text", Case("text", "", 100.0, 1))
+    results = {
+        "text": {
+            "dsmq_nodes": peers_tables.Result({0: measured(10), 1: measured(40)}),
+            "zmq": peers_tables.Result({0: measured(20), 1: measured(20)}),
+            "lcm": peers_tables.Result(failed="no"),
+        }
+    }
+    assert peers_tables.overview([work], results)[2:5] == [
+        "| dsmq_nodes | 25 (1.00) | 62,500 (1.00) |",
+        "| zmq | 20 (1.25) | 50,000 (1.25) |",
+        "| lcm | - | - |",
+    ]
 
 
 def test_who_is_missing_is_listed_with_how_to_have_it(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -59,7 +75,8 @@ def test_a_quick_run_writes_table_and_plot(tmp_path: Path) -> None:
     )  # fmt: skip
     assert run.returncode == 0, run.stdout + run.stderr
     table = (tmp_path / "peers.md").read_text()
-    rows = {line.split(" | ")[0]: line for line in table.splitlines() if line.startswith("| ")}
+    details = table.partition("### ")[2]
+    rows = {line.split(" | ")[0]: line for line in details.splitlines() if line.startswith("| ")}
     assert list(rows) == ["| system", "| dsmq_nodes", "| dsmq_nodes, no shm", "| zmq"]
     assert "failed" not in table
     assert "1.00 (1.00-1.00)" in rows["| dsmq_nodes"]
