@@ -6,11 +6,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from dsmq_nodes import run
-from dsmq_nodes.messages import Header, LaserScan, Odometry, Time
+from dsmq_nodes.messages import Header, LaserScan, Odometry, Quaternion, Time
 from examples.diffbot.robot import Obstacle
 from examples.replayer import Replayer, Sample
-
-DEGREE = math.pi / 180
 
 
 class ReplayCarmen(Replayer):
@@ -22,9 +20,7 @@ class ReplayCarmen(Replayer):
     def samples(self) -> Iterator[Sample]:
         path = self.params.path
         with bz2.open(path, "rt") if path.endswith(".bz2") else Path(path).open() as lines:
-            for line in lines:
-                if line.startswith("FLASER "):
-                    yield self.sample(line.split())
+            yield from (self.sample(line.split()) for line in lines if line.startswith("FLASER "))
 
     def sample(self, words: list[str]) -> Sample:
         end = 2 + int(words[1])
@@ -32,11 +28,10 @@ class ReplayCarmen(Replayer):
         stamp = Time.from_nanoseconds(round(when * 1e9))
         scan = LaserScan(header=Header(stamp=stamp, frame_id="laser"), range_max=50.0)
         scan.ranges = [float(word) for word in words[2:end]]
-        scan.angle_min, scan.angle_max, scan.angle_increment = -90 * DEGREE, 89 * DEGREE, DEGREE
+        scan.angle_min, scan.angle_max, scan.angle_increment = map(math.radians, (-90, 89, 1))
         odom = Odometry(header=Header(stamp=stamp, frame_id="odom"))
         odom.pose.pose.position.x, odom.pose.pose.position.y = x, y
-        rotation = odom.pose.pose.orientation
-        rotation.z, rotation.w = math.sin(theta / 2), math.cos(theta / 2)
+        odom.pose.pose.orientation = Quaternion(z=math.sin(theta / 2), w=math.cos(theta / 2))
         return when, [(self.odom, odom), (self.scan, scan)]
 
 

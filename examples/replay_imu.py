@@ -27,11 +27,10 @@ class ReplayImu(Replayer):
                 rows = np.hstack([data["gyr"], data["acc"], data["mag"]])
         else:
             rows = np.loadtxt(path, delimiter=",", skiprows=1)
-        for index, row in enumerate(rows.astype(float)):
+        for index, row in enumerate(rows.astype(float) * np.repeat([1, 1, 1e-6], 3)):  # uT to T
             when = index / self.params.frequency
             header = Header(stamp=Time.from_nanoseconds(round(when * 1e9)), frame_id="imu")
-            gyr, acc, uT = (Vector3(x=x, y=y, z=z) for x, y, z in row.reshape(3, 3).tolist())  # noqa: N806
-            mag = Vector3(x=1e-6 * uT.x, y=1e-6 * uT.y, z=1e-6 * uT.z)
+            gyr, acc, mag = (Vector3(x=x, y=y, z=z) for x, y, z in row.reshape(3, 3).tolist())
             imu = Imu(header=header, angular_velocity=gyr, linear_acceleration=acc)
             field = MagneticField(header=header, magnetic_field=mag)
             yield when, [(self.mag, field), (self.imu, imu)]

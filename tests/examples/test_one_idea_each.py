@@ -20,8 +20,9 @@ EXAMPLES = ROOT / "examples"
 MOST_LINES = 40
 SHORT = {
     "add_two_ints_client", "add_two_ints_server", "async_callback", "diagnostics",
-    "fibonacci_client", "fibonacci_server", "latched_map", "lifecycle", "listener", "own_message",
-    "parameters", "several_nodes", "sim_time", "talker", "testing_a_node", "tf_broadcaster",
+    "fibonacci_client", "fibonacci_server", "imu_orientation", "latched_map", "lifecycle",
+    "listener", "own_message", "pairs", "parameters", "replay_carmen", "replay_imu",
+    "several_nodes", "sim_time", "stop_counter", "talker", "testing_a_node", "tf_broadcaster",
     "tf_listener", "timer", "watchdog",
 }  # fmt: skip
 
