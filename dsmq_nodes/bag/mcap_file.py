@@ -61,7 +61,8 @@ class McapFile:
 
     def _read_summary(self, stream: IO[bytes]) -> Summary:
         stream.seek(0)
-        with self._in_words("it has no index, as if its recording had been killed"):
+        what = "it has no index, as if its recording had been killed"
+        with self._in_words(what, says_why=False):
             found = SeekingReader(stream).get_summary()
         if found is not None and found.statistics is not None:
             return found
@@ -165,13 +166,13 @@ class McapFile:
             raise BagError(f"cannot read {self.path}: {error.strerror}") from None
 
     @contextlib.contextmanager
-    def _in_words(self, what: str) -> Iterator[None]:
+    def _in_words(self, what: str, *, says_why: bool = True) -> Iterator[None]:
         try:
             yield
         except (BagError, GeneratorExit):
             raise
         except Exception as error:  # noqa: BLE001  whatever a damaged file makes the library raise
-            reason = f" ({error})" if str(error) else ""
+            reason = f" ({error})" if str(error) and says_why else ""
             raise BagError(
                 f"{self.path} is not whole: {what}{reason}; `dsmq-nodes bag repair {self.path}` "
                 "saves what is good of it"

@@ -48,6 +48,7 @@ class Part:
         self.path = path
         self.first_ns: int | None = None
         self.messages = self.flushed = 0
+        self._has_failed = False
         self._file = NewFile(path)
         stream = cast("IO[bytes]", self._file)
         self._mcap = Writer(stream, chunk_bytes, COMPRESSIONS[compression])
@@ -125,11 +126,13 @@ class Part:
         self._file.sync()
 
     def finish(self) -> None:
-        """Write the index, and end.
+        """Write the index, and end; after a failure it has ended already.
 
         Raises:
             BagError: it could not be written; what was flushed is safe.
         """
+        if self._has_failed:
+            return
         self.flush()
         with self._guard():
             self._mcap.finish()  # type: ignore[no-untyped-call]
@@ -143,9 +146,14 @@ class Part:
             raise self._failed(error) from None
 
     def _failed(self, error: OSError) -> BagError:
+        self._has_failed = True
         self._file.cut()
+        what = f"cannot write {self.path}: {error.strerror}"
+        if not self.flushed:
+            self.path.unlink(missing_ok=True)  # there is nothing in it, and its name is free again
+            return BagError(f"{what}; nothing of it is kept: make room first")
+        lost = self.messages - self.flushed
         return BagError(
-            f"cannot write {self.path}: {error.strerror}; the first {self.flushed} messages are "
-            f"safe in it, {self.messages - self.flushed} after them are lost: make room, then "
-            f"`dsmq-nodes bag repair {self.path}`"
+            f"{what}; its first {self.flushed} messages are safe, the {lost} after them are lost: "
+            f"make room, then `dsmq-nodes bag repair {self.path}`"
         )

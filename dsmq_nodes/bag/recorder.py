@@ -24,6 +24,7 @@ from dsmq_nodes.bag.selection import Selection
 from dsmq_nodes.bag.types_seen import TYPES_TOPIC, TypesSeen
 from dsmq_nodes.dsmq import wire
 from dsmq_nodes.graph.graph_view import GRAPH_TOPIC
+from dsmq_nodes.graph.names import is_hidden
 from dsmq_nodes.messages.dsmq_msgs import Graph, GraphTopic
 from dsmq_nodes.messages.rosgraph import Clock
 
@@ -224,7 +225,8 @@ class Recorder:
                 topic = self.topics[found.name] = RecordedTopic(found.name)
                 if found.name not in self._own_topics:
                     self._cursors.subscribe(found.name, from_start=self._from_start or not first)
-                self._say(f"Subscribed to topic '{found.name}'")
+                if not is_hidden(found.name):
+                    self._say(f"Subscribed to topic '{found.name}'")
             self._take_types(topic, found)
         if first:
             self._cursors.be_ready()
@@ -292,9 +294,14 @@ def _is_object(text: str) -> bool:
 
 
 def summary_lines(recorder: Recorder) -> Iterator[str]:
-    """What was recorded, a line a topic."""
-    width = max((len(name) for name in recorder.topics), default=0)
-    for topic in sorted(recorder.topics.values(), key=lambda each: each.name):
+    """What was recorded, a line a topic; hidden ones only if something came."""
+    shown = [
+        topic
+        for topic in recorder.topics.values()
+        if topic.messages or topic.dropped or not is_hidden(topic.name)
+    ]
+    width = max((len(topic.name) for topic in shown), default=0)
+    for topic in sorted(shown, key=lambda each: each.name):
         types = ", ".join(each or "untyped" for each in topic.types) or "nothing came"
         counts = f"{topic.messages} messages | {topic.dropped} dropped"
         yield f"{topic.name:{width}} | {counts} | {types}"

@@ -73,14 +73,15 @@ def record_to(
             fault = str(error)
     for line in summary_lines(recorder):
         print(line)
+    if fault:
+        _warn(fault)
+        return 1
     names = ", ".join(str(path) for path in writer.paths)
     print(
         f"Recorded {recorder.messages} messages, {recorder.dropped} dropped, in {names} "
         f"({shown_bytes(sum(path.stat().st_size for path in writer.paths))})"
     )
-    if fault:
-        _warn(fault)
-    return 1 if fault else 0
+    return 0
 
 
 class _Parameters:

@@ -268,32 +268,45 @@ from dsmq_nodes.bag.writing import BagWriter
 from dsmq_nodes.errors import BagError
 from tests.bag.conftest import NUMBERS, number
 
-resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))  # the kernel's own "no more room"
-writer = BagWriter(sys.argv[1], compression="none", chunk_bytes=1000)
+room = int(sys.argv[2])
+resource.setrlimit(resource.RLIMIT_FSIZE, (room, room))  # the kernel's own "no more room"
 try:
-    for index in range(10_000):
-        writer.write(NUMBERS, index, number(index), index, index)
-        if index % 100 == 99:
-            writer.flush()
+    with BagWriter(sys.argv[1], compression="none", chunk_bytes=1000) as writer:
+        for index in range(10_000):
+            writer.write(NUMBERS, index, number(index), index, index)
+            if index % 100 == 99:
+                writer.flush()
 except BagError as error:
     print(error)
 """
 
 
+def on_a_full_disk(path: Path, room_bytes: int) -> str:
+    command = [sys.executable, "-W", "error", "-c", FULL_DISK, str(path), str(room_bytes)]
+    root = Path(__file__).parents[2]
+    return subprocess.run(command, capture_output=True, text=True, check=True, cwd=root).stdout
+
+
 def test_a_full_disk_says_what_is_safe(tmp_path: Path) -> None:
     path = tmp_path / "run.mcap"
-    command = [sys.executable, "-W", "error", "-c", FULL_DISK, str(path)]
-    result = subprocess.run(
-        command, capture_output=True, text=True, check=True, cwd=Path(__file__).parents[2]
-    )
-    assert "File too large; the first" in result.stdout
-    safe = int(result.stdout.split("the first ")[1].split()[0])
+    said = on_a_full_disk(path, 20_000)
+    assert "File too large; its first" in said
+    safe = int(said.split("its first ")[1].split()[0])
     assert safe > 100
     with pytest.raises(BagError, match="bag repair"):
         Bag(path)
     saved = repair(path, tmp_path / "saved.mcap")
     assert saved.messages == safe
     assert (saved.lost_bytes, saved.damaged) == (0, 0)  # what did not fit was cut off
+
+
+@pytest.mark.parametrize("room_bytes", [0, 500])
+def test_a_disk_that_was_full_already_leaves_no_file(tmp_path: Path, room_bytes: int) -> None:
+    path = tmp_path / "run.mcap"
+    assert "File too large; nothing of it is kept: make room first" in on_a_full_disk(
+        path, room_bytes
+    )
+    assert not path.exists()
 
 
 def test_what_is_not_installed_is_named_with_the_command_that_installs_it() -> None:
