@@ -63,6 +63,7 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--no-shm", action="store_true")
     given = parser.parse_args()
+    table.end_what_was_started()
     return soak.run(given.soak, seed=given.seed, no_shm=given.no_shm)
 
 

@@ -34,7 +34,7 @@ def run(
     given = parser.parse_args()
     if unknown := set(given.rows) - set(rows):
         parser.error(f"no such row: {', '.join(sorted(unknown))}")
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that what was started is ended
+    end_what_was_started()
     say(f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f} before")
     say(f"| row | what | target | measured | | {peer} |")
     say("|---|---|---|---|---|---|")
@@ -48,6 +48,11 @@ def run(
             say(f"FAULT {name}: {fault}")
         faults += len(row.faults)
     return 1 if faults else 0
+
+
+def end_what_was_started() -> None:
+    """Have SIGTERM end this program as an exception does: with what it has started."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
 
 
 def say(line: str) -> None:
