@@ -17,6 +17,7 @@ from examples.diffbot.robot import pose_of
 from examples.diffbot.screen import Screen
 
 Point = tuple[float, float]
+MOST_POINTS = 20_000  # of a path: 400 m of a robot that may drive for weeks
 
 
 class Monitor(Node):
@@ -112,6 +113,7 @@ def extend(path: list[Point], msg: Odometry, step_m: float = 0.02) -> float:
     if path and moved_m < step_m:
         return 0.0
     path.append((x, y))
+    del path[:-MOST_POINTS]
     return moved_m
 
 

@@ -22,6 +22,7 @@ from dsmq_nodes.messages import (
 from dsmq_nodes.testing import Graph, Observed
 from dsmq_nodes.tf import Buffer, TransformListener
 from examples.diffbot import Mapper
+from examples.diffbot.monitor import MOST_POINTS, Point, extend
 from examples.diffbot.robot import BODY_RADIUS_M, WheelTicks, pose_of
 from examples.diffbot.world import SIZE_M, World
 
@@ -235,3 +236,13 @@ def test_the_monitor_tells_how_it_goes_and_draws_a_picture(
     assert {"true path", "odometry", "true walls", "1 m"} < set(texts)
     lengths = [len((line.get("points") or "").split()) for line in svg.iter(f"{space}polyline")]
     assert sum(length > 100 for length in lengths) == 2, "the true path and odometry's"
+
+
+def test_a_path_has_an_end_however_far_a_robot_drives() -> None:
+    path: list[Point] = []
+    msg = Odometry()
+    for number in range(MOST_POINTS + 500):
+        msg.pose.pose.position.x = number * 0.05
+        assert extend(path, msg) == pytest.approx(0.05 if number else 0.0)
+    assert len(path) == MOST_POINTS
+    assert path[-1] == (msg.pose.pose.position.x, 0.0)
