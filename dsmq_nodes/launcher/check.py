@@ -2,7 +2,8 @@
 
 The file itself (compose.py, relations.py), and the classes it names: that they can be imported and
 are nodes, that parameters fit their models, that the two ends of each topic fit, that each topic
-that is subscribed is published by somebody, that each remapping meets a topic.
+that is subscribed is published by somebody (unless an entry is wrong, or is a program that is no
+node of ours: who knows what that publishes), that each remapping meets a topic.
 """
 
 from collections.abc import Iterator, Mapping
@@ -95,7 +96,8 @@ def check(path: Path, args: Mapping[str, Value] | None = None) -> Report:
     )
     report.errors += ends.misfits()
     report.warnings += [problem for each in looked for problem in _not_checked(each)]
-    report.warnings += ends.unpublished()
+    if not errors and len(nodes) == len(composition.nodes):
+        report.warnings += ends.unpublished()
     report.warnings += _idle_sections(composition)
     report.errors = _in_order(report.errors, composition)
     report.warnings = _in_order(report.warnings, composition)
