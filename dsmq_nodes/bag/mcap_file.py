@@ -162,6 +162,11 @@ class McapFile:
     def _open(self) -> IO[bytes]:
         try:
             return self.path.open("rb")
+        except IsADirectoryError:
+            raise BagError(
+                f"{self.path} is a folder: name the .mcap files in it; if it is a ROS 2 bag, "
+                f"`dsmq-nodes bag convert {self.path} -o NAME` makes one of ours of it"
+            ) from None
         except OSError as error:
             raise BagError(f"cannot read {self.path}: {error.strerror}") from None
 

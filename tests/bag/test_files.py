@@ -176,6 +176,8 @@ def test_what_is_no_bag_is_told_in_words(tmp_path: Path, content: bytes, says: s
     path.write_bytes(content)
     with pytest.raises(BagError, match=says):
         Bag(path)
+    with pytest.raises(BagError, match=r"is a folder: name the \.mcap files in it.*bag convert"):
+        Bag(tmp_path)
 
 
 def test_a_file_that_is_not_there(tmp_path: Path) -> None:

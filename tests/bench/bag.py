@@ -128,7 +128,7 @@ def effect(scale: Scale) -> Row:
     """What the recorder costs the others."""
     row = Row("latency at 1 kHz, publish to reader, p99, with a recorder", "under 1.10 of without")
     without, with_ = [], []
-    for _ in range(3 if scale.real else 1):
+    for _ in range(5 if scale.real else 1):
         without.append(_latency(scale, recorded=False))
         with_.append(_latency(scale, recorded=True))
     (p50, p99), (p50_recorded, p99_recorded) = (
