@@ -1,11 +1,14 @@
 """A message as it was read from a ring (ring.py)."""
 
 from dataclasses import dataclass
+from typing import Final
 
 import msgspec
 
 from dsmq_nodes.dsmq import wire
 from dsmq_nodes.errors import OverwrittenError
+
+_TIME: Final = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +23,11 @@ class Loan:
     def is_whole(self) -> bool:
         """Whether nobody has begun to write over them; ask after having read them."""
         return bool(self._reserve[0] <= self._last)
+
+    @property
+    def has_time(self) -> bool:
+        """Whether several of this size may be written before it is overwritten."""
+        return bool(self._reserve[0] + _TIME * len(self.view) <= self._last)
 
 
 class Record(msgspec.Struct, gc=False):

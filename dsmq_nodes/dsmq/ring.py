@@ -234,7 +234,13 @@ class Writer:
         self._end = 0
 
     def append(
-        self, text: bytes, *, seq: int, stamp_ns: int, field: str = "", raw: bytes = b""
+        self,
+        text: bytes,
+        *,
+        seq: int,
+        stamp_ns: int,
+        field: str = "",
+        raw: bytes | memoryview = b"",
     ) -> int:
         """Append a message and wake who sleeps; gives its id, or 0 when that was not possible.
 
@@ -272,7 +278,9 @@ class Writer:
             return False
         return True
 
-    def _write(self, names: bytes, text: bytes, seq: int, stamp_ns: int, raw: bytes) -> int:
+    def _write(
+        self, names: bytes, text: bytes, seq: int, stamp_ns: int, raw: bytes | memoryview
+    ) -> int:
         numbers = self._numbers
         head = numbers[_HEAD]
         if head != self._last_id:

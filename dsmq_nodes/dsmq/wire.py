@@ -432,7 +432,7 @@ def whole_text(text: str, field: str, raw: bytes | memoryview) -> str:
     return f'{text[:-1]}{comma}{encode_text(field).decode()}:"{encoded}"}}'
 
 
-def check_size(text: str, raw: bytes) -> None:
+def check_size(text: str, raw: bytes | memoryview) -> None:
     """See that a message would fit into a frame, as it must where a broker follows.
 
     Raises:

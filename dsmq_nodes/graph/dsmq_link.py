@@ -130,7 +130,7 @@ class DsmqLink:
             self._send_object({"action": "unadvertise", "topic": publication.topic})
 
     def publish(
-        self, publication: Publication, text: str, field: str = "", raw: bytes = b""
+        self, publication: Publication, text: str, field: str = "", raw: bytes | memoryview = b""
     ) -> None:
         """Send a message, from any thread.
 

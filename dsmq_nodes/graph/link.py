@@ -20,7 +20,7 @@ from dsmq_nodes.graph.losses import Losses
 if TYPE_CHECKING:
     from dsmq_nodes.dsmq.ring import Writer
 
-Published = tuple[str, str, bytes, int, int]
+Published = tuple[str, str, bytes | memoryview, int, int]
 """A message as it was published: text, large field, its bytes, number, stamp in ns."""
 
 Deliver = Callable[[Arrival, bool], None]
@@ -48,7 +48,8 @@ class Publication:
 
     def keep(self, msg: Published) -> None:
         """Keep a latched message for a broker that has lost its own."""
-        self.kept.append(msg)
+        text, field, raw, seq, stamp_ns = msg
+        self.kept.append((text, field, bytes(raw), seq, stamp_ns))  # what was a view may change
         while len(self.kept) > self.latched:
             self.kept.popleft()
 
@@ -109,7 +110,7 @@ class Link(Protocol):
         """Publish a topic no more."""
 
     def publish(
-        self, publication: Publication, text: str, field: str = "", raw: bytes = b""
+        self, publication: Publication, text: str, field: str = "", raw: bytes | memoryview = b""
     ) -> None:
         """Send a message, from any thread; never waits for a subscriber.
 

@@ -153,7 +153,7 @@ class MemoryLink:
             self._ask("unadvertise", publication.topic)
 
     def publish(
-        self, publication: Publication, text: str, field: str = "", raw: bytes = b""
+        self, publication: Publication, text: str, field: str = "", raw: bytes | memoryview = b""
     ) -> None:
         """Send a message, from any thread.
 

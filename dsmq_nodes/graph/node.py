@@ -92,6 +92,7 @@ class Node(ParameterNode):
         callback: SubscriptionCallback[MessageT] | None,
         qos_profile: QoSProfile | int,
         *,
+        loaned: bool = False,
         timeout: float | None = None,
         on_timeout: Callback | None = None,
         on_deadline: Callback | None = None,
@@ -104,6 +105,9 @@ class Node(ParameterNode):
             callback: `def` or `async def`; a coroutine is finished before the next one starts.
                 None: the messages are read with `async for msg in subscription`.
             qos_profile: the depth: when callbacks are too slow the newest so many are kept.
+            loaned: of a type with one field of bytes, such as an Image, have that field be a
+                read-only memoryview of shared memory, without a copy, while the callback runs; then
+                it is taken back. What was overwritten meanwhile is counted as dropped.
             timeout: seconds without a message after which `on_timeout` is called, once until the
                 next message; counted from the start of spinning.
             on_timeout: what to do about it, such as stopping the motors.
@@ -113,14 +117,15 @@ class Node(ParameterNode):
         Raises:
             InvalidNameError: the topic's name breaks the rules.
             ValueError: the depth is not a whole number from 1, or the timeout not over 0.
-            TypeError: the callback takes other arguments, or only one of timeout and on_timeout
-                is given.
+            TypeError: the callback takes other arguments, only one of timeout and on_timeout is
+                given, or the type has nothing to loan.
         """
         return self._topics.subscribe(
             msg_type,
             self.resolve_topic_name(topic),
             callback,
             QoSProfile.of(qos_profile),
+            loaned=loaned,
             timeout=timeout,
             on_timeout=on_timeout,
             on_deadline=on_deadline,

@@ -63,10 +63,8 @@ class Publisher(Generic[MessageT]):
             ValueError: the publisher was destroyed.
         """
         self._check(msg)
-        if self.publication.writer is None:
-            text, field, raw = msg.to_json(), "", b""
-        else:
-            text, field, raw = msg.to_parts()
+        shares = self.publication.writer is not None
+        text, field, raw = msg.to_parts() if shares else (msg.to_json(), "", b"")
         if len(text) > _LARGE_BYTES and not self._is_large:
             self._warn_of_size(len(text))
         self._link.publish(self.publication, text, field, raw)

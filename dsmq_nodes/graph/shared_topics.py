@@ -43,7 +43,9 @@ class SharedTopics:
         Raises:
             RingError: the ring cannot be mapped.
         """
-        ring_reader = rings.Reader(self._ring(path), seat, after=after, depth=reader.depth)
+        ring = self._ring(path)
+        # What is large is copied when its turn comes, if ever: much of a flood never is.
+        ring_reader = rings.Reader(ring, seat, after=after, depth=reader.depth, lends=True)
         self._reading[reader.topic] = (ring_reader, reader)
 
     def forget(self, topic: str) -> None:

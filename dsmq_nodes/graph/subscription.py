@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic, Self
 
 from dsmq_nodes.dsmq.record import Record
-from dsmq_nodes.errors import MessageError, WireError
+from dsmq_nodes.errors import MessageError, OverwrittenError, WireError
 from dsmq_nodes.graph.arrival import Arrival
 from dsmq_nodes.graph.callback import MessageT, Result, takes_two
 from dsmq_nodes.graph.clock import Clock
 from dsmq_nodes.graph.graph_view import GraphView
 from dsmq_nodes.graph.histogram import Histogram
+from dsmq_nodes.graph.lending import Lender
 from dsmq_nodes.graph.logger import Logger
 from dsmq_nodes.graph.qos import QoSProfile
 from dsmq_nodes.messages.parts import large_field
@@ -49,12 +50,13 @@ class Subscription(Generic[MessageT], AsyncIterator[MessageT]):
     """Receives messages of one type on one topic; made by `Node.create_subscription`.
 
     Without a callback it is read with `async for msg in subscription`, which ends when the
-    subscription or its node is destroyed.
+    subscription or its node is destroyed; what is loaned is taken back when the next is asked for.
 
     Attributes:
-        messages: how many were given to the callback.
-        dropped: how many were skipped because this end was slower than `depth` allows, or never
-            came: published while the broker was away, or lost with it.
+        messages: how many were given to the callback, and were not overwritten meanwhile.
+        dropped: how many were skipped because this end was slower than `depth` allows, were
+            overwritten while they were read, or never came: published while the broker was away,
+            or lost with it.
         invalid: how many were not of the type.
         late: how many were older than the lifespan when their turn came, and were skipped.
     """
@@ -66,6 +68,7 @@ class Subscription(Generic[MessageT], AsyncIterator[MessageT]):
         callback: SubscriptionCallback[MessageT] | None,
         qos: QoSProfile,
         *,
+        loaned: bool = False,
         clock: Clock,
         logger: Logger,
         graph: GraphView,
@@ -74,8 +77,10 @@ class Subscription(Generic[MessageT], AsyncIterator[MessageT]):
         self.topic_name = topic_name
         self.callback: Callable[..., Any] | None = callback
         self.depth = qos.depth
-        self.messages = 0
-        self.dropped = 0
+        self._given = 0
+        self._dropped = 0
+        self._is_behind = False  # shared memory was overwritten before we had read it
+        self._lender = Lender(msg_type, topic_name, logger) if loaned else None
         self.invalid = 0
         self.late = 0
         self.latency = Histogram()
@@ -102,6 +107,20 @@ class Subscription(Generic[MessageT], AsyncIterator[MessageT]):
         return len(self._graph.publishers(self.topic_name))
 
     @property
+    def messages(self) -> int:
+        """See the class."""
+        return self._given - self._overwritten
+
+    @property
+    def dropped(self) -> int:
+        """See the class."""
+        return self._dropped + self._overwritten
+
+    @property
+    def _overwritten(self) -> int:
+        return self._lender.overwritten if self._lender is not None else 0
+
+    @property
     def waiting(self) -> int:
         """How many messages are in the mailbox."""
         return len(self._mail)
@@ -114,11 +133,11 @@ class Subscription(Generic[MessageT], AsyncIterator[MessageT]):
         if again and self._began:
             return False  # it is sent again for a subscription that came later
         self._began = True
-        self.dropped += reply.gap
+        self._dropped += reply.gap
         is_full = len(self._mail) >= self.depth
         if is_full:
             self._mail.popleft()
-            self.dropped += 1
+            self._dropped += 1
         self._mail.append(reply)
         if self.callback is not None:
             return not is_full
@@ -131,7 +150,14 @@ class Subscription(Generic[MessageT], AsyncIterator[MessageT]):
             return None
         reply = self._mail.popleft()
         msg = self._decode(reply)
-        if msg is None or self.callback is None:
+        if msg is None:
+            return None
+        if self._lender is None:
+            return self._call(msg, reply)
+        return self._lender.call(lambda: self._call(msg, reply))
+
+    def _call(self, msg: MessageT, reply: Arrival) -> Result:
+        if self.callback is None:
             return None
         if not self._wants_info:
             return self.callback(msg)  # type: ignore[no-any-return]
@@ -152,6 +178,9 @@ class Subscription(Generic[MessageT], AsyncIterator[MessageT]):
             return None
         try:
             msg = self._read(reply)
+        except OverwrittenError:
+            self._dropped += 1
+            return None
         except (MessageError, WireError) as error:
             self.invalid += 1
             if self.invalid == 1:
@@ -162,19 +191,40 @@ class Subscription(Generic[MessageT], AsyncIterator[MessageT]):
             return None
         if reply.stamp:
             self.latency.add((now_ns - reply.stamp) * 1e-9)
-        self.messages += 1
+        self._given += 1
         for silence in self.silences:
             silence.heard()
         return msg
 
     def _read(self, reply: Arrival) -> MessageT:
         if not isinstance(reply, Record):
-            return self.msg_type.from_json(reply.text or "")
-        if not reply.field:
-            return self.msg_type.from_json(reply.data)
-        if reply.field == large_field(self.msg_type):
-            return self.msg_type.from_parts(reply.data, reply.raw)
-        return self.msg_type.from_json(reply.text)
+            msg = self.msg_type.from_json(reply.text or "")
+        elif not reply.field:
+            msg = self.msg_type.from_json(reply.data)
+        elif reply.field == large_field(self.msg_type):
+            msg = self.msg_type.from_parts(reply.data, self._raw(reply))
+        else:
+            msg = self.msg_type.from_json(reply.text)
+        if self._lender is not None:
+            self._lender.lend(msg, reply.loan if isinstance(reply, Record) else None)
+        return msg
+
+    def _raw(self, record: Record) -> bytes | memoryview:
+        """A record's large field; a copy, unless it is to be lent.
+
+        Raises:
+            OverwrittenError: it is too late for it.
+        """
+        loan = record.loan
+        if loan is None:
+            return record.raw
+        # Once too late, what is about to be overwritten is skipped, or all would be begun in vain.
+        if loan.has_time or not self._is_behind:
+            raw = loan.view if self._lender is not None else bytes(loan.view)
+            self._is_behind = not loan.is_whole
+            if not self._is_behind:
+                return raw
+        raise OverwrittenError(f"{self.topic_name}: message {record.id} was overwritten")
 
     def __aiter__(self) -> Self:
         if self.callback is not None:
@@ -185,6 +235,8 @@ class Subscription(Generic[MessageT], AsyncIterator[MessageT]):
         return self
 
     async def __anext__(self) -> MessageT:
+        if self._lender is not None:
+            self._lender.take_back()
         while not self._closed:
             while self._mail:
                 msg = self._decode(self._mail.popleft())

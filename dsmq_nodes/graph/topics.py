@@ -75,6 +75,7 @@ class Topics:
         callback: SubscriptionCallback[MessageT] | None,
         qos: QoSProfile,
         *,
+        loaned: bool = False,
         timeout: float | None = None,
         on_timeout: Callback | None = None,
         on_deadline: Callback | None = None,
@@ -84,7 +85,14 @@ class Topics:
         if (timeout is None) != (on_timeout is None):
             raise TypeError("timeout and on_timeout go together: give both or neither")
         subscription = Subscription(
-            msg_type, name, callback, qos, clock=self._clock, logger=self._logger, graph=self.graph
+            msg_type,
+            name,
+            callback,
+            qos,
+            loaned=loaned,
+            clock=self._clock,
+            logger=self._logger,
+            graph=self.graph,
         )
         if timeout is not None and on_timeout is not None:
             silence = Silence(timeout, on_timeout, self._spinner.execute)

@@ -58,7 +58,7 @@ class _Nowhere(Link):
         pass
 
     def publish(
-        self, publication: Publication, text: str, field: str = "", raw: bytes = b""
+        self, publication: Publication, text: str, field: str = "", raw: bytes | memoryview = b""
     ) -> None:
         pass
 

@@ -35,6 +35,6 @@ def as_array(message: "Message", field: str) -> "NDArray[Any]":
         shape = f"a list of {kind}" if bracket else kind
         raise MessageError(f"{cls.type_name}: {field} is {shape}, not a list of numbers")
     values = getattr(message, field)
-    if isinstance(values, bytes):
+    if isinstance(values, bytes | memoryview):
         return numpy.frombuffer(values, dtype)
     return numpy.array(values, dtype)

@@ -70,7 +70,7 @@ class Message(BaseModel):
         """
         return self._dump(None)
 
-    def to_parts(self) -> tuple[str, str, bytes]:
+    def to_parts(self) -> tuple[str, str, bytes | memoryview]:
         """Return the message as JSON text and, apart from it, its one large `bytes` field.
 
         For where bytes need not become text: the field's name and its value, both empty when it has
@@ -81,7 +81,7 @@ class Message(BaseModel):
         """
         field = large_field(type(self))
         raw = getattr(self, field) if field else b""
-        if len(raw) < LARGE_BYTES or type(raw) is not bytes:
+        if len(raw) < LARGE_BYTES or not isinstance(raw, bytes | memoryview):
             return self._dump(None), "", b""
         return self._dump({field}), field, raw
 
@@ -109,7 +109,7 @@ class Message(BaseModel):
             raise MessageError(_explain(cls, error)) from None
 
     @classmethod
-    def from_parts(cls, text: str | bytes, raw: bytes) -> Self:
+    def from_parts(cls, text: str | bytes, raw: bytes | memoryview) -> Self:
         """Return the message that `to_parts` made apart; the bytes are taken as they are.
 
         Raises:

@@ -14,6 +14,8 @@ import pybase64
 from pydantic import BaseModel, Field
 from pydantic_core import CoreSchema, core_schema
 
+from dsmq_nodes.messages.parts import LARGE_BYTES
+
 if TYPE_CHECKING:
     from typing_extensions import Buffer
 
@@ -108,7 +110,7 @@ def _bytes(schema: Schema) -> object:
     plain = cast("CoreSchema", schema)
     return core_schema.json_or_python_schema(
         core_schema.no_info_before_validator_function(_from_base64, plain),
-        core_schema.no_info_before_validator_function(_as_bytes, plain),
+        core_schema.no_info_wrap_validator_function(_as_view_or_bytes, plain),
         serialization=core_schema.plain_serializer_function_ser_schema(
             pybase64.b64encode_as_string,
             return_schema=core_schema.str_schema(),
@@ -119,6 +121,15 @@ def _bytes(schema: Schema) -> object:
 
 def _from_base64(value: object) -> object:
     return pybase64.b64decode(value, validate=True) if isinstance(value, str) else _as_bytes(value)
+
+
+def _as_view_or_bytes(value: object, check: Callable[[object], object]) -> object:
+    """A large memoryview is held as it is: it is copied once, when it is published."""
+    if not isinstance(value, memoryview) or value.nbytes < LARGE_BYTES:
+        return check(_as_bytes(value))
+    if value.itemsize != 1 or not value.c_contiguous:
+        return check(_as_bytes(value))
+    return value.cast("B").toreadonly()
 
 
 def _as_bytes(value: object) -> object:

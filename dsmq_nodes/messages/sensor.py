@@ -213,6 +213,7 @@ class Image(Message):
 
     `encoding` as in `rgb8`, `bgr8`, `mono8`, `16UC1`, `32FC1`; `step` is the bytes of one row.
     NumPy reads it with `numpy.frombuffer(image.data, numpy.uint8).reshape(height, width, 3)`.
+    `data=memoryview(pixels)` is not copied until it is published; do not change them before.
     """
 
     header: Header = Header()

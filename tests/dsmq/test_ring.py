@@ -11,6 +11,7 @@ import zlib
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given, settings
@@ -21,6 +22,9 @@ from dsmq_nodes.dsmq import ring as rings
 from dsmq_nodes.dsmq.bell import Bell, Doorbells
 from dsmq_nodes.dsmq.ring import Reader, Ring, Writer
 from dsmq_nodes.errors import RingError
+
+if TYPE_CHECKING:
+    from dsmq_nodes.dsmq.record import Loan
 
 pytestmark = pytest.mark.skipif(
     not Path("/dev/shm").is_dir(),
@@ -300,6 +304,8 @@ class RingMachine(RuleBasedStateMachine):
         self.written: dict[int, tuple[bytes, bytes, str]] = {}
         self.readers: list[Reader] = []
         self.positions: list[int] = []
+        self.lent: dict[int, Loan] = {}
+        self._lent_bytes, rings.LENT_BYTES = rings.LENT_BYTES, 4000  # type: ignore[misc]
 
     @rule(who=st.integers(0, 1), size=st.integers(0, 9000), raw=st.integers(0, 9000))
     def write(self, who: int, size: int, raw: int) -> None:
@@ -318,11 +324,12 @@ class RingMachine(RuleBasedStateMachine):
         self.writers[who] = Writer(self.maps[-1], f"/{who}", self.doorbells)
 
     @precondition(lambda self: len(self.readers) < 4)
-    @rule(depth=st.integers(0, 20))
-    def open_reader(self, depth: int) -> None:
+    @rule(depth=st.integers(0, 20), lends=st.booleans())
+    def open_reader(self, depth: int, lends: bool) -> None:
         after = self.ring.head
         seat = self.ring.seat(len(self.readers) + 1, after=after, depth=depth)
-        self.readers.append(Reader(Ring(self.ring.path), seat, after=after, depth=depth))
+        ring = Ring(self.ring.path)
+        self.readers.append(Reader(ring, seat, after=after, depth=depth, lends=lends))
         self.positions.append(after)
 
     @precondition(lambda self: self.readers)
@@ -332,7 +339,13 @@ class RingMachine(RuleBasedStateMachine):
         reader = self.readers[which]
         before = self.ring.head
         for record in reader.read(most):
-            assert (record.data, record.raw, record.sender) == self.written[record.id]
+            text, raw, sender = self.written[record.id]
+            assert (record.data, record.sender) == (text, sender)
+            if record.loan is not None:
+                self.lent[record.id] = record.loan
+                assert (record.raw, record.loan.is_whole) == (b"", True)
+            else:
+                assert record.raw == raw
             assert record.gap == record.id - self.positions[which] - 1
             if reader.depth:
                 assert record.id > before - reader.depth
@@ -340,12 +353,31 @@ class RingMachine(RuleBasedStateMachine):
         if most >= 50 and self.written:
             assert reader.after == before or reader.has_more()
 
+    @precondition(lambda self: self.readers and self.written)
+    @rule(which=st.integers(0, 3), back=st.integers(0, 30))
+    def find(self, which: int, back: int) -> None:
+        number = max(len(self.written) + 7 - back, 8)
+        record = self.readers[which % len(self.readers)].find(number)
+        if record is not None:
+            assert (record.data, record.sender) == self.written[number][::2]
+        else:
+            assert back > 0
+
+    @invariant()
+    def what_is_lent_is_whole_until_it_says_that_it_is_not(self) -> None:
+        for number, loan in list(self.lent.items()):
+            if loan.is_whole:
+                assert loan.view == self.written[number][1]
+            else:
+                del self.lent[number]
+
     @invariant()
     def readers_are_known(self) -> None:
         for reader, position in zip(self.readers, self.positions, strict=True):
             assert self.ring.reader_state(reader.seat)[0] == position
 
     def teardown(self) -> None:
+        rings.LENT_BYTES = self._lent_bytes  # type: ignore[misc]
         self.doorbells.close()
         for each in [self.ring, *self.maps, *(reader.ring for reader in self.readers)]:
             each.close()

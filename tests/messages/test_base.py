@@ -4,7 +4,7 @@ import math
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -237,6 +237,17 @@ class TestArrays:
         for same in (bytearray(image.data), memoryview(image.data), list(range(12))):
             assert Image(data=same).data == image.data
         assert Image(data=pixels[:, ::2]).data == pixels[:, ::2].tobytes()
+
+    def test_a_large_view_is_held_and_goes_out_as_it_is_then(self) -> None:
+        frame = bytearray(5000)
+        view: Any = memoryview(frame).cast("B", (50, 100))
+        image = Image(height=1, data=view)
+        frame[0] = 255
+        assert bytes(image.to_parts()[2]) == bytes(frame)
+        assert Image.from_json(image.to_json()) == Image(height=1, data=bytes(frame)) == image
+        assert image.array("data")[0] == 255
+        with pytest.raises(ValidationError):
+            Image(data=cast("Any", memoryview(cast("Any", np.zeros(1000)))))
 
     @pytest.mark.parametrize("wrong", ["AAEC", 12, [256], ["a"], np.zeros(2), None])
     def test_bytes_take_nothing_else(self, wrong: Any) -> None:
