@@ -153,7 +153,7 @@ def test_what_nobody_publishes_is_a_warning(tmp_path: Path) -> None:
 def test_what_an_entry_publishes_that_cannot_be_known_is_not_missed(
     tmp_path: Path, other: str
 ) -> None:
-    nodes = "- {node: robot:Driver, params: {port: x}}\n"
+    nodes = "- {name: driver, node: robot:Driver, params: {port: x}}\n"
     assert any("no node publishes" in each for each in warnings(checked(tmp_path, nodes)))
     report = checked(tmp_path, f"{nodes}- {{name: other, {other}}}\n")
     assert not any("no node publishes" in each for each in warnings(report))
