@@ -18,7 +18,7 @@ class Timer:
     """Calls a callback every `period_sec`; made by `Node.create_timer`.
 
     Attributes:
-        ticks: how often the callback was called.
+        ticks: how often the callback was called; or was due, once, as the node ended.
         overruns: how many ticks were skipped because the node was late.
         lateness: how long after its deadline each tick began.
     """

@@ -56,6 +56,11 @@ def test_json_is_for_programs(nowhere: Place, file: Path) -> None:
     found = json.loads(done.stdout)
     assert [(each["line"], each["column"]) for each in found["errors"]] == [(2, 3), (2, 4)]
     assert found["errors"][1]["message"] == "unknown key 'nme'; did you mean 'name'?"
+    file.write_text("nodes:\n" + LISTENER)
+    done = nowhere.run("check", str(file), "--json")
+    assert (done.returncode, done.stderr) == (0, "")
+    found = json.loads(done.stdout)
+    assert found["errors"] == []
     assert found["warnings"][0]["source"] == LISTENER.rstrip()
 
 

@@ -45,7 +45,8 @@ def test_every_node_publishes_its_counters_and_once_more_at_the_end() -> None:
     assert (last.name, last.pid, last.rate_hz) == ("/worker", os.getpid(), 50.0)
     (timer,) = last.timers
     assert (timer.name, timer.rate_hz) == ("tick", 50.0)
-    assert timer.ticks == last.publishers[0].messages
+    # One may have been due as the node ended.
+    assert timer.ticks - last.publishers[0].messages in {0, 1}
     assert 0 < timer.achieved_hz <= 51
     (publisher,) = last.publishers
     assert (publisher.topic, publisher.type, publisher.dropped) == ("/n", Int64.type_name, 0)

@@ -219,7 +219,7 @@ def test_over_a_socket_and_again_after_the_broker_was_away(
     lidar, avoider = Lidar(), Avoider()
     with spinning(lidar, avoider, watcher):
         until(lambda: len(errors(caplog)) == 2)
-        until(lambda: any(topic.faults for topic in graphs[-1].topics))
+        until(lambda: bool(graphs) and any(topic.faults for topic in graphs[-1].topics))
         broker.kill()
         until(lambda: "lost the broker" in caplog.text)
         graphs.clear()
