@@ -7,7 +7,7 @@ import sys
 from types import TracebackType
 from typing import Final, Self
 
-_PATIENCE_SEC: Final = 10.0
+_PATIENCE_SEC: Final = 30.0
 
 
 class BrokerProcess:

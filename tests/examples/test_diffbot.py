@@ -52,7 +52,7 @@ def speed(truth: Observed[Odometry]) -> float:
     return truth[-1].twist.twist.linear.x
 
 
-@pytest.mark.parametrize("seed", [1, 2, 3])
+@pytest.mark.parametrize("seed", [1, 2])
 def test_a_minute_touches_nothing_knows_where_it_is_and_what_is_around(seed: int) -> None:
     with diffbot(seed, "/monitor") as graph:
         truth, odom = graph.observe(Odometry, "ground_truth"), graph.observe(Odometry, "odom")
