@@ -69,12 +69,11 @@ class Following:
         return self._memory.make(last_id)
 
     def _rung(self) -> None:
-        self._memory.bell.clear()
         now = time.monotonic()
-        for topic in list(self._router.shared.values()):
-            if topic.is_read_here:
-                self._read(topic, now)
-                self._sleep(topic)
+        topics = [topic for topic in self._router.shared.values() if topic.is_read_here]
+        for topic in topics:
+            self._read(topic, now)
+        self._rest(topics)
         self._look_again(_LOOK_AGAIN_SEC)
         self._broker.flush()
 
@@ -99,9 +98,7 @@ class Following:
         found = sum(self._read(topic, now) for topic in topics)
         self._in_vain = 0 if found else self._in_vain + 1
         goes_on = self._in_vain < _MOST_IN_VAIN
-        for topic in topics:
-            if topic.is_read_here or not goes_on:
-                self._sleep(topic)
+        self._rest([topic for topic in topics if topic.is_read_here or not goes_on])
         if topics and goes_on:
             self._look_again(_LOOK_AGAIN_SEC)
 
@@ -115,7 +112,12 @@ class Following:
             self._look_again(0)
         return topic.log.last_id - before
 
-    def _sleep(self, topic: Topic) -> None:
-        """Have a topic ring at its next message."""
-        if topic.ring is not None and not topic.ring.has_more() and not topic.ring.sleep():
+    def _rest(self, topics: list[Topic]) -> None:
+        """Have topics ring at their next message; all others are looked at again in any case."""
+        resting = [each.ring for each in topics if each.ring is not None]
+        resting = [ring for ring in resting if not ring.has_more()]
+        for ring in resting:
+            ring.sleep()
+        self._memory.bell.clear()  # the system call between that and what follows: see ring.py
+        if any(ring.has_more() for ring in resting):
             self._look_again(0)

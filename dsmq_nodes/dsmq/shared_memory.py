@@ -113,10 +113,9 @@ class SharedLog:
         """Whether there is something the broker has not read."""
         return self._reader.has_more()
 
-    def sleep(self) -> bool:
-        """Have the bell rung at the next message; False: there is one already."""
+    def sleep(self) -> None:
+        """Have the bell rung at the next message; after a system call, ask `has_more`."""
         self._reader.sleep()
-        return not self._reader.has_more()
 
     def seat(self, number: int, *, after: int, depth: int) -> int:
         """A place for the reader with this number.

@@ -56,8 +56,8 @@ class SharedLog(Protocol):
     def has_more(self) -> bool:
         """Whether there is something the broker has not read."""
 
-    def sleep(self) -> bool:
-        """Have the broker's bell rung at the next message; False: there is one already."""
+    def sleep(self) -> None:
+        """Have the broker's bell rung at the next message; after a system call, ask `has_more`."""
 
     def close(self) -> None:
         """Nobody shares the topic any more."""

@@ -187,8 +187,8 @@ class StuckRing:
     def has_more(self) -> bool:
         return False
 
-    def sleep(self) -> bool:
-        return True
+    def sleep(self) -> None:
+        pass
 
     def close(self) -> None:
         pass
