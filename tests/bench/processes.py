@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import os
 import select
 import signal
 import socket
@@ -16,6 +17,9 @@ import psutil
 
 ROOT: Final = Path(__file__).parents[2]
 _PATIENCE_SEC: Final = 30.0
+
+# Where it is set every process compiles all that it imports anew: a robot does so once.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 
 class Started:
