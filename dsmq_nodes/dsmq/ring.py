@@ -251,8 +251,11 @@ class Writer:
         names = self._names.get(field)
         if names is None:
             names = self._names[field] = f"{self.sender}\0{field}".encode()
-        if not self._lock():
-            return 0
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if not self._wait_for_lock():
+                return 0
         try:
             message_id = self._write(names, text, seq, stamp_ns, raw)
         finally:
@@ -261,22 +264,18 @@ class Writer:
             self.wake()
         return message_id
 
-    def _lock(self) -> bool:
-        """Have the ring to ourselves; False: its holder does not go on."""
-        try:
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            head = self._numbers[_HEAD]
-            until_sec = time.monotonic() + _LOCK_PATIENCE_SEC
-            while time.monotonic() < until_sec:
-                time.sleep(_LOCK_RETRY_SEC)
-                with contextlib.suppress(BlockingIOError):
-                    fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                    return True
-                if head != (head := self._numbers[_HEAD]):
-                    until_sec = time.monotonic() + _LOCK_PATIENCE_SEC
-            return False
-        return True
+    def _wait_for_lock(self) -> bool:
+        """Have the ring to ourselves as soon as may be; False: its holder does not go on."""
+        head = self._numbers[_HEAD]
+        until_sec = time.monotonic() + _LOCK_PATIENCE_SEC
+        while time.monotonic() < until_sec:
+            time.sleep(_LOCK_RETRY_SEC)
+            with contextlib.suppress(BlockingIOError):
+                fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                return True
+            if head != (head := self._numbers[_HEAD]):
+                until_sec = time.monotonic() + _LOCK_PATIENCE_SEC
+        return False
 
     def _write(
         self, names: bytes, text: bytes, seq: int, stamp_ns: int, raw: bytes | memoryview

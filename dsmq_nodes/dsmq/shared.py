@@ -43,6 +43,7 @@ class SharedExchange(Exchange):
     def __init__(self, store: Store) -> None:
         super().__init__(store)
         self.make_ring: Callable[[int], SharedLog] | None = None  # the shell's
+        self.on_reader: Callable[[], None] = lambda: None  # likewise: somebody begins to wait here
         self.shared: dict[str, Topic] = {}
         self.left: list[Topic] = []  # by somebody who may have been the last to share it
 
@@ -244,6 +245,7 @@ class SharedExchange(Exchange):
         replies = super()._subscribe(peer, request, now)
         cursor = peer.cursors.get(request.topic)
         if cursor is None or not request.shm:
+            self.on_reader()
             return replies
         cursor.shares = True
         return [*replies, *self._seat(cursor)]
@@ -252,6 +254,11 @@ class SharedExchange(Exchange):
         if (cursor := peer.cursors.get(request.topic)) is not None:
             self.unseat(cursor)
         return super()._unsubscribe(peer, request, now)
+
+    def _nothing_yet(self, peer: Peer, topic: Topic, request: wire.Request, now: float) -> Replies:
+        if topic.ring is not None and request.wait > 0:
+            self.on_reader()
+        return super()._nothing_yet(peer, topic, request, now)
 
     def _append(
         self, peer: Peer, topic: Topic, request: wire.Request, message: bytes, now: float

@@ -103,6 +103,18 @@ def test_writers_of_many_topics_need_not_wake_a_broker_that_is_up(
         assert doorbells.used < 200  # all 600 had to
 
 
+def test_a_get_sees_what_was_written_just_before(
+    broker: BrokerProcess, sharer: Callable[[str], Sharer]
+) -> None:
+    writer = sharer("/talker").writer("/t")
+    with contextlib.closing(dsmq.connect_to_server(broker.host, broker.port)) as tool:
+        for number in range(1, 51):
+            writer.append(b"%d" % number, seq=number, stamp_ns=0)
+            get = tool.get if number % 2 else tool.get_latest
+            assert get("/t") == str(number)
+        assert tool.get("/t") == ""
+
+
 def test_all_that_was_written_is_kept_when_the_last_writer_goes(
     broker: BrokerProcess, sharer: Callable[[str], Sharer]
 ) -> None:
