@@ -16,7 +16,9 @@ from typing import Final
 from dsmq_nodes.dsmq.bell import Bell, Doorbells
 from dsmq_nodes.dsmq.leftovers import LOCK, PLACE, remove, remove_leftovers
 from dsmq_nodes.dsmq.record import Record
-from dsmq_nodes.dsmq.ring import CAPACITY_BYTES, Reader, Ring, Writer
+from dsmq_nodes.dsmq.ring import CAPACITY_BYTES, Ring
+from dsmq_nodes.dsmq.ring_reader import Reader
+from dsmq_nodes.dsmq.ring_writer import Writer
 from dsmq_nodes.errors import RingError
 
 OWN_NUMBER: Final = 1

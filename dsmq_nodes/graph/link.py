@@ -18,7 +18,7 @@ from dsmq_nodes.graph.arrival import Arrival
 from dsmq_nodes.graph.losses import Losses
 
 if TYPE_CHECKING:
-    from dsmq_nodes.dsmq.ring import Writer
+    from dsmq_nodes.dsmq.ring_writer import Writer
 
 Published = tuple[str, str, bytes | memoryview, int, int]
 """A message as it was published: text, large field, its bytes, number, stamp in ns."""

@@ -3,8 +3,10 @@
 from pathlib import Path
 from weakref import WeakValueDictionary
 
-from dsmq_nodes.dsmq import ring as rings
 from dsmq_nodes.dsmq.bell import Bell, Doorbells
+from dsmq_nodes.dsmq.ring import Ring
+from dsmq_nodes.dsmq.ring_reader import Reader as RingReader
+from dsmq_nodes.dsmq.ring_writer import Writer
 from dsmq_nodes.errors import RingError
 from dsmq_nodes.graph.link import Publication, Reader
 
@@ -20,8 +22,8 @@ class SharedTopics:
         """
         self._node = node
         # One that is neither written nor read any more is unmapped: the broker may have removed it.
-        self._rings: WeakValueDictionary[str, rings.Ring] = WeakValueDictionary()
-        self._reading: dict[str, tuple[rings.Reader, Reader]] = {}
+        self._rings: WeakValueDictionary[str, Ring] = WeakValueDictionary()
+        self._reading: dict[str, tuple[RingReader, Reader]] = {}
         try:
             self.bell = Bell(Path(directory), number)
         except OSError as error:
@@ -35,7 +37,7 @@ class SharedTopics:
         Raises:
             RingError: the ring cannot be mapped.
         """
-        publication.writer = rings.Writer(self._ring(path), self._node, self._doorbells)
+        publication.writer = Writer(self._ring(path), self._node, self._doorbells)
 
     def read(self, reader: Reader, path: str, seat: int, after: int) -> None:
         """Read a topic from its ring, beginning after an id.
@@ -45,7 +47,7 @@ class SharedTopics:
         """
         ring = self._ring(path)
         # What is large is copied when its turn comes, if ever: much of a flood never is.
-        ring_reader = rings.Reader(ring, seat, after=after, depth=reader.depth, lends=True)
+        ring_reader = RingReader(ring, seat, after=after, depth=reader.depth, lends=True)
         self._reading[reader.topic] = (ring_reader, reader)
 
     def forget(self, topic: str) -> None:
@@ -87,8 +89,8 @@ class SharedTopics:
         self.bell.close()
         self._doorbells.close()
 
-    def _ring(self, path: str) -> rings.Ring:
+    def _ring(self, path: str) -> Ring:
         ring = self._rings.get(path)
         if ring is None:
-            ring = self._rings[path] = rings.Ring(Path(path))
+            ring = self._rings[path] = Ring(Path(path))
         return ring

@@ -5,7 +5,9 @@ from pathlib import Path
 from dsmq_nodes.dsmq import wire
 from dsmq_nodes.dsmq.bell import Bell, Doorbells
 from dsmq_nodes.dsmq.channel import Channel
-from dsmq_nodes.dsmq.ring import Reader, Ring, Writer
+from dsmq_nodes.dsmq.ring import Ring
+from dsmq_nodes.dsmq.ring_reader import Reader
+from dsmq_nodes.dsmq.ring_writer import Writer
 
 PATIENCE_SEC = 10.0
 

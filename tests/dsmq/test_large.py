@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import pytest
 
 from dsmq_nodes.dsmq import leftovers
-from dsmq_nodes.dsmq.ring import Writer
+from dsmq_nodes.dsmq.ring_writer import Writer
 from tests.dsmq.conftest import DEADLINE_SEC, Broker, subscribe
 from tests.dsmq.sharer import Sharer
 

@@ -11,7 +11,8 @@ from dsmq_nodes import dsmq
 from dsmq_nodes.dsmq import leftovers, wire
 from dsmq_nodes.dsmq.bell import Doorbells
 from dsmq_nodes.dsmq.channel import Channel
-from dsmq_nodes.dsmq.ring import Ring, Writer
+from dsmq_nodes.dsmq.ring import Ring
+from dsmq_nodes.dsmq.ring_writer import Writer
 from dsmq_nodes.testing import BrokerProcess
 
 TOPICS = ("/a", "/b", "/c")

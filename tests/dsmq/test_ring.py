@@ -18,9 +18,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from dsmq_nodes.dsmq import ring as rings
+from dsmq_nodes.dsmq import ring_reader
 from dsmq_nodes.dsmq.bell import Bell, Doorbells
-from dsmq_nodes.dsmq.ring import Reader, Ring, Writer
+from dsmq_nodes.dsmq.ring import MOST_READERS, Ring
+from dsmq_nodes.dsmq.ring_reader import Reader
+from dsmq_nodes.dsmq.ring_writer import Writer
 from dsmq_nodes.errors import RingError
 
 if TYPE_CHECKING:
@@ -82,6 +84,16 @@ def test_a_reader_that_lags_more_than_its_depth_jumps_and_the_gap_is_told(
     assert [record.data for record in records] == [b"7", b"8", b"9"]
     assert [record.gap for record in records] == [7, 0, 0]
     assert ring.reader_state(0) == (10, 7)
+    ring.close()
+
+
+def test_a_depth_may_be_more_than_the_index_holds(directory: Path, doorbells: Doorbells) -> None:
+    ring = Ring.create(directory / "a", last_id=7)
+    writer = Writer(ring, "/w", doorbells)
+    reader = Reader(ring, ring.seat(1, after=7, depth=10_000), after=7, depth=10_000)
+    for number in range(8, 9008):
+        writer.append(b"%d" % number, seq=number, stamp_ns=0)
+    assert [int(record.data) for record in reader.read()] == list(range(8, 9008))
     ring.close()
 
 
@@ -217,7 +229,7 @@ def test_what_is_no_ring_is_told(directory: Path) -> None:
 
 def test_no_more_readers_than_there_are_places(directory: Path) -> None:
     ring = Ring.create(directory / "a")
-    for number in range(1, rings.MOST_READERS + 1):
+    for number in range(1, MOST_READERS + 1):
         ring.seat(number, after=0, depth=1)
     with pytest.raises(RingError, match="64 readers"):
         ring.seat(1000, after=0, depth=1)
@@ -305,7 +317,7 @@ class RingMachine(RuleBasedStateMachine):
         self.readers: list[Reader] = []
         self.positions: list[int] = []
         self.lent: dict[int, Loan] = {}
-        self._lent_bytes, rings.LENT_BYTES = rings.LENT_BYTES, 4000  # type: ignore[misc]
+        self._lent_bytes, ring_reader.LENT_BYTES = ring_reader.LENT_BYTES, 4000  # type: ignore[misc]
 
     @rule(who=st.integers(0, 1), size=st.integers(0, 9000), raw=st.integers(0, 9000))
     def write(self, who: int, size: int, raw: int) -> None:
@@ -317,9 +329,9 @@ class RingMachine(RuleBasedStateMachine):
     @rule(who=st.integers(0, 1), size=st.integers(0, 9000))
     def die_in_mid_write(self, who: int, size: int) -> None:
         writer = self.writers[who]
-        head = self.ring._numbers[8]
+        head = self.ring.numbers[8]
         writer._write(b"/dying", b"\xee" * size, 0, 0, b"")
-        self.ring._numbers[8] = head  # all of it but what makes it visible
+        self.ring.numbers[8] = head  # all of it but what makes it visible
         self.maps.append(Ring(self.ring.path))
         self.writers[who] = Writer(self.maps[-1], f"/{who}", self.doorbells)
 
@@ -377,7 +389,7 @@ class RingMachine(RuleBasedStateMachine):
             assert self.ring.reader_state(reader.seat)[0] == position
 
     def teardown(self) -> None:
-        rings.LENT_BYTES = self._lent_bytes  # type: ignore[misc]
+        ring_reader.LENT_BYTES = self._lent_bytes  # type: ignore[misc]
         self.doorbells.close()
         for each in [self.ring, *self.maps, *(reader.ring for reader in self.readers)]:
             each.close()

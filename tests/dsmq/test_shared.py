@@ -17,7 +17,9 @@ from dsmq_nodes import dsmq
 from dsmq_nodes.dsmq import leftovers, shared_memory, wire
 from dsmq_nodes.dsmq.bell import Doorbells
 from dsmq_nodes.dsmq.channel import Channel
-from dsmq_nodes.dsmq.ring import Reader, Ring, Writer
+from dsmq_nodes.dsmq.ring import Ring
+from dsmq_nodes.dsmq.ring_reader import Reader
+from dsmq_nodes.dsmq.ring_writer import Writer
 from dsmq_nodes.errors import RingError
 from dsmq_nodes.testing import BrokerProcess
 from tests.dsmq.sharer import Sharer

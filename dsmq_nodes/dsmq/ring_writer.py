@@ -1,0 +1,165 @@
+"""Appends to a topic's log in shared memory; ring.py says how."""
+
+import contextlib
+import fcntl
+import os
+import time
+import zlib
+from typing import Final
+
+from dsmq_nodes.dsmq.bell import Doorbells
+from dsmq_nodes.dsmq.ring import (
+    ASLEEP,
+    BLOCK_BYTES,
+    DATA,
+    EXTENT,
+    HEAD,
+    INDEX,
+    INDEX_SIZE,
+    LAP_END,
+    LENGTHS_SHIFT,
+    MOST_READERS,
+    ORDERED,
+    READERS,
+    RECORD,
+    RESERVE,
+    Ring,
+)
+
+_AWAKE: Final = bytes(MOST_READERS)
+_MARK_BYTES: Final = 8
+_LOCK_PATIENCE_SEC: Final = 0.1
+_LOCK_RETRY_SEC: Final = 0.00005
+_LEFT_TO_OTHERS: Final = 10  # of the machine's shared memory, one part in so many
+
+
+class Writer:
+    """Appends to a ring; one a process and ring, used by one thread at a time."""
+
+    def __init__(self, ring: Ring, sender: str, doorbells: Doorbells) -> None:
+        """Write as `sender`; `doorbells` are those of this process."""
+        self.ring = ring
+        self.sender = sender
+        self._names: dict[str, bytes] = {"": sender.encode()}
+        self._doorbells = doorbells
+        self._map = ring.memory
+        self._numbers = ring.numbers
+        self._file = ring.file
+        self._last_id = -1  # the newest record that we know the end of, and its end
+        self._end = 0
+
+    def append(
+        self,
+        text: bytes,
+        *,
+        seq: int,
+        stamp_ns: int,
+        field: str = "",
+        raw: bytes | memoryview = b"",
+    ) -> int:
+        """Append a message and wake who sleeps; gives its id, or 0 when that was not possible.
+
+        `raw` is the value of the message's `field`, which `text` leaves out. It is not possible
+        when another writer holds the ring and does not go on (it was stopped), or when the message
+        is larger than all the memory there is.
+        """
+        names = self._names.get(field)
+        if names is None:
+            names = self._names[field] = f"{self.sender}\0{field}".encode()
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if not self._wait_for_lock():
+                return 0
+        try:
+            message_id = self._write(names, text, seq, stamp_ns, raw)
+        finally:
+            fcntl.flock(self._file, fcntl.LOCK_UN)
+        if self._map[ASLEEP : ASLEEP + MOST_READERS] != _AWAKE:
+            self.wake()
+        return message_id
+
+    def _wait_for_lock(self) -> bool:
+        """Have the ring to ourselves as soon as may be; False: its holder does not go on."""
+        head = self._numbers[HEAD]
+        until_sec = time.monotonic() + _LOCK_PATIENCE_SEC
+        while time.monotonic() < until_sec:
+            time.sleep(_LOCK_RETRY_SEC)
+            with contextlib.suppress(BlockingIOError):
+                fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                return True
+            if head != (head := self._numbers[HEAD]):
+                until_sec = time.monotonic() + _LOCK_PATIENCE_SEC
+        return False
+
+    def _write(
+        self, names: bytes, text: bytes, seq: int, stamp_ns: int, raw: bytes | memoryview
+    ) -> int:
+        numbers = self._numbers
+        head = numbers[HEAD]
+        if head != self._last_id:
+            self._end = self.ring.end_of(head)  # somebody else has written
+        size = (RECORD.size + len(names) + len(text) + len(raw) + 7) & ~7
+        start = self._end
+        if start % self.ring.capacity + size + _MARK_BYTES > numbers[EXTENT]:
+            start = self._make_room(start, size)
+            if start < 0:
+                return 0
+        # It says more already where a writer died that had begun a larger one.
+        numbers[RESERVE] = max(numbers[RESERVE], start + size)
+        message_id = head + 1
+        at = DATA + start % self.ring.capacity
+        check = 0 if ORDERED else zlib.crc32(raw, zlib.crc32(text, message_id & 0xFFFFFFFF)) or 1
+        lengths = len(text) << LENGTHS_SHIFT | len(raw)
+        RECORD.pack_into(self._map, at, message_id, stamp_ns, seq, check, lengths, len(names))
+        at += RECORD.size
+        body = at + len(names)
+        self._map[at:body] = names
+        self._map[body : body + len(text)] = text
+        if raw:
+            body += len(text)
+            self._map[body : body + len(raw)] = raw
+        numbers[INDEX + message_id % INDEX_SIZE] = start
+        numbers[HEAD] = message_id
+        self._last_id, self._end = message_id, start + size
+        return message_id
+
+    def _make_room(self, start: int, size: int) -> int:
+        """The lap's end is reached: make it longer, or begin the next; -1: it is too large."""
+        numbers, capacity = self._numbers, self.ring.capacity
+        extent, offset = numbers[EXTENT], start % capacity
+        is_enough = self.ring.has_room_for_readers(start, size)
+        size += _MARK_BYTES
+        needed = size if is_enough else offset + size
+        while extent < min(needed, capacity):
+            more = min(max(BLOCK_BYTES, extent // 4 & -BLOCK_BYTES), capacity - extent)
+            if not self._allocate(DATA + extent, more):
+                break  # no more memory: what there is has to do
+            extent += more
+        numbers[EXTENT] = extent
+        if offset + size <= extent:
+            return start
+        if size > extent:
+            return -1
+        numbers[RESERVE] = max(numbers[RESERVE], start + _MARK_BYTES)
+        numbers[(DATA + offset) // 8] = LAP_END
+        return (start // capacity + 1) * capacity
+
+    def _allocate(self, start: int, size: int) -> bool:
+        room = os.fstatvfs(self._file)
+        if room.f_bavail < room.f_blocks // _LEFT_TO_OTHERS:
+            return False
+        try:
+            os.posix_fallocate(self._file, start, size)
+        except OSError:
+            return False
+        return True
+
+    def wake(self) -> None:
+        """Ring for the readers that sleep."""
+        asleep = self._map[ASLEEP : ASLEEP + MOST_READERS]
+        seat = asleep.find(1)
+        while seat >= 0:
+            self._map[ASLEEP + seat] = 0
+            self._doorbells.ring(self._numbers[READERS + 4 * seat])
+            seat = asleep.find(1, seat + 1)
