@@ -2,7 +2,7 @@
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self, overload
 
 from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler, ValidationError
 from pydantic_core import CoreSchema, PydanticSerializationError, to_json
@@ -201,7 +201,17 @@ def _unpublishable(message: Message, error: Exception | None = None) -> MessageE
     return MessageError(f"{cls.type_name}: {error}")
 
 
+def _split(sec: int, nanosec: int, seconds: float, nanoseconds: int) -> dict[str, int]:
+    if seconds or nanoseconds:
+        if sec or nanosec:
+            raise TypeError("give sec and nanosec, or seconds and nanoseconds: not both")
+        sec, nanosec = divmod(round(seconds * _NANOSECONDS) + nanoseconds, _NANOSECONDS)
+    return {"sec": sec, "nanosec": nanosec}
+
+
 class _SecNanosec(Message):
+    """What `Time` and `Duration` share. Here the message is what in rclpy is a class beside it."""
+
     sec: int32 = 0
     nanosec: uint32 = 0
 
@@ -209,19 +219,115 @@ class _SecNanosec(Message):
     def from_nanoseconds(cls, nanoseconds: int) -> Self:
         """Return the value that so many nanoseconds make."""
         sec, nanosec = divmod(nanoseconds, _NANOSECONDS)
-        return cls(sec=sec, nanosec=nanosec)
+        fields = {"sec": sec, "nanosec": nanosec}
+        return cls.__pydantic_validator__.validate_python(fields)  # type: ignore[no-any-return]
 
     def to_nanoseconds(self) -> int:
         """Return the value in nanoseconds."""
         return self.sec * _NANOSECONDS + self.nanosec
 
+    @property
+    def nanoseconds(self) -> int:
+        """The value in nanoseconds."""
+        return self.to_nanoseconds()
 
-class Time(_SecNanosec, type_name="builtin_interfaces/msg/Time"):
-    """A point in time: `sec` seconds and `nanosec` nanoseconds after the clock's epoch."""
+    @classmethod
+    def from_msg(cls, msg: Self) -> Self:
+        """Return a copy of a message's stamp or duration; as rclpy, where they are two classes."""
+        return cls(sec=msg.sec, nanosec=msg.nanosec)
+
+    def to_msg(self) -> Self:
+        """Return this very object: it is the message."""
+        return self
+
+    def __lt__(self, other: Self) -> bool:
+        return self.nanoseconds < other.nanoseconds if self._is_like(other) else NotImplemented
+
+    def __le__(self, other: Self) -> bool:
+        return self.nanoseconds <= other.nanoseconds if self._is_like(other) else NotImplemented
+
+    def __gt__(self, other: Self) -> bool:
+        return self.nanoseconds > other.nanoseconds if self._is_like(other) else NotImplemented
+
+    def __ge__(self, other: Self) -> bool:
+        return self.nanoseconds >= other.nanoseconds if self._is_like(other) else NotImplemented
+
+    def _is_like(self, other: object) -> bool:
+        return isinstance(other, type(self))
 
 
 class Duration(_SecNanosec, type_name="builtin_interfaces/msg/Duration"):
-    """A length of time: `sec` seconds plus `nanosec` nanoseconds (-0.5 s is -1 s + 5e8 ns)."""
+    """A length of time: `sec` seconds plus `nanosec` nanoseconds (-0.5 s is -1 s + 5e8 ns).
+
+    `Duration(seconds=0.5)` makes one, `duration.nanoseconds` is all of it. Durations can be added,
+    subtracted and compared.
+    """
+
+    def __init__(
+        self, *, sec: int = 0, nanosec: int = 0, seconds: float = 0, nanoseconds: int = 0
+    ) -> None:
+        """Take the fields, or as in rclpy `seconds` and `nanoseconds`, which are added up.
+
+        Raises:
+            ValidationError: It is out of range.
+            TypeError: Both ways are mixed.
+        """
+        super().__init__(**_split(sec, nanosec, seconds, nanoseconds))
+
+    __init__.__pydantic_base_init__ = True  # type: ignore[attr-defined]  # not for JSON
+
+    def __add__(self, other: "Duration") -> "Duration":
+        if not isinstance(other, Duration):
+            return NotImplemented
+        return Duration.from_nanoseconds(self.nanoseconds + other.nanoseconds)
+
+    def __sub__(self, other: "Duration") -> "Duration":
+        if not isinstance(other, Duration):
+            return NotImplemented
+        return Duration.from_nanoseconds(self.nanoseconds - other.nanoseconds)
+
+
+class Time(_SecNanosec, type_name="builtin_interfaces/msg/Time"):
+    """A point in time: `sec` seconds and `nanosec` nanoseconds after the clock's epoch.
+
+    `time.nanoseconds` is all of it. What lies between two times is a `Duration`, which can be added
+    to a time and subtracted from it; times can be compared.
+    """
+
+    def __init__(
+        self, *, sec: int = 0, nanosec: int = 0, seconds: float = 0, nanoseconds: int = 0
+    ) -> None:
+        """Take the fields, or as in rclpy `seconds` and `nanoseconds`, which are added up.
+
+        Raises:
+            ValidationError: It is out of range.
+            TypeError: Both ways are mixed.
+        """
+        super().__init__(**_split(sec, nanosec, seconds, nanoseconds))
+
+    __init__.__pydantic_base_init__ = True  # type: ignore[attr-defined]  # not for JSON
+
+    def seconds_nanoseconds(self) -> tuple[int, int]:
+        """Return the seconds, and the nanoseconds beyond them."""
+        return self.sec, self.nanosec
+
+    def __add__(self, other: Duration) -> "Time":
+        if not isinstance(other, Duration):
+            return NotImplemented
+        return Time.from_nanoseconds(self.nanoseconds + other.nanoseconds)
+
+    __radd__ = __add__
+
+    @overload
+    def __sub__(self, other: "Time") -> Duration: ...
+    @overload
+    def __sub__(self, other: Duration) -> "Time": ...
+    def __sub__(self, other: "Time | Duration") -> "Time | Duration":
+        if isinstance(other, Time):
+            return Duration.from_nanoseconds(self.nanoseconds - other.nanoseconds)
+        if isinstance(other, Duration):
+            return Time.from_nanoseconds(self.nanoseconds - other.nanoseconds)
+        return NotImplemented
 
 
 class Header(Message, type_name="std_msgs/msg/Header"):
