@@ -95,31 +95,34 @@ class Reader:
         return self._numbers[HEAD] > self.after
 
     def _copy(self, message_id: int) -> Record | None:
+        memory, numbers, capacity = self._map, self._numbers, self.ring.capacity
         for _ in range(1 if ORDERED else _READ_AGAIN):
             start = self._start_of(message_id)
-            at = DATA + start % self.ring.capacity
-            found, stamp, seq, check, lengths, names = RECORD.unpack_from(self._map, at)
+            last = start + capacity  # when more than that is written, it is overwritten
+            at = DATA + start % capacity
+            found, stamp, seq, check, lengths, names = RECORD.unpack_from(memory, at)
             if found != message_id:
-                if ORDERED or self._is_gone(start):
+                if ORDERED or numbers[RESERVE] > last:
                     return None
                 continue
-            if self._is_gone(start):  # what it says of its lengths may be half overwritten
+            if numbers[RESERVE] > last:  # what it says of its lengths may be half overwritten
                 return None
             at += RECORD.size
             body = at + names
             end = body + (lengths >> LENGTHS_SHIFT)
             stop = end + (lengths & 0xFFFFFFFF)
-            name, text = self._map[at:body], self._map[body:end]
-            loan = self._lend(start, end, stop) if self.lends else None
-            raw = self._map[end:stop] if loan is None else b""
-            if self._is_gone(start):
+            name, text = memory[at:body], memory[body:end]
+            loan = None
+            if self.lends and stop - end >= LENT_BYTES:
+                # A buffer of its own for each: so it shows whether there are more views of it.
+                loan = Loan(memoryview(memory)[end:stop].toreadonly(), self._reserve, last)
+            raw = memory[end:stop] if loan is None else b""
+            if numbers[RESERVE] > last:
                 return None
             if check and check != (zlib.crc32(raw, zlib.crc32(text, message_id & 0xFFFFFFFF)) or 1):
                 continue
-            self._next_id, self._next_start = (
-                message_id + 1,
-                start + (RECORD.size + stop - at + 7 & ~7),
-            )
+            self._next_id = message_id + 1
+            self._next_start = start + (RECORD.size + stop - at + 7 & ~7)
             known = self._names.get(name) or self._learn(name)
             return Record(message_id, seq, stamp, known[0], text, known[1], raw, 0, loan)
         return None
@@ -132,13 +135,6 @@ class Reader:
         known = self._names[name] = (sender, field)
         return known
 
-    def _lend(self, start: int, begin: int, stop: int) -> Loan | None:
-        if stop - begin < LENT_BYTES:
-            return None
-        # A buffer of its own for each: so it shows whether there are more views of it.
-        view = memoryview(self._map)[begin:stop].toreadonly()
-        return Loan(view, self._reserve, start + self.ring.capacity)
-
     def _start_of(self, message_id: int) -> int:
         if message_id != self._next_id:
             return self._numbers[INDEX + message_id % INDEX_SIZE]
@@ -146,9 +142,6 @@ class Reader:
         if self._numbers[(DATA + start % capacity) // 8] == LAP_END:
             start = (start // capacity + 1) * capacity
         return start
-
-    def _is_gone(self, start: int) -> bool:
-        return self._numbers[RESERVE] > start + self.ring.capacity
 
     def _oldest(self, head: int) -> int:
         """The oldest id that is surely whole, with room to read it before it is overtaken too."""

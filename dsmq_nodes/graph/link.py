@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from dsmq_nodes.dsmq import wire
 from dsmq_nodes.graph.arrival import Arrival
-from dsmq_nodes.graph.losses import Losses
+from dsmq_nodes.graph.losses import REPEATED, Losses
 
 if TYPE_CHECKING:
     from dsmq_nodes.dsmq.ring_writer import Writer
@@ -73,10 +73,11 @@ class Reader:
         if not again and self.seen:
             reply.gap = reply.id - self.seen - 1  # ids have no holes
         if not again and self.losses is not None:
-            if self.losses.repeats(reply):  # to a new broker, for others
+            lost = self.losses.before(reply)
+            if lost == REPEATED:  # to a new broker, for others
                 self.after = self.seen = reply.id
                 return
-            reply.gap += self.losses.before(reply)
+            reply.gap += lost
         self.after = self.seen = max(self.seen, reply.id)
         self.deliver(reply, again)
 

@@ -17,6 +17,7 @@ from dsmq_nodes.graph.arrival import Arrival
 
 logger = logging.getLogger("dsmq_nodes.link")
 
+REPEATED: Final = -1
 _MOST_PUBLISHERS: Final = 1000  # remembered; the one heard first is forgotten first
 
 
@@ -30,21 +31,18 @@ class Losses:
         self._skipped = 0  # told by the log, and not yet found in anybody's numbers
         self._told: set[str] = set()
 
-    def repeats(self, reply: Arrival) -> bool:
-        """Whether this is the newest message of its publisher that came, sent once more."""
-        return (
-            reply.stamp != 0
-            and self._stamps.get(reply.sender) == reply.stamp
-            and self._last.get(reply.sender) == reply.seq
-        )
-
     def before(self, reply: Arrival) -> int:
-        """How many messages were lost before this one, which comes after `reply.gap` skipped."""
-        self._skipped += reply.gap
+        """How many messages were lost before this one, which comes after `reply.gap` skipped.
+
+        `REPEATED`: it is the newest message of its publisher that came, sent once more.
+        """
         sender, number = reply.sender, reply.seq
+        last = self._last.get(sender)
+        if last == number and reply.stamp and self._stamps[sender] == reply.stamp:
+            return REPEATED
+        self._skipped += reply.gap
         if not number or not sender:
             return 0
-        last = self._last.get(sender)
         self._last[sender] = number
         self._stamps[sender] = reply.stamp
         if last is None:
