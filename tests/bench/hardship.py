@@ -13,6 +13,7 @@ from tests.bench.processes import Broker, OriginalServer, Server, Started, Worke
 from tests.bench.row import Row, Scale
 
 _BUDGET_MIB: Final = 16  # small enough that the stopped subscriber exceeds it
+_BESIDE_MIB: Final = 4  # what SQLite adds to the messages, and what the first of them has loaded
 _ALLOWED_RATIO: Final = 1.2
 _A_LITTLE_KIB: Final = 256  # 200 halves of a frame are 120,000
 _NEVER_NS: Final = 10**11
@@ -72,7 +73,7 @@ def stopped(scale: Scale) -> Row:
     """A subscriber that does not read (SIGSTOP), at 1 kHz x 1 KiB."""
     row = Row(
         f"subscriber stopped {scale.stopped_sec:g} s, 1 kHz x 1 KiB",
-        "others' p99 <= 1.2 x, memory within budget, exact drop count",
+        f"others' p99 <= 1.2 x, memory <= budget + {_BESIDE_MIB} MiB, exact drop count",
     )
     depths = (0, 10)
     with ExitStack() as stack:
@@ -98,10 +99,10 @@ def stopped(scale: Scale) -> Row:
         row.expect(abs(missing - told), "skipped and not told")
         row.expect(sent - received - missing, "neither received nor skipped")
     ratio = during_us / before_us
-    row.met = row.met and ratio <= _ALLOWED_RATIO and grown_mib <= _BUDGET_MIB
+    row.met = row.met and ratio <= _ALLOWED_RATIO and grown_mib <= _BUDGET_MIB + _BESIDE_MIB
     row.measured = (
         f"p99 {before_us:.0f} -> {during_us:.0f} us: {ratio:.2f} x; "
-        f"broker +{grown_mib:.1f} MiB of {_BUDGET_MIB}; told of "
+        f"broker +{grown_mib:.1f} MiB, budget {_BUDGET_MIB}; told of "
         + " and ".join(
             f"{told:,} (depth {depth})" for told, depth in zip(woken["told"], depths, strict=True)
         )
