@@ -1,8 +1,12 @@
 """A peer that shares memory, by hand."""
 
+import os
 from pathlib import Path
 
-from dsmq_nodes.dsmq import wire
+import pytest
+
+from dsmq_nodes.dsmq import leftovers, wire
+from dsmq_nodes.dsmq.address import NO_SHM
 from dsmq_nodes.dsmq.bell import Bell, Doorbells
 from dsmq_nodes.dsmq.channel import Channel
 from dsmq_nodes.dsmq.ring import Ring
@@ -10,6 +14,11 @@ from dsmq_nodes.dsmq.ring_reader import Reader
 from dsmq_nodes.dsmq.ring_writer import Writer
 
 PATIENCE_SEC = 10.0
+
+needs_shared_memory = pytest.mark.skipif(
+    not leftovers.PLACE.is_dir() or bool(os.environ.get(NO_SHM)),
+    reason=f"no shared memory on this system, or {NO_SHM} is set",
+)
 
 
 class Sharer:

@@ -9,14 +9,11 @@ from collections.abc import Iterator
 
 import pytest
 
-from dsmq_nodes.dsmq import leftovers
 from dsmq_nodes.dsmq.ring_writer import Writer
 from tests.dsmq.conftest import DEADLINE_SEC, Broker, subscribe
-from tests.dsmq.sharer import Sharer
+from tests.dsmq.sharer import Sharer, needs_shared_memory
 
-pytestmark = pytest.mark.skipif(
-    not leftovers.PLACE.is_dir(), reason="no shared memory on this system"
-)
+pytestmark = needs_shared_memory
 PIXELS = os.urandom(100_000)
 KEPT = 12  # at least so many of them are in a ring
 STATISTICS = "/dsmq/statistics"

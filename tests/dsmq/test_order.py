@@ -8,12 +8,13 @@ import psutil
 import pytest
 
 from dsmq_nodes import dsmq
-from dsmq_nodes.dsmq import leftovers, wire
+from dsmq_nodes.dsmq import wire
 from dsmq_nodes.dsmq.bell import Doorbells
 from dsmq_nodes.dsmq.channel import Channel
 from dsmq_nodes.dsmq.ring import Ring
 from dsmq_nodes.dsmq.ring_writer import Writer
 from dsmq_nodes.testing import BrokerProcess
+from tests.dsmq.sharer import needs_shared_memory
 
 TOPICS = ("/a", "/b", "/c")
 FILLER = "x" * 2000
@@ -81,7 +82,7 @@ def test_a_lagging_reader_has_all_topics_in_one_order(
         assert numbers(reader, 10) == list(range(2100, 2110))
 
 
-@pytest.mark.skipif(not leftovers.PLACE.is_dir(), reason="no shared memory on this system")
+@needs_shared_memory
 def test_a_reader_goes_on_behind_what_the_broker_has_missed(
     broker: BrokerProcess, reader: Channel
 ) -> None:

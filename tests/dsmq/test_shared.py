@@ -22,11 +22,9 @@ from dsmq_nodes.dsmq.ring_reader import Reader
 from dsmq_nodes.dsmq.ring_writer import Writer
 from dsmq_nodes.errors import RingError
 from dsmq_nodes.testing import BrokerProcess
-from tests.dsmq.sharer import Sharer
+from tests.dsmq.sharer import Sharer, needs_shared_memory
 
-pytestmark = pytest.mark.skipif(
-    not leftovers.PLACE.is_dir(), reason="no shared memory on this system"
-)
+pytestmark = needs_shared_memory
 PATIENCE_SEC = 10.0
 
 
