@@ -2,6 +2,7 @@
 
 import contextlib
 import fcntl
+import mmap
 import os
 import time
 import zlib
@@ -31,7 +32,7 @@ _MARK_BYTES: Final = 8
 _LOCK_PATIENCE_SEC: Final = 0.1
 _LOCK_RETRY_SEC: Final = 0.00005
 _MADV_POPULATE_WRITE: Final = 23  # Linux 5.14
-_MOST_AT_ONCE_BYTES: Final = 4 << 20  # takes 3 ms
+_MOST_AT_ONCE_BYTES: Final = 4 << 20  # takes 2 ms
 _LEFT_TO_OTHERS: Final = 10  # of the machine's shared memory, one part in so many
 
 
@@ -157,7 +158,8 @@ class Writer:
         except OSError:
             return False
         with contextlib.suppress(OSError):  # an older Linux maps page by page, at the first write
-            self._map.madvise(_MADV_POPULATE_WRITE, start, size)
+            page = start & -mmap.PAGESIZE
+            self._map.madvise(_MADV_POPULATE_WRITE, page, start + size - page)
         return True
 
     def wake(self) -> None:

@@ -244,11 +244,12 @@ class SharedExchange(Exchange):
             self.unseat(cursor)
         replies = super()._subscribe(peer, request, now)
         cursor = peer.cursors.get(request.topic)
-        if cursor is None or not request.shm:
+        if cursor is not None and request.shm:
+            cursor.shares = True
+            replies += self._seat(cursor)
+        if cursor is None or cursor.seat is None:
             self.on_reader()
-            return replies
-        cursor.shares = True
-        return [*replies, *self._seat(cursor)]
+        return replies
 
     def _unsubscribe(self, peer: Peer, request: wire.Request, now: float) -> Replies:
         if (cursor := peer.cursors.get(request.topic)) is not None:

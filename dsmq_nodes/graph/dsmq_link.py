@@ -156,9 +156,8 @@ class DsmqLink:
     def _put(self, publication: Publication, msg: Published) -> bool:
         text, field, raw, seq, stamp_ns = msg
         if (writer := publication.writer) is not None:
+            wire.check_size(text, raw)
             data = text.encode()
-            if len(data) + len(raw) > wire.SURELY_FITS_BYTES:
-                wire.check_size(text, raw)
             return bool(writer.append(data, seq=seq, stamp_ns=stamp_ns, field=field, raw=raw))
         message = wire.encode_text(wire.whole_text(text, field, raw))
         return self._send(wire.encode_put(publication.topic_json, seq, stamp_ns, message))

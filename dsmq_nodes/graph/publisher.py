@@ -62,8 +62,7 @@ class Publisher(Generic[MessageT]):
             WireError: the message is over the 8,999,999 bytes of a frame.
             ValueError: the publisher was destroyed.
         """
-        if self._is_closed or not isinstance(msg, self.msg_type):
-            self._check(msg)
+        self._check(msg)
         shares = self.publication.writer is not None
         text, field, raw = msg.to_parts() if shares else (msg.to_json(), "", b"")
         if len(text) > _LARGE_BYTES and not self._is_large:

@@ -147,15 +147,17 @@ def _traffic(row: Row, system: str, count: int, rate_hz: float) -> dict[str, flo
         reader.answer()
         source = stack.enter_context(Worker("typed", role=f"{system} publisher", **given))
         source.answer()
-        others = [*broker, reader]
-        before_sec, source_sec = sum(each.cpu_sec for each in others), source.cpu_sec
+        processes = [source, reader, *broker]
+        before_sec = [each.cpu_sec for each in processes]
         source.tell("go")
         source.answer(120.0)
         found: dict[str, float] = settle([reader], count)[0]
-        source_sec = source.cpu_sec - source_sec
-        used_sec = sum(each.cpu_sec for each in others) - before_sec + source_sec
+        used_us = [
+            (each.cpu_sec - before) / count * 1e6
+            for each, before in zip(processes, before_sec, strict=True)
+        ]
     row.expect(count - round(found["received"]), f"lost or repeated by {system}")
-    return found | {"cpu_us": used_sec / count * 1e6, "source_cpu_us": source_sec / count * 1e6}
+    return found | {"cpu_us": sum(used_us), "source_cpu_us": used_us[0]}
 
 
 def _node(seconds: float, **given: object) -> dict[str, float]:
