@@ -45,14 +45,15 @@ class _Cursor:
 class Cursors:
     """Reads topics."""
 
-    def __init__(self, host: str, port: int, *, node: str = "") -> None:
-        """Connect, as a node if it has a name.
+    def __init__(self, host: str, port: int, *, node: str = "", patient: bool = False) -> None:
+        """Connect, as a node if it has a name; who is `patient` costs the others less.
 
         Raises:
             ConnectionFailedError: no broker of ours answers there.
         """
-        self._address, self._node, self._is_ready = (host, port), node, False
-        self._channel: Channel | None = connect(host, port, node)
+        self._address, self._node, self._patient = (host, port), node, patient
+        self._is_ready = False
+        self._channel: Channel | None = connect(host, port, node, patient=patient)
         self._channel.socket.settimeout(_WAIT_SEC)
         self._epoch = self._channel.epoch
         self._cursors: dict[str, _Cursor] = {}
@@ -105,7 +106,7 @@ class Cursors:
         return self._channel is not None
 
     def receive(self) -> wire.Reply | None:
-        """The next message; its `gap` counts what was lost just before it.
+        """The next message; its `gap` counts what was lost just before it, its clock is ours.
 
         Returns None when there was none for 50 ms, or the broker is away.
         """
@@ -134,6 +135,8 @@ class Cursors:
                 cursor.after = reply.id
         if reply.event != "message" or reply.id <= cursor.seen:
             return False
+        if reply.at and self._channel is not None:
+            reply.at -= self._channel.ahead_ns
         if cursor.seen:
             reply.gap = reply.id - cursor.seen - 1  # ids have no holes
         cursor.after = cursor.seen = reply.id
@@ -155,7 +158,7 @@ class Cursors:
         if wait_sec > _WAIT_SEC:
             return None
         try:
-            channel = connect(*self._address, self._node)
+            channel = connect(*self._address, self._node, patient=self._patient)
         except (ConnectionFailedError, RequestRefusedError):
             self._retry_sec = min(2 * self._retry_sec, _LONGEST_RETRY_SEC)
             self._retry_at_sec = time.monotonic() + self._retry_sec * random.uniform(0.5, 1.0)
@@ -181,13 +184,13 @@ class Cursors:
             self._channel = None
 
 
-def connect(host: str, port: int, node: str = "") -> Channel:
+def connect(host: str, port: int, node: str = "", *, patient: bool = False) -> Channel:
     """A connection to a broker of ours.
 
     Raises:
         ConnectionFailedError: none answers there.
     """
-    channel = Channel(host, port, node=node)
+    channel = Channel(host, port, node=node, patient=patient)
     if channel.original:
         channel.close()
         raise ConnectionFailedError(

@@ -183,7 +183,7 @@ def _bundle(
 
 def _recorder(writer: BagWriter | Ring, flight: Flight) -> Recorder:
     return Recorder(
-        Cursors(*broker_address(), node=NODE),
+        Cursors(*broker_address(), node=NODE, patient=True),
         writer,
         Selection(everything=True),
         from_start=True,

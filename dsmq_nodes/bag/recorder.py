@@ -5,8 +5,9 @@ read from then on, what is latched included; one that comes later is read from i
 however long it took to hear of it. A disk that is slow makes the cursors lag in the broker's log,
 and only what has left the log meanwhile is lost, and counted.
 
-A message's log time is when the recorder had it, and never goes back: the wall clock when it
-began, plus the monotonic time since.
+A message's log time is when it came into its topic's log, however late the recorder had it; what
+was there already gets the time when the recorder began. In a topic it never goes back: it is the
+wall clock when the recorder began, plus the monotonic time since.
 """
 
 import time
@@ -64,6 +65,7 @@ class RecordedTopic:
     latched: bool = False
     by_sender: dict[str, _Type] = field(default_factory=dict)
     any_type: _Type = _NO_TYPE
+    log_time_ns: int = 0  # of the newest
     channels: dict[str, Channel] = field(default_factory=dict)
 
 
@@ -127,6 +129,7 @@ class Recorder:
         self._uses_sim_time = use_sim_time
         self._sim_ns = 0
         self._offset_ns = time.time_ns() - time.monotonic_ns()
+        self._began_ns = self._now_ns()
         self._flushed = 0
         self._flush_at_sec = time.monotonic() + _FLUSH_SEC
         self.knows_graph = False
@@ -202,7 +205,7 @@ class Recorder:
         if topic is None:
             return
         topic.dropped += reply.gap
-        log_ns = self._log_time_ns()
+        log_ns = topic.log_time_ns = self._log_time_ns(topic, reply)
         if not log_ns:
             return
         text = reply.text or ""
@@ -212,8 +215,15 @@ class Recorder:
         self._writer.write(channel, log_ns, text.encode(), reply.stamp or log_ns, reply.seq)
         topic.messages += 1
 
-    def _log_time_ns(self) -> int:
-        return self._sim_ns if self._uses_sim_time else self._offset_ns + time.monotonic_ns()
+    def _log_time_ns(self, topic: RecordedTopic, reply: wire.Reply) -> int:
+        if self._uses_sim_time:
+            return self._sim_ns
+        now_ns = self._now_ns()
+        entered_ns = min(self._offset_ns + reply.at, now_ns) if reply.at else now_ns
+        return max(entered_ns, topic.log_time_ns or self._began_ns)
+
+    def _now_ns(self) -> int:
+        return self._offset_ns + time.monotonic_ns()
 
     def _take_graph(self, graph: Graph) -> None:
         first, self.knows_graph = not self.knows_graph, True

@@ -55,7 +55,8 @@ def record_to(
     use_sim_time: bool,
 ) -> int:
     """Record until Ctrl-C or SIGTERM; gives the exit status."""
-    cursors = Cursors(*parse_address(broker))
+    # Simulated time is that of the clock's message before: there the order of all of them counts.
+    cursors = Cursors(*parse_address(broker), patient=not use_sim_time)
     with contextlib.closing(cursors), _asked_to_end() as asked:
         writer, fault = new_writer(), ""
         recorder = Recorder(

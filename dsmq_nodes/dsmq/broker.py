@@ -50,6 +50,7 @@ _DRAIN_SEC: Final = 4.0
 _QUIET_SEC: Final = 0.1
 _MOST_CLOSINGS_LOGGED: Final = 20  # a second
 _SWEEP_SEC: Final = 0.25
+_PATIENT_SEC: Final = 0.05  # a peer that says it is patient has what there is so often
 
 
 class Broker:
@@ -73,6 +74,7 @@ class Broker:
         self._connections: dict[Peer, Connection] = {}
         self._outgoing: set[Connection] = set()  # with something in their outbox
         self._watched: set[Connection] = set()  # with half a frame, or without their hello
+        self._patient: set[Peer] = set()
         self._accepting: set[asyncio.Task[None]] = set()
         self._commit_due = False
         self._graph_due = False
@@ -114,16 +116,28 @@ class Broker:
     async def drain(self) -> None:
         """Tell peers that we end, and let them finish what they are writing and reading."""
         self._stop_listening()
+        until_sec = time.monotonic() + _DRAIN_SEC
+        await self._serve_all_patient(until_sec)
         closing = wire.encode_object({"event": "closing", "error": self._stop_reason})
         self.gather([(peer, closing) for peer in self._connections if peer.greeted])
         self.flush()
-        until_sec = time.monotonic() + _DRAIN_SEC
         while self._connections and (now := time.monotonic()) < until_sec and not self._hurried:
             unsent = any(each.unsent_bytes for each in self._connections.values())
             if not unsent and now - self.last_heard_sec > _QUIET_SEC:
                 break
             await asyncio.sleep(0.01)
         self._commit()
+
+    async def _serve_all_patient(self, until_sec: float) -> None:
+        """Have what was put until now pushed to who was content to wait for it."""
+        if self._patient and self._following is not None:
+            self._following.follow_now()
+        for peer in self._patient:
+            self.catch_up(peer)
+        while any(peer.lags for peer in self._patient) and not self._hurried:
+            if time.monotonic() > until_sec:
+                break
+            await asyncio.sleep(0.01)
 
     def close(self) -> None:
         """Stop listening, end every connection."""
@@ -223,6 +237,14 @@ class Broker:
         self.gather(self.router.handle(peer, request, now))
         if request.action == "subscribe":  # which gave a first batch of what there is to read
             self._loop.call_soon(self.catch_up, peer)
+        if peer.patient and peer not in self._patient:
+            self._patient.add(peer)
+            self._serve_patient(peer)
+
+    def _serve_patient(self, peer: Peer) -> None:
+        if peer in self._patient:
+            self.catch_up(peer)
+            self._loop.call_later(_PATIENT_SEC, self._serve_patient, peer)
 
     def catch_up(self, peer: Peer) -> None:
         """Let a peer read on from its cursors, a batch a turn so that others have theirs."""
@@ -255,6 +277,7 @@ class Broker:
         """A connection has ended."""
         self._watched.discard(connection)
         self._connections.pop(connection.peer, None)
+        self._patient.discard(connection.peer)
         self.router.disconnect(connection.peer)
         if self._following is not None:
             self._following.left(connection.peer)

@@ -6,6 +6,7 @@ dsmq 0.7.0 server answers the `get` alone, and the client then keeps to the orig
 
 import os
 import socket
+import time
 from typing import TYPE_CHECKING, Final
 
 from dsmq_nodes.dsmq import address, wire
@@ -30,6 +31,7 @@ class Channel:
         original: the other end is an original 0.7.0 server.
         epoch: the broker's epoch; empty with an original server.
         seq: how many messages the broker had in all when we first connected.
+        ahead_ns: how far the broker's monotonic clock is ahead of ours.
         memory: the directory of the shared memory, and our number in it; None: there is none.
     """
 
@@ -40,6 +42,7 @@ class Channel:
         *,
         node: str = "",
         shm: bool = False,
+        patient: bool = False,
         since: "Channel | None" = None,
         timeout_sec: float = 5.0,
     ) -> None:
@@ -50,6 +53,7 @@ class Channel:
             port: its TCP port.
             node: the node's absolute name; empty for a tool or a plain client.
             shm: share memory with the broker and its other local peers, if that can be.
+            patient: what is pushed to us may come a little late.
             since: the connection that this one replaces; what was put meanwhile is for us too.
             timeout_sec: how long connecting and the answer to our hello may each take.
 
@@ -63,7 +67,9 @@ class Channel:
         self.original = False
         self.epoch: str = since.epoch if since is not None else ""
         self.seq: int = since.seq if since is not None else 0
+        self.ahead_ns = 0
         self.memory: tuple[str, int] | None = None
+        self._patient = patient
         self._shm = shm and not os.environ.get(address.NO_SHM)
         self._decoder = wire.FrameDecoder()
         self._bodies: Iterator[bytes] = iter(())
@@ -87,9 +93,9 @@ class Channel:
             "node": node,
             "pid": os.getpid(),
             "host": socket.gethostname(),
+            "shm": self._shm,
+            "patient": self._patient,
         }
-        if self._shm:
-            fields["shm"] = True
         if token := os.environ.get("DSMQ_TOKEN"):
             fields["token"] = token
         if resume:
@@ -111,6 +117,7 @@ class Channel:
                 self.original = True
                 return
             self.epoch, self.seq = first.epoch, first.seq
+            self.ahead_ns = first.at - time.monotonic_ns()
             self.memory = (first.shm, first.number) if first.shm else None
             self.receive()  # the probe's answer
         except WireError as error:

@@ -76,7 +76,7 @@ class Following:
 
     def _rung(self) -> None:
         now = time.monotonic()
-        topics = [topic for topic in self._router.shared.values() if topic.is_read_here]
+        topics = [topic for topic in self._router.shared.values() if topic.is_awaited]
         for topic in topics:
             self._read(topic, now)
         self._rest(topics)
@@ -108,7 +108,7 @@ class Following:
         found = sum(self._read(topic, now) for topic in topics)
         self._in_vain = 0 if found else self._in_vain + 1
         goes_on = self._in_vain < _MOST_IN_VAIN
-        self._rest([topic for topic in topics if topic.is_read_here or not goes_on])
+        self._rest([topic for topic in topics if topic.is_awaited or not goes_on])
         if topics and goes_on:
             self._look_again()
 

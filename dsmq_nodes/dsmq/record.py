@@ -39,6 +39,7 @@ class Record(msgspec.Struct, gc=False):
     id: int
     seq: int
     stamp: int
+    at: int
     sender: str
     data: bytes
     field: str = ""

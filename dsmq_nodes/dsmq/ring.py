@@ -24,7 +24,8 @@ position P is whole as long as RESERVE is at most P + CAPACITY. Memory is alloca
 readers' depths and lags ask for it, up to CAPACITY; where there is no more of it, the lap ends
 there.
 
-A record is ``id, stamp_ns, seq, check, length of text and of raw, length of names``, then the names
+A record is ``id, stamp_ns, at_ns, seq, check, length of text and of raw, length of names``, ``at``
+being when it was written, by the machine's monotonic clock; then the names
 (the sender's, and after a NUL that of the message's field which raw is), the text (the message as
 JSON in UTF-8) and raw (the bytes of its large ``bytes`` field, which the text leaves out).
 
@@ -60,7 +61,7 @@ BLOCK_BYTES: Final = 64 << 10
 MOST_READERS: Final = 64
 
 _MAGIC: Final = int.from_bytes(b"dsmqring", "little")
-_VERSION: Final = 2
+_VERSION: Final = 3
 HEAD, RESERVE, EXTENT = 8, 9, 10  # as indices of 64-bit numbers
 ASLEEP: Final = 512
 READERS: Final = 128  # as index
@@ -68,7 +69,7 @@ INDEX: Final = 512  # as index
 INDEX_SIZE: Final = 4096
 DATA: Final = 36864
 LAP_END: Final = 2**64 - 1  # the mark, where a record has its id
-RECORD: Final = struct.Struct("=QQQQQI4x")
+RECORD: Final = struct.Struct("=QQQQQQI4x")
 LENGTHS_SHIFT: Final = 32
 ORDERED: Final = platform.machine().lower() in {"x86_64", "amd64", "i686", "i386"}
 _LEAST_RECORDS: Final = 10
@@ -159,7 +160,7 @@ class Ring:
         """Where the newest record ends, whose id this is."""
         start = self.numbers[INDEX + message_id % INDEX_SIZE]
         at = DATA + start % self.capacity
-        found, _, _, _, lengths, names = RECORD.unpack_from(self.memory, at)
+        found, _, _, _, _, lengths, names = RECORD.unpack_from(self.memory, at)
         if found != message_id:
             return 0  # the ring is new
         size = RECORD.size + names + (lengths >> LENGTHS_SHIFT) + (lengths & 0xFFFFFFFF)

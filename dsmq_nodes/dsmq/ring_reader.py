@@ -100,7 +100,7 @@ class Reader:
             start = self._start_of(message_id)
             last = start + capacity  # when more than that is written, it is overwritten
             at = DATA + start % capacity
-            found, stamp, seq, check, lengths, names = RECORD.unpack_from(memory, at)
+            found, stamp, written, seq, check, lengths, names = RECORD.unpack_from(memory, at)
             if found != message_id:
                 if ORDERED or numbers[RESERVE] > last:
                     return None
@@ -124,7 +124,7 @@ class Reader:
             self._next_id = message_id + 1
             self._next_start = start + (RECORD.size + stop - at + 7 & ~7)
             known = self._names.get(name) or self._learn(name)
-            return Record(message_id, seq, stamp, known[0], text, known[1], raw, 0, loan)
+            return Record(message_id, seq, stamp, written, known[0], text, known[1], raw, 0, loan)
         return None
 
     def _learn(self, name: bytes) -> tuple[str, str]:

@@ -114,7 +114,10 @@ class Writer:
         at = DATA + start % self.ring.capacity
         check = 0 if ORDERED else zlib.crc32(raw, zlib.crc32(text, message_id & 0xFFFFFFFF)) or 1
         lengths = len(text) << LENGTHS_SHIFT | len(raw)
-        RECORD.pack_into(self._map, at, message_id, stamp_ns, seq, check, lengths, len(names))
+        now_ns = time.monotonic_ns()
+        RECORD.pack_into(
+            self._map, at, message_id, stamp_ns, now_ns, seq, check, lengths, len(names)
+        )
         at += RECORD.size
         body = at + len(names)
         self._map[at:body] = names

@@ -7,7 +7,8 @@ The shell around it (broker.py) calls, with one monotonic clock as `now`:
 - `connect`, `disconnect`: a peer came, went;
 - `handle`: a request came; the replies are for whoever is named in them;
 - `commit`: the replies are on their way, write to the store (and take the acknowledgements);
-- `pause`, `resume`, `catch_up`: a peer's socket is full, has room again;
+- `pause`, `resume`, `catch_up`: a peer's socket is full, has room again; `catch_up` now and then
+  for a peer that is `patient` too;
 - `tick`: a second has passed; `publish_graph`: soon after `graph_changed` is up;
 - `answer_waits`: it is `next_wait_sec`, when a waiting `get` is to be told that there is nothing.
 """
@@ -206,6 +207,7 @@ class Router(SharedExchange):
             )
             return [error(peer, request, peer.closing)]
         peer.greeted = peer.trusted = True
+        peer.patient = peer.patient or request.patient
         if request.since is not None:  # it was here before, and says what it has seen
             same = request.epoch == self.store.epoch
             peer.connected_seq = min(max(request.since, 0), self.store.last_seq) if same else 0
@@ -215,6 +217,7 @@ class Router(SharedExchange):
             "version": wire.VERSION,
             "epoch": self.store.epoch,
             "seq": peer.connected_seq,
+            "at": int(now * 1e9),
         }
         if request.shm:
             answer |= self._welcome(peer)

@@ -239,10 +239,13 @@ class SharedExchange(Exchange):
         return replies
 
     def _subscribe(self, peer: Peer, request: wire.Request, now: float) -> Replies:
+        replies: Replies = []
+        if (topic := self.shared.get(request.topic)) is not None:
+            replies = self._follow_to_the_end(topic, now)  # so that the answer's id is the newest
         cursor = peer.cursors.get(request.topic)
         if cursor is not None:
             self.unseat(cursor)
-        replies = super()._subscribe(peer, request, now)
+        replies += super()._subscribe(peer, request, now)
         cursor = peer.cursors.get(request.topic)
         if cursor is not None and request.shm:
             cursor.shares = True
@@ -284,4 +287,5 @@ def _frame(topic: Topic, record: "Record") -> bytes:
     except OverwrittenError:
         return b""
     sender = wire.encode_text(record.sender)
-    return wire.encode_push(topic.name_json, record.id, sender, record, message)
+    ends = topic.name_json, record.id, sender
+    return wire.encode_push(*ends, record, message, at_ns=record.at)

@@ -74,6 +74,7 @@ class Peer:
     connected_seq: int = 0
     connected_at_sec: float = 0.0
     greeted: bool = False
+    patient: bool = False  # what is pushed to it may wait a little, until there is more of it
     blocked: bool = False  # its socket is full
     lags: bool = False  # what is put waits in the logs until it has read up to there
     closing: str = ""
@@ -117,8 +118,14 @@ class Topic:
     last_left: int = 0  # the newest id whose message was left in the ring; 0: none was
 
     @property
-    def is_read_here(self) -> bool:
+    def is_awaited(self) -> bool:
         """Whether somebody has its messages from the broker, as they come."""
+        unseated = (each.peer for each in self.cursors if each.seat is None)
+        return bool(self.waits) or not all(peer.patient for peer in unseated)
+
+    @property
+    def is_read_here(self) -> bool:
+        """Whether somebody has its messages from the broker, sooner or later."""
         return bool(self.waits) or any(each.seat is None for each in self.cursors)
 
 

@@ -34,10 +34,13 @@ acknowledgements and the answer to a ``get`` that waits come when it is time.
   "token": "..."}``. ``node`` may be empty (a tool, a plain client); a name in use is refused. A
   0.7.0 server reads ``topic`` and answers nothing: clients send a ``get`` behind the hello, and
   learn from what comes first whom they talk to.
-  Answer: ``{"event": "hello", "version": 1, "epoch": E, "seq": N}``. Ids are comparable within one
-  epoch. A peer that comes back says ``{"action": "hello", "topic": "", "version": 1, "node":
-  "/talker", "epoch": E, "since": 41}``, ``since`` being the ``seq`` of its first hello: it may then
-  ``get`` what was put while it was away.
+  Answer: ``{"event": "hello", "version": 1, "epoch": E, "seq": N, "at": NS}``. Ids are comparable
+  within one epoch; ``at`` is what the broker's monotonic clock shows, in nanoseconds. A peer that
+  comes back says ``{"action": "hello", "topic": "", "version": 1, "node": "/talker", "epoch": E,
+  "since": 41}``, ``since`` being the ``seq`` of its first hello: it may then ``get`` what was put
+  while it was away. To one that says ``{"action": "hello", "topic": "", "version": 1, "patient":
+  true}`` what it subscribes is pushed up to 0.05 s late, all that there is by then: so a recorder
+  costs the others little.
 - ``{"action": "advertise", "topic": T, "type": "std_msgs/msg/String", "schema": {},
   "latched": 0}``: I publish T; with ``latched`` N the newest N messages are kept for late
   subscribers and outlive the time to live. ``schema`` is the type's JSON Schema, if it has one.
@@ -68,9 +71,11 @@ acknowledgements and the answer to a ``get`` that waits come when it is time.
 - ``{"action": "get", "topic": T, "after": 41, "epoch": E}``: resumes, as in subscribe.
 - ``{"action": "state", "state": "ready"}``: shown in the graph. Not answered.
 - ``{"action": "shutdown"}``: end the broker; from its own machine, or with its token.
-- Push: ``{"event": "message", "topic": T, "id": I, "from": NODE, "seq": 7, "stamp": NS,
-  "message": S}``; after a gap it is ``{"gap": 3, "event": "message", "topic": T, "id": I, "from":
-  NODE, "seq": 7, "stamp": NS, "message": S}``: so many were skipped just before this one.
+- Push: ``{"event": "message", "topic": T, "id": I, "from": NODE, "seq": 7, "stamp": NS, "at": NS,
+  "message": S}``, ``at`` being when the message came into the topic's log, by the clock that the
+  hello's answer shows; after a gap it is ``{"gap": 3, "event": "message", "topic": T, "id": I,
+  "from": NODE, "seq": 7, "stamp": NS, "at": NS, "message": S}``: so many were skipped just before
+  this one.
 - ``{"event": "differs", "topic": T, "pair": K, "end": "publisher", "from": NODE, "pid": 812,
   "type": "std_msgs/msg/Bool", "schema": {}}``: T, which you subscribe, has a publisher whose schema
   is not yours word by word, or whose type has another name (``"end": "subscriber"``: the other way
@@ -79,10 +84,10 @@ acknowledgements and the answer to a ``get`` that waits come when it is time.
   graph shows it until one of the two ends goes or changes its type.
 - Shared memory (ring.py): ``{"action": "hello", "topic": "", "version": 1, "node": "/talker",
   "shm": true}``, over the Unix socket, may be answered by ``{"event": "hello", "version": 1,
-  "epoch": E, "seq": N, "shm": PATH, "number": 2}``: the directory of the rings, and the number by
-  which this peer is to name its bell there. Then ``{"action": "advertise", "topic": T, "type":
-  "std_msgs/msg/String", "shm": true}`` is answered by ``{"event": "advertised", "topic": T, "ring":
-  PATH}``: from now on the peer writes what it publishes there, and puts none of it. After
+  "epoch": E, "seq": N, "at": NS, "shm": PATH, "number": 2}``: the directory of the rings, and the
+  number by which this peer is to name its bell there. Then ``{"action": "advertise", "topic": T,
+  "type": "std_msgs/msg/String", "shm": true}`` is answered by ``{"event": "advertised", "topic": T,
+  "ring": PATH}``: from now on the peer writes what it publishes there, and puts none of it. After
   ``{"action": "subscribe", "topic": T, "depth": 10, "shm": true}`` a reader is told, as soon as it
   has caught up with a topic that has a ring, ``{"event": "ring", "topic": T, "ring": PATH, "seat":
   5, "id": I}``: it is pushed nothing more, and reads on there after that id, from that seat. A
@@ -184,6 +189,7 @@ class Request(msgspec.Struct, gc=False):
     wait: float = 0.0
     pattern: bool = False
     shm: bool = False
+    patient: bool = False
     type: str = ""
     schema: msgspec.Raw = _NOTHING
     latched: int = 0
@@ -207,6 +213,7 @@ class Reply(msgspec.Struct, gc=False):
     sender: str = msgspec.field(name="from", default="")
     seq: int = 0
     stamp: int = 0
+    at: int = 0
     gap: int = 0
     empty: bool = False
     ack: int | None = None
@@ -395,16 +402,18 @@ def encode_put(topic_json: bytes, seq: int, stamp_ns: int, message_json: bytes) 
 
 
 def encode_push(
-    topic_json: bytes, message_id: int, sender_json: bytes, request: Numbered, message: bytes
+    topic_json: bytes,
+    message_id: int,
+    sender_json: bytes,
+    request: Numbered,
+    message: bytes,
+    *,
+    at_ns: int,
 ) -> bytes:
     """A push frame; the message's raw bytes go through as they came."""
-    body = b'{"event":"message","topic":%b,"id":%d,"from":%b,"seq":%d,"stamp":%d,"message":%b}' % (
-        topic_json,
-        message_id,
-        sender_json,
-        request.seq,
-        request.stamp,
-        message,
+    body = (
+        b'{"event":"message","topic":%b,"id":%d,"from":%b,"seq":%d,"stamp":%d,"at":%d,"message":%b}'
+        % (topic_json, message_id, sender_json, request.seq, request.stamp, at_ns, message)
     )
     length = len(body)
     if length > MAX_BODY_BYTES:

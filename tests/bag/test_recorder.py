@@ -5,6 +5,7 @@ import json
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -31,7 +32,7 @@ class Recording:
 
     def __init__(self, broker: BrokerProcess, path: Path, selection: Selection) -> None:
         self.said: list[str] = []
-        self.cursors = Cursors(broker.host, broker.port)
+        self.cursors = Cursors(broker.host, broker.port, patient=True)
         self.writer = BagWriter(path)
         self.recorder = Recorder(
             self.cursors, self.writer, selection, say=self.said.append, warn=self.said.append
@@ -104,6 +105,48 @@ def test_what_was_published_before_the_end_is_recorded(
         tool.put("/x", Float64(data=index))
     recording.until(lambda: True)
     assert values(recording.close(), "/x") == list(range(200))
+
+
+def test_what_a_node_published_before_the_end_is_recorded(
+    begin: Callable[..., Recording], broker: BrokerProcess
+) -> None:
+    with Node("talker", broker=(broker.host, broker.port)) as node:
+        publisher = node.create_publisher(Float64, "/x", 10)
+        recording = begin()
+        for index in range(3000):  # to shared memory, where there is any
+            publisher.publish(Float64(data=index))
+        recording.until(lambda: True)
+    assert values(recording.close(), "/x") == list(range(3000))
+    assert recording.recorder.dropped == 0
+
+
+@pytest.mark.parametrize("shared", [False, True], ids=["put", "published by a node"])
+def test_a_log_time_is_when_the_message_came_however_late_it_was_recorded(
+    begin: Callable[..., Recording], broker: BrokerProcess, tool: Tool, shared: bool
+) -> None:
+    tool.advertise("/map", String.type_name, latched=1)
+    tool.put("/map", String(data="of the house"))
+    before_ns = time.time_ns()
+    with Node("talker", broker=(broker.host, broker.port)) as node:
+        publisher = node.create_publisher(Float64, "/x", 1000)
+        recording = begin()
+        spans: list[tuple[int, int]] = []
+        for index in range(500):  # nobody records meanwhile
+            began_ns, msg = time.monotonic_ns(), Float64(data=index)
+            if shared:
+                publisher.publish(msg)
+            else:
+                tool.put("/x", msg)
+            spans.append((began_ns, time.monotonic_ns()))
+        recording.until(lambda: recording.recorder.messages >= 501)
+    records = list(recording.close().records())
+    assert records[0].channel.topic == "/map"
+    assert before_ns <= records[0].log_time_ns, "not when it was put: nobody recorded then"
+    times_ns = [each.log_time_ns for each in records if each.channel.topic == "/x"]
+    (first_began_ns, first_ended_ns), first_ns = spans[0], times_ns[0]
+    for (began_ns, ended_ns), at_ns in zip(spans, times_ns, strict=True):
+        assert began_ns - first_ended_ns <= at_ns - first_ns <= ended_ns - first_began_ns
+    assert times_ns[-1] <= time.time_ns()
 
 
 def test_what_is_latched_is_recorded(begin: Callable[..., Recording], tool: Tool) -> None:

@@ -4,6 +4,7 @@ The rows `imu`, `lidar` and `husky` need the recordings of real robots beside th
 so where they are absent. The exit status is 1 when a message was lost, however slow the machine is.
 """
 
+import contextlib
 import json
 import re
 import signal
@@ -16,7 +17,7 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Self
 
 import numpy as np
 
@@ -27,7 +28,7 @@ from dsmq_nodes.bag.cursors import Cursors
 from dsmq_nodes.bag.source import open_source
 from dsmq_nodes.messages import Float64, Image
 from tests.bench import table
-from tests.bench.processes import ROOT, Broker, Started, Worker
+from tests.bench.processes import ROOT, Broker, Started, Worker, settle
 from tests.bench.row import Row
 
 DATA: Final = ROOT.parent / "shared" / "data"
@@ -125,41 +126,91 @@ def _end(recorder: Started) -> dict[str, int]:
 
 
 def effect(scale: Scale) -> Row:
-    """What the recorder costs the others."""
-    row = Row("latency at 1 kHz, publish to reader, p99, with a recorder", "under 1.10 of without")
+    """What the recorder costs nodes."""
+    row = Row("Imu at 1 kHz, node to node, p99, with a recorder", "under 1.10 of without")
+    return _effect(row, scale, _latency_of_nodes)
+
+
+def effect_sockets(scale: Scale) -> Row:
+    """What the recorder costs those who share no memory."""
+    row = Row("the same, through the broker's sockets", "under 1.10 of without")
+    return _effect(row, scale, _latency_of_sockets)
+
+
+def _effect(
+    row: Row, scale: Scale, latency: Callable[[int, Broker, Callable[[], None]], list[float]]
+) -> Row:
+    """Compare the p50 and p99 without and with a recorder, in turns."""
+    count = max(10, round(1000 * min(scale.sec, 5.0)))
     without, with_ = [], []
-    for _ in range(5 if scale.real else 1):
-        without.append(_latency(scale, recorded=False))
-        with_.append(_latency(scale, recorded=True))
+    for _ in range(7 if scale.real else 1):
+        with Broker() as broker:
+            without.append(latency(count, broker, lambda: None))
+        with Broker() as broker, _Recording(broker) as recording:
+            with_.append(latency(count, broker, recording.begin))
+            recording.expect(row, count)
     (p50, p99), (p50_recorded, p99_recorded) = (
-        [statistics.median(run[i] for run in runs) for i in (0, 1)] for runs in (without, with_)
+        np.median(runs, axis=0) for runs in (without, with_)
     )
-    row.met = p99_recorded < 1.1 * p99
+    row.met = row.met and bool(p99_recorded < 1.1 * p99)
     row.measured = f"p50 {p50_recorded:.0f} us, p99 {p99_recorded:.0f} us: {p99_recorded / p99:.2f}"
     row.original = f"without: p50 {p50:.0f} us, p99 {p99:.0f} us"
     return row
 
 
-def _latency(scale: Scale, *, recorded: bool) -> tuple[float, float]:
-    """The p50 and the p99, in us, of what one reader sees."""
+class _Recording:
+    """A recorder that is begun when there is something to record."""
+
+    def __init__(self, broker: Broker) -> None:
+        self._broker = broker
+        self._stack = ExitStack()
+
+    def begin(self) -> None:
+        self._folder = Path(self._stack.enter_context(tempfile.TemporaryDirectory()))
+        self._recorder = self._stack.enter_context(_recorder(self._broker, self._folder))
+        self._recorder.settle()
+
+    def expect(self, row: Row, count: int) -> None:
+        """See that it is all there."""
+        found = _end(self._recorder)
+        row.expect(count - len(Bag(self._folder / "run.mcap")), "messages not recorded")
+        row.expect(found["dropped"], "dropped, as the recorder says")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stack.close()
+
+
+def _latency_of_nodes(count: int, broker: Broker, begin: Callable[[], None]) -> list[float]:
+    """The p50 and the p99, in us, of what one node has of another."""
+    given: dict[str, Any] = {"port": broker.port, "count": count, "rate": 1000, "topic": "/load"}
     with ExitStack() as stack:
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        broker = stack.enter_context(Broker())
-        count = max(10, round(1000 * min(scale.sec, 5.0)))
-        load = _Load(Float64.type_name, '{"data":1.5}', 1000, 1)
-        source = stack.enter_context(_source(broker, load, count))
-        if recorded:
-            stack.enter_context(_recorder(broker, folder))
-        cursors = Cursors("127.0.0.1", broker.port)
-        stack.callback(cursors.close)
+        reader = stack.enter_context(Worker("typed", role="our subscriber", **given))
+        reader.answer()
+        source = stack.enter_context(Worker("typed", role="our publisher", **given))
+        source.answer()
+        begin()
+        source.tell("go")
+        source.answer(_PATIENCE_SEC)
+        found = settle([reader], count)[0]
+    return [found["p50_us"], found["p99_us"]]
+
+
+def _latency_of_sockets(count: int, broker: Broker, begin: Callable[[], None]) -> list[float]:
+    """The p50 and the p99, in us, of what one reader sees through the broker."""
+    load = _Load(Float64.type_name, '{"data":1.5}', 1000, 1)
+    cursors = Cursors("127.0.0.1", broker.port)
+    with contextlib.closing(cursors), _source(broker, load, count) as source:
         cursors.subscribe("/load")
+        begin()
         source.tell("go")
         late_us: list[float] = []
         while len(late_us) < count:
             if (reply := cursors.receive()) is not None:
                 late_us.append((time.time_ns() - reply.stamp) * 1e-3)
-    p50, p99 = np.percentile(late_us, [50, 99])
-    return float(p50), float(p99)
+    return [float(each) for each in np.percentile(late_us, [50, 99])]
 
 
 def play(scale: Scale) -> Row:
@@ -296,6 +347,7 @@ ROWS: Final[dict[str, Callable[[Scale], Row]]] = {
     "small": small,
     "images": images,
     "effect": effect,
+    "effect-sockets": effect_sockets,
     "play": play,
     "info": info,
     "imu": imu,

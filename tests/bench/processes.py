@@ -17,6 +17,8 @@ import psutil
 
 ROOT: Final = Path(__file__).parents[2]
 _PATIENCE_SEC: Final = 30.0
+_SETTLED_SEC: Final = 0.5
+_IDLE_SEC: Final = 0.02  # of CPU, in that time
 
 # Where it is set every process compiles all that it imports anew: a robot does so once.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
@@ -56,6 +58,13 @@ class Started:
         """What it has used of the CPU."""
         times = self.usage.cpu_times()
         return float(times.user + times.system)
+
+    def settle(self) -> None:
+        """Wait until it has begun all that it begins with, and sleeps."""
+        before_sec = -1.0
+        while self.cpu_sec - before_sec > _IDLE_SEC:
+            before_sec = self.cpu_sec
+            time.sleep(_SETTLED_SEC)
 
     @property
     def rss_kib(self) -> float:

@@ -77,7 +77,7 @@ def our_imu(sent_ns: int) -> Imu:
 
 def our_publisher(given: dict[str, Any], commands: Commands) -> None:
     with Node("source", broker=("127.0.0.1", given["port"])) as node:
-        publisher = node.create_publisher(Imu, "imu", _DEPTH)
+        publisher = node.create_publisher(Imu, given.get("topic", "imu"), _DEPTH)
         publisher.wait_for_subscribers(1)
         publish(lambda sent_ns: publisher.publish(our_imu(sent_ns)), commands, given)
 
@@ -90,7 +90,7 @@ def our_subscriber(given: dict[str, Any], commands: Commands) -> None:
         meter.got(stamp.sec * _NS + stamp.nanosec)
 
     with Node("sink", broker=("127.0.0.1", given["port"])) as node:
-        node.create_subscription(Imu, "imu", on_imu, _DEPTH)
+        node.create_subscription(Imu, given.get("topic", "imu"), on_imu, _DEPTH)
 
         def answer() -> None:
             meter.answer(commands)

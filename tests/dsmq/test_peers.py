@@ -2,6 +2,7 @@
 
 import json
 import tempfile
+import time
 from pathlib import Path
 
 import pytest
@@ -9,8 +10,9 @@ import pytest
 from dsmq_nodes import dsmq
 from dsmq_nodes.dsmq import wire
 from dsmq_nodes.dsmq.address import unix_path
+from dsmq_nodes.dsmq.channel import Channel
 from dsmq_nodes.errors import ConnectionFailedError
-from tests.dsmq.conftest import Broker, Start, put, subscribe
+from tests.dsmq.conftest import DEADLINE_SEC, Broker, Start, put, subscribe
 
 
 def settle(broker: Broker) -> None:
@@ -137,3 +139,40 @@ def test_a_peer_that_goes_takes_its_waits_along(broker: Broker) -> None:
     settle(broker)
     writer.close()
     assert broker.end() == (0, "")
+
+
+def test_who_is_patient_has_everything_a_little_later(broker: Broker) -> None:
+    writer, prompt = broker.channel("/writer"), broker.channel("/prompt")
+    patient = Channel("127.0.0.1", broker.port, patient=True)
+    patient.socket.settimeout(DEADLINE_SEC)
+    for reader in (prompt, patient):
+        assert subscribe(reader, "/t", depth=0).event == "subscribed"
+    for number in range(1, 501):
+        put(writer, "/t", str(number), number)
+    for reader in (prompt, patient):
+        replies = [reader.receive() for _ in range(500)]
+        assert [(each.id, each.text, each.gap) for each in replies] == [
+            (number, str(number), 0) for number in range(1, 501)
+        ]
+        now_ns = time.monotonic_ns()
+        entered_ns = [each.at - reader.ahead_ns for each in replies]
+        assert entered_ns == sorted(entered_ns)
+        assert now_ns - int(DEADLINE_SEC * 1e9) < entered_ns[0] <= entered_ns[-1] <= now_ns
+    for channel in (writer, prompt, patient):
+        channel.close()
+
+
+@pytest.mark.parametrize("size", [10, 10_000])
+def test_who_is_patient_misses_nothing_when_the_broker_ends(broker: Broker, size: int) -> None:
+    writer = broker.channel("/writer")
+    patient = Channel("127.0.0.1", broker.port, patient=True)
+    patient.socket.settimeout(DEADLINE_SEC)
+    assert subscribe(patient, "/t", depth=0).event == "subscribed"
+    for number in range(1, 301):
+        put(writer, "/t", "x" * size, number)
+    writer.send(wire.encode_object({"action": "shutdown"}))
+    assert [patient.receive().id for _ in range(300)] == list(range(1, 301))
+    with pytest.raises(ConnectionFailedError, match="shut down by a client"):
+        patient.receive()
+    for channel in (writer, patient):
+        channel.close()

@@ -29,6 +29,7 @@ class Reader:
 
     connected_at: dict[str, int]
     greeted: bool = False
+    patient: bool = False
     blocked: bool = False
     cursors: dict[str, int] = field(default_factory=dict)
     depths: dict[str, int] = field(default_factory=dict)
@@ -63,12 +64,14 @@ class RouterMachine(RuleBasedStateMachine):
         return list(self.peers.items())[index % len(self.peers)]
 
     @precondition(lambda self: self.peers)
-    @rule(index=st.integers(0, 3))
-    def hello(self, index: int) -> None:
+    @rule(index=st.integers(0, 3), patient=st.booleans())
+    def hello(self, index: int, patient: bool) -> None:
         peer, reader = self.some(index)
-        replies = self.router.handle(peer, request(action="hello", topic="", version=1), self.now)
+        ask = request(action="hello", topic="", version=1, patient=patient)
+        replies = self.router.handle(peer, ask, self.now)
         assert [wire.decode_reply(frame[23:]).event for _, frame in replies] == ["hello"]
         reader.greeted = True
+        reader.patient = reader.patient or patient
 
     @precondition(lambda self: self.peers)
     @rule(index=st.integers(0, 3), topic=st.sampled_from(TOPICS), depth=st.integers(0, 3))
@@ -99,7 +102,9 @@ class RouterMachine(RuleBasedStateMachine):
     def put(self, index: int, topic: str, text: str) -> None:
         peer, _ = self.some(index)
         self.logs[topic].append(text)
-        self.take(self.router.handle(peer, request(action="put", topic=topic, message=text), 0.0))
+        replies = self.router.handle(peer, request(action="put", topic=topic, message=text), 0.0)
+        assert not any(self.peers[to].patient for to, _ in replies), "it is told later"
+        self.take(replies)
 
     @precondition(lambda self: self.peers)
     @rule(index=st.integers(0, 3), topic=st.sampled_from(TOPICS), latest=st.booleans())
@@ -133,8 +138,16 @@ class RouterMachine(RuleBasedStateMachine):
         peer, reader = self.some(index)
         self.router.resume(peer)
         reader.blocked = False
+        self.serve(index)
+
+    @precondition(lambda self: self.peers)
+    @rule(index=st.integers(0, 3))
+    def serve(self, index: int) -> None:
+        peer, reader = self.some(index)
         while replies := self.router.catch_up(peer, self.now):
             self.take(replies)
+        if not reader.blocked:
+            assert reader.cursors == {topic: len(self.logs[topic]) for topic in reader.cursors}
 
     @precondition(lambda self: self.peers)
     @rule(index=st.integers(0, 3))
@@ -164,7 +177,7 @@ class RouterMachine(RuleBasedStateMachine):
     @invariant()
     def who_is_not_blocked_has_all(self) -> None:
         for reader in self.peers.values():
-            if not reader.blocked:
+            if not (reader.blocked or reader.patient):
                 for topic, last in reader.cursors.items():
                     assert last == len(self.logs[topic])
 

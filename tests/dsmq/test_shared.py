@@ -90,17 +90,29 @@ class Counted(Doorbells):
         super().ring(number)
 
 
+@pytest.mark.parametrize("recorded", [False, True], ids=["nobody", "a recorder"])
 def test_writers_of_many_topics_need_not_wake_a_broker_that_is_up(
-    sharer: Callable[[str], Sharer],
+    broker: BrokerProcess, sharer: Callable[[str], Sharer], recorded: bool
 ) -> None:
     talker = sharer("/talker")
     rings = [talker.writer(f"/t{number}").ring for number in range(20)]
+    recorder = Channel(broker.host, broker.port, patient=True)
+    for number in range(20 if recorded else 0):
+        fields = {"action": "subscribe", "topic": f"/t{number}", "depth": 0}
+        recorder.send(wire.encode_object(fields))
+        assert recorder.receive().event == "subscribed"
     with contextlib.closing(Counted(talker.directory)) as doorbells:
         writers = [Writer(ring, "/talker", doorbells) for ring in rings]
         for number in range(600):  # some 50 Hz each, one after the other
             writers[number % 20].append(b"1", seq=number // 20 + 1, stamp_ns=0)
             threading.Event().wait(0.001)
         assert doorbells.used < 200  # all 600 had to
+    recorder.socket.settimeout(PATIENCE_SEC)
+    heard = [recorder.receive() for _ in range(600 if recorded else 0)]
+    recorder.close()
+    for number in range(20 if recorded else 0):
+        ids = [each.id for each in heard if each.topic == f"/t{number}"]
+        assert ids == list(range(1, 31))
 
 
 def test_a_get_sees_what_was_written_just_before(

@@ -170,14 +170,15 @@ def test_a_put_round_trip(topic: str, message: str, seq: int, stamp_ns: int) -> 
 def test_a_push_round_trip(topic: str, sender: str, message: str, number: int, gap: int) -> None:
     raw = wire.encode_text(message)
     request = wire.Request("put", topic, seq=5, stamp=6)
-    push = wire.encode_push(wire.encode_text(topic), number, wire.encode_text(sender), request, raw)
+    ends = wire.encode_text(topic), number, wire.encode_text(sender)
+    push = wire.encode_push(*ends, request, raw, at_ns=7)
     assert len(push) <= MOST_PUSH_BYTES
     assert wire.carried_message(push) == raw
     for sent, skipped in ((push, 0), (wire.with_gap(push, gap), gap)):
         (body,) = decode([sent])
         reply = wire.decode_reply(body)
         assert (reply.event, reply.topic, reply.id) == ("message", topic, number)
-        assert (reply.sender, reply.seq, reply.stamp) == (sender, 5, 6)
+        assert (reply.sender, reply.seq, reply.stamp, reply.at) == (sender, 5, 6, 7)
         assert (reply.gap, reply.text) == (skipped, message)
 
 
@@ -200,7 +201,7 @@ def test_an_object_round_trip(fields: dict[str, object]) -> None:
 )
 def test_a_message_passes_unchanged(raw: bytes) -> None:
     request = wire.decode_request(b'{"action":"put", "message" : %b ,"topic":"t"}' % raw)
-    push = wire.encode_push(b'"t"', 1, b'""', request, bytes(request.message))
+    push = wire.encode_push(b'"t"', 1, b'""', request, bytes(request.message), at_ns=1)
     assert bytes(request.message) == raw
     assert wire.carried_message(push) == raw
     assert b'"message":%b}' % raw in push
@@ -306,10 +307,12 @@ def test_a_reply_with_nothing_in_it() -> None:
 
 
 def test_a_push_that_became_too_long_is_marked() -> None:
-    room = len(wire.encode_push(b'"t"', 1, b'""', wire.Request("put"), b'""')) - wire.HEADER_BYTES
+    ends = b'"t"', 1, b'""'
+    empty = wire.encode_push(*ends, wire.Request("put"), b'""', at_ns=1)
+    room = len(empty) - wire.HEADER_BYTES
     for over in (-100, 0, 1, 200):
         message = b'"%b"' % (b"x" * (MAX_BODY_BYTES - room + over))
-        push = wire.encode_push(b'"t"', 1, b'""', wire.Request("put"), message)
+        push = wire.encode_push(*ends, wire.Request("put"), message, at_ns=1)
         assert wire.carried_message(push) == message
         assert (len(push) <= MOST_PUSH_BYTES) == (over == -100)
         if over == -100:
