@@ -22,6 +22,7 @@ import contextlib
 import heapq
 import sqlite3
 import uuid
+import weakref
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -121,6 +122,7 @@ class Store:
         try:
             self._reserve = Reserve(path) if path is not None else None
             self._db = sqlite3.connect(path or ":memory:", isolation_level=None)
+            weakref.finalize(self, _let_go, self._db).atexit = False
             self._open(now)
         except (sqlite3.Error, OSError) as error:
             hint = ": is another broker using it?" if "locked" in str(error) else ""
@@ -484,3 +486,9 @@ class Store:
             self._db.execute(f"PRAGMA max_page_count = {_MOST_PAGES}")
             self._grows = True
             self._reserve.keep()
+
+
+def _let_go(database: sqlite3.Connection) -> None:
+    """Close what nobody has any more."""
+    with contextlib.suppress(sqlite3.ProgrammingError):  # it is another thread's to close
+        database.close()

@@ -218,9 +218,10 @@ class _Reader:
     def _next(self) -> yaml.Event:
         try:
             event: yaml.Event = self._parser.get_event()  # type: ignore[no-untyped-call]
-        except (ValueError, OverflowError) as error:
+        except (ValueError, OverflowError):
             # PyYAML's own slip on "\UFFFFFFFF" and on numbers of thousands of digits.
-            self._document.refuse(_place(self._parser.get_mark()), f"not YAML: {error}")
+            place = _place(self._parser.get_mark())
+            self._document.refuse(place, "not YAML: an escape or a number that is out of range")
         return event
 
     def _note(self, place: Place, message: str) -> None:

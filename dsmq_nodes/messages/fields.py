@@ -159,10 +159,10 @@ def _maker(default: list[Any] | BaseModel) -> Callable[[], object]:
     if isinstance(default, list):
         mutable = any(isinstance(item, list | BaseModel) for item in default)
         return partial(copy.deepcopy, default) if mutable else default.copy
-    if default.model_fields_set:
-        return partial(default.model_copy, deep=True)
-    # Straight to the validator: half the time of calling the class.
-    return partial(type(default).__pydantic_validator__.validate_python, {})
+    # Straight to the validator: half the time of calling the class, a third of a deep copy's.
+    plain = partial(type(default).__pydantic_validator__.validate_python, {})
+    is_whole = not any(field.is_required() for field in type(default).model_fields.values())
+    return plain if is_whole and default == plain() else partial(default.model_copy, deep=True)
 
 
 _ADAPTERS: Final[dict[str, Callable[[Schema], object]]] = {

@@ -347,7 +347,7 @@ ROWS: Final[dict[str, Callable[[Scale], Row]]] = {
     "small": small,
     "images": images,
     "effect": effect,
-    "effect-sockets": effect_sockets,
+    "effect_sockets": effect_sockets,
     "play": play,
     "info": info,
     "imu": imu,

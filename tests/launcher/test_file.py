@@ -215,7 +215,7 @@ WRONG_FILES = [
         "1:38: two nodes are named 'a', the first in line 1; rename one",
     ),
     ("[" * 100_000, "1:22: nested deeper than 20 levels"),
-    ('a: "\\UFFFFFFFF"', "1:7: not YAML: Python int too large to convert to C int"),
+    ('a: "\\UFFFFFFFF"', "1:7: not YAML: an escape or a number that is out of range"),
 ]
 
 

@@ -4,6 +4,7 @@ import math
 import subprocess
 import sys
 from pathlib import Path
+from types import FrameType
 from typing import Any, cast
 
 import numpy as np
@@ -173,6 +174,30 @@ class TestDefaults:
         assert two.named == {}
         Imu().header.stamp.sec = 7
         assert Imu().header.stamp.sec == 0
+
+    def test_a_default_that_has_values_of_its_own_is_copied(self) -> None:
+        class Inner(Message):
+            a: int
+            b: float = 0.0
+
+        class Outer(Message):
+            inner: Inner = Inner(a=3)
+
+        first = Outer()
+        first.inner.a = 4
+        assert Outer().inner == Inner(a=3)
+
+    def test_a_default_that_has_none_costs_no_deep_copy(self) -> None:
+        called: list[str] = []
+
+        def note(frame: FrameType, event: str, _: object) -> None:
+            called.append(frame.f_code.co_name)
+
+        sys.setprofile(note)
+        header = Header()
+        sys.setprofile(None)
+        assert "deepcopy" not in called
+        assert header.stamp == Time()
 
     def test_a_field_without_default_must_be_given(self) -> None:
         with pytest.raises(MessageError, match=r"percent: Field required"):
