@@ -36,7 +36,7 @@ class BrokerProcess:
         Raises:
             RuntimeError: it does not listen.
         """
-        module = ("-m", "dsmq_nodes.dsmq.broker")
+        module = ("-m", "dsmq_nodes.dsmq")
         command = [sys.executable, *module, "--port", str(self.port), *self._options]
         self._process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
         assert self._process.stdout is not None
