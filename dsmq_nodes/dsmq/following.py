@@ -129,5 +129,5 @@ class Following:
         for ring in resting:
             ring.sleep()
         self._memory.bell.clear()  # the system call between that and what follows: see ring.py
-        if any(ring.has_more() for ring in resting):
+        if not all(ring.may_sleep() for ring in resting):
             self._look_at_once()

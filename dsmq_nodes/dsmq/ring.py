@@ -39,8 +39,9 @@ Reading (ring_reader.py)
 ========================
 Copy the record, then look at RESERVE: if it has passed, what was copied is worth nothing. A reader
 that *lends* leaves large raw bytes where they are and gives a view of them; RESERVE is looked at by
-whoever has read that. Before it sleeps a reader says so, and then looks at HEAD once more. (Both
-sides have a system call between what they write and what they read, so neither can miss the other's
+whoever has read that. Before it sleeps a reader says so, clears its bell, and then looks at HEAD
+once more, and whether its word still stands: a writer takes it back before it rings. (Both sides
+have a system call between what they write and what they read, so neither can miss the other's
 word.) On machines that may show one processor's writes to another in another order, all but x86,
 the record carries a checksum, and what does not fit it yet is read again; nothing is lent there.
 """

@@ -87,8 +87,16 @@ class Reader:
         return record
 
     def sleep(self) -> None:
-        """Say that we are about to wait, so that the next message rings; then ask `has_more`."""
+        """Say that we are about to wait, so that the next message rings; then ask `may_sleep`."""
         self._map[ASLEEP + self.seat] = 1
+
+    def may_sleep(self) -> bool:
+        """Whether the next message will ring; ask after `sleep` and the clearing of the bell.
+
+        Not where there is one already, nor where who wrote one that we have had rings only now:
+        that ring may be what was cleared, and it has taken our word back.
+        """
+        return bool(self._map[ASLEEP + self.seat]) and not self.has_more()
 
     def has_more(self) -> bool:
         """Whether there is something to read."""

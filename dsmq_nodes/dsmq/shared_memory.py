@@ -116,8 +116,12 @@ class SharedLog:
         return self._reader.has_more()
 
     def sleep(self) -> None:
-        """Have the bell rung at the next message; after a system call, ask `has_more`."""
+        """Have the bell rung at the next message; after clearing the bell, ask `may_sleep`."""
         self._reader.sleep()
+
+    def may_sleep(self) -> bool:
+        """Whether the next message will ring."""
+        return self._reader.may_sleep()
 
     def seat(self, number: int, *, after: int, depth: int) -> int:
         """A place for the reader with this number.

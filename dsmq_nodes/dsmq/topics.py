@@ -57,7 +57,10 @@ class SharedLog(Protocol):
         """Whether there is something the broker has not read."""
 
     def sleep(self) -> None:
-        """Have the broker's bell rung at the next message; after a system call, ask `has_more`."""
+        """Have the broker's bell rung at the next message; after clearing it, ask `may_sleep`."""
+
+    def may_sleep(self) -> bool:
+        """Whether the next message will ring."""
 
     def close(self) -> None:
         """Nobody shares the topic any more."""

@@ -69,16 +69,13 @@ class SharedTopics:
         return True
 
     def rest(self) -> bool:
-        """Have the bell rung at the next message; False: there is one already."""
+        """Have the bell rung at the next message; False: look for one once more."""
         ring_readers = [ring_reader for ring_reader, _ in self._reading.values()]
         for ring_reader in ring_readers:
             ring_reader.sleep()
         self.bell.clear()  # also what it rang for until now
-        for ring_reader in ring_readers:
-            if ring_reader.has_more():
-                return False
-        self._is_awake = False
-        return True
+        self._is_awake = not all(ring_reader.may_sleep() for ring_reader in ring_readers)
+        return not self._is_awake
 
     def close(self) -> None:
         """Let go of everything."""

@@ -193,6 +193,28 @@ def test_a_reader_that_sleeps_is_woken_once(directory: Path, doorbells: Doorbell
     ring.close()
 
 
+def test_who_rings_late_does_not_leave_its_reader_deaf(
+    directory: Path, doorbells: Doorbells
+) -> None:
+    ring = Ring.create(directory / "a")
+    writer = Writer(ring, "/w", doorbells)
+    reader = Reader(ring, ring.seat(7, after=0, depth=1), after=0, depth=1)
+    with closing(Bell(directory, 7)) as bell:
+        writer.append(b"1", seq=1, stamp_ns=0)
+        assert [each.id for each in reader.read()] == [1]  # before its writer has looked who sleeps
+        reader.sleep()
+        writer.wake()
+        bell.clear()
+        assert not reader.may_sleep(), "nobody would ring any more"
+        reader.sleep()
+        bell.clear()
+        assert reader.may_sleep()
+        writer.append(b"2", seq=2, stamp_ns=0)
+        assert not reader.may_sleep()
+        assert os.read(bell.fileno(), 10) == b"\0"
+    ring.close()
+
+
 def test_a_writer_that_was_stopped_in_mid_write_holds_up_nobody_for_good(
     directory: Path, doorbells: Doorbells
 ) -> None:

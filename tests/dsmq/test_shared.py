@@ -1,5 +1,6 @@
 """Topics in shared memory, at a real broker: peers share, it follows, nothing is left behind."""
 
+import asyncio
 import contextlib
 import os
 import subprocess
@@ -10,19 +11,29 @@ import tracemalloc
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
+from typing import TYPE_CHECKING, cast
 
 import pytest
 
 from dsmq_nodes import dsmq
 from dsmq_nodes.dsmq import leftovers, shared_memory, wire
-from dsmq_nodes.dsmq.bell import Doorbells
+from dsmq_nodes.dsmq.bell import Bell, Doorbells
 from dsmq_nodes.dsmq.channel import Channel
+from dsmq_nodes.dsmq.exchange import Replies
+from dsmq_nodes.dsmq.following import Following
 from dsmq_nodes.dsmq.ring import Ring
 from dsmq_nodes.dsmq.ring_reader import Reader
 from dsmq_nodes.dsmq.ring_writer import Writer
+from dsmq_nodes.dsmq.router import Router
+from dsmq_nodes.dsmq.shared_memory import SharedMemory
+from dsmq_nodes.dsmq.store import Store
+from dsmq_nodes.dsmq.topics import Peer
 from dsmq_nodes.errors import RingError
 from dsmq_nodes.testing import BrokerProcess
 from tests.dsmq.sharer import Sharer, needs_shared_memory
+
+if TYPE_CHECKING:
+    from dsmq_nodes.dsmq.broker import Broker
 
 pytestmark = needs_shared_memory
 PATIENCE_SEC = 10.0
@@ -88,6 +99,65 @@ class Counted(Doorbells):
     def ring(self, number: int) -> None:
         self.used += 1
         super().ring(number)
+
+
+class Shell:
+    """What following needs of a broker."""
+
+    def __init__(self) -> None:
+        self.router = Router(Store())
+        self.pushed: list[int] = []
+
+    def ask(self, peer: Peer, **fields: object) -> wire.Reply:
+        request = wire.decode_request(wire.encode_object(fields)[wire.HEADER_BYTES :])
+        replies = self.router.handle(peer, request, time.monotonic())
+        return wire.decode_reply(replies[0][1][wire.HEADER_BYTES :])
+
+    def peer(self, node: str, *, shm: bool) -> Peer:
+        peer = Peer("unix", is_neighbour=True)
+        self.router.connect(peer, time.monotonic())
+        assert self.ask(peer, action="hello", topic="", version=1, node=node, shm=shm).event
+        return peer
+
+    def gather(self, replies: Replies) -> None:
+        found = (wire.decode_reply(frame[wire.HEADER_BYTES :]) for _, frame in replies)
+        self.pushed += [reply.id for reply in found if reply.topic == "/t"]
+
+    def flush(self) -> None:
+        pass
+
+
+def test_who_rings_late_does_not_leave_the_broker_deaf() -> None:
+    async def main(shell: Shell) -> None:
+        memory = SharedMemory()
+        following = Following(cast("Broker", shell), asyncio.get_running_loop(), memory)
+        talker, reader = shell.peer("/talker", shm=True), shell.peer("", shm=False)
+        path = shell.ask(talker, action="advertise", topic="/t", type="T", shm=True).ring
+        assert shell.ask(reader, action="subscribe", topic="/t").event == "subscribed"
+        writer = Writer(Ring(Path(path)), "/talker", Doorbells(memory.directory))
+        late = 0
+
+        def clear() -> None:
+            nonlocal late
+            late += 1
+            if late <= 5:  # whose message was read before it has looked who sleeps
+                writer.wake()
+            Bell.clear(memory.bell)
+
+        async def rests(last_id: int) -> None:
+            async with asyncio.timeout(PATIENCE_SEC):
+                while shell.pushed[-1:] != [last_id] or following._look is not None:
+                    await asyncio.sleep(0.005)
+
+        writer.append(b"1", seq=1, stamp_ns=0)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(memory.bell, "clear", clear)
+            await rests(1)
+            writer.append(b"2", seq=2, stamp_ns=0)
+            await rests(2)
+        following.close()
+
+    asyncio.run(main(Shell()))
 
 
 @pytest.mark.parametrize("recorded", [False, True], ids=["nobody", "a recorder"])

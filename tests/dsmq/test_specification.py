@@ -190,6 +190,9 @@ class StuckRing:
     def sleep(self) -> None:
         pass
 
+    def may_sleep(self) -> bool:
+        return True
+
     def close(self) -> None:
         pass
 

@@ -207,7 +207,7 @@ def test_depth_keeps_the_newest_in_order() -> None:
     node = Node("a")
     subscription = node.create_subscription(Numbered, "n", lambda m: got.append(m.number), 10)
     publisher = node.create_publisher(Numbered, "n", 10)
-    for number in range(100):
+    for number in range(500):
         publisher.publish(Numbered(number=number))
     reference = node.create_subscription(Numbered, "end", lambda _: None, 1)
     end = node.create_publisher(Numbered, "end", 1)
@@ -342,7 +342,8 @@ def test_nothing_comes_any_more_after_destroy() -> None:
     assert [s.topic for s in node.statistics().subscriptions] == ["/other"]
 
 
-def test_threads_may_publish() -> None:
+@pytest.mark.parametrize("turn", range(8))  # the first messages meet a reader that just wakes
+def test_threads_may_publish(turn: int) -> None:
     got: list[int] = []
     node, sender = Node("a"), Node("sender")
     node.create_subscription(Int64, "n", lambda m: got.append(m.data), 10_000)
