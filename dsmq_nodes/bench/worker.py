@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from dsmq_nodes.bench import measuring
 from dsmq_nodes.bench.kinds import KINDS
-from dsmq_nodes.dsmq.serving import Options, run
+from dsmq_nodes.dsmq.broker import Options, run
 from dsmq_nodes.errors import DsmqError
 from dsmq_nodes.graph.node import Node
 from dsmq_nodes.graph.runtime import spin

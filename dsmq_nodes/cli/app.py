@@ -128,8 +128,8 @@ def broker(
     It listens beyond this machine only with a token, in the environment variable DSMQ_TOKEN of the
     broker and of those who connect.
     """
+    from dsmq_nodes.dsmq.broker import Options, run  # noqa: PLC0415
     from dsmq_nodes.dsmq.listener import Security  # noqa: PLC0415
-    from dsmq_nodes.dsmq.serving import Options, run  # noqa: PLC0415
 
     security = Security.from_environment(
         insecure=insecure, certificate=tls_cert, key=tls_key, client_ca=tls_client_ca

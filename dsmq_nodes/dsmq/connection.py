@@ -20,7 +20,7 @@ from dsmq_nodes.errors import WireError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from dsmq_nodes.dsmq.broker import Broker
+    from dsmq_nodes.dsmq.shell import Broker
 
 _HIGH_WATER_BYTES: Final = 64 * 1024
 _LINGER_SEC: Final = 2.0

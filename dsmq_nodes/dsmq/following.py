@@ -19,7 +19,7 @@ from dsmq_nodes.dsmq.topics import Peer, SharedLog, Topic
 from dsmq_nodes.errors import RingError
 
 if TYPE_CHECKING:
-    from dsmq_nodes.dsmq.broker import Broker
+    from dsmq_nodes.dsmq.shell import Broker
 
 logger = logging.getLogger("dsmq.broker")
 

@@ -2,7 +2,7 @@
 
 How messages move is in exchange.py; here is who is there, what they may do, and the graph.
 
-The shell around it (broker.py) calls, with one monotonic clock as `now`:
+The shell around it (shell.py) calls, with one monotonic clock as `now`:
 
 - `connect`, `disconnect`: a peer came, went;
 - `handle`: a request came; the replies are for whoever is named in them;

@@ -71,6 +71,7 @@ class DsmqLink:
         }
         self._shared: SharedTopics | None = None
         self._unanswered: set[str] = set()  # topics whose advertisement is
+        self._unconfirmed: set[str] = set()  # topics whose subscription is
         self._answered = threading.Condition()
         self._thread = 0  # that runs the loop
         self._look_again_sec = 0.0
@@ -105,18 +106,26 @@ class DsmqLink:
                 asked = fields["shm"] = True
                 self._unanswered.add(each.topic)
             self._send_object(fields)
-        if not asked:
-            return  # it may be called while others' answers are read: a log's first line is
+        if asked:  # else it may be while others' answers are read: a log's first line is
+            self._wait_until_answered(self._unanswered)
+
+    def _wait_until_answered(self, topics: set[str]) -> None:
+        """Have the broker's answers to what was asked for topics, unless it does not give them."""
         if self._loop is not None and self._thread != threading.get_ident():
             with self._answered:  # the thread that spins reads them
-                self._answered.wait_for(lambda: not self._unanswered, _ANSWER_SEC)
+                self._answered.wait_for(lambda: not topics, _ANSWER_SEC)
         else:
-            self._read_answers()
-        self._unanswered.clear()
+            self._read_answers(topics)
+        topics.clear()
 
-    def _read_answers(self) -> None:
+    def _note_answer(self, topics: set[str], topic: str) -> None:
+        with self._answered:
+            topics.discard(topic)
+            self._answered.notify_all()
+
+    def _read_answers(self, topics: set[str]) -> None:
         until_sec = time.monotonic() + _ANSWER_SEC
-        while self._unanswered and self._stream is not None:
+        while topics and self._stream is not None:
             if not self._stream.wait(until_sec - time.monotonic()):
                 break
             self._drain_stream()
@@ -142,6 +151,10 @@ class DsmqLink:
         """
         if self._loop is None:
             self._look_after_itself()
+        if self._unconfirmed and publication.writer is not None:
+            # Through memory it would overtake a subscription on its way to the broker, and whoever
+            # answers it would not be heard.
+            self._wait_until_answered(self._unconfirmed)
         with self._write_lock:
             seq = publication.messages + 1
             stamp_ns = self._clock.now_ns()
@@ -237,6 +250,8 @@ class DsmqLink:
         }
         if reader.after is not None:
             fields |= {"after": reader.after, "epoch": self._epoch}
+        if self._shared is not None:
+            self._unconfirmed.add(reader.topic)
         return fields
 
     def attach(
@@ -300,6 +315,7 @@ class DsmqLink:
             act(reply)
 
     def _subscribed(self, reply: wire.Reply) -> None:
+        self._note_answer(self._unconfirmed, reply.topic)
         reader = self._readers.get(reply.topic)
         if reader is not None and reader.after is None:
             reader.after = reply.id
@@ -311,6 +327,8 @@ class DsmqLink:
 
     def _refused(self, reply: wire.Reply) -> None:
         logger.error("%s: the broker refused %s: %s", self._node, reply.action, reply.error)
+        for topics in (self._unanswered, self._unconfirmed):
+            self._note_answer(topics, reply.topic)
 
     def _read_ring(self, reply: wire.Reply) -> None:
         """The broker pushes a topic no more: it is read from shared memory."""
@@ -333,9 +351,7 @@ class DsmqLink:
                 self._shared.write(publication, reply.ring)
             except RingError as error:
                 logger.warning("%s: %s: without shared memory", self._node, error)
-        with self._answered:
-            self._unanswered.discard(reply.topic)
-            self._answered.notify_all()
+        self._note_answer(self._unanswered, reply.topic)
 
     # Losing the broker and finding it again
 
@@ -404,6 +420,7 @@ class DsmqLink:
 
     def _share_no_more(self) -> None:
         shared, self._shared = self._shared, None
+        self._unconfirmed.clear()
         if shared is None:
             return
         if self._loop is not None:

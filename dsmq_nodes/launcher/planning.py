@@ -43,7 +43,7 @@ def make_plan(composition: Composition, project_root: Path) -> Plan:
 
 
 def _broker(entry: BrokerEntry) -> ProcessPlan:
-    words = ["dsmq_nodes.dsmq", "--host", entry.host, "--port", f"{entry.port}"]
+    words = ["dsmq_nodes.dsmq.broker", "--host", entry.host, "--port", f"{entry.port}"]
     default = BrokerEntry()
     for name in ("ttl", "budget", "store", "tls_cert", "tls_key", "tls_client_ca"):
         value = getattr(entry, name)

@@ -30,13 +30,18 @@ class BrokerProcess:
         """Host and port."""
         return self.host, self.port
 
+    @property
+    def pid(self) -> int:
+        """Its process, for signals; 0 while it is not running."""
+        return self._process.pid if self._process is not None else 0
+
     def start(self) -> None:
         """Start it, on the same port as before; returns when it listens.
 
         Raises:
             RuntimeError: it does not listen.
         """
-        module = ("-m", "dsmq_nodes.dsmq")
+        module = ("-m", "dsmq_nodes.dsmq.broker")
         command = [sys.executable, *module, "--port", str(self.port), *self._options]
         self._process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
         assert self._process.stdout is not None

@@ -101,7 +101,7 @@ class Servo:
 def thousand_hz(seconds: int) -> tuple[int, int, list[float]]:
     """(sent, received in order, latencies in s) of 300 B texts at 1 kHz through a broker."""
     broker = subprocess.Popen(
-        [PYTHON, "-m", "dsmq_nodes.dsmq", "--port", "0"], stdout=subprocess.PIPE, text=True
+        [PYTHON, "-m", "dsmq_nodes.dsmq.broker", "--port", "0"], stdout=subprocess.PIPE, text=True
     )
     assert broker.stdout is not None
     port = int(broker.stdout.readline().split("127.0.0.1:")[1].split()[0])

@@ -23,7 +23,7 @@ class Broker:
 
     def __init__(self, *options: str, env: dict[str, str] | None = None) -> None:
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "dsmq_nodes.dsmq", "--port", "0", *options],
+            [sys.executable, "-m", "dsmq_nodes.dsmq.broker", "--port", "0", *options],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,

@@ -283,7 +283,7 @@ def test_of_a_key_that_comes_twice_the_last_counts_as_in_the_original(broker: Br
 FEW_DESCRIPTORS = """
 import resource
 resource.setrlimit(resource.RLIMIT_NOFILE, (60, 60))
-from dsmq_nodes.dsmq.serving import Options, run
+from dsmq_nodes.dsmq.broker import Options, run
 run(Options(port=0))
 """
 

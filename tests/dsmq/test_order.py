@@ -97,7 +97,7 @@ def test_a_reader_goes_on_behind_what_the_broker_has_missed(
         doorbells = Doorbells(Path(talker.memory[0]))
         writer = Writer(ring, "/talker", doorbells)
         children = psutil.Process().children()
-        (process,) = (each for each in children if "dsmq_nodes.dsmq" in each.cmdline())
+        (process,) = (each for each in children if "dsmq_nodes.dsmq.broker" in each.cmdline())
         process.suspend()
         try:
             for number in range(1, 3001):  # more than the ring holds

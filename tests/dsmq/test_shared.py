@@ -33,7 +33,7 @@ from dsmq_nodes.testing import BrokerProcess
 from tests.dsmq.sharer import Sharer, needs_shared_memory
 
 if TYPE_CHECKING:
-    from dsmq_nodes.dsmq.broker import Broker
+    from dsmq_nodes.dsmq.shell import Broker
 
 pytestmark = needs_shared_memory
 PATIENCE_SEC = 10.0

@@ -8,6 +8,7 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 
+import psutil
 import pytest
 
 from dsmq_nodes import Message, MessageInfo, Node, QoSProfile, dsmq
@@ -207,7 +208,7 @@ def test_depth_keeps_the_newest_in_order() -> None:
     node = Node("a")
     subscription = node.create_subscription(Numbered, "n", lambda m: got.append(m.number), 10)
     publisher = node.create_publisher(Numbered, "n", 10)
-    for number in range(500):
+    for number in range(100):
         publisher.publish(Numbered(number=number))
     reference = node.create_subscription(Numbered, "end", lambda _: None, 1)
     end = node.create_publisher(Numbered, "end", 1)
@@ -363,6 +364,26 @@ def test_threads_may_publish(turn: int) -> None:
         ]
     assert publisher.messages == 2000
     assert publisher.dropped == 0
+
+
+def test_what_is_published_does_not_overtake_a_subscription_made_before(
+    broker: BrokerProcess,
+) -> None:
+    got: list[int] = []
+    node, echo = Node("a"), Node("echo")
+    reply = echo.create_publisher(Int64, "reply", 10)
+    echo.create_subscription(Int64, "ask", reply.publish, 10)
+    ask = node.create_publisher(Int64, "ask", 10)
+    process = psutil.Process(broker.pid)
+    with spinning(echo):
+        assert ask.wait_for_subscribers(1, 10.0)
+        process.suspend()  # it is busy; who shares memory need not wait for it
+        threading.Timer(0.3, process.resume).start()
+        node.create_subscription(Int64, "reply", lambda m: got.append(m.data), 10)
+        ask.publish(Int64(data=7))
+        with spinning(node):
+            until(lambda: got)
+    assert got == [7]
 
 
 def test_a_thousand_texts_a_second_arrive_all_and_in_order() -> None:
