@@ -37,12 +37,10 @@ class Meter:
             say(len(self.latencies_ns) if command == "seen" else self._report())
 
     def _report(self) -> dict[str, float]:
-        ordered = sorted(self.latencies_ns) or [0]
         return {
             "received": len(self.latencies_ns),
             "per_sec": len(self.latencies_ns) / max(self.last_ns - self.first_sent_ns, 1) * 1e9,
-            "p50_us": ordered[len(ordered) // 2] / 1e3,
-            "p99_us": ordered[len(ordered) * 99 // 100] / 1e3,
+            **percentiles_us(self.latencies_ns),
         }
 
 
@@ -55,13 +53,22 @@ def numbers(count: int, rate_hz: float) -> Iterator[int]:
 
 
 def publish(send: Callable[[int], object], commands: Commands, given: dict[str, Any]) -> None:
-    """Send when told to, then wait for the end."""
+    """Send when told to, say how long each took to build and send, then wait for the end."""
     say("ready")
     if commands.take():
+        took_ns: list[int] = []
         for _ in numbers(given["count"], given["rate"]):
-            send(time.perf_counter_ns())
-        say("sent")
+            began_ns = time.perf_counter_ns()
+            send(began_ns)
+            took_ns.append(time.perf_counter_ns() - began_ns)
+        say(percentiles_us(took_ns))
         commands.take()
+
+
+def percentiles_us(spans_ns: list[int]) -> dict[str, float]:
+    """The p50 and the p99."""
+    ordered = sorted(spans_ns) or [0]
+    return {f"p{each}_us": ordered[len(ordered) * each // 100] / 1e3 for each in (50, 99)}
 
 
 # --- our nodes
