@@ -19,6 +19,7 @@ from dsmq_nodes.dsmq import wire
 from dsmq_nodes.dsmq.channel import Channel
 from dsmq_nodes.errors import RingError, WireError
 from dsmq_nodes.graph import calls
+from dsmq_nodes.graph.answers import Answers
 from dsmq_nodes.graph.clock import Clock
 from dsmq_nodes.graph.link import Deliver, OnDiffers, Publication, Published, Reader
 from dsmq_nodes.graph.losses import Losses
@@ -70,9 +71,8 @@ class DsmqLink:
             "error": self._refused,
         }
         self._shared: SharedTopics | None = None
-        self._unanswered: set[str] = set()  # topics whose advertisement is
-        self._unconfirmed: set[str] = set()  # topics whose subscription is
-        self._answered = threading.Condition()
+        self._advertised = Answers()
+        self._subscriptions = Answers()
         self._thread = 0  # that runs the loop
         self._look_again_sec = 0.0
         self._is_rung = False
@@ -104,28 +104,22 @@ class DsmqLink:
             fields = _advertise(each)
             if self._shared is not None and each.writer is None and _is_worth_a_ring(each.topic):
                 asked = fields["shm"] = True
-                self._unanswered.add(each.topic)
+                self._advertised.expect(each.topic)
             self._send_object(fields)
         if asked:  # else it may be while others' answers are read: a log's first line is
-            self._wait_until_answered(self._unanswered)
+            self._await(self._advertised)
 
-    def _wait_until_answered(self, topics: set[str]) -> None:
-        """Have the broker's answers to what was asked for topics, unless it does not give them."""
+    def _await(self, answers: Answers) -> None:
+        """Have the broker's answers, unless it does not give them."""
         if self._loop is not None and self._thread != threading.get_ident():
-            with self._answered:  # the thread that spins reads them
-                self._answered.wait_for(lambda: not topics, _ANSWER_SEC)
+            answers.wait(_ANSWER_SEC)  # the thread that spins reads them
         else:
-            self._read_answers(topics)
-        topics.clear()
+            self._read(answers)
+        answers.give_up()
 
-    def _note_answer(self, topics: set[str], topic: str) -> None:
-        with self._answered:
-            topics.discard(topic)
-            self._answered.notify_all()
-
-    def _read_answers(self, topics: set[str]) -> None:
+    def _read(self, answers: Answers) -> None:
         until_sec = time.monotonic() + _ANSWER_SEC
-        while topics and self._stream is not None:
+        while answers and self._stream is not None:
             if not self._stream.wait(until_sec - time.monotonic()):
                 break
             self._drain_stream()
@@ -151,10 +145,10 @@ class DsmqLink:
         """
         if self._loop is None:
             self._look_after_itself()
-        if self._unconfirmed and publication.writer is not None:
+        if self._subscriptions and publication.writer is not None:
             # Through memory it would overtake a subscription on its way to the broker, and whoever
             # answers it would not be heard.
-            self._wait_until_answered(self._unconfirmed)
+            self._await(self._subscriptions)
         with self._write_lock:
             seq = publication.messages + 1
             stamp_ns = self._clock.now_ns()
@@ -251,7 +245,7 @@ class DsmqLink:
         if reader.after is not None:
             fields |= {"after": reader.after, "epoch": self._epoch}
         if self._shared is not None:
-            self._unconfirmed.add(reader.topic)
+            self._subscriptions.expect(reader.topic)
         return fields
 
     def attach(
@@ -315,7 +309,7 @@ class DsmqLink:
             act(reply)
 
     def _subscribed(self, reply: wire.Reply) -> None:
-        self._note_answer(self._unconfirmed, reply.topic)
+        self._subscriptions.came(reply.topic)
         reader = self._readers.get(reply.topic)
         if reader is not None and reader.after is None:
             reader.after = reply.id
@@ -327,8 +321,8 @@ class DsmqLink:
 
     def _refused(self, reply: wire.Reply) -> None:
         logger.error("%s: the broker refused %s: %s", self._node, reply.action, reply.error)
-        for topics in (self._unanswered, self._unconfirmed):
-            self._note_answer(topics, reply.topic)
+        for answers in (self._advertised, self._subscriptions):
+            answers.came(reply.topic)
 
     def _read_ring(self, reply: wire.Reply) -> None:
         """The broker pushes a topic no more: it is read from shared memory."""
@@ -344,14 +338,14 @@ class DsmqLink:
     def _write_ring(self, reply: wire.Reply) -> None:
         """From now on a topic is written to shared memory; not if that comes too late."""
         publication = self._publications.get(reply.topic)
-        if reply.topic not in self._unanswered:
+        if reply.topic not in self._advertised:
             return
         if publication is not None and self._shared is not None and reply.ring:
             try:
                 self._shared.write(publication, reply.ring)
             except RingError as error:
                 logger.warning("%s: %s: without shared memory", self._node, error)
-        self._note_answer(self._unanswered, reply.topic)
+        self._advertised.came(reply.topic)
 
     # Losing the broker and finding it again
 
@@ -420,7 +414,7 @@ class DsmqLink:
 
     def _share_no_more(self) -> None:
         shared, self._shared = self._shared, None
-        self._unconfirmed.clear()
+        self._subscriptions.give_up()
         if shared is None:
             return
         if self._loop is not None:
