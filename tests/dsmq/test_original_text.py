@@ -1,5 +1,6 @@
 """What a message that is not text becomes: what dsmq 0.7.0's SQLite column makes of it."""
 
+import contextlib
 import json
 import math
 import sqlite3
@@ -18,11 +19,10 @@ texts = st.text(st.characters(exclude_categories=["Cs"]))
 
 def by_sqlite(value: object) -> object:
     """What dsmq 0.7.0 hands out for a message that is `value`."""
-    with sqlite3.connect(":memory:") as db:
+    with contextlib.closing(sqlite3.connect(":memory:")) as db:
         db.execute("CREATE TABLE messages (timestamp DOUBLE, topic TEXT, message TEXT)")
         db.execute("INSERT INTO messages VALUES (1.0, 't', ?)", (value,))
         found: object = db.execute("SELECT message FROM messages").fetchone()[0]
-    db.close()
     return found
 
 
