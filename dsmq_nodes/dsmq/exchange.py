@@ -113,8 +113,9 @@ class Exchange:
         self, peer: Peer, topic: Topic, request: wire.Request, message: bytes, now: float
     ) -> Replies:
         log = topic.log
-        ends = topic.name_json, log.last_id + 1, peer.name_json
-        frame = wire.encode_push(*ends, request, message, at_ns=int(now * 1e9))
+        frame = wire.encode_push(
+            topic.name_json, log.last_id + 1, peer.name_json, request, message, at_ns=int(now * 1e9)
+        )
         message_id = self.store.append(log, frame, now)
         latency_sec = self._latency_sec(request.stamp, now) if self._listeners else NOT_KNOWN
         publication = peer.publications.get(log.name)

@@ -119,7 +119,7 @@ class Router(SharedExchange):
         replies: Replies = []
         if name != "put":  # what was put can be read now
             if request.topic in self.shared:
-                replies += self.follow(self.shared[request.topic], now)
+                replies += self.follow_to_the_end(self.shared[request.topic], now)
             if self.store.uncommitted:
                 replies += self.commit()
         return [*replies, *self._actions[name](peer, request, now)]

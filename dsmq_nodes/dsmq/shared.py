@@ -133,7 +133,8 @@ class SharedExchange(Exchange):
         self._take(topic, log.first_id - 1, len(left), self.store.budget_bytes)
         topic.last_left = 0
 
-    def _follow_to_the_end(self, topic: Topic, now: float) -> Replies:
+    def follow_to_the_end(self, topic: Topic, now: float) -> Replies:
+        """Take all that is in a shared topic's ring into the log."""
         replies: Replies = []
         while topic.ring is not None and topic.ring.has_more():
             before = topic.log.last_id
@@ -231,7 +232,7 @@ class SharedExchange(Exchange):
         ):
             topic.ring.wake_all()
             return []
-        replies = [*self._follow_to_the_end(topic, now), *self.commit()]
+        replies = [*self.follow_to_the_end(topic, now), *self.commit()]
         self._save(topic)
         topic.ring.close()
         topic.ring = None
@@ -239,13 +240,10 @@ class SharedExchange(Exchange):
         return replies
 
     def _subscribe(self, peer: Peer, request: wire.Request, now: float) -> Replies:
-        replies: Replies = []
-        if (topic := self.shared.get(request.topic)) is not None:
-            replies = self._follow_to_the_end(topic, now)  # so that the answer's id is the newest
         cursor = peer.cursors.get(request.topic)
         if cursor is not None:
             self.unseat(cursor)
-        replies += super()._subscribe(peer, request, now)
+        replies = super()._subscribe(peer, request, now)
         cursor = peer.cursors.get(request.topic)
         if cursor is not None and request.shm:
             cursor.shares = True
@@ -274,7 +272,7 @@ class SharedExchange(Exchange):
         if not message_id:
             topic.refused += 1
             return [error(peer, request, _NOT_TAKEN)] if peer.greeted else []
-        replies = self._follow_to_the_end(topic, now)
+        replies = self.follow_to_the_end(topic, now)
         if request.ack is not None:
             self._held.append(Put(peer, topic, request, message_id, b"", NOT_KNOWN))
         return replies
@@ -287,5 +285,4 @@ def _frame(topic: Topic, record: "Record") -> bytes:
     except OverwrittenError:
         return b""
     sender = wire.encode_text(record.sender)
-    ends = topic.name_json, record.id, sender
-    return wire.encode_push(*ends, record, message, at_ns=record.at)
+    return wire.encode_push(topic.name_json, record.id, sender, record, message, at_ns=record.at)

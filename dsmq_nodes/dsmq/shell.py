@@ -124,12 +124,12 @@ class Broker:
 
     async def _serve_all_patient(self, until_sec: float) -> None:
         """Have what was put until now pushed to who was content to wait for it."""
-        if self._patient and self._following is not None:
-            self._following.follow_now()
+        for topic in self.router.shared.values() if self._patient else ():
+            self.gather(self.router.follow_to_the_end(topic, time.monotonic()))
         for peer in self._patient:
             self.catch_up(peer)
-        while any(peer.lags for peer in self._patient) and not self._hurried:
-            if time.monotonic() > until_sec:
+        while any(peer.lags for peer in self._patient) and time.monotonic() < until_sec:
+            if self._hurried:
                 break
             await asyncio.sleep(0.01)
 
@@ -231,7 +231,7 @@ class Broker:
         self.gather(self.router.handle(peer, request, now))
         if request.action == "subscribe":  # which gave a first batch of what there is to read
             self._loop.call_soon(self.catch_up, peer)
-        if peer.patient and peer not in self._patient:
+        elif request.action == "hello" and peer.patient and peer not in self._patient:
             self._patient.add(peer)
             self._serve_patient(peer)
 

@@ -195,6 +195,23 @@ def test_a_get_sees_what_was_written_just_before(
             get = tool.get if number % 2 else tool.get_latest
             assert get("/t") == str(number)
         assert tool.get("/t") == ""
+        for number in range(51, 3051):  # more than the broker follows at once
+            writer.append(b"%d" % number, seq=number, stamp_ns=0)
+        assert tool.get_latest("/t") == "3050"
+
+
+def test_who_is_patient_has_all_that_was_written_before_the_broker_ends(
+    broker: BrokerProcess, sharer: Callable[[str], Sharer]
+) -> None:
+    writer = sharer("/talker").writer("/t")
+    with contextlib.closing(Channel(broker.host, broker.port, patient=True)) as patient:
+        patient.socket.settimeout(PATIENCE_SEC)
+        patient.send(wire.encode_object({"action": "subscribe", "topic": "/t", "depth": 0}))
+        assert patient.receive().event == "subscribed"
+        for number in range(1, 3001):
+            writer.append(b"%d" % number, seq=number, stamp_ns=0)
+        patient.send(wire.encode_object({"action": "shutdown"}))
+        assert [patient.receive().id for _ in range(3000)] == list(range(1, 3001))
 
 
 def test_all_that_was_written_is_kept_when_the_last_writer_goes(
