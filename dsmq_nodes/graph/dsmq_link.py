@@ -119,7 +119,7 @@ class DsmqLink:
 
     def _read(self, answers: Answers) -> None:
         until_sec = time.monotonic() + _ANSWER_SEC
-        while answers and self._stream is not None:
+        while answers.topics and self._stream is not None:
             if not self._stream.wait(until_sec - time.monotonic()):
                 break
             self._drain_stream()
@@ -145,7 +145,7 @@ class DsmqLink:
         """
         if self._loop is None:
             self._look_after_itself()
-        if self._subscriptions and publication.writer is not None:
+        if self._subscriptions.topics and publication.writer is not None:
             # Through memory it would overtake a subscription on its way to the broker, and whoever
             # answers it would not be heard.
             self._await(self._subscriptions)
@@ -224,7 +224,7 @@ class DsmqLink:
             self._send_object({"action": "unsubscribe", "topic": topic})
             if self._shared is not None:
                 self._shared.forget(topic)
-        self._send_object(self._subscribe(reader))
+        self._subscribe(reader)
 
     def unsubscribe(self, topic: str) -> None:
         """Have no more of a topic."""
@@ -233,20 +233,20 @@ class DsmqLink:
         if self._readers.pop(topic, None):
             self._send_object({"action": "unsubscribe", "topic": topic})
 
-    def _subscribe(self, reader: Reader) -> dict[str, object]:
+    def _subscribe(self, reader: Reader, *, shm: bool = True) -> None:
         fields: dict[str, object] = {
             "action": "subscribe",
             "topic": reader.topic,
             "depth": reader.depth,
             "type": reader.type_name,
             **_schema(reader),
-            "shm": self._shared is not None,
+            "shm": shm and self._shared is not None,
         }
         if reader.after is not None:
             fields |= {"after": reader.after, "epoch": self._epoch}
         if self._shared is not None:
             self._subscriptions.expect(reader.topic)
-        return fields
+        self._send_object(fields)
 
     def attach(
         self,
@@ -333,12 +333,12 @@ class DsmqLink:
             self._shared.read(reader, reply.ring, reply.seat, reply.id)
         except RingError as error:
             logger.warning("%s: %s: without shared memory", self._node, error)
-            self._send_object(self._subscribe(reader) | {"shm": False})
+            self._subscribe(reader, shm=False)
 
     def _write_ring(self, reply: wire.Reply) -> None:
         """From now on a topic is written to shared memory; not if that comes too late."""
         publication = self._publications.get(reply.topic)
-        if reply.topic not in self._advertised:
+        if reply.topic not in self._advertised.topics:
             return
         if publication is not None and self._shared is not None and reply.ring:
             try:
@@ -384,7 +384,7 @@ class DsmqLink:
         for reader in self._readers.values():
             if reader.losses is not None:
                 reader.losses.tell_again()
-            self._send_object(self._subscribe(reader))
+            self._subscribe(reader)
         if self._state != "starting":
             self.set_state(self._state)
 
@@ -414,7 +414,8 @@ class DsmqLink:
 
     def _share_no_more(self) -> None:
         shared, self._shared = self._shared, None
-        self._subscriptions.give_up()
+        for answers in (self._advertised, self._subscriptions):
+            answers.give_up()
         if shared is None:
             return
         if self._loop is not None:
