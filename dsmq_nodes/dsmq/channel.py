@@ -31,7 +31,8 @@ class Channel:
         original: the other end is an original 0.7.0 server.
         epoch: the broker's epoch; empty with an original server.
         seq: how many messages the broker had in all when we first connected.
-        ahead_ns: how far the broker's monotonic clock is ahead of ours.
+        ahead_ns: how far the broker's monotonic clock is ahead of ours, within half the time that
+            its answer to our hello took; 0 where it may be the same clock.
         memory: the directory of the shared memory, and our number in it; None: there is none.
     """
 
@@ -102,10 +103,12 @@ class Channel:
             fields |= {"since": self.seq, "epoch": self.epoch}
         hello = wire.encode_object(fields)
         probe = wire.encode_object({"action": "get", "topic": _PROBE_TOPIC})
+        sent_ns = time.monotonic_ns()
         self.send(hello + probe)
         try:
             try:
                 first = self.receive()
+                received_ns = time.monotonic_ns()
             except ConnectionFailedError as error:
                 raise ConnectionFailedError(
                     f"{error}, before a word: if it wants TLS, set DSMQ_TLS_CA (and DSMQ_TLS_CERT)"
@@ -117,7 +120,8 @@ class Channel:
                 self.original = True
                 return
             self.epoch, self.seq = first.epoch, first.seq
-            self.ahead_ns = first.at - time.monotonic_ns()
+            if not sent_ns <= first.at <= received_ns:
+                self.ahead_ns = first.at - (sent_ns + received_ns) // 2
             self.memory = (first.shm, first.number) if first.shm else None
             self.receive()  # the probe's answer
         except WireError as error:

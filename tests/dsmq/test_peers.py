@@ -1,7 +1,13 @@
 """Peers that do the unusual: none gets stuck, misleads the log, or blocks another."""
 
 import json
+import select
+import shutil
+import socket
+import subprocess
+import sys
 import tempfile
+import threading
 import time
 from pathlib import Path
 
@@ -160,6 +166,64 @@ def test_who_is_patient_has_everything_a_little_later(broker: Broker) -> None:
         assert now_ns - int(DEADLINE_SEC * 1e9) < entered_ns[0] <= entered_ns[-1] <= now_ns
     for channel in (writer, prompt, patient):
         channel.close()
+
+
+class SlowWayBack:
+    """Between a peer and the broker: what the broker says takes its time."""
+
+    def __init__(self, broker: Broker, delay_sec: float) -> None:
+        self._listening = socket.create_server(("127.0.0.1", 0))
+        self._listening.settimeout(DEADLINE_SEC)
+        self.port: int = self._listening.getsockname()[1]
+        self._broker, self._delay_sec = broker.raw(), delay_sec
+        self._thread = threading.Thread(target=self._run)
+        self._thread.start()
+
+    def _run(self) -> None:
+        peer, _ = self._listening.accept()
+        with self._listening, self._broker as broker, peer:
+            while ready := select.select([peer, broker], [], [], DEADLINE_SEC)[0]:
+                source = ready[0]
+                some = source.recv(64 * 1024)
+                if not some:
+                    return
+                if source is broker:
+                    time.sleep(self._delay_sec)
+                (peer if source is broker else broker).sendall(some)
+
+    def join(self) -> None:
+        self._thread.join(DEADLINE_SEC)
+        assert not self._thread.is_alive()
+
+
+def test_an_answer_that_was_long_on_its_way_sets_no_clock_back(broker: Broker) -> None:
+    way = SlowWayBack(broker, 0.1)
+    reader = Channel("127.0.0.1", way.port)
+    assert reader.ahead_ns == 0
+    reader.close()
+    way.join()
+
+
+@pytest.mark.skipif(shutil.which("unshare") is None, reason="no unshare on this system")
+def test_who_has_another_clock_knows_how_far_the_brokers_is_ahead(broker: Broker) -> None:
+    program = (
+        "import sys; from time import monotonic_ns; from dsmq_nodes.dsmq.channel import Channel;"
+        "begin_ns = monotonic_ns(); channel = Channel('127.0.0.1', int(sys.argv[1]));"
+        "took_ns = monotonic_ns() - begin_ns; channel.close(); print(channel.ahead_ns, took_ns)"
+    )
+    elsewhere = ["unshare", "--time", "--fork", "--kill-child", "--monotonic", "1000"]
+    run = subprocess.run(
+        [*elsewhere, sys.executable, "-c", program, str(broker.port)],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=DEADLINE_SEC,
+    )
+    if "unshare:" in run.stderr:
+        pytest.skip("this user may set no clock of its own")
+    assert (run.returncode, run.stderr) == (0, "")
+    ahead_ns, took_ns = map(int, run.stdout.split())
+    assert abs(ahead_ns + 1000 * 10**9) <= took_ns // 2
 
 
 @pytest.mark.parametrize("size", [10, 10_000])
