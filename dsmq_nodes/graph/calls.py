@@ -46,7 +46,7 @@ class Call(msgspec.Struct):
 
     @property
     def node(self) -> str:
-        """The caller's name."""
+        """The caller's name; empty: it is a tool, which has none."""
         return self.client.rpartition("@")[0]
 
 

@@ -175,7 +175,8 @@ class ServiceServer(Generic[RequestT, ResponseT]):
 
     def _raised(self, call: calls.Call, error: Exception) -> None:
         trace = "".join(traceback.format_exception(error)).rstrip()
-        self._logger.error(f"{self.service_name}: exception in a call from {call.node}:\n{trace}")
+        caller = f" from {call.node}" if call.node else ""
+        self._logger.error(f"{self.service_name}: exception in a call{caller}:\n{trace}")
         self._tell(call, f"{type(error).__name__}: {error}")
 
     def _tell(self, call: calls.Call, error: str) -> None:
