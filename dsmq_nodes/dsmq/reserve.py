@@ -1,11 +1,18 @@
-"""Disk space set aside beside a store's file, to be given back when the disk is full."""
+"""Disk space set aside beside a store's file, to be given back when the disk is full.
 
+SQLite then folds its WAL into the database, for which it needs room, and the database may use what
+it has but not grow, until the disk has room again.
+"""
+
+import contextlib
 import os
 import shutil
+import sqlite3
 from pathlib import Path
 from typing import Final
 
 _MOST_BYTES: Final = 64 * 1024 * 1024
+_MOST_PAGES: Final = 0xFFFFFFFE  # SQLite's own limit
 
 
 class Reserve:
@@ -23,6 +30,7 @@ class Reserve:
         """
         self._path = store.with_name(f"{store.name}-reserve")
         self.size_bytes = min(_MOST_BYTES, self._free_bytes() // 4)
+        self._grows = True  # the database may
 
     def _free_bytes(self) -> int:
         return shutil.disk_usage(self._path.parent).free
@@ -31,11 +39,6 @@ class Reserve:
     def has_room(self) -> bool:
         """Whether the disk has room for it, and as much again."""
         return self._free_bytes() > 2 * self.size_bytes
-
-    @property
-    def is_kept(self) -> bool:
-        """Whether it is there."""
-        return self._path.exists()
 
     def keep(self) -> None:
         """Set the space aside, though never more than half of what is free."""
@@ -52,3 +55,25 @@ class Reserve:
     def give_back(self) -> None:
         """Free the space."""
         self._path.unlink(missing_ok=True)
+
+    def make_room(self, database: sqlite3.Connection) -> None:
+        """The disk is full: have the database use what it has."""
+        self.give_back()
+        fold_wal(database)
+        pages = database.execute("PRAGMA page_count").fetchone()[0]
+        database.execute(f"PRAGMA max_page_count = {pages}")
+        self._grows = False
+        self.keep()
+
+    def grow_again(self, database: sqlite3.Connection) -> None:
+        """Let the database grow if the disk was full and has room."""
+        if not self._grows and self.has_room:
+            database.execute(f"PRAGMA max_page_count = {_MOST_PAGES}")
+            self._grows = True
+            self.keep()
+
+
+def fold_wal(database: sqlite3.Connection) -> None:
+    """Have SQLite move its WAL into the database."""
+    with contextlib.suppress(sqlite3.OperationalError):
+        database.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()

@@ -4,9 +4,8 @@ A row's key is ``topic number << 40 | id``: one clustered b-tree, in which a top
 contiguous range and reading on from a cursor is a range scan. ``seq`` counts all rows of the
 store; it orders messages of different topics, so that no clock is ever asked for order.
 
-Retention is oldest first, by time to live and by a byte budget. Rows are grouped into *slots*
-of consecutive ``seq`` (the deque below, some hundred entries at most), and whole slots expire.
-The newest rows of a latched log stay.
+Retention is oldest first, by time to live and by a byte budget, in slots of consecutive ``seq``
+(slots.py). The newest rows of a latched log stay.
 
 A row may be *blank*: its message is counted and ordered here and lies elsewhere, until `fill`.
 
@@ -29,7 +28,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from dsmq_nodes.dsmq.reserve import Reserve
+from dsmq_nodes.dsmq.reserve import Reserve, fold_wal
+from dsmq_nodes.dsmq.slots import Slots
 from dsmq_nodes.errors import StoreError, StoreFullError
 
 TTL_SEC: Final = 600.0
@@ -37,14 +37,11 @@ BUDGET_BYTES: Final = 64 * 1024 * 1024
 
 _ID_BITS: Final = 40
 _ROW_OVERHEAD_BYTES: Final = 24  # key, seq and b-tree cell of one row, about
-_SLOTS_IN_BUDGET: Final = 64
-_SLOTS_IN_TTL: Final = 60
 _ALL: Final = 1 << _ID_BITS
 _MOST_ID: Final = _ALL - 1
 _FEW_ROWS: Final = 8
 _MEMORY_PAGE_BYTES: Final = 16384
 _FILE_PAGE_BYTES: Final = 8192
-_MOST_PAGES: Final = 0xFFFFFFFE  # SQLite's own limit
 _SCHEMA_VERSION: Final = 1
 _SCHEMA: Final = """
 CREATE TABLE IF NOT EXISTS message (key INTEGER PRIMARY KEY, seq INTEGER, frame BLOB);
@@ -69,15 +66,6 @@ class Log:
     def key(self, message_id: int) -> int:
         """The row key of an id of this log."""
         return self.number << _ID_BITS | message_id
-
-
-@dataclass(slots=True)
-class _Slot:
-    first_seq: int
-    last_seq: int
-    opened_at_sec: float
-    last_at_sec: float
-    size_bytes: int = 0
 
 
 class Store:
@@ -109,16 +97,14 @@ class Store:
         self.epoch = uuid.uuid4().hex[:12]
         self.ttl_sec = ttl_sec
         self.budget_bytes = budget_bytes
-        self.stored_bytes = 0
         self.last_seq = 0
         self.logs: dict[str, Log] = {}
         self._last_number = 0  # of a log
         self._wall_clock = wall_clock
         self._changed: dict[int, Log] = {}  # logs whose row in `topic` is to be written anew
         self._pending: list[tuple[Log, int, bytes | None, float]] = []
-        self._slots: deque[_Slot] = deque()
+        self._slots = Slots(ttl_sec, budget_bytes)
         self._reserve: Reserve | None = None
-        self._grows = True
         try:
             self._reserve = Reserve(path) if path is not None else None
             self._db = sqlite3.connect(path or ":memory:", isolation_level=None)
@@ -171,14 +157,12 @@ class Store:
             log = by_number[key >> _ID_BITS]
             log.last_id = max(log.last_id, key - log.key(0))
             log.last_seq = self.last_seq = seq
-            while openings and openings[0][0] <= seq:
-                at = now - max(wall_now - openings.popleft()[1], 0.0)
-                self._slots.append(_Slot(seq, seq, at, at))
-            if not self._slots:
-                self._slots.append(_Slot(seq, seq, now, now))
-            self._slots[-1].last_seq = seq
-            self._slots[-1].size_bytes += size + _ROW_OVERHEAD_BYTES
-            self.stored_bytes += size + _ROW_OVERHEAD_BYTES
+            opened_sec = None if self._slots else now
+            while openings and openings[0][0] <= seq:  # the rows that began others have gone
+                opened_sec = now - max(wall_now - openings.popleft()[1], 0.0)
+            if opened_sec is not None:
+                self._slots.open(seq, opened_sec)
+            self._slots.extend(seq, size + _ROW_OVERHEAD_BYTES)
 
     def close(self) -> None:
         """Let go of the database."""
@@ -187,6 +171,11 @@ class Store:
             with contextlib.suppress(sqlite3.OperationalError), self._transaction():
                 self._write_logs()
         self._db.close()
+
+    @property
+    def stored_bytes(self) -> int:
+        """How much is kept."""
+        return self._slots.size_bytes
 
     @property
     def uncommitted(self) -> bool:
@@ -254,11 +243,7 @@ class Store:
         key = log.key(message_id)
         self._db.execute("UPDATE message SET frame = ? WHERE key = ?", (frame, key))
         (seq,) = self._db.execute("SELECT seq FROM message WHERE key = ?", (key,)).fetchone()
-        for slot in reversed(self._slots):
-            if slot.first_seq <= seq:
-                slot.size_bytes += len(frame)
-                self.stored_bytes += len(frame)
-                break
+        self._slots.grow(seq, len(frame))
 
     def commit(self) -> None:
         """Write what was appended, in one transaction.
@@ -282,7 +267,8 @@ class Store:
             self.last_seq = seq
             for log, message_id, _, _ in reversed(pending):
                 log.last_id = message_id - 1
-            self._make_room()
+            if self._reserve is not None:
+                self._reserve.make_room(self._db)
             raise StoreFullError(f"the broker's store has no room: {error}") from error
         self._count(pending, seq)
         if self.stored_bytes > self.budget_bytes:
@@ -290,31 +276,19 @@ class Store:
 
     def _count(self, rows: list[tuple[Log, int, bytes | None, float]], seq: int) -> None:
         """Put rows that were written, those after `seq`, into their slots."""
-        slot = self._slots[-1] if self._slots else _Slot(0, 0, float("-inf"), 0.0)
-        most_bytes = self.budget_bytes // _SLOTS_IN_BUDGET
-        most_sec = self.ttl_sec / _SLOTS_IN_TTL
         for log, _, frame, at_sec in rows:
             seq += 1
-            size = len(frame or b"") + _ROW_OVERHEAD_BYTES
-            if slot.size_bytes + size > most_bytes or at_sec - slot.opened_at_sec > most_sec:
-                slot = self._open_slot(seq, at_sec)
-            slot.last_seq, slot.last_at_sec = seq, at_sec
-            slot.size_bytes += size
-            self.stored_bytes += size
+            begins = self._slots.add(seq, len(frame or b"") + _ROW_OVERHEAD_BYTES, at_sec)
+            if begins and self.durable:
+                with contextlib.suppress(sqlite3.OperationalError):  # a full disk: it ages later
+                    opening = (seq, self._wall_clock())
+                    self._db.execute("INSERT OR REPLACE INTO slot VALUES (?, ?)", opening)
             log.last_seq = seq
-
-    def _open_slot(self, seq: int, now: float) -> _Slot:
-        slot = _Slot(seq, seq, now, now)
-        self._slots.append(slot)
-        if self.durable:
-            with contextlib.suppress(sqlite3.OperationalError):  # a full disk: it only ages later
-                opening = (seq, self._wall_clock())
-                self._db.execute("INSERT OR REPLACE INTO slot VALUES (?, ?)", opening)
-        return slot
 
     def expire(self, now: float) -> None:
         """Let go of what is past its time to live."""
-        self._grow_again()
+        if self._reserve is not None:
+            self._reserve.grow_again(self._db)
         self._drop_slots(now - self.ttl_sec)
 
     def read(
@@ -378,15 +352,9 @@ class Store:
         return low
 
     def _drop_slots(self, before_sec: float) -> None:
-        gone, size = self._past(before_sec)
-        if not gone:
-            return
-        upto_seq = self._slots[gone - 1].last_seq
-        if not self._delete(upto_seq) and not self._delete_in_steps(upto_seq):
-            return  # tried again in a second
-        self.stored_bytes -= size
-        for _ in range(gone):
-            self._slots.popleft()
+        upto_seq = self._slots.past(before_sec)
+        if upto_seq and (self._delete(upto_seq) or self._delete_in_steps(upto_seq)):
+            self._slots.drop(upto_seq)  # else it is tried again in a second
 
     def _delete(self, upto_seq: int, most: int = _ALL) -> bool:
         """Delete the rows up to a seq, at most so many of a log; whether the disk had room."""
@@ -405,23 +373,15 @@ class Store:
 
     def _delete_in_steps(self, upto_seq: int) -> bool:
         """As `_delete`, on a disk that has room for small transactions alone."""
-        self._make_room()
+        if self._reserve is None:
+            return False
+        self._reserve.make_room(self._db)
         left = -1
         while left != (left := sum(log.first_id for log in self.logs.values())):
             if not self._delete(upto_seq, _FEW_ROWS):
                 return False
-            self._fold_wal()
+            fold_wal(self._db)
         return True
-
-    def _past(self, before_sec: float) -> tuple[int, int]:
-        """How many of the oldest slots are to go, and their bytes."""
-        gone = size = 0
-        for slot in self._slots:
-            over = self.stored_bytes - size > self.budget_bytes
-            if not (slot.last_at_sec < before_sec or over):
-                break
-            gone, size = gone + 1, size + slot.size_bytes
-        return gone, size
 
     def _drop_rows(self, log: Log, upto_seq: int, most: int) -> None:
         stop_id = log.last_id - log.latched + 1  # the first id that stays in any case
@@ -462,30 +422,6 @@ class Store:
             with contextlib.suppress(sqlite3.OperationalError):  # SQLite may have done it itself
                 self._db.execute("ROLLBACK")
             raise
-
-    def _make_room(self) -> None:
-        """The disk is full: give the reserve back, fold the WAL into the database, grow no more.
-
-        The database may then use what it has, and again grow when there is room.
-        """
-        if self._reserve is None:
-            return
-        self._reserve.give_back()
-        self._fold_wal()
-        pages = self._db.execute("PRAGMA page_count").fetchone()[0]
-        self._db.execute(f"PRAGMA max_page_count = {pages}")
-        self._grows = False
-        self._reserve.keep()
-
-    def _fold_wal(self) -> None:
-        with contextlib.suppress(sqlite3.OperationalError):
-            self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
-
-    def _grow_again(self) -> None:
-        if self._reserve is not None and not self._grows and self._reserve.has_room:
-            self._db.execute(f"PRAGMA max_page_count = {_MOST_PAGES}")
-            self._grows = True
-            self._reserve.keep()
 
 
 def _let_go(database: sqlite3.Connection) -> None:

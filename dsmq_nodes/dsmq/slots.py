@@ -1,0 +1,86 @@
+"""How old and how large what a store keeps is, and what of it is to go: oldest first.
+
+Rows are grouped into *slots* of consecutive ``seq``, some hundred at most, by time and by size; a
+slot is past when all its rows are past their time to live, or when what is kept is over its budget.
+"""
+
+from collections import deque
+from dataclasses import dataclass
+from typing import Final
+
+_IN_BUDGET: Final = 64
+_IN_TTL: Final = 60
+
+
+@dataclass(slots=True)
+class _Slot:
+    first_seq: int
+    last_seq: int
+    opened_at_sec: float
+    last_at_sec: float
+    size_bytes: int = 0
+
+
+class Slots:
+    """The slots of one store.
+
+    Attributes:
+        size_bytes: of all of them.
+    """
+
+    def __init__(self, ttl_sec: float, budget_bytes: int) -> None:
+        self.size_bytes = 0
+        self._budget_bytes = budget_bytes
+        self._most_bytes = budget_bytes // _IN_BUDGET
+        self._most_sec = ttl_sec / _IN_TTL
+        self._slots: deque[_Slot] = deque()
+
+    def __len__(self) -> int:
+        return len(self._slots)
+
+    def open(self, seq: int, at_sec: float) -> None:
+        """Begin a slot with the row `seq`, which is to be added."""
+        self._slots.append(_Slot(seq, seq, at_sec, at_sec))
+
+    def add(self, seq: int, size_bytes: int, at_sec: float) -> bool:
+        """Add the newest row; whether it begins a slot."""
+        newest = self._slots[-1] if self._slots else None
+        begins = (
+            newest is None
+            or newest.size_bytes + size_bytes > self._most_bytes
+            or at_sec - newest.opened_at_sec > self._most_sec
+        )
+        if begins:
+            self.open(seq, at_sec)
+        self.extend(seq, size_bytes)
+        self._slots[-1].last_at_sec = at_sec
+        return begins
+
+    def extend(self, seq: int, size_bytes: int) -> None:
+        """Add the newest row to the newest slot, as old as that is."""
+        newest = self._slots[-1]
+        newest.last_seq = seq
+        newest.size_bytes += size_bytes
+        self.size_bytes += size_bytes
+
+    def grow(self, seq: int, size_bytes: int) -> None:
+        """Count so much more of a row that was added."""
+        for slot in reversed(self._slots):
+            if slot.first_seq <= seq:
+                slot.size_bytes += size_bytes
+                self.size_bytes += size_bytes
+                break
+
+    def past(self, before_sec: float) -> int:
+        """The last `seq` that is to go: of what came before a time, or is over budget; else 0."""
+        upto_seq, left_bytes = 0, self.size_bytes
+        for slot in self._slots:
+            if slot.last_at_sec >= before_sec and left_bytes <= self._budget_bytes:
+                break
+            upto_seq, left_bytes = slot.last_seq, left_bytes - slot.size_bytes
+        return upto_seq
+
+    def drop(self, upto_seq: int) -> None:
+        """Forget the slots whose rows have gone."""
+        while self._slots and self._slots[0].last_seq <= upto_seq:
+            self.size_bytes -= self._slots.popleft().size_bytes
