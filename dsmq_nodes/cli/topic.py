@@ -13,6 +13,7 @@ from dsmq_nodes.cli.options import (
     examples_epilog,
     new_app,
 )
+from dsmq_nodes.graph import names
 
 if TYPE_CHECKING:
     from dsmq_nodes.cli.live import Endpoint
@@ -150,7 +151,7 @@ def info(
 
 
 def _print_end(end: "Endpoint", what: str) -> None:
-    namespace, _, name = end.node.rpartition("/")
+    namespace, name = names.split(end.node)
     print(f"Node name: {name or '(a tool or plain client)'}")
     print(f"Node namespace: {namespace or '/'}")
     print(f"Topic type: {end.type or 'untyped'}")

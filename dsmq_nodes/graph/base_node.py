@@ -1,7 +1,7 @@
 """What a node is and how it lives: its name, its connection, its thread, its end."""
 
 import math
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from types import TracebackType
 from typing import Any, ClassVar, Literal, Self
 
@@ -11,6 +11,7 @@ from dsmq_nodes.graph.callback import Callback
 from dsmq_nodes.graph.clock import Clock
 from dsmq_nodes.graph.logger import Logger
 from dsmq_nodes.graph.node_services import offer_node_services
+from dsmq_nodes.graph.parameter import Parameter
 from dsmq_nodes.graph.parameter_events import ParameterEvents
 from dsmq_nodes.graph.parameter_store import ParameterStore
 from dsmq_nodes.graph.parameters import Parameters
@@ -62,6 +63,7 @@ class BaseNode:
         rate_hz: float | None = None,
         broker: tuple[str, int] | None = None,
         start_parameter_services: bool = True,
+        parameter_overrides: Sequence[Parameter] = (),
     ) -> None:
         """Connect to the broker under a name.
 
@@ -71,12 +73,13 @@ class BaseNode:
             rate_hz: the rate the node declares.
             broker: host and port; None: DSMQ_BROKER in the environment, else 127.0.0.1:30008.
             start_parameter_services: let others ask for and set its parameters and log levels.
+            parameter_overrides: values of parameters, before those of the launch file.
 
         Raises:
             ConnectionFailedError: no broker answers.
             NodeNameTakenError: a node of this name is connected already.
             InvalidNameError: a name breaks the rules.
-            ParameterError: parameters given by the launcher do not fit `Params`.
+            ParameterError: parameters given here or by the launcher do not fit `Params`.
             NodeConfigurationError: the rate is not more than 0.
         """
         around = surroundings.get()
@@ -89,7 +92,7 @@ class BaseNode:
             if rate is not None:
                 self.rate_hz = _checked_rate(self.name, rate)
                 break
-        params = dict(given.params)
+        params = given.params | {each.name: each.value for each in parameter_overrides}
         self.use_sim_time = self._uses_sim_time(params, given.use_sim_time)
         self.params, undeclared = self._load_params(params)
         self._parameters = ParameterStore(self.name, self.params, undeclared)

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 import msgspec
 
+from dsmq_nodes.graph import names
 from dsmq_nodes.graph.arrival import Arrival
 
 GRAPH_TOPIC: Final = "/dsmq/graph"
@@ -19,6 +20,21 @@ class Endpoint(msgspec.Struct, frozen=True):
     node: str
     pid: int
     type: str
+
+    @property
+    def node_name(self) -> str:
+        """The node's own name; this and what follows are rclpy's names."""
+        return names.split(self.node)[1]
+
+    @property
+    def node_namespace(self) -> str:
+        """The node's namespace, absolute."""
+        return names.split(self.node)[0]
+
+    @property
+    def topic_type(self) -> str:
+        """The type it uses."""
+        return self.type
 
 
 class _Topic(msgspec.Struct):

@@ -61,6 +61,12 @@ def resolve_topic(name: str, node: str, namespace: str, remap: Mapping[str, str]
     return resolved
 
 
+def split(name: str) -> tuple[str, str]:
+    """The namespace and the own name of what has an absolute name; both empty: it has none."""
+    namespace, _, own = name.rpartition("/")
+    return (namespace or "/", own) if name else ("", "")
+
+
 def is_hidden(name: str) -> bool:
     """Whether lists of topics leave a name out: the kit's own, and those of services.
 

@@ -7,8 +7,10 @@ thin: each kind of thing has a module of its own.
 import asyncio
 from typing import Any
 
+from dsmq_nodes.graph import names
 from dsmq_nodes.graph.callback import Callback, MessageT
 from dsmq_nodes.graph.client import Client
+from dsmq_nodes.graph.graph_view import Endpoint
 from dsmq_nodes.graph.parameter_node import ParameterNode
 from dsmq_nodes.graph.publisher import Publisher
 from dsmq_nodes.graph.qos import QoSProfile
@@ -35,8 +37,7 @@ class Node(ParameterNode):
         Raises:
             InvalidNameError: the topic's name breaks the rules.
         """
-        self._topics.graph.ask()
-        return len(self._topics.graph.publishers(self.resolve_topic_name(topic)))
+        return len(self.get_publishers_info_by_topic(topic))
 
     def count_subscribers(self, topic: str) -> int:
         """How many subscribe a topic, as far as the broker has told.
@@ -44,8 +45,7 @@ class Node(ParameterNode):
         Raises:
             InvalidNameError: the topic's name breaks the rules.
         """
-        self._topics.graph.ask()
-        return len(self._topics.graph.subscribers(self.resolve_topic_name(topic)))
+        return len(self.get_subscriptions_info_by_topic(topic))
 
     def get_topic_names_and_types(self) -> list[tuple[str, list[str]]]:
         """The topics of the graph, hidden ones too, with the types that nodes use on each."""
@@ -53,9 +53,34 @@ class Node(ParameterNode):
         return list(self._topics.graph.types().items())
 
     def get_fully_qualified_node_names(self) -> list[str]:
-        """The nodes of the graph, with their namespaces."""
+        """The absolute names of the graph's nodes."""
         self._topics.graph.ask()
         return self._topics.graph.nodes()
+
+    def get_node_names(self) -> list[str]:
+        """The own names of the graph's nodes."""
+        return [name for name, _ in self.get_node_names_and_namespaces()]
+
+    def get_node_names_and_namespaces(self) -> list[tuple[str, str]]:
+        """The own names of the graph's nodes, each with its namespace."""
+        splits = map(names.split, self.get_fully_qualified_node_names())
+        return [(own, namespace) for namespace, own in splits]
+
+    def get_publishers_info_by_topic(self, topic_name: str) -> list[Endpoint]:
+        """Who publishes a topic: `node_name`, `node_namespace`, `topic_type`, `pid` of each.
+
+        A tool has no name.
+
+        Raises:
+            InvalidNameError: the topic's name breaks the rules.
+        """
+        self._topics.graph.ask()
+        return list(self._topics.graph.publishers(self.resolve_topic_name(topic_name)))
+
+    def get_subscriptions_info_by_topic(self, topic_name: str) -> list[Endpoint]:
+        """Who subscribes a topic: as `get_publishers_info_by_topic`."""
+        self._topics.graph.ask()
+        return list(self._topics.graph.subscribers(self.resolve_topic_name(topic_name)))
 
     # Publishers, subscriptions, timers
 

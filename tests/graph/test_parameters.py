@@ -7,7 +7,7 @@ import pytest
 import yaml
 from hypothesis import given
 from hypothesis import strategies as st
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
 from dsmq_nodes import Node, Parameter, Parameters
 from dsmq_nodes.errors import ParameterError
@@ -52,6 +52,20 @@ class Motor(Node):
 
     def __init__(self) -> None:
         super().__init__("motor")
+
+
+class Told(Node):
+    """Is told values by whoever makes it."""
+
+    class Params(Motor.Params):
+        model_config = ConfigDict(extra="allow")
+
+    params: Params
+
+    def __init__(self, *told: Parameter) -> None:
+        super().__init__("told", parameter_overrides=told)
+        self.declare_parameter("gain.left", 1.0)
+        self.declare_parameter("gain.right", 1.0)
 
 
 class Declarer(Node):
@@ -109,6 +123,19 @@ def motor(graph: Graph) -> Motor:
 @pytest.fixture
 def asker(graph: Graph) -> Asker:
     return graph.add(lambda: Asker("/motor"))
+
+
+def test_who_makes_a_node_overrides_the_launch_file(graph: Graph) -> None:
+    told = {"pid.kp": 2.5, "count": 5, "gain.left": 3.0, "use_sim_time": True}
+    node = graph.add(
+        lambda: Told(*(Parameter(name, value=told[name]) for name in told)),
+        params={"pid": {"kp": 9.0, "ki": 7.0}, "count": 9, "gain": {"left": 9.0, "right": 7.0}},
+    )
+    assert (node.params.pid.kp, node.params.pid.ki, node.params.count) == (2.5, 7.0, 5)
+    assert [node.get_parameter(f"gain.{side}").value for side in ("left", "right")] == [3.0, 7.0]
+    assert node.use_sim_time
+    with pytest.raises(ParameterError, match=r"parameters of /told: count: .* got 11"):
+        Told(Parameter("count", value=11))
 
 
 class TestDeclared:

@@ -1,6 +1,7 @@
 """Waiting in a script, in a thread, in somebody's own asyncio program; and where it is refused."""
 
 import asyncio
+import os
 import threading
 import time
 from collections.abc import Callable
@@ -166,6 +167,14 @@ class TestInAScript:
             until(lambda: sender.count_subscribers("n") == 1)
             assert ("/n", ["std_msgs/msg/Int64"]) in node.get_topic_names_and_types()
             assert node.get_fully_qualified_node_names() == ["/arm/a", "/sender"]
+            assert node.get_node_names() == ["a", "sender"]
+            assert node.get_node_names_and_namespaces() == [("a", "/arm"), ("sender", "/")]
+            (end,) = sender.get_subscriptions_info_by_topic("n")
+            assert (end.node_name, end.node_namespace, end.pid) == ("a", "/arm", os.getpid())
+            (end,) = node.get_publishers_info_by_topic("/n")
+            assert (end.node_name, end.node_namespace) == ("sender", "/")
+            assert end.topic_type == "std_msgs/msg/Int64"
+            assert node.get_publishers_info_by_topic("nothing") == []
             sender.destroy_publisher(publisher)
             until(lambda: subscription.get_publisher_count() == 0)
 
