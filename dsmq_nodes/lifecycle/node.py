@@ -2,7 +2,7 @@
 
 import asyncio
 import inspect
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from typing import Any, Final
 
 from typing_extensions import override
@@ -11,6 +11,7 @@ from dsmq_nodes.errors import ParameterError
 from dsmq_nodes.graph.callback import Callback, MessageT, callback_name
 from dsmq_nodes.graph.event_loop import close_loop, new_event_loop
 from dsmq_nodes.graph.node import Node
+from dsmq_nodes.graph.parameter import Parameter
 from dsmq_nodes.graph.publisher import Publisher
 from dsmq_nodes.graph.qos import QoSProfile
 from dsmq_nodes.lifecycle import states
@@ -47,8 +48,10 @@ class LifecycleNode(Node):
         namespace: str = "",
         rate_hz: float | None = None,
         broker: tuple[str, int] | None = None,
+        start_parameter_services: bool = True,
+        parameter_overrides: Sequence[Parameter] = (),
     ) -> None:
-        """Connect to the broker under a name, and be unconfigured.
+        """Connect to the broker under a name, and be unconfigured; the arguments are `Node`'s.
 
         Raises:
             DsmqError: as for `Node`.
@@ -56,7 +59,14 @@ class LifecycleNode(Node):
         self._machine = StateMachine(node_name)
         self._is_publishing = False
         self._lifecycle_publishers: list[LifecyclePublisher[Any]] = []
-        super().__init__(node_name, namespace=namespace, rate_hz=rate_hz, broker=broker)
+        super().__init__(
+            node_name,
+            namespace=namespace,
+            rate_hz=rate_hz,
+            broker=broker,
+            start_parameter_services=start_parameter_services,
+            parameter_overrides=parameter_overrides,
+        )
         self._machine = StateMachine(self.name)
         self._events = self.create_publisher(TransitionEvent, "~/transition_event", 10)
         self._spinner.set_state(self._machine.state.label)

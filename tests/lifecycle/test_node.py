@@ -1,12 +1,13 @@
 """Lifecycle nodes in virtual time: their callbacks, publishers, events and ends."""
 
 import asyncio
+import inspect
 from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
 
-from dsmq_nodes import Node
+from dsmq_nodes import Node, Parameter
 from dsmq_nodes.lifecycle import (
     LifecycleNode,
     LifecyclePublisher,
@@ -98,6 +99,24 @@ def change(graph: Graph, driver: Driver) -> Change:
         return results
 
     return change
+
+
+def test_it_takes_what_a_node_takes(graph: Graph) -> None:
+    assert inspect.signature(LifecycleNode) == inspect.signature(Node)
+    node = graph.add(
+        lambda: LifecycleNode(
+            "wheel",
+            namespace="arm",
+            rate_hz=5.0,
+            start_parameter_services=False,
+            parameter_overrides=[Parameter("use_sim_time", value=True)],
+        )
+    )
+    assert (node.name, node.rate_hz, node.use_sim_time) == ("/arm/wheel", 5.0, True)
+    graph.run_for(1.0)
+    offered = [name for name, _ in node.get_topic_names_and_types()]
+    assert any("get_state" in name for name in offered)
+    assert not any("get_parameters" in name for name in offered)
 
 
 def test_the_whole_life(driver: Driver, change: Change) -> None:
