@@ -229,6 +229,14 @@ class BaseNode:
     ) -> None:
         self.destroy_node()
 
+    def _destroy(self) -> None:
+        """As `destroy_node`; a class may have its own, and that may fail."""
+        try:
+            self.destroy_node()
+        except Exception as error:  # noqa: BLE001  what moves is stopped in any case
+            self._spinner.exceptions.tell(self.destroy_node, error)
+        self._end(is_whole=True)
+
     def _end(self, *, is_whole: bool) -> None:
         """As `destroy_node`; what the hooks of a half-made node raise is told in one line."""
         if self._destroyed:

@@ -13,6 +13,9 @@ class Mortal(Protocol):
     def _end(self, *, is_whole: bool) -> None:
         """Enter the safe state, say goodbye, disconnect; `is_whole`: its constructor returned."""
 
+    def _destroy(self) -> None:
+        """The same as its class has it in `destroy_node`, of one that is whole."""
+
 
 _alive: Final[WeakValueDictionary[int, Mortal]] = WeakValueDictionary()
 _pid: Final = os.getpid()
@@ -36,7 +39,10 @@ def end_nodes(whole: Container[Mortal] = ()) -> None:
     """
     if os.getpid() == _pid:  # a fork's nodes are its parent's
         for node in list(_alive.values()):
-            node._end(is_whole=node in whole)  # noqa: SLF001  not a name that a user may take
+            if node in whole:
+                node._destroy()  # noqa: SLF001  not a name that a user may take
+            else:
+                node._end(is_whole=False)  # noqa: SLF001
 
 
 # Whoever forgets it, or spins without `run`: what moves is stopped.

@@ -6,10 +6,12 @@ import logging
 import signal
 import sys
 from collections.abc import Callable
+from traceback import walk_tb
 from types import FrameType
 from typing import Any
 
 from dsmq_nodes.errors import DsmqError
+from dsmq_nodes.graph.base_node import BaseNode
 from dsmq_nodes.graph.callback import MessageT
 from dsmq_nodes.graph.event_loop import close_loop, new_event_loop
 from dsmq_nodes.graph.future import Future
@@ -107,9 +109,10 @@ def run(*node_classes: Callable[[], Node]) -> None:
     """Make nodes, spin them, and end as a process should.
 
     Ctrl-C and SIGTERM end it with exit status 0. An exception, in a constructor or a callback,
-    is shown once, with its traceback, and ends it with exit status 1; an error that a user can
-    mend without reading code (no broker, a name taken, a wrong parameter) is one line. However it
-    ends, `enter_safe_state` and `on_shutdown` of every node have run, of half-made ones too.
+    is shown once, with its traceback, and ends it with exit status 1; why a node cannot begin (no
+    broker, a name taken, a parameter that does not fit `Params`) is one line. However it
+    ends, `enter_safe_state` and `on_shutdown` of every node have run, of half-made ones too, and
+    `destroy_node` of whole ones.
 
     Raises:
         SystemExit: with status 1 after an exception.
@@ -123,7 +126,10 @@ def run(*node_classes: Callable[[], Node]) -> None:
         except KeyboardInterrupt:
             pass
         except DsmqError as error:
-            print(f"{type(error).__name__}: {error}", file=sys.stderr)  # noqa: T201
+            if _is_users_code_at_fault(error):
+                sys.excepthook(*sys.exc_info())
+            else:
+                print(f"{type(error).__name__}: {error}", file=sys.stderr)  # noqa: T201
             sys.exit(1)
         except Exception:  # noqa: BLE001  shown whole, and the status says it
             sys.excepthook(*sys.exc_info())
@@ -131,6 +137,15 @@ def run(*node_classes: Callable[[], Node]) -> None:
         finally:
             end_nodes(tuple(nodes))
             signals.stay_deaf()
+
+
+def _is_users_code_at_fault(error: DsmqError) -> bool:
+    """Whether the line that raised it is worth showing; not when a node could not begin."""
+    codes = [frame.f_code for frame, _ in walk_tb(error.__traceback__)]
+    names = [frame.f_globals.get("__name__", "") for frame, _ in walk_tb(error.__traceback__)]
+    packages = {name.partition(".")[0] for name in names} - {"dsmq_nodes"}
+    begins = BaseNode.__init__.__code__ in codes
+    return not begins and not packages <= sys.stdlib_module_names
 
 
 class _EndSignals:
@@ -189,7 +204,7 @@ class _EndSignals:
             raise KeyboardInterrupt
         self._asked = True
         for node in self._nodes:
-            node.shutdown()
+            node._spinner.shut_down()  # noqa: SLF001  a class may have a `shutdown` of its own
         self._loop.call_soon_threadsafe(self._heard)
 
     def _heard(self) -> None:
@@ -204,7 +219,7 @@ async def _spin(nodes: tuple[Node, ...]) -> None:
             task.result()
     finally:
         for node in nodes:
-            node.shutdown()
+            node._spinner.shut_down()  # noqa: SLF001  as above
         await asyncio.gather(*spinning, return_exceptions=True)
 
 

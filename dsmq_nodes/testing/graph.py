@@ -152,7 +152,7 @@ class Graph:
 
     def remove(self, node: Node) -> None:
         """End a node, as Ctrl-C does."""
-        node.shutdown()
+        node._spinner.shut_down()  # noqa: SLF001  a class may have a `shutdown` of its own
         self.run_for(0)
 
     def run_for(self, seconds: float) -> None:

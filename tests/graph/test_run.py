@@ -1,5 +1,6 @@
 """How a process that runs nodes ends: exit status, what it prints, that nothing moves on."""
 
+import re
 import signal
 from collections.abc import Callable
 
@@ -54,6 +55,39 @@ def test_a_signal_ends_it_with_status_0_and_no_traceback(
     program.send(number)
     assert program.wait() == 0
     assert program.lines == ["ticking", "robot is safe", "robot shuts down"]
+
+
+@pytest.mark.parametrize("rest", ["super().destroy_node()", "raise OSError('stuck')", "pass"])
+@pytest.mark.usefixtures("broker")
+def test_a_destroy_node_of_its_own_is_called(programs: Programs, rest: str) -> None:
+    own = f"""
+    def destroy_node(self):
+        print("the port is closed", flush=True)
+        {rest}
+
+    def shutdown(self):  # as in rclpy, where a node has none
+        print("not called", flush=True)
+"""
+    program = programs(robot().replace("\n    def tick(self)", f"{own}\n    def tick(self)"))
+    program.wait_for("ticking")
+    program.send(signal.SIGINT)
+    assert program.wait() == 0
+    told = [line for line in program.lines if not line.startswith((" ", "Traceback", "["))]
+    failed = ["OSError: stuck"] if "raise" in rest else []
+    assert told == ["ticking", "the port is closed", *failed, "robot is safe", "robot shuts down"]
+
+
+@pytest.mark.parametrize("where", ["constructor", "callback"])
+@pytest.mark.usefixtures("broker")
+def test_an_error_of_the_kit_in_a_users_line_is_shown_with_that_line(
+    programs: Programs, where: str
+) -> None:
+    program = programs(robot(**{where: "self.get_parameter('speed')"}))
+    assert program.wait() == 1
+    assert re.search(
+        r'File ".*program.py", line \d+, in \w+\n +self.get_parameter\(.speed.\)\n', program.output
+    )
+    assert "ParameterError: /robot: there is no 'speed'" in program.output
 
 
 @pytest.mark.usefixtures("broker")
