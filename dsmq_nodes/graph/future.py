@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 from collections.abc import Callable, Generator
-from concurrent.futures import InvalidStateError
 from functools import partial
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
@@ -48,27 +47,20 @@ class Future(Generic[T]):
         return isinstance(self._exception, asyncio.CancelledError)
 
     def result(self) -> T:
-        """The result.
+        """The result; None, as in rclpy, while it is not done.
 
         Raises:
             Exception: what went wrong.
             CancelledError: it was cancelled.
-            InvalidStateError: it is not done yet.
         """
         exception = self.exception()
         if exception is not None:
             raise exception
-        return self._result  # type: ignore[return-value]  # done without an exception
+        return self._result  # type: ignore[return-value]  # None is for who has not waited for it
 
     def exception(self) -> BaseException | None:
-        """What went wrong, or None.
-
-        Raises:
-            InvalidStateError: it is not done yet.
-        """
-        if not self._done:
-            raise InvalidStateError(f"{self._what} is not done yet: `await` it")
-        self._was_asked = True
+        """What went wrong; None: nothing, or it is not done."""
+        self._was_asked = self._done
         return self._exception
 
     def add_done_callback(self, callback: "Callable[[Future[T]], Result]") -> None:

@@ -56,7 +56,7 @@ def spin_once(node: Node, timeout_sec: float | None = None) -> None:
     forever = timeout_sec is None or timeout_sec < 0
     spinner = node._spinner  # noqa: SLF001  the kit's own
     work = spinner.once(None if forever else timeout_sec)
-    spinner.block_on(work, "await node.spin_async()", by_steps=True)
+    spinner.block_on(work, "await asyncio.sleep(0.1)", by_steps=True)
 
 
 def spin_until_future_complete(

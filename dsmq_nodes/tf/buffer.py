@@ -47,14 +47,14 @@ class Buffer(BufferCore):
     ) -> "TransformStamped":
         """The transform that takes coordinates in `source_frame` to those in `target_frame`.
 
-        With a timeout it is waited for, while the node's callbacks run.
+        With a timeout it is waited for, while the node's callbacks run; in a callback nothing is
+        waited for: `await buffer.lookup_transform_async()` there.
 
         Raises:
             LookupException: nobody has told of one of the frames.
             ConnectivityException: the two are not in one tree.
             ExtrapolationException: it is not known at that time.
             InvalidArgumentException: a frame's name is empty or begins with a slash.
-            SpinError: a timeout in a callback: `await buffer.lookup_transform_async()` there.
         """
         self._wait_for(lambda: self.lookup(target_frame, source_frame, time), seconds(timeout))
         return self.lookup(target_frame, source_frame, time)
@@ -74,7 +74,6 @@ class Buffer(BufferCore):
 
         Raises:
             TransformException: as `lookup_transform`.
-            SpinError: as `lookup_transform`.
         """
 
         def look_up() -> "TransformStamped":
@@ -133,11 +132,7 @@ class Buffer(BufferCore):
         *,
         return_debug_tuple: bool = False,
     ) -> bool | tuple[bool, str]:
-        """Whether `lookup_transform` would give a transform; with the debug tuple also why not.
-
-        Raises:
-            SpinError: as `lookup_transform`.
-        """
+        """Whether `lookup_transform` gives a transform; with the debug tuple also why not."""
         try:
             self.lookup_transform(target_frame, source_frame, time, timeout)
         except TransformException as error:
@@ -151,7 +146,6 @@ class Buffer(BufferCore):
 
         Raises:
             TransformException: as `lookup_transform`.
-            SpinError: as `lookup_transform`.
             TypeError: there is no such function for this type.
         """
         function, header = function_for(stamped), stamped.header
@@ -199,17 +193,24 @@ class Buffer(BufferCore):
 
     def _wait_for(self, look_up: "Callable[[], object]", timeout_sec: float) -> None:
         """Wait in this thread until a lookup succeeds or the time is up; here it may still fail."""
-        if timeout_sec <= 0:
+        if timeout_sec <= 0 or _succeeds(look_up):
             return
         if self._node is None:
             raise RuntimeError(
                 "a buffer waits for transforms that a listener hears: make a "
                 "TransformListener(buffer, node) first"
             )
-        self._node._spinner.block_on(  # noqa: SLF001  the kit's own
-            self._known(look_up, timeout_sec),
-            "await buffer.lookup_transform_async()",
-        )
+        spinner = self._node._spinner  # noqa: SLF001  the kit's own
+        if not spinner.is_in_callback():
+            instead = "await buffer.lookup_transform_async()"
+            spinner.block_on(self._known(look_up, timeout_sec), instead)
+            return
+        try:
+            look_up()
+        except TransformException as error:
+            raise type(error)(
+                f"{error} (a callback does not wait: `await buffer.lookup_transform_async()`)"
+            ) from None
 
     def _clock(self) -> Clock:
         return Clock() if self._node is None else self._node.get_clock()

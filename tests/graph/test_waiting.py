@@ -87,7 +87,7 @@ class TestInACallback:
     @pytest.mark.parametrize(
         ("wait", "instead"),
         [
-            (spin_once, r"spin_async"),
+            (spin_once, r"await asyncio\.sleep"),
             (lambda node: node.create_rate(1.0).sleep(), r"await rate\.sleep_async\(\)"),
             (lambda node: wait_for_message(Int64, node, "n"), "wait_for_message_async"),
             (

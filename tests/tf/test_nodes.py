@@ -1,12 +1,12 @@
 """Broadcasters, the listener and waiting, between nodes in virtual time; and once for real."""
 
 import asyncio
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from dsmq_nodes import Node
-from dsmq_nodes.errors import SpinError
 from dsmq_nodes.messages import (
     Duration,
     Header,
@@ -30,6 +30,7 @@ from dsmq_nodes.tf import (
     LookupException,
     StaticTransformBroadcaster,
     TransformBroadcaster,
+    TransformException,
     TransformListener,
     do_transform_pose,
 )
@@ -230,20 +231,30 @@ def test_a_covariance_turns_with_its_pose(graph: Graph) -> None:
     assert turned == pytest.approx(expected, abs=1e-12)
 
 
-def test_a_timeout_in_a_callback_is_refused_at_once(graph: Graph) -> None:
+def test_a_callback_does_not_wait_for_a_transform_but_has_one_that_is_there(graph: Graph) -> None:
     watcher = graph.add(Watcher)
-    raised: list[BaseException] = []
+    found: list[TransformStamped | str] = []
 
-    async def callback() -> None:
+    def tick() -> None:  # as it is written for rclpy
         try:
-            watcher.buffer.lookup_transform("a", "b", Time(), timeout=1.0)
-        except SpinError as error:
-            raised.append(error)
-        await asyncio.sleep(0)
+            found.append(watcher.buffer.lookup_transform("base_link", "lidar", Time(), timeout=1.0))
+        except TransformException as error:
+            found.append(str(error))
 
-    watcher.create_task(callback())
+    watcher.create_task(_call(tick))
     graph.run_for(0.1)
-    assert "await buffer.lookup_transform_async()" in str(raised[0])
+    graph.add(Driver)
+    graph.run_for(1.0)
+    watcher.create_task(_call(tick))
+    graph.run_for(0.1)
+    why, there = found
+    assert "(a callback does not wait: `await buffer.lookup_transform_async()`)" in str(why)
+    assert isinstance(there, TransformStamped)
+
+
+async def _call(callback: Callable[[], None]) -> None:
+    callback()
+    await asyncio.sleep(0)
 
 
 def test_a_buffer_without_a_listener_does_not_wait() -> None:
