@@ -86,6 +86,7 @@ class Subscription(Generic[MessageT], AsyncIterator[MessageT]):
         self.latency = Histogram()
         self.silences: list[Silence] = []
         self._lifespan_ns = None if qos.lifespan is None else int(qos.lifespan * 1e9)
+        self._since_ns = max(clock.now_ns(), 1)  # what is latched from before is only old
         self._clock = clock
         self._logger = logger
         self._graph = graph
@@ -189,7 +190,7 @@ class Subscription(Generic[MessageT], AsyncIterator[MessageT]):
                     f"{error}; others like it are only counted"
                 )
             return None
-        if reply.stamp:
+        if reply.stamp >= self._since_ns:
             self.latency.add((now_ns - reply.stamp) * 1e-9)
         self._given += 1
         for silence in self.silences:

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Self, overload
 
 from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler, ValidationError
-from pydantic_core import CoreSchema, PydanticSerializationError, to_json
+from pydantic_core import CoreSchema, PydanticSerializationError, from_json, to_json
 from typing_extensions import override
 
 from dsmq_nodes.errors import MessageError
@@ -100,13 +100,17 @@ class Message(BaseModel):
         """Return the message that JSON text holds, ignoring fields that this type does not have.
 
         Raises:
-            MessageError: The text is not JSON, or a field is missing or of the wrong type.
+            MessageError: The text is not JSON, a field is missing or of the wrong type, or there
+                are fields and none of them is this type's: all of it would be made up.
         """
         try:
             # The validator is not generic, but returns what it belongs to.
-            return cls.__pydantic_validator__.validate_json(text, extra="ignore")  # type: ignore[no-any-return]
+            msg: Self = cls.__pydantic_validator__.validate_json(text, extra="ignore")
         except ValidationError as error:
             raise MessageError(_explain(cls, error)) from None
+        if not msg.__pydantic_fields_set__ and cls.__pydantic_fields__:
+            _check_that_it_is_empty(cls, text)
+        return msg
 
     @classmethod
     def from_parts(cls, text: str | bytes, raw: bytes | memoryview) -> Self:
@@ -180,6 +184,15 @@ def package_of(module: str) -> str:
     if spec := getattr(main, "__spec__", None):
         return str(spec.name).split(".", maxsplit=1)[0]
     return Path(getattr(main, "__file__", None) or "main").stem
+
+
+def _check_that_it_is_empty(cls: type[Message], text: str | bytes) -> None:
+    foreign = ", ".join(from_json(text))
+    if foreign:
+        raise MessageError(
+            f"{cls.type_name}: a message of another type: it has none of the fields "
+            f"{', '.join(cls.__pydantic_fields__)}, but {foreign:.60}"
+        )
 
 
 def _explain(cls: type[Message], error: ValidationError) -> str:

@@ -154,6 +154,34 @@ def test_an_invalid_message_is_counted_and_named_once_and_the_node_lives(
     assert re.search(r"/n.*Numbered.*number", record.getMessage())
 
 
+def test_a_message_of_another_type_is_not_one_of_defaults(
+    broker: BrokerProcess, caplog: pytest.LogCaptureFixture
+) -> None:
+    got: list[Twist] = []
+    node = Node("motor")
+    subscription = node.create_subscription(Twist, "command", got.append, 10)
+    with dsmq.connect_to_server(*broker.address) as client, spinning(node):
+        client.put("/command", '{"data": "3"}')
+        until(lambda: subscription.invalid)
+    assert (got, subscription.messages) == ([], 0)
+    assert "/command: a message from a client is not valid" in caplog.text
+
+
+def test_what_is_latched_from_before_has_no_latency(graph: Graph) -> None:
+    writer = graph.add(lambda: Node("writer"))
+    publisher = writer.create_publisher(Int64, "/n", LATCHED)
+    publisher.publish(Int64(data=1))
+    graph.run_for(5.0)
+    got: list[Int64] = []
+    reader = graph.add(lambda: Node("reader"))
+    subscription = reader.create_subscription(Int64, "/n", got.append, 10)
+    graph.run_for(1.0)
+    assert (len(got), subscription.latency.count) == (1, 0)
+    publisher.publish(Int64(data=2))
+    graph.run_for(1.0)
+    assert (len(got), subscription.latency.count) == (2, 1)
+
+
 def test_an_invalid_message_names_its_publisher(caplog: pytest.LogCaptureFixture) -> None:
     node, sender = Node("a"), Node("sender")
     subscription = node.create_subscription(Numbered, "n", print, 10)

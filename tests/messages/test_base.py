@@ -15,6 +15,7 @@ from dsmq_nodes.errors import DsmqError, MessageError
 from dsmq_nodes.messages import (
     CompressedImage,
     Duration,
+    Empty,
     Float64,
     Header,
     Image,
@@ -112,6 +113,15 @@ class TestChecks:
             String.from_json("{")
         with pytest.raises(DsmqError, match=r"std_msgs/msg/String: message: .*object"):
             String.from_json(b"3")
+
+    def test_what_has_no_field_of_the_type_is_no_message_of_defaults(self) -> None:
+        wrong = (
+            r"geometry_msgs/msg/Twist: .* another type: it has none of .*linear, angular, but data"
+        )
+        with pytest.raises(MessageError, match=wrong):
+            Twist.from_json('{"data": "3"}')
+        assert Twist.from_json(" { } ") == Twist()
+        assert Empty.from_json('{"data": "3"}') == Empty()
 
     def test_an_integer_is_a_float(self) -> None:
         twist = Twist()
