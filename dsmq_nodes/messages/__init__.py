@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from dsmq_nodes.messages.std import *
     from dsmq_nodes.messages.std_srvs import *
     from dsmq_nodes.messages.tf2 import *
+    from dsmq_nodes.messages.trajectory import *
     from dsmq_nodes.messages.unique_identifier import *
     from dsmq_nodes.messages.visualization import *
 
@@ -33,15 +34,19 @@ _NAMES = {
     "base": "Duration Header Message Time",
     "diagnostic": "DiagnosticArray DiagnosticStatus KeyValue",
     "geometry": (
-        "Accel Point PointStamped Pose Pose2D PoseStamped PoseWithCovariance"
-        " PoseWithCovarianceStamped Quaternion Transform TransformStamped Twist TwistStamped"
-        " TwistWithCovariance TwistWithCovarianceStamped Vector3 Vector3Stamped Wrench"
+        "Accel AccelStamped AccelWithCovariance AccelWithCovarianceStamped Inertia"
+        " InertiaStamped Point Point32 PointStamped Polygon PolygonInstance"
+        " PolygonInstanceStamped PolygonStamped Pose Pose2D PoseArray PoseStamped"
+        " PoseWithCovariance PoseWithCovarianceStamped Quaternion QuaternionStamped"
+        " Transform TransformStamped Twist TwistStamped TwistWithCovariance"
+        " TwistWithCovarianceStamped Vector3 Vector3Stamped VelocityStamped Wrench"
+        " WrenchStamped"
     ),
     "lifecycle": (
         "ChangeState GetAvailableStates GetAvailableTransitions GetState State Transition"
         " TransitionDescription TransitionEvent"
     ),
-    "nav": "MapMetaData OccupancyGrid Odometry Path",
+    "nav": "GridCells MapMetaData OccupancyGrid Odometry Path",
     "rcl_interfaces": (
         "FloatingPointRange IntegerRange ListParametersResult Log LoggerLevel Parameter"
         " ParameterDescriptor ParameterEvent ParameterType ParameterValue SetLoggerLevelsResult"
@@ -50,17 +55,28 @@ _NAMES = {
     "rosgraph": "Clock",
     "service": "Service",
     "sensor": (
-        "BatteryState CameraInfo CompressedImage FluidPressure Illuminance Image Imu JointState Joy"
-        " LaserScan MagneticField NavSatFix NavSatStatus PointCloud2 PointField Range"
-        " RegionOfInterest RelativeHumidity Temperature"
+        "BatteryState CameraInfo CompressedImage FluidPressure Illuminance Image Imu"
+        " JointState Joy LaserEcho LaserScan MagneticField"
+        " MultiDOFJointState MultiEchoLaserScan NavSatFix NavSatStatus PointCloud2"
+        " PointField Range RegionOfInterest RelativeHumidity Temperature TimeReference"
     ),
-    "std": "Bool ColorRGBA Empty Float32 Float64 Int32 Int64 String",
+    "std": (
+        "Bool Byte ColorRGBA Empty Float32 Float32MultiArray Float64"
+        " Float64MultiArray Int8 Int8MultiArray Int16 Int16MultiArray Int32"
+        " Int32MultiArray Int64 Int64MultiArray MultiArrayDimension MultiArrayLayout"
+        " String UInt8 UInt8MultiArray UInt16 UInt16MultiArray UInt32 UInt32MultiArray"
+        " UInt64 UInt64MultiArray"
+    ),
     "std_srvs": "SetBool Trigger",
     "tf2": "TFMessage",
+    "trajectory": (
+        "JointTrajectory JointTrajectoryPoint MultiDOFJointTrajectory MultiDOFJointTrajectoryPoint"
+    ),
     "unique_identifier": "UUID",
     "visualization": "Marker MarkerArray MeshFile UVCoordinate",
 }
 _MODULE_OF = {name: module for module, names in _NAMES.items() for name in names.split()}
+__all__ = sorted(_MODULE_OF)  # noqa: PLE0605  the one list is above
 
 
 def __getattr__(name: str) -> Any:
@@ -73,4 +89,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted(_MODULE_OF)
+    return __all__

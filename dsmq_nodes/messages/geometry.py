@@ -1,18 +1,30 @@
 """ROS 2's geometry_msgs. Metres, radians, seconds; x forward, y left, z up (REP 103)."""
 
 from dsmq_nodes.messages.base import Header, Message
-from dsmq_nodes.messages.fields import Matrix6x6, float64
+from dsmq_nodes.messages.fields import Matrix6x6, float32, float64, int64
 
 __all__ = [
     "Accel",
+    "AccelStamped",
+    "AccelWithCovariance",
+    "AccelWithCovarianceStamped",
+    "Inertia",
+    "InertiaStamped",
     "Point",
+    "Point32",
     "PointStamped",
+    "Polygon",
+    "PolygonInstance",
+    "PolygonInstanceStamped",
+    "PolygonStamped",
     "Pose",
     "Pose2D",
+    "PoseArray",
     "PoseStamped",
     "PoseWithCovariance",
     "PoseWithCovarianceStamped",
     "Quaternion",
+    "QuaternionStamped",
     "Transform",
     "TransformStamped",
     "Twist",
@@ -21,7 +33,9 @@ __all__ = [
     "TwistWithCovarianceStamped",
     "Vector3",
     "Vector3Stamped",
+    "VelocityStamped",
     "Wrench",
+    "WrenchStamped",
 ]
 
 
@@ -161,3 +175,109 @@ class TransformStamped(Message):
     header: Header = Header()
     child_frame_id: str = ""
     transform: Transform = Transform()
+
+
+class AccelStamped(Message):
+    """An acceleration with its time and coordinate frame."""
+
+    header: Header = Header()
+    accel: Accel = Accel()
+
+
+class AccelWithCovariance(Message):
+    """An acceleration and how uncertain it is."""
+
+    accel: Accel = Accel()
+    covariance: Matrix6x6 = [0.0] * 36
+
+
+class AccelWithCovarianceStamped(Message):
+    """An uncertain acceleration with its time and coordinate frame."""
+
+    header: Header = Header()
+    accel: AccelWithCovariance = AccelWithCovariance()
+
+
+class Inertia(Message):
+    """Mass, kg, centre of mass, m, and moments of inertia, kg m^2."""
+
+    m: float64 = 0.0
+    com: Vector3 = Vector3()
+    ixx: float64 = 0.0
+    ixy: float64 = 0.0
+    ixz: float64 = 0.0
+    iyy: float64 = 0.0
+    iyz: float64 = 0.0
+    izz: float64 = 0.0
+
+
+class InertiaStamped(Message):
+    """An inertia with its time and coordinate frame."""
+
+    header: Header = Header()
+    inertia: Inertia = Inertia()
+
+
+class Point32(Message):
+    """A position, m, that other languages read with 32 bits."""
+
+    x: float32 = 0.0
+    y: float32 = 0.0
+    z: float32 = 0.0
+
+
+class Polygon(Message):
+    """An area: its corners, the last joined to the first."""
+
+    points: list[Point32] = []
+
+
+class PolygonStamped(Message):
+    """An area with its time and coordinate frame."""
+
+    header: Header = Header()
+    polygon: Polygon = Polygon()
+
+
+class PolygonInstance(Message):
+    """An area that is known by a number."""
+
+    polygon: Polygon = Polygon()
+    id: int64 = 0
+
+
+class PolygonInstanceStamped(Message):
+    """An area that is known by a number, with its time and coordinate frame."""
+
+    header: Header = Header()
+    polygon: PolygonInstance = PolygonInstance()
+
+
+class PoseArray(Message):
+    """Poses in one coordinate frame, such as the particles of a filter."""
+
+    header: Header = Header()
+    poses: list[Pose] = []
+
+
+class QuaternionStamped(Message):
+    """An orientation with its time and coordinate frame."""
+
+    header: Header = Header()
+    quaternion: Quaternion = Quaternion()
+
+
+class VelocityStamped(Message):
+    """The velocity of `body_frame_id`, seen from `reference_frame_id`, in the header's frame."""
+
+    header: Header = Header()
+    body_frame_id: str = ""
+    reference_frame_id: str = ""
+    velocity: Twist = Twist()
+
+
+class WrenchStamped(Message):
+    """A force and a torque with their time and coordinate frame."""
+
+    header: Header = Header()
+    wrench: Wrench = Wrench()

@@ -2,9 +2,15 @@
 
 from dsmq_nodes.messages.base import Header, Message, Time
 from dsmq_nodes.messages.fields import float32, int8, uint32
-from dsmq_nodes.messages.geometry import Pose, PoseStamped, PoseWithCovariance, TwistWithCovariance
+from dsmq_nodes.messages.geometry import (
+    Point,
+    Pose,
+    PoseStamped,
+    PoseWithCovariance,
+    TwistWithCovariance,
+)
 
-__all__ = ["MapMetaData", "OccupancyGrid", "Odometry", "Path"]
+__all__ = ["GridCells", "MapMetaData", "OccupancyGrid", "Odometry", "Path"]
 
 
 class MapMetaData(Message):
@@ -39,3 +45,12 @@ class Path(Message):
 
     header: Header = Header()
     poses: list[PoseStamped] = []
+
+
+class GridCells(Message):
+    """Cells of a grid, by their centres, m."""
+
+    header: Header = Header()
+    cell_width: float32 = 0.0
+    cell_height: float32 = 0.0
+    cells: list[Point] = []

@@ -2,7 +2,7 @@
 
 from typing import ClassVar
 
-from dsmq_nodes.messages.base import Header, Message
+from dsmq_nodes.messages.base import Header, Message, Time
 from dsmq_nodes.messages.fields import (
     Matrix3x3,
     Matrix3x4,
@@ -14,7 +14,7 @@ from dsmq_nodes.messages.fields import (
     uint16,
     uint32,
 )
-from dsmq_nodes.messages.geometry import Quaternion, Vector3
+from dsmq_nodes.messages.geometry import Quaternion, Transform, Twist, Vector3, Wrench
 
 __all__ = [
     "BatteryState",
@@ -26,8 +26,11 @@ __all__ = [
     "Imu",
     "JointState",
     "Joy",
+    "LaserEcho",
     "LaserScan",
     "MagneticField",
+    "MultiDOFJointState",
+    "MultiEchoLaserScan",
     "NavSatFix",
     "NavSatStatus",
     "PointCloud2",
@@ -36,6 +39,7 @@ __all__ = [
     "RegionOfInterest",
     "RelativeHumidity",
     "Temperature",
+    "TimeReference",
 ]
 
 
@@ -320,3 +324,42 @@ class PointCloud2(Message):
     row_step: uint32 = 0
     data: bytes = b""
     is_dense: bool = False
+
+
+class LaserEcho(Message):
+    """The echoes of one ray, m or as strong as they are."""
+
+    echoes: list[float32] = []
+
+
+class MultiEchoLaserScan(Message):
+    """A planar scan in which a ray may have several echoes; as `LaserScan` otherwise."""
+
+    header: Header = Header()
+    angle_min: float32 = 0.0
+    angle_max: float32 = 0.0
+    angle_increment: float32 = 0.0
+    time_increment: float32 = 0.0
+    scan_time: float32 = 0.0
+    range_min: float32 = 0.0
+    range_max: float32 = 0.0
+    ranges: list[LaserEcho] = []
+    intensities: list[LaserEcho] = []
+
+
+class MultiDOFJointState(Message):
+    """Where joints of several degrees of freedom are, how fast, and what acts on them."""
+
+    header: Header = Header()
+    joint_names: list[str] = []
+    transforms: list[Transform] = []
+    twist: list[Twist] = []
+    wrench: list[Wrench] = []
+
+
+class TimeReference(Message):
+    """What another clock says at the time of the header."""
+
+    header: Header = Header()
+    time_ref: Time = Time()
+    source: str = ""

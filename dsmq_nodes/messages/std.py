@@ -1,18 +1,49 @@
 """ROS 2's std_msgs."""
 
 from dsmq_nodes.messages.base import Header, Message
-from dsmq_nodes.messages.fields import float32, float64, int32, int64
+from dsmq_nodes.messages.fields import (
+    byte,
+    float32,
+    float64,
+    int8,
+    int16,
+    int32,
+    int64,
+    uint8,
+    uint16,
+    uint32,
+    uint64,
+)
 
 __all__ = [
     "Bool",
+    "Byte",
     "ColorRGBA",
     "Empty",
     "Float32",
+    "Float32MultiArray",
     "Float64",
+    "Float64MultiArray",
     "Header",
+    "Int8",
+    "Int8MultiArray",
+    "Int16",
+    "Int16MultiArray",
     "Int32",
+    "Int32MultiArray",
     "Int64",
+    "Int64MultiArray",
+    "MultiArrayDimension",
+    "MultiArrayLayout",
     "String",
+    "UInt8",
+    "UInt8MultiArray",
+    "UInt16",
+    "UInt16MultiArray",
+    "UInt32",
+    "UInt32MultiArray",
+    "UInt64",
+    "UInt64MultiArray",
 ]
 
 
@@ -28,6 +59,24 @@ class Bool(Message):
     data: bool = False
 
 
+class Byte(Message):
+    """A byte."""
+
+    data: byte = 0
+
+
+class Int8(Message):
+    """An integer of 8 bits."""
+
+    data: int8 = 0
+
+
+class Int16(Message):
+    """An integer of 16 bits."""
+
+    data: int16 = 0
+
+
 class Int32(Message):
     """An integer of 32 bits."""
 
@@ -38,6 +87,30 @@ class Int64(Message):
     """An integer of 64 bits."""
 
     data: int64 = 0
+
+
+class UInt8(Message):
+    """An integer of 8 bits, 0 or more."""
+
+    data: uint8 = 0
+
+
+class UInt16(Message):
+    """An integer of 16 bits, 0 or more."""
+
+    data: uint16 = 0
+
+
+class UInt32(Message):
+    """An integer of 32 bits, 0 or more."""
+
+    data: uint32 = 0
+
+
+class UInt64(Message):
+    """An integer of 64 bits, 0 or more."""
+
+    data: uint64 = 0
 
 
 class Float32(Message):
@@ -63,3 +136,88 @@ class ColorRGBA(Message):
     g: float32 = 0.0
     b: float32 = 0.0
     a: float32 = 0.0
+
+
+class MultiArrayDimension(Message):
+    """One dimension: how many entries, and how many numbers it and those within it have."""
+
+    label: str = ""
+    size: uint32 = 0
+    stride: uint32 = 0
+
+
+class MultiArrayLayout(Message):
+    """The dimensions of an array, the outermost first, and how many numbers come before it."""
+
+    dim: list[MultiArrayDimension] = []
+    data_offset: uint32 = 0
+
+
+class Int8MultiArray(Message):
+    """An array of integers of 8 bits."""
+
+    layout: MultiArrayLayout = MultiArrayLayout()
+    data: list[int8] = []
+
+
+class Int16MultiArray(Message):
+    """An array of integers of 16 bits."""
+
+    layout: MultiArrayLayout = MultiArrayLayout()
+    data: list[int16] = []
+
+
+class Int32MultiArray(Message):
+    """An array of integers of 32 bits."""
+
+    layout: MultiArrayLayout = MultiArrayLayout()
+    data: list[int32] = []
+
+
+class Int64MultiArray(Message):
+    """An array of integers of 64 bits."""
+
+    layout: MultiArrayLayout = MultiArrayLayout()
+    data: list[int64] = []
+
+
+class UInt8MultiArray(Message):
+    """An array of integers of 8 bits, 0 or more."""
+
+    layout: MultiArrayLayout = MultiArrayLayout()
+    data: bytes = b""
+
+
+class UInt16MultiArray(Message):
+    """An array of integers of 16 bits, 0 or more."""
+
+    layout: MultiArrayLayout = MultiArrayLayout()
+    data: list[uint16] = []
+
+
+class UInt32MultiArray(Message):
+    """An array of integers of 32 bits, 0 or more."""
+
+    layout: MultiArrayLayout = MultiArrayLayout()
+    data: list[uint32] = []
+
+
+class UInt64MultiArray(Message):
+    """An array of integers of 64 bits, 0 or more."""
+
+    layout: MultiArrayLayout = MultiArrayLayout()
+    data: list[uint64] = []
+
+
+class Float32MultiArray(Message):
+    """An array of numbers that other languages read with 32 bits."""
+
+    layout: MultiArrayLayout = MultiArrayLayout()
+    data: list[float32] = []
+
+
+class Float64MultiArray(Message):
+    """An array of numbers."""
+
+    layout: MultiArrayLayout = MultiArrayLayout()
+    data: list[float64] = []
