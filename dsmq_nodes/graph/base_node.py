@@ -5,8 +5,10 @@ from collections.abc import Callable, Coroutine, Sequence
 from types import TracebackType
 from typing import Any, ClassVar, Literal, Self
 
+from typing_extensions import override
+
 from dsmq_nodes.errors import NodeConfigurationError, ParameterError
-from dsmq_nodes.graph import life, names
+from dsmq_nodes.graph import life, names, own_names
 from dsmq_nodes.graph.callback import Callback
 from dsmq_nodes.graph.clock import Clock
 from dsmq_nodes.graph.logger import Logger
@@ -55,6 +57,11 @@ class BaseNode:
     on_type_mismatch: Literal["raise", "warn"] = "warn"
     broker_timeout_sec: float = 1.0
 
+    @override
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        own_names.check_methods(cls)
+
     def __init__(
         self,
         node_name: str,
@@ -80,8 +87,10 @@ class BaseNode:
             NodeNameTakenError: a node of this name is connected already.
             InvalidNameError: a name breaks the rules.
             ParameterError: parameters given here or by the launcher do not fit `Params`.
-            NodeConfigurationError: the rate is not more than 0.
+            NodeConfigurationError: the rate is not more than 0, or the class has set an attribute
+                that is the node's own.
         """
+        before = dict(vars(self))
         around = surroundings.get()
         given = around.environment()
         self._node_name = names.check_node_name(given.name or node_name)
@@ -131,7 +140,9 @@ class BaseNode:
             self.broker_timeout_sec, self._broker_lost, execute, what="broker_timeout_sec"
         )
         self._spinner.on_outage = self._on_outage
+        self._own = {name: value for name, value in vars(self).items() if name not in before}
         life.began(self)
+        own_names.refuse(self, own_names.changed(self, before))
 
     # What the node is
 
@@ -202,7 +213,11 @@ class BaseNode:
         Raises:
             Exception: what a callback raised, with `on_exception` "raise".
             ParameterError: the launcher gave a parameter that the node has not declared.
+            NodeConfigurationError: its class has set an attribute that is the node's own.
         """
+        taken = own_names.changed(self, self._own)
+        vars(self).update({name: self._own[name] for name in taken})  # so that it can be ended
+        own_names.refuse(self, taken)
         self._check_parameters()
         await self._spinner.spin()
 
@@ -335,7 +350,7 @@ class BaseNode:
         self._publish_statistics()
 
     def _publish_statistics(self) -> None:
-        self._link.publish(self._own_publication, self.statistics().to_json())
+        self._link.publish(self._own_publication, BaseNode.statistics(self).to_json())
         for each in self._spinner.busy.values():
             each.longest_sec = 0.0
 

@@ -10,7 +10,7 @@ from traceback import walk_tb
 from types import FrameType
 from typing import Any
 
-from dsmq_nodes.errors import DsmqError
+from dsmq_nodes.errors import DsmqError, NodeConfigurationError
 from dsmq_nodes.graph.base_node import BaseNode
 from dsmq_nodes.graph.callback import MessageT
 from dsmq_nodes.graph.event_loop import close_loop, new_event_loop
@@ -122,6 +122,7 @@ def run(*node_classes: Callable[[], Node]) -> None:
     nodes: list[Node] = []
     with signals:
         try:
+            _check_arguments()
             signals.make_and_spin(node_classes, nodes)
         except KeyboardInterrupt:
             pass
@@ -137,6 +138,23 @@ def run(*node_classes: Callable[[], Node]) -> None:
         finally:
             end_nodes(tuple(nodes))
             signals.stay_deaf()
+
+
+def _made(node_class: Callable[[], Node]) -> Node:
+    node = node_class()
+    if not hasattr(node, "_spinner"):
+        raise NodeConfigurationError(
+            f"{type(node).__qualname__}.__init__ has not called super().__init__(name)"
+        )
+    return node
+
+
+def _check_arguments() -> None:
+    """Whoever comes from ROS 2 is not to wonder why they do nothing."""
+    if "--ros-args" in sys.argv:
+        raise NodeConfigurationError(
+            "--ros-args: a node reads no arguments; say `params:` and `remap:` in a launch file"
+        )
 
 
 def _is_users_code_at_fault(error: DsmqError) -> bool:
@@ -182,7 +200,7 @@ class _EndSignals:
     ) -> None:
         """Make `nodes` and spin them; no signal breaks in after that."""
         try:
-            nodes.extend(node_class() for node_class in node_classes)
+            nodes.extend(map(_made, node_classes))
             self.spin(tuple(nodes))
         finally:
             self._deaf = True

@@ -17,7 +17,7 @@ from dsmq_nodes.errors import (
     ParameterError,
 )
 from dsmq_nodes.messages import Imu, String
-from dsmq_nodes.testing import BrokerProcess
+from dsmq_nodes.testing import BrokerProcess, Graph
 from tests.graph.conftest import Program, until
 
 
@@ -253,3 +253,43 @@ def test_the_stamp_is_the_wall_clock() -> None:
     assert before <= header.stamp.to_nanoseconds() <= node.get_clock().now_ns()
     assert header.frame_id == "base_link"
     node.destroy_node()
+
+
+class TestOwnNames:
+    """Who comes from rclpy takes names that are free there."""
+
+    @pytest.mark.parametrize("name", ["name", "_link", "_timers"])
+    @pytest.mark.parametrize("first", [True, False])
+    def test_an_attribute_is_told(self, graph: Graph, name: str, first: bool) -> None:
+        class Mine(Node):
+            def __init__(self) -> None:
+                if first:
+                    setattr(self, name, ["mine"])
+                super().__init__("mine")
+                if not first:
+                    setattr(self, name, ["mine"])
+
+        with pytest.raises(NodeConfigurationError, match=rf"Mine sets self\.{name}, which"):
+            graph.add(Mine)
+        graph.run_for(1.0)
+
+    def test_a_method_is_told(self) -> None:
+        with pytest.raises(NodeConfigurationError, match=r"Mine\._end would replace"):
+
+            class Mine(Node):
+                def _end(self) -> None:  # type: ignore[override]
+                    """As in rclpy, where it is free."""
+
+    def test_what_hurts_nobody_is_free(self, graph: Graph) -> None:
+        class Mine(Node):
+            def __init__(self) -> None:
+                super().__init__("mine", rate_hz=5.0)
+                self.shutdown = False  # type: ignore[assignment,method-assign]
+                self.rate_hz, self._clock = 10.0, self.get_clock()
+
+            def statistics(self) -> None:  # type: ignore[override]
+                """Not the kit's."""
+
+        node = graph.add(Mine)
+        graph.run_for(2.0)
+        graph.remove(node)

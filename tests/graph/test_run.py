@@ -264,6 +264,26 @@ def test_what_a_user_can_mend_is_one_line(
 
 
 @pytest.mark.usefixtures("broker")
+def test_a_class_that_does_not_begin_as_a_node_is_told(programs: Programs) -> None:
+    program = programs(
+        "from dsmq_nodes import Node, run\nclass Robot(Node):\n"
+        "    def __init__(self):\n        self.speed = 1\nrun(Robot)\n"
+    )
+    assert program.wait() == 1
+    assert program.lines == [
+        "NodeConfigurationError: Robot.__init__ has not called super().__init__(name)"
+    ]
+
+
+@pytest.mark.usefixtures("broker")
+def test_arguments_of_ros_are_refused(programs: Programs) -> None:
+    program = programs("import sys; sys.argv += ['--ros-args', '-p', 'speed:=1']\n" + robot())
+    assert program.wait() == 1
+    (line,) = program.lines
+    assert line.startswith("NodeConfigurationError: --ros-args: a node reads no arguments")
+
+
+@pytest.mark.usefixtures("broker")
 def test_without_run_a_process_still_ends_in_the_safe_state(programs: Programs) -> None:
     text = robot().replace("run(Robot)", "node = Robot(); spin(node)")
     program = programs(text.replace("import Node, run", "import Node, spin"))
