@@ -62,6 +62,8 @@ class ParameterType(IntEnum):
                 return items
         elif _SCALARS.get(type(value)) is self:
             return value
+        elif self is ParameterType.BYTE_ARRAY and value in ([], ()):
+            return []  # of what, nobody has said
         raise TypeError(f"it is to be {self.words}, not {value!r:.60}")
 
     @property

@@ -42,8 +42,10 @@ def to_value(parameter: Parameter) -> ParameterValue:
     """A parameter's value as a message."""
     if parameter.type_ is ParameterType.NOT_SET:
         return ParameterValue()
-    field = {_FIELDS[parameter.type_]: parameter.value}
-    return ParameterValue(type=int(parameter.type_), **field)
+    value: Any = parameter.value
+    if parameter.type_ is ParameterType.BYTE_ARRAY:
+        value = bytes(value)  # it may be [], of what nobody has said
+    return ParameterValue(type=int(parameter.type_), **{_FIELDS[parameter.type_]: value})
 
 
 def to_message(parameter: Parameter) -> ParameterMessage:

@@ -68,8 +68,8 @@ class ParameterStore:
         if isinstance(value, ParameterType):  # rclpy: the type alone, to be given by the launcher
             kind, value = value, None
         default = Parameter(name, None, value)
-        if kind is None and not (descriptor is not None and descriptor.dynamic_typing):
-            kind = default.type_ or None
+        if kind is None:
+            kind = _kind(default, descriptor)
         given = self._given.pop(name, _NOTHING)
         if given is not _NOTHING and not ignore_override:
             value = given
@@ -178,8 +178,7 @@ class ParameterStore:
                 raise ParameterError(f"{name} is read-only")
             if name in self._declared:
                 known = self._declared[name]
-                dynamic = known.descriptor is not None and known.descriptor.dynamic_typing
-                kind = None if dynamic else known.parameter.type_
+                kind = _kind(known.parameter, known.descriptor)
                 declared[name] = self._checked(parameter, known, kind)
             else:
                 fields[name] = parameter.value
@@ -202,6 +201,8 @@ class ParameterStore:
     ) -> Parameter:
         """The parameter in the type and within the ranges of its declaration."""
         name, value = parameter.name, parameter.value
+        if kind is None and declared.parameter.value == [] and not isinstance(value, list | bytes):
+            raise ParameterError(f"{name}: it is to be an array, not {value!r:.60}")
         if kind:
             if value is None and declared.parameter.type_ is not ParameterType.NOT_SET:
                 raise ParameterError(f"{name}: it is to be {kind.words}, not unset")
@@ -217,6 +218,13 @@ class ParameterStore:
 
 
 _NOTHING: Any = object()
+
+
+def _kind(parameter: Parameter, descriptor: "ParameterDescriptor | None") -> ParameterType | None:
+    """The type that its values have; None: any, or of [] any array."""
+    if (descriptor is not None and descriptor.dynamic_typing) or parameter.value == []:
+        return None
+    return parameter.type_ or None
 
 
 def flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

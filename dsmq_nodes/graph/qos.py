@@ -4,6 +4,9 @@ import math
 from dataclasses import dataclass
 from typing import Literal
 
+from dsmq_nodes.graph.clock import seconds
+from dsmq_nodes.messages.base import Duration
+
 
 @dataclass(frozen=True, slots=True)
 class QoSProfile:
@@ -15,16 +18,17 @@ class QoSProfile:
         depth: the newest so many messages are kept for a reader that is slow; older ones are
             dropped and counted. For a latched publisher also how many a late subscriber gets.
         durability: "volatile", or "transient_local": latched, late subscribers get the newest.
-        deadline: seconds within which there is to be a next message. Of a publisher: that it sends
-            one; of a subscription: that one comes. A miss is counted and told, see `on_deadline`.
-        lifespan: of a subscription, seconds: an older message is skipped and counted as late. Age
-            is by the wall clocks of both ends; a message without a stamp is old.
+        deadline: seconds, or a Duration, within which there is to be a next message. Of a
+            publisher: that it sends one; of a subscription: that one comes. A miss is counted and
+            told, see `on_deadline`.
+        lifespan: of a subscription, seconds, or a Duration: an older message is skipped and counted
+            as late. Age is by the wall clocks of both ends; a message without a stamp is old.
     """
 
     depth: int = 10
     durability: Literal["volatile", "transient_local"] = "volatile"
-    deadline: float | None = None
-    lifespan: float | None = None
+    deadline: Duration | float | None = None
+    lifespan: Duration | float | None = None
 
     def __post_init__(self) -> None:
         if type(self.depth) is not int or self.depth < 1:
@@ -33,9 +37,12 @@ class QoSProfile:
             raise ValueError(
                 f"durability is 'volatile' or 'transient_local', not {self.durability!r}"
             )
-        for name, seconds in (("deadline", self.deadline), ("lifespan", self.lifespan)):
-            if seconds is not None and not 0 < seconds < math.inf:
-                raise ValueError(f"a {name} is more than 0 s and finite, not {seconds!r}")
+        for name in ("deadline", "lifespan"):
+            given = getattr(self, name)
+            if given is None:
+                continue
+            if not 0 < seconds(given) < math.inf:
+                raise ValueError(f"a {name} is more than 0 s and finite, not {given!r}")
 
     @property
     def latched(self) -> int:

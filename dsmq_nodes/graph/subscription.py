@@ -10,7 +10,7 @@ from dsmq_nodes.dsmq.record import Record
 from dsmq_nodes.errors import MessageError, OverwrittenError, WireError
 from dsmq_nodes.graph.arrival import Arrival
 from dsmq_nodes.graph.callback import MessageT, Result, takes_two
-from dsmq_nodes.graph.clock import Clock
+from dsmq_nodes.graph.clock import Clock, seconds
 from dsmq_nodes.graph.graph_view import GraphView
 from dsmq_nodes.graph.histogram import Histogram
 from dsmq_nodes.graph.lending import Lender
@@ -85,7 +85,7 @@ class Subscription(Generic[MessageT], AsyncIterator[MessageT]):
         self.late = 0
         self.latency = Histogram()
         self.silences: list[Silence] = []
-        self._lifespan_ns = None if qos.lifespan is None else int(qos.lifespan * 1e9)
+        self._lifespan_ns = None if qos.lifespan is None else int(seconds(qos.lifespan) * 1e9)
         self._since_ns = max(clock.now_ns(), 1)  # what is latched from before is only old
         self._clock = clock
         self._logger = logger

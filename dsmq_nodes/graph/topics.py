@@ -5,7 +5,7 @@ from typing import Any, TypeVar
 
 from dsmq_nodes.graph.arrival import Arrival
 from dsmq_nodes.graph.callback import Callback, MessageT
-from dsmq_nodes.graph.clock import Clock
+from dsmq_nodes.graph.clock import Clock, seconds
 from dsmq_nodes.graph.graph_view import GRAPH_TOPIC, GraphView, is_graph
 from dsmq_nodes.graph.link import Deliver, Link, Publication
 from dsmq_nodes.graph.logger import Logger
@@ -153,12 +153,13 @@ class Topics:
             if on_deadline is not None:
                 raise TypeError("on_deadline needs a deadline in the QoSProfile")
             return None
+        deadline_sec = seconds(qos.deadline)
 
         def warn() -> None:
-            self._logger.warning(f"{what} within its deadline of {qos.deadline:g} s")
+            self._logger.warning(f"{what} within its deadline of {deadline_sec:g} s")
 
         silence = Silence(
-            qos.deadline, on_deadline or warn, self._spinner.execute, what="deadline", repeat=True
+            deadline_sec, on_deadline or warn, self._spinner.execute, what="deadline", repeat=True
         )
         self._spinner.add(silence)
         return silence

@@ -203,6 +203,26 @@ class TestDeclared:
         assert node.get_parameter_or("any", fallback).value == "five"
         assert node.get_parameter_or("other", fallback) is fallback
 
+    def test_an_empty_default_is_an_array_of_what_comes(self, graph: Graph) -> None:
+        class Lists(Node):
+            def __init__(self) -> None:
+                super().__init__("lists")
+                self.declare_parameter("sources", [])
+                self.declare_parameter("gains", [])
+
+        node = graph.add(Lists, params={"gains": [1.0, 2.0]})
+        assert node.get_parameter("sources").value == []
+        assert node.get_parameter("gains").value == [1.0, 2.0]
+        asker = graph.add(lambda: Asker("/lists"))
+        (value,) = asker.ask(graph, "get_parameters", GetParameters, names=["sources"]).values
+        assert (value.type, value.byte_array_value) == (Parameter.Type.BYTE_ARRAY, b"")
+        (wrong,) = node.set_parameters([Parameter("sources", value=3)])
+        assert (wrong.successful, wrong.reason) == (False, "sources: it is to be an array, not 3")
+        (right,) = node.set_parameters([Parameter("sources", value=["a", "b"])])
+        assert right.successful
+        (wrong,) = node.set_parameters([Parameter("sources", value=[1])])
+        assert "it is to be string array" in wrong.reason
+
     def test_names_twice_wrong_or_undeclared(self, graph: Graph) -> None:
         node = graph.add(Declarer)
         with pytest.raises(ParameterError, match="has a parameter 'kp' already"):

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from dsmq_nodes import Message, MessageInfo, Node, QoSProfile, Subscription, Timer
-from dsmq_nodes.messages import Int64
+from dsmq_nodes.messages import Duration, Int64
 from dsmq_nodes.testing import Graph, VirtualClock
 
 LATCHED = QoSProfile(depth=1, durability="transient_local")
@@ -233,7 +233,7 @@ class TestDeadline:
     def test_without_a_callback_it_is_a_warning(
         self, graph: Graph, caplog: pytest.LogCaptureFixture
     ) -> None:
-        graph.add(lambda: Watcher(qos=QoSProfile(depth=1, deadline=0.2)))
+        graph.add(lambda: Watcher(qos=QoSProfile(depth=1, deadline=Duration(seconds=0.2))))
         graph.run_for(0.5)
         warnings = [r.getMessage() for r in caplog.records if r.levelno == logging.WARNING]
         assert warnings == ["/n: no message within its deadline of 0.2 s"] * 2
