@@ -105,6 +105,8 @@ class BaseNode:
         self.use_sim_time = self._uses_sim_time(params, given.use_sim_time)
         self.params, undeclared = self._load_params(params)
         self._parameters = ParameterStore(self.name, self.params, undeclared)
+        if "use_sim_time" not in self._parameters:
+            self._parameters.declare("use_sim_time", self.use_sim_time, None, read_only=True)
         self._wall_clock = around.clock
         self._logger = Logger(self.name, around.clock)
         self._destroyed = False

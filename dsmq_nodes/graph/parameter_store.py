@@ -27,6 +27,7 @@ _ROUNDING = 1e-9  # of a step, relative
 class _Declared:
     parameter: Parameter
     descriptor: "ParameterDescriptor | None"
+    is_read_only: bool
 
 
 class ParameterStore:
@@ -57,7 +58,8 @@ class ParameterStore:
         value: Any,
         descriptor: "ParameterDescriptor | None",
         *,
-        ignore_override: bool,
+        ignore_override: bool = False,
+        read_only: bool = False,
     ) -> Parameter:
         """A new parameter; the value that the launcher gave overrides `value`."""
         if not name or name != name.strip("."):
@@ -73,7 +75,8 @@ class ParameterStore:
         given = self._given.pop(name, _NOTHING)
         if given is not _NOTHING and not ignore_override:
             value = given
-        declared = _Declared(default, descriptor)
+        read_only = read_only or (descriptor is not None and descriptor.read_only)
+        declared = _Declared(default, descriptor, read_only)
         declared.parameter = self._checked(Parameter(name, None, value), declared, kind)
         self._declared[name] = declared
         if self.is_ready:
@@ -133,7 +136,7 @@ class ParameterStore:
         self._require(name)
         if name in self._declared:
             declared = self._declared[name]
-            found = declared.descriptor or ParameterDescriptor()
+            found = declared.descriptor or ParameterDescriptor(read_only=declared.is_read_only)
             return found.model_copy(update={"name": name, "type": int(declared.parameter.type_)})
         holder, field = self._field(name)
         schema = type(holder).model_json_schema()
@@ -147,8 +150,7 @@ class ParameterStore:
 
     def _is_read_only(self, name: str) -> bool:
         if name in self._declared:
-            descriptor = self._declared[name].descriptor
-            return descriptor is not None and descriptor.read_only
+            return self._declared[name].is_read_only
         holder, field = self._field(name)
         cls = type(holder)
         return bool(cls.model_config.get("frozen") or cls.model_fields[field].frozen)
@@ -171,17 +173,16 @@ class ParameterStore:
         """
         fields: dict[str, Any] = {}
         declared: dict[str, Parameter] = {}
-        for parameter in parameters:
+        for parameter in self._settable(parameters):
             name = parameter.name
-            self._require(name)
-            if self._is_read_only(name):
-                raise ParameterError(f"{name} is read-only")
             if name in self._declared:
                 known = self._declared[name]
                 kind = _kind(known.parameter, known.descriptor)
                 declared[name] = self._checked(parameter, known, kind)
             else:
                 fields[name] = parameter.value
+        if not (fields or declared):
+            return
         new_model = self._model.changed(fields) if fields else self._model
         changes = [*(_of_model(name, *_find(new_model, name)) for name in fields)]
         changes += declared.values()
@@ -195,6 +196,15 @@ class ParameterStore:
         self.changed("changed", changes)
         for told in self.post_set:
             told(changes)
+
+    def _settable(self, parameters: Sequence[Parameter]) -> Iterator[Parameter]:
+        for parameter in parameters:
+            name = parameter.name
+            self._require(name)
+            if not self._is_read_only(name):
+                yield parameter
+            elif parameter != self.get(name):  # as it is where a file that was dumped is loaded
+                raise ParameterError(f"{name} is read-only")
 
     def _checked(
         self, parameter: Parameter, declared: _Declared, kind: ParameterType | None

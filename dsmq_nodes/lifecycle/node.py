@@ -107,6 +107,10 @@ class LifecycleNode(Node):
         self._lifecycle_publishers.append(publisher)
         return publisher
 
+    def destroy_lifecycle_publisher(self, publisher: LifecyclePublisher[Any]) -> None:
+        """As `destroy_publisher`."""
+        self.destroy_publisher(publisher)
+
     @override
     def destroy_publisher(self, publisher: Publisher[Any]) -> None:
         super().destroy_publisher(publisher)

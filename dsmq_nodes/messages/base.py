@@ -187,7 +187,8 @@ def package_of(module: str) -> str:
 
 
 def _check_that_it_is_empty(cls: type[Message], text: str | bytes) -> None:
-    foreign = ", ".join(from_json(text))
+    # What begins with an underscore is not the type's: whose call of a service it is.
+    foreign = ", ".join(name for name in from_json(text) if not name.startswith("_"))
     if foreign:
         raise MessageError(
             f"{cls.type_name}: a message of another type: it has none of the fields "

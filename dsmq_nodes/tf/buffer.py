@@ -103,6 +103,17 @@ class Buffer(BufferCore):
         await self._known(look_up, None if timeout is None else seconds(timeout))
         return look_up()
 
+    async def wait_for_transform_async(
+        self, target_frame: str, source_frame: str, time: "Time"
+    ) -> bool:
+        """Wait, for ever, until `lookup_transform` gives a transform: then True.
+
+        Raises:
+            InvalidArgumentException: a frame's name is empty or begins with a slash.
+        """
+        await self.lookup_transform_async(target_frame, source_frame, time)
+        return True
+
     @overload
     def can_transform(
         self,

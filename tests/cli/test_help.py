@@ -142,7 +142,9 @@ def test_completing_a_topic_without_a_broker_offers_nothing(nowhere: Place) -> N
 
 def test_completing_a_type_offers_the_kits(nowhere: Place) -> None:
     offered = completions(nowhere, "dsmq-nodes topic pub /x std_msgs/msg/Fl")
-    assert offered == ["std_msgs/msg/Float32", "std_msgs/msg/Float64"]
+    assert offered == [
+        f"std_msgs/msg/Float{name}" for name in ("32", "32MultiArray", "64", "64MultiArray")
+    ]
 
 
 def test_completing_a_launch_file_offers_yaml_and_folders(nowhere: Place, tmp_path: Path) -> None:

@@ -402,7 +402,7 @@ class TestFromOutside:
 
     def test_list_describe_types(self, graph: Graph, motor: Motor, asker: Asker) -> None:
         listed = asker.ask(graph, "list_parameters", ListParameters).result
-        names = ["pid.kp", "pid.ki", "port", "count", "mode", "offsets", "limit"]
+        names = ["pid.kp", "pid.ki", "port", "count", "mode", "offsets", "limit", "use_sim_time"]
         assert (listed.names, listed.prefixes) == (names, ["pid"])
         flat = asker.ask(graph, "list_parameters", ListParameters, depth=1).result
         assert flat.names == names[2:]

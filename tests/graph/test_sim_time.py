@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dsmq_nodes import Node, Parameters, QoSProfile, Rate
+from dsmq_nodes import Node, Parameter, Parameters, QoSProfile, Rate
 from dsmq_nodes.errors import NodeConfigurationError, ParameterError
 from dsmq_nodes.graph.environment import NodeEnvironment
 from dsmq_nodes.graph.sim_clock import SimClock
@@ -243,6 +243,16 @@ def test_a_node_may_have_a_parameter_of_this_name_of_its_own(graph: Graph) -> No
     own = graph.add(Own, params={"use_sim_time": "later"})
     assert not own.use_sim_time
     assert own.params.model_dump() == {"use_sim_time": "later"}
+
+
+def test_every_node_has_it_as_a_parameter(graph: Graph) -> None:
+    robot = graph.add(Robot, params=SIM_TIME)
+    assert robot.has_parameter("use_sim_time")
+    assert robot.get_parameter("use_sim_time").value is True
+    (same,) = robot.set_parameters([Parameter("use_sim_time", value=True)])
+    (other,) = robot.set_parameters([Parameter("use_sim_time", value=False)])
+    assert same.successful
+    assert (other.successful, other.reason) == (False, "use_sim_time is read-only")
 
 
 def test_it_is_yes_or_no(graph: Graph) -> None:

@@ -101,6 +101,30 @@ def change(graph: Graph, driver: Driver) -> Change:
     return change
 
 
+def test_a_publisher_is_destroyed_in_on_cleanup(graph: Graph) -> None:
+    class Talker(LifecycleNode):
+        def __init__(self) -> None:
+            super().__init__("talker")
+
+        def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
+            self.publisher = self.create_lifecycle_publisher(String, "/chatter", 10)
+            return SUCCESS
+
+        def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
+            self.destroy_lifecycle_publisher(self.publisher)
+            return SUCCESS
+
+    node = graph.add(Talker)
+    for _ in range(2):
+        assert node.trigger_configure() is SUCCESS
+        assert node.trigger_activate() is SUCCESS
+        assert node.trigger_deactivate() is SUCCESS
+        assert node.count_publishers("/chatter") == 1
+        assert node.trigger_cleanup() is SUCCESS
+        graph.run_for(0.1)
+        assert node.count_publishers("/chatter") == 0
+
+
 def test_it_takes_what_a_node_takes(graph: Graph) -> None:
     assert inspect.signature(LifecycleNode) == inspect.signature(Node)
     node = graph.add(

@@ -120,7 +120,7 @@ class TestChecks:
         )
         with pytest.raises(MessageError, match=wrong):
             Twist.from_json('{"data": "3"}')
-        assert Twist.from_json(" { } ") == Twist()
+        assert Twist.from_json(" { } ") == Twist.from_json('{"_id":1}') == Twist()
         assert Empty.from_json('{"data": "3"}') == Empty()
 
     def test_an_integer_is_a_float(self) -> None:

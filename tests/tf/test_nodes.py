@@ -85,6 +85,21 @@ class Watcher(Node):
         self.create_task(ask())
 
 
+def test_waiting_for_a_transform_ends_when_it_is_there(graph: Graph) -> None:
+    watcher = graph.add(Watcher)
+
+    async def wait() -> None:
+        there = await watcher.buffer.wait_for_transform_async("base_link", "lidar", Time())
+        watcher.found.append(there)
+
+    watcher.create_task(wait())
+    graph.run_for(5.0)
+    assert watcher.found == []
+    graph.add(Driver)
+    graph.run_for(0.5)
+    assert watcher.found == [True]
+
+
 def test_what_is_broadcast_is_looked_up(graph: Graph) -> None:
     graph.add(Driver)
     graph.run_for(1.0)
