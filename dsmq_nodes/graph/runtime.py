@@ -112,7 +112,8 @@ def run(*node_classes: Callable[[], Node]) -> None:
     is shown once, with its traceback, and ends it with exit status 1; why a node cannot begin (no
     broker, a name taken, a parameter that does not fit `Params`) is one line. However it
     ends, `enter_safe_state` and `on_shutdown` of every node have run, of half-made ones too, and
-    `destroy_node` of whole ones.
+    `destroy_node` of whole ones; one of these that raises makes the exit status 1, too: what moves
+    may not have been stopped.
 
     Raises:
         SystemExit: with status 1 after an exception.
@@ -120,6 +121,7 @@ def run(*node_classes: Callable[[], Node]) -> None:
     _set_up_logging()
     signals = _EndSignals()
     nodes: list[Node] = []
+    failed = False
     with signals:
         try:
             _check_arguments()
@@ -136,8 +138,16 @@ def run(*node_classes: Callable[[], Node]) -> None:
             sys.excepthook(*sys.exc_info())
             sys.exit(1)
         finally:
+            before = _exceptions_of(nodes)
             end_nodes(tuple(nodes))
+            failed = _exceptions_of(nodes) > before
             signals.stay_deaf()
+    if failed:
+        sys.exit(1)
+
+
+def _exceptions_of(nodes: list[Node]) -> int:
+    return sum(node._spinner.exceptions.count for node in nodes)  # noqa: SLF001  the kit's own
 
 
 def _made(node_class: Callable[[], Node]) -> Node:

@@ -138,11 +138,14 @@ class Supervisor:
 
         loop = asyncio.get_running_loop()
         taken = []
-        for number in ("SIGINT", "SIGTERM", "SIGHUP"):
-            # Not in a thread other than the main one, and not on Windows.
-            with contextlib.suppress(NotImplementedError, RuntimeError, ValueError, AttributeError):
-                loop.add_signal_handler(getattr(signal, number), on_signal)
-                taken.append(getattr(signal, number))
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            # `nohup` has it ignored: a terminal that is closed is not to end us then.
+            if number == signal.SIGHUP and signal.getsignal(number) == signal.SIG_IGN:
+                continue
+            # Not in a thread other than the main one.
+            with contextlib.suppress(NotImplementedError, RuntimeError, ValueError):
+                loop.add_signal_handler(number, on_signal)
+                taken.append(number)
         try:
             yield
         finally:

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import psutil
@@ -135,6 +135,11 @@ class CrashesLater(Node):
         raise ValueError("gone wrong")
 
 
+class EndsBadly(Quiet):
+    def enter_safe_state(self):
+        raise OSError("the brake is stuck")
+
+
 class NoNode:
     pass
 '''
@@ -170,11 +175,17 @@ class Launch:
     """A launch that runs: what it has said, line by line, and what it has started."""
 
     def __init__(
-        self, path: Path, duration_sec: float = 0.0, *, strict_rates: bool = False
+        self,
+        path: Path,
+        duration_sec: float = 0.0,
+        *,
+        strict_rates: bool = False,
+        before: Sequence[str] = (),
     ) -> None:
         environ = {key: value for key, value in os.environ.items() if not key.startswith("DSMQ_")}
+        words = [sys.executable, "-c", _LAUNCH, str(path), str(duration_sec)]
         self.process = subprocess.Popen(
-            [sys.executable, "-c", _LAUNCH, str(path), str(duration_sec), "strict" * strict_rates],
+            [*before, *words, "strict" * strict_rates],
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -240,10 +251,14 @@ class Launch:
 
 @contextlib.contextmanager
 def launched(
-    path: Path, duration_sec: float = 0.0, *, strict_rates: bool = False
+    path: Path,
+    duration_sec: float = 0.0,
+    *,
+    strict_rates: bool = False,
+    before: Sequence[str] = (),
 ) -> Iterator[Launch]:
-    """Launch a file; whatever the test does, nothing of it is left afterwards."""
-    launch = Launch(path, duration_sec, strict_rates=strict_rates)
+    """Launch a file, with words `before` the command; nothing of it is left afterwards."""
+    launch = Launch(path, duration_sec, strict_rates=strict_rates, before=before)
     try:
         yield launch
     finally:

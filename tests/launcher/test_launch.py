@@ -64,6 +64,26 @@ def test_a_signal_ends_a_launch_cleanly(tmp_path: Path, number: signal.Signals) 
     assert "Traceback" not in launch.text
 
 
+def test_a_closed_terminal_does_not_end_what_nohup_protects(tmp_path: Path) -> None:
+    path = write_launch(tmp_path, {"chatty": "robot:Chatty"})
+    with launched(path, before=["nohup"]) as launch:
+        launch.wait_for("all nodes ready")
+        launch.process.send_signal(signal.SIGHUP)
+        for _ in range(50):
+            launch.wait_for("[chatty] chat")
+        launch.process.send_signal(signal.SIGTERM)
+        assert launch.end() == 0
+
+
+def test_a_hook_that_raises_is_a_fault_of_the_launch(tmp_path: Path) -> None:
+    with launched(write_launch(tmp_path, {"bad": "robot:EndsBadly"})) as launch:
+        launch.wait_for("all nodes ready")
+        launch.process.send_signal(signal.SIGINT)
+        assert launch.end() == 1
+    assert "OSError: the brake is stuck" in launch.text
+    assert launch.lines[-1] == "[launch] ended with faults: bad (did not end well, exit status 1)"
+
+
 def test_ctrl_c_while_nodes_start_is_quiet(tmp_path: Path) -> None:
     with launched(write_launch(tmp_path, PAIR)) as launch:
         launch.wait_for("listening on")
