@@ -1,5 +1,12 @@
-"""Has node classes looked at by another process (examine.py), and outlives what they do there."""
+"""Has node classes looked at by another process (examine.py), and outlives what they do there.
 
+What their constructors start is ended by that process. Where one of them ends that process itself,
+we find what it leaves behind: like the launcher, we are a child subreaper meanwhile (guard.py).
+"""
+
+import contextlib
+import itertools
+import os
 import queue
 import subprocess
 import sys
@@ -12,9 +19,12 @@ from typing import Final, Self
 import msgspec
 
 from dsmq_nodes.launcher.findings import Finding, NodeClass, NodeRequest, Request
+from dsmq_nodes.launcher.guard import MARK, become_subreaper, end_descendants, marked
 from dsmq_nodes.launcher.process import describe
 
 _SILENCE_SEC: Final = 20.0
+_LEAVE_SEC: Final = 6.0
+_numbers: Final = itertools.count()
 
 
 class Examiner:
@@ -22,7 +32,9 @@ class Examiner:
 
     def __init__(self, root: Path) -> None:
         self._root = root
-        self._process = _start()
+        self._mark = f"{os.getpid()}:check{next(_numbers)}:"
+        become_subreaper()
+        self._process = _start(self._mark)
 
     def look_at(self, nodes: list[NodeRequest]) -> list[Finding]:
         """Return what was found about each of the nodes.
@@ -76,16 +88,25 @@ class Examiner:
         return f"it ended the process, {describe(self._process.wait())}"
 
     def _restart(self) -> None:
-        self.close()
-        self._process = _start()
+        self._end()
+        self._process = _start(self._mark)
 
     def close(self) -> None:
-        """End the process."""
-        self._process.kill()
-        self._process.wait()
+        """End the process, and what it has started."""
+        self._end()
+        become_subreaper(on=False)
+
+    def _end(self) -> None:
         for stream in (self._process.stdin, self._process.stdout):
             if stream is not None:
-                stream.close()
+                with contextlib.suppress(BrokenPipeError):
+                    stream.close()
+        try:
+            self._process.wait(_LEAVE_SEC)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        end_descendants(lambda: marked(self._mark))
 
     def __enter__(self) -> Self:
         return self
@@ -99,9 +120,10 @@ class Examiner:
         self.close()
 
 
-def _start() -> "subprocess.Popen[bytes]":
+def _start(mark: str) -> "subprocess.Popen[bytes]":
     command = [sys.executable, "-m", "dsmq_nodes.launcher.examine"]
-    return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    env = os.environ | {MARK: mark}
+    return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=env)
 
 
 def _read(process: "subprocess.Popen[bytes]", lines: "queue.Queue[bytes]") -> None:

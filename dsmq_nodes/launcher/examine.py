@@ -34,6 +34,7 @@ from dsmq_nodes.launcher.findings import (
     Request,
     WrongParam,
 )
+from dsmq_nodes.launcher.guard import become_subreaper, descendants, end_descendants
 
 
 class _Nowhere(Link):
@@ -189,6 +190,12 @@ def _classes_in(module_name: str) -> Iterator[NodeClass]:
 
 def _end_with(stream: BinaryIO) -> None:
     stream.read()
+    _leave()
+
+
+def _leave() -> None:
+    """End with all that nodes have started, and without waiting for threads that they have."""
+    end_descendants(descendants)
     os._exit(0)
 
 
@@ -205,6 +212,7 @@ def main() -> None:
     if not line:
         return
     request = msgspec.json.decode(line, type=Request)
+    become_subreaper()
     threading.Thread(target=_end_with, args=(asked,), daemon=True).start()
     search(request.root)
 
@@ -217,8 +225,7 @@ def main() -> None:
     for module in request.modules:
         for found in _classes_in(module):
             answer(found)
-    # Threads that nodes have started are not waited for.
-    os._exit(0)
+    _leave()
 
 
 if __name__ == "__main__":

@@ -36,7 +36,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -54,6 +54,7 @@ _MOST_FDS: Final = 32
 _NODES_SEC: Final = 1.0
 _BROKER_SEC: Final = 0.3
 _KILL_SEC: Final = 5.0
+_BETWEEN_KILLS_SEC: Final = 0.2
 
 
 _libc: Final = ctypes.CDLL(None) if sys.platform == "linux" else None
@@ -67,10 +68,25 @@ def become_subreaper(*, on: bool = True) -> None:
 
 def marked(mark: str) -> Iterator[psutil.Process]:
     """The descendants of this process whose environment has a mark that starts with `mark`."""
-    for each in psutil.Process().children(recursive=True):
+    for each in descendants():
         with contextlib.suppress(psutil.Error, OSError):
             if each.environ().get(MARK, "").startswith(mark):
                 yield each
+
+
+def end_descendants(which: Callable[[], Iterable[psutil.Process]]) -> None:
+    """Kill descendants of this process until there are no more of them; orphans are reaped."""
+    until_sec = time.monotonic() + _KILL_SEC  # what hangs in the kernel is not waited for
+    while (left := list(which())) and time.monotonic() < until_sec:
+        for each in left:
+            with contextlib.suppress(psutil.Error):
+                each.kill()
+        psutil.wait_procs(left, _BETWEEN_KILLS_SEC)
+
+
+def descendants() -> list[psutil.Process]:
+    """All that this process has started, and those have, and so on."""
+    return psutil.Process().children(recursive=True)
 
 
 @dataclass

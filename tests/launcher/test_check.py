@@ -6,9 +6,10 @@ import pytest
 
 from dsmq_nodes.launcher.arguments import parse
 from dsmq_nodes.launcher.check import Report, check
+from tests.launcher.running import gone
 
 ROBOT = """
-import os, sys, time
+import os, subprocess, sys, time
 import pydantic
 from dsmq_nodes import Message, Node, Parameters
 from dsmq_nodes.messages import Float64, LaserScan, String, Twist
@@ -74,6 +75,21 @@ class Ending(Node):
 
     def on_shutdown(self):
         open("results.txt", "x").close()
+
+
+class Parent(Node):
+    def __init__(self):
+        super().__init__("parent")
+        sleep = [sys.executable, "-c", "import time; time.sleep(600)"]
+        pids = [subprocess.Popen(sleep, start_new_session=new).pid for new in (False, True)]
+        code = (  # whose own child is nobody's
+            "import subprocess, sys; quiet = {'stdout': subprocess.DEVNULL}; "
+            f"print(subprocess.Popen({sleep}, start_new_session=True, **quiet).pid)"
+        )
+        pids.append(int(subprocess.check_output([sys.executable, "-c", code])))
+        open("pids.txt", "a").write("".join(f"{pid} " for pid in pids))
+        if os.environ.get("END"):
+            os._exit(3)
 
 
 class NoNode:
@@ -224,6 +240,18 @@ def test_a_node_that_was_looked_at_is_left_safe_and_writes_no_results(
     assert (report.errors, report.warnings) == ([], [])
     assert (tmp_path / "safe.txt").exists()
     assert not (tmp_path / "results.txt").exists()
+
+
+@pytest.mark.parametrize("end", ["", ", env: {END: now}"])
+def test_what_constructors_have_started_does_not_outlive_the_check(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, end: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    report = checked(tmp_path, f"- {{name: a, node: robot:Parent{end}}}\n")
+    assert (report.errors, len(report.warnings)) == ([], len(end and "1"))
+    pids = {int(line) for line in (tmp_path / "pids.txt").read_text().split()}
+    assert len(pids) == 3
+    assert gone(pids, 0)
 
 
 def test_mistakes_of_the_file_and_of_the_classes_are_told_together(tmp_path: Path) -> None:
