@@ -42,6 +42,8 @@ class Member:
     Attributes:
         plan: what it is.
         state: what it is doing.
+        since_sec: since when, by the monotonic clock; waiting: for what it waits for now.
+        waits_for: what it waits for, in words.
         process: the process that runs; None: none does.
         starts: how often it was started.
         last_end: how the last process of it has ended, in words.
@@ -54,6 +56,8 @@ class Member:
     def __init__(self, plan: ProcessPlan, output: Output, on_change: Callable[[], None]) -> None:
         self.plan = plan
         self.state = State.WAITING
+        self.since_sec = time.monotonic()
+        self.waits_for = ""
         self.process: Process | None = None
         self.starts = 0
         self.last_end = ""
@@ -85,9 +89,16 @@ class Member:
         """Be in a state from now on."""
         if state != self.state:
             self.state = state
+            self.since_sec = time.monotonic()
             self._news.set()
             self._news = asyncio.Event()
             self._on_change()
+
+    def wait_for(self, what: str) -> None:
+        """Wait for what it depends on, in words, from now on."""
+        self.waits_for = what
+        self.since_sec = time.monotonic()
+        self.become(State.WAITING)
 
     async def changed_within(self, timeout_sec: float) -> None:
         """Wait until it is in another state, or the time is up."""
@@ -124,7 +135,7 @@ class Member:
 
     def node_ready(self, name: str, pid: int) -> None:
         """The node `name` in process `pid` is ready; "": all nodes of it are."""
-        if pid != self.pid or self._ready_sec is not None:
+        if not pid or pid != self.pid or self._ready_sec is not None:
             return
         self._unready.discard(name)
         if not self._unready:

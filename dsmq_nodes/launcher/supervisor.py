@@ -4,7 +4,8 @@ Each process of the plan has a life, a task: it waits for what the process depen
 waits for its end, and starts it again as its restart policy says. What a life's end means for the
 launch is decided here: the launch ends on a signal, after its duration, when nothing is left to
 run, when what is required has ended, when a node fails before it was ever ready (and is not to be
-started again), when a dependency does not come about, and when the broker cannot be kept up.
+started again), when a dependency does not come about, and when the broker cannot be kept up. One
+that is not ready for long does not end it (patience.py).
 
 A broker that ends by itself is started again where it was, three times in a row at most: the nodes
 are in their safe state meanwhile, connect again and go on. What it held in memory is lost.
@@ -23,12 +24,15 @@ from typing import Any, Final, Protocol
 from dsmq_nodes.launcher.broker import BrokerLines, at_port
 from dsmq_nodes.launcher.member import OVER, Member, State
 from dsmq_nodes.launcher.output import Output
-from dsmq_nodes.launcher.plan import Dependency, Plan, RestartPlan
+from dsmq_nodes.launcher.patience import Patience
+from dsmq_nodes.launcher.plan import Plan, RestartPlan
 from dsmq_nodes.launcher.process import Guard, describe
+from dsmq_nodes.launcher.waiting import came_about, described
 
 _BROKER_START_SEC: Final = 10.0
 _BROKER_RESTART: Final = RestartPlan("on-failure", 0.1, 1.0, 0.0, 3, 60.0)
 _LAST_LINES: Final = 10
+_PATIENCE_SEC: Final = 10.0
 # Ended by what we sent: a program that has no handler of its own has done nothing wrong.
 _ENDED_AS_ASKED: Final = frozenset(
     {0, -signal.SIGINT, -signal.SIGTERM, 128 + signal.SIGINT, 128 + signal.SIGTERM}
@@ -64,19 +68,27 @@ class Supervisor:
         all_ready: all nodes have been ready.
     """
 
-    def __init__(self, plan: Plan, output: Output, observer: Observer | None = None) -> None:
+    def __init__(
+        self,
+        plan: Plan,
+        output: Output,
+        observer: Observer | None = None,
+        patience_sec: float = _PATIENCE_SEC,
+    ) -> None:
         """Prepare to run `plan`.
 
         Args:
             plan: what to start.
             output: where everything that is said goes.
             observer: tells when nodes are ready; without one they are as soon as they run.
+            patience_sec: who is not ready for so long is told, and is a fault in the end.
         """
         self._output = output
         self._observer = observer
         broker = dataclasses.replace(plan.broker, restart=_BROKER_RESTART)
         self.broker = Member(broker, output, self._changed)
         self.members = {each.name: Member(each, output, self._changed) for each in plan.nodes}
+        self._patience = Patience(self.members.values(), self.say, patience_sec)
         self._lines = BrokerLines(output)
         self._guard: Guard
         self.all_ready = False
@@ -157,8 +169,11 @@ class Supervisor:
         self.fail("guard", "is gone, and all processes with it", end=True)
 
     async def _until_end(self, duration_sec: float | None) -> None:
-        with contextlib.suppress(TimeoutError):
+        try:
             await asyncio.wait_for(self._ending.wait(), duration_sec)
+        except TimeoutError:
+            for each in self._patience.not_yet():
+                self.say(f"{each} when the {duration_sec:g} s were over")
 
     # The broker
 
@@ -238,12 +253,12 @@ class Supervisor:
     async def _depended(self, member: Member) -> bool:
         """Wait for what a process depends on; whether it has come about."""
         for each in member.plan.depends_on:
-            what = (
-                f"{each.topic} of {each.process}" if each.topic else f"{each.process} to be ready"
-            )
+            what = described(each)
+            member.wait_for(what)
             try:
                 async with asyncio.timeout(each.timeout_sec):
-                    came = await self._came_about(each)
+                    other = self.members[each.process]
+                    came = await came_about(each, other, self._first_message)
             except TimeoutError:
                 self.fail(member.name, f"waited {each.timeout_sec:g} s for {what}", end=True)
                 return False
@@ -252,23 +267,8 @@ class Supervisor:
                 return False
         return True
 
-    async def _came_about(self, dependency: Dependency) -> bool:
-        other = self.members[dependency.process]
-        ready = asyncio.create_task(other.was_ready.wait())
-        # From now on: what comes while the other is not ready yet counts too.
-        first = asyncio.create_task(self._first_message(dependency.topic))
-        over: set[asyncio.Future[Any]] = {other.life} if other.life is not None else set()
-        try:
-            await asyncio.wait({ready, *over}, return_when=asyncio.FIRST_COMPLETED)
-            if other.was_ready.is_set():
-                await asyncio.wait({first, *over}, return_when=asyncio.FIRST_COMPLETED)
-            return ready.done() and first.done()
-        finally:
-            ready.cancel()
-            first.cancel()
-
-    async def _first_message(self, topic: str | None) -> None:
-        if topic is not None and self._observer is not None:
+    async def _first_message(self, topic: str) -> None:
+        if self._observer is not None:
             await self._observer.first_message(topic)
 
     async def _start(self, member: Member, *, is_broker: bool = False) -> bool:
@@ -340,10 +340,13 @@ class Supervisor:
     # The graph
 
     async def _watch(self, observer: Observer) -> None:
+        telling = asyncio.create_task(self._patience.watch())
         try:
             await observer.watch(*self._lines.where.result(), self)
         except Exception as error:  # noqa: BLE001  the robot runs on without being watched
             self.say(f"the graph is not watched any more: {error!r}")
+        finally:
+            telling.cancel()
 
     def node_ready(self, name: str, pid: int) -> None:
         """The node `name` in process `pid` is ready; "": all nodes of that process are."""
@@ -381,6 +384,10 @@ class Supervisor:
 
     async def _stop_all(self) -> None:
         self._ending.set()
+        # Nobody knows who is ready where the graph is not watched.
+        if self._watching is not None and not self._watching.done():
+            for name, what in self._patience.faults():
+                self.fail(name, what)
         members = list(self.members.values())
         await asyncio.gather(*(each.stop(lambda: self._hurried) for each in members))
         if self._observer is not None and self._watching is not None:

@@ -17,6 +17,13 @@ def sleeper(name: str) -> ProcessPlan:
     return ProcessPlan(name, ("sleep", "60"))
 
 
+def node(name: str, *nodes: str) -> ProcessPlan:
+    """A process of nodes, which nobody calls ready but one named /a; it takes a signal."""
+    take = "import time; signal.signal(2, signal.SIG_DFL); signal.pthread_sigmask(2, [])"
+    plan = script(name, f"{take}; time.sleep(60)")
+    return with_(plan, nodes=tuple(NodePlan(each, "m:Any") for each in nodes))
+
+
 def once(path: Path) -> str:
     """Code that fails the first time, and is well then."""
     return (
@@ -77,9 +84,7 @@ def test_what_is_required_ends_the_launch(code: str, status: int) -> None:
 
 
 def test_a_process_waits_for_what_it_depends_on() -> None:
-    # A node starts with signals blocked.
-    take = "import time; signal.signal(2, signal.SIG_DFL); signal.pthread_sigmask(2, [])"
-    other = with_(script("a", f"{take}; time.sleep(60)"), nodes=(NodePlan("/a", "m:A"),))
+    other = node("a", "/a")
     waits = with_(
         script("b", "print('after a')"), depends_on=(Dependency("a", "/a"),), required=True
     )
@@ -101,6 +106,38 @@ def test_a_dependency_that_is_over_is_not_waited_for() -> None:
     run = Run(script("a", "pass"), waits)
     assert run.run(observer=Observer()) == 1
     assert "[launch] b: waited for /map of a, in vain; the launch ends" in run.lines
+
+
+def test_a_node_that_never_becomes_ready_is_told_and_a_fault_as_is_who_waits_for_it() -> None:
+    never = node("stuck", "/stuck")
+    both = node("both", "/b", "/c")
+    waits = with_(script("b", "print('b')"), depends_on=(Dependency("stuck", "/stuck"),))
+    run = Run(sleeper("well"), never, both, waits)
+    assert run.run(2.0, observer=Observer(), patience_sec=0.5) == 1
+    faults = {
+        "stuck": "never became ready",
+        "both": "never became ready",
+        "b": "was never started, it waited for stuck to be ready",
+    }
+    assert run.said() == [
+        "[launch] stuck: not ready after 0.5 s: is it still in its constructor?",
+        "[launch] both: not ready after 0.5 s: is a node of it still in its constructor?",
+        "[launch] b: not started after 0.5 s: it waits for stuck to be ready",
+        *(f"[launch] {name}: {what}" for name, what in faults.items()),
+        "the summary",
+        f"[launch] ended with faults: {'; '.join(f'{n} ({w})' for n, w in faults.items())}",
+    ]
+
+
+def test_who_has_had_no_time_to_become_ready_is_told_and_no_fault() -> None:
+    slow = node("slow", "/slow")
+    waits = with_(script("b", "print('b')"), depends_on=(Dependency("slow", "/slow"),))
+    run = Run(slow, waits)
+    assert run.run(0.7, observer=Observer()) == 0
+    assert run.said() == [
+        "[launch] slow: was not ready yet when the 0.7 s were over",
+        "[launch] b: was not started yet, it waits for slow to be ready when the 0.7 s were over",
+    ]
 
 
 def test_lines_go_to_a_file_that_rotates(tmp_path: Path) -> None:

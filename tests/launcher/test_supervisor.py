@@ -19,7 +19,7 @@ from dsmq_nodes.launcher.output import Output
 from dsmq_nodes.launcher.plan import Plan, ProcessPlan
 from dsmq_nodes.launcher.planning import make_plan
 from dsmq_nodes.launcher.supervisor import Supervisor
-from tests.launcher.running import gone
+from tests.launcher.running import DEADLINE_SEC, gone
 
 BROKER = make_plan(read("broker: {port: 0}\nnodes: [{name: a, node: b:C}]"), Path()).broker
 DEAF = (
@@ -60,6 +60,7 @@ class Run:
         *,
         on_line: Callable[[bytes], None] = lambda _: None,
         observer: "Observer | None" = None,
+        patience_sec: float = DEADLINE_SEC,
     ) -> int:
         run = self
 
@@ -73,7 +74,8 @@ class Run:
         async def main() -> int:
             names = ["broker", *(node.name for node in self.plan.nodes)]
             output = Watched(self.out, self.out, names)
-            return await Supervisor(self.plan, output, observer).run(duration_sec)
+            supervisor = Supervisor(self.plan, output, observer, patience_sec)
+            return await supervisor.run(duration_sec)
 
         return asyncio.run(main())
 
