@@ -3,7 +3,8 @@
 The file itself (compose.py, relations.py), and the classes it names: that they can be imported and
 are nodes, that parameters fit their models, that the two ends of each topic fit, that each topic
 that is subscribed is published by somebody (unless an entry is wrong, or is a program that is no
-node of ours: who knows what that publishes), that each remapping meets a topic.
+node of ours: who knows what that publishes), that each remapping meets a topic, and that nobody
+waits for a topic that never comes.
 """
 
 from collections.abc import Iterator, Mapping
@@ -16,6 +17,7 @@ from typing_extensions import override
 
 from dsmq_nodes.errors import LaunchProblem
 from dsmq_nodes.graph import names, schema
+from dsmq_nodes.launcher import relations
 from dsmq_nodes.launcher.arguments import Value
 from dsmq_nodes.launcher.composed import ComposedNode, Composition, Origin
 from dsmq_nodes.launcher.examination import Examiner
@@ -33,6 +35,7 @@ _OF_EVERY_NODE: Final = frozenset({"/parameter_events", "/rosout"})
 # Nobody needs to publish on them.
 _MAY_BE_SILENT: Final = frozenset({"/tf_static", "/clock"}) | _OF_EVERY_NODE
 _REQUEST: Final = "/_request"
+_OF_LIFECYCLE: Final = "/transition_event"
 _MOST_NAMED: Final = 5
 
 
@@ -90,6 +93,7 @@ def check(path: Path, args: Mapping[str, Value] | None = None) -> Report:
     for each in looked:
         report.errors += _wrong_class(each)
         report.errors += _idle_remaps(each, looked)
+        report.errors += _topics_in_vain(each, looked, composition)
     ends = _Ends(looked)
     report.topics = sum(
         not names.is_hidden(topic) and topic not in _OF_EVERY_NODE for topic in ends.topics
@@ -98,7 +102,9 @@ def check(path: Path, args: Mapping[str, Value] | None = None) -> Report:
     report.warnings += [problem for each in looked for problem in _not_checked(each)]
     if not errors and len(nodes) == len(composition.nodes):
         report.warnings += ends.unpublished()
-    report.warnings += _idle_sections(composition)
+    report.warnings += relations.idle_waits(composition)
+    if not composition.is_partial and not composition.faulty:
+        report.warnings += _idle_sections(composition)
     report.errors = _in_order(report.errors, composition)
     report.warnings = _in_order(report.warnings, composition)
     return report
@@ -204,6 +210,29 @@ def _idle_sections(composition: Composition) -> Iterator[LaunchProblem]:
 
 
 # Topics
+
+
+def _topics_in_vain(
+    each: _Looked, looked: list[_Looked], composition: Composition
+) -> Iterator[LaunchProblem]:
+    """Yield each topic that a node waits for and that the node it names does not publish."""
+    node = each.node
+    for name, wish in node.entry.depends_on.items():
+        meant = relations.waits_for(composition, node, name)
+        other = next((one for one in looked if one.node is meant), None)
+        topic = relations.awaited_topic(node, wish)
+        if topic is None or other is None or other.finding.error or other.finding.unknown:
+            continue
+        own = {end.topic for end in other.published}
+        # One with a life cycle makes its publishers when it is configured.
+        if topic in own or f"{other.node.full_name}{_OF_LIFECYCLE}" in own:
+            continue
+        known = sorted(t for t in own - _OF_EVERY_NODE if not names.is_hidden(t))
+        there = f"it publishes: {', '.join(known)}" if known else "it publishes nothing"
+        close = nearest(topic, known)
+        hint = f" (did you mean '{close}'?)" if close is not None else ""
+        at = node.origin.within("depends_on", name, "until")
+        yield at.problem(f"{shorten(name)[1:-1]} does not publish {topic}{hint}; {there}")
 
 
 def _idle_remaps(each: _Looked, looked: list[_Looked]) -> Iterator[LaunchProblem]:

@@ -133,6 +133,7 @@ class Composer:
         for problem in document.problems:
             self.tell(problem)
             self._told.add((document.file, problem.line, problem.column))
+            self.composition.is_partial = True
         data = document.data
         if not isinstance(data, dict):
             self._validate(LaunchFile, data, Origin(document, ()))
@@ -149,14 +150,17 @@ class Composer:
 
     def _entries(self, origin: Origin, data: object, around: _Around, scope: Scope) -> None:
         for index, item in enumerate(data if isinstance(data, list) else []):
-            self._entry(origin.within(index), item, around, scope)
+            if isinstance(item, dict):
+                self._entry(origin.within(index), item, around, scope)
+            else:
+                self._validate(NodeEntry, item, origin.within(index))
+                self.composition.is_partial = True
 
     # Entries
 
-    def _entry(self, origin: Origin, data: object, around: _Around, scope: Scope) -> None:
-        if not isinstance(data, dict):
-            self._validate(NodeEntry, data, origin)
-            return
+    def _entry(
+        self, origin: Origin, data: dict[str, object], around: _Around, scope: Scope
+    ) -> None:
         model = _model_of(data)
         self._check_kind(origin, model, data)
         head = self._head(origin, data, scope)
@@ -169,6 +173,8 @@ class Composer:
             entry = self._part(
                 model, origin, copy_scope, aside=("nodes",), left_out=around.left_out
             )
+            if entry is None:
+                self._not_understood(origin, data, around, copy_scope)
             if isinstance(entry, NodeEntry):
                 self._node(entry, origin, around, index)
             elif isinstance(entry, IncludeEntry):
@@ -180,6 +186,23 @@ class Composer:
                 # A mistake of the group itself does not hide those of its nodes.
                 unknown = replace(around, left_out=True)
                 self._entries(origin.within("nodes"), data["nodes"], unknown, copy_scope)
+
+    def _not_understood(
+        self, origin: Origin, data: dict[str, object], around: _Around, scope: Scope
+    ) -> None:
+        """Note what is wrong itself: whoever waits for it makes no second mistake."""
+        quiet = Substitution(origin.document, scope, lambda *_: None)
+        name, namespace = (
+            quiet.value(data.get(key, ""), (*origin.path, key)) for key in ("name", "namespace")
+        )
+        words = f"{namespace}{name}"
+        if _model_of(data) is not NodeEntry or not name or "$(" in words:
+            self.composition.is_partial = True
+            return
+        if scope.index is not None and "$(index)" not in f"{data['name']}":
+            name = f"{name}{scope.index}"
+        full_namespace = join(around.namespace, f"{namespace}".rstrip("/"))
+        self.composition.faulty.add(f"{full_namespace}/{name}")
 
     def _head(self, origin: Origin, data: dict[str, object], scope: Scope) -> dict[str, object]:
         """Return what decides about an entry: it is asked for before all else."""
@@ -322,7 +345,9 @@ class Composer:
             self._refuse(
                 origin.document, at.place, f"more than {_MOST_INCLUDES} includes are too many"
             )
-        elif (document := self._read(path, at, source.NEEDS_NODES)) is not None:
+        elif (document := self._read(path, at, source.NEEDS_NODES)) is None:
+            self.composition.is_partial = True
+        else:
 
             def tell(name: str | None, message: str) -> None:
                 if name is None:

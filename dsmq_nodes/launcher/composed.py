@@ -93,6 +93,8 @@ class Composition:
         nodes: what to start.
         left_out: full names of nodes whose conditions do not hold.
         params_files: the files of parameters that nodes name.
+        faulty: full names of nodes that are not in `nodes`, for what is wrong with them.
+        is_partial: there are more of those, whose names are not known.
     """
 
     file: str
@@ -101,3 +103,5 @@ class Composition:
     nodes: list[ComposedNode] = field(default_factory=list)
     left_out: set[str] = field(default_factory=set)
     params_files: dict[Path, ParamsFile] = field(default_factory=dict)
+    faulty: set[str] = field(default_factory=set)
+    is_partial: bool = False

@@ -12,7 +12,6 @@ from pathlib import Path
 
 import msgspec
 
-from dsmq_nodes.graph import names
 from dsmq_nodes.graph.environment import NodeEnvironment
 from dsmq_nodes.launcher.child import NODES
 from dsmq_nodes.launcher.composed import ComposedNode, Composition
@@ -25,7 +24,7 @@ from dsmq_nodes.launcher.plan import (
     ProcessPlan,
     RestartPlan,
 )
-from dsmq_nodes.launcher.relations import process_of, program, waits_for
+from dsmq_nodes.launcher.relations import awaited_topic, process_of, program, waits_for
 
 _CHILD = "dsmq_nodes.launcher.child"
 _MIB = 1 << 20
@@ -123,11 +122,8 @@ def _depends_on(composition: Composition, nodes: list[ComposedNode]) -> Iterator
             # One that is left out, or made in the same process, is not waited for.
             if other is None or process_of(other) == process_of(node):
                 continue
-            topic = wish.until.removeprefix("topic:") if wish.until != "ready" else None
-            if topic is not None:
-                topic = names.resolve_topic(topic, node.name, node.namespace or "/", node.remap)
             process = process_of(other).removeprefix("/")
-            yield Dependency(process, other.full_name, topic, wish.timeout)
+            yield Dependency(process, other.full_name, awaited_topic(node, wish), wish.timeout)
 
 
 def _restart(entry: RestartEntry) -> RestartPlan:

@@ -7,7 +7,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from dsmq_nodes.errors import LaunchProblem
+from dsmq_nodes.graph import names
 from dsmq_nodes.launcher.composed import ComposedNode, Composition, Origin
+from dsmq_nodes.launcher.entries import DependencyEntry
 from dsmq_nodes.launcher.suggest import did_you_mean, shorten
 
 # What concerns a whole process; nodes that share one agree about it.
@@ -39,6 +41,28 @@ def waits_for(composition: Composition, node: ComposedNode, name: str) -> Compos
     """Return the node that another one means by a name: in its namespace, else further out."""
     by_name = {each.full_name: each for each in composition.nodes}
     return next((by_name[each] for each in _meant(node, name) if each in by_name), None)
+
+
+def awaited_topic(node: ComposedNode, wish: DependencyEntry) -> str | None:
+    """Return the topic whose first message a node waits for, as it sees that name."""
+    if wish.until == "ready":
+        return None
+    topic = wish.until.removeprefix("topic:")
+    return names.resolve_topic(topic, node.name, node.namespace or "/", node.remap)
+
+
+def idle_waits(composition: Composition) -> Iterator[LaunchProblem]:
+    """Yield what a node says it waits for, and does not: it is in its process, or left out."""
+    for node in composition.nodes:
+        for name in node.entry.depends_on:
+            other = waits_for(composition, node, name)
+            if other is not None and other is not node and process_of(other) == process_of(node):
+                why = f"{shorten(name)} is not waited for: it is in the same process"
+            elif other is None and any(each in composition.left_out for each in _meant(node, name)):
+                why = f"{shorten(name)} is not waited for: it is left out by its conditions"
+            else:
+                continue
+            yield node.origin.within("depends_on", name).problem(why, at_key=True)
 
 
 def program(node: ComposedNode) -> str | None:
@@ -124,7 +148,9 @@ def _dependencies(composition: Composition) -> Iterator[LaunchProblem]:
                 yield origin.problem("a node cannot wait for itself", at_key=True)
             elif other is not None:
                 edges.setdefault(process_of(node), {}).setdefault(process_of(other), origin)
-            elif not any(each in composition.left_out for each in _meant(node, name)):
+            elif not composition.is_partial and not any(
+                each in composition.left_out | composition.faulty for each in _meant(node, name)
+            ):
                 yield origin.problem(_no_such_node(composition, node, name), at_key=True)
     yield from _cycles(edges)
 

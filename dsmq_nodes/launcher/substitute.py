@@ -75,7 +75,7 @@ class Scope:
             return self.args[name]
         if name in self.unusable:
             raise _WrongSubstitutionError("", fatal=False)  # told where it is declared
-        hint = did_you_mean(name, self.args)
+        hint = did_you_mean(name, [*self.args, *self.unusable])
         raise _WrongSubstitutionError(f"no argument {shorten(name)} in 'args:'; {hint}")
 
 

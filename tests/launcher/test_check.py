@@ -189,6 +189,36 @@ def test_a_remapping_that_meets_nothing_is_an_error(tmp_path: Path) -> None:
     ]
 
 
+def test_a_topic_that_does_not_come_is_not_to_be_waited_for(tmp_path: Path) -> None:
+    nodes = """\
+- {name: d, node: robot:Driver, params: {port: x}, remap: {cmd_vel: drive}}
+- {name: a, node: robot:Lidar, depends_on: {d: topic:/nosuch}}
+- {name: b, node: robot:Lidar, namespace: r, depends_on: {d: {until: topic:drive, timeout: 5}}}
+- {name: c, node: robot:Lidar, depends_on: {d: topic:scan}, remap: {scan: /drive}}
+- {name: e, node: robot:Lidar, depends_on: {f: topic:/nosuch}}
+- {name: f, node: robot:NoHardware}
+"""
+    assert errors(checked(tmp_path, nodes)) == [
+        "3:48: d does not publish /nosuch; it publishes: /drive",
+        "4:70: d does not publish /r/drive (did you mean '/drive'?); it publishes: /drive",
+    ]
+
+
+def test_who_is_not_waited_for_at_all_is_a_warning(tmp_path: Path) -> None:
+    nodes = """\
+- {name: a, node: robot:Lidar, process: p}
+- {name: b, node: robot:Lidar, process: p, depends_on: {a: ready}}
+- {name: c, node: robot:Lidar, if: false}
+- {name: d, node: robot:Lidar, depends_on: [c]}
+"""
+    report = checked(tmp_path, nodes)
+    assert report.errors == []
+    assert warnings(report) == [
+        "3:57: 'a' is not waited for: it is in the same process",
+        "5:44: 'c' is not waited for: it is left out by its conditions",
+    ]
+
+
 def test_classes_are_imported(tmp_path: Path) -> None:
     (tmp_path / "broken.py").write_text("x = 1\ny = 1 / 0\n")
     (tmp_path / "cut.py").write_text("def f(:\n")

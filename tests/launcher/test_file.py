@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from dsmq_nodes.errors import LaunchFileError
 from dsmq_nodes.launcher import source
+from dsmq_nodes.launcher.arguments import parse
 from dsmq_nodes.launcher.file import load, read
 
 GOOD = """\
@@ -411,3 +412,37 @@ def test_the_file_with_everything_in_it_is_right() -> None:
 def test_arbitrary_bytes_are_decoded_or_refused(raw: bytes) -> None:
     error = refusal(lambda: source.decode(raw, "f"))
     assert error is None or heads(error)
+
+
+def problems(text: str, **args: str) -> list[str]:
+    with pytest.raises(LaunchFileError) as caught:
+        read(text, args=parse([f"{name}:={value}" for name, value in args.items()]))
+    return [f"{each.line}:{each.column}: {each.message}" for each in caught.value.problems]
+
+
+def test_who_waits_for_a_node_that_is_wrong_makes_no_second_mistake() -> None:
+    text = """
+args: {rate: 10, b: {type: int}}
+nodes:
+- {name: sensor, node: robot:Lidar, rate: $(arg rate)}
+- namespace: group
+  nodes:
+  - {name: eye, node: robot:Lidar, rate: $(arg rate), count: 2}
+- {name: a, node: robot:Driver, depends_on: [sensor, group/eye2]}
+- {name: c, node: robot:Driver, depends_on: [sensr]}
+- {name: d, node: robot:Driver, namespace: $(arg q)}
+"""
+    assert problems(text, rate="abc", b="1") == [
+        "0:0: argument 'rate': expected a number, found 'abc'",
+        "10:44: no argument 'q' in 'args:'; there is: b, rate",
+    ]
+    text = text.replace("- {name: d, node: robot:Driver, namespace: $(arg q)}\n", "")
+    assert problems(text, rate="abc", b="1") == [
+        "0:0: argument 'rate': expected a number, found 'abc'",
+        "9:45: no node 'sensr' to wait for; there is: a",
+    ]
+    text = text.replace("sensr", "sensor")
+    missing = "0:0: the argument 'b' must be given, b:=VALUE: a whole number"
+    assert problems(text) == [missing]
+    wrong = text.replace("depends_on: [sensor]", "params: {x: $(arg q)}")
+    assert problems(wrong) == [missing, "9:45: no argument 'q' in 'args:'; there is: b, rate"]
