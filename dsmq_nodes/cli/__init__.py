@@ -3,21 +3,51 @@
 What a command imports is imported inside it: `dsmq-nodes --help` loads typer and nothing else.
 """
 
+import contextlib
+import io
 import os
 import signal
 import sys
 from types import FrameType
+from typing import TextIO
+
+from typing_extensions import override
+
+
+class _Output(io.TextIOWrapper):
+    """Standard output that knows why it could not be written."""
+
+    failed: OSError | None = None
+
+    @override
+    def write(self, text: str, /) -> int:
+        try:
+            return super().write(text)
+        except OSError as error:
+            self.failed = error
+            raise
+
+    @override
+    def flush(self) -> None:
+        try:
+            super().flush()
+        except OSError as error:
+            self.failed = error
+            raise
 
 
 def main() -> None:
     """Run the command line.
 
     Ctrl-C ends any command with exit status 0; an error is one text on standard error and exit
-    status 1; a wrong use of the command line is exit status 2.
+    status 1, output that cannot be written among them; a wrong use of the command line is exit
+    status 2.
 
     Raises:
         SystemExit: always.
     """
+    _open_streams()
+    out = sys.stdout = _output()
     # Raised where the program is, so that everything is closed on the way out. The broker and the
     # launcher put their own in its place.
     signal.signal(signal.SIGINT, _end)
@@ -26,9 +56,11 @@ def main() -> None:
         _run()
     except SystemExit as ended:
         status = ended.code if isinstance(ended.code, int) else int(ended.code is not None)
+    except OSError as error:
+        if error is not out.failed:
+            raise
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    _flush()
-    sys.exit(status)
+    sys.exit(_flush(out) or status)
 
 
 def _run() -> None:
@@ -38,7 +70,7 @@ def _run() -> None:
     try:
         app(prog_name="dsmq-nodes")
     except DsmqError as error:
-        print(error, file=sys.stderr)
+        _tell(f"{error}")
         sys.exit(1)
 
 
@@ -46,10 +78,53 @@ def _end(number: int, frame: FrameType | None) -> None:
     sys.exit(0)
 
 
-def _flush() -> None:
-    """Write out what is left; a reader that is gone (`| head`) is no error of ours."""
+def _open_streams() -> None:
+    """Have all three streams: one that the shell has closed (`>&-`) leads nowhere instead.
+
+    Its number would otherwise be that of the next file or socket.
+    """
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            fd = os.open(os.devnull, os.O_RDWR)
+            os.set_inheritable(fd, True)
+            setattr(sys, name, os.fdopen(fd, mode))
+
+
+def _output() -> _Output:
+    was = sys.stdout
+    assert isinstance(was, io.TextIOWrapper)
+    encoding, errors, lines, through = (
+        was.encoding,
+        was.errors,
+        was.line_buffering,
+        was.write_through,
+    )
+    return _Output(was.detach(), encoding, errors, line_buffering=lines, write_through=through)
+
+
+def _flush(out: _Output) -> int:
+    """Write out what is left; 1 when something could not be written, which is told.
+
+    A reader that is gone (`| head`) is no error of ours.
+    """
+    with contextlib.suppress(OSError):
+        out.flush()
+    if out.failed is None:
+        return 0
+    _lead_nowhere(out)
+    if isinstance(out.failed, BrokenPipeError):
+        return 0
+    _tell(f"cannot write to the output: {out.failed.strerror}")
+    return 1
+
+
+def _tell(text: str) -> None:
     try:
-        sys.stdout.flush()
-    except BrokenPipeError:
-        # Python flushes once more at its end, and would complain.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        print(text, file=sys.stderr, flush=True)
+    except OSError:  # where else could it be told?
+        _lead_nowhere(sys.stderr)
+
+
+def _lead_nowhere(stream: TextIO) -> None:
+    """Python flushes once more at its end, and would complain."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())

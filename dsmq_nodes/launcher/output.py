@@ -1,5 +1,6 @@
 """The output of a launch: whole lines, each with the name of who wrote it."""
 
+import errno
 import os
 import re
 from collections import deque
@@ -41,9 +42,10 @@ class Output:
     def __init__(self, out: BinaryIO, own: BinaryIO, names: Iterable[str]) -> None:
         """Write processes' lines to `out`, the launcher's own to `own`; `names` get a colour."""
         self._out, self._own = out, own
-        self._broken = False
+        self._broken: set[BinaryIO] = set()
         self._through: Callable[[bytes], None] | None = None
-        self._on_broken: Callable[[], None] = lambda: None
+        self._on_unread: Callable[[], None] = lambda: None
+        self._on_failed: Callable[[str], None] = lambda _: None
         self._held: deque[tuple[BinaryIO, bytes]] | None = None
         self._held_out = 0
         self._prefixes = {
@@ -51,9 +53,14 @@ class Output:
             for index, name in enumerate(names)
         }
 
-    def call_when_broken(self, call: Callable[[], None]) -> None:
-        """Have `call` called when nobody reads the output any more, as after `| head`."""
-        self._on_broken = call
+    def call_when_broken(self, unread: Callable[[], None], failed: Callable[[str], None]) -> None:
+        """Have it told when the output comes to an end.
+
+        Args:
+            unread: called when nobody reads it any more, as after `| head`.
+            failed: called with the reason when it cannot be written, as on a full disk.
+        """
+        self._on_unread, self._on_failed = unread, failed
 
     def write_through(self, write: Callable[[bytes], None] | None) -> None:
         """Have what goes to a terminal written by `write`: something is drawn below it."""
@@ -100,7 +107,7 @@ class Output:
             self._held.append((stream, line))
 
     def _put(self, stream: BinaryIO, data: bytes) -> None:
-        if self._broken or not data:
+        if stream in self._broken or not data:
             return
         try:
             if self._through is not None and stream.isatty():
@@ -108,13 +115,16 @@ class Output:
                 return
             stream.write(data)
             stream.flush()
-        except (OSError, ValueError):
-            self._broken = True
+        except (OSError, ValueError) as error:
+            self._broken.add(stream)
             # What is left in the buffer would fail once more when Python ends.
             null = os.open(os.devnull, os.O_WRONLY)
             os.dup2(null, stream.fileno())
             os.close(null)
-            self._on_broken()
+            if isinstance(error, OSError) and error.errno not in {errno.EPIPE, errno.EIO}:
+                self._on_failed(error.strerror or f"{error}")
+            else:
+                self._on_unread()
 
 
 def _prefix(name: str, colour: int, stream: BinaryIO) -> bytes:

@@ -105,7 +105,7 @@ class Supervisor:
         Returns:
             0 when all went well, 1 when something failed; what, has been said.
         """
-        self._output.call_when_broken(self._ending.set)
+        self._output.call_when_broken(self._ending.set, self._not_written)
         with self._signals():
             async with await Guard.start() as self._guard:
                 losing = asyncio.create_task(self._watch_guard())
@@ -133,6 +133,10 @@ class Supervisor:
         self._output.say(f"{name}: {what}" + (f"; {consequence}" if consequence else ""))
         if end:
             self._ending.set()
+
+    def _not_written(self, why: str) -> None:
+        if "output" not in self._faults:
+            self.fail("output", f"cannot be written, {why}", "what is not shown is lost")
 
     def say(self, text: str) -> None:
         """Say something in the name of the launch."""

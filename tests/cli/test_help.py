@@ -2,6 +2,7 @@
 
 import os
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -11,7 +12,7 @@ import pytest
 from dsmq_nodes import __version__
 from dsmq_nodes.cli import options
 from dsmq_nodes.dsmq import address
-from tests.cli.conftest import ROOT, Place
+from tests.cli.conftest import ROOT, Done, Place
 
 # Each costs more than typer; the commands that need them load them.
 HEAVY = {"asyncio", "msgspec", "psutil", "pydantic", "rich", "sqlite3", "yaml"}
@@ -162,3 +163,41 @@ def test_completing_a_launch_file_offers_yaml_and_folders(nowhere: Place, tmp_pa
 def test_the_completion_script_is_for_this_program(nowhere: Place) -> None:
     done = nowhere.run(_DSMQ_NODES_COMPLETE="source_bash")
     assert "complete -o default -F _dsmq_nodes_completion dsmq-nodes" in done.stdout
+
+
+@pytest.mark.parametrize(
+    "command", [["--help"], ["interface", "list"], ["graph"], ["top", "-n", "1"]]
+)
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_output_that_cannot_be_written_is_told_in_a_line(
+    place: Place, talker: str, command: list[str], unbuffered: str
+) -> None:
+    done = in_a_shell(place, command, ">/dev/full", PYTHONUNBUFFERED=unbuffered)
+    told = "cannot write to the output: No space left on device\n"
+    assert (done.returncode, done.stderr) == (1, told)
+    done = in_a_shell(place, command, ">/dev/full 2>/dev/full", PYTHONUNBUFFERED=unbuffered)
+    assert done.returncode == 1
+
+
+@pytest.mark.parametrize("closed", [">&-", "2>&-", "<&- >&- 2>&-"])
+def test_a_command_does_without_a_stream_that_is_closed(
+    place: Place, talker: str, closed: str
+) -> None:
+    for command in (["--help"], ["topic", "list"], ["topic", "echo", talker, "--once"]):
+        done = in_a_shell(place, command, closed)
+        assert (done.returncode, done.stderr) == (0, "")
+    done = in_a_shell(place, ["topic", "echo", "/nosuch"], closed)
+    assert done.returncode == 1
+
+
+def in_a_shell(place: Place, command: list[str], redirected: str, **env: str) -> Done:
+    words = shlex.join([sys.executable, "-m", "dsmq_nodes", *command])
+    return subprocess.run(
+        f"{words} {redirected}",
+        shell=True,
+        cwd=ROOT,
+        env=place.env(env),
+        capture_output=True,
+        text=True,
+        check=False,
+    )

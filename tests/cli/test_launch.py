@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.conftest import Place
+from tests.cli.test_help import in_a_shell
 
 TALKER = """\
 broker: {port: 0}
@@ -80,3 +81,26 @@ def test_the_schema_is_json_with_the_projects_classes(nowhere: Place, tmp_path: 
     node = json.loads(done.stdout)["$defs"]["NodeEntry"]["properties"]["node"]
     assert node["anyOf"][0] == {"enum": ["robot:Arm"]}
     assert nowhere.run("launch", "schema", str(tmp_path / "nothing")).returncode == 2
+
+
+def test_a_launch_whose_output_cannot_be_written_goes_on_and_tells_it_once(
+    nowhere: Place, file: Path
+) -> None:
+    file.write_text(TALKER)
+    done = in_a_shell(nowhere, ["launch", str(file), "--duration", "3"], ">/dev/full")
+    what = "cannot be written, No space left on device"
+    lines = done.stderr.splitlines()
+    assert lines[0] == f"[launch] output: {what}; what is not shown is lost"
+    assert any("all nodes ready" in line for line in lines)
+    assert lines[-1] == f"[launch] ended with faults: output ({what})"
+    assert (done.returncode, len(lines)) == (1, 3)
+
+
+@pytest.mark.parametrize("closed", [">&-", "2>&-", "<&- >&- 2>&-"])
+def test_a_launch_does_without_a_stream_that_is_closed(
+    nowhere: Place, file: Path, closed: str
+) -> None:
+    file.write_text(TALKER)
+    done = in_a_shell(nowhere, ["launch", str(file), "--duration", "3"], closed)
+    assert done.returncode == 0
+    assert "Traceback" not in done.stdout + done.stderr
