@@ -1,4 +1,7 @@
-"""Figures of nodes and topics as rows of tables: of a launch that runs, and of `top`."""
+"""Figures of nodes and topics as rows of tables: of a launch that runs, and of `top`.
+
+Where there are more nodes than lines, those that need looking after come first.
+"""
 
 import contextlib
 from typing import TYPE_CHECKING, Final, NamedTuple
@@ -9,6 +12,7 @@ from rich.text import Text
 
 from dsmq_nodes.launcher.member import State
 from dsmq_nodes.launcher.rates import TOLERANCE, rated_timer
+from dsmq_nodes.launcher.suggest import ends_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -41,6 +45,9 @@ _TOPIC_COLUMNS: Final = {
     "latency": 2,
     "dropped": 1,
 }
+# Which of them come first.
+_URGENCY: Final = (State.FAILED, State.RESTARTING, State.WAITING, State.STARTING, State.STOPPING)
+_MISSED: Final = "red"  # a rate that is too low
 _FEWEST_TOPIC_LINES: Final = 4
 _GAP: Final = 2
 _MIB: Final = 1 << 20
@@ -54,6 +61,7 @@ def tables(
     """Nodes and topics; what goes beyond so many lines is left out and counted."""
     told = [_topic_row(topic) for topic in topics if _is_of_interest(topic)]
     for_nodes = min(len(rows), max(1, most_lines - 1 - (_FEWEST_TOPIC_LINES if told else 0)))
+    rows = rows if len(rows) <= for_nodes else _most_urgent_first(rows)
     yield _table(_NODE_COLUMNS, rows, columns, for_nodes)
     for_topics = min(len(told), most_lines - 1 - for_nodes - 2)
     if for_topics > 0:
@@ -102,7 +110,7 @@ class Figures:
             ticks, span_sec = timer.ticks - last.ticks, now_sec - last.at_sec
             # One tick more or less is where the second happens to begin.
             low = ticks + 1 < span_sec * node.rate_hz * (1.0 - TOLERANCE)
-            rate = Text(f"{ticks / span_sec:.1f} / {node.rate_hz:g} Hz", "red" if low else "")
+            rate = Text(f"{ticks / span_sec:.1f} / {node.rate_hz:g} Hz", _MISSED if low else "")
             last = self._last[node.name] = _Last(node.pid, now_sec, timer.ticks, rate)
         return last.rate or f"- / {node.rate_hz:g} Hz"
 
@@ -114,6 +122,26 @@ class _Last(NamedTuple):
     at_sec: float
     ticks: int
     rate: Text | None
+
+
+def _most_urgent_first(rows: "Sequence[Row]") -> list[Row]:
+    """The rows in another order; those of one process, which are indented, stay together."""
+    together: list[list[Row]] = []
+    for row in rows:
+        if together and str(row[0]).startswith(" "):
+            together[-1].append(row)
+        else:
+            together.append([row])
+    return [row for each in sorted(together, key=_urgency) for row in each]
+
+
+def _urgency(rows: "Sequence[Row]") -> int:
+    state = str(rows[0][1])
+    if state in _URGENCY:
+        return _URGENCY.index(State(state))
+    cells = [cell for row in rows for cell in row if isinstance(cell, Text)]
+    slow = any(str(cell.style) == _MISSED for cell in cells)
+    return len(_URGENCY) + (not slow)
 
 
 def _is_of_interest(topic: "TopicStatistics") -> bool:
@@ -143,8 +171,11 @@ def _table(
     shown = rows if len(rows) <= most else rows[: most - 1]
     if len(shown) < len(rows):
         shown = [*shown, (Text(f"... {len(rows) - len(shown)} more", "dim"), *[""] * len(head))]
-    lines = [tuple(head), *shown]
-    widths = [max(len(line[column]) for line in lines) + _GAP for column in range(len(head))]
+    widths = _widths(head, shown)
+    # A long name gives way to what is told of it, but not below a third of the line.
+    most = max(columns // 3, columns - sum(widths[1:]))
+    shown = [(_cut(row[0], most), *row[1:]) for row in shown]
+    widths = _widths(head, shown)
     kept = set(range(len(head)))
     for column, (_, need) in sorted(enumerate(head.items()), key=lambda each: -each[1][1]):
         if need and sum(widths[each] for each in kept) - _GAP > columns:
@@ -158,3 +189,12 @@ def _table(
     for row in shown:
         made.add_row(*(row[column] for column in sorted(kept)))
     return made
+
+
+def _widths(head: dict[str, int], rows: "Sequence[Row]") -> list[int]:
+    lines = [tuple(head), *rows]
+    return [max(len(line[column]) for line in lines) + _GAP for column in range(len(head))]
+
+
+def _cut(name: str | Text, most: int) -> str | Text:
+    return ends_of(name, most) if isinstance(name, str) else name

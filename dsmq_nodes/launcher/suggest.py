@@ -1,4 +1,4 @@
-"""Did you mean: the nearest known word, as the end of an error message."""
+"""Words in messages: the nearest that is known, and long ones cut."""
 
 from collections.abc import Iterable
 from difflib import get_close_matches
@@ -13,7 +13,7 @@ def nearest(word: str, known: Iterable[str]) -> str | None:
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """Return "did you mean 'x'?", or what there is to choose from."""
-    names = sorted(known)
+    names = sorted(set(known))
     close = nearest(word, names)
     if close is not None:
         return f"did you mean '{close}'?"
@@ -24,6 +24,14 @@ def shorten(text: str, most: int = 40) -> str:
     """Return `text` in quotes, on one line and no longer than `most` characters."""
     cut = text if len(text) <= most else text[: most - 3] + "..."
     return "'" + "".join(c if c.isprintable() else "\ufffd" for c in cut) + "'"
+
+
+def ends_of(name: str, most: int) -> str:
+    """Return a name; a longer one than `most` characters without its middle."""
+    if len(name) <= most:
+        return name
+    end = (most - 3) // 2
+    return f"{name[: most - 3 - end]}...{name[len(name) - end :]}"
 
 
 def written(value: object) -> str:

@@ -3,8 +3,10 @@
 from collections.abc import Iterable
 
 from dsmq_nodes.launcher.rates import rated_timer
+from dsmq_nodes.launcher.suggest import ends_of
 from dsmq_nodes.messages.dsmq_msgs import NodeStatistics
 
+_LONGEST_NAME = 40
 _HEAD = ("node", "declared", "achieved", "sent", "received", "dropped", "latency p50", "p99")
 
 
@@ -35,7 +37,7 @@ def _row(node: NodeStatistics) -> tuple[str, ...]:
     p99_sec = max((each.latency_p99_sec for each in heard), default=None)
     timer = rated_timer(node)
     return (
-        node.name,
+        ends_of(node.name, _LONGEST_NAME),
         f"{node.rate_hz:g} Hz" if node.rate_hz else "-",
         f"{timer.achieved_hz:.2f} Hz" if timer and timer.achieved_hz else "-",
         str(sum(each.messages for each in node.publishers)),

@@ -1,0 +1,51 @@
+"""The tables of nodes and topics, where there is little room; and the summary in the end."""
+
+from rich.console import Console
+from rich.text import Text
+
+from dsmq_nodes.launcher.figures import Row, tables
+from dsmq_nodes.launcher.summary import summary
+from dsmq_nodes.messages.dsmq_msgs import NodeStatistics
+
+LONG = "/robot1/" + "a_name_that_nobody_can_read_at_once_" * 2
+
+
+def row(name: str, state: str, rate: Text | str = "-") -> Row:
+    return (name, Text(state), "12345", "", "3 %", "40 MiB", rate, "-", "0")
+
+
+def shown(rows: list[Row], columns: int = 79, lines: int = 18) -> list[str]:
+    console = Console(width=columns, height=lines)
+    with console.capture() as capture:
+        for table in tables(rows, [], columns, lines):
+            console.print(table)
+    return [line.split()[0] for line in capture.get().splitlines()[1:]]
+
+
+def test_who_needs_looking_after_is_not_among_those_left_out() -> None:
+    rows = [row(f"well{number}", "ready") for number in range(14)]
+    rows += [row("slow", "ready", Text("7.1 / 10 Hz", "red")), row("late", "starting")]
+    rows += [row("both", "restarting"), row("  /b", ""), row("  /c", "")]
+    rows += [row("bad", "failed"), row("broker", "ready")]
+    assert shown(rows, lines=9) == ["bad", "both", "/b", "/c", "late", "slow", "well0", "..."]
+    # With room for all, each stays where it is.
+    assert shown(rows, lines=30)[0] == "well0"
+
+
+def test_a_long_name_is_cut_and_its_state_is_not() -> None:
+    console = Console(width=79)
+    with console.capture() as capture:
+        for table in tables([row(LONG, "failed"), row("b", "ready")], [], 79, 10):
+            console.print(table)
+    head, long, _ = capture.get().splitlines()
+    assert {"state", "restarts", "rate", "dropped", "latency"} <= set(head.split())
+    assert long.split()[0].startswith("/robot1/a_")
+    assert long.split()[0].endswith("_once_")
+    assert long.split()[1] == "failed"
+
+
+def test_a_long_name_is_cut_in_the_summary() -> None:
+    head, first, second = summary([NodeStatistics(name="/b"), NodeStatistics(name=LONG)])
+    assert first.split()[0] == "/b"
+    assert len(second.split()[0]) == 40
+    assert len(head) == len(second) < 112
