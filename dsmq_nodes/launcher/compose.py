@@ -124,6 +124,7 @@ class Composer:
         launch = self._file(document, around, declare.GivenArgs(given, tell))
         if launch is not None:
             self.composition.broker = _beside(launch.broker, document.directory)
+            self.composition.broker_origin = Origin(document, ("broker",))
             self.composition.log = _beside(launch.log, document.directory)
 
     def _file(

@@ -89,6 +89,7 @@ class Composition:
     Attributes:
         file: the launch file, as it was named.
         broker: the broker, its paths beside the launch file.
+        broker_origin: where that is written, or would be.
         log: where log files are written, its folder beside the launch file.
         nodes: what to start.
         left_out: full names of nodes whose conditions do not hold.
@@ -99,6 +100,7 @@ class Composition:
 
     file: str
     broker: BrokerEntry = field(default_factory=BrokerEntry)
+    broker_origin: Origin | None = None
     log: LogEntry = field(default_factory=LogEntry)
     nodes: list[ComposedNode] = field(default_factory=list)
     left_out: set[str] = field(default_factory=set)

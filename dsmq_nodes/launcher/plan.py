@@ -131,10 +131,17 @@ class ProcessPlan:
 
 @dataclass(frozen=True)
 class Plan:
-    """A broker, then nodes; DSMQ_BROKER is added when it is known where the broker listens."""
+    """A broker, then nodes; DSMQ_BROKER is added when it is known where the broker listens.
+
+    Attributes:
+        broker: the broker.
+        nodes: the others.
+        another_port: how the launch is given another port for its broker, in words.
+    """
 
     broker: ProcessPlan
     nodes: tuple[ProcessPlan, ...]
+    another_port: str = ""
 
     def __str__(self) -> str:
         return "\n".join(f"[{process.name}] {process}" for process in (self.broker, *self.nodes))

@@ -6,6 +6,7 @@ the same in DSMQ_NODES, in that order. A program gets DSMQ_NODE too, for a node 
 """
 
 import os
+import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -38,7 +39,24 @@ def make_plan(composition: Composition, project_root: Path) -> Plan:
     return Plan(
         _broker(composition.broker),
         tuple(_process(composition, nodes, project_root) for nodes in together.values()),
+        _another_port(composition),
     )
+
+
+def _another_port(composition: Composition) -> str:
+    """Return how the broker is given another port: by an argument, or where it is written."""
+    origin = composition.broker_origin
+    if origin is None:
+        return ""
+    document, path = origin.document, (*origin.path, "port")
+    if path not in document.values:
+        return f"give it another in {document.file}: 'broker: {{port: 0}}' takes any free one"
+    place = document.place(path)
+    argument = re.fullmatch(r"\$\(arg\s+(\w+)\s*\)", place.text)
+    if argument is not None:
+        return f"give it another by {argument[1]}:=PORT, where 0 takes any free one"
+    where = f"{document.file}:{place.line}:{place.column}"
+    return f"give it another in {where}, where 0 takes any free one"
 
 
 def _broker(entry: BrokerEntry) -> ProcessPlan:

@@ -85,6 +85,7 @@ class Supervisor:
         """
         self._output = output
         self._observer = observer
+        self._another_port = plan.another_port
         broker = dataclasses.replace(plan.broker, restart=_BROKER_RESTART)
         self.broker = Member(broker, output, self._changed)
         self.members = {each.name: Member(each, output, self._changed) for each in plan.nodes}
@@ -190,7 +191,8 @@ class Supervisor:
                 self._judge_end(broker.name, status)
                 return
             if not self._lines.where.done():
-                for line in self._lines.said or [f"ended before it listened, {describe(status)}"]:
+                said = self._lines.why_not(self._another_port)
+                for line in said or [f"ended before it listened, {describe(status)}"]:
                     self._output.say(line, "broker")
                 self._faults["broker"] = describe(status)
                 self._ending.set()

@@ -188,14 +188,32 @@ def test_a_node_that_cannot_start_ends_the_launch(
     )
 
 
-def test_a_port_in_use_is_told_at_once_and_no_node_starts(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("head", "advice"),
+    [
+        ("broker: {port: PORT}", "give it another in FILE:1:16, where 0 takes any free one"),
+        (
+            "args: {p: PORT}\nbroker: {port: $(arg p)}",
+            "give it another by p:=PORT, where 0 takes any free one",
+        ),
+    ],
+)
+def test_a_port_in_use_is_told_at_once_and_no_node_starts(
+    tmp_path: Path, head: str, advice: str
+) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        path = write_launch(tmp_path, {"quiet": "robot:Quiet"}, port)
+        path = write_launch(tmp_path, {"quiet": "robot:Quiet"})
+        told = path.read_text().replace("broker: {port: 0}", head.replace("PORT", f"{port}"))
+        path.write_text(told)
         with launched(path) as launch:
             assert launch.end() == 1
     (line,) = launch.lines
-    assert line.startswith(f"[broker] port {port} on 127.0.0.1 is in use")
+    assert line == (
+        f"[broker] port {port} on 127.0.0.1 is in use: a broker may be running there already (see "
+        f"`dsmq-nodes topic list --broker 127.0.0.1:{port}`); stop it, or "
+        + advice.replace("FILE", f"{path}")
+    )
 
 
 def test_a_missed_rate_ends_a_strict_launch_and_names_the_callback(tmp_path: Path) -> None:
