@@ -4,7 +4,6 @@ import json
 import os
 import sys
 from collections.abc import Iterable
-from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -17,17 +16,7 @@ if TYPE_CHECKING:
 _WAYS = {"shm": "shared memory", "unix": "Unix socket", "tcp": "TCP"}
 
 
-class _Kind(StrEnum):
-    TEXT = "text"
-    IMU = "imu"
-    SCAN = "scan"
-    IMAGE = "image"
-
-
-class _Way(StrEnum):
-    SHM = "shm"
-    UNIX = "unix"
-    TCP = "tcp"
+_KINDS = ("text", "imu", "scan", "image")
 
 
 def add_to(app: typer.Typer) -> None:
@@ -45,12 +34,20 @@ def add_to(app: typer.Typer) -> None:
 def bench(
     *,
     kind: Annotated[
-        list[_Kind] | None,
-        typer.Option(metavar="KIND", help="text, imu, scan or image; may be said again."),
+        list[str] | None,
+        typer.Option(
+            metavar="KIND",
+            autocompletion=lambda: _KINDS,
+            help="text, imu, scan or image; may be said again.",
+        ),
     ] = None,
     way: Annotated[
-        list[_Way] | None,
-        typer.Option(metavar="WAY", help="shm, unix or tcp; may be said again. None: all."),
+        list[str] | None,
+        typer.Option(
+            metavar="WAY",
+            autocompletion=lambda: list(_WAYS),
+            help="shm, unix or tcp; may be said again. None: all.",
+        ),
     ] = None,
     rate: Annotated[
         float | None,
@@ -80,9 +77,10 @@ def bench(
     from dsmq_nodes.bench import running  # noqa: PLC0415
     from dsmq_nodes.cli.progress import Progress  # noqa: PLC0415
 
-    kinds = _values(kind) or list(running.RATES_HZ)
+    kinds = _checked("--kind", kind, _KINDS) or list(running.RATES_HZ)
+    wanted_ways = _checked("--way", way, _WAYS)
     with running.Setup(_address(broker)) as setup:
-        ways = _values(way) or list(setup.ways)
+        ways = wanted_ways or list(setup.ways)
         setup.check(ways)
         wanted = list(
             running.cases(kinds, ways, rate_hz=rate, count=count, subscribers=subscribers)
@@ -98,8 +96,15 @@ def bench(
             _show(setup, found)
 
 
-def _values(given: Iterable[StrEnum] | None) -> list[str]:
-    return list(dict.fromkeys(each.value for each in given or ()))
+def _checked(option: str, given: Iterable[str] | None, known: Iterable[str]) -> list[str]:
+    """What was given, each once; here, as typer tells it in pydantic's words."""
+    from dsmq_nodes.launcher.suggest import did_you_mean  # noqa: PLC0415  not for `--help`
+
+    for each in given or ():
+        if each not in known:
+            hint = did_you_mean(each, known)
+            raise typer.BadParameter(f"there is no {each!r}; {hint}", param_hint=f"'{option}'")
+    return list(dict.fromkeys(given or ()))
 
 
 def _address(broker: str | None) -> tuple[str, int] | None:

@@ -203,7 +203,16 @@ def show_delay(session: "Session", name: str) -> None:
             if text:
                 print(text, flush=True)
             else:
-                print("no delay is known: no message has a stamp; try --sample", file=sys.stderr)
+                print(f"no delay is known: {_why_no_delay(topic)}", file=sys.stderr)
+
+
+def _why_no_delay(topic: TopicStatistics) -> str:
+    if not topic.messages + topic.missed:
+        return f"no message has come on {topic.name} yet"
+    if not topic.edges:
+        where = "and a delay is counted where messages arrive"
+        return f"nobody subscribes {topic.name}, {where}; --sample subscribes"
+    return "no message has a stamp; try --sample"
 
 
 class _Subscription(msgspec.Struct):

@@ -26,6 +26,10 @@ def show(
     from dsmq_nodes.cli.lookup import shown  # noqa: PLC0415
     from dsmq_nodes.cli.session import Session  # noqa: PLC0415
 
+    forms = {"--mermaid": mermaid, "--dot": dot, "--svg": svg, "--json": as_json}
+    if sum(forms.values()) > 1:
+        wanted = " and ".join(name for name, is_wanted in forms.items() if is_wanted)
+        raise typer.BadParameter(f"only one of {', '.join(forms)}; there is {wanted}")
     with Session(broker) as session:
         found = session.graph()
     topics = shown(found, own=hidden)

@@ -114,8 +114,12 @@ def set_one(session: Session, node: str, name: str, value: str) -> str:
 
 
 def _value(session: Session, node: str, name: str, text: str) -> Any:
-    """The value that a text is meant to be: "1" is a text where the parameter is one."""
-    if _describe(session, node, [name])[0].type == ParameterType.STRING:
+    """The value that a text in YAML is meant to be.
+
+    Where the parameter is a text, all that is not in quotes is one as it stands: 1, and `a: b`.
+    """
+    is_text = _describe(session, node, [name])[0].type == ParameterType.STRING
+    if is_text and not text.lstrip().startswith(('"', "'")):
         return text
     document = parse(f"value: {text}", "VALUE")
     if document.problems or not isinstance(document.data, dict):
@@ -251,5 +255,8 @@ def deleted(session: Session, node: str, name: str) -> str:
         _set(session, node, [Parameter(name, ParameterType.NOT_SET, None)])
     except CommandError as error:
         reason = str(error).partition(": ")[2]
+        if reason.endswith("got None"):  # the node's model has no words for it
+            kind = ParameterType(_describe(session, node, [name])[0].type).words
+            reason = f"{name} is to be {kind}, and has no default of none; set it to another value"
         raise CommandError(f"Deleting parameter failed: {reason}") from None
     return "Deleted parameter successfully"

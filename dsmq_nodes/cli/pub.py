@@ -2,6 +2,7 @@
 
 import contextlib
 import itertools
+import shlex
 import sys
 import time
 from dataclasses import dataclass
@@ -65,6 +66,21 @@ def _told(broker: str, name: str, type_name: str) -> dict[str, Any]:
             if is_type(end.type, type_name) and end.schema_id:
                 return session.schema(end.schema_id)
     return {}
+
+
+def type_of(broker: str, name: str, values: str) -> str:
+    """The type that a topic has, for values that were given without one.
+
+    Raises:
+        CommandError: it has none, or several; says what to write.
+    """
+    with Session(broker) as session:
+        topic = lookup.find(session.graph(), name)
+    types = lookup.types(topic) if topic is not None else []
+    if len(types) == 1:
+        return types[0]
+    why = f"{name} has {', '.join(types)}" if types else f"nobody has told what {name} carries"
+    raise CommandError(f"the TYPE is missing, and {why}: write {name} TYPE {shlex.quote(values)}")
 
 
 def publish(

@@ -71,6 +71,36 @@ def encoded(values: Any, schema: Schema, what: str) -> Any:
     return _encoded(values, schema, schema, what, "")
 
 
+def check_names(values: Any, schema: Schema, what: str) -> None:
+    """Look whether a message has all the fields that a user gave.
+
+    Raises:
+        CommandError: it has not; the text names the nearest, after `what`.
+    """
+    _check_names(values, schema, schema, what, "")
+
+
+def _check_names(value: Any, schema: object, root: Schema, what: str, field: str) -> None:
+    found = _resolved(root, schema)
+    if isinstance(value, dict) and "properties" in found:
+        fields, prefix = _mapping(found["properties"]), f"{field}." if field else ""
+        _known(value, fields, f"{what}: {prefix}")
+        for name, each in value.items():
+            _check_names(each, fields[name], root, what, f"{prefix}{name}")
+    elif isinstance(value, list):
+        for at, each in enumerate(value):
+            _check_names(each, found.get("items"), root, what, f"{field}[{at}]")
+
+
+def _known(value: dict[str, Any], fields: Schema, where: str) -> None:
+    from dsmq_nodes.launcher.suggest import did_you_mean  # noqa: PLC0415  not without need
+
+    for name in value:
+        if name not in fields:
+            hint = did_you_mean(str(name), fields)
+            raise CommandError(f"{where}{name}: there is no such field; {hint}")
+
+
 def _encoded(value: Any, schema: object, root: Schema, what: str, field: str) -> Any:
     found = _resolved(root, schema)
     names = _names(found)
@@ -88,13 +118,8 @@ def _encoded(value: Any, schema: object, root: Schema, what: str, field: str) ->
 
 
 def _object(value: dict[str, Any], schema: Schema, root: Schema, what: str, field: str) -> Any:
-    from dsmq_nodes.launcher.suggest import did_you_mean  # noqa: PLC0415  not without need
-
     fields, prefix = _mapping(schema.get("properties")), f"{field}." if field else ""
-    for name in value:
-        if name not in fields:
-            hint = did_you_mean(str(name), fields)
-            raise CommandError(f"{what}: {prefix}{name}: there is no such field; {hint}")
+    _known(value, fields, f"{what}: {prefix}")
     return {
         name: _encoded(value[name], inner, root, what, f"{prefix}{name}")
         if name in value

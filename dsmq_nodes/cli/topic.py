@@ -316,7 +316,9 @@ def pub(
     type_name: Annotated[
         str,
         typer.Argument(
-            metavar="TYPE", autocompletion=complete.types, help="As std_msgs/msg/String."
+            metavar="TYPE",
+            autocompletion=complete.types,
+            help="As std_msgs/msg/String; not needed where the topic has one.",
         ),
     ],
     values: Annotated[
@@ -347,9 +349,11 @@ def pub(
     broker: BrokerOption = BROKER,
 ) -> None:
     """Publish a message, once or at a rate; returns when the broker has it."""
-    from dsmq_nodes.cli.pub import given, publish  # noqa: PLC0415
+    from dsmq_nodes.cli.pub import given, publish, type_of  # noqa: PLC0415
     from dsmq_nodes.cli.session import Session  # noqa: PLC0415
 
+    if type_name.lstrip().startswith("{") or ": " in type_name:
+        values, type_name = type_name, type_of(broker, topic, type_name)
     message = given(broker, topic, type_name, values)
     with Session(broker) as session:
         publish(session, topic, message, rate, times=1 if once else times, wait_for=wait)

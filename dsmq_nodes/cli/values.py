@@ -38,11 +38,15 @@ def message_of(msg_type: "type[Message]", values: str) -> "Message":
     """The message with these values and defaults for the rest.
 
     Raises:
-        CommandError: the text is not of fields.
+        CommandError: the text is not of fields, or of others than the message has.
         LaunchFileError: the text is not YAML; says where.
         MessageError: a value does not fit; says which.
     """
-    return msg_type.from_dict(fields_of(values, msg_type.type_name, msg_type.model_fields))
+    from dsmq_nodes.cli.schemas import check_names  # noqa: PLC0415  not without need
+
+    given = fields_of(values, msg_type.type_name, msg_type.model_fields)
+    check_names(given, msg_type.schema(), msg_type.type_name)
+    return msg_type.from_dict(given)
 
 
 def text_of(type_name: str, schema: dict[str, Any], values: str) -> str:

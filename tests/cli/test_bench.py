@@ -73,3 +73,10 @@ def test_however_it_ends_nothing_is_left(place: Place, number: signal.Signals) -
     assert bench.wait() == (0 if number == signal.SIGINT else -number)
     assert gone(pids, PATIENCE_SEC)
     assert bench.errors == []
+
+
+def test_a_kind_there_is_not_is_told_which_there_is(nowhere: Place) -> None:
+    done = nowhere.run("bench", "--kind", "imo")
+    assert done.stderr.endswith(
+        "Invalid value for '--kind': there is no 'imo'; did you mean 'imu'?\n"
+    )

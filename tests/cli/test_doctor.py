@@ -71,3 +71,12 @@ def test_without_a_broker_those_that_are_there_are_told(place: Place, nowhere: P
     first, *others = output.splitlines()
     assert first.startswith("ERROR   no broker at 127.0.0.1:1 (Connection refused): start one")
     assert f"    try --broker {place.broker}: a broker answers there" in others
+
+
+def test_a_name_that_is_not_there_is_told_once_each(tmp_path: Path) -> None:
+    with launched(write_launch(tmp_path, {"talker": "robot:Talker"})) as launch:
+        place = Place(launch.wait_for("listening on").split("listening on ")[1].split()[0])
+        launch.wait_for("all nodes ready")
+        errors = place.here("doctor", "/zzzzz", "--wait", "1")[1]
+    assert errors.startswith("no node or topic /zzzzz; there is: ")
+    assert errors.count("/talker") == 1

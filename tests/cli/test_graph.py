@@ -36,3 +36,9 @@ def test_a_mermaid_diagram(place: Place, talker: str) -> None:
     assert done.stdout.startswith("flowchart LR\n")
     assert f'    _hall_chatter["{talker}"]\n' in done.stdout
     assert "    node_hall_talker([/hall/talker]) --> _hall_chatter\n" in done.stdout
+
+
+def test_one_form_at_a_time(nowhere: Place) -> None:
+    done = nowhere.run("graph", "--dot", "--svg")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "only one of --mermaid, --dot, --svg, --json; there is --dot and --svg" in done.stderr

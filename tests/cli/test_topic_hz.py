@@ -49,3 +49,9 @@ def test_a_topic_that_is_not_there_is_told_which_is(place: Place, talker: str) -
     done = place.run("topic", "hz", "/hall/chater")
     assert done.returncode == 1
     assert re.search(rf"\[/hall/chater\] does not appear.*'{talker}'", done.stderr)
+
+
+def test_a_delay_that_nobody_counts_is_said_to_be(place: Place, talker: str) -> None:
+    delay = place.start("topic", "delay", talker)
+    delay.wait_for_error("nobody subscribes /hall/chatter, and a delay is counted where messages")
+    assert delay.interrupt() == 0
