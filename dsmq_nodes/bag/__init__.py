@@ -3,6 +3,12 @@
     for topic, msg, stamp in Bag("run.mcap"):
         ...
 
+and written by hand:
+
+    channel = Channel("/scan", LaserScan.type_name, schema_text(LaserScan.schema()))
+    with BagWriter("run.mcap") as writer:
+        writer.write(channel, stamp, msg.to_json().encode(), stamp)
+
 Files hold JSON messages with JSON Schemas, which other people's MCAP tools open too (mcap.dev).
 Needs the extra `bag`: `pip install 'dsmq-nodes[bag]'`.
 
@@ -13,27 +19,33 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from dsmq_nodes.bag.channel import Attachment, Channel
     from dsmq_nodes.bag.comparing import Tolerance
     from dsmq_nodes.bag.reading import Bag, BagMessage, Record, Untyped
     from dsmq_nodes.bag.rerunning import Difference, Rerun, feed, rerun
-    from dsmq_nodes.bag.writing import BagWriter
+    from dsmq_nodes.bag.schemas import schema_text
+    from dsmq_nodes.bag.writing import BagWriter, Limits
 
 __all__ = [
-    "Bag", "BagMessage", "BagWriter", "Difference", "Record", "Rerun", "Tolerance", "Untyped",
-    "feed", "rerun",
+    "Attachment", "Bag", "BagMessage", "BagWriter", "Channel", "Difference", "Limits", "Record",
+    "Rerun", "Tolerance", "Untyped", "feed", "rerun", "schema_text",
 ]  # fmt: skip
 
 _HOMES = {
+    "Attachment": "channel",
     "Bag": "reading",
     "BagMessage": "reading",
     "BagWriter": "writing",
+    "Channel": "channel",
     "Difference": "rerunning",
+    "Limits": "writing",
     "Record": "reading",
     "Rerun": "rerunning",
     "Tolerance": "comparing",
     "Untyped": "reading",
     "feed": "rerunning",
     "rerun": "rerunning",
+    "schema_text": "schemas",
 }
 
 

@@ -13,6 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from mcap.reader import make_reader
 
+from dsmq_nodes import bag
 from dsmq_nodes.bag import Bag, BagWriter, Untyped
 from dsmq_nodes.bag.channel import Attachment, Channel
 from dsmq_nodes.bag.extra import need
@@ -56,6 +57,17 @@ def test_what_was_written_is_read_typed_and_in_order(tmp_path: Path) -> None:
     assert [type(each.msg) for each in found] == [type(each) for each in messages]
     assert math.isnan(found[0].msg.angular_velocity.x)  # type: ignore[union-attr]
     assert [each.msg for each in found[1:]] == messages[1:]
+
+
+def test_a_bag_written_by_hand_with_the_public_names_alone(tmp_path: Path) -> None:
+    channel = bag.Channel("/f", Float64.type_name, bag.schema_text(Float64.schema()))
+    with bag.BagWriter(tmp_path / "run", limits=bag.Limits(duration_sec=1.0)) as writer:
+        writer.attach(bag.Attachment("notes.txt", b"by hand"))
+        writer.write(channel, 5, b'{"data":1.5}', 4)
+    ((topic, msg, stamp),) = bag.Bag(*writer.paths)
+    assert (topic, msg, stamp) == ("/f", Float64(data=1.5), 5)
+    assert sorted(bag.__all__) == list(bag.__all__)
+    assert all(hasattr(bag, name) for name in bag.__all__)
 
 
 def test_independent_readers_find_the_schema_they_want(tmp_path: Path) -> None:
