@@ -20,7 +20,7 @@ _IDENTITY: Final[Values] = {
     "position": {"x": 0.0, "y": 0.0, "z": 0.0},
     "orientation": {"x": 0.0, "y": 0.0, "z": 0.0, "w": 1.0},
 }
-_UINT8: Final = 1  # Foxglove's number of a field's type; ROS's are int8 1, uint8 2, int16 3, ...
+_INT8: Final = 2  # Foxglove's number of a field's type; ROS's are int8 1, uint8 2, int16 3, ...
 _FIELD_TYPES: Final = {1: 2, 2: 1, 3: 4, 4: 3, 5: 6, 6: 5, 7: 7, 8: 8}
 _SPECIAL: Final = frozenset({"NaN", "Infinity", "-Infinity"})
 
@@ -104,7 +104,7 @@ def _grid(msg: Values) -> Values:
         "cell_size": {"x": info["resolution"], "y": info["resolution"]},
         "row_stride": info["width"],
         "cell_stride": 1,
-        "fields": [{"name": "occupancy", "offset": 0, "type": _UINT8}],
+        "fields": [{"name": "occupancy", "offset": 0, "type": _INT8}],
         "data": pybase64.b64encode_as_string(bytes(cell & 0xFF for cell in msg["data"])),
     }
 

@@ -1,5 +1,6 @@
 """Bags of ROS and of ours, both ways; Foxglove; tables."""
 
+import base64
 import csv
 import itertools
 import json
@@ -29,7 +30,9 @@ from dsmq_nodes.messages import (
     Imu,
     JointState,
     LaserScan,
+    MapMetaData,
     NavSatFix,
+    OccupancyGrid,
     Odometry,
     PointCloud2,
     PointField,
@@ -309,6 +312,15 @@ def test_foxglove_has_its_well_known_messages(made: Made, tmp_path: Path) -> Non
     schema, values = found["/s"]
     assert schema is not None
     assert (schema.name, values) == ("std_msgs/msg/String", {"data": "x"})
+
+
+def test_the_cells_of_a_foxglove_grid_have_a_sign(made: Made, tmp_path: Path) -> None:
+    grid = OccupancyGrid(info=MapMetaData(width=3, height=1), data=[-1, 0, 100])
+    convert(open_source([made(("/map", grid))]), tmp_path / "show", "foxglove")
+    (record,) = Bag(tmp_path / "show.mcap").records()
+    values = json.loads(record.data)
+    assert values["fields"] == [{"name": "occupancy", "offset": 0, "type": 2}]  # INT8
+    assert list(base64.b64decode(values["data"])) == [255, 0, 100]
 
 
 def fits(values: Any, schema: dict[str, Any], where: str) -> None:
