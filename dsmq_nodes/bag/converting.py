@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final, Literal, get_args
 
 from dsmq_nodes.bag.extra import need
 from dsmq_nodes.bag.foxglove import to_foxglove
+from dsmq_nodes.bag.output import file_name
 from dsmq_nodes.bag.part import Compression
 from dsmq_nodes.bag.source import Source
 from dsmq_nodes.bag.tables import write_csv, write_npz, write_parquet
@@ -24,10 +25,12 @@ class Converted:
     """What came of a conversion.
 
     Attributes:
+        path: what was made.
         messages: how many were written.
         left_out: topics that were not, and why.
     """
 
+    path: Path
     messages: int
     left_out: dict[str, str] = field(default_factory=dict)
 
@@ -44,7 +47,8 @@ def convert(
 
     Args:
         source: what is converted, from `open_source`.
-        output: the file, or for ROS 2, CSV and Parquet the folder; it must not be there yet.
+        output: the file, its suffix may be left out, or for ROS 2, CSV and Parquet the folder; it
+            must not be there yet. It is there whole in the end, or not at all.
         to: the form.
         compression: of MCAP's chunks.
         on_progress: called with the number of messages read so far.
@@ -54,16 +58,18 @@ def convert(
     """
     match to:
         case "csv":
-            return Converted(write_csv(source, output, on_progress))
+            return Converted(output, write_csv(source, output, on_progress))
         case "parquet":
-            return Converted(write_parquet(source, output, on_progress))
+            return Converted(output, write_parquet(source, output, on_progress))
         case "npz":
-            return Converted(write_npz(source, output, on_progress))
+            path = file_name(output, ".npz")
+            return Converted(path, write_npz(source, path, on_progress))
         case "ros1" | "ros2":
             need("ros", "rosbags", "numpy")
             from dsmq_nodes.bag.ros_writing import write_ros  # noqa: PLC0415  an extra of its own
 
-            return Converted(*write_ros(source, output, to, on_progress))
+            path = file_name(output, ".bag") if to == "ros1" else output
+            return Converted(path, *write_ros(source, path, to, on_progress))
         case "mcap" | "foxglove":
             return _to_mcap(source, output, compression, on_progress, as_foxglove=to == "foxglove")
 
@@ -77,7 +83,7 @@ def _to_mcap(
     as_foxglove: bool,
 ) -> Converted:
     channels: dict[Channel, Channel] = {}
-    with BagWriter(output, compression=compression) as writer:
+    with BagWriter(output, compression=compression, keeps_part=False) as writer:
         for name, values in source.metadata():
             writer.describe(name, values)
         for attachment in source.attachments():
@@ -87,4 +93,4 @@ def _to_mcap(
             times = out.log_time_ns, out.data, out.publish_time_ns
             writer.write(out.channel, *times, out.sequence)
             on_progress(number)
-    return Converted(writer.messages)
+    return Converted(writer.paths[0], writer.messages)

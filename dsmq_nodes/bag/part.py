@@ -38,9 +38,15 @@ class Part:
     """
 
     def __init__(
-        self, path: Path, compression: Compression, chunk_bytes: int, profile: str
+        self,
+        path: Path,
+        compression: Compression,
+        chunk_bytes: int,
+        profile: str,
+        *,
+        keeps_part: bool,
     ) -> None:
-        """Begin a file that is not there yet.
+        """Begin a file that is not there yet; `keeps_part` is BagWriter's.
 
         Raises:
             BagError: there is a file of this name already, or it cannot be written.
@@ -49,13 +55,18 @@ class Part:
         self.first_ns: int | None = None
         self.messages = self.flushed = 0
         self._has_failed = False
+        self._keeps_part = keeps_part
         self._file = NewFile(path)
         stream = cast("IO[bytes]", self._file)
         self._mcap = Writer(stream, chunk_bytes, COMPRESSIONS[compression])
         self._ids: dict[Channel, int] = {}
         self._schemas: dict[tuple[str, str, bytes], int] = {}
-        with self._guard():
-            self._mcap.start(profile, f"dsmq_nodes {dsmq_nodes.__version__}")
+        try:
+            with self._guard():
+                self._mcap.start(profile, f"dsmq_nodes {dsmq_nodes.__version__}")
+        except BaseException:  # Ctrl-C, too
+            self.discard()
+            raise
         self._file.keep()
 
     @property
@@ -138,6 +149,13 @@ class Part:
             self._mcap.finish()  # type: ignore[no-untyped-call]
         self._file.close()
 
+    def discard(self) -> None:
+        """End, and take the file away."""
+        if not self._has_failed:
+            self._has_failed = True
+            self._file.cut()
+        self.path.unlink(missing_ok=True)
+
     @contextlib.contextmanager
     def _guard(self) -> Iterator[None]:
         try:
@@ -149,8 +167,8 @@ class Part:
         self._has_failed = True
         self._file.cut()
         what = f"cannot write {self.path}: {error.strerror}"
-        if not self.flushed:
-            self.path.unlink(missing_ok=True)  # there is nothing in it, and its name is free again
+        if not (self.flushed and self._keeps_part):
+            self.path.unlink(missing_ok=True)  # its name is free again
             return BagError(f"{what}; nothing of it is kept: make room first")
         lost = self.messages - self.flushed
         return BagError(

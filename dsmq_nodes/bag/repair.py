@@ -78,7 +78,7 @@ def repair(
         raise BagError(f"cannot read {path}: {error.strerror}") from None
     with stream:
         check_kind(path, stream)
-        with BagWriter(output, compression=compression) as writer:
+        with BagWriter(output, compression=compression, keeps_part=False) as writer:
             scan = _Scan(stream, path.stat().st_size, writer, Repaired(writer.paths[0]))
             scan.run(on_progress)
     return scan.repaired

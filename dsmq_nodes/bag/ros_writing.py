@@ -1,5 +1,6 @@
 """Writes ROS 1 and ROS 2 bags from ours (extra `ros`: rosbags)."""
 
+import contextlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final, Literal
@@ -17,6 +18,7 @@ from rosbags.interfaces import (
 from rosbags.typesys import Stores, get_types_from_msg, get_typestore
 
 from dsmq_nodes.bag.channel import Channel
+from dsmq_nodes.bag.output import cannot_write, remove, whole_or_gone
 from dsmq_nodes.bag.ros_values import RosTypes
 from dsmq_nodes.bag.schemas import class_of
 from dsmq_nodes.bag.source import Source
@@ -53,15 +55,15 @@ def write_ros(
     Raises:
         BagError: the output is there already, or cannot be written.
     """
-    if output.exists():
-        raise BagError(f"{output} is there already, and stays: name another")
     is_one = version == "ros1"
     store = get_typestore(Stores.ROS1_NOETIC if is_one else Stores.ROS2_JAZZY)
     types, serialize = RosTypes(store), store.serialize_ros1 if is_one else store.serialize_cdr
     left_out: dict[str, str] = {}
     connections: dict[Channel, Any] = {}
     count = 0
-    with _writer(output, is_one=is_one) as writer:
+    writer = _begun(output, is_one=is_one)
+    with whole_or_gone(output), contextlib.ExitStack() as stack:
+        stack.push(writer)
         for each in source.counts():
             if fault := _unknown(store, each.channel):
                 left_out[each.channel.topic] = fault
@@ -84,13 +86,23 @@ def write_ros(
     return count, left_out
 
 
-def _writer(output: Path, *, is_one: bool) -> Any:
+def _begun(output: Path, *, is_one: bool) -> Any:
     try:
-        if is_one:
-            return rosbag1.Writer(output)
-        return rosbag2.Writer(output, version=9, storage_plugin=rosbag2.StoragePlugin.MCAP)
-    except (OSError, rosbag1.WriterError, rosbag2.WriterError) as error:
-        raise BagError(f"cannot write {output}: {error}") from None
+        writer: Any = (
+            rosbag1.Writer(output)
+            if is_one
+            else rosbag2.Writer(output, version=9, storage_plugin=rosbag2.StoragePlugin.MCAP)
+        )
+        writer.open()
+    except (rosbag1.WriterError, rosbag2.WriterError):
+        raise BagError(f"{output} is there already, and stays: name another") from None
+    except OSError as error:
+        remove(output)
+        raise cannot_write(output, error) from None
+    except BaseException:  # Ctrl-C, too
+        remove(output)
+        raise
+    return writer
 
 
 def _connect(writer: Any, store: Any, channel: Channel, *, is_one: bool) -> Any:

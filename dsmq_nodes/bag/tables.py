@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from dsmq_nodes.bag.extra import need
+from dsmq_nodes.bag.output import whole_file, whole_folder
 from dsmq_nodes.bag.source import Source
-from dsmq_nodes.errors import BagError
 
 _NUMBERS: Final = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
 Progress = Callable[[int], None]
@@ -49,15 +49,6 @@ def _rows(source: Source, on_progress: Progress) -> Iterator[tuple[str, dict[str
         on_progress(number)
 
 
-def _new_folder(output: Path) -> None:
-    try:
-        output.mkdir(parents=True)
-    except FileExistsError:
-        raise BagError(f"{output} is there already, and stays: name another folder") from None
-    except OSError as error:
-        raise BagError(f"cannot make {output}: {error.strerror}") from None
-
-
 def _file_name(topic: str) -> str:
     return re.sub(r"[^\w.-]+", "_", topic.strip("/")) or "topic"
 
@@ -79,15 +70,15 @@ def write_csv(source: Source, output: Path, on_progress: Progress) -> int:
     Raises:
         BagError: the folder is there already.
     """
-    _new_folder(output)
     count = 0
-    for topic, rows in _tables(source, on_progress).items():
-        with (output / f"{_file_name(topic)}.csv").open("x", newline="") as stream:
-            writer = csv.DictWriter(stream, _columns(rows))
-            writer.writeheader()
-            for row in rows:
-                writer.writerow({name: _cell(value) for name, value in row.items()})
-        count += len(rows)
+    with whole_folder(output):
+        for topic, rows in _tables(source, on_progress).items():
+            with (output / f"{_file_name(topic)}.csv").open("x", newline="") as stream:
+                writer = csv.DictWriter(stream, _columns(rows))
+                writer.writeheader()
+                for row in rows:
+                    writer.writerow({name: _cell(value) for name, value in row.items()})
+            count += len(rows)
     return count
 
 
@@ -105,11 +96,11 @@ def write_parquet(source: Source, output: Path, on_progress: Progress) -> int:
     import pyarrow as pa  # noqa: PLC0415  54 MB that few have
     import pyarrow.parquet as pq  # noqa: PLC0415
 
-    _new_folder(output)
     count = 0
-    for topic, rows in _tables(source, on_progress).items():
-        pq.write_table(pa.Table.from_pylist(rows), output / f"{_file_name(topic)}.parquet")
-        count += len(rows)
+    with whole_folder(output):
+        for topic, rows in _tables(source, on_progress).items():
+            pq.write_table(pa.Table.from_pylist(rows), output / f"{_file_name(topic)}.parquet")
+            count += len(rows)
     return count
 
 
@@ -124,16 +115,14 @@ def write_npz(source: Source, output: Path, on_progress: Progress) -> int:
     need("", "numpy")
     import numpy as np  # noqa: PLC0415  an extra's
 
-    path = output if output.suffix == ".npz" else output.with_name(f"{output.name}.npz")
-    if path.exists():
-        raise BagError(f"{path} is there already, and stays: name another file")
-    tables = _tables(source, on_progress)
-    arrays = {
-        f"{topic.strip('/')}/{name}": _array([row.get(name) for row in rows])
-        for topic, rows in tables.items()
-        for name in _columns(rows)
-    }
-    np.savez_compressed(path, **arrays)
+    with whole_file(output) as stream:
+        tables = _tables(source, on_progress)
+        arrays = {
+            f"{topic.strip('/')}/{name}": _array([row.get(name) for row in rows])
+            for topic, rows in tables.items()
+            for name in _columns(rows)
+        }
+        np.savez_compressed(stream, **arrays)
     return sum(len(rows) for rows in tables.values())
 
 

@@ -10,6 +10,7 @@ from typing import Final, Self
 
 import dsmq_nodes
 from dsmq_nodes.bag.channel import Attachment, Channel
+from dsmq_nodes.bag.output import file_name, remove
 from dsmq_nodes.bag.part import CHUNK_BYTES, Compression, Part
 
 OWN_TEXTS: Final = "dsmq_nodes"
@@ -51,6 +52,7 @@ class BagWriter:
         limits: Limits | None = None,
         chunk_bytes: int = CHUNK_BYTES,
         profile: str = "",
+        keeps_part: bool = True,
     ) -> None:
         """Begin a bag.
 
@@ -61,9 +63,12 @@ class BagWriter:
             limits: when to begin another file.
             chunk_bytes: the size of a chunk, before compression.
             profile: MCAP's name for what the messages are in: empty for JSON, "ros2" for CDR.
+            keeps_part: what was written is kept when an error ends it, as of a recording; else all
+                of it goes, as of a copy, whose original is still there.
 
         Raises:
-            BagError: there is a file of this name already, or it cannot be written.
+            BagError: there is a file of this name already, it is no name for a file, or it cannot
+                be written.
         """
         self.messages = 0
         self.paths: list[Path] = []
@@ -73,6 +78,7 @@ class BagWriter:
         self._texts: list[tuple[str, dict[str, str]]] = []
         self._attachments: list[Attachment] = []
         self._settings = (compression, chunk_bytes, profile)
+        self._keeps_part = keeps_part
         self._part = self._open()
 
     @property
@@ -130,7 +136,7 @@ class BagWriter:
         path = self._path
         if self._limits:
             path = path.with_stem(f"{path.stem}_{len(self.paths)}")
-        part = Part(path, *self._settings)
+        part = Part(path, *self._settings, keeps_part=self._keeps_part)
         self.paths.append(path)
         for name, values in self._texts:
             part.describe(name, values)
@@ -147,7 +153,12 @@ class BagWriter:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self.close()
+        if error is None or self._keeps_part:
+            self.close()
+            return
+        self._part.discard()
+        for path in self.paths:
+            remove(path)
 
 
 def about_here() -> dict[str, str]:
@@ -160,6 +171,9 @@ def about_here() -> dict[str, str]:
 
 
 def bag_path(path: str | Path) -> Path:
-    """The name of a bag's file, `.mcap` included."""
-    named = Path(path)
-    return named if named.suffix == ".mcap" else named.with_name(f"{named.name}.mcap")
+    """The name of a bag's file, `.mcap` included.
+
+    Raises:
+        BagError: it is no name for a file.
+    """
+    return file_name(path, ".mcap")

@@ -9,9 +9,11 @@ import os
 import signal
 import sys
 from types import FrameType
-from typing import TextIO
+from typing import Final, TextIO
 
 from typing_extensions import override
+
+_MAKERS: Final = (["bag", "convert"], ["bag", "repair"])
 
 
 class _Output(io.TextIOWrapper):
@@ -39,9 +41,9 @@ class _Output(io.TextIOWrapper):
 def main() -> None:
     """Run the command line.
 
-    Ctrl-C ends any command with exit status 0; an error is one text on standard error and exit
-    status 1, output that cannot be written among them; a wrong use of the command line is exit
-    status 2.
+    Ctrl-C ends a command with exit status 0, and one that makes a file of another, which is not
+    there then, with 130; an error is one text on standard error and exit status 1, output that
+    cannot be written among them; a wrong use of the command line is exit status 2.
 
     Raises:
         SystemExit: always.
@@ -75,7 +77,8 @@ def _run() -> None:
 
 
 def _end(number: int, frame: FrameType | None) -> None:
-    sys.exit(0)
+    # `bag convert ... && rm ...`: also before it has begun.
+    sys.exit(130 if sys.argv[1:3] in _MAKERS else 0)
 
 
 def _open_streams() -> None:

@@ -239,6 +239,7 @@ def convert(
     from dsmq_nodes.bag.selection import Selection  # noqa: PLC0415
     from dsmq_nodes.bag.source import open_source  # noqa: PLC0415
     from dsmq_nodes.cli.progress import Progress  # noqa: PLC0415
+    from dsmq_nodes.cli.unfinished import told_if_interrupted  # noqa: PLC0415
 
     if to not in FORMATS:
         raise typer.BadParameter(
@@ -248,17 +249,19 @@ def convert(
     chosen = Selection(
         tuple(topics or ()), tuple(exclude or ()), regex, exclude_regex, everything=everything
     )
-    source = open_source(bag, chosen)
-    total = sum(each.messages or 0 for each in source.counts())
-    with Progress("converting", total, "messages") as progress:
-        done = make(
-            source,
-            Path(output),
-            cast("Format", to),
-            compression=_compression(compression),
-            on_progress=progress.at,
-        )
-    print(f"{output}: {done.messages} messages")
+    compressed = _compression(compression)
+    with told_if_interrupted(output):
+        source = open_source(bag, chosen)
+        total = sum(each.messages or 0 for each in source.counts())
+        with Progress("converting", total, "messages") as progress:
+            done = make(
+                source,
+                Path(output),
+                cast("Format", to),
+                compression=compressed,
+                on_progress=progress.at,
+            )
+    print(f"{done.path}: {done.messages} messages")
     for topic, reason in done.left_out.items():
         print(f"left out: {topic}: {reason}", file=sys.stderr)
     raise typer.Exit(1 if done.left_out else 0)
@@ -277,11 +280,13 @@ def repair(
     _need()
     from dsmq_nodes.bag.repair import repair as save  # noqa: PLC0415
     from dsmq_nodes.cli.progress import Progress  # noqa: PLC0415
+    from dsmq_nodes.cli.unfinished import told_if_interrupted  # noqa: PLC0415
 
-    target = Path(output) if output else bag.with_stem(f"{bag.stem}_repaired")
+    target = Path(output) if output else bag.parent / f"{bag.stem}_repaired{bag.suffix}"
     size_bytes = bag.stat().st_size if bag.exists() else 0
-    with Progress("repairing", size_bytes, "bytes") as progress:
-        saved = save(bag, target, compression=_compression(compression), on_progress=progress.at)
+    compressed = _compression(compression)
+    with told_if_interrupted(str(target)), Progress("repairing", size_bytes, "bytes") as progress:
+        saved = save(bag, target, compression=compressed, on_progress=progress.at)
     print(f"{saved.path}: {saved.messages} messages saved")
     if saved.damaged:
         print(f"left out: {saved.damaged} damaged chunks or records")

@@ -399,7 +399,7 @@ def test_ours_to_ours_keeps_files_and_texts(tmp_path: Path) -> None:
     ("arguments", "status", "says"),
     [
         (("--to", "csv"), 0, "out: 1 messages"),
-        (("--to", "mcap", "--topics", "/none"), 0, "out: 0 messages"),
+        (("--to", "mcap", "--topics", "/none"), 0, "out.mcap: 0 messages"),
         (("--to", "excel"), 2, "there is mcap, ros2, ros1, foxglove, csv, parquet, npz"),
     ],
 )

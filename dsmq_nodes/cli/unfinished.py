@@ -1,0 +1,37 @@
+"""Ctrl-C and SIGTERM while a file is made: what there is of it goes, and that is no success."""
+
+import contextlib
+import signal
+import sys
+from collections.abc import Iterator
+from types import FrameType
+from typing import Final
+
+_NUMBERS: Final = (signal.SIGINT, signal.SIGTERM)
+
+
+@contextlib.contextmanager
+def told_if_interrupted(output: str) -> Iterator[None]:
+    """End on a signal with the status that a shell gives it, and say that nothing is kept.
+
+    What makes the file takes it away when it is left by an exception.
+    """
+    asked: list[int] = []
+
+    def end(number: int, frame: FrameType | None) -> None:
+        asked.append(number)
+        for each in _NUMBERS:  # what there is is taken away undisturbed
+            signal.signal(each, signal.SIG_IGN)
+        sys.exit(128 + number)
+
+    before = [signal.signal(each, end) for each in _NUMBERS]
+    try:
+        yield
+    except SystemExit:
+        if asked:
+            print(f"interrupted: nothing of {output} is kept", file=sys.stderr)
+        raise
+    finally:
+        if not asked:
+            for each, handler in zip(_NUMBERS, before, strict=True):
+                signal.signal(each, handler)

@@ -1,0 +1,128 @@
+"""What `bag convert` and `bag repair` leave behind when they cannot finish: nothing."""
+
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import get_args
+
+import pytest
+
+from dsmq_nodes.bag import BagWriter
+from dsmq_nodes.bag.converting import Format
+from tests.bag.conftest import NUMBERS, PATIENCE_SEC, number
+
+ROOT = Path(__file__).parents[2]
+FORMATS: tuple[str, ...] = get_args(Format)
+COMMAND = [sys.executable, "-m", "dsmq_nodes", "bag"]
+NO_MOUNT = 77
+
+
+@pytest.fixture(scope="module")
+def long_bag(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A bag that takes seconds to convert and more than 2 MB to hold."""
+    folder = tmp_path_factory.mktemp("long")
+    with BagWriter(folder / "long", compression="none", chunk_bytes=10_000) as writer:
+        for index in range(100_000):
+            writer.write(NUMBERS, index, number(index / 7), index, index)
+    return writer.paths[0]
+
+
+@pytest.mark.parametrize("to", [*FORMATS, "repair"])
+def test_a_full_disk_is_one_line_and_leaves_nothing(
+    to: str, long_bag: Path, tmp_path: Path
+) -> None:
+    arguments = ["repair"] if to == "repair" else ["convert", "--to", to]
+    size = {"npz": "64k", "parquet": "64k", "csv": "1m"}.get(to, "3m")
+    compression = ["--compression-format", "none"]
+    # In a mount namespace of its own: the small disk is gone with the process.
+    script = (
+        'mount -t tmpfs -o size=$0 tmpfs "$1" || exit 77; shift; "$@"; s=$?; ls -A "$D"; exit $s'
+    )
+    run = subprocess.run(
+        ["unshare", "--mount", "sh", "-c", script, size, str(tmp_path),
+         *COMMAND, *arguments, str(long_bag), "-o", str(tmp_path / "out"), *compression],
+        cwd=ROOT, env={"D": str(tmp_path), "PATH": "/usr/sbin:/usr/bin:/sbin:/bin"},
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    if run.returncode == NO_MOUNT or "unshare:" in run.stderr:
+        pytest.skip("this user may not mount a small disk")
+    assert run.returncode == 1, run.stderr
+    (line,) = run.stderr.splitlines()
+    assert "out" in line
+    assert line.endswith("No space left on device; nothing of it is kept: make room first")
+    assert run.stdout == ""  # of `ls`: the disk is empty
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("to", ["mcap", "ros1", "ros2", "csv", "npz", "repair"])
+def test_what_is_interrupted_leaves_nothing_and_is_no_success(
+    to: str, number: signal.Signals, long_bag: Path, tmp_path: Path
+) -> None:
+    arguments = ["repair"] if to == "repair" else ["convert", "--to", to]
+    run = subprocess.Popen(
+        [*COMMAND, *arguments, str(long_bag), "-o", str(tmp_path / "out")],
+        cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    until = time.monotonic() + PATIENCE_SEC
+    while not list(tmp_path.iterdir()) and time.monotonic() < until:
+        time.sleep(0.01)
+    run.send_signal(number)
+    out, errors = run.communicate(timeout=PATIENCE_SEC)
+    assert run.returncode == 128 + number, errors
+    assert out == ""
+    assert errors == f"interrupted: nothing of {tmp_path / 'out'} is kept\n"
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("command", ["convert", "repair"])
+def test_an_interrupt_before_it_has_begun_is_no_success(command: str, long_bag: Path) -> None:
+    program = (
+        "import os, signal, sys\n"
+        "import dsmq_nodes.cli as cli\n"
+        "cli._run = lambda: os.kill(os.getpid(), signal.SIGINT)\n"
+        f"sys.argv = ['dsmq-nodes', 'bag', {command!r}, {str(long_bag)!r}]\n"
+        "cli.main()"
+    )
+    run = subprocess.run([sys.executable, "-c", program], cwd=ROOT, check=False)
+    assert run.returncode == 130
+
+
+@pytest.mark.parametrize("name", [".", "..", "/"])
+@pytest.mark.parametrize(
+    "arguments",
+    [("convert",), ("convert", "--to", "npz"), ("convert", "--to", "ros1"), ("repair",)],
+)
+def test_names_that_are_none(
+    arguments: tuple[str, ...], name: str, numbers: Callable[..., Path], tmp_path: Path
+) -> None:
+    command = [*COMMAND, *arguments, str(numbers(1)), "-o", name]
+    run = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert run.returncode == 1
+    (line,) = run.stderr.splitlines()
+    assert line.startswith(f"{name!r} is no name for a file: name one, as run.")
+
+
+def test_an_empty_name_is_none(numbers: Callable[..., Path], tmp_path: Path) -> None:
+    command = [*COMMAND, "convert", str(numbers(1)), "-o", ""]
+    run = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert (run.returncode, run.stderr) == (1, "'.' is no name for a file: name one, as run.mcap\n")
+
+
+def test_a_folder_is_not_repaired(tmp_path: Path) -> None:
+    command = [*COMMAND, "repair", "."]
+    run = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert (run.returncode, run.stderr) == (1, "cannot read .: Is a directory\n")
+
+
+def test_a_ros1_bag_has_the_suffix_that_it_is_known_by(
+    numbers: Callable[..., Path], tmp_path: Path
+) -> None:
+    command = [*COMMAND, "convert", str(numbers(3)), "--to", "ros1", "-o", str(tmp_path / "a_ros1")]
+    run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    assert run.stdout == f"{tmp_path / 'a_ros1.bag'}: 3 messages\n"
+    again = [*COMMAND, "convert", str(tmp_path / "a_ros1.bag"), "-o", str(tmp_path / "back")]
+    run = subprocess.run(again, cwd=ROOT, capture_output=True, text=True, check=True)
+    assert run.stdout == f"{tmp_path / 'back.mcap'}: 3 messages\n"
