@@ -27,12 +27,14 @@ class RosBag:
         """Open it.
 
         Raises:
-            BagError: it is no ROS bag, or damaged.
+            BagError: it is no ROS bag, or damaged, or has not the topics.
         """
         self.path = path
         with self._in_words("cannot be read as a ROS bag"), self._open() as reader:
             self.start_ns = reader.start_time
             self.end_ns = reader.end_time - 1
+            if topics is not None:
+                topics.check(each.topic for each in reader.connections)
             self._counts = {
                 number: ChannelCount(self._channel(each), each.msgcount)
                 for number, each in enumerate(reader.connections)

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from dsmq_nodes.errors import BagError
+from dsmq_nodes.launcher.suggest import did_you_mean
 
 OWN_PREFIX = "/dsmq/"
 
@@ -53,6 +54,18 @@ class Selection:
         return [
             asked for asked in self.topics if not any(_matches(name, (asked,)) for name in known)
         ]
+
+    def check(self, names: Iterable[str]) -> None:
+        """Make sure that `names`, all there are, have what was asked for.
+
+        Raises:
+            BagError: a topic is not among them, or none of them is chosen; with the nearest.
+        """
+        known = sorted(set(names))
+        for asked in self.unmatched(known):
+            raise BagError(f"the bag has no topic {asked}: {did_you_mean(asked, known)}")
+        if known and not any(name in self for name in known):
+            raise BagError(f"the bag has no such topics: there is: {', '.join(known)}")
 
 
 def _matches(name: str, patterns: Iterable[str]) -> bool:

@@ -35,7 +35,7 @@ def open_source(paths: list[Path], topics: Selection | None = None) -> Source:
     """Open what is at `paths`, whatever kind it is.
 
     Raises:
-        BagError: it is not there, of no kind that is known, or not whole.
+        BagError: it is not there, of no kind that is known, or not whole, or it has not the topics.
     """
     first = paths[0]
     if not first.exists():
@@ -45,6 +45,8 @@ def open_source(paths: list[Path], topics: Selection | None = None) -> Source:
     encodings = {each.channel.encoding for each in McapFile(first).counts()}
     if encodings & _ROS_ENCODINGS:
         return _ros(paths, topics)
+    if topics is not None:
+        topics.check(Bag(*paths).topics)
     return Bag(*paths, topics=topics)
 
 

@@ -24,6 +24,7 @@ from dsmq_nodes.bag.converting import Format, convert
 from dsmq_nodes.bag.foxglove import CONVERSIONS
 from dsmq_nodes.bag.mcap_file import ChannelCount, Record
 from dsmq_nodes.bag.schemas import schema_text
+from dsmq_nodes.bag.selection import Selection
 from dsmq_nodes.bag.source import Source, open_source
 from dsmq_nodes.errors import BagError
 from dsmq_nodes.messages import (
@@ -398,15 +399,19 @@ def test_ours_to_ours_keeps_files_and_texts(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "status", "says"),
     [
-        (("--to", "csv"), 0, "out: 1 messages"),
-        (("--to", "mcap", "--topics", "/none"), 0, "out.mcap: 0 messages"),
+        (("--to", "csv"), 0, "out: 2 messages"),
+        (("--topics", "/scam"), 1, "the bag has no topic /scam: did you mean '/scan'?"),
+        (("--topics", "s", "--topics", "/x/*"), 1, "no topic /x/*: there is: /s, /scan"),
+        (("--regex", "^/t"), 1, "the bag has no such topics: there is: /s, /scan"),
+        (("--topics", "s", "--exclude-topics", "/s"), 1, "has no such topics"),
+        (("--topics", "scan"), 0, "out.mcap: 1 messages"),
         (("--to", "excel"), 2, "there is mcap, ros2, ros1, foxglove, csv, parquet, npz"),
     ],
 )
 def test_the_command(
     made: Made, tmp_path: Path, arguments: tuple[str, ...], status: int, says: str
 ) -> None:
-    path = made(("/s", String(data="x")))
+    path = made(("/s", String(data="x")), ("/scan", LaserScan()))
     result = subprocess.run(
         [sys.executable, "-W", "error", "-m", "dsmq_nodes", "bag", "convert", str(path),
          "-o", "out", *arguments],
@@ -415,6 +420,14 @@ def test_the_command(
     assert result.returncode == status, result.stderr
     assert says in " ".join((result.stdout + result.stderr).split())
     assert "Traceback" not in result.stderr
+    assert status == 0 or list(tmp_path.iterdir()) == [path]
+
+
+def test_topics_that_a_ros_bag_has_not(made: Made, tmp_path: Path) -> None:
+    convert(open_source([made(("/scan", LaserScan()))]), tmp_path / "x.bag", "ros1")
+    with pytest.raises(BagError, match="no topic /scam: did you mean '/scan'"):
+        open_source([tmp_path / "x.bag"], Selection(("/scam",)))
+    assert open_source([tmp_path / "x.bag"], Selection(("scan",))).counts()[0].messages == 1
 
 
 @pytest.mark.parametrize(
