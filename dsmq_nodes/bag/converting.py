@@ -2,12 +2,13 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal, get_args
 
 from dsmq_nodes.bag.extra import need
 from dsmq_nodes.bag.foxglove import to_foxglove
-from dsmq_nodes.bag.output import file_name
+from dsmq_nodes.bag.output import file_name, whole_or_gone
 from dsmq_nodes.bag.part import Compression
 from dsmq_nodes.bag.source import Source
 from dsmq_nodes.bag.tables import write_csv, write_npz, write_parquet
@@ -83,7 +84,9 @@ def _to_mcap(
     as_foxglove: bool,
 ) -> Converted:
     channels: dict[Channel, Channel] = {}
-    with BagWriter(output, compression=compression, keeps_part=False) as writer:
+    path = file_name(output, ".mcap")
+    new = partial(BagWriter, path, compression=compression, keeps_part=False)
+    with whole_or_gone(path, new) as writer, writer:
         for name, values in source.metadata():
             writer.describe(name, values)
         for attachment in source.attachments():
@@ -93,4 +96,4 @@ def _to_mcap(
             times = out.log_time_ns, out.data, out.publish_time_ns
             writer.write(out.channel, *times, out.sequence)
             on_progress(number)
-    return Converted(writer.paths[0], writer.messages)
+    return Converted(path, writer.messages)

@@ -4,12 +4,13 @@ import contextlib
 import errno
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import IO, Final
+from typing import Final, TypeVar
 
 from dsmq_nodes.errors import BagError
 
+T = TypeVar("T")
 _NO_ROOM: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
 
@@ -26,54 +27,40 @@ def file_name(path: str | Path, suffix: str) -> Path:
 
 
 @contextlib.contextmanager
-def whole_folder(path: Path) -> Iterator[None]:
-    """Make a folder, which goes again with all in it when it is not finished.
+def whole_or_gone(path: Path, make: Callable[[], T]) -> Iterator[T]:
+    """Make a file or a folder; it goes again if it is not finished: half of it looks like all.
+
+    Args:
+        path: where it is to be.
+        make: begins it; raises FileExistsError where there is one.
 
     Raises:
-        BagError: it is there already, or cannot be written.
+        BagError: there is one already, or the system could not write it.
     """
+    if os.path.lexists(path):
+        raise _taken(path)
+    is_ours = True
     try:
-        path.mkdir(parents=True)
-    except FileExistsError:
-        raise BagError(f"{path} is there already, and stays: name another folder") from None
-    except OSError as error:
-        raise cannot_write(path, error) from None
-    with whole_or_gone(path):
-        yield
-
-
-@contextlib.contextmanager
-def whole_file(path: Path) -> Iterator[IO[bytes]]:
-    """Make a file, which goes again when it is not finished.
-
-    Raises:
-        BagError: it is there already, or cannot be written.
-    """
-    try:
-        stream = path.open("xb")
-    except FileExistsError:
-        raise BagError(f"{path} is there already, and stays: name another file") from None
-    except OSError as error:
-        raise cannot_write(path, error) from None
-    with whole_or_gone(path), stream:
-        yield stream
-
-
-@contextlib.contextmanager
-def whole_or_gone(path: Path) -> Iterator[None]:
-    """Take away what was made at `path`, if it is not finished: half of it looks like all of it.
-
-    Raises:
-        BagError: the system could not write it.
-    """
-    try:
-        yield
+        try:  # inside: Ctrl-C may come when it has just been made
+            made = make()
+        except FileExistsError:
+            is_ours = False
+            raise _taken(path) from None
+        except BagError:  # what there is of it, if it began at all, it has taken away itself
+            is_ours = False
+            raise
+        yield made
     except OSError as error:
         remove(path)
-        raise cannot_write(path, error) from None
-    except BaseException:  # Ctrl-C, too
-        remove(path)
+        raise _cannot_write(path, error) from None
+    except BaseException:
+        if is_ours:
+            remove(path)
         raise
+
+
+def _taken(path: Path) -> BagError:
+    return BagError(f"{path} is there already, and stays: name another")
 
 
 def remove(path: Path) -> None:
@@ -85,7 +72,7 @@ def remove(path: Path) -> None:
             path.unlink(missing_ok=True)
 
 
-def cannot_write(path: Path, error: OSError) -> BagError:
+def _cannot_write(path: Path, error: OSError) -> BagError:
     """The error of an output that the system did not take."""
     reason = os.strerror(error.errno) if error.errno else str(error)
     advice = "; nothing of it is kept: make room first" if error.errno in _NO_ROOM else ""

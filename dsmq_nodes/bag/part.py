@@ -61,12 +61,8 @@ class Part:
         self._mcap = Writer(stream, chunk_bytes, COMPRESSIONS[compression])
         self._ids: dict[Channel, int] = {}
         self._schemas: dict[tuple[str, str, bytes], int] = {}
-        try:
-            with self._guard():
-                self._mcap.start(profile, f"dsmq_nodes {dsmq_nodes.__version__}")
-        except BaseException:  # Ctrl-C, too
-            self.discard()
-            raise
+        with self._guard():
+            self._mcap.start(profile, f"dsmq_nodes {dsmq_nodes.__version__}")
         self._file.keep()
 
     @property

@@ -9,6 +9,7 @@ import io
 import struct
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import IO, Final
 
@@ -21,6 +22,7 @@ from mcap.stream_reader import breakup_chunk
 
 from dsmq_nodes.bag.channel import Attachment, Channel
 from dsmq_nodes.bag.mcap_file import MAGIC, check_kind
+from dsmq_nodes.bag.output import file_name, whole_or_gone
 from dsmq_nodes.bag.part import Compression
 from dsmq_nodes.bag.writing import BagWriter
 from dsmq_nodes.errors import BagError
@@ -78,8 +80,10 @@ def repair(
         raise BagError(f"cannot read {path}: {error.strerror}") from None
     with stream:
         check_kind(path, stream)
-        with BagWriter(output, compression=compression, keeps_part=False) as writer:
-            scan = _Scan(stream, path.stat().st_size, writer, Repaired(writer.paths[0]))
+        saved = file_name(output, ".mcap")
+        new = partial(BagWriter, saved, compression=compression, keeps_part=False)
+        with whole_or_gone(saved, new) as writer, writer:
+            scan = _Scan(stream, path.stat().st_size, writer, Repaired(saved))
             scan.run(on_progress)
     return scan.repaired
 

@@ -18,7 +18,7 @@ from rosbags.interfaces import (
 from rosbags.typesys import Stores, get_types_from_msg, get_typestore
 
 from dsmq_nodes.bag.channel import Channel
-from dsmq_nodes.bag.output import cannot_write, remove, whole_or_gone
+from dsmq_nodes.bag.output import whole_or_gone
 from dsmq_nodes.bag.ros_values import RosTypes
 from dsmq_nodes.bag.schemas import class_of
 from dsmq_nodes.bag.source import Source
@@ -61,9 +61,11 @@ def write_ros(
     left_out: dict[str, str] = {}
     connections: dict[Channel, Any] = {}
     count = 0
-    writer = _begun(output, is_one=is_one)
-    with whole_or_gone(output), contextlib.ExitStack() as stack:
-        stack.push(writer)
+    with (
+        whole_or_gone(output, lambda: _begun(output, is_one=is_one)) as writer,
+        contextlib.ExitStack() as stack,
+    ):
+        stack.push(writer)  # not `with writer`: that would open it once more
         for each in source.counts():
             if fault := _unknown(store, each.channel):
                 left_out[each.channel.topic] = fault
@@ -94,14 +96,8 @@ def _begun(output: Path, *, is_one: bool) -> Any:
             else rosbag2.Writer(output, version=9, storage_plugin=rosbag2.StoragePlugin.MCAP)
         )
         writer.open()
-    except (rosbag1.WriterError, rosbag2.WriterError):
-        raise BagError(f"{output} is there already, and stays: name another") from None
-    except OSError as error:
-        remove(output)
-        raise cannot_write(output, error) from None
-    except BaseException:  # Ctrl-C, too
-        remove(output)
-        raise
+    except (rosbag1.WriterError, rosbag2.WriterError) as error:
+        raise FileExistsError from error  # there is nothing else that they say here
     return writer
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from dsmq_nodes.bag.extra import need
-from dsmq_nodes.bag.output import whole_file, whole_folder
+from dsmq_nodes.bag.output import whole_or_gone
 from dsmq_nodes.bag.source import Source
 
 _NUMBERS: Final = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
@@ -71,7 +71,7 @@ def write_csv(source: Source, output: Path, on_progress: Progress) -> int:
         BagError: the folder is there already.
     """
     count = 0
-    with whole_folder(output):
+    with whole_or_gone(output, lambda: output.mkdir(parents=True)):
         for topic, rows in _tables(source, on_progress).items():
             with (output / f"{_file_name(topic)}.csv").open("x", newline="") as stream:
                 writer = csv.DictWriter(stream, _columns(rows))
@@ -97,7 +97,7 @@ def write_parquet(source: Source, output: Path, on_progress: Progress) -> int:
     import pyarrow.parquet as pq  # noqa: PLC0415
 
     count = 0
-    with whole_folder(output):
+    with whole_or_gone(output, lambda: output.mkdir(parents=True)):
         for topic, rows in _tables(source, on_progress).items():
             pq.write_table(pa.Table.from_pylist(rows), output / f"{_file_name(topic)}.parquet")
             count += len(rows)
@@ -115,7 +115,7 @@ def write_npz(source: Source, output: Path, on_progress: Progress) -> int:
     need("", "numpy")
     import numpy as np  # noqa: PLC0415  an extra's
 
-    with whole_file(output) as stream:
+    with whole_or_gone(output, lambda: output.open("xb")) as stream, stream:
         tables = _tables(source, on_progress)
         arrays = {
             f"{topic.strip('/')}/{name}": _array([row.get(name) for row in rows])
