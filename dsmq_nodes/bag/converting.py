@@ -6,12 +6,13 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal, get_args
 
+from dsmq_nodes.bag.arrays import write_npz
 from dsmq_nodes.bag.extra import need
 from dsmq_nodes.bag.foxglove import to_foxglove
 from dsmq_nodes.bag.output import file_name, whole_or_gone
 from dsmq_nodes.bag.part import Compression
 from dsmq_nodes.bag.source import Source
-from dsmq_nodes.bag.tables import write_csv, write_npz, write_parquet
+from dsmq_nodes.bag.tables import write_csv, write_parquet
 from dsmq_nodes.bag.writing import BagWriter
 
 if TYPE_CHECKING:
@@ -28,11 +29,13 @@ class Converted:
     Attributes:
         path: what was made.
         messages: how many were written.
+        numbered: topics whose table is called otherwise, as another's is called so, and how.
         left_out: topics that were not, and why.
     """
 
     path: Path
     messages: int
+    numbered: dict[str, str] = field(default_factory=dict)
     left_out: dict[str, str] = field(default_factory=dict)
 
 
@@ -59,18 +62,19 @@ def convert(
     """
     match to:
         case "csv":
-            return Converted(output, write_csv(source, output, on_progress))
+            return Converted(output, *write_csv(source, output, on_progress))
         case "parquet":
-            return Converted(output, write_parquet(source, output, on_progress))
+            return Converted(output, *write_parquet(source, output, on_progress))
         case "npz":
             path = file_name(output, ".npz")
-            return Converted(path, write_npz(source, path, on_progress))
+            return Converted(path, *write_npz(source, path, on_progress))
         case "ros1" | "ros2":
             need("ros", "rosbags", "numpy")
             from dsmq_nodes.bag.ros_writing import write_ros  # noqa: PLC0415  an extra of its own
 
             path = file_name(output, ".bag") if to == "ros1" else output
-            return Converted(path, *write_ros(source, path, to, on_progress))
+            messages, left_out = write_ros(source, path, to, on_progress)
+            return Converted(path, messages, left_out=left_out)
         case "mcap" | "foxglove":
             return _to_mcap(source, output, compression, on_progress, as_foxglove=to == "foxglove")
 

@@ -1,15 +1,14 @@
 """A tool's connection that publishes, and knows who is there; how fast is flow.py's."""
 
-import json
 import select
 import ssl
 import time
 from collections.abc import Callable, Iterable
-from typing import Any, Final
+from typing import Final
 
 from dsmq_nodes.bag.channel import Channel
 from dsmq_nodes.bag.cursors import connect
-from dsmq_nodes.bag.schemas import ANYTHING
+from dsmq_nodes.bag.schemas import told_schema
 from dsmq_nodes.bag.types_seen import TYPES_TOPIC, TypesSeen
 from dsmq_nodes.dsmq import wire
 from dsmq_nodes.errors import ConnectionFailedError, RequestRefusedError
@@ -167,14 +166,3 @@ class Outlet:
     def close(self) -> None:
         """End the connection; what was put is with the broker."""
         self._channel.close()
-
-
-def told_schema(channel: Channel) -> dict[str, Any]:
-    """The JSON Schema of a channel's messages; empty when nothing is known of them."""
-    if channel.schema_encoding != "jsonschema":
-        return {}
-    try:
-        schema = json.loads(channel.schema)
-    except ValueError:
-        return {}
-    return schema if isinstance(schema, dict) and schema != ANYTHING else {}

@@ -9,10 +9,11 @@ from typing import Final
 from dsmq_nodes.bag.channel import Channel
 from dsmq_nodes.bag.flow import Flow
 from dsmq_nodes.bag.mcap_file import Record
-from dsmq_nodes.bag.outlet import Outlet, told_schema
+from dsmq_nodes.bag.outlet import Outlet
 from dsmq_nodes.bag.pace import Pace
 from dsmq_nodes.bag.prefetch import prefetched
 from dsmq_nodes.bag.reading import TEXT, Bag
+from dsmq_nodes.bag.schemas import told_schema
 from dsmq_nodes.errors import BagError
 from dsmq_nodes.graph.schema import End, compare, explain
 from dsmq_nodes.messages.base import Time

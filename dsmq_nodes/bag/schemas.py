@@ -7,6 +7,7 @@ Their parsers want an object at the root and know no `$ref`, so what the model's
 import json
 from typing import Any, Final
 
+from dsmq_nodes.bag.channel import Channel
 from dsmq_nodes.errors import CommandError
 from dsmq_nodes.messages.base import Message
 from dsmq_nodes.messages.find import find_type
@@ -43,6 +44,17 @@ def _inlined(part: Any, definitions: dict[str, Any], inside: tuple[str, ...]) ->
     return {
         key: _inlined(value, definitions, inside) for key, value in part.items() if key != "$defs"
     }
+
+
+def told_schema(channel: Channel) -> dict[str, Any]:
+    """The JSON Schema of a channel's messages; empty when nothing is known of them."""
+    if channel.schema_encoding != "jsonschema":
+        return {}
+    try:
+        schema = json.loads(channel.schema)
+    except ValueError:
+        return {}
+    return schema if isinstance(schema, dict) and schema != ANYTHING else {}
 
 
 def class_of(type_name: str) -> type[Message] | None:

@@ -1,4 +1,4 @@
-"""Bags as tables, one a topic: CSV, Parquet (where pyarrow is installed), numpy.
+"""Bags as tables, one a topic: CSV, Parquet (where pyarrow is installed), numpy (arrays.py).
 
 A message is a row. Its first columns are `log_time_ns` and `publish_time_ns`, the others its fields
 by their paths, `pose.position.x`. NaN and infinities are numbers here again.
@@ -6,136 +6,241 @@ by their paths, `pose.position.x`. NaN and infinities are numbers here again.
 
 import csv
 import json
-import math
 import re
-from collections.abc import Callable, Iterator
+import unicodedata
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, Final
 
+from dsmq_nodes.bag.channel import Channel
+from dsmq_nodes.bag.columns import Column, Described, Kind, Schema, together
 from dsmq_nodes.bag.extra import need
 from dsmq_nodes.bag.output import whole_or_gone
+from dsmq_nodes.bag.reading import TEXT
+from dsmq_nodes.bag.schemas import told_schema
 from dsmq_nodes.bag.source import Source
+from dsmq_nodes.errors import BagError
 
-_NUMBERS: Final = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
 Progress = Callable[[int], None]
+_INTEGER: Final = Kind("integer")
+_STRING: Final = Kind("string")
 
 
-def flat(values: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """The fields of a message by their paths; lists stay lists."""
-    for name, value in values.items():
-        if isinstance(value, dict):
-            yield from flat(value, f"{prefix}{name}.")
-        else:
-            yield f"{prefix}{name}", _number(value)
+class Table:
+    """The messages of a topic.
+
+    Attributes:
+        rows: how many.
+        columns: the fields by their paths.
+    """
+
+    def __init__(self) -> None:
+        self.rows = 0
+        self.columns: dict[str, Column] = {}
+
+    def add(self, fields: Iterable[tuple[str, Any, Kind]]) -> None:
+        """Append a row."""
+        for name, value, kind in fields:
+            column = self.columns.get(name)
+            if column is None:
+                column = self.columns[name] = Column()
+            values = column.values
+            del values[self.rows :]  # a field called as one of the first columns is that column
+            values += [None] * (self.rows - len(values))
+            values.append(value)
+            if kind is not column.kind:
+                column.kind = together(column.kind, kind)
+        self.rows += 1
+
+    def end(self) -> None:
+        """Make all columns equally long."""
+        for column in self.columns.values():
+            column.values += [None] * (self.rows - len(column.values))
 
 
-def _number(value: Any) -> Any:
-    if isinstance(value, str):
-        return _NUMBERS.get(value, value)
-    if isinstance(value, list) and any(each in _NUMBERS for each in value if type(each) is str):
-        return [_number(each) for each in value]
-    return value
+class _Fields:
+    """Takes the messages of a channel apart."""
 
+    def __init__(self, channel: Channel) -> None:
+        self._channel = channel
+        self._schema = told_schema(channel)
+        self._described = Described(self._schema)
+        self._declared: dict[str, tuple[Schema, Kind]] = {}
 
-def _rows(source: Source, on_progress: Progress) -> Iterator[tuple[str, dict[str, Any]]]:
-    for number, record in enumerate(source.records(), 1):
-        row = {"log_time_ns": record.log_time_ns, "publish_time_ns": record.publish_time_ns}
+    def of(self, data: bytes) -> Iterator[tuple[str, Any, Kind]]:
+        """The fields of a message by their paths; lists stay lists."""
+        if self._channel.encoding == TEXT:
+            yield "text", data.decode(errors="backslashreplace"), _STRING
+            return
         try:
-            values = json.loads(record.data)
+            values = json.loads(data)
         except ValueError:
-            values = record.data.decode()  # a plain client's text
-        row |= flat(values if isinstance(values, dict) else {"text": values})
-        yield record.channel.topic, row
+            values = data.decode(errors="backslashreplace")
+        if isinstance(values, dict):
+            yield from self._flat(values, self._described.plain(self._schema), "")
+        else:
+            yield from self._flat({"text": values}, {}, "")
+
+    def _flat(
+        self, values: dict[str, Any], node: Schema, prefix: str
+    ) -> Iterator[tuple[str, Any, Kind]]:
+        for name, value in values.items():
+            path = f"{prefix}{name}"
+            known = self._declared.get(path)
+            if known is None:
+                inner = self._described.inside(node, name)
+                known = self._declared[path] = inner, self._described.declared(inner)
+            inner, declared = known
+            if isinstance(value, dict):
+                yield from self._flat(value, inner, f"{path}.")
+            elif value is not None or declared.name != "object":
+                read, kind = self._described.read(value, inner)
+                yield path, read, together(declared, kind)
+
+
+def tables(source: Source, on_progress: Progress) -> dict[str, Table]:
+    """A table for each topic.
+
+    Raises:
+        BagError: the messages are not in JSON, or nested too deeply.
+    """
+    found: dict[str, Table] = {}
+    fields: dict[Channel, _Fields] = {}
+    for number, record in enumerate(source.records(), 1):
+        channel = record.channel
+        if channel not in fields:
+            if channel.encoding not in {"json", TEXT}:
+                raise BagError(
+                    f"{channel.topic}: its messages are in {channel.encoding!r}, not in JSON: "
+                    "leave it out with --exclude-topics"
+                )
+            fields[channel] = _Fields(channel)
+        times = (
+            ("log_time_ns", record.log_time_ns, _INTEGER),
+            ("publish_time_ns", record.publish_time_ns, _INTEGER),
+        )
+        try:
+            row = [*times, *fields[channel].of(record.data)]
+        except RecursionError:
+            raise BagError(f"{channel.topic}: a message is nested too deeply") from None
+        found.setdefault(channel.topic, Table()).add(row)
         on_progress(number)
+    for table in found.values():
+        table.end()
+    return found
+
+
+def names(
+    topics: Iterable[str], plain: Callable[[str], str]
+) -> tuple[dict[str, str], dict[str, str]]:
+    """A name for each topic, each another one, on file systems that know no capitals too.
+
+    Where two would be the same, as of `/a/b` and `/a_b`, the later by the alphabet has a number.
+    Gives the names, and once more those that have one.
+    """
+    found: dict[str, str] = {}
+    numbered: dict[str, str] = {}
+    taken: set[str] = set()
+    for topic in sorted(topics):
+        name, number = plain(topic), 1
+        while (folded := unicodedata.normalize("NFC", name).casefold()) in taken:
+            number += 1
+            name = f"{plain(topic)}_{number}"
+        taken.add(folded)
+        found[topic] = name
+        if number > 1:
+            numbered[topic] = name
+    return found, numbered
 
 
 def _file_name(topic: str) -> str:
     return re.sub(r"[^\w.-]+", "_", topic.strip("/")) or "topic"
 
 
-def _tables(source: Source, on_progress: Progress) -> dict[str, list[dict[str, Any]]]:
-    tables: dict[str, list[dict[str, Any]]] = {}
-    for topic, row in _rows(source, on_progress):
-        tables.setdefault(topic, []).append(row)
-    return tables
+def write_csv(source: Source, output: Path, on_progress: Progress) -> tuple[int, dict[str, str]]:
+    """Write a folder of `<topic>.csv`; lists are JSON in their cell.
 
-
-def _columns(rows: list[dict[str, Any]]) -> list[str]:
-    return list(dict.fromkeys(name for row in rows for name in row))
-
-
-def write_csv(source: Source, output: Path, on_progress: Progress) -> int:
-    """Write a folder of `<topic>.csv`; lists are JSON in their cell. Gives how many messages.
+    Gives how many messages, and the numbered names of topics.
 
     Raises:
-        BagError: the folder is there already.
+        BagError: the folder is there already, or cannot be written.
     """
-    count = 0
     with whole_or_gone(output, lambda: output.mkdir(parents=True)):
-        for topic, rows in _tables(source, on_progress).items():
-            with (output / f"{_file_name(topic)}.csv").open("x", newline="") as stream:
-                writer = csv.DictWriter(stream, _columns(rows))
-                writer.writeheader()
-                for row in rows:
-                    writer.writerow({name: _cell(value) for name, value in row.items()})
-            count += len(rows)
-    return count
+        found = tables(source, on_progress)
+        called, numbered = names(found, _file_name)
+        for topic, table in found.items():
+            # What no encoding knows, half of a surrogate pair, is written as in Python.
+            with (output / f"{called[topic]}.csv").open(
+                "x", newline="", encoding="utf-8", errors="backslashreplace"
+            ) as stream:
+                writer = csv.writer(stream)
+                writer.writerow(table.columns)
+                columns = [(each.uniform() or each).values for each in table.columns.values()]
+                writer.writerows(map(_cell, row) for row in zip(*columns, strict=True))
+    return sum(table.rows for table in found.values()), numbered
 
 
 def _cell(value: Any) -> Any:
     return json.dumps(value) if isinstance(value, list) else value
 
 
-def write_parquet(source: Source, output: Path, on_progress: Progress) -> int:
-    """Write a folder of `<topic>.parquet`; lists are lists. Gives how many messages.
+def write_parquet(
+    source: Source, output: Path, on_progress: Progress
+) -> tuple[int, dict[str, str]]:
+    """Write a folder of `<topic>.parquet`; lists are lists.
+
+    A field whose values are of several types is a column of JSON texts. Gives how many messages,
+    and the numbered names of topics.
 
     Raises:
-        BagError: the folder is there already, or pyarrow is not installed.
+        BagError: the folder is there already or cannot be written, or pyarrow is not installed.
     """
     need("", "pyarrow")
     import pyarrow as pa  # noqa: PLC0415  54 MB that few have
     import pyarrow.parquet as pq  # noqa: PLC0415
 
-    count = 0
     with whole_or_gone(output, lambda: output.mkdir(parents=True)):
-        for topic, rows in _tables(source, on_progress).items():
-            pq.write_table(pa.Table.from_pylist(rows), output / f"{_file_name(topic)}.parquet")
-            count += len(rows)
-    return count
+        found = tables(source, on_progress)
+        called, numbered = names(found, _file_name)
+        for topic, table in found.items():
+            columns = {name: _arrow_array(column) for name, column in table.columns.items()}
+            try:
+                pq.write_table(pa.table(columns), output / f"{called[topic]}.parquet")
+            except pa.ArrowException as error:
+                if isinstance(error, OSError):
+                    raise
+                raise BagError(f"{topic} cannot be a Parquet table: {error}") from None
+    return sum(table.rows for table in found.values()), numbered
 
 
-def write_npz(source: Source, output: Path, on_progress: Progress) -> int:
-    """Write one `.npz`: an array a column, called `<topic>/<field>`. Gives how many messages.
+def _arrow_array(column: Column) -> Any:
+    import pyarrow as pa  # noqa: PLC0415
 
-    Lists of one length make a two-dimensional array; others are JSON texts.
-
-    Raises:
-        BagError: the file is there already, or numpy is not installed.
-    """
-    need("", "numpy")
-    import numpy as np  # noqa: PLC0415  an extra's
-
-    with whole_or_gone(output, lambda: output.open("xb")) as stream, stream:
-        tables = _tables(source, on_progress)
-        arrays = {
-            f"{topic.strip('/')}/{name}": _array([row.get(name) for row in rows])
-            for topic, rows in tables.items()
-            for name in _columns(rows)
-        }
-        np.savez_compressed(stream, **arrays)
-    return sum(len(rows) for rows in tables.values())
+    uniform = column.uniform()
+    for integers in (pa.int64(), pa.uint64()):
+        if uniform is not None:
+            try:
+                return pa.array(uniform.values, _arrow_type(uniform.kind, integers))
+            except (pa.ArrowException, OverflowError, ValueError, TypeError):
+                continue  # an integer is too large for it
+    return pa.array(column.as_texts().values, pa.string())
 
 
-def _array(column: list[Any]) -> Any:
-    import numpy as np  # noqa: PLC0415
+def _arrow_type(kind: Kind, integers: Any) -> Any:
+    """The type of a kind; TypeError: Parquet has none."""
+    import pyarrow as pa  # noqa: PLC0415
 
-    lists = [value for value in column if isinstance(value, list)]
-    if lists and (len(lists) < len(column) or len({len(each) for each in lists}) > 1):
-        column = [json.dumps(value) for value in column]
-    if any(value is None for value in column):
-        column = [math.nan if value is None else value for value in column]
-    try:
-        array = np.array(column)
-    except ValueError:  # lists of lists of several lengths
-        array = np.array([json.dumps(value) for value in column])
-    return array if array.dtype != object else np.array([json.dumps(value) for value in column])
+    if kind.name == "list":
+        return pa.list_(_arrow_type(kind.item or Kind("nothing"), integers))
+    if kind.name == "object":
+        if not kind.fields:
+            raise TypeError("an object without fields")
+        return pa.struct([(name, _arrow_type(each, integers)) for name, each in kind.fields])
+    types = {
+        "nothing": pa.null(),
+        "boolean": pa.bool_(),
+        "integer": integers,
+        "unsigned": pa.uint64(),
+        "number": pa.float64(),
+    }
+    return types.get(kind.name, pa.string())

@@ -231,7 +231,13 @@ def convert(
     """Make another kind of file of a bag: of ours, of a ROS 1 .bag, of a ROS 2 bag.
 
     ROS needs the extra `ros`, Parquet needs pyarrow. NaN and infinities are texts in our JSON,
-    null in Foxglove's, and numbers in tables and in ROS.
+    null in Foxglove's, and numbers in tables and in ROS. What cannot be finished is taken away.
+
+    In tables a field has one type, by the recorded schema; where its values have several, they are
+    JSON texts. Bytes are base64 in CSV and Parquet. In npz they are uint8: a row a message, or,
+    where their lengths differ, one array with all of them, of which message i has those from
+    FIELD:offsets[i] to before FIELD:offsets[i+1]. Where messages lack a field, FIELD:missing is
+    true, and FIELD has 0, NaN or an empty text; nothing is rounded.
     """
     _need()
     from dsmq_nodes.bag.converting import FORMATS, Format  # noqa: PLC0415
@@ -262,6 +268,8 @@ def convert(
                 on_progress=progress.at,
             )
     print(f"{done.path}: {done.messages} messages")
+    for topic, name in done.numbered.items():
+        print(f"{topic} is called {name} in it: another topic has the name without the number")
     for topic, reason in done.left_out.items():
         print(f"left out: {topic}: {reason}", file=sys.stderr)
     raise typer.Exit(1 if done.left_out else 0)

@@ -70,6 +70,14 @@ def test_a_bag_written_by_hand_with_the_public_names_alone(tmp_path: Path) -> No
     assert all(hasattr(bag, name) for name in bag.__all__)
 
 
+@pytest.mark.parametrize("name", ["", ".", "..", "/"])
+def test_a_bag_has_a_name(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(BagError, match="is no name for a file: name one, as run"):
+        BagWriter(name)
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_independent_readers_find_the_schema_they_want(tmp_path: Path) -> None:
     with BagWriter(tmp_path / "run") as writer:
         msg = TransformStamped()

@@ -1,0 +1,228 @@
+"""What kind of values a field has: by its JSON Schema, and where that does not say by its values.
+
+In our JSON the number NaN and the text "NaN" look alike, as do bytes and texts: only the schema
+tells them apart. Where there is none, "NaN" among numbers is a number and else a text.
+"""
+
+import json
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from functools import reduce
+from typing import Any, Final, NamedTuple
+
+SPECIAL: Final = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
+_EXACT: Final = 2**53  # up to here every integer is a float, too
+_DEEPEST: Final = 20  # of references in a schema: one may lead to itself
+Schema = dict[str, Any]
+
+
+class Kind(NamedTuple):
+    """What kind of values they are.
+
+    Attributes:
+        name: "nothing" (all are missing), "boolean", "integer", "unsigned" (up to 2**64), "number",
+            "special" (a text that may be a number), "string", "bytes" (in base64), "list",
+            "object", "mixed".
+        item: of a list: what is in it.
+        fields: of an object: what is in it.
+    """
+
+    name: str
+    item: "Kind | None" = None
+    fields: tuple[tuple[str, "Kind"], ...] = ()
+
+
+NOTHING: Final = Kind("nothing")
+MIXED: Final = Kind("mixed")
+_NAMES: Final = {bool: "boolean", int: "integer", float: "number", str: "string"}
+# What two kinds are together, where that is not "mixed".
+_TOGETHER: Final = {
+    frozenset({"integer", "unsigned"}): "unsigned",
+    frozenset({"integer", "number"}): "number",
+    frozenset({"unsigned", "number"}): "number",
+    frozenset({"special", "integer"}): "number",
+    frozenset({"special", "unsigned"}): "number",
+    frozenset({"special", "number"}): "number",
+    frozenset({"special", "string"}): "string",
+    frozenset({"special", "bytes"}): "string",
+    frozenset({"string", "bytes"}): "string",
+}
+
+
+def together(one: Kind, other: Kind) -> Kind:
+    """The kind of values of two kinds."""
+    if other in {one, NOTHING}:
+        return one
+    if one == NOTHING:
+        return other
+    if one.name == other.name == "list":
+        return Kind("list", together(one.item or NOTHING, other.item or NOTHING))
+    if one.name == other.name == "object":
+        mine, others = dict(one.fields), dict(other.fields)
+        names = mine | others
+        return Kind(
+            "object",
+            fields=tuple(
+                (each, together(mine.get(each, NOTHING), others.get(each, NOTHING)))
+                for each in names
+            ),
+        )
+    return Kind(_TOGETHER.get(frozenset({one.name, other.name}), "mixed"))
+
+
+def _all(kinds: Iterable[Kind]) -> Kind:
+    return reduce(together, kinds, NOTHING)
+
+
+class Described:
+    """What a JSON Schema says of the fields of a message."""
+
+    def __init__(self, schema: Schema) -> None:
+        """Take the schema of a message; empty when nothing is known."""
+        found = schema.get("$defs", {})
+        self._definitions: Schema = found if isinstance(found, dict) else {}
+
+    def plain(self, node: Any) -> Schema:
+        """A part of the schema without its reference, and without its "or null"."""
+        for _ in range(_DEEPEST):
+            if not isinstance(node, dict):
+                return {}
+            choices = [each for each in node.get("anyOf", ()) if each != {"type": "null"}]
+            if "$ref" in node:
+                node = self._definitions.get(str(node["$ref"]).removeprefix("#/$defs/"))
+            elif len(choices) == 1:
+                node = choices[0]
+            else:
+                return node
+        return {}
+
+    def inside(self, node: Schema, name: str) -> Schema:
+        """The part of a field of an object."""
+        properties = node.get("properties")
+        if isinstance(properties, dict) and name in properties:
+            return self.plain(properties[name])
+        return self.plain(node.get("additionalProperties"))
+
+    def item(self, node: Schema, index: int) -> Schema:
+        """The part of an item of a list."""
+        first = node.get("prefixItems")
+        if isinstance(first, list) and index < len(first):
+            return self.plain(first[index])
+        return self.plain(node.get("items"))
+
+    def declared(self, node: Schema, depth: int = 0) -> Kind:
+        """The kind that a part of the schema says."""
+        match node.get("type"):
+            case "string":
+                return Kind("bytes" if node.get("contentEncoding") == "base64" else "string")
+            case "integer":
+                most = node.get("maximum")
+                is_wide = isinstance(most, int) and most >= 2**63 and node.get("minimum") == 0
+                return Kind("unsigned" if is_wide else "integer")
+            case "number" | "boolean" as name:
+                return Kind(name)
+            case "array" if depth < _DEEPEST:
+                first = node.get("prefixItems")
+                count = len(first) if isinstance(first, list) else 0
+                items = [self.item(node, index) for index in range(max(count, 1))]
+                return Kind("list", _all(self.declared(each, depth + 1) for each in items))
+            case "object" if depth < _DEEPEST and isinstance(node.get("properties"), dict):
+                return Kind(
+                    "object",
+                    fields=tuple(
+                        (name, self.declared(self.inside(node, name), depth + 1))
+                        for name in node["properties"]
+                    ),
+                )
+        return NOTHING
+
+    def read(self, value: Any, node: Schema) -> tuple[Any, Kind]:
+        """A value as the schema means it, and its kind."""
+        if isinstance(value, list):
+            return self._read_list(value, node)
+        if isinstance(value, dict):
+            pairs = {name: self.read(each, self.inside(node, name)) for name, each in value.items()}
+            kinds = tuple((name, kind) for name, (_, kind) in pairs.items())
+            return {name: each for name, (each, _) in pairs.items()}, Kind("object", fields=kinds)
+        if value is None:
+            return None, NOTHING
+        wanted = node.get("type")
+        if wanted == "number":
+            value = _as_number(value)
+        if type(value) is not str or wanted == "number":
+            return value, Kind(_NAMES[type(value)])
+        if wanted == "string":
+            return value, self.declared(node)
+        return value, Kind("special" if value in SPECIAL else "string")
+
+    def _read_list(self, values: list[Any], node: Schema) -> tuple[Any, Kind]:
+        types = set(map(type, values))
+        if len(types) == 1 and types <= {float, bool} and "prefixItems" not in node:
+            return values, Kind("list", Kind(_NAMES[types.pop()]))  # quick: a scan, a point cloud
+        item = self.plain(node.get("items"))
+        if types == {int} and item.get("type") != "number":
+            return values, Kind("list", Kind("integer"))
+        pairs = [self.read(each, self.item(node, index)) for index, each in enumerate(values)]
+        return [value for value, _ in pairs], Kind("list", _all({kind for _, kind in pairs}))
+
+
+def _as_number(value: Any) -> Any:
+    """A value of a field of numbers; what is none stays."""
+    if type(value) is str:
+        return SPECIAL.get(value, value)
+    return float(value) if type(value) is int and abs(value) <= _EXACT else value
+
+
+@dataclass(slots=True)
+class Column:
+    """The values of a field, one a row; None: it is missing.
+
+    Attributes:
+        kind: what they are together.
+        values: as the schema means them.
+    """
+
+    kind: Kind = NOTHING
+    values: list[Any] = field(default_factory=list)
+
+    def uniform(self) -> "Column | None":
+        """All values of one type; None: they are not."""
+        if not _is_plain(self.kind):
+            return None
+        try:
+            return Column(self.kind, [fitted(value, self.kind) for value in self.values])
+        except (ValueError, OverflowError):  # an integer among numbers that no float is equal to
+            return None
+
+    def as_texts(self) -> "Column":
+        """Each value as JSON."""
+        texts = [None if value is None else json.dumps(value) for value in self.values]
+        return Column(Kind("string"), texts)
+
+
+def _is_plain(kind: Kind) -> bool:
+    inner = [each for _, each in kind.fields] + ([kind.item] if kind.item else [])
+    return kind.name != "mixed" and all(_is_plain(each) for each in inner)
+
+
+def fitted(value: Any, kind: Kind) -> Any:
+    """A value as the others of its kind are.
+
+    Raises:
+        ValueError: it is an integer that no float is equal to, and the others are floats.
+    """
+    if value is None:
+        return None
+    if kind.name == "number" and type(value) is not float:
+        number = SPECIAL[value] if isinstance(value, str) else float(value)
+        if isinstance(value, int) and int(number) != value:
+            raise ValueError(value)
+        return number
+    if kind.name == "object":
+        return {name: fitted(value.get(name), inner) for name, inner in kind.fields}
+    if kind.name == "list" and kind.item and kind.item.name in {"number", "list", "object"}:
+        if kind.item.name == "number" and set(map(type, value)) <= {float}:
+            return value
+        return [fitted(each, kind.item) for each in value]
+    return value
