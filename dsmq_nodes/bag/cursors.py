@@ -1,7 +1,8 @@
 """A tool's cursors in the topics of a broker; a broker that went away is found again.
 
 Nothing is skipped that the broker still has: a reader that is slow lags in the broker's log, and
-after an outage each cursor resumes where it was. What is gone from the log meanwhile is counted.
+after an outage each cursor resumes where it was. What is gone from the log meanwhile is counted,
+and so is what was published while there was no broker (graph/losses.py).
 """
 
 import logging
@@ -13,6 +14,7 @@ from typing import Final
 from dsmq_nodes.dsmq import wire
 from dsmq_nodes.dsmq.channel import Channel
 from dsmq_nodes.errors import ConnectionFailedError, RequestRefusedError, WireError
+from dsmq_nodes.graph.losses import REPEATED, Losses
 
 logger = logging.getLogger("dsmq_nodes.bag")
 
@@ -27,11 +29,13 @@ class _Cursor:
     """A place in a topic.
 
     Attributes:
+        losses: what never came.
         after: where to resume; None: not known yet.
         seen: the newest id that was had; 0: none.
         end: the newest id there was when `ask_ends` was answered; None: not answered.
     """
 
+    losses: Losses
     after: int | None
     seen: int = 0
     end: int | None = None
@@ -40,6 +44,17 @@ class _Cursor:
     def behind(self) -> int:
         """How many messages are still to be had; 1 while nobody knows."""
         return 1 if self.end is None else max(0, self.end - max(self.seen, self.after or 0))
+
+    def take(self, reply: wire.Reply) -> bool:
+        """Come to a message, and count what was lost before it; False: it is had already."""
+        if self.seen:
+            reply.gap = reply.id - self.seen - 1  # ids have no holes
+        self.after = self.seen = reply.id
+        lost = self.losses.before(reply)
+        if lost == REPEATED:  # to a new broker, for others
+            return False
+        reply.gap += lost
+        return True
 
 
 class Cursors:
@@ -62,7 +77,8 @@ class Cursors:
 
     def subscribe(self, topic: str, *, from_start: bool = False) -> None:
         """Read a topic from now on; or, with `from_start`, all that the broker has of it."""
-        self._cursors[topic] = _Cursor(0 if from_start else None)
+        losses = Losses(self._node or "the reader", topic)
+        self._cursors[topic] = _Cursor(losses, 0 if from_start else None)
         self._subscribe(topic)
 
     def be_ready(self) -> None:
@@ -137,10 +153,7 @@ class Cursors:
             return False
         if reply.at and self._channel is not None:
             reply.at -= self._channel.ahead_ns
-        if cursor.seen:
-            reply.gap = reply.id - cursor.seen - 1  # ids have no holes
-        cursor.after = cursor.seen = reply.id
-        return True
+        return cursor.take(reply)
 
     def _lost(self, error: Exception) -> None:
         if self._channel is None:
@@ -171,7 +184,8 @@ class Cursors:
             for cursor in self._cursors.values():
                 cursor.after, cursor.seen = 0, 0
         self._channel, self._epoch = channel, channel.epoch
-        for topic in self._cursors:
+        for topic, cursor in self._cursors.items():
+            cursor.losses.tell_again()
             self._subscribe(topic)
         if self._is_ready:
             self._send({"action": "state", "state": "ready"})

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from dsmq_nodes import Node, Parameter, Parameters
+from dsmq_nodes import Node, Parameter, Parameters, QoSProfile
 from dsmq_nodes.bag import Bag, BagWriter
 from dsmq_nodes.bag.cursors import Cursors
 from dsmq_nodes.bag.recorder import Recorder
@@ -249,6 +249,42 @@ def test_it_goes_on_with_a_broker_that_comes_back(
     bag = recording.close()
     assert values(bag, "/x") == [1, 2]
     assert recording.recorder.dropped == 0
+
+
+def test_what_was_published_while_the_broker_was_away_is_counted(
+    begin: Callable[..., Recording], broker: BrokerProcess
+) -> None:
+    sent = 0
+    with Node("talker", broker=broker.address) as node:
+        publisher = node.create_publisher(Float64, "/x", 10)
+        latched = QoSProfile(depth=1, durability="transient_local")
+        node.create_publisher(String, "/map", latched).publish(String(data="of the house"))
+
+        def tick() -> None:
+            nonlocal sent
+            publisher.publish(Float64(data=sent))
+            sent += 1
+
+        recording = begin()
+        with spinning(node):
+            timer = node.create_timer(0.005, tick)
+            recording.until(lambda: recording.recorder.messages > 50)
+            broker.kill()
+            gone = sent
+            until(lambda: sent > gone + 100, "what nobody will ever have")
+            broker.start()
+            before = recording.recorder.messages
+            recording.until(lambda: recording.recorder.messages > before + 50)
+            timer.cancel()
+            recording.until(lambda: True)
+    bag = recording.close()
+    recorded = values(bag, "/x")
+    last = recorded[-1]
+    assert recorded[0] == 0
+    assert isinstance(last, float)
+    assert recording.recorder.dropped >= 100
+    assert len(recorded) + recording.recorder.dropped == last + 1
+    assert values(bag, "/map") == ["of the house"]  # not once more, though it was sent once more
 
 
 def test_what_the_broker_could_not_keep_is_counted(tmp_path: Path) -> None:
