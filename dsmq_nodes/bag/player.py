@@ -2,6 +2,7 @@
 
 import os
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Final
@@ -14,7 +15,9 @@ from dsmq_nodes.bag.pace import Pace
 from dsmq_nodes.bag.prefetch import prefetched
 from dsmq_nodes.bag.reading import TEXT, Bag
 from dsmq_nodes.bag.schemas import told_schema
+from dsmq_nodes.bag.selection import OWN_PREFIX
 from dsmq_nodes.errors import BagError
+from dsmq_nodes.graph import calls
 from dsmq_nodes.graph.schema import End, compare, explain
 from dsmq_nodes.messages.base import Time
 from dsmq_nodes.messages.dsmq_msgs import Endpoint
@@ -39,6 +42,7 @@ class Playing:
         remap: other names for topics.
         wait_for: how many subscribers each topic has before it begins.
         start_paused: wait for `resume` or `step`.
+        service_requests: call services and send goals again, as they were when it was recorded.
     """
 
     rate: float = 1.0
@@ -50,6 +54,13 @@ class Playing:
     remap: Mapping[str, str] = field(default_factory=dict)
     wait_for: int = 0
     start_paused: bool = False
+    service_requests: bool = False
+
+    def leaves_out(self, topic: str) -> bool:
+        """Whether a topic is not played: a call would be made again, a reply come from nobody."""
+        if topic.endswith(calls.REQUEST) and self.service_requests:
+            return False
+        return calls.is_call(topic) or topic.startswith(OWN_PREFIX)
 
 
 class Player:
@@ -61,6 +72,7 @@ class Player:
         start_ns: where it begins, in recorded time.
         end_ns: where it ends.
         pace: when messages are due.
+        left_out: how many messages of topics are not played, by topic.
     """
 
     def __init__(
@@ -88,12 +100,15 @@ class Player:
         self._wait = wait or outlet.pump
         self._is_stopped = False
         self._clock_due_sec = 0.0
-        self._channels = {
-            each.channel: self._as_played(each.channel)
-            for each in bag.counts()
-            if not (each.channel.topic == CLOCK_TOPIC and playing.clock_hz)
-        }
-        _check_encodings(self._channels)
+        self.left_out: Counter[str] = Counter()
+        self._channels: dict[Channel, Channel] = {}
+        for each in bag.counts():
+            topic = each.channel.topic
+            if playing.leaves_out(topic):
+                self.left_out[topic] += each.messages or 0
+            elif not (topic == CLOCK_TOPIC and playing.clock_hz):
+                self._channels[each.channel] = self._as_played(each.channel)
+        _check_encodings(self._channels, self.left_out)
         self.start_ns = self.at_ns = bag.start_ns + round(playing.start_offset_sec * 1e9)
         self.end_ns = bag.end_ns
         if playing.duration_sec is not None:
@@ -223,7 +238,12 @@ class Player:
         )
 
 
-def _check_encodings(channels: Mapping[Channel, Channel]) -> None:
+def _check_encodings(channels: Mapping[Channel, Channel], left_out: Mapping[str, int]) -> None:
+    if not channels and left_out:
+        raise BagError(
+            f"nothing is played: {', '.join(sorted(left_out))} are of services, actions and the "
+            "kit; --publish-service-requests calls the services again"
+        )
     if not channels:
         raise BagError("the bag has no messages on these topics: see `dsmq-nodes bag info`")
     for channel in channels:

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from dsmq_nodes.errors import BagError
+from dsmq_nodes.graph.calls import is_of_every_node
 from dsmq_nodes.launcher.suggest import did_you_mean
 
 OWN_PREFIX = "/dsmq/"
@@ -20,7 +21,8 @@ class Selection:
         exclude: names or patterns that are left out in any case.
         regex: also what this expression finds in the name.
         exclude_regex: left out in any case.
-        everything: also all topics but the kit's own, which are below /dsmq.
+        everything: also all topics but the kit's own: those below /dsmq, and of the services that
+            every node has (who asks for parameters is the recorder itself, before anybody).
     """
 
     topics: tuple[str, ...] = ()
@@ -46,7 +48,9 @@ class Selection:
             return True
         if name.startswith(OWN_PREFIX):
             return False
-        return self.everything or bool(self.regex and re.search(self.regex, name))
+        if self.regex and re.search(self.regex, name):
+            return True
+        return self.everything and not is_of_every_node(name)
 
     def unmatched(self, names: Iterable[str]) -> list[str]:
         """The topics asked for that are not among `names`."""

@@ -55,7 +55,9 @@ def record(
         ),
     ] = None,
     *,
-    everything: Annotated[bool, typer.Option("--all", "-a", help="All topics.")] = False,
+    everything: Annotated[
+        bool, typer.Option("--all", "-a", help="All topics but the kit's own.")
+    ] = False,
     more_topics: TopicsOption = None,
     exclude: ExcludeOption = None,
     regex: RegexOption = "",
@@ -176,23 +178,23 @@ def play(
             help="First wait for so many subscribers of each topic.",
         ),
     ] = 0,
+    service_requests: Annotated[
+        bool, typer.Option("--publish-service-requests", help="Call services again.")
+    ] = False,
     broker: BrokerOption = BROKER,
 ) -> None:
     """Publish what a bag has, at the times it was recorded.
 
+    What was called is not called again, unless asked for: neither services nor actions are played.
     Keys: space pauses and goes on, right or s steps while it pauses, up and down change the rate,
     q ends it. A topic that somebody subscribes as another type is an error: nothing is played.
     """
     _need()
     from dsmq_nodes.bag.player import Playing  # noqa: PLC0415
-    from dsmq_nodes.bag.selection import Selection  # noqa: PLC0415
     from dsmq_nodes.cli.bag_play import play_bag  # noqa: PLC0415
     from dsmq_nodes.cli.options import renamings  # noqa: PLC0415
 
-    everything = not (topics or regex)
-    chosen = Selection(
-        tuple(topics or ()), tuple(exclude or ()), regex, exclude_regex, everything=everything
-    )
+    chosen = _of_a_bag(topics, exclude, regex, exclude_regex)
     playing = Playing(
         rate=rate,
         loop=loop,
@@ -203,6 +205,7 @@ def play(
         remap=renamings(remap or []),
         wait_for=wait_for,
         start_paused=start_paused,
+        service_requests=service_requests,
     )
     play_bag(bag, chosen, playing, broker)
 
@@ -242,7 +245,6 @@ def convert(
     _need()
     from dsmq_nodes.bag.converting import FORMATS, Format  # noqa: PLC0415
     from dsmq_nodes.bag.converting import convert as make  # noqa: PLC0415
-    from dsmq_nodes.bag.selection import Selection  # noqa: PLC0415
     from dsmq_nodes.bag.source import open_source  # noqa: PLC0415
     from dsmq_nodes.cli.progress import Progress  # noqa: PLC0415
     from dsmq_nodes.cli.unfinished import told_if_interrupted  # noqa: PLC0415
@@ -251,10 +253,7 @@ def convert(
         raise typer.BadParameter(
             f"{to!r} is none: there is {', '.join(FORMATS)}", param_hint="--to"
         )
-    everything = not (topics or regex)
-    chosen = Selection(
-        tuple(topics or ()), tuple(exclude or ()), regex, exclude_regex, everything=everything
-    )
+    chosen = _of_a_bag(topics, exclude, regex, exclude_regex)
     compressed = _compression(compression)
     with told_if_interrupted(output):
         source = open_source(bag, chosen)
@@ -368,6 +367,16 @@ def _selection(
     if not (topics or regex or everything):
         raise typer.BadParameter("name topics, or a --regex, or --all")
     return Selection(tuple(topics), tuple(exclude or ()), regex, exclude_regex, everything)
+
+
+def _of_a_bag(
+    topics: list[str] | None, exclude: list[str] | None, regex: str, exclude_regex: str
+) -> "Selection":
+    """What of a bag is meant: all of it, if nothing else is said."""
+    from dsmq_nodes.bag.selection import Selection  # noqa: PLC0415
+
+    named = topics or ([] if regex else ["*"])
+    return Selection(tuple(named), tuple(exclude or ()), regex, exclude_regex)
 
 
 def _compression(name: str) -> "Compression":

@@ -19,6 +19,7 @@ from dsmq_nodes.dsmq.address import parse_address
 from dsmq_nodes.errors import CommandError
 
 _FASTER: Final = 1.1
+_MOST_NAMED: Final = 6
 _LONGEST_WAIT_SEC: Final = 0.2  # then the progress bar moves
 _ARROWS: Final = {b"\x1b[C": "step", b"\x1b[A": "faster", b"\x1b[B": "slower"}
 _KEYS: Final = {b" ": "pause", b"s": "step", b"q": "end", b"+": "faster", b"-": "slower"}
@@ -32,6 +33,7 @@ def play_bag(paths: list[Path], chosen: Selection, playing: Playing, broker: str
     with contextlib.closing(outlet), _keyboard() as has_keys:
         screen = _Screen(outlet, has_keys=has_keys)
         player = Player(bag, outlet, playing, screen.wait)
+        _tell_left_out(player)
         seconds = 0.0 if playing.loop else (player.end_ns - player.start_ns) * 1e-9
         with Progress("playing", seconds, "s") as progress:
             screen.show(player, progress)
@@ -43,6 +45,17 @@ def _check_renamings(bag: Bag, playing: Playing) -> None:
     for old in playing.remap:
         if old not in bag.topics:
             raise CommandError(f"--remap: the bag has no {old}: it has {', '.join(bag.topics)}")
+
+
+def _tell_left_out(player: Player) -> None:
+    if player.left_out:
+        names = sorted(player.left_out)
+        shown = ", ".join(names[:_MOST_NAMED]) + (", ..." if len(names) > _MOST_NAMED else "")
+        print(
+            f"Not played: {player.left_out.total()} messages of services, actions and the kit "
+            f"({shown}): --publish-service-requests calls the services again",
+            file=sys.stderr,
+        )
 
 
 class _Screen:

@@ -24,7 +24,8 @@ from dsmq_nodes.bag.pace import Pace
 from dsmq_nodes.bag.player import Player, Playing
 from dsmq_nodes.bag.prefetch import prefetched
 from dsmq_nodes.errors import BagError
-from dsmq_nodes.messages import Bool, Clock, Float64
+from dsmq_nodes.graph import calls
+from dsmq_nodes.messages import Bool, Clock, Float64, SetBool
 from dsmq_nodes.messages.dsmq_msgs import Graph
 from dsmq_nodes.testing import BrokerProcess
 from tests.bag.conftest import NUMBERS, PATIENCE_SEC, SECOND_NS, Tool, number, until
@@ -455,6 +456,51 @@ def test_wrong_on_purpose(
     assert result.returncode == 1
     assert says in result.stderr
     assert "Traceback" not in result.stderr
+
+
+class Motor(Node):
+    def __init__(self, broker: BrokerProcess) -> None:
+        super().__init__("motor", broker=broker.address)
+        self.enabled = 0
+        self.create_service(SetBool, "/enable", self.on_enable)
+
+    def on_enable(self, request: SetBool.Request, response: SetBool.Response) -> SetBool.Response:
+        self.enabled += 1
+        return response
+
+
+def test_what_was_called_is_not_called_again_unless_asked_for(
+    tmp_path: Path, broker: BrokerProcess, ear: Callable[..., Ear]
+) -> None:
+    hidden = {
+        "/enable/_request": calls.write("/arm@1", 7, '{"data":true}'),
+        "/enable/_reply": calls.write("/arm@1", 7, '{"success":true,"message":""}'),
+        "/dock/_action/feedback": "{}",
+        "/dsmq/launch/state": "{}",
+    }
+    with BagWriter(tmp_path / "run") as writer:
+        for topic, text in hidden.items():
+            writer.write(Channel(topic, "", b"{}"), 1, text.encode(), 1)
+        writer.write(NUMBERS, 2, number(5), 2)
+    played = command(broker, str(writer.paths[0]), "--rate", "0")
+    listener = ear("/numbers", *hidden)
+    motor = Motor(broker)
+    with spinning(motor):
+        result = subprocess.run(played, capture_output=True, text=True, check=True)
+        assert result.stdout == "Played 1 messages\n"
+        assert result.stderr == (
+            "Not played: 4 messages of services, actions and the kit (/dock/_action/feedback, "
+            "/dsmq/launch/state, /enable/_reply, /enable/_request): --publish-service-requests "
+            "calls the services again\n"
+        )
+        assert motor.enabled == 0
+        played.append("--publish-service-requests")
+        result = subprocess.run(played, capture_output=True, text=True, check=True)
+        assert result.stdout == "Played 2 messages\n"
+        assert "Not played: 3 messages" in result.stderr
+        until(lambda: motor.enabled == 1, "the call")
+    heard = [topic for topic, _ in listener.until(4)]
+    assert sorted(heard) == ["/enable/_reply", "/enable/_request", "/numbers", "/numbers"]
 
 
 def test_the_broker_goes_away_while_it_plays(numbers: Numbers, broker: BrokerProcess) -> None:

@@ -19,6 +19,7 @@ from dsmq_nodes.bag.recorder import Recorder
 from dsmq_nodes.bag.repair import repair
 from dsmq_nodes.bag.selection import Selection
 from dsmq_nodes.errors import BagError
+from dsmq_nodes.graph.names import is_hidden
 from dsmq_nodes.messages import Bool, Clock, Float64, String, Time
 from dsmq_nodes.testing import BrokerProcess
 from tests.bag.conftest import PATIENCE_SEC, SECOND_NS, Tool, until
@@ -213,16 +214,18 @@ def test_only_what_was_asked_for(begin: Callable[..., Recording], tool: Tool) ->
 @pytest.mark.parametrize(
     ("selection", "chosen"),
     [
-        (Selection(everything=True), "/a/b /c chatter"),
+        (Selection(everything=True), "/a/b /c chatter"),  # not what every node has
         (Selection(everything=True, exclude_regex="b$"), "/c chatter"),
-        (Selection(regex="^/"), "/a/b /c"),
+        (Selection(regex="^/"), "/a/b /c /a/get_parameters/_request /a/set_logger_levels/_reply"),
         (Selection(("/dsmq/graph",), regex="chat"), "chatter /dsmq/graph"),
         (Selection(("c*",)), "/c chatter"),
+        (Selection(("*/get_parameters/_request",)), "/a/get_parameters/_request"),
         (Selection(("/a/b", "/c"), exclude=("c",)), "/a/b"),
     ],
 )
 def test_selections(selection: Selection, chosen: str) -> None:
     topics = ["/a/b", "/c", "chatter", "/dsmq/graph", "/dsmq/statistics"]
+    topics += ["/a/get_parameters/_request", "/a/set_logger_levels/_reply"]
     assert {each for each in topics if each in selection} == set(chosen.split())
 
 
@@ -403,7 +406,9 @@ def test_the_parameters_of_all_nodes_at_the_start_are_in_the_bag(
         left.set_parameters([Parameter("gain", None, 9.0)])
         program.send(signal.SIGINT)
         assert program.wait() == 0
-    (attachment,) = Bag(tmp_path / "run.mcap").attachments()
+    bag = Bag(tmp_path / "run.mcap")
+    assert not [topic for topic in bag.topics if is_hidden(topic)], "what the recorder has asked"
+    (attachment,) = bag.attachments()
     assert attachment.name == "parameters.yaml"
     found = yaml.safe_load(attachment.data)
     assert list(found) == ["/left/arm", "/right/arm"]
