@@ -1,4 +1,8 @@
-"""The last messages, in memory: what a flight recorder keeps until something fails."""
+"""The last messages, in memory: what a flight recorder keeps until something fails.
+
+Messages come in batches, a topic after the other: so what comes first is not the oldest. What is
+kept is cut at one time for all topics, when it is written.
+"""
 
 from collections import deque
 from typing import Final
@@ -27,6 +31,7 @@ class Ring:
         self._most_bytes = most_bytes
         self._records: deque[Record] = deque()
         self._latched: dict[Channel, Record] = {}
+        self._begins_ns = 0  # what is older is not of the last seconds, or no more complete
 
     def write(
         self,
@@ -40,21 +45,35 @@ class Ring:
         self._records.append(Record(channel, log_time_ns, publish_time_ns, sequence, data))
         self.messages += 1
         self.size_bytes += len(data) + _OVERHEAD_BYTES
-        oldest_ns = log_time_ns - self._duration_ns
-        while self._records[0].log_time_ns < oldest_ns or self.size_bytes > self._most_bytes:
+        self._begins_ns = max(self._begins_ns, log_time_ns - self._duration_ns)
+        while self._records and (
+            self._records[0].log_time_ns < self._begins_ns or self.size_bytes > self._most_bytes
+        ):
             gone = self._records.popleft()
             self.size_bytes -= len(gone.data) + _OVERHEAD_BYTES
-            if dict(gone.channel.metadata).get("latched") == "true":
-                self._latched[gone.channel] = gone
-            if not self._records:
-                break
+            self._begins_ns = max(self._begins_ns, gone.log_time_ns + 1)
+            self._keep_latched(gone)
+
+    def _keep_latched(self, gone: Record) -> None:
+        if dict(gone.channel.metadata).get("latched") == "true":
+            self._latched[gone.channel] = gone
 
     def flush(self) -> None:
         """Do nothing: it is in memory."""
 
     def dump(self, writer: BagWriter) -> int:
-        """Write all that it holds; gives how many messages that were."""
-        for record in (*self._latched.values(), *self._records):
+        """Write what it holds of the last seconds; gives how many messages that were.
+
+        What is latched is older, and gets the time when they begin.
+        """
+        kept = []
+        for record in self._records:
+            if record.log_time_ns >= self._begins_ns:
+                kept.append(record)
+            else:
+                self._keep_latched(record)
+        latched = [each._replace(log_time_ns=self._begins_ns) for each in self._latched.values()]
+        for record in (*latched, *kept):
             writer.write(
                 record.channel,
                 record.log_time_ns,
@@ -62,4 +81,4 @@ class Ring:
                 record.publish_time_ns,
                 record.sequence,
             )
-        return len(self._latched) + len(self._records)
+        return len(latched) + len(kept)

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import msgspec
@@ -56,6 +57,48 @@ def test_a_ring_keeps_what_is_latched(tmp_path: Path) -> None:
         ring.write(latched, index, b'{"data":"map %d"}' % index, 0)
     ring.write(NUMBERS, 100 * SECOND_NS, number(7), 0)
     assert dumped(ring, tmp_path / "run") == ["map 2", 7]
+
+
+def test_a_ring_begins_at_one_time_for_all_topics_however_they_came(tmp_path: Path) -> None:
+    other = replace(NUMBERS, topic="/other")
+    ring = Ring(1.0)
+    for second in range(5):  # a topic after the other, each a whole second
+        for channel in (NUMBERS, other):
+            for index in range(second * 10, second * 10 + 10):
+                ring.write(channel, index * SECOND_NS // 10, number(index), 0, index)
+    with BagWriter(tmp_path / "run") as writer:
+        count = ring.dump(writer)
+    times = {"/numbers": [], "/other": []}  # type: dict[str, list[int]]
+    for topic, _, stamp in Bag(*writer.paths):
+        times[topic].append(stamp * 10 // SECOND_NS)
+    assert times == {"/numbers": list(range(39, 50)), "/other": list(range(39, 50))}
+    assert count == 22
+
+
+def test_a_ring_that_is_full_begins_at_one_time_too(tmp_path: Path) -> None:
+    other = replace(NUMBERS, topic="/other")
+    ring = Ring(1000.0, most_bytes=20_000)
+    for batch in range(100):
+        for channel in (NUMBERS, other):
+            for index in range(batch * 10, batch * 10 + 10):
+                ring.write(channel, index, number(index), 0, index)
+    values = dumped(ring, tmp_path / "run")
+    assert sorted(values) == values
+    assert values[0::2] == values[1::2]
+    assert len(values) > 40
+
+
+def test_what_is_latched_comes_when_the_ring_begins(tmp_path: Path) -> None:
+    latched = Channel("/map", String.type_name, b"{}", metadata=(("latched", "true"),))
+    ring = Ring(1.0)
+    ring.write(latched, 0, b'{"data":"map"}', 3)
+    for index in range(100):
+        ring.write(NUMBERS, index * SECOND_NS // 10, number(index), 0)
+    with BagWriter(tmp_path / "run") as writer:
+        ring.dump(writer)
+    first = next(Bag(*writer.paths).records())
+    assert (first.channel.topic, first.publish_time_ns) == ("/map", 3)
+    assert first.log_time_ns == 89 * SECOND_NS // 10
 
 
 def state(**states: str) -> Reply:
