@@ -22,13 +22,13 @@ if TYPE_CHECKING:
     from dsmq_nodes.bag.channel import Attachment, Channel
     from dsmq_nodes.bag.comparing import Tolerance
     from dsmq_nodes.bag.reading import Bag, BagMessage, Record, Untyped
-    from dsmq_nodes.bag.rerunning import Difference, Rerun, feed, rerun
+    from dsmq_nodes.bag.rerunning import Difference, NodeRaisedError, Rerun, feed, rerun
     from dsmq_nodes.bag.schemas import schema_text
     from dsmq_nodes.bag.writing import BagWriter, Limits
 
 __all__ = [
-    "Attachment", "Bag", "BagMessage", "BagWriter", "Channel", "Difference", "Limits", "Record",
-    "Rerun", "Tolerance", "Untyped", "feed", "rerun", "schema_text",
+    "Attachment", "Bag", "BagMessage", "BagWriter", "Channel", "Difference", "Limits",
+    "NodeRaisedError", "Record", "Rerun", "Tolerance", "Untyped", "feed", "rerun", "schema_text",
 ]  # fmt: skip
 
 _HOMES = {
@@ -39,6 +39,7 @@ _HOMES = {
     "Channel": "channel",
     "Difference": "rerunning",
     "Limits": "writing",
+    "NodeRaisedError": "rerunning",
     "Record": "reading",
     "Rerun": "rerunning",
     "Tolerance": "comparing",

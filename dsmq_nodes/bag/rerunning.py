@@ -3,7 +3,8 @@
 The node's inputs are the recorded topics that it subscribes, its outputs those that it publishes.
 Each input is published when it was recorded, by a clock that starts where the recording does, so
 that the node sees the recorded times. Outputs are compared one by one, in their order on a topic,
-from the first input to a little after the last.
+from the first input to a little after the last, or to where the node raised; which is compared with
+which, pairing.py knows.
 """
 
 import json
@@ -13,16 +14,16 @@ from typing import Any, Final
 
 from dsmq_nodes.bag.comparing import EXACT, Tolerance, differences
 from dsmq_nodes.bag.mcap_file import Record
+from dsmq_nodes.bag.pairing import SETTLE_NS, LeftOut, Output, Pairing, paired
 from dsmq_nodes.bag.reading import Bag
 from dsmq_nodes.bag.schemas import class_of
 from dsmq_nodes.bag.selection import Selection
-from dsmq_nodes.errors import BagError
+from dsmq_nodes.errors import BagError, DsmqError
 from dsmq_nodes.graph.node import Node
 from dsmq_nodes.messages.base import Message
-from dsmq_nodes.testing.graph import Graph
+from dsmq_nodes.testing.graph import Graph, Observed
 
 _ROUNDING_NS: Final = 1000
-_SETTLE_NS: Final = 100_000_000  # what the last input led to
 _NOTHING: Final = "nothing"
 
 
@@ -60,18 +61,26 @@ class Rerun:
     Attributes:
         inputs: how many messages the node was given, by topic.
         outputs: how many were recorded and how many came, by topic.
+        left_out: what of them was not compared, by topic; only where there is some.
         difference: the first; None: it is as recorded.
     """
 
     inputs: dict[str, int] = field(default_factory=dict)
     outputs: dict[str, tuple[int, int]] = field(default_factory=dict)
+    left_out: dict[str, LeftOut] = field(default_factory=dict)
     difference: Difference | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class _Output:
-    at_ns: int
-    message: Any
+class NodeRaisedError(BagError):
+    """The node raised in a rerun; says when. What it raised is the `__cause__`.
+
+    Attributes:
+        result: the comparison of what came before.
+    """
+
+    def __init__(self, text: str, result: Rerun) -> None:
+        super().__init__(text)
+        self.result = result
 
 
 def feed(graph: Graph, bag: Bag, topics: Collection[str] | None = None) -> None:
@@ -139,11 +148,12 @@ def rerun(
 
     Raises:
         BagError: the bag has nothing that the node subscribes, or nothing to compare.
-        Exception: what the node raised.
+        NodeRaisedError: the node raised.
     """
     result = Rerun()
     with Graph(start_ns=bag.start_ns, on_type_mismatch="warn") as graph:
-        node = graph.add(node_class, name=name, namespace=namespace, params=params, remap=remap)
+        told = {"name": name, "namespace": namespace, "params": params, "remap": remap}
+        node = _made(graph, node_class, told, result)
         about = node.statistics()
         inputs = {each.topic for each in about.subscriptions} & set(bag.topics)
         types = {
@@ -153,33 +163,104 @@ def rerun(
         }
         _check(bag, node, inputs, set(types))
         seen = {topic: graph.observe(_class(name), topic) for topic, name in types.items()}
-        first_ns, last_ns = _give(bag, graph, inputs, result, on_progress)
-        graph.run_for(_SETTLE_NS * 1e-9)
-        end_ns = last_ns + _SETTLE_NS
-        found = {
-            topic: _between(
-                (
-                    _Output(bag.start_ns + round(at_sec * 1e9), json.loads(msg.to_json()))
-                    for at_sec, msg in zip(observed.at_sec, observed, strict=True)
-                ),
-                first_ns,
-                end_ns,
-            )
-            for topic, observed in seen.items()
-        }
-    recorded: dict[str, list[_Output]] = {topic: [] for topic in types}
-    for record in bag.records(first_ns, end_ns + 1):
+        given = _Given(bag, result, on_progress)
+        raised = given.give(graph, inputs)
+        now_ns = bag.start_ns + round(graph.now_sec * 1e9)
+    end_ns = given.last_ns + SETTLE_NS if raised is None else now_ns
+    found = {
+        topic: [
+            each for each in _outputs(seen[topic], bag) if given.first_ns <= each.at_ns <= end_ns
+        ]
+        for topic in types
+    }
+    recorded: dict[str, list[Output]] = {topic: [] for topic in types}
+    for record in bag.records(given.first_ns, end_ns + 1):
         if record.channel.topic in recorded:
-            out = _Output(record.log_time_ns, json.loads(record.data))
+            out = Output(record.log_time_ns, json.loads(record.data))
             recorded[record.channel.topic].append(out)
     result.outputs = {topic: (len(recorded[topic]), len(found[topic])) for topic in sorted(types)}
-    differences = [
-        each
-        for topic in types
-        if (each := _first(topic, recorded[topic], found[topic], bag.start_ns, tolerance))
-    ]
-    result.difference = min(differences, key=lambda each: each.at_sec, default=None)
+    pairings = {
+        topic: paired(recorded[topic], found[topic], given.first_ns, tolerance) for topic in types
+    }
+    _compare(result, pairings, bag.start_ns, tolerance)
+    if raised is not None:
+        at_sec = (now_ns - bag.start_ns) * 1e-9
+        raise NodeRaisedError(
+            f"the node raised {_named(raised)}, at {at_sec:.3f} s of the bag{given.newest(now_ns)}",
+            result,
+        ) from raised
     return result
+
+
+class _Given:
+    """Gives the node its inputs, and knows which so far: when the first came, when the newest."""
+
+    def __init__(self, bag: Bag, result: Rerun, on_progress: Callable[[float], None]) -> None:
+        self.first_ns = self.last_ns = bag.end_ns
+        self._bag, self._result, self._on_progress = bag, result, on_progress
+        self._topic = ""
+
+    def give(self, graph: Graph, inputs: set[str]) -> Exception | None:
+        """All of them; what the node raised, if it did."""
+        bag = self._bag
+        records = (record for record in bag.records() if record.channel.topic in inputs)
+        try:
+            _feed(graph, records, bag.start_ns, self._take)
+            graph.run_for((bag.end_ns - bag.start_ns + SETTLE_NS) * 1e-9)
+        except BagError:
+            raise
+        except Exception as error:  # noqa: BLE001  told with the comparison of what came before
+            return error
+        return None
+
+    def _take(self, record: Record) -> None:
+        self._topic = topic = record.channel.topic
+        self._result.inputs[topic] = self._result.inputs.get(topic, 0) + 1
+        self.first_ns = min(self.first_ns, record.log_time_ns)
+        self.last_ns = record.log_time_ns
+        self._on_progress((record.log_time_ns - self._bag.start_ns) * 1e-9)
+
+    def newest(self, now_ns: int) -> str:
+        """Which one came at this moment; empty: none did."""
+        if not self._topic or now_ns > self.last_ns + _ROUNDING_NS:
+            return ""
+        return f", when it was given message {self._result.inputs[self._topic]} of {self._topic}"
+
+
+def _made(
+    graph: Graph, node_class: Callable[[], Node], told: Mapping[str, Any], result: Rerun
+) -> Node:
+    try:
+        return graph.add(node_class, **told)
+    except DsmqError:
+        raise  # a parameter that does not fit, a name that is none
+    except Exception as error:
+        raise NodeRaisedError(
+            f"the node raised {_named(error)}, when it was made", result
+        ) from error
+
+
+def _named(error: Exception) -> str:
+    """An exception in one line."""
+    first = str(error).partition("\n")[0]
+    return f"{type(error).__name__}: {first}" if first else type(error).__name__
+
+
+def _outputs(observed: Observed[Message], bag: Bag) -> Iterator[Output]:
+    for at_sec, msg in zip(observed.at_sec, observed, strict=True):
+        yield Output(bag.start_ns + round(at_sec * 1e9), json.loads(msg.to_json()))
+
+
+def _compare(
+    result: Rerun, pairings: Mapping[str, Pairing], start_ns: int, tolerance: Tolerance
+) -> None:
+    for topic, pairing in pairings.items():
+        if pairing.left_out != LeftOut():
+            result.left_out[topic] = pairing.left_out
+    firsts = [_first(topic, each, start_ns, tolerance) for topic, each in pairings.items()]
+    result.difference = min(
+        (each for each in firsts if each), key=lambda each: each.at_sec, default=None
+    )
 
 
 def _check(bag: Bag, node: Node, inputs: set[str], outputs: set[str]) -> None:
@@ -196,41 +277,9 @@ def _class(type_name: str) -> type[Message]:
     return found
 
 
-def _give(
-    bag: Bag,
-    graph: Graph,
-    inputs: set[str],
-    result: Rerun,
-    on_progress: Callable[[float], None],
-) -> tuple[int, int]:
-    """Give the node its inputs; the times of the first and of the last."""
-    times = [bag.end_ns]
-
-    def on_input(record: Record) -> None:
-        topic = record.channel.topic
-        result.inputs[topic] = result.inputs.get(topic, 0) + 1
-        times[0] = min(times[0], record.log_time_ns)
-        times[1:] = [record.log_time_ns]
-        on_progress((record.log_time_ns - bag.start_ns) * 1e-9)
-
-    records = (record for record in bag.records() if record.channel.topic in inputs)
-    _feed(graph, records, bag.start_ns, on_input)
-    graph.run_for((bag.end_ns - bag.start_ns) * 1e-9)
-    return times[0], times[-1]
-
-
-def _between(outputs: Iterator[_Output], first_ns: int, end_ns: int) -> list[_Output]:
-    return [each for each in outputs if first_ns <= each.at_ns <= end_ns]
-
-
-def _first(
-    topic: str,
-    recorded: list[_Output],
-    found: list[_Output],
-    start_ns: int,
-    tolerance: Tolerance,
-) -> Difference | None:
-    for number, (before, now) in enumerate(zip(recorded, found, strict=False), 1):
+def _first(topic: str, pairing: Pairing, start_ns: int, tolerance: Tolerance) -> Difference | None:
+    recorded, found, skipped = pairing.recorded, pairing.found, pairing.left_out.earlier
+    for number, (before, now) in enumerate(zip(recorded, found, strict=False), skipped + 1):
         at_sec = (before.at_ns - start_ns) * 1e-9
         for path, was, is_ in differences(before.message, now.message, tolerance):
             return Difference(topic, number, at_sec, path, was, is_)
@@ -240,7 +289,7 @@ def _first(
     longer = (recorded if len(recorded) > number else found)[number]
     at_sec = (longer.at_ns - start_ns) * 1e-9
     sides = [_NOTHING if len(side) == number else "a message" for side in (recorded, found)]
-    return Difference(topic, number + 1, at_sec, "", *sides)
+    return Difference(topic, skipped + number + 1, at_sec, "", *sides)
 
 
 def _short(value: object) -> str:

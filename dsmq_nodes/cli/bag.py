@@ -335,7 +335,12 @@ def rerun(
     """Run one node on what was recorded, in virtual time, and compare what it publishes.
 
     What it subscribes is given to it at the recorded times; what it publishes is compared with what
-    was recorded, --topics or all. The first difference is told, and the exit status is then 1.
+    was recorded, --topics or all. The first difference is told, and the exit status is then 1; so
+    it is when the node raises: then its traceback is shown, and what came before is compared.
+
+    What it publishes before its first recorded message, as it was not up yet, or after its last is
+    left out, and told. Which is the first is known by the stamp in its header if that is an
+    input's, else from where on the two agree for longest.
     """
     _need()
     from dsmq_nodes.bag.comparing import Tolerance  # noqa: PLC0415

@@ -1,6 +1,8 @@
 """Runs a node on what was recorded, and shows where it is not as recorded."""
 
+import asyncio
 import sys
+import traceback
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,9 +10,10 @@ from typing import Any
 
 import yaml
 
+import dsmq_nodes
 from dsmq_nodes.bag.comparing import Tolerance
 from dsmq_nodes.bag.reading import Bag
-from dsmq_nodes.bag.rerunning import rerun
+from dsmq_nodes.bag.rerunning import NodeRaisedError, Rerun, rerun
 from dsmq_nodes.bag.selection import Selection
 from dsmq_nodes.cli.progress import Progress
 from dsmq_nodes.errors import CommandError
@@ -47,31 +50,57 @@ def parameters(texts: list[str]) -> dict[str, Any]:
 
 
 def rerun_bag(paths: list[Path], given: NodeGiven, compared: Selection, within: Tolerance) -> int:
-    """Run and compare; gives the exit status: 1 when there is a difference."""
+    """Run and compare; gives the exit status: 1 when there is a difference, or it raised."""
     here = str(Path.cwd())
     if here not in sys.path:  # a console script does not look for modules there
         sys.path.insert(0, here)
     node_class = load_node_class(given.node)
     bag = Bag(*paths)
     seconds = (bag.end_ns - bag.start_ns) * 1e-9
+    raised = None
     with Progress("running", seconds, "s") as progress:
-        result = rerun(
-            bag,
-            node_class,
-            name=given.name,
-            namespace=given.namespace,
-            params=given.params,
-            remap=given.remap,
-            compared=compared,
-            tolerance=within,
-            on_progress=progress.at,
-        )
+        try:
+            result = rerun(
+                bag,
+                node_class,
+                name=given.name,
+                namespace=given.namespace,
+                params=given.params,
+                remap=given.remap,
+                compared=compared,
+                tolerance=within,
+                on_progress=progress.at,
+            )
+        except NodeRaisedError as error:
+            raised, result = error, error.result
+    _show(result)
+    if raised is not None:
+        print(f"{raised}\n{_users_frames(raised.__cause__)}", file=sys.stderr, end="")
+    return 0 if result.difference is None and raised is None else 1
+
+
+def _show(result: Rerun) -> None:
     for topic, count in result.inputs.items():
         print(f"in   {topic}: {count} messages")
     for topic, (recorded, now) in result.outputs.items():
         print(f"out  {topic}: {recorded} messages recorded, {now} now")
-    if result.difference is None:
+    for topic, left_out in result.left_out.items():
+        print(f"left out of {topic}: {left_out}")
+    if result.difference is not None:
+        print(f"first difference: {result.difference}")
+    elif result.outputs:
         print("as recorded")
-        return 0
-    print(f"first difference: {result.difference}")
-    return 1
+
+
+def _users_frames(error: BaseException | None) -> str:
+    """A traceback without the kit's own frames, and the event loop's."""
+    if error is None:
+        return ""
+    told = traceback.TracebackException.from_exception(error)
+    ours = str(Path(dsmq_nodes.__file__).parent), str(Path(asyncio.__file__).parent)
+    each: traceback.TracebackException | None = told
+    while each is not None:
+        shown = [frame for frame in each.stack if not frame.filename.startswith(ours)]
+        each.stack = traceback.StackSummary.from_list(shown)
+        each = each.__cause__ or each.__context__
+    return "".join(told.format())

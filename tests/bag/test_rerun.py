@@ -1,18 +1,21 @@
 """A recorded run drives one node, and what it says is compared with what it said."""
 
+import json
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from dsmq_nodes import Node, Parameters
-from dsmq_nodes.bag import Bag, BagWriter, Tolerance, feed, rerun
+from dsmq_nodes.bag import Bag, BagWriter, NodeRaisedError, Tolerance, feed, rerun
 from dsmq_nodes.bag.channel import Channel
 from dsmq_nodes.bag.comparing import differences
 from dsmq_nodes.bag.selection import Selection
 from dsmq_nodes.errors import BagError
-from dsmq_nodes.messages import Float64, Header, PoseStamped, String
+from dsmq_nodes.messages import Float64, Header, PoseStamped, String, Time
 from dsmq_nodes.testing import Graph
 from tests.bag.conftest import NUMBERS, SECOND_NS, number
 
@@ -26,6 +29,9 @@ class Doubler(Node):
     class Params(Parameters):
         factor: float = 2.0
         wrong_at: int = -1
+        stops_at: int = 1_000_000
+        raises_at: int = -1
+        lags: bool = False
 
     params: Params
 
@@ -35,8 +41,15 @@ class Doubler(Node):
         self.beats = self.create_publisher(String, "beat", 10)
         self.create_subscription(Float64, "numbers", self.on_numbers, 10)
         self.create_timer(0.25, lambda: self.beats.publish(String(data="beat")))
+        self.before = 0.0
 
     def on_numbers(self, msg: Float64) -> None:
+        if msg.data >= self.params.stops_at:
+            return
+        if msg.data == self.params.raises_at:
+            raise ValueError("too much\nof it")
+        if self.params.lags:
+            msg.data, self.before = self.before, msg.data
         pose = PoseStamped(header=self.stamp("map"))
         pose.pose.position.x = msg.data * self.params.factor
         if msg.data == self.params.wrong_at:
@@ -76,15 +89,102 @@ def test_the_first_difference_is_told_by_time_topic_and_field(recorded: Path) ->
     )
 
 
-def test_a_message_that_is_missing_and_one_too_many(recorded: Path, tmp_path: Path) -> None:
-    with BagWriter(tmp_path / "less") as writer:
-        for record in Bag(recorded).records():
-            if record.channel.topic != "/pose" or record.sequence < 150:
-                times = record.log_time_ns, record.data, record.publish_time_ns
+@pytest.fixture
+def only(recorded: Path, tmp_path: Path) -> Callable[..., Bag]:
+    """The bag with some of its messages only; `/pose` is written anew if a function is given."""
+
+    def write(
+        wanted: Callable[[str, int], bool], change: Callable[[dict[str, Any]], None] | None = None
+    ) -> Bag:
+        with BagWriter(tmp_path / "part") as writer:
+            for record in Bag(recorded).records():
+                if not wanted(record.channel.topic, record.sequence):
+                    continue
+                values = json.loads(record.data)
+                if change is not None and record.channel.topic == "/pose":
+                    change(values)
+                data = json.dumps(values).encode()
+                times = record.log_time_ns, data, record.publish_time_ns
                 writer.write(record.channel, *times, record.sequence)
+        return Bag(writer.paths[0])
+
+    return write
+
+
+def unstamped(values: dict[str, Any]) -> None:
+    values["header"]["stamp"] = {"sec": 0, "nanosec": 0}
+
+
+class Unstamped(Doubler):
+    """As a `Doubler`, and leaves the stamp alone."""
+
+    def stamp(self, frame_id: str = "") -> Header:
+        return Header(frame_id=frame_id)
+
+
+STAMPING = pytest.mark.parametrize(
+    ("node", "change"), [(Doubler, None), (Unstamped, unstamped)], ids=["stamped", "not stamped"]
+)
+
+
+@STAMPING
+def test_what_came_before_the_first_recorded_output_and_after_the_last_is_left_out(
+    only: Callable[..., Bag], node: type[Node], change: Callable[[dict[str, Any]], None] | None
+) -> None:
+    bag = only(lambda topic, number: topic != "/pose" or 20 <= number < 190, change)
+    result = rerun(bag, node)
+    assert result.difference is None
+    assert result.outputs == {"/pose": (170, COUNT)}
+    assert str(result.left_out["/pose"]) == (
+        "20 before the first that was recorded, 10 after the last that was recorded"
+    )
+
+
+@STAMPING
+def test_a_difference_after_what_is_left_out_is_found(
+    only: Callable[..., Bag], node: type[Node], change: Callable[[dict[str, Any]], None] | None
+) -> None:
+    bag = only(lambda topic, number: topic != "/pose" or 20 <= number < 190, change)
+    result = rerun(bag, node, params={"wrong_at": 77})
+    assert str(result.difference) == (
+        "/pose, message 58, at 7.703 s, field pose.position.y: recorded 0.0, now 0.5"
+    )
+
+
+@STAMPING
+def test_an_output_that_is_missing_in_the_middle_is_a_difference(
+    only: Callable[..., Bag], node: type[Node], change: Callable[[dict[str, Any]], None] | None
+) -> None:
+    result = rerun(only(lambda topic, number: topic != "/pose" or number != 77, change), node)
+    assert result.difference is not None
+    assert result.difference.number == 78
+
+
+@STAMPING
+def test_a_node_that_stops_too_early_or_is_late_by_one_differs(
+    only: Callable[..., Bag], node: type[Node], change: Callable[[dict[str, Any]], None] | None
+) -> None:
+    bag = only(lambda topic, number: topic != "/pose" or number >= 20, change)
+    result = rerun(bag, node, params={"stops_at": 100})
+    assert "recorded 'a message', now 'nothing'" in str(result.difference)
+    assert result.difference is not None
+    assert result.difference.at_sec == pytest.approx(10.003)
+    assert rerun(bag, node, params={"lags": True}).difference is not None
+
+
+def test_an_answer_to_what_came_before_the_bag_is_left_out(tmp_path: Path) -> None:
+    poses = Channel("/pose", PoseStamped.type_name, b"{}")
+    with BagWriter(tmp_path / "cut") as writer:
+        for index in range(50):
+            at_ns = START_NS + index * SECOND_NS // 100
+            if index >= 2:  # a ring begins in the middle
+                writer.write(NUMBERS, at_ns, number(index), at_ns, index)
+            pose = PoseStamped(header=Header(frame_id="map", stamp=Time.from_nanoseconds(at_ns)))
+            pose.pose.position.x = 2.0 * index
+            writer.write(poses, at_ns + SECOND_NS // 40, pose.to_json().encode(), at_ns, index)
     result = rerun(Bag(writer.paths[0]), Doubler)
-    assert result.outputs == {"/pose": (150, COUNT)}
-    assert "message 151, at 15.000 s: recorded 'nothing', now 'a message'" in str(result.difference)
+    assert result.difference is None
+    assert str(result.left_out["/pose"]) == "2 recorded that answer what came before the bag"
 
 
 def test_stamps_may_differ_by_as_much_as_allowed(recorded: Path) -> None:
@@ -137,6 +237,7 @@ def test_differences(before: object, now: object, fields: list[str]) -> None:
         (("-p", "factor:=3"), 1, "field pose.position.x: recorded 2.0, now 3.0"),
         (("-p", "factor=3"), 1, "write NAME:=VALUE"),
         (("-p", "faktor:=3"), 1, "faktor"),
+        (("-p", "raises_at:=7"), 1, "/numbers: 8 messages\nout  /pose: 7 messages recorded, 7 now"),
         (("--tolerance", "1000", "-p", "factor:=3"), 0, "as recorded"),
     ],
 )
@@ -151,4 +252,29 @@ def test_the_command(recorded: Path, arguments: tuple[str, ...], status: int, sa
     )
     assert says in result.stdout + result.stderr
     assert result.returncode == status
-    assert "Traceback" not in result.stderr
+    if "raises_at" not in " ".join(arguments):
+        assert "Traceback" not in result.stderr
+        return
+    lines = result.stderr.splitlines()
+    assert lines[0] == (
+        "the node raised ValueError: too much, at 0.700 s of the bag, when it was given message 8 "
+        "of /numbers"
+    )
+    assert len(lines) < 12
+    assert lines[-2:] == ["ValueError: too much", "of it"]
+    assert "in on_numbers" in result.stderr
+    assert "dsmq_nodes" not in result.stderr
+
+
+def test_what_a_node_raises_says_when_and_has_what_came_before(recorded: Path) -> None:
+    with pytest.raises(NodeRaisedError, match=r"ValueError: too much, at 0\.700 s") as raised:
+        rerun(Bag(recorded), Doubler, params={"raises_at": 7})
+    assert isinstance(raised.value.__cause__, ValueError)
+    assert raised.value.result.difference is None
+    assert raised.value.result.outputs == {"/pose": (7, 7)}
+
+    def make() -> Node:
+        raise LookupError("no map")
+
+    with pytest.raises(NodeRaisedError, match="LookupError: no map, when it was made"):
+        rerun(Bag(recorded), make)
