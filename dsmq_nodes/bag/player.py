@@ -17,13 +17,14 @@ from dsmq_nodes.bag.reading import TEXT, Bag
 from dsmq_nodes.bag.schemas import told_schema
 from dsmq_nodes.bag.selection import OWN_PREFIX
 from dsmq_nodes.errors import BagError
-from dsmq_nodes.graph import calls
+from dsmq_nodes.graph import calls, names
 from dsmq_nodes.graph.schema import End, compare, explain
 from dsmq_nodes.messages.base import Time
 from dsmq_nodes.messages.dsmq_msgs import Endpoint
 from dsmq_nodes.messages.rosgraph import Clock
 
 CLOCK_TOPIC: Final = "/clock"
+_NAME: Final = "player"  # whose topics `~/...` would be
 _PAUSE_TURN_SEC: Final = 0.05
 _PUMP_EVERY: Final = 64  # messages
 
@@ -92,6 +93,7 @@ class Player:
 
         Raises:
             BagError: it cannot be played: its messages are not in JSON, or there are none.
+            InvalidNameError: a topic is renamed to what is no topic's name.
         """
         self.messages = 0
         self.pace = Pace(playing.rate, paused=playing.start_paused)
@@ -120,7 +122,10 @@ class Player:
             )
 
     def _as_played(self, channel: Channel) -> Channel:
-        return replace(channel, topic=self._playing.remap.get(channel.topic, channel.topic))
+        renamed = self._playing.remap.get(channel.topic)
+        if renamed is None:  # a plain client's topic has any name
+            return channel
+        return replace(channel, topic=names.resolve_topic(renamed, _NAME, "/", {}))
 
     def stop(self) -> None:
         """Play no more."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from dsmq_nodes.bag.channel import Attachment, Channel
 from dsmq_nodes.bag.mcap_file import ChannelCount, McapFile, Record, open_files
-from dsmq_nodes.bag.selection import Selection
+from dsmq_nodes.bag.selection import Selection, chosen
 from dsmq_nodes.errors import BagError, MessageError
 
 if TYPE_CHECKING:
@@ -63,19 +63,22 @@ class Bag:
 
         Args:
             paths: its files.
-            topics: only these, names or shell patterns, or a `Selection`; None: all.
+            topics: only this or these, names or shell patterns, or a `Selection`; None: all.
             types: message classes by topic, where the recorded type's name does not lead to the
                 right one.
 
         Raises:
-            BagError: a file is not there, no MCAP, or not whole.
+            BagError: a file is not there, no MCAP, or not whole; or it has no topic of a name that
+                was given.
         """
         if not paths:
             raise BagError("a bag has at least one file: name it")
         self.files: list[McapFile] = open_files(paths)
         self._types = dict(types or {})
-        chosen = topics if isinstance(topics, Selection | None) else Selection(tuple(topics))
-        self._selection = chosen
+        self._selection = chosen(topics)
+        if self._selection is not None:
+            names = {each.channel.topic for file in self.files for each in file.counts()}
+            self._selection.check(names, ", ".join(str(file.path) for file in self.files))
         self._decoders: dict[Channel, Callable[[bytes], Message | Untyped | str]] = {}
 
     @property
@@ -90,10 +93,10 @@ class Bag:
             for channel, messages in ((each.channel, each.messages) for each in file.counts()):
                 before = total.get(channel, 0)
                 total[channel] = None if messages is None or before is None else before + messages
-        chosen = [
+        wanted = [
             each for each in total if self._selection is None or each.topic in self._selection
         ]
-        return [ChannelCount(each, total[each]) for each in chosen]
+        return [ChannelCount(each, total[each]) for each in wanted]
 
     @property
     def start_ns(self) -> int:

@@ -10,6 +10,7 @@ was there already gets the time when the recorder began. In a topic it never goe
 wall clock when the recorder began, plus the monotonic time since.
 """
 
+import math
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -32,6 +33,7 @@ from dsmq_nodes.messages.rosgraph import Clock
 CLOCK_TOPIC: Final = "/clock"
 _TURN_SEC: Final = 0.05  # how soon an end that is asked for is seen
 _FLUSH_SEC: Final = 1.0
+_CLOCK_SEC: Final = 1.0  # without /clock, until it is told
 _DRAIN_SEC: Final = 10.0
 _ANYTHING_TEXT: Final = schema_text(ANYTHING)
 _decode_any: Final = msgspec.json.Decoder()
@@ -55,7 +57,8 @@ class RecordedTopic:
         name: the topic's name.
         types: the types its messages had.
         messages: how many were recorded.
-        dropped: how many had left the broker's log before they could be.
+        dropped: how many could not be: they had left the broker's log, or never came to it, or
+            were there before the simulated time.
     """
 
     name: str
@@ -115,7 +118,8 @@ class Recorder:
             selection: which topics.
             from_start: topics that are there already are recorded from their first message too.
             listeners: who is given the messages of some topics, which are not recorded.
-            use_sim_time: log times are those of `/clock`; messages before its first are left out.
+            use_sim_time: log times are those of `/clock`; messages before its first are left out,
+                and count as dropped.
             say: takes what is good to know.
             warn: takes what may be wrong.
         """
@@ -132,6 +136,7 @@ class Recorder:
         self._began_ns = self._now_ns()
         self._flushed = 0
         self._flush_at_sec = time.monotonic() + _FLUSH_SEC
+        self._no_clock_at_sec = time.monotonic() + _CLOCK_SEC
         self.knows_graph = False
         self._schemas: dict[_Type, bytes] = {}
         self._types = TypesSeen()
@@ -187,6 +192,12 @@ class Recorder:
             if time.monotonic() > until_sec:
                 break
         now_sec = time.monotonic()
+        if self._uses_sim_time and not self._sim_ns and now_sec > self._no_clock_at_sec:
+            self._no_clock_at_sec = math.inf
+            self._warn(
+                "WARNING: nobody publishes /clock: with --use-sim-time nothing is recorded before "
+                "its first message, and counts as dropped"
+            )
         if now_sec >= self._flush_at_sec and self._writer.messages > self._flushed:
             self._writer.flush()
             self._flushed = self._writer.messages
@@ -206,7 +217,8 @@ class Recorder:
             return
         topic.dropped += reply.gap
         log_ns = topic.log_time_ns = self._log_time_ns(topic, reply)
-        if not log_ns:
+        if not log_ns:  # there is no simulated time yet
+            topic.dropped += 1
             return
         text = reply.text or ""
         channel = topic.channels.get(reply.sender)
@@ -312,6 +324,7 @@ def summary_lines(recorder: Recorder) -> Iterator[str]:
     ]
     width = max((len(topic.name) for topic in shown), default=0)
     for topic in sorted(shown, key=lambda each: each.name):
-        types = ", ".join(each or "untyped" for each in topic.types) or "nothing came"
+        nothing = "nothing was recorded" if topic.dropped else "nothing came"
+        types = ", ".join(each or "untyped" for each in topic.types) or nothing
         counts = f"{topic.messages} messages | {topic.dropped} dropped"
         yield f"{topic.name:{width}} | {counts} | {types}"

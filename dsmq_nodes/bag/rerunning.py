@@ -17,7 +17,7 @@ from dsmq_nodes.bag.mcap_file import Record
 from dsmq_nodes.bag.pairing import SETTLE_NS, LeftOut, Output, Pairing, paired
 from dsmq_nodes.bag.reading import Bag
 from dsmq_nodes.bag.schemas import class_of
-from dsmq_nodes.bag.selection import Selection
+from dsmq_nodes.bag.selection import Selection, chosen
 from dsmq_nodes.errors import BagError, DsmqError
 from dsmq_nodes.graph.node import Node
 from dsmq_nodes.messages.base import Message
@@ -91,10 +91,17 @@ def feed(graph: Graph, bag: Bag, topics: Collection[str] | None = None) -> None:
     Args:
         graph: the graph.
         bag: the bag.
-        topics: only these; None: all of the bag's.
+        topics: only this or these; None: all of the bag's.
+
+    Raises:
+        BagError: the bag has no topic of a name that was given.
     """
-    wanted = set(bag.topics) if topics is None else set(topics)
-    records = (record for record in bag.records() if record.channel.topic in wanted)
+    wanted = chosen(topics)
+    if wanted is not None:
+        wanted.check(bag.topics, "the bag")
+    records = (
+        record for record in bag.records() if wanted is None or record.channel.topic in wanted
+    )
     _feed(graph, records, bag.start_ns - round(graph.now_sec * 1e9), lambda _: None)
 
 

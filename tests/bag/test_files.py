@@ -128,6 +128,11 @@ def test_only_the_topics_asked_for(numbers: Callable[..., Path], tmp_path: Path)
         for index in range(4):
             topic = f"/{'ab'[index % 2]}/x"
             writer.write(Channel(topic, Float64.type_name, b"{}"), index, number(index), 0)
+    assert [each.topic for each in Bag(tmp_path / "two.mcap", topics="/b/x")] == ["/b/x", "/b/x"]
+    with pytest.raises(BagError, match=r"two.mcap has no topic '/c/x': the nearest is /[ab]/x, "):
+        Bag(tmp_path / "two.mcap", topics=["/a/x", "/c/x"])
+    with pytest.raises(BagError, match=r"has no topic 'imu': it has /a/x, /b/x"):
+        Bag(tmp_path / "two.mcap", topics="imu")
     bag = Bag(tmp_path / "two.mcap", topics=["/a/*"])
     assert [each.topic for each in bag] == ["/a/x", "/a/x"]
     assert len(bag) == 2

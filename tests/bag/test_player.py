@@ -342,7 +342,7 @@ def test_messages_that_are_not_json(tmp_path: Path, outlet: Outlet) -> None:
     with pytest.raises(BagError, match="in 'cdr', not in JSON"):
         Player(Bag(writer.paths[0]), outlet, Playing())
     with pytest.raises(BagError, match="no messages on these topics"):
-        Player(Bag(writer.paths[0], topics=["/y"]), outlet, Playing())
+        Player(Bag(writer.paths[0], topics=["/y*"]), outlet, Playing())
 
 
 def test_a_reader_that_is_slow_loses_nothing_at_rate_0(
@@ -443,7 +443,9 @@ def test_the_keyboard(
     [
         (("--remap", "/a"), "write OLD:=NEW"),
         (("--remap", "/a:=/b"), "the bag has no /a: it has /numbers"),
-        (("--topics", "/a"), "no messages on these topics"),
+        (("--remap", "/numbers:=bad name"), "'bad name' is no topic name: 'bad name' in it"),
+        (("--topics", "/number"), "has no topic '/number': the nearest is /numbers"),
+        (("--topics", "/a*"), "no messages on these topics"),
         (("--start-offset", "9"), "beyond the bag's 0.200 s"),
     ],
 )

@@ -323,6 +323,22 @@ def test_simulated_time(broker: BrokerProcess, tmp_path: Path, tool: Tool) -> No
     cursors.close()
     found = [(each.msg.data, each.stamp) for each in Bag(writer.paths[0])]  # type: ignore[union-attr]
     assert found == [(5, 5 * SECOND_NS), (6, 6 * SECOND_NS)]
+    assert recorder.dropped == 1
+
+
+def test_simulated_time_without_a_clock_is_told_and_counted(
+    record: Callable[..., Program], tool: Tool
+) -> None:
+    tool.advertise("/x", Float64.type_name)
+    program = record("/x", "--use-sim-time")
+    program.wait_for("Subscribed to topic '/x'")
+    for index in range(5):
+        tool.put("/x", Float64(data=index))
+    program.wait_for("WARNING: nobody publishes /clock: with --use-sim-time nothing is recorded")
+    program.send(signal.SIGINT)
+    assert program.wait() == 0
+    assert "/x | 0 messages | 5 dropped | nothing was recorded" in program.output
+    assert "Recorded 0 messages, 5 dropped" in program.output
 
 
 @pytest.fixture

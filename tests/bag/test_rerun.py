@@ -208,7 +208,9 @@ def test_a_bag_is_a_source_for_a_test(recorded: Path, graph: Graph) -> None:
     graph.add(Doubler)
     poses = graph.observe(PoseStamped, "pose")
     graph.run_for(1.0)
-    feed(graph, Bag(recorded), topics=["/numbers"])
+    with pytest.raises(BagError, match="no topic '/number': the nearest is /numbers"):
+        feed(graph, Bag(recorded), topics="/number")
+    feed(graph, Bag(recorded), topics="/numbers")
     graph.run_for(5.05)
     assert [each.pose.position.x for each in poses] == [2.0 * index for index in range(51)]
     assert poses.at_sec == pytest.approx([1.0 + index / 10 for index in range(51)])
