@@ -63,7 +63,8 @@ class Bag:
 
         Args:
             paths: its files.
-            topics: only this or these, names or shell patterns, or a `Selection`; None: all.
+            topics: only this or these, names or shell patterns; None: all. Or a `Selection`, of
+                which nothing needs to be there.
             types: message classes by topic, where the recorded type's name does not lead to the
                 right one.
 
@@ -76,10 +77,18 @@ class Bag:
         self.files: list[McapFile] = open_files(paths)
         self._types = dict(types or {})
         self._selection = chosen(topics)
-        if self._selection is not None:
-            names = {each.channel.topic for file in self.files for each in file.counts()}
-            self._selection.check(names, ", ".join(str(file.path) for file in self.files))
+        if self._selection is not None and not isinstance(topics, Selection):
+            self.check_topics(self._selection)
         self._decoders: dict[Channel, Callable[[bytes], Message | Untyped | str]] = {}
+
+    def check_topics(self, asked: Selection) -> None:
+        """Raise if a topic is asked for by its name that is in none of its files.
+
+        Raises:
+            BagError: it is not; with the nearest names.
+        """
+        names = {each.channel.topic for file in self.files for each in file.counts()}
+        asked.check(names, ", ".join(str(file.path) for file in self.files))
 
     @property
     def topics(self) -> dict[str, str]:

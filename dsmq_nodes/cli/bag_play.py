@@ -28,6 +28,7 @@ _KEYS: Final = {b" ": "pause", b"s": "step", b"q": "end", b"+": "faster", b"-": 
 def play_bag(paths: list[Path], chosen: Selection, playing: Playing, broker: str) -> None:
     """Play a bag to its end, or to Ctrl-C."""
     bag = Bag(*paths, topics=chosen)
+    bag.check_topics(chosen)
     _check_renamings(bag, playing)
     outlet = Outlet(*parse_address(broker))
     with contextlib.closing(outlet), _keyboard() as has_keys:
