@@ -7,6 +7,7 @@ disk is full, what did not fit whole is cut off again: what is left is good.
 """
 
 import contextlib
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import IO, Final, Literal, cast
@@ -35,6 +36,7 @@ class Part:
         first_ns: the log time of its first message; None: it has none yet.
         messages: how many messages were written.
         flushed: how many of them were flushed.
+        unsafe: how many of them were not, by topic.
     """
 
     def __init__(
@@ -54,6 +56,7 @@ class Part:
         self.path = path
         self.first_ns: int | None = None
         self.messages = self.flushed = 0
+        self.unsafe: Counter[str] = Counter()
         self._has_failed = False
         self._keeps_part = keeps_part
         self._file = NewFile(path)
@@ -88,9 +91,9 @@ class Part:
         except OSError as error:
             raise self._failed(error) from None
         self.messages += 1
+        self.unsafe[channel.topic] += 1
         if self._file.grown:
-            self._file.keep()
-            self.flushed = self.messages
+            self._keep()
 
     def _register(self, channel: Channel) -> int:
         key = (channel.type_name, channel.schema_encoding, channel.schema)
@@ -128,9 +131,13 @@ class Part:
         """
         with self._guard():
             self._mcap.flush()  # type: ignore[no-untyped-call]
+        self._keep()
+        self._file.sync()
+
+    def _keep(self) -> None:
         self._file.keep()
         self.flushed = self.messages
-        self._file.sync()
+        self.unsafe.clear()
 
     def finish(self) -> None:
         """Write the index, and end; after a failure it has ended already.
@@ -166,7 +173,7 @@ class Part:
         if not (self.flushed and self._keeps_part):
             self.path.unlink(missing_ok=True)  # its name is free again
             return BagError(f"{what}; nothing of it is kept: make room first")
-        lost = self.messages - self.flushed
+        lost = self.unsafe.total()
         return BagError(
             f"{what}; its first {self.flushed} messages are safe, the {lost} after them are lost: "
             f"make room, then `dsmq-nodes bag repair {self.path}`"

@@ -25,6 +25,7 @@ from dsmq_nodes.bag.schemas import ANYTHING, class_of, schema_text
 from dsmq_nodes.bag.selection import Selection
 from dsmq_nodes.bag.types_seen import TYPES_TOPIC, TypesSeen
 from dsmq_nodes.dsmq import wire
+from dsmq_nodes.errors import BagError
 from dsmq_nodes.graph.graph_view import GRAPH_TOPIC
 from dsmq_nodes.graph.names import is_hidden
 from dsmq_nodes.messages.dsmq_msgs import Graph, GraphTopic
@@ -58,7 +59,7 @@ class RecordedTopic:
         types: the types its messages had.
         messages: how many were recorded.
         dropped: how many could not be: they had left the broker's log, or never came to it, or
-            were there before the simulated time.
+            were there before the simulated time, or did not fit the disk.
     """
 
     name: str
@@ -185,6 +186,12 @@ class Recorder:
                 self._warn(f"{self._cursors.behind} messages were still to be read: not recorded")
                 return
 
+    def lose(self, lost: Mapping[str, int]) -> None:
+        """So many messages of each topic, which the disk had taken, are not safe after all."""
+        for name, count in lost.items():
+            self.topics[name].messages -= count
+            self.topics[name].dropped += count
+
     def _turn(self) -> None:
         until_sec = time.monotonic() + _TURN_SEC
         while (reply := self._cursors.receive()) is not None:
@@ -204,14 +211,7 @@ class Recorder:
             self._flush_at_sec = now_sec + _FLUSH_SEC
 
     def _record(self, reply: wire.Reply) -> None:
-        if reply.topic == GRAPH_TOPIC:
-            self._take_graph(Graph.from_json(reply.text or ""))
-        if reply.topic == TYPES_TOPIC:
-            self._types.take(reply.text or "")
-        if reply.topic == CLOCK_TOPIC and self._uses_sim_time:
-            self._sim_ns = Clock.from_json(reply.text or "").clock.to_nanoseconds()
-        if reply.topic in self._listeners:
-            self._listeners[reply.topic](reply)
+        self._hear(reply)
         topic = self.topics.get(reply.topic)
         if topic is None:
             return
@@ -224,8 +224,23 @@ class Recorder:
         channel = topic.channels.get(reply.sender)
         if channel is None:
             channel = self._channel(topic, reply.sender, text)
-        self._writer.write(channel, log_ns, text.encode(), reply.stamp or log_ns, reply.seq)
+        try:
+            self._writer.write(channel, log_ns, text.encode(), reply.stamp or log_ns, reply.seq)
+        except BagError:
+            topic.dropped += 1
+            raise
         topic.messages += 1
+
+    def _hear(self, reply: wire.Reply) -> None:
+        """Take what is known from some topics, whether they are recorded or not."""
+        if reply.topic == GRAPH_TOPIC:
+            self._take_graph(Graph.from_json(reply.text or ""))
+        if reply.topic == TYPES_TOPIC:
+            self._types.take(reply.text or "")
+        if reply.topic == CLOCK_TOPIC and self._uses_sim_time:
+            self._sim_ns = Clock.from_json(reply.text or "").clock.to_nanoseconds()
+        if reply.topic in self._listeners:
+            self._listeners[reply.topic](reply)
 
     def _log_time_ns(self, topic: RecordedTopic, reply: wire.Reply) -> int:
         if self._uses_sim_time:

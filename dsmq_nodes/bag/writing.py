@@ -2,6 +2,7 @@
 
 import platform
 import socket
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -85,6 +86,11 @@ class BagWriter:
     def size_bytes(self) -> int:
         """The size of all its files."""
         return self._earlier_bytes + self._part.size_bytes
+
+    @property
+    def unsafe(self) -> Counter[str]:
+        """How many messages a crash would take along, by topic; after an error it has."""
+        return self._part.unsafe
 
     def write(
         self,

@@ -72,6 +72,7 @@ def record_to(
             writer.close()
         except BagError as error:
             fault = str(error)
+            recorder.lose(writer.unsafe)
     for line in summary_lines(recorder):
         print(line)
     if fault:

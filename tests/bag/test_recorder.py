@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import re
 import signal
 import subprocess
 import sys
@@ -449,6 +450,49 @@ def test_wrong_on_purpose(
     assert program.wait() == status
     assert says in " ".join(program.output.split())
     assert "Traceback" not in program.output
+
+
+FULL_DISK = """
+import resource, sys
+from dsmq_nodes.cli import main
+
+resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, 50_000))  # the kernel's own "no more room"
+sys.argv[0] = "dsmq-nodes"
+main()
+"""
+
+
+def test_on_a_full_disk_what_is_told_is_what_is_in_the_file(
+    broker: BrokerProcess, tool: Tool, tmp_path: Path
+) -> None:
+    tool.advertise("/x", String.type_name)
+    path = tmp_path / "run.mcap"
+    where = f"{broker.host}:{broker.port}"
+    arguments = ("bag", "record", "/x", "-o", str(path), "--compression-format", "none")
+    program = Program("-c", FULL_DISK, *arguments, "--broker", where)
+    try:
+        program.wait_for("Subscribed to topic '/x'")
+        sent = 0
+
+        def is_flushed() -> bool:
+            nonlocal sent
+            tool.put("/x", String(data="x" * 100))
+            sent += 1
+            return path.stat().st_size > 4000
+
+        until(is_flushed, "the flush of a second later")
+        while program.process.poll() is None and sent < 100_000:
+            tool.put("/x", String(data="x" * 100))
+            sent += 1
+        assert program.wait() == 1
+    finally:
+        program.close()
+    told = re.search(r"/x \| (\d+) messages \| (\d+) dropped", program.output)
+    assert told is not None
+    recorded, dropped = map(int, told.groups())
+    assert dropped > 0
+    assert f"its first {recorded} messages are safe" in program.output
+    assert repair(path, tmp_path / "saved.mcap").messages == recorded
 
 
 def test_a_recording_is_not_overwritten(record: Callable[..., Program], tmp_path: Path) -> None:
