@@ -76,13 +76,23 @@ class Outlet:
             raise ConnectionFailedError(f"the broker at {self._channel.where} does not answer")
         return self._graphs[-1]
 
-    def wait_for_subscribers(self, topics: set[str], count: int) -> None:
-        """Wait until each topic has so many subscribers; for ever."""
-        graph = self.graph()
+    def wait_for_subscribers(
+        self, topics: set[str], count: int, say: Callable[[str], None] = lambda _: None
+    ) -> None:
+        """Wait until each topic has so many subscribers; for ever, and `say` what is missing."""
+        graph, said = self.graph(), ""
         while True:
             found = {each.name: len(each.subscribers) for each in graph.topics}
-            if all(found.get(topic, 0) >= count for topic in topics):
+            missing = [
+                f"{topic} has {found.get(topic) or 'none'}"
+                for topic in sorted(topics)
+                if found.get(topic, 0) < count
+            ]
+            if not missing:
                 return
+            if (text := ", ".join(missing)) != said:
+                said = text
+                say(f"Waiting for {count} subscribers of each topic: {text}")
             self.pump(1.0)
             graph = self._graphs[-1]
 

@@ -82,6 +82,8 @@ class Player:
         outlet: Outlet,
         playing: Playing,
         wait: Callable[[float], None] | None = None,
+        *,
+        say: Callable[[str], None] = lambda _: None,
     ) -> None:
         """Prepare to play.
 
@@ -90,6 +92,7 @@ class Player:
             outlet: where it goes.
             playing: how.
             wait: called to let so many seconds pass, or fewer; may change the pace.
+            say: takes what is waited for.
 
         Raises:
             BagError: it cannot be played: its messages are not in JSON, or there are none.
@@ -99,7 +102,7 @@ class Player:
         self.pace = Pace(playing.rate, paused=playing.start_paused)
         self._bag, self._outlet, self._playing = bag, outlet, playing
         self._flow = Flow(outlet)
-        self._wait = wait or outlet.pump
+        self._wait, self._say = wait or outlet.pump, say
         self._is_stopped = False
         self._clock_due_sec = 0.0
         self.left_out: Counter[str] = Counter()
@@ -145,7 +148,8 @@ class Player:
         if self._playing.clock_hz:
             self._outlet.advertise([Channel(CLOCK_TOPIC, Clock.type_name)])
         if self._playing.wait_for:
-            self._outlet.wait_for_subscribers({c.topic for c in channels}, self._playing.wait_for)
+            topics = {each.topic for each in channels}
+            self._outlet.wait_for_subscribers(topics, self._playing.wait_for, self._say)
         self._delay(self._playing.delay_sec)
         while not self._is_stopped:
             self._play_once()

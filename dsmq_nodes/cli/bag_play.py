@@ -33,12 +33,16 @@ def play_bag(paths: list[Path], chosen: Selection, playing: Playing, broker: str
     outlet = Outlet(*parse_address(broker))
     with contextlib.closing(outlet), _keyboard() as has_keys:
         screen = _Screen(outlet, has_keys=has_keys)
-        player = Player(bag, outlet, playing, screen.wait)
+        player = Player(bag, outlet, playing, screen.wait, say=_say)
         _tell_left_out(player)
         seconds = 0.0 if playing.loop else (player.end_ns - player.start_ns) * 1e-9
-        with Progress("playing", seconds, "s") as progress:
-            screen.show(player, progress)
-            player.play()
+        try:
+            with Progress("playing", seconds, "s") as progress:
+                screen.show(player, progress)
+                player.play()
+        except SystemExit:  # Ctrl-C
+            print(f"Played {player.messages} messages")
+            raise
     print(f"Played {player.messages} messages")
 
 
@@ -52,11 +56,14 @@ def _tell_left_out(player: Player) -> None:
     if player.left_out:
         names = sorted(player.left_out)
         shown = ", ".join(names[:_MOST_NAMED]) + (", ..." if len(names) > _MOST_NAMED else "")
-        print(
+        _say(
             f"Not played: {player.left_out.total()} messages of services, actions and the kit "
-            f"({shown}): --publish-service-requests calls the services again",
-            file=sys.stderr,
+            f"({shown}): --publish-service-requests calls the services again"
         )
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
 
 
 class _Screen:

@@ -3,6 +3,8 @@
 import contextlib
 import os
 import pty
+import re
+import signal
 import subprocess
 import sys
 import threading
@@ -29,7 +31,7 @@ from dsmq_nodes.messages import Bool, Clock, Float64, SetBool
 from dsmq_nodes.messages.dsmq_msgs import Graph
 from dsmq_nodes.testing import BrokerProcess
 from tests.bag.conftest import NUMBERS, PATIENCE_SEC, SECOND_NS, Tool, number, until
-from tests.graph.conftest import spinning
+from tests.graph.conftest import Program, spinning
 
 Numbers = Callable[..., Path]
 
@@ -503,6 +505,26 @@ def test_what_was_called_is_not_called_again_unless_asked_for(
         until(lambda: motor.enabled == 1, "the call")
     heard = [topic for topic, _ in listener.until(4)]
     assert sorted(heard) == ["/enable/_reply", "/enable/_request", "/numbers", "/numbers"]
+
+
+def test_who_is_waited_for_is_told_and_ctrl_c_tells_how_much_was_played(
+    numbers: Numbers, broker: BrokerProcess
+) -> None:
+    path = str(numbers(3, every_sec=0.001))
+    program = Program(*command(broker, path, "-w", "2", "--loop")[3:])
+    with contextlib.ExitStack() as stack:
+        stack.callback(program.close)
+        program.wait_for("Waiting for 2 subscribers of each topic: /numbers has none")
+        reader = stack.enter_context(contextlib.closing(Tool(broker, "/reader")))
+        reader.subscribe("/numbers", Float64.type_name)
+        program.wait_for("Waiting for 2 subscribers of each topic: /numbers has 1")
+        heard = stack.enter_context(contextlib.closing(Ear(broker, "/numbers")))
+        heard.until(4)
+        program.send(signal.SIGINT)
+        assert program.wait() == 0
+    played = re.search(r"^Played (\d+) messages$", program.output, re.MULTILINE)
+    assert played is not None
+    assert int(played[1]) >= 4
 
 
 def test_the_broker_goes_away_while_it_plays(numbers: Numbers, broker: BrokerProcess) -> None:
