@@ -73,13 +73,13 @@ def rerun_bag(paths: list[Path], given: NodeGiven, compared: Selection, within: 
             )
         except NodeRaisedError as error:
             raised, result = error, error.result
-    _show(result)
     if raised is not None:
-        print(f"{raised}\n{_users_frames(raised.__cause__)}", file=sys.stderr, end="")
+        print(f"{raised}\n{_users_frames(raised.__cause__)}", file=sys.stderr, end="", flush=True)
+    _show(result, "" if raised is None else " until then")
     return 0 if result.difference is None and raised is None else 1
 
 
-def _show(result: Rerun) -> None:
+def _show(result: Rerun, until: str) -> None:
     for topic, count in result.inputs.items():
         print(f"in   {topic}: {count} messages")
     for topic, (recorded, now) in result.outputs.items():
@@ -89,7 +89,7 @@ def _show(result: Rerun) -> None:
     if result.difference is not None:
         print(f"first difference: {result.difference}")
     elif result.outputs:
-        print("as recorded")
+        print(f"as recorded{until}")
 
 
 def _users_frames(error: BaseException | None) -> str:
@@ -97,10 +97,14 @@ def _users_frames(error: BaseException | None) -> str:
     if error is None:
         return ""
     told = traceback.TracebackException.from_exception(error)
-    ours = str(Path(dsmq_nodes.__file__).parent), str(Path(asyncio.__file__).parent)
-    each: traceback.TracebackException | None = told
-    while each is not None:
-        shown = [frame for frame in each.stack if not frame.filename.startswith(ours)]
-        each.stack = traceback.StackSummary.from_list(shown)
-        each = each.__cause__ or each.__context__
+    _take_out_ours(told)
     return "".join(told.format())
+
+
+def _take_out_ours(told: traceback.TracebackException) -> None:
+    ours = str(Path(dsmq_nodes.__file__).parent), str(Path(asyncio.__file__).parent)
+    shown = [frame for frame in told.stack if not frame.filename.startswith(ours)]
+    told.stack = traceback.StackSummary.from_list(shown)
+    for each in (told.__cause__, told.__context__, *(told.exceptions or ())):
+        if each is not None:
+            _take_out_ours(each)

@@ -262,6 +262,7 @@ def test_the_command(recorded: Path, arguments: tuple[str, ...], status: int, sa
         "the node raised ValueError: too much, at 0.700 s of the bag, when it was given message 8 "
         "of /numbers"
     )
+    assert "as recorded until then" in result.stdout
     assert len(lines) < 12
     assert lines[-2:] == ["ValueError: too much", "of it"]
     assert "in on_numbers" in result.stderr
