@@ -34,7 +34,7 @@ class RosBag:
             self.start_ns = reader.start_time
             self.end_ns = reader.end_time - 1
             if topics is not None:
-                topics.check(each.topic for each in reader.connections)
+                topics.check((each.topic for each in reader.connections), str(path))
             self._counts = {
                 number: ChannelCount(self._channel(each), each.msgcount)
                 for number, each in enumerate(reader.connections)

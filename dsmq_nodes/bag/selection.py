@@ -4,7 +4,6 @@ import fnmatch
 import re
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
-from difflib import get_close_matches
 
 from dsmq_nodes.errors import BagError
 from dsmq_nodes.graph.calls import is_of_every_node
@@ -53,20 +52,6 @@ class Selection:
             return True
         return self.everything and not is_of_every_node(name)
 
-    def check(self, names: Iterable[str], where: str) -> None:
-        """Raise if a topic is asked for by its name, and is not among `names`.
-
-        Raises:
-            BagError: it is not; with the nearest names.
-        """
-        known = sorted(set(names))
-        for asked in self.unmatched(known):
-            if _is_pattern(asked):
-                continue
-            close = get_close_matches(asked, known)
-            hint = f"the nearest is {', '.join(close)}" if close else f"it has {', '.join(known)}"
-            raise BagError(f"{where} has no topic {asked!r}: {hint if known else 'it is empty'}")
-
     def unmatched(self, names: Iterable[str]) -> list[str]:
         """The topics asked for that are not among `names`."""
         known = list(names)
@@ -74,17 +59,17 @@ class Selection:
             asked for asked in self.topics if not any(_matches(name, (asked,)) for name in known)
         ]
 
-    def check(self, names: Iterable[str]) -> None:
+    def check(self, names: Iterable[str], where: str) -> None:
         """Make sure that `names`, all there are, have what was asked for.
 
         Raises:
-            BagError: a topic is not among them, or none of them is chosen; with the nearest.
+            BagError: a name or a pattern is none of them, or none is chosen; with the nearest.
         """
         known = sorted(set(names))
         for asked in self.unmatched(known):
-            raise BagError(f"the bag has no topic {asked}: {did_you_mean(asked, known)}")
+            raise BagError(f"{where} has no topic {asked}: {did_you_mean(asked, known)}")
         if known and not any(name in self for name in known):
-            raise BagError(f"the bag has no such topics: there is: {', '.join(known)}")
+            raise BagError(f"{where} has no such topics: there is: {', '.join(known)}")
 
 
 def chosen(topics: Collection[str] | Selection | None) -> Selection | None:
@@ -92,10 +77,6 @@ def chosen(topics: Collection[str] | Selection | None) -> Selection | None:
     if isinstance(topics, Selection | None):
         return topics
     return Selection((topics,) if isinstance(topics, str) else tuple(topics))
-
-
-def _is_pattern(asked: str) -> bool:
-    return any(sign in asked for sign in "*?[")
 
 
 def _matches(name: str, patterns: Iterable[str]) -> bool:

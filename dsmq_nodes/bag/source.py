@@ -46,7 +46,7 @@ def open_source(paths: list[Path], topics: Selection | None = None) -> Source:
     if encodings & _ROS_ENCODINGS:
         return _ros(paths, topics)
     if topics is not None:
-        topics.check(Bag(*paths).topics)
+        topics.check(Bag(*paths).topics, str(first))
     return Bag(*paths, topics=topics)
 
 

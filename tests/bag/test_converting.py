@@ -400,9 +400,9 @@ def test_ours_to_ours_keeps_files_and_texts(tmp_path: Path) -> None:
     ("arguments", "status", "says"),
     [
         (("--to", "csv"), 0, "out: 2 messages"),
-        (("--topics", "/scam"), 1, "the bag has no topic /scam: did you mean '/scan'?"),
+        (("--topics", "/scam"), 1, "has no topic /scam: did you mean '/scan'?"),
         (("--topics", "s", "--topics", "/x/*"), 1, "no topic /x/*: there is: /s, /scan"),
-        (("--regex", "^/t"), 1, "the bag has no such topics: there is: /s, /scan"),
+        (("--regex", "^/t"), 1, "has no such topics: there is: /s, /scan"),
         (("--topics", "s", "--exclude-topics", "/s"), 1, "has no such topics"),
         (("--topics", "scan"), 0, "out.mcap: 1 messages"),
         (("--to", "excel"), 2, "there is mcap, ros2, ros1, foxglove, csv, parquet, npz"),

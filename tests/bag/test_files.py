@@ -115,12 +115,12 @@ def test_a_type_that_nobody_knows_is_read_as_a_dict(tmp_path: Path) -> None:
 
 def test_a_class_that_has_changed_is_told_and_another_can_be_given(tmp_path: Path) -> None:
     with BagWriter(tmp_path / "run") as writer:
-        writer.write(channel_of("/battery", Battery), SECOND_NS, b'{"percent":"full"}', 1)
+        writer.write(channel_of("/battery", Battery), SECOND_NS, b'{"percent":"full","data":1}', 1)
         writer.write(channel_of("/battery", Battery), SECOND_NS, b'{"data": 3.0}', 1)
     with pytest.raises(BagError, match=r"/battery at 0.000 s.*percent.*full.*types="):
         list(Bag(tmp_path / "run.mcap"))
     bag = Bag(tmp_path / "run.mcap", types={"/battery": Float64})
-    assert [each.msg.data for each in bag] == [0.0, 3.0]  # type: ignore[union-attr]
+    assert [each.msg.data for each in bag] == [1.0, 3.0]  # type: ignore[union-attr]
 
 
 def test_only_the_topics_asked_for(numbers: Callable[..., Path], tmp_path: Path) -> None:
@@ -129,9 +129,9 @@ def test_only_the_topics_asked_for(numbers: Callable[..., Path], tmp_path: Path)
             topic = f"/{'ab'[index % 2]}/x"
             writer.write(Channel(topic, Float64.type_name, b"{}"), index, number(index), 0)
     assert [each.topic for each in Bag(tmp_path / "two.mcap", topics="/b/x")] == ["/b/x", "/b/x"]
-    with pytest.raises(BagError, match=r"two.mcap has no topic '/c/x': the nearest is /[ab]/x, "):
+    with pytest.raises(BagError, match=r"two.mcap has no topic /c/x: did you mean '/[ab]/x'\?"):
         Bag(tmp_path / "two.mcap", topics=["/a/x", "/c/x"])
-    with pytest.raises(BagError, match=r"has no topic 'imu': it has /a/x, /b/x"):
+    with pytest.raises(BagError, match="has no topic imu: there is: /a/x, /b/x"):
         Bag(tmp_path / "two.mcap", topics="imu")
     bag = Bag(tmp_path / "two.mcap", topics=["/a/*"])
     assert [each.topic for each in bag] == ["/a/x", "/a/x"]

@@ -343,7 +343,7 @@ def test_messages_that_are_not_json(tmp_path: Path, outlet: Outlet) -> None:
         writer.write(Channel("/x", "a/msg/B", b"", "ros2msg", "cdr"), 1, b"\0", 1)
     with pytest.raises(BagError, match="in 'cdr', not in JSON"):
         Player(Bag(writer.paths[0]), outlet, Playing())
-    with pytest.raises(BagError, match="no messages on these topics"):
+    with pytest.raises(BagError, match=r"has no topic /y\*: there is: /x"):
         Player(Bag(writer.paths[0], topics=["/y*"]), outlet, Playing())
 
 
@@ -446,8 +446,8 @@ def test_the_keyboard(
         (("--remap", "/a"), "write OLD:=NEW"),
         (("--remap", "/a:=/b"), "the bag has no /a: it has /numbers"),
         (("--remap", "/numbers:=bad name"), "'bad name' is no topic name: 'bad name' in it"),
-        (("--topics", "/number"), "has no topic '/number': the nearest is /numbers"),
-        (("--topics", "/a*"), "no messages on these topics"),
+        (("--topics", "/number"), "has no topic /number: did you mean '/numbers'?"),
+        (("--topics", "/a*"), "has no topic /a*: there is: /numbers"),
         (("--start-offset", "9"), "beyond the bag's 0.200 s"),
     ],
 )

@@ -429,7 +429,7 @@ def test_the_parameters_of_all_nodes_at_the_start_are_in_the_bag(
     assert attachment.name == "parameters.yaml"
     found = yaml.safe_load(attachment.data)
     assert list(found) == ["/left/arm", "/right/arm"]
-    expected = {"gain": 0.5, "label": "right"}
+    expected = {"gain": 0.5, "label": "right", "use_sim_time": False}
     assert found["/right/arm"]["ros__parameters"] == expected
     assert found["/left/arm"]["ros__parameters"] == expected | {"label": "left"}
 

@@ -208,7 +208,7 @@ def test_a_bag_is_a_source_for_a_test(recorded: Path, graph: Graph) -> None:
     graph.add(Doubler)
     poses = graph.observe(PoseStamped, "pose")
     graph.run_for(1.0)
-    with pytest.raises(BagError, match="no topic '/number': the nearest is /numbers"):
+    with pytest.raises(BagError, match=r"no topic /number: did you mean '/numbers'\?"):
         feed(graph, Bag(recorded), topics="/number")
     feed(graph, Bag(recorded), topics="/numbers")
     graph.run_for(5.05)
