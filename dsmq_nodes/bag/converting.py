@@ -4,19 +4,16 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, Literal, get_args
+from typing import Final, Literal, get_args
 
 from dsmq_nodes.bag.arrays import write_npz
 from dsmq_nodes.bag.extra import need
-from dsmq_nodes.bag.foxglove import to_foxglove
+from dsmq_nodes.bag.foxglove import ToFoxglove
 from dsmq_nodes.bag.output import file_name, whole_or_gone
 from dsmq_nodes.bag.part import Compression
 from dsmq_nodes.bag.source import Source
 from dsmq_nodes.bag.tables import write_csv, write_parquet
 from dsmq_nodes.bag.writing import BagWriter
-
-if TYPE_CHECKING:
-    from dsmq_nodes.bag.channel import Channel
 
 Format = Literal["mcap", "ros2", "ros1", "foxglove", "csv", "parquet", "npz"]
 FORMATS: Final[tuple[str, ...]] = get_args(Format)
@@ -87,7 +84,7 @@ def _to_mcap(
     *,
     as_foxglove: bool,
 ) -> Converted:
-    channels: dict[Channel, Channel] = {}
+    foxglove = ToFoxglove()
     path = file_name(output, ".mcap")
     new = partial(BagWriter, path, compression=compression, keeps_part=False)
     with whole_or_gone(path, new) as writer, writer:
@@ -96,7 +93,7 @@ def _to_mcap(
         for attachment in source.attachments():
             writer.attach(attachment)
         for number, record in enumerate(source.records(), 1):
-            out = to_foxglove(record, channels) if as_foxglove else record
+            out = foxglove.of(record) if as_foxglove else record
             times = out.log_time_ns, out.data, out.publish_time_ns
             writer.write(out.channel, *times, out.sequence)
             on_progress(number)

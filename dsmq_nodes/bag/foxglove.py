@@ -12,7 +12,9 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from dsmq_nodes.bag.channel import Channel
+from dsmq_nodes.bag.columns import SPECIAL, Described, Schema
 from dsmq_nodes.bag.mcap_file import Record
+from dsmq_nodes.bag.schemas import told_schema
 
 Values = dict[str, Any]
 
@@ -22,7 +24,6 @@ _IDENTITY: Final[Values] = {
 }
 _INT8: Final = 2  # Foxglove's number of a field's type; ROS's are int8 1, uint8 2, int16 3, ...
 _FIELD_TYPES: Final = {1: 2, 2: 1, 3: 4, 4: 3, 5: 6, 6: 5, 7: 7, 8: 8}
-_SPECIAL: Final = frozenset({"NaN", "Infinity", "-Infinity"})
 
 
 def _time(stamp: Values) -> Values:
@@ -154,31 +155,50 @@ CONVERSIONS: Final[dict[str, tuple[str, Callable[[Values], Values]]]] = {
 }
 
 
-def to_foxglove(record: Record, channels: dict[Channel, Channel]) -> Record:
-    """The same message as Foxglove knows it; `channels` remembers theirs for ours."""
-    if record.channel.encoding != "json":
-        return record
-    name, convert = CONVERSIONS.get(record.channel.type_name, ("", None))
-    values = _without_special(json.loads(record.data))
-    if convert is not None:
-        values = convert(values)
-    channel = channels.get(record.channel)
-    if channel is None:
-        channel = record.channel
+class ToFoxglove:
+    """Makes the messages of a bag such as Foxglove knows them."""
+
+    def __init__(self) -> None:
+        self._channels: dict[Channel, Channel] = {}  # theirs, by ours
+        self._schemas: dict[Channel, tuple[Described, Schema]] = {}
+
+    def of(self, record: Record) -> Record:
+        """The same message as Foxglove knows it."""
+        ours = record.channel
+        if ours.encoding != "json":
+            return record
+        name, convert = CONVERSIONS.get(ours.type_name, ("", None))
+        if ours not in self._schemas:
+            described = Described(told_schema(ours))
+            self._schemas[ours] = described, described.plain(told_schema(ours))
+            theirs = ours
+            if convert is not None:
+                schema = json.dumps(schema_of(name), separators=(",", ":")).encode()
+                theirs = Channel(ours.topic, name, schema, metadata=ours.metadata)
+            self._channels[ours] = theirs
+        values = _without_special(json.loads(record.data), *self._schemas[ours])
         if convert is not None:
-            schema = json.dumps(schema_of(name), separators=(",", ":")).encode()
-            channel = Channel(channel.topic, name, schema, metadata=channel.metadata)
-        channels[record.channel] = channel
-    data = json.dumps(values, separators=(",", ":")).encode()
-    return record._replace(channel=channel, data=data)
+            values = convert(values)
+        data = json.dumps(values, separators=(",", ":")).encode()
+        return record._replace(channel=self._channels[ours], data=data)
 
 
-def _without_special(value: Any) -> Any:
+def _without_special(value: Any, described: Described, node: Schema) -> Any:
+    """A value with null for NaN and infinities; a text of that name stays, if its schema tells."""
     if isinstance(value, dict):
-        return {key: _without_special(each) for key, each in value.items()}
+        return {
+            name: _without_special(each, described, described.inside(node, name))
+            for name, each in value.items()
+        }
     if isinstance(value, list):
-        return [_without_special(each) for each in value]
-    return None if isinstance(value, str) and value in _SPECIAL else value
+        if not set(map(type, value)) & {str, list, dict}:
+            return value
+        return [
+            _without_special(each, described, described.item(node, index))
+            for index, each in enumerate(value)
+        ]
+    is_special = isinstance(value, str) and value in SPECIAL and node.get("type") != "string"
+    return None if is_special else value
 
 
 _VECTOR2: Final = "x:num y:num"

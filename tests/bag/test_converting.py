@@ -315,6 +315,18 @@ def test_foxglove_has_its_well_known_messages(made: Made, tmp_path: Path) -> Non
     assert (schema.name, values) == ("std_msgs/msg/String", {"data": "x"})
 
 
+def test_a_text_that_looks_like_a_number_stays_for_foxglove(made: Made, tmp_path: Path) -> None:
+    unknown = Channel("/u", "far_msgs/msg/Away", b'{"type":"object"}')
+    path = made(("/s", String(data="NaN")), ("/scan", LaserScan(ranges=[math.nan, 1.0])))
+    with BagWriter(tmp_path / "more") as writer:
+        writer.write(unknown, 9 * SECOND_NS, b'{"x":["Infinity",{"y":1}]}', 0)
+    convert(open_source([path, *writer.paths]), tmp_path / "show", "foxglove")
+    said, scan, far = (json.loads(each.data) for each in Bag(tmp_path / "show.mcap").records())
+    assert said == {"data": "NaN"}
+    assert scan["ranges"] == [None, 1.0]
+    assert far == {"x": [None, {"y": 1}]}  # nothing says that it is a text
+
+
 def test_the_cells_of_a_foxglove_grid_have_a_sign(made: Made, tmp_path: Path) -> None:
     grid = OccupancyGrid(info=MapMetaData(width=3, height=1), data=[-1, 0, 100])
     convert(open_source([made(("/map", grid))]), tmp_path / "show", "foxglove")
