@@ -61,7 +61,8 @@ class Looking:
     def group(self, columns: int, most_lines: int) -> Group:
         """The tables as they are now."""
         rows = list(self._rows())
-        return Group(*tables(rows, self._statistics.topics, columns, most_lines))
+        topics, nodes = self._statistics.topics, self._nodes.values()
+        return Group(*tables(rows, topics, nodes, columns, most_lines))
 
     def _rows(self) -> Iterator[Row]:
         here = socket.gethostname()

@@ -15,9 +15,13 @@ from dsmq_nodes.launcher.rates import TOLERANCE, rated_timer
 from dsmq_nodes.launcher.suggest import ends_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
-    from dsmq_nodes.messages.dsmq_msgs import NodeStatistics, TopicStatistics
+    from dsmq_nodes.messages.dsmq_msgs import (
+        NodeStatistics,
+        SubscriptionStatistics,
+        TopicStatistics,
+    )
 
 STATE_STYLES: Final = {
     State.READY: "green",
@@ -56,10 +60,15 @@ Row = tuple[str | Text, ...]
 
 
 def tables(
-    rows: "Sequence[Row]", topics: "Sequence[TopicStatistics]", columns: int, most_lines: int
+    rows: "Sequence[Row]",
+    topics: "Sequence[TopicStatistics]",
+    nodes: "Iterable[NodeStatistics]",
+    columns: int,
+    most_lines: int,
 ) -> "Iterator[Table]":
     """Nodes and topics; what goes beyond so many lines is left out and counted."""
-    told = [_topic_row(topic) for topic in topics if _is_of_interest(topic)]
+    heard = [each for node in nodes for each in node.subscriptions]
+    told = [_topic_row(topic, heard) for topic in topics if _is_of_interest(topic)]
     for_nodes = min(len(rows), max(1, most_lines - 1 - (_FEWEST_TOPIC_LINES if told else 0)))
     rows = rows if len(rows) <= for_nodes else _most_urgent_first(rows)
     yield _table(_NODE_COLUMNS, rows, columns, for_nodes)
@@ -150,9 +159,12 @@ def _is_of_interest(topic: "TopicStatistics") -> bool:
     return not own and bool(topic.messages or topic.edges)
 
 
-def _topic_row(topic: "TopicStatistics") -> Row:
+def _topic_row(topic: "TopicStatistics", heard: "Sequence[SubscriptionStatistics]") -> Row:
     """A topic's rate, bytes, latency and drops."""
-    latencies = [edge.latency_sec for edge in topic.edges if edge.latency_sec]
+    latencies = [edge.latency_sec for edge in topic.edges]
+    if topic.shared:  # the broker sees no times of it: its readers do
+        latencies += [each.latency_p50_sec for each in heard if each.topic == topic.name]
+    latencies = [each for each in latencies if each]
     dropped = sum(edge.dropped for edge in topic.edges)
     return (
         topic.name,

@@ -26,7 +26,8 @@ class Status:
         """The tables; what goes beyond so many lines is left out and counted."""
         members = [*self._supervisor.members.values(), self._supervisor.broker]
         rows = [row for member in members for row in self._rows(member)]
-        yield from tables(rows, self._observer.broker_statistics.topics, columns, most_lines)
+        topics = self._observer.broker_statistics.topics
+        yield from tables(rows, topics, self._observer.statistics.values(), columns, most_lines)
 
     def _rows(self, member: Member) -> Iterator[Row]:
         cpu, memory = self._figures.used(member.pid)

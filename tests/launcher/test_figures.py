@@ -5,7 +5,12 @@ from rich.text import Text
 
 from dsmq_nodes.launcher.figures import Row, tables
 from dsmq_nodes.launcher.summary import summary
-from dsmq_nodes.messages.dsmq_msgs import NodeStatistics
+from dsmq_nodes.messages.dsmq_msgs import (
+    Edge,
+    NodeStatistics,
+    SubscriptionStatistics,
+    TopicStatistics,
+)
 
 LONG = "/robot1/" + "a_name_that_nobody_can_read_at_once_" * 2
 
@@ -17,7 +22,7 @@ def row(name: str, state: str, rate: Text | str = "-") -> Row:
 def shown(rows: list[Row], columns: int = 79, lines: int = 18) -> list[str]:
     console = Console(width=columns, height=lines)
     with console.capture() as capture:
-        for table in tables(rows, [], columns, lines):
+        for table in tables(rows, [], [], columns, lines):
             console.print(table)
     return [line.split()[0] for line in capture.get().splitlines()[1:]]
 
@@ -35,13 +40,29 @@ def test_who_needs_looking_after_is_not_among_those_left_out() -> None:
 def test_a_long_name_is_cut_and_its_state_is_not() -> None:
     console = Console(width=79)
     with console.capture() as capture:
-        for table in tables([row(LONG, "failed"), row("b", "ready")], [], 79, 10):
+        for table in tables([row(LONG, "failed"), row("b", "ready")], [], [], 79, 10):
             console.print(table)
     head, long, _ = capture.get().splitlines()
     assert {"state", "restarts", "rate", "dropped", "latency"} <= set(head.split())
     assert long.split()[0].startswith("/robot1/a_")
     assert long.split()[0].endswith("_once_")
     assert long.split()[1] == "failed"
+
+
+def test_the_latency_of_a_shared_topic_is_what_its_readers_have_felt() -> None:
+    topic = TopicStatistics(name="/scan", messages=9, shared=True, edges=[Edge(subscriber="/a")])
+    felt = [("/a", "/scan", 0.002), ("/b", "/scan", 0.003), ("/b", "/odom", 0.1)]
+    nodes = [
+        NodeStatistics(
+            name=name, subscriptions=[SubscriptionStatistics(topic=of, latency_p50_sec=sec)]
+        )
+        for name, of, sec in felt
+    ]
+    console = Console(width=79)
+    with console.capture() as capture:
+        for table in tables([], [topic], nodes, 79, 20):
+            console.print(table)
+    assert "3.0 ms" in capture.get()
 
 
 def test_a_long_name_is_cut_in_the_summary() -> None:
