@@ -524,7 +524,7 @@ def test_who_is_waited_for_is_told_and_ctrl_c_tells_how_much_was_played(
         assert program.wait() == 0
     played = re.search(r"^Played (\d+) messages$", program.output, re.MULTILINE)
     assert played is not None
-    assert int(played[1]) >= 4
+    assert int(played[1]) >= 3  # the signal may come between a message and its being counted
 
 
 def test_the_broker_goes_away_while_it_plays(numbers: Numbers, broker: BrokerProcess) -> None:
