@@ -43,10 +43,12 @@ def steps(file: Path) -> Iterator[Step]:
 def run(place: Place, file: Path) -> Iterator[tuple[Step, Step]]:
     """Each step of a file, and with what it prints now."""
     found = list(steps(file))
-    # All that go on are started at once: each takes its seconds.
+    printed = {step: _printed(place, step.command) for step in found if not step.lines}
+    # All that go on are started at once, as each takes its seconds; after the others, which would
+    # count them among the subscribers.
     running = {step: place.start(*shlex.split(step.command)) for step in found if step.lines}
     for step in found:
-        shown = _taken(running[step], step.lines) if step.lines else _printed(place, step.command)
+        shown = _taken(running[step], step.lines) if step.lines else printed[step]
         yield step, step._replace(shown=shown)
 
 
