@@ -13,7 +13,7 @@ from dsmq_nodes.bag.output import file_name, whole_or_gone
 from dsmq_nodes.bag.part import Compression
 from dsmq_nodes.bag.source import Source
 from dsmq_nodes.bag.tables import write_csv, write_parquet
-from dsmq_nodes.bag.writing import BagWriter
+from dsmq_nodes.bag.writing import BagWriter, bag_path
 
 Format = Literal["mcap", "ros2", "ros1", "foxglove", "csv", "parquet", "npz"]
 FORMATS: Final[tuple[str, ...]] = get_args(Format)
@@ -85,7 +85,7 @@ def _to_mcap(
     as_foxglove: bool,
 ) -> Converted:
     foxglove = ToFoxglove()
-    path = file_name(output, ".mcap")
+    path = bag_path(output)
     new = partial(BagWriter, path, compression=compression, keeps_part=False)
     with whole_or_gone(path, new) as writer, writer:
         for name, values in source.metadata():

@@ -35,8 +35,7 @@ class Part:
         path: where it is.
         first_ns: the log time of its first message; None: it has none yet.
         messages: how many messages were written.
-        flushed: how many of them were flushed.
-        unsafe: how many of them were not, by topic.
+        unsafe: how many of them were not flushed, by topic.
     """
 
     def __init__(
@@ -55,7 +54,7 @@ class Part:
         """
         self.path = path
         self.first_ns: int | None = None
-        self.messages = self.flushed = 0
+        self.messages = 0
         self.unsafe: Counter[str] = Counter()
         self._has_failed = False
         self._keeps_part = keeps_part
@@ -136,7 +135,6 @@ class Part:
 
     def _keep(self) -> None:
         self._file.keep()
-        self.flushed = self.messages
         self.unsafe.clear()
 
     def finish(self) -> None:
@@ -170,11 +168,12 @@ class Part:
         self._has_failed = True
         self._file.cut()
         what = f"cannot write {self.path}: {error.strerror}"
-        if not (self.flushed and self._keeps_part):
+        lost = self.unsafe.total()
+        safe = self.messages - lost
+        if not (safe and self._keeps_part):
             self.path.unlink(missing_ok=True)  # its name is free again
             return BagError(f"{what}; nothing of it is kept: make room first")
-        lost = self.unsafe.total()
         return BagError(
-            f"{what}; its first {self.flushed} messages are safe, the {lost} after them are lost: "
+            f"{what}; its first {safe} messages are safe, the {lost} after them are lost: "
             f"make room, then `dsmq-nodes bag repair {self.path}`"
         )

@@ -22,9 +22,9 @@ from mcap.stream_reader import breakup_chunk
 
 from dsmq_nodes.bag.channel import Attachment, Channel
 from dsmq_nodes.bag.mcap_file import MAGIC, check_kind
-from dsmq_nodes.bag.output import file_name, whole_or_gone
+from dsmq_nodes.bag.output import whole_or_gone
 from dsmq_nodes.bag.part import Compression
-from dsmq_nodes.bag.writing import BagWriter
+from dsmq_nodes.bag.writing import BagWriter, bag_path
 from dsmq_nodes.errors import BagError
 
 _HEAD: Final = struct.Struct("<BQ")
@@ -80,7 +80,7 @@ def repair(
         raise BagError(f"cannot read {path}: {error.strerror}") from None
     with stream:
         check_kind(path, stream)
-        saved = file_name(output, ".mcap")
+        saved = bag_path(output)
         new = partial(BagWriter, saved, compression=compression, keeps_part=False)
         with whole_or_gone(saved, new) as writer, writer:
             scan = _Scan(stream, path.stat().st_size, writer, Repaired(saved))

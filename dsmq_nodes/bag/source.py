@@ -45,9 +45,10 @@ def open_source(paths: list[Path], topics: Selection | None = None) -> Source:
     encodings = {each.channel.encoding for each in McapFile(first).counts()}
     if encodings & _ROS_ENCODINGS:
         return _ros(paths, topics)
+    bag = Bag(*paths, topics=topics)
     if topics is not None:
-        topics.check(Bag(*paths).topics, str(first))
-    return Bag(*paths, topics=topics)
+        bag.check_topics(topics)
+    return bag
 
 
 def _ros(paths: list[Path], topics: Selection | None) -> Source:

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any, Generic
 
 from dsmq_nodes.graph.callback import Result
+from dsmq_nodes.graph.calls import ACTION
 from dsmq_nodes.graph.future import Future
 from dsmq_nodes.graph.node import Node
 from dsmq_nodes.messages.action import GoalInfo, GoalStatusArray
@@ -67,7 +68,7 @@ class ActionClient(Generic[GoalT, ResultT, FeedbackT]):
         self.action_name = node.resolve_service_name(action_name)
         self._node = node
         parts = action_parts(action_type)
-        start = f"{self.action_name}/_action"
+        start = f"{self.action_name}{ACTION}"
         self._types = parts
         self._send_goal = node.create_client(parts.send_goal, f"{start}/send_goal")
         self._cancel_goal = node.create_client(CancelGoal, f"{start}/cancel_goal")

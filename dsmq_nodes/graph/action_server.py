@@ -12,6 +12,7 @@ from collections.abc import Awaitable, Callable
 from enum import IntEnum
 from typing import TYPE_CHECKING, Any, Final, Generic, Literal
 
+from dsmq_nodes.graph.calls import ACTION
 from dsmq_nodes.graph.goal import GoalState, ServerGoalHandle
 from dsmq_nodes.graph.node import Node
 from dsmq_nodes.graph.qos import QoSProfile
@@ -110,7 +111,7 @@ class ActionServer(Generic[GoalT, ResultT, FeedbackT]):
         self._done: dict[bytes, asyncio.Event] = {}
         self._is_destroyed = False
         parts = action_parts(action_type)
-        start = f"{self.action_name}/_action"
+        start = f"{self.action_name}{ACTION}"
         self._types = parts
         self._feedback = node.create_publisher(parts.feedback_message, f"{start}/feedback", 10)
         self._status = node.create_publisher(GoalStatusArray, f"{start}/status", _LATCHED)

@@ -24,7 +24,7 @@ from dsmq_nodes.errors import WireError
 
 REQUEST: Final = "/_request"
 REPLY: Final = "/_reply"
-ACTION: Final = "/_action/"
+ACTION: Final = "/_action"
 """What comes after an action's name, in the names of its services and topics."""
 NODE_SERVICES: Final = {
     "describe_parameters": "DescribeParameters",
@@ -91,7 +91,7 @@ def is_of_every_node(topic: str) -> bool:
 
 def is_call(topic: str) -> bool:
     """Whether a topic is one of those that a service or an action is made of."""
-    return topic.endswith((REQUEST, REPLY)) or ACTION in topic
+    return topic.endswith((REQUEST, REPLY)) or f"{ACTION}/" in topic
 
 
 def _text(text: str) -> str:

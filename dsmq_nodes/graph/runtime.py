@@ -169,11 +169,11 @@ def _check_arguments() -> None:
 
 def _is_users_code_at_fault(error: DsmqError) -> bool:
     """Whether the line that raised it is worth showing; not when a node could not begin."""
-    codes = [frame.f_code for frame, _ in walk_tb(error.__traceback__)]
-    names = [frame.f_globals.get("__name__", "") for frame, _ in walk_tb(error.__traceback__)]
-    packages = {name.partition(".")[0] for name in names} - {"dsmq_nodes"}
-    begins = BaseNode.__init__.__code__ in codes
-    return not begins and not packages <= sys.stdlib_module_names
+    frames = [frame for frame, _ in walk_tb(error.__traceback__)]
+    if any(frame.f_code is BaseNode.__init__.__code__ for frame in frames):
+        return False
+    packages = {frame.f_globals.get("__name__", "").partition(".")[0] for frame in frames}
+    return not packages <= sys.stdlib_module_names | {"dsmq_nodes"}
 
 
 class _EndSignals:

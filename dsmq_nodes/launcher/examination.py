@@ -19,7 +19,7 @@ from typing import Final, Self
 import msgspec
 
 from dsmq_nodes.launcher.findings import Finding, NodeClass, NodeRequest, Request
-from dsmq_nodes.launcher.guard import MARK, become_subreaper, end_descendants, marked
+from dsmq_nodes.launcher.guard import MARK, become_subreaper, end_descendants, marked, reap
 from dsmq_nodes.launcher.process import describe
 
 _SILENCE_SEC: Final = 20.0
@@ -106,7 +106,7 @@ class Examiner:
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
-        end_descendants(lambda: marked(self._mark))
+        end_descendants(lambda: marked(self._mark), reap)
 
     def __enter__(self) -> Self:
         return self

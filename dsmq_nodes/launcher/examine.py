@@ -34,7 +34,7 @@ from dsmq_nodes.launcher.findings import (
     Request,
     WrongParam,
 )
-from dsmq_nodes.launcher.guard import become_subreaper, descendants, end_descendants
+from dsmq_nodes.launcher.guard import become_subreaper, descendants, end_descendants, reap
 
 
 class _Nowhere(Link):
@@ -195,7 +195,7 @@ def _end_with(stream: BinaryIO) -> None:
 
 def _leave() -> None:
     """End with all that nodes have started, and without waiting for threads that they have."""
-    end_descendants(descendants)
+    end_descendants(descendants, reap)
     os._exit(0)
 
 

@@ -74,14 +74,21 @@ def marked(mark: str) -> Iterator[psutil.Process]:
                 yield each
 
 
-def end_descendants(which: Callable[[], Iterable[psutil.Process]]) -> None:
-    """Kill descendants of this process until there are no more of them; orphans are reaped."""
+def end_descendants(
+    which: Callable[[], Iterable[psutil.Process]], reap: Callable[[list[psutil.Process]], object]
+) -> None:
+    """Kill descendants of this process until there are no more of them; `reap` waits for some."""
     until_sec = time.monotonic() + _KILL_SEC  # what hangs in the kernel is not waited for
     while (left := list(which())) and time.monotonic() < until_sec:
         for each in left:
             with contextlib.suppress(psutil.Error):
                 each.kill()
-        psutil.wait_procs(left, _BETWEEN_KILLS_SEC)
+        reap(left)
+
+
+def reap(processes: list[psutil.Process]) -> None:
+    """Wait a moment for processes that were killed."""
+    psutil.wait_procs(processes, _BETWEEN_KILLS_SEC)
 
 
 def descendants() -> list[psutil.Process]:
@@ -209,12 +216,7 @@ class _Guard:
             self._selector.register(child.output, selectors.EVENT_READ, drain)
         self._end(lambda child: not child.last, signal.SIGINT, _NODES_SEC)
         self._end(lambda child: child.last, signal.SIGTERM, _BROKER_SEC)
-        until_sec = time.monotonic() + _KILL_SEC  # what hangs in the kernel is not waited for
-        while (left := psutil.Process().children(recursive=True)) and time.monotonic() < until_sec:
-            for process in left:
-                with contextlib.suppress(psutil.Error):
-                    process.kill()
-            self._turn(0.02)
+        end_descendants(descendants, lambda _: self._turn(0.02))
 
     def _end(
         self, which: Callable[[_Child], bool], number: signal.Signals, patience_sec: float

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from dsmq_nodes.graph.base_node import BaseNode
+    from dsmq_nodes.graph.spinner import Spinner
     from dsmq_nodes.messages.base import Duration, Time
     from dsmq_nodes.messages.geometry import TransformStamped
 
@@ -56,8 +57,9 @@ class Buffer(BufferCore):
             ExtrapolationException: it is not known at that time.
             InvalidArgumentException: a frame's name is empty or begins with a slash.
         """
-        self._wait_for(lambda: self.lookup(target_frame, source_frame, time), seconds(timeout))
-        return self.lookup(target_frame, source_frame, time)
+        return self._patiently(
+            lambda: self.lookup(target_frame, source_frame, time), seconds(timeout)
+        )
 
     def lookup_transform_full(  # noqa: PLR0917  rclpy's order
         self,
@@ -75,14 +77,12 @@ class Buffer(BufferCore):
         Raises:
             TransformException: as `lookup_transform`.
         """
-
-        def look_up() -> "TransformStamped":
-            return self.lookup_full(
+        return self._patiently(
+            lambda: self.lookup_full(
                 target_frame, target_time, source_frame, source_time, fixed_frame
-            )
-
-        self._wait_for(look_up, seconds(timeout))
-        return look_up()
+            ),
+            seconds(timeout),
+        )
 
     async def lookup_transform_async(
         self,
@@ -202,26 +202,31 @@ class Buffer(BufferCore):
 
     # Waiting
 
-    def _wait_for(self, look_up: "Callable[[], object]", timeout_sec: float) -> None:
-        """Wait in this thread until a lookup succeeds or the time is up; here it may still fail."""
-        if timeout_sec <= 0 or _succeeds(look_up):
-            return
+    def _patiently(
+        self, look_up: "Callable[[], TransformStamped]", timeout_sec: float
+    ) -> "TransformStamped":
+        """What a lookup gives, now or before the time is up; waited for in this thread."""
+        try:
+            return look_up()
+        except InvalidArgumentException:
+            raise  # waiting does not mend it
+        except TransformException as error:
+            if timeout_sec <= 0:
+                raise
+            spinner = self._spinner()
+            instead = "await buffer.lookup_transform_async()"
+            if spinner.is_in_callback():
+                raise type(error)(f"{error} (a callback does not wait: `{instead}`)") from None
+        spinner.block_on(self._known(look_up, timeout_sec), instead)
+        return look_up()
+
+    def _spinner(self) -> "Spinner":
         if self._node is None:
             raise RuntimeError(
                 "a buffer waits for transforms that a listener hears: make a "
                 "TransformListener(buffer, node) first"
             )
-        spinner = self._node._spinner  # noqa: SLF001  the kit's own
-        if not spinner.is_in_callback():
-            instead = "await buffer.lookup_transform_async()"
-            spinner.block_on(self._known(look_up, timeout_sec), instead)
-            return
-        try:
-            look_up()
-        except TransformException as error:
-            raise type(error)(
-                f"{error} (a callback does not wait: `await buffer.lookup_transform_async()`)"
-            ) from None
+        return self._node._spinner  # noqa: SLF001  the kit's own
 
     def _clock(self) -> Clock:
         return Clock() if self._node is None else self._node.get_clock()
