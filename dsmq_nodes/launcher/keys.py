@@ -34,10 +34,10 @@ def keys(on_key: Callable[[str], None]) -> Iterator[None]:
     def resumed() -> None:
         with contextlib.suppress(OSError, termios.error):
             if in_foreground(fd):
-                tty.setcbreak(fd, termios.TCSADRAIN)
+                tty.setcbreak(fd, termios.TCSANOW)
 
     loop = asyncio.get_running_loop()
-    tty.setcbreak(fd, termios.TCSADRAIN)
+    tty.setcbreak(fd, termios.TCSANOW)
     loop.add_reader(fd, read)
     loop.add_signal_handler(signal.SIGCONT, resumed)
     try:
@@ -46,7 +46,8 @@ def keys(on_key: Callable[[str], None]) -> Iterator[None]:
         loop.remove_signal_handler(signal.SIGCONT)
         loop.remove_reader(fd)
         with contextlib.suppress(OSError, termios.error):
-            termios.tcsetattr(fd, termios.TCSADRAIN, before)
+            # Not TCSADRAIN: a terminal that takes nothing (Ctrl-S) would be waited for.
+            termios.tcsetattr(fd, termios.TCSANOW, before)
 
 
 def in_foreground(fd: int) -> bool:

@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Final
 
-from dsmq_nodes.launcher.log_file import LogFile
+from dsmq_nodes.launcher.log_file import LogFile, LogFiles
 from dsmq_nodes.launcher.output import Output
 from dsmq_nodes.launcher.plan import ProcessPlan
 from dsmq_nodes.launcher.process import Process
@@ -53,7 +53,13 @@ class Member:
         life: the task that starts it, again and again.
     """
 
-    def __init__(self, plan: ProcessPlan, output: Output, on_change: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        plan: ProcessPlan,
+        output: Output,
+        log_files: LogFiles,
+        on_change: Callable[[], None],
+    ) -> None:
         self.plan = plan
         self.state = State.WAITING
         self.since_sec = time.monotonic()
@@ -71,7 +77,9 @@ class Member:
         self._news = asyncio.Event()
         self._output = output
         self._on_change = on_change
+        self._log_files = log_files
         self._log = LogFile(plan.log, self._say) if plan.log is not None else None
+        self._write_log([])  # what is wrong with the file is told at once
         self._unready: set[str] = set()
         self._ready_sec: float | None = None
 
@@ -110,8 +118,7 @@ class Member:
         if self.plan.screen:
             self._output.lines(self.name, lines)
         texts = [line.decode("utf-8", "replace") for line in lines]
-        if self._log is not None:
-            self._log.write(texts)
+        self._write_log(texts)
         first = self._lines + 1
         self._lines += len(texts)
         self.recent.extend(enumerate(texts, first))
@@ -181,10 +188,9 @@ class Member:
             if self.life.done():
                 return
 
-    def close(self) -> None:
-        """Write no more."""
+    def _write_log(self, texts: list[str]) -> None:
         if self._log is not None:
-            self._log.close()
+            self._log_files.write(self._log, texts)
 
     def _say(self, text: str) -> None:
         self._output.say(f"{self.name}: {text}")

@@ -1,7 +1,12 @@
 """Runs a plan with this process's terminal."""
 
 import asyncio
+import contextlib
+import logging
 import sys
+from collections.abc import Iterator
+
+from typing_extensions import override
 
 from dsmq_nodes.launcher.observer import GraphObserver
 from dsmq_nodes.launcher.output import Output
@@ -37,4 +42,29 @@ def run_plan(
         observer = GraphObserver(view, strict_rates=strict_rates)
         return await Supervisor(plan, output, observer).run(duration_sec)
 
-    return asyncio.run(run())
+    with _logs_to(output):
+        return asyncio.run(run())
+
+
+class _Says(logging.Handler):
+    """Has the launcher say what is logged: standard error itself might not be read."""
+
+    def __init__(self, output: Output) -> None:
+        super().__init__(logging.WARNING)
+        self._output = output
+
+    @override
+    def emit(self, record: logging.LogRecord) -> None:
+        self._output.say(self.format(record))
+
+
+@contextlib.contextmanager
+def _logs_to(output: Output) -> Iterator[None]:
+    """Have what this process logs said, unless the program has set up logging itself."""
+    root, says = logging.getLogger(), _Says(output)
+    if not root.handlers:
+        root.addHandler(says)
+    try:
+        yield
+    finally:
+        root.removeHandler(says)

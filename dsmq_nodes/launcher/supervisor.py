@@ -22,6 +22,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any, Final, Protocol
 
 from dsmq_nodes.launcher.broker import BrokerLines, at_port
+from dsmq_nodes.launcher.log_file import LogFiles
 from dsmq_nodes.launcher.member import OVER, Member, State
 from dsmq_nodes.launcher.output import Output
 from dsmq_nodes.launcher.patience import Patience
@@ -33,6 +34,7 @@ _BROKER_START_SEC: Final = 10.0
 _BROKER_RESTART: Final = RestartPlan("on-failure", 0.1, 1.0, 0.0, 3, 60.0)
 _LAST_LINES: Final = 10
 _PATIENCE_SEC: Final = 10.0
+_WRITTEN_SEC: Final = 3.0  # a reader or a disk that takes nothing for so long is not waited for
 # Ended by what we sent: a program that has no handler of its own has done nothing wrong.
 _ENDED_AS_ASKED: Final = frozenset(
     {0, -signal.SIGINT, -signal.SIGTERM, 128 + signal.SIGINT, 128 + signal.SIGTERM}
@@ -87,8 +89,10 @@ class Supervisor:
         self._observer = observer
         self._another_port = plan.another_port
         broker = dataclasses.replace(plan.broker, restart=_BROKER_RESTART)
-        self.broker = Member(broker, output, self._changed)
-        self.members = {each.name: Member(each, output, self._changed) for each in plan.nodes}
+        self._log_files = LogFiles(output.say)
+        made_of = output, self._log_files, self._changed
+        self.broker = Member(broker, *made_of)
+        self.members = {each.name: Member(each, *made_of) for each in plan.nodes}
         self._patience = Patience(self.members.values(), self.say, patience_sec)
         self._lines = BrokerLines(output)
         self._guard: Guard
@@ -125,6 +129,8 @@ class Supervisor:
         if any(member.starts for member in self.members.values()) and self._faults:
             faults = "; ".join(f"{name} ({what})" for name, what in self._faults.items())
             self._output.say(f"ended with faults: {faults}")
+        await self._log_files.finish(_WRITTEN_SEC)
+        await self._output.finish(_WRITTEN_SEC)
         return 1 if self._faults else 0
 
     def fail(self, name: str, what: str, consequence: str = "", *, end: bool = False) -> None:
@@ -401,8 +407,6 @@ class Supervisor:
             self._watching.cancel()
             await asyncio.wait([self._watching])
         await self.broker.stop(lambda: self._hurried)
-        for each in members:
-            each.close()
 
     def _say_restarts(self) -> None:
         for member in (*self.members.values(), self.broker):

@@ -1,12 +1,12 @@
 """The live view of a launch: tables of its nodes and topics below the lines that scroll.
 
 The tables are made once a second, by rich; each write of lines in between wipes them, writes the
-lines and draws the same tables below, in one piece. The cursor stays visible and nothing of the
+lines and draws the latest tables below, in one piece. A terminal that takes nothing (Ctrl-S) is
+waited for by the thread that writes (outlet.py). The cursor stays visible and nothing of the
 terminal's state is changed: a launcher that is killed leaves no mess.
 """
 
 import asyncio
-import contextlib
 import shutil
 import signal
 from typing import TYPE_CHECKING, BinaryIO, Final
@@ -39,8 +39,8 @@ class View:
         self._output = output
         self._terminal = terminal
         self._shown = shown
-        self._drawn: list[str] = []  # with colours
-        self._widths: list[int] = []
+        self._lines: list[str] = []  # with colours
+        self._widths: list[int] = []  # of what is drawn now; only who writes knows
         self._redraw: Callable[[], None] = lambda: None
 
     async def run(self, supervisor: "Supervisor", observer: "GraphObserver") -> None:
@@ -49,12 +49,11 @@ class View:
         loop = asyncio.get_running_loop()
 
         def redraw() -> None:
-            lines = self._render(status) if self._shown else []
-            self._output.write_through(self._write if lines else None)
-            with contextlib.suppress(OSError, ValueError):  # nobody sees it; lines will tell
-                self._write(b"", lines)
+            self._lines = self._render(status) if self._shown else []
+            self._output.redraw()
 
         self._redraw = redraw
+        self._output.draw_below(self._compose)
         loop.add_signal_handler(signal.SIGWINCH, redraw)
         try:
             with keys(self._on_key):
@@ -83,15 +82,11 @@ class View:
                 console.print(part)
         return capture.get().splitlines()
 
-    def _write(self, data: bytes, lines: list[str] | None = None) -> None:
-        """Write what nodes have written; new `lines` take the place of the old ones."""
-        wipe = self._wipe()
-        if lines is not None:
-            self._drawn = lines
-            self._widths = [cell_len(Text.from_ansi(line).plain) for line in lines]
-        drawn = "".join(f"{line}\n" for line in self._drawn).encode()
-        self._terminal.write(wipe + data + drawn)
-        self._terminal.flush()
+    def _compose(self, data: bytes) -> bytes:
+        """Return what is written for nodes' lines; who writes calls it, in another thread."""
+        lines, wipe = self._lines, self._wipe()
+        self._widths = [cell_len(Text.from_ansi(line).plain) for line in lines]
+        return wipe + data + "".join(f"{line}\n" for line in lines).encode()
 
     def _wipe(self) -> bytes:
         # A terminal that was made narrower has wrapped what was drawn.

@@ -6,6 +6,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -236,3 +237,30 @@ def test_a_launch_ends_when_nobody_reads_it(tmp_path: Path) -> None:
         process.stdout.close()  # as `| head -1` does; the next line of a node meets nobody
         assert process.wait(DEADLINE_SEC) == 0
         assert b"Traceback" not in process.stderr.read()
+
+
+def test_a_launch_that_nobody_reads_goes_on_and_ends_on_ctrl_c(tmp_path: Path) -> None:
+    (tmp_path / "prints.py").write_text("while True: print('x' * 4000, flush=True)")
+    (tmp_path / "crashes.py").write_text("open('starts', 'a').write('s'); raise SystemExit(3)")
+    path = tmp_path / "robot.yaml"
+    path.write_text(f"""
+broker: {{port: 0}}
+nodes:
+  - {{name: prints, exec: [{sys.executable}, prints.py]}}
+  - name: crashes
+    exec: [{sys.executable}, crashes.py]
+    restart: {{policy: on-failure, delay: 0.1, max_delay: 0.1, max: 1000}}
+""")
+    code = "import sys; from pathlib import Path; from dsmq_nodes.launcher import launch"
+    run = [sys.executable, "-c", f"{code}; sys.exit(launch(Path({str(path)!r})))"]
+    read, written = os.pipe()
+    with subprocess.Popen(run, stdout=written, stderr=written, cwd=tmp_path) as process:
+        os.close(written)
+        until_sec = time.monotonic() + DEADLINE_SEC
+        starts = tmp_path / "starts"
+        while not starts.exists() or starts.stat().st_size < 4:
+            assert time.monotonic() < until_sec
+            time.sleep(0.01)
+        process.send_signal(signal.SIGINT)
+        assert process.wait(DEADLINE_SEC) == 0
+    os.close(read)

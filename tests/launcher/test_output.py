@@ -1,13 +1,17 @@
 """Lines: whole, in order, each with its name."""
 
+import asyncio
 import io
 import itertools
+import os
+import threading
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from dsmq_nodes.launcher.output import LineSplitter, Output
+from tests.launcher.running import DEADLINE_SEC
 
 TEXT = st.lists(st.sampled_from([b"a", b"bc", b"\n", b"\r", b"\r\n", b"\xc3\xa9"])).map(b"".join)
 
@@ -82,3 +86,85 @@ def test_nothing_waits_where_there_is_no_terminal() -> None:
     output.lines("a", [b"x"])
     output.release()
     assert out.getvalue() == b"[a] x\n"
+
+
+def read_all(fd: int, told: list[bytes]) -> threading.Thread:
+    """Read a pipe to its end, in a thread."""
+
+    def read() -> None:
+        with os.fdopen(fd, "rb") as stream:
+            told.extend(stream)
+
+    thread = threading.Thread(target=read)
+    thread.start()
+    return thread
+
+
+def test_a_reader_that_does_not_read_costs_the_oldest_lines_which_are_counted() -> None:
+    read, written = os.pipe()
+    with os.fdopen(written, "wb") as out:
+        output = Output(out, out, ["a"])
+        for number in range(4000):  # far more than a pipe and the backlog hold
+            output.lines("a", [b"%d %b" % (number, b"x" * 5000)])
+        told: list[bytes] = []
+        reader = read_all(read, told)
+        asyncio.run(output.finish(DEADLINE_SEC))
+        output.say("the end")
+        asyncio.run(output.finish(DEADLINE_SEC))
+    reader.join()
+    (gap,) = [n for n, line in enumerate(told) if b"earlier lines are not shown" in line]
+    lost = int(told[gap].split()[1])
+    shown = [int(line.split()[1]) for line in told if line.startswith(b"[a]")]
+    first = range(gap)
+    assert shown == [*first, *range(gap + lost, 4000)]
+    assert told[-1] == b"[launch] the end\n"
+
+
+def test_who_reads_nothing_until_the_end_is_not_waited_for_and_the_lines_are_counted() -> None:
+    read, written = os.pipe()
+    own_read, own_written = os.pipe()
+    with os.fdopen(written, "wb") as out, os.fdopen(own_written, "wb") as own:
+        output = Output(out, own, ["a"])
+        for _ in range(50):
+            output.lines("a", [b"x" * 5000])
+        asyncio.run(output.finish(0.1))
+        told = os.read(own_read, 1000)
+        assert told.endswith(b" last lines are not shown: nobody reads them\n")
+        # What the pipe has taken may still be read.
+        assert 50 - (64 << 10) // 5000 <= int(told.split()[1]) <= 50
+        os.close(read)
+        asyncio.run(output.finish(DEADLINE_SEC))
+    os.close(own_read)
+
+
+def test_a_stream_that_takes_nothing_just_now_is_waited_for() -> None:
+    read, written = os.pipe()
+    os.set_blocking(written, False)
+    with os.fdopen(written, "wb") as out:
+        output = Output(out, out, ["a"])
+        for number in range(100):
+            output.lines("a", [b"%d %b" % (number, b"x" * 5000)])
+        told: list[bytes] = []
+        reader = read_all(read, told)
+        asyncio.run(output.finish(DEADLINE_SEC))
+    reader.join()
+    assert [int(line.split()[1]) for line in told] == list(range(100))
+
+
+@pytest.mark.parametrize("errors", [1, 2])
+def test_a_reader_that_goes_is_told_once_to_the_loop(errors: int) -> None:
+    async def main() -> list[str]:
+        found: list[str] = []
+        ended = asyncio.Event()
+        read, written = os.pipe()
+        os.close(read)
+        with os.fdopen(written, "wb") as out:
+            output = Output(out, out, ["a"])
+            output.call_when_broken(ended.set, found.append)
+            for _ in range(errors):
+                output.lines("a", [b"x"])
+            await asyncio.wait_for(ended.wait(), DEADLINE_SEC)
+            await output.finish(DEADLINE_SEC)
+        return found
+
+    assert asyncio.run(main()) == []

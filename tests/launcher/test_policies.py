@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from dsmq_nodes.launcher import supervisor
 from dsmq_nodes.launcher.plan import Dependency, LogPlan, NodePlan, ProcessPlan, RestartPlan
 from tests.launcher.test_supervisor import Observer, Run, script
 
@@ -161,6 +162,19 @@ def test_a_log_file_that_cannot_be_written_is_told_once(tmp_path: Path) -> None:
     assert len(told) == 1
     assert str(log.path) in told[0]
     assert "[a] 2" in run.lines
+
+
+def test_a_disk_that_hangs_holds_up_nobody_and_its_lines_are_counted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(supervisor, "_WRITTEN_SEC", 0.1)
+    os.mkfifo(tmp_path / "a.log")  # nobody reads it: who opens it waits for ever
+    log = LogPlan(tmp_path / "a.log")
+    run = Run(with_(script("a", "print(1); print(2)"), log=log))
+    assert run.run() == 0
+    assert "[a] 2" in run.lines
+    told = "2 lines are not in the log files: the disk does not take them"
+    assert f"[launch] {told}" in run.lines
 
 
 def test_niceness_and_cpus_are_the_file_s() -> None:

@@ -135,3 +135,23 @@ def test_the_terminal_is_left_as_it_was(launch_file: Path) -> None:
         terminal.until(lambda: terminal.process.poll() is not None)
         assert termios.tcgetattr(terminal.master) == terminal.before
         assert b"\x1b[?25l" not in terminal.text
+
+
+def test_a_stopped_terminal_holds_up_neither_the_launch_nor_its_end(launch_file: Path) -> None:
+    with on_terminal(launch_file) as terminal:
+        terminal.until(lambda: TABLE.search(terminal.text))
+        terminal.key(b"\x13")  # Ctrl-S
+        terminal.drawn = b""
+        terminal.process.send_signal(signal.SIGINT)
+        terminal.until(lambda: terminal.process.poll() is not None)
+        assert terminal.process.returncode == 0
+        assert termios.tcgetattr(terminal.master) == terminal.before
+
+
+def test_what_came_while_a_terminal_was_stopped_is_shown_when_it_goes_on(launch_file: Path) -> None:
+    with on_terminal(launch_file) as terminal:
+        terminal.until(lambda: TABLE.search(terminal.text))
+        terminal.key(b"\x13")
+        terminal.key(b"\x11")  # Ctrl-Q
+        terminal.drawn = b""
+        terminal.until(lambda: TABLE.search(terminal.text) and terminal.text.count(b"chat") > 50)

@@ -1,0 +1,143 @@
+"""Where lines go without being waited for: to a reader who may not read, to a disk that may hang.
+
+A thread writes. What it has not written yet waits in a backlog of bounded size; beyond that the
+oldest is dropped and counted, so that the latest is there when the reader reads again. A reader
+costs lines, never the robot: the thread that supervises is not held up.
+"""
+
+import asyncio
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import Final, Generic, TypeVar
+
+_MOST_BYTES: Final = 8 << 20
+_OVERHEAD_BYTES: Final = 200  # of a chunk in the backlog
+_MOST_HELD: Final = 1000  # lines
+_LOOK_SEC: Final = 0.01
+
+ChunkT = TypeVar("ChunkT")
+
+
+class Outlet(Generic[ChunkT]):
+    """Writes chunks in their order.
+
+    Attributes:
+        lost: lines that were dropped since the last write.
+        steps: grows while something is written: whoever writes adds to it.
+    """
+
+    def __init__(
+        self, write: Callable[[Sequence[ChunkT], int], None], *, waits: bool = True
+    ) -> None:
+        """Have chunks written by `write`.
+
+        Args:
+            write: takes chunks, and how many lines before them were dropped.
+            waits: it may have to wait, so a thread calls it; else `put` does.
+        """
+        self._write = write
+        self._waits = waits
+        self._backlog: deque[tuple[ChunkT, int, int]] = deque()
+        self._bytes = 0
+        self._lines = 0
+        self._wanted = False  # a write without a chunk
+        self._held = False
+        self._busy_lines = 0
+        self._is_busy = False
+        self._news = threading.Condition()
+        self._thread: threading.Thread | None = None
+        self.lost = 0
+        self.steps = 0
+
+    def put(self, chunk: ChunkT, lines: int, size: int) -> None:
+        """Have a chunk of so many lines and bytes written."""
+        with self._news:
+            self._backlog.append((chunk, lines, size + _OVERHEAD_BYTES))
+            self._bytes += size + _OVERHEAD_BYTES
+            self._lines += lines
+            while self._bytes > _MOST_BYTES or (self._held and self._lines > _MOST_HELD):
+                self.lost += self._taken()[1]
+        self._go_on()
+
+    def poke(self) -> None:
+        """Have `write` called, without a chunk where there is none."""
+        with self._news:
+            self._wanted = True
+        self._go_on()
+
+    def hold(self) -> None:
+        """Write nothing until `release`; not so much is kept meanwhile."""
+        with self._news:
+            self._held = True
+
+    @property
+    def is_held(self) -> bool:
+        """Whether nothing is to be written now."""
+        return self._held
+
+    def release(self) -> None:
+        """Write again."""
+        with self._news:
+            self._held = False
+        self.poke()
+
+    @property
+    def unwritten(self) -> int:
+        """How many lines wait, are being written, or were dropped without a word of it."""
+        with self._news:
+            return self._lines + self._busy_lines + self.lost
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether all is written."""
+        with self._news:
+            return not (self._backlog or self._wanted or self._is_busy)
+
+    async def finish(self, patience_sec: float) -> None:
+        """Wait until all is written, or until nothing was for so long."""
+        seen, since_sec = -1, time.monotonic()
+        while not self.is_idle and time.monotonic() - since_sec < patience_sec:
+            if self.steps != seen:
+                seen, since_sec = self.steps, time.monotonic()
+            await asyncio.sleep(_LOOK_SEC)
+
+    def _taken(self) -> tuple[ChunkT, int]:
+        chunk, lines, size = self._backlog.popleft()
+        self._bytes -= size
+        self._lines -= lines
+        return chunk, lines
+
+    def _go_on(self) -> None:
+        if not self._waits:
+            if not self._held:
+                self._turn()
+            return
+        if self._thread is None:
+            # A daemon: one that is stuck in a write does not hold up the end.
+            self._thread = threading.Thread(target=self._run, name="outlet", daemon=True)
+            self._thread.start()
+        with self._news:
+            self._news.notify()
+
+    def _run(self) -> None:
+        while True:
+            with self._news:
+                self._news.wait_for(lambda: (self._backlog or self._wanted) and not self._held)
+            self._turn()
+
+    def _turn(self) -> None:
+        with self._news:
+            chunks = []
+            while self._backlog:
+                chunk, lines = self._taken()
+                chunks.append(chunk)
+                self._busy_lines += lines
+            lost, self.lost, self._wanted, self._is_busy = self.lost, 0, False, True
+        try:
+            self._write(chunks, lost)
+        finally:
+            with self._news:
+                self._busy_lines, self._is_busy = 0, False
+                self.steps += 1
