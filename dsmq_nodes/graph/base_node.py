@@ -7,9 +7,9 @@ from typing import Any, ClassVar, Literal, Self
 
 from typing_extensions import override
 
-from dsmq_nodes.errors import NodeConfigurationError, ParameterError
+from dsmq_nodes.errors import NodeConfigurationError, ParameterError, SpinError
 from dsmq_nodes.graph import life, names, own_names
-from dsmq_nodes.graph.callback import Callback
+from dsmq_nodes.graph.callback import Callback, Result, to_await
 from dsmq_nodes.graph.clock import Clock
 from dsmq_nodes.graph.logger import Logger
 from dsmq_nodes.graph.node_services import offer_node_services
@@ -198,13 +198,16 @@ class BaseNode:
     def on_shutdown(self, *args: Any, **kwargs: Any) -> Any:
         """`on_shutdown()` is called once when the node ends, however; publishing still works.
 
-        Declared so wide because a lifecycle node's takes a state.
+        It may be `async def`: see `enter_safe_state`. Declared so wide because a lifecycle node's
+        takes a state.
         """
 
-    def enter_safe_state(self) -> None:
+    def enter_safe_state(self) -> Result:
         """Stop what moves, switch off what heats.
 
-        Called before `on_shutdown`, and when the broker has been lost for `broker_timeout_sec`.
+        Called before `on_shutdown`, and when the broker has been lost for `broker_timeout_sec`. It
+        may be `async def`: the end of the node waits for it, 3 s at most; no callback runs
+        meanwhile, and services may be called.
         """
 
     # Spinning
@@ -231,9 +234,13 @@ class BaseNode:
         """End `spin`, from any thread; the node is destroyed by who made it spin."""
         self._spinner.shut_down()
 
-    def destroy_node(self) -> None:
-        """Enter the safe state, say goodbye and disconnect. Once; later calls do nothing."""
+    def destroy_node(self) -> Result:
+        """Enter the safe state, say goodbye and disconnect. Once; later calls do nothing.
+
+        A class may have its own, `def` or `async def`, that calls this one.
+        """
         self._end(is_whole=True)
+        return None
 
     def __enter__(self) -> Self:
         return self
@@ -244,15 +251,23 @@ class BaseNode:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self.destroy_node()
+        self._leave()
+
+    def _leave(self) -> None:
+        """As `destroy_node`; a class may have its own: a coroutine, or one that fails."""
+        try:
+            self._run_hook(self.destroy_node)
+        finally:
+            self._end(is_whole=True)  # what moves is stopped in any case
 
     def _destroy(self) -> None:
-        """As `destroy_node`; a class may have its own, and that may fail."""
+        """As `_leave`; what a `destroy_node` of its own raises is told."""
         try:
-            self.destroy_node()
-        except Exception as error:  # noqa: BLE001  what moves is stopped in any case
+            self._run_hook(self.destroy_node)
+        except Exception as error:  # noqa: BLE001  other nodes are to be ended
             self._spinner.exceptions.tell(self.destroy_node, error)
-        self._end(is_whole=True)
+        finally:
+            self._end(is_whole=True)
 
     def _end(self, *, is_whole: bool) -> None:
         """As `destroy_node`; what the hooks of a half-made node raise is told in one line."""
@@ -260,17 +275,32 @@ class BaseNode:
             return
         self._destroyed = True
         life.ended(self)
-        for hook in self._last_hooks():
+        self._spinner.end()
+        broken: BaseException | None = None
+        for hook, named in self._last_hooks():
             try:
-                hook()
-            except Exception as error:  # noqa: BLE001  the others must run in any case
+                self._run_hook(hook)
+            except BaseException as error:  # noqa: BLE001  the others must run in any case
+                is_brief = not is_whole or isinstance(error, SpinError)
                 exceptions = self._spinner.exceptions
-                (exceptions.tell if is_whole else exceptions.tell_briefly)(hook, error)
+                (exceptions.tell_briefly if is_brief else exceptions.tell)(named, error)
+                broken = broken or (None if isinstance(error, Exception) else error)
         self._topics.close()
         self._services.close()
         self._spinner.close()
         self._rosout.close()
         self._link.close()
+        if broken is not None:
+            raise broken
+
+    def _run_hook(self, hook: Callable[[], object]) -> None:
+        """Run what a class may override as `def` or `async def`, to its end."""
+        work = to_await(hook(), hook)
+        if work is not None:
+            self._spinner.finish(work)
+
+    def _exception_count(self) -> int:
+        return self._spinner.exceptions.count
 
     # Within
 
@@ -312,9 +342,10 @@ class BaseNode:
         self._spinner.timeline = clock
         return clock
 
-    def _last_hooks(self) -> tuple[Callable[[], object], ...]:
-        """What is run when the node ends, in this order."""
-        return (self.enter_safe_state, self.on_shutdown, self._publish_statistics)
+    def _last_hooks(self) -> tuple[tuple[Callable[[], object], object], ...]:
+        """What is run when the node ends, in this order, and as what it is told of."""
+        hooks = (self.enter_safe_state, self.on_shutdown, self._publish_statistics)
+        return tuple((hook, hook) for hook in hooks)
 
     def _on_outage(self, lost: bool) -> None:
         if lost:
@@ -324,11 +355,11 @@ class BaseNode:
             self._topics.graph.regain()
             self._spinner.remove(self._outage)
 
-    def _broker_lost(self) -> None:
+    def _broker_lost(self) -> Result:
         self._logger.error(
             f"the broker has been lost for {self.broker_timeout_sec:g} s: entering the safe state"
         )
-        self.enter_safe_state()
+        return self.enter_safe_state()
 
     def _quietly(self, callback: Callback) -> None:
         """Run what is the kit's own: it is no callback that `spin_once` waits for."""

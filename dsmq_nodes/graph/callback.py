@@ -1,5 +1,12 @@
-"""Callbacks: what they may give back, and what they are called in logs."""
+"""Callbacks: which are taken, what they may give back, and what they are called in logs.
 
+Every function of a user may be `def` or `async def`. A place that calls one looks at the result
+with `to_await` or goes on with `then`; `Spinner.execute` and `Spinner.finish` do so for callbacks
+and for the hooks at a node's end. `check_callback` refuses, where it is handed over, a function
+whose result nobody could await.
+"""
+
+import functools
 import inspect
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -8,6 +15,7 @@ from typing import Any, TypeVar
 from dsmq_nodes.messages.base import Message
 
 MessageT = TypeVar("MessageT", bound=Message)
+ResultT = TypeVar("ResultT")
 Result = Awaitable[None] | None
 Callback = Callable[[], Result]
 
@@ -15,6 +23,72 @@ Callback = Callable[[], Result]
 def callback_name(callback: object) -> str:
     """The name of a callback, for people."""
     return getattr(callback, "__qualname__", None) or type(callback).__name__
+
+
+def check_callback(callback: object, kind: str) -> None:
+    """See that what is handed over as a callback can be called, and awaited if it is a coroutine.
+
+    Args:
+        callback: what was handed over.
+        kind: what it is to be, for people: "a timer's callback".
+
+    Raises:
+        TypeError: it cannot; the text says what to write.
+    """
+    if inspect.iscoroutine(callback):
+        callback.close()  # it is not to be called "never awaited" as well
+        name = callback_name(callback)
+        raise TypeError(f"{kind} is the function: write `{name}`, not `{name}()`")
+    if not callable(callback):
+        raise TypeError(f"{kind} is a function, not {callback!r:.60}")
+    function = _function_of(callback)
+    if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
+        raise TypeError(
+            f"{kind} cannot have a `yield`: nobody would run {callback_name(callback)} to its end; "
+            "make it `def`, or `async def` with `await`"
+        )
+
+
+def _function_of(callback: object) -> object:
+    """What is run when a callback is called: of a partial its function, of an object `__call__`."""
+    while isinstance(callback, functools.partial):
+        callback = callback.func
+    if inspect.isroutine(callback) or inspect.isclass(callback):
+        return callback
+    return getattr(type(callback), "__call__", callback)  # noqa: B004  it is looked at, not tested
+
+
+def to_await(result: object, named: object) -> Awaitable[Any] | None:
+    """What a callback has given, if it is to be awaited.
+
+    Raises:
+        TypeError: it is a generator, which nobody can await.
+    """
+    if result is None:
+        return None
+    if inspect.isawaitable(result):
+        return result
+    if inspect.isgenerator(result) or inspect.isasyncgen(result):
+        raise TypeError(
+            f"{callback_name(named)} gave a generator, which nobody runs: `await`, not `yield`"
+        )
+    return None
+
+
+def then(result: Any, named: object, go_on: Callable[[Any], ResultT]) -> Any:
+    """Go on with what a callback has given: at once, or when it has been awaited.
+
+    Returns what `go_on` gives, or an awaitable of that.
+
+    Raises:
+        TypeError: as `to_await`.
+    """
+    work = to_await(result, named)
+    return go_on(result) if work is None else _then(work, go_on)
+
+
+async def _then(work: Awaitable[Any], go_on: Callable[[Any], ResultT]) -> ResultT:
+    return go_on(await work)
 
 
 def takes_two(callback: Callable[..., Any], kind: str, one: str, two: str) -> bool:

@@ -5,10 +5,18 @@ It is asyncio over `select`: on Linux asyncio's default, epoll, rounds timers to
 """
 
 import asyncio
+import concurrent.futures
+import contextvars
 import selectors
-from typing import Final
+import threading
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any, Final, TypeVar
+
+from dsmq_nodes.errors import SpinError
 
 LAST_STEPS_SEC: Final = 1.0  # for coroutines, after they were cancelled
+LAST_HOOK_SEC: Final = 3.0  # for each hook of a node's end: two fit before the launcher kills
+_T = TypeVar("_T")
 
 
 def new_event_loop() -> asyncio.AbstractEventLoop:
@@ -18,13 +26,18 @@ def new_event_loop() -> asyncio.AbstractEventLoop:
 
 def close_loop(loop: asyncio.AbstractEventLoop) -> None:
     """Cancel what still runs in a loop, give it a moment to end, and close the loop."""
+    cancel_tasks(loop)
+    loop.run_until_complete(loop.shutdown_asyncgens())
+    loop.close()
+
+
+def cancel_tasks(loop: asyncio.AbstractEventLoop) -> None:
+    """Cancel what still runs in a loop, and give it a moment to end."""
     left = asyncio.all_tasks(loop)
     for task in left:
         task.cancel()
     if left:
         loop.run_until_complete(asyncio.wait(left, timeout=LAST_STEPS_SEC))
-    loop.run_until_complete(loop.shutdown_asyncgens())
-    loop.close()
 
 
 def running_loop() -> asyncio.AbstractEventLoop | None:
@@ -33,3 +46,69 @@ def running_loop() -> asyncio.AbstractEventLoop | None:
         return asyncio.get_running_loop()
     except RuntimeError:
         return None
+
+
+Outcome = tuple[Any, BaseException | None]
+"""What a coroutine has returned, or what it has raised."""
+
+
+async def last_steps(work: Awaitable[Any]) -> Outcome:
+    """Await what the end of a node waits for, no longer than `LAST_HOOK_SEC`.
+
+    What it raises is given: a SystemExit would end the loop, with what else is in it.
+    """
+    task = asyncio.ensure_future(_outcome(work))
+    done, _ = await asyncio.wait({task}, timeout=LAST_HOOK_SEC)
+    if not done:
+        task.cancel()
+        await asyncio.wait({task}, timeout=LAST_STEPS_SEC)
+        late = f"it still waited after {LAST_HOOK_SEC:g} s and was not run to its end"
+        return None, SpinError(late)
+    return task.result()
+
+
+async def _outcome(work: Awaitable[Any]) -> Outcome:
+    try:
+        return await work, None
+    except asyncio.CancelledError:
+        return None, SpinError("it was cancelled and not run to its end")
+    except BaseException as error:  # noqa: BLE001  see `last_steps`
+        return None, error
+
+
+def run_here(main: Coroutine[Any, Any, _T], home: asyncio.AbstractEventLoop | None) -> _T:
+    """Run a coroutine to its end while this thread waits, whatever else the thread is doing.
+
+    It runs in `home` if that loop is there and free, else in a loop of its own.
+    """
+
+    def run() -> _T:
+        if home is not None and not (home.is_closed() or home.is_running()):
+            return home.run_until_complete(main)
+        loop = new_event_loop()
+        try:
+            return loop.run_until_complete(main)
+        finally:
+            close_loop(loop)
+
+    try:
+        return without_loop(run)
+    finally:
+        main.close()  # if there was no thread for it
+
+
+def without_loop(run: Callable[[], _T]) -> _T:
+    """Run what runs a loop: in another thread where one runs in this, as in a notebook."""
+    if running_loop() is None:
+        return run()
+    outcome: concurrent.futures.Future[_T] = concurrent.futures.Future()
+    context = contextvars.copy_context()
+
+    def target() -> None:
+        try:
+            outcome.set_result(context.run(run))
+        except BaseException as error:  # noqa: BLE001  it is raised in the thread that waits
+            outcome.set_exception(error)
+
+    threading.Thread(target=target, daemon=True).start()
+    return outcome.result()

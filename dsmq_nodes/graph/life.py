@@ -1,7 +1,9 @@
 """The nodes of this process that have not ended yet: each is to end in its safe state."""
 
 import atexit
+import logging
 import os
+import sys
 from collections.abc import Container
 from typing import Final, Protocol
 from weakref import WeakValueDictionary
@@ -15,6 +17,9 @@ class Mortal(Protocol):
 
     def _destroy(self) -> None:
         """The same as its class has it in `destroy_node`, of one that is whole."""
+
+    def _exception_count(self) -> int:
+        """How many exceptions there were in its callbacks and hooks."""
 
 
 _alive: Final[WeakValueDictionary[int, Mortal]] = WeakValueDictionary()
@@ -31,19 +36,43 @@ def ended(node: Mortal) -> None:
     _alive.pop(id(node), None)
 
 
-def end_nodes(whole: Container[Mortal] = ()) -> None:
+def end_nodes(whole: Container[Mortal] = ()) -> bool:
     """End every node of this process, in the order they were made.
 
     Args:
         whole: those whose constructor has returned; the hooks of others may well fail.
+
+    Returns:
+        Whether a hook of a whole node has failed: what moves may not have been stopped.
+
+    Raises:
+        BaseException: what is no Exception, such as SystemExit, of a hook; all nodes have ended.
     """
-    if os.getpid() == _pid:  # a fork's nodes are its parent's
-        for node in list(_alive.values()):
+    if os.getpid() != _pid:  # a fork's nodes are its parent's
+        return False
+    failed = False
+    broken: BaseException | None = None
+    for node in list(_alive.values()):
+        before = node._exception_count()  # noqa: SLF001  not a name that a user may take
+        try:
             if node in whole:
-                node._destroy()  # noqa: SLF001  not a name that a user may take
+                node._destroy()  # noqa: SLF001
             else:
                 node._end(is_whole=False)  # noqa: SLF001
+        except BaseException as error:  # noqa: BLE001  the others are ended first
+            broken = broken or error
+        failed = failed or (node in whole and node._exception_count() > before)  # noqa: SLF001
+    if broken is not None:
+        raise broken
+    return failed
 
 
-# Whoever forgets it, or spins without `run`: what moves is stopped.
-atexit.register(lambda: end_nodes(list(_alive.values())))
+@atexit.register
+def _at_exit() -> None:
+    """Whoever forgets it, or spins without `run`: what moves is stopped."""
+    if end_nodes(list(_alive.values())):
+        # What raises at this point is not in the exit status, which a launcher goes by.
+        logging.shutdown()
+        for stream in (sys.stdout, sys.stderr):
+            stream.flush()
+        os._exit(1)

@@ -13,7 +13,7 @@ from typing import Any
 from dsmq_nodes.errors import DsmqError, NodeConfigurationError
 from dsmq_nodes.graph.base_node import BaseNode
 from dsmq_nodes.graph.callback import MessageT
-from dsmq_nodes.graph.event_loop import close_loop, new_event_loop
+from dsmq_nodes.graph.event_loop import cancel_tasks, close_loop, new_event_loop
 from dsmq_nodes.graph.future import Future
 from dsmq_nodes.graph.life import end_nodes
 from dsmq_nodes.graph.node import Node
@@ -41,7 +41,10 @@ def spin(*nodes: Node) -> None:
     """
     signals = _EndSignals()
     with signals, contextlib.suppress(KeyboardInterrupt):
-        signals.spin(nodes)
+        try:
+            signals.spin(nodes)
+        finally:
+            signals.close_loop()
 
 
 def spin_once(node: Node, timeout_sec: float | None = None) -> None:
@@ -138,16 +141,13 @@ def run(*node_classes: Callable[[], Node]) -> None:
             sys.excepthook(*sys.exc_info())
             sys.exit(1)
         finally:
-            before = _exceptions_of(nodes)
-            end_nodes(tuple(nodes))
-            failed = _exceptions_of(nodes) > before
-            signals.stay_deaf()
+            try:
+                failed = end_nodes(tuple(nodes))
+            finally:
+                signals.close_loop()
+                signals.stay_deaf()
     if failed:
         sys.exit(1)
-
-
-def _exceptions_of(nodes: list[Node]) -> int:
-    return sum(node._spinner.exceptions.count for node in nodes)  # noqa: SLF001  the kit's own
 
 
 def _made(node_class: Callable[[], Node]) -> Node:
@@ -216,13 +216,19 @@ class _EndSignals:
             self._deaf = True
 
     def spin(self, nodes: tuple[Node, ...]) -> None:
-        """Spin until the first node ends."""
+        """Spin until the first node ends; the hooks of the end may need what is in the loop."""
         loop = new_event_loop()
         self._nodes, self._loop = nodes, loop
         try:
             loop.run_until_complete(_spin(nodes))
         finally:
             self._deaf = True
+            cancel_tasks(loop)
+
+    def close_loop(self) -> None:
+        """The nodes have ended, or have another loop for that."""
+        loop, self._loop = self._loop, None
+        if loop is not None:
             close_loop(loop)
 
     def _received(self, number: int, frame: FrameType | None) -> None:

@@ -106,7 +106,6 @@ class Actuator(Generic[MessageT]):
             return None
         return self._obey(msg)
 
-    def _on_emergency_stop(self, is_pressed: bool) -> None:
+    def _on_emergency_stop(self, is_pressed: bool) -> Result:
         self._node.get_logger().warning(f"emergency stop {'pressed' if is_pressed else 'released'}")
-        if is_pressed:
-            self._node.enter_safe_state()
+        return self._node.enter_safe_state() if is_pressed else None

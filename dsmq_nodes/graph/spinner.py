@@ -11,8 +11,17 @@ from concurrent.futures import CancelledError
 from typing import Any, Final, Protocol, TypeVar
 
 from dsmq_nodes.errors import SpinError
-from dsmq_nodes.graph.callback import BusyTime, Callback, Result, callback_name
-from dsmq_nodes.graph.event_loop import LAST_STEPS_SEC, close_loop, new_event_loop, running_loop
+from dsmq_nodes.graph.callback import BusyTime, Callback, Result, callback_name, to_await
+from dsmq_nodes.graph.event_loop import (
+    LAST_STEPS_SEC,
+    Outcome,
+    close_loop,
+    last_steps,
+    new_event_loop,
+    run_here,
+    running_loop,
+    without_loop,
+)
 from dsmq_nodes.graph.exceptions import Exceptions
 from dsmq_nodes.graph.link import Link
 from dsmq_nodes.graph.logger import Logger
@@ -72,15 +81,17 @@ class Spinner:
         self._arrivals: deque[Mailbox] = deque()
         self._busy: dict[Mailbox, asyncio.Task[None]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
-        self._to_begin: list[tuple[Coroutine[Any, Any, None], object]] = []
+        self._to_begin: list[tuple[Awaitable[Any], object]] = []
         self._to_call: list[tuple[Callback, object]] = []
         self._loop: asyncio.AbstractEventLoop | None = None
         self._own_loop: asyncio.AbstractEventLoop | None = None
+        self._home: asyncio.AbstractEventLoop | None = None  # the loop that it was last in
         self._ended: asyncio.Future[None] | None = None
         self._one: asyncio.Future[None] | None = None  # waits for one callback to have run
         self._taking = threading.Lock()  # who sets `_ended` has the node, in whichever thread
         self._is_waiting = False  # it is had by `block_on`, which will end
         self._shut_down = False
+        self._is_ending = False  # the hooks of the end are run
         self._ready = False
         self._state = "ready"
         self._dispatch_due = False
@@ -120,6 +131,7 @@ class Spinner:
         self.is_calling = True
         try:
             result = callback()
+            work = None if result is None else to_await(result, named or callback)
         except Exception as error:  # noqa: BLE001  `raises` decides
             self._raised(named or callback, error)
             return None
@@ -129,11 +141,14 @@ class Spinner:
                 self._took(named or callback, loop.time() - began_sec)
             if self._one is not None and not self._one.done():
                 self._one.set_result(None)
-        if result is None or loop is None or not inspect.isawaitable(result):
+        if work is None:
             return None
-        return self._task(loop, result, named or callback)
+        if loop is None:
+            self.begin(work, named or callback)
+            return None
+        return self._task(loop, work, named or callback)
 
-    def begin(self, work: Coroutine[Any, Any, None], named: object = None) -> None:
+    def begin(self, work: Awaitable[Any], named: object = None) -> None:
         """Run a coroutine as soon as there is a loop, until it is done or the spinning ends."""
         if self._loop is None:
             self._to_begin.append((work, named))
@@ -234,7 +249,7 @@ class Spinner:
             return
         if self._loop is not None:
             self.detach()
-        self._loop = loop
+        self._loop = self._home = loop
         for timed in list(self._timed):
             timed.attach(self._time_of(timed, loop))
         self._link.attach(loop, self._read_and_dispatch, self.on_outage)
@@ -312,6 +327,9 @@ class Spinner:
                 f"{self._name}: this would block the event loop it is called in, and the node with "
                 f"it: use `{instead}` in an `async def`"
             )
+        if self._is_ending:
+            result: _T | None = self.finish(work)
+            return result
         while True:
             loop = self._loop
             if loop is not None and loop.is_running():  # in another thread
@@ -387,12 +405,81 @@ class Spinner:
         if self._ended is not None and not self._ended.done():
             self._ended.set_result(None)
 
+    # The end
+
+    def end(self) -> None:
+        """Run no callback any more; `finish` runs the hooks of the end."""
+        self._shut_down = self._is_ending = True
+
+    def finish(self, work: Awaitable[Any]) -> Any:
+        """Wait in this thread, wherever that is called, for what a hook of the end has begun.
+
+        No callback runs meanwhile. What comes is read, so that the hook may call services.
+
+        Raises:
+            SpinError: it has not ended in time, and was cancelled.
+        """
+        result, error = self._outcome(work)
+        if error is not None:
+            raise error
+        return result
+
+    def _outcome(self, work: Awaitable[Any]) -> Outcome:
+        self.is_calling = False  # a callback that destroys its node has been left for the hooks
+        loop = self._loop
+        if loop is None or not self._is_elsewhere():
+            self.detach()
+            return run_here(self._finish(work), self._home)
+        # Another thread spins it.
+        begun = threading.Event()
+
+        async def run() -> Outcome:
+            begun.set()
+            return await last_steps(work)
+
+        running = asyncio.run_coroutine_threadsafe(run(), loop)
+        if begun.wait(LAST_STEPS_SEC) or not running.cancel():
+            return running.result()
+        return run_here(last_steps(work), None)  # a callback blocks that loop
+
+    async def _finish(self, work: Awaitable[Any]) -> Outcome:
+        loop = asyncio.get_running_loop()
+
+        def read() -> None:
+            self._link.drain()
+            self.on_drained()
+            if not self._link.rest():
+                loop.call_soon(read)
+
+        # Without a broker a thread would look for one; there are no new threads at the very end.
+        with contextlib.suppress(RuntimeError):
+            self._link.attach(loop, read, self.on_outage)
+        try:
+            return await last_steps(work)
+        finally:
+            self._link.detach()
+
     def close(self) -> None:
         """Leave the loop for good."""
-        self._shut_down = True
-        self._end()
+        self._leave()
         for work, _ in self._to_begin:
-            work.close()
+            if inspect.iscoroutine(work):
+                work.close()
         self.detach()
-        if self._own_loop is not None and not self._own_loop.is_running():
-            close_loop(self._own_loop)
+        own = self._own_loop
+        if own is not None and not own.is_running():
+            without_loop(lambda: close_loop(own))
+
+    def _leave(self) -> None:
+        """End the spinning; one of another thread is waited for, unless a callback blocks it."""
+        self.shut_down()
+        until_sec = time.monotonic() + LAST_STEPS_SEC
+        if not self._is_elsewhere():
+            self._end()
+        while self._is_elsewhere() and time.monotonic() < until_sec:
+            time.sleep(_RETRY_SEC)
+
+    def _is_elsewhere(self) -> bool:
+        """Whether the loop that it is in runs in another thread."""
+        loop = self._loop
+        return loop is not None and loop.is_running() and loop is not running_loop()

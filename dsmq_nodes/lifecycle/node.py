@@ -1,15 +1,13 @@
 """Nodes that are configured and activated from outside: ROS 2's managed nodes."""
 
-import asyncio
 import inspect
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
-from typing import Any, Final
+from typing import Any
 
 from typing_extensions import override
 
 from dsmq_nodes.errors import ParameterError
 from dsmq_nodes.graph.callback import Callback, MessageT, callback_name
-from dsmq_nodes.graph.event_loop import close_loop, new_event_loop
 from dsmq_nodes.graph.node import Node
 from dsmq_nodes.graph.parameter import Parameter
 from dsmq_nodes.graph.publisher import Publisher
@@ -25,7 +23,6 @@ from dsmq_nodes.lifecycle.states import (
 )
 from dsmq_nodes.messages.lifecycle import TransitionEvent
 
-_LAST_SEC: Final = 1.0  # for `on_shutdown` when the node ends
 TransitionResult = TransitionCallbackReturn | Awaitable[TransitionCallbackReturn]
 
 
@@ -137,7 +134,7 @@ class LifecycleNode(Node):
 
     @override
     def on_shutdown(self, state: LifecycleState) -> TransitionResult:
-        """Close everything, for good; also called when the node ends, which waits 1 s at most."""
+        """Close everything, for good; also called when the node ends, which waits 3 s at most."""
         return TransitionCallbackReturn.SUCCESS
 
     def on_error(self, state: LifecycleState) -> TransitionResult:
@@ -260,38 +257,12 @@ class LifecycleNode(Node):
         self._events.publish(event)
 
     @override
-    def _last_hooks(self) -> tuple[Callable[[], object], ...]:
-        return (self.enter_safe_state, self._shut_down, self._publish_statistics)
+    def _last_hooks(self) -> tuple[tuple[Callable[[], object], object], ...]:
+        safe, _, statistics = super()._last_hooks()
+        return safe, (self._shut_down, self.on_shutdown), statistics
 
-    def _shut_down(self) -> None:
+    def _shut_down(self) -> Coroutine[Any, Any, object] | None:
         """The node ends: close what it began."""
-        if not any(each.label == "shutdown" for each in self._machine.available()):
-            return
-        work = self.change_state("shutdown")
-        # Where a coroutine destroys the node, nothing can be waited for.
-        run = _runs_through if self._spinner.is_in_callback() else _runs_in_time
-        if not run(work):
-            self._logger.error(
-                f"on_shutdown was not run to its end: when a node ends it may take {_LAST_SEC:g} s "
-                "at most, and must not wait at all when a coroutine destroys the node"
-            )
-
-
-def _runs_through(work: Coroutine[Any, Any, object]) -> bool:
-    try:
-        work.send(None)
-    except StopIteration:
-        return True
-    work.close()
-    return False
-
-
-def _runs_in_time(work: Coroutine[Any, Any, object]) -> bool:
-    loop = new_event_loop()
-    try:
-        loop.run_until_complete(asyncio.wait_for(work, _LAST_SEC))
-    except TimeoutError:
-        return False
-    finally:
-        close_loop(loop)
-    return True
+        if any(each.label == "shutdown" for each in self._machine.available()):
+            return self.change_state("shutdown")
+        return None

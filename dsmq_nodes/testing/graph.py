@@ -270,7 +270,7 @@ class Graph:
             if not ended:
                 break
             for task in ended:
-                self._spinning.pop(task).destroy_node()
+                self._spinning.pop(task)._leave()  # noqa: SLF001  it may be a coroutine
                 task.result()
         self._check_types()
 
