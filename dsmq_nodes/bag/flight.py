@@ -35,6 +35,7 @@ from dsmq_nodes.dsmq import wire
 from dsmq_nodes.dsmq.address import broker_address
 from dsmq_nodes.errors import DsmqError
 from dsmq_nodes.messages.dsmq_msgs import LaunchLines, LaunchState
+from dsmq_nodes.signals import ending_signals
 
 NAME: Final = "recorder"
 NODE: Final = f"/dsmq/{NAME}"
@@ -120,7 +121,7 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--plan", default="", help="the launch's plan, as text")
     given = parser.parse_args(arguments)
     asked: list[int] = []
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in ending_signals():
         signal.signal(number, lambda number, _: asked.append(number))
     files = [Attachment(Path(each).name, Path(each).read_bytes()) for each in given.attach]
     files.append(Attachment("plan.txt", given.plan.encode()))

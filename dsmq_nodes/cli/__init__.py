@@ -13,6 +13,8 @@ from typing import Final, TextIO
 
 from typing_extensions import override
 
+from dsmq_nodes.signals import ending_signals
+
 _MAKERS: Final = (["bag", "convert"], ["bag", "repair"])
 
 
@@ -41,9 +43,10 @@ class _Output(io.TextIOWrapper):
 def main() -> None:
     """Run the command line.
 
-    Ctrl-C ends a command with exit status 0, and one that makes a file of another, which is not
-    there then, with 130; an error is one text on standard error and exit status 1, output that
-    cannot be written among them; a wrong use of the command line is exit status 2.
+    Ctrl-C, SIGTERM and a closed terminal end a command with exit status 0, and one that makes a
+    file of another, which is not there then, with 128 and the signal's number. An error is one text
+    on standard error and exit status 1, output that cannot be written among them. A wrong use of
+    the command line is exit status 2.
 
     Raises:
         SystemExit: always.
@@ -52,7 +55,8 @@ def main() -> None:
     out = sys.stdout = _output()
     # Raised where the program is, so that everything is closed on the way out. The broker and the
     # launcher put their own in its place.
-    signal.signal(signal.SIGINT, _end)
+    for number in ending_signals():
+        signal.signal(number, _end)
     status = 0
     try:
         _run()
@@ -78,7 +82,7 @@ def _run() -> None:
 
 def _end(number: int, frame: FrameType | None) -> None:
     # `bag convert ... && rm ...`: also before it has begun.
-    sys.exit(130 if sys.argv[1:3] in _MAKERS else 0)
+    sys.exit(128 + number if sys.argv[1:3] in _MAKERS else 0)
 
 
 def _open_streams() -> None:

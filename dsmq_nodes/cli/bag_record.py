@@ -20,6 +20,7 @@ from dsmq_nodes.bag.writing import OWN_TEXTS, BagWriter, about_here
 from dsmq_nodes.cli.progress import Progress
 from dsmq_nodes.dsmq.address import parse_address
 from dsmq_nodes.errors import BagError, DsmqError
+from dsmq_nodes.signals import ending_signals
 
 PARAMETERS: Final = "parameters.yaml"
 _ANSWER_SEC: Final = 1.0
@@ -141,9 +142,9 @@ def _run(
 
 @contextlib.contextmanager
 def _asked_to_end() -> Iterator[list[float]]:
-    """When Ctrl-C and SIGTERM came: a file is never left in the middle of a write."""
+    """When it was asked to end: a file is never left in the middle of a write."""
     asked: list[float] = []
-    numbers = (signal.SIGINT, signal.SIGTERM)
+    numbers = ending_signals()
     before = [signal.signal(each, lambda *_: asked.append(time.monotonic())) for each in numbers]
     try:
         yield asked

@@ -2,7 +2,6 @@
 
 import contextlib
 import time
-import uuid
 from collections.abc import Iterable
 from typing import Any, Final, NamedTuple
 
@@ -35,10 +34,11 @@ def call(
 
 
 class Asked(NamedTuple):
-    """A call that waits for its response; `client` is what tells it from all others."""
+    """A call that waits for its response; `client` and `id` tell it from all others."""
 
     service: str
     client: str
+    id: int
 
     @property
     def reply(self) -> str:
@@ -48,9 +48,9 @@ class Asked(NamedTuple):
 
 def ask(session: Session, service: str, body: str) -> Asked:
     """Send a request, as JSON."""
-    asked = Asked(service, f"@{uuid.uuid4().hex}")
+    asked = Asked(service, session.client, next(session.call_ids))
     session.subscribe(asked.reply)
-    session.put(service + calls.REQUEST, calls.write(asked.client, 1, body), 1)
+    session.put(service + calls.REQUEST, calls.write(asked.client, asked.id, body), asked.id)
     return asked
 
 
@@ -100,7 +100,7 @@ def response_in(text: str | None, asked: Asked) -> dict[str, Any] | None:
         head = calls.read(text)
     except WireError:
         return None  # for its client to complain of
-    if head.client != asked.client:
+    if (head.client, head.id) != (asked.client, asked.id):
         return None
     if head.error:
         raise CommandError(f"{asked.service}: {head.error}")

@@ -1,5 +1,6 @@
 """`dsmq-nodes action send_goal`: a goal of whatever type, by what its server has told."""
 
+import contextlib
 import textwrap
 import uuid
 from typing import Any, Final
@@ -15,10 +16,11 @@ from dsmq_nodes.cli.service_call import Request, served, types_of
 from dsmq_nodes.cli.session import Session
 from dsmq_nodes.cli.show import Style
 from dsmq_nodes.cli.values import fields_of
-from dsmq_nodes.errors import CommandError
+from dsmq_nodes.errors import CommandError, DsmqError
 
 _PATIENCE_SEC: Final = 5.0
 _SUCCEEDED: Final = 4
+_REFUSALS: Final = {2: "it does not know it", 3: "it has ended already"}
 _STATES: Final = {_SUCCEEDED: "SUCCEEDED", 5: "CANCELED", 6: "ABORTED"}
 
 
@@ -34,26 +36,50 @@ def send(session: Session, request: Request, *, with_feedback: bool, wait_sec: f
         raise CommandError(f"{offer.name} is of type {offer.type}, not {request.type_name}")
     goal = _Goal(session, offer)
     print(f"Sending goal:\n{_indented(goal.fill(request.values), '     ')}", flush=True)
-    if not goal.send(with_feedback=with_feedback):
-        print("Goal was rejected.")
-        return False
-    print(f"Goal accepted with ID: {goal.id.hex}\n", flush=True)
     try:
+        if not goal.send(with_feedback=with_feedback):
+            print("Goal was rejected.")
+            return False
+        print(f"Goal accepted with ID: {goal.id.hex}\n", flush=True)
         status = goal.follow()
-    except SystemExit:  # Ctrl-C
-        print("Canceling goal...", flush=True)
-        goal.cancel()
-        print("Goal canceled.", flush=True)
+    except SystemExit:  # Ctrl-C, SIGTERM, a closed terminal
+        if goal.is_sent:
+            _cancel(goal)
         raise
     print(f"Goal finished with status: {_STATES.get(status, 'UNKNOWN')}")
     return status == _SUCCEEDED
 
 
+def _cancel(goal: "_Goal") -> None:
+    """Give a goal up, accepted or not; the server's word alone says that it is.
+
+    Raises:
+        CommandError: it did not say so.
+    """
+    with contextlib.suppress(OSError):  # the terminal is closed
+        print("Canceling goal...", flush=True)
+    try:
+        fault = goal.cancel()
+    except SystemExit:
+        fault = "it was not waited for"
+    except DsmqError as error:
+        fault = str(error)
+    if fault:
+        # A server sees it in the graph when the connection of whoever sent a goal has ended.
+        raise CommandError(
+            f"the server has not said that the goal is canceled ({fault}): it cancels it when this "
+            "tool's connection has ended, unless it is of an older release"
+        )
+    with contextlib.suppress(OSError):
+        print("Goal canceled.", flush=True)
+
+
 class _Goal:
-    """A goal, from its values to its result."""
+    """A goal, from its values to its result; `is_sent`: the server may have it."""
 
     def __init__(self, session: Session, offer: Offer) -> None:
         self.id = uuid.uuid4()
+        self.is_sent = False
         self._session = session
         self._offer = offer
         self._types = types_of(session, self._part("send_goal"), "")
@@ -86,6 +112,7 @@ class _Goal:
             told = [end.schema_id for end in ends if end.schema_id]
             self._feedback = self._session.schema(told[0]) if told else {}
             self._session.subscribe(self._feedback_topic)
+        self.is_sent = True
         response = self._call("send_goal", self._body)
         return bool(response["accepted"])
 
@@ -130,10 +157,17 @@ class _Goal:
         if message["goal_id"]["uuid"] in (mine, self._body["goal_id"]["uuid"]):
             print(f"Feedback:\n{_indented(message['feedback'], '    ')}", flush=True)
 
-    def cancel(self) -> None:
-        """Ask to give it up, and wait for that."""
+    def cancel(self) -> str:
+        """Ask to give it up, and wait for the answer; gives why it is not, empty if it is.
+
+        Raises:
+            CommandError: there is no answer.
+        """
         info = {"goal_id": self._body["goal_id"], "stamp": {"sec": 0, "nanosec": 0}}
-        self._call("cancel_goal", {"goal_info": info})
+        response = self._call("cancel_goal", {"goal_info": info})
+        if response["goals_canceling"]:
+            return ""
+        return _REFUSALS.get(response["return_code"], "it refuses")
 
 
 def _indented(value: Any, indent: str) -> str:

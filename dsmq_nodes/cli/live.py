@@ -21,6 +21,7 @@ class Peer(msgspec.Struct, kw_only=True):
     host: str = ""
     address: str = ""
     state: str = ""
+    client: str = ""
 
 
 class Endpoint(msgspec.Struct, kw_only=True):

@@ -4,7 +4,10 @@ A tool is a nameless peer of the broker and speaks in texts; it needs no node an
 """
 
 import contextlib
+import itertools
+import os
 import time
+import uuid
 from collections import deque
 from collections.abc import Collection, Generator
 from typing import TYPE_CHECKING, Any, Final, Self
@@ -35,7 +38,13 @@ _READ_AHEAD: Final = 1000  # messages that a slow terminal may lag behind, befor
 
 
 class Session:
-    """An open connection; close it, or use it in a `with`."""
+    """An open connection; close it, or use it in a `with`.
+
+    Attributes:
+        client: what its calls of services are signed with (graph/calls.py), one for all: when the
+            connection ends, whoever works for it can see that.
+        call_ids: numbers for its calls.
+    """
 
     def __init__(self, broker: str, *, timeout_sec: float = 5.0) -> None:
         """Connect to the broker at `broker`, a text as `host:port`.
@@ -43,11 +52,13 @@ class Session:
         Raises:
             ConnectionFailedError: no broker of ours answers there.
         """
+        self.client = f"@{os.getpid()}.{uuid.uuid4().hex}"
+        self.call_ids = itertools.count(1)
         self._broker = broker
         self._subscribed: set[str] = set()
         self._kept: deque[wire.Reply] = deque()  # messages that came while we waited for another
         host, port = parse_address(broker)
-        self._channel = Channel(host, port, timeout_sec=timeout_sec)
+        self._channel = Channel(host, port, client=self.client, timeout_sec=timeout_sec)
         self._timeout_sec = timeout_sec
         if self._channel.original:
             self._channel.close()

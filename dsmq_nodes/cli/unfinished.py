@@ -1,13 +1,12 @@
-"""Ctrl-C and SIGTERM while a file is made: what there is of it goes, and that is no success."""
+"""A signal to end while a file is made: what there is of it goes, and that is no success."""
 
 import contextlib
 import signal
 import sys
 from collections.abc import Iterator
 from types import FrameType
-from typing import Final
 
-_NUMBERS: Final = (signal.SIGINT, signal.SIGTERM)
+from dsmq_nodes.signals import ending_signals
 
 
 @contextlib.contextmanager
@@ -17,14 +16,15 @@ def told_if_interrupted(output: str) -> Iterator[None]:
     What makes the file takes it away when it is left by an exception.
     """
     asked: list[int] = []
+    numbers = ending_signals()
 
     def end(number: int, frame: FrameType | None) -> None:
         asked.append(number)
-        for each in _NUMBERS:  # what there is is taken away undisturbed
+        for each in numbers:  # what there is is taken away undisturbed
             signal.signal(each, signal.SIG_IGN)
         sys.exit(128 + number)
 
-    before = [signal.signal(each, end) for each in _NUMBERS]
+    before = [signal.signal(each, end) for each in numbers]
     try:
         yield
     except SystemExit:
@@ -33,5 +33,5 @@ def told_if_interrupted(output: str) -> Iterator[None]:
         raise
     finally:
         if not asked:
-            for each, handler in zip(_NUMBERS, before, strict=True):
+            for each, handler in zip(numbers, before, strict=True):
                 signal.signal(each, handler)

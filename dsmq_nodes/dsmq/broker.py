@@ -5,7 +5,6 @@ import asyncio
 import contextlib
 import logging
 import os
-import signal
 import sys
 import time
 from dataclasses import dataclass, field
@@ -16,6 +15,7 @@ from dsmq_nodes.dsmq.listener import Security
 from dsmq_nodes.dsmq.shell import Broker
 from dsmq_nodes.dsmq.store import BUDGET_BYTES, TTL_SEC, Store
 from dsmq_nodes.errors import DsmqError
+from dsmq_nodes.signals import ending_signals
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +72,7 @@ async def _serve(options: Options, store: Store) -> None:
     shares = options.shares_memory and not os.environ.get(NO_SHM)
     broker = Broker(store, options.security, shares_memory=shares)
     loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in ending_signals():
         with contextlib.suppress(NotImplementedError, RuntimeError, ValueError):
             loop.add_signal_handler(number, broker.stop, "it was told to stop")
     try:

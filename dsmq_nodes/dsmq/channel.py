@@ -42,6 +42,7 @@ class Channel:
         port: int,
         *,
         node: str = "",
+        client: str = "",
         shm: bool = False,
         patient: bool = False,
         since: "Channel | None" = None,
@@ -53,6 +54,7 @@ class Channel:
             host: the broker's host.
             port: its TCP port.
             node: the node's absolute name; empty for a tool or a plain client.
+            client: what its calls of services are signed with; empty: it calls none.
             shm: share memory with the broker and its other local peers, if that can be.
             patient: what is pushed to us may come a little late.
             since: the connection that this one replaces; what was put meanwhile is for us too.
@@ -75,7 +77,7 @@ class Channel:
         self._decoder = wire.FrameDecoder()
         self._bodies: Iterator[bytes] = iter(())
         try:
-            self._greet(node, resume=since is not None and not since.original)
+            self._greet(node, client, resume=since is not None and not since.original)
         except TimeoutError:
             self.socket.close()
             raise ConnectionFailedError(
@@ -86,12 +88,13 @@ class Channel:
             raise
         self.socket.settimeout(None)
 
-    def _greet(self, node: str, *, resume: bool) -> None:
+    def _greet(self, node: str, client: str, *, resume: bool) -> None:
         fields: dict[str, object] = {
             "action": "hello",
             "topic": _PROBE_TOPIC,
             "version": wire.VERSION,
             "node": node,
+            "client": client,
             "pid": os.getpid(),
             "host": socket.gethostname(),
             "shm": self._shm,

@@ -228,6 +228,7 @@ class Router(SharedExchange):
             del self._names[peer.name]
         peer.name, peer.pid, peer.host = request.node, request.pid, request.host[:255]
         peer.name_json = wire.encode_text(peer.name)
+        peer.client = request.client[:255]
         if peer.name:
             self._names[peer.name] = peer
         self.graph_changed = True

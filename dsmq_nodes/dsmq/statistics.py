@@ -51,7 +51,14 @@ class Latency:
 def graph(router: "Router") -> bytes:
     """Who is connected and who publishes and subscribes what."""
     peers = [
-        {"name": p.name, "pid": p.pid, "host": p.host, "address": p.address, "state": p.state}
+        {
+            "name": p.name,
+            "pid": p.pid,
+            "host": p.host,
+            "address": p.address,
+            "state": p.state,
+            "client": p.client,
+        }
         for p in router.peers
         if p.greeted
     ]

@@ -83,6 +83,7 @@ class Peer:
     closing: str = ""
     name: str = ""
     name_json: bytes = b'""'
+    client: str = ""  # what it signs its calls of services with
     pid: int = 0
     host: str = ""
     state: str = "starting"

@@ -38,9 +38,11 @@ acknowledgements and the answer to a ``get`` that waits come when it is time.
   within one epoch; ``at`` is what the broker's monotonic clock shows, in nanoseconds. A peer that
   comes back says ``{"action": "hello", "topic": "", "version": 1, "node": "/talker", "epoch": E,
   "since": 41}``, ``since`` being the ``seq`` of its first hello: it may then ``get`` what was put
-  while it was away. To one that says ``{"action": "hello", "topic": "", "version": 1, "patient":
-  true}`` what it subscribes is pushed up to 0.05 s late, all that there is by then: so a recorder
-  costs the others little.
+  while it was away. The graph shows the ``client`` of ``{"action": "hello", "topic": "",
+  "version": 1, "client": "@812.17e2f0"}`` as long as the connection lasts: a peer signs its calls
+  of services with it, and may come back with it. To one that says ``{"action": "hello", "topic":
+  "", "version": 1, "patient": true}`` what it subscribes is pushed up to 0.05 s late, all that
+  there is by then: so a recorder costs the others little.
 - ``{"action": "advertise", "topic": T, "type": "std_msgs/msg/String", "schema": {},
   "latched": 0}``: I publish T; with ``latched`` N the newest N messages are kept for late
   subscribers and outlive the time to live. ``schema`` is the type's JSON Schema, if it has one.
@@ -195,6 +197,7 @@ class Request(msgspec.Struct, gc=False):
     latched: int = 0
     version: int = 0
     node: str = ""
+    client: str = ""
     pid: int = 0
     host: str = ""
     token: str = ""

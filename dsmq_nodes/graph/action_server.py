@@ -2,18 +2,21 @@
 
 Of an action `/dock` these are the services `/dock/_action/send_goal`, `.../cancel_goal` and
 `.../get_result` (which answers when the goal has ended), and the topics `.../feedback` and
-`.../status` (latched: the goals and how far they are). Who has sent a goal and leaves the graph
-does not want it any more: the goal is cancelled, as if it had asked.
+`.../status` (latched: the goals and how far they are). A goal whose client has gone, as
+goal_clients.py tells, is cancelled, or refused if it was not accepted yet. `cancel_callback` is not
+asked about it: nobody is left who could take the answer, and what moves has to stop.
 """
 
 import asyncio
+import math
 import traceback
 from collections.abc import Awaitable, Callable
 from enum import IntEnum
 from typing import TYPE_CHECKING, Any, Final, Generic, Literal
 
-from dsmq_nodes.graph.calls import ACTION
+from dsmq_nodes.graph import calls
 from dsmq_nodes.graph.goal import GoalState, ServerGoalHandle
+from dsmq_nodes.graph.goal_clients import GoalClients
 from dsmq_nodes.graph.node import Node
 from dsmq_nodes.graph.qos import QoSProfile
 from dsmq_nodes.messages.action import GoalInfo, GoalStatus, GoalStatusArray
@@ -26,10 +29,12 @@ from dsmq_nodes.messages.action_type import (
     ResultT,
     action_parts,
 )
+from dsmq_nodes.messages.unique_identifier import UUID
 
 if TYPE_CHECKING:
     from dsmq_nodes.messages.base import Message
 
+_LEAST_SEC: Final = 0.1
 _LATCHED: Final = QoSProfile(depth=1, durability="transient_local")
 WhenBusy = Literal["queue", "preempt", "reject", "parallel"]
 Handle = ServerGoalHandle[GoalT, ResultT, FeedbackT]
@@ -82,6 +87,7 @@ class ActionServer(Generic[GoalT, ResultT, FeedbackT]):
             handle_accepted_callback: called instead of executing an accepted goal: it calls
                 `goal_handle.execute()` when it is time.
             cancel_callback: says whether to accept that a goal is cancelled; without it all are.
+                It is not called for a goal whose client has gone: that one is cancelled.
             when_busy: what becomes of a goal that comes while another executes: it waits
                 ("queue"), the other is cancelled first ("preempt"), it is refused ("reject"), or
                 it executes beside it ("parallel").
@@ -109,9 +115,12 @@ class ActionServer(Generic[GoalT, ResultT, FeedbackT]):
         self._waiting: list[ServerGoalHandle[Any, Any, Any]] = []
         self._running: dict[bytes, ServerGoalHandle[Any, Any, Any]] = {}
         self._done: dict[bytes, asyncio.Event] = {}
+        self._judged: set[bytes] = set()  # not accepted yet
+        self._unwanted: set[bytes] = set()  # of those, cancelled meanwhile
+        self._is_forgetting = False
         self._is_destroyed = False
         parts = action_parts(action_type)
-        start = f"{self.action_name}{ACTION}"
+        start = f"{self.action_name}{calls.ACTION}"
         self._types = parts
         self._feedback = node.create_publisher(parts.feedback_message, f"{start}/feedback", 10)
         self._status = node.create_publisher(GoalStatusArray, f"{start}/status", _LATCHED)
@@ -120,36 +129,59 @@ class ActionServer(Generic[GoalT, ResultT, FeedbackT]):
             node.create_service(CancelGoal, f"{start}/cancel_goal", self._on_cancel),
             node.create_service(parts.get_result, f"{start}/get_result", self._on_result),
         ]
-        self._graph = node._topics.graph  # noqa: SLF001  the kit's own
-        self._graph.watchers.append(self._on_graph)
+        self._clients = GoalClients(node, self._cancel_of_the_gone)
 
     # Goals come
 
-    def _on_goal(self, request: Any) -> "Message":
-        response: Message
+    def _on_goal(self, request: Any) -> "Awaitable[Message]":
+        call = self._services[0].caller  # another call's as soon as anything is awaited
+        return self._judge(request, call.client if call is not None else "")
+
+    async def _judge(self, request: Any, client: str) -> "Message":
         goal_id = request.goal_id.uuid
-        is_busy = bool(self._running or self._waiting)
-        refused = goal_id in self._goals or (is_busy and self._when_busy == "reject")
-        if not refused and self._goal_callback is not None:
-            refused = self._goal_callback(request.goal) is not GoalResponse.ACCEPT
+        is_accepted = False
+        if goal_id not in self._goals and goal_id not in self._judged:
+            self._judged.add(goal_id)
+            try:
+                is_accepted = await self._is_wanted(request, client)
+            finally:
+                self._judged.discard(goal_id)
+                self._unwanted.discard(goal_id)
         stamp = self._node.get_clock().now()
-        response = self._types.send_goal.Response(accepted=not refused, stamp=stamp)
-        if not refused:
-            self._accept(request, GoalInfo(goal_id=request.goal_id, stamp=stamp))
+        response: Message = self._types.send_goal.Response(accepted=is_accepted, stamp=stamp)
+        if is_accepted:
+            self._accept(request, GoalInfo(goal_id=request.goal_id, stamp=stamp), client)
         return response
 
-    def _accept(self, request: Any, info: GoalInfo) -> None:
+    async def _is_wanted(self, request: Any, client: str) -> bool:
+        """Whether to accept a goal; it may take time, in which its client may go or cancel it."""
+        reason = ""
+        if not await self._clients.shown(client):
+            reason = f"{calls.described(client)} has gone"
+        elif self._is_too_busy():
+            return False
+        elif self._goal_callback is not None:
+            if self._goal_callback(request.goal) is not GoalResponse.ACCEPT:
+                return False
+            reason = self._clients.absence(client)
+        if reason:
+            self._node.get_logger().warning(f"{self.action_name}: {reason}: its goal is refused")
+        is_cancelled = request.goal_id.uuid in self._unwanted
+        return not (reason or is_cancelled or self._is_destroyed or self._is_too_busy())
+
+    def _is_too_busy(self) -> bool:
+        return self._when_busy == "reject" and bool(self._running or self._waiting)
+
+    def _accept(self, request: Any, info: GoalInfo, client: str) -> None:
         self._forget_old()
-        caller = self._services[0].caller
         handle: ServerGoalHandle[Any, Any, Any] = ServerGoalHandle(
             request.goal,
             info,
-            caller.node if caller is not None else "",
+            client,
             publish=self._publish_feedback,
             changed=self._publish_status,
             start=self._start,
         )
-        handle.client_was_seen = self._graph.has_node(handle.client)
         self._goals[handle.goal_id] = handle
         self._done[handle.goal_id] = asyncio.Event()
         self._publish_status()
@@ -159,7 +191,9 @@ class ActionServer(Generic[GoalT, ResultT, FeedbackT]):
             self._start(handle)
 
     def _start(self, handle: ServerGoalHandle[Any, Any, Any]) -> None:
-        """Execute it, now or when its turn comes."""
+        """Execute it, now or when its turn comes; not if it was cancelled, or has begun, before."""
+        if handle.status is not GoalState.ACCEPTED or handle in self._waiting:
+            return
         if self._when_busy == "preempt":
             for other in [*self._waiting, *self._running.values()]:
                 self._cancel(other)
@@ -205,12 +239,16 @@ class ActionServer(Generic[GoalT, ResultT, FeedbackT]):
         """It has ended and its result is there: tell those who wait."""
         self._ended_sec[handle.goal_id] = self._now_sec()
         self._done[handle.goal_id].set()
+        if not self._is_forgetting and 0 <= self._result_timeout_sec < math.inf:
+            self._is_forgetting = True
+            self._node._spinner.begin(self._forget_in_time())  # noqa: SLF001  the kit's own
 
     # Goals go
 
     def _cancel(self, handle: ServerGoalHandle[Any, Any, Any]) -> None:
-        if handle in self._waiting:
-            self._waiting.remove(handle)
+        if handle.status is GoalState.ACCEPTED:  # it waits for its turn, or was put off
+            if handle in self._waiting:
+                self._waiting.remove(handle)
             handle.become(GoalState.CANCELED)
             self._finish(handle)
         elif handle.status is GoalState.EXECUTING:
@@ -219,8 +257,9 @@ class ActionServer(Generic[GoalT, ResultT, FeedbackT]):
     def _on_cancel(self, request: CancelGoal.Request) -> CancelGoal.Response:
         response = CancelGoal.Response()
         wanted = request.goal_info
+        response.goals_canceling = self._refuse_soon(wanted)
         one = self._goals.get(wanted.goal_id.uuid)
-        if any(wanted.goal_id.uuid) and one is None:
+        if any(wanted.goal_id.uuid) and one is None and not response.goals_canceling:
             response.return_code = response.ERROR_UNKNOWN_GOAL_ID
             return response
         if one is not None and not one.is_active:
@@ -234,21 +273,26 @@ class ActionServer(Generic[GoalT, ResultT, FeedbackT]):
             response.return_code = response.ERROR_REJECTED
         return response
 
+    def _refuse_soon(self, wanted: GoalInfo) -> list[GoalInfo]:
+        """Cancel goals that are not accepted yet: they will be refused."""
+        now = self._node.get_clock().now()
+        infos = [GoalInfo(goal_id=UUID(uuid=each), stamp=now) for each in self._judged]
+        meant = [info for info in infos if _is_meant(info, wanted)]
+        self._unwanted.update(info.goal_id.uuid for info in meant)
+        return meant
+
     def _may_cancel(self, handle: ServerGoalHandle[Any, Any, Any]) -> bool:
         if self._cancel_callback is None:
             return True
         return self._cancel_callback(handle) is CancelResponse.ACCEPT
 
-    def _on_graph(self) -> None:
-        """Who has left does not want its goals any more."""
+    def _cancel_of_the_gone(self) -> None:
         for handle in list(self._goals.values()):
-            if not (handle.is_active and handle.client and self._graph.is_known):
+            if not handle.is_active or handle.is_cancel_requested:
                 continue
-            if self._graph.has_node(handle.client):
-                handle.client_was_seen = True
-            elif handle.client_was_seen and not handle.is_cancel_requested:
+            if reason := self._clients.absence(handle.caller):
                 self._node.get_logger().warning(
-                    f"{self.action_name}: {handle.client} has gone: its goal is cancelled"
+                    f"{self.action_name}: {reason}: its goal is cancelled"
                 )
                 self._cancel(handle)
 
@@ -283,6 +327,16 @@ class ActionServer(Generic[GoalT, ResultT, FeedbackT]):
         ]
         self._status.publish(GoalStatusArray(status_list=statuses))
 
+    async def _forget_in_time(self) -> None:
+        try:
+            while self._ended_sec:
+                oldest_sec = next(iter(self._ended_sec.values()))
+                left_sec = oldest_sec + self._result_timeout_sec - self._now_sec()
+                await asyncio.sleep(max(left_sec, _LEAST_SEC))
+                self._forget_old()
+        finally:
+            self._is_forgetting = False
+
     def _forget_old(self) -> None:
         for goal_id, ended_sec in list(self._ended_sec.items()):
             if self._now_sec() - ended_sec > self._result_timeout_sec:
@@ -293,9 +347,8 @@ class ActionServer(Generic[GoalT, ResultT, FeedbackT]):
 
     def destroy(self) -> None:
         """Serve no more; goals that execute are cancelled."""
-        if self._on_graph in self._graph.watchers:
-            self._graph.watchers.remove(self._on_graph)
-        for handle in [*self._waiting, *self._running.values()]:
+        self._clients.close()
+        for handle in [each for each in self._goals.values() if each.is_active]:
             self._cancel(handle)
         self._is_destroyed = True
         for service in self._services:

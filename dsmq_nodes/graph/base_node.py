@@ -124,7 +124,6 @@ class BaseNode:
             link=self._link,
             spinner=self._spinner,
             graph=self._topics.graph,
-            clock=around.clock,
             logger=self._logger,
         )
         self._parameters.changed = ParameterEvents(self.name, self._link, around.clock).publish

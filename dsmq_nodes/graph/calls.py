@@ -7,13 +7,15 @@ leading underscore hides both from lists of topics, as in ROS 2.
 A request is the service's `Request` as JSON, with two fields more; the reply repeats them, and is
 the `Response`, or says why there is none. So each is a valid message of its topic's type:
 
-    {"_client": "/arm@17e2f0", "_id": 7, "a": 1, "b": 2}
-    {"_client": "/arm@17e2f0", "_id": 7, "sum": 3}
-    {"_client": "/arm@17e2f0", "_id": 7, "_error": "ZeroDivisionError: division by zero"}
+    {"_client": "/arm@812.17e2f0", "_id": 7, "a": 1, "b": 2}
+    {"_client": "/arm@812.17e2f0", "_id": 7, "sum": 3}
+    {"_client": "/arm@812.17e2f0", "_id": 7, "_error": "ZeroDivisionError: division by zero"}
 
-`_client` is the caller's name and, after the @, what tells it from an earlier one of that name;
-`_id` counts its calls. Every client of a service hears all replies, and passes over those that are
-not for it. Who serves is known from the graph alone: nobody sends signs of life.
+`_client` is the caller's name (empty: a tool) and, after the @, what tells it from an earlier one
+of that name; `_id` counts its calls. A caller that has told the broker its `_client` in its hello
+has the number of its process and a dot there: the graph shows whether it still is connected. Every
+client of a service hears all replies, and passes over those that are not for it. Who serves is
+known from the graph alone: nobody sends signs of life.
 """
 
 from typing import Final
@@ -49,7 +51,23 @@ class Call(msgspec.Struct):
     @property
     def node(self) -> str:
         """The caller's name; empty: it is a tool, which has none."""
-        return self.client.rpartition("@")[0]
+        return node_of(self.client)
+
+
+def node_of(client: str) -> str:
+    """The name of the node that calls as `client`; empty: it is a tool, which has none."""
+    return client.rpartition("@")[0]
+
+
+def is_in_graph(client: str) -> bool:
+    """Whether the graph shows the very caller, as far as the broker can."""
+    return "." in client.rpartition("@")[2]
+
+
+def described(client: str) -> str:
+    """A caller, for people."""
+    pid = client.rpartition("@")[2].partition(".")[0]
+    return node_of(client) or (f"the tool with pid {pid}" if is_in_graph(client) else "the tool")
 
 
 _decode: Final = msgspec.json.Decoder(Call).decode

@@ -8,6 +8,7 @@ the reader what never came (losses.py).
 import asyncio
 import contextlib
 import logging
+import os
 import threading
 import time
 from collections.abc import Callable, Collection
@@ -50,6 +51,7 @@ class DsmqLink:
         """
         self._host, self._port, self._node = host, port, node
         self._where = f"{host}:{port}"
+        self.client = f"{node}@{os.getpid()}.{clock.now_ns():x}"
         self._clock = clock
         self._publications: dict[str, Publication] = {}
         self._readers: dict[str, Reader] = {}
@@ -350,7 +352,7 @@ class DsmqLink:
     # Losing the broker and finding it again
 
     def _dial(self) -> Channel:
-        return Channel(self._host, self._port, node=self._node, shm=True)
+        return Channel(self._host, self._port, node=self._node, client=self.client, shm=True)
 
     def _take(self, channel: Channel) -> None:
         is_new_log = channel.epoch != self._epoch

@@ -2,7 +2,7 @@ r"""One goal of an action at its server: its state, and what is known of it.
 
     ACCEPTED -> EXECUTING -> SUCCEEDED | ABORTED
         \           \-> CANCELING -> CANCELED | SUCCEEDED | ABORTED
-         \-> CANCELED (it was waiting for its turn)
+         \-> CANCELED (it was waiting for its turn, or was put off)
 
 Source: design.ros2.org/articles/actions.html.
 """
@@ -12,6 +12,7 @@ from enum import IntEnum
 from typing import Any, Final, Generic
 
 from dsmq_nodes.errors import ActionError
+from dsmq_nodes.graph import calls
 from dsmq_nodes.messages.action import GoalInfo
 from dsmq_nodes.messages.action_type import FeedbackT, GoalT, ResultT
 
@@ -42,7 +43,7 @@ class ServerGoalHandle(Generic[GoalT, ResultT, FeedbackT]):
         request: the goal.
         goal_info: its id, and when it was accepted.
         client: the node that it came from; empty for a tool.
-        client_was_seen: the graph has shown that node, so that it can be missed.
+        caller: what tells that node or tool from all others; see calls.py.
         status: its state.
         given: the result, as far as there is one.
     """
@@ -51,7 +52,7 @@ class ServerGoalHandle(Generic[GoalT, ResultT, FeedbackT]):
         self,
         request: GoalT,
         goal_info: GoalInfo,
-        client: str,
+        caller: str,
         *,
         publish: Callable[["ServerGoalHandle[Any, Any, Any]", Any], None],
         changed: Callable[[], None],
@@ -59,8 +60,8 @@ class ServerGoalHandle(Generic[GoalT, ResultT, FeedbackT]):
     ) -> None:
         self.request = request
         self.goal_info = goal_info
-        self.client = client
-        self.client_was_seen = False
+        self.client = calls.node_of(caller)
+        self.caller = caller
         self.status = GoalState.ACCEPTED
         self.given: ResultT | None = None
         self._publish = publish
@@ -87,7 +88,10 @@ class ServerGoalHandle(Generic[GoalT, ResultT, FeedbackT]):
         self._publish(self, feedback)
 
     def execute(self) -> None:
-        """Have it executed, from a `handle_accepted_callback` that has put it off."""
+        """Have it executed, after a `handle_accepted_callback` has put it off.
+
+        Nothing happens if it was cancelled meanwhile, as it is when its client has gone.
+        """
         self._start(self)
 
     def succeed(self, response: ResultT | None = None) -> None:

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import msgspec
 
-from dsmq_nodes.graph import names
+from dsmq_nodes.graph import calls, names
 from dsmq_nodes.graph.arrival import Arrival
 
 GRAPH_TOPIC: Final = "/dsmq/graph"
@@ -45,6 +45,7 @@ class _Topic(msgspec.Struct):
 
 class _Peer(msgspec.Struct):
     name: str
+    client: str = ""
 
 
 class _Graph(msgspec.Struct):
@@ -85,6 +86,7 @@ class GraphView:
         self._unread = ""  # the newest that came; older ones need not be read
         self._is_news = False
         self._nodes: frozenset[str] | None = None
+        self._clients: frozenset[str] = frozenset()
         self._topics: dict[str, _Topic] = {}
         self._changed: list[asyncio.Future[None]] = []
 
@@ -134,10 +136,19 @@ class GraphView:
         self._read()
         return sorted(filter(None, self._nodes or ()))
 
-    def has_node(self, name: str) -> bool:
-        """Whether a node is connected, as far as the broker has told."""
+    def has_client(self, client: str) -> bool:
+        """Whether whoever calls services as `client` is connected, as far as the broker has told.
+
+        Of a tool that has not told the broker how it signs its calls this is not known, so it is.
+        A broker of the last release knows the names of nodes alone.
+        """
         self._read()
-        return self._nodes is not None and name in self._nodes
+        if self._nodes is None:
+            return False
+        if calls.is_in_graph(client) and self._clients:
+            return client in self._clients
+        node = calls.node_of(client)
+        return not node or node in self._nodes
 
     async def subscribed(self, topic: str, count: int, timeout_sec: float | None) -> bool:
         """Wait until so many subscribe a topic; False: not in time."""
@@ -195,6 +206,7 @@ class GraphView:
             return  # an original server's: anybody may write there
         self.is_lost = False
         self._nodes = frozenset([peer.name for peer in graph.peers])
+        self._clients = frozenset([peer.client for peer in graph.peers if peer.client])
         self._topics = {topic.name: topic for topic in graph.topics}
 
     def _tell(self) -> None:

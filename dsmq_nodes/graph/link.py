@@ -90,9 +90,11 @@ class Link(Protocol):
     """What a node needs of the queue.
 
     Attributes:
+        client: what the node's calls of services are signed with; see calls.py.
         on_differs: called by `drain`; the node compares the types.
     """
 
+    client: str
     on_differs: OnDiffers
 
     @property

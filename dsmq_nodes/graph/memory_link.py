@@ -39,6 +39,7 @@ class MemoryBroker:
         self._router = Router(Store())
         self._router.wall_offset_sec = clock.now_ns() * 1e-9 - clock.monotonic_sec()
         self._links: dict[Peer, MemoryLink] = {}
+        self._made = 0
         self._lock = threading.RLock()
         self._ticked_sec = clock.monotonic_sec()
 
@@ -49,12 +50,15 @@ class MemoryBroker:
             NodeNameTakenError: a node of this name is connected already.
         """
         peer = Peer("memory")
-        link = MemoryLink(self, peer)
+        self._made += 1
+        client = f"{node}@{self._made}.{self.clock.now_ns():x}" if node else ""
+        link = MemoryLink(self, peer, client)
         with self._lock:
             self._links[peer] = link
             self._router.connect(peer, self.clock.monotonic_sec())
         pid, host = os.getpid(), socket.gethostname()
         hello = wire.Request("hello", version=wire.VERSION, node=node, pid=pid, host=host)
+        hello.client = client
         self.ask(peer, hello)
         if peer.closing:
             self.disconnect(peer)
@@ -112,7 +116,8 @@ class MemoryBroker:
 class MemoryLink:
     """A link to a `MemoryBroker`; made by its `connect`."""
 
-    def __init__(self, broker: MemoryBroker, peer: Peer) -> None:
+    def __init__(self, broker: MemoryBroker, peer: Peer, client: str) -> None:
+        self.client = client
         self._broker = broker
         self._peer = peer
         self._publications: dict[str, Publication] = {}

@@ -18,6 +18,7 @@ from dsmq_nodes.graph.future import Future
 from dsmq_nodes.graph.life import end_nodes
 from dsmq_nodes.graph.node import Node
 from dsmq_nodes.graph.qos import QoSProfile
+from dsmq_nodes.signals import ending_signals
 
 __all__ = [
     "new_event_loop",
@@ -33,6 +34,8 @@ _LOG_FORMAT = "[%(levelname)s] [%(created).3f] [%(node)s]: %(message)s"
 
 def spin(*nodes: Node) -> None:
     """Run the callbacks of nodes until Ctrl-C, SIGTERM, `shutdown` of one, or an exception.
+
+    A terminal or connection that is closed (SIGHUP) is as Ctrl-C, unless `nohup` has it ignored.
 
     A second Ctrl-C breaks into a callback that blocks.
 
@@ -111,12 +114,12 @@ def wait_for_message(
 def run(*node_classes: Callable[[], Node]) -> None:
     """Make nodes, spin them, and end as a process should.
 
-    Ctrl-C and SIGTERM end it with exit status 0. An exception, in a constructor or a callback,
-    is shown once, with its traceback, and ends it with exit status 1; why a node cannot begin (no
-    broker, a name taken, a parameter that does not fit `Params`) is one line. However it
-    ends, `enter_safe_state` and `on_shutdown` of every node have run, of half-made ones too, and
-    `destroy_node` of whole ones; one of these that raises makes the exit status 1, too: what moves
-    may not have been stopped.
+    Ctrl-C, SIGTERM and a closed terminal end it with exit status 0. An exception, in a constructor
+    or a callback, is shown once, with its traceback, and ends it with exit status 1; why a node
+    cannot begin (no broker, a name taken, a parameter that does not fit `Params`) is one line.
+    However it ends, `enter_safe_state` and `on_shutdown` of every node have run, of half-made ones
+    too, and `destroy_node` of whole ones; one of these that raises makes the exit status 1, too:
+    what moves may not have been stopped.
 
     Raises:
         SystemExit: with status 1 after an exception.
@@ -177,7 +180,7 @@ def _is_users_code_at_fault(error: DsmqError) -> bool:
 
 
 class _EndSignals:
-    """Ctrl-C and SIGTERM while nodes are made, spun and destroyed.
+    """Ctrl-C, SIGTERM and a closed terminal while nodes are made, spun and destroyed.
 
     In a constructor they break in; while spinning the first asks the nodes to end, and the next
     breaks in if they have not heard it, blocked by a callback; after that they do nothing more,
@@ -192,7 +195,7 @@ class _EndSignals:
         self._before: dict[signal.Signals, object] = {}
 
     def __enter__(self) -> None:
-        for number in (signal.SIGINT, signal.SIGTERM):
+        for number in ending_signals():
             # Not in a thread other than the main one: there Ctrl-C is somebody else's.
             with contextlib.suppress(ValueError):
                 self._before[number] = signal.signal(number, self._received)

@@ -5,7 +5,6 @@ import itertools
 from typing import Any
 
 from dsmq_nodes.graph.client import Calls, Client
-from dsmq_nodes.graph.clock import Clock
 from dsmq_nodes.graph.graph_view import GraphView
 from dsmq_nodes.graph.link import Link
 from dsmq_nodes.graph.logger import Logger
@@ -24,11 +23,10 @@ class Services:
         link: Link,
         spinner: Spinner,
         graph: GraphView,
-        clock: Clock,
         logger: Logger,
     ) -> None:
         self._node_name = node_name
-        self._caller = f"{node_name}@{clock.now_ns():x}"
+        self._caller = link.client
         self._ids = itertools.count(1)
         self._link = link
         self._spinner = spinner

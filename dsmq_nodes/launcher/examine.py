@@ -41,6 +41,7 @@ class _Nowhere(Link):
     """A link that leads nowhere, and knows what the node has asked of it."""
 
     def __init__(self) -> None:
+        self.client = ""
         self.published: dict[str, End] = {}
         self.subscribed: dict[str, End] = {}
         self.on_differs: OnDiffers = lambda *_: None

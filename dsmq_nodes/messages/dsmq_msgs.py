@@ -12,13 +12,17 @@ from dsmq_nodes.messages.base import Message, Time
 
 
 class Peer(Message):
-    """A connection to the broker; `name` is empty for tools and plain clients."""
+    """A connection to the broker; `name` is empty for tools and plain clients.
+
+    `client` is what it signs its calls of services with; empty when it calls none.
+    """
 
     name: str = ""
     pid: int = 0
     host: str = ""
     address: str = ""
     state: str = ""
+    client: str = ""
 
 
 class Endpoint(Message):

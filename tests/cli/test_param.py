@@ -1,4 +1,4 @@
-"""`param dump` and `load`, and Ctrl-C at `action send_goal`: what no golden file can hold."""
+"""`param dump` and `load`: what no golden file can hold."""
 
 import re
 from pathlib import Path
@@ -23,11 +23,3 @@ def test_what_was_dumped_is_loaded(mall: Place, tmp_path: Path) -> None:
     assert (output, status) == ("", 1)
     assert errors.endswith("shop.yaml has no parameters for /mall/customer\n")
     assert mall.here("param", "load", "/mall/shop", str(tmp_path / "shp.yaml"))[2] == 1
-
-
-def test_ctrl_c_cancels_a_goal(mall: Place) -> None:
-    goal = mall.start("action", "send_goal", "/mall/countdown", "{start: 5000}", "-f")
-    goal.wait_for("left: ")
-    assert goal.interrupt() == 0
-    assert goal.lines[-2:] == ["Canceling goal...", "Goal canceled."]
-    assert goal.errors == []

@@ -45,7 +45,7 @@ def robot(
     return NODE.format(constructor=constructor, callback=callback, safe=safe, what=what)
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 @pytest.mark.usefixtures("broker")
 def test_a_signal_ends_it_with_status_0_and_no_traceback(
     programs: Programs, number: signal.Signals

@@ -1,0 +1,185 @@
+"""A goal whose client has gone is cancelled, or never begins, however the client went."""
+
+import json
+import signal
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from dsmq_nodes import CancelResponse, GoalState, ServerGoalHandle
+from dsmq_nodes.graph import calls
+from dsmq_nodes.testing import BrokerProcess, Graph
+from tests.graph.conftest import Program, spinning, until
+from tests.graph.test_actions import Caller, Counter
+
+
+def ask(graph: Graph, client: str, *, to: int = 3, number: int = 1) -> None:
+    """Send a goal as a tool does that is not in the graph."""
+    goal_id = {"uuid": [*range(15), number]}
+    body = json.dumps({"goal_id": goal_id, "goal": {"to": to}}, separators=(",", ":"))
+    text = calls.write(client, number, body)
+    graph.inject_text("/count/_action/send_goal/_request", text)
+
+
+def test_a_goal_that_was_put_off_never_begins(graph: Graph) -> None:
+    later: list[ServerGoalHandle[Any, Any, Any]] = []
+    counter = graph.add(lambda: Counter(handle_accepted_callback=later.append))
+    caller = graph.add(Caller)
+    caller.send(3)
+    graph.run_for(1.0)
+    graph.remove(caller)
+    graph.run_for(1.0)
+    assert later[0].status is GoalState.CANCELED
+    later[0].execute()
+    graph.run_for(5.0)
+    assert counter.log == []
+
+
+def test_a_goal_that_was_put_off_can_be_cancelled(graph: Graph) -> None:
+    later: list[ServerGoalHandle[Any, Any, Any]] = []
+    counter = graph.add(lambda: Counter(handle_accepted_callback=later.append))
+    caller = graph.add(Caller)
+    caller.send(3)
+    graph.at(1.0, caller.cancel)
+    graph.run_for(2.0)
+    assert caller.log == [(1.0, ("CANCELED", None))]
+    later[0].execute()
+    graph.run_for(5.0)
+    assert counter.log == []
+
+
+def test_the_cancel_callback_is_not_asked(graph: Graph) -> None:
+    counter = graph.add(lambda: Counter(cancel_callback=lambda _: CancelResponse.REJECT))
+    caller = graph.add(Caller)
+    caller.send(10)
+    graph.run_for(1.5)
+    graph.remove(caller)
+    graph.run_for(5.0)
+    assert counter.log == [(0.0, "begin 10"), (2.0, "canceled 10")]
+
+
+def test_all_goals_of_one_client_and_of_no_other(graph: Graph) -> None:
+    counter = graph.add(lambda: Counter(when_busy="parallel"))
+    caller, other = graph.add(Caller), graph.add(lambda: Caller("other"))
+    for to in (10, 11):
+        caller.send(to)
+    other.send(3)
+    graph.run_for(1.5)
+    graph.remove(caller)
+    graph.run_for(5.0)
+    ends = [what for _, what in counter.log if not what.startswith("begin")]
+    assert sorted(ends) == ["canceled 10", "canceled 11", "end 3"]
+
+
+def test_a_client_that_comes_back_under_the_same_name_is_another(graph: Graph) -> None:
+    counter, caller = graph.add(Counter), graph.add(Caller)
+    caller.send(10)
+    graph.run_for(1.5)
+    graph.remove(caller)
+    graph.add(Caller)
+    graph.run_for(5.0)
+    assert counter.log[-1] == (2.0, "canceled 10")
+
+
+def test_who_has_gone_before_the_graph_has_shown_it_begins_nothing(
+    graph: Graph, caplog: pytest.LogCaptureFixture
+) -> None:
+    counter = graph.add(Counter)
+    graph.add(Caller)
+    ask(graph, "@812.17e2f0")
+    graph.run_for(10.0)
+    assert counter.log == []
+    assert "/count: the tool with pid 812 has gone: its goal is refused" in caplog.text
+    ask(graph, "/caller@812.17e2f0")
+    graph.run_for(10.0)
+    assert counter.log == []
+
+
+def test_a_tool_of_an_older_release_cannot_be_watched(graph: Graph) -> None:
+    counter = graph.add(Counter)
+    ask(graph, "@17e2f0")
+    graph.run_for(10.0)
+    assert counter.log == [(0.0, "begin 3"), (3.0, "end 3")]
+
+
+class TestBroker:
+    """The broker dies; real connections."""
+
+    def serve(self, timeout_sec: float) -> Counter:
+        class Server(Counter):
+            broker_timeout_sec = timeout_sec
+
+        return Server()
+
+    def begin(self, counter: Counter, caller: Caller) -> None:
+        until(caller.client.server_is_ready)
+        caller.send(1000)
+        until(lambda: counter.log)
+        until(lambda: caller.goals)
+
+    def test_who_cannot_be_stopped_stops(
+        self, broker: BrokerProcess, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        counter, caller = self.serve(0.2), Caller()
+        with spinning(counter, caller):
+            self.begin(counter, caller)
+            broker.kill()
+            until(lambda: len(counter.log) == 2)
+        assert [what for _, what in counter.log] == ["begin 1000", "canceled 1000"]
+        assert "the broker has been lost for 0.2 s, so nobody can cancel it" in caplog.text
+
+    def test_a_client_has_a_moment_to_come_back(self, broker: BrokerProcess) -> None:
+        counter, caller = self.serve(1000.0), Caller()
+        with spinning(counter, caller):
+            self.begin(counter, caller)
+            broker.kill()
+            broker.start()
+            until(caller.client.server_is_ready)
+            caller.cancel()
+            until(lambda: len(counter.log) == 2)
+            until(lambda: hasattr(caller, "canceling"))
+        assert len(caller.canceling.goals_canceling) == 1
+
+    def test_a_client_that_dies_while_the_broker_is_away(
+        self, broker: BrokerProcess, programs: Callable[[str], Program]
+    ) -> None:
+        counter = self.serve(1000.0)
+        with spinning(counter):
+            client = programs(CLIENT.format(spin="spin(node)"))
+            until(lambda: counter.log)
+            broker.kill()
+            client.send(signal.SIGKILL)
+            client.wait()
+            assert len(counter.log) == 1
+            broker.start()
+            until(lambda: len(counter.log) == 2)
+        assert counter.log[1][1] == "canceled 1000"
+
+
+CLIENT = """
+import os
+from dsmq_nodes import ActionClient, Node, spin, spin_once
+from tests.graph.test_actions import Count
+node = Node("caller")
+client = ActionClient(node, Count, "/count")
+assert client.wait_for_server(30.0)
+client.send_goal_async(Count.Goal(to=1000))
+{spin}
+os.kill(os.getpid(), 9)
+"""
+
+
+@pytest.mark.parametrize("spin", ["", "spin_once(node, 0.0)", "spin_once(node, 0.05)"])
+def test_a_node_that_is_killed_in_its_first_moment(
+    spin: str, broker: BrokerProcess, programs: Callable[[str], Program]
+) -> None:
+    counter = Counter()
+    with spinning(counter):
+        assert programs(CLIENT.format(spin=spin)).wait() == -signal.SIGKILL
+        last = Caller("last")
+        with spinning(last):
+            until(last.client.server_is_ready)
+            last.send(0)  # its turn comes when the arm is free
+            until(lambda: last.log)
+    assert last.log[0][1] == ("SUCCEEDED", 0)
