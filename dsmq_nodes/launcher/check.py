@@ -67,6 +67,11 @@ class _Looked:
     published: list[End]
     subscribed: list[End]
 
+    @property
+    def written(self) -> tuple[str, Keys]:
+        """Where its entry is written; copies share it."""
+        return self.node.origin.document.file, self.node.origin.path
+
 
 class _Planned(schema.End):
     """A node that does not run yet."""
@@ -281,6 +286,7 @@ class _Ends:
     def misfits(self) -> Iterator[LaunchProblem]:
         """Yield a problem for each two types that do not fit."""
         verdicts: dict[tuple[str, str], schema.Verdict] = {}
+        told: set[tuple[object, ...]] = set()
         for topic, (published, subscribed) in self.topics.items():
             for reader, expected in subscribed:
                 for writer, sent in published:
@@ -289,7 +295,10 @@ class _Ends:
                     pair = expected.schema, sent.schema
                     if pair not in verdicts:
                         verdicts[pair] = schema.compare(*map(msgspec.json.decode, pair))
-                    if verdicts[pair].differences:
+                    # Copies of a node are wrong in the same way.
+                    which = (topic, *reader.written, *writer.written)
+                    if verdicts[pair].differences and which not in told:
+                        told.add(which)
                         text = schema.explain(
                             topic,
                             _Planned(reader.node.full_name, 0, expected.type_name),

@@ -30,15 +30,17 @@ from dsmq_nodes.launcher.entries import (
     Part,
 )
 from dsmq_nodes.launcher.explain import explain
+from dsmq_nodes.launcher.extent import OF_ENTRY, Extent, UnfoldsError
 from dsmq_nodes.launcher.fields import MOST_COPIES
 from dsmq_nodes.launcher.params_file import ParamsFile, lookup, merge
-from dsmq_nodes.launcher.source import Document, Place
+from dsmq_nodes.launcher.source import Document, Place, resolved
 from dsmq_nodes.launcher.substitute import Scope, Substitution
 from dsmq_nodes.launcher.suggest import did_you_mean, nearest
 
 _PartT = TypeVar("_PartT", bound=Part)
 _MOST_NODES = 1000
 _MOST_INCLUDES = 200
+_MOST_PROBLEMS = 200
 _CONDITIONS = ("if", "unless", "count")
 
 
@@ -56,9 +58,9 @@ class _Around:
 
     def within(self, entry: EntryPart, origin: Origin, index: int | None) -> "_Around":
         """Return what is around the entries of a group or of an included file."""
-        raw = lookup(origin.document.data, origin.path)
+        raw = _mapping_at(origin)
         namespace = entry.namespace
-        if index is not None and "$(index)" not in f"{raw.get('namespace')}":  # type: ignore[attr-defined]
+        if index is not None and "$(index)" not in f"{raw.get('namespace')}":
             namespace = f"{namespace}{index}"
         namespace = join(self.namespace, namespace)
         process = self.process if entry.process is None else join(namespace, entry.process)
@@ -72,6 +74,12 @@ class _Around:
         )
 
 
+def _mapping_at(origin: Origin) -> dict[str, object]:
+    found = lookup(origin.document.data, origin.path)
+    assert isinstance(found, dict)
+    return found
+
+
 def join(outer: str, inner: str) -> str:
     """Return a namespace or a name within a namespace; an absolute one is as it is."""
     if inner.startswith("/"):
@@ -83,6 +91,10 @@ def _remaps(entry: EntryPart, origin: Origin) -> dict[str, Origin]:
     return {name: origin.within("remap", name) for name in entry.remap}
 
 
+class EnoughError(Exception):
+    """So much is wrong that no more is looked for."""
+
+
 class Composer:
     """Composes one launch file; everything that is wrong is in `problems` afterwards."""
 
@@ -91,6 +103,8 @@ class Composer:
         self._problems: dict[LaunchProblem, None] = {}
         self._told: set[tuple[str, int, int]] = set()
         self._files: list[str] = []
+        self._extent = Extent()
+        self._included: dict[Path, Document] = {}
         self._includes = 0
 
     @property
@@ -103,8 +117,18 @@ class Composer:
         )
 
     def tell(self, problem: LaunchProblem) -> None:
-        """Note a problem."""
+        """Note a problem.
+
+        Raises:
+            EnoughError: There are so many that no more are looked for.
+        """
         self._problems.setdefault(problem)
+        if len(self._problems) >= _MOST_PROBLEMS:
+            raise EnoughError
+
+    def _too_much(self, origin: Origin, message: str) -> None:
+        self._extent.spend()
+        self._refuse(origin.document, origin.place, message)
 
     def _refuse(self, document: Document, place: Place, message: str) -> None:
         """Have a value not looked at further; a message says why, unless that is told already."""
@@ -120,8 +144,15 @@ class Composer:
         def tell(_: str | None, message: str) -> None:
             self.tell(LaunchProblem(0, 0, message))
 
-        around = _Around(files=(Path(document.file).resolve(),))
-        launch = self._file(document, around, declare.GivenArgs(given, tell))
+        around = _Around(files=(resolved(Path(document.file)),))
+        launch = None
+        try:
+            launch = self._file(document, around, declare.GivenArgs(given, tell))
+        except UnfoldsError as error:
+            self._too_much(Origin(document, ()), str(error))
+            self.composition.is_partial = True
+        except EnoughError:
+            self.composition.is_partial = True
         if launch is not None:
             self.composition.broker = _beside(launch.broker, document.directory)
             self.composition.broker_origin = Origin(document, ("broker",))
@@ -140,7 +171,10 @@ class Composer:
             self._validate(LaunchFile, data, Origin(document, ()))
             return None
         scope = declare.scope(
-            document, given, lambda place, why: self._refuse(document, place, why)
+            document,
+            given,
+            lambda place, why: self._refuse(document, place, why),
+            self._extent,
         )
         launch = self._part(LaunchFile, Origin(document, ()), scope, aside=("args", "nodes"))
         if launch is not None:
@@ -162,6 +196,16 @@ class Composer:
     def _entry(
         self, origin: Origin, data: dict[str, object], around: _Around, scope: Scope
     ) -> None:
+        try:
+            self._extent.take_values(OF_ENTRY)
+            self._entry_and_copies(origin, data, around, scope)
+        except UnfoldsError as error:
+            self._too_much(origin, str(error))
+            self.composition.is_partial = True
+
+    def _entry_and_copies(
+        self, origin: Origin, data: dict[str, object], around: _Around, scope: Scope
+    ) -> None:
         model = _model_of(data)
         self._check_kind(origin, model, data)
         head = self._head(origin, data, scope)
@@ -170,28 +214,42 @@ class Composer:
         if not holds or count == 0:
             around = replace(around, left_out=True)
         for index in _copies(count, around.left_out):
+            if self._extent.is_spent and index not in {None, 1}:
+                break
             copy_scope = scope if index is None else scope.copy(index)
             entry = self._part(
                 model, origin, copy_scope, aside=("nodes",), left_out=around.left_out
             )
             if entry is None:
-                self._not_understood(origin, data, around, copy_scope)
-            if isinstance(entry, NodeEntry):
-                self._node(entry, origin, around, index)
-            elif isinstance(entry, IncludeEntry):
-                self._include(entry, origin, around.within(entry, origin, index), copy_scope)
-            elif isinstance(entry, GroupEntry):
-                inner = around.within(entry, origin, index)
-                self._entries(origin.within("nodes"), data["nodes"], inner, copy_scope)
-            elif "nodes" in data:
-                # A mistake of the group itself does not hide those of its nodes.
-                unknown = replace(around, left_out=True)
-                self._entries(origin.within("nodes"), data["nodes"], unknown, copy_scope)
+                self._not_understood(origin, around, copy_scope, index)
+            self._composed(entry, origin, around, copy_scope, index)
+
+    def _composed(
+        self,
+        entry: EntryPart | None,
+        origin: Origin,
+        around: _Around,
+        scope: Scope,
+        index: int | None,
+    ) -> None:
+        data = _mapping_at(origin)
+        if isinstance(entry, NodeEntry):
+            self._node(entry, origin, around, index)
+        elif isinstance(entry, IncludeEntry):
+            self._include(entry, origin, around.within(entry, origin, index), scope)
+        elif isinstance(entry, GroupEntry):
+            inner = around.within(entry, origin, index)
+            self._entries(origin.within("nodes"), data["nodes"], inner, scope)
+        elif "nodes" in data:
+            # A mistake of the group itself does not hide those of its nodes.
+            unknown = replace(around, left_out=True)
+            self._entries(origin.within("nodes"), data["nodes"], unknown, scope)
 
     def _not_understood(
-        self, origin: Origin, data: dict[str, object], around: _Around, scope: Scope
+        self, origin: Origin, around: _Around, scope: Scope, index: int | None
     ) -> None:
         """Note what is wrong itself: whoever waits for it makes no second mistake."""
+        data = _mapping_at(origin)
         quiet = Substitution(origin.document, scope, lambda *_: None)
         name, namespace = (
             quiet.value(data.get(key, ""), (*origin.path, key)) for key in ("name", "namespace")
@@ -200,8 +258,8 @@ class Composer:
         if _model_of(data) is not NodeEntry or not name or "$(" in words:
             self.composition.is_partial = True
             return
-        if scope.index is not None and "$(index)" not in f"{data['name']}":
-            name = f"{name}{scope.index}"
+        if index is not None and "$(index)" not in f"{data['name']}":
+            name = f"{name}{index}"
         full_namespace = join(around.namespace, f"{namespace}".rstrip("/"))
         self.composition.faulty.add(f"{full_namespace}/{name}")
 
@@ -238,8 +296,7 @@ class Composer:
     ) -> _PartT | None:
         """Return a mapping as its model has it; in the keys `aside` nothing is substituted yet."""
         document, path = origin.document, origin.path
-        raw = lookup(document.data, path)
-        assert isinstance(raw, dict)
+        raw = _mapping_at(origin)
         substitution = Substitution(
             document, scope, lambda place, why: self._refuse(document, place, why), left_out
         )
@@ -262,20 +319,21 @@ class Composer:
     # Nodes
 
     def _node(self, entry: NodeEntry, origin: Origin, around: _Around, index: int | None) -> None:
-        raw = lookup(origin.document.data, origin.path)
+        raw = _mapping_at(origin)
         name = entry.name
-        if index is not None and "$(index)" not in f"{raw.get('name')}":  # type: ignore[attr-defined]
+        if index is not None and "$(index)" not in f"{raw.get('name')}":
             name = f"{name}{index}"
         namespace = join(around.namespace, entry.namespace)
         if around.left_out:
             self.composition.left_out.add(f"{namespace}/{name}")
             return
         if len(self.composition.nodes) >= _MOST_NODES:
-            self._refuse(
-                origin.document, origin.place, f"more than {_MOST_NODES} nodes are too many"
-            )
+            if not self._extent.is_spent:
+                self._too_much(origin, f"more than {_MOST_NODES} nodes are too many")
             return
         layers = self._layers(entry, origin, f"{namespace}/{name}")
+        of_files = sum(len(each.document.values) for each in layers)
+        self._extent.take_values(of_files + len(around.env) + len(around.remap))
         params: dict[str, object] = {}
         for layer in layers:
             values = lookup(layer.document.data, layer.path)
@@ -317,7 +375,7 @@ class Composer:
 
     def _params_file(self, path: Path, at: Origin) -> ParamsFile | None:
         known = self.composition.params_files
-        path = path.resolve()
+        path = resolved(path)
         if path not in known:
             document = self._read(path, at, "it needs parameters: 'name: value'")
             if document is None:
@@ -335,18 +393,16 @@ class Composer:
     # Includes
 
     def _include(self, entry: IncludeEntry, origin: Origin, around: _Around, scope: Scope) -> None:
-        if around.left_out:
+        if around.left_out or self._extent.is_spent:
             return
         at = origin.within("include")
-        path = (origin.document.directory / entry.include).resolve()
+        path = resolved(origin.document.directory / entry.include)
         self._includes += 1
         if path in around.files:
             self.tell(at.problem(f"a loop: {_loop(around.files, path)}"))
         elif self._includes > _MOST_INCLUDES:
-            self._refuse(
-                origin.document, at.place, f"more than {_MOST_INCLUDES} includes are too many"
-            )
-        elif (document := self._read(path, at, source.NEEDS_NODES)) is None:
+            self._too_much(at, f"more than {_MOST_INCLUDES} includes are too many")
+        elif (document := self._document(path, at)) is None:
             self.composition.is_partial = True
         else:
 
@@ -359,7 +415,19 @@ class Composer:
             within = replace(around, files=(*around.files, path))
             self._file(document, within, declare.GivenArgs(entry.args, tell))
 
+    def _document(self, path: Path, at: Origin) -> Document | None:
+        """Return an included file, read once."""
+        if path not in self._included:
+            document = self._read(path, at, source.NEEDS_NODES)
+            if document is None:
+                return None
+            self._included[path] = document
+        return self._included[path]
+
     def _read(self, path: Path, at: Origin, needs: str) -> Document | None:
+        if source.is_endless(path):
+            self.tell(at.problem(f"{_shown(path)} is no regular file"))
+            return None
         try:
             return source.read_file(path, _shown(path), needs)
         except LaunchFileError as error:
@@ -401,7 +469,7 @@ def _copies(count: object, left_out: bool) -> Iterator[int | None]:
 
 
 def _shown(path: Path) -> str:
-    here = Path.cwd()
+    here = source.working_directory()
     return str(path.relative_to(here) if path.is_relative_to(here) else path)
 
 

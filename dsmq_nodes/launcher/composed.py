@@ -1,6 +1,7 @@
 """The nodes of a launch file, each with what groups, includes and copies give to it."""
 
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
 from dsmq_nodes.errors import LaunchProblem
@@ -107,3 +108,8 @@ class Composition:
     params_files: dict[Path, ParamsFile] = field(default_factory=dict)
     faulty: set[str] = field(default_factory=set)
     is_partial: bool = False
+
+    @cached_property
+    def by_name(self) -> dict[str, ComposedNode]:
+        """The nodes by their full names, once there are no more to come."""
+        return {node.full_name: node for node in self.nodes}

@@ -8,6 +8,7 @@ from pydantic import ValidationError
 from dsmq_nodes.launcher.arguments import Value, declared, fit, kind_of_default
 from dsmq_nodes.launcher.entries import ArgEntry
 from dsmq_nodes.launcher.explain import explain
+from dsmq_nodes.launcher.extent import Extent
 from dsmq_nodes.launcher.source import Document, Place
 from dsmq_nodes.launcher.source import Path as Keys
 from dsmq_nodes.launcher.substitute import Refuse, Scope, Substitution
@@ -32,17 +33,24 @@ class _Declared:
     default: object = None
 
 
-def scope(document: Document, given: GivenArgs, refuse: Refuse) -> Scope:
+def scope(document: Document, given: GivenArgs, refuse: Refuse, extent: Extent) -> Scope:
     """Return what substitutions in a file are replaced with, its arguments included."""
     data = document.data.get("args") if isinstance(document.data, dict) else None
     args: dict[str, Value] = {}
     unusable: set[str] = set()
     names = data if isinstance(data, dict) else {}
+    wrong: list[Place] = []
+
+    def refuse_value(place: Place, why: str) -> None:
+        wrong.append(place)
+        refuse(place, why)
+
     for name, raw in names.items():
         # An argument's default may be made of those before it.
-        now = Scope(document.directory, args, frozenset(unusable))
-        substitution = Substitution(document, now, refuse)
-        value = _value(document, name, substitution.value(raw, ("args", name)), given, refuse)
+        now = Scope(document.directory, extent, args, unusable)
+        filled = Substitution(document, now, refuse_value).value(raw, ("args", name))
+        value = None if wrong else _value(document, name, filled, given, refuse)
+        wrong.clear()
         if value is None:
             unusable.add(name)
         else:
@@ -51,7 +59,7 @@ def scope(document: Document, given: GivenArgs, refuse: Refuse) -> Scope:
         if name not in names:
             hint = did_you_mean(name, names) if names else "'args:' of the file declares none"
             given.tell(name, f"there is no argument {shorten(name)}; {hint}")
-    return Scope(document.directory, args, frozenset(unusable))
+    return Scope(document.directory, extent, args, unusable)
 
 
 def _value(

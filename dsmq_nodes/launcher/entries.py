@@ -27,7 +27,9 @@ class BrokerEntry(Part):
         None, description="File that keeps the messages over a restart."
     )
     ttl: fields.Seconds = Field(600.0, description="Messages are kept so many seconds.")
-    budget: int = Field(64, ge=1, description="No more MiB of messages than this are kept.")
+    budget: int = Field(
+        64, ge=1, le=1 << 20, description="No more MiB of messages than this are kept."
+    )
     insecure: bool = Field(default=False, description="Listen beyond this machine without a token.")
     tls_cert: fields.FilePath | None = Field(None, description="Certificate; TCP is then TLS only.")
     tls_key: fields.FilePath | None = Field(None, description="Its private key.")
@@ -45,8 +47,8 @@ class LogEntry(Part):
     folder: fields.FilePath | None = Field(
         None, description="Beside the launch file; default: in the user's state directory."
     )
-    max_size: float = Field(10.0, gt=0, allow_inf_nan=False, description="MiB of one file.")
-    keep: int = Field(3, ge=0, description="So many older files are kept.")
+    max_size: float = Field(10.0, gt=0, le=1e6, allow_inf_nan=False, description="MiB of one file.")
+    keep: int = Field(3, ge=0, le=1000, description="So many older files are kept.")
 
 
 class ArgEntry(Part):
@@ -69,7 +71,9 @@ class RestartEntry(Part):
     delay: fields.Seconds = Field(1.0, description="Before the first restart; doubles each time.")
     max_delay: fields.Seconds = Field(30.0, description="It grows no longer than this.")
     jitter: float = Field(0.2, ge=0, le=1, description="It varies by this share, up and down.")
-    max: int = Field(5, ge=1, description="More restarts than this in `window`: FAILED.")
+    max: int = Field(
+        5, ge=1, le=1_000_000, description="More restarts than this in `window`: FAILED."
+    )
     window: fields.Seconds = Field(60.0, description="Restarts are counted over so many seconds.")
 
 
@@ -77,7 +81,7 @@ class DependencyEntry(Part):
     """What to wait for before a node is started."""
 
     until: fields.Until = Field("ready", description="ready, or topic:/x for its first message.")
-    timeout: Annotated[float, Field(gt=0, allow_inf_nan=False)] = Field(
+    timeout: Annotated[float, Field(gt=0, le=fields.MOST_SEC, allow_inf_nan=False)] = Field(
         30.0, description="The launch fails after so long."
     )
 
@@ -108,9 +112,7 @@ class NodeEntry(EntryPart):
     exec: fields.Words | None = Field(
         None, description="Or any program, as a list of words; no shell reads them."
     )
-    rate: float | None = Field(
-        None, gt=0, allow_inf_nan=False, description="The node's rate in Hz; it is measured."
-    )
+    rate: fields.Rate | None = Field(None, description="The node's rate in Hz; it is measured.")
     params: fields.Params = Field(default={}, description="Parameters, by name.")
     params_file: fields.FilePaths = Field(
         default=[], description="YAML files with parameters, ROS 2's too; `params` overrides."
@@ -129,7 +131,7 @@ class NodeEntry(EntryPart):
     )
     sigterm_timeout: fields.Seconds = Field(5.0, description="From SIGINT to SIGTERM.")
     sigkill_timeout: fields.Seconds = Field(5.0, description="From SIGTERM to SIGKILL.")
-    affinity: list[Annotated[int, Field(ge=0)]] = Field(
+    affinity: list[Annotated[int, Field(ge=0, le=4095)]] = Field(
         default=[], description="The CPUs it may run on, from 0."
     )
     nice: int = Field(0, ge=-20, le=19, description="Its niceness; above 0 it yields to others.")

@@ -67,6 +67,8 @@ def _explain(
 def explain_value(detail: ErrorDetails, place: Place) -> str:
     """Return what is wrong with the value at a place."""
     kind = detail["type"]
+    if kind == "float_type" and type(detail["input"]) is int:
+        return f"the number {_plain(place, detail['input'])} is too large"
     if kind in _WANTED:
         found, advice = _found(detail["input"], place, kind)
         return f"expected {_WANTED[kind]}, found {found}{advice}"

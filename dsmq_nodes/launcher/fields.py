@@ -13,6 +13,9 @@ from dsmq_nodes.launcher.suggest import describe, shorten
 # Linux gives one environment variable 128 KiB, and a node's parameters travel in one.
 _MOST_BYTES = 100_000
 MOST_COPIES = 1000
+_MOST_NAME = 255  # characters, as of a topic
+_MOST_PATH = 4096
+MOST_SEC = 1e9  # longer than any robot runs
 
 
 def wrong(message: str) -> PydanticCustomError:
@@ -20,8 +23,10 @@ def wrong(message: str) -> PydanticCustomError:
     return PydanticCustomError("launch_file", "{message}", {"message": message})
 
 
-def _matching(pattern: str, advice: str) -> AfterValidator:
+def _matching(pattern: str, advice: str, most: int = _MOST_NAME) -> AfterValidator:
     def check(value: str) -> str:
+        if len(value) > most:
+            raise wrong(f"{shorten(value)} has {len(value)} characters; at most {most}")
         if re.fullmatch(pattern, value):
             return value
         raise wrong(f"{shorten(value)} is not {advice}")
@@ -35,6 +40,8 @@ _NODE_SPEC = r"([^\W\d]\w*)(\.[^\W\d]\w*)*:[^\W\d]\w*"
 
 
 def _node_spec(value: str) -> str:
+    if len(value) > _MOST_NAME:
+        raise wrong(f"{shorten(value)} has {len(value)} characters; at most {_MOST_NAME}")
     if re.fullmatch(_NODE_SPEC, value):
         return value
     path, _, name = value.partition(":")
@@ -102,6 +109,12 @@ def _restart(value: object) -> object:
     return {"policy": value} if isinstance(value, str) else value
 
 
+def _is_ever_due(value: float) -> float:
+    if value * MOST_SEC >= 1:
+        return value
+    raise wrong(f"{value:g} Hz is less than once in {MOST_SEC:g} s")
+
+
 def _full_namespace(value: str) -> str:
     path = value.strip("/")
     return f"/{path}" if value.startswith("/") else path
@@ -124,7 +137,7 @@ Until = Annotated[
 ]
 ProcessName = Annotated[str, _matching(rf"/?{_PATH}", "a process name; write it like 'perception'")]
 Host = Annotated[str, _matching(r"[^\s/\0]+", "a host; write a name or an address")]
-FilePath = Annotated[str, _matching(r"[^\0]+", "the path of a file")]
+FilePath = Annotated[str, _matching(r"[^\0]+", "the path of a file", _MOST_PATH)]
 EnvName = Annotated[str, _matching(_WORD, "the name of an environment variable")]
 EnvValue = Annotated[str, AfterValidator(_env_value)]
 Params = Annotated[dict[str, JsonValue], AfterValidator(_params)]
@@ -140,6 +153,7 @@ Scalar = Annotated[
     WithJsonSchema({"type": ["boolean", "number", "string"]}),
 ]
 Count = Annotated[int, Field(ge=0, le=MOST_COPIES)]
-Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Seconds = Annotated[float, Field(ge=0, le=MOST_SEC, allow_inf_nan=False)]
+Rate = Annotated[float, Field(gt=0, le=1e6, allow_inf_nan=False), AfterValidator(_is_ever_due)]
 as_dependencies = BeforeValidator(_dependencies)
 as_restart = BeforeValidator(_restart)

@@ -1,5 +1,6 @@
 """From a launch file to what it comes to, or to every mistake in it at its place."""
 
+import contextlib
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -7,7 +8,7 @@ from pathlib import Path
 from dsmq_nodes.errors import LaunchFileError, LaunchProblem
 from dsmq_nodes.launcher import relations, source
 from dsmq_nodes.launcher.arguments import Value
-from dsmq_nodes.launcher.compose import Composer
+from dsmq_nodes.launcher.compose import Composer, EnoughError
 from dsmq_nodes.launcher.composed import Composition
 from dsmq_nodes.launcher.find_class import why_not
 from dsmq_nodes.launcher.source import Document
@@ -45,7 +46,7 @@ def read(
         LaunchFileError: It has mistakes; all of them are in the error.
     """
     document = source.parse(text, file)
-    document.directory = directory or Path.cwd()
+    document.directory = directory or source.working_directory()
     return _without_mistakes(*_look_at(document, args))
 
 
@@ -65,14 +66,15 @@ def _look_at(
 ) -> tuple[Composition, list[LaunchProblem]]:
     composer = Composer(document.file)
     composer.main(document, args or {})
-    for problem in relations.problems(composer.composition):
-        composer.tell(problem)
+    with contextlib.suppress(EnoughError):
+        for problem in relations.problems(composer.composition):
+            composer.tell(problem)
     return composer.composition, composer.problems
 
 
 def _classes_not_there(composition: Composition, root: Path) -> Iterator[LaunchProblem]:
     # As in child.py: nodes look there.
-    places = [str(Path.cwd()), str(root), *sys.path]
+    places = [str(source.working_directory()), str(root), *sys.path]
     told: dict[str, str] = {}
     for node in composition.nodes:
         spec = node.entry.node

@@ -4,9 +4,9 @@ ROS 2's form names the nodes: `/robot1/lidar: {ros__parameters: {range_max: 8.0}
 namespaces or with `/**` for all nodes and `*` for one part of a name.
 """
 
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from functools import cached_property
 
 from dsmq_nodes.launcher.source import Document
@@ -46,8 +46,25 @@ def _sections(data: object, path: Keys, name: str) -> Iterator[tuple[str, Keys]]
 
 
 def _matches(pattern: str, full_name: str) -> bool:
-    parts = re.escape(pattern).replace(r"/\*\*", r"(/[^/]+)*").replace(r"\*", "[^/]+")
-    return re.fullmatch(parts, full_name) is not None
+    """Whether a name is meant; part by part, since a regular expression may take for ever."""
+    names = full_name.split("/")
+    # How many parts of the name are matched so far, in every way there is.
+    ways = {0}
+    for part in pattern.split("/"):
+        if part == "**":
+            ways = set(range(min(ways), len(names) + 1))
+        else:
+            ways = {way + 1 for way in ways if way < len(names) and _fits(part, names[way])}
+        if not ways:
+            return False
+    return len(names) in ways
+
+
+def _fits(part: str, name: str) -> bool:
+    if "*" not in part:
+        return part == name
+    literal = part.replace("[", "[[]").replace("?", "[?]")
+    return fnmatchcase(name, literal.replace("*", "?*"))  # a "*" is one character at least
 
 
 def lookup(data: object, path: Keys) -> object:

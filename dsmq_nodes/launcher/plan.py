@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from dsmq_nodes.launcher.source import resolved
+
 
 @dataclass(frozen=True)
 class NodePlan:
@@ -149,5 +151,5 @@ class Plan:
 
 def find_project_root(launch_file: Path) -> Path:
     """Return where a launch file's classes live: above `launch/`, else the file's own directory."""
-    directory = launch_file.resolve().parent
+    directory = resolved(launch_file).parent
     return directory.parent if directory.name == "launch" else directory

@@ -26,6 +26,7 @@ from dsmq_nodes.launcher.plan import (
     RestartPlan,
 )
 from dsmq_nodes.launcher.relations import awaited_topic, process_of, program, waits_for
+from dsmq_nodes.launcher.source import resolved
 
 _CHILD = "dsmq_nodes.launcher.child"
 _MIB = 1 << 20
@@ -164,5 +165,9 @@ def _log(composition: Composition, process: str) -> LogPlan:
 
 def _state_folder(file: str) -> Path:
     """Return where the logs of a launch go, as the XDG base directory specification has it."""
-    state = os.environ.get("XDG_STATE_HOME") or str(Path.home() / ".local" / "state")
+    state = os.environ.get("XDG_STATE_HOME")
+    try:
+        state = state or str(Path.home() / ".local" / "state")
+    except RuntimeError:  # a user without a home: beside the launch file
+        return resolved(Path(file)).parent / "log"
     return Path(state) / "dsmq_nodes" / "log" / Path(file).stem

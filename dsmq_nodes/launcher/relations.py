@@ -39,7 +39,7 @@ def process_of(node: ComposedNode) -> str:
 
 def waits_for(composition: Composition, node: ComposedNode, name: str) -> ComposedNode | None:
     """Return the node that another one means by a name: in its namespace, else further out."""
-    by_name = {each.full_name: each for each in composition.nodes}
+    by_name = composition.by_name
     return next((by_name[each] for each in _meant(node, name) if each in by_name), None)
 
 

@@ -9,12 +9,13 @@ line is silently overruled by another.
 
 import pathlib
 import re
+import stat
 from dataclasses import dataclass, field
 from typing import NamedTuple, NoReturn, Protocol, TypeAlias
 
 import yaml
 
-from dsmq_nodes.errors import LaunchFileError, LaunchProblem
+from dsmq_nodes.errors import CommandError, LaunchFileError, LaunchProblem
 from dsmq_nodes.launcher.suggest import did_you_mean, shorten
 
 NEEDS_NODES = "it needs a list 'nodes:'"
@@ -120,16 +121,63 @@ def read_file(path: pathlib.Path, file: str, needs: str = NEEDS_NODES) -> Docume
         LaunchFileError: It cannot be read, or is no YAML.
     """
     try:
-        raw = path.read_bytes()
+        raw = _bytes_of(path)
     except (OSError, ValueError) as error:
-        beside = sorted(each.name for each in path.parent.glob("*.y*ml"))
-        hint = f"; {did_you_mean(path.name, beside)}" if beside and not path.exists() else ""
+        hint = f"; {_beside(path)}" if isinstance(error, FileNotFoundError) else ""
         why = error.strerror if isinstance(error, OSError) else error
         message = f"cannot be read: {why}{hint}"
         raise LaunchFileError(file, [LaunchProblem(0, 0, message)]) from error
     document = parse(decode(raw, file), file, needs)
-    document.directory = path.resolve().parent
+    document.directory = resolved(path).parent
     return document
+
+
+def _bytes_of(path: pathlib.Path) -> bytes:
+    if not is_endless(path) and path.stat().st_size <= MOST_BYTES:
+        return path.read_bytes()
+    with path.open("rb") as stream:
+        return stream.read(MOST_BYTES + 1)
+
+
+def _beside(path: pathlib.Path) -> str:
+    found = sorted(each.name for each in path.parent.glob("*.y*ml"))
+    return did_you_mean(path.name, found) if found else f"there is no launch file in {path.parent}"
+
+
+def is_endless(path: pathlib.Path) -> bool:
+    """Whether a path leads to something that is no file of a certain size: a device, a pipe."""
+    try:
+        mode = path.stat().st_mode
+    except (OSError, ValueError):
+        return False
+    return not (stat.S_ISREG(mode) or stat.S_ISDIR(mode))
+
+
+def working_directory() -> pathlib.Path:
+    """Return the working directory.
+
+    Raises:
+        CommandError: It is gone: another is needed.
+    """
+    try:
+        return pathlib.Path.cwd()
+    except OSError as error:
+        raise CommandError(
+            f"the working directory cannot be used ({error.strerror}): change to another one (cd)"
+        ) from None
+
+
+def resolved(path: pathlib.Path) -> pathlib.Path:
+    """Return the absolute path; as far as it can be told of one that leads nowhere.
+
+    Raises:
+        CommandError: It is relative, and the working directory is gone.
+    """
+    whole = working_directory() / path
+    try:
+        return whole.resolve()
+    except (OSError, RuntimeError, ValueError):  # links in a circle, half a character
+        return whole
 
 
 def decode(raw: bytes, file: str) -> str:

@@ -13,11 +13,12 @@ is evaluated and no program is run.
 
 import os
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Set
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Self
 
+from dsmq_nodes.launcher.extent import MOST_TEXT, Extent, UnfoldsError
 from dsmq_nodes.launcher.source import Document, Place, plain_value
 from dsmq_nodes.launcher.source import Path as Keys
 from dsmq_nodes.launcher.suggest import did_you_mean, shorten, written
@@ -41,8 +42,9 @@ class Scope:
     """What substitutions are replaced with at some place of a file."""
 
     directory: Path
+    extent: Extent
     args: Mapping[str, bool | float | str] = field(default_factory=dict)
-    unusable: frozenset[str] = frozenset()
+    unusable: Set[str] = frozenset()
     index: int | None = None
 
     def copy(self, index: int) -> Self:
@@ -111,7 +113,12 @@ class Substitution:
     left_out: bool = False
 
     def value(self, data: object, path: Keys) -> object:
-        """Return the value at a path, and all in it, with the substitutions done."""
+        """Return the value at a path, and all in it, with the substitutions done.
+
+        Raises:
+            UnfoldsError: There are too many values by now.
+        """
+        self.scope.extent.take_values(1)
         if isinstance(data, dict):
             return {key: self.value(item, (*path, key)) for key, item in data.items()}
         if isinstance(data, list):
@@ -124,14 +131,35 @@ class Substitution:
         whole = _SUBSTITUTION.fullmatch(text) if place.plain else None
         try:
             if whole is not None and whole[0] != "$$(":
-                return self._found(whole)
-            return _SUBSTITUTION.sub(
-                lambda found: "$(" if found[0] == "$$(" else written(self._found(found)), text
-            )
+                value = self._found(whole)
+                self.scope.extent.take_text(len(written(value)))
+                return value
+            return self._filled(text)
+        except UnfoldsError as error:
+            self.refuse(place, str(error))
+            return text
         except _WrongSubstitutionError as error:
             message = "" if self.left_out and not error.fatal else str(error)
             self.refuse(place, message)
             return text
+
+    def _filled(self, text: str) -> str:
+        length = 0
+
+        def fill(found: re.Match[str]) -> str:
+            nonlocal length
+            if found[0] == "$$(":
+                return "$("
+            value = written(self._found(found))
+            length += len(value)
+            self.scope.extent.take_text(len(value))
+            if length > MOST_TEXT:
+                raise _WrongSubstitutionError(
+                    f"substitutions make more than {MOST_TEXT} characters of it"
+                )
+            return value
+
+        return _SUBSTITUTION.sub(fill, text)
 
     def _found(self, found: re.Match[str]) -> bool | float | str | None:
         if not found[0].endswith(")"):

@@ -1,12 +1,22 @@
 """Words in messages: the nearest that is known, and long ones cut."""
 
+import itertools
 from collections.abc import Iterable
 from difflib import get_close_matches
+from typing import Final
+
+# Likeness takes its time: a word of a megabyte, or ten thousand words, are not worth it.
+_LONGEST: Final = 200
+_MOST_KNOWN: Final = 1000
+_MOST_NAMED: Final = 50
 
 
 def nearest(word: str, known: Iterable[str]) -> str | None:
     """Return the known word that is most like `word`, None when none is like it."""
-    by_folded = {name.lower(): name for name in known}
+    if len(word) > _LONGEST:
+        return None
+    some = itertools.islice((name for name in known if len(name) <= _LONGEST), _MOST_KNOWN)
+    by_folded = {name.lower(): name for name in some}
     close = get_close_matches(word.lower(), by_folded, n=1, cutoff=0.6)
     return by_folded[close[0]] if close else None
 
@@ -17,6 +27,8 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
     close = nearest(word, names)
     if close is not None:
         return f"did you mean '{close}'?"
+    if len(names) > _MOST_NAMED:
+        names[_MOST_NAMED:] = [f"and {len(names) - _MOST_NAMED} more"]
     return f"there is: {', '.join(names)}" if names else "there is none"
 
 
