@@ -1,6 +1,11 @@
 """What a bag is made of, besides messages. Needs no library: `bag info` is to be quick."""
 
 from dataclasses import dataclass
+from typing import Final
+
+_MOST_LATCHED: Final = 1000
+_LATCHED: Final = "latched"
+_LATCHED_DEPTH: Final = "latched_depth"
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +27,23 @@ class Channel:
     schema_encoding: str = "jsonschema"
     encoding: str = "json"
     metadata: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def latched(self) -> int:
+        """How many messages a late subscriber is given; 0: the topic is not latched."""
+        told = dict(self.metadata)
+        if told.get(_LATCHED) != "true":
+            return 0
+        depth = told.get(_LATCHED_DEPTH, "1")
+        return min(max(int(depth), 1), _MOST_LATCHED) if depth.isdecimal() else 1
+
+
+def latched_metadata(depth: int) -> tuple[tuple[str, str], ...]:
+    """The metadata of a channel that is latched so deep; 0: of one that is not."""
+    if not depth:
+        return ()
+    told = ((_LATCHED, "true"),)
+    return told if depth == 1 else (*told, (_LATCHED_DEPTH, str(min(depth, _MOST_LATCHED))))
 
 
 @dataclass(frozen=True, slots=True)

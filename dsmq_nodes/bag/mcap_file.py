@@ -2,17 +2,21 @@
 
 import contextlib
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import IO, Final, NamedTuple
+from typing import IO, Final, NamedTuple, cast
 
-from mcap.reader import SeekingReader, make_reader
-from mcap.summary import Summary
+from mcap.records import Attachment as AttachmentRecord
+from mcap.records import Channel as ChannelRecord
+from mcap.records import McapRecord, Metadata, Schema
 
 from dsmq_nodes.bag.channel import Attachment, Channel
+from dsmq_nodes.bag.mcap_index import NoIndexError, messages, read_index
+from dsmq_nodes.bag.mcap_records import MAGIC, Head, RawMessage, content, parsed
+from dsmq_nodes.bag.omitted import Omitted
 from dsmq_nodes.errors import BagError
 
-MAGIC: Final = b"\x89MCAP0\r\n"
+REPEATED: Final = ("repeated", "true")  # of a channel: what the file before has of it
 _OTHERS: Final = {
     b"#ROSBAG V": "a ROS 1 bag: `dsmq-nodes bag convert {path} -o NAME` makes one of ours of it",
     b"SQLite format 3": (
@@ -34,10 +38,10 @@ class Record(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class ChannelCount:
-    """How many messages of a channel a file has; None: it does not say."""
+    """How many messages of a channel a file has."""
 
     channel: Channel
-    messages: int | None
+    messages: int
 
 
 class McapFile:
@@ -47,75 +51,54 @@ class McapFile:
         path: where it is.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, omitted: Omitted | None = None) -> None:
         """Look at a file.
+
+        Args:
+            path: where it is.
+            omitted: is told where the file has other messages than its index says.
 
         Raises:
             BagError: it is not there, no MCAP, or not whole.
         """
         self.path = path
+        self._omitted = Omitted() if omitted is None else omitted
         self._channels: dict[int, Channel] = {}
+        self._repeated: set[int] = set()
         with self._open() as stream:
             check_kind(path, stream)
-            self.summary = self._read_summary(stream)
-
-    def _read_summary(self, stream: IO[bytes]) -> Summary:
-        stream.seek(0)
-        what = "it has no index, as if its recording had been killed"
-        with self._in_words(what, says_why=False):
-            found = SeekingReader(stream).get_summary()
-        if found is not None and found.statistics is not None:
-            return found
-        # A file may do without an index: then all of it is read.
-        summary = Summary()
-        with self._in_words("it is damaged"):
-            stream.seek(0)
-            for schema, channel, _ in make_reader(stream).iter_messages(log_time_order=False):
-                summary.channels[channel.id] = channel
-                if schema is not None:
-                    summary.schemas[schema.id] = schema
-        return summary
+            size_bytes = stream.seek(0, 2)
+            with self._in_words():
+                self._index = read_index(stream, size_bytes)
+        for number, record in self._index.channels.items():
+            found = channel_of(record, self._index.schemas.get(record.schema_id))
+            if REPEATED in found.metadata:
+                self._repeated.add(number)
+                found = without_repeated(found)
+            self._channels[number] = found
 
     @property
     def start_ns(self) -> int | None:
-        """The log time of the first message, as far as the index says."""
-        found = self.summary.statistics
-        return found.message_start_time if found and found.message_count else None
+        """The log time of the first message; None: there is none."""
+        return self._index.start_ns
 
     @property
     def end_ns(self) -> int | None:
-        """The log time of the last message, as far as the index says."""
-        found = self.summary.statistics
-        return found.message_end_time if found and found.message_count else None
+        """The log time of the last message; None: there is none."""
+        return self._index.end_ns
 
-    def counts(self) -> list[ChannelCount]:
-        """Its channels."""
-        found = self.summary.statistics
-        counts = found.channel_message_counts if found else {}
+    def counts(self, *, with_repeated: bool = True) -> list[ChannelCount]:
+        """Its channels; with or without what the file before it has of latched topics."""
         return [
-            ChannelCount(self._channel(number), counts.get(number, 0) if found else None)
-            for number in sorted(self.summary.channels)
+            ChannelCount(channel, self._index.counts.get(number, 0))
+            for number, channel in sorted(self._channels.items(), key=lambda each: each[0])
+            if with_repeated or number not in self._repeated
         ]
 
     def compression(self) -> str:
         """The compression of its chunks."""
-        kinds = sorted({each.compression or "none" for each in self.summary.chunk_indexes})
+        kinds = sorted(each or "none" for each in self._index.compressions)
         return ", ".join(kinds) or "none"
-
-    def _channel(self, number: int) -> Channel:
-        known = self._channels.get(number)
-        if known is None:
-            found = self.summary.channels[number]
-            schema = self.summary.schemas.get(found.schema_id)
-            known = self._channels[number] = Channel(
-                found.topic,
-                schema.name if schema else "",
-                bytes(schema.data) if schema else b"",
-                schema.encoding if schema else "",
-                found.message_encoding,
-                tuple(sorted(found.metadata.items())),
-            )
-        return known
 
     def records(
         self,
@@ -128,36 +111,91 @@ class McapFile:
         Raises:
             BagError: it is damaged.
         """
-        with self._open() as stream, self._in_words("it is damaged"):
-            messages = make_reader(stream, validate_crcs=True).iter_messages(
-                topics, starting_at=start_ns, ending_before=end_ns
+        channels = self._channels
+        for message in self._messages(topics, start_ns, end_ns):
+            yield Record(
+                channels[message.channel_id],
+                message.log_time_ns,
+                message.publish_time_ns,
+                message.sequence,
+                message.data,
             )
-            for _, channel, message in messages:
-                yield Record(
-                    self._channel(channel.id),
-                    message.log_time,
-                    message.publish_time,
-                    message.sequence,
-                    message.data,
-                )
+
+    def new_records(
+        self,
+        seen: set[tuple[Channel, int, int]],
+        topics: Collection[str] | None = None,
+        start_ns: int | None = None,
+        end_ns: int | None = None,
+    ) -> Iterator[Record]:
+        """As `records`, without what is latched and repeated from a file before, if it was seen.
+
+        Args:
+            seen: what was read of latched topics; is added to.
+            topics: see `records`.
+            start_ns: see `records`.
+            end_ns: see `records`.
+        """
+        latched = {number for number, each in self._channels.items() if each.latched}
+        for message in self._messages(topics, start_ns, end_ns):
+            number = message.channel_id
+            channel = self._channels[number]
+            if number in latched:
+                key = channel, message.sequence, message.publish_time_ns
+                if number in self._repeated and key in seen:
+                    continue
+                seen.add(key)
+            yield Record(
+                channel,
+                message.log_time_ns,
+                message.publish_time_ns,
+                message.sequence,
+                message.data,
+            )
+
+    def _messages(
+        self, topics: Collection[str] | None, start_ns: int | None, end_ns: int | None
+    ) -> Iterator[RawMessage]:
+        wanted = None
+        if topics is not None:
+            wanted = {number for number, each in self._channels.items() if each.topic in topics}
+        spans = [
+            each for each in self._index.spans if each.may_have(wanted, start_ns, end_ns)
+        ]
+        count = 0
+        with self._open() as stream, self._in_words():
+            for message in messages(stream, spans, wanted, start_ns, end_ns):
+                if message.channel_id not in self._channels:
+                    raise ValueError(f"there is no channel {message.channel_id}")
+                count += 1
+                yield message
+        told = sum(self._index.counts.values())
+        if wanted is start_ns is end_ns is None and count != told:
+            self._omitted.note(f"{self.path}: its index tells of {told} messages, it has {count}")
 
     def attachments(self) -> list[Attachment]:
         """The files inside it."""
-        with self._open() as stream, self._in_words("it is damaged"):
-            return [
-                Attachment(each.name, each.data, each.media_type, each.log_time)
-                for each in make_reader(stream).iter_attachments()
-            ]
+        return [
+            Attachment(each.name, each.data, each.media_type, each.log_time)
+            for each in self._parsed(self._index.attachments)
+            if isinstance(each, AttachmentRecord)
+        ]
 
     def texts(self) -> list[tuple[str, dict[str, str]]]:
         """The named texts inside it."""
-        with self._open() as stream, self._in_words("it is damaged"):
-            return [(each.name, each.metadata) for each in make_reader(stream).iter_metadata()]
+        return [
+            (each.name, each.metadata)
+            for each in self._parsed(self._index.texts)
+            if isinstance(each, Metadata)
+        ]
+
+    def _parsed(self, found: list[Head]) -> list[McapRecord | None]:
+        with self._open() as stream, self._in_words():
+            return [parsed(head.opcode, content(stream, head)) for head in found]
 
     def profile(self) -> str:
         """MCAP's name for what the messages are in."""
-        with self._open() as stream, self._in_words("it is damaged"):
-            return make_reader(stream).get_header().profile
+        return self._index.profile
 
     def _open(self) -> IO[bytes]:
         try:
@@ -171,17 +209,37 @@ class McapFile:
             raise BagError(f"cannot read {self.path}: {error.strerror}") from None
 
     @contextlib.contextmanager
-    def _in_words(self, what: str, *, says_why: bool = True) -> Iterator[None]:
+    def _in_words(self) -> Iterator[None]:
         try:
             yield
-        except (BagError, GeneratorExit):
-            raise
-        except Exception as error:  # noqa: BLE001  whatever a damaged file makes the library raise
-            reason = f" ({error})" if str(error) and says_why else ""
-            raise BagError(
-                f"{self.path} is not whole: {what}{reason}; `dsmq-nodes bag repair {self.path}` "
-                "saves what is good of it"
-            ) from None
+        except NoIndexError:
+            what = "it has no index, as if its recording had been killed"
+        except (ValueError, EOFError, OSError, MemoryError) as error:
+            what = f"it is damaged ({error or type(error).__name__})"
+        else:
+            return
+        raise BagError(
+            f"{self.path} is not whole: {what}; `dsmq-nodes bag repair {self.path}` saves what is "
+            "good of it"
+        )
+
+
+def channel_of(record: ChannelRecord, schema: Schema | None) -> Channel:
+    """A channel as it stands in a file."""
+    return Channel(
+        record.topic,
+        schema.name if schema else "",
+        bytes(schema.data) if schema else b"",
+        schema.encoding if schema else "",
+        record.message_encoding,
+        tuple(sorted(record.metadata.items())),
+    )
+
+
+def without_repeated(channel: Channel) -> Channel:
+    """A channel without the mark that another file has its messages too."""
+    kept = tuple(each for each in channel.metadata if each != REPEATED)
+    return replace(channel, metadata=kept)
 
 
 def check_kind(path: Path, stream: IO[bytes]) -> None:
@@ -197,10 +255,10 @@ def check_kind(path: Path, stream: IO[bytes]) -> None:
     raise BagError(f"{path} is no MCAP file: it begins with {start[:8]!r}")
 
 
-def open_files(paths: Collection[str | Path]) -> list[McapFile]:
+def open_files(paths: Collection[str | Path], omitted: Omitted) -> list[McapFile]:
     """The files of a bag.
 
     Raises:
         BagError: one is not there, no MCAP, or not whole.
     """
-    return [McapFile(Path(path)) for path in paths]
+    return [McapFile(Path(path), omitted) for path in paths]

@@ -2,12 +2,14 @@
 
 import heapq
 import json
+from collections import deque
 from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
 
 from dsmq_nodes.bag.channel import Attachment, Channel
 from dsmq_nodes.bag.mcap_file import ChannelCount, McapFile, Record, open_files
+from dsmq_nodes.bag.omitted import Omitted
 from dsmq_nodes.bag.selection import Selection, chosen
 from dsmq_nodes.errors import BagError, MessageError
 
@@ -50,7 +52,12 @@ class BagMessage(NamedTuple):
 class Bag:
     """A recording: one MCAP file, or the several that it was split into.
 
-    Iterating gives its messages in the order of their recording; each `for` starts anew.
+    Iterating gives its messages in the order of their recording; each `for` begins again. `records`
+    gives them as they are, from any time on, and `latched_before` what was latched before then.
+
+    Attributes:
+        files: in the order of their recording.
+        omitted: what was left out of it.
     """
 
     def __init__(
@@ -74,7 +81,9 @@ class Bag:
         """
         if not paths:
             raise BagError("a bag has at least one file: name it")
-        self.files: list[McapFile] = open_files(paths)
+        self.omitted = Omitted()
+        found = open_files(paths, self.omitted)
+        self.files: list[McapFile] = sorted(found, key=lambda each: each.start_ns or 0)
         self._types = dict(types or {})
         self._selection = chosen(topics)
         if self._selection is not None and not isinstance(topics, Selection):
@@ -97,15 +106,15 @@ class Bag:
 
     def counts(self) -> list[ChannelCount]:
         """The channels of all its files, and how many messages they have."""
-        total: dict[Channel, int | None] = {}
-        for file in self.files:
-            for channel, messages in ((each.channel, each.messages) for each in file.counts()):
-                before = total.get(channel, 0)
-                total[channel] = None if messages is None or before is None else before + messages
-        wanted = [
-            each for each in total if self._selection is None or each.topic in self._selection
+        total: dict[Channel, int] = {}
+        for number, file in enumerate(self.files):
+            for each in file.counts(with_repeated=number == 0):
+                total[each.channel] = total.get(each.channel, 0) + each.messages
+        return [
+            ChannelCount(each, total[each])
+            for each in total
+            if self._selection is None or each.topic in self._selection
         ]
-        return [ChannelCount(each, total[each]) for each in wanted]
 
     @property
     def start_ns(self) -> int:
@@ -118,25 +127,46 @@ class Bag:
         return max((each.end_ns for each in self.files if each.end_ns is not None), default=0)
 
     def __len__(self) -> int:
-        return sum(each.messages or 0 for each in self.counts())
+        return sum(each.messages for each in self.counts())
 
     def __iter__(self) -> Iterator[BagMessage]:
         for record in self.records():
             yield BagMessage(record.channel.topic, self.decode(record), record.log_time_ns)
 
-    def records(self, start_ns: int | None = None, end_ns: int | None = None) -> Iterator[Record]:
-        """Its messages as they are, by log time, from `start_ns` to before `end_ns`.
+    def records(
+        self,
+        start_ns: int | None = None,
+        end_ns: int | None = None,
+        topics: Collection[str] | None = None,
+    ) -> Iterator[Record]:
+        """Its messages as they are, by log time.
+
+        What was latched before `start_ns` is not among them: see `latched_before`.
+
+        Args:
+            start_ns: only messages from this time on.
+            end_ns: only messages before this time.
+            topics: only these of its topics; None: all.
 
         Raises:
             BagError: a file is damaged.
         """
-        topics = None
         if self._selection is not None:
-            topics = {each.channel.topic for each in self.counts()}
-        parts = [file.records(topics, start_ns, end_ns) for file in self.files]
-        if len(parts) == 1:
-            return parts[0]
+            wanted = {each.channel.topic for each in self.counts()}
+            topics = wanted if topics is None else wanted & set(topics)
+        if len(self.files) == 1:
+            return self.files[0].records(topics, start_ns, end_ns)
+        seen: set[tuple[Channel, int, int]] = set()
+        parts = [file.new_records(seen, topics, start_ns, end_ns) for file in self.files]
         return heapq.merge(*parts, key=lambda record: record.log_time_ns)
+
+    def latched_before(self, time_ns: int) -> list[Record]:
+        """What a subscriber of the latched topics is given that comes at this time.
+
+        Raises:
+            BagError: a file is damaged.
+        """
+        return latched_before(self, time_ns)
 
     def decode(self, record: Record) -> "Message | Untyped | str":
         """A message of one of its records.
@@ -178,6 +208,34 @@ class Bag:
     def metadata(self) -> list[tuple[str, dict[str, str]]]:
         """The named texts inside it."""
         return self.files[0].texts()
+
+
+class _Records(Protocol):
+    """What has messages by time."""
+
+    def counts(self) -> list[ChannelCount]: ...
+
+    def records(
+        self,
+        start_ns: int | None = None,
+        end_ns: int | None = None,
+        topics: Collection[str] | None = None,
+    ) -> Iterator[Record]: ...
+
+
+def latched_before(source: _Records, time_ns: int) -> list[Record]:
+    """The newest messages of each latched topic of a source before a time."""
+    depths: dict[str, int] = {}
+    for each in source.counts():
+        if depth := each.channel.latched:
+            depths[each.channel.topic] = max(depth, depths.get(each.channel.topic, 0))
+    if not depths:
+        return []
+    newest = {topic: deque[Record](maxlen=depth) for topic, depth in depths.items()}
+    for record in source.records(None, time_ns, set(depths)):
+        newest[record.channel.topic].append(record)
+    found = [record for each in newest.values() for record in each]
+    return sorted(found, key=lambda record: record.log_time_ns)
 
 
 def _generic(type_name: str) -> Callable[[bytes], Untyped]:

@@ -5,36 +5,32 @@ content. The first record that the file is too short for ends it. A chunk whose 
 is left out, and what comes after it is still read.
 """
 
-import io
-import struct
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import IO, Final
+from typing import IO
 
-from mcap.data_stream import ReadDataStream
 from mcap.opcode import Opcode
 from mcap.records import Attachment as AttachmentRecord
 from mcap.records import Channel as ChannelRecord
-from mcap.records import Chunk, McapRecord, Message, Metadata, Schema
-from mcap.stream_reader import breakup_chunk
+from mcap.records import Chunk, McapRecord, Metadata, Schema
 
 from dsmq_nodes.bag.channel import Attachment, Channel
-from dsmq_nodes.bag.mcap_file import MAGIC, check_kind
+from dsmq_nodes.bag.mcap_file import channel_of, check_kind
+from dsmq_nodes.bag.mcap_records import (
+    HEAD,
+    MAGIC,
+    RawMessage,
+    inside,
+    message_at,
+    parsed,
+    unpacked,
+)
 from dsmq_nodes.bag.output import whole_or_gone
 from dsmq_nodes.bag.part import Compression
 from dsmq_nodes.bag.writing import BagWriter, bag_path
 from dsmq_nodes.errors import BagError
-
-_HEAD: Final = struct.Struct("<BQ")
-_READ: Final[dict[int, Callable[[ReadDataStream, int], McapRecord]]] = {
-    Opcode.SCHEMA: lambda stream, _: Schema.read(stream),
-    Opcode.CHANNEL: lambda stream, _: ChannelRecord.read(stream),
-    Opcode.MESSAGE: Message.read,
-    Opcode.ATTACHMENT: lambda stream, _: AttachmentRecord.read(stream),
-    Opcode.METADATA: lambda stream, _: Metadata.read(stream),
-}
 
 
 @dataclass(slots=True)
@@ -115,40 +111,39 @@ class _Scan:
         self.repaired.lost_bytes = self._size_bytes - good
 
     def _contents(self) -> Iterator[tuple[int, bytes]]:
-        while len(head := self._stream.read(_HEAD.size)) == _HEAD.size:
-            opcode, length = _HEAD.unpack(head)
+        while len(head := self._stream.read(HEAD.size)) == HEAD.size:
+            opcode, length = HEAD.unpack(head)
             if not opcode > 0 or length > self._size_bytes - self._stream.tell():
                 return
             yield opcode, self._stream.read(length)
 
     def _take(self, opcode: int, content: bytes) -> None:
         try:
-            for record in _records(opcode, content):
-                self._save(record)
-        except BagError:
-            raise  # the new file cannot be written
-        except Exception:  # noqa: BLE001  whatever damage makes the library raise
+            if opcode != Opcode.CHUNK:
+                self._save(_record(opcode, content, 0, len(content)))
+                return
+            chunk = parsed(opcode, content)
+            assert isinstance(chunk, Chunk)
+            data = unpacked(chunk)
+            for inner, begin, end in inside(data):
+                self._save(_record(inner, data, begin, end))
+        except ValueError:
             self.repaired.damaged += 1
 
-    def _save(self, record: McapRecord) -> None:
+    def _save(self, record: McapRecord | RawMessage | None) -> None:
         match record:
+            case RawMessage():
+                channel = self._channels.get(record.channel_id)
+                if channel is None:
+                    raise ValueError(f"there is no channel {record.channel_id}")
+                times = record.log_time_ns, record.data, record.publish_time_ns
+                self._writer.write(channel, *times, record.sequence)
+                self.repaired.messages += 1
             case Schema():
                 self._schemas[record.id] = record
             case ChannelRecord():
                 schema = self._schemas.get(record.schema_id)
-                self._channels[record.id] = Channel(
-                    record.topic,
-                    schema.name if schema else "",
-                    bytes(schema.data) if schema else b"",
-                    schema.encoding if schema else "",
-                    record.message_encoding,
-                    tuple(sorted(record.metadata.items())),
-                )
-            case Message():
-                channel = self._channels[record.channel_id]
-                times = record.log_time, record.data, record.publish_time
-                self._writer.write(channel, *times, record.sequence)
-                self.repaired.messages += 1
+                self._channels[record.id] = channel_of(record, schema)
             case AttachmentRecord():
                 self._writer.attach(
                     Attachment(record.name, record.data, record.media_type, record.log_time)
@@ -159,8 +154,7 @@ class _Scan:
                 pass
 
 
-def _records(opcode: int, content: bytes) -> list[McapRecord]:
-    stream = ReadDataStream(io.BytesIO(content))
-    if opcode == Opcode.CHUNK:
-        return breakup_chunk(Chunk.read(stream), validate_crc=True)
-    return [_READ[opcode](stream, len(content))] if opcode in _READ else []
+def _record(opcode: int, data: bytes, begin: int, end: int) -> McapRecord | RawMessage | None:
+    if opcode == Opcode.MESSAGE:
+        return message_at(data, begin, end)
+    return parsed(opcode, data[begin:end])

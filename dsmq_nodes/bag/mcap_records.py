@@ -1,0 +1,214 @@
+"""MCAP's records: an opcode, a length of 8 bytes, the content (mcap.dev/spec).
+
+Nothing is believed before it is there: a record is not longer than what is left of the file, a text
+not longer than its record, and what a chunk unpacks to is read piece by piece and no further than
+its declared size. So damage is a ValueError, and costs no memory.
+"""
+
+import io
+import struct
+import zlib
+from collections.abc import Callable, Iterator
+from typing import IO, Final, NamedTuple
+
+import lz4.frame
+import zstandard
+from mcap.data_stream import ReadDataStream
+from mcap.opcode import Opcode
+from mcap.records import (
+    Attachment,
+    AttachmentIndex,
+    Channel,
+    Chunk,
+    ChunkIndex,
+    DataEnd,
+    Footer,
+    Header,
+    McapRecord,
+    Metadata,
+    MetadataIndex,
+    Schema,
+    Statistics,
+)
+
+MAGIC: Final = b"\x89MCAP0\r\n"
+HEAD: Final = struct.Struct("<BQ")
+FOOTER_BYTES: Final = HEAD.size + 20
+_MESSAGE: Final = struct.Struct("<HIQQ")
+_MOST_UNPACKED: Final = 512 << 20  # of one chunk; writers make some of a few MB
+_PIECE_BYTES: Final = 16 << 20
+_READ: Final[dict[int, Callable[[ReadDataStream], McapRecord]]] = {
+    Opcode.HEADER: Header.read,
+    Opcode.FOOTER: Footer.read,
+    Opcode.SCHEMA: Schema.read,
+    Opcode.CHANNEL: Channel.read,
+    Opcode.CHUNK: Chunk.read,
+    Opcode.CHUNK_INDEX: ChunkIndex.read,
+    Opcode.ATTACHMENT: Attachment.read,
+    Opcode.ATTACHMENT_INDEX: AttachmentIndex.read,
+    Opcode.STATISTICS: Statistics.read,
+    Opcode.METADATA: Metadata.read,
+    Opcode.METADATA_INDEX: MetadataIndex.read,
+    Opcode.DATA_END: DataEnd.read,
+}
+
+
+class Head(NamedTuple):
+    """Where a record's content is.
+
+    Attributes:
+        opcode: what kind of record it is.
+        at: the offset of its content.
+        length: the length of its content.
+    """
+
+    opcode: int
+    at: int
+    length: int
+
+
+class RawMessage(NamedTuple):
+    """A message as its record has it."""
+
+    log_time_ns: int
+    channel_id: int
+    sequence: int
+    publish_time_ns: int
+    data: bytes
+
+
+def heads(stream: IO[bytes], at: int, end: int) -> Iterator[Head]:
+    """The records of a part of a file, whose contents are not read.
+
+    Raises:
+        ValueError: one does not fit the part.
+    """
+    while at < end:
+        stream.seek(at)
+        raw = stream.read(HEAD.size)
+        if len(raw) < HEAD.size:
+            raise ValueError(f"it is cut off at byte {at}")
+        opcode, length = HEAD.unpack(raw)
+        if not opcode or length > end - at - HEAD.size:
+            raise ValueError(f"at byte {at} there is no whole record")
+        yield Head(opcode, at + HEAD.size, length)
+        at += HEAD.size + length
+
+
+def content(stream: IO[bytes], head: Head) -> bytes:
+    """The content of a record."""
+    stream.seek(head.at)
+    return stream.read(head.length)
+
+
+def parsed(opcode: int, data: bytes) -> McapRecord | None:
+    """A record that is no message; None: of a kind that is not read here.
+
+    Raises:
+        ValueError: it is cut off.
+    """
+    read = _READ.get(opcode)
+    return read(_Content(data)) if read is not None else None
+
+
+class _Content(ReadDataStream):
+    """The content of a record, which has an end."""
+
+    def __init__(self, data: bytes) -> None:
+        super().__init__(io.BytesIO(data))
+        self._length = len(data)
+
+    def read(self, length: int) -> bytes:
+        if length > self._length - self.count:
+            raise ValueError("a record is shorter than what is in it")
+        return super().read(length)
+
+    def read_prefixed_string(self) -> str:
+        return self.read(self.read4()).decode(errors="backslashreplace")
+
+
+def inside(data: bytes) -> Iterator[tuple[int, int, int]]:
+    """The records in a chunk: their opcodes, where their contents begin and end.
+
+    Raises:
+        ValueError: one does not fit the chunk.
+    """
+    at, end, head = 0, len(data), HEAD
+    while at < end:
+        if end - at < head.size:
+            raise ValueError("a chunk ends within a record")
+        opcode, length = head.unpack_from(data, at)
+        begin = at + head.size
+        at = begin + length
+        if not opcode or at > end:
+            raise ValueError("a chunk has what is no record in it")
+        yield opcode, begin, at
+
+
+def message_at(data: bytes, begin: int, end: int) -> RawMessage:
+    """The message whose content is there.
+
+    Raises:
+        ValueError: it is cut off.
+    """
+    if end - begin < _MESSAGE.size:
+        raise ValueError("a message is cut off")
+    channel_id, sequence, log_time_ns, publish_time_ns = _MESSAGE.unpack_from(data, begin)
+    rest = data[begin + _MESSAGE.size : end]
+    return RawMessage(log_time_ns, channel_id, sequence, publish_time_ns, rest)
+
+
+def unpacked(chunk: Chunk) -> bytes:
+    """The records of a chunk, as bytes.
+
+    Raises:
+        ValueError: it is damaged, too large, or compressed in a way that is not known here.
+    """
+    size_bytes = chunk.uncompressed_size
+    if size_bytes > _MOST_UNPACKED:
+        raise ValueError(f"a chunk of {size_bytes} bytes; {_MOST_UNPACKED} are unpacked at most")
+    match chunk.compression:
+        case "":
+            data = chunk.data
+        case "zstd":
+            data = _zstd(chunk.data, size_bytes)
+        case "lz4":
+            data = _lz4(chunk.data, size_bytes)
+        case other:
+            raise ValueError(f"its chunks are compressed as {other!r}: zstd and lz4 are read here")
+    if len(data) != size_bytes:
+        raise ValueError("a chunk does not have the size that it declares")
+    if chunk.uncompressed_crc and zlib.crc32(data) != chunk.uncompressed_crc:
+        raise ValueError("the checksum of a chunk is wrong")
+    return data
+
+
+def _zstd(packed: bytes, size_bytes: int) -> bytes:
+    try:
+        reader = zstandard.ZstdDecompressor().stream_reader(packed, read_across_frames=True)
+        return _pieces(reader.read, size_bytes)
+    except zstandard.ZstdError as error:
+        raise ValueError(f"a chunk cannot be unpacked: {error}") from None
+
+
+def _lz4(packed: bytes, size_bytes: int) -> bytes:
+    reader = lz4.frame.LZ4FrameDecompressor()
+    pending = [packed]
+
+    def read(most_bytes: int) -> bytes:
+        given, pending[0] = pending[0], b""
+        return bytes(reader.decompress(given, most_bytes))
+
+    try:
+        return _pieces(read, size_bytes)
+    except (RuntimeError, EOFError) as error:
+        raise ValueError(f"a chunk cannot be unpacked: {error}") from None
+
+
+def _pieces(read: Callable[[int], bytes], size_bytes: int) -> bytes:
+    """No more than a byte beyond the size that is declared."""
+    pieces, missing = [], size_bytes + 1
+    while missing > 0 and (piece := read(min(missing, _PIECE_BYTES))):
+        pieces.append(piece)
+        missing -= len(piece)
+    return b"".join(pieces)

@@ -1,0 +1,178 @@
+"""Every layout of an MCAP file that the format allows is read whole, whoever has written it."""
+
+import struct
+import tracemalloc
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import zstandard
+from mcap.records import Channel, Chunk, Message, Schema
+from mcap.writer import CompressionType, IndexType, Writer
+
+from dsmq_nodes.bag import Bag
+from dsmq_nodes.bag.converting import convert
+from dsmq_nodes.bag.information import information
+from dsmq_nodes.bag.repair import repair
+from dsmq_nodes.bag.source import open_source
+from dsmq_nodes.errors import BagError
+from tests.bag import layouts
+from tests.bag.layouts import CHANNEL, CONTENTS, SCHEMA, START_NS, STEP_NS, Layout, file_of, message
+
+ALL = list(layouts.layouts())
+
+
+def test_there_are_as_many_layouts_as_in_the_suite() -> None:
+    assert len(ALL) == 416
+
+
+@pytest.mark.parametrize("layout", ALL, ids=str)
+def test_a_layout_is_read_whole(layout: Layout, tmp_path: Path) -> None:
+    records = CONTENTS[layout.content]
+    path = tmp_path / "a.mcap"
+    path.write_bytes(file_of(records, layout.parts))
+    expected = [each for each in records if isinstance(each, Message)]
+    bag = Bag(path)
+    found = [(each.log_time_ns, each.sequence, each.data) for each in bag.records()]
+    assert found == [(each.log_time, each.sequence, each.data) for each in expected]
+    assert len(list(bag)) == len(bag) == len(expected)
+    later = list(bag.records(START_NS + STEP_NS))
+    assert [each.sequence for each in later] == [each.sequence for each in expected[1:]]
+    info = information(bag)
+    assert info["messages"] == len(expected)
+    assert sum(each["count"] for each in info["topics"]) == len(expected)
+    if expected:
+        assert (bag.start_ns, bag.end_ns) == (expected[0].log_time, expected[-1].log_time)
+        assert (info["start_ns"], info["end_ns"]) == (bag.start_ns, bag.end_ns)
+    assert len(bag.attachments()) == (layout.content == "OneAttachment")
+    assert len(bag.metadata()) == (layout.content == "OneMetadata")
+    made = convert(open_source([path]), tmp_path / "b", "mcap")
+    assert made.messages == len(expected)
+    assert repair(path, tmp_path / "c").messages == len(expected)
+    assert not bag.omitted
+
+
+def test_records_of_kinds_to_come_are_passed_over(tmp_path: Path) -> None:
+    whole = file_of(CONTENTS["TenMessages"], frozenset())
+    unknown = struct.pack("<BQ", 0x91, 5) + b"later"
+    end = whole.index(struct.pack("<BQ", 0x0F, 4))  # the end of the data
+    path = tmp_path / "a.mcap"
+    without_crc = whole[: end + 9] + bytes(4) + whole[end + 13 :]
+    path.write_bytes(without_crc[:end] + unknown + without_crc[end:])
+    assert len(list(Bag(path))) == 10
+
+
+@pytest.mark.parametrize("compression", list(CompressionType))
+def test_chunks_and_what_is_in_none_are_read_together(
+    tmp_path: Path, compression: CompressionType
+) -> None:
+    """Messages beside the chunks are not in the index, which has all the chunks."""
+    in_chunks = file_of([SCHEMA, CHANNEL, message(1), message(3)], frozenset({"ch"}))
+    end = in_chunks.index(struct.pack("<BQ", 0x0F, 4))
+    beside = file_of([message(0), message(2)], frozenset())
+    begin = beside.index(struct.pack("<BQ", 0x05, 22 + len(b'{"data":0}')))
+    some = beside[begin : beside.index(struct.pack("<BQ", 0x0F, 4))]
+    path = tmp_path / "a.mcap"
+    data = in_chunks[:end] + some + struct.pack("<BQI", 0x0F, 4, 0)
+    path.write_bytes(data + struct.pack("<BQQQI", 2, 20, 0, 0, 0) + layouts.MAGIC)
+    assert [each.sequence for each in Bag(path).records()] == [0, 1, 2, 3]
+    with path.open("wb") as stream:
+        writer = Writer(stream, 60, compression, IndexType.ALL & ~IndexType.MESSAGE)
+        writer.start()
+        schema = writer.register_schema("a", "jsonschema", b"{}")
+        channel = writer.register_channel("/t", "json", schema)
+        for number in (5, 3, 9, 1, 7):
+            writer.add_message(channel, number, b'{"data":1}', number, number)
+        writer.finish()  # type: ignore[no-untyped-call]
+    assert [each.sequence for each in Bag(path).records()] == [1, 3, 5, 7, 9]
+    assert [each.sequence for each in Bag(path).records(3, 8)] == [3, 5, 7]
+
+
+def test_an_index_that_is_damaged_is_not_believed(tmp_path: Path) -> None:
+    parts = frozenset({"ch", "mx", "st", "rsh", "rch", "chx", "sum"})
+    data = bytearray(file_of(CONTENTS["TenMessages"], parts))
+    at = data.rindex(b"std_msgs")  # of the summary
+    data[at : at + 3] = b"XXX"
+    path = tmp_path / "a.mcap"
+    path.write_bytes(data)
+    assert Bag(path).topics == {"/t": "std_msgs/msg/Float64"}
+    assert len(list(Bag(path))) == 10
+
+
+def test_an_index_that_tells_of_other_messages_is_told(tmp_path: Path) -> None:
+    parts = frozenset({"ch", "st", "rsh", "rch", "chx"})
+    records = CONTENTS["TenMessages"]
+    data = bytearray(file_of(records, parts))
+    at = data.index(struct.pack("<BQQ", 0x0B, 56, 10))
+    data[at + 9 : at + 17] = struct.pack("<Q", 12)
+    counts = data.index(struct.pack("<HQ", 1, 10), at)
+    data[counts : counts + 10] = struct.pack("<HQ", 1, 12)
+    data[-12:-8] = bytes(4)  # the summary has no checksum
+    path = tmp_path / "a.mcap"
+    path.write_bytes(data)
+    bag = Bag(path)
+    assert len(list(bag.records())) == 10
+    assert list(bag.omitted.lines()) == [f"{path}: its index tells of 12 messages, it has 10"]
+
+
+def test_data_in_no_chunk_is_checked_by_its_checksum(tmp_path: Path) -> None:
+    data = bytearray(file_of(CONTENTS["TenMessages"], frozenset()))
+    data[data.index(b'{"data":7}') + 8] ^= 1
+    path = tmp_path / "a.mcap"
+    path.write_bytes(data)
+    with pytest.raises(BagError, match=r"is damaged \(the checksum of its data is wrong\).*repair"):
+        Bag(path)
+
+
+def bomb(compress: Callable[[bytes], bytes], declared: int) -> bytes:
+    name = {b"\x28": "zstd", b"\x04": "lz4"}
+    packed = compress(bytes(64 << 20))
+    return file_of_chunk(Chunk(name[packed[:1]], packed, 0, 0, 0, declared))
+
+
+def file_of_chunk(chunk: Chunk) -> bytes:
+    return file_of([SCHEMA, CHANNEL, chunk], frozenset())
+
+
+@pytest.mark.parametrize("declared", [10, 1 << 20, 2**62])
+def test_a_chunk_is_not_unpacked_beyond_what_it_declares(tmp_path: Path, declared: int) -> None:
+    import lz4.frame
+
+    for compress in (zstandard.compress, lz4.frame.compress):
+        path = tmp_path / "bomb.mcap"
+        path.write_bytes(bomb(compress, declared))
+        tracemalloc.start()
+        try:
+            with pytest.raises(BagError, match="is damaged .*a chunk"):
+                Bag(path)
+            repair(path, tmp_path / f"{compress.__module__}{declared}")
+            assert tracemalloc.get_traced_memory()[1] < 32 << 20
+        finally:
+            tracemalloc.stop()
+
+
+def test_a_length_beyond_the_file_costs_nothing(tmp_path: Path) -> None:
+    for opcode in range(1, 16):
+        path = tmp_path / f"{opcode}.mcap"
+        whole = file_of(CONTENTS["TenMessages"], frozenset({"ch"}))
+        at = whole.index(struct.pack("<BQ", 0x06, 0)[:1], 8)
+        path.write_bytes(whole[:at] + struct.pack("<BQ", opcode, 2**62) + whole[at + 9 :])
+        with pytest.raises(BagError, match="is not whole"):
+            Bag(path)
+
+
+def test_names_that_are_not_utf8_are_shown_as_bytes(tmp_path: Path) -> None:
+    schema, channel = Schema(1, b"{}", "jsonschema", "a"), Channel(1, "/cXX", "json", {}, 1)
+    path = tmp_path / "a.mcap"
+    path.write_bytes(file_of([schema, channel, message(0)], frozenset()).replace(b"XX", b"\xe9\xe9"))
+    data = path.read_bytes()
+    end = data.index(struct.pack("<BQ", 0x0F, 4))
+    path.write_bytes(data[: end + 9] + bytes(4) + data[end + 13 :])
+    assert list(Bag(path).topics) == ["/c\\xe9\\xe9"]
+
+
+def test_a_compression_that_is_not_known_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "a.mcap"
+    path.write_bytes(file_of_chunk(Chunk("snappy", b"x", 0, 0, 0, 1)))
+    with pytest.raises(BagError, match="compressed as 'snappy': zstd and lz4 are read here"):
+        Bag(path)
