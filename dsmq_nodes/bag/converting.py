@@ -27,13 +27,11 @@ class Converted:
         path: what was made.
         messages: how many were written.
         numbered: topics whose table is called otherwise, as another's is called so, and how.
-        left_out: topics that were not, and why.
     """
 
     path: Path
     messages: int
     numbered: dict[str, str] = field(default_factory=dict)
-    left_out: dict[str, str] = field(default_factory=dict)
 
 
 def convert(
@@ -44,7 +42,7 @@ def convert(
     compression: Compression = "zstd",
     on_progress: Callable[[int], None] = lambda _: None,
 ) -> Converted:
-    """Write a bag in another form.
+    """Write a bag in another form; what cannot be said in it is in the source's `omitted`.
 
     Args:
         source: what is converted, from `open_source`.
@@ -70,8 +68,7 @@ def convert(
             from dsmq_nodes.bag.ros_writing import write_ros  # noqa: PLC0415  an extra of its own
 
             path = file_name(output, ".bag") if to == "ros1" else output
-            messages, left_out = write_ros(source, path, to, on_progress)
-            return Converted(path, messages, left_out=left_out)
+            return Converted(path, write_ros(source, path, to, on_progress))
         case "mcap" | "foxglove":
             return _to_mcap(source, output, compression, on_progress, as_foxglove=to == "foxglove")
 
@@ -93,7 +90,14 @@ def _to_mcap(
         for attachment in source.attachments():
             writer.attach(attachment)
         for number, record in enumerate(source.records(), 1):
-            out = foxglove.of(record) if as_foxglove else record
+            out = record
+            if as_foxglove:
+                try:
+                    out = foxglove.of(record)
+                except ValueError as error:
+                    at_sec = (record.log_time_ns - source.start_ns) * 1e-9
+                    source.omitted.message(record.channel.topic, str(error), at_sec)
+                    continue
             times = out.log_time_ns, out.data, out.publish_time_ns
             writer.write(out.channel, *times, out.sequence)
             on_progress(number)

@@ -8,6 +8,7 @@ Source of the fields: docs.foxglove.dev/docs/visualization/message-schemas.
 """
 
 import json
+import math
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -15,6 +16,7 @@ from dsmq_nodes.bag.channel import Channel
 from dsmq_nodes.bag.columns import SPECIAL, Described, Schema
 from dsmq_nodes.bag.mcap_file import Record
 from dsmq_nodes.bag.schemas import told_schema
+from dsmq_nodes.bag.texts import loaded
 
 Values = dict[str, Any]
 
@@ -163,7 +165,11 @@ class ToFoxglove:
         self._schemas: dict[Channel, tuple[Described, Schema]] = {}
 
     def of(self, record: Record) -> Record:
-        """The same message as Foxglove knows it."""
+        """The same message as Foxglove knows it.
+
+        Raises:
+            ValueError: it is not what its type says.
+        """
         ours = record.channel
         if ours.encoding != "json":
             return record
@@ -176,9 +182,12 @@ class ToFoxglove:
                 schema = json.dumps(schema_of(name), separators=(",", ":")).encode()
                 theirs = Channel(ours.topic, name, schema, metadata=ours.metadata)
             self._channels[ours] = theirs
-        values = _without_special(json.loads(record.data), *self._schemas[ours])
+        values = _without_special(loaded(record.data), *self._schemas[ours])
         if convert is not None:
-            values = convert(values)
+            try:
+                values = convert(values)
+            except (LookupError, TypeError, ValueError, AttributeError) as error:
+                raise ValueError(f"it is no {ours.type_name}: {error!r}") from None
         data = json.dumps(values, separators=(",", ":")).encode()
         return record._replace(channel=self._channels[ours], data=data)
 
@@ -191,14 +200,20 @@ def _without_special(value: Any, described: Described, node: Schema) -> Any:
             for name, each in value.items()
         }
     if isinstance(value, list):
-        if not set(map(type, value)) & {str, list, dict}:
+        types = set(map(type, value))
+        if not types & {str, list, dict} and (float not in types or all(map(_is_finite, value))):
             return value
         return [
             _without_special(each, described, described.item(node, index))
             for index, each in enumerate(value)
         ]
-    is_special = isinstance(value, str) and value in SPECIAL and node.get("type") != "string"
-    return None if is_special else value
+    if isinstance(value, str):
+        return None if value in SPECIAL and node.get("type") != "string" else value
+    return value if _is_finite(value) else None
+
+
+def _is_finite(value: object) -> bool:
+    return not isinstance(value, float) or math.isfinite(value)
 
 
 _VECTOR2: Final = "x:num y:num"

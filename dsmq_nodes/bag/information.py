@@ -2,23 +2,26 @@
 
 from collections.abc import Iterator
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
-from dsmq_nodes.bag.reading import Bag
+from dsmq_nodes.bag.source import Source
+
+_STORAGES: Final = {".db3": "sqlite3", ".bag": "rosbag_v2"}
 
 _UNITS = ("B", "KiB", "MiB", "GiB", "TiB")
 
 
-def information(bag: Bag) -> dict[str, Any]:
+def information(bag: Source) -> dict[str, Any]:
     """What is in a bag, for programs; times in nanoseconds, sizes in bytes."""
+    messages = len(bag)
     return {
-        "files": [str(each.path) for each in bag.files],
-        "size_bytes": sum(each.path.stat().st_size for each in bag.files),
-        "storage_id": "mcap",
-        "start_ns": bag.start_ns,
-        "end_ns": bag.end_ns,
-        "messages": len(bag),
-        "compression": bag.files[0].compression(),
+        "files": [str(each) for each in bag.paths],
+        "size_bytes": sum(each.stat().st_size for each in bag.paths),
+        "storage_id": _STORAGES.get(bag.paths[0].suffix, "mcap"),
+        "start_ns": bag.start_ns if messages else None,
+        "end_ns": bag.end_ns if messages else None,
+        "messages": messages,
+        "compression": bag.compression(),
         "topics": [
             {
                 "topic": each.channel.topic,
@@ -27,7 +30,7 @@ def information(bag: Bag) -> dict[str, Any]:
                 "serialization_format": each.channel.encoding,
                 "schema_encoding": each.channel.schema_encoding,
             }
-            for each in sorted(bag.counts(), key=lambda each: each.channel.topic)
+            for each in sorted(bag.raw_counts(), key=lambda each: each.channel.topic)
         ],
         "attachments": [
             {"name": each.name, "size_bytes": len(each.data)} for each in bag.attachments()
@@ -36,20 +39,21 @@ def information(bag: Bag) -> dict[str, Any]:
     }
 
 
-def information_lines(bag: Bag) -> Iterator[str]:
+def information_lines(bag: Source) -> Iterator[str]:
     """What is in a bag, as `ros2 bag info` shows it."""
     found = information(bag)
     yield from _titled("Files:", found["files"])
     yield from _titled("Bag size:", [shown_bytes(found["size_bytes"])])
     yield from _titled("Storage id:", [found["storage_id"]])
     yield from _titled("Compression:", [found["compression"]])
-    yield from _titled("Duration:", [f"{(found['end_ns'] - found['start_ns']) * 1e-9:.3f}s"])
+    length_ns = (found["end_ns"] or 0) - (found["start_ns"] or 0)
+    yield from _titled("Duration:", [f"{length_ns * 1e-9:.3f}s"])
     for title, time_ns in (("Start:", found["start_ns"]), ("End:", found["end_ns"])):
         yield from _titled(title, [_moment(time_ns)])
     yield from _titled("Messages:", [str(found["messages"])])
     topics = [
         f"Topic: {each['topic']} | Type: {each['type'] or 'untyped'} | "
-        f"Count: {'?' if each['count'] is None else each['count']} | "
+        f"Count: {each['count']} | "
         f"Serialization Format: {each['serialization_format']}"
         for each in found["topics"]
     ]
@@ -75,9 +79,9 @@ def shown_bytes(size_bytes: float) -> str:
     return f"{size_bytes:.1f} {_UNITS[-1]}"
 
 
-def _moment(time_ns: int) -> str:
+def _moment(time_ns: int | None) -> str:
     """A moment in local time, and in seconds since 1970-01-01 UTC."""
-    if not time_ns:
+    if time_ns is None:
         return "none"
     sec, rest_ns = divmod(time_ns, 1_000_000_000)
     local = datetime.fromtimestamp(sec).astimezone()

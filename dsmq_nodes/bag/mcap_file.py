@@ -4,7 +4,7 @@ import contextlib
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import IO, Final, NamedTuple, cast
+from typing import IO, Final, NamedTuple
 
 from mcap.records import Attachment as AttachmentRecord
 from mcap.records import Channel as ChannelRecord
@@ -159,9 +159,7 @@ class McapFile:
         wanted = None
         if topics is not None:
             wanted = {number for number, each in self._channels.items() if each.topic in topics}
-        spans = [
-            each for each in self._index.spans if each.may_have(wanted, start_ns, end_ns)
-        ]
+        spans = [each for each in self._index.spans if each.may_have(wanted, start_ns, end_ns)]
         count = 0
         with self._open() as stream, self._in_words():
             for message in messages(stream, spans, wanted, start_ns, end_ns):
@@ -170,7 +168,7 @@ class McapFile:
                 count += 1
                 yield message
         told = sum(self._index.counts.values())
-        if wanted is start_ns is end_ns is None and count != told:
+        if (wanted, start_ns, end_ns) == (None, None, None) and count != told:
             self._omitted.note(f"{self.path}: its index tells of {told} messages, it has {count}")
 
     def attachments(self) -> list[Attachment]:
@@ -215,7 +213,7 @@ class McapFile:
         except NoIndexError:
             what = "it has no index, as if its recording had been killed"
         except (ValueError, EOFError, OSError, MemoryError) as error:
-            what = f"it is damaged ({error or type(error).__name__})"
+            what = f"it is damaged ({str(error) or type(error).__name__})"
         else:
             return
         raise BagError(

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from heapq import heappop, heappush, heapreplace
 from operator import itemgetter
-from typing import IO, Final, NamedTuple, cast
+from typing import IO, Final, cast
 
 from mcap.opcode import Opcode
 from mcap.records import (
@@ -70,9 +70,7 @@ class Span:
     channel_ids: set[int] | None
     is_chunk: bool
 
-    def may_have(
-        self, wanted: set[int] | None, start_ns: int | None, end_ns: int | None
-    ) -> bool:
+    def may_have(self, wanted: set[int] | None, start_ns: int | None, end_ns: int | None) -> bool:
         """Whether messages of these channels and times may be in it."""
         if start_ns is not None and self.end_ns < start_ns:
             return False
@@ -257,33 +255,36 @@ def _scan(stream: IO[bytes], begin: int, end: int) -> Index:
     """Read the data section."""
     index, run = Index(), None
     for head in heads(stream, begin, end):
-        match head.opcode:
-            case Opcode.DATA_END:
-                _check_crc(stream, head, index)
-                break
-            case Opcode.CHUNK:
-                chunk = cast("Chunk", parsed(head.opcode, content(stream, head)))
-                index.compressions.add(chunk.compression)
-                span = Span(head.at - HEAD.size, head.at + head.length, 0, 0, set(), is_chunk=True)
-                _take_all(index, span, unpacked(chunk))
-                run = None
-            case Opcode.MESSAGE:
-                if run is None or run.end - run.at > _RUN_BYTES:
-                    run = Span(head.at - HEAD.size, 0, 0, 0, set(), is_chunk=False)
-                data = content(stream, head)
-                _take(index, run, message_at(data, 0, len(data)))
-                run.end = head.at + head.length
-            case Opcode.ATTACHMENT:
-                index.attachments.append(head)
-                run = None
-            case Opcode.METADATA:
-                index.texts.append(head)
-                run = None
-            case Opcode.SCHEMA | Opcode.CHANNEL:
-                index.define(parsed(head.opcode, content(stream, head)))
-            case _:
-                run = None
+        if head.opcode == Opcode.MESSAGE:
+            if run is None or run.end - run.at > _RUN_BYTES:
+                run = Span(head.at - HEAD.size, 0, 0, 0, set(), is_chunk=False)
+            data = content(stream, head)
+            _take(index, run, message_at(data, 0, len(data)))
+            run.end = head.at + head.length
+        elif head.opcode in {Opcode.SCHEMA, Opcode.CHANNEL}:
+            index.define(parsed(head.opcode, content(stream, head)))
+        elif head.opcode == Opcode.DATA_END:
+            _check_crc(stream, head, index)
+            break
+        else:
+            run = None
+            _take_other(stream, head, index)
     return index
+
+
+def _take_other(stream: IO[bytes], head: Head, index: Index) -> None:
+    match head.opcode:
+        case Opcode.CHUNK:
+            chunk = cast("Chunk", parsed(head.opcode, content(stream, head)))
+            index.compressions.add(chunk.compression)
+            span = Span(head.at - HEAD.size, head.at + head.length, 0, 0, set(), is_chunk=True)
+            _take_all(index, span, unpacked(chunk))
+        case Opcode.ATTACHMENT:
+            index.attachments.append(head)
+        case Opcode.METADATA:
+            index.texts.append(head)
+        case _:
+            pass
 
 
 def _take_all(index: Index, span: Span, data: bytes) -> None:

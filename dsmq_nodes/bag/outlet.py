@@ -55,8 +55,11 @@ class Outlet:
         """Say what is published."""
         for channel in channels:
             self.topics.setdefault(channel.topic, 0)
-            latched = int(dict(channel.metadata).get("latched") == "true")
-            fields = {"topic": channel.topic, "type": channel.type_name, "latched": latched}
+            fields = {
+                "topic": channel.topic,
+                "type": channel.type_name,
+                "latched": channel.latched,
+            }
             schema = told_schema(channel)
             self._send({"action": "advertise", **fields, **({"schema": schema} if schema else {})})
 

@@ -13,9 +13,11 @@ from dsmq_nodes.bag.mcap_file import Record
 from dsmq_nodes.bag.outlet import Outlet
 from dsmq_nodes.bag.pace import Pace
 from dsmq_nodes.bag.prefetch import prefetched
-from dsmq_nodes.bag.reading import TEXT, Bag
+from dsmq_nodes.bag.reading import TEXT
 from dsmq_nodes.bag.schemas import told_schema
 from dsmq_nodes.bag.selection import OWN_PREFIX
+from dsmq_nodes.bag.source import Source
+from dsmq_nodes.bag.texts import text_of
 from dsmq_nodes.errors import BagError
 from dsmq_nodes.graph import calls, names
 from dsmq_nodes.graph.schema import End, compare, explain
@@ -27,6 +29,7 @@ CLOCK_TOPIC: Final = "/clock"
 _NAME: Final = "player"  # whose topics `~/...` would be
 _PAUSE_TURN_SEC: Final = 0.05
 _PUMP_EVERY: Final = 64  # messages
+_SHORTEST_ROUND_SEC: Final = 0.1  # of a loop
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,8 +38,8 @@ class Playing:
 
     Attributes:
         rate: 2 is twice as fast as recorded; 0 is as fast as the readers take it.
-        loop: again and again.
-        start_offset_sec: begin so far into the bag.
+        loop: again and again; a round lasts 0.1 s at least.
+        start_offset_sec: begin so far into the bag, with what is latched then.
         duration_sec: play so much of it; None: all.
         delay_sec: wait so long first.
         clock_hz: publish `/clock` so often; 0: never.
@@ -78,7 +81,7 @@ class Player:
 
     def __init__(
         self,
-        bag: Bag,
+        bag: Source,
         outlet: Outlet,
         playing: Playing,
         wait: Callable[[float], None] | None = None,
@@ -110,7 +113,7 @@ class Player:
         for each in bag.counts():
             topic = each.channel.topic
             if playing.leaves_out(topic):
-                self.left_out[topic] += each.messages or 0
+                self.left_out[topic] += each.messages
             elif not (topic == CLOCK_TOPIC and playing.clock_hz):
                 self._channels[each.channel] = self._as_played(each.channel)
         _check_encodings(self._channels, self.left_out)
@@ -137,6 +140,8 @@ class Player:
     def play(self) -> None:
         """Play to the end.
 
+        A message that is not what its channel says is left out, see the bag's `omitted`.
+
         Raises:
             BagError: the bag is damaged, or its types are not those of the graph.
             ConnectionFailedError: the broker is gone.
@@ -151,13 +156,15 @@ class Player:
             topics = {each.topic for each in channels}
             self._outlet.wait_for_subscribers(topics, self._playing.wait_for, self._say)
         self._delay(self._playing.delay_sec)
+        latched = self._bag.latched_before(self.start_ns) if self._playing.start_offset_sec else []
         while not self._is_stopped:
-            self._play_once()
+            self._play_once(latched)
             if not self._playing.loop:
                 break
 
-    def _play_once(self) -> None:
-        self._clock_due_sec = 0.0
+    def _play_once(self, latched: list[Record]) -> None:
+        began_sec, self._clock_due_sec = time.monotonic(), 0.0
+        self._begin(latched)
         has_begun = False
         for record in prefetched(self._bag.records(self.start_ns, self.end_ns + 1)):
             if not has_begun:  # not before: unpacking the first takes its time
@@ -171,11 +178,34 @@ class Player:
                 self._put(record, channel)
         if not self.pace.rate:
             self._flow.wait()
+        if self._playing.loop:
+            self._fill(began_sec + _SHORTEST_ROUND_SEC)
+
+    def _begin(self, latched: list[Record]) -> None:
+        """Publish what a subscriber that comes at the beginning would be given."""
+        for record in latched:
+            channel = self._channels.get(record.channel)
+            if channel is not None:
+                self._put(record, channel)
+
+    def _fill(self, until_sec: float) -> None:
+        """Let a round last until then; what is short would flood its readers."""
+        while not self._is_stopped and (now_sec := time.monotonic()) < until_sec:
+            due_sec = until_sec
+            if self._playing.clock_hz:
+                due_sec = min(due_sec, self._tell_clock(now_sec, self.end_ns))
+            self._wait(due_sec - now_sec)
 
     def _put(self, record: Record, channel: Channel) -> None:
+        try:
+            text = text_of(record)
+        except ValueError as error:
+            at_sec = (record.log_time_ns - self._bag.start_ns) * 1e-9
+            self._bag.omitted.message(record.channel.topic, str(error), at_sec)
+            return
         put = self._outlet.put if self.pace.rate else self._flow.put
-        put(channel.topic, record.data.decode())
-        self.at_ns = record.log_time_ns
+        put(channel.topic, text)
+        self.at_ns = max(record.log_time_ns, self.start_ns)
         self.messages += 1
         if self.messages % _PUMP_EVERY == 0:
             self._wait(0.0)

@@ -56,8 +56,8 @@ class Bag:
     gives them as they are, from any time on, and `latched_before` what was latched before then.
 
     Attributes:
-        files: in the order of their recording.
-        omitted: what was left out of it.
+        files: its files, in the order of their recording.
+        omitted: what it announces and has not.
     """
 
     def __init__(
@@ -115,6 +115,19 @@ class Bag:
             for each in total
             if self._selection is None or each.topic in self._selection
         ]
+
+    def raw_counts(self) -> list[ChannelCount]:
+        """The same: its messages are given as they were recorded."""
+        return self.counts()
+
+    @property
+    def paths(self) -> list[Path]:
+        """Where its files are."""
+        return [file.path for file in self.files]
+
+    def compression(self) -> str:
+        """The compression of its chunks."""
+        return self.files[0].compression()
 
     @property
     def start_ns(self) -> int:

@@ -18,7 +18,7 @@ from typing import Final, NamedTuple, Protocol
 
 import msgspec
 
-from dsmq_nodes.bag.channel import Channel
+from dsmq_nodes.bag.channel import Channel, latched_metadata
 from dsmq_nodes.bag.cursors import Cursors
 from dsmq_nodes.bag.reading import TEXT
 from dsmq_nodes.bag.schemas import ANYTHING, class_of, schema_text
@@ -298,7 +298,7 @@ class Recorder:
         of_type = topic.by_sender.get(sender, topic.any_type)
         if of_type.name not in topic.types:
             topic.types.append(of_type.name)
-        metadata = (("latched", "true"),) if topic.latched else ()
+        metadata = latched_metadata(int(topic.latched))
         if of_type.name:
             schema = self._schema(of_type)
             found = Channel(topic.name, of_type.name, schema, metadata=metadata)

@@ -1,27 +1,70 @@
-"""Reads ROS 1 and ROS 2 bags as if they were ours (extra `ros`: rosbags)."""
+"""Reads ROS 1 and ROS 2 bags as if they were ours (extra `ros`: rosbags).
 
-import contextlib
-from collections.abc import Iterator
+A topic whose type is not known, a service's events and a message that is not what its type says are
+left out and told; the rest is given.
+"""
+
+import heapq
+from collections.abc import Collection, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Final, Protocol
 
-import msgspec
-from rosbags.highlevel import AnyReader
-from rosbags.interfaces import QosDurability
-from rosbags.typesys import Stores, get_typestore
-
-from dsmq_nodes.bag.channel import Attachment, Channel
-from dsmq_nodes.bag.mcap_file import ChannelCount, Record
-from dsmq_nodes.bag.ros_values import RosTypes
+from dsmq_nodes.bag.channel import Attachment, Channel, latched_metadata
+from dsmq_nodes.bag.db3_file import Db3File
+from dsmq_nodes.bag.mcap_file import ChannelCount, McapFile, Record
+from dsmq_nodes.bag.omitted import Omitted
+from dsmq_nodes.bag.reading import latched_before
+from dsmq_nodes.bag.ros1_file import MAGIC as ROS1_MAGIC
+from dsmq_nodes.bag.ros1_file import Ros1File
+from dsmq_nodes.bag.ros_folder import METADATA, RosFolder, Unpacked, latched_depth, unpacked_message
+from dsmq_nodes.bag.ros_types import RosDecoder, UnknownTypeError
 from dsmq_nodes.bag.schemas import ANYTHING, class_of, schema_text
 from dsmq_nodes.bag.selection import Selection
-from dsmq_nodes.errors import BagError, MessageError
+from dsmq_nodes.graph.schema import compare
 
-_encode = msgspec.json.Encoder().encode
+ENCODINGS: Final = frozenset({"cdr", "ros1"})
+_TIMES: Final = range(1 << 64)
+
+
+class RawFile(Protocol):
+    """A file with messages as ROS has them."""
+
+    path: Path
+
+    @property
+    def start_ns(self) -> int | None:
+        """When the first message was recorded; None: there is none."""
+
+    @property
+    def end_ns(self) -> int | None:
+        """When the last message was recorded; None: there is none."""
+
+    def counts(self) -> list[ChannelCount]:
+        """Its channels, and how many messages they have."""
+
+    def compression(self) -> str:
+        """The compression of what is in it."""
+
+    def records(
+        self,
+        topics: Collection[str] | None = None,
+        start_ns: int | None = None,
+        end_ns: int | None = None,
+    ) -> Iterator[Record]:
+        """Its messages as they are, by time."""
 
 
 class RosBag:
-    """A ROS bag: a `.bag` of ROS 1, the folder or the `.mcap` or `.db3` file of a ROS 2 one."""
+    """A ROS bag: a `.bag` of ROS 1, the folder or the `.mcap` or `.db3` file of a ROS 2 one.
+
+    Attributes:
+        path: where it is.
+        paths: where its files are.
+        files: its files.
+        omitted: what is left out of it.
+        start_ns: when the first message was recorded; 0 for an empty bag.
+        end_ns: when the last message was recorded; 0 for an empty bag.
+    """
 
     def __init__(self, path: Path, topics: Selection | None = None) -> None:
         """Open it.
@@ -30,92 +73,189 @@ class RosBag:
             BagError: it is no ROS bag, or damaged, or has not the topics.
         """
         self.path = path
-        with self._in_words("cannot be read as a ROS bag"), self._open() as reader:
-            self.start_ns = reader.start_time
-            self.end_ns = reader.end_time - 1
-            if topics is not None:
-                topics.check((each.topic for each in reader.connections), str(path))
-            self._counts = {
-                number: ChannelCount(self._channel(each), each.msgcount)
-                for number, each in enumerate(reader.connections)
-                if topics is None or each.topic in topics
-            }
+        self.omitted = Omitted()
+        self._unpacked = Unpacked()
+        self._folder = RosFolder(path, self.omitted) if path.is_dir() else None
+        self.paths = [path] if self._folder is None else self._folder.files
+        self.files: list[RawFile] = [self._file(each) for each in self.paths]
+        self._all = [each for file in self.files for each in file.counts()]
+        self._compare()
+        if topics is not None:
+            topics.check((each.channel.topic for each in self._all), str(path))
+        self._selection = topics
+        self._decoders: dict[Channel, RosDecoder | None] = {}
+        self._channels: dict[Channel, Channel] = {}
+        self.start_ns = min((f.start_ns for f in self.files if f.start_ns is not None), default=0)
+        self.end_ns = max((f.end_ns for f in self.files if f.end_ns is not None), default=0)
 
-    def _open(self) -> AnyReader:
-        # The types are for bags that do not say what theirs are.
-        return AnyReader([self.path], default_typestore=get_typestore(Stores.ROS2_HUMBLE))
+    def _file(self, path: Path) -> RawFile:
+        found = self._unpacked.path(path)
+        if found.suffix == ".db3":
+            return Db3File(found)
+        with found.open("rb") as stream:
+            is_one = stream.read(len(ROS1_MAGIC)) == ROS1_MAGIC
+        return Ros1File(found) if is_one else McapFile(found, self.omitted)
 
-    def _channel(self, connection: Any) -> Channel:
-        found = class_of(connection.msgtype)
-        schema = schema_text(found.schema() if found else ANYTHING)
-        metadata = (("latched", "true"),) if _is_latched(connection.ext) else ()
-        return Channel(connection.topic, connection.msgtype, schema, metadata=metadata)
+    def _compare(self) -> None:
+        """Compare what the metadata announce with what the files have."""
+        announced = self._folder.counts if self._folder else {}
+        found: dict[str, int] = {}
+        for each in self._all:
+            found[each.channel.topic] = found.get(each.channel.topic, 0) + each.messages
+        for topic, count in announced.items():
+            if found.get(topic, 0) != count:
+                self.omitted.note(
+                    f"{topic}: {METADATA} tells of {count} messages, the files have "
+                    f"{found.get(topic, 0)}"
+                )
+
+    @property
+    def topics(self) -> dict[str, str]:
+        """The type's name of each topic."""
+        return {each.channel.topic: each.channel.type_name for each in self._wanted()}
+
+    def __len__(self) -> int:
+        return sum(each.messages for each in self._wanted())
+
+    def _wanted(self) -> list[ChannelCount]:
+        chosen = self._selection
+        return [each for each in self._all if chosen is None or each.channel.topic in chosen]
+
+    def compression(self) -> str:
+        """The compression of its files."""
+        if self._folder is not None and self._folder.compressed_messages:
+            return "zstd, message by message"
+        return self.files[0].compression()
+
+    def raw_counts(self) -> list[ChannelCount]:
+        """Its channels as ROS has them, and how many messages they have."""
+        return _added(self._wanted())
 
     def counts(self) -> list[ChannelCount]:
-        """Its channels, and how many messages they have."""
-        total: dict[Channel, int] = {}
-        for each in self._counts.values():
-            total[each.channel] = total.get(each.channel, 0) + (each.messages or 0)
-        return [ChannelCount(channel, count) for channel, count in total.items()]
+        """Its channels as ours, without what is left out, and how many messages they have."""
+        return _added(
+            [
+                ChannelCount(self._channel(each.channel), each.messages)
+                for each in self._wanted()
+                if self._is_read(each.channel)
+            ]
+        )
 
     def attachments(self) -> list[Attachment]:
-        """ROS bags hold no files."""
-        return []
+        """ROS bags hold no files, except those that are MCAP."""
+        return [
+            attachment
+            for file in self.files
+            if isinstance(file, McapFile)
+            for attachment in file.attachments()
+        ]
 
     def metadata(self) -> list[tuple[str, dict[str, str]]]:
         """Where it comes from."""
         return [("converted", {"from": self.path.name})]
 
-    def records(self, start_ns: int | None = None, end_ns: int | None = None) -> Iterator[Record]:
+    def latched_before(self, time_ns: int) -> list[Record]:
+        """What a subscriber of the latched topics is given that comes at this time.
+
+        Raises:
+            BagError: it is damaged.
+        """
+        return latched_before(self, time_ns)
+
+    def records(
+        self,
+        start_ns: int | None = None,
+        end_ns: int | None = None,
+        topics: Collection[str] | None = None,
+    ) -> Iterator[Record]:
         """Its messages in our JSON form, by time.
 
         Raises:
-            BagError: it is damaged, or a message is not what its type says.
+            BagError: it is damaged.
         """
-        checked: set[Channel] = set()
-        with self._in_words("is damaged"), self._open() as reader:
-            types = RosTypes(reader.typestore)
-            connections = [reader.connections[number] for number in self._counts]
-            channels = {
-                id(connection): each.channel
-                for connection, each in zip(connections, self._counts.values(), strict=True)
-            }
-            sequence = dict.fromkeys(channels.values(), 0)
-            for connection, time_ns, raw in reader.messages(connections, start_ns, end_ns):
-                channel = channels[id(connection)]
-                message = reader.deserialize(raw, connection.msgtype)
-                data = _encode(types.to_json(message, connection.msgtype))
-                if channel not in checked:
-                    checked.add(channel)
-                    _check(channel, data)
-                sequence[channel] += 1
-                yield Record(channel, time_ns, time_ns, sequence[channel], data)
+        wanted = {each.channel.topic for each in self._wanted()}
+        names = wanted if topics is None else wanted & set(topics)
+        parts = [file.records(names, start_ns, end_ns) for file in self.files]
+        sequence: dict[Channel, int] = {}
+        for raw in heapq.merge(*parts, key=lambda record: record.log_time_ns):
+            if not self._is_read(raw.channel):
+                continue
+            channel = self._channel(raw.channel)
+            try:
+                data = self._json(raw)
+            except ValueError as error:
+                self._leave_out(raw, str(error))
+                continue
+            number = sequence[channel] = sequence.get(channel, 0) + 1
+            yield raw._replace(channel=channel, sequence=number, data=data)
 
-    @contextlib.contextmanager
-    def _in_words(self, what: str) -> Iterator[None]:
+    def _json(self, raw: Record) -> bytes:
+        """A message as JSON.
+
+        Raises:
+            ValueError: it cannot be said.
+        """
+        if raw.log_time_ns not in _TIMES:
+            raise ValueError("its time is before 1970")
+        data = raw.data
+        if self._folder is not None and self._folder.compressed_messages:
+            data = unpacked_message(data)
+        decoder = self._decoders[raw.channel]
+        return data if decoder is None else decoder.json(data)
+
+    def _leave_out(self, raw: Record, reason: str) -> None:
+        at_sec = (raw.log_time_ns - self.start_ns) * 1e-9
+        self.omitted.message(raw.channel.topic, reason, at_sec)
+
+    def _is_read(self, raw: Channel) -> bool:
+        """Whether the messages of a channel can be read; else it is left out."""
+        if raw.encoding == "json":
+            self._decoders[raw] = None
+        if raw in self._decoders:
+            return True
+        if raw.topic in self.omitted.topics:
+            return False
         try:
-            yield
-        except (BagError, GeneratorExit):
-            raise
-        except Exception as error:  # noqa: BLE001  whatever a damaged file makes the library raise
-            raise BagError(f"{self.path} {what}: {type(error).__name__}: {error}") from None
+            if raw.encoding not in ENCODINGS:
+                raise UnknownTypeError(f"its messages are in {raw.encoding!r}, not in CDR")
+            self._decoders[raw] = RosDecoder(raw)
+        except UnknownTypeError as error:
+            self.omitted.topic(raw.topic, str(error))
+            return False
+        return True
+
+    def _channel(self, raw: Channel) -> Channel:
+        """One of our channels, of one that is read."""
+        known = self._channels.get(raw)
+        if known is None:
+            known = self._channels[raw] = self._made(raw)
+        return known
+
+    def _made(self, raw: Channel) -> Channel:
+        decoder = self._decoders[raw]
+        if decoder is None:
+            return raw
+        depth = raw.latched or latched_depth(dict(raw.metadata).get("offered_qos_profiles", ""))
+        if self._folder is not None:
+            depth = self._folder.latched.get(raw.topic, depth)
+        metadata = latched_metadata(depth)
+        schema = decoder.schema()
+        found = class_of(raw.type_name)
+        if found is not None:
+            ours = found.schema()
+            if not compare(ours, schema).differences:
+                schema = ours
+            else:
+                self.omitted.note(
+                    f"{raw.topic}: its {raw.type_name} has other fields than the class that is "
+                    "known here: it is converted as it was recorded"
+                )
+        return Channel(raw.topic, raw.type_name, schema_text(schema or ANYTHING), metadata=metadata)
 
 
-def _is_latched(ext: Any) -> bool:
-    latching = getattr(ext, "latching", None)
-    profiles = getattr(ext, "offered_qos_profiles", None) or ()
-    durable = any(each.durability == QosDurability.TRANSIENT_LOCAL for each in profiles)
-    return bool(latching) or durable
-
-
-def _check(channel: Channel, data: bytes) -> None:
-    """Read a topic's first message as our class does: ROS's type may be another than ours."""
-    found = class_of(channel.type_name)
-    if found is None:
-        return
-    try:
-        found.from_json(data)
-    except MessageError as error:
-        raise BagError(
-            f"{channel.topic}: its type is not the {channel.type_name} that is known here: {error}"
-        ) from None
+def _added(counts: list[ChannelCount]) -> list[ChannelCount]:
+    """Each channel once: files and publishers have some in common."""
+    total: dict[Channel, int] = {}
+    for each in counts:
+        total[each.channel] = total.get(each.channel, 0) + each.messages
+    return [ChannelCount(channel, count) for channel, count in total.items()]

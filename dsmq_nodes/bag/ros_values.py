@@ -84,8 +84,9 @@ class RosTypes:
             empty: list[Any] = [{}] * (count if kind == Nodetype.ARRAY else 0)
             return [self.from_json(each, item[1]) for each in (value or empty)]
         name = item[1][0]
-        if name == "string":
-            return list(value or [""] * (count if kind == Nodetype.ARRAY else 0))
+        if name in {"string", "wstring"}:
+            texts = value or [""] * (count if kind == Nodetype.ARRAY else 0)
+            return [_of_kind(each, str) for each in texts]
         return _ros_array(value, name, count if kind == Nodetype.ARRAY else 0)
 
 
@@ -97,13 +98,23 @@ def _plain_number(number: float) -> float | str:
 
 def _ros_scalar(value: Any, name: str) -> Any:
     if name in {"string", "wstring"}:
-        return value or ""
+        return _of_kind("" if value is None else value, str)
     if name == "bool":
-        return bool(value)
+        return _of_kind(bool(value) if value in {None, 0, 1} else value, bool)
     if name.startswith("float"):
         # Not `value or 0.0`: that would make a 0.0 of -0.0.
         return _SPECIAL[value] if isinstance(value, str) else float(0.0 if value is None else value)
-    return int(value or 0)
+    if value is None:
+        return 0
+    if type(value) is int or (isinstance(value, float) and value.is_integer()):
+        return int(value)
+    raise ValueError(f"{value!r} is no whole number")
+
+
+def _of_kind(value: Any, kind: type) -> Any:
+    if not isinstance(value, kind):
+        raise ValueError(f"{value!r} is no {kind.__name__}")  # noqa: TRY004  as for other values
+    return value
 
 
 def _ros_array(value: Any, name: str, count: int) -> Any:
@@ -112,6 +123,8 @@ def _ros_array(value: Any, name: str, count: int) -> Any:
         return np.zeros(count, dtype)
     if isinstance(value, str):
         return np.frombuffer(pybase64.b64decode(value, validate=True), dtype)
+    if not name.startswith("float") and set(map(type, value)) - {int}:
+        return np.array([_ros_scalar(each, name) for each in value], dtype)
     try:
         return np.array(value, dtype)
     except ValueError:  # it holds "NaN" or the like

@@ -5,7 +5,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final, Literal
 
-import msgspec
 from rosbags import rosbag1, rosbag2
 from rosbags.interfaces import (
     Qos,
@@ -18,22 +17,22 @@ from rosbags.interfaces import (
 from rosbags.typesys import Stores, get_types_from_msg, get_typestore
 
 from dsmq_nodes.bag.channel import Channel
+from dsmq_nodes.bag.mcap_file import Record
 from dsmq_nodes.bag.output import whole_or_gone
 from dsmq_nodes.bag.ros_values import RosTypes
 from dsmq_nodes.bag.schemas import class_of
 from dsmq_nodes.bag.source import Source
-from dsmq_nodes.errors import BagError
+from dsmq_nodes.bag.texts import loaded
 from dsmq_nodes.messages.base import Message
 
-_decode: Final = msgspec.json.Decoder().decode
 _FOR_EVER: Final = QosTime(2147483647, 4294967295)
 
 
-def _qos(*, latched: bool) -> Qos:
+def _qos(latched: int) -> Qos:
     durability = QosDurability.TRANSIENT_LOCAL if latched else QosDurability.VOLATILE
     return Qos(
         QosHistory.KEEP_LAST,
-        10,
+        latched or 10,
         QosReliability.RELIABLE,
         durability,
         _FOR_EVER,
@@ -49,8 +48,8 @@ def write_ros(
     output: Path,
     version: Literal["ros1", "ros2"],
     on_progress: Callable[[int], None] = lambda _: None,
-) -> tuple[int, dict[str, str]]:
-    """Write a bag for ROS; gives how many messages, and why topics were left out.
+) -> int:
+    """Write a bag for ROS; gives how many messages. What was left out is in `source.omitted`.
 
     Raises:
         BagError: the output is there already, or cannot be written.
@@ -58,7 +57,6 @@ def write_ros(
     is_one = version == "ros1"
     store = get_typestore(Stores.ROS1_NOETIC if is_one else Stores.ROS2_JAZZY)
     types, serialize = RosTypes(store), store.serialize_ros1 if is_one else store.serialize_cdr
-    left_out: dict[str, str] = {}
     connections: dict[Channel, Any] = {}
     count = 0
     with (
@@ -68,24 +66,36 @@ def write_ros(
         stack.push(writer)  # not `with writer`: that would open it once more
         for each in source.counts():
             if fault := _unknown(store, each.channel):
-                left_out[each.channel.topic] = fault
+                source.omitted.topic(each.channel.topic, fault)
                 continue
             connections[each.channel] = _connect(writer, store, each.channel, is_one=is_one)
         for number, record in enumerate(source.records(), 1):
             connection = connections.get(record.channel)
             if connection is not None:
-                name = record.channel.type_name
                 try:
-                    message = types.from_json(_decode(record.data), name)
-                    raw = serialize(message, name)
-                except (msgspec.MsgspecError, ValueError, TypeError, KeyError) as error:
-                    raise BagError(
-                        f"{record.channel.topic}: message {record.sequence} is no {name}: {error}"
-                    ) from None
-                writer.write(connection, record.log_time_ns, raw)
-                count += 1
+                    raw = _said(types, serialize, record)
+                except ValueError as error:
+                    at_sec = (record.log_time_ns - source.start_ns) * 1e-9
+                    source.omitted.message(record.channel.topic, str(error), at_sec)
+                else:
+                    writer.write(connection, record.log_time_ns, raw)
+                    count += 1
             on_progress(number)
-    return count, left_out
+    return count
+
+
+def _said(types: RosTypes, serialize: Callable[[Any, str], Any], record: Record) -> Any:
+    """A message as ROS has it.
+
+    Raises:
+        ValueError: it is not what its type says.
+    """
+    values, name = loaded(record.data), record.channel.type_name
+    try:
+        return serialize(types.from_json(values, name), name)
+    except Exception as error:  # noqa: BLE001  numpy, struct and the library raise what they like
+        reason = str(error) or type(error).__name__
+        raise ValueError(f"it is no {name}: {reason}") from None
 
 
 def _begun(output: Path, *, is_one: bool) -> Any:
@@ -102,12 +112,11 @@ def _begun(output: Path, *, is_one: bool) -> Any:
 
 
 def _connect(writer: Any, store: Any, channel: Channel, *, is_one: bool) -> Any:
-    latched = dict(channel.metadata).get("latched") == "true"
     if is_one:
         return writer.add_connection(
-            channel.topic, channel.type_name, typestore=store, latching=int(latched)
+            channel.topic, channel.type_name, typestore=store, latching=int(channel.latched > 0)
         )
-    profiles = [_qos(latched=latched)]
+    profiles = [_qos(channel.latched)]
     return writer.add_connection(
         channel.topic, channel.type_name, typestore=store, offered_qos_profiles=profiles
     )
@@ -123,17 +132,17 @@ def _unknown(store: Any, channel: Channel) -> str:
     if found is None:
         return f"there is no class {channel.type_name} here to say what its fields are"
     try:
-        _register(store, found)
+        register_class(store, found)
     except Exception as error:  # noqa: BLE001  the library's parser raises what it likes
         return f"{channel.type_name} cannot be said in ROS's words: {error}"
     return ""
 
 
-def _register(store: Any, cls: type[Message]) -> None:
+def register_class(store: Any, cls: type[Message]) -> None:
     """Make a user's type known, and what it is made of."""
     for inner in _parts(cls):
         if inner.type_name not in store.fielddefs:
-            _register(store, inner)
+            register_class(store, inner)
     if cls.type_name not in store.fielddefs:
         store.register(get_types_from_msg(cls.definition(), cls.type_name))
 

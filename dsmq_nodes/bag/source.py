@@ -1,28 +1,65 @@
-"""What can be converted: a bag of ours, or a ROS bag."""
+"""What can be looked at, played and converted: a bag of ours, or a ROS bag."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Protocol
 
 from dsmq_nodes.bag.channel import Attachment
 from dsmq_nodes.bag.extra import need
 from dsmq_nodes.bag.mcap_file import ChannelCount, McapFile, Record
+from dsmq_nodes.bag.omitted import Omitted
 from dsmq_nodes.bag.reading import Bag
 from dsmq_nodes.bag.selection import Selection
 from dsmq_nodes.errors import BagError
 
 _ROS1_MAGIC = b"#ROSBAG V"
-_ROS_ENCODINGS = {"cdr", "ros1"}
+_ROS_ENCODINGS = frozenset({"cdr", "ros1"})
+_ROS_SUFFIXES = frozenset({".db3", ".zstd", ".zst"})
 
 
 class Source(Protocol):
     """Messages in our JSON form, by time."""
 
-    def counts(self) -> list[ChannelCount]:
-        """The channels, and how many messages they have."""
+    omitted: Omitted
 
-    def records(self, start_ns: int | None = None, end_ns: int | None = None) -> Iterator[Record]:
+    @property
+    def start_ns(self) -> int:
+        """When the first message was recorded; 0 for an empty bag."""
+
+    @property
+    def end_ns(self) -> int:
+        """When the last message was recorded; 0 for an empty bag."""
+
+    @property
+    def topics(self) -> dict[str, str]:
+        """The type's name of each topic."""
+
+    @property
+    def paths(self) -> list[Path]:
+        """Its files."""
+
+    def __len__(self) -> int:
+        """How many messages there are."""
+
+    def compression(self) -> str:
+        """The compression of its files."""
+
+    def raw_counts(self) -> list[ChannelCount]:
+        """The channels as they were recorded, and how many messages they have."""
+
+    def counts(self) -> list[ChannelCount]:
+        """The channels of what is given, and how many messages they have."""
+
+    def records(
+        self,
+        start_ns: int | None = None,
+        end_ns: int | None = None,
+        topics: Collection[str] | None = None,
+    ) -> Iterator[Record]:
         """The messages, from `start_ns` to before `end_ns`."""
+
+    def latched_before(self, time_ns: int) -> list[Record]:
+        """What a subscriber of the latched topics is given that comes at this time."""
 
     def attachments(self) -> list[Attachment]:
         """The files inside it."""
@@ -40,7 +77,7 @@ def open_source(paths: list[Path], topics: Selection | None = None) -> Source:
     first = paths[0]
     if not first.exists():
         raise BagError(f"cannot read {first}: there is no such file or folder")
-    if first.is_dir() or first.suffix == ".db3" or _starts_with(first, _ROS1_MAGIC):
+    if first.is_dir() or first.suffix in _ROS_SUFFIXES or _starts_with(first, _ROS1_MAGIC):
         return _ros(paths, topics)
     encodings = {each.channel.encoding for each in McapFile(first).counts()}
     if encodings & _ROS_ENCODINGS:
@@ -56,10 +93,13 @@ def _ros(paths: list[Path], topics: Selection | None) -> Source:
     from dsmq_nodes.bag.ros_reading import RosBag  # noqa: PLC0415  an extra of its own
 
     if len(paths) > 1:
-        raise BagError("ROS bags are converted one by one: name one, or the folder it is in")
+        raise BagError("ROS bags are read one by one: name one, or the folder it is in")
     return RosBag(paths[0], topics)
 
 
 def _starts_with(path: Path, magic: bytes) -> bool:
-    with path.open("rb") as stream:
-        return stream.read(len(magic)) == magic
+    try:
+        with path.open("rb") as stream:
+            return stream.read(len(magic)) == magic
+    except OSError as error:
+        raise BagError(f"cannot read {path}: {error.strerror}") from None

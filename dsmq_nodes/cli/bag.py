@@ -12,6 +12,7 @@ from dsmq_nodes.cli.options import BROKER, BrokerOption, examples_epilog, new_ap
 if TYPE_CHECKING:
     from dsmq_nodes.bag.part import Compression
     from dsmq_nodes.bag.selection import Selection
+    from dsmq_nodes.bag.source import Source
 
 app = new_app(
     "Record what goes over the topics, look at it, play it back. Needs the extra `bag`.",
@@ -118,19 +119,24 @@ def info(
     *,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Show what is in a bag: topics, types, counts, times."""
+    """Show what is in a bag: topics, types, counts, times.
+
+    A ROS 2 bag is a folder, or one of its files; a ROS 1 bag is a .bag file. Where a bag announces
+    other messages than it has, this is told, and the exit status is 1.
+    """
     _need()
     from dsmq_nodes.bag.information import information, information_lines  # noqa: PLC0415
-    from dsmq_nodes.bag.reading import Bag  # noqa: PLC0415
+    from dsmq_nodes.bag.source import open_source  # noqa: PLC0415
 
-    opened = Bag(*bag)
+    opened = open_source(bag)
     if as_json:
         import json  # noqa: PLC0415
 
         print(json.dumps(information(opened), indent=2))
-        return
-    for line in information_lines(opened):
-        print(line)
+    else:
+        for line in information_lines(opened):
+            print(line)
+    raise typer.Exit(_told_omitted(opened))
 
 
 @app.command(
@@ -207,7 +213,7 @@ def play(
         start_paused=start_paused,
         service_requests=service_requests,
     )
-    play_bag(bag, chosen, playing, broker)
+    raise typer.Exit(_told_omitted(play_bag(bag, chosen, playing, broker)))
 
 
 @app.command(
@@ -235,6 +241,9 @@ def convert(
 
     ROS needs the extra `ros`, Parquet needs pyarrow. NaN and infinities are texts in our JSON,
     null in Foxglove's, and numbers in tables and in ROS. What cannot be finished is taken away.
+
+    A topic whose type is not known, and a message that is not what its type says, are left out and
+    told with the time, the rest is converted, and the exit status is 1.
 
     In tables a field has one type, by the recorded schema; where its values have several, they are
     JSON texts. Bytes are base64 in CSV and Parquet. In npz they are uint8: a row a message, or,
@@ -269,9 +278,7 @@ def convert(
     print(f"{done.path}: {done.messages} messages")
     for topic, name in done.numbered.items():
         print(f"{topic} is called {name} in it: another topic has the name without the number")
-    for topic, reason in done.left_out.items():
-        print(f"left out: {topic}: {reason}", file=sys.stderr)
-    raise typer.Exit(1 if done.left_out else 0)
+    raise typer.Exit(_told_omitted(source))
 
 
 @app.command(epilog=examples_epilog(("dsmq-nodes bag repair run.mcap", "run_repaired.mcap")))
@@ -352,6 +359,13 @@ def rerun(
     given = NodeGiven(node, name, namespace, parameters(param or []), renamings(remap or []))
     within = Tolerance(tolerance, stamp_tolerance)
     raise typer.Exit(rerun_bag(bag, given, compared, within))
+
+
+def _told_omitted(source: "Source") -> int:
+    """Tell what was left out; gives the exit status."""
+    for line in source.omitted.lines():
+        print(line, file=sys.stderr)
+    return 1 if source.omitted else 0
 
 
 def _need() -> None:

@@ -12,8 +12,8 @@ from typing import Final
 
 from dsmq_nodes.bag.outlet import Outlet
 from dsmq_nodes.bag.player import Player, Playing
-from dsmq_nodes.bag.reading import Bag
 from dsmq_nodes.bag.selection import Selection
+from dsmq_nodes.bag.source import Source, open_source
 from dsmq_nodes.cli.progress import Progress
 from dsmq_nodes.dsmq.address import parse_address
 from dsmq_nodes.errors import CommandError
@@ -25,10 +25,9 @@ _ARROWS: Final = {b"\x1b[C": "step", b"\x1b[A": "faster", b"\x1b[B": "slower"}
 _KEYS: Final = {b" ": "pause", b"s": "step", b"q": "end", b"+": "faster", b"-": "slower"}
 
 
-def play_bag(paths: list[Path], chosen: Selection, playing: Playing, broker: str) -> None:
-    """Play a bag to its end, or to Ctrl-C."""
-    bag = Bag(*paths, topics=chosen)
-    bag.check_topics(chosen)
+def play_bag(paths: list[Path], chosen: Selection, playing: Playing, broker: str) -> Source:
+    """Play a bag to its end, or to Ctrl-C; gives it, which knows what was left out."""
+    bag = open_source(paths, chosen)
     _check_renamings(bag, playing)
     outlet = Outlet(*parse_address(broker))
     with contextlib.closing(outlet), _keyboard() as has_keys:
@@ -44,9 +43,10 @@ def play_bag(paths: list[Path], chosen: Selection, playing: Playing, broker: str
             print(f"Played {player.messages} messages")
             raise
     print(f"Played {player.messages} messages")
+    return bag
 
 
-def _check_renamings(bag: Bag, playing: Playing) -> None:
+def _check_renamings(bag: Source, playing: Playing) -> None:
     for old in playing.remap:
         if old not in bag.topics:
             raise CommandError(f"--remap: the bag has no {old}: it has {', '.join(bag.topics)}")

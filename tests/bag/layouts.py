@@ -116,13 +116,14 @@ class _File:
     def raw(self, record: McapRecord) -> bytes:
         builder = RecordBuilder()
         record.write(builder)
-        raw = builder.end()
+        raw = bytes(builder.end())  # type: ignore[no-untyped-call]
         if "pad" in self.parts and not isinstance(record, Message | Footer):
             raw = raw[:1] + struct.pack("<Q", len(raw) - 9 + 3) + raw[9:] + b"\1\2\3"
         return raw
 
     def put_chunk(self, records: Sequence[McapRecord]) -> None:
-        data, found = b"", {}
+        data = b""
+        found: dict[int, list[tuple[int, int]]] = {}
         messages = [each for each in records if isinstance(each, Message)]
         times = [each.log_time for each in messages] or [0]
         for each in records:

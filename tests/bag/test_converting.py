@@ -90,8 +90,9 @@ def messages(source: Source) -> list[tuple[str, int, Any]]:
 def there_and_back(path: Path, to: Format, tmp_path: Path) -> Source:
     """A bag, written for ROS and read again."""
     out = tmp_path / ("back.bag" if to == "ros1" else "back")
-    done = convert(open_source([path]), out, to)
-    assert done.left_out == {}
+    source = open_source([path])
+    convert(source, out, to)
+    assert not source.omitted
     return open_source([out])
 
 
@@ -167,17 +168,21 @@ def test_what_ros_cannot_hold_is_left_out_and_told(made: Made, tmp_path: Path) -
         writer.write(Channel("/far", "far_msgs/msg/Away", b"{}"), 1, b"{}", 1)
         writer.write(Channel("chat", "", b"", "", "text"), 2, b"hello", 2)
         writer.write(Channel("/s", String.type_name, b"{}"), 3, b'{"data":"x"}', 3)
-    done = convert(open_source(writer.paths), tmp_path / "out", "ros2")
-    assert done.messages == 1
-    assert "no class far_msgs/msg/Away here" in done.left_out["/far"]
-    assert "no type" in done.left_out["chat"]
+    source = open_source(writer.paths)
+    assert convert(source, tmp_path / "out", "ros2").messages == 1
+    assert "no class far_msgs/msg/Away here" in source.omitted.topics["/far"]
+    assert "no type" in source.omitted.topics["chat"]
 
 
 def test_messages_that_are_not_of_their_type(tmp_path: Path) -> None:
     with BagWriter(tmp_path / "wrong") as writer:
-        writer.write(Channel("/f", "std_msgs/msg/Float64", b"{}"), 1, b'{"data":"full"}', 1, 7)
-    with pytest.raises(BagError, match="/f: message 7 is no std_msgs/msg/Float64"):
-        convert(open_source(writer.paths), tmp_path / "out", "ros2")
+        channel = Channel("/f", "std_msgs/msg/Float64", b"{}")
+        for at_ns, text in enumerate([b'{"data":1}', b'{"data":"full"}', b'{"data":2}']):
+            writer.write(channel, at_ns * SECOND_NS, text, 1, 7)
+    source = open_source(writer.paths)
+    assert convert(source, tmp_path / "out", "ros2").messages == 2
+    (told,) = source.omitted.lines()
+    assert told.startswith("left out: /f: 1 message at 1.000 s: it is no std_msgs/msg/Float64: ")
 
 
 @pytest.mark.parametrize("to", ["mcap", "ros1", "ros2", "foxglove", "csv", "parquet", "npz"])
@@ -445,10 +450,10 @@ def test_topics_that_a_ros_bag_has_not(made: Made, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "content", "says"),
     [
-        ("x.bag", b"#ROSBAG V2.0\nnot really", "cannot be read as a ROS bag"),
+        ("x.bag", b"#ROSBAG V2.0\nnot really", "cannot be read as a ROS 1 bag"),
         ("x.mcap", b"", "is empty"),
         ("nowhere", None, "no such file or folder"),
-        ("folder", ..., "cannot be read as a ROS bag"),
+        ("folder", ..., r"has no .mcap and no .db3 file: it is not a ROS 2 bag"),
     ],
 )
 def test_sources_that_are_none(tmp_path: Path, name: str, content: Any, says: str) -> None:

@@ -5,6 +5,7 @@ import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
 
+import lz4.frame
 import pytest
 import zstandard
 from mcap.records import Channel, Chunk, Message, Schema
@@ -136,14 +137,12 @@ def file_of_chunk(chunk: Chunk) -> bytes:
 
 @pytest.mark.parametrize("declared", [10, 1 << 20, 2**62])
 def test_a_chunk_is_not_unpacked_beyond_what_it_declares(tmp_path: Path, declared: int) -> None:
-    import lz4.frame
-
     for compress in (zstandard.compress, lz4.frame.compress):
         path = tmp_path / "bomb.mcap"
         path.write_bytes(bomb(compress, declared))
         tracemalloc.start()
         try:
-            with pytest.raises(BagError, match="is damaged .*a chunk"):
+            with pytest.raises(BagError, match=r"is damaged .*a chunk"):
                 Bag(path)
             repair(path, tmp_path / f"{compress.__module__}{declared}")
             assert tracemalloc.get_traced_memory()[1] < 32 << 20
@@ -164,7 +163,9 @@ def test_a_length_beyond_the_file_costs_nothing(tmp_path: Path) -> None:
 def test_names_that_are_not_utf8_are_shown_as_bytes(tmp_path: Path) -> None:
     schema, channel = Schema(1, b"{}", "jsonschema", "a"), Channel(1, "/cXX", "json", {}, 1)
     path = tmp_path / "a.mcap"
-    path.write_bytes(file_of([schema, channel, message(0)], frozenset()).replace(b"XX", b"\xe9\xe9"))
+    path.write_bytes(
+        file_of([schema, channel, message(0)], frozenset()).replace(b"XX", b"\xe9\xe9")
+    )
     data = path.read_bytes()
     end = data.index(struct.pack("<BQ", 0x0F, 4))
     path.write_bytes(data[: end + 9] + bytes(4) + data[end + 13 :])

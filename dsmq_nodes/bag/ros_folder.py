@@ -1,0 +1,159 @@
+"""A ROS 2 bag as a folder: which files it has, and what its `metadata.yaml` says of them.
+
+The files are what there is; `metadata.yaml` is an announcement. People edit it, split and merge
+bags, lose a file. So its counts are compared with the files, and what differs is told.
+"""
+
+import re
+import shutil
+import tempfile
+import weakref
+from collections.abc import Iterable, Mapping
+from pathlib import Path, PurePath
+from typing import Any, Final
+
+import yaml
+import zstandard
+
+from dsmq_nodes.bag.omitted import Omitted
+from dsmq_nodes.errors import BagError
+
+METADATA: Final = "metadata.yaml"
+_SUFFIXES: Final = (".mcap", ".db3", ".mcap.zstd", ".db3.zstd")
+_TRANSIENT_LOCAL: Final = (1, "transient_local")
+_MOST_BYTES: Final = 512 << 20  # of one message
+_Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+class RosFolder:
+    """The folder of a bag.
+
+    Attributes:
+        files: those that are there, in the order of their recording.
+        compressed_messages: each message is compressed by itself.
+        latched: how deep each topic is latched, as far as the metadata say.
+        counts: how many messages each topic has, as far as the metadata say.
+    """
+
+    def __init__(self, path: Path, omitted: Omitted) -> None:
+        """Look at a folder.
+
+        Raises:
+            BagError: it has none of the files.
+        """
+        self.compressed_messages = False
+        self.latched: dict[str, int] = {}
+        self.counts: dict[str, int] = {}
+        there = sorted(
+            (each for each in path.iterdir() if each.name.endswith(_SUFFIXES)), key=_number
+        )
+        told = _told(path / METADATA, omitted)
+        names = [PurePath(str(each)).name for each in _list(told.get("relative_file_paths"))]
+        missing = [name for name in names if not (path / name).is_file()]
+        self.files = [path / name for name in names if name not in missing] or there
+        if not self.files:
+            raise BagError(
+                f"{path} has no .mcap and no .db3 file: it is not a ROS 2 bag"
+                + (f"; {METADATA} names {', '.join(missing)}" if missing else "")
+            )
+        if missing:
+            omitted.note(f"{path}: missing: {', '.join(missing)}, which {METADATA} names")
+        if names and (more := [each.name for each in there if each not in self.files]):
+            omitted.note(f"{path}: not read: {', '.join(more)}, which {METADATA} does not name")
+        self.compressed_messages = str(told.get("compression_mode")).lower() == "message"
+        for each in _list(told.get("topics_with_message_count")):
+            self._take_topic(each)
+
+    def _take_topic(self, told: Any) -> None:
+        about = told.get("topic_metadata") if isinstance(told, dict) else None
+        if not isinstance(about, dict):
+            return
+        topic, count = str(about.get("name")), told.get("message_count")
+        if isinstance(count, int):
+            self.counts[topic] = self.counts.get(topic, 0) + count
+        profiles = about.get("offered_qos_profiles")
+        if profiles:
+            self.latched[topic] = max(latched_depth(profiles), self.latched.get(topic, 0))
+
+
+def _told(path: Path, omitted: Omitted) -> Mapping[str, Any]:
+    """What the metadata say; nothing, which is noted, if they cannot be read."""
+    try:
+        found = yaml.load(path.read_text(errors="replace"), _Loader)
+        told = found["rosbag2_bagfile_information"]
+    except FileNotFoundError:
+        omitted.note(f"{path} is not there, as if the recording had been killed")
+    except (OSError, yaml.YAMLError, KeyError, TypeError, ValueError, RecursionError) as error:
+        omitted.note(f"{path} cannot be read: {str(error).splitlines()[0]}")
+    else:
+        if isinstance(told, dict):
+            return told
+        omitted.note(f"{path} says nothing of the bag")
+    return {}
+
+
+def latched_depth(profiles: object) -> int:
+    """How many messages publishers with these QoS profiles have latched; 0: none."""
+    if isinstance(profiles, str):
+        try:
+            profiles = yaml.load(profiles, _Loader)
+        except (yaml.YAMLError, ValueError, RecursionError):
+            return 0
+    depth = 0
+    for each in _list(profiles):
+        if isinstance(each, dict) and _lower(each.get("durability")) in _TRANSIENT_LOCAL:
+            told = each.get("depth")
+            depth += told if isinstance(told, int) and told > 0 else 1
+    return depth
+
+
+def _lower(value: object) -> object:
+    return value.lower() if isinstance(value, str) else value
+
+
+def _list(value: object) -> Iterable[Any]:
+    return value if isinstance(value, list) else ()
+
+
+def _number(path: Path) -> tuple[int, str]:
+    """By the number at the end: run_10.mcap comes after run_9.mcap."""
+    found = re.search(r"(\d+)\D*$", path.name.partition(".")[0])
+    return int(found[1]) if found else 0, path.name
+
+
+class Unpacked:
+    """Files that are compressed as a whole, unpacked in a folder that goes with this object."""
+
+    def __init__(self) -> None:
+        self._folder = ""
+
+    def path(self, path: Path) -> Path:
+        """The file itself, or what it unpacks to.
+
+        Raises:
+            BagError: it cannot be unpacked.
+        """
+        if path.suffix not in {".zstd", ".zst"}:
+            return path
+        if not self._folder:
+            self._folder = tempfile.mkdtemp(prefix="dsmq_bag_")
+            weakref.finalize(self, shutil.rmtree, self._folder, ignore_errors=True)
+        found = Path(self._folder, path.stem)
+        try:
+            with path.open("rb") as packed, found.open("wb") as stream:
+                zstandard.ZstdDecompressor().copy_stream(packed, stream)
+        except (OSError, zstandard.ZstdError) as error:
+            raise BagError(f"{path} cannot be unpacked: {error}") from None
+        return found
+
+
+def unpacked_message(data: bytes) -> bytes:
+    """A message that is compressed by itself.
+
+    Raises:
+        ValueError: it is damaged.
+    """
+    try:
+        return zstandard.ZstdDecompressor().decompress(data, max_output_size=_MOST_BYTES)
+    except zstandard.ZstdError as error:
+        raise ValueError(f"it cannot be unpacked: {error}") from None

@@ -1,0 +1,46 @@
+"""Whether the text of a recorded message is one: UTF-8, and JSON where it is to be."""
+
+import json
+from typing import Any, Final
+
+import msgspec
+
+from dsmq_nodes.bag.mcap_file import Record
+
+_passes: Final = msgspec.json.Decoder(msgspec.Raw).decode  # checks, and makes nothing
+
+
+def text_of(record: Record) -> str:
+    """The text of a message.
+
+    Raises:
+        ValueError: it is not UTF-8, or no JSON where its channel says that it is.
+    """
+    if record.channel.encoding == "json":
+        try:
+            _passes(record.data)
+        except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
+            loaded(record.data)  # which takes NaN as a number, too, or says what is wrong
+    return _decoded(record.data)
+
+
+def loaded(data: bytes) -> Any:
+    """The values of a JSON text.
+
+    Raises:
+        ValueError: it is not UTF-8, no JSON, or nested too deeply.
+    """
+    try:
+        return json.loads(_decoded(data))
+    except json.JSONDecodeError as error:
+        raise ValueError(f"it is no JSON: {error}") from None
+    except RecursionError:
+        raise ValueError("it is nested too deeply") from None
+
+
+def _decoded(data: bytes) -> str:
+    try:
+        return data.decode()
+    except UnicodeDecodeError as error:
+        wrong = data[error.start]
+        raise ValueError(f"it is not UTF-8: byte {error.start} is 0x{wrong:02x}") from None

@@ -1,0 +1,459 @@
+"""Bags of others, odd ones: what they announce is compared with what they have."""
+
+import shutil
+import sqlite3
+import struct
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+import zstandard
+from mcap.records import Channel as ChannelRecord
+from mcap.records import Message, Schema
+from rosbags.interfaces import (
+    Qos,
+    QosDurability,
+    QosHistory,
+    QosLiveliness,
+    QosReliability,
+    QosTime,
+)
+from rosbags.rosbag2 import CompressionFormat, CompressionMode, StoragePlugin, Writer
+from rosbags.typesys import Stores, get_types_from_msg, get_typestore
+
+from dsmq_nodes.bag import Bag, BagWriter, Channel, schema_text
+from dsmq_nodes.bag.channel import latched_metadata
+from dsmq_nodes.bag.converting import Format, convert
+from dsmq_nodes.bag.information import information
+from dsmq_nodes.bag.source import Source, open_source
+from dsmq_nodes.errors import BagError
+from dsmq_nodes.messages import Float64, LaserScan, String
+from tests.bag.conftest import NUMBERS, SECOND_NS
+from tests.bag.layouts import file_of
+
+PLUGINS = [StoragePlugin.SQLITE3, StoragePlugin.MCAP]
+TIME = QosTime(0, 0)
+CDR = b"\0\1\0\0"
+ANY_PARTS = frozenset({"ch"})
+
+
+def qos(*, latched: bool = False) -> Qos:
+    durability = QosDurability.TRANSIENT_LOCAL if latched else QosDurability.VOLATILE
+    kinds = QosHistory.KEEP_LAST, 1, QosReliability.RELIABLE, durability
+    return Qos(*kinds, TIME, TIME, QosLiveliness.AUTOMATIC, TIME, False)
+
+
+def double(value: float) -> bytes:
+    return CDR + struct.pack("<d", value)
+
+
+def text(value: bytes) -> bytes:
+    return CDR + struct.pack("<I", len(value) + 1) + value + b"\0"
+
+
+@pytest.fixture(params=PLUGINS, ids=lambda each: each.name)
+def folder(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
+    """A ROS 2 bag: five numbers a second apart on /n, between them five of a team's own type."""
+    path = tmp_path / "bag"
+    with Writer(path, version=8, storage_plugin=request.param) as writer:
+        store = get_typestore(Stores.ROS2_HUMBLE)
+        store.register(get_types_from_msg("float64 rpm\nuint8 gear\n", "my_msgs/msg/Wheel"))
+        add = writer.add_connection
+        numbers = add("/n", Float64.type_name, typestore=store, offered_qos_profiles=[qos()])
+        wheels = add("/wheel", "my_msgs/msg/Wheel", typestore=store)
+        for index in range(5):
+            at_ns = (index + 1) * SECOND_NS
+            writer.write(numbers, at_ns, double(index))
+            writer.write(wheels, at_ns + 1, double(index) + b"\2")
+    return path
+
+
+def edited(folder: Path, change: Callable[[dict[str, Any]], object]) -> None:
+    path = folder / "metadata.yaml"
+    told = yaml.safe_load(path.read_text())
+    change(told["rosbag2_bagfile_information"])
+    path.write_text(yaml.safe_dump(told))
+
+
+def values(source: Source, topic: str = "/n") -> list[bytes]:
+    return [each.data for each in source.records() if each.channel.topic == topic]
+
+
+NUMBERS_READ = [b'{"data":%d.0}' % index for index in range(5)]
+
+
+def test_a_folder_whose_qos_was_edited_is_read_whole(folder: Path) -> None:
+    def change(told: dict[str, Any]) -> None:
+        about = told["topics_with_message_count"][0]["topic_metadata"]
+        assert "volatile" in str(about["offered_qos_profiles"]) or "2" in str(about)
+        about["offered_qos_profiles"] = [{"durability": "transient_local", "depth": 3}]
+
+    edited(folder, change)
+    source = open_source([folder])
+    assert values(source) == NUMBERS_READ
+    assert not source.omitted
+    (channel,) = (each.channel for each in source.counts() if each.channel.topic == "/n")
+    assert channel.latched == 3  # for playback they are edited
+
+
+def test_counts_that_differ_are_told(folder: Path) -> None:
+    edited(folder, lambda told: told["topics_with_message_count"][0].update(message_count=7))
+    source = open_source([folder])
+    assert values(source) == NUMBERS_READ
+    assert list(source.omitted.lines()) == [
+        "/n: metadata.yaml tells of 7 messages, the files have 5"
+    ]
+
+
+def test_types_and_topics_are_those_of_the_files(folder: Path) -> None:
+    edited(folder, lambda told: told["topics_with_message_count"].pop(0))
+    edited(
+        folder,
+        lambda told: told["topics_with_message_count"][0]["topic_metadata"].update(type="a/msg/B"),
+    )
+    source = open_source([folder])
+    assert values(source) == NUMBERS_READ
+    assert source.topics["/wheel"] == "my_msgs/msg/Wheel"
+    assert values(source, "/wheel")[1] == b'{"rpm":1.0,"gear":2}'
+
+
+def test_a_split_file_that_is_missing_is_told_and_the_others_are_read(folder: Path) -> None:
+    name = next(each.name for each in folder.iterdir() if each.suffix in {".db3", ".mcap"})
+    edited(
+        folder, lambda told: told.update(relative_file_paths=[name, f"bag_1{Path(name).suffix}"])
+    )
+    source = open_source([folder])
+    assert values(source) == NUMBERS_READ
+    (line,) = source.omitted.lines()
+    assert line.endswith(f"missing: bag_1{Path(name).suffix}, which metadata.yaml names")
+    (folder / name).rename(folder / f"other{Path(name).suffix}")
+    source = open_source([folder])  # none of those named is there: then what is there
+    assert values(source) == NUMBERS_READ
+    assert len(list(source.omitted.lines())) == 1
+
+
+@pytest.mark.parametrize("said", [None, "][", "rosbag2_bagfile_information: 5", "[]", "\xff"])
+def test_a_folder_without_metadata_is_its_files(folder: Path, said: str | None) -> None:
+    path = folder / "metadata.yaml"
+    path.unlink()
+    if said is not None:
+        path.write_text(said, encoding="latin-1")
+    source = open_source([folder])
+    assert values(source) == NUMBERS_READ
+    (line,) = source.omitted.lines()
+    assert line.startswith(str(path))
+
+
+def test_what_a_recorder_that_was_killed_left_in_its_log_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "killed.db3"
+    db = sqlite3.connect(path)
+    db.executescript(
+        "PRAGMA journal_mode=WAL; PRAGMA wal_autocheckpoint=0;"
+        "CREATE TABLE topics(id INTEGER PRIMARY KEY, name TEXT, type TEXT,"
+        " serialization_format TEXT);"
+        "CREATE TABLE messages(id INTEGER PRIMARY KEY, topic_id INTEGER, timestamp INTEGER,"
+        " data BLOB);"
+        "INSERT INTO topics VALUES(1, '/n', 'std_msgs/msg/Float64', 'cdr');"
+    )
+    db.execute("INSERT INTO messages VALUES(1, 1, 5, ?)", (double(0.0),))
+    db.commit()
+    copy = tmp_path / "copy.db3"
+    for suffix in ("", "-wal"):
+        shutil.copy(f"{path}{suffix}", f"{copy}{suffix}")
+    db.close()
+    assert values(open_source([copy])) == NUMBERS_READ[:1]
+
+
+@pytest.mark.parametrize("mode", [CompressionMode.FILE, CompressionMode.MESSAGE])
+def test_compressed_as_files_and_as_messages(tmp_path: Path, mode: CompressionMode) -> None:
+    writer = Writer(tmp_path / "bag", version=8, storage_plugin=StoragePlugin.SQLITE3)
+    writer.set_compression(mode, CompressionFormat.ZSTD)
+    with writer:
+        store = get_typestore(Stores.ROS2_HUMBLE)
+        numbers = writer.add_connection("/n", Float64.type_name, typestore=store)
+        for index in range(5):
+            writer.write(numbers, index, double(index))
+    source = open_source([tmp_path / "bag"])
+    assert values(source) == NUMBERS_READ
+    assert information(source)["messages"] == 5
+
+
+def without_definitions(folder: Path) -> Path:
+    """As Humble writes it."""
+    (path,) = folder.glob("*.db3")
+    with sqlite3.connect(path) as db:
+        db.execute("DROP TABLE message_definitions")
+    db.close()
+    return path
+
+
+@pytest.mark.parametrize("folder", [StoragePlugin.SQLITE3], indirect=True)
+def test_a_type_that_nobody_defines_is_left_out_and_told(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for source in (open_source([without_definitions(folder)]), open_source([folder])):
+        assert values(source) == NUMBERS_READ
+        assert values(source, "/wheel") == []
+        (line,) = source.omitted.lines()
+        assert line.startswith("left out: /wheel: the bag does not say what my_msgs/msg/Wheel is")
+        assert "message class Wheel in a module my_msgs" in line
+    (tmp_path / "my_msgs.py").write_text(
+        "from dsmq_nodes import Message\nclass Wheel(Message):\n    rpm: float = 0.0\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    source = open_source([folder])
+    assert values(source, "/wheel")[1] == b'{"rpm":1.0}'
+
+
+def ros2_mcap(path: Path, *records: Schema | ChannelRecord | Message) -> Path:
+    path.write_bytes(file_of(records, ANY_PARTS, "ros2"))
+    return path
+
+
+STRING = Schema(1, b"string data\n", "ros2msg", String.type_name)
+DOUBLE = Schema(2, b"float64 data\n", "ros2msg", Float64.type_name)
+DEFINED = (
+    STRING,
+    DOUBLE,
+    ChannelRecord(1, "/s", "cdr", {}, 1),
+    ChannelRecord(2, "/n", "cdr", {}, 2),
+)
+
+
+def at(second: int, channel: int, data: bytes) -> Message:
+    return Message(channel, second * SECOND_NS, data, second * SECOND_NS, second)
+
+
+def numbers() -> Sequence[Message]:
+    return [at(index, 2, double(index)) for index in range(5)]
+
+
+@pytest.mark.parametrize(
+    ("name", "definition", "language", "says"),
+    [
+        ("demo/srv/Add_Event", b"int64 a\n---\nint64 b\n", "ros2msg", "is of a service"),
+        ("my_msgs/msg/Bad", b"float64 [[[\n", "ros2msg", "of my_msgs/msg/Bad cannot be read"),
+        ("my_msgs/msg/Bad", b"your_msgs/Gone it\n", "ros2msg", "it does not have"),
+        ("my_msgs/msg/Bad", b"module {", "ros2idl", "of my_msgs/msg/Bad cannot be read"),
+        ("my_msgs/msg/Bad", b"message Bad {}", "protobuf", "written in 'protobuf'"),
+    ],
+)
+def test_one_definition_is_no_fault_of_the_others(
+    tmp_path: Path, name: str, definition: bytes, language: str, says: str
+) -> None:
+    path = ros2_mcap(
+        tmp_path / "a.mcap",
+        *DEFINED,
+        Schema(3, definition, language, name),
+        ChannelRecord(3, "/other", "cdr", {}, 3),
+        *numbers(),
+        at(2, 3, CDR + bytes(40)),
+    )
+    source = open_source([path])
+    assert convert(source, tmp_path / "out", "mcap").messages == 5
+    assert values(open_source([tmp_path / "out.mcap"])) == NUMBERS_READ
+    assert says in source.omitted.topics["/other"]
+
+
+def test_messages_that_are_no_messages_are_left_out_and_told(tmp_path: Path) -> None:
+    path = ros2_mcap(
+        tmp_path / "a.mcap",
+        *DEFINED,
+        *numbers(),
+        at(1, 1, text(b"Temp 40\xb0C")),
+        at(2, 2, double(1.0)[:-3]),
+        at(3, 1, text(b"good")),
+        at(4, 2, b"\7\7\0\0"),
+    )
+    source = open_source([path])
+    assert values(source) == NUMBERS_READ
+    assert values(source, "/s") == [b'{"data":"good"}']
+    told = "\n".join(source.omitted.lines())
+    assert "left out: /s: 1 message at 1.000 s: it is no std_msgs/msg/String: " in told
+    assert "left out: /n: " in told
+    assert "at 2.000 s: it is no std_msgs/msg/Float64: " in told
+
+
+def test_two_types_of_one_name_and_two_on_a_topic(tmp_path: Path) -> None:
+    """Each message is read by the definition that its channel has."""
+    path = ros2_mcap(
+        tmp_path / "a.mcap",
+        Schema(1, b"float64 x\n", "ros2msg", "my_msgs/msg/P"),
+        Schema(2, b"int32 x\nint32 y\n", "ros2msg", "my_msgs/msg/P"),
+        ChannelRecord(1, "/p", "cdr", {}, 1),
+        ChannelRecord(2, "/p", "cdr", {}, 2),
+        at(1, 1, double(1.5)),
+        at(2, 2, CDR + struct.pack("<ii", 3, 4)),
+    )
+    assert values(open_source([path]), "/p") == [b'{"x":1.5}', b'{"x":3,"y":4}']
+
+
+def test_a_type_that_is_another_here_is_converted_as_it_was_recorded(tmp_path: Path) -> None:
+    path = ros2_mcap(
+        tmp_path / "a.mcap",
+        Schema(1, b"string data\n", "ros2msg", Float64.type_name),
+        ChannelRecord(1, "/n", "cdr", {}, 1),
+        at(1, 1, text(b"one")),
+    )
+    source = open_source([path])
+    assert values(source) == [b'{"data":"one"}']
+    (line,) = source.omitted.lines()
+    assert line.startswith("/n: its std_msgs/msg/Float64 has other fields than the class")
+
+
+def test_schemas_of_types_without_a_class_tell_numbers_from_texts(tmp_path: Path) -> None:
+    definition = b"float32[] all\nstring name\nuint8[] raw\nfloat64 level\nbool[2] on\nint16 low\n"
+    path = ros2_mcap(
+        tmp_path / "a.mcap",
+        Schema(1, definition, "ros2msg", "my_msgs/msg/Odd"),
+        ChannelRecord(1, "/odd", "cdr", {}, 1),
+    )
+    (count,) = open_source([path]).counts()
+    properties = yaml.safe_load(count.channel.schema.decode())["properties"]
+    assert properties == {
+        "all": {"type": "array", "items": {"type": "number"}},
+        "name": {"type": "string"},
+        "raw": {"type": "string", "contentEncoding": "base64"},
+        "level": {"type": "number"},
+        "on": {
+            "type": "array", "items": {"type": "boolean"}, "minItems": 2, "maxItems": 2,
+        },
+        "low": {"type": "integer", "minimum": -32768, "maximum": 32767},
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("told", ["- durability: 1\n  depth: 1\n- durability: 1\n  depth: 1\n", ""])
+def test_what_ros_2_has_latched_stays_latched(tmp_path: Path, told: str) -> None:
+    metadata = {"offered_qos_profiles": told}
+    path = ros2_mcap(
+        tmp_path / "a.mcap",
+        STRING,
+        ChannelRecord(1, "/s", "cdr", metadata, 1),
+        at(1, 1, text(b"x")),
+    )
+    convert(open_source([path]), tmp_path / "out", "mcap")
+    (count,) = Bag(tmp_path / "out.mcap").counts()
+    assert count.channel.latched == (2 if told else 0)  # of two publishers
+
+
+def test_info_of_a_folder_and_of_its_file(folder: Path) -> None:
+    path = next(each for each in folder.iterdir() if each.suffix in {".db3", ".mcap"})
+    for source in (folder, path):
+        done = subprocess.run(
+            [sys.executable, "-m", "dsmq_nodes", "bag", "info", str(source)],
+            capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        assert (done.returncode, done.stderr) == (0, "")
+        assert "Messages:          10" in done.stdout
+        assert "Topic: /wheel | Type: my_msgs/msg/Wheel | Count: 5 | Serialization Format: cdr" in (
+            done.stdout
+        )
+        assert "Duration:          4.000s" in done.stdout
+    edited(folder, lambda told: told["topics_with_message_count"][0].update(message_count=7))
+    done = subprocess.run(
+        [sys.executable, "-m", "dsmq_nodes", "bag", "info", str(folder)],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 1
+    assert "/n: metadata.yaml tells of 7 messages, the files have 5" in done.stderr
+
+
+def test_a_damaged_database_is_told_in_words(folder: Path) -> None:
+    for path in folder.glob("*.db3"):
+        data = bytearray(path.read_bytes())
+        data[200:4000] = bytes(3800)
+        path.write_bytes(data)
+        with pytest.raises(BagError, match="cannot be read as a ROS 2 bag"):
+            list(open_source([folder]).records())
+
+
+def test_the_first_message_may_be_at_0_s(tmp_path: Path) -> None:
+    with BagWriter(tmp_path / "run") as writer:
+        writer.write(NUMBERS, 0, b'{"data":1}', 0)
+    info = information(Bag(*writer.paths))
+    assert (info["start_ns"], info["end_ns"]) == (0, 0)
+    with BagWriter(tmp_path / "empty") as writer:
+        pass
+    info = information(Bag(*writer.paths))
+    assert (info["start_ns"], info["end_ns"]) == (None, None)
+
+
+@pytest.mark.parametrize(
+    ("type_name", "data"),
+    [
+        (String.type_name, b'{"data":"Temp 40\xb0C"}'),
+        (String.type_name, b'{"data":'),
+        (String.type_name, b'{"data":5}'),
+        ("std_msgs/msg/UInt8", b'{"data":300}'),
+        ("std_msgs/msg/UInt8", b'{"data":1.5}'),
+        ("std_msgs/msg/Bool", b'{"data":"yes"}'),
+        ("std_msgs/msg/Int64", b'{"data":36893488147419103232}'),
+        ("sensor_msgs/msg/Imu", b'{"orientation_covariance":[1,2]}'),
+        ("sensor_msgs/msg/LaserScan", b'{"ranges":["far"]}'),
+        ("sensor_msgs/msg/Image", b'{"data":"!"}'),
+        (String.type_name, b"[1]"),
+        (String.type_name, b"[" * 100_000),
+    ],
+)
+@pytest.mark.parametrize("to", ["ros1", "ros2"])
+def test_what_is_beyond_a_type_is_left_out_for_ros(
+    tmp_path: Path, to: Format, type_name: str, data: bytes
+) -> None:
+    with BagWriter(tmp_path / "run") as writer:
+        writer.write(Channel("/bad", type_name, b"{}"), SECOND_NS, b"{}", 1)
+        writer.write(Channel("/bad", type_name, b"{}"), 2 * SECOND_NS, data, 1)
+        writer.write(NUMBERS, 3 * SECOND_NS, b'{"data":1}', 1)
+    source = open_source(writer.paths)
+    assert convert(source, tmp_path / "out", to).messages == 2
+    (line,) = source.omitted.lines()
+    assert line.startswith("left out: /bad: 1 message at 1.000 s: it is n")
+
+
+@pytest.mark.parametrize("data", [b'{"data":', b"\xff", b'{"header":5}', b"[]", b"{}"])
+def test_what_foxglove_cannot_show_is_left_out(tmp_path: Path, data: bytes) -> None:
+    scan = Channel("/scan", LaserScan.type_name, schema_text(LaserScan.schema()))
+    with BagWriter(tmp_path / "run") as writer:
+        writer.write(scan, SECOND_NS, LaserScan().to_json().encode(), 1)
+        writer.write(scan, 2 * SECOND_NS, data, 1)
+    source = open_source(writer.paths)
+    assert convert(source, tmp_path / "out", "foxglove").messages == 1
+    (line,) = source.omitted.lines()
+    assert line.startswith("left out: /scan: 1 message at 1.000 s: ")
+
+
+def test_numbers_that_json_has_not_are_null_for_foxglove_however_they_are_written(
+    tmp_path: Path,
+) -> None:
+    with BagWriter(tmp_path / "run") as writer:
+        writer.write(NUMBERS, 1, b'{"data":NaN,"all":[1.0,-Infinity],"deep":{"x":[NaN]}}', 1)
+    convert(open_source(writer.paths), tmp_path / "out", "foxglove")
+    ((*_, data),) = Bag(tmp_path / "out.mcap").records()
+    assert data == b'{"data":null,"all":[1.0,null],"deep":{"x":[null]}}'
+
+
+def test_a_bag_tells_what_was_latched_at_any_time(tmp_path: Path) -> None:
+    deep = Channel("/deep", String.type_name, b"{}", metadata=latched_metadata(2))
+    once = Channel("/once", String.type_name, b"{}", metadata=latched_metadata(1))
+    with BagWriter(tmp_path / "run") as writer:
+        for index in range(5):
+            for channel in (deep, once, NUMBERS):
+                writer.write(channel, index * SECOND_NS, b'{"data":%d}' % index, 1, index)
+    bag = Bag(*writer.paths)
+    found = [(r.channel.topic, r.sequence) for r in bag.latched_before(3 * SECOND_NS)]
+    assert found == [("/deep", 1), ("/deep", 2), ("/once", 2)]
+    assert bag.latched_before(0) == []
+    assert Bag(*writer.paths, topics="/numbers").latched_before(9 * SECOND_NS) == []
+
+
+def test_a_file_that_only_looks_packed(tmp_path: Path) -> None:
+    path = tmp_path / "x.db3.zstd"
+    path.write_bytes(b"not packed")
+    with pytest.raises(BagError, match="cannot be unpacked"):
+        open_source([path])
+    path.write_bytes(zstandard.compress(b"no database"))
+    with pytest.raises(BagError, match="cannot be read as a ROS 2 bag"):
+        open_source([path])
