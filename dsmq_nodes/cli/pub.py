@@ -84,7 +84,14 @@ def type_of(broker: str, name: str, values: str) -> str:
 
 
 def publish(
-    session: Session, name: str, message: Given, rate_hz: float, *, times: int, wait_for: int
+    session: Session,
+    name: str,
+    message: Given,
+    rate_hz: float,
+    *,
+    times: int,
+    wait_for: int,
+    latched: int,
 ) -> None:
     """Publish a message `times` times (0: for ever), each acknowledged by the broker.
 
@@ -95,12 +102,13 @@ def publish(
         rate_hz: how often.
         times: how many times.
         wait_for: how many subscribers to wait for first.
+        latched: how many messages are kept for subscribers that come later.
     """
     known = lookup.find(session.graph(), name)
     topic = known.name if known else resolve_topic(name, "topic_pub", "/", {})
     if known:
         _warn_of_other_types(known, message.type_name)
-    session.advertise(topic, message.type_name, message.schema)
+    session.advertise(topic, message.type_name, message.schema, latched=latched)
     _wait_for(session, topic, wait_for)
     print("publisher: beginning loop", flush=True)
     due_sec = time.monotonic()

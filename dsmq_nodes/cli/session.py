@@ -145,13 +145,16 @@ class Session:
                 return reply
         return self._next("message", topics, timeout_sec)
 
-    def advertise(self, topic: str, type_name: str, schema: bytes) -> None:
+    def advertise(self, topic: str, type_name: str, schema: bytes, *, latched: int = 0) -> None:
         """Say that we publish a topic, and the JSON Schema of its type.
+
+        The newest `latched` messages are kept for late subscribers, also when we have ended.
 
         Raises:
             RequestRefusedError: the broker does not want that.
         """
-        self._send(action="advertise", topic=topic, type=type_name, schema=msgspec.Raw(schema))
+        fields = {"type": type_name, "schema": msgspec.Raw(schema), "latched": latched}
+        self._send(action="advertise", topic=topic, **fields)
         self._answer("advertised", [topic])
 
     def put(self, topic: str, text: str, seq: int) -> None:

@@ -1,6 +1,6 @@
 """`dsmq-nodes topic`: all of its verbs; flags and output as ros2's."""
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -309,6 +309,7 @@ def delay(
         ("dsmq-nodes topic pub -1 /setpoint std_msgs/msg/Float64 '{data: 0.5}'", "once"),
         ("dsmq-nodes topic pub -r 10 /cmd_vel geometry_msgs/Twist '{linear: {x: 0.2}}'", ""),
         ("dsmq-nodes topic pub -1 /duty examples.cpu_servo:Duty '{duty: 0.1}'", "your own type"),
+        ("dsmq-nodes topic pub -1 /mode std_msgs/Int8 --qos-durability transient_local", "latched"),
     )
 )
 def pub(
@@ -346,6 +347,17 @@ def pub(
             help="First wait for so many subscribers.",
         ),
     ] = 0,
+    durability: Annotated[
+        Literal["volatile", "transient_local"],
+        typer.Option("--qos-durability", help="transient_local: kept for late subscribers."),
+    ] = "volatile",
+    depth: Annotated[
+        int, typer.Option("--qos-depth", metavar="N", min=1, help="How many are kept for them.")
+    ] = 1,
+    reliability: Annotated[
+        Literal["reliable", "best_effort", "system_default"],
+        typer.Option("--qos-reliability", help="For ros2's sake; makes no difference here."),
+    ] = "reliable",
     broker: BrokerOption = BROKER,
 ) -> None:
     """Publish a message, once or at a rate; returns when the broker has it."""
@@ -356,4 +368,6 @@ def pub(
         values, type_name = type_name, type_of(broker, topic, type_name)
     message = given(broker, topic, type_name, values)
     with Session(broker) as session:
-        publish(session, topic, message, rate, times=1 if once else times, wait_for=wait)
+        latched = depth if durability == "transient_local" else 0
+        count = 1 if once else times
+        publish(session, topic, message, rate, times=count, wait_for=wait, latched=latched)

@@ -141,6 +141,7 @@ class BaseNode:
             self.broker_timeout_sec, self._broker_lost, execute, what="broker_timeout_sec"
         )
         self._spinner.on_outage = self._on_outage
+        self._when_broker_is_back: list[Callable[[], None]] = []
         self._own = {name: value for name, value in vars(self).items() if name not in before}
         life.began(self)
         own_names.refuse(self, own_names.changed(self, before))
@@ -353,6 +354,8 @@ class BaseNode:
         else:
             self._topics.graph.regain()
             self._spinner.remove(self._outage)
+            for tell in self._when_broker_is_back:
+                tell()
 
     def _broker_lost(self) -> Result:
         self._logger.error(

@@ -1,26 +1,49 @@
-"""What moves, and how it is stopped: actuators and the emergency stop."""
+"""What moves, and how it is stopped: actuators and the emergency stop.
 
+An emergency stop holds until it is released, whoever pressed it and whatever has died since. So
+each `EmergencyStop`, and each `Actuator` has one, keeps the state: what it hears it says again,
+latched, so that the state is there as long as the broker or one of them lives.
+
+Repeating must not undo what came after. Each says when the state that it repeats has begun, in a
+field that other readers pass over: `{"data": true, "changed_ns": 1700}`. The later state counts; of
+the same moment the pressed one. A message without that field, from `topic pub` or any publisher of
+Bool, is a new state: it begins when it was published, but never before what was known already, so
+that clocks which differ put nothing out of order. Whoever hears a state that is older than the one
+it knows says its own again.
+"""
+
+import threading
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Final, Generic
+from typing import Any, Final, Generic
+
+from typing_extensions import override
 
 from dsmq_nodes.graph.callback import MessageT, Result
 from dsmq_nodes.graph.node import Node
 from dsmq_nodes.graph.qos import QoSProfile
+from dsmq_nodes.graph.subscription import MessageInfo
 from dsmq_nodes.messages.std import Bool
-
-if TYPE_CHECKING:
-    from dsmq_nodes.graph.publisher import Publisher
 
 EMERGENCY_STOP_TOPIC: Final = "/emergency_stop"
 _LATCHED: Final = QoSProfile(depth=1, durability="transient_local")
+_NO_STATE_SKIPPED: Final = 1000  # a repeated old state is not to push out a new one
+_NS_IN_RANGE: Final = range(1, 2**62)
+
+
+class _State(Bool, type_name=Bool.type_name):
+    """std_msgs/msg/Bool, and when that state has begun; 0: it is new."""
+
+    changed_ns: int = 0
+
+    @classmethod
+    @override
+    def schema(cls) -> dict[str, Any]:  # type: ignore[override]
+        """That of std_msgs/msg/Bool: to all others it is one."""
+        return Bool.schema()
 
 
 class EmergencyStop:
-    """A latched topic, std_msgs/msg/Bool: true stops every actuator, those started later too.
-
-    Attributes:
-        is_pressed: what was said last; false when nothing was.
-    """
+    """A topic, std_msgs/msg/Bool: true stops every actuator, those started later too."""
 
     def __init__(
         self,
@@ -29,31 +52,64 @@ class EmergencyStop:
         topic: str = EMERGENCY_STOP_TOPIC,
     ) -> None:
         """Listen to it; `on_change(is_pressed)` is called when it is pressed and released."""
-        self.is_pressed = False
         self._node = node
         self._on_change = on_change
-        self._topic = topic
-        self._publisher: Publisher[Bool] | None = None
-        node.create_subscription(Bool, topic, self._on_stop, 1)
+        self._state = (0, False)  # since when, in ns, and whether it is pressed
+        self._changing = threading.Lock()
+        self._publisher = node.create_publisher(_State, topic, _LATCHED)
+        node.create_subscription(_State, topic, self._heard, _NO_STATE_SKIPPED)
+        node._when_broker_is_back.append(self._say)  # noqa: SLF001  the kit's own
+
+    @property
+    def is_pressed(self) -> bool:
+        """What was said last; false when nothing was."""
+        return self._state[1]
 
     def press(self) -> None:
-        """Stop every actuator."""
-        self._say(is_pressed=True)
+        """Stop every actuator, from any thread; this node's at once, with or without a broker."""
+        self._set(is_pressed=True)
 
     def release(self) -> None:
         """Let actuators obey their next command; none takes up an old one."""
-        self._say(is_pressed=False)
+        self._set(is_pressed=False)
 
-    def _say(self, *, is_pressed: bool) -> None:
-        if self._publisher is None:
-            self._publisher = self._node.create_publisher(Bool, self._topic, _LATCHED)
-        self._publisher.publish(Bool(data=is_pressed))
+    def _set(self, *, is_pressed: bool) -> None:
+        now_ns = self._node._wall_clock.now_ns()  # noqa: SLF001  as messages are stamped
+        is_change = is_pressed != self.is_pressed
+        self._begin(now_ns, is_pressed)
+        on_change = self._on_change
+        if is_change and on_change is not None:
+            self._node._spinner.soon(lambda: on_change(is_pressed), on_change)  # noqa: SLF001
 
-    def _on_stop(self, msg: Bool) -> Result:
-        if msg.data == self.is_pressed:
+    def _heard(self, msg: _State, info: MessageInfo) -> Result:
+        was_pressed = self.is_pressed
+        if msg.changed_ns in _NS_IN_RANGE:
+            self._merge((msg.changed_ns, msg.data))
+        elif self._state[0] == 0 or msg.data != was_pressed:
+            self._begin(info.source_timestamp, msg.data)
+        if self.is_pressed == was_pressed or self._on_change is None:
             return None
-        self.is_pressed = msg.data
-        return self._on_change(msg.data) if self._on_change is not None else None
+        return self._on_change(self.is_pressed)
+
+    def _begin(self, at_ns: int, is_pressed: bool) -> None:
+        """A new state: it is later than all that was known."""
+        with self._changing:
+            known_ns = self._state[0]
+            self._state = (max(at_ns if at_ns in _NS_IN_RANGE else 0, known_ns + 1), is_pressed)
+        self._say()
+
+    def _merge(self, state: tuple[int, bool]) -> None:
+        """Somebody else knows this state: the later one counts."""
+        if state == self._state:
+            return
+        with self._changing:
+            self._state = max(state, self._state)
+        self._say()
+
+    def _say(self) -> None:
+        changed_ns, is_pressed = self._state
+        if changed_ns:
+            self._publisher.publish(_State(data=is_pressed, changed_ns=changed_ns))
 
 
 class Actuator(Generic[MessageT]):

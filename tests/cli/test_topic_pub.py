@@ -28,6 +28,29 @@ def test_once_is_ended_when_the_broker_has_the_message(place: Place) -> None:
     assert received(channel, 1) == [{"data": "hello"}]
 
 
+def test_what_is_kept_for_late_subscribers(place: Place) -> None:
+    one = ("topic", "pub", "--once", "/kept", "std_msgs/msg/Int8")
+    assert place.run(*one, "{data: 1}", "--qos-durability", "transient_local").returncode == 0
+    assert received(listen(place, "/kept"), 1) == [{"data": 1}]
+    few = (
+        "--qos-durability",
+        "transient_local",
+        "--qos-depth",
+        "2",
+        "--qos-reliability",
+        "reliable",
+    )
+    assert place.run(*one, "{data: 2}", *few).returncode == 0
+    assert received(listen(place, "/kept"), 2) == [{"data": 1}, {"data": 2}]
+    gone = ("topic", "pub", "--once", "/gone", "std_msgs/msg/Int8", "--qos-durability", "volatile")
+    assert place.run(*gone).returncode == 0
+    listener = listen(place, "/gone")
+    assert place.run(*gone[:5], "{data: 3}").returncode == 0
+    assert received(listener, 1) == [{"data": 3}]
+    wrong = place.run(*one, "--qos-durability", "latched")
+    assert (wrong.returncode, wrong.stdout) == (2, "")
+
+
 @pytest.mark.parametrize("values", ['{"linear": {"x": 0.5}}', "linear:\n  x: 5e-1\n"])
 def test_yaml_and_json_are_read_and_the_rest_is_default(place: Place, values: str) -> None:
     channel = listen(place, "/cmd_vel")

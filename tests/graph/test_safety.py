@@ -1,10 +1,23 @@
 """Actuators obey while it is safe, and the emergency stop reaches every one."""
 
-import pytest
+import json
+import random
+import threading
+from collections.abc import Callable
 
-from dsmq_nodes import Actuator, EmergencyStop, Node
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from dsmq_nodes import Actuator, EmergencyStop, Node, QoSProfile
+from dsmq_nodes.cli.session import Session
+from dsmq_nodes.graph.type_check import schema_text
 from dsmq_nodes.messages import Bool, Float64
-from dsmq_nodes.testing import Graph
+from dsmq_nodes.testing import BrokerProcess, Graph
+from tests.graph.conftest import Program, spinning, until
+
+TOPIC = "/emergency_stop"
+LATCHED = QoSProfile(depth=1, durability="transient_local")
 
 
 class Motor(Node):
@@ -91,3 +104,192 @@ def test_the_emergency_stop_tells_of_changes_only(graph: Graph) -> None:
         say()
         graph.run_for(0.1)
     assert changes == [True, False]
+
+
+def state(*, pressed: bool, changed_ns: int) -> str:
+    return json.dumps({"data": pressed, "changed_ns": changed_ns})
+
+
+class Keeper(Node):
+    """Only listens; so it keeps the state."""
+
+    def __init__(self, name: str = "keeper") -> None:
+        super().__init__(name)
+        self.changes: list[bool] = []
+        self.stop = EmergencyStop(self, self.changes.append)
+
+
+def test_it_stops_this_node_from_any_thread_before_the_broker_has_told(graph: Graph) -> None:
+    keeper = graph.add(Keeper)
+    presses = threading.Thread(target=keeper.stop.press)
+    presses.start()
+    presses.join()
+    is_pressed = keeper.stop.is_pressed
+    graph.run_for(0.1)
+    assert (is_pressed, keeper.changes) == (True, [True])
+
+
+def test_a_press_that_is_not_latched_reaches_those_started_later(graph: Graph) -> None:
+    keeper = graph.add(Keeper)
+    graph.inject(TOPIC, Bool(data=True))
+    graph.run_for(0.1)
+    graph.remove(keeper)
+    later = graph.add(Motor)
+    graph.run_for(0.1)
+    assert later.actuator.emergency_stop.is_pressed
+    graph.inject(TOPIC, Bool(data=False))
+    graph.run_for(0.1)
+    assert not later.actuator.emergency_stop.is_pressed
+
+
+def test_to_others_it_is_a_bool(graph: Graph) -> None:
+    heard = graph.observe(Bool, TOPIC)
+    keeper = graph.add(Keeper)
+    keeper.create_publisher(Bool, TOPIC, LATCHED).publish(Bool(data=True))
+    keeper.create_subscription(Bool, TOPIC, lambda _: None, 1)
+    graph.run_for(0.1)
+    keeper.stop.release()
+    graph.run_for(0.1)
+    assert [each.data for each in heard] == [True, True, False]
+
+
+@pytest.mark.parametrize("old_ns", [1, 1 << 40])
+def test_an_old_state_does_not_undo_a_later_one(graph: Graph, old_ns: int) -> None:
+    keepers = [graph.add(Keeper), graph.add(lambda: Keeper("other"))]
+    heard = graph.observe(Bool, TOPIC)
+    keepers[0].stop.press()
+    graph.run_for(0.1)
+    graph.inject_text(TOPIC, state(pressed=False, changed_ns=old_ns))  # who was away comes back
+    graph.run_for(0.1)
+    assert [keeper.changes for keeper in keepers] == [[True], [True]]
+    assert heard[-1].data  # and so it is for those that come later
+    keepers[1].stop.release()
+    graph.inject_text(TOPIC, state(pressed=True, changed_ns=old_ns))
+    graph.run_for(0.1)
+    assert [keeper.changes for keeper in keepers] == [[True, False], [True, False]]
+    assert not heard[-1].data
+
+
+@pytest.mark.parametrize("far_ns", [2**61, 2**62, 2**63, -5, 10**30])
+def test_a_clock_that_is_far_ahead_locks_nobody_out(graph: Graph, far_ns: int) -> None:
+    keeper = graph.add(Keeper)
+    graph.inject_text(TOPIC, state(pressed=True, changed_ns=far_ns))
+    graph.run_for(0.1)
+    graph.inject(TOPIC, Bool(data=False))
+    graph.run_for(0.1)
+    keeper.stop.press()
+    graph.run_for(0.1)
+    assert keeper.changes == [True, False, True]
+
+
+STEPS = st.lists(
+    st.tuples(
+        st.sampled_from(["press", "release", "tool presses", "tool releases", "start", "end"]),
+        st.integers(0, 9),
+        st.sampled_from([0.0, 0.01, 0.3]),
+    ),
+    max_size=25,
+)
+
+
+@settings(deadline=None, max_examples=40)
+@given(STEPS, st.booleans(), st.integers(0, 1000))
+def test_all_who_keep_it_agree_and_the_last_word_counts(
+    steps: list[tuple[str, int, float]], is_pressed: bool, seed: int
+) -> None:
+    with Graph(seed) as graph:
+        graph.faults(TOPIC, delay_sec=0.1)  # so states cross on their way
+        keepers = [graph.add(Keeper)]
+        for number, (what, which, wait_sec) in enumerate(steps):
+            keeper = keepers[which % len(keepers)]
+            match what:
+                case "press":
+                    keeper.stop.press()
+                case "release":
+                    keeper.stop.release()
+                case "start":
+                    name = f"keeper{number}"
+                    keepers.append(graph.add(lambda name=name: Keeper(name)))  # type: ignore[misc]
+                case "end" if len(keepers) > 1:
+                    keepers.remove(keeper)
+                    graph.remove(keeper)
+                case "tool presses" | "tool releases":
+                    graph.inject(TOPIC, Bool(data=what == "tool presses"))
+                case _:
+                    pass
+            graph.run_for(wait_sec)
+        graph.run_for(5.0)
+        say = random.Random(seed).choice(keepers).stop
+        (say.press if is_pressed else say.release)()
+        graph.run_for(5.0)
+        late = graph.add(lambda: Keeper("late"))
+        graph.run_for(5.0)
+        assert {keeper.stop.is_pressed for keeper in [*keepers, late]} == {is_pressed}
+
+
+class TestBroker:
+    """The broker, or everybody else, dies; real connections."""
+
+    def press(self, broker: BrokerProcess, *, pressed: bool = True) -> None:
+        with Session(f"{broker.host}:{broker.port}") as tool:
+            tool.advertise(TOPIC, Bool.type_name, schema_text(Bool))
+            tool.put(TOPIC, Bool(data=pressed).to_json(), 1)
+
+    def test_a_new_broker_hears_it_from_whoever_lives(self, broker: BrokerProcess) -> None:
+        keeper, late = Keeper(), None
+        with spinning(keeper):
+            self.press(broker)
+            until(lambda: keeper.stop.is_pressed)
+            broker.kill()
+            broker.start()
+            late = Motor("late")
+            with spinning(late):
+                until(lambda: late.actuator.emergency_stop.is_pressed)
+                self.press(broker, pressed=False)
+                until(lambda: not late.actuator.emergency_stop.is_pressed)
+                until(lambda: not keeper.stop.is_pressed)
+
+    def test_it_is_pressed_while_the_broker_is_away(
+        self, broker: BrokerProcess, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        keeper, other = Keeper(), Keeper("other")
+        with spinning(keeper, other):
+            other.stop.press()
+            until(lambda: keeper.stop.is_pressed)
+            other.stop.release()
+            until(lambda: not keeper.stop.is_pressed)
+            broker.kill()
+            until(lambda: caplog.text.count("lost the broker") == 2)
+            keeper.stop.press()
+            until(lambda: keeper.changes == [True, False, True])
+            broker.start()
+            until(lambda: other.stop.is_pressed)
+        assert keeper.stop.is_pressed
+
+    def test_nobody_was_there_when_it_was_pressed(self, broker: BrokerProcess) -> None:
+        self.press(broker)
+        motor = Motor()
+        with spinning(motor):
+            until(lambda: motor.actuator.emergency_stop.is_pressed)
+
+    def test_one_that_was_killed_while_it_is_pressed(
+        self, broker: BrokerProcess, programs: Callable[[str], Program]
+    ) -> None:
+        text = """
+from dsmq_nodes import run
+from tests.graph.test_safety import Motor
+class Shown(Motor):
+    def enter_safe_state(self): print("safe", self.actuator.emergency_stop.is_pressed, flush=True)
+run(Shown)
+"""
+        motor = programs(text)
+        node = Node("button")
+        publisher = node.create_publisher(Bool, TOPIC, 1)
+        assert publisher.wait_for_subscribers(1, 30.0)
+        publisher.publish(Bool(data=True))
+        motor.wait_for("safe True")
+        node.destroy_node()
+        motor.process.kill()
+        motor.wait()
+        again = programs(text)
+        again.wait_for("safe True")

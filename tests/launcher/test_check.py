@@ -204,6 +204,12 @@ def test_a_topic_that_does_not_come_is_not_to_be_waited_for(tmp_path: Path) -> N
     ]
 
 
+def test_an_emergency_stop_needs_no_publisher(tmp_path: Path) -> None:
+    report = checked(tmp_path, "- {name: motor, node: examples.watchdog:Motor}\n")
+    assert report.errors == []
+    assert warnings(report) == ["2:23: no node publishes /speed; it is subscribed by '/motor'"]
+
+
 def test_who_is_not_waited_for_at_all_is_a_warning(tmp_path: Path) -> None:
     nodes = """\
 - {name: a, node: robot:Lidar, process: p}
