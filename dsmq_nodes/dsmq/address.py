@@ -2,7 +2,8 @@
 
 What a client is told is in the environment: DSMQ_BROKER (`host:port`), DSMQ_TOKEN, and for TLS the
 files DSMQ_TLS_CA (the authority to trust), DSMQ_TLS_CERT and DSMQ_TLS_KEY (the client's own). With
-DSMQ_NO_SHM it shares no memory with others: everything goes through the broker.
+DSMQ_NO_SHM it shares no memory with others: everything goes through the broker. A node waits
+DSMQ_PATIENCE_SEC for the answer of a broker that has accepted its connection.
 """
 
 import os
@@ -17,6 +18,8 @@ from dsmq_nodes.errors import ConnectionFailedError
 DEFAULT_HOST: Final = "127.0.0.1"
 DEFAULT_PORT: Final = 30008
 NO_SHM: Final = "DSMQ_NO_SHM"
+PATIENCE: Final = "DSMQ_PATIENCE_SEC"
+_PATIENCE_SEC: Final = 5.0
 
 
 def parse_address(text: str) -> tuple[str, int]:
@@ -33,6 +36,14 @@ def parse_address(text: str) -> tuple[str, int]:
             f"not an address: {text!r}; write host:port, as 127.0.0.1:30008"
         )
     return host.strip("[]") or DEFAULT_HOST, int(port or DEFAULT_PORT)
+
+
+def patience_sec() -> float:
+    """How long a node waits for a broker that accepts its connection and does not answer."""
+    try:
+        return float(os.environ.get(PATIENCE, ""))
+    except ValueError:
+        return _PATIENCE_SEC
 
 
 def broker_address() -> tuple[str, int]:

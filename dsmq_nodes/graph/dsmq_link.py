@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from dsmq_nodes.dsmq import wire
+from dsmq_nodes.dsmq.address import patience_sec
 from dsmq_nodes.dsmq.channel import Channel
 from dsmq_nodes.errors import RingError, WireError
 from dsmq_nodes.graph import calls
@@ -352,7 +353,14 @@ class DsmqLink:
     # Losing the broker and finding it again
 
     def _dial(self) -> Channel:
-        return Channel(self._host, self._port, node=self._node, client=self.client, shm=True)
+        return Channel(
+            self._host,
+            self._port,
+            node=self._node,
+            client=self.client,
+            shm=True,
+            timeout_sec=patience_sec(),
+        )
 
     def _take(self, channel: Channel) -> None:
         is_new_log = channel.epoch != self._epoch

@@ -7,8 +7,9 @@ import signal
 import time
 from collections import deque
 from collections.abc import Callable
-from typing import Final
+from typing import Any, Final
 
+from dsmq_nodes.launcher.crowd import TICK_SEC, Share
 from dsmq_nodes.launcher.log_file import LogFile, LogFiles
 from dsmq_nodes.launcher.output import Output
 from dsmq_nodes.launcher.plan import ProcessPlan
@@ -32,6 +33,8 @@ class State(enum.StrEnum):
     FAILED = "failed"
 
 
+TURN: Final = "its turn to start"
+"""What a process waits for when all that it depends on has come about."""
 OVER: Final = frozenset({State.STOPPED, State.FINISHED, State.FAILED})
 """It does not run, and will not by itself."""
 
@@ -58,6 +61,7 @@ class Member:
         plan: ProcessPlan,
         output: Output,
         log_files: LogFiles,
+        share: Share,
         on_change: Callable[[], None],
     ) -> None:
         self.plan = plan
@@ -68,6 +72,7 @@ class Member:
         self.starts = 0
         self.last_end = ""
         self.was_ready = asyncio.Event()
+        self._begun = asyncio.Event()
         self.stopping = False
         self.recent: deque[tuple[int, str]] = deque(maxlen=_MOST_RECENT)
         self.restarts = Restarts(plan.restart)
@@ -76,6 +81,7 @@ class Member:
         self._lines = 0
         self._news = asyncio.Event()
         self._output = output
+        self._share = share
         self._on_change = on_change
         self._log_files = log_files
         self._log = LogFile(plan.log, self._say) if plan.log is not None else None
@@ -108,6 +114,15 @@ class Member:
         self.since_sec = time.monotonic()
         self.become(State.WAITING)
 
+    async def was_begun(self) -> None:
+        """Wait until it was started, or never will be."""
+        begun = asyncio.create_task(self._begun.wait())
+        over: set[asyncio.Future[Any]] = {self.life} if self.life is not None else set()
+        try:
+            await asyncio.wait({begun, *over}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            begun.cancel()
+
     async def changed_within(self, timeout_sec: float) -> None:
         """Wait until it is in another state, or the time is up."""
         with contextlib.suppress(TimeoutError):
@@ -128,6 +143,7 @@ class Member:
         """It runs, and is ready when all of its nodes are; a program without nodes is at once."""
         self.process = process
         self.starts += 1
+        self._begun.set()
         self._ready_sec = None
         self._unready = {node.name for node in self.plan.nodes}
         if process.warning:
@@ -181,12 +197,22 @@ class Member:
                 self._output.say(f"{self.name}: still running; {number.name} now")
             if self.process is not None:
                 self.process.send_signal(number)
-            hurry = asyncio.create_task(hurried().wait())
-            either: set[asyncio.Task[object]] = {hurry, self.life}
-            await asyncio.wait(either, timeout=patience_sec, return_when=asyncio.FIRST_COMPLETED)
-            hurry.cancel()
-            if self.life.done():
+            if await self._ends_within(patience_sec, hurried()):
                 return
+
+    async def _ends_within(self, patience_sec: float, hurried: asyncio.Event) -> bool:
+        """Wait for its end; where many end at once, for its share of the time."""
+        assert self.life is not None
+        hurry = asyncio.create_task(hurried.wait())
+        either: set[asyncio.Task[object]] = {hurry, self.life}
+        left_sec = patience_sec
+        while left_sec > 0 and not hurry.done() and not self.life.done():
+            began_sec, share = time.monotonic(), self._share.now()
+            most_sec = min(TICK_SEC, left_sec / share)
+            await asyncio.wait(either, timeout=most_sec, return_when=asyncio.FIRST_COMPLETED)
+            left_sec -= (time.monotonic() - began_sec) * share
+        hurry.cancel()
+        return self.life.done()
 
     def _write_log(self, texts: list[str]) -> None:
         if self._log is not None:

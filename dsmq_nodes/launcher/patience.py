@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from typing import Final
 
-from dsmq_nodes.launcher.member import Member, State
+from dsmq_nodes.launcher.member import TURN, Member, State
 
 _LOOKS: Final = 10  # within the time that is waited
 
@@ -59,8 +59,18 @@ class Patience:
         return [
             member
             for member in self._members
-            if member.state in {State.WAITING, State.STARTING} and member.since_sec <= before_sec
+            if member.state in {State.WAITING, State.STARTING}
+            and member.since_sec <= before_sec
+            and not self._waits_for_a_turn(member)
         ]
+
+    def _waits_for_a_turn(self, member: Member) -> bool:
+        """Whether others are being started: that is no fault of it, nor of who waits for it."""
+        if member.state != State.WAITING:
+            return False
+        return any(
+            other.state == State.WAITING and other.waits_for == TURN for other in self._members
+        )
 
     def _why(self, member: Member) -> str:
         after = f"after {self._patience_sec:g} s"

@@ -21,17 +21,22 @@ import time
 from collections.abc import Iterable, Iterator
 from typing import Any, Final, Protocol
 
+from dsmq_nodes.dsmq.address import PATIENCE
+from dsmq_nodes.errors import ConnectionFailedError
 from dsmq_nodes.launcher.broker import BrokerLines, at_port
+from dsmq_nodes.launcher.crowd import Share, StartTurns
 from dsmq_nodes.launcher.log_file import LogFiles
-from dsmq_nodes.launcher.member import OVER, Member, State
+from dsmq_nodes.launcher.member import OVER, TURN, Member, State
 from dsmq_nodes.launcher.output import Output
 from dsmq_nodes.launcher.patience import Patience
 from dsmq_nodes.launcher.plan import Plan, RestartPlan
 from dsmq_nodes.launcher.process import Guard, describe
 from dsmq_nodes.launcher.waiting import came_about, described
 
-_BROKER_START_SEC: Final = 10.0
+_BROKER_START_SEC: Final = 30.0
 _BROKER_RESTART: Final = RestartPlan("on-failure", 0.1, 1.0, 0.0, 3, 60.0)
+_BROKER_ANSWERS_SEC: Final = 3600.0
+_WATCH_AGAIN_SEC: Final = 5.0
 _LAST_LINES: Final = 10
 _PATIENCE_SEC: Final = 10.0
 _WRITTEN_SEC: Final = 3.0  # a reader or a disk that takes nothing for so long is not waited for
@@ -90,7 +95,8 @@ class Supervisor:
         self._another_port = plan.another_port
         broker = dataclasses.replace(plan.broker, restart=_BROKER_RESTART)
         self._log_files = LogFiles(output.say)
-        made_of = output, self._log_files, self._changed
+        self._turns = StartTurns()
+        made_of = output, self._log_files, Share(self._stopping_pids), self._changed
         self.broker = Member(broker, *made_of)
         self.members = {each.name: Member(each, *made_of) for each in plan.nodes}
         self._patience = Patience(self.members.values(), self.say, patience_sec)
@@ -250,7 +256,7 @@ class Supervisor:
         """Start it, and again as its policy says, until it has ended for good."""
         if not await self._depended(member):
             return
-        while await self._start(member):
+        while await self._start_in_turn(member):
             status = await self._end_of(member)
             if member.stopping or self._ending.is_set():
                 self._judge_end(member.name, status)
@@ -262,14 +268,31 @@ class Supervisor:
             member.become(State.RESTARTING)
             await asyncio.sleep(delay_sec)
 
+    async def _start_in_turn(self, member: Member) -> bool:
+        member.wait_for(TURN)
+        await self._turns.mine()
+        started = False
+        try:
+            started = await self._start(member)
+        finally:
+            if not started:
+                self._turns.not_started()
+        if started:
+            self._turns.started(member)
+        return started
+
+    def _stopping_pids(self) -> list[int]:
+        return [each.pid for each in self.members.values() if each.stopping and each.pid]
+
     async def _depended(self, member: Member) -> bool:
         """Wait for what a process depends on; whether it has come about."""
         for each in member.plan.depends_on:
-            what = described(each)
+            what, other = described(each), self.members[each.process]
+            member.wait_for(what)
+            await other.was_begun()  # what that waits for itself is not our time
             member.wait_for(what)
             try:
                 async with asyncio.timeout(each.timeout_sec):
-                    other = self.members[each.process]
                     came = await came_about(each, other, self._first_message)
             except TimeoutError:
                 self.fail(member.name, f"waited {each.timeout_sec:g} s for {what}", end=True)
@@ -290,7 +313,8 @@ class Supervisor:
             on_lines = self._lines if not self._lines.where.done() else on_lines
         else:
             host, port = self._lines.where.result()
-            env = {"DSMQ_BROKER": f"{host}:{port}"}
+            # While the broker lives it is waited for: whether it does is our business.
+            env = {"DSMQ_BROKER": f"{host}:{port}", PATIENCE: f"{_BROKER_ANSWERS_SEC:g}"}
         try:
             process = await self._guard.run(member.plan, env, on_lines, is_broker=is_broker)
         except OSError as error:
@@ -354,11 +378,21 @@ class Supervisor:
     async def _watch(self, observer: Observer) -> None:
         telling = asyncio.create_task(self._patience.watch())
         try:
-            await observer.watch(*self._lines.where.result(), self)
+            await self._watch_graph(observer)
         except Exception as error:  # noqa: BLE001  the robot runs on without being watched
             self.say(f"the graph is not watched any more: {error!r}")
         finally:
             telling.cancel()
+
+    async def _watch_graph(self, observer: Observer) -> None:
+        while True:
+            try:
+                await observer.watch(*self._lines.where.result(), self)
+            except ConnectionFailedError as error:  # it is stopped, or just being started again
+                self.say(f"the graph is not watched just now: {error}")
+                await asyncio.sleep(_WATCH_AGAIN_SEC)
+            else:
+                return
 
     def node_ready(self, name: str, pid: int) -> None:
         """The node `name` in process `pid` is ready; "": all nodes of that process are."""

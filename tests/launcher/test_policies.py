@@ -1,14 +1,18 @@
 """What the end of one process means for the others: restarts, what is required, dependencies."""
 
+import asyncio
 import dataclasses
+import itertools
 import os
+import signal
 from pathlib import Path
 
 import pytest
 
-from dsmq_nodes.launcher import supervisor
+from dsmq_nodes.launcher import crowd, supervisor
+from dsmq_nodes.launcher.crowd import cores
 from dsmq_nodes.launcher.plan import Dependency, LogPlan, NodePlan, ProcessPlan, RestartPlan
-from tests.launcher.test_supervisor import Observer, Run, script
+from tests.launcher.test_supervisor import Observer, Run, patient, script
 
 SOON = RestartPlan("on-failure", 0.01, 0.05, 0.0, max_restarts=2)
 
@@ -199,3 +203,61 @@ def test_a_broker_that_ends_again_and_again_ends_the_launch() -> None:
         "[launch] broker: exit status 0, again and again; the launch ends",
         "[launch] broker: was started again 3 times, last exit status 0",
     ]
+
+
+def test_no_more_processes_start_at_once_than_there_are_cpus(tmp_path: Path) -> None:
+    starts = tmp_path / "starts"
+    code = (
+        f"import os, time; fd = os.open({str(starts)!r}, os.O_WRONLY | os.O_APPEND | os.O_CREAT)\n"
+        "os.write(fd, b'+'); until = time.process_time() + 0.15\n"
+        "while time.process_time() < until: pass\n"
+        "os.write(fd, b'-')"
+    )
+    run = Run(*(script(f"n{number}", code) for number in range(4 * cores())))
+    assert run.run() == 0
+    running = list(itertools.accumulate(1 if each == "+" else -1 for each in starts.read_text()))
+    assert running[-1] == 0
+    assert max(running) <= cores() + 1  # one may be at its very end
+
+
+def test_who_waits_in_its_start_does_not_hold_up_the_others() -> None:
+    waits = [node(f"w{number}", f"/w{number}") for number in range(2 * cores())]
+    run = Run(*waits, with_(script("last", "print('here')"), required=True))
+    assert run.run(observer=Observer()) == 0
+    assert "[last] here" in run.lines
+
+
+def test_the_time_for_a_dependency_counts_from_its_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def first_message(*_: object) -> None:
+        await asyncio.sleep(1.0)
+
+    monkeypatch.setattr(Observer, "first_message", first_message)
+    other = with_(node("a", "/a"), depends_on=(Dependency("map", "/map", "/map"),))
+    on_a = (Dependency("a", "/a", timeout_sec=0.7),)
+    waits = with_(script("b", "print('after a')"), depends_on=on_a, required=True)
+    run = Run(waits, other, sleeper("map"))
+    assert run.run(observer=Observer()) == 0
+    assert "[b] after a" in run.lines
+
+
+def test_many_that_end_at_once_have_their_time_each(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(crowd, "cores", lambda: 1)
+    code = (
+        "import time\n"
+        "def end(*_):\n"
+        "    until = time.process_time() + 0.4\n"
+        "    while time.process_time() < until: pass\n"
+        "    raise SystemExit(0)\n"
+        "signal.signal(signal.SIGINT, end); print('up', flush=True); time.sleep(60)"
+    )
+    nodes = [patient(script(f"n{number}", code), 1.0) for number in range(8)]
+    run = Run(*nodes)
+    up: list[bytes] = []
+
+    def on_line(line: bytes) -> None:
+        up.append(line)
+        if up.count(b"up") == len(nodes):
+            os.kill(os.getpid(), signal.SIGINT)
+
+    assert run.run(on_line=on_line) == 0
+    assert not [line for line in run.lines if "still running" in line]
