@@ -4,40 +4,17 @@ What a command imports is imported inside it: `dsmq-nodes --help` loads typer an
 """
 
 import contextlib
-import io
 import os
 import signal
 import sys
 from types import FrameType
 from typing import Final, TextIO
 
-from typing_extensions import override
-
+from dsmq_nodes.cli.terminal import Output, taken_over
+from dsmq_nodes.printable import indented
 from dsmq_nodes.signals import ending_signals
 
 _MAKERS: Final = (["bag", "convert"], ["bag", "repair"])
-
-
-class _Output(io.TextIOWrapper):
-    """Standard output that knows why it could not be written."""
-
-    failed: OSError | None = None
-
-    @override
-    def write(self, text: str, /) -> int:
-        try:
-            return super().write(text)
-        except OSError as error:
-            self.failed = error
-            raise
-
-    @override
-    def flush(self) -> None:
-        try:
-            super().flush()
-        except OSError as error:
-            self.failed = error
-            raise
 
 
 def main() -> None:
@@ -52,7 +29,8 @@ def main() -> None:
         SystemExit: always.
     """
     _open_streams()
-    out = sys.stdout = _output()
+    out = sys.stdout = taken_over(sys.stdout)
+    sys.stderr = taken_over(sys.stderr)
     # Raised where the program is, so that everything is closed on the way out. The broker and the
     # launcher put their own in its place.
     for number in ending_signals():
@@ -71,12 +49,15 @@ def main() -> None:
 
 def _run() -> None:
     from dsmq_nodes.cli.app import app  # noqa: PLC0415
-    from dsmq_nodes.errors import DsmqError  # noqa: PLC0415
+    from dsmq_nodes.errors import CommandError, DsmqError, LaunchFileError  # noqa: PLC0415
 
     try:
         app(prog_name="dsmq-nodes")
+    except (CommandError, LaunchFileError) as error:
+        _tell(f"{error}")  # it may be made of lines
+        sys.exit(1)
     except DsmqError as error:
-        _tell(f"{error}")
+        _tell(indented(f"{error}"))
         sys.exit(1)
 
 
@@ -97,19 +78,7 @@ def _open_streams() -> None:
             setattr(sys, name, os.fdopen(fd, mode))
 
 
-def _output() -> _Output:
-    was = sys.stdout
-    assert isinstance(was, io.TextIOWrapper)
-    encoding, errors, lines, through = (
-        was.encoding,
-        was.errors,
-        was.line_buffering,
-        was.write_through,
-    )
-    return _Output(was.detach(), encoding, errors, line_buffering=lines, write_through=through)
-
-
-def _flush(out: _Output) -> int:
+def _flush(out: Output) -> int:
     """Write out what is left; 1 when something could not be written, which is told.
 
     A reader that is gone (`| head`) is no error of ours.

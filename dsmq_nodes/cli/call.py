@@ -3,14 +3,20 @@
 import contextlib
 import time
 from collections.abc import Iterable
-from typing import Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 
 import msgspec
 
 from dsmq_nodes.cli.offers import services
 from dsmq_nodes.cli.session import Session
-from dsmq_nodes.errors import CommandError, WireError
+from dsmq_nodes.errors import CommandError, MessageError, WireError
 from dsmq_nodes.graph import calls
+from dsmq_nodes.printable import one_line
+
+if TYPE_CHECKING:
+    from dsmq_nodes.messages.base import Message
+
+M = TypeVar("M", bound="Message")
 
 PATIENCE_SEC: Final = 5.0
 
@@ -31,6 +37,38 @@ def call(
         names = [name for name, each in served.items() if each.servers]
         raise CommandError(f"nobody serves {service}; {did_you_mean(service, names)}")
     return answer(session, ask(session, service, body), timeout_sec)
+
+
+def call_typed(
+    session: Session,
+    service: str,
+    request: "Message",
+    response: type[M],
+    *,
+    timeout_sec: float = PATIENCE_SEC,
+) -> M:
+    """The response of a service whose type is known.
+
+    Raises:
+        CommandError: as `call`, or the response is not of the type.
+    """
+    return typed(
+        service, call(session, service, request.to_json(), timeout_sec=timeout_sec), response
+    )
+
+
+def typed(service: str, response: dict[str, Any], response_type: type[M]) -> M:
+    """A response in its type.
+
+    Raises:
+        CommandError: it is not of the type.
+    """
+    try:
+        return response_type.from_json(msgspec.json.encode(response))
+    except MessageError as error:
+        raise CommandError(
+            f"{service} has answered with something else: {one_line(str(error))}"
+        ) from None
 
 
 class Asked(NamedTuple):
@@ -103,6 +141,6 @@ def response_in(text: str | None, asked: Asked) -> dict[str, Any] | None:
     if (head.client, head.id) != (asked.client, asked.id):
         return None
     if head.error:
-        raise CommandError(f"{asked.service}: {head.error}")
+        raise CommandError(f"{asked.service}: {one_line(head.error)}")
     response: dict[str, Any] = msgspec.json.decode(text or "")
     return {name: value for name, value in response.items() if name not in {"_client", "_id"}}

@@ -79,12 +79,24 @@ def parameters(ctx: typer.Context) -> list[str]:
     from dsmq_nodes.cli.offers import absolute  # noqa: PLC0415
 
     node = absolute(ctx.params.get("node") or "")
-    found = _ask(ctx, lambda session: call(session, f"{node}/list_parameters", timeout_sec=1.0))
-    return list(found["result"]["names"]) if found else []
+    found = _ask(
+        ctx,
+        lambda session: call(session, f"{node}/list_parameters", timeout_sec=1.0)["result"][
+            "names"
+        ],
+    )
+    return list(filter(_is_offered, found or ()))
 
 
 def _names(ctx: typer.Context, names: "Callable[[Graph], Iterable[str]]") -> list[str]:
-    return list(_ask(ctx, lambda session: names(session.graph())) or ())
+    return list(filter(_is_offered, _ask(ctx, lambda session: names(session.graph())) or ()))
+
+
+def _is_offered(name: object) -> bool:
+    """Whether the shell is given a name: a line break in it would make two."""
+    from dsmq_nodes.printable import is_printable  # noqa: PLC0415
+
+    return isinstance(name, str) and is_printable(name)
 
 
 def _ask(ctx: typer.Context, question: "Callable[[Session], T]") -> "T | None":
@@ -95,7 +107,7 @@ def _ask(ctx: typer.Context, question: "Callable[[Session], T]") -> "T | None":
     try:
         with Session(ctx.params.get("broker") or BROKER, timeout_sec=_PATIENCE_SEC) as session:
             return question(session)
-    except DsmqError:
+    except (DsmqError, LookupError, TypeError):  # no broker, or an answer that is none
         return None
 
 

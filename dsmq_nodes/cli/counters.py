@@ -8,7 +8,7 @@ import contextlib
 import sys
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import msgspec
 
@@ -195,9 +195,9 @@ def show_delay(session: "Session", name: str) -> None:
             (_, topic), *_ = found.values()
             # Of a shared topic the broker sees no times: its readers do.
             while topic.shared and (reply := nodes.next_message(["/dsmq/nodes"], 0.0)) is not None:
-                told = msgspec.json.decode(reply.text or "", type=_Node)
-                for each in told.subscriptions:
-                    if each.topic == topic.name:
+                told = nodes.understood(reply, _read_node)
+                for each in told.subscriptions if told is not None else ():
+                    if each.topic == topic.name and told is not None:
                         felt[told.name] = each.latency_p50_sec
             text = delay_shown(topic, felt)
             if text:
@@ -223,3 +223,6 @@ class _Subscription(msgspec.Struct):
 class _Node(msgspec.Struct):
     name: str
     subscriptions: list[_Subscription] = []
+
+
+_read_node: Final = msgspec.json.Decoder(_Node).decode

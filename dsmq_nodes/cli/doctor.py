@@ -61,8 +61,7 @@ def show(
 def shown(finding: "Finding") -> str:
     """A finding as it is printed."""
     text = finding.text.replace("\n", "\n      ")
-    visible = "".join(c if c.isprintable() or c == "\n" else "\ufffd" for c in text)
-    return f"{finding.level:7} {visible}\n    try {finding.advice}"
+    return f"{finding.level:7} {text}\n    try {finding.advice}"
 
 
 def _meant(seen: "Seen", name: str) -> str:

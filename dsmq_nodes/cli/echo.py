@@ -1,11 +1,11 @@
 """`dsmq-nodes topic echo`."""
 
-import itertools
 import sys
 from typing import TYPE_CHECKING, Any
 
 from dsmq_nodes.cli import lookup
 from dsmq_nodes.cli.offers import absolute
+from dsmq_nodes.cli.show import read
 from dsmq_nodes.errors import CommandError
 
 if TYPE_CHECKING:
@@ -34,16 +34,30 @@ def echo_topic(
     schemas = _Schemas(session)
     for topic in topics:
         session.subscribe(topic, type_name=type_name)
-    for number in itertools.count(1):
+    number = 0
+    while not number or number != count:
         reply = session.next_message(topics, timeout_sec)
         if reply is None:
             raise CommandError(f"no message on {topics[0]} within {timeout_sec:g} s")
         if reply.gap:
             print(f"skipped {reply.gap} messages: too many to print", file=sys.stderr)
         schema = {} if style.form == "json" else schemas.of(reply.topic)
-        print(style.show(reply.text or "", schema), flush=True)
-        if number == count:
-            return
+        text = reply.text or ""
+        try:
+            shown = style.show(text, schema)
+        except CommandError as error:  # no such field: a slip of the user's, or an odd message
+            if not number and isinstance(read(text), dict) and not _has(schema, style.field):
+                raise
+            session.skip(reply.topic, str(error))
+            continue
+        print(shown, flush=True)
+        number += 1
+
+
+def _has(schema: dict[str, Any], field: str) -> bool:
+    """Whether a type has a field at all, of which the first name is known to be one."""
+    fields = schema.get("properties")
+    return isinstance(fields, dict) and field.partition(".")[0].partition("[")[0] in fields
 
 
 class _Schemas:

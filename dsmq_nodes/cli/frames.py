@@ -11,6 +11,7 @@ from dsmq_nodes.errors import CommandError, InvalidArgumentException, TransformE
 from dsmq_nodes.messages.base import Time
 from dsmq_nodes.messages.geometry import TransformStamped
 from dsmq_nodes.messages.tf2 import TFMessage
+from dsmq_nodes.printable import one_line
 from dsmq_nodes.tf.core import BufferCore, Frame
 from dsmq_nodes.tf.rigid import Rigid, roll_pitch_yaw, rotate
 
@@ -35,13 +36,15 @@ class _Listener:
             reply = self._session.next_message([_TF, _TF_STATIC], left_sec)
             if reply is None:
                 return
-            for transform in TFMessage.from_json(reply.text or "").transforms:
+            message = self._session.understood(reply, TFMessage.from_json, exact=True)
+            for transform in message.transforms if message is not None else ():
                 try:
                     self.buffer.set_transform(
                         transform, reply.sender, is_static=reply.topic == _TF_STATIC
                     )
-                except InvalidArgumentException as error:
-                    print(f"ignored, from {reply.sender or 'a client'}: {error}", file=sys.stderr)
+                except (InvalidArgumentException, ArithmeticError) as error:
+                    who = one_line(reply.sender) or "a client"
+                    self._session.skip(reply.topic, f"ignored, from {who}: {error}")
 
 
 def heard(session: Session, seconds: float) -> BufferCore:

@@ -1,12 +1,12 @@
 """What `doctor` looks at: the graph, counters of broker and nodes, the launch, some stamps."""
 
-import json
 import time
 from typing import TYPE_CHECKING, Any, Final
 
 from dsmq_nodes.cli.diagnosis import Seen, Stamp
 from dsmq_nodes.cli.live import STATISTICS_TOPIC, BrokerStatistics, Graph, read_statistics
 from dsmq_nodes.cli.lookup import shown
+from dsmq_nodes.cli.sample import time_in
 from dsmq_nodes.errors import ConnectionFailedError
 from dsmq_nodes.messages.dsmq_msgs import LaunchProcess, LaunchState, NodeStatistics
 
@@ -44,24 +44,32 @@ class Gathering:
         reply = self._session.next_message(self._topics, timeout_sec)
         if reply is None:
             return False
-        text = reply.text or ""
         if reply.topic == STATISTICS_TOPIC:
-            self._statistics.append(read_statistics(text))
+            self._session.understood(reply, self._take_statistics)
         elif reply.topic == _NODES:
-            told = NodeStatistics.from_json(text)
-            self._before.setdefault(told.name, told)
-            self._nodes[told.name] = told
+            self._session.understood(reply, self._take_node)
         elif reply.topic == _LAUNCH:
-            self._processes = LaunchState.from_json(text).processes
+            self._session.understood(reply, self._take_launch)
         elif reply.topic == _CLOCK:
-            self._clock_sec = _time_in(text, "clock")
+            self._clock_sec = time_in(reply.text or "", "clock")
         else:
-            header_sec = _time_in(text, "header", "stamp")
+            header_sec = time_in(reply.text or "", "header", "stamp")
             now_sec = time.time_ns() * 1e-9
             stamp = Stamp(header_sec, reply.stamp * 1e-9, now_sec, self._clock_sec)
             self._stamps[reply.topic] = stamp
             self._session.unsubscribe(reply.topic)  # it may be a camera's
         return True
+
+    def _take_statistics(self, text: str) -> None:
+        self._statistics.append(read_statistics(text))
+
+    def _take_node(self, text: str) -> None:
+        told = NodeStatistics.from_json(text)
+        self._before.setdefault(told.name, told)
+        self._nodes[told.name] = told
+
+    def _take_launch(self, text: str) -> None:
+        self._processes = LaunchState.from_json(text).processes
 
     def seen(self, graph: Graph) -> Seen:
         """What was gathered, and the graph as it is now.
@@ -89,18 +97,10 @@ def _stamped(session: "Session", graph: Graph) -> list[str]:
         topic.name
         for topic in shown(graph, own=False)
         if not topic.latched
-        and any(
-            "header" in schemas.get(end.schema_id, {}).get("properties", {})
-            for end in topic.publishers
-        )
+        and any(_has_header(schemas.get(end.schema_id, {})) for end in topic.publishers)
     ]
 
 
-def _time_in(text: str, *path: str) -> float | None:
-    try:
-        value: Any = json.loads(text)
-        for step in path:
-            value = value[step]
-        return float(value["sec"] + value["nanosec"] * 1e-9)
-    except (ValueError, KeyError, TypeError):
-        return None
+def _has_header(schema: dict[str, Any]) -> bool:
+    fields = schema.get("properties")
+    return isinstance(fields, dict) and "header" in fields

@@ -4,9 +4,11 @@ Making their pydantic classes would take longer than all else that `topic list` 
 these fields against those of the messages.
 """
 
-from typing import Final
+from typing import Any, Final
 
 import msgspec
+
+from dsmq_nodes.printable import one_line, printable_json
 
 GRAPH_TOPIC: Final = "/dsmq/graph"
 STATISTICS_TOPIC: Final = "/dsmq/statistics"
@@ -115,6 +117,33 @@ class BrokerStatistics(msgspec.Struct, kw_only=True):
     topics: list[TopicStatistics] = []
 
 
-read_graph = msgspec.json.Decoder(Graph).decode
-read_statistics = msgspec.json.Decoder(BrokerStatistics).decode
-read_type = msgspec.json.Decoder(TypeDescription).decode
+_decode_graph: Final = msgspec.json.Decoder(Graph).decode
+_decode_statistics: Final = msgspec.json.Decoder(BrokerStatistics).decode
+_decode_type: Final = msgspec.json.Decoder(TypeDescription).decode
+_decode_schema: Final = msgspec.json.Decoder(dict[str, Any]).decode
+
+
+def read_graph(text: str) -> Graph:
+    """The graph; what peers have called themselves and their types is in one line each."""
+    graph = _decode_graph(text)
+    if "\\" not in text and text.isprintable():
+        return graph
+    for peer in graph.peers:
+        peer.name, peer.host = one_line(peer.name), one_line(peer.host)
+        peer.address, peer.state = one_line(peer.address), one_line(peer.state)
+    for topic in graph.topics:
+        topic.name, topic.type = one_line(topic.name), one_line(topic.type)
+        for end in topic.ends:
+            end.node, end.type = one_line(end.node), one_line(end.type)
+    return graph
+
+
+def read_schema(text: str) -> tuple[str, dict[str, Any]]:
+    """A schema's id, and the schema."""
+    told = _decode_type(text)
+    return told.schema_id, _decode_schema(told.json_schema)
+
+
+def read_statistics(text: str) -> BrokerStatistics:
+    """The broker's counters."""
+    return _decode_statistics(printable_json(text))

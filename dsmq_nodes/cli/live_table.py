@@ -6,11 +6,12 @@ import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final
 
-from rich.console import Console, Group
+from rich.console import Group
 from rich.live import Live
 from rich.text import Text
 
 from dsmq_nodes.cli.live import GRAPH_TOPIC, STATISTICS_TOPIC, Graph, read_graph
+from dsmq_nodes.cli.terminal import console
 from dsmq_nodes.graph.names import is_hidden
 from dsmq_nodes.launcher.figures import STATE_STYLES, Figures, Row, tables
 from dsmq_nodes.launcher.member import State
@@ -36,6 +37,12 @@ class Looking:
         self._nodes: dict[str, NodeStatistics] = {}
         self._restarts: dict[str, int] = {}
         self._figures = Figures()
+        self._takers = {
+            GRAPH_TOPIC: self._take_graph,
+            STATISTICS_TOPIC: self._take_statistics,
+            _NODES: self._take_node,
+            _LAUNCH: self._take_launch,
+        }
         for topic in _TOPICS:
             session.subscribe(topic, depth=1000 if topic == _NODES else 1)
 
@@ -44,19 +51,21 @@ class Looking:
         while (left_sec := until_sec - time.monotonic()) > 0:
             reply = self._session.next_message(_TOPICS, left_sec)
             if reply is not None:
-                self._take(reply.topic, reply.text or "")
+                self._session.understood(reply, self._takers[reply.topic])
 
-    def _take(self, topic: str, text: str) -> None:
-        if topic == GRAPH_TOPIC:
-            self._graph = read_graph(text)
-        elif topic == STATISTICS_TOPIC:
-            self._statistics = BrokerStatistics.from_json(text)
-        elif topic == _NODES:
-            told = NodeStatistics.from_json(text)
-            self._nodes[told.name] = told
-        else:
-            processes = LaunchState.from_json(text).processes
-            self._restarts = {name: each.restarts for each in processes for name in each.nodes}
+    def _take_graph(self, text: str) -> None:
+        self._graph = read_graph(text)
+
+    def _take_statistics(self, text: str) -> None:
+        self._statistics = BrokerStatistics.from_json(text)
+
+    def _take_node(self, text: str) -> None:
+        told = NodeStatistics.from_json(text)
+        self._nodes[told.name] = told
+
+    def _take_launch(self, text: str) -> None:
+        processes = LaunchState.from_json(text).processes
+        self._restarts = {name: each.restarts for each in processes for name in each.nodes}
 
     def group(self, columns: int, most_lines: int) -> Group:
         """The tables as they are now."""
@@ -85,7 +94,8 @@ class Looking:
 def draw(session: "Session", count: int) -> None:
     """Draw on the terminal, so many times (0: on and on)."""
     looking = Looking(session)
-    with Live(Text("looking ..."), screen=True, auto_refresh=False) as live:
+    first = Text("looking ...")
+    with Live(first, console=console(), screen=True, auto_refresh=False) as live:
         drawn = 0
         while not count or drawn < count:
             looking.look(time.monotonic() + _PERIOD_SEC)
@@ -105,4 +115,4 @@ def print_tables(session: "Session", count: int) -> None:
     for number in range(count):
         if number:
             looking.look(time.monotonic() + _PERIOD_SEC)
-        Console(width=columns).print(looking.group(columns, _ANY_LINES))
+        console(columns).print(looking.group(columns, _ANY_LINES))

@@ -1,8 +1,11 @@
 """What the commands have in common: how help looks, and the broker's address."""
 
-from typing import Annotated, Final
+from collections.abc import Mapping
+from typing import Annotated, Any, Final
 
 import typer
+from typer.core import TyperCommand, TyperOption
+from typing_extensions import override
 
 # As in dsmq/address.py, whose import would take a third of the time that `--help` may take.
 HOST: Final = "127.0.0.1"
@@ -62,3 +65,42 @@ def renamings(remap: list[str]) -> dict[str, str]:
             raise CommandError(f"--remap {each}: write OLD:=NEW, as /scan:=/front/scan")
         found[old] = new
     return found
+
+
+class ValueCommand(TyperCommand):
+    """A command one of whose arguments is a value: `-1` and `-left` are values, not options."""
+
+    @override
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        given, values = self._apart(list(args))
+        rest: list[str] = super().parse_args(ctx, [*given, "--", *values] if values else given)
+        return rest
+
+    def _apart(self, words: list[str]) -> tuple[list[str], list[str]]:
+        """Options with their values, and the rest."""
+        options: dict[str, object] = dict.fromkeys(("--help", "-h"))
+        for each in self.params:
+            if isinstance(each, TyperOption):
+                options |= dict.fromkeys((*each.opts, *each.secondary_opts), each)
+        given: list[str] = []
+        values: list[str] = []
+        while words:
+            word = words.pop(0)
+            if word == "--":
+                return given, [*values, *words]
+            name = word.partition("=")[0] if word.startswith("--") else word
+            if not word.startswith("--") and not _is_short(word, options):
+                values.append(word)
+                continue
+            given.append(word)
+            option = options.get(name)
+            if isinstance(option, TyperOption) and not option.is_flag and word == name and words:
+                given.append(words.pop(0))
+        return given, values
+
+
+def _is_short(word: str, options: Mapping[str, object]) -> bool:
+    """Whether a word is one of a command's short options, or one with its value behind it."""
+    option = options.get(word[:2])
+    takes_value = isinstance(option, TyperOption) and not option.is_flag
+    return word in options or (len(word) > 2 and takes_value)

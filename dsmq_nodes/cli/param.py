@@ -6,7 +6,14 @@ from typing import Annotated
 import typer
 
 from dsmq_nodes.cli import complete
-from dsmq_nodes.cli.options import BROKER, BrokerOption, JsonOption, examples_epilog, new_app
+from dsmq_nodes.cli.options import (
+    BROKER,
+    BrokerOption,
+    JsonOption,
+    ValueCommand,
+    examples_epilog,
+    new_app,
+)
 
 app = new_app(
     "Parameters of the nodes: seeing and changing them while they run.",
@@ -84,6 +91,7 @@ def get(
 
 @app.command(
     "set",
+    cls=ValueCommand,
     epilog=examples_epilog(
         ("dsmq-nodes param set /blinker period 0.1", ""),
         ("dsmq-nodes param set /arm gains '[1.0, 0.5]'", ""),

@@ -1,28 +1,31 @@
 """Parameters of other nodes, by the services that every node has."""
 
+import contextlib
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from dsmq_nodes.cli.call import answers, ask, call
+from dsmq_nodes.cli.call import answers, ask, call_typed, typed
 from dsmq_nodes.cli.live import Graph
 from dsmq_nodes.cli.offers import find_node, nodes, unknown
 from dsmq_nodes.cli.session import Session
 from dsmq_nodes.errors import CommandError, LaunchFileError
 from dsmq_nodes.graph.parameter import Parameter, ParameterType
-from dsmq_nodes.graph.parameter_files import dump_parameters, flat_parameters
+from dsmq_nodes.graph.parameter_files import dump_parameters
 from dsmq_nodes.graph.parameter_messages import from_message, to_message
+from dsmq_nodes.graph.parameter_store import flat
 from dsmq_nodes.launcher.params_file import ParamsFile, lookup, merge
 from dsmq_nodes.launcher.source import parse, read_file
 from dsmq_nodes.messages.rcl_interfaces import Parameter as ParameterMessage
-from dsmq_nodes.messages.rcl_interfaces import ParameterDescriptor, ParameterValue
+from dsmq_nodes.messages.rcl_interfaces import ParameterDescriptor
 from dsmq_nodes.messages.rcl_interfaces_srv import (
     DescribeParameters,
     GetParameters,
     ListParameters,
     SetParameters,
 )
+from dsmq_nodes.printable import one_line
 
 _TITLES: Final = {
     ParameterType.BOOL: "Boolean value is:",
@@ -41,8 +44,8 @@ _NOT_SET: Final = "Parameter not set."
 def names_of(session: Session, node: str, prefixes: Sequence[str] = ()) -> list[str]:
     """The parameters of a node, by its full name."""
     request = ListParameters.Request(prefixes=list(prefixes))
-    found = call(session, f"{node}/list_parameters", request.to_json())
-    return sorted(found["result"]["names"])
+    service = f"{node}/list_parameters"
+    return sorted(call_typed(session, service, request, ListParameters.Response).result.names)
 
 
 def listed(
@@ -53,8 +56,8 @@ def listed(
     found = {}
     for name in [find_node(graph, node)] if node else _serving(graph):
         names = names_of(session, name, prefixes)
-        types = [each.type for each in _describe(session, name, names)] if with_types else []
-        words = [ParameterType(each).words for each in types] or [""] * len(names)
+        told = _describe(session, name, names) if with_types else []
+        words = [_words(each.type) for each in told] or [""] * len(names)
         found[name] = dict(zip(names, words, strict=True))
     return found
 
@@ -77,14 +80,31 @@ def got(session: Session, node: str, name: str) -> Parameter:
 
 def _get(session: Session, node: str, names: Sequence[str]) -> list[Parameter]:
     request = GetParameters.Request(names=list(names))
-    return _values(names, call(session, f"{node}/get_parameters", request.to_json()))
+    service = f"{node}/get_parameters"
+    return _values(service, names, call_typed(session, service, request, GetParameters.Response))
 
 
-def _values(names: Sequence[str], response: dict[str, Any]) -> list[Parameter]:
-    return [
-        from_message(ParameterMessage(name=name, value=ParameterValue.from_dict(value)))
-        for name, value in zip(names, response["values"], strict=True)
-    ]
+def _values(
+    service: str, names: Sequence[str], response: GetParameters.Response
+) -> list[Parameter]:
+    _check_count(service, names, response.values)
+    try:
+        return [
+            from_message(ParameterMessage(name=name, value=value))
+            for name, value in zip(names, response.values, strict=True)
+        ]
+    except TypeError as error:
+        raise CommandError(f"{service} has answered with something else: {error}") from None
+
+
+def _check_count(service: str, names: Sequence[str], told: Sequence[object]) -> None:
+    if len(told) != len(names):
+        raise CommandError(f"{service} was asked of {len(names)} parameters and tells {len(told)}")
+
+
+def _words(type_: int) -> str:
+    """A parameter's type in words."""
+    return ParameterType(type_).words if type_ in set(ParameterType) else f"unknown type {type_}"
 
 
 def _check(session: Session, node: str, names: Sequence[str]) -> list[str]:
@@ -99,7 +119,8 @@ def shown(parameter: Parameter, *, hide_type: bool) -> str:
     """A value as ros2 shows it."""
     if parameter.type_ is ParameterType.NOT_SET:
         return _NOT_SET
-    return str(parameter.value) if hide_type else f"{_TITLES[parameter.type_]} {parameter.value}"
+    value = one_line(str(parameter.value))
+    return value if hide_type else f"{_TITLES[parameter.type_]} {value}"
 
 
 def set_one(session: Session, node: str, name: str, value: str) -> str:
@@ -110,35 +131,65 @@ def set_one(session: Session, node: str, name: str, value: str) -> str:
     """
     node = find_node(session.graph(), node)
     _check(session, node, [name])
-    return _set(session, node, [Parameter(name, None, _value(session, node, name, value))])[0]
+    type_ = _describe(session, node, [name])[0].type
+    return _set(session, node, [parameter_of(name, type_, value)])[0]
 
 
-def _value(session: Session, node: str, name: str, text: str) -> Any:
-    """The value that a text in YAML is meant to be.
+def parameter_of(name: str, type_: int, text: str) -> Parameter:
+    """The parameter that a text in YAML is meant to be, where it has a type now.
 
-    Where the parameter is a text, all that is not in quotes is one as it stands: 1, and `a: b`.
+    Where it is a text, all that is not in quotes is one as it stands: 1, and `a: b`.
+
+    Raises:
+        CommandError: no parameter can have this value.
+        LaunchFileError: the text is not YAML; says where.
     """
-    is_text = _describe(session, node, [name])[0].type == ParameterType.STRING
-    if is_text and not text.lstrip().startswith(('"', "'")):
-        return text
-    document = parse(f"value: {text}", "VALUE")
-    if document.problems or not isinstance(document.data, dict):
-        raise LaunchFileError(document.file, document.problems)
-    value = document.data["value"]
+    if any("\ud800" <= character <= "\udfff" for character in text):
+        raise CommandError(f"{name}: the value is not UTF-8: {text!r:.60}")
+    if type_ == ParameterType.STRING and not text.lstrip().startswith(('"', "'", "!!str ")):
+        return Parameter(name, None, text)
+    value = None
+    if text.strip():
+        document = parse(text, "VALUE", "write null to unset it")
+        if document.problems:
+            raise LaunchFileError(document.file, document.problems)
+        value = document.data
     try:
-        Parameter(name, None, value)
+        return fitting(name, type_, value)
     except TypeError as error:
-        raise CommandError(str(error)) from None
-    return value
+        raise CommandError(one_line(str(error))) from None
+
+
+def fitting(name: str, type_: int, value: object) -> Parameter:
+    """A parameter of a value that YAML has; of the type that it has now, if it fits that.
+
+    An integer may be meant as a double, and `[]` is a list of anything. What does not fit goes to
+    the node in its own type, to say why not, or to take it where it may have any.
+
+    Raises:
+        TypeError: no parameter can have this value.
+    """
+    try:
+        own = Parameter(name, None, value)
+    except TypeError:
+        if type_ not in _TITLES:
+            raise
+        return Parameter(name, ParameterType(type_), value)
+    if value == [] or type_ == ParameterType.BYTE_ARRAY:
+        with contextlib.suppress(TypeError, ValueError):
+            return Parameter(name, ParameterType(type_), value)
+    return own
 
 
 def _set(session: Session, node: str, parameters: Sequence[Parameter]) -> list[str]:
     request = SetParameters.Request(parameters=[to_message(each) for each in parameters])
-    results = call(session, f"{node}/set_parameters", request.to_json())["results"]
+    service = f"{node}/set_parameters"
+    results = call_typed(session, service, request, SetParameters.Response).results
+    _check_count(service, [each.name for each in parameters], results)
     told = []
     for result in results:
-        reason = f": {result['reason']}" if result["reason"] else ""
-        if not result["successful"]:
+        reason = f": {one_line(result.reason)}" if result.reason else ""
+        if not result.successful:
             raise CommandError(f"Setting parameter failed{reason}")
         told.append(f"Set parameter successful{reason}")
     return told
@@ -156,16 +207,18 @@ def described(session: Session, node: str, names: Sequence[str]) -> list[Paramet
 
 def _describe(session: Session, node: str, names: Sequence[str]) -> list[ParameterDescriptor]:
     request = DescribeParameters.Request(names=list(names))
-    found = call(session, f"{node}/describe_parameters", request.to_json())["descriptors"]
-    return [ParameterDescriptor.from_dict(each) for each in found]
+    service = f"{node}/describe_parameters"
+    found = call_typed(session, service, request, DescribeParameters.Response).descriptors
+    _check_count(service, names, found)
+    return found
 
 
 def description(found: ParameterDescriptor) -> Iterator[str]:
     """What a parameter is, as ros2 shows it."""
-    yield f"Parameter name: {found.name}"
-    yield f"  Type: {ParameterType(found.type).words}"
+    yield f"Parameter name: {one_line(found.name)}"
+    yield f"  Type: {_words(found.type)}"
     if found.description:
-        yield f"  Description: {found.description}"
+        yield f"  Description: {one_line(found.description)}"
     yield "  Constraints:"
     if found.read_only:
         yield "    Read only: true"
@@ -176,7 +229,7 @@ def description(found: ParameterDescriptor) -> Iterator[str]:
         if limits.step:
             yield f"    Step: {limits.step}"
     if found.additional_constraints:
-        yield f"    Additional constraints: {found.additional_constraints}"
+        yield f"    Additional constraints: {one_line(found.additional_constraints)}"
 
 
 def dumped(session: Session, node: str) -> str:
@@ -195,21 +248,21 @@ def all_dumped(session: Session, timeout_sec: float) -> tuple[str, list[str]]:
         for node in _serving(session.graph())
     }
     told = answers(session, names.values(), timeout_sec)
-    wanted = {
-        node: sorted(told[asked]["result"]["names"])
-        for node, asked in names.items()
-        if asked in told
-    }
+    wanted: dict[str, list[str]] = {}
+    for node, asked in names.items():
+        with contextlib.suppress(CommandError, KeyError):  # one that answers wrongly has not
+            known = typed(asked.service, told[asked], ListParameters.Response)
+            wanted[node] = sorted(known.result.names)
     values = {
         node: ask(session, f"{node}/get_parameters", GetParameters.Request(names=each).to_json())
         for node, each in wanted.items()
     }
     found = answers(session, values.values(), timeout_sec)
-    files = {
-        node: dump_parameters(node, _values(wanted[node], found[asked]))
-        for node, asked in values.items()
-        if asked in found
-    }
+    files: dict[str, str] = {}
+    for node, asked in values.items():
+        with contextlib.suppress(CommandError, KeyError):
+            got_ = typed(asked.service, found[asked], GetParameters.Response)
+            files[node] = dump_parameters(node, _values(asked.service, wanted[node], got_))
     return "".join(files.values()), [node for node in names if node not in files]
 
 
@@ -221,7 +274,7 @@ def loaded(session: Session, node: str, file: Path) -> Iterator[str]:
         LaunchFileError: no such file, or no YAML.
     """
     node = find_node(session.graph(), node)
-    document = read_file(file, str(file))
+    document = read_file(file, str(file), "it needs parameters: 'name: value'", merges=True)
     if document.problems:
         raise LaunchFileError(document.file, document.problems)
     values: dict[str, object] = {}
@@ -230,17 +283,19 @@ def loaded(session: Session, node: str, file: Path) -> Iterator[str]:
         values = merge(values, layer if isinstance(layer, dict) else {})
     if not values:
         raise CommandError(f"{file} has no parameters for {node}")
-    failed = 0
-    for parameter in flat_parameters(values):
+    wanted, failed = flat(values), 0
+    types = [each.type for each in _describe(session, node, list(wanted))]
+    for (name, value), type_ in zip(wanted.items(), types, strict=True):
         try:
-            told = _set(session, node, [parameter])[0]
-        except CommandError as error:
-            print(f"{parameter.name}: {error}", file=sys.stderr)
+            told = _set(session, node, [fitting(name, type_, value)])[0]
+        except (CommandError, TypeError) as error:
+            print(f"{one_line(name)}: {one_line(str(error))}", file=sys.stderr)
             failed += 1
         else:
-            yield f"Set parameter {parameter.name} successful{told.partition('successful')[2]}"
+            successful = told.partition("successful")[2]
+            yield f"Set parameter {one_line(name)} successful{successful}"
     if failed:
-        raise CommandError(f"{failed} of {len(flat_parameters(values))} were not set")
+        raise CommandError(f"{failed} of {len(wanted)} were not set")
 
 
 def deleted(session: Session, node: str, name: str) -> str:
@@ -256,7 +311,7 @@ def deleted(session: Session, node: str, name: str) -> str:
     except CommandError as error:
         reason = str(error).partition(": ")[2]
         if reason.endswith("got None"):  # the node's model has no words for it
-            kind = ParameterType(_describe(session, node, [name])[0].type).words
+            kind = _words(_describe(session, node, [name])[0].type)
             reason = f"{name} is to be {kind}, and has no default of none; set it to another value"
         raise CommandError(f"Deleting parameter failed: {reason}") from None
     return "Deleted parameter successfully"

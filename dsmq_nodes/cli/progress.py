@@ -5,6 +5,9 @@ import time
 from types import TracebackType
 from typing import Final, Self
 
+from dsmq_nodes.cli.terminal import drawing
+from dsmq_nodes.printable import visible
+
 _EVERY_SEC: Final = 0.2
 _WIDTH: Final = 24
 
@@ -27,7 +30,7 @@ class Progress:
             return
         self._next_sec = now_sec + _EVERY_SEC
         self._was_shown = True
-        print(f"\r\x1b[K{self._line(done, now_sec)} {note}", end="", file=sys.stderr, flush=True)
+        self._draw(f"{self._line(done, now_sec)} {note}")
 
     def _line(self, done: float, now_sec: float) -> str:
         rate = done / max(now_sec - self._began_sec, 1e-9)
@@ -52,7 +55,11 @@ class Progress:
         trace: TracebackType | None,
     ) -> None:
         if self._was_shown:
-            print("\r\x1b[K", end="", file=sys.stderr, flush=True)
+            self._draw("")
+
+    @staticmethod
+    def _draw(line: str) -> None:
+        print(f"\r\x1b[K{visible(line)}", end="", file=drawing(sys.stderr), flush=True)
 
 
 def _short(number: float) -> str:

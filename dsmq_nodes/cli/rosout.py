@@ -1,20 +1,19 @@
 """What nodes log on `/rosout`, and their levels."""
 
-import re
 from collections.abc import Iterator, Sequence
 from typing import Final
 
 import msgspec
 
-from dsmq_nodes.cli.call import call
+from dsmq_nodes.cli.call import call_typed
 from dsmq_nodes.cli.offers import find_node, unknown
 from dsmq_nodes.cli.session import Session
 from dsmq_nodes.errors import CommandError
+from dsmq_nodes.printable import indented, one_line
 
 _ROSOUT: Final = "/rosout"
 _LEVELS: Final = {"debug": 10, "info": 20, "warn": 30, "error": 40, "fatal": 50}
 _NAMES: Final = {number: name.upper() for name, number in _LEVELS.items()}
-_UNSEEN: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")  # a terminal would act on it
 
 
 class _Stamp(msgspec.Struct):
@@ -43,20 +42,16 @@ def follow(session: Session, nodes: Sequence[str], level: str, *, as_json: bool)
     loggers = [find_node(graph, name).strip("/").replace("/", ".") for name in nodes]
     session.subscribe(_ROSOUT)
     while (reply := session.next_message([_ROSOUT])) is not None:
-        text = reply.text or ""
-        try:
-            line = _read(text)
-        except msgspec.MsgspecError:
-            continue  # somebody plays with the topic
-        if line.level < least or not _is_of(line.name, loggers):
+        line = session.understood(reply, _read, exact=True)
+        if line is None or line.level < least or not _is_of(line.name, loggers):
             continue
-        if as_json:
-            yield text
+        if as_json:  # a line break in JSON is a blank: in a text it is an escape
+            yield (reply.text or "").replace("\r", " ").replace("\n", " ")
             continue
         severity = _NAMES.get(line.level, str(line.level))
         stamp = f"{line.stamp.sec}.{line.stamp.nanosec:09}"
-        message = _UNSEEN.sub("\ufffd", line.msg)
-        yield f"[{severity}] [{stamp}] [{line.name}]: {message}"
+        # A traceback is of several lines; of what it says, none can be taken for one of ours.
+        yield f"[{severity}] [{stamp}] [{one_line(line.name)}]: {indented(line.msg)}"
 
 
 def _is_of(name: str, loggers: Sequence[str]) -> bool:
@@ -69,16 +64,21 @@ def set_levels(session: Session, nodes: Sequence[str], level: str) -> Iterator[s
     Raises:
         CommandError: no such level or node, or no node is named.
     """
+    from dsmq_nodes.messages.rcl_interfaces import LoggerLevel  # noqa: PLC0415  not to follow
+    from dsmq_nodes.messages.rcl_interfaces_srv import SetLoggerLevels  # noqa: PLC0415  as above
+
     number = _level(level)
     if not nodes:
         raise CommandError("--set-level: of which node? `log NODE --set-level LEVEL`")
     graph = session.graph()
     for node in [find_node(graph, name) for name in nodes]:
-        request = {"levels": [{"name": node.strip("/").replace("/", "."), "level": number}]}
-        body = msgspec.json.encode(request).decode()
-        result = call(session, f"{node}/set_logger_levels", body)["results"][0]
-        if not result["successful"]:
-            raise CommandError(f"{node}: {result['reason']}")
+        levels = [LoggerLevel(name=node.strip("/").replace("/", "."), level=number)]
+        request = SetLoggerLevels.Request(levels=levels)
+        service = f"{node}/set_logger_levels"
+        results = call_typed(session, service, request, SetLoggerLevels.Response).results
+        if not results or not results[0].successful:
+            reason = one_line(results[0].reason) if results else "it has not said why"
+            raise CommandError(f"{node}: {reason}")
         yield f"{node} logs from {level.upper()} on"
 
 

@@ -1,5 +1,6 @@
 """A launch that runs, as a tool sees it: its topics below `/dsmq/launch`, see dsmq_msgs."""
 
+import re
 import time
 import uuid
 from collections.abc import Iterator
@@ -15,7 +16,9 @@ from dsmq_nodes.messages.dsmq_msgs import (
     LaunchResult,
     LaunchState,
 )
+from dsmq_nodes.printable import one_line, visible
 
+_COLOUR: Final = re.compile("\x1b\\[[0-9;]*m")
 _NODE: Final = "/dsmq/launch"
 _COMMAND: Final = f"{_NODE}/command"
 _RESULT: Final = f"{_NODE}/result"
@@ -36,7 +39,10 @@ def state(session: Session) -> LaunchState:
     reply = session.next_message([_STATE], _STATE_SEC)
     if reply is None:
         raise CommandError("the launch does not answer: is it stopped or overloaded?")
-    return LaunchState.from_json(reply.text or "")
+    found = session.understood(reply, LaunchState.from_json)
+    if found is None:
+        raise CommandError(f"what is on {_STATE} is not of a launch: is another version running?")
+    return found
 
 
 def table(launch: LaunchState) -> list[str]:
@@ -71,11 +77,12 @@ def command(session: Session, action: str, name: str) -> LaunchResult:
         reply = session.next_message([_RESULT], left_sec)
         if reply is None:
             break
-        result = LaunchResult.from_json(reply.text or "")
-        if result.id == number and not result.ok:
-            raise CommandError(result.text)
-        if result.id == number:
-            return result
+        result = session.understood(reply, LaunchResult.from_json, exact=True)
+        if result is None or result.id != number:
+            continue
+        if not result.ok:
+            raise CommandError(one_line(result.text))
+        return result
     raise CommandError(f"the launch has not answered for {_RESULT_SEC:g} s: is it stopped?")
 
 
@@ -88,15 +95,20 @@ def lines(session: Session, name: str, last: int, *, follow: bool) -> Iterator[s
     if follow:
         session.subscribe(_LINES)
     result = command(session, "lines", name)
-    yield from result.lines[max(0, len(result.lines) - last) :]
+    yield from map(_shown, result.lines[max(0, len(result.lines) - last) :])
     seen = result.first + len(result.lines) - 1 if result.lines else 0
     while follow and (reply := session.next_message([_LINES])) is not None:
-        found = LaunchLines.from_json(reply.text or "")
-        if found.process != result.process:
+        found = session.understood(reply, LaunchLines.from_json, exact=True)
+        if found is None or found.process != result.process:
             continue
         # What came between our two requests is in both.
-        yield from found.lines[max(0, seen + 1 - found.first) :]
+        yield from map(_shown, found.lines[max(0, seen + 1 - found.first) :])
         seen = max(seen, found.first + len(found.lines) - 1)
+
+
+def _shown(line: str) -> str:
+    """A line that a process has written, without its colours."""
+    return visible(_COLOUR.sub("", line)).replace("\n", "\\n")
 
 
 def _check(session: Session) -> None:

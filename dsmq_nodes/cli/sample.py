@@ -5,18 +5,22 @@ import sys
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
 from dsmq_nodes.cli.counters import size, table_shown
 from dsmq_nodes.cli.lookup import find_published
-from dsmq_nodes.errors import CommandError
+from dsmq_nodes.errors import CommandError, MessageError
 
 if TYPE_CHECKING:
     from dsmq_nodes.cli.session import Session
 
 _EVERY_SEC: Final = 1.0
+_CLOCK: Final = "/clock"
+_DAY_SEC: Final = 86400.0
+_ANOTHER_TIME_SEC: Final = _DAY_SEC  # no message is so long on its way, no clock so wrong
 
 
 class Spread:
@@ -53,7 +57,9 @@ class Arrivals:
 
     def add(self, at_sec: float, text: str) -> None:
         """A message has come."""
-        if self._last_sec is not None:
+        if self._last_sec is not None and at_sec < self._last_sec:
+            self.gaps.values.clear()  # a simulation or a recording has begun again
+        elif self._last_sec is not None:
             self.gaps.values.append(at_sec - self._last_sec)
         self._last_sec = at_sec
 
@@ -84,7 +90,7 @@ class Sizes:
     def add(self, at_sec: float, text: str) -> None:
         """A message has come."""
         self._times_sec.append(at_sec)
-        self._sizes.values.append(len(text.encode()))
+        self._sizes.values.append(len(text.encode("utf-8", "surrogatepass")))
 
     def __str__(self) -> str:
         sizes, count = self._sizes, len(self._times_sec)
@@ -105,42 +111,105 @@ class Delays:
 
     def __init__(self, window: int) -> None:
         self._delays = Spread(window)
+        self._from_another_time_sec = 0.0
 
     def add(self, at_sec: float, text: str) -> None:
         """A message has come.
 
         Raises:
-            CommandError: it has no header.
+            MessageError: it has no stamp.
+            CommandError: no message has had one: these have no headers.
         """
-        stamp = _stamp_sec(text)
-        if stamp is None:
+        stamp_sec = time_in(text, "header", "stamp")
+        if stamp_sec is None:
+            if self or not text.startswith("{") or '"header"' in text:
+                raise MessageError("it has no header with a stamp")
             raise CommandError(
                 "msg does not have header: its messages tell no time; without --sample it is "
                 "measured from publish()"
             )
-        self._delays.values.append(time.time_ns() * 1e-9 - stamp)
+        delay_sec = at_sec - stamp_sec
+        if abs(delay_sec) < _ANOTHER_TIME_SEC:
+            self._delays.values.append(delay_sec)
+        else:
+            self._from_another_time_sec = delay_sec
 
     def __str__(self) -> str:
-        if not self._delays.values:
+        return f"average delay: {self._delays.mean:.3f}\n{self._delays}" if self else ""
+
+    def __bool__(self) -> bool:
+        return bool(self._delays.values)
+
+    @property
+    def why_none(self) -> str:
+        """Why no delay can be told although messages come; empty: some can, or none came."""
+        if self or not self._from_another_time_sec:
             return ""
-        return f"average delay: {self._delays.mean:.3f}\n{self._delays}"
+        days = abs(self._from_another_time_sec) / _DAY_SEC
+        where = "before" if self._from_another_time_sec > 0 else "after"
+        return (
+            f"no delay is known: the stamps are {days:.0f} days {where} now: of a recording or a "
+            "simulation? --use-sim-time measures by /clock"
+        )
 
 
-def _stamp_sec(text: str) -> float | None:
+def time_in(text: str, *path: str) -> float | None:
+    """The time at a place in a message, in seconds; None: there is none that can be read."""
     try:
-        message: Any = msgspec.json.decode(text)
-        stamp = message["header"]["stamp"]
-        return float(stamp["sec"] + stamp["nanosec"] * 1e-9)
-    except (msgspec.MsgspecError, KeyError, TypeError):
+        value: Any = msgspec.json.decode(text)
+        for step in path:
+            value = value[step]
+        found = float(value["sec"] + value["nanosec"] * 1e-9)
+    except (msgspec.MsgspecError, LookupError, TypeError, ValueError, ArithmeticError):
         return None
+    except RecursionError:
+        return None
+    return found if math.isfinite(found) else None
+
+
+def _wall_sec() -> float:
+    return time.time_ns() * 1e-9
+
+
+class _Time:
+    """What time it is: of this machine, or what `/clock` has told last."""
+
+    def __init__(self, session: "Session", *, is_sim: bool, is_of_day: bool) -> None:
+        """`is_of_day`: the wall clock, to which stamps are compared; else one that never jumps."""
+        self.topics = [_CLOCK] if is_sim else []
+        self._read_sec = None if is_sim else _wall_sec if is_of_day else time.monotonic
+        self._told_sec: float | None = None
+        for topic in self.topics:
+            session.subscribe(topic, depth=1)
+
+    def told(self, text: str) -> None:
+        """`/clock` has told."""
+        found = time_in(text, "clock")
+        if found is None:
+            raise MessageError("it tells no time")
+        self._told_sec = found
+
+    @property
+    def now_sec(self) -> float | None:
+        """The time; None: `/clock` has not told yet."""
+        return self._told_sec if self._read_sec is None else self._read_sec()
+
+
+Measure = Arrivals | Sizes | Delays
 
 
 def measure(
-    session: "Session", names: Sequence[str], new: Callable[[], Arrivals | Sizes | Delays]
+    session: "Session",
+    names: Sequence[str],
+    new: Callable[[], Measure],
+    *,
+    use_sim_time: bool = False,
 ) -> None:
     """Print once a second what is measured of topics, for ever."""
     topics = [find_published(session, name).name for name in names]
     measured = {topic: new() for topic in topics}
+    is_of_day = isinstance(measured[topics[0]], Delays)
+    clock = _Time(session, is_sim=use_sim_time, is_of_day=is_of_day)
     for topic in topics:
         session.subscribe(topic)
     due_sec = time.monotonic()
@@ -148,10 +217,17 @@ def measure(
         print(f"Subscribed to [{topics[0]}]", flush=True)
     while True:
         due_sec += _EVERY_SEC
-        if not _listen(session, measured, due_sec):
+        heard = _listen(session, measured, clock, due_sec)
+        if clock.now_sec is None:
+            print("no /clock has come: does anybody publish it?", file=sys.stderr)
+        elif not heard:
             print("no new messages", file=sys.stderr)
         elif shown := _shown(measured):
             print(shown, flush=True)
+        elif why := "".join(
+            each.why_none for each in measured.values() if isinstance(each, Delays)
+        ):
+            print(why, file=sys.stderr)
 
 
 def _shown(measured: dict[str, Any]) -> str:
@@ -162,11 +238,15 @@ def _shown(measured: dict[str, Any]) -> str:
     return table_shown([head, *rows]) if rows else ""
 
 
-def _listen(session: "Session", measured: dict[str, Any], until_sec: float) -> bool:
-    heard = False
+def _listen(session: "Session", measured: dict[str, Any], clock: _Time, until_sec: float) -> bool:
+    heard, topics = False, [*measured, *clock.topics]
     while (left_sec := until_sec - time.monotonic()) > 0:
-        reply = session.next_message(measured, left_sec)
-        if reply is not None:
-            measured[reply.topic].add(time.monotonic(), reply.text or "")
+        reply = session.next_message(topics, left_sec)
+        if reply is None:
+            continue
+        if reply.topic in clock.topics:
+            session.understood(reply, clock.told)
+        if reply.topic in measured and (now_sec := clock.now_sec) is not None:
             heard = True
+            session.understood(reply, partial(measured[reply.topic].add, now_sec), exact=True)
     return heard

@@ -6,11 +6,12 @@ A tool is a nameless peer of the broker and speaks in texts; it needs no node an
 import contextlib
 import itertools
 import os
+import sys
 import time
 import uuid
-from collections import deque
-from collections.abc import Collection, Generator
-from typing import TYPE_CHECKING, Any, Final, Self
+from collections import Counter, deque
+from collections.abc import Callable, Collection, Generator
+from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
 
 import msgspec
 
@@ -21,16 +22,19 @@ from dsmq_nodes.cli.live import (
     BrokerStatistics,
     Graph,
     read_graph,
+    read_schema,
     read_statistics,
-    read_type,
 )
 from dsmq_nodes.dsmq import wire
 from dsmq_nodes.dsmq.address import parse_address
 from dsmq_nodes.dsmq.channel import Channel
-from dsmq_nodes.errors import ConnectionFailedError, RequestRefusedError
+from dsmq_nodes.errors import CommandError, ConnectionFailedError, DsmqError, RequestRefusedError
+from dsmq_nodes.printable import one_line, printable_json
 
 if TYPE_CHECKING:
     from types import TracebackType
+
+T = TypeVar("T")
 
 _TYPES_SEC: Final = 1.0  # all of them come at once, or there is none like it
 _ALL_TYPES_SEC: Final = 0.3
@@ -56,6 +60,7 @@ class Session:
         self.call_ids = itertools.count(1)
         self._broker = broker
         self._subscribed: set[str] = set()
+        self._skipped: Counter[str] = Counter()  # by topic
         self._kept: deque[wire.Reply] = deque()  # messages that came while we waited for another
         host, port = parse_address(broker)
         self._channel = Channel(host, port, client=self.client, timeout_sec=timeout_sec)
@@ -83,7 +88,9 @@ class Session:
         self.subscribe(GRAPH_TOPIC, depth=1)
         try:
             while (reply := self.next_message([GRAPH_TOPIC], timeout_sec)) is not None:
-                yield read_graph(reply.text or "")
+                graph = self._read(reply, read_graph)
+                if graph is not None:
+                    yield graph
         finally:
             self.unsubscribe(GRAPH_TOPIC)
 
@@ -96,7 +103,9 @@ class Session:
         self.subscribe(STATISTICS_TOPIC, depth=1)
         try:
             while (reply := self.next_message([STATISTICS_TOPIC], self._timeout_sec)) is not None:
-                yield read_statistics(reply.text or "")
+                statistics = self._read(reply, read_statistics)
+                if statistics is not None:
+                    yield statistics
             raise self._silent()
         finally:
             self.unsubscribe(STATISTICS_TOPIC)
@@ -113,8 +122,9 @@ class Session:
             while wanted not in found and (
                 reply := self.next_message([TYPES_TOPIC], _TYPES_SEC if wanted else _ALL_TYPES_SEC)
             ):
-                told = read_type(reply.text or "")
-                found[told.schema_id] = msgspec.json.decode(told.json_schema)
+                told = self._read(reply, read_schema)
+                if told is not None:
+                    found[told[0]] = told[1]
             return found
         finally:
             self.unsubscribe(TYPES_TOPIC)
@@ -144,6 +154,32 @@ class Session:
                 self._kept.remove(reply)
                 return reply
         return self._next("message", topics, timeout_sec)
+
+    def understood(
+        self, reply: wire.Reply, read: Callable[[str], T], *, exact: bool = False
+    ) -> T | None:
+        """What a message says, each text of it in one line unless `exact`; None: it is not read.
+
+        Anybody may write on a topic: what `read` refuses is skipped, counted and told.
+        """
+        return self._read(reply, read if exact else lambda text: read(printable_json(text)))
+
+    def _read(self, reply: wire.Reply, read: Callable[[str], T]) -> T | None:
+        try:
+            return read(reply.text or "")
+        except CommandError:
+            raise  # what the user asked for is not there
+        except (DsmqError, msgspec.MsgspecError, ValueError, RecursionError) as error:
+            self.skip(reply.topic, str(error))
+            return None
+
+    def skip(self, topic: str, why: str) -> None:
+        """Count a message that cannot be used; tell of the first, the tenth, the hundredth."""
+        self._skipped[topic] += 1
+        times = self._skipped[topic]
+        if str(times).rstrip("0") == "1":
+            more = "; others like it are counted" if times == 1 else f" (so far {times})"
+            print(f"skipped a message on {topic}: {one_line(why)}{more}", file=sys.stderr)
 
     def advertise(self, topic: str, type_name: str, schema: bytes, *, latched: int = 0) -> None:
         """Say that we publish a topic, and the JSON Schema of its type.
@@ -190,7 +226,9 @@ class Session:
             except TimeoutError:
                 return None
             if reply.event == "error":
-                raise RequestRefusedError(f"the broker refused {reply.action}: {reply.error}")
+                raise RequestRefusedError(
+                    f"the broker refused {reply.action}: {one_line(reply.error)}"
+                )
             if reply.event == event and (not topics or reply.topic in topics):
                 return reply
             if reply.event == "message" and reply.topic in self._subscribed:

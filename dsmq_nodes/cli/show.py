@@ -11,17 +11,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
-import yaml
-
 from dsmq_nodes.cli.schemas import Schema, decoded
 from dsmq_nodes.errors import CommandError
+from dsmq_nodes.graph.yaml12 import to_yaml
 from dsmq_nodes.launcher.suggest import did_you_mean
+from dsmq_nodes.printable import one_line
 
-_Dumper: Final[Any] = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
 _NONE: Final[Schema] = {}
-_WIDEST: Final = 2**31 - 1
-_STEP: Final = re.compile(r"\[(\d+)\]|([^.\[\]]+)")
-_UNSEEN: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+_STEP: Final = re.compile(r"\[(-?\d+)\]\.?|([^.\[\]]+)\.?")
 
 
 @dataclass(frozen=True)
@@ -41,34 +38,33 @@ class Style:
         Raises:
             CommandError: the message has no such field.
         """
-        value = _read(text)
+        value = read(text)
         if schema:
             value = decoded(value, schema)
         if self.field:
             value = pick(value, self.field)
+        try:
+            return self._printed(value)
+        except RecursionError:  # nested deeper than anything that is meant
+            return f"{one_line(text)}\n---"
+
+    def _printed(self, value: object) -> str:
         if self.form == "json":
             return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
         value = self._shortened(value)
         if self.form == "csv":
             line = io.StringIO()
-            csv.writer(line, lineterminator="").writerow(_leaves(value))
+            # A text with a line break would be two lines: it is escaped.
+            leaves = (one_line(each) if isinstance(each, str) else each for each in _leaves(value))
+            csv.writer(line, lineterminator="").writerow(leaves)
             return line.getvalue()
         return f"{self.yaml(value)}---"
 
     def yaml(self, value: object) -> str:
         """A value, as it is, as YAML."""
         if not isinstance(value, dict | list):
-            # A text may hold what a terminal would act on.
-            return _UNSEEN.sub("\ufffd", str(value)) + "\n"
-        shown: str = yaml.dump(
-            value,
-            Dumper=_Dumper,
-            allow_unicode=True,
-            default_flow_style=self.flow,
-            sort_keys=False,
-            width=_WIDEST,
-        )
-        return shown
+            return f"{one_line(str(value))}\n"
+        return to_yaml(value, flow=self.flow)
 
     def _shortened(self, value: object) -> object:
         if isinstance(value, dict):
@@ -100,13 +96,21 @@ def pick(value: Any, path: str) -> Any:
     Raises:
         CommandError: there is no such part; the text has the nearest.
     """
-    for step in _STEP.finditer(path):
+    done = 0
+    while done < len(path):
+        step = _STEP.match(path, done)
+        if step is None:
+            raise CommandError(f"--field {path}: write it as header.stamp, ranges[3] or ranges[-1]")
         index, name = step.groups()
-        try:
-            value = value[int(index) if index else name]
-        except (KeyError, IndexError, TypeError):
-            at = path[: step.start()].rstrip(".") or "the message"
-            raise CommandError(f"--field {path}: {_missing(value, step.group(), at)}") from None
+        at = path[:done].rstrip(".") or "the message"
+        done = step.end()
+        if index and isinstance(value, list) and -len(value) <= int(index) < len(value):
+            value = value[int(index)]
+        elif name and isinstance(value, dict) and name in value:
+            value = value[name]
+        else:
+            missing = _missing(value, step.group().rstrip("."), at)
+            raise CommandError(f"--field {path}: {missing}")
     return value
 
 
@@ -122,7 +126,7 @@ def _missing(value: object, step: str, at: str) -> str:
             return f"{at} has no parts"
 
 
-def _read(text: str) -> Any:
+def read(text: str) -> Any:
     """The value in a JSON text; a text that is no JSON object or list is its own value."""
     try:
         value = json.loads(text)

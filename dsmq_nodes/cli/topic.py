@@ -34,6 +34,10 @@ CountOption = Annotated[bool, typer.Option("--count-topics", "-c", help="Only ho
 WindowOption = Annotated[
     int, typer.Option("--window", "-w", metavar="N", min=1, help="Over so many messages at most.")
 ]
+SimTimeOption = Annotated[
+    bool,
+    typer.Option("--use-sim-time", "-s", help="Measure by /clock, by subscribing as --sample."),
+]
 SampleOption = Annotated[
     bool, typer.Option("--sample", help="Subscribe and measure; else the broker's counters.")
 ]
@@ -244,6 +248,7 @@ def hz(
     *,
     window: WindowOption = 10000,
     sample: SampleOption = False,
+    use_sim_time: SimTimeOption = False,
     broker: BrokerOption = BROKER,
 ) -> None:
     """Print once a second at which rate the messages of topics come."""
@@ -252,8 +257,8 @@ def hz(
     from dsmq_nodes.cli.session import Session  # noqa: PLC0415
 
     with Session(broker) as session:
-        if sample:
-            measure(session, topics, lambda: Arrivals(window))
+        if sample or use_sim_time:
+            measure(session, topics, lambda: Arrivals(window), use_sim_time=use_sim_time)
         else:
             counters.show_rates(session, topics, window)
 
@@ -286,6 +291,7 @@ def delay(
     sample: Annotated[
         bool, typer.Option("--sample", help="Subscribe, and take the stamps in the headers.")
     ] = False,
+    use_sim_time: SimTimeOption = False,
     broker: BrokerOption = BROKER,
 ) -> None:
     """Print once a second how old a topic's messages are where they arrive.
@@ -297,8 +303,8 @@ def delay(
     from dsmq_nodes.cli.session import Session  # noqa: PLC0415
 
     with Session(broker) as session:
-        if sample:
-            measure(session, [topic], lambda: Delays(window))
+        if sample or use_sim_time:
+            measure(session, [topic], lambda: Delays(window), use_sim_time=use_sim_time)
         else:
             counters.show_delay(session, topic)
 

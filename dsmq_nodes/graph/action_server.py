@@ -9,7 +9,6 @@ asked about it: nobody is left who could take the answer, and what moves has to 
 
 import asyncio
 import math
-import traceback
 from collections.abc import Awaitable, Callable
 from enum import IntEnum
 from typing import TYPE_CHECKING, Any, Final, Generic, Literal
@@ -224,10 +223,7 @@ class ActionServer(Generic[GoalT, ResultT, FeedbackT]):
                 )
                 handle.abort()
         except Exception as error:  # noqa: BLE001  it goes to the log, and the goal is aborted
-            trace = "".join(traceback.format_exception(error)).rstrip()
-            logger.error(  # noqa: TRY400  it has no `exception`
-                f"{self.action_name}: exception in the execute callback:\n{trace}"
-            )
+            logger.traceback(f"{self.action_name}: exception in the execute callback", error)
             if handle.is_active:
                 handle.abort()
         finally:

@@ -5,6 +5,7 @@ DSMQ_USE_SIM_TIME whether nodes go by `/clock` that are not told otherwise. With
 has its own defaults: `python avoider.py` is the same program.
 """
 
+import json
 import os
 from typing import Any, ClassVar, Final, Self
 
@@ -38,8 +39,9 @@ class NodeEnvironment(msgspec.Struct, frozen=True, omit_defaults=True):
         """
         text = os.environ.get(cls.variable) or "{}"
         try:
-            given = msgspec.json.decode(text, type=cls)
-        except msgspec.MsgspecError as error:
+            # Not by msgspec, which has no NaN and no infinity.
+            given = msgspec.convert(json.loads(text), type=cls)
+        except (msgspec.MsgspecError, ValueError, RecursionError) as error:
             raise NodeConfigurationError(f"{cls.variable} in the environment: {error}") from None
         if given.use_sim_time is None:
             given = msgspec.structs.replace(given, use_sim_time=_wants_sim_time())
@@ -64,7 +66,7 @@ class NodeEnvironment(msgspec.Struct, frozen=True, omit_defaults=True):
 
     def dump(self) -> dict[str, str]:
         """The environment variable that `load` reads."""
-        return {self.variable: msgspec.json.encode(self).decode()}
+        return {self.variable: json.dumps(msgspec.to_builtins(self), separators=(",", ":"))}
 
 
 def _wants_sim_time() -> bool | None:

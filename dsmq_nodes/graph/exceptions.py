@@ -1,6 +1,5 @@
 """Exceptions of callbacks: each is shown whole once, then counted. None is lost, none floods."""
 
-import traceback
 from collections import Counter
 from typing import TYPE_CHECKING, Final
 
@@ -45,8 +44,7 @@ class Exceptions:
         """Count one and log it: the first of its kind whole, later ones at 10, 100, 1000, ..."""
         times = self.note(named, error)
         if times == 1:
-            text = "".join(traceback.format_exception(error)).rstrip()
-            self._logger.error(f"exception in {callback_name(named)}:\n{text}")
+            self._logger.traceback(f"exception in {callback_name(named)}", error)
             self.on_new()
         elif str(times).rstrip("0") == "1":
             self._logger.error(f"exception in {self.last} (so far {times} times)")

@@ -4,10 +4,26 @@ import inspect
 import logging
 from typing import Final, TypedDict, Unpack
 
+from typing_extensions import override
+
 from dsmq_nodes.graph.clock import Clock
 from dsmq_nodes.graph.rosout import Rosout
+from dsmq_nodes.printable import indented, traceback_text, visible
 
 _ROOT: Final = "dsmq_nodes.node"
+
+
+class LineFormatter(logging.Formatter):
+    """Writes a record so that no text in it looks like another record, or acts on a terminal.
+
+    A node logs what others have told it. Lines after the first are indented, except those of a
+    traceback, in which only what the exception says is.
+    """
+
+    @override
+    def format(self, record: logging.LogRecord) -> str:
+        text = super().format(record)
+        return visible(text) if getattr(record, "is_traceback", False) else indented(text)
 
 
 class LogOptions(TypedDict, total=False):
@@ -55,6 +71,11 @@ class Logger:
         """Log what the node will not survive."""
         self._log(logging.CRITICAL, text, options)
 
+    def traceback(self, what: str, error: BaseException) -> None:
+        """Log an exception whole, after what it has ended."""
+        text = f"{what}:\n{traceback_text(error).rstrip()}"
+        self._log(logging.ERROR, text, {}, is_traceback=True)
+
     def get_child(self, name: str) -> "Logger":
         """A logger for a part of the node; its name is `<node>.<name>`."""
         return Logger(f"{self.name}.{name}", self._clock, self.rosout)
@@ -74,7 +95,9 @@ class Logger:
         """The level of the `logging` module from which on it logs."""
         return self._logger.getEffectiveLevel()
 
-    def _log(self, level: int, text: str, options: LogOptions) -> None:
+    def _log(
+        self, level: int, text: str, options: LogOptions, *, is_traceback: bool = False
+    ) -> None:
         if options and not options.keys() <= LogOptions.__annotations__.keys():
             wrong = ", ".join(options.keys() - LogOptions.__annotations__.keys())
             raise TypeError(
@@ -84,7 +107,8 @@ class Logger:
             return
         file, function, line = _place_of_call()
         if not options or self._is_due(options, (file, line)):
-            self._logger.log(level, "%s", text, extra={"node": self.name})
+            extra = {"node": self.name, "is_traceback": is_traceback}
+            self._logger.log(level, "%s", text, extra=extra)
             if self.rosout is not None:
                 self.rosout.write(level, _dotted(self.name), str(text), (file, function, line))
 

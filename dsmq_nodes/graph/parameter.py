@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from enum import IntEnum
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 if TYPE_CHECKING:
     from dsmq_nodes.messages import Parameter as ParameterMessage
@@ -47,29 +47,55 @@ class ParameterType(IntEnum):
     def fit(self, value: Any) -> Any:
         """The value in this type: an int is taken for a DOUBLE, a tuple for a list.
 
+        A list of integers is taken for bytes: as such YAML has them.
+
         Raises:
-            TypeError: the value is of another type.
+            TypeError: the value is of another type, or beyond what the type can hold.
         """
-        if self is ParameterType.NOT_SET:
-            if value is None:
-                return None
-        elif self is ParameterType.DOUBLE and type(value) is int:
+        try:
+            return self._fit(value)
+        except OverflowError:
+            raise TypeError(f"it is beyond what {self.words} can hold: {value!r:.60}") from None
+
+    def _fit(self, value: Any) -> Any:
+        if self is ParameterType.DOUBLE and type(value) is int:
             return float(value)
-        elif self in _ITEMS and not isinstance(value, str) and isinstance(value, Sequence):
+        if _SCALARS.get(type(value)) is self:  # None as NOT_SET
+            return _checked(value)
+        if self in _ITEMS and _is_list(value):
             wanted = _ITEMS[self]
             items = [float(i) if wanted is float and type(i) is int else i for i in value]
             if all(type(item) is wanted for item in items):
-                return items
-        elif _SCALARS.get(type(value)) is self:
-            return value
-        elif self is ParameterType.BYTE_ARRAY and value in ([], ()):
-            return []  # of what, nobody has said
+                return list(map(_checked, items))
+        if self is ParameterType.BYTE_ARRAY and _is_list(value) and all(map(_is_byte, value)):
+            return bytes(value) if value else []  # of what, nobody has said
         raise TypeError(f"it is to be {self.words}, not {value!r:.60}")
 
     @property
     def words(self) -> str:
         """The type as ROS 2's command line says it: "double", "string array"."""
         return self.name.lower().replace("_", " ")
+
+
+_LARGEST_BYTE: Final = 255
+_INTEGERS: Final = range(-(2**63), 2**63)
+
+
+def _is_list(value: object) -> bool:
+    """Whether a value is a list of values; of bytes only the empty one, which is of any type."""
+    if isinstance(value, bytes):
+        return not value
+    return isinstance(value, Sequence) and not isinstance(value, str)
+
+
+def _is_byte(value: object) -> bool:
+    return type(value) is int and 0 <= value <= _LARGEST_BYTE
+
+
+def _checked(value: Any) -> Any:
+    if type(value) is int and value not in _INTEGERS:
+        raise TypeError(f"an integer parameter has 64 bits: {value!r:.60} is too large")
+    return value
 
 
 _SCALARS = {
@@ -87,6 +113,8 @@ _ARRAYS = {
     str: ParameterType.STRING_ARRAY,
 }
 _ITEMS = {array: item for item, array in _ARRAYS.items()}
+ARRAYS: Final = frozenset(_ITEMS)
+"""The types of lists; bytes are none."""
 
 
 class Parameter:

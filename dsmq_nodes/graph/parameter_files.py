@@ -10,12 +10,11 @@ range_max: 8.0
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
-import yaml
-
 from dsmq_nodes.graph.parameter import Parameter
 from dsmq_nodes.graph.parameter_store import flat
+from dsmq_nodes.graph.yaml12 import to_yaml
 
-_LINE_BREAKS: Final = frozenset("\x85\u2028\u2029")  # YAML 1.1's, besides the usual ones
+_DEEPEST: Final = 10  # groups; a file is refused that is nested deeper than 20 levels
 
 
 def dump_parameters(node_name: str, parameters: Iterable[Parameter]) -> str:
@@ -24,16 +23,21 @@ def dump_parameters(node_name: str, parameters: Iterable[Parameter]) -> str:
     for parameter in sorted(parameters, key=lambda each: each.name):
         if parameter.value is None:
             continue
-        *groups, last = parameter.name.split(".")
-        inner = grouped
-        for group in groups:
-            inner = inner.setdefault(group, {})
+        inner, last = _place(grouped, parameter.name)
         inner[last] = parameter.value
-    whole = {node_name: {"ros__parameters": grouped}}
-    text: str = yaml.safe_dump(whole, allow_unicode=True)
-    if not _LINE_BREAKS.isdisjoint(text):  # would be read as one; escaped it stays what it is
-        text = yaml.safe_dump(whole, allow_unicode=False)
-    return text
+    return to_yaml({node_name: {"ros__parameters": grouped}}, sort_keys=True)
+
+
+def _place(grouped: dict[str, Any], name: str) -> tuple[dict[str, Any], str]:
+    """The mapping that a parameter belongs in, and its key there: with dots where it must."""
+    *groups, last = name.split(".", maxsplit=_DEEPEST)
+    inner = grouped
+    for group in groups:
+        found = inner.setdefault(group, {})
+        if not isinstance(found, dict):  # `pid` is a parameter, and `pid.kp` is
+            return grouped, name
+        inner = found
+    return inner, last
 
 
 def flat_parameters(values: Mapping[str, Any]) -> list[Parameter]:

@@ -23,6 +23,7 @@ _FIELDS: Final = {
     ParameterType.DOUBLE_ARRAY: "double_array_value",
     ParameterType.STRING_ARRAY: "string_array_value",
 }
+_BYTES_FORMATS: Final = frozenset({"binary", "base64url"})  # pydantic's
 _LARGEST: Final = 2**63 - 1
 _TYPES: Final = {
     "boolean": ParameterType.BOOL,
@@ -99,6 +100,8 @@ def describe_field(name: str, schema: dict[str, Any], *, read_only: bool) -> Par
 
 def _type_of(schema: dict[str, Any]) -> ParameterType:
     kind = schema.get("type")
+    if schema.get("format") in _BYTES_FORMATS:
+        return ParameterType.BYTE_ARRAY
     if kind is None and "enum" in schema:
         return ParameterType.from_parameter_value(schema["enum"][0])
     if kind is None and "const" in schema:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from dsmq_nodes.errors import ParameterError
-from dsmq_nodes.graph.parameter import Parameter, ParameterType
+from dsmq_nodes.graph.parameter import ARRAYS, Parameter, ParameterType
 from dsmq_nodes.graph.parameters import Parameters, leaves
 
 if TYPE_CHECKING:
@@ -77,7 +77,11 @@ class ParameterStore:
             value = given
         read_only = read_only or (descriptor is not None and descriptor.read_only)
         declared = _Declared(default, descriptor, read_only)
-        declared.parameter = self._checked(Parameter(name, None, value), declared, kind)
+        try:
+            parameter = Parameter(name, kind if kind and value is not None else None, value)
+        except TypeError as error:  # of what the launcher gave: the default has fitted
+            raise ParameterError(str(error)) from None
+        declared.parameter = self._checked(parameter, declared, kind)
         self._declared[name] = declared
         if self.is_ready:
             self.changed("new", [declared.parameter])
@@ -124,7 +128,7 @@ class ParameterStore:
             return self._declared[name].parameter
         for each, holder, field in leaves(self._model):
             if each == name:
-                return _of_model(name, holder, field)
+                return self._of_model(name, holder, field)
         raise ParameterError(f"{self._owner}: {self._unknown(name)}")
 
     def describe(self, name: str) -> "ParameterDescriptor":
@@ -144,6 +148,21 @@ class ParameterStore:
         if "$ref" in prop:  # an enumeration
             prop = {**schema["$defs"][prop["$ref"].rpartition("/")[2]], **prop}
         return describe_field(name, prop, read_only=self._is_read_only(name))
+
+    def _of_model(self, name: str, holder: Any, field: str) -> Parameter:
+        value = getattr(holder, field)
+        try:
+            if value == []:  # of which type, only the model says
+                return Parameter(name, ParameterType(self.describe(name).type), value)
+            if not isinstance(value, bytes):
+                value = holder.model_dump(mode="json", include={field})[field]
+            return Parameter(name, None, value)
+        except TypeError:
+            return Parameter(name, None, None)  # a dict, a list of lists: no parameter of ROS 2
+
+    def _is_list(self, name: str) -> bool:
+        """Whether a field of the model is a list, or may be one."""
+        return self.describe(name).type in ARRAYS
 
     def _field(self, name: str) -> tuple[Any, str]:
         return next((holder, field) for each, holder, field in leaves(self._model) if each == name)
@@ -180,11 +199,12 @@ class ParameterStore:
                 kind = _kind(known.parameter, known.descriptor)
                 declared[name] = self._checked(parameter, known, kind)
             else:
-                fields[name] = parameter.value
+                is_empty = parameter.type_ is ParameterType.BYTE_ARRAY and not parameter.value
+                fields[name] = [] if is_empty and self._is_list(name) else parameter.value
         if not (fields or declared):
             return
         new_model = self._model.changed(fields) if fields else self._model
-        changes = [*(_of_model(name, *_find(new_model, name)) for name in fields)]
+        changes = [*(self._of_model(name, *_find(new_model, name)) for name in fields)]
         changes += declared.values()
         for callback in reversed(self.on_set):
             result = callback(changes)
@@ -250,14 +270,6 @@ def flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
 
 def _find(model: Parameters, name: str) -> tuple[Any, str]:
     return next((holder, field) for each, holder, field in leaves(model) if each == name)
-
-
-def _of_model(name: str, holder: Any, field: str) -> Parameter:
-    value = holder.model_dump(mode="json", include={field})[field]
-    try:
-        return Parameter(name, None, value)
-    except TypeError:
-        return Parameter(name, None, None)  # a dict, a list of lists: no parameter of ROS 2
 
 
 def _check_ranges(parameter: Parameter, descriptor: "ParameterDescriptor") -> None:

@@ -2,15 +2,19 @@
 
 import difflib
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Final, Self, get_args
 
 from pydantic import BaseModel, ConfigDict, ValidationError
-from pydantic_core import to_json
+from pydantic_core import PydanticSerializationError, to_json
 
 from dsmq_nodes.errors import ParameterError
 
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
+
+
+_INTEGERS: Final = range(-(2**63), 2**63)
+_LARGEST_BYTE: Final = 255
 
 
 class Parameters(BaseModel):
@@ -22,7 +26,12 @@ class Parameters(BaseModel):
     """
 
     model_config = ConfigDict(
-        strict=True, extra="forbid", validate_assignment=True, validate_default=True
+        strict=True,
+        extra="forbid",
+        validate_assignment=True,
+        validate_default=True,
+        ser_json_bytes="base64",
+        val_json_bytes="base64",
     )
 
     @classmethod
@@ -33,11 +42,13 @@ class Parameters(BaseModel):
             ParameterError: a name is unknown or missing, or a value does not fit; all of them.
         """
         try:
-            return cls.model_validate(_grouped(values))
+            found = cls.model_validate(_with_bytes(cls, _grouped(values)))
         except ValidationError as error:
             problems = cls._problems(error)
             known = ", ".join(cls.model_fields) or "none"
             raise ParameterError(f"parameters of {owner}: {problems} (it has: {known})") from None
+        _check_integers(found, f"parameters of {owner}: ")
+        return found
 
     def changed(self, values: Mapping[str, Any]) -> Self:
         """These parameters with other values; a name of a nested field has dots.
@@ -45,11 +56,15 @@ class Parameters(BaseModel):
         Raises:
             ParameterError: a value does not fit; all of them.
         """
-        text = to_json(_merged(self.model_dump(mode="json"), _grouped(values)))
+        whole = _merged(self.model_dump(mode="json"), _grouped(values))
         try:
-            return self.model_validate_json(text)
+            found = self.model_validate_json(to_json(whole, bytes_mode="base64"))
         except ValidationError as error:
             raise ParameterError(self._problems(error)) from None
+        except PydanticSerializationError as error:  # a lone surrogate
+            raise ParameterError(str(error)) from None
+        _check_integers(found, "")
+        return found
 
     def take(self, other: Self) -> None:
         """Have all values of another; they were checked."""
@@ -79,6 +94,34 @@ def leaves(model: BaseModel, prefix: str = "") -> Iterator[tuple[str, BaseModel,
             yield from leaves(value, f"{prefix}{field}.")
         else:
             yield f"{prefix}{field}", model, field
+
+
+def _with_bytes(cls: type[BaseModel], values: dict[str, Any]) -> dict[str, Any]:
+    """Values in which lists of integers, as YAML and JSON have them, are bytes where they must."""
+    found = dict(values)
+    for name, value in values.items():
+        field = cls.model_fields.get(name)
+        kinds = [field.annotation, *get_args(field.annotation)] if field is not None else []
+        if isinstance(value, list) and bytes in kinds and all(map(_is_byte, value)):
+            found[name] = bytes(value)
+        elif isinstance(value, dict):
+            inner = [
+                each for each in kinds if isinstance(each, type) and issubclass(each, BaseModel)
+            ]
+            found[name] = _with_bytes(inner[0], value) if inner else value
+    return found
+
+
+def _is_byte(value: object) -> bool:
+    return type(value) is int and 0 <= value <= _LARGEST_BYTE
+
+
+def _check_integers(model: BaseModel, where: str) -> None:
+    for name, holder, field in leaves(model):
+        value = getattr(holder, field)
+        for each in value if isinstance(value, list | tuple) else [value]:
+            if type(each) is int and each not in _INTEGERS:
+                raise ParameterError(f"{where}{name}: an integer parameter has 64 bits")
 
 
 def _grouped(values: Mapping[str, Any]) -> dict[str, Any]:

@@ -16,8 +16,10 @@ from dsmq_nodes.graph.callback import MessageT
 from dsmq_nodes.graph.event_loop import cancel_tasks, close_loop, new_event_loop
 from dsmq_nodes.graph.future import Future
 from dsmq_nodes.graph.life import end_nodes
+from dsmq_nodes.graph.logger import LineFormatter
 from dsmq_nodes.graph.node import Node
 from dsmq_nodes.graph.qos import QoSProfile
+from dsmq_nodes.printable import indented, traceback_text
 from dsmq_nodes.signals import ending_signals
 
 __all__ = [
@@ -136,12 +138,13 @@ def run(*node_classes: Callable[[], Node]) -> None:
             pass
         except DsmqError as error:
             if _is_users_code_at_fault(error):
-                sys.excepthook(*sys.exc_info())
+                _show_whole(error)
             else:
-                print(f"{type(error).__name__}: {error}", file=sys.stderr)  # noqa: T201
+                told = indented(f"{type(error).__name__}: {error}")
+                print(told, file=sys.stderr)  # noqa: T201
             sys.exit(1)
-        except Exception:  # noqa: BLE001  shown whole, and the status says it
-            sys.excepthook(*sys.exc_info())
+        except Exception as error:  # noqa: BLE001  shown whole, and the status says it
+            _show_whole(error)
             sys.exit(1)
         finally:
             try:
@@ -151,6 +154,14 @@ def run(*node_classes: Callable[[], Node]) -> None:
                 signals.stay_deaf()
     if failed:
         sys.exit(1)
+
+
+def _show_whole(error: Exception) -> None:
+    """Show an exception with its traceback, by the program's own hook if it has set one."""
+    if sys.excepthook is not sys.__excepthook__:
+        sys.excepthook(type(error), error, error.__traceback__)
+        return
+    print(traceback_text(error), end="", file=sys.stderr)  # noqa: T201
 
 
 def _made(node_class: Callable[[], Node]) -> Node:
@@ -265,6 +276,6 @@ def _set_up_logging() -> None:
     if logging.getLogger().handlers:
         return
     handler = logging.StreamHandler()
-    handler.setFormatter(logging.Formatter(_LOG_FORMAT, defaults={"node": "dsmq"}))
+    handler.setFormatter(LineFormatter(_LOG_FORMAT, defaults={"node": "dsmq"}))
     logging.getLogger().addHandler(handler)
     logging.getLogger("dsmq_nodes").setLevel(logging.INFO)

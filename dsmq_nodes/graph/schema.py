@@ -64,6 +64,11 @@ class End:
         """The type's own name, without its package."""
         return self.type_name.rpartition("/")[2]
 
+    @property
+    def shown_type(self) -> str:
+        """The type's name as it is told: the other end has made it up."""
+        return _printable(self.type_name) if self.type_name else "another type"
+
     def __str__(self) -> str:
         return f"{self.node!r} (pid {self.pid})" if self.node else f"a client (pid {self.pid})"
 
@@ -104,8 +109,8 @@ def explain(topic: str, subscriber: End, publisher: End, found: Sequence[Differe
         sends = f"sends {field}{one.sent}" if one.sent else "does not send it"
         return f"{topic}: subscriber {subscriber} {expects}, publisher {publisher} {sends}"
     lines = [
-        f"{topic}: subscriber {subscriber} expects {subscriber.type_name or 'another type'}, "
-        f"publisher {publisher} sends {publisher.type_name or 'another'}:"
+        f"{topic}: subscriber {subscriber} expects {subscriber.shown_type}, "
+        f"publisher {publisher} sends {publisher.shown_type}:"
     ]
     for each in found[:_MOST_SHOWN]:
         field = f"{each.field}: " if each.field else ""
@@ -121,7 +126,7 @@ def remark(topic: str, subscriber: End, publisher: End, verdict: Verdict) -> str
     """What is worth a word about two types that fit; empty: nothing."""
     told = []
     if subscriber.type_name != publisher.type_name:
-        told.append(f"{subscriber.type_name} and {publisher.type_name} are taken for one type")
+        told.append(f"{subscriber.shown_type} and {publisher.shown_type} are taken for one type")
     for fields, what in (
         (verdict.not_known, "sent but not known to the subscriber: "),
         (verdict.not_sent, "not sent, so left at its default: "),

@@ -1,6 +1,5 @@
 """The serving end of a service; how it is called is in calls.py."""
 
-import traceback
 from collections import deque
 from collections.abc import Awaitable, Callable
 from functools import cached_property
@@ -174,9 +173,8 @@ class ServiceServer(Generic[RequestT, ResponseT]):
             self.answered += 1
 
     def _raised(self, call: calls.Call, error: Exception) -> None:
-        trace = "".join(traceback.format_exception(error)).rstrip()
         caller = f" from {call.node}" if call.node else ""
-        self._logger.error(f"{self.service_name}: exception in a call{caller}:\n{trace}")
+        self._logger.traceback(f"{self.service_name}: exception in a call{caller}", error)
         self._tell(call, f"{type(error).__name__}: {error}")
 
     def _tell(self, call: calls.Call, error: str) -> None:

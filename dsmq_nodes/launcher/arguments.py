@@ -7,8 +7,8 @@ stricter, and without a `default` it must be given.
 from collections.abc import Callable, Iterable, Mapping
 
 from dsmq_nodes.errors import CommandError
+from dsmq_nodes.graph.yaml12 import is_number, plain_value
 from dsmq_nodes.launcher.entries import ArgEntry
-from dsmq_nodes.launcher.source import is_number, plain_value
 from dsmq_nodes.launcher.suggest import describe, shorten, written
 
 Value = bool | float | str

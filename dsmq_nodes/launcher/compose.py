@@ -377,7 +377,7 @@ class Composer:
         known = self.composition.params_files
         path = resolved(path)
         if path not in known:
-            document = self._read(path, at, "it needs parameters: 'name: value'")
+            document = self._read(path, at, "it needs parameters: 'name: value'", merges=True)
             if document is None:
                 return None
             self._files.append(document.file)
@@ -424,12 +424,12 @@ class Composer:
             self._included[path] = document
         return self._included[path]
 
-    def _read(self, path: Path, at: Origin, needs: str) -> Document | None:
+    def _read(self, path: Path, at: Origin, needs: str, *, merges: bool = False) -> Document | None:
         if source.is_endless(path):
             self.tell(at.problem(f"{_shown(path)} is no regular file"))
             return None
         try:
-            return source.read_file(path, _shown(path), needs)
+            return source.read_file(path, _shown(path), needs, merges=merges)
         except LaunchFileError as error:
             for problem in error.problems:
                 # What has no line is told where the file is asked for.

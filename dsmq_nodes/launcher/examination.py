@@ -6,6 +6,7 @@ we find what it leaves behind: like the launcher, we are a child subreaper meanw
 
 import contextlib
 import itertools
+import json
 import os
 import queue
 import subprocess
@@ -74,7 +75,7 @@ class Examiner:
         reader = threading.Thread(target=_read, args=(process, lines), daemon=True)
         reader.start()
         try:
-            process.stdin.write(msgspec.json.encode(request) + b"\n")
+            process.stdin.write(json.dumps(msgspec.to_builtins(request)).encode() + b"\n")
             process.stdin.flush()
             while line := lines.get(timeout=_SILENCE_SEC):
                 yield line

@@ -9,6 +9,7 @@ input ends, it ends too, whatever a node is doing.
 
 import asyncio
 import inspect
+import json
 import os
 import threading
 import traceback
@@ -212,7 +213,7 @@ def main() -> None:
     line = asked.readline()
     if not line:
         return
-    request = msgspec.json.decode(line, type=Request)
+    request = msgspec.convert(json.loads(line), type=Request)  # a parameter may be NaN
     become_subreaper()
     threading.Thread(target=_end_with, args=(asked,), daemon=True).start()
     search(request.root)

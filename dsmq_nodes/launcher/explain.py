@@ -8,7 +8,8 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from dsmq_nodes.errors import LaunchProblem
-from dsmq_nodes.launcher.source import Document, Path, Place, is_number
+from dsmq_nodes.graph.yaml12 import is_number
+from dsmq_nodes.launcher.source import Document, Path, Place
 from dsmq_nodes.launcher.suggest import describe, did_you_mean, nearest, shorten, written
 
 _WANTED = {

@@ -4,11 +4,12 @@ ROS 2's form names the nodes: `/robot1/lidar: {ros__parameters: {range_max: 8.0}
 namespaces or with `/**` for all nodes and `*` for one part of a name.
 """
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from functools import cached_property
 
+from dsmq_nodes.graph.parameter_store import flat
 from dsmq_nodes.launcher.source import Document
 from dsmq_nodes.launcher.source import Path as Keys
 
@@ -27,12 +28,10 @@ class ParamsFile:
         return list(_sections(self.document.data, (), ""))
 
     def layers(self, full_name: str) -> list[Keys]:
-        """Return where the parameters of a node are, the most special last."""
+        """Return where the parameters of a node are; what comes later wins, as in rcl."""
         if not self.sections:
             return [()]
-        found = [each for each in self.sections if _matches(each[0], full_name)]
-        found.sort(key=lambda each: "*" not in each[0])
-        return [path for _, path in found]
+        return [path for name, path in self.sections if _matches(name, full_name)]
 
 
 def _sections(data: object, path: Keys, name: str) -> Iterator[tuple[str, Keys]]:
@@ -74,9 +73,18 @@ def lookup(data: object, path: Keys) -> object:
     return data
 
 
+def _without(values: dict[str, object], names: Collection[str], prefix: str) -> dict[str, object]:
+    """Return parameters except some, which are overridden."""
+    return {
+        name: _without(value, names, f"{prefix}{name}.") if isinstance(value, dict) else value
+        for name, value in values.items()
+        if isinstance(value, dict) or prefix + name not in names
+    }
+
+
 def merge(under: dict[str, object], over: dict[str, object]) -> dict[str, object]:
-    """Return parameters, overridden by others; mappings are merged."""
-    merged = dict(under)
+    """Return parameters, overridden by others; mappings are merged, `pid.kp` is in `pid`."""
+    merged = _without(under, flat(over).keys(), "")
     for name, value in over.items():
         before = merged.get(name)
         if isinstance(before, dict) and isinstance(value, dict):

@@ -5,6 +5,7 @@ says of it in DSMQ_NODE. Several nodes in one process become several `module:Cla
 the same in DSMQ_NODES, in that order. A program gets DSMQ_NODE too, for a node that it may be.
 """
 
+import json
 import os
 import re
 import sys
@@ -131,7 +132,7 @@ def _told(nodes: list[ComposedNode]) -> dict[str, str]:
     told = [environment_of(node) for node in nodes]
     if len(told) == 1:
         return told[0].dump()
-    return {NODES: msgspec.json.encode(told).decode()}
+    return {NODES: json.dumps(msgspec.to_builtins(told))}
 
 
 def _depends_on(composition: Composition, nodes: list[ComposedNode]) -> Iterator[Dependency]:

@@ -1,12 +1,13 @@
 """The text of a launch file, read with the place of everything in it.
 
-PyYAML is used for its scanner and parser alone: a stream of events with marks. Values follow the
-core schema of YAML 1.2 (https://yaml.org/spec/1.2.2/#103-core-schema), where PyYAML follows 1.1:
-here `on` and `no` are text, `010` is ten, `12:30` is text and `1e3` is a thousand. Anchors,
-aliases, tags and duplicate keys are refused, so a small file cannot unfold into a large one and no
-line is silently overruled by another.
+PyYAML is used for its scanner and parser alone: a stream of events with marks. Values follow YAML
+1.2 (graph/yaml12.py), where PyYAML follows 1.1: here `on` and `no` are text, `010` is ten, `12:30`
+is text and `1e3` is a thousand. Anchors, aliases, duplicate keys and tags other than `!!str` and
+`!!binary` are refused, so a small file cannot unfold into a large one and no line is silently
+overruled by another. A file of parameters may have a section twice, as in ROS 2: see `merges`.
 """
 
+import base64
 import pathlib
 import re
 import stat
@@ -16,12 +17,12 @@ from typing import NamedTuple, NoReturn, Protocol, TypeAlias
 import yaml
 
 from dsmq_nodes.errors import CommandError, LaunchFileError, LaunchProblem
+from dsmq_nodes.graph.yaml12 import MOST_DIGITS, is_number, plain_value
 from dsmq_nodes.launcher.suggest import did_you_mean, shorten
 
 NEEDS_NODES = "it needs a list 'nodes:'"
 MOST_BYTES = 1 << 20
 MOST_LEVELS = 20
-_MOST_DIGITS = 400
 # Where the places of keys, and of values that do not count, are put aside.
 _ASIDE = -1
 
@@ -29,15 +30,8 @@ Path: TypeAlias = tuple[str | int, ...]
 
 # The characters at which PyYAML begins a new line.
 _LINE_END = re.compile("\r\n|[\n\r\x85\u2028\u2029]")
-_INT = re.compile(r"[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+")
-_FLOAT = re.compile(
-    r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?|[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)"
-)
-_WORDS: dict[str, bool | None] = {
-    **dict.fromkeys(("", "~", "null", "Null", "NULL")),
-    **dict.fromkeys(("true", "True", "TRUE"), True),
-    **dict.fromkeys(("false", "False", "FALSE"), False),
-}
+_TEXT_TAG = "tag:yaml.org,2002:str"
+_BYTES_TAG = "tag:yaml.org,2002:binary"
 _NO_ALIAS = "anchors and aliases (& and *) are not accepted; write the value out at each place"
 
 # What PyYAML's parser says -> what to do about it. The first that is contained wins.
@@ -114,8 +108,10 @@ class Document:
         raise LaunchFileError(self.file, [*self.problems, self.problem(place, message)])
 
 
-def read_file(path: pathlib.Path, file: str, needs: str = NEEDS_NODES) -> Document:
-    """Return what the file at `path` says; `file` is its name in errors.
+def read_file(
+    path: pathlib.Path, file: str, needs: str = NEEDS_NODES, *, merges: bool = False
+) -> Document:
+    """Return what the file at `path` says; `file` is its name in errors, the rest as `parse`.
 
     Raises:
         LaunchFileError: It cannot be read, or is no YAML.
@@ -127,7 +123,7 @@ def read_file(path: pathlib.Path, file: str, needs: str = NEEDS_NODES) -> Docume
         why = error.strerror if isinstance(error, OSError) else error
         message = f"cannot be read: {why}{hint}"
         raise LaunchFileError(file, [LaunchProblem(0, 0, message)]) from error
-    document = parse(decode(raw, file), file, needs)
+    document = parse(decode(raw, file), file, needs, merges=merges)
     document.directory = resolved(path).parent
     return document
 
@@ -200,8 +196,10 @@ def decode(raw: bytes, file: str) -> str:
         )
 
 
-def parse(text: str, file: str, needs: str = NEEDS_NODES) -> Document:
+def parse(text: str, file: str, needs: str = NEEDS_NODES, *, merges: bool = False) -> Document:
     """Return what the text of a launch file says; `needs` is what an empty one lacks.
+
+    With `merges`, mappings of the same key become one, in which what comes later wins.
 
     Duplicate keys, aliases and tags are left in the document's `problems`, so that they can be
     shown together with what the model finds.
@@ -211,7 +209,7 @@ def parse(text: str, file: str, needs: str = NEEDS_NODES) -> Document:
     """
     document = Document(file, _LINE_END.split(text))
     try:
-        _Reader(document, text).read(needs)
+        _Reader(document, text, merges=merges).read(needs)
     except yaml.reader.ReaderError as error:
         place = _place_of_index(text, error.position)
         document.refuse(place, f"character U+{error.character:04X} is not allowed in YAML")
@@ -247,8 +245,9 @@ def _explain(error: yaml.MarkedYAMLError) -> tuple[Place, str]:
 class _Reader:
     """Builds a document's data from PyYAML's events."""
 
-    def __init__(self, document: Document, text: str) -> None:
+    def __init__(self, document: Document, text: str, *, merges: bool) -> None:
         self._document = document
+        self._merges = merges
         self._parser = yaml.SafeLoader(text)
 
     def read(self, needs: str) -> None:
@@ -275,17 +274,18 @@ class _Reader:
     def _note(self, place: Place, message: str) -> None:
         self._document.problems.append(self._document.problem(place, message))
 
-    def _value(self, event: yaml.Event, path: Path, level: int) -> object:
+    def _value(self, event: yaml.Event, path: Path, level: int, earlier: object = None) -> object:
         place = _place(event.start_mark)
         if level > MOST_LEVELS:
             self._document.refuse(place, f"nested deeper than {MOST_LEVELS} levels")
         if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None) is not None:
             self._note(place, _NO_ALIAS)
-        if getattr(event, "tag", None) is not None:
+        is_known = isinstance(event, yaml.ScalarEvent) and event.tag in {_TEXT_TAG, _BYTES_TAG}
+        if getattr(event, "tag", None) is not None and not is_known:
             self._note(place, "tags (!...) are not accepted; write the plain value")
         self._document.values[path] = place
         if isinstance(event, yaml.MappingStartEvent):
-            return self._mapping(path, level)
+            return self._mapping(path, level, earlier)
         if isinstance(event, yaml.SequenceStartEvent):
             return self._sequence(path, level)
         if isinstance(event, yaml.ScalarEvent):
@@ -300,18 +300,22 @@ class _Reader:
             items.append(self._value(event, (*path, len(items)), level + 1))
         return items
 
-    def _mapping(self, path: Path, level: int) -> dict[str, object]:
-        items: dict[str, object] = {}
+    def _mapping(self, path: Path, level: int, earlier: object = None) -> dict[str, object]:
+        """Return a mapping; one of the same key that came `earlier` takes it in."""
+        items: dict[str, object] = earlier if isinstance(earlier, dict) else {}
+        here: dict[str, Place] = {}
         while not isinstance(event := self._next(), yaml.MappingEndEvent):
             key = self._key(event, path, level)
-            first = self._document.keys.get((*path, key))
-            if first is not None:
-                place = _place(event.start_mark)
-                self._note(place, f"key {shorten(key)} given twice, first in line {first.line}")
-                self._value(self._next(), (*path, _ASIDE), level + 1)
+            place = _place(event.start_mark, key)
+            value = self._next()
+            both = isinstance(items.get(key), dict) and isinstance(value, yaml.MappingStartEvent)
+            if key in here and not (self._merges and both):
+                first = here[key].line
+                self._note(place, f"key {shorten(key)} given twice, first in line {first}")
+                self._value(value, (*path, _ASIDE), level + 1)
                 continue
-            self._document.keys[*path, key] = _place(event.start_mark, key)
-            items[key] = self._value(self._next(), (*path, key), level + 1)
+            here[key] = self._document.keys[*path, key] = place
+            items[key] = self._value(value, (*path, key), level + 1, items.get(key))
         return items
 
     def _key(self, event: yaml.Event, path: Path, level: int) -> str:
@@ -326,25 +330,19 @@ class _Reader:
         text: str = event.value
         if any("\ud800" <= c <= "\udfff" for c in text):
             self._note(place, "half of a surrogate pair is not a character; write it as one")
+        if event.tag == _BYTES_TAG:
+            return self._bytes(text, place)
         if not event.implicit[0]:
             return text
-        if is_number(text) and len(text) > _MOST_DIGITS:
-            self._note(place, f"a number of {len(text)} digits; at most {_MOST_DIGITS}")
+        if is_number(text) and len(text) > MOST_DIGITS:
+            self._note(place, f"a number of {len(text)} digits; at most {MOST_DIGITS}")
             return 0
         return plain_value(text)
 
-
-def plain_value(text: str) -> bool | float | str | None:
-    """Return what YAML 1.2 takes this text for when it has no quotes."""
-    if text in _WORDS:
-        return _WORDS[text]
-    if not is_number(text) or len(text) > _MOST_DIGITS:
-        return text
-    if _INT.fullmatch(text):
-        return int(text, {"0o": 8, "0x": 16}.get(text[:2], 10))
-    return float(text.lower().replace(".inf", "inf").replace(".nan", "nan"))
-
-
-def is_number(text: str) -> bool:
-    """Whether YAML 1.2 takes this text for a number when it has no quotes."""
-    return bool(_INT.fullmatch(text) or _FLOAT.fullmatch(text))
+    def _bytes(self, text: str, place: Place) -> list[int]:
+        """Return bytes as integers, which is what JSON has of them."""
+        try:
+            return list(base64.b64decode("".join(text.split()), validate=True))
+        except ValueError:
+            self._note(place, "!!binary is followed by base64")
+            return []

@@ -18,8 +18,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Self
 
+from dsmq_nodes.graph.yaml12 import plain_value
 from dsmq_nodes.launcher.extent import MOST_TEXT, Extent, UnfoldsError
-from dsmq_nodes.launcher.source import Document, Place, plain_value
+from dsmq_nodes.launcher.source import Document, Place
 from dsmq_nodes.launcher.source import Path as Keys
 from dsmq_nodes.launcher.suggest import did_you_mean, shorten, written
 

@@ -20,6 +20,7 @@ from dsmq_nodes.errors import (
 )
 from dsmq_nodes.messages.base import Header, Time
 from dsmq_nodes.messages.geometry import TransformStamped
+from dsmq_nodes.printable import is_printable
 from dsmq_nodes.tf.history import History, Sample
 from dsmq_nodes.tf.rigid import IDENTITY, Rigid
 
@@ -74,8 +75,8 @@ class BufferCore:
             Whether it was kept; a transform that is too old is not, and counted.
 
         Raises:
-            InvalidArgumentException: a name is empty, a frame is its own parent, or the numbers are
-                no transform.
+            InvalidArgumentException: a name is empty or not printable, a frame is its own parent,
+                or the numbers are no transform.
         """
         child, parent, rigid = checked(transform)
         sample = Sample(transform.header.stamp.to_nanoseconds(), parent, rigid)
@@ -167,7 +168,7 @@ class BufferCore:
 
     def all_frames_as_yaml(self) -> str:
         """Every frame with its parent, broadcaster, rate and times, as YAML; `{}` without any."""
-        import yaml  # noqa: PLC0415  only who asks for it needs it
+        from dsmq_nodes.graph.yaml12 import to_yaml  # noqa: PLC0415  only who asks needs it
 
         shown = {
             frame.name: {
@@ -180,8 +181,7 @@ class BufferCore:
             }
             for frame in self.frames()
         }
-        text: str = yaml.safe_dump(shown, sort_keys=False, allow_unicode=True)
-        return text
+        return to_yaml(shown)
 
     # Within
 
@@ -290,6 +290,10 @@ def checked(transform: TransformStamped) -> tuple[str, str, Rigid]:
         raise InvalidArgumentException(
             f'a transform needs two names: header.frame_id is "{parent}" (the parent), '
             f'child_frame_id is "{child}"'
+        )
+    if not (is_printable(child) and is_printable(parent)):
+        raise InvalidArgumentException(
+            f"a frame's name is printable, not {child!r:.100} in {parent!r:.100}"
         )
     if child == parent:
         raise InvalidArgumentException(f'frame "{child}" cannot be its own parent')

@@ -59,7 +59,7 @@ def test_a_text_that_is_no_message_is_shown_as_it_is(text: str) -> None:
 
 
 def test_what_a_terminal_would_act_on_is_not_shown() -> None:
-    assert Style().show("\x1b[2J gone") == "\ufffd[2J gone\n---"
+    assert Style().show("\x1b[2J gone") == "\\u001b[2J gone\n---"
     assert "\x1b" not in Style().show('{"data": "\\u001b[2J"}')
 
 

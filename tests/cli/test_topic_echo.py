@@ -86,7 +86,7 @@ def test_texts_of_a_plain_client_are_shown_as_they_are(place: Place) -> None:
         "---",
         "0. Hello, world",
         "---",
-        "bell \ufffd rings",
+        "bell \\u0007 rings",
         "---",
     ]
 

@@ -1,0 +1,81 @@
+"""The command line's two output streams: nothing goes through them that a terminal would act on.
+
+Whatever a command prints, a peer may have written some of it. So the streams themselves escape
+control characters, and what their encoding does not have: no command has to think of it. What draws
+on the terminal (a progress line, the tables of `top`) writes by `drawing`, and passes only texts of
+which it knows that they are printable.
+"""
+
+import io
+from typing import TYPE_CHECKING, Any, Final, TextIO, cast
+
+from typing_extensions import override
+
+from dsmq_nodes.printable import ENCODING_ERRORS, visible
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+
+class Output(io.TextIOWrapper):
+    """A stream that escapes, and that knows why it could not be written."""
+
+    failed: OSError | None = None
+
+    @override
+    def write(self, text: str, /) -> int:
+        return self.draw(visible(text))
+
+    def draw(self, text: str) -> int:
+        """Write a text as it is."""
+        try:
+            return super().write(text)
+        except OSError as error:
+            self.failed = error
+            raise
+
+    @override
+    def flush(self) -> None:
+        try:
+            super().flush()
+        except OSError as error:
+            self.failed = error
+            raise
+
+
+class _Drawing:
+    """A stream seen by who draws on it."""
+
+    def __init__(self, stream: Output) -> None:
+        self._stream: Final = stream
+
+    def write(self, text: str) -> int:
+        return self._stream.draw(text)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+
+def taken_over(stream: TextIO) -> Output:
+    """Take over the file of a stream, which is not to be used any more."""
+    assert isinstance(stream, io.TextIOWrapper)
+    encoding, lines, through = stream.encoding, stream.line_buffering, stream.write_through
+    return Output(
+        stream.detach(), encoding, ENCODING_ERRORS, line_buffering=lines, write_through=through
+    )
+
+
+def drawing(stream: TextIO) -> TextIO:
+    """A stream for what is to reach the terminal as it is."""
+    return cast("TextIO", _Drawing(stream)) if isinstance(stream, Output) else stream
+
+
+def console(width: int | None = None) -> "Console":
+    """Rich on standard output; square brackets in a peer's text are no markup."""
+    import sys  # noqa: PLC0415
+
+    from rich.console import Console  # noqa: PLC0415  not for `--help`
+
+    return Console(
+        file=drawing(sys.stdout), width=width, markup=False, emoji=False, highlight=False
+    )

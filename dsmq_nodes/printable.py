@@ -1,0 +1,108 @@
+r"""What a terminal or a log may be given of a text that somebody else wrote.
+
+A peer chooses its types, fields, logger names, errors and messages. A character that a terminal
+acts on (an escape sequence, a C1 control, a mark that turns the direction of reading, a line break
+that is not "\n") is written as JSON escapes it, such as `\u001b`: a person sees what came, and
+JSON stays JSON. A line break in a name could forge a line of a table or of a log: it is escaped.
+"""
+
+import codecs
+import re
+from typing import Final
+
+_CONTROLS: Final = "\x00-\x08\x0b-\x1f"  # all of ASCII without "\t" and "\n"
+# DEL and C1, marks of direction, line and paragraph separators, halves of surrogate pairs. Joiners
+# and variation selectors stay: emoji are made of them.
+_OTHERS: Final = "\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u206f\ud800-\udfff"
+_find_unsafe: Final = re.compile(f"[{_CONTROLS}{_OTHERS}]")
+_find_unsafe_or_break: Final = re.compile(f"[\t\n{_CONTROLS}{_OTHERS}]")
+# The same inside a JSON text, where a control character can only stand as an escape.
+_find_in_json: Final = re.compile(f"\\\\(?:u[0-9a-fA-F]{{4}}|.)|[{_OTHERS}]")
+_SHORT: Final = {"\t": "\\t", "\n": "\\n", "\r": "\\r"}
+# What a terminal without these characters is shown in their place.
+_PLAIN: Final = {
+    **dict.fromkeys("─━═╌", "-"),
+    **dict.fromkeys("│┃║", "|"),
+    **dict.fromkeys("├┼┤┬┴╰╭╮╯┌┐┘", "+"),
+    "└": "`",
+    "█": "#",
+    "▏": "|",
+    "…": "...",
+    "µ": "u",
+    "→": "->",
+}
+_LAST_BMP: Final = 0xFFFF
+
+
+def visible(text: str) -> str:
+    """The text with what a terminal would act on escaped; tabs and line breaks stay."""
+    return _find_unsafe.sub(_escaped, text)
+
+
+def one_line(text: str) -> str:
+    """The same with tabs and line breaks escaped too: for a name, or an error of somebody else."""
+    return text if text.isprintable() else _find_unsafe_or_break.sub(_escaped, text)
+
+
+def indented(text: str) -> str:
+    """Visible lines, all except the first indented: none looks like a line of somebody else."""
+    return visible(text).replace("\n", "\n    ")
+
+
+def printable_json(text: str) -> str:
+    """A JSON text whose strings are in one line, each as `one_line` has it."""
+    return _find_in_json.sub(_escaped_in_json, text)
+
+
+def is_printable(text: str) -> bool:
+    """Whether a text may be shown as it is, in one line."""
+    return text.isprintable() or _find_unsafe_or_break.search(text) is None
+
+
+def traceback_text(error: BaseException) -> str:
+    """A traceback, in which the text of the exception begins no line of its own."""
+    import traceback  # noqa: PLC0415  not for `--help`
+
+    return "".join(map(_hung, traceback.format_exception(error)))
+
+
+def _hung(part: str) -> str:
+    first, *more = visible(part).removesuffix("\n").split("\n")
+    lines = [line if not line or line[0] in " ^" else f"    {line}" for line in more]
+    return "\n".join([first, *lines, ""])
+
+
+def _escaped(match: re.Match[str]) -> str:
+    return _escape(match[0])
+
+
+def _escaped_in_json(match: re.Match[str]) -> str:
+    found = match[0]
+    if found[0] != "\\":
+        return f"\\{_escape(found)}"
+    if found[1] == "u":
+        character = chr(int(f"0x{found[2:]}", 0))
+        is_half = "\ud800" <= character <= "\udfff"  # of an emoji; the decoder refuses one alone
+        return found if is_half or is_printable(character) else f"\\{_escape(character)}"
+    return f"\\{found}" if found[1] in "nrtbf" else found
+
+
+def _escape(character: str) -> str:
+    code = ord(character)
+    if code > _LAST_BMP:  # as JSON has it
+        high, low = divmod(code - _LAST_BMP - 1, 0x400)
+        return f"\\u{0xD800 + high:04x}\\u{0xDC00 + low:04x}"
+    return _SHORT.get(character) or f"\\u{code:04x}"
+
+
+def _replace(error: UnicodeError) -> tuple[str, int]:
+    """Stand in for what an output's encoding does not have."""
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    missing = error.object[error.start : error.end]
+    return "".join(_PLAIN.get(each) or _escape(each) for each in missing), error.end
+
+
+ENCODING_ERRORS: Final = "dsmq_nodes.printable"
+"""How a text stream treats characters that its encoding does not have: it escapes them."""
+codecs.register_error(ENCODING_ERRORS, _replace)
