@@ -111,47 +111,30 @@ class McapFile:
         Raises:
             BagError: it is damaged.
         """
-        channels = self._channels
-        for message in self._messages(topics, start_ns, end_ns):
-            yield Record(
-                channels[message.channel_id],
-                message.log_time_ns,
-                message.publish_time_ns,
-                message.sequence,
-                message.data,
-            )
+        return (record for record, _ in self.marked_records(topics, start_ns, end_ns))
 
-    def new_records(
+    def marked_records(
         self,
-        seen: set[tuple[Channel, int, int]],
         topics: Collection[str] | None = None,
         start_ns: int | None = None,
         end_ns: int | None = None,
-    ) -> Iterator[Record]:
-        """As `records`, without what is latched and repeated from a file before, if it was seen.
+    ) -> Iterator[tuple[Record, bool]]:
+        """As `records`; and whether each is latched and repeated from a file before.
 
-        Args:
-            seen: what was read of latched topics; is added to.
-            topics: see `records`.
-            start_ns: see `records`.
-            end_ns: see `records`.
+        Raises:
+            BagError: it is damaged.
         """
-        latched = {number for number, each in self._channels.items() if each.latched}
+        channels, repeated = self._channels, self._repeated
         for message in self._messages(topics, start_ns, end_ns):
             number = message.channel_id
-            channel = self._channels[number]
-            if number in latched:
-                key = channel, message.sequence, message.publish_time_ns
-                if number in self._repeated and key in seen:
-                    continue
-                seen.add(key)
-            yield Record(
-                channel,
+            record = Record(
+                channels[number],
                 message.log_time_ns,
                 message.publish_time_ns,
                 message.sequence,
                 message.data,
             )
+            yield record, number in repeated
 
     def _messages(
         self, topics: Collection[str] | None, start_ns: int | None, end_ns: int | None

@@ -34,6 +34,7 @@ class Part:
     Attributes:
         path: where it is.
         first_ns: the log time of its first message; None: it has none yet.
+        begin_bytes: the size of what it began with: attached files, texts, what is latched.
         messages: how many messages were written.
         unsafe: how many of them were not flushed, by topic.
     """
@@ -54,9 +55,10 @@ class Part:
         """
         self.path = path
         self.first_ns: int | None = None
+        self.begin_bytes = 0
         self.messages = 0
         self.unsafe: Counter[str] = Counter()
-        self._has_failed = False
+        self._has_ended = False
         self._keeps_part = keeps_part
         self._file = NewFile(path)
         stream = cast("IO[bytes]", self._file)
@@ -81,7 +83,26 @@ class Part:
             BagError: it could not be written; what was flushed is safe.
         """
         if self.first_ns is None:
-            self.first_ns = log_time_ns
+            self.first_ns, self.begin_bytes = log_time_ns, self.size_bytes
+        self._add(channel, log_time_ns, data, publish_time_ns, sequence)
+        self.messages += 1
+        self.unsafe[channel.topic] += 1
+        if self._file.grown:
+            self._keep()
+
+    def repeat(
+        self, channel: Channel, log_time_ns: int, data: bytes, publish_time_ns: int, sequence: int
+    ) -> None:
+        """Append a message that another file has too; it is not counted.
+
+        Raises:
+            BagError: it could not be written.
+        """
+        self._add(channel, log_time_ns, data, publish_time_ns, sequence)
+
+    def _add(
+        self, channel: Channel, log_time_ns: int, data: bytes, publish_time_ns: int, sequence: int
+    ) -> None:
         try:
             number = self._ids.get(channel) or self._register(channel)
             self._mcap.add_message(
@@ -89,10 +110,6 @@ class Part:
             )
         except OSError as error:
             raise self._failed(error) from None
-        self.messages += 1
-        self.unsafe[channel.topic] += 1
-        if self._file.grown:
-            self._keep()
 
     def _register(self, channel: Channel) -> int:
         key = (channel.type_name, channel.schema_encoding, channel.schema)
@@ -138,22 +155,23 @@ class Part:
         self.unsafe.clear()
 
     def finish(self) -> None:
-        """Write the index, and end; after a failure it has ended already.
+        """Write the index, and end; once: after a failure it has ended already.
 
         Raises:
             BagError: it could not be written; what was flushed is safe.
         """
-        if self._has_failed:
+        if self._has_ended:
             return
         self.flush()
         with self._guard():
             self._mcap.finish()  # type: ignore[no-untyped-call]
+        self._has_ended = True
         self._file.close()
 
     def discard(self) -> None:
         """End, and take the file away."""
-        if not self._has_failed:
-            self._has_failed = True
+        if not self._has_ended:
+            self._has_ended = True
             self._file.cut()
         self.path.unlink(missing_ok=True)
 
@@ -165,7 +183,7 @@ class Part:
             raise self._failed(error) from None
 
     def _failed(self, error: OSError) -> BagError:
-        self._has_failed = True
+        self._has_ended = True
         self._file.cut()
         what = f"cannot write {self.path}: {error.strerror}"
         lost = self.unsafe.total()

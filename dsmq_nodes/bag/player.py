@@ -111,12 +111,8 @@ class Player:
         self.left_out: Counter[str] = Counter()
         self._channels: dict[Channel, Channel] = {}
         for each in bag.counts():
-            topic = each.channel.topic
-            if playing.leaves_out(topic):
-                self.left_out[topic] += each.messages
-            elif not (topic == CLOCK_TOPIC and playing.clock_hz):
-                self._channels[each.channel] = self._as_played(each.channel)
-        _check_encodings(self._channels, self.left_out)
+            self._choose(each.channel, each.messages)
+        _check_any(self._channels, self.left_out, bag.omitted.topics)
         self.start_ns = self.at_ns = bag.start_ns + round(playing.start_offset_sec * 1e9)
         self.end_ns = bag.end_ns
         if playing.duration_sec is not None:
@@ -126,6 +122,18 @@ class Player:
                 f"a start offset of {playing.start_offset_sec:g} s is beyond the bag's "
                 f"{(bag.end_ns - bag.start_ns) * 1e-9:.3f} s"
             )
+
+    def _choose(self, channel: Channel, messages: int) -> None:
+        playing = self._playing
+        if playing.leaves_out(channel.topic):
+            self.left_out[channel.topic] += messages
+        elif channel.encoding not in {"json", TEXT}:
+            self._bag.omitted.topic(
+                channel.topic,
+                f"its messages are in {channel.encoding!r}, not in JSON, and of no ROS bag",
+            )
+        elif not (channel.topic == CLOCK_TOPIC and playing.clock_hz):
+            self._channels[channel] = self._as_played(channel)
 
     def _as_played(self, channel: Channel) -> Channel:
         renamed = self._playing.remap.get(channel.topic)
@@ -277,17 +285,17 @@ class Player:
         )
 
 
-def _check_encodings(channels: Mapping[Channel, Channel], left_out: Mapping[str, int]) -> None:
-    if not channels and left_out:
+def _check_any(
+    channels: Mapping[Channel, Channel], left_out: Mapping[str, int], unread: Mapping[str, str]
+) -> None:
+    """Raise if there is nothing to play."""
+    if channels:
+        return
+    if unread:
+        raise BagError("\n".join(f"{topic}: {reason}" for topic, reason in unread.items()))
+    if left_out:
         raise BagError(
             f"nothing is played: {', '.join(sorted(left_out))} are of services, actions and the "
             "kit; --publish-service-requests calls the services again"
         )
-    if not channels:
-        raise BagError("the bag has no messages on these topics: see `dsmq-nodes bag info`")
-    for channel in channels:
-        if channel.encoding not in {"json", TEXT}:
-            raise BagError(
-                f"{channel.topic}: its messages are in {channel.encoding!r}, not in JSON: "
-                "`dsmq-nodes bag convert` makes one of ours of a ROS bag"
-            )
+    raise BagError("the bag has no messages on these topics: see `dsmq-nodes bag info`")

@@ -2,12 +2,12 @@
 
 import heapq
 import json
-from collections import deque
 from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
 
 from dsmq_nodes.bag.channel import Attachment, Channel
+from dsmq_nodes.bag.latched import Latched
 from dsmq_nodes.bag.mcap_file import ChannelCount, McapFile, Record, open_files
 from dsmq_nodes.bag.omitted import Omitted
 from dsmq_nodes.bag.selection import Selection, chosen
@@ -169,9 +169,8 @@ class Bag:
             topics = wanted if topics is None else wanted & set(topics)
         if len(self.files) == 1:
             return self.files[0].records(topics, start_ns, end_ns)
-        seen: set[tuple[Channel, int, int]] = set()
-        parts = [file.new_records(seen, topics, start_ns, end_ns) for file in self.files]
-        return heapq.merge(*parts, key=lambda record: record.log_time_ns)
+        parts = [file.marked_records(topics, start_ns, end_ns) for file in self.files]
+        return _once(heapq.merge(*parts, key=lambda marked: marked[0].log_time_ns))
 
     def latched_before(self, time_ns: int) -> list[Record]:
         """What a subscriber of the latched topics is given that comes at this time.
@@ -223,6 +222,18 @@ class Bag:
         return self.files[0].texts()
 
 
+def _once(marked: Iterator[tuple[Record, bool]]) -> Iterator[Record]:
+    """The messages of several files, without those repeated that have come already."""
+    seen: set[tuple[str, int, int]] = set()
+    for record, is_repeated in marked:
+        if record.channel.metadata and record.channel.latched:
+            key = record.channel.topic, record.sequence, record.publish_time_ns
+            if is_repeated and key in seen:
+                continue
+            seen.add(key)
+        yield record
+
+
 class _Records(Protocol):
     """What has messages by time."""
 
@@ -238,17 +249,11 @@ class _Records(Protocol):
 
 def latched_before(source: _Records, time_ns: int) -> list[Record]:
     """The newest messages of each latched topic of a source before a time."""
-    depths: dict[str, int] = {}
-    for each in source.counts():
-        if depth := each.channel.latched:
-            depths[each.channel.topic] = max(depth, depths.get(each.channel.topic, 0))
-    if not depths:
-        return []
-    newest = {topic: deque[Record](maxlen=depth) for topic, depth in depths.items()}
-    for record in source.records(None, time_ns, set(depths)):
-        newest[record.channel.topic].append(record)
-    found = [record for each in newest.values() for record in each]
-    return sorted(found, key=lambda record: record.log_time_ns)
+    topics = {each.channel.topic for each in source.counts() if each.channel.latched}
+    found = Latched()
+    for record in source.records(None, time_ns, topics) if topics else ():
+        found.take(record)
+    return found.records()
 
 
 def _generic(type_name: str) -> Callable[[bytes], Untyped]:

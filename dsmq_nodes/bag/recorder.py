@@ -66,7 +66,7 @@ class RecordedTopic:
     types: list[str] = field(default_factory=list)
     messages: int = 0
     dropped: int = 0
-    latched: bool = False
+    latched: int = 0
     by_sender: dict[str, _Type] = field(default_factory=dict)
     any_type: _Type = _NO_TYPE
     log_time_ns: int = 0  # of the newest
@@ -132,7 +132,7 @@ class Recorder:
         self._selection = selection
         self._say, self._warn = say, warn
         self._uses_sim_time = use_sim_time
-        self._sim_ns = 0
+        self._sim_ns: int | None = None
         self._offset_ns = time.time_ns() - time.monotonic_ns()
         self._began_ns = self._now_ns()
         self._flushed = 0
@@ -199,7 +199,7 @@ class Recorder:
             if time.monotonic() > until_sec:
                 break
         now_sec = time.monotonic()
-        if self._uses_sim_time and not self._sim_ns and now_sec > self._no_clock_at_sec:
+        if self._uses_sim_time and self._sim_ns is None and now_sec > self._no_clock_at_sec:
             self._no_clock_at_sec = math.inf
             self._warn(
                 "WARNING: nobody publishes /clock: with --use-sim-time nothing is recorded before "
@@ -216,10 +216,11 @@ class Recorder:
         if topic is None:
             return
         topic.dropped += reply.gap
-        log_ns = topic.log_time_ns = self._log_time_ns(topic, reply)
-        if not log_ns:  # there is no simulated time yet
+        log_ns = self._log_time_ns(topic, reply)
+        if log_ns is None:  # there is no simulated time yet
             topic.dropped += 1
             return
+        topic.log_time_ns = log_ns
         text = reply.text or ""
         channel = topic.channels.get(reply.sender)
         if channel is None:
@@ -242,7 +243,7 @@ class Recorder:
         if reply.topic in self._listeners:
             self._listeners[reply.topic](reply)
 
-    def _log_time_ns(self, topic: RecordedTopic, reply: wire.Reply) -> int:
+    def _log_time_ns(self, topic: RecordedTopic, reply: wire.Reply) -> int | None:
         if self._uses_sim_time:
             return self._sim_ns
         now_ns = self._now_ns()
@@ -291,14 +292,14 @@ class Recorder:
         topic.by_sender |= by_sender
         known = [_Type(end.type, end.schema_id) for end in ends if end.type]
         topic.any_type = known[0] if known else topic.any_type
-        topic.latched = found.latched
+        topic.latched = found.latched_depth or int(found.latched)
         topic.channels.clear()
 
     def _channel(self, topic: RecordedTopic, sender: str, text: str) -> Channel:
         of_type = topic.by_sender.get(sender, topic.any_type)
         if of_type.name not in topic.types:
             topic.types.append(of_type.name)
-        metadata = latched_metadata(int(topic.latched))
+        metadata = latched_metadata(topic.latched)
         if of_type.name:
             schema = self._schema(of_type)
             found = Channel(topic.name, of_type.name, schema, metadata=metadata)

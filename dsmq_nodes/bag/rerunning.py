@@ -15,9 +15,11 @@ from typing import Any, Final
 from dsmq_nodes.bag.comparing import EXACT, Tolerance, differences
 from dsmq_nodes.bag.mcap_file import Record
 from dsmq_nodes.bag.pairing import SETTLE_NS, LeftOut, Output, Pairing, paired
-from dsmq_nodes.bag.reading import Bag
+from dsmq_nodes.bag.reading import TEXT
 from dsmq_nodes.bag.schemas import class_of
 from dsmq_nodes.bag.selection import Selection, chosen
+from dsmq_nodes.bag.source import Source
+from dsmq_nodes.bag.texts import loaded, text_of
 from dsmq_nodes.errors import BagError, DsmqError
 from dsmq_nodes.graph.node import Node
 from dsmq_nodes.messages.base import Message
@@ -83,7 +85,7 @@ class NodeRaisedError(BagError):
         self.result = result
 
 
-def feed(graph: Graph, bag: Bag, topics: Collection[str] | None = None) -> None:
+def feed(graph: Graph, bag: Source, topics: Collection[str] | None = None) -> None:
     """Publish the messages of a bag in a graph of `dsmq_nodes.testing`, each at its time.
 
     The first comes at once, the others as the graph's time passes.
@@ -100,9 +102,23 @@ def feed(graph: Graph, bag: Bag, topics: Collection[str] | None = None) -> None:
     if wanted is not None:
         wanted.check(bag.topics, "the bag")
     records = (
-        record for record in bag.records() if wanted is None or record.channel.topic in wanted
+        record for record in _readable(bag) if wanted is None or record.channel.topic in wanted
     )
     _feed(graph, records, bag.start_ns - round(graph.now_sec * 1e9), lambda _: None)
+
+
+def _readable(
+    bag: Source, start_ns: int | None = None, end_ns: int | None = None
+) -> Iterator[Record]:
+    """The messages that are texts, and JSON where they are to be; the others are left out."""
+    for record in bag.records(start_ns, end_ns):
+        try:
+            text_of(record)
+        except ValueError as error:
+            at_sec = (record.log_time_ns - bag.start_ns) * 1e-9
+            bag.omitted.message(record.channel.topic, str(error), at_sec)
+        else:
+            yield record
 
 
 def _feed(
@@ -117,7 +133,7 @@ def _feed(
         while record is not None and record.log_time_ns <= now_ns + _ROUNDING_NS:
             channel = record.channel
             schema = channel.schema if channel.schema_encoding == "jsonschema" else b""
-            graph.inject_text(channel.topic, record.data.decode(), channel.type_name, schema)
+            graph.inject_text(channel.topic, text_of(record), channel.type_name, schema)
             on_input(record)
             record = next(records, None)
         if record is not None:
@@ -128,7 +144,7 @@ def _feed(
 
 
 def rerun(
-    bag: Bag,
+    bag: Source,
     node_class: Callable[[], Node],
     *,
     name: str | None = None,
@@ -181,9 +197,9 @@ def rerun(
         for topic in types
     }
     recorded: dict[str, list[Output]] = {topic: [] for topic in types}
-    for record in bag.records(given.first_ns, end_ns + 1):
+    for record in _readable(bag, given.first_ns, end_ns + 1):
         if record.channel.topic in recorded:
-            out = Output(record.log_time_ns, json.loads(record.data))
+            out = Output(record.log_time_ns, _values(record))
             recorded[record.channel.topic].append(out)
     result.outputs = {topic: (len(recorded[topic]), len(found[topic])) for topic in sorted(types)}
     pairings = {
@@ -202,7 +218,7 @@ def rerun(
 class _Given:
     """Gives the node its inputs, and knows which so far: when the first came, when the newest."""
 
-    def __init__(self, bag: Bag, result: Rerun, on_progress: Callable[[float], None]) -> None:
+    def __init__(self, bag: Source, result: Rerun, on_progress: Callable[[float], None]) -> None:
         self.first_ns = self.last_ns = bag.end_ns
         self._bag, self._result, self._on_progress = bag, result, on_progress
         self._topic = ""
@@ -210,7 +226,7 @@ class _Given:
     def give(self, graph: Graph, inputs: set[str]) -> Exception | None:
         """All of them; what the node raised, if it did."""
         bag = self._bag
-        records = (record for record in bag.records() if record.channel.topic in inputs)
+        records = (record for record in _readable(bag) if record.channel.topic in inputs)
         try:
             _feed(graph, records, bag.start_ns, self._take)
             graph.run_for((bag.end_ns - bag.start_ns + SETTLE_NS) * 1e-9)
@@ -253,7 +269,11 @@ def _named(error: Exception) -> str:
     return f"{type(error).__name__}: {first}" if first else type(error).__name__
 
 
-def _outputs(observed: Observed[Message], bag: Bag) -> Iterator[Output]:
+def _values(record: Record) -> Any:
+    return record.data.decode() if record.channel.encoding == TEXT else loaded(record.data)
+
+
+def _outputs(observed: Observed[Message], bag: Source) -> Iterator[Output]:
     for at_sec, msg in zip(observed.at_sec, observed, strict=True):
         yield Output(bag.start_ns + round(at_sec * 1e9), json.loads(msg.to_json()))
 
@@ -270,7 +290,7 @@ def _compare(
     )
 
 
-def _check(bag: Bag, node: Node, inputs: set[str], outputs: set[str]) -> None:
+def _check(bag: Source, node: Node, inputs: set[str], outputs: set[str]) -> None:
     has = f"the bag has {', '.join(sorted(bag.topics)) or 'nothing'}"
     if not inputs:
         raise BagError(f"{node.name} subscribes nothing that was recorded: {has}")

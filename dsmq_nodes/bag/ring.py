@@ -8,6 +8,7 @@ from collections import deque
 from typing import Final
 
 from dsmq_nodes.bag.channel import Channel
+from dsmq_nodes.bag.latched import Latched
 from dsmq_nodes.bag.mcap_file import Record
 from dsmq_nodes.bag.writing import BagWriter
 
@@ -16,7 +17,7 @@ _OVERHEAD_BYTES: Final = 200  # of a record in memory, about
 
 
 class Ring:
-    """Keeps what was written in the last so many seconds; of latched topics the last message too.
+    """Keeps what was written in the last so many seconds; of latched topics the last messages too.
 
     Attributes:
         messages: how many messages were written, those that are gone included.
@@ -30,7 +31,7 @@ class Ring:
         self._duration_ns = round(duration_sec * 1e9)
         self._most_bytes = most_bytes
         self._records: deque[Record] = deque()
-        self._latched: dict[Channel, Record] = {}
+        self._latched = Latched()
         self._begins_ns = 0  # what is older is not of the last seconds, or no more complete
 
     def write(
@@ -52,11 +53,7 @@ class Ring:
             gone = self._records.popleft()
             self.size_bytes -= len(gone.data) + _OVERHEAD_BYTES
             self._begins_ns = max(self._begins_ns, gone.log_time_ns + 1)
-            self._keep_latched(gone)
-
-    def _keep_latched(self, gone: Record) -> None:
-        if dict(gone.channel.metadata).get("latched") == "true":
-            self._latched[gone.channel] = gone
+            self._latched.take(gone)
 
     def flush(self) -> None:
         """Do nothing: it is in memory."""
@@ -71,8 +68,8 @@ class Ring:
             if record.log_time_ns >= self._begins_ns:
                 kept.append(record)
             else:
-                self._keep_latched(record)
-        latched = [each._replace(log_time_ns=self._begins_ns) for each in self._latched.values()]
+                self._latched.take(record)
+        latched = [each._replace(log_time_ns=self._begins_ns) for each in self._latched.records()]
         for record in (*latched, *kept):
             writer.write(
                 record.channel,

@@ -124,7 +124,9 @@ def _connect(writer: Any, store: Any, channel: Channel, *, is_one: bool) -> Any:
 
 def _unknown(store: Any, channel: Channel) -> str:
     """Why a topic cannot be written; else its type is in the store when this returns."""
-    if channel.encoding != "json" or not channel.type_name:
+    if channel.encoding != "json":
+        return f"its messages are in {channel.encoding!r}, not in JSON: they have no type"
+    if not channel.type_name:
         return "its messages have no type"
     if channel.type_name in store.fielddefs:
         return ""

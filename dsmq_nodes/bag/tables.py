@@ -99,21 +99,20 @@ class _Fields:
 
 
 def tables(source: Source, on_progress: Progress) -> dict[str, Table]:
-    """A table for each topic.
+    """A table for each topic whose messages are in JSON, or texts.
 
     Raises:
-        BagError: the messages are not in JSON, or nested too deeply.
+        BagError: the source is damaged.
     """
     found: dict[str, Table] = {}
     fields: dict[Channel, _Fields] = {}
     for number, record in enumerate(source.records(), 1):
         channel = record.channel
+        if channel.encoding not in {"json", TEXT}:
+            reason = f"its messages are in {channel.encoding!r}, not in JSON"
+            source.omitted.topic(channel.topic, reason)
+            continue
         if channel not in fields:
-            if channel.encoding not in {"json", TEXT}:
-                raise BagError(
-                    f"{channel.topic}: its messages are in {channel.encoding!r}, not in JSON: "
-                    "leave it out with --exclude-topics"
-                )
             fields[channel] = _Fields(channel)
         times = (
             ("log_time_ns", record.log_time_ns, _INTEGER),
@@ -122,7 +121,9 @@ def tables(source: Source, on_progress: Progress) -> dict[str, Table]:
         try:
             row = [*times, *fields[channel].of(record.data)]
         except RecursionError:
-            raise BagError(f"{channel.topic}: a message is nested too deeply") from None
+            at_sec = (record.log_time_ns - source.start_ns) * 1e-9
+            source.omitted.message(channel.topic, "it is nested too deeply", at_sec)
+            continue
         found.setdefault(channel.topic, Table()).add(row)
         on_progress(number)
     for table in found.values():

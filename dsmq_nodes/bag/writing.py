@@ -4,13 +4,15 @@ import platform
 import socket
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
 import dsmq_nodes
 from dsmq_nodes.bag.channel import Attachment, Channel
+from dsmq_nodes.bag.latched import Latched
+from dsmq_nodes.bag.mcap_file import REPEATED, Record
 from dsmq_nodes.bag.output import file_name, remove
 from dsmq_nodes.bag.part import CHUNK_BYTES, Compression, Part
 
@@ -20,7 +22,7 @@ OWN_TEXTS: Final = "dsmq_nodes"
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """When a file is full and the next one begins; 0: never."""
+    """When a file is full and the next one begins, with what is latched then; 0: never."""
 
     size_bytes: int = 0
     duration_sec: float = 0.0
@@ -29,10 +31,10 @@ class Limits:
         return self.size_bytes > 0 or self.duration_sec > 0
 
     def reached(self, part: Part, now_ns: int) -> bool:
-        """Whether a file is full."""
+        """Whether a file is full; what each file begins with does not count."""
         if part.first_ns is None:
             return False
-        if 0 < self.size_bytes <= part.size_bytes:
+        if 0 < self.size_bytes <= part.size_bytes - part.begin_bytes:
             return True
         return 0 < self.duration_sec <= (now_ns - part.first_ns) * 1e-9
 
@@ -78,6 +80,7 @@ class BagWriter:
         self._earlier_bytes = 0
         self._texts: list[tuple[str, dict[str, str]]] = []
         self._attachments: list[Attachment] = []
+        self._latched = Latched()
         self._settings = (compression, chunk_bytes, profile)
         self._keeps_part = keeps_part
         self._part = self._open()
@@ -109,8 +112,21 @@ class BagWriter:
             self._part.finish()
             self._earlier_bytes += self._part.size_bytes
             self._part = self._open()
+            self._repeat_latched(log_time_ns)
         self._part.write(channel, log_time_ns, data, publish_time_ns, sequence)
         self.messages += 1
+        if self._limits and channel.latched:
+            self._latched.take(Record(channel, log_time_ns, publish_time_ns, sequence, data))
+
+    def _repeat_latched(self, log_time_ns: int) -> None:
+        """Begin a file with what is latched, so that it can be played without those before."""
+        found = self._latched.records()
+        for each in found:
+            marked = replace(each.channel, metadata=(*each.channel.metadata, REPEATED))
+            times = log_time_ns, each.data, each.publish_time_ns
+            self._part.repeat(marked, *times, each.sequence)
+        if found:
+            self._part.flush()
 
     def attach(self, attachment: Attachment) -> None:
         """Put a file into the bag: into each of its files."""

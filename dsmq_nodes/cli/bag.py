@@ -87,7 +87,7 @@ def record(
 
     What is in the file is safe from a crash about a second later. The parameters that the nodes
     have at the start are put into it. At the end each topic is told with how many messages were
-    recorded, and how many were lost.
+    recorded, and how many were lost. Where a new file begins, it begins with what is latched.
     """
     _need()
     from dsmq_nodes.bag.writing import BagWriter, Limits  # noqa: PLC0415
@@ -162,9 +162,11 @@ def play(
         list[str] | None,
         typer.Option("--remap", "-m", metavar="OLD:=NEW", help="Rename; may be repeated."),
     ] = None,
-    loop: Annotated[bool, typer.Option("--loop", "-l", help="Again and again.")] = False,
+    loop: Annotated[
+        bool, typer.Option("--loop", "-l", help="Again and again, 10 times a second at most.")
+    ] = False,
     start_offset: Annotated[
-        float, typer.Option(metavar="SEC", min=0, help="Begin so far into the bag.")
+        float, typer.Option(metavar="SEC", min=0, help="Begin there, with what is latched then.")
     ] = 0.0,
     playback_duration: Annotated[
         float | None, typer.Option(metavar="SEC", min=0, help="Play only so much of it.")
@@ -189,7 +191,9 @@ def play(
     ] = False,
     broker: BrokerOption = BROKER,
 ) -> None:
-    """Publish what a bag has, at the times it was recorded.
+    """Publish what a bag has, at the times it was recorded; a ROS bag is played as it is.
+
+    What is no message of its type is left out and told, and the exit status is 1.
 
     What was called is not called again, unless asked for: neither services nor actions are played.
     Keys: space pauses and goes on, right or s steps while it pauses, up and down change the rate,

@@ -12,9 +12,9 @@ import yaml
 
 import dsmq_nodes
 from dsmq_nodes.bag.comparing import Tolerance
-from dsmq_nodes.bag.reading import Bag
 from dsmq_nodes.bag.rerunning import NodeRaisedError, Rerun, rerun
 from dsmq_nodes.bag.selection import Selection
+from dsmq_nodes.bag.source import open_source
 from dsmq_nodes.cli.progress import Progress
 from dsmq_nodes.errors import CommandError
 from dsmq_nodes.launcher.child import load_node_class
@@ -55,7 +55,7 @@ def rerun_bag(paths: list[Path], given: NodeGiven, compared: Selection, within: 
     if here not in sys.path:  # a console script does not look for modules there
         sys.path.insert(0, here)
     node_class = load_node_class(given.node)
-    bag = Bag(*paths)
+    bag = open_source(paths)
     seconds = (bag.end_ns - bag.start_ns) * 1e-9
     raised = None
     with Progress("running", seconds, "s") as progress:
@@ -76,7 +76,9 @@ def rerun_bag(paths: list[Path], given: NodeGiven, compared: Selection, within: 
     if raised is not None:
         print(f"{raised}\n{_users_frames(raised.__cause__)}", file=sys.stderr, end="", flush=True)
     _show(result, "" if raised is None else " until then")
-    return 0 if result.difference is None and raised is None else 1
+    for line in bag.omitted.lines():
+        print(line, file=sys.stderr)
+    return 0 if result.difference is None and raised is None and not bag.omitted else 1
 
 
 def _show(result: Rerun, until: str) -> None:

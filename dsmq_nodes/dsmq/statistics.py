@@ -70,6 +70,7 @@ def graph(router: "Router") -> bytes:
                 "name": topic.log.name,
                 "type": next(filter(None, types), ""),
                 "latched": topic.log.latched > 0,
+                "latched_depth": topic.log.latched,
                 "publishers": [_end(publication) for publication in topic.publications],
                 "subscribers": [_end(cursor) for cursor in topic.cursors],
                 "faults": list(dict.fromkeys(p.fault for p in topic.pairs.values() if p.fault)),

@@ -38,11 +38,15 @@ class Endpoint(Message):
 
 
 class GraphTopic(Message):
-    """A topic, who is at its ends, and where their types do not fit."""
+    """A topic, who is at its ends, and where their types do not fit.
+
+    Of a latched topic the newest `latched_depth` messages are kept for late subscribers.
+    """
 
     name: str
     type: str = ""
     latched: bool = False
+    latched_depth: int = 0
     publishers: list[Endpoint] = []
     subscribers: list[Endpoint] = []
     faults: list[str] = []

@@ -15,7 +15,7 @@ from mcap.reader import make_reader
 
 from dsmq_nodes import bag
 from dsmq_nodes.bag import Bag, BagWriter, Untyped
-from dsmq_nodes.bag.channel import Attachment, Channel
+from dsmq_nodes.bag.channel import Attachment, Channel, latched_metadata
 from dsmq_nodes.bag.extra import need
 from dsmq_nodes.bag.information import information, information_lines
 from dsmq_nodes.bag.repair import repair
@@ -164,6 +164,58 @@ def test_a_full_file_is_followed_by_another(limits: Limits, tmp_path: Path) -> N
         assert Bag(path).attachments() == [attached]
         assert Bag(path).metadata() == [("dsmq_nodes", {"robot": "one"})]
         assert 0 < len(Bag(path)) < 50
+
+
+LATCHED = Channel("/map", Float64.type_name, b"{}", metadata=latched_metadata(1))
+
+
+@pytest.mark.parametrize("limits", [Limits(size_bytes=2500), Limits(duration_sec=1.0)])
+def test_each_file_begins_with_what_is_latched(limits: Limits, tmp_path: Path) -> None:
+    with BagWriter(tmp_path / "run", limits=limits, compression="none", chunk_bytes=500) as writer:
+        for value in (-2, -1):
+            writer.write(LATCHED, SECOND_NS, number(value), 7, 9 + value)
+        for index in range(60):
+            at_ns = SECOND_NS + index * SECOND_NS // 10
+            writer.write(NUMBERS, at_ns, number(index), 0, index)
+            if index == 40:
+                writer.write(LATCHED, at_ns, number(-3), 7, 9)
+    assert writer.messages == 63
+    for path in writer.paths:
+        records = list(Bag(path).records())
+        first, second = records[:2]
+        assert first.channel == LATCHED  # as in the first file
+        value = json.loads(first.data)["data"]
+        begins = next(each.sequence for each in records if each.channel == NUMBERS)
+        assert value == (-2 if begins == 0 else -3 if begins > 40 else -1)
+        assert first.publish_time_ns == 7
+        assert first.log_time_ns == second.log_time_ns
+    bag = Bag(*reversed(writer.paths))  # together each message comes once
+    assert len(bag) == len(list(bag)) == 63
+    assert [json.loads(each.data)["data"] for each in bag.latched_before(bag.end_ns)] == [-3]
+    apart = Bag(writer.paths[0], writer.paths[-1])  # what was latched between is not lost
+    assert [json.loads(each.data)["data"] for each in apart.latched_before(apart.end_ns)] == [-3]
+
+
+def test_what_is_latched_may_be_larger_than_a_file(tmp_path: Path) -> None:
+    with BagWriter(
+        tmp_path / "run", limits=Limits(size_bytes=1000), compression="none", chunk_bytes=100
+    ) as writer:
+        writer.write(LATCHED, 0, b'{"data":1,"more":"%b"}' % (b"x" * 5000), 0)
+        for index in range(100):
+            writer.write(NUMBERS, index, number(index), 0, index)
+    assert 2 < len(writer.paths) < 20  # not a file a message
+    assert len(Bag(*writer.paths)) == 101
+
+
+def test_the_name_of_the_next_file_is_taken(tmp_path: Path) -> None:
+    (tmp_path / "run_1.mcap").write_bytes(b"somebody's")
+    writer = BagWriter(tmp_path / "run", limits=Limits(duration_sec=1.0))
+    writer.write(NUMBERS, 0, number(0), 0, 0)
+    with pytest.raises(BagError, match=r"run_1\.mcap is there already"):
+        writer.write(NUMBERS, SECOND_NS, number(1), 0, 1)
+    writer.close()
+    assert len(list(Bag(tmp_path / "run_0.mcap"))) == 1
+    assert (tmp_path / "run_1.mcap").read_bytes() == b"somebody's"
 
 
 def test_info_reads_the_index_alone(numbers: Callable[..., Path]) -> None:

@@ -59,6 +59,15 @@ def test_a_ring_keeps_what_is_latched(tmp_path: Path) -> None:
     assert dumped(ring, tmp_path / "run") == ["map 2", 7]
 
 
+def test_a_ring_keeps_as_many_as_are_latched(tmp_path: Path) -> None:
+    static = Channel("/tf_static", "a", metadata=(("latched", "true"), ("latched_depth", "2")))
+    ring = Ring(1.0)
+    for index in range(3):
+        ring.write(static, index, b'{"data":%d}' % index, 0)
+    ring.write(NUMBERS, 100 * SECOND_NS, number(7), 0)
+    assert dumped(ring, tmp_path / "run") == [1, 2, 7]
+
+
 def test_a_ring_begins_at_one_time_for_all_topics_however_they_came(tmp_path: Path) -> None:
     other = replace(NUMBERS, topic="/other")
     ring = Ring(1.0)

@@ -250,6 +250,83 @@ def test_again_and_again_until_it_is_stopped(
     assert listener.values(7) == [0, 1, 2, 0, 1, 2, 0]
 
 
+MAP = Channel("/map", Float64.type_name, b"{}", metadata=(("latched", "true"),))
+
+
+def test_an_offset_begins_with_what_is_latched_then_in_each_round(
+    tmp_path: Path, outlet: Outlet, ear: Callable[..., Ear]
+) -> None:
+    with BagWriter(tmp_path / "run") as writer:
+        for index in range(20):
+            if index in {0, 5, 15}:
+                writer.write(MAP, index * SECOND_NS, number(-index), 0, index)
+            writer.write(NUMBERS, index * SECOND_NS, number(index), 0, index)
+    listener = ear("/map", "/numbers")
+    player = Player(
+        Bag(*writer.paths),
+        outlet,
+        Playing(rate=1e6, loop=True, start_offset_sec=13.5),
+        lambda _: player.stop() if player.messages > 8 else None,
+    )
+    player.play()
+    once = [-5, 14, 15, -15, 16, 17, 18, 19]
+    heard = listener.values(9)
+    assert sorted(heard[:8]) == sorted(once)
+    assert heard[0] == -5
+    assert heard[8] == -5
+
+
+@pytest.mark.parametrize(("rate", "clock_hz"), [(1.0, 0.0), (0.0, 0.0), (1.0, 1000.0)])
+def test_a_bag_without_length_is_no_flood(
+    numbers: Numbers, outlet: Outlet, ear: Callable[..., Ear], rate: float, clock_hz: float
+) -> None:
+    listener = ear("/clock", "/numbers")
+    waited_sec = 0.0
+
+    def wait(seconds: float) -> None:
+        nonlocal waited_sec
+        began_sec = time.monotonic()
+        outlet.pump(max(seconds, 0.0))
+        waited_sec += time.monotonic() - began_sec
+        if player.messages == 4:
+            player.stop()
+
+    playing = Playing(rate=rate, loop=True, clock_hz=clock_hz)
+    player = Player(Bag(numbers(1)), outlet, playing, wait)
+    player.play()
+    assert waited_sec > 0.25  # three rounds
+    heard = listener.until(10 if clock_hz else 4)
+    assert ("/clock" in {topic for topic, _ in heard}) == bool(clock_hz)
+
+
+BROKEN = (b'{"data": "Temp 40\xb0C"}', b'{"data":', b"")
+
+
+@pytest.mark.parametrize("rate", [0.0, 1000.0])
+def test_what_is_no_message_is_left_out_and_told(
+    tmp_path: Path, outlet: Outlet, ear: Callable[..., Ear], rate: float
+) -> None:
+    plain = Channel("chat", "", b"", "", "text")
+    packed = Channel("/p", "p.P", b"x", "protobuf", "protobuf")
+    with BagWriter(tmp_path / "run") as writer:
+        for index, data in enumerate([number(0), *BROKEN, number(1)]):
+            writer.write(NUMBERS, index * SECOND_NS // 10, data, 0)
+        writer.write(plain, SECOND_NS, b"any text", 0)
+        writer.write(plain, SECOND_NS, b"\xff", 0)
+        writer.write(packed, SECOND_NS, b"\0", 0)
+    listener = ear("/numbers", "chat")
+    bag = Bag(*writer.paths)
+    Player(bag, outlet, Playing(rate=rate)).play()
+    heard = listener.until(3)
+    assert sorted(heard) == [("/numbers", '{"data": 0}'), ("/numbers", '{"data": 1}'),
+                             ("chat", "any text")]  # fmt: skip
+    told = "\n".join(bag.omitted.lines())
+    assert "left out: /p: its messages are in 'protobuf'" in told
+    assert "left out: /numbers: 1 message at 0.100 s: it is not UTF-8: byte 17 is 0xb0" in told
+    assert "left out: /numbers: 1 message at 0.200 s: it is no JSON" in told
+    assert "left out: chat: 1 message at 1.000 s: it is not UTF-8" in told
+
+
 def test_paused_it_waits_and_steps(
     numbers: Numbers, outlet: Outlet, ear: Callable[..., Ear]
 ) -> None:
