@@ -20,7 +20,6 @@ logger = logging.getLogger("dsmq_nodes.bag")
 
 _FIRST_RETRY_SEC: Final = 0.05
 _LONGEST_RETRY_SEC: Final = 1.0
-_SEND_SEC: Final = 5.0
 _WAIT_SEC: Final = 0.05
 
 
@@ -69,7 +68,6 @@ class Cursors:
         self._address, self._node, self._patient = (host, port), node, patient
         self._is_ready = False
         self._channel: Channel | None = connect(host, port, node, patient=patient)
-        self._channel.socket.settimeout(_WAIT_SEC)
         self._epoch = self._channel.epoch
         self._cursors: dict[str, _Cursor] = {}
         self._retry_at_sec = 0.0
@@ -98,11 +96,9 @@ class Cursors:
         channel = self._channel
         if channel is None:
             return  # said when it is back
-        channel.socket.settimeout(_SEND_SEC)
         try:
             channel.send(wire.encode_object(fields))
-            channel.socket.settimeout(_WAIT_SEC)
-        except (TimeoutError, ConnectionFailedError) as error:
+        except ConnectionFailedError as error:
             self._lost(error)
 
     def ask_ends(self) -> None:
@@ -128,7 +124,7 @@ class Cursors:
         """
         while (channel := self._channel or self._redial()) is not None:
             try:
-                reply = channel.receive()
+                reply = channel.receive(_WAIT_SEC)
             except TimeoutError:
                 return None
             except (ConnectionFailedError, WireError) as error:
@@ -177,7 +173,6 @@ class Cursors:
             self._retry_at_sec = time.monotonic() + self._retry_sec * random.uniform(0.5, 1.0)
             return None
         logger.warning("the broker at %s is back", channel.where)
-        channel.socket.settimeout(_WAIT_SEC)
         self._retry_sec = _FIRST_RETRY_SEC
         if channel.epoch != self._epoch:
             # Another log than the one we read: all there is in it is new.

@@ -20,7 +20,7 @@ from typing import Final
 from dsmq_nodes.bag.outlet import ANSWER_SEC, Outlet
 from dsmq_nodes.dsmq import wire
 from dsmq_nodes.dsmq.topics import STATISTICS_TOPIC
-from dsmq_nodes.errors import BagError, WireError
+from dsmq_nodes.errors import BagError, ConnectionFailedError, WireError
 from dsmq_nodes.graph import calls
 from dsmq_nodes.messages.dsmq_msgs import BrokerStatistics, Edge
 
@@ -54,7 +54,7 @@ class Flow:
         """Publish a message when it can be taken.
 
         Raises:
-            ConnectionFailedError: the broker is gone.
+            ConnectionFailedError: the broker is gone, or stores nothing.
             RequestRefusedError: the broker refused one of the last ones.
             BagError: a reader has not read, or a node not answered, for a minute.
         """
@@ -62,15 +62,21 @@ class Flow:
             self._ask_statistics()
         if self._ahead.get(topic, 0) >= self._depths.get(topic, math.inf):
             self._wait_for_nodes()
-        under_way = self._outlet.unacknowledged
-        while len(under_way) >= _WINDOW_MESSAGES or sum(under_way.values()) >= _WINDOW_BYTES:
-            self._outlet.pump(ANSWER_SEC)
+        self._outlet.until(self._has_room, ANSWER_SEC)
+        if not self._has_room():
+            raise ConnectionFailedError(
+                f"the broker has stored nothing for {ANSWER_SEC:g} s: is it stopped or overloaded?"
+            )
         self._outlet.put_acknowledged(topic, text)
         self._ahead[topic] = self._ahead.get(topic, 0) + 1
         self._unread_bytes += len(text)
         self._unchecked_bytes += len(text)
         if self._unread_bytes > self._budget_bytes // 2:
             self.wait()
+
+    def _has_room(self) -> bool:
+        under_way = self._outlet.unacknowledged
+        return len(under_way) < _WINDOW_MESSAGES and sum(under_way.values()) < _WINDOW_BYTES
 
     def wait(self) -> None:
         """Wait until every reader has had all that was put, and nodes have been called with it.

@@ -1,7 +1,5 @@
 """A tool's connection that publishes, and knows who is there; how fast is flow.py's."""
 
-import select
-import ssl
 import time
 from collections.abc import Callable, Iterable
 from typing import Final
@@ -11,11 +9,10 @@ from dsmq_nodes.bag.cursors import connect
 from dsmq_nodes.bag.schemas import told_schema
 from dsmq_nodes.bag.types_seen import TYPES_TOPIC, TypesSeen
 from dsmq_nodes.dsmq import wire
-from dsmq_nodes.errors import ConnectionFailedError, RequestRefusedError
+from dsmq_nodes.errors import ConnectionFailedError, RequestRefusedError, WireError
 from dsmq_nodes.graph.graph_view import GRAPH_TOPIC
 from dsmq_nodes.messages.dsmq_msgs import Graph
 
-_RECEIVE_BYTES: Final = 64 * 1024
 ANSWER_SEC: Final = 10.0
 
 
@@ -38,8 +35,6 @@ class Outlet:
         """
         self.messages = 0
         self._channel = connect(host, port)
-        self._channel.socket.settimeout(ANSWER_SEC)
-        self._decoder = wire.FrameDecoder()
         self.topics: dict[str, int] = {}
         self.unacknowledged: dict[int, int] = {}
         self.listeners: dict[str, Callable[[wire.Reply], None]] = {
@@ -132,18 +127,16 @@ class Outlet:
             ConnectionFailedError: the broker is gone.
             RequestRefusedError: the broker refused a put.
         """
-        sock = self._channel.socket
-        pending = isinstance(sock, ssl.SSLSocket) and sock.pending() > 0
-        if not pending and not select.select([sock], [], [], timeout_sec)[0]:
-            return
-        try:
-            data = sock.recv(_RECEIVE_BYTES)
-        except OSError as error:
-            raise ConnectionFailedError(f"lost the broker: {error}") from None
-        if not data:
-            raise ConnectionFailedError(f"lost the broker at {self._channel.where}: it has ended")
-        for body in self._decoder.feed(data):
-            self._take(wire.decode_reply(body))
+        left_sec = timeout_sec
+        while True:
+            try:
+                reply = self._channel.receive(left_sec)
+            except TimeoutError:
+                return
+            except WireError as error:
+                raise ConnectionFailedError(f"lost the broker: {error}") from None
+            self._take(reply)
+            left_sec = 0.0  # only what has come already
 
     def _take(self, reply: wire.Reply) -> None:
         if reply.event == "ack":
@@ -169,12 +162,7 @@ class Outlet:
             self.pump(left_sec)
 
     def _send(self, fields: dict[str, object]) -> None:
-        try:
-            self._channel.send(wire.encode_object(fields))
-        except TimeoutError:
-            raise ConnectionFailedError(
-                f"the broker at {self._channel.where} has not read for {ANSWER_SEC:g} s"
-            ) from None
+        self._channel.send(wire.encode_object(fields), ANSWER_SEC)
 
     def close(self) -> None:
         """End the connection; what was put is with the broker."""

@@ -2,7 +2,6 @@
 
 import contextlib
 import os
-import select
 import sys
 import termios
 import tty
@@ -15,6 +14,7 @@ from dsmq_nodes.bag.player import Player, Playing
 from dsmq_nodes.bag.selection import Selection
 from dsmq_nodes.bag.source import Source, open_source
 from dsmq_nodes.cli.progress import Progress
+from dsmq_nodes.dsmq import descriptors
 from dsmq_nodes.dsmq.address import parse_address
 from dsmq_nodes.errors import CommandError
 
@@ -83,10 +83,10 @@ class _Screen:
         note = "paused" if player.pace.is_paused else f"at {player.pace.rate:.3g} x"
         self._progress.at((player.at_ns - player.start_ns) * 1e-9, f"{note} ")
         timeout_sec = min(seconds, _LONGEST_WAIT_SEC)
-        readable = select.select(self._inputs, [], [], max(timeout_sec, 0.0))[0]
+        readable = descriptors.ready(self._inputs, timeout_sec=max(timeout_sec, 0.0))
         if self._inputs[0] in readable:
             self._outlet.pump(0.0)
-        if len(readable) > 1 or (readable and readable[0] != self._inputs[0]):
+        if readable - {self._inputs[0]}:
             self._obey(os.read(sys.stdin.fileno(), 64))
 
     def _obey(self, keys: bytes) -> None:

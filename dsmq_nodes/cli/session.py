@@ -204,11 +204,7 @@ class Session:
         self._answer("ack")
 
     def _send(self, **fields: object) -> None:
-        self._channel.socket.settimeout(self._timeout_sec)
-        try:
-            self._channel.send(wire.encode_object(fields))
-        except TimeoutError:
-            raise self._silent() from None
+        self._channel.send(wire.encode_object(fields), self._timeout_sec)
 
     def _answer(self, event: str, topics: Collection[str] = ()) -> None:
         if self._next(event, topics, self._timeout_sec) is None:
@@ -219,10 +215,9 @@ class Session:
     ) -> wire.Reply | None:
         deadline = None if timeout_sec is None else time.monotonic() + timeout_sec
         while True:
-            left = None if deadline is None else max(deadline - time.monotonic(), 1e-3)
-            self._channel.socket.settimeout(left)
+            left_sec = None if deadline is None else deadline - time.monotonic()
             try:
-                reply = self._channel.receive()
+                reply = self._channel.receive(left_sec)
             except TimeoutError:
                 return None
             if reply.event == "error":

@@ -6,12 +6,15 @@ DSMQ_NO_SHM it shares no memory with others: everything goes through the broker.
 DSMQ_PATIENCE_SEC for the answer of a broker that has accepted its connection.
 """
 
+import contextlib
 import os
 import socket
+import struct
 import tempfile
 from pathlib import Path
 from typing import Final
 
+from dsmq_nodes.dsmq import descriptors
 from dsmq_nodes.dsmq.keepalive import keep_alive
 from dsmq_nodes.errors import ConnectionFailedError
 
@@ -20,6 +23,9 @@ DEFAULT_PORT: Final = 30008
 NO_SHM: Final = "DSMQ_NO_SHM"
 PATIENCE: Final = "DSMQ_PATIENCE_SEC"
 _PATIENCE_SEC: Final = 5.0
+
+_INTERNET: Final = (socket.AF_INET, socket.AF_INET6)
+_RESET: Final = struct.pack("ii", 1, 0)  # struct linger: closing sends a reset, and leaves nothing
 
 
 def parse_address(text: str) -> tuple[str, int]:
@@ -71,17 +77,16 @@ def connect(host: str, port: int, timeout_sec: float = 5.0) -> socket.socket:
     if hasattr(socket, "AF_UNIX") and is_local(host):
         path = unix_path(host, port)
         if path.exists() and path.parent.stat().st_uid == os.getuid():
-            sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-            try:
-                sock.settimeout(timeout_sec)
-                sock.connect(str(path))
-            except OSError:
-                sock.close()  # a dead broker's: TCP will tell
-            else:
-                return sock
+            # If that fails it is a dead broker's: TCP will tell.
+            with contextlib.suppress(OSError):
+                return _dial(socket.AF_UNIX, str(path), timeout_sec)
     try:
-        sock = _secured(socket.create_connection((host, port), timeout_sec), host)
+        sock = _secured(_connect_tcp(host, port, timeout_sec), host)
     except (OSError, OverflowError) as error:  # the latter: no such port
+        if isinstance(error, OSError) and descriptors.is_full(error):
+            raise ConnectionFailedError(
+                f"no connection to the broker at {host}:{port}: {descriptors.no_more(error)}"
+            ) from error
         reason = getattr(error, "strerror", None) or str(error)
         raise ConnectionFailedError(
             f"no broker at {host}:{port} ({reason}): start one with `dsmq-nodes broker`, or name "
@@ -89,6 +94,37 @@ def connect(host: str, port: int, timeout_sec: float = 5.0) -> socket.socket:
         ) from error
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     keep_alive(sock, client=True)
+    return sock
+
+
+def _connect_tcp(host: str, port: int, timeout_sec: float) -> socket.socket:
+    """As `socket.create_connection`, except that it never is its own other end."""
+    failed: OSError | None = None
+    for family, _, _, _, where in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM):
+        try:
+            return _dial(family, where, timeout_sec)
+        except OSError as error:
+            failed = error
+    raise failed or OSError(f"{host} has no address")
+
+
+def _dial(family: int, where: tuple[object, ...] | str, timeout_sec: float) -> socket.socket:
+    sock = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        sock.settimeout(timeout_sec)
+        if os.name == "posix" and family in _INTERNET:
+            # A socket that has this does not keep a broker from its port, which has it too.
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        sock.connect(where)
+        if family in _INTERNET and sock.getsockname() == sock.getpeername():
+            # Where nobody listens on a port that the system gives to clients, it may give us that
+            # very port, and TCP lets a socket connect to itself. Closed in the usual way it would
+            # hold the broker's port for a minute.
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
+            raise ConnectionRefusedError(None, "nobody listens there")
+    except BaseException:
+        sock.close()
+        raise
     return sock
 
 

@@ -4,12 +4,16 @@ Its first words are a hello and, right behind it, a `get`. Our broker answers bo
 dsmq 0.7.0 server answers the `get` alone, and the client then keeps to the original protocol.
 """
 
+import contextlib
 import os
 import socket
+import ssl
+import threading
 import time
 from typing import TYPE_CHECKING, Final
 
-from dsmq_nodes.dsmq import address, wire
+from dsmq_nodes.dsmq import address, descriptors, wire
+from dsmq_nodes.dsmq.limits import SLOWEST_BYTES_PER_SEC
 from dsmq_nodes.errors import (
     ConnectionFailedError,
     NodeNameTakenError,
@@ -22,10 +26,17 @@ if TYPE_CHECKING:
 
 _RECEIVE_BYTES: Final = 64 * 1024  # over 128 KiB each receive would map memory anew
 _PROBE_TOPIC: Final = "/dsmq/probe"
+_STUCK: Final = "is it stopped or overloaded?"
+_PATIENCE_SEC: Final = 5.0  # for a broker that does not read, and for what it needs at the slowest
+# A socket that can do nothing more now says so; TLS has words of its own for it.
+NOT_NOW: Final = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
 
 
 class Channel:
     """A connected socket that sends and receives whole frames, and knows who is at the other end.
+
+    The socket never blocks: how long to wait is said with each call, and two threads may wait at
+    once, one to send and one to receive.
 
     Attributes:
         original: the other end is an original 0.7.0 server.
@@ -76,8 +87,15 @@ class Channel:
         self._shm = shm and not os.environ.get(address.NO_SHM)
         self._decoder = wire.FrameDecoder()
         self._bodies: Iterator[bytes] = iter(())
+        # One TLS connection cannot be read and written at once.
+        is_tls = isinstance(self.socket, ssl.SSLSocket)
+        self._turn = threading.Lock() if is_tls else contextlib.nullcontext()
+        self.socket.setblocking(False)
+        until_sec = time.monotonic() + timeout_sec
         try:
-            self._greet(node, client, resume=since is not None and not since.original)
+            self._greet(
+                node, client, until_sec, resume=since is not None and not since.original
+            )
         except TimeoutError:
             self.socket.close()
             raise ConnectionFailedError(
@@ -86,9 +104,8 @@ class Channel:
         except BaseException:
             self.socket.close()
             raise
-        self.socket.settimeout(None)
 
-    def _greet(self, node: str, client: str, *, resume: bool) -> None:
+    def _greet(self, node: str, client: str, until_sec: float, *, resume: bool) -> None:
         fields: dict[str, object] = {
             "action": "hello",
             "topic": _PROBE_TOPIC,
@@ -107,10 +124,10 @@ class Channel:
         hello = wire.encode_object(fields)
         probe = wire.encode_object({"action": "get", "topic": _PROBE_TOPIC})
         sent_ns = time.monotonic_ns()
-        self.send(hello + probe)
+        self.send(hello + probe, until_sec - sent_ns * 1e-9)
         try:
             try:
-                first = self.receive()
+                first = self.receive(until_sec - time.monotonic())
                 received_ns = time.monotonic_ns()
             except ConnectionFailedError as error:
                 raise ConnectionFailedError(
@@ -126,22 +143,44 @@ class Channel:
             if not sent_ns <= first.at <= received_ns:
                 self.ahead_ns = first.at - (sent_ns + received_ns) // 2
             self.memory = (first.shm, first.number) if first.shm else None
-            self.receive()  # the probe's answer
+            self.receive(until_sec - time.monotonic())  # the probe's answer
         except WireError as error:
             raise ConnectionFailedError(f"{self.where} is no dsmq broker: {error}") from None
 
-    def send(self, frame: bytes) -> None:
-        """Send a whole frame.
+    def send(self, frame: bytes, timeout_sec: float = _PATIENCE_SEC) -> None:
+        """Send a whole frame; a large one has more time, as long as the broker reads.
 
         Raises:
-            ConnectionFailedError: the connection is gone.
+            ConnectionFailedError: the connection is gone, or the broker does not read: then part of
+                the frame may be sent, and the connection is of no more use.
         """
+        until_sec = time.monotonic() + timeout_sec + len(frame) / SLOWEST_BYTES_PER_SEC
+        unsent = memoryview(frame)
+        while unsent:
+            try:
+                with self._turn:
+                    sent = self.socket.send(unsent)
+            except NOT_NOW as error:
+                if not self._can_go_on(error, until_sec, is_read=False):
+                    raise self._gone(f"it does not read ({_STUCK})") from None
+            except OSError as error:
+                raise self._gone(error.strerror or str(error)) from None
+            else:
+                unsent = unsent[sent:]
+
+    def _can_go_on(self, error: OSError, until_sec: float | None, *, is_read: bool) -> bool:
+        """Wait until the socket is ready for more; False: the time is up."""
+        left_sec = None if until_sec is None else until_sec - time.monotonic()
+        if left_sec is not None and left_sec <= 0:
+            return False
+        if not isinstance(error, BlockingIOError):  # TLS may have to write in order to read
+            is_read = isinstance(error, ssl.SSLWantReadError)
+        sockets = ([self.socket], []) if is_read else ([], [self.socket])
         try:
-            self.socket.sendall(frame)
-        except TimeoutError:
-            raise
-        except OSError as error:
-            raise self._gone(error.strerror or str(error)) from None
+            descriptors.ready(*sockets, left_sec)
+        except ValueError:
+            raise self._gone("it was closed here") from None
+        return True
 
     def check(self) -> None:
         """Look whether the other end has closed: its socket would take one more message, in vain.
@@ -149,38 +188,45 @@ class Channel:
         Raises:
             ConnectionFailedError: it has.
         """
-        if not hasattr(socket, "MSG_DONTWAIT"):
-            return  # not on Windows: there it would wait
         try:
-            if not self.socket.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT):
+            if not self.socket.recv(1, socket.MSG_PEEK):
                 raise self._gone("it closed the connection")
         except (BlockingIOError, ValueError):  # nothing there yet; TLS does not let us peek
             pass
         except OSError as error:
             raise self._gone(error.strerror or str(error)) from None
 
-    def receive(self) -> wire.Reply:
-        """Wait for the next frame.
+    def receive(self, timeout_sec: float | None = None) -> wire.Reply:
+        """Wait for the next frame, at most `timeout_sec`; None: for ever.
 
         Raises:
+            TimeoutError: none has come; the next call goes on where this one stopped.
             ConnectionFailedError: the connection is gone.
             WireError: what came is not the protocol.
         """
+        until_sec = None if timeout_sec is None else time.monotonic() + timeout_sec
         while True:
             for body in self._bodies:
                 reply = wire.decode_reply(body)
                 if reply.event == "closing":
                     raise self._gone(reply.error)
                 return reply
+            self._bodies = self._decoder.feed(self._read(until_sec))
+
+    def _read(self, until_sec: float | None) -> bytes:
+        while True:
             try:
-                data = self.socket.recv(_RECEIVE_BYTES)
-            except TimeoutError:
-                raise
+                with self._turn:
+                    data = self.socket.recv(_RECEIVE_BYTES)
+            except NOT_NOW as error:
+                if not self._can_go_on(error, until_sec, is_read=True):
+                    raise TimeoutError(f"the broker at {self.where} has not answered") from None
             except OSError as error:
                 raise self._gone(error.strerror or str(error)) from None
-            if not data:
+            else:
+                if data:
+                    return data
                 raise self._gone("it closed the connection")
-            self._bodies = self._decoder.feed(data)
 
     def close(self) -> None:
         """End the connection."""

@@ -7,6 +7,9 @@ When the broker goes away the client goes on: puts are dropped and counted, gets
 warning is logged once an outage, and with every call, though not more often than a jittered
 back-off allows, it tries to connect again. What was put while it was away it can then get, as far
 as the broker has it. An acknowledged put never pretends: it raises.
+
+A broker that is there and does not answer, or does not read, is as good as away: no call waits for
+it longer than its `timeout` and a moment, or, where it has none, `_PATIENCE_SEC`.
 """
 
 import logging
@@ -32,6 +35,11 @@ _FIRST_RETRY_SEC: Final = 0.05
 _LONGEST_RETRY_SEC: Final = 1.0
 _POLL_SEC: Final = 0.01  # of an original server, which cannot wait for us
 _WAIT_SLICE_SEC: Final = 1.0  # another thread may then ask, and a lost broker is noticed
+_PATIENCE_SEC: Final = 5.0  # for an answer
+_LATE_SEC: Final = 1.0  # so much later than asked for may an answer come, from a busy broker
+_ROOM_SEC: Final = 1.0  # for room for a put that nobody waits for; and to connect once more
+_LEAST_SEC: Final = 0.2  # to connect, however short a `get_wait`
+_TRYING_SHARE: Final = 0.2  # of the time, at most, is spent on trying to connect
 
 
 class Client:
@@ -67,7 +75,8 @@ class Client:
         Raises:
             WireError: the topic's name or the message cannot be sent.
             TypeError: the message is not text.
-            ConnectionFailedError: with `ack`, the broker is away; or the client was closed.
+            ConnectionFailedError: with `ack`, the broker is away, or has not answered for 5 s (then
+                it may still store it); or the client was closed.
             RequestRefusedError: with `ack`, the broker refused it.
         """
         if not isinstance(message, str):
@@ -91,8 +100,9 @@ class Client:
                 raise RequestRefusedError(f"{channel.where} is an original server: it never acks")
             self._acks += 1
             try:
+                until_sec = time.monotonic() + _PATIENCE_SEC
                 self._send(channel, wire.encode_object({**fields, "ack": self._acks}))
-                while (reply := channel.receive()).ack != self._acks:
+                while (reply := _answer(channel, until_sec)).ack != self._acks:
                     pass
             except (ConnectionFailedError, WireError) as error:
                 self._lost(channel, error)  # the next call tries to connect again
@@ -137,28 +147,36 @@ class Client:
         while True:
             left_sec = _WAIT_SLICE_SEC if until_sec is None else until_sec - time.monotonic()
             wait_sec = min(max(left_sec, 0.0), _WAIT_SLICE_SEC)
-            found = self._get(topic, nothing, {"wait": wait_sec})
+            found = self._get(topic, nothing, {"wait": wait_sec}, wait_sec)
             if found is not nothing:
                 return found
-            if left_sec <= 0:
+            if until_sec is not None and (left_sec := until_sec - time.monotonic()) <= 0:
                 return default
             channel = self._channel
             if channel is None or channel.original:
                 time.sleep(min(_POLL_SEC, left_sec))
 
-    def _get(self, topic: str, default: object, options: dict[str, object]) -> object:
+    def _get(
+        self,
+        topic: str,
+        default: object,
+        options: dict[str, object],
+        wait_sec: float = _PATIENCE_SEC,
+    ) -> object:
         _check_topic(topic)
         found = [default]
 
         def ask(channel: Channel) -> None:
+            until_sec = time.monotonic() + wait_sec + _LATE_SEC
             if channel.original:
-                found[0] = self._ask_original(channel, topic, default, all_="latest" in options)
+                all_ = "latest" in options
+                found[0] = self._ask_original(channel, topic, default, until_sec, all_=all_)
                 return
             fields = {"action": "get", "topic": topic, **options}
             if topic in self._after and topic not in self._resumed:
                 fields |= {"after": self._after[topic], "epoch": self._last_epoch}
             self._send(channel, wire.encode_object(fields))
-            while (reply := channel.receive()).event:
+            while (reply := _answer(channel, until_sec)).event:
                 if reply.event == "error" and reply.action == "get":
                     raise RequestRefusedError(reply.error)
                 if reply.event == "error":  # of an earlier put: our answer is still to come
@@ -169,15 +187,17 @@ class Client:
                 found[0] = reply.text
 
         with self._asking:
-            self._try(ask)
+            self._try(ask, min(max(wait_sec, _LEAST_SEC), _ROOM_SEC))
         return found[0]
 
-    def _ask_original(self, channel: Channel, topic: str, default: object, *, all_: bool) -> object:
+    def _ask_original(
+        self, channel: Channel, topic: str, default: object, until_sec: float, *, all_: bool
+    ) -> object:
         found = default
         while True:
             self._send(channel, wire.encode_object({"action": "get", "topic": topic}))
             # An original server has no other word for "nothing" than the empty message.
-            if not (text := channel.receive().text):
+            if not (text := _answer(channel, until_sec).text):
                 return found
             found = text
             if not all_:
@@ -200,11 +220,11 @@ class Client:
         with self._sending:
             if checked:
                 channel.check()
-            channel.send(frame)
+            channel.send(frame, _ROOM_SEC)
 
-    def _try(self, action: Callable[[Channel], None]) -> bool:
+    def _try(self, action: Callable[[Channel], None], connect_sec: float = _ROOM_SEC) -> bool:
         """Do something with the broker if it is there; whether it was."""
-        channel = self._connected()
+        channel = self._connected(connect_sec)
         if channel is None:
             return False
         try:
@@ -225,7 +245,7 @@ class Client:
         self._last_epoch = channel.epoch or self._last_epoch
         logger.warning("%s: puts are dropped and counted until it is back", error)
 
-    def _connected(self) -> Channel | None:
+    def _connected(self, connect_sec: float = _ROOM_SEC) -> Channel | None:
         """The connection; a new one where it was lost, when it is time to try again."""
         if self._closed:
             raise ConnectionFailedError("this client is closed")
@@ -234,9 +254,15 @@ class Client:
             if self._channel is not None or now < self._retry_at_sec:
                 return self._channel
             try:
-                self._channel = Channel(self._host, self._port, since=self._last_channel)
+                self._channel = Channel(
+                    *(self._host, self._port),
+                    since=self._last_channel,
+                    timeout_sec=connect_sec,
+                )
             except (OSError, RequestRefusedError):  # ConnectionFailedError is the first
-                self._retry_at_sec = now + self._retry_sec * random.uniform(0.5, 1.0)
+                failed_sec = time.monotonic()
+                pause_sec = self._retry_sec * random.uniform(0.5, 1.0)
+                self._retry_at_sec = failed_sec + max(pause_sec, (failed_sec - now) / _TRYING_SHARE)
                 self._retry_sec = min(2 * self._retry_sec, _LONGEST_RETRY_SEC)
                 return None
             self._last_channel = self._channel
@@ -264,3 +290,16 @@ class Client:
 def _check_topic(topic: str) -> None:
     if fault := wire.topic_fault(topic):
         raise WireError(fault)
+
+
+def _answer(channel: Channel, until_sec: float) -> wire.Reply:
+    """The next answer.
+
+    Raises:
+        ConnectionFailedError: it has not come by then. It may still, and would be taken for that to
+            another question: the connection is of no more use.
+    """
+    try:
+        return channel.receive(max(until_sec - time.monotonic(), 0.0))
+    except TimeoutError as error:
+        raise ConnectionFailedError(f"{error} (is it stopped or overloaded?)") from None

@@ -109,6 +109,32 @@ def test_messages_that_cannot_be(broker: Broker) -> None:
         client.put("t", "still here", ack=True)
 
 
+def test_a_stopped_broker_holds_up_no_call_and_loses_nothing_that_was_stored(
+    broker: Broker, caplog: pytest.LogCaptureFixture
+) -> None:
+    with broker.connect() as client, broker.connect() as other:
+        client.put("t", "first", ack=True)
+        other.put("t", "second", ack=True)
+        assert client.get("t") == "first"
+        broker.process.send_signal(signal.SIGSTOP)
+        try:
+            assert client.get_wait("t", 0.2, None) is None
+            assert client.get("t", None) is None
+            with pytest.raises(ConnectionFailedError, match=r"stopped|no broker"):
+                client.put("t", "x", ack=True)
+            while not other.dropped:
+                other.put("t", "x" * 100_000)
+            with pytest.raises(ConnectionFailedError, match="does not answer"):
+                Channel("127.0.0.1", broker.port, timeout_sec=0.2)
+        finally:
+            broker.process.send_signal(signal.SIGCONT)
+        until = time.monotonic() + DEADLINE_SEC
+        while (found := client.get("t", None)) is None:
+            assert time.monotonic() < until
+        assert found == "second"
+    assert "is back" in caplog.text
+
+
 def test_puts_during_an_outage_are_counted_and_the_client_comes_back(
     broker: Broker, start: Start, caplog: pytest.LogCaptureFixture
 ) -> None:

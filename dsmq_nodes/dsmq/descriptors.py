@@ -1,0 +1,110 @@
+"""File descriptors: how many a process may have, and waiting for one whatever its number.
+
+`select()` takes no descriptor above 1,023, so nothing in the package waits with it alone where the
+system has another way.
+"""
+
+import contextlib
+import errno
+import math
+import select
+import struct
+import sys
+from collections.abc import Sequence
+from typing import Final, Protocol
+
+_SELECTS: Final = 1024  # FD_SETSIZE
+_MOST: Final = 1 << 20  # programs that close "all" descriptors one by one still end in time
+_WITHOUT_LIMITS: Final = 512  # Windows, whose select() takes that many sockets
+_POLLFD: Final = struct.Struct("ihh")  # int fd; short events, revents
+_FULL: Final = (errno.EMFILE, errno.ENFILE)
+
+
+class HasFileno(Protocol):
+    """What `select` and `poll` can wait for."""
+
+    def fileno(self) -> int:
+        """The descriptor's number."""
+
+
+def raise_limit() -> int:
+    """Raise the limit of open files from the soft to the hard one; gives what it is then.
+
+    The soft limit is 1,024 almost everywhere, for the sake of programs that use `select()`. Brokers
+    and nodes do not, and a graph of some hundred topics needs more. Programs that a node starts
+    inherit the raised limit: only one that itself opens more than 1,023 files can tell.
+    """
+    try:
+        import resource  # noqa: PLC0415  not on Windows
+    except ImportError:
+        return _WITHOUT_LIMITS
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = _MOST if hard == resource.RLIM_INFINITY else min(hard, _MOST)
+    if soft == resource.RLIM_INFINITY or soft >= wanted:
+        return _MOST if soft == resource.RLIM_INFINITY else soft
+    with contextlib.suppress(ValueError, OSError):  # macOS has a lower one beside it
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+        return wanted
+    return soft
+
+
+def is_full(error: BaseException) -> bool:
+    """Whether an error says that there is no descriptor left."""
+    return isinstance(error, OSError) and error.errno in _FULL
+
+
+def no_more(error: OSError) -> str:
+    """What to say of an error that `is_full` knows."""
+    if error.errno == errno.ENFILE:
+        return "the whole system has no file descriptor left: end what holds them (lsof)"
+    return (
+        f"this process has all the {raise_limit():,} files open that it may have: raise the limit "
+        "(`ulimit -Hn`, LimitNOFILE= in systemd), or open less"
+    )
+
+
+def ready(
+    reading: Sequence[HasFileno | int],
+    writing: Sequence[HasFileno | int] = (),
+    timeout_sec: float | None = None,
+) -> set[int]:
+    """Wait for one of these; gives the descriptors that can be read or written, or have ended.
+
+    Raises:
+        ValueError: one of them is closed.
+    """
+    read, write = [[*map(_number, each)] for each in (reading, writing)]
+    if not hasattr(select, "poll") or max(*read, *write, 0) < _SELECTS:
+        readable, writable, _ = select.select(read, write, [], timeout_sec)
+        return {*readable, *writable}
+    events = [(each, select.POLLIN) for each in read] + [(each, select.POLLOUT) for each in write]
+    return (_ppoll if sys.platform == "linux" else _poll)(events, timeout_sec)
+
+
+def _poll(events: list[tuple[int, int]], timeout_sec: float | None) -> set[int]:
+    poll = select.poll()
+    for number, event in events:
+        poll.register(number, event)
+    timeout_ms = None if timeout_sec is None else max(math.ceil(timeout_sec * 1000), 0)
+    return {number for number, _ in poll.poll(timeout_ms)}
+
+
+def _ppoll(events: list[tuple[int, int]], timeout_sec: float | None) -> set[int]:
+    """`poll()` with nanoseconds; a signal ends it early, with nothing."""
+    import ctypes  # noqa: PLC0415  only a process with more than 1,023 descriptors needs it
+
+    asked = b"".join(_POLLFD.pack(number, event, 0) for number, event in events)
+    fds = ctypes.create_string_buffer(asked, len(asked))
+    timeout = None
+    if timeout_sec is not None:
+        sec, fraction = divmod(max(timeout_sec, 0.0), 1.0)
+        timeout = (ctypes.c_long * 2)(int(sec), int(fraction * 1e9))
+    ctypes.CDLL(None).ppoll(fds, ctypes.c_ulong(len(events)), timeout, None)
+    return {number for number, _, told in _POLLFD.iter_unpack(fds.raw) if told}
+
+
+def _number(what: HasFileno | int) -> int:
+    number = what if isinstance(what, int) else what.fileno()
+    if number < 0:
+        raise ValueError("one of what is to be waited for is closed")
+    return number
