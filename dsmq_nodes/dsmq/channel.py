@@ -93,9 +93,7 @@ class Channel:
         self.socket.setblocking(False)
         until_sec = time.monotonic() + timeout_sec
         try:
-            self._greet(
-                node, client, until_sec, resume=since is not None and not since.original
-            )
+            self._greet(node, client, until_sec, resume=since is not None and not since.original)
         except TimeoutError:
             self.socket.close()
             raise ConnectionFailedError(

@@ -2,7 +2,10 @@
 
 After an outage it says again what the node advertises and subscribes, and resumes where each reader
 was. What the outage has cost is counted at both ends: by the publisher what it could not send, by
-the reader what never came (losses.py).
+the reader what never came (losses.py). A latched message that could not be sent is sent later.
+
+A broker that is there and does not read costs as much: publishing goes on, without waiting, and
+what finds no room is dropped and counted (stream.py).
 """
 
 import asyncio
@@ -16,7 +19,7 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from dsmq_nodes.dsmq import wire
+from dsmq_nodes.dsmq import descriptors, wire
 from dsmq_nodes.dsmq.address import patience_sec
 from dsmq_nodes.dsmq.channel import Channel
 from dsmq_nodes.errors import RingError, WireError
@@ -37,7 +40,9 @@ logger = logging.getLogger("dsmq_nodes.link")
 _NO_REPLY: Final = wire.Reply()
 _EVERY_NODES: Final = frozenset({"/rosout", "/parameter_events", "/diagnostics"})
 _LOOK_AGAIN_SEC: Final = 0.01
+_STEADY_SEC: Final = 0.1  # a new connection has to last so long to be the end of an outage
 _ANSWER_SEC: Final = 1.0  # to an advertisement, so that its topic goes by shared memory
+_ANSWER_IN_CALLBACK_SEC: Final = 0.25  # the same where the node's timers wait meanwhile
 
 
 class DsmqLink:
@@ -50,6 +55,7 @@ class DsmqLink:
             ConnectionFailedError: no broker answers there.
             NodeNameTakenError: a node of this name is connected already.
         """
+        descriptors.raise_limit()
         self._host, self._port, self._node = host, port, node
         self._where = f"{host}:{port}"
         self.client = f"{node}@{os.getpid()}.{clock.now_ns():x}"
@@ -57,14 +63,18 @@ class DsmqLink:
         self._publications: dict[str, Publication] = {}
         self._readers: dict[str, Reader] = {}
         self._state = "starting"
-        self._write_lock = threading.Lock()
+        self._write_lock = threading.RLock()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._on_readable: Callable[[], None] = self.drain
         self._on_outage: Callable[[bool], None] = lambda _: None
         self.on_differs: OnDiffers = lambda _, __: None
         self._outage = Outage(self._dial, clock, node, self._broker_is_back)
         self._poller: Poller | None = None
-        self._stream: Stream | None = None
+        self._stream: Stream[Publication] | None = None
+        self._is_outage_told = False  # to the node
+        self._is_flushing = False  # the loop sends what waits
+        self._is_stalled = False  # messages are dropped because the broker does not read
+        self._is_silent = False  # it has not answered, and nothing has come from it since
         self._epoch = ""
         self._events: dict[str, Callable[[wire.Reply], None]] = {
             "subscribed": self._subscribed,
@@ -97,10 +107,10 @@ class DsmqLink:
             publication = Publication(topic, type_name, latched, wire.encode_text(topic), schema)
             self._publications[topic] = publication
         publication.latched = max(publication.latched, latched)
-        self._advertise([publication])
+        self._advertise([publication], self._patience_sec)
         return publication
 
-    def _advertise(self, publications: Collection[Publication]) -> None:
+    def _advertise(self, publications: Collection[Publication], patience_sec: float) -> None:
         """Where memory is shared the answers are awaited: then no message goes the other way."""
         asked = False
         for each in publications:
@@ -110,24 +120,36 @@ class DsmqLink:
                 self._advertised.expect(each.topic)
             self._send_object(fields)
         if asked:  # else it may be while others' answers are read: a log's first line is
-            self._await(self._advertised)
+            self._await(self._advertised, patience_sec)
 
-    def _await(self, answers: Answers) -> None:
+    def _await(self, answers: Answers, patience_sec: float) -> None:
         """Have the broker's answers, unless it does not give them."""
-        if self._loop is not None and self._thread != threading.get_ident():
-            answers.wait(_ANSWER_SEC)  # the thread that spins reads them
-        else:
-            self._read(answers)
+        if not self._is_silent:
+            if self._loop is not None and self._thread != threading.get_ident():
+                answers.wait(patience_sec)  # the thread that spins reads them
+            else:
+                self._read(answers, patience_sec)
+            self._is_silent = bool(answers.topics)
         answers.give_up()
 
-    def _read(self, answers: Answers) -> None:
-        until_sec = time.monotonic() + _ANSWER_SEC
+    def _read(self, answers: Answers, patience_sec: float) -> None:
+        until_sec = time.monotonic() + patience_sec
         while answers.topics and self._stream is not None:
             if not self._stream.wait(until_sec - time.monotonic()):
                 break
             self._drain_stream()
         if self._loop is not None:  # for what came meanwhile
             self._loop.call_later(0, self._on_readable)
+
+    @property
+    def _is_in_callback(self) -> bool:
+        """Whether the node's timers wait as long as this thread does."""
+        loop = self._loop
+        return loop is not None and self._thread == threading.get_ident() and loop.is_running()
+
+    @property
+    def _patience_sec(self) -> float:
+        return _ANSWER_IN_CALLBACK_SEC if self._is_in_callback else _ANSWER_SEC
 
     def unadvertise(self, publication: Publication) -> None:
         """Publish a topic no more."""
@@ -141,7 +163,7 @@ class DsmqLink:
         """Send a message, from any thread.
 
         A message that cannot be sent, because the broker is gone or does not read, is dropped and
-        counted.
+        counted. In a callback nothing is waited for.
 
         Raises:
             WireError: the message is over the size of a frame.
@@ -151,17 +173,40 @@ class DsmqLink:
         if self._subscriptions.topics and publication.writer is not None:
             # Through memory it would overtake a subscription on its way to the broker, and whoever
             # answers it would not be heard.
-            self._await(self._subscriptions)
+            self._await(self._subscriptions, self._patience_sec)
+        if (stream := self._stream) is not None and stream.waiting_bytes:
+            self._await_room(stream)
         with self._write_lock:
             seq = publication.messages + 1
-            stamp_ns = self._clock.now_ns()
-            msg = (text, field, raw, seq, stamp_ns)
-            is_sent = self._put(publication, msg)
+            msg = (text, field, raw, seq, self._clock.now_ns())
+            if publication.owed:
+                self._encode(publication, msg)  # it is sent in its turn; too large is told now
+                is_sent = False
+            else:
+                is_sent = self._put(publication, msg)
             publication.messages = seq
-            if not is_sent:
-                publication.dropped += 1
             if publication.latched:
                 publication.keep(msg)
+            if not is_sent:
+                self._not_sent(publication)
+
+    def _await_room(self, stream: Stream[Publication]) -> None:
+        """Wait for a broker that reads on, where that holds up nobody else."""
+        if not self._is_in_callback:
+            with contextlib.suppress(OSError):  # sending sees it too
+                stream.await_room()
+
+    def _not_sent(self, publication: Publication) -> None:
+        if publication.owed or (publication.latched and publication.writer is None):
+            publication.owe(1)
+            self._pay(publication)
+        else:
+            publication.dropped += 1
+
+    def _pay(self, publication: Publication) -> None:
+        """Send what is owed of a latched topic, in its order, as far as there is room."""
+        while publication.owed and self._put(publication, publication.kept[-publication.owed]):
+            publication.owed -= 1
 
     def _put(self, publication: Publication, msg: Published) -> bool:
         text, field, raw, seq, stamp_ns = msg
@@ -169,8 +214,12 @@ class DsmqLink:
             wire.check_size(text, raw)
             data = text.encode()
             return bool(writer.append(data, seq=seq, stamp_ns=stamp_ns, field=field, raw=raw))
+        return self._send(self._encode(publication, msg), publication)
+
+    def _encode(self, publication: Publication, msg: Published) -> bytes:
+        text, field, raw, seq, stamp_ns = msg
         message = wire.encode_text(wire.whole_text(text, field, raw))
-        return self._send(wire.encode_put(publication.topic_json, seq, stamp_ns, message))
+        return wire.encode_put(publication.topic_json, seq, stamp_ns, message)
 
     def set_fault(self, topic: str, pair: int, text: str) -> None:
         """Show in the graph what is wrong between two ends, whom the broker calls `pair`."""
@@ -178,7 +227,7 @@ class DsmqLink:
 
     def _look_after_itself(self) -> None:
         """Nobody spins the node: see whether the broker is gone, or back, now and then."""
-        if self._outage.is_over:
+        if self._outage.has_found:
             self._take_fresh()
         now_sec = time.monotonic()
         if now_sec < self._look_again_sec:
@@ -201,16 +250,78 @@ class DsmqLink:
             stream.send_surely(wire.encode_object(fields))
         except OSError as error:
             self._outage.begin(f"{self._where}: {error}")
+        else:
+            self._flush_later(stream)
 
-    def _send(self, frame: bytes) -> bool:
+    def _send(self, frame: bytes, publication: Publication | None = None) -> bool:
         stream = self._stream
         if stream is None:
             return False
         try:
-            return stream.send(frame)
+            is_sent = stream.send(frame, publication)
         except OSError as error:
             self._outage.begin(f"{self._where}: {error}")
             return False  # whoever reads sees it too, and lets go of the stream
+        if not is_sent:
+            self._stalled()
+        elif self._is_stalled and not stream.waiting_bytes:
+            self._has_room()
+        self._flush_later(stream)
+        return is_sent
+
+    def _stalled(self) -> None:
+        if not self._is_stalled:
+            self._is_stalled = True
+            logger.warning(
+                "%s: the broker at %s does not read: messages are dropped and counted",
+                *(self._node, self._where),
+            )
+
+    def _flush_later(self, stream: Stream[Publication]) -> None:
+        """Have the loop send what waits, if there is a loop; else the next message does."""
+        loop = self._loop
+        if stream.waiting_bytes and not self._is_flushing and loop is not None:
+            self._is_flushing = True
+            with contextlib.suppress(RuntimeError):  # closed meanwhile
+                loop.call_soon_threadsafe(self._watch_room, stream, loop)
+
+    def _watch_room(self, stream: Stream[Publication], loop: asyncio.AbstractEventLoop) -> None:
+        if stream is self._stream and loop is self._loop:
+            loop.add_writer(stream.socket, self._flush)
+
+    def _flush(self) -> None:
+        stream, loop = self._stream, self._loop
+        if stream is None or loop is None:
+            return
+        self._is_flushing = False  # what is sent by others from now on may have to wait again
+        try:
+            if not stream.flush():
+                self._is_flushing = True
+                return
+        except OSError as error:
+            self._lost(str(error))
+            return
+        loop.remove_writer(stream.socket)
+        self._has_room()
+
+    def _has_room(self) -> None:
+        """The broker has read all there was."""
+        was_stalled, self._is_stalled = self._is_stalled, False
+        with self._write_lock:
+            for publication in list(self._publications.values()):
+                self._pay(publication)
+        if was_stalled and not self._is_stalled:
+            logger.warning(
+                "%s: the broker reads again; %d messages dropped so far",
+                *(self._node, self._dropped()),
+            )
+
+    def _dropped(self) -> int:
+        return sum(
+            publication.dropped
+            for publication in list(self._publications.values())
+            if not _is_ours(publication.topic)  # that is not the user's loss
+        )
 
     # Subscribing
 
@@ -260,15 +371,18 @@ class DsmqLink:
         """From now on call `on_readable` in `loop` when `drain` has something to read."""
         self._loop, self._on_readable, self._on_outage = loop, on_readable, on_outage
         self._thread = threading.get_ident()
-        if self._outage.is_over:
+        self._is_outage_told = False
+        if self._outage.has_found:
             self._take_fresh()
         elif self._stream is None:
             self._lost("it was gone before the node was spun")
         else:
             self._watch(self._stream, loop)
+            self._stays(self._stream)
 
-    def _watch(self, stream: Stream, loop: asyncio.AbstractEventLoop) -> None:
+    def _watch(self, stream: Stream[Publication], loop: asyncio.AbstractEventLoop) -> None:
         loop.add_reader(stream.socket, self._on_readable)
+        self._flush_later(stream)
         if self._shared is not None:
             loop.add_reader(self._shared.bell, self._rung)
             loop.call_later(0, self._on_readable)  # as a socket that is readable already
@@ -298,6 +412,7 @@ class DsmqLink:
             return
         try:
             for body in self._stream.receive():
+                self._is_silent = False
                 self._received(wire.decode_reply(body))
         except (OSError, WireError) as error:
             self._lost(str(error))
@@ -362,15 +477,17 @@ class DsmqLink:
             timeout_sec=patience_sec(),
         )
 
-    def _take(self, channel: Channel) -> None:
+    def _take(self, channel: Channel) -> bool:
+        """Go on with a new connection; False: that was lost, too, before all was said."""
         is_new_log = channel.epoch != self._epoch
         if is_new_log:  # whatever is in it is new to us
             for reader in self._readers.values():
                 reader.after = reader.seen = 0
         with self._write_lock:
             self._epoch = channel.epoch
-            self._stream = stream = Stream(channel)
+            self._stream = stream = Stream[Publication](channel)
             self._poller = None
+        self._is_silent = self._is_stalled = False
         if channel.original:
             self._poller = Poller(self._send, lambda: list(self._readers))
             logger.warning(
@@ -381,17 +498,23 @@ class DsmqLink:
         if channel.memory is not None:
             self._share(*channel.memory)
         self._say_again(is_new_log=is_new_log)
+        if self._stream is not stream:
+            return False
         if self._loop is not None:
             self._watch(stream, self._loop)
+        return True
 
     def _say_again(self, *, is_new_log: bool) -> None:
         """Tell a new broker what the node does, and what of it is to be kept for late readers."""
-        self._advertise(self._publications.values())
-        if is_new_log:
-            for publication in self._publications.values():
-                for kept in publication.kept:
-                    self._put(publication, kept)
-        for reader in self._readers.values():
+        publications = list(self._publications.values())
+        self._advertise(publications, _ANSWER_SEC)
+        with self._write_lock:
+            for publication in publications:
+                # The newest may have been lost on its way; whoever has had it knows it again.
+                least = len(publication.kept) if is_new_log else min(1, len(publication.kept))
+                publication.owed = max(publication.owed, least)
+                self._pay(publication)
+        for reader in list(self._readers.values()):
             if reader.losses is not None:
                 reader.losses.tell_again()
             self._subscribe(reader)
@@ -410,17 +533,30 @@ class DsmqLink:
         self._let_go()
         if not self._outage.is_closed:
             self._outage.begin(f"{self._where}: {reason}")
-            self._on_outage(True)
+            if not self._is_outage_told:  # else one that came back has gone again: it still lasts
+                self._is_outage_told = True
+                self._on_outage(True)
 
     def _let_go(self) -> None:
         stream, self._stream = self._stream, None
         if stream is not None:
-            if self._loop is not None:
-                self._loop.remove_reader(stream.socket)
-            stream.close()
+            self._unwatch(stream)
+            with self._write_lock:
+                stream.close()
+                for publication in stream.unsent():
+                    if publication.latched:
+                        publication.owe(1)
+                    else:
+                        publication.dropped += 1
         if self._poller is not None:
             self._poller.stop()
         self._share_no_more()
+
+    def _unwatch(self, stream: Stream[Publication]) -> None:
+        self._is_flushing = False
+        if self._loop is not None:
+            self._loop.remove_reader(stream.socket)
+            self._loop.remove_writer(stream.socket)
 
     def _share_no_more(self) -> None:
         shared, self._shared = self._shared, None
@@ -443,27 +579,38 @@ class DsmqLink:
                 loop.call_soon_threadsafe(self._take_fresh)
 
     def _take_fresh(self) -> None:
-        found = self._outage.end()
-        if found is None:
+        channel = self._outage.take()
+        if channel is None:
             return
-        channel, outage_sec = found
         self._let_go()
-        dropped = sum(
-            publication.dropped
-            for publication in self._publications.values()
-            if not _is_ours(publication.topic)  # that is not the user's loss
-        )
-        self._take(channel)
+        if not self._take(channel):
+            return
+        loop, stream = self._loop, self._stream
+        if loop is None or stream is None:
+            self._over()
+        else:
+            loop.call_later(_STEADY_SEC, self._stays, stream)
+
+    def _stays(self, stream: Stream[Publication]) -> None:
+        """A broker that greets and dies again is not back."""
+        if stream is self._stream and not stream.is_ended():
+            self._over()
+
+    def _over(self) -> None:
+        outage_sec = self._outage.end()
+        if outage_sec is None:
+            return
         logger.warning(
             "%s: the broker is back after %.1f s; %d messages dropped so far",
-            *(self._node, outage_sec, dropped),
+            *(self._node, outage_sec, self._dropped()),
         )
+        self._is_outage_told = False
         self._on_outage(False)
 
     def detach(self) -> None:
         """Call `on_readable` no more; publishing still works."""
-        if self._stream is not None and self._loop is not None:
-            self._loop.remove_reader(self._stream.socket)
+        if self._stream is not None:
+            self._unwatch(self._stream)
         if self._shared is not None and self._loop is not None:
             self._loop.remove_reader(self._shared.bell)
         if self._poller is not None:
@@ -474,9 +621,15 @@ class DsmqLink:
     def close(self) -> None:
         """End the connection; what was published before is sent."""
         self._outage.close()
+        before = self._dropped()
         if self._stream is not None:
             self._stream.finish()
         self._let_go()
+        if lost := self._dropped() - before:
+            logger.warning(
+                "%s: the broker does not read: the last %d messages were not sent",
+                *(self._node, lost),
+            )
 
 
 def _is_ours(topic: str) -> bool:

@@ -32,7 +32,8 @@ class Publication:
     """One topic that a node publishes.
 
     Of its messages `dropped` could not be handed to the broker; `suppressed` ones were never meant
-    to be, because a lifecycle node was not active.
+    to be, because a lifecycle node was not active. Of the latched ones that are `kept` the newest
+    `owed` are still to be handed to it.
     """
 
     topic: str
@@ -45,6 +46,7 @@ class Publication:
     suppressed: int = 0
     writer: "Writer | None" = None  # into shared memory
     kept: "deque[Published]" = field(default_factory=deque)
+    owed: int = 0
 
     def keep(self, msg: Published) -> None:
         """Keep a latched message for a broker that has lost its own."""
@@ -52,6 +54,13 @@ class Publication:
         self.kept.append((text, field, bytes(raw), seq, stamp_ns))  # what was a view may change
         while len(self.kept) > self.latched:
             self.kept.popleft()
+
+    def owe(self, count: int) -> None:
+        """So many messages, the newest ones, were not handed over: those that are kept will be."""
+        self.owed += count
+        if self.owed > len(self.kept):
+            self.dropped += self.owed - len(self.kept)
+            self.owed = len(self.kept)
 
 
 @dataclass(eq=False, slots=True)

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Final
 
 from dsmq_nodes.dsmq.channel import Channel
-from dsmq_nodes.errors import RequestRefusedError
+from dsmq_nodes.errors import DsmqError
 from dsmq_nodes.graph.clock import Clock
 
 logger = logging.getLogger("dsmq_nodes.link")
@@ -33,11 +33,13 @@ class Outage:
         self._on_found = on_found
         self._lock = threading.Lock()
         self._since_sec: float | None = None
+        self._is_dialling = False
+        self._delay_sec = _FIRST_RETRY_SEC
         self._found: Channel | None = None
         self._closed = threading.Event()
 
     @property
-    def is_over(self) -> bool:
+    def has_found(self) -> bool:
         """Whether there is a new connection to be taken."""
         return self._found is not None
 
@@ -47,26 +49,41 @@ class Outage:
         return self._closed.is_set()
 
     def begin(self, reason: str) -> None:
-        """The broker is lost; once an outage, from whichever thread sees it first."""
+        """The broker is lost; once, from whichever thread sees it first.
+
+        A connection that was taken and lost before the `end` was one more try.
+        """
         with self._lock:
-            if self._since_sec is not None:
+            if self._is_dialling:
                 return
-            self._since_sec = self._clock.monotonic_sec()
-        logger.warning(
-            "%s: lost the broker (%s): trying again, messages are dropped and counted",
-            *(self._node, reason),
-        )
+            self._is_dialling = True
+            is_new = self._since_sec is None
+            if is_new:
+                self._since_sec = self._clock.monotonic_sec()
+                self._delay_sec = _FIRST_RETRY_SEC
+        if is_new:
+            logger.warning(
+                "%s: lost the broker (%s): trying again, messages are dropped and counted",
+                *(self._node, reason),
+            )
         threading.Thread(target=self._redial, daemon=True).start()
 
-    def end(self) -> tuple[Channel, float] | None:
-        """The new connection, and how many seconds it has taken; None: somebody else has it."""
+    def take(self) -> Channel | None:
+        """The new connection; None: somebody else has it, or nobody wants one any more."""
         with self._lock:
             channel, self._found = self._found, None
             if channel is None or self._closed.is_set():
                 return None
-            lasted_sec = self._clock.monotonic_sec() - (self._since_sec or 0.0)
-            self._since_sec = None
-            return channel, lasted_sec
+            self._is_dialling = False
+            return channel
+
+    def end(self) -> float | None:
+        """The new connection lasts: gives how many seconds the outage did; None: there was none."""
+        with self._lock:
+            if self._is_dialling:
+                return None
+            since_sec, self._since_sec = self._since_sec, None
+            return None if since_sec is None else self._clock.monotonic_sec() - since_sec
 
     def close(self) -> None:
         """Dial no more."""
@@ -75,13 +92,12 @@ class Outage:
             self._found.close()
 
     def _redial(self) -> None:
-        delay_sec = _FIRST_RETRY_SEC
-        while not self._closed.wait(delay_sec * random.uniform(0.5, 1.0)):
+        while not self._closed.wait(self._delay_sec * random.uniform(0.5, 1.0)):
+            self._delay_sec = min(2 * self._delay_sec, _LONGEST_RETRY_SEC)
             try:
                 channel = self._dial()
-            except (OSError, RequestRefusedError) as error:  # ConnectionFailedError is the first
+            except (OSError, DsmqError, ValueError) as error:  # whatever is there now, it may end
                 logger.debug("%s: %s", self._node, error)
-                delay_sec = min(2 * delay_sec, _LONGEST_RETRY_SEC)
                 continue
             self._found = channel
             if self._closed.is_set():

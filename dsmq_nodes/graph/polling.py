@@ -37,6 +37,8 @@ class Poller:
 
     def answer(self, reply: wire.Reply) -> wire.Reply | None:
         """The message that an answer holds, as if it had been pushed; None when it holds none."""
+        if not self._asked:
+            return None  # whatever that is, it was not asked for
         topic = self._asked.popleft()
         found = bytes(reply.message) not in (b'""', b"null", b"")
         self._found = self._found or found

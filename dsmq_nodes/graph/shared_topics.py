@@ -26,8 +26,9 @@ class SharedTopics:
         self._reading: dict[str, tuple[RingReader, Reader]] = {}
         try:
             self.bell = Bell(Path(directory), number)
-        except OSError as error:
-            raise RingError(f"no shared memory in {directory}: {error.strerror}") from None
+        except (OSError, ValueError) as error:  # the latter: no such name can be
+            reason = getattr(error, "strerror", None) or str(error)
+            raise RingError(f"no shared memory in {directory!a}: {reason}") from None
         self._doorbells = Doorbells(Path(directory))
         self._is_awake = False
 

@@ -1,0 +1,167 @@
+"""The broker is there, but stopped, or slow: nodes go on, and nobody waits for it without end."""
+
+import contextlib
+import os
+import signal
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from dsmq_nodes import Message, Node, Publisher, QoSProfile
+from dsmq_nodes.messages import Int64, String, Trigger
+from dsmq_nodes.testing import BrokerProcess
+from tests.graph.conftest import spinning, until
+
+LATCHED = QoSProfile(depth=1, durability="transient_local")
+LARGE = String(data="x" * 300_000)
+
+
+@contextlib.contextmanager
+def stopped(broker: BrokerProcess) -> Iterator[None]:
+    """Stop it meanwhile, as Ctrl-Z or a frozen container does."""
+    os.kill(broker.pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        os.kill(broker.pid, signal.SIGCONT)
+
+
+@pytest.fixture
+def unshared(monkeypatch: pytest.MonkeyPatch, broker: BrokerProcess) -> BrokerProcess:
+    """A broker whose nodes share no memory."""
+    monkeypatch.setenv("DSMQ_NO_SHM", "1")
+    return broker
+
+
+def publish(publisher: Publisher[Any], msg: Message) -> bool:
+    """Publish; true, so that it can be part of a condition."""
+    publisher.publish(msg)
+    return True
+
+
+def publish_many(publisher: Publisher[String], count: int) -> None:
+    for _ in range(count):
+        publisher.publish(LARGE)
+
+
+def drop(publisher: Publisher[String], count: int) -> None:
+    """Publish until so many more were dropped."""
+    wanted = publisher.dropped + count
+    until(lambda: publish(publisher, LARGE) and publisher.dropped >= wanted)
+
+
+def test_a_node_drops_without_waiting_and_goes_on_when_the_broker_does(
+    unshared: BrokerProcess, caplog: pytest.LogCaptureFixture
+) -> None:
+    node, got = Node("a"), list[int]()
+    node.create_subscription(Int64, "n", lambda m: got.append(m.data), 10)
+    numbers = node.create_publisher(Int64, "n", 10)
+    large = node.create_publisher(String, "large", 10)
+    flood = node.create_timer(0.001, lambda: publish_many(large, 20))
+    with spinning(node):
+        until(lambda: large.messages > 20)
+        with stopped(unshared):
+            until(lambda: large.dropped > 3000)  # 0.1 s each would be 300 s
+            flood.cancel()
+        until(lambda: "the broker reads again" in caplog.text)
+        until(lambda: publish(numbers, Int64(data=1)) and got)
+        (told,) = [p for p in node.statistics().publishers if p.topic == "/large"]
+    assert told.dropped == large.dropped or told.dropped > 3000
+    assert caplog.text.count("does not read: messages are dropped") >= 1
+    assert "lost the broker" not in caplog.text
+
+
+def test_threads_and_programs_that_only_publish_wait_for_it_once(unshared: BrokerProcess) -> None:
+    node = Node("a")
+    publisher = node.create_publisher(String, "large", 10)
+    with node, stopped(unshared):
+        drop(publisher, 500)
+        with spinning(node):
+            threads = [threading.Thread(target=drop, args=(publisher, 500)) for _ in range(3)]
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join()
+
+
+def test_a_flood_of_a_program_that_only_publishes_keeps_to_the_brokers_pace(
+    unshared: BrokerProcess,
+) -> None:
+    with Node("a") as node:
+        publisher = node.create_publisher(String, "large", 10)
+        for _ in range(100):
+            publisher.publish(LARGE)
+        assert (publisher.messages, publisher.dropped) == (100, 0)
+
+
+def test_the_newest_of_a_latched_topic_comes_once_there_is_room(unshared: BrokerProcess) -> None:
+    sender, reader, got = Node("sender"), Node("reader"), list[int]()
+    reader.create_subscription(Int64, "stop", lambda m: got.append(m.data), LATCHED)
+    stop = sender.create_publisher(Int64, "stop", LATCHED)
+    large = sender.create_publisher(String, "large", 10)
+    with spinning(sender, reader):
+        stop.publish(Int64(data=0))
+        until(lambda: got == [0])
+        with stopped(unshared):
+            drop(large, 1)
+            for _ in range(20):
+                large.publish(String(data="x" * 30_000))  # there is no room for anything
+            for number in range(1, 1001):
+                stop.publish(Int64(data=number))
+        until(lambda: got[-1] == 1000)
+        late = Node("late")
+        found: list[int] = []
+        late.create_subscription(Int64, "stop", lambda m: found.append(m.data), LATCHED)
+        with spinning(late):
+            until(lambda: found == [1000])
+    assert got == sorted(set(got))
+
+
+def test_what_is_made_in_a_callback_meanwhile_is_made_without_its_answer(
+    broker: BrokerProcess,
+) -> None:
+    node, got = Node("a"), list[int]()
+    made: list[Publisher[Int64]] = []
+
+    def make() -> None:
+        if len(made) == 60 or not begin.is_set():
+            return
+        for _ in range(6):
+            name = f"n{len(made)}"
+            made.append(node.create_publisher(Int64, name, 10))
+            node.create_subscription(Int64, name, lambda m: got.append(m.data), 10)
+            node.create_client(Trigger, f"{name}_service").call_async(Trigger.Request())
+            made[-1].publish(Int64(data=len(made)))
+            node.get_logger().info("made one more")
+
+    begin = threading.Event()
+    timer = node.create_timer(0.01, make)
+    with spinning(node):
+        until(lambda: timer.ticks)
+        with stopped(broker):
+            begin.set()
+            until(lambda: len(made) == 60)
+        until(lambda: publish(made[-1], Int64(data=-1)) and -1 in got)
+
+
+def test_a_node_that_ends_meanwhile_is_safe_first_and_does_not_wait_long(
+    broker: BrokerProcess,
+) -> None:
+    class Mover(Node):
+        def enter_safe_state(self) -> None:
+            ends.append("safe")
+
+    ends: list[str] = []
+    node = Mover("mover")
+    publisher = node.create_publisher(String, "large", 10)
+    spun = threading.Event()
+    node.create_timer(0.01, spun.set)
+    with stopped(broker):
+        with spinning(node):
+            until(spun.is_set)
+            for _ in range(40):
+                publisher.publish(LARGE)
+        ends.append("ended")
+    assert ends == ["safe", "ended"]
