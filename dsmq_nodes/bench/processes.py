@@ -4,7 +4,6 @@ import contextlib
 import json
 import os
 import re
-import select
 import signal
 import subprocess
 import sys
@@ -16,6 +15,7 @@ from typing import Any, Final, Self
 
 import psutil
 
+from dsmq_nodes.dsmq import descriptors
 from dsmq_nodes.errors import BenchError
 
 _PATIENCE_SEC: Final = 60.0
@@ -54,7 +54,7 @@ class Started:
         until_sec = time.monotonic() + patience_sec
         while b"\n" not in self._unread:
             left_sec = max(0.0, until_sec - time.monotonic())
-            if not select.select([self.process.stdout], [], [], left_sec)[0]:
+            if not descriptors.ready([self.process.stdout], timeout_sec=left_sec):
                 raise BenchError(f"nothing from the {self._what} in {patience_sec:.0f} s")
             data = os.read(self.process.stdout.fileno(), 1 << 20)
             if not data:

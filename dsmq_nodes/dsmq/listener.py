@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Self
 
+from dsmq_nodes.dsmq import descriptors
 from dsmq_nodes.dsmq.keepalive import keep_alive
 from dsmq_nodes.errors import AddressInUseError, InsecureError
 
@@ -198,16 +199,7 @@ def _remove_dead(ours: Path) -> None:
 
 def most_connections() -> int:
     """How many connections the system lets us have; asks it for as many as it may give."""
-    try:
-        import resource  # noqa: PLC0415  not on Windows
-    except ImportError:
-        return 480  # select() there takes 512
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    with contextlib.suppress(ValueError, OSError):
-        wanted = hard if hard != resource.RLIM_INFINITY else 65536
-        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
-        soft = wanted
-    return max(soft - _SPARE_DESCRIPTORS, 1)
+    return max(descriptors.raise_limit() - _SPARE_DESCRIPTORS, 1)
 
 
 def _is_loopback(host: str) -> bool:

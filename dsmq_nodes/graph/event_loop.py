@@ -1,18 +1,18 @@
 """The event loop that nodes run in.
 
-It is asyncio over `select`: on Linux asyncio's default, epoll, rounds timers to whole milliseconds
-(lateness at 1 kHz: median 546 us, with select 120 us).
+It is asyncio over a selector of ours (selector.py), for exact timers.
 """
 
 import asyncio
 import concurrent.futures
 import contextvars
-import selectors
 import threading
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, Final, TypeVar
 
-from dsmq_nodes.errors import SpinError
+from dsmq_nodes.dsmq import descriptors
+from dsmq_nodes.errors import NodeConfigurationError, SpinError
+from dsmq_nodes.graph.selector import new_selector
 
 LAST_STEPS_SEC: Final = 1.0  # for coroutines, after they were cancelled
 LAST_HOOK_SEC: Final = 3.0  # for each hook of a node's end: two fit before the launcher kills
@@ -20,8 +20,17 @@ _T = TypeVar("_T")
 
 
 def new_event_loop() -> asyncio.AbstractEventLoop:
-    """An event loop whose timers are exact."""
-    return asyncio.SelectorEventLoop(selectors.SelectSelector())
+    """An event loop whose timers are exact.
+
+    Raises:
+        NodeConfigurationError: the process has no file descriptor left for it.
+    """
+    try:
+        return asyncio.SelectorEventLoop(new_selector())
+    except OSError as error:
+        if descriptors.is_full(error):
+            raise NodeConfigurationError(f"no event loop: {descriptors.no_more(error)}") from error
+        raise
 
 
 def close_loop(loop: asyncio.AbstractEventLoop) -> None:

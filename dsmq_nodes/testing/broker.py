@@ -1,11 +1,12 @@
 """A real broker for a test: a process of its own, on a free port."""
 
 import re
-import select
 import subprocess
 import sys
 from types import TracebackType
 from typing import Final, Self
+
+from dsmq_nodes.dsmq import descriptors
 
 _PATIENCE_SEC: Final = 30.0
 
@@ -46,7 +47,7 @@ class BrokerProcess:
         self._process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
         assert self._process.stdout is not None
         line = ""
-        if select.select([self._process.stdout], [], [], _PATIENCE_SEC)[0]:
+        if descriptors.ready([self._process.stdout], timeout_sec=_PATIENCE_SEC):
             line = self._process.stdout.readline()
         found = re.search(r"listening on \S+:(\d+)", line)
         if found is None:

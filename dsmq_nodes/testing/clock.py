@@ -33,7 +33,7 @@ class VirtualClock(Clock):
         self._sec = max(self._sec, to_sec)
 
 
-class _Selector(selectors.SelectSelector):
+class _Selector(selectors.DefaultSelector):
     """Where a loop would wait, sets the clock forward instead, though not beyond a limit."""
 
     def __init__(self, clock: VirtualClock) -> None:

@@ -1,0 +1,113 @@
+"""The loop that nodes run in: its timers, its descriptors, and what a forked process does to it."""
+
+import contextlib
+import os
+import resource
+import socket
+from collections.abc import Callable
+
+import pytest
+
+from dsmq_nodes.errors import NodeConfigurationError
+from dsmq_nodes.graph.event_loop import new_event_loop
+from dsmq_nodes.testing import BrokerProcess
+from tests.graph.conftest import Program
+
+MANY = """
+import os, resource, sys
+_, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+resource.setrlimit(resource.RLIMIT_NOFILE, (min(4096, hard), hard))
+held = [os.open(os.devnull, os.O_RDONLY) for _ in range(1100)]
+from dsmq_nodes import Node, run
+from dsmq_nodes.messages import Int64
+from dsmq_nodes.testing import Graph
+class Echo(Node):
+    def __init__(self):
+        super().__init__("echo")
+        self.publisher = self.create_publisher(Int64, "n", 10)
+        self.create_subscription(Int64, "n", self.on_n, 10)
+        self.create_timer(0.01, lambda: self.publisher.publish(Int64(data=1)))
+    def on_n(self, msg):
+        print("heard", resource.getrlimit(resource.RLIMIT_NOFILE)[0] == hard, flush=True)
+        self.shutdown()
+run(Echo)
+with Graph() as graph:
+    graph.add(Echo)
+    graph.run_for(0.1)
+"""
+
+
+def test_a_node_lives_in_a_process_with_more_files_than_select_takes(
+    broker: BrokerProcess, programs: Callable[[str], Program]
+) -> None:
+    program = programs(MANY)
+    program.wait_for("heard True")
+    program.wait_for("heard True")
+    assert program.wait() == 0
+
+
+def test_no_timer_is_early() -> None:
+    loop = new_event_loop()
+    early: list[float] = []
+
+    async def sleep() -> None:
+        for number in range(200):
+            until_sec = loop.time() + number * 1e-5
+            reached = loop.create_future()
+            loop.call_at(until_sec, reached.set_result, None)
+            await reached
+            early.append(until_sec - loop.time())
+
+    with contextlib.closing(loop):
+        loop.run_until_complete(sleep())
+    assert max(early) <= loop._clock_resolution  # type: ignore[attr-defined]
+
+
+def test_what_a_forked_child_watches_no_more_its_parent_still_does() -> None:
+    loop = new_event_loop()
+    here, there = socket.socketpair()
+    heard: list[bytes] = []
+
+    def on_readable() -> None:
+        heard.append(here.recv(10))
+        loop.stop()
+
+    with contextlib.closing(loop), here, there:
+        loop.add_reader(here, on_readable)
+        child = os.fork()
+        if not child:
+            watched = loop.remove_reader(here)
+            os._exit(0 if watched else 1)
+        assert os.waitpid(child, 0)[1] == 0
+        there.send(b"x")
+        loop.call_later(30.0, loop.stop)
+        loop.run_forever()
+        loop.remove_reader(here)
+    assert heard == [b"x"]
+
+
+def test_a_forked_child_that_goes_on_hears_what_it_watches() -> None:
+    loop = new_event_loop()
+    here, there = socket.socketpair()
+    with contextlib.closing(loop), here, there:
+        loop.add_reader(here, loop.stop)
+        child = os.fork()
+        if not child:
+            there.send(b"x")
+            loop.call_later(30.0, os._exit, 1)
+            loop.run_forever()
+            os._exit(0)
+        assert os.waitpid(child, 0)[1] == 0
+        loop.remove_reader(here)
+
+
+def test_no_descriptor_left_for_a_loop_is_said() -> None:
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    least = os.dup(0)
+    os.close(least)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (least, before[1]))
+    try:
+        with pytest.raises(NodeConfigurationError, match=r"no event loop: .* files open .*ulimit"):
+            new_event_loop()
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, before)
