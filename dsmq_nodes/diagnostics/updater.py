@@ -1,9 +1,11 @@
 """What a node knows of its own parts, on `/diagnostics`."""
 
-from collections.abc import Callable
-from typing import ClassVar
+import inspect
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any, ClassVar, Final
 
 from dsmq_nodes.diagnostics.aggregator import DIAGNOSTICS_TOPIC
+from dsmq_nodes.graph.callback import check_callback, to_await
 from dsmq_nodes.graph.node import Node
 from dsmq_nodes.messages.diagnostic import DiagnosticArray, DiagnosticStatus, KeyValue
 from dsmq_nodes.messages.fields import byte
@@ -24,6 +26,10 @@ class DiagnosticStatusWrapper(DiagnosticStatus, type_name=DiagnosticStatus.type_
         self.values.append(KeyValue(key=key, value=str(value)))
 
 
+_Callback = Callable[[DiagnosticStatusWrapper], object]
+_CLOSED: Final = inspect.CORO_CLOSED
+
+
 class DiagnosticUpdater:
     """Asks callbacks how the parts of a node are, and publishes what they say.
 
@@ -37,35 +43,85 @@ class DiagnosticUpdater:
         """Ask every `period` seconds."""
         self.hardware_id = self.NO_HARDWARE
         self._node = node
-        self._parts: dict[str, Callable[[DiagnosticStatusWrapper], object]] = {}
+        self._waits: Coroutine[Any, Any, None] | None = None
+        self._parts: dict[str, _Callback] = {}
         self._publisher = node.create_publisher(DiagnosticArray, DIAGNOSTICS_TOPIC, 1)
         node.create_timer(period, self.force_update)
 
-    def add(self, name: str, callback: Callable[[DiagnosticStatusWrapper], object]) -> None:
+    def add(self, name: str, callback: _Callback) -> None:
         """Have `callback(stat)` asked how a part is: it calls `stat.summary` and `stat.add`.
 
         Raises:
             ValueError: there is a part of this name already.
+            TypeError: the callback cannot be called or awaited.
         """
+        check_callback(callback, f"the diagnostic task {name!r}")
         if name in self._parts:
             raise ValueError(f"{self._node.name} has a part {name!r} already: use another name")
         self._parts[name] = callback
 
     def force_update(self) -> None:
-        """Ask and publish now; what a callback raises is a status too, and goes to the log."""
-        statuses = [self._ask(name, callback) for name, callback in self._parts.items()]
-        if statuses:
-            self._publisher.publish(DiagnosticArray(header=self._node.stamp(), status=statuses))
+        """Ask and publish now, or when coroutines have answered.
+
+        What a callback raises is a status too, and goes to the log. While a coroutine is awaited
+        nothing is asked again.
+        """
+        if self._waits is not None and inspect.getcoroutinestate(self._waits) != _CLOSED:
+            return
+        told: list[DiagnosticStatus] = []
+        parts = list(self._parts.items())
+        while parts:
+            name, callback = parts.pop(0)
+            stat, work = self._ask(name, callback)
+            told.append(stat)
+            if work is not None:
+                self._waits = self._go_on(stat, callback, work, told, parts)
+                self._node.create_task(self._waits)
+                return
+        self._publish(told)
+
+    async def _go_on(
+        self,
+        stat: DiagnosticStatusWrapper,
+        callback: _Callback,
+        work: Awaitable[object],
+        told: list[DiagnosticStatus],
+        parts: list[tuple[str, _Callback]],
+    ) -> None:
+        """Wait for one part, and ask the others."""
+        await self._answered(stat, callback, work)
+        for name, other in parts:
+            stat, further = self._ask(name, other)
+            told.append(stat)
+            if further is not None:
+                await self._answered(stat, other, further)
+        self._publish(told)
+
+    def _publish(self, told: list[DiagnosticStatus]) -> None:
+        if told:
+            self._publisher.publish(DiagnosticArray(header=self._node.stamp(), status=told))
+
+    async def _answered(
+        self, stat: DiagnosticStatusWrapper, callback: _Callback, work: Awaitable[object]
+    ) -> None:
+        try:
+            await work
+        except Exception as error:  # noqa: BLE001  as in `_ask`
+            self._failed(stat, callback, error)
 
     def _ask(
-        self, name: str, callback: Callable[[DiagnosticStatusWrapper], object]
-    ) -> DiagnosticStatus:
+        self, name: str, callback: _Callback
+    ) -> tuple[DiagnosticStatusWrapper, Awaitable[object] | None]:
         stat = DiagnosticStatusWrapper(
             name=f"{self._node.get_name()}: {name}", hardware_id=self.hardware_id
         )
+        work = None
         try:
-            callback(stat)
+            work = to_await(callback(stat), callback)
         except Exception as error:  # noqa: BLE001  it is told twice, and harms no other part
-            self._node._spinner.exceptions.tell(callback, error)  # noqa: SLF001  the kit's own
-            stat.summary(DiagnosticStatus.ERROR, f"{type(error).__name__}: {error}")
-        return stat
+            self._failed(stat, callback, error)
+        return stat, work
+
+    def _failed(self, stat: DiagnosticStatusWrapper, callback: _Callback, error: Exception) -> None:
+        self._node._spinner.exceptions.tell(callback, error)  # noqa: SLF001  the kit's own
+        stat.summary(DiagnosticStatus.ERROR, f"{type(error).__name__}: {error}")

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any, Generic
 
-from dsmq_nodes.graph.callback import Result
+from dsmq_nodes.graph.callback import Result, check_callback
 from dsmq_nodes.graph.calls import ACTION
 from dsmq_nodes.graph.future import Future
 from dsmq_nodes.graph.node import Node
@@ -103,6 +103,8 @@ class ActionClient(Generic[GoalT, ResultT, FeedbackT]):
                 f"{self.action_name} takes a {self.action_type.Goal.type_name}, not "
                 f"{getattr(goal, 'type_name', type(goal).__name__)}"
             )
+        if feedback_callback is not None:
+            check_callback(feedback_callback, f"the feedback_callback of {self.action_name}")
         new_id = self._node._services.new_id  # noqa: SLF001  the kit's own
         goal_id = goal_uuid or UUID(uuid=new_id())
         if feedback_callback is not None:

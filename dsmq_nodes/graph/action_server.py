@@ -14,6 +14,7 @@ from enum import IntEnum
 from typing import TYPE_CHECKING, Any, Final, Generic, Literal
 
 from dsmq_nodes.graph import calls
+from dsmq_nodes.graph.callback import Result, callback_name, called, check_callback
 from dsmq_nodes.graph.goal import GoalState, ServerGoalHandle
 from dsmq_nodes.graph.goal_clients import GoalClients
 from dsmq_nodes.graph.node import Node
@@ -66,14 +67,17 @@ class ActionServer(Generic[GoalT, ResultT, FeedbackT]):
         action_name: str,
         execute_callback: ExecuteCallback[GoalT, ResultT, FeedbackT],
         *,
-        goal_callback: Callable[[GoalT], GoalResponse] | None = None,
-        handle_accepted_callback: Callable[[Handle[GoalT, ResultT, FeedbackT]], None] | None = None,
-        cancel_callback: Callable[[Handle[GoalT, ResultT, FeedbackT]], CancelResponse]
+        goal_callback: Callable[[GoalT], GoalResponse | Awaitable[GoalResponse]] | None = None,
+        handle_accepted_callback: Callable[[Handle[GoalT, ResultT, FeedbackT]], Result]
+        | None = None,
+        cancel_callback: Callable[
+            [Handle[GoalT, ResultT, FeedbackT]], CancelResponse | Awaitable[CancelResponse]
+        ]
         | None = None,
         when_busy: WhenBusy = "queue",
         result_timeout: float = 10.0,
     ) -> None:
-        """Serve an action.
+        """Serve an action; every callback is `def` or `async def`.
 
         Args:
             node: whose action it is.
@@ -93,9 +97,17 @@ class ActionServer(Generic[GoalT, ResultT, FeedbackT]):
             result_timeout: seconds for which the result of an ended goal is kept.
 
         Raises:
-            TypeError: not an action type.
+            TypeError: not an action type, or a callback that cannot be called or awaited.
             ValueError: this node serves that name already, or `when_busy` is none of the four.
         """
+        for name, callback in (
+            ("execute_callback", execute_callback),
+            ("goal_callback", goal_callback),
+            ("handle_accepted_callback", handle_accepted_callback),
+            ("cancel_callback", cancel_callback),
+        ):
+            if callback is not None or name == "execute_callback":
+                check_callback(callback, f"the {name} of {action_name}")
         if not (isinstance(action_type, type) and issubclass(action_type, Action)):
             raise TypeError(f"an action's type is a subclass of Action, not {action_type!r}")
         if when_busy not in {"queue", "preempt", "reject", "parallel"}:
@@ -160,13 +172,23 @@ class ActionServer(Generic[GoalT, ResultT, FeedbackT]):
         elif self._is_too_busy():
             return False
         elif self._goal_callback is not None:
-            if self._goal_callback(request.goal) is not GoalResponse.ACCEPT:
+            if not await self._says_yes(GoalResponse, self._goal_callback, request.goal):
                 return False
             reason = self._clients.absence(client)
         if reason:
             self._node.get_logger().warning(f"{self.action_name}: {reason}: its goal is refused")
         is_cancelled = request.goal_id.uuid in self._unwanted
         return not (reason or is_cancelled or self._is_destroyed or self._is_too_busy())
+
+    async def _says_yes(self, kind: type[IntEnum], callback: Callable[..., Any], arg: Any) -> bool:
+        """Whether a callback says ACCEPT; what is no answer at all is told, and is a no."""
+        answer = await called(callback, arg)
+        if not isinstance(answer, kind):
+            self._node.get_logger().error(
+                f"{self.action_name}: {callback_name(callback)} returned {answer!r:.60}, which is "
+                f"taken for REJECT: return {kind.__name__}.ACCEPT or {kind.__name__}.REJECT"
+            )
+        return answer is kind["ACCEPT"]
 
     def _is_too_busy(self) -> bool:
         return self._when_busy == "reject" and bool(self._running or self._waiting)
@@ -184,10 +206,23 @@ class ActionServer(Generic[GoalT, ResultT, FeedbackT]):
         self._goals[handle.goal_id] = handle
         self._done[handle.goal_id] = asyncio.Event()
         self._publish_status()
-        if self._accepted_callback is not None:
-            self._accepted_callback(handle)
-        else:
+        if self._accepted_callback is None:
             self._start(handle)
+        else:
+            work = self._hand_over(handle, self._accepted_callback)
+            self._node._spinner.begin(work, self._accepted_callback)  # noqa: SLF001  the kit's own
+
+    async def _hand_over(
+        self, handle: ServerGoalHandle[Any, Any, Any], callback: Callable[..., Any]
+    ) -> None:
+        try:
+            await called(callback, handle)
+        except Exception as error:  # noqa: BLE001  as of the execute callback
+            self._failed("handle_accepted callback", error)
+            if handle.status is GoalState.ACCEPTED and handle not in self._waiting:
+                handle.become(GoalState.EXECUTING)
+                handle.abort()
+                self._finish(handle)
 
     def _start(self, handle: ServerGoalHandle[Any, Any, Any]) -> None:
         """Execute it, now or when its turn comes; not if it was cancelled, or has begun, before."""
@@ -209,8 +244,7 @@ class ActionServer(Generic[GoalT, ResultT, FeedbackT]):
     async def _run(self, handle: ServerGoalHandle[Any, Any, Any]) -> None:
         logger = self._node.get_logger()
         try:
-            result = self._execute(handle)
-            returned: Any = await result if isinstance(result, Awaitable) else result
+            returned = await called(self._execute, handle)
             if not isinstance(returned, self.action_type.Result | None):
                 raise TypeError(
                     f"it is to return a {self.action_type.Result.type_name}, not {returned!r:.60}"
@@ -223,13 +257,16 @@ class ActionServer(Generic[GoalT, ResultT, FeedbackT]):
                 )
                 handle.abort()
         except Exception as error:  # noqa: BLE001  it goes to the log, and the goal is aborted
-            logger.traceback(f"{self.action_name}: exception in the execute callback", error)
+            self._failed("execute callback", error)
             if handle.is_active:
                 handle.abort()
         finally:
             self._running.pop(handle.goal_id, None)
         self._finish(handle)
         self._go_on()
+
+    def _failed(self, what: str, error: Exception) -> None:
+        self._node.get_logger().traceback(f"{self.action_name}: exception in the {what}", error)
 
     def _finish(self, handle: ServerGoalHandle[Any, Any, Any]) -> None:
         """It has ended and its result is there: tell those who wait."""
@@ -250,7 +287,7 @@ class ActionServer(Generic[GoalT, ResultT, FeedbackT]):
         elif handle.status is GoalState.EXECUTING:
             handle.become(GoalState.CANCELING)
 
-    def _on_cancel(self, request: CancelGoal.Request) -> CancelGoal.Response:
+    async def _on_cancel(self, request: CancelGoal.Request) -> CancelGoal.Response:
         response = CancelGoal.Response()
         wanted = request.goal_info
         response.goals_canceling = self._refuse_soon(wanted)
@@ -262,7 +299,7 @@ class ActionServer(Generic[GoalT, ResultT, FeedbackT]):
             response.return_code = response.ERROR_GOAL_TERMINATED
             return response
         for handle in [each for each in self._goals.values() if each.is_active]:
-            if _is_meant(handle.goal_info, wanted) and self._may_cancel(handle):
+            if _is_meant(handle.goal_info, wanted) and await self._may_cancel(handle):
                 self._cancel(handle)
                 response.goals_canceling.append(handle.goal_info)
         if not response.goals_canceling:
@@ -277,10 +314,11 @@ class ActionServer(Generic[GoalT, ResultT, FeedbackT]):
         self._unwanted.update(info.goal_id.uuid for info in meant)
         return meant
 
-    def _may_cancel(self, handle: ServerGoalHandle[Any, Any, Any]) -> bool:
+    async def _may_cancel(self, handle: ServerGoalHandle[Any, Any, Any]) -> bool:
         if self._cancel_callback is None:
             return True
-        return self._cancel_callback(handle) is CancelResponse.ACCEPT
+        is_yes = await self._says_yes(CancelResponse, self._cancel_callback, handle)
+        return is_yes and handle.is_active  # it may have ended meanwhile
 
     def _cancel_of_the_gone(self) -> None:
         for handle in list(self._goals.values()):

@@ -1,5 +1,6 @@
 """What a node is and how it lives: its name, its connection, its thread, its end."""
 
+import inspect
 import math
 from collections.abc import Callable, Coroutine, Sequence
 from types import TracebackType
@@ -9,7 +10,7 @@ from typing_extensions import override
 
 from dsmq_nodes.errors import NodeConfigurationError, ParameterError, SpinError
 from dsmq_nodes.graph import life, names, own_names
-from dsmq_nodes.graph.callback import Callback, Result, to_await
+from dsmq_nodes.graph.callback import Callback, Result, callback_name, to_await
 from dsmq_nodes.graph.clock import Clock
 from dsmq_nodes.graph.logger import Logger
 from dsmq_nodes.graph.node_services import offer_node_services
@@ -126,6 +127,7 @@ class BaseNode:
             graph=self._topics.graph,
             logger=self._logger,
         )
+        self._parameters.raised = self._spinner.exceptions.tell
         self._parameters.changed = ParameterEvents(self.name, self._link, around.clock).publish
         if start_parameter_services and self._link.has_graph:
             offer_node_services(self.name, self._services, self._parameters, self._logger)
@@ -227,7 +229,18 @@ class BaseNode:
         await self._spinner.spin()
 
     def create_task(self, work: Coroutine[Any, Any, None]) -> None:
-        """Run a coroutine beside the callbacks, as soon as the node spins; cancelled at its end."""
+        """Run a coroutine beside the callbacks, as soon as the node spins; cancelled at its end.
+
+        Raises:
+            TypeError: it is not a coroutine.
+        """
+        given: object = work
+        if not inspect.isawaitable(given):
+            what = callback_name(given) if callable(given) else repr(given)
+            raise TypeError(
+                f"create_task takes a coroutine, what an `async def` gives when it is called, not "
+                f"{what:.60}"
+            )
         self._spinner.begin(work)
 
     def shutdown(self) -> None:
@@ -332,7 +345,7 @@ class BaseNode:
         return self.use_sim_time if given is None else given
 
     def _follow_clock(self) -> SimClock:
-        clock = SimClock()
+        clock = SimClock(self._spinner.execute)
         self._topics.subscribe(
             ClockMessage,
             self.resolve_topic_name(CLOCK_TOPIC),

@@ -1,9 +1,9 @@
 """Callbacks: which are taken, what they may give back, and what they are called in logs.
 
-Every function of a user may be `def` or `async def`. A place that calls one looks at the result
-with `to_await` or goes on with `then`; `Spinner.execute` and `Spinner.finish` do so for callbacks
-and for the hooks at a node's end. `check_callback` refuses, where it is handed over, a function
-whose result nobody could await.
+Every function of a user may be `def` or `async def`. `Spinner.execute` calls a callback of which no
+result is wanted, `called` one whose result is, `BaseNode._run_hook` what is run when a node ends:
+all of them by `to_await`. `check_callback` refuses, where it is handed over, a function that nobody
+could call or await.
 """
 
 import functools
@@ -15,13 +15,14 @@ from typing import Any, TypeVar
 from dsmq_nodes.messages.base import Message
 
 MessageT = TypeVar("MessageT", bound=Message)
-ResultT = TypeVar("ResultT")
 Result = Awaitable[None] | None
 Callback = Callable[[], Result]
 
 
 def callback_name(callback: object) -> str:
     """The name of a callback, for people."""
+    while isinstance(callback, functools.partial):
+        callback = callback.func
     return getattr(callback, "__qualname__", None) or type(callback).__name__
 
 
@@ -36,7 +37,7 @@ def check_callback(callback: object, kind: str) -> None:
         TypeError: it cannot; the text says what to write.
     """
     if inspect.iscoroutine(callback):
-        callback.close()  # it is not to be called "never awaited" as well
+        discard(callback)
         name = callback_name(callback)
         raise TypeError(f"{kind} is the function: write `{name}`, not `{name}()`")
     if not callable(callback):
@@ -75,20 +76,31 @@ def to_await(result: object, named: object) -> Awaitable[Any] | None:
     return None
 
 
-def then(result: Any, named: object, go_on: Callable[[Any], ResultT]) -> Any:
-    """Go on with what a callback has given: at once, or when it has been awaited.
-
-    Returns what `go_on` gives, or an awaitable of that.
+async def called(callback: Callable[..., Any], *args: Any) -> Any:
+    """Call a callback whose result is wanted, and await it if that is to be.
 
     Raises:
         TypeError: as `to_await`.
+        Exception: what the callback raises.
     """
-    work = to_await(result, named)
-    return go_on(result) if work is None else _then(work, go_on)
+    result = callback(*args)
+    work = None if result is None else to_await(result, callback)
+    return result if work is None else await work
 
 
-async def _then(work: Awaitable[Any], go_on: Callable[[Any], ResultT]) -> ResultT:
-    return go_on(await work)
+def discard(work: object) -> None:
+    """Close a coroutine that is not run any more, if it is one.
+
+    One that has not begun is closed with the coroutines it was given: of each that is only let go
+    Python says that it was never awaited.
+    """
+    if not inspect.iscoroutine(work):
+        return
+    is_new = inspect.getcoroutinestate(work) == inspect.CORO_CREATED
+    given = [*inspect.getcoroutinelocals(work).values()] if is_new else []
+    work.close()
+    for each in given:
+        discard(each)
 
 
 def takes_two(callback: Callable[..., Any], kind: str, one: str, two: str) -> bool:

@@ -3,9 +3,9 @@
 import asyncio
 import contextlib
 import time
-from collections.abc import Callable
 from typing import Final
 
+from dsmq_nodes.graph.callback import Callback, check_callback
 from dsmq_nodes.messages.base import Duration, Time
 
 _LOOK_SEC: Final = 1.0  # a wall clock may be set while somebody waits for a time of it
@@ -42,8 +42,9 @@ class Clock:
         """As `asyncio.timeout`, by this clock."""
         return asyncio.timeout(timeout_sec)
 
-    def call_on_jump_back(self, callback: Callable[[], object]) -> None:
+    def call_on_jump_back(self, callback: Callback) -> None:
         """Have `callback()` called when simulated time goes back; real time does not."""
+        check_callback(callback, "a callback of a jump back")
 
 
 def seconds(duration: Duration | float) -> float:

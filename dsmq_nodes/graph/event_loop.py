@@ -12,6 +12,7 @@ from typing import Any, Final, TypeVar
 
 from dsmq_nodes.dsmq import descriptors
 from dsmq_nodes.errors import NodeConfigurationError, SpinError
+from dsmq_nodes.graph.callback import discard
 from dsmq_nodes.graph.selector import new_selector
 
 LAST_STEPS_SEC: Final = 1.0  # for coroutines, after they were cancelled
@@ -85,6 +86,22 @@ async def _outcome(work: Awaitable[Any]) -> Outcome:
         return None, error
 
 
+def run_through(work: Awaitable[_T]) -> _T:
+    """What an awaitable gives that does not wait for anything.
+
+    Raises:
+        SpinError: it waits.
+    """
+    steps = work.__await__()
+    try:
+        next(steps)
+    except StopIteration as end:
+        result: _T = end.value
+        return result
+    steps.close()
+    raise SpinError("it waits, which it cannot in a callback: let it answer without `await`")
+
+
 def run_here(main: Coroutine[Any, Any, _T], home: asyncio.AbstractEventLoop | None) -> _T:
     """Run a coroutine to its end while this thread waits, whatever else the thread is doing.
 
@@ -103,7 +120,7 @@ def run_here(main: Coroutine[Any, Any, _T], home: asyncio.AbstractEventLoop | No
     try:
         return without_loop(run)
     finally:
-        main.close()  # if there was no thread for it
+        discard(main)  # if there was no thread for it
 
 
 def without_loop(run: Callable[[], _T]) -> _T:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Generator
 from functools import partial
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
+from dsmq_nodes.graph.callback import check_callback
 from dsmq_nodes.graph.event_loop import running_loop
 from dsmq_nodes.graph.logger import Logger
 from dsmq_nodes.graph.spinner import Spinner
@@ -65,6 +66,7 @@ class Future(Generic[T]):
 
     def add_done_callback(self, callback: "Callable[[Future[T]], Result]") -> None:
         """Have `callback(future)` called in the thread that spins the node, once it is done."""
+        check_callback(callback, "a future's callback")
 
         def run() -> None:
             self._spinner.soon(lambda: callback(self), callback)

@@ -7,13 +7,12 @@ but what it shows changes, which is said once.
 """
 
 import gc
-import inspect
 import sys
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
 from dsmq_nodes.dsmq.record import Loan
-from dsmq_nodes.graph.callback import Result
+from dsmq_nodes.graph.callback import Result, to_await
 from dsmq_nodes.messages.parts import large_field
 
 if TYPE_CHECKING:
@@ -58,13 +57,13 @@ class Lender:
 
     def call(self, callback: Callable[[], Result]) -> Result:
         """Call who reads what was lent and take it back; a coroutine has it until it is done."""
-        result: Result = None
+        work = None
         try:
-            result = callback()
+            work = to_await(callback(), callback)
         finally:
-            if not inspect.isawaitable(result):
+            if work is None:
                 self.take_back()
-        return self._wait(result) if inspect.isawaitable(result) else None
+        return self._wait(work) if work is not None else None
 
     async def _wait(self, work: Awaitable[None]) -> None:
         try:

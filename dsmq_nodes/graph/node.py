@@ -8,7 +8,7 @@ import asyncio
 from typing import Any
 
 from dsmq_nodes.graph import names
-from dsmq_nodes.graph.callback import Callback, MessageT
+from dsmq_nodes.graph.callback import Callback, MessageT, check_callback
 from dsmq_nodes.graph.client import Client
 from dsmq_nodes.graph.graph_view import Endpoint
 from dsmq_nodes.graph.parameter_node import ParameterNode
@@ -168,7 +168,9 @@ class Node(ParameterNode):
 
         Raises:
             ValueError: the period is not more than 0.
+            TypeError: the callback cannot be called or awaited.
         """
+        check_callback(callback, "a timer's callback")
         timer = Timer(timer_period_sec, callback, self._spinner.execute)
         if not autostart:
             timer.cancel()

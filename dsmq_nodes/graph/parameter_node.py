@@ -1,10 +1,12 @@
 """What users do with a node's parameters; what they are is in parameter_store.py."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from dsmq_nodes.errors import ParameterError
 from dsmq_nodes.graph.base_node import BaseNode
+from dsmq_nodes.graph.callback import check_callback, to_await
+from dsmq_nodes.graph.event_loop import run_through
 from dsmq_nodes.graph.parameter import Parameter
 from dsmq_nodes.graph.parameter_store import OnSet, PostSet
 
@@ -104,10 +106,22 @@ class ParameterNode(BaseNode):
         from dsmq_nodes.messages.rcl_interfaces import SetParametersResult  # noqa: PLC0415  10 ms
 
         try:
-            self._parameters.set(parameter_list)
+            said = run_through(self._parameters.set(parameter_list, self._call_now))
         except ParameterError as error:
             return SetParametersResult(successful=False, reason=str(error))
-        return SetParametersResult(successful=True)
+        return SetParametersResult(successful=True, reason=said)
+
+    async def _call_now(
+        self, callback: Callable[[list[Parameter]], Any], changes: list[Parameter]
+    ) -> Any:
+        """Call a callback that decides or is told; only where a loop can run is it waited for."""
+        work = to_await(result := callback(changes), callback)
+        if work is None:
+            return result
+        if callback in self._parameters.post_set:
+            self._spinner.begin(work, callback)
+            return None
+        return self._spinner.wait_through(work)
 
     def describe_parameter(self, name: str) -> "ParameterDescriptor":
         """What a parameter is, and which values it may have.
@@ -122,7 +136,15 @@ class ParameterNode(BaseNode):
         return [self._parameters.describe(name) for name in names]
 
     def add_on_set_parameters_callback(self, callback: OnSet) -> None:
-        """Have `callback(parameters)` asked before any change; it returns a SetParametersResult."""
+        """Have `callback(parameters)` asked before any change; it returns a SetParametersResult.
+
+        What it raises refuses the change, too. It may be `async def`; where `set_parameters` is
+        called in a callback there is no time to wait for anything.
+
+        Raises:
+            TypeError: it cannot be called or awaited.
+        """
+        check_callback(callback, "a callback that is asked for parameters")
         self._parameters.on_set.append(callback)
 
     def remove_on_set_parameters_callback(self, callback: OnSet) -> None:
@@ -130,7 +152,12 @@ class ParameterNode(BaseNode):
         self._parameters.on_set.remove(callback)
 
     def add_post_set_parameters_callback(self, callback: PostSet) -> None:
-        """Have `callback(parameters)` called after each change."""
+        """Have `callback(parameters)` called after each change; what it raises undoes nothing.
+
+        Raises:
+            TypeError: it cannot be called or awaited.
+        """
+        check_callback(callback, "a callback that is told of parameters")
         self._parameters.post_set.append(callback)
 
     def remove_post_set_parameters_callback(self, callback: PostSet) -> None:

@@ -79,25 +79,28 @@ def _is_listed(name: str, prefixes: list[str], depth: int) -> bool:
     )
 
 
-def set_parameters(store: ParameterStore, request: SetParameters.Request) -> SetParameters.Response:
+async def set_parameters(
+    store: ParameterStore, request: SetParameters.Request
+) -> SetParameters.Response:
     """Each for itself."""
-    return SetParameters.Response(results=[set_all(store, [msg]) for msg in request.parameters])
+    results = [await set_all(store, [msg]) for msg in request.parameters]
+    return SetParameters.Response(results=results)
 
 
-def set_parameters_atomically(
+async def set_parameters_atomically(
     store: ParameterStore, request: SetParametersAtomically.Request
 ) -> SetParametersAtomically.Response:
     """All or none."""
-    return SetParametersAtomically.Response(result=set_all(store, request.parameters))
+    return SetParametersAtomically.Response(result=await set_all(store, request.parameters))
 
 
-def set_all(store: ParameterStore, parameters: list[Parameter]) -> SetParametersResult:
-    """All or none; the result says why not."""
+async def set_all(store: ParameterStore, parameters: list[Parameter]) -> SetParametersResult:
+    """All or none; the result says why not, or what went wrong afterwards."""
     try:
-        store.set([from_message(msg) for msg in parameters])
+        said = await store.set([from_message(msg) for msg in parameters])
     except (ParameterError, TypeError) as error:
         return SetParametersResult(successful=False, reason=str(error))
-    return SetParametersResult(successful=True)
+    return SetParametersResult(successful=True, reason=said)
 
 
 def get_logger_levels(logger: Logger, request: GetLoggerLevels.Request) -> GetLoggerLevels.Response:

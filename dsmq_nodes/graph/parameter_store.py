@@ -2,15 +2,17 @@
 
 A field of the model is known from outside by its name, one of a nested model as `pid.kp`. Setting
 checks by the model, or by the type and the ranges of the declaration; then the callbacks are asked;
-then all is changed at once, or nothing.
+then all is changed at once, or nothing. A callback that raises or gives no answer has refused; one
+that is told afterwards and raises undoes nothing. Either is in what is said to whoever sets.
 """
 
 import difflib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from dsmq_nodes.errors import ParameterError
+from dsmq_nodes.errors import ParameterError, SpinError
+from dsmq_nodes.graph.callback import Result, callback_name, called
 from dsmq_nodes.graph.parameter import ARRAYS, Parameter, ParameterType
 from dsmq_nodes.graph.parameters import Parameters, leaves
 
@@ -18,8 +20,9 @@ if TYPE_CHECKING:
     from dsmq_nodes.graph.parameter_events import Change
     from dsmq_nodes.messages.rcl_interfaces import ParameterDescriptor, SetParametersResult
 
-OnSet = Callable[[list[Parameter]], "SetParametersResult"]
-PostSet = Callable[[list[Parameter]], None]
+OnSet = Callable[[list[Parameter]], "SetParametersResult | Awaitable[SetParametersResult]"]
+PostSet = Callable[[list[Parameter]], Result]
+Call = Callable[[Callable[[list[Parameter]], Any], list[Parameter]], Awaitable[Any]]
 _ROUNDING = 1e-9  # of a step, relative
 
 
@@ -36,6 +39,7 @@ class ParameterStore:
     Attributes:
         on_set: asked in the order last added first; one that is not successful ends it.
         post_set: told after a change.
+        raised: told of a callback that raises, and what.
         changed: told of a change and of the parameters as they are now, once the node is ready.
     """
 
@@ -44,6 +48,7 @@ class ParameterStore:
         self.on_set: list[OnSet] = []
         self.post_set: list[PostSet] = []
         self.changed: Callable[[Change, list[Parameter]], None] = lambda _, __: None
+        self.raised: Callable[[object, Exception], None] = lambda _, __: None
         self.is_ready = False
         self._owner = owner
         self._model = model
@@ -184,12 +189,67 @@ class ParameterStore:
 
     # Setting
 
-    def set(self, parameters: Sequence[Parameter]) -> None:
-        """Change all of them, or none.
+    async def set(self, parameters: Sequence[Parameter], call: Call = called) -> str:
+        """Change all of them, or none; what is to be said of it although they were changed.
+
+        Args:
+            parameters: the new values.
+            call: calls a callback with the changes and waits for its answer.
 
         Raises:
             ParameterError: the reason why none was changed.
         """
+        fields, declared = self._new_values(parameters)
+        if not (fields or declared):
+            return ""
+        changes = [*self._fields(self._model.changed(fields) if fields else self._model, fields)]
+        changes += declared.values()
+        for callback in reversed(self.on_set):
+            await self._ask(callback, changes, call)
+        # Anew: others may have been changed while a callback was awaited.
+        fields, declared = self._new_values(parameters)
+        if fields:
+            self._model.take(self._model.changed(fields))
+        for name, parameter in declared.items():
+            self._declared[name].parameter = parameter
+        self.changed("changed", changes)
+        failed = [await self._tell(callback, changes, call) for callback in self.post_set]
+        return "; ".join(filter(None, failed))
+
+    async def _ask(self, callback: OnSet, changes: list[Parameter], call: Call) -> None:
+        """Have a callback decide.
+
+        Raises:
+            ParameterError: it refuses them, or has not decided.
+        """
+        name = callback_name(callback)
+        try:
+            result = await call(callback, changes)
+        except SpinError as error:
+            raise ParameterError(f"{name}: {error}") from None
+        except Exception as error:  # noqa: BLE001  whoever sets is told
+            self.raised(callback, error)
+            raise ParameterError(f"{name} raised {_said(error)}") from None
+        if not isinstance(getattr(result, "successful", None), bool):
+            raise ParameterError(
+                f"{name} returned {result!r:.60}: it is to return "
+                "SetParametersResult(successful=True), or successful=False and a reason"
+            )
+        if not result.successful:
+            raise ParameterError(result.reason or f"{name} refused it, without a reason")
+
+    async def _tell(self, callback: PostSet, changes: list[Parameter], call: Call) -> str:
+        try:
+            await call(callback, changes)
+        except Exception as error:  # noqa: BLE001  it is told twice, and nothing is undone by it
+            self.raised(callback, error)
+            return f"it was set, and then {callback_name(callback)} raised {_said(error)}"
+        return ""
+
+    def _new_values(
+        self, parameters: Sequence[Parameter]
+    ) -> tuple[dict[str, Any], dict[str, Parameter]]:
+        """The new values of the model's fields, and of declared parameters; all are checked."""
         fields: dict[str, Any] = {}
         declared: dict[str, Parameter] = {}
         for parameter in self._settable(parameters):
@@ -201,21 +261,11 @@ class ParameterStore:
             else:
                 is_empty = parameter.type_ is ParameterType.BYTE_ARRAY and not parameter.value
                 fields[name] = [] if is_empty and self._is_list(name) else parameter.value
-        if not (fields or declared):
-            return
-        new_model = self._model.changed(fields) if fields else self._model
-        changes = [*(self._of_model(name, *_find(new_model, name)) for name in fields)]
-        changes += declared.values()
-        for callback in reversed(self.on_set):
-            result = callback(changes)
-            if not result.successful:
-                raise ParameterError(result.reason or "a callback of the node refused it")
-        self._model.take(new_model)
-        for name, parameter in declared.items():
-            self._declared[name].parameter = parameter
-        self.changed("changed", changes)
-        for told in self.post_set:
-            told(changes)
+        return fields, declared
+
+    def _fields(self, model: Parameters, names: Iterable[str]) -> Iterator[Parameter]:
+        for name in names:
+            yield self._of_model(name, *_find(model, name))
 
     def _settable(self, parameters: Sequence[Parameter]) -> Iterator[Parameter]:
         for parameter in parameters:
@@ -266,6 +316,10 @@ def flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
         else:
             found[prefix + name] = value
     return found
+
+
+def _said(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}"
 
 
 def _find(model: Parameters, name: str) -> tuple[Any, str]:

@@ -2,17 +2,18 @@
 
 import asyncio
 import contextlib
+import inspect
 import logging
 import signal
 import sys
 from collections.abc import Callable
 from traceback import walk_tb
 from types import FrameType
-from typing import Any
+from typing import Any, TypeVar
 
 from dsmq_nodes.errors import DsmqError, NodeConfigurationError
 from dsmq_nodes.graph.base_node import BaseNode
-from dsmq_nodes.graph.callback import MessageT
+from dsmq_nodes.graph.callback import MessageT, callback_name
 from dsmq_nodes.graph.event_loop import cancel_tasks, close_loop, new_event_loop
 from dsmq_nodes.graph.future import Future
 from dsmq_nodes.graph.life import end_nodes
@@ -31,6 +32,7 @@ __all__ = [
     "wait_for_message",
 ]
 
+NodeT = TypeVar("NodeT", bound=Node)
 _LOG_FORMAT = "[%(levelname)s] [%(created).3f] [%(node)s]: %(message)s"
 
 
@@ -164,8 +166,21 @@ def _show_whole(error: Exception) -> None:
     print(traceback_text(error), end="", file=sys.stderr)  # noqa: T201
 
 
-def _made(node_class: Callable[[], Node]) -> Node:
+def made(node_class: Callable[[], NodeT]) -> NodeT:
+    """Make a node.
+
+    Raises:
+        NodeConfigurationError: what was made is no node, or was not made as one.
+    """
     node = node_class()
+    given: object = node
+    if inspect.iscoroutine(given):
+        given.close()
+        raise NodeConfigurationError(
+            f"{callback_name(node_class)} is `async def`: what makes a node is a class or a `def`"
+        )
+    if not isinstance(given, Node):
+        raise NodeConfigurationError(f"{callback_name(node_class)} gave {given!r:.60}, not a Node")
     if not hasattr(node, "_spinner"):
         raise NodeConfigurationError(
             f"{type(node).__qualname__}.__init__ has not called super().__init__(name)"
@@ -224,7 +239,7 @@ class _EndSignals:
     ) -> None:
         """Make `nodes` and spin them; no signal breaks in after that."""
         try:
-            nodes.extend(map(_made, node_classes))
+            nodes.extend(map(made, node_classes))
             self.spin(tuple(nodes))
         finally:
             self._deaf = True

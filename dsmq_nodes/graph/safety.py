@@ -18,7 +18,7 @@ from typing import Any, Final, Generic
 
 from typing_extensions import override
 
-from dsmq_nodes.graph.callback import MessageT, Result
+from dsmq_nodes.graph.callback import MessageT, Result, check_callback
 from dsmq_nodes.graph.node import Node
 from dsmq_nodes.graph.qos import QoSProfile
 from dsmq_nodes.graph.subscription import MessageInfo
@@ -52,6 +52,8 @@ class EmergencyStop:
         topic: str = EMERGENCY_STOP_TOPIC,
     ) -> None:
         """Listen to it; `on_change(is_pressed)` is called when it is pressed and released."""
+        if on_change is not None:
+            check_callback(on_change, "the on_change of an emergency stop")
         self._node = node
         self._on_change = on_change
         self._state = (0, False)  # since when, in ns, and whether it is pressed
@@ -81,15 +83,16 @@ class EmergencyStop:
         if is_change and on_change is not None:
             self._node._spinner.soon(lambda: on_change(is_pressed), on_change)  # noqa: SLF001
 
-    def _heard(self, msg: _State, info: MessageInfo) -> Result:
+    def _heard(self, msg: _State, info: MessageInfo) -> None:
         was_pressed = self.is_pressed
         if msg.changed_ns in _NS_IN_RANGE:
             self._merge((msg.changed_ns, msg.data))
         elif self._state[0] == 0 or msg.data != was_pressed:
             self._begin(info.source_timestamp, msg.data)
-        if self.is_pressed == was_pressed or self._on_change is None:
-            return None
-        return self._on_change(self.is_pressed)
+        on_change, is_pressed = self._on_change, self.is_pressed
+        if is_pressed != was_pressed and on_change is not None:
+            # At once, and for itself: while a coroutine is awaited the next state is heard.
+            self._node._spinner.execute(lambda: on_change(is_pressed), on_change)  # noqa: SLF001
 
     def _begin(self, at_ns: int, is_pressed: bool) -> None:
         """A new state: it is later than all that was known."""
@@ -148,6 +151,7 @@ class Actuator(Generic[MessageT]):
         """
         if type(node).enter_safe_state is Node.enter_safe_state:
             raise TypeError(f"{type(node).__name__} moves something: it needs enter_safe_state()")
+        check_callback(obey, f"the obey of {topic}")
         self.refused = 0
         self._node = node
         self._obey = obey

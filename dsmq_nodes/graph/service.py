@@ -8,7 +8,7 @@ from typing import Any, Final, Generic
 from dsmq_nodes.errors import DsmqError
 from dsmq_nodes.graph import calls
 from dsmq_nodes.graph.arrival import Arrival
-from dsmq_nodes.graph.callback import callback_name, takes_two
+from dsmq_nodes.graph.callback import callback_name, takes_two, to_await
 from dsmq_nodes.graph.graph_view import GraphView
 from dsmq_nodes.graph.link import Link
 from dsmq_nodes.graph.logger import Logger
@@ -130,11 +130,12 @@ class ServiceServer(Generic[RequestT, ResponseT]):
                 result = self.callback(request, self._new_response())
             else:
                 result = self.callback(request)
+            work = to_await(result, self.callback)
         except Exception as error:  # noqa: BLE001  it goes to the log and to the caller
             self._raised(call, error)
             return
-        if isinstance(result, Awaitable):
-            self._spinner.begin(self._await(call, result), self.callback)
+        if work is not None:
+            self._spinner.begin(self._await(call, work), self.callback)
         else:
             self._respond(call, result)
 

@@ -4,6 +4,7 @@ import hashlib
 import itertools
 from typing import Any
 
+from dsmq_nodes.graph.callback import check_callback
 from dsmq_nodes.graph.client import Calls, Client
 from dsmq_nodes.graph.graph_view import GraphView
 from dsmq_nodes.graph.link import Link
@@ -51,6 +52,7 @@ class Services:
     ) -> ServiceServer[RequestT, ResponseT]:
         """A new server."""
         _check_type(srv_type)
+        check_callback(callback, f"the callback of {name}")
         return self._serve(name, lambda: (srv_type, callback), graph=self._graph)
 
     def offer(self, name: str, type_name: str, load: Load) -> None:

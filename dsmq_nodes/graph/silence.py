@@ -1,5 +1,6 @@
 """Nothing was heard for too long: somebody has to be told."""
 
+import asyncio
 import math
 from collections.abc import Callable
 
@@ -35,6 +36,7 @@ class Silence:
         self._timeline: Timeline | None = None
         self._handle: Handle | None = None
         self._heard_sec = 0.0
+        self._running: object = None
 
     def attach(self, timeline: Timeline) -> None:
         """Start listening for silence: it counts from now."""
@@ -71,4 +73,5 @@ class Silence:
             self._heard_sec = timeline.time()
             self._handle = timeline.call_at(self._heard_sec + self._timeout_sec, self._look)
         self.count += 1
-        self._execute(self._callback)
+        if not isinstance(self._running, asyncio.Task) or self._running.done():
+            self._running = self._execute(self._callback)  # else that coroutine is still at it

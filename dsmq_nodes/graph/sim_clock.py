@@ -23,6 +23,7 @@ from typing import Final
 
 from typing_extensions import override
 
+from dsmq_nodes.graph.callback import Callback
 from dsmq_nodes.graph.clock import Clock, seconds
 from dsmq_nodes.messages.base import Duration, Time
 
@@ -44,14 +45,16 @@ class _Call:
 class SimClock(Clock):
     """A node's clock when it uses simulated time; also the `Timeline` of what is due in it."""
 
-    def __init__(self) -> None:
+    def __init__(self, execute: Callable[[Callback], object]) -> None:
+        """No time passes before the first message; `execute` runs callbacks of a jump back."""
+        self._execute = execute
         self._now_ns = 0
         self._passed_ns = 0
         self._has_begun = False
         self._order = itertools.count()
         self._calls: list[tuple[int, int, _Call]] = []
         self._awaited: list[tuple[int, int, asyncio.Future[None]]] = []
-        self._on_jump_back: list[Callable[[], object]] = []
+        self._on_jump_back: list[Callback] = []
 
     @override
     def now_ns(self) -> int:
@@ -101,7 +104,8 @@ class SimClock(Clock):
                 call.cancel()
 
     @override
-    def call_on_jump_back(self, callback: Callable[[], object]) -> None:
+    def call_on_jump_back(self, callback: Callback) -> None:
+        super().call_on_jump_back(callback)
         self._on_jump_back.append(callback)
 
     def set(self, now: Time) -> None:
@@ -114,7 +118,7 @@ class SimClock(Clock):
         elif step_ns < 0:
             self._now_ns, step_ns = now_ns, 0
             for callback in self._on_jump_back:
-                callback()
+                self._execute(callback)
         end_ns = self._passed_ns + step_ns
         if step_ns > _LONGEST_STEP_NS:
             self._pass(end_ns)

@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import inspect
 import threading
 import time
 from collections import defaultdict, deque
@@ -11,7 +10,7 @@ from concurrent.futures import CancelledError
 from typing import Any, Final, Protocol, TypeVar
 
 from dsmq_nodes.errors import SpinError
-from dsmq_nodes.graph.callback import BusyTime, Callback, Result, callback_name, to_await
+from dsmq_nodes.graph.callback import BusyTime, Callback, Result, callback_name, discard, to_await
 from dsmq_nodes.graph.event_loop import (
     LAST_STEPS_SEC,
     Outcome,
@@ -19,6 +18,7 @@ from dsmq_nodes.graph.event_loop import (
     last_steps,
     new_event_loop,
     run_here,
+    run_through,
     running_loop,
     without_loop,
 )
@@ -171,7 +171,12 @@ class Spinner:
     ) -> asyncio.Task[None]:
         task = loop.create_task(self._await(work, named, loop.time))
         self._tasks.add(task)
-        task.add_done_callback(lambda _: self._tasks.discard(task))
+
+        def done(_: object) -> None:
+            self._tasks.discard(task)
+            discard(work)  # it may have been cancelled before it began
+
+        task.add_done_callback(done)
         return task
 
     async def _await(self, work: Awaitable[None], named: object, time: Callable[[], float]) -> None:
@@ -322,7 +327,7 @@ class Spinner:
             SpinError: in a callback, which would wait for itself; `instead` is what to write there.
         """
         if self.is_in_callback():
-            work.close()
+            discard(work)
             raise SpinError(
                 f"{self._name}: this would block the event loop it is called in, and the node with "
                 f"it: use `{instead}` in an `async def`"
@@ -405,6 +410,18 @@ class Spinner:
         if self._ended is not None and not self._ended.done():
             self._ended.set_result(None)
 
+    def wait_through(self, work: Awaitable[_T]) -> _T:
+        """Wait in this thread for what needs no callback of the node's.
+
+        Raises:
+            SpinError: it waits, and this is a callback.
+        """
+        if self.is_in_callback():
+            return run_through(work)
+        if self._is_elsewhere() and self._loop is not None:
+            return asyncio.run_coroutine_threadsafe(_result(work), self._loop).result()
+        return run_here(_result(work), None)
+
     # The end
 
     def end(self) -> None:
@@ -463,8 +480,7 @@ class Spinner:
         """Leave the loop for good."""
         self._leave()
         for work, _ in self._to_begin:
-            if inspect.iscoroutine(work):
-                work.close()
+            discard(work)
         self.detach()
         own = self._own_loop
         if own is not None and not own.is_running():
@@ -483,3 +499,7 @@ class Spinner:
         """Whether the loop that it is in runs in another thread."""
         loop = self._loop
         return loop is not None and loop.is_running() and loop is not running_loop()
+
+
+async def _result(work: Awaitable[_T]) -> _T:
+    return await work

@@ -4,7 +4,7 @@ from collections.abc import Callable, Coroutine, Iterator
 from typing import Any, TypeVar
 
 from dsmq_nodes.graph.arrival import Arrival
-from dsmq_nodes.graph.callback import Callback, MessageT
+from dsmq_nodes.graph.callback import Callback, MessageT, check_callback
 from dsmq_nodes.graph.clock import Clock, seconds
 from dsmq_nodes.graph.graph_view import GRAPH_TOPIC, GraphView, is_graph
 from dsmq_nodes.graph.link import Deliver, Link, Publication
@@ -84,6 +84,8 @@ class Topics:
         _check_type(msg_type)
         if (timeout is None) != (on_timeout is None):
             raise TypeError("timeout and on_timeout go together: give both or neither")
+        if callback is not None:
+            check_callback(callback, f"the callback of {name}")
         subscription = Subscription(
             msg_type,
             name,
@@ -95,6 +97,7 @@ class Topics:
             graph=self.graph,
         )
         if timeout is not None and on_timeout is not None:
+            check_callback(on_timeout, f"the on_timeout of {name}")
             silence = Silence(timeout, on_timeout, self._spinner.execute)
             self._spinner.add(silence)
             subscription.silences.append(silence)
@@ -153,6 +156,8 @@ class Topics:
             if on_deadline is not None:
                 raise TypeError("on_deadline needs a deadline in the QoSProfile")
             return None
+        if on_deadline is not None:
+            check_callback(on_deadline, f"an on_deadline ({what})")
         deadline_sec = seconds(qos.deadline)
 
         def warn() -> None:

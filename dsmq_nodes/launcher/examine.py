@@ -128,7 +128,7 @@ def _leave_safe(node: Node) -> None:
     It has done nothing yet, so `on_shutdown`, which may write results, is not called.
     """
     with suppress(Exception):  # it is not what is checked
-        node.enter_safe_state()
+        node._run_hook(node.enter_safe_state)  # noqa: SLF001  it may be a coroutine
 
 
 def _wrong_params(node_class: type[Node], error: ParameterError) -> list[WrongParam]:

@@ -1,13 +1,12 @@
 """Nodes that are configured and activated from outside: ROS 2's managed nodes."""
 
-import inspect
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from typing import Any
 
 from typing_extensions import override
 
 from dsmq_nodes.errors import ParameterError
-from dsmq_nodes.graph.callback import Callback, MessageT, callback_name
+from dsmq_nodes.graph.callback import Callback, MessageT, callback_name, called
 from dsmq_nodes.graph.node import Node
 from dsmq_nodes.graph.parameter import Parameter
 from dsmq_nodes.graph.publisher import Publisher
@@ -227,9 +226,7 @@ class LifecycleNode(Node):
         self, callback: Callable[[LifecycleState], TransitionResult], comes_from: LifecycleState
     ) -> TransitionCallbackReturn:
         try:
-            result: object = callback(comes_from)
-            if inspect.isawaitable(result):
-                result = await result
+            result: object = await called(callback, comes_from)
         except Exception as error:  # noqa: BLE001  it goes to the log, and on_error sees to it
             self._spinner.exceptions.tell(callback, error)
             return TransitionCallbackReturn.ERROR

@@ -1,6 +1,7 @@
 """A graph of real nodes in one process, in virtual time."""
 
 import asyncio
+import inspect
 import random
 from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
@@ -10,10 +11,11 @@ from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar
 from dsmq_nodes.errors import TypeMismatchError
 from dsmq_nodes.graph import names
 from dsmq_nodes.graph.arrival import Arrival
-from dsmq_nodes.graph.callback import MessageT
+from dsmq_nodes.graph.callback import MessageT, callback_name, check_callback, to_await
 from dsmq_nodes.graph.environment import NodeEnvironment
 from dsmq_nodes.graph.event_loop import close_loop
 from dsmq_nodes.graph.node import Node
+from dsmq_nodes.graph.runtime import made
 from dsmq_nodes.graph.surroundings import Surroundings, surroundings
 from dsmq_nodes.graph.type_check import schema_text
 from dsmq_nodes.messages.base import Message
@@ -69,6 +71,7 @@ class Graph:
         self._spinning: dict[asyncio.Task[None], Node] = {}
         self._given = NodeEnvironment()
         self._failures: list[BaseException] = []
+        self._called: set[asyncio.Future[Any]] = set()
         self._loop.set_exception_handler(self._failed)
         around = Surroundings(
             self._clock, lambda: self._given, lambda name, _: self._broker.connect(name)
@@ -143,7 +146,7 @@ class Graph:
             name, namespace, rate_hz, {**(params or {})}, {**(remap or {})}
         )
         try:
-            node = node_class()
+            node = made(node_class)
         finally:
             self._given = NodeEnvironment()
         self._spinning[self._loop.create_task(node.spin_async())] = node
@@ -169,14 +172,30 @@ class Graph:
 
         Raises:
             TimeoutError: it did not hold within `timeout_sec` of virtual time.
+            TypeError: the condition is a coroutine, which would hold at once.
         """
+        if inspect.iscoroutinefunction(condition):
+            raise TypeError(f"a condition is a `def`: {callback_name(condition)} is `async def`")
         self._pass_time(timeout_sec, condition)
         if not condition():
             raise TimeoutError(f"{timeout_sec:g} s of virtual time passed in vain")
 
     def at(self, when_sec: float, callback: Callable[[], object]) -> None:
         """Call back when the graph is `when_sec` old, if it is run so far."""
-        self._loop.call_at(when_sec, callback)
+        check_callback(callback, "what is called at a time")
+        self._loop.call_at(when_sec, self._call, callback)
+
+    def _call(self, callback: Callable[[], object]) -> None:
+        work = to_await(callback(), callback)
+        if work is not None:
+            task = asyncio.ensure_future(work, loop=self._loop)
+            self._called.add(task)
+            task.add_done_callback(self._has_called)
+
+    def _has_called(self, task: "asyncio.Future[Any]") -> None:
+        self._called.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self._failures.append(error)
 
     def inject(self, topic: str, msg: Message) -> None:
         """Publish a message, as a tool does."""

@@ -311,7 +311,7 @@ def test_over_a_real_broker(broker: BrokerProcess, monkeypatch: pytest.MonkeyPat
     st.lists(st.integers(0, 100_000)),
 )
 def test_nothing_is_lost_and_nothing_comes_early(heard_ms: list[int], due_ms: list[int]) -> None:
-    clock = SimClock()
+    clock = SimClock(lambda callback: callback())
     called: list[tuple[int, float]] = []
     for when in due_ms:
         clock.call_at(when / 1000, lambda when=when: called.append((when, clock.time())))  # type: ignore[misc]
@@ -327,7 +327,7 @@ def test_nothing_is_lost_and_nothing_comes_early(heard_ms: list[int], due_ms: li
 
 
 def test_a_cancelled_call_is_not_made() -> None:
-    clock = SimClock()
+    clock = SimClock(lambda callback: callback())
     clock.call_at(0.5, lambda: pytest.fail("was cancelled")).cancel()
     clock.set(at(0.0))
     clock.set(at(0.9))

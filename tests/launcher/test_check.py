@@ -9,7 +9,7 @@ from dsmq_nodes.launcher.check import Report, check
 from tests.launcher.running import gone
 
 ROBOT = """
-import os, subprocess, sys, time
+import asyncio, os, subprocess, sys, time
 import pydantic
 from dsmq_nodes import Message, Node, Parameters
 from dsmq_nodes.messages import Float64, LaserScan, String, Twist
@@ -75,6 +75,12 @@ class Ending(Node):
 
     def on_shutdown(self):
         open("results.txt", "x").close()
+
+
+class EndingLater(Ending):
+    async def enter_safe_state(self):
+        await asyncio.sleep(0.01)
+        super().enter_safe_state()
 
 
 class Parent(Node):
@@ -268,11 +274,12 @@ def test_what_cannot_be_made_here_is_not_held_against_the_file(tmp_path: Path) -
     ]
 
 
+@pytest.mark.parametrize("node", ["Ending", "EndingLater"])
 def test_a_node_that_was_looked_at_is_left_safe_and_writes_no_results(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, node: str
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    report = checked(tmp_path, "- {name: a, node: robot:Ending}\n")
+    report = checked(tmp_path, f"- {{name: a, node: robot:{node}}}\n")
     assert (report.errors, report.warnings) == ([], [])
     assert (tmp_path / "safe.txt").exists()
     assert not (tmp_path / "results.txt").exists()
