@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any, Final
 
-from dsmq_nodes.launcher.crowd import TICK_SEC, Share
+from dsmq_nodes.launcher.crowd import TICK_SEC, Ending
 from dsmq_nodes.launcher.log_file import LogFile, LogFiles
 from dsmq_nodes.launcher.output import Output
 from dsmq_nodes.launcher.plan import ProcessPlan
@@ -61,7 +61,7 @@ class Member:
         plan: ProcessPlan,
         output: Output,
         log_files: LogFiles,
-        share: Share,
+        ending: Ending,
         on_change: Callable[[], None],
     ) -> None:
         self.plan = plan
@@ -81,7 +81,7 @@ class Member:
         self._lines = 0
         self._news = asyncio.Event()
         self._output = output
-        self._share = share
+        self._ending = ending
         self._on_change = on_change
         self._log_files = log_files
         self._log = LogFile(plan.log, self._say) if plan.log is not None else None
@@ -155,6 +155,7 @@ class Member:
         """The process has ended, as `how` says in words."""
         self.process = None
         self.last_end = how
+        self._ending.ended += self.stopping
 
     def node_ready(self, name: str, pid: int) -> None:
         """The node `name` in process `pid` is ready; "": all nodes of it are."""
@@ -201,16 +202,18 @@ class Member:
                 return
 
     async def _ends_within(self, patience_sec: float, hurried: asyncio.Event) -> bool:
-        """Wait for its end; where many end at once, for its share of the time."""
+        """Wait for its end; while others end it gets its share of the time, or none."""
         assert self.life is not None
         hurry = asyncio.create_task(hurried.wait())
         either: set[asyncio.Task[object]] = {hurry, self.life}
-        left_sec = patience_sec
+        left_sec, ended = patience_sec, self._ending.ended
         while left_sec > 0 and not hurry.done() and not self.life.done():
-            began_sec, share = time.monotonic(), self._share.now()
+            began_sec, share = time.monotonic(), self._ending.share()
             most_sec = min(TICK_SEC, left_sec / share)
             await asyncio.wait(either, timeout=most_sec, return_when=asyncio.FIRST_COMPLETED)
             left_sec -= (time.monotonic() - began_sec) * share
+            if ended != self._ending.ended:
+                left_sec, ended = patience_sec, self._ending.ended
         hurry.cancel()
         return self.life.done()
 

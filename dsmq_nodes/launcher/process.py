@@ -14,6 +14,7 @@ from typing import Any, Final, Self
 
 import psutil
 
+from dsmq_nodes.launcher.crowd import Ending
 from dsmq_nodes.launcher.guard import become_subreaper, marked
 from dsmq_nodes.launcher.output import LineSplitter
 from dsmq_nodes.launcher.plan import ProcessPlan
@@ -23,6 +24,7 @@ _GUARD: Final = "dsmq_nodes.launcher.guard"
 _LAST_LINES_SEC: Final = 1.0
 _GUARD_END_SEC: Final = 10.0
 _CLEAN_UP_SEC: Final = 0.5
+_ASKED_SEC: Final = 2.0
 _RECEIVE_BYTES: Final = 64 * 1024
 
 
@@ -55,6 +57,10 @@ class Process:
         self.status = status
         if not self._ended.done():
             self._ended.set_result(status)
+
+    def unread(self, lines: int) -> None:
+        """So many lines were dropped while nobody read them."""
+        self._lines.put(f"... {lines} lines are not here: the launcher was stopped")
 
     async def wait(self) -> int:
         """Wait for the end; return the exit status when the last line has come."""
@@ -111,10 +117,16 @@ class Guard:
     async def __aexit__(self, *_: object) -> None:
         asyncio.get_running_loop().remove_reader(self._socket)
         self._socket.close()
+        if self._cleaning is None:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._process.wait(), _GUARD_END_SEC)
+        if self._process.returncode is None:
+            # Somebody has stopped it, or one of the two.
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self._process.pid, signal.SIGKILL)
+            self._cleaning = self._cleaning or asyncio.create_task(self._clean_up())
         if self._cleaning is not None:
             await self._cleaning
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._process.wait(), _GUARD_END_SEC)
         become_subreaper(on=False)
 
     async def run(
@@ -191,14 +203,24 @@ class Guard:
                 process.send_signal(signal.SIGKILL)
             else:
                 starting.process.set_result(process)
+        elif "unread" in answer:
+            if (behind := self._running.get(answer["pid"])) is not None:
+                behind.unread(answer["unread"])
         elif (ended := self._running.pop(answer["pid"], None)) is not None:
             ended.ended(answer["status"])
 
     async def _clean_up(self) -> None:
-        """It was killed: the kernel kills what it had started, we kill what that has."""
+        """It was killed, and what it had started was asked to end: kill what does not."""
+        mark = f"{self._process.pid}:"
+        ending = Ending(lambda: [each.pid for each in marked(mark)])
+        left_sec = _ASKED_SEC
+        while left_sec > 0 and any(marked(mark)):
+            began_sec, share = time.monotonic(), ending.share()
+            await asyncio.sleep(_CLEAN_UP_SEC / 5)
+            left_sec -= (time.monotonic() - began_sec) * share
         until_sec = time.monotonic() + _CLEAN_UP_SEC
         while time.monotonic() < until_sec:
-            for each in marked(f"{self._process.pid}:"):
+            for each in marked(mark):
                 with contextlib.suppress(psutil.Error):
                     each.kill()
             await asyncio.sleep(_CLEAN_UP_SEC / 10)
@@ -240,6 +262,9 @@ class _Lines(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         self._on_lines(self._splitter.feed(data))
+
+    def put(self, line: str) -> None:
+        self._on_lines([line.encode()])
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._on_lines(self._splitter.end())

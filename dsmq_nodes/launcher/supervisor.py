@@ -24,13 +24,14 @@ from typing import Any, Final, Protocol
 from dsmq_nodes.dsmq.address import PATIENCE
 from dsmq_nodes.errors import ConnectionFailedError
 from dsmq_nodes.launcher.broker import BrokerLines, at_port
-from dsmq_nodes.launcher.crowd import Share, StartTurns
+from dsmq_nodes.launcher.crowd import Ending
 from dsmq_nodes.launcher.log_file import LogFiles
 from dsmq_nodes.launcher.member import OVER, TURN, Member, State
 from dsmq_nodes.launcher.output import Output
 from dsmq_nodes.launcher.patience import Patience
 from dsmq_nodes.launcher.plan import Plan, RestartPlan
 from dsmq_nodes.launcher.process import Guard, describe
+from dsmq_nodes.launcher.start_turns import StartTurns
 from dsmq_nodes.launcher.waiting import came_about, described
 
 _BROKER_START_SEC: Final = 30.0
@@ -96,7 +97,7 @@ class Supervisor:
         broker = dataclasses.replace(plan.broker, restart=_BROKER_RESTART)
         self._log_files = LogFiles(output.say)
         self._turns = StartTurns()
-        made_of = output, self._log_files, Share(self._stopping_pids), self._changed
+        made_of = output, self._log_files, Ending(self._stopping_pids), self._changed
         self.broker = Member(broker, *made_of)
         self.members = {each.name: Member(each, *made_of) for each in plan.nodes}
         self._patience = Patience(self.members.values(), self.say, patience_sec)
@@ -157,7 +158,7 @@ class Supervisor:
 
     @contextlib.contextmanager
     def _signals(self) -> Iterator[None]:
-        """End on SIGINT, SIGTERM and a closed terminal; each further one hurries."""
+        """End on SIGINT, SIGTERM, SIGQUIT and a closed terminal; each further one hurries."""
 
         def on_signal() -> None:
             if self._ending.is_set():
@@ -167,7 +168,8 @@ class Supervisor:
 
         loop = asyncio.get_running_loop()
         taken = []
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        # SIGQUIT (Ctrl-\) too: the terminal is to be left as it was.
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT):
             # `nohup` has it ignored: a terminal that is closed is not to end us then.
             if number == signal.SIGHUP and signal.getsignal(number) == signal.SIG_IGN:
                 continue

@@ -171,6 +171,14 @@ def gone(pids: set[int], within_sec: float) -> bool:
     return True
 
 
+def _guard_below(pid: int) -> int:
+    with contextlib.suppress(psutil.Error):
+        for each in psutil.Process(pid).children():
+            if "launcher.guard" in " ".join(each.cmdline()):
+                return each.pid
+    return 0
+
+
 class Launch:
     """A launch that runs: what it has said, line by line, and what it has started."""
 
@@ -214,14 +222,18 @@ class Launch:
                 return line
 
     def pids(self) -> set[int]:
-        """Return all that this launch has started and that runs, the guard not counted."""
+        """Return all that this launch has started and that runs, guard and keeper not counted."""
         running = psutil.Process(self.process.pid).children(recursive=True)
-        return {each.pid for each in running} - {self.guard_pid()}
+        return {each.pid for each in running} - {self.guard_pid(), self.keeper_pid()}
+
+    def keeper_pid(self) -> int:
+        """Return the process that waits for the guard; 0 when there is none."""
+        return _guard_below(self.process.pid)
 
     def guard_pid(self) -> int:
         """Return the process that has started all the others; 0 when there is none."""
-        children = psutil.Process(self.process.pid).children()
-        return next((each.pid for each in children if "guard" in " ".join(each.cmdline())), 0)
+        keeper = self.keeper_pid()
+        return _guard_below(keeper) if keeper else 0
 
     def broker_pid(self) -> int:
         """Return the broker's process."""
@@ -234,6 +246,11 @@ class Launch:
             if f'"name":"{name}"' in each.environ().get("DSMQ_NODE", ""):
                 return each.pid
         raise AssertionError(f"no {name} among {self.pids()}")
+
+    def pid_of_program(self, name: str) -> int:
+        """Return a process of that program."""
+        running = psutil.Process(self.process.pid).children(recursive=True)
+        return next(each.pid for each in running if each.name() == name)
 
     def end(self) -> int:
         """Wait for the end; return the exit status."""
@@ -263,7 +280,7 @@ def launched(
         yield launch
     finally:
         with contextlib.suppress(psutil.NoSuchProcess):
-            for pid in {*launch.pids(), launch.guard_pid()} - {0}:
+            for pid in {*launch.pids(), launch.guard_pid(), launch.keeper_pid()} - {0}:
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(pid, signal.SIGKILL)
         launch.process.kill()

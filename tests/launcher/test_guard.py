@@ -1,11 +1,14 @@
 """Nothing outlives a launch, whoever is killed: real launches, and SIGKILL."""
 
+import contextlib
 import os
 import signal
+import sys
 import time
 from pathlib import Path
 
 import psutil
+import pytest
 
 from tests.launcher.running import DEADLINE_SEC, Launch, gone, launched, write_launch
 from tests.launcher.test_launch import PAIR, socket_file
@@ -65,13 +68,112 @@ def test_what_a_killed_node_hides_goes_with_it(tmp_path: Path) -> None:
         assert gone({node, hidden}, DEADLINE_SEC)
 
 
-def test_a_killed_guard_ends_the_launch_and_leaves_nothing(tmp_path: Path) -> None:
+@pytest.mark.parametrize("which", ["guard", "keeper", "both"])
+def test_a_killed_guard_ends_the_launch_and_leaves_nothing(tmp_path: Path, which: str) -> None:
     with launched(write_launch(tmp_path, {"hider": "robot:Daemon"})) as launch:
         pids = pids_with_daemon(launch)
-        os.kill(launch.guard_pid(), signal.SIGKILL)
+        for pid in _which(launch, which):
+            os.kill(pid, signal.SIGKILL)
         assert launch.end() == 1
         assert gone(pids, 0)
+    assert (tmp_path / "launch" / "safe").exists()
     assert launch.lines[-1].startswith("[launch] ended with faults: guard (is gone")
+
+
+def _which(launch: Launch, which: str) -> list[int]:
+    guard, keeper = launch.guard_pid(), launch.keeper_pid()
+    return {"guard": [guard], "keeper": [keeper], "both": [keeper, guard]}[which]
+
+
+@pytest.mark.parametrize("which", ["guard", "keeper"])
+def test_launcher_and_guard_killed_at_once_leave_nothing(tmp_path: Path, which: str) -> None:
+    with launched(write_launch(tmp_path, {"hider": "robot:Daemon"})) as launch:
+        pids = pids_with_daemon(launch)
+        guards = {launch.guard_pid(), launch.keeper_pid()}
+        for pid in [launch.process.pid, *_which(launch, which)]:
+            os.kill(pid, signal.SIGKILL)
+        assert gone(pids | guards, DEADLINE_SEC)
+    assert (tmp_path / "launch" / "safe").exists()
+
+
+def test_nodes_are_asked_to_end_even_when_nobody_is_left_to_ask(tmp_path: Path) -> None:
+    with launched(write_launch(tmp_path, {"hider": "robot:Daemon"})) as launch:
+        pids_with_daemon(launch)
+        node, broker = launch.pid_of("hider"), launch.broker_pid()
+        hidden = launch.pids() - {node, broker}
+        for pid in [launch.process.pid, *_which(launch, "both")]:
+            os.kill(pid, signal.SIGKILL)
+        try:
+            assert gone({node, broker}, DEADLINE_SEC)
+        finally:
+            for pid in hidden:
+                os.kill(pid, signal.SIGKILL)
+    assert (tmp_path / "launch" / "safe").exists()
+
+
+def program(directory: Path, code: str) -> Path:
+    """Write a launch file of one program, and the program."""
+    (directory / "program.py").write_text(code)
+    path = directory / "robot.yaml"
+    path.write_text(f"""
+broker: {{port: 0}}
+nodes:
+  - {{name: lasts, exec: [sleep, "1000"]}}
+  - {{name: program, exec: [{sys.executable}, program.py]}}
+""")
+    return path
+
+
+def test_what_a_killed_program_has_started_without_an_environment_goes_with_it(
+    tmp_path: Path,
+) -> None:
+    code = (
+        "import os, subprocess, time\n"
+        "child = subprocess.Popen(['sleep', '1000'], env={}, process_group=0)\n"
+        "print('started', os.getpid(), child.pid, flush=True); time.sleep(1000)"
+    )
+    with launched(program(tmp_path, code)) as launch:
+        *_, parent, child = launch.wait_for("started").split()
+        os.kill(int(parent), signal.SIGKILL)
+        launch.wait_for("program: killed by SIGKILL")
+        assert gone({int(child)}, DEADLINE_SEC)
+        assert launch.pid_of_program("sleep")
+
+
+def test_a_stopped_launcher_does_not_stop_a_program_that_prints(tmp_path: Path) -> None:
+    code = (
+        "import time\n"
+        "for n in range(100): print(n, 'x' * 4000, flush=True)\n"
+        "print('ready', flush=True); time.sleep(0.1)\n"
+        "for n in range(500): print(n, 'x' * 4000, flush=True); time.sleep(0.001)\n"
+        "open('printed', 'w').close(); time.sleep(1000)"
+    )
+    with launched(program(tmp_path, code)) as launch:
+        launch.wait_for("[program] ready")
+        launch.process.send_signal(signal.SIGSTOP)
+        until_sec = time.monotonic() + DEADLINE_SEC
+        while not (tmp_path / "printed").exists():
+            assert time.monotonic() < until_sec
+            time.sleep(0.01)
+        launch.process.send_signal(signal.SIGCONT)
+        launch.wait_for("lines are not here: the launcher was stopped")
+        launch.process.send_signal(signal.SIGINT)
+        assert launch.end() == 0
+
+
+def test_a_killed_launcher_of_many_leaves_nothing_and_costs_little(tmp_path: Path) -> None:
+    path = tmp_path / "robot.yaml"
+    path.write_text("broker: {port: 0}\nnodes: [{name: s, exec: [sleep, '1000'], count: 150}]\n")
+    with launched(path) as launch:
+        launch.wait_for("all nodes ready")
+        pids, guard = launch.pids(), psutil.Process(launch.guard_pid())
+        before_sec = used_sec = sum(guard.cpu_times()[:2])
+        launch.process.kill()
+        while guard.is_running():
+            with contextlib.suppress(psutil.Error):
+                used_sec = sum(guard.cpu_times()[:2])
+        assert used_sec - before_sec < 1.0
+        assert gone(pids, DEADLINE_SEC)
 
 
 def test_a_killed_launcher_and_a_killed_broker_leave_no_shared_memory(tmp_path: Path) -> None:

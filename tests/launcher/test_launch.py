@@ -51,7 +51,7 @@ def test_the_summary_tells_rates_messages_and_latency(tmp_path: Path) -> None:
     assert rows["/hearer"][6].endswith(" ms")
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT])
 def test_a_signal_ends_a_launch_cleanly(tmp_path: Path, number: signal.Signals) -> None:
     with launched(write_launch(tmp_path, {"quiet": "robot:Quiet", **PAIR})) as launch:
         unix = socket_file(launch.wait_for("listening on"))
