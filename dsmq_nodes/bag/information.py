@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from dsmq_nodes.bag.source import Source
+from dsmq_nodes.printable import one_line
 
 _STORAGES: Final = {".db3": "sqlite3", ".bag": "rosbag_v2"}
 
@@ -66,7 +67,7 @@ def information_lines(bag: Source) -> Iterator[str]:
 
 def _titled(title: str, lines: list[str]) -> Iterator[str]:
     for line in lines:
-        yield f"{title:19}{line}"
+        yield f"{title:19}{one_line(line)}"
         title = ""
 
 

@@ -8,6 +8,7 @@ import typer
 
 from dsmq_nodes.cli import complete
 from dsmq_nodes.cli.options import BROKER, BrokerOption, examples_epilog, new_app
+from dsmq_nodes.printable import one_line
 
 if TYPE_CHECKING:
     from dsmq_nodes.bag.part import Compression
@@ -281,7 +282,8 @@ def convert(
             )
     print(f"{done.path}: {done.messages} messages")
     for topic, name in done.numbered.items():
-        print(f"{topic} is called {name} in it: another topic has the name without the number")
+        told = f"{topic} is called {name} in it: another topic has the name without the number"
+        print(one_line(told))
     raise typer.Exit(_told_omitted(source))
 
 
@@ -368,7 +370,7 @@ def rerun(
 def _told_omitted(source: "Source") -> int:
     """Tell what was left out; gives the exit status."""
     for line in source.omitted.lines():
-        print(line, file=sys.stderr)
+        print(one_line(line), file=sys.stderr)
     return 1 if source.omitted else 0
 
 

@@ -17,6 +17,7 @@ from dsmq_nodes.cli.progress import Progress
 from dsmq_nodes.dsmq import descriptors
 from dsmq_nodes.dsmq.address import parse_address
 from dsmq_nodes.errors import CommandError
+from dsmq_nodes.printable import one_line
 
 _FASTER: Final = 1.1
 _MOST_NAMED: Final = 6
@@ -63,7 +64,7 @@ def _tell_left_out(player: Player) -> None:
 
 
 def _say(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)
+    print(one_line(text), file=sys.stderr, flush=True)
 
 
 class _Screen:

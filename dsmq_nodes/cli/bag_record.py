@@ -20,6 +20,7 @@ from dsmq_nodes.bag.writing import OWN_TEXTS, BagWriter, about_here
 from dsmq_nodes.cli.progress import Progress
 from dsmq_nodes.dsmq.address import parse_address
 from dsmq_nodes.errors import BagError, DsmqError
+from dsmq_nodes.printable import one_line
 from dsmq_nodes.signals import ending_signals
 
 PARAMETERS: Final = "parameters.yaml"
@@ -75,7 +76,7 @@ def record_to(
             fault = str(error)
             recorder.lose(writer.unsafe)
     for line in summary_lines(recorder):
-        print(line)
+        print(one_line(line))
     if fault:
         _warn(fault)
         return 1
@@ -154,4 +155,4 @@ def _asked_to_end() -> Iterator[list[float]]:
 
 
 def _warn(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)
+    print(one_line(text), file=sys.stderr, flush=True)

@@ -8,16 +8,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 import dsmq_nodes
 from dsmq_nodes.bag.comparing import Tolerance
 from dsmq_nodes.bag.rerunning import NodeRaisedError, Rerun, rerun
 from dsmq_nodes.bag.selection import Selection
 from dsmq_nodes.bag.source import open_source
 from dsmq_nodes.cli.progress import Progress
-from dsmq_nodes.errors import CommandError
+from dsmq_nodes.errors import CommandError, LaunchFileError
 from dsmq_nodes.launcher.child import load_node_class
+from dsmq_nodes.launcher.source import parse
+from dsmq_nodes.printable import indented, one_line
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,10 +42,10 @@ def parameters(texts: list[str]) -> dict[str, Any]:
         name, sign, value = each.partition(":=")
         if not (name and sign):
             raise CommandError(f"--param {each}: write NAME:=VALUE, as gain:=0.2")
-        try:
-            found[name] = yaml.safe_load(value)
-        except yaml.YAMLError as error:
-            raise CommandError(f"--param {each}: {value!r} is no YAML: {error}") from None
+        document = parse(value or "null", f"--param {name}")
+        if document.problems:
+            raise LaunchFileError(document.file, document.problems)
+        found[name] = document.data
     return found
 
 
@@ -74,7 +74,12 @@ def rerun_bag(paths: list[Path], given: NodeGiven, compared: Selection, within: 
         except NodeRaisedError as error:
             raised, result = error, error.result
     if raised is not None:
-        print(f"{raised}\n{_users_frames(raised.__cause__)}", file=sys.stderr, end="", flush=True)
+        print(
+            f"{indented(str(raised))}\n{_users_frames(raised.__cause__)}",
+            file=sys.stderr,
+            end="",
+            flush=True,
+        )
     _show(result, "" if raised is None else " until then")
     for line in bag.omitted.lines():
         print(line, file=sys.stderr)
@@ -83,13 +88,13 @@ def rerun_bag(paths: list[Path], given: NodeGiven, compared: Selection, within: 
 
 def _show(result: Rerun, until: str) -> None:
     for topic, count in result.inputs.items():
-        print(f"in   {topic}: {count} messages")
+        print(one_line(f"in   {topic}: {count} messages"))
     for topic, (recorded, now) in result.outputs.items():
-        print(f"out  {topic}: {recorded} messages recorded, {now} now")
+        print(one_line(f"out  {topic}: {recorded} messages recorded, {now} now"))
     for topic, left_out in result.left_out.items():
-        print(f"left out of {topic}: {left_out}")
+        print(one_line(f"left out of {topic}: {left_out}"))
     if result.difference is not None:
-        print(f"first difference: {result.difference}")
+        print(f"first difference: {indented(str(result.difference))}")
     elif result.outputs:
         print(f"as recorded{until}")
 

@@ -1,6 +1,7 @@
 """Calling a service from the command line, in texts: the tool needs no types."""
 
 import contextlib
+import json
 import time
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
@@ -64,8 +65,8 @@ def typed(service: str, response: dict[str, Any], response_type: type[M]) -> M:
         CommandError: it is not of the type.
     """
     try:
-        return response_type.from_json(msgspec.json.encode(response))
-    except MessageError as error:
+        return response_type.from_json(json.dumps(response))
+    except (MessageError, RecursionError) as error:
         raise CommandError(
             f"{service} has answered with something else: {one_line(str(error))}"
         ) from None

@@ -2,8 +2,12 @@
 
 import json
 from collections.abc import Iterable, Iterator
+from itertools import chain, count
+from typing import Final
 
 from dsmq_nodes.cli.live import Endpoint, GraphTopic
+
+_MERMAID_PLAIN: Final = frozenset("/_-.~ ")
 
 
 def text(topics: Iterable[GraphTopic]) -> Iterator[str]:
@@ -21,13 +25,48 @@ def text(topics: Iterable[GraphTopic]) -> Iterator[str]:
 def mermaid(topics: Iterable[GraphTopic]) -> Iterator[str]:
     """A flowchart for Mermaid."""
     yield "flowchart LR"
+    identifiers = _Identifiers()
     for topic in topics:
-        box = _identifier(topic.name)
-        yield f'    {box}["{topic.name}"]'
+        box = identifiers.of(topic.name)
+        yield f'    {box}["{_in_mermaid(topic.name)}"]'
         for end in topic.publishers:
-            yield f"    {_identifier('node' + end.node)}([{end.node or 'client'}]) --> {box}"
+            yield f"    {_mermaid_node(end, identifiers)} --> {box}"
         for end in topic.subscribers:
-            yield f"    {box} --> {_identifier('node' + end.node)}([{end.node or 'client'}])"
+            yield f"    {box} --> {_mermaid_node(end, identifiers)}"
+
+
+def _mermaid_node(end: Endpoint, identifiers: "_Identifiers") -> str:
+    name = _in_mermaid(end.node or "client")
+    label = name if name == end.node or not end.node else f'"{name}"'
+    return f"{identifiers.of(end.node, 'node')}([{label}])"
+
+
+def _in_mermaid(name: str) -> str:
+    """A name in which Mermaid sees no syntax: what could be some has its number."""
+    return "".join(
+        letter if letter.isalnum() or letter in _MERMAID_PLAIN else f"#{ord(letter)};"
+        for letter in name
+    )
+
+
+class _Identifiers:
+    """Words for names, each another one: `/a_b` and `/a/b` are two boxes."""
+
+    def __init__(self) -> None:
+        self._words: dict[tuple[str, str], str] = {}
+
+    def of(self, name: str, kind: str = "") -> str:
+        """The word that stands for a name of a kind."""
+        if (kind, name) not in self._words:
+            letters = (each if each.isascii() and each.isalnum() else "_" for each in name)
+            word = kind + "".join(letters)
+            taken = {"end", *self._words.values()}  # `end` is Mermaid's own
+            self._words[kind, name] = next(
+                each
+                for each in chain([word], (f"{word}_{n}" for n in count(2)))
+                if each not in taken
+            )
+        return self._words[kind, name]
 
 
 def dot(topics: Iterable[GraphTopic]) -> Iterator[str]:
@@ -59,7 +98,3 @@ def _node(end: Endpoint) -> str:
 
 def _quoted(name: str) -> str:
     return json.dumps(name, ensure_ascii=False)
-
-
-def _identifier(name: str) -> str:
-    return "".join(letter if letter.isalnum() else "_" for letter in name)

@@ -15,8 +15,8 @@ from dsmq_nodes.cli.schemas import Schema, decoded, encoded
 from dsmq_nodes.cli.service_call import Request, served, types_of
 from dsmq_nodes.cli.session import Session
 from dsmq_nodes.cli.show import Style
-from dsmq_nodes.cli.values import fields_of
-from dsmq_nodes.errors import CommandError, DsmqError
+from dsmq_nodes.cli.values import fields_of, json_of
+from dsmq_nodes.errors import CommandError, DsmqError, MessageError
 
 _PATIENCE_SEC: Final = 5.0
 _SUCCEEDED: Final = 4
@@ -114,14 +114,19 @@ class _Goal:
             self._session.subscribe(self._feedback_topic)
         self.is_sent = True
         response = self._call("send_goal", self._body)
-        return bool(response["accepted"])
+        return bool(self._part_of(response, "accepted"))
 
     def _call(self, part: str, body: dict[str, Any]) -> dict[str, Any]:
         asked = self._ask(part, body)
         return answer(self._session, asked, _PATIENCE_SEC)
 
     def _ask(self, part: str, body: dict[str, Any]) -> Asked:
-        return ask(self._session, self._part(part), msgspec.json.encode(body).decode())
+        return ask(self._session, self._part(part), json_of(body, self._offer.type))
+
+    def _part_of(self, response: dict[str, Any], name: str) -> Any:
+        if name not in response:
+            raise CommandError(f"{self._offer.name}: the server answers without {name!r}")
+        return response[name]
 
     def follow(self) -> int:
         """Print feedback and the result; gives the state it has ended in.
@@ -137,11 +142,15 @@ class _Goal:
             if reply.topic == GRAPH_TOPIC:
                 self._check(text)
             elif reply.topic == self._feedback_topic:
-                self._show_feedback(text)
+                feedback = self._session.understood(reply, self._feedback_in, exact=True)
+                if feedback is not None:
+                    print(f"Feedback:\n{_indented(feedback, '    ')}", flush=True)
             elif (response := response_in(text, asked)) is not None:
                 shown = decoded(response, self._results)
-                print(f"Result:\n{_indented(shown['result'], '    ')}", flush=True)
-                return int(response["status"])
+                result = self._part_of(shown, "result")
+                print(f"Result:\n{_indented(result, '    ')}", flush=True)
+                status = self._part_of(response, "status")
+                return status if isinstance(status, int) else 0
         raise CommandError(f"{self._offer.name}: no result")
 
     def _check(self, graph: str) -> None:
@@ -151,11 +160,19 @@ class _Goal:
                 f"{self._offer.name}: its server was lost; how far the goal came is not known"
             )
 
-    def _show_feedback(self, text: str) -> None:
+    def _feedback_in(self, text: str) -> Any:
+        """The feedback to this goal; None: it is to another.
+
+        Raises:
+            MessageError: it is no feedback.
+        """
         message = decoded(msgspec.json.decode(text), self._feedback)
         mine = list(self.id.bytes)
-        if message["goal_id"]["uuid"] in (mine, self._body["goal_id"]["uuid"]):
-            print(f"Feedback:\n{_indented(message['feedback'], '    ')}", flush=True)
+        try:
+            is_mine = message["goal_id"]["uuid"] in (mine, self._body["goal_id"]["uuid"])
+            return message["feedback"] if is_mine else None
+        except (LookupError, TypeError):
+            raise MessageError("it is no feedback to a goal") from None
 
     def cancel(self) -> str:
         """Ask to give it up, and wait for the answer; gives why it is not, empty if it is.
@@ -165,9 +182,10 @@ class _Goal:
         """
         info = {"goal_id": self._body["goal_id"], "stamp": {"sec": 0, "nanosec": 0}}
         response = self._call("cancel_goal", {"goal_info": info})
-        if response["goals_canceling"]:
+        if response.get("goals_canceling"):
             return ""
-        return _REFUSALS.get(response["return_code"], "it refuses")
+        code = response.get("return_code")
+        return _REFUSALS.get(code if isinstance(code, int) else 0, "it refuses")
 
 
 def _indented(value: Any, indent: str) -> str:

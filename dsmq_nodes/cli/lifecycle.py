@@ -1,14 +1,16 @@
 """`dsmq-nodes lifecycle`: nodes, get, set, list; flags and output as ros2's."""
 
-from typing import TYPE_CHECKING, Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
 from dsmq_nodes.cli import complete
 from dsmq_nodes.cli.options import BROKER, BrokerOption, JsonOption, examples_epilog, new_app
+from dsmq_nodes.printable import one_line
 
 if TYPE_CHECKING:
     from dsmq_nodes.cli.session import Session
+    from dsmq_nodes.messages.lifecycle import TransitionDescription
 
 app = new_app(
     "Lifecycle nodes: which there are, the state they are in, and how to change it.",
@@ -87,24 +89,25 @@ def set_(
     broker: BrokerOption = BROKER,
 ) -> None:
     """Make a lifecycle node go through a transition; status 1 when that fails."""
-    from dsmq_nodes.cli.call import call  # noqa: PLC0415
+    from dsmq_nodes.cli.call import call_typed  # noqa: PLC0415
     from dsmq_nodes.cli.session import Session  # noqa: PLC0415
     from dsmq_nodes.errors import CommandError  # noqa: PLC0415
-    from dsmq_nodes.messages.lifecycle import ChangeState, Transition  # noqa: PLC0415
+    from dsmq_nodes.messages.lifecycle import ChangeState  # noqa: PLC0415
 
     with Session(broker) as session:
         name = _find(session, node)
         available = _transitions(session, name, "get_available_transitions")
-        ids = {str(each["transition"]["id"]): each["transition"] for each in available}
-        labels = {each["transition"]["label"]: each["transition"] for each in available}
+        ids = {str(each.transition.id): each.transition for each in available}
+        labels = {each.transition.label: each.transition for each in available}
         found = ids.get(transition) or labels.get(transition)
         if found is None:
-            lines = "".join(f"\n- {each['label']} [{each['id']}]" for each in ids.values())
+            lines = "".join(f"\n- {one_line(each.label)} [{each.id}]" for each in ids.values())
             here = f"in state {_state(session, name)}; available are:{lines or ' none'}"
             raise CommandError(f"Unknown transition '{transition}' requested {here}")
-        request = ChangeState.Request(transition=Transition(**found))
-        response = call(session, f"{name}/change_state", request.to_json(), timeout_sec=timeout)
-    if not response["success"]:
+        request = ChangeState.Request(transition=found)
+        service = f"{name}/change_state"
+        response = call_typed(session, service, request, ChangeState.Response, timeout_sec=timeout)
+    if not response.success:
         raise CommandError("Transitioning failed: its log says why")
     print("Transitioning successful")
 
@@ -127,12 +130,12 @@ def list_(
         which = "get_transition_graph" if every else "get_available_transitions"
         found = _transitions(session, _find(session, node), which)
     if as_json:
-        print_json(found)
+        print_json([each.to_dict() for each in found])
         return
     for each in found:
-        print(f"- {each['transition']['label']} [{each['transition']['id']}]")
-        print(f"\tStart: {each['start_state']['label']}")
-        print(f"\tGoal: {each['goal_state']['label']}")
+        print(f"- {one_line(each.transition.label)} [{each.transition.id}]")
+        print(f"\tStart: {one_line(each.start_state.label)}")
+        print(f"\tGoal: {one_line(each.goal_state.label)}")
 
 
 def _names(session: "Session") -> list[str]:
@@ -152,14 +155,17 @@ def _find(session: "Session", node: str) -> str:
 
 
 def _state(session: "Session", name: str) -> str:
-    from dsmq_nodes.cli.call import call  # noqa: PLC0415
+    from dsmq_nodes.cli.call import call_typed  # noqa: PLC0415
+    from dsmq_nodes.messages.lifecycle import GetState  # noqa: PLC0415
 
-    state = call(session, f"{name}/get_state")["current_state"]
-    return f"{state['label']} [{state['id']}]"
+    request = GetState.Request()
+    state = call_typed(session, f"{name}/get_state", request, GetState.Response).current_state
+    return f"{one_line(state.label)} [{state.id}]"
 
 
-def _transitions(session: "Session", name: str, service: str) -> list[dict[str, Any]]:
-    from dsmq_nodes.cli.call import call  # noqa: PLC0415
+def _transitions(session: "Session", name: str, service: str) -> "list[TransitionDescription]":
+    from dsmq_nodes.cli.call import call_typed  # noqa: PLC0415
+    from dsmq_nodes.messages.lifecycle import GetAvailableTransitions  # noqa: PLC0415
 
-    found: list[dict[str, Any]] = call(session, f"{name}/{service}")["available_transitions"]
-    return found
+    request, response = GetAvailableTransitions.Request(), GetAvailableTransitions.Response
+    return call_typed(session, f"{name}/{service}", request, response).available_transitions

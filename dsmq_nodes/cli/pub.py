@@ -2,6 +2,7 @@
 
 import contextlib
 import itertools
+import json
 import shlex
 import sys
 import time
@@ -51,7 +52,7 @@ def given(broker: str, name: str, type_name: str, values: str) -> Given:
         if not told:
             raise
         text = text_of(type_name, told, values)
-        shown = written(decoded(msgspec.json.decode(text), told), told, type_name)
+        shown = written(decoded(json.loads(text), told), told, type_name)
         return Given(type_name, msgspec.json.encode(told, order="sorted"), text, _cut(shown))
     message = message_of(msg_type, values)
     shown = f"{message.type_name.rpartition('/')[0].replace('/', '.')}.{message!r}"

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from dsmq_nodes.errors import CommandError
+from dsmq_nodes.printable import one_line
 
 Schema = Mapping[str, Any]
 _ANYTHING: Final[Schema] = {}
@@ -33,6 +34,7 @@ _EMPTY: Final[dict[str, Any]] = {
     "number": 0.0,
 }
 _NO_NUMBERS: Final = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
+_TEXTS: Final = {math.inf: "Infinity", -math.inf: "-Infinity"}
 
 
 def decoded(value: Any, schema: Schema) -> Any:
@@ -41,16 +43,36 @@ def decoded(value: Any, schema: Schema) -> Any:
 
 
 def _decoded(value: Any, schema: object, root: Schema, depth: int) -> Any:
-    found = _resolved(root, schema)
-    if depth > _DEEPEST:
+    if depth > _DEEPEST or not isinstance(value, dict | list | str):
         return value
+    found = _resolved(root, schema)
+    if isinstance(value, str):
+        return _text(value, found)
+    chosen = _chosen(found, "object" if isinstance(value, dict) else "array", root)
     if isinstance(value, dict):
-        fields = _mapping(found.get("properties"))
-        return {k: _decoded(v, fields.get(k), root, depth + 1) for k, v in value.items()}
-    if isinstance(value, list):
-        items = found.get("items")
-        return [_decoded(each, items, root, depth + 1) for each in value]
-    return _text(value, found) if isinstance(value, str) else value
+        inside = _fields(chosen, value)
+        return {k: _decoded(v, inside.get(k), root, depth + 1) for k, v in value.items()}
+    items = _items(chosen, len(value))
+    return [_decoded(each, item, root, depth + 1) for each, item in zip(value, items, strict=True)]
+
+
+def _chosen(schema: Schema, kind: str, root: Schema) -> Schema:
+    """Of a schema with alternatives the one of a kind; else the schema itself."""
+    choices = [_resolved(root, each) for each in _list(schema.get("anyOf"))]
+    return next((each for each in choices if each.get("type") == kind), schema)
+
+
+def _fields(schema: Schema, value: Mapping[str, Any]) -> Schema:
+    """What a schema says of each field of an object; of a mapping the same of all."""
+    more = _mapping(schema.get("additionalProperties"))
+    fields = _mapping(schema.get("properties"))
+    return {**dict.fromkeys(value, more), **fields} if more else fields
+
+
+def _items(schema: Schema, count: int) -> list[object]:
+    """What a schema says of each item of an array; of the first ones apart, if they differ."""
+    first = _list(schema.get("prefixItems"))[:count]
+    return [*first, *[schema.get("items")] * (count - len(first))]
 
 
 def _text(value: str, schema: Schema) -> Any:
@@ -59,7 +81,8 @@ def _text(value: str, schema: Schema) -> Any:
             return list(base64.b64decode(value, validate=True))
         except (binascii.Error, ValueError):
             return value
-    return _NO_NUMBERS.get(value, value) if "number" in _names(schema) else value
+    is_number = "number" in (names := _names(schema)) and "string" not in names
+    return _NO_NUMBERS.get(value, value) if is_number else value
 
 
 def encoded(values: Any, schema: Schema, what: str) -> Any:
@@ -82,7 +105,7 @@ def check_names(values: Any, schema: Schema, what: str) -> None:
 
 def _check_names(value: Any, schema: object, root: Schema, what: str, field: str) -> None:
     found = _resolved(root, schema)
-    if isinstance(value, dict) and "properties" in found:
+    if isinstance(value, dict) and "properties" in found and "additionalProperties" not in found:
         fields, prefix = _mapping(found["properties"]), f"{field}." if field else ""
         _known(value, fields, f"{what}: {prefix}")
         for name, each in value.items():
@@ -98,27 +121,35 @@ def _known(value: dict[str, Any], fields: Schema, where: str) -> None:
     for name in value:
         if name not in fields:
             hint = did_you_mean(str(name), fields)
-            raise CommandError(f"{where}{name}: there is no such field; {hint}")
+            raise CommandError(one_line(f"{where}{name}: there is no such field; {hint}"))
 
 
 def _encoded(value: Any, schema: object, root: Schema, what: str, field: str) -> Any:
     found = _resolved(root, schema)
     names = _names(found)
     if isinstance(value, dict) and "object" in names:
-        return _object(value, found, root, what, field)
+        return _object(value, _chosen(found, "object", root), root, what, field)
     if isinstance(value, list) and "array" in names:
-        items = found.get("items")
+        items = _items(_chosen(found, "array", root), len(value))
         return [
-            _encoded(each, items, root, what, f"{field}[{at}]") for at, each in enumerate(value)
+            _encoded(each, item, root, what, f"{field}[{at}]")
+            for at, (each, item) in enumerate(zip(value, items, strict=True))
         ]
     if isinstance(value, list) and found.get("contentEncoding") == "base64":
         return _bytes(value, what, field)
+    if isinstance(value, str) and "number" in names and "string" not in names:
+        value = _NO_NUMBERS.get(value, value)
     _check(value, found, names, f"{what}: {field}: " if field else f"{what}: ")
-    return value
+    return _number(value) if isinstance(value, float) else value
+
+
+def _number(value: float) -> float | str:
+    """A number as JSON has it, where NaN and infinity are texts."""
+    return value if math.isfinite(value) else _TEXTS.get(value, "NaN")
 
 
 def _object(value: dict[str, Any], schema: Schema, root: Schema, what: str, field: str) -> Any:
-    fields, prefix = _mapping(schema.get("properties")), f"{field}." if field else ""
+    fields, prefix = _fields(schema, value), f"{field}." if field else ""
     _known(value, fields, f"{what}: {prefix}")
     return {
         name: _encoded(value[name], inner, root, what, f"{prefix}{name}")
@@ -140,11 +171,17 @@ def _check(value: Any, schema: Schema, names: list[str], where: str) -> None:
     fits = [isinstance(value, kind) for kind in wanted]
     wrong_bool = isinstance(value, bool) and "boolean" not in names
     if wanted and (wrong_bool or not any(fits)):
-        raise CommandError(f"{where}expects {' or '.join(names)}, got {value!r}")
+        raise CommandError(one_line(f"{where}expects {' or '.join(names)}, got {value!r:.60}"))
     if isinstance(value, int | float) and not isinstance(value, bool):
-        low, high = schema.get("minimum", -math.inf), schema.get("maximum", math.inf)
-        if not low <= value <= high:
-            raise CommandError(f"{where}expects {low} to {high}, got {value!r}")
+        low, high = _limit(schema, "minimum", -math.inf), _limit(schema, "maximum", math.inf)
+        is_limited = (low, high) != (-math.inf, math.inf)
+        if not low <= value <= high and (is_limited or not math.isnan(value)):
+            raise CommandError(one_line(f"{where}expects {low} to {high}, got {value!r:.60}"))
+
+
+def _limit(schema: Schema, name: str, default: float) -> float:
+    value = schema.get(name)
+    return value if isinstance(value, int | float) else default
 
 
 def written(value: Any, schema: Schema, type_name: str) -> str:
@@ -161,12 +198,13 @@ def _written(value: Any, schema: object, root: Schema, name: str) -> str:
         name = reference.rpartition("/")[2]
     found = _resolved(root, schema)
     if isinstance(value, dict):
-        fields = _mapping(found.get("properties"))
-        inner = ", ".join(f"{k}={_written(v, fields.get(k), root, '')}" for k, v in value.items())
-        return f"{name}({inner})"
+        inside = _fields(_chosen(found, "object", root), value)
+        inner = [f"{one_line(k)}={_written(v, inside.get(k), root, '')}" for k, v in value.items()]
+        return f"{one_line(name)}({', '.join(inner)})"
     if isinstance(value, list):
-        items = found.get("items")
-        return f"[{', '.join(_written(each, items, root, '') for each in value)}]"
+        items = _items(_chosen(found, "array", root), len(value))
+        inner = [_written(v, item, root, "") for v, item in zip(value, items, strict=True)]
+        return f"[{', '.join(inner)}]"
     return repr(value)
 
 
@@ -192,7 +230,7 @@ def _names(schema: Schema) -> list[str]:
     kind = schema.get("type")
     if isinstance(kind, str):
         return [kind]
-    choices = [_mapping(each).get("type") for each in schema.get("anyOf") or ()]
+    choices = [_mapping(each).get("type") for each in _list(schema.get("anyOf"))]
     return [each for each in choices if isinstance(each, str)]
 
 
@@ -204,6 +242,10 @@ def _resolved(root: Schema, schema: object) -> Schema:
             return found
         schema = _mapping(root.get("$defs")).get(reference.rpartition("/")[2])
     return _ANYTHING
+
+
+def _list(value: object) -> list[Any]:
+    return value if isinstance(value, list) else []
 
 
 def _mapping(value: object) -> Schema:

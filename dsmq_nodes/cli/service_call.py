@@ -2,6 +2,7 @@
 
 import contextlib
 import itertools
+import json
 import time
 from dataclasses import dataclass
 from typing import Any, Final
@@ -18,6 +19,7 @@ from dsmq_nodes.cli.session import Session
 from dsmq_nodes.cli.values import text_of
 from dsmq_nodes.errors import CommandError
 from dsmq_nodes.messages.find import find_interface
+from dsmq_nodes.printable import one_line
 
 _WAITING: Final = {
     "service": "waiting for service to become available...",
@@ -73,8 +75,8 @@ def call_service(
         raise CommandError(f"{offer.name} is of type {offer.type}, not {request.type_name}")
     types = types_of(session, offer.name, offer.type or request.type_name)
     text = text_of(f"{types.name}_Request", types.request, request.values)
-    given = written(decoded(msgspec.json.decode(text), types.request), types.request, "")
-    name = types.name.replace("/", ".")
+    given = written(decoded(json.loads(text), types.request), types.request, "")
+    name = one_line(types.name.replace("/", "."))
     for number in itertools.count():
         if number:
             time.sleep(period_sec or 0.0)

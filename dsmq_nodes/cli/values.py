@@ -1,8 +1,7 @@
 """What a user gives as YAML or JSON, as the message it is meant to be."""
 
+import json
 from typing import TYPE_CHECKING, Any
-
-import msgspec
 
 from dsmq_nodes.errors import CommandError, LaunchFileError
 
@@ -59,4 +58,16 @@ def text_of(type_name: str, schema: dict[str, Any], values: str) -> str:
     from dsmq_nodes.cli.schemas import encoded  # noqa: PLC0415  not without need
 
     given = fields_of(values, type_name, schema.get("properties", {}))
-    return msgspec.json.encode(encoded(given, schema, type_name)).decode()
+    return json_of(encoded(given, schema, type_name), type_name)
+
+
+def json_of(message: Any, type_name: str) -> str:
+    """A message as JSON; not by msgspec, to which an integer beyond 64 bits is none.
+
+    Raises:
+        CommandError: JSON has no such value; a field whose type is not known was given NaN.
+    """
+    try:
+        return json.dumps(message, allow_nan=False, separators=(",", ":"))
+    except (ValueError, RecursionError) as error:
+        raise CommandError(f"{type_name}: {error}") from None

@@ -86,7 +86,7 @@ class Figures:
 
     def used(self, pid: int) -> tuple[str, str]:
         """What a process of this machine takes of its CPU, since the last time, and of memory."""
-        with contextlib.suppress(psutil.Error):
+        with contextlib.suppress(psutil.Error, ValueError, OverflowError):  # a pid of any number
             if not pid:
                 return "-", "-"
             if pid not in self._processes:

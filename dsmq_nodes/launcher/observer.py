@@ -13,6 +13,7 @@ from dsmq_nodes.launcher.control import Control
 from dsmq_nodes.launcher.rates import RateWatch
 from dsmq_nodes.launcher.summary import summary
 from dsmq_nodes.messages.dsmq_msgs import BrokerStatistics, Graph, NodeStatistics
+from dsmq_nodes.printable import one_line
 
 if TYPE_CHECKING:
     from dsmq_nodes.graph.arrival import Arrival
@@ -62,6 +63,7 @@ class GraphObserver:
                     supervisor.node_ready(peer.name, peer.pid)
 
         def on_node(msg: NodeStatistics) -> None:
+            msg.name = one_line(msg.name)  # anybody may write there, of any name
             if msg.name != node.name:
                 self.statistics[msg.name] = msg
                 self._check_rate(supervisor, msg)
@@ -98,7 +100,7 @@ class GraphObserver:
         if self._strict_rates:
             supervisor.fail(name.removeprefix("/"), what, end=True)
         else:
-            supervisor.say(f"{name.removeprefix('/')}: {what}")
+            supervisor.say(f"{name.removeprefix('/')}: {one_line(what)}")
 
     def _on_broker(self, msg: BrokerStatistics) -> None:
         self.broker_statistics = msg

@@ -10,10 +10,16 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import BinaryIO
 
 from dsmq_nodes.launcher.outlet import Outlet
+from dsmq_nodes.printable import visible
 
 _MOST_LINE_BYTES = 64 * 1024
 # A bare "\r", as progress bars write it, ends a line too: it would wipe out the name before it.
 _LINE_END = re.compile(rb"\r?\n|\r(?=.)", re.DOTALL)
+# What a terminal acts on, in UTF-8: as in printable.py. A colour is let through.
+_ACTS = re.compile(
+    rb"(\x1b\[[0-9;:]*m)|[\x00-\x08\x0b-\x1f\x7f]|\xc2[\x80-\x9f]|\xd8\x9c"
+    rb"|\xe2\x80[\x8e\x8f\xa8-\xae]|\xe2\x81[\xa6-\xaf]"
+)
 _COLOURS = (36, 33, 32, 35, 34, 96, 93, 92, 95, 94)
 _OWN_NAME = "launch"
 _WRITE_BYTES = 64 * 1024
@@ -92,17 +98,21 @@ class Output:
             stream.release()
 
     def lines(self, name: str, lines: list[bytes]) -> None:
-        """Write a process's lines."""
-        self._out.put(self._prefixes[name], lines)
+        """Write a process's lines.
+
+        Its colours stay; nothing in a line moves the cursor or acts on the terminal otherwise, so
+        that the line stays under its name.
+        """
+        self._out.put(self._prefixes[name], [_ACTS.sub(_escaped, line) for line in lines])
 
     def say(self, text: str, name: str = _OWN_NAME) -> None:
         """Write what the launcher has to say; from any thread."""
         prefix = _prefix(name, 1, self._own_stream)
-        self._own.put(prefix, text.encode("utf-8").split(b"\n"))
+        self._own.put(prefix, visible(text).encode("utf-8").split(b"\n"))
 
     def show(self, lines: Iterable[str]) -> None:
         """Write lines that are nobody's, such as the summary."""
-        self._out.put(b"", [line.encode("utf-8") for line in lines])
+        self._out.put(b"", [visible(line).encode("utf-8") for line in lines])
 
     async def finish(self, patience_sec: float) -> None:
         """Wait until all is written; not for who reads nothing for `patience_sec`."""
@@ -188,6 +198,10 @@ class _Stream:
             except BlockingIOError:  # another process has made it so
                 _wait_writable(self._fd)
             self.outlet.steps += 1
+
+
+def _escaped(match: re.Match[bytes]) -> bytes:
+    return match[1] or visible(match[0].decode()).encode()
 
 
 def _count(lines: int, which: str) -> str:

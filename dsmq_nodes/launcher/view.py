@@ -76,7 +76,9 @@ class View:
         if rows - _LINES_ABOVE < _FEWEST_LINES or not in_foreground(self._terminal.fileno()):
             return []
         # One column less: a full line would wrap on some terminals.
-        console = Console(width=columns - 1, force_terminal=True, legacy_windows=False)
+        console = Console(
+            width=columns - 1, force_terminal=True, legacy_windows=False, markup=False, emoji=False
+        )
         with console.capture() as capture:
             for part in status.tables(columns - 1, rows - _LINES_ABOVE):
                 console.print(part)

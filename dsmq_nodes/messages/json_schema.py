@@ -1,7 +1,8 @@
 """JSON Schema of a message type: what its fields are and how they nest, nothing else."""
 
+import math
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import pybase64
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
@@ -11,6 +12,9 @@ if TYPE_CHECKING:
     from pydantic_core import core_schema
 
     from dsmq_nodes.messages.base import Message
+
+
+_NO_NUMBERS: Final = {math.inf: "Infinity", -math.inf: "-Infinity"}
 
 
 class _Structure(GenerateJsonSchema):
@@ -27,8 +31,8 @@ class _Structure(GenerateJsonSchema):
     @override
     def encode_default(self, dft: Any) -> Any:
         if dft is None or isinstance(dft, str | int | float):
-            return dft  # pydantic would make an adapter for each: a third of all the time
-        return super().encode_default(_with_base64(dft))
+            return _as_json(dft)  # pydantic would make an adapter for each: a third of all the time
+        return super().encode_default(_as_json(dft))
 
     @override
     def model_schema(self, schema: "core_schema.ModelSchema") -> JsonSchemaValue:
@@ -38,13 +42,15 @@ class _Structure(GenerateJsonSchema):
         return {key: value for key, value in found.items() if key not in dropped}
 
 
-def _with_base64(value: object) -> object:
-    """A default as a message has it in JSON; pydantic wants bytes to be UTF-8 text."""
+def _as_json(value: object) -> object:
+    """A default as a message has it in JSON: bytes as base64, NaN and infinity as texts."""
+    if isinstance(value, float) and not math.isfinite(value):
+        return _NO_NUMBERS.get(value, "NaN")
     if isinstance(value, bytes):
         return pybase64.b64encode_as_string(value)
     if isinstance(value, dict):
-        return {key: _with_base64(inner) for key, inner in value.items()}
-    return [_with_base64(inner) for inner in value] if isinstance(value, list | tuple) else value
+        return {key: _as_json(inner) for key, inner in value.items()}
+    return [_as_json(inner) for inner in value] if isinstance(value, list | tuple) else value
 
 
 @cache
