@@ -22,7 +22,7 @@ class StartTurns:
     """
 
     def __init__(self) -> None:
-        self._free = asyncio.Semaphore(cores())
+        self._free = asyncio.Semaphore(cores() + 1)  # one of them waits for the disk
         self._running: set[asyncio.Task[None]] = set()
 
     async def mine(self) -> None:

@@ -124,10 +124,13 @@ def test_a_node_that_never_becomes_ready_is_told_and_a_fault_as_is_who_waits_for
         "both": "never became ready",
         "b": "was never started, it waited for stuck to be ready",
     }
-    assert run.said() == [
+    late = {
         "[launch] stuck: not ready after 0.5 s: is it still in its constructor?",
         "[launch] both: not ready after 0.5 s: is a node of it still in its constructor?",
         "[launch] b: not started after 0.5 s: it waits for stuck to be ready",
+    }
+    assert set(run.said()[:3]) == late
+    assert run.said()[3:] == [
         *(f"[launch] {name}: {what}" for name, what in faults.items()),
         "the summary",
         f"[launch] ended with faults: {'; '.join(f'{n} ({w})' for n, w in faults.items())}",
@@ -217,7 +220,7 @@ def test_no_more_processes_start_at_once_than_there_are_cpus(tmp_path: Path) -> 
     assert run.run() == 0
     running = list(itertools.accumulate(1 if each == "+" else -1 for each in starts.read_text()))
     assert running[-1] == 0
-    assert max(running) <= cores() + 1  # one may be at its very end
+    assert max(running) <= cores() + 2  # one waits for the disk, one may be at its very end
 
 
 def test_who_waits_in_its_start_does_not_hold_up_the_others() -> None:
