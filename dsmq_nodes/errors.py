@@ -48,6 +48,10 @@ class NodeNameTakenError(RequestRefusedError):
     """A node of this name is connected already; the text names its pid and host."""
 
 
+class ForkedError(DsmqError, RuntimeError):
+    """What was made before a process was forked is used in the child; says what to do instead."""
+
+
 class MessageError(DsmqError, ValueError):
     """A message does not fit its type: the text names the type, the field and the value."""
 

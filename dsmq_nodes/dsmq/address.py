@@ -14,7 +14,7 @@ import tempfile
 from pathlib import Path
 from typing import Final
 
-from dsmq_nodes.dsmq import descriptors
+from dsmq_nodes.dsmq import descriptors, inherited
 from dsmq_nodes.dsmq.keepalive import keep_alive
 from dsmq_nodes.errors import ConnectionFailedError
 
@@ -110,6 +110,7 @@ def _connect_tcp(host: str, port: int, timeout_sec: float) -> socket.socket:
 
 def _dial(family: int, where: tuple[object, ...] | str, timeout_sec: float) -> socket.socket:
     sock = socket.socket(family, socket.SOCK_STREAM)
+    inherited.register_socket(sock)
     try:
         sock.settimeout(timeout_sec)
         if os.name == "posix" and family in _INTERNET:
@@ -139,10 +140,12 @@ def _secured(sock: socket.socket, host: str) -> socket.socket:
         context = ssl.create_default_context(cafile=authority)
         if certificate := os.environ.get("DSMQ_TLS_CERT"):
             context.load_cert_chain(certificate, os.environ.get("DSMQ_TLS_KEY"))
-        return context.wrap_socket(sock, server_hostname=host)
+        secured = context.wrap_socket(sock, server_hostname=host)
     except OSError:
         sock.close()
         raise
+    inherited.register_socket(secured)
+    return secured
 
 
 def is_local(host: str) -> bool:

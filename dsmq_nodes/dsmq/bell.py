@@ -11,6 +11,8 @@ import weakref
 from pathlib import Path
 from typing import Final
 
+from dsmq_nodes.dsmq import inherited
+
 _MOST_OPEN: Final = 64
 _TAKEN_BYTES: Final = 4096
 
@@ -29,6 +31,7 @@ class Bell:
         # Open for writing too: no end of file when those who rang are gone.
         self._file = os.open(path, os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
         self._close = weakref.finalize(self, os.close, self._file)
+        inherited.register(self)
 
     def fileno(self) -> int:
         """What can be waited for."""
@@ -38,6 +41,10 @@ class Bell:
         """Take what has rung so far."""
         with contextlib.suppress(BlockingIOError):
             os.read(self._file, _TAKEN_BYTES)
+
+    def forked(self) -> None:
+        """In a forked child: it would hear what the parent is to hear."""
+        inherited.cut_off(self._file)
 
     def close(self) -> None:
         """Hear nothing more; who rings finds nobody."""
@@ -50,6 +57,7 @@ class Doorbells:
     def __init__(self, directory: Path) -> None:
         self._directory = str(directory)
         self._files: dict[int, int] = {}
+        inherited.register(self)
 
     def ring(self, number: int) -> None:
         """Wake the process with this number, if there still is one."""
@@ -72,6 +80,10 @@ class Doorbells:
         file = self._files.pop(number, None)
         if file is not None:
             os.close(file)
+
+    def forked(self) -> None:
+        """In a forked child: it has nobody to wake."""
+        self.close()
 
     def close(self) -> None:
         """Ring no more."""

@@ -1,7 +1,7 @@
 """The blocking client: put, get, get_latest, get_wait.
 
-A client may be shared by threads: one request and its answer are one step, and a `get` that waits
-holds up no `put`.
+A client may be shared by threads (a process that is forked makes its own): one request and its
+answer are one step, and a `get` that waits holds up no `put`.
 
 When the broker goes away the client goes on: puts are dropped and counted, gets find nothing, a
 warning is logged once an outage, and with every call, though not more often than a jittered
@@ -20,10 +20,11 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Final, Self, TypeVar, overload
 
-from dsmq_nodes.dsmq import wire
+from dsmq_nodes.dsmq import inherited, wire
 from dsmq_nodes.dsmq.channel import Channel
 from dsmq_nodes.errors import (
     ConnectionFailedError,
+    ForkedError,
     RequestRefusedError,
     WireError,
 )
@@ -62,7 +63,9 @@ class Client:
         self._retry_at_sec = 0.0
         self._retry_sec = _FIRST_RETRY_SEC
         self._closed = False
+        self._refusal = ""  # this process has not made it, but inherited it
         self._acks = 0
+        inherited.register(self)
 
     def put(self, topic: str, message: str, *, ack: bool = False) -> None:
         """Append a message to a topic.
@@ -216,6 +219,12 @@ class Client:
         if self._channel is not None:
             self._channel.close()
 
+    def forked(self) -> None:
+        """In a forked child: the connection is the parent's, and so are the locks."""
+        self._sending, self._asking = threading.Lock(), threading.Lock()
+        where = f"{self._host}:{self._port}"
+        self._refusal = inherited.made_before_the_fork(f"the client of the broker at {where}")
+
     def _send(self, channel: Channel, frame: bytes, *, checked: bool = False) -> None:
         with self._sending:
             if checked:
@@ -247,6 +256,8 @@ class Client:
 
     def _connected(self, connect_sec: float = _ROOM_SEC) -> Channel | None:
         """The connection; a new one where it was lost, when it is time to try again."""
+        if self._refusal:
+            raise ForkedError(self._refusal)
         if self._closed:
             raise ConnectionFailedError("this client is closed")
         with self._sending:

@@ -55,6 +55,7 @@ import weakref
 from pathlib import Path
 from typing import Final, Self
 
+from dsmq_nodes.dsmq import inherited
 from dsmq_nodes.errors import RingError
 
 CAPACITY_BYTES: Final = 64 << 20
@@ -113,6 +114,7 @@ class Ring:
             self.close()
             raise RingError(f"{path} is not a ring of version {_VERSION}")
         self.capacity = self.numbers[2]
+        inherited.register(self)
 
     @classmethod
     def create(cls, path: Path, *, last_id: int = 0, capacity: int = CAPACITY_BYTES) -> Self:
@@ -137,6 +139,10 @@ class Ring:
             path.unlink(missing_ok=True)
             raise RingError(f"no shared memory for {path}: {error}") from None
         return cls(path)
+
+    def forked(self) -> None:
+        """In a forked child: its lock would be the parent's, and nobody's when that has died."""
+        self.close()
 
     def close(self) -> None:
         """Let go of it; views of its memory that somebody still holds keep it mapped."""

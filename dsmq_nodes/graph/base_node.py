@@ -8,10 +8,12 @@ from typing import Any, ClassVar, Literal, Self
 
 from typing_extensions import override
 
+from dsmq_nodes.dsmq import inherited
 from dsmq_nodes.errors import NodeConfigurationError, ParameterError, SpinError
 from dsmq_nodes.graph import life, names, own_names
 from dsmq_nodes.graph.callback import Callback, Result, callback_name, to_await
 from dsmq_nodes.graph.clock import Clock
+from dsmq_nodes.graph.forked_link import refuse
 from dsmq_nodes.graph.logger import Logger
 from dsmq_nodes.graph.node_services import offer_node_services
 from dsmq_nodes.graph.parameter import Parameter
@@ -111,6 +113,7 @@ class BaseNode:
         self._wall_clock = around.clock
         self._logger = Logger(self.name, around.clock)
         self._destroyed = False
+        self._is_inherited = False  # by a process that was forked
         self._timers: list[Timer] = []
         self._link = around.connect(self.name, broker)
         self._rosout = self._logger.rosout = Rosout(self._link, around.clock)
@@ -222,6 +225,7 @@ class BaseNode:
             ParameterError: the launcher gave a parameter that the node has not declared.
             NodeConfigurationError: its class has set an attribute that is the node's own.
         """
+        self._spinner.check_process()
         taken = own_names.changed(self, self._own)
         vars(self).update({name: self._own[name] for name in taken})  # so that it can be ended
         own_names.refuse(self, taken)
@@ -268,6 +272,8 @@ class BaseNode:
 
     def _leave(self) -> None:
         """As `destroy_node`; a class may have its own: a coroutine, or one that fails."""
+        if self._is_inherited:
+            return
         try:
             self._run_hook(self.destroy_node)
         finally:
@@ -305,6 +311,14 @@ class BaseNode:
         self._link.close()
         if broken is not None:
             raise broken
+
+    def _forked(self) -> None:
+        """In a forked child: the node is the parent's, which alone may stop it or say goodbye."""
+        self._destroyed = self._is_inherited = True
+        why = inherited.made_before_the_fork(self.name)
+        self._rosout.close()
+        self._spinner.refuse(why)
+        refuse(self._link, why)
 
     def _run_hook(self, hook: Callable[[], object]) -> None:
         """Run what a class may override as `def` or `async def`, to its end."""

@@ -1,6 +1,7 @@
 """The nodes of this process that have not ended yet: each is to end in its safe state."""
 
 import atexit
+import functools
 import logging
 import os
 import sys
@@ -21,13 +22,16 @@ class Mortal(Protocol):
     def _exception_count(self) -> int:
         """How many exceptions there were in its callbacks and hooks."""
 
+    def _forked(self) -> None:
+        """This process is a child of the one that made the node, and must leave it alone."""
+
 
 _alive: Final[WeakValueDictionary[int, Mortal]] = WeakValueDictionary()
-_pid: Final = os.getpid()
 
 
 def began(node: Mortal) -> None:
     """From now on the node is ended with the process, if not before."""
+    _end_with_a_worker(os.getpid())
     _alive[id(node)] = node
 
 
@@ -48,8 +52,6 @@ def end_nodes(whole: Container[Mortal] = ()) -> bool:
     Raises:
         BaseException: what is no Exception, such as SystemExit, of a hook; all nodes have ended.
     """
-    if os.getpid() != _pid:  # a fork's nodes are its parent's
-        return False
     failed = False
     broken: BaseException | None = None
     for node in list(_alive.values()):
@@ -76,3 +78,25 @@ def _at_exit() -> None:
         for stream in (sys.stdout, sys.stderr):
             stream.flush()
         os._exit(1)
+
+
+@functools.cache  # once a process
+def _end_with_a_worker(_pid: int) -> None:
+    """A process that multiprocessing has forked ends without `atexit`, but in a way of its own."""
+    process = sys.modules.get("multiprocessing.process")
+    if process is not None and process.parent_process() is not None:
+        from multiprocessing.util import Finalize  # noqa: PLC0415  most need it not
+
+        Finalize(None, _at_exit, exitpriority=0)
+
+
+def _in_the_child() -> None:
+    """A fork's nodes are its parent's."""
+    inherited = list(_alive.values())
+    _alive.clear()
+    for node in inherited:
+        node._forked()  # noqa: SLF001
+
+
+if hasattr(os, "register_at_fork"):  # not on Windows
+    os.register_at_fork(after_in_child=_in_the_child)

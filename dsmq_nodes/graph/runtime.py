@@ -4,12 +4,13 @@ import asyncio
 import contextlib
 import inspect
 import logging
+import os
 import signal
 import sys
 from collections.abc import Callable
 from traceback import walk_tb
 from types import FrameType
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 from dsmq_nodes.errors import DsmqError, NodeConfigurationError
 from dsmq_nodes.graph.base_node import BaseNode
@@ -221,12 +222,19 @@ class _EndSignals:
         self._before: dict[signal.Signals, object] = {}
 
     def __enter__(self) -> None:
+        _handling.append(self)
         for number in ending_signals():
             # Not in a thread other than the main one: there Ctrl-C is somebody else's.
             with contextlib.suppress(ValueError):
                 self._before[number] = signal.signal(number, self._received)
 
     def __exit__(self, *_: object) -> None:
+        if self in _handling:
+            _handling.remove(self)
+        self.hand_back()
+
+    def hand_back(self) -> None:
+        """Have the signals do what they did before."""
         for number, before in self._before.items():
             signal.signal(number, before if before is not None else signal.SIG_DFL)  # type: ignore[arg-type]
 
@@ -272,6 +280,19 @@ class _EndSignals:
 
     def _heard(self) -> None:
         self._deaf = True
+
+
+_handling: Final[list[_EndSignals]] = []
+
+
+def _in_the_child() -> None:
+    """A signal that a forked process gets is not for its parent's nodes."""
+    while _handling:
+        _handling.pop().hand_back()
+
+
+if hasattr(os, "register_at_fork"):  # not on Windows
+    os.register_at_fork(after_in_child=_in_the_child)
 
 
 async def _spin(nodes: tuple[Node, ...]) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Coroutine
 from concurrent.futures import CancelledError
 from typing import Any, Final, Protocol, TypeVar
 
-from dsmq_nodes.errors import SpinError
+from dsmq_nodes.errors import ForkedError, SpinError
 from dsmq_nodes.graph.callback import BusyTime, Callback, Result, callback_name, discard, to_await
 from dsmq_nodes.graph.event_loop import (
     LAST_STEPS_SEC,
@@ -91,6 +91,7 @@ class Spinner:
         self._taking = threading.Lock()  # who sets `_ended` has the node, in whichever thread
         self._is_waiting = False  # it is had by `block_on`, which will end
         self._shut_down = False
+        self._refusal = ""  # this process has not made the node, but inherited it
         self._is_ending = False  # the hooks of the end are run
         self._ready = False
         self._state = "ready"
@@ -287,6 +288,23 @@ class Spinner:
         self._loop = None
         return cancelled
 
+    def refuse(self, why: str) -> None:
+        """In a forked child: what spins there ends, and nothing spins any more."""
+        self._refusal = why
+        self._taking = threading.Lock()
+        if self._ended is not None and not self._ended.done():
+            self._ended.set_exception(ForkedError(why))
+        self._loop = self._own_loop = self._home = None
+
+    def check_process(self) -> None:
+        """Refuse to spin in a forked child.
+
+        Raises:
+            ForkedError: this process is one.
+        """
+        if self._refusal:
+            raise ForkedError(self._refusal)
+
     async def spin(self) -> None:
         """Run callbacks in the running loop until `shut_down` or an exception."""
         while self._is_waiting:
@@ -325,7 +343,11 @@ class Spinner:
 
         Raises:
             SpinError: in a callback, which would wait for itself; `instead` is what to write there.
+            ForkedError: the node was made before this process was forked.
         """
+        if self._refusal:
+            discard(work)
+        self.check_process()
         if self.is_in_callback():
             discard(work)
             raise SpinError(
