@@ -1,5 +1,6 @@
 """`dsmq-nodes launch`: start a launch file, show what it would start, its schema."""
 
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -87,7 +88,9 @@ def launch(
     # Here, because `--help` is to be quick.
     from dsmq_nodes.launcher import launch as launch_file  # noqa: PLC0415
     from dsmq_nodes.launcher import load_plan  # noqa: PLC0415
+    from dsmq_nodes.launcher.source import working_directory  # noqa: PLC0415
 
+    working_directory()  # nodes run there
     if str(file) == _SCHEMA and not file.exists():
         _print_schema(args or ["."])
         return
@@ -100,6 +103,8 @@ def launch(
         from dsmq_nodes.cli.launch_record import recorder_beside  # noqa: PLC0415  an extra's
 
         extend = recorder_beside(record, file)
+    if duration is not None and math.isnan(duration):
+        raise typer.BadParameter("--duration is no number")
     status = launch_file(
         file,
         given,
@@ -115,8 +120,9 @@ def _print_schema(folders: list[str]) -> None:
     import json  # noqa: PLC0415
 
     from dsmq_nodes.launcher.editor_schema import launch_schema  # noqa: PLC0415
+    from dsmq_nodes.launcher.source import resolved  # noqa: PLC0415
 
     folder = Path(folders[0])
     if len(folders) > 1 or not folder.is_dir():
         raise typer.BadParameter("launch schema takes one folder, that of your project")
-    print(json.dumps(launch_schema(folder.resolve()), indent=2))
+    print(json.dumps(launch_schema(resolved(folder)), indent=2))

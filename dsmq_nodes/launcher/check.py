@@ -22,7 +22,7 @@ from dsmq_nodes.launcher.arguments import Value
 from dsmq_nodes.launcher.composed import ComposedNode, Composition, Origin
 from dsmq_nodes.launcher.examination import Examiner
 from dsmq_nodes.launcher.explain import explain_value
-from dsmq_nodes.launcher.file import look_at
+from dsmq_nodes.launcher.file import classes_not_there, look_at
 from dsmq_nodes.launcher.findings import End, Finding, NodeRequest, WrongParam
 from dsmq_nodes.launcher.params_file import lookup
 from dsmq_nodes.launcher.plan import find_project_root
@@ -89,12 +89,14 @@ def check(path: Path, args: Mapping[str, Value] | None = None) -> Report:
     Raises:
         LaunchFileError: It cannot be read, or is no YAML.
     """
-    with Examiner(find_project_root(path)) as examiner:
+    root = find_project_root(path)
+    with Examiner(root) as examiner:
         composition, errors = look_at(path, args)
         nodes = [node for node in composition.nodes if node.entry.node is not None]
         findings = examiner.look_at([_request(node) for node in nodes])
     looked = [_looked(*pair) for pair in zip(nodes, findings, strict=True)]
     report = Report(composition.file, list(errors), nodes=len(composition.nodes))
+    report.errors += classes_not_there(composition.unplaced, root)
     for each in looked:
         report.errors += _wrong_class(each)
         report.errors += _idle_remaps(each, looked)
@@ -159,8 +161,9 @@ def _wrong_class(each: _Looked) -> Iterator[LaunchProblem]:
     node, finding = each.node, each.finding
     if finding.error:
         yield node.origin.within("node").problem(finding.error)
-    for wrong in finding.params:
-        yield _wrong_param(node, wrong)
+    if not node.doubtful & {"params", "params_file"}:
+        for wrong in finding.params:
+            yield _wrong_param(node, wrong)
 
 
 def _wrong_param(node: ComposedNode, wrong: WrongParam) -> LaunchProblem:
@@ -278,6 +281,8 @@ class _Ends:
         self._looked = looked
         self.topics: dict[str, tuple[list[tuple[_Looked, End]], list[tuple[_Looked, End]]]] = {}
         for each in looked:
+            if "remap" in each.node.doubtful:
+                continue  # who knows what its topics are called
             for end in each.published:
                 self.topics.setdefault(end.topic, ([], []))[0].append((each, end))
             for end in each.subscribed:

@@ -33,7 +33,9 @@ from dsmq_nodes.launcher.explain import explain
 from dsmq_nodes.launcher.extent import OF_ENTRY, Extent, UnfoldsError
 from dsmq_nodes.launcher.fields import MOST_COPIES
 from dsmq_nodes.launcher.params_file import ParamsFile, lookup, merge
+from dsmq_nodes.launcher.salvage import salvage
 from dsmq_nodes.launcher.source import Document, Place, resolved
+from dsmq_nodes.launcher.source import Path as Keys
 from dsmq_nodes.launcher.substitute import Scope, Substitution
 from dsmq_nodes.launcher.suggest import did_you_mean, nearest
 
@@ -104,6 +106,7 @@ class Composer:
         self._told: set[tuple[str, int, int]] = set()
         self._files: list[str] = []
         self._extent = Extent()
+        self._doubtful: dict[tuple[str, Keys], frozenset[str]] = {}
         self._included: dict[Path, Document] = {}
         self._includes = 0
 
@@ -254,6 +257,9 @@ class Composer:
         name, namespace = (
             quiet.value(data.get(key, ""), (*origin.path, key)) for key in ("name", "namespace")
         )
+        spec = quiet.value(data.get("node"), (*origin.path, "node"))
+        if isinstance(spec, str) and ":" in spec and not around.left_out:
+            self.composition.unplaced.append((origin.within("node"), spec))
         words = f"{namespace}{name}"
         if _model_of(data) is not NodeEntry or not name or "$(" in words:
             self.composition.is_partial = True
@@ -314,7 +320,27 @@ class Composer:
                 # A value that was refused is not told again for what it was read as instead.
                 if (problem.file, problem.line, problem.column) not in self._told:
                     self.tell(problem)
-        return None
+            if not (issubclass(model, EntryPart) and isinstance(data, dict)):
+                return None
+            return self._rest_of(model, data, origin, error)
+
+    def _rest_of(
+        self,
+        model: type[_PartT],
+        data: dict[str, object],
+        origin: Origin,
+        error: ValidationError,
+    ) -> _PartT | None:
+        """Return an entry without its mistakes: they do not hide others."""
+        assert issubclass(model, EntryPart)
+        found = salvage(model, data, error)
+        if found is None:
+            return None
+        self._doubtful[origin.document.file, origin.path] = found.doubtful
+        try:
+            return model.model_validate(found.data)
+        except ValidationError:
+            return None
 
     # Nodes
 
@@ -354,6 +380,7 @@ class Composer:
                 origin,
                 {**around.remaps, **_remaps(entry, origin)},
                 (*layers, origin.within("params")),
+                self._doubtful.get((origin.document.file, origin.path), frozenset()),
             )
         )
 

@@ -52,6 +52,7 @@ class ComposedNode:
         origin: where its entry is.
         remaps: where each remapping is written.
         layers: where its parameters are written, the most important last.
+        doubtful: the keys of its entry that are wrong and were left out.
     """
 
     entry: NodeEntry
@@ -64,6 +65,7 @@ class ComposedNode:
     origin: Origin
     remaps: dict[str, Origin] = field(default_factory=dict)
     layers: tuple[Origin, ...] = ()
+    doubtful: frozenset[str] = frozenset()
 
     @property
     def full_name(self) -> str:
@@ -96,6 +98,7 @@ class Composition:
         left_out: full names of nodes whose conditions do not hold.
         params_files: the files of parameters that nodes name.
         faulty: full names of nodes that are not in `nodes`, for what is wrong with them.
+        unplaced: their classes, and where each is written.
         is_partial: there are more of those, whose names are not known.
     """
 
@@ -107,6 +110,7 @@ class Composition:
     left_out: set[str] = field(default_factory=set)
     params_files: dict[Path, ParamsFile] = field(default_factory=dict)
     faulty: set[str] = field(default_factory=set)
+    unplaced: list[tuple[Origin, str]] = field(default_factory=list)
     is_partial: bool = False
 
     @cached_property

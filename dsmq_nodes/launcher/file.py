@@ -2,14 +2,14 @@
 
 import contextlib
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from dsmq_nodes.errors import LaunchFileError, LaunchProblem
 from dsmq_nodes.launcher import relations, source
 from dsmq_nodes.launcher.arguments import Value
 from dsmq_nodes.launcher.compose import Composer, EnoughError
-from dsmq_nodes.launcher.composed import Composition
+from dsmq_nodes.launcher.composed import Composition, Origin
 from dsmq_nodes.launcher.find_class import why_not
 from dsmq_nodes.launcher.source import Document
 
@@ -30,7 +30,12 @@ def load_to_launch(path: Path, root: Path, args: Mapping[str, Value] | None = No
         LaunchFileError: It cannot be read, or has mistakes; all of them are in the error.
     """
     composition, problems = look_at(path, args)
-    problems += _classes_not_there(composition, root)
+    classes = [
+        (node.origin.within("node"), node.entry.node)
+        for node in composition.nodes
+        if node.entry.node is not None and "PYTHONPATH" not in node.env
+    ]
+    problems += classes_not_there([*classes, *composition.unplaced], root)
     return _without_mistakes(composition, problems)
 
 
@@ -72,18 +77,16 @@ def _look_at(
     return composer.composition, composer.problems
 
 
-def _classes_not_there(composition: Composition, root: Path) -> Iterator[LaunchProblem]:
+def classes_not_there(classes: Iterable[tuple[Origin, str]], root: Path) -> Iterator[LaunchProblem]:
+    """Yield the classes, each with where it is written, that are not in `root` or elsewhere."""
     # As in child.py: nodes look there.
     places = [str(source.working_directory()), str(root), *sys.path]
     told: dict[str, str] = {}
-    for node in composition.nodes:
-        spec = node.entry.node
-        if spec is None or "PYTHONPATH" in node.env:
-            continue
+    for origin, spec in classes:
         if spec not in told:
             told[spec] = why_not(spec, places)
         if told[spec]:
-            yield node.origin.within("node").problem(told[spec])
+            yield origin.problem(told[spec])
 
 
 def _without_mistakes(composition: Composition, problems: list[LaunchProblem]) -> Composition:

@@ -1,5 +1,6 @@
 """`check`: what is known of a launch file and its classes without starting anything."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -305,6 +306,7 @@ def test_mistakes_of_the_file_and_of_the_classes_are_told_together(tmp_path: Pat
 """
     found = errors(checked(tmp_path, nodes))
     assert [line.partition(" in ")[0] for line in found] == [
+        "2:19: cannot run robot:Lidr: no such class",
         "2:37: must be at most 19, is 50",
         "3:19: cannot run robot:Lidr: no such class",
         "3:43: no argument 'x'",
@@ -325,3 +327,32 @@ def test_a_section_of_a_parameter_file_that_nobody_takes_is_a_warning(tmp_path: 
 def test_the_files_of_this_project_are_right(file: str) -> None:
     root = Path(__file__).parent.parent.parent
     assert check(root / "launch" / f"{file}.yaml").errors == []
+
+
+def test_a_wrong_key_hides_neither_a_missing_module_nor_a_name_used_twice(tmp_path: Path) -> None:
+    nodes = """\
+- {name: a, node: nowhere:Lidar, frobnicate: 1}
+- {name: a, node: robot:Lidar, required: 7}
+- {name: b, node: robot:Lidar, parms: {beams: many}}
+- namspace: r1
+  nodes:
+  - {name: a, node: robot:Driver, params: {port: x}}
+  - {name: c, node: robot:Lidr}
+- {name: 7, node: robot:Lidr}
+- {name: d, node: robot:Lidar, remap: [scan], params: {beams: 1}, depends_on: [r1/a, e]}
+"""
+    found = [line.partition(" in ")[0] for line in errors(checked(tmp_path, nodes))]
+    assert [re.sub(r"[;,] .*", "", line) for line in found] == [
+        "2:19: cannot run nowhere:Lidar: no module 'nowhere'",
+        "2:34: unknown key 'frobnicate'",
+        "3:10: two nodes are named 'a'",
+        "3:42: expected true or false",
+        "4:3: parameter 'beams': expected a whole number",
+        "4:32: unknown key 'parms'",
+        "5:3: unknown key 'namspace'",
+        "8:21: cannot run robot:Lidr: no such class",
+        "9:10: expected text",
+        "9:19: cannot run robot:Lidr: no such class",
+        "10:39: expected a mapping (lines like 'key: value')",
+        "10:79: no node 'e' to wait for",
+    ]

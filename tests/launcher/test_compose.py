@@ -213,6 +213,8 @@ def test_a_mistake_in_an_included_file_is_told_at_its_place_there(tmp_path: Path
         load(path)
     heads = [line for line in str(caught.value).splitlines() if line.startswith(str(tmp_path))]
     assert heads == [
+        f"{path}:1:35: two nodes are named 'a', "
+        f"the first in line 2 of {tmp_path}/b.yaml; rename one",
         f"{path}:1:49: unknown key 'rat'; did you mean 'rate'?",
         f"{tmp_path}/b.yaml:2:30: expected a number, found the text 'x'",
     ]

@@ -439,7 +439,7 @@ nodes:
     text = text.replace("- {name: d, node: robot:Driver, namespace: $(arg q)}\n", "")
     assert problems(text, rate="abc", b="1") == [
         "0:0: argument 'rate': expected a number, found 'abc'",
-        "9:45: no node 'sensr' to wait for; there is: a",
+        "9:45: no node 'sensr' to wait for; did you mean 'sensor'?",
     ]
     text = text.replace("sensr", "sensor")
     missing = "0:0: the argument 'b' must be given, b:=VALUE: a whole number"

@@ -1,0 +1,77 @@
+"""A working directory or a home that is not there, or that may not be used: one line."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from dsmq_nodes.launcher import load_plan
+
+FILE = "broker: {port: 0}\nnodes: [{name: t, exec: [echo, hello], output: both}]\n"
+
+
+def run(words: list[str], directory: Path, before: str, **env: str | None) -> list[str]:
+    """Run a command in a directory to which something is done first; the lines it writes."""
+    environ = {key: value for key, value in {**os.environ, **env}.items() if value is not None}
+    done = subprocess.run(
+        ["/bin/sh", "-c", f'{before}; exec "$@"', "sh", sys.executable, "-m", "dsmq_nodes", *words],
+        cwd=directory,
+        env=environ,
+        check=False,
+        capture_output=True,
+        text=True,
+    )
+    assert "Traceback" not in done.stderr
+    return [f"{done.returncode}", *done.stdout.splitlines(), *done.stderr.splitlines()]
+
+
+@pytest.mark.parametrize("command", [["launch"], ["check"], ["launch", "--dry-run"]])
+@pytest.mark.parametrize("is_absolute", [True, False])
+def test_a_deleted_working_directory_is_one_line(
+    tmp_path: Path, command: list[str], *, is_absolute: bool
+) -> None:
+    (tmp_path / "robot.yaml").write_text(FILE)
+    directory = tmp_path / "gone"
+    directory.mkdir()
+    file = str(tmp_path / "robot.yaml") if is_absolute else "robot.yaml"
+    lines = run([*command, file], directory, f"rmdir {directory}")
+    assert lines == [
+        "1",
+        "the working directory cannot be used (No such file or directory): "
+        "change to another one (cd)",
+    ]
+
+
+def test_the_schema_needs_a_working_directory_too(tmp_path: Path) -> None:
+    directory = tmp_path / "gone"
+    directory.mkdir()
+    lines = run(["launch", "schema"], directory, f"rmdir {directory}")
+    assert lines[0] != "0"
+    assert any("working directory" in line for line in lines)
+
+
+def test_a_user_without_a_home_has_the_logs_beside_the_launch_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_home() -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    (tmp_path / "robot.yaml").write_text(FILE)
+    monkeypatch.delenv("XDG_STATE_HOME", raising=False)
+    monkeypatch.setattr(Path, "home", no_home)
+    (node,) = load_plan(tmp_path / "robot.yaml").nodes
+    assert node.log is not None
+    assert node.log.path == tmp_path / "log" / "t.log"
+
+
+def test_a_working_directory_that_may_not_be_written_or_read_is_no_hindrance(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "robot.yaml").write_text(FILE.replace(", output: both", ""))
+    directory = tmp_path / "closed"
+    directory.mkdir(mode=0o100)
+    lines = run(["launch", str(tmp_path / "robot.yaml")], directory, ":")
+    assert lines[0] == "0"
+    assert "[t] hello" in lines
