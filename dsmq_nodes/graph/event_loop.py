@@ -50,6 +50,19 @@ def cancel_tasks(loop: asyncio.AbstractEventLoop) -> None:
         loop.run_until_complete(asyncio.wait(left, timeout=LAST_STEPS_SEC))
 
 
+def refuse_in_loop(what: str, instead: str) -> None:
+    """See that no event loop runs in this thread: what runs one of its own would block it.
+
+    Raises:
+        SpinError: one does; the text says what to write instead.
+    """
+    if running_loop() is not None:
+        raise SpinError(
+            f"{what} runs an event loop of its own, and one runs here already, as in a notebook or "
+            f"an `async def`: write {instead}"
+        )
+
+
 def running_loop() -> asyncio.AbstractEventLoop | None:
     """The event loop that runs in this thread, if any."""
     try:

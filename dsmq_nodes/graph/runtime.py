@@ -15,7 +15,12 @@ from typing import Any, Final, TypeVar
 from dsmq_nodes.errors import DsmqError, NodeConfigurationError
 from dsmq_nodes.graph.base_node import BaseNode
 from dsmq_nodes.graph.callback import MessageT, callback_name
-from dsmq_nodes.graph.event_loop import cancel_tasks, close_loop, new_event_loop
+from dsmq_nodes.graph.event_loop import (
+    cancel_tasks,
+    close_loop,
+    new_event_loop,
+    refuse_in_loop,
+)
 from dsmq_nodes.graph.future import Future
 from dsmq_nodes.graph.life import end_nodes
 from dsmq_nodes.graph.logger import LineFormatter
@@ -45,8 +50,10 @@ def spin(*nodes: Node) -> None:
     A second Ctrl-C breaks into a callback that blocks.
 
     Raises:
+        SpinError: called where an event loop runs, as in a notebook.
         Exception: what a callback raised, with `on_exception` "raise".
     """
+    refuse_in_loop("spin(node)", "`await node.spin_async()`")
     signals = _EndSignals()
     with signals, contextlib.suppress(KeyboardInterrupt):
         try:
@@ -128,7 +135,9 @@ def run(*node_classes: Callable[[], Node]) -> None:
 
     Raises:
         SystemExit: with status 1 after an exception.
+        SpinError: called where an event loop runs, as in a notebook; no node was made.
     """
+    refuse_in_loop("run(...)", "`node = ...` and `await node.spin_async()`")
     _set_up_logging()
     signals = _EndSignals()
     nodes: list[Node] = []

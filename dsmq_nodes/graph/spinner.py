@@ -350,9 +350,10 @@ class Spinner:
         self.check_process()
         if self.is_in_callback():
             discard(work)
+            spun = "" if self._loop is running_loop() else ", while `node.spin_async()` is a task"
             raise SpinError(
                 f"{self._name}: this would block the event loop it is called in, and the node with "
-                f"it: use `{instead}` in an `async def`"
+                f"it: use `{instead}` in an `async def`{spun}"
             )
         if self._is_ending:
             result: _T | None = self.finish(work)

@@ -13,7 +13,7 @@ from dsmq_nodes.graph import names
 from dsmq_nodes.graph.arrival import Arrival
 from dsmq_nodes.graph.callback import MessageT, callback_name, check_callback, to_await
 from dsmq_nodes.graph.environment import NodeEnvironment
-from dsmq_nodes.graph.event_loop import close_loop
+from dsmq_nodes.graph.event_loop import close_loop, refuse_in_loop
 from dsmq_nodes.graph.node import Node
 from dsmq_nodes.graph.runtime import made
 from dsmq_nodes.graph.surroundings import Surroundings, surroundings
@@ -275,6 +275,8 @@ class Graph:
         self._failures.append(context.get("exception") or RuntimeError(context["message"]))
 
     def _pass_time(self, seconds: float, is_enough: Callable[[], object]) -> None:
+        refuse_in_loop("a graph in virtual time", "`await asyncio.to_thread(...)` around all of it")
+
         def is_enough_now() -> object:
             return self._failures or is_enough()
 
