@@ -19,8 +19,8 @@ class Clock:
         return Time.from_nanoseconds(self.now_ns())
 
     def now_ns(self) -> int:
-        """Wall clock time in nanoseconds since 1970-01-01 UTC."""
-        return time.time_ns()
+        """Wall clock time in nanoseconds since 1970-01-01 UTC; 0 if the clock says less."""
+        return max(time.time_ns(), 0)
 
     def monotonic_sec(self) -> float:
         """Seconds by a clock that never steps, for intervals; its zero means nothing."""

@@ -46,6 +46,7 @@ class Logger:
         self.rosout = rosout
         self._clock = clock
         self._logger = logging.getLogger(f"{_ROOT}.{_dotted(name)}")
+        self._has_failed = False  # to publish on /rosout, and that was said
         self._skipped: set[tuple[str, int]] = set()
         self._logged_sec: dict[tuple[str, int], float] = {}
 
@@ -110,7 +111,19 @@ class Logger:
             extra = {"node": self.name, "is_traceback": is_traceback}
             self._logger.log(level, "%s", text, extra=extra)
             if self.rosout is not None:
-                self.rosout.write(level, _dotted(self.name), str(text), (file, function, line))
+                self._publish(self.rosout, level, text, (file, function, line))
+
+    def _publish(self, rosout: Rosout, level: int, text: str, place: tuple[str, str, int]) -> None:
+        try:
+            rosout.write(level, _dotted(self.name), str(text), place)
+        except Exception as error:  # noqa: BLE001  a line in the log is to end no callback
+            if not self._has_failed:
+                self._has_failed = True
+                self._logger.warning(
+                    "not on /rosout, and others like it: %s: %s",
+                    *(type(error).__name__, error),
+                    extra={"node": self.name},
+                )
 
     def _is_due(self, options: LogOptions, place: tuple[str, int]) -> bool:
         if options.get("skip_first") and place not in self._skipped:

@@ -10,6 +10,7 @@ import msgspec
 
 from dsmq_nodes.graph.clock import Clock
 from dsmq_nodes.graph.link import Link, Publication
+from dsmq_nodes.messages.base import nearest_time_ns
 
 ROSOUT_TOPIC: Final = "/rosout"
 _LOG_TYPE: Final = "rcl_interfaces/msg/Log"
@@ -32,7 +33,7 @@ class Rosout:
             return
         if self._publication is None:
             self._publication = self._link.advertise(ROSOUT_TOPIC, _LOG_TYPE, 0)
-        sec, nanosec = divmod(self._clock.now_ns(), 1_000_000_000)
+        sec, nanosec = divmod(nearest_time_ns(self._clock.now_ns()), 1_000_000_000)
         file, function, line = place
         log = {
             "stamp": {"sec": sec, "nanosec": nanosec},

@@ -1,8 +1,9 @@
 """The base class of every message, and the three types that nearly all messages contain."""
 
+import logging
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Self, overload
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Self, overload
 
 from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler, ValidationError
 from pydantic_core import CoreSchema, PydanticSerializationError, from_json, to_json
@@ -21,7 +22,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Duration", "Header", "Message", "Time"]
 
-_NANOSECONDS = 1_000_000_000
+logger = logging.getLogger("dsmq_nodes.messages")
+
+_NANOSECONDS: Final = 1_000_000_000
 
 
 class Message(BaseModel):
@@ -215,6 +218,32 @@ def _unpublishable(message: Message, error: Exception | None = None) -> MessageE
     return MessageError(f"{cls.type_name}: {error}")
 
 
+_EARLIEST_SEC: Final = -(2**31)
+_LATEST_SEC: Final = 2**31 - 1
+_RANGE_NS: Final = (_EARLIEST_SEC * _NANOSECONDS, (_LATEST_SEC + 1) * _NANOSECONDS - 1)
+
+
+def nearest_time_ns(nanoseconds: int) -> int:
+    """What is nearest to a time in ns since 1970 among what int32 seconds can say.
+
+    That ends on 2038-01-19. A clock that says more, set wrong or not, is to end no node: stamps
+    stay at the end of the range. The first time is told.
+    """
+    earliest, latest = _RANGE_NS
+    nearest = min(max(nanoseconds, earliest), latest)
+    if nearest != nanoseconds and not _beyond:
+        _beyond.append(nanoseconds)
+        logger.warning(
+            "a time of %d s since 1970 is beyond what builtin_interfaces/msg/Time can say (int32 "
+            "seconds, up to 2038-01-19): stamps stay at %d s; is the clock of this machine set?",
+            *(nanoseconds // _NANOSECONDS, nearest // _NANOSECONDS),
+        )
+    return nearest
+
+
+_beyond: Final[list[int]] = []
+
+
 def _split(sec: int, nanosec: int, seconds: float, nanoseconds: int) -> dict[str, int]:
     if seconds or nanoseconds:
         if sec or nanosec:
@@ -314,12 +343,26 @@ class Time(_SecNanosec, type_name="builtin_interfaces/msg/Time"):
         """Take the fields, or as in rclpy `seconds` and `nanoseconds`, which are added up.
 
         Raises:
-            ValidationError: It is out of range.
+            ValidationError: A field is out of range.
             TypeError: Both ways are mixed.
         """
+        if (seconds or nanoseconds) and not (sec or nanosec):
+            total_ns = round(seconds * _NANOSECONDS) + nanoseconds
+            sec, nanosec = divmod(nearest_time_ns(total_ns), _NANOSECONDS)
+            seconds, nanoseconds = 0, 0
         super().__init__(**_split(sec, nanosec, seconds, nanoseconds))
 
     __init__.__pydantic_base_init__ = True  # type: ignore[attr-defined]  # not for JSON
+
+    @classmethod
+    @override
+    def from_nanoseconds(cls, nanoseconds: int) -> Self:
+        """Return the time that so many nanoseconds make, or the nearest: see `nearest_time_ns`."""
+        sec, nanosec = divmod(nanoseconds, _NANOSECONDS)
+        if not _EARLIEST_SEC <= sec <= _LATEST_SEC:
+            sec, nanosec = divmod(nearest_time_ns(nanoseconds), _NANOSECONDS)
+        fields = {"sec": sec, "nanosec": nanosec}
+        return cls.__pydantic_validator__.validate_python(fields)  # type: ignore[no-any-return]
 
     def seconds_nanoseconds(self) -> tuple[int, int]:
         """Return the seconds, and the nanoseconds beyond them."""
@@ -338,7 +381,8 @@ class Time(_SecNanosec, type_name="builtin_interfaces/msg/Time"):
     def __sub__(self, other: Duration) -> "Time": ...
     def __sub__(self, other: "Time | Duration") -> "Time | Duration":
         if isinstance(other, Time):
-            return Duration.from_nanoseconds(self.nanoseconds - other.nanoseconds)
+            nanoseconds = self.nanoseconds - other.nanoseconds
+            return Duration.from_nanoseconds(nearest_time_ns(nanoseconds))
         if isinstance(other, Duration):
             return Time.from_nanoseconds(self.nanoseconds - other.nanoseconds)
         return NotImplemented

@@ -22,7 +22,7 @@ class VirtualClock(Clock):
 
     @override
     def now_ns(self) -> int:
-        return self._start_ns + round(self._sec * 1e9)
+        return max(self._start_ns + round(self._sec * 1e9), 0)
 
     @override
     def monotonic_sec(self) -> float:

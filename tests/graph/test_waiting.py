@@ -2,16 +2,25 @@
 
 import asyncio
 import os
+import signal
 import threading
 import time
 from collections.abc import Callable
 
 import pytest
 
-from dsmq_nodes import Node, QoSProfile, spin_once, wait_for_message
+from dsmq_nodes import (
+    Node,
+    QoSProfile,
+    run,
+    spin,
+    spin_once,
+    spin_until_future_complete,
+    wait_for_message,
+)
 from dsmq_nodes.errors import SpinError
-from dsmq_nodes.messages import Int64
-from dsmq_nodes.testing import BrokerProcess
+from dsmq_nodes.messages import Int64, SetBool
+from dsmq_nodes.testing import BrokerProcess, Graph
 from tests.graph.conftest import Program, spinning, until
 
 pytestmark = pytest.mark.usefixtures("broker")
@@ -117,6 +126,63 @@ class TestInACallback:
                 asyncio.run(node.spin_async())
             before = timer.ticks
             until(lambda: timer.ticks > before)
+
+
+class TestInANotebook:
+    """A cell is run in a loop: what would block it says what to write, and begins nothing."""
+
+    @pytest.mark.parametrize(
+        ("call", "instead"),
+        [
+            (spin, r"write `await node\.spin_async\(\)`"),
+            (spin_once, r"await asyncio\.sleep.*while `node\.spin_async\(\)` is a task"),
+            (lambda node: node.create_rate(1.0).sleep(), r"await rate\.sleep_async\(\)"),
+            (lambda node: wait_for_message(Int64, node, "n"), "await node.wait_for_message_async"),
+            (
+                lambda node: spin_until_future_complete(
+                    node, node.create_client(SetBool, "s").call_async(SetBool.Request())
+                ),
+                "await future",
+            ),
+        ],
+    )
+    def test_it_is_refused_and_the_node_can_be_spun_afterwards(
+        self, call: Callable[[Node], object], instead: str
+    ) -> None:
+        async def cells() -> None:
+            node = Node("a")
+            timer = node.create_timer(0.01, node.shutdown)
+            with pytest.raises(SpinError, match=instead):
+                call(node)
+            await node.spin_async()
+            assert timer.ticks
+            node.destroy_node()
+
+        asyncio.run(cells())
+
+    def test_run_makes_no_node(self) -> None:
+        made: list[Node] = []
+        before = signal.getsignal(signal.SIGINT)
+
+        def make() -> Node:
+            made.append(Node("a"))
+            return made[0]
+
+        async def cell() -> None:
+            with pytest.raises(SpinError, match=r"`node = \.\.\.` and `await node\.spin_async"):
+                run(make)
+
+        asyncio.run(cell())
+        assert not made
+        assert signal.getsignal(signal.SIGINT) is before
+
+    def test_virtual_time_has_a_loop_of_its_own(self, graph: Graph) -> None:
+        async def cell() -> None:
+            with pytest.raises(SpinError, match="virtual time runs an event loop of its own"):
+                graph.run_for(1.0)
+
+        asyncio.run(cell())
+        graph.run_for(1.0)
 
 
 class TestInAScript:

@@ -43,9 +43,9 @@ def test_what_is_wrong_is_said() -> None:
     with pytest.raises(TypeError, match="or seconds and nanoseconds: not both"):
         Time(seconds=1, sec=1)
     with pytest.raises(ValidationError, match="less than or equal to 2147483647"):
-        Time(seconds=2.0**31)
+        Duration(seconds=2.0**31)
     with pytest.raises(ValidationError, match="less than or equal to 2147483647"):
-        Time.from_nanoseconds(2**31 * 10**9)
+        Duration.from_nanoseconds(2**31 * 10**9)
     with pytest.raises(TypeError, match=r"Duration.* 'secs'"):
         Duration(secs=1)  # type: ignore[call-arg]
     for wrong in (lambda: Time() - 1, lambda: Time() + Time(), lambda: Duration() < 1):  # type: ignore[operator]

@@ -1,0 +1,153 @@
+"""The wall clock of a machine is set wrong, or is set: nothing ends by it, and it is told."""
+
+import logging
+from collections.abc import Callable
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dsmq_nodes import Node, Parameter
+from dsmq_nodes.diagnostics import DiagnosticUpdater
+from dsmq_nodes.messages import (
+    DiagnosticArray,
+    Duration,
+    Log,
+    PointStamped,
+    Time,
+    base,
+)
+from dsmq_nodes.messages.dsmq_msgs import NodeStatistics
+from dsmq_nodes.testing import Graph
+from tests.graph.conftest import Program
+
+YEAR_NS = 31_556_952 * 10**9
+YEARS = [1969, 1970, 2040, 2107, 2200]
+LATEST_NS = 2**31 * 10**9 - 1
+
+
+def start_ns(year: int) -> int:
+    return (year - 1970) * YEAR_NS
+
+
+@pytest.fixture(autouse=True)
+def not_told_yet(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(base, "_beyond", [])
+
+
+class Robot(Node):
+    """Does with time what nodes do."""
+
+    def __init__(self) -> None:
+        super().__init__("robot")
+        self.ticks = 0
+        self.publisher = self.create_publisher(PointStamped, "p", 1)
+        updater = DiagnosticUpdater(self, 0.5)
+        updater.add("part", lambda stat: stat.summary(0, "ok"))
+        self.declare_parameter("a", 1)
+        self.create_timer(0.1, self.tick)
+
+    def tick(self) -> None:
+        self.ticks += 1
+        now = self.get_clock().now()
+        assert now - Time() >= now - now
+        assert now + Duration(seconds=5) >= now
+        self.get_logger().info(f"tick {self.ticks}")
+        self.publisher.publish(PointStamped(header=self.stamp("map")))
+        self.set_parameters([Parameter("a", None, self.ticks)])
+
+
+@pytest.mark.parametrize("year", YEARS)
+def test_no_year_ends_a_node(year: int, caplog: pytest.LogCaptureFixture) -> None:
+    with Graph(start_ns=start_ns(year)) as graph, caplog.at_level(logging.INFO):
+        node = graph.add(Robot)
+        points = graph.observe(PointStamped, "p")
+        lines = graph.observe(Log, "/rosout")
+        diagnostics = graph.observe(DiagnosticArray, "/diagnostics")
+        statistics = graph.observe(NodeStatistics, "/dsmq/nodes")
+        graph.run_for(3.0)
+        assert node.ticks == 30
+        assert (len(points), len(lines), len(diagnostics), len(statistics)) == (30, 30, 6, 3)
+        stamp_ns = points[-1].header.stamp.nanoseconds
+        assert stamp_ns == min(max(start_ns(year) + 3 * 10**9, 0), LATEST_NS)
+    told = [each for each in caplog.records if "is the clock of this machine set?" in each.msg]
+    assert len(told) == (year > 2038)
+
+
+@pytest.fixture
+def memory() -> None:
+    """How messages go is all the same to clocks."""
+
+
+@pytest.mark.parametrize("year", [1969, 2040, 2200])
+@pytest.mark.usefixtures("broker")
+def test_no_year_ends_a_process(programs: Callable[[str], Program], year: int) -> None:
+    program = programs(f"""\
+import time
+began_sec = time.monotonic()
+time.time_ns = lambda: {start_ns(year)} + int((time.monotonic() - began_sec) * 1e9)
+from dsmq_nodes import Node, run
+from dsmq_nodes.messages import PointStamped
+
+class Robot(Node):
+    def __init__(self):
+        super().__init__("robot")
+        self.create_subscription(PointStamped, "p", lambda msg: print("got", flush=True), 10)
+        self.publisher = self.create_publisher(PointStamped, "p", 1)
+        self.create_timer(0.6, self.tick)
+        self.ticks = 0
+
+    def tick(self):
+        self.ticks += 1
+        self.get_logger().info("tick")
+        self.publisher.publish(PointStamped(header=self.stamp()))
+        if self.ticks == 3:
+            self.shutdown()
+
+    def enter_safe_state(self):
+        print("safe", flush=True)
+
+run(Robot)
+""")
+    assert program.wait() == 0
+    assert program.lines.count("got") == 2
+    assert program.lines[-1] == "safe"
+    assert "Traceback" not in program.output
+
+
+@given(st.integers(-(2**70), 2**70), st.integers(-(2**70), 2**70))
+def test_times_stay_within_what_they_can_say(one_ns: int, other_ns: int) -> None:
+    one, other = Time.from_nanoseconds(one_ns), Time(nanoseconds=other_ns)
+    length = one - other
+    for time in (one, other, other + length, one - length):
+        assert -(2**31) <= time.sec < 2**31
+    if abs(one_ns) <= 10**18 and abs(other_ns) <= 10**18:
+        assert (one.nanoseconds, other.nanoseconds) == (one_ns, other_ns)
+        assert other + length == one
+
+
+def test_a_field_that_is_out_of_range_is_still_refused() -> None:
+    with pytest.raises(ValueError, match="sec"):
+        Time(sec=2**31)
+    with pytest.raises(ValueError, match="sec"):
+        Duration.from_nanoseconds(2**31 * 10**9)
+    with pytest.raises(TypeError, match="not both"):
+        Time(sec=1, nanoseconds=1)
+
+
+class Unspeakable:
+    def __str__(self) -> str:
+        raise OSError("nothing to say")
+
+
+def test_what_cannot_be_published_on_rosout_raises_in_no_callback(
+    graph: Graph, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(logging, "raiseExceptions", False)
+    node = graph.add(Robot)
+    for _ in range(2):
+        node.get_logger().error(Unspeakable())  # type: ignore[arg-type]
+    graph.run_for(0.5)
+    assert node.ticks == 5
+    told = [each.getMessage() for each in caplog.records if "not on /rosout" in each.msg]
+    assert told == ["not on /rosout, and others like it: OSError: nothing to say"]
