@@ -130,6 +130,7 @@ class Cursors:
             except (ConnectionFailedError, WireError) as error:
                 self._lost(error)
                 continue
+            self._retry_sec = _FIRST_RETRY_SEC  # it does more than greet
             if self._take(reply):
                 return reply
         return None
@@ -173,7 +174,6 @@ class Cursors:
             self._retry_at_sec = time.monotonic() + self._retry_sec * random.uniform(0.5, 1.0)
             return None
         logger.warning("the broker at %s is back", channel.where)
-        self._retry_sec = _FIRST_RETRY_SEC
         if channel.epoch != self._epoch:
             # Another log than the one we read: all there is in it is new.
             for cursor in self._cursors.values():

@@ -146,25 +146,27 @@ class Channel:
             raise ConnectionFailedError(f"{self.where} is no dsmq broker: {error}") from None
 
     def send(self, frame: bytes, timeout_sec: float = _PATIENCE_SEC) -> None:
-        """Send a whole frame; a large one has more time, as long as the broker reads.
+        """Send a whole frame, as long as the broker reads on, and not at a snail's pace.
 
         Raises:
             ConnectionFailedError: the connection is gone, or the broker does not read: then part of
                 the frame may be sent, and the connection is of no more use.
         """
-        until_sec = time.monotonic() + timeout_sec + len(frame) / SLOWEST_BYTES_PER_SEC
+        stuck_sec = time.monotonic() + timeout_sec
+        until_sec = stuck_sec + len(frame) / SLOWEST_BYTES_PER_SEC
         unsent = memoryview(frame)
         while unsent:
             try:
                 with self._turn:
                     sent = self.socket.send(unsent)
             except NOT_NOW as error:
-                if not self._can_go_on(error, until_sec, is_read=False):
+                if not self._can_go_on(error, min(stuck_sec, until_sec), is_read=False):
                     raise self._gone(f"it does not read ({_STUCK})") from None
             except OSError as error:
                 raise self._gone(error.strerror or str(error)) from None
             else:
                 unsent = unsent[sent:]
+                stuck_sec = time.monotonic() + timeout_sec
 
     def _can_go_on(self, error: OSError, until_sec: float | None, *, is_read: bool) -> bool:
         """Wait until the socket is ready for more; False: the time is up."""

@@ -8,6 +8,7 @@ on at a good pace.
 """
 
 import contextlib
+import math
 import socket
 import ssl
 import threading
@@ -28,6 +29,9 @@ _FAR_TOO_MUCH_BYTES: Final = 32 << 20  # that must not be lost: a new connection
 _PATIENCE_SEC: Final = 0.1  # for a broker that does not read
 _GOOD_PACE_BYTES_PER_SEC: Final = 4_000_000  # whoever reads so fast restores our patience
 _LAST_WORDS_SEC: Final = 1.0  # at the end, for what is not sent yet
+_REMEMBERED_SEC: Final = 10.0  # that a broker did not take last words
+
+_gave_up_sec = -math.inf
 
 
 class Stream(Generic[_T]):
@@ -168,16 +172,26 @@ class Stream(Generic[_T]):
         """Whether the broker has closed the connection, as far as can be seen without reading."""
         try:
             return not self.socket.recv(1, socket.MSG_PEEK)
-        except BlockingIOError:
+        except (BlockingIOError, ValueError):  # the latter: TLS does not let us peek
             return False
         except OSError:
             return True
 
     def finish(self) -> None:
-        """Send what is not sent yet, if the broker takes it."""
-        until_sec = time.monotonic() + _LAST_WORDS_SEC
+        """Send what is not sent yet, if the broker takes it.
+
+        In a process of many nodes it is waited for once: the last of them has to get to its safe
+        state, too.
+        """
+        global _gave_up_sec  # noqa: PLW0603  of the process
+        is_worth_it = time.monotonic() - _gave_up_sec > _REMEMBERED_SEC
+        until_sec = time.monotonic() + (_LAST_WORDS_SEC if is_worth_it else 0.0)
         with self.lock, contextlib.suppress(OSError):
-            while not self.flush() and (left_sec := until_sec - time.monotonic()) > 0:
+            while not self.flush():
+                left_sec = until_sec - time.monotonic()
+                if left_sec <= 0:
+                    _gave_up_sec = time.monotonic()
+                    return
                 descriptors.ready([], [self.socket], left_sec)
 
     def close(self) -> None:

@@ -1,6 +1,7 @@
 """TLS: the broker's certificate, the clients' certificates, and who is turned away."""
 
 import contextlib
+import signal
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -8,9 +9,12 @@ from pathlib import Path
 import pytest
 import trustme
 
+from dsmq_nodes import Node
 from dsmq_nodes.dsmq import wire
 from dsmq_nodes.errors import ConnectionFailedError
+from dsmq_nodes.messages import String
 from tests.dsmq.conftest import Broker, Start
+from tests.graph.conftest import spinning, until
 
 
 class Papers:
@@ -121,3 +125,36 @@ def test_files_that_are_no_certificates_are_said(start: Start, tmp_path: Path) -
     assert status == 1
     assert "TLS" in said
     assert said.count("\n") == 1
+
+
+def test_a_node_floods_is_stalled_and_reconnects_over_tls(
+    start: Start,
+    tmp_path: Path,
+    papers: Papers,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    broker = begin(start, tmp_path, "--tls-cert", str(papers.broker))
+    monkeypatch.setenv("DSMQ_TLS_CA", str(papers.ca))
+    node, got = Node("a", broker=("127.0.0.1", broker.port)), list[int]()
+    node.create_subscription(String, "large", lambda m: got.append(len(m.data)), 100)
+    publisher = node.create_publisher(String, "large", 10)
+
+    def publish(size: int) -> bool:
+        publisher.publish(String(data="x" * size))
+        return True
+
+    with spinning(node):
+        until(lambda: publish(300_000) and len(got) > 20)
+        broker.process.send_signal(signal.SIGSTOP)
+        until(lambda: publish(300_000) and publisher.dropped > 100)
+        broker.process.send_signal(signal.SIGCONT)
+        until(lambda: publish(3) and got[-1] == 3)
+        broker.end(signal.SIGKILL)
+        until(lambda: "lost the broker" in caplog.text)
+        environment = {"XDG_RUNTIME_DIR": str(tmp_path / "broker run")}
+        start("--tls-cert", str(papers.broker), "--port", str(broker.port), **environment)
+        until(lambda: "the broker is back" in caplog.text)
+        until(lambda: publish(4) and got[-1] == 4)
+    assert set(got) == {300_000, 3, 4}
+    assert not [record for record in caplog.records if record.exc_info]
