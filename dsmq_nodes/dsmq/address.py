@@ -75,10 +75,10 @@ def connect(host: str, port: int, timeout_sec: float = 5.0) -> socket.socket:
         ConnectionFailedError: nobody answers there; says what to try.
     """
     if hasattr(socket, "AF_UNIX") and is_local(host):
-        path = unix_path(host, port)
-        if path.exists() and path.parent.stat().st_uid == os.getuid():
-            # If that fails it is a dead broker's: TCP will tell.
-            with contextlib.suppress(OSError):
+        # If that fails it is a dead broker's: TCP will tell.
+        with contextlib.suppress(OSError):
+            path = unix_path(host, port)
+            if path.exists() and path.parent.stat().st_uid == os.getuid():
                 return _dial(socket.AF_UNIX, str(path), timeout_sec)
     try:
         sock = _secured(_connect_tcp(host, port, timeout_sec), host)

@@ -7,6 +7,7 @@ system has another way.
 import contextlib
 import errno
 import math
+import os
 import select
 import struct
 import sys
@@ -17,6 +18,7 @@ _SELECTS: Final = 1024  # FD_SETSIZE
 _MOST: Final = 1 << 20  # programs that close "all" descriptors one by one still end in time
 _WITHOUT_LIMITS: Final = 512  # Windows, whose select() takes that many sockets
 _POLLFD: Final = struct.Struct("ihh")  # int fd; short events, revents
+SCARCE: Final = "few file descriptors are left (`ulimit -Hn`): more topics go through the broker"
 _FULL: Final = (errno.EMFILE, errno.ENFILE)
 
 
@@ -46,6 +48,16 @@ def raise_limit() -> int:
         resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
         return wanted
     return soft
+
+
+def is_scarce() -> bool:
+    """Whether three quarters of what may be open is: what can do without leaves others the rest."""
+    try:
+        lowest = os.open(os.devnull, os.O_RDONLY)
+    except OSError:
+        return True
+    os.close(lowest)
+    return lowest >= raise_limit() * 3 // 4
 
 
 def is_full(error: BaseException) -> bool:

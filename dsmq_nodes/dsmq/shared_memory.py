@@ -13,6 +13,7 @@ import uuid
 from pathlib import Path
 from typing import Final
 
+from dsmq_nodes.dsmq import descriptors
 from dsmq_nodes.dsmq.bell import Bell, Doorbells
 from dsmq_nodes.dsmq.leftovers import LOCK, PLACE, remove, remove_leftovers
 from dsmq_nodes.dsmq.record import Record
@@ -57,8 +58,10 @@ class SharedMemory:
         """A new ring, whose first message will have the id after `last_id`.
 
         Raises:
-            RingError: there is no memory for it.
+            RingError: there is no memory for it, or no descriptor to spare.
         """
+        if descriptors.is_scarce():  # the rest is for those who connect
+            raise RingError(descriptors.SCARCE)
         self._made += 1
         ring = Ring.create(self.directory / f"r{self._made}", last_id=last_id)
         return SharedLog(ring, self._doorbells)

@@ -72,6 +72,7 @@ class DsmqLink:
         self._poller: Poller | None = None
         self._stream: Stream[Publication] | None = None
         self._is_outage_told = False  # to the node
+        self._told_unshared: set[str] = set()
         self._is_flushing = False  # the loop sends what waits
         self._is_stalled = False  # messages are dropped because the broker does not read
         self._is_silent = False  # it has not answered, and nothing has come from it since
@@ -450,8 +451,13 @@ class DsmqLink:
         try:
             self._shared.read(reader, reply.ring, reply.seat, reply.id)
         except RingError as error:
-            logger.warning("%s: %s: without shared memory", self._node, error)
+            self._tell_unshared(error)
             self._subscribe(reader, shm=False)
+
+    def _tell_unshared(self, error: RingError) -> None:
+        if str(error) not in self._told_unshared:  # one line for all topics
+            self._told_unshared.add(str(error))
+            logger.warning("%s: %s: without shared memory", self._node, error)
 
     def _write_ring(self, reply: wire.Reply) -> None:
         """From now on a topic is written to shared memory; not if that comes too late."""
@@ -462,7 +468,7 @@ class DsmqLink:
             try:
                 self._shared.write(publication, reply.ring)
             except RingError as error:
-                logger.warning("%s: %s: without shared memory", self._node, error)
+                self._tell_unshared(error)
         self._advertised.came(reply.topic)
 
     # Losing the broker and finding it again

@@ -5,7 +5,10 @@ It is asyncio over a selector of ours (selector.py), for exact timers.
 
 import asyncio
 import concurrent.futures
+import contextlib
 import contextvars
+import os
+import socket
 import threading
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, Final, TypeVar
@@ -17,7 +20,10 @@ from dsmq_nodes.graph.selector import new_selector
 
 LAST_STEPS_SEC: Final = 1.0  # for coroutines, after they were cancelled
 LAST_HOOK_SEC: Final = 3.0  # for each hook of a node's end: two fit before the launcher kills
+_SPARES: Final = 3  # of a loop: epoll, a pair of sockets
 _T = TypeVar("_T")
+
+_spares: Final[list[int]] = []
 
 
 def new_event_loop() -> asyncio.AbstractEventLoop:
@@ -27,11 +33,36 @@ def new_event_loop() -> asyncio.AbstractEventLoop:
         NodeConfigurationError: the process has no file descriptor left for it.
     """
     try:
-        return asyncio.SelectorEventLoop(new_selector())
+        return _make()
     except OSError as error:
-        if descriptors.is_full(error):
-            raise NodeConfigurationError(f"no event loop: {descriptors.no_more(error)}") from error
+        if not descriptors.is_full(error):
+            raise
+    while _spares:
+        os.close(_spares.pop())
+    try:
+        return _make()
+    except OSError as error:
+        if not descriptors.is_full(error):
+            raise
+        raise NodeConfigurationError(f"no event loop: {descriptors.no_more(error)}") from error
+
+
+def _make() -> asyncio.AbstractEventLoop:
+    selector = new_selector()
+    try:
+        for each in socket.socketpair():  # as asyncio's own, which would leave half a loop
+            each.close()
+        return asyncio.SelectorEventLoop(selector)
+    except OSError:
+        selector.close()
         raise
+
+
+def hold_spares() -> None:
+    """Have descriptors for one more loop, whatever else is opened: a node's end needs it."""
+    with contextlib.suppress(OSError):
+        while len(_spares) < _SPARES:
+            _spares.append(os.open(os.devnull, os.O_RDONLY))
 
 
 def close_loop(loop: asyncio.AbstractEventLoop) -> None:
@@ -39,6 +70,7 @@ def close_loop(loop: asyncio.AbstractEventLoop) -> None:
     cancel_tasks(loop)
     loop.run_until_complete(loop.shutdown_asyncgens())
     loop.close()
+    hold_spares()
 
 
 def cancel_tasks(loop: asyncio.AbstractEventLoop) -> None:

@@ -12,6 +12,7 @@ from traceback import walk_tb
 from types import FrameType
 from typing import Any, Final, TypeVar
 
+from dsmq_nodes.dsmq import descriptors
 from dsmq_nodes.errors import DsmqError, NodeConfigurationError
 from dsmq_nodes.graph.base_node import BaseNode
 from dsmq_nodes.graph.callback import MessageT, callback_name
@@ -148,15 +149,8 @@ def run(*node_classes: Callable[[], Node]) -> None:
             signals.make_and_spin(node_classes, nodes)
         except KeyboardInterrupt:
             pass
-        except DsmqError as error:
-            if _is_users_code_at_fault(error):
-                _show_whole(error)
-            else:
-                told = indented(f"{type(error).__name__}: {error}")
-                print(told, file=sys.stderr)  # noqa: T201
-            sys.exit(1)
-        except Exception as error:  # noqa: BLE001  shown whole, and the status says it
-            _show_whole(error)
+        except Exception as error:  # noqa: BLE001  shown, and the status says it
+            _show(error)
             sys.exit(1)
         finally:
             try:
@@ -166,6 +160,19 @@ def run(*node_classes: Callable[[], Node]) -> None:
                 signals.stay_deaf()
     if failed:
         sys.exit(1)
+
+
+def _show(error: Exception) -> None:
+    """Show an exception whole, or in one line, if it says why a node could not begin."""
+    told = ""
+    if isinstance(error, DsmqError):
+        told = str(error)
+    elif isinstance(error, OSError) and descriptors.is_full(error):
+        told = descriptors.no_more(error)
+    if told and not _is_users_code_at_fault(error):
+        print(indented(f"{type(error).__name__}: {told}"), file=sys.stderr)  # noqa: T201
+    else:
+        _show_whole(error)
 
 
 def _show_whole(error: Exception) -> None:
@@ -206,7 +213,7 @@ def _check_arguments() -> None:
         )
 
 
-def _is_users_code_at_fault(error: DsmqError) -> bool:
+def _is_users_code_at_fault(error: Exception) -> bool:
     """Whether the line that raised it is worth showing; not when a node could not begin."""
     frames = [frame for frame, _ in walk_tb(error.__traceback__)]
     if any(frame.f_code is BaseNode.__init__.__code__ for frame in frames):

@@ -3,6 +3,7 @@
 from pathlib import Path
 from weakref import WeakValueDictionary
 
+from dsmq_nodes.dsmq import descriptors
 from dsmq_nodes.dsmq.bell import Bell, Doorbells
 from dsmq_nodes.dsmq.ring import Ring
 from dsmq_nodes.dsmq.ring_reader import Reader as RingReader
@@ -90,5 +91,7 @@ class SharedTopics:
     def _ring(self, path: str) -> Ring:
         ring = self._rings.get(path)
         if ring is None:
+            if descriptors.is_scarce():
+                raise RingError(descriptors.SCARCE)
             ring = self._rings[path] = Ring(Path(path))
         return ring

@@ -15,6 +15,7 @@ from dsmq_nodes.graph.event_loop import (
     LAST_STEPS_SEC,
     Outcome,
     close_loop,
+    hold_spares,
     last_steps,
     new_event_loop,
     run_here,
@@ -69,6 +70,7 @@ class Spinner:
     """
 
     def __init__(self, link: Link, logger: Logger, name: str, *, raises: bool) -> None:
+        hold_spares()
         self.raises = raises
         self.is_calling = False
         self.timeline: Timeline | None = None

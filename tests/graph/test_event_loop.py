@@ -101,6 +101,49 @@ def test_a_forked_child_that_goes_on_hears_what_it_watches() -> None:
         loop.remove_reader(here)
 
 
+CROWDED = """
+import os, resource
+from dsmq_nodes import Node, run
+from dsmq_nodes.messages import Int64
+class Many(Node):
+    def __init__(self):
+        super().__init__("many")
+        used = max(map(int, os.listdir("/proc/self/fd"))) + 1
+        resource.setrlimit(resource.RLIMIT_NOFILE, (used + 5, used + 5))
+        self.made = [self.create_publisher(Int64, f"n{number}", 10) for number in range(100)]
+        for number in (0, 99):
+            self.create_subscription(Int64, f"n{number}", self.on_n, 10)
+        self.create_timer(0.01, self.tick)
+        self.heard = set()
+    def tick(self):
+        for each in self.made:
+            each.publish(Int64(data=1))
+    def on_n(self, msg, info):
+        self.heard.add(info.topic_name)
+        if len(self.heard) == 2:
+            self.held = list(self.files())
+            self.shutdown()
+    def files(self):
+        while True:
+            try:
+                yield os.open(os.devnull, os.O_RDONLY)
+            except OSError:
+                return
+    async def enter_safe_state(self):
+        print("safe", flush=True)
+run(Many)
+"""
+
+
+def test_a_node_with_more_topics_than_descriptors_lives_and_ends_safely(
+    broker: BrokerProcess, programs: Callable[[str], Program]
+) -> None:
+    program = programs(CROWDED)
+    program.wait_for("^safe")
+    assert program.wait() == 0
+    assert program.output.count("few file descriptors") <= 1
+
+
 def test_no_descriptor_left_for_a_loop_is_said() -> None:
     before = resource.getrlimit(resource.RLIMIT_NOFILE)
     least = os.dup(0)
