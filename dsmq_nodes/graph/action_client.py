@@ -1,11 +1,14 @@
 """The calling end of an action; what it is made of is in action_server.py."""
 
+import asyncio
 from collections.abc import Callable
-from typing import Any, Generic
+from typing import Any, Final, Generic
+from weakref import WeakValueDictionary
 
 from dsmq_nodes.graph.callback import Result, check_callback
 from dsmq_nodes.graph.calls import ACTION
 from dsmq_nodes.graph.future import Future
+from dsmq_nodes.graph.goal import GoalState
 from dsmq_nodes.graph.node import Node
 from dsmq_nodes.messages.action import GoalInfo, GoalStatusArray
 from dsmq_nodes.messages.action_srv import CancelGoal
@@ -18,6 +21,10 @@ from dsmq_nodes.messages.action_type import (
     action_parts,
 )
 from dsmq_nodes.messages.unique_identifier import UUID
+
+_ENDED: Final = {GoalState.SUCCEEDED, GoalState.CANCELED, GoalState.ABORTED}
+_LATE_SEC: Final = 1.0
+_LOST_SEC: Final = 10.0  # a server that has been away for so long has lost its goals
 
 
 class ClientGoalHandle(Generic[GoalT, ResultT, FeedbackT]):
@@ -74,7 +81,12 @@ class ActionClient(Generic[GoalT, ResultT, FeedbackT]):
         self._cancel_goal = node.create_client(CancelGoal, f"{start}/cancel_goal")
         self._get_result = node.create_client(parts.get_result, f"{start}/get_result")
         self._feedback_callbacks: dict[bytes, Callable[[Any], Result]] = {}
-        self._handles: dict[bytes, ClientGoalHandle[GoalT, ResultT, FeedbackT]] = {}
+        self._handles: WeakValueDictionary[bytes, ClientGoalHandle[GoalT, ResultT, FeedbackT]] = (
+            WeakValueDictionary()
+        )
+        self._is_forgetting = False
+        self._graph = node._topics.graph  # noqa: SLF001  the kit's own
+        self._graph.watchers.append(self._on_graph)
         self._subscriptions: list[Any] = [
             node.create_subscription(
                 parts.feedback_message, f"{start}/feedback", self._on_feedback, 100
@@ -89,6 +101,8 @@ class ActionClient(Generic[GoalT, ResultT, FeedbackT]):
         goal_uuid: UUID | None = None,
     ) -> Future[ClientGoalHandle[GoalT, ResultT, FeedbackT]]:
         """Send a goal: the future will have a handle of it, which says whether it was accepted.
+
+        Whoever cancels the future, as a timeout does, gives the goal up.
 
         Args:
             goal: of the action's type.
@@ -116,10 +130,18 @@ class ActionClient(Generic[GoalT, ResultT, FeedbackT]):
             if handle.accepted:
                 self._handles[goal_id.uuid] = handle
             else:
-                self._feedback_callbacks.pop(goal_id.uuid, None)
+                self._forget(goal_id.uuid)
             return handle
 
-        return self._send_goal.call_async(request).then(sent)
+        def give_up() -> None:
+            if call.cancel() and self.server_is_ready():  # which may accept it later
+                info = GoalInfo(goal_id=goal_id)
+                self._cancel_goal.call_async(CancelGoal.Request(goal_info=info)).ignore()
+
+        call = self._send_goal.call_async(request)
+        future = call.then(sent, lambda: self._forget(goal_id.uuid))
+        future.on_cancel = give_up
+        return future
 
     def get_result_async(self, handle: ClientGoalHandle[GoalT, ResultT, FeedbackT]) -> Future[Any]:
         """The result of a goal; see `ClientGoalHandle`."""
@@ -156,25 +178,52 @@ class ActionClient(Generic[GoalT, ResultT, FeedbackT]):
 
     async def wait_for_server_async(self, timeout_sec: float | None = None) -> bool:
         """The same for coroutines."""
-        graph = self._node._topics.graph  # noqa: SLF001  the kit's own
-        return await graph.within(self.server_is_ready, timeout_sec)
+        return await self._graph.within(self.server_is_ready, timeout_sec)
 
     def _on_feedback(self, msg: Any) -> Result:
         callback = self._feedback_callbacks.get(msg.goal_id.uuid)
         return callback(msg) if callback is not None else None
 
     def _on_status(self, msg: GoalStatusArray) -> None:
+        ended = []
         for each in msg.status_list:
-            handle = self._handles.get(each.goal_info.goal_id.uuid)
+            goal_id = each.goal_info.goal_id.uuid
+            handle = self._handles.get(goal_id)
             if handle is not None:
                 handle.status = each.status
+            if goal_id in self._feedback_callbacks and each.status in _ENDED:
+                ended.append(goal_id)
+        if ended:
+            self._node._spinner.begin(self._forget_soon(ended))  # noqa: SLF001  the kit's own
+
+    def _on_graph(self) -> None:
+        if self._feedback_callbacks and not self._is_forgetting and self._is_server_gone():
+            self._is_forgetting = True
+            self._node._spinner.begin(self._forget_if_lost())  # noqa: SLF001  the kit's own
+
+    def _is_server_gone(self) -> bool:
+        return self._graph.is_known and not self.server_is_ready()
+
+    async def _forget_soon(self, goal_ids: list[bytes]) -> None:
+        await asyncio.sleep(_LATE_SEC)  # what the server has said last may come by another way
+        for goal_id in goal_ids:
+            self._forget(goal_id)
+
+    async def _forget_if_lost(self) -> None:
+        try:
+            await asyncio.sleep(_LOST_SEC)
+            if self._is_server_gone():
+                self._feedback_callbacks.clear()
+        finally:
+            self._is_forgetting = False
 
     def _forget(self, goal_id: bytes) -> None:
         self._feedback_callbacks.pop(goal_id, None)
-        self._handles.pop(goal_id, None)
 
     def destroy(self) -> None:
         """Send no more; who waits for a result is told."""
+        if self._on_graph in self._graph.watchers:
+            self._graph.watchers.remove(self._on_graph)
         for client in (self._send_goal, self._cancel_goal, self._get_result):
             self._node.destroy_client(client)
         for subscription in self._subscriptions:

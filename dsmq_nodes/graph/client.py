@@ -5,7 +5,7 @@ import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Generic
+from typing import Any, Final, Generic
 
 from dsmq_nodes.errors import (
     DsmqError,
@@ -23,6 +23,8 @@ from dsmq_nodes.graph.logger import Logger
 from dsmq_nodes.graph.spinner import Spinner
 from dsmq_nodes.graph.type_check import schema_text
 from dsmq_nodes.messages.service import RequestT, ResponseT
+
+_MOST_WAITING: Final = 10_000  # calls of one service; whoever waits no longer can cancel the future
 
 
 @dataclass(eq=False, slots=True)
@@ -85,6 +87,9 @@ class Calls:
         """A new call; `body` is the request as JSON."""
         future: Future[Any] = Future(self._what, self.spinner, self._logger)
         call_id = next(self._ids)
+        if len(self._waiting) >= _MOST_WAITING:
+            oldest = next(iter(self._waiting))
+            self._fail(oldest, f"{_MOST_WAITING:,} calls wait already: the oldest was given up")
         future.on_cancel = partial(self._waiting.pop, call_id, None)
         waiting = self._waiting[call_id] = _Waiting(future, body, self._ready)
         if waiting.server is not None:

@@ -37,6 +37,7 @@ class Future(Generic[T]):
         self._result: T | None = None
         self._exception: BaseException | None = None
         self._was_asked = False
+        self._is_ignored = False
         self._callbacks: list[Callable[[], None]] = []
 
     def done(self) -> bool:
@@ -73,14 +74,20 @@ class Future(Generic[T]):
 
         self._when_done(run)
 
-    def then(self, convert: Callable[[T], U]) -> "Future[U]":
-        """What `convert` makes of the result, as soon as it is there; no callback of the user's."""
+    def then(
+        self, convert: Callable[[T], U], failed: Callable[[], None] = lambda: None
+    ) -> "Future[U]":
+        """What `convert` makes of the result, as soon as it is there; no callback of the user's.
+
+        `failed` is called when there will be no result.
+        """
         other: Future[U] = Future(self._what, self._spinner, self._logger)
         other.on_cancel = self.cancel
 
         def done() -> None:
             error = self.exception()
             if error is not None:
+                failed()
                 other.set_exception(error)
             else:
                 other.set_result(convert(self.result()))
@@ -103,6 +110,10 @@ class Future(Generic[T]):
         if not was_done and self.on_cancel is not None:
             self.on_cancel()
         return not was_done
+
+    def ignore(self) -> None:
+        """Nobody will ask for it: what goes wrong need not be logged."""
+        self._is_ignored = True
 
     def _finish(self, result: T | None, exception: BaseException | None) -> None:
         if self._done:
@@ -133,7 +144,9 @@ class Future(Generic[T]):
         return self.result()
 
     def __del__(self) -> None:
-        if self._exception is not None and not (self._was_asked or self.cancelled()):
+        if self._is_ignored or self._was_asked or self.cancelled():
+            return
+        if self._exception is not None:
             self._logger.error(f"{self._what}: {self._exception} (nobody has asked for the result)")
 
 

@@ -1,6 +1,9 @@
 """Actions in virtual time: goals, feedback, results, cancelling, and who waits for whom."""
 
 import asyncio
+import gc
+import weakref
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -359,6 +362,85 @@ class TestNobodyThere:
         caller.create_task(ask())
         graph.run_for(0)
         assert caller.log[-1][1] == (GoalState.UNKNOWN, None)
+
+
+class Heard:
+    """A feedback callback that can be missed."""
+
+    def __call__(self, msg: Any) -> None:
+        pass
+
+
+class TestNothingIsKept:
+    """What a client keeps of a goal goes with the goal; nobody asks for results here."""
+
+    def held(self, graph: Graph, caller: Caller, to: int) -> Callable[[], bool]:
+        heard = Heard()
+        caller.client.send_goal_async(Count.Goal(to=to), heard)
+        kept = weakref.ref(heard)
+        del heard
+
+        def is_held() -> bool:
+            gc.collect()
+            return kept() is not None
+
+        return is_held
+
+    @pytest.mark.parametrize("ending", ["succeeds", "is cancelled", "is aborted", "is rejected"])
+    def test_of_one_that_has_ended(self, graph: Graph, ending: str) -> None:
+        def judge(_: Count.Goal) -> GoalResponse:
+            return GoalResponse.REJECT if ending == "is rejected" else GoalResponse.ACCEPT
+
+        counter = graph.add(lambda: Counter(goal_callback=judge, result_timeout=5.0))
+        caller = graph.add(Caller)
+        is_held = self.held(graph, caller, 3)
+        graph.run_for(0.5)
+        assert is_held() == (ending != "is rejected")
+        if ending == "is cancelled":
+            canceller = caller.create_client(CancelGoal, "/count/_action/cancel_goal")
+            canceller.call_async(CancelGoal.Request())
+        elif ending == "is aborted":
+            next(iter(counter.server._goals.values())).abort()
+        graph.run_for(20.0)
+        assert not is_held()
+        assert not counter.server._goals  # nor does the server keep its result
+        assert not counter.server._done
+
+    def test_of_one_that_nobody_serves(self, graph: Graph) -> None:
+        caller = graph.add(Caller)
+        graph.run_for(0.1)
+        is_held = self.held(graph, caller, 3)
+        graph.run_for(0.1)
+        assert not is_held()
+
+    def test_of_one_whose_server_has_gone(self, graph: Graph) -> None:
+        counter, caller = graph.add(Counter), graph.add(Caller)
+        graph.run_for(0.1)
+        is_held = self.held(graph, caller, 100)
+        graph.run_for(1.0)
+        assert is_held()
+        graph.remove(counter)
+        graph.run_for(20.0)
+        assert not is_held()
+
+    def test_of_one_whose_acceptance_was_not_waited_for(self, graph: Graph) -> None:
+        async def think(_: Count.Goal) -> GoalResponse:
+            await asyncio.sleep(6.0)
+            return GoalResponse.ACCEPT
+
+        counter = graph.add(lambda: Counter(goal_callback=think))
+        caller = graph.add(Caller)
+        graph.run_for(0.1)
+
+        async def send() -> None:
+            with pytest.raises(TimeoutError):
+                async with asyncio.timeout(1.0):
+                    await caller.client.send_goal_async(Count.Goal(to=3))
+            caller.note("gave up")
+
+        caller.create_task(send())
+        graph.run_for(20.0)
+        assert (caller.log, counter.log) == ([(1.1, "gave up")], [])
 
 
 def test_misuse_and_destroying(graph: Graph) -> None:

@@ -1,5 +1,6 @@
 """A goal whose client has gone is cancelled, or never begins, however the client went."""
 
+import asyncio
 import json
 import signal
 from collections.abc import Callable
@@ -7,11 +8,14 @@ from typing import Any
 
 import pytest
 
-from dsmq_nodes import CancelResponse, GoalState, ServerGoalHandle
+from dsmq_nodes import CancelResponse, GoalResponse, GoalState, ServerGoalHandle
 from dsmq_nodes.graph import calls
+from dsmq_nodes.messages import GoalInfo
+from dsmq_nodes.messages.action_srv import CancelGoal
+from dsmq_nodes.messages.unique_identifier import UUID
 from dsmq_nodes.testing import BrokerProcess, Graph
 from tests.graph.conftest import Program, spinning, until
-from tests.graph.test_actions import Caller, Counter
+from tests.graph.test_actions import Caller, Count, Counter
 
 
 def ask(graph: Graph, client: str, *, to: int = 3, number: int = 1) -> None:
@@ -101,6 +105,41 @@ def test_a_tool_of_an_older_release_cannot_be_watched(graph: Graph) -> None:
     ask(graph, "@17e2f0")
     graph.run_for(10.0)
     assert counter.log == [(0.0, "begin 3"), (3.0, "end 3")]
+
+
+async def think(_: Count.Goal) -> GoalResponse:
+    await asyncio.sleep(6.0)
+    return GoalResponse.ACCEPT
+
+
+def test_a_client_that_goes_while_its_goal_is_judged(
+    graph: Graph, caplog: pytest.LogCaptureFixture
+) -> None:
+    counter = graph.add(lambda: Counter(goal_callback=think))
+    caller = graph.add(Caller)
+    caller.send(3)
+    graph.run_for(1.0)
+    graph.remove(caller)
+    graph.run_for(20.0)
+    assert counter.log == []
+    assert "/count: /caller has gone: its goal is refused" in caplog.text
+
+
+@pytest.mark.parametrize("which", ["all", "this one"])
+def test_a_goal_is_cancelled_while_it_is_judged(graph: Graph, which: str) -> None:
+    counter = graph.add(lambda: Counter(goal_callback=think))
+    caller = graph.add(Caller)
+    goal_id = UUID(uuid=bytes(range(16)))
+    goal = caller.client.send_goal_async(Count.Goal(to=3), goal_uuid=goal_id)
+    canceller = caller.create_client(CancelGoal, "/count/_action/cancel_goal")
+    graph.run_for(1.0)
+    info = GoalInfo(goal_id=goal_id) if which == "this one" else GoalInfo()
+    answer = canceller.call_async(CancelGoal.Request(goal_info=info))
+    graph.run_for(1.0)
+    assert [each.goal_id for each in answer.result().goals_canceling] == [goal_id]
+    graph.run_for(20.0)
+    assert not goal.result().accepted
+    assert counter.log == []
 
 
 class TestBroker:

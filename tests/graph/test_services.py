@@ -320,6 +320,22 @@ class TestNobodyAnswers:
         assert (first_sec, second_sec) == (0.9, 1.95)
         assert second.sum == 2, "the late answer to the first is not the second's"
 
+    def test_calls_that_are_never_answered_are_not_kept_without_end(
+        self, graph: Graph, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        async def never(request: AddTwoInts.Request) -> AddTwoInts.Response:
+            return await asyncio.get_running_loop().create_future()  # type: ignore[no-any-return]
+
+        monkeypatch.setattr("dsmq_nodes.graph.client._MOST_WAITING", 3)
+        graph.add(serving(never))
+        caller = graph.add(Caller)
+        for number in range(5):
+            caller.call(number, 0)
+        graph.run_for(1.0)
+        assert [str(error) for _, error in caller.ends] == [
+            "/add: 3 calls wait already: the oldest was given up"
+        ] * 2
+
     def test_wait_for_service(self, graph: Graph) -> None:
         caller = graph.add(Caller)
         seen: list[tuple[float, bool]] = []
