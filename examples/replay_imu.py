@@ -1,39 +1,36 @@
-"""Replays a recorded IMU: NPZ or CSV, gyr (rad/s), acc (m/s^2), mag (uT), three columns each."""
+"""Replays a recorded IMU: .npz, or text with a line of names (imu_table.py says which)."""
 
+from collections import Counter
 from collections.abc import Iterator
 
-import numpy as np
-
 from dsmq_nodes import run
-from dsmq_nodes.messages import Header, Imu, MagneticField, Time, Vector3
+from dsmq_nodes.messages import Header, Imu, MagneticField, Time
+from examples.imu_table import ImuFile, rows
 from examples.replayer import Replayer, Sample
 
 
 class ReplayImu(Replayer):
     class Params(Replayer.Params):
-        frequency: float = 2000 / 7  # Hz: the file has no times
+        path: ImuFile
+        frequency: float = 2000 / 7  # Hz, of a file without times
 
     params: Params
 
     def __init__(self) -> None:
         super().__init__("replay_imu", Imu)
         self.mag = self.create_publisher(MagneticField, "imu/mag", 1000)
-        self.imu = self.create_publisher(Imu, "imu/data_raw", 1000)
+        self.imu = self.asking = self.create_publisher(Imu, "imu/data_raw", 1000)
 
     def samples(self) -> Iterator[Sample]:
-        path = self.params.path
-        if path.endswith(".npz"):
-            with np.load(path) as data:
-                rows = np.hstack([data["gyr"], data["acc"], data["mag"]])
-        else:
-            rows = np.loadtxt(path, delimiter=",", skiprows=1)
-        for index, row in enumerate(rows.astype(float) * np.repeat([1, 1, 1e-6], 3)):  # uT to T
-            when = index / self.params.frequency
-            header = Header(stamp=Time.from_nanoseconds(round(when * 1e9)), frame_id="imu")
-            gyr, acc, mag = (Vector3(x=x, y=y, z=z) for x, y, z in row.reshape(3, 3).tolist())
+        first, unread = 0, Counter[str]()
+        for index, (time_ns, gyr, acc, mag) in enumerate(rows(self.params.path, unread)):
+            at = round(index / self.params.frequency * 1e9) if time_ns is None else time_ns
+            first = first if index else at
+            header = Header(stamp=Time.from_nanoseconds(at), frame_id="imu")
             imu = Imu(header=header, angular_velocity=gyr, linear_acceleration=acc)
-            field = MagneticField(header=header, magnetic_field=mag)
-            yield when, [(self.mag, field), (self.imu, imu)]
+            field = [(self.mag, MagneticField(header=header, magnetic_field=mag))] if mag else []
+            yield (at - first) * 1e-9, [*field, (self.imu, imu)]
+        self.get_logger().info(f"not replayed: {dict(unread) or 'nothing'}")
 
 
 if __name__ == "__main__":

@@ -1,16 +1,11 @@
-"""Replays an NMEA 0183 log (PyPI pynmea2): position and depth. Bad lines are counted, not fatal."""
+"""Replays an NMEA 0183 log (.gz, .bz2 too): position and depth. Bad lines are counted."""
 
-import math
-from collections import Counter
 from collections.abc import Iterator
-from datetime import UTC, date, datetime
-from pathlib import Path
-
-import pynmea2
 
 from dsmq_nodes import run
-from dsmq_nodes.messages import Float64, Header, NavSatFix, Time
-from examples.replayer import Replayer, Sample
+from dsmq_nodes.messages import Float64, NavSatFix
+from examples.nmea_log import NmeaLog
+from examples.replayer import Replayer, Sample, opened
 
 
 class ReplayNmea(Replayer):
@@ -18,29 +13,21 @@ class ReplayNmea(Replayer):
         super().__init__("replay_nmea")
         self.fix = self.create_publisher(NavSatFix, "fix", 100)
         self.depth = self.create_publisher(Float64, "depth", 100)  # m below the sounder
-        self.counts: Counter[str] = Counter()
+        with opened(self.params.path) as file:
+            self.log = NmeaLog(file.read())
+        self.counts = self.log.counts
 
     def samples(self) -> Iterator[Sample]:
-        day, now, begin = date(1970, 1, 1), 0.0, 0.0
-        for line in Path(self.params.path).read_text("ascii", "replace").splitlines():
-            try:
-                nmea = pynmea2.parse(line, check=True)
-            except pynmea2.ParseError as error:
-                self.counts["comment" if line.startswith("#") else type(error).__name__] += 1
-                continue
-            self.counts[nmea.sentence_type] += 1
-            if nmea.sentence_type == "RMC":
-                day = nmea.datestamp
-            elif nmea.sentence_type == "GLL" and day.year > 1970:
-                now = datetime.combine(day, nmea.timestamp, UTC).timestamp()
-                header = Header(stamp=Time.from_nanoseconds(round(now * 1e9)), frame_id="gps")
-                fix = NavSatFix(header=header, latitude=nmea.latitude, longitude=nmea.longitude)
-                fix.altitude = math.nan
-                begin = begin or now
-                yield now - begin, [(self.fix, fix)]
-            elif nmea.sentence_type == "DBT":
-                yield now - begin, [(self.depth, Float64(data=float(nmea.depth_meters)))]
-        self.get_logger().info(f"sentences: {dict(self.counts)}")
+        begin = now = 0.0
+        for when, found in self.log.samples():
+            begin = begin or when
+            now = max(now, when - begin)
+            if isinstance(found, NavSatFix):
+                yield now, [(self.fix, found)]
+            else:
+                yield now, [(self.depth, Float64(data=found))]
+        unused = f", not used: {dict(self.log.unused)}" if self.log.unused else ""
+        self.get_logger().info(f"sentences: {dict(self.counts)}{unused}")
 
 
 if __name__ == "__main__":

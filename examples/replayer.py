@@ -1,8 +1,11 @@
 """What replayers of recorded sensors have in common: when to publish the next sample."""
 
 import asyncio
-from collections.abc import Iterator
-from typing import Any
+import bz2
+import gzip
+import lzma
+from collections.abc import Callable, Iterator
+from typing import IO, Any
 
 from pydantic import Field
 
@@ -10,6 +13,14 @@ from dsmq_nodes import Node, Parameters, Publisher
 from dsmq_nodes.messages import Message
 
 Sample = tuple[float, list[tuple[Publisher[Any], Message]]]  # when (s), what is published then
+_OPENERS: dict[str, Callable[..., Any]] = {".bz2": bz2.open, ".gz": gzip.open, ".xz": lzma.open}
+
+
+def opened(path: str) -> IO[str]:
+    """A text file, compressed or not; a byte that is no text is a character, too."""
+    suffix = path[path.rfind(".") :]
+    file: IO[str] = _OPENERS.get(suffix, open)(path, "rt", encoding="utf-8", errors="replace")
+    return file
 
 
 class Replayer(Node):
@@ -23,6 +34,7 @@ class Replayer(Node):
     def __init__(self, name: str, answer_type: type[Message] | None = None) -> None:
         super().__init__(name)
         self.room = asyncio.Semaphore(self.params.ahead)
+        self.asking: Publisher[Any] | None = None  # whose messages are answered; None: each sample
         if answer_type:  # whoever reads the samples publishes one of these for each
             self.create_subscription(answer_type, "answers", self.on_answer, 1000)
         self.create_task(self.replay())
@@ -37,11 +49,12 @@ class Replayer(Node):
         time, begin, count = asyncio.get_running_loop().time, 0.0, 0
         speed = self.params.speed
         for count, (when, publications) in enumerate(self.samples(), 1):
+            publishers = [publisher for publisher, _ in publications]
             if count == 1:
-                await publications[-1][0].wait_for_subscribers_async()
+                await (self.asking or publishers[-1]).wait_for_subscribers_async()
                 begin = time() - when / (speed or 1)
             await asyncio.sleep(begin + when / speed - time() if speed else 0)
-            if self.params.ahead:
+            if self.params.ahead and (self.asking is None or self.asking in publishers):
                 await self.room.acquire()
             for publisher, msg in publications:
                 await self.publish(publisher, msg)

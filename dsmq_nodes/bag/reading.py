@@ -192,7 +192,7 @@ class Bag:
             decoder = self._decoders[channel] = self._decoder(channel)
         try:
             return decoder(record.data)
-        except (MessageError, ValueError) as error:
+        except (MessageError, ValueError, RecursionError) as error:
             when_sec = (record.log_time_ns - self.start_ns) * 1e-9
             raise BagError(
                 f"{channel.topic} at {when_sec:.3f} s: a message does not fit its type: {error}; "

@@ -8,6 +8,7 @@ import re
 import signal
 import subprocess
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
@@ -89,25 +90,28 @@ def test_a_ship_and_sentences_that_nobody_knows(graph: Graph) -> None:
     path = data("gps_boat_gpsd/bundg_zeus_9.log")
     fixes, depths = graph.observe(NavSatFix, "fix"), graph.observe(Float64, "depth")
     replay = graph.add(ReplayNmea, params={"path": str(path)})
-    graph.run_until(lambda: replay.counts["RMC"] == 146 and len(fixes) == 146, 200.0)
+    graph.run_until(lambda: replay.counts["RMC"] == 146 and len(fixes) == 148, 200.0)
     # The same positions, read from the file by hand, and one as gpsd has decoded it.
-    expected = [
-        (int(found[1]) + float(found[2]) / 60, int(found[3]) + float(found[4]) / 60)
+    expected = {
+        found[5]: (int(found[1]) + float(found[2]) / 60, int(found[3]) + float(found[4]) / 60)
         for found in re.finditer(
-            r"\$GPGLL,(\d\d)([\d.]+),N,(\d{3})([\d.]+),E", path.read_text("latin-1")
+            r"\$GPGLL,(\d\d)([\d.]+),N,(\d{3})([\d.]+),E,(\d{6})", path.read_text("latin-1")
         )
-    ]
-    found = [(fix.latitude, fix.longitude) for fix in fixes]
-    assert np.array(found) == pytest.approx(
-        np.array(expected[1:]), abs=1e-9
-    )  # before the first there is no date
-    assert found[0] == pytest.approx((52.850140, 5.313581667), abs=5e-10)
-    assert fixes[0].header.stamp.sec == 1_534_758_457  # 2018-08-20 09:47:37 UTC
+    }
+    del expected["094736"]  # before the first there is no date
+    stamps = [fix.header.stamp.sec for fix in fixes]
+    times = [f"{datetime.fromtimestamp(each, UTC):%H%M%S}" for each in stamps]
+    found = {time: (f.latitude, f.longitude) for time, f in zip(times, fixes, strict=True)}
+    for time, position in expected.items():
+        assert found[time] == pytest.approx(position, abs=1e-9)
+    assert len(expected) == 146
+    assert stamps == list(range(1_534_758_457, 1_534_758_457 + 148))  # from 2018-08-20 09:47:37
+    assert found["094737"] == pytest.approx((52.850140, 5.313581667), abs=5e-10)
     assert replay.counts["SentenceTypeError"] == 146  # $GPGLC
     assert len(depths) == 148
     assert depths[0].data == 5.4
-    assert graph.now_sec == pytest.approx(146.0, abs=1.0)
-    assert math.isnan(fixes[0].altitude)
+    assert graph.now_sec == pytest.approx(147.0, abs=1.0)
+    assert fixes[0].altitude == pytest.approx(42.8)
 
 
 def test_lines_that_are_cut_off_or_wrong_are_counted(graph: Graph, tmp_path: Path) -> None:

@@ -1,0 +1,137 @@
+"""Reads CARMEN logs: laser scanners, front and rear, and odometry.
+
+FLASER and RLASER say how many beams there are; they look from the right to the left, over half a
+circle. ROBOTLASER1 and 2 say where the first beam looks and how far apart they are, too.
+"""
+
+import math
+from collections import Counter
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from dsmq_nodes.messages import Header, LaserScan, Odometry, Quaternion, Time
+from examples.replayer import opened
+
+NARROW = {101, 201, 401}  # beams of a SICK that looks over 100 degrees
+FRONT, REAR = {"FLASER", "ROBOTLASER1"}, {"RLASER", "ROBOTLASER2"}
+FARTHEST = 50.0  # m, where the log does not say
+
+
+class Sampled(NamedTuple):
+    """What a line says: when (s), and what of the robot is known then."""
+
+    when: float
+    front: LaserScan | None = None
+    rear: LaserScan | None = None
+    odom: Odometry | None = None
+
+
+class Pose(NamedTuple):
+    x: float
+    y: float
+    theta: float
+    speed: float = 0.0
+    turn: float = 0.0
+
+
+class CarmenLog:
+    def __init__(self, path: str) -> None:
+        self.path = path
+        self.counts: Counter[str] = Counter()
+        with opened(path) as lines:
+            self.names = {line.partition(" ")[0] for line in lines}
+        self.has_front = bool(self.names & FRONT) or not self.names & REAR
+        self.farthest = FARTHEST
+
+    def samples(self) -> Iterator[Sampled]:
+        with opened(self.path) as lines:
+            for line in lines:
+                words = line.split()
+                if not words or words[0].startswith("#"):
+                    continue
+                self.counts[words[0]] += 1
+                try:
+                    sample = self.sample(words)
+                except (ValueError, IndexError):  # cut off, or no number
+                    self.counts[f"{words[0]} that cannot be read"] += 1
+                    continue
+                if sample:
+                    yield sample
+
+    def sample(self, words: list[str]) -> Sampled | None:
+        name = words[0]
+        if name == "ODOM":
+            x, y, theta, speed, turn, _, when = map(float, words[1:8])
+            return Sampled(finite(when), odom=odometry(when, Pose(x, y, theta, speed, turn)))
+        if name == "PARAM" and words[1].endswith(("front_laser_max", "front_laser_max_range")):
+            self.farthest = float(words[2])
+        if name not in FRONT | REAR:
+            return None
+        when, scan, pose = self.plain(words) if name in {"FLASER", "RLASER"} else described(words)
+        # ODOM comes more often than scans do: where there is some, it is that.
+        odom = None if "ODOM" in self.names else odometry(when, pose)
+        if name in FRONT:
+            return Sampled(finite(when), front=scan, odom=odom)
+        scan.header.frame_id = "rear_laser"
+        return Sampled(finite(when), rear=scan, odom=odom)
+
+    def plain(self, words: list[str]) -> tuple[float, LaserScan, Pose]:
+        """FLASER n ranges x y theta odom_x odom_y odom_theta time."""
+        count = int(words[1])
+        ranges = list(map(float, words[2 : 2 + count]))
+        *_, x, y, theta, when = map(float, words[2 + count : 9 + count])
+        view = math.radians(100 if count in NARROW else 180)
+        # An odd number of beams has one at either end of the view, an even one none at the left.
+        step = view / max(count - count % 2, 1)
+        self.farthest = max(self.farthest, *ranges) if ranges else self.farthest
+        return when, scan_of(when, ranges, -view / 2, step, self.farthest), Pose(x, y, theta)
+
+
+def described(words: list[str]) -> tuple[float, LaserScan, Pose]:
+    """ROBOTLASER1 type start view step farthest accuracy mode n ranges m remissions poses."""
+    start, view, step, farthest = map(float, words[2:6])
+    count = int(words[8])
+    step = step or view / max(count - 1, 1)
+    ranges = list(map(float, words[9 : 9 + count]))
+    at = 9 + count
+    remissions = list(map(float, words[at + 1 : at + 1 + int(words[at])]))
+    at += 1 + int(words[at])
+    _, _, _, x, y, theta, speed, turn, _, _, _, when = map(float, words[at : at + 12])
+    scan = scan_of(when, ranges, start, step, farthest)
+    scan.intensities = remissions
+    return when, scan, Pose(x, y, theta, speed, turn)
+
+
+def finite(number: float) -> float:
+    if not math.isfinite(number):
+        raise ValueError(number)
+    return number
+
+
+def scan_of(
+    when: float,
+    ranges: list[float],
+    start: float,
+    step: float,
+    farthest: float,
+) -> LaserScan:
+    if not ranges:
+        raise ValueError("no beams")
+    return LaserScan(
+        header=Header(stamp=Time.from_nanoseconds(round(when * 1e9)), frame_id="laser"),
+        angle_min=start,
+        angle_max=start + step * (len(ranges) - 1),
+        angle_increment=step,
+        range_max=farthest,
+        ranges=ranges,
+    )
+
+
+def odometry(when: float, pose: Pose) -> Odometry:
+    stamp = Time.from_nanoseconds(round(when * 1e9))
+    odom = Odometry(header=Header(stamp=stamp, frame_id="odom"), child_frame_id="base_link")
+    odom.pose.pose.position.x, odom.pose.pose.position.y = pose.x, pose.y
+    half = pose.theta / 2
+    odom.pose.pose.orientation = Quaternion(z=math.sin(half), w=math.cos(half))
+    odom.twist.twist.linear.x, odom.twist.twist.angular.z = pose.speed, pose.turn
+    return odom

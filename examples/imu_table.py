@@ -1,0 +1,262 @@
+"""Reads recorded IMUs: .npz with arrays gyr, acc, mag, or text with a line of names first.
+
+A name says quantity, axis and unit, in any common spelling: `gyr_x [deg/s]`, `acc_y (g)`, `gz`,
+`AccZ`, `angular_velocity.x`, `mag_x_uT`, `timestamp_ms`, `time`. Without a unit it is rad/s, m/s^2,
+uT, and s. The separator is a comma, a semicolon (then numbers may have decimal commas), a tab or a
+space.
+"""
+
+import itertools
+import math
+import re
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from decimal import Decimal, InvalidOperation
+from pathlib import Path
+from typing import Annotated, Any, NamedTuple
+
+import numpy as np
+from pydantic import AfterValidator, Field
+
+from dsmq_nodes.messages import Vector3
+from examples.replayer import opened
+
+NEEDED = (
+    "it is to begin with a line of names: of the gyroscope (gyr_x, gyr_y, gyr_z), of the "
+    "accelerometer (acc_x, acc_y, acc_z), and if there are some of the magnetometer (mag_x, mag_y, "
+    "mag_z) and the time, with units as gyr_x [deg/s] or time_ms"
+)
+GRAVITY = 9.80665
+QUANTITIES = {
+    "gyr": r"gyr\w*|angular_?(velocity|rate)|ang_?vel|omega|rotation_?rate|rate|w|g",
+    "acc": r"acc\w*|linear_?acceleration|lin_?acc|a|f",
+    "mag": r"mag\w*|magnetic_?field|compass|b|m",
+}
+UNITS: dict[str, dict[str, float]] = {
+    "gyr": {"rads": 1.0, "degs": math.pi / 180, "dps": math.pi / 180, "mdps": math.pi / 180e3},
+    "acc": {"ms2": 1.0, "g": GRAVITY, "mg": GRAVITY / 1000, "cms2": 0.01, "gal": 0.01},
+    "mag": {"t": 1.0, "mt": 1e-3, "ut": 1e-6, "nt": 1e-9, "g": 1e-4, "mg": 1e-7},
+    "time": {"s": 10**9, "ms": 10**6, "us": 10**3, "ns": 1},
+}
+PLAIN = {"gyr": "rads", "acc": "ms2", "mag": "ut", "time": "s"}
+TIMES = r"(\w+_)?(time_?stamp|time|stamp)|t|epoch|elapsed|seconds|sec|s"
+STAMP = re.compile(r"(?:\w+_)?stamp_(?P<nano>n|nano)?secs?")  # in two columns, as ROS has it
+SPELLINGS = [(re.compile(pattern), plain) for pattern, plain in (
+    (r"°", "deg"), (r"[µμ]", "u"), (r"²|squared|\^2|\*\*2", "2"), (r"micro[ -]?", "u"),
+    (r"milli[ -]?", "m"), (r"nano[ -]?", "n"), (r"degrees?", "deg"), (r"radians?", "rad"),
+    (r"met(er|re)s?", "m"), (r"seconds?|secs?\b", "s"), (r"gravity|gees", "g"), (r"per|\*|·", " "),
+    (r"s/s|s\^?-2", "s2"), (r"s\^?-1", "s"), (r"gauss", "g"), (r"teslas?", "t"),
+)]  # fmt: skip
+BRACKETS = re.compile(r"[\[(<{]([^\])>}]*)[\])>}]")
+LARGE = ((10**17, "ns"), (10**14, "us"), (10**11, "ms"))  # of a time since 1970, without a unit
+
+
+class Row(NamedTuple):
+    """A sample: gyr (rad/s), acc (m/s^2), mag (T); when it has no time, None."""
+
+    time_ns: int | None
+    gyr: Vector3
+    acc: Vector3
+    mag: Vector3 | None
+
+
+@dataclass(frozen=True)
+class Named:
+    """What a column is."""
+
+    quantity: str
+    axis: str = ""
+    scale: float = 1.0
+    has_unit: bool = False
+
+
+def rows(path: str, counts: Counter[str]) -> Iterator[Row]:
+    """The samples of a file; lines that cannot be read are counted.
+
+    Raises:
+        ValueError: it has not what is needed; says what.
+    """
+    if path.endswith(".npz"):
+        yield from _of_arrays(path)
+        return
+    with opened(path) as lines:
+        table, first = _begun(path, lines)
+        for line in itertools.chain([first], lines):
+            text = line.strip()
+            if not text or text.startswith("#"):
+                continue
+            try:
+                yield table.row(text)
+            except (ValueError, IndexError, InvalidOperation):
+                counts["lines that cannot be read"] += 1
+
+
+def checked(path: str) -> str:
+    """Raise a ValueError if a file is there and has not what is needed."""
+    if path.endswith(".npz") and Path(path).is_file():
+        next(_of_arrays(path), None)
+    elif Path(path).is_file():
+        with opened(path) as lines:
+            _begun(path, lines)
+    return path
+
+
+ImuFile = Annotated[str, AfterValidator(checked), Field(description="the recorded file")]
+
+
+def _of_arrays(path: str) -> Iterator[Row]:
+    with np.load(path) as data:
+        missing = {"gyr", "acc"} - set(data.files)
+        if missing:
+            raise ValueError(
+                f"{path} has no {' and no '.join(sorted(missing))}: it has "
+                f"{', '.join(data.files) or 'nothing'}; gyr (rad/s), acc (m/s^2) and, if there is "
+                "one, mag (uT) are to be arrays of three columns, time (s) one of one"
+            )
+        arrays = {name: data[name].astype(float) for name in ("gyr", "acc", "mag") if name in data}
+        times = data["time"] if "time" in data.files else None
+    for name, array in arrays.items():
+        if array.ndim != 2 or array.shape[1] != 3 or len(array) != len(arrays["gyr"]):
+            raise ValueError(f"{path}: {name} is not as many rows of three columns as gyr has")
+    for index, (gyr, acc) in enumerate(zip(arrays["gyr"], arrays["acc"], strict=True)):
+        mag = vector(arrays["mag"][index] * 1e-6) if "mag" in arrays else None
+        time_ns = None if times is None else round(float(times[index]) * 1e9)
+        yield Row(time_ns, vector(gyr), vector(acc), mag)
+
+
+def vector(values: Any) -> Vector3:
+    x, y, z = map(float, values)
+    return Vector3(x=x, y=y, z=z)
+
+
+class Table:
+    """The columns of a file of text."""
+
+    def __init__(self, names: list[str], split: Callable[[str], list[str]]) -> None:
+        self.split = split
+        self.columns: dict[tuple[str, str], tuple[int, Named]] = {}
+        for number, name in enumerate(names):
+            found = named(name)
+            if found is not None:
+                self.columns.setdefault((found.quantity, found.axis), (number, found))
+        for quantity in ("gyr", "acc"):
+            if any((quantity, axis) not in self.columns for axis in "xyz"):
+                raise ValueError(
+                    f"no three columns are of the {quantity}: {', '.join(names)}; {NEEDED}"
+                )
+        self.has_mag = all(("mag", axis) in self.columns for axis in "xyz")
+
+    def row(self, line: str) -> Row:
+        cells = self.split(line)
+        gyr, acc = self.vector(cells, "gyr"), self.vector(cells, "acc")
+        mag = self.vector(cells, "mag") if self.has_mag else None
+        return Row(self.time_ns(cells), gyr, acc, mag)
+
+    def vector(self, cells: list[str], quantity: str) -> Vector3:
+        found = []
+        for axis in "xyz":
+            number, column = self.columns[quantity, axis]
+            value = float(cells[number]) * column.scale
+            if not math.isfinite(value):
+                raise ValueError(cells[number])
+            found.append(value)
+        return vector(found)
+
+    def time_ns(self, cells: list[str]) -> int | None:
+        if ("time", "sec") in self.columns and ("time", "nanosec") in self.columns:
+            sec, nanosec = (
+                int(cells[self.columns["time", each][0]]) for each in ("sec", "nanosec")
+            )
+            return sec * 10**9 + nanosec
+        if ("time", "") not in self.columns:
+            return None
+        number, column = self.columns["time", ""]
+        text = cells[number].strip().strip('"')
+        try:
+            value = Decimal(text)
+        except InvalidOperation:
+            moment = datetime.fromisoformat(text)
+            since = moment.replace(tzinfo=moment.tzinfo or UTC) - datetime(1970, 1, 1, tzinfo=UTC)
+            return (since.days * 86400 + since.seconds) * 10**9 + since.microseconds * 1000
+        scale = int(column.scale)
+        if not column.has_unit:
+            unit = next((unit for least, unit in LARGE if abs(value) > least), "s")
+            scale = int(UNITS["time"][unit])
+        return round(value * scale)
+
+
+def _begun(path: str, lines: Iterator[str]) -> tuple[Table, str]:
+    """Read a file's beginning: its names, which may be a comment, and what comes right after."""
+    comment = ""
+    for line in lines:
+        text = line.strip().removeprefix("\ufeff")
+        if text.startswith("#"):
+            comment = text.lstrip("# ")
+        elif text:
+            try:
+                for names, first in ((text, ""), (comment, text)):
+                    split = splitter(names)
+                    if any(named(name) for name in split(names)):
+                        return Table(split(names), split), first
+            except ValueError as error:
+                raise ValueError(f"{path}: {error}") from None
+            raise ValueError(f"{path} has no line of names: {text[:60]!r} comes first; {NEEDED}")
+    raise ValueError(f"{path} is empty: {NEEDED}")
+
+
+def splitter(line: str) -> Callable[[str], list[str]]:
+    """How a line is split."""
+    if ";" in line:
+        return lambda text: [cell.strip().replace(",", ".") for cell in text.split(";")]
+    for separator in (",", "\t"):
+        if separator in line:
+            return lambda text: [cell.strip().strip('"') for cell in text.split(separator)]
+    return lambda text: text.split()
+
+
+def named(name: str) -> Named | None:
+    """What a name says; None: nothing that is known here."""
+    plain = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name.strip().strip('"'))
+    told = BRACKETS.search(plain)
+    rest = BRACKETS.sub("", plain).lower()
+    parts = [each for each in re.split(r"[^a-z0-9]+", rest) if each]
+    if found := STAMP.fullmatch("_".join(parts)):
+        return Named("time", "nanosec" if found["nano"] else "sec", 1.0, has_unit=True)
+    unit = unit_of(told[1]) if told else ""
+    for count in (2, 1):  # mag_x_uT, time_ms, gyr_x_deg_s
+        tail = unit_of("".join(parts[-count:])) if len(parts) > count else ""
+        if not unit and tail and any(tail in units for units in UNITS.values()):
+            unit, parts = tail, parts[:-count]
+            break
+    return quantity("_".join(parts), unit)
+
+
+def quantity(name: str, unit: str) -> Named | None:
+    if re.fullmatch(TIMES, name):
+        return scaled("time", "", unit)
+    for kind, pattern in QUANTITIES.items():
+        for shape in (
+            rf"(?:\w+_)?(?:{pattern})_?(?P<axis>[xyz])",
+            rf"(?P<axis>[xyz])_?(?:{pattern})",
+        ):
+            found = re.fullmatch(shape, name)
+            if found:
+                return scaled(kind, found["axis"], unit)
+    return None
+
+
+def scaled(kind: str, axis: str, unit: str) -> Named | None:
+    scales = UNITS[kind]
+    if unit and unit not in scales:
+        raise ValueError(f"{kind}: the unit {unit!r} is none of {', '.join(scales)}")
+    return Named(kind, axis, scales[unit or PLAIN[kind]], bool(unit))
+
+
+def unit_of(text: str) -> str:
+    """A unit in one spelling: `deg/s`, `°/s` and `degrees per second` are `degs`."""
+    plain = text.lower()
+    for spelling, short in SPELLINGS:
+        plain = spelling.sub(short, plain)
+    return re.sub(r"[^a-z0-9]", "", plain)

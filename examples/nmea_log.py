@@ -1,0 +1,181 @@
+"""Reads logs of NMEA 0183 (PyPI pynmea2): positions by their times, depths between them.
+
+A receiver says one position in several sentences (RMC, GGA, GLL, GNS, of any talker): those of one
+time of day are one fix. The date is in RMC and ZDA; a time that goes back by most of a day is after
+midnight. A log without any date begins on 1970-01-01.
+"""
+
+import math
+import re
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, time, timedelta
+from typing import Any
+
+import pynmea2
+
+from dsmq_nodes.messages import Header, NavSatFix, NavSatStatus, Time
+
+# gpsd's JSON, a logger's times and binary data may stand before and between sentences.
+SENTENCE = re.compile(r"\$[A-Z]{2}[^$*\r\n]*(?:\*[0-9A-Fa-f]{2})?")
+# Where several sentences have a position as exact, a later one of these counts: RMC may lag.
+POSITIONS = ["RMC", "GGA", "GNS", "GLL"]
+HALF_DAY = timedelta(hours=12)
+SYSTEMS = {
+    "GP": NavSatStatus.SERVICE_GPS,
+    "GL": NavSatStatus.SERVICE_GLONASS,
+    "GA": NavSatStatus.SERVICE_GALILEO,
+    "GB": NavSatStatus.SERVICE_COMPASS,
+    "BD": NavSatStatus.SERVICE_COMPASS,
+    "GN": NavSatStatus.SERVICE_GPS | NavSatStatus.SERVICE_GLONASS,
+}
+# What a receiver calls the quality of a fix: 1 by itself, 2 by a reference, 3 precise, 4 and 5 RTK;
+# 6 estimated, 7 by hand, 8 simulated are by no satellite.
+QUALITIES = {
+    "1": NavSatStatus.STATUS_FIX,
+    "2": NavSatStatus.STATUS_SBAS_FIX,
+    "3": NavSatStatus.STATUS_FIX,
+    "4": NavSatStatus.STATUS_GBAS_FIX,
+    "5": NavSatStatus.STATUS_GBAS_FIX,
+    "9": NavSatStatus.STATUS_SBAS_FIX,
+}
+MODES = {"A": "1", "D": "2", "P": "3", "R": "4", "F": "5", "E": "6", "M": "7", "S": "8"}
+
+
+@dataclass
+class Epoch:
+    """What was said of one time of day."""
+
+    at: time
+    day: date | None = None
+    qualities: list[str] = field(default_factory=list)  # "0": there is no fix
+    service: int = 0
+    rank: tuple[int, int] = (-1, -1)  # of the position: its digits, and the sentence
+    latitude: float = math.nan
+    longitude: float = math.nan
+    altitude: float = math.nan  # m above the ellipsoid
+
+    def take(self, nmea: Any) -> None:
+        if nmea.sentence_type in POSITIONS:
+            self.qualities.append(quality(nmea))
+            self.service |= SYSTEMS.get(nmea.talker, 0)
+            self.take_position(nmea)
+        if nmea.sentence_type in {"RMC", "ZDA"} and isinstance(nmea.datestamp, date):
+            self.day = nmea.datestamp
+        if getattr(nmea, "altitude", None) not in {None, ""}:
+            # In GGA and GNS above the sea, and how far the sea is above the ellipsoid.
+            self.altitude = float(nmea.altitude) + float(nmea.geo_sep or 0)
+
+    def take_position(self, nmea: Any) -> None:
+        rank = len(nmea.lat), POSITIONS.index(nmea.sentence_type)
+        if not (nmea.lat and nmea.lon) or rank < self.rank:
+            return
+        latitude, longitude = float(nmea.latitude), float(nmea.longitude)
+        if not (abs(latitude) <= 90 and abs(longitude) <= 180):
+            raise ValueError("not on the earth")
+        self.rank, self.latitude, self.longitude = rank, latitude, longitude
+
+    def fix(self, day: date) -> NavSatFix:
+        stamp = datetime.combine(day, self.at, UTC)
+        since = stamp - datetime(1970, 1, 1, tzinfo=UTC)
+        stamp_ns = (since // timedelta(microseconds=1)) * 1000
+        fix = NavSatFix(header=Header(stamp=Time.from_nanoseconds(stamp_ns), frame_id="gps"))
+        fix.status.service = self.service
+        if "0" in self.qualities or math.isnan(self.latitude):
+            fix.status.status = NavSatStatus.STATUS_NO_FIX
+            fix.latitude = fix.longitude = fix.altitude = math.nan
+            return fix
+        known = [QUALITIES.get(each, NavSatStatus.STATUS_UNKNOWN) for each in self.qualities]
+        fix.status.status = max(known)
+        fix.latitude, fix.longitude, fix.altitude = self.latitude, self.longitude, self.altitude
+        return fix
+
+
+def quality(nmea: Any) -> str:
+    """The quality of a fix as GGA says it; other sentences say whether there is one, and how."""
+    if nmea.sentence_type == "GGA":
+        return str(nmea.gps_qual)
+    if nmea.sentence_type == "GNS":
+        modes = [MODES[each] for each in nmea.mode_indicator or "" if each in MODES]
+        return max(modes, default="0")
+    mode = nmea.mode_indicator if nmea.sentence_type == "RMC" else nmea.faa_mode
+    return MODES.get(mode or "A", "0") if nmea.status == "A" else "0"
+
+
+class NmeaLog:
+    """A log's fixes and depths, by time."""
+
+    def __init__(self, text: str) -> None:
+        self.counts: Counter[str] = Counter()  # lines and sentences, each once
+        self.unused: Counter[str] = Counter()  # of the sentences that are known
+        self.sentences = list(self.parsed(text))
+        kinds = {each.sentence_type for each in self.sentences}
+        self.sounder = "DBT" if "DBT" in kinds else "DPT"
+        dates = (getattr(each, "datestamp", None) for each in self.sentences)
+        # Where a date comes only later, it is not known what is before it.
+        has_date = any(isinstance(each, date) for each in dates)
+        self.day = None if has_date else date(1970, 1, 1)
+        self.latest: datetime | None = None
+
+    def parsed(self, text: str) -> Iterator[Any]:
+        for line in text.splitlines():
+            found = SENTENCE.findall(line)
+            if not found:
+                self.counts["comment" if line.startswith("#") else "no sentence"] += 1
+            for each in found:
+                try:
+                    nmea = pynmea2.parse(each.strip())
+                except (pynmea2.ParseError, ValueError, LookupError, TypeError) as error:
+                    self.counts[type(error).__name__] += 1
+                    continue
+                self.counts[nmea.sentence_type] += 1
+                yield nmea
+
+    def samples(self) -> Iterator[tuple[float, NavSatFix | float]]:
+        """When (s since 1970), and the fix or the depth (m) of then."""
+        epoch: Epoch | None = None
+        for nmea in self.sentences:
+            kind = nmea.sentence_type
+            try:
+                if kind == self.sounder:
+                    yield self.now(epoch), float(nmea.depth_meters if kind == "DBT" else nmea.depth)
+                elif kind in {*POSITIONS, "ZDA"} and isinstance(nmea.timestamp, time):
+                    at = nmea.timestamp.replace(tzinfo=None)
+                    if epoch is None or epoch.at != at:
+                        yield from self.ended(epoch)
+                        epoch = Epoch(at)
+                    epoch.take(nmea)
+                elif kind in POSITIONS:
+                    self.unused[f"{kind} without a time"] += 1
+            except (ValueError, TypeError, AttributeError):
+                self.unused[f"{kind} that cannot be read"] += 1
+        yield from self.ended(epoch)
+
+    def now(self, epoch: Epoch | None) -> float:
+        found = self.when(epoch) if epoch else self.latest
+        return found.timestamp() if found else 0.0
+
+    def when(self, epoch: Epoch) -> datetime | None:
+        """Its date is its own, or that of the last one, or the day before or after."""
+        day = epoch.day or (self.latest.date() if self.latest else self.day)
+        if day is None:
+            return None
+        found = datetime.combine(day, epoch.at, UTC)
+        if epoch.day is None and self.latest is not None:
+            if found < self.latest - HALF_DAY:
+                found += timedelta(days=1)
+            elif found > self.latest + HALF_DAY:
+                found -= timedelta(days=1)
+        return found
+
+    def ended(self, epoch: Epoch | None) -> Iterator[tuple[float, NavSatFix]]:
+        if epoch is None:
+            return
+        found = self.when(epoch)
+        if found is None:
+            self.unused["fixes before the first date"] += bool(epoch.qualities)
+            return
+        self.latest = found
+        if epoch.qualities:
+            yield found.timestamp(), epoch.fix(found.date())

@@ -1,0 +1,365 @@
+"""Any valid log of a sensor is replayed, not only those that the examples were written with."""
+
+import bz2
+import gzip
+import math
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from dsmq_nodes.errors import ParameterError
+from dsmq_nodes.messages import (
+    Float64,
+    Imu,
+    LaserScan,
+    MagneticField,
+    NavSatFix,
+    NavSatStatus,
+    Odometry,
+)
+from dsmq_nodes.testing import Graph
+from examples.imu_table import named
+from examples.nmea_log import NmeaLog
+from examples.replay_carmen import ReplayCarmen
+from examples.replay_imu import ReplayImu
+from examples.replay_nmea import ReplayNmea
+
+# NMEA 0183
+
+DAY = 86_400
+AUG_20 = 1_534_723_200  # 2018-08-20 00:00:00 UTC
+
+
+def sentence(body: str) -> str:
+    checksum = 0
+    for character in body:
+        checksum ^= ord(character)
+    return f"${body}*{checksum:02X}"
+
+
+def rmc(at: str, lat: str = "5251.0093", *, day: str = "200818", status: str = "A") -> str:
+    return sentence(f"GPRMC,{at},{status},{lat},N,00518.8170,E,5.6,230.5,{day},1.4,E,A")
+
+
+def gga(at: str, lat: str = "5251.0093", *, quality: int = 1, talker: str = "GP") -> str:
+    return sentence(f"{talker}GGA,{at},{lat},N,00518.8170,E,{quality},12,0.60,-4,M,46.8,M,,")
+
+
+def fixes(*lines: str) -> list[NavSatFix]:
+    samples = NmeaLog("\r\n".join(lines)).samples()
+    return [found for _, found in samples if isinstance(found, NavSatFix)]
+
+
+def times(*lines: str) -> list[float]:
+    return [fix.header.stamp.to_nanoseconds() / 1e9 for fix in fixes(*lines)]
+
+
+def test_sentences_of_one_time_are_one_fix() -> None:
+    found = fixes(
+        gga("094737"),
+        rmc("094737"),
+        sentence("GPGLL,5251.0093,N,00518.8170,E,094737,A,A"),
+        rmc("094738", "5251.0100"),
+        gga("094738", "5251.01004"),
+        sentence("GNGNS,094739,5251.01,N,00518.8170,E,RA,14,0.9,-4,46.8,,"),
+    )
+    assert [fix.header.stamp.sec - AUG_20 for fix in found] == [35_257, 35_258, 35_259]
+    assert found[0].latitude == pytest.approx(52 + 51.0093 / 60, abs=1e-12)
+    assert found[1].latitude == pytest.approx(52 + 51.01004 / 60, abs=1e-12)  # the most exact
+    assert found[0].longitude == pytest.approx(5 + 18.8170 / 60, abs=1e-12)
+    assert [fix.altitude for fix in found] == pytest.approx([42.8] * 3)
+    statuses = [NavSatStatus.STATUS_FIX, NavSatStatus.STATUS_FIX, NavSatStatus.STATUS_GBAS_FIX]
+    assert [fix.status.status for fix in found] == statuses
+    assert [fix.status.service for fix in found] == [1, 1, 3]
+
+
+@pytest.mark.parametrize("talker", ["GP", "GN", "GL", "GA", "BD", "II"])
+def test_any_talker_and_one_kind_of_sentence_alone(talker: str) -> None:
+    assert len(fixes(gga("000001", talker=talker), gga("000002", talker=talker))) == 2
+    assert times(gga("000001", talker=talker)) == [1.0]  # nobody tells a date
+
+
+def test_midnight_and_dates() -> None:
+    assert times(rmc("235959"), gga("235959"), gga("000000"), gga("000001")) == [
+        AUG_20 + DAY - 1, AUG_20 + DAY, AUG_20 + DAY + 1,
+    ]  # fmt: skip
+    assert times(rmc("235959.50"), rmc("000000.50", day="210818"), gga("000001.50")) == [
+        AUG_20 + DAY - 0.5, AUG_20 + DAY + 0.5, AUG_20 + DAY + 1.5,
+    ]  # fmt: skip
+    assert times(gga("235958"), gga("000003")) == [DAY - 2, DAY + 3]
+    dated = sentence("GPZDA,120000,20,08,2018,-01,00")
+    assert times(dated, gga("120001"), gga("120001.5")) == [AUG_20 + 43201, AUG_20 + 43201.5]
+    # An hour is late: no day has passed.
+    assert times(rmc("120000"), gga("110000")) == [AUG_20 + 43_200, AUG_20 + 39_600]
+
+
+def test_what_is_before_the_first_date_is_not_guessed_and_is_counted() -> None:
+    log = NmeaLog("\n".join([gga("094736"), rmc("094737"), gga("094738")]))
+    assert len(list(log.samples())) == 2
+    assert log.unused == {"fixes before the first date": 1}
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        sentence("GPGGA,094738,,,,,0,,,,,,,,"),
+        gga("094738", quality=0),
+        rmc("094738", status="V"),
+        sentence("GPRMC,094738,V,,,,,,,200818,,,N"),
+        sentence("GPGLL,,,,,094738,V,N"),
+        sentence("GNGNS,094738,,,,,NNN,00,99.99,,,,"),
+    ],
+)
+def test_no_fix_is_told_as_no_fix(line: str) -> None:
+    good, bad = fixes(rmc("094737"), line)
+    assert good.status.status == NavSatStatus.STATUS_FIX
+    assert bad.status.status == NavSatStatus.STATUS_NO_FIX
+    assert math.isnan(bad.latitude)
+    assert math.isnan(bad.longitude)
+    assert bad.header.stamp.sec == good.header.stamp.sec + 1
+
+
+def test_everything_between_the_sentences() -> None:
+    good = rmc("094738")
+    text = "\n".join(
+        [
+            '{"class":"TPV","lat":52.8,"lon":5.3}',
+            "# a comment",
+            "\x00\xb5b\x01\x07 binary" + rmc("094737") + "\ufffd\ufffd",
+            f"2018-08-20T09:47:38Z {good} {gga('094738')}",
+            good[:-1] + ("0" if good[-1] != "0" else "1"),  # its checksum is wrong
+            "$GPGGA,09",
+            "$GPRMC,999999,A,5251.0093,N,00518.8170,E,5.6,230.5,200818,,",
+            "$GPGGA,094739,9951.0093,N,00518.8170,E,1,12,0.60,-4,M,46.8,M,,",
+            "$GPGGA,094740,north,N,00518.8170,E,1,12,0.60,-4,M,46.8,M,,",
+            "!AIVDM,1,1,,A,13u?etPv2;0n:dDPwUM1U1Cb069D,0*24",
+            "",
+            rmc("094741")[:-3],  # without a checksum
+        ]
+    )
+    log = NmeaLog(text)
+    found = [fix for _, fix in log.samples() if isinstance(fix, NavSatFix)]
+    known = [fix.header.stamp.sec - AUG_20 for fix in found if not math.isnan(fix.latitude)]
+    assert known == [35_257, 35_258, 35_261]
+    assert log.counts["ChecksumError"] == 1
+    assert log.counts["no sentence"] == 3
+    assert log.unused["GGA that cannot be read"] == 2
+
+
+def test_a_log_is_replayed_at_its_pace_with_depths_in_their_places(
+    graph: Graph, tmp_path: Path
+) -> None:
+    lines = [
+        rmc("120000"), "$SDDPT,5.3,0.4,", gga("120001"), gga("120002.5"), "$SDDPT,,,",
+        rmc("120004"),
+    ]  # fmt: skip
+    path = tmp_path / "boat.log.gz"
+    path.write_bytes(gzip.compress("\n".join(lines).encode()))
+    found, depths = graph.observe(NavSatFix, "fix"), graph.observe(Float64, "depth")
+    graph.add(ReplayNmea, params={"path": str(path)})
+    graph.run_for(5.0)
+    assert np.diff(found.at_sec) == pytest.approx([1.0, 1.5, 1.5], abs=0.01)
+    assert [each.data for each in depths] == [5.3]
+
+
+# CARMEN
+
+
+def carmen(graph: Graph, path: Path, text: str) -> Any:
+    packed: dict[str, Callable[[bytes], bytes]] = {".bz2": bz2.compress, ".gz": gzip.compress}
+    path.write_bytes(packed.get(path.suffix, bytes)(text.encode()))
+    front = graph.observe(LaserScan, "scan")
+    rear, odom = graph.observe(LaserScan, "rear_scan"), graph.observe(Odometry, "odom")
+    node = graph.add(ReplayCarmen, params={"path": str(path)})
+    graph.run_for(10.0)
+    return front, rear, odom, node.log.counts
+
+
+def flaser(count: int, name: str = "FLASER", at: float = 1.0) -> str:
+    ranges = " ".join(f"{index / 100:.2f}" for index in range(1, count + 1))
+    return f"{name} {count} {ranges} 1 2 0.5 3 4 0.25 {at} host {at}\n"
+
+
+@pytest.mark.parametrize(
+    ("count", "expected_deg"),
+    [
+        (180, (-90, 89, 1)), (181, (-90, 90, 1)), (360, (-90, 89.5, 0.5)), (361, (-90, 90, 0.5)),
+        (401, (-50, 50, 0.25)), (541, (-90, 90, 180 / 540)), (1, (-90, -90, 180)),
+    ],
+)  # fmt: skip
+def test_beams_are_as_many_and_as_far_apart_as_the_line_says(
+    graph: Graph, tmp_path: Path, count: int, expected_deg: tuple[float, ...]
+) -> None:
+    front, _, odom, _ = carmen(graph, tmp_path / "a.clf", flaser(count))
+    (scan,) = front
+    angles = scan.angle_min, scan.angle_max, scan.angle_increment
+    assert np.degrees(angles) == pytest.approx(expected_deg)
+    assert len(scan.ranges) == count
+    assert scan.ranges[0] == 0.01
+    assert (odom[0].pose.pose.position.x, odom[0].pose.pose.position.y) == (3, 4)
+    assert scan.header.stamp.sec == 1
+
+
+ROBOTLASER = (
+    "ROBOTLASER{n} 0 -1.0 2.0 0.5 30.0 0.01 0 5 1 2 3 4 5 {remissions} 0.1 0 0 7 8 0.5 "
+    "0.25 -0.5 0 0 0 {at} host {at}\n"
+)
+
+
+@pytest.mark.parametrize("suffix", [".clf", ".clf.gz", ".clf.bz2"])
+def test_a_line_that_describes_its_laser_is_believed(
+    graph: Graph, tmp_path: Path, suffix: str
+) -> None:
+    text = "# a comment\nPARAM robot_use_laser on nohost 0\n\nSYNC tag 0 host 0\n"
+    text += ROBOTLASER.format(n=1, remissions="2 10 20", at=1.0)
+    text += ROBOTLASER.format(n=2, remissions="0", at=1.5)
+    front, rear, odom, counts = carmen(graph, tmp_path / f"a{suffix}", text)
+    (scan,) = front
+    assert (scan.angle_min, scan.angle_increment, scan.range_max) == (-1.0, 0.5, 30.0)
+    assert scan.angle_max == pytest.approx(1.0)
+    assert (scan.ranges, scan.intensities) == ([1, 2, 3, 4, 5], [10, 20])
+    assert (rear[0].header.frame_id, rear[0].intensities) == ("rear_laser", [])
+    assert (odom[0].pose.pose.position.x, odom[0].twist.twist.linear.x) == (7, 0.25)
+    assert rear.at_sec[0] - front.at_sec[0] == pytest.approx(0.5, abs=0.01)
+    assert counts == {"PARAM": 1, "SYNC": 1, "ROBOTLASER1": 1, "ROBOTLASER2": 1}
+
+
+def test_odometry_and_rear_lasers_alone_and_lines_cut_off(graph: Graph, tmp_path: Path) -> None:
+    text = "ODOM 1 2 0 0.5 0.1 0 3.0 host 0\n" + flaser(3, "RLASER", 3.5)
+    text += "ODOM 1 2\nFLASER 5 1 2 3\nFLASER x\nROBOTLASER1 0\nODOM 2 2 0 0.5 0.1 0 4.0 host 0"
+    front, rear, odom, counts = carmen(graph, tmp_path / "a.clf", text)
+    assert len(front) == 0
+    assert len(rear) == 1
+    assert [each.pose.pose.position.x for each in odom] == [1, 2]
+    assert odom[0].twist.twist.angular.z == 0.1
+    assert counts["FLASER that cannot be read"] == 2
+    assert counts["ODOM that cannot be read"] == counts["ROBOTLASER1 that cannot be read"] == 1
+
+
+# IMUs
+
+GYR, ACC, MAG = [0.1, -0.2, 0.3], [0.5, -9.5, 1.5], [20e-6, -40e-6, 5e-6]
+
+
+def replayed_imu(graph: Graph, path: Path) -> tuple[Any, Any]:
+    imu, mag = graph.observe(Imu, "imu/data_raw"), graph.observe(MagneticField, "imu/mag")
+    graph.add(ReplayImu, params={"path": str(path), "frequency": 100.0})
+    graph.run_for(5.0)
+    return imu, mag
+
+
+def assert_is_the_sample(imu: Imu) -> None:
+    gyr, acc = imu.angular_velocity, imu.linear_acceleration
+    assert [gyr.x, gyr.y, gyr.z] == pytest.approx(GYR)
+    assert [acc.x, acc.y, acc.z] == pytest.approx(ACC)
+
+
+DEG, G = math.degrees(1), 1 / 9.80665
+SPELLED = {
+    "plain": ("gyr_x,gyr_y,gyr_z,acc_x,acc_y,acc_z", 1.0, 1.0, ","),
+    "brackets": ("gyr_x [deg/s],gyr_y [deg/s],gyr_z [deg/s],acc_x (g),acc_y (g),acc_z (g)",
+                 DEG, G, ","),
+    "words": ("Gyro X [degrees per second];Gyro Y [degrees per second];Gyro Z [degrees per second];"
+              "Acc X [milli g];Acc Y [milli g];Acc Z [milli g]", DEG, 1000 * G, ";"),
+    "suffixes": ("gyro_x_dps\tgyro_y_dps\tgyro_z_dps\taccX_m_s2\taccY_m_s2\taccZ_m_s2",
+                 DEG, 1.0, "\t"),
+    "short": ("gx gy gz ax ay az", 1.0, 1.0, " "),
+    "ros": ("angular_velocity.x,angular_velocity.y,angular_velocity.z,linear_acceleration.x,"
+            "linear_acceleration.y,linear_acceleration.z", 1.0, 1.0, ","),
+    "comment": ("# gyr_x,gyr_y,gyr_z,acc_x,acc_y,acc_z", 1.0, 1.0, ","),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("spelled", SPELLED)
+def test_names_with_units_are_understood(graph: Graph, tmp_path: Path, spelled: str) -> None:
+    names, of_gyr, of_acc, separator = SPELLED[spelled]
+    values = [each * of_gyr for each in GYR] + [each * of_acc for each in ACC]
+    line = separator.join(map(repr, values))
+    if spelled == "words":
+        line = line.replace(".", ",")
+    path = tmp_path / "imu.csv"
+    path.write_text(f"{names}\n{line}\n{line}\n\n{separator.join('x' * 6)}\n")
+    imu, mag = replayed_imu(graph, path)
+    assert len(imu) == 2
+    assert len(mag) == 0
+    for each in imu:
+        assert_is_the_sample(each)
+    assert np.diff(imu.at_sec) == pytest.approx([0.01], abs=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("name", "texts", "stamps_ns"),
+    [
+        ("timestamp_ms", ["1500", "1750"], [1_500_000_000, 1_750_000_000]),
+        ("time_us", ["1500000", "1750000"], [1_500_000_000, 1_750_000_000]),
+        ("time [s]", ["1.5", "1.75"], [1_500_000_000, 1_750_000_000]),
+        ("t", ["1.5", "1.75"], [1_500_000_000, 1_750_000_000]),
+        ("Time (ns)", ["1500000000", "1750000000"], [1_500_000_000, 1_750_000_000]),
+        ("%time", ["1534758457123456789", "1534758457373456789"],
+         [1_534_758_457_123_456_789, 1_534_758_457_373_456_789]),
+        ("timestamp", ["1534758457123", "1534758457373"],
+         [1_534_758_457_123_000_000, 1_534_758_457_373_000_000]),
+        ("time", ["2018-08-20T09:47:37.5", "2018-08-20T09:47:37.75Z"],
+         [1_534_758_457_500_000_000, 1_534_758_457_750_000_000]),
+        ("header.stamp.secs,header.stamp.nsecs", ["5,5", "5,250000005"],
+         [5_000_000_005, 5_250_000_005]),
+    ],
+)  # fmt: skip
+def test_times_have_units(
+    graph: Graph, tmp_path: Path, name: str, texts: list[str], stamps_ns: list[int]
+) -> None:
+    path = tmp_path / "imu.csv"
+    rest = ",".join(map(repr, [*GYR, *ACC]))
+    lines = [f"{name},gx,gy,gz,ax,ay,az", *(f"{text},{rest}" for text in texts)]
+    path.write_text("\n".join(lines))
+    imu, _ = replayed_imu(graph, path)
+    assert [each.header.stamp.to_nanoseconds() for each in imu] == stamps_ns
+    assert np.diff(imu.at_sec) == pytest.approx([0.25], abs=1e-3)
+    assert_is_the_sample(imu[0])
+
+
+def test_arrays_with_and_without_magnetometer_and_time(graph: Graph, tmp_path: Path) -> None:
+    np.savez(
+        tmp_path / "a.npz",
+        gyr=np.array([GYR] * 2),
+        acc=np.array([ACC] * 2),
+        mag=np.array([MAG] * 2) * 1e6,
+        time=np.array([1.0, 1.5]),
+    )
+    imu, mag = replayed_imu(graph, tmp_path / "a.npz")
+    assert_is_the_sample(imu[1])
+    assert imu[1].header.stamp.to_nanoseconds() == 1_500_000_000
+    assert mag[0].magnetic_field.y == pytest.approx(MAG[1])
+    assert mag[0].header == imu[0].header
+
+
+def write(path: Path, text: str) -> None:
+    path.write_text(text)
+
+
+@pytest.mark.parametrize(
+    ("name", "make", "says"),
+    [
+        ("a.csv", lambda path: write(path, "1,2,3,4,5,6\n1,2,3,4,5,6\n"),
+         "has no line of names: '1,2,3,4,5,6' comes first"),
+        ("a.csv", lambda path: write(path, "gyr_x,gyr_y,gyr_z\n1,2,3\n"), "are of the acc"),
+        ("a.csv", lambda path: write(path, "gx,gy,gz,ax [V],ay,az\n"), "the unit 'v' is none of"),
+        ("a.csv", lambda path: write(path, ""), "is empty"),
+        ("a.npz", lambda path: np.savez(path, gyr=np.zeros((2, 3))), "has no acc"),
+        ("a.npz", lambda path: np.savez(path, gyr=np.zeros((2, 3)), acc=np.zeros(2)), "acc is not"),
+    ],
+)  # fmt: skip
+def test_what_is_missing_is_said(
+    graph: Graph, tmp_path: Path, name: str, make: Callable[[Path], object], says: str
+) -> None:
+    make(tmp_path / name)
+    with pytest.raises(ParameterError, match=says):
+        graph.add(ReplayImu, params={"path": str(tmp_path / name)})
+
+
+@pytest.mark.parametrize("name", ["temperature", "seq", "orientation.x", "pos_x", "vx", "", "[]"])
+def test_other_columns_are_passed_over(name: str) -> None:
+    assert named(name) is None
