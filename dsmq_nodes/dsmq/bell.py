@@ -31,6 +31,7 @@ class Bell:
         # Open for writing too: no end of file when those who rang are gone.
         self._file = os.open(path, os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
         self._close = weakref.finalize(self, os.close, self._file)
+        self._close.atexit = False  # nodes that end with the process still hear
         inherited.register(self)
 
     def fileno(self) -> int:

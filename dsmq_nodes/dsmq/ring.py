@@ -103,6 +103,7 @@ class Ring:
             raise RingError(f"no shared memory at {path}: {error.strerror}") from None
         # Also when nobody closes it: a descriptor alone is no object that Python would end.
         self._close_file = weakref.finalize(self, os.close, self.file)
+        self._close_file.atexit = False  # nodes that end with the process still publish
         try:
             self.memory = mmap.mmap(self.file, 0)
         except (OSError, ValueError) as error:

@@ -493,13 +493,15 @@ class Spinner:
             if not self._link.rest():
                 loop.call_soon(read)
 
-        # Without a broker a thread would look for one; there are no new threads at the very end.
-        with contextlib.suppress(RuntimeError):
+        # What moves is to be stopped whether or not anything can be read: there may be no broker,
+        # and no thread that could look for one at the very end of a process.
+        with contextlib.suppress(Exception):
             self._link.attach(loop, read, self.on_outage)
         try:
             return await last_steps(work)
         finally:
-            self._link.detach()
+            with contextlib.suppress(Exception):
+                self._link.detach()
 
     def close(self) -> None:
         """Leave the loop for good."""

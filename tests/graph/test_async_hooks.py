@@ -315,6 +315,16 @@ def test_what_gives_an_awaitable_is_awaited_too(graph: Graph, kind: str) -> None
     assert done == [kind]
 
 
+@pytest.mark.parametrize("main", ["run(Robot)", "spin(Robot())"])
+def test_without_a_broker_too(programs: Programs, broker: BrokerProcess, main: str) -> None:
+    program = programs(robot(callback="pass", main=main))
+    program.wait_for("ticking")
+    broker.kill()
+    program.send(signal.SIGINT)
+    assert program.wait() == 0
+    assert program.lines[-2:] == HOOKS
+
+
 def test_a_lost_broker_is_seen_by_a_coroutine(broker: BrokerProcess) -> None:
     class Robot(Node):
         broker_timeout_sec = 0.1
