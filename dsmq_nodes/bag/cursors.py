@@ -193,13 +193,15 @@ class Cursors:
             self._channel = None
 
 
-def connect(host: str, port: int, node: str = "", *, patient: bool = False) -> Channel:
+def connect(
+    host: str, port: int, node: str = "", *, client: str = "", patient: bool = False
+) -> Channel:
     """A connection to a broker of ours.
 
     Raises:
         ConnectionFailedError: none answers there.
     """
-    channel = Channel(host, port, node=node, patient=patient)
+    channel = Channel(host, port, node=node, client=client, patient=patient)
     if channel.original:
         channel.close()
         raise ConnectionFailedError(

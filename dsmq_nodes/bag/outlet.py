@@ -10,6 +10,7 @@ from dsmq_nodes.bag.schemas import told_schema
 from dsmq_nodes.bag.types_seen import TYPES_TOPIC, TypesSeen
 from dsmq_nodes.dsmq import wire
 from dsmq_nodes.errors import ConnectionFailedError, RequestRefusedError, WireError
+from dsmq_nodes.graph import calls
 from dsmq_nodes.graph.graph_view import GRAPH_TOPIC
 from dsmq_nodes.messages.dsmq_msgs import Graph
 
@@ -20,6 +21,7 @@ class Outlet:
     """A connection that publishes.
 
     Attributes:
+        client: what its calls of services are signed with.
         messages: how many messages were put.
         topics: how many of them on each topic.
         unacknowledged: the sizes of the puts under way that want to be acknowledged.
@@ -34,7 +36,8 @@ class Outlet:
             ConnectionFailedError: no broker of ours answers there.
         """
         self.messages = 0
-        self._channel = connect(host, port)
+        self.client = calls.new_client()
+        self._channel = connect(host, port, client=self.client)
         self.topics: dict[str, int] = {}
         self.unacknowledged: dict[int, int] = {}
         self.listeners: dict[str, Callable[[wire.Reply], None]] = {

@@ -46,7 +46,8 @@ class Playing:
         remap: other names for topics.
         wait_for: how many subscribers each topic has before it begins.
         start_paused: wait for `resume` or `step`.
-        service_requests: call services and send goals again, as they were when it was recorded.
+        service_requests: call services and send goals again, as they were when it was recorded;
+            the goals are this player's, and cancelled when it ends.
     """
 
     rate: float = 1.0
@@ -211,6 +212,8 @@ class Player:
             at_sec = (record.log_time_ns - self._bag.start_ns) * 1e-9
             self._bag.omitted.message(record.channel.topic, str(error), at_sec)
             return
+        if channel.topic.endswith(calls.REQUEST):
+            text = calls.signed(text, self._outlet.client)
         put = self._outlet.put if self.pace.rate else self._flow.put
         put(channel.topic, text)
         self.at_ns = max(record.log_time_ns, self.start_ns)

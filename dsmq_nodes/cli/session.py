@@ -5,10 +5,8 @@ A tool is a nameless peer of the broker and speaks in texts; it needs no node an
 
 import contextlib
 import itertools
-import os
 import sys
 import time
-import uuid
 from collections import Counter, deque
 from collections.abc import Callable, Collection, Generator
 from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
@@ -29,6 +27,7 @@ from dsmq_nodes.dsmq import wire
 from dsmq_nodes.dsmq.address import parse_address
 from dsmq_nodes.dsmq.channel import Channel
 from dsmq_nodes.errors import CommandError, ConnectionFailedError, DsmqError, RequestRefusedError
+from dsmq_nodes.graph import calls
 from dsmq_nodes.printable import one_line, printable_json
 
 if TYPE_CHECKING:
@@ -56,7 +55,7 @@ class Session:
         Raises:
             ConnectionFailedError: no broker of ours answers there.
         """
-        self.client = f"@{os.getpid()}.{uuid.uuid4().hex}"
+        self.client = calls.new_client()
         self.call_ids = itertools.count(1)
         self._broker = broker
         self._subscribed: set[str] = set()

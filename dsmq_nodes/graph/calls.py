@@ -18,6 +18,7 @@ client of a service hears all replies, and passes over those that are not for it
 known from the graph alone: nobody sends signs of life.
 """
 
+import os
 from typing import Final
 
 import msgspec
@@ -89,6 +90,21 @@ def write(client: str, call_id: int, body: str) -> str:
     """A request or a reply; `body` is the message as JSON."""
     head = f'{{"_client":{_text(client)},"_id":{call_id}'
     return head + ("}" if body == "{}" else f",{body[1:]}")
+
+
+def new_client() -> str:
+    """What a tool signs its calls with; it is to tell the broker in its hello."""
+    return f"@{os.getpid()}.{os.urandom(8).hex()}"
+
+
+def signed(text: str, client: str) -> str:
+    """A request of somebody else as one of `client`: who has sent it is no longer there."""
+    try:
+        fields = msgspec.json.decode(text, type=dict[str, msgspec.Raw])
+    except msgspec.MsgspecError:
+        return text  # no request: its server tells of it
+    fields["_client"] = msgspec.Raw(_text(client).encode())
+    return msgspec.json.encode(fields).decode()
 
 
 def write_error(call: Call, error: str) -> str:

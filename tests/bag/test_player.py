@@ -32,6 +32,7 @@ from dsmq_nodes.messages.dsmq_msgs import Graph
 from dsmq_nodes.testing import BrokerProcess
 from tests.bag.conftest import NUMBERS, PATIENCE_SEC, SECOND_NS, Tool, number, until
 from tests.graph.conftest import Program, spinning
+from tests.graph.test_actions import Counter
 
 Numbers = Callable[..., Path]
 
@@ -579,6 +580,28 @@ def test_what_was_called_is_not_called_again_unless_asked_for(
         until(lambda: motor.enabled == 1, "the call")
     heard = [topic for topic, _ in listener.until(4)]
     assert sorted(heard) == ["/enable/_reply", "/enable/_request", "/numbers", "/numbers"]
+
+
+def test_a_goal_that_is_sent_again_is_the_players_and_ends_with_it(
+    tmp_path: Path, broker: BrokerProcess, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DSMQ_BROKER", f"{broker.host}:{broker.port}")
+    topic = "/count/_action/send_goal/_request"
+    goal = '{"goal_id":{"uuid":[0,1,2,3,4,5,6,7,8,9,10,11,12,13,14,15]},"goal":{"to":1000}}'
+    with BagWriter(tmp_path / "run") as writer:
+        sent = calls.write("/gone@812.17e2f0", 7, goal)
+        writer.write(Channel(topic, "", b"{}"), 1, sent.encode(), 1)
+        writer.write(NUMBERS, 600_000_000_000, number(5), 2)
+    counter = Counter()
+    asked = command(broker, str(writer.paths[0]), "--publish-service-requests")
+    with spinning(counter):
+        player = Program(*asked[3:])
+        try:
+            until(lambda: counter.log, "the goal")
+        finally:
+            player.close()
+        until(lambda: len(counter.log) == 2, "that it is cancelled")
+    assert [what for _, what in counter.log] == ["begin 1000", "canceled 1000"]
 
 
 def test_who_is_waited_for_is_told_and_ctrl_c_tells_how_much_was_played(
