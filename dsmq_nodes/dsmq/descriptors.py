@@ -36,18 +36,23 @@ def raise_limit() -> int:
     and nodes do not, and a graph of some hundred topics needs more. Programs that a node starts
     inherit the raised limit: only one that itself opens more than 1,023 files can tell.
     """
-    try:
+    with contextlib.suppress(ImportError, ValueError, OSError):  # Windows; macOS has a lower one
         import resource  # noqa: PLC0415  not on Windows
+
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        wanted = _MOST if hard == resource.RLIM_INFINITY else min(hard, _MOST)
+        if soft != resource.RLIM_INFINITY and soft < wanted:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+    return _limit()
+
+
+def _limit() -> int:
+    try:
+        import resource  # noqa: PLC0415  as above
     except ImportError:
         return _WITHOUT_LIMITS
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = _MOST if hard == resource.RLIM_INFINITY else min(hard, _MOST)
-    if soft == resource.RLIM_INFINITY or soft >= wanted:
-        return _MOST if soft == resource.RLIM_INFINITY else soft
-    with contextlib.suppress(ValueError, OSError):  # macOS has a lower one beside it
-        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
-        return wanted
-    return soft
+    soft = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    return _MOST if soft == resource.RLIM_INFINITY else soft
 
 
 def is_scarce() -> bool:
@@ -57,7 +62,7 @@ def is_scarce() -> bool:
     except OSError:
         return True
     os.close(lowest)
-    return lowest >= raise_limit() * 3 // 4
+    return lowest >= _limit() * 3 // 4
 
 
 def is_full(error: BaseException) -> bool:
@@ -70,7 +75,7 @@ def no_more(error: OSError) -> str:
     if error.errno == errno.ENFILE:
         return "the whole system has no file descriptor left: end what holds them (lsof)"
     return (
-        f"this process has all the {raise_limit():,} files open that it may have: raise the limit "
+        f"this process has all the {_limit():,} files open that it may have: raise the limit "
         "(`ulimit -Hn`, LimitNOFILE= in systemd), or open less"
     )
 

@@ -29,6 +29,7 @@ _FAR_TOO_MUCH_BYTES: Final = 32 << 20  # that must not be lost: a new connection
 _PATIENCE_SEC: Final = 0.1  # for a broker that does not read
 _GOOD_PACE_BYTES_PER_SEC: Final = 4_000_000  # whoever reads so fast restores our patience
 _LAST_WORDS_SEC: Final = 1.0  # at the end, for what is not sent yet
+_LAST_LETTERS_SEC: Final = 0.02  # the same, where another node has waited in vain
 _REMEMBERED_SEC: Final = 10.0  # that a broker did not take last words
 
 _gave_up_sec = -math.inf
@@ -180,12 +181,12 @@ class Stream(Generic[_T]):
     def finish(self) -> None:
         """Send what is not sent yet, if the broker takes it.
 
-        In a process of many nodes it is waited for once: the last of them has to get to its safe
-        state, too.
+        In a process of many nodes it is waited for once, and then hardly: the last of them has to
+        get to its safe state, too.
         """
         global _gave_up_sec  # noqa: PLW0603  of the process
         is_worth_it = time.monotonic() - _gave_up_sec > _REMEMBERED_SEC
-        until_sec = time.monotonic() + (_LAST_WORDS_SEC if is_worth_it else 0.0)
+        until_sec = time.monotonic() + (_LAST_WORDS_SEC if is_worth_it else _LAST_LETTERS_SEC)
         with self.lock, contextlib.suppress(OSError):
             while not self.flush():
                 left_sec = until_sec - time.monotonic()

@@ -54,7 +54,7 @@ def no_descriptor_left() -> Iterator[None]:
 
 
 def test_no_descriptor_left_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(descriptors, "raise_limit", lambda: 7)
+    monkeypatch.setattr(descriptors, "_limit", lambda: 7)
     with (
         socket.create_server(("127.0.0.1", 0)) as server,
         no_descriptor_left(),

@@ -1,7 +1,12 @@
 """The broker is killed and comes back: nodes go on, tell, and take up where they were."""
 
+import contextlib
 import logging
 import re
+import select
+import socket
+import threading
+from collections.abc import Iterator
 
 import pytest
 
@@ -12,6 +17,59 @@ from dsmq_nodes.testing import BrokerProcess
 from tests.graph.conftest import spinning, until
 
 LATCHED = QoSProfile(depth=1, durability="transient_local")
+
+
+class Tunnel:
+    """Between nodes and their broker; it can swallow what nodes say, and be cut."""
+
+    def __init__(self, broker: BrokerProcess) -> None:
+        self.swallows = False
+        self._broker = broker
+        self._server = socket.create_server(("127.0.0.1", 0))
+        self.address: tuple[str, int] = self._server.getsockname()
+        self._pairs: list[tuple[socket.socket, socket.socket]] = []
+        self._cut: list[tuple[socket.socket, socket.socket]] = []
+        self._ends = False
+        self._thread = threading.Thread(target=self._serve)
+        self._thread.start()
+
+    def _serve(self) -> None:
+        while not self._ends:
+            both = [each for pair in self._pairs for each in pair]
+            for ready in select.select([self._server, *both], [], [], 0.01)[0]:
+                if ready is self._server:
+                    theirs = socket.create_connection(self._broker.address)
+                    self._pairs.append((self._server.accept()[0], theirs))
+                else:
+                    with contextlib.suppress(OSError):
+                        self._pass_on(ready)
+
+    def _pass_on(self, ready: socket.socket) -> None:
+        data = ready.recv(1 << 16)
+        for node, broker in self._pairs:
+            if ready is broker:
+                node.sendall(data)
+            elif ready is node and not self.swallows:
+                broker.sendall(data)
+
+    def cut(self) -> None:
+        pairs, self._pairs = self._pairs, []
+        for pair in pairs:
+            for each in pair:
+                each.shutdown(socket.SHUT_RDWR)
+        self._cut += pairs
+
+    def close(self) -> None:
+        self._ends = True
+        self._thread.join()
+        for each in (self._server, *(each for pair in self._pairs + self._cut for each in pair)):
+            each.close()
+
+
+@pytest.fixture
+def tunnel(broker: BrokerProcess) -> Iterator[Tunnel]:
+    with contextlib.closing(Tunnel(broker)) as made:
+        yield made
 
 
 def states(graph: Graph) -> dict[str, str]:
@@ -141,3 +199,32 @@ def test_what_is_latched_is_there_again_after_the_broker_has_lost_it_and_comes_o
                 publisher.publish(Int64(data=3))
                 until(lambda: (late, got[-1]) == ([2, 3], 3))
     assert got == [*before, 3]
+
+
+def test_a_latched_message_that_was_on_its_way_when_the_connection_ended_comes_once(
+    broker: BrokerProcess, tunnel: Tunnel, caplog: pytest.LogCaptureFixture
+) -> None:
+    button, reader, got = Node("button", broker=tunnel.address), Node("reader"), list[int]()
+    reader.create_subscription(Int64, "stop", lambda m: got.append(m.data), LATCHED)
+    stop = button.create_publisher(Int64, "stop", LATCHED)
+    other = button.create_publisher(Int64, "n", 10)
+    last: list[int] = []
+    counted = reader.create_subscription(Int64, "n", lambda m: last.append(m.data), 10)
+    with spinning(button, reader):
+        stop.publish(Int64(data=0))
+        until(lambda: got == [0])
+        tunnel.cut()  # and nothing was lost
+        until(lambda: caplog.text.count("/button: the broker is back") == 1)
+        other.publish(Int64(data=0))
+        until(lambda: last == [0])
+        tunnel.swallows = True
+        stop.publish(Int64(data=1))
+        other.publish(Int64(data=1))
+        tunnel.cut()
+        tunnel.swallows = False
+        until(lambda: caplog.text.count("/button: the broker is back") == 2)
+        until(lambda: got[-1] == 1)
+        other.publish(Int64(data=2))
+        until(lambda: last == [0, 2])
+    assert got == [0, 1]
+    assert counted.dropped == 1
