@@ -71,10 +71,15 @@ class _Schemas:
         if topic.startswith("/dsmq/"):
             return {}  # the kit's own, which asking would go over too
         if topic not in self._found:
-            found = lookup.find(self._session.graph(), topic)
-            told = [end.schema_id for end in (found.ends if found else ()) if end.schema_id]
-            self._found[topic] = self._session.schema(told[0]) if told else {}
+            self._found[topic] = schema_of(self._session, topic)
         return self._found[topic]
+
+
+def schema_of(session: "Session", topic: str) -> dict[str, Any]:
+    """The schema that the ends of a topic have told; empty: none is known."""
+    found = lookup.find(session.graph(), topic)
+    told = [end.schema_id for end in (found.ends if found else ()) if end.schema_id]
+    return session.schema(told[0]) if told else {}
 
 
 def _to_wait_for(session: "Session", name: str) -> list[str]:

@@ -97,10 +97,11 @@ def _stamped(session: "Session", graph: Graph) -> list[str]:
         topic.name
         for topic in shown(graph, own=False)
         if not topic.latched
-        and any(_has_header(schemas.get(end.schema_id, {})) for end in topic.publishers)
+        and any(has_header(schemas.get(end.schema_id, {})) for end in topic.publishers)
     ]
 
 
-def _has_header(schema: dict[str, Any]) -> bool:
+def has_header(schema: dict[str, Any]) -> bool:
+    """Whether a type is known to have a header."""
     fields = schema.get("properties")
     return isinstance(fields, dict) and "header" in fields

@@ -14,6 +14,7 @@ from dsmq_nodes.cli.options import (
     examples_epilog,
     new_app,
 )
+from dsmq_nodes.printable import one_line
 
 app = new_app(
     "Parameters of the nodes: seeing and changing them while they run.",
@@ -64,7 +65,8 @@ def list_(
         if not node:
             print(f"{name}:")
         for parameter, type_ in of_node.items():
-            print(f"  {parameter} (type: {type_})" if types else f"  {parameter}")
+            shown = one_line(parameter)
+            print(f"  {shown} (type: {type_})" if types else f"  {shown}")
 
 
 @app.command(epilog=examples_epilog(("dsmq-nodes param get /blinker period", "")))

@@ -109,25 +109,24 @@ class Sizes:
 class Delays:
     """How much older than now the stamps in the messages' headers are."""
 
-    def __init__(self, window: int) -> None:
+    def __init__(self, window: int, *, has_header: bool) -> None:
+        """`has_header`: the topic's type is known to have one; else the messages show it."""
         self._delays = Spread(window)
         self._from_another_time_sec = 0.0
+        self._has_header = has_header
 
     def add(self, at_sec: float, text: str) -> None:
         """A message has come.
 
         Raises:
-            MessageError: it has no stamp.
-            CommandError: no message has had one: these have no headers.
+            MessageError: it has no stamp, and others had one.
         """
         stamp_sec = time_in(text, "header", "stamp")
+        self._has_header = self._has_header or stamp_sec is not None
+        if stamp_sec is None and self._has_header:
+            raise MessageError("it has no header with a stamp")
         if stamp_sec is None:
-            if self or not text.startswith("{") or '"header"' in text:
-                raise MessageError("it has no header with a stamp")
-            raise CommandError(
-                "msg does not have header: its messages tell no time; without --sample it is "
-                "measured from publish()"
-            )
+            return
         delay_sec = at_sec - stamp_sec
         if abs(delay_sec) < _ANOTHER_TIME_SEC:
             self._delays.values.append(delay_sec)
@@ -142,7 +141,16 @@ class Delays:
 
     @property
     def why_none(self) -> str:
-        """Why no delay can be told although messages come; empty: some can, or none came."""
+        """Why no delay can be told of messages that have come; empty: some can.
+
+        Raises:
+            CommandError: none of them has a header.
+        """
+        if not self._has_header:
+            raise CommandError(
+                "msg does not have header: its messages tell no time; without --sample it is "
+                "measured from publish()"
+            )
         if self or not self._from_another_time_sec:
             return ""
         days = abs(self._from_another_time_sec) / _DAY_SEC

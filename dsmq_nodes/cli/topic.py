@@ -1,5 +1,6 @@
 """`dsmq-nodes topic`: all of its verbs; flags and output as ros2's."""
 
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
@@ -299,12 +300,16 @@ def delay(
     Without --sample it is from `publish()` to each subscriber, as broker and subscribers count it.
     """
     from dsmq_nodes.cli import counters  # noqa: PLC0415
+    from dsmq_nodes.cli.echo import schema_of  # noqa: PLC0415
+    from dsmq_nodes.cli.gathering import has_header  # noqa: PLC0415
     from dsmq_nodes.cli.sample import Delays, measure  # noqa: PLC0415
     from dsmq_nodes.cli.session import Session  # noqa: PLC0415
 
     with Session(broker) as session:
         if sample or use_sim_time:
-            measure(session, [topic], lambda: Delays(window), use_sim_time=use_sim_time)
+            known = has_header(schema_of(session, topic))
+            new = partial(Delays, window, has_header=known)
+            measure(session, [topic], new, use_sim_time=use_sim_time)
         else:
             counters.show_delay(session, topic)
 
