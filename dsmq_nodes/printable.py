@@ -18,6 +18,7 @@ _find_unsafe: Final = re.compile(f"[{_CONTROLS}{_OTHERS}]")
 _find_unsafe_or_break: Final = re.compile(f"[\t\n{_CONTROLS}{_OTHERS}]")
 # The same inside a JSON text, where a control character can only stand as an escape.
 _find_in_json: Final = re.compile(f"\\\\(?:u[0-9a-fA-F]{{4}}|.)|[{_OTHERS}]")
+_IN_JSON: Final = {"n": "\n", "r": "\r", "t": "\t", "b": "\b", "f": "\f"}
 _SHORT: Final = {"\t": "\\t", "\n": "\\n", "\r": "\\r"}
 # What a terminal without these characters is shown in their place.
 _PLAIN: Final = {
@@ -84,7 +85,8 @@ def _escaped_in_json(match: re.Match[str]) -> str:
         character = chr(int(f"0x{found[2:]}", 0))
         is_half = "\ud800" <= character <= "\udfff"  # of an emoji; the decoder refuses one alone
         return found if is_half or is_printable(character) else f"\\{_escape(character)}"
-    return f"\\{found}" if found[1] in "nrtbf" else found
+    short = _IN_JSON.get(found[1])
+    return f"\\{_escape(short)}" if short else found
 
 
 def _escape(character: str) -> str:

@@ -113,8 +113,6 @@ _ARRAYS = {
     str: ParameterType.STRING_ARRAY,
 }
 _ITEMS = {array: item for item, array in _ARRAYS.items()}
-ARRAYS: Final = frozenset(_ITEMS)
-"""The types of lists; bytes are none."""
 
 
 class Parameter:

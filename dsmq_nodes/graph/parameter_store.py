@@ -9,11 +9,12 @@ that is told afterwards and raises undoes nothing. Either is in what is said to 
 import difflib
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from dsmq_nodes.errors import ParameterError, SpinError
 from dsmq_nodes.graph.callback import Result, callback_name, called
-from dsmq_nodes.graph.parameter import ARRAYS, Parameter, ParameterType
+from dsmq_nodes.graph.parameter import Parameter, ParameterType
 from dsmq_nodes.graph.parameters import Parameters, leaves
 
 if TYPE_CHECKING:
@@ -148,7 +149,7 @@ class ParameterStore:
             found = declared.descriptor or ParameterDescriptor(read_only=declared.is_read_only)
             return found.model_copy(update={"name": name, "type": int(declared.parameter.type_)})
         holder, field = self._field(name)
-        schema = type(holder).model_json_schema()
+        schema = _json_schema(holder.__class__)
         prop = schema["properties"][field]
         if "$ref" in prop:  # an enumeration
             prop = {**schema["$defs"][prop["$ref"].rpartition("/")[2]], **prop}
@@ -165,9 +166,9 @@ class ParameterStore:
         except TypeError:
             return Parameter(name, None, None)  # a dict, a list of lists: no parameter of ROS 2
 
-    def _is_list(self, name: str) -> bool:
-        """Whether a field of the model is a list, or may be one."""
-        return self.describe(name).type in ARRAYS
+    def _nothing(self, name: str) -> list[Any] | bytes:
+        """What `[]` is for a field of the model."""
+        return b"" if self.describe(name).type == ParameterType.BYTE_ARRAY else []
 
     def _field(self, name: str) -> tuple[Any, str]:
         return next((holder, field) for each, holder, field in leaves(self._model) if each == name)
@@ -260,7 +261,7 @@ class ParameterStore:
                 declared[name] = self._checked(parameter, known, kind)
             else:
                 is_empty = parameter.type_ is ParameterType.BYTE_ARRAY and not parameter.value
-                fields[name] = [] if is_empty and self._is_list(name) else parameter.value
+                fields[name] = self._nothing(name) if is_empty else parameter.value
         return fields, declared
 
     def _fields(self, model: Parameters, names: Iterable[str]) -> Iterator[Parameter]:
@@ -298,6 +299,13 @@ class ParameterStore:
 
 
 _NOTHING: Any = object()
+
+
+@cache
+def _json_schema(cls: type[Any]) -> dict[str, Any]:
+    """The JSON Schema of a model, which takes milliseconds to make."""
+    found: dict[str, Any] = cls.model_json_schema()
+    return found
 
 
 def _kind(parameter: Parameter, descriptor: "ParameterDescriptor | None") -> ParameterType | None:
