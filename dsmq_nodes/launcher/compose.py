@@ -30,7 +30,7 @@ from dsmq_nodes.launcher.entries import (
     Part,
 )
 from dsmq_nodes.launcher.explain import explain
-from dsmq_nodes.launcher.extent import OF_ENTRY, Extent, UnfoldsError
+from dsmq_nodes.launcher.extent import OF_COPY, Extent, UnfoldsError
 from dsmq_nodes.launcher.fields import MOST_COPIES
 from dsmq_nodes.launcher.params_file import ParamsFile, lookup, merge
 from dsmq_nodes.launcher.salvage import salvage
@@ -38,6 +38,7 @@ from dsmq_nodes.launcher.source import Document, Place, resolved
 from dsmq_nodes.launcher.source import Path as Keys
 from dsmq_nodes.launcher.substitute import Scope, Substitution
 from dsmq_nodes.launcher.suggest import did_you_mean, nearest
+from dsmq_nodes.printable import one_line
 
 _PartT = TypeVar("_PartT", bound=Part)
 _MOST_NODES = 1000
@@ -200,7 +201,6 @@ class Composer:
         self, origin: Origin, data: dict[str, object], around: _Around, scope: Scope
     ) -> None:
         try:
-            self._extent.take_values(OF_ENTRY)
             self._entry_and_copies(origin, data, around, scope)
         except UnfoldsError as error:
             self._too_much(origin, str(error))
@@ -219,6 +219,7 @@ class Composer:
         for index in _copies(count, around.left_out):
             if self._extent.is_spent and index not in {None, 1}:
                 break
+            self._extent.take_values(OF_COPY)
             copy_scope = scope if index is None else scope.copy(index)
             entry = self._part(
                 model, origin, copy_scope, aside=("nodes",), left_out=around.left_out
@@ -242,7 +243,8 @@ class Composer:
             self._include(entry, origin, around.within(entry, origin, index), scope)
         elif isinstance(entry, GroupEntry):
             inner = around.within(entry, origin, index)
-            self._entries(origin.within("nodes"), data["nodes"], inner, scope)
+            key = "nodes" if "nodes" in data else next(key for key in data if _is_nodes(key))
+            self._entries(origin.within(key), data[key], inner, scope)
         elif "nodes" in data:
             # A mistake of the group itself does not hide those of its nodes.
             unknown = replace(around, left_out=True)
@@ -472,6 +474,10 @@ _KNOWN = frozenset(
 )
 
 
+def _is_nodes(key: str) -> bool:
+    return nearest(key, [*GroupEntry.model_fields]) == "nodes"
+
+
 def _model_of(data: dict[str, object]) -> type[EntryPart]:
     """Return what an entry is by its keys, misspelt ones included."""
     if "include" in data:
@@ -497,7 +503,7 @@ def _copies(count: object, left_out: bool) -> Iterator[int | None]:
 
 def _shown(path: Path) -> str:
     here = source.working_directory()
-    return str(path.relative_to(here) if path.is_relative_to(here) else path)
+    return one_line(str(path.relative_to(here) if path.is_relative_to(here) else path))
 
 
 def _loop(files: tuple[Path, ...], path: Path) -> str:

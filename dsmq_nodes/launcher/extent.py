@@ -10,8 +10,8 @@ MOST_TEXT: Final = 100_000
 """Characters of one text after its substitutions: an environment variable holds no more."""
 _MOST_TEXT_IN_ALL: Final = 8_000_000
 _MOST_VALUES: Final = 400_000
-OF_ENTRY: Final = 40
-"""An entry costs as much as so many values, even an empty one."""
+OF_COPY: Final = 40
+"""An entry, and each copy of it, costs as much as so many values, even an empty one."""
 
 
 class UnfoldsError(Exception):

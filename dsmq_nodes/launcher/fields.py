@@ -20,6 +20,8 @@ MOST_SEC = 1e9  # longer than any robot runs
 
 def wrong(message: str) -> PydanticCustomError:
     """Return what a validator raises; the message is told as it is."""
+    # A path may hold what is no character: pydantic refuses that.
+    message = message.encode("utf-8", "replace").decode()
     return PydanticCustomError("launch_file", "{message}", {"message": message})
 
 

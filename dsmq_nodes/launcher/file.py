@@ -12,6 +12,7 @@ from dsmq_nodes.launcher.compose import Composer, EnoughError
 from dsmq_nodes.launcher.composed import Composition, Origin
 from dsmq_nodes.launcher.find_class import why_not
 from dsmq_nodes.launcher.source import Document
+from dsmq_nodes.printable import one_line
 
 
 def load(path: Path, args: Mapping[str, Value] | None = None) -> Composition:
@@ -63,7 +64,7 @@ def look_at(
     Raises:
         LaunchFileError: It cannot be read, or is no YAML.
     """
-    return _look_at(source.read_file(path, str(path)), args)
+    return _look_at(source.read_file(path, one_line(str(path))), args)
 
 
 def _look_at(

@@ -19,6 +19,7 @@ import yaml
 from dsmq_nodes.errors import CommandError, LaunchFileError, LaunchProblem
 from dsmq_nodes.graph.yaml12 import MOST_DIGITS, is_number, plain_value
 from dsmq_nodes.launcher.suggest import did_you_mean, shorten
+from dsmq_nodes.printable import one_line
 
 NEEDS_NODES = "it needs a list 'nodes:'"
 MOST_BYTES = 1 << 20
@@ -137,7 +138,11 @@ def _bytes_of(path: pathlib.Path) -> bytes:
 
 def _beside(path: pathlib.Path) -> str:
     found = sorted(each.name for each in path.parent.glob("*.y*ml"))
-    return did_you_mean(path.name, found) if found else f"there is no launch file in {path.parent}"
+    return (
+        did_you_mean(path.name, found)
+        if found
+        else f"there is no launch file in {one_line(f'{path.parent}')}"
+    )
 
 
 def is_endless(path: pathlib.Path) -> bool:
@@ -216,6 +221,11 @@ def parse(text: str, file: str, needs: str = NEEDS_NODES, *, merges: bool = Fals
     except yaml.MarkedYAMLError as error:
         document.refuse(*_explain(error))
     return document
+
+
+def _whole(text: str) -> str:
+    """Return a text without halves of surrogate pairs: nothing else would take it."""
+    return text.encode("utf-8", "replace").decode()
 
 
 def _place_of_index(text: str, index: int) -> Place:
@@ -324,11 +334,11 @@ class _Reader:
         if not isinstance(event, yaml.ScalarEvent):
             place = _place(event.start_mark)
             self._document.refuse(place, "a key must be a word, not a list, mapping or alias")
-        return str(event.value)
+        return _whole(event.value)
 
     def _scalar(self, event: yaml.ScalarEvent, place: Place) -> object:
-        text: str = event.value
-        if any("\ud800" <= c <= "\udfff" for c in text):
+        text = _whole(event.value)
+        if text != event.value:
             self._note(place, "half of a surrogate pair is not a character; write it as one")
         if event.tag == _BYTES_TAG:
             return self._bytes(text, place)

@@ -5,6 +5,8 @@ from collections.abc import Iterable
 from difflib import get_close_matches
 from typing import Final
 
+from dsmq_nodes.printable import one_line
+
 # Likeness takes its time: a word of a megabyte, or ten thousand words, are not worth it.
 _LONGEST: Final = 200
 _MOST_KNOWN: Final = 1000
@@ -23,7 +25,7 @@ def nearest(word: str, known: Iterable[str]) -> str | None:
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """Return "did you mean 'x'?", or what there is to choose from."""
-    names = sorted(set(known))
+    names = sorted(set(map(one_line, known)))
     close = nearest(word, names)
     if close is not None:
         return f"did you mean '{close}'?"

@@ -159,3 +159,33 @@ def test_a_check_of_a_file_that_unfolds_takes_no_more_than_others(tmp_path: Path
     )
     assert done.returncode == 1
     assert done.stderr.startswith(f"{path}:6:7: substitutions make more than 100000 characters")
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        r'{name: t, exec: "\ud800"}',
+        r'{name: t, exec: [echo, "\ud800"]}',
+        r'{"name\ud800": t, exec: [echo]}',
+        r'{name: t, exec: [echo], params_file: "\ud800"}',
+        r'{include: "\ud800"}',
+        r'{include: "\n"}',
+        r'{name: t, exec: [echo], params_file: "\u001b[2J"}',
+    ],
+)
+def test_what_is_no_character_or_acts_on_a_terminal_is_told_in_a_line(
+    entry: str, tmp_path: Path
+) -> None:
+    told = heads(f"nodes: [{entry}]", tmp_path)
+    assert told
+    for each in told:
+        assert each.startswith("f:1:")
+        assert each.isprintable()
+
+
+def test_a_group_whose_list_is_misspelt_is_looked_at_too() -> None:
+    told = heads("nodes: [{nods: [{name: 7, exec: [echo]}], namespace: a}]")
+    assert told == [
+        "f:1:10: unknown key 'nods'; did you mean 'nodes'?",
+        "f:1:24: expected text, found the number 7; put it in quotes: '7'",
+    ]
