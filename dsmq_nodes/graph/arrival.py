@@ -9,6 +9,7 @@ class Arrival(Protocol):
     id: int
     seq: int
     stamp: int
+    at: int
     sender: str
     gap: int
 

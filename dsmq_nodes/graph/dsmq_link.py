@@ -77,6 +77,7 @@ class DsmqLink:
         self._is_stalled = False  # messages are dropped because the broker does not read
         self._is_silent = False  # it has not answered, and nothing has come from it since
         self._epoch = ""
+        self._ahead_ns = 0  # the broker's monotonic clock, of ours
         self._events: dict[str, Callable[[wire.Reply], None]] = {
             "subscribed": self._subscribed,
             "differs": self._differs,
@@ -423,6 +424,8 @@ class DsmqLink:
             reply = self._poller.answer(reply) or _NO_REPLY
         if reply.event == "message":
             if (reader := self._readers.get(reply.topic)) is not None:
+                if self._ahead_ns and reply.at:
+                    reply.at -= self._ahead_ns  # by our own monotonic clock
                 reader.take(reply)
         elif (act := self._events.get(reply.event)) is not None:
             act(reply)
@@ -491,6 +494,7 @@ class DsmqLink:
                 reader.after = reader.seen = 0
         with self._write_lock:
             self._epoch = channel.epoch
+            self._ahead_ns = channel.ahead_ns
             self._stream = stream = Stream[Publication](channel)
             self._poller = None
         self._is_silent = self._is_stalled = False

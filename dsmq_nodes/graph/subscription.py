@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Generic, Self
 
 from dsmq_nodes.dsmq.record import Record
 from dsmq_nodes.errors import MessageError, OverwrittenError, WireError
+from dsmq_nodes.graph.ages import Ages
 from dsmq_nodes.graph.arrival import Arrival
 from dsmq_nodes.graph.callback import MessageT, Result, takes_two
 from dsmq_nodes.graph.clock import Clock, seconds
@@ -86,6 +87,7 @@ class Subscription(Generic[MessageT], AsyncIterator[MessageT]):
         self.latency = Histogram()
         self.silences: list[Silence] = []
         self._lifespan_ns = None if qos.lifespan is None else int(seconds(qos.lifespan) * 1e9)
+        self._ages = None if qos.lifespan is None else Ages(topic_name, clock, logger)
         self._since_ns = max(clock.now_ns(), 1)  # what is latched from before is only old
         self._clock = clock
         self._logger = logger
@@ -173,10 +175,9 @@ class Subscription(Generic[MessageT], AsyncIterator[MessageT]):
         return self.callback(msg, info)  # type: ignore[no-any-return]
 
     def _decode(self, reply: Arrival) -> MessageT | None:
-        now_ns = self._clock.now_ns()
-        if self._lifespan_ns is not None and reply.stamp < now_ns - self._lifespan_ns:
-            self.late += 1
+        if self._ages is not None and self._is_late(self._ages, reply):
             return None
+        now_ns = self._clock.now_ns()
         try:
             msg = self._read(reply)
         except OverwrittenError:
@@ -196,6 +197,20 @@ class Subscription(Generic[MessageT], AsyncIterator[MessageT]):
         for silence in self.silences:
             silence.heard()
         return msg
+
+    def _is_late(self, ages: Ages, reply: Arrival) -> bool:
+        """Whether it is older than its lifespan; such a message is skipped, counted and told."""
+        age_ns = ages.age_ns(reply)
+        if self._lifespan_ns is None or age_ns <= self._lifespan_ns:
+            return False
+        self.late += 1
+        if self.late == 1:
+            self._logger.warning(
+                f"{self.topic_name}: a message from {reply.sender or 'a client'} is "
+                f"{age_ns * 1e-9:.1f} s old, which is more than the lifespan of "
+                f"{self._lifespan_ns * 1e-9:g} s: it is skipped, others like it are only counted"
+            )
+        return True
 
     def _read(self, reply: Arrival) -> MessageT:
         if not isinstance(reply, Record):

@@ -7,19 +7,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dsmq_nodes import Node, Parameter
+from dsmq_nodes import Node, Parameter, QoSProfile
 from dsmq_nodes.diagnostics import DiagnosticUpdater
 from dsmq_nodes.messages import (
     DiagnosticArray,
     Duration,
+    Float64,
     Log,
     PointStamped,
     Time,
     base,
 )
 from dsmq_nodes.messages.dsmq_msgs import NodeStatistics
-from dsmq_nodes.testing import Graph
-from tests.graph.conftest import Program
+from dsmq_nodes.testing import BrokerProcess, Graph
+from tests.graph.conftest import Program, spinning, until
 
 YEAR_NS = 31_556_952 * 10**9
 YEARS = [1969, 1970, 2040, 2107, 2200]
@@ -74,11 +75,6 @@ def test_no_year_ends_a_node(year: int, caplog: pytest.LogCaptureFixture) -> Non
     assert len(told) == (year > 2038)
 
 
-@pytest.fixture
-def memory() -> None:
-    """How messages go is all the same to clocks."""
-
-
 @pytest.mark.parametrize("year", [1969, 2040, 2200])
 @pytest.mark.usefixtures("broker")
 def test_no_year_ends_a_process(programs: Callable[[str], Program], year: int) -> None:
@@ -113,6 +109,57 @@ run(Robot)
     assert program.lines.count("got") == 2
     assert program.lines[-1] == "safe"
     assert "Traceback" not in program.output
+
+
+@pytest.mark.parametrize("behind_sec", [3600, -3600])
+def test_a_lifespan_does_not_drop_what_a_clock_that_is_off_has_stamped(
+    programs: Callable[[str], Program],
+    broker: BrokerProcess,
+    caplog: pytest.LogCaptureFixture,
+    behind_sec: int,
+) -> None:
+    programs(f"""\
+import time
+real = time.time_ns
+time.time_ns = lambda: real() - {behind_sec} * 10**9
+from dsmq_nodes import Node, run
+from dsmq_nodes.messages import Float64
+
+class Remote(Node):
+    def __init__(self):
+        super().__init__("remote")
+        self.publisher = self.create_publisher(Float64, "x", 1)
+        self.create_timer(0.1, lambda: self.publisher.publish(Float64()))
+
+run(Remote)
+""")
+    got: list[Float64] = []
+    node = Node("robot")
+    qos = QoSProfile(depth=10, lifespan=30.0)
+    subscription = node.create_subscription(Float64, "x", got.append, qos)
+    with spinning(node):
+        until(lambda: len(got) >= 5)
+    assert subscription.late == 0
+    how = "after" if behind_sec > 0 else "before"
+    assert f"come 3600.0 s {how} their stamps, so its clock is off" in caplog.text
+
+
+def test_what_is_older_than_a_lifespan_is_told_once(
+    graph: Graph, caplog: pytest.LogCaptureFixture
+) -> None:
+    node = graph.add(lambda: Node("n"))
+    qos = QoSProfile(depth=10, lifespan=0.1)
+    subscription = node.create_subscription(Float64, "x", lambda _: None, qos)
+    graph.faults("x", delay_sec=0.5)
+    for _ in range(3):
+        graph.inject("x", Float64())
+    graph.run_for(1.0)
+    assert subscription.late == 3
+    told = [each.getMessage() for each in caplog.records if "lifespan" in each.getMessage()]
+    assert told == [
+        "/x: a message from a client is 0.5 s old, which is more than the lifespan of 0.1 s: it is "
+        "skipped, others like it are only counted"
+    ]
 
 
 @given(st.integers(-(2**70), 2**70), st.integers(-(2**70), 2**70))
