@@ -104,5 +104,6 @@ def _channels(db: sqlite3.Connection) -> Iterator[tuple[int, Channel]]:
         topic, type_name, encoding, profiles = (str(each or "") for each in texts)
         language, definition = definitions.get(type_name, ("", ""))
         metadata = (("offered_qos_profiles", profiles),)
+        language = language if definition.strip() else ""  # as where it was not found
         schema = definition.encode()
         yield number, Channel(topic, type_name, schema, language, encoding, metadata)

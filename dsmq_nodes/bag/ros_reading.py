@@ -197,9 +197,7 @@ class RosBag:
         """
         if raw.log_time_ns not in _TIMES:
             raise ValueError("its time is before 1970")
-        data = raw.data
-        if self._folder is not None and self._folder.compressed_messages:
-            data = unpacked_message(data)
+        data = self._plain(raw.data)
         decoder = self._decoders[raw.channel]
         return data if decoder is None else decoder.json(data)
 
@@ -218,11 +216,24 @@ class RosBag:
         try:
             if raw.encoding not in ENCODINGS:
                 raise UnknownTypeError(f"its messages are in {raw.encoding!r}, not in CDR")
-            self._decoders[raw] = RosDecoder(raw)
-        except UnknownTypeError as error:
+            self._decoders[raw] = RosDecoder(raw, lambda: self._first(raw))
+        except ValueError as error:
             self.omitted.topic(raw.topic, str(error))
             return False
         return True
+
+    def _first(self, raw: Channel) -> bytes | None:
+        """The first message of a channel; None: there is none."""
+        for file in self.files:
+            for record in file.records({raw.topic}):
+                if record.channel == raw:
+                    return self._plain(record.data)
+        return None
+
+    def _plain(self, data: bytes) -> bytes:
+        """A message, which may be compressed by itself."""
+        is_packed = self._folder is not None and self._folder.compressed_messages
+        return unpacked_message(data) if is_packed else data
 
     def _channel(self, raw: Channel) -> Channel:
         """One of our channels, of one that is read."""
@@ -240,17 +251,18 @@ class RosBag:
             depth = self._folder.latched.get(raw.topic, depth)
         metadata = latched_metadata(depth)
         schema = decoder.schema()
-        found = class_of(raw.type_name)
+        name = decoder.type_name
+        found = class_of(name)
         if found is not None:
             ours = found.schema()
             if not compare(ours, schema).differences:
                 schema = ours
             else:
                 self.omitted.note(
-                    f"{raw.topic}: its {raw.type_name} has other fields than the class that is "
+                    f"{raw.topic}: its {name} has other fields than the class that is "
                     "known here: it is converted as it was recorded"
                 )
-        return Channel(raw.topic, raw.type_name, schema_text(schema or ANYTHING), metadata=metadata)
+        return Channel(raw.topic, name, schema_text(schema or ANYTHING), metadata=metadata)
 
 
 def _added(counts: list[ChannelCount]) -> list[ChannelCount]:

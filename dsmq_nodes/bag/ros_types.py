@@ -5,6 +5,7 @@ of the same name, is no fault of the others. Where there is no definition, the t
 own, or a message class of that name that can be imported here.
 """
 
+from collections.abc import Callable
 from functools import cache
 from typing import Any, Final
 
@@ -42,22 +43,51 @@ class UnknownTypeError(ValueError):
 class RosDecoder:
     """Makes JSON of the messages of a channel."""
 
-    def __init__(self, channel: Channel) -> None:
+    def __init__(self, channel: Channel, first: Callable[[], bytes | None]) -> None:
         """Learn the type.
+
+        Args:
+            channel: says what the type is.
+            first: gives the first message, for a definition that is not ROS's own of that name.
 
         Raises:
             UnknownTypeError: nobody says what it is, or what is said cannot be read.
         """
-        self._name = channel.type_name
-        self._store = _store(channel)
-        self._types = RosTypes(self._store)
-        store = self._store
+        self._name = _full_name(channel.type_name)
+        self._learn(channel, _store(channel))
+        known = _known(channel.encoding)
+        if self._is_another(known) and (data := first()) is not None and not self._reads(data):
+            self._learn(channel, known)
+            if not self._reads(data):
+                self._learn(channel, _store(channel))
+
+    def _is_another(self, known: Any) -> bool:
+        """Whether ROS has another type of this name."""
+        name = self._name
+        own = known.fielddefs.get(name)
+        return own is not None and own[1] != self._store.fielddefs[name][1]
+
+    def _reads(self, data: bytes) -> bool:
+        try:
+            self.json(data)
+        except ValueError:
+            return False
+        return True
+
+    def _learn(self, channel: Channel, store: Any) -> None:
+        self._store = store
+        self._types = RosTypes(store)
         is_one = channel.encoding == "ros1"
         self._read: Any = store.deserialize_ros1 if is_one else store.deserialize_cdr
         try:
             store.get_msgdef(self._name)
         except Exception as error:  # noqa: BLE001  the library compiles what it is given
             raise UnknownTypeError(_unreadable(self._name, error)) from None
+
+    @property
+    def type_name(self) -> str:
+        """The type's name, as ROS 2 has it."""
+        return self._name
 
     def json(self, data: bytes) -> bytes:
         """A message as JSON.
@@ -104,6 +134,12 @@ def _base(name: str) -> dict[str, Any]:
     return {"type": "integer", "minimum": least, "maximum": most - 1}
 
 
+def _full_name(name: str) -> str:
+    """`std_msgs/String`, as ROS 1 and old bags have it, is `std_msgs/msg/String`."""
+    package, _, short = name.partition("/")
+    return f"{package}/msg/{short}" if short and "/" not in short else name
+
+
 @cache
 def _known(encoding: str) -> Any:
     return get_typestore(Stores.ROS1_NOETIC if encoding == "ros1" else Stores.ROS2_HUMBLE)
@@ -115,12 +151,14 @@ def _store(channel: Channel) -> Any:
     Raises:
         UnknownTypeError: nobody does, or it cannot be read.
     """
-    text, name = channel.schema.decode(errors="replace"), channel.type_name
+    text, name = channel.schema.decode(errors="replace"), _full_name(channel.type_name)
     known = _known(channel.encoding)
-    if not (text.strip() or channel.schema_encoding in {"ros1msg", "ros2msg"}):
-        return known if name in known.fielddefs else _of_class(channel)
     if _SERVICE_LINE in f"\n{text}\n" or "/srv/" in name or "/action/" in name:
         raise UnknownTypeError(f"{name} is of a service, whose calls are not converted")
+    if not text.strip() and name in known.fielddefs:
+        return known
+    if not (text.strip() or channel.schema_encoding in {"ros1msg", "ros2msg"}):
+        return _of_class(name, channel.encoding)
     try:
         found = _parsed(text, channel)
         _complete(found, known.fielddefs)
@@ -131,10 +169,9 @@ def _store(channel: Channel) -> Any:
     return store
 
 
-def _of_class(channel: Channel) -> Any:
-    name = channel.type_name
+def _of_class(name: str, encoding: str) -> Any:
     found = class_of(name)
-    if found is None or channel.encoding == "ros1":
+    if found is None or encoding == "ros1":
         package, _, short = name.replace("/msg/", "/").partition("/")
         raise UnknownTypeError(
             f"the bag does not say what {name or 'its type'} is: write it as a message class "

@@ -19,8 +19,9 @@ from rosbags.typesys import Stores, get_types_from_msg, get_typestore
 from dsmq_nodes.bag.channel import Channel
 from dsmq_nodes.bag.mcap_file import Record
 from dsmq_nodes.bag.output import whole_or_gone
+from dsmq_nodes.bag.ros_from_schema import types_of
 from dsmq_nodes.bag.ros_values import RosTypes
-from dsmq_nodes.bag.schemas import class_of
+from dsmq_nodes.bag.schemas import class_of, told_schema
 from dsmq_nodes.bag.source import Source
 from dsmq_nodes.bag.texts import loaded
 from dsmq_nodes.messages.base import Message
@@ -131,10 +132,13 @@ def _unknown(store: Any, channel: Channel) -> str:
     if channel.type_name in store.fielddefs:
         return ""
     found = class_of(channel.type_name)
-    if found is None:
-        return f"there is no class {channel.type_name} here to say what its fields are"
     try:
-        register_class(store, found)
+        if found is not None:
+            register_class(store, found)
+        else:
+            store.register(types_of(channel.type_name, told_schema(channel)))
+    except ValueError as error:
+        return str(error)
     except Exception as error:  # noqa: BLE001  the library's parser raises what it likes
         return f"{channel.type_name} cannot be said in ROS's words: {error}"
     return ""

@@ -82,7 +82,7 @@ def rerun_bag(paths: list[Path], given: NodeGiven, compared: Selection, within: 
         )
     _show(result, "" if raised is None else " until then")
     for line in bag.omitted.lines():
-        print(line, file=sys.stderr)
+        print(one_line(line), file=sys.stderr)
     return 0 if result.difference is None and raised is None and not bag.omitted else 1
 
 

@@ -326,6 +326,71 @@ def test_schemas_of_types_without_a_class_tell_numbers_from_texts(tmp_path: Path
     }  # fmt: skip
 
 
+ODD = (
+    b"float32[] all\nstring name\nuint8[] raw\nfloat64 level\nbool[2] on\nint16 low\n"
+    b"std_msgs/Header header\nmy_msgs/Part[] parts\n"
+    + b"=" * 80
+    + b"\nMSG: my_msgs/Part\nfloat64 x\nuint64 id\nstring[] tags\n"
+)
+
+
+@pytest.mark.parametrize("to", ["ros1", "ros2"])
+def test_a_type_known_by_its_schema_alone_goes_to_ros_and_back(tmp_path: Path, to: Format) -> None:
+    schema = Schema(1, ODD, "ros2msg", "my_msgs/msg/Odd")
+    path = ros2_mcap(tmp_path / "a.mcap", schema, ChannelRecord(1, "/odd", "cdr", {}, 1))
+    (count,) = open_source([path]).counts()
+    data = (
+        b'{"all":["NaN","Infinity",1.5],"name":"NaN","raw":"AQI=","level":"-Infinity",'
+        b'"on":[true,false],"low":-5,"header":{"stamp":{"sec":3,"nanosec":4},"frame_id":"f"},'
+        b'"parts":[{"x":"NaN","id":18446744073709551615,"tags":["Infinity",""]}]}'
+    )
+    with BagWriter(tmp_path / "ours") as writer:
+        writer.write(count.channel, 1, data, 1, 1)
+    source = open_source(writer.paths)
+    out = tmp_path / ("out.bag" if to == "ros1" else "out")
+    assert convert(source, out, to).messages == 1
+    assert list(source.omitted.lines()) == []
+    back = open_source([out])
+    assert values(back, "/odd") == [data]
+    assert convert(open_source(writer.paths), tmp_path / "tables", "csv").messages == 1
+    row = (tmp_path / "tables" / "odd.csv").read_text().splitlines()[1]
+    assert row.split(",", 2)[2].startswith('"[NaN, Infinity, 1.5]",NaN,AQI=,-inf,')
+
+
+@pytest.mark.parametrize(
+    ("type_name", "schema"),
+    [
+        ("my_msgs/msg/X", b'{"type":"object","properties":{"a b":{"type":"number"}}}'),
+        ("my_msgs/msg/X", b'{"type":"object","properties":{"a":{}}}'),
+        ("my_msgs/msg/X", b'{"type":"object","properties":{"a":{"type":"array","items":'
+                          b'{"type":"array","items":{"type":"number"}}}}}'),
+        ("my_msgs.X", b'{"type":"object","properties":{"a":{"type":"number"}}}'),
+        ('x/msg/Y"\nimport os', b'{"type":"object","properties":{"a":{"type":"number"}}}'),
+    ],
+)  # fmt: skip
+def test_a_schema_that_ros_cannot_say_is_left_out(
+    tmp_path: Path, type_name: str, schema: bytes
+) -> None:
+    with BagWriter(tmp_path / "run") as writer:
+        writer.write(Channel("/x", type_name, schema), 1, b"{}", 1)
+    source = open_source(writer.paths)
+    assert convert(source, tmp_path / "out", "ros2").messages == 0
+    assert list(source.omitted.topics) == ["/x"]
+
+
+def test_a_definition_that_is_not_the_one_that_was_recorded_with(tmp_path: Path) -> None:
+    """ROS's own type of that name reads the messages, the one in the file does not."""
+    path = ros2_mcap(
+        tmp_path / "a.mcap",
+        Schema(1, b"uint8 data\n", "ros2msg", "std_msgs/Float64"),
+        ChannelRecord(1, "/n", "cdr", {}, 1),
+        *(at(index, 1, double(index)) for index in range(5)),
+    )
+    source = open_source([path])
+    assert values(source) == NUMBERS_READ
+    assert source.counts()[0].channel.type_name == "std_msgs/msg/Float64"
+
+
 @pytest.mark.parametrize("told", ["- durability: 1\n  depth: 1\n- durability: 1\n  depth: 1\n", ""])
 def test_what_ros_2_has_latched_stays_latched(tmp_path: Path, told: str) -> None:
     metadata = {"offered_qos_profiles": told}
