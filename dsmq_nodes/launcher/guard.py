@@ -38,6 +38,7 @@ import errno
 import fcntl
 import json
 import os
+import resource
 import selectors
 import signal
 import socket
@@ -52,6 +53,7 @@ from typing import Any, Final
 
 import psutil
 
+from dsmq_nodes.dsmq.descriptors import raise_limit
 from dsmq_nodes.launcher.crowd import TICK_SEC, Ending
 
 MARK: Final = "DSMQ_GUARD"
@@ -130,6 +132,9 @@ class _Guard:
         self._launcher = launcher
         self._launcher_pid = launcher_pid
         self._keeper_pid = keeper_pid
+        # Our own many pipes do not change what a program may rely on.
+        self._most_files = resource.getrlimit(resource.RLIMIT_NOFILE)
+        raise_limit()
         self._children: dict[int, _Child] = {}
         self._ended: list[tuple[_Child, int]] = []  # and not told
         self._over: set[int] = set()  # the numbers of all that have ended
@@ -196,7 +201,9 @@ class _Guard:
                 pass_fds=[output],
                 start_new_session=True,
                 # Safe: the guard has one thread.
-                preexec_fn=_Birth(os.getpid(), deaf=request["deaf"], last=request["last"]),  # noqa: PLW1509
+                preexec_fn=_Birth(  # noqa: PLW1509
+                    os.getpid(), self._most_files, deaf=request["deaf"], last=request["last"]
+                ),
             )
         except (OSError, ValueError) as error:
             os.close(output)
@@ -324,10 +331,12 @@ class _Birth:
     """What a new process does before it becomes its program."""
 
     guard_pid: int
+    most_files: tuple[int, int]
     deaf: bool
     last: bool
 
     def __call__(self) -> None:
+        resource.setrlimit(resource.RLIMIT_NOFILE, self.most_files)
         if _libc is not None:
             # What moves is to stop: it is asked. The keeper kills who does not listen.
             _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM if self.last else signal.SIGINT)
@@ -341,6 +350,8 @@ class _Birth:
 def _signal_group(pid: int, number: int) -> None:
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(pid, number)
+        # One that somebody has stopped is to hear it: what moves is to stop.
+        os.killpg(pid, signal.SIGCONT)
 
 
 def _adjust(pid: int, nice: int, cpus: list[int]) -> str:

@@ -14,6 +14,7 @@ from typing import Any, Final, Self
 
 import psutil
 
+from dsmq_nodes.dsmq.descriptors import raise_limit
 from dsmq_nodes.launcher.crowd import Ending
 from dsmq_nodes.launcher.guard import become_subreaper, marked
 from dsmq_nodes.launcher.output import LineSplitter
@@ -109,6 +110,7 @@ class Guard:
             ours.close()
             raise
         become_subreaper()
+        raise_limit()  # each process has a pipe to us; the guard keeps the limit for them
         return cls(process, ours)
 
     async def __aenter__(self) -> Self:

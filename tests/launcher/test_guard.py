@@ -140,6 +140,37 @@ def test_what_a_killed_program_has_started_without_an_environment_goes_with_it(
         assert launch.pid_of_program("sleep")
 
 
+def test_a_stopped_node_is_woken_to_end_in_its_safe_state(tmp_path: Path) -> None:
+    with launched(write_launch(tmp_path, {"quiet": "robot:Quiet", **PAIR})) as launch:
+        launch.wait_for("all nodes ready")
+        os.kill(launch.pid_of("quiet"), signal.SIGSTOP)
+        launch.process.send_signal(signal.SIGINT)
+        assert launch.end() == 0
+    assert "[quiet] goodbye from /quiet" in launch.lines
+
+
+def test_a_stopped_broker_holds_up_no_end(tmp_path: Path) -> None:
+    with launched(write_launch(tmp_path, PAIR)) as launch:
+        launch.wait_for("all nodes ready")
+        pids = launch.pids()
+        os.kill(launch.broker_pid(), signal.SIGSTOP)
+        launch.process.send_signal(signal.SIGINT)
+        assert launch.end() in {0, 1}
+        assert gone(pids, 0)
+
+
+def test_a_launch_has_more_processes_than_files_may_be_open(tmp_path: Path) -> None:
+    path = tmp_path / "robot.yaml"
+    path.write_text("broker: {port: 0}\nnodes: [{name: s, exec: [sleep, '1000'], count: 60}]\n")
+    few = ["sh", "-c", 'ulimit -Sn 48; exec "$@"', "sh"]
+    with launched(path, before=few) as launch:
+        launch.wait_for("all nodes ready: 60")
+        limits = psutil.Process(launch.pid_of_program("sleep")).rlimit(psutil.RLIMIT_NOFILE)
+        assert limits[0] == 48
+        launch.process.send_signal(signal.SIGINT)
+        assert launch.end() == 0
+
+
 def test_a_stopped_launcher_does_not_stop_a_program_that_prints(tmp_path: Path) -> None:
     code = (
         "import time\n"
