@@ -5,6 +5,7 @@ dsmq 0.7.0 server answers the `get` alone, and the client then keeps to the orig
 """
 
 import contextlib
+import math
 import os
 import socket
 import ssl
@@ -42,6 +43,7 @@ class Channel:
         original: the other end is an original 0.7.0 server.
         epoch: the broker's epoch; empty with an original server.
         seq: how many messages the broker had in all when we first connected.
+        age_sec: for how long the broker had been there when it greeted us, as far as it tells.
         ahead_ns: how far the broker's monotonic clock is ahead of ours, within half the time that
             its answer to our hello took; 0 where it may be the same clock.
         memory: the directory of the shared memory, and our number in it; None: there is none.
@@ -82,6 +84,7 @@ class Channel:
         self.epoch: str = since.epoch if since is not None else ""
         self.seq: int = since.seq if since is not None else 0
         self.ahead_ns = 0
+        self.age_sec = math.inf
         self.memory: tuple[str, int] | None = None
         self._patient = patient
         self._shm = shm and not os.environ.get(address.NO_SHM)
@@ -140,6 +143,7 @@ class Channel:
             self.epoch, self.seq = first.epoch, first.seq
             if not sent_ns <= first.at <= received_ns:
                 self.ahead_ns = first.at - (sent_ns + received_ns) // 2
+            self.age_sec = math.inf if first.age is None else first.age
             self.memory = (first.shm, first.number) if first.shm else None
             self.receive(until_sec - time.monotonic())  # the probe's answer
         except WireError as error:

@@ -76,12 +76,19 @@ class Router(SharedExchange):
             self.store.set_latched(self._topic(name).log, kept)
         self._listeners = self.topics[STATISTICS_TOPIC].cursors
         self._statistics_at_sec = 0.0
+        self._began_sec: float | None = None
 
     def connect(self, peer: Peer, now: float) -> None:
         """A connection was accepted: what is put from here on is for its eyes."""
+        self._begin(now)
         peer.connected_seq = self.store.last_seq
         peer.connected_at_sec = now
         self.peers[peer] = None
+
+    def _begin(self, now: float) -> float:
+        """When the broker began: the first time that it is told the time."""
+        self._began_sec = now if self._began_sec is None else self._began_sec
+        return self._began_sec
 
     def disconnect(self, peer: Peer) -> None:
         """A connection has ended; everything it held is let go."""
@@ -142,6 +149,7 @@ class Router(SharedExchange):
 
     def tick(self, now: float) -> Replies:
         """Once a second: expire messages, publish statistics if anybody listens."""
+        self._begin(now)
         replies = [*self.commit(), *self.leave_rings(now)]
         self.forget_overwritten()
         self.store.expire(now)
@@ -218,6 +226,7 @@ class Router(SharedExchange):
             "epoch": self.store.epoch,
             "seq": peer.connected_seq,
             "at": int(now * 1e9),
+            "age": now - self._begin(now),
         }
         if request.shm:
             answer |= self._welcome(peer)

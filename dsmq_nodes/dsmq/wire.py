@@ -34,8 +34,10 @@ acknowledgements and the answer to a ``get`` that waits come when it is time.
   "token": "..."}``. ``node`` may be empty (a tool, a plain client); a name in use is refused. A
   0.7.0 server reads ``topic`` and answers nothing: clients send a ``get`` behind the hello, and
   learn from what comes first whom they talk to.
-  Answer: ``{"event": "hello", "version": 1, "epoch": E, "seq": N, "at": NS}``. Ids are comparable
-  within one epoch; ``at`` is what the broker's monotonic clock shows, in nanoseconds. A peer that
+  Answer: ``{"event": "hello", "version": 1, "epoch": E, "seq": N, "at": NS, "age": 1.5}``. Ids are
+  comparable within one epoch; ``at`` is what the broker's monotonic clock shows, in nanoseconds;
+  ``age`` is for how many seconds it has been there: a new one may not know yet what others know
+  that were connected to the one before it. A peer that
   comes back says ``{"action": "hello", "topic": "", "version": 1, "node": "/talker", "epoch": E,
   "since": 41}``, ``since`` being the ``seq`` of its first hello: it may then ``get`` what was put
   while it was away. The graph shows the ``client`` of ``{"action": "hello", "topic": "",
@@ -86,14 +88,14 @@ acknowledgements and the answer to a ``get`` that waits come when it is time.
   graph shows it until one of the two ends goes or changes its type.
 - Shared memory (ring.py): ``{"action": "hello", "topic": "", "version": 1, "node": "/talker",
   "shm": true}``, over the Unix socket, may be answered by ``{"event": "hello", "version": 1,
-  "epoch": E, "seq": N, "at": NS, "shm": PATH, "number": 2}``: the directory of the rings, and the
-  number by which this peer is to name its bell there. Then ``{"action": "advertise", "topic": T,
-  "type": "std_msgs/msg/String", "shm": true}`` is answered by ``{"event": "advertised", "topic": T,
-  "ring": PATH}``: from now on the peer writes what it publishes there, and puts none of it. After
-  ``{"action": "subscribe", "topic": T, "depth": 10, "shm": true}`` a reader is told, as soon as it
-  has caught up with a topic that has a ring, ``{"event": "ring", "topic": T, "ring": PATH, "seat":
-  5, "id": I}``: it is pushed nothing more, and reads on there after that id, from that seat. A
-  broker that shares no memory, or whose store is a file, says nothing of all this.
+  "epoch": E, "seq": N, "at": NS, "age": 1.5, "shm": PATH, "number": 2}``: the directory of the
+  rings, and the number by which this peer is to name its bell there. Then ``{"action": "advertise",
+  "topic": T, "type": "std_msgs/msg/String", "shm": true}`` is answered by ``{"event": "advertised",
+  "topic": T, "ring": PATH}``: from now on the peer writes what it publishes there, and puts none of
+  it. After ``{"action": "subscribe", "topic": T, "depth": 10, "shm": true}`` a reader is told, as
+  soon as it has caught up with a topic that has a ring, ``{"event": "ring", "topic": T, "ring":
+  PATH, "seat": 5, "id": I}``: it is pushed nothing more, and reads on there after that id, from
+  that seat. A broker that shares no memory, or whose store is a file, says nothing of all this.
 - ``{"event": "closing", "error": TEXT}``: the broker is about to end the connection, and why.
 - ``{"event": "error", "error": TEXT, "action": A, "topic": T}``: that request was refused; with
   the ``ack`` that the request had.
@@ -217,6 +219,7 @@ class Reply(msgspec.Struct, gc=False):
     seq: int = 0
     stamp: int = 0
     at: int = 0
+    age: float | None = None
     gap: int = 0
     empty: bool = False
     ack: int | None = None

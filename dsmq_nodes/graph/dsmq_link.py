@@ -495,6 +495,7 @@ class DsmqLink:
         with self._write_lock:
             self._epoch = channel.epoch
             self._ahead_ns = channel.ahead_ns
+            self.broker_began_sec = self._clock.monotonic_sec() - channel.age_sec
             self._stream = stream = Stream[Publication](channel)
             self._poller = None
         self._is_silent = self._is_stalled = False

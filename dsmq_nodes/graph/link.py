@@ -100,10 +100,12 @@ class Link(Protocol):
 
     Attributes:
         client: what the node's calls of services are signed with; see calls.py.
+        broker_began_sec: when the broker began, by our monotonic clock, as far as it tells.
         on_differs: called by `drain`; the node compares the types.
     """
 
     client: str
+    broker_began_sec: float
     on_differs: OnDiffers
 
     @property

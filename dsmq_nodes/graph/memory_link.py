@@ -5,6 +5,7 @@ For tests, and for nodes that share a process and need nobody else.
 
 import asyncio
 import logging
+import math
 import os
 import socket
 import threading
@@ -118,6 +119,7 @@ class MemoryLink:
 
     def __init__(self, broker: MemoryBroker, peer: Peer, client: str) -> None:
         self.client = client
+        self.broker_began_sec = -math.inf  # nobody knows what it does not
         self._broker = broker
         self._peer = peer
         self._publications: dict[str, Publication] = {}

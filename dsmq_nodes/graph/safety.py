@@ -27,6 +27,7 @@ from dsmq_nodes.messages.std import Bool
 EMERGENCY_STOP_TOPIC: Final = "/emergency_stop"
 _LATCHED: Final = QoSProfile(depth=1, durability="transient_local")
 _NO_STATE_SKIPPED: Final = 1000  # a repeated old state is not to push out a new one
+_NEW_SEC: Final = 2.0  # nodes dial a lost broker at least once a second
 _NS_IN_RANGE: Final = range(1, 2**62)
 
 
@@ -66,6 +67,11 @@ class EmergencyStop:
     def is_pressed(self) -> bool:
         """What was said last; false when nothing was."""
         return self._state[1]
+
+    @property
+    def is_known(self) -> bool:
+        """Whether anybody has said whether it is pressed."""
+        return self._state[0] > 0
 
     def press(self) -> None:
         """Stop every actuator, from any thread; this node's at once, with or without a broker."""
@@ -120,10 +126,11 @@ class Actuator(Generic[MessageT]):
 
     The node's `enter_safe_state` is called when no command has come for `timeout` seconds and when
     the emergency stop is pressed; while it is, commands are refused. (The node itself calls it when
-    the broker is lost and at its end.)
+    the broker is lost and at its end.) Commands are refused, too, while the broker is so new that
+    those who know of a pressed emergency stop may not have come back to it.
 
     Attributes:
-        refused: how many commands came while the emergency stop was pressed.
+        refused: how many commands came while the emergency stop was, or might have been, pressed.
     """
 
     def __init__(
@@ -155,16 +162,30 @@ class Actuator(Generic[MessageT]):
         self.refused = 0
         self._node = node
         self._obey = obey
+        self._is_told_in_time = False  # if the emergency stop is pressed
         self.emergency_stop = EmergencyStop(node, self._on_emergency_stop, emergency_stop)
         self.subscription = node.create_subscription(
             msg_type, topic, self._on_command, 1, timeout=timeout, on_timeout=node.enter_safe_state
         )
 
     def _on_command(self, msg: MessageT) -> Result:
-        if self.emergency_stop.is_pressed:
+        if self.emergency_stop.is_pressed or not (self._is_told_in_time or self._may_obey()):
             self.refused += 1
             return None
         return self._obey(msg)
+
+    def _may_obey(self) -> bool:
+        """Whether whoever knows of a pressed emergency stop has had time to say so."""
+        node = self._node
+        began_sec = node._link.broker_began_sec  # noqa: SLF001  the kit's own
+        left_sec = began_sec + _NEW_SEC - node._wall_clock.monotonic_sec()  # noqa: SLF001
+        self._is_told_in_time = self.emergency_stop.is_known or left_sec <= 0
+        if not self._is_told_in_time and not self.refused:
+            node.get_logger().info(
+                f"the broker is new: commands are refused for {left_sec:.1f} s, until those who "
+                "know of a pressed emergency stop have had time to say so"
+            )
+        return self._is_told_in_time
 
     def _on_emergency_stop(self, is_pressed: bool) -> Result:
         self._node.get_logger().warning(f"emergency stop {'pressed' if is_pressed else 'released'}")

@@ -43,6 +43,7 @@ class _Nowhere(Link):
 
     def __init__(self) -> None:
         self.client = ""
+        self.broker_began_sec = 0.0
         self.published: dict[str, End] = {}
         self.subscribed: dict[str, End] = {}
         self.on_differs: OnDiffers = lambda *_: None

@@ -150,6 +150,7 @@ def test_a_peer_that_goes_takes_its_waits_along(broker: Broker) -> None:
 def test_who_is_patient_has_everything_a_little_later(broker: Broker) -> None:
     writer, prompt = broker.channel("/writer"), broker.channel("/prompt")
     patient = Channel("127.0.0.1", broker.port, patient=True)
+    assert 0 <= patient.age_sec < 3600
     patient.socket.settimeout(DEADLINE_SEC)
     for reader in (prompt, patient):
         assert subscribe(reader, "/t", depth=0).event == "subscribed"

@@ -182,6 +182,24 @@ def test_a_clock_that_is_far_ahead_locks_nobody_out(graph: Graph, far_ns: int) -
     assert keeper.changes == [True, False, True]
 
 
+@pytest.mark.parametrize("said_sec", [None, 0.5])
+def test_under_a_new_broker_commands_wait_for_those_who_know(
+    graph: Graph, said_sec: float | None, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    motor = graph.add(Motor)
+    motor._link.broker_began_sec = 0.0
+    for tenth in range(1, 30):
+        graph.at(tenth / 10, lambda: graph.inject("speed", Float64(data=1.0)))
+    if said_sec is not None:
+        graph.at(said_sec + 0.05, lambda: graph.inject(TOPIC, Bool(data=False)))
+    graph.run_for(2.95)
+    first_sec = min(at_sec for at_sec, speed in motor.log if speed)
+    assert first_sec == (2.0 if said_sec is None else 0.6)
+    assert motor.actuator.refused == round(first_sec * 10) - 1
+    assert caplog.text.count("the broker is new: commands are refused for 1.9 s") == 1
+
+
 STEPS = st.lists(
     st.tuples(
         st.sampled_from(["press", "release", "tool presses", "tool releases", "start", "end"]),
