@@ -268,7 +268,7 @@ def flat_parameters_of(dumped: str, node: str) -> list[tuple[str, Any]]:
 
 def throw_at_echo(rng: random.Random) -> None:
     """A message as YAML is what it was, and in no form acts on a terminal."""
-    wanted = value(rng)
+    wanted = json.loads(json.dumps(value(rng)))  # two halves become a pair
     source = json.dumps(wanted)
     for form in ("yaml", "json", "csv"):
         shown = Style(form=form, longest=None, flow=rng.random() < 0.5).show(source)

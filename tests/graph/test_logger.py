@@ -5,7 +5,7 @@ import logging
 import pytest
 
 from dsmq_nodes import Node
-from dsmq_nodes.graph.logger import Logger
+from dsmq_nodes.graph.logger import LineFormatter, Logger
 
 pytestmark = pytest.mark.usefixtures("broker")
 
@@ -72,3 +72,18 @@ def test_child_and_effective_level(log: Logger, caplog: pytest.LogCaptureFixture
     child.info("spins")
     assert caplog.records[0].name == "dsmq_nodes.node.robot1.talker.motor"
     assert caplog.records[0].node == "/robot1/talker.motor"  # type: ignore[attr-defined]
+
+
+def test_no_text_in_a_log_looks_like_another_line_or_acts_on_a_terminal(
+    log: Logger, caplog: pytest.LogCaptureFixture
+) -> None:
+    log.info("heard \x1b[2J\n[ERROR] [1.000] [/motor]: on fire")
+    try:
+        raise ValueError("a\n[ERROR] b\x9b")
+    except ValueError as error:
+        log.traceback("exception in x", error)
+    formatter = LineFormatter("[%(levelname)s]: %(message)s")
+    shown, whole = map(formatter.format, caplog.records)
+    assert shown == "[INFO]: heard \\u001b[2J\n    [ERROR] [1.000] [/motor]: on fire"
+    assert whole.startswith("[ERROR]: exception in x:\nTraceback (most recent call last):\n")
+    assert whole.endswith("\nValueError: a\n    [ERROR] b\\u009b")

@@ -12,6 +12,7 @@ from pydantic import ConfigDict, Field
 from dsmq_nodes import Node, Parameter, Parameters
 from dsmq_nodes.errors import ParameterError
 from dsmq_nodes.graph.calls import NODE_SERVICES
+from dsmq_nodes.graph.environment import NodeEnvironment
 from dsmq_nodes.graph.parameter_files import dump_parameters, flat_parameters
 from dsmq_nodes.messages import (
     FloatingPointRange,
@@ -465,3 +466,68 @@ def test_a_wrong_type_in_a_message() -> None:
         Parameter("p", Parameter.Type.INTEGER, True)
     assert Parameter("p", Parameter.Type.DOUBLE_ARRAY, (1, 2.5)).value == [1.0, 2.5]
     assert repr(Parameter("p", None, [1, 2.5])) == "Parameter('p', DOUBLE_ARRAY, [1.0, 2.5])"
+
+
+class Odd(Parameters):
+    gains: list[float] = []
+    names: list[str] = ["a"]
+    maybe: list[int] | None = None
+    raw: bytes = b"\xff"
+    limit: float = 1.0
+    count: int = 1
+
+
+class OddNode(Node):
+    Params = Odd
+    params: Odd
+
+    def __init__(self) -> None:
+        super().__init__("odd")
+
+
+class TestOddValues:
+    def test_an_empty_list_is_of_the_type_of_the_field(self, graph: Graph) -> None:
+        odd, asker = graph.add(OddNode), graph.add(lambda: Asker("/odd"))
+        assert asker.set(graph, gains=[], names=[], maybe=[], raw=[]) == [(True, "")] * 4
+        assert (odd.params.gains, odd.params.names, odd.params.maybe) == ([], [], [])
+        assert odd.params.raw == b""
+        assert odd.get_parameter("gains").type_ is Parameter.Type.DOUBLE_ARRAY
+        assert asker.set(graph, limit=[])[0][0] is False
+
+    def test_bytes_nan_and_infinity(self, graph: Graph) -> None:
+        odd, asker = graph.add(OddNode), graph.add(lambda: Asker("/odd"))
+        assert asker.set(graph, raw=b"\xfe\xff", limit=math.inf) == [(True, "")] * 2
+        assert asker.get(graph, "raw", "limit") == [b"\xfe\xff", math.inf]
+        assert asker.set(graph, limit=math.nan, gains=[math.nan]) == [(True, "")] * 2
+        assert math.isnan(odd.params.limit)
+
+    def test_from_the_launch_file(self, graph: Graph, monkeypatch: pytest.MonkeyPatch) -> None:
+        told = NodeEnvironment(params={"limit": math.inf, "gains": [math.nan], "raw": [1, 255]})
+        for name, value in told.dump().items():
+            monkeypatch.setenv(name, value)
+        params = NodeEnvironment.load().params
+        monkeypatch.undo()
+        odd = graph.add(OddNode, params=params)
+        assert (odd.params.limit, odd.params.raw) == (math.inf, b"\x01\xff")
+        assert math.isnan(odd.params.gains[0])
+
+    def test_an_integer_has_64_bits(self, graph: Graph) -> None:
+        with pytest.raises(ParameterError, match="count: an integer parameter has 64 bits"):
+            graph.add(OddNode, params={"count": 2**63})
+        for value in (2**63, [-(2**63) - 1]):
+            with pytest.raises(TypeError, match="64 bits"):
+                Parameter("count", None, value)
+        assert Parameter("x", Parameter.Type.DOUBLE, 2**70).value == 2.0**70
+        with pytest.raises(TypeError, match="beyond what double can hold"):
+            Parameter("x", Parameter.Type.DOUBLE, 10**400)
+
+    @pytest.mark.parametrize("value", [[[1]], [1, "a"], [True, 1], [{"a": 1}]])
+    def test_what_no_parameter_can_be_is_one_line(self, graph: Graph, value: Any) -> None:
+        def make() -> Node:
+            node = Node("n")
+            node.declare_parameter("p", [1.0])
+            return node
+
+        with pytest.raises(ParameterError, match="p: it is to be double array, not ") as caught:
+            graph.add(make, params={"p": value})
+        assert "\n" not in str(caught.value)

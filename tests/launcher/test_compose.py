@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from dsmq_nodes.errors import CommandError, LaunchFileError
+from dsmq_nodes.graph.parameter_store import flat
 from dsmq_nodes.launcher.arguments import Text, parse
 from dsmq_nodes.launcher.composed import Composition
 from dsmq_nodes.launcher.file import load, read
@@ -255,6 +256,28 @@ nodes:
     assert third.params == {"gain": 2.0, "all": True}
     assert first.param_origin(("pid", "ki")).place[:2] == (2, 18)
     assert first.param_origin(("pid", "kp")).document.file == str(path)
+
+
+def test_what_comes_later_in_a_file_wins_and_sections_merge(tmp_path: Path) -> None:
+    (tmp_path / "p.yaml").write_text(
+        "/lidar:\n  ros__parameters: {gain: 1, pid: {kp: 1}}\n"
+        "/**:\n  ros__parameters: {gain: 2, all: 1}\n"
+        "/*:\n  ros__parameters:\n    all: 2\n    pid.kp: 3\n"
+        "/**:\n  ros__parameters: {all: 3, more: 4}\n"
+    )
+    path = tmp_path / "robot.yaml"
+    path.write_text("nodes: [{name: lidar, node: b:C, params_file: p.yaml, params: {pid.ki: 5}}]")
+    (node,) = load(path).nodes
+    # Both parts of `/**` stand where the first does, as in rcl.
+    assert flat(node.params) == {"gain": 2, "all": 2, "more": 4, "pid.kp": 3, "pid.ki": 5}
+
+
+def test_a_parameter_twice_in_one_place_is_a_mistake(tmp_path: Path) -> None:
+    (tmp_path / "p.yaml").write_text("/**:\n  ros__parameters: {gain: 1, gain: 2}\n")
+    path = tmp_path / "robot.yaml"
+    path.write_text("nodes: [{name: lidar, node: b:C, params_file: p.yaml}]")
+    with pytest.raises(LaunchFileError, match="'gain' given twice"):
+        load(path)
 
 
 def test_a_file_without_parameters_for_the_node_is_told(tmp_path: Path) -> None:

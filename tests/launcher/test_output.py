@@ -38,6 +38,19 @@ def test_an_endless_line_comes_in_pieces() -> None:
     assert max(map(len, lines)) <= 100_000
 
 
+def test_a_line_keeps_its_colours_and_stays_under_its_name() -> None:
+    plain = io.BytesIO()
+    output = Output(plain, plain, ["a"])
+    output.lines(
+        "a", ["\x1b[31mred\x1b[0m\x1b[2J\x1b[1A\x9b\u202e é🤖\x07".encode(), b"\xff\x1b]0;"]
+    )
+    output.say("from \x1b[2J elsewhere")
+    assert plain.getvalue().decode("utf-8", "surrogateescape") == (
+        "[a] \x1b[31mred\x1b[0m\\u001b[2J\\u001b[1A\\u009b\\u202e é🤖\\u0007\n"
+        "[a] \udcff\\u001b]0;\n[launch] from \\u001b[2J elsewhere\n"
+    )
+
+
 class Terminal(io.BytesIO):
     def isatty(self) -> bool:
         return True

@@ -1,0 +1,77 @@
+"""Messages by the schema of their type alone are what they are by their class."""
+
+import json
+import math
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dsmq_nodes import Message
+from dsmq_nodes.cli.schemas import decoded, written
+from dsmq_nodes.cli.show import Style
+from dsmq_nodes.cli.values import message_of, text_of
+from dsmq_nodes.errors import CommandError
+from dsmq_nodes.graph.type_check import schema_text
+
+
+class Inner(Message):
+    x: float = math.nan
+
+
+class Level(Message):
+    value: float = math.inf
+    all: list[float] = []
+    maybe: float | None = None
+    several: list[float] | None = None
+    named: dict[str, float] = {"a": -math.inf}
+    inner: Inner = Inner()
+    many: list[Inner] = []
+    text: str = "NaN"
+
+
+SCHEMA: dict[str, Any] = json.loads(schema_text(Level))
+NUMBERS = st.sampled_from([".nan", ".inf", "-.inf", "1.5", "-1", "NaN", "1e400"])
+
+
+@given(st.lists(NUMBERS, min_size=7, max_size=7))
+def test_nan_and_infinity_go_in_and_out(given_: list[str]) -> None:
+    a, b, c, d, e, f, g = given_
+    values = (
+        f"{{value: {a}, all: [{b}, {c}], maybe: {d}, several: [{e}], named: {{k: {f}}}, "
+        f"inner: {{x: {g}}}, many: [{{x: {a}}}, {{}}]}}"
+    )
+    text = text_of("p/msg/Level", SCHEMA, values)
+    by_class: Any = message_of(Level, values)
+    assert repr(Level.from_json(text)) == repr(by_class)
+    shown = decoded(json.loads(text), SCHEMA)
+    again = Level(**{**shown, "inner": Inner(), "many": []}) if "-1" not in given_ else by_class
+    assert repr((again.value, again.all, again.several)) == repr(
+        (by_class.value, by_class.all, by_class.several)
+    )
+    assert shown["text"] == "NaN"
+    assert "'NaN'" not in written(shown | {"text": ""}, SCHEMA, "p/msg/Level")
+
+
+def test_in_every_form_of_echo() -> None:
+    text = text_of("p/msg/Level", SCHEMA, "{all: [.nan, -.inf]}")
+    assert Style(field="all").show(text, SCHEMA) == "- .nan\n- -.inf\n---"
+    assert Style(field="all", form="csv").show(text, SCHEMA) == "nan,-inf"
+    assert Style(field="all[-1]").show(text, SCHEMA) == "-inf\n---"
+    assert json.loads(Style(field="all", form="json").show(text)) == ["NaN", "-Infinity"]
+    assert Style(field="text").show(text, SCHEMA) == "NaN\n---"
+
+
+@pytest.mark.parametrize("values", ["{text: .nan}", "{value: hello}", "{inner: {x: [1]}}"])
+def test_what_does_not_fit_is_one_line(values: str) -> None:
+    with pytest.raises(CommandError) as caught:
+        text_of("p/msg/Level", SCHEMA, values)
+    assert "\n" not in str(caught.value)
+
+
+def test_an_integer_beyond_64_bits_is_no_traceback() -> None:
+    schema = {"type": "object", "properties": {"n": {"type": "integer"}, "any": {}}}
+    assert json.loads(text_of("T", schema, "{n: 1" + "0" * 30 + "}"))["n"] == 10**30
+    with pytest.raises(CommandError, match="expects integer, got nan"):
+        text_of("T", schema, "{n: .nan}")

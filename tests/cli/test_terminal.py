@@ -1,0 +1,84 @@
+"""The streams of the command line, and values that look like options."""
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dsmq_nodes.cli.drawing import dot, mermaid
+from dsmq_nodes.cli.live import Endpoint, GraphTopic
+from tests.cli.conftest import Place
+
+VERBS = ("topic list -t", "node list", "graph --mermaid", "tf tree --wait 0.1", "param list")
+
+
+ASCII = {"PYTHONIOENCODING": "ascii"}
+C_LOCALE = {"LC_ALL": "C", "PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0", "PYTHONIOENCODING": ""}
+
+
+@pytest.mark.parametrize("env", [ASCII, C_LOCALE])
+def test_a_terminal_without_the_characters_gets_escapes(place: Place, env: dict[str, Any]) -> None:
+    text = json.dumps({"data": "Küche 🤖 \x9b"})
+    place.latch(f"/kitchen_{len(env)}", text, "std_msgs/msg/String")
+    echo = ("topic", "echo", f"/kitchen_{len(env)}", "--once")
+    for form in ([], ["--csv"], ["--json"], ["--field", "data"]):
+        done = place.run(*echo, *form, **env)
+        assert (done.returncode, done.stderr) == (0, "")
+    shown = place.run(*echo, "--json", **env).stdout
+    assert json.loads(shown) == json.loads(text)
+    for verb in VERBS:
+        done = place.run(*verb.split(), **env)
+        assert "Traceback" not in done.stderr
+
+
+def test_a_files_name_forges_no_line(nowhere: Place, tmp_path: Path) -> None:
+    name = str(tmp_path / "a\x1b[2J\n[FAKE] line.mcap")
+    done = nowhere.run("bag", "info", name)
+    assert done.returncode == 1
+    assert "\x1b" not in done.stderr
+    assert "\n[FAKE]" not in done.stderr
+    undecodable = os.fsdecode(b"\xff.yaml")
+    assert "Traceback" not in nowhere.run("check", undecodable).stderr
+
+
+def test_names_are_no_syntax_of_a_diagram() -> None:
+    names = ("/a_b", "/a/b", "end", 'x"] --> y;<b>', "node/n")
+    ends = [Endpoint(node="/n")]
+    topics = [GraphTopic(name=name, type='t"', publishers=ends) for name in names]
+    boxes = [line.split("[", 1) for line in mermaid(topics) if line.endswith('"]')]
+    assert len({box for box, _ in boxes}) == len(names)
+    assert "end" not in {box.strip() for box, _ in boxes}
+    assert all(label.count('"') == 2 for _, label in boxes)
+    assert '    "x\\"] --> y;<b>" [shape=box, tooltip="t\\""];' in dot(topics)
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["pin", "-1"], "pin is read-only"),
+        (["period", "-.5"], "got -0.5"),
+        (["period", "-1e-3"], "got -0.001"),
+        (["period", "-.inf"], "got -inf"),
+        (["--", "period", "-2"], "got -2"),
+        (["period", "--", "-2"], "got -2"),
+        (["period", "[1, [2]]"], "it is to be double, not [1, [2]]"),
+        (["pin", "1" + "0" * 30], "64 bits"),
+        (["period", "{a: 1}"], "not {'a': 1}"),
+    ],
+)
+def test_what_begins_with_a_dash_is_a_value(mall: Place, words: list[str], told: str) -> None:
+    at = words.index("--") if words[0] == "--" else None
+    given = ["--", "/mall/shop", *words[1:]] if at is not None else ["/mall/shop", *words]
+    _, errors, status = mall.here("param", "set", *given)
+    assert (status, told in errors, errors.count("\n")) == (1, True, 1), errors
+
+
+def test_a_text_may_begin_with_a_dash_and_a_word_may_be_an_option(mall: Place) -> None:
+    for text in ("-left", "-h1", "'-'", "!!str off"):
+        assert mall.here("param", "set", "/mall/shop", "text", text)[2] == 0
+    assert mall.here("param", "get", "/mall/shop", "text")[0] == "String value is: off\n"
+    assert "Usage" in mall.here("param", "set", "-h")[0]
+    assert mall.here("param", "set", "/mall/shop", "text", "--left")[2] == 2
+    assert mall.here("param", "set", "/mall/shop", "text", "--broker", mall.broker, "hello")[2] == 0
