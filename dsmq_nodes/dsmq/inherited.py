@@ -35,10 +35,15 @@ def register_socket(sock: socket.socket) -> None:
 
 def cut_off(descriptor: int) -> None:
     """Have a descriptor lead nowhere; its number is not free, or another file would have it."""
-    if descriptor >= 0:
+    if descriptor < 0:
+        return
+    try:
         nowhere = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
-        os.dup2(nowhere, descriptor, inheritable=False)
-        os.close(nowhere)
+    except OSError:  # no /dev, or no descriptor left
+        os.close(descriptor)
+        return
+    os.dup2(nowhere, descriptor, inheritable=False)
+    os.close(nowhere)
 
 
 def made_before_the_fork(what: str) -> str:

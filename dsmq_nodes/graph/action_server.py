@@ -174,6 +174,8 @@ class ActionServer(Generic[GoalT, ResultT, FeedbackT]):
         elif self._goal_callback is not None:
             if not await self._says_yes(GoalResponse, self._goal_callback, request.goal):
                 return False
+            for _ in range(2):  # what came while it blocked the node is read first
+                await asyncio.sleep(0)
             reason = self._clients.absence(client)
         if reason:
             self._node.get_logger().warning(f"{self.action_name}: {reason}: its goal is refused")

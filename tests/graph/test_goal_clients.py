@@ -125,6 +125,18 @@ def test_a_client_that_goes_while_its_goal_is_judged(
     assert "/count: /caller has gone: its goal is refused" in caplog.text
 
 
+def test_a_client_that_goes_while_a_goal_callback_blocks_the_node(graph: Graph) -> None:
+    def judge(_: Count.Goal) -> GoalResponse:
+        caller._link.close()
+        return GoalResponse.ACCEPT
+
+    counter = graph.add(lambda: Counter(goal_callback=judge))
+    caller = graph.add(Caller)
+    caller.send(3)
+    graph.run_for(5.0)
+    assert counter.log == []
+
+
 @pytest.mark.parametrize("which", ["all", "this one"])
 def test_a_goal_is_cancelled_while_it_is_judged(graph: Graph, which: str) -> None:
     counter = graph.add(lambda: Counter(goal_callback=think))
