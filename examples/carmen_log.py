@@ -52,7 +52,7 @@ class CarmenLog:
                 self.counts[words[0]] += 1
                 try:
                     sample = self.sample(words)
-                except (ValueError, IndexError):  # cut off, or no number
+                except (ValueError, IndexError, OverflowError):  # cut off, or no number
                     self.counts[f"{words[0]} that cannot be read"] += 1
                     continue
                 if sample:

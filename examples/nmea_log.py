@@ -61,8 +61,7 @@ class Epoch:
             self.qualities.append(quality(nmea))
             self.service |= SYSTEMS.get(nmea.talker, 0)
             self.take_position(nmea)
-        if nmea.sentence_type in {"RMC", "ZDA"} and isinstance(nmea.datestamp, date):
-            self.day = nmea.datestamp
+        self.day = date_of(nmea) or self.day
         if getattr(nmea, "altitude", None) not in {None, ""}:
             # In GGA and GNS above the sea, and how far the sea is above the ellipsoid.
             self.altitude = float(nmea.altitude) + float(nmea.geo_sep or 0)
@@ -92,6 +91,20 @@ class Epoch:
         return fix
 
 
+def date_of(nmea: Any) -> date | None:
+    """The date that a sentence says, if it says one."""
+    try:
+        found = nmea.datestamp if nmea.sentence_type in {"RMC", "ZDA"} else None
+    except (
+        TypeError,
+        ValueError,
+        OverflowError,
+    ):  # one of its fields is empty, or there is no such day
+        return None
+    # Before satellites a date is none of theirs.
+    return found if isinstance(found, date) and found.year >= 1970 else None
+
+
 def quality(nmea: Any) -> str:
     """The quality of a fix as GGA says it; other sentences say whether there is one, and how."""
     if nmea.sentence_type == "GGA":
@@ -112,9 +125,8 @@ class NmeaLog:
         self.sentences = list(self.parsed(text))
         kinds = {each.sentence_type for each in self.sentences}
         self.sounder = "DBT" if "DBT" in kinds else "DPT"
-        dates = (getattr(each, "datestamp", None) for each in self.sentences)
         # Where a date comes only later, it is not known what is before it.
-        has_date = any(isinstance(each, date) for each in dates)
+        has_date = any(date_of(each) for each in self.sentences)
         self.day = None if has_date else date(1970, 1, 1)
         self.latest: datetime | None = None
 
@@ -129,8 +141,11 @@ class NmeaLog:
                 except (pynmea2.ParseError, ValueError, LookupError, TypeError) as error:
                     self.counts[type(error).__name__] += 1
                     continue
-                self.counts[nmea.sentence_type] += 1
-                yield nmea
+                if isinstance(nmea, pynmea2.TalkerSentence):
+                    self.counts[nmea.sentence_type] += 1
+                    yield nmea
+                else:  # of one manufacturer, or a question
+                    self.counts[type(nmea).__name__] += 1
 
     def samples(self) -> Iterator[tuple[float, NavSatFix | float]]:
         """When (s since 1970), and the fix or the depth (m) of then."""
@@ -148,7 +163,7 @@ class NmeaLog:
                     epoch.take(nmea)
                 elif kind in POSITIONS:
                     self.unused[f"{kind} without a time"] += 1
-            except (ValueError, TypeError, AttributeError):
+            except (ValueError, TypeError, AttributeError, OverflowError):
                 self.unused[f"{kind} that cannot be read"] += 1
         yield from self.ended(epoch)
 

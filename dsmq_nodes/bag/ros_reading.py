@@ -246,7 +246,9 @@ class RosBag:
         decoder = self._decoders[raw]
         if decoder is None:
             return raw
-        depth = raw.latched or latched_depth(dict(raw.metadata).get("offered_qos_profiles", ""))
+        told = dict(raw.metadata)
+        depth = raw.latched or latched_depth(told.get("offered_qos_profiles", ""))
+        depth = depth or int(told.get("latching") == "1")  # of ROS 1 in an MCAP
         if self._folder is not None:
             depth = self._folder.latched.get(raw.topic, depth)
         metadata = latched_metadata(depth)

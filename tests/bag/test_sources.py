@@ -405,6 +405,23 @@ def test_what_ros_2_has_latched_stays_latched(tmp_path: Path, told: str) -> None
     assert count.channel.latched == (2 if told else 0)  # of two publishers
 
 
+def test_ros_1_in_an_mcap(tmp_path: Path) -> None:
+    metadata = {
+        "callerid": "/talker",
+        "latching": "1",
+        "md5sum": "992ce8a1687cec8c8bd883ec73ca41d1",
+    }
+    path = tmp_path / "a.mcap"
+    schema = Schema(1, b"string data\n", "ros1msg", "std_msgs/String")
+    message = Message(1, 5, struct.pack("<I", 2) + b"hi", 5, 1)
+    records = (schema, ChannelRecord(1, "/s", "ros1", metadata, 1), message)
+    path.write_bytes(file_of(records, ANY_PARTS, "ros1"))
+    source = open_source([path])
+    assert values(source, "/s") == [b'{"data":"hi"}']
+    (count,) = source.counts()
+    assert (count.channel.type_name, count.channel.latched) == (String.type_name, 1)
+
+
 def test_info_of_a_folder_and_of_its_file(folder: Path) -> None:
     path = next(each for each in folder.iterdir() if each.suffix in {".db3", ".mcap"})
     for source in (folder, path):
