@@ -101,7 +101,7 @@ def date_of(nmea: Any) -> date | None:
         OverflowError,
     ):  # one of its fields is empty, or there is no such day
         return None
-    # Before satellites a date is none of theirs.
+    # No receiver had a date before 1970: it is a mistake.
     return found if isinstance(found, date) and found.year >= 1970 else None
 
 
