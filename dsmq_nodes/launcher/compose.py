@@ -109,6 +109,7 @@ class Composer:
         self._extent = Extent()
         self._doubtful: dict[tuple[str, Keys], frozenset[str]] = {}
         self._included: dict[Path, Document] = {}
+        self._unreadable: dict[Path, LaunchFileError] = {}
         self._includes = 0
 
     @property
@@ -457,15 +458,18 @@ class Composer:
         if source.is_endless(path):
             self.tell(at.problem(f"{_shown(path)} is no regular file"))
             return None
-        try:
-            return source.read_file(path, _shown(path), needs, merges=merges)
-        except LaunchFileError as error:
-            for problem in error.problems:
-                # What has no line is told where the file is asked for.
-                if problem.line:
-                    self.tell(problem)
-                else:
-                    self.tell(at.problem(f"{error.file} {problem.message}"))
+        if path not in self._unreadable:
+            try:
+                return source.read_file(path, _shown(path), needs, merges=merges)
+            except LaunchFileError as error:
+                self._unreadable[path] = error
+        why = self._unreadable[path]  # it is not read again for each copy
+        for problem in why.problems:
+            # What has no line is told where the file is asked for.
+            if problem.line:
+                self.tell(problem)
+            else:
+                self.tell(at.problem(f"{why.file} {problem.message}"))
         return None
 
 

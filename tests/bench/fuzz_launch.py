@@ -59,9 +59,9 @@ _ODD: tuple[object, ...] = (
 )  # fmt: skip
 _PIECES = (
     b"\t", b"\n", b"  ", b"- ", b": ", b"{", b"}", b"[" * 60, b"]", b"&a ", b"*a", b"!!str ",
-    b"|\n", b">\n", b"'", b'"', b"#", b"---\n", b"...\n", b"? ", b"%", b"@", b"\xff", b"\x00",
-    b"\xef\xbb\xbf", b"$(arg a)", b"$(", b"<<: ", b"1e999", b"0x", b"0o8", b".nan",
-    b"\\UFFFFFFFF", b"\r", b"\x85",
+    b"!!binary ", b"|\n", b">\n", b"'", b'"', b"#", b"---\n", b"...\n", b"? ", b"%", b"@",
+    b"\xff", b"\x00", b"\xef\xbb\xbf", b"$(arg a)", b"$(", b"<<: ", b"1e999", b"0x", b"0o8",
+    b".nan", b"\\UFFFFFFFF", b"\r", b"\x85",
     b"count: 1000, ", b"include: main.yaml, ", b"9" * 5000,
 )  # fmt: skip
 

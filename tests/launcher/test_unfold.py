@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from dsmq_nodes.errors import LaunchFileError
+from dsmq_nodes.launcher import source
 from dsmq_nodes.launcher.check import check
 from dsmq_nodes.launcher.file import load, read
 
@@ -181,6 +182,23 @@ def test_what_is_no_character_or_acts_on_a_terminal_is_told_in_a_line(
     for each in told:
         assert each.startswith("f:1:")
         assert each.isprintable()
+
+
+def test_a_file_that_is_no_yaml_is_read_once_for_all_copies(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "p.yaml").write_text("x: 'never closed")
+    reads: list[object] = []
+    read_file = source.read_file
+
+    def count(*args: object, **options: object) -> object:
+        reads.append(args)
+        return read_file(*args, **options)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(source, "read_file", count)
+    (head,) = heads("nodes: [{name: t, exec: [echo], params_file: p.yaml, count: 900}]", tmp_path)
+    assert head.endswith("p.yaml:1:4: a quote that is never closed")
+    assert len(reads) == 1
 
 
 def test_a_group_whose_list_is_misspelt_is_looked_at_too() -> None:
