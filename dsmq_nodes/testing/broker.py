@@ -1,5 +1,6 @@
 """A real broker for a test: a process of its own, on a free port."""
 
+import os
 import re
 import subprocess
 import sys
@@ -24,6 +25,7 @@ class BrokerProcess:
         self.host, self.port = "127.0.0.1", port
         self._options = options
         self._process: subprocess.Popen[str] | None = None
+        self._maker = os.getpid()
         self.start()
 
     @property
@@ -64,7 +66,7 @@ class BrokerProcess:
         self._end(gently=True)
 
     def _end(self, *, gently: bool) -> None:
-        if self._process is None:
+        if self._process is None or self._maker != os.getpid():  # a fork's broker is its parent's
             return
         process, self._process = self._process, None
         if gently:

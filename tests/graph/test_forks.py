@@ -233,6 +233,22 @@ run(Forking)
     assert program.lines.count("safe /forking") == 1
 
 
+def test_a_broker_process_is_ended_by_whoever_made_it(programs: Start) -> None:
+    program = programs(
+        """
+import os, sys
+from dsmq_nodes import Node
+from dsmq_nodes.testing import BrokerProcess
+with BrokerProcess() as broker:
+    if os.fork() == 0:
+        sys.exit()
+    assert os.wait()[1] == 0
+    Node("still_there", broker=broker.address).destroy_node()
+"""
+    )
+    assert program.wait() == 0, program.output
+
+
 def test_all_that_the_parent_publishes_comes(broker: BrokerProcess, programs: Start) -> None:
     got: list[int] = []
     node = Node("ear")
