@@ -6,6 +6,7 @@ counts is what has happened in between, so that a loss of yesterday is no findin
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Final, NamedTuple
 
 from dsmq_nodes.cli.live import BrokerStatistics, Edge, Graph, GraphTopic, TopicStatistics
@@ -61,7 +62,12 @@ class Stamp(NamedTuple):
 
 @dataclass
 class Seen:
-    """All that was gathered."""
+    """All that was gathered.
+
+    Attributes:
+        clock_sec: the wall clock of this machine; 0: not looked at.
+        ways_sec: from the stamp of a node's own statistics to our clock, the least of each node.
+    """
 
     graph: Graph
     before: BrokerStatistics
@@ -70,6 +76,8 @@ class Seen:
     nodes_before: dict[str, NodeStatistics] = field(default_factory=dict)
     processes: list[LaunchProcess] = field(default_factory=list)
     stamps: dict[str, Stamp] = field(default_factory=dict)
+    clock_sec: float = 0.0
+    ways_sec: dict[str, float] = field(default_factory=dict)
 
     @property
     def window_sec(self) -> float:
@@ -97,6 +105,8 @@ def findings(seen: Seen) -> list[Finding]:
         *_silent(seen),
         *_slow(seen),
         *_times(seen),
+        *_clocks(seen),
+        *_late(seen),
         *_raising(seen),
     ]
     return sorted(dict.fromkeys(found), key=lambda each: each.level != ERROR)
@@ -299,8 +309,52 @@ def _times(seen: Seen) -> Iterator[Finding]:
         if way_sec > _BEHIND_SEC or way_sec < -_AHEAD_SEC:
             how = "behind" if way_sec > 0 else "ahead of"
             text = f"{topic.name}: the clock of {who} is {abs(way_sec):.1f} s {how} this one"
-            advice = "set the clocks of both machines (chrony, timedatectl)"
-            yield Finding(WARNING, "clock offset", about, text, advice)
+            yield Finding(WARNING, "clock offset", about, text, _AGREE)
+
+
+def _clocks(seen: Seen) -> Iterator[Finding]:
+    """What is wrong with the clocks themselves."""
+    if seen.clock_sec and not _SANE_SEC[0] < seen.clock_sec < _SANE_SEC[1]:
+        said = datetime.fromtimestamp(seen.clock_sec, UTC).strftime("%Y-%m-%d")
+        text = f"the clock of this machine says {said}: "
+        text += (
+            "stamps cannot say more than 2038-01-19" if seen.clock_sec > 1e9 else "it is not set"
+        )
+        yield Finding(WARNING, "clock not set", (), text, _SET_IT)
+    for name, way_sec in sorted(seen.ways_sec.items()):
+        if way_sec > _LONGEST_WAY_SEC or way_sec < -_AHEAD_SEC:
+            how = "behind" if way_sec > 0 else "ahead of"
+            text = f"the clock of {name} is {abs(way_sec):.1f} s {how} this one"
+            yield Finding(WARNING, "clock offset", (name,), text, _AGREE)
+    set_back: dict[float, list[str]] = {}
+    for name, node in sorted(seen.nodes.items()):
+        if node.clock_set_back_sec:
+            set_back.setdefault(round(node.clock_set_back_sec, 1), []).append(name)
+    for sec, names in set_back.items():
+        text = (
+            f"the clock of {', '.join(names)} was set back by {sec:.1f} s in the last 5 minutes: "
+        )
+        text += "what was stamped before is of a time that is still to come"
+        advice = "have it slewed while nodes run (chrony), and restart what keeps old stamps"
+        yield Finding(WARNING, "clock set back", tuple(names), text, advice)
+
+
+_SANE_SEC: Final = (1_577_836_800.0, 2.0**31)  # from 2020 on, up to what int32 seconds can say
+_LONGEST_WAY_SEC: Final = 1.0
+_AGREE: Final = "set the clocks of both machines (chrony, timedatectl)"
+_SET_IT: Final = "set it (chrony, timedatectl), or look at the battery of its real-time clock"
+
+
+def _late(seen: Seen) -> Iterator[Finding]:
+    for name, node in seen.nodes.items():
+        for now in node.subscriptions:
+            before = _felt(seen.nodes_before, name, now.topic)
+            late = now.late - before.late if before is not None else 0
+            if late > 0:
+                text = f"{now.topic}: {_count(late, 'message')} came to {name} older than its "
+                text += "lifespan and were skipped"
+                advice = "give it more lifespan, or find what holds them up: `topic delay` measures"
+                yield Finding(WARNING, "late messages", (now.topic, name), text, advice)
 
 
 def _raising(seen: Seen) -> Iterator[Finding]:

@@ -12,6 +12,7 @@ from dsmq_nodes.messages.dsmq_msgs import LaunchProcess, LaunchState, NodeStatis
 
 if TYPE_CHECKING:
     from dsmq_nodes.cli.session import Session
+    from dsmq_nodes.dsmq.wire import Reply
 
 _NODES: Final = "/dsmq/nodes"
 _LAUNCH: Final = "/dsmq/launch/state"
@@ -28,6 +29,7 @@ class Gathering:
         self._before: dict[str, NodeStatistics] = {}
         self._processes: list[LaunchProcess] = []
         self._stamps: dict[str, Stamp] = {}
+        self._ways_sec: dict[str, float] = {}
         self._clock_sec: float | None = None
         self._topics = [STATISTICS_TOPIC, _NODES, _LAUNCH, _CLOCK]
         self._topics += _stamped(session, session.graph())
@@ -48,6 +50,7 @@ class Gathering:
             self._session.understood(reply, self._take_statistics)
         elif reply.topic == _NODES:
             self._session.understood(reply, self._take_node)
+            self._take_way(reply)
         elif reply.topic == _LAUNCH:
             self._session.understood(reply, self._take_launch)
         elif reply.topic == _CLOCK:
@@ -68,6 +71,11 @@ class Gathering:
         self._before.setdefault(told.name, told)
         self._nodes[told.name] = told
 
+    def _take_way(self, reply: "Reply") -> None:
+        if reply.stamp and reply.sender:
+            way_sec = (time.time_ns() - reply.stamp) * 1e-9
+            self._ways_sec[reply.sender] = min(way_sec, self._ways_sec.get(reply.sender, way_sec))
+
     def _take_launch(self, text: str) -> None:
         self._processes = LaunchState.from_json(text).processes
 
@@ -87,6 +95,8 @@ class Gathering:
             nodes_before=self._before,
             processes=self._processes,
             stamps=self._stamps,
+            clock_sec=time.time_ns() * 1e-9,
+            ways_sec=self._ways_sec,
         )
 
 

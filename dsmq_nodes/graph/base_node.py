@@ -122,7 +122,8 @@ class BaseNode:
         self._topics = Topics(self._link, self._spinner, around.clock, self._logger)
         fails = self._spinner.fail if self.on_type_mismatch == "raise" else None
         self._link.on_differs = TypeCheck(self._link, self._logger, self.name, fails).met
-        self._clock = self._follow_clock() if self.use_sim_time else around.clock
+        self._machine_clock = around.node_clock(around.clock, self._spinner.execute, self._logger)
+        self._clock: Clock = self._follow_clock() if self.use_sim_time else self._machine_clock
         self._services = Services(
             self.name,
             link=self._link,
@@ -405,9 +406,11 @@ class BaseNode:
             subscriptions=self._topics.subscriptions(),
             exceptions=self._spinner.exceptions,
             busy=self._spinner.busy,
+            clock_set_back_sec=self._machine_clock.set_back_sec,
         )
 
     def _look_after(self) -> None:
+        self._machine_clock.look()
         self._punctuality.look(self._timers, self._wall_clock.monotonic_sec())
         self._publish_statistics()
 

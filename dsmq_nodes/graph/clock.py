@@ -43,7 +43,7 @@ class Clock:
         return asyncio.timeout(timeout_sec)
 
     def call_on_jump_back(self, callback: Callback) -> None:
-        """Have `callback()` called when simulated time goes back; real time does not."""
+        """Have `callback()` called when time goes back: simulated time, or a clock that is set."""
         check_callback(callback, "a callback of a jump back")
 
 

@@ -32,6 +32,7 @@ def node_statistics(
     subscriptions: Iterable[Subscription[Any]],
     exceptions: Exceptions,
     busy: Mapping[str, BusyTime],
+    clock_set_back_sec: float = 0.0,
 ) -> NodeStatistics:
     """A node's counters as they are now."""
     return NodeStatistics(
@@ -85,4 +86,5 @@ def node_statistics(
             )
             for callback, each in busy.items()
         ],
+        clock_set_back_sec=clock_set_back_sec,
     )

@@ -13,17 +13,23 @@ from dsmq_nodes.graph.clock import Clock
 from dsmq_nodes.graph.dsmq_link import DsmqLink
 from dsmq_nodes.graph.environment import NodeEnvironment
 from dsmq_nodes.graph.link import Link
+from dsmq_nodes.graph.node_clock import NodeClock
 
 Connect = Callable[[str, tuple[str, int] | None], Link]
 
 
 @dataclass(frozen=True)
 class Surroundings:
-    """Where a node is; `connect` takes its absolute name and the broker it asks for, if any."""
+    """Where a node is.
+
+    `connect` takes its absolute name and the broker it asks for, if any; `node_clock` makes of the
+    machine's clock what the node has.
+    """
 
     clock: Clock
     environment: Callable[[], NodeEnvironment]
     connect: Connect
+    node_clock: type[NodeClock] = NodeClock
 
 
 def _over_a_socket(name: str, broker: tuple[str, int] | None) -> Link:

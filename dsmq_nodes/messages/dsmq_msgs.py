@@ -189,6 +189,7 @@ class NodeStatistics(Message):
     """A node's counters since it started; on `/dsmq/nodes`. `rate_hz` 0: it declares no rate.
 
     `exceptions` is how many its callbacks have raised, `last_exception` the newest in one line.
+    `clock_set_back_sec` is by how much the machine's clock was set back in the last 5 minutes.
     """
 
     stamp: Time = Time()
@@ -201,6 +202,7 @@ class NodeStatistics(Message):
     exceptions: int = 0
     last_exception: str = ""
     callbacks: list[CallbackStatistics] = []
+    clock_set_back_sec: float = 0.0
 
 
 class LaunchProcess(Message):

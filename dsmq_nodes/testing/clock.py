@@ -9,6 +9,7 @@ from typing import Final
 from typing_extensions import override
 
 from dsmq_nodes.graph.clock import Clock
+from dsmq_nodes.graph.node_clock import NodeClock
 
 EPOCH_NS: Final = 1_577_836_800 * 1_000_000_000  # 2020-01-01 UTC: a test's first moment
 
@@ -28,9 +29,27 @@ class VirtualClock(Clock):
     def monotonic_sec(self) -> float:
         return self._sec
 
+    def set_wall_clock(self, step_sec: float) -> None:
+        """Set the wall clock forward, or back, as whoever sets the date does."""
+        self._start_ns += round(step_sec * 1e9)
+
     def set_forward(self, to_sec: float) -> None:
         """Let time pass."""
         self._sec = max(self._sec, to_sec)
+
+
+class NodesVirtualClock(NodeClock, VirtualClock):
+    """The virtual clock as one node has it: that of the graph, which tells it of being set."""
+
+    _machine: VirtualClock
+
+    @override
+    def set_wall_clock(self, step_sec: float) -> None:
+        self._machine.set_wall_clock(step_sec)
+
+    @override
+    def set_forward(self, to_sec: float) -> None:
+        self._machine.set_forward(to_sec)
 
 
 class _Selector(selectors.DefaultSelector):

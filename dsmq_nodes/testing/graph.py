@@ -19,7 +19,7 @@ from dsmq_nodes.graph.runtime import made
 from dsmq_nodes.graph.surroundings import Surroundings, surroundings
 from dsmq_nodes.graph.type_check import schema_text
 from dsmq_nodes.messages.base import Message
-from dsmq_nodes.testing.clock import EPOCH_NS, VirtualClock, VirtualLoop
+from dsmq_nodes.testing.clock import EPOCH_NS, NodesVirtualClock, VirtualClock, VirtualLoop
 from dsmq_nodes.testing.faults import Faults, FaultyBroker
 
 if TYPE_CHECKING:
@@ -74,7 +74,10 @@ class Graph:
         self._called: set[asyncio.Future[Any]] = set()
         self._loop.set_exception_handler(self._failed)
         around = Surroundings(
-            self._clock, lambda: self._given, lambda name, _: self._broker.connect(name)
+            self._clock,
+            lambda: self._given,
+            lambda name, _: self._broker.connect(name),
+            NodesVirtualClock,
         )
         self._before = surroundings.set(around)
         self._link = self._broker.connect("")
@@ -196,6 +199,10 @@ class Graph:
         self._called.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
             self._failures.append(error)
+
+    def set_wall_clock(self, step_sec: float) -> None:
+        """Set the machine's clock forward or back; what is due goes by the time that passes."""
+        self._clock.set_wall_clock(step_sec)
 
     def inject(self, topic: str, msg: Message) -> None:
         """Publish a message, as a tool does."""

@@ -181,9 +181,9 @@ class Buffer(BufferCore):
             return super().set_transform(transform, authority, is_static=is_static)
 
     @override
-    def clear(self) -> None:
+    def clear(self, broadcaster: str | None = None) -> None:
         with self._lock:
-            super().clear()
+            super().clear(broadcaster)
 
     @override
     def lookup(self, target_frame: str, source_frame: str, time: "Time") -> "TransformStamped":

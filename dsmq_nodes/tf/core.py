@@ -91,12 +91,18 @@ class BufferCore:
             self.ignored += 1
         return kept
 
-    def clear(self) -> None:
-        """Forget all but the static transforms."""
+    def clear(self, broadcaster: str | None = None) -> None:
+        """Forget all but the static transforms; of one broadcaster only, if one is named."""
         for history in self._histories.values():
-            history.clear()
+            if broadcaster is None or history.broadcaster == broadcaster:
+                history.clear()
 
     # Out
+
+    def is_newest_from(self, broadcaster: str, child_frame: str) -> bool:
+        """Whether the newest of a frame was told by this broadcaster."""
+        history = self._histories.get(child_frame.lstrip("/"))
+        return bool(history) and history is not None and history.broadcaster == broadcaster
 
     def lookup(self, target_frame: str, source_frame: str, time: Time) -> TransformStamped:
         """The transform that takes coordinates in `source_frame` to those in `target_frame`.

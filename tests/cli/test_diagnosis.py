@@ -229,3 +229,43 @@ def test_the_worst_comes_first() -> None:
     stale = {"/scan": Stamp(1.0, 100.0, 100.0)}
     found = findings(seen(WELL, before=(BEFORE,), now=(NOW,), processes=[died], stamps=stale))
     assert [each.level for each in found] == [ERROR, WARNING]
+
+
+@pytest.mark.parametrize(
+    ("clock_sec", "said"),
+    [
+        (100.0, "the clock of this machine says 1970-01-01: it is not set"),
+        (2.3e9, "the clock of this machine says 2042-11-19: stamps cannot say more than 2038-"),
+    ],
+)
+def test_a_clock_that_is_not_set(clock_sec: float, said: str) -> None:
+    found = only(seen(clock_sec=clock_sec))
+    assert (found.level, found.kind) == (WARNING, "clock not set")
+    assert said in found.text
+
+
+def test_a_clock_that_was_set_back_is_told_once_a_machine() -> None:
+    nodes = {name: NodeStatistics(name=name, clock_set_back_sec=3600.01) for name in ("/a", "/b")}
+    found = only(seen(nodes=nodes, clock_sec=1.7e9))
+    assert (found.kind, found.about) == ("clock set back", ("/a", "/b"))
+    assert found.text.startswith("the clock of /a, /b was set back by 3600.0 s")
+
+
+@pytest.mark.parametrize(
+    ("way_sec", "said"),
+    [(0.3, ""), (-0.01, ""), (1.5, "1.5 s behind this one"), (-60.0, "60.0 s ahead of this one")],
+)
+def test_the_clock_of_a_node_is_off_whatever_it_publishes(way_sec: float, said: str) -> None:
+    found = findings(seen(ways_sec={"/a": way_sec}))
+    assert [each.text for each in found] == ([f"the clock of /a is {said}"] if said else [])
+
+
+def test_messages_that_are_older_than_their_lifespan() -> None:
+    def node(late: int) -> dict[str, NodeStatistics]:
+        subscription = SubscriptionStatistics(topic="/scan", late=late)
+        return {"/avoider": NodeStatistics(name="/avoider", subscriptions=[subscription])}
+
+    assert not findings(seen(nodes=node(3), nodes_before=node(3)))
+    found = only(seen(nodes=node(5), nodes_before=node(3)))
+    assert (found.kind, found.about) == ("late messages", ("/scan", "/avoider"))
+    assert "2 messages came to /avoider older than its lifespan" in found.text

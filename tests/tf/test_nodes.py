@@ -22,6 +22,7 @@ from dsmq_nodes.messages import (
     Vector3,
     Vector3Stamped,
 )
+from dsmq_nodes.messages.dsmq_msgs import NodeStatistics
 from dsmq_nodes.testing import BrokerProcess, Graph
 from dsmq_nodes.tf import (
     Buffer,
@@ -283,3 +284,96 @@ def test_outside_of_callbacks_a_lookup_waits_while_callbacks_run(broker: BrokerP
         assert fixed.transform.translation.x == 0.2
         with pytest.raises(LookupException, match='"odom" does not exist'):
             watcher.buffer.lookup_transform("odom", "lidar", Time(), timeout=0.01)
+
+
+class Follower(Node):
+    """Knows where things are."""
+
+    def __init__(self) -> None:
+        super().__init__("follower")
+        self.buffer = Buffer()
+        self.listener = TransformListener(self.buffer, self)
+
+    def x(self, child: str) -> float:
+        return self.buffer.lookup_transform("map", child, Time()).transform.translation.x
+
+
+class Stamping(Node):
+    """Tells where a frame is, by a clock that may be another machine's."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name)
+        self.broadcaster = TransformBroadcaster(self)
+        self.off_sec, self.x = 0.0, 0.0
+        self.create_timer(0.1, self.tick)
+
+    def tick(self) -> None:
+        self.x += 1.0
+        stamp = self.get_clock().now() + Duration(seconds=self.off_sec)
+        self.broadcaster.sendTransform(transform("map", self.get_name(), stamp, self.x))
+
+
+@pytest.mark.parametrize("step_sec", [-3600.0, -5.0, -0.5])
+def test_a_clock_that_is_set_back_leaves_no_transforms_of_the_future(
+    graph: Graph, caplog: pytest.LogCaptureFixture, step_sec: float
+) -> None:
+    follower = graph.add(Follower)
+    told = graph.observe(NodeStatistics, "/dsmq/nodes")
+    moving = graph.add(lambda: Stamping("moving"))
+    graph.run_for(5.0)
+    graph.set_wall_clock(step_sec)
+    graph.run_for(2.0)
+    assert follower.x("moving") == pytest.approx(moving.x, abs=1.1)
+    ignored = follower.buffer.ignored
+    graph.run_for(10.0)
+    assert follower.x("moving") == pytest.approx(moving.x, abs=1.1)
+    assert follower.buffer.ignored == ignored
+    assert f"/follower: the clock of this machine was set back by {-step_sec:.1f} s" in (
+        "\n".join(f"{each.node}: {each.getMessage()}" for each in caplog.records)  # type: ignore[attr-defined]
+    )
+    assert "time has gone back: transforms forgotten" in caplog.text
+    assert told[-1].clock_set_back_sec == pytest.approx(-step_sec)
+    graph.run_for(300.0)
+    assert told[-1].clock_set_back_sec == 0.0
+
+
+def test_a_clock_that_is_set_forward_is_told_and_forgets_nothing(
+    graph: Graph, caplog: pytest.LogCaptureFixture
+) -> None:
+    follower = graph.add(Follower)
+    moving = graph.add(lambda: Stamping("moving"))
+    graph.run_for(5.0)
+    graph.set_wall_clock(3600.0)
+    graph.run_for(2.0)
+    assert follower.x("moving") == pytest.approx(moving.x, abs=1.1)
+    assert "set forward by 3600.0 s" in caplog.text
+    assert "transforms forgotten" not in caplog.text
+
+
+def test_a_clock_of_another_machine_that_is_set_back_forgets_its_transforms_only(
+    graph: Graph, caplog: pytest.LogCaptureFixture
+) -> None:
+    follower = graph.add(Follower)
+    remote = graph.add(lambda: Stamping("remote"))
+    graph.add(lambda: Stamping("here"))
+    graph.run_for(5.0)
+    remote.off_sec = -3600.0
+    graph.run_for(1.0)
+    assert follower.x("remote") == pytest.approx(remote.x, abs=1.1)
+    assert follower.buffer.ignored == 1
+    frames = {frame.name: frame for frame in follower.buffer.frames()}
+    assert (frames["here"].newest_ns - frames["here"].oldest_ns) * 1e-9 > 5.0
+    assert "/tf: the stamps of /remote have gone back" in caplog.text
+
+
+def test_stragglers_do_not_forget_what_is_newer(graph: Graph) -> None:
+    follower = graph.add(Follower)
+    remote = graph.add(lambda: Stamping("remote"))
+    graph.run_for(5.0)
+    for _ in range(3):
+        remote.off_sec = -3600.0
+        graph.run_for(0.1)  # one of an hour ago
+        remote.off_sec = 0.0
+        graph.run_for(0.3)
+    assert follower.x("remote") == pytest.approx(remote.x, abs=1.1)
+    assert follower.buffer.ignored == 3
