@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from dsmq_nodes.printable import one_line
+
 
 class DsmqError(Exception):
     """Base of every error that dsmq_nodes raises on purpose."""
@@ -85,7 +87,7 @@ class LaunchFileError(DsmqError):
 
     def render(self, problem: LaunchProblem) -> str:
         """Return a problem as it is shown: its place, its line, a caret."""
-        file = problem.file or self.file
+        file = one_line(problem.file or self.file)
         if not problem.line:
             return f"{file}: {problem.message}"
         head = f"{file}:{problem.line}:{problem.column}: {problem.message}"

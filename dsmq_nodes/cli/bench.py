@@ -123,8 +123,10 @@ def _show(setup: "Setup", found: "list[Measured]") -> None:
     from rich.table import Table  # noqa: PLC0415
 
     from dsmq_nodes.bench import figures  # noqa: PLC0415
+    from dsmq_nodes.cli.terminal import drawing  # noqa: PLC0415
 
-    console = Console(highlight=False, width=None if sys.stdout.isatty() else 120)
+    width = None if sys.stdout.isatty() else 120
+    console = Console(file=drawing(sys.stdout), highlight=False, width=width)
     where = "its own broker" if setup.own else f"the broker at {setup.host}:{setup.port}"
     console.print(f"{_machine()}, {where}, 1 publisher, {_subscribers(found[0].case)}")
     first, end = figures.span([each.histogram for each in found])

@@ -140,7 +140,7 @@ class _Goal:
         while (reply := self._session.next_message(topics)) is not None:
             text = reply.text or ""
             if reply.topic == GRAPH_TOPIC:
-                self._check(text)
+                self._session.understood(reply, self._check, exact=True)
             elif reply.topic == self._feedback_topic:
                 feedback = self._session.understood(reply, self._feedback_in, exact=True)
                 if feedback is not None:

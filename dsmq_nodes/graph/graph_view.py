@@ -202,7 +202,7 @@ class GraphView:
         text, self._unread = self._unread, ""
         try:
             graph = _decode(text)
-        except msgspec.MsgspecError:
+        except (msgspec.MsgspecError, RecursionError):
             return  # an original server's: anybody may write there
         self.is_lost = False
         self._nodes = frozenset([peer.name for peer in graph.peers])
