@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from dsmq_nodes import Message, Node, Publisher, QoSProfile
+from dsmq_nodes.errors import ConnectionFailedError
 from dsmq_nodes.messages import Int64, String, Trigger
 from dsmq_nodes.testing import BrokerProcess
 from tests.graph.conftest import spinning, until
@@ -165,3 +166,16 @@ def test_a_node_that_ends_meanwhile_is_safe_first_and_does_not_wait_long(
                 publisher.publish(LARGE)
         ends.append("ended")
     assert ends == ["safe", "ended"]
+
+
+def test_a_node_waits_for_the_answer_of_a_broker_as_long_as_it_is_told(
+    broker: BrokerProcess, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with stopped(broker):
+        monkeypatch.setenv("DSMQ_PATIENCE_SEC", "0.1")
+        with pytest.raises(ConnectionFailedError, match="accepts connections but does not answer"):
+            Node("hurried")
+        monkeypatch.setenv("DSMQ_PATIENCE_SEC", "3600")
+        threading.Timer(0.3, os.kill, (broker.pid, signal.SIGCONT)).start()
+        node = Node("patient")
+    node.destroy_node()

@@ -180,6 +180,13 @@ def test_processes_are_told_where_the_broker_listens_and_write_unbuffered() -> N
     assert f"[a] {address} 1" in run.lines
 
 
+def test_nodes_wait_for_the_launch_s_broker_as_long_as_it_lives() -> None:
+    code = "import os; print(float(os.environ['DSMQ_PATIENCE_SEC']) >= 600)"
+    run = Run(script("a", code))
+    assert run.run() == 0
+    assert "[a] True" in run.lines
+
+
 def test_a_program_that_is_not_there_ends_the_launch() -> None:
     run = Run(ProcessPlan("absent", ("/no/such/program",)), script("b", "print('b')"))
     assert run.run() == 1
