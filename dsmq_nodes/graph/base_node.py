@@ -147,6 +147,7 @@ class BaseNode:
             self.broker_timeout_sec, self._broker_lost, execute, what="broker_timeout_sec"
         )
         self._spinner.on_outage = self._on_outage
+        self._before_safe_state: list[Callable[[], object]] = []
         self._when_broker_is_back: list[Callable[[], None]] = []
         self._own = {name: value for name, value in vars(self).items() if name not in before}
         life.began(self)
@@ -389,6 +390,8 @@ class BaseNode:
         self._logger.error(
             f"the broker has been lost for {self.broker_timeout_sec:g} s: entering the safe state"
         )
+        for stop in self._before_safe_state:
+            stop()
         return self.enter_safe_state()
 
     def _quietly(self, callback: Callback) -> None:

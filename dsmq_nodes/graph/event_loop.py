@@ -7,9 +7,12 @@ import asyncio
 import concurrent.futures
 import contextlib
 import contextvars
+import functools
 import os
 import socket
+import sys
 import threading
+import time
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, Final, TypeVar
 
@@ -21,6 +24,8 @@ from dsmq_nodes.graph.selector import new_selector
 LAST_STEPS_SEC: Final = 1.0  # for coroutines, after they were cancelled
 LAST_HOOK_SEC: Final = 3.0  # for each hook of a node's end: two fit before the launcher kills
 _SPARES: Final = 3  # of a loop: epoll, a pair of sockets
+_LOOK_SEC: Final = 0.1
+_SHUTDOWN: Final = getattr(getattr(threading, "_shutdown", None), "__code__", None)
 _T = TypeVar("_T")
 
 _spares: Final[list[int]] = []
@@ -117,9 +122,39 @@ async def last_steps(work: Awaitable[Any]) -> Outcome:
     if not done:
         task.cancel()
         await asyncio.wait({task}, timeout=LAST_STEPS_SEC)
+        _watch_the_end()
         late = f"it still waited after {LAST_HOOK_SEC:g} s and was not run to its end"
         return None, SpinError(late)
     return task.result()
+
+
+@functools.cache  # once a process
+def _watch_the_end() -> None:
+    """See that the process ends although a hook hangs in a thread, as in `asyncio.to_thread`.
+
+    Python waits for such threads when it ends, for ever if need be.
+    """
+
+    def watch() -> None:
+        looks = 0
+        while looks * _LOOK_SEC < LAST_STEPS_SEC:
+            looks = looks + 1 if _waits_for_threads() else 0
+            time.sleep(_LOOK_SEC)
+        for stream in (sys.stdout, sys.stderr):
+            with contextlib.suppress(Exception):
+                stream.flush()
+        os._exit(1)
+
+    with contextlib.suppress(RuntimeError):  # Python ends, and has waited already
+        threading.Thread(target=watch, daemon=True).start()
+
+
+def _waits_for_threads() -> bool:
+    """Whether the main thread has ended and Python waits for others."""
+    frame = sys._current_frames().get(threading.main_thread().ident or 0)  # noqa: SLF001
+    while frame is not None and frame.f_back is not None:
+        frame = frame.f_back
+    return frame is not None and frame.f_code is _SHUTDOWN
 
 
 async def _outcome(work: Awaitable[Any]) -> Outcome:

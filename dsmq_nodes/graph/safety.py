@@ -12,13 +12,14 @@ that clocks which differ put nothing out of order. Whoever hears a state that is
 it knows says its own again.
 """
 
+import asyncio
 import threading
 from collections.abc import Callable
 from typing import Any, Final, Generic
 
 from typing_extensions import override
 
-from dsmq_nodes.graph.callback import MessageT, Result, check_callback
+from dsmq_nodes.graph.callback import MessageT, Result, check_callback, to_await
 from dsmq_nodes.graph.node import Node
 from dsmq_nodes.graph.qos import QoSProfile
 from dsmq_nodes.graph.subscription import MessageInfo
@@ -149,7 +150,7 @@ class Actuator(Generic[MessageT]):
             node: whose actuator it is; it overrides `enter_safe_state`.
             msg_type: the type of the commands.
             topic: where they come.
-            obey: `def` or `async def`.
+            obey: `def` or `async def`; a coroutine is cancelled when the safe state is entered.
             timeout: seconds without a command after which the node enters its safe state.
             emergency_stop: the topic of the emergency stop.
 
@@ -162,17 +163,40 @@ class Actuator(Generic[MessageT]):
         self.refused = 0
         self._node = node
         self._obey = obey
+        self._obeying: asyncio.Future[None] | None = None
         self._is_told_in_time = False  # if the emergency stop is pressed
         self.emergency_stop = EmergencyStop(node, self._on_emergency_stop, emergency_stop)
         self.subscription = node.create_subscription(
-            msg_type, topic, self._on_command, 1, timeout=timeout, on_timeout=node.enter_safe_state
+            msg_type, topic, self._on_command, 1, timeout=timeout, on_timeout=self._stop
         )
+        node._before_safe_state.append(self._cancel)  # noqa: SLF001  the kit's own
 
     def _on_command(self, msg: MessageT) -> Result:
         if self.emergency_stop.is_pressed or not (self._is_told_in_time or self._may_obey()):
             self.refused += 1
             return None
-        return self._obey(msg)
+        work = to_await(self._obey(msg), self._obey)
+        if work is None:
+            return None
+        self._obeying = asyncio.ensure_future(work)
+        return self._until_obeyed(self._obeying)
+
+    async def _until_obeyed(self, obeying: "asyncio.Future[None]") -> None:
+        try:
+            await asyncio.wait({obeying})
+        finally:
+            obeying.cancel()  # where the node is about to end
+        if not obeying.cancelled():
+            obeying.result()
+
+    def _cancel(self) -> None:
+        if self._obeying is not None:
+            self._obeying.cancel()
+
+    def _stop(self) -> Result:
+        """Enter the safe state; a command that is still being obeyed, as a coroutine, ends."""
+        self._cancel()
+        return self._node.enter_safe_state()
 
     def _may_obey(self) -> bool:
         """Whether whoever knows of a pressed emergency stop has had time to say so."""
@@ -189,4 +213,4 @@ class Actuator(Generic[MessageT]):
 
     def _on_emergency_stop(self, is_pressed: bool) -> Result:
         self._node.get_logger().warning(f"emergency stop {'pressed' if is_pressed else 'released'}")
-        return self._node.enter_safe_state() if is_pressed else None
+        return self._stop() if is_pressed else None

@@ -338,6 +338,44 @@ class TestActuator:
         graph.run_for(0.1)
         assert node.said == ["safe"]
 
+    @pytest.mark.parametrize("why", ["no command", "stop", "end", "raises"])
+    def test_a_command_that_is_still_obeyed_ends_with_the_safe_state(
+        self, graph: Graph, why: str
+    ) -> None:
+        class Arm(self.Motor):  # type: ignore[name-defined, misc]
+            async def obey(self, msg: Float64) -> None:
+                for _ in range(100):
+                    self.said.append("moves")
+                    await asyncio.sleep(0.1)
+                    if why == "raises" and len(self.said) > 2:
+                        raise OSError("stuck")
+
+        node = graph.add(Arm)
+        graph.inject("command", Float64(data=1.0))
+        graph.run_for(0.25)
+        if why == "stop":
+            graph.inject("/emergency_stop", Bool(data=True))
+        elif why == "end":
+            graph.remove(node)
+        if why == "raises":
+            with pytest.raises(OSError, match="stuck"):
+                graph.run_for(0.3)
+        graph.run_for(1.0)
+        assert "moves" not in node.said[node.said.index("safe") :]
+        assert node.said[-1] == "safe"
+        assert node.said.count("moves") <= 6
+
+    def test_a_command_that_is_obeyed_for_long_is_obeyed_to_its_end(self, graph: Graph) -> None:
+        class Arm(self.Motor):  # type: ignore[name-defined, misc]
+            async def obey(self, msg: Float64) -> None:
+                await asyncio.sleep(0.3)
+                self.said.append("arrived")
+
+        node = graph.add(Arm)
+        graph.inject("command", Float64(data=1.0))
+        graph.run_for(0.4)
+        assert node.said == ["arrived"]
+
 
 def test_a_watchdog_that_is_still_at_it_is_not_called_again(graph: Graph, robot: Robot) -> None:
     begun = []

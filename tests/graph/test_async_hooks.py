@@ -178,6 +178,17 @@ def test_one_that_will_not_be_cancelled_does_not_hold_it_up(programs: Programs) 
     assert "shut down" in program.lines
 
 
+@pytest.mark.parametrize("main", ["run(Robot)", "node = Robot(); spin(node); node.destroy_node()"])
+@pytest.mark.usefixtures("broker")
+def test_one_that_hangs_in_a_thread_does_not_hang_the_process(
+    programs: Programs, main: str
+) -> None:
+    program = programs(robot(safe="await asyncio.to_thread(time.sleep, 600)", main=main))
+    assert program.wait() == 1
+    assert "SpinError: it still waited after 3 s" in program.output
+    assert program.lines[-1] == "shut down"
+
+
 @pytest.mark.parametrize("how", ["sys.exit(3)", "raise KeyboardInterrupt", "raise SystemExit(3)"])
 @pytest.mark.parametrize("kind", ["async def", "def"])
 @pytest.mark.usefixtures("broker")
