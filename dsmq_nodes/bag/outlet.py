@@ -27,6 +27,7 @@ class Outlet:
         unacknowledged: the sizes of the puts under way that want to be acknowledged.
         listeners: who is given the messages of a topic that is subscribed.
         types: the types of the graph, known once `graph` was asked for.
+        refused: topics that the broker does not take, and why; known once `graph` was asked for.
     """
 
     def __init__(self, host: str, port: int) -> None:
@@ -40,13 +41,14 @@ class Outlet:
         self._channel = connect(host, port, client=self.client)
         self.topics: dict[str, int] = {}
         self.unacknowledged: dict[int, int] = {}
+        self.refused: dict[str, str] = {}
         self.listeners: dict[str, Callable[[wire.Reply], None]] = {
             GRAPH_TOPIC: self._on_graph,
             TYPES_TOPIC: lambda reply: self.types.take(reply.text or ""),
         }
         self._acks = 0
         self._graphs: list[Graph] = []
-        self._knows_types = False
+        self._knows_types = self._is_told_anew = False
         self.types = TypesSeen()
 
     def advertise(self, channels: Iterable[Channel]) -> None:
@@ -67,13 +69,13 @@ class Outlet:
         Raises:
             ConnectionFailedError: the broker does not tell.
         """
-        self._graphs.clear()
+        self._is_told_anew = False
         if not self._knows_types:
             self._knows_types = True
             self._send({"action": "subscribe", "topic": TYPES_TOPIC, "depth": 0})
         self.subscribe_anew(GRAPH_TOPIC)  # it is told as it is now
-        self.until(lambda: len(self._graphs) > 0, ANSWER_SEC)
-        if not self._graphs:
+        self.until(lambda: self._is_told_anew and len(self._graphs) > 0, ANSWER_SEC)
+        if not (self._is_told_anew and self._graphs):
             raise ConnectionFailedError(f"the broker at {self._channel.where} does not answer")
         return self._graphs[-1]
 
@@ -103,19 +105,21 @@ class Outlet:
         Raises:
             ConnectionFailedError: the broker is gone.
             RequestRefusedError: the broker refused one of the last ones.
+            WireError: it is too long for the protocol.
         """
         self._put(topic, text, {})
 
     def put_acknowledged(self, topic: str, text: str) -> None:
         """Publish a message; it is in `unacknowledged` until the broker has stored it."""
+        self._put(topic, text, {"ack": self._acks + 1})
         self._acks += 1
         self.unacknowledged[self._acks] = len(text)
-        self._put(topic, text, {"ack": self._acks})
 
     def _put(self, topic: str, text: str, more: dict[str, object]) -> None:
-        sequence = self.topics[topic] = self.topics.get(topic, 0) + 1
+        sequence = self.topics.get(topic, 0) + 1
         fields = {"topic": topic, "seq": sequence, "stamp": time.time_ns(), "message": text}
         self._send({"action": "put", **fields, **more})
+        self.topics[topic] = sequence  # not of one that is too long
         self.messages += 1
 
     def subscribe_anew(self, topic: str, *, depth: int = 1) -> None:
@@ -142,8 +146,13 @@ class Outlet:
             left_sec = 0.0  # only what has come already
 
     def _take(self, reply: wire.Reply) -> None:
-        if reply.event == "ack":
+        if reply.event == "subscribed" and reply.topic == GRAPH_TOPIC:
+            self._is_told_anew = True  # what was pushed before may be old
+            self._graphs.clear()
+        elif reply.event == "ack":
             self.unacknowledged.pop(reply.ack or 0, None)
+        elif reply.event == "error" and reply.action == "advertise":
+            self.refused[reply.topic] = reply.error
         elif reply.event == "error":
             raise RequestRefusedError(
                 f"the broker refused {reply.action} {reply.topic}: {reply.error}"

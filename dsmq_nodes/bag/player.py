@@ -18,7 +18,7 @@ from dsmq_nodes.bag.schemas import told_schema
 from dsmq_nodes.bag.selection import OWN_PREFIX
 from dsmq_nodes.bag.source import Source
 from dsmq_nodes.bag.texts import text_of
-from dsmq_nodes.errors import BagError
+from dsmq_nodes.errors import BagError, WireError
 from dsmq_nodes.graph import calls, names
 from dsmq_nodes.graph.schema import End, compare, explain
 from dsmq_nodes.messages.base import Time
@@ -158,9 +158,7 @@ class Player:
         """
         channels = list(self._channels.values())
         self._check_types(channels)
-        self._outlet.advertise(channels)
-        if self._playing.clock_hz:
-            self._outlet.advertise([Channel(CLOCK_TOPIC, Clock.type_name)])
+        self._advertise(channels)
         if self._playing.wait_for:
             topics = {each.topic for each in channels}
             self._outlet.wait_for_subscribers(topics, self._playing.wait_for, self._say)
@@ -169,7 +167,20 @@ class Player:
         while not self._is_stopped:
             self._play_once(latched)
             if not self._playing.loop:
+                self._outlet.graph()  # what the broker has refused, it has said before that
                 break
+
+    def _advertise(self, channels: list[Channel]) -> None:
+        """Say what is published; a topic that the broker does not take is left out."""
+        self._outlet.advertise(channels)
+        if self._playing.clock_hz:
+            self._outlet.advertise([Channel(CLOCK_TOPIC, Clock.type_name)])
+        self._outlet.graph()
+        for ours, played in list(self._channels.items()):
+            if played.topic in self._outlet.refused:
+                self._bag.omitted.topic(ours.topic, self._outlet.refused[played.topic])
+                del self._channels[ours]
+                channels.remove(played)
 
     def _play_once(self, latched: list[Record]) -> None:
         began_sec, self._clock_due_sec = time.monotonic(), 0.0
@@ -209,17 +220,24 @@ class Player:
         try:
             text = text_of(record)
         except ValueError as error:
-            at_sec = (record.log_time_ns - self._bag.start_ns) * 1e-9
-            self._bag.omitted.message(record.channel.topic, str(error), at_sec)
+            self._leave_out(record, str(error))
             return
         if channel.topic.endswith(calls.REQUEST):
             text = calls.signed(text, self._outlet.client)
         put = self._outlet.put if self.pace.rate else self._flow.put
-        put(channel.topic, text)
+        try:
+            put(channel.topic, text)
+        except WireError as error:  # it is too long
+            self._leave_out(record, str(error))
+            return
         self.at_ns = max(record.log_time_ns, self.start_ns)
         self.messages += 1
         if self.messages % _PUMP_EVERY == 0:
             self._wait(0.0)
+
+    def _leave_out(self, record: Record, reason: str) -> None:
+        at_sec = (record.log_time_ns - self._bag.start_ns) * 1e-9
+        self._bag.omitted.message(record.channel.topic, reason, at_sec)
 
     def _until_due(self, recorded_ns: int) -> None:
         pace = self.pace

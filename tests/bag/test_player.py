@@ -297,6 +297,28 @@ def test_a_bag_without_length_is_no_flood(
     assert ("/clock" in {topic for topic, _ in heard}) == bool(clock_hz)
 
 
+@pytest.mark.parametrize("rate", [0.0, 1000.0])
+def test_what_the_broker_does_not_take_is_left_out_and_told(
+    tmp_path: Path, outlet: Outlet, ear: Callable[..., Ear], rate: float
+) -> None:
+    with BagWriter(tmp_path / "run") as writer:
+        writer.write(NUMBERS, 0, number(0), 0)
+        for topic in ("/a/../b", "", "/line\nbreak", "/" + "x" * 300):
+            writer.write(Channel(topic, Float64.type_name, b"{}"), 1, number(1), 0)
+        writer.write(NUMBERS, 2, b'{"data": 1, "more": "%b"}' % (b"x" * 9_000_000), 0)
+        writer.write(NUMBERS, 3, number(2), 0)
+    listener = ear("/numbers")
+    bag = Bag(*writer.paths)
+    player = Player(bag, outlet, Playing(rate=rate))
+    player.play()
+    assert player.messages == 2
+    assert listener.values(2) == [0, 2]
+    told = list(bag.omitted.lines())
+    assert len(told) == 5
+    assert "left out: /a/../b: a topic name has a part that is '..': '/a/../b'" in told
+    assert any(each.startswith("left out: /numbers: 1 message at 0.000 s: a mess") for each in told)
+
+
 BROKEN = (b'{"data": "Temp 40\xb0C"}', b'{"data":', b"")
 
 
