@@ -10,15 +10,16 @@ What is left out is checked as well, except for files that it includes and varia
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
 
 from pydantic import ValidationError
 
-from dsmq_nodes.errors import LaunchFileError, LaunchProblem
-from dsmq_nodes.launcher import declare, source
+from dsmq_nodes.errors import LaunchProblem
+from dsmq_nodes.launcher import declare
 from dsmq_nodes.launcher.arguments import Value
+from dsmq_nodes.launcher.around import Around, join, mapping_at, remaps
 from dsmq_nodes.launcher.composed import ComposedNode, Composition, Origin
 from dsmq_nodes.launcher.entries import (
     ENTRIES,
@@ -32,66 +33,19 @@ from dsmq_nodes.launcher.entries import (
 from dsmq_nodes.launcher.explain import explain
 from dsmq_nodes.launcher.extent import OF_COPY, Extent, UnfoldsError
 from dsmq_nodes.launcher.fields import MOST_COPIES
+from dsmq_nodes.launcher.other_files import OtherFiles
 from dsmq_nodes.launcher.params_file import ParamsFile, lookup, merge
 from dsmq_nodes.launcher.salvage import salvage
 from dsmq_nodes.launcher.source import Document, Place, resolved
 from dsmq_nodes.launcher.source import Path as Keys
 from dsmq_nodes.launcher.substitute import Scope, Substitution
 from dsmq_nodes.launcher.suggest import did_you_mean, nearest
-from dsmq_nodes.printable import one_line
 
 _PartT = TypeVar("_PartT", bound=Part)
 _MOST_NODES = 1000
 _MOST_INCLUDES = 200
 _MOST_PROBLEMS = 200
 _CONDITIONS = ("if", "unless", "count")
-
-
-@dataclass(frozen=True)
-class _Around:
-    """What is around an entry."""
-
-    namespace: str = ""
-    env: Mapping[str, str] = field(default_factory=dict)
-    remap: Mapping[str, str] = field(default_factory=dict)
-    remaps: Mapping[str, Origin] = field(default_factory=dict)
-    process: str | None = None
-    left_out: bool = False
-    files: tuple[Path, ...] = ()
-
-    def within(self, entry: EntryPart, origin: Origin, index: int | None) -> "_Around":
-        """Return what is around the entries of a group or of an included file."""
-        raw = _mapping_at(origin)
-        namespace = entry.namespace
-        if index is not None and "$(index)" not in f"{raw.get('namespace')}":
-            namespace = f"{namespace}{index}"
-        namespace = join(self.namespace, namespace)
-        process = self.process if entry.process is None else join(namespace, entry.process)
-        return replace(
-            self,
-            namespace=namespace,
-            env={**self.env, **entry.env},
-            remap={**self.remap, **entry.remap},
-            remaps={**self.remaps, **_remaps(entry, origin)},
-            process=process,
-        )
-
-
-def _mapping_at(origin: Origin) -> dict[str, object]:
-    found = lookup(origin.document.data, origin.path)
-    assert isinstance(found, dict)
-    return found
-
-
-def join(outer: str, inner: str) -> str:
-    """Return a namespace or a name within a namespace; an absolute one is as it is."""
-    if inner.startswith("/"):
-        return inner.rstrip("/")
-    return f"{outer}/{inner}" if inner else outer
-
-
-def _remaps(entry: EntryPart, origin: Origin) -> dict[str, Origin]:
-    return {name: origin.within("remap", name) for name in entry.remap}
 
 
 class EnoughError(Exception):
@@ -108,8 +62,7 @@ class Composer:
         self._files: list[str] = []
         self._extent = Extent()
         self._doubtful: dict[tuple[str, Keys], frozenset[str]] = {}
-        self._included: dict[Path, Document] = {}
-        self._unreadable: dict[Path, LaunchFileError] = {}
+        self._others = OtherFiles(self.tell)
         self._includes = 0
 
     @property
@@ -149,7 +102,7 @@ class Composer:
         def tell(_: str | None, message: str) -> None:
             self.tell(LaunchProblem(0, 0, message))
 
-        around = _Around(files=(resolved(Path(document.file)),))
+        around = Around(files=(resolved(Path(document.file)),))
         launch = None
         try:
             launch = self._file(document, around, declare.GivenArgs(given, tell))
@@ -164,7 +117,7 @@ class Composer:
             self.composition.log = _beside(launch.log, document.directory)
 
     def _file(
-        self, document: Document, around: _Around, given: declare.GivenArgs
+        self, document: Document, around: Around, given: declare.GivenArgs
     ) -> LaunchFile | None:
         self._files.append(document.file)
         for problem in document.problems:
@@ -188,7 +141,7 @@ class Composer:
         self._entries(Origin(document, ("nodes",)), nodes, around, scope)
         return launch
 
-    def _entries(self, origin: Origin, data: object, around: _Around, scope: Scope) -> None:
+    def _entries(self, origin: Origin, data: object, around: Around, scope: Scope) -> None:
         for index, item in enumerate(data if isinstance(data, list) else []):
             if isinstance(item, dict):
                 self._entry(origin.within(index), item, around, scope)
@@ -198,9 +151,7 @@ class Composer:
 
     # Entries
 
-    def _entry(
-        self, origin: Origin, data: dict[str, object], around: _Around, scope: Scope
-    ) -> None:
+    def _entry(self, origin: Origin, data: dict[str, object], around: Around, scope: Scope) -> None:
         try:
             self._entry_and_copies(origin, data, around, scope)
         except UnfoldsError as error:
@@ -208,7 +159,7 @@ class Composer:
             self.composition.is_partial = True
 
     def _entry_and_copies(
-        self, origin: Origin, data: dict[str, object], around: _Around, scope: Scope
+        self, origin: Origin, data: dict[str, object], around: Around, scope: Scope
     ) -> None:
         model = _model_of(data)
         self._check_kind(origin, model, data)
@@ -233,11 +184,11 @@ class Composer:
         self,
         entry: EntryPart | None,
         origin: Origin,
-        around: _Around,
+        around: Around,
         scope: Scope,
         index: int | None,
     ) -> None:
-        data = _mapping_at(origin)
+        data = mapping_at(origin)
         if isinstance(entry, NodeEntry):
             self._node(entry, origin, around, index)
         elif isinstance(entry, IncludeEntry):
@@ -252,10 +203,10 @@ class Composer:
             self._entries(origin.within("nodes"), data["nodes"], unknown, scope)
 
     def _not_understood(
-        self, origin: Origin, around: _Around, scope: Scope, index: int | None
+        self, origin: Origin, around: Around, scope: Scope, index: int | None
     ) -> None:
         """Note what is wrong itself: whoever waits for it makes no second mistake."""
-        data = _mapping_at(origin)
+        data = mapping_at(origin)
         quiet = Substitution(origin.document, scope, lambda *_: None)
         name, namespace = (
             quiet.value(data.get(key, ""), (*origin.path, key)) for key in ("name", "namespace")
@@ -305,7 +256,7 @@ class Composer:
     ) -> _PartT | None:
         """Return a mapping as its model has it; in the keys `aside` nothing is substituted yet."""
         document, path = origin.document, origin.path
-        raw = _mapping_at(origin)
+        raw = mapping_at(origin)
         substitution = Substitution(
             document, scope, lambda place, why: self._refuse(document, place, why), left_out
         )
@@ -347,8 +298,8 @@ class Composer:
 
     # Nodes
 
-    def _node(self, entry: NodeEntry, origin: Origin, around: _Around, index: int | None) -> None:
-        raw = _mapping_at(origin)
+    def _node(self, entry: NodeEntry, origin: Origin, around: Around, index: int | None) -> None:
+        raw = mapping_at(origin)
         name = entry.name
         if index is not None and "$(index)" not in f"{raw.get('name')}":
             name = f"{name}{index}"
@@ -381,7 +332,7 @@ class Composer:
                 {**around.env, **entry.env},
                 process,
                 origin,
-                {**around.remaps, **_remaps(entry, origin)},
+                {**around.remaps, **remaps(entry, origin)},
                 (*layers, origin.within("params")),
                 self._doubtful.get((origin.document.file, origin.path), frozenset()),
             )
@@ -396,6 +347,7 @@ class Composer:
             file = self._params_file(path, at)
             if file is None:
                 continue
+            self._extent.take_values(len(file.sections))
             layers = file.layers(full_name)
             if not layers:
                 hint = did_you_mean(full_name, [name for name, _ in file.sections])
@@ -407,7 +359,7 @@ class Composer:
         known = self.composition.params_files
         path = resolved(path)
         if path not in known:
-            document = self._read(path, at, "it needs parameters: 'name: value'", merges=True)
+            document = self._others.params_file(path, at)
             if document is None:
                 return None
             self._files.append(document.file)
@@ -422,7 +374,7 @@ class Composer:
 
     # Includes
 
-    def _include(self, entry: IncludeEntry, origin: Origin, around: _Around, scope: Scope) -> None:
+    def _include(self, entry: IncludeEntry, origin: Origin, around: Around, scope: Scope) -> None:
         if around.left_out or self._extent.is_spent:
             return
         at = origin.within("include")
@@ -432,7 +384,7 @@ class Composer:
             self.tell(at.problem(f"a loop: {_loop(around.files, path)}"))
         elif self._includes > _MOST_INCLUDES:
             self._too_much(at, f"more than {_MOST_INCLUDES} includes are too many")
-        elif (document := self._document(path, at)) is None:
+        elif (document := self._others.launch_file(path, at)) is None:
             self.composition.is_partial = True
         else:
 
@@ -444,33 +396,6 @@ class Composer:
 
             within = replace(around, files=(*around.files, path))
             self._file(document, within, declare.GivenArgs(entry.args, tell))
-
-    def _document(self, path: Path, at: Origin) -> Document | None:
-        """Return an included file, read once."""
-        if path not in self._included:
-            document = self._read(path, at, source.NEEDS_NODES)
-            if document is None:
-                return None
-            self._included[path] = document
-        return self._included[path]
-
-    def _read(self, path: Path, at: Origin, needs: str, *, merges: bool = False) -> Document | None:
-        if source.is_endless(path):
-            self.tell(at.problem(f"{_shown(path)} is no regular file"))
-            return None
-        if path not in self._unreadable:
-            try:
-                return source.read_file(path, _shown(path), needs, merges=merges)
-            except LaunchFileError as error:
-                self._unreadable[path] = error
-        why = self._unreadable[path]  # it is not read again for each copy
-        for problem in why.problems:
-            # What has no line is told where the file is asked for.
-            if problem.line:
-                self.tell(problem)
-            else:
-                self.tell(at.problem(f"{why.file} {problem.message}"))
-        return None
 
 
 _KNOWN = frozenset(
@@ -503,11 +428,6 @@ def _copies(count: object, left_out: bool) -> Iterator[int | None]:
         yield 1
     else:
         yield from range(1, count + 1)
-
-
-def _shown(path: Path) -> str:
-    here = source.working_directory()
-    return one_line(str(path.relative_to(here) if path.is_relative_to(here) else path))
 
 
 def _loop(files: tuple[Path, ...], path: Path) -> str:

@@ -95,6 +95,14 @@ def test_what_many_nodes_share_counts_for_each() -> None:
     assert head.startswith("f:3:5: copies, includes and what they share come to more than")
 
 
+def test_a_file_of_parameters_with_many_sections_counts_for_each_node(tmp_path: Path) -> None:
+    sections = "".join(f"/n{number}: {{ros__parameters: {{x: 1}}}}\n" for number in range(3000))
+    (tmp_path / "p.yaml").write_text(sections)
+    text = "nodes: [{name: n, exec: [echo], params_file: p.yaml, count: 1000}]"
+    (head,) = heads(text, tmp_path)
+    assert head.startswith("f:1:9: copies, includes and what they share come to more than")
+
+
 def test_a_file_of_too_many_values_is_told() -> None:
     (head,) = heads(f"args: {{a: [{'1,' * 500_000}]}}\nnodes: [{NODE}]")
     assert head.startswith("f:1:1: copies, includes and what they share come to more than")
