@@ -280,7 +280,7 @@ def convert(
                 compression=compressed,
                 on_progress=progress.at,
             )
-    print(f"{done.path}: {done.messages} messages")
+    print(one_line(f"{done.path}: {done.messages} messages"))
     for topic, name in done.numbered.items():
         told = f"{topic} is called {name} in it: another topic has the name without the number"
         print(one_line(told))
@@ -307,13 +307,13 @@ def repair(
     compressed = _compression(compression)
     with told_if_interrupted(str(target)), Progress("repairing", size_bytes, "bytes") as progress:
         saved = save(bag, target, compression=compressed, on_progress=progress.at)
-    print(f"{saved.path}: {saved.messages} messages saved")
+    print(one_line(f"{saved.path}: {saved.messages} messages saved"))
     if saved.damaged:
         print(f"left out: {saved.damaged} damaged chunks or records")
     if saved.lost_bytes:
         print(f"left out: {saved.lost_bytes} bytes at the end, which are no whole record")
     if saved.whole:
-        print(f"nothing was wrong with {bag}")
+        print(one_line(f"nothing was wrong with {bag}"))
 
 
 @app.command(

@@ -80,7 +80,7 @@ def record_to(
     if fault:
         _warn(fault)
         return 1
-    names = ", ".join(str(path) for path in writer.paths)
+    names = one_line(", ".join(str(path) for path in writer.paths))
     print(
         f"Recorded {recorder.messages} messages, {recorder.dropped} dropped, in {names} "
         f"({shown_bytes(sum(path.stat().st_size for path in writer.paths))})"
@@ -130,7 +130,7 @@ def _parameters(broker: str) -> tuple[str, list[str]]:
 def _run(
     recorder: Recorder, writer: BagWriter, parameters: _Parameters, asked: list[float]
 ) -> None:
-    print(f"Recording to {writer.paths[0]}... Ctrl-C ends it", flush=True)
+    print(one_line(f"Recording to {writer.paths[0]}... Ctrl-C ends it"), flush=True)
     with Progress("recording", 0, "messages") as progress:
 
         def on_turn() -> None:

@@ -16,6 +16,7 @@ from dsmq_nodes.messages.fields import adapt_model, int32, uint32
 from dsmq_nodes.messages.json_schema import json_schema
 from dsmq_nodes.messages.limits import in_limits
 from dsmq_nodes.messages.parts import LARGE_BYTES, large_field
+from dsmq_nodes.printable import one_line
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -195,7 +196,7 @@ def _check_that_it_is_empty(cls: type[Message], text: str | bytes) -> None:
     if foreign:
         raise MessageError(
             f"{cls.type_name}: a message of another type: it has none of the fields "
-            f"{', '.join(cls.__pydantic_fields__)}, but {foreign:.60}"
+            f"{', '.join(cls.__pydantic_fields__)}, but {one_line(foreign):.60}"
         )
 
 
