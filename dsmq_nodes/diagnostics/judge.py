@@ -26,6 +26,7 @@ from dsmq_nodes.messages.dsmq_msgs import (
 
 STALE_SEC: Final = 3.5
 _FORGET_SEC: Final = 60.0
+_CLOCK_SET_SEC: Final = 0.9  # a node tells once a second, and what it tells is not long on its way
 _BAD_SHARE: Final = 0.5
 _POOR_SHARE: Final = 0.9
 _FEW_TICKS: Final = 1.5  # a window holds one more or less, however even they come
@@ -39,6 +40,16 @@ class _Told:
     now: NodeStatistics
     before: NodeStatistics | None
     heard_sec: float
+    heard_before_sec: float
+
+    @property
+    def window_sec(self) -> float:
+        """What lies between the two; by our clock where that of the node stands, or was set."""
+        if self.before is None:
+            return 0.0
+        heard_sec = self.heard_sec - self.heard_before_sec
+        told_ns = self.now.stamp.to_nanoseconds() - self.before.stamp.to_nanoseconds()
+        return told_ns * 1e-9 if abs(told_ns * 1e-9 - heard_sec) < _CLOCK_SET_SEC else heard_sec
 
 
 class Judge:
@@ -52,7 +63,8 @@ class Judge:
         """A node has told its counters."""
         last = self._told.get(statistics.name)
         before = last.now if last is not None and last.now.pid == statistics.pid else None
-        self._told[statistics.name] = _Told(statistics, before, now_sec)
+        since_sec = last.heard_sec if last is not None else now_sec
+        self._told[statistics.name] = _Told(statistics, before, now_sec, since_sec)
 
     def statuses(self, now_sec: float) -> list[DiagnosticStatus]:
         """How every node is, by name."""
@@ -65,7 +77,9 @@ class Judge:
         if silent_sec > self._stale_sec:
             findings = [(DiagnosticStatus.STALE, f"has told nothing for {silent_sec:.0f} s")]
         else:
-            findings = list(_findings(told.now, told.before)) if told.before else []
+            findings = (
+                list(_findings(told.now, told.before, told.window_sec)) if told.before else []
+            )
         level = max((level for level, _ in findings), default=DiagnosticStatus.OK)
         return DiagnosticStatus(
             level=level,
@@ -75,8 +89,7 @@ class Judge:
         )
 
 
-def _findings(now: NodeStatistics, before: NodeStatistics) -> Iterator[Finding]:
-    window_sec = (now.stamp.to_nanoseconds() - before.stamp.to_nanoseconds()) * 1e-9
+def _findings(now: NodeStatistics, before: NodeStatistics, window_sec: float) -> Iterator[Finding]:
     if raised := now.exceptions - before.exceptions:
         yield DiagnosticStatus.ERROR, f"{_count(raised, 'exception')}, last {now.last_exception}"
     for timer, earlier in _pairs(now.timers, before.timers):

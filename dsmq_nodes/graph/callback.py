@@ -21,9 +21,12 @@ Callback = Callable[[], Result]
 
 def callback_name(callback: object) -> str:
     """The name of a callback, for people."""
-    while isinstance(callback, functools.partial):
-        callback = callback.func
-    return getattr(callback, "__qualname__", None) or type(callback).__name__
+    name: str | None = getattr(callback, "__qualname__", None)
+    if name:
+        return name
+    if isinstance(callback, functools.partial):
+        return callback_name(callback.func)
+    return type(callback).__name__
 
 
 def check_callback(callback: object, kind: str) -> None:

@@ -119,3 +119,14 @@ def test_a_node_that_tells_nothing_is_stale_and_then_forgotten() -> None:
     judge = Judge()
     judge.heard(told(1), 1.0)
     assert judge.statuses(62.0) == []
+
+
+@pytest.mark.parametrize("stamps", [(2**31 - 1, 2**31 - 1), (5000, 1400), (100, 5000)])
+def test_a_clock_that_stands_or_is_set_hides_no_slow_timer(stamps: tuple[int, int]) -> None:
+    judge = Judge()
+    for sec, stamp, ticks in ((1.0, stamps[0], 10), (2.0, stamps[1], 12)):
+        statistics = told(1, ticks=ticks)
+        statistics.stamp = Time(sec=stamp)
+        judge.heard(statistics, sec)
+    (status,) = judge.statuses(2.0)
+    assert "timer tick runs at 2.0 Hz, not 10 Hz" in status.message
