@@ -83,7 +83,7 @@ class Bag:
             raise BagError("a bag has at least one file: name it")
         self.omitted = Omitted()
         found = open_files(paths, self.omitted)
-        self.files: list[McapFile] = sorted(found, key=lambda each: each.start_ns or 0)
+        self.files: list[McapFile] = sorted(found, key=_by_start)
         self._types = dict(types or {})
         self._selection = chosen(topics)
         if self._selection is not None and not isinstance(topics, Selection):
@@ -220,6 +220,10 @@ class Bag:
     def metadata(self) -> list[tuple[str, dict[str, str]]]:
         """The named texts inside it."""
         return self.files[0].texts()
+
+
+def _by_start(file: McapFile) -> tuple[bool, int]:
+    return file.start_ns is None, file.start_ns or 0
 
 
 def _once(marked: Iterator[tuple[Record, bool]]) -> Iterator[Record]:

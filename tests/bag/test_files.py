@@ -257,6 +257,16 @@ def test_what_is_no_bag_is_told_in_words(tmp_path: Path, content: bytes, says: s
         Bag(tmp_path)
 
 
+def test_a_pipe_is_told_in_words(numbers: Callable[..., Path]) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "dsmq_nodes", "bag", "info", "/dev/stdin"],
+        input=numbers(3).read_bytes(), capture_output=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 1
+    assert b"Traceback" not in done.stderr
+    assert b"/dev/stdin is a pipe" in done.stderr
+
+
 def test_a_file_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(BagError, match="No such file"):
         Bag(tmp_path / "x.mcap")

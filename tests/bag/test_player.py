@@ -5,6 +5,7 @@ import os
 import pty
 import re
 import signal
+import struct
 import subprocess
 import sys
 import threading
@@ -16,6 +17,8 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from mcap.records import Channel as ChannelRecord
+from mcap.records import Message, Schema
 
 from dsmq_nodes import Node
 from dsmq_nodes.bag import Bag, BagWriter
@@ -25,12 +28,14 @@ from dsmq_nodes.bag.outlet import Outlet
 from dsmq_nodes.bag.pace import Pace
 from dsmq_nodes.bag.player import Player, Playing
 from dsmq_nodes.bag.prefetch import prefetched
+from dsmq_nodes.bag.source import open_source
 from dsmq_nodes.errors import BagError
 from dsmq_nodes.graph import calls
 from dsmq_nodes.messages import Bool, Clock, Float64, SetBool
 from dsmq_nodes.messages.dsmq_msgs import Graph
 from dsmq_nodes.testing import BrokerProcess
 from tests.bag.conftest import NUMBERS, PATIENCE_SEC, SECOND_NS, Tool, number, until
+from tests.bag.layouts import file_of
 from tests.graph.conftest import Program, spinning
 from tests.graph.test_actions import Counter
 
@@ -275,6 +280,28 @@ def test_an_offset_begins_with_what_is_latched_then_in_each_round(
     assert sorted(heard[:8]) == sorted(once)
     assert heard[0] == -5
     assert heard[8] == -5
+
+
+def test_a_ros_bag_is_played_with_what_is_latched_in_it(
+    tmp_path: Path, outlet: Outlet, ear: Callable[..., Ear]
+) -> None:
+    def double(value: float) -> bytes:
+        return b"\0\1\0\0" + struct.pack("<d", value)
+
+    told = {"offered_qos_profiles": "- durability: transient_local\n- durability: 1\n"}
+    schema = Schema(1, b"float64 data\n", "ros2msg", Float64.type_name)
+    channels = [
+        ChannelRecord(1, "/tf_static", "cdr", told, 1),
+        ChannelRecord(2, "/numbers", "cdr", {}, 1),
+    ]
+    messages = [Message(1, at, double(-at), at, at) for at in range(3)]
+    messages += [Message(2, at * SECOND_NS, double(at), at, at) for at in range(1, 5)]
+    path = tmp_path / "ros.mcap"
+    path.write_bytes(file_of([schema, *channels, *messages], frozenset({"ch"}), "ros2"))
+    Player(open_source([path]), outlet, Playing(rate=0, start_offset_sec=2.5)).play()
+    assert ear("/tf_static").values(2) == [-1, -2]  # of two publishers
+    Player(open_source([path]), outlet, Playing(rate=0)).play()
+    assert ear("/tf_static").values(2) == [-1, -2]
 
 
 @pytest.mark.parametrize(("rate", "clock_hz"), [(1.0, 0.0), (0.0, 0.0), (1.0, 1000.0)])
