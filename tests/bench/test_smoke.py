@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from tests.bench import bag, faults, launch, nodes, queue
+from tests.bench import bag, faults, fuzz_values, launch, nodes, queue
 from tests.bench.processes import ROOT
 
 
@@ -32,6 +32,10 @@ def test_a_row_prints_and_nothing_is_lost_or_repeated(module: str, row: str) -> 
     assert run.returncode == 0, run.stdout + run.stderr
     rows = re.findall(r"^\| (\w+) \|.*\| (?:met|MISSED) \|", run.stdout, re.MULTILINE)
     assert rows == [row], run.stdout
+
+
+def test_values_are_read_and_written_as_the_same() -> None:
+    assert fuzz_values.main(1.0, seed=1) == 0
 
 
 def test_the_benchmark_of_services_runs() -> None:

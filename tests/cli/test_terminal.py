@@ -82,3 +82,13 @@ def test_a_text_may_begin_with_a_dash_and_a_word_may_be_an_option(mall: Place) -
     assert "Usage" in mall.here("param", "set", "-h")[0]
     assert mall.here("param", "set", "/mall/shop", "text", "--left")[2] == 2
     assert mall.here("param", "set", "/mall/shop", "text", "--broker", mall.broker, "hello")[2] == 0
+
+
+def test_a_field_from_the_end_and_one_that_cannot_be_meant(place: Place) -> None:
+    place.latch("/ranges", json.dumps({"ranges": [1.0, 2.5]}), "pkg/msg/Scan")
+    echo = ("topic", "echo", "/ranges", "--once", "--field")
+    assert place.here(*echo, "ranges[-1]")[0] == "2.5\n---\n"
+    for path in ("ranges[", "ranges[a]", "]"):
+        _, errors, status = place.here(*echo, path)
+        assert (status, errors.count("\n")) == (1, 1)
+        assert "write it as header.stamp, ranges[3] or ranges[-1]" in errors
