@@ -275,7 +275,7 @@ class DsmqLink:
         if not self._is_stalled:
             self._is_stalled = True
             logger.warning(
-                "%s: the broker at %s does not read: messages are dropped and counted",
+                "%s: the broker at %s does not keep up: messages are dropped and counted",
                 *(self._node, self._where),
             )
 
@@ -314,7 +314,7 @@ class DsmqLink:
                 self._pay(publication)
         if was_stalled and not self._is_stalled:
             logger.warning(
-                "%s: the broker reads again; %d messages dropped so far",
+                "%s: the broker keeps up again; %d messages dropped so far",
                 *(self._node, self._dropped()),
             )
 
