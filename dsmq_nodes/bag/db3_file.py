@@ -83,7 +83,7 @@ class Db3File:
             ) as db:
                 db.text_factory = lambda data: data.decode(errors="backslashreplace")
                 yield db
-        except (sqlite3.Error, OverflowError) as error:
+        except (sqlite3.Error, OverflowError, ValueError, MemoryError) as error:
             raise BagError(f"{self.path} cannot be read as a ROS 2 bag: {error}") from None
 
 

@@ -19,6 +19,7 @@ from dsmq_nodes.bag.source import open_source
 from dsmq_nodes.errors import BagError
 from tests.bag import layouts
 from tests.bag.layouts import CHANNEL, CONTENTS, SCHEMA, START_NS, STEP_NS, Layout, file_of, message
+from tests.bench import fuzz_bags
 
 ALL = list(layouts.layouts())
 
@@ -177,3 +178,8 @@ def test_a_compression_that_is_not_known_is_named(tmp_path: Path) -> None:
     path.write_bytes(file_of_chunk(Chunk("snappy", b"x", 0, 0, 0, 1)))
     with pytest.raises(BagError, match="compressed as 'snappy': zstd and lz4 are read here"):
         Bag(path)
+
+
+def test_damage_of_every_kind_is_told_in_words() -> None:
+    """A little of `python -m tests.bench.fuzz_bags`."""
+    assert fuzz_bags.main(2.0, 7) == 0

@@ -453,6 +453,14 @@ def test_a_damaged_database_is_told_in_words(folder: Path) -> None:
             list(open_source([folder]).records())
 
 
+@pytest.mark.parametrize("folder", [StoragePlugin.SQLITE3], indirect=True)
+def test_a_database_whose_own_texts_are_damaged(folder: Path) -> None:
+    (path,) = folder.glob("*.db3")
+    path.write_bytes(path.read_bytes().replace(b"CREATE TABLE", b"CREATE\xf3TABLE"))
+    with pytest.raises(BagError, match="cannot be read as a ROS 2 bag"):
+        open_source([path])
+
+
 def test_the_first_message_may_be_at_0_s(tmp_path: Path) -> None:
     with BagWriter(tmp_path / "run") as writer:
         writer.write(NUMBERS, 0, b'{"data":1}', 0)
