@@ -95,6 +95,7 @@ class Spinner:
         self._shut_down = False
         self._refusal = ""  # this process has not made the node, but inherited it
         self._is_ending = False  # the hooks of the end are run
+        self._is_closed = False
         self._ready = False
         self._state = "ready"
         self._dispatch_due = False
@@ -336,6 +337,21 @@ class Spinner:
         """Whether an event loop runs in this thread: waiting would block it."""
         return running_loop() is not None
 
+    def _at_the_end(self, work: Coroutine[Any, Any, _T]) -> _T | None:
+        """Wait for what a hook of the end waits for; after the end for nothing."""
+        if not self._is_closed:
+            result: _T = self.finish(work)
+            return result
+        discard(work)
+        return None
+
+    def _would_block(self, instead: str) -> SpinError:
+        spun = "" if self._loop is running_loop() else ", while `node.spin_async()` is a task"
+        return SpinError(
+            f"{self._name}: this would block the event loop it is called in, and the node with it: "
+            f"use `{instead}` in an `async def`{spun}"
+        )
+
     def block_on(
         self, work: Coroutine[Any, Any, _T], instead: str, *, by_steps: bool = False
     ) -> _T | None:
@@ -352,14 +368,9 @@ class Spinner:
         self.check_process()
         if self.is_in_callback():
             discard(work)
-            spun = "" if self._loop is running_loop() else ", while `node.spin_async()` is a task"
-            raise SpinError(
-                f"{self._name}: this would block the event loop it is called in, and the node with "
-                f"it: use `{instead}` in an `async def`{spun}"
-            )
+            raise self._would_block(instead)
         if self._is_ending:
-            result: _T | None = self.finish(work)
-            return result
+            return self._at_the_end(work)
         while True:
             loop = self._loop
             if loop is not None and loop.is_running():  # in another thread
@@ -505,6 +516,7 @@ class Spinner:
 
     def close(self) -> None:
         """Leave the loop for good."""
+        self._is_closed = True
         self._leave()
         for work, _ in self._to_begin:
             discard(work)

@@ -259,6 +259,15 @@ class TestInAScript:
             assert wait_for_message(Int64, node, "n", time_to_wait=60) == (False, None)
             spin_once(node)
 
+    def test_a_node_that_was_destroyed_waits_for_nothing(self) -> None:
+        node = Node("a")
+        publisher = node.create_publisher(Int64, "n", 1)
+        client = node.create_client(SetBool, "s")
+        node.destroy_node()
+        assert publisher.get_subscription_count() == 0
+        assert not client.wait_for_service(60.0)
+        assert not publisher.wait_for_subscribers()
+
     def test_publishing_goes_on_without_a_broker_and_without_spinning(
         self, broker: BrokerProcess, caplog: pytest.LogCaptureFixture
     ) -> None:
