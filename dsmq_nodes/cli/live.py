@@ -41,6 +41,7 @@ class GraphTopic(msgspec.Struct, kw_only=True):
     name: str
     type: str = ""
     latched: bool = False
+    latched_depth: int = 0
     publishers: list[Endpoint] = []
     subscribers: list[Endpoint] = []
     faults: list[str] = []
