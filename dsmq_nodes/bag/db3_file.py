@@ -35,7 +35,9 @@ class Db3File:
             self._channels = dict(_channels(db))
             counts = dict(db.execute("SELECT topic_id, COUNT(*) FROM messages GROUP BY topic_id"))
             self._counts = {number: counts.get(number, 0) for number in self._channels}
+            # In a damaged file a time may be a text or bytes, which sort behind all numbers.
             query = "SELECT MIN(timestamp), MAX(timestamp) FROM messages"
+            query += " WHERE typeof(timestamp) = 'integer'"
             self.start_ns, self.end_ns = db.execute(query).fetchone()
 
     def counts(self) -> list[ChannelCount]:

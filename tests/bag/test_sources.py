@@ -454,6 +454,17 @@ def test_a_damaged_database_is_told_in_words(folder: Path) -> None:
 
 
 @pytest.mark.parametrize("folder", [StoragePlugin.SQLITE3], indirect=True)
+def test_a_time_that_is_no_number(folder: Path) -> None:
+    (path,) = folder.glob("*.db3")
+    with sqlite3.connect(path) as db:
+        db.execute("UPDATE messages SET timestamp = X'01' WHERE id = 1")
+    db.close()
+    source = open_source([path])
+    assert source.end_ns == 5 * SECOND_NS + 1
+    assert values(source) == NUMBERS_READ[1:]
+
+
+@pytest.mark.parametrize("folder", [StoragePlugin.SQLITE3], indirect=True)
 def test_a_database_whose_own_texts_are_damaged(folder: Path) -> None:
     (path,) = folder.glob("*.db3")
     path.write_bytes(path.read_bytes().replace(b"CREATE TABLE", b"CREATE\xf3TABLE"))
