@@ -79,7 +79,7 @@ class RosFolder:
 def _told(path: Path, omitted: Omitted) -> Mapping[str, Any]:
     """What the metadata say; nothing, which is noted, if they cannot be read."""
     try:
-        found = yaml.load(path.read_text(errors="replace"), _Loader)
+        found = _Loader(path.read_text(errors="replace")).get_single_data()
         told = found["rosbag2_bagfile_information"]
     except FileNotFoundError:
         omitted.note(f"{path} is not there, as if the recording had been killed")
@@ -96,7 +96,7 @@ def latched_depth(profiles: object) -> int:
     """How many messages publishers with these QoS profiles have latched; 0: none."""
     if isinstance(profiles, str):
         try:
-            profiles = yaml.load(profiles, _Loader)
+            profiles = _Loader(profiles).get_single_data()
         except (yaml.YAMLError, ValueError, RecursionError):
             return 0
     depth = 0

@@ -30,7 +30,7 @@ from dsmq_nodes.graph.link import Deliver, OnDiffers, Publication, Published, Re
 from dsmq_nodes.graph.losses import Losses
 from dsmq_nodes.graph.outage import Outage
 from dsmq_nodes.graph.polling import Poller
-from dsmq_nodes.graph.stream import Stream
+from dsmq_nodes.graph.stream import MUCH_BYTES, Stream
 
 if TYPE_CHECKING:
     from dsmq_nodes.graph.shared_topics import SharedTopics
@@ -144,10 +144,13 @@ class DsmqLink:
             self._loop.call_later(0, self._on_readable)
 
     @property
+    def _is_spun(self) -> bool:
+        return self._loop is not None and self._loop.is_running()
+
+    @property
     def _is_in_callback(self) -> bool:
         """Whether the node's timers wait as long as this thread does."""
-        loop = self._loop
-        return loop is not None and self._thread == threading.get_ident() and loop.is_running()
+        return self._is_spun and self._thread == threading.get_ident()
 
     @property
     def _patience_sec(self) -> float:
@@ -177,7 +180,7 @@ class DsmqLink:
             # answers it would not be heard.
             self._await(self._subscriptions, self._patience_sec)
         if (stream := self._stream) is not None and stream.waiting_bytes:
-            self._await_room(stream)
+            self._await_room(stream, MUCH_BYTES)
         with self._write_lock:
             seq = publication.messages + 1
             msg = (text, field, raw, seq, self._clock.now_ns())
@@ -191,12 +194,14 @@ class DsmqLink:
                 publication.keep(msg)
             if not is_sent:
                 self._not_sent(publication)
+        if (stream := self._stream) is not None and stream.waiting_bytes and not self._is_spun:
+            self._await_room(stream, 0)  # no loop sends the rest
 
-    def _await_room(self, stream: Stream[Publication]) -> None:
+    def _await_room(self, stream: Stream[Publication], most_bytes: int) -> None:
         """Wait for a broker that reads on, where that holds up nobody else."""
         if not self._is_in_callback:
             with contextlib.suppress(OSError):  # sending sees it too
-                stream.await_room()
+                stream.await_room(most_bytes)
 
     def _not_sent(self, publication: Publication) -> None:
         if publication.owed or (publication.latched and publication.writer is None):
@@ -280,7 +285,7 @@ class DsmqLink:
             )
 
     def _flush_later(self, stream: Stream[Publication]) -> None:
-        """Have the loop send what waits, if there is a loop; else the next message does."""
+        """Have the loop send what waits, if there is a loop; else `publish` waits for it."""
         loop = self._loop
         if stream.waiting_bytes and not self._is_flushing and loop is not None:
             self._is_flushing = True

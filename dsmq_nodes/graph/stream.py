@@ -24,7 +24,7 @@ _T = TypeVar("_T")
 _RECEIVE_BYTES: Final = 256 * 1024
 _RECEIVES_A_TURN: Final = 16
 _MOST_BYTES: Final = 1 << 20  # of messages that wait; one may be larger, if it waits alone
-_MUCH_BYTES: Final = _MOST_BYTES // 2  # more than this, and a thread that can waits
+MUCH_BYTES: Final = _MOST_BYTES // 2  # more than this, and a thread that can waits
 _FAR_TOO_MUCH_BYTES: Final = 32 << 20  # that must not be lost: a new connection says it again
 _PATIENCE_SEC: Final = 0.1  # for a broker that does not read
 _GOOD_PACE_BYTES_PER_SEC: Final = 4_000_000  # whoever reads so fast restores our patience
@@ -114,13 +114,15 @@ class Stream(Generic[_T]):
                 self._patience_sec = min(self._patience_sec + regained_sec, _PATIENCE_SEC)
             return True
 
-    def await_room(self) -> None:
-        """Wait, if much waits to be sent, as long as the broker reads on; never in a callback.
+    def await_room(self, most_bytes: int = MUCH_BYTES) -> None:
+        """Wait until no more than `most_bytes` wait to be sent, as long as the broker reads on.
+
+        Never in a callback.
 
         Raises:
             OSError: the connection is gone.
         """
-        while self.waiting_bytes > _MUCH_BYTES and self._patience_sec > 0:
+        while self.waiting_bytes > most_bytes and self._patience_sec > 0:
             began_sec = time.monotonic()
             # Not with the lock: the thread that spins sends too.
             with contextlib.suppress(ValueError):  # it was closed meanwhile

@@ -94,8 +94,10 @@ def test_watchdog(start: Start) -> None:
     stop = node.create_publisher(Bool, "/emergency_stop", 1)
     with spinning(node):
         assert speed.wait_for_subscribers(1, 10.0)
-        speed.publish(Float64(data=0.5))
+        # Under a broker that has only just begun commands are refused for a while.
+        command = node.create_timer(0.1, lambda: speed.publish(Float64(data=0.5)))
         motor.wait_for("driving at 0.50 m/s")
+        command.cancel()
         motor.wait_for("standing still")
         stop.publish(Bool(data=True))
         motor.wait_for("emergency stop pressed")
