@@ -27,7 +27,8 @@ from dsmq_nodes import (
     run,
 )
 from dsmq_nodes.errors import DsmqError
-from dsmq_nodes.messages import Float64
+from dsmq_nodes.graph.safety import EMERGENCY_STOP_TOPIC
+from dsmq_nodes.messages import Bool, Float64
 
 TOPICS: Final = ("/numbers/a", "/numbers/b", "/numbers/c")
 LATCHED: Final = "/latched"
@@ -243,19 +244,23 @@ class Motor(Actor):
 
 
 class Presser(Actor):
-    """Presses the emergency stop and goes on living, until it is killed."""
+    """Presses the emergency stop, as a node does or as a plain publisher, until it is killed."""
 
     def __init__(self, name: str, log: int) -> None:
         super().__init__(name, log)
-        self.stop = EmergencyStop(self)
-        self.create_timer(0.3, self._press)
-        self._pressed = False
+        self._press = self._chance.choice((self._by_stop, self._by_publisher))()
+        self.create_timer(0.3, self._press_and_note)
 
-    def _press(self) -> None:
-        if not self._pressed:
-            self._pressed = True
-            self.stop.press()
-            self.note("pressed")
+    def _by_stop(self) -> Callable[[], None]:
+        return EmergencyStop(self).press
+
+    def _by_publisher(self) -> Callable[[], None]:
+        publisher = self.create_publisher(Bool, EMERGENCY_STOP_TOPIC, 1)
+        return lambda: publisher.publish(Bool(data=True))
+
+    def _press_and_note(self) -> None:
+        self._press()
+        self.note("pressed")
 
 
 KINDS: Final[dict[str, Callable[[str, int], Actor]]] = {

@@ -70,11 +70,11 @@ class Actor:
     had_no_broker: bool = False
 
     def lines(self, *words: str) -> Iterator[Line]:
-        """The lines of its log that begin with one of the words, as [seconds, word, ...]."""
+        """The lines of its log that begin with one of the words, or all, as [seconds, word, ...]."""
         if self.log.exists():
             for line in self.log.read_text().splitlines():
                 cut = line.split()
-                if len(cut) > 1 and cut[1] in words:
+                if len(cut) > 1 and (not words or cut[1] in words):
                     yield cut
 
 
@@ -158,7 +158,7 @@ class Episode:
     def _reap(self) -> None:
         """Note the nodes that could not begin, because there was no broker just then."""
         for actor in self.living():
-            if actor.process.poll() == 1 and not actor.log.exists():
+            if actor.process.poll() == 1 and not any(actor.lines()):
                 if "ConnectionFailedError: " in actor.said.read_text():
                     actor.ended_at = time.monotonic()
                     actor.had_no_broker = True
@@ -250,6 +250,7 @@ class Episode:
                 self.start(kind)
 
     def _press(self) -> None:
+        self._wake_up(everybody=True)  # what is stopped just now moves once more when it goes on
         presser = self.start("presser")
         self._wait_for("the emergency stop's press", lambda: any(presser.lines("pressed")))
         self._pressed_at = time.monotonic()
