@@ -93,7 +93,9 @@ class Publisher(Actor):
 
     def _publish(self) -> None:
         self._number += 1
-        size = self._chance.choice((0, 0, 0, 10, 300, 3000, 100_000 if self._number % 25 == 0 else 0))
+        size = self._chance.choice(
+            (0, 0, 0, 10, 300, 3000, 100_000 if self._number % 25 == 0 else 0)
+        )
         for publisher in self._publishers:
             self.note("sent", publisher.topic_name, self._number, publisher.publication.dropped)
             publisher.publish(Numbered(origin=self.get_name(), number=self._number, pad="x" * size))
@@ -266,7 +268,16 @@ class Presser(Actor):
 KINDS: Final[dict[str, Callable[[str, int], Actor]]] = {
     kind.__name__.lower(): kind
     for kind in (
-        Publisher, Subscriber, Latecomer, Server, Caller, Arm, Commander, Driver, Motor, Presser,
+        Publisher,
+        Subscriber,
+        Latecomer,
+        Server,
+        Caller,
+        Arm,
+        Commander,
+        Driver,
+        Motor,
+        Presser,
     )
 }
 

@@ -67,7 +67,6 @@ class Actor:
     said: Path
     stopped_until: float = 0.0
     ended_at: float = 0.0  # when we ended or killed it; 0: it lives
-    had_no_broker: bool = False
 
     def lines(self, *words: str) -> Iterator[Line]:
         """The lines of its log that begin with one of the words, or all, as [seconds, word, ...]."""
@@ -95,7 +94,7 @@ class Episode:
         self._broker: subprocess.Popen[bytes] | None = None
         self._broker_stopped_until = 0.0
         self._names = 0
-        self._pressed_at = 0.0
+        self._pressed_at = self._forgotten_at = 0.0
         self._environment = {
             **os.environ,
             "DSMQ_BROKER": f"127.0.0.1:{self._port}",
@@ -116,7 +115,9 @@ class Episode:
         """Start the broker, at the same port each time, and wait until it listens."""
         said = self.folder / "broker.said"
         before = said.stat().st_size if said.exists() else 0
-        self._broker = self._start("broker", "-m", "dsmq_nodes", "broker", "--port", str(self._port))
+        self._broker = self._start(
+            "broker", "-m", "dsmq_nodes", "broker", "--port", str(self._port)
+        )
         self._wait_for("the broker", lambda: b"listening on" in said.read_bytes()[before:])
 
     def start(self, kind: str, *arguments: str) -> Actor:
@@ -161,7 +162,6 @@ class Episode:
             if actor.process.poll() == 1 and not any(actor.lines()):
                 if "ConnectionFailedError: " in actor.said.read_text():
                     actor.ended_at = time.monotonic()
-                    actor.had_no_broker = True
 
     def _resume(self, actor: Actor) -> None:
         if actor.stopped_until:
@@ -195,8 +195,9 @@ class Episode:
         judged_from = time.monotonic()
         self._wait_for(
             "the latched values",
-            lambda: len({line[2] for line in latecomer.lines("value")})
-            == len(self.living("publisher")),
+            lambda: (
+                len({line[2] for line in latecomer.lines("value")}) == len(self.living("publisher"))
+            ),
             kind="latched",
         )
         time.sleep(_JUDGED_SEC)
@@ -228,10 +229,24 @@ class Episode:
         assert self._broker is not None
         self.counts["broker kills"] += 1
         self._broker_stopped_until = 0.0
+        self._wake_up(everybody=True)
+        killed_at = time.monotonic()
         self._broker.kill()
         self._broker.wait()
         time.sleep(self._chance.uniform(0.0, 1.5))
         self.start_broker()
+        if self._pressed_at and not self._forgotten_at:
+            if not self._keepers(killed_at):
+                self._forgotten_at = killed_at  # nothing that knew of it lives
+            time.sleep(_PRESSED_SEC)
+
+    def _keepers(self, killed_at: float) -> list[Actor]:
+        """The nodes that know of the emergency stop, since they have been there for a while."""
+        return [
+            each
+            for each in self.living("motor", "presser")
+            if (first := next(each.lines(), None)) and float(first[0]) < killed_at - _PRESSED_SEC
+        ]
 
     def _wake_up(self, *, everybody: bool = False) -> None:
         now = time.monotonic()
@@ -269,7 +284,9 @@ class Episode:
     def _end_all(self, judged_from: float) -> None:
         for actor in self.living():
             if actor.process.poll() is not None:
-                self.fault("died", f"{actor.name} ended by itself, status {actor.process.returncode}")
+                self.fault(
+                    "died", f"{actor.name} ended by itself, status {actor.process.returncode}"
+                )
         ending = [*self.living()]
         for actor in ending:
             self.end(actor, signal.SIGINT)
@@ -281,7 +298,7 @@ class Episode:
                 actor.process.kill()
                 actor.process.wait()
                 continue
-            if status not in (0, -signal.SIGKILL) and not actor.had_no_broker:
+            if status not in (0, -signal.SIGKILL) and any(actor.lines()):
                 self.fault("status", f"{actor.name} ended with {status}")
         assert self._broker is not None
         self._broker.send_signal(signal.SIGTERM)
@@ -325,7 +342,8 @@ class Episode:
                     self._judge_commander(actor, judged_from)
                 case "motor":
                     self._judge_motor(actor)
-        for said in self.folder.glob("*.said"):
+        begun = [each.said for each in self.actors if any(each.lines())]  # Ctrl-C breaks imports
+        for said in [*begun, self.folder / "broker.said"]:
             text = said.read_text(errors="replace")
             if "Traceback" in text or "never awaited" in text:
                 self.fault("traceback", f"{said.stem}: {text[text.find('Traceback') :][-600:]}")
@@ -406,8 +424,11 @@ class Episode:
     def _judge_motor(self, actor: Actor) -> None:
         for line in actor.lines("moved"):
             self.counts["moved"] += 1
-            if self._pressed_at and float(line[0]) > self._pressed_at + _PRESSED_SEC:
-                after = float(line[0]) - self._pressed_at
+            at = float(line[0])
+            if self._forgotten_at and at > self._forgotten_at:
+                return
+            if self._pressed_at and at > self._pressed_at + _PRESSED_SEC:
+                after = at - self._pressed_at
                 self.fault("emergency stop", f"{actor.name} moved {after:.1f} s after the press")
 
 
