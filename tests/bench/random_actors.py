@@ -1,7 +1,7 @@
-"""The processes of `tests.bench.random_checker`: each is a node of one kind that writes what it does.
+"""The processes of `tests.bench.random_checker`: each is a node that writes what it does.
 
 `python -m tests.bench.random_actors KIND NAME LOG`: a line of the log is `SECONDS WORD ...`, by the
-machine's monotonic clock, and is written before the process does anything else: `kill -9` loses none.
+machine's monotonic clock. It is written before the process goes on, so that `kill -9` loses none.
 """
 
 import asyncio
@@ -75,6 +75,7 @@ class Actor(Node):
         self._log = log
         self._chance = random.Random(name)
         super().__init__(name)
+        self.note("began")
 
     def note(self, *words: object) -> None:
         os.write(self._log, f"{time.monotonic():.4f} {' '.join(map(str, words))}\n".encode())
