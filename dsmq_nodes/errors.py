@@ -14,6 +14,20 @@ class WireError(DsmqError):
     """Bytes or text that are not the dsmq protocol; the connection they came over is ended."""
 
 
+class RequestError(WireError):
+    """A request of the dsmq protocol with a value that it cannot have; it alone is refused.
+
+    Attributes:
+        action: the request's.
+        topic: the request's, or empty.
+        ack: the request's, if it has one.
+    """
+
+    def __init__(self, text: str, action: str, topic: str = "", ack: int | None = None) -> None:
+        super().__init__(text)
+        self.action, self.topic, self.ack = action, topic, ack
+
+
 class StoreError(DsmqError):
     """A store's file that cannot be used; the text names it and says why."""
 

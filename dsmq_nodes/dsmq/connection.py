@@ -73,7 +73,7 @@ class Connection(asyncio.BufferedProtocol):
         try:
             for body in self._bodies:
                 frames += 1
-                broker.route(peer, wire.decode_request(body), now)
+                broker.route(peer, body, now)
                 if self.queued_bytes > _HIGH_WATER_BYTES:
                     broker.flush()
                 if peer.closing or self._stalled:

@@ -9,16 +9,25 @@ often.
 """
 
 import fnmatch
+import heapq
 import re
 from typing import Final
 
 from dsmq_nodes.dsmq import wire
-from dsmq_nodes.dsmq.limits import MOST_PATTERNS, MOST_PUSH_BYTES, MOST_WAIT_SEC
+from dsmq_nodes.dsmq.limits import (
+    MAX_TOPIC_BYTES,
+    MOST_PATTERNS,
+    MOST_PUSH_BYTES,
+    MOST_TOPICS,
+    MOST_WAIT_SEC,
+    MOST_WAITS,
+    MOST_WAITS_OF_ONE,
+)
 from dsmq_nodes.dsmq.schemas import part
 from dsmq_nodes.dsmq.statistics import NOT_KNOWN
-from dsmq_nodes.dsmq.store import Store
+from dsmq_nodes.dsmq.store import Log, Store
 from dsmq_nodes.dsmq.topics import OWN_TOPICS, Cursor, Pattern, Peer, Put, Topic, Wait
-from dsmq_nodes.errors import StoreFullError
+from dsmq_nodes.errors import RequestError, StoreFullError
 
 CATCH_UP_BYTES: Final = 128 * 1024
 
@@ -36,7 +45,9 @@ class Exchange:
         self._listeners: list[Cursor] = []  # to the statistics; without any nothing is measured
         self._held: list[Put] = []
         self._patterns: dict[Peer, None] = {}  # peers that subscribe patterns
-        self._waits: list[Wait] = []
+        self._waits: dict[Wait, None] = {}
+        self._deadlines: list[tuple[float, int, Wait]] = []  # a heap; some were answered long ago
+        self._last_wait = 0
 
     def commit(self) -> Replies:
         """Write what was put to the store.
@@ -90,21 +101,32 @@ class Exchange:
     @property
     def next_wait_sec(self) -> float | None:
         """When the next waiting `get` is to be told that there is nothing; None: none waits."""
-        return min((wait.until_sec for wait in self._waits), default=None)
+        while self._deadlines and self._deadlines[0][2] not in self._waits:
+            heapq.heappop(self._deadlines)
+        return self._deadlines[0][0] if self._deadlines else None
 
     def answer_waits(self, now: float) -> Replies:
         """Tell the `get`s whose time is up that there is nothing."""
-        late = [wait for wait in self._waits if wait.until_sec <= now]
-        for wait in late:
-            self._forget(wait)
+        late: list[Wait] = []
+        while (until_sec := self.next_wait_sec) is not None and until_sec <= now:
+            late.append(self._deadlines[0][2])
+            self._forget(late[-1])
         return [(wait.peer, _nothing(wait.peer)) for wait in late]
 
-    def _topic(self, name: str) -> Topic:
+    def forget_deadlines(self) -> None:
+        """Let go of what is kept of waits that are over, once it is most of all."""
+        if len(self._deadlines) > 2 * len(self._waits):
+            self._deadlines = [each for each in self._deadlines if each[2] in self._waits]
+            heapq.heapify(self._deadlines)
+
+    def _topic(self, name: str, maker: Peer | None = None) -> Topic:
         topic = self.topics.get(name)
         if topic is None:
-            topic = Topic(self.store.log(name), wire.encode_text(name))
+            topic = Topic(self.store.log(name), wire.encode_text(name), maker=maker)
             self.topics[name] = topic
             self.graph_changed = True
+            if maker is not None:
+                maker.made += 1
             for peer in self._patterns:
                 self._match(peer, topic, new=True)
         return topic
@@ -181,15 +203,11 @@ class Exchange:
     def _get(self, peer: Peer, request: wire.Request, now: float) -> Replies:
         topic = self.topics.get(request.topic)
         if topic is None and request.wait > 0 and peer.greeted:
-            topic = self._topic(request.topic)
+            topic = self._topic(request.topic, peer)
         if topic is None:
             return [(peer, _nothing(peer))]
         log = topic.log
-        after = peer.gets.get(request.topic)
-        if request.after is not None and peer.greeted:
-            after = self._resume(request, log.last_id)
-        elif after is None:
-            after = self.store.last_id_at(log, peer.connected_seq)
+        after = self._stands(peer, request, log)
         start = max(after, log.first_id - 1)
         if request.latest:
             start = max(start, log.last_id - 1)
@@ -197,10 +215,10 @@ class Exchange:
         start = max(start, log.first_id - 1)  # it may have moved
         rows = self.store.read(log, start, limit=1)
         if not rows:
-            peer.gets[request.topic] = start
+            peer.gets[log.name] = start
             return self._nothing_yet(peer, topic, request, now)
         message_id, frame = rows[0]
-        peer.gets[request.topic] = message_id
+        peer.gets[log.name] = message_id
         message = wire.carried_message(frame)
         if not peer.greeted:
             return [(peer, wire.encode_frame(b'{"message": %b}' % message))]
@@ -208,14 +226,29 @@ class Exchange:
         body = b'{"message":%b,"id":%d,"gap":%d}' % (message, message_id, skipped)
         return [(peer, wire.encode_frame(body))]
 
+    def _stands(self, peer: Peer, request: wire.Request, log: Log) -> int:
+        """The id that a peer's `get` begins after."""
+        if request.after is not None and peer.greeted:
+            return self._resume(request, log.last_id)
+        after = peer.gets.get(log.name)
+        if after is None:
+            if len(peer.gets) >= MOST_TOPICS:  # most of them of topics that have gone
+                del peer.gets[next(iter(peer.gets))]
+            after = self.store.last_id_at(log, peer.connected_seq)
+        return after
+
     def _nothing_yet(self, peer: Peer, topic: Topic, request: wire.Request, now: float) -> Replies:
         if not (request.wait > 0 and peer.greeted):
             return [(peer, _nothing(peer))]
+        if len(peer.waits) >= MOST_WAITS_OF_ONE:
+            return [error(peer, request, f"a peer waits in {MOST_WAITS_OF_ONE} gets at most")]
+        if len(self._waits) >= MOST_WAITS:
+            return [error(peer, request, f"there are {MOST_WAITS} gets that wait already")]
         wait = Wait(peer, topic, request, now + min(request.wait, MOST_WAIT_SEC))
         request.after = None  # the cursor stands there now
-        peer.waits.append(wait)
-        topic.waits.append(wait)
-        self._waits.append(wait)
+        peer.waits[wait] = topic.waits[wait] = self._waits[wait] = None
+        self._last_wait += 1
+        heapq.heappush(self._deadlines, (wait.until_sec, self._last_wait, wait))
         return []
 
     def _answer(self, topic: Topic) -> Replies:
@@ -230,8 +263,7 @@ class Exchange:
 
     def _forget(self, wait: Wait) -> None:
         for waits in (self._waits, wait.topic.waits, wait.peer.waits):
-            if wait in waits:
-                waits.remove(wait)
+            waits.pop(wait, None)
 
     def _resume(self, request: wire.Request, last_id: int) -> int:
         # Of another epoch this reader has seen nothing: all there is is new to it.
@@ -241,7 +273,7 @@ class Exchange:
     def _subscribe(self, peer: Peer, request: wire.Request, now: float) -> Replies:
         if request.pattern:
             return self._subscribe_pattern(peer, request, now)
-        topic = self._topic(request.topic)
+        topic = self._topic(request.topic, peer)
         log = topic.log
         cursor = peer.cursors.get(request.topic)
         if cursor is None:
@@ -256,7 +288,7 @@ class Exchange:
         return [(peer, wire.encode_object(answer)), *self.catch_up(peer, now)]
 
     def _subscribe_pattern(self, peer: Peer, request: wire.Request, now: float) -> Replies:
-        if len(peer.patterns) >= MOST_PATTERNS:
+        if len(peer.patterns) >= MOST_PATTERNS and request.topic not in peer.patterns:
             return [error(peer, request, f"a peer has {MOST_PATTERNS} patterns at most")]
         expression = re.compile(fnmatch.translate(request.topic))
         peer.patterns[request.topic] = Pattern(expression, request)
@@ -273,21 +305,24 @@ class Exchange:
             own = log.name in OWN_TOPICS and not name.startswith("/dsmq/")
             if own or log.name in peer.cursors or not pattern.expression.match(log.name):
                 continue
-            after = 0 if new else max(log.first_id - 1, log.last_id - log.latched)
+            after = max(log.first_id - 1, 0 if new else log.last_id - log.latched)
             cursor = Cursor(peer, topic, after, max(pattern.request.depth, 0), pattern=name)
             peer.cursors[log.name] = cursor
             topic.cursors.append(cursor)
             self.graph_changed = True
 
     def _unsubscribe(self, peer: Peer, request: wire.Request, now: float) -> Replies:
-        if peer.patterns.pop(request.topic, None) and not peer.patterns:
-            self._patterns.pop(peer, None)
-        for cursor in list(peer.cursors.values()):
-            if request.topic in (cursor.topic.log.name, cursor.pattern):
-                del peer.cursors[cursor.topic.log.name]
-                cursor.topic.cursors.remove(cursor)
-                part(cursor)
-                self.graph_changed = True
+        cursor = peer.cursors.get(request.topic)
+        cursors = [cursor] if cursor is not None else []
+        if peer.patterns.pop(request.topic, None):
+            cursors += [each for each in peer.cursors.values() if each.pattern == request.topic]
+            if not peer.patterns:
+                self._patterns.pop(peer, None)
+        for cursor in dict.fromkeys(cursors):
+            del peer.cursors[cursor.topic.log.name]
+            cursor.topic.cursors.remove(cursor)
+            part(cursor)
+            self.graph_changed = True
         return []
 
 
@@ -332,13 +367,13 @@ def _nothing(peer: Peer) -> bytes:
     return wire.encode_frame(b'{"message":"","empty":true}' if peer.greeted else b'{"message": ""}')
 
 
-def error(peer: Peer, request: wire.Request, text: str) -> tuple[Peer, bytes]:
+def error(peer: Peer, request: wire.Request | RequestError, text: str) -> tuple[Peer, bytes]:
     """A refusal."""
     fields: dict[str, object] = {
         "event": "error",
         "error": text,
-        "action": request.action,
-        "topic": request.topic,
+        "action": request.action[:MAX_TOPIC_BYTES],
+        "topic": request.topic[:MAX_TOPIC_BYTES],
     }
     if request.ack is not None:
         fields["ack"] = request.ack

@@ -13,12 +13,19 @@ The shell around it (shell.py) calls, with one monotonic clock as `now`:
 - `answer_waits`: it is `next_wait_sec`, when a waiting `get` is to be told that there is nothing.
 """
 
+import heapq
 import hmac
 from typing import TYPE_CHECKING, Final
 
 from dsmq_nodes.dsmq import statistics, wire
 from dsmq_nodes.dsmq.exchange import Replies, error
-from dsmq_nodes.dsmq.limits import MOST_LATCHED, MOST_TOPICS, SEC_BETWEEN_GUESSES, TYPES_KEPT
+from dsmq_nodes.dsmq.limits import (
+    MOST_LATCHED,
+    MOST_TOPICS,
+    MOST_TOPICS_OF_ONE,
+    SEC_BETWEEN_GUESSES,
+    TYPES_KEPT,
+)
 from dsmq_nodes.dsmq.original_text import as_original_text
 from dsmq_nodes.dsmq.schemas import Schemas, part, set_fault
 from dsmq_nodes.dsmq.shared import SharedExchange
@@ -31,14 +38,17 @@ from dsmq_nodes.dsmq.topics import (
     Cursor,
     Peer,
     Publication,
+    Topic,
 )
-from dsmq_nodes.errors import WireError
+from dsmq_nodes.errors import RequestError, WireError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 _OWN_TOPIC_FAULT: Final = "this topic is written by the broker itself"
 _WITHOUT_TOPIC: Final = frozenset({"hello", "state", "shutdown", "unsubscribe"})
+_MAKING: Final = frozenset({"put", "subscribe", "advertise"})
+_PLACES_AT_ONCE: Final = 100
 _BEFORE_HELLO: Final = frozenset({"put", "get", "hello"})
 _SHORTEST_SPAN_SEC: Final = 0.5  # of a rate
 
@@ -77,6 +87,7 @@ class Router(SharedExchange):
         self._listeners = self.topics[STATISTICS_TOPIC].cursors
         self._statistics_at_sec = 0.0
         self._began_sec: float | None = None
+        self._is_full = False  # of topics that somebody has, so far as we have looked
 
     def connect(self, peer: Peer, now: float) -> None:
         """A connection was accepted: what is put from here on is for its eyes."""
@@ -101,8 +112,10 @@ class Router(SharedExchange):
             publication.topic.publications.remove(publication)
             part(publication)
             self.note_left(publication.topic)
+            self._note_owner(publication.topic)
         for wait in list(peer.waits):
             self._forget(wait)
+        self._is_full = False
         peer.cursors.clear()
         peer.publications.clear()
         self._patterns.pop(peer, None)
@@ -121,9 +134,11 @@ class Router(SharedExchange):
             return []  # 0.7.0 prints a line and answers nothing
         if not peer.trusted and name != "hello":
             raise WireError("this broker wants a token: the first request has to be a hello")
-        if fault := self._refusal(peer, request):
-            return [error(peer, request, fault)]
         replies: Replies = []
+        if len(self.topics) >= MOST_TOPICS and self._makes_topic(request):
+            replies += self._make_room()
+        if fault := self._refusal(peer, request):
+            return [*replies, error(peer, request, fault)]
         if name != "put":  # what was put can be read now
             if request.topic in self.shared:
                 replies += self.follow_to_the_end(self.shared[request.topic], now)
@@ -134,24 +149,61 @@ class Router(SharedExchange):
     def _refusal(self, peer: Peer, request: wire.Request) -> str:
         if request.action not in self._actions:
             return f"there is no action {request.action[:40]!r}"
+        if request.schema and (fault := self._schemas.fault(request)):
+            return fault
         if request.topic in self.topics or request.action in _WITHOUT_TOPIC:
             return ""
-        fault = self._topic_fault(request)
+        fault = self._topic_fault(peer, request)
         if fault and not peer.greeted:
             raise WireError(fault)
         return fault
 
-    def _topic_fault(self, request: wire.Request) -> str:
+    def _topic_fault(self, peer: Peer, request: wire.Request) -> str:
         fault = wire.topic_fault(request.topic)
-        if not fault and len(self.topics) >= MOST_TOPICS and request.action != "get":
-            fault = f"there are {MOST_TOPICS} topics already: {request.topic!r} is one too many"
-        return fault
+        if fault or not self._makes_topic(request):
+            return fault
+        if len(self.topics) >= MOST_TOPICS:
+            return f"there are {MOST_TOPICS} topics already: {request.topic!r} is one too many"
+        if peer.made >= MOST_TOPICS_OF_ONE:
+            return f"a peer makes {MOST_TOPICS_OF_ONE} topics at most: {request.topic!r} is another"
+        return ""
+
+    def _makes_topic(self, request: wire.Request) -> bool:
+        """Whether a topic that is not there yet would be, by this request."""
+        if request.topic in self.topics or request.pattern:
+            return False
+        return request.action in _MAKING or (request.action == "get" and request.wait > 0)
+
+    def _make_room(self) -> Replies:
+        """Give the places of topics that nobody has to new ones: of those put to longest ago."""
+        if self._is_full:
+            return []
+        replies = self.commit() if self.store.uncommitted else []
+        abandoned = [topic for topic in self.topics.values() if topic.is_abandoned]
+        self._is_full = not abandoned  # until somebody leaves something
+        self._forget_topics(
+            heapq.nsmallest(_PLACES_AT_ONCE, abandoned, key=lambda topic: topic.log.last_seq)
+        )
+        return replies
+
+    def refuse(self, peer: Peer, fault: RequestError) -> Replies:
+        """Answer a request that was found wrong when it was read.
+
+        Raises:
+            WireError: the peer has not said hello: its connection is ended.
+        """
+        if fault.action == "hello":
+            peer.closing = str(fault)
+        elif not peer.greeted:
+            raise fault
+        return [error(peer, fault, str(fault))]
 
     def tick(self, now: float) -> Replies:
         """Once a second: expire messages, publish statistics if anybody listens."""
         self._begin(now)
         replies = [*self.commit(), *self.leave_rings(now)]
         self.forget_overwritten()
+        self.forget_deadlines()
         self.store.expire(now)
         self._forget_unused()
         for host, until_sec in list(self._next_try_sec.items()):
@@ -162,14 +214,23 @@ class Router(SharedExchange):
         return replies
 
     def _forget_unused(self) -> None:
-        """Topics that nobody has and that never had a message, as of a node's services."""
-        for name, topic in list(self.topics.items()):
-            if topic.cursors or topic.publications or topic.waits or topic.log.last_id:
-                continue
-            if topic.ring is None and name not in OWN_TOPICS:
-                del self.topics[name]
-                self.store.forget(topic.log)
-                self.graph_changed = True
+        """Give back the places of topics that nobody has and that have no message any more."""
+        self._is_full = False
+        unused = [
+            topic
+            for topic in self.topics.values()
+            if topic.log.first_id > topic.log.last_id and topic.is_abandoned
+        ]
+        if unused:
+            self._forget_topics(unused)
+
+    def _forget_topics(self, topics: list[Topic]) -> None:
+        self.store.forget([topic.log for topic in topics])
+        for topic in topics:
+            del self.topics[topic.log.name]
+            if topic.maker is not None:
+                topic.maker.made -= 1
+        self.graph_changed = True
 
     def _publish_statistics(self, now: float) -> Replies:
         """Tell what has gone through, with the rates since the last time this was told."""
@@ -193,7 +254,7 @@ class Router(SharedExchange):
             if peer.greeted:
                 return [error(peer, request, "a message must be text")]
             message = as_original_text(message)
-        topic = self.topics.get(request.topic) or self._topic(request.topic)
+        topic = self.topics.get(request.topic) or self._topic(request.topic, peer)
         if topic.log.name in OWN_TOPICS:
             return [error(peer, request, _OWN_TOPIC_FAULT)] if peer.greeted else []
         return self._append(peer, topic, request, message, now)
@@ -235,9 +296,9 @@ class Router(SharedExchange):
     def _take_name(self, peer: Peer, request: wire.Request) -> None:
         if self._names.get(peer.name) is peer:
             del self._names[peer.name]
-        peer.name, peer.pid, peer.host = request.node, request.pid, request.host[:255]
+        peer.name, peer.pid, peer.host = request.node, request.pid, request.host
         peer.name_json = wire.encode_text(peer.name)
-        peer.client = request.client[:255]
+        peer.client = request.client
         if peer.name:
             self._names[peer.name] = peer
         self.graph_changed = True
@@ -265,14 +326,15 @@ class Router(SharedExchange):
     def _advertise(self, peer: Peer, request: wire.Request, now: float) -> Replies:
         if request.topic in OWN_TOPICS:
             return [error(peer, request, _OWN_TOPIC_FAULT)]
-        topic = self._topic(request.topic)
+        topic = self._topic(request.topic, peer)
         publication = peer.publications.get(request.topic)
         if publication is None:
             publication = Publication(peer, topic)
             peer.publications[request.topic] = publication
             topic.publications.append(publication)
-        publication.latched = min(max(request.latched, 0), MOST_LATCHED)
+        publication.latched = min(request.latched, MOST_LATCHED)
         self.store.set_latched(topic.log, publication.latched)
+        self._note_owner(topic)
         answer = {"event": "advertised", "topic": topic.log.name}
         replies = self._typed(publication, request, now)
         if request.shm and peer.number and (path := self.open_ring(topic)):
@@ -296,11 +358,17 @@ class Router(SharedExchange):
             publication.topic.publications.remove(publication)
             part(publication)
             self.note_left(publication.topic)
+            self._note_owner(publication.topic)
+            self._is_full = False
             self.graph_changed = True
         return []
 
+    def _note_owner(self, topic: Topic) -> None:
+        """Tell the store who publishes what is latched."""
+        topic.log.owner = next((each.peer for each in topic.publications if each.latched), None)
+
     def _state(self, peer: Peer, request: wire.Request, now: float) -> Replies:
-        peer.state = request.state[:40]
+        peer.state = request.state
         self.graph_changed = True
         return []
 

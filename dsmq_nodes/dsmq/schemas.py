@@ -12,7 +12,12 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from dsmq_nodes.dsmq import wire
-from dsmq_nodes.dsmq.limits import MOST_SCHEMA_BYTES, TYPES_KEPT
+from dsmq_nodes.dsmq.limits import (
+    MOST_FAULT_CHARACTERS,
+    MOST_SCHEMA_BYTES,
+    MOST_SCHEMA_LEVELS,
+    TYPES_KEPT,
+)
 from dsmq_nodes.dsmq.topics import Cursor, Pair, Publication, Schema
 
 if TYPE_CHECKING:
@@ -20,7 +25,6 @@ if TYPE_CHECKING:
 
     from dsmq_nodes.dsmq.topics import Peer, Topic
 
-_MOST_FAULT_CHARACTERS: Final = 4000
 _NONE: Final = Schema("", b"")
 
 
@@ -36,7 +40,7 @@ class Schemas:
         text = bytes(request.schema)
         if not text.startswith(b"{") or len(text) > MOST_SCHEMA_BYTES:
             return _NONE, b""
-        key = hashlib.blake2b(text, digest_size=8).hexdigest()
+        key = _key(text)
         known = self._known.get(key)
         if known is not None:
             return known, b""
@@ -46,6 +50,21 @@ class Schemas:
         told = {"schema_id": key, "type": request.type, "json_schema": text.decode()}
         return schema, msgspec.json.encode(told)
 
+    def fault(self, request: wire.Request) -> str:
+        """Why the schema that an end brings cannot be used, or an empty text."""
+        text = bytes(request.schema)
+        if not text.startswith(b"{") or len(text) > MOST_SCHEMA_BYTES:
+            return ""  # it is not kept
+        if _key(text) in self._known:
+            return ""
+        try:
+            levels = _levels(msgspec.json.decode(text))
+        except (msgspec.MsgspecError, RecursionError) as error:
+            return f"the schema cannot be used: {error}"
+        if levels > MOST_SCHEMA_LEVELS:
+            return f"the schema cannot be used: it has more than {MOST_SCHEMA_LEVELS} levels"
+        return ""
+
     def meet(self, end: Publication | Cursor) -> list[tuple["Peer", bytes]]:
         """An end is there, or has another type now: tell it and its others of their difference."""
         replies: list[tuple[Peer, bytes]] = []
@@ -54,18 +73,33 @@ class Schemas:
             if _is_alike(publication, cursor):
                 continue
             pair = Pair(next(self._numbers), publication, cursor)
-            end.topic.pairs[pair.number] = pair
+            for pairs in (end.topic.pairs, publication.pairs, cursor.pairs):
+                pairs[pair.number] = pair
             replies.append((cursor.peer, _differs(pair, publication, "publisher")))
             replies.append((publication.peer, _differs(pair, cursor, "subscriber")))
         return replies
 
 
+def _key(text: bytes) -> str:
+    return hashlib.blake2b(text, digest_size=8).hexdigest()
+
+
+def _levels(value: object) -> int:
+    """How deep lists and objects are nested."""
+    levels, level = 0, [value]
+    while level := [each for each in level if isinstance(each, dict | list)]:
+        levels += 1
+        level = [
+            inner for each in level for inner in (each.values() if isinstance(each, dict) else each)
+        ]
+    return levels
+
+
 def part(end: Publication | Cursor) -> None:
     """An end is gone, and with it what was wrong between it and others."""
-    pairs = end.topic.pairs
-    for pair in list(pairs.values()):
-        if end in (pair.publication, pair.cursor):
-            del pairs[pair.number]
+    for number, pair in list(end.pairs.items()):
+        for pairs in (end.topic.pairs, pair.publication.pairs, pair.cursor.pairs):
+            del pairs[number]
 
 
 def set_fault(topic: "Topic | None", peer: "Peer", request: wire.Request) -> bool:
@@ -73,7 +107,7 @@ def set_fault(topic: "Topic | None", peer: "Peer", request: wire.Request) -> boo
     pair = topic.pairs.get(request.pair) if topic is not None else None
     if pair is None or peer not in (pair.publication.peer, pair.cursor.peer):
         return False
-    fault = request.error[:_MOST_FAULT_CHARACTERS]
+    fault = request.error[:MOST_FAULT_CHARACTERS]
     changed = pair.fault != fault
     pair.fault = fault
     return changed

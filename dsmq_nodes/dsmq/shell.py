@@ -30,6 +30,7 @@ from dsmq_nodes.dsmq.listener import (
 from dsmq_nodes.dsmq.router import Router
 from dsmq_nodes.dsmq.store import Store
 from dsmq_nodes.dsmq.topics import Peer
+from dsmq_nodes.errors import RequestError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -73,6 +74,7 @@ class Broker:
         self._commit_due = False
         self._graph_due = False
         self._wait_due_sec: float | None = None
+        self._wait_timer: asyncio.TimerHandle | None = None
         self.last_heard_sec = 0.0
         self.received = memoryview(bytearray(_RECEIVE_BYTES))  # what a connection has just read
         self._loop = asyncio.get_running_loop()
@@ -226,8 +228,17 @@ class Broker:
         if self._watched:
             self._loop.call_later(_SWEEP_SEC, self._sweep)
 
-    def route(self, peer: Peer, request: wire.Request, now: float) -> None:
-        """Let the router carry out a request; `flush` sends what it says."""
+    def route(self, peer: Peer, body: bytes, now: float) -> None:
+        """Let the router carry out a request; `flush` sends what it says.
+
+        Raises:
+            WireError: it ends the connection.
+        """
+        try:
+            request = wire.decode_request(body)
+        except RequestError as error:
+            self.gather(self.router.refuse(peer, error))
+            return
         self.gather(self.router.handle(peer, request, now))
         if request.action == "subscribe":  # which gave a first batch of what there is to read
             self._loop.call_soon(self.catch_up, peer)
@@ -261,8 +272,10 @@ class Broker:
             self._graph_due = True
             self._loop.call_later(_GRAPH_DELAY_SEC, self._publish_graph)
         if (due := router.next_wait_sec) is not None and due != self._wait_due_sec:
+            if self._wait_timer is not None:
+                self._wait_timer.cancel()
             self._wait_due_sec = due
-            self._loop.call_at(due, self._answer_waits)
+            self._wait_timer = self._loop.call_at(due, self._answer_waits)
         if router.shutdown_asked and not self.stopped.is_set():
             logger.info("shut down by %s", router.shutdown_asked)
             self.stop("it was shut down by a client")

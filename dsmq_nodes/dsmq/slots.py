@@ -30,7 +30,6 @@ class Slots:
 
     def __init__(self, ttl_sec: float, budget_bytes: int) -> None:
         self.size_bytes = 0
-        self._budget_bytes = budget_bytes
         self._most_bytes = budget_bytes // _IN_BUDGET
         self._most_sec = ttl_sec / _IN_TTL
         self._slots: deque[_Slot] = deque()
@@ -71,11 +70,11 @@ class Slots:
                 self.size_bytes += size_bytes
                 break
 
-    def past(self, before_sec: float) -> int:
-        """The last `seq` that is to go: of what came before a time, or is over budget; else 0."""
+    def past(self, before_sec: float, most_bytes: int) -> int:
+        """The last `seq` that is to go: of what came before a time, or is too much; else 0."""
         upto_seq, left_bytes = 0, self.size_bytes
         for slot in self._slots:
-            if slot.last_at_sec >= before_sec and left_bytes <= self._budget_bytes:
+            if slot.last_at_sec >= before_sec and left_bytes <= most_bytes:
                 break
             upto_seq, left_bytes = slot.last_seq, left_bytes - slot.size_bytes
         return upto_seq

@@ -5,7 +5,12 @@ contiguous range and reading on from a cursor is a range scan. ``seq`` counts al
 store; it orders messages of different topics, so that no clock is ever asked for order.
 
 Retention is oldest first, by time to live and by a byte budget, in slots of consecutive ``seq``
-(slots.py). The newest rows of a latched log stay.
+(slots.py). The newest rows of a latched log outlive that, and are *held*: all that is held takes
+three quarters of the budget at most. Beyond that the oldest rows of those logs go whose publisher
+has gone, then of the publisher that has most held.
+
+A log may be forgotten when nobody has its topic. Its ids go on where they were when the topic comes
+back: a reader that resumes then finds what is new, and is told of what it has missed.
 
 A row may be *blank*: its message is counted and ordered here and lies elsewhere, until `fill`.
 
@@ -42,6 +47,8 @@ _MOST_ID: Final = _ALL - 1
 _FEW_ROWS: Final = 8
 _MEMORY_PAGE_BYTES: Final = 16384
 _FILE_PAGE_BYTES: Final = 8192
+_HELD_SHARE: Final = 0.75  # of the budget, for what is latched
+_MOST_FORGOTTEN: Final = 10_000  # logs whose ids are remembered
 _SCHEMA_VERSION: Final = 1
 _SCHEMA: Final = """
 CREATE TABLE IF NOT EXISTS message (key INTEGER PRIMARY KEY, seq INTEGER, frame BLOB);
@@ -62,6 +69,10 @@ class Log:
     last_id: int = 0
     last_seq: int = 0
     latched: int = 0
+    owner: object = None  # whose messages are latched; None: whoever that was has gone
+    due_seq: int = 0  # of the oldest row that is not held; 0: there is none
+    held_to: int = 0  # ids up to here are held: past their time, and latched
+    held_bytes: int = 0
 
     def key(self, message_id: int) -> int:
         """The row key of an id of this log."""
@@ -100,6 +111,10 @@ class Store:
         self.last_seq = 0
         self.logs: dict[str, Log] = {}
         self._last_number = 0  # of a log
+        self._free_numbers: list[int] = []
+        self._forgotten: dict[str, Log] = {}  # without rows, for their ids
+        self._floor = 0  # no log that was not even remembered had an id over this
+        self._held_bytes = 0
         self._wall_clock = wall_clock
         self._changed: dict[int, Log] = {}  # logs whose row in `topic` is to be written anew
         self._pending: list[tuple[Log, int, bytes | None, float]] = []
@@ -146,6 +161,9 @@ class Store:
         else:
             self.epoch = found[0]
         for number, name, first_id, last_id, latched in self._db.execute("SELECT * FROM topic"):
+            if number == 0:
+                self._floor = last_id
+                continue
             self.logs[name] = Log(name, number, first_id, last_id, 0, latched)
             self._last_number = max(self._last_number, number)
         by_number = {log.number: log for log in self.logs.values()}
@@ -157,6 +175,7 @@ class Store:
             log = by_number[key >> _ID_BITS]
             log.last_id = max(log.last_id, key - log.key(0))
             log.last_seq = self.last_seq = seq
+            log.due_seq = log.due_seq or seq
             opened_sec = None if self._slots else now
             while openings and openings[0][0] <= seq:  # the rows that began others have gone
                 opened_sec = now - max(wall_now - openings.popleft()[1], 0.0)
@@ -175,7 +194,7 @@ class Store:
     @property
     def stored_bytes(self) -> int:
         """How much is kept."""
-        return self._slots.size_bytes
+        return self._slots.size_bytes + self._held_bytes
 
     @property
     def uncommitted(self) -> bool:
@@ -186,16 +205,54 @@ class Store:
         """The log of a topic, made when it is not there yet."""
         found = self.logs.get(name)
         if found is None:
-            self._last_number += 1
-            found = self.logs[name] = Log(name, self._last_number)
+            found = self._forgotten.pop(name, None) or self._new_log(name)
+            self.logs[name] = found
             self._note(found)
         return found
 
-    def forget(self, log: Log) -> None:
-        """Let go of a log that never had a message."""
-        if log.last_id == 0:
-            del self.logs[log.name]
-            self._changed.pop(log.number, None)
+    def _new_log(self, name: str) -> Log:
+        if self._free_numbers:
+            number = self._free_numbers.pop()
+        else:
+            number = self._last_number = self._last_number + 1
+        return Log(name, number, self._floor + 1, self._floor)
+
+    def forget(self, logs: Sequence[Log]) -> None:
+        """Let go of logs with all that is in them; what was appended is to be committed before."""
+        before = [(log, log.first_id) for log in logs]
+        try:
+            with self._transaction():
+                for log in logs:
+                    self._delete_rows(log, log.last_id + 1)
+                self._write_logs()
+        except sqlite3.OperationalError:  # a full disk: what they hold is looked for again
+            for log, first_id in before:
+                log.first_id = first_id
+        for log in logs:
+            if log.first_id > log.last_id:
+                self._remember(log)
+
+    def _remember(self, log: Log) -> None:
+        del self.logs[log.name]
+        self._hold(log, -log.held_bytes)
+        log.latched, log.owner, log.due_seq, log.held_to = 0, None, 0, 0
+        if log.last_id == 0:  # it never had a message
+            self._free(log)
+            return
+        self._note(log)
+        self._forgotten[log.name] = log
+        if len(self._forgotten) > _MOST_FORGOTTEN:
+            oldest = self._forgotten.pop(next(iter(self._forgotten)))
+            self._floor = max(self._floor, oldest.last_id)
+            self._note(Log("", 0, self._floor + 1, self._floor))
+            self._free(oldest)
+
+    def _free(self, log: Log) -> None:
+        self._changed.pop(log.number, None)
+        self._free_numbers.append(log.number)
+        if self.durable:
+            with contextlib.suppress(sqlite3.OperationalError):  # its number's next log replaces it
+                self._db.execute("DELETE FROM topic WHERE number = ?", (log.number,))
 
     def set_latched(self, log: Log, latched: int) -> None:
         """Keep at least the newest `latched` messages of a log."""
@@ -224,10 +281,7 @@ class Store:
     def forget_before(self, log: Log, message_id: int) -> None:
         """Let go of what is before an id; what was appended is to be committed before this."""
         with self._transaction():
-            self._db.execute(
-                "DELETE FROM message WHERE key >= ? AND key < ?",
-                (log.key(log.first_id), log.key(message_id)),
-            )
+            self._delete_rows(log, message_id)
         log.first_id = message_id
 
     def blanks(self, log: Log, after: int, upto: int) -> list[int]:
@@ -243,7 +297,10 @@ class Store:
         key = log.key(message_id)
         self._db.execute("UPDATE message SET frame = ? WHERE key = ?", (frame, key))
         (seq,) = self._db.execute("SELECT seq FROM message WHERE key = ?", (key,)).fetchone()
-        self._slots.grow(seq, len(frame))
+        if message_id > log.held_to:
+            self._slots.grow(seq, len(frame))
+        else:
+            self._hold(log, len(frame))
 
     def commit(self) -> None:
         """Write what was appended, in one transaction.
@@ -284,6 +341,7 @@ class Store:
                     opening = (seq, self._wall_clock())
                     self._db.execute("INSERT OR REPLACE INTO slot VALUES (?, ?)", opening)
             log.last_seq = seq
+            log.due_seq = log.due_seq or seq
 
     def expire(self, now: float) -> None:
         """Let go of what is past its time to live."""
@@ -352,22 +410,28 @@ class Store:
         return low
 
     def _drop_slots(self, before_sec: float) -> None:
-        upto_seq = self._slots.past(before_sec)
-        if upto_seq and (self._delete(upto_seq) or self._delete_in_steps(upto_seq)):
-            self._slots.drop(upto_seq)  # else it is tried again in a second
+        while upto_seq := self._slots.past(before_sec, self.budget_bytes - self._held_bytes):
+            if not (self._delete(upto_seq) or self._delete_in_steps(upto_seq)):
+                break  # it is tried again in a second
+            self._slots.drop(upto_seq)
+            self._release()
 
     def _delete(self, upto_seq: int, most: int = _ALL) -> bool:
         """Delete the rows up to a seq, at most so many of a log; whether the disk had room."""
-        before = [(log, log.first_id) for log in self.logs.values()]
+        due = [log for log in self.logs.values() if 0 < log.due_seq <= upto_seq]
+        before = [(log, log.first_id, log.due_seq, log.held_to, log.held_bytes) for log in due]
+        total_bytes = self._held_bytes
         try:
             with self._transaction():
-                for log in self.logs.values():
+                for log in due:
                     self._drop_rows(log, upto_seq, most)
                 self._write_logs()
                 self._db.execute("DELETE FROM slot WHERE first_seq <= ?", (upto_seq,))
         except sqlite3.OperationalError:
-            for log, first_id in before:
-                log.first_id = first_id
+            for log, first_id, due_seq, held_to, held_bytes in before:
+                log.first_id, log.due_seq = first_id, due_seq
+                log.held_to, log.held_bytes = held_to, held_bytes
+            self._held_bytes = total_bytes
             return False
         return True
 
@@ -384,21 +448,86 @@ class Store:
         return True
 
     def _drop_rows(self, log: Log, upto_seq: int, most: int) -> None:
-        stop_id = log.last_id - log.latched + 1  # the first id that stays in any case
+        """Delete a log's rows up to a seq; those that are latched are held from now on."""
+        begin_id = max(log.first_id, log.held_to + 1)
         row = self._db.execute(
-            "SELECT key FROM message WHERE key >= ? AND key < ? AND seq > ? ORDER BY key LIMIT 1",
-            (log.key(log.first_id), log.key(stop_id), upto_seq),
+            "SELECT key, seq FROM message WHERE key >= ? AND key <= ? AND seq > ? "
+            "ORDER BY key LIMIT 1",
+            (log.key(begin_id), log.key(log.last_id), upto_seq),
         ).fetchone()
-        if row is not None:
-            stop_id = row[0] - log.key(0)
-        stop_id = min(stop_id, log.first_id + most)
-        if stop_id > log.first_id:
-            self._db.execute(
-                "DELETE FROM message WHERE key >= ? AND key < ?",
-                (log.key(log.first_id), log.key(stop_id)),
-            )
-            log.first_id = stop_id
-            self._note(log)
+        key, due_seq = row or (log.key(log.last_id + 1), 0)
+        due_id = key - log.key(0)
+        stop_id = min(due_id, log.last_id - log.latched + 1)
+        if stop_id - log.first_id > most:
+            self._delete_rows(log, log.first_id + most)
+            return
+        self._delete_rows(log, stop_id)
+        if due_id > (begin_id := max(begin_id, log.first_id)):
+            self._hold(log, self._size(log, begin_id, due_id))
+        log.held_to, log.due_seq = due_id - 1, due_seq
+
+    def _delete_rows(self, log: Log, stop_id: int) -> None:
+        """Delete what a log has before an id."""
+        if stop_id <= log.first_id:
+            return
+        if log.held_bytes:
+            held = self._size(log, log.first_id, min(stop_id, log.held_to + 1))
+            self._hold(log, -min(held, log.held_bytes))
+        self._db.execute(
+            "DELETE FROM message WHERE key >= ? AND key < ?",
+            (log.key(log.first_id), log.key(stop_id)),
+        )
+        log.first_id = stop_id
+        self._note(log)
+
+    def _size(self, log: Log, first_id: int, stop_id: int) -> int:
+        """What a log's rows from an id to before another take."""
+        (size,) = self._db.execute(
+            "SELECT TOTAL(IFNULL(LENGTH(frame), 0) + ?) FROM message WHERE key >= ? AND key < ?",
+            (_ROW_OVERHEAD_BYTES, log.key(first_id), log.key(stop_id)),
+        ).fetchone()
+        return int(size)
+
+    def _hold(self, log: Log, size_bytes: int) -> None:
+        log.held_bytes += size_bytes
+        self._held_bytes += size_bytes
+
+    def _release(self) -> None:
+        """Let go of what is held beyond its share: first of publishers that have gone."""
+        most = int(self.budget_bytes * _HELD_SHARE)
+        if self._held_bytes <= most:
+            return
+        by_owner: dict[object, list[Log]] = {}
+        for log in self.logs.values():
+            if log.held_bytes:
+                by_owner.setdefault(log.owner, []).append(log)
+        gone = by_owner.pop(None, [])
+        rest = sorted(by_owner.values(), key=lambda logs: -sum(log.held_bytes for log in logs))
+        excess = self._held_bytes - most + most // 8  # not again at once
+        with contextlib.suppress(sqlite3.OperationalError), self._transaction():
+            for logs in (gone, *rest):
+                for keeps in (1, 0):  # the newest of each goes last
+                    for log in sorted(logs, key=lambda log: log.last_seq):
+                        if excess <= 0:
+                            break
+                        excess -= self._release_rows(log, excess, keeps)
+            self._write_logs()
+
+    def _release_rows(self, log: Log, excess: int, keeps: int) -> int:
+        """Delete a log's oldest held rows, as many as are needed; gives what that has freed."""
+        rows = self._db.execute(
+            "SELECT key, IFNULL(LENGTH(frame), 0) FROM message WHERE key >= ? AND key < ? "
+            "ORDER BY key",
+            (log.key(log.first_id), log.key(log.held_to + 1 - keeps)),
+        )
+        freed, stop_id = 0, log.first_id
+        for key, size in rows:
+            freed, stop_id = freed + size + _ROW_OVERHEAD_BYTES, key - log.key(0) + 1
+            if freed >= excess:
+                break
+        rows.close()
+        self._delete_rows(log, stop_id)
+        return freed
 
     def _note(self, log: Log) -> None:
         """Have what a later run could not learn from the rows written with the next transaction."""

@@ -92,7 +92,8 @@ class Peer:
     cursors: dict[str, "Cursor"] = field(default_factory=dict)
     publications: dict[str, "Publication"] = field(default_factory=dict)
     patterns: dict[str, "Pattern"] = field(default_factory=dict)
-    waits: list["Wait"] = field(default_factory=list)
+    waits: dict["Wait", None] = field(default_factory=dict)
+    made: int = 0  # topics that were not there before, and are
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,11 +116,18 @@ class Topic:
     size_bytes: int = 0
     refused: int = 0
     rate: Rate = field(default_factory=Rate)
-    waits: list["Wait"] = field(default_factory=list)
+    waits: dict["Wait", None] = field(default_factory=dict)
+    maker: "Peer | None" = None  # in whose account it is
     pairs: dict[int, "Pair"] = field(default_factory=dict)  # ends that differ
     ring: SharedLog | None = None
     missed: int = 0  # of the ring, by the broker itself: it had been overtaken
     last_left: int = 0  # the newest id whose message was left in the ring; 0: none was
+
+    @property
+    def is_abandoned(self) -> bool:
+        """Whether nobody has it; it may have messages."""
+        has = self.cursors or self.publications or self.waits or self.ring is not None
+        return not has and self.log.name not in OWN_TOPICS
 
     @property
     def is_awaited(self) -> bool:
@@ -143,6 +151,7 @@ class Cursor:
     depth: int = 0
     type: str = ""
     schema: Schema = Schema("", b"")
+    pairs: dict[int, "Pair"] = field(default_factory=dict)
     pattern: str = ""  # of the subscription that made it; empty for one to this very topic
     gap: int = 0  # skipped since the last push, to be told with the next
     shares: bool = False  # its peer can read the topic's ring
@@ -163,6 +172,7 @@ class Publication:
     topic: Topic
     type: str = ""
     schema: Schema = Schema("", b"")
+    pairs: dict[int, "Pair"] = field(default_factory=dict)
     latched: int = 0
     shares: bool = False  # its peer writes the topic's ring
     messages: int = 0

@@ -106,12 +106,18 @@ it, the newest 512 are kept.
 
 Limits
 ======
+- a number: a whole one from 0 to 9,223,372,036,854,775,807, a ``pid`` to 4,294,967,295; ``wait`` is
+  no less than 0
 - a body: 8,999,999 bytes; before hello 16,384, unless it comes from the broker's own machine and
   no token is asked for; a push that would be longer is a gap to subscribers, and left to ``get``
 - names of topics and nodes: 1 to 255 bytes, all printable, no part ``..``
-- 10,000 topics; 100 patterns a peer; 100,000 latched messages a topic; a schema 65,536 bytes (a
-  larger one is not kept)
-- a ``get`` waits 3,600 s at most
+- names of types and hosts: 255 bytes at most, all printable; a ``client`` 320, a ``state`` 40; a
+  fault 4,000 characters (a longer one is cut), printable except line ends
+- 10,000 topics, of which one peer makes 8,000 at most; a topic that nobody has gives its place back
+  when it has no message left, or when there are too many; its ids go on when it comes back
+- 100 patterns a peer; 100,000 latched messages a topic, all latched ones together within three
+  quarters of the broker's budget; a schema 65,536 bytes (a larger one is not kept), 64 levels
+- a ``get`` waits 3,600 s at most; 32,768 of one peer and 65,536 in all wait
 - a frame once begun has 2 s, and 1 s more for each 100,000 bytes, to arrive; with a token asked
   for a hello has 2 s, and an address that was wrong is heard again after 0.5 s
 - connections: 32 less than the file descriptors that the system allows
@@ -121,19 +127,31 @@ Errors
 Answered by an ``error``, and the connection goes on:
 
 - ``there is no action 'A'``
+- ``the request has a value that cannot be: TEXT``
 - ``a topic name is empty``
 - ``a topic name is over 255 bytes: 'T'...``
 - ``a topic name has characters that cannot be printed: 'T'``
+- ``a type name is over 255 bytes: 'T'...`` (and a host name)
+- ``a client name is over 320 bytes: 'T'...``
+- ``a state is over 40 bytes: 'T'...``
+- ``a type name has characters that cannot be printed: 'T'`` (and a host or client name, a state)
+- ``an epoch is over 255 characters: 'T'...``
+- ``an error has characters that cannot be printed``
+- ``the schema cannot be used: TEXT``
 - ``a topic name has a part that is '..': 'T'``
 - ``there are 10000 topics already: 'T' is one too many``
 - ``this topic is written by the broker itself``
 - ``a message must be text``
+- ``a peer makes 8000 topics at most: 'T' is another``
 - ``a peer has 100 patterns at most``
+- ``a peer waits in 32768 gets at most``
+- ``there are 65536 gets that wait already``
 - ``a broker is shut down from its own machine``
 - ``the broker's store has no room: TEXT``
 - ``the topic's shared memory is held by a process that does not go on``
 
-Answered by an ``error`` to the hello, and the connection is ended:
+Answered by an ``error`` to the hello, and the connection is ended (also by those above that a
+hello can have; before hello they end it too):
 
 - ``wrong token: set DSMQ_TOKEN to the broker's``
 - ``wrong token lately from this address: wait a second and try again``
@@ -156,16 +174,24 @@ The connection is ended; who has said hello is told by ``closing``, all others b
 - ``it was shut down by a client``
 """
 
+import contextlib
 import re
 from collections.abc import Iterator, Mapping
-from typing import Final, Protocol
+from typing import Annotated, Final, Protocol
 
 import msgspec
 import pybase64
 
-from dsmq_nodes.dsmq.limits import MAX_BODY_BYTES, MAX_TOPIC_BYTES
+from dsmq_nodes.dsmq.limits import (
+    MAX_BODY_BYTES,
+    MAX_CLIENT_BYTES,
+    MAX_STATE_BYTES,
+    MAX_TOPIC_BYTES,
+    MOST_NUMBER,
+    MOST_PID,
+)
 from dsmq_nodes.dsmq.original_text import odd_put
-from dsmq_nodes.errors import WireError
+from dsmq_nodes.errors import RequestError, WireError
 
 HEADER_BYTES: Final = 23
 VERSION: Final = 1
@@ -174,37 +200,47 @@ _LENGTH_OFFSET: Final = 1_000_000
 _HEADER_START: Final = b'{"msg_length": '
 _match_header: Final = re.compile(rb'\{"msg_length": ([0-9]{7})\}').match
 _NOTHING: Final = msgspec.Raw(b"")
+_DESCRIBING: Final = frozenset({"hello", "advertise", "subscribe", "state", "fault"})
+
+
+_Count = Annotated[int, msgspec.Meta(ge=0, le=MOST_NUMBER)]
+_Number = Annotated[int, msgspec.Meta(ge=-MOST_NUMBER, le=MOST_NUMBER)]
+_Pid = Annotated[int, msgspec.Meta(ge=0, le=MOST_PID)]
+_Seconds = Annotated[float, msgspec.Meta(ge=0)]
 
 
 class Request(msgspec.Struct, gc=False):
-    """One request to the broker; which fields count depends on the action (module docstring)."""
+    """One request to the broker; which fields count depends on the action (module docstring).
+
+    Each number has its range here; texts are seen to by `_text_fault`.
+    """
 
     action: str
     topic: str = ""
     message: msgspec.Raw = _NOTHING
-    seq: int = 0
-    stamp: int = 0
-    ack: int | None = None
+    seq: _Count = 0
+    stamp: _Count = 0
+    ack: _Count | None = None
     latest: bool = False
-    depth: int = 0
-    after: int | None = None
-    since: int | None = None
+    depth: _Count = 0
+    after: _Count | None = None
+    since: _Count | None = None
     epoch: str = ""
-    wait: float = 0.0
+    wait: _Seconds = 0.0
     pattern: bool = False
     shm: bool = False
     patient: bool = False
     type: str = ""
     schema: msgspec.Raw = _NOTHING
-    latched: int = 0
-    version: int = 0
+    latched: _Count = 0
+    version: _Count = 0
     node: str = ""
     client: str = ""
-    pid: int = 0
+    pid: _Pid = 0
     host: str = ""
     token: str = ""
     state: str = ""
-    pair: int = 0
+    pair: _Count = 0
     error: str = ""
 
 
@@ -214,28 +250,28 @@ class Reply(msgspec.Struct, gc=False):
     event: str = ""
     topic: str = ""
     message: msgspec.Raw = _NOTHING
-    id: int = 0
+    id: _Count = 0
     sender: str = msgspec.field(name="from", default="")
-    seq: int = 0
-    stamp: int = 0
-    at: int = 0
-    age: float | None = None
-    gap: int = 0
+    seq: _Number = 0
+    stamp: _Number = 0
+    at: _Count = 0
+    age: _Seconds | None = None
+    gap: _Count = 0
     empty: bool = False
-    ack: int | None = None
-    version: int = 0
+    ack: _Number | None = None
+    version: _Count = 0
     epoch: str = ""
     error: str = ""
     action: str = ""
-    pair: int = 0
+    pair: _Count = 0
     end: str = ""
-    pid: int = 0
+    pid: _Pid = 0
     type: str = ""
     schema: msgspec.Raw = _NOTHING
     shm: str = ""
-    number: int = 0
+    number: _Pid = 0
     ring: str = ""
-    seat: int = 0
+    seat: _Count = 0
 
     @property
     def text(self) -> str | None:
@@ -252,12 +288,22 @@ class Reply(msgspec.Struct, gc=False):
             raise WireError(f"the message is not text: {error}") from None
 
 
+class _Outline(msgspec.Struct):
+    """What is needed to refuse a request."""
+
+    action: str
+    topic: str = ""
+    ack: msgspec.Raw = _NOTHING
+
+
 class _Carried(msgspec.Struct):
     message: msgspec.Raw
     stamp: int = 0
 
 
 _request_decoder: Final = msgspec.json.Decoder(Request)
+_outline_decoder: Final = msgspec.json.Decoder(_Outline)
+_ack_decoder: Final[msgspec.json.Decoder[int]] = msgspec.json.Decoder(_Count)
 _reply_decoder: Final = msgspec.json.Decoder(Reply)
 _text_decoder: Final[msgspec.json.Decoder[str | None]] = msgspec.json.Decoder(str | None)
 _carried_decoder: Final = msgspec.json.Decoder(_Carried)
@@ -362,19 +408,53 @@ def decode_request(body: bytes) -> Request:
     """Read a request.
 
     Raises:
+        RequestError: it is one of the protocol, and a value in it is not.
         WireError: when the body is no JSON object of the protocol.
     """
     try:
         # The message is carried as raw bytes, so its encoding is checked here, once for all.
         if not body.isascii():
             str(body, "utf-8")
-        return _request_decoder.decode(body)
+        request = _request_decoder.decode(body)
     except UnicodeDecodeError as error:
         raise WireError(f"the frame is not UTF-8: {error}") from None
     except (msgspec.MsgspecError, RecursionError) as error:
         if odd := odd_put(body):
             return Request("put", odd[0], msgspec.Raw(odd[1]))
-        raise WireError(f"the frame is not a dsmq request: {error}") from None
+        raise _refusal(body, error) from None
+    if request.action in _DESCRIBING and (fault := _text_fault(request)):
+        raise RequestError(fault, request.action, request.topic, request.ack)
+    return request
+
+
+def _refusal(body: bytes, error: Exception) -> WireError:
+    """Why a body is no request, with what its sender needs to know which one is refused."""
+    if isinstance(error, msgspec.ValidationError):
+        with contextlib.suppress(msgspec.MsgspecError):
+            outline = _outline_decoder.decode(body)
+            ack = None
+            with contextlib.suppress(msgspec.MsgspecError):
+                ack = _ack_decoder.decode(outline.ack)
+            text = f"the request has a value that cannot be: {error}"
+            return RequestError(text, outline.action, outline.topic, ack)
+    return WireError(f"the frame is not a dsmq request: {error}")
+
+
+def _text_fault(request: Request) -> str:
+    """What is wrong with a text by which a peer describes itself or a topic, or an empty text."""
+    for kind, text, most in (
+        ("type name", request.type, MAX_TOPIC_BYTES),
+        ("host name", request.host, MAX_TOPIC_BYTES),
+        ("client name", request.client, MAX_CLIENT_BYTES),
+        ("state", request.state, MAX_STATE_BYTES),
+    ):
+        if text and (fault := _name_fault(text, kind, most)):
+            return fault
+    if len(request.epoch) > MAX_TOPIC_BYTES:
+        return f"an epoch is over {MAX_TOPIC_BYTES} characters: {request.epoch[:40]!r}..."
+    if not request.error.replace("\n", "").isprintable():
+        return "an error has characters that cannot be printed"
+    return ""
 
 
 def decode_reply(body: bytes) -> Reply:
@@ -462,12 +542,18 @@ def topic_fault(name: str, kind: str = "topic") -> str:
     """Why the name of a topic (or of another `kind`) is refused, or an empty text."""
     if not name:
         return f"a {kind} name is empty"
-    if len(name.encode("utf-8", "replace")) > MAX_TOPIC_BYTES:
-        return f"a {kind} name is over {MAX_TOPIC_BYTES} bytes: {name[:40]!r}..."
-    if not name.isprintable():
-        return f"a {kind} name has characters that cannot be printed: {name!r}"
+    if fault := _name_fault(name, f"{kind} name", MAX_TOPIC_BYTES):
+        return fault
     if ".." in name.split("/"):
         return f"a {kind} name has a part that is '..': {name!r}"
+    return ""
+
+
+def _name_fault(text: str, kind: str, most_bytes: int) -> str:
+    if len(text) > most_bytes or len(text.encode("utf-8", "replace")) > most_bytes:
+        return f"a {kind} is over {most_bytes} bytes: {text[:40]!r}..."
+    if not text.isprintable():
+        return f"a {kind} has characters that cannot be printed: {text!r}"
     return ""
 
 

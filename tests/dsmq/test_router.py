@@ -4,19 +4,24 @@ import gc
 import json
 from collections import Counter
 from dataclasses import dataclass, field
+from typing import Any
 
 import pytest
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from dsmq_nodes.dsmq import wire
+from dsmq_nodes.dsmq import limits, wire
 from dsmq_nodes.dsmq.exchange import Replies
 from dsmq_nodes.dsmq.router import Router
 from dsmq_nodes.dsmq.store import Store
-from dsmq_nodes.dsmq.topics import STATISTICS_TOPIC, Peer
-from dsmq_nodes.errors import WireError
+from dsmq_nodes.dsmq.topics import OWN_TOPICS, STATISTICS_TOPIC, Peer
+from dsmq_nodes.errors import RequestError, WireError
 
 TOPICS = ("a", "b", "latched")
+
+
+def nested(levels: int) -> dict[str, Any]:
+    return {"a": nested(levels - 1)} if levels else {}
 
 
 def request(**fields: object) -> wire.Request:
@@ -328,11 +333,147 @@ def test_shutdown_is_for_who_knows_the_token() -> None:
 
 
 def test_there_are_not_endlessly_many_topics(router: Router) -> None:
-    peer = greeted(router)
-    for number in range(10_000):
-        router.handle(peer, request(action="put", topic=f"t{number}", message=""), 0.0)
-    [(_, frame)] = router.handle(peer, request(action="put", topic="more", message=""), 0.0)
-    assert "one too many" in wire.decode_reply(frame[23:]).error
+    peers = [greeted(router) for _ in range(3)]
+    said = [
+        error_of(router, peer, action="advertise", topic=f"t{which}/{number}")
+        for which, peer in enumerate(peers)
+        for number in range(limits.MOST_TOPICS_OF_ONE + 1)
+    ]
+    assert said[limits.MOST_TOPICS_OF_ONE].startswith("a peer makes 8000 topics at most")
+    assert "one too many" in said[-1]
+    assert len(router.topics) == limits.MOST_TOPICS
+    for action in ("put", "subscribe", "get"):
+        fields = {"action": action, "topic": "more", "wait": 9.0, "message": "x"}
+        assert "one too many" in error_of(router, peers[-1], **fields), action
+    assert error_of(router, peers[-1], action="subscribe", topic="*", pattern=True) == ""
+
+
+def test_topics_that_nobody_has_give_their_places_to_new_ones(router: Router) -> None:
+    honest = greeted(router, "/honest")
+    router.handle(honest, request(action="subscribe", topic="kept"), 0.0)
+    for number in range(2):
+        bad = greeted(router, f"/bad{number}")
+        for topic in ["kept", *(f"{number}/{each}" for each in range(limits.MOST_TOPICS_OF_ONE))]:
+            router.handle(bad, request(action="put", topic=topic, message="x"), 0.0)
+        router.disconnect(bad)
+    assert error_of(router, honest, action="advertise", topic="new") == ""
+    assert {"new", "kept"} <= set(router.topics)
+    assert len(router.topics) <= limits.MOST_TOPICS
+    numbers = [topic.log.number for topic in router.topics.values()]
+    assert len(set(numbers)) == len(numbers)
+
+
+def test_the_ids_of_a_topic_that_comes_back_go_on() -> None:
+    router = Router(Store(ttl_sec=10.0))
+    writer, reader = greeted(router), greeted(router)
+    for number in range(5):
+        router.handle(writer, request(action="put", topic="t", message=str(number)), 0.0)
+    replies = router.handle(reader, request(action="get", topic="t"), 0.0)
+    assert wire.decode_reply(replies[-1][1][23:]).id == 1
+    router.tick(1.0)
+    router.tick(100.0)
+    assert "t" not in router.topics
+    assert not router.store.logs.keys() - OWN_TOPICS
+    router.handle(writer, request(action="put", topic="t", message="new"), 100.0)
+    for options in ({}, {"after": 1, "epoch": router.store.epoch}):
+        asks = request(action="get", topic="t", **options)
+        found = wire.decode_reply(router.handle(reader, asks, 100.0)[-1][1][23:])
+        assert (found.text, found.id, found.gap) == ("new", 6, 4), "what has expired is told"
+
+
+def test_waiting_gets_of_a_peer_have_an_end_and_cost_little(
+    router: Router, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("dsmq_nodes.dsmq.exchange.MOST_WAITS_OF_ONE", 100)
+    bad, honest = greeted(router), greeted(router)
+    ask = {"action": "get", "topic": "t", "wait": 3600.0}
+    said = [error_of(router, bad, **ask) for _ in range(101)]
+    assert [*filter(None, said)] == ["a peer waits in 100 gets at most"]
+    for number in range(300):  # answered at once: nothing of them is left for an hour
+        router.handle(honest, request(**ask), 0.0)
+        router.handle(bad, request(action="put", topic="t", message=str(number)), 0.0)
+        router.tick(0.0)
+    assert len(router._deadlines) <= 2 * len(router._waits) + 2
+    router.disconnect(bad)
+    router.disconnect(honest)
+    assert router.next_wait_sec is None
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"action": "subscribe", "depth": 2**70},
+        {"action": "subscribe", "depth": -1},
+        {"action": "subscribe", "depth": 1.5},
+        {"action": "subscribe", "depth": True},
+        {"action": "subscribe", "after": -(2**63)},
+        {"action": "put", "seq": 10**30, "message": "x"},
+        {"action": "put", "stamp": 2**63, "message": "x"},
+        {"action": "get", "wait": -1.0},
+        {"action": "advertise", "latched": 2**64},
+        {"action": "advertise", "type": "T" * 256},
+        {"action": "advertise", "type": "\x1b]0;mine\x07"},
+        {"action": "advertise", "type": "a\nb"},
+        {"action": "advertise", "schema": {"a": "\udc00"}},
+        {"action": "advertise", "schema": nested(65)},
+        {"action": "state", "state": "ready\x1b[2J"},
+        {"action": "state", "state": "r" * 41},
+        {"action": "fault", "pair": -1},
+        {"action": "fault", "pair": 1, "error": "\x1b[2J"},
+        {"action": "dance" * 2000},
+    ],
+    ids=str,
+)
+def test_a_value_that_cannot_be_is_one_error_to_its_sender(
+    router: Router, fields: dict[str, object]
+) -> None:
+    peer = greeted(router, "/bad")
+    before = set(router.topics)
+    said = refused(router, peer, {"topic": "t", **fields})
+    assert said
+    assert said.isprintable()
+    assert len(said) < 500
+    assert not peer.closing
+    assert set(router.topics) == before
+    assert error_of(router, peer, action="put", topic="t", message="goes on") == ""
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"pid": 2**70},
+        {"pid": -1},
+        {"host": "h\x1b"},
+        {"client": "c" * 321},
+        {"version": 2**70},
+        {"since": -1},
+    ],
+)
+def test_a_hello_with_a_value_that_cannot_be_is_told_so(
+    router: Router, fields: dict[str, object]
+) -> None:
+    peer = Peer("p")
+    router.connect(peer, 0.0)
+    assert refused(router, peer, {"action": "hello", "version": 1, **fields})
+    assert peer.closing
+    assert not peer.greeted
+
+
+def refused(router: Router, peer: Peer, fields: dict[str, object]) -> str:
+    """What a peer is told about a request as it comes over the wire; empty: it was carried out."""
+    try:
+        asked = wire.decode_request(json.dumps(fields).encode())
+    except RequestError as error:
+        replies = router.refuse(peer, error)
+    except WireError as error:
+        return str(error)
+    else:
+        replies = router.handle(peer, asked, 0.0)
+    return "".join(wire.decode_reply(frame[23:]).error for to, frame in replies if to is peer)
+
+
+def error_of(router: Router, peer: Peer, **fields: object) -> str:
+    return refused(router, peer, fields)
 
 
 @pytest.mark.parametrize("step_sec", [-3600.0, 3600.0, 0.0])

@@ -15,7 +15,7 @@ from dsmq_nodes.dsmq import broker, connection, limits, shell, wire
 from dsmq_nodes.dsmq.router import Router
 from dsmq_nodes.dsmq.store import Store
 from dsmq_nodes.dsmq.topics import Peer
-from dsmq_nodes.errors import StoreFullError, WireError
+from dsmq_nodes.errors import RequestError, StoreFullError, WireError
 
 if TYPE_CHECKING:
     from dsmq_nodes.dsmq.exchange import Replies
@@ -146,7 +146,8 @@ def documented() -> list[str]:
 
 
 def is_documented(text: str) -> bool:
-    text = text.replace("a node name", "a topic name")
+    text = re.sub("a (node|host) name|a client name(?= has)", "a topic name", text)
+    text = text.replace("a state has", "a topic name has")
     return any(re.fullmatch(pattern, text, re.DOTALL) for pattern in documented())
 
 
@@ -214,8 +215,33 @@ def test_what_the_router_says_of_shared_memory_has_the_form_of_an_example() -> N
     assert [each["event"] for each in said] == ["hello", "subscribed", "advertised", "ring"]
 
 
+def deep_schema() -> dict[str, object]:
+    schema: dict[str, object] = {}
+    for _ in range(limits.MOST_SCHEMA_LEVELS):
+        schema = {"items": schema}
+    return schema
+
+
 def hello(**fields: object) -> dict[str, object]:
     return {"action": "hello", "version": 1, **fields}
+
+
+def provoked_values() -> list[str]:
+    """Every error about one value."""
+    said = []
+    for fields in (
+        {"action": "subscribe", "depth": 2**70},
+        {"action": "advertise", "type": "t" * 256},
+        {"action": "state", "state": "t" * 41},
+        {"action": "advertise", "type": "a\x1b"},
+        {"action": "hello", "epoch": "e" * 256},
+        {"action": "hello", "client": "c" * 321},
+        {"action": "fault", "error": "\x1b"},
+    ):
+        with pytest.raises(RequestError) as raised:
+            wire.decode_request(json.dumps(fields).encode())
+        said.append(str(raised.value))
+    return said
 
 
 def wire_error(data: bytes, limit: int = limits.MAX_BODY_BYTES) -> str:
@@ -234,7 +260,15 @@ def provoked() -> list[str]:
         return str(answers(to, who, fields)[-1]["error"])
 
     get = {"action": "get"}
+    wait: dict[str, object] = {"action": "get", "topic": "w", "wait": 9.0}
+    waiting, crowded = connected(router, "/waits"), Router(Store())
+    waiting.waits |= dict.fromkeys(range(limits.MOST_WAITS_OF_ONE))  # type: ignore[arg-type]
+    crowded._waits |= dict.fromkeys(range(limits.MOST_WAITS))  # type: ignore[arg-type]
     said = [
+        *provoked_values(),
+        refused(router, waiting, wait),
+        refused(crowded, connected(crowded, "/c"), wait),
+        refused(router, peer, {"action": "advertise", "topic": "t", "schema": deep_schema()}),
         refused(router, peer, {"action": "dance"}),
         *(refused(router, peer, {**get, "topic": t}) for t in ("", "t" * 300, "a\n", "../a")),
         refused(router, peer, {"action": "put", "topic": "/dsmq/graph", "message": "x"}),
@@ -258,6 +292,8 @@ def provoked() -> list[str]:
     (sharer,) = sharing.peers
     answers(sharing, sharer, {"action": "advertise", "topic": "t", "shm": True})
     said.append(refused(sharing, connected(sharing, "/b"), held))
+    peer.made = limits.MOST_TOPICS_OF_ONE
+    said.append(refused(router, peer, {"action": "put", "topic": "new", "message": "x"}))
     for number in range(limits.MOST_TOPICS):
         router.topics.setdefault(f"n{number}", router.topics["/dsmq/graph"])
     said.append(refused(router, peer, {"action": "put", "topic": "new", "message": "x"}))
@@ -306,6 +342,8 @@ def test_no_request_gets_an_error_that_is_not_documented(
         said = [
             each.get("error", "") for each in answers(router, peer, {**fields, "action": action})
         ]
+    except RequestError as error:
+        said = [str(error)]
     except WireError as error:
         said = [str(error)]
     assert [text for text in said if text and not is_documented(text)] == []
