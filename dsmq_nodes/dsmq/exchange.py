@@ -15,7 +15,6 @@ from typing import Final
 
 from dsmq_nodes.dsmq import wire
 from dsmq_nodes.dsmq.limits import (
-    MAX_TOPIC_BYTES,
     MOST_PATTERNS,
     MOST_PUSH_BYTES,
     MOST_TOPICS,
@@ -30,6 +29,7 @@ from dsmq_nodes.dsmq.topics import OWN_TOPICS, Cursor, Pattern, Peer, Put, Topic
 from dsmq_nodes.errors import RequestError, StoreFullError
 
 CATCH_UP_BYTES: Final = 128 * 1024
+_MOST_ECHOED: Final = 4000  # characters of a name that is refused: its sender knows it by that
 
 Replies = list[tuple[Peer, bytes]]
 
@@ -372,8 +372,8 @@ def error(peer: Peer, request: wire.Request | RequestError, text: str) -> tuple[
     fields: dict[str, object] = {
         "event": "error",
         "error": text,
-        "action": request.action[:MAX_TOPIC_BYTES],
-        "topic": request.topic[:MAX_TOPIC_BYTES],
+        "action": request.action[:_MOST_ECHOED],
+        "topic": request.topic[:_MOST_ECHOED],
     }
     if request.ack is not None:
         fields["ack"] = request.ack

@@ -25,7 +25,7 @@ def test_types_that_do_not_fit_are_under_their_topic(place: Place) -> None:
         two.send(wire.encode_object({"action": "subscribe", "topic": "/bad", "schema": text}))
         while (reply := two.receive()).event != "differs":
             pass
-        fault = {"action": "fault", "topic": "/bad", "pair": reply.pair, "error": "a:\n  no\x1b"}
+        fault = {"action": "fault", "topic": "/bad", "pair": reply.pair, "error": "a:\n  no"}
         two.send(wire.encode_object(fault))
         done = place.run("graph")
     assert "/one -> /bad [unknown] -> /two\n    a:\n      no\n" in done.stdout
