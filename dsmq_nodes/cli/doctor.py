@@ -93,7 +93,7 @@ def gather(session: "Session", wait_sec: float) -> "Seen":
 def _others(broker: str) -> list[str]:
     """What to try where no broker is: those of this user on this machine."""
     from dsmq_nodes.cli.session import Session  # noqa: PLC0415
-    from dsmq_nodes.dsmq.address import parse_address, unix_path  # noqa: PLC0415
+    from dsmq_nodes.dsmq.address import parse_address, unix_address, unix_path  # noqa: PLC0415
     from dsmq_nodes.errors import DsmqError  # noqa: PLC0415
 
     try:
@@ -102,10 +102,10 @@ def _others(broker: str) -> list[str]:
         return []
     advice = []
     for each in sockets:
-        host, _, port = each.stem.rpartition("-")
+        address = unix_address(each)
         try:
-            Session(f"{host}:{port}", timeout_sec=0.3).close()
+            Session(address, timeout_sec=0.3).close()
         except DsmqError:
-            continue  # left by one that was killed
-        advice.append(f"    try --broker {host}:{port}: a broker answers there")
+            continue  # left by one that was killed, or of another network
+        advice.append(f"    try --broker {address}: a broker answers there")
     return advice

@@ -9,6 +9,7 @@ DSMQ_PATIENCE_SEC for the answer of a broker that has accepted its connection.
 import contextlib
 import os
 import socket
+import stat
 import struct
 import tempfile
 from pathlib import Path
@@ -58,14 +59,37 @@ def broker_address() -> tuple[str, int]:
 
 
 def unix_path(host: str, port: int) -> Path:
-    """The Unix socket of the broker at `host`:`port`, in a directory only this user can enter."""
-    if host in {"localhost", "0.0.0.0", "::", "::1"}:
-        host = DEFAULT_HOST
+    """The Unix socket of the broker at `host`:`port`, in a directory only this user can enter.
+
+    Its name has the address and the network's namespace: another broker may have the same port of
+    another address, or of another container that has this one's temporary directory.
+    """
+    host = {"localhost": DEFAULT_HOST, "0.0.0.0": DEFAULT_HOST, "::": "::1"}.get(host, host)
     directory = Path(os.environ.get("XDG_RUNTIME_DIR", ""))
     if not directory.is_absolute() or not directory.is_dir():  # named, but of a session that ended
         directory = Path(tempfile.gettempdir())
     directory /= f"dsmq-{os.getuid()}" if hasattr(os, "getuid") else "dsmq"
-    return directory / f"{host.replace(':', '_')}-{port}.sock"
+    return directory / f"{host.replace(':', '_')}-{port}{_namespace()}.sock"
+
+
+def unix_address(path: Path) -> str:
+    """The address of the broker whose Unix socket this is: what `unix_path` was given."""
+    host, _, port = path.name.partition(".sock")[0].removesuffix(_namespace()).rpartition("-")
+    host = host.replace("_", ":")
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def is_private(directory: Path) -> bool:
+    """Whether this is a directory of this user's, that nobody else can write to."""
+    about = directory.lstat()
+    is_ours = stat.S_ISDIR(about.st_mode) and about.st_uid == os.getuid()
+    return is_ours and not about.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
+
+
+def _namespace() -> str:
+    with contextlib.suppress(OSError):  # not on Linux: there is one network
+        return f".{Path('/proc/self/ns/net').stat().st_ino}"
+    return ""
 
 
 def connect(host: str, port: int, timeout_sec: float = 5.0) -> socket.socket:
@@ -78,7 +102,7 @@ def connect(host: str, port: int, timeout_sec: float = 5.0) -> socket.socket:
         # If that fails it is a dead broker's: TCP will tell.
         with contextlib.suppress(OSError):
             path = unix_path(host, port)
-            if path.exists() and path.parent.stat().st_uid == os.getuid():
+            if is_private(path.parent) and path.exists():
                 return _dial(socket.AF_UNIX, str(path), timeout_sec)
     try:
         sock = _secured(_connect_tcp(host, port, timeout_sec), host)

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Final, Self
 
 from dsmq_nodes.dsmq import descriptors
+from dsmq_nodes.dsmq.address import is_private
 from dsmq_nodes.dsmq.keepalive import keep_alive
 from dsmq_nodes.errors import AddressInUseError, InsecureError
 
@@ -171,6 +172,8 @@ def unix_listener(path: Path) -> Listener | None:
     sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
         path.parent.mkdir(mode=0o700, exist_ok=True)
+        if not is_private(path.parent):
+            raise PermissionError(None, "its directory is not this user's alone")
         path.unlink(missing_ok=True)  # TCP's port is ours, so what lies here is a dead broker's
         sock.bind(str(path))
         path.chmod(0o600)
@@ -189,8 +192,9 @@ def _remove_dead(ours: Path) -> None:
     now = ours.stat().st_mtime  # it was just made; one made lately may not listen yet
     for path in itertools.islice(ours.parent.glob("*.sock"), _MOST_REMOVED):
         with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX) as probe:
-            if now - path.stat().st_mtime < _DEAD_AFTER_SEC:
+            if now - path.lstat().st_mtime < _DEAD_AFTER_SEC:
                 continue
+            probe.setblocking(False)  # whoever listens there may not accept
             try:
                 probe.connect(str(path))
             except ConnectionRefusedError:

@@ -315,11 +315,12 @@ class Router(SharedExchange):
     def _token_fault(self, peer: Peer, request: wire.Request, now: float) -> str:
         if peer.trusted:
             return ""
+        # First of all: a stranger who guesses must not keep out those at the same address who know.
+        if hmac.compare_digest(request.token.encode("utf-8", "replace"), self._token.encode()):
+            return ""
         host = peer.address.rpartition(":")[0]
         if now < self._next_try_sec.get(host, now):
             return "wrong token lately from this address: wait a second and try again"
-        if hmac.compare_digest(request.token.encode(), self._token.encode()):
-            return ""
         self._next_try_sec[host] = now + SEC_BETWEEN_GUESSES
         return "wrong token: set DSMQ_TOKEN to the broker's"
 

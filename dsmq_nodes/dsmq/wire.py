@@ -119,7 +119,8 @@ Limits
   quarters of the broker's budget; a schema 65,536 bytes (a larger one is not kept), 64 levels
 - a ``get`` waits 3,600 s at most; 32,768 of one peer and 65,536 in all wait
 - a frame once begun has 2 s, and 1 s more for each 100,000 bytes, to arrive; with a token asked
-  for a hello has 2 s, and an address that was wrong is heard again after 0.5 s
+  for a hello has 2 s; the right token is taken at once, whatever others at the address have tried,
+  a wrong one is called that no sooner than 0.5 s after another of its address
 - connections: 32 less than the file descriptors that the system allows
 
 Errors

@@ -278,7 +278,7 @@ def provoked() -> list[str]:
         refused(router, connected(router), hello(node="a\n")),
         refused(router, connected(router), hello(node="/a")),
         refused(secret, connected(secret, trusted=False), hello(token="guess")),
-        refused(secret, connected(secret, trusted=False), hello(token="secret")),
+        refused(secret, connected(secret, trusted=False), hello(token="guess again")),
     ]
     pattern: dict[str, object] = {"action": "subscribe", "pattern": True}
     for number in range(limits.MOST_PATTERNS):

@@ -1,0 +1,99 @@
+"""Other users of the machine, other brokers of the port: what lies there is not ours."""
+
+import os
+import socket
+from pathlib import Path
+
+import pytest
+
+from dsmq_nodes.dsmq import address, leftovers, listener
+
+
+@pytest.fixture
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setattr(leftovers, "PLACE", tmp_path)
+    return tmp_path
+
+
+def test_each_address_has_a_socket_of_its_own() -> None:
+    paths = {address.unix_path(host, 30008) for host in ("127.0.0.1", "127.0.0.2", "::1")}
+    assert len(paths) == 3
+    # They listen on those, too.
+    for wide, narrow in (("0.0.0.0", "127.0.0.1"), ("localhost", "127.0.0.1"), ("::", "::1")):
+        assert address.unix_path(wide, 30008) == address.unix_path(narrow, 30008)
+
+
+@pytest.mark.parametrize(
+    ("host", "shown"), [("127.0.0.1", "127.0.0.1:30008"), ("::1", "[::1]:30008")]
+)
+def test_a_socket_tells_its_address(host: str, shown: str) -> None:
+    assert address.unix_address(address.unix_path(host, 30008)) == shown
+
+
+def test_a_directory_that_others_may_write_to_is_not_used(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    directory = tmp_path / "open"
+    directory.mkdir()
+    directory.chmod(0o777)
+    assert listener.unix_listener(directory / "127.0.0.1-1.sock") is None
+    assert "no Unix socket" in caplog.text
+    assert list(directory.iterdir()) == []
+
+
+def test_a_link_to_a_directory_is_not_used(tmp_path: Path) -> None:
+    (tmp_path / "theirs").mkdir(mode=0o700)
+    (tmp_path / "link").symlink_to(tmp_path / "theirs")
+    assert listener.unix_listener(tmp_path / "link" / "127.0.0.1-1.sock") is None
+
+
+def test_a_socket_whose_owner_does_not_accept_holds_nobody_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tmp_path.chmod(0o700)
+    monkeypatch.chdir(tmp_path)  # a socket has a short path
+    with socket.socket(socket.AF_UNIX) as busy, socket.socket(socket.AF_UNIX) as queued:
+        busy.bind("127.0.0.1-1.sock")
+        busy.listen(0)
+        queued.setblocking(False)
+        for _ in range(2):
+            queued.connect_ex("127.0.0.1-1.sock")
+        os.utime("127.0.0.1-1.sock", (0, 0))
+        found = listener.unix_listener(Path("127.0.0.1-2.sock"))
+        assert found is not None
+        found.close()
+    assert Path("127.0.0.1-1.sock").exists(), "it is not dead"
+
+
+def test_leftovers_of_this_user_are_removed(place: Path) -> None:
+    left = place / f"dsmq-{os.getuid()}-left"
+    left.mkdir()
+    for name in ("lock", "ring", "bell"):
+        (left / name).touch()
+    leftovers.remove_leftovers()
+    assert not left.exists()
+
+
+def test_what_a_link_leads_to_is_no_leftover(place: Path) -> None:
+    theirs = place / "theirs"
+    theirs.mkdir()
+    for name in ("lock", "precious"):
+        (theirs / name).touch()
+    (place / f"dsmq-{os.getuid()}-evil").symlink_to(theirs)
+    left = place / f"dsmq-{os.getuid()}-lock"
+    left.mkdir()
+    (left / "lock").symlink_to(theirs / "lock")
+    (left / "file").touch()
+    leftovers.remove_leftovers()
+    assert sorted(path.name for path in theirs.iterdir()) == ["lock", "precious"]
+    assert (left / "file").exists(), "its lock cannot be known"
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="root alone may give a directory to another user")
+def test_the_directory_of_another_user_is_no_leftover(place: Path) -> None:
+    left = place / f"dsmq-{os.getuid()}-theirs"
+    left.mkdir()
+    (left / "lock").touch()
+    os.chown(left, 65534, 65534)
+    leftovers.remove_leftovers()
+    assert (left / "lock").exists()
