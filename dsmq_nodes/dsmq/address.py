@@ -88,7 +88,7 @@ def is_private(directory: Path) -> bool:
 
 def _namespace() -> str:
     with contextlib.suppress(OSError):  # not on Linux: there is one network
-        return f".{Path('/proc/self/ns/net').stat().st_ino}"
+        return f".{Path('/proc/self/ns/net').stat().st_ino & 0xFFFFFFF:x}"
     return ""
 
 

@@ -315,6 +315,8 @@ class Router(SharedExchange):
     def _token_fault(self, peer: Peer, request: wire.Request, now: float) -> str:
         if peer.trusted:
             return ""
+        if not self._token:
+            return "another user of this machine needs a token: set DSMQ_TOKEN for all"
         # First of all: a stranger who guesses must not keep out those at the same address who know.
         if hmac.compare_digest(request.token.encode("utf-8", "replace"), self._token.encode()):
             return ""

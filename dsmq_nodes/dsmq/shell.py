@@ -27,6 +27,7 @@ from dsmq_nodes.dsmq.listener import (
     tcp_listener,
     unix_listener,
 )
+from dsmq_nodes.dsmq.peer_user import is_other_user
 from dsmq_nodes.dsmq.router import Router
 from dsmq_nodes.dsmq.store import Store
 from dsmq_nodes.dsmq.topics import Peer
@@ -175,7 +176,7 @@ class Broker:
             self.note_closing(address, f"there are {self._most_connections} connections already")
             return
         local = address == "unix" or address.startswith(("127.", "::1:"))
-        trusted = address == "unix" or not self.security.token
+        trusted = address == "unix" or not (self.security.token or self._is_stranger(sock))
         peer = Peer(address, local=local, trusted=trusted, is_neighbour=address == "unix")
         if self._following is not None:
             self._following.follow_now()  # what is there already is not for its eyes
@@ -184,6 +185,11 @@ class Broker:
         task = self._loop.create_task(self._attach(listener, sock, connection))
         self._accepting.add(task)
         task.add_done_callback(self._accepting.discard)
+
+    def _is_stranger(self, sock: socket.socket) -> bool:
+        """Whether a peer has to know a token that nobody has set: it is another user's."""
+        security = self.security
+        return not (security.insecure or security.client_ca) and is_other_user(sock)
 
     async def _attach(
         self, listener: Listener, sock: socket.socket, connection: Connection

@@ -155,6 +155,7 @@ Answered by an ``error`` to the hello, and the connection is ended (also by thos
 hello can have; before hello they end it too):
 
 - ``wrong token: set DSMQ_TOKEN to the broker's``
+- ``another user of this machine needs a token: set DSMQ_TOKEN for all``
 - ``wrong token lately from this address: wait a second and try again``
 - ``this broker speaks version 1, not N``
 - ``a node name has characters that cannot be printed: 'T'`` (and the others, as of topics)

@@ -1,12 +1,21 @@
 """Other users of the machine, other brokers of the port: what lies there is not ours."""
 
+import contextlib
+import json
 import os
 import socket
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from dsmq_nodes.dsmq import address, leftovers, listener
+from dsmq_nodes.dsmq.peer_user import is_other_user
+from tests.dsmq.conftest import Start
+from tests.dsmq.hostile import framed
+
+_ROOT = pytest.mark.skipif(os.getuid() != 0, reason="root alone may be another user")
+_NOBODY = 65534
 
 
 @pytest.fixture
@@ -89,11 +98,70 @@ def test_what_a_link_leads_to_is_no_leftover(place: Path) -> None:
     assert (left / "file").exists(), "its lock cannot be known"
 
 
-@pytest.mark.skipif(os.getuid() != 0, reason="root alone may give a directory to another user")
+@_ROOT
 def test_the_directory_of_another_user_is_no_leftover(place: Path) -> None:
     left = place / f"dsmq-{os.getuid()}-theirs"
     left.mkdir()
     (left / "lock").touch()
-    os.chown(left, 65534, 65534)
+    os.chown(left, _NOBODY, _NOBODY)
     leftovers.remove_leftovers()
     assert (left / "lock").exists()
+
+
+@contextlib.contextmanager
+def as_nobody() -> Iterator[None]:
+    os.seteuid(_NOBODY)
+    try:
+        yield
+    finally:
+        os.seteuid(0)
+
+
+def hello(sock: socket.socket, token: str) -> dict[str, object]:
+    fields = {"action": "hello", "topic": "", "version": 1, "token": token}
+    sock.sendall(framed(json.dumps(fields).encode()))
+    answer: dict[str, object] = json.loads(sock.recv(1000)[23:])
+    return answer
+
+
+@_ROOT
+def test_another_user_needs_a_token_and_this_one_does_not(start: Start) -> None:
+    broker = start()
+    with as_nobody():
+        theirs, plain = broker.raw(), broker.raw()
+    with theirs, plain, broker.raw() as ours:
+        assert "another user of this machine" in str(hello(theirs, "")["error"])
+        plain.sendall(framed(b'{"action": "get", "topic": "t"}'))
+        assert plain.recv(1000) == b"", "nothing is read without a token"
+        assert hello(ours, "")["event"] == "hello"
+    with broker.raw() as original:  # a client of the original says no hello
+        original.sendall(framed(b'{"action": "get", "topic": "t"}'))
+        assert b'"message": ""' in original.recv(1000)
+
+
+@_ROOT
+def test_another_user_with_the_token_is_taken_and_any_where_that_is_meant(start: Start) -> None:
+    broker, open_to_all = start(DSMQ_TOKEN="secret"), start("--insecure")
+    with as_nobody():
+        knows, stranger = broker.raw(), open_to_all.raw()
+    with knows, stranger:
+        assert hello(knows, "secret")["event"] == "hello"
+        assert hello(stranger, "")["event"] == "hello"
+
+
+@pytest.mark.parametrize(
+    ("family", "host"), [(socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1")]
+)
+def test_this_user_is_no_other_user(family: socket.AddressFamily, host: str) -> None:
+    with contextlib.ExitStack() as stack:
+        server = stack.enter_context(socket.socket(family))
+        try:
+            server.bind((host, 0))
+        except OSError as error:
+            pytest.skip(f"no {host} here: {error}")
+        server.listen()
+        client = stack.enter_context(socket.create_connection(server.getsockname()[:2]))
+        accepted = stack.enter_context(server.accept()[0])
+        assert not is_other_user(accepted)
+        client.close()
+        assert not is_other_user(accepted), "it is gone: nobody knows"

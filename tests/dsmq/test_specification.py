@@ -279,6 +279,7 @@ def provoked() -> list[str]:
         refused(router, connected(router), hello(node="/a")),
         refused(secret, connected(secret, trusted=False), hello(token="guess")),
         refused(secret, connected(secret, trusted=False), hello(token="guess again")),
+        refused(router, connected(router, trusted=False), hello()),
     ]
     pattern: dict[str, object] = {"action": "subscribe", "pattern": True}
     for number in range(limits.MOST_PATTERNS):
