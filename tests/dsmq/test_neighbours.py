@@ -4,14 +4,13 @@ import contextlib
 import json
 import os
 import socket
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from dsmq_nodes.dsmq import address, leftovers, listener
 from dsmq_nodes.dsmq.peer_user import is_other_user
-from tests.dsmq.conftest import Start
+from tests.dsmq.conftest import DEADLINE_SEC, Broker, Start
 from tests.dsmq.hostile import framed
 
 _ROOT = pytest.mark.skipif(os.getuid() != 0, reason="root alone may be another user")
@@ -108,13 +107,16 @@ def test_the_directory_of_another_user_is_no_leftover(place: Path) -> None:
     assert (left / "lock").exists()
 
 
-@contextlib.contextmanager
-def as_nobody() -> Iterator[None]:
+def of_nobody(broker: Broker) -> socket.socket:
+    """A TCP connection of another user; a socket is of the user who made it."""
     os.seteuid(_NOBODY)
     try:
-        yield
+        sock = socket.socket()
     finally:
         os.seteuid(0)
+    sock.settimeout(DEADLINE_SEC)
+    sock.connect(("127.0.0.1", broker.port))
+    return sock
 
 
 def hello(sock: socket.socket, token: str) -> dict[str, object]:
@@ -127,9 +129,7 @@ def hello(sock: socket.socket, token: str) -> dict[str, object]:
 @_ROOT
 def test_another_user_needs_a_token_and_this_one_does_not(start: Start) -> None:
     broker = start()
-    with as_nobody():
-        theirs, plain = broker.raw(), broker.raw()
-    with theirs, plain, broker.raw() as ours:
+    with of_nobody(broker) as theirs, of_nobody(broker) as plain, broker.raw() as ours:
         assert "another user of this machine" in str(hello(theirs, "")["error"])
         plain.sendall(framed(b'{"action": "get", "topic": "t"}'))
         assert plain.recv(1000) == b"", "nothing is read without a token"
@@ -142,9 +142,7 @@ def test_another_user_needs_a_token_and_this_one_does_not(start: Start) -> None:
 @_ROOT
 def test_another_user_with_the_token_is_taken_and_any_where_that_is_meant(start: Start) -> None:
     broker, open_to_all = start(DSMQ_TOKEN="secret"), start("--insecure")
-    with as_nobody():
-        knows, stranger = broker.raw(), open_to_all.raw()
-    with knows, stranger:
+    with of_nobody(broker) as knows, of_nobody(open_to_all) as stranger:
         assert hello(knows, "secret")["event"] == "hello"
         assert hello(stranger, "")["event"] == "hello"
 
