@@ -170,7 +170,10 @@ class Ring:
         at = DATA + start % self.capacity
         found, _, _, _, _, lengths, names = RECORD.unpack_from(self.memory, at)
         if found != message_id:
-            return 0  # the ring is new
+            # The ring is new; or a writer was killed that had begun to write over the newest
+            # record: the next one goes behind all that was begun, on a lap of its own.
+            reserve = self.numbers[RESERVE]
+            return (reserve // self.capacity + 1) * self.capacity if reserve else 0
         size = RECORD.size + names + (lengths >> LENGTHS_SHIFT) + (lengths & 0xFFFFFFFF)
         return int(start + (size + 7 & ~7))
 

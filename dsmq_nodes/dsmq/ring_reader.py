@@ -139,7 +139,8 @@ class Reader:
         """A sender and a field, to be known when they come again."""
         if len(self._names) >= _MOST_NAMES:
             self._names.clear()
-        sender, _, field = name.decode().partition("\0")
+        # A damaged name is no reason to be deaf to all that comes after it.
+        sender, _, field = name.decode("utf-8", "replace").partition("\0")
         known = self._names[name] = (sender, field)
         return known
 

@@ -48,6 +48,7 @@ class Writer:
         self._map = ring.memory
         self._numbers = ring.numbers
         self._file = ring.file
+        self._held_at = -1  # HEAD, when its holder was last waited for in vain
         self._last_id = -1  # the newest record that we know the end of, and its end
         self._end = 0
 
@@ -83,8 +84,13 @@ class Writer:
         return message_id
 
     def _wait_for_lock(self) -> bool:
-        """Have the ring to ourselves as soon as may be; False: its holder does not go on."""
+        """Have the ring to ourselves as soon as may be; False: its holder does not go on.
+
+        That is waited for once: then not again before somebody has written, or it is let go.
+        """
         head = self._numbers[HEAD]
+        if head == self._held_at:
+            return False
         until_sec = time.monotonic() + _LOCK_PATIENCE_SEC
         while time.monotonic() < until_sec:
             time.sleep(_LOCK_RETRY_SEC)
@@ -93,6 +99,7 @@ class Writer:
                 return True
             if head != (head := self._numbers[HEAD]):
                 until_sec = time.monotonic() + _LOCK_PATIENCE_SEC
+        self._held_at = head
         return False
 
     def _write(

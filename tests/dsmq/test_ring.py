@@ -20,7 +20,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from dsmq_nodes.dsmq import ring_reader
 from dsmq_nodes.dsmq.bell import Bell, Doorbells
-from dsmq_nodes.dsmq.ring import MOST_READERS, Ring
+from dsmq_nodes.dsmq.ring import DATA, INDEX, MOST_READERS, RESERVE, Ring
 from dsmq_nodes.dsmq.ring_reader import Reader
 from dsmq_nodes.dsmq.ring_writer import Writer
 from dsmq_nodes.errors import RingError
@@ -232,9 +232,46 @@ def test_a_writer_that_was_stopped_in_mid_write_holds_up_nobody_for_good(
         holder.stdout.readline()
         writer = Writer(ring, "/w", doorbells)
         assert writer.append(b"1", seq=1, stamp_ns=0) == 0
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(
+                "dsmq_nodes.dsmq.ring_writer.time.sleep", lambda _: pytest.fail("it waits again")
+            )
+            assert writer.append(b"1", seq=1, stamp_ns=0) == 0, "and at once"
         holder.kill()
         holder.wait()
         assert writer.append(b"2", seq=2, stamp_ns=0) == 1
+    ring.close()
+
+
+def test_a_damaged_name_deafens_nobody(directory: Path, doorbells: Doorbells) -> None:
+    ring = Ring.create(directory / "a")
+    reader = Reader(ring, ring.seat(1, after=0, depth=10), after=0, depth=10)
+    damaged, whole = Writer(ring, "/xy", doorbells), Writer(ring, "/whole", doorbells)
+    damaged.append(b"1", seq=1, stamp_ns=0)
+    at = bytes(ring.memory).index(b"/xy")
+    ring.memory[at : at + 3] = b"/x\xff"
+    whole.append(b"2", seq=1, stamp_ns=0)
+    assert [(each.id, each.data) for each in reader.read()] == [(1, b"1"), (2, b"2")]
+    ring.close()
+
+
+def test_a_writer_killed_over_the_newest_record_mutes_nobody(
+    directory: Path, doorbells: Doorbells
+) -> None:
+    ring = Ring.create(directory / "a", capacity=4096)
+    first = Writer(ring, "/first", doorbells)
+    for seq in range(1, 4):
+        assert first.append(b"x" * 1500, seq=seq, stamp_ns=0) == seq
+    # As a writer leaves it that has said how far it will write, and has begun with its record.
+    newest = ring.numbers[INDEX + 3]
+    ring.numbers[RESERVE] = newest + ring.capacity + 1600
+    at = DATA + newest % ring.capacity
+    ring.memory[at : at + 8] = bytes(8)
+    reader = Reader(ring, ring.seat(1, after=3, depth=10), after=3, depth=10)
+    second = Writer(ring, "/second", doorbells)
+    for seq in range(1, 6):
+        assert second.append(b"y" * 500, seq=seq, stamp_ns=0) == 3 + seq
+        assert [(each.seq, each.sender) for each in reader.read()] == [(seq, "/second")]
     ring.close()
 
 
