@@ -1,15 +1,24 @@
-"""Which user of this machine is at the other end of a TCP connection over loopback.
+"""Whether this user is at the other end of a TCP connection to a broker on loopback.
 
 Linux tells who has a socket by its two addresses (sock_diag(7)): one question, however many sockets
 there are, which nobody else is waited for.
+
+A peer is trusted only if the kernel finds its socket. Any user can make one that is not found: it
+is reset, or bound to a device. Where the kernel does not even find the broker's own end (no
+sock_diag), or is not Linux, nobody can be told apart, and everybody on loopback is trusted.
+
+Of a peer that has closed before it is accepted Linux soon says that it is root's (6.18: within
+50 ms; others may do so at once). Such a peer is trusted, since a client of the original may send a
+message and end.
 """
 
-import contextlib
 import ipaddress
 import os
 import socket
 import struct
 from typing import Final
+
+from dsmq_nodes.dsmq import descriptors
 
 _NETLINK_SOCK_DIAG: Final = 4
 _SOCK_DIAG_BY_FAMILY: Final = 20
@@ -17,7 +26,7 @@ _NLM_F_REQUEST: Final = 1
 _HEADER: Final = struct.Struct("=IHHII")  # of netlink: length, type, flags, number, port
 _ASKED: Final = struct.Struct("=BBBxI")  # inet_diag_req_v2: family, protocol, extensions, states
 _SOCKET: Final = struct.Struct("!HH16s16s4x8s")  # inet_diag_sockid: ports, addresses, any cookie
-_USER: Final = struct.Struct("=II")  # uid, inode
+_USER: Final = struct.Struct("=I")
 _USER_AT: Final = _HEADER.size + 4 + _SOCKET.size + 12
 _ALL_STATES: Final = 0xFFFFFFFF
 _NO_COOKIE: Final = b"\xff" * 8
@@ -25,26 +34,34 @@ _ANSWER_BYTES: Final = 4096
 
 
 def is_other_user(sock: socket.socket) -> bool:
-    """Whether the peer of an accepted connection is another user of this machine, and not root.
+    """Whether the peer of an accepted connection is another user of this machine, or may be one.
 
-    False where that cannot be known: a peer of another machine or network namespace, a system that
-    is not Linux, a peer that has closed already.
+    False where no peer can be told apart: see above.
     """
-    with contextlib.suppress(OSError, ValueError, AttributeError):  # the last: not on this system
-        uid = _uid(sock.getpeername(), sock.getsockname())
-        return uid is not None and uid not in (0, os.getuid())
-    return False
+    if not hasattr(socket, "AF_NETLINK"):
+        return False
+    try:
+        peer, ours = sock.getpeername(), sock.getsockname()
+    except OSError:
+        return True  # it has been reset, and may have sent something before
+    try:
+        found = _user(peer, ours)
+        if found is None:
+            return _user(ours, peer) is not None
+    except ValueError:
+        return False
+    except OSError as error:  # the system answers no such question, or has no descriptor for it
+        return descriptors.is_full(error)
+    return found not in (0, os.getuid())
 
 
-def _uid(peer: tuple[str, int], ours: tuple[str, int]) -> int | None:
-    """The user who has the socket from `peer` to `ours`; None: there is no such socket here."""
-    ends = [ipaddress.ip_address(each[0].partition("%")[0]) for each in (peer, ours)]
+def _user(one: tuple[str, int], other: tuple[str, int]) -> int | None:
+    """The user who has the socket from `one` to `other`; None: there is no such socket here."""
+    ends = [ipaddress.ip_address(each[0].partition("%")[0]) for each in (one, other)]
     if any(isinstance(end, ipaddress.IPv6Address) and end.ipv4_mapped for end in ends):
         ends = [getattr(end, "ipv4_mapped", None) or end for end in ends]
-    if not ends[0].is_loopback:
-        return None
     family = socket.AF_INET if ends[0].version == 4 else socket.AF_INET6
-    about = _SOCKET.pack(peer[1], ours[1], ends[0].packed, ends[1].packed, _NO_COOKIE)
+    about = _SOCKET.pack(one[1], other[1], ends[0].packed, ends[1].packed, _NO_COOKIE)
     asked = _ASKED.pack(family, socket.IPPROTO_TCP, 0, _ALL_STATES) + about
     size = _HEADER.size + len(asked)
     with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, _NETLINK_SOCK_DIAG) as link:
@@ -54,5 +71,5 @@ def _uid(peer: tuple[str, int], ours: tuple[str, int]) -> int | None:
     _, kind, *_ = _HEADER.unpack_from(answer)
     if kind != _SOCK_DIAG_BY_FAMILY:
         return None  # an error, above all that there is no such socket
-    uid, inode = _USER.unpack_from(answer, _USER_AT)
-    return uid if inode else None  # without: it is closed, and nobody's
+    uid: int = _USER.unpack_from(answer, _USER_AT)[0]
+    return uid

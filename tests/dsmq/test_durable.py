@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -124,8 +125,15 @@ def test_a_full_disk_refuses_puts_and_recovers(start: Start, small_disk: Path) -
     assert broker.end()[0] == 0
 
 
-def test_sockets_of_killed_brokers_are_removed_by_the_next(start: Start, tmp_path: Path) -> None:
-    run = {"XDG_RUNTIME_DIR": str(tmp_path)}
+@pytest.fixture
+def short_path() -> Iterator[Path]:
+    """A directory whose sockets have a path that the system takes (107 bytes on Linux)."""
+    with tempfile.TemporaryDirectory(prefix="d", dir="/tmp") as directory:
+        yield Path(directory)
+
+
+def test_sockets_of_killed_brokers_are_removed_by_the_next(start: Start, short_path: Path) -> None:
+    run = {"XDG_RUNTIME_DIR": str(short_path)}
     dead, alive = start(**run), start(**run)
     dead.end(signal.SIGKILL)
     for broker in (dead, alive):

@@ -3,7 +3,10 @@
 import contextlib
 import json
 import os
+import signal
 import socket
+import struct
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -107,7 +110,9 @@ def test_the_directory_of_another_user_is_no_leftover(place: Path) -> None:
     assert (left / "lock").exists()
 
 
-def of_nobody(broker: Broker) -> socket.socket:
+def of_nobody(
+    broker: Broker, prepare: Callable[[socket.socket], None] = lambda _: None
+) -> socket.socket:
     """A TCP connection of another user; a socket is of the user who made it."""
     os.seteuid(_NOBODY)
     try:
@@ -115,6 +120,7 @@ def of_nobody(broker: Broker) -> socket.socket:
     finally:
         os.seteuid(0)
     sock.settimeout(DEADLINE_SEC)
+    prepare(sock)
     sock.connect(("127.0.0.1", broker.port))
     return sock
 
@@ -158,8 +164,81 @@ def test_this_user_is_no_other_user(family: socket.AddressFamily, host: str) -> 
         except OSError as error:
             pytest.skip(f"no {host} here: {error}")
         server.listen()
-        client = stack.enter_context(socket.create_connection(server.getsockname()[:2]))
+        stack.enter_context(socket.create_connection(server.getsockname()[:2]))
         accepted = stack.enter_context(server.accept()[0])
         assert not is_other_user(accepted)
-        client.close()
-        assert not is_other_user(accepted), "it is gone: nobody knows"
+
+
+_RESET = struct.pack("ii", 1, 0)  # struct linger: closing sends a reset
+
+
+@_ROOT
+def test_another_user_that_has_reset_before_it_is_accepted_has_sent_nothing(start: Start) -> None:
+    broker = start()
+    with broker.raw() as ours:
+        hello(ours, "")
+        ours.settimeout(DEADLINE_SEC)
+        ours.sendall(framed(b'{"action": "subscribe", "topic": "t"}'))
+        ours.sendall(framed(b'{"action": "put", "topic": "t", "message": "first"}'))
+        received_until(ours, b"first")
+        broker.process.send_signal(signal.SIGSTOP)
+        try:
+            theirs = of_nobody(broker)
+            fields = {"action": "hello", "topic": "", "version": 1}
+            theirs.sendall(framed(json.dumps(fields).encode()))
+            theirs.sendall(framed(b'{"action": "put", "topic": "t", "message": "theirs"}'))
+            theirs.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
+            theirs.close()
+        finally:
+            broker.process.send_signal(signal.SIGCONT)
+        with broker.raw() as later:  # accepted after it
+            hello(later, "")
+        ours.sendall(framed(b'{"action": "put", "topic": "t", "message": "ours"}'))
+        assert b"theirs" not in received_until(ours, b"ours")
+
+
+def received_until(sock: socket.socket, last: bytes) -> bytes:
+    received = b""
+    while last not in received:
+        chunk = sock.recv(65536)
+        assert chunk, "the broker ended the connection"
+        received += chunk
+    return received
+
+
+def bound_to_a_device(sock: socket.socket) -> None:
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, b"lo")
+
+
+def bound_to_another_address(sock: socket.socket) -> None:
+    sock.bind((other_address(), 0))
+
+
+def other_address() -> str:
+    """An address of this machine that is not loopback's; empty: it has none."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as route:
+        try:
+            route.connect(("192.0.2.1", 9))  # sends nothing: asks which address would be used
+        except OSError:
+            return ""
+        host: str = route.getsockname()[0]
+        return host
+
+
+@_ROOT
+@pytest.mark.parametrize("bind", [bound_to_a_device, bound_to_another_address])
+def test_another_user_is_known_however_its_socket_is_bound(
+    start: Start, bind: Callable[[socket.socket], None]
+) -> None:
+    if bind is bound_to_another_address and not other_address():
+        pytest.skip("this machine has no address except loopback's")
+    with of_nobody(start(), bind) as theirs:
+        assert "another user of this machine" in str(hello(theirs, "")["error"])
+
+
+def test_where_the_system_is_not_linux_everybody_is_trusted(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.delattr(socket, "AF_NETLINK", raising=False)
+    with socket.socket() as never_connected:
+        assert not is_other_user(never_connected)
