@@ -6,13 +6,14 @@ system has another way.
 
 import contextlib
 import errno
+import functools
 import math
 import os
 import select
 import struct
 import sys
 from collections.abc import Sequence
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
 _SELECTS: Final = 1024  # FD_SETSIZE
 _MOST: Final = 1 << 20  # programs that close "all" descriptors one by one still end in time
@@ -116,8 +117,15 @@ def _ppoll(events: list[tuple[int, int]], timeout_sec: float | None) -> set[int]
     if timeout_sec is not None:
         sec, fraction = divmod(max(timeout_sec, 0.0), 1.0)
         timeout = (ctypes.c_long * 2)(int(sec), int(fraction * 1e9))
-    ctypes.CDLL(None).ppoll(fds, ctypes.c_ulong(len(events)), timeout, None)
+    _libc().ppoll(fds, ctypes.c_ulong(len(events)), timeout, None)
     return {number for number, _, told in _POLLFD.iter_unpack(fds.raw) if told}
+
+
+@functools.cache  # each opening costs more than the call
+def _libc() -> Any:
+    import ctypes  # noqa: PLC0415  as above
+
+    return ctypes.CDLL(None)
 
 
 def _number(what: HasFileno | int) -> int:

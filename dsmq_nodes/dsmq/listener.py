@@ -110,7 +110,7 @@ class Listener:
         except (BlockingIOError, ConnectionAbortedError):
             return None
         except OSError as error:
-            if error.errno in (errno.EMFILE, errno.ENFILE):
+            if descriptors.is_full(error):
                 self._refuse_one()
             raise
         sock.setblocking(False)

@@ -8,6 +8,8 @@ import random
 import sys
 import time
 import traceback
+from collections.abc import Callable
+from typing import NoReturn
 
 from dsmq_nodes.dsmq import wire
 from dsmq_nodes.dsmq.router import Router
@@ -119,6 +121,11 @@ def main(seconds: float, seed: int) -> int:
     return 0
 
 
-if __name__ == "__main__":
+def command_line(fuzz: Callable[[float, int], int]) -> NoReturn:
+    """Run a fuzz program with its `[SECONDS] [SEED]`, and end with its status."""
     arguments = sys.argv[1:]
-    sys.exit(main(float(arguments[0]) if arguments else 600.0, int([*arguments, "0", "0"][1])))
+    sys.exit(fuzz(float(arguments[0]) if arguments else 600.0, int([*arguments, "0", "0"][1])))
+
+
+if __name__ == "__main__":
+    command_line(main)

@@ -10,7 +10,6 @@ import resource
 import shutil
 import sqlite3
 import struct
-import sys
 import tempfile
 import time
 import traceback
@@ -35,6 +34,7 @@ from dsmq_nodes.bag.source import Source, open_source
 from dsmq_nodes.bag.texts import text_of
 from dsmq_nodes.errors import BagError
 from tests.bag.layouts import CHANNEL, CONTENTS, SCHEMA, file_of, layouts, message
+from tests.bench.fuzz import command_line
 
 _MOST_SEC: Final = 10.0
 _MOST_BYTES: Final = 1 << 30
@@ -229,5 +229,4 @@ def main(seconds: float, seed: int) -> int:
 
 
 if __name__ == "__main__":
-    arguments = sys.argv[1:]
-    sys.exit(main(float(arguments[0]) if arguments else 600.0, int([*arguments, "0", "0"][1])))
+    command_line(main)

@@ -12,7 +12,6 @@ import json
 import os
 import random
 import resource
-import sys
 import tempfile
 import time
 import traceback
@@ -36,6 +35,7 @@ from dsmq_nodes.launcher.entries import (
 )
 from dsmq_nodes.launcher.examination import Examiner
 from dsmq_nodes.launcher.findings import Finding, NodeRequest
+from tests.bench.fuzz import command_line
 
 _MOST_SEC = 20.0
 _MOST_BYTES = 2 << 30
@@ -248,5 +248,4 @@ def main(seconds: float, seed: int) -> int:
 
 
 if __name__ == "__main__":
-    arguments = sys.argv[1:]
-    sys.exit(main(float(arguments[0]) if arguments else 600.0, int([*arguments, "0", "0"][1])))
+    command_line(main)

@@ -9,7 +9,6 @@ import json
 import math
 import random
 import string
-import sys
 import time
 import traceback
 from collections.abc import Callable, Coroutine
@@ -39,6 +38,7 @@ from dsmq_nodes.launcher.source import parse
 from dsmq_nodes.messages.base import Message
 from dsmq_nodes.messages.fields import uint8
 from dsmq_nodes.printable import is_printable, one_line, printable_json
+from tests.bench.fuzz import command_line
 
 WORDS: Final = (
     *("", " ", "~", "null", "Null", "true", "True", "on", "off", "yes", "y", "n", "no", "nan"),
@@ -362,11 +362,4 @@ def main(seconds: float, seed: int) -> int:
 
 
 if __name__ == "__main__":
-    told_arguments = sys.argv[1:]
-
-    sys.exit(
-        main(
-            float(told_arguments[0]) if told_arguments else 600.0,
-            int([*told_arguments, "0", "0"][1]),
-        )
-    )
+    command_line(main)
