@@ -56,9 +56,9 @@ def _cancel(goal: "_Goal") -> None:
     Raises:
         CommandError: it did not say so.
     """
-    with contextlib.suppress(OSError):  # the terminal is closed
-        print("Canceling goal...", flush=True)
     try:
+        with contextlib.suppress(OSError):  # the terminal is closed
+            print("Canceling goal...", flush=True)
         fault = goal.cancel()
     except SystemExit:
         fault = "it was not waited for"

@@ -33,6 +33,8 @@ Writing (ring_writer.py)
 ========================
 Under an exclusive `flock`, which the kernel lets go when its holder dies: RESERVE, then the record,
 its place in the index, and last HEAD. A writer that is killed on the way leaves nothing to be seen.
+Had it begun to write over the newest record, the next one begins a lap: where that is, the index
+tells readers who look for it behind the one before.
 After the lock is let go, the bells (bell.py) of the readers that sleep are rung.
 
 Reading (ring_reader.py)
@@ -170,10 +172,12 @@ class Ring:
         at = DATA + start % self.capacity
         found, _, _, _, _, lengths, names = RECORD.unpack_from(self.memory, at)
         if found != message_id:
-            # The ring is new; or a writer was killed that had begun to write over the newest
-            # record: the next one goes behind all that was begun, on a lap of its own.
             reserve = self.numbers[RESERVE]
-            return (reserve // self.capacity + 1) * self.capacity if reserve else 0
+            if reserve <= start + self.capacity:
+                return 0  # the ring is new: a record there would be whole
+            # A writer was killed that had begun to write over the newest record: the next one goes
+            # behind all that was begun, on a lap of its own.
+            return (reserve // self.capacity + 1) * self.capacity
         size = RECORD.size + names + (lengths >> LENGTHS_SHIFT) + (lengths & 0xFFFFFFFF)
         return int(start + (size + 7 & ~7))
 

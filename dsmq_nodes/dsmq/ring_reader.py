@@ -62,6 +62,9 @@ class Reader:
         size = 0
         while next_id <= head and len(records) < most and size < most_bytes:
             record = self._copy(next_id)
+            if record is None and self._next_id == next_id:
+                self._next_id = 0  # not behind the one before it: the index may know
+                continue
             if record is None:  # overtaken
                 head = numbers[HEAD]
                 newer = max(next_id + 1, self._oldest(head))
@@ -83,6 +86,9 @@ class Reader:
         """A record by its id, wherever the cursor is; None: it is overwritten."""
         place = self._next_id, self._next_start
         record = self._copy(message_id)
+        if record is None and self._next_id == message_id:
+            self._next_id = 0  # as in `read`
+            record = self._copy(message_id)
         self._next_id, self._next_start = place
         return record
 

@@ -20,7 +20,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from dsmq_nodes.dsmq import ring_reader
 from dsmq_nodes.dsmq.bell import Bell, Doorbells
-from dsmq_nodes.dsmq.ring import DATA, INDEX, MOST_READERS, RESERVE, Ring
+from dsmq_nodes.dsmq.ring import DATA, HEAD, INDEX, MOST_READERS, RESERVE, Ring
 from dsmq_nodes.dsmq.ring_reader import Reader
 from dsmq_nodes.dsmq.ring_writer import Writer
 from dsmq_nodes.errors import RingError
@@ -264,14 +264,29 @@ def test_a_writer_killed_over_the_newest_record_mutes_nobody(
         assert first.append(b"x" * 1500, seq=seq, stamp_ns=0) == seq
     # As a writer leaves it that has said how far it will write, and has begun with its record.
     newest = ring.numbers[INDEX + 3]
+    before = Reader(ring, ring.seat(1, after=3, depth=10), after=3, depth=10)
     ring.numbers[RESERVE] = newest + ring.capacity + 1600
     at = DATA + newest % ring.capacity
     ring.memory[at : at + 8] = bytes(8)
-    reader = Reader(ring, ring.seat(1, after=3, depth=10), after=3, depth=10)
+    later = Reader(ring, ring.seat(2, after=3, depth=10), after=3, depth=10)
     second = Writer(ring, "/second", doorbells)
     for seq in range(1, 6):
         assert second.append(b"y" * 500, seq=seq, stamp_ns=0) == 3 + seq
-        assert [(each.seq, each.sender) for each in reader.read()] == [(seq, "/second")]
+        for reader in (before, later):
+            heard = [(each.seq, each.sender, each.gap) for each in reader.read()]
+            assert heard == [(seq, "/second", 0)]
+    ring.close()
+
+
+def test_a_writer_killed_in_a_new_ring_costs_nobody_a_message(
+    directory: Path, doorbells: Doorbells
+) -> None:
+    ring = Ring.create(directory / "a", last_id=7)
+    reader = Reader(ring, ring.seat(1, after=7, depth=0), after=7, depth=0)
+    Writer(ring, "/dying", doorbells)._write(b"/dying", b"x" * 40, 0, 0, b"")
+    ring.numbers[HEAD] = 7  # all of it but what makes it visible
+    assert Writer(ring, "/next", doorbells).append(b"1", seq=1, stamp_ns=0) == 8
+    assert [(each.id, each.sender, each.gap) for each in reader.read()] == [(8, "/next", 0)]
     ring.close()
 
 
