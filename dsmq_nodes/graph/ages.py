@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 _LONGEST_WAY_NS: Final = 10**9
 _WINDOW_NS: Final = 10 * 10**9  # of two such windows the least counts: a clock may be set
 _STEP_NS: Final = 10**8  # our own wall clock was set by more than it is slewed
+_CLOCK_SET_NS: Final = 86_400 * 10**9  # no message takes a day from its stamp to the log
 _MOST_SENDERS: Final = 1000
 
 
@@ -68,6 +69,9 @@ class Ages:
                 self._least.clear()
             least = self._least[sender] = _Least(now_ns, way_ns)
         off_ns = least.add(now_ns, way_ns)
+        if way_ns - off_ns > _CLOCK_SET_NS:  # it was set, or one stamp was none of any clock
+            self._least[sender] = _Least(now_ns, way_ns)
+            off_ns = way_ns
         if 0 <= off_ns <= _LONGEST_WAY_NS:
             return 0
         if abs(off_ns) > _LONGEST_WAY_NS and sender not in self._told:

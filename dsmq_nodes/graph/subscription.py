@@ -4,7 +4,7 @@ import asyncio
 from collections import deque
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Generic, Self
+from typing import TYPE_CHECKING, Any, Final, Generic, Self
 
 from dsmq_nodes.dsmq.record import Record
 from dsmq_nodes.errors import MessageError, OverwrittenError, WireError
@@ -21,6 +21,8 @@ from dsmq_nodes.messages.parts import large_field
 
 if TYPE_CHECKING:
     from dsmq_nodes.graph.silence import Silence
+
+_MOST_AHEAD_NS: Final = 10**9  # a stamp that is further ahead tells of no latency
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,7 +193,7 @@ class Subscription(Generic[MessageT], AsyncIterator[MessageT]):
                     f"{error}; others like it are only counted"
                 )
             return None
-        if reply.stamp >= self._since_ns:
+        if self._since_ns <= reply.stamp <= now_ns + _MOST_AHEAD_NS:
             self.latency.add((now_ns - reply.stamp) * 1e-9)
         self._given += 1
         for silence in self.silences:

@@ -113,7 +113,7 @@ class Figures:
             return "-"
         now_sec = node.stamp.sec + node.stamp.nanosec * 1e-9
         last = self._last.get(node.name)
-        if last is None or last.pid != node.pid:
+        if last is None or last.pid != node.pid or now_sec < last.at_sec:
             last = self._last[node.name] = _Last(node.pid, now_sec, timer.ticks, None)
         elif now_sec > last.at_sec:
             ticks, span_sec = timer.ticks - last.ticks, now_sec - last.at_sec

@@ -115,3 +115,11 @@ def test_what_is_not_known_goes_by_the_stamp(world: World) -> None:
     for each in many:
         world.age_sec(each)  # whoever makes names up makes nothing grow
     assert len(world.ages._least) <= 1000
+
+
+@pytest.mark.parametrize("wild_ns", [1, 2**62, 2**63 - 1])
+def test_one_stamp_of_no_clock_makes_no_other_message_old(world: World, wild_ns: int) -> None:
+    world.publish(5.0)
+    world.age_sec(Message(wild_ns, round(world.clock.sec * 1e9)))
+    assert max(world.publish(5.0)) == pytest.approx(0.0, abs=0.01)
+    assert world.age_sec(world.message(way_sec=3.0)) == pytest.approx(3.0, abs=0.01)

@@ -1,6 +1,7 @@
 """What never came is counted from the publishers' numbers, exactly and once."""
 
 import logging
+import time
 from collections import Counter
 
 import pytest
@@ -73,4 +74,41 @@ def test_one_line_a_publisher_and_outage(caplog: pytest.LogCaptureFixture) -> No
     assert [line.partition(":")[2][:32] for line in said] == [
         " 3 messages of /a on /t never ca",
         " 2 messages of /a on /t never ca",
+    ]
+
+
+@given(st.integers(0, 10**5), st.integers(10**9, 2**63 - 1), st.integers(0, 10**5))
+def test_a_number_nobody_can_have_come_to_is_no_loss(first: int, jump: int, later: int) -> None:
+    losses = Losses("/reader", "/t")
+    numbers = [first + 1, jump, jump + 1, later + 1, later + 2, jump, later + 3]
+    assert [losses.before(reply("/a", number)) for number in numbers] == [0] * 7
+    assert losses.before(reply("/a", later + 6)) == 2, "it counts on from there"
+
+
+def test_what_was_skipped_is_not_spent_on_a_jump() -> None:
+    losses = Losses("/reader", "/t")
+    numbers = [("/a", 1, 0), ("/b", 1, 0), ("/b", 2**62, 3), ("/a", 7, 0)]
+    assert [losses.before(reply(*each)) for each in numbers] == [0, 0, 0, 2]
+
+
+def test_a_long_outage_counts_what_a_fast_publisher_sent(monkeypatch: pytest.MonkeyPatch) -> None:
+    losses = Losses("/reader", "/t")
+    now_sec = time.monotonic()
+    monkeypatch.setattr(time, "monotonic", lambda: now_sec)
+    losses.before(reply("/a", 1))
+    now_sec += 86_400.0
+    assert losses.before(reply("/a", 86_400 * 10_000)) == 86_400 * 10_000 - 2
+
+
+def test_a_jump_is_told_once_a_publisher(caplog: pytest.LogCaptureFixture) -> None:
+    losses = Losses("/reader", "/t")
+    with caplog.at_level(logging.WARNING):
+        for number in (1, 10**12, 1, 2**62, 2, 2**40):
+            losses.before(reply("/a", number))
+            losses.before(reply("/b", number))
+            losses.tell_again()
+    said = [record.getMessage() for record in caplog.records]
+    assert [line[:44] for line in said] == [
+        "/reader: /a on /t left out 999999999998 numb",
+        "/reader: /b on /t left out 999999999998 numb",
     ]

@@ -12,6 +12,8 @@ import psutil
 import pytest
 
 from dsmq_nodes import Message, MessageInfo, Node, QoSProfile, dsmq
+from dsmq_nodes.dsmq import wire
+from dsmq_nodes.dsmq.channel import Channel
 from dsmq_nodes.errors import MessageError, WireError
 from dsmq_nodes.messages import Image, Imu, Int64, String, Twist
 from dsmq_nodes.testing import BrokerProcess, Graph
@@ -180,6 +182,20 @@ def test_what_is_latched_from_before_has_no_latency(graph: Graph) -> None:
     publisher.publish(Int64(data=2))
     graph.run_for(1.0)
     assert (len(got), subscription.latency.count) == (2, 1)
+
+
+def test_a_stamp_that_is_far_ahead_tells_of_no_latency(broker: BrokerProcess) -> None:
+    got: list[Int64] = []
+    node = Node("reader")
+    subscription = node.create_subscription(Int64, "n", got.append, 10)
+    channel = Channel(*broker.address)
+    ahead_ns = (2**63 - 1, time.time_ns() + 60 * 10**9, time.time_ns())
+    with contextlib.closing(channel), spinning(node):
+        for stamp_ns in ahead_ns:
+            put = {"action": "put", "topic": "/n", "message": '{"data": 1}', "stamp": stamp_ns}
+            channel.send(wire.encode_object(put))
+        until(lambda: len(got) == 3)
+    assert subscription.latency.count == 1
 
 
 def test_an_invalid_message_names_its_publisher(caplog: pytest.LogCaptureFixture) -> None:

@@ -3,12 +3,14 @@
 from rich.console import Console
 from rich.text import Text
 
-from dsmq_nodes.launcher.figures import Row, tables
+from dsmq_nodes.launcher.figures import Figures, Row, tables
 from dsmq_nodes.launcher.summary import summary
+from dsmq_nodes.messages import Time
 from dsmq_nodes.messages.dsmq_msgs import (
     Edge,
     NodeStatistics,
     SubscriptionStatistics,
+    TimerStatistics,
     TopicStatistics,
 )
 
@@ -70,3 +72,15 @@ def test_a_long_name_is_cut_in_the_summary() -> None:
     assert first.split()[0] == "/b"
     assert len(second.split()[0]) == 40
     assert len(head) == len(second) < 112
+
+
+def test_a_clock_that_was_ahead_once_does_not_stop_the_rate() -> None:
+    figures = Figures()
+
+    def told(sec: int, ticks: int) -> str:
+        timers = [TimerStatistics(name="t", rate_hz=10.0, ticks=ticks)]
+        node = NodeStatistics(name="/b", stamp=Time(sec=sec), rate_hz=10.0, timers=timers)
+        return str(figures.node(node)[0])
+
+    stamps = [100, 2**31 - 1, 102, 103]
+    assert [told(sec, 10 * number) for number, sec in enumerate(stamps)][-1] == "10.0 / 10 Hz"
