@@ -1,11 +1,12 @@
 """What a node knows of its own parts, on `/diagnostics`."""
 
 import inspect
+from asyncio import CancelledError
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, ClassVar, Final
 
 from dsmq_nodes.diagnostics.aggregator import DIAGNOSTICS_TOPIC
-from dsmq_nodes.graph.callback import check_callback, to_await
+from dsmq_nodes.graph.callback import as_error, awaited, check_callback, to_await
 from dsmq_nodes.graph.node import Node
 from dsmq_nodes.messages.diagnostic import DiagnosticArray, DiagnosticStatus, KeyValue
 from dsmq_nodes.messages.fields import byte
@@ -105,7 +106,7 @@ class DiagnosticUpdater:
         self, stat: DiagnosticStatusWrapper, callback: _Callback, work: Awaitable[object]
     ) -> None:
         try:
-            await work
+            await awaited(work)
         except Exception as error:  # noqa: BLE001  as in `_ask`
             self._failed(stat, callback, error)
 
@@ -118,8 +119,8 @@ class DiagnosticUpdater:
         work = None
         try:
             work = to_await(callback(stat), callback)
-        except Exception as error:  # noqa: BLE001  it is told twice, and harms no other part
-            self._failed(stat, callback, error)
+        except (Exception, CancelledError) as error:  # noqa: BLE001  told twice, harms no other
+            self._failed(stat, callback, as_error(error))
         return stat, work
 
     def _failed(self, stat: DiagnosticStatusWrapper, callback: _Callback, error: Exception) -> None:

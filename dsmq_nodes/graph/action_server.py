@@ -258,14 +258,29 @@ class ActionServer(Generic[GoalT, ResultT, FeedbackT]):
                     "abort() or canceled(): aborted"
                 )
                 handle.abort()
-        except Exception as error:  # noqa: BLE001  it goes to the log, and the goal is aborted
-            self._failed("execute callback", error)
-            if handle.is_active:
-                handle.abort()
+        except (Exception, asyncio.CancelledError) as error:
+            self._broke_off(handle, error)
+            if not isinstance(error, Exception):  # the node leaves its loop
+                self._finish(handle)
+                raise
         finally:
             self._running.pop(handle.goal_id, None)
         self._finish(handle)
         self._go_on()
+
+    def _broke_off(self, handle: ServerGoalHandle[Any, Any, Any], error: BaseException) -> None:
+        """The execute callback has raised: its goal is aborted.
+
+        It may cancel what it waits for when it is asked to end: then its goal is canceled.
+        """
+        is_cut_short = asyncio.CancelledError in {type(error), type(error.__cause__)}
+        if is_cut_short and handle.is_cancel_requested:
+            handle.canceled()
+            return
+        if isinstance(error, Exception):
+            self._failed("execute callback", error)
+        if handle.is_active:
+            handle.abort()
 
     def _failed(self, what: str, error: Exception) -> None:
         self._node.get_logger().traceback(f"{self.action_name}: exception in the {what}", error)

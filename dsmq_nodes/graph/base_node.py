@@ -2,6 +2,7 @@
 
 import inspect
 import math
+from asyncio import CancelledError
 from collections.abc import Callable, Coroutine, Sequence
 from types import TracebackType
 from typing import Any, ClassVar, Literal, Self
@@ -11,7 +12,7 @@ from typing_extensions import override
 from dsmq_nodes.dsmq import inherited
 from dsmq_nodes.errors import NodeConfigurationError, ParameterError, SpinError
 from dsmq_nodes.graph import life, names, own_names
-from dsmq_nodes.graph.callback import Callback, Result, callback_name, to_await
+from dsmq_nodes.graph.callback import Callback, Result, as_error, callback_name, to_await
 from dsmq_nodes.graph.clock import Clock
 from dsmq_nodes.graph.forked_link import refuse
 from dsmq_nodes.graph.logger import Logger
@@ -324,7 +325,10 @@ class BaseNode:
 
     def _run_hook(self, hook: Callable[[], object]) -> None:
         """Run what a class may override as `def` or `async def`, to its end."""
-        work = to_await(hook(), hook)
+        try:
+            work = to_await(hook(), hook)
+        except CancelledError as error:
+            raise as_error(error) from error
         if work is not None:
             self._spinner.finish(work)
 

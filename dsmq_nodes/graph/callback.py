@@ -6,12 +6,14 @@ all of them by `to_await`. `check_callback` refuses, where it is handed over, a 
 could call or await.
 """
 
+import asyncio
 import functools
 import inspect
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
+from dsmq_nodes.errors import SpinError
 from dsmq_nodes.messages.base import Message
 
 MessageT = TypeVar("MessageT", bound=Message)
@@ -84,11 +86,44 @@ async def called(callback: Callable[..., Any], *args: Any) -> Any:
 
     Raises:
         TypeError: as `to_await`.
+        SpinError: as `awaited`.
         Exception: what the callback raises.
     """
-    result = callback(*args)
-    work = None if result is None else to_await(result, callback)
-    return result if work is None else await work
+    try:
+        result = callback(*args)
+        work = None if result is None else to_await(result, callback)
+    except asyncio.CancelledError as error:
+        raise as_error(error) from error
+    return result if work is None else await awaited(work)
+
+
+async def awaited(work: Awaitable[Any]) -> Any:
+    """Await a callback whose result somebody waits for.
+
+    The cancellation of what it waits for, such as a task of the node's own, is an error of the
+    callback: whoever waits for the result is to be told. When the callback itself is cancelled, as
+    at the end of its node, that passes.
+
+    Raises:
+        SpinError: what it waits for was cancelled.
+        Exception: what it raises.
+    """
+    try:
+        return await work
+    except asyncio.CancelledError as error:
+        task = asyncio.current_task()
+        if task is None or task.cancelling():
+            raise
+        raise as_error(error) from error
+
+
+def as_error(error: BaseException) -> Exception:
+    """What a callback has raised, as an error of it: it may have let a CancelledError pass."""
+    if isinstance(error, Exception):
+        return error
+    cut_short = SpinError("what it waited for was cancelled, so it was not run to its end")
+    cut_short.__cause__ = error
+    return cut_short
 
 
 def discard(work: object) -> None:

@@ -1,11 +1,12 @@
 """What users do with a node's parameters; what they are is in parameter_store.py."""
 
+from asyncio import CancelledError
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from dsmq_nodes.errors import ParameterError
 from dsmq_nodes.graph.base_node import BaseNode
-from dsmq_nodes.graph.callback import check_callback, to_await
+from dsmq_nodes.graph.callback import as_error, awaited, check_callback, to_await
 from dsmq_nodes.graph.event_loop import run_through
 from dsmq_nodes.graph.parameter import Parameter
 from dsmq_nodes.graph.parameter_store import OnSet, PostSet
@@ -115,13 +116,16 @@ class ParameterNode(BaseNode):
         self, callback: Callable[[list[Parameter]], Any], changes: list[Parameter]
     ) -> Any:
         """Call a callback that decides or is told; only where a loop can run is it waited for."""
-        work = to_await(result := callback(changes), callback)
+        try:
+            work = to_await(result := callback(changes), callback)
+        except CancelledError as error:
+            raise as_error(error) from error
         if work is None:
             return result
         if callback in self._parameters.post_set:
             self._spinner.begin(work, callback)
             return None
-        return self._spinner.wait_through(work)
+        return self._spinner.wait_through(awaited(work))
 
     def describe_parameter(self, name: str) -> "ParameterDescriptor":
         """What a parameter is, and which values it may have.

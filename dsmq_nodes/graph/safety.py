@@ -19,7 +19,7 @@ from typing import Any, Final, Generic
 
 from typing_extensions import override
 
-from dsmq_nodes.graph.callback import MessageT, Result, check_callback, to_await
+from dsmq_nodes.graph.callback import MessageT, Result, awaited, check_callback, to_await
 from dsmq_nodes.graph.node import Node
 from dsmq_nodes.graph.qos import QoSProfile
 from dsmq_nodes.graph.subscription import MessageInfo
@@ -178,7 +178,7 @@ class Actuator(Generic[MessageT]):
         work = to_await(self._obey(msg), self._obey)
         if work is None:
             return None
-        self._obeying = asyncio.ensure_future(work)
+        self._obeying = asyncio.ensure_future(awaited(work))
         return self._until_obeyed(self._obeying)
 
     async def _until_obeyed(self, obeying: "asyncio.Future[None]") -> None:

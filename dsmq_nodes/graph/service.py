@@ -1,5 +1,6 @@
 """The serving end of a service; how it is called is in calls.py."""
 
+from asyncio import CancelledError
 from collections import deque
 from collections.abc import Awaitable, Callable
 from functools import cached_property
@@ -8,7 +9,7 @@ from typing import Any, Final, Generic
 from dsmq_nodes.errors import DsmqError
 from dsmq_nodes.graph import calls
 from dsmq_nodes.graph.arrival import Arrival
-from dsmq_nodes.graph.callback import callback_name, takes_two, to_await
+from dsmq_nodes.graph.callback import as_error, awaited, callback_name, takes_two, to_await
 from dsmq_nodes.graph.graph_view import GraphView
 from dsmq_nodes.graph.link import Link
 from dsmq_nodes.graph.logger import Logger
@@ -131,8 +132,8 @@ class ServiceServer(Generic[RequestT, ResponseT]):
             else:
                 result = self.callback(request)
             work = to_await(result, self.callback)
-        except Exception as error:  # noqa: BLE001  it goes to the log and to the caller
-            self._raised(call, error)
+        except (Exception, CancelledError) as error:  # noqa: BLE001  for the log and the caller
+            self._raised(call, as_error(error))
             return
         if work is not None:
             self._spinner.begin(self._await(call, work), self.callback)
@@ -146,7 +147,7 @@ class ServiceServer(Generic[RequestT, ResponseT]):
 
     async def _await(self, call: calls.Call, result: Awaitable[Any]) -> None:
         try:
-            response = await result
+            response = await awaited(result)
         except Exception as error:  # noqa: BLE001  as above
             self._raised(call, error)
         else:

@@ -10,7 +10,15 @@ from concurrent.futures import CancelledError
 from typing import Any, Final, Protocol, TypeVar
 
 from dsmq_nodes.errors import ForkedError, SpinError
-from dsmq_nodes.graph.callback import BusyTime, Callback, Result, callback_name, discard, to_await
+from dsmq_nodes.graph.callback import (
+    BusyTime,
+    Callback,
+    Result,
+    as_error,
+    callback_name,
+    discard,
+    to_await,
+)
 from dsmq_nodes.graph.event_loop import (
     LAST_STEPS_SEC,
     Outcome,
@@ -136,8 +144,8 @@ class Spinner:
         try:
             result = callback()
             work = None if result is None else to_await(result, named or callback)
-        except Exception as error:  # noqa: BLE001  `raises` decides
-            self._raised(named or callback, error)
+        except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001  `raises` decides
+            self._raised(named or callback, as_error(error))
             return None
         finally:
             self.is_calling = False
@@ -332,6 +340,11 @@ class Spinner:
                 await one
         if not one.done():
             one.set_result(None)  # nothing more until the next time
+
+    @property
+    def is_attached(self) -> bool:
+        """Whether it is in a loop; not any more when the node's tasks are cancelled at its end."""
+        return self._loop is not None
 
     def is_in_callback(self) -> bool:
         """Whether an event loop runs in this thread: waiting would block it."""

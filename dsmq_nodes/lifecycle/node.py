@@ -1,5 +1,6 @@
 """Nodes that are configured and activated from outside: ROS 2's managed nodes."""
 
+import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from typing import Any
 
@@ -137,13 +138,15 @@ class LifecycleNode(Node):
         return TransitionCallbackReturn.SUCCESS
 
     def on_error(self, state: LifecycleState) -> TransitionResult:
-        """Clean up after an error: SUCCESS to be configured anew, else the node is finalized."""
+        """Clean up after an error: SUCCESS to be configured again, else the node is finalized."""
         return TransitionCallbackReturn.FAILURE
 
     # Transitions
 
     async def change_state(self, transition: int | str) -> TransitionCallbackReturn:
         """Make a transition, by its number or label: "configure", "activate", ...
+
+        One that is cancelled, as by a timeout, ends as one that has raised.
 
         Returns:
             What its callback said, ERROR also for what it raised.
@@ -154,15 +157,26 @@ class LifecycleNode(Node):
         comes_from = self.state
         step = self._machine.begin(transition)
         self._went(step)
-        result = await self._call(self._callbacks()[step.goal], comes_from)
+        try:
+            result = await self._call(self._callbacks()[step.goal], comes_from)
+        except asyncio.CancelledError:
+            if self._spinner.is_attached:  # else the node ends, and `on_shutdown` is called
+                await self._settle(step, comes_from, TransitionCallbackReturn.ERROR)
+            raise
         if step.goal == states.CONFIGURING and result is TransitionCallbackReturn.SUCCESS:
             self._look_for_unknown_parameters()
+        await self._settle(step, comes_from, result)
+        return result
+
+    async def _settle(
+        self, step: Transition, comes_from: LifecycleState, result: TransitionCallbackReturn
+    ) -> None:
+        """Go to the state in which a transition ends."""
         self._went(self._machine.follow(result))
         if self.state == states.ERRORPROCESSING:
             handled = await self._call(self.on_error, comes_from)
             self._went(self._machine.follow(handled))
             self._logger.error(f"after an error in {step.label!r} it is {self.state.label}")
-        return result
 
     def trigger_configure(self) -> TransitionCallbackReturn | None:
         """Make this transition and wait for it, outside of callbacks; None if the node was ended.
@@ -262,4 +276,6 @@ class LifecycleNode(Node):
         """The node ends: close what it began."""
         if any(each.label == "shutdown" for each in self._machine.available()):
             return self.change_state("shutdown")
+        if self.state in states.PASSING:  # a transition was cut short
+            return self._call(self.on_shutdown, self.state)
         return None

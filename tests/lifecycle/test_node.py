@@ -319,6 +319,42 @@ class Slow(LifecycleNode):
         return SUCCESS
 
 
+def test_the_end_of_the_node_in_the_midst_of_a_transition_is_a_shutdown(
+    graph: Graph, driver: Driver, change: Change
+) -> None:
+    change("configure")
+    driver.create_task(_begun(driver.change_state("activate")))
+    graph.run_for(0.5)
+    assert driver.state.label == "activating"
+    graph.remove(driver)
+    assert driver.said == ["configure from unconfigured", "shutdown from activating"]
+
+
+async def _begun(change: Awaitable[Any]) -> None:
+    await change
+
+
+@pytest.mark.parametrize("handled", [SUCCESS, FAILURE])
+def test_a_transition_that_is_cancelled_ends_in_on_error(
+    graph: Graph, driver: Driver, change: Change, handled: TransitionCallbackReturn
+) -> None:
+    driver.answers["error"] = handled
+    change("configure")
+    timed_out = []
+
+    async def impatient() -> None:
+        try:
+            await asyncio.wait_for(driver.change_state("activate"), 0.5)
+        except TimeoutError:
+            timed_out.append(graph.now_sec)
+
+    driver.create_task(impatient())
+    graph.run_for(2.0)
+    assert len(timed_out) == 1
+    assert driver.said == ["configure from unconfigured", "error from inactive"]
+    assert driver.state.label == ("unconfigured" if handled is SUCCESS else "finalized")
+
+
 def test_the_end_does_not_wait_for_ever(graph: Graph, caplog: pytest.LogCaptureFixture) -> None:
     graph.remove(graph.add(Slow))
     assert "Slow.on_shutdown: SpinError: it still waited after 3 s" in caplog.text
