@@ -40,6 +40,7 @@ class Connection(asyncio.BufferedProtocol):
         self._bodies: Iterator[bytes] = iter(())
         self._unread_answers = 0
         self._stalled = False  # it reads no answers, so we read no requests
+        self._has_asked = False
         self._waiting_since_sec: float | None = None
         if not peer.trusted:
             self._waiting_since_sec = time.monotonic()
@@ -91,6 +92,9 @@ class Connection(asyncio.BufferedProtocol):
         peer = self.peer
         if peer.greeted:
             self.decoder.max_body_bytes = MAX_BODY_BYTES
+        if peer.trusted and not self._has_asked:
+            self._has_asked = True
+            self._broker.note_request(self)
         if not self.decoder.buffered_bytes:
             if peer.trusted:
                 self._waiting_since_sec = None

@@ -10,12 +10,15 @@ import socket
 import ssl
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, Self
+from typing import TYPE_CHECKING, Final, Self
 
 from dsmq_nodes.dsmq import descriptors
 from dsmq_nodes.dsmq.address import is_private
 from dsmq_nodes.dsmq.keepalive import keep_alive
 from dsmq_nodes.errors import AddressInUseError, InsecureError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 logger = logging.getLogger("dsmq.broker")
 
@@ -103,16 +106,12 @@ class Listener:
         """A connection that waits, and its address; None when none does.
 
         Raises:
-            OSError: it cannot be accepted; when for want of file descriptors, it was told so.
+            OSError: it cannot be accepted.
         """
         try:
             sock, address = self.sock.accept()
         except (BlockingIOError, ConnectionAbortedError):
             return None
-        except OSError as error:
-            if descriptors.is_full(error):
-                self._refuse_one()
-            raise
         sock.setblocking(False)
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BUFFER_BYTES)
         if sock.family == getattr(socket, "AF_UNIX", None):
@@ -121,12 +120,19 @@ class Listener:
         keep_alive(sock, client=False)
         return sock, f"{address[0]}:{address[1]}"
 
-    def _refuse_one(self) -> None:
+    def refuse_one(self) -> None:
         """Out of file descriptors: tell the next in line, else it hangs and we spin."""
-        os.close(self._spare)
-        with contextlib.suppress(OSError):
+        with self.spare_descriptor(), contextlib.suppress(OSError):
             self.sock.accept()[0].close()
-        self._spare = os.open(os.devnull, os.O_RDONLY)
+
+    @contextlib.contextmanager
+    def spare_descriptor(self) -> "Iterator[None]":
+        """Have one more file descriptor for a while, where there may be none left."""
+        os.close(self._spare)
+        try:
+            yield
+        finally:
+            self._spare = os.open(os.devnull, os.O_RDONLY)
 
     def close(self) -> None:
         """Stop listening."""

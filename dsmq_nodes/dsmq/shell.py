@@ -9,13 +9,14 @@ connected before a put was sent sees that put.
 """
 
 import asyncio
+import functools
 import logging
 import select
 import socket
 import time
 from typing import TYPE_CHECKING, Final
 
-from dsmq_nodes.dsmq import wire
+from dsmq_nodes.dsmq import descriptors, wire
 from dsmq_nodes.dsmq.address import unix_path
 from dsmq_nodes.dsmq.connection import Connection
 from dsmq_nodes.dsmq.exchange import Replies
@@ -45,6 +46,7 @@ _RECEIVE_BYTES: Final = 256 * 1024
 _DRAIN_SEC: Final = 4.0
 _QUIET_SEC: Final = 0.1
 _MOST_CLOSINGS_LOGGED: Final = 20  # a second
+_MOST_DISPLACED: Final = 16  # at once: until they have ended, they have descriptors
 _SWEEP_SEC: Final = 0.25
 _PATIENT_SEC: Final = 0.05  # a peer that says it is patient has what there is so often
 
@@ -71,7 +73,9 @@ class Broker:
         self._outgoing: set[Connection] = set()  # with something in their outbox
         self._watched: set[Connection] = set()  # with half a frame, or without their hello
         self._patient: set[Peer] = set()
-        self._accepting: set[asyncio.Task[None]] = set()
+        self._accepting: dict[Connection, asyncio.Task[None]] = {}
+        self._silent: dict[Connection, None] = {}  # oldest first: none has made a request yet
+        self._displaced: set[Connection] = set()  # for want of room, and not yet ended
         self._commit_due = False
         self._graph_due = False
         self._wait_due_sec: float | None = None
@@ -165,26 +169,61 @@ class Broker:
             return
         for listener in self._listeners:
             try:
-                while (accepted := listener.accept()) is not None:
+                while len(self._displaced) < _MOST_DISPLACED and (accepted := listener.accept()):
                     self._take_in(listener, *accepted)
             except OSError as error:
+                if descriptors.is_full(error):
+                    if self._displaced or self._make_room(descriptors.no_more(error)):
+                        continue  # it is accepted in the next turn of the loop
+                    listener.refuse_one()
                 self.note_closing("one that wanted to connect", f"it cannot be accepted: {error}")
 
+    def _make_room(self, why: str) -> bool:
+        """End the oldest connection that has made no request; False: there is none."""
+        connection = next(iter(self._silent), None)
+        if connection is None:
+            return False
+        del self._silent[connection]
+        if not self._displaced:  # of those that go together one is told
+            reason = f"it has asked for nothing yet, and another wants its place: {why}"
+            self.note_closing(connection.peer.address, reason)
+        self._displaced.add(connection)
+        task = self._accepting.get(connection)
+        if task is None or not task.cancel():  # else its TLS is not agreed on yet
+            connection.abort()
+        return True
+
+    def note_request(self, connection: Connection) -> None:
+        """A connection has made a request that it may make: it does not give way to others."""
+        self._silent.pop(connection, None)
+
     def _take_in(self, listener: Listener, sock: socket.socket, address: str) -> None:
-        if len(self._connections) >= self._most_connections:
+        staying = len(self._connections) - len(self._displaced)
+        most = self._most_connections
+        if staying >= most and not self._make_room(f"there are {most}"):
             sock.close()
             self.note_closing(address, f"there are {self._most_connections} connections already")
             return
         local = address == "unix" or address.startswith(("127.", "::1:"))
-        trusted = address == "unix" or not (self.security.token or self._is_stranger(sock))
+        with listener.spare_descriptor():  # to ask whose it is
+            trusted = address == "unix" or not (self.security.token or self._is_stranger(sock))
         peer = Peer(address, local=local, trusted=trusted, is_neighbour=address == "unix")
         if self._following is not None:
             self._following.follow_now()  # what is there already is not for its eyes
         self.router.connect(peer, time.monotonic())
         connection = self._connections[peer] = Connection(self, peer)
+        self._silent[connection] = None
         task = self._loop.create_task(self._attach(listener, sock, connection))
-        self._accepting.add(task)
-        task.add_done_callback(self._accepting.discard)
+        self._accepting[connection] = task
+        task.add_done_callback(functools.partial(self._attached, sock, connection))
+
+    def _attached(
+        self, sock: socket.socket, connection: Connection, task: asyncio.Task[None]
+    ) -> None:
+        del self._accepting[connection]
+        if task.cancelled():
+            sock.close()
+            self.lost(connection)
 
     def _is_stranger(self, sock: socket.socket) -> bool:
         """Whether a peer has to know a token that nobody has set: it is another user's."""
@@ -288,7 +327,9 @@ class Broker:
 
     def lost(self, connection: Connection) -> None:
         """A connection has ended."""
-        self._watched.discard(connection)
+        for each in (self._watched, self._displaced):
+            each.discard(connection)
+        self._silent.pop(connection, None)
         self._connections.pop(connection.peer, None)
         self._patient.discard(connection.peer)
         self.router.disconnect(connection.peer)

@@ -121,7 +121,9 @@ Limits
 - a frame once begun has 2 s, and 1 s more for each 100,000 bytes, to arrive; with a token asked
   for a hello has 2 s; the right token is taken at once, whatever others at the address have tried,
   a wrong one is called that no sooner than 0.5 s after another of its address
-- connections: 32 less than the file descriptors that the system allows
+- connections: 32 less than the file descriptors that the system allows; when there are so many, the
+  oldest that has sent nothing yet (or, where a token is asked for, no hello) gives its place to
+  the next
 
 Errors
 ======
@@ -172,6 +174,7 @@ The connection is ended; who has said hello is told by ``closing``, all others b
 - ``it began a frame, or owes a hello, and did not go on``
 - ``it acknowledges nothing any more: its machine is gone``
 - ``there are N connections already``
+- ``it has asked for nothing yet, and another wants its place: TEXT``
 - ``it was told to stop``
 - ``it was shut down by a client``
 """

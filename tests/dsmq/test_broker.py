@@ -237,6 +237,26 @@ def test_without_the_token_nothing_is_read_and_nothing_taken(start: Start) -> No
         client.put("t", "x", ack=True)
 
 
+@pytest.mark.parametrize("token", ["", "secret"])
+def test_who_has_said_nothing_gives_way_to_who_comes(start: Start, token: str) -> None:
+    resource = pytest.importorskip("resource")
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (before[0], before[1]))
+    broker = start(DSMQ_TOKEN=token)
+    psutil.Process(broker.process.pid).rlimit(resource.RLIMIT_NOFILE, (40, 40))
+    with contextlib.ExitStack() as open_sockets:
+        for number in range(5):
+            for _ in range(60):
+                open_sockets.enter_context(broker.raw())
+            honest = open_sockets.enter_context(broker.raw())
+            assert hello(honest, token)["event"] == "hello", number
+            honest.sendall(framed(b'{"action": "get", "topic": "t"}'))
+            assert b'"empty":true' in honest.recv(1000)
+    _, said = broker.end()
+    assert "it has asked for nothing yet, and another wants its place: this process has all" in said
+    assert said.count("\n") < 200, "a flood is counted, not written out"
+
+
 def test_few_file_descriptors_refuse_and_recover(start: Start) -> None:
     resource = pytest.importorskip("resource")
     before = resource.getrlimit(resource.RLIMIT_NOFILE)
@@ -295,10 +315,16 @@ def test_there_are_not_endlessly_many_connections() -> None:
     )
     assert server.stdout is not None
     port = int(re.findall(r":(\d+)", server.stdout.readline())[0])
+    get = framed(b'{"action": "get", "topic": "t"}')
     crowd = [socket.create_connection(("127.0.0.1", port), DEADLINE_SEC) for _ in range(100)]
-    assert all(closed_by_peer(sock) for sock in crowd[60 - 32 :])
-    crowd[0].sendall(framed(b'{"action": "get", "topic": "t"}'))
-    assert crowd[0].recv(1000) == framed(b'{"message": ""}'), "those before are served"
+    for sock in crowd[-28:]:
+        sock.sendall(get)
+        assert sock.recv(1000) == framed(b'{"message": ""}'), "the newest stay"
+    assert all(closed_by_peer(sock) for sock in crowd[:-28]), "of those that say nothing"
+    with socket.create_connection(("127.0.0.1", port), DEADLINE_SEC) as sock:
+        assert closed_by_peer(sock)
+    crowd[-28].sendall(get)
+    assert crowd[-28].recv(1000) == framed(b'{"message": ""}'), "those before are served"
     for sock in crowd:
         sock.close()
     until = time.monotonic() + DEADLINE_SEC
@@ -312,6 +338,7 @@ def test_there_are_not_endlessly_many_connections() -> None:
     server.send_signal(signal.SIGINT)
     _, said = server.communicate(timeout=DEADLINE_SEC)
     assert "there are 28 connections already" in said
+    assert "it has asked for nothing yet, and another wants its place: there are 28" in said
     assert said.count("\n") < 60, "a flood is counted, not written out"
 
 
