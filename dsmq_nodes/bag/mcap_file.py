@@ -11,7 +11,7 @@ from mcap.records import Channel as ChannelRecord
 from mcap.records import McapRecord, Metadata, Schema
 
 from dsmq_nodes.bag.channel import Attachment, Channel
-from dsmq_nodes.bag.mcap_index import NoIndexError, messages, read_index
+from dsmq_nodes.bag.mcap_index import NoIndexError, Wanted, messages, read_index
 from dsmq_nodes.bag.mcap_records import MAGIC, Head, RawMessage, content, parsed
 from dsmq_nodes.bag.omitted import Omitted
 from dsmq_nodes.errors import BagError
@@ -143,20 +143,40 @@ class McapFile:
     def _messages(
         self, topics: Collection[str] | None, start_ns: int | None, end_ns: int | None
     ) -> Iterator[RawMessage]:
-        wanted = None
+        ids = None
         if topics is not None:
-            wanted = {number for number, each in self._channels.items() if each.topic in topics}
-        spans = [each for each in self._index.spans if each.may_have(wanted, start_ns, end_ns)]
+            ids = {number for number, each in self._channels.items() if each.topic in topics}
+        wanted = Wanted(ids, start_ns, end_ns)
+        spans = [each for each in self._index.spans if each.may_have(wanted)]
         count = 0
         with self._open() as stream, self._in_words():
-            for message in messages(stream, spans, wanted, start_ns, end_ns):
+            for message in messages(stream, spans, wanted, self._doubt):
                 if message.channel_id not in self._channels:
                     raise ValueError(f"there is no channel {message.channel_id}")
                 count += 1
                 yield message
-        told = sum(self._index.counts.values())
-        if (wanted, start_ns, end_ns) == (None, None, None) and count != told:
-            self._omitted.note(f"{self.path}: its index tells of {told} messages, it has {count}")
+        self._compare(count, wanted)
+
+    def _compare(self, count: int, wanted: Wanted) -> None:
+        """Note where there are other messages than the index tells of."""
+        ids, start_ns, end_ns = wanted
+        if start_ns is not None and start_ns > (self.start_ns or 0):
+            return  # how many there are in a part, it does not tell
+        if end_ns is not None and end_ns <= (self.end_ns or 0):
+            return
+        counts = self._index.counts
+        told = sum(each for number, each in counts.items() if ids is None or number in ids)
+        if count != told:
+            which = "" if ids is None else " of these topics"
+            self._omitted.note(
+                f"{self.path}: its index tells of {told} messages{which}, it has {count}"
+            )
+
+    def _doubt(self, what: str) -> None:
+        self._omitted.note(
+            f"{self.path}: its chunks have messages of other {what} than its index says, so that "
+            f"some may not be found: `dsmq-nodes bag repair {self.path}` makes a right one of it"
+        )
 
     def attachments(self) -> list[Attachment]:
         """The files inside it."""

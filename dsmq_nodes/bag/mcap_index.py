@@ -5,12 +5,15 @@ chunks, attachments and metadata, or all of it. It is used if it is whole: its c
 entries, and nothing lies in the data section that it does not name. Else the data section is read.
 """
 
+import itertools
+import struct
 import zlib
-from collections.abc import Iterable, Iterator
+from array import array
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from heapq import heappop, heappush, heapreplace
-from operator import itemgetter
-from typing import IO, Final, cast
+from operator import le
+from typing import IO, Final, NamedTuple, cast
 
 from mcap.opcode import Opcode
 from mcap.records import (
@@ -37,17 +40,34 @@ from dsmq_nodes.bag.mcap_records import (
     heads,
     inside,
     message_at,
+    message_head,
     parsed,
     unpacked,
 )
 
 _RUN_BYTES: Final = 1 << 20
+_TOO_LATE_NS: Final = 1 << 64
+_CHUNK_HEAD: Final = struct.Struct("<BQQQ")  # its opcode, length, first and last time
 # Named by the index, or repeated in it.
 _COVERED: Final = frozenset({Opcode.SCHEMA, Opcode.CHANNEL, Opcode.MESSAGE_INDEX, Opcode.DATA_END})
 
 
 class NoIndexError(ValueError):
     """A file does not end as a whole one does."""
+
+
+class Wanted(NamedTuple):
+    """Which messages are asked for.
+
+    Attributes:
+        channel_ids: of these channels; None: of all.
+        start_ns: from this time on; None: from the first.
+        end_ns: before this time; None: to the last.
+    """
+
+    channel_ids: set[int] | None
+    start_ns: int | None
+    end_ns: int | None
 
 
 @dataclass(slots=True)
@@ -70,14 +90,14 @@ class Span:
     channel_ids: set[int] | None
     is_chunk: bool
 
-    def may_have(self, wanted: set[int] | None, start_ns: int | None, end_ns: int | None) -> bool:
-        """Whether messages of these channels and times may be in it."""
-        if start_ns is not None and self.end_ns < start_ns:
+    def may_have(self, wanted: Wanted) -> bool:
+        """Whether messages that are asked for may be in it."""
+        if wanted.start_ns is not None and self.end_ns < wanted.start_ns:
             return False
-        if end_ns is not None and self.start_ns >= end_ns:
+        if wanted.end_ns is not None and self.start_ns >= wanted.end_ns:
             return False
         ids = self.channel_ids
-        return wanted is None or ids is None or not ids.isdisjoint(wanted)
+        return wanted.channel_ids is None or ids is None or not ids.isdisjoint(wanted.channel_ids)
 
     def data(self, stream: IO[bytes]) -> bytes:
         """Its records, unpacked."""
@@ -185,7 +205,15 @@ class _Summary:
             and counts.keys() <= index.channels.keys()
             and sum(counts.values()) == told.message_count
             and schema_ids <= index.schemas.keys()
+            and (not told.message_count or self._has_times_of(told))
         )
+
+    def _has_times_of(self, told: Statistics) -> bool:
+        """Whether the chunks begin and end when the statistics say; one without messages has 0."""
+        starts = {each.message_start_time for each in self.chunks}
+        ends = {each.message_end_time for each in self.chunks}
+        first = {min(starts, default=0), min(starts - {0}, default=0)}
+        return told.message_start_time in first and told.message_end_time == max(ends, default=0)
 
     def covers(self, stream: IO[bytes], at: int, end: int) -> bool:
         """Whether nothing lies in the data section that it does not name."""
@@ -194,7 +222,10 @@ class _Summary:
             for each in self.chunks
         }
         named |= {each.offset: each.length for _, each in self.others}
-        if any(length < HEAD.size for length in named.values()):
+        is_named_once = len(named) == len(self.chunks) + len(self.others)
+        if not is_named_once or any(length < HEAD.size for length in named.values()):
+            return False
+        if not all(_has_times_of_its_index(stream, each) for each in self.chunks):
             return False
         met = 0
         while at < end:
@@ -231,6 +262,16 @@ class _Summary:
             head = Head(opcode, other.offset + HEAD.size, other.length - HEAD.size)
             (index.attachments if opcode == Opcode.ATTACHMENT else index.texts).append(head)
         return index
+
+
+def _has_times_of_its_index(stream: IO[bytes], told: ChunkIndex) -> bool:
+    stream.seek(told.chunk_start_offset)
+    raw = stream.read(_CHUNK_HEAD.size)
+    times = told.message_start_time, told.message_end_time
+    if len(raw) < _CHUNK_HEAD.size:
+        return False
+    opcode, _, *found = _CHUNK_HEAD.unpack(raw)
+    return opcode == Opcode.CHUNK and tuple(found) == times
 
 
 def _summary(stream: IO[bytes], begin: int, footer: Footer, footer_at: int) -> Index | None:
@@ -328,46 +369,67 @@ def _check_crc(stream: IO[bytes], head: Head, index: Index) -> None:
 def messages(
     stream: IO[bytes],
     spans: Iterable[Span],
-    wanted: set[int] | None,
-    start_ns: int | None,
-    end_ns: int | None,
+    wanted: Wanted,
+    doubt: Callable[[str], None],
 ) -> Iterator[RawMessage]:
     """The messages of spans by log time; of one time as they stand in the file.
+
+    Args:
+        stream: the file.
+        spans: those that may have what is asked for.
+        wanted: what is asked for.
+        doubt: is told where a span has other messages than the index says.
 
     Raises:
         ValueError: a span is damaged.
     """
     waiting = sorted(spans, key=lambda each: (each.start_ns, each.at), reverse=True)
-    opened: list[tuple[int, int, int, list[RawMessage]]] = []  # each by its next message
+    opened: list[tuple[int, int, RawMessage, Iterator[RawMessage]]] = []  # by the next message
     while waiting or opened:
         if not opened or (waiting and waiting[-1].start_ns <= opened[0][0]):
             span = waiting.pop()
-            found = _messages_in(span.data(stream), wanted, start_ns, end_ns)
-            if found:
-                heappush(opened, (found[0].log_time_ns, span.at, 0, found))
+            later = _messages_in(span, span.data(stream), wanted, doubt)
+            if (first := next(later, None)) is not None:
+                heappush(opened, (first.log_time_ns, span.at, first, later))
             continue
-        _, at, number, found = opened[0]
-        yield found[number]
-        number += 1
-        if number < len(found):
-            heapreplace(opened, (found[number].log_time_ns, at, number, found))
+        _, at, message, later = opened[0]
+        yield message
+        if (following := next(later, None)) is not None:
+            heapreplace(opened, (following.log_time_ns, at, following, later))
         else:
             heappop(opened)
 
 
 def _messages_in(
-    data: bytes, wanted: set[int] | None, start_ns: int | None, end_ns: int | None
-) -> list[RawMessage]:
-    found = [
-        message_at(data, begin, end)
-        for opcode, begin, end in inside(data)
-        if opcode == Opcode.MESSAGE
-    ]
-    if wanted is not None:
-        found = [each for each in found if each.channel_id in wanted]
-    if start_ns is not None:
-        found = [each for each in found if each.log_time_ns >= start_ns]
-    if end_ns is not None:
-        found = [each for each in found if each.log_time_ns < end_ns]
-    found.sort(key=itemgetter(0))
-    return found
+    span: Span,
+    data: bytes,
+    wanted: Wanted,
+    doubt: Callable[[str], None],
+) -> Iterator[RawMessage]:
+    # Three numbers a message: objects would make a chunk of empty messages ten times as large.
+    times, begins, ends, ids = array("Q"), array("L"), array("L"), set[int]()
+    asked, least_ns = wanted.channel_ids, wanted.start_ns or 0
+    most_ns = _TOO_LATE_NS if wanted.end_ns is None else wanted.end_ns
+    for opcode, begin, end in inside(data):
+        if opcode != Opcode.MESSAGE:
+            continue
+        channel_id, time_ns = message_head(data, begin, end)
+        if not span.start_ns <= time_ns <= span.end_ns:
+            doubt("times")
+        ids.add(channel_id)
+        if least_ns <= time_ns < most_ns and (asked is None or channel_id in asked):
+            times.append(time_ns)
+            begins.append(begin)
+            ends.append(end)
+    if span.channel_ids is not None and not ids <= span.channel_ids:
+        doubt("channels")
+    for number in _by_time(times):
+        yield message_at(data, begins[number], ends[number])
+
+
+def _by_time(times: "array[int]") -> Iterable[int]:
+    """The numbers of messages by their times; most files have them so."""
+    count = len(times)
+    if all(map(le, times, itertools.islice(times, 1, None))):
+        return range(count)
+    return sorted(range(count), key=times.__getitem__)

@@ -35,7 +35,7 @@ MAGIC: Final = b"\x89MCAP0\r\n"
 HEAD: Final = struct.Struct("<BQ")
 FOOTER_BYTES: Final = HEAD.size + 20
 _MESSAGE: Final = struct.Struct("<HIQQ")
-_MOST_UNPACKED: Final = 512 << 20  # of one chunk; writers make some of a few MB
+_MOST_UNPACKED: Final = 256 << 20  # of one chunk; writers make some of a few MB
 _PIECE_BYTES: Final = 16 << 20
 _READ: Final[dict[int, Callable[[ReadDataStream], McapRecord]]] = {
     Opcode.HEADER: Header.read,
@@ -143,6 +143,18 @@ def inside(data: bytes) -> Iterator[tuple[int, int, int]]:
         if not opcode or at > end:
             raise ValueError("a chunk has what is no record in it")
         yield opcode, begin, at
+
+
+def message_head(data: bytes, begin: int, end: int) -> tuple[int, int]:
+    """The channel's id and the log time of the message whose content is there.
+
+    Raises:
+        ValueError: it is cut off.
+    """
+    if end - begin < _MESSAGE.size:
+        raise ValueError("a message is cut off")
+    channel_id, _, log_time_ns, _ = _MESSAGE.unpack_from(data, begin)
+    return channel_id, log_time_ns
 
 
 def message_at(data: bytes, begin: int, end: int) -> RawMessage:

@@ -118,6 +118,11 @@ class Player:
         self.end_ns = bag.end_ns
         if playing.duration_sec is not None:
             self.end_ns = min(self.end_ns, self.start_ns + round(playing.duration_sec * 1e9))
+        # All of it is all that the file has, whenever it says that it begins and ends.
+        self._range = (
+            self.start_ns if playing.start_offset_sec else None,
+            None if playing.duration_sec is None else self.end_ns + 1,
+        )
         if self.start_ns > bag.end_ns:
             raise BagError(
                 f"a start offset of {playing.start_offset_sec:g} s is beyond the bag's "
@@ -186,7 +191,7 @@ class Player:
         began_sec, self._clock_due_sec = time.monotonic(), 0.0
         self._begin(latched)
         has_begun = False
-        for record in prefetched(self._bag.records(self.start_ns, self.end_ns + 1)):
+        for record in prefetched(self._bag.records(*self._range)):
             if not has_begun:  # not before: unpacking the first takes its time
                 has_begun = True
                 self.pace.set(self.start_ns)

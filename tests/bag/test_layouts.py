@@ -2,12 +2,14 @@
 
 import struct
 import tracemalloc
-from collections.abc import Callable
+import zlib
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import lz4.frame
 import pytest
 import zstandard
+from mcap.opcode import Opcode
 from mcap.records import Channel, Chunk, Message, Schema
 from mcap.writer import CompressionType, IndexType, Writer
 
@@ -115,6 +117,100 @@ def test_an_index_that_tells_of_other_messages_is_told(tmp_path: Path) -> None:
     bag = Bag(path)
     assert len(list(bag.records())) == 10
     assert list(bag.omitted.lines()) == [f"{path}: its index tells of 12 messages, it has 10"]
+
+
+INDEXED = frozenset({"ch", "mx", "st", "rsh", "rch", "chx"})
+STATISTICS, CHUNK_INDEX, CHUNK = (0x0B, 26), (0x08, 0), (0x06, 0)  # where their times are
+
+
+def lying(places: Sequence[tuple[int, int]], times: tuple[int, int]) -> bytes:
+    """Ten messages, in records that tell of other times."""
+    data = bytearray(file_of(CONTENTS["TenMessages"], INDEXED))
+    for opcode, offset in places:
+        for at in range(8, len(data)):
+            if data[at] == opcode and struct.pack("<Q", START_NS) == data[at + 9 + offset :][:8]:
+                data[at + 9 + offset : at + 25 + offset] = struct.pack("<QQ", *times)
+    data[-12:-8] = bytes(4)  # the summary has no checksum
+    end = data.index(struct.pack("<BQ", 0x0F, 4))
+    data[end + 9 : end + 13] = bytes(4)
+    return bytes(data)
+
+
+@pytest.mark.parametrize("times", [(0, 0), (START_NS + 5, START_NS + 6), (2**63, 2**64 - 1)])
+@pytest.mark.parametrize("places", [[STATISTICS], [CHUNK_INDEX], [STATISTICS, CHUNK_INDEX]])
+def test_an_index_of_other_times_is_not_believed(
+    tmp_path: Path, places: Sequence[tuple[int, int]], times: tuple[int, int]
+) -> None:
+    path = tmp_path / "a.mcap"
+    path.write_bytes(lying(places, times))
+    bag = Bag(path)
+    assert (bag.start_ns, bag.end_ns) == (START_NS, START_NS + 9 * STEP_NS)
+    assert len(list(bag.records(START_NS + STEP_NS))) == 9
+    assert not bag.omitted
+
+
+def test_chunks_that_lie_of_their_own_times_are_told(tmp_path: Path) -> None:
+    path = tmp_path / "a.mcap"
+    path.write_bytes(lying([STATISTICS, CHUNK_INDEX, CHUNK], (5, 6)))
+    bag = Bag(path)
+    assert len(list(bag)) == 10
+    (line,) = bag.omitted.lines()
+    assert "messages of other times than its index says" in line
+    repair(path, tmp_path / "right")
+    assert Bag(tmp_path / "right.mcap").start_ns == START_NS
+
+
+def test_a_chunk_that_is_named_twice_is_read_once(tmp_path: Path) -> None:
+    data = bytearray(file_of(CONTENTS["TenMessages"], INDEXED))
+    begin = next(
+        at
+        for at in range(len(data) - 40, 8, -1)
+        if data[at] == 0x08 and data[at + 9 : at + 17] == struct.pack("<Q", START_NS)
+    )
+    (length,) = struct.unpack_from("<Q", data, begin + 1)
+    index = data[begin : begin + 9 + length]
+    statistics = data.rindex(struct.pack("<BQQ", 0x0B, 56, 10))
+    struct.pack_into("<I", data, statistics + 31, 2)  # chunks
+    data[begin:begin] = index
+    data[-12:-8] = bytes(4)
+    path = tmp_path / "a.mcap"
+    path.write_bytes(data)
+    assert [each.sequence for each in Bag(path).records()] == list(range(10))
+
+
+def test_an_index_that_lacks_a_topic_of_a_chunk_is_told(tmp_path: Path) -> None:
+    """What is asked for by its topic is compared, too."""
+    other = Channel(2, "/other", "json", {}, 1)
+    records = [SCHEMA, CHANNEL, other, message(0), message(1, 2)]
+    data = bytearray(file_of(records, INDEXED))
+    at = data.rindex(struct.pack("<IH", 20, 1))  # two entries: id, offset
+    assert data[at + 14 : at + 16] == b"\2\0"
+    data[at + 14] = 9
+    data[-12:-8] = bytes(4)
+    path = tmp_path / "a.mcap"
+    path.write_bytes(data)
+    bag = Bag(path, topics="/other")
+    assert len(list(bag)) == 0
+    assert list(bag.omitted.lines()) == [
+        f"{path}: its index tells of 1 messages of these topics, it has 0"
+    ]
+
+
+def test_a_chunk_full_of_small_messages_is_not_made_objects(tmp_path: Path) -> None:
+    data = b"".join(
+        struct.pack("<BQHIQQ", Opcode.MESSAGE, 22, 1, each, each, each) for each in range(200_000)
+    )
+    packed = zstandard.compress(data)
+    chunk = Chunk("zstd", packed, 199_999, 0, zlib.crc32(data), len(data))
+    path = tmp_path / "a.mcap"
+    path.write_bytes(file_of_chunk(chunk))
+    bag = Bag(path)
+    tracemalloc.start()
+    try:
+        assert sum(1 for _ in bag.records()) == 200_000
+        assert tracemalloc.get_traced_memory()[1] < 5 * len(data)
+    finally:
+        tracemalloc.stop()
 
 
 def test_data_in_no_chunk_is_checked_by_its_checksum(tmp_path: Path) -> None:

@@ -24,6 +24,7 @@ from dsmq_nodes import Node
 from dsmq_nodes.bag import Bag, BagWriter
 from dsmq_nodes.bag.channel import Channel
 from dsmq_nodes.bag.cursors import Cursors
+from dsmq_nodes.bag.mcap_file import Record
 from dsmq_nodes.bag.outlet import Outlet
 from dsmq_nodes.bag.pace import Pace
 from dsmq_nodes.bag.player import Player, Playing
@@ -168,17 +169,37 @@ def test_recorded_time_never_jumps(turns: list[tuple[float, str]]) -> None:
 # Reading ahead
 
 
+def records(count: int, size_bytes: int = 1) -> Iterator[Record]:
+    for index in range(count):
+        yield Record(NUMBERS, index, index, index, bytes(size_bytes))
+
+
+def test_large_messages_are_not_all_read_ahead() -> None:
+    read: list[int] = []
+
+    def source() -> Iterator[Record]:
+        for record in records(300, 1 << 20):
+            read.append(record.sequence)
+            yield record
+
+    found = []
+    for record in prefetched(source()):
+        found.append(record.sequence)
+        assert len(read) - len(found) < 100
+    assert found == read == list(range(300))
+
+
 def test_reading_ahead_gives_the_same_and_raises_where_it_was_raised() -> None:
-    def source() -> Iterator[int]:
-        yield from range(5000)
+    def source() -> Iterator[Record]:
+        yield from records(5000)
         raise BagError("damaged here")
 
-    given_: list[int] = []
+    given_: list[Record] = []
     with pytest.raises(BagError, match="damaged here"):
         given_.extend(prefetched(source()))
-    assert list(prefetched(iter(range(100)))) == list(range(100))
-    ahead = prefetched(iter(range(10**9)))
-    assert next(ahead) == 0
+    assert list(prefetched(records(100))) == list(records(100))
+    ahead = prefetched(records(10**9))
+    assert next(ahead).log_time_ns == 0
     ahead.close()  # type: ignore[attr-defined]  # ends the thread too
     before = sys.getswitchinterval()
     assert before > 0.001
