@@ -40,6 +40,7 @@ class Exchange:
     def __init__(self, store: Store) -> None:
         self.store = store
         self.topics: dict[str, Topic] = {}
+        self.peers: dict[Peer, None] = {}  # a set that keeps its order
         self.graph_changed = True
         self.wall_offset_sec = 0.0  # the shell's wall clock minus its monotonic one
         self._listeners: list[Cursor] = []  # to the statistics; without any nothing is measured
@@ -242,14 +243,21 @@ class Exchange:
             return [(peer, _nothing(peer))]
         if len(peer.waits) >= MOST_WAITS_OF_ONE:
             return [error(peer, request, f"a peer waits in {MOST_WAITS_OF_ONE} gets at most")]
+        replies: Replies = []
         if len(self._waits) >= MOST_WAITS:
-            return [error(peer, request, f"there are {MOST_WAITS} gets that wait already")]
+            fault = f"there are {MOST_WAITS} gets that wait already"
+            greediest = max(self.peers, key=lambda each: len(each.waits))
+            if len(greediest.waits) <= len(peer.waits) + 1:
+                return [error(peer, request, fault)]
+            given_up = next(reversed(greediest.waits))
+            self._forget(given_up)
+            replies = [error(greediest, given_up.request, fault)]
         wait = Wait(peer, topic, request, now + min(request.wait, MOST_WAIT_SEC))
         request.after = None  # the cursor stands there now
         peer.waits[wait] = topic.waits[wait] = self._waits[wait] = None
         self._last_wait += 1
         heapq.heappush(self._deadlines, (wait.until_sec, self._last_wait, wait))
-        return []
+        return replies
 
     def _answer(self, topic: Topic) -> Replies:
         """A message has come: `get`s that wait for it have it now."""

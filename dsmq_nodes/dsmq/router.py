@@ -39,6 +39,7 @@ from dsmq_nodes.dsmq.topics import (
     Peer,
     Publication,
     Topic,
+    places_to_give,
 )
 from dsmq_nodes.errors import RequestError, WireError
 
@@ -49,8 +50,10 @@ _OWN_TOPIC_FAULT: Final = "this topic is written by the broker itself"
 _WITHOUT_TOPIC: Final = frozenset({"hello", "state", "shutdown", "unsubscribe"})
 _MAKING: Final = frozenset({"put", "subscribe", "advertise"})
 _PLACES_AT_ONCE: Final = 100
+_PLACES_TAKEN_AT_ONCE: Final = 10  # from a peer that has them
 _BEFORE_HELLO: Final = frozenset({"put", "get", "hello"})
 _SHORTEST_SPAN_SEC: Final = 0.5  # of a rate
+_NOBODY: Final = MOST_TOPICS + 1
 
 
 class Router(SharedExchange):
@@ -64,7 +67,6 @@ class Router(SharedExchange):
         self.memory_path = ""  # of the shared memory that rings are made in
         self._last_number = 1  # ours, among those who ring each other's bells
         self._next_try_sec: dict[str, float] = {}  # by address, after a wrong token
-        self.peers: dict[Peer, None] = {}  # a set that keeps its order
         self._names: dict[str, Peer] = {}
         self._broker = Peer("broker", name="dsmq", name_json=b'"dsmq"', greeted=True)
         self._actions: dict[str, Callable[[Peer, wire.Request, float], Replies]] = {
@@ -87,7 +89,7 @@ class Router(SharedExchange):
         self._listeners = self.topics[STATISTICS_TOPIC].cursors
         self._statistics_at_sec = 0.0
         self._began_sec: float | None = None
-        self._is_full = False  # of topics that somebody has, so far as we have looked
+        self._full_for = _NOBODY  # who has made so many topics or more need not be looked for
 
     def connect(self, peer: Peer, now: float) -> None:
         """A connection was accepted: what is put from here on is for its eyes."""
@@ -115,9 +117,10 @@ class Router(SharedExchange):
             self._note_owner(publication.topic)
         for wait in list(peer.waits):
             self._forget(wait)
-        self._is_full = False
+        self._full_for = _NOBODY
         peer.cursors.clear()
         peer.publications.clear()
+        self._pass_on_topics(peer)
         self._patterns.pop(peer, None)
         if self._names.get(peer.name) is peer:
             del self._names[peer.name]
@@ -136,7 +139,7 @@ class Router(SharedExchange):
             raise WireError("this broker wants a token: the first request has to be a hello")
         replies: Replies = []
         if len(self.topics) >= MOST_TOPICS and self._makes_topic(request):
-            replies += self._make_room()
+            replies += self._make_room(peer)
         if fault := self._refusal(peer, request):
             return [*replies, error(peer, request, fault)]
         if name != "put":  # what was put can be read now
@@ -174,17 +177,46 @@ class Router(SharedExchange):
             return False
         return request.action in _MAKING or (request.action == "get" and request.wait > 0)
 
-    def _make_room(self) -> Replies:
-        """Give the places of topics that nobody has to new ones: of those put to longest ago."""
-        if self._is_full:
+    def _make_room(self, newcomer: Peer) -> Replies:
+        """Give the places of topics that nobody has to new ones: of those put to longest ago.
+
+        Where each is somebody's, who has most gives some to a peer that has fewer.
+        """
+        if newcomer.made >= self._full_for:
             return []
         replies = self.commit() if self.store.uncommitted else []
         abandoned = [topic for topic in self.topics.values() if topic.is_abandoned]
-        self._is_full = not abandoned  # until somebody leaves something
-        self._forget_topics(
-            heapq.nsmallest(_PLACES_AT_ONCE, abandoned, key=lambda topic: topic.log.last_seq)
-        )
+        given = heapq.nsmallest(_PLACES_AT_ONCE, abandoned, key=lambda topic: topic.log.last_seq)
+        given = given or places_to_give(self.topics.values(), newcomer, _PLACES_TAKEN_AT_ONCE)
+        if not given:
+            self._full_for = newcomer.made  # until somebody leaves something
+        for topic in given:
+            replies += self._take_away(topic)
+        self._forget_topics(given)
         return replies
+
+    def _take_away(self, topic: Topic) -> Replies:
+        """Have nobody have a topic; who had it is told."""
+        name = topic.log.name
+        fault = f"there are {MOST_TOPICS} topics, of which this peer has most: {name!r} had to go"
+        told = {peer: wire.Request("advertise", name) for peer in topic.holders()}
+        for wait in list(topic.waits):
+            self._forget(wait)
+        for publication in topic.publications:
+            part(publication)
+            del publication.peer.publications[name]
+        for cursor in topic.cursors:
+            part(cursor)
+            del cursor.peer.cursors[name]
+        return [error(peer, request, fault) for peer, request in told.items()]
+
+    def _pass_on_topics(self, peer: Peer) -> None:
+        """What a peer that has gone has made is in the account of who has it still."""
+        for topic in self.topics.values() if peer.made else ():
+            if topic.maker is peer and (heir := next(topic.holders(), None)) is not None:
+                topic.maker = heir
+                heir.made += 1
+                peer.made -= 1
 
     def refuse(self, peer: Peer, fault: RequestError) -> Replies:
         """Answer a request that was found wrong when it was read.
@@ -215,16 +247,19 @@ class Router(SharedExchange):
 
     def _forget_unused(self) -> None:
         """Give back the places of topics that nobody has and that have no message any more."""
-        self._is_full = False
+        self._full_for = _NOBODY
         unused = [
             topic
             for topic in self.topics.values()
             if topic.log.first_id > topic.log.last_id and topic.is_abandoned
         ]
-        if unused:
-            self._forget_topics(unused)
+        for topic in unused:
+            self._take_away(topic)
+        self._forget_topics(unused)
 
     def _forget_topics(self, topics: list[Topic]) -> None:
+        if not topics:
+            return
         self.store.forget([topic.log for topic in topics])
         for topic in topics:
             del self.topics[topic.log.name]
@@ -362,7 +397,7 @@ class Router(SharedExchange):
             part(publication)
             self.note_left(publication.topic)
             self._note_owner(publication.topic)
-            self._is_full = False
+            self._full_for = _NOBODY
             self.graph_changed = True
         return []
 

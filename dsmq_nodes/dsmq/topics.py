@@ -11,7 +11,7 @@ from dsmq_nodes.dsmq.statistics import Latency, Rate
 from dsmq_nodes.dsmq.store import Log
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from dsmq_nodes.dsmq.record import Record
 
@@ -126,8 +126,20 @@ class Topic:
     @property
     def is_abandoned(self) -> bool:
         """Whether nobody has it; it may have messages."""
-        has = self.cursors or self.publications or self.waits or self.ring is not None
-        return not has and self.log.name not in OWN_TOPICS
+        return self.is_at_most_of(None)
+
+    def is_at_most_of(self, peer: "Peer | None") -> bool:
+        """Whether nobody else has it; who reads a pattern has it only until it has caught up."""
+        if self.ring is not None or self.log.name in OWN_TOPICS:
+            return False
+        return all(each is peer for each in self.holders())
+
+    def holders(self) -> "Iterator[Peer]":
+        """Who publishes it, reads it, or waits for it."""
+        end_id = self.log.last_id
+        yield from (each.peer for each in self.publications)
+        yield from (each.peer for each in self.cursors if not each.pattern or each.after < end_id)
+        yield from (each.peer for each in self.waits)
 
     @property
     def is_awaited(self) -> bool:
@@ -220,3 +232,19 @@ class Wait:
     topic: Topic
     request: wire.Request
     until_sec: float
+
+
+def places_to_give(topics: "Iterable[Topic]", newcomer: Peer, most: int) -> list[Topic]:
+    """Topics to give up for a peer that has fewer: the newest of the one that has most.
+
+    Those that others have as well stay.
+    """
+    by_maker: dict[Peer, list[Topic]] = {}
+    for topic in topics:
+        if topic.maker is not None and topic.is_at_most_of(topic.maker):
+            by_maker.setdefault(topic.maker, []).append(topic)
+    if not by_maker:
+        return []
+    greediest = max(by_maker, key=lambda peer: peer.made)
+    count = min(most, (greediest.made - newcomer.made) // 2)
+    return by_maker[greediest][-count:] if count > 0 else []

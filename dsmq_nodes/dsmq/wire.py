@@ -114,10 +114,13 @@ Limits
 - names of types and hosts: 255 bytes at most, all printable; a ``client`` 320, a ``state`` 40; a
   fault 4,000 characters (a longer one is cut), printable except line ends
 - 10,000 topics, of which one peer makes 8,000 at most; a topic that nobody has gives its place back
-  when it has no message left, or when there are too many; its ids go on when it comes back
+  when it has no message left, or when there are too many; its ids go on when it comes back. When
+  all are somebody's, a peer that has made fewer than another takes the place of a topic that this
+  one alone has; it is told by an error
 - 100 patterns a peer; 100,000 latched messages a topic, all latched ones together within three
   quarters of the broker's budget; a schema 65,536 bytes (a larger one is not kept), 64 levels
-- a ``get`` waits 3,600 s at most; 32,768 of one peer and 65,536 in all wait
+- a ``get`` waits 3,600 s at most; 32,768 of one peer and 65,536 in all wait; then the newest of the
+  peer that has most is answered by an error, in favour of a peer that has fewer
 - a frame once begun has 2 s, and 1 s more for each 100,000 bytes, to arrive; with a token asked
   for a hello has 2 s; the right token is taken at once, whatever others at the address have tried,
   a wrong one is called that no sooner than 0.5 s after another of its address
@@ -143,6 +146,7 @@ Answered by an ``error``, and the connection goes on:
 - ``the schema cannot be used: TEXT``
 - ``a topic name has a part that is '..': 'T'``
 - ``there are 10000 topics already: 'T' is one too many``
+- ``there are 10000 topics, of which this peer has most: 'T' had to go``
 - ``this topic is written by the broker itself``
 - ``a message must be text``
 - ``a peer makes 8000 topics at most: 'T' is another``

@@ -333,19 +333,100 @@ def test_shutdown_is_for_who_knows_the_token() -> None:
 
 
 def test_there_are_not_endlessly_many_topics(router: Router) -> None:
-    peers = [greeted(router) for _ in range(3)]
+    bad, honest = greeted(router, "/bad"), greeted(router, "/honest")
     said = [
-        error_of(router, peer, action="advertise", topic=f"t{which}/{number}")
-        for which, peer in enumerate(peers)
+        error_of(router, bad, action="advertise", topic=f"t/{number}")
         for number in range(limits.MOST_TOPICS_OF_ONE + 1)
     ]
     assert said[limits.MOST_TOPICS_OF_ONE].startswith("a peer makes 8000 topics at most")
-    assert "one too many" in said[-1]
-    assert len(router.topics) == limits.MOST_TOPICS
-    for action in ("put", "subscribe", "get"):
-        fields = {"action": action, "topic": "more", "wait": 9.0, "message": "x"}
-        assert "one too many" in error_of(router, peers[-1], **fields), action
-    assert error_of(router, peers[-1], action="subscribe", topic="*", pattern=True) == ""
+    assert error_of(router, honest, action="subscribe", topic="*", pattern=True) == ""
+
+
+@pytest.fixture
+def few(monkeypatch: pytest.MonkeyPatch) -> Router:
+    """A router that has places for 100 topics, of one peer 80."""
+    for module in ("router", "exchange"):
+        monkeypatch.setattr(f"dsmq_nodes.dsmq.{module}.MOST_TOPICS", 100)
+    monkeypatch.setattr("dsmq_nodes.dsmq.router.MOST_TOPICS_OF_ONE", 80)
+    return Router(Store())
+
+
+MAKING: tuple[dict[str, object], ...] = (
+    {"action": "advertise"},
+    {"action": "subscribe"},
+    {"action": "get", "wait": 9.0},
+)
+
+
+@pytest.mark.parametrize("making", MAKING)
+@pytest.mark.parametrize("peers", [2, 50])
+def test_a_peer_with_few_topics_takes_places_of_one_that_has_many(
+    few: Router, making: dict[str, object], peers: int
+) -> None:
+    crowd = [greeted(few, f"/bad{number}") for number in range(peers)]
+    for number in range(110):
+        error_of(few, crowd[number % peers], **making, topic=f"t/{number}")
+    assert len(few.topics) == 100
+    honest = greeted(few, "/honest")
+    assert error_of(few, honest, action="advertise", topic="/scan") == ""
+    assert error_of(few, honest, action="put", topic="/scan", message="x") == ""
+    for number in range(110):
+        for bad in crowd:
+            error_of(few, bad, **making, topic=f"{bad.name}/{number}")
+    assert "/scan" in few.topics
+    assert len(few.topics) <= 100
+    assert sum(peer.made for peer in few.peers) == len(few.topics) - len(OWN_TOPICS)
+    for bad in crowd:
+        few.disconnect(bad)
+    few.tick(1.0)
+    assert set(few.topics) == {*OWN_TOPICS, "/scan"}
+
+
+def test_who_loses_a_topic_is_told_and_what_others_have_stays(few: Router) -> None:
+    robot, reader = greeted(few, "/robot"), greeted(few, "/reader")
+    for number in range(70):
+        error_of(few, robot, action="advertise", topic=f"t/{number}")
+    for number in range(60):
+        error_of(few, reader, action="subscribe", topic=f"t/{number}")
+    listing = greeted(few, "/tool")
+    error_of(few, listing, action="subscribe", topic="t/*", pattern=True)
+    other = greeted(few, "/other")
+    lost = [
+        reply.topic
+        for number in range(40)
+        for peer, frame in few.handle(other, request(action="advertise", topic=f"o/{number}"), 0.0)
+        if (reply := wire.decode_reply(frame[23:])).event == "error"
+        and (peer, reply.action) == (robot, "advertise")
+        and "of which this peer has most" in reply.error
+    ]
+    assert lost == [f"t/{number}" for number in range(60, 70)]
+    assert {f"t/{number}" for number in range(60)} <= set(few.topics)
+    assert set(robot.publications) == {f"t/{number}" for number in range(60)} == set(reader.cursors)
+    assert set(listing.cursors) == set(robot.publications)
+
+
+def test_topics_are_in_the_account_of_who_has_them_still(few: Router) -> None:
+    maker, holder, honest = greeted(few), greeted(few), greeted(few)
+    for number in range(70):
+        for peer in (maker, holder):
+            error_of(few, peer, action="subscribe", topic=f"t/{number}")
+    few.disconnect(maker)
+    assert holder.made == 70
+    for number in range(40):
+        assert error_of(few, honest, action="advertise", topic=f"o/{number}") == ""
+
+
+def test_a_pattern_keeps_no_topic_that_nobody_else_has() -> None:
+    router = Router(Store(ttl_sec=10.0))
+    reader, writer = greeted(router), greeted(router)
+    router.handle(reader, request(action="subscribe", topic="t*", pattern=True), 0.0)
+    router.handle(writer, request(action="put", topic="t1", message="old"), 0.0)
+    router.tick(1.0)
+    router.tick(100.0)
+    assert "t1" not in router.topics
+    replies = router.handle(writer, request(action="put", topic="t1", message="new"), 100.0)
+    found = [wire.decode_reply(frame[23:]) for peer, frame in replies if peer is reader]
+    assert [(reply.text, reply.id, reply.gap) for reply in found] == [("new", 2, 0)]
 
 
 def test_topics_that_nobody_has_give_their_places_to_new_ones(router: Router) -> None:
@@ -397,6 +478,23 @@ def test_waiting_gets_of_a_peer_have_an_end_and_cost_little(
     router.disconnect(bad)
     router.disconnect(honest)
     assert router.next_wait_sec is None
+
+
+def test_who_waits_for_little_is_not_kept_out_by_who_waits_for_much(
+    router: Router, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("dsmq_nodes.dsmq.exchange.MOST_WAITS", 40)
+    ask = {"action": "get", "topic": "t", "wait": 9.0}
+    crowd = [greeted(router) for _ in range(4)]
+    said = [error_of(router, peer, **ask) for _ in range(20) for peer in crowd]
+    assert said.count("there are 40 gets that wait already") == 40
+    honest = greeted(router)
+    replies = router.handle(honest, request(**ask), 0.0)
+    assert [(peer in crowd, wire.decode_reply(frame[23:]).error) for peer, frame in replies] == [
+        (True, "there are 40 gets that wait already")
+    ]
+    replies = router.handle(crowd[0], request(action="put", topic="t", message="x"), 0.0)
+    assert b'"message":"x"' in dict(replies)[honest]
 
 
 @pytest.mark.parametrize(

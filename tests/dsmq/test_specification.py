@@ -306,6 +306,15 @@ def provoked() -> list[str]:
     frame = wire.encode_frame
     said += [wire_error(b"GET / HTTP/1.1\r\nHost: x\r\n"), wire_error(frame(b"123456"), 5)]
     said += [wire_error(frame(b'"\xff"')), wire_error(frame(b"[]"))]
+    narrow = Router(Store())
+    greedy, modest = connected(narrow, "/a"), connected(narrow, "/b")
+    for topic in ("t1", "t2"):
+        narrow.handle(greedy, wire.Request("advertise", topic), 0.0)
+    for number in range(limits.MOST_TOPICS):
+        narrow.topics.setdefault(f"n{number}", narrow.topics["/dsmq/graph"])
+    (taken, told), *_ = narrow.handle(modest, wire.Request("advertise", "new"), 0.0)
+    assert taken is greedy
+    said.append(json.loads(told[wire.HEADER_BYTES :])["error"])
     return said
 
 
