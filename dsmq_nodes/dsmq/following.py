@@ -117,7 +117,11 @@ class Following:
         if topic.ring is None or not topic.ring.has_more():
             return 0
         before = topic.log.last_id
-        self._broker.gather(self._router.follow(topic, now))
+        try:
+            self._broker.gather(self._router.follow(topic, now))
+        except RingError as error:
+            logger.warning("%s: %s", topic.log.name, error)
+            return 0
         if topic.ring.has_more():
             self._look_at_once()
         return topic.log.last_id - before

@@ -6,6 +6,7 @@ MAX_BODY_BYTES: Final = 8_999_999
 STRANGERS_BODY_BYTES: Final = 16 * 1024  # before hello, but for the broker's own machine
 MOST_PUSH_BYTES: Final = MAX_BODY_BYTES - 32  # of a frame to which a gap may be added
 MOST_NUMBER: Final = 2**63 - 1  # what SQLite and a ring can keep
+MOST_ID: Final = 2**40 - 1  # of a message in its topic
 MOST_PID: Final = 2**32 - 1  # Windows's are the largest
 MAX_TOPIC_BYTES: Final = 255
 MAX_CLIENT_BYTES: Final = 320  # a node's name, its process, its begin

@@ -5,6 +5,11 @@ cursor of its own; the broker is one more of both. Nobody waits for a reader: on
 overtaken finds its record gone and goes on at a newer one, and ids, which have no holes, tell how
 many it has missed.
 
+Any process of the user can write anything into the file, so nothing in it is trusted. A record that
+cannot be (its place, its lengths, its names, a text that is not UTF-8) is a gap, as one that was
+overwritten. Where the numbers at the file's head cannot be, reader and writer raise `RingError`,
+and the topic goes through the broker.
+
 The file
 ========
 Numbers are unsigned, 64 bits, in the machine's order, at multiples of 8::
@@ -33,8 +38,8 @@ Writing (ring_writer.py)
 ========================
 Under an exclusive `flock`, which the kernel lets go when its holder dies: RESERVE, then the record,
 its place in the index, and last HEAD. A writer that is killed on the way leaves nothing to be seen.
-Had it begun to write over the newest record, the next one begins a lap: where that is, the index
-tells readers who look for it behind the one before.
+Had it begun to write over the newest record, or is that record damaged, the next one begins a lap:
+where that is, the index tells readers who look for it behind the one before.
 After the lock is let go, the bells (bell.py) of the readers that sleep are rung.
 
 Reading (ring_reader.py)
@@ -54,10 +59,12 @@ import os
 import platform
 import struct
 import weakref
+import zlib
 from pathlib import Path
 from typing import Final, Self
 
 from dsmq_nodes.dsmq import inherited
+from dsmq_nodes.dsmq.limits import MOST_ID, MOST_NUMBER
 from dsmq_nodes.errors import RingError
 
 CAPACITY_BYTES: Final = 64 << 20
@@ -66,12 +73,14 @@ MOST_READERS: Final = 64
 
 _MAGIC: Final = int.from_bytes(b"dsmqring", "little")
 _VERSION: Final = 3
+_HEADER: Final = struct.Struct("=QQQ")
 HEAD, RESERVE, EXTENT = 8, 9, 10  # as indices of 64-bit numbers
 ASLEEP: Final = 512
 READERS: Final = 128  # as index
 INDEX: Final = 512  # as index
 INDEX_SIZE: Final = 4096
 DATA: Final = 36864
+MARK_BYTES: Final = 8
 LAP_END: Final = 2**64 - 1  # the mark, where a record has its id
 RECORD: Final = struct.Struct("=QQQQQQI4x")
 LENGTHS_SHIFT: Final = 32
@@ -79,6 +88,11 @@ ORDERED: Final = platform.machine().lower() in {"x86_64", "amd64", "i686", "i386
 _LEAST_RECORDS: Final = 10
 _MUCH_RECORDS: Final = 1000
 _LITTLE: Final = 16  # of that, one part in so many
+
+
+def checksum(message_id: int, text: bytes, raw: bytes | memoryview) -> int:
+    """What a record carries where processors may see it in parts; never 0."""
+    return zlib.crc32(raw, zlib.crc32(text, message_id & 0xFFFFFFFF)) or 1
 
 
 class Ring:
@@ -111,12 +125,14 @@ class Ring:
         except (OSError, ValueError) as error:
             self._close_file()
             raise RingError(f"{path} cannot be mapped: {error}") from None
+        self.capacity = len(self.memory) - DATA
+        expected = _HEADER.pack(_MAGIC, _VERSION, max(self.capacity, 0))
+        if self.memory[: len(expected)] != expected or self.capacity % 8:
+            self.memory.close()
+            self._close_file()
+            raise RingError(f"{path} is not a ring of version {_VERSION}")
         self._bytes = memoryview(self.memory)
         self.numbers = self._bytes.cast("Q")
-        if self.numbers[0] != _MAGIC or self.numbers[1] != _VERSION:
-            self.close()
-            raise RingError(f"{path} is not a ring of version {_VERSION}")
-        self.capacity = self.numbers[2]
         inherited.register(self)
 
     @classmethod
@@ -166,20 +182,39 @@ class Ring:
         """How much memory the ring takes."""
         return DATA + self.numbers[EXTENT]
 
+    @property
+    def extent(self) -> int:
+        """How many bytes of the data there are, whatever the file says."""
+        return min(self.numbers[EXTENT], self.capacity)
+
     def end_of(self, message_id: int) -> int:
-        """Where the newest record ends, whose id this is."""
-        start = self.numbers[INDEX + message_id % INDEX_SIZE]
-        at = DATA + start % self.capacity
-        found, _, _, _, _, lengths, names = RECORD.unpack_from(self.memory, at)
-        if found != message_id:
-            reserve = self.numbers[RESERVE]
-            if reserve <= start + self.capacity:
-                return 0  # the ring is new: a record there would be whole
-            # A writer was killed that had begun to write over the newest record: the next one goes
-            # behind all that was begun, on a lap of its own.
-            return (reserve // self.capacity + 1) * self.capacity
+        """Where the record after the newest one begins, whose id this is.
+
+        Raises:
+            RingError: no record can have that id, or be at the position that was begun last.
+        """
+        start, reserve = self.numbers[INDEX + message_id % INDEX_SIZE], self.numbers[RESERVE]
+        if message_id > MOST_ID or reserve > MOST_NUMBER:
+            raise RingError(f"{self.path} is damaged: message {message_id}, position {reserve}")
+        begun = reserve if start > MOST_NUMBER else max(start, reserve)
+        if not begun:
+            return 0  # the ring is new
+        end = start + self._size_at(start % self.capacity, message_id)
+        if start < end <= reserve <= end + self.capacity:
+            return end
+        # A writer was killed that had begun to write over the newest record, or what is there is no
+        # record: the next one goes behind all that was begun, on a lap of its own.
+        return (begun // self.capacity + 1) * self.capacity
+
+    def _size_at(self, offset: int, message_id: int) -> int:
+        """How large the record with this id is that begins there; 0: there is none."""
+        extent = self.extent
+        if offset % 8 or offset + RECORD.size > extent:
+            return 0
+        found, _, _, _, _, lengths, names = RECORD.unpack_from(self.memory, DATA + offset)
         size = RECORD.size + names + (lengths >> LENGTHS_SHIFT) + (lengths & 0xFFFFFFFF)
-        return int(start + (size + 7 & ~7))
+        size = size + 7 & ~7
+        return size if found == message_id and offset + size + MARK_BYTES <= extent else 0
 
     # Readers
 

@@ -1,27 +1,33 @@
 """Reads a topic's log in shared memory; ring.py says how."""
 
-import zlib
 from typing import Final
 
+from dsmq_nodes.dsmq import wire
 from dsmq_nodes.dsmq.record import Loan, Record
 from dsmq_nodes.dsmq.ring import (
     ASLEEP,
     CAPACITY_BYTES,
     DATA,
+    EXTENT,
     HEAD,
     INDEX,
     INDEX_SIZE,
     LAP_END,
     LENGTHS_SHIFT,
+    MARK_BYTES,
     ORDERED,
     READERS,
     RECORD,
     RESERVE,
     Ring,
+    checksum,
 )
+from dsmq_nodes.errors import RingError
 
 LENT_BYTES: Final = 64 << 10  # smaller ones cost less to copy than to look after
 _READ_AGAIN: Final = 100
+_MOST_AHEAD: Final = 1 << 32  # nobody writes so many between two looks
+_MOST_NAMES_BYTES: Final = 4096
 _MOST_NAMES: Final = 1000  # remembered; who wrote once and went is not for ever
 
 
@@ -31,9 +37,13 @@ class Reader:
     def __init__(
         self, ring: Ring, seat: int, *, after: int, depth: int, lends: bool = False
     ) -> None:
-        """Read what comes after the id `after`; more than `depth` behind, skip to the newest."""
+        """Read what comes after the id `after`; more than `depth` behind, skip to the newest.
+
+        Raises:
+            RingError: the ring is damaged.
+        """
         self.ring = ring
-        self.after = after
+        self.after = after  # this id was looked at, and all before it
         self.depth = depth
         self.seat = seat
         self.lends = lends and ORDERED
@@ -42,6 +52,8 @@ class Reader:
         self._reserve = self._numbers[RESERVE : RESERVE + 1]
         self._names: dict[bytes, tuple[str, str]] = {}
         self._missed = 0
+        self._gap = 0  # of that, since the newest record that was read
+        self._stop = 0  # what is behind that is no data
         self._at = READERS + 4 * seat
         # The id of the record that begins at the position beside it; 0: not known.
         self._next_id, self._next_start = after + 1, ring.end_of(after)
@@ -49,41 +61,59 @@ class Reader:
             self._next_id = 0  # that may have been overwritten meanwhile
 
     def read(self, most: int = 1 << 30, most_bytes: int = CAPACITY_BYTES) -> list[Record]:
-        """What there is to read, the oldest first: `most` records of it, of about so many bytes."""
-        numbers = self._numbers
-        head = numbers[HEAD]
+        """What there is to read, the oldest first: `most` records of it, of about so many bytes.
+
+        Raises:
+            RingError: the ring is damaged.
+        """
         records: list[Record] = []
-        if head <= self.after:
+        after, numbers = self.after, self._numbers
+        if numbers[HEAD] == after:
             return records
-        next_id = self.after + 1
-        if self.depth and head - self.after > self.depth:
+        head, next_id = self._look(), after + 1
+        if self.depth and head - after > self.depth:
             next_id = head - self.depth + 1
-        missed = next_id - self.after - 1
+        gap = self._gap + next_id - after - 1
         size = 0
         while next_id <= head and len(records) < most and size < most_bytes:
             record = self._copy(next_id)
             if record is None and self._next_id == next_id:
                 self._next_id = 0  # not behind the one before it: the index may know
                 continue
-            if record is None:  # overtaken
-                head = numbers[HEAD]
+            if record is None:  # overtaken, or damaged
+                head = self._look()
                 newer = max(next_id + 1, self._oldest(head))
-                missed += newer - next_id
+                gap += newer - next_id
                 next_id = newer
                 continue
-            record.gap = missed
-            self._missed += missed
-            missed = 0
+            record.gap = gap
+            self._missed += gap
+            gap = 0
             records.append(record)
             size += record.size_bytes
             next_id += 1
-        self.after = next_id - 1 - missed  # a gap at the end belongs to the record that comes next
+        self.after, self._gap = next_id - 1, gap  # one at the end belongs to what comes next
+        numbers[self._at + 3] = self._missed + gap
         numbers[self._at + 1] = self.after
-        numbers[self._at + 3] = self._missed
         return records
+
+    def _look(self) -> int:
+        """The newest id, and how far there is data."""
+        numbers = self._numbers
+        head = numbers[HEAD]  # first: what it needs is allocated
+        if not 0 <= head - self.after <= _MOST_AHEAD:
+            raise RingError(
+                f"{self.ring.path} is damaged: its newest message is {head} after {self.after}"
+            )
+        self._stop = self._end_of_data()
+        return head
+
+    def _end_of_data(self) -> int:
+        return DATA - MARK_BYTES + min(self._numbers[EXTENT], self.ring.capacity)
 
     def find(self, message_id: int) -> Record | None:
         """A record by its id, wherever the cursor is; None: it is overwritten."""
+        self._stop = self._end_of_data()
         place = self._next_id, self._next_start
         record = self._copy(message_id)
         if record is None and self._next_id == message_id:
@@ -106,47 +136,58 @@ class Reader:
 
     def has_more(self) -> bool:
         """Whether there is something to read."""
-        return self._numbers[HEAD] > self.after
+        return self._numbers[HEAD] != self.after
 
     def _copy(self, message_id: int) -> Record | None:
-        memory, numbers, capacity = self._map, self._numbers, self.ring.capacity
-        for _ in range(1 if ORDERED else _READ_AGAIN):
+        if ORDERED:
+            return self._copy_at(message_id, self._start_of(message_id))
+        for _ in range(_READ_AGAIN):
             start = self._start_of(message_id)
-            last = start + capacity  # when more than that is written, it is overwritten
-            at = DATA + start % capacity
-            found, stamp, written, seq, check, lengths, names = RECORD.unpack_from(memory, at)
-            if found != message_id:
-                if ORDERED or numbers[RESERVE] > last:
-                    return None
-                continue
-            if numbers[RESERVE] > last:  # what it says of its lengths may be half overwritten
-                return None
-            at += RECORD.size
-            body = at + names
-            end = body + (lengths >> LENGTHS_SHIFT)
-            stop = end + (lengths & 0xFFFFFFFF)
-            name, text = memory[at:body], memory[body:end]
-            loan = None
-            if self.lends and stop - end >= LENT_BYTES:
-                # A buffer of its own for each: so it shows whether there are more views of it.
-                loan = Loan(memoryview(memory)[end:stop].toreadonly(), self._reserve, last)
-            raw = memory[end:stop] if loan is None else b""
-            if numbers[RESERVE] > last:
-                return None
-            if check and check != (zlib.crc32(raw, zlib.crc32(text, message_id & 0xFFFFFFFF)) or 1):
-                continue
-            self._next_id = message_id + 1
-            self._next_start = start + (RECORD.size + stop - at + 7 & ~7)
-            known = self._names.get(name) or self._learn(name)
-            return Record(message_id, seq, stamp, written, known[0], text, known[1], raw, 0, loan)
+            record = self._copy_at(message_id, start)
+            if record is not None or self._numbers[RESERVE] > start + self.ring.capacity:
+                return record
         return None
 
-    def _learn(self, name: bytes) -> tuple[str, str]:
-        """A sender and a field, to be known when they come again."""
+    def _copy_at(self, message_id: int, start: int) -> Record | None:
+        """The record that begins there; None: it is not there, is overwritten, or cannot be."""
+        memory, numbers, capacity = self._map, self._numbers, self.ring.capacity
+        at = DATA + start % capacity
+        if at + RECORD.size > self._stop:
+            return None
+        last = start + capacity  # when more than that is written, it is overwritten
+        found, stamp, written, seq, check, lengths, names = RECORD.unpack_from(memory, at)
+        if found != message_id or not start < numbers[RESERVE] <= last:
+            return None
+        at += RECORD.size
+        body = at + names
+        end = body + (lengths >> LENGTHS_SHIFT)
+        stop = end + (lengths & 0xFFFFFFFF)
+        if stop > self._stop:
+            return None
+        name, text = memory[at:body], memory[body:end]
+        loan = None
+        if self.lends and stop - end >= LENT_BYTES:
+            # A buffer of its own for each: so it shows whether there are more views of it.
+            loan = Loan(memoryview(memory)[end:stop].toreadonly(), self._reserve, last)
+        raw = memory[end:stop] if loan is None else b""
+        if numbers[RESERVE] > last or (check and check != checksum(message_id, text, raw)):
+            return None
+        self._next_id = message_id + 1
+        self._next_start = start + (RECORD.size + stop - at + 7 & ~7)
+        known = self._names.get(name) or self._learn(name)
+        if known is None or not (text.isascii() or _is_text(text)):
+            return None
+        return Record(message_id, seq, stamp, written, known[0], text, known[1], raw, 0, loan)
+
+    def _learn(self, name: bytes) -> tuple[str, str] | None:
+        """A sender and a field, to be known when they come again; None: that cannot be."""
+        if len(name) > _MOST_NAMES_BYTES or not _is_text(name):
+            return None
+        sender, _, field = name.decode().partition("\0")
+        if sender and wire.topic_fault(sender):
+            return None
         if len(self._names) >= _MOST_NAMES:
             self._names.clear()
-        # A damaged name is no reason to be deaf to all that comes after it.
-        sender, _, field = name.decode("utf-8", "replace").partition("\0")
         known = self._names[name] = (sender, field)
         return known
 
@@ -169,3 +210,11 @@ class Reader:
             else:
                 high = middle
         return high
+
+
+def _is_text(text: bytes) -> bool:
+    try:
+        text.decode()
+    except UnicodeDecodeError:
+        return False
+    return True

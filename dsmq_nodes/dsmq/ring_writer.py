@@ -5,7 +5,6 @@ import fcntl
 import mmap
 import os
 import time
-import zlib
 from typing import Final
 
 from dsmq_nodes.dsmq.bell import Doorbells
@@ -19,16 +18,19 @@ from dsmq_nodes.dsmq.ring import (
     INDEX_SIZE,
     LAP_END,
     LENGTHS_SHIFT,
+    MARK_BYTES,
     MOST_READERS,
     ORDERED,
     READERS,
     RECORD,
     RESERVE,
     Ring,
+    checksum,
 )
+from dsmq_nodes.errors import RingError
 
 _AWAKE: Final = bytes(MOST_READERS)
-_MARK_BYTES: Final = 8
+_NOT_AWAKE: Final = b"\0" + b"\1" * 255  # whatever it says
 _LOCK_PATIENCE_SEC: Final = 0.1
 _LOCK_RETRY_SEC: Final = 0.00005
 _MADV_POPULATE_WRITE: Final = 23  # Linux 5.14
@@ -61,11 +63,13 @@ class Writer:
         field: str = "",
         raw: bytes | memoryview = b"",
     ) -> int:
-        """Append a message and wake who sleeps; gives its id, or 0 when that was not possible.
+        """Append a message and wake who sleeps; gives its id.
 
-        `raw` is the value of the message's `field`, which `text` leaves out. It is not possible
-        when another writer holds the ring and does not go on (it was stopped), or when the message
-        is larger than all the memory there is.
+        That is 0, and nothing was appended, when another writer holds the ring and does not go on
+        (it was stopped). `raw` is the value of the message's `field`, which `text` leaves out.
+
+        Raises:
+            RingError: the message is larger than all the memory there is, or the ring is damaged.
         """
         names = self._names.get(field)
         if names is None:
@@ -105,21 +109,20 @@ class Writer:
     def _write(
         self, names: bytes, text: bytes, seq: int, stamp_ns: int, raw: bytes | memoryview
     ) -> int:
-        numbers = self._numbers
-        head = numbers[HEAD]
-        if head != self._last_id:
-            self._end = self.ring.end_of(head)  # somebody else has written
+        numbers, capacity = self._numbers, self.ring.capacity
+        head, reserve, start = numbers[HEAD], numbers[RESERVE], self._end
+        if head != self._last_id or reserve != start:
+            start = self._begin(head)
         size = (RECORD.size + len(names) + len(text) + len(raw) + 7) & ~7
-        start = self._end
-        if start % self.ring.capacity + size + _MARK_BYTES > numbers[EXTENT]:
+        extent = numbers[EXTENT]
+        if start % capacity + size + MARK_BYTES > extent or extent > capacity:
             start = self._make_room(start, size)
-            if start < 0:
-                return 0
-        # It says more already where a writer died that had begun a larger one.
-        numbers[RESERVE] = max(numbers[RESERVE], start + size)
+        end = start + size
+        if end > reserve:  # else a writer died that had begun a larger one
+            numbers[RESERVE] = end
         message_id = head + 1
-        at = DATA + start % self.ring.capacity
-        check = 0 if ORDERED else zlib.crc32(raw, zlib.crc32(text, message_id & 0xFFFFFFFF)) or 1
+        at = DATA + start % capacity
+        check = 0 if ORDERED else checksum(message_id, text, raw)
         lengths = len(text) << LENGTHS_SHIFT | len(raw)
         now_ns = time.monotonic_ns()
         RECORD.pack_into(
@@ -134,15 +137,31 @@ class Writer:
             self._map[body : body + len(raw)] = raw
         numbers[INDEX + message_id % INDEX_SIZE] = start
         numbers[HEAD] = message_id
-        self._last_id, self._end = message_id, start + size
+        self._last_id, self._end = message_id, end
         return message_id
 
+    def _begin(self, head: int) -> int:
+        """Where our record begins: somebody else has written, or died while he wrote.
+
+        Raises:
+            RingError: the ring is damaged.
+        """
+        if head < self._last_id:  # ids would be given twice
+            raise RingError(f"{self.ring.path} is damaged: it has forgotten its newest messages")
+        return self.ring.end_of(head)
+
     def _make_room(self, start: int, size: int) -> int:
-        """The lap's end is reached: make it longer, or begin the next; -1: it is too large."""
+        """The lap's end is reached: make it longer, or begin the next.
+
+        Raises:
+            RingError: there is too little memory.
+        """
         numbers, capacity = self._numbers, self.ring.capacity
         extent, offset = numbers[EXTENT], start % capacity
+        if extent > capacity:  # nobody says that: what is allocated already is so once more
+            extent = 0
         is_enough = self.ring.has_room_for_readers(start, size)
-        size += _MARK_BYTES
+        size += MARK_BYTES
         needed = size if is_enough else offset + size
         while extent < min(needed, capacity):
             more = max(BLOCK_BYTES, min(extent // 4, _MOST_AT_ONCE_BYTES) & -BLOCK_BYTES)
@@ -154,9 +173,10 @@ class Writer:
         if offset + size <= extent:
             return start
         if size > extent:
-            return -1
-        numbers[RESERVE] = max(numbers[RESERVE], start + _MARK_BYTES)
-        numbers[(DATA + offset) // 8] = LAP_END
+            raise RingError(f"no room in shared memory for a message of {size} bytes")
+        numbers[RESERVE] = max(numbers[RESERVE], start + MARK_BYTES)
+        if offset + MARK_BYTES <= extent:
+            numbers[(DATA + offset) // 8] = LAP_END
         return (start // capacity + 1) * capacity
 
     def _allocate(self, start: int, size: int) -> bool:
@@ -174,7 +194,7 @@ class Writer:
 
     def wake(self) -> None:
         """Ring for the readers that sleep."""
-        asleep = self._map[ASLEEP : ASLEEP + MOST_READERS]
+        asleep = self._map[ASLEEP : ASLEEP + MOST_READERS].translate(_NOT_AWAKE)
         seat = asleep.find(1)
         while seat >= 0:
             self._map[ASLEEP + seat] = 0

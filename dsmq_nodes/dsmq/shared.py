@@ -23,16 +23,18 @@ from typing import TYPE_CHECKING, Final
 
 from dsmq_nodes.dsmq import wire
 from dsmq_nodes.dsmq.exchange import CATCH_UP_BYTES, Exchange, Replies, error
+from dsmq_nodes.dsmq.limits import MAX_BODY_BYTES
 from dsmq_nodes.dsmq.statistics import NOT_KNOWN
 from dsmq_nodes.dsmq.store import Store
 from dsmq_nodes.dsmq.topics import Cursor, Peer, Put, SharedLog, Topic
-from dsmq_nodes.errors import OverwrittenError, RingError
+from dsmq_nodes.errors import OverwrittenError, RingError, WireError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from dsmq_nodes.dsmq.record import Record
 
+_MOST_LEFT_BYTES: Final = MAX_BODY_BYTES // 4 * 3 - 4096  # in a frame bytes are base64
 _SAVED_SHARE: Final = 4  # of the store's budget one part in so many, when a ring goes
 _NOT_TAKEN: Final = "the topic's shared memory is held by a process that does not go on"
 
@@ -60,7 +62,7 @@ class SharedExchange(Exchange):
             for publication in topic.publications:
                 if publication.peer.name == record.sender:
                     publication.messages += 1
-            if record.loan is not None and not at_once:
+            if record.loan is not None and not at_once and record.size_bytes < _MOST_LEFT_BYTES:
                 self._leave(topic, record, now)
             elif frame := _frame(topic, record):
                 self.store.append(log, frame, now)
@@ -200,11 +202,13 @@ class SharedExchange(Exchange):
         if cursor.seat is None or topic.ring is None:
             return
         after, missed = topic.ring.reader_state(cursor.seat)
-        read = max(after - cursor.after - (missed - cursor.missed), 0)
-        cursor.delivered += read
-        cursor.dropped += missed - cursor.missed
-        cursor.size_bytes += read * (topic.size_bytes // max(topic.messages, 1))
-        cursor.after, cursor.missed = max(after, cursor.after), missed
+        passed, gone = min(after, topic.log.last_id) - cursor.after, missed - cursor.missed
+        if not 0 <= gone <= passed:
+            return  # it is ahead of us, or somebody else has written there
+        cursor.delivered += passed - gone
+        cursor.dropped += gone
+        cursor.size_bytes += (passed - gone) * (topic.size_bytes // max(topic.messages, 1))
+        cursor.after, cursor.missed = cursor.after + passed, missed
 
     def note_left(self, topic: Topic) -> None:
         """Somebody has left a topic, who may have been the last to share it."""
@@ -243,6 +247,7 @@ class SharedExchange(Exchange):
         cursor = peer.cursors.get(request.topic)
         if cursor is not None:
             self.unseat(cursor)
+            cursor.shares = request.shm
         replies = super()._subscribe(peer, request, now)
         cursor = peer.cursors.get(request.topic)
         if cursor is not None and request.shm:
@@ -268,10 +273,15 @@ class SharedExchange(Exchange):
         if topic.ring is None:
             return super()._append(peer, topic, request, message, now)
         text = wire.decode_text(message).encode()
-        message_id = topic.ring.append(peer.name, text, request.seq, request.stamp)
+        try:
+            message_id = topic.ring.append(peer.name, text, request.seq, request.stamp)
+        except RingError as fault:
+            message_id, reason = 0, str(fault)
+        else:
+            reason = _NOT_TAKEN
         if not message_id:
             topic.refused += 1
-            return [error(peer, request, _NOT_TAKEN)] if peer.greeted else []
+            return [error(peer, request, reason)] if peer.greeted else []
         replies = self.follow_to_the_end(topic, now)
         if request.ack is not None:
             self._held.append(Put(peer, topic, request, message_id, b"", NOT_KNOWN))
@@ -279,10 +289,12 @@ class SharedExchange(Exchange):
 
 
 def _frame(topic: Topic, record: "Record") -> bytes:
-    """A record as it is pushed; empty: it has been overwritten."""
+    """A record as it is pushed; empty: it has been overwritten, or is too large for a frame."""
+    sender = wire.encode_text(record.sender)
     try:
         message = wire.encode_text(record.text)
-    except OverwrittenError:
+        return wire.encode_push(
+            topic.name_json, record.id, sender, record, message, at_ns=record.at
+        )
+    except (OverwrittenError, WireError):
         return b""
-    sender = wire.encode_text(record.sender)
-    return wire.encode_push(topic.name_json, record.id, sender, record, message, at_ns=record.at)

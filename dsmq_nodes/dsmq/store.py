@@ -33,6 +33,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from dsmq_nodes.dsmq.limits import MOST_ID
 from dsmq_nodes.dsmq.reserve import Reserve, fold_wal
 from dsmq_nodes.dsmq.slots import Slots
 from dsmq_nodes.errors import StoreError, StoreFullError
@@ -40,10 +41,9 @@ from dsmq_nodes.errors import StoreError, StoreFullError
 TTL_SEC: Final = 600.0
 BUDGET_BYTES: Final = 64 * 1024 * 1024
 
-_ID_BITS: Final = 40
+_ID_BITS: Final = MOST_ID.bit_length()
 _ROW_OVERHEAD_BYTES: Final = 24  # key, seq and b-tree cell of one row, about
 _ALL: Final = 1 << _ID_BITS
-_MOST_ID: Final = _ALL - 1
 _FEW_ROWS: Final = 8
 _MEMORY_PAGE_BYTES: Final = 16384
 _FILE_PAGE_BYTES: Final = 8192
@@ -382,7 +382,7 @@ class Store:
         for _, key, frame in scans[0] if len(scans) == 1 else heapq.merge(*scans):
             if frame is None:
                 break
-            found.append((key >> _ID_BITS, key & _MOST_ID, frame))
+            found.append((key >> _ID_BITS, key & MOST_ID, frame))
             size += len(frame)
             if size >= limit_bytes or len(found) == limit:
                 break

@@ -107,7 +107,7 @@ it, the newest 512 are kept.
 Limits
 ======
 - a number: a whole one from 0 to 9,223,372,036,854,775,807, a ``pid`` to 4,294,967,295; ``wait`` is
-  no less than 0
+  no less than 0; the ids of a topic end at 1,099,511,627,775
 - a body: 8,999,999 bytes; before hello 16,384, unless it comes from the broker's own machine and
   no token is asked for; a push that would be longer is a gap to subscribers, and left to ``get``
 - names of topics and nodes: 1 to 255 bytes, all printable, no part ``..``

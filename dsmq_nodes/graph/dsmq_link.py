@@ -220,7 +220,11 @@ class DsmqLink:
         if (writer := publication.writer) is not None:
             wire.check_size(text, raw)
             data = text.encode()
-            return bool(writer.append(data, seq=seq, stamp_ns=stamp_ns, field=field, raw=raw))
+            try:
+                return bool(writer.append(data, seq=seq, stamp_ns=stamp_ns, field=field, raw=raw))
+            except RingError as error:
+                self._tell_unshared(error)
+                publication.writer = None  # all that comes goes the same way, so in its order
         return self._send(self._encode(publication, msg), publication)
 
     def _encode(self, publication: Publication, msg: Published) -> bytes:
@@ -408,7 +412,8 @@ class DsmqLink:
         else:
             self._drain_stream()
         if self._shared is not None:
-            self._shared.drain()
+            for reader, error in self._shared.drain():
+                self._read_unshared(reader, error)
 
     def rest(self) -> bool:
         """What was drained is dispatched; False: more has come already, without `on_readable`."""
@@ -459,8 +464,12 @@ class DsmqLink:
         try:
             self._shared.read(reader, reply.ring, reply.seat, reply.id)
         except RingError as error:
-            self._tell_unshared(error)
-            self._subscribe(reader, shm=False)
+            self._read_unshared(reader, error)
+
+    def _read_unshared(self, reader: Reader, error: RingError) -> None:
+        """Have the broker push a topic, from where we are."""
+        self._tell_unshared(error)
+        self._subscribe(reader, shm=False)
 
     def _tell_unshared(self, error: RingError) -> None:
         if str(error) not in self._told_unshared:  # one line for all topics

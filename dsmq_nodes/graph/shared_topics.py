@@ -56,11 +56,19 @@ class SharedTopics:
         """Read a topic no more."""
         self._reading.pop(topic, None)
 
-    def drain(self) -> None:
-        """Deliver all there is to read."""
+    def drain(self) -> list[tuple[Reader, RingError]]:
+        """Deliver all there is to read; gives who can read its ring no longer, and why."""
+        failed = []
         for ring_reader, reader in list(self._reading.values()):
-            for record in ring_reader.read():
+            try:
+                records = ring_reader.read()
+            except RingError as error:
+                self.forget(reader.topic)
+                failed.append((reader, error))
+                continue
+            for record in records:
                 reader.take(record)
+        return failed
 
     def heard(self) -> bool:
         """The bell has rung; False: what it rang for is read in any case, before `rest`."""

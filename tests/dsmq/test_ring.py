@@ -167,7 +167,8 @@ def test_without_a_depth_an_overtaken_reader_goes_on_at_what_is_whole(
 def test_a_message_larger_than_the_ring_is_refused(directory: Path, doorbells: Doorbells) -> None:
     ring = Ring.create(directory / "a", capacity=1 << 20)
     writer = Writer(ring, "/w", doorbells)
-    assert writer.append(b"x" * (1 << 20), seq=1, stamp_ns=0) == 0
+    with pytest.raises(RingError, match="no room in shared memory for a message of 1048"):
+        writer.append(b"x" * (1 << 20), seq=1, stamp_ns=0)
     assert writer.append(b"x" * (1 << 19), seq=1, stamp_ns=0) == 1
     ring.close()
 
@@ -243,18 +244,6 @@ def test_a_writer_that_was_stopped_in_mid_write_holds_up_nobody_for_good(
     ring.close()
 
 
-def test_a_damaged_name_deafens_nobody(directory: Path, doorbells: Doorbells) -> None:
-    ring = Ring.create(directory / "a")
-    reader = Reader(ring, ring.seat(1, after=0, depth=10), after=0, depth=10)
-    damaged, whole = Writer(ring, "/xy", doorbells), Writer(ring, "/whole", doorbells)
-    damaged.append(b"1", seq=1, stamp_ns=0)
-    at = bytes(ring.memory).index(b"/xy")
-    ring.memory[at : at + 3] = b"/x\xff"
-    whole.append(b"2", seq=1, stamp_ns=0)
-    assert [(each.id, each.data) for each in reader.read()] == [(1, b"1"), (2, b"2")]
-    ring.close()
-
-
 def test_a_writer_killed_over_the_newest_record_mutes_nobody(
     directory: Path, doorbells: Doorbells
 ) -> None:
@@ -313,7 +302,7 @@ def test_no_more_readers_than_there_are_places(directory: Path) -> None:
 
 
 def _text(number: int, size: int) -> bytes:
-    filling = random.Random(number).randbytes(size)
+    filling = random.Random(number).randbytes(size).hex()[:size].encode()
     return b"%d %d " % (number, zlib.crc32(filling)) + filling
 
 
@@ -475,16 +464,17 @@ TestRing = RingMachine.TestCase
 TestRing.settings = settings(stateful_step_count=60)
 
 
-@given(st.binary(max_size=3000))
+@given(st.text(max_size=1000), st.binary(max_size=3000))
 @settings(max_examples=50)
-def test_any_bytes_go_through(text: bytes) -> None:
+def test_any_text_and_any_bytes_go_through(words: str, raw: bytes) -> None:
+    text = words.encode("utf-8", "replace")
     directories = _directory()
     directory = next(directories)
     ring = Ring.create(directory / "a", capacity=1 << 16)
     with closing(Doorbells(directory)) as doorbells:
-        Writer(ring, "/é", doorbells).append(text, seq=1, stamp_ns=2**63, raw=text)
+        Writer(ring, "/é", doorbells).append(text, seq=1, stamp_ns=2**63, raw=raw)
     reader = Reader(ring, ring.seat(1, after=0, depth=0), after=0, depth=0)
-    assert [(each.data, each.raw, each.sender) for each in reader.read()] == [(text, text, "/é")]
+    assert [(each.data, each.raw, each.sender) for each in reader.read()] == [(text, raw, "/é")]
     ring.close()
     for _ in directories:
         pass

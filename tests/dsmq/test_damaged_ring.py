@@ -1,0 +1,231 @@
+"""A ring that anybody may have written into: a gap where a record cannot be, an error in words."""
+
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from dsmq_nodes.dsmq.bell import Doorbells
+from dsmq_nodes.dsmq.ring import (
+    ASLEEP,
+    DATA,
+    EXTENT,
+    HEAD,
+    INDEX,
+    LAP_END,
+    READERS,
+    RECORD,
+    RESERVE,
+    Ring,
+)
+from dsmq_nodes.dsmq.ring_reader import Reader
+from dsmq_nodes.dsmq.ring_writer import Writer
+from dsmq_nodes.errors import RingError
+from tests.dsmq.sharer import needs_shared_memory
+
+pytestmark = needs_shared_memory
+
+_HIGHEST: Final = 2**64 - 1
+Damage = Callable[[Ring], None]
+
+
+class Ends:
+    """A ring with a message of seq 1 to 5, two writers and a reader."""
+
+    def __init__(self, directory: Path, doorbells: Doorbells) -> None:
+        self.ring = Ring.create(directory / "ring", capacity=1 << 20)
+        self.writers = [Writer(Ring(self.ring.path), name, doorbells) for name in ("/one", "/two")]
+        self.reader = self.new_reader(0)
+        self.seen: list[int] = []
+        for seq in range(1, 6):
+            self.put(0, seq)
+
+    def new_reader(self, after: int) -> Reader:
+        seat = self.ring.seat(2, after=after, depth=0)
+        return Reader(self.ring, seat, after=after, depth=0, lends=True)
+
+    def put(self, which: int, seq: int) -> int:
+        return self.writers[which].append(b"%d" % seq, seq=seq, stamp_ns=0)
+
+    def read(self) -> list[int]:
+        """The numbers of what is read; each id once, and what is missing is counted."""
+        seqs = []
+        for record in self.reader.read():
+            assert record.id == record.gap + 1 + (self.seen[-1] if self.seen else 0)
+            self.seen.append(record.id)
+            seqs.append(record.seq)
+        assert not self.reader.has_more(), "it would look again and again"
+        after, missed = self.ring.reader_state(self.reader.seat)
+        assert after == self.ring.head == len(self.seen) + missed
+        return seqs
+
+
+@pytest.fixture
+def ends() -> Iterator[Ends]:
+    directory = Path(tempfile.mkdtemp(prefix="dsmq-test-", dir="/dev/shm"))
+    try:
+        with closing(Doorbells(directory)) as doorbells:
+            yield Ends(directory, doorbells)
+    finally:
+        shutil.rmtree(directory)
+
+
+def number(index: int, value: int) -> Damage:
+    def damage(ring: Ring) -> None:
+        ring.numbers[index] = value
+
+    return damage
+
+
+def newest(field: int, value: int) -> Damage:
+    """Something else in the newest record's head."""
+
+    def damage(ring: Ring) -> None:
+        at = DATA + ring.numbers[INDEX + ring.head] % ring.capacity
+        fields = list(RECORD.unpack_from(ring.memory, at))
+        fields[field] = value
+        RECORD.pack_into(ring.memory, at, *fields)
+
+    return damage
+
+
+def newest_bytes(offset: int, value: bytes) -> Damage:
+    """Something else behind the newest record's head."""
+
+    def damage(ring: Ring) -> None:
+        at = DATA + ring.numbers[INDEX + ring.head] % ring.capacity + RECORD.size + offset
+        ring.memory[at : at + len(value)] = value
+
+    return damage
+
+
+RECORDS = {
+    "another's id": newest(0, 77),
+    "the mark of a lap's end": newest(0, LAP_END),
+    "a text beyond the data": newest(5, (2**32 - 1) << 32),
+    "a text beyond what is allocated": newest(5, 900_000 << 32),
+    "raw bytes beyond the data": newest(5, 1 << 32 | 2**32 - 1),
+    "names beyond the data": newest(6, 2**32 - 1),
+    "names beyond what is allocated": newest(6, 900_000),
+    "a sender that is not UTF-8": newest_bytes(0, b"/\xff"),
+    "a sender that cannot be printed": newest_bytes(0, b"/\n"),
+    "a text that is not UTF-8": newest_bytes(len("/one"), b"\xff"),
+}
+
+
+@pytest.mark.parametrize("damage", RECORDS.values(), ids=RECORDS)
+@pytest.mark.parametrize("next_writer", [0, 1])
+def test_a_record_that_cannot_be_is_a_gap(ends: Ends, damage: Damage, next_writer: int) -> None:
+    damage(ends.ring)
+    assert ends.read() == [1, 2, 3, 4]
+    assert ends.reader.find(5) is None
+    for seq in range(6, 9):
+        assert ends.put(next_writer, seq) == seq
+        assert ends.read() == [seq]
+    assert ends.reader.find(6) is not None
+
+
+INDEXED = {
+    "nowhere": number(INDEX + 5, _HIGHEST),
+    "behind the data": number(INDEX + 5, (1 << 20) - 8),
+    "not at a multiple of 8": number(INDEX + 5, 13),
+    "laps ahead": number(INDEX + 5, (1 << 60) + 4 * 64),
+}
+
+
+@pytest.mark.parametrize("damage", INDEXED.values(), ids=INDEXED)
+def test_an_index_that_is_wrong_costs_its_writer_a_lap(ends: Ends, damage: Damage) -> None:
+    damage(ends.ring)
+    assert ends.put(1, 6) == 6
+    assert ends.read()[-1] == 6
+    assert ends.put(0, 7) == 7
+    assert ends.read() == [7]
+
+
+POSITIONS = {
+    "nothing was ever begun": number(RESERVE, 0),
+    "laps ahead": number(RESERVE, 100 << 20),
+    "nothing is allocated": number(EXTENT, 0),
+    "more is allocated than there is": number(EXTENT, _HIGHEST),
+}
+
+
+@pytest.mark.parametrize("damage", POSITIONS.values(), ids=POSITIONS)
+@pytest.mark.parametrize("next_writer", [0, 1])
+def test_positions_that_cannot_be_are_right_again_with_the_next_message(
+    ends: Ends, damage: Damage, next_writer: int
+) -> None:
+    damage(ends.ring)
+    ends.read()
+    for seq in range(6, 9):
+        assert ends.put(next_writer, seq) == seq
+        assert ends.read() == [seq]
+    for seq in range(9, 60):
+        size = 30_000
+        assert ends.writers[next_writer].append(b"x" * size, seq=seq, stamp_ns=0) == seq
+        assert ends.read() == [seq]
+
+
+@pytest.mark.parametrize("head", [10, 10**9])
+def test_ids_that_nobody_wrote_are_a_gap(ends: Ends, head: int) -> None:
+    ends.read()
+    ends.ring.numbers[HEAD] = head
+    assert ends.read() == []
+    assert ends.put(1, 6) == head + 1
+    assert ends.read() == [6]
+
+
+@pytest.mark.parametrize("head", [4, 0, 2**40, _HIGHEST])
+def test_ids_that_go_back_or_cannot_be_are_told_by_both_ends(ends: Ends, head: int) -> None:
+    ends.read()
+    ends.ring.numbers[HEAD] = head
+    with pytest.raises(RingError, match="is damaged"):
+        ends.reader.read()
+    with pytest.raises(RingError, match="is damaged"):
+        ends.put(0, 6)
+
+
+def test_a_position_beyond_all_numbers_is_told(ends: Ends) -> None:
+    ends.ring.numbers[RESERVE] = _HIGHEST
+    assert ends.read() == []
+    for which in (0, 1):
+        with pytest.raises(RingError, match="is damaged"):
+            ends.put(which, 6)
+    with pytest.raises(RingError, match="is damaged"):
+        ends.new_reader(5)
+
+
+def test_readers_that_cannot_be_cost_only_their_places(ends: Ends) -> None:
+    ends.read()
+    ends.ring.memory[ASLEEP : 8 * (READERS + 4 * 64)] = b"\xff" * (8 * (READERS + 4 * 64) - ASLEEP)
+    ends.reader.sleep()
+    assert ends.put(0, 6) == 6
+    assert not any(ends.ring.memory[ASLEEP : ASLEEP + 64]), "who sleeps is woken, whatever it says"
+    assert ends.read() == [6]
+    with pytest.raises(RingError, match="64 readers"):
+        ends.ring.seat(3, after=6, depth=1)
+
+
+def test_a_name_is_not_remembered_beyond_its_length(ends: Ends) -> None:
+    ends.read()
+    ends.writers[1]._names[""] = b"x" * 300_000
+    assert ends.put(1, 6) == 6
+    assert ends.put(0, 7) == 7
+    assert ends.read() == [7]
+    assert max(map(len, ends.reader._names)) < 100
+
+
+def test_a_file_whose_head_is_wrong_is_no_ring(ends: Ends) -> None:
+    for index in (0, 1, 2):
+        before, ends.ring.numbers[index] = ends.ring.numbers[index], _HIGHEST
+        with pytest.raises(RingError, match="not a ring"):
+            Ring(ends.ring.path)
+        ends.ring.numbers[index] = before
+    with ends.ring.path.open("ab") as file:
+        file.write(b"x")
+    with pytest.raises(RingError, match="not a ring"):
+        Ring(ends.ring.path)
