@@ -24,4 +24,3 @@ TYPES_KEPT: Final = 512  # schemas, on /dsmq/types
 MOST_WAIT_SEC: Final = 3600.0
 PATIENCE_SEC: Final = 2.0  # for a hello where a token is asked for, and for a frame once begun
 SLOWEST_BYTES_PER_SEC: Final = 100_000  # of a frame once begun
-SEC_BETWEEN_GUESSES: Final = 0.5  # of one address: wrong tokens that are told apart

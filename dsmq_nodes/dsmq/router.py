@@ -23,7 +23,6 @@ from dsmq_nodes.dsmq.limits import (
     MOST_LATCHED,
     MOST_TOPICS,
     MOST_TOPICS_OF_ONE,
-    SEC_BETWEEN_GUESSES,
     TYPES_KEPT,
 )
 from dsmq_nodes.dsmq.original_text import as_original_text
@@ -47,6 +46,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 _OWN_TOPIC_FAULT: Final = "this topic is written by the broker itself"
+_TOKEN_FAULT: Final = "this broker wants a token: the first request has to be a hello"
+_OTHER_USER_FAULT: Final = "another user of this machine needs a token: set DSMQ_TOKEN for all"
 _WITHOUT_TOPIC: Final = frozenset({"hello", "state", "shutdown", "unsubscribe"})
 _MAKING: Final = frozenset({"put", "subscribe", "advertise"})
 _PLACES_AT_ONCE: Final = 100
@@ -66,7 +67,6 @@ class Router(SharedExchange):
         self._token = token
         self.memory_path = ""  # of the shared memory that rings are made in
         self._last_number = 1  # ours, among those who ring each other's bells
-        self._next_try_sec: dict[str, float] = {}  # by address, after a wrong token
         self._names: dict[str, Peer] = {}
         self._broker = Peer("broker", name="dsmq", name_json=b'"dsmq"', greeted=True)
         self._actions: dict[str, Callable[[Peer, wire.Request, float], Replies]] = {
@@ -133,10 +133,11 @@ class Router(SharedExchange):
             WireError: when what was asked ends this connection.
         """
         name = request.action
+        if not peer.trusted and name != "hello":
+            peer.closing = _TOKEN_FAULT if self._token else _OTHER_USER_FAULT
+            return [error(peer, request, peer.closing)]
         if not peer.greeted and name not in _BEFORE_HELLO:
             return []  # 0.7.0 prints a line and answers nothing
-        if not peer.trusted and name != "hello":
-            raise WireError("this broker wants a token: the first request has to be a hello")
         replies: Replies = []
         if len(self.topics) >= MOST_TOPICS and self._makes_topic(request):
             replies += self._make_room(peer)
@@ -238,9 +239,6 @@ class Router(SharedExchange):
         self.forget_deadlines()
         self.store.expire(now)
         self._forget_unused()
-        for host, until_sec in list(self._next_try_sec.items()):
-            if until_sec < now:
-                del self._next_try_sec[host]
         if self._listeners and now - self._statistics_at_sec > _SHORTEST_SPAN_SEC:
             replies += self._publish_statistics(now)
         return replies
@@ -295,7 +293,7 @@ class Router(SharedExchange):
         return self._append(peer, topic, request, message, now)
 
     def _hello(self, peer: Peer, request: wire.Request, now: float) -> Replies:
-        fault = self._token_fault(peer, request, now)
+        fault = self._token_fault(peer, request)
         if not fault and request.version != wire.VERSION:
             fault = f"this broker speaks version {wire.VERSION}, not {request.version}"
         if not fault and request.node:
@@ -347,18 +345,14 @@ class Router(SharedExchange):
             peer.number = self._last_number
         return {"shm": self.memory_path, "number": peer.number}
 
-    def _token_fault(self, peer: Peer, request: wire.Request, now: float) -> str:
+    def _token_fault(self, peer: Peer, request: wire.Request) -> str:
         if peer.trusted:
             return ""
         if not self._token:
-            return "another user of this machine needs a token: set DSMQ_TOKEN for all"
-        # First of all: a stranger who guesses must not keep out those at the same address who know.
+            return _OTHER_USER_FAULT
+        # Guesses are not slowed: that would keep out those at the same address who know.
         if hmac.compare_digest(request.token.encode("utf-8", "replace"), self._token.encode()):
             return ""
-        host = peer.address.rpartition(":")[0]
-        if now < self._next_try_sec.get(host, now):
-            return "wrong token lately from this address: wait a second and try again"
-        self._next_try_sec[host] = now + SEC_BETWEEN_GUESSES
         return "wrong token: set DSMQ_TOKEN to the broker's"
 
     def _advertise(self, peer: Peer, request: wire.Request, now: float) -> Replies:

@@ -122,8 +122,7 @@ Limits
 - a ``get`` waits 3,600 s at most; 32,768 of one peer and 65,536 in all wait; then the newest of the
   peer that has most is answered by an error, in favour of a peer that has fewer
 - a frame once begun has 2 s, and 1 s more for each 100,000 bytes, to arrive; with a token asked
-  for a hello has 2 s; the right token is taken at once, whatever others at the address have tried,
-  a wrong one is called that no sooner than 0.5 s after another of its address
+  for a hello has 2 s; the right token is taken at once, whatever others at the address have tried
 - connections: 32 less than the file descriptors that the system allows; when there are so many, the
   oldest that has sent nothing yet (or, where a token is asked for, no hello) gives its place to
   the next
@@ -160,9 +159,9 @@ Answered by an ``error``, and the connection goes on:
 Answered by an ``error`` to the hello, and the connection is ended (also by those above that a
 hello can have; before hello they end it too):
 
+- ``this broker wants a token: the first request has to be a hello`` (to whatever came first)
 - ``wrong token: set DSMQ_TOKEN to the broker's``
 - ``another user of this machine needs a token: set DSMQ_TOKEN for all``
-- ``wrong token lately from this address: wait a second and try again``
 - ``this broker speaks version 1, not N``
 - ``a node name has characters that cannot be printed: 'T'`` (and the others, as of topics)
 - ``node name 'NODE' is taken by pid N on T: stop that node or give this one another name``
@@ -174,7 +173,6 @@ The connection is ended; who has said hello is told by ``closing``, all others b
 - ``the frame is not UTF-8: TEXT``
 - ``the frame is not a dsmq request: TEXT``
 - ``a message must be text: encode it first, as JSON for example`` (before hello)
-- ``this broker wants a token: the first request has to be a hello``
 - ``it began a frame, or owes a hello, and did not go on``
 - ``it acknowledges nothing any more: its machine is gone``
 - ``there are N connections already``

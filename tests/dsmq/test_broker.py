@@ -219,6 +219,8 @@ def test_without_the_token_nothing_is_read_and_nothing_taken(start: Start) -> No
     broker = start("--host", "0.0.0.0", DSMQ_TOKEN="secret")
     with broker.raw() as stranger:
         stranger.sendall(framed(b'{"action": "get", "topic": "t"}'))
+        answer = json.loads(stranger.recv(1000)[23:])
+        assert "this broker wants a token" in answer["error"]
         assert closed_by_peer(stranger)
     with broker.raw() as silent:
         assert closed_by_peer(silent), "a hello has two seconds"

@@ -138,6 +138,7 @@ def test_another_user_needs_a_token_and_this_one_does_not(start: Start) -> None:
     with of_nobody(broker) as theirs, of_nobody(broker) as plain, broker.raw() as ours:
         assert "another user of this machine" in str(hello(theirs, "")["error"])
         plain.sendall(framed(b'{"action": "get", "topic": "t"}'))
+        assert b"another user of this machine" in plain.recv(1000)
         assert plain.recv(1000) == b"", "nothing is read without a token"
         assert hello(ours, "")["event"] == "hello"
     with broker.raw() as original:  # a client of the original says no hello
