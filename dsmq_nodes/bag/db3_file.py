@@ -8,11 +8,14 @@ from typing import Any, Final
 from urllib.parse import quote
 
 from dsmq_nodes.bag.channel import Channel
-from dsmq_nodes.bag.mcap_file import ChannelCount, Record
+from dsmq_nodes.bag.mcap_file import ChannelCount, Record, channel_counts
+from dsmq_nodes.bag.omitted import Omitted
 from dsmq_nodes.errors import BagError
 
 MAGIC: Final = b"SQLite format 3\0"
-_NS: Final = range(1 << 63)
+_NS: Final = range(-(1 << 63), 1 << 63)
+# In a damaged file a time may be a text or bytes, which sort behind all numbers.
+_HAS_TIME: Final = "typeof(timestamp) = 'integer'"
 
 
 class Db3File:
@@ -24,8 +27,12 @@ class Db3File:
         end_ns: the time of the last message; None: there is none.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, omitted: Omitted) -> None:
         """Look at a file.
+
+        Args:
+            path: where it is.
+            omitted: is told what of it is not read.
 
         Raises:
             BagError: it is no bag, or damaged.
@@ -33,19 +40,23 @@ class Db3File:
         self.path = path
         with self._open() as db:
             self._channels = dict(_channels(db))
-            counts = dict(db.execute("SELECT topic_id, COUNT(*) FROM messages GROUP BY topic_id"))
-            self._counts = {number: counts.get(number, 0) for number in self._channels}
-            # In a damaged file a time may be a text or bytes, which sort behind all numbers.
-            query = "SELECT MIN(timestamp), MAX(timestamp) FROM messages"
-            query += " WHERE typeof(timestamp) = 'integer'"
+            query = f"SELECT topic_id, COUNT(*) FROM messages WHERE {_HAS_TIME} GROUP BY topic_id"
+            self._counts = dict(db.execute(query))
+            query = f"SELECT MIN(timestamp), MAX(timestamp) FROM messages WHERE {_HAS_TIME}"
             self.start_ns, self.end_ns = db.execute(query).fetchone()
+            (rows,) = db.execute("SELECT COUNT(*) FROM messages").fetchone()
+        counted = sum(self._counts.values())
+        known = sum(each.messages for each in self.counts())
+        for count, reason in (
+            (rows - counted, "whose time is no integer"),
+            (counted - known, "of a topic that is not in its table of topics"),
+        ):
+            if count:
+                omitted.note(f"left out: {path}: {count} messages {reason}")
 
     def counts(self) -> list[ChannelCount]:
         """Its channels."""
-        return [
-            ChannelCount(channel, self._counts[number])
-            for number, channel in self._channels.items()
-        ]
+        return channel_counts(self._channels, self._counts)
 
     def compression(self) -> str:
         """The compression of its messages."""
@@ -62,9 +73,10 @@ class Db3File:
         Raises:
             BagError: it is damaged.
         """
-        query = "SELECT topic_id, timestamp, data FROM messages WHERE timestamp BETWEEN ? AND ?"
+        query = "SELECT topic_id, timestamp, data FROM messages"
+        query += f" WHERE timestamp BETWEEN ? AND ? AND {_HAS_TIME}"
         last_ns = _NS[-1] if end_ns is None else min(end_ns, _NS[-1] + 1) - 1
-        times = -_NS[-1] if start_ns is None else min(start_ns, _NS[-1]), last_ns
+        times = _NS[0] if start_ns is None else min(start_ns, _NS[-1]), last_ns
         with self._open() as db:
             for number, time_ns, data in db.execute(f"{query} ORDER BY timestamp, id", times):
                 channel = self._channels.get(number)

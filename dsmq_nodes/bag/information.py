@@ -18,7 +18,7 @@ def information(bag: Source) -> dict[str, Any]:
     return {
         "files": [str(each) for each in bag.paths],
         "size_bytes": sum(each.stat().st_size for each in bag.paths),
-        "storage_id": _STORAGES.get(bag.paths[0].suffix, "mcap"),
+        "storage_id": _storage(bag.paths[0].name),
         "start_ns": bag.start_ns if messages else None,
         "end_ns": bag.end_ns if messages else None,
         "messages": messages,
@@ -38,6 +38,11 @@ def information(bag: Source) -> dict[str, Any]:
         ],
         "metadata": [{"name": name, "values": values} for name, values in bag.metadata()],
     }
+
+
+def _storage(name: str) -> str:
+    plain = name.removesuffix(".zstd").removesuffix(".zst")
+    return _STORAGES.get(plain[plain.rfind(".") :], "mcap")
 
 
 def information_lines(bag: Source) -> Iterator[str]:

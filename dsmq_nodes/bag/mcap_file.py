@@ -1,7 +1,7 @@
 """Reads one MCAP file; what is wrong with it is told in words."""
 
 import contextlib
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO, Final, NamedTuple
@@ -42,6 +42,13 @@ class ChannelCount:
 
     channel: Channel
     messages: int
+
+
+def channel_counts(
+    channels: Mapping[int, Channel], counts: Mapping[int, int]
+) -> list[ChannelCount]:
+    """How many messages of each channel there are, by their numbers."""
+    return [ChannelCount(channel, counts.get(number, 0)) for number, channel in channels.items()]
 
 
 class McapFile:
@@ -93,11 +100,12 @@ class McapFile:
 
     def counts(self, *, with_repeated: bool = True) -> list[ChannelCount]:
         """Its channels; with or without what the file before it has of latched topics."""
-        return [
-            ChannelCount(channel, self._index.counts.get(number, 0))
-            for number, channel in sorted(self._channels.items(), key=lambda each: each[0])
+        channels = {
+            number: self._channels[number]
+            for number in sorted(self._channels)
             if with_repeated or number not in self._repeated
-        ]
+        }
+        return channel_counts(channels, self._index.counts)
 
     def compression(self) -> str:
         """The compression of its chunks."""

@@ -35,8 +35,8 @@ MAGIC: Final = b"\x89MCAP0\r\n"
 HEAD: Final = struct.Struct("<BQ")
 FOOTER_BYTES: Final = HEAD.size + 20
 _MESSAGE: Final = struct.Struct("<HIQQ")
-_MOST_UNPACKED: Final = 256 << 20  # of one chunk; writers make some of a few MB
-_PIECE_BYTES: Final = 16 << 20
+MOST_UNPACKED: Final = 256 << 20  # of one chunk; writers make some of a few MB
+PIECE_BYTES: Final = 16 << 20
 _READ: Final[dict[int, Callable[[ReadDataStream], McapRecord]]] = {
     Opcode.HEADER: Header.read,
     Opcode.FOOTER: Footer.read,
@@ -177,8 +177,8 @@ def unpacked(chunk: Chunk) -> bytes:
         ValueError: it is damaged, too large, or compressed in a way that is not known here.
     """
     size_bytes = chunk.uncompressed_size
-    if size_bytes > _MOST_UNPACKED:
-        raise ValueError(f"a chunk of {size_bytes} bytes; {_MOST_UNPACKED} are unpacked at most")
+    if size_bytes > MOST_UNPACKED:
+        raise ValueError(f"a chunk of {size_bytes} bytes; {MOST_UNPACKED} are unpacked at most")
     match chunk.compression:
         case "":
             data = chunk.data
@@ -220,7 +220,7 @@ def _lz4(packed: bytes, size_bytes: int) -> bytes:
 def _pieces(read: Callable[[int], bytes], size_bytes: int) -> bytes:
     """No more than a byte beyond the size that is declared."""
     pieces, missing = [], size_bytes + 1
-    while missing > 0 and (piece := read(min(missing, _PIECE_BYTES))):
+    while missing > 0 and (piece := read(min(missing, PIECE_BYTES))):
         pieces.append(piece)
         missing -= len(piece)
     return b"".join(pieces)

@@ -127,7 +127,7 @@ class Bag:
 
     def compression(self) -> str:
         """The compression of its chunks."""
-        return self.files[0].compression()
+        return ", ".join(dict.fromkeys(file.compression() for file in self.files))
 
     @property
     def start_ns(self) -> int:
@@ -215,11 +215,15 @@ class Bag:
 
     def attachments(self) -> list[Attachment]:
         """The files inside it, such as the launch file."""
-        return self.files[0].attachments()
+        found = [each for file in self.files for each in file.attachments()]
+        return list(dict.fromkeys(found))  # a recording has the same in each of its files
 
     def metadata(self) -> list[tuple[str, dict[str, str]]]:
         """The named texts inside it."""
-        return self.files[0].texts()
+        found: list[tuple[str, dict[str, str]]] = []
+        for file in self.files:
+            found += [each for each in file.texts() if each not in found]
+        return found
 
 
 def _by_start(file: McapFile) -> tuple[bool, int]:

@@ -10,6 +10,7 @@ was there already gets the time when the recorder began. In a topic it never goe
 wall clock when the recorder began, plus the monotonic time since.
 """
 
+import contextlib
 import math
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -25,7 +26,7 @@ from dsmq_nodes.bag.schemas import ANYTHING, class_of, schema_text
 from dsmq_nodes.bag.selection import Selection
 from dsmq_nodes.bag.types_seen import TYPES_TOPIC, TypesSeen
 from dsmq_nodes.dsmq import wire
-from dsmq_nodes.errors import BagError
+from dsmq_nodes.errors import BagError, MessageError
 from dsmq_nodes.graph.graph_view import GRAPH_TOPIC
 from dsmq_nodes.graph.names import is_hidden
 from dsmq_nodes.messages.dsmq_msgs import Graph, GraphTopic
@@ -239,9 +240,15 @@ class Recorder:
         if reply.topic == TYPES_TOPIC:
             self._types.take(reply.text or "")
         if reply.topic == CLOCK_TOPIC and self._uses_sim_time:
-            self._sim_ns = Clock.from_json(reply.text or "").clock.to_nanoseconds()
+            self._take_clock(reply)
         if reply.topic in self._listeners:
             self._listeners[reply.topic](reply)
+
+    def _take_clock(self, reply: wire.Reply) -> None:
+        """What is no time leaves the clock where it was."""
+        with contextlib.suppress(MessageError):
+            now_ns = Clock.from_json(reply.text or "").clock.to_nanoseconds()
+            self._sim_ns = max(now_ns, 0)
 
     def _log_time_ns(self, topic: RecordedTopic, reply: wire.Reply) -> int | None:
         if self._uses_sim_time:

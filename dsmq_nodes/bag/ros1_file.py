@@ -1,17 +1,25 @@
 """Reads one ROS 1 `.bag`: its messages as they are (extra `ros`: rosbags)."""
 
+import bz2
 import contextlib
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
+import lz4.frame
 from rosbags.rosbag1 import Reader
 
 from dsmq_nodes.bag.channel import Channel, latched_metadata
-from dsmq_nodes.bag.mcap_file import ChannelCount, Record
+from dsmq_nodes.bag.mcap_file import ChannelCount, Record, channel_counts
+from dsmq_nodes.bag.mcap_records import MOST_UNPACKED, PIECE_BYTES
 from dsmq_nodes.errors import BagError
 
 MAGIC: Final = b"#ROSBAG V"
+_UNPACKERS: Final[dict[bytes, Callable[[], Any]]] = {
+    b"BZh": bz2.BZ2Decompressor,
+    b"\x04\x22\x4d": lz4.frame.LZ4FrameDecompressor,
+}
 
 
 class Ros1File:
@@ -41,10 +49,7 @@ class Ros1File:
 
     def counts(self) -> list[ChannelCount]:
         """Its channels; a topic has one for each of its publishers."""
-        return [
-            ChannelCount(channel, self._counts[number])
-            for number, channel in self._channels.items()
-        ]
+        return channel_counts(self._channels, self._counts)
 
     def compression(self) -> str:
         """The compression of its chunks, which only its library knows."""
@@ -72,12 +77,40 @@ class Ros1File:
     def _open(self) -> Iterator[Reader]:
         try:
             with Reader(self.path) as reader:
+                for place, chunk in reader.chunks.items():
+                    reader.chunks[place] = chunk._replace(
+                        decompressor=partial(_unpacked, chunk.decompressor)
+                    )
                 yield reader
         except (BagError, GeneratorExit):
             raise
         except Exception as error:  # noqa: BLE001  whatever a damaged file makes the library raise
             reason = str(error) or "its index is not what it is to be"
             raise BagError(f"{self.path} cannot be read as a ROS 1 bag: {reason}") from None
+
+
+def _unpacked(unpack: Callable[[bytes], bytes], packed: bytes) -> bytes:
+    """The records of a chunk; the library itself unpacks it however large it becomes.
+
+    Raises:
+        ValueError: it is damaged, or too large.
+    """
+    make = _UNPACKERS.get(packed[:3])
+    if make is None:  # it is not compressed, or damaged
+        return unpack(packed)
+    pieces, missing = [], MOST_UNPACKED + 1
+    while packed and missing > 0:
+        unpacker = make()
+        while not unpacker.eof and missing > 0:
+            piece = unpacker.decompress(packed, min(missing, PIECE_BYTES))
+            packed, missing = b"", missing - len(piece)
+            if not piece and unpacker.needs_input:
+                raise ValueError("a chunk is cut off")
+            pieces.append(piece)
+        packed = unpacker.unused_data or b""
+    if missing <= 0:
+        raise ValueError(f"a chunk unpacks to more than {MOST_UNPACKED} bytes")
+    return b"".join(pieces)
 
 
 def _channels(reader: Any) -> dict[int, Channel]:

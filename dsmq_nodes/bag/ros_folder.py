@@ -4,6 +4,7 @@ The files are what there is; `metadata.yaml` is an announcement. People edit it,
 bags, lose a file. So its counts are compared with the files, and what differs is told.
 """
 
+import os
 import re
 import shutil
 import tempfile
@@ -19,9 +20,12 @@ from dsmq_nodes.bag.omitted import Omitted
 from dsmq_nodes.errors import BagError
 
 METADATA: Final = "metadata.yaml"
+PACKED: Final = ".zstd"  # as ROS 2 calls it
+PACKED_SUFFIXES: Final = frozenset({PACKED, ".zst"})
 _SUFFIXES: Final = (".mcap", ".db3", ".mcap.zstd", ".db3.zstd")
 _TRANSIENT_LOCAL: Final = (1, "transient_local")
 _MOST_BYTES: Final = 512 << 20  # of one message
+_PIECE_BYTES: Final = 1 << 20
 _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
@@ -48,9 +52,13 @@ class RosFolder:
             (each for each in path.iterdir() if each.name.endswith(_SUFFIXES)), key=_number
         )
         told = _told(path / METADATA, omitted)
-        names = [PurePath(str(each)).name for each in _list(told.get("relative_file_paths"))]
-        missing = [name for name in names if not (path / name).is_file()]
-        self.files = [path / name for name in names if name not in missing] or there
+        names = _texts(told.get("relative_file_paths"))
+        found = {name: _file_of(path, name) for name in names}
+        missing = [name for name, file in found.items() if file is None]
+        # ROS 2 unpacks a file beside the packed one, which it leaves there: they are one.
+        packed = {each.with_suffix("") for each in there if each.suffix == PACKED}
+        named = [each for each in dict.fromkeys(found.values()) if each is not None]
+        self.files = named or [each for each in there if each not in packed]
         if not self.files:
             raise BagError(
                 f"{path} has no .mcap and no .db3 file: it is not a ROS 2 bag"
@@ -58,9 +66,10 @@ class RosFolder:
             )
         if missing:
             omitted.note(f"{path}: missing: {', '.join(missing)}, which {METADATA} names")
-        if names and (more := [each.name for each in there if each not in self.files]):
+        read = {_unpacked_name(each) for each in self.files}
+        if names and (more := [each.name for each in there if _unpacked_name(each) not in read]):
             omitted.note(f"{path}: not read: {', '.join(more)}, which {METADATA} does not name")
-        self.compressed_messages = str(told.get("compression_mode")).lower() == "message"
+        self.compressed_messages = _lower(told.get("compression_mode")) == "message"
         for each in _list(told.get("topics_with_message_count")):
             self._take_topic(each)
 
@@ -68,7 +77,9 @@ class RosFolder:
         about = told.get("topic_metadata") if isinstance(told, dict) else None
         if not isinstance(about, dict):
             return
-        topic, count = str(about.get("name")), told.get("message_count")
+        topic, count = about.get("name"), told.get("message_count")
+        if not isinstance(topic, str):
+            return
         if isinstance(count, int):
             self.counts[topic] = self.counts.get(topic, 0) + count
         profiles = about.get("offered_qos_profiles")
@@ -107,8 +118,32 @@ def latched_depth(profiles: object) -> int:
     return depth
 
 
+def _file_of(folder: Path, name: str) -> Path | None:
+    """The file that is told of, packed or unpacked since; None: it is not there.
+
+    Old versions wrote the folder's own name before it; outside the folder is nothing of the bag.
+    """
+    inner = folder / name
+    is_inside = not PurePath(name).is_absolute() and ".." not in PurePath(name).parts
+    for each in (*([inner] if is_inside else []), folder / PurePath(name).name):
+        unpacked = _unpacked_name(each)
+        for file in (each, unpacked, unpacked.with_name(f"{unpacked.name}{PACKED}")):
+            if os.path.isfile(file):  # noqa: PTH113  False also of a name that no file can have
+                return file
+    return None
+
+
+def _unpacked_name(path: Path) -> Path:
+    return path.with_suffix("") if path.suffix == PACKED else path
+
+
 def _lower(value: object) -> object:
     return value.lower() if isinstance(value, str) else value
+
+
+def _texts(value: object) -> list[str]:
+    """The texts of a list; what is none is not made one: it may be a bomb of YAML's aliases."""
+    return [each for each in _list(value) if isinstance(each, str) and each]
 
 
 def _list(value: object) -> Iterable[Any]:
@@ -133,7 +168,7 @@ class Unpacked:
         Raises:
             BagError: it cannot be unpacked.
         """
-        if path.suffix not in {".zstd", ".zst"}:
+        if path.suffix not in PACKED_SUFFIXES:
             return path
         if not self._folder:
             self._folder = tempfile.mkdtemp(prefix="dsmq_bag_")
@@ -141,7 +176,8 @@ class Unpacked:
         found = Path(self._folder, path.stem)
         try:
             with path.open("rb") as packed, found.open("wb") as stream:
-                zstandard.ZstdDecompressor().copy_stream(packed, stream)
+                reader = zstandard.ZstdDecompressor().stream_reader(packed, read_across_frames=True)
+                shutil.copyfileobj(reader, stream, _PIECE_BYTES)
         except (OSError, zstandard.ZstdError) as error:
             raise BagError(f"{path} cannot be unpacked: {error}") from None
         return found

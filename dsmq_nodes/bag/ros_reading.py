@@ -16,10 +16,18 @@ from dsmq_nodes.bag.omitted import Omitted
 from dsmq_nodes.bag.reading import latched_before
 from dsmq_nodes.bag.ros1_file import MAGIC as ROS1_MAGIC
 from dsmq_nodes.bag.ros1_file import Ros1File
-from dsmq_nodes.bag.ros_folder import METADATA, RosFolder, Unpacked, latched_depth, unpacked_message
+from dsmq_nodes.bag.ros_folder import (
+    METADATA,
+    PACKED_SUFFIXES,
+    RosFolder,
+    Unpacked,
+    latched_depth,
+    unpacked_message,
+)
 from dsmq_nodes.bag.ros_types import RosDecoder, UnknownTypeError
 from dsmq_nodes.bag.schemas import ANYTHING, class_of, schema_text
 from dsmq_nodes.bag.selection import Selection
+from dsmq_nodes.errors import BagError
 from dsmq_nodes.graph.schema import compare
 
 ENCODINGS: Final = frozenset({"cdr", "ros1"})
@@ -77,7 +85,7 @@ class RosBag:
         self._unpacked = Unpacked()
         self._folder = RosFolder(path, self.omitted) if path.is_dir() else None
         self.paths = [path] if self._folder is None else self._folder.files
-        self.files: list[RawFile] = [self._file(each) for each in self.paths]
+        self.files: list[RawFile] = list(self._opened())
         self._all = [each for file in self.files for each in file.counts()]
         self._compare()
         if topics is not None:
@@ -88,10 +96,41 @@ class RosBag:
         self.start_ns = min((f.start_ns for f in self.files if f.start_ns is not None), default=0)
         self.end_ns = max((f.end_ns for f in self.files if f.end_ns is not None), default=0)
 
+    def _opened(self) -> Iterator[RawFile]:
+        """Its files; of several, one that cannot be read is left out, if there is another.
+
+        Raises:
+            BagError: none of them can be read.
+        """
+        faults = []
+        for path in self.paths:
+            try:
+                yield self._file(path)
+            except BagError as error:
+                faults.append(error)
+        if len(faults) == len(self.paths):
+            raise faults[0]
+        for fault in faults:
+            self.omitted.note(f"left out: {fault}")
+
     def _file(self, path: Path) -> RawFile:
+        """A file, unpacked if it is packed.
+
+        Raises:
+            BagError: it cannot be read.
+        """
         found = self._unpacked.path(path)
+        try:
+            return self._raw(found)
+        except BagError as error:
+            if found == path:
+                raise
+            told = str(error).replace(str(found), str(path.with_suffix("")))
+            raise BagError(f"{told}; first unpack it: `zstd -d {path}`") from None
+
+    def _raw(self, found: Path) -> RawFile:
         if found.suffix == ".db3":
-            return Db3File(found)
+            return Db3File(found, self.omitted)
         with found.open("rb") as stream:
             is_one = stream.read(len(ROS1_MAGIC)) == ROS1_MAGIC
         return Ros1File(found) if is_one else McapFile(found, self.omitted)
@@ -125,6 +164,8 @@ class RosBag:
         """The compression of its files."""
         if self._folder is not None and self._folder.compressed_messages:
             return "zstd, message by message"
+        if self.paths[0].suffix in PACKED_SUFFIXES:
+            return "zstd, file by file"
         return self.files[0].compression()
 
     def raw_counts(self) -> list[ChannelCount]:

@@ -26,6 +26,8 @@ from dsmq_nodes.bag.source import Source
 from dsmq_nodes.bag.texts import loaded
 from dsmq_nodes.messages.base import Message
 
+_ROS1_TIMES: Final = range((1 << 32) * 10**9)  # seconds of 32 bits
+_ROS2_TIMES: Final = range(1 << 63)
 _FOR_EVER: Final = QosTime(2147483647, 4294967295)
 
 
@@ -74,6 +76,7 @@ def write_ros(
             connection = connections.get(record.channel)
             if connection is not None:
                 try:
+                    _check_time(record.log_time_ns, is_one=is_one)
                     raw = _said(types, serialize, record)
                 except ValueError as error:
                     at_sec = (record.log_time_ns - source.start_ns) * 1e-9
@@ -83,6 +86,13 @@ def write_ros(
                     count += 1
             on_progress(number)
     return count
+
+
+def _check_time(time_ns: int, *, is_one: bool) -> None:
+    """Raise a ValueError if ROS cannot say when a message was recorded."""
+    if time_ns not in (_ROS1_TIMES if is_one else _ROS2_TIMES):
+        last = "2106" if is_one else "2262"
+        raise ValueError(f"its time is after {last}, the last year that ROS can say here")
 
 
 def _said(types: RosTypes, serialize: Callable[[Any, str], Any], record: Record) -> Any:

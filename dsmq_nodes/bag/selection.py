@@ -81,6 +81,7 @@ def chosen(topics: Collection[str] | Selection | None) -> Selection | None:
 
 def _matches(name: str, patterns: Iterable[str]) -> bool:
     return any(
-        fnmatch.fnmatchcase(name, each) or fnmatch.fnmatchcase(name, f"/{each}")
+        name == pattern or fnmatch.fnmatchcase(name, pattern)  # `/a[1]` may be a topic's own name
         for each in patterns
+        for pattern in (each, f"/{each}")
     )

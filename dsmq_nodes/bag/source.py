@@ -14,6 +14,8 @@ from dsmq_nodes.errors import BagError
 
 _ROS1_MAGIC = b"#ROSBAG V"
 _ROS_ENCODINGS = frozenset({"cdr", "ros1"})
+_ROS_METADATA = "metadata.yaml"
+_BAGS = (".mcap", ".db3", ".bag", ".zstd", ".zst")
 _ROS_SUFFIXES = frozenset({".db3", ".zstd", ".zst"})
 
 
@@ -77,15 +79,30 @@ def open_source(paths: list[Path], topics: Selection | None = None) -> Source:
     first = paths[0]
     if not first.exists():
         raise BagError(f"cannot read {first}: there is no such file or folder")
-    if first.is_dir() or first.suffix in _ROS_SUFFIXES or _starts_with(first, _ROS1_MAGIC):
+    ours = _files_of_ours(first)
+    if ours is None and _is_of_ros(first):
         return _ros(paths, topics)
-    encodings = {each.channel.encoding for each in McapFile(first).counts()}
-    if encodings & _ROS_ENCODINGS:
-        return _ros(paths, topics)
-    bag = Bag(*paths, topics=topics)
+    bag = Bag(*(ours or paths), topics=topics)
     if topics is not None:
         bag.check_topics(topics)
     return bag
+
+
+def _files_of_ours(folder: Path) -> list[Path] | None:
+    """The files in a folder that is no bag of ROS; None: it is one, or no folder."""
+    if not folder.is_dir() or (folder / _ROS_METADATA).exists():
+        return None
+    files = sorted(each for each in folder.iterdir() if each.name.endswith(_BAGS))
+    try:
+        return None if any(map(_is_of_ros, files)) else files or None
+    except BagError:  # of a bag of ROS the files that are not damaged are read
+        return None
+
+
+def _is_of_ros(path: Path) -> bool:
+    if path.is_dir() or path.suffix in _ROS_SUFFIXES or _starts_with(path, _ROS1_MAGIC):
+        return True
+    return not _ROS_ENCODINGS.isdisjoint(each.channel.encoding for each in McapFile(path).counts())
 
 
 def _ros(paths: list[Path], topics: Selection | None) -> Source:

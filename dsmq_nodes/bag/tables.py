@@ -22,6 +22,7 @@ from dsmq_nodes.bag.source import Source
 from dsmq_nodes.errors import BagError
 
 Progress = Callable[[int], None]
+_LONGEST_NAME_BYTES: Final = 200  # file systems take 255, with a number and a suffix
 _INTEGER: Final = Kind("integer")
 _STRING: Final = Kind("string")
 
@@ -155,7 +156,8 @@ def names(
 
 
 def _file_name(topic: str) -> str:
-    return re.sub(r"[^\w.-]+", "_", topic.strip("/")) or "topic"
+    plain = re.sub(r"[^\w.-]+", "_", topic.strip("/")) or "topic"
+    return plain.encode(errors="replace")[:_LONGEST_NAME_BYTES].decode(errors="ignore")
 
 
 def write_csv(source: Source, output: Path, on_progress: Progress) -> tuple[int, dict[str, str]]:

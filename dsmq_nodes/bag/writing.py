@@ -15,7 +15,9 @@ from dsmq_nodes.bag.latched import Latched
 from dsmq_nodes.bag.mcap_file import REPEATED, Record
 from dsmq_nodes.bag.output import file_name, remove
 from dsmq_nodes.bag.part import CHUNK_BYTES, Compression, Part
+from dsmq_nodes.errors import BagError
 
+_TIMES: Final = range(1 << 64)
 OWN_TEXTS: Final = "dsmq_nodes"
 """The name of what a bag of ours says of itself."""
 
@@ -106,8 +108,13 @@ class BagWriter:
         """Append a message.
 
         Raises:
-            BagError: it could not be written; says what is safe.
+            BagError: it could not be written, says what is safe; or one of the times is none.
         """
+        if not (log_time_ns in _TIMES and publish_time_ns in _TIMES):
+            raise BagError(
+                f"a message at {log_time_ns} ns, published at {publish_time_ns} ns, cannot be "
+                "written: times are nanoseconds since 1970, from 0 to 2**64 - 1"
+            )
         if self._limits and self._limits.reached(self._part, log_time_ns):
             self._part.finish()
             self._earlier_bytes += self._part.size_bytes

@@ -319,6 +319,8 @@ def test_simulated_time(broker: BrokerProcess, tmp_path: Path, tool: Tool) -> No
         tool.put("/x", Float64(data=0))  # before any clock
         for sec in (5, 6):
             tool.put("/clock", Clock(clock=Time(sec=sec)))
+            tool.put("/clock", "no time")
+            tool.put("/clock", '{"clock":{"sec":"x","nanosec":-1}}')
             tool.put("/x", Float64(data=sec))
         recorder.run(lambda: recorder.messages == 2)
     cursors.close()

@@ -5,6 +5,7 @@ import sqlite3
 import struct
 import subprocess
 import sys
+import tracemalloc
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -22,10 +23,11 @@ from rosbags.interfaces import (
     QosReliability,
     QosTime,
 )
+from rosbags.rosbag1 import Writer as Rosbag1
 from rosbags.rosbag2 import CompressionFormat, CompressionMode, StoragePlugin, Writer
 from rosbags.typesys import Stores, get_types_from_msg, get_typestore
 
-from dsmq_nodes.bag import Bag, BagWriter, Channel, schema_text
+from dsmq_nodes.bag import Attachment, Bag, BagWriter, Channel, Limits, ros1_file, schema_text
 from dsmq_nodes.bag.channel import latched_metadata
 from dsmq_nodes.bag.converting import Format, convert
 from dsmq_nodes.bag.information import information
@@ -558,3 +560,208 @@ def test_a_file_that_only_looks_packed(tmp_path: Path) -> None:
     path.write_bytes(zstandard.compress(b"no database"))
     with pytest.raises(BagError, match="cannot be read as a ROS 2 bag"):
         open_source([path])
+
+
+def test_rows_that_cannot_be_given_are_told(tmp_path: Path) -> None:
+    """The column has no type of its own, so that a time may be anything."""
+    path = tmp_path / "a.db3"
+    db = sqlite3.connect(path)
+    db.executescript(
+        "CREATE TABLE topics(id INTEGER PRIMARY KEY, name TEXT, type TEXT,"
+        " serialization_format TEXT);"
+        "CREATE TABLE messages(id INTEGER PRIMARY KEY, topic_id INTEGER, timestamp, data BLOB);"
+        "INSERT INTO topics VALUES(2, '/n', 'std_msgs/msg/Float64', 'cdr');"
+    )
+    times: list[Any] = [0, 1, 2, 3, 4, "soon", b"1", None, 2.5, -(2**63)]
+    rows = [(2, time, double(index)) for index, time in enumerate(times)]
+    rows += [(7, 1, double(1.0)), (7, 2, double(1.0))]
+    db.executemany("INSERT INTO messages(topic_id, timestamp, data) VALUES(?, ?, ?)", rows)
+    db.commit()
+    db.close()
+    source = open_source([path])
+    assert values(source) == NUMBERS_READ
+    assert sum(each.messages for each in source.counts()) == 6
+    lines = list(source.omitted.lines())
+    assert len(lines) == 3
+    assert any(" 1 message at " in each and "its time is before 1970" in each for each in lines)
+    assert f"left out: {path}: 4 messages whose time is no integer" in lines
+    assert f"left out: {path}: 2 messages of a topic that is not in its table of topics" in lines
+
+
+LAUGHS = "a: &a [x,x,x,x,x,x,x,x,x,x]\n" + "".join(
+    f"{new}: &{new} [{','.join([f'*{old}'] * 10)}]\n"
+    for old, new in zip("abcdefgh", "bcdefghi", strict=True)
+)
+
+
+@pytest.mark.parametrize("folder", [StoragePlugin.SQLITE3], indirect=True)
+@pytest.mark.parametrize(
+    "told",
+    [
+        "relative_file_paths: [*i, a.db3]",
+        "compression_mode: *i",
+        "topics_with_message_count: [{topic_metadata: {name: *i}, message_count: 5}]",
+        "relative_file_paths: [{}, 5, a.db3, a.db3, ./a.db3, bag/a.db3]",
+        "relative_file_paths: ['" + 300 * "x" + "', a.db3]",
+        "relative_file_paths: [/etc/passwd, ../../other/a.db3]",
+    ],
+)
+def test_metadata_are_no_more_than_texts(folder: Path, told: str) -> None:
+    """Neither are aliases unfolded, nor files read twice, nor files outside of the folder."""
+    next(folder.glob("*.db3")).rename(folder / "a.db3")
+    (folder / "metadata.yaml").write_text(f"{LAUGHS}rosbag2_bagfile_information: {{{told}}}\n")
+    source = open_source([folder])
+    assert source.paths == [folder / "a.db3"]
+    assert values(source) == NUMBERS_READ
+
+
+def packed(folder: Path) -> Path:
+    writer = Writer(folder, version=8, storage_plugin=StoragePlugin.SQLITE3)
+    writer.set_compression(CompressionMode.FILE, CompressionFormat.ZSTD)
+    with writer:
+        store = get_typestore(Stores.ROS2_HUMBLE)
+        numbers = writer.add_connection("/n", Float64.type_name, typestore=store)
+        for index in range(5):
+            writer.write(numbers, index, double(index))
+    (path,) = folder.glob("*.zstd")
+    return path
+
+
+def test_a_packed_file_and_what_ros_2_has_unpacked_beside_it_are_one(tmp_path: Path) -> None:
+    path = packed(tmp_path / "bag")
+    unpacked = path.with_suffix("")
+    unpacked.write_bytes(zstandard.ZstdDecompressor().decompressobj().decompress(path.read_bytes()))
+    for _ in range(2):
+        source = open_source([tmp_path / "bag"])
+        assert values(source) == NUMBERS_READ
+        assert not source.omitted
+        (tmp_path / "bag" / "metadata.yaml").rename(tmp_path / "kept.yaml")
+        source = open_source([tmp_path / "bag"])
+        assert values(source) == NUMBERS_READ
+        (tmp_path / "kept.yaml").rename(tmp_path / "bag" / "metadata.yaml")
+        path.unlink(missing_ok=True)  # somebody has unpacked it for good
+
+
+def test_info_tells_how_a_packed_file_is_packed(tmp_path: Path) -> None:
+    packed(tmp_path / "bag")
+    told = information(open_source([tmp_path / "bag"]))
+    assert (told["storage_id"], told["compression"]) == ("sqlite3", "zstd, file by file")
+
+
+def test_a_packed_file_of_several_frames_or_cut_off(tmp_path: Path) -> None:
+    path = packed(tmp_path / "bag")
+    data = zstandard.ZstdDecompressor().decompressobj().decompress(path.read_bytes())
+    path.write_bytes(
+        b"".join(zstandard.compress(data[at : at + 999]) for at in range(0, len(data), 999))
+    )
+    assert values(open_source([path])) == NUMBERS_READ
+    path.write_bytes(path.read_bytes()[:600])
+    with pytest.raises(BagError) as caught:
+        open_source([path])
+    assert str(caught.value).startswith(f"{path.with_suffix('')} cannot be read")
+    assert str(caught.value).endswith(f"first unpack it: `zstd -d {path}`")
+
+
+def test_one_file_of_a_folder_that_cannot_be_read_is_left_out_and_told(folder: Path) -> None:
+    (name,) = (each.name for each in folder.iterdir() if each.suffix in {".db3", ".mcap"})
+    suffix = Path(name).suffix
+    for index, content in enumerate((b"", (folder / name).read_bytes()[:500])):
+        (folder / f"damaged_{index}{suffix}").write_bytes(content)
+    (folder / "metadata.yaml").unlink()
+    source = open_source([folder])
+    assert values(source) == NUMBERS_READ
+    assert (
+        sum(each.startswith(f"left out: {folder}/damaged_") for each in source.omitted.lines()) == 2
+    )
+    (folder / name).unlink()
+    with pytest.raises(BagError, match="damaged_0"):
+        open_source([folder])
+
+
+def test_a_folder_of_a_recording_of_ours(tmp_path: Path) -> None:
+    """What each file repeats of the latched topics counts once."""
+    latched = Channel("/map", metadata=latched_metadata(1))
+    (tmp_path / "bag").mkdir()
+    with BagWriter(tmp_path / "bag" / "run", limits=Limits(duration_sec=1.0)) as writer:
+        writer.write(latched, 0, b'{"data":1}', 0, 1)
+        for index in range(5):
+            writer.write(NUMBERS, index * SECOND_NS, b'{"data":%d.0}' % index, 0, index)
+    assert len(writer.paths) == 5
+    source = open_source([tmp_path / "bag"])
+    assert len(source) == len(list(source.records())) == 6
+    assert values(source, "/map") == [b'{"data":1}']
+    assert not source.omitted
+
+
+def test_what_several_files_hold_is_all_there(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        with BagWriter(tmp_path / name, compression="lz4" if name == "a" else "zstd") as writer:
+            writer.attach(Attachment(f"{name}.txt", b"by hand"))
+            writer.attach(Attachment("both.txt", b"by hand"))
+            writer.describe(name, {"who": "me"})
+            writer.describe("both", {"who": "me"})
+            writer.write(NUMBERS, 1, b'{"data":1.0}', 0)
+    bag = Bag(tmp_path / "a.mcap", tmp_path / "b.mcap")
+    assert sorted(each.name for each in bag.attachments()) == ["a.txt", "b.txt", "both.txt"]
+    assert sorted(name for name, _ in bag.metadata()) == ["a", "b", "both"]
+    assert bag.compression() == "lz4, zstd"
+
+
+def test_a_ros_1_chunk_is_not_unpacked_without_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "a.bag"
+    for kind in (Rosbag1.CompressionFormat.BZ2, Rosbag1.CompressionFormat.LZ4):
+        path.unlink(missing_ok=True)
+        writer = Rosbag1(path)
+        writer.set_compression(kind)
+        with writer:
+            store = get_typestore(Stores.ROS1_NOETIC)
+            strings = writer.add_connection("/s", String.type_name, typestore=store)
+            for index in range(3):
+                data = struct.pack("<I", 16 << 20) + bytes(16 << 20)
+                writer.write(strings, index, data)
+        assert len(values(open_source([path]), "/s")) == 3
+        with monkeypatch.context() as patch:
+            patch.setattr(ros1_file, "MOST_UNPACKED", 8 << 20)
+            source = open_source([path])
+            tracemalloc.start()
+            try:
+                with pytest.raises(BagError, match="a chunk unpacks to more than 8388608 bytes"):
+                    values(source, "/s")
+                assert tracemalloc.get_traced_memory()[1] < 32 << 20
+            finally:
+                tracemalloc.stop()
+
+
+@pytest.mark.parametrize(("to", "last"), [("ros1", 2**32 * 10**9 - 1), ("ros2", 2**63 - 1)])
+def test_times_that_ros_cannot_say_are_left_out(tmp_path: Path, to: Format, last: int) -> None:
+    with BagWriter(tmp_path / "run") as writer:
+        for time_ns in (last, last + 1, 2**64 - 1):
+            writer.write(NUMBERS, time_ns, b'{"data":1.0}', time_ns)
+    source = open_source(writer.paths)
+    out = tmp_path / ("out.bag" if to == "ros1" else "out")
+    assert convert(source, out, to).messages == 1
+    (line,) = source.omitted.lines()
+    assert "/numbers: 2 messages, the first at" in line
+    assert "its time is after 2" in line
+    assert [each.log_time_ns for each in open_source([out]).records()] == [last]
+
+
+@pytest.mark.parametrize("times", [(-1, 0), (0, -1), (2**64, 0), (0, 2**64)])
+def test_times_that_a_file_cannot_hold_are_told(tmp_path: Path, times: tuple[int, int]) -> None:
+    with BagWriter(tmp_path / "run") as writer:
+        with pytest.raises(BagError, match=r"times are nanoseconds since 1970, from 0 to"):
+            writer.write(NUMBERS, times[0], b'{"data":1.0}', times[1])
+        writer.write(NUMBERS, 1, b'{"data":1.0}', 1)
+    assert len(Bag(writer.paths[0])) == 1
+
+
+@pytest.mark.parametrize("name", ["/a[1]", "/a*", "/a?", "/[", "/a b", "/" + 300 * "x", "/A", "/a"])
+def test_topics_of_any_name(tmp_path: Path, name: str) -> None:
+    with BagWriter(tmp_path / "run") as writer:
+        for topic in ("/a1", "/a", "/A", "/a[1]", "/a*", "/a?", "/[", "/a b", "/" + 300 * "x"):
+            writer.write(Channel(topic), 1, b'{"data":1.0}', 1)
+    assert name in Bag(writer.paths[0], topics=name).topics
+    assert convert(open_source(writer.paths), tmp_path / "out", "csv").messages == 9
+    assert len(list((tmp_path / "out").iterdir())) == 9
