@@ -10,18 +10,13 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from dsmq_nodes.graph.action_client import ActionClient, ClientGoalHandle
-    from dsmq_nodes.graph.action_server import ActionServer, CancelResponse, GoalResponse
-    from dsmq_nodes.graph.client import Client
-    from dsmq_nodes.graph.future import Future
-    from dsmq_nodes.graph.goal import GoalState, ServerGoalHandle
+    from dsmq_nodes.graph.actions.action_client import ActionClient, ClientGoalHandle
+    from dsmq_nodes.graph.actions.action_server import ActionServer, CancelResponse, GoalResponse
+    from dsmq_nodes.graph.actions.goal import GoalState, ServerGoalHandle
     from dsmq_nodes.graph.node import Node
-    from dsmq_nodes.graph.parameter import Parameter
-    from dsmq_nodes.graph.parameters import Parameters
-    from dsmq_nodes.graph.publisher import Publisher
-    from dsmq_nodes.graph.qos import QoSProfile
-    from dsmq_nodes.graph.rate import Rate
-    from dsmq_nodes.graph.runtime import (
+    from dsmq_nodes.graph.parameters.model import Parameters
+    from dsmq_nodes.graph.parameters.parameter import Parameter
+    from dsmq_nodes.graph.run import (
         run,
         spin,
         spin_once,
@@ -29,12 +24,17 @@ if TYPE_CHECKING:
         wait_for_message,
     )
     from dsmq_nodes.graph.safety import Actuator, EmergencyStop
-    from dsmq_nodes.graph.service import ServiceServer
-    from dsmq_nodes.graph.subscription import MessageInfo, Subscription
-    from dsmq_nodes.graph.timer import Timer
+    from dsmq_nodes.graph.services.future import Future
+    from dsmq_nodes.graph.services.service_client import Client
+    from dsmq_nodes.graph.services.service_server import ServiceServer
+    from dsmq_nodes.graph.spin.rate import Rate
+    from dsmq_nodes.graph.time.timer import Timer
+    from dsmq_nodes.graph.topics.publisher import Publisher
+    from dsmq_nodes.graph.topics.qos import QoSProfile
+    from dsmq_nodes.graph.topics.subscription import MessageInfo, Subscription
     from dsmq_nodes.messages.action_type import Action
     from dsmq_nodes.messages.base import Message
-    from dsmq_nodes.messages.service import Service
+    from dsmq_nodes.messages.service_base import Service
 
 __version__ = "0.1.0"
 
@@ -72,34 +72,34 @@ __all__ = [
 
 _HOMES = {
     "Action": "messages.action_type",
-    "ActionClient": "graph.action_client",
-    "ActionServer": "graph.action_server",
+    "ActionClient": "graph.actions.action_client",
+    "ActionServer": "graph.actions.action_server",
     "Actuator": "graph.safety",
-    "CancelResponse": "graph.action_server",
-    "Client": "graph.client",
-    "ClientGoalHandle": "graph.action_client",
+    "CancelResponse": "graph.actions.action_server",
+    "Client": "graph.services.service_client",
+    "ClientGoalHandle": "graph.actions.action_client",
     "EmergencyStop": "graph.safety",
-    "Future": "graph.future",
-    "GoalResponse": "graph.action_server",
-    "GoalState": "graph.goal",
+    "Future": "graph.services.future",
+    "GoalResponse": "graph.actions.action_server",
+    "GoalState": "graph.actions.goal",
     "Message": "messages.base",
-    "MessageInfo": "graph.subscription",
+    "MessageInfo": "graph.topics.subscription",
     "Node": "graph.node",
-    "Parameter": "graph.parameter",
-    "Parameters": "graph.parameters",
-    "Publisher": "graph.publisher",
-    "QoSProfile": "graph.qos",
-    "Rate": "graph.rate",
-    "ServerGoalHandle": "graph.goal",
-    "Service": "messages.service",
-    "ServiceServer": "graph.service",
-    "Subscription": "graph.subscription",
-    "Timer": "graph.timer",
-    "run": "graph.runtime",
-    "spin": "graph.runtime",
-    "spin_once": "graph.runtime",
-    "spin_until_future_complete": "graph.runtime",
-    "wait_for_message": "graph.runtime",
+    "Parameter": "graph.parameters.parameter",
+    "Parameters": "graph.parameters.model",
+    "Publisher": "graph.topics.publisher",
+    "QoSProfile": "graph.topics.qos",
+    "Rate": "graph.spin.rate",
+    "ServerGoalHandle": "graph.actions.goal",
+    "Service": "messages.service_base",
+    "ServiceServer": "graph.services.service_server",
+    "Subscription": "graph.topics.subscription",
+    "Timer": "graph.time.timer",
+    "run": "graph.run",
+    "spin": "graph.run",
+    "spin_once": "graph.run",
+    "spin_until_future_complete": "graph.run",
+    "wait_for_message": "graph.run",
 }
 
 

@@ -19,12 +19,12 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from dsmq_nodes.bag.channel import Attachment, Channel
-    from dsmq_nodes.bag.comparing import Tolerance
-    from dsmq_nodes.bag.reading import Bag, BagMessage, Record, Untyped
-    from dsmq_nodes.bag.rerunning import Difference, NodeRaisedError, Rerun, feed, rerun
-    from dsmq_nodes.bag.schemas import schema_text
-    from dsmq_nodes.bag.writing import BagWriter, Limits
+    from dsmq_nodes.bag.file.contents import Attachment, Channel
+    from dsmq_nodes.bag.file.reading import Bag, BagMessage, Record, Untyped
+    from dsmq_nodes.bag.file.recorded_schemas import schema_text
+    from dsmq_nodes.bag.file.writing import BagWriter, Limits
+    from dsmq_nodes.bag.rerunning.comparing import Tolerance
+    from dsmq_nodes.bag.rerunning.rerun import Difference, NodeRaisedError, Rerun, feed, rerun
 
 __all__ = [
     "Attachment", "Bag", "BagMessage", "BagWriter", "Channel", "Difference", "Limits",
@@ -32,21 +32,21 @@ __all__ = [
 ]  # fmt: skip
 
 _HOMES = {
-    "Attachment": "channel",
-    "Bag": "reading",
-    "BagMessage": "reading",
-    "BagWriter": "writing",
-    "Channel": "channel",
-    "Difference": "rerunning",
-    "Limits": "writing",
-    "NodeRaisedError": "rerunning",
-    "Record": "reading",
-    "Rerun": "rerunning",
-    "Tolerance": "comparing",
-    "Untyped": "reading",
-    "feed": "rerunning",
-    "rerun": "rerunning",
-    "schema_text": "schemas",
+    "Attachment": "file.contents",
+    "Bag": "file.reading",
+    "BagMessage": "file.reading",
+    "BagWriter": "file.writing",
+    "Channel": "file.contents",
+    "Difference": "rerunning.rerun",
+    "Limits": "file.writing",
+    "NodeRaisedError": "rerunning.rerun",
+    "Record": "file.reading",
+    "Rerun": "rerunning.rerun",
+    "Tolerance": "rerunning.comparing",
+    "Untyped": "file.reading",
+    "feed": "rerunning.rerun",
+    "rerun": "rerunning.rerun",
+    "schema_text": "file.recorded_schemas",
 }
 
 

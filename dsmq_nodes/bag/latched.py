@@ -2,7 +2,7 @@
 
 from collections import deque
 
-from dsmq_nodes.bag.mcap_file import Record
+from dsmq_nodes.bag.file.mcap_reader import Record
 
 
 class Latched:

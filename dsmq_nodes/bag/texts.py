@@ -5,7 +5,7 @@ from typing import Any, Final
 
 import msgspec
 
-from dsmq_nodes.bag.mcap_file import Record
+from dsmq_nodes.bag.file.mcap_reader import Record
 
 _passes: Final = msgspec.json.Decoder(msgspec.Raw).decode  # checks, and makes nothing
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, Self
 
-from dsmq_nodes.bench import figures
+from dsmq_nodes.bench import bench_figures as figures
 from dsmq_nodes.bench.processes import Started, broker, worker
 from dsmq_nodes.dsmq.address import NO_SHM, is_local, unix_path
 from dsmq_nodes.errors import BenchError

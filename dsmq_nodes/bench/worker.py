@@ -13,10 +13,10 @@ from typing import Any, Final
 
 from dsmq_nodes.bench import measuring
 from dsmq_nodes.bench.kinds import KINDS
-from dsmq_nodes.dsmq.broker import Options, run
+from dsmq_nodes.dsmq.broker.serve import Options, run
 from dsmq_nodes.errors import DsmqError
 from dsmq_nodes.graph.node import Node
-from dsmq_nodes.graph.runtime import spin
+from dsmq_nodes.graph.run import spin
 from dsmq_nodes.messages.base import Message
 
 _DEPTH: Final = 1_000_000  # of a flood nothing is to be skipped because it is deep

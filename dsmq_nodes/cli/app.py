@@ -7,7 +7,7 @@ import typer
 
 import dsmq_nodes
 from dsmq_nodes.cli import (
-    action,
+    actions,
     bag,
     bench,
     check,
@@ -15,16 +15,16 @@ from dsmq_nodes.cli import (
     graph,
     interface,
     launch,
-    lifecycle,
+    lifecycle_nodes,
     log,
     new,
-    node,
     param,
     service,
     tf,
     top,
     topic,
 )
+from dsmq_nodes.cli import nodes as node
 from dsmq_nodes.cli.options import HOST, PORT, examples_epilog, new_app
 
 app = new_app(
@@ -42,9 +42,9 @@ app.add_typer(topic.app, name="topic")
 app.add_typer(node.app, name="node")
 app.add_typer(service.app, name="service")
 app.add_typer(param.app, name="param")
-app.add_typer(action.app, name="action")
+app.add_typer(actions.app, name="action")
 app.add_typer(interface.app, name="interface")
-app.add_typer(lifecycle.app, name="lifecycle")
+app.add_typer(lifecycle_nodes.app, name="lifecycle")
 app.add_typer(tf.app, name="tf")
 app.add_typer(bag.app, name="bag")
 app.command(
@@ -128,8 +128,8 @@ def broker(
     It listens beyond this machine only with a token, in the environment variable DSMQ_TOKEN of the
     broker and of those who connect.
     """
-    from dsmq_nodes.dsmq.broker import Options, run  # noqa: PLC0415
-    from dsmq_nodes.dsmq.listener import Security  # noqa: PLC0415
+    from dsmq_nodes.dsmq.broker.listener import Security  # noqa: PLC0415
+    from dsmq_nodes.dsmq.broker.serve import Options, run  # noqa: PLC0415
 
     security = Security.from_environment(
         insecure=insecure, certificate=tls_cert, key=tls_key, client_ca=tls_client_ca

@@ -11,9 +11,9 @@ from dsmq_nodes.cli.options import BROKER, BrokerOption, examples_epilog, new_ap
 from dsmq_nodes.printable import one_line
 
 if TYPE_CHECKING:
-    from dsmq_nodes.bag.part import Compression
-    from dsmq_nodes.bag.selection import Selection
-    from dsmq_nodes.bag.source import Source
+    from dsmq_nodes.bag.any_bag import Source
+    from dsmq_nodes.bag.file.mcap_writer import Compression
+    from dsmq_nodes.bag.file.selection import Selection
 
 app = new_app(
     "Record what goes over the topics, look at it, play it back. Needs the extra `bag`.",
@@ -91,8 +91,8 @@ def record(
     recorded, and how many were lost. Where a new file begins, it begins with what is latched.
     """
     _need()
-    from dsmq_nodes.bag.writing import BagWriter, Limits  # noqa: PLC0415
-    from dsmq_nodes.cli.bag_record import attachments, default_name, record_to  # noqa: PLC0415
+    from dsmq_nodes.bag.file.writing import BagWriter, Limits  # noqa: PLC0415
+    from dsmq_nodes.cli.show.bag_record import attachments, default_name, record_to  # noqa: PLC0415
 
     selection = _selection(
         [*(topics or ()), *(more_topics or ())], exclude, regex, exclude_regex, everything
@@ -126,8 +126,8 @@ def info(
     other messages than it has, this is told, and the exit status is 1.
     """
     _need()
-    from dsmq_nodes.bag.information import information, information_lines  # noqa: PLC0415
-    from dsmq_nodes.bag.source import open_source  # noqa: PLC0415
+    from dsmq_nodes.bag.any_bag import open_source  # noqa: PLC0415
+    from dsmq_nodes.bag.file.information import information, information_lines  # noqa: PLC0415
 
     opened = open_source(bag)
     if as_json:
@@ -201,9 +201,9 @@ def play(
     q ends it. A topic that somebody subscribes as another type is an error: nothing is played.
     """
     _need()
-    from dsmq_nodes.bag.player import Playing  # noqa: PLC0415
-    from dsmq_nodes.cli.bag_play import play_bag  # noqa: PLC0415
+    from dsmq_nodes.bag.play.player import Playing  # noqa: PLC0415
     from dsmq_nodes.cli.options import renamings  # noqa: PLC0415
+    from dsmq_nodes.cli.show.bag_play import play_bag  # noqa: PLC0415
 
     chosen = _of_a_bag(topics, exclude, regex, exclude_regex)
     playing = Playing(
@@ -257,9 +257,9 @@ def convert(
     true, and FIELD has 0, NaN or an empty text; nothing is rounded.
     """
     _need()
-    from dsmq_nodes.bag.converting import FORMATS, Format  # noqa: PLC0415
-    from dsmq_nodes.bag.converting import convert as make  # noqa: PLC0415
-    from dsmq_nodes.bag.source import open_source  # noqa: PLC0415
+    from dsmq_nodes.bag.any_bag import open_source  # noqa: PLC0415
+    from dsmq_nodes.bag.convert.convert import FORMATS, Format  # noqa: PLC0415
+    from dsmq_nodes.bag.convert.convert import convert as make  # noqa: PLC0415
     from dsmq_nodes.cli.progress import Progress  # noqa: PLC0415
     from dsmq_nodes.cli.unfinished import told_if_interrupted  # noqa: PLC0415
 
@@ -298,7 +298,7 @@ def repair(
 ) -> None:
     """Save what is good of a bag that was cut off or damaged, in a new file."""
     _need()
-    from dsmq_nodes.bag.repair import repair as save  # noqa: PLC0415
+    from dsmq_nodes.bag.file.repair import repair as save  # noqa: PLC0415
     from dsmq_nodes.cli.progress import Progress  # noqa: PLC0415
     from dsmq_nodes.cli.unfinished import told_if_interrupted  # noqa: PLC0415
 
@@ -356,10 +356,10 @@ def rerun(
     input's, else from where on the two agree for longest.
     """
     _need()
-    from dsmq_nodes.bag.comparing import Tolerance  # noqa: PLC0415
-    from dsmq_nodes.bag.selection import Selection  # noqa: PLC0415
-    from dsmq_nodes.cli.bag_rerun import NodeGiven, parameters, rerun_bag  # noqa: PLC0415
+    from dsmq_nodes.bag.file.selection import Selection  # noqa: PLC0415
+    from dsmq_nodes.bag.rerunning.comparing import Tolerance  # noqa: PLC0415
     from dsmq_nodes.cli.options import renamings  # noqa: PLC0415
+    from dsmq_nodes.cli.show.bag_rerun import NodeGiven, parameters, rerun_bag  # noqa: PLC0415
 
     compared = Selection(tuple(topics or ()), tuple(exclude or ()), everything=not topics)
     given = NodeGiven(node, name, namespace, parameters(param or []), renamings(remap or []))
@@ -375,7 +375,7 @@ def _told_omitted(source: "Source") -> int:
 
 
 def _need() -> None:
-    from dsmq_nodes.bag.extra import need  # noqa: PLC0415
+    from dsmq_nodes.bag.optional import need  # noqa: PLC0415
 
     need("bag", "mcap", "zstandard", "lz4")
 
@@ -387,7 +387,7 @@ def _selection(
     exclude_regex: str,
     everything: bool,
 ) -> "Selection":
-    from dsmq_nodes.bag.selection import Selection  # noqa: PLC0415
+    from dsmq_nodes.bag.file.selection import Selection  # noqa: PLC0415
 
     if not (topics or regex or everything):
         raise typer.BadParameter("name topics, or a --regex, or --all")
@@ -398,7 +398,7 @@ def _of_a_bag(
     topics: list[str] | None, exclude: list[str] | None, regex: str, exclude_regex: str
 ) -> "Selection":
     """What of a bag is meant: all of it, if nothing else is said."""
-    from dsmq_nodes.bag.selection import Selection  # noqa: PLC0415
+    from dsmq_nodes.bag.file.selection import Selection  # noqa: PLC0415
 
     named = topics or ([] if regex else ["*"])
     return Selection(tuple(named), tuple(exclude or ()), regex, exclude_regex)

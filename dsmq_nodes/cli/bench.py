@@ -98,7 +98,7 @@ def bench(
 
 def _checked(option: str, given: Iterable[str] | None, known: Iterable[str]) -> list[str]:
     """What was given, each once; here, as typer tells it in pydantic's words."""
-    from dsmq_nodes.launcher.suggest import did_you_mean  # noqa: PLC0415  not for `--help`
+    from dsmq_nodes.suggest import did_you_mean  # noqa: PLC0415  not for `--help`
 
     for each in given or ():
         if each not in known:
@@ -111,8 +111,8 @@ def _address(broker: str | None) -> tuple[str, int] | None:
     """Where the broker is that was named, once it has answered."""
     if broker is None:
         return None
-    from dsmq_nodes.cli.session import Session  # noqa: PLC0415  not for `--help`
     from dsmq_nodes.dsmq.address import parse_address  # noqa: PLC0415
+    from dsmq_nodes.tools.session import Session  # noqa: PLC0415  not for `--help`
 
     Session(broker).close()
     return parse_address(broker)
@@ -122,7 +122,7 @@ def _show(setup: "Setup", found: "list[Measured]") -> None:
     from rich.console import Console  # noqa: PLC0415  not for `--help`
     from rich.table import Table  # noqa: PLC0415
 
-    from dsmq_nodes.bench import figures  # noqa: PLC0415
+    from dsmq_nodes.bench import bench_figures as figures  # noqa: PLC0415
     from dsmq_nodes.cli.terminal import drawing  # noqa: PLC0415
 
     width = None if sys.stdout.isatty() else 120
@@ -183,7 +183,7 @@ def _for_verdict(found: "list[Measured]") -> "Measured":
 
 
 def _histogram(measured: "Measured", width: int) -> list[str]:
-    from dsmq_nodes.bench import figures  # noqa: PLC0415  not for `--help`
+    from dsmq_nodes.bench import bench_figures as figures  # noqa: PLC0415  not for `--help`
 
     counts = measured.histogram
     total, most = sum(counts) or 1, max(counts) or 1
@@ -196,7 +196,7 @@ def _histogram(measured: "Measured", width: int) -> list[str]:
 
 
 def _verdict(measured: "Measured") -> str:
-    from dsmq_nodes.bench import figures  # noqa: PLC0415  not for `--help`
+    from dsmq_nodes.bench import bench_figures as figures  # noqa: PLC0415  not for `--help`
 
     case = measured.case
     what = f"{case.kind}, {_way(measured)}, {_subscribers(case)} each"
@@ -236,7 +236,7 @@ def _as_json(setup: "Setup", found: "list[Measured]") -> dict[str, Any]:
 
 
 def _case_as_json(each: "Measured") -> dict[str, Any]:
-    from dsmq_nodes.bench import figures  # noqa: PLC0415  not for `--help`
+    from dsmq_nodes.bench import bench_figures as figures  # noqa: PLC0415  not for `--help`
 
     return {
         "kind": each.case.kind,

@@ -11,7 +11,7 @@ from dsmq_nodes.cli.options import examples_epilog
 
 if TYPE_CHECKING:
     from dsmq_nodes.errors import LaunchProblem
-    from dsmq_nodes.launcher.check import Report
+    from dsmq_nodes.launcher.check.launch_check import Report
 
 
 def add_to(app: typer.Typer) -> None:
@@ -40,8 +40,8 @@ def check(
     """
     # Here, because `--help` is to be quick.
     from dsmq_nodes.errors import LaunchFileError  # noqa: PLC0415
-    from dsmq_nodes.launcher.check import Report  # noqa: PLC0415
-    from dsmq_nodes.launcher.check import check as check_file  # noqa: PLC0415
+    from dsmq_nodes.launcher.check.launch_check import Report  # noqa: PLC0415
+    from dsmq_nodes.launcher.check.launch_check import check as check_file  # noqa: PLC0415
 
     given = parse_args(args)
     try:

@@ -10,8 +10,8 @@ from dsmq_nodes.cli.options import BROKER
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from dsmq_nodes.cli.live import Graph
-    from dsmq_nodes.cli.session import Session
+    from dsmq_nodes.tools.graph_model import Graph
+    from dsmq_nodes.tools.session import Session
 
 T = TypeVar("T")
 
@@ -20,7 +20,7 @@ _PATIENCE_SEC: Final = 0.3
 
 def topics(ctx: typer.Context, incomplete: str) -> list[str]:
     """The names of the topics, if a broker answers at once; hidden ones when they are begun."""
-    from dsmq_nodes.cli.lookup import shown  # noqa: PLC0415
+    from dsmq_nodes.tools.lookup import shown  # noqa: PLC0415
 
     own = "/_" in incomplete or incomplete.startswith("/dsmq/")
     return _names(ctx, lambda graph: [topic.name for topic in shown(graph, own=own)])
@@ -28,7 +28,7 @@ def topics(ctx: typer.Context, incomplete: str) -> list[str]:
 
 def nodes(ctx: typer.Context, incomplete: str) -> list[str]:
     """The names of the nodes, with a slash or without as they are begun."""
-    from dsmq_nodes.cli import offers  # noqa: PLC0415
+    from dsmq_nodes.tools import offers  # noqa: PLC0415
 
     slash = incomplete.startswith("/")
     names = _names(ctx, lambda graph: offers.nodes(graph, hidden=incomplete.startswith("/d")))
@@ -42,21 +42,21 @@ def nodes_and_topics(ctx: typer.Context, incomplete: str) -> list[str]:
 
 def services(ctx: typer.Context, incomplete: str) -> list[str]:
     """The names of the services."""
-    from dsmq_nodes.cli import offers  # noqa: PLC0415
+    from dsmq_nodes.tools import offers  # noqa: PLC0415
 
     return _names(ctx, lambda graph: offers.services(graph, hidden="/_" in incomplete))
 
 
 def actions(ctx: typer.Context) -> list[str]:
     """The names of the actions."""
-    from dsmq_nodes.cli import offers  # noqa: PLC0415
+    from dsmq_nodes.tools import offers  # noqa: PLC0415
 
     return _names(ctx, offers.actions)
 
 
 def service_types(ctx: typer.Context) -> list[str]:
     """The types of the services that there are; for `call`, of the one that is called."""
-    from dsmq_nodes.cli import offers  # noqa: PLC0415
+    from dsmq_nodes.tools import offers  # noqa: PLC0415
 
     def types(graph: "Graph") -> list[str]:
         found = offers.services(graph)
@@ -68,15 +68,15 @@ def service_types(ctx: typer.Context) -> list[str]:
 
 def action_types(ctx: typer.Context) -> list[str]:
     """The types of the actions that there are."""
-    from dsmq_nodes.cli import offers  # noqa: PLC0415
+    from dsmq_nodes.tools import offers  # noqa: PLC0415
 
     return _names(ctx, lambda graph: {each.type for each in offers.actions(graph).values()} - {""})
 
 
 def parameters(ctx: typer.Context) -> list[str]:
     """The names of a node's parameters."""
-    from dsmq_nodes.cli.call import call  # noqa: PLC0415
-    from dsmq_nodes.cli.offers import absolute  # noqa: PLC0415
+    from dsmq_nodes.tools.offers import absolute  # noqa: PLC0415
+    from dsmq_nodes.tools.service_calls import call  # noqa: PLC0415
 
     node = absolute(ctx.params.get("node") or "")
     found = _ask(
@@ -101,8 +101,8 @@ def _is_offered(name: object) -> bool:
 
 def _ask(ctx: typer.Context, question: "Callable[[Session], T]") -> "T | None":
     """What a broker says, if one answers at once."""
-    from dsmq_nodes.cli.session import Session  # noqa: PLC0415
     from dsmq_nodes.errors import DsmqError  # noqa: PLC0415
+    from dsmq_nodes.tools.session import Session  # noqa: PLC0415
 
     try:
         with Session(ctx.params.get("broker") or BROKER, timeout_sec=_PATIENCE_SEC) as session:
@@ -113,14 +113,14 @@ def _ask(ctx: typer.Context, question: "Callable[[Session], T]") -> "T | None":
 
 def types() -> list[str]:
     """The message types that come with the kit."""
-    from dsmq_nodes.messages.find import standard_names  # noqa: PLC0415
+    from dsmq_nodes.messages.schema.find import standard_names  # noqa: PLC0415
 
     return standard_names()
 
 
 def interfaces() -> list[str]:
     """All types that come with the kit."""
-    from dsmq_nodes.messages.find import standard_interfaces  # noqa: PLC0415
+    from dsmq_nodes.messages.schema.find import standard_interfaces  # noqa: PLC0415
 
     return standard_interfaces()
 

@@ -10,8 +10,8 @@ from dsmq_nodes.cli import complete
 from dsmq_nodes.cli.options import BROKER, BrokerOption, JsonOption
 
 if TYPE_CHECKING:
-    from dsmq_nodes.cli.diagnosis import Finding, Seen
-    from dsmq_nodes.cli.session import Session
+    from dsmq_nodes.tools.diagnosis import Finding, Seen
+    from dsmq_nodes.tools.session import Session
 
 
 def show(
@@ -36,9 +36,9 @@ def show(
     It looks for topics that nobody publishes, names that nearly agree, types that differ, readers
     that are too slow, stamps and clocks that are off, callbacks that raise, and nodes that died.
     """
-    from dsmq_nodes.cli.diagnosis import CHECKS, ERROR, findings  # noqa: PLC0415
-    from dsmq_nodes.cli.session import Session  # noqa: PLC0415
     from dsmq_nodes.errors import ConnectionFailedError  # noqa: PLC0415
+    from dsmq_nodes.tools.diagnosis import CHECKS, ERROR, findings  # noqa: PLC0415
+    from dsmq_nodes.tools.session import Session  # noqa: PLC0415
 
     try:
         with Session(broker) as session:
@@ -66,7 +66,7 @@ def shown(finding: "Finding") -> str:
 
 def _meant(seen: "Seen", name: str) -> str:
     """The node or topic that is called so, a node that died too; empty: all."""
-    from dsmq_nodes.cli import lookup, offers  # noqa: PLC0415
+    from dsmq_nodes.tools import lookup, offers  # noqa: PLC0415
 
     if not name:
         return ""
@@ -80,7 +80,7 @@ def _meant(seen: "Seen", name: str) -> str:
 
 def gather(session: "Session", wait_sec: float) -> "Seen":
     """Look at the graph and its counters for so long."""
-    from dsmq_nodes.cli.gathering import Gathering  # noqa: PLC0415
+    from dsmq_nodes.tools.gathering import Gathering  # noqa: PLC0415
 
     gathering = Gathering(session)
     until_sec = time.monotonic() + wait_sec
@@ -92,9 +92,9 @@ def gather(session: "Session", wait_sec: float) -> "Seen":
 
 def _others(broker: str) -> list[str]:
     """What to try where no broker is: those of this user on this machine."""
-    from dsmq_nodes.cli.session import Session  # noqa: PLC0415
     from dsmq_nodes.dsmq.address import parse_address, unix_address, unix_path  # noqa: PLC0415
     from dsmq_nodes.errors import DsmqError  # noqa: PLC0415
+    from dsmq_nodes.tools.session import Session  # noqa: PLC0415
 
     try:
         sockets = sorted(unix_path(*parse_address(broker)).parent.glob("*-*.sock"))

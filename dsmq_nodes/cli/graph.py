@@ -21,10 +21,10 @@ def show(
     broker: BrokerOption = BROKER,
 ) -> None:
     """Show which node publishes and subscribes which topic."""
-    from dsmq_nodes.cli import drawing  # noqa: PLC0415
     from dsmq_nodes.cli.listing import print_json  # noqa: PLC0415
-    from dsmq_nodes.cli.lookup import shown  # noqa: PLC0415
-    from dsmq_nodes.cli.session import Session  # noqa: PLC0415
+    from dsmq_nodes.cli.show import drawing  # noqa: PLC0415
+    from dsmq_nodes.tools.lookup import shown  # noqa: PLC0415
+    from dsmq_nodes.tools.session import Session  # noqa: PLC0415
 
     forms = {"--mermaid": mermaid, "--dot": dot, "--svg": svg, "--json": as_json}
     if sum(forms.values()) > 1:
@@ -40,7 +40,7 @@ def show(
     elif dot:
         print("\n".join(drawing.dot(topics)))
     elif svg:
-        from dsmq_nodes.cli.picture import svg as picture  # noqa: PLC0415
+        from dsmq_nodes.cli.show.picture import svg as picture  # noqa: PLC0415
 
         print(picture(topics))
     else:

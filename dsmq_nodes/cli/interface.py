@@ -27,7 +27,7 @@ def list_(
 ) -> None:
     """List the types that come with the kit."""
     from dsmq_nodes.cli.listing import print_json  # noqa: PLC0415
-    from dsmq_nodes.messages.find import standard_interfaces  # noqa: PLC0415
+    from dsmq_nodes.messages.schema.find import standard_interfaces  # noqa: PLC0415
 
     names = standard_interfaces()
     asked = {"msg": messages, "srv": services, "action": actions}
@@ -53,8 +53,8 @@ def show(
     ] = False,
 ) -> None:
     """Show the fields of a type, and those of the types inside it."""
-    from dsmq_nodes.cli.definitions import definition  # noqa: PLC0415
-    from dsmq_nodes.messages.find import find_interface  # noqa: PLC0415
+    from dsmq_nodes.messages.schema.find import find_interface  # noqa: PLC0415
+    from dsmq_nodes.tools.definitions import definition  # noqa: PLC0415
 
     lines = list(definition(find_interface(name)))
     print("\n".join(line for line in lines if not (no_comments and line.startswith("#"))))
@@ -68,8 +68,8 @@ def package(
 ) -> None:
     """List the types of a package."""
     from dsmq_nodes.cli.listing import print_names  # noqa: PLC0415
-    from dsmq_nodes.cli.offers import unknown  # noqa: PLC0415
-    from dsmq_nodes.messages.find import standard_interfaces  # noqa: PLC0415
+    from dsmq_nodes.messages.schema.find import standard_interfaces  # noqa: PLC0415
+    from dsmq_nodes.tools.offers import unknown  # noqa: PLC0415
 
     names = standard_interfaces()
     found = [each for each in names if each.startswith(f"{name}/")]
@@ -82,6 +82,6 @@ def package(
 def packages(*, as_json: JsonOption = False) -> None:
     """List the packages that have types."""
     from dsmq_nodes.cli.listing import print_names  # noqa: PLC0415
-    from dsmq_nodes.messages.find import standard_interfaces  # noqa: PLC0415
+    from dsmq_nodes.messages.schema.find import standard_interfaces  # noqa: PLC0415
 
     print_names(sorted({n.partition("/")[0] for n in standard_interfaces()}), as_json=as_json)

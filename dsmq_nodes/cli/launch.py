@@ -43,7 +43,7 @@ def add_to(app: typer.Typer) -> None:
 def parse_args(words: list[str] | None) -> "Mapping[str, str]":
     """Return `name:=value` words; a wrong one is a wrong use of the command line."""
     from dsmq_nodes.errors import CommandError  # noqa: PLC0415
-    from dsmq_nodes.launcher.arguments import parse  # noqa: PLC0415
+    from dsmq_nodes.launcher.file.arguments import parse  # noqa: PLC0415
 
     try:
         return parse(words or [])
@@ -88,7 +88,7 @@ def launch(
     # Here, because `--help` is to be quick.
     from dsmq_nodes.launcher import launch as launch_file  # noqa: PLC0415
     from dsmq_nodes.launcher import load_plan  # noqa: PLC0415
-    from dsmq_nodes.launcher.source import working_directory  # noqa: PLC0415
+    from dsmq_nodes.launcher.file.source import working_directory  # noqa: PLC0415
 
     working_directory()  # nodes run there
     if str(file) == _SCHEMA and not file.exists():
@@ -100,7 +100,7 @@ def launch(
         return
     extend = None
     if record:
-        from dsmq_nodes.cli.launch_record import recorder_beside  # noqa: PLC0415  an extra's
+        from dsmq_nodes.cli.show.launch_record import recorder_beside  # noqa: PLC0415  an extra's
 
         extend = recorder_beside(record, file)
     if duration is not None and math.isnan(duration):
@@ -119,8 +119,8 @@ def launch(
 def _print_schema(folders: list[str]) -> None:
     import json  # noqa: PLC0415
 
-    from dsmq_nodes.launcher.editor_schema import launch_schema  # noqa: PLC0415
-    from dsmq_nodes.launcher.source import resolved  # noqa: PLC0415
+    from dsmq_nodes.launcher.check.editor_schema import launch_schema  # noqa: PLC0415
+    from dsmq_nodes.launcher.file.source import resolved  # noqa: PLC0415
 
     folder = Path(folders[0])
     if len(folders) > 1 or not folder.is_dir():

@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from dsmq_nodes.cli.offers import Offer
+from dsmq_nodes.tools.offers import Offer
 
 
 def print_offers(

@@ -33,8 +33,8 @@ def show(
     broker: BrokerOption = BROKER,
 ) -> None:
     """Follow the log of all nodes, on /rosout, until Ctrl-C; or change a node's level."""
-    from dsmq_nodes.cli import rosout  # noqa: PLC0415
-    from dsmq_nodes.cli.session import Session  # noqa: PLC0415
+    from dsmq_nodes.tools import node_logs as rosout  # noqa: PLC0415
+    from dsmq_nodes.tools.session import Session  # noqa: PLC0415
 
     with Session(broker) as session:
         if set_level:

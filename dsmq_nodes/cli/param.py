@@ -52,9 +52,9 @@ def list_(
     broker: BrokerOption = BROKER,
 ) -> None:
     """List parameters."""
-    from dsmq_nodes.cli import parameters  # noqa: PLC0415
     from dsmq_nodes.cli.listing import print_json  # noqa: PLC0415
-    from dsmq_nodes.cli.session import Session  # noqa: PLC0415
+    from dsmq_nodes.tools import node_parameters as parameters  # noqa: PLC0415
+    from dsmq_nodes.tools.session import Session  # noqa: PLC0415
 
     with Session(broker) as session:
         found = parameters.listed(session, node, prefixes or [], with_types=types or as_json)
@@ -79,9 +79,9 @@ def get(
     broker: BrokerOption = BROKER,
 ) -> None:
     """Show a parameter's value."""
-    from dsmq_nodes.cli import parameters  # noqa: PLC0415
     from dsmq_nodes.cli.listing import print_json  # noqa: PLC0415
-    from dsmq_nodes.cli.session import Session  # noqa: PLC0415
+    from dsmq_nodes.tools import node_parameters as parameters  # noqa: PLC0415
+    from dsmq_nodes.tools.session import Session  # noqa: PLC0415
 
     with Session(broker) as session:
         value = parameters.got(session, node, name)
@@ -107,8 +107,8 @@ def set_(
     broker: BrokerOption = BROKER,
 ) -> None:
     """Set a parameter; status 1 when the node does not take it."""
-    from dsmq_nodes.cli import parameters  # noqa: PLC0415
-    from dsmq_nodes.cli.session import Session  # noqa: PLC0415
+    from dsmq_nodes.tools import node_parameters as parameters  # noqa: PLC0415
+    from dsmq_nodes.tools.session import Session  # noqa: PLC0415
 
     with Session(broker) as session:
         print(parameters.set_one(session, node, name, value))
@@ -128,9 +128,9 @@ def describe(
     broker: BrokerOption = BROKER,
 ) -> None:
     """Show what parameters are, and which values they may have."""
-    from dsmq_nodes.cli import parameters  # noqa: PLC0415
     from dsmq_nodes.cli.listing import print_json  # noqa: PLC0415
-    from dsmq_nodes.cli.session import Session  # noqa: PLC0415
+    from dsmq_nodes.tools import node_parameters as parameters  # noqa: PLC0415
+    from dsmq_nodes.tools.session import Session  # noqa: PLC0415
 
     with Session(broker) as session:
         found = parameters.described(session, node, names)
@@ -144,8 +144,8 @@ def describe(
 @app.command(epilog=examples_epilog(("dsmq-nodes param dump /blinker > blinker.yaml", "")))
 def dump(node: NodeArgument, *, broker: BrokerOption = BROKER) -> None:
     """Print all parameters of a node as a file that `load` and `launch` take."""
-    from dsmq_nodes.cli import parameters  # noqa: PLC0415
-    from dsmq_nodes.cli.session import Session  # noqa: PLC0415
+    from dsmq_nodes.tools import node_parameters as parameters  # noqa: PLC0415
+    from dsmq_nodes.tools.session import Session  # noqa: PLC0415
 
     with Session(broker) as session:
         print(parameters.dumped(session, node), end="")
@@ -159,8 +159,8 @@ def load(
     broker: BrokerOption = BROKER,
 ) -> None:
     """Set what a file has for a node; status 1 when one was not taken."""
-    from dsmq_nodes.cli import parameters  # noqa: PLC0415
-    from dsmq_nodes.cli.session import Session  # noqa: PLC0415
+    from dsmq_nodes.tools import node_parameters as parameters  # noqa: PLC0415
+    from dsmq_nodes.tools.session import Session  # noqa: PLC0415
 
     with Session(broker) as session:
         for line in parameters.loaded(session, node, file):
@@ -170,8 +170,8 @@ def load(
 @app.command()
 def delete(node: NodeArgument, name: ParameterArgument, *, broker: BrokerOption = BROKER) -> None:
     """Unset a parameter, where the node allows that."""
-    from dsmq_nodes.cli import parameters  # noqa: PLC0415
-    from dsmq_nodes.cli.session import Session  # noqa: PLC0415
+    from dsmq_nodes.tools import node_parameters as parameters  # noqa: PLC0415
+    from dsmq_nodes.tools.session import Session  # noqa: PLC0415
 
     with Session(broker) as session:
         print(parameters.deleted(session, node, name))

@@ -41,8 +41,8 @@ def list_(
 ) -> None:
     """List the services that are served or called now."""
     from dsmq_nodes.cli.listing import print_offers  # noqa: PLC0415
-    from dsmq_nodes.cli.offers import services  # noqa: PLC0415
-    from dsmq_nodes.cli.session import Session  # noqa: PLC0415
+    from dsmq_nodes.tools.offers import services  # noqa: PLC0415
+    from dsmq_nodes.tools.session import Session  # noqa: PLC0415
 
     with Session(broker) as session:
         found = services(session.graph(), hidden=hidden)
@@ -55,8 +55,8 @@ def info(
 ) -> None:
     """Show a service's type, and how many serve and call it."""
     from dsmq_nodes.cli.listing import print_offers  # noqa: PLC0415
-    from dsmq_nodes.cli.service_call import find_service  # noqa: PLC0415
-    from dsmq_nodes.cli.session import Session  # noqa: PLC0415
+    from dsmq_nodes.cli.show.service_call import find_service  # noqa: PLC0415
+    from dsmq_nodes.tools.session import Session  # noqa: PLC0415
 
     with Session(broker) as session:
         found = find_service(session.graph(), service)
@@ -71,8 +71,8 @@ def info(
 @app.command("type")
 def type_(service: ServiceArgument, *, broker: BrokerOption = BROKER) -> None:
     """Show a service's type."""
-    from dsmq_nodes.cli.service_call import find_service  # noqa: PLC0415
-    from dsmq_nodes.cli.session import Session  # noqa: PLC0415
+    from dsmq_nodes.cli.show.service_call import find_service  # noqa: PLC0415
+    from dsmq_nodes.tools.session import Session  # noqa: PLC0415
 
     with Session(broker) as session:
         print(find_service(session.graph(), service).type or "unknown")
@@ -93,8 +93,8 @@ def find(
 ) -> None:
     """List the services of a type."""
     from dsmq_nodes.cli.listing import is_type, print_offers  # noqa: PLC0415
-    from dsmq_nodes.cli.offers import services  # noqa: PLC0415
-    from dsmq_nodes.cli.session import Session  # noqa: PLC0415
+    from dsmq_nodes.tools.offers import services  # noqa: PLC0415
+    from dsmq_nodes.tools.session import Session  # noqa: PLC0415
 
     with Session(broker) as session:
         found = services(session.graph(), hidden=True)
@@ -142,8 +142,8 @@ def call(
     broker: BrokerOption = BROKER,
 ) -> None:
     """Call a service and print its response."""
-    from dsmq_nodes.cli.service_call import Request, call_service  # noqa: PLC0415
-    from dsmq_nodes.cli.session import Session  # noqa: PLC0415
+    from dsmq_nodes.cli.show.service_call import Request, call_service  # noqa: PLC0415
+    from dsmq_nodes.tools.session import Session  # noqa: PLC0415
 
     type_name = "" if type_or_values.lstrip().startswith("{") else type_or_values
     with Session(broker) as session:

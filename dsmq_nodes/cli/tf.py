@@ -33,8 +33,8 @@ def echo(
     broker: BrokerOption = BROKER,
 ) -> None:
     """Print where CHILD is in FRAME, again and again, as tf2_echo does."""
-    from dsmq_nodes.cli.frames import echo_transform  # noqa: PLC0415
-    from dsmq_nodes.cli.session import Session  # noqa: PLC0415
+    from dsmq_nodes.cli.show.transforms import echo_transform  # noqa: PLC0415
+    from dsmq_nodes.tools.session import Session  # noqa: PLC0415
 
     with Session(broker) as session:
         echo_transform(session, frame, child, 1.0 / rate, once=once, timeout_sec=timeout)
@@ -56,10 +56,10 @@ def tree(
     broker: BrokerOption = BROKER,
 ) -> None:
     """Print the trees of frames, with rates and who tells them."""
-    from dsmq_nodes.cli.frames import heard, tree_lines  # noqa: PLC0415
     from dsmq_nodes.cli.listing import print_json  # noqa: PLC0415
-    from dsmq_nodes.cli.session import Session  # noqa: PLC0415
+    from dsmq_nodes.cli.show.transforms import heard, tree_lines  # noqa: PLC0415
     from dsmq_nodes.errors import CommandError  # noqa: PLC0415
+    from dsmq_nodes.tools.session import Session  # noqa: PLC0415
 
     with Session(broker) as session:
         buffer = heard(session, wait)

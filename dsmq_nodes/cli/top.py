@@ -21,8 +21,8 @@ def show(
     """
     import sys  # noqa: PLC0415
 
-    from dsmq_nodes.cli.live_table import draw, print_tables  # noqa: PLC0415
-    from dsmq_nodes.cli.session import Session  # noqa: PLC0415
+    from dsmq_nodes.cli.show.live_table import draw, print_tables  # noqa: PLC0415
+    from dsmq_nodes.tools.session import Session  # noqa: PLC0415
 
     with Session(broker) as session:
         if sys.stdout.isatty():

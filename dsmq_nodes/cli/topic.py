@@ -17,7 +17,7 @@ from dsmq_nodes.cli.options import (
 from dsmq_nodes.graph import names
 
 if TYPE_CHECKING:
-    from dsmq_nodes.cli.live import Endpoint
+    from dsmq_nodes.tools.graph_model import Endpoint
 
 app = new_app(
     "See what goes over the topics, and publish on them.",
@@ -70,8 +70,8 @@ def list_(
 ) -> None:
     """List the topics that are published or subscribed now."""
     from dsmq_nodes.cli.listing import print_json, print_names  # noqa: PLC0415
-    from dsmq_nodes.cli.lookup import shown, types, types_shown  # noqa: PLC0415
-    from dsmq_nodes.cli.session import Session  # noqa: PLC0415
+    from dsmq_nodes.tools.lookup import shown, types, types_shown  # noqa: PLC0415
+    from dsmq_nodes.tools.session import Session  # noqa: PLC0415
 
     with Session(broker) as session:
         topics = shown(session.graph(), own=own)
@@ -96,8 +96,8 @@ def list_(
 @app.command("type")
 def type_(topic: TopicArgument, *, broker: BrokerOption = BROKER) -> None:
     """Show a topic's type."""
-    from dsmq_nodes.cli import lookup  # noqa: PLC0415
-    from dsmq_nodes.cli.session import Session  # noqa: PLC0415
+    from dsmq_nodes.tools import lookup  # noqa: PLC0415
+    from dsmq_nodes.tools.session import Session  # noqa: PLC0415
 
     with Session(broker) as session:
         found = lookup.types(lookup.known(session.graph(), topic))
@@ -120,8 +120,8 @@ def find(
 ) -> None:
     """List the topics of a type."""
     from dsmq_nodes.cli.listing import is_type, print_names  # noqa: PLC0415
-    from dsmq_nodes.cli.lookup import shown, types  # noqa: PLC0415
-    from dsmq_nodes.cli.session import Session  # noqa: PLC0415
+    from dsmq_nodes.tools.lookup import shown, types  # noqa: PLC0415
+    from dsmq_nodes.tools.session import Session  # noqa: PLC0415
 
     with Session(broker) as session:
         topics = shown(session.graph(), own=own)
@@ -138,8 +138,9 @@ def info(
     broker: BrokerOption = BROKER,
 ) -> None:
     """Show a topic's type, and who publishes and subscribes it."""
-    from dsmq_nodes.cli import listing, lookup  # noqa: PLC0415
-    from dsmq_nodes.cli.session import Session  # noqa: PLC0415
+    from dsmq_nodes.cli import listing  # noqa: PLC0415
+    from dsmq_nodes.tools import lookup  # noqa: PLC0415
+    from dsmq_nodes.tools.session import Session  # noqa: PLC0415
 
     with Session(broker) as session:
         found = lookup.known(session.graph(), topic)
@@ -216,9 +217,9 @@ def echo(
 
     A topic that is not there is an error; give TYPE or --timeout to wait for it.
     """
-    from dsmq_nodes.cli.echo import echo_topic  # noqa: PLC0415
-    from dsmq_nodes.cli.session import Session  # noqa: PLC0415
-    from dsmq_nodes.cli.show import Style  # noqa: PLC0415
+    from dsmq_nodes.cli.show.echo import echo_topic  # noqa: PLC0415
+    from dsmq_nodes.cli.show.message_text import Style  # noqa: PLC0415
+    from dsmq_nodes.tools.session import Session  # noqa: PLC0415
 
     style = Style(
         field=field,
@@ -253,9 +254,9 @@ def hz(
     broker: BrokerOption = BROKER,
 ) -> None:
     """Print once a second at which rate the messages of topics come."""
-    from dsmq_nodes.cli import counters  # noqa: PLC0415
-    from dsmq_nodes.cli.sample import Arrivals, measure  # noqa: PLC0415
-    from dsmq_nodes.cli.session import Session  # noqa: PLC0415
+    from dsmq_nodes.cli.show.measure import Arrivals, measure  # noqa: PLC0415
+    from dsmq_nodes.tools import counters  # noqa: PLC0415
+    from dsmq_nodes.tools.session import Session  # noqa: PLC0415
 
     with Session(broker) as session:
         if sample or use_sim_time:
@@ -273,9 +274,9 @@ def bw(
     broker: BrokerOption = BROKER,
 ) -> None:
     """Print once a second how many bytes go through a topic."""
-    from dsmq_nodes.cli import counters  # noqa: PLC0415
-    from dsmq_nodes.cli.sample import Sizes, measure  # noqa: PLC0415
-    from dsmq_nodes.cli.session import Session  # noqa: PLC0415
+    from dsmq_nodes.cli.show.measure import Sizes, measure  # noqa: PLC0415
+    from dsmq_nodes.tools import counters  # noqa: PLC0415
+    from dsmq_nodes.tools.session import Session  # noqa: PLC0415
 
     with Session(broker) as session:
         if sample:
@@ -299,11 +300,11 @@ def delay(
 
     Without --sample it is from `publish()` to each subscriber, as broker and subscribers count it.
     """
-    from dsmq_nodes.cli import counters  # noqa: PLC0415
-    from dsmq_nodes.cli.echo import schema_of  # noqa: PLC0415
-    from dsmq_nodes.cli.gathering import has_header  # noqa: PLC0415
-    from dsmq_nodes.cli.sample import Delays, measure  # noqa: PLC0415
-    from dsmq_nodes.cli.session import Session  # noqa: PLC0415
+    from dsmq_nodes.cli.show.echo import schema_of  # noqa: PLC0415
+    from dsmq_nodes.cli.show.measure import Delays, measure  # noqa: PLC0415
+    from dsmq_nodes.tools import counters  # noqa: PLC0415
+    from dsmq_nodes.tools.gathering import has_header  # noqa: PLC0415
+    from dsmq_nodes.tools.session import Session  # noqa: PLC0415
 
     with Session(broker) as session:
         if sample or use_sim_time:
@@ -372,8 +373,8 @@ def pub(
     broker: BrokerOption = BROKER,
 ) -> None:
     """Publish a message, once or at a rate; returns when the broker has it."""
-    from dsmq_nodes.cli.pub import given, publish, type_of  # noqa: PLC0415
-    from dsmq_nodes.cli.session import Session  # noqa: PLC0415
+    from dsmq_nodes.cli.show.pub import given, publish, type_of  # noqa: PLC0415
+    from dsmq_nodes.tools.session import Session  # noqa: PLC0415
 
     if type_name.lstrip().startswith("{") or ": " in type_name:
         values, type_name = type_name, type_of(broker, topic, type_name)

@@ -4,7 +4,7 @@ from typing import Final
 
 from dsmq_nodes.diagnostics.judge import Judge
 from dsmq_nodes.graph.node import Node
-from dsmq_nodes.graph.statistics import NODES_TOPIC
+from dsmq_nodes.graph.node_statistics import NODES_TOPIC
 from dsmq_nodes.messages.diagnostic import DiagnosticArray
 from dsmq_nodes.messages.dsmq_msgs import NodeStatistics
 

@@ -27,7 +27,7 @@ def start_server(host: str = DEFAULT_HOST, port: int = DEFAULT_PORT) -> None:
     Raises:
         AddressInUseError: somebody listens on that port already.
     """
-    from dsmq_nodes.dsmq.broker import Options, serve  # noqa: PLC0415  no client needs it
+    from dsmq_nodes.dsmq.broker.serve import Options, serve  # noqa: PLC0415  no client needs it
 
     serve(Options(host, port))
 

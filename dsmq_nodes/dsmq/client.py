@@ -21,7 +21,7 @@ from types import TracebackType
 from typing import Final, Self, TypeVar, overload
 
 from dsmq_nodes.dsmq import inherited, wire
-from dsmq_nodes.dsmq.channel import Channel
+from dsmq_nodes.dsmq.client_connection import Channel
 from dsmq_nodes.errors import (
     ConnectionFailedError,
     ForkedError,

@@ -197,7 +197,7 @@ from dsmq_nodes.dsmq.limits import (
     MOST_NUMBER,
     MOST_PID,
 )
-from dsmq_nodes.dsmq.original_text import odd_put
+from dsmq_nodes.dsmq.original import odd_put
 from dsmq_nodes.errors import RequestError, WireError
 
 HEADER_BYTES: Final = 23

@@ -11,28 +11,30 @@ from typing_extensions import override
 
 from dsmq_nodes.dsmq import inherited
 from dsmq_nodes.errors import NodeConfigurationError, ParameterError, SpinError
-from dsmq_nodes.graph import life, names, own_names
+from dsmq_nodes.graph import names
 from dsmq_nodes.graph.callback import Callback, Result, as_error, callback_name, to_await
-from dsmq_nodes.graph.clock import Clock
-from dsmq_nodes.graph.forked_link import refuse
-from dsmq_nodes.graph.logger import Logger
-from dsmq_nodes.graph.node_services import offer_node_services
-from dsmq_nodes.graph.parameter import Parameter
-from dsmq_nodes.graph.parameter_events import ParameterEvents
-from dsmq_nodes.graph.parameter_store import ParameterStore
-from dsmq_nodes.graph.parameters import Parameters
-from dsmq_nodes.graph.punctuality import Punctuality
-from dsmq_nodes.graph.qos import QoSProfile
-from dsmq_nodes.graph.rosout import Rosout
-from dsmq_nodes.graph.services import Services
-from dsmq_nodes.graph.silence import Silence
-from dsmq_nodes.graph.sim_clock import CLOCK_TOPIC, SimClock
-from dsmq_nodes.graph.spinner import Spinner
-from dsmq_nodes.graph.statistics import NODES_TOPIC, STATISTICS_PERIOD_SEC, node_statistics
-from dsmq_nodes.graph.surroundings import surroundings
-from dsmq_nodes.graph.timer import Timer
-from dsmq_nodes.graph.topics import Topics
-from dsmq_nodes.graph.type_check import TypeCheck, schema_text
+from dsmq_nodes.graph.links.forked_link import refuse
+from dsmq_nodes.graph.log.logger import Logger
+from dsmq_nodes.graph.log.rosout import Rosout
+from dsmq_nodes.graph.node_statistics import NODES_TOPIC, STATISTICS_PERIOD_SEC, node_statistics
+from dsmq_nodes.graph.parameters.model import Parameters
+from dsmq_nodes.graph.parameters.node_services import offer_node_services
+from dsmq_nodes.graph.parameters.parameter import Parameter
+from dsmq_nodes.graph.parameters.parameter_events import ParameterEvents
+from dsmq_nodes.graph.parameters.parameter_store import ParameterStore
+from dsmq_nodes.graph.services.service_registry import Services
+from dsmq_nodes.graph.spin import reserved_names as own_names
+from dsmq_nodes.graph.spin import shutdown as life
+from dsmq_nodes.graph.spin.context import surroundings
+from dsmq_nodes.graph.spin.spinner import Spinner
+from dsmq_nodes.graph.time.clock import Clock
+from dsmq_nodes.graph.time.overruns import Punctuality
+from dsmq_nodes.graph.time.sim_clock import CLOCK_TOPIC, SimClock
+from dsmq_nodes.graph.time.timer import Timer
+from dsmq_nodes.graph.time.watchdog import Silence
+from dsmq_nodes.graph.topics.qos import QoSProfile
+from dsmq_nodes.graph.topics.topic_registry import Topics
+from dsmq_nodes.graph.topics.type_check import TypeCheck, schema_text
 from dsmq_nodes.messages.base import Header
 from dsmq_nodes.messages.dsmq_msgs import NodeStatistics
 from dsmq_nodes.messages.rosgraph import Clock as ClockMessage

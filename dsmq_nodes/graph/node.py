@@ -9,16 +9,16 @@ from typing import Any
 
 from dsmq_nodes.graph import names
 from dsmq_nodes.graph.callback import Callback, MessageT, check_callback
-from dsmq_nodes.graph.client import Client
-from dsmq_nodes.graph.graph_view import Endpoint
-from dsmq_nodes.graph.parameter_node import ParameterNode
-from dsmq_nodes.graph.publisher import Publisher
-from dsmq_nodes.graph.qos import QoSProfile
-from dsmq_nodes.graph.rate import Rate
-from dsmq_nodes.graph.service import ServiceCallback, ServiceServer
-from dsmq_nodes.graph.subscription import Subscription, SubscriptionCallback
-from dsmq_nodes.graph.timer import Timer
-from dsmq_nodes.messages.service import RequestT, ResponseT, ServiceType
+from dsmq_nodes.graph.parameter_methods import ParameterNode
+from dsmq_nodes.graph.services.service_client import Client
+from dsmq_nodes.graph.services.service_server import ServiceCallback, ServiceServer
+from dsmq_nodes.graph.spin.rate import Rate
+from dsmq_nodes.graph.time.timer import Timer
+from dsmq_nodes.graph.topics.graph_view import Endpoint
+from dsmq_nodes.graph.topics.publisher import Publisher
+from dsmq_nodes.graph.topics.qos import QoSProfile
+from dsmq_nodes.graph.topics.subscription import Subscription, SubscriptionCallback
+from dsmq_nodes.messages.service_base import RequestT, ResponseT, ServiceType
 
 
 class Node(ParameterNode):

@@ -21,8 +21,8 @@ from typing_extensions import override
 
 from dsmq_nodes.graph.callback import MessageT, Result, awaited, check_callback, to_await
 from dsmq_nodes.graph.node import Node
-from dsmq_nodes.graph.qos import QoSProfile
-from dsmq_nodes.graph.subscription import MessageInfo
+from dsmq_nodes.graph.topics.qos import QoSProfile
+from dsmq_nodes.graph.topics.subscription import MessageInfo
 from dsmq_nodes.messages.std import Bool
 
 EMERGENCY_STOP_TOPIC: Final = "/emergency_stop"

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from dsmq_nodes.launcher.plan import Plan
+    from dsmq_nodes.launcher.supervise.plan import Plan
 
 
 def load_plan(path: Path, args: Mapping[str, str] | None = None) -> "Plan":
@@ -19,9 +19,9 @@ def load_plan(path: Path, args: Mapping[str, str] | None = None) -> "Plan":
         LaunchFileError: The file is wrong.
     """
     # Here, because every process of a launch imports this package.
-    from dsmq_nodes.launcher.file import load_to_launch  # noqa: PLC0415
-    from dsmq_nodes.launcher.plan import find_project_root  # noqa: PLC0415
-    from dsmq_nodes.launcher.planning import make_plan  # noqa: PLC0415
+    from dsmq_nodes.launcher.file.read import load_to_launch  # noqa: PLC0415
+    from dsmq_nodes.launcher.supervise.plan import find_project_root  # noqa: PLC0415
+    from dsmq_nodes.launcher.supervise.planning import make_plan  # noqa: PLC0415
 
     root = find_project_root(path)
     return make_plan(load_to_launch(path, root, args), root)
@@ -52,7 +52,7 @@ def launch(
     Raises:
         LaunchFileError: The file is wrong; nothing was started.
     """
-    from dsmq_nodes.launcher.run import run_plan  # noqa: PLC0415
+    from dsmq_nodes.launcher.supervise.run_plan import run_plan  # noqa: PLC0415
 
     plan = load_plan(path, args)
     if extend is not None:

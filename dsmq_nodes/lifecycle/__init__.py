@@ -9,8 +9,8 @@
 """
 
 from dsmq_nodes.errors import TransitionError
-from dsmq_nodes.lifecycle.node import LifecycleNode
-from dsmq_nodes.lifecycle.publisher import LifecyclePublisher
+from dsmq_nodes.lifecycle.lifecycle_node import LifecycleNode
+from dsmq_nodes.lifecycle.lifecycle_publisher import LifecyclePublisher
 from dsmq_nodes.lifecycle.states import LifecycleState, TransitionCallbackReturn
 
 __all__ = [

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from dsmq_nodes.messages.rcl_interfaces import *
     from dsmq_nodes.messages.rosgraph import *
     from dsmq_nodes.messages.sensor import *
-    from dsmq_nodes.messages.service import *
+    from dsmq_nodes.messages.service_base import *
     from dsmq_nodes.messages.std import *
     from dsmq_nodes.messages.std_srvs import *
     from dsmq_nodes.messages.tf2 import *
@@ -53,7 +53,7 @@ _NAMES = {
         " SetParametersResult"
     ),
     "rosgraph": "Clock",
-    "service": "Service",
+    "service_base": "Service",
     "sensor": (
         "BatteryState CameraInfo CompressedImage FluidPressure Illuminance Image Imu"
         " JointState Joy LaserEcho LaserScan MagneticField"

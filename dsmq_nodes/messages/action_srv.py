@@ -5,7 +5,7 @@ from typing import ClassVar
 from dsmq_nodes.messages.action import GoalInfo
 from dsmq_nodes.messages.base import Message
 from dsmq_nodes.messages.fields import int8
-from dsmq_nodes.messages.service import Service
+from dsmq_nodes.messages.service_base import Service
 
 __all__ = ["CancelGoal"]
 

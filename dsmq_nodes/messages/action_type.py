@@ -19,7 +19,7 @@ from typing_extensions import override
 
 from dsmq_nodes.messages.base import Message, Time, package_of
 from dsmq_nodes.messages.fields import int8
-from dsmq_nodes.messages.service import Service, name_parts
+from dsmq_nodes.messages.service_base import Service, name_parts
 from dsmq_nodes.messages.unique_identifier import UUID
 
 __all__ = ["Action"]

@@ -10,12 +10,12 @@ from pydantic_core import CoreSchema, PydanticSerializationError, from_json, to_
 from typing_extensions import override
 
 from dsmq_nodes.errors import MessageError
-from dsmq_nodes.messages.arrays import as_array
-from dsmq_nodes.messages.definition import msg_text
 from dsmq_nodes.messages.fields import adapt_model, int32, uint32
-from dsmq_nodes.messages.json_schema import json_schema
-from dsmq_nodes.messages.limits import in_limits
-from dsmq_nodes.messages.parts import LARGE_BYTES, large_field
+from dsmq_nodes.messages.schema.arrays import as_array
+from dsmq_nodes.messages.schema.definition import msg_text
+from dsmq_nodes.messages.schema.in_limits import in_limits
+from dsmq_nodes.messages.schema.json_schema import json_schema
+from dsmq_nodes.messages.schema.large_field import LARGE_BYTES, large_field
 from dsmq_nodes.printable import one_line
 
 if TYPE_CHECKING:

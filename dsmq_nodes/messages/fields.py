@@ -14,7 +14,7 @@ import pybase64
 from pydantic import BaseModel, Field
 from pydantic_core import CoreSchema, core_schema
 
-from dsmq_nodes.messages.parts import LARGE_BYTES
+from dsmq_nodes.messages.schema.large_field import LARGE_BYTES
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer

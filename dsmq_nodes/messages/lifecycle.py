@@ -4,7 +4,7 @@ from typing import ClassVar
 
 from dsmq_nodes.messages.base import Message
 from dsmq_nodes.messages.fields import uint8, uint64
-from dsmq_nodes.messages.service import Service
+from dsmq_nodes.messages.service_base import Service
 
 __all__ = [
     "ChangeState",

@@ -13,7 +13,7 @@ from dsmq_nodes.messages.rcl_interfaces import (
     SetLoggerLevelsResult,
     SetParametersResult,
 )
-from dsmq_nodes.messages.service import Service
+from dsmq_nodes.messages.service_base import Service
 
 __all__ = [
     "DescribeParameters",

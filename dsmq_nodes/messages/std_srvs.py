@@ -1,7 +1,7 @@
 """ROS 2's std_srvs. Its `Empty` has to be imported from here: dsmq_nodes.messages has std_msgs'."""
 
 from dsmq_nodes.messages.base import Message
-from dsmq_nodes.messages.service import Service
+from dsmq_nodes.messages.service_base import Service
 
 __all__ = ["SetBool", "Trigger"]
 

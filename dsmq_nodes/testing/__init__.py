@@ -16,19 +16,19 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from dsmq_nodes.testing.broker import BrokerProcess
-    from dsmq_nodes.testing.clock import VirtualClock
+    from dsmq_nodes.testing.broker_process import BrokerProcess
     from dsmq_nodes.testing.faults import Faults
-    from dsmq_nodes.testing.graph import Graph, Observed
+    from dsmq_nodes.testing.virtual_clock import VirtualClock
+    from dsmq_nodes.testing.virtual_graph import Graph, Observed
 
 __all__ = ["BrokerProcess", "Faults", "Graph", "Observed", "VirtualClock"]
 
 _HOMES = {
-    "BrokerProcess": "broker",
+    "BrokerProcess": "broker_process",
     "Faults": "faults",
-    "Graph": "graph",
-    "Observed": "graph",
-    "VirtualClock": "clock",
+    "Graph": "virtual_graph",
+    "Observed": "virtual_graph",
+    "VirtualClock": "virtual_clock",
 }
 
 

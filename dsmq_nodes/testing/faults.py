@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing_extensions import override
 
 from dsmq_nodes.dsmq import wire
-from dsmq_nodes.dsmq.topics import Peer
-from dsmq_nodes.graph.clock import Clock
-from dsmq_nodes.graph.memory_link import MemoryBroker
+from dsmq_nodes.dsmq.router.topics import Peer
+from dsmq_nodes.graph.links.memory_link import MemoryBroker
+from dsmq_nodes.graph.time.clock import Clock
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,14 +7,14 @@ import pytest
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from dsmq_nodes.testing.broker import BrokerProcess
-    from dsmq_nodes.testing.graph import Graph
+    from dsmq_nodes.testing.broker_process import BrokerProcess
+    from dsmq_nodes.testing.virtual_graph import Graph
 
 
 @pytest.fixture
 def graph() -> "Iterator[Graph]":
     """A graph in this process, in virtual time, with seed 0."""
-    from dsmq_nodes.testing.graph import Graph  # noqa: PLC0415  every pytest run loads this file
+    from dsmq_nodes.testing.virtual_graph import Graph  # noqa: PLC0415  every pytest run loads this file
 
     with Graph() as graph:
         yield graph
@@ -23,7 +23,7 @@ def graph() -> "Iterator[Graph]":
 @pytest.fixture
 def broker(monkeypatch: pytest.MonkeyPatch) -> "Iterator[BrokerProcess]":
     """A real broker on a free port, which the nodes of this test connect to."""
-    from dsmq_nodes.testing.broker import BrokerProcess  # noqa: PLC0415  as above
+    from dsmq_nodes.testing.broker_process import BrokerProcess  # noqa: PLC0415  as above
 
     with BrokerProcess() as broker:
         monkeypatch.setenv("DSMQ_BROKER", f"{broker.host}:{broker.port}")

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from dsmq_nodes.tf.broadcaster import StaticTransformBroadcaster, TransformBroadcaster
     from dsmq_nodes.tf.buffer import Buffer
     from dsmq_nodes.tf.core import BufferCore, Frame
-    from dsmq_nodes.tf.listener import TransformListener
+    from dsmq_nodes.tf.transform_listener import TransformListener
 
 __all__ = [
     "Buffer",
@@ -58,7 +58,7 @@ _HOMES = {
     "Frame": "tf.core",
     "StaticTransformBroadcaster": "tf.broadcaster",
     "TransformBroadcaster": "tf.broadcaster",
-    "TransformListener": "tf.listener",
+    "TransformListener": "tf.transform_listener",
 }
 
 

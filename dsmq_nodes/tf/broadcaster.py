@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from dsmq_nodes.graph.node import Node
-from dsmq_nodes.graph.qos import QoSProfile
+from dsmq_nodes.graph.topics.qos import QoSProfile
 from dsmq_nodes.messages.geometry import TransformStamped
 from dsmq_nodes.messages.tf2 import TFMessage
 from dsmq_nodes.tf.core import checked

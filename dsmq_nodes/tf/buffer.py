@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal, overload
 from typing_extensions import override
 
 from dsmq_nodes.errors import InvalidArgumentException, TransformException
-from dsmq_nodes.graph.clock import Clock, seconds
+from dsmq_nodes.graph.time.clock import Clock, seconds
 from dsmq_nodes.tf.apply import StampedT, function_for
 from dsmq_nodes.tf.core import BufferCore, Frame
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from dsmq_nodes.graph.base_node import BaseNode
-    from dsmq_nodes.graph.spinner import Spinner
+    from dsmq_nodes.graph.spin.spinner import Spinner
     from dsmq_nodes.messages.base import Duration, Time
     from dsmq_nodes.messages.geometry import TransformStamped
 

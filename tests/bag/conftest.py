@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from dsmq_nodes.bag.channel import Channel
-from dsmq_nodes.bag.schemas import schema_text
-from dsmq_nodes.bag.writing import BagWriter
+from dsmq_nodes.bag.file.contents import Channel
+from dsmq_nodes.bag.file.recorded_schemas import schema_text
+from dsmq_nodes.bag.file.writing import BagWriter
 from dsmq_nodes.dsmq import wire
-from dsmq_nodes.dsmq.channel import Channel as Connection
+from dsmq_nodes.dsmq.client_connection import Channel as Connection
 from dsmq_nodes.messages import Float64
 from dsmq_nodes.messages.base import Message
 from dsmq_nodes.messages.dsmq_msgs import Graph

@@ -19,13 +19,13 @@ from rosbags.highlevel import AnyReader
 from rosbags.typesys import Stores, get_typestore
 
 from dsmq_nodes.bag import Bag, BagWriter
-from dsmq_nodes.bag.channel import Attachment, Channel
-from dsmq_nodes.bag.converting import Format, convert
-from dsmq_nodes.bag.foxglove import CONVERSIONS
-from dsmq_nodes.bag.mcap_file import ChannelCount, Record
-from dsmq_nodes.bag.schemas import schema_text
-from dsmq_nodes.bag.selection import Selection
-from dsmq_nodes.bag.source import Source, open_source
+from dsmq_nodes.bag.any_bag import Source, open_source
+from dsmq_nodes.bag.convert.convert import Format, convert
+from dsmq_nodes.bag.convert.foxglove import CONVERSIONS
+from dsmq_nodes.bag.file.contents import Attachment, Channel
+from dsmq_nodes.bag.file.mcap_reader import ChannelCount, Record
+from dsmq_nodes.bag.file.recorded_schemas import schema_text
+from dsmq_nodes.bag.file.selection import Selection
 from dsmq_nodes.errors import BagError
 from dsmq_nodes.messages import (
     Imu,
@@ -40,7 +40,7 @@ from dsmq_nodes.messages import (
     String,
 )
 from dsmq_nodes.messages.base import Message
-from dsmq_nodes.messages.find import find_type
+from dsmq_nodes.messages.schema.find import find_type
 from tests.bag.conftest import SECOND_NS
 from tests.messages.test_definitions import TYPES, filled
 

@@ -15,20 +15,20 @@ from mcap.reader import make_reader
 
 from dsmq_nodes import bag
 from dsmq_nodes.bag import Bag, BagWriter, Untyped
-from dsmq_nodes.bag.channel import Attachment, Channel, latched_metadata
-from dsmq_nodes.bag.extra import need
-from dsmq_nodes.bag.information import information, information_lines
-from dsmq_nodes.bag.repair import repair
-from dsmq_nodes.bag.schemas import schema_text
-from dsmq_nodes.bag.writing import Limits
+from dsmq_nodes.bag.file.contents import Attachment, Channel, latched_metadata
+from dsmq_nodes.bag.file.information import information, information_lines
+from dsmq_nodes.bag.file.recorded_schemas import schema_text
+from dsmq_nodes.bag.file.repair import repair
+from dsmq_nodes.bag.file.writing import Limits
+from dsmq_nodes.bag.optional import need
 from dsmq_nodes.errors import BagError
 from dsmq_nodes.messages import Float64, Image, Imu, LaserScan, TransformStamped
 from dsmq_nodes.messages.base import Message
-from dsmq_nodes.messages.find import find_type, standard_names
+from dsmq_nodes.messages.schema.find import find_type, standard_names
 from tests.bag.conftest import NUMBERS, SECOND_NS, number
 
 if TYPE_CHECKING:
-    from dsmq_nodes.bag.part import Compression
+    from dsmq_nodes.bag.file.mcap_writer import Compression
 
 
 def channel_of(topic: str, cls: type[Message]) -> Channel:
@@ -353,7 +353,7 @@ def test_repair_of_a_good_file_says_so(numbers: Callable[..., Path]) -> None:
 
 FULL_DISK = """
 import resource, sys
-from dsmq_nodes.bag.writing import BagWriter
+from dsmq_nodes.bag.file.writing import BagWriter
 from dsmq_nodes.errors import BagError
 from tests.bag.conftest import NUMBERS, number
 

@@ -10,9 +10,9 @@ import msgspec
 import pytest
 
 from dsmq_nodes.bag import Bag, BagWriter
-from dsmq_nodes.bag.channel import Channel
-from dsmq_nodes.bag.flight import Flight
-from dsmq_nodes.bag.ring import Ring
+from dsmq_nodes.bag.file.contents import Channel
+from dsmq_nodes.bag.record.flight import Flight
+from dsmq_nodes.bag.record.last_seconds import Ring
 from dsmq_nodes.dsmq.wire import Reply
 from dsmq_nodes.messages import String
 from dsmq_nodes.messages.dsmq_msgs import LaunchLines, LaunchProcess, LaunchState

@@ -14,10 +14,10 @@ from mcap.records import Channel, Chunk, Message, Schema
 from mcap.writer import CompressionType, IndexType, Writer
 
 from dsmq_nodes.bag import Bag
-from dsmq_nodes.bag.converting import convert
-from dsmq_nodes.bag.information import information
-from dsmq_nodes.bag.repair import repair
-from dsmq_nodes.bag.source import open_source
+from dsmq_nodes.bag.any_bag import open_source
+from dsmq_nodes.bag.convert.convert import convert
+from dsmq_nodes.bag.file.information import information
+from dsmq_nodes.bag.file.repair import repair
 from dsmq_nodes.errors import BagError
 from tests.bag import layouts
 from tests.bag.layouts import CHANNEL, CONTENTS, SCHEMA, START_NS, STEP_NS, Layout, file_of, message

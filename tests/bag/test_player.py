@@ -22,19 +22,19 @@ from mcap.records import Message, Schema
 
 from dsmq_nodes import Node
 from dsmq_nodes.bag import Bag, BagWriter
-from dsmq_nodes.bag.channel import Channel
-from dsmq_nodes.bag.cursors import Cursors
-from dsmq_nodes.bag.mcap_file import Record
-from dsmq_nodes.bag.outlet import Outlet
-from dsmq_nodes.bag.pace import Pace
-from dsmq_nodes.bag.player import Player, Playing
-from dsmq_nodes.bag.prefetch import prefetched
-from dsmq_nodes.bag.source import open_source
+from dsmq_nodes.bag.any_bag import open_source
+from dsmq_nodes.bag.file.contents import Channel
+from dsmq_nodes.bag.file.mcap_reader import Record
+from dsmq_nodes.bag.file.prefetch import prefetched
+from dsmq_nodes.bag.play.playback_clock import Pace
+from dsmq_nodes.bag.play.player import Player, Playing
 from dsmq_nodes.errors import BagError
-from dsmq_nodes.graph import calls
+from dsmq_nodes.graph.services import service_wire as calls
 from dsmq_nodes.messages import Bool, Clock, Float64, SetBool
 from dsmq_nodes.messages.dsmq_msgs import Graph
 from dsmq_nodes.testing import BrokerProcess
+from dsmq_nodes.tools.cursors import Cursors
+from dsmq_nodes.tools.outlet import Outlet
 from tests.bag.conftest import NUMBERS, PATIENCE_SEC, SECOND_NS, Tool, number, until
 from tests.bag.layouts import file_of
 from tests.graph.conftest import Program, spinning
@@ -115,7 +115,7 @@ class Now:
 @pytest.fixture
 def now(monkeypatch: pytest.MonkeyPatch) -> Now:
     clock = Now()
-    monkeypatch.setattr("dsmq_nodes.bag.pace.time.monotonic", clock)
+    monkeypatch.setattr("dsmq_nodes.bag.play.playback_clock.time.monotonic", clock)
     return clock
 
 
@@ -147,7 +147,7 @@ def test_time_stands_still_while_it_pauses(now: Now) -> None:
 def test_recorded_time_never_jumps(turns: list[tuple[float, str]]) -> None:
     with pytest.MonkeyPatch.context() as patch:
         now = Now()
-        patch.setattr("dsmq_nodes.bag.pace.time.monotonic", now)
+        patch.setattr("dsmq_nodes.bag.play.playback_clock.time.monotonic", now)
         played = Pace(1.0)
         played.set(0)
         expected_sec = 0.0

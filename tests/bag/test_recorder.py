@@ -15,14 +15,14 @@ import yaml
 
 from dsmq_nodes import Node, Parameter, Parameters, QoSProfile
 from dsmq_nodes.bag import Bag, BagWriter
-from dsmq_nodes.bag.cursors import Cursors
-from dsmq_nodes.bag.recorder import Recorder
-from dsmq_nodes.bag.repair import repair
-from dsmq_nodes.bag.selection import Selection
+from dsmq_nodes.bag.file.repair import repair
+from dsmq_nodes.bag.file.selection import Selection
+from dsmq_nodes.bag.record.recorder import Recorder
 from dsmq_nodes.errors import BagError
 from dsmq_nodes.graph.names import is_hidden
 from dsmq_nodes.messages import Bool, Clock, Float64, String, Time
 from dsmq_nodes.testing import BrokerProcess
+from dsmq_nodes.tools.cursors import Cursors
 from tests.bag.conftest import PATIENCE_SEC, SECOND_NS, Tool, until
 from tests.graph.conftest import Program, spinning
 

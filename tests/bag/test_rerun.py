@@ -11,9 +11,9 @@ import pytest
 
 from dsmq_nodes import Node, Parameters
 from dsmq_nodes.bag import Bag, BagWriter, NodeRaisedError, Tolerance, feed, rerun
-from dsmq_nodes.bag.channel import Channel
-from dsmq_nodes.bag.comparing import differences
-from dsmq_nodes.bag.selection import Selection
+from dsmq_nodes.bag.file.contents import Channel
+from dsmq_nodes.bag.file.selection import Selection
+from dsmq_nodes.bag.rerunning.comparing import differences
 from dsmq_nodes.errors import BagError
 from dsmq_nodes.messages import Float64, Header, PoseStamped, String, Time
 from dsmq_nodes.testing import Graph

@@ -27,11 +27,12 @@ from rosbags.rosbag1 import Writer as Rosbag1
 from rosbags.rosbag2 import CompressionFormat, CompressionMode, StoragePlugin, Writer
 from rosbags.typesys import Stores, get_types_from_msg, get_typestore
 
-from dsmq_nodes.bag import Attachment, Bag, BagWriter, Channel, Limits, ros1_file, schema_text
-from dsmq_nodes.bag.channel import latched_metadata
-from dsmq_nodes.bag.converting import Format, convert
-from dsmq_nodes.bag.information import information
-from dsmq_nodes.bag.source import Source, open_source
+from dsmq_nodes.bag import Attachment, Bag, BagWriter, Channel, Limits, schema_text
+from dsmq_nodes.bag.any_bag import Source, open_source
+from dsmq_nodes.bag.convert import ros1_file
+from dsmq_nodes.bag.convert.convert import Format, convert
+from dsmq_nodes.bag.file.contents import latched_metadata
+from dsmq_nodes.bag.file.information import information
 from dsmq_nodes.errors import BagError
 from dsmq_nodes.messages import Float64, LaserScan, String
 from tests.bag.conftest import NUMBERS, SECOND_NS

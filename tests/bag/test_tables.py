@@ -15,9 +15,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from dsmq_nodes.bag import BagWriter, Channel, schema_text
-from dsmq_nodes.bag.converting import Format, convert
-from dsmq_nodes.bag.output import remove
-from dsmq_nodes.bag.source import open_source
+from dsmq_nodes.bag.any_bag import open_source
+from dsmq_nodes.bag.convert.convert import Format, convert
+from dsmq_nodes.bag.file.atomic import remove
 from dsmq_nodes.messages import Float64, Image, String
 from dsmq_nodes.messages.base import Message
 from dsmq_nodes.messages.fields import int64, uint64

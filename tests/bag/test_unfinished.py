@@ -11,7 +11,7 @@ from typing import get_args
 import pytest
 
 from dsmq_nodes.bag import BagWriter
-from dsmq_nodes.bag.converting import Format
+from dsmq_nodes.bag.convert.convert import Format
 from tests.bag.conftest import NUMBERS, PATIENCE_SEC, number
 
 ROOT = Path(__file__).parents[2]

@@ -19,8 +19,8 @@ from typing import Final
 from dsmq_nodes import Node
 from dsmq_nodes.dsmq import wire
 from dsmq_nodes.dsmq.address import NO_SHM
-from dsmq_nodes.dsmq.channel import Channel
 from dsmq_nodes.dsmq.client import Client
+from dsmq_nodes.dsmq.client_connection import Channel
 from dsmq_nodes.errors import ConnectionFailedError, RequestRefusedError
 from dsmq_nodes.messages.dsmq_msgs import Graph
 from dsmq_nodes.messages.std import String
@@ -157,7 +157,7 @@ def half_open(scale: Scale) -> Row:
 
 def _pull(cable: Cable, broker: Broker) -> tuple[str, bool]:
     talk = (
-        "import sys, time; from dsmq_nodes.dsmq.channel import Channel\n"
+        "import sys, time; from dsmq_nodes.dsmq.client_connection import Channel\n"
         "kept = Channel(sys.argv[1], int(sys.argv[2]), node='/far'); print('on', flush=True)\n"
         "time.sleep(600)"
     )

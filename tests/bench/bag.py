@@ -22,11 +22,11 @@ from typing import Any, Final, Self
 import numpy as np
 
 from dsmq_nodes.bag import Bag, BagWriter
-from dsmq_nodes.bag.channel import Channel
-from dsmq_nodes.bag.converting import convert
-from dsmq_nodes.bag.cursors import Cursors
-from dsmq_nodes.bag.source import open_source
+from dsmq_nodes.bag.any_bag import open_source
+from dsmq_nodes.bag.convert.convert import convert
+from dsmq_nodes.bag.file.contents import Channel
 from dsmq_nodes.messages import Float64, Image
+from dsmq_nodes.tools.cursors import Cursors
 from tests.bench import table
 from tests.bench.processes import ROOT, Broker, Started, Worker, settle
 from tests.bench.row import Row

@@ -20,8 +20,8 @@ from typing import Any, Final
 import psutil
 import yaml
 
-from dsmq_nodes.cli.live import BrokerStatistics
-from dsmq_nodes.cli.session import Session
+from dsmq_nodes.tools.graph_model import BrokerStatistics
+from dsmq_nodes.tools.session import Session
 from tests.bench.diffbot import used_sec
 from tests.bench.peers_models import codec
 from tests.bench.processes import ROOT

@@ -22,7 +22,7 @@ from typing import Any, Final
 import psutil
 
 from dsmq_nodes.dsmq import wire
-from dsmq_nodes.dsmq.channel import Channel
+from dsmq_nodes.dsmq.client_connection import Channel
 from dsmq_nodes.messages import Odometry
 from dsmq_nodes.testing import Graph
 from tests.bench.servo import row

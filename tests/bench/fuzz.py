@@ -12,9 +12,9 @@ from collections.abc import Callable
 from typing import NoReturn
 
 from dsmq_nodes.dsmq import wire
-from dsmq_nodes.dsmq.router import Router
-from dsmq_nodes.dsmq.store import Store
-from dsmq_nodes.dsmq.topics import Peer
+from dsmq_nodes.dsmq.router.router import Router
+from dsmq_nodes.dsmq.router.topics import Peer
+from dsmq_nodes.dsmq.store.sqlite import Store
 from dsmq_nodes.errors import WireError
 
 NODES = ("hello", "state", "fault", "shutdown")

@@ -27,10 +27,10 @@ from rosbags import rosbag1, rosbag2
 from rosbags.typesys import Stores, get_typestore
 
 from dsmq_nodes.bag import Bag
-from dsmq_nodes.bag.converting import Format, convert
-from dsmq_nodes.bag.information import information_lines
-from dsmq_nodes.bag.repair import repair
-from dsmq_nodes.bag.source import Source, open_source
+from dsmq_nodes.bag.any_bag import Source, open_source
+from dsmq_nodes.bag.convert.convert import Format, convert
+from dsmq_nodes.bag.file.information import information_lines
+from dsmq_nodes.bag.file.repair import repair
 from dsmq_nodes.bag.texts import text_of
 from dsmq_nodes.errors import BagError
 from tests.bag.layouts import CHANNEL, CONTENTS, SCHEMA, file_of, layouts, message

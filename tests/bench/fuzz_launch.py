@@ -19,10 +19,12 @@ from pathlib import Path
 from typing import Self
 
 from dsmq_nodes.errors import CommandError, LaunchFileError
-from dsmq_nodes.launcher import check as checking
 from dsmq_nodes.launcher import load_plan
-from dsmq_nodes.launcher.arguments import parse
-from dsmq_nodes.launcher.entries import (
+from dsmq_nodes.launcher.check import launch_check as checking
+from dsmq_nodes.launcher.check.examination import Examiner
+from dsmq_nodes.launcher.check.findings import Finding, NodeRequest
+from dsmq_nodes.launcher.file.arguments import parse
+from dsmq_nodes.launcher.file.entries import (
     ArgEntry,
     BrokerEntry,
     DependencyEntry,
@@ -33,8 +35,6 @@ from dsmq_nodes.launcher.entries import (
     NodeEntry,
     RestartEntry,
 )
-from dsmq_nodes.launcher.examination import Examiner
-from dsmq_nodes.launcher.findings import Finding, NodeRequest
 from tests.bench.fuzz import command_line
 
 _MOST_SEC = 20.0

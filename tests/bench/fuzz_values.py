@@ -19,25 +19,25 @@ import typer
 import yaml
 
 from dsmq_nodes.cli import param
-from dsmq_nodes.cli.parameters import fitting, parameter_of
-from dsmq_nodes.cli.schemas import decoded, written
-from dsmq_nodes.cli.show import Style
-from dsmq_nodes.cli.values import message_of, text_of
+from dsmq_nodes.cli.show.given_values import message_of, text_of
+from dsmq_nodes.cli.show.message_text import Style
 from dsmq_nodes.errors import DsmqError
-from dsmq_nodes.graph.environment import NodeEnvironment
-from dsmq_nodes.graph.parameter import Parameter, ParameterType
-from dsmq_nodes.graph.parameter_files import dump_parameters, flat_parameters
-from dsmq_nodes.graph.parameter_messages import from_message, to_message
-from dsmq_nodes.graph.parameter_store import ParameterStore
-from dsmq_nodes.graph.parameters import Parameters
-from dsmq_nodes.graph.type_check import schema_text
-from dsmq_nodes.graph.yaml12 import to_yaml
-from dsmq_nodes.launcher import arguments
-from dsmq_nodes.launcher.params_file import ParamsFile, lookup, merge
-from dsmq_nodes.launcher.source import parse
+from dsmq_nodes.graph.parameters.model import Parameters
+from dsmq_nodes.graph.parameters.parameter import Parameter, ParameterType
+from dsmq_nodes.graph.parameters.parameter_files import dump_parameters, flat_parameters
+from dsmq_nodes.graph.parameters.parameter_messages import from_message, to_message
+from dsmq_nodes.graph.parameters.parameter_store import ParameterStore
+from dsmq_nodes.graph.parameters.yaml12 import to_yaml
+from dsmq_nodes.graph.spin.environment import NodeEnvironment
+from dsmq_nodes.graph.topics.type_check import schema_text
+from dsmq_nodes.launcher.file import arguments
+from dsmq_nodes.launcher.file.params_file import ParamsFile, lookup, merge
+from dsmq_nodes.launcher.file.source import parse
 from dsmq_nodes.messages.base import Message
 from dsmq_nodes.messages.fields import uint8
+from dsmq_nodes.messages.schema.dynamic import decoded, written
 from dsmq_nodes.printable import is_printable, one_line, printable_json
+from dsmq_nodes.tools.node_parameters import fitting, parameter_of
 from tests.bench.fuzz import command_line
 
 WORDS: Final = (

@@ -11,8 +11,8 @@ from typing import Any
 
 from dsmq_nodes import MessageInfo, Node, spin
 from dsmq_nodes.dsmq import wire
-from dsmq_nodes.dsmq.channel import Channel
 from dsmq_nodes.dsmq.client import Client
+from dsmq_nodes.dsmq.client_connection import Channel
 from dsmq_nodes.errors import ConnectionFailedError, RequestRefusedError
 from dsmq_nodes.messages.std import String
 from tests.bench.worker import Commands, options, paced, say

@@ -7,7 +7,7 @@ the machine's monotonic clock, so that a reader's own tells the latency.
 import time
 
 from dsmq_nodes.dsmq import wire
-from dsmq_nodes.dsmq.channel import Channel
+from dsmq_nodes.dsmq.client_connection import Channel
 from tests.bench.worker import Commands, options, paced, say
 
 

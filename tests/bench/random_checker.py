@@ -38,9 +38,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-from dsmq_nodes.cli.session import Session
-from dsmq_nodes.dsmq.leftovers import PLACE
+from dsmq_nodes.dsmq.ring.leftovers import PLACE
 from dsmq_nodes.errors import DsmqError
+from dsmq_nodes.tools.session import Session
 from tests.bench.processes import ROOT, free_port
 from tests.bench.random_verdict import PRESSED_SEC, Actor, Story, Verdict, judge
 from tests.bench.table import end_what_was_started, say

@@ -12,7 +12,7 @@ from array import array
 from typing import Any
 
 from dsmq_nodes.dsmq import wire
-from dsmq_nodes.dsmq.channel import Channel
+from dsmq_nodes.dsmq.client_connection import Channel
 from tests.bench.worker import options, say
 
 

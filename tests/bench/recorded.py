@@ -8,7 +8,7 @@ import time
 from typing import Any
 
 from dsmq_nodes.dsmq import wire
-from dsmq_nodes.dsmq.channel import Channel
+from dsmq_nodes.dsmq.client_connection import Channel
 from dsmq_nodes.messages import Image
 from tests.bench.worker import Commands, options, paced, say
 

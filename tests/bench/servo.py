@@ -16,7 +16,7 @@ from pathlib import Path
 import psutil
 
 from dsmq_nodes.dsmq import wire
-from dsmq_nodes.dsmq.channel import Channel
+from dsmq_nodes.dsmq.client_connection import Channel
 
 ROOT = Path(__file__).parents[2]
 PYTHON = sys.executable

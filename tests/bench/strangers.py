@@ -8,7 +8,7 @@ import sys
 from typing import Any
 
 from dsmq_nodes.dsmq import wire
-from dsmq_nodes.dsmq.channel import Channel
+from dsmq_nodes.dsmq.client_connection import Channel
 from tests.bench.worker import options, say
 
 

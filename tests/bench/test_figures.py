@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from dsmq_nodes.bench import figures
-from dsmq_nodes.bench.figures import Load
+from dsmq_nodes.bench import bench_figures as figures
+from dsmq_nodes.bench.bench_figures import Load
 
 
 @pytest.mark.parametrize(

@@ -18,10 +18,10 @@ from typing import Any
 import pytest
 
 from dsmq_nodes.cli.app import app
-from dsmq_nodes.cli.session import Session
 from dsmq_nodes.dsmq import wire
-from dsmq_nodes.dsmq.channel import Channel
+from dsmq_nodes.dsmq.client_connection import Channel
 from dsmq_nodes.errors import DsmqError
+from dsmq_nodes.tools.session import Session
 
 ROOT = Path(__file__).parents[2]
 PATIENCE_SEC = 30.0  # the longest anything may take on a busy machine

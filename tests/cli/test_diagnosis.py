@@ -2,8 +2,15 @@
 
 import pytest
 
-from dsmq_nodes.cli.diagnosis import ERROR, WARNING, Finding, Seen, Stamp, findings
-from dsmq_nodes.cli.live import (
+from dsmq_nodes.messages.dsmq_msgs import (
+    CallbackStatistics,
+    LaunchProcess,
+    NodeStatistics,
+    PublisherStatistics,
+    SubscriptionStatistics,
+)
+from dsmq_nodes.tools.diagnosis import ERROR, WARNING, Finding, Seen, Stamp, findings
+from dsmq_nodes.tools.graph_model import (
     BrokerStatistics,
     Edge,
     Endpoint,
@@ -12,13 +19,6 @@ from dsmq_nodes.cli.live import (
     Peer,
     Source,
     TopicStatistics,
-)
-from dsmq_nodes.messages.dsmq_msgs import (
-    CallbackStatistics,
-    LaunchProcess,
-    NodeStatistics,
-    PublisherStatistics,
-    SubscriptionStatistics,
 )
 
 SCAN = "sensor_msgs/msg/LaserScan"

@@ -3,7 +3,7 @@
 import contextlib
 
 from dsmq_nodes.dsmq import wire
-from dsmq_nodes.dsmq.channel import Channel
+from dsmq_nodes.dsmq.client_connection import Channel
 from tests.cli.conftest import Place
 
 

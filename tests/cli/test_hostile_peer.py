@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from dsmq_nodes.dsmq import wire
-from dsmq_nodes.dsmq.channel import Channel
+from dsmq_nodes.dsmq.client_connection import Channel
 from tests.cli.conftest import Place
 
 EVIL = "\x1b]0;pwned\x07\x1b[2J\x9b2J\u202e[red]\n[FAKE] line\r[FAKE] again"

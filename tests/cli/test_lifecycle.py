@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from dsmq_nodes.cli.session import Session
+from dsmq_nodes.tools.session import Session
 from tests.cli.conftest import PATIENCE_SEC, Place
 
 NODE = "/lab/thermometer"

@@ -3,8 +3,8 @@
 import msgspec
 import pytest
 
-from dsmq_nodes.cli import live
 from dsmq_nodes.messages import dsmq_msgs
+from dsmq_nodes.tools import graph_model as live
 
 
 @pytest.mark.parametrize(

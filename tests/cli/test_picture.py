@@ -7,8 +7,8 @@ import xml.etree.ElementTree as ET
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dsmq_nodes.cli.live import Endpoint, GraphTopic
-from dsmq_nodes.cli.picture import svg
+from dsmq_nodes.cli.show.picture import svg
+from dsmq_nodes.tools.graph_model import Endpoint, GraphTopic
 
 NAMES = st.sampled_from([f"/n{number}" for number in range(6)])
 ENDS = st.lists(NAMES.map(lambda name: Endpoint(node=name)), max_size=3)

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from dsmq_nodes.cli.show import Style
+from dsmq_nodes.cli.show.message_text import Style
 from dsmq_nodes.errors import CommandError
 
 SCAN = {

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from dsmq_nodes.cli.drawing import dot, mermaid
-from dsmq_nodes.cli.live import Endpoint, GraphTopic
+from dsmq_nodes.cli.show.drawing import dot, mermaid
+from dsmq_nodes.tools.graph_model import Endpoint, GraphTopic
 from tests.cli.conftest import Place
 
 VERBS = ("topic list -t", "node list", "graph --mermaid", "tf tree --wait 0.1", "param list")

@@ -2,7 +2,7 @@
 
 import re
 
-from dsmq_nodes.cli.sample import Arrivals
+from dsmq_nodes.cli.show.measure import Arrivals
 from tests.cli.conftest import TALKER_HZ, Place
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from dsmq_nodes.dsmq import wire
-from dsmq_nodes.dsmq.channel import Channel
+from dsmq_nodes.dsmq.client_connection import Channel
 from tests.cli.conftest import Place, received
 
 

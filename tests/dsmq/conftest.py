@@ -13,7 +13,7 @@ import pytest
 
 from dsmq_nodes import dsmq
 from dsmq_nodes.dsmq import wire
-from dsmq_nodes.dsmq.channel import Channel
+from dsmq_nodes.dsmq.client_connection import Channel
 
 DEADLINE_SEC = 20.0
 

@@ -44,7 +44,7 @@ port = int(sys.argv[1])
 """
 ORIGINAL: Final = "from dsmq import dsmq; dsmq.start_server('127.0.0.1', port)"
 OURS: Final = """
-from dsmq_nodes.dsmq.broker import Options, run
+from dsmq_nodes.dsmq.broker.serve import Options, run
 run(Options(port=port))
 """
 

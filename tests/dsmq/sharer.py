@@ -5,13 +5,14 @@ from pathlib import Path
 
 import pytest
 
-from dsmq_nodes.dsmq import leftovers, wire
+from dsmq_nodes.dsmq import wire
 from dsmq_nodes.dsmq.address import NO_SHM
-from dsmq_nodes.dsmq.bell import Bell, Doorbells
-from dsmq_nodes.dsmq.channel import Channel
-from dsmq_nodes.dsmq.ring import Ring
-from dsmq_nodes.dsmq.ring_reader import Reader
-from dsmq_nodes.dsmq.ring_writer import Writer
+from dsmq_nodes.dsmq.client_connection import Channel
+from dsmq_nodes.dsmq.ring import leftovers
+from dsmq_nodes.dsmq.ring.bell import Bell, Doorbells
+from dsmq_nodes.dsmq.ring.reader import Reader
+from dsmq_nodes.dsmq.ring.ring import Ring
+from dsmq_nodes.dsmq.ring.writer import Writer
 
 PATIENCE_SEC = 10.0
 

@@ -9,7 +9,7 @@ import pytest
 
 from dsmq_nodes import dsmq
 from dsmq_nodes.dsmq import address
-from dsmq_nodes.dsmq.channel import Channel
+from dsmq_nodes.dsmq.client_connection import Channel
 from dsmq_nodes.errors import ConnectionFailedError
 from tests.dsmq.conftest import DEADLINE_SEC, Broker
 

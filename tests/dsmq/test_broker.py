@@ -16,7 +16,7 @@ import psutil
 import pytest
 
 from dsmq_nodes.dsmq import wire
-from dsmq_nodes.dsmq.channel import Channel
+from dsmq_nodes.dsmq.client_connection import Channel
 from dsmq_nodes.errors import ConnectionFailedError, NodeNameTakenError, RequestRefusedError
 from tests.dsmq.conftest import DEADLINE_SEC, Broker, Start, put, subscribe
 from tests.dsmq.hostile import HOSTILE, framed
@@ -301,7 +301,7 @@ def test_of_a_key_that_comes_twice_the_last_counts_as_in_the_original(broker: Br
 FEW_DESCRIPTORS = """
 import resource
 resource.setrlimit(resource.RLIMIT_NOFILE, (60, 60))
-from dsmq_nodes.dsmq.broker import Options, run
+from dsmq_nodes.dsmq.broker.serve import Options, run
 run(Options(port=0))
 """
 

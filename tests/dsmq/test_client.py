@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from dsmq_nodes import dsmq
-from dsmq_nodes.dsmq.channel import Channel
+from dsmq_nodes.dsmq.client_connection import Channel
 from dsmq_nodes.errors import ConnectionFailedError, RequestRefusedError, WireError
 from tests.dsmq.conftest import DEADLINE_SEC, Broker, Start
 

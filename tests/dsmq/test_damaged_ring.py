@@ -9,8 +9,9 @@ from typing import Final
 
 import pytest
 
-from dsmq_nodes.dsmq.bell import Doorbells
-from dsmq_nodes.dsmq.ring import (
+from dsmq_nodes.dsmq.ring.bell import Doorbells
+from dsmq_nodes.dsmq.ring.reader import Reader
+from dsmq_nodes.dsmq.ring.ring import (
     ASLEEP,
     DATA,
     EXTENT,
@@ -22,8 +23,7 @@ from dsmq_nodes.dsmq.ring import (
     RESERVE,
     Ring,
 )
-from dsmq_nodes.dsmq.ring_reader import Reader
-from dsmq_nodes.dsmq.ring_writer import Writer
+from dsmq_nodes.dsmq.ring.writer import Writer
 from dsmq_nodes.errors import RingError
 from tests.dsmq.sharer import needs_shared_memory
 

@@ -9,10 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dsmq_nodes.dsmq import wire
-from dsmq_nodes.dsmq.exchange import Replies
-from dsmq_nodes.dsmq.router import Router
-from dsmq_nodes.dsmq.store import Store
-from dsmq_nodes.dsmq.topics import Peer
+from dsmq_nodes.dsmq.router.exchange import Replies
+from dsmq_nodes.dsmq.router.router import Router
+from dsmq_nodes.dsmq.router.topics import Peer
+from dsmq_nodes.dsmq.store.sqlite import Store
 
 TTL_SEC = 60.0
 

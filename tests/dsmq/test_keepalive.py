@@ -11,7 +11,7 @@ from collections.abc import Iterator
 import pytest
 
 from dsmq_nodes.dsmq import address, keepalive
-from dsmq_nodes.dsmq.listener import Security, tcp_listener
+from dsmq_nodes.dsmq.broker.listener import Security, tcp_listener
 from tests.dsmq.cable import Cable, laid
 from tests.dsmq.conftest import DEADLINE_SEC
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from dsmq_nodes.dsmq.ring_writer import Writer
+from dsmq_nodes.dsmq.ring.writer import Writer
 from tests.dsmq.conftest import DEADLINE_SEC, Broker, subscribe
 from tests.dsmq.sharer import Sharer, needs_shared_memory
 

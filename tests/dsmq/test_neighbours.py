@@ -11,8 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from dsmq_nodes.dsmq import address, leftovers, listener
-from dsmq_nodes.dsmq.peer_user import is_other_user
+from dsmq_nodes.dsmq import address
+from dsmq_nodes.dsmq.broker import listener
+from dsmq_nodes.dsmq.broker.peer_user import is_other_user
+from dsmq_nodes.dsmq.ring import leftovers
 from tests.dsmq.conftest import DEADLINE_SEC, Broker, Start
 from tests.dsmq.hostile import framed
 

@@ -9,10 +9,10 @@ import pytest
 
 from dsmq_nodes import dsmq
 from dsmq_nodes.dsmq import wire
-from dsmq_nodes.dsmq.bell import Doorbells
-from dsmq_nodes.dsmq.channel import Channel
-from dsmq_nodes.dsmq.ring import Ring
-from dsmq_nodes.dsmq.ring_writer import Writer
+from dsmq_nodes.dsmq.client_connection import Channel
+from dsmq_nodes.dsmq.ring.bell import Doorbells
+from dsmq_nodes.dsmq.ring.ring import Ring
+from dsmq_nodes.dsmq.ring.writer import Writer
 from dsmq_nodes.testing import BrokerProcess
 from tests.dsmq.sharer import needs_shared_memory
 

@@ -10,7 +10,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from dsmq_nodes.dsmq import wire
-from dsmq_nodes.dsmq.original_text import as_original_text
+from dsmq_nodes.dsmq.original import as_original_text
 from dsmq_nodes.errors import WireError
 
 # What UTF-8 can carry: no half of a surrogate pair.

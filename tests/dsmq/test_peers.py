@@ -16,7 +16,7 @@ import pytest
 from dsmq_nodes import dsmq
 from dsmq_nodes.dsmq import wire
 from dsmq_nodes.dsmq.address import unix_path
-from dsmq_nodes.dsmq.channel import Channel
+from dsmq_nodes.dsmq.client_connection import Channel
 from dsmq_nodes.errors import ConnectionFailedError
 from tests.dsmq.conftest import DEADLINE_SEC, Broker, Start, put, subscribe
 
@@ -208,7 +208,8 @@ def test_an_answer_that_was_long_on_its_way_sets_no_clock_back(broker: Broker) -
 @pytest.mark.skipif(shutil.which("unshare") is None, reason="no unshare on this system")
 def test_who_has_another_clock_knows_how_far_the_brokers_is_ahead(broker: Broker) -> None:
     program = (
-        "import sys; from time import monotonic_ns; from dsmq_nodes.dsmq.channel import Channel;"
+        "import sys; from time import monotonic_ns;"
+        "from dsmq_nodes.dsmq.client_connection import Channel;"
         "begin_ns = monotonic_ns(); channel = Channel('127.0.0.1', int(sys.argv[1]));"
         "took_ns = monotonic_ns() - begin_ns; channel.close(); print(channel.ahead_ns, took_ns)"
     )

@@ -18,15 +18,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from dsmq_nodes.dsmq import ring_reader
-from dsmq_nodes.dsmq.bell import Bell, Doorbells
-from dsmq_nodes.dsmq.ring import DATA, HEAD, INDEX, MOST_READERS, RESERVE, Ring
-from dsmq_nodes.dsmq.ring_reader import Reader
-from dsmq_nodes.dsmq.ring_writer import Writer
+from dsmq_nodes.dsmq.ring import reader as ring_reader
+from dsmq_nodes.dsmq.ring.bell import Bell, Doorbells
+from dsmq_nodes.dsmq.ring.reader import Reader
+from dsmq_nodes.dsmq.ring.ring import DATA, HEAD, INDEX, MOST_READERS, RESERVE, Ring
+from dsmq_nodes.dsmq.ring.writer import Writer
 from dsmq_nodes.errors import RingError
 
 if TYPE_CHECKING:
-    from dsmq_nodes.dsmq.record import Loan
+    from dsmq_nodes.dsmq.ring.record import Loan
 
 pytestmark = pytest.mark.skipif(
     not Path("/dev/shm").is_dir(),
@@ -235,7 +235,7 @@ def test_a_writer_that_was_stopped_in_mid_write_holds_up_nobody_for_good(
         assert writer.append(b"1", seq=1, stamp_ns=0) == 0
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(
-                "dsmq_nodes.dsmq.ring_writer.time.sleep", lambda _: pytest.fail("it waits again")
+                "dsmq_nodes.dsmq.ring.writer.time.sleep", lambda _: pytest.fail("it waits again")
             )
             assert writer.append(b"1", seq=1, stamp_ns=0) == 0, "and at once"
         holder.kill()

@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from dsmq_nodes.dsmq import limits, wire
-from dsmq_nodes.dsmq.exchange import Replies
-from dsmq_nodes.dsmq.router import Router
-from dsmq_nodes.dsmq.store import Store
-from dsmq_nodes.dsmq.topics import OWN_TOPICS, STATISTICS_TOPIC, Peer
+from dsmq_nodes.dsmq.router.exchange import Replies
+from dsmq_nodes.dsmq.router.router import Router
+from dsmq_nodes.dsmq.router.topics import OWN_TOPICS, STATISTICS_TOPIC, Peer
+from dsmq_nodes.dsmq.store.sqlite import Store
 from dsmq_nodes.errors import RequestError, WireError
 
 TOPICS = ("a", "b", "latched")
@@ -347,8 +347,8 @@ def test_there_are_not_endlessly_many_topics(router: Router) -> None:
 def few(monkeypatch: pytest.MonkeyPatch) -> Router:
     """A router that has places for 100 topics, of one peer 80."""
     for module in ("router", "exchange"):
-        monkeypatch.setattr(f"dsmq_nodes.dsmq.{module}.MOST_TOPICS", 100)
-    monkeypatch.setattr("dsmq_nodes.dsmq.router.MOST_TOPICS_OF_ONE", 80)
+        monkeypatch.setattr(f"dsmq_nodes.dsmq.router.{module}.MOST_TOPICS", 100)
+    monkeypatch.setattr("dsmq_nodes.dsmq.router.router.MOST_TOPICS_OF_ONE", 80)
     return Router(Store())
 
 
@@ -466,7 +466,7 @@ def test_the_ids_of_a_topic_that_comes_back_go_on() -> None:
 def test_waiting_gets_of_a_peer_have_an_end_and_cost_little(
     router: Router, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("dsmq_nodes.dsmq.exchange.MOST_WAITS_OF_ONE", 100)
+    monkeypatch.setattr("dsmq_nodes.dsmq.router.exchange.MOST_WAITS_OF_ONE", 100)
     bad, honest = greeted(router), greeted(router)
     ask = {"action": "get", "topic": "t", "wait": 3600.0}
     said = [error_of(router, bad, **ask) for _ in range(101)]
@@ -484,7 +484,7 @@ def test_waiting_gets_of_a_peer_have_an_end_and_cost_little(
 def test_who_waits_for_little_is_not_kept_out_by_who_waits_for_much(
     router: Router, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("dsmq_nodes.dsmq.exchange.MOST_WAITS", 40)
+    monkeypatch.setattr("dsmq_nodes.dsmq.router.exchange.MOST_WAITS", 40)
     ask = {"action": "get", "topic": "t", "wait": 9.0}
     crowd = [greeted(router) for _ in range(4)]
     said = [error_of(router, peer, **ask) for _ in range(20) for peer in crowd]

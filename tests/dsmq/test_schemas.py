@@ -4,10 +4,10 @@ import json
 from typing import Any
 
 from dsmq_nodes.dsmq import wire
-from dsmq_nodes.dsmq.exchange import Replies
-from dsmq_nodes.dsmq.router import Router
-from dsmq_nodes.dsmq.store import Store
-from dsmq_nodes.dsmq.topics import Peer
+from dsmq_nodes.dsmq.router.exchange import Replies
+from dsmq_nodes.dsmq.router.router import Router
+from dsmq_nodes.dsmq.router.topics import Peer
+from dsmq_nodes.dsmq.store.sqlite import Store
 
 NUMBER = {"type": "object", "properties": {"a": {"type": "number"}}}
 TEXT = {"type": "object", "properties": {"a": {"type": "string"}}}

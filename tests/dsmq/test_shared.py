@@ -16,24 +16,26 @@ from typing import TYPE_CHECKING, cast
 import pytest
 
 from dsmq_nodes import dsmq
-from dsmq_nodes.dsmq import leftovers, shared_memory, wire
-from dsmq_nodes.dsmq.bell import Bell, Doorbells
-from dsmq_nodes.dsmq.channel import Channel
-from dsmq_nodes.dsmq.exchange import Replies
-from dsmq_nodes.dsmq.following import Following
-from dsmq_nodes.dsmq.ring import Ring
-from dsmq_nodes.dsmq.ring_reader import Reader
-from dsmq_nodes.dsmq.ring_writer import Writer
-from dsmq_nodes.dsmq.router import Router
-from dsmq_nodes.dsmq.shared_memory import SharedMemory
-from dsmq_nodes.dsmq.store import Store
-from dsmq_nodes.dsmq.topics import Peer
+from dsmq_nodes.dsmq import wire
+from dsmq_nodes.dsmq.broker.follow_rings import Following
+from dsmq_nodes.dsmq.client_connection import Channel
+from dsmq_nodes.dsmq.ring import directory as shared_memory
+from dsmq_nodes.dsmq.ring import leftovers
+from dsmq_nodes.dsmq.ring.bell import Bell, Doorbells
+from dsmq_nodes.dsmq.ring.directory import SharedMemory
+from dsmq_nodes.dsmq.ring.reader import Reader
+from dsmq_nodes.dsmq.ring.ring import Ring
+from dsmq_nodes.dsmq.ring.writer import Writer
+from dsmq_nodes.dsmq.router.exchange import Replies
+from dsmq_nodes.dsmq.router.router import Router
+from dsmq_nodes.dsmq.router.topics import Peer
+from dsmq_nodes.dsmq.store.sqlite import Store
 from dsmq_nodes.errors import RingError
 from dsmq_nodes.testing import BrokerProcess
 from tests.dsmq.sharer import Sharer, needs_shared_memory
 
 if TYPE_CHECKING:
-    from dsmq_nodes.dsmq.shell import Broker
+    from dsmq_nodes.dsmq.broker.loop import Broker
 
 pytestmark = needs_shared_memory
 PATIENCE_SEC = 10.0

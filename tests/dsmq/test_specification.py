@@ -11,15 +11,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dsmq_nodes.dsmq import broker, connection, limits, shell, wire
-from dsmq_nodes.dsmq.router import Router
-from dsmq_nodes.dsmq.store import Store
-from dsmq_nodes.dsmq.topics import Peer
+from dsmq_nodes.dsmq import limits, wire
+from dsmq_nodes.dsmq.broker import loop as shell
+from dsmq_nodes.dsmq.broker import peer_connection as connection
+from dsmq_nodes.dsmq.broker import serve as broker
+from dsmq_nodes.dsmq.router.router import Router
+from dsmq_nodes.dsmq.router.topics import Peer
+from dsmq_nodes.dsmq.store.sqlite import Store
 from dsmq_nodes.errors import RequestError, StoreFullError, WireError
 
 if TYPE_CHECKING:
-    from dsmq_nodes.dsmq.exchange import Replies
-    from dsmq_nodes.dsmq.record import Record
+    from dsmq_nodes.dsmq.ring.record import Record
+    from dsmq_nodes.dsmq.router.exchange import Replies
 
 TEXT = wire.__doc__ or ""
 

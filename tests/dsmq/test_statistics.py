@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 
 from dsmq_nodes.dsmq import wire
-from dsmq_nodes.dsmq.exchange import Replies
-from dsmq_nodes.dsmq.router import Router
-from dsmq_nodes.dsmq.store import Store
-from dsmq_nodes.dsmq.topics import Peer
+from dsmq_nodes.dsmq.router.exchange import Replies
+from dsmq_nodes.dsmq.router.router import Router
+from dsmq_nodes.dsmq.router.topics import Peer
+from dsmq_nodes.dsmq.store.sqlite import Store
 from dsmq_nodes.messages.dsmq_msgs import BrokerStatistics
 
 STATISTICS = "/dsmq/statistics"

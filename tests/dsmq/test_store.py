@@ -9,7 +9,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from dsmq_nodes.dsmq.store import Log, Store
+from dsmq_nodes.dsmq.store.sqlite import Log, Store
 
 TTL_SEC = 60.0
 

@@ -14,7 +14,7 @@ import psutil
 import pytest
 
 from dsmq_nodes.dsmq import wire
-from dsmq_nodes.dsmq.channel import Channel
+from dsmq_nodes.dsmq.client_connection import Channel
 
 ROOT = Path(__file__).parents[2]
 DEADLINE_SEC = 30.0

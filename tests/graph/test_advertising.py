@@ -7,7 +7,7 @@ import psutil
 import pytest
 
 from dsmq_nodes import Message, Node
-from dsmq_nodes.dsmq import leftovers
+from dsmq_nodes.dsmq.ring import leftovers
 from dsmq_nodes.testing import BrokerProcess
 from tests.graph.conftest import spinning, until
 

@@ -4,9 +4,9 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from dsmq_nodes.graph.ages import Ages
-from dsmq_nodes.graph.clock import Clock
-from dsmq_nodes.graph.logger import Logger
+from dsmq_nodes.graph.log.logger import Logger
+from dsmq_nodes.graph.time.ages import Ages
+from dsmq_nodes.graph.time.clock import Clock
 
 HOUR = 3600.0
 

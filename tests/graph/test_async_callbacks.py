@@ -20,7 +20,7 @@ from dsmq_nodes import (
 )
 from dsmq_nodes.diagnostics import DiagnosticStatusWrapper, DiagnosticUpdater
 from dsmq_nodes.errors import NodeConfigurationError
-from dsmq_nodes.graph.runtime import made
+from dsmq_nodes.graph.run import made
 from dsmq_nodes.lifecycle import LifecycleNode
 from dsmq_nodes.messages import (
     Bool,

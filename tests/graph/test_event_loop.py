@@ -9,7 +9,7 @@ from collections.abc import Callable
 import pytest
 
 from dsmq_nodes.errors import NodeConfigurationError
-from dsmq_nodes.graph.event_loop import new_event_loop
+from dsmq_nodes.graph.spin.event_loop import new_event_loop
 from dsmq_nodes.testing import BrokerProcess
 from tests.graph.conftest import Program
 

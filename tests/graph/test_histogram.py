@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dsmq_nodes.graph.histogram import Histogram
+from dsmq_nodes.graph.time.histogram import Histogram
 
 
 @given(st.lists(st.floats(1e-9, 1e9), min_size=1), st.sampled_from([1, 50, 99, 100]))

@@ -5,7 +5,7 @@ import logging
 import pytest
 
 from dsmq_nodes import Node
-from dsmq_nodes.graph.logger import LineFormatter, Logger
+from dsmq_nodes.graph.log.logger import LineFormatter, Logger
 
 pytestmark = pytest.mark.usefixtures("broker")
 

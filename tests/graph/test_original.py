@@ -52,7 +52,7 @@ def test_nodes_poll_an_original_server(caplog: pytest.LogCaptureFixture) -> None
 
 @pytest.mark.usefixtures("original")
 def test_an_original_server_tells_nothing_of_the_graph(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("dsmq_nodes.graph.graph_view._ANSWER_SEC", 0.05)
+    monkeypatch.setattr("dsmq_nodes.graph.topics.graph_view._ANSWER_SEC", 0.05)
     with Node("a") as node:
         publisher = node.create_publisher(Int64, "n", 10)
         assert publisher.get_subscription_count() == 0

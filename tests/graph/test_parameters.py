@@ -11,9 +11,9 @@ from pydantic import ConfigDict, Field
 
 from dsmq_nodes import Node, Parameter, Parameters
 from dsmq_nodes.errors import ParameterError
-from dsmq_nodes.graph.calls import NODE_SERVICES
-from dsmq_nodes.graph.environment import NodeEnvironment
-from dsmq_nodes.graph.parameter_files import dump_parameters, flat_parameters
+from dsmq_nodes.graph.parameters.parameter_files import dump_parameters, flat_parameters
+from dsmq_nodes.graph.services.service_wire import NODE_SERVICES
+from dsmq_nodes.graph.spin.environment import NodeEnvironment
 from dsmq_nodes.messages import (
     FloatingPointRange,
     IntegerRange,

@@ -10,10 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dsmq_nodes import Actuator, EmergencyStop, Node, QoSProfile
-from dsmq_nodes.cli.session import Session
-from dsmq_nodes.graph.type_check import schema_text
+from dsmq_nodes.graph.topics.type_check import schema_text
 from dsmq_nodes.messages import Bool, Float64
 from dsmq_nodes.testing import BrokerProcess, Graph
+from dsmq_nodes.tools.session import Session
 from tests.graph.conftest import Program, spinning, until
 
 TOPIC = "/emergency_stop"

@@ -10,10 +10,10 @@ from pydantic import create_model
 
 import dsmq_nodes.messages as all_messages
 from dsmq_nodes.errors import MessageError
-from dsmq_nodes.graph.schema import Difference, End, compare, explain, remark
+from dsmq_nodes.graph.topics.compatible import Difference, End, compare, explain, remark
 from dsmq_nodes.messages import Imu, LaserScan, Message, PoseStamped, TwistStamped, Vector3
-from dsmq_nodes.messages.definition import ros_type
 from dsmq_nodes.messages.fields import Matrix3x3, Matrix6x6, int8, uint8, uint16
+from dsmq_nodes.messages.schema.definition import ros_type
 
 
 def message(**fields: Any) -> type[Message]:

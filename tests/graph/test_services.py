@@ -13,7 +13,7 @@ from dsmq_nodes.errors import (
     ServiceUnavailableError,
     SpinError,
 )
-from dsmq_nodes.graph import calls
+from dsmq_nodes.graph.services import service_wire as calls
 from dsmq_nodes.messages import Float64, SetBool, String, Trigger
 from dsmq_nodes.messages.dsmq_msgs import Graph as GraphMessage
 from dsmq_nodes.messages.std_srvs import Empty
@@ -326,7 +326,7 @@ class TestNobodyAnswers:
         async def never(request: AddTwoInts.Request) -> AddTwoInts.Response:
             return await asyncio.get_running_loop().create_future()  # type: ignore[no-any-return]
 
-        monkeypatch.setattr("dsmq_nodes.graph.client._MOST_WAITING", 3)
+        monkeypatch.setattr("dsmq_nodes.graph.services.service_client._MOST_WAITING", 3)
         graph.add(serving(never))
         caller = graph.add(Caller)
         for number in range(5):

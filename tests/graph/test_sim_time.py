@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from dsmq_nodes import Node, Parameter, Parameters, QoSProfile, Rate
 from dsmq_nodes.errors import NodeConfigurationError, ParameterError
-from dsmq_nodes.graph.environment import NodeEnvironment
-from dsmq_nodes.graph.sim_clock import SimClock
+from dsmq_nodes.graph.spin.environment import NodeEnvironment
+from dsmq_nodes.graph.time.sim_clock import SimClock
 from dsmq_nodes.messages import (
     Clock,
     Duration,

@@ -13,10 +13,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dsmq_nodes.dsmq import wire
-from dsmq_nodes.graph.stream import Stream
+from dsmq_nodes.graph.links.stream import Stream
 
 if TYPE_CHECKING:
-    from dsmq_nodes.dsmq.channel import Channel
+    from dsmq_nodes.dsmq.client_connection import Channel
 
 LARGEST = 2_000_000
 

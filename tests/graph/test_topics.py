@@ -13,7 +13,7 @@ import pytest
 
 from dsmq_nodes import Message, MessageInfo, Node, QoSProfile, dsmq
 from dsmq_nodes.dsmq import wire
-from dsmq_nodes.dsmq.channel import Channel
+from dsmq_nodes.dsmq.client_connection import Channel
 from dsmq_nodes.errors import MessageError, WireError
 from dsmq_nodes.messages import Image, Imu, Int64, String, Twist
 from dsmq_nodes.testing import BrokerProcess, Graph

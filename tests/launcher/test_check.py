@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from dsmq_nodes.launcher.arguments import parse
-from dsmq_nodes.launcher.check import Report, check
+from dsmq_nodes.launcher.check.launch_check import Report, check
+from dsmq_nodes.launcher.file.arguments import parse
 from tests.launcher.running import gone
 
 ROBOT = """

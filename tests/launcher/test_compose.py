@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 
 from dsmq_nodes.errors import CommandError, LaunchFileError
-from dsmq_nodes.graph.parameter_store import flat
-from dsmq_nodes.launcher.arguments import Text, parse
-from dsmq_nodes.launcher.composed import Composition
-from dsmq_nodes.launcher.file import load, read
+from dsmq_nodes.graph.parameters.parameter_store import flat
+from dsmq_nodes.launcher.file.arguments import Text, parse
+from dsmq_nodes.launcher.file.composed import Composition
+from dsmq_nodes.launcher.file.read import load, read
 
 
 def names(composition: Composition) -> list[str]:

@@ -3,8 +3,8 @@
 from rich.console import Console
 from rich.text import Text
 
-from dsmq_nodes.launcher.figures import Figures, Row, tables
-from dsmq_nodes.launcher.summary import summary
+from dsmq_nodes.launcher.watch.figures import Figures, Row, tables
+from dsmq_nodes.launcher.watch.summary import summary
 from dsmq_nodes.messages import Time
 from dsmq_nodes.messages.dsmq_msgs import (
     Edge,

@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dsmq_nodes.errors import LaunchFileError
-from dsmq_nodes.launcher import source
-from dsmq_nodes.launcher.arguments import parse
-from dsmq_nodes.launcher.file import load, read
+from dsmq_nodes.launcher.file import source
+from dsmq_nodes.launcher.file.arguments import parse
+from dsmq_nodes.launcher.file.read import load, read
 
 GOOD = """\
 # a robot

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dsmq_nodes.launcher.output import LineSplitter, Output
+from dsmq_nodes.launcher.output.output import LineSplitter, Output
 from tests.launcher.running import DEADLINE_SEC
 
 TEXT = st.lists(st.sampled_from([b"a", b"bc", b"\n", b"\r", b"\r\n", b"\xc3\xa9"])).map(b"".join)

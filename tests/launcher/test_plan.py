@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from dsmq_nodes.launcher.file import read
-from dsmq_nodes.launcher.plan import find_project_root
-from dsmq_nodes.launcher.planning import make_plan
+from dsmq_nodes.launcher.file.read import read
+from dsmq_nodes.launcher.supervise.plan import find_project_root
+from dsmq_nodes.launcher.supervise.planning import make_plan
 
 TEXT = """\
 broker: {host: localhost, port: 4000}
@@ -26,7 +26,7 @@ nodes:
 
 def test_a_node_is_told_all_that_the_file_says() -> None:
     a, b = make_plan(read(TEXT), Path("/robot")).nodes
-    child = (sys.executable, "-m", "dsmq_nodes.launcher.child", "--path", "/robot")
+    child = (sys.executable, "-m", "dsmq_nodes.launcher.supervise.child", "--path", "/robot")
     assert (a.name, a.argv) == ("a", (*child, "pkg.mod:Cls"))
     assert (b.name, b.argv) == ("r1/b", (*child, "mod:Cls"))
     assert json.loads(a.env["DSMQ_NODE"]) == {"name": "a"}

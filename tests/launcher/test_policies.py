@@ -9,9 +9,15 @@ from pathlib import Path
 
 import pytest
 
-from dsmq_nodes.launcher import crowd, supervisor
-from dsmq_nodes.launcher.crowd import cores
-from dsmq_nodes.launcher.plan import Dependency, LogPlan, NodePlan, ProcessPlan, RestartPlan
+from dsmq_nodes.launcher.supervise import crowd, supervisor
+from dsmq_nodes.launcher.supervise.crowd import cores
+from dsmq_nodes.launcher.supervise.plan import (
+    Dependency,
+    LogPlan,
+    NodePlan,
+    ProcessPlan,
+    RestartPlan,
+)
 from tests.launcher.test_supervisor import Observer, Run, patient, script
 
 SOON = RestartPlan("on-failure", 0.01, 0.05, 0.0, max_restarts=2)

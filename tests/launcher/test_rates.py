@@ -1,6 +1,6 @@
 """Rate contracts as arithmetic; a real launch is in test_strict_rates.py."""
 
-from dsmq_nodes.launcher.rates import RateWatch
+from dsmq_nodes.launcher.watch.rates import RateWatch
 from dsmq_nodes.messages.base import Time
 from dsmq_nodes.messages.dsmq_msgs import CallbackStatistics, NodeStatistics, TimerStatistics
 

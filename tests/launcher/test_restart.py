@@ -6,8 +6,8 @@ import random
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dsmq_nodes.launcher.plan import RestartPlan
-from dsmq_nodes.launcher.restart import HEALTHY_SEC, Restarts
+from dsmq_nodes.launcher.supervise.plan import RestartPlan
+from dsmq_nodes.launcher.supervise.restart import HEALTHY_SEC, Restarts
 
 
 def starts_sec(plan: RestartPlan, ran_sec: float, seed: int = 0) -> list[float]:

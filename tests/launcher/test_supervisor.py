@@ -14,11 +14,11 @@ from pathlib import Path
 import psutil
 import pytest
 
-from dsmq_nodes.launcher.file import read
-from dsmq_nodes.launcher.output import Output
-from dsmq_nodes.launcher.plan import Plan, ProcessPlan
-from dsmq_nodes.launcher.planning import make_plan
-from dsmq_nodes.launcher.supervisor import Supervisor
+from dsmq_nodes.launcher.file.read import read
+from dsmq_nodes.launcher.output.output import Output
+from dsmq_nodes.launcher.supervise.plan import Plan, ProcessPlan
+from dsmq_nodes.launcher.supervise.planning import make_plan
+from dsmq_nodes.launcher.supervise.supervisor import Supervisor
 from tests.launcher.running import DEADLINE_SEC, gone
 
 BROKER = make_plan(read("broker: {port: 0}\nnodes: [{name: a, node: b:C}]"), Path()).broker

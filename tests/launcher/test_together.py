@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from dsmq_nodes.errors import LaunchFileError
-from dsmq_nodes.launcher.file import read
-from dsmq_nodes.launcher.planning import make_plan
+from dsmq_nodes.launcher.file.read import read
+from dsmq_nodes.launcher.supervise.planning import make_plan
 from tests.launcher.running import launched
 
 NODES = """

@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from dsmq_nodes.errors import LaunchFileError
-from dsmq_nodes.launcher import source
-from dsmq_nodes.launcher.check import check
-from dsmq_nodes.launcher.file import load, read
+from dsmq_nodes.launcher.check.launch_check import check
+from dsmq_nodes.launcher.file import source
+from dsmq_nodes.launcher.file.read import load, read
 
 NODE = "{name: t, exec: [echo, x]}"
 

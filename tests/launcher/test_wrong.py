@@ -11,7 +11,7 @@ import pytest
 
 from dsmq_nodes.errors import LaunchFileError
 from dsmq_nodes.launcher import launch, load_plan
-from dsmq_nodes.launcher.check import check
+from dsmq_nodes.launcher.check.launch_check import check
 
 WRONG = Path(__file__).parent / "wrong"
 FILES = sorted(path.stem for path in WRONG.glob("*.yaml") if path.stem != "good")

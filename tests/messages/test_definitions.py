@@ -11,7 +11,7 @@ from rosbags.typesys import Stores, get_typestore
 
 import dsmq_nodes.messages as all_messages
 from dsmq_nodes.messages import Imu, Message, NavSatStatus, Quaternion, Range
-from dsmq_nodes.messages.definition import ros_type
+from dsmq_nodes.messages.schema.definition import ros_type
 
 STORE = get_typestore(Stores.ROS2_JAZZY)
 # ROS forbids empty structures in C; the definition itself has no such field.

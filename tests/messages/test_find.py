@@ -7,8 +7,8 @@ import pytest
 
 from dsmq_nodes.errors import CommandError
 from dsmq_nodes.messages import String, Time
-from dsmq_nodes.messages.find import find_type, standard_names
 from dsmq_nodes.messages.rcl_interfaces import Log
+from dsmq_nodes.messages.schema.find import find_type, standard_names
 
 
 def test_every_standard_type_is_found_by_its_name() -> None:

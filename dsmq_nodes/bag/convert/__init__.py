@@ -1,0 +1,1 @@
+"""Bags of other kinds: read, written, and as tables."""

@@ -1,0 +1,104 @@
+"""Converts bags: from ours, ROS 1 and ROS 2, to ours, ROS 1, ROS 2, Foxglove, and tables."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Final, Literal, get_args
+
+from dsmq_nodes.bag.any_bag import Source
+from dsmq_nodes.bag.convert.foxglove import ToFoxglove
+from dsmq_nodes.bag.convert.numpy_arrays import write_npz
+from dsmq_nodes.bag.convert.tables import write_csv, write_parquet
+from dsmq_nodes.bag.file.atomic import file_name, whole_or_gone
+from dsmq_nodes.bag.file.mcap_writer import Compression
+from dsmq_nodes.bag.file.writing import BagWriter, bag_path
+from dsmq_nodes.bag.optional import need
+
+Format = Literal["mcap", "ros2", "ros1", "foxglove", "csv", "parquet", "npz"]
+FORMATS: Final[tuple[str, ...]] = get_args(Format)
+
+
+@dataclass(frozen=True, slots=True)
+class Converted:
+    """What came of a conversion.
+
+    Attributes:
+        path: what was made.
+        messages: how many were written.
+        numbered: topics whose table is called otherwise, as another's is called so, and how.
+    """
+
+    path: Path
+    messages: int
+    numbered: dict[str, str] = field(default_factory=dict)
+
+
+def convert(
+    source: Source,
+    output: Path,
+    to: Format,
+    *,
+    compression: Compression = "zstd",
+    on_progress: Callable[[int], None] = lambda _: None,
+) -> Converted:
+    """Write a bag in another form; what cannot be said in it is in the source's `omitted`.
+
+    Args:
+        source: what is converted, from `open_source`.
+        output: the file, its suffix may be left out, or for ROS 2, CSV and Parquet the folder; it
+            must not be there yet. It is there whole in the end, or not at all.
+        to: the form.
+        compression: of MCAP's chunks.
+        on_progress: called with the number of messages read so far.
+
+    Raises:
+        BagError: it cannot be read or written; says what is there.
+    """
+    match to:
+        case "csv":
+            return Converted(output, *write_csv(source, output, on_progress))
+        case "parquet":
+            return Converted(output, *write_parquet(source, output, on_progress))
+        case "npz":
+            path = file_name(output, ".npz")
+            return Converted(path, *write_npz(source, path, on_progress))
+        case "ros1" | "ros2":
+            need("ros", "rosbags", "numpy")
+            from dsmq_nodes.bag.convert.ros_writing import write_ros  # noqa: PLC0415  an extra of its own
+
+            path = file_name(output, ".bag") if to == "ros1" else output
+            return Converted(path, write_ros(source, path, to, on_progress))
+        case "mcap" | "foxglove":
+            return _to_mcap(source, output, compression, on_progress, as_foxglove=to == "foxglove")
+
+
+def _to_mcap(
+    source: Source,
+    output: Path,
+    compression: Compression,
+    on_progress: Callable[[int], None],
+    *,
+    as_foxglove: bool,
+) -> Converted:
+    foxglove = ToFoxglove()
+    path = bag_path(output)
+    new = partial(BagWriter, path, compression=compression, keeps_part=False)
+    with whole_or_gone(path, new) as writer, writer:
+        for name, values in source.metadata():
+            writer.describe(name, values)
+        for attachment in source.attachments():
+            writer.attach(attachment)
+        for number, record in enumerate(source.records(), 1):
+            out = record
+            if as_foxglove:
+                try:
+                    out = foxglove.of(record)
+                except ValueError as error:
+                    at_sec = (record.log_time_ns - source.start_ns) * 1e-9
+                    source.omitted.message(record.channel.topic, str(error), at_sec)
+                    continue
+            times = out.log_time_ns, out.data, out.publish_time_ns
+            writer.write(out.channel, *times, out.sequence)
+            on_progress(number)
+    return Converted(path, writer.messages)

@@ -1,0 +1,125 @@
+"""Bags as numpy arrays, one for each field of each topic, in one `.npz`.
+
+What an array of one type cannot hold stands in a second one beside it: `<field>:missing` says in
+which rows there was no value, `<field>:offsets` where the bytes of each row begin in all of them.
+"""
+
+import math
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, Final
+
+import pybase64
+
+from dsmq_nodes.bag.any_bag import Source
+from dsmq_nodes.bag.convert.columns import Column
+from dsmq_nodes.bag.convert.tables import names, tables
+from dsmq_nodes.bag.file.atomic import whole_or_gone
+from dsmq_nodes.bag.optional import need
+
+# What stands where a value is missing.
+_EMPTY: Final = {"boolean": False, "integer": 0, "unsigned": 0, "number": math.nan}
+
+
+def write_npz(
+    source: Source, path: Path, on_progress: Callable[[int], None]
+) -> tuple[int, dict[str, str]]:
+    """Write the arrays, called `<topic>/<field>`.
+
+    Lists of one length make an array of more dimensions, bytes of one length one of uint8; other
+    lists, objects and fields whose values are of several types are JSON texts. Gives how many
+    messages, and the numbered names of topics.
+
+    Raises:
+        BagError: the file is there already or cannot be written, or numpy is not installed.
+    """
+    need("", "numpy")
+    import numpy as np  # noqa: PLC0415  an extra's
+
+    with whole_or_gone(path, lambda: path.open("xb")) as stream, stream:
+        found = tables(source, on_progress)
+        called, numbered = names(found, lambda topic: topic.strip("/"))
+        arrays = {
+            f"{called[topic]}/{name}{more}": array
+            for topic, table in found.items()
+            for name, column in table.columns.items()
+            for more, array in _arrays(column)
+        }
+        np.savez_compressed(stream, **arrays)
+    return sum(table.rows for table in found.values()), numbered
+
+
+def _arrays(column: Column) -> Iterator[tuple[str, Any]]:
+    """The arrays of a column, and what is added to its name for each."""
+    import numpy as np  # noqa: PLC0415
+
+    uniform = column.uniform()
+    made = _of_one_type(uniform) if uniform is not None else None
+    if made is not None:
+        yield from made.items()
+    else:
+        texts = column.as_texts().values
+        yield "", np.array(["" if each is None else each for each in texts], str)
+    missing = np.array([value is None for value in column.values])
+    if missing.any():
+        yield ":missing", missing
+
+
+def _of_one_type(column: Column) -> dict[str, Any] | None:
+    """The arrays of values of one type; None: numpy has no such type."""
+    match column.kind.name:
+        case "list":
+            array = _of_lists(column)
+        case "bytes":
+            return _of_bytes(column.values)
+        case "object":
+            return None
+        case name:
+            empty = _EMPTY.get(name, math.nan if name == "nothing" else "")
+            array = _of_type(name, [empty if each is None else each for each in column.values])
+    return None if array is None else {"": array}
+
+
+def _of_type(name: str, values: list[Any]) -> Any:
+    import numpy as np  # noqa: PLC0415
+
+    types: dict[str, tuple[Any, ...]] = {
+        "boolean": (np.bool_,),
+        "integer": (np.int64, np.uint64),
+        "unsigned": (np.uint64,),
+        "number": (np.float64,),
+        "nothing": (np.float64,),
+    }
+    for dtype in types.get(name, (np.str_,)):
+        try:
+            return np.array(values, dtype)
+        except (OverflowError, ValueError, TypeError):
+            continue  # too large for it; or lists of several lengths, or with nulls
+    return None
+
+
+def _of_lists(column: Column) -> Any:
+    kind = column.kind
+    while kind.name == "list" and kind.item is not None:
+        kind = kind.item
+    if kind.name in {"bytes", "object"} or any(_has_null(each) for each in column.values):
+        return None
+    return _of_type(kind.name, column.values)
+
+
+def _has_null(value: Any) -> bool:
+    return value is None or (isinstance(value, list) and any(map(_has_null, value)))
+
+
+def _of_bytes(values: list[str | None]) -> dict[str, Any] | None:
+    import numpy as np  # noqa: PLC0415
+
+    try:
+        rows = [pybase64.b64decode(each or "", validate=True) for each in values]
+    except ValueError:
+        return None
+    flat = np.frombuffer(b"".join(rows), np.uint8)
+    lengths = [len(each) for each in rows]
+    if len(set(lengths)) == 1 and None not in values:
+        return {"": flat.reshape(len(rows), lengths[0])}
+    return {"": flat, ":offsets": np.cumsum([0, *lengths])}

@@ -1,0 +1,98 @@
+"""A ROS type made of a JSON Schema, for types that are known by their recorded schema alone.
+
+A field of numbers is float64, one of integers the narrowest that has its limits, bytes are uint8[],
+and an object in a field is a type of its own, called after the field; times and headers are ROS's.
+"""
+
+import re
+from typing import Any, Final
+
+from rosbags.interfaces import Nodetype
+
+from dsmq_nodes.bag.convert.columns import Described, Schema
+
+Node = tuple[Nodetype, Any]
+Types = dict[str, tuple[list[Any], list[tuple[str, Node]]]]
+
+# The library writes Python of these names: nothing else is to come into it.
+_TYPE: Final = re.compile(r"[A-Za-z][A-Za-z0-9_]*/msg/[A-Za-z][A-Za-z0-9_]*")
+_FIELD: Final = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
+_DEEPEST: Final = 20
+_TIME: Final = "builtin_interfaces/msg/Time"
+_PLAIN: Final = {"number": "float64", "boolean": "bool", "string": "string"}
+_INTEGERS: Final[dict[tuple[Any, Any], str]] = {
+    (low, high): f"{sign}int{bits}"
+    for bits in (8, 16, 32, 64)
+    for sign, low, high in (
+        ("", -(2 ** (bits - 1)), 2 ** (bits - 1) - 1),
+        ("u", 0, 2**bits - 1),
+    )
+}
+
+
+def types_of(type_name: str, schema: Schema) -> Types:
+    """The definition of a type, and of those in it.
+
+    Raises:
+        ValueError: ROS cannot say it; the text says what of it.
+    """
+    made = _Made(schema)
+    made.add(type_name, made.described.plain(schema), 0)
+    return made.types
+
+
+class _Made:
+    def __init__(self, schema: Schema) -> None:
+        self.types: Types = {}
+        self.described = Described(schema)
+
+    def add(self, name: str, node: Schema, depth: int) -> None:
+        properties = node.get("properties")
+        if not _TYPE.fullmatch(name) or not isinstance(properties, dict) or depth > _DEEPEST:
+            raise ValueError(f"there is no class {name} here to say what its fields are")
+        fields = []
+        for field in properties:
+            if not _FIELD.fullmatch(field):
+                raise ValueError(f"{field!r} is no name of a field in ROS")
+            inner = self.described.inside(node, field)
+            fields.append(
+                (field, self.field(f"{name}{field.title().replace('_', '')}", inner, depth))
+            )
+        self.types[name] = ([], fields)
+
+    def field(self, name: str, node: Schema, depth: int) -> Node:
+        kind = node.get("type")
+        if kind == "object":
+            return Nodetype.NAME, self.object(name, node, depth)
+        if kind == "array":
+            return self.list_of(name, node, depth)
+        if kind == "string" and node.get("contentEncoding") == "base64":
+            return Nodetype.SEQUENCE, (_base("uint8"), 0)
+        if kind == "integer":
+            return _base(_INTEGERS.get((node.get("minimum"), node.get("maximum")), "int64"))
+        if kind in _PLAIN:
+            return _base(_PLAIN[kind])
+        raise ValueError(f"{name}: its schema does not say what it is")
+
+    def list_of(self, name: str, node: Schema, depth: int) -> Node:
+        item = self.field(name, self.described.item(node, 0), depth + 1)
+        if item[0] in {Nodetype.ARRAY, Nodetype.SEQUENCE}:
+            raise ValueError(f"{name}: ROS has no lists of lists")
+        count = node.get("minItems")
+        if isinstance(count, int) and 0 < count == node.get("maxItems"):
+            return Nodetype.ARRAY, (item, count)
+        return Nodetype.SEQUENCE, (item, 0)
+
+    def object(self, name: str, node: Schema, depth: int) -> str:
+        fields = node.get("properties")
+        names = set(fields) if isinstance(fields, dict) else set()
+        if names == {"sec", "nanosec"}:
+            return _TIME
+        if names == {"stamp", "frame_id"}:
+            return "std_msgs/msg/Header"
+        self.add(name, node, depth + 1)
+        return name
+
+
+def _base(name: str) -> Node:
+    return Nodetype.BASE, (name, 0)

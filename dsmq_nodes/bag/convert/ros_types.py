@@ -1,0 +1,221 @@
+"""The types of recorded ROS messages, each by the definition that was recorded with it.
+
+Each topic's type has a store of its own: one definition that cannot be read, or that is another's
+of the same name, is no fault of the others. Where there is no definition, the type is one of ROS's
+own, or a message class of that name that can be imported here.
+"""
+
+from collections.abc import Callable
+from functools import cache
+from typing import Any, Final
+
+import msgspec
+from rosbags.interfaces import Nodetype
+from rosbags.typesys import Stores, get_types_from_idl, get_types_from_msg, get_typestore
+
+from dsmq_nodes.bag.convert.ros_values import RosTypes
+from dsmq_nodes.bag.convert.ros_writing import register_class
+from dsmq_nodes.bag.file.contents import Channel
+from dsmq_nodes.bag.file.recorded_schemas import class_of
+
+_encode: Final = msgspec.json.Encoder().encode
+_IDL_LINE: Final = "=" * 80 + "\n"
+_SERVICE_LINE: Final = "\n---\n"
+_SCHEMAS: Final[dict[str, dict[str, Any]]] = {
+    "string": {"type": "string"},
+    "wstring": {"type": "string"},
+    "bool": {"type": "boolean"},
+    "byte": {"type": "integer"},
+    "char": {"type": "integer"},
+    "octet": {"type": "integer"},
+    "float32": {"type": "number"},
+    "float64": {"type": "number"},
+    "float128": {"type": "number"},
+}
+_BASE64: Final = {"type": "string", "contentEncoding": "base64"}
+_DEEPEST: Final = 20
+
+
+class UnknownTypeError(ValueError):
+    """A topic's type cannot be read; says why."""
+
+
+class RosDecoder:
+    """Makes JSON of the messages of a channel."""
+
+    def __init__(self, channel: Channel, first: Callable[[], bytes | None]) -> None:
+        """Learn the type.
+
+        Args:
+            channel: says what the type is.
+            first: gives the first message, for a definition that is not ROS's own of that name.
+
+        Raises:
+            UnknownTypeError: nobody says what it is, or what is said cannot be read.
+        """
+        self._name = _full_name(channel.type_name)
+        self._learn(channel, _store(channel))
+        known = _known(channel.encoding)
+        if self._is_another(known) and (data := first()) is not None and not self._reads(data):
+            self._learn(channel, known)
+            if not self._reads(data):
+                self._learn(channel, _store(channel))
+
+    def _is_another(self, known: Any) -> bool:
+        """Whether ROS has another type of this name."""
+        name = self._name
+        own = known.fielddefs.get(name)
+        return own is not None and own[1] != self._store.fielddefs[name][1]
+
+    def _reads(self, data: bytes) -> bool:
+        try:
+            self.json(data)
+        except ValueError:
+            return False
+        return True
+
+    def _learn(self, channel: Channel, store: Any) -> None:
+        self._store = store
+        self._types = RosTypes(store)
+        is_one = channel.encoding == "ros1"
+        self._read: Any = store.deserialize_ros1 if is_one else store.deserialize_cdr
+        try:
+            store.get_msgdef(self._name)
+        except Exception as error:  # noqa: BLE001  the library compiles what it is given
+            raise UnknownTypeError(_unreadable(self._name, error)) from None
+
+    @property
+    def type_name(self) -> str:
+        """The type's name, as ROS 2 has it."""
+        return self._name
+
+    def json(self, data: bytes) -> bytes:
+        """A message as JSON.
+
+        Raises:
+            ValueError: it is not what its type says.
+        """
+        try:
+            return _encode(self._types.to_json(self._read(data, self._name), self._name))
+        except Exception as error:  # noqa: BLE001  whatever a damaged message makes the library raise
+            raise ValueError(f"it is no {self._name}: {_first_line(error)}") from None
+
+    def schema(self) -> dict[str, Any]:
+        """The JSON Schema of its messages."""
+        return self._object(self._name, 0)
+
+    def _object(self, type_name: str, depth: int) -> dict[str, Any]:
+        if depth > _DEEPEST:
+            return {"type": "object"}
+        fields = {
+            ours: self._field(node, depth + 1) for ours, _, node in self._types.names(type_name)
+        }
+        return {"type": "object", "properties": fields}
+
+    def _field(self, node: Any, depth: int) -> dict[str, Any]:
+        kind, detail = node
+        if kind == Nodetype.NAME:
+            return self._object(detail, depth)
+        if kind == Nodetype.BASE:
+            return _base(detail[0])
+        item, count = detail
+        if item[0] == Nodetype.BASE and item[1][0] in {"uint8", "byte", "octet"}:
+            return _BASE64
+        sizes = {"minItems": count, "maxItems": count} if kind == Nodetype.ARRAY else {}
+        return {"type": "array", "items": self._field(item, depth), **sizes}
+
+
+def _base(name: str) -> dict[str, Any]:
+    if name in _SCHEMAS:
+        return _SCHEMAS[name]
+    is_unsigned = name.startswith("uint")
+    bits = int(name.removeprefix("u").removeprefix("int"))
+    least, most = (0, 2**bits) if is_unsigned else (-(2 ** (bits - 1)), 2 ** (bits - 1))
+    return {"type": "integer", "minimum": least, "maximum": most - 1}
+
+
+def _full_name(name: str) -> str:
+    """`std_msgs/String`, as ROS 1 and old bags have it, is `std_msgs/msg/String`."""
+    package, _, short = name.partition("/")
+    return f"{package}/msg/{short}" if short and "/" not in short else name
+
+
+@cache
+def _known(encoding: str) -> Any:
+    return get_typestore(Stores.ROS1_NOETIC if encoding == "ros1" else Stores.ROS2_HUMBLE)
+
+
+def _store(channel: Channel) -> Any:
+    """A store that has the type of a channel, if anybody says what it is.
+
+    Raises:
+        UnknownTypeError: nobody does, or it cannot be read.
+    """
+    text, name = channel.schema.decode(errors="replace"), _full_name(channel.type_name)
+    known = _known(channel.encoding)
+    if _SERVICE_LINE in f"\n{text}\n" or "/srv/" in name or "/action/" in name:
+        raise UnknownTypeError(f"{name} is of a service, whose calls are not converted")
+    if not text.strip() and name in known.fielddefs:
+        return known
+    if not (text.strip() or channel.schema_encoding in {"ros1msg", "ros2msg"}):
+        return _of_class(name, channel.encoding)
+    try:
+        found = _parsed(text, channel)
+        _complete(found, known.fielddefs)
+        store = get_typestore(Stores.EMPTY)
+        store.register(found)
+    except Exception as error:  # noqa: BLE001  the library's parser raises what it likes
+        raise UnknownTypeError(_unreadable(name, error)) from None
+    return store
+
+
+def _of_class(name: str, encoding: str) -> Any:
+    found = class_of(name)
+    if found is None or encoding == "ros1":
+        package, _, short = name.replace("/msg/", "/").partition("/")
+        raise UnknownTypeError(
+            f"the bag does not say what {name or 'its type'} is: write it as a message class "
+            f"{short or 'of that name'} in a module {package or '...'} that Python finds, and "
+            "convert again"
+        )
+    store = get_typestore(Stores.ROS2_HUMBLE)
+    try:
+        register_class(store, found)
+    except Exception as error:  # noqa: BLE001  the library's parser raises what it likes
+        raise UnknownTypeError(f"{name} cannot be said in ROS's words: {error}") from None
+    return store
+
+
+def _parsed(text: str, channel: Channel) -> dict[str, Any]:
+    if channel.schema_encoding in {"ros2idl", "omgidl"}:
+        if not text.startswith(f"{_IDL_LINE}IDL: "):
+            return dict(get_types_from_idl(text))
+        parts = (part.partition("\n")[2] for part in text.split(_IDL_LINE)[1:])
+        return {name: found for part in parts for name, found in get_types_from_idl(part).items()}
+    if channel.schema_encoding not in {"ros1msg", "ros2msg"}:
+        raise ValueError(f"it is written in {channel.schema_encoding!r}")
+    return dict(get_types_from_msg(text, channel.type_name))
+
+
+def _complete(found: dict[str, Any], known: dict[str, Any]) -> None:
+    """Add what a definition names and does not have, of ROS's own types."""
+    pending = list(found)
+    while pending:
+        for _, node in found[pending.pop()][1]:
+            kind, detail = node
+            item = detail[0] if kind in {Nodetype.ARRAY, Nodetype.SEQUENCE} else node
+            name = item[1]
+            if item[0] == Nodetype.NAME and name not in found and name in known:
+                found[name] = known[name]
+                pending.append(name)
+
+
+def _unreadable(name: str, error: Exception) -> str:
+    if isinstance(error, KeyError):
+        return f"its definition names {error}, which it does not have"
+    return f"the definition of {name} cannot be read: {_first_line(error)}"
+
+
+def _first_line(error: Exception) -> str:
+    text = str(error.args[0]) if isinstance(error, KeyError) and error.args else str(error)
+    return (text.strip() or type(error).__name__).splitlines()[0][:200]

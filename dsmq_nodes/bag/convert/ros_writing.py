@@ -1,0 +1,175 @@
+"""Writes ROS 1 and ROS 2 bags from ours (extra `ros`: rosbags)."""
+
+import contextlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final, Literal
+
+from rosbags import rosbag1, rosbag2
+from rosbags.interfaces import (
+    Qos,
+    QosDurability,
+    QosHistory,
+    QosLiveliness,
+    QosReliability,
+    QosTime,
+)
+from rosbags.typesys import Stores, get_types_from_msg, get_typestore
+
+from dsmq_nodes.bag.any_bag import Source
+from dsmq_nodes.bag.convert.ros_from_schema import types_of
+from dsmq_nodes.bag.convert.ros_values import RosTypes
+from dsmq_nodes.bag.file.atomic import whole_or_gone
+from dsmq_nodes.bag.file.contents import Channel
+from dsmq_nodes.bag.file.mcap_reader import Record
+from dsmq_nodes.bag.file.recorded_schemas import class_of, told_schema
+from dsmq_nodes.bag.texts import loaded
+from dsmq_nodes.messages.base import Message
+
+_ROS1_TIMES: Final = range((1 << 32) * 10**9)  # seconds of 32 bits
+_ROS2_TIMES: Final = range(1 << 63)
+_FOR_EVER: Final = QosTime(2147483647, 4294967295)
+
+
+def _qos(latched: int) -> Qos:
+    durability = QosDurability.TRANSIENT_LOCAL if latched else QosDurability.VOLATILE
+    return Qos(
+        QosHistory.KEEP_LAST,
+        latched or 10,
+        QosReliability.RELIABLE,
+        durability,
+        _FOR_EVER,
+        _FOR_EVER,
+        QosLiveliness.AUTOMATIC,
+        _FOR_EVER,
+        False,
+    )
+
+
+def write_ros(
+    source: Source,
+    output: Path,
+    version: Literal["ros1", "ros2"],
+    on_progress: Callable[[int], None] = lambda _: None,
+) -> int:
+    """Write a bag for ROS; gives how many messages. What was left out is in `source.omitted`.
+
+    Raises:
+        BagError: the output is there already, or cannot be written.
+    """
+    is_one = version == "ros1"
+    store = get_typestore(Stores.ROS1_NOETIC if is_one else Stores.ROS2_JAZZY)
+    types, serialize = RosTypes(store), store.serialize_ros1 if is_one else store.serialize_cdr
+    connections: dict[Channel, Any] = {}
+    count = 0
+    with (
+        whole_or_gone(output, lambda: _begun(output, is_one=is_one)) as writer,
+        contextlib.ExitStack() as stack,
+    ):
+        stack.push(writer)  # not `with writer`: that would open it once more
+        for each in source.counts():
+            if fault := _unknown(store, each.channel):
+                source.omitted.topic(each.channel.topic, fault)
+                continue
+            connections[each.channel] = _connect(writer, store, each.channel, is_one=is_one)
+        for number, record in enumerate(source.records(), 1):
+            connection = connections.get(record.channel)
+            if connection is not None:
+                try:
+                    _check_time(record.log_time_ns, is_one=is_one)
+                    raw = _said(types, serialize, record)
+                except ValueError as error:
+                    at_sec = (record.log_time_ns - source.start_ns) * 1e-9
+                    source.omitted.message(record.channel.topic, str(error), at_sec)
+                else:
+                    writer.write(connection, record.log_time_ns, raw)
+                    count += 1
+            on_progress(number)
+    return count
+
+
+def _check_time(time_ns: int, *, is_one: bool) -> None:
+    """Raise a ValueError if ROS cannot say when a message was recorded."""
+    if time_ns not in (_ROS1_TIMES if is_one else _ROS2_TIMES):
+        last = "2106" if is_one else "2262"
+        raise ValueError(f"its time is after {last}, the last year that ROS can say here")
+
+
+def _said(types: RosTypes, serialize: Callable[[Any, str], Any], record: Record) -> Any:
+    """A message as ROS has it.
+
+    Raises:
+        ValueError: it is not what its type says.
+    """
+    values, name = loaded(record.data), record.channel.type_name
+    try:
+        return serialize(types.from_json(values, name), name)
+    except Exception as error:  # noqa: BLE001  numpy, struct and the library raise what they like
+        reason = str(error) or type(error).__name__
+        raise ValueError(f"it is no {name}: {reason}") from None
+
+
+def _begun(output: Path, *, is_one: bool) -> Any:
+    try:
+        writer: Any = (
+            rosbag1.Writer(output)
+            if is_one
+            else rosbag2.Writer(output, version=9, storage_plugin=rosbag2.StoragePlugin.MCAP)
+        )
+        writer.open()
+    except (rosbag1.WriterError, rosbag2.WriterError) as error:
+        raise FileExistsError from error  # there is nothing else that they say here
+    return writer
+
+
+def _connect(writer: Any, store: Any, channel: Channel, *, is_one: bool) -> Any:
+    if is_one:
+        return writer.add_connection(
+            channel.topic, channel.type_name, typestore=store, latching=int(channel.latched > 0)
+        )
+    profiles = [_qos(channel.latched)]
+    return writer.add_connection(
+        channel.topic, channel.type_name, typestore=store, offered_qos_profiles=profiles
+    )
+
+
+def _unknown(store: Any, channel: Channel) -> str:
+    """Why a topic cannot be written; else its type is in the store when this returns."""
+    if channel.encoding != "json":
+        return f"its messages are in {channel.encoding!r}, not in JSON: they have no type"
+    if not channel.type_name:
+        return "its messages have no type"
+    if channel.type_name in store.fielddefs:
+        return ""
+    found = class_of(channel.type_name)
+    try:
+        if found is not None:
+            register_class(store, found)
+        else:
+            store.register(types_of(channel.type_name, told_schema(channel)))
+    except ValueError as error:
+        return str(error)
+    except Exception as error:  # noqa: BLE001  the library's parser raises what it likes
+        return f"{channel.type_name} cannot be said in ROS's words: {error}"
+    return ""
+
+
+def register_class(store: Any, cls: type[Message]) -> None:
+    """Make a user's type known, and what it is made of."""
+    for inner in _parts(cls):
+        if inner.type_name not in store.fielddefs:
+            register_class(store, inner)
+    if cls.type_name not in store.fielddefs:
+        store.register(get_types_from_msg(cls.definition(), cls.type_name))
+
+
+def _parts(cls: type[Message]) -> list[type[Message]]:
+    found: list[type[Message]] = []
+    for info in cls.model_fields.values():
+        pending: list[Any] = [info.annotation]
+        while pending:
+            each = pending.pop()
+            pending += getattr(each, "__args__", ())
+            if isinstance(each, type) and issubclass(each, Message):
+                found.append(each)
+    return found

@@ -1,0 +1,249 @@
+"""Bags as tables, one a topic: CSV, Parquet (where pyarrow is installed), numpy (numpy_arrays.py).
+
+A message is a row. Its first columns are `log_time_ns` and `publish_time_ns`, the others its fields
+by their paths, `pose.position.x`. NaN and infinities are numbers here again.
+"""
+
+import csv
+import json
+import re
+import unicodedata
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import Any, Final
+
+from dsmq_nodes.bag.any_bag import Source
+from dsmq_nodes.bag.convert.columns import Column, Described, Kind, Schema, together
+from dsmq_nodes.bag.file.atomic import whole_or_gone
+from dsmq_nodes.bag.file.contents import Channel
+from dsmq_nodes.bag.file.reading import TEXT
+from dsmq_nodes.bag.file.recorded_schemas import told_schema
+from dsmq_nodes.bag.optional import need
+from dsmq_nodes.errors import BagError
+
+Progress = Callable[[int], None]
+_LONGEST_NAME_BYTES: Final = 200  # file systems take 255, with a number and a suffix
+_INTEGER: Final = Kind("integer")
+_STRING: Final = Kind("string")
+
+
+class Table:
+    """The messages of a topic.
+
+    Attributes:
+        rows: how many.
+        columns: the fields by their paths.
+    """
+
+    def __init__(self) -> None:
+        self.rows = 0
+        self.columns: dict[str, Column] = {}
+
+    def add(self, fields: Iterable[tuple[str, Any, Kind]]) -> None:
+        """Append a row."""
+        for name, value, kind in fields:
+            column = self.columns.get(name)
+            if column is None:
+                column = self.columns[name] = Column()
+            values = column.values
+            del values[self.rows :]  # a field called as one of the first columns is that column
+            values += [None] * (self.rows - len(values))
+            values.append(value)
+            if kind is not column.kind:
+                column.kind = together(column.kind, kind)
+        self.rows += 1
+
+    def end(self) -> None:
+        """Make all columns equally long."""
+        for column in self.columns.values():
+            column.values += [None] * (self.rows - len(column.values))
+
+
+class _Fields:
+    """Takes the messages of a channel apart."""
+
+    def __init__(self, channel: Channel) -> None:
+        self._channel = channel
+        self._schema = told_schema(channel)
+        self._described = Described(self._schema)
+        self._declared: dict[str, tuple[Schema, Kind]] = {}
+
+    def of(self, data: bytes) -> Iterator[tuple[str, Any, Kind]]:
+        """The fields of a message by their paths; lists stay lists."""
+        if self._channel.encoding == TEXT:
+            yield "text", data.decode(errors="backslashreplace"), _STRING
+            return
+        try:
+            values = json.loads(data)
+        except ValueError:
+            values = data.decode(errors="backslashreplace")
+        if isinstance(values, dict):
+            yield from self._flat(values, self._described.plain(self._schema), "")
+        else:
+            yield from self._flat({"text": values}, {}, "")
+
+    def _flat(
+        self, values: dict[str, Any], node: Schema, prefix: str
+    ) -> Iterator[tuple[str, Any, Kind]]:
+        for name, value in values.items():
+            path = f"{prefix}{name}"
+            known = self._declared.get(path)
+            if known is None:
+                inner = self._described.inside(node, name)
+                known = self._declared[path] = inner, self._described.declared(inner)
+            inner, declared = known
+            if isinstance(value, dict):
+                yield from self._flat(value, inner, f"{path}.")
+            elif value is not None or declared.name != "object":
+                read, kind = self._described.read(value, inner)
+                yield path, read, together(declared, kind)
+
+
+def tables(source: Source, on_progress: Progress) -> dict[str, Table]:
+    """A table for each topic whose messages are in JSON, or texts.
+
+    Raises:
+        BagError: the source is damaged.
+    """
+    found: dict[str, Table] = {}
+    fields: dict[Channel, _Fields] = {}
+    for number, record in enumerate(source.records(), 1):
+        channel = record.channel
+        if channel.encoding not in {"json", TEXT}:
+            reason = f"its messages are in {channel.encoding!r}, not in JSON"
+            source.omitted.topic(channel.topic, reason)
+            continue
+        if channel not in fields:
+            fields[channel] = _Fields(channel)
+        times = (
+            ("log_time_ns", record.log_time_ns, _INTEGER),
+            ("publish_time_ns", record.publish_time_ns, _INTEGER),
+        )
+        try:
+            row = [*times, *fields[channel].of(record.data)]
+        except RecursionError:
+            at_sec = (record.log_time_ns - source.start_ns) * 1e-9
+            source.omitted.message(channel.topic, "it is nested too deeply", at_sec)
+            continue
+        found.setdefault(channel.topic, Table()).add(row)
+        on_progress(number)
+    for table in found.values():
+        table.end()
+    return found
+
+
+def names(
+    topics: Iterable[str], plain: Callable[[str], str]
+) -> tuple[dict[str, str], dict[str, str]]:
+    """A name for each topic, each another one, on file systems that know no capitals too.
+
+    Where two would be the same, as of `/a/b` and `/a_b`, the later by the alphabet has a number.
+    Gives the names, and once more those that have one.
+    """
+    found: dict[str, str] = {}
+    numbered: dict[str, str] = {}
+    taken: set[str] = set()
+    for topic in sorted(topics):
+        name, number = plain(topic), 1
+        while (folded := unicodedata.normalize("NFC", name).casefold()) in taken:
+            number += 1
+            name = f"{plain(topic)}_{number}"
+        taken.add(folded)
+        found[topic] = name
+        if number > 1:
+            numbered[topic] = name
+    return found, numbered
+
+
+def _file_name(topic: str) -> str:
+    plain = re.sub(r"[^\w.-]+", "_", topic.strip("/")) or "topic"
+    return plain.encode(errors="replace")[:_LONGEST_NAME_BYTES].decode(errors="ignore")
+
+
+def write_csv(source: Source, output: Path, on_progress: Progress) -> tuple[int, dict[str, str]]:
+    """Write a folder of `<topic>.csv`; lists are JSON in their cell.
+
+    Gives how many messages, and the numbered names of topics.
+
+    Raises:
+        BagError: the folder is there already, or cannot be written.
+    """
+    with whole_or_gone(output, lambda: output.mkdir(parents=True)):
+        found = tables(source, on_progress)
+        called, numbered = names(found, _file_name)
+        for topic, table in found.items():
+            # What no encoding knows, half of a surrogate pair, is written as in Python.
+            with (output / f"{called[topic]}.csv").open(
+                "x", newline="", encoding="utf-8", errors="backslashreplace"
+            ) as stream:
+                writer = csv.writer(stream)
+                writer.writerow(table.columns)
+                columns = [(each.uniform() or each).values for each in table.columns.values()]
+                writer.writerows(map(_cell, row) for row in zip(*columns, strict=True))
+    return sum(table.rows for table in found.values()), numbered
+
+
+def _cell(value: Any) -> Any:
+    return json.dumps(value) if isinstance(value, list) else value
+
+
+def write_parquet(
+    source: Source, output: Path, on_progress: Progress
+) -> tuple[int, dict[str, str]]:
+    """Write a folder of `<topic>.parquet`; lists are lists.
+
+    A field whose values are of several types is a column of JSON texts. Gives how many messages,
+    and the numbered names of topics.
+
+    Raises:
+        BagError: the folder is there already or cannot be written, or pyarrow is not installed.
+    """
+    need("", "pyarrow")
+    import pyarrow as pa  # noqa: PLC0415  54 MB that few have
+    import pyarrow.parquet as pq  # noqa: PLC0415
+
+    with whole_or_gone(output, lambda: output.mkdir(parents=True)):
+        found = tables(source, on_progress)
+        called, numbered = names(found, _file_name)
+        for topic, table in found.items():
+            columns = {name: _arrow_array(column) for name, column in table.columns.items()}
+            try:
+                pq.write_table(pa.table(columns), output / f"{called[topic]}.parquet")
+            except pa.ArrowException as error:
+                if isinstance(error, OSError):
+                    raise
+                raise BagError(f"{topic} cannot be a Parquet table: {error}") from None
+    return sum(table.rows for table in found.values()), numbered
+
+
+def _arrow_array(column: Column) -> Any:
+    import pyarrow as pa  # noqa: PLC0415
+
+    uniform = column.uniform()
+    for integers in (pa.int64(), pa.uint64()):
+        if uniform is not None:
+            try:
+                return pa.array(uniform.values, _arrow_type(uniform.kind, integers))
+            except (pa.ArrowException, OverflowError, ValueError, TypeError):
+                continue  # an integer is too large for it
+    return pa.array(column.as_texts().values, pa.string())
+
+
+def _arrow_type(kind: Kind, integers: Any) -> Any:
+    """The type of a kind; TypeError: Parquet has none."""
+    import pyarrow as pa  # noqa: PLC0415
+
+    if kind.name == "list":
+        return pa.list_(_arrow_type(kind.item or Kind("nothing"), integers))
+    if kind.name == "object":
+        if not kind.fields:
+            raise TypeError("an object without fields")
+        return pa.struct([(name, _arrow_type(each, integers)) for name, each in kind.fields])
+    types = {
+        "nothing": pa.null(),
+        "boolean": pa.bool_(),
+        "integer": integers,
+        "unsigned": pa.uint64(),
+        "number": pa.float64(),
+    }
+    return types.get(kind.name, pa.string())

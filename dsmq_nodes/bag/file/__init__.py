@@ -1,0 +1,1 @@
+"""A bag's files: written, read, repaired."""

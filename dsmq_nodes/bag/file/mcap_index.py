@@ -1,0 +1,435 @@
+"""What is where in an MCAP file: by its index, or where that has not all of it, by the data itself.
+
+An index is an offer: a writer may leave out statistics, repeated channels and schemas, indexes of
+chunks, attachments and metadata, or all of it. It is used if it is whole: its counts agree with its
+entries, and nothing lies in the data section that it does not name. Else the data section is read.
+"""
+
+import itertools
+import struct
+import zlib
+from array import array
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from heapq import heappop, heappush, heapreplace
+from operator import le
+from typing import IO, Final, NamedTuple, cast
+
+from mcap.opcode import Opcode
+from mcap.records import (
+    AttachmentIndex,
+    Channel,
+    Chunk,
+    ChunkIndex,
+    DataEnd,
+    Footer,
+    Header,
+    McapRecord,
+    MetadataIndex,
+    Schema,
+    Statistics,
+)
+
+from dsmq_nodes.bag.file.mcap_records import (
+    FOOTER_BYTES,
+    HEAD,
+    MAGIC,
+    Head,
+    RawMessage,
+    content,
+    heads,
+    inside,
+    message_at,
+    message_head,
+    parsed,
+    unpacked,
+)
+
+_RUN_BYTES: Final = 1 << 20
+_TOO_LATE_NS: Final = 1 << 64
+_CHUNK_HEAD: Final = struct.Struct("<BQQQ")  # its opcode, length, first and last time
+# Named by the index, or repeated in it.
+_COVERED: Final = frozenset({Opcode.SCHEMA, Opcode.CHANNEL, Opcode.MESSAGE_INDEX, Opcode.DATA_END})
+
+
+class NoIndexError(ValueError):
+    """A file does not end as a whole one does."""
+
+
+class Wanted(NamedTuple):
+    """Which messages are asked for.
+
+    Attributes:
+        channel_ids: of these channels; None: of all.
+        start_ns: from this time on; None: from the first.
+        end_ns: before this time; None: to the last.
+    """
+
+    channel_ids: set[int] | None
+    start_ns: int | None
+    end_ns: int | None
+
+
+@dataclass(slots=True)
+class Span:
+    """A part of a file with messages: a chunk, or a run of messages that are in none.
+
+    Attributes:
+        at: where it begins.
+        end: where it ends.
+        start_ns: the log time of its first message.
+        end_ns: the log time of its last.
+        channel_ids: of its messages; None: not known.
+        is_chunk: it is one.
+    """
+
+    at: int
+    end: int
+    start_ns: int
+    end_ns: int
+    channel_ids: set[int] | None
+    is_chunk: bool
+
+    def may_have(self, wanted: Wanted) -> bool:
+        """Whether messages that are asked for may be in it."""
+        if wanted.start_ns is not None and self.end_ns < wanted.start_ns:
+            return False
+        if wanted.end_ns is not None and self.start_ns >= wanted.end_ns:
+            return False
+        ids = self.channel_ids
+        return wanted.channel_ids is None or ids is None or not ids.isdisjoint(wanted.channel_ids)
+
+    def data(self, stream: IO[bytes]) -> bytes:
+        """Its records, unpacked."""
+        stream.seek(self.at)
+        raw = stream.read(self.end - self.at)
+        if not self.is_chunk:
+            return raw
+        opcode, length = HEAD.unpack_from(raw) if len(raw) >= HEAD.size else (0, 0)
+        if opcode != Opcode.CHUNK or length > len(raw) - HEAD.size:
+            raise ValueError(f"at byte {self.at} there is no chunk, as the index says")
+        return unpacked(cast("Chunk", parsed(opcode, raw[HEAD.size : HEAD.size + length])))
+
+
+@dataclass(slots=True)
+class Index:
+    """What is in a file.
+
+    Attributes:
+        profile: MCAP's name for what the messages are in.
+        counts: the number of messages of each channel.
+        start_ns: the log time of the first message; None: there is none.
+        end_ns: the log time of the last.
+        attachments: where they are.
+        texts: where the named texts are.
+        compressions: those of the chunks.
+    """
+
+    profile: str = ""
+    schemas: dict[int, Schema] = field(default_factory=dict)
+    channels: dict[int, Channel] = field(default_factory=dict)
+    spans: list[Span] = field(default_factory=list)
+    counts: dict[int, int] = field(default_factory=dict)
+    start_ns: int | None = None
+    end_ns: int | None = None
+    attachments: list[Head] = field(default_factory=list)
+    texts: list[Head] = field(default_factory=list)
+    compressions: set[str] = field(default_factory=set)
+
+    def define(self, record: McapRecord | None) -> None:
+        """Take a schema or a channel."""
+        if isinstance(record, Schema):
+            self.schemas[record.id] = record
+        elif isinstance(record, Channel):
+            self.channels[record.id] = record
+
+
+def read_index(stream: IO[bytes], size_bytes: int) -> Index:
+    """Find out what is in a file.
+
+    Raises:
+        NoIndexError: it does not end as a whole file does.
+        ValueError: it is damaged.
+    """
+    footer_at = size_bytes - FOOTER_BYTES - len(MAGIC)
+    stream.seek(max(footer_at, 0))
+    end = stream.read()
+    if footer_at < len(MAGIC) or not end.endswith(MAGIC) or end[0] != Opcode.FOOTER:
+        raise NoIndexError
+    footer = cast("Footer", parsed(Opcode.FOOTER, end[HEAD.size : FOOTER_BYTES]))
+    first = next(heads(stream, len(MAGIC), footer_at), None)
+    if first is None or first.opcode != Opcode.HEADER:
+        raise ValueError("it does not begin with a header")
+    header = cast("Header", parsed(first.opcode, content(stream, first)))
+    begin = first.at + first.length
+    found = None
+    if begin <= footer.summary_start < footer_at:
+        found = _summary(stream, begin, footer, footer_at)
+    index = found or _scan(stream, begin, footer_at)
+    index.profile = header.profile
+    return index
+
+
+class _Summary:
+    """The index that a file has."""
+
+    def __init__(self, records: Iterable[McapRecord | None]) -> None:
+        self.index = Index()
+        self.statistics: Statistics | None = None
+        self.chunks: list[ChunkIndex] = []
+        self.others: list[tuple[Opcode, AttachmentIndex | MetadataIndex]] = []
+        for record in records:
+            match record:
+                case Statistics():
+                    self.statistics = record
+                case ChunkIndex():
+                    self.chunks.append(record)
+                case AttachmentIndex():
+                    self.others.append((Opcode.ATTACHMENT, record))
+                case MetadataIndex():
+                    self.others.append((Opcode.METADATA, record))
+                case _:
+                    self.index.define(record)
+
+    def is_whole(self) -> bool:
+        """Whether its counts agree with its entries."""
+        told, index = self.statistics, self.index
+        if told is None:
+            return False
+        counts = told.channel_message_counts
+        schema_ids = {each.schema_id for each in index.channels.values()} - {0}
+        return (
+            len(self.chunks) == told.chunk_count
+            and len(self.others) == told.attachment_count + told.metadata_count
+            and len(index.channels) == told.channel_count
+            and counts.keys() <= index.channels.keys()
+            and sum(counts.values()) == told.message_count
+            and schema_ids <= index.schemas.keys()
+            and (not told.message_count or self._has_times_of(told))
+        )
+
+    def _has_times_of(self, told: Statistics) -> bool:
+        """Whether the chunks begin and end when the statistics say; one without messages has 0."""
+        starts = {each.message_start_time for each in self.chunks}
+        ends = {each.message_end_time for each in self.chunks}
+        first = {min(starts, default=0), min(starts - {0}, default=0)}
+        return told.message_start_time in first and told.message_end_time == max(ends, default=0)
+
+    def covers(self, stream: IO[bytes], at: int, end: int) -> bool:
+        """Whether nothing lies in the data section that it does not name."""
+        named = {
+            each.chunk_start_offset: each.chunk_length + each.message_index_length
+            for each in self.chunks
+        }
+        named |= {each.offset: each.length for _, each in self.others}
+        is_named_once = len(named) == len(self.chunks) + len(self.others)
+        if not is_named_once or any(length < HEAD.size for length in named.values()):
+            return False
+        if not all(_has_times_of_its_index(stream, each) for each in self.chunks):
+            return False
+        met = 0
+        while at < end:
+            if at in named:
+                at, met = at + named[at], met + 1
+                continue
+            head = next(heads(stream, at, end))
+            is_others = head.opcode > max(Opcode)  # a private or a later kind of record
+            if head.opcode not in _COVERED and not is_others:
+                return False
+            at = head.at + head.length
+        return at == end and met == len(named)
+
+    def finished(self) -> Index:
+        """The index that it makes."""
+        index, told = self.index, self.statistics
+        assert told is not None  # is_whole has said so
+        index.counts = dict(told.channel_message_counts)
+        if told.message_count:
+            index.start_ns, index.end_ns = told.message_start_time, told.message_end_time
+        for each in self.chunks:
+            index.compressions.add(each.compression)
+            index.spans.append(
+                Span(
+                    each.chunk_start_offset,
+                    each.chunk_start_offset + each.chunk_length,
+                    each.message_start_time,
+                    each.message_end_time,
+                    set(each.message_index_offsets) or None,
+                    is_chunk=True,
+                )
+            )
+        for opcode, other in self.others:
+            head = Head(opcode, other.offset + HEAD.size, other.length - HEAD.size)
+            (index.attachments if opcode == Opcode.ATTACHMENT else index.texts).append(head)
+        return index
+
+
+def _has_times_of_its_index(stream: IO[bytes], told: ChunkIndex) -> bool:
+    stream.seek(told.chunk_start_offset)
+    raw = stream.read(_CHUNK_HEAD.size)
+    times = told.message_start_time, told.message_end_time
+    if len(raw) < _CHUNK_HEAD.size:
+        return False
+    opcode, _, *found = _CHUNK_HEAD.unpack(raw)
+    return opcode == Opcode.CHUNK and tuple(found) == times
+
+
+def _summary(stream: IO[bytes], begin: int, footer: Footer, footer_at: int) -> Index | None:
+    """What the index says; None: it is not whole, or damaged."""
+    start = footer.summary_start
+    stream.seek(start)
+    raw = stream.read(footer_at - start + FOOTER_BYTES - 4)
+    if footer.summary_crc and zlib.crc32(raw) != footer.summary_crc:
+        return None
+    try:
+        found = _Summary(
+            parsed(head.opcode, content(stream, head)) for head in heads(stream, start, footer_at)
+        )
+        if found.is_whole() and found.covers(stream, begin, start):
+            return found.finished()
+    except ValueError:
+        pass
+    return None
+
+
+def _scan(stream: IO[bytes], begin: int, end: int) -> Index:
+    """Read the data section."""
+    index, run = Index(), None
+    for head in heads(stream, begin, end):
+        if head.opcode == Opcode.MESSAGE:
+            if run is None or run.end - run.at > _RUN_BYTES:
+                run = Span(head.at - HEAD.size, 0, 0, 0, set(), is_chunk=False)
+            data = content(stream, head)
+            _take(index, run, message_at(data, 0, len(data)))
+            run.end = head.at + head.length
+        elif head.opcode in {Opcode.SCHEMA, Opcode.CHANNEL}:
+            index.define(parsed(head.opcode, content(stream, head)))
+        elif head.opcode == Opcode.DATA_END:
+            _check_crc(stream, head, index)
+            break
+        else:
+            run = None
+            _take_other(stream, head, index)
+    return index
+
+
+def _take_other(stream: IO[bytes], head: Head, index: Index) -> None:
+    match head.opcode:
+        case Opcode.CHUNK:
+            chunk = cast("Chunk", parsed(head.opcode, content(stream, head)))
+            index.compressions.add(chunk.compression)
+            span = Span(head.at - HEAD.size, head.at + head.length, 0, 0, set(), is_chunk=True)
+            _take_all(index, span, unpacked(chunk))
+        case Opcode.ATTACHMENT:
+            index.attachments.append(head)
+        case Opcode.METADATA:
+            index.texts.append(head)
+        case _:
+            pass
+
+
+def _take_all(index: Index, span: Span, data: bytes) -> None:
+    for opcode, begin, end in inside(data):
+        if opcode == Opcode.MESSAGE:
+            _take(index, span, message_at(data, begin, end))
+        elif opcode in {Opcode.SCHEMA, Opcode.CHANNEL}:
+            index.define(parsed(opcode, data[begin:end]))
+
+
+def _take(index: Index, span: Span, message: RawMessage) -> None:
+    number, time_ns = message.channel_id, message.log_time_ns
+    ids = span.channel_ids
+    assert ids is not None  # of a span that is being made
+    if not ids:
+        index.spans.append(span)
+        span.start_ns = span.end_ns = time_ns
+    if number not in ids:
+        if number not in index.channels:
+            raise ValueError(f"there is a message of channel {number}, and no such channel")
+        ids.add(number)
+    span.start_ns, span.end_ns = min(span.start_ns, time_ns), max(span.end_ns, time_ns)
+    index.counts[number] = index.counts.get(number, 0) + 1
+    index.start_ns = time_ns if index.start_ns is None else min(index.start_ns, time_ns)
+    index.end_ns = time_ns if index.end_ns is None else max(index.end_ns, time_ns)
+
+
+def _check_crc(stream: IO[bytes], head: Head, index: Index) -> None:
+    """Compare the checksum of what is in no chunk, which has none of its own."""
+    told = cast("DataEnd", parsed(head.opcode, content(stream, head))).data_section_crc
+    if not told or all(each.is_chunk for each in index.spans):
+        return
+    stream.seek(0)
+    found, missing = 0, head.at - HEAD.size
+    while missing > 0 and (piece := stream.read(min(missing, _RUN_BYTES))):
+        found, missing = zlib.crc32(piece, found), missing - len(piece)
+    if found != told:
+        raise ValueError("the checksum of its data is wrong")
+
+
+def messages(
+    stream: IO[bytes],
+    spans: Iterable[Span],
+    wanted: Wanted,
+    doubt: Callable[[str], None],
+) -> Iterator[RawMessage]:
+    """The messages of spans by log time; of one time as they stand in the file.
+
+    Args:
+        stream: the file.
+        spans: those that may have what is asked for.
+        wanted: what is asked for.
+        doubt: is told where a span has other messages than the index says.
+
+    Raises:
+        ValueError: a span is damaged.
+    """
+    waiting = sorted(spans, key=lambda each: (each.start_ns, each.at), reverse=True)
+    opened: list[tuple[int, int, RawMessage, Iterator[RawMessage]]] = []  # by the next message
+    while waiting or opened:
+        if not opened or (waiting and waiting[-1].start_ns <= opened[0][0]):
+            span = waiting.pop()
+            later = _messages_in(span, span.data(stream), wanted, doubt)
+            if (first := next(later, None)) is not None:
+                heappush(opened, (first.log_time_ns, span.at, first, later))
+            continue
+        _, at, message, later = opened[0]
+        yield message
+        if (following := next(later, None)) is not None:
+            heapreplace(opened, (following.log_time_ns, at, following, later))
+        else:
+            heappop(opened)
+
+
+def _messages_in(
+    span: Span,
+    data: bytes,
+    wanted: Wanted,
+    doubt: Callable[[str], None],
+) -> Iterator[RawMessage]:
+    # Three numbers a message: objects would make a chunk of empty messages ten times as large.
+    times, begins, ends, ids = array("Q"), array("L"), array("L"), set[int]()
+    asked, least_ns = wanted.channel_ids, wanted.start_ns or 0
+    most_ns = _TOO_LATE_NS if wanted.end_ns is None else wanted.end_ns
+    for opcode, begin, end in inside(data):
+        if opcode != Opcode.MESSAGE:
+            continue
+        channel_id, time_ns = message_head(data, begin, end)
+        if not span.start_ns <= time_ns <= span.end_ns:
+            doubt("times")
+        ids.add(channel_id)
+        if least_ns <= time_ns < most_ns and (asked is None or channel_id in asked):
+            times.append(time_ns)
+            begins.append(begin)
+            ends.append(end)
+    if span.channel_ids is not None and not ids <= span.channel_ids:
+        doubt("channels")
+    for number in _by_time(times):
+        yield message_at(data, begins[number], ends[number])
+
+
+def _by_time(times: "array[int]") -> Iterable[int]:
+    """The numbers of messages by their times; most files have them so."""
+    count = len(times)
+    if all(map(le, times, itertools.islice(times, 1, None))):
+        return range(count)
+    return sorted(range(count), key=times.__getitem__)

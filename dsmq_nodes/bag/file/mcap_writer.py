@@ -1,0 +1,197 @@
+"""One file of a bag: MCAP, good up to its last flush, whatever happens.
+
+A file is a row of chunks, then an index. `flush` ends a chunk; what was flushed survives a crash
+of the process, and a loss of power once the disk has taken it, which is asked for right after, in
+a thread of its own. A file without its index is made whole by `dsmq-nodes bag repair`. When the
+disk is full, what did not fit whole is cut off again: what is left is good.
+"""
+
+import contextlib
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import IO, Final, Literal, cast
+
+from mcap.writer import CompressionType, Writer
+
+import dsmq_nodes
+from dsmq_nodes.bag.file.append_file import NewFile
+from dsmq_nodes.bag.file.contents import Attachment, Channel
+from dsmq_nodes.errors import BagError
+
+Compression = Literal["none", "lz4", "zstd"]
+COMPRESSIONS: Final[dict[str, CompressionType]] = {
+    "none": CompressionType.NONE,
+    "lz4": CompressionType.LZ4,
+    "zstd": CompressionType.ZSTD,
+}
+CHUNK_BYTES: Final = 1 << 20
+
+
+class Part:
+    """An open file.
+
+    Attributes:
+        path: where it is.
+        first_ns: the log time of its first message; None: it has none yet.
+        begin_bytes: the size of what it began with: attached files, texts, what is latched.
+        messages: how many messages were written.
+        unsafe: how many of them were not flushed, by topic.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        compression: Compression,
+        chunk_bytes: int,
+        profile: str,
+        *,
+        keeps_part: bool,
+    ) -> None:
+        """Begin a file that is not there yet; `keeps_part` is BagWriter's.
+
+        Raises:
+            BagError: there is a file of this name already, or it cannot be written.
+        """
+        self.path = path
+        self.first_ns: int | None = None
+        self.begin_bytes = 0
+        self.messages = 0
+        self.unsafe: Counter[str] = Counter()
+        self._has_ended = False
+        self._keeps_part = keeps_part
+        self._file = NewFile(path)
+        stream = cast("IO[bytes]", self._file)
+        self._mcap = Writer(stream, chunk_bytes, COMPRESSIONS[compression])
+        self._ids: dict[Channel, int] = {}
+        self._schemas: dict[tuple[str, str, bytes], int] = {}
+        with self._guard():
+            self._mcap.start(profile, f"dsmq_nodes {dsmq_nodes.__version__}")
+        self._file.keep()
+
+    @property
+    def size_bytes(self) -> int:
+        """The size of the file so far."""
+        return self._file.tell()
+
+    def write(
+        self, channel: Channel, log_time_ns: int, data: bytes, publish_time_ns: int, sequence: int
+    ) -> None:
+        """Append a message.
+
+        Raises:
+            BagError: it could not be written; what was flushed is safe.
+        """
+        if self.first_ns is None:
+            self.first_ns, self.begin_bytes = log_time_ns, self.size_bytes
+        self._add(channel, log_time_ns, data, publish_time_ns, sequence)
+        self.messages += 1
+        self.unsafe[channel.topic] += 1
+        if self._file.grown:
+            self._keep()
+
+    def repeat(
+        self, channel: Channel, log_time_ns: int, data: bytes, publish_time_ns: int, sequence: int
+    ) -> None:
+        """Append a message that another file has too; it is not counted.
+
+        Raises:
+            BagError: it could not be written.
+        """
+        self._add(channel, log_time_ns, data, publish_time_ns, sequence)
+
+    def _add(
+        self, channel: Channel, log_time_ns: int, data: bytes, publish_time_ns: int, sequence: int
+    ) -> None:
+        try:
+            number = self._ids.get(channel) or self._register(channel)
+            self._mcap.add_message(
+                number, log_time_ns, data, publish_time_ns, sequence & 0xFFFFFFFF
+            )
+        except OSError as error:
+            raise self._failed(error) from None
+
+    def _register(self, channel: Channel) -> int:
+        key = (channel.type_name, channel.schema_encoding, channel.schema)
+        schema = self._schemas.get(key, 0)
+        if not schema and channel.schema_encoding:
+            schema = self._schemas[key] = self._mcap.register_schema(*key)
+        number = self._ids[channel] = self._mcap.register_channel(
+            channel.topic, channel.encoding, schema, dict(channel.metadata)
+        )
+        return number
+
+    def attach(self, attachment: Attachment) -> None:
+        """Put a file into it."""
+        with self._guard():
+            self._mcap.add_attachment(
+                attachment.time_ns,
+                attachment.time_ns,
+                attachment.name,
+                attachment.media_type,
+                attachment.data,
+            )
+        self._file.keep()
+
+    def describe(self, name: str, values: Mapping[str, str]) -> None:
+        """Put named texts into it."""
+        with self._guard():
+            self._mcap.add_metadata(name, dict(values))
+        self._file.keep()
+
+    def flush(self) -> None:
+        """Make what was written safe from a crash; see the top of this module.
+
+        Raises:
+            BagError: it could not be written.
+        """
+        with self._guard():
+            self._mcap.flush()  # type: ignore[no-untyped-call]
+        self._keep()
+        self._file.sync()
+
+    def _keep(self) -> None:
+        self._file.keep()
+        self.unsafe.clear()
+
+    def finish(self) -> None:
+        """Write the index, and end; once: after a failure it has ended already.
+
+        Raises:
+            BagError: it could not be written; what was flushed is safe.
+        """
+        if self._has_ended:
+            return
+        self.flush()
+        with self._guard():
+            self._mcap.finish()  # type: ignore[no-untyped-call]
+        self._has_ended = True
+        self._file.close()
+
+    def discard(self) -> None:
+        """End, and take the file away."""
+        if not self._has_ended:
+            self._has_ended = True
+            self._file.cut()
+        self.path.unlink(missing_ok=True)
+
+    @contextlib.contextmanager
+    def _guard(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise self._failed(error) from None
+
+    def _failed(self, error: OSError) -> BagError:
+        self._has_ended = True
+        self._file.cut()
+        what = f"cannot write {self.path}: {error.strerror}"
+        lost = self.unsafe.total()
+        safe = self.messages - lost
+        if not (safe and self._keeps_part):
+            self.path.unlink(missing_ok=True)  # its name is free again
+            return BagError(f"{what}; nothing of it is kept: make room first")
+        return BagError(
+            f"{what}; its first {safe} messages are safe, the {lost} after them are lost: "
+            f"make room, then `dsmq-nodes bag repair {self.path}`"
+        )

@@ -1,0 +1,78 @@
+"""The JSON Schema of a recorded topic, in the form that other people's readers take.
+
+Their parsers want an object at the root and know no `$ref`, so what the model's schema names in
+`$defs` is put where it is used. A type that contains itself keeps its references.
+"""
+
+import json
+from typing import Any, Final
+
+from dsmq_nodes.bag.file.contents import Channel
+from dsmq_nodes.errors import CommandError
+from dsmq_nodes.messages.base import Message
+from dsmq_nodes.messages.schema.find import find_type
+
+ANYTHING: Final[dict[str, Any]] = {"type": "object"}
+"""The schema of what nothing is known of."""
+
+_DEFINITIONS: Final = "#/$defs/"
+
+
+def schema_text(schema: dict[str, Any]) -> bytes:
+    """A schema as it stands in a file."""
+    definitions = schema.get("$defs", {})
+    try:
+        plain = _inlined(schema, definitions, ())
+    except RecursionError:
+        plain = schema
+    return json.dumps(plain, separators=(",", ":")).encode()  # in the order of the fields
+
+
+def _inlined(part: Any, definitions: dict[str, Any], inside: tuple[str, ...]) -> Any:
+    if isinstance(part, list):
+        return [_inlined(each, definitions, inside) for each in part]
+    if not isinstance(part, dict):
+        return part
+    reference = part.get("$ref", "")
+    if reference.startswith(_DEFINITIONS):
+        name = reference.removeprefix(_DEFINITIONS)
+        if name in inside:
+            raise RecursionError(name)
+        beside = {key: value for key, value in part.items() if key != "$ref"}
+        merged = {**definitions[name], **beside}
+        return _inlined(merged, definitions, (*inside, name))
+    return {
+        key: _inlined(value, definitions, inside) for key, value in part.items() if key != "$defs"
+    }
+
+
+def told_schema(channel: Channel) -> dict[str, Any]:
+    """The JSON Schema of a channel's messages; empty when nothing is known of them."""
+    if channel.schema_encoding != "jsonschema":
+        return {}
+    try:
+        schema = json.loads(channel.schema)
+    except ValueError:
+        return {}
+    return schema if isinstance(schema, dict) and schema != ANYTHING else {}
+
+
+def class_of(type_name: str) -> type[Message] | None:
+    """The message class of a type's name, if it is known here; else None.
+
+    What the program has imported comes first, then the kit's types, then a package of that name.
+    """
+    if not type_name:
+        return None
+    for known in _subclasses(Message):
+        if known.type_name == type_name:
+            return known
+    try:
+        return find_type(type_name)
+    except CommandError:
+        return None
+
+
+def _subclasses(of: type[Message]) -> list[type[Message]]:
+    found = of.__subclasses__()
+    return found + [deeper for each in found for deeper in _subclasses(each)]

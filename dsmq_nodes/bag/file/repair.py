@@ -1,0 +1,160 @@
+"""Saves what is good of a bag that is not whole: every whole chunk becomes part of a new file.
+
+MCAP's records are read one after the other (mcap.dev/spec): an opcode, a length of 8 bytes, the
+content. The first record that the file is too short for ends it. A chunk whose checksum is wrong
+is left out, and what comes after it is still read.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import IO
+
+from mcap.opcode import Opcode
+from mcap.records import Attachment as AttachmentRecord
+from mcap.records import Channel as ChannelRecord
+from mcap.records import Chunk, McapRecord, Metadata, Schema
+
+from dsmq_nodes.bag.file.atomic import whole_or_gone
+from dsmq_nodes.bag.file.contents import Attachment, Channel
+from dsmq_nodes.bag.file.mcap_reader import channel_of, check_kind
+from dsmq_nodes.bag.file.mcap_records import (
+    HEAD,
+    MAGIC,
+    RawMessage,
+    inside,
+    message_at,
+    parsed,
+    unpacked,
+)
+from dsmq_nodes.bag.file.mcap_writer import Compression
+from dsmq_nodes.bag.file.writing import BagWriter, bag_path
+from dsmq_nodes.errors import BagError
+
+
+@dataclass(slots=True)
+class Repaired:
+    """What a repair has saved.
+
+    Attributes:
+        path: the new file.
+        messages: how many are in it.
+        damaged: how many chunks and records had to be left out.
+        lost_bytes: how much at the end of the file was no whole record.
+        whole: nothing was wrong with the file.
+    """
+
+    path: Path
+    messages: int = 0
+    damaged: int = 0
+    lost_bytes: int = 0
+    whole: bool = False
+
+
+def repair(
+    path: Path,
+    output: Path,
+    *,
+    compression: Compression = "zstd",
+    on_progress: Callable[[int], None] = lambda _: None,
+) -> Repaired:
+    """Write what is good of a file to a new one.
+
+    Args:
+        path: the file; it is left as it is.
+        output: the new one.
+        compression: of the new one.
+        on_progress: called with the number of bytes read so far.
+
+    Raises:
+        BagError: it is no MCAP at all, or the new one cannot be written.
+    """
+    try:
+        stream = path.open("rb")
+    except OSError as error:
+        raise BagError(f"cannot read {path}: {error.strerror}") from None
+    with stream:
+        check_kind(path, stream)
+        saved = bag_path(output)
+        new = partial(BagWriter, saved, compression=compression, keeps_part=False)
+        with whole_or_gone(saved, new) as writer, writer:
+            scan = _Scan(stream, path.stat().st_size, writer, Repaired(saved))
+            scan.run(on_progress)
+    return scan.repaired
+
+
+class _Scan:
+    """Reads a file, record by record."""
+
+    def __init__(
+        self, stream: IO[bytes], size_bytes: int, writer: BagWriter, repaired: Repaired
+    ) -> None:
+        self.repaired = repaired
+        self._stream = stream
+        self._size_bytes = size_bytes
+        self._writer = writer
+        self._schemas: dict[int, Schema] = {}
+        self._channels: dict[int, Channel] = {}
+
+    def run(self, on_progress: Callable[[int], None]) -> None:
+        """Read all of it."""
+        self._stream.seek(len(MAGIC))
+        good = len(MAGIC)
+        for opcode, content in self._contents():
+            if opcode == Opcode.FOOTER:
+                self.repaired.whole = not self.repaired.damaged
+                return
+            self._take(opcode, content)
+            good = self._stream.tell()
+            on_progress(good)
+        self.repaired.lost_bytes = self._size_bytes - good
+
+    def _contents(self) -> Iterator[tuple[int, bytes]]:
+        while len(head := self._stream.read(HEAD.size)) == HEAD.size:
+            opcode, length = HEAD.unpack(head)
+            if not opcode > 0 or length > self._size_bytes - self._stream.tell():
+                return
+            yield opcode, self._stream.read(length)
+
+    def _take(self, opcode: int, content: bytes) -> None:
+        try:
+            if opcode != Opcode.CHUNK:
+                self._save(_record(opcode, content, 0, len(content)))
+                return
+            chunk = parsed(opcode, content)
+            assert isinstance(chunk, Chunk)
+            data = unpacked(chunk)
+            for inner, begin, end in inside(data):
+                self._save(_record(inner, data, begin, end))
+        except ValueError:
+            self.repaired.damaged += 1
+
+    def _save(self, record: McapRecord | RawMessage | None) -> None:
+        match record:
+            case RawMessage():
+                channel = self._channels.get(record.channel_id)
+                if channel is None:
+                    raise ValueError(f"there is no channel {record.channel_id}")
+                times = record.log_time_ns, record.data, record.publish_time_ns
+                self._writer.write(channel, *times, record.sequence)
+                self.repaired.messages += 1
+            case Schema():
+                self._schemas[record.id] = record
+            case ChannelRecord():
+                schema = self._schemas.get(record.schema_id)
+                self._channels[record.id] = channel_of(record, schema)
+            case AttachmentRecord():
+                self._writer.attach(
+                    Attachment(record.name, record.data, record.media_type, record.log_time)
+                )
+            case Metadata():
+                self._writer.describe(record.name, record.metadata)
+            case _:
+                pass
+
+
+def _record(opcode: int, data: bytes, begin: int, end: int) -> McapRecord | RawMessage | None:
+    if opcode == Opcode.MESSAGE:
+        return message_at(data, begin, end)
+    return parsed(opcode, data[begin:end])

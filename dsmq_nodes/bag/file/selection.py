@@ -1,0 +1,87 @@
+"""Which topics are meant: names, shell patterns, regular expressions."""
+
+import fnmatch
+import re
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+
+from dsmq_nodes.errors import BagError
+from dsmq_nodes.graph.services.service_wire import is_of_every_node
+from dsmq_nodes.suggest import did_you_mean
+
+OWN_PREFIX = "/dsmq/"
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """Chooses topics by name.
+
+    Attributes:
+        topics: names or shell patterns (`/robot1/*`); a slash at the front may be left out.
+        exclude: names or patterns that are left out in any case.
+        regex: also what this expression finds in the name.
+        exclude_regex: left out in any case.
+        everything: also all topics but the kit's own: those below /dsmq, and of the services that
+            every node has (who asks for parameters is the recorder itself, before anybody).
+    """
+
+    topics: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ()
+    regex: str = ""
+    exclude_regex: str = ""
+    everything: bool = False
+
+    def __post_init__(self) -> None:
+        for expression in (self.regex, self.exclude_regex):
+            try:
+                re.compile(expression)
+            except re.error as error:
+                raise BagError(f"not a regular expression: {expression!r}: {error}") from None
+
+    def __contains__(self, topic: object) -> bool:
+        name = str(topic)
+        if self.exclude_regex and re.search(self.exclude_regex, name):
+            return False
+        if _matches(name, self.exclude):
+            return False
+        if _matches(name, self.topics):
+            return True
+        if name.startswith(OWN_PREFIX):
+            return False
+        if self.regex and re.search(self.regex, name):
+            return True
+        return self.everything and not is_of_every_node(name)
+
+    def unmatched(self, names: Iterable[str]) -> list[str]:
+        """The topics asked for that are not among `names`."""
+        known = list(names)
+        return [
+            asked for asked in self.topics if not any(_matches(name, (asked,)) for name in known)
+        ]
+
+    def check(self, names: Iterable[str], where: str) -> None:
+        """Make sure that `names`, all there are, have what was asked for.
+
+        Raises:
+            BagError: a name or a pattern is none of them, or none is chosen; with the nearest.
+        """
+        known = sorted(set(names))
+        for asked in self.unmatched(known):
+            raise BagError(f"{where} has no topic {asked}: {did_you_mean(asked, known)}")
+        if known and not any(name in self for name in known):
+            raise BagError(f"{where} has no such topics: there is: {', '.join(known)}")
+
+
+def chosen(topics: Collection[str] | Selection | None) -> Selection | None:
+    """What is meant by names or patterns of topics, or by one; None: all."""
+    if isinstance(topics, Selection | None):
+        return topics
+    return Selection((topics,) if isinstance(topics, str) else tuple(topics))
+
+
+def _matches(name: str, patterns: Iterable[str]) -> bool:
+    return any(
+        name == pattern or fnmatch.fnmatchcase(name, pattern)  # `/a[1]` may be a topic's own name
+        for each in patterns
+        for pattern in (each, f"/{each}")
+    )

@@ -1,0 +1,208 @@
+"""Writes bags, of one file or of several."""
+
+import platform
+import socket
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from types import TracebackType
+from typing import Final, Self
+
+import dsmq_nodes
+from dsmq_nodes.bag.file.atomic import file_name, remove
+from dsmq_nodes.bag.file.contents import Attachment, Channel
+from dsmq_nodes.bag.file.mcap_reader import REPEATED, Record
+from dsmq_nodes.bag.file.mcap_writer import CHUNK_BYTES, Compression, Part
+from dsmq_nodes.bag.latched import Latched
+from dsmq_nodes.errors import BagError
+
+_TIMES: Final = range(1 << 64)
+OWN_TEXTS: Final = "dsmq_nodes"
+"""The name of what a bag of ours says of itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """When a file is full and the next one begins, with what is latched then; 0: never."""
+
+    size_bytes: int = 0
+    duration_sec: float = 0.0
+
+    def __bool__(self) -> bool:
+        return self.size_bytes > 0 or self.duration_sec > 0
+
+    def reached(self, part: Part, now_ns: int) -> bool:
+        """Whether a file is full; what each file begins with does not count."""
+        if part.first_ns is None:
+            return False
+        if 0 < self.size_bytes <= part.size_bytes - part.begin_bytes:
+            return True
+        return 0 < self.duration_sec <= (now_ns - part.first_ns) * 1e-9
+
+
+class BagWriter:
+    """Writes a bag; close it, or use it in a `with`.
+
+    Attributes:
+        paths: its files so far.
+        messages: how many messages were written.
+    """
+
+    def __init__(
+        self,
+        path: str | Path,
+        *,
+        compression: Compression = "zstd",
+        limits: Limits | None = None,
+        chunk_bytes: int = CHUNK_BYTES,
+        profile: str = "",
+        keeps_part: bool = True,
+    ) -> None:
+        """Begin a bag.
+
+        Args:
+            path: the file; `.mcap` is added where it is missing. With limits the files are
+                numbered: `run_0.mcap`, `run_1.mcap`.
+            compression: of the chunks.
+            limits: when to begin another file.
+            chunk_bytes: the size of a chunk, before compression.
+            profile: MCAP's name for what the messages are in: empty for JSON, "ros2" for CDR.
+            keeps_part: what was written is kept when an error ends it, as of a recording; else all
+                of it goes, as of a copy, whose original is still there.
+
+        Raises:
+            BagError: there is a file of this name already, it is no name for a file, or it cannot
+                be written.
+        """
+        self.messages = 0
+        self.paths: list[Path] = []
+        self._path = bag_path(path)
+        self._limits = limits or Limits()
+        self._earlier_bytes = 0
+        self._texts: list[tuple[str, dict[str, str]]] = []
+        self._attachments: list[Attachment] = []
+        self._latched = Latched()
+        self._settings = (compression, chunk_bytes, profile)
+        self._keeps_part = keeps_part
+        self._part = self._open()
+
+    @property
+    def size_bytes(self) -> int:
+        """The size of all its files."""
+        return self._earlier_bytes + self._part.size_bytes
+
+    @property
+    def unsafe(self) -> Counter[str]:
+        """How many messages a crash would take along, by topic; after an error it has."""
+        return self._part.unsafe
+
+    def write(
+        self,
+        channel: Channel,
+        log_time_ns: int,
+        data: bytes,
+        publish_time_ns: int,
+        sequence: int = 0,
+    ) -> None:
+        """Append a message.
+
+        Raises:
+            BagError: it could not be written, says what is safe; or one of the times is none.
+        """
+        if not (log_time_ns in _TIMES and publish_time_ns in _TIMES):
+            raise BagError(
+                f"a message at {log_time_ns} ns, published at {publish_time_ns} ns, cannot be "
+                "written: times are nanoseconds since 1970, from 0 to 2**64 - 1"
+            )
+        if self._limits and self._limits.reached(self._part, log_time_ns):
+            self._part.finish()
+            self._earlier_bytes += self._part.size_bytes
+            self._part = self._open()
+            self._repeat_latched(log_time_ns)
+        self._part.write(channel, log_time_ns, data, publish_time_ns, sequence)
+        self.messages += 1
+        if self._limits and channel.latched:
+            self._latched.take(Record(channel, log_time_ns, publish_time_ns, sequence, data))
+
+    def _repeat_latched(self, log_time_ns: int) -> None:
+        """Begin a file with what is latched, so that it can be played without those before."""
+        found = self._latched.records()
+        for each in found:
+            marked = replace(each.channel, metadata=(*each.channel.metadata, REPEATED))
+            times = log_time_ns, each.data, each.publish_time_ns
+            self._part.repeat(marked, *times, each.sequence)
+        if found:
+            self._part.flush()
+
+    def attach(self, attachment: Attachment) -> None:
+        """Put a file into the bag: into each of its files."""
+        self._attachments.append(attachment)
+        self._part.attach(attachment)
+
+    def describe(self, name: str, values: Mapping[str, str]) -> None:
+        """Put named texts into the bag: into each of its files."""
+        self._texts.append((name, dict(values)))
+        self._part.describe(name, values)
+
+    def flush(self) -> None:
+        """Make what was written safe from a crash; see mcap_writer.py.
+
+        Raises:
+            BagError: it could not be written; says what is safe.
+        """
+        self._part.flush()
+
+    def close(self) -> None:
+        """Write the index, and end.
+
+        Raises:
+            BagError: it could not be written; says what is safe.
+        """
+        self._part.finish()
+
+    def _open(self) -> Part:
+        path = self._path
+        if self._limits:
+            path = path.with_stem(f"{path.stem}_{len(self.paths)}")
+        part = Part(path, *self._settings, keeps_part=self._keeps_part)
+        self.paths.append(path)
+        for name, values in self._texts:
+            part.describe(name, values)
+        for attachment in self._attachments:
+            part.attach(attachment)
+        return part
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if error is None or self._keeps_part:
+            self.close()
+            return
+        self._part.discard()
+        for path in self.paths:
+            remove(path)
+
+
+def about_here() -> dict[str, str]:
+    """What a recording says of itself: which program made it, and where."""
+    return {
+        "version": dsmq_nodes.__version__,
+        "python": platform.python_version(),
+        "host": socket.gethostname(),
+    }
+
+
+def bag_path(path: str | Path) -> Path:
+    """The name of a bag's file, `.mcap` included.
+
+    Raises:
+        BagError: it is no name for a file.
+    """
+    return file_name(path, ".mcap")

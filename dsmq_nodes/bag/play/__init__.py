@@ -1,0 +1,1 @@
+"""Plays a bag's messages again."""

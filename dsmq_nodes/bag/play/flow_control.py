@@ -1,0 +1,171 @@
+"""Publishes as fast as the readers take it, and loses nothing.
+
+- Every put is acknowledged by the broker; no more than a window of them is under way.
+- A node keeps the newest `depth` messages of a topic for its callback. So of each topic no more
+  than the smallest depth among its subscribers is put before all of them have come so far: each
+  node is called (its `list_parameters`, which every node serves), and answers when its callbacks
+  have run for what came before. Only a callback that is a coroutine may still be at it then: its
+  depth has to do for what comes meanwhile.
+- Tools keep no depth. Before more is put than half of what the broker keeps, their cursors are
+  waited for, as its statistics tell.
+"""
+
+import math
+import os
+import time
+import uuid
+from collections.abc import Iterable
+from typing import Final
+
+from dsmq_nodes.dsmq import wire
+from dsmq_nodes.dsmq.router.topics import STATISTICS_TOPIC
+from dsmq_nodes.errors import BagError, ConnectionFailedError, WireError
+from dsmq_nodes.graph.services import service_wire as calls
+from dsmq_nodes.messages.dsmq_msgs import BrokerStatistics, Edge
+from dsmq_nodes.tools.outlet import ANSWER_SEC, Outlet
+
+_WINDOW_MESSAGES: Final = 256
+_WINDOW_BYTES: Final = 4 << 20
+_SOCKET_BYTES: Final = 64 * 1024  # so much a reader's socket holds, whatever else it is sent
+_READERS_SEC: Final = 60.0
+_LOOK_AGAIN_SEC: Final = 0.02
+_SERVICE: Final = "/list_parameters"
+
+
+class Flow:
+    """Flow control over an outlet."""
+
+    def __init__(self, outlet: Outlet) -> None:
+        """Prepare; nothing is asked before the first put."""
+        self._outlet = outlet
+        self._client = f"@{uuid.uuid4().hex}"
+        self._calls = 0
+        self._waiting: dict[str, int] = {}  # the call that each node has not answered
+        self._heard: set[str] = set()  # services whose replies are subscribed
+        self._told: list[BrokerStatistics] = []
+        self._budget_bytes = 0
+        self._depths: dict[str, int] = {}
+        self._nodes: set[str] = set()  # those that keep a depth
+        self._ahead: dict[str, int] = {}  # of each topic: put since its nodes had come so far
+        self._unread_bytes = self._unchecked_bytes = 0
+        outlet.listeners[STATISTICS_TOPIC] = self._on_statistics
+
+    def put(self, topic: str, text: str) -> None:
+        """Publish a message when it can be taken.
+
+        Raises:
+            ConnectionFailedError: the broker is gone, or stores nothing.
+            RequestRefusedError: the broker refused one of the last ones.
+            BagError: a reader has not read, or a node not answered, for a minute.
+        """
+        if not self._budget_bytes:
+            self._ask_statistics()
+        if self._ahead.get(topic, 0) >= self._depths.get(topic, math.inf):
+            self._wait_for_nodes()
+        self._outlet.until(self._has_room, ANSWER_SEC)
+        if not self._has_room():
+            raise ConnectionFailedError(
+                f"the broker has stored nothing for {ANSWER_SEC:g} s: is it stopped or overloaded?"
+            )
+        self._outlet.put_acknowledged(topic, text)
+        self._ahead[topic] = self._ahead.get(topic, 0) + 1
+        self._unread_bytes += len(text)
+        self._unchecked_bytes += len(text)
+        if self._unread_bytes > self._budget_bytes // 2:
+            self.wait()
+
+    def _has_room(self) -> bool:
+        under_way = self._outlet.unacknowledged
+        return len(under_way) < _WINDOW_MESSAGES and sum(under_way.values()) < _WINDOW_BYTES
+
+    def wait(self) -> None:
+        """Wait until every reader has had all that was put, and nodes have been called with it.
+
+        Raises:
+            BagError: one has not for a minute.
+        """
+        self._wait_for_cursors()
+        self._wait_for_nodes()
+
+    def _wait_for_cursors(self) -> None:
+        self._outlet.until(lambda: not self._outlet.unacknowledged, ANSWER_SEC)
+        until_sec = time.monotonic() + _READERS_SEC
+        while laggards := self._laggards(self._ask_statistics()):
+            if time.monotonic() > until_sec:
+                who = ", ".join(sorted(laggards))
+                raise BagError(f"not read to the end for {_READERS_SEC:g} s: {who}; is it stuck?")
+            self._outlet.until(lambda: False, _LOOK_AGAIN_SEC)
+        self._unread_bytes = self._unchecked_bytes = 0
+
+    def _wait_for_nodes(self) -> None:
+        if self._unchecked_bytes > _SOCKET_BYTES:
+            self._wait_for_cursors()  # a call would overtake what does not fit its reader's socket
+        for node in self._nodes:
+            self._calls += 1
+            self._waiting[node] = self._calls
+            text = calls.write(self._client, self._calls, "{}")
+            self._outlet.put(node + _SERVICE + calls.REQUEST, text)
+        self._outlet.until(lambda: not self._waiting, _READERS_SEC)
+        if self._waiting:
+            who = ", ".join(sorted(self._waiting))
+            raise BagError(f"{who} has not answered for {_READERS_SEC:g} s: is a callback stuck?")
+        self._ahead.clear()
+
+    def _on_reply(self, reply: wire.Reply) -> None:
+        node = reply.topic.removesuffix(_SERVICE + calls.REPLY)
+        try:
+            call = calls.read(reply.text)
+        except WireError:
+            return  # for its client to complain of
+        if call.client == self._client and self._waiting.get(node) == call.id:
+            del self._waiting[node]
+
+    # What the broker tells
+
+    def _ask_statistics(self) -> BrokerStatistics | None:
+        """The broker's counters as they are now, or, if others listen too, were a second ago."""
+        self._told.clear()
+        self._outlet.subscribe_anew(STATISTICS_TOPIC)
+        self._outlet.until(lambda: len(self._told) > 0, ANSWER_SEC)
+        return self._told[-1] if self._told else None
+
+    def _on_statistics(self, reply: wire.Reply) -> None:
+        told = BrokerStatistics.from_json(reply.text or "")
+        self._told.append(told)
+        self._budget_bytes = told.budget_bytes
+        edges = {each.name: each.edges for each in told.topics if each.name in self._outlet.topics}
+        nodes = {e.subscriber for found in edges.values() for e in found if _keeps_depth(e)}
+        served = {each.name for each in told.topics if each.publishers}
+        self._nodes = {node for node in nodes if node + _SERVICE + calls.REPLY in served}
+        self._depths = {
+            topic: min(each.depth for each in kept)
+            for topic, found in edges.items()
+            if (kept := [each for each in found if each.subscriber in self._nodes and each.depth])
+        }
+        for node in self._nodes - self._heard:
+            self._heard.add(node)
+            topic = node + _SERVICE + calls.REPLY
+            self._outlet.listeners[topic] = self._on_reply
+            self._outlet.subscribe_anew(topic, depth=0)
+
+    def _laggards(self, statistics: BrokerStatistics | None) -> set[str]:
+        """Who, as the counters say, has not had all that was put."""
+        if statistics is None:
+            return {"the broker, which does not tell"}
+        pid, found = os.getpid(), set[str]()
+        for topic in statistics.topics:
+            put = self._outlet.topics.get(topic.name, 0)
+            told = [each.messages for each in topic.publishers if each.pid == pid]
+            if put > max(told, default=0) and not topic.name.endswith(calls.REQUEST):
+                found.add(f"{topic.name}, as far as the broker tells")  # its counters are old
+            if put:
+                found |= set(_behind(topic.name, topic.edges))
+        return found
+
+
+def _keeps_depth(edge: Edge) -> bool:
+    return bool(edge.subscriber and edge.depth)
+
+
+def _behind(topic: str, edges: Iterable[Edge]) -> list[str]:
+    return [f"{each.subscriber or 'a tool'} ({topic})" for each in edges if each.lag]

@@ -1,0 +1,328 @@
+"""Plays bags: each message when it is due, or as fast as its readers take it."""
+
+import os
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Final
+
+from dsmq_nodes.bag.any_bag import Source
+from dsmq_nodes.bag.file.contents import Channel
+from dsmq_nodes.bag.file.mcap_reader import Record
+from dsmq_nodes.bag.file.prefetch import prefetched
+from dsmq_nodes.bag.file.reading import TEXT
+from dsmq_nodes.bag.file.recorded_schemas import told_schema
+from dsmq_nodes.bag.file.selection import OWN_PREFIX
+from dsmq_nodes.bag.play.flow_control import Flow
+from dsmq_nodes.bag.play.playback_clock import Pace
+from dsmq_nodes.bag.texts import text_of
+from dsmq_nodes.errors import BagError, WireError
+from dsmq_nodes.graph import names
+from dsmq_nodes.graph.services import service_wire as calls
+from dsmq_nodes.graph.topics.compatible import End, compare, explain
+from dsmq_nodes.messages.base import Time
+from dsmq_nodes.messages.dsmq_msgs import Endpoint
+from dsmq_nodes.messages.rosgraph import Clock
+from dsmq_nodes.tools.outlet import Outlet
+
+CLOCK_TOPIC: Final = "/clock"
+_NAME: Final = "player"  # whose topics `~/...` would be
+_PAUSE_TURN_SEC: Final = 0.05
+_PUMP_EVERY: Final = 64  # messages
+_SHORTEST_ROUND_SEC: Final = 0.1  # of a loop
+
+
+@dataclass(frozen=True, slots=True)
+class Playing:
+    """How a bag is played.
+
+    Attributes:
+        rate: 2 is twice as fast as recorded; 0 is as fast as the readers take it.
+        loop: again and again; a round lasts 0.1 s at least.
+        start_offset_sec: begin so far into the bag, with what is latched then.
+        duration_sec: play so much of it; None: all.
+        delay_sec: wait so long first.
+        clock_hz: publish `/clock` so often; 0: never.
+        remap: other names for topics.
+        wait_for: how many subscribers each topic has before it begins.
+        start_paused: wait for `resume` or `step`.
+        service_requests: call services and send goals again, as they were when it was recorded;
+            the goals are this player's, and cancelled when it ends.
+    """
+
+    rate: float = 1.0
+    loop: bool = False
+    start_offset_sec: float = 0.0
+    duration_sec: float | None = None
+    delay_sec: float = 0.0
+    clock_hz: float = 0.0
+    remap: Mapping[str, str] = field(default_factory=dict)
+    wait_for: int = 0
+    start_paused: bool = False
+    service_requests: bool = False
+
+    def leaves_out(self, topic: str) -> bool:
+        """Whether a topic is not played: a call would be made again, a reply come from nobody."""
+        if topic.endswith(calls.REQUEST) and self.service_requests:
+            return False
+        return calls.is_call(topic) or topic.startswith(OWN_PREFIX)
+
+
+class Player:
+    """Plays a bag through an outlet.
+
+    Attributes:
+        messages: how many were played.
+        at_ns: the recorded time of the last one.
+        start_ns: where it begins, in recorded time.
+        end_ns: where it ends.
+        pace: when messages are due.
+        left_out: how many messages of topics are not played, by topic.
+    """
+
+    def __init__(
+        self,
+        bag: Source,
+        outlet: Outlet,
+        playing: Playing,
+        wait: Callable[[float], None] | None = None,
+        *,
+        say: Callable[[str], None] = lambda _: None,
+    ) -> None:
+        """Prepare to play.
+
+        Args:
+            bag: what is played: the topics that it was opened with.
+            outlet: where it goes.
+            playing: how.
+            wait: called to let so many seconds pass, or fewer; may change the pace.
+            say: takes what is waited for.
+
+        Raises:
+            BagError: it cannot be played: its messages are not in JSON, or there are none.
+            InvalidNameError: a topic is renamed to what is no topic's name.
+        """
+        self.messages = 0
+        self.pace = Pace(playing.rate, paused=playing.start_paused)
+        self._bag, self._outlet, self._playing = bag, outlet, playing
+        self._flow = Flow(outlet)
+        self._wait, self._say = wait or outlet.pump, say
+        self._is_stopped = False
+        self._clock_due_sec = 0.0
+        self.left_out: Counter[str] = Counter()
+        self._channels: dict[Channel, Channel] = {}
+        for each in bag.counts():
+            self._choose(each.channel, each.messages)
+        _check_any(self._channels, self.left_out, bag.omitted.topics)
+        self.start_ns = self.at_ns = bag.start_ns + round(playing.start_offset_sec * 1e9)
+        self.end_ns = bag.end_ns
+        if playing.duration_sec is not None:
+            self.end_ns = min(self.end_ns, self.start_ns + round(playing.duration_sec * 1e9))
+        # All of it is all that the file has, whenever it says that it begins and ends.
+        self._range = (
+            self.start_ns if playing.start_offset_sec else None,
+            None if playing.duration_sec is None else self.end_ns + 1,
+        )
+        if self.start_ns > bag.end_ns:
+            raise BagError(
+                f"a start offset of {playing.start_offset_sec:g} s is beyond the bag's "
+                f"{(bag.end_ns - bag.start_ns) * 1e-9:.3f} s"
+            )
+
+    def _choose(self, channel: Channel, messages: int) -> None:
+        playing = self._playing
+        if playing.leaves_out(channel.topic):
+            self.left_out[channel.topic] += messages
+        elif channel.encoding not in {"json", TEXT}:
+            self._bag.omitted.topic(
+                channel.topic,
+                f"its messages are in {channel.encoding!r}, not in JSON, and of no ROS bag",
+            )
+        elif not (channel.topic == CLOCK_TOPIC and playing.clock_hz):
+            self._channels[channel] = self._as_played(channel)
+
+    def _as_played(self, channel: Channel) -> Channel:
+        renamed = self._playing.remap.get(channel.topic)
+        if renamed is None:  # a plain client's topic has any name
+            return channel
+        return replace(channel, topic=names.resolve_topic(renamed, _NAME, "/", {}))
+
+    def stop(self) -> None:
+        """Play no more."""
+        self._is_stopped = True
+
+    def play(self) -> None:
+        """Play to the end.
+
+        A message that is not what its channel says is left out, see the bag's `omitted`.
+
+        Raises:
+            BagError: the bag is damaged, or its types are not those of the graph.
+            ConnectionFailedError: the broker is gone.
+            RequestRefusedError: the broker refused a message.
+        """
+        channels = list(self._channels.values())
+        self._check_types(channels)
+        self._advertise(channels)
+        if self._playing.wait_for:
+            topics = {each.topic for each in channels}
+            self._outlet.wait_for_subscribers(topics, self._playing.wait_for, self._say)
+        self._delay(self._playing.delay_sec)
+        latched = self._bag.latched_before(self.start_ns) if self._playing.start_offset_sec else []
+        while not self._is_stopped:
+            self._play_once(latched)
+            if not self._playing.loop:
+                self._outlet.graph()  # what the broker has refused, it has said before that
+                break
+
+    def _advertise(self, channels: list[Channel]) -> None:
+        """Say what is published; a topic that the broker does not take is left out."""
+        self._outlet.advertise(channels)
+        if self._playing.clock_hz:
+            self._outlet.advertise([Channel(CLOCK_TOPIC, Clock.type_name)])
+        self._outlet.graph()
+        for ours, played in list(self._channels.items()):
+            if played.topic in self._outlet.refused:
+                self._bag.omitted.topic(ours.topic, self._outlet.refused[played.topic])
+                del self._channels[ours]
+                channels.remove(played)
+
+    def _play_once(self, latched: list[Record]) -> None:
+        began_sec, self._clock_due_sec = time.monotonic(), 0.0
+        self._begin(latched)
+        has_begun = False
+        for record in prefetched(self._bag.records(*self._range)):
+            if not has_begun:  # not before: unpacking the first takes its time
+                has_begun = True
+                self.pace.set(self.start_ns)
+            channel = self._channels.get(record.channel)
+            if channel is not None:
+                self._until_due(record.log_time_ns)
+                if self._is_stopped:
+                    return
+                self._put(record, channel)
+        if not self.pace.rate:
+            self._flow.wait()
+        if self._playing.loop:
+            self._fill(began_sec + _SHORTEST_ROUND_SEC)
+
+    def _begin(self, latched: list[Record]) -> None:
+        """Publish what a subscriber that comes at the beginning would be given."""
+        for record in latched:
+            channel = self._channels.get(record.channel)
+            if channel is not None:
+                self._put(record, channel)
+
+    def _fill(self, until_sec: float) -> None:
+        """Let a round last until then; what is short would flood its readers."""
+        while not self._is_stopped and (now_sec := time.monotonic()) < until_sec:
+            due_sec = until_sec
+            if self._playing.clock_hz:
+                due_sec = min(due_sec, self._tell_clock(now_sec, self.end_ns))
+            self._wait(due_sec - now_sec)
+
+    def _put(self, record: Record, channel: Channel) -> None:
+        try:
+            text = text_of(record)
+        except ValueError as error:
+            self._leave_out(record, str(error))
+            return
+        if channel.topic.endswith(calls.REQUEST):
+            text = calls.signed(text, self._outlet.client)
+        put = self._outlet.put if self.pace.rate else self._flow.put
+        try:
+            put(channel.topic, text)
+        except WireError as error:  # it is too long
+            self._leave_out(record, str(error))
+            return
+        self.at_ns = max(record.log_time_ns, self.start_ns)
+        self.messages += 1
+        if self.messages % _PUMP_EVERY == 0:
+            self._wait(0.0)
+
+    def _leave_out(self, record: Record, reason: str) -> None:
+        at_sec = (record.log_time_ns - self._bag.start_ns) * 1e-9
+        self._bag.omitted.message(record.channel.topic, reason, at_sec)
+
+    def _until_due(self, recorded_ns: int) -> None:
+        pace = self.pace
+        while not self._is_stopped:
+            if pace.is_paused:
+                if pace.take_step(recorded_ns):
+                    return
+                self._wait(_PAUSE_TURN_SEC)
+                continue
+            now_sec, due_sec = time.monotonic(), pace.due_sec(recorded_ns)
+            if self._playing.clock_hz:
+                due_sec = min(due_sec, self._tell_clock(now_sec, recorded_ns))
+            if now_sec >= due_sec:
+                return
+            self._wait(due_sec - now_sec)
+
+    def _tell_clock(self, now_sec: float, next_ns: int) -> float:
+        """Publish `/clock` if it is time; gives when it is next."""
+        if now_sec >= self._clock_due_sec:
+            now_ns = min(self.pace.now_ns(), next_ns) if self.pace.rate else next_ns
+            clock = Clock(clock=Time.from_nanoseconds(now_ns))
+            self._outlet.put(CLOCK_TOPIC, clock.to_json())
+            period_sec = 1.0 / self._playing.clock_hz
+            late_sec = now_sec - self._clock_due_sec
+            self._clock_due_sec = now_sec + period_sec - min(late_sec, 0.5 * period_sec)
+        return self._clock_due_sec
+
+    def _delay(self, seconds: float) -> None:
+        until_sec = time.monotonic() + seconds
+        while not self._is_stopped and (left_sec := until_sec - time.monotonic()) > 0:
+            self._wait(left_sec)
+
+    def _check_types(self, channels: list[Channel]) -> None:
+        """Compare with what the graph's subscribers read.
+
+        Raises:
+            BagError: a topic is subscribed as another type.
+        """
+        subscribed = {topic.name: topic.subscribers for topic in self._outlet.graph().topics}
+        faults = [
+            fault
+            for channel in channels
+            for end in subscribed.get(channel.topic, ())
+            if (fault := self._fault(channel, end))
+        ]
+        if faults:
+            raise BagError(
+                "\n".join(faults)
+                + "\nNothing was played: leave topics out with --exclude-topics, or rename them "
+                "with --remap"
+            )
+
+    def _fault(self, channel: Channel, end: Endpoint) -> str:
+        """Why somebody cannot read what is played; empty: it can, as far as one can tell."""
+        sent, expected = told_schema(channel), self._outlet.types.schema(end.schema_id)
+        subscriber = End(end.node, end.pid, end.type)
+        if sent and expected:
+            found = compare(expected, sent).differences
+            bag = End("the bag", os.getpid(), channel.type_name)
+            return explain(channel.topic, subscriber, bag, found) if found else ""
+        if not (end.type and channel.type_name) or end.type == channel.type_name:
+            return ""
+        return (
+            f"{channel.topic}: subscriber {subscriber} expects {end.type}, the bag has "
+            f"{channel.type_name}"
+        )
+
+
+def _check_any(
+    channels: Mapping[Channel, Channel], left_out: Mapping[str, int], unread: Mapping[str, str]
+) -> None:
+    """Raise if there is nothing to play."""
+    if channels:
+        return
+    if unread:
+        raise BagError("\n".join(f"{topic}: {reason}" for topic, reason in unread.items()))
+    if left_out:
+        raise BagError(
+            f"nothing is played: {', '.join(sorted(left_out))} are of services, actions and the "
+            "kit; --publish-service-requests calls the services again"
+        )
+    raise BagError("the bag has no messages on these topics: see `dsmq-nodes bag info`")

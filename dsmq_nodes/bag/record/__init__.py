@@ -1,0 +1,1 @@
+"""Records topics into a bag."""

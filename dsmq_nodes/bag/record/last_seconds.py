@@ -1,0 +1,81 @@
+"""The last messages, in memory: what a flight recorder keeps until something fails.
+
+Messages come in batches, a topic after the other: so what comes first is not the oldest. What is
+kept is cut at one time for all topics, when it is written.
+"""
+
+from collections import deque
+from typing import Final
+
+from dsmq_nodes.bag.file.contents import Channel
+from dsmq_nodes.bag.file.mcap_reader import Record
+from dsmq_nodes.bag.file.writing import BagWriter
+from dsmq_nodes.bag.latched import Latched
+
+MOST_BYTES: Final = 256 << 20
+_OVERHEAD_BYTES: Final = 200  # of a record in memory, about
+
+
+class Ring:
+    """Keeps what was written in the last so many seconds; of latched topics the last messages too.
+
+    Attributes:
+        messages: how many messages were written, those that are gone included.
+        size_bytes: what it holds, about.
+    """
+
+    def __init__(self, duration_sec: float, most_bytes: int = MOST_BYTES) -> None:
+        """Hold so many seconds, in so much memory at most."""
+        self.messages = 0
+        self.size_bytes = 0
+        self._duration_ns = round(duration_sec * 1e9)
+        self._most_bytes = most_bytes
+        self._records: deque[Record] = deque()
+        self._latched = Latched()
+        self._begins_ns = 0  # what is older is not of the last seconds, or no more complete
+
+    def write(
+        self,
+        channel: Channel,
+        log_time_ns: int,
+        data: bytes,
+        publish_time_ns: int,
+        sequence: int = 0,
+    ) -> None:
+        """Take a message; the oldest go."""
+        self._records.append(Record(channel, log_time_ns, publish_time_ns, sequence, data))
+        self.messages += 1
+        self.size_bytes += len(data) + _OVERHEAD_BYTES
+        self._begins_ns = max(self._begins_ns, log_time_ns - self._duration_ns)
+        while self._records and (
+            self._records[0].log_time_ns < self._begins_ns or self.size_bytes > self._most_bytes
+        ):
+            gone = self._records.popleft()
+            self.size_bytes -= len(gone.data) + _OVERHEAD_BYTES
+            self._begins_ns = max(self._begins_ns, gone.log_time_ns + 1)
+            self._latched.take(gone)
+
+    def flush(self) -> None:
+        """Do nothing: it is in memory."""
+
+    def dump(self, writer: BagWriter) -> int:
+        """Write what it holds of the last seconds; gives how many messages that were.
+
+        What is latched is older, and gets the time when they begin.
+        """
+        kept = []
+        for record in self._records:
+            if record.log_time_ns >= self._begins_ns:
+                kept.append(record)
+            else:
+                self._latched.take(record)
+        latched = [each._replace(log_time_ns=self._begins_ns) for each in self._latched.records()]
+        for record in (*latched, *kept):
+            writer.write(
+                record.channel,
+                record.log_time_ns,
+                record.data,
+                record.publish_time_ns,
+                record.sequence,
+            )
+        return len(latched) + len(kept)

@@ -1,0 +1,353 @@
+"""Records topics: a reader with a cursor in each.
+
+The recorder learns from the graph which topics there are. Those that are there when it begins are
+read from then on, what is latched included; one that comes later is read from its first message,
+however long it took to hear of it. A disk that is slow makes the cursors lag in the broker's log,
+and only what has left the log meanwhile is lost, and counted.
+
+A message's log time is when it came into its topic's log, however late the recorder had it; what
+was there already gets the time when the recorder began. In a topic it never goes back: it is the
+wall clock when the recorder began, plus the monotonic time since.
+"""
+
+import contextlib
+import math
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Final, NamedTuple, Protocol
+
+import msgspec
+
+from dsmq_nodes.bag.file.contents import Channel, latched_metadata
+from dsmq_nodes.bag.file.reading import TEXT
+from dsmq_nodes.bag.file.recorded_schemas import ANYTHING, class_of, schema_text
+from dsmq_nodes.bag.file.selection import Selection
+from dsmq_nodes.dsmq import wire
+from dsmq_nodes.errors import BagError, MessageError
+from dsmq_nodes.graph.names import is_hidden
+from dsmq_nodes.graph.topics.graph_view import GRAPH_TOPIC
+from dsmq_nodes.messages.dsmq_msgs import Graph, GraphTopic
+from dsmq_nodes.messages.rosgraph import Clock
+from dsmq_nodes.tools.cursors import Cursors
+from dsmq_nodes.tools.types_seen import TYPES_TOPIC, TypesSeen
+
+CLOCK_TOPIC: Final = "/clock"
+_TURN_SEC: Final = 0.05  # how soon an end that is asked for is seen
+_FLUSH_SEC: Final = 1.0
+_CLOCK_SEC: Final = 1.0  # without /clock, until it is told
+_DRAIN_SEC: Final = 10.0
+_ANYTHING_TEXT: Final = schema_text(ANYTHING)
+_decode_any: Final = msgspec.json.Decoder()
+
+
+class _Type(NamedTuple):
+    """A type that an end of a topic uses."""
+
+    name: str = ""
+    schema_id: str = ""
+
+
+_NO_TYPE: Final = _Type()
+
+
+@dataclass(slots=True)
+class RecordedTopic:
+    """What was recorded of a topic.
+
+    Attributes:
+        name: the topic's name.
+        types: the types its messages had.
+        messages: how many were recorded.
+        dropped: how many could not be: they had left the broker's log, or never came to it, or
+            were there before the simulated time, or did not fit the disk.
+    """
+
+    name: str
+    types: list[str] = field(default_factory=list)
+    messages: int = 0
+    dropped: int = 0
+    latched: int = 0
+    by_sender: dict[str, _Type] = field(default_factory=dict)
+    any_type: _Type = _NO_TYPE
+    log_time_ns: int = 0  # of the newest
+    channels: dict[str, Channel] = field(default_factory=dict)
+
+
+class Sink(Protocol):
+    """Where a recorder puts messages: a `BagWriter`, a `Ring`."""
+
+    messages: int
+
+    def write(
+        self,
+        channel: Channel,
+        log_time_ns: int,
+        data: bytes,
+        publish_time_ns: int,
+        sequence: int = 0,
+    ) -> None:
+        """Append a message."""
+
+    def flush(self) -> None:
+        """Make what was written safe."""
+
+
+class Recorder:
+    """Records until it is told to end.
+
+    Attributes:
+        topics: what was recorded so far, by the topics' names.
+    """
+
+    def __init__(
+        self,
+        cursors: Cursors,
+        writer: Sink,
+        selection: Selection,
+        *,
+        use_sim_time: bool = False,
+        from_start: bool = False,
+        listeners: Mapping[str, Callable[[wire.Reply], None]] | None = None,
+        say: Callable[[str], None] = lambda _: None,
+        warn: Callable[[str], None] = lambda _: None,
+    ) -> None:
+        """Prepare to record.
+
+        Args:
+            cursors: the connection to the broker.
+            writer: where it goes.
+            selection: which topics.
+            from_start: topics that are there already are recorded from their first message too.
+            listeners: who is given the messages of some topics, which are not recorded.
+            use_sim_time: log times are those of `/clock`; messages before its first are left out,
+                and count as dropped.
+            say: takes what is good to know.
+            warn: takes what may be wrong.
+        """
+        self.topics: dict[str, RecordedTopic] = {}
+        self._from_start = from_start
+        self._listeners = dict(listeners or {})
+        self._cursors = cursors
+        self._writer = writer
+        self._selection = selection
+        self._say, self._warn = say, warn
+        self._uses_sim_time = use_sim_time
+        self._sim_ns: int | None = None
+        self._offset_ns = time.time_ns() - time.monotonic_ns()
+        self._began_ns = self._now_ns()
+        self._flushed = 0
+        self._flush_at_sec = time.monotonic() + _FLUSH_SEC
+        self._no_clock_at_sec = time.monotonic() + _CLOCK_SEC
+        self.knows_graph = False
+        self._schemas: dict[_Type, bytes] = {}
+        self._types = TypesSeen()
+        self._own_topics = {TYPES_TOPIC, GRAPH_TOPIC, *([CLOCK_TOPIC] if use_sim_time else [])}
+        cursors.subscribe(TYPES_TOPIC)  # before the graph, which names its schemas
+        cursors.subscribe(GRAPH_TOPIC)
+        if use_sim_time:
+            cursors.subscribe(CLOCK_TOPIC)
+        for topic in self._listeners:
+            cursors.subscribe(topic)
+
+    @property
+    def messages(self) -> int:
+        """How many messages were recorded."""
+        return sum(topic.messages for topic in self.topics.values())
+
+    @property
+    def dropped(self) -> int:
+        """How many were lost."""
+        return sum(topic.dropped for topic in self.topics.values())
+
+    def run(
+        self,
+        is_over: Callable[[], bool],
+        on_turn: Callable[[], None] = lambda: None,
+        is_hurried: Callable[[], bool] = lambda: False,
+    ) -> None:
+        """Record until `is_over`, then what was published before that.
+
+        Args:
+            is_over: whether to end; asked often.
+            on_turn: called often, to show how far it is.
+            is_hurried: whether to end without what is still to be read.
+
+        Raises:
+            BagError: the disk does not take it; says what is safe.
+        """
+        while not is_over():
+            self._turn()
+            on_turn()
+        self._cursors.ask_ends()
+        until_sec = time.monotonic() + _DRAIN_SEC
+        while self._cursors.behind and self._cursors.is_connected and not is_hurried():
+            self._turn()
+            if time.monotonic() > until_sec:
+                self._warn(f"{self._cursors.behind} messages were still to be read: not recorded")
+                return
+
+    def lose(self, lost: Mapping[str, int]) -> None:
+        """So many messages of each topic, which the disk had taken, are not safe after all."""
+        for name, count in lost.items():
+            self.topics[name].messages -= count
+            self.topics[name].dropped += count
+
+    def _turn(self) -> None:
+        until_sec = time.monotonic() + _TURN_SEC
+        while (reply := self._cursors.receive()) is not None:
+            self._record(reply)
+            if time.monotonic() > until_sec:
+                break
+        now_sec = time.monotonic()
+        if self._uses_sim_time and self._sim_ns is None and now_sec > self._no_clock_at_sec:
+            self._no_clock_at_sec = math.inf
+            self._warn(
+                "WARNING: nobody publishes /clock: with --use-sim-time nothing is recorded before "
+                "its first message, and counts as dropped"
+            )
+        if now_sec >= self._flush_at_sec and self._writer.messages > self._flushed:
+            self._writer.flush()
+            self._flushed = self._writer.messages
+            self._flush_at_sec = now_sec + _FLUSH_SEC
+
+    def _record(self, reply: wire.Reply) -> None:
+        self._hear(reply)
+        topic = self.topics.get(reply.topic)
+        if topic is None:
+            return
+        topic.dropped += reply.gap
+        log_ns = self._log_time_ns(topic, reply)
+        if log_ns is None:  # there is no simulated time yet
+            topic.dropped += 1
+            return
+        topic.log_time_ns = log_ns
+        text = reply.text or ""
+        channel = topic.channels.get(reply.sender)
+        if channel is None:
+            channel = self._channel(topic, reply.sender, text)
+        try:
+            self._writer.write(channel, log_ns, text.encode(), reply.stamp or log_ns, reply.seq)
+        except BagError:
+            topic.dropped += 1
+            raise
+        topic.messages += 1
+
+    def _hear(self, reply: wire.Reply) -> None:
+        """Take what is known from some topics, whether they are recorded or not."""
+        if reply.topic == GRAPH_TOPIC:
+            self._take_graph(Graph.from_json(reply.text or ""))
+        if reply.topic == TYPES_TOPIC:
+            self._types.take(reply.text or "")
+        if reply.topic == CLOCK_TOPIC and self._uses_sim_time:
+            self._take_clock(reply)
+        if reply.topic in self._listeners:
+            self._listeners[reply.topic](reply)
+
+    def _take_clock(self, reply: wire.Reply) -> None:
+        """What is no time leaves the clock where it was."""
+        with contextlib.suppress(MessageError):
+            now_ns = Clock.from_json(reply.text or "").clock.to_nanoseconds()
+            self._sim_ns = max(now_ns, 0)
+
+    def _log_time_ns(self, topic: RecordedTopic, reply: wire.Reply) -> int | None:
+        if self._uses_sim_time:
+            return self._sim_ns
+        now_ns = self._now_ns()
+        entered_ns = min(self._offset_ns + reply.at, now_ns) if reply.at else now_ns
+        return max(entered_ns, topic.log_time_ns or self._began_ns)
+
+    def _now_ns(self) -> int:
+        return self._offset_ns + time.monotonic_ns()
+
+    def _take_graph(self, graph: Graph) -> None:
+        first, self.knows_graph = not self.knows_graph, True
+        for found in graph.topics:
+            topic = self.topics.get(found.name)
+            if topic is None:
+                if found.name not in self._selection:
+                    continue
+                topic = self.topics[found.name] = RecordedTopic(found.name)
+                if found.name not in self._own_topics:
+                    self._cursors.subscribe(found.name, from_start=self._from_start or not first)
+                if not is_hidden(found.name):
+                    self._say(f"Subscribed to topic '{found.name}'")
+            self._take_types(topic, found)
+        if first:
+            self._cursors.be_ready()
+            for name in self._selection.unmatched(self.topics):
+                self._warn(
+                    f"WARNING: topic [{name}] does not appear to be published yet: it is recorded "
+                    "as soon as it is"
+                )
+
+    def _take_types(self, topic: RecordedTopic, found: GraphTopic) -> None:
+        ends = [*found.publishers, *found.subscribers]
+        by_sender = {p.node: _Type(p.type, p.schema_id) for p in found.publishers if p.type}
+        changed = {
+            sender: (before, by_sender[sender])
+            for sender, before in topic.by_sender.items()
+            if by_sender.get(sender, before) != before
+        }
+        for sender, (before, now) in changed.items():
+            what = now.name if now.name != before.name else f"another {now.name}"
+            self._warn(
+                f"WARNING: {topic.name}: {sender or 'a tool'} publishes {what} now, before "
+                f"{before.name}: both are recorded, each with its schema"
+            )
+        # Who has gone may still have messages under way: what is known of it stays.
+        topic.by_sender |= by_sender
+        known = [_Type(end.type, end.schema_id) for end in ends if end.type]
+        topic.any_type = known[0] if known else topic.any_type
+        topic.latched = found.latched_depth or int(found.latched)
+        topic.channels.clear()
+
+    def _channel(self, topic: RecordedTopic, sender: str, text: str) -> Channel:
+        of_type = topic.by_sender.get(sender, topic.any_type)
+        if of_type.name not in topic.types:
+            topic.types.append(of_type.name)
+        metadata = latched_metadata(topic.latched)
+        if of_type.name:
+            schema = self._schema(of_type)
+            found = Channel(topic.name, of_type.name, schema, metadata=metadata)
+            topic.channels[sender] = found
+            return found
+        # Not for all that comes: the next message may be another thing.
+        if _is_object(text):
+            return Channel(topic.name, "", _ANYTHING_TEXT, metadata=metadata)
+        return Channel(topic.name, "", b"", "", TEXT, metadata)
+
+    def _schema(self, of_type: _Type) -> bytes:
+        """What its publisher has told; else of the class that has this name here, if one has."""
+        if of_type not in self._schemas:
+            schema = self._types.schema(of_type.schema_id)
+            if not schema:
+                found = class_of(of_type.name)
+                schema = found.schema() if found else ANYTHING
+            self._schemas[of_type] = schema_text(schema)
+        return self._schemas[of_type]
+
+
+def _is_object(text: str) -> bool:
+    if not text.startswith("{"):
+        return False
+    try:
+        _decode_any.decode(text)
+    except msgspec.MsgspecError:
+        return False
+    return True
+
+
+def summary_lines(recorder: Recorder) -> Iterator[str]:
+    """What was recorded, a line a topic; hidden ones only if something came."""
+    shown = [
+        topic
+        for topic in recorder.topics.values()
+        if topic.messages or topic.dropped or not is_hidden(topic.name)
+    ]
+    width = max((len(topic.name) for topic in shown), default=0)
+    for topic in sorted(shown, key=lambda each: each.name):
+        nothing = "nothing was recorded" if topic.dropped else "nothing came"
+        types = ", ".join(each or "untyped" for each in topic.types) or nothing
+        counts = f"{topic.messages} messages | {topic.dropped} dropped"
+        yield f"{topic.name:{width}} | {counts} | {types}"

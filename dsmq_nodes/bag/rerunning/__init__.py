@@ -1,0 +1,1 @@
+"""Runs a node on a recording, and compares what it says."""

@@ -1,0 +1,119 @@
+"""Which output of a rerun is which that was recorded.
+
+They are compared one by one in their order, from the first that was recorded on. A node that was
+not up yet has not answered the first inputs, and a recording ends before the last answers: what a
+rerun says before the first recorded output and after the last is nobody's fault. Which is the first
+is known by the stamp in its header, where it was taken over from an input. Else it is one that came
+before the recorded one did, as in a rerun an answer takes no time: the one from which on the two
+agree for longest.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Final, NamedTuple
+
+from dsmq_nodes.bag.rerunning.comparing import Tolerance, differences
+
+_ROUNDING_NS: Final = 1000
+_MOST_TRIED: Final = 200
+SETTLE_NS: Final = 100_000_000  # what an input leads to comes within this
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """A message that was published: when, and its values as JSON has them."""
+
+    at_ns: int
+    message: Any
+
+    @property
+    def stamp(self) -> tuple[int, int] | None:
+        """The stamp in its header; None: it has none, or it was not set."""
+        header = self.message.get("header") if isinstance(self.message, dict) else None
+        stamp = header.get("stamp") if isinstance(header, dict) else None
+        if not isinstance(stamp, dict):
+            return None
+        found = stamp.get("sec", 0), stamp.get("nanosec", 0)
+        return found if any(found) else None
+
+
+@dataclass(frozen=True, slots=True)
+class LeftOut:
+    """What of a topic was not compared.
+
+    Attributes:
+        before: how many the rerun gave before the first that was recorded.
+        after: how many it gave after the last.
+        earlier: how many were recorded that answer what came before the bag's first input.
+    """
+
+    before: int = 0
+    after: int = 0
+    earlier: int = 0
+
+    def __str__(self) -> str:
+        told = {
+            "before the first that was recorded": self.before,
+            "after the last that was recorded": self.after,
+            "recorded that answer what came before the bag": self.earlier,
+        }
+        return ", ".join(f"{count} {what}" for what, count in told.items() if count)
+
+
+class Pairing(NamedTuple):
+    """What is to be compared, one with one, and what is not."""
+
+    recorded: list[Output]
+    found: list[Output]
+    left_out: LeftOut
+
+
+def paired(
+    recorded: list[Output], found: list[Output], first_ns: int, tolerance: Tolerance
+) -> Pairing:
+    """Pair outputs of a topic; the first input came at `first_ns`."""
+    if not recorded or not found:
+        return Pairing(recorded, found, LeftOut())
+    earlier, begins = _by_stamp(recorded, found, first_ns)
+    if not begins:
+        at_ns = recorded[0].at_ns + _ROUNDING_NS
+        begins = [index for index, each in enumerate(found) if each.at_ns <= at_ns] or [0]
+    recorded = recorded[earlier:]
+    before = _longest(recorded, found, begins, tolerance)
+    after = max(0, len(found) - before - len(recorded))
+    end = len(found) - after
+    return Pairing(recorded, found[before:end], LeftOut(before, after, earlier))
+
+
+def _by_stamp(recorded: list[Output], found: list[Output], first_ns: int) -> tuple[int, list[int]]:
+    """How many recorded ones to pass over, and which of the rerun's have the stamp of the next."""
+    for index, each in enumerate(recorded):
+        if index and (recorded[index - 1].at_ns > first_ns + SETTLE_NS or each.stamp is None):
+            break
+        same = [i for i, other in enumerate(found) if each.stamp and other.stamp == each.stamp]
+        if same and (index == 0 or same[0] == 0):
+            return index, same
+    return 0, []
+
+
+def _longest(
+    recorded: list[Output], found: list[Output], begins: list[int], tolerance: Tolerance
+) -> int:
+    """From which on they agree for longest; of several the nearest in time."""
+    best, longest = begins[-1], -1
+    for begin in reversed(begins[-_MOST_TRIED:]):
+        length = _agreeing(zip(recorded, found[begin:], strict=False), tolerance)
+        if length > longest:
+            best, longest = begin, length
+        if length == len(recorded):
+            break
+    return best
+
+
+def _agreeing(pairs: Iterator[tuple[Output, Output]], tolerance: Tolerance) -> int:
+    count = 0
+    for before, now in pairs:
+        if next(differences(before.message, now.message, tolerance), None) is not None:
+            break
+        count += 1
+    return count

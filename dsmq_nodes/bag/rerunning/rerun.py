@@ -1,0 +1,324 @@
+"""A recorded run drives one node, in virtual time, and what it says is compared with what it said.
+
+The node's inputs are the recorded topics that it subscribes, its outputs those that it publishes.
+Each input is published when it was recorded, by a clock that starts where the recording does, so
+that the node sees the recorded times. Outputs are compared one by one, in their order on a topic,
+from the first input to a little after the last, or to where the node raised; which is compared with
+which, pairing.py knows.
+"""
+
+import json
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from dsmq_nodes.bag.any_bag import Source
+from dsmq_nodes.bag.file.mcap_reader import Record
+from dsmq_nodes.bag.file.reading import TEXT
+from dsmq_nodes.bag.file.recorded_schemas import class_of
+from dsmq_nodes.bag.file.selection import Selection, chosen
+from dsmq_nodes.bag.rerunning.comparing import EXACT, Tolerance, differences
+from dsmq_nodes.bag.rerunning.pairing import SETTLE_NS, LeftOut, Output, Pairing, paired
+from dsmq_nodes.bag.texts import loaded, text_of
+from dsmq_nodes.errors import BagError, DsmqError
+from dsmq_nodes.graph.node import Node
+from dsmq_nodes.messages.base import Message
+from dsmq_nodes.testing.virtual_graph import Graph, Observed
+
+_ROUNDING_NS: Final = 1000
+_NOTHING: Final = "nothing"
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """The first place where a rerun is not as recorded.
+
+    Attributes:
+        topic: the output's topic.
+        number: which of its messages, counted from 1.
+        at_sec: when it was recorded, in seconds since the bag's start; of one that was not
+            recorded, when it came.
+        field: which field; empty: there is no such message on one side.
+        recorded: what was recorded.
+        found: what the rerun gave.
+    """
+
+    topic: str
+    number: int
+    at_sec: float
+    field: str
+    recorded: object
+    found: object
+
+    def __str__(self) -> str:
+        where = f"{self.topic}, message {self.number}, at {self.at_sec:.3f} s"
+        what = f", field {self.field}" if self.field else ""
+        return f"{where}{what}: recorded {_short(self.recorded)}, now {_short(self.found)}"
+
+
+@dataclass(slots=True)
+class Rerun:
+    """What came of a rerun.
+
+    Attributes:
+        inputs: how many messages the node was given, by topic.
+        outputs: how many were recorded and how many came, by topic.
+        left_out: what of them was not compared, by topic; only where there is some.
+        difference: the first; None: it is as recorded.
+    """
+
+    inputs: dict[str, int] = field(default_factory=dict)
+    outputs: dict[str, tuple[int, int]] = field(default_factory=dict)
+    left_out: dict[str, LeftOut] = field(default_factory=dict)
+    difference: Difference | None = None
+
+
+class NodeRaisedError(BagError):
+    """The node raised in a rerun; says when. What it raised is the `__cause__`.
+
+    Attributes:
+        result: the comparison of what came before.
+    """
+
+    def __init__(self, text: str, result: Rerun) -> None:
+        super().__init__(text)
+        self.result = result
+
+
+def feed(graph: Graph, bag: Source, topics: Collection[str] | None = None) -> None:
+    """Publish the messages of a bag in a graph of `dsmq_nodes.testing`, each at its time.
+
+    The first comes at once, the others as the graph's time passes.
+
+    Args:
+        graph: the graph.
+        bag: the bag.
+        topics: only this or these; None: all of the bag's.
+
+    Raises:
+        BagError: the bag has no topic of a name that was given.
+    """
+    wanted = chosen(topics)
+    if wanted is not None:
+        wanted.check(bag.topics, "the bag")
+    records = (
+        record for record in _readable(bag) if wanted is None or record.channel.topic in wanted
+    )
+    _feed(graph, records, bag.start_ns - round(graph.now_sec * 1e9), lambda _: None)
+
+
+def _readable(
+    bag: Source, start_ns: int | None = None, end_ns: int | None = None
+) -> Iterator[Record]:
+    """The messages that are texts, and JSON where they are to be; the others are left out."""
+    for record in bag.records(start_ns, end_ns):
+        try:
+            text_of(record)
+        except ValueError as error:
+            at_sec = (record.log_time_ns - bag.start_ns) * 1e-9
+            bag.omitted.message(record.channel.topic, str(error), at_sec)
+        else:
+            yield record
+
+
+def _feed(
+    graph: Graph,
+    records: Iterator[Record],
+    zero_ns: int,
+    on_input: Callable[[Record], None],
+) -> None:
+    def give(record: Record | None) -> None:
+        # One call a message: they are read as time passes, not all at once.
+        now_ns = zero_ns + round(graph.now_sec * 1e9)
+        while record is not None and record.log_time_ns <= now_ns + _ROUNDING_NS:
+            channel = record.channel
+            schema = channel.schema if channel.schema_encoding == "jsonschema" else b""
+            graph.inject_text(channel.topic, text_of(record), channel.type_name, schema)
+            on_input(record)
+            record = next(records, None)
+        if record is not None:
+            following = record
+            graph.at((record.log_time_ns - zero_ns) * 1e-9, lambda: give(following))
+
+    give(next(records, None))
+
+
+def rerun(
+    bag: Source,
+    node_class: Callable[[], Node],
+    *,
+    name: str | None = None,
+    namespace: str | None = None,
+    params: Mapping[str, Any] | None = None,
+    remap: Mapping[str, str] | None = None,
+    compared: Selection | None = None,
+    tolerance: Tolerance = EXACT,
+    on_progress: Callable[[float], None] = lambda _: None,
+) -> Rerun:
+    """Run a node on a bag's messages, and compare.
+
+    Args:
+        bag: the recording.
+        node_class: makes the node.
+        name: the node's name, namespace, parameters and remapping, as a launch file tells them.
+        namespace: see `name`.
+        params: see `name`.
+        remap: see `name`.
+        compared: which of its topics are compared; None: all it publishes.
+        tolerance: what is not taken for a difference; without it rounding, and a tenth of a second
+            in fields called `stamp`.
+        on_progress: called with the seconds of the recording that have passed.
+
+    Raises:
+        BagError: the bag has nothing that the node subscribes, or nothing to compare.
+        NodeRaisedError: the node raised.
+    """
+    result = Rerun()
+    with Graph(start_ns=bag.start_ns, on_type_mismatch="warn") as graph:
+        told = {"name": name, "namespace": namespace, "params": params, "remap": remap}
+        node = _made(graph, node_class, told, result)
+        about = node.statistics()
+        inputs = {each.topic for each in about.subscriptions} & set(bag.topics)
+        types = {
+            each.topic: each.type
+            for each in about.publishers
+            if each.topic in bag.topics and (compared is None or each.topic in compared)
+        }
+        _check(bag, node, inputs, set(types))
+        seen = {topic: graph.observe(_class(name), topic) for topic, name in types.items()}
+        given = _Given(bag, result, on_progress)
+        raised = given.give(graph, inputs)
+        now_ns = bag.start_ns + round(graph.now_sec * 1e9)
+    end_ns = given.last_ns + SETTLE_NS if raised is None else now_ns
+    found = {
+        topic: [
+            each for each in _outputs(seen[topic], bag) if given.first_ns <= each.at_ns <= end_ns
+        ]
+        for topic in types
+    }
+    recorded: dict[str, list[Output]] = {topic: [] for topic in types}
+    for record in _readable(bag, given.first_ns, end_ns + 1):
+        if record.channel.topic in recorded:
+            out = Output(record.log_time_ns, _values(record))
+            recorded[record.channel.topic].append(out)
+    result.outputs = {topic: (len(recorded[topic]), len(found[topic])) for topic in sorted(types)}
+    pairings = {
+        topic: paired(recorded[topic], found[topic], given.first_ns, tolerance) for topic in types
+    }
+    _compare(result, pairings, bag.start_ns, tolerance)
+    if raised is not None:
+        at_sec = (now_ns - bag.start_ns) * 1e-9
+        raise NodeRaisedError(
+            f"the node raised {_named(raised)}, at {at_sec:.3f} s of the bag{given.newest(now_ns)}",
+            result,
+        ) from raised
+    return result
+
+
+class _Given:
+    """Gives the node its inputs, and knows which so far: when the first came, when the newest."""
+
+    def __init__(self, bag: Source, result: Rerun, on_progress: Callable[[float], None]) -> None:
+        self.first_ns = self.last_ns = bag.end_ns
+        self._bag, self._result, self._on_progress = bag, result, on_progress
+        self._topic = ""
+
+    def give(self, graph: Graph, inputs: set[str]) -> Exception | None:
+        """All of them; what the node raised, if it did."""
+        bag = self._bag
+        records = (record for record in _readable(bag) if record.channel.topic in inputs)
+        try:
+            _feed(graph, records, bag.start_ns, self._take)
+            graph.run_for((bag.end_ns - bag.start_ns + SETTLE_NS) * 1e-9)
+        except BagError:
+            raise
+        except Exception as error:  # noqa: BLE001  told with the comparison of what came before
+            return error
+        return None
+
+    def _take(self, record: Record) -> None:
+        self._topic = topic = record.channel.topic
+        self._result.inputs[topic] = self._result.inputs.get(topic, 0) + 1
+        self.first_ns = min(self.first_ns, record.log_time_ns)
+        self.last_ns = record.log_time_ns
+        self._on_progress((record.log_time_ns - self._bag.start_ns) * 1e-9)
+
+    def newest(self, now_ns: int) -> str:
+        """Which one came at this moment; empty: none did."""
+        if not self._topic or now_ns > self.last_ns + _ROUNDING_NS:
+            return ""
+        return f", when it was given message {self._result.inputs[self._topic]} of {self._topic}"
+
+
+def _made(
+    graph: Graph, node_class: Callable[[], Node], told: Mapping[str, Any], result: Rerun
+) -> Node:
+    try:
+        return graph.add(node_class, **told)
+    except DsmqError:
+        raise  # a parameter that does not fit, a name that is none
+    except Exception as error:
+        raise NodeRaisedError(
+            f"the node raised {_named(error)}, when it was made", result
+        ) from error
+
+
+def _named(error: Exception) -> str:
+    """An exception in one line."""
+    first = str(error).partition("\n")[0]
+    return f"{type(error).__name__}: {first}" if first else type(error).__name__
+
+
+def _values(record: Record) -> Any:
+    return record.data.decode() if record.channel.encoding == TEXT else loaded(record.data)
+
+
+def _outputs(observed: Observed[Message], bag: Source) -> Iterator[Output]:
+    for at_sec, msg in zip(observed.at_sec, observed, strict=True):
+        yield Output(bag.start_ns + round(at_sec * 1e9), json.loads(msg.to_json()))
+
+
+def _compare(
+    result: Rerun, pairings: Mapping[str, Pairing], start_ns: int, tolerance: Tolerance
+) -> None:
+    for topic, pairing in pairings.items():
+        if pairing.left_out != LeftOut():
+            result.left_out[topic] = pairing.left_out
+    firsts = [_first(topic, each, start_ns, tolerance) for topic, each in pairings.items()]
+    result.difference = min(
+        (each for each in firsts if each), key=lambda each: each.at_sec, default=None
+    )
+
+
+def _check(bag: Source, node: Node, inputs: set[str], outputs: set[str]) -> None:
+    has = f"the bag has {', '.join(sorted(bag.topics)) or 'nothing'}"
+    if not inputs:
+        raise BagError(f"{node.name} subscribes nothing that was recorded: {has}")
+    if not outputs:
+        raise BagError(f"{node.name} publishes nothing that was recorded to compare: {has}")
+
+
+def _class(type_name: str) -> type[Message]:
+    found = class_of(type_name)
+    assert found is not None  # the node has it
+    return found
+
+
+def _first(topic: str, pairing: Pairing, start_ns: int, tolerance: Tolerance) -> Difference | None:
+    recorded, found, skipped = pairing.recorded, pairing.found, pairing.left_out.earlier
+    for number, (before, now) in enumerate(zip(recorded, found, strict=False), skipped + 1):
+        at_sec = (before.at_ns - start_ns) * 1e-9
+        for path, was, is_ in differences(before.message, now.message, tolerance):
+            return Difference(topic, number, at_sec, path, was, is_)
+    number = min(len(recorded), len(found))
+    if len(recorded) == len(found):
+        return None
+    longer = (recorded if len(recorded) > number else found)[number]
+    at_sec = (longer.at_ns - start_ns) * 1e-9
+    sides = [_NOTHING if len(side) == number else "a message" for side in (recorded, found)]
+    return Difference(topic, skipped + number + 1, at_sec, "", *sides)
+
+
+def _short(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= 80 else f"{text[:77]}..."

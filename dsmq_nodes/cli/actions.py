@@ -1,0 +1,157 @@
+"""`dsmq-nodes action`: list, info, type, find, send_goal; flags and output as ros2's."""
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from dsmq_nodes.cli import complete
+from dsmq_nodes.cli.options import (
+    BROKER,
+    BrokerOption,
+    JsonOption,
+    TypesOption,
+    examples_epilog,
+    new_app,
+)
+
+if TYPE_CHECKING:
+    from dsmq_nodes.tools.graph_model import Endpoint
+    from dsmq_nodes.tools.offers import Offer
+
+app = new_app(
+    "Actions: which there are, who serves them, and sending them goals.",
+    ("dsmq-nodes action list -t", "names and types"),
+    ("dsmq-nodes action send_goal /countdown '{start: 3}' -f", "with feedback; Ctrl-C cancels"),
+)
+
+ActionArgument = Annotated[
+    str,
+    typer.Argument(metavar="ACTION", autocompletion=complete.actions, help="The action's name."),
+]
+CountOption = Annotated[bool, typer.Option("--count-actions", "-c", help="Only how many.")]
+
+
+@app.command("list")
+def list_(
+    *,
+    show_types: TypesOption = False,
+    count: CountOption = False,
+    as_json: JsonOption = False,
+    broker: BrokerOption = BROKER,
+) -> None:
+    """List the actions that are served or called now."""
+    from dsmq_nodes.cli.listing import print_offers  # noqa: PLC0415
+
+    print_offers(_offers(broker).values(), show_types=show_types, count=count, as_json=as_json)
+
+
+@app.command()
+def info(
+    action: ActionArgument,
+    *,
+    show_types: TypesOption = False,
+    count: Annotated[bool, typer.Option("--count", "-c", help="Only how many ends.")] = False,
+    as_json: JsonOption = False,
+    broker: BrokerOption = BROKER,
+) -> None:
+    """Show who serves an action and who sends it goals."""
+    from dsmq_nodes.cli.listing import print_offers  # noqa: PLC0415
+
+    found = _find(broker, action)
+    if as_json:
+        print_offers([found], as_json=True)
+        return
+    print(f"Action: {found.name}")
+    for title, ends in (("Action clients", found.clients), ("Action servers", found.servers)):
+        print(f"{title}: {len(ends)}")
+        for name in [] if count else _names(ends):
+            print(f"    {name} [{found.type or 'unknown'}]" if show_types else f"    {name}")
+
+
+def _names(ends: "list[Endpoint]") -> list[str]:
+    return sorted(end.node or f"(a tool, pid {end.pid})" for end in ends)
+
+
+@app.command("type")
+def type_(action: ActionArgument, *, broker: BrokerOption = BROKER) -> None:
+    """Show an action's type."""
+    print(_find(broker, action).type or "unknown")
+
+
+@app.command()
+def find(
+    type_name: Annotated[
+        str,
+        typer.Argument(metavar="TYPE", autocompletion=complete.action_types, help="Its full name."),
+    ],
+    *,
+    count: CountOption = False,
+    as_json: JsonOption = False,
+    broker: BrokerOption = BROKER,
+) -> None:
+    """List the actions of a type."""
+    from dsmq_nodes.cli.listing import is_type, print_offers  # noqa: PLC0415
+
+    fitting = [each for each in _offers(broker).values() if is_type(each.type, type_name)]
+    print_offers(fitting, count=count, as_json=as_json)
+
+
+@app.command(
+    "send_goal",
+    epilog=examples_epilog(
+        ("dsmq-nodes action send_goal /countdown '{start: 3}' -f", ""),
+        ("dsmq-nodes action send_goal /dock dock_msgs/action/Dock '{}'", "as in ros2"),
+    ),
+)
+def send_goal(
+    action: ActionArgument,
+    type_or_values: Annotated[
+        str,
+        typer.Argument(
+            metavar="[TYPE]",
+            show_default=False,
+            autocompletion=complete.action_types,
+            help="Not needed: who serves it has told.",
+        ),
+    ] = "",
+    values: Annotated[
+        str,
+        typer.Argument(
+            metavar="[VALUES]",
+            show_default=False,
+            help="The goal's fields, YAML or JSON; what is left out is its default.",
+        ),
+    ] = "",
+    *,
+    feedback: Annotated[
+        bool, typer.Option("--feedback", "-f", help="Print the feedback too.")
+    ] = False,
+    wait: Annotated[
+        float, typer.Option(metavar="SEC", min=0, help="Wait so long for who serves it.")
+    ] = 0.0,
+    broker: BrokerOption = BROKER,
+) -> None:
+    """Send a goal and wait for its result; Ctrl-C cancels it. Status 1 when it is not reached."""
+    from dsmq_nodes.cli.show.send_goal import send  # noqa: PLC0415
+    from dsmq_nodes.cli.show.service_call import Request  # noqa: PLC0415
+    from dsmq_nodes.tools.session import Session  # noqa: PLC0415
+
+    type_name = "" if type_or_values.lstrip().startswith("{") else type_or_values
+    with Session(broker) as session:
+        goal = Request(action, type_name, values if type_name else type_or_values)
+        if not send(session, goal, with_feedback=feedback, wait_sec=wait):
+            raise typer.Exit(1)
+
+
+def _offers(broker: str) -> "dict[str, Offer]":
+    from dsmq_nodes.tools.offers import actions  # noqa: PLC0415
+    from dsmq_nodes.tools.session import Session  # noqa: PLC0415
+
+    with Session(broker) as session:
+        return actions(session.graph())
+
+
+def _find(broker: str, action: str) -> "Offer":
+    from dsmq_nodes.tools.offers import find_offer  # noqa: PLC0415
+
+    return find_offer("action", action, _offers(broker))

@@ -1,0 +1,177 @@
+"""`dsmq-nodes node`: the nodes of the graph, and the processes of a launch that runs."""
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from dsmq_nodes.cli import complete
+from dsmq_nodes.cli.options import BROKER, BrokerOption, JsonOption, new_app
+
+if TYPE_CHECKING:
+    from dsmq_nodes.tools.graph_model import Endpoint, Graph
+    from dsmq_nodes.tools.offers import Offer
+
+app = new_app(
+    "Nodes: list, info; of a launch that runs also restart, stop, start, log.",
+    ("dsmq-nodes node list -v", "with state, pid and restarts"),
+    ("dsmq-nodes node info /talker", ""),
+    ("dsmq-nodes node restart talker", ""),
+    ("dsmq-nodes node log talker -f", "its last lines, and what follows"),
+)
+
+_Name = Annotated[
+    str,
+    typer.Argument(metavar="NAME", autocompletion=complete.nodes, help="The node's name."),
+]
+
+
+@app.command("list")
+def list_(
+    *,
+    every: Annotated[
+        bool, typer.Option("-a", "--all", help="The kit's own nodes, below /dsmq, too.")
+    ] = False,
+    count: Annotated[
+        bool, typer.Option("-c", "--count-nodes", help="Only how many there are.")
+    ] = False,
+    as_json: JsonOption = False,
+    verbose: Annotated[
+        bool, typer.Option("-v", "--verbose", help="The launch's processes, with their state.")
+    ] = False,
+    broker: BrokerOption = BROKER,
+) -> None:
+    """List the nodes of the graph, or the processes of the launch."""
+    from dsmq_nodes.cli import listing  # noqa: PLC0415
+    from dsmq_nodes.tools import offers  # noqa: PLC0415
+    from dsmq_nodes.tools.session import Session  # noqa: PLC0415
+
+    with Session(broker) as session:
+        if verbose:
+            from dsmq_nodes.tools import running_launch  # noqa: PLC0415
+
+            state = running_launch.state(session)
+            if as_json:
+                listing.print_json(state.to_dict())
+            else:
+                print("\n".join(running_launch.table(state)))
+            return
+        graph = session.graph()
+    names = offers.nodes(graph, hidden=every)
+    if as_json:
+        listing.print_json([peer for name in names for peer in graph.peers if peer.name == name])
+    else:
+        listing.print_names(names, count=count)
+
+
+@app.command()
+def info(
+    name: _Name,
+    *,
+    hidden: Annotated[
+        bool, typer.Option("--include-hidden", help="Also what services are made of.")
+    ] = False,
+    as_json: JsonOption = False,
+    broker: BrokerOption = BROKER,
+) -> None:
+    """Show what a node publishes and subscribes, serves and calls, and its process."""
+    from dsmq_nodes.cli.listing import print_json  # noqa: PLC0415
+    from dsmq_nodes.tools.offers import find_node  # noqa: PLC0415
+    from dsmq_nodes.tools.session import Session  # noqa: PLC0415
+
+    with Session(broker) as session:
+        graph = session.graph()
+    name = find_node(graph, name)
+    peer = next(peer for peer in graph.peers if peer.name == name)
+    ends = _ends(graph, name, hidden=hidden)
+    if as_json:
+        print_json(
+            {"node": peer} | {title.lower().replace(" ", "_"): v for title, v in ends.items()}
+        )
+        return
+    print(name)
+    for title, found in ends.items():
+        print(f"  {title}:")
+        print("\n".join(f"    {each}: {type_ or 'unknown'}" for each, type_ in found.items()))
+    print("  Process:")
+    print(f"    pid {peer.pid} on {peer.host}, {peer.state}")
+
+
+@app.command()
+def restart(name: _Name, *, broker: BrokerOption = BROKER) -> None:
+    """End a node of the launch and start it again; waits until it is ready."""
+    _command("restart", name, broker)
+
+
+@app.command()
+def stop(name: _Name, *, broker: BrokerOption = BROKER) -> None:
+    """End a node of the launch; it stays so until `start`."""
+    _command("stop", name, broker)
+
+
+@app.command()
+def start(name: _Name, *, broker: BrokerOption = BROKER) -> None:
+    """Start a node of the launch that was stopped, has finished or failed."""
+    _command("start", name, broker)
+
+
+@app.command()
+def log(
+    name: _Name,
+    *,
+    follow: Annotated[
+        bool, typer.Option("-f", "--follow", help="Show what follows too, until Ctrl-C.")
+    ] = False,
+    lines: Annotated[
+        int, typer.Option("-n", "--lines", metavar="N", min=0, help="So many of the last lines.")
+    ] = 20,
+    broker: BrokerOption = BROKER,
+) -> None:
+    """Show what a node of the launch has written last: its log and its output."""
+    from dsmq_nodes.tools import running_launch  # noqa: PLC0415
+    from dsmq_nodes.tools.session import Session  # noqa: PLC0415
+
+    with Session(broker) as session:
+        for line in running_launch.lines(session, name, lines, follow=follow):
+            print(line, flush=follow)
+
+
+def _command(action: str, name: str, broker: str) -> None:
+    from dsmq_nodes.tools import running_launch  # noqa: PLC0415
+    from dsmq_nodes.tools.session import Session  # noqa: PLC0415
+
+    with Session(broker) as session:
+        print(running_launch.command(session, action, name).text)
+
+
+def _ends(graph: "Graph", name: str, *, hidden: bool) -> dict[str, dict[str, str]]:
+    """What a node does, under ros2's titles: names and types."""
+    from dsmq_nodes.graph.names import is_hidden  # noqa: PLC0415
+    from dsmq_nodes.tools import offers  # noqa: PLC0415
+
+    topics = [each for each in graph.topics if hidden or not is_hidden(each.name)]
+    topics.sort(key=lambda topic: topic.name)
+    services, actions = offers.services(graph, hidden=hidden), offers.actions(graph)
+    return {
+        "Subscribers": _of(name, {each.name: each.subscribers for each in topics}),
+        "Publishers": _of(name, {each.name: each.publishers for each in topics}),
+        "Service Servers": _offered(name, services, "servers"),
+        "Service Clients": _offered(name, services, "clients"),
+        "Action Servers": _offered(name, actions, "servers"),
+        "Action Clients": _offered(name, actions, "clients"),
+    }
+
+
+def _of(node: str, ends: "dict[str, list[Endpoint]]") -> dict[str, str]:
+    return {
+        name: next(end.type for end in found if end.node == node)
+        for name, found in ends.items()
+        if any(end.node == node for end in found)
+    }
+
+
+def _offered(node: str, found: "dict[str, Offer]", side: str) -> dict[str, str]:
+    return {
+        each.name: each.type
+        for each in found.values()
+        if any(end.node == node for end in getattr(each, side))
+    }

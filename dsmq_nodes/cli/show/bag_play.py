@@ -1,0 +1,131 @@
+"""Plays a bag, with keys and a progress bar where there is a terminal."""
+
+import contextlib
+import os
+import sys
+import termios
+import tty
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+from dsmq_nodes.bag.any_bag import Source, open_source
+from dsmq_nodes.bag.file.selection import Selection
+from dsmq_nodes.bag.play.player import Player, Playing
+from dsmq_nodes.cli.progress import Progress
+from dsmq_nodes.dsmq import descriptors
+from dsmq_nodes.dsmq.address import parse_address
+from dsmq_nodes.errors import CommandError
+from dsmq_nodes.printable import one_line
+from dsmq_nodes.tools.outlet import Outlet
+
+_FASTER: Final = 1.1
+_MOST_NAMED: Final = 6
+_LONGEST_WAIT_SEC: Final = 0.2  # then the progress bar moves
+_ARROWS: Final = {b"\x1b[C": "step", b"\x1b[A": "faster", b"\x1b[B": "slower"}
+_KEYS: Final = {b" ": "pause", b"s": "step", b"q": "end", b"+": "faster", b"-": "slower"}
+
+
+def play_bag(paths: list[Path], chosen: Selection, playing: Playing, broker: str) -> Source:
+    """Play a bag to its end, or to Ctrl-C; gives it, which knows what was left out."""
+    bag = open_source(paths, chosen)
+    _check_renamings(bag, playing)
+    outlet = Outlet(*parse_address(broker))
+    with contextlib.closing(outlet), _keyboard() as has_keys:
+        screen = _Screen(outlet, has_keys=has_keys)
+        player = Player(bag, outlet, playing, screen.wait, say=_say)
+        _tell_left_out(player)
+        seconds = 0.0 if playing.loop else (player.end_ns - player.start_ns) * 1e-9
+        try:
+            with Progress("playing", seconds, "s") as progress:
+                screen.show(player, progress)
+                player.play()
+        except SystemExit:  # Ctrl-C
+            print(f"Played {player.messages} messages")
+            raise
+    print(f"Played {player.messages} messages")
+    return bag
+
+
+def _check_renamings(bag: Source, playing: Playing) -> None:
+    for old in playing.remap:
+        if old not in bag.topics:
+            raise CommandError(f"--remap: the bag has no {old}: it has {', '.join(bag.topics)}")
+
+
+def _tell_left_out(player: Player) -> None:
+    if player.left_out:
+        names = sorted(player.left_out)
+        shown = ", ".join(names[:_MOST_NAMED]) + (", ..." if len(names) > _MOST_NAMED else "")
+        _say(
+            f"Not played: {player.left_out.total()} messages of services, actions and the kit "
+            f"({shown}): --publish-service-requests calls the services again"
+        )
+
+
+def _say(text: str) -> None:
+    print(one_line(text), file=sys.stderr, flush=True)
+
+
+class _Screen:
+    """Lets time pass, while keys are obeyed and the bar moves."""
+
+    def __init__(self, outlet: Outlet, *, has_keys: bool) -> None:
+        self._outlet = outlet
+        self._inputs = [outlet.fileno(), *([sys.stdin.fileno()] if has_keys else [])]
+
+    def show(self, player: Player, progress: Progress) -> None:
+        """From now on."""
+        self._player, self._progress = player, progress
+
+    def wait(self, seconds: float) -> None:
+        """Let so many seconds pass, or fewer."""
+        player = self._player
+        note = "paused" if player.pace.is_paused else f"at {player.pace.rate:.3g} x"
+        self._progress.at((player.at_ns - player.start_ns) * 1e-9, f"{note} ")
+        timeout_sec = min(seconds, _LONGEST_WAIT_SEC)
+        readable = descriptors.ready(self._inputs, timeout_sec=max(timeout_sec, 0.0))
+        if self._inputs[0] in readable:
+            self._outlet.pump(0.0)
+        if readable - {self._inputs[0]}:
+            self._obey(os.read(sys.stdin.fileno(), 64))
+
+    def _obey(self, keys: bytes) -> None:
+        pace = self._player.pace
+        for command in _commands(keys):
+            match command:
+                case "pause" if pace.is_paused:
+                    pace.resume()
+                case "pause":
+                    pace.pause()
+                case "step":
+                    pace.step()
+                case "faster":
+                    pace.change_rate(_FASTER)
+                case "slower":
+                    pace.change_rate(1 / _FASTER)
+                case _:
+                    self._player.stop()
+
+
+def _commands(keys: bytes) -> Iterator[str]:
+    while keys:
+        arrow = _ARROWS.get(keys[:3])
+        command = arrow or _KEYS.get(keys[:1])
+        keys = keys[3 if arrow else 1 :]
+        if command:
+            yield command
+
+
+@contextlib.contextmanager
+def _keyboard() -> Iterator[bool]:
+    """Each key at once, unseen, where there is a terminal; whether there is."""
+    if not sys.stdin.isatty():
+        yield False
+        return
+    before = termios.tcgetattr(sys.stdin)
+    tty.setcbreak(sys.stdin)
+    try:
+        yield True
+    finally:
+        termios.tcsetattr(sys.stdin, termios.TCSADRAIN, before)

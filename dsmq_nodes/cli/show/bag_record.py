@@ -1,0 +1,158 @@
+"""Records until Ctrl-C, and tells what was recorded."""
+
+import contextlib
+import mimetypes
+import signal
+import sys
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from datetime import datetime
+from pathlib import Path
+from typing import Final
+
+from dsmq_nodes.bag.file.contents import Attachment
+from dsmq_nodes.bag.file.information import shown_bytes
+from dsmq_nodes.bag.file.selection import Selection
+from dsmq_nodes.bag.file.writing import OWN_TEXTS, BagWriter, about_here
+from dsmq_nodes.bag.record.recorder import Recorder, summary_lines
+from dsmq_nodes.cli.progress import Progress
+from dsmq_nodes.dsmq.address import parse_address
+from dsmq_nodes.errors import BagError, DsmqError
+from dsmq_nodes.printable import one_line
+from dsmq_nodes.signals import ending_signals
+from dsmq_nodes.tools.cursors import Cursors
+
+PARAMETERS: Final = "parameters.yaml"
+_ANSWER_SEC: Final = 1.0
+
+
+def default_name() -> str:
+    """A file's name by the time."""
+    return f"bag_{datetime.now().astimezone():%Y_%m_%d-%H_%M_%S}"
+
+
+def attachments(paths: list[Path]) -> list[Attachment]:
+    """Files to put into the bag.
+
+    Raises:
+        BagError: one cannot be read.
+    """
+    found = []
+    for path in paths:
+        try:
+            kind = mimetypes.guess_type(path)[0] or "application/octet-stream"
+            found.append(Attachment(path.name, path.read_bytes(), kind, path.stat().st_mtime_ns))
+        except OSError as error:
+            raise BagError(f"cannot attach {path}: {error.strerror}") from None
+    return found
+
+
+def record_to(
+    new_writer: Callable[[], BagWriter],
+    selection: Selection,
+    broker: str,
+    files: list[Attachment],
+    *,
+    use_sim_time: bool,
+) -> int:
+    """Record until Ctrl-C or SIGTERM; gives the exit status."""
+    # Simulated time is that of the clock's message before: there the order of all of them counts.
+    cursors = Cursors(*parse_address(broker), patient=not use_sim_time)
+    with contextlib.closing(cursors), _asked_to_end() as asked:
+        writer, fault = new_writer(), ""
+        recorder = Recorder(
+            cursors, writer, selection, use_sim_time=use_sim_time, say=print, warn=_warn
+        )
+        try:
+            writer.describe(OWN_TEXTS, about_here())
+            for each in files:
+                writer.attach(each)
+            parameters = _Parameters(broker)
+            _run(recorder, writer, parameters, asked)
+            parameters.attach_to(writer, wait=True)
+            writer.close()
+        except BagError as error:
+            fault = str(error)
+            recorder.lose(writer.unsafe)
+    for line in summary_lines(recorder):
+        print(one_line(line))
+    if fault:
+        _warn(fault)
+        return 1
+    names = one_line(", ".join(str(path) for path in writer.paths))
+    print(
+        f"Recorded {recorder.messages} messages, {recorder.dropped} dropped, in {names} "
+        f"({shown_bytes(sum(path.stat().st_size for path in writer.paths))})"
+    )
+    return 0
+
+
+class _Parameters:
+    """What the nodes have at the start; they are asked beside the recording, which goes on."""
+
+    def __init__(self, broker: str) -> None:
+        self._time_ns = time.time_ns()
+        pool = ThreadPoolExecutor(1)
+        self._told: Future[tuple[str, list[str]]] | None = pool.submit(_parameters, broker)
+        pool.shutdown(wait=False)
+
+    def attach_to(self, writer: BagWriter, *, wait: bool = False) -> None:
+        """Put them into the bag, once and when they are there."""
+        told = self._told
+        if told is None or not (wait or told.done()):
+            return
+        self._told = None
+        try:
+            text, silent = told.result()
+        except DsmqError as error:
+            _warn(f"WARNING: the nodes' parameters are not in the bag: {error}")
+            return
+        if text:
+            data = text.encode()
+            writer.attach(Attachment(PARAMETERS, data, "application/yaml", self._time_ns))
+        for node in silent:
+            _warn(
+                f"WARNING: the parameters of {node} are not in the bag: it has not answered for "
+                f"{_ANSWER_SEC:g} s"
+            )
+
+
+def _parameters(broker: str) -> tuple[str, list[str]]:
+    # Here, because they take a while to load, and the recording has begun.
+    from dsmq_nodes.tools.node_parameters import all_dumped  # noqa: PLC0415
+    from dsmq_nodes.tools.session import Session  # noqa: PLC0415
+
+    with Session(broker) as session:
+        return all_dumped(session, _ANSWER_SEC)
+
+
+def _run(
+    recorder: Recorder, writer: BagWriter, parameters: _Parameters, asked: list[float]
+) -> None:
+    print(one_line(f"Recording to {writer.paths[0]}... Ctrl-C ends it"), flush=True)
+    with Progress("recording", 0, "messages") as progress:
+
+        def on_turn() -> None:
+            parameters.attach_to(writer)
+            note = f"in {len(recorder.topics)} topics, {recorder.dropped} dropped, "
+            progress.at(recorder.messages, note + shown_bytes(writer.size_bytes))
+
+        recorder.run(lambda: len(asked) > 0, on_turn, lambda: len(asked) > 1)
+
+
+@contextlib.contextmanager
+def _asked_to_end() -> Iterator[list[float]]:
+    """When it was asked to end: a file is never left in the middle of a write."""
+    asked: list[float] = []
+    numbers = ending_signals()
+    before = [signal.signal(each, lambda *_: asked.append(time.monotonic())) for each in numbers]
+    try:
+        yield asked
+    finally:
+        for number, handler in zip(numbers, before, strict=True):
+            signal.signal(number, handler)
+
+
+def _warn(text: str) -> None:
+    print(one_line(text), file=sys.stderr, flush=True)

@@ -1,0 +1,117 @@
+"""Runs a node on what was recorded, and shows where it is not as recorded."""
+
+import asyncio
+import sys
+import traceback
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import dsmq_nodes
+from dsmq_nodes.bag.any_bag import open_source
+from dsmq_nodes.bag.file.selection import Selection
+from dsmq_nodes.bag.rerunning.comparing import Tolerance
+from dsmq_nodes.bag.rerunning.rerun import NodeRaisedError, Rerun, rerun
+from dsmq_nodes.cli.progress import Progress
+from dsmq_nodes.errors import CommandError, LaunchFileError
+from dsmq_nodes.launcher.file.source import parse
+from dsmq_nodes.launcher.supervise.child import load_node_class
+from dsmq_nodes.printable import indented, one_line
+
+
+@dataclass(frozen=True, slots=True)
+class NodeGiven:
+    """A node as the command line names it."""
+
+    node: str
+    name: str | None
+    namespace: str | None
+    params: Mapping[str, Any]
+    remap: Mapping[str, str]
+
+
+def parameters(texts: list[str]) -> dict[str, Any]:
+    """What `NAME:=VALUE` says, for each.
+
+    Raises:
+        CommandError: it says it in another way.
+    """
+    found = {}
+    for each in texts:
+        name, sign, value = each.partition(":=")
+        if not (name and sign):
+            raise CommandError(f"--param {each}: write NAME:=VALUE, as gain:=0.2")
+        document = parse(value or "null", f"--param {name}")
+        if document.problems:
+            raise LaunchFileError(document.file, document.problems)
+        found[name] = document.data
+    return found
+
+
+def rerun_bag(paths: list[Path], given: NodeGiven, compared: Selection, within: Tolerance) -> int:
+    """Run and compare; gives the exit status: 1 when there is a difference, or it raised."""
+    here = str(Path.cwd())
+    if here not in sys.path:  # a console script does not look for modules there
+        sys.path.insert(0, here)
+    node_class = load_node_class(given.node)
+    bag = open_source(paths)
+    seconds = (bag.end_ns - bag.start_ns) * 1e-9
+    raised = None
+    with Progress("running", seconds, "s") as progress:
+        try:
+            result = rerun(
+                bag,
+                node_class,
+                name=given.name,
+                namespace=given.namespace,
+                params=given.params,
+                remap=given.remap,
+                compared=compared,
+                tolerance=within,
+                on_progress=progress.at,
+            )
+        except NodeRaisedError as error:
+            raised, result = error, error.result
+    if raised is not None:
+        print(
+            f"{indented(str(raised))}\n{_users_frames(raised.__cause__)}",
+            file=sys.stderr,
+            end="",
+            flush=True,
+        )
+    _show(result, "" if raised is None else " until then")
+    for line in bag.omitted.lines():
+        print(one_line(line), file=sys.stderr)
+    return 0 if result.difference is None and raised is None and not bag.omitted else 1
+
+
+def _show(result: Rerun, until: str) -> None:
+    for topic, count in result.inputs.items():
+        print(one_line(f"in   {topic}: {count} messages"))
+    for topic, (recorded, now) in result.outputs.items():
+        print(one_line(f"out  {topic}: {recorded} messages recorded, {now} now"))
+    for topic, left_out in result.left_out.items():
+        print(one_line(f"left out of {topic}: {left_out}"))
+    if result.difference is not None:
+        print(f"first difference: {indented(str(result.difference))}")
+    elif result.outputs:
+        print(f"as recorded{until}")
+
+
+def _users_frames(error: BaseException | None) -> str:
+    """A traceback without the kit's own frames, and the event loop's."""
+    if error is None:
+        return ""
+    told = traceback.TracebackException.from_exception(error)
+    _take_out_ours(told)
+    return "".join(told.format())
+
+
+def _take_out_ours(told: traceback.TracebackException) -> None:
+    ours = str(Path(dsmq_nodes.__file__).parent), str(Path(asyncio.__file__).parent)
+    shown = [frame for frame in told.stack if not frame.filename.startswith(ours)]
+    told.stack = traceback.StackSummary.from_list(shown)
+    for each in (told.__cause__, told.__context__, *(told.exceptions or ())):
+        if each is not None:
+            _take_out_ours(each)

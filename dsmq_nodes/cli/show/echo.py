@@ -1,0 +1,91 @@
+"""`dsmq-nodes topic echo`."""
+
+import sys
+from typing import TYPE_CHECKING, Any
+
+from dsmq_nodes.cli.show.message_text import read
+from dsmq_nodes.errors import CommandError
+from dsmq_nodes.tools import lookup
+from dsmq_nodes.tools.offers import absolute
+
+if TYPE_CHECKING:
+    from dsmq_nodes.cli.show.message_text import Style
+    from dsmq_nodes.tools.session import Session
+
+
+def echo_topic(
+    session: "Session",
+    name: str,
+    type_name: str,
+    style: "Style",
+    *,
+    count: int,
+    timeout_sec: float | None,
+) -> None:
+    """Print the messages of a topic, `count` of them (0: all).
+
+    Raises:
+        CommandError: there is no such topic, or no message came in time.
+    """
+    if type_name or timeout_sec is not None:
+        topics = _to_wait_for(session, name)
+    else:
+        topics = [lookup.find_published(session, name).name]
+    schemas = _Schemas(session)
+    for topic in topics:
+        session.subscribe(topic, type_name=type_name)
+    number = 0
+    while not number or number != count:
+        reply = session.next_message(topics, timeout_sec)
+        if reply is None:
+            raise CommandError(f"no message on {topics[0]} within {timeout_sec:g} s")
+        if reply.gap:
+            print(f"skipped {reply.gap} messages: too many to print", file=sys.stderr)
+        schema = {} if style.form == "json" else schemas.of(reply.topic)
+        text = reply.text or ""
+        try:
+            shown = style.show(text, schema)
+        except CommandError as error:  # no such field: a slip of the user's, or an odd message
+            if not number and isinstance(read(text), dict) and not _has(schema, style.field):
+                raise
+            session.skip(reply.topic, str(error))
+            continue
+        print(shown, flush=True)
+        number += 1
+
+
+def _has(schema: dict[str, Any], field: str) -> bool:
+    """Whether a type has a field at all, of which the first name is known to be one."""
+    fields = schema.get("properties")
+    return isinstance(fields, dict) and field.partition(".")[0].partition("[")[0] in fields
+
+
+class _Schemas:
+    """The schemas of topics, as their publishers have told them; asked for with a first message."""
+
+    def __init__(self, session: "Session") -> None:
+        self._session = session
+        self._found: dict[str, dict[str, Any]] = {}
+
+    def of(self, topic: str) -> dict[str, Any]:
+        if topic.startswith("/dsmq/"):
+            return {}  # the kit's own, which asking would go over too
+        if topic not in self._found:
+            self._found[topic] = schema_of(self._session, topic)
+        return self._found[topic]
+
+
+def schema_of(session: "Session", topic: str) -> dict[str, Any]:
+    """The schema that the ends of a topic have told; empty: none is known."""
+    found = lookup.find(session.graph(), topic)
+    told = [end.schema_id for end in (found.ends if found else ()) if end.schema_id]
+    return session.schema(told[0]) if told else {}
+
+
+def _to_wait_for(session: "Session", name: str) -> list[str]:
+    """The names a topic may have that is not there yet: a node's, and a plain client's."""
+    topic = lookup.find(session.graph(), name)
+    if topic is not None:
+        return [topic.name]
+    print(f"{lookup.unpublished(absolute(name))}: waiting", file=sys.stderr)
+    return list(dict.fromkeys((absolute(name), name)))

@@ -1,0 +1,73 @@
+"""What a user gives as YAML or JSON, as the message it is meant to be."""
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from dsmq_nodes.errors import CommandError, LaunchFileError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from dsmq_nodes.messages.base import Message
+
+
+def fields_of(values: str, type_name: str, fields: "Iterable[str]") -> dict[str, Any]:
+    """The fields that a text gives; none for an empty one.
+
+    Raises:
+        CommandError: the text is not of fields.
+        LaunchFileError: the text is not YAML; says where.
+    """
+    from dsmq_nodes.launcher.file.source import parse  # noqa: PLC0415  not without need
+
+    if not values.strip():
+        return {}
+    document = parse(values, "VALUES")
+    if document.problems:
+        raise LaunchFileError(document.file, document.problems)
+    if not isinstance(document.data, dict):
+        raise CommandError(
+            f"the values are {document.data!r}, not fields: write them as '{{field: value}}'; "
+            f"{type_name} has {', '.join(fields) or 'none'}"
+        )
+    return document.data
+
+
+def message_of(msg_type: "type[Message]", values: str) -> "Message":
+    """The message with these values and defaults for the rest.
+
+    Raises:
+        CommandError: the text is not of fields, or of others than the message has.
+        LaunchFileError: the text is not YAML; says where.
+        MessageError: a value does not fit; says which.
+    """
+    from dsmq_nodes.messages.schema.dynamic import check_names  # noqa: PLC0415  not without need
+
+    given = fields_of(values, msg_type.type_name, msg_type.model_fields)
+    check_names(given, msg_type.schema(), msg_type.type_name)
+    return msg_type.from_dict(given)
+
+
+def text_of(type_name: str, schema: dict[str, Any], values: str) -> str:
+    """The same by the type's schema, as JSON.
+
+    Raises:
+        CommandError: the text is not of fields, or a value does not fit; says which.
+        LaunchFileError: the text is not YAML; says where.
+    """
+    from dsmq_nodes.messages.schema.dynamic import encoded  # noqa: PLC0415  not without need
+
+    given = fields_of(values, type_name, schema.get("properties", {}))
+    return json_of(encoded(given, schema, type_name), type_name)
+
+
+def json_of(message: Any, type_name: str) -> str:
+    """A message as JSON; not by msgspec, to which an integer beyond 64 bits is none.
+
+    Raises:
+        CommandError: JSON has no such value; a field whose type is not known was given NaN.
+    """
+    try:
+        return json.dumps(message, allow_nan=False, separators=(",", ":"))
+    except (ValueError, RecursionError) as error:
+        raise CommandError(f"{type_name}: {error}") from None

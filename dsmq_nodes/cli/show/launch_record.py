@@ -1,0 +1,51 @@
+"""The recorder that runs beside a launch: `launch --record`."""
+
+import re
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+from dsmq_nodes.bag.optional import need
+from dsmq_nodes.errors import CommandError
+from dsmq_nodes.launcher.supervise.plan import Dependency, NodePlan, Plan, ProcessPlan
+
+_RING = re.compile(r"ring=(\d+(?:\.\d+)?)(s|m|min)?")
+_UNITS_SEC = {"": 1.0, "s": 1.0, "m": 60.0, "min": 60.0}
+
+
+def recorder_beside(record: str, launch_file: Path) -> Callable[[Plan], Plan]:
+    """What adds the recorder to a plan: the others are started when it is ready.
+
+    Args:
+        record: the bag's name, or `ring=60s`.
+        launch_file: goes into the bag or the bundle.
+
+    Raises:
+        CommandError: it is neither, or the bag is there already.
+    """
+    need("bag", "mcap", "zstandard", "lz4")
+    from dsmq_nodes.bag.file.writing import bag_path  # noqa: PLC0415  the same
+    from dsmq_nodes.bag.record.flight import FAILURES, NAME, NODE  # noqa: PLC0415  needs the extra
+
+    if found := _RING.fullmatch(record):
+        seconds = float(found[1]) * _UNITS_SEC[found[2] or ""]
+        what = ["--ring", f"{seconds:g}", "--output", str(Path(FAILURES).absolute())]
+    elif record.startswith("ring"):
+        raise CommandError(f"--record {record}: write ring=60s, or a bag's name")
+    else:
+        path = bag_path(record).absolute()
+        if path.exists():
+            raise CommandError(f"{path} is there already, and stays: name another")
+        what = ["--output", str(path)]
+
+    def extend(plan: Plan) -> Plan:
+        program = (sys.executable, "-m", "dsmq_nodes.launcher.supervise.child", "--module")
+        attached = ("--attach", str(launch_file.absolute()), "--plan", str(plan))
+        argv = (*program, "dsmq_nodes.bag.record.flight", *what, *attached)
+        recorder = ProcessPlan(NAME, argv, nodes=(NodePlan(NODE, "dsmq_nodes.bag.record.flight"),))
+        waits = Dependency(NAME, NODE)
+        others = (replace(each, depends_on=(waits, *each.depends_on)) for each in plan.nodes)
+        return replace(plan, nodes=(recorder, *others))
+
+    return extend

@@ -1,0 +1,118 @@
+"""The tables of `top`, from what broker, nodes and launcher tell."""
+
+import shutil
+import socket
+import time
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Final
+
+from rich.console import Group
+from rich.live import Live
+from rich.text import Text
+
+from dsmq_nodes.cli.terminal import console
+from dsmq_nodes.graph.names import is_hidden
+from dsmq_nodes.launcher.supervise.member import State
+from dsmq_nodes.launcher.watch.figures import STATE_STYLES, Figures, Row, tables
+from dsmq_nodes.messages.dsmq_msgs import BrokerStatistics, LaunchState, NodeStatistics
+from dsmq_nodes.tools.graph_model import GRAPH_TOPIC, STATISTICS_TOPIC, Graph, read_graph
+
+if TYPE_CHECKING:
+    from dsmq_nodes.tools.session import Session
+
+_NODES: Final = "/dsmq/nodes"
+_LAUNCH: Final = "/dsmq/launch/state"
+_TOPICS: Final = (GRAPH_TOPIC, STATISTICS_TOPIC, _NODES, _LAUNCH)
+_PERIOD_SEC: Final = 1.0
+_ANY_LINES: Final = 10_000  # of a file
+
+
+class Looking:
+    """Follows what is told, and makes rows of it."""
+
+    def __init__(self, session: "Session") -> None:
+        self._session = session
+        self._graph = Graph()
+        self._statistics = BrokerStatistics()
+        self._nodes: dict[str, NodeStatistics] = {}
+        self._restarts: dict[str, int] = {}
+        self._figures = Figures()
+        self._takers = {
+            GRAPH_TOPIC: self._take_graph,
+            STATISTICS_TOPIC: self._take_statistics,
+            _NODES: self._take_node,
+            _LAUNCH: self._take_launch,
+        }
+        for topic in _TOPICS:
+            session.subscribe(topic, depth=1000 if topic == _NODES else 1)
+
+    def look(self, until_sec: float) -> None:
+        """Take what comes until then, by the monotonic clock."""
+        while (left_sec := until_sec - time.monotonic()) > 0:
+            reply = self._session.next_message(_TOPICS, left_sec)
+            if reply is not None:
+                self._session.understood(reply, self._takers[reply.topic])
+
+    def _take_graph(self, text: str) -> None:
+        self._graph = read_graph(text)
+
+    def _take_statistics(self, text: str) -> None:
+        self._statistics = BrokerStatistics.from_json(text)
+
+    def _take_node(self, text: str) -> None:
+        told = NodeStatistics.from_json(text)
+        self._nodes[told.name] = told
+
+    def _take_launch(self, text: str) -> None:
+        processes = LaunchState.from_json(text).processes
+        self._restarts = {name: each.restarts for each in processes for name in each.nodes}
+
+    def group(self, columns: int, most_lines: int) -> Group:
+        """The tables as they are now."""
+        rows = list(self._rows())
+        topics, nodes = self._statistics.topics, self._nodes.values()
+        return Group(*tables(rows, topics, nodes, columns, most_lines))
+
+    def _rows(self) -> Iterator[Row]:
+        here = socket.gethostname()
+        for peer in sorted(self._graph.peers, key=lambda peer: peer.name):
+            if not peer.name or is_hidden(peer.name):
+                continue
+            style = STATE_STYLES.get(State(peer.state), "") if peer.state in set(State) else ""
+            restarts = self._restarts.get(peer.name)
+            node = self._nodes.get(peer.name)
+            yield (
+                peer.name,
+                Text(peer.state, style),
+                str(peer.pid),
+                "-" if restarts is None else str(restarts),
+                *(self._figures.used(peer.pid) if peer.host == here else ("-", "-")),
+                *(self._figures.node(node) if node is not None else ("-", "-", "-")),
+            )
+
+
+def draw(session: "Session", count: int) -> None:
+    """Draw on the terminal, so many times (0: on and on)."""
+    looking = Looking(session)
+    first = Text("looking ...")
+    with Live(first, console=console(), screen=True, auto_refresh=False) as live:
+        drawn = 0
+        while not count or drawn < count:
+            looking.look(time.monotonic() + _PERIOD_SEC)
+            columns, lines = shutil.get_terminal_size()
+            live.update(looking.group(columns - 1, lines - 1), refresh=True)
+            drawn += 1
+
+
+def print_tables(session: "Session", count: int) -> None:
+    """Print the tables so many times."""
+    looking = Looking(session)
+    columns = shutil.get_terminal_size().columns
+    # Rates are those between two looks; a node tells its counters once a second.
+    looking.look(time.monotonic() + 1.5 * _PERIOD_SEC)
+    looking.group(columns, _ANY_LINES)
+    looking.look(time.monotonic() + 1.5 * _PERIOD_SEC)
+    for number in range(count):
+        if number:
+            looking.look(time.monotonic() + _PERIOD_SEC)
+        console(columns).print(looking.group(columns, _ANY_LINES))

@@ -1,0 +1,260 @@
+"""`topic hz | bw | delay --sample`: measured by subscribing, as ros2 does."""
+
+import math
+import sys
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final
+
+import msgspec
+
+from dsmq_nodes.errors import CommandError, MessageError
+from dsmq_nodes.tools.counters import size, table_shown
+from dsmq_nodes.tools.lookup import find_published
+
+if TYPE_CHECKING:
+    from dsmq_nodes.tools.session import Session
+
+_EVERY_SEC: Final = 1.0
+_CLOCK: Final = "/clock"
+_DAY_SEC: Final = 86400.0
+_ANOTHER_TIME_SEC: Final = _DAY_SEC  # no message is so long on its way, no clock so wrong
+
+
+class Spread:
+    """The newest values, at most so many: their mean and how far they are apart."""
+
+    def __init__(self, most: int) -> None:
+        self.values: deque[float] = deque(maxlen=most)
+
+    @property
+    def mean(self) -> float:
+        """Their mean; there must be one."""
+        return sum(self.values) / len(self.values)
+
+    @property
+    def deviation(self) -> float:
+        """Their standard deviation."""
+        mean = self.mean
+        return math.sqrt(sum((value - mean) ** 2 for value in self.values) / len(self.values))
+
+    def __str__(self) -> str:
+        """How ros2 shows it, in seconds."""
+        return (
+            f"\tmin: {min(self.values):.3f}s max: {max(self.values):.3f}s "
+            f"std dev: {self.deviation:.5f}s window: {len(self.values)}"
+        )
+
+
+class Arrivals:
+    """The times between the last messages, `window` of them."""
+
+    def __init__(self, window: int) -> None:
+        self.gaps = Spread(window)
+        self._last_sec: float | None = None
+
+    def add(self, at_sec: float, text: str) -> None:
+        """A message has come."""
+        if self._last_sec is not None and at_sec < self._last_sec:
+            self.gaps.values.clear()  # a simulation or a recording has begun again
+        elif self._last_sec is not None:
+            self.gaps.values.append(at_sec - self._last_sec)
+        self._last_sec = at_sec
+
+    @property
+    def rate_hz(self) -> float:
+        """Messages a second; there must be two."""
+        return 1.0 / self.gaps.mean if self.gaps.mean else 0.0
+
+    def row(self, topic: str) -> tuple[str, ...]:
+        """As a line of ros2's table."""
+        gaps = self.gaps
+        seconds = (min(gaps.values), max(gaps.values), gaps.deviation)
+        shown = (f"{self.rate_hz:.3f}", *(f"{each:.3f}" for each in seconds))
+        return topic, *shown, str(len(gaps.values))
+
+    def __str__(self) -> str:
+        """What ros2 prints; empty before there are two messages."""
+        return f"average rate: {self.rate_hz:.3f}\n{self.gaps}" if self.gaps.values else ""
+
+
+class Sizes:
+    """The sizes of the last messages, as text, and when they came."""
+
+    def __init__(self, window: int) -> None:
+        self._sizes = Spread(window)
+        self._times_sec: deque[float] = deque(maxlen=window)
+
+    def add(self, at_sec: float, text: str) -> None:
+        """A message has come."""
+        self._times_sec.append(at_sec)
+        self._sizes.values.append(len(text.encode("utf-8", "surrogatepass")))
+
+    def __str__(self) -> str:
+        sizes, count = self._sizes, len(self._times_sec)
+        if count < 2:
+            return ""
+        # Up to now, not to the last message: a topic that has become silent slows down.
+        span_sec = time.monotonic() - self._times_sec[0]
+        shown = (sizes.mean, min(sizes.values), max(sizes.values))
+        mean, low, high = map(size, shown)
+        return (
+            f"{size(sum(sizes.values) / span_sec)}/s from {count} messages\n"
+            f"\tMessage size mean: {mean} min: {low} max: {high}"
+        )
+
+
+class Delays:
+    """How much older than now the stamps in the messages' headers are."""
+
+    def __init__(self, window: int, *, has_header: bool) -> None:
+        """`has_header`: the topic's type is known to have one; else the messages show it."""
+        self._delays = Spread(window)
+        self._from_another_time_sec = 0.0
+        self._has_header = has_header
+
+    def add(self, at_sec: float, text: str) -> None:
+        """A message has come.
+
+        Raises:
+            MessageError: it has no stamp, and others had one.
+        """
+        stamp_sec = time_in(text, "header", "stamp")
+        self._has_header = self._has_header or stamp_sec is not None
+        if stamp_sec is None and self._has_header:
+            raise MessageError("it has no header with a stamp")
+        if stamp_sec is None:
+            return
+        delay_sec = at_sec - stamp_sec
+        if abs(delay_sec) < _ANOTHER_TIME_SEC:
+            self._delays.values.append(delay_sec)
+        else:
+            self._from_another_time_sec = delay_sec
+
+    def __str__(self) -> str:
+        return f"average delay: {self._delays.mean:.3f}\n{self._delays}" if self else ""
+
+    def __bool__(self) -> bool:
+        return bool(self._delays.values)
+
+    @property
+    def why_none(self) -> str:
+        """Why no delay can be told of messages that have come; empty: some can.
+
+        Raises:
+            CommandError: none of them has a header.
+        """
+        if not self._has_header:
+            raise CommandError(
+                "msg does not have header: its messages tell no time; without --sample it is "
+                "measured from publish()"
+            )
+        if self or not self._from_another_time_sec:
+            return ""
+        days = abs(self._from_another_time_sec) / _DAY_SEC
+        where = "before" if self._from_another_time_sec > 0 else "after"
+        return (
+            f"no delay is known: the stamps are {days:.0f} days {where} now: of a recording or a "
+            "simulation? --use-sim-time measures by /clock"
+        )
+
+
+def time_in(text: str, *path: str) -> float | None:
+    """The time at a place in a message, in seconds; None: there is none that can be read."""
+    try:
+        value: Any = msgspec.json.decode(text)
+        for step in path:
+            value = value[step]
+        found = float(value["sec"] + value["nanosec"] * 1e-9)
+    except (msgspec.MsgspecError, LookupError, TypeError, ValueError, ArithmeticError):
+        return None
+    except RecursionError:
+        return None
+    return found if math.isfinite(found) else None
+
+
+def _wall_sec() -> float:
+    return time.time_ns() * 1e-9
+
+
+class _Time:
+    """What time it is: of this machine, or what `/clock` has told last."""
+
+    def __init__(self, session: "Session", *, is_sim: bool, is_of_day: bool) -> None:
+        """`is_of_day`: the wall clock, to which stamps are compared; else one that never jumps."""
+        self.topics = [_CLOCK] if is_sim else []
+        self._read_sec = None if is_sim else _wall_sec if is_of_day else time.monotonic
+        self._told_sec: float | None = None
+        for topic in self.topics:
+            session.subscribe(topic, depth=1)
+
+    def told(self, text: str) -> None:
+        """`/clock` has told."""
+        found = time_in(text, "clock")
+        if found is None:
+            raise MessageError("it tells no time")
+        self._told_sec = found
+
+    @property
+    def now_sec(self) -> float | None:
+        """The time; None: `/clock` has not told yet."""
+        return self._told_sec if self._read_sec is None else self._read_sec()
+
+
+Measure = Arrivals | Sizes | Delays
+
+
+def measure(
+    session: "Session",
+    names: Sequence[str],
+    new: Callable[[], Measure],
+    *,
+    use_sim_time: bool = False,
+) -> None:
+    """Print once a second what is measured of topics, for ever."""
+    topics = [find_published(session, name).name for name in names]
+    measured = {topic: new() for topic in topics}
+    is_of_day = isinstance(measured[topics[0]], Delays)
+    clock = _Time(session, is_sim=use_sim_time, is_of_day=is_of_day)
+    for topic in topics:
+        session.subscribe(topic)
+    due_sec = time.monotonic()
+    if isinstance(measured[topics[0]], Sizes):
+        print(f"Subscribed to [{topics[0]}]", flush=True)
+    while True:
+        due_sec += _EVERY_SEC
+        heard = _listen(session, measured, clock, due_sec)
+        if clock.now_sec is None:
+            print("no /clock has come: does anybody publish it?", file=sys.stderr)
+        elif not heard:
+            print("no new messages", file=sys.stderr)
+        elif shown := _shown(measured):
+            print(shown, flush=True)
+        elif why := "".join(
+            each.why_none for each in measured.values() if isinstance(each, Delays)
+        ):
+            print(why, file=sys.stderr)
+
+
+def _shown(measured: dict[str, Any]) -> str:
+    if len(measured) == 1:
+        return str(next(iter(measured.values())))
+    rows = [each.row(topic) for topic, each in measured.items() if str(each)]
+    head = ("topic", "rate", "min_delta", "max_delta", "std_dev", "window")
+    return table_shown([head, *rows]) if rows else ""
+
+
+def _listen(session: "Session", measured: dict[str, Any], clock: _Time, until_sec: float) -> bool:
+    heard, topics = False, [*measured, *clock.topics]
+    while (left_sec := until_sec - time.monotonic()) > 0:
+        reply = session.next_message(topics, left_sec)
+        if reply is None:
+            continue
+        if reply.topic in clock.topics:
+            session.understood(reply, clock.told)
+        if reply.topic in measured and (now_sec := clock.now_sec) is not None:
+            heard = True
+            session.understood(reply, partial(measured[reply.topic].add, now_sec), exact=True)
+    return heard

@@ -1,0 +1,148 @@
+"""Messages as text: YAML as ros2 prints it, CSV, one field of it.
+
+A message is shown as what its JSON says, so that every topic can be shown, of whatever type.
+"""
+
+import csv
+import io
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Final
+
+from dsmq_nodes.errors import CommandError
+from dsmq_nodes.graph.parameters.yaml12 import to_yaml
+from dsmq_nodes.messages.schema.dynamic import Schema, decoded
+from dsmq_nodes.printable import one_line
+from dsmq_nodes.suggest import did_you_mean
+
+_NONE: Final[Schema] = {}
+_STEP: Final = re.compile(r"\[(-?\d+)\]\.?|([^.\[\]]+)\.?")
+
+
+@dataclass(frozen=True)
+class Style:
+    """How `topic echo` shows a message; the defaults are ros2's."""
+
+    field: str = ""
+    form: str = "yaml"
+    flow: bool = False
+    longest: int | None = 128
+    arrays: bool = True
+    strings: bool = True
+
+    def show(self, text: str, schema: Schema = _NONE) -> str:
+        """A message's text as it is printed, in ROS 2's form where its type's schema is known.
+
+        Raises:
+            CommandError: the message has no such field.
+        """
+        value = read(text)
+        if schema:
+            value = decoded(value, schema)
+        if self.field:
+            value = pick(value, self.field)
+        try:
+            return self._printed(value)
+        except RecursionError:  # nested deeper than anything that is meant
+            return f"{one_line(text)}\n---"
+
+    def _printed(self, value: object) -> str:
+        if self.form == "json":
+            return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+        value = self._shortened(value)
+        if self.form == "csv":
+            line = io.StringIO()
+            # A text with a line break would be two lines: it is escaped.
+            leaves = (one_line(each) if isinstance(each, str) else each for each in _leaves(value))
+            csv.writer(line, lineterminator="").writerow(leaves)
+            return line.getvalue()
+        return f"{self.yaml(value)}---"
+
+    def yaml(self, value: object) -> str:
+        """A value, as it is, as YAML."""
+        if not isinstance(value, dict | list):
+            return f"{one_line(str(value))}\n"
+        return to_yaml(value, flow=self.flow)
+
+    def _shortened(self, value: object) -> object:
+        if isinstance(value, dict):
+            return {key: self._shortened(inner) for key, inner in value.items()}
+        if isinstance(value, list):
+            return self._shortened_list(value)
+        if isinstance(value, str):
+            return self._shortened_text(value)
+        return value
+
+    def _shortened_list(self, items: list[object]) -> object:
+        if not self.arrays:
+            return f"<sequence type: {_item_type(items)}, length: {len(items)}>"
+        if self.longest is not None and len(items) > self.longest:
+            return [*map(self._shortened, items[: self.longest]), "..."]
+        return [self._shortened(item) for item in items]
+
+    def _shortened_text(self, text: str) -> str:
+        if not self.strings:
+            return f"<string length: <{len(text)}>>"
+        if self.longest is not None and len(text) > self.longest:
+            return f"{text[: self.longest]}..."
+        return text
+
+
+def pick(value: Any, path: str) -> Any:
+    """A part of a message: `header.stamp`, `ranges[3]`.
+
+    Raises:
+        CommandError: there is no such part; the text has the nearest.
+    """
+    done = 0
+    while done < len(path):
+        step = _STEP.match(path, done)
+        if step is None:
+            raise CommandError(f"--field {path}: write it as header.stamp, ranges[3] or ranges[-1]")
+        index, name = step.groups()
+        at = path[:done].rstrip(".") or "the message"
+        done = step.end()
+        if index and isinstance(value, list) and -len(value) <= int(index) < len(value):
+            value = value[int(index)]
+        elif name and isinstance(value, dict) and name in value:
+            value = value[name]
+        else:
+            missing = _missing(value, step.group().rstrip("."), at)
+            raise CommandError(f"--field {path}: {missing}")
+    return value
+
+
+def _missing(value: object, step: str, at: str) -> str:
+    match value:
+        case dict() if step.startswith("["):
+            return f"{at} is no list, it has fields; {did_you_mean(step, value)}"
+        case dict():
+            return f"{at} has no field {step!r}; {did_you_mean(step, value)}"
+        case list():
+            return f"{at} is a list of {len(value)}: no {step} in it"
+        case _:
+            return f"{at} has no parts"
+
+
+def read(text: str) -> Any:
+    """The value in a JSON text; a text that is no JSON object or list is its own value."""
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError):
+        return text
+    return value if isinstance(value, dict | list) else text
+
+
+def _item_type(value: list[Any]) -> str:
+    names = {bool: "boolean", int: "int64", float: "double", str: "string"}
+    return names.get(type(value[0]), "message") if value else "unknown"
+
+
+def _leaves(value: object) -> Iterator[object]:
+    if isinstance(value, dict | list):
+        for inner in value.values() if isinstance(value, dict) else value:
+            yield from _leaves(inner)
+    else:
+        yield value

@@ -1,0 +1,149 @@
+"""`dsmq-nodes topic pub`."""
+
+import contextlib
+import itertools
+import json
+import shlex
+import sys
+import time
+from dataclasses import dataclass
+from typing import Any, Final
+
+import msgspec
+
+from dsmq_nodes.cli.listing import is_type
+from dsmq_nodes.cli.show.given_values import message_of, text_of
+from dsmq_nodes.errors import CommandError, DsmqError
+from dsmq_nodes.graph.names import resolve_topic
+from dsmq_nodes.graph.topics.type_check import schema_text
+from dsmq_nodes.messages.schema.dynamic import decoded, written
+from dsmq_nodes.messages.schema.find import find_type
+from dsmq_nodes.tools import lookup
+from dsmq_nodes.tools.graph_model import GraphTopic
+from dsmq_nodes.tools.session import Session
+
+_LONGEST: Final = 1000
+
+
+@dataclass(frozen=True)
+class Given:
+    """A message to publish, as JSON and as it is shown."""
+
+    type_name: str
+    schema: bytes
+    text: str
+    shown: str
+
+
+def given(broker: str, name: str, type_name: str, values: str) -> Given:
+    """The message with these values, a YAML or JSON text, and defaults for the rest.
+
+    A type that this process does not have is taken from who publishes or subscribes the topic.
+
+    Raises:
+        CommandError: there is no such type, or the text is not of fields.
+        LaunchFileError: the text is not YAML; says where.
+        MessageError: a value does not fit; says which.
+    """
+    try:
+        msg_type = find_type(type_name)
+    except CommandError:
+        told = _told(broker, name, type_name)
+        if not told:
+            raise
+        text = text_of(type_name, told, values)
+        shown = written(decoded(json.loads(text), told), told, type_name)
+        return Given(type_name, msgspec.json.encode(told, order="sorted"), text, _cut(shown))
+    message = message_of(msg_type, values)
+    shown = f"{message.type_name.rpartition('/')[0].replace('/', '.')}.{message!r}"
+    return Given(message.type_name, schema_text(msg_type), message.to_json(), _cut(shown))
+
+
+def _told(broker: str, name: str, type_name: str) -> dict[str, Any]:
+    """The schema of a type as an end of the topic has told it; empty: none has."""
+    with contextlib.suppress(DsmqError), Session(broker) as session:
+        topic = lookup.find(session.graph(), name)
+        for end in topic.ends if topic is not None else ():
+            if is_type(end.type, type_name) and end.schema_id:
+                return session.schema(end.schema_id)
+    return {}
+
+
+def type_of(broker: str, name: str, values: str) -> str:
+    """The type that a topic has, for values that were given without one.
+
+    Raises:
+        CommandError: it has none, or several; says what to write.
+    """
+    with Session(broker) as session:
+        topic = lookup.find(session.graph(), name)
+    types = lookup.types(topic) if topic is not None else []
+    if len(types) == 1:
+        return types[0]
+    why = f"{name} has {', '.join(types)}" if types else f"nobody has told what {name} carries"
+    raise CommandError(f"the TYPE is missing, and {why}: write {name} TYPE {shlex.quote(values)}")
+
+
+def publish(
+    session: Session,
+    name: str,
+    message: Given,
+    rate_hz: float,
+    *,
+    times: int,
+    wait_for: int,
+    latched: int,
+) -> None:
+    """Publish a message `times` times (0: for ever), each acknowledged by the broker.
+
+    Args:
+        session: the connection.
+        name: a plain client's topic of that very name if there is one, else the name is a node's.
+        message: what to publish.
+        rate_hz: how often.
+        times: how many times.
+        wait_for: how many subscribers to wait for first.
+        latched: how many messages are kept for subscribers that come later.
+    """
+    known = lookup.find(session.graph(), name)
+    topic = known.name if known else resolve_topic(name, "topic_pub", "/", {})
+    if known:
+        _warn_of_other_types(known, message.type_name)
+    session.advertise(topic, message.type_name, message.schema, latched=latched)
+    _wait_for(session, topic, wait_for)
+    print("publisher: beginning loop", flush=True)
+    due_sec = time.monotonic()
+    for number in itertools.count(1):
+        print(f"publishing #{number}: {message.shown}\n", flush=True)
+        session.put(topic, message.text, number)
+        if number == times:
+            return
+        # What is late is not made up for in a burst.
+        due_sec = max(due_sec + 1 / rate_hz, time.monotonic())
+        time.sleep(max(due_sec - time.monotonic(), 0))
+
+
+def _warn_of_other_types(topic: GraphTopic, type_name: str) -> None:
+    others = [used for used in lookup.types(topic) if used != type_name]
+    if others:
+        print(
+            f"WARNING: topic [{topic.name}] carries {', '.join(others)}, not {type_name}",
+            file=sys.stderr,
+        )
+
+
+def _wait_for(session: Session, topic: str, subscribers: int) -> None:
+    if not subscribers:
+        return
+    told = False
+    for graph in session.graphs():
+        found = lookup.find(graph, topic)
+        if found and len(found.subscribers) >= subscribers:
+            return
+        if not told:
+            print(f"Waiting for at least {subscribers} matching subscription(s)...", flush=True)
+            told = True
+
+
+def _cut(shown: str) -> str:
+    return shown if len(shown) <= _LONGEST else f"{shown[:_LONGEST]}..."

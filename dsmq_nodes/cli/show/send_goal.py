@@ -1,0 +1,192 @@
+"""`dsmq-nodes action send_goal`: a goal of whatever type, by what its server has told."""
+
+import contextlib
+import textwrap
+import uuid
+from typing import Any, Final
+
+import msgspec
+
+from dsmq_nodes.cli.listing import is_type
+from dsmq_nodes.cli.show.given_values import fields_of, json_of
+from dsmq_nodes.cli.show.message_text import Style
+from dsmq_nodes.cli.show.service_call import Request, served, types_of
+from dsmq_nodes.errors import CommandError, DsmqError, MessageError
+from dsmq_nodes.messages.schema.dynamic import Schema, decoded, encoded
+from dsmq_nodes.tools.graph_model import GRAPH_TOPIC, read_graph
+from dsmq_nodes.tools.offers import ACTION, Offer, absolute, actions
+from dsmq_nodes.tools.service_calls import Asked, answer, ask, response_in
+from dsmq_nodes.tools.session import Session
+
+_PATIENCE_SEC: Final = 5.0
+_SUCCEEDED: Final = 4
+_REFUSALS: Final = {2: "it does not know it", 3: "it has ended already"}
+_STATES: Final = {_SUCCEEDED: "SUCCEEDED", 5: "CANCELED", 6: "ABORTED"}
+
+
+def send(session: Session, request: Request, *, with_feedback: bool, wait_sec: float) -> bool:
+    """Send a goal and print what becomes of it; False: it was not reached.
+
+    Raises:
+        CommandError: nobody serves the action, it is of another type, or a value does not fit.
+    """
+    print("Waiting for an action server to become available...", flush=True)
+    offer = served(session, "action", absolute(request.service), wait_sec)
+    if request.type_name and offer.type and not is_type(offer.type, request.type_name):
+        raise CommandError(f"{offer.name} is of type {offer.type}, not {request.type_name}")
+    goal = _Goal(session, offer)
+    print(f"Sending goal:\n{_indented(goal.fill(request.values), '     ')}", flush=True)
+    try:
+        if not goal.send(with_feedback=with_feedback):
+            print("Goal was rejected.")
+            return False
+        print(f"Goal accepted with ID: {goal.id.hex}\n", flush=True)
+        status = goal.follow()
+    except SystemExit:  # Ctrl-C, SIGTERM, a closed terminal
+        if goal.is_sent:
+            _cancel(goal)
+        raise
+    print(f"Goal finished with status: {_STATES.get(status, 'UNKNOWN')}")
+    return status == _SUCCEEDED
+
+
+def _cancel(goal: "_Goal") -> None:
+    """Give a goal up, accepted or not; the server's word alone says that it is.
+
+    Raises:
+        CommandError: it did not say so.
+    """
+    try:
+        with contextlib.suppress(OSError):  # the terminal is closed
+            print("Canceling goal...", flush=True)
+        fault = goal.cancel()
+    except SystemExit:
+        fault = "it was not waited for"
+    except DsmqError as error:
+        fault = str(error)
+    if fault:
+        # A server sees it in the graph when the connection of whoever sent a goal has ended.
+        raise CommandError(
+            f"the server has not said that the goal is canceled ({fault}): it cancels it when this "
+            "tool's connection has ended, unless it is of an older release"
+        )
+    with contextlib.suppress(OSError):
+        print("Goal canceled.", flush=True)
+
+
+class _Goal:
+    """A goal, from its values to its result; `is_sent`: the server may have it."""
+
+    def __init__(self, session: Session, offer: Offer) -> None:
+        self.id = uuid.uuid4()
+        self.is_sent = False
+        self._session = session
+        self._offer = offer
+        self._types = types_of(session, self._part("send_goal"), "")
+        self._results = types_of(session, self._part("get_result"), "").response
+        self._feedback: Schema = {}
+        self._feedback_topic = ""
+        self._body: dict[str, Any] = {}
+
+    def _part(self, name: str) -> str:
+        return f"{self._offer.name}{ACTION}/{name}"
+
+    def fill(self, values: str) -> Any:
+        """The goal with these values and defaults for the rest.
+
+        Raises:
+            CommandError: a value does not fit; says which.
+        """
+        given = fields_of(values, self._offer.type, ())
+        schema = self._types.request
+        body = {"goal_id": {"uuid": list(self.id.bytes)}, "goal": given}
+        self._body = encoded(body, schema, self._offer.type)
+        return decoded(self._body, schema)["goal"]
+
+    def send(self, *, with_feedback: bool) -> bool:
+        """Whether the server has accepted it."""
+        if with_feedback:
+            self._feedback_topic = self._part("feedback")
+            topics = {topic.name: topic for topic in self._session.graph().topics}
+            ends = topics[self._feedback_topic].ends if self._feedback_topic in topics else []
+            told = [end.schema_id for end in ends if end.schema_id]
+            self._feedback = self._session.schema(told[0]) if told else {}
+            self._session.subscribe(self._feedback_topic)
+        self.is_sent = True
+        response = self._call("send_goal", self._body)
+        return bool(self._part_of(response, "accepted"))
+
+    def _call(self, part: str, body: dict[str, Any]) -> dict[str, Any]:
+        asked = self._ask(part, body)
+        return answer(self._session, asked, _PATIENCE_SEC)
+
+    def _ask(self, part: str, body: dict[str, Any]) -> Asked:
+        return ask(self._session, self._part(part), json_of(body, self._offer.type))
+
+    def _part_of(self, response: dict[str, Any], name: str) -> Any:
+        if name not in response:
+            raise CommandError(f"{self._offer.name}: the server answers without {name!r}")
+        return response[name]
+
+    def follow(self) -> int:
+        """Print feedback and the result; gives the state it has ended in.
+
+        Raises:
+            CommandError: its server has gone.
+        """
+        asked = self._ask("get_result", {"goal_id": self._body["goal_id"]})
+        self._session.subscribe(GRAPH_TOPIC, depth=1)
+        topics = [asked.reply, GRAPH_TOPIC, self._feedback_topic]
+        while (reply := self._session.next_message(topics)) is not None:
+            text = reply.text or ""
+            if reply.topic == GRAPH_TOPIC:
+                self._session.understood(reply, self._check, exact=True)
+            elif reply.topic == self._feedback_topic:
+                feedback = self._session.understood(reply, self._feedback_in, exact=True)
+                if feedback is not None:
+                    print(f"Feedback:\n{_indented(feedback, '    ')}", flush=True)
+            elif (response := response_in(text, asked)) is not None:
+                shown = decoded(response, self._results)
+                result = self._part_of(shown, "result")
+                print(f"Result:\n{_indented(result, '    ')}", flush=True)
+                status = self._part_of(response, "status")
+                return status if isinstance(status, int) else 0
+        raise CommandError(f"{self._offer.name}: no result")
+
+    def _check(self, graph: str) -> None:
+        offer = actions(read_graph(graph)).get(self._offer.name)
+        if offer is None or not offer.servers:
+            raise CommandError(
+                f"{self._offer.name}: its server was lost; how far the goal came is not known"
+            )
+
+    def _feedback_in(self, text: str) -> Any:
+        """The feedback to this goal; None: it is to another.
+
+        Raises:
+            MessageError: it is no feedback.
+        """
+        message = decoded(msgspec.json.decode(text), self._feedback)
+        mine = list(self.id.bytes)
+        try:
+            is_mine = message["goal_id"]["uuid"] in (mine, self._body["goal_id"]["uuid"])
+            return message["feedback"] if is_mine else None
+        except (LookupError, TypeError):
+            raise MessageError("it is no feedback to a goal") from None
+
+    def cancel(self) -> str:
+        """Ask to give it up, and wait for the answer; gives why it is not, empty if it is.
+
+        Raises:
+            CommandError: there is no answer.
+        """
+        info = {"goal_id": self._body["goal_id"], "stamp": {"sec": 0, "nanosec": 0}}
+        response = self._call("cancel_goal", {"goal_info": info})
+        if response.get("goals_canceling"):
+            return ""
+        code = response.get("return_code")
+        return _REFUSALS.get(code if isinstance(code, int) else 0, "it refuses")
+
+
+def _indented(value: Any, indent: str) -> str:
+    return textwrap.indent(Style().yaml(value), indent)

@@ -1,0 +1,131 @@
+"""`dsmq-nodes service call`: a request of whatever type, by what its server has told."""
+
+import contextlib
+import itertools
+import json
+import time
+from dataclasses import dataclass
+from typing import Any, Final
+
+import msgspec
+
+from dsmq_nodes.cli.listing import is_type
+from dsmq_nodes.cli.show.given_values import text_of
+from dsmq_nodes.errors import CommandError
+from dsmq_nodes.messages.schema.dynamic import decoded, written
+from dsmq_nodes.messages.schema.find import find_interface
+from dsmq_nodes.printable import one_line
+from dsmq_nodes.tools import offers
+from dsmq_nodes.tools.graph_model import Graph
+from dsmq_nodes.tools.offers import Offer, absolute
+from dsmq_nodes.tools.service_calls import answer, ask
+from dsmq_nodes.tools.session import Session
+
+_WAITING: Final = {
+    "service": "waiting for service to become available...",
+    "action": "Waiting for an action server to become available...",
+}
+
+
+@dataclass(frozen=True)
+class Request:
+    """What a user wants to call; without a type, of the one that its server has told."""
+
+    service: str
+    type_name: str
+    values: str
+
+
+@dataclass(frozen=True)
+class Types:
+    """How the request and the response of a service look; an empty schema: not known."""
+
+    name: str
+    request: dict[str, Any]
+    response: dict[str, Any]
+
+
+def find_service(graph: Graph, name: str, *, hidden: bool = True) -> Offer:
+    """The service that a user calls `name`.
+
+    Raises:
+        CommandError: there is no such service; the text has the nearest.
+    """
+    if absolute(name) in (found := offers.services(graph, hidden=hidden)):
+        return found[absolute(name)]
+    return offers.find_offer("service", name, offers.services(graph))
+
+
+def call_service(
+    session: Session,
+    request: Request,
+    *,
+    period_sec: float | None,
+    wait_sec: float,
+    timeout_sec: float,
+    as_json: bool,
+) -> None:
+    """Call it once, or every `period_sec`, and print what comes.
+
+    Raises:
+        CommandError: nobody serves it, it is of another type, or it does not answer.
+    """
+    offer = served(session, "service", absolute(request.service), wait_sec)
+    if request.type_name and offer.type and not is_type(offer.type, request.type_name):
+        raise CommandError(f"{offer.name} is of type {offer.type}, not {request.type_name}")
+    types = types_of(session, offer.name, offer.type or request.type_name)
+    text = text_of(f"{types.name}_Request", types.request, request.values)
+    given = written(decoded(json.loads(text), types.request), types.request, "")
+    name = one_line(types.name.replace("/", "."))
+    for number in itertools.count():
+        if number:
+            time.sleep(period_sec or 0.0)
+        if not as_json:
+            print(f"requester: making request: {name}_Request{given}\n", flush=True)
+        response = answer(session, ask(session, offer.name, text), timeout_sec)
+        if as_json:
+            print(msgspec.json.encode(response).decode(), flush=True)
+        else:
+            shown = decoded(response, types.response)
+            print(f"response:\n{written(shown, types.response, f'{name}_Response')}\n", flush=True)
+        if period_sec is None:
+            return
+
+
+def served(session: Session, kind: str, name: str, wait_sec: float) -> Offer:
+    """The service or action of that name, as soon as somebody serves it.
+
+    Raises:
+        CommandError: nobody does in time; the text has the nearest that is served.
+    """
+    there: dict[str, Offer] = {}
+    told = False
+    until_sec = time.monotonic() + wait_sec
+    with contextlib.closing(session.graphs(max(wait_sec, 1.0))) as graphs:
+        for graph in graphs:
+            found = offers.services(graph, hidden=True)
+            there = offers.actions(graph) if kind == "action" else found
+            there = {each.name: each for each in there.values() if each.servers}
+            if name in there or time.monotonic() >= until_sec:
+                break
+            if not told:
+                print(_WAITING[kind], flush=True)
+                told = True
+    if name in there:
+        return there[name]
+    raise offers.unknown(kind, name, (each for each in there if "/_" not in each))
+
+
+def types_of(session: Session, service: str, type_name: str) -> Types:
+    """The schemas that a service's ends have told, or those of its type if the kit has it."""
+    topics = {topic.name: topic for topic in session.graph().topics}
+    found = []
+    for sign in (offers.REQUEST, offers.REPLY):
+        topic = topics.get(service + sign)
+        told = [end.schema_id for end in (topic.ends if topic else ()) if end.schema_id]
+        found.append(session.schema(told[0]) if told else {})
+    if not all(found):
+        with contextlib.suppress(CommandError):
+            known = find_interface(type_name)
+            found = [known.Request.schema(), known.Response.schema()]
+    return Types(type_name or "unknown", found[0], found[1])

@@ -1,0 +1,123 @@
+"""The broker as a process: `python -m dsmq_nodes.dsmq.broker`; or in somebody's program."""
+
+import argparse
+import asyncio
+import contextlib
+import logging
+import os
+import sys
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from dsmq_nodes.dsmq.address import DEFAULT_HOST, DEFAULT_PORT, NO_SHM
+from dsmq_nodes.dsmq.broker.listener import Security
+from dsmq_nodes.dsmq.broker.loop import Broker
+from dsmq_nodes.dsmq.store.sqlite import BUDGET_BYTES, TTL_SEC, Store
+from dsmq_nodes.errors import DsmqError
+from dsmq_nodes.signals import ending_signals
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How a broker is run.
+
+    Attributes:
+        host: address to listen on.
+        port: TCP port; 0: any free one.
+        store: file that keeps the messages over a restart; None: they are kept in memory.
+        ttl_sec: messages are kept this long.
+        budget_bytes: messages take no more than this, about.
+        security: who may connect.
+        shares_memory: local nodes exchange messages through shared memory, where there is any.
+    """
+
+    host: str = DEFAULT_HOST
+    port: int = DEFAULT_PORT
+    store: Path | None = None
+    ttl_sec: float = TTL_SEC
+    budget_bytes: int = BUDGET_BYTES
+    security: Security = field(default_factory=Security)
+    shares_memory: bool = True
+
+    def open_store(self) -> Store:
+        """The store these options ask for.
+
+        Raises:
+            StoreError: the file cannot be used.
+        """
+        return Store(
+            self.store,
+            ttl_sec=self.ttl_sec,
+            budget_bytes=self.budget_bytes,
+            now=time.monotonic(),
+            wall_clock=time.time,  # noqa: TID251  the age of what an earlier run has written
+        )
+
+
+def serve(options: Options) -> None:
+    """Run a broker until SIGINT, SIGTERM or a client's shutdown, then let its peers finish.
+
+    Raises:
+        AddressInUseError: the port is taken.
+        InsecureError: it would be open to everybody.
+        StoreError: the store's file cannot be used.
+    """
+    # The store outlives the loop: what the loop still calls on its way out finds it open.
+    with contextlib.closing(options.open_store()) as store:
+        asyncio.run(_serve(options, store))
+
+
+async def _serve(options: Options, store: Store) -> None:
+    shares = options.shares_memory and not os.environ.get(NO_SHM)
+    broker = Broker(store, options.security, shares_memory=shares)
+    loop = asyncio.get_running_loop()
+    for number in ending_signals():
+        with contextlib.suppress(NotImplementedError, RuntimeError, ValueError):
+            loop.add_signal_handler(number, broker.stop, "it was told to stop")
+    try:
+        broker.listen(options.host, options.port)
+        where = f" (unix {broker.unix_path})" if broker.unix_path else ""
+        with contextlib.suppress(OSError):  # who started us may have closed its end
+            print(f"dsmq broker listening on {broker.host}:{broker.port}{where}", flush=True)  # noqa: T201
+        await broker.stopped.wait()
+        await broker.drain()
+    finally:
+        broker.close()
+        await asyncio.sleep(0)
+
+
+def run(options: Options) -> int:
+    """Run a broker as this process's whole work; gives the exit status."""
+    logging.basicConfig(format="%(name)s: %(message)s", level=logging.INFO)
+    try:
+        serve(options)
+    except DsmqError as error:
+        print(error, file=sys.stderr)  # noqa: T201
+        return 1
+    return 0
+
+
+def main() -> int:
+    """Run a broker as a process of its own; `dsmq-nodes broker` has all the options."""
+    parser = argparse.ArgumentParser(prog="dsmq broker", description="Run a dsmq broker.")
+    parser.add_argument("--host", default=DEFAULT_HOST)
+    parser.add_argument("--port", type=int, default=DEFAULT_PORT, help="0: any free one")
+    parser.add_argument("--store", type=Path, help="file that keeps the messages over a restart")
+    parser.add_argument("--ttl", type=float, default=TTL_SEC, help="seconds a message is kept")
+    parser.add_argument("--budget", type=int, help="no more MiB of messages than this are kept")
+    parser.add_argument("--insecure", action="store_true", help="let everybody in")
+    parser.add_argument("--tls-cert", type=Path, help="certificate: TCP is then TLS only")
+    parser.add_argument("--tls-key", type=Path, help="its private key")
+    parser.add_argument("--tls-client-ca", type=Path, help="who signs the clients' certificates")
+    parser.add_argument("--no-shm", action="store_true", help="share no memory with local nodes")
+    given = parser.parse_args()
+    security = Security.from_environment(
+        insecure=given.insecure,
+        certificate=given.tls_cert,
+        key=given.tls_key,
+        client_ca=given.tls_client_ca,
+    )
+    budget_bytes = BUDGET_BYTES if given.budget is None else given.budget << 20
+    kept = (given.store, given.ttl, budget_bytes)
+    return run(Options(given.host, given.port, *kept, security, shares_memory=not given.no_shm))

@@ -1,0 +1,1 @@
+"""A topic's log in shared memory."""

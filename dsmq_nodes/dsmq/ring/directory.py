@@ -1,0 +1,152 @@
+"""The broker's shared memory: a directory of rings, for the processes of one user and machine.
+
+The directory lies where nothing is written to a disk (/dev/shm). It is locked as long as its broker
+lives, so that the next broker of this user can tell which ones the dead have left, and removes
+them. In it are the rings, and the bells (bell.py) of the processes that read them.
+"""
+
+import contextlib
+import fcntl
+import os
+import shutil
+import uuid
+from pathlib import Path
+from typing import Final
+
+from dsmq_nodes.dsmq import descriptors
+from dsmq_nodes.dsmq.ring.bell import Bell, Doorbells
+from dsmq_nodes.dsmq.ring.leftovers import LOCK, PLACE, remove, remove_leftovers
+from dsmq_nodes.dsmq.ring.reader import Reader
+from dsmq_nodes.dsmq.ring.record import Record
+from dsmq_nodes.dsmq.ring.ring import CAPACITY_BYTES, Ring
+from dsmq_nodes.dsmq.ring.writer import Writer
+from dsmq_nodes.errors import RingError
+
+OWN_NUMBER: Final = 1
+_FOLLOW_RECORDS: Final = 500  # at once, so that the broker's peers have their turn
+_FOLLOW_BYTES: Final = 2 << 20
+
+
+class SharedMemory:
+    """The rings of one broker."""
+
+    def __init__(self) -> None:
+        """Make the directory, after removing what dead brokers have left.
+
+        Raises:
+            RingError: there is no shared memory to be had here.
+        """
+        owner = f"dsmq-{os.getuid()}-" if hasattr(os, "getuid") else ""
+        if not owner or not PLACE.is_dir() or not hasattr(os, "mkfifo"):
+            raise RingError("this system has no /dev/shm")
+        remove_leftovers()
+        self._made = 0
+        self.directory = PLACE / f"{owner}{uuid.uuid4().hex[:12]}"
+        fresh = self.directory.with_suffix(".new")
+        try:
+            fresh.mkdir(mode=0o700)
+            self._lock = os.open(fresh / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            fcntl.flock(self._lock, fcntl.LOCK_EX)
+            fresh.rename(self.directory)
+            self.bell = Bell(self.directory, OWN_NUMBER)
+            self._doorbells = Doorbells(self.directory)
+        except OSError as error:
+            shutil.rmtree(fresh, ignore_errors=True)
+            raise RingError(f"no shared memory in {PLACE}: {error.strerror}") from None
+
+    def make(self, last_id: int) -> "SharedLog":
+        """A new ring, whose first message will have the id after `last_id`.
+
+        Raises:
+            RingError: there is no memory for it, or no descriptor to spare.
+        """
+        if descriptors.is_scarce():  # the rest is for those who connect
+            raise RingError(descriptors.SCARCE)
+        self._made += 1
+        ring = Ring.create(self.directory / f"r{self._made}", last_id=last_id)
+        return SharedLog(ring, self._doorbells)
+
+    def remove_bell(self, number: int) -> None:
+        """The process with this number is gone."""
+        with contextlib.suppress(OSError):
+            (self.directory / str(number)).unlink()
+
+    def close(self) -> None:
+        """Remove everything."""
+        self.bell.close()
+        self._doorbells.close()
+        with contextlib.suppress(OSError):
+            remove(self.directory)
+        os.close(self._lock)
+
+
+class SharedLog:
+    """A topic's ring, as the broker reads and writes it."""
+
+    def __init__(self, ring: Ring, doorbells: Doorbells) -> None:
+        self._ring = ring
+        self._doorbells = doorbells
+        self._writer = Writer(ring, "", doorbells)  # for who put last; peers come and go
+        after = ring.head
+        # No depth: it asks the ring to keep as much as it can while the broker is behind.
+        seat = ring.seat(OWN_NUMBER, after=after, depth=0)
+        self._reader = Reader(ring, seat, after=after, depth=0, lends=True)
+
+    @property
+    def path(self) -> str:
+        """Where it is, for those who map it."""
+        return str(self._ring.path)
+
+    def append(self, sender: str, text: bytes, seq: int, stamp_ns: int) -> int:
+        """Append for a peer that does not share the memory; gives the id, 0 when it cannot."""
+        if self._writer.sender != sender:
+            self._writer = Writer(self._ring, sender, self._doorbells)
+        return self._writer.append(text, seq=seq, stamp_ns=stamp_ns)
+
+    def read(self, *, looks_inside: bool) -> list[Record]:
+        """The next records that the broker has not read, what is large on loan.
+
+        Not too many at once; fewer when it is going to look inside.
+        """
+        return self._reader.read(_FOLLOW_RECORDS, _FOLLOW_BYTES if looks_inside else CAPACITY_BYTES)
+
+    def find(self, message_id: int) -> Record | None:
+        """A record that the broker has read before; None: it is overwritten."""
+        return self._reader.find(message_id)
+
+    def has_more(self) -> bool:
+        """Whether there is something the broker has not read."""
+        return self._reader.has_more()
+
+    def sleep(self) -> None:
+        """Have the bell rung at the next message; after clearing the bell, ask `may_sleep`."""
+        self._reader.sleep()
+
+    def may_sleep(self) -> bool:
+        """Whether the next message will ring."""
+        return self._reader.may_sleep()
+
+    def seat(self, number: int, *, after: int, depth: int) -> int:
+        """A place for the reader with this number.
+
+        Raises:
+            RingError: there are too many readers.
+        """
+        return self._ring.seat(number, after=after, depth=depth)
+
+    def unseat(self, seat: int) -> None:
+        """The reader is gone."""
+        self._ring.unseat(seat)
+
+    def reader_state(self, seat: int) -> tuple[int, int]:
+        """The reader's cursor, and how many messages it has missed."""
+        return self._ring.reader_state(seat)
+
+    def wake_all(self) -> None:
+        """Wake who sleeps: a writer that died may have left that undone."""
+        self._writer.wake()
+
+    def close(self) -> None:
+        """Nobody shares the topic any more."""
+        Path(self.path).unlink(missing_ok=True)
+        self._ring.close()

@@ -1,0 +1,220 @@
+"""Reads a topic's log in shared memory; ring.py says how."""
+
+from typing import Final
+
+from dsmq_nodes.dsmq import wire
+from dsmq_nodes.dsmq.ring.record import Loan, Record
+from dsmq_nodes.dsmq.ring.ring import (
+    ASLEEP,
+    CAPACITY_BYTES,
+    DATA,
+    EXTENT,
+    HEAD,
+    INDEX,
+    INDEX_SIZE,
+    LAP_END,
+    LENGTHS_SHIFT,
+    MARK_BYTES,
+    ORDERED,
+    READERS,
+    RECORD,
+    RESERVE,
+    Ring,
+    checksum,
+)
+from dsmq_nodes.errors import RingError
+
+LENT_BYTES: Final = 64 << 10  # smaller ones cost less to copy than to look after
+_READ_AGAIN: Final = 100
+_MOST_AHEAD: Final = 1 << 32  # nobody writes so many between two looks
+_MOST_NAMES_BYTES: Final = 4096
+_MOST_NAMES: Final = 1000  # remembered; who wrote once and went is not for ever
+
+
+class Reader:
+    """Reads a ring with a cursor of its own; it `lends` what is large, or copies all."""
+
+    def __init__(
+        self, ring: Ring, seat: int, *, after: int, depth: int, lends: bool = False
+    ) -> None:
+        """Read what comes after the id `after`; more than `depth` behind, skip to the newest.
+
+        Raises:
+            RingError: the ring is damaged.
+        """
+        self.ring = ring
+        self.after = after  # this id was looked at, and all before it
+        self.depth = depth
+        self.seat = seat
+        self.lends = lends and ORDERED
+        self._map = ring.memory
+        self._numbers = memoryview(self._map).cast("Q")  # our own: a loan may outlive the ring
+        self._reserve = self._numbers[RESERVE : RESERVE + 1]
+        self._names: dict[bytes, tuple[str, str]] = {}
+        self._missed = 0
+        self._gap = 0  # of that, since the newest record that was read
+        self._stop = 0  # what is behind that is no data
+        self._at = READERS + 4 * seat
+        # The id of the record that begins at the position beside it; 0: not known.
+        self._next_id, self._next_start = after + 1, ring.end_of(after)
+        if ring.head != after:
+            self._next_id = 0  # that may have been overwritten meanwhile
+
+    def read(self, most: int = 1 << 30, most_bytes: int = CAPACITY_BYTES) -> list[Record]:
+        """What there is to read, the oldest first: `most` records of it, of about so many bytes.
+
+        Raises:
+            RingError: the ring is damaged.
+        """
+        records: list[Record] = []
+        after, numbers = self.after, self._numbers
+        if numbers[HEAD] == after:
+            return records
+        head, next_id = self._look(), after + 1
+        if self.depth and head - after > self.depth:
+            next_id = head - self.depth + 1
+        gap = self._gap + next_id - after - 1
+        size = 0
+        while next_id <= head and len(records) < most and size < most_bytes:
+            record = self._copy(next_id)
+            if record is None and self._next_id == next_id:
+                self._next_id = 0  # not behind the one before it: the index may know
+                continue
+            if record is None:  # overtaken, or damaged
+                head = self._look()
+                newer = max(next_id + 1, self._oldest(head))
+                gap += newer - next_id
+                next_id = newer
+                continue
+            record.gap = gap
+            self._missed += gap
+            gap = 0
+            records.append(record)
+            size += record.size_bytes
+            next_id += 1
+        self.after, self._gap = next_id - 1, gap  # one at the end belongs to what comes next
+        numbers[self._at + 3] = self._missed + gap
+        numbers[self._at + 1] = self.after
+        return records
+
+    def _look(self) -> int:
+        """The newest id, and how far there is data."""
+        numbers = self._numbers
+        head = numbers[HEAD]  # first: what it needs is allocated
+        if not 0 <= head - self.after <= _MOST_AHEAD:
+            raise RingError(
+                f"{self.ring.path} is damaged: its newest message is {head} after {self.after}"
+            )
+        self._stop = self._end_of_data()
+        return head
+
+    def _end_of_data(self) -> int:
+        return DATA - MARK_BYTES + min(self._numbers[EXTENT], self.ring.capacity)
+
+    def find(self, message_id: int) -> Record | None:
+        """A record by its id, wherever the cursor is; None: it is overwritten."""
+        self._stop = self._end_of_data()
+        place = self._next_id, self._next_start
+        record = self._copy(message_id)
+        if record is None and self._next_id == message_id:
+            self._next_id = 0  # as in `read`
+            record = self._copy(message_id)
+        self._next_id, self._next_start = place
+        return record
+
+    def sleep(self) -> None:
+        """Say that we are about to wait, so that the next message rings; then ask `may_sleep`."""
+        self._map[ASLEEP + self.seat] = 1
+
+    def may_sleep(self) -> bool:
+        """Whether the next message will ring; ask after `sleep` and the clearing of the bell.
+
+        Not where there is one already, nor where who wrote one that we have had rings only now:
+        that ring may be what was cleared, and it has taken our word back.
+        """
+        return bool(self._map[ASLEEP + self.seat]) and not self.has_more()
+
+    def has_more(self) -> bool:
+        """Whether there is something to read."""
+        return self._numbers[HEAD] != self.after
+
+    def _copy(self, message_id: int) -> Record | None:
+        if ORDERED:
+            return self._copy_at(message_id, self._start_of(message_id))
+        for _ in range(_READ_AGAIN):
+            start = self._start_of(message_id)
+            record = self._copy_at(message_id, start)
+            if record is not None or self._numbers[RESERVE] > start + self.ring.capacity:
+                return record
+        return None
+
+    def _copy_at(self, message_id: int, start: int) -> Record | None:
+        """The record that begins there; None: it is not there, is overwritten, or cannot be."""
+        memory, numbers, capacity = self._map, self._numbers, self.ring.capacity
+        at = DATA + start % capacity
+        if at + RECORD.size > self._stop:
+            return None
+        last = start + capacity  # when more than that is written, it is overwritten
+        found, stamp, written, seq, check, lengths, names = RECORD.unpack_from(memory, at)
+        if found != message_id or not start < numbers[RESERVE] <= last:
+            return None
+        at += RECORD.size
+        body = at + names
+        end = body + (lengths >> LENGTHS_SHIFT)
+        stop = end + (lengths & 0xFFFFFFFF)
+        if stop > self._stop:
+            return None
+        name, text = memory[at:body], memory[body:end]
+        loan = None
+        if self.lends and stop - end >= LENT_BYTES:
+            # A buffer of its own for each: so it shows whether there are more views of it.
+            loan = Loan(memoryview(memory)[end:stop].toreadonly(), self._reserve, last)
+        raw = memory[end:stop] if loan is None else b""
+        if numbers[RESERVE] > last or (check and check != checksum(message_id, text, raw)):
+            return None
+        self._next_id = message_id + 1
+        self._next_start = start + (RECORD.size + stop - at + 7 & ~7)
+        known = self._names.get(name) or self._learn(name)
+        if known is None or not (text.isascii() or _is_text(text)):
+            return None
+        return Record(message_id, seq, stamp, written, known[0], text, known[1], raw, 0, loan)
+
+    def _learn(self, name: bytes) -> tuple[str, str] | None:
+        """A sender and a field, to be known when they come again; None: that cannot be."""
+        if len(name) > _MOST_NAMES_BYTES or not _is_text(name):
+            return None
+        sender, _, field = name.decode().partition("\0")
+        if sender and wire.topic_fault(sender):
+            return None
+        if len(self._names) >= _MOST_NAMES:
+            self._names.clear()
+        known = self._names[name] = (sender, field)
+        return known
+
+    def _start_of(self, message_id: int) -> int:
+        if message_id != self._next_id:
+            return self._numbers[INDEX + message_id % INDEX_SIZE]
+        start, capacity = self._next_start, self.ring.capacity
+        if self._numbers[(DATA + start % capacity) // 8] == LAP_END:
+            start = (start // capacity + 1) * capacity
+        return start
+
+    def _oldest(self, head: int) -> int:
+        """The oldest id that is surely whole, with room to read it before it is overtaken too."""
+        low, high = max(head - INDEX_SIZE // 2, 0) + 1, head
+        while low < high:  # positions grow with ids
+            middle = (low + high) // 2
+            start = self._numbers[INDEX + middle % INDEX_SIZE]
+            if self._numbers[RESERVE] > start + self.ring.capacity * 15 // 16:
+                low = middle + 1
+            else:
+                high = middle
+        return high
+
+
+def _is_text(text: bytes) -> bool:
+    try:
+        text.decode()
+    except UnicodeDecodeError:
+        return False
+    return True

@@ -1,0 +1,202 @@
+"""Appends to a topic's log in shared memory; ring.py says how."""
+
+import contextlib
+import fcntl
+import mmap
+import os
+import time
+from typing import Final
+
+from dsmq_nodes.dsmq.ring.bell import Doorbells
+from dsmq_nodes.dsmq.ring.ring import (
+    ASLEEP,
+    BLOCK_BYTES,
+    DATA,
+    EXTENT,
+    HEAD,
+    INDEX,
+    INDEX_SIZE,
+    LAP_END,
+    LENGTHS_SHIFT,
+    MARK_BYTES,
+    MOST_READERS,
+    ORDERED,
+    READERS,
+    RECORD,
+    RESERVE,
+    Ring,
+    checksum,
+)
+from dsmq_nodes.errors import RingError
+
+_AWAKE: Final = bytes(MOST_READERS)
+_NOT_AWAKE: Final = b"\0" + b"\1" * 255  # whatever it says
+_LOCK_PATIENCE_SEC: Final = 0.1
+_LOCK_RETRY_SEC: Final = 0.00005
+_MADV_POPULATE_WRITE: Final = 23  # Linux 5.14
+_MOST_AT_ONCE_BYTES: Final = 4 << 20  # takes 2 ms
+_LEFT_TO_OTHERS: Final = 10  # of the machine's shared memory, one part in so many
+
+
+class Writer:
+    """Appends to a ring; one a process and ring, used by one thread at a time."""
+
+    def __init__(self, ring: Ring, sender: str, doorbells: Doorbells) -> None:
+        """Write as `sender`; `doorbells` are those of this process."""
+        self.ring = ring
+        self.sender = sender
+        self._names: dict[str, bytes] = {"": sender.encode()}
+        self._doorbells = doorbells
+        self._map = ring.memory
+        self._numbers = ring.numbers
+        self._file = ring.file
+        self._held_at = -1  # HEAD, when its holder was last waited for in vain
+        self._last_id = -1  # the newest record that we know the end of, and its end
+        self._end = 0
+
+    def append(
+        self,
+        text: bytes,
+        *,
+        seq: int,
+        stamp_ns: int,
+        field: str = "",
+        raw: bytes | memoryview = b"",
+    ) -> int:
+        """Append a message and wake who sleeps; gives its id.
+
+        That is 0, and nothing was appended, when another writer holds the ring and does not go on
+        (it was stopped). `raw` is the value of the message's `field`, which `text` leaves out.
+
+        Raises:
+            RingError: the message is larger than all the memory there is, or the ring is damaged.
+        """
+        names = self._names.get(field)
+        if names is None:
+            names = self._names[field] = f"{self.sender}\0{field}".encode()
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if not self._wait_for_lock():
+                return 0
+        try:
+            message_id = self._write(names, text, seq, stamp_ns, raw)
+        finally:
+            fcntl.flock(self._file, fcntl.LOCK_UN)
+        if self._map[ASLEEP : ASLEEP + MOST_READERS] != _AWAKE:
+            self.wake()
+        return message_id
+
+    def _wait_for_lock(self) -> bool:
+        """Have the ring to ourselves as soon as may be; False: its holder does not go on.
+
+        That is waited for once: then not again before somebody has written, or it is let go.
+        """
+        head = self._numbers[HEAD]
+        if head == self._held_at:
+            return False
+        until_sec = time.monotonic() + _LOCK_PATIENCE_SEC
+        while time.monotonic() < until_sec:
+            time.sleep(_LOCK_RETRY_SEC)
+            with contextlib.suppress(BlockingIOError):
+                fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                return True
+            if head != (head := self._numbers[HEAD]):
+                until_sec = time.monotonic() + _LOCK_PATIENCE_SEC
+        self._held_at = head
+        return False
+
+    def _write(
+        self, names: bytes, text: bytes, seq: int, stamp_ns: int, raw: bytes | memoryview
+    ) -> int:
+        numbers, capacity = self._numbers, self.ring.capacity
+        head, reserve, start = numbers[HEAD], numbers[RESERVE], self._end
+        if head != self._last_id or reserve != start:
+            start = self._begin(head)
+        size = (RECORD.size + len(names) + len(text) + len(raw) + 7) & ~7
+        extent = numbers[EXTENT]
+        if start % capacity + size + MARK_BYTES > extent or extent > capacity:
+            start = self._make_room(start, size)
+        end = start + size
+        if end > reserve:  # else a writer died that had begun a larger one
+            numbers[RESERVE] = end
+        message_id = head + 1
+        at = DATA + start % capacity
+        check = 0 if ORDERED else checksum(message_id, text, raw)
+        lengths = len(text) << LENGTHS_SHIFT | len(raw)
+        now_ns = time.monotonic_ns()
+        RECORD.pack_into(
+            self._map, at, message_id, stamp_ns, now_ns, seq, check, lengths, len(names)
+        )
+        at += RECORD.size
+        body = at + len(names)
+        self._map[at:body] = names
+        self._map[body : body + len(text)] = text
+        if raw:
+            body += len(text)
+            self._map[body : body + len(raw)] = raw
+        numbers[INDEX + message_id % INDEX_SIZE] = start
+        numbers[HEAD] = message_id
+        self._last_id, self._end = message_id, end
+        return message_id
+
+    def _begin(self, head: int) -> int:
+        """Where our record begins: somebody else has written, or died while he wrote.
+
+        Raises:
+            RingError: the ring is damaged.
+        """
+        if head < self._last_id:  # ids would be given twice
+            raise RingError(f"{self.ring.path} is damaged: it has forgotten its newest messages")
+        return self.ring.end_of(head)
+
+    def _make_room(self, start: int, size: int) -> int:
+        """The lap's end is reached: make it longer, or begin the next.
+
+        Raises:
+            RingError: there is too little memory.
+        """
+        numbers, capacity = self._numbers, self.ring.capacity
+        extent, offset = numbers[EXTENT], start % capacity
+        if extent > capacity:  # nobody says that: what is allocated already is so once more
+            extent = 0
+        is_enough = self.ring.has_room_for_readers(start, size)
+        size += MARK_BYTES
+        needed = size if is_enough else offset + size
+        while extent < min(needed, capacity):
+            more = max(BLOCK_BYTES, min(extent // 4, _MOST_AT_ONCE_BYTES) & -BLOCK_BYTES)
+            more = min(more, capacity - extent)
+            if not self._allocate(DATA + extent, more):
+                break  # no more memory: what there is has to do
+            extent += more
+        numbers[EXTENT] = extent
+        if offset + size <= extent:
+            return start
+        if size > extent:
+            raise RingError(f"no room in shared memory for a message of {size} bytes")
+        numbers[RESERVE] = max(numbers[RESERVE], start + MARK_BYTES)
+        if offset + MARK_BYTES <= extent:
+            numbers[(DATA + offset) // 8] = LAP_END
+        return (start // capacity + 1) * capacity
+
+    def _allocate(self, start: int, size: int) -> bool:
+        room = os.fstatvfs(self._file)
+        if room.f_bavail < room.f_blocks // _LEFT_TO_OTHERS:
+            return False
+        try:
+            os.posix_fallocate(self._file, start, size)
+        except OSError:
+            return False
+        with contextlib.suppress(OSError):  # an older Linux maps page by page, at the first write
+            page = start & -mmap.PAGESIZE
+            self._map.madvise(_MADV_POPULATE_WRITE, page, start + size - page)
+        return True
+
+    def wake(self) -> None:
+        """Ring for the readers that sleep."""
+        asleep = self._map[ASLEEP : ASLEEP + MOST_READERS].translate(_NOT_AWAKE)
+        seat = asleep.find(1)
+        while seat >= 0:
+            self._map[ASLEEP + seat] = 0
+            self._doorbells.ring(self._numbers[READERS + 4 * seat])
+            seat = asleep.find(1, seat + 1)

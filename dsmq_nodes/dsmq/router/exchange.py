@@ -1,0 +1,388 @@
+"""How messages move: appended to logs, pushed to cursors, read on, taken by `get`.
+
+A topic is a log and a reader is a cursor in it. A put appends to the log and goes at once to
+every cursor that stands at its end. A cursor that does not (its peer's socket is full) costs
+nothing: `catch_up` reads on from the log when the peer can take more, of all its topics in the
+order they were put in. There is no queue per subscriber anywhere. A peer that is patient, such as a
+recorder, always lags, and is caught up now and then: that costs less, and above all costs it less
+often.
+"""
+
+import fnmatch
+import heapq
+import re
+from typing import Final
+
+from dsmq_nodes.dsmq import wire
+from dsmq_nodes.dsmq.limits import (
+    MOST_PATTERNS,
+    MOST_PUSH_BYTES,
+    MOST_TOPICS,
+    MOST_WAIT_SEC,
+    MOST_WAITS,
+    MOST_WAITS_OF_ONE,
+)
+from dsmq_nodes.dsmq.router.report import NOT_KNOWN
+from dsmq_nodes.dsmq.router.topics import OWN_TOPICS, Cursor, Pattern, Peer, Put, Topic, Wait
+from dsmq_nodes.dsmq.router.types import part
+from dsmq_nodes.dsmq.store.sqlite import Log, Store
+from dsmq_nodes.errors import RequestError, StoreFullError
+
+CATCH_UP_BYTES: Final = 128 * 1024
+_MOST_ECHOED: Final = 4000  # characters of a name that is refused: its sender knows it by that
+
+Replies = list[tuple[Peer, bytes]]
+
+
+class Exchange:
+    """The topics of one broker, and what goes through them."""
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+        self.topics: dict[str, Topic] = {}
+        self.peers: dict[Peer, None] = {}  # a set that keeps its order
+        self.graph_changed = True
+        self.wall_offset_sec = 0.0  # the shell's wall clock minus its monotonic one
+        self._listeners: list[Cursor] = []  # to the statistics; without any nothing is measured
+        self._held: list[Put] = []
+        self._patterns: dict[Peer, None] = {}  # peers that subscribe patterns
+        self._waits: dict[Wait, None] = {}
+        self._deadlines: list[tuple[float, int, Wait]] = []  # a heap; some were answered long ago
+        self._last_wait = 0
+
+    def commit(self) -> Replies:
+        """Write what was put to the store.
+
+        With a store in memory the messages are on their way already, and this gives the
+        acknowledgements. With a durable one nothing has left yet: a subscriber never sees what a
+        crash could take back, nor what a full disk refuses.
+        """
+        held, self._held = self._held, []
+        replies: Replies = []
+        try:
+            self.store.commit()
+        except StoreFullError as error:
+            return _refusals(held, str(error))
+        durable = self.store.durable
+        for put in held:
+            if durable:
+                replies += self._fan_out(put.topic, put.message_id, put.frame, put.latency_sec)
+            if put.request.ack is not None:
+                ack: dict[str, object] = {
+                    "event": "ack",
+                    "ack": put.request.ack,
+                    "id": put.message_id,
+                }
+                replies.append((put.peer, wire.encode_object(ack)))
+        return replies
+
+    def pause(self, peer: Peer) -> None:
+        """The peer's socket is full: nothing more is pushed to it until `resume`."""
+        peer.blocked = True
+        peer.lags = True
+
+    def resume(self, peer: Peer) -> None:
+        """The peer's socket has room again; call `catch_up` until the peer lags no more."""
+        peer.blocked = False
+
+    def catch_up(self, peer: Peer, now: float) -> Replies:
+        """A batch of what the peer's cursors lag behind; see `peer.lags` for whether more is left.
+
+        All its topics are read in the order they were put in, and until it is at the end nothing
+        is pushed that was put later.
+        """
+        replies = self.commit() if self.store.uncommitted else []
+        if peer.blocked:
+            return replies
+        if lagging := _lagging(peer):
+            replies += self._read_on(lagging, now)
+        peer.lags = bool(lagging) and bool(_lagging(peer))
+        return replies
+
+    @property
+    def next_wait_sec(self) -> float | None:
+        """When the next waiting `get` is to be told that there is nothing; None: none waits."""
+        while self._deadlines and self._deadlines[0][2] not in self._waits:
+            heapq.heappop(self._deadlines)
+        return self._deadlines[0][0] if self._deadlines else None
+
+    def answer_waits(self, now: float) -> Replies:
+        """Tell the `get`s whose time is up that there is nothing."""
+        late: list[Wait] = []
+        while (until_sec := self.next_wait_sec) is not None and until_sec <= now:
+            late.append(self._deadlines[0][2])
+            self._forget(late[-1])
+        return [(wait.peer, _nothing(wait.peer)) for wait in late]
+
+    def forget_deadlines(self) -> None:
+        """Let go of what is kept of waits that are over, once it is most of all."""
+        if len(self._deadlines) > 2 * len(self._waits):
+            self._deadlines = [each for each in self._deadlines if each[2] in self._waits]
+            heapq.heapify(self._deadlines)
+
+    def _topic(self, name: str, maker: Peer | None = None) -> Topic:
+        topic = self.topics.get(name)
+        if topic is None:
+            topic = Topic(self.store.log(name), wire.encode_text(name), maker=maker)
+            self.topics[name] = topic
+            self.graph_changed = True
+            if maker is not None:
+                maker.made += 1
+            for peer in self._patterns:
+                self._match(peer, topic, new=True)
+        return topic
+
+    def _append(
+        self, peer: Peer, topic: Topic, request: wire.Request, message: bytes, now: float
+    ) -> Replies:
+        log = topic.log
+        frame = wire.encode_push(
+            topic.name_json, log.last_id + 1, peer.name_json, request, message, at_ns=int(now * 1e9)
+        )
+        message_id = self.store.append(log, frame, now)
+        latency_sec = self._latency_sec(request.stamp, now) if self._listeners else NOT_KNOWN
+        publication = peer.publications.get(log.name)
+        if publication is not None:
+            publication.messages += 1
+            publication.latency.add(latency_sec)
+        durable = self.store.durable
+        if durable or request.ack is not None:
+            self._held.append(Put(peer, topic, request, message_id, frame, latency_sec))
+        return [] if durable else self._fan_out(topic, message_id, frame, latency_sec)
+
+    def _latency_sec(self, stamp_ns: int, now: float) -> float:
+        """How long ago a message was published, if its stamp is of a clock like ours."""
+        latency_sec = now + self.wall_offset_sec - stamp_ns * 1e-9
+        return max(latency_sec, 0.0) if -1.0 < latency_sec < self.store.ttl_sec else NOT_KNOWN
+
+    def _fan_out(self, topic: Topic, message_id: int, frame: bytes, latency_sec: float) -> Replies:
+        topic.messages += 1
+        topic.size_bytes += len(frame)
+        replies: Replies = []
+        previous_id = message_id - 1
+        for cursor in topic.cursors:
+            if cursor.seat is not None or cursor.peer.patient:
+                continue  # it reads shared memory, or later
+            if cursor.after == previous_id and not cursor.peer.lags:
+                _push(cursor, message_id, frame, replies)
+                if latency_sec >= 0:
+                    cursor.latency.add(latency_sec)
+        if topic.waits:
+            replies += self._answer(topic)
+        return replies
+
+    def _read_on(self, lagging: list[Cursor], now: float) -> Replies:
+        by_number = {cursor.topic.log.number: cursor for cursor in lagging}
+        for cursor in lagging:
+            log = cursor.topic.log
+            start = max(cursor.after, log.first_id - 1)
+            if cursor.depth:
+                start = max(start, log.last_id - cursor.depth)
+            self._fetch(cursor.topic, start)
+            start = max(start, log.first_id - 1)  # it may have moved
+            cursor.gap += start - cursor.after
+            cursor.dropped += start - cursor.after
+            cursor.after = start
+        replies: Replies = []
+        newest: dict[Cursor, bytes] = {}
+        places = [(cursor.topic.log, cursor.after) for cursor in lagging]
+        for number, message_id, frame in self.store.read_merged(places, limit_bytes=CATCH_UP_BYTES):
+            cursor = by_number[number]
+            _push(cursor, message_id, frame, replies)
+            newest[cursor] = frame
+        if self._listeners:
+            for cursor, frame in newest.items():
+                cursor.latency.add(self._latency_sec(wire.carried_stamp(frame), now))
+        return replies
+
+    def _fetch(self, topic: Topic, after: int, most: int = 1000) -> None:
+        """Have what comes next after an id in the log, if it lies elsewhere.
+
+        The log may be found to begin later than it said.
+        """
+
+    def _get(self, peer: Peer, request: wire.Request, now: float) -> Replies:
+        topic = self.topics.get(request.topic)
+        if topic is None and request.wait > 0 and peer.greeted:
+            topic = self._topic(request.topic, peer)
+        if topic is None:
+            return [(peer, _nothing(peer))]
+        log = topic.log
+        after = self._stands(peer, request, log)
+        start = max(after, log.first_id - 1)
+        if request.latest:
+            start = max(start, log.last_id - 1)
+        self._fetch(topic, start, 1)
+        start = max(start, log.first_id - 1)  # it may have moved
+        rows = self.store.read(log, start, limit=1)
+        if not rows:
+            peer.gets[log.name] = start
+            return self._nothing_yet(peer, topic, request, now)
+        message_id, frame = rows[0]
+        peer.gets[log.name] = message_id
+        message = wire.carried_message(frame)
+        if not peer.greeted:
+            return [(peer, wire.encode_frame(b'{"message": %b}' % message))]
+        skipped = 0 if request.latest else start - after
+        body = b'{"message":%b,"id":%d,"gap":%d}' % (message, message_id, skipped)
+        return [(peer, wire.encode_frame(body))]
+
+    def _stands(self, peer: Peer, request: wire.Request, log: Log) -> int:
+        """The id that a peer's `get` begins after."""
+        if request.after is not None and peer.greeted:
+            return self._resume(request, log.last_id)
+        after = peer.gets.get(log.name)
+        if after is None:
+            if len(peer.gets) >= MOST_TOPICS:  # most of them of topics that have gone
+                del peer.gets[next(iter(peer.gets))]
+            after = self.store.last_id_at(log, peer.connected_seq)
+        return after
+
+    def _nothing_yet(self, peer: Peer, topic: Topic, request: wire.Request, now: float) -> Replies:
+        if not (request.wait > 0 and peer.greeted):
+            return [(peer, _nothing(peer))]
+        if len(peer.waits) >= MOST_WAITS_OF_ONE:
+            return [error(peer, request, f"a peer waits in {MOST_WAITS_OF_ONE} gets at most")]
+        replies: Replies = []
+        if len(self._waits) >= MOST_WAITS:
+            fault = f"there are {MOST_WAITS} gets that wait already"
+            greediest = max(self.peers, key=lambda each: len(each.waits))
+            if len(greediest.waits) <= len(peer.waits) + 1:
+                return [error(peer, request, fault)]
+            given_up = next(reversed(greediest.waits))
+            self._forget(given_up)
+            replies = [error(greediest, given_up.request, fault)]
+        wait = Wait(peer, topic, request, now + min(request.wait, MOST_WAIT_SEC))
+        request.after = None  # the cursor stands there now
+        peer.waits[wait] = topic.waits[wait] = self._waits[wait] = None
+        self._last_wait += 1
+        heapq.heappush(self._deadlines, (wait.until_sec, self._last_wait, wait))
+        return replies
+
+    def _answer(self, topic: Topic) -> Replies:
+        """A message has come: `get`s that wait for it have it now."""
+        replies = self.commit()
+        for wait in list(topic.waits):
+            self._forget(wait)
+            # Another `get` of the same peer may have taken it: this one waits no longer for that.
+            began_sec = wait.until_sec - min(wait.request.wait, MOST_WAIT_SEC)
+            replies += self._get(wait.peer, wait.request, began_sec)
+        return replies
+
+    def _forget(self, wait: Wait) -> None:
+        for waits in (self._waits, wait.topic.waits, wait.peer.waits):
+            waits.pop(wait, None)
+
+    def _resume(self, request: wire.Request, last_id: int) -> int:
+        # Of another epoch this reader has seen nothing: all there is is new to it.
+        same = request.epoch == self.store.epoch
+        return min(max(request.after or 0, 0), last_id) if same else 0
+
+    def _subscribe(self, peer: Peer, request: wire.Request, now: float) -> Replies:
+        if request.pattern:
+            return self._subscribe_pattern(peer, request, now)
+        topic = self._topic(request.topic, peer)
+        log = topic.log
+        cursor = peer.cursors.get(request.topic)
+        if cursor is None:
+            cursor = Cursor(peer, topic, max(log.first_id - 1, log.last_id - log.latched))
+            peer.cursors[request.topic] = cursor
+            topic.cursors.append(cursor)
+            self.graph_changed = True
+        cursor.depth, cursor.pattern = max(request.depth, 0), ""
+        if request.after is not None:
+            cursor.after = self._resume(request, log.last_id)
+        answer = {"event": "subscribed", "topic": log.name, "id": log.last_id}
+        return [(peer, wire.encode_object(answer)), *self.catch_up(peer, now)]
+
+    def _subscribe_pattern(self, peer: Peer, request: wire.Request, now: float) -> Replies:
+        if len(peer.patterns) >= MOST_PATTERNS and request.topic not in peer.patterns:
+            return [error(peer, request, f"a peer has {MOST_PATTERNS} patterns at most")]
+        expression = re.compile(fnmatch.translate(request.topic))
+        peer.patterns[request.topic] = Pattern(expression, request)
+        self._patterns[peer] = None
+        for topic in self.topics.values():
+            self._match(peer, topic, new=False)
+        answer = {"event": "subscribed", "topic": request.topic}
+        return [(peer, wire.encode_object(answer)), *self.catch_up(peer, now)]
+
+    def _match(self, peer: Peer, topic: Topic, *, new: bool) -> None:
+        """Give a peer its cursor in a topic that one of its patterns matches."""
+        log = topic.log
+        for name, pattern in peer.patterns.items():
+            own = log.name in OWN_TOPICS and not name.startswith("/dsmq/")
+            if own or log.name in peer.cursors or not pattern.expression.match(log.name):
+                continue
+            after = max(log.first_id - 1, 0 if new else log.last_id - log.latched)
+            cursor = Cursor(peer, topic, after, max(pattern.request.depth, 0), pattern=name)
+            peer.cursors[log.name] = cursor
+            topic.cursors.append(cursor)
+            self.graph_changed = True
+
+    def _unsubscribe(self, peer: Peer, request: wire.Request, now: float) -> Replies:
+        cursor = peer.cursors.get(request.topic)
+        cursors = [cursor] if cursor is not None else []
+        if peer.patterns.pop(request.topic, None):
+            cursors += [each for each in peer.cursors.values() if each.pattern == request.topic]
+            if not peer.patterns:
+                self._patterns.pop(peer, None)
+        for cursor in dict.fromkeys(cursors):
+            del peer.cursors[cursor.topic.log.name]
+            cursor.topic.cursors.remove(cursor)
+            part(cursor)
+            self.graph_changed = True
+        return []
+
+
+def _lagging(peer: Peer) -> list[Cursor]:
+    """The peer's cursors that are not at the end of their logs."""
+    return [
+        cursor
+        for cursor in peer.cursors.values()
+        if cursor.seat is None and cursor.after < cursor.topic.log.last_id
+    ]
+
+
+def _push(cursor: Cursor, message_id: int, frame: bytes, replies: Replies) -> None:
+    cursor.after = message_id
+    size = len(frame)
+    if size > MOST_PUSH_BYTES:
+        cursor.gap += 1
+        cursor.dropped += 1
+        return
+    cursor.delivered += 1
+    cursor.size_bytes += size
+    if cursor.gap:
+        frame = wire.with_gap(frame, cursor.gap)
+        cursor.gap = 0
+    replies.append((cursor.peer, frame))
+
+
+def _refusals(held: list[Put], text: str) -> Replies:
+    """Tell who put what could not be kept: every acknowledgement, else once a peer."""
+    replies: Replies = []
+    told: set[Peer] = set()
+    for put in held:
+        put.topic.refused += 1
+        peer, request = put.peer, put.request
+        if peer.greeted and (request.ack is not None or peer not in told):
+            told.add(peer)
+            replies.append(error(peer, request, text))
+    return replies
+
+
+def _nothing(peer: Peer) -> bytes:
+    return wire.encode_frame(b'{"message":"","empty":true}' if peer.greeted else b'{"message": ""}')
+
+
+def error(peer: Peer, request: wire.Request | RequestError, text: str) -> tuple[Peer, bytes]:
+    """A refusal."""
+    fields: dict[str, object] = {
+        "event": "error",
+        "error": text,
+        "action": request.action[:_MOST_ECHOED],
+        "topic": request.topic[:_MOST_ECHOED],
+    }
+    if request.ack is not None:
+        fields["ack"] = request.ack
+    return peer, wire.encode_object(fields)

@@ -1,0 +1,429 @@
+"""The broker's brain: requests in, replies out. No I/O, no clock: `now` is an argument.
+
+How messages move is in exchange.py; here is who is there, what they may do, and the graph.
+
+The shell around it (broker/loop.py) calls, with one monotonic clock as `now`:
+
+- `connect`, `disconnect`: a peer came, went;
+- `handle`: a request came; the replies are for whoever is named in them;
+- `commit`: the replies are on their way, write to the store (and take the acknowledgements);
+- `pause`, `resume`, `catch_up`: a peer's socket is full, has room again; `catch_up` now and then
+  for a peer that is `patient` too;
+- `tick`: a second has passed; `publish_graph`: soon after `graph_changed` is up;
+- `answer_waits`: it is `next_wait_sec`, when a waiting `get` is to be told that there is nothing.
+"""
+
+import heapq
+import hmac
+from typing import TYPE_CHECKING, Final
+
+from dsmq_nodes.dsmq import wire
+from dsmq_nodes.dsmq.limits import (
+    MOST_LATCHED,
+    MOST_TOPICS,
+    MOST_TOPICS_OF_ONE,
+    TYPES_KEPT,
+)
+from dsmq_nodes.dsmq.original import as_original_text
+from dsmq_nodes.dsmq.router import report as statistics
+from dsmq_nodes.dsmq.router.exchange import Replies, error
+from dsmq_nodes.dsmq.router.sharing import SharedExchange
+from dsmq_nodes.dsmq.router.topics import (
+    GRAPH_TOPIC,
+    OWN_TOPICS,
+    STATISTICS_TOPIC,
+    TYPES_TOPIC,
+    Cursor,
+    Peer,
+    Publication,
+    Topic,
+    places_to_give,
+)
+from dsmq_nodes.dsmq.router.types import Schemas, part, set_fault
+from dsmq_nodes.dsmq.store.sqlite import Store
+from dsmq_nodes.errors import RequestError, WireError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_OWN_TOPIC_FAULT: Final = "this topic is written by the broker itself"
+_TOKEN_FAULT: Final = "this broker wants a token: the first request has to be a hello"
+_OTHER_USER_FAULT: Final = "another user of this machine needs a token: set DSMQ_TOKEN for all"
+_WITHOUT_TOPIC: Final = frozenset({"hello", "state", "shutdown", "unsubscribe"})
+_MAKING: Final = frozenset({"put", "subscribe", "advertise"})
+_PLACES_AT_ONCE: Final = 100
+_PLACES_TAKEN_AT_ONCE: Final = 10  # from a peer that has them
+_BEFORE_HELLO: Final = frozenset({"put", "get", "hello"})
+_SHORTEST_SPAN_SEC: Final = 0.5  # of a rate
+_NOBODY: Final = MOST_TOPICS + 1
+
+
+class Router(SharedExchange):
+    """All topics and peers of one broker."""
+
+    def __init__(self, store: Store, token: str = "") -> None:
+        """Route through a store; with a token, peers that are not trusted have to know it."""
+        super().__init__(store)
+        self.shutdown_asked = ""
+        self._token = token
+        self.memory_path = ""  # of the shared memory that rings are made in
+        self._last_number = 1  # ours, among those who ring each other's bells
+        self._names: dict[str, Peer] = {}
+        self._broker = Peer("broker", name="dsmq", name_json=b'"dsmq"', greeted=True)
+        self._actions: dict[str, Callable[[Peer, wire.Request, float], Replies]] = {
+            "put": self._put,
+            "get": self._get,
+            "hello": self._hello,
+            "subscribe": self._subscribe,
+            "unsubscribe": self._unsubscribe,
+            "advertise": self._advertise,
+            "unadvertise": self._unadvertise,
+            "state": self._state,
+            "fault": self._fault,
+            "shutdown": self._shutdown,
+        }
+        for name in store.logs:
+            self._topic(name)
+        self._schemas = Schemas()
+        for name, kept in ((GRAPH_TOPIC, 1), (STATISTICS_TOPIC, 1), (TYPES_TOPIC, TYPES_KEPT)):
+            self.store.set_latched(self._topic(name).log, kept)
+        self._listeners = self.topics[STATISTICS_TOPIC].cursors
+        self._statistics_at_sec = 0.0
+        self._began_sec: float | None = None
+        self._full_for = _NOBODY  # who has made so many topics or more need not be looked for
+
+    def connect(self, peer: Peer, now: float) -> None:
+        """A connection was accepted: what is put from here on is for its eyes."""
+        self._begin(now)
+        peer.connected_seq = self.store.last_seq
+        peer.connected_at_sec = now
+        self.peers[peer] = None
+
+    def _begin(self, now: float) -> float:
+        """When the broker began: the first time that it is told the time."""
+        self._began_sec = now if self._began_sec is None else self._began_sec
+        return self._began_sec
+
+    def disconnect(self, peer: Peer) -> None:
+        """A connection has ended; everything it held is let go."""
+        self.peers.pop(peer, None)
+        for cursor in peer.cursors.values():
+            self.unseat(cursor)
+            cursor.topic.cursors.remove(cursor)
+            part(cursor)
+        for publication in peer.publications.values():
+            publication.topic.publications.remove(publication)
+            part(publication)
+            self.note_left(publication.topic)
+            self._note_owner(publication.topic)
+        for wait in list(peer.waits):
+            self._forget(wait)
+        self._full_for = _NOBODY
+        peer.cursors.clear()
+        peer.publications.clear()
+        self._pass_on_topics(peer)
+        self._patterns.pop(peer, None)
+        if self._names.get(peer.name) is peer:
+            del self._names[peer.name]
+        self.graph_changed = self.graph_changed or peer.greeted
+
+    def handle(self, peer: Peer, request: wire.Request, now: float) -> Replies:
+        """Carry out one request.
+
+        Raises:
+            WireError: when what was asked ends this connection.
+        """
+        name = request.action
+        if not peer.trusted and name != "hello":
+            peer.closing = _TOKEN_FAULT if self._token else _OTHER_USER_FAULT
+            return [error(peer, request, peer.closing)]
+        if not peer.greeted and name not in _BEFORE_HELLO:
+            return []  # 0.7.0 prints a line and answers nothing
+        replies: Replies = []
+        if len(self.topics) >= MOST_TOPICS and self._makes_topic(request):
+            replies += self._make_room(peer)
+        if fault := self._refusal(peer, request):
+            return [*replies, error(peer, request, fault)]
+        if name != "put":  # what was put can be read now
+            if request.topic in self.shared:
+                replies += self.follow_to_the_end(self.shared[request.topic], now)
+            if self.store.uncommitted:
+                replies += self.commit()
+        return [*replies, *self._actions[name](peer, request, now)]
+
+    def _refusal(self, peer: Peer, request: wire.Request) -> str:
+        if request.action not in self._actions:
+            return f"there is no action {request.action[:40]!r}"
+        if request.schema and (fault := self._schemas.fault(request)):
+            return fault
+        if request.topic in self.topics or request.action in _WITHOUT_TOPIC:
+            return ""
+        fault = self._topic_fault(peer, request)
+        if fault and not peer.greeted:
+            raise WireError(fault)
+        return fault
+
+    def _topic_fault(self, peer: Peer, request: wire.Request) -> str:
+        fault = wire.topic_fault(request.topic)
+        if fault or not self._makes_topic(request):
+            return fault
+        if len(self.topics) >= MOST_TOPICS:
+            return f"there are {MOST_TOPICS} topics already: {request.topic!r} is one too many"
+        if peer.made >= MOST_TOPICS_OF_ONE:
+            return f"a peer makes {MOST_TOPICS_OF_ONE} topics at most: {request.topic!r} is another"
+        return ""
+
+    def _makes_topic(self, request: wire.Request) -> bool:
+        """Whether a topic that is not there yet would be, by this request."""
+        if request.topic in self.topics or request.pattern:
+            return False
+        return request.action in _MAKING or (request.action == "get" and request.wait > 0)
+
+    def _make_room(self, newcomer: Peer) -> Replies:
+        """Give the places of topics that nobody has to new ones: of those put to longest ago.
+
+        Where each is somebody's, who has most gives some to a peer that has fewer.
+        """
+        if newcomer.made >= self._full_for:
+            return []
+        replies = self.commit() if self.store.uncommitted else []
+        abandoned = [topic for topic in self.topics.values() if topic.is_abandoned]
+        given = heapq.nsmallest(_PLACES_AT_ONCE, abandoned, key=lambda topic: topic.log.last_seq)
+        given = given or places_to_give(self.topics.values(), newcomer, _PLACES_TAKEN_AT_ONCE)
+        if not given:
+            self._full_for = newcomer.made  # until somebody leaves something
+        for topic in given:
+            replies += self._take_away(topic)
+        self._forget_topics(given)
+        return replies
+
+    def _take_away(self, topic: Topic) -> Replies:
+        """Have nobody have a topic; who had it is told."""
+        name = topic.log.name
+        fault = f"there are {MOST_TOPICS} topics, of which this peer has most: {name!r} had to go"
+        told = {peer: wire.Request("advertise", name) for peer in topic.holders()}
+        for wait in list(topic.waits):
+            self._forget(wait)
+        for publication in topic.publications:
+            part(publication)
+            del publication.peer.publications[name]
+        for cursor in topic.cursors:
+            part(cursor)
+            del cursor.peer.cursors[name]
+        return [error(peer, request, fault) for peer, request in told.items()]
+
+    def _pass_on_topics(self, peer: Peer) -> None:
+        """What a peer that has gone has made is in the account of who has it still."""
+        for topic in self.topics.values() if peer.made else ():
+            if topic.maker is peer and (heir := next(topic.holders(), None)) is not None:
+                topic.maker = heir
+                heir.made += 1
+                peer.made -= 1
+
+    def refuse(self, peer: Peer, fault: RequestError) -> Replies:
+        """Answer a request that was found wrong when it was read.
+
+        Raises:
+            WireError: the peer has not said hello: its connection is ended.
+        """
+        if fault.action == "hello":
+            peer.closing = str(fault)
+        elif not peer.greeted:
+            raise fault
+        return [error(peer, fault, str(fault))]
+
+    def tick(self, now: float) -> Replies:
+        """Once a second: expire messages, publish statistics if anybody listens."""
+        self._begin(now)
+        replies = [*self.commit(), *self.leave_rings(now)]
+        self.forget_overwritten()
+        self.forget_deadlines()
+        self.store.expire(now)
+        self._forget_unused()
+        if self._listeners and now - self._statistics_at_sec > _SHORTEST_SPAN_SEC:
+            replies += self._publish_statistics(now)
+        return replies
+
+    def _forget_unused(self) -> None:
+        """Give back the places of topics that nobody has and that have no message any more."""
+        self._full_for = _NOBODY
+        unused = [
+            topic
+            for topic in self.topics.values()
+            if topic.log.first_id > topic.log.last_id and topic.is_abandoned
+        ]
+        for topic in unused:
+            self._take_away(topic)
+        self._forget_topics(unused)
+
+    def _forget_topics(self, topics: list[Topic]) -> None:
+        if not topics:
+            return
+        self.store.forget([topic.log for topic in topics])
+        for topic in topics:
+            del self.topics[topic.log.name]
+            if topic.maker is not None:
+                topic.maker.made -= 1
+        self.graph_changed = True
+
+    def _publish_statistics(self, now: float) -> Replies:
+        """Tell what has gone through, with the rates since the last time this was told."""
+        self._statistics_at_sec = now
+        statistics.update_rates(self, now)
+        return self._publish(STATISTICS_TOPIC, statistics.statistics(self, now), now)
+
+    def publish_graph(self, now: float) -> Replies:
+        """Put the graph as it is now on its topic."""
+        self.graph_changed = False
+        return self._publish(GRAPH_TOPIC, statistics.graph(self), now)
+
+    def _publish(self, name: str, text: bytes, now: float) -> Replies:
+        message = wire.encode_text(text.decode())
+        request = wire.Request("put", name)
+        return self._append(self._broker, self.topics[name], request, message, now)
+
+    def _put(self, peer: Peer, request: wire.Request, now: float) -> Replies:
+        message = bytes(request.message)
+        if not message.startswith(b'"'):
+            if peer.greeted:
+                return [error(peer, request, "a message must be text")]
+            message = as_original_text(message)
+        topic = self.topics.get(request.topic) or self._topic(request.topic, peer)
+        if topic.log.name in OWN_TOPICS:
+            return [error(peer, request, _OWN_TOPIC_FAULT)] if peer.greeted else []
+        return self._append(peer, topic, request, message, now)
+
+    def _hello(self, peer: Peer, request: wire.Request, now: float) -> Replies:
+        fault = self._token_fault(peer, request)
+        if not fault and request.version != wire.VERSION:
+            fault = f"this broker speaks version {wire.VERSION}, not {request.version}"
+        if not fault and request.node:
+            fault = wire.topic_fault(request.node, "node")
+        if fault:
+            peer.closing = fault
+            return [error(peer, request, fault)]
+        holder = self._names.get(request.node)
+        if holder is not None and holder is not peer:
+            peer.closing = (
+                f"node name {request.node!r} is taken by pid {holder.pid} on {holder.host}: "
+                "stop that node or give this one another name"
+            )
+            return [error(peer, request, peer.closing)]
+        peer.greeted = peer.trusted = True
+        peer.patient = peer.patient or request.patient
+        if request.since is not None:  # it was here before, and says what it has seen
+            same = request.epoch == self.store.epoch
+            peer.connected_seq = min(max(request.since, 0), self.store.last_seq) if same else 0
+        self._take_name(peer, request)
+        answer: dict[str, object] = {
+            "event": "hello",
+            "version": wire.VERSION,
+            "epoch": self.store.epoch,
+            "seq": peer.connected_seq,
+            "at": int(now * 1e9),
+            "age": now - self._begin(now),
+        }
+        if request.shm:
+            answer |= self._welcome(peer)
+        return [(peer, wire.encode_object(answer))]
+
+    def _take_name(self, peer: Peer, request: wire.Request) -> None:
+        if self._names.get(peer.name) is peer:
+            del self._names[peer.name]
+        peer.name, peer.pid, peer.host = request.node, request.pid, request.host
+        peer.name_json = wire.encode_text(peer.name)
+        peer.client = request.client
+        if peer.name:
+            self._names[peer.name] = peer
+        self.graph_changed = True
+
+    def _welcome(self, peer: Peer) -> dict[str, object]:
+        """A peer that can share memory is told where, and who it is there."""
+        if not (peer.is_neighbour and self.memory_path):
+            return {}
+        if not peer.number:
+            self._last_number += 1
+            peer.number = self._last_number
+        return {"shm": self.memory_path, "number": peer.number}
+
+    def _token_fault(self, peer: Peer, request: wire.Request) -> str:
+        if peer.trusted:
+            return ""
+        if not self._token:
+            return _OTHER_USER_FAULT
+        # Guesses are not slowed: that would keep out those at the same address who know.
+        if hmac.compare_digest(request.token.encode("utf-8", "replace"), self._token.encode()):
+            return ""
+        return "wrong token: set DSMQ_TOKEN to the broker's"
+
+    def _advertise(self, peer: Peer, request: wire.Request, now: float) -> Replies:
+        if request.topic in OWN_TOPICS:
+            return [error(peer, request, _OWN_TOPIC_FAULT)]
+        topic = self._topic(request.topic, peer)
+        publication = peer.publications.get(request.topic)
+        if publication is None:
+            publication = Publication(peer, topic)
+            peer.publications[request.topic] = publication
+            topic.publications.append(publication)
+        publication.latched = min(request.latched, MOST_LATCHED)
+        self.store.set_latched(topic.log, publication.latched)
+        self._note_owner(topic)
+        answer = {"event": "advertised", "topic": topic.log.name}
+        replies = self._typed(publication, request, now)
+        if request.shm and peer.number and (path := self.open_ring(topic)):
+            publication.shares = True
+            answer["ring"] = path
+            replies += self.seat_readers(topic)
+        return [(peer, wire.encode_object(answer)), *replies]
+
+    def _typed(self, end: Publication | Cursor, request: wire.Request, now: float) -> Replies:
+        """An end of a topic has said its type."""
+        schema, news = self._schemas.of(request)
+        self.graph_changed = True
+        end.type = request.type
+        changed, end.schema = end.schema is not schema, schema
+        replies = self._publish(TYPES_TOPIC, news, now) if news else []
+        return [*replies, *self._schemas.meet(end)] if changed else replies
+
+    def _unadvertise(self, peer: Peer, request: wire.Request, now: float) -> Replies:
+        publication = peer.publications.pop(request.topic, None)
+        if publication is not None:
+            publication.topic.publications.remove(publication)
+            part(publication)
+            self.note_left(publication.topic)
+            self._note_owner(publication.topic)
+            self._full_for = _NOBODY
+            self.graph_changed = True
+        return []
+
+    def _note_owner(self, topic: Topic) -> None:
+        """Tell the store who publishes what is latched."""
+        topic.log.owner = next((each.peer for each in topic.publications if each.latched), None)
+
+    def _state(self, peer: Peer, request: wire.Request, now: float) -> Replies:
+        peer.state = request.state
+        self.graph_changed = True
+        return []
+
+    def _fault(self, peer: Peer, request: wire.Request, now: float) -> Replies:
+        if set_fault(self.topics.get(request.topic), peer, request):
+            self.graph_changed = True
+        return []
+
+    def _subscribe(self, peer: Peer, request: wire.Request, now: float) -> Replies:
+        replies: Replies = []  # what is latched may be old: nobody has listened
+        if request.topic == GRAPH_TOPIC and self.graph_changed:
+            replies = [*self.publish_graph(now), *self.commit()]
+        if request.topic == STATISTICS_TOPIC and not self._listeners:
+            replies = [*self._publish_statistics(now), *self.commit()]
+        replies += super()._subscribe(peer, request, now)
+        cursor = peer.cursors.get(request.topic)
+        if cursor is not None and not request.pattern:
+            replies += self._typed(cursor, request, now)
+        return replies
+
+    def _shutdown(self, peer: Peer, request: wire.Request, now: float) -> Replies:
+        if not peer.local and not self._token:
+            return [error(peer, request, "a broker is shut down from its own machine")]
+        self.shutdown_asked = peer.name or peer.address
+        return []

@@ -1,0 +1,300 @@
+"""Topics whose log lies in shared memory: local nodes write and read it, the broker follows.
+
+A topic is *shared* once a local node that may share memory advertises it. From then on the ids of
+its messages are given in the ring (ring.py), by whoever writes, and the broker's log takes them
+from there, in batches: for `get`, for readers elsewhere, for bags and the statistics. What is put
+over a socket goes into the ring first, so that there is one order.
+
+A cursor that has caught up, of a peer that shares memory, is *seated*: it is told where the ring
+is and from which id on to read it, and is pushed nothing more. All that was pushed before is ahead
+of that word on its socket, so nothing is lost or doubled.
+
+What is large, a picture, is left in the ring as long as nobody has the topic's messages from the
+broker: it costs a blank row in the store, and is taken into the log when somebody reads that far,
+or when the ring is about to go. What writers have overwritten by then is gone from the log as if it
+had expired, and who has not read it is told of the gap. A ring has room for ten messages at least,
+for more where a reader is deeper or lags. Latched topics are followed at once.
+
+A store that is a file is not shared: its readers see nothing that a crash could take back.
+"""
+
+from bisect import bisect_left
+from typing import TYPE_CHECKING, Final
+
+from dsmq_nodes.dsmq import wire
+from dsmq_nodes.dsmq.limits import MAX_BODY_BYTES
+from dsmq_nodes.dsmq.router.exchange import CATCH_UP_BYTES, Exchange, Replies, error
+from dsmq_nodes.dsmq.router.report import NOT_KNOWN
+from dsmq_nodes.dsmq.router.topics import Cursor, Peer, Put, SharedLog, Topic
+from dsmq_nodes.dsmq.store.sqlite import Store
+from dsmq_nodes.errors import OverwrittenError, RingError, WireError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from dsmq_nodes.dsmq.ring.record import Record
+
+_MOST_LEFT_BYTES: Final = MAX_BODY_BYTES // 4 * 3 - 4096  # in a frame bytes are base64
+_SAVED_SHARE: Final = 4  # of the store's budget one part in so many, when a ring goes
+_NOT_TAKEN: Final = "the topic's shared memory is held by a process that does not go on"
+
+
+class SharedExchange(Exchange):
+    """An exchange some of whose topics are shared."""
+
+    def __init__(self, store: Store) -> None:
+        super().__init__(store)
+        self.make_ring: Callable[[int], SharedLog] | None = None  # the shell's
+        self.on_reader: Callable[[], None] = lambda: None  # likewise: somebody begins to wait here
+        self.shared: dict[str, Topic] = {}
+        self.left: list[Topic] = []  # by somebody who may have been the last to share it
+
+    def follow(self, topic: Topic, now: float) -> Replies:
+        """Take a batch of what is in a shared topic's ring into the log."""
+        replies: Replies = []
+        if topic.ring is None:
+            return replies
+        log = topic.log
+        at_once = topic.is_read_here or log.latched > 0
+        for record in topic.ring.read(looks_inside=at_once):
+            if record.id != log.last_id + 1:
+                replies += self._pass_over(topic, record.id)
+            for publication in topic.publications:
+                if publication.peer.name == record.sender:
+                    publication.messages += 1
+            if record.loan is not None and not at_once and record.size_bytes < _MOST_LEFT_BYTES:
+                self._leave(topic, record, now)
+            elif frame := _frame(topic, record):
+                self.store.append(log, frame, now)
+                # When it was written is not known, only when we looked: no latency of ours.
+                replies += self._fan_out(topic, record.id, frame, NOT_KNOWN)
+        return replies
+
+    def _pass_over(self, topic: Topic, message_id: int) -> Replies:
+        """The broker was overtaken: the log goes on at an id, and so do readers at its end."""
+        replies = self.commit()  # among them acknowledgements of what is before the hole
+        end_id = topic.log.last_id
+        missed = message_id - end_id - 1
+        topic.missed += missed
+        self.store.skip(topic.log, message_id)
+        for cursor in topic.cursors:
+            if cursor.seat is None and cursor.after == end_id:
+                cursor.after += missed
+                cursor.gap += missed
+                cursor.dropped += missed
+        return replies
+
+    def _leave(self, topic: Topic, record: "Record", now: float) -> None:
+        """Count a message that stays in the ring."""
+        topic.messages += 1
+        # As a frame would be, where bytes are base64.
+        topic.size_bytes += len(record.data) + (record.size_bytes - len(record.data)) * 4 // 3
+        topic.last_left = self.store.append(topic.log, None, now)
+
+    def _fetch(self, topic: Topic, after: int, most: int = 1000) -> None:
+        if after < topic.last_left:
+            self._take(topic, after, most, CATCH_UP_BYTES)
+
+    def _take(self, topic: Topic, after: int, most: int, most_bytes: int) -> None:
+        """Take what was left in the ring into the log, from an id on."""
+        for message_id in self._left_in_ring(topic, after)[:most]:
+            record = topic.ring.find(message_id) if topic.ring is not None else None
+            if record is None or not (frame := _frame(topic, record)):
+                self.store.forget_before(topic.log, message_id + 1)
+                continue
+            self.store.fill(topic.log, message_id, frame)
+            most_bytes -= len(frame)
+            if most_bytes <= 0:
+                break
+
+    def _left_in_ring(self, topic: Topic, after: int) -> list[int]:
+        """The ids after `after` that were left in the ring; those overwritten since are let go."""
+        ring, log = topic.ring, topic.log
+        left = self.store.blanks(log, after, topic.last_left)
+        gone = bisect_left(left, True, key=lambda each: ring is not None and bool(ring.find(each)))
+        if gone:
+            self.store.forget_before(log, left[gone - 1] + 1)
+        return left[gone:]
+
+    def forget_overwritten(self) -> None:
+        """Let the logs begin where their rings do."""
+        for topic in self.shared.values():
+            if topic.log.first_id <= topic.last_left:
+                self._left_in_ring(topic, topic.log.first_id - 1)
+
+    def _save(self, topic: Topic) -> None:
+        """The ring is about to go: take the newest of what was left in it into the log."""
+        log, left = topic.log, self._left_in_ring(topic, topic.log.first_id - 1)
+        room = self.store.budget_bytes // _SAVED_SHARE
+        for message_id in reversed(left):
+            record = topic.ring.find(message_id) if topic.ring is not None else None
+            room -= record.size_bytes if record is not None else room + 1
+            if room < 0:
+                self.store.forget_before(log, message_id + 1)
+                break
+        self._take(topic, log.first_id - 1, len(left), self.store.budget_bytes)
+        topic.last_left = 0
+
+    def follow_to_the_end(self, topic: Topic, now: float) -> Replies:
+        """Take all that is in a shared topic's ring into the log."""
+        replies: Replies = []
+        while topic.ring is not None and topic.ring.has_more():
+            before = topic.log.last_id
+            replies += self.follow(topic, now)
+            if topic.log.last_id == before:
+                break  # it is being overtaken
+        return replies
+
+    def open_ring(self, topic: Topic) -> str:
+        """Share a topic; gives where its ring is, or an empty text."""
+        if topic.ring is None and self.make_ring is not None and not self.store.durable:
+            try:
+                topic.ring = self.make_ring(topic.log.last_id)
+            except RingError:
+                return ""
+            self.shared[topic.log.name] = topic
+        return topic.ring.path if topic.ring is not None else ""
+
+    def seat_readers(self, topic: Topic) -> Replies:
+        """Let who has subscribed a topic before it was shared read its ring."""
+        return [reply for cursor in topic.cursors for reply in self._seat(cursor)]
+
+    def catch_up(self, peer: Peer, now: float) -> Replies:
+        """A batch of what the peer's cursors lag behind; one that has caught up is seated."""
+        replies = super().catch_up(peer, now)
+        if self.shared and peer.number:
+            for cursor in peer.cursors.values():
+                replies += self._seat(cursor)
+        return replies
+
+    def _seat(self, cursor: Cursor) -> Replies:
+        topic, peer = cursor.topic, cursor.peer
+        ring = topic.ring
+        if ring is None or not peer.number or cursor.seat is not None or cursor.pattern:
+            return []
+        if cursor.after < topic.log.last_id or cursor.gap or not cursor.shares:
+            return []
+        try:
+            cursor.seat = ring.seat(peer.number, after=cursor.after, depth=cursor.depth)
+        except RingError:
+            return []  # too many readers: this one is pushed to
+        cursor.missed = 0
+        fields = {
+            "event": "ring",
+            "topic": topic.log.name,
+            "ring": ring.path,
+            "seat": cursor.seat,
+            "id": cursor.after,
+        }
+        return [(peer, wire.encode_object(fields))]
+
+    def unseat(self, cursor: Cursor) -> None:
+        """The cursor's peer reads the ring no more."""
+        self.note_left(cursor.topic)
+        if cursor.seat is not None and cursor.topic.ring is not None:
+            self.look_at_seat(cursor)
+            cursor.topic.ring.unseat(cursor.seat)
+            cursor.seat = None
+
+    def look_at_seat(self, cursor: Cursor) -> None:
+        """Take what a seated reader says of itself into its cursor."""
+        topic = cursor.topic
+        if cursor.seat is None or topic.ring is None:
+            return
+        after, missed = topic.ring.reader_state(cursor.seat)
+        passed, gone = min(after, topic.log.last_id) - cursor.after, missed - cursor.missed
+        if not 0 <= gone <= passed:
+            return  # it is ahead of us, or somebody else has written there
+        cursor.delivered += passed - gone
+        cursor.dropped += gone
+        cursor.size_bytes += (passed - gone) * (topic.size_bytes // max(topic.messages, 1))
+        cursor.after, cursor.missed = cursor.after + passed, missed
+
+    def note_left(self, topic: Topic) -> None:
+        """Somebody has left a topic, who may have been the last to share it."""
+        if topic.ring is not None and topic not in self.left:
+            self.left.append(topic)
+
+    def leave_rings(self, now: float) -> Replies:
+        """Share no more what nobody shares; else wake who reads it: a writer may have died."""
+        left, self.left = self.left, []
+        return [reply for topic in left for reply in self._leave_ring(topic, now)]
+
+    def share_no_more(self) -> None:
+        """The broker ends."""
+        for topic in self.shared.values():
+            if topic.ring is not None:
+                topic.ring.close()
+            topic.ring = None
+        self.shared.clear()
+
+    def _leave_ring(self, topic: Topic, now: float) -> Replies:
+        if topic.ring is None:
+            return []
+        if any(each.shares for each in topic.publications) or any(
+            each.seat is not None for each in topic.cursors
+        ):
+            topic.ring.wake_all()
+            return []
+        replies = [*self.follow_to_the_end(topic, now), *self.commit()]
+        self._save(topic)
+        topic.ring.close()
+        topic.ring = None
+        del self.shared[topic.log.name]
+        return replies
+
+    def _subscribe(self, peer: Peer, request: wire.Request, now: float) -> Replies:
+        cursor = peer.cursors.get(request.topic)
+        if cursor is not None:
+            self.unseat(cursor)
+            cursor.shares = request.shm
+        replies = super()._subscribe(peer, request, now)
+        cursor = peer.cursors.get(request.topic)
+        if cursor is not None and request.shm:
+            cursor.shares = True
+            replies += self._seat(cursor)
+        if cursor is None or cursor.seat is None:
+            self.on_reader()
+        return replies
+
+    def _unsubscribe(self, peer: Peer, request: wire.Request, now: float) -> Replies:
+        if (cursor := peer.cursors.get(request.topic)) is not None:
+            self.unseat(cursor)
+        return super()._unsubscribe(peer, request, now)
+
+    def _nothing_yet(self, peer: Peer, topic: Topic, request: wire.Request, now: float) -> Replies:
+        if topic.ring is not None and request.wait > 0:
+            self.on_reader()
+        return super()._nothing_yet(peer, topic, request, now)
+
+    def _append(
+        self, peer: Peer, topic: Topic, request: wire.Request, message: bytes, now: float
+    ) -> Replies:
+        if topic.ring is None:
+            return super()._append(peer, topic, request, message, now)
+        text = wire.decode_text(message).encode()
+        try:
+            message_id = topic.ring.append(peer.name, text, request.seq, request.stamp)
+        except RingError as fault:
+            message_id, reason = 0, str(fault)
+        else:
+            reason = _NOT_TAKEN
+        if not message_id:
+            topic.refused += 1
+            return [error(peer, request, reason)] if peer.greeted else []
+        replies = self.follow_to_the_end(topic, now)
+        if request.ack is not None:
+            self._held.append(Put(peer, topic, request, message_id, b"", NOT_KNOWN))
+        return replies
+
+
+def _frame(topic: Topic, record: "Record") -> bytes:
+    """A record as it is pushed; empty: it has been overwritten, or is too large for a frame."""
+    sender = wire.encode_text(record.sender)
+    try:
+        message = wire.encode_text(record.text)
+        return wire.encode_push(
+            topic.name_json, record.id, sender, record, message, at_ns=record.at
+        )
+    except (OverwrittenError, WireError):
+        return b""

@@ -1,0 +1,250 @@
+"""What the router keeps: peers, topics, and how they are joined."""
+
+import re
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final, Protocol
+
+import msgspec
+
+from dsmq_nodes.dsmq import wire
+from dsmq_nodes.dsmq.router.report import Latency, Rate
+from dsmq_nodes.dsmq.store.sqlite import Log
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from dsmq_nodes.dsmq.ring.record import Record
+
+GRAPH_TOPIC: Final = "/dsmq/graph"
+STATISTICS_TOPIC: Final = "/dsmq/statistics"
+TYPES_TOPIC: Final = "/dsmq/types"
+# Written by the broker itself.
+OWN_TOPICS: Final = frozenset({GRAPH_TOPIC, STATISTICS_TOPIC, TYPES_TOPIC})
+
+
+class SharedLog(Protocol):
+    """A topic's log in shared memory, as the router sees it (`shared_memory.SharedLog`)."""
+
+    @property
+    def path(self) -> str:
+        """Where it is, for those who map it."""
+
+    def append(self, sender: str, text: bytes, seq: int, stamp_ns: int) -> int:
+        """Append for a peer that does not share memory; gives the id, 0 when it cannot."""
+
+    def read(self, *, looks_inside: bool) -> "Sequence[Record]":
+        """The next records that the broker has not read, what is large on loan.
+
+        Not too many at once; fewer when it is going to look inside.
+        """
+
+    def find(self, message_id: int) -> "Record | None":
+        """A record that the broker has read before; None: it is overwritten."""
+
+    def seat(self, number: int, *, after: int, depth: int) -> int:
+        """A place for the reader with this number; RingError when there is none left."""
+
+    def unseat(self, seat: int) -> None:
+        """The reader is gone."""
+
+    def reader_state(self, seat: int) -> tuple[int, int]:
+        """The reader's cursor, and how many messages it has missed."""
+
+    def wake_all(self) -> None:
+        """Wake who sleeps: a writer that died may have left that undone."""
+
+    def has_more(self) -> bool:
+        """Whether there is something the broker has not read."""
+
+    def sleep(self) -> None:
+        """Have the broker's bell rung at the next message; after clearing it, ask `may_sleep`."""
+
+    def may_sleep(self) -> bool:
+        """Whether the next message will ring."""
+
+    def close(self) -> None:
+        """Nobody shares the topic any more."""
+
+
+@dataclass(eq=False, slots=True)
+class Peer:
+    """One connection, as the router sees it."""
+
+    address: str
+    local: bool = True  # it is on this machine
+    trusted: bool = True  # it may speak without a token
+    is_neighbour: bool = False  # it came by the Unix socket, so it is this user's and machine's
+    connected_seq: int = 0
+    connected_at_sec: float = 0.0
+    greeted: bool = False
+    patient: bool = False  # what is pushed to it may wait a little, until there is more of it
+    blocked: bool = False  # its socket is full
+    lags: bool = False  # what is put waits in the logs until it has read up to there
+    closing: str = ""
+    name: str = ""
+    name_json: bytes = b'""'
+    client: str = ""  # what it signs its calls of services with
+    pid: int = 0
+    host: str = ""
+    state: str = "starting"
+    number: int = 0  # of a process that shares memory with us; 0: it does not
+    gets: dict[str, int] = field(default_factory=dict)
+    cursors: dict[str, "Cursor"] = field(default_factory=dict)
+    publications: dict[str, "Publication"] = field(default_factory=dict)
+    patterns: dict[str, "Pattern"] = field(default_factory=dict)
+    waits: dict["Wait", None] = field(default_factory=dict)
+    made: int = 0  # topics that were not there before, and are
+
+
+@dataclass(frozen=True, slots=True)
+class Schema:
+    """A type's JSON Schema as the text that came, and a hash of it; both empty: none came."""
+
+    key: str
+    text: bytes
+
+
+@dataclass(eq=False, slots=True)
+class Topic:
+    """A log, who writes it, who reads it, and what has gone through."""
+
+    log: Log
+    name_json: bytes
+    cursors: list["Cursor"] = field(default_factory=list)
+    publications: list["Publication"] = field(default_factory=list)
+    messages: int = 0
+    size_bytes: int = 0
+    refused: int = 0
+    rate: Rate = field(default_factory=Rate)
+    waits: dict["Wait", None] = field(default_factory=dict)
+    maker: "Peer | None" = None  # in whose account it is
+    pairs: dict[int, "Pair"] = field(default_factory=dict)  # ends that differ
+    ring: SharedLog | None = None
+    missed: int = 0  # of the ring, by the broker itself: it had been overtaken
+    last_left: int = 0  # the newest id whose message was left in the ring; 0: none was
+
+    @property
+    def is_abandoned(self) -> bool:
+        """Whether nobody has it; it may have messages."""
+        return self.is_at_most_of(None)
+
+    def is_at_most_of(self, peer: "Peer | None") -> bool:
+        """Whether nobody else has it; who reads a pattern has it only until it has caught up."""
+        if self.ring is not None or self.log.name in OWN_TOPICS:
+            return False
+        return all(each is peer for each in self.holders())
+
+    def holders(self) -> "Iterator[Peer]":
+        """Who publishes it, reads it, or waits for it."""
+        end_id = self.log.last_id
+        yield from (each.peer for each in self.publications)
+        yield from (each.peer for each in self.cursors if not each.pattern or each.after < end_id)
+        yield from (each.peer for each in self.waits)
+
+    @property
+    def is_awaited(self) -> bool:
+        """Whether somebody has its messages from the broker, as they come."""
+        unseated = (each.peer for each in self.cursors if each.seat is None)
+        return bool(self.waits) or not all(peer.patient for peer in unseated)
+
+    @property
+    def is_read_here(self) -> bool:
+        """Whether somebody has its messages from the broker, sooner or later."""
+        return bool(self.waits) or any(each.seat is None for each in self.cursors)
+
+
+@dataclass(eq=False, slots=True)
+class Cursor:
+    """A reader's place in a topic: it has been sent, or has skipped, every id up to `after`."""
+
+    peer: Peer
+    topic: Topic
+    after: int
+    depth: int = 0
+    type: str = ""
+    schema: Schema = Schema("", b"")
+    pairs: dict[int, "Pair"] = field(default_factory=dict)
+    pattern: str = ""  # of the subscription that made it; empty for one to this very topic
+    gap: int = 0  # skipped since the last push, to be told with the next
+    shares: bool = False  # its peer can read the topic's ring
+    seat: int | None = None  # and does, from this place
+    missed: int = 0  # what it had said there that it missed, when we last looked
+    delivered: int = 0
+    size_bytes: int = 0
+    dropped: int = 0
+    latency: Latency = field(default_factory=Latency)
+    rate: Rate = field(default_factory=Rate)
+
+
+@dataclass(eq=False, slots=True)
+class Publication:
+    """A peer's word that it publishes a topic."""
+
+    peer: Peer
+    topic: Topic
+    type: str = ""
+    schema: Schema = Schema("", b"")
+    pairs: dict[int, "Pair"] = field(default_factory=dict)
+    latched: int = 0
+    shares: bool = False  # its peer writes the topic's ring
+    messages: int = 0
+    latency: Latency = field(default_factory=Latency)
+    rate: Rate = field(default_factory=Rate)
+
+
+@dataclass(eq=False, slots=True)
+class Pair:
+    """Two ends of a topic whose schemas or types' names are not the same.
+
+    `fault` is what they say is wrong about that; empty while they have not said, or it is well.
+    """
+
+    number: int
+    publication: Publication
+    cursor: Cursor
+    fault: str = ""
+
+
+class Put(msgspec.Struct, gc=False):  # made for each message of a durable store: cheaply
+    """A put that waits for the store: for its fan-out or its acknowledgement."""
+
+    peer: Peer
+    topic: Topic
+    request: wire.Request
+    message_id: int
+    frame: bytes
+    latency_sec: float
+
+
+@dataclass(eq=False, slots=True)
+class Pattern:
+    """A peer's subscription to every topic whose name matches."""
+
+    expression: re.Pattern[str]
+    request: wire.Request
+
+
+@dataclass(eq=False, slots=True)
+class Wait:
+    """A `get` that is answered when there is a message, or at `until_sec` without one."""
+
+    peer: Peer
+    topic: Topic
+    request: wire.Request
+    until_sec: float
+
+
+def places_to_give(topics: "Iterable[Topic]", newcomer: Peer, most: int) -> list[Topic]:
+    """Topics to give up for a peer that has fewer: the newest of the one that has most.
+
+    Those that others have as well stay.
+    """
+    by_maker: dict[Peer, list[Topic]] = {}
+    for topic in topics:
+        if topic.maker is not None and topic.is_at_most_of(topic.maker):
+            by_maker.setdefault(topic.maker, []).append(topic)
+    if not by_maker:
+        return []
+    greediest = max(by_maker, key=lambda peer: peer.made)
+    count = min(most, (greediest.made - newcomer.made) // 2)
+    return by_maker[greediest][-count:] if count > 0 else []

@@ -1,0 +1,140 @@
+"""What the broker keeps of types: their schemas as texts, and which ends of a topic differ.
+
+The broker reads no schema. It says each new one once on `/dsmq/types`, tells both ends of a topic
+of the other's when the two texts (or the types' names) are not the same, and keeps what they
+answer: the fault that the graph shows, until either end goes.
+"""
+
+import hashlib
+from itertools import count
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+
+from dsmq_nodes.dsmq import wire
+from dsmq_nodes.dsmq.limits import (
+    MOST_FAULT_CHARACTERS,
+    MOST_SCHEMA_BYTES,
+    MOST_SCHEMA_LEVELS,
+    TYPES_KEPT,
+)
+from dsmq_nodes.dsmq.router.topics import Cursor, Pair, Publication, Schema
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from dsmq_nodes.dsmq.router.topics import Peer, Topic
+
+_NONE: Final = Schema("", b"")
+
+
+class Schemas:
+    """The schemas of one broker."""
+
+    def __init__(self) -> None:
+        self._known: dict[str, Schema] = {}
+        self._numbers = count(1)
+
+    def of(self, request: wire.Request) -> tuple[Schema, bytes]:
+        """The schema that an end brings, and what to say on `/dsmq/types`, if it is new."""
+        text = bytes(request.schema)
+        if not text.startswith(b"{") or len(text) > MOST_SCHEMA_BYTES:
+            return _NONE, b""
+        key = _key(text)
+        known = self._known.get(key)
+        if known is not None:
+            return known, b""
+        if len(self._known) >= TYPES_KEPT:
+            del self._known[next(iter(self._known))]
+        schema = self._known[key] = Schema(key, text)
+        told = {"schema_id": key, "type": request.type, "json_schema": text.decode()}
+        return schema, msgspec.json.encode(told)
+
+    def fault(self, request: wire.Request) -> str:
+        """Why the schema that an end brings cannot be used, or an empty text."""
+        text = bytes(request.schema)
+        if not text.startswith(b"{") or len(text) > MOST_SCHEMA_BYTES:
+            return ""  # it is not kept
+        if _key(text) in self._known:
+            return ""
+        try:
+            levels = _levels(msgspec.json.decode(text))
+        except (msgspec.MsgspecError, RecursionError) as error:
+            return f"the schema cannot be used: {error}"
+        if levels > MOST_SCHEMA_LEVELS:
+            return f"the schema cannot be used: it has more than {MOST_SCHEMA_LEVELS} levels"
+        return ""
+
+    def meet(self, end: Publication | Cursor) -> list[tuple["Peer", bytes]]:
+        """An end is there, or has another type now: tell it and its others of their difference."""
+        replies: list[tuple[Peer, bytes]] = []
+        part(end)
+        for publication, cursor in _edges(end):
+            if _is_alike(publication, cursor):
+                continue
+            pair = Pair(next(self._numbers), publication, cursor)
+            for pairs in (end.topic.pairs, publication.pairs, cursor.pairs):
+                pairs[pair.number] = pair
+            replies.append((cursor.peer, _differs(pair, publication, "publisher")))
+            replies.append((publication.peer, _differs(pair, cursor, "subscriber")))
+        return replies
+
+
+def _key(text: bytes) -> str:
+    return hashlib.blake2b(text, digest_size=8).hexdigest()
+
+
+def _levels(value: object) -> int:
+    """How deep lists and objects are nested."""
+    levels, level = 0, [value]
+    while level := [each for each in level if isinstance(each, dict | list)]:
+        levels += 1
+        level = [
+            inner for each in level for inner in (each.values() if isinstance(each, dict) else each)
+        ]
+    return levels
+
+
+def part(end: Publication | Cursor) -> None:
+    """An end is gone, and with it what was wrong between it and others."""
+    for number, pair in list(end.pairs.items()):
+        for pairs in (end.topic.pairs, pair.publication.pairs, pair.cursor.pairs):
+            del pairs[number]
+
+
+def set_fault(topic: "Topic | None", peer: "Peer", request: wire.Request) -> bool:
+    """An end says what is wrong between it and another one; gives whether that is news."""
+    pair = topic.pairs.get(request.pair) if topic is not None else None
+    if pair is None or peer not in (pair.publication.peer, pair.cursor.peer):
+        return False
+    fault = request.error[:MOST_FAULT_CHARACTERS]
+    changed = pair.fault != fault
+    pair.fault = fault
+    return changed
+
+
+def _edges(end: Publication | Cursor) -> "Iterator[tuple[Publication, Cursor]]":
+    if isinstance(end, Publication):
+        return ((end, cursor) for cursor in end.topic.cursors)
+    return ((publication, end) for publication in end.topic.publications)
+
+
+def _is_alike(publication: Publication, cursor: Cursor) -> bool:
+    one, other = publication.schema, cursor.schema
+    if not one.key or not other.key:
+        return True  # nobody can tell
+    return one.key == other.key and publication.type == cursor.type
+
+
+def _differs(pair: Pair, end: Publication | Cursor, what: str) -> bytes:
+    event: dict[str, object] = {
+        "event": "differs",
+        "topic": end.topic.log.name,
+        "pair": pair.number,
+        "end": what,
+        "from": end.peer.name,
+        "pid": end.peer.pid,
+        "type": end.type,
+        "schema": msgspec.Raw(end.schema.text),
+    }
+    return wire.encode_object(event)

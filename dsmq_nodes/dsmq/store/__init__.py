@@ -1,0 +1,1 @@
+"""A topic's log in SQLite: append, read from a cursor, retention."""

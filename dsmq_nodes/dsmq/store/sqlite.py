@@ -1,0 +1,559 @@
+"""Topics as logs in SQLite: append, read from a cursor, retention.
+
+A row's key is ``topic number << 40 | id``: one clustered b-tree, in which a topic's log is a
+contiguous range and reading on from a cursor is a range scan. ``seq`` counts all rows of the
+store; it orders messages of different topics, so that no clock is ever asked for order.
+
+Retention is oldest first, by time to live and by a byte budget, in slots of consecutive ``seq``
+(retention.py). The newest rows of a latched log outlive that, and are *held*: all that is held
+takes three quarters of the budget at most. Beyond that the oldest rows of those logs go whose
+publisher has gone, then of the publisher that has most held.
+
+A log may be forgotten when nobody has its topic. Its ids go on where they were when the topic comes
+back: a reader that resumes then finds what is new, and is told of what it has missed.
+
+A row may be *blank*: its message is counted and ordered here and lies elsewhere, until `fill`.
+
+The database is in memory, or a file when a path is given. What a file promises (SQLite in WAL
+mode, ``synchronous=NORMAL``): what `commit` has written survives a crash or a `kill -9` of the
+broker. After a power loss or a crash of the whole machine the newest commits may be missing, as
+SQLite calls fsync only when it moves the WAL into the database; the file is never corrupt.
+A disk that is full refuses puts, and reads go on. A reserve file is kept beside the database and
+given back then, so that expired messages can still be deleted and make room for new ones.
+"""
+
+import contextlib
+import heapq
+import sqlite3
+import uuid
+import weakref
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from dsmq_nodes.dsmq.limits import MOST_ID
+from dsmq_nodes.dsmq.store.disk_reserve import Reserve, fold_wal
+from dsmq_nodes.dsmq.store.retention import Slots
+from dsmq_nodes.errors import StoreError, StoreFullError
+
+TTL_SEC: Final = 600.0
+BUDGET_BYTES: Final = 64 * 1024 * 1024
+
+_ID_BITS: Final = MOST_ID.bit_length()
+_ROW_OVERHEAD_BYTES: Final = 24  # key, seq and b-tree cell of one row, about
+_ALL: Final = 1 << _ID_BITS
+_FEW_ROWS: Final = 8
+_MEMORY_PAGE_BYTES: Final = 16384
+_FILE_PAGE_BYTES: Final = 8192
+_HELD_SHARE: Final = 0.75  # of the budget, for what is latched
+_MOST_FORGOTTEN: Final = 10_000  # logs whose ids are remembered
+_SCHEMA_VERSION: Final = 1
+_SCHEMA: Final = """
+CREATE TABLE IF NOT EXISTS message (key INTEGER PRIMARY KEY, seq INTEGER, frame BLOB);
+CREATE TABLE IF NOT EXISTS topic (
+    number INTEGER PRIMARY KEY, name TEXT, first_id INTEGER, last_id INTEGER, latched INTEGER);
+CREATE TABLE IF NOT EXISTS slot (first_seq INTEGER PRIMARY KEY, wall_sec REAL);
+CREATE TABLE IF NOT EXISTS epoch (epoch TEXT);
+"""
+
+
+@dataclass(slots=True)
+class Log:
+    """One topic's log: what of it is kept is ids `first_id` to `last_id`; none if first > last."""
+
+    name: str
+    number: int
+    first_id: int = 1
+    last_id: int = 0
+    last_seq: int = 0
+    latched: int = 0
+    owner: object = None  # whose messages are latched; None: whoever that was has gone
+    due_seq: int = 0  # of the oldest row that is not held; 0: there is none
+    held_to: int = 0  # ids up to here are held: past their time, and latched
+    held_bytes: int = 0
+
+    def key(self, message_id: int) -> int:
+        """The row key of an id of this log."""
+        return self.number << _ID_BITS | message_id
+
+
+class Store:
+    """The logs of one broker."""
+
+    def __init__(
+        self,
+        path: Path | None = None,
+        *,
+        ttl_sec: float = TTL_SEC,
+        budget_bytes: int = BUDGET_BYTES,
+        now: float = 0.0,
+        wall_clock: Callable[[], float] = lambda: 0.0,
+    ) -> None:
+        """Open a store.
+
+        Args:
+            path: the database's file, made when it is not there; None: in memory.
+            ttl_sec: messages are kept this long.
+            budget_bytes: messages take no more than this, about.
+            now: the monotonic time, as given to `append` and `expire`.
+            wall_clock: gives the wall clock's seconds; a file needs it, so that a later run knows
+                how old the messages are.
+
+        Raises:
+            StoreError: the file cannot be used.
+        """
+        self.durable = path is not None
+        self.epoch = uuid.uuid4().hex[:12]
+        self.ttl_sec = ttl_sec
+        self.budget_bytes = budget_bytes
+        self.last_seq = 0
+        self.logs: dict[str, Log] = {}
+        self._last_number = 0  # of a log
+        self._free_numbers: list[int] = []
+        self._forgotten: dict[str, Log] = {}  # without rows, for their ids
+        self._floor = 0  # no log that was not even remembered had an id over this
+        self._held_bytes = 0
+        self._wall_clock = wall_clock
+        self._changed: dict[int, Log] = {}  # logs whose row in `topic` is to be written anew
+        self._pending: list[tuple[Log, int, bytes | None, float]] = []
+        self._slots = Slots(ttl_sec, budget_bytes)
+        self._reserve: Reserve | None = None
+        try:
+            self._reserve = Reserve(path) if path is not None else None
+            self._db = sqlite3.connect(path or ":memory:", isolation_level=None)
+            weakref.finalize(self, _let_go, self._db).atexit = False
+            self._open(now)
+        except (sqlite3.Error, OSError) as error:
+            hint = ": is another broker using it?" if "locked" in str(error) else ""
+            raise StoreError(f"cannot use {path} as a store: {error}{hint}") from None
+
+    def _open(self, now: float) -> None:
+        # Some systems build SQLite to overwrite what is deleted: on a full disk there is no room
+        # for that, and elsewhere it is work for nothing.
+        self._db.execute("PRAGMA secure_delete = OFF")
+        # Larger pages take less time a row; a file is written by the page, so there not that large.
+        page_bytes = _MEMORY_PAGE_BYTES if self._reserve is None else _FILE_PAGE_BYTES
+        self._db.execute(f"PRAGMA page_size = {page_bytes}")
+        if self._reserve is not None:
+            self._db.execute("PRAGMA locking_mode = EXCLUSIVE")
+            self._db.execute("PRAGMA journal_mode = WAL")
+            self._db.execute("PRAGMA synchronous = NORMAL")
+            # The reserve has to hold the WAL several times over, so that it can be folded in;
+            # the larger the WAL, the rarer does SQLite wait for the disk.
+            pages = max(self._reserve.size_bytes // 4 // _FILE_PAGE_BYTES, 1)
+            self._db.execute(f"PRAGMA wal_autocheckpoint = {pages}")
+        version = self._db.execute("PRAGMA user_version").fetchone()[0]
+        if version not in {0, _SCHEMA_VERSION}:
+            raise sqlite3.DatabaseError(f"its format is {version}, this broker's {_SCHEMA_VERSION}")
+        self._db.executescript(_SCHEMA)
+        self._db.execute(f"PRAGMA user_version = {_SCHEMA_VERSION}")
+        if self._reserve is not None:
+            self._load(now)
+            self._reserve.keep()
+
+    def _load(self, now: float) -> None:
+        """Take up what an earlier run has left."""
+        found = self._db.execute("SELECT epoch FROM epoch").fetchone()
+        if found is None:
+            self._db.execute("INSERT INTO epoch VALUES (?)", (self.epoch,))
+        else:
+            self.epoch = found[0]
+        for number, name, first_id, last_id, latched in self._db.execute("SELECT * FROM topic"):
+            if number == 0:
+                self._floor = last_id
+                continue
+            self.logs[name] = Log(name, number, first_id, last_id, 0, latched)
+            self._last_number = max(self._last_number, number)
+        by_number = {log.number: log for log in self.logs.values()}
+        walls = self._db.execute("SELECT first_seq, wall_sec FROM slot ORDER BY first_seq")
+        openings = deque((seq, wall) for seq, wall in walls)
+        wall_now = self._wall_clock()
+        rows = self._db.execute("SELECT key, seq, length(frame) FROM message ORDER BY seq")
+        for key, seq, size in rows:
+            log = by_number[key >> _ID_BITS]
+            log.last_id = max(log.last_id, key - log.key(0))
+            log.last_seq = self.last_seq = seq
+            log.due_seq = log.due_seq or seq
+            opened_sec = None if self._slots else now
+            while openings and openings[0][0] <= seq:  # the rows that began others have gone
+                opened_sec = now - max(wall_now - openings.popleft()[1], 0.0)
+            if opened_sec is not None:
+                self._slots.open(seq, opened_sec)
+            self._slots.extend(seq, size + _ROW_OVERHEAD_BYTES)
+
+    def close(self) -> None:
+        """Let go of the database."""
+        if self._reserve is not None:
+            self._reserve.give_back()
+            with contextlib.suppress(sqlite3.OperationalError), self._transaction():
+                self._write_logs()
+        self._db.close()
+
+    @property
+    def stored_bytes(self) -> int:
+        """How much is kept."""
+        return self._slots.size_bytes + self._held_bytes
+
+    @property
+    def uncommitted(self) -> bool:
+        """Whether something was appended since the last `commit`."""
+        return bool(self._pending)
+
+    def log(self, name: str) -> Log:
+        """The log of a topic, made when it is not there yet."""
+        found = self.logs.get(name)
+        if found is None:
+            found = self._forgotten.pop(name, None) or self._new_log(name)
+            self.logs[name] = found
+            self._note(found)
+        return found
+
+    def _new_log(self, name: str) -> Log:
+        if self._free_numbers:
+            number = self._free_numbers.pop()
+        else:
+            number = self._last_number = self._last_number + 1
+        return Log(name, number, self._floor + 1, self._floor)
+
+    def forget(self, logs: Sequence[Log]) -> None:
+        """Let go of logs with all that is in them; what was appended is to be committed before."""
+        before = [(log, log.first_id) for log in logs]
+        try:
+            with self._transaction():
+                for log in logs:
+                    self._delete_rows(log, log.last_id + 1)
+                self._write_logs()
+        except sqlite3.OperationalError:  # a full disk: what they hold is looked for again
+            for log, first_id in before:
+                log.first_id = first_id
+        for log in logs:
+            if log.first_id > log.last_id:
+                self._remember(log)
+
+    def _remember(self, log: Log) -> None:
+        del self.logs[log.name]
+        self._hold(log, -log.held_bytes)
+        log.latched, log.owner, log.due_seq, log.held_to = 0, None, 0, 0
+        if log.last_id == 0:  # it never had a message
+            self._free(log)
+            return
+        self._note(log)
+        self._forgotten[log.name] = log
+        if len(self._forgotten) > _MOST_FORGOTTEN:
+            oldest = self._forgotten.pop(next(iter(self._forgotten)))
+            self._floor = max(self._floor, oldest.last_id)
+            self._note(Log("", 0, self._floor + 1, self._floor))
+            self._free(oldest)
+
+    def _free(self, log: Log) -> None:
+        self._changed.pop(log.number, None)
+        self._free_numbers.append(log.number)
+        if self.durable:
+            with contextlib.suppress(sqlite3.OperationalError):  # its number's next log replaces it
+                self._db.execute("DELETE FROM topic WHERE number = ?", (log.number,))
+
+    def set_latched(self, log: Log, latched: int) -> None:
+        """Keep at least the newest `latched` messages of a log."""
+        if latched > log.latched:
+            log.latched = latched
+            self._note(log)
+
+    def append(self, log: Log, frame: bytes | None, now: float) -> int:
+        """Add a frame, as id `log.last_id`; it can be read after the next `commit`.
+
+        None: a blank row.
+        """
+        log.last_id = message_id = log.last_id + 1
+        self.last_seq += 1
+        self._pending.append((log, message_id, frame, now))
+        return message_id
+
+    def skip(self, log: Log, message_id: int) -> None:
+        """Let the log go on at an id, without what is before it: ids have no holes.
+
+        What was appended is to be committed before this.
+        """
+        self.forget_before(log, message_id)
+        log.last_id = message_id - 1
+
+    def forget_before(self, log: Log, message_id: int) -> None:
+        """Let go of what is before an id; what was appended is to be committed before this."""
+        with self._transaction():
+            self._delete_rows(log, message_id)
+        log.first_id = message_id
+
+    def blanks(self, log: Log, after: int, upto: int) -> list[int]:
+        """The ids of blank rows, after an id and up to another."""
+        rows = self._db.execute(
+            "SELECT key FROM message WHERE key > ? AND key <= ? AND frame IS NULL ORDER BY key",
+            (log.key(after), log.key(upto)),
+        )
+        return [key - log.key(0) for (key,) in rows]
+
+    def fill(self, log: Log, message_id: int, frame: bytes) -> None:
+        """Put a frame into a blank row."""
+        key = log.key(message_id)
+        self._db.execute("UPDATE message SET frame = ? WHERE key = ?", (frame, key))
+        (seq,) = self._db.execute("SELECT seq FROM message WHERE key = ?", (key,)).fetchone()
+        if message_id > log.held_to:
+            self._slots.grow(seq, len(frame))
+        else:
+            self._hold(log, len(frame))
+
+    def commit(self) -> None:
+        """Write what was appended, in one transaction.
+
+        Raises:
+            StoreFullError: nothing of it could be written; the appends are taken back.
+        """
+        if not self._pending:
+            return
+        pending, self._pending = self._pending, []
+        seq = self.last_seq - len(pending)
+        rows = [
+            (log.number << _ID_BITS | message_id, row_seq, frame)
+            for row_seq, (log, message_id, frame, _) in enumerate(pending, seq + 1)
+        ]
+        try:
+            with self._transaction():
+                self._write_logs()
+                self._db.executemany("INSERT INTO message VALUES (?, ?, ?)", rows)
+        except sqlite3.OperationalError as error:
+            self.last_seq = seq
+            for log, message_id, _, _ in reversed(pending):
+                log.last_id = message_id - 1
+            if self._reserve is not None:
+                self._reserve.make_room(self._db)
+            raise StoreFullError(f"the broker's store has no room: {error}") from error
+        self._count(pending, seq)
+        if self.stored_bytes > self.budget_bytes:
+            self._drop_slots(float("-inf"))
+
+    def _count(self, rows: list[tuple[Log, int, bytes | None, float]], seq: int) -> None:
+        """Put rows that were written, those after `seq`, into their slots."""
+        for log, _, frame, at_sec in rows:
+            seq += 1
+            begins = self._slots.add(seq, len(frame or b"") + _ROW_OVERHEAD_BYTES, at_sec)
+            if begins and self.durable:
+                with contextlib.suppress(sqlite3.OperationalError):  # a full disk: it ages later
+                    opening = (seq, self._wall_clock())
+                    self._db.execute("INSERT OR REPLACE INTO slot VALUES (?, ?)", opening)
+            log.last_seq = seq
+            log.due_seq = log.due_seq or seq
+
+    def expire(self, now: float) -> None:
+        """Let go of what is past its time to live."""
+        if self._reserve is not None:
+            self._reserve.grow_again(self._db)
+        self._drop_slots(now - self.ttl_sec)
+
+    def read(
+        self, log: Log, after: int, *, limit: int = 1000, limit_bytes: int = 256 * 1024
+    ) -> list[tuple[int, bytes]]:
+        """Committed frames with id > `after`, oldest first: (id, frame), at least one if any is.
+
+        They end where a blank row is.
+        """
+        found = self.read_merged([(log, after)], limit=limit, limit_bytes=limit_bytes)
+        return [(message_id, frame) for _, message_id, frame in found]
+
+    def read_merged(
+        self,
+        places: Sequence[tuple[Log, int]],
+        *,
+        limit: int = 1000,
+        limit_bytes: int = 256 * 1024,
+    ) -> list[tuple[int, int, bytes]]:
+        """As `read`, of several logs in the order they were appended in: (log's number, id, frame).
+
+        No more is read of any log than is given, but for one row.
+        """
+        scans = [
+            self._db.execute(
+                "SELECT seq, key, frame FROM message WHERE key > ? AND key <= ? ORDER BY key",
+                (log.key(after), log.key(log.last_id)),
+            )
+            for log, after in places
+        ]
+        found: list[tuple[int, int, bytes]] = []
+        size = 0
+        for _, key, frame in scans[0] if len(scans) == 1 else heapq.merge(*scans):
+            if frame is None:
+                break
+            found.append((key >> _ID_BITS, key & MOST_ID, frame))
+            size += len(frame)
+            if size >= limit_bytes or len(found) == limit:
+                break
+        for scan in scans:
+            scan.close()
+        return found
+
+    def last_id_at(self, log: Log, seq: int) -> int:
+        """The newest id that `log` had when the whole store was at `seq`.
+
+        A peer may read what was put after it connected: this gives where that begins.
+        """
+        if log.last_seq <= seq:
+            return log.last_id
+        low, high = log.first_id - 1, log.last_id
+        while low < high:
+            middle = (low + high + 1) // 2
+            row = self._db.execute(
+                "SELECT seq FROM message WHERE key = ?", (log.key(middle),)
+            ).fetchone()
+            if row is None or row[0] <= seq:
+                low = middle
+            else:
+                high = middle - 1
+        return low
+
+    def _drop_slots(self, before_sec: float) -> None:
+        while upto_seq := self._slots.past(before_sec, self.budget_bytes - self._held_bytes):
+            if not (self._delete(upto_seq) or self._delete_in_steps(upto_seq)):
+                break  # it is tried again in a second
+            self._slots.drop(upto_seq)
+            self._release()
+
+    def _delete(self, upto_seq: int, most: int = _ALL) -> bool:
+        """Delete the rows up to a seq, at most so many of a log; whether the disk had room."""
+        due = [log for log in self.logs.values() if 0 < log.due_seq <= upto_seq]
+        before = [(log, log.first_id, log.due_seq, log.held_to, log.held_bytes) for log in due]
+        total_bytes = self._held_bytes
+        try:
+            with self._transaction():
+                for log in due:
+                    self._drop_rows(log, upto_seq, most)
+                self._write_logs()
+                self._db.execute("DELETE FROM slot WHERE first_seq <= ?", (upto_seq,))
+        except sqlite3.OperationalError:
+            for log, first_id, due_seq, held_to, held_bytes in before:
+                log.first_id, log.due_seq = first_id, due_seq
+                log.held_to, log.held_bytes = held_to, held_bytes
+            self._held_bytes = total_bytes
+            return False
+        return True
+
+    def _delete_in_steps(self, upto_seq: int) -> bool:
+        """As `_delete`, on a disk that has room for small transactions alone."""
+        if self._reserve is None:
+            return False
+        self._reserve.make_room(self._db)
+        left = -1
+        while left != (left := sum(log.first_id for log in self.logs.values())):
+            if not self._delete(upto_seq, _FEW_ROWS):
+                return False
+            fold_wal(self._db)
+        return True
+
+    def _drop_rows(self, log: Log, upto_seq: int, most: int) -> None:
+        """Delete a log's rows up to a seq; those that are latched are held from now on."""
+        begin_id = max(log.first_id, log.held_to + 1)
+        row = self._db.execute(
+            "SELECT key, seq FROM message WHERE key >= ? AND key <= ? AND seq > ? "
+            "ORDER BY key LIMIT 1",
+            (log.key(begin_id), log.key(log.last_id), upto_seq),
+        ).fetchone()
+        key, due_seq = row or (log.key(log.last_id + 1), 0)
+        due_id = key - log.key(0)
+        stop_id = min(due_id, log.last_id - log.latched + 1)
+        if stop_id - log.first_id > most:
+            self._delete_rows(log, log.first_id + most)
+            return
+        self._delete_rows(log, stop_id)
+        if due_id > (begin_id := max(begin_id, log.first_id)):
+            self._hold(log, self._size(log, begin_id, due_id))
+        log.held_to, log.due_seq = due_id - 1, due_seq
+
+    def _delete_rows(self, log: Log, stop_id: int) -> None:
+        """Delete what a log has before an id."""
+        if stop_id <= log.first_id:
+            return
+        if log.held_bytes:
+            held = self._size(log, log.first_id, min(stop_id, log.held_to + 1))
+            self._hold(log, -min(held, log.held_bytes))
+        self._db.execute(
+            "DELETE FROM message WHERE key >= ? AND key < ?",
+            (log.key(log.first_id), log.key(stop_id)),
+        )
+        log.first_id = stop_id
+        self._note(log)
+
+    def _size(self, log: Log, first_id: int, stop_id: int) -> int:
+        """What a log's rows from an id to before another take."""
+        (size,) = self._db.execute(
+            "SELECT TOTAL(IFNULL(LENGTH(frame), 0) + ?) FROM message WHERE key >= ? AND key < ?",
+            (_ROW_OVERHEAD_BYTES, log.key(first_id), log.key(stop_id)),
+        ).fetchone()
+        return int(size)
+
+    def _hold(self, log: Log, size_bytes: int) -> None:
+        log.held_bytes += size_bytes
+        self._held_bytes += size_bytes
+
+    def _release(self) -> None:
+        """Let go of what is held beyond its share: first of publishers that have gone."""
+        most = int(self.budget_bytes * _HELD_SHARE)
+        if self._held_bytes <= most:
+            return
+        by_owner: dict[object, list[Log]] = {}
+        for log in self.logs.values():
+            if log.held_bytes:
+                by_owner.setdefault(log.owner, []).append(log)
+        gone = by_owner.pop(None, [])
+        rest = sorted(by_owner.values(), key=lambda logs: -sum(log.held_bytes for log in logs))
+        excess = self._held_bytes - most + most // 8  # not again at once
+        with contextlib.suppress(sqlite3.OperationalError), self._transaction():
+            for logs in (gone, *rest):
+                for keeps in (1, 0):  # the newest of each goes last
+                    for log in sorted(logs, key=lambda log: log.last_seq):
+                        if excess <= 0:
+                            break
+                        excess -= self._release_rows(log, excess, keeps)
+            self._write_logs()
+
+    def _release_rows(self, log: Log, excess: int, keeps: int) -> int:
+        """Delete a log's oldest held rows, as many as are needed; gives what that has freed."""
+        rows = self._db.execute(
+            "SELECT key, IFNULL(LENGTH(frame), 0) FROM message WHERE key >= ? AND key < ? "
+            "ORDER BY key",
+            (log.key(log.first_id), log.key(log.held_to + 1 - keeps)),
+        )
+        freed, stop_id = 0, log.first_id
+        for key, size in rows:
+            freed, stop_id = freed + size + _ROW_OVERHEAD_BYTES, key - log.key(0) + 1
+            if freed >= excess:
+                break
+        rows.close()
+        self._delete_rows(log, stop_id)
+        return freed
+
+    def _note(self, log: Log) -> None:
+        """Have what a later run could not learn from the rows written with the next transaction."""
+        if self.durable:
+            self._changed[log.number] = log
+
+    def _write_logs(self) -> None:
+        self._db.executemany(
+            "INSERT OR REPLACE INTO topic VALUES (?, ?, ?, ?, ?)",
+            [(x.number, x.name, x.first_id, x.last_id, x.latched) for x in self._changed.values()],
+        )
+
+    @contextlib.contextmanager
+    def _transaction(self) -> Iterator[None]:
+        self._db.execute("BEGIN")
+        try:
+            yield
+            self._db.execute("COMMIT")
+            self._changed.clear()
+        except BaseException:
+            with contextlib.suppress(sqlite3.OperationalError):  # SQLite may have done it itself
+                self._db.execute("ROLLBACK")
+            raise
+
+
+def _let_go(database: sqlite3.Connection) -> None:
+    """Close what nobody has any more."""
+    with contextlib.suppress(sqlite3.ProgrammingError):  # it is another thread's to close
+        database.close()

@@ -1,0 +1,1 @@
+"""Actions: goals that take their time, tell of it, and can be cancelled."""

@@ -1,0 +1,230 @@
+"""The calling end of an action; what it is made of is in action_server.py."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Any, Final, Generic
+from weakref import WeakValueDictionary
+
+from dsmq_nodes.graph.actions.goal import GoalState
+from dsmq_nodes.graph.callback import Result, check_callback
+from dsmq_nodes.graph.node import Node
+from dsmq_nodes.graph.services.future import Future
+from dsmq_nodes.graph.services.service_wire import ACTION
+from dsmq_nodes.messages.action import GoalInfo, GoalStatusArray
+from dsmq_nodes.messages.action_srv import CancelGoal
+from dsmq_nodes.messages.action_type import (
+    Action,
+    ActionType,
+    FeedbackT,
+    GoalT,
+    ResultT,
+    action_parts,
+)
+from dsmq_nodes.messages.unique_identifier import UUID
+
+_ENDED: Final = {GoalState.SUCCEEDED, GoalState.CANCELED, GoalState.ABORTED}
+_LATE_SEC: Final = 1.0
+_LOST_SEC: Final = 10.0  # a server that has been away for so long has lost its goals
+
+
+class ClientGoalHandle(Generic[GoalT, ResultT, FeedbackT]):
+    """A goal that was sent.
+
+    Attributes:
+        accepted: whether the server has accepted it.
+        goal_id: its id.
+        stamp: when it was accepted.
+        status: how far it was when that was last told; see `GoalState`.
+    """
+
+    def __init__(
+        self, client: "ActionClient[GoalT, ResultT, FeedbackT]", goal_id: UUID, response: Any
+    ) -> None:
+        self.goal_id = goal_id
+        self.accepted: bool = response.accepted
+        self.stamp = response.stamp
+        self.status = 0
+        self._client = client
+
+    def get_result_async(self) -> Future[Any]:
+        """The future has `status` (see `GoalState`) and `result` when the goal has ended.
+
+        A server that is lost before that is a ServiceUnavailableError.
+        """
+        return self._client.get_result_async(self)
+
+    def cancel_goal_async(self) -> Future[CancelGoal.Response]:
+        """Ask to give it up: `goals_canceling` of the response is empty if that is refused."""
+        return self._client.cancel_goal_async(self)
+
+
+class ActionClient(Generic[GoalT, ResultT, FeedbackT]):
+    """Sends goals to an action's server."""
+
+    def __init__(
+        self, node: Node, action_type: ActionType[GoalT, ResultT, FeedbackT], action_name: str
+    ) -> None:
+        """A client of an action.
+
+        Raises:
+            TypeError: not an action type.
+        """
+        if not (isinstance(action_type, type) and issubclass(action_type, Action)):
+            raise TypeError(f"an action's type is a subclass of Action, not {action_type!r}")
+        self.action_type: type[Action] = action_type
+        self.action_name = node.resolve_service_name(action_name)
+        self._node = node
+        parts = action_parts(action_type)
+        start = f"{self.action_name}{ACTION}"
+        self._types = parts
+        self._send_goal = node.create_client(parts.send_goal, f"{start}/send_goal")
+        self._cancel_goal = node.create_client(CancelGoal, f"{start}/cancel_goal")
+        self._get_result = node.create_client(parts.get_result, f"{start}/get_result")
+        self._feedback_callbacks: dict[bytes, Callable[[Any], Result]] = {}
+        self._handles: WeakValueDictionary[bytes, ClientGoalHandle[GoalT, ResultT, FeedbackT]] = (
+            WeakValueDictionary()
+        )
+        self._is_forgetting = False
+        self._graph = node._topics.graph  # noqa: SLF001  the kit's own
+        self._graph.watchers.append(self._on_graph)
+        self._subscriptions: list[Any] = [
+            node.create_subscription(
+                parts.feedback_message, f"{start}/feedback", self._on_feedback, 100
+            ),
+            node.create_subscription(GoalStatusArray, f"{start}/status", self._on_status, 10),
+        ]
+
+    def send_goal_async(
+        self,
+        goal: GoalT,
+        feedback_callback: Callable[[Any], Result] | None = None,
+        goal_uuid: UUID | None = None,
+    ) -> Future[ClientGoalHandle[GoalT, ResultT, FeedbackT]]:
+        """Send a goal: the future will have a handle of it, which says whether it was accepted.
+
+        Whoever cancels the future, as a timeout does, gives the goal up.
+
+        Args:
+            goal: of the action's type.
+            feedback_callback: called with each message that has `feedback` and `goal_id`.
+            goal_uuid: the goal's id; a new one if not given.
+
+        Raises:
+            TypeError: the goal is not of the action's type.
+        """
+        if not isinstance(goal, self.action_type.Goal):
+            raise TypeError(
+                f"{self.action_name} takes a {self.action_type.Goal.type_name}, not "
+                f"{getattr(goal, 'type_name', type(goal).__name__)}"
+            )
+        if feedback_callback is not None:
+            check_callback(feedback_callback, f"the feedback_callback of {self.action_name}")
+        new_id = self._node._services.new_id  # noqa: SLF001  the kit's own
+        goal_id = goal_uuid or UUID(uuid=new_id())
+        if feedback_callback is not None:
+            self._feedback_callbacks[goal_id.uuid] = feedback_callback
+        request = self._types.send_goal.Request(goal_id=goal_id, goal=goal)
+
+        def sent(response: Any) -> ClientGoalHandle[GoalT, ResultT, FeedbackT]:
+            handle = ClientGoalHandle(self, goal_id, response)
+            if handle.accepted:
+                self._handles[goal_id.uuid] = handle
+            else:
+                self._forget(goal_id.uuid)
+            return handle
+
+        def give_up() -> None:
+            if call.cancel() and self.server_is_ready():  # which may accept it later
+                info = GoalInfo(goal_id=goal_id)
+                self._cancel_goal.call_async(CancelGoal.Request(goal_info=info)).ignore()
+
+        call = self._send_goal.call_async(request)
+        future = call.then(sent, lambda: self._forget(goal_id.uuid))
+        future.on_cancel = give_up
+        return future
+
+    def get_result_async(self, handle: ClientGoalHandle[GoalT, ResultT, FeedbackT]) -> Future[Any]:
+        """The result of a goal; see `ClientGoalHandle`."""
+
+        def ended(response: Any) -> Any:
+            handle.status = response.status
+            self._forget(handle.goal_id.uuid)
+            return response
+
+        request = self._types.get_result.Request(goal_id=handle.goal_id)
+        return self._get_result.call_async(request).then(ended)
+
+    def cancel_goal_async(
+        self, handle: ClientGoalHandle[GoalT, ResultT, FeedbackT]
+    ) -> Future[CancelGoal.Response]:
+        """Ask to give up a goal; see `ClientGoalHandle`."""
+        request = CancelGoal.Request(goal_info=GoalInfo(goal_id=handle.goal_id))
+        return self._cancel_goal.call_async(request)
+
+    def server_is_ready(self) -> bool:
+        """Whether somebody serves the action, as far as the broker has told."""
+        clients = (self._send_goal, self._cancel_goal, self._get_result)
+        return all(client.service_is_ready() for client in clients)
+
+    def wait_for_server(self, timeout_sec: float | None = None) -> bool:
+        """Wait until somebody serves it; the node's callbacks run meanwhile. False: not in time.
+
+        Raises:
+            SpinError: called from a callback: `await client.wait_for_server_async()` there.
+        """
+        spinner = self._node._spinner  # noqa: SLF001  the kit's own
+        work = self.wait_for_server_async(timeout_sec)
+        return bool(spinner.block_on(work, "await client.wait_for_server_async()"))
+
+    async def wait_for_server_async(self, timeout_sec: float | None = None) -> bool:
+        """The same for coroutines."""
+        return await self._graph.within(self.server_is_ready, timeout_sec)
+
+    def _on_feedback(self, msg: Any) -> Result:
+        callback = self._feedback_callbacks.get(msg.goal_id.uuid)
+        return callback(msg) if callback is not None else None
+
+    def _on_status(self, msg: GoalStatusArray) -> None:
+        ended = []
+        for each in msg.status_list:
+            goal_id = each.goal_info.goal_id.uuid
+            handle = self._handles.get(goal_id)
+            if handle is not None:
+                handle.status = each.status
+            if goal_id in self._feedback_callbacks and each.status in _ENDED:
+                ended.append(goal_id)
+        if ended:
+            self._node._spinner.begin(self._forget_soon(ended))  # noqa: SLF001  the kit's own
+
+    def _on_graph(self) -> None:
+        if self._feedback_callbacks and not self._is_forgetting and self._is_server_gone():
+            self._is_forgetting = True
+            self._node._spinner.begin(self._forget_if_lost())  # noqa: SLF001  the kit's own
+
+    def _is_server_gone(self) -> bool:
+        return self._graph.is_known and not self.server_is_ready()
+
+    async def _forget_soon(self, goal_ids: list[bytes]) -> None:
+        await asyncio.sleep(_LATE_SEC)  # what the server has said last may come by another way
+        for goal_id in goal_ids:
+            self._forget(goal_id)
+
+    async def _forget_if_lost(self) -> None:
+        try:
+            await asyncio.sleep(_LOST_SEC)
+            if self._is_server_gone():
+                self._feedback_callbacks.clear()
+        finally:
+            self._is_forgetting = False
+
+    def _forget(self, goal_id: bytes) -> None:
+        self._feedback_callbacks.pop(goal_id, None)
+
+    def destroy(self) -> None:
+        """Send no more; who waits for a result is told."""
+        if self._on_graph in self._graph.watchers:
+            self._graph.watchers.remove(self._on_graph)
+        for client in (self._send_goal, self._cancel_goal, self._get_result):
+            self._node.destroy_client(client)
+        for subscription in self._subscriptions:
+            self._node.destroy_subscription(subscription)

@@ -1,0 +1,423 @@
+"""The serving end of an action, built of three services and two topics as in ROS 2.
+
+Of an action `/dock` these are the services `/dock/_action/send_goal`, `.../cancel_goal` and
+`.../get_result` (which answers when the goal has ended), and the topics `.../feedback` and
+`.../status` (latched: the goals and how far they are). A goal whose client has gone, as
+goal_clients.py tells, is cancelled, or refused if it was not accepted yet. `cancel_callback` is not
+asked about it: nobody is left who could take the answer, and what moves has to stop.
+"""
+
+import asyncio
+import math
+from collections.abc import Awaitable, Callable
+from enum import IntEnum
+from typing import TYPE_CHECKING, Any, Final, Generic, Literal
+
+from dsmq_nodes.graph.actions.goal import GoalState, ServerGoalHandle
+from dsmq_nodes.graph.actions.goal_clients import GoalClients
+from dsmq_nodes.graph.callback import Result, callback_name, called, check_callback
+from dsmq_nodes.graph.node import Node
+from dsmq_nodes.graph.services import service_wire as calls
+from dsmq_nodes.graph.topics.qos import QoSProfile
+from dsmq_nodes.messages.action import GoalInfo, GoalStatus, GoalStatusArray
+from dsmq_nodes.messages.action_srv import CancelGoal
+from dsmq_nodes.messages.action_type import (
+    Action,
+    ActionType,
+    FeedbackT,
+    GoalT,
+    ResultT,
+    action_parts,
+)
+from dsmq_nodes.messages.unique_identifier import UUID
+
+if TYPE_CHECKING:
+    from dsmq_nodes.messages.base import Message
+
+_LEAST_SEC: Final = 0.1
+_LATCHED: Final = QoSProfile(depth=1, durability="transient_local")
+WhenBusy = Literal["queue", "preempt", "reject", "parallel"]
+Handle = ServerGoalHandle[GoalT, ResultT, FeedbackT]
+ExecuteCallback = Callable[
+    [ServerGoalHandle[GoalT, ResultT, FeedbackT]], ResultT | Awaitable[ResultT]
+]
+
+
+class GoalResponse(IntEnum):
+    """What a goal callback returns."""
+
+    REJECT = 1
+    ACCEPT = 2
+
+
+class CancelResponse(IntEnum):
+    """What a cancel callback returns."""
+
+    REJECT = 1
+    ACCEPT = 2
+
+
+class ActionServer(Generic[GoalT, ResultT, FeedbackT]):
+    """Executes goals, tells how far they are, and lets them be cancelled."""
+
+    def __init__(
+        self,
+        node: Node,
+        action_type: ActionType[GoalT, ResultT, FeedbackT],
+        action_name: str,
+        execute_callback: ExecuteCallback[GoalT, ResultT, FeedbackT],
+        *,
+        goal_callback: Callable[[GoalT], GoalResponse | Awaitable[GoalResponse]] | None = None,
+        handle_accepted_callback: Callable[[Handle[GoalT, ResultT, FeedbackT]], Result]
+        | None = None,
+        cancel_callback: Callable[
+            [Handle[GoalT, ResultT, FeedbackT]], CancelResponse | Awaitable[CancelResponse]
+        ]
+        | None = None,
+        when_busy: WhenBusy = "queue",
+        result_timeout: float = 10.0,
+    ) -> None:
+        """Serve an action; every callback is `def` or `async def`.
+
+        Args:
+            node: whose action it is.
+            action_type: a subclass of `Action`.
+            action_name: its name.
+            execute_callback: `async def execute(goal_handle)` looks at
+                `goal_handle.is_cancel_requested` whenever it has awaited, calls `succeed`, `abort`
+                or `canceled` and returns the result. A `def` blocks the node meanwhile.
+            goal_callback: says whether to accept a goal; without it all are.
+            handle_accepted_callback: called instead of executing an accepted goal: it calls
+                `goal_handle.execute()` when it is time.
+            cancel_callback: says whether to accept that a goal is cancelled; without it all are.
+                It is not called for a goal whose client has gone: that one is cancelled.
+            when_busy: what becomes of a goal that comes while another executes: it waits
+                ("queue"), the other is cancelled first ("preempt"), it is refused ("reject"), or
+                it executes beside it ("parallel").
+            result_timeout: seconds for which the result of an ended goal is kept.
+
+        Raises:
+            TypeError: not an action type, or a callback that cannot be called or awaited.
+            ValueError: this node serves that name already, or `when_busy` is none of the four.
+        """
+        for name, callback in (
+            ("execute_callback", execute_callback),
+            ("goal_callback", goal_callback),
+            ("handle_accepted_callback", handle_accepted_callback),
+            ("cancel_callback", cancel_callback),
+        ):
+            if callback is not None or name == "execute_callback":
+                check_callback(callback, f"the {name} of {action_name}")
+        if not (isinstance(action_type, type) and issubclass(action_type, Action)):
+            raise TypeError(f"an action's type is a subclass of Action, not {action_type!r}")
+        if when_busy not in {"queue", "preempt", "reject", "parallel"}:
+            raise ValueError(f"when_busy is queue, preempt, reject or parallel, not {when_busy!r}")
+        self.action_type: type[Action] = action_type
+        self.action_name = node.resolve_service_name(action_name)
+        self._node = node
+        self._execute = execute_callback
+        self._goal_callback = goal_callback
+        self._accepted_callback = handle_accepted_callback
+        self._cancel_callback = cancel_callback
+        self._when_busy = when_busy
+        self._result_timeout_sec = result_timeout
+        self._goals: dict[bytes, ServerGoalHandle[Any, Any, Any]] = {}
+        self._ended_sec: dict[bytes, float] = {}
+        self._waiting: list[ServerGoalHandle[Any, Any, Any]] = []
+        self._running: dict[bytes, ServerGoalHandle[Any, Any, Any]] = {}
+        self._done: dict[bytes, asyncio.Event] = {}
+        self._judged: set[bytes] = set()  # not accepted yet
+        self._unwanted: set[bytes] = set()  # of those, cancelled meanwhile
+        self._is_forgetting = False
+        self._is_destroyed = False
+        parts = action_parts(action_type)
+        start = f"{self.action_name}{calls.ACTION}"
+        self._types = parts
+        self._feedback = node.create_publisher(parts.feedback_message, f"{start}/feedback", 10)
+        self._status = node.create_publisher(GoalStatusArray, f"{start}/status", _LATCHED)
+        self._services = [
+            node.create_service(parts.send_goal, f"{start}/send_goal", self._on_goal),
+            node.create_service(CancelGoal, f"{start}/cancel_goal", self._on_cancel),
+            node.create_service(parts.get_result, f"{start}/get_result", self._on_result),
+        ]
+        self._clients = GoalClients(node, self._cancel_of_the_gone)
+
+    # Goals come
+
+    def _on_goal(self, request: Any) -> "Awaitable[Message]":
+        call = self._services[0].caller  # another call's as soon as anything is awaited
+        return self._judge(request, call.client if call is not None else "")
+
+    async def _judge(self, request: Any, client: str) -> "Message":
+        goal_id = request.goal_id.uuid
+        is_accepted = False
+        if goal_id not in self._goals and goal_id not in self._judged:
+            self._judged.add(goal_id)
+            try:
+                is_accepted = await self._is_wanted(request, client)
+            finally:
+                self._judged.discard(goal_id)
+                self._unwanted.discard(goal_id)
+        stamp = self._node.get_clock().now()
+        response: Message = self._types.send_goal.Response(accepted=is_accepted, stamp=stamp)
+        if is_accepted:
+            self._accept(request, GoalInfo(goal_id=request.goal_id, stamp=stamp), client)
+        return response
+
+    async def _is_wanted(self, request: Any, client: str) -> bool:
+        """Whether to accept a goal; it may take time, in which its client may go or cancel it."""
+        reason = ""
+        if not await self._clients.shown(client):
+            reason = f"{calls.described(client)} has gone"
+        elif self._is_too_busy():
+            return False
+        elif self._goal_callback is not None:
+            if not await self._says_yes(GoalResponse, self._goal_callback, request.goal):
+                return False
+            for _ in range(2):  # what came while it blocked the node is read first
+                await asyncio.sleep(0)
+            reason = self._clients.absence(client)
+        if reason:
+            self._node.get_logger().warning(f"{self.action_name}: {reason}: its goal is refused")
+        is_cancelled = request.goal_id.uuid in self._unwanted
+        return not (reason or is_cancelled or self._is_destroyed or self._is_too_busy())
+
+    async def _says_yes(self, kind: type[IntEnum], callback: Callable[..., Any], arg: Any) -> bool:
+        """Whether a callback says ACCEPT; what is no answer at all is told, and is a no."""
+        answer = await called(callback, arg)
+        if not isinstance(answer, kind):
+            self._node.get_logger().error(
+                f"{self.action_name}: {callback_name(callback)} returned {answer!r:.60}, which is "
+                f"taken for REJECT: return {kind.__name__}.ACCEPT or {kind.__name__}.REJECT"
+            )
+        return answer is kind["ACCEPT"]
+
+    def _is_too_busy(self) -> bool:
+        return self._when_busy == "reject" and bool(self._running or self._waiting)
+
+    def _accept(self, request: Any, info: GoalInfo, client: str) -> None:
+        self._forget_old()
+        handle: ServerGoalHandle[Any, Any, Any] = ServerGoalHandle(
+            request.goal,
+            info,
+            client,
+            publish=self._publish_feedback,
+            changed=self._publish_status,
+            start=self._start,
+        )
+        self._goals[handle.goal_id] = handle
+        self._done[handle.goal_id] = asyncio.Event()
+        self._publish_status()
+        if self._accepted_callback is None:
+            self._start(handle)
+        else:
+            work = self._hand_over(handle, self._accepted_callback)
+            self._node._spinner.begin(work, self._accepted_callback)  # noqa: SLF001  the kit's own
+
+    async def _hand_over(
+        self, handle: ServerGoalHandle[Any, Any, Any], callback: Callable[..., Any]
+    ) -> None:
+        try:
+            await called(callback, handle)
+        except Exception as error:  # noqa: BLE001  as of the execute callback
+            self._failed("handle_accepted callback", error)
+            if handle.status is GoalState.ACCEPTED and handle not in self._waiting:
+                handle.become(GoalState.EXECUTING)
+                handle.abort()
+                self._finish(handle)
+
+    def _start(self, handle: ServerGoalHandle[Any, Any, Any]) -> None:
+        """Execute it, now or when its turn comes; not if it was cancelled, or has begun, before."""
+        if handle.status is not GoalState.ACCEPTED or handle in self._waiting:
+            return
+        if self._when_busy == "preempt":
+            for other in [*self._waiting, *self._running.values()]:
+                self._cancel(other)
+        self._waiting.append(handle)
+        self._go_on()
+
+    def _go_on(self) -> None:
+        while self._waiting and (not self._running or self._when_busy == "parallel"):
+            handle = self._waiting.pop(0)
+            self._running[handle.goal_id] = handle
+            handle.become(GoalState.EXECUTING)
+            self._node._spinner.begin(self._run(handle), self._execute)  # noqa: SLF001  the kit's own
+
+    async def _run(self, handle: ServerGoalHandle[Any, Any, Any]) -> None:
+        logger = self._node.get_logger()
+        try:
+            returned = await called(self._execute, handle)
+            if not isinstance(returned, self.action_type.Result | None):
+                raise TypeError(
+                    f"it is to return a {self.action_type.Result.type_name}, not {returned!r:.60}"
+                )
+            handle.given = returned if returned is not None else handle.given
+            if handle.is_active:
+                logger.warning(
+                    f"{self.action_name}: the execute callback ended a goal without succeed(), "
+                    "abort() or canceled(): aborted"
+                )
+                handle.abort()
+        except (Exception, asyncio.CancelledError) as error:
+            self._broke_off(handle, error)
+            if not isinstance(error, Exception):  # the node leaves its loop
+                self._finish(handle)
+                raise
+        finally:
+            self._running.pop(handle.goal_id, None)
+        self._finish(handle)
+        self._go_on()
+
+    def _broke_off(self, handle: ServerGoalHandle[Any, Any, Any], error: BaseException) -> None:
+        """The execute callback has raised: its goal is aborted.
+
+        It may cancel what it waits for when it is asked to end: then its goal is canceled.
+        """
+        is_cut_short = asyncio.CancelledError in {type(error), type(error.__cause__)}
+        if is_cut_short and handle.is_cancel_requested:
+            handle.canceled()
+            return
+        if isinstance(error, Exception):
+            self._failed("execute callback", error)
+        if handle.is_active:
+            handle.abort()
+
+    def _failed(self, what: str, error: Exception) -> None:
+        self._node.get_logger().traceback(f"{self.action_name}: exception in the {what}", error)
+
+    def _finish(self, handle: ServerGoalHandle[Any, Any, Any]) -> None:
+        """It has ended and its result is there: tell those who wait."""
+        self._ended_sec[handle.goal_id] = self._now_sec()
+        self._done[handle.goal_id].set()
+        if not self._is_forgetting and 0 <= self._result_timeout_sec < math.inf:
+            self._is_forgetting = True
+            self._node._spinner.begin(self._forget_in_time())  # noqa: SLF001  the kit's own
+
+    # Goals go
+
+    def _cancel(self, handle: ServerGoalHandle[Any, Any, Any]) -> None:
+        if handle.status is GoalState.ACCEPTED:  # it waits for its turn, or was put off
+            if handle in self._waiting:
+                self._waiting.remove(handle)
+            handle.become(GoalState.CANCELED)
+            self._finish(handle)
+        elif handle.status is GoalState.EXECUTING:
+            handle.become(GoalState.CANCELING)
+
+    async def _on_cancel(self, request: CancelGoal.Request) -> CancelGoal.Response:
+        response = CancelGoal.Response()
+        wanted = request.goal_info
+        response.goals_canceling = self._refuse_soon(wanted)
+        one = self._goals.get(wanted.goal_id.uuid)
+        if any(wanted.goal_id.uuid) and one is None and not response.goals_canceling:
+            response.return_code = response.ERROR_UNKNOWN_GOAL_ID
+            return response
+        if one is not None and not one.is_active:
+            response.return_code = response.ERROR_GOAL_TERMINATED
+            return response
+        for handle in [each for each in self._goals.values() if each.is_active]:
+            if _is_meant(handle.goal_info, wanted) and await self._may_cancel(handle):
+                self._cancel(handle)
+                response.goals_canceling.append(handle.goal_info)
+        if not response.goals_canceling:
+            response.return_code = response.ERROR_REJECTED
+        return response
+
+    def _refuse_soon(self, wanted: GoalInfo) -> list[GoalInfo]:
+        """Cancel goals that are not accepted yet: they will be refused."""
+        now = self._node.get_clock().now()
+        infos = [GoalInfo(goal_id=UUID(uuid=each), stamp=now) for each in self._judged]
+        meant = [info for info in infos if _is_meant(info, wanted)]
+        self._unwanted.update(info.goal_id.uuid for info in meant)
+        return meant
+
+    async def _may_cancel(self, handle: ServerGoalHandle[Any, Any, Any]) -> bool:
+        if self._cancel_callback is None:
+            return True
+        is_yes = await self._says_yes(CancelResponse, self._cancel_callback, handle)
+        return is_yes and handle.is_active  # it may have ended meanwhile
+
+    def _cancel_of_the_gone(self) -> None:
+        for handle in list(self._goals.values()):
+            if not handle.is_active or handle.is_cancel_requested:
+                continue
+            if reason := self._clients.absence(handle.caller):
+                self._node.get_logger().warning(
+                    f"{self.action_name}: {reason}: its goal is cancelled"
+                )
+                self._cancel(handle)
+
+    # Results, feedback, status
+
+    async def _on_result(self, request: Any) -> "Message":
+        response: Message
+        goal_id = request.goal_id.uuid
+        handle = self._goals.get(goal_id)
+        if handle is None:
+            response = self._types.get_result.Response()
+            return response
+        await self._done[goal_id].wait()
+        result = handle.given
+        if result is None and not _required(self.action_type.Result):
+            result = self.action_type.Result()
+        response = self._types.get_result.Response(status=int(handle.status), result=result)
+        return response
+
+    def _publish_feedback(self, handle: ServerGoalHandle[Any, Any, Any], feedback: Any) -> None:
+        if self._is_destroyed:
+            return
+        message = self._types.feedback_message
+        self._feedback.publish(message(goal_id=handle.goal_info.goal_id, feedback=feedback))
+
+    def _publish_status(self) -> None:
+        if self._is_destroyed:
+            return
+        statuses = [
+            GoalStatus(goal_info=each.goal_info, status=int(each.status))
+            for each in self._goals.values()
+        ]
+        self._status.publish(GoalStatusArray(status_list=statuses))
+
+    async def _forget_in_time(self) -> None:
+        try:
+            while self._ended_sec:
+                oldest_sec = next(iter(self._ended_sec.values()))
+                left_sec = oldest_sec + self._result_timeout_sec - self._now_sec()
+                await asyncio.sleep(max(left_sec, _LEAST_SEC))
+                self._forget_old()
+        finally:
+            self._is_forgetting = False
+
+    def _forget_old(self) -> None:
+        for goal_id, ended_sec in list(self._ended_sec.items()):
+            if self._now_sec() - ended_sec > self._result_timeout_sec:
+                del self._ended_sec[goal_id], self._goals[goal_id], self._done[goal_id]
+
+    def _now_sec(self) -> float:
+        return self._node.get_clock().monotonic_sec()
+
+    def destroy(self) -> None:
+        """Serve no more; goals that execute are cancelled."""
+        self._clients.close()
+        for handle in [each for each in self._goals.values() if each.is_active]:
+            self._cancel(handle)
+        self._is_destroyed = True
+        for service in self._services:
+            self._node.destroy_service(service)
+        for publisher in (self._feedback, self._status):
+            self._node.destroy_publisher(publisher)
+
+
+def _is_meant(info: GoalInfo, wanted: GoalInfo) -> bool:
+    """Whether a cancel request means a goal; the rules are those of ROS 2's CancelGoal.srv."""
+    stamp_ns = wanted.stamp.to_nanoseconds()
+    by_id = any(wanted.goal_id.uuid)
+    if by_id and info.goal_id.uuid == wanted.goal_id.uuid:
+        return True
+    if stamp_ns:
+        return info.stamp.to_nanoseconds() <= stamp_ns
+    return not by_id
+
+
+def _required(cls: "type[Message]") -> bool:
+    return any(field.is_required() for field in cls.model_fields.values())

@@ -1,0 +1,125 @@
+r"""One goal of an action at its server: its state, and what is known of it.
+
+    ACCEPTED -> EXECUTING -> SUCCEEDED | ABORTED
+        \           \-> CANCELING -> CANCELED | SUCCEEDED | ABORTED
+         \-> CANCELED (it was waiting for its turn, or was put off)
+
+Source: design.ros2.org/articles/actions.html.
+"""
+
+from collections.abc import Callable
+from enum import IntEnum
+from typing import Any, Final, Generic
+
+from dsmq_nodes.errors import ActionError
+from dsmq_nodes.graph.services import service_wire as calls
+from dsmq_nodes.messages.action import GoalInfo
+from dsmq_nodes.messages.action_type import FeedbackT, GoalT, ResultT
+
+
+class GoalState(IntEnum):
+    """How far a goal has come; the numbers are those of action_msgs/msg/GoalStatus."""
+
+    UNKNOWN = 0
+    ACCEPTED = 1
+    EXECUTING = 2
+    CANCELING = 3
+    SUCCEEDED = 4
+    CANCELED = 5
+    ABORTED = 6
+
+
+_NEXT: Final = {
+    GoalState.ACCEPTED: {GoalState.EXECUTING, GoalState.CANCELED},
+    GoalState.EXECUTING: {GoalState.CANCELING, GoalState.SUCCEEDED, GoalState.ABORTED},
+    GoalState.CANCELING: {GoalState.CANCELED, GoalState.SUCCEEDED, GoalState.ABORTED},
+}
+
+
+class ServerGoalHandle(Generic[GoalT, ResultT, FeedbackT]):
+    """A goal, as the execute callback gets it.
+
+    Attributes:
+        request: the goal.
+        goal_info: its id, and when it was accepted.
+        client: the node that it came from; empty for a tool.
+        caller: what tells that node or tool from all others; see service_wire.py.
+        status: its state.
+        given: the result, as far as there is one.
+    """
+
+    def __init__(
+        self,
+        request: GoalT,
+        goal_info: GoalInfo,
+        caller: str,
+        *,
+        publish: Callable[["ServerGoalHandle[Any, Any, Any]", Any], None],
+        changed: Callable[[], None],
+        start: Callable[["ServerGoalHandle[Any, Any, Any]"], None],
+    ) -> None:
+        self.request = request
+        self.goal_info = goal_info
+        self.client = calls.node_of(caller)
+        self.caller = caller
+        self.status = GoalState.ACCEPTED
+        self.given: ResultT | None = None
+        self._publish = publish
+        self._changed = changed
+        self._start = start
+
+    @property
+    def goal_id(self) -> bytes:
+        """Its id, 16 bytes."""
+        return self.goal_info.goal_id.uuid
+
+    @property
+    def is_active(self) -> bool:
+        """Whether it has not ended."""
+        return self.status in _NEXT
+
+    @property
+    def is_cancel_requested(self) -> bool:
+        """Whether the execute callback should come to an end, and call `canceled`."""
+        return self.status is GoalState.CANCELING
+
+    def publish_feedback(self, feedback: FeedbackT) -> None:
+        """Tell the client how far it is."""
+        self._publish(self, feedback)
+
+    def execute(self) -> None:
+        """Have it executed, after a `handle_accepted_callback` has put it off.
+
+        Nothing happens if it was cancelled meanwhile, as it is when its client has gone.
+        """
+        self._start(self)
+
+    def succeed(self, response: ResultT | None = None) -> None:
+        """It is reached. The result is given here, or returned by the execute callback."""
+        self._end(GoalState.SUCCEEDED, response)
+
+    def abort(self, response: ResultT | None = None) -> None:
+        """It cannot be reached."""
+        self._end(GoalState.ABORTED, response)
+
+    def canceled(self, response: ResultT | None = None) -> None:
+        """It was given up because that was asked for."""
+        self._end(GoalState.CANCELED, response)
+
+    def _end(self, state: GoalState, response: ResultT | None) -> None:
+        self.given = response if response is not None else self.given
+        self.become(state)
+
+    def become(self, state: GoalState) -> None:
+        """Change the state.
+
+        Raises:
+            ActionError: it cannot become that from where it is.
+        """
+        if state not in _NEXT.get(self.status, ()):
+            raise ActionError(
+                f"a goal that is {self.status.name} cannot become {state.name}"
+                + (": nobody has asked to cancel it" if state is GoalState.CANCELED else "")
+            )
+        self.status = state
+        self._changed()

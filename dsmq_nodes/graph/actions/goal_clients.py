@@ -1,0 +1,68 @@
+"""Whether those who have sent goals are still there, as the graph tells.
+
+A goal whose client has gone is wanted by nobody: whatever moves for it is to stop. A client that
+was shown has gone as soon as the graph no longer shows it. While the broker is lost nobody can
+cancel anything, so after the node's `broker_timeout_sec`, when it enters its safe state, all
+clients count as gone. A broker that is back has not heard of everybody yet: clients have a moment
+to return.
+"""
+
+import asyncio
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Final
+
+from dsmq_nodes.graph.services import service_wire as calls
+
+if TYPE_CHECKING:
+    from dsmq_nodes.graph.node import Node
+
+_SHOWN_SEC: Final = 2.0  # the graph follows a change within 0.02 s
+_BACK_SEC: Final = 2.5  # nodes dial again at least once a second
+
+
+class GoalClients:
+    """The clients of one action server's goals; `look` is called when some may have gone."""
+
+    def __init__(self, node: "Node", look: Callable[[], None]) -> None:
+        self._graph = node._topics.graph  # noqa: SLF001  the kit's own
+        self._spinner = node._spinner  # noqa: SLF001
+        self._now_sec = node._wall_clock.monotonic_sec  # noqa: SLF001
+        self._timeout_sec = node.broker_timeout_sec
+        self._look = look
+        self._is_lost = False
+        self._changed_sec = 0.0  # when the broker was lost, or came back
+        self._graph.watchers.append(self._on_graph)
+
+    async def shown(self, client: str) -> bool:
+        """Wait until the graph shows a client; False: it has gone before it was shown."""
+        return await self._graph.within(lambda: self._graph.has_client(client), _SHOWN_SEC)
+
+    def absence(self, client: str) -> str:
+        """Why a client that was shown counts as gone; empty: it does not."""
+        since_sec = self._now_sec() - self._changed_sec
+        if self._is_lost:
+            if since_sec < self._timeout_sec:
+                return ""
+            return f"the broker has been lost for {self._timeout_sec:g} s, so nobody can cancel it"
+        if not self._graph.is_known or self._graph.has_client(client):
+            return ""
+        if self._changed_sec and since_sec < _BACK_SEC:
+            return ""
+        return f"{calls.described(client)} has gone"
+
+    def _on_graph(self) -> None:
+        if self._graph.is_lost != self._is_lost:
+            self._is_lost = self._graph.is_lost
+            self._changed_sec = self._now_sec()
+            delay_sec = self._timeout_sec if self._is_lost else _BACK_SEC
+            self._spinner.begin(self._look_in(delay_sec))
+        self._look()
+
+    async def _look_in(self, delay_sec: float) -> None:
+        await asyncio.sleep(delay_sec)
+        self._look()
+
+    def close(self) -> None:
+        """Tell no more."""
+        if self._on_graph in self._graph.watchers:
+            self._graph.watchers.remove(self._on_graph)

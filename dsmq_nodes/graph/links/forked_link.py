@@ -1,0 +1,37 @@
+"""The link of a node that a forked process has inherited."""
+
+from typing import Any, NoReturn
+
+from dsmq_nodes.errors import ForkedError
+from dsmq_nodes.graph.links.link import Link
+
+
+class ForkedLink:
+    """Refuses what would be of use, in words; lets go of what has to be let go of."""
+
+    why: str
+
+    def _refuse(self, *_args: Any, **_fields: Any) -> NoReturn:
+        raise ForkedError(self.why)
+
+    def _do_nothing(self, *_: Any) -> None:
+        pass
+
+    def rest(self) -> bool:
+        """Nothing more comes."""
+        return True
+
+    @property
+    def has_graph(self) -> bool:
+        """As far as is known."""
+        return True
+
+    advertise = unadvertise = publish = subscribe = unsubscribe = attach = _refuse
+    set_fault = set_state = detach = drain = close = _do_nothing
+
+
+def refuse(link: Link, why: str) -> None:
+    """Have a link, which publishers and others hold, be one that refuses everything."""
+    forked: Any = link
+    forked.__class__ = ForkedLink
+    forked.why = why

@@ -1,0 +1,273 @@
+"""A link to a router in this process: no socket, no bytes on a wire, no thread.
+
+For tests, and for nodes that share a process and need nobody else.
+"""
+
+import asyncio
+import logging
+import math
+import os
+import socket
+import threading
+from collections import deque
+from collections.abc import Callable
+from typing import Final
+
+import msgspec
+
+from dsmq_nodes.dsmq import wire
+from dsmq_nodes.dsmq.limits import MAX_BODY_BYTES
+from dsmq_nodes.dsmq.router.exchange import Replies
+from dsmq_nodes.dsmq.router.router import Router
+from dsmq_nodes.dsmq.router.topics import GRAPH_TOPIC, Peer
+from dsmq_nodes.dsmq.store.sqlite import Store
+from dsmq_nodes.errors import NodeNameTakenError
+from dsmq_nodes.graph.links.link import Deliver, OnDiffers, Publication, Reader
+from dsmq_nodes.graph.time.clock import Clock
+
+logger = logging.getLogger("dsmq_nodes.link")
+
+_FRAMES_AHEAD: Final = 1000  # of a link that does not drain; what is over waits in the log
+_TICK_SEC: Final = 1.0
+_NEARLY_TOO_BIG_BYTES: Final = MAX_BODY_BYTES - 1000
+
+
+class MemoryBroker:
+    """A router in this process; what a link asks is carried out at once, in the caller's thread."""
+
+    def __init__(self, clock: Clock) -> None:
+        self.clock = clock
+        self._router = Router(Store())
+        self._router.wall_offset_sec = clock.now_ns() * 1e-9 - clock.monotonic_sec()
+        self._links: dict[Peer, MemoryLink] = {}
+        self._made = 0
+        self._lock = threading.RLock()
+        self._ticked_sec = clock.monotonic_sec()
+
+    def connect(self, node: str) -> "MemoryLink":
+        """A link for a node, or for somebody without a name.
+
+        Raises:
+            NodeNameTakenError: a node of this name is connected already.
+        """
+        peer = Peer("memory")
+        self._made += 1
+        client = f"{node}@{self._made}.{self.clock.now_ns():x}" if node else ""
+        link = MemoryLink(self, peer, client)
+        with self._lock:
+            self._links[peer] = link
+            self._router.connect(peer, self.clock.monotonic_sec())
+        pid, host = os.getpid(), socket.gethostname()
+        hello = wire.Request("hello", version=wire.VERSION, node=node, pid=pid, host=host)
+        hello.client = client
+        self.ask(peer, hello)
+        if peer.closing:
+            self.disconnect(peer)
+            raise NodeNameTakenError(peer.closing)
+        return link
+
+    def disconnect(self, peer: Peer) -> None:
+        """A link has ended."""
+        with self._lock:
+            if self._links.pop(peer, None):
+                self._router.disconnect(peer)
+                self._tell_graph()
+
+    def ask(self, peer: Peer, request: wire.Request) -> None:
+        """Carry out a request; what comes of it is with the links when this returns."""
+        now = self.clock.monotonic_sec()
+        with self._lock:
+            self._send(self._router.handle(peer, request, now))
+            if now - self._ticked_sec >= _TICK_SEC:
+                self._ticked_sec = now
+                self._send(self._router.tick(now))
+            self._tell_graph()
+
+    def put(self, peer: Peer, request: wire.Request) -> None:
+        """Carry out a put."""
+        self.ask(peer, request)
+
+    def read_on(self, peer: Peer) -> None:
+        """A link that was full has drained: give it what has waited in the log."""
+        with self._lock:
+            self._router.resume(peer)
+            self._send(self._router.catch_up(peer, self.clock.monotonic_sec()))
+
+    @property
+    def faults(self) -> list[str]:
+        """What is wrong between the types at the two ends of topics."""
+        topics = self._router.topics.values()
+        return [pair.fault for topic in topics for pair in topic.pairs.values() if pair.fault]
+
+    def close(self) -> None:
+        """Let go of the messages."""
+        self._router.store.close()
+
+    def _tell_graph(self) -> None:
+        if self._router.graph_changed and self._router.topics[GRAPH_TOPIC].cursors:
+            self._send(self._router.publish_graph(self.clock.monotonic_sec()))
+
+    def _send(self, replies: Replies) -> None:
+        for peer, frame in replies:
+            link = self._links.get(peer)
+            if link is not None and link.receive(frame) >= _FRAMES_AHEAD:
+                self._router.pause(peer)
+
+
+class MemoryLink:
+    """A link to a `MemoryBroker`; made by its `connect`."""
+
+    def __init__(self, broker: MemoryBroker, peer: Peer, client: str) -> None:
+        self.client = client
+        self.broker_began_sec = -math.inf  # nobody knows what it does not
+        self._broker = broker
+        self._peer = peer
+        self._publications: dict[str, Publication] = {}
+        self._readers: dict[str, Reader] = {}
+        self._frames: deque[bytes] = deque()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._thread = 0
+        self._on_readable: Callable[[], None] = self.drain
+        self._is_woken = False
+        self.on_differs: OnDiffers = lambda _, __: None
+
+    @property
+    def has_graph(self) -> bool:
+        """Always so."""
+        return True
+
+    def advertise(
+        self, topic: str, type_name: str, latched: int, schema: bytes = b""
+    ) -> Publication:
+        """Say that we publish a topic; `latched` messages of it are kept for late readers."""
+        publication = self._publications.get(topic)
+        if publication is None:
+            publication = Publication(topic, type_name, latched, wire.encode_text(topic), schema)
+            self._publications[topic] = publication
+        publication.latched = max(publication.latched, latched)
+        self._ask(
+            "advertise",
+            topic,
+            type=publication.type_name,
+            latched=publication.latched,
+            schema=msgspec.Raw(publication.schema),
+        )
+        return publication
+
+    def unadvertise(self, publication: Publication) -> None:
+        """Publish a topic no more."""
+        if self._publications.pop(publication.topic, None):
+            self._ask("unadvertise", publication.topic)
+
+    def publish(
+        self, publication: Publication, text: str, field: str = "", raw: bytes | memoryview = b""
+    ) -> None:
+        """Send a message, from any thread.
+
+        Raises:
+            WireError: the message is over the size of a frame.
+        """
+        message = wire.encode_text(wire.whole_text(text, field, raw))
+        stamp_ns = self._broker.clock.now_ns()
+        if len(message) > _NEARLY_TOO_BIG_BYTES:  # what does not go over a socket does not go here
+            wire.encode_put(publication.topic_json, publication.messages + 1, stamp_ns, message)
+        publication.messages += 1
+        put = wire.Request("put", publication.topic, msgspec.Raw(message))
+        put.seq, put.stamp = publication.messages, stamp_ns
+        self._broker.put(self._peer, put)
+
+    def subscribe(
+        self, topic: str, depth: int, type_name: str, deliver: Deliver, schema: bytes = b""
+    ) -> None:
+        """Have the messages of a topic delivered, from now on, in the thread that reads."""
+        known = self._readers.get(topic)
+        reader = self._readers[topic] = Reader(topic, depth, type_name, deliver, schema)
+        if known is not None:
+            self.drain()
+            reader.seen = known.seen
+            self._ask("unsubscribe", topic)
+        self._ask("subscribe", topic, type=type_name, depth=depth, schema=msgspec.Raw(schema))
+
+    def unsubscribe(self, topic: str) -> None:
+        """Have no more of a topic."""
+        if self._readers.pop(topic, None):
+            self._ask("unsubscribe", topic)
+
+    def set_fault(self, topic: str, pair: int, text: str) -> None:
+        """Show in the graph what is wrong between two ends, whom the broker calls `pair`."""
+        self._ask("fault", topic, pair=pair, error=text)
+
+    def set_state(self, state: str) -> None:
+        """Show a state in the graph."""
+        self._ask("state", "", state=state)
+
+    def attach(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        on_readable: Callable[[], None],
+        on_outage: Callable[[bool], None],
+    ) -> None:
+        """From now on call `on_readable` in `loop` when `drain` has something to read."""
+        self._loop, self._on_readable = loop, on_readable
+        self._thread = threading.get_ident()
+        self._is_woken = False
+        if self._frames:
+            self._wake(loop)
+
+    def detach(self) -> None:
+        """Call `on_readable` no more; publishing still works."""
+        self._loop = None
+
+    def drain(self) -> None:
+        """Read all there is and deliver it; does not wait."""
+        while True:
+            while self._frames:
+                self._received(wire.decode_reply(self._frames.popleft()[wire.HEADER_BYTES :]))
+            if not self._peer.lags:
+                return
+            self._broker.read_on(self._peer)
+
+    def rest(self) -> bool:
+        """Whatever comes wakes the loop."""
+        return True
+
+    def receive(self, frame: bytes) -> int:
+        """The broker sends a frame; gives how many wait to be drained."""
+        self._frames.append(frame)
+        if self._loop is not None and not self._is_woken:
+            self._wake(self._loop)
+        return len(self._frames)
+
+    def close(self) -> None:
+        """End the connection."""
+        self._loop = None
+        self._broker.disconnect(self._peer)
+
+    def _ask(self, action: str, topic: str, **fields: str | int | msgspec.Raw) -> None:
+        request = wire.Request(action, topic)
+        for name, value in fields.items():
+            setattr(request, name, value)
+        self._broker.ask(self._peer, request)
+
+    def _wake(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._is_woken = True
+        if threading.get_ident() == self._thread:
+            loop.call_soon(self._woken)
+        else:
+            loop.call_soon_threadsafe(self._woken)
+
+    def _woken(self) -> None:
+        self._is_woken = False
+        if self._loop is not None:
+            self._on_readable()
+
+    def _received(self, reply: wire.Reply) -> None:
+        reader = self._readers.get(reply.topic)
+        if reader is not None and reply.event == "message":
+            reader.take(reply)
+        elif reply.event == "differs":
+            ends = self._readers if reply.end == "publisher" else self._publications
+            if end := ends.get(reply.topic):
+                self.on_differs(reply, end)
+        elif reply.event == "error":
+            logger.error("%s: refused %s: %s", self._peer.name, reply.action, reply.error)

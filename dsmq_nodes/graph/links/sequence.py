@@ -1,0 +1,105 @@
+"""What a reader has lost that no gap of the log tells: publishers number what they publish.
+
+Ids of a log have no holes, so a broker tells a reader exactly what it has skipped. But a message
+that was published while the broker was away has no id, and one that a killed broker kept in memory
+has lost its own. What is left of them is a hole in the numbers (`seq`) of their publisher. A hole
+may also hold messages that *were* in the log and were skipped, by several publishers: so what was
+skipped is remembered, and only what a hole holds beyond that is lost.
+
+A number that is not higher than the last is that of a publisher that has begun again, and so is one
+that is higher than any publisher could have come to since. Neither counts a loss. What nobody could
+have known is not counted: of a publisher that was never heard, or that has no name.
+"""
+
+import logging
+import time
+from dataclasses import dataclass
+from typing import Final
+
+from dsmq_nodes.graph.links.arrival import Arrival
+
+logger = logging.getLogger("dsmq_nodes.link")
+
+REPEATED: Final = -1
+_MOST_PUBLISHERS: Final = 1000  # remembered; the one heard first is forgotten first
+_MOST_HZ: Final = 1_000_000  # of one publisher: ten times what a fast machine publishes
+# Two messages may be read at once that were published long apart, from a store that outlived a
+# broker and a machine. This is 16 minutes of 1,000 Hz.
+_ALWAYS_LIKELY: Final = 1_000_000
+
+
+@dataclass(slots=True)
+class _Publisher:
+    """What was last heard of a publisher."""
+
+    number: int
+    stamp: int
+    heard_sec: float
+    is_told: bool = False  # that messages of it are lost, since the last outage
+    has_jumped: bool = False  # and that was told
+
+
+class Losses:
+    """The numbers of all publishers of one topic, as one reader has seen them."""
+
+    def __init__(self, node: str, topic: str) -> None:
+        self._node, self._topic = node, topic
+        self._publishers: dict[str, _Publisher] = {}
+        self._skipped = 0  # told by the log, and not yet found in anybody's numbers
+
+    def before(self, reply: Arrival) -> int:
+        """How many messages were lost before this one, which comes after `reply.gap` skipped.
+
+        `REPEATED`: it is the newest message of its publisher that came, sent once more.
+        """
+        sender, number, stamp = reply.sender, reply.seq, reply.stamp
+        last = self._publishers.get(sender)
+        if last is not None and last.number == number and stamp and last.stamp == stamp:
+            return REPEATED
+        self._skipped += reply.gap
+        if not number or not sender:
+            return 0
+        now_sec = time.monotonic()
+        if last is None:
+            self._meet(sender, _Publisher(number, stamp, now_sec))
+            return 0
+        hole, since_sec = number - last.number - 1, now_sec - last.heard_sec
+        last.number, last.stamp, last.heard_sec = number, stamp, now_sec
+        return self._lost(sender, last, hole, since_sec) if hole > 0 else 0
+
+    def _meet(self, sender: str, publisher: _Publisher) -> None:
+        self._publishers[sender] = publisher
+        if len(self._publishers) > _MOST_PUBLISHERS:
+            del self._publishers[next(iter(self._publishers))]
+
+    def _lost(self, sender: str, publisher: _Publisher, hole: int, since_sec: float) -> int:
+        """How many of the numbers that a publisher left out are messages that never came."""
+        if hole > _ALWAYS_LIKELY + since_sec * _MOST_HZ:
+            self._tell_of_jump(sender, publisher, hole)
+            return 0
+        explained = min(hole, self._skipped)
+        self._skipped -= explained
+        lost = hole - explained
+        if lost and not publisher.is_told:
+            publisher.is_told = True
+            logger.warning(
+                "%s: %d messages of %s on %s never came: the broker was away, or took them along; "
+                "they count as dropped, and so will others",
+                *(self._node, lost, sender, self._topic),
+            )
+        return lost
+
+    def _tell_of_jump(self, sender: str, publisher: _Publisher, hole: int) -> None:
+        if publisher.has_jumped:
+            return
+        publisher.has_jumped = True
+        logger.warning(
+            "%s: %s on %s left out %d numbers at once, more than it can have published: it began "
+            "again, or counts wrongly; none of them counts as dropped",
+            *(self._node, sender, self._topic, hole),
+        )
+
+    def tell_again(self) -> None:
+        """There was another outage: what it has cost is worth a line."""
+        for publisher in self._publishers.values():
+            publisher.is_told = False

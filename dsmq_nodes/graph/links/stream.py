@@ -1,0 +1,203 @@
+"""A connection to a broker that is read and written without waiting, by several threads.
+
+What the socket does not take at once is kept, up to a limit, and sent as the broker reads on. Past
+the limit a message is refused: who publishes in a callback must not wait, or a broker that is
+stopped, or slow, would hold up the node's timers. In any other thread, and in a program that only
+publishes, waiting harms nobody: there the broker is waited for (`await_room`) as long as it reads
+on at a good pace.
+"""
+
+import contextlib
+import math
+import socket
+import ssl
+import threading
+import time
+from collections import deque
+from collections.abc import Iterator
+from typing import Final, Generic, TypeVar
+
+from dsmq_nodes.dsmq import descriptors, wire
+from dsmq_nodes.dsmq.client_connection import NOT_NOW, Channel
+
+_T = TypeVar("_T")
+_RECEIVE_BYTES: Final = 256 * 1024
+_RECEIVES_A_TURN: Final = 16
+_MOST_BYTES: Final = 1 << 20  # of messages that wait; one may be larger, if it waits alone
+MUCH_BYTES: Final = _MOST_BYTES // 2  # more than this, and a thread that can waits
+_FAR_TOO_MUCH_BYTES: Final = 32 << 20  # that must not be lost: a new connection says it again
+_PATIENCE_SEC: Final = 0.1  # for a broker that does not read
+_GOOD_PACE_BYTES_PER_SEC: Final = 4_000_000  # whoever reads so fast restores our patience
+_LAST_WORDS_SEC: Final = 1.0  # at the end, for what is not sent yet
+_LAST_LETTERS_SEC: Final = 0.02  # the same, where another node has waited in vain
+_REMEMBERED_SEC: Final = 10.0  # that a broker did not take last words
+
+_gave_up_sec = -math.inf
+
+
+class Stream(Generic[_T]):
+    """Frames out, bodies in.
+
+    Each frame that may be lost has an owner, who is told (`unsent`) if it was.
+
+    Attributes:
+        lock: held by who sends; reading needs it with TLS only.
+        waiting_bytes: of the frames that the socket has not taken yet.
+    """
+
+    def __init__(self, channel: Channel) -> None:
+        """Go on with the connection of a channel that has been greeted."""
+        self.socket = channel.socket
+        self.lock = threading.RLock()
+        self.waiting_bytes = 0
+        self._is_tls = isinstance(self.socket, ssl.SSLSocket)
+        self._is_original = channel.original
+        self._decoder = wire.FrameDecoder()
+        self._frames: deque[tuple[bytes, _T | None]] = deque()  # that the socket has not taken yet
+        self._taken_bytes = 0  # of the first of them
+        self._patience_sec = _PATIENCE_SEC
+
+    def send(self, frame: bytes, owner: _T | None = None) -> bool:
+        """Send a frame, now or as the broker reads on; False: too much waits already.
+
+        Raises:
+            OSError: the connection is gone.
+        """
+        with self.lock:
+            if self._frames and not self.flush() and self.waiting_bytes + len(frame) > _MOST_BYTES:
+                return False
+            self._send(frame, owner)
+            return True
+
+    def send_surely(self, frame: bytes) -> None:
+        """Send a frame that must not be lost.
+
+        Raises:
+            OSError: the connection is gone; or it was ended, because too much waits.
+        """
+        with self.lock:
+            if self.waiting_bytes > _FAR_TOO_MUCH_BYTES:
+                self.socket.shutdown(socket.SHUT_RDWR)
+                raise TimeoutError("it does not read")
+            self._send(frame, None)
+
+    def _send(self, frame: bytes, owner: _T | None) -> None:
+        sent = 0
+        if not self._frames:
+            with contextlib.suppress(*NOT_NOW):
+                sent = self.socket.send(frame)
+            if sent == len(frame):
+                return
+            self._taken_bytes = sent
+        self._frames.append((frame, owner))
+        self.waiting_bytes += len(frame) - sent
+
+    def flush(self) -> bool:
+        """Send what waits, as far as the socket takes it; whether that was all.
+
+        Raises:
+            OSError: the connection is gone.
+        """
+        with self.lock:
+            while self._frames:
+                frame, _ = self._frames[0]
+                try:
+                    sent = self.socket.send(memoryview(frame)[self._taken_bytes :])
+                except NOT_NOW:
+                    return False
+                self.waiting_bytes -= sent
+                self._taken_bytes += sent
+                if self._taken_bytes == len(frame):
+                    self._frames.popleft()
+                    self._taken_bytes = 0
+                regained_sec = sent / _GOOD_PACE_BYTES_PER_SEC
+                self._patience_sec = min(self._patience_sec + regained_sec, _PATIENCE_SEC)
+            return True
+
+    def await_room(self, most_bytes: int = MUCH_BYTES) -> None:
+        """Wait until no more than `most_bytes` wait to be sent, as long as the broker reads on.
+
+        Never in a callback.
+
+        Raises:
+            OSError: the connection is gone.
+        """
+        while self.waiting_bytes > most_bytes and self._patience_sec > 0:
+            began_sec = time.monotonic()
+            # Not with the lock: the thread that spins sends too.
+            with contextlib.suppress(ValueError):  # it was closed meanwhile
+                descriptors.ready([], [self.socket], self._patience_sec)
+            self._patience_sec -= time.monotonic() - began_sec
+            self.flush()
+
+    def unsent(self) -> list[_T]:
+        """The owners of the frames that were not sent, and are not any more."""
+        with self.lock:
+            owners = [owner for _, owner in self._frames if owner is not None]
+            self._frames.clear()
+            self.waiting_bytes = 0
+            return owners
+
+    def receive(self) -> Iterator[bytes]:
+        """The bodies of what has come; not without end, others have their turn.
+
+        Raises:
+            OSError: the connection is gone.
+            WireError: what came is not the protocol.
+        """
+        for _ in range(_RECEIVES_A_TURN):
+            try:
+                data = self._read()
+            except NOT_NOW:
+                return
+            if not data:
+                raise ConnectionResetError("it closed the connection")
+            yield from self._decoder.feed(data)
+            if len(data) < _RECEIVE_BYTES and not self._is_tls:
+                return  # TLS may hold more than the socket shows
+
+    def _read(self) -> bytes:
+        if self._is_tls:
+            with self.lock:  # one TLS connection cannot be read and written at once
+                return self.socket.recv(_RECEIVE_BYTES)
+        data = self.socket.recv(_RECEIVE_BYTES)
+        if self._is_original and hasattr(socket, "TCP_QUICKACK"):
+            # An original server sends header and body apart: acknowledge the one, or the
+            # other waits 40 ms for it (Nagle's algorithm).
+            self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
+        return data
+
+    def wait(self, timeout_sec: float) -> bool:
+        """Whether something comes within so long."""
+        return timeout_sec > 0 and bool(descriptors.ready([self.socket], timeout_sec=timeout_sec))
+
+    def is_ended(self) -> bool:
+        """Whether the broker has closed the connection, as far as can be seen without reading."""
+        try:
+            return not self.socket.recv(1, socket.MSG_PEEK)
+        except (BlockingIOError, ValueError):  # the latter: TLS does not let us peek
+            return False
+        except OSError:
+            return True
+
+    def finish(self) -> None:
+        """Send what is not sent yet, if the broker takes it.
+
+        In a process of many nodes it is waited for once, and then hardly: the last of them has to
+        get to its safe state, too.
+        """
+        global _gave_up_sec  # noqa: PLW0603  of the process
+        is_worth_it = time.monotonic() - _gave_up_sec > _REMEMBERED_SEC
+        until_sec = time.monotonic() + (_LAST_WORDS_SEC if is_worth_it else _LAST_LETTERS_SEC)
+        with self.lock, contextlib.suppress(OSError):
+            while not self.flush():
+                left_sec = until_sec - time.monotonic()
+                if left_sec <= 0:
+                    _gave_up_sec = time.monotonic()
+                    return
+                descriptors.ready([], [self.socket], left_sec)
+
+    def close(self) -> None:
+        """End the connection."""
+        with self.lock:
+            self.socket.close()

@@ -1,0 +1,1 @@
+"""A node's logger, and `/rosout`."""

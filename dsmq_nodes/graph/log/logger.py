@@ -1,0 +1,152 @@
+"""A node's logger: rclpy's calls on the standard library's logging, and on `/rosout`."""
+
+import inspect
+import logging
+from typing import Final, TypedDict, Unpack
+
+from typing_extensions import override
+
+from dsmq_nodes.graph.log.rosout import Rosout
+from dsmq_nodes.graph.time.clock import Clock
+from dsmq_nodes.printable import indented, traceback_text, visible
+
+_ROOT: Final = "dsmq_nodes.node"
+
+
+class LineFormatter(logging.Formatter):
+    """Writes a record so that no text in it looks like another record, or acts on a terminal.
+
+    A node logs what others have told it. Lines after the first are indented, except those of a
+    traceback, in which only what the exception says is.
+    """
+
+    @override
+    def format(self, record: logging.LogRecord) -> str:
+        text = super().format(record)
+        return visible(text) if getattr(record, "is_traceback", False) else indented(text)
+
+
+class LogOptions(TypedDict, total=False):
+    """When a call logs; counted for each place in the code."""
+
+    throttle_duration_sec: float
+    once: bool
+    skip_first: bool
+
+
+class Logger:
+    """Logs under a node's name; made by `Node.get_logger`.
+
+    Every call takes, as in rclpy, `throttle_duration_sec` (from this place at most once in so many
+    seconds), `once` (only the first time) and `skip_first` (all but the first time).
+    """
+
+    def __init__(self, name: str, clock: Clock, rosout: Rosout | None = None) -> None:
+        self.name = name
+        self.rosout = rosout
+        self._clock = clock
+        self._logger = logging.getLogger(f"{_ROOT}.{_dotted(name)}")
+        self._has_failed = False  # to publish on /rosout, and that was said
+        self._skipped: set[tuple[str, int]] = set()
+        self._logged_sec: dict[tuple[str, int], float] = {}
+
+    def debug(self, text: str, **options: Unpack[LogOptions]) -> None:
+        """Log what only a developer wants to see."""
+        self._log(logging.DEBUG, text, options)
+
+    def info(self, text: str, **options: Unpack[LogOptions]) -> None:
+        """Log what a user wants to see."""
+        self._log(logging.INFO, text, options)
+
+    def warning(self, text: str, **options: Unpack[LogOptions]) -> None:
+        """Log what may be wrong."""
+        self._log(logging.WARNING, text, options)
+
+    warn = warning
+
+    def error(self, text: str, **options: Unpack[LogOptions]) -> None:
+        """Log what is wrong."""
+        self._log(logging.ERROR, text, options)
+
+    def fatal(self, text: str, **options: Unpack[LogOptions]) -> None:
+        """Log what the node will not survive."""
+        self._log(logging.CRITICAL, text, options)
+
+    def traceback(self, what: str, error: BaseException) -> None:
+        """Log an exception whole, after what it has ended."""
+        text = f"{what}:\n{traceback_text(error).rstrip()}"
+        self._log(logging.ERROR, text, {}, is_traceback=True)
+
+    def get_child(self, name: str) -> "Logger":
+        """A logger for a part of the node; its name is `<node>.<name>`."""
+        return Logger(f"{self.name}.{name}", self._clock, self.rosout)
+
+    def named(self, name: str) -> "Logger | None":
+        """This logger or one below it, by its full name; None: that is somebody else's."""
+        own, wanted = _dotted(self.name), _dotted(name)
+        if wanted == own:
+            return self
+        return self.get_child(wanted[len(own) + 1 :]) if wanted.startswith(f"{own}.") else None
+
+    def set_level(self, level: int) -> None:
+        """Log only from this level of the `logging` module on."""
+        self._logger.setLevel(level)
+
+    def get_effective_level(self) -> int:
+        """The level of the `logging` module from which on it logs."""
+        return self._logger.getEffectiveLevel()
+
+    def _log(
+        self, level: int, text: str, options: LogOptions, *, is_traceback: bool = False
+    ) -> None:
+        if options and not options.keys() <= LogOptions.__annotations__.keys():
+            wrong = ", ".join(options.keys() - LogOptions.__annotations__.keys())
+            raise TypeError(
+                f"a logger's options are {', '.join(LogOptions.__annotations__)}, not {wrong}"
+            )
+        if not self._logger.isEnabledFor(level):
+            return
+        file, function, line = _place_of_call()
+        if not options or self._is_due(options, (file, line)):
+            extra = {"node": self.name, "is_traceback": is_traceback}
+            self._logger.log(level, "%s", text, extra=extra)
+            if self.rosout is not None:
+                self._publish(self.rosout, level, text, (file, function, line))
+
+    def _publish(self, rosout: Rosout, level: int, text: str, place: tuple[str, str, int]) -> None:
+        try:
+            rosout.write(level, _dotted(self.name), str(text), place)
+        except Exception as error:  # noqa: BLE001  a line in the log is to end no callback
+            if not self._has_failed:
+                self._has_failed = True
+                self._logger.warning(
+                    "not on /rosout, and others like it: %s: %s",
+                    *(type(error).__name__, error),
+                    extra={"node": self.name},
+                )
+
+    def _is_due(self, options: LogOptions, place: tuple[str, int]) -> bool:
+        if options.get("skip_first") and place not in self._skipped:
+            self._skipped.add(place)
+            return False
+        now_sec, last_sec = self._clock.monotonic_sec(), self._logged_sec.get(place)
+        wait_sec = options.get("throttle_duration_sec", 0.0)
+        if last_sec is not None and (options.get("once") or now_sec - last_sec < wait_sec):
+            return False
+        self._logged_sec[place] = now_sec
+        return True
+
+
+def _dotted(name: str) -> str:
+    """A logger's name as ROS 2 and Python write it."""
+    return name.strip("/").replace("/", ".")
+
+
+def _place_of_call() -> tuple[str, str, int]:
+    """File, function and line outside of this file."""
+    frame = inspect.currentframe()
+    while frame is not None and frame.f_code.co_filename == __file__:
+        frame = frame.f_back
+    if frame is None:
+        return "", "", 0
+    return frame.f_code.co_filename, frame.f_code.co_name, frame.f_lineno

@@ -1,0 +1,56 @@
+"""A node's log on `/rosout`.
+
+The text is made without the message class (rcl_interfaces/msg/Log), which a node that only logs
+would have to load; it is advertised with the first line. A test holds it against the class.
+"""
+
+from typing import Final
+
+import msgspec
+
+from dsmq_nodes.graph.links.link import Link, Publication
+from dsmq_nodes.graph.time.clock import Clock
+from dsmq_nodes.messages.base import nearest_time_ns
+
+ROSOUT_TOPIC: Final = "/rosout"
+_LOG_TYPE: Final = "rcl_interfaces/msg/Log"
+_LONGEST: Final = 100_000  # characters of one line; a log is no place for more
+_encode: Final = msgspec.json.Encoder().encode
+
+
+class Rosout:
+    """Where a node's log goes besides the console."""
+
+    def __init__(self, link: Link, clock: Clock) -> None:
+        self._link = link
+        self._clock = clock
+        self._publication: Publication | None = None
+        self._is_closed = False
+
+    def write(self, level: int, logger_name: str, text: str, place: tuple[str, str, int]) -> None:
+        """Publish a line; `place` is file, function and line of the call. From any thread."""
+        if self._is_closed:
+            return
+        if self._publication is None:
+            self._publication = self._link.advertise(ROSOUT_TOPIC, _LOG_TYPE, 0)
+        sec, nanosec = divmod(nearest_time_ns(self._clock.now_ns()), 1_000_000_000)
+        file, function, line = place
+        log = {
+            "stamp": {"sec": sec, "nanosec": nanosec},
+            "level": level,
+            "name": logger_name,
+            "msg": text[:_LONGEST],
+            "file": file,
+            "function": function,
+            "line": line,
+        }
+        try:
+            line_text = _encode(log)
+        except UnicodeEncodeError:  # a lone surrogate, as in a file's name that is not UTF-8
+            log["msg"] = text[:_LONGEST].encode("utf-8", "replace").decode()
+            line_text = _encode(log)
+        self._link.publish(self._publication, line_text.decode())
+
+    def close(self) -> None:
+        """The link ends."""
+        self._is_closed = True

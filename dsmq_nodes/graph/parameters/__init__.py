@@ -1,0 +1,1 @@
+"""A node's parameters: the model, the declared ones, their services and their files."""

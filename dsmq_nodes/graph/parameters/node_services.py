@@ -1,0 +1,36 @@
+"""The services that every node has, as in ROS 2: its parameters and its loggers from outside.
+
+What they need (some 25 message types) is loaded with the first call: a node that nobody asks is
+not slower to start for them.
+"""
+
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from dsmq_nodes.graph.log.logger import Logger
+from dsmq_nodes.graph.parameters.parameter_store import ParameterStore
+from dsmq_nodes.graph.services.service_registry import Services
+from dsmq_nodes.graph.services.service_wire import NODE_SERVICES
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+def offer_node_services(
+    node_name: str, services: Services, store: ParameterStore, logger: Logger
+) -> None:
+    """Serve parameters and loggers of a node."""
+    for name, class_name in NODE_SERVICES.items():
+        load = partial(_load, name, class_name, store, logger)
+        services.offer(f"{node_name}/{name}", f"rcl_interfaces/srv/{class_name}", load)
+
+
+def _load(
+    name: str, class_name: str, store: ParameterStore, logger: Logger
+) -> "tuple[Any, Callable[..., Any]]":
+    from dsmq_nodes.graph.parameters import parameter_services  # noqa: PLC0415  with the first call
+    from dsmq_nodes.messages import rcl_interfaces_srv  # noqa: PLC0415  with the first call
+
+    callback = getattr(parameter_services, name)
+    about = logger if name.endswith("logger_levels") else store
+    return getattr(rcl_interfaces_srv, class_name), lambda request: callback(about, request)

@@ -1,0 +1,167 @@
+"""One parameter: a name, a type of ROS 2's, a value."""
+
+from collections.abc import Sequence
+from enum import IntEnum
+from typing import TYPE_CHECKING, Any, ClassVar, Final
+
+if TYPE_CHECKING:
+    from dsmq_nodes.messages import Parameter as ParameterMessage
+    from dsmq_nodes.messages import ParameterValue
+
+
+class ParameterType(IntEnum):
+    """The types a parameter may have; the numbers are those of rcl_interfaces/msg/ParameterType."""
+
+    NOT_SET = 0
+    BOOL = 1
+    INTEGER = 2
+    DOUBLE = 3
+    STRING = 4
+    BYTE_ARRAY = 5
+    BOOL_ARRAY = 6
+    INTEGER_ARRAY = 7
+    DOUBLE_ARRAY = 8
+    STRING_ARRAY = 9
+
+    @classmethod
+    def from_parameter_value(cls, value: object) -> "ParameterType":
+        """The type that a value has; an int is an INTEGER, [] of any array type a BYTE_ARRAY.
+
+        Raises:
+            TypeError: no parameter can have this value.
+        """
+        found = _SCALARS.get(type(value))
+        if found is not None:
+            return found
+        if isinstance(value, Sequence) and not isinstance(value, str):
+            for kind, array in _ARRAYS.items():
+                if all(type(item) is kind for item in value):
+                    return array if value else cls.BYTE_ARRAY
+            if all(type(item) in {int, float} for item in value):
+                return cls.DOUBLE_ARRAY
+        raise TypeError(
+            f"a parameter is a bool, int, float, str, bytes or a list of one of the first four, "
+            f"not {value!r:.60}"
+        )
+
+    def fit(self, value: Any) -> Any:
+        """The value in this type: an int is taken for a DOUBLE, a tuple for a list.
+
+        A list of integers is taken for bytes: as such YAML has them.
+
+        Raises:
+            TypeError: the value is of another type, or beyond what the type can hold.
+        """
+        try:
+            return self._fit(value)
+        except OverflowError:
+            raise TypeError(f"it is beyond what {self.words} can hold: {value!r:.60}") from None
+
+    def _fit(self, value: Any) -> Any:
+        if self is ParameterType.DOUBLE and type(value) is int:
+            return float(value)
+        if _SCALARS.get(type(value)) is self:  # None as NOT_SET
+            return _checked(value)
+        if self in _ITEMS and _is_list(value):
+            wanted = _ITEMS[self]
+            items = [float(i) if wanted is float and type(i) is int else i for i in value]
+            if all(type(item) is wanted for item in items):
+                return list(map(_checked, items))
+        if self is ParameterType.BYTE_ARRAY and _is_list(value) and all(map(_is_byte, value)):
+            return bytes(value) if value else []  # of what, nobody has said
+        raise TypeError(f"it is to be {self.words}, not {value!r:.60}")
+
+    @property
+    def words(self) -> str:
+        """The type as ROS 2's command line says it: "double", "string array"."""
+        return self.name.lower().replace("_", " ")
+
+
+_LARGEST_BYTE: Final = 255
+_INTEGERS: Final = range(-(2**63), 2**63)
+
+
+def _is_list(value: object) -> bool:
+    """Whether a value is a list of values; of bytes only the empty one, which is of any type."""
+    if isinstance(value, bytes):
+        return not value
+    return isinstance(value, Sequence) and not isinstance(value, str)
+
+
+def _is_byte(value: object) -> bool:
+    return type(value) is int and 0 <= value <= _LARGEST_BYTE
+
+
+def _checked(value: Any) -> Any:
+    if type(value) is int and value not in _INTEGERS:
+        raise TypeError(f"an integer parameter has 64 bits: {value!r:.60} is too large")
+    return value
+
+
+_SCALARS = {
+    type(None): ParameterType.NOT_SET,
+    bool: ParameterType.BOOL,
+    int: ParameterType.INTEGER,
+    float: ParameterType.DOUBLE,
+    str: ParameterType.STRING,
+    bytes: ParameterType.BYTE_ARRAY,
+}
+_ARRAYS = {
+    bool: ParameterType.BOOL_ARRAY,
+    int: ParameterType.INTEGER_ARRAY,
+    float: ParameterType.DOUBLE_ARRAY,
+    str: ParameterType.STRING_ARRAY,
+}
+_ITEMS = {array: item for item, array in _ARRAYS.items()}
+
+
+class Parameter:
+    """A parameter's name and value, as `get_parameter` gives it and `set_parameters` takes it.
+
+    Attributes:
+        name: with dots where it is part of a group: `pid.kp`.
+        type_: its type.
+        value: None when it is not set.
+    """
+
+    Type: ClassVar[type[ParameterType]] = ParameterType
+
+    def __init__(self, name: str, type_: ParameterType | None = None, value: Any = None) -> None:
+        """A parameter; without a type, the one that the value has.
+
+        Raises:
+            TypeError: the value is not of the type.
+        """
+        self.name = name
+        try:
+            self.type_ = ParameterType.from_parameter_value(value) if type_ is None else type_
+            self.value = self.type_.fit(value)
+        except TypeError as error:
+            raise TypeError(f"{name}: {error}") from None
+
+    def __repr__(self) -> str:
+        return f"Parameter({self.name!r}, {self.type_.name}, {self.value!r})"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Parameter) and repr(self) == repr(other)
+
+    __hash__ = None  # type: ignore[assignment]  # its value may change
+
+    def get_parameter_value(self) -> "ParameterValue":
+        """The value as a message."""
+        from dsmq_nodes.graph.parameters.parameter_messages import to_value  # noqa: PLC0415  costs 10 ms
+
+        return to_value(self)
+
+    def to_parameter_msg(self) -> "ParameterMessage":
+        """The parameter as a message."""
+        from dsmq_nodes.graph.parameters.parameter_messages import to_message  # noqa: PLC0415  as above
+
+        return to_message(self)
+
+    @classmethod
+    def from_parameter_msg(cls, msg: "ParameterMessage") -> "Parameter":
+        """The parameter that a message holds."""
+        from dsmq_nodes.graph.parameters.parameter_messages import from_message  # noqa: PLC0415  as above
+
+        return from_message(msg)

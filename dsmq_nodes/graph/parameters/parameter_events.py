@@ -1,0 +1,35 @@
+"""Changes of a node's parameters on `/parameter_events`, for those who do not want to ask again."""
+
+from collections.abc import Sequence
+from typing import Final, Literal
+
+from dsmq_nodes.graph.links.link import Link, Publication
+from dsmq_nodes.graph.parameters.parameter import Parameter
+from dsmq_nodes.graph.time.clock import Clock
+
+PARAMETER_EVENTS_TOPIC: Final = "/parameter_events"
+_EVENT_TYPE: Final = "rcl_interfaces/msg/ParameterEvent"
+Change = Literal["new", "changed", "deleted"]
+
+
+class ParameterEvents:
+    """Tells of a node's parameters; advertised with the first change.
+
+    What a node declares before it spins is no event: that is asked for when the node is ready.
+    """
+
+    def __init__(self, node_name: str, link: Link, clock: Clock) -> None:
+        self._node_name = node_name
+        self._link = link
+        self._clock = clock
+        self._publication: Publication | None = None
+
+    def publish(self, change: Change, parameters: Sequence[Parameter]) -> None:
+        """Publish a change."""
+        from dsmq_nodes.messages.rcl_interfaces import ParameterEvent  # noqa: PLC0415  10 ms
+
+        if self._publication is None:
+            self._publication = self._link.advertise(PARAMETER_EVENTS_TOPIC, _EVENT_TYPE, 0)
+        event = ParameterEvent(stamp=self._clock.now(), node=self._node_name)
+        setattr(event, f"{change}_parameters", [each.to_parameter_msg() for each in parameters])
+        self._link.publish(self._publication, event.to_json())

@@ -1,0 +1,353 @@
+"""The parameters of a node, all of them: its model's fields and those declared one by one.
+
+A field of the model is known from outside by its name, one of a nested model as `pid.kp`. Setting
+checks by the model, or by the type and the ranges of the declaration; then the callbacks are asked;
+then all is changed at once, or nothing. A callback that raises or gives no answer has refused; one
+that is told afterwards and raises undoes nothing. Either is in what is said to whoever sets.
+"""
+
+import difflib
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+from dsmq_nodes.errors import ParameterError, SpinError
+from dsmq_nodes.graph.callback import Result, callback_name, called
+from dsmq_nodes.graph.parameters.model import Parameters, leaves
+from dsmq_nodes.graph.parameters.parameter import Parameter, ParameterType
+
+if TYPE_CHECKING:
+    from dsmq_nodes.graph.parameters.parameter_events import Change
+    from dsmq_nodes.messages.rcl_interfaces import ParameterDescriptor, SetParametersResult
+
+OnSet = Callable[[list[Parameter]], "SetParametersResult | Awaitable[SetParametersResult]"]
+PostSet = Callable[[list[Parameter]], Result]
+Call = Callable[[Callable[[list[Parameter]], Any], list[Parameter]], Awaitable[Any]]
+_ROUNDING = 1e-9  # of a step, relative
+
+
+@dataclass(slots=True)
+class _Declared:
+    parameter: Parameter
+    descriptor: "ParameterDescriptor | None"
+    is_read_only: bool
+
+
+class ParameterStore:
+    """What parameters a node has.
+
+    Attributes:
+        on_set: asked in the order last added first; one that is not successful ends it.
+        post_set: told after a change.
+        raised: told of a callback that raises, and what.
+        changed: told of a change and of the parameters as they are now, once the node is ready.
+    """
+
+    def __init__(self, owner: str, model: Parameters, given: dict[str, Any]) -> None:
+        """The fields of a model; `given` is for those that will be declared."""
+        self.on_set: list[OnSet] = []
+        self.post_set: list[PostSet] = []
+        self.changed: Callable[[Change, list[Parameter]], None] = lambda _, __: None
+        self.raised: Callable[[object, Exception], None] = lambda _, __: None
+        self.is_ready = False
+        self._owner = owner
+        self._model = model
+        self._given = flat(given)
+        self._declared: dict[str, _Declared] = {}
+
+    # Declaring
+
+    def declare(
+        self,
+        name: str,
+        value: Any,
+        descriptor: "ParameterDescriptor | None",
+        *,
+        ignore_override: bool = False,
+        read_only: bool = False,
+    ) -> Parameter:
+        """A new parameter; the value that the launcher gave overrides `value`."""
+        if not name or name != name.strip("."):
+            raise ParameterError(f"{self._owner}: {name!r} is no name of a parameter")
+        if name in self:
+            raise ParameterError(f"{self._owner} has a parameter {name!r} already")
+        kind: ParameterType | None = None
+        if isinstance(value, ParameterType):  # rclpy: the type alone, to be given by the launcher
+            kind, value = value, None
+        default = Parameter(name, None, value)
+        if kind is None:
+            kind = _kind(default, descriptor)
+        given = self._given.pop(name, _NOTHING)
+        if given is not _NOTHING and not ignore_override:
+            value = given
+        read_only = read_only or (descriptor is not None and descriptor.read_only)
+        declared = _Declared(default, descriptor, read_only)
+        try:
+            parameter = Parameter(name, kind if kind and value is not None else None, value)
+        except TypeError as error:  # of what the launcher gave: the default has fitted
+            raise ParameterError(str(error)) from None
+        declared.parameter = self._checked(parameter, declared, kind)
+        self._declared[name] = declared
+        if self.is_ready:
+            self.changed("new", [declared.parameter])
+        return declared.parameter
+
+    def undeclare(self, name: str) -> None:
+        """Forget a declared parameter."""
+        if name not in self._declared:
+            self._require(name)
+            raise ParameterError(f"{self._owner}: {name!r} is of its model and stays")
+        if self._is_read_only(name):
+            raise ParameterError(f"{self._owner}: {name!r} is read-only and stays")
+        self.changed("deleted", [self._declared.pop(name).parameter])
+
+    def check_given(self) -> None:
+        """The node is ready: what it was given and did not declare is a mistake.
+
+        Raises:
+            ParameterError: there is such a parameter.
+        """
+        self.is_ready = True
+        if self._given:
+            problems = "; ".join(self._unknown(name) for name in self._given)
+            known = ", ".join(self) or "none"
+            raise ParameterError(f"parameters of {self._owner}: {problems} (it has: {known})")
+
+    # Asking
+
+    def __iter__(self) -> Iterator[str]:
+        for name, _, __ in leaves(self._model):
+            yield name
+        yield from self._declared
+
+    def __contains__(self, name: object) -> bool:
+        return any(name == each for each in self)
+
+    def get(self, name: str) -> Parameter:
+        """A parameter as it is now.
+
+        Raises:
+            ParameterError: there is no such parameter; with the nearest name.
+        """
+        if name in self._declared:
+            return self._declared[name].parameter
+        for each, holder, field in leaves(self._model):
+            if each == name:
+                return self._of_model(name, holder, field)
+        raise ParameterError(f"{self._owner}: {self._unknown(name)}")
+
+    def describe(self, name: str) -> "ParameterDescriptor":
+        """What a parameter is, and which values it may have."""
+        # Loaded when somebody asks.
+        from dsmq_nodes.graph.parameters.parameter_messages import describe_field  # noqa: PLC0415
+        from dsmq_nodes.messages.rcl_interfaces import ParameterDescriptor  # noqa: PLC0415
+
+        self._require(name)
+        if name in self._declared:
+            declared = self._declared[name]
+            found = declared.descriptor or ParameterDescriptor(read_only=declared.is_read_only)
+            return found.model_copy(update={"name": name, "type": int(declared.parameter.type_)})
+        holder, field = self._field(name)
+        schema = _json_schema(holder.__class__)
+        prop = schema["properties"][field]
+        if "$ref" in prop:  # an enumeration
+            prop = {**schema["$defs"][prop["$ref"].rpartition("/")[2]], **prop}
+        return describe_field(name, prop, read_only=self._is_read_only(name))
+
+    def _of_model(self, name: str, holder: Any, field: str) -> Parameter:
+        value = getattr(holder, field)
+        try:
+            if value == []:  # of which type, only the model says
+                return Parameter(name, ParameterType(self.describe(name).type), value)
+            if not isinstance(value, bytes):
+                value = holder.model_dump(mode="json", include={field})[field]
+            return Parameter(name, None, value)
+        except TypeError:
+            return Parameter(name, None, None)  # a dict, a list of lists: no parameter of ROS 2
+
+    def _nothing(self, name: str) -> list[Any] | bytes:
+        """What `[]` is for a field of the model."""
+        return b"" if self.describe(name).type == ParameterType.BYTE_ARRAY else []
+
+    def _field(self, name: str) -> tuple[Any, str]:
+        return next((holder, field) for each, holder, field in leaves(self._model) if each == name)
+
+    def _is_read_only(self, name: str) -> bool:
+        if name in self._declared:
+            return self._declared[name].is_read_only
+        holder, field = self._field(name)
+        cls = type(holder)
+        return bool(cls.model_config.get("frozen") or cls.model_fields[field].frozen)
+
+    def _require(self, name: str) -> None:
+        if name not in self:
+            raise ParameterError(f"{self._owner}: {self._unknown(name)}")
+
+    def _unknown(self, name: str) -> str:
+        close = difflib.get_close_matches(name, self, 1)
+        return f"there is no {name!r}" + (f", did you mean {close[0]!r}?" if close else "")
+
+    # Setting
+
+    async def set(self, parameters: Sequence[Parameter], call: Call = called) -> str:
+        """Change all of them, or none; what is to be said of it although they were changed.
+
+        Args:
+            parameters: the new values.
+            call: calls a callback with the changes and waits for its answer.
+
+        Raises:
+            ParameterError: the reason why none was changed.
+        """
+        fields, declared = self._new_values(parameters)
+        if not (fields or declared):
+            return ""
+        changes = [*self._fields(self._model.changed(fields) if fields else self._model, fields)]
+        changes += declared.values()
+        for callback in reversed(self.on_set):
+            await self._ask(callback, changes, call)
+        # Anew: others may have been changed while a callback was awaited.
+        fields, declared = self._new_values(parameters)
+        if fields:
+            self._model.take(self._model.changed(fields))
+        for name, parameter in declared.items():
+            self._declared[name].parameter = parameter
+        self.changed("changed", changes)
+        failed = [await self._tell(callback, changes, call) for callback in self.post_set]
+        return "; ".join(filter(None, failed))
+
+    async def _ask(self, callback: OnSet, changes: list[Parameter], call: Call) -> None:
+        """Have a callback decide.
+
+        Raises:
+            ParameterError: it refuses them, or has not decided.
+        """
+        name = callback_name(callback)
+        try:
+            result = await call(callback, changes)
+        except SpinError as error:
+            raise ParameterError(f"{name}: {error}") from None
+        except Exception as error:  # noqa: BLE001  whoever sets is told
+            self.raised(callback, error)
+            raise ParameterError(f"{name} raised {_said(error)}") from None
+        if not isinstance(getattr(result, "successful", None), bool):
+            raise ParameterError(
+                f"{name} returned {result!r:.60}: it is to return "
+                "SetParametersResult(successful=True), or successful=False and a reason"
+            )
+        if not result.successful:
+            raise ParameterError(result.reason or f"{name} refused it, without a reason")
+
+    async def _tell(self, callback: PostSet, changes: list[Parameter], call: Call) -> str:
+        try:
+            await call(callback, changes)
+        except Exception as error:  # noqa: BLE001  it is told twice, and nothing is undone by it
+            self.raised(callback, error)
+            return f"it was set, and then {callback_name(callback)} raised {_said(error)}"
+        return ""
+
+    def _new_values(
+        self, parameters: Sequence[Parameter]
+    ) -> tuple[dict[str, Any], dict[str, Parameter]]:
+        """The new values of the model's fields, and of declared parameters; all are checked."""
+        fields: dict[str, Any] = {}
+        declared: dict[str, Parameter] = {}
+        for parameter in self._settable(parameters):
+            name = parameter.name
+            if name in self._declared:
+                known = self._declared[name]
+                kind = _kind(known.parameter, known.descriptor)
+                declared[name] = self._checked(parameter, known, kind)
+            else:
+                is_empty = parameter.type_ is ParameterType.BYTE_ARRAY and not parameter.value
+                fields[name] = self._nothing(name) if is_empty else parameter.value
+        return fields, declared
+
+    def _fields(self, model: Parameters, names: Iterable[str]) -> Iterator[Parameter]:
+        for name in names:
+            yield self._of_model(name, *_find(model, name))
+
+    def _settable(self, parameters: Sequence[Parameter]) -> Iterator[Parameter]:
+        for parameter in parameters:
+            name = parameter.name
+            self._require(name)
+            if not self._is_read_only(name):
+                yield parameter
+            elif parameter != self.get(name):  # as it is where a file that was dumped is loaded
+                raise ParameterError(f"{name} is read-only")
+
+    def _checked(
+        self, parameter: Parameter, declared: _Declared, kind: ParameterType | None
+    ) -> Parameter:
+        """The parameter in the type and within the ranges of its declaration."""
+        name, value = parameter.name, parameter.value
+        if kind is None and declared.parameter.value == [] and not isinstance(value, list | bytes):
+            raise ParameterError(f"{name}: it is to be an array, not {value!r:.60}")
+        if kind:
+            if value is None and declared.parameter.type_ is not ParameterType.NOT_SET:
+                raise ParameterError(f"{name}: it is to be {kind.words}, not unset")
+            if value is None:
+                raise ParameterError(f"{name}: it has no default and was not given")
+            try:
+                parameter = Parameter(name, kind, value)
+            except TypeError as error:
+                raise ParameterError(str(error)) from None
+        if declared.descriptor is not None:
+            _check_ranges(parameter, declared.descriptor)
+        return parameter
+
+
+_NOTHING: Any = object()
+
+
+@cache
+def _json_schema(cls: type[Any]) -> dict[str, Any]:
+    """The JSON Schema of a model, which takes milliseconds to make."""
+    found: dict[str, Any] = cls.model_json_schema()
+    return found
+
+
+def _kind(parameter: Parameter, descriptor: "ParameterDescriptor | None") -> ParameterType | None:
+    """The type that its values have; None: any, or of [] any array."""
+    if (descriptor is not None and descriptor.dynamic_typing) or parameter.value == []:
+        return None
+    return parameter.type_ or None
+
+
+def flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """`{"pid": {"kp": 1}}` as `{"pid.kp": 1}`."""
+    found: dict[str, Any] = {}
+    for name, value in values.items():
+        if isinstance(value, Mapping):
+            found |= flat(value, f"{prefix}{name}.")
+        else:
+            found[prefix + name] = value
+    return found
+
+
+def _said(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}"
+
+
+def _find(model: Parameters, name: str) -> tuple[Any, str]:
+    return next((holder, field) for each, holder, field in leaves(model) if each == name)
+
+
+def _check_ranges(parameter: Parameter, descriptor: "ParameterDescriptor") -> None:
+    ranges: list[Any] = [*descriptor.floating_point_range, *descriptor.integer_range]
+    if not ranges or type(parameter.value) not in {int, float}:
+        return
+    value, limits = parameter.value, ranges[0]
+    if not limits.from_value <= value <= limits.to_value:
+        raise ParameterError(
+            f"{parameter.name}: it is to be from {limits.from_value:g} to {limits.to_value:g}, "
+            f"not {value!r}"
+        )
+    if limits.step and value != limits.to_value:
+        steps = (value - limits.from_value) / limits.step
+        if abs(steps - round(steps)) > _ROUNDING * max(1.0, abs(steps)):
+            raise ParameterError(
+                f"{parameter.name}: it is to be in steps of {limits.step:g} from "
+                f"{limits.from_value:g}, not {value!r}"
+            )

@@ -1,0 +1,333 @@
+"""Running nodes: signals, and the end."""
+
+import asyncio
+import contextlib
+import inspect
+import logging
+import os
+import signal
+import sys
+from collections.abc import Callable
+from traceback import walk_tb
+from types import FrameType
+from typing import Any, Final, TypeVar
+
+from dsmq_nodes.dsmq import descriptors
+from dsmq_nodes.errors import DsmqError, NodeConfigurationError
+from dsmq_nodes.graph.base_node import BaseNode
+from dsmq_nodes.graph.callback import MessageT, callback_name
+from dsmq_nodes.graph.log.logger import LineFormatter
+from dsmq_nodes.graph.node import Node
+from dsmq_nodes.graph.services.future import Future
+from dsmq_nodes.graph.spin.event_loop import (
+    cancel_tasks,
+    close_loop,
+    new_event_loop,
+    refuse_in_loop,
+)
+from dsmq_nodes.graph.spin.shutdown import end_nodes
+from dsmq_nodes.graph.topics.qos import QoSProfile
+from dsmq_nodes.printable import indented, traceback_text
+from dsmq_nodes.signals import ending_signals
+
+__all__ = [
+    "new_event_loop",
+    "run",
+    "spin",
+    "spin_once",
+    "spin_until_future_complete",
+    "wait_for_message",
+]
+
+NodeT = TypeVar("NodeT", bound=Node)
+_LOG_FORMAT = "[%(levelname)s] [%(created).3f] [%(node)s]: %(message)s"
+
+
+def spin(*nodes: Node) -> None:
+    """Run the callbacks of nodes until Ctrl-C, SIGTERM, `shutdown` of one, or an exception.
+
+    A terminal or connection that is closed (SIGHUP) is as Ctrl-C, unless `nohup` has it ignored.
+
+    A second Ctrl-C breaks into a callback that blocks.
+
+    Raises:
+        SpinError: called where an event loop runs, as in a notebook.
+        Exception: what a callback raised, with `on_exception` "raise".
+    """
+    refuse_in_loop("spin(node)", "`await node.spin_async()`")
+    signals = _EndSignals()
+    with signals, contextlib.suppress(KeyboardInterrupt):
+        try:
+            signals.spin(nodes)
+        finally:
+            signals.close_loop()
+
+
+def spin_once(node: Node, timeout_sec: float | None = None) -> None:
+    """Run a node's callbacks until one has run, no longer than `timeout_sec`.
+
+    What is due at the same moment may run too.
+
+    Raises:
+        SpinError: called from a callback, or the node is being spun already.
+        Exception: what a callback raised, with `on_exception` "raise".
+    """
+    forever = timeout_sec is None or timeout_sec < 0
+    spinner = node._spinner  # noqa: SLF001  the kit's own
+    work = spinner.once(None if forever else timeout_sec)
+    spinner.block_on(work, "await asyncio.sleep(0.1)", by_steps=True)
+
+
+def spin_until_future_complete(
+    node: Node, future: Future[Any], timeout_sec: float | None = None
+) -> None:
+    """Run a node's callbacks until a future is done, no longer than `timeout_sec`.
+
+    Raises:
+        SpinError: called from a callback: `await future` there.
+        Exception: what a callback raised, with `on_exception` "raise".
+    """
+    node._spinner.block_on(_done(future, timeout_sec), "await future")  # noqa: SLF001  the kit's own
+
+
+async def _done(future: Future[Any], timeout_sec: float | None) -> None:
+    done = asyncio.Event()
+    future.add_done_callback(lambda _: done.set())
+    forever = timeout_sec is None or timeout_sec < 0
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(None if forever else timeout_sec):
+            await done.wait()
+
+
+def wait_for_message(
+    msg_type: type[MessageT],
+    node: Node,
+    topic: str,
+    *,
+    qos_profile: QoSProfile | int = 1,
+    time_to_wait: float = -1,
+) -> tuple[bool, MessageT | None]:
+    """Wait for one message, the latched one if there is: whether it came, and it.
+
+    The node's callbacks run meanwhile. A `time_to_wait` below 0 is no limit.
+
+    Raises:
+        SpinError: called from a callback: `await node.wait_for_message_async()` there.
+    """
+    timeout_sec = None if time_to_wait < 0 else time_to_wait
+    msg = node._spinner.block_on(  # noqa: SLF001  the kit's own
+        node.wait_for_message_async(
+            msg_type, topic, qos_profile=qos_profile, timeout_sec=timeout_sec
+        ),
+        "await node.wait_for_message_async()",
+    )
+    return msg is not None, msg
+
+
+def run(*node_classes: Callable[[], Node]) -> None:
+    """Make nodes, spin them, and end as a process should.
+
+    Ctrl-C, SIGTERM and a closed terminal end it with exit status 0. An exception, in a constructor
+    or a callback, is shown once, with its traceback, and ends it with exit status 1; why a node
+    cannot begin (no broker, a name taken, a parameter that does not fit `Params`) is one line.
+    However it ends, `enter_safe_state` and `on_shutdown` of every node have run, of half-made ones
+    too, and `destroy_node` of whole ones; one of these that raises makes the exit status 1, too:
+    what moves may not have been stopped.
+
+    Raises:
+        SystemExit: with status 1 after an exception.
+        SpinError: called where an event loop runs, as in a notebook; no node was made.
+    """
+    refuse_in_loop("run(...)", "`node = ...` and `await node.spin_async()`")
+    _set_up_logging()
+    signals = _EndSignals()
+    nodes: list[Node] = []
+    failed = False
+    with signals:
+        try:
+            _check_arguments()
+            signals.make_and_spin(node_classes, nodes)
+        except KeyboardInterrupt:
+            pass
+        except Exception as error:  # noqa: BLE001  shown, and the status says it
+            _show(error)
+            sys.exit(1)
+        finally:
+            try:
+                failed = end_nodes(tuple(nodes))
+            finally:
+                signals.close_loop()
+                signals.stay_deaf()
+    if failed:
+        sys.exit(1)
+
+
+def _show(error: Exception) -> None:
+    """Show an exception whole, or in one line, if it says why a node could not begin."""
+    told = ""
+    if isinstance(error, DsmqError):
+        told = str(error)
+    elif isinstance(error, OSError) and descriptors.is_full(error):
+        told = descriptors.no_more(error)
+    if told and not _is_users_code_at_fault(error):
+        print(indented(f"{type(error).__name__}: {told}"), file=sys.stderr)  # noqa: T201
+    else:
+        _show_whole(error)
+
+
+def _show_whole(error: Exception) -> None:
+    """Show an exception with its traceback, by the program's own hook if it has set one."""
+    if sys.excepthook is not sys.__excepthook__:
+        sys.excepthook(type(error), error, error.__traceback__)
+        return
+    print(traceback_text(error), end="", file=sys.stderr)  # noqa: T201
+
+
+def made(node_class: Callable[[], NodeT]) -> NodeT:
+    """Make a node.
+
+    Raises:
+        NodeConfigurationError: what was made is no node, or was not made as one.
+    """
+    node = node_class()
+    given: object = node
+    if inspect.iscoroutine(given):
+        given.close()
+        raise NodeConfigurationError(
+            f"{callback_name(node_class)} is `async def`: what makes a node is a class or a `def`"
+        )
+    if not isinstance(given, Node):
+        raise NodeConfigurationError(f"{callback_name(node_class)} gave {given!r:.60}, not a Node")
+    if not hasattr(node, "_spinner"):
+        raise NodeConfigurationError(
+            f"{type(node).__qualname__}.__init__ has not called super().__init__(name)"
+        )
+    return node
+
+
+def _check_arguments() -> None:
+    """Whoever comes from ROS 2 is not to wonder why they do nothing."""
+    if "--ros-args" in sys.argv:
+        raise NodeConfigurationError(
+            "--ros-args: a node reads no arguments; say `params:` and `remap:` in a launch file"
+        )
+
+
+def _is_users_code_at_fault(error: Exception) -> bool:
+    """Whether the line that raised it is worth showing; not when a node could not begin."""
+    frames = [frame for frame, _ in walk_tb(error.__traceback__)]
+    if any(frame.f_code is BaseNode.__init__.__code__ for frame in frames):
+        return False
+    packages = {frame.f_globals.get("__name__", "").partition(".")[0] for frame in frames}
+    return not packages <= sys.stdlib_module_names | {"dsmq_nodes"}
+
+
+class _EndSignals:
+    """Ctrl-C, SIGTERM and a closed terminal while nodes are made, spun and destroyed.
+
+    In a constructor they break in; while spinning the first asks the nodes to end, and the next
+    breaks in if they have not heard it, blocked by a callback; after that they do nothing more,
+    so that the safe state is reached.
+    """
+
+    def __init__(self) -> None:
+        self._nodes: tuple[Node, ...] = ()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._asked = False
+        self._deaf = False
+        self._before: dict[signal.Signals, object] = {}
+
+    def __enter__(self) -> None:
+        _handling.append(self)
+        for number in ending_signals():
+            # Not in a thread other than the main one: there Ctrl-C is somebody else's.
+            with contextlib.suppress(ValueError):
+                self._before[number] = signal.signal(number, self._received)
+
+    def __exit__(self, *_: object) -> None:
+        if self in _handling:
+            _handling.remove(self)
+        self.hand_back()
+
+    def hand_back(self) -> None:
+        """Have the signals do what they did before."""
+        for number, before in self._before.items():
+            signal.signal(number, before if before is not None else signal.SIG_DFL)  # type: ignore[arg-type]
+
+    def stay_deaf(self) -> None:
+        """Do nothing on a signal, for what is left of the process."""
+        self._before = dict.fromkeys(self._before, signal.SIG_IGN)
+
+    def make_and_spin(
+        self, node_classes: tuple[Callable[[], Node], ...], nodes: list[Node]
+    ) -> None:
+        """Make `nodes` and spin them; no signal breaks in after that."""
+        try:
+            nodes.extend(map(made, node_classes))
+            self.spin(tuple(nodes))
+        finally:
+            self._deaf = True
+
+    def spin(self, nodes: tuple[Node, ...]) -> None:
+        """Spin until the first node ends; the hooks of the end may need what is in the loop."""
+        loop = new_event_loop()
+        self._nodes, self._loop = nodes, loop
+        try:
+            loop.run_until_complete(_spin(nodes))
+        finally:
+            self._deaf = True
+            cancel_tasks(loop)
+
+    def close_loop(self) -> None:
+        """The nodes have ended, or have another loop for that."""
+        loop, self._loop = self._loop, None
+        if loop is not None:
+            close_loop(loop)
+
+    def _received(self, number: int, frame: FrameType | None) -> None:
+        if self._deaf:
+            return
+        if self._loop is None or self._asked:
+            raise KeyboardInterrupt
+        self._asked = True
+        for node in self._nodes:
+            node._spinner.shut_down()  # noqa: SLF001  a class may have a `shutdown` of its own
+        self._loop.call_soon_threadsafe(self._heard)
+
+    def _heard(self) -> None:
+        self._deaf = True
+
+
+_handling: Final[list[_EndSignals]] = []
+
+
+def _in_the_child() -> None:
+    """A signal that a forked process gets is not for its parent's nodes."""
+    while _handling:
+        _handling.pop().hand_back()
+
+
+if hasattr(os, "register_at_fork"):  # not on Windows
+    os.register_at_fork(after_in_child=_in_the_child)
+
+
+async def _spin(nodes: tuple[Node, ...]) -> None:
+    spinning = [asyncio.ensure_future(node.spin_async()) for node in nodes]
+    try:
+        done, _ = await asyncio.wait(spinning, return_when=asyncio.FIRST_COMPLETED)
+        for task in done:
+            task.result()
+    finally:
+        for node in nodes:
+            node._spinner.shut_down()  # noqa: SLF001  as above
+        await asyncio.gather(*spinning, return_exceptions=True)
+
+
+def _set_up_logging() -> None:
+    """Show nodes' logs on standard error, unless the program has set up logging itself."""
+    if logging.getLogger().handlers:
+        return
+    handler = logging.StreamHandler()
+    handler.setFormatter(LineFormatter(_LOG_FORMAT, defaults={"node": "dsmq"}))
+    logging.getLogger().addHandler(handler)
+    logging.getLogger("dsmq_nodes").setLevel(logging.INFO)

@@ -1,0 +1,1 @@
+"""Services: a request, a response, and who waits for it."""

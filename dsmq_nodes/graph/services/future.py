@@ -1,0 +1,164 @@
+"""Futures: what a call will give, for coroutines, callbacks and threads alike."""
+
+import asyncio
+import contextlib
+from collections.abc import Callable, Generator
+from functools import partial
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+from dsmq_nodes.graph.callback import check_callback
+from dsmq_nodes.graph.log.logger import Logger
+from dsmq_nodes.graph.spin.event_loop import running_loop
+from dsmq_nodes.graph.spin.spinner import Spinner
+
+if TYPE_CHECKING:
+    from dsmq_nodes.graph.callback import Result
+
+T = TypeVar("T")
+U = TypeVar("U")
+
+
+class Future(Generic[T]):
+    """What `call_async` and its like return: `await` it, or add a callback.
+
+    Unlike asyncio's it belongs to a node and not to an event loop: it may be made before the node
+    spins, and awaited in any loop. An exception that nobody asks for is logged.
+
+    Attributes:
+        on_cancel: called when it is cancelled.
+    """
+
+    def __init__(self, what: str, spinner: Spinner, logger: Logger) -> None:
+        self._what = what
+        self._spinner = spinner
+        self._logger = logger
+        self.on_cancel: Callable[[], object] | None = None
+        self._done = False
+        self._result: T | None = None
+        self._exception: BaseException | None = None
+        self._was_asked = False
+        self._is_ignored = False
+        self._callbacks: list[Callable[[], None]] = []
+
+    def done(self) -> bool:
+        """Whether there is a result, an exception, or it was cancelled."""
+        return self._done
+
+    def cancelled(self) -> bool:
+        """Whether it was cancelled."""
+        return isinstance(self._exception, asyncio.CancelledError)
+
+    def result(self) -> T:
+        """The result; None, as in rclpy, while it is not done.
+
+        Raises:
+            Exception: what went wrong.
+            CancelledError: it was cancelled.
+        """
+        exception = self.exception()
+        if exception is not None:
+            raise exception
+        return self._result  # type: ignore[return-value]  # None is for who has not waited for it
+
+    def exception(self) -> BaseException | None:
+        """What went wrong; None: nothing, or it is not done."""
+        self._was_asked = self._done
+        return self._exception
+
+    def add_done_callback(self, callback: "Callable[[Future[T]], Result]") -> None:
+        """Have `callback(future)` called in the thread that spins the node, once it is done."""
+        check_callback(callback, "a future's callback")
+
+        def run() -> None:
+            self._spinner.soon(lambda: callback(self), callback)
+
+        self._when_done(run)
+
+    def then(
+        self, convert: Callable[[T], U], failed: Callable[[], None] = lambda: None
+    ) -> "Future[U]":
+        """What `convert` makes of the result, as soon as it is there; no callback of the user's.
+
+        `failed` is called when there will be no result.
+        """
+        other: Future[U] = Future(self._what, self._spinner, self._logger)
+        other.on_cancel = self.cancel
+
+        def done() -> None:
+            error = self.exception()
+            if error is not None:
+                failed()
+                other.set_exception(error)
+            else:
+                other.set_result(convert(self.result()))
+
+        self._when_done(done)
+        return other
+
+    def set_result(self, result: T) -> None:
+        """It is done; what comes later does not count."""
+        self._finish(result, None)
+
+    def set_exception(self, exception: BaseException) -> None:
+        """It went wrong; what comes later does not count."""
+        self._finish(None, exception)
+
+    def cancel(self) -> bool:
+        """Wait for it no more; False: it is done already."""
+        was_done = self._done
+        self._finish(None, asyncio.CancelledError())
+        if not was_done and self.on_cancel is not None:
+            self.on_cancel()
+        return not was_done
+
+    def ignore(self) -> None:
+        """Nobody will ask for it: what goes wrong need not be logged."""
+        self._is_ignored = True
+
+    def _finish(self, result: T | None, exception: BaseException | None) -> None:
+        if self._done:
+            return
+        self._result, self._exception = result, exception
+        self._done = True
+        self._run_callbacks()
+
+    def _when_done(self, callback: Callable[[], None]) -> None:
+        self._callbacks.append(callback)
+        if self._done:
+            self._run_callbacks()
+
+    def _run_callbacks(self) -> None:
+        while self._callbacks:  # one may be added by another thread just now
+            self._callbacks.pop(0)()
+
+    def __await__(self) -> Generator[Any, None, T]:
+        if not self._done:
+            loop = asyncio.get_running_loop()
+            woken: asyncio.Future[None] = loop.create_future()
+            self._when_done(partial(_wake, loop, woken))
+            try:
+                yield from woken
+            except asyncio.CancelledError:
+                self.cancel()
+                raise
+        return self.result()
+
+    def __del__(self) -> None:
+        if self._is_ignored or self._was_asked or self.cancelled():
+            return
+        if self._exception is not None:
+            self._logger.error(f"{self._what}: {self._exception} (nobody has asked for the result)")
+
+
+def _wake(loop: asyncio.AbstractEventLoop, woken: "asyncio.Future[None]") -> None:
+    """Wake who waits in a loop, from whichever thread."""
+    if running_loop() is not loop:
+        with contextlib.suppress(RuntimeError):  # that loop is closed
+            loop.call_soon_threadsafe(_set, woken)
+    else:
+        _set(woken)
+
+
+def _set(woken: "asyncio.Future[None]") -> None:
+    if not woken.done():
+        woken.set_result(None)

@@ -1,0 +1,274 @@
+"""The calling end of a service; how it is called is in service_wire.py."""
+
+import asyncio
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Final, Generic
+
+from dsmq_nodes.errors import (
+    DsmqError,
+    ServiceError,
+    ServiceTimeoutError,
+    ServiceUnavailableError,
+    SpinError,
+)
+from dsmq_nodes.graph.links.arrival import Arrival
+from dsmq_nodes.graph.links.link import Link
+from dsmq_nodes.graph.log.logger import Logger
+from dsmq_nodes.graph.services import service_wire as calls
+from dsmq_nodes.graph.services.future import Future
+from dsmq_nodes.graph.spin.spinner import Spinner
+from dsmq_nodes.graph.topics.graph_view import Endpoint, GraphView
+from dsmq_nodes.graph.topics.type_check import schema_text
+from dsmq_nodes.messages.service_base import RequestT, ResponseT
+
+_MOST_WAITING: Final = 10_000  # calls of one service; whoever waits no longer can cancel the future
+
+
+@dataclass(eq=False, slots=True)
+class _Waiting:
+    """A call without an answer; it is not sent before the graph says to whom."""
+
+    future: Future[Any]
+    body: str
+    server: Endpoint | None = None
+
+
+class Calls:
+    """The calls of one service by one node, of however many clients."""
+
+    def __init__(
+        self,
+        srv_type: Any,
+        service_name: str,
+        *,
+        caller: str,
+        ids: Iterator[int],
+        link: Link,
+        spinner: Spinner,
+        graph: GraphView,
+        logger: Logger,
+    ) -> None:
+        self.srv_type = srv_type
+        self.service_name = service_name
+        self.clients = 0
+        self.spinner = spinner
+        self.graph = graph
+        self._what = f"call of {service_name}"
+        self._caller = caller
+        self._ids = ids
+        self._link = link
+        self._logger = logger
+        self._waiting: dict[int, _Waiting] = {}
+        self._sending = threading.Lock()
+        self._ready: Endpoint | None = None  # who serves it, if there is nothing wrong with that
+        request, response = srv_type.Request, srv_type.Response
+        self._requests = link.advertise(
+            service_name + calls.REQUEST, request.type_name, 0, schema_text(request)
+        )
+        link.subscribe(
+            service_name + calls.REPLY,
+            0,
+            response.type_name,
+            self._deliver,
+            schema_text(response),
+        )
+        graph.watchers.append(self._on_graph)
+        graph.start()
+
+    @property
+    def server(self) -> Endpoint | None:
+        """Who serves it, as far as the broker has told."""
+        return next(iter(self.graph.publishers(self.service_name + calls.REPLY)), None)
+
+    def begin(self, body: str) -> Future[Any]:
+        """A new call; `body` is the request as JSON."""
+        future: Future[Any] = Future(self._what, self.spinner, self._logger)
+        call_id = next(self._ids)
+        if len(self._waiting) >= _MOST_WAITING:
+            oldest = next(iter(self._waiting))
+            self._fail(oldest, f"{_MOST_WAITING:,} calls wait already: the oldest was given up")
+        future.on_cancel = partial(self._waiting.pop, call_id, None)
+        waiting = self._waiting[call_id] = _Waiting(future, body, self._ready)
+        if waiting.server is not None:
+            self._publish(call_id, body)
+        elif self.graph.is_known or self.graph.is_lost or not self._link.has_graph:
+            self._send(call_id, waiting)
+        return future
+
+    def _send(self, call_id: int, waiting: _Waiting) -> None:
+        with self._sending:
+            if waiting.server is not None or waiting.future.done():
+                return
+            server = waiting.server = self.server
+            fault = self._fault(server)
+            if fault:
+                self._fail(call_id, fault)
+                return
+        self._publish(call_id, waiting.body)
+
+    def _publish(self, call_id: int, body: str) -> None:
+        try:
+            self._link.publish(self._requests, calls.write(self._caller, call_id, body))
+        except DsmqError as error:
+            self._fail(call_id, str(error))
+
+    def _fault(self, server: Endpoint | None) -> str:
+        if not self._link.has_graph:
+            return "an original dsmq server knows no services: start `dsmq-nodes broker` instead"
+        if self.graph.is_lost:
+            return "the broker is lost"
+        if server is None:
+            return (
+                "nobody serves it: is its node started, and is that its name? "
+                "wait_for_service() waits for it"
+            )
+        # By the class alone: a script's types have its file's name, imported it has its package's.
+        if server.type.split("/")[-1] != self.srv_type.Response.type_name.split("/")[-1]:
+            theirs = calls.service_type(server.type)
+            return (
+                f"{server.node} serves it as {theirs}, this client is of {self.srv_type.type_name}"
+            )
+        return ""
+
+    def _deliver(self, reply: Arrival, again: bool) -> None:
+        text = reply.text or ""
+        try:
+            call = calls.read(text)
+        except DsmqError:
+            return  # of the topic, but no reply: somebody plays with it
+        if call.client != self._caller:
+            return
+        waiting = self._waiting.pop(call.id, None)
+        if waiting is None:
+            return  # it was cancelled, or took too long
+        if call.error:
+            waiting.future.set_exception(ServiceError(f"{self.service_name}: {call.error}"))
+            return
+        try:
+            waiting.future.set_result(self.srv_type.Response.from_json(text))
+        except DsmqError as error:
+            waiting.future.set_exception(ServiceError(f"{self.service_name}: {error}"))
+
+    def _on_graph(self) -> None:
+        """Send what has waited for the graph; tell those whose server has gone."""
+        publishers = self.graph.publishers(self.service_name + calls.REPLY)
+        server = self.server
+        self._ready = None if self._fault(server) else server
+        for call_id, waiting in list(self._waiting.items()):
+            if waiting.future.done():
+                self._waiting.pop(call_id, None)
+            elif waiting.server is None:
+                self._send(call_id, waiting)
+            elif waiting.server not in publishers:
+                who = "the broker was" if self.graph.is_lost else f"{waiting.server.node} was"
+                self._fail(call_id, f"{who} lost in mid-call: whether it was done is not known")
+
+    def _fail(self, call_id: int, fault: str) -> None:
+        waiting = self._waiting.pop(call_id, None)
+        if waiting is not None:
+            error = ServiceUnavailableError(f"{self.service_name}: {fault}")
+            waiting.future.set_exception(error)
+
+    def close(self) -> None:
+        """Call no more."""
+        if self._on_graph in self.graph.watchers:
+            self.graph.watchers.remove(self._on_graph)
+        for call_id in list(self._waiting):
+            self._fail(call_id, "its client was destroyed")
+        self._link.unsubscribe(self.service_name + calls.REPLY)
+        self._link.unadvertise(self._requests)
+
+
+class Client(Generic[RequestT, ResponseT]):
+    """Calls a service; made by `Node.create_client`."""
+
+    def __init__(self, calls_of_it: Calls) -> None:
+        self.srv_type = calls_of_it.srv_type
+        self.service_name = calls_of_it.service_name
+        self._calls = calls_of_it
+        self._spinner = calls_of_it.spinner
+        self._is_closed = False
+
+    def call_async(self, request: RequestT) -> Future[ResponseT]:
+        """Call, and go on: the future will have the response. From any thread.
+
+        What is wrong with a call is the future's exception: ServiceUnavailableError when nobody
+        serves, or who did is lost before it has answered; ServiceError with its text when the
+        service's callback raised.
+
+        Raises:
+            TypeError: the request is not of this service's type.
+            MessageError: a field of it holds a value of the wrong type.
+            ValueError: the client was destroyed.
+        """
+        if not isinstance(request, self.srv_type.Request):
+            raise TypeError(
+                f"{self.service_name} takes a {self.srv_type.Request.type_name}, not "
+                f"{getattr(request, 'type_name', type(request).__name__)}"
+            )
+        if self._is_closed:
+            raise ValueError(f"{self.service_name}: this client was destroyed")
+        return self._calls.begin(request.to_json())
+
+    def call(self, request: RequestT, timeout_sec: float | None = None) -> Any:
+        """Call, and wait for the response: `await client.call(request)` in a coroutine.
+
+        Outside of callbacks it is called without `await`, and the node's callbacks run meanwhile.
+
+        Raises:
+            ServiceUnavailableError: nobody serves, or who did is lost before it has answered.
+            ServiceTimeoutError: there was no response in `timeout_sec`; None waits forever.
+            ServiceError: the service's callback raised, or the node was shut down.
+            SpinError: called in a callback that is no coroutine, which cannot wait.
+        """
+        if not self._spinner.is_in_callback():
+            work = self._call(request, timeout_sec)
+            response = self._spinner.block_on(work, "await client.call(...)")
+            if response is None:
+                raise ServiceError(f"{self.service_name}: the node was shut down in mid-call")
+            return response
+        if self._spinner.is_calling or asyncio.current_task() is None:
+            raise SpinError(
+                f"{self.service_name}: a call in a callback would block the node, and never end: "
+                "make the callback an `async def` and write `await client.call(...)`"
+            )
+        return self._call(request, timeout_sec)
+
+    async def _call(self, request: RequestT, timeout_sec: float | None) -> ResponseT:
+        future = self.call_async(request)
+        if timeout_sec is None:
+            return await future
+        try:
+            async with asyncio.timeout(timeout_sec):
+                return await future
+        except TimeoutError:
+            raise ServiceTimeoutError(
+                f"{self.service_name}: no response in {timeout_sec:g} s"
+            ) from None
+
+    def service_is_ready(self) -> bool:
+        """Whether somebody serves, as far as the broker has told."""
+        return self._calls.server is not None
+
+    def wait_for_service(self, timeout_sec: float | None = None) -> bool:
+        """Wait until somebody serves; the node's callbacks run meanwhile. False: not in time.
+
+        Raises:
+            SpinError: called from a callback: `await client.wait_for_service_async()` there.
+        """
+        work = self.wait_for_service_async(timeout_sec)
+        return bool(self._spinner.block_on(work, "await client.wait_for_service_async()"))
+
+    async def wait_for_service_async(self, timeout_sec: float | None = None) -> bool:
+        """The same for coroutines."""
+        return await self._calls.graph.within(self.service_is_ready, timeout_sec)
+
+    def close(self) -> bool:
+        """Call no more; made by `Node.destroy_client`. Whether it was the last of its service."""
+        if not self._is_closed:
+            self._is_closed = True
+            self._calls.clients -= 1
+        return self._calls.clients == 0

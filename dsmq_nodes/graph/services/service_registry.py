@@ -1,0 +1,126 @@
+"""The services and clients of a node."""
+
+import hashlib
+import itertools
+from typing import Any
+
+from dsmq_nodes.graph.callback import check_callback
+from dsmq_nodes.graph.links.link import Link
+from dsmq_nodes.graph.log.logger import Logger
+from dsmq_nodes.graph.services.service_client import Calls, Client
+from dsmq_nodes.graph.services.service_server import Load, ServiceCallback, ServiceServer
+from dsmq_nodes.graph.spin.spinner import Spinner
+from dsmq_nodes.graph.topics.graph_view import GraphView
+from dsmq_nodes.messages.service_base import RequestT, ResponseT, Service, ServiceType
+
+
+class Services:
+    """What a node serves and calls, by absolute names."""
+
+    def __init__(
+        self,
+        node_name: str,
+        *,
+        link: Link,
+        spinner: Spinner,
+        graph: GraphView,
+        logger: Logger,
+    ) -> None:
+        self._node_name = node_name
+        self._caller = link.client
+        self._ids = itertools.count(1)
+        self._link = link
+        self._spinner = spinner
+        self._graph = graph
+        self._logger = logger
+        self._servers: dict[str, ServiceServer[Any, Any]] = {}
+        self._calls: dict[str, Calls] = {}
+
+    def new_id(self) -> bytes:
+        """16 bytes that nobody else has: of the caller's name and start, and how many came before.
+
+        Not random: in virtual time every run is the same.
+        """
+        text = f"{self._caller} {next(self._ids)}"
+        return hashlib.blake2b(text.encode(), digest_size=16).digest()
+
+    def serve(
+        self,
+        srv_type: ServiceType[RequestT, ResponseT],
+        name: str,
+        callback: ServiceCallback[RequestT, ResponseT],
+    ) -> ServiceServer[RequestT, ResponseT]:
+        """A new server."""
+        _check_type(srv_type)
+        check_callback(callback, f"the callback of {name}")
+        return self._serve(name, lambda: (srv_type, callback), graph=self._graph)
+
+    def offer(self, name: str, type_name: str, load: Load) -> None:
+        """Serve what need not be loaded before the first call, under a name that is ours alone."""
+        self._serve(name, load, type_name=type_name)
+
+    def _serve(
+        self, name: str, load: Load, *, type_name: str = "", graph: GraphView | None = None
+    ) -> ServiceServer[Any, Any]:
+        if name in self._servers:
+            raise ValueError(f"this node serves {name} already")
+        server: ServiceServer[Any, Any] = ServiceServer(
+            name,
+            load,
+            type_name=type_name,
+            node_name=self._node_name,
+            link=self._link,
+            spinner=self._spinner,
+            graph=graph,
+            logger=self._logger,
+        )
+        self._servers[name] = server
+        return server
+
+    def serve_no_more(self, server: ServiceServer[Any, Any]) -> None:
+        """Let go of a server."""
+        if self._servers.get(server.service_name) is server:
+            del self._servers[server.service_name]
+            server.close()
+
+    def call(
+        self, srv_type: ServiceType[RequestT, ResponseT], name: str
+    ) -> Client[RequestT, ResponseT]:
+        """A new client."""
+        _check_type(srv_type)
+        calls = self._calls.get(name)
+        if calls is None:
+            calls = self._calls[name] = Calls(
+                srv_type,
+                name,
+                caller=self._caller,
+                ids=self._ids,
+                link=self._link,
+                spinner=self._spinner,
+                graph=self._graph,
+                logger=self._logger,
+            )
+        elif calls.srv_type is not srv_type:
+            raise TypeError(
+                f"this node calls {name} as {calls.srv_type.type_name} already, so it cannot call "
+                "it as another type"
+            )
+        calls.clients += 1
+        return Client(calls)
+
+    def call_no_more(self, client: Client[Any, Any]) -> None:
+        """Let go of a client."""
+        if client.close():
+            calls = self._calls.pop(client.service_name, None)
+            if calls is not None:
+                calls.close()
+
+    def close(self) -> None:
+        """The node ends: those who wait for a response are told."""
+        for calls in self._calls.values():
+            calls.close()
+
+
+def _check_type(srv_type: object) -> None:
+    if not (isinstance(srv_type, type) and issubclass(srv_type, Service)):
+        raise TypeError(f"a service's type is a subclass of Service, not {srv_type!r}")

@@ -1,0 +1,41 @@
+"""What a node finds around it when it is made: a clock, what the launcher says, the queue.
+
+A process of its own has the machine's clock, its environment and a broker. `dsmq_nodes.testing`
+gives a node others, without the node's class knowing.
+"""
+
+from collections.abc import Callable
+from contextvars import ContextVar
+from dataclasses import dataclass
+
+from dsmq_nodes.dsmq.address import broker_address
+from dsmq_nodes.graph.links.broker_link import DsmqLink
+from dsmq_nodes.graph.links.link import Link
+from dsmq_nodes.graph.spin.environment import NodeEnvironment
+from dsmq_nodes.graph.time.clock import Clock
+from dsmq_nodes.graph.time.node_clock import NodeClock
+
+Connect = Callable[[str, tuple[str, int] | None], Link]
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """Where a node is.
+
+    `connect` takes its absolute name and the broker it asks for, if any; `node_clock` makes of the
+    machine's clock what the node has.
+    """
+
+    clock: Clock
+    environment: Callable[[], NodeEnvironment]
+    connect: Connect
+    node_clock: type[NodeClock] = NodeClock
+
+
+def _over_a_socket(name: str, broker: tuple[str, int] | None) -> Link:
+    return DsmqLink(*(broker or broker_address()), name, _CLOCK)
+
+
+_CLOCK = Clock()
+_PROCESS = Surroundings(_CLOCK, NodeEnvironment.take, _over_a_socket)
+surroundings: ContextVar[Surroundings] = ContextVar("surroundings", default=_PROCESS)

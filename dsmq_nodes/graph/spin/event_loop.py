@@ -1,0 +1,220 @@
+"""The event loop that nodes run in.
+
+It is asyncio over a selector of ours (selector.py), for exact timers.
+"""
+
+import asyncio
+import concurrent.futures
+import contextlib
+import contextvars
+import functools
+import os
+import socket
+import sys
+import threading
+import time
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any, Final, TypeVar
+
+from dsmq_nodes.dsmq import descriptors
+from dsmq_nodes.errors import NodeConfigurationError, SpinError
+from dsmq_nodes.graph.callback import discard
+from dsmq_nodes.graph.spin.selector import new_selector
+
+LAST_STEPS_SEC: Final = 1.0  # for coroutines, after they were cancelled
+LAST_HOOK_SEC: Final = 3.0  # for each hook of a node's end: two fit before the launcher kills
+_SPARES: Final = 3  # of a loop: epoll, a pair of sockets
+_LOOK_SEC: Final = 0.1
+_SHUTDOWN: Final = getattr(getattr(threading, "_shutdown", None), "__code__", None)
+_T = TypeVar("_T")
+
+_spares: Final[list[int]] = []
+
+
+def new_event_loop() -> asyncio.AbstractEventLoop:
+    """An event loop whose timers are exact.
+
+    Raises:
+        NodeConfigurationError: the process has no file descriptor left for it.
+    """
+    try:
+        return _make()
+    except OSError as error:
+        if not descriptors.is_full(error):
+            raise
+    while _spares:
+        os.close(_spares.pop())
+    try:
+        return _make()
+    except OSError as error:
+        if not descriptors.is_full(error):
+            raise
+        raise NodeConfigurationError(f"no event loop: {descriptors.no_more(error)}") from error
+
+
+def _make() -> asyncio.AbstractEventLoop:
+    selector = new_selector()
+    try:
+        for each in socket.socketpair():  # as asyncio's own, which would leave half a loop
+            each.close()
+        return asyncio.SelectorEventLoop(selector)
+    except OSError:
+        selector.close()
+        raise
+
+
+def hold_spares() -> None:
+    """Have descriptors for one more loop, whatever else is opened: a node's end needs it."""
+    with contextlib.suppress(OSError):
+        while len(_spares) < _SPARES:
+            _spares.append(os.open(os.devnull, os.O_RDONLY))
+
+
+def close_loop(loop: asyncio.AbstractEventLoop) -> None:
+    """Cancel what still runs in a loop, give it a moment to end, and close the loop."""
+    cancel_tasks(loop)
+    loop.run_until_complete(loop.shutdown_asyncgens())
+    loop.close()
+    hold_spares()
+
+
+def cancel_tasks(loop: asyncio.AbstractEventLoop) -> None:
+    """Cancel what still runs in a loop, and give it a moment to end."""
+    left = asyncio.all_tasks(loop)
+    for task in left:
+        task.cancel()
+    if left:
+        loop.run_until_complete(asyncio.wait(left, timeout=LAST_STEPS_SEC))
+
+
+def refuse_in_loop(what: str, instead: str) -> None:
+    """See that no event loop runs in this thread: what runs one of its own would block it.
+
+    Raises:
+        SpinError: one does; the text says what to write instead.
+    """
+    if running_loop() is not None:
+        raise SpinError(
+            f"{what} runs an event loop of its own, and one runs here already, as in a notebook or "
+            f"an `async def`: write {instead}"
+        )
+
+
+def running_loop() -> asyncio.AbstractEventLoop | None:
+    """The event loop that runs in this thread, if any."""
+    try:
+        return asyncio.get_running_loop()
+    except RuntimeError:
+        return None
+
+
+Outcome = tuple[Any, BaseException | None]
+"""What a coroutine has returned, or what it has raised."""
+
+
+async def last_steps(work: Awaitable[Any]) -> Outcome:
+    """Await what the end of a node waits for, no longer than `LAST_HOOK_SEC`.
+
+    What it raises is given: a SystemExit would end the loop, with what else is in it.
+    """
+    task = asyncio.ensure_future(_outcome(work))
+    done, _ = await asyncio.wait({task}, timeout=LAST_HOOK_SEC)
+    if not done:
+        task.cancel()
+        await asyncio.wait({task}, timeout=LAST_STEPS_SEC)
+        _watch_the_end()
+        late = f"it still waited after {LAST_HOOK_SEC:g} s and was not run to its end"
+        return None, SpinError(late)
+    return task.result()
+
+
+@functools.cache  # once a process
+def _watch_the_end() -> None:
+    """See that the process ends although a hook hangs in a thread, as in `asyncio.to_thread`.
+
+    Python waits for such threads when it ends, for ever if need be.
+    """
+
+    def watch() -> None:
+        looks = 0
+        while looks * _LOOK_SEC < LAST_STEPS_SEC:
+            looks = looks + 1 if _waits_for_threads() else 0
+            time.sleep(_LOOK_SEC)
+        for stream in (sys.stdout, sys.stderr):
+            with contextlib.suppress(Exception):
+                stream.flush()
+        os._exit(1)
+
+    with contextlib.suppress(RuntimeError):  # Python ends, and has waited already
+        threading.Thread(target=watch, daemon=True).start()
+
+
+def _waits_for_threads() -> bool:
+    """Whether the main thread has ended and Python waits for others."""
+    frame = sys._current_frames().get(threading.main_thread().ident or 0)  # noqa: SLF001
+    while frame is not None and frame.f_back is not None:
+        frame = frame.f_back
+    return frame is not None and frame.f_code is _SHUTDOWN
+
+
+async def _outcome(work: Awaitable[Any]) -> Outcome:
+    try:
+        return await work, None
+    except asyncio.CancelledError:
+        return None, SpinError("it was cancelled and not run to its end")
+    except BaseException as error:  # noqa: BLE001  see `last_steps`
+        return None, error
+
+
+def run_through(work: Awaitable[_T]) -> _T:
+    """What an awaitable gives that does not wait for anything.
+
+    Raises:
+        SpinError: it waits.
+    """
+    steps = work.__await__()
+    try:
+        next(steps)
+    except StopIteration as end:
+        result: _T = end.value
+        return result
+    steps.close()
+    raise SpinError("it waits, which it cannot in a callback: let it answer without `await`")
+
+
+def run_here(main: Coroutine[Any, Any, _T], home: asyncio.AbstractEventLoop | None) -> _T:
+    """Run a coroutine to its end while this thread waits, whatever else the thread is doing.
+
+    It runs in `home` if that loop is there and free, else in a loop of its own.
+    """
+
+    def run() -> _T:
+        if home is not None and not (home.is_closed() or home.is_running()):
+            return home.run_until_complete(main)
+        loop = new_event_loop()
+        try:
+            return loop.run_until_complete(main)
+        finally:
+            close_loop(loop)
+
+    try:
+        return without_loop(run)
+    finally:
+        discard(main)  # if there was no thread for it
+
+
+def without_loop(run: Callable[[], _T]) -> _T:
+    """Run what runs a loop: in another thread where one runs in this, as in a notebook."""
+    if running_loop() is None:
+        return run()
+    outcome: concurrent.futures.Future[_T] = concurrent.futures.Future()
+    context = contextvars.copy_context()
+
+    def target() -> None:
+        try:
+            outcome.set_result(context.run(run))
+        except BaseException as error:  # noqa: BLE001  it is raised in the thread that waits
+            outcome.set_exception(error)
+
+    threading.Thread(target=target, daemon=True).start()
+    return outcome.result()

@@ -1,0 +1,63 @@
+"""Exceptions of callbacks: each is shown whole once, then counted. None is lost, none floods."""
+
+from collections import Counter
+from typing import TYPE_CHECKING, Final
+
+from dsmq_nodes.graph.callback import callback_name
+from dsmq_nodes.graph.log.logger import Logger
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_MOST_KINDS: Final = 1000
+_Kind = tuple[str, type[BaseException], str, int]
+
+
+class Exceptions:
+    """What the callbacks of one node have raised.
+
+    Attributes:
+        count: how many exceptions there were.
+        last: the newest, in one line; empty: there was none.
+        on_new: called when there was one of a new kind (callback, type and line).
+    """
+
+    def __init__(self, logger: Logger) -> None:
+        self.count = 0
+        self.last = ""
+        self.on_new: Callable[[], None] = lambda: None
+        self._logger = logger
+        self._kinds: Counter[_Kind] = Counter()
+
+    def note(self, named: object, error: BaseException) -> int:
+        """Count one; gives how many of its kind there were, this one included."""
+        name = callback_name(named)
+        self.count += 1
+        self.last = f"{name}: {type(error).__name__}: {error}"
+        if len(self._kinds) >= _MOST_KINDS:
+            self._kinds.clear()
+        kind = (name, type(error), *_place(error))
+        self._kinds[kind] += 1
+        return self._kinds[kind]
+
+    def tell(self, named: object, error: BaseException) -> None:
+        """Count one and log it: the first of its kind whole, later ones at 10, 100, 1000, ..."""
+        times = self.note(named, error)
+        if times == 1:
+            self._logger.traceback(f"exception in {callback_name(named)}", error)
+            self.on_new()
+        elif str(times).rstrip("0") == "1":
+            self._logger.error(f"exception in {self.last} (so far {times} times)")
+
+    def tell_briefly(self, named: object, error: BaseException) -> None:
+        """Count one and log it in one line."""
+        self.note(named, error)
+        self._logger.error(f"exception in {self.last}")
+
+
+def _place(error: BaseException) -> tuple[str, int]:
+    """File and line where it was raised."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    return (trace.tb_frame.f_code.co_filename, trace.tb_lineno) if trace is not None else ("", 0)

@@ -1,0 +1,44 @@
+"""A rate: sleep until the next of equally spaced moments."""
+
+import math
+
+from dsmq_nodes.graph.spin.spinner import Spinner
+from dsmq_nodes.graph.time.clock import Clock
+
+
+class Rate:
+    """Keeps a loop at a rate; made by `Node.create_rate`.
+
+    Moments are absolute on the node's monotonic clock: what the loop's body takes is no drift.
+    Those that have passed already are skipped and counted.
+
+    Attributes:
+        overruns: how many were skipped.
+    """
+
+    def __init__(self, frequency_hz: float, spinner: Spinner, clock: Clock) -> None:
+        if not 0 < frequency_hz < math.inf:
+            raise ValueError(f"a rate is more than 0 Hz and finite, not {frequency_hz!r}")
+        self.period_sec = 1.0 / frequency_hz
+        self.overruns = 0
+        self._spinner = spinner
+        self._clock = clock
+        self._due_sec = clock.monotonic_sec()
+
+    def sleep(self) -> None:
+        """Wait for the next moment; the node's callbacks run meanwhile, no other thread is needed.
+
+        Raises:
+            SpinError: called from a callback: `await rate.sleep_async()` there.
+        """
+        self._spinner.block_on(self.sleep_async(), "await rate.sleep_async()")
+
+    async def sleep_async(self) -> None:
+        """The same for coroutines."""
+        now_sec = self._clock.monotonic_sec()
+        self._due_sec += self.period_sec
+        missed = math.ceil((now_sec - self._due_sec) / self.period_sec)
+        if missed > 0:
+            self.overruns += missed
+            self._due_sec += missed * self.period_sec
+        await self._clock.sleep_for(self._due_sec - now_sec)

@@ -1,0 +1,1 @@
+"""Clocks, timers, and whatever measures how late something is."""

@@ -1,0 +1,74 @@
+"""The clock of a node that uses real time: the machine's, watched for being set.
+
+A wall clock is set by whoever sets the date, by NTP at its first contact, by the end of a
+suspension. Intervals go by the monotonic clock and do not feel it. What goes by stamps does: the
+transforms of the last seconds are of a time that is still to come when the clock was set back.
+"""
+
+from collections.abc import Callable
+from typing import Final
+
+from typing_extensions import override
+
+from dsmq_nodes.graph.callback import Callback
+from dsmq_nodes.graph.log.logger import Logger
+from dsmq_nodes.graph.time.clock import Clock
+
+_STEP_SEC: Final = 0.1  # more than a clock is slewed from one look to the next
+_READING_SEC: Final = 0.02  # both clocks are read within that, or they are not compared
+_TOLD_SEC: Final = 300.0
+
+
+class NodeClock(Clock):
+    """The machine's clock, as one node sees it."""
+
+    def __init__(
+        self, machine: Clock, execute: Callable[[Callback], object], logger: Logger
+    ) -> None:
+        """Read `machine`; `execute` runs the callbacks of a jump back."""
+        self._machine = machine
+        self._execute = execute
+        self._logger = logger
+        self._on_jump_back: list[Callback] = []
+        self._ahead_ns: int | None = None  # the wall clock, of the monotonic one
+        self._set_back_sec = 0.0
+        self._set_back_at_sec = 0.0
+
+    @override
+    def now_ns(self) -> int:
+        return self._machine.now_ns()
+
+    @override
+    def monotonic_sec(self) -> float:
+        return self._machine.monotonic_sec()
+
+    @override
+    def call_on_jump_back(self, callback: Callback) -> None:
+        super().call_on_jump_back(callback)
+        self._on_jump_back.append(callback)
+
+    @property
+    def set_back_sec(self) -> float:
+        """By how much it was set back the last time, if that was in the last 5 minutes; else 0."""
+        since_sec = self.monotonic_sec() - self._set_back_at_sec
+        return self._set_back_sec if since_sec < _TOLD_SEC else 0.0
+
+    def look(self) -> None:
+        """See whether the wall clock was set; tell it, and call back if it was set back."""
+        began_sec = self.monotonic_sec()
+        now_ns = self.now_ns()
+        if self.monotonic_sec() - began_sec > _READING_SEC or not now_ns:
+            return  # it may be a clock from before 1970, which stands
+        ahead_ns, before_ns = now_ns - round(began_sec * 1e9), self._ahead_ns
+        self._ahead_ns = ahead_ns
+        step_sec = 0.0 if before_ns is None else (ahead_ns - before_ns) * 1e-9
+        if abs(step_sec) < _STEP_SEC:
+            return
+        self._logger.warning(
+            f"the clock of this machine was set {'forward' if step_sec > 0 else 'back'} by "
+            f"{abs(step_sec):.1f} s: stamps from before are of another time"
+        )
+        if step_sec < 0:
+            self._set_back_sec, self._set_back_at_sec = -step_sec, began_sec
+            for callback in self._on_jump_back:
+                self._execute(callback)

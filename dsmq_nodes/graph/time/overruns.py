@@ -1,0 +1,49 @@
+"""Whether timers keep their rate: who skips over 1 % of its ticks is told, once in 10 s."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Final
+
+from dsmq_nodes.graph.log.logger import Logger
+from dsmq_nodes.graph.time.timer import Timer
+
+_WINDOW_SEC: Final = 10.0
+_TOLERATED: Final = 0.01  # of the ticks of a window; a launch file's `rate:` allows as much
+
+
+@dataclass(slots=True)
+class _Window:
+    since_sec: float
+    overruns: int = 0  # of the timer when the window began, as are its ticks
+    ticks: int = 0
+    is_told: bool = False
+
+
+class Punctuality:
+    """Looks after the timers of a node."""
+
+    def __init__(self, logger: Logger) -> None:
+        self._logger = logger
+        self._windows: dict[Timer, _Window] = {}
+
+    def look(self, timers: Iterable[Timer], now_sec: float) -> None:
+        """Warn of timers that skip too many ticks."""
+        known, self._windows = self._windows, {}
+        for timer in timers:
+            window = known.get(timer) or _Window(now_sec)
+            skipped, made = timer.overruns - window.overruns, timer.ticks - window.ticks
+            allowed = _TOLERATED * max(skipped + made, _WINDOW_SEC / timer.period_sec)
+            if not window.is_told and skipped > allowed:
+                window.is_told = True
+                self._tell(timer, skipped, skipped + made)
+            if now_sec - window.since_sec >= _WINDOW_SEC:
+                window = _Window(now_sec, timer.overruns, timer.ticks)
+            self._windows[timer] = window
+
+    def _tell(self, timer: Timer, skipped: int, due: int) -> None:
+        self._logger.warning(
+            f"timer {timer.name} skipped {skipped} of its last {due} ticks: it is to run at "
+            f"{1 / timer.period_sec:g} Hz and runs at {timer.achieved_hz:.4g} Hz, at worst "
+            f"{timer.lateness.longest_sec * 1e3:.0f} ms late: shorten what callbacks of the "
+            "node do, or give it a lower rate"
+        )

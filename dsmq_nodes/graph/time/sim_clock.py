@@ -1,0 +1,142 @@
+"""The clock of a simulation, or of a recording that is played: what `/clock` says.
+
+`now()` is what was said last, 0 before that. What is due (timers, rates, timeouts and deadlines of
+topics, sleeps, lookups of transforms) goes by the time that has passed since the first message, and
+that never goes back:
+
+- From one message to the next time passes through every moment at which something is due, so that
+  a timer may be faster than `/clock`.
+- A step of more than a second is a jump: it passes at once, and ticks that it skips are counted.
+- When time goes back (a bag that is played in a loop), nothing passes: timers tick on.
+- While nothing is said nothing passes.
+
+What waits for other processes (a service, a message, the broker) goes by real time all the same.
+"""
+
+import asyncio
+import contextlib
+import functools
+import heapq
+import itertools
+from collections.abc import AsyncIterator, Callable
+from typing import Final
+
+from typing_extensions import override
+
+from dsmq_nodes.graph.callback import Callback
+from dsmq_nodes.graph.time.clock import Clock, seconds
+from dsmq_nodes.messages.base import Duration, Time
+
+CLOCK_TOPIC: Final = "/clock"
+_LONGEST_STEP_NS: Final = 10**9
+
+
+class _Call:
+    """A call that is to come, or was cancelled."""
+
+    def __init__(self, due_ns: int, callback: Callable[[], object]) -> None:
+        self.due_ns = due_ns
+        self.callback: Callable[[], object] | None = callback
+
+    def cancel(self) -> None:
+        self.callback = None
+
+
+class SimClock(Clock):
+    """A node's clock when it uses simulated time; also the `Timeline` of what is due in it."""
+
+    def __init__(self, execute: Callable[[Callback], object]) -> None:
+        """No time passes before the first message; `execute` runs callbacks of a jump back."""
+        self._execute = execute
+        self._now_ns = 0
+        self._passed_ns = 0
+        self._has_begun = False
+        self._order = itertools.count()
+        self._calls: list[tuple[int, int, _Call]] = []
+        self._awaited: list[tuple[int, int, asyncio.Future[None]]] = []
+        self._on_jump_back: list[Callback] = []
+
+    @override
+    def now_ns(self) -> int:
+        return self._now_ns
+
+    @override
+    def monotonic_sec(self) -> float:
+        return self._passed_ns * 1e-9
+
+    time = monotonic_sec
+
+    def call_at(self, when: float, callback: Callable[[], object]) -> _Call:
+        """Call back when so much has passed; with the next message if it has already."""
+        call = _Call(round(when * 1e9), callback)
+        heapq.heappush(self._calls, (call.due_ns, next(self._order), call))
+        return call
+
+    @override
+    async def sleep_for(self, duration: Duration | float) -> None:
+        over: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        call = self.call_at(self.time() + seconds(duration), functools.partial(_wake, over))
+        try:
+            await over
+        finally:
+            call.cancel()
+
+    @override
+    async def sleep_until(self, until: Time) -> None:
+        until_ns = until.to_nanoseconds()
+        if until_ns > self._now_ns:
+            reached: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            heapq.heappush(self._awaited, (until_ns, next(self._order), reached))
+            await reached
+
+    @override
+    @contextlib.asynccontextmanager
+    async def timeout(self, timeout_sec: float | None) -> AsyncIterator[asyncio.Timeout]:
+        loop = asyncio.get_running_loop()
+        async with asyncio.timeout(None) as limit:
+            if timeout_sec is None:
+                yield limit
+                return
+            call = self.call_at(self.time() + timeout_sec, lambda: limit.reschedule(loop.time()))
+            try:
+                yield limit
+            finally:
+                call.cancel()
+
+    @override
+    def call_on_jump_back(self, callback: Callback) -> None:
+        super().call_on_jump_back(callback)
+        self._on_jump_back.append(callback)
+
+    def set(self, now: Time) -> None:
+        """It is `now`: let the time since the last message pass, with all that is due in it."""
+        now_ns = now.to_nanoseconds()
+        step_ns = now_ns - self._now_ns
+        if not self._has_begun:
+            self._has_begun = True
+            self._now_ns, step_ns = now_ns, 0
+        elif step_ns < 0:
+            self._now_ns, step_ns = now_ns, 0
+            for callback in self._on_jump_back:
+                self._execute(callback)
+        end_ns = self._passed_ns + step_ns
+        if step_ns > _LONGEST_STEP_NS:
+            self._pass(end_ns)
+        while self._calls and self._calls[0][0] <= end_ns:
+            due_ns, _, call = heapq.heappop(self._calls)
+            self._pass(due_ns)
+            if call.callback is not None:
+                call.callback()
+        self._pass(end_ns)
+        while self._awaited and self._awaited[0][0] <= self._now_ns:
+            _wake(heapq.heappop(self._awaited)[2])
+
+    def _pass(self, to_ns: int) -> None:
+        if to_ns > self._passed_ns:
+            self._now_ns += to_ns - self._passed_ns
+            self._passed_ns = to_ns
+
+
+def _wake(future: asyncio.Future[None]) -> None:
+    if not future.done():
+        future.set_result(None)

@@ -1,0 +1,135 @@
+"""Timers: callbacks at a fixed rate, on absolute monotonic deadlines.
+
+The n-th tick is due at start + n * period, whatever the ticks before it took: no drift. Ticks that
+are already past when a callback returns are skipped and counted as overruns, never made up for in
+a burst.
+"""
+
+import asyncio
+import math
+from collections.abc import Callable
+
+from dsmq_nodes.graph.callback import Callback
+from dsmq_nodes.graph.time.histogram import Histogram
+from dsmq_nodes.graph.time.timeline import Handle, Timeline
+
+
+class Timer:
+    """Calls a callback every `period_sec`; made by `Node.create_timer`.
+
+    Attributes:
+        ticks: how often the callback was called; or was due, once, as the node ended.
+        overruns: how many ticks were skipped because the node was late.
+        lateness: how long after its deadline each tick began.
+    """
+
+    def __init__(
+        self, period_sec: float, callback: Callback, execute: Callable[[Callback], object]
+    ) -> None:
+        if not 0 < period_sec < math.inf:
+            raise ValueError(f"a timer's period is more than 0 s and finite, not {period_sec!r}")
+        self.period_sec = period_sec
+        self.callback = callback
+        self.ticks = 0
+        self.overruns = 0
+        self.lateness = Histogram()
+        self._execute = execute
+        self._timeline: Timeline | None = None
+        self._handle: Handle | None = None
+        self._running: object = None
+        self._due_sec: float | None = None
+        self._first_sec = self._last_sec = 0.0
+        self._canceled = False
+
+    @property
+    def name(self) -> str:
+        """The callback's name."""
+        return getattr(self.callback, "__name__", type(self.callback).__name__)
+
+    @property
+    def achieved_hz(self) -> float:
+        """The rate over the whole run so far; 0 before the second tick."""
+        span_sec = self._last_sec - self._first_sec
+        return (self.ticks - 1) / span_sec if span_sec > 0 else 0.0
+
+    @property
+    def timer_period_ns(self) -> int:
+        """The period in nanoseconds."""
+        return round(self.period_sec * 1e9)
+
+    def time_since_last_call(self) -> int:
+        """How long ago the last tick was due, or the start, in nanoseconds; 0 before spinning."""
+        if self._due_sec is None or self._timeline is None:
+            return 0
+        last_due_sec = self._due_sec - self.period_sec
+        return round((self._timeline.time() - last_due_sec) * 1e9)
+
+    def time_until_next_call(self) -> int | None:
+        """In how many nanoseconds the next tick is due; None: it is cancelled, or not spun yet."""
+        if self._canceled or self._due_sec is None or self._timeline is None:
+            return None
+        return round((self._due_sec - self._timeline.time()) * 1e9)
+
+    def attach(self, timeline: Timeline) -> None:
+        """Tick by this time; the first tick is one period from now, or when it was due already."""
+        self._timeline = timeline
+        if not self._canceled:
+            self._schedule(timeline)
+
+    def detach(self) -> None:
+        """Tick no more until the next `attach`."""
+        self._stop()
+        self._timeline = None
+
+    def reset(self) -> None:
+        """Start over: the next tick is one period from now."""
+        self._stop()
+        self._canceled = False
+        self._due_sec = None
+        if self._timeline is not None:
+            self._schedule(self._timeline)
+
+    def cancel(self) -> None:
+        """Stop ticking; `reset` starts again."""
+        self._stop()
+        self._canceled = True
+
+    def is_canceled(self) -> bool:
+        """Whether `cancel` was called."""
+        return self._canceled
+
+    def _stop(self) -> None:
+        if self._handle is not None:
+            self._handle.cancel()
+            self._handle = None
+
+    def _schedule(self, timeline: Timeline) -> None:
+        if self._due_sec is None:
+            self._due_sec = timeline.time() + self.period_sec
+        self._skip_missed(timeline.time())
+        self._handle = timeline.call_at(self._due_sec, self._tick)
+
+    def _skip_missed(self, now_sec: float) -> None:
+        assert self._due_sec is not None
+        missed = math.floor((now_sec - self._due_sec) / self.period_sec)
+        if missed > 0:
+            self.overruns += missed
+            self._due_sec += missed * self.period_sec
+
+    def _tick(self) -> None:
+        timeline, due_sec = self._timeline, self._due_sec
+        if timeline is None or due_sec is None:
+            return
+        now_sec, handle = timeline.time(), self._handle
+        if isinstance(self._running, asyncio.Task) and not self._running.done():
+            self.overruns += 1  # the coroutine of an earlier tick is still at it
+        else:
+            self.lateness.add(now_sec - due_sec)
+            self.ticks += 1
+            self._last_sec = now_sec
+            if self.ticks == 1:
+                self._first_sec = now_sec
+            self._running = self._execute(self.callback)
+        if self._handle is handle:  # else it was cancelled, reset or detached meanwhile
+            self._due_sec = due_sec + self.period_sec
+            self._schedule(timeline)

@@ -1,0 +1,77 @@
+"""Nothing was heard for too long: somebody has to be told."""
+
+import asyncio
+import math
+from collections.abc import Callable
+
+from dsmq_nodes.graph.callback import Callback
+from dsmq_nodes.graph.time.timeline import Handle, Timeline
+
+
+class Silence:
+    """Calls back when nothing was heard for `timeout_sec`.
+
+    Once, until something is heard again; with `repeat`, again after each further `timeout_sec`.
+
+    Attributes:
+        count: how often it called back.
+    """
+
+    def __init__(
+        self,
+        timeout_sec: float,
+        callback: Callback,
+        execute: Callable[[Callback], object],
+        *,
+        what: str = "timeout",
+        repeat: bool = False,
+    ) -> None:
+        if not 0 < timeout_sec < math.inf:
+            raise ValueError(f"a {what} is more than 0 s and finite, not {timeout_sec!r}")
+        self.count = 0
+        self._timeout_sec = timeout_sec
+        self._callback = callback
+        self._execute = execute
+        self._repeat = repeat
+        self._timeline: Timeline | None = None
+        self._handle: Handle | None = None
+        self._heard_sec = 0.0
+        self._running: object = None
+
+    def attach(self, timeline: Timeline) -> None:
+        """Start listening for silence: it counts from now."""
+        self._timeline = timeline
+        self.heard()
+
+    def heard(self) -> None:
+        """Something was heard: the silence begins anew."""
+        if self._timeline is None:
+            return
+        # One timer looks at this later; moving a timer at every message would cost more. With
+        # `repeat` there always is one, and this may be called from any thread.
+        self._heard_sec = self._timeline.time()
+        if self._handle is None:
+            self._handle = self._timeline.call_at(self._heard_sec + self._timeout_sec, self._look)
+
+    def detach(self) -> None:
+        """Stop listening."""
+        if self._handle is not None:
+            self._handle.cancel()
+            self._handle = None
+        self._timeline = None
+
+    def _look(self) -> None:
+        self._handle = None
+        timeline = self._timeline
+        if timeline is None:
+            return
+        due_sec = self._heard_sec + self._timeout_sec
+        if timeline.time() < due_sec:
+            self._handle = timeline.call_at(due_sec, self._look)
+            return
+        if self._repeat:
+            self._heard_sec = timeline.time()
+            self._handle = timeline.call_at(self._heard_sec + self._timeout_sec, self._look)
+        self.count += 1
+        if not isinstance(self._running, asyncio.Task) or self._running.done():
+            self._running = self._execute(self._callback)  # else that coroutine is still at it

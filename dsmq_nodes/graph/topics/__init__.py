@@ -1,0 +1,1 @@
+"""Publishers and subscriptions, their types and their quality of service."""

@@ -1,0 +1,215 @@
+"""What a node knows of the graph: who publishes and subscribes what, as the broker tells."""
+
+import asyncio
+import contextlib
+from collections.abc import Callable, Coroutine
+from typing import Any, Final
+
+import msgspec
+
+from dsmq_nodes.graph import names
+from dsmq_nodes.graph.links.arrival import Arrival
+from dsmq_nodes.graph.services import service_wire as calls
+
+GRAPH_TOPIC: Final = "/dsmq/graph"
+_ANSWER_SEC: Final = 1.0
+
+
+class Endpoint(msgspec.Struct, frozen=True):
+    """One end of a topic: the node (empty: a tool or plain client) and the type it uses."""
+
+    node: str
+    pid: int
+    type: str
+
+    @property
+    def node_name(self) -> str:
+        """The node's own name; this and what follows are rclpy's names."""
+        return names.split(self.node)[1]
+
+    @property
+    def node_namespace(self) -> str:
+        """The node's namespace, absolute."""
+        return names.split(self.node)[0]
+
+    @property
+    def topic_type(self) -> str:
+        """The type it uses."""
+        return self.type
+
+
+class _Topic(msgspec.Struct):
+    name: str
+    publishers: list[Endpoint]
+    subscribers: list[Endpoint]
+
+
+class _Peer(msgspec.Struct):
+    name: str
+    client: str = ""
+
+
+class _Graph(msgspec.Struct):
+    """dsmq_msgs/msg/Graph, in a fraction of the time: a node with a client reads every change."""
+
+    peers: list[_Peer]
+    topics: list[_Topic]
+
+
+_decode: Final = msgspec.json.Decoder(_Graph).decode
+
+
+def is_graph(topic: str) -> bool:
+    """Whether it is the graph's topic."""
+    return topic == GRAPH_TOPIC
+
+
+class GraphView:
+    """Follows `/dsmq/graph` from the first question on.
+
+    Attributes:
+        is_lost: the broker is lost, and with it the graph.
+        follows: it has begun to follow it.
+        watchers: called at each change, and when the broker is lost.
+    """
+
+    def __init__(
+        self,
+        follow: Callable[[], None],
+        wait_outside: Callable[[Coroutine[Any, Any, object]], object],
+    ) -> None:
+        """`follow` subscribes the graph; `wait_outside` waits where that is allowed: see `ask`."""
+        self.is_lost = False
+        self.follows = False
+        self.watchers: list[Callable[[], None]] = []
+        self._follow = follow
+        self._wait_outside = wait_outside
+        self._unread = ""  # the newest that came; older ones need not be read
+        self._is_news = False
+        self._nodes: frozenset[str] | None = None
+        self._clients: frozenset[str] = frozenset()
+        self._topics: dict[str, _Topic] = {}
+        self._changed: list[asyncio.Future[None]] = []
+
+    @property
+    def is_known(self) -> bool:
+        """Whether the broker has told."""
+        self._read()
+        return self._nodes is not None
+
+    def start(self) -> None:
+        """Follow the graph, if that has not begun."""
+        if not self.follows:
+            self.follows = True
+            self._follow()
+
+    def ask(self) -> None:
+        """Have the broker tell, and take what it has told since.
+
+        Outside of callbacks its first word is waited for, a second at most: it may be away, or be
+        an original server, which tells nothing.
+        """
+        self.start()
+        self._wait_outside(self.within(lambda: self.is_known, _ANSWER_SEC))
+
+    def subscribers(self, topic: str) -> list[Endpoint]:
+        """Who subscribes a topic, in the order they came; none until the broker has told."""
+        self._read()
+        found = self._topics.get(topic)
+        return found.subscribers if found else []
+
+    def publishers(self, topic: str) -> list[Endpoint]:
+        """Who publishes a topic, in the order they came; none until the broker has told."""
+        self._read()
+        found = self._topics.get(topic)
+        return found.publishers if found else []
+
+    def types(self) -> dict[str, list[str]]:
+        """The types that are used on each topic; none until the broker has told."""
+        self._read()
+        return {
+            name: sorted({end.type for end in (*topic.publishers, *topic.subscribers) if end.type})
+            for name, topic in sorted(self._topics.items())
+        }
+
+    def nodes(self) -> list[str]:
+        """The names of all nodes, in order; none until the broker has told."""
+        self._read()
+        return sorted(filter(None, self._nodes or ()))
+
+    def has_client(self, client: str) -> bool:
+        """Whether whoever calls services as `client` is connected, as far as the broker has told.
+
+        Of a tool that has not told the broker how it signs its calls this is not known, so it is.
+        A broker of the last release knows the names of nodes alone.
+        """
+        self._read()
+        if self._nodes is None:
+            return False
+        if calls.is_in_graph(client) and self._clients:
+            return client in self._clients
+        node = calls.node_of(client)
+        return not node or node in self._nodes
+
+    async def subscribed(self, topic: str, count: int, timeout_sec: float | None) -> bool:
+        """Wait until so many subscribe a topic; False: not in time."""
+        return await self.within(lambda: len(self.subscribers(topic)) >= count, timeout_sec)
+
+    async def within(self, condition: Callable[[], bool], timeout_sec: float | None) -> bool:
+        """Wait until the graph is such that a condition holds; False: not in time."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(timeout_sec):
+                await self._until(condition)
+        return condition()
+
+    async def _until(self, condition: Callable[[], bool]) -> None:
+        self.start()
+        while not condition():
+            changed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            self._changed.append(changed)
+            await changed
+
+    def forget(self) -> None:
+        """The broker is lost: what it told is no longer so."""
+        self.is_lost = True
+        self._unread = ""
+        self._nodes, self._topics = None, {}
+        self._tell()
+
+    def regain(self) -> None:
+        """The broker is back, and will tell."""
+        self.is_lost = False
+
+    def take(self, reply: Arrival) -> None:
+        """The graph has changed."""
+        self._unread = reply.text or ""
+        self._is_news = True
+
+    def settle(self) -> None:
+        """All there is to read has been taken: tell who waits for a change."""
+        if not self._is_news:
+            return
+        self._is_news = False
+        self._read()
+        changed, self._changed = self._changed, []
+        for future in changed:
+            if not future.done():
+                future.set_result(None)
+        self._tell()
+
+    def _read(self) -> None:
+        if not self._unread:
+            return
+        text, self._unread = self._unread, ""
+        try:
+            graph = _decode(text)
+        except (msgspec.MsgspecError, RecursionError):
+            return  # an original server's: anybody may write there
+        self.is_lost = False
+        self._nodes = frozenset([peer.name for peer in graph.peers])
+        self._clients = frozenset([peer.client for peer in graph.peers if peer.client])
+        self._topics = {topic.name: topic for topic in graph.topics}
+
+    def _tell(self) -> None:
+        for watcher in list(self.watchers):
+            watcher()

@@ -1,0 +1,121 @@
+"""Publishers: the sending end of a topic."""
+
+from typing import TYPE_CHECKING, Final, Generic
+
+from dsmq_nodes.dsmq.limits import MAX_BODY_BYTES
+from dsmq_nodes.graph.callback import MessageT
+from dsmq_nodes.graph.links.link import Link, Publication
+from dsmq_nodes.graph.spin.spinner import Spinner
+from dsmq_nodes.graph.topics.graph_view import GraphView
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from dsmq_nodes.graph.time.watchdog import Silence
+
+
+_LARGE_BYTES: Final = MAX_BODY_BYTES // 2
+
+
+class Publisher(Generic[MessageT]):
+    """Publishes messages of one type on one topic; made by `Node.create_publisher`."""
+
+    def __init__(
+        self,
+        msg_type: type[MessageT],
+        publication: Publication,
+        link: Link,
+        spinner: Spinner,
+        graph: GraphView,
+    ) -> None:
+        self.msg_type = msg_type
+        self.silence: Silence | None = None
+        self._is_closed = False
+        self._is_large = False  # and that was said
+        self.warn: Callable[[str], None] = lambda _: None
+        self.publication = publication
+        self._link = link
+        self._spinner = spinner
+        self._graph = graph
+
+    @property
+    def topic_name(self) -> str:
+        """The topic's absolute name."""
+        return self.publication.topic
+
+    @property
+    def messages(self) -> int:
+        """How many messages were published, dropped ones included."""
+        return self.publication.messages
+
+    @property
+    def dropped(self) -> int:
+        """How many of them could not be handed to the broker."""
+        return self.publication.dropped
+
+    def publish(self, msg: MessageT) -> None:
+        """Send a message; returns at once, and may be called from any thread.
+
+        Raises:
+            TypeError: the message is not of this publisher's type.
+            MessageError: a field holds a value of the wrong type.
+            WireError: the message is over the 8,999,999 bytes of a frame.
+            ValueError: the publisher was destroyed.
+        """
+        self._check(msg)
+        shares = self.publication.writer is not None
+        text, field, raw = msg.to_parts() if shares else (msg.to_json(), "", b"")
+        if len(text) > _LARGE_BYTES and not self._is_large:
+            self._warn_of_size(len(text))
+        self._link.publish(self.publication, text, field, raw)
+        if self.silence is not None:
+            self.silence.heard()
+
+    def _check(self, msg: MessageT) -> None:
+        if not isinstance(msg, self.msg_type):
+            raise TypeError(
+                f"{self.topic_name} carries {self.msg_type.type_name}, "
+                f"not {getattr(msg, 'type_name', type(msg).__name__)}"
+            )
+        if self._is_closed:
+            raise ValueError(f"{self.topic_name}: this publisher was destroyed")
+
+    def _warn_of_size(self, size_bytes: int) -> None:
+        self._is_large = True
+        self.warn(
+            f"{self.topic_name}: a message of {size_bytes:,} bytes as JSON, and from "
+            f"{MAX_BODY_BYTES:,} on publish() raises: send less often what is large, compress it "
+            "(CompressedImage), or send a reference"
+        )
+
+    def get_subscription_count(self) -> int:
+        """How many subscribe the topic, tools included, as far as the broker has told.
+
+        The first call asks the broker: outside of callbacks it waits for the answer, in a callback
+        it gives 0 until that has come.
+        """
+        self._graph.ask()
+        return len(self._graph.subscribers(self.topic_name))
+
+    def wait_for_subscribers(self, count: int = 1, timeout_sec: float | None = None) -> bool:
+        """Wait until `count` subscribe the topic: what is published then reaches them.
+
+        The node's callbacks run meanwhile. False when the time was up.
+
+        Raises:
+            SpinError: called from a callback: `await wait_for_subscribers_async()` there.
+        """
+        work = self.wait_for_subscribers_async(count, timeout_sec)
+        return bool(self._spinner.block_on(work, "await publisher.wait_for_subscribers_async()"))
+
+    async def wait_for_subscribers_async(
+        self, count: int = 1, timeout_sec: float | None = None
+    ) -> bool:
+        """The same for coroutines."""
+        return await self._graph.subscribed(self.topic_name, count, timeout_sec)
+
+    def close(self, *, is_last: bool) -> None:
+        """Publish no more; made by `Node.destroy_publisher`."""
+        self._is_closed = True
+        if is_last:
+            self._link.unadvertise(self.publication)

@@ -1,0 +1,59 @@
+"""Quality of service: how much of a topic is kept for a reader."""
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+from dsmq_nodes.graph.time.clock import seconds
+from dsmq_nodes.messages.base import Duration
+
+
+@dataclass(frozen=True, slots=True)
+class QoSProfile:
+    """How a publisher or a subscription treats its topic. An int stands for its depth.
+
+    There is no incompatible pairing: what the publisher keeps is what there is.
+
+    Attributes:
+        depth: the newest so many messages are kept for a reader that is slow; older ones are
+            dropped and counted. For a latched publisher also how many a late subscriber gets.
+        durability: "volatile", or "transient_local": latched, late subscribers get the newest.
+        deadline: seconds, or a Duration, within which there is to be a next message. Of a
+            publisher: that it sends one; of a subscription: that one comes. A miss is counted and
+            told, see `on_deadline`.
+        lifespan: of a subscription, seconds, or a Duration: an older message is skipped and counted
+            as late. Age is by the wall clocks of both ends; a message without a stamp is old.
+    """
+
+    depth: int = 10
+    durability: Literal["volatile", "transient_local"] = "volatile"
+    deadline: Duration | float | None = None
+    lifespan: Duration | float | None = None
+
+    def __post_init__(self) -> None:
+        if type(self.depth) is not int or self.depth < 1:
+            raise ValueError(f"a depth is a whole number from 1, not {self.depth!r}")
+        if self.durability not in {"volatile", "transient_local"}:
+            raise ValueError(
+                f"durability is 'volatile' or 'transient_local', not {self.durability!r}"
+            )
+        for name in ("deadline", "lifespan"):
+            given = getattr(self, name)
+            if given is None:
+                continue
+            if not 0 < seconds(given) < math.inf:
+                raise ValueError(f"a {name} is more than 0 s and finite, not {given!r}")
+
+    @property
+    def latched(self) -> int:
+        """How many messages are kept for late subscribers."""
+        return self.depth if self.durability == "transient_local" else 0
+
+    @classmethod
+    def of(cls, qos: "QoSProfile | int") -> "QoSProfile":
+        """A profile from a profile or a depth.
+
+        Raises:
+            ValueError: the depth is not a whole number from 1.
+        """
+        return qos if isinstance(qos, QoSProfile) else cls(depth=qos)

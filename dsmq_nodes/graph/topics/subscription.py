@@ -1,0 +1,274 @@
+"""Subscriptions: the receiving end of a topic."""
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final, Generic, Self
+
+from dsmq_nodes.dsmq.ring.record import Record
+from dsmq_nodes.errors import MessageError, OverwrittenError, WireError
+from dsmq_nodes.graph.callback import MessageT, Result, takes_two
+from dsmq_nodes.graph.links.arrival import Arrival
+from dsmq_nodes.graph.log.logger import Logger
+from dsmq_nodes.graph.time.ages import Ages
+from dsmq_nodes.graph.time.clock import Clock, seconds
+from dsmq_nodes.graph.time.histogram import Histogram
+from dsmq_nodes.graph.topics.graph_view import GraphView
+from dsmq_nodes.graph.topics.loan import Lender
+from dsmq_nodes.graph.topics.qos import QoSProfile
+from dsmq_nodes.messages.schema.large_field import large_field
+
+if TYPE_CHECKING:
+    from dsmq_nodes.graph.time.watchdog import Silence
+
+_MOST_AHEAD_NS: Final = 10**9  # a stamp that is further ahead tells of no latency
+
+
+@dataclass(frozen=True, slots=True)
+class MessageInfo:
+    """What is known of a message besides its content.
+
+    Attributes:
+        topic_name: the topic's absolute name.
+        publisher_name: the node it came from; empty for a tool or a plain client.
+        message_id: its place in the topic's log.
+        publication_sequence_number: counts the publisher's messages from 1; 0 if it does not count.
+        source_timestamp: when it was published, in ns by the publisher's wall clock; 0 if unknown.
+        received_timestamp: when the callback was about to be called, in ns by our wall clock.
+    """
+
+    topic_name: str
+    publisher_name: str
+    message_id: int
+    publication_sequence_number: int
+    source_timestamp: int
+    received_timestamp: int
+
+
+SubscriptionCallback = Callable[[MessageT], Result] | Callable[[MessageT, MessageInfo], Result]
+
+
+class Subscription(Generic[MessageT], AsyncIterator[MessageT]):
+    """Receives messages of one type on one topic; made by `Node.create_subscription`.
+
+    Without a callback it is read with `async for msg in subscription`, which ends when the
+    subscription or its node is destroyed; what is loaned is taken back when the next is asked for.
+
+    Attributes:
+        messages: how many were given to the callback, and were not overwritten meanwhile.
+        dropped: how many were skipped because this end was slower than `depth` allows, were
+            overwritten while they were read, or never came: published while the broker was away,
+            or lost with it.
+        invalid: how many were not of the type.
+        late: how many were older than the lifespan when their turn came, and were skipped.
+    """
+
+    def __init__(
+        self,
+        msg_type: type[MessageT],
+        topic_name: str,
+        callback: SubscriptionCallback[MessageT] | None,
+        qos: QoSProfile,
+        *,
+        loaned: bool = False,
+        clock: Clock,
+        logger: Logger,
+        graph: GraphView,
+    ) -> None:
+        self.msg_type = msg_type
+        self.topic_name = topic_name
+        self.callback: Callable[..., Any] | None = callback
+        self.depth = qos.depth
+        self._given = 0
+        self._dropped = 0
+        self._is_behind = False  # shared memory was overwritten before we had read it
+        self._lender = Lender(msg_type, topic_name, logger) if loaned else None
+        self.invalid = 0
+        self.late = 0
+        self.latency = Histogram()
+        self.silences: list[Silence] = []
+        self._lifespan_ns = None if qos.lifespan is None else int(seconds(qos.lifespan) * 1e9)
+        self._ages = None if qos.lifespan is None else Ages(topic_name, clock, logger)
+        self._since_ns = max(clock.now_ns(), 1)  # what is latched from before is only old
+        self._clock = clock
+        self._logger = logger
+        self._graph = graph
+        self._mail: deque[Arrival] = deque()
+        self._wants_info = callback is not None and takes_two(
+            callback, "a subscription's callback", "msg", "info"
+        )
+        self._began = False  # it has had a message: what is sent again is not for it
+        self._closed = False
+        self._next: asyncio.Future[None] | None = None
+
+    def get_publisher_count(self) -> int:
+        """How many publish the topic, tools included, as far as the broker has told.
+
+        The first call asks the broker: outside of callbacks it waits for the answer, in a callback
+        it gives 0 until that has come.
+        """
+        self._graph.ask()
+        return len(self._graph.publishers(self.topic_name))
+
+    @property
+    def messages(self) -> int:
+        """See the class."""
+        return self._given - self._overwritten
+
+    @property
+    def dropped(self) -> int:
+        """See the class."""
+        return self._dropped + self._overwritten
+
+    @property
+    def _overwritten(self) -> int:
+        return self._lender.overwritten if self._lender is not None else 0
+
+    @property
+    def waiting(self) -> int:
+        """How many messages are in the mailbox."""
+        return len(self._mail)
+
+    def post(self, reply: Arrival, again: bool) -> bool:
+        """Put a message that came into the mailbox; the oldest gives way when it is full.
+
+        Returns whether there is one more in it for the callback.
+        """
+        if again and self._began:
+            return False  # it is sent again for a subscription that came later
+        self._began = True
+        self._dropped += reply.gap
+        is_full = len(self._mail) >= self.depth
+        if is_full:
+            self._mail.popleft()
+            self._dropped += 1
+        self._mail.append(reply)
+        if self.callback is not None:
+            return not is_full
+        self._wake()
+        return False
+
+    def dispatch(self) -> Result:
+        """Decode the oldest message of the mailbox and call the callback; gives what it gave."""
+        if not self._mail or self._closed:
+            return None
+        reply = self._mail.popleft()
+        msg = self._decode(reply)
+        if msg is None:
+            return None
+        if self._lender is None:
+            return self._call(msg, reply)
+        return self._lender.call(lambda: self._call(msg, reply))
+
+    def _call(self, msg: MessageT, reply: Arrival) -> Result:
+        if self.callback is None:
+            return None
+        if not self._wants_info:
+            return self.callback(msg)  # type: ignore[no-any-return]
+        info = MessageInfo(
+            topic_name=self.topic_name,
+            publisher_name=reply.sender,
+            message_id=reply.id,
+            publication_sequence_number=reply.seq,
+            source_timestamp=reply.stamp,
+            received_timestamp=self._clock.now_ns(),
+        )
+        return self.callback(msg, info)  # type: ignore[no-any-return]
+
+    def _decode(self, reply: Arrival) -> MessageT | None:
+        if self._ages is not None and self._is_late(self._ages, reply):
+            return None
+        now_ns = self._clock.now_ns()
+        try:
+            msg = self._read(reply)
+        except OverwrittenError:
+            self._dropped += 1
+            return None
+        except (MessageError, WireError) as error:
+            self.invalid += 1
+            if self.invalid == 1:
+                self._logger.error(  # noqa: TRY400  the text says it all
+                    f"{self.topic_name}: a message from {reply.sender or 'a client'} is not valid: "
+                    f"{error}; others like it are only counted"
+                )
+            return None
+        if self._since_ns <= reply.stamp <= now_ns + _MOST_AHEAD_NS:
+            self.latency.add((now_ns - reply.stamp) * 1e-9)
+        self._given += 1
+        for silence in self.silences:
+            silence.heard()
+        return msg
+
+    def _is_late(self, ages: Ages, reply: Arrival) -> bool:
+        """Whether it is older than its lifespan; such a message is skipped, counted and told."""
+        age_ns = ages.age_ns(reply)
+        if self._lifespan_ns is None or age_ns <= self._lifespan_ns:
+            return False
+        self.late += 1
+        if self.late == 1:
+            self._logger.warning(
+                f"{self.topic_name}: a message from {reply.sender or 'a client'} is "
+                f"{age_ns * 1e-9:.1f} s old, which is more than the lifespan of "
+                f"{self._lifespan_ns * 1e-9:g} s: it is skipped, others like it are only counted"
+            )
+        return True
+
+    def _read(self, reply: Arrival) -> MessageT:
+        if not isinstance(reply, Record):
+            msg = self.msg_type.from_json(reply.text or "")
+        elif not reply.field:
+            msg = self.msg_type.from_json(reply.data)
+        elif reply.field == large_field(self.msg_type):
+            msg = self.msg_type.from_parts(reply.data, self._raw(reply))
+        else:
+            msg = self.msg_type.from_json(reply.text)
+        if self._lender is not None:
+            self._lender.lend(msg, reply.loan if isinstance(reply, Record) else None)
+        return msg
+
+    def _raw(self, record: Record) -> bytes | memoryview:
+        """A record's large field; a copy, unless it is to be lent.
+
+        Raises:
+            OverwrittenError: it is too late for it.
+        """
+        loan = record.loan
+        if loan is None:
+            return record.raw
+        # Once too late, what is about to be overwritten is skipped, or all would be begun in vain.
+        if loan.has_time or not self._is_behind:
+            raw = loan.view if self._lender is not None else bytes(loan.view)
+            self._is_behind = not loan.is_whole
+            if not self._is_behind:
+                return raw
+        raise OverwrittenError(f"{self.topic_name}: message {record.id} was overwritten")
+
+    def __aiter__(self) -> Self:
+        if self.callback is not None:
+            raise TypeError(
+                f"{self.topic_name}: this subscription has a callback; give None instead of it to "
+                "read with `async for`"
+            )
+        return self
+
+    async def __anext__(self) -> MessageT:
+        if self._lender is not None:
+            self._lender.take_back()
+        while not self._closed:
+            while self._mail:
+                msg = self._decode(self._mail.popleft())
+                if msg is not None:
+                    return msg
+            self._next = asyncio.get_running_loop().create_future()
+            await self._next
+        raise StopAsyncIteration
+
+    def close(self) -> None:
+        """Give nothing more; made by `Node.destroy_subscription`."""
+        self._closed = True
+        self._wake()
+
+    def _wake(self) -> None:
+        if self._next is not None and not self._next.done():
+            self._next.set_result(None)

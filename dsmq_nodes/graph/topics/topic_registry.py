@@ -1,0 +1,198 @@
+"""The publishers and subscriptions of a node; of each topic there is one reader at the link."""
+
+from collections.abc import Callable, Coroutine, Iterator
+from typing import Any, TypeVar
+
+from dsmq_nodes.graph.callback import Callback, MessageT, check_callback
+from dsmq_nodes.graph.links.arrival import Arrival
+from dsmq_nodes.graph.links.link import Deliver, Link, Publication
+from dsmq_nodes.graph.log.logger import Logger
+from dsmq_nodes.graph.spin.spinner import Spinner
+from dsmq_nodes.graph.time.clock import Clock, seconds
+from dsmq_nodes.graph.time.watchdog import Silence
+from dsmq_nodes.graph.topics.compatible import compare
+from dsmq_nodes.graph.topics.graph_view import GRAPH_TOPIC, GraphView, is_graph
+from dsmq_nodes.graph.topics.publisher import Publisher
+from dsmq_nodes.graph.topics.qos import QoSProfile
+from dsmq_nodes.graph.topics.subscription import Subscription, SubscriptionCallback
+from dsmq_nodes.graph.topics.type_check import schema_text
+from dsmq_nodes.messages.base import Message
+from dsmq_nodes.messages.dsmq_msgs import Graph
+
+PublisherT = TypeVar("PublisherT", bound=Publisher[Any])
+
+
+class Topics:
+    """What a node publishes and subscribes, by absolute names."""
+
+    def __init__(self, link: Link, spinner: Spinner, clock: Clock, logger: Logger) -> None:
+        self.publishers: list[Publisher[Any]] = []
+        self._by_topic: dict[str, list[Subscription[Any]]] = {}
+        self._link = link
+        self._spinner = spinner
+        self._clock = clock
+        self._logger = logger
+        self.graph = GraphView(self._follow_graph, self._wait_outside)
+        spinner.on_drained = self.graph.settle
+
+    def publish(
+        self,
+        msg_type: type[MessageT],
+        name: str,
+        qos: QoSProfile,
+        on_deadline: Callback | None,
+        make: Callable[[type[MessageT], Publication, Link, Spinner, GraphView], PublisherT],
+    ) -> PublisherT:
+        """A new publisher; `make` is its class."""
+        _check_type(msg_type)
+        schema = schema_text(msg_type)
+        publication = self._link.advertise(name, msg_type.type_name, qos.latched, schema)
+        if (publication.type_name, publication.schema) != (msg_type.type_name, schema):
+            raise TypeError(
+                f"this node publishes {publication.type_name} on {name} already, so it cannot "
+                f"publish {msg_type.type_name} there: use another topic"
+            )
+        publisher = make(msg_type, publication, self._link, self._spinner, self.graph)
+        publisher.warn = self._logger.warning
+        publisher.silence = self._deadline(qos, on_deadline, f"{name}: published nothing")
+        self.publishers.append(publisher)
+        return publisher
+
+    def publish_no_more(self, publisher: Publisher[Any]) -> None:
+        """Let go of a publisher."""
+        if publisher not in self.publishers:
+            return
+        self.publishers.remove(publisher)
+        if publisher.silence is not None:
+            self._spinner.remove(publisher.silence)
+        others = {each.topic_name for each in self.publishers}
+        publisher.close(is_last=publisher.topic_name not in others)
+
+    def subscribe(
+        self,
+        msg_type: type[MessageT],
+        name: str,
+        callback: SubscriptionCallback[MessageT] | None,
+        qos: QoSProfile,
+        *,
+        loaned: bool = False,
+        timeout: float | None = None,
+        on_timeout: Callback | None = None,
+        on_deadline: Callback | None = None,
+    ) -> Subscription[MessageT]:
+        """A new subscription."""
+        _check_type(msg_type)
+        if (timeout is None) != (on_timeout is None):
+            raise TypeError("timeout and on_timeout go together: give both or neither")
+        if callback is not None:
+            check_callback(callback, f"the callback of {name}")
+        subscription = Subscription(
+            msg_type,
+            name,
+            callback,
+            qos,
+            loaned=loaned,
+            clock=self._clock,
+            logger=self._logger,
+            graph=self.graph,
+        )
+        if timeout is not None and on_timeout is not None:
+            check_callback(on_timeout, f"the on_timeout of {name}")
+            silence = Silence(timeout, on_timeout, self._spinner.execute)
+            self._spinner.add(silence)
+            subscription.silences.append(silence)
+        deadline = self._deadline(qos, on_deadline, f"{name}: no message")
+        if deadline is not None:
+            subscription.silences.append(deadline)
+        together = self._by_topic.setdefault(name, [])
+        for each in together:
+            _check_same(name, each.msg_type, msg_type)
+        together.append(subscription)
+        self._link.subscribe(
+            name,
+            max(each.depth for each in together),
+            msg_type.type_name,
+            self._deliver_to(name, together),
+            schema_text(msg_type),
+        )
+        return subscription
+
+    def subscribe_no_more(self, subscription: Subscription[Any]) -> None:
+        """Let go of a subscription."""
+        subscription.close()
+        for silence in subscription.silences:
+            self._spinner.remove(silence)
+        together = self._by_topic.get(subscription.topic_name, [])
+        if subscription in together:
+            together.remove(subscription)
+            if not together and not (self.graph.follows and is_graph(subscription.topic_name)):
+                del self._by_topic[subscription.topic_name]
+                self._link.unsubscribe(subscription.topic_name)
+
+    def subscriptions(self) -> Iterator[Subscription[Any]]:
+        """All of them, in the order of their topics."""
+        for together in self._by_topic.values():
+            yield from together
+
+    def close(self) -> None:
+        """The node ends: those who wait for a message are told."""
+        for subscription in self.subscriptions():
+            subscription.close()
+
+    def _deliver_to(self, name: str, together: list[Subscription[Any]]) -> Deliver:
+        graph = self.graph if is_graph(name) else None
+
+        def deliver(reply: Arrival, again: bool) -> None:
+            if graph is not None:
+                graph.take(reply)
+            for each in together:
+                if each.post(reply, again):
+                    self._spinner.arrived(each)
+
+        return deliver
+
+    def _deadline(self, qos: QoSProfile, on_deadline: Callback | None, what: str) -> Silence | None:
+        if qos.deadline is None:
+            if on_deadline is not None:
+                raise TypeError("on_deadline needs a deadline in the QoSProfile")
+            return None
+        if on_deadline is not None:
+            check_callback(on_deadline, f"an on_deadline ({what})")
+        deadline_sec = seconds(qos.deadline)
+
+        def warn() -> None:
+            self._logger.warning(f"{what} within its deadline of {deadline_sec:g} s")
+
+        silence = Silence(
+            deadline_sec, on_deadline or warn, self._spinner.execute, what="deadline", repeat=True
+        )
+        self._spinner.add(silence)
+        return silence
+
+    def _wait_outside(self, work: Coroutine[Any, Any, object]) -> None:
+        if self._spinner.is_in_callback():
+            work.close()
+        else:
+            self._spinner.block_on(work, "")
+
+    def _follow_graph(self) -> None:
+        if GRAPH_TOPIC not in self._by_topic:  # else it comes to the view already
+            together = self._by_topic[GRAPH_TOPIC] = []
+            deliver = self._deliver_to(GRAPH_TOPIC, together)
+            self._link.subscribe(GRAPH_TOPIC, 1, Graph.type_name, deliver)
+
+
+def _check_same(topic: str, known: type[Message], added: type[Message]) -> None:
+    """Two subscriptions of a node to one topic may have two types, if one message can be both."""
+    known_schema, added_schema = known.schema(), added.schema()
+    found = compare(added_schema, known_schema).differences
+    if found and compare(known_schema, added_schema).differences:
+        raise TypeError(
+            f"this node subscribes {known.type_name} on {topic} already, so it cannot subscribe "
+            f"{added.type_name} there ({found[0].field or 'the type'} differs): use another topic"
+        )
+
+
+def _check_type(msg_type: object) -> None:
+    if not (isinstance(msg_type, type) and issubclass(msg_type, Message)):
+        raise TypeError(f"a topic carries a subclass of Message, not {msg_type!r}")

@@ -1,0 +1,84 @@
+"""Types are checked where they meet: at both ends of a topic, once for each two that differ.
+
+A node says the schema of its type when it advertises or subscribes. The broker, which reads none,
+tells both ends when their texts are not the same (wire.py, `differs`); each end then compares them
+by the rules of compatible.py, so both show the same text, and the graph has it too. Nothing of this
+is on the path of a message.
+"""
+
+import os
+from collections.abc import Callable
+from functools import cache
+from typing import Final
+
+import msgspec
+
+from dsmq_nodes.dsmq import wire
+from dsmq_nodes.errors import TypeMismatchError
+from dsmq_nodes.graph.links.link import Link, Publication, Reader
+from dsmq_nodes.graph.log.logger import Logger
+from dsmq_nodes.graph.topics.compatible import End, Verdict, compare, explain, remark
+from dsmq_nodes.messages.base import Message
+
+_MOST_TOLD: Final = 1000
+_encode = msgspec.json.Encoder(order="sorted").encode
+
+
+@cache
+def schema_text(msg_type: type[Message]) -> bytes:
+    """A type's schema as it is told to the broker; the same type gives the same text everywhere."""
+    return _encode(msg_type.schema())
+
+
+class TypeCheck:
+    """Compares the types of a node with those at the other ends."""
+
+    def __init__(
+        self, link: Link, logger: Logger, node: str, fails: Callable[[Exception], bool] | None
+    ) -> None:
+        """Tell what does not fit to the graph, and to `fails` or else to the log."""
+        self._link = link
+        self._logger = logger
+        self._node = node
+        self._fails = fails
+        self._told: set[str] = set()
+
+    def met(self, reply: wire.Reply, own: Publication | Reader) -> None:
+        """The broker says that another end of a topic has another type."""
+        own_end = End(self._node, os.getpid(), own.type_name)
+        other_end = End(reply.sender, reply.pid, reply.type)
+        try:
+            theirs, ours = (msgspec.json.decode(text) for text in (reply.schema, own.schema))
+        except msgspec.MsgspecError:
+            return  # it told none, or no JSON: there is nothing to compare
+        if reply.end == "publisher":
+            self._judge(reply, own_end, other_end, compare(ours, theirs))
+        else:
+            self._judge(reply, other_end, own_end, compare(theirs, ours))
+
+    def _judge(self, reply: wire.Reply, subscriber: End, publisher: End, verdict: Verdict) -> None:
+        if not verdict.differences:
+            self._remark(
+                remark(reply.topic, subscriber, publisher, verdict),
+                verdict.same_fields or subscriber.class_name == publisher.class_name,
+            )
+            return
+        text = explain(reply.topic, subscriber, publisher, verdict.differences)
+        self._link.set_fault(reply.topic, reply.pair, text)
+        if self._fails is not None and self._fails(TypeMismatchError(text)):
+            return  # whoever spins the node shows it
+        if self._is_news(text):
+            self._logger.error(text)
+
+    def _remark(self, text: str, is_expected: bool) -> None:
+        if text and self._is_news(text):
+            (self._logger.info if is_expected else self._logger.warning)(text)
+
+    def _is_news(self, text: str) -> bool:
+        """Whether it was not told yet; a reconnecting peer is met again."""
+        if text in self._told:
+            return False
+        if len(self._told) >= _MOST_TOLD:
+            self._told.clear()
+        self._told.add(text)
+        return True

@@ -1,0 +1,1 @@
+"""What can be known of a launch file without starting it."""

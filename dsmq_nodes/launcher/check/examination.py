@@ -1,0 +1,140 @@
+"""Has node classes looked at by another process (examine.py), and outlives what they do there.
+
+What their constructors start is ended by that process. Where one of them ends that process itself,
+we find what it leaves behind: like the launcher, we are a child subreaper meanwhile (guard.py).
+"""
+
+import contextlib
+import itertools
+import json
+import os
+import queue
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from types import TracebackType
+from typing import Final, Self
+
+import msgspec
+
+from dsmq_nodes.launcher.check.findings import Finding, NodeClass, NodeRequest, Request
+from dsmq_nodes.launcher.supervise.guard import (
+    MARK,
+    become_subreaper,
+    end_descendants,
+    marked,
+    reap,
+)
+from dsmq_nodes.launcher.supervise.process import describe
+
+_SILENCE_SEC: Final = 20.0
+_LEAVE_SEC: Final = 6.0
+_numbers: Final = itertools.count()
+
+
+class Examiner:
+    """A process that looks at node classes; it imports what it needs while we do other things."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        self._mark = f"{os.getpid()}:check{next(_numbers)}:"
+        become_subreaper()
+        self._process = _start(self._mark)
+
+    def look_at(self, nodes: list[NodeRequest]) -> list[Finding]:
+        """Return what was found about each of the nodes.
+
+        One that ends the process, or never returns, is skipped; the others are looked at by a new
+        one.
+        """
+        found: list[Finding] = []
+        while len(found) < len(nodes):
+            rest = nodes[len(found) :]
+            begun = -1
+            offset = len(found)
+            for line in self._ask(Request(str(self._root), rest)):
+                finding = msgspec.json.decode(line, type=Finding)
+                begun = max(begun, finding.index)
+                finding.index += offset
+                if not finding.begun:
+                    found.append(finding)
+            if len(found) < len(nodes):
+                if begun >= 0 and offset + begun == len(found):
+                    found.append(Finding(len(found), unknown=self._why()))
+                elif begun < 0:
+                    why = f"the process that looks at nodes did not start: {self._why()}"
+                    found += [Finding(index, unknown=why) for index in range(offset, len(nodes))]
+                self._restart()
+        return found
+
+    def classes_in(self, modules: list[str]) -> list[NodeClass]:
+        """Return the node classes that modules have; one that cannot be imported has none."""
+        lines = self._ask(Request(str(self._root), modules=modules))
+        return [msgspec.json.decode(line, type=NodeClass) for line in lines]
+
+    def _ask(self, request: Request) -> Iterator[bytes]:
+        process = self._process
+        assert process.stdin is not None
+        lines: queue.Queue[bytes] = queue.Queue()
+        reader = threading.Thread(target=_read, args=(process, lines), daemon=True)
+        reader.start()
+        try:
+            process.stdin.write(json.dumps(msgspec.to_builtins(request)).encode() + b"\n")
+            process.stdin.flush()
+            while line := lines.get(timeout=_SILENCE_SEC):
+                yield line
+        except (queue.Empty, BrokenPipeError):
+            pass
+        self._timed_out = process.poll() is None and reader.is_alive()
+
+    def _why(self) -> str:
+        if self._timed_out:
+            return f"it has not come to an end in {_SILENCE_SEC:g} s"
+        return f"it ended the process, {describe(self._process.wait())}"
+
+    def _restart(self) -> None:
+        self._end()
+        self._process = _start(self._mark)
+
+    def close(self) -> None:
+        """End the process, and what it has started."""
+        self._end()
+        become_subreaper(on=False)
+
+    def _end(self) -> None:
+        for stream in (self._process.stdin, self._process.stdout):
+            if stream is not None:
+                with contextlib.suppress(BrokenPipeError):
+                    stream.close()
+        try:
+            self._process.wait(_LEAVE_SEC)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        end_descendants(lambda: marked(self._mark), reap)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+def _start(mark: str) -> "subprocess.Popen[bytes]":
+    command = [sys.executable, "-m", "dsmq_nodes.launcher.check.examine"]
+    env = os.environ | {MARK: mark}
+    return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=env)
+
+
+def _read(process: "subprocess.Popen[bytes]", lines: "queue.Queue[bytes]") -> None:
+    assert process.stdout is not None
+    for line in process.stdout:
+        lines.put(line)
+    lines.put(b"")

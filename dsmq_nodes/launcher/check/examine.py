@@ -1,0 +1,235 @@
+"""Looks at node classes in a process of its own: what a module prints or crashes harms nobody.
+
+As a program, this module reads one `Request` as a line of JSON, and answers with lines of JSON: a
+`Finding` that says it has begun with a node, then one with what it found. Each class is imported
+and made, with its parameters, over a link that leads nowhere and writes down what the node
+publishes and subscribes; then it enters its safe state, and that is all. When standard input ends,
+it ends too, whatever a node is doing.
+"""
+
+import asyncio
+import inspect
+import json
+import os
+import threading
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import BinaryIO
+
+import msgspec
+from pydantic import ValidationError
+
+from dsmq_nodes.errors import NodeLoadError, ParameterError
+from dsmq_nodes.graph.links.link import Deliver, Link, OnDiffers, Publication
+from dsmq_nodes.graph.node import Node
+from dsmq_nodes.graph.spin.context import Surroundings, surroundings
+from dsmq_nodes.graph.time.clock import Clock
+from dsmq_nodes.launcher.check.findings import (
+    End,
+    Finding,
+    NodeClass,
+    NodeRequest,
+    Request,
+    WrongParam,
+)
+from dsmq_nodes.launcher.supervise.child import load_node_class, search
+from dsmq_nodes.launcher.supervise.guard import become_subreaper, descendants, end_descendants, reap
+
+
+class _Nowhere(Link):
+    """A link that leads nowhere, and knows what the node has asked of it."""
+
+    def __init__(self) -> None:
+        self.client = ""
+        self.broker_began_sec = 0.0
+        self.published: dict[str, End] = {}
+        self.subscribed: dict[str, End] = {}
+        self.on_differs: OnDiffers = lambda *_: None
+
+    @property
+    def has_graph(self) -> bool:
+        return True
+
+    def advertise(
+        self, topic: str, type_name: str, latched: int, schema: bytes = b""
+    ) -> Publication:
+        self.published[topic] = End(topic, type_name, schema.decode())
+        return Publication(topic, type_name, latched, b"", schema)
+
+    def unadvertise(self, publication: Publication) -> None:
+        pass
+
+    def publish(
+        self, publication: Publication, text: str, field: str = "", raw: bytes | memoryview = b""
+    ) -> None:
+        pass
+
+    def subscribe(
+        self, topic: str, depth: int, type_name: str, deliver: Deliver, schema: bytes = b""
+    ) -> None:
+        self.subscribed[topic] = End(topic, type_name, schema.decode())
+
+    def unsubscribe(self, topic: str) -> None:
+        pass
+
+    def set_fault(self, topic: str, pair: int, text: str) -> None:
+        pass
+
+    def set_state(self, state: str) -> None:
+        pass
+
+    def attach(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        on_readable: Callable[[], None],
+        on_outage: Callable[[bool], None],
+    ) -> None:
+        pass
+
+    def detach(self) -> None:
+        pass
+
+    def drain(self) -> None:
+        pass
+
+    def rest(self) -> bool:
+        return True
+
+    def close(self) -> None:
+        pass
+
+
+def _look_at(index: int, request: NodeRequest) -> Finding:
+    try:
+        node_class = load_node_class(request.spec)
+    except NodeLoadError as error:
+        return Finding(index, error=str(error))
+    except BaseException as error:  # noqa: BLE001  whatever a user's module raises
+        return Finding(index, error=f"cannot import {request.spec}: {_in_a_line(error)}")
+    link = _Nowhere()
+    token = surroundings.set(Surroundings(Clock(), lambda: request.told, lambda *_: link))
+    try:
+        with _environment(request.env):
+            _leave_safe(node_class())  # type: ignore[call-arg]
+    except ParameterError as error:
+        return Finding(index, params=_wrong_params(node_class, error), unknown=str(error))
+    except BaseException as error:  # noqa: BLE001  whatever a user's constructor raises
+        return Finding(index, unknown=f"its constructor raised {_in_a_line(error)}")
+    finally:
+        surroundings.reset(token)
+    published, subscribed = list(link.published.values()), list(link.subscribed.values())
+    return Finding(index, published=published, subscribed=subscribed)
+
+
+def _leave_safe(node: Node) -> None:
+    """Let go of a node: what its constructor has switched on is switched off.
+
+    It has done nothing yet, so `on_shutdown`, which may write results, is not called.
+    """
+    with suppress(Exception):  # it is not what is checked
+        node._run_hook(node.enter_safe_state)  # noqa: SLF001  it may be a coroutine
+
+
+def _wrong_params(node_class: type[Node], error: ParameterError) -> list[WrongParam]:
+    found = error.__context__
+    if not isinstance(found, ValidationError):
+        return [WrongParam([], "", str(error))]
+    return [
+        WrongParam(
+            list(each["loc"]),
+            each["type"],
+            each["msg"],
+            {k: v for k, v in each.get("ctx", {}).items() if isinstance(v, str | int | float)},
+            list(node_class.Params.model_fields),
+        )
+        for each in found.errors(include_url=False, include_input=False)
+    ]
+
+
+def _in_a_line(error: BaseException) -> str:
+    """Return an error and where it was raised in the user's files."""
+    *_, last = traceback.format_exception_only(error)
+    text = last.strip()
+    if isinstance(error, SyntaxError):
+        return f"{text} ({error.filename}:{error.lineno})"
+    frames = traceback.extract_tb(error.__traceback__)
+    own = str(Path(__file__).parents[2])
+    theirs = [
+        frame
+        for frame in frames
+        if not frame.filename.startswith((own, "<frozen")) and "importlib" not in frame.filename
+    ]
+    return f"{text} ({theirs[-1].filename}:{theirs[-1].lineno})" if theirs else text
+
+
+@contextmanager
+def _environment(added: dict[str, str]) -> Iterator[None]:
+    before = dict(os.environ)
+    os.environ.update(added)
+    try:
+        yield
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
+
+
+def _classes_in(module_name: str) -> Iterator[NodeClass]:
+    try:
+        module = __import__(module_name, fromlist=["_"])
+    except BaseException:  # noqa: BLE001  a module that cannot be imported has no node to offer
+        return
+    for name in [*getattr(module, "__all__", vars(module))]:
+        value = getattr(module, name, None)
+        if not inspect.isclass(value) or not issubclass(value, Node):
+            continue
+        # A package's own are offered under its name too, where it exports them.
+        own = f"{value.__module__}.".startswith(f"{module_name}.")
+        if own and not name.startswith("_"):
+            about = (value.__doc__ or "").strip().partition("\n")[0]
+            yield NodeClass(f"{module_name}:{name}", about, value.Params.model_json_schema())
+
+
+def _end_with(stream: BinaryIO) -> None:
+    stream.read()
+    _leave()
+
+
+def _leave() -> None:
+    """End with all that nodes have started, and without waiting for threads that they have."""
+    end_descendants(descendants, reap)
+    os._exit(0)
+
+
+def main() -> None:
+    """Answer one request."""
+    answers = os.fdopen(os.dup(1), "wb", buffering=0)
+    null = os.open(os.devnull, os.O_RDWR)
+    # Whatever is printed, by a library in C too, goes nowhere.
+    os.dup2(null, 1)
+    os.dup2(null, 2)
+    asked = os.fdopen(os.dup(0), "rb")
+    os.dup2(null, 0)
+    line = asked.readline()
+    if not line:
+        return
+    request = msgspec.convert(json.loads(line), type=Request)  # a parameter may be NaN
+    become_subreaper()
+    threading.Thread(target=_end_with, args=(asked,), daemon=True).start()
+    search(request.root)
+
+    def answer(found: Finding | NodeClass) -> None:
+        answers.write(msgspec.json.encode(found) + b"\n")
+
+    for index, node in enumerate(request.nodes):
+        answer(Finding(index, begun=True))
+        answer(_look_at(index, node))
+    for module in request.modules:
+        for found in _classes_in(module):
+            answer(found)
+    _leave()
+
+
+if __name__ == "__main__":
+    main()

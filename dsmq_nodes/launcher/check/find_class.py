@@ -1,0 +1,94 @@
+"""Whether the class that a launch file names is there, seen from its source: nothing is imported.
+
+What source does not tell (a class made by a function, a module in C) is left to the import itself.
+"""
+
+import ast
+from collections.abc import Iterator
+from importlib.machinery import ModuleSpec, PathFinder
+from pathlib import Path
+from pkgutil import iter_modules
+
+from dsmq_nodes.suggest import did_you_mean, nearest
+
+
+def why_not(spec: str, places: list[str]) -> str:
+    """Return why `module:Class` cannot be run; empty: it may be, as far as can be seen.
+
+    Args:
+        spec: the class.
+        places: where to look for modules, in this order.
+    """
+    module_name, _, class_name = spec.partition(":")
+    found: ModuleSpec | None = None
+    within = places
+    path: list[str] = []
+    for part in module_name.split("."):
+        path.append(part)
+        found = PathFinder.find_spec(".".join(path), within)
+        if found is None:
+            return f"cannot run {spec}: {_no_module(path, within, places)}"
+        within = list(found.submodule_search_locations or [])
+    if found is None or found.origin is None or not found.origin.endswith(".py"):
+        return ""
+    why = _no_class(Path(found.origin), class_name)
+    return f"cannot run {spec}: {why}" if why else ""
+
+
+def _no_module(path: list[str], within: list[str], places: list[str]) -> str:
+    missing = ".".join(path)
+    where = " or ".join(dict.fromkeys(within[:2] if within is places else within))
+    if not where:
+        return f"{'.'.join(path[:-1])!r} is a module, not a package with {missing!r} in it"
+    close = nearest(path[-1], (each.name for each in iter_modules(within)))
+    if close is None:
+        hint = "run from the project's directory, or mend the name"
+    else:
+        hint = f"did you mean {'.'.join([*path[:-1], close])!r}?"
+    return f"no module {missing!r} in {where}; {hint}"
+
+
+def _no_class(file: Path, name: str) -> str:
+    try:
+        tree = ast.parse(file.read_bytes())
+    except (OSError, SyntaxError, ValueError, RecursionError):
+        return ""  # the import tells it better
+    classes: set[str] = set()
+    others: set[str] = set()
+    for statement in _statements(tree.body):
+        if isinstance(statement, ast.ClassDef):
+            classes.add(statement.name)
+            if statement.name == name and not (statement.bases or statement.decorator_list):
+                return "it is no Node; make it a subclass of Node"
+        elif isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef):
+            if statement.name == name:
+                return f"it is no class in {file}; {did_you_mean(name, classes)}"
+            others.add(statement.name)
+        else:
+            others |= set(_bound(statement))
+    if name in classes or name in others or "*" in others or "__getattr__" in others:
+        return ""
+    return f"no such class in {file}; {did_you_mean(name, classes)}"
+
+
+def _statements(body: list[ast.stmt]) -> Iterator[ast.stmt]:
+    """Yield the statements of a module, those within `if`, `try` and `with` too."""
+    for statement in body:
+        yield statement
+        if isinstance(statement, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+            continue
+        for within in ("body", "orelse", "finalbody"):
+            yield from _statements(getattr(statement, within, []))
+        for handler in getattr(statement, "handlers", []):
+            yield from _statements(handler.body)
+
+
+def _bound(statement: ast.stmt) -> Iterator[str]:
+    """Yield the names that a statement binds by itself."""
+    if isinstance(statement, ast.Import | ast.ImportFrom):
+        for alias in statement.names:
+            yield (alias.asname or alias.name).partition(".")[0]
+        return
+    for node in ast.walk(statement):
+        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+            yield node.id

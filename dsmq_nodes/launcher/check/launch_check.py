@@ -1,0 +1,337 @@
+"""Everything that can be known about a launch file without starting it.
+
+The file itself (compose.py, relations.py), and the classes it names: that they can be imported and
+are nodes, that parameters fit their models, that the two ends of each topic fit, that each topic
+that is subscribed is published by somebody (unless an entry is wrong, or is a program that is no
+node of ours: who knows what that publishes), that each remapping meets a topic, and that nobody
+waits for a topic that never comes.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+import msgspec
+from typing_extensions import override
+
+from dsmq_nodes.errors import LaunchProblem
+from dsmq_nodes.graph import names
+from dsmq_nodes.graph.topics import compatible as schema
+from dsmq_nodes.launcher.check import relations
+from dsmq_nodes.launcher.check.examination import Examiner
+from dsmq_nodes.launcher.check.findings import End, Finding, NodeRequest, WrongParam
+from dsmq_nodes.launcher.file.arguments import Value
+from dsmq_nodes.launcher.file.composed import ComposedNode, Composition, Origin
+from dsmq_nodes.launcher.file.explain import explain_value
+from dsmq_nodes.launcher.file.params_file import lookup
+from dsmq_nodes.launcher.file.read import classes_not_there, look_at
+from dsmq_nodes.launcher.file.source import Path as Keys
+from dsmq_nodes.launcher.supervise.plan import find_project_root
+from dsmq_nodes.launcher.supervise.planning import environment_of
+from dsmq_nodes.suggest import did_you_mean, nearest, shorten
+
+_OWN: Final = "/dsmq/"
+_OF_EVERY_NODE: Final = frozenset({"/parameter_events", "/rosout"})
+# Nobody needs to publish on them.
+_MAY_BE_SILENT: Final = frozenset({"/tf_static", "/clock"}) | _OF_EVERY_NODE
+_REQUEST: Final = "/_request"
+_OF_LIFECYCLE: Final = "/transition_event"
+_MOST_NAMED: Final = 5
+
+
+@dataclass
+class Report:
+    """What a check has found.
+
+    Attributes:
+        file: the launch file.
+        errors: what is wrong with it.
+        warnings: what may be.
+        nodes: how many nodes there are.
+        topics: how many topics they have of their own, services aside.
+    """
+
+    file: str
+    errors: list[LaunchProblem] = field(default_factory=list)
+    warnings: list[LaunchProblem] = field(default_factory=list)
+    nodes: int = 0
+    topics: int = 0
+
+
+@dataclass
+class _Looked:
+    """A node, and what its class turned out to be."""
+
+    node: ComposedNode
+    finding: Finding
+    published: list[End]
+    subscribed: list[End]
+
+    @property
+    def written(self) -> tuple[str, Keys]:
+        """Where its entry is written; copies share it."""
+        return self.node.origin.document.file, self.node.origin.path
+
+
+class _Planned(schema.End):
+    """A node that does not run yet."""
+
+    __slots__ = ()
+
+    @override
+    def __str__(self) -> str:
+        return f"{self.node!r}"
+
+
+def check(path: Path, args: Mapping[str, Value] | None = None) -> Report:
+    """Return what is wrong with a launch file.
+
+    Raises:
+        LaunchFileError: It cannot be read, or is no YAML.
+    """
+    root = find_project_root(path)
+    with Examiner(root) as examiner:
+        composition, errors = look_at(path, args)
+        nodes = [node for node in composition.nodes if node.entry.node is not None]
+        findings = examiner.look_at([_request(node) for node in nodes])
+    looked = [_looked(*pair) for pair in zip(nodes, findings, strict=True)]
+    report = Report(composition.file, list(errors), nodes=len(composition.nodes))
+    report.errors += classes_not_there(composition.unplaced, root)
+    for each in looked:
+        report.errors += _wrong_class(each)
+        report.errors += _idle_remaps(each, looked)
+        report.errors += _topics_in_vain(each, looked, composition)
+    ends = _Ends(looked)
+    report.topics = sum(
+        not names.is_hidden(topic) and topic not in _OF_EVERY_NODE for topic in ends.topics
+    )
+    report.errors += ends.misfits()
+    report.warnings += [problem for each in looked for problem in _not_checked(each)]
+    if not errors and len(nodes) == len(composition.nodes):
+        report.warnings += ends.unpublished()
+    report.warnings += relations.idle_waits(composition)
+    if not composition.is_partial and not composition.faulty:
+        report.warnings += _idle_sections(composition)
+    report.errors = _in_order(report.errors, composition)
+    report.warnings = _in_order(report.warnings, composition)
+    return report
+
+
+def _in_order(problems: list[LaunchProblem], composition: Composition) -> list[LaunchProblem]:
+    """Return problems without repetitions, those of the launch file itself first."""
+    return sorted(
+        dict.fromkeys(problems),
+        key=lambda each: (each.file not in {"", composition.file}, *each[4:], *each[:3]),
+    )
+
+
+def _request(node: ComposedNode) -> NodeRequest:
+    # Without remapping: names as the class has them show which remappings meet one.
+    told = msgspec.structs.replace(environment_of(node), remap={})
+    return NodeRequest(node.entry.node or "", told, node.env)
+
+
+def _looked(node: ComposedNode, finding: Finding) -> _Looked:
+    def remapped(ends: list[End]) -> list[End]:
+        return [
+            msgspec.structs.replace(each, topic=_resolved(node, each.topic))
+            for each in ends
+            if not each.topic.startswith(_OWN)
+        ]
+
+    return _Looked(node, finding, remapped(finding.published), remapped(finding.subscribed))
+
+
+def _resolved(node: ComposedNode, topic: str) -> str:
+    """Return a topic's name with the node's remapping; of a service's topic, the service's."""
+    base, hidden = _base(topic)
+    return names.resolve_topic(base, node.name, node.namespace or "/", node.remap) + hidden
+
+
+def _base(topic: str) -> tuple[str, str]:
+    """Return a topic's name, and the hidden end that topics of services and actions have."""
+    base, sign, hidden = topic.partition("/_")
+    return (base, sign + hidden) if base else (topic, "")
+
+
+# Classes and parameters
+
+
+def _wrong_class(each: _Looked) -> Iterator[LaunchProblem]:
+    node, finding = each.node, each.finding
+    if finding.error:
+        yield node.origin.within("node").problem(finding.error)
+    if not node.doubtful & {"params", "params_file"}:
+        for wrong in finding.params:
+            yield _wrong_param(node, wrong)
+
+
+def _wrong_param(node: ComposedNode, wrong: WrongParam) -> LaunchProblem:
+    path = tuple(wrong.loc)
+    name = ".".join(map(str, path))
+    origin = node.param_origin(path)
+    if wrong.kind == "extra_forbidden":
+        hint = did_you_mean(name, wrong.known) if len(path) == 1 else "leave it out"
+        message = f"{node.entry.node} has no parameter {shorten(name)}; {hint}"
+        return origin.problem(message, at_key=True)
+    if wrong.kind == "missing":
+        at = node.origin.within("params") if node.entry.params else node.origin.within("node")
+        return at.problem(f"{node.entry.node} needs the parameter '{name}'")
+    if not name:
+        return origin.problem(wrong.message)
+    value = explain_value(
+        {
+            "type": wrong.kind,
+            "msg": wrong.message,
+            "ctx": dict(wrong.context),
+            "input": _param(node, path),
+            "loc": path,
+        },
+        origin.place,
+    )
+    return origin.problem(f"parameter '{name}': {value}")
+
+
+def _param(node: ComposedNode, path: Keys) -> object:
+    try:
+        return lookup(node.params, path)
+    except (KeyError, IndexError, TypeError):
+        return None  # a default of the class
+
+
+def _not_checked(each: _Looked) -> Iterator[LaunchProblem]:
+    if each.finding.unknown and not each.finding.params:
+        message = f"'{each.node.full_name}' could not be checked: {each.finding.unknown}"
+        yield each.node.origin.within("node").problem(message)
+
+
+def _idle_sections(composition: Composition) -> Iterator[LaunchProblem]:
+    """Yield sections of parameter files that no node takes."""
+    full_names = [node.full_name for node in composition.nodes]
+    for file in composition.params_files.values():
+        taken = {path for name in full_names for path in file.layers(name)}
+        for name, path in file.sections:
+            if path not in taken:
+                hint = did_you_mean(name, full_names)
+                at = Origin(file.document, path[:-1])
+                yield at.problem(f"no node is named {shorten(name)}; {hint}", at_key=True)
+
+
+# Topics
+
+
+def _topics_in_vain(
+    each: _Looked, looked: list[_Looked], composition: Composition
+) -> Iterator[LaunchProblem]:
+    """Yield each topic that a node waits for and that the node it names does not publish."""
+    node = each.node
+    for name, wish in node.entry.depends_on.items():
+        meant = relations.waits_for(composition, node, name)
+        other = next((one for one in looked if one.node is meant), None)
+        topic = relations.awaited_topic(node, wish)
+        if topic is None or other is None or other.finding.error or other.finding.unknown:
+            continue
+        own = {end.topic for end in other.published}
+        # One with a life cycle makes its publishers when it is configured.
+        if topic in own or f"{other.node.full_name}{_OF_LIFECYCLE}" in own:
+            continue
+        known = sorted(t for t in own - _OF_EVERY_NODE if not names.is_hidden(t))
+        there = f"it publishes: {', '.join(known)}" if known else "it publishes nothing"
+        close = nearest(topic, known)
+        hint = f" (did you mean '{close}'?)" if close is not None else ""
+        at = node.origin.within("depends_on", name, "until")
+        yield at.problem(f"{shorten(name)[1:-1]} does not publish {topic}{hint}; {there}")
+
+
+def _idle_remaps(each: _Looked, looked: list[_Looked]) -> Iterator[LaunchProblem]:
+    """Yield remappings that meet no topic of the node, or of any node in their group."""
+    if each.finding.error or each.finding.unknown:
+        return
+    for name, origin in each.node.remaps.items():
+        sharing = [other for other in looked if other.node.remaps.get(name) == origin]
+        if any(other.finding.error or other.finding.unknown for other in sharing):
+            continue
+        if not any(_meets(other, name) for other in sharing):
+            own = {_base(topic)[0] for other in sharing for topic in _topics_of(other)}
+            known = sorted({_as_written(topic, each.node) for topic in own})
+            message = f"nothing is called {shorten(name)} here; {did_you_mean(name, known)}"
+            yield origin.problem(message, at_key=True)
+
+
+def _meets(each: _Looked, name: str) -> bool:
+    node = each.node
+    source = names.resolve_topic(name, node.name, node.namespace or "/", {})
+    return any(_base(topic)[0] == source or topic == source for topic in _topics_of(each))
+
+
+def _topics_of(each: _Looked) -> Iterator[str]:
+    for end in (*each.finding.published, *each.finding.subscribed):
+        if not end.topic.startswith(_OWN):
+            yield end.topic
+
+
+def _as_written(topic: str, node: ComposedNode) -> str:
+    return topic.removeprefix(f"{node.namespace}/")
+
+
+class _Ends:
+    """The ends of all topics."""
+
+    def __init__(self, looked: list[_Looked]) -> None:
+        self._looked = looked
+        self.topics: dict[str, tuple[list[tuple[_Looked, End]], list[tuple[_Looked, End]]]] = {}
+        for each in looked:
+            if "remap" in each.node.doubtful:
+                continue  # who knows what its topics are called
+            for end in each.published:
+                self.topics.setdefault(end.topic, ([], []))[0].append((each, end))
+            for end in each.subscribed:
+                self.topics.setdefault(end.topic, ([], []))[1].append((each, end))
+
+    def misfits(self) -> Iterator[LaunchProblem]:
+        """Yield a problem for each two types that do not fit."""
+        verdicts: dict[tuple[str, str], schema.Verdict] = {}
+        told: set[tuple[object, ...]] = set()
+        for topic, (published, subscribed) in self.topics.items():
+            for reader, expected in subscribed:
+                for writer, sent in published:
+                    if expected.schema == sent.schema or not (expected.schema and sent.schema):
+                        continue
+                    pair = expected.schema, sent.schema
+                    if pair not in verdicts:
+                        verdicts[pair] = schema.compare(*map(msgspec.json.decode, pair))
+                    # Copies of a node are wrong in the same way.
+                    which = (topic, *reader.written, *writer.written)
+                    if verdicts[pair].differences and which not in told:
+                        told.add(which)
+                        text = schema.explain(
+                            topic,
+                            _Planned(reader.node.full_name, 0, expected.type_name),
+                            _Planned(writer.node.full_name, 0, sent.type_name),
+                            verdicts[pair].differences,
+                        )
+                        yield reader.node.origin.within("node").problem(text)
+
+    def unpublished(self) -> Iterator[LaunchProblem]:
+        """Yield a warning for each topic, and service, with readers but nobody who writes."""
+        if any(each.finding.error or each.finding.unknown for each in self._looked):
+            return  # who knows what those publish
+        known = [topic for topic, (published, _) in self.topics.items() if published]
+        for topic, (published, subscribed) in self.topics.items():
+            base, hidden = _base(topic)
+            if hidden == _REQUEST and not subscribed:
+                yield _at(published, f"no node serves {base}; it is called by")
+            if published or hidden or topic in _MAY_BE_SILENT:
+                continue
+            close = nearest(topic, known)
+            hint = f" (did you mean '{close}'?)" if close is not None else ""
+            yield _at(subscribed, f"no node publishes {topic}{hint}; it is subscribed by")
+
+
+def _at(ends: list[tuple[_Looked, End]], message: str) -> LaunchProblem:
+    """Return a problem of several nodes, at the first."""
+    readers = [f"'{each.node.full_name}'" for each, _ in ends]
+    more = f" and {len(readers) - _MOST_NAMED} more" if len(readers) > _MOST_NAMED else ""
+    shown = ", ".join(readers[:_MOST_NAMED])
+    return ends[0][0].node.origin.within("node").problem(f"{message} {shown}{more}")

@@ -1,0 +1,58 @@
+"""What groups, includes and copies give to what is in them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from dsmq_nodes.launcher.file.composed import Origin
+from dsmq_nodes.launcher.file.entries import EntryPart
+from dsmq_nodes.launcher.file.params_file import lookup
+
+
+@dataclass(frozen=True)
+class Around:
+    """What is around an entry."""
+
+    namespace: str = ""
+    env: Mapping[str, str] = field(default_factory=dict)
+    remap: Mapping[str, str] = field(default_factory=dict)
+    remaps: Mapping[str, Origin] = field(default_factory=dict)
+    process: str | None = None
+    left_out: bool = False
+    files: tuple[Path, ...] = ()
+
+    def within(self, entry: EntryPart, origin: Origin, index: int | None) -> "Around":
+        """Return what is around the entries of a group or of an included file."""
+        raw = mapping_at(origin)
+        namespace = entry.namespace
+        if index is not None and "$(index)" not in f"{raw.get('namespace')}":
+            namespace = f"{namespace}{index}"
+        namespace = join(self.namespace, namespace)
+        process = self.process if entry.process is None else join(namespace, entry.process)
+        return replace(
+            self,
+            namespace=namespace,
+            env={**self.env, **entry.env},
+            remap={**self.remap, **entry.remap},
+            remaps={**self.remaps, **remaps(entry, origin)},
+            process=process,
+        )
+
+
+def mapping_at(origin: Origin) -> dict[str, object]:
+    """Return the mapping that is written there."""
+    found = lookup(origin.document.data, origin.path)
+    assert isinstance(found, dict)
+    return found
+
+
+def join(outer: str, inner: str) -> str:
+    """Return a namespace or a name within a namespace; an absolute one is as it is."""
+    if inner.startswith("/"):
+        return inner.rstrip("/")
+    return f"{outer}/{inner}" if inner else outer
+
+
+def remaps(entry: EntryPart, origin: Origin) -> dict[str, Origin]:
+    """Return where each remapping of an entry is written."""
+    return {name: origin.within("remap", name) for name in entry.remap}

@@ -1,0 +1,119 @@
+"""The nodes of a launch file, each with what groups, includes and copies give to it."""
+
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+
+from dsmq_nodes.errors import LaunchProblem
+from dsmq_nodes.launcher.file.entries import BrokerEntry, LogEntry, NodeEntry
+from dsmq_nodes.launcher.file.params_file import ParamsFile
+from dsmq_nodes.launcher.file.source import Document, Place
+from dsmq_nodes.launcher.file.source import Path as Keys
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where something is written."""
+
+    document: Document
+    path: Keys
+
+    def within(self, *path: str | int) -> "Origin":
+        """Return where a part of it is written."""
+        return Origin(self.document, (*self.path, *path))
+
+    @property
+    def place(self) -> Place:
+        """The place of the value."""
+        return self.document.place(self.path)
+
+    @property
+    def key_place(self) -> Place:
+        """The place of its key, where it has one."""
+        return self.document.key_place(self.path)
+
+    def problem(self, message: str, *, at_key: bool = False) -> LaunchProblem:
+        """Return a problem with the value, or with its key."""
+        return self.document.problem(self.key_place if at_key else self.place, message)
+
+
+@dataclass(frozen=True)
+class ComposedNode:
+    """One node to start.
+
+    Attributes:
+        entry: what its entry says, substitutions done.
+        name: its own name, numbered if it is a copy.
+        namespace: absolute; "" is the root.
+        params: its parameters, those of files included.
+        remap: its remapping, that of groups included; the nearest wins.
+        env: its environment variables, likewise.
+        process: the process that it shares with others, absolute; None: it has its own.
+        origin: where its entry is.
+        remaps: where each remapping is written.
+        layers: where its parameters are written, the most important last.
+        doubtful: the keys of its entry that are wrong and were left out.
+    """
+
+    entry: NodeEntry
+    name: str
+    namespace: str
+    params: dict[str, object]
+    remap: dict[str, str]
+    env: dict[str, str]
+    process: str | None
+    origin: Origin
+    remaps: dict[str, Origin] = field(default_factory=dict)
+    layers: tuple[Origin, ...] = ()
+    doubtful: frozenset[str] = frozenset()
+
+    @property
+    def full_name(self) -> str:
+        """The name in the graph, with its namespace: `/robot1/lidar`."""
+        return f"{self.namespace}/{self.name}"
+
+    @property
+    def rate(self) -> float | None:
+        """The declared rate in Hz."""
+        return self.entry.rate
+
+    def param_origin(self, path: Keys) -> Origin:
+        """Return where a parameter is written, by its name and the names within it."""
+        for layer in reversed(self.layers):
+            if (*layer.path, *path) in layer.document.values:
+                return layer.within(*path)
+        return self.param_origin(path[:-1]) if path else self.origin
+
+
+@dataclass
+class Composition:
+    """What a launch file comes to.
+
+    Attributes:
+        file: the launch file, as it was named.
+        broker: the broker, its paths beside the launch file.
+        broker_origin: where that is written, or would be.
+        log: where log files are written, its folder beside the launch file.
+        nodes: what to start.
+        left_out: full names of nodes whose conditions do not hold.
+        params_files: the files of parameters that nodes name.
+        faulty: full names of nodes that are not in `nodes`, for what is wrong with them.
+        unplaced: their classes, and where each is written.
+        is_partial: there are more of those, whose names are not known.
+    """
+
+    file: str
+    broker: BrokerEntry = field(default_factory=BrokerEntry)
+    broker_origin: Origin | None = None
+    log: LogEntry = field(default_factory=LogEntry)
+    nodes: list[ComposedNode] = field(default_factory=list)
+    left_out: set[str] = field(default_factory=set)
+    params_files: dict[Path, ParamsFile] = field(default_factory=dict)
+    faulty: set[str] = field(default_factory=set)
+    unplaced: list[tuple[Origin, str]] = field(default_factory=list)
+    is_partial: bool = False
+
+    @cached_property
+    def by_name(self) -> dict[str, ComposedNode]:
+        """The nodes by their full names, once there are no more to come."""
+        return {node.full_name: node for node in self.nodes}

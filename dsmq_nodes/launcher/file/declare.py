@@ -1,0 +1,106 @@
+"""What `args:` of a launch file declares, and what is given for it."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from pydantic import ValidationError
+
+from dsmq_nodes.launcher.file.arguments import Value, declared, fit, kind_of_default
+from dsmq_nodes.launcher.file.entries import ArgEntry
+from dsmq_nodes.launcher.file.explain import explain
+from dsmq_nodes.launcher.file.extent import Extent
+from dsmq_nodes.launcher.file.source import Document, Place
+from dsmq_nodes.launcher.file.source import Path as Keys
+from dsmq_nodes.launcher.file.substitute import Refuse, Scope, Substitution
+from dsmq_nodes.suggest import did_you_mean, shorten
+
+
+@dataclass(frozen=True)
+class GivenArgs:
+    """Arguments for a file, and whom to tell what is wrong with one; None: one is missing."""
+
+    values: Mapping[str, Value]
+    tell: Callable[[str | None, str], None]
+
+
+@dataclass(frozen=True)
+class _Declared:
+    """An argument; `default` counts only if there is one."""
+
+    kind: str
+    entry: ArgEntry | None
+    has_default: bool
+    default: object = None
+
+
+def scope(document: Document, given: GivenArgs, refuse: Refuse, extent: Extent) -> Scope:
+    """Return what substitutions in a file are replaced with, its arguments included."""
+    data = document.data.get("args") if isinstance(document.data, dict) else None
+    args: dict[str, Value] = {}
+    unusable: set[str] = set()
+    names = data if isinstance(data, dict) else {}
+    wrong: list[Place] = []
+
+    def refuse_value(place: Place, why: str) -> None:
+        wrong.append(place)
+        refuse(place, why)
+
+    for name, raw in names.items():
+        # An argument's default may be made of those before it.
+        now = Scope(document.directory, extent, args, unusable)
+        filled = Substitution(document, now, refuse_value).value(raw, ("args", name))
+        value = None if wrong else _value(document, name, filled, given, refuse)
+        wrong.clear()
+        if value is None:
+            unusable.add(name)
+        else:
+            args[name] = value
+    for name in given.values:
+        if name not in names:
+            hint = did_you_mean(name, names) if names else "'args:' of the file declares none"
+            given.tell(name, f"there is no argument {shorten(name)}; {hint}")
+    return Scope(document.directory, extent, args, unusable)
+
+
+def _value(
+    document: Document, name: str, raw: object, given: GivenArgs, refuse: Refuse
+) -> Value | None:
+    path: Keys = ("args", name)
+    found = _declared(document, path, raw, refuse)
+    if found is None:
+        return None
+    choices = found.entry.choices if found.entry is not None else None
+    if name not in given.values and not found.has_default:
+        wanted = declared(found.entry) if found.entry is not None else ""
+        given.tell(None, f"the argument '{name}' must be given, {name}:=VALUE: {wanted}")
+        return None
+    try:
+        default = fit(found.default, found.kind, choices) if found.has_default else None
+    except ValueError as error:
+        place = document.place((*path, "default"))
+        refuse(place, str(error))
+        return None
+    if name not in given.values:
+        return default
+    try:
+        return fit(given.values[name], found.kind, choices)
+    except ValueError as error:
+        given.tell(name, f"argument '{name}': {error}")
+    return None
+
+
+def _declared(document: Document, path: Keys, raw: object, refuse: Refuse) -> _Declared | None:
+    if not isinstance(raw, dict):
+        kind = kind_of_default(raw)
+        if kind is not None:
+            return _Declared(kind, None, has_default=True, default=raw)
+        place = document.place(path)
+        refuse(place, "a default is needed (text, a number, true or false), or {type: int}")
+        return None
+    try:
+        entry = ArgEntry.model_validate(raw)
+    except ValidationError as error:
+        for problem in explain(error, document, ArgEntry, path):
+            refuse(Place(problem.line, problem.column), problem.message)
+        return None
+    return _Declared(entry.type, entry, "default" in raw, entry.default)

@@ -1,0 +1,125 @@
+"""What pydantic finds wrong in a launch file, said in its user's words and at its place."""
+
+import re
+from collections.abc import Iterator
+from typing import get_args
+
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+
+from dsmq_nodes.errors import LaunchProblem
+from dsmq_nodes.graph.parameters.yaml12 import is_number
+from dsmq_nodes.launcher.file.source import Document, Path, Place
+from dsmq_nodes.suggest import describe, did_you_mean, nearest, shorten, written
+
+_WANTED = {
+    "string_type": "text",
+    "bool_type": "true or false",
+    "int_type": "a whole number",
+    "int_from_float": "a whole number",
+    "float_type": "a number",
+    "finite_number": "a finite number",
+    "list_type": "a list (lines that begin with '- ')",
+    "dict_type": "a mapping (lines like 'key: value')",
+    "model_type": "a mapping (lines like 'key: value')",
+    "model_attributes_type": "a mapping (lines like 'key: value')",
+}
+_LIMITS = {
+    "greater_than": ("gt", "more than"),
+    "greater_than_equal": ("ge", "at least"),
+    "less_than": ("lt", "less than"),
+    "less_than_equal": ("le", "at most"),
+}
+
+
+def explain(
+    error: ValidationError, document: Document, model: type[BaseModel], path: Path = ()
+) -> Iterator[LaunchProblem]:
+    """Yield a problem for each mistake that pydantic found in what a document has at `path`."""
+    details = error.errors(include_url=False)
+    unknown = [detail["loc"] for detail in details if detail["type"] == "extra_forbidden"]
+    for detail in details:
+        if detail["type"] == "missing" and _is_misspelt(detail["loc"], unknown):
+            continue  # one mistake: the misspelt key is reported
+        yield document.problem(*_explain(detail, document, model, path))
+
+
+def _is_misspelt(missing: Path, unknown: list[Path]) -> bool:
+    return any(
+        key[:-1] == missing[:-1] and nearest(str(key[-1]), [str(missing[-1])]) for key in unknown
+    )
+
+
+def _explain(
+    detail: ErrorDetails, document: Document, model: type[BaseModel], path: Path
+) -> tuple[Place, str]:
+    loc, kind = (*path, *detail["loc"]), detail["type"]
+    if kind == "extra_forbidden":
+        hint = did_you_mean(str(loc[-1]), _keys_at(detail["loc"][:-1], model))
+        return document.key_place(loc), f"unknown key {shorten(str(loc[-1]))}; {hint}"
+    if kind == "missing":
+        return document.place(loc[:-1]), f"the key '{loc[-1]}' is missing"
+    if loc and loc[-1] == "[key]":
+        return document.key_place(loc[:-1]), detail["msg"]
+    place = document.place(loc)
+    return place, explain_value(detail, place)
+
+
+def explain_value(detail: ErrorDetails, place: Place) -> str:
+    """Return what is wrong with the value at a place."""
+    kind = detail["type"]
+    if kind == "float_type" and type(detail["input"]) is int:
+        return f"the number {_plain(place, detail['input'])} is too large"
+    if kind in _WANTED:
+        found, advice = _found(detail["input"], place, kind)
+        return f"expected {_WANTED[kind]}, found {found}{advice}"
+    if kind in _LIMITS:
+        key, words = _LIMITS[kind]
+        return f"must be {words} {detail['ctx'][key]:g}, is {_plain(place, detail['input'])}"
+    if kind == "literal_error":
+        choices = re.findall(r"'([^']*)'", detail["ctx"]["expected"])
+        return f"{describe(detail['input'])} is none of {', '.join(choices)}" + _meant(
+            detail["input"], choices
+        )
+    return "the list is empty" if kind == "too_short" else detail["msg"]
+
+
+def _meant(value: object, choices: list[str]) -> str:
+    close = nearest(value, choices) if isinstance(value, str) else None
+    return f"; did you mean '{close}'?" if close is not None else ""
+
+
+def _found(value: object, place: Place, kind: str) -> tuple[str, str]:
+    if value is None:
+        return "nothing", "; write a value, or leave the key out"
+    if isinstance(value, list | dict):
+        return describe(value), ""
+    text = shorten(place.text)
+    if isinstance(value, str):
+        quoted = kind.startswith(("int", "float")) and is_number(value)
+        return f"the text {shorten(value)}", "; take the quotes away" if quoted else ""
+    advice = f"; put it in quotes: {text}" if kind == "string_type" else ""
+    plain = _plain(place, value)
+    return (plain if isinstance(value, bool) else f"the number {plain}"), advice
+
+
+def _plain(place: Place, value: object) -> str:
+    """Return a value as it is written in the file, or as a substitution has made it."""
+    if "$(" in place.text:
+        return f"{shorten(written(value))[1:-1]} (from {shorten(place.text)})"
+    return shorten(place.text)[1:-1]
+
+
+def _keys_at(loc: Path, model: type[BaseModel]) -> list[str]:
+    for part in loc:
+        if isinstance(part, str):
+            field = model.model_fields.get(part)
+            model = (_model_in(field.annotation) if field is not None else None) or model
+    return [field.alias or name for name, field in model.model_fields.items()]
+
+
+def _model_in(annotation: object) -> type[BaseModel] | None:
+    """Return the model inside a type such as `list[NodeEntry]` or `BrokerEntry | None`."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    return next((model for part in get_args(annotation) if (model := _model_in(part))), None)

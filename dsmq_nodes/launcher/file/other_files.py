@@ -1,0 +1,58 @@
+"""Files that a launch file names: others that it includes, and those of parameters."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from dsmq_nodes.errors import LaunchFileError, LaunchProblem
+from dsmq_nodes.launcher.file import source
+from dsmq_nodes.launcher.file.composed import Origin
+from dsmq_nodes.launcher.file.source import Document
+from dsmq_nodes.printable import one_line
+
+_NEEDS_PARAMETERS = "it needs parameters: 'name: value'"
+
+
+class OtherFiles:
+    """Reads each file once, however often it is named: copies name it again and again."""
+
+    def __init__(self, tell: Callable[[LaunchProblem], None]) -> None:
+        """Have it told by `tell` what is wrong with a file, at its place or where it is named."""
+        self._tell = tell
+        self._included: dict[Path, Document] = {}
+        self._unreadable: dict[Path, LaunchFileError] = {}
+
+    def launch_file(self, path: Path, at: Origin) -> Document | None:
+        """Return an included file, None when it cannot be read."""
+        if path not in self._included:
+            document = self._read(path, at, source.NEEDS_NODES)
+            if document is None:
+                return None
+            self._included[path] = document
+        return self._included[path]
+
+    def params_file(self, path: Path, at: Origin) -> Document | None:
+        """Return a file of parameters, None when it cannot be read."""
+        return self._read(path, at, _NEEDS_PARAMETERS, merges=True)
+
+    def _read(self, path: Path, at: Origin, needs: str, *, merges: bool = False) -> Document | None:
+        if source.is_endless(path):
+            self._tell(at.problem(f"{_shown(path)} is no regular file"))
+            return None
+        if path not in self._unreadable:
+            try:
+                return source.read_file(path, _shown(path), needs, merges=merges)
+            except LaunchFileError as error:
+                self._unreadable[path] = error
+        why = self._unreadable[path]
+        for problem in why.problems:
+            # What has no line is told where the file is asked for.
+            if problem.line:
+                self._tell(problem)
+            else:
+                self._tell(at.problem(f"{why.file} {problem.message}"))
+        return None
+
+
+def _shown(path: Path) -> str:
+    here = source.working_directory()
+    return one_line(str(path.relative_to(here) if path.is_relative_to(here) else path))

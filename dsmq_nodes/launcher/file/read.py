@@ -1,0 +1,97 @@
+"""From a launch file to what it comes to, or to every mistake in it at its place."""
+
+import contextlib
+import sys
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+
+from dsmq_nodes.errors import LaunchFileError, LaunchProblem
+from dsmq_nodes.launcher.check import relations
+from dsmq_nodes.launcher.check.find_class import why_not
+from dsmq_nodes.launcher.file import source
+from dsmq_nodes.launcher.file.arguments import Value
+from dsmq_nodes.launcher.file.compose import Composer, EnoughError
+from dsmq_nodes.launcher.file.composed import Composition, Origin
+from dsmq_nodes.launcher.file.source import Document
+from dsmq_nodes.printable import one_line
+
+
+def load(path: Path, args: Mapping[str, Value] | None = None) -> Composition:
+    """Return what the launch file at `path` comes to with these arguments.
+
+    Raises:
+        LaunchFileError: It cannot be read, or has mistakes; all of them are in the error.
+    """
+    return _without_mistakes(*look_at(path, args))
+
+
+def load_to_launch(path: Path, root: Path, args: Mapping[str, Value] | None = None) -> Composition:
+    """Return as `load`, if the classes it names are there too, in `root` or elsewhere.
+
+    Raises:
+        LaunchFileError: It cannot be read, or has mistakes; all of them are in the error.
+    """
+    composition, problems = look_at(path, args)
+    classes = [
+        (node.origin.within("node"), node.entry.node)
+        for node in composition.nodes
+        if node.entry.node is not None and "PYTHONPATH" not in node.env
+    ]
+    problems += classes_not_there([*classes, *composition.unplaced], root)
+    return _without_mistakes(composition, problems)
+
+
+def read(
+    text: str,
+    file: str = "launch.yaml",
+    args: Mapping[str, Value] | None = None,
+    directory: Path | None = None,
+) -> Composition:
+    """Return what a launch file of this text comes to; `file` is its name in errors.
+
+    Raises:
+        LaunchFileError: It has mistakes; all of them are in the error.
+    """
+    document = source.parse(text, file)
+    document.directory = directory or source.working_directory()
+    return _without_mistakes(*_look_at(document, args))
+
+
+def look_at(
+    path: Path, args: Mapping[str, Value] | None = None
+) -> tuple[Composition, list[LaunchProblem]]:
+    """Return what a launch file comes to as far as it can be understood, and what is wrong.
+
+    Raises:
+        LaunchFileError: It cannot be read, or is no YAML.
+    """
+    return _look_at(source.read_file(path, one_line(str(path))), args)
+
+
+def _look_at(
+    document: Document, args: Mapping[str, Value] | None
+) -> tuple[Composition, list[LaunchProblem]]:
+    composer = Composer(document.file)
+    composer.main(document, args or {})
+    with contextlib.suppress(EnoughError):
+        for problem in relations.problems(composer.composition):
+            composer.tell(problem)
+    return composer.composition, composer.problems
+
+
+def classes_not_there(classes: Iterable[tuple[Origin, str]], root: Path) -> Iterator[LaunchProblem]:
+    """Yield the classes, each with where it is written, that are not in `root` or elsewhere."""
+    # As in child.py: nodes look there.
+    places = [str(source.working_directory()), str(root), *sys.path]
+    told: dict[str, str] = {}
+    for origin, spec in classes:
+        if spec not in told:
+            told[spec] = why_not(spec, places)
+        if told[spec]:
+            yield origin.problem(told[spec])
+
+
+def _without_mistakes(composition: Composition, problems: list[LaunchProblem]) -> Composition:
+    if problems:
+        raise LaunchFileError(composition.file, problems)
+    return composition

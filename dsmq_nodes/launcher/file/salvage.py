@@ -1,0 +1,49 @@
+"""What is left of an entry that has mistakes, so that one mistake does not hide others."""
+
+from collections.abc import Mapping
+from typing import Final, NamedTuple
+
+from pydantic import ValidationError
+
+from dsmq_nodes.launcher.file.entries import EntryPart
+from dsmq_nodes.suggest import nearest
+
+# Where one of these is wrong, it is not known which node, or how many, are meant.
+_DECISIVE: Final = frozenset(
+    {"if", "unless", "count", "name", "namespace", "process", "include", "args"}
+)
+
+
+class Salvage(NamedTuple):
+    """What of an entry's keys can be used, and which of its model's keys are in doubt."""
+
+    data: dict[str, object]
+    doubtful: frozenset[str]
+
+
+def salvage(
+    model: type[EntryPart], data: Mapping[str, object], error: ValidationError
+) -> Salvage | None:
+    """Return an entry without its mistakes; None when too little is known of it.
+
+    A key that is misspelt counts as the key that was meant.
+    """
+    keys = [field.alias or name for name, field in model.model_fields.items()]
+    left, doubtful = dict(data), set()
+    for detail in error.errors(include_url=False, include_input=False):
+        key = f"{detail['loc'][0]}" if detail["loc"] else ""
+        if detail["type"] == "extra_forbidden" and len(detail["loc"]) == 1:
+            value = left.pop(key, None)
+            meant = nearest(key, [each for each in keys if each not in data])
+            if meant == "args":
+                return None  # what is included would miss them
+            if meant is not None:
+                left[meant] = value
+        elif detail["type"] == "missing" and len(detail["loc"]) == 1:
+            continue  # it may be the misspelt one
+        elif key in _DECISIVE or key not in left:
+            return None
+        else:
+            del left[key]
+            doubtful.add(key)
+    return Salvage(left, frozenset(doubtful))

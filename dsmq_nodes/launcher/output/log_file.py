@@ -1,0 +1,97 @@
+"""The files that processes' lines are written to."""
+
+import contextlib
+import os
+from collections.abc import Callable, Sequence
+
+from dsmq_nodes.launcher.output.line_queue import Outlet
+from dsmq_nodes.launcher.supervise.plan import LogPlan
+
+
+class LogFile:
+    """Appends lines to a file; at its largest size it gives way to a new one.
+
+    A file that cannot be written is told once: the process runs on without.
+    """
+
+    def __init__(self, plan: LogPlan, say: Callable[[str], None]) -> None:
+        self._plan = plan
+        self._say = say
+        self._fd = -1
+        self._bytes = 0
+        self._is_over = False
+
+    def append(self, lines: list[str]) -> None:
+        """Append lines; as long as it takes."""
+        try:
+            if self._fd < 0 and not self._is_over:
+                self._open()
+            for line in lines if not self._is_over else []:
+                self._append(f"{line}\n".encode())
+        except (OSError, ValueError) as error:
+            self._say(f"nothing more is written to {self._plan.path}: {error}")
+            self.close()
+
+    def close(self) -> None:
+        """Write no more."""
+        self._is_over = True
+        fd, self._fd = self._fd, -1
+        if fd >= 0:
+            with contextlib.suppress(OSError):
+                os.close(fd)
+
+    def _open(self) -> None:
+        self._plan.path.parent.mkdir(parents=True, exist_ok=True)
+        # Not Python's files: one whose write hangs would hold up the end of Python.
+        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
+        self._fd = os.open(self._plan.path, flags, 0o666)
+        self._bytes = os.fstat(self._fd).st_size
+
+    def _append(self, line: bytes) -> None:
+        if self._bytes and self._bytes + len(line) > self._plan.most_bytes:
+            self._give_way()
+        rest = memoryview(line)
+        while rest:
+            rest = rest[os.write(self._fd, rest) :]
+        self._bytes += len(line)
+
+    def _give_way(self) -> None:
+        os.close(self._fd)
+        self._fd = -1
+        path, keep = self._plan.path, self._plan.keep
+        files = [path, *(path.with_name(f"{path.name}.{number}") for number in range(1, keep + 1))]
+        for newer, older in zip(files[-2::-1], files[:0:-1], strict=True):
+            with contextlib.suppress(FileNotFoundError):
+                newer.replace(older)
+        if not keep:
+            path.unlink(missing_ok=True)
+        self._open()
+
+
+class LogFiles:
+    """The log files of a launch. One thread writes them all: a disk that hangs holds up nobody."""
+
+    def __init__(self, say: Callable[[str], None]) -> None:
+        """Have files; `say` takes what is wrong with them, in another thread."""
+        self._say = say
+        self._outlet: Outlet[tuple[LogFile, list[str]]] = Outlet(self._write)
+
+    def write(self, file: LogFile, lines: list[str]) -> None:
+        """Append lines to a file, some time."""
+        self._outlet.put((file, lines), len(lines), sum(map(len, lines)))
+
+    async def finish(self, patience_sec: float) -> None:
+        """Wait until all is written; not for a disk that takes nothing for `patience_sec`."""
+        await self._outlet.finish(patience_sec)
+        if self._outlet.unwritten:
+            self._missing(self._outlet.unwritten)
+
+    def _write(self, chunks: Sequence[tuple[LogFile, list[str]]], lost: int) -> None:
+        if lost:
+            self._missing(lost)
+        for file, lines in chunks:
+            file.append(lines)
+            self._outlet.steps += 1
+
+    def _missing(self, lines: int) -> None:
+        self._say(f"{lines} lines are not in the log files: the disk does not take them")

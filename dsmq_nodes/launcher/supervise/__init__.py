@@ -1,0 +1,1 @@
+"""From a plan to running processes: started, watched, restarted and stopped."""

@@ -1,0 +1,173 @@
+"""What a process of a launch runs first: it takes signals, then becomes the program.
+
+With `[--path ROOT] module:Class...` this module runs nodes: one as DSMQ_NODE tells it
+(graph/spin/environment.py), several as the items of the JSON list in DSMQ_NODES tell each. With
+`--module MODULE ARG...` it runs a module, as `python -m` does.
+
+Every process of a launch passes through here before it can do anything, so this imports little.
+"""
+
+import argparse
+import contextlib
+import importlib
+import inspect
+import json
+import os
+import pkgutil
+import runpy
+import signal
+import sys
+import traceback
+from collections.abc import Callable
+from types import FrameType, ModuleType
+from typing import TYPE_CHECKING, Final
+
+from dsmq_nodes.errors import NodeLoadError
+from dsmq_nodes.suggest import did_you_mean, nearest
+
+if TYPE_CHECKING:
+    from dsmq_nodes.graph.node import Node
+
+NODE: Final = "DSMQ_NODE"
+NODES: Final = "DSMQ_NODES"
+
+
+def main(arguments: list[str]) -> int:
+    """Be the node or the module that the arguments name; give the exit status."""
+    signals_before_run()
+    parser = argparse.ArgumentParser(prog="python -m dsmq_nodes.launcher.supervise.child")
+    parser.add_argument("--path", help="directory to import from, after the current one")
+    parser.add_argument("--module", action="store_true", help="run a module with arguments")
+    parser.add_argument("program")
+    parser.add_argument("rest", nargs=argparse.REMAINDER)
+    given = parser.parse_args(arguments)
+    if given.module:
+        sys.argv = [given.program, *given.rest]
+        runpy.run_module(given.program, run_name="__main__", alter_sys=True)
+        return 0
+    search(given.path)
+    return run_nodes([given.program, *given.rest])
+
+
+def signals_before_run() -> None:
+    """End quietly on Ctrl-C and SIGTERM until the program has its own way to end.
+
+    The guard starts us with both blocked: a Ctrl-C while Python itself starts would otherwise
+    show a traceback from the depth of its imports.
+    """
+
+    def leave(_number: int, _frame: FrameType | None) -> None:
+        os._exit(0)
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, leave)
+    if hasattr(signal, "pthread_sigmask"):
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT, signal.SIGTERM})
+
+
+def search(path: str | None) -> None:
+    """Import from the current directory first, then from `path`, then as usual."""
+    places = [os.getcwd(), *([path] if path else [])]  # noqa: PTH109  sys.path holds texts
+    sys.path[:] = [*places, *(place for place in sys.path if place not in places)]
+
+
+def run_nodes(specs: list[str]) -> int:
+    """Import nodes' classes and run them together; give the exit status."""
+    try:
+        node_classes = [load_node_class(spec) for spec in specs]
+    except NodeLoadError as error:
+        sys.stderr.write(f"{error}\n")
+        return 1
+    except BaseException as error:  # noqa: BLE001  whatever a user's module raises, once
+        sys.stderr.write(traceback_of_import(error))
+        return 1
+    from dsmq_nodes.graph.run import run  # noqa: PLC0415  costs what a wrong name need not
+
+    told = json.loads(os.environ.pop(NODES, "[]"))
+    makers = [_told(*pair) for pair in zip(node_classes, told, strict=True)] if told else []
+    with contextlib.suppress(KeyboardInterrupt):
+        # From here on the node has its own end, constructor included.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        run(*makers or node_classes)
+    return 0
+
+
+def _told(node_class: Callable[[], "Node"], told: object) -> Callable[[], "Node"]:
+    """Return what makes a node that finds in DSMQ_NODE what it is told."""
+
+    def make() -> "Node":
+        os.environ[NODE] = json.dumps(told)
+        return node_class()
+
+    return make
+
+
+def load_node_class(spec: str) -> type["Node"]:
+    """Return the node class that `module:Class` names.
+
+    Raises:
+        NodeLoadError: There is none; what the module itself raises passes.
+    """
+    found = load_class(spec)
+    from dsmq_nodes.graph.node import Node  # noqa: PLC0415  costs what a wrong name need not
+
+    if not issubclass(found, Node):
+        raise NodeLoadError(f"cannot run {spec}: it is no Node; make it a subclass of Node")
+    return found
+
+
+def load_class(spec: str) -> type:
+    """Return the class that `module:Class` names.
+
+    Raises:
+        NodeLoadError: There is no such module or class; what the module itself raises passes.
+    """
+    module_name, _, class_name = spec.partition(":")
+    try:
+        module = importlib.import_module(module_name)
+    except ModuleNotFoundError as error:
+        # A module that the node's module does not find is that module's own mistake.
+        if error.name is None or not f"{module_name}.".startswith(f"{error.name}."):
+            raise
+        raise NodeLoadError(_no_module(spec, error.name)) from error
+    found = getattr(module, class_name, None)
+    if not isinstance(found, type):
+        what = "it is no class" if found is not None else "no such class"
+        hint = did_you_mean(class_name, _classes_of(module))
+        raise NodeLoadError(f"cannot run {spec}: {what} in {module.__file__}; {hint}")
+    return found
+
+
+def _no_module(spec: str, missing: str) -> str:
+    parent, dot, last = missing.rpartition(".")
+    places = list(sys.modules[parent].__path__) if parent else sys.path[:2]
+    close = nearest(last, (found.name for found in pkgutil.iter_modules(places)))
+    if close is not None:
+        hint = f"did you mean {parent + dot + close!r}?"
+    else:
+        hint = "run from the project's directory, or mend the name"
+    where = " or ".join(dict.fromkeys(places))
+    return f"cannot run {spec}: no module {missing!r} in {where}; {hint}"
+
+
+def _classes_of(module: ModuleType) -> list[str]:
+    return [
+        name
+        for name, value in vars(module).items()
+        if inspect.isclass(value) and value.__module__ == module.__name__
+    ]
+
+
+def traceback_of_import(error: BaseException) -> str:
+    """Return the traceback from the user's file on, without the import's own frames."""
+    trace = error.__traceback__
+    while trace is not None and (
+        trace.tb_frame.f_code.co_filename in {__file__, importlib.__file__}
+        or trace.tb_frame.f_code.co_filename.startswith("<frozen importlib")
+    ):
+        trace = trace.tb_next
+    return "".join(traceback.format_exception(type(error), error, trace))
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,449 @@
+"""The guard of a launch: parent of all its processes, so that none outlives the launcher.
+
+    launcher --socket--> guard's keeper -- guard --> broker, nodes --> what they have started
+
+A launcher that is killed with SIGKILL can clean up nothing, so it starts nothing itself either: it
+asks the guard, a small process in a session of its own, which starts the processes, tells how each
+has ended, and holds the other end of the launcher's socket. When that socket closes, however that
+came about, the guard ends everything: SIGINT first, so that nodes still reach their safe state,
+SIGKILL soon after. On Linux the guard is a "child subreaper" (prctl(2)): what a node has started
+becomes the guard's child when the node is gone, in whatever session or process group it hides, and
+whatever its environment says. Elsewhere it is found by its process group only.
+
+The guard's parent, its keeper, is a subreaper too and does nothing but wait for the guard. Should
+the guard be killed, the kernel asks its children to end (PR_SET_PDEATHSIG) and the keeper kills
+what is left of them and of all that they have started; should the keeper be killed, the guard ends
+everything. It takes three SIGKILL at once, for launcher, keeper and guard, until nobody is left to
+kill what does not listen when it is asked. While the launcher lives it cleans up even then.
+
+While the launcher is stopped (Ctrl-Z), the guard reads what nobody else does: nodes go on.
+
+Requests and answers are lines of JSON:
+
+    {"start": 1, "argv": [...], "env": {...}, "deaf": true, "last": false, "nice": 0, "cpus": []}
+        with three file descriptors: standard output, standard error, and the read end of their
+        pipe, which guard and process hold open so that nobody who says a last word is ended by
+        SIGPIPE;
+        "deaf": with SIGINT and SIGTERM blocked, until the program takes them (child.py);
+        "last": ended when all others are, as the broker is
+    -> {"started": 1, "pid": 123, "warning": ""} or {"refused": 1, "errno": 2, "file": "prog"}
+    {"pid": 123, "signal": 2}    to the process and all of its group
+    -> {"pid": 123, "unread": 5}    so many lines of it were dropped while the launcher was stopped
+    -> {"pid": 123, "status": 0}    -N: signal N has ended it
+"""
+
+import contextlib
+import ctypes
+import errno
+import fcntl
+import json
+import os
+import resource
+import selectors
+import signal
+import socket
+import subprocess
+import sys
+import termios
+import time
+from array import array
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any, Final
+
+import psutil
+
+from dsmq_nodes.dsmq.descriptors import raise_limit
+from dsmq_nodes.launcher.supervise.crowd import TICK_SEC, Ending
+
+MARK: Final = "DSMQ_GUARD"
+"""Names, in the environment of all that a launch starts, the keeper's pid and the process."""
+
+# prctl(2)
+_PR_SET_PDEATHSIG: Final = 1
+_PR_SET_CHILD_SUBREAPER: Final = 36
+_RECEIVE_BYTES: Final = 64 * 1024
+_MOST_FDS: Final = 32
+# All is over within 2 s of the launcher's end, on a busy machine too.
+_NODES_SEC: Final = 1.0
+_BROKER_SEC: Final = 0.3
+_KILL_SEC: Final = 5.0
+_BETWEEN_KILLS_SEC: Final = 0.2
+_PAUSE_SEC: Final = 0.05
+_LOOK_SEC: Final = 0.2
+_STOPPED_SEC: Final = {False: 0.5, True: 0.02}  # how often to look whether the launcher is stopped
+_STOPPED: Final = frozenset({psutil.STATUS_STOPPED, psutil.STATUS_TRACING_STOP})
+_NEARLY_FULL_BYTES: Final = 48 * 1024
+_KEEPER_GONE: Final = signal.SIGUSR1
+
+
+_libc: Final = ctypes.CDLL(None) if sys.platform == "linux" else None
+
+
+def become_subreaper(*, on: bool = True) -> None:
+    """Have orphaned descendants become children of this process (Linux)."""
+    if _libc is not None:
+        _libc.prctl(_PR_SET_CHILD_SUBREAPER, int(on), 0, 0, 0)
+
+
+def marked(mark: str) -> Iterator[psutil.Process]:
+    """The descendants of this process whose environment has a mark that starts with `mark`."""
+    for each in descendants():
+        with contextlib.suppress(psutil.Error, OSError):
+            if each.environ().get(MARK, "").startswith(mark):
+                yield each
+
+
+def end_descendants(
+    which: Callable[[], Iterable[psutil.Process]], reap: Callable[[list[psutil.Process]], object]
+) -> None:
+    """Kill descendants of this process until there are no more of them; `reap` waits for some."""
+    until_sec = time.monotonic() + _KILL_SEC  # what hangs in the kernel is not waited for
+    while (left := list(which())) and time.monotonic() < until_sec:
+        for each in left:
+            with contextlib.suppress(psutil.Error):
+                each.kill()
+        reap(left)
+
+
+def reap(processes: list[psutil.Process]) -> None:
+    """Wait a moment for processes that were killed."""
+    psutil.wait_procs(processes, _BETWEEN_KILLS_SEC)
+
+
+def descendants() -> list[psutil.Process]:
+    """All that this process has started, and those have, and so on."""
+    return psutil.Process().children(recursive=True)
+
+
+@dataclass
+class _Child:
+    process: subprocess.Popen[bytes]
+    number: int
+    last: bool
+    output: int
+    unread: int = 0  # lines that were dropped and not told
+
+
+class _Guard:
+    """Serves one launcher."""
+
+    def __init__(self, launcher: socket.socket, launcher_pid: int, keeper_pid: int) -> None:
+        self._launcher = launcher
+        self._launcher_pid = launcher_pid
+        self._keeper_pid = keeper_pid
+        # Our own many pipes do not change what a program may rely on.
+        self._most_files = resource.getrlimit(resource.RLIMIT_NOFILE)
+        raise_limit()
+        self._children: dict[int, _Child] = {}
+        self._ended: list[tuple[_Child, int]] = []  # and not told
+        self._over: set[int] = set()  # the numbers of all that have ended
+        self._over_pids: set[int] = set()  # and their sessions
+        self._orphan_ended = False
+        self._look_sec = 0.0  # when to look again for what they have left behind
+        self._is_stopped = False
+        self._fds: list[int] = []
+        self._rest = b""
+        self._selector = selectors.DefaultSelector()
+        self._selector.register(launcher, selectors.EVENT_READ, self._serve)
+        woken, wakes = os.pipe()
+        for fd in (woken, wakes):
+            os.set_blocking(fd, False)
+        signal.set_wakeup_fd(wakes, warn_on_full_buffer=False)
+        for number in (signal.SIGCHLD, _KEEPER_GONE):
+            signal.signal(number, lambda _number, _frame: None)
+        self._selector.register(woken, selectors.EVENT_READ, lambda: self._woken(woken))
+        self._connected = True
+
+    def run(self) -> None:
+        """Serve until the launcher or the keeper is gone, then end what is left."""
+        while self._connected and os.getppid() == self._keeper_pid:
+            self._turn(_LOOK_SEC if self._ended else _STOPPED_SEC[self._is_stopped])
+            self._tell_ends()
+            self._read_for_a_stopped_launcher()
+        self._selector.unregister(self._launcher)
+        self._launcher.close()
+        self._end_all()
+
+    def _turn(self, timeout_sec: float) -> None:
+        for key, _ in self._selector.select(timeout_sec):
+            key.data()
+
+    # While the launcher runs
+
+    def _serve(self) -> None:
+        try:
+            data, fds, _, _ = socket.recv_fds(self._launcher, _RECEIVE_BYTES, _MOST_FDS)
+        except OSError:
+            data, fds = b"", []
+        self._connected = bool(data)
+        self._fds += fds
+        *lines, self._rest = (self._rest + data).split(b"\n")
+        for line in lines:
+            request = json.loads(line)
+            if "start" in request:
+                self._start(request)
+            elif request["pid"] in self._children:
+                _signal_group(request["pid"], request["signal"])
+
+    def _start(self, request: dict[str, Any]) -> None:
+        out, err, output = self._fds[:3]
+        del self._fds[:3]
+        number = request["start"]
+        mark = {MARK: f"{self._keeper_pid}:{number}:"}
+        try:
+            process = subprocess.Popen(
+                request["argv"],
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=err,
+                env={**os.environ, **request["env"], **mark},
+                pass_fds=[output],
+                start_new_session=True,
+                # Safe: the guard has one thread.
+                preexec_fn=_Birth(  # noqa: PLW1509
+                    os.getpid(), self._most_files, deaf=request["deaf"], last=request["last"]
+                ),
+            )
+        except (OSError, ValueError) as error:
+            os.close(output)
+            file = getattr(error, "filename", None) or request["argv"][0]
+            code = getattr(error, "errno", None) or errno.EINVAL
+            self._tell(refused=number, errno=code, file=str(file))
+            return
+        finally:
+            os.close(out)
+            os.close(err)
+        self._children[process.pid] = _Child(process, number, request["last"], output)
+        warning = _adjust(process.pid, request["nice"], request["cpus"])
+        self._tell(started=number, pid=process.pid, warning=warning)
+
+    def _woken(self, woken: int) -> None:
+        with contextlib.suppress(BlockingIOError):
+            os.read(woken, 4096)
+        for pid, status in _reaped():
+            child = self._children.pop(pid, None)
+            if child is None:
+                self._orphan_ended = True  # it may have left others behind
+                continue
+            child.process.returncode = status
+            _signal_group(pid, signal.SIGKILL)
+            self._over.add(child.number)
+            self._over_pids.add(pid)
+            self._ended.append((child, status))
+
+    def _tell_ends(self) -> None:
+        """Kill what processes that are gone have left behind, and tell their ends.
+
+        What they have left has become our child by now. Where many end, it is looked for together.
+        """
+        now_sec = time.monotonic()
+        if not (self._ended or self._orphan_ended) or now_sec < self._look_sec:
+            return
+        self._look_sec, self._orphan_ended = now_sec + _LOOK_SEC, False
+        for each in psutil.Process().children() if self._over else []:
+            if each.pid not in self._children and self._is_left_behind(each):
+                with contextlib.suppress(psutil.Error):
+                    each.kill()
+        for child, status in self._ended:
+            self._tell_unread(child)
+            os.close(child.output)
+            self._tell(pid=child.process.pid, status=status)
+        self._ended.clear()
+
+    def _is_left_behind(self, orphan: psutil.Process) -> bool:
+        """Whether it is of a process that has ended: by its environment, or by its session."""
+        with contextlib.suppress(psutil.Error, OSError):
+            keeper, _, number = orphan.environ().get(MARK, "").rstrip(":").partition(":")
+            if keeper == f"{self._keeper_pid}":
+                return int(number) in self._over
+            return os.getsid(orphan.pid) in self._over_pids
+        return False
+
+    def _tell(self, **answer: object) -> None:
+        with contextlib.suppress(OSError):  # it is gone: the selector will say so
+            self._launcher.sendall(json.dumps(answer).encode() + b"\n")
+
+    # While the launcher is stopped
+
+    def _read_for_a_stopped_launcher(self) -> None:
+        """Read from pipes that are nearly full, so that no process waits for a stopped launcher."""
+        try:
+            is_stopped = psutil.Process(self._launcher_pid).status() in _STOPPED
+        except psutil.Error:
+            return  # it is gone: its socket will say so
+        if is_stopped:
+            for child in self._children.values():
+                child.unread += _read_if_nearly_full(child.output)
+        elif self._is_stopped:
+            for child in self._children.values():
+                self._tell_unread(child)
+        self._is_stopped = is_stopped
+
+    def _tell_unread(self, child: _Child) -> None:
+        if child.unread:
+            self._tell(pid=child.process.pid, unread=child.unread)
+            child.unread = 0
+
+    # When it is gone
+
+    def _end_all(self) -> None:
+        for child in self._children.values():
+            os.set_blocking(child.output, False)
+            drain = _Drain(self._selector, child.output)
+            self._selector.register(child.output, selectors.EVENT_READ, drain)
+        self._end(lambda child: not child.last, signal.SIGINT, _NODES_SEC)
+        self._end(lambda child: child.last, signal.SIGTERM, _BROKER_SEC)
+        end_descendants(descendants, lambda _: self._turn(0.02))
+
+    def _end(
+        self, which: Callable[[_Child], bool], number: signal.Signals, patience_sec: float
+    ) -> None:
+        for pid, child in self._children.items():
+            if which(child):
+                _signal_group(pid, number)
+        ending = Ending(lambda: [pid for pid, child in self._children.items() if which(child)])
+        left_sec = patience_sec
+        while left_sec > 0 and any(which(child) for child in self._children.values()):
+            began_sec, share = time.monotonic(), ending.share()
+            self._turn(min(TICK_SEC, left_sec / share))
+            left_sec -= (time.monotonic() - began_sec) * share
+        for pid, child in self._children.items():
+            if which(child):
+                _signal_group(pid, signal.SIGKILL)
+
+
+@dataclass(frozen=True)
+class _Drain:
+    """Reads what nobody else does any more, so that its writer is not blocked."""
+
+    selector: selectors.BaseSelector
+    fd: int
+
+    def __call__(self) -> None:
+        with contextlib.suppress(BlockingIOError):
+            if not os.read(self.fd, _RECEIVE_BYTES):
+                self.selector.unregister(self.fd)
+
+
+@dataclass(frozen=True)
+class _Birth:
+    """What a new process does before it becomes its program."""
+
+    guard_pid: int
+    most_files: tuple[int, int]
+    deaf: bool
+    last: bool
+
+    def __call__(self) -> None:
+        resource.setrlimit(resource.RLIMIT_NOFILE, self.most_files)
+        if _libc is not None:
+            # What moves is to stop: it is asked. The keeper kills who does not listen.
+            _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM if self.last else signal.SIGINT)
+            if os.getppid() != self.guard_pid:  # gone before the kernel knew what we want
+                os._exit(1)
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)
+        if not self.deaf:
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT, signal.SIGTERM})
+
+
+def _signal_group(pid: int, number: int) -> None:
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(pid, number)
+        # One that somebody has stopped is to hear it: what moves is to stop.
+        os.killpg(pid, signal.SIGCONT)
+
+
+def _adjust(pid: int, nice: int, cpus: list[int]) -> str:
+    """Give a process its share of the machine; what the system refuses is returned as text."""
+    refused = []
+    process = psutil.Process(pid)
+    with contextlib.suppress(psutil.NoSuchProcess):
+        try:
+            if nice:
+                process.nice(nice)
+        except (psutil.AccessDenied, OSError):
+            refused.append(f"nice {nice} is not allowed")
+        try:
+            if cpus:
+                process.cpu_affinity(cpus)
+        except (AttributeError, ValueError, OverflowError, OSError):
+            refused.append(f"cpus {cpus} are not to be had")
+    return ", ".join(refused)
+
+
+def main(arguments: list[str]) -> None:
+    """Be the guard of the launcher at the other end of the socket `arguments` names, and keep it.
+
+    The launcher has blocked SIGINT and SIGTERM for us and for all that we start: see child.py.
+    """
+    become_subreaper()
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    launcher_pid, keeper_pid = os.getppid(), os.getpid()
+    with socket.socket(fileno=int(arguments[0])) as launcher:
+        guard_pid = os.fork()
+        if not guard_pid:
+            become_subreaper()
+            if _libc is not None:
+                signal.signal(_KEEPER_GONE, lambda _number, _frame: None)
+                _libc.prctl(_PR_SET_PDEATHSIG, _KEEPER_GONE)
+            _Guard(launcher, launcher_pid, keeper_pid).run()
+            _remove_shared_memory()
+            return
+    _keep(guard_pid)
+
+
+def _keep(guard_pid: int) -> None:
+    """Wait for the guard; when it was killed, end what it has left."""
+    _, status = os.waitpid(guard_pid, 0)
+    if status == 0:
+        return
+    # The kernel has asked them to end, and they are our children now.
+    ending = Ending(lambda: [each.pid for each in descendants()])
+    left_sec = _NODES_SEC
+    while left_sec > 0 and descendants():
+        began_sec, share = time.monotonic(), ending.share()
+        _pause()
+        left_sec -= (time.monotonic() - began_sec) * share
+    end_descendants(descendants, lambda _: _pause())
+    _remove_shared_memory()
+
+
+def _pause() -> None:
+    time.sleep(_PAUSE_SEC)
+    for _ in _reaped():
+        pass
+
+
+def _reaped() -> Iterator[tuple[int, int]]:
+    """Yield the children that have ended, and how."""
+    while True:
+        try:
+            pid, status = os.waitpid(-1, os.WNOHANG)
+        except ChildProcessError:
+            return
+        if not pid:
+            return
+        yield pid, os.waitstatus_to_exitcode(status)
+
+
+def _read_if_nearly_full(pipe: int) -> int:
+    """Make room in a pipe that nobody reads; how many lines that has cost."""
+    waiting = array("i", [0])
+    with contextlib.suppress(OSError):
+        fcntl.ioctl(pipe, termios.FIONREAD, waiting)
+        if waiting[0] >= _NEARLY_FULL_BYTES:
+            return os.read(pipe, _NEARLY_FULL_BYTES // 2).count(b"\n")
+    return 0
+
+
+def _remove_shared_memory() -> None:
+    """A broker that was killed has left its own behind."""
+    with contextlib.suppress(ImportError):  # a system without it
+        from dsmq_nodes.dsmq.ring.leftovers import remove_leftovers  # noqa: PLC0415
+
+        remove_leftovers()
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,68 @@
+"""The broker of a launch: where it listens, and how it is started there again."""
+
+import asyncio
+import dataclasses
+import re
+from typing import Final
+
+from dsmq_nodes.launcher.output.output import Output
+from dsmq_nodes.launcher.supervise.plan import ProcessPlan
+
+_IN_USE: Final = re.compile(r"port (\d+) on (\S+) is in use")
+_LISTENING: Final = re.compile(rb"listening on (\S+):(\d+)")
+# One that listens everywhere is reached here.
+_NEAR: Final = {"0.0.0.0": "127.0.0.1", "::": "::1"}
+
+
+class BrokerLines:
+    """Reads from the broker's first lines where it listens; passes all of them on after that.
+
+    Attributes:
+        where: host and port, when they are known.
+    """
+
+    def __init__(self, output: Output) -> None:
+        self._held: list[bytes] = []
+        self.where: asyncio.Future[tuple[str, int]] = asyncio.get_running_loop().create_future()
+        self._output = output
+
+    @property
+    def said(self) -> list[str]:
+        """What it has said and was not passed on."""
+        return [line.decode("utf-8", "replace") for line in self._held]
+
+    def why_not(self, another_port: str) -> list[str]:
+        """What it has said of why it does not listen; with advice for a launch, if a port is used.
+
+        Args:
+            another_port: how the launch gives it another port.
+        """
+        for line in self.said:
+            if (found := _IN_USE.search(line)) is not None and another_port:
+                port, host = found[1], _NEAR.get(found[2], found[2])
+                host = f"[{host}]" if ":" in host else host
+                return [
+                    f"{found[0]}: a broker may be running there already (see `dsmq-nodes topic "
+                    f"list --broker {host}:{port}`); stop it, or {another_port}"
+                ]
+        return self.said
+
+    def __call__(self, lines: list[bytes]) -> None:
+        """Take lines."""
+        self._held += lines
+        found = next(filter(None, map(_LISTENING.search, lines)), None)
+        if found is not None and not self.where.done():
+            host = found[1].decode().strip("[]")
+            host = _NEAR.get(host, host)
+            self.where.set_result((host, int(found[2])))
+        if self.where.done():
+            self._output.lines("broker", self._held)
+            self._held = []
+
+
+def at_port(plan: ProcessPlan, port: int) -> ProcessPlan:
+    """Return the broker's plan with the port it has found."""
+    argv = list(plan.argv)
+    if "--port" in argv:
+        argv[argv.index("--port") + 1] = str(port)
+    return dataclasses.replace(plan, argv=tuple(argv))

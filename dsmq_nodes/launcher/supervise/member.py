@@ -1,0 +1,225 @@
+"""A process of a launch through all its restarts: its state, its lines, its end."""
+
+import asyncio
+import contextlib
+import enum
+import signal
+import time
+from collections import deque
+from collections.abc import Callable
+from typing import Any, Final
+
+from dsmq_nodes.launcher.output.log_file import LogFile, LogFiles
+from dsmq_nodes.launcher.output.output import Output
+from dsmq_nodes.launcher.supervise.crowd import TICK_SEC, Ending
+from dsmq_nodes.launcher.supervise.plan import ProcessPlan
+from dsmq_nodes.launcher.supervise.process import Process
+from dsmq_nodes.launcher.supervise.restart import Restarts
+
+_MOST_RECENT: Final = 500  # lines
+_HANGS_SEC: Final = 5.0  # what not even SIGKILL ends hangs in the kernel
+
+
+class State(enum.StrEnum):
+    """What a process of a launch is doing."""
+
+    WAITING = "waiting"  # for what it depends on
+    STARTING = "starting"
+    READY = "ready"
+    RESTARTING = "restarting"  # it has ended, and will be started again
+    STOPPING = "stopping"
+    STOPPED = "stopped"  # as it was told to
+    FINISHED = "finished"  # by itself, with exit status 0
+    FAILED = "failed"
+
+
+TURN: Final = "its turn to start"
+"""What a process waits for when all that it depends on has come about."""
+OVER: Final = frozenset({State.STOPPED, State.FINISHED, State.FAILED})
+"""It does not run, and will not by itself."""
+
+
+class Member:
+    """A process of a launch.
+
+    Attributes:
+        plan: what it is.
+        state: what it is doing.
+        since_sec: since when, by the monotonic clock; waiting: for what it waits for now.
+        waits_for: what it waits for, in words.
+        process: the process that runs; None: none does.
+        starts: how often it was started.
+        last_end: how the last process of it has ended, in words.
+        was_ready: it has been ready at least once.
+        stopping: it was told to end.
+        recent: its last lines, each with its number.
+        life: the task that starts it, again and again.
+    """
+
+    def __init__(
+        self,
+        plan: ProcessPlan,
+        output: Output,
+        log_files: LogFiles,
+        ending: Ending,
+        on_change: Callable[[], None],
+    ) -> None:
+        self.plan = plan
+        self.state = State.WAITING
+        self.since_sec = time.monotonic()
+        self.waits_for = ""
+        self.process: Process | None = None
+        self.starts = 0
+        self.last_end = ""
+        self.was_ready = asyncio.Event()
+        self._begun = asyncio.Event()
+        self.stopping = False
+        self.recent: deque[tuple[int, str]] = deque(maxlen=_MOST_RECENT)
+        self.restarts = Restarts(plan.restart)
+        self.life: asyncio.Task[None] | None = None
+        self.on_lines: Callable[[int, list[str]], None] = lambda _number, _lines: None
+        self._lines = 0
+        self._news = asyncio.Event()
+        self._output = output
+        self._ending = ending
+        self._on_change = on_change
+        self._log_files = log_files
+        self._log = LogFile(plan.log, self._say) if plan.log is not None else None
+        self._write_log([])  # what is wrong with the file is told at once
+        self._unready: set[str] = set()
+        self._ready_sec: float | None = None
+
+    @property
+    def name(self) -> str:
+        """What it is called in the output."""
+        return self.plan.name
+
+    @property
+    def pid(self) -> int:
+        """The process that runs; 0: none does."""
+        return self.process.pid if self.process is not None else 0
+
+    def become(self, state: State) -> None:
+        """Be in a state from now on."""
+        if state != self.state:
+            self.state = state
+            self.since_sec = time.monotonic()
+            self._news.set()
+            self._news = asyncio.Event()
+            self._on_change()
+
+    def wait_for(self, what: str) -> None:
+        """Wait for what it depends on, in words, from now on."""
+        self.waits_for = what
+        self.since_sec = time.monotonic()
+        self.become(State.WAITING)
+
+    async def was_begun(self) -> None:
+        """Wait until it was started, or never will be."""
+        begun = asyncio.create_task(self._begun.wait())
+        over: set[asyncio.Future[Any]] = {self.life} if self.life is not None else set()
+        try:
+            await asyncio.wait({begun, *over}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            begun.cancel()
+
+    async def changed_within(self, timeout_sec: float) -> None:
+        """Wait until it is in another state, or the time is up."""
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._news.wait(), timeout_sec)
+
+    def took_lines(self, lines: list[bytes]) -> None:
+        """Take what it has written."""
+        if self.plan.screen:
+            self._output.lines(self.name, lines)
+        texts = [line.decode("utf-8", "replace") for line in lines]
+        self._write_log(texts)
+        first = self._lines + 1
+        self._lines += len(texts)
+        self.recent.extend(enumerate(texts, first))
+        self.on_lines(first, texts)
+
+    def started(self, process: Process) -> None:
+        """It runs, and is ready when all of its nodes are; a program without nodes is at once."""
+        self.process = process
+        self.starts += 1
+        self._begun.set()
+        self._ready_sec = None
+        self._unready = {node.name for node in self.plan.nodes}
+        if process.warning:
+            self._say(process.warning)
+        self._on_change()
+        self.node_ready("", process.pid)
+
+    def ended(self, how: str) -> None:
+        """The process has ended, as `how` says in words."""
+        self.process = None
+        self.last_end = how
+        self._ending.ended += self.stopping
+
+    def node_ready(self, name: str, pid: int) -> None:
+        """The node `name` in process `pid` is ready; "": all nodes of it are."""
+        if not pid or pid != self.pid or self._ready_sec is not None:
+            return
+        self._unready.discard(name)
+        if not self._unready:
+            self._ready_sec = time.monotonic()
+            self.was_ready.set()
+            if self.state == State.STARTING:
+                self.become(State.READY)
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether it is ready, or was before it ended."""
+        return self._ready_sec is not None
+
+    @property
+    def healthy_sec(self) -> float:
+        """For how long it has been ready, in this process of it."""
+        return 0.0 if self._ready_sec is None else time.monotonic() - self._ready_sec
+
+    async def stop(self, hurried: Callable[[], asyncio.Event]) -> None:
+        """End it: SIGINT, then SIGTERM, then SIGKILL; `hurried` tells when to wait no longer."""
+        self.stopping = True
+        if self.life is None or self.life.done():
+            return
+        if not self.pid:
+            self.life.cancel()  # it waits, for others or to be started again
+            await asyncio.wait([self.life])
+            self.become(State.STOPPED)
+            return
+        self.become(State.STOPPING)
+        for number, patience_sec in (
+            (signal.SIGINT, self.plan.sigterm_timeout_sec),
+            (signal.SIGTERM, self.plan.sigkill_timeout_sec),
+            (signal.SIGKILL, _HANGS_SEC),
+        ):
+            if number != signal.SIGINT:
+                self._output.say(f"{self.name}: still running; {number.name} now")
+            if self.process is not None:
+                self.process.send_signal(number)
+            if await self._ends_within(patience_sec, hurried()):
+                return
+
+    async def _ends_within(self, patience_sec: float, hurried: asyncio.Event) -> bool:
+        """Wait for its end; while others end it gets its share of the time, or none."""
+        assert self.life is not None
+        hurry = asyncio.create_task(hurried.wait())
+        either: set[asyncio.Task[object]] = {hurry, self.life}
+        left_sec, ended = patience_sec, self._ending.ended
+        while left_sec > 0 and not hurry.done() and not self.life.done():
+            began_sec, share = time.monotonic(), self._ending.share()
+            most_sec = min(TICK_SEC, left_sec / share)
+            await asyncio.wait(either, timeout=most_sec, return_when=asyncio.FIRST_COMPLETED)
+            left_sec -= (time.monotonic() - began_sec) * share
+            if ended != self._ending.ended:
+                left_sec, ended = patience_sec, self._ending.ended
+        hurry.cancel()
+        return self.life.done()
+
+    def _write_log(self, texts: list[str]) -> None:
+        if self._log is not None:
+            self._log_files.write(self._log, texts)
+
+    def _say(self, text: str) -> None:
+        self._output.say(f"{self.name}: {text}")

@@ -1,0 +1,80 @@
+"""Who is not ready for long: told once while the launch runs, and a fault of it in the end.
+
+A launch that ends sooner than that tells who is not ready yet, and finds no fault in it: a healthy
+node may take its seconds to start.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable, Iterable, Iterator
+from typing import Final
+
+from dsmq_nodes.launcher.supervise.member import TURN, Member, State
+
+_LOOKS: Final = 10  # within the time that is waited
+
+
+class Patience:
+    """Looks for processes that do not become ready."""
+
+    def __init__(
+        self, members: Iterable[Member], say: Callable[[str], None], patience_sec: float
+    ) -> None:
+        """Look at `members`, and tell by `say` of each that takes longer than `patience_sec`."""
+        self._members = list(members)
+        self._say = say
+        self._patience_sec = patience_sec
+
+    async def watch(self) -> None:
+        """Look until cancelled; each is told once for each time that it starts, or waits."""
+        told: set[tuple[str, float]] = set()
+        while True:
+            await asyncio.sleep(self._patience_sec / _LOOKS)
+            for member in self._late():
+                if (member.name, member.since_sec) not in told:
+                    told.add((member.name, member.since_sec))
+                    self._say(f"{member.name}: {self._why(member)}")
+
+    def faults(self) -> Iterator[tuple[str, str]]:
+        """Those that are not ready for too long by now, and what that is called in the end."""
+        for member in self._late():
+            if member.state == State.WAITING:
+                yield member.name, f"was never started, it waited for {member.waits_for}"
+            elif member.was_ready.is_set():
+                yield member.name, "did not become ready again"
+            else:
+                yield member.name, "never became ready"
+
+    def not_yet(self) -> Iterator[str]:
+        """Those that are not ready, and may still become so."""
+        late = self._late()
+        for member in self._members:
+            if member not in late and member.state == State.WAITING:
+                yield f"{member.name}: was not started yet, it waits for {member.waits_for}"
+            elif member not in late and member.state == State.STARTING:
+                yield f"{member.name}: was not ready yet"
+
+    def _late(self) -> list[Member]:
+        before_sec = time.monotonic() - self._patience_sec
+        return [
+            member
+            for member in self._members
+            if member.state in {State.WAITING, State.STARTING}
+            and member.since_sec <= before_sec
+            and not self._waits_for_a_turn(member)
+        ]
+
+    def _waits_for_a_turn(self, member: Member) -> bool:
+        """Whether others are being started: that is no fault of it, nor of who waits for it."""
+        if member.state != State.WAITING:
+            return False
+        return any(
+            other.state == State.WAITING and other.waits_for == TURN for other in self._members
+        )
+
+    def _why(self, member: Member) -> str:
+        after = f"after {self._patience_sec:g} s"
+        if member.state == State.WAITING:
+            return f"not started {after}: it waits for {member.waits_for}"
+        it = "is it" if len(member.plan.nodes) == 1 else "is a node of it"
+        return f"not ready {after}: {it} still in its constructor?"

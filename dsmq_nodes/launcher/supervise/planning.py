@@ -1,0 +1,174 @@
+"""From the nodes of a launch file to the processes to start.
+
+A node becomes `python -m` child.py with `--path ROOT module:Class`, with what the file says of it
+in DSMQ_NODE. Several nodes in one process become several `module:Class`, with a list of
+the same in DSMQ_NODES, in that order. A program gets DSMQ_NODE too, for a node that it may be.
+"""
+
+import json
+import os
+import re
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+
+from dsmq_nodes.graph.spin.environment import NodeEnvironment
+from dsmq_nodes.launcher.check.relations import awaited_topic, process_of, program, waits_for
+from dsmq_nodes.launcher.file.composed import ComposedNode, Composition
+from dsmq_nodes.launcher.file.entries import BrokerEntry, NodeEntry, RestartEntry
+from dsmq_nodes.launcher.file.source import resolved
+from dsmq_nodes.launcher.supervise.child import NODES
+from dsmq_nodes.launcher.supervise.plan import (
+    Dependency,
+    LogPlan,
+    NodePlan,
+    Plan,
+    ProcessPlan,
+    RestartPlan,
+)
+
+_CHILD = "dsmq_nodes.launcher.supervise.child"
+_MIB = 1 << 20
+
+
+def make_plan(composition: Composition, project_root: Path) -> Plan:
+    """Return what is to be started; classes are also looked for in `project_root`."""
+    together: dict[str, list[ComposedNode]] = {}
+    for node in composition.nodes:
+        together.setdefault(process_of(node), []).append(node)
+    return Plan(
+        _broker(composition.broker),
+        tuple(_process(composition, nodes, project_root) for nodes in together.values()),
+        _another_port(composition),
+    )
+
+
+def _another_port(composition: Composition) -> str:
+    """Return how the broker is given another port: by an argument, or where it is written."""
+    origin = composition.broker_origin
+    if origin is None:
+        return ""
+    document, path = origin.document, (*origin.path, "port")
+    if path not in document.values:
+        return f"give it another in {document.file}: 'broker: {{port: 0}}' takes any free one"
+    place = document.place(path)
+    argument = re.fullmatch(r"\$\(arg\s+(\w+)\s*\)", place.text)
+    if argument is not None:
+        return f"give it another by {argument[1]}:=PORT, where 0 takes any free one"
+    where = f"{document.file}:{place.line}:{place.column}"
+    return f"give it another in {where}, where 0 takes any free one"
+
+
+def _broker(entry: BrokerEntry) -> ProcessPlan:
+    words = ["dsmq_nodes.dsmq.broker", "--host", entry.host, "--port", f"{entry.port}"]
+    default = BrokerEntry()
+    for name in ("ttl", "budget", "store", "tls_cert", "tls_key", "tls_client_ca"):
+        value = getattr(entry, name)
+        if value != getattr(default, name):
+            words += [f"--{name.replace('_', '-')}", f"{value}"]
+    if entry.insecure:
+        words.append("--insecure")
+    if not entry.shm:
+        words.append("--no-shm")
+    return ProcessPlan("broker", (sys.executable, "-m", _CHILD, "--module", *words))
+
+
+def _process(composition: Composition, nodes: list[ComposedNode], root: Path) -> ProcessPlan:
+    name = process_of(nodes[0]).removeprefix("/")
+    entry = _agreed([node.entry for node in nodes])
+    env: dict[str, str] = {}
+    for node in nodes:
+        env |= node.env
+    return ProcessPlan(
+        name,
+        _argv(nodes, root),
+        {**env, **_told(nodes)},
+        tuple(
+            NodePlan(node.full_name, node.entry.node, node.rate)
+            for node in nodes
+            if node.entry.node is not None
+        ),
+        terminal=entry.output == "terminal",
+        screen=entry.output != "log",
+        log=_log(composition, name) if entry.output in {"log", "both"} else None,
+        depends_on=tuple(_depends_on(composition, nodes)),
+        restart=_restart(entry.restart),
+        required=entry.required,
+        sigterm_timeout_sec=entry.sigterm_timeout,
+        sigkill_timeout_sec=entry.sigkill_timeout,
+        affinity=tuple(entry.affinity),
+        nice=entry.nice,
+    )
+
+
+def _agreed(entries: list[NodeEntry]) -> NodeEntry:
+    """Return what holds for a process: what any of its nodes has said; they do not differ."""
+    said = {key: getattr(entry, key) for entry in entries for key in entry.model_fields_set}
+    return entries[0].model_copy(update=said)
+
+
+def _argv(nodes: list[ComposedNode], root: Path) -> tuple[str, ...]:
+    entry = nodes[0].entry
+    if entry.exec is not None:
+        return (program(nodes[0]) or entry.exec[0], *entry.exec[1:])
+    specs = [node.entry.node or "" for node in nodes]
+    return (sys.executable, "-m", _CHILD, "--path", str(root), *specs)
+
+
+def environment_of(node: ComposedNode) -> NodeEnvironment:
+    """Return what a node is told by the launch file."""
+    return NodeEnvironment(
+        name=node.name,
+        namespace=node.namespace or None,
+        rate_hz=node.rate,
+        params=dict(node.params),
+        remap=node.remap,
+    )
+
+
+def _told(nodes: list[ComposedNode]) -> dict[str, str]:
+    told = [environment_of(node) for node in nodes]
+    if len(told) == 1:
+        return told[0].dump()
+    return {NODES: json.dumps(msgspec.to_builtins(told))}
+
+
+def _depends_on(composition: Composition, nodes: list[ComposedNode]) -> Iterator[Dependency]:
+    for node in nodes:
+        for name, wish in node.entry.depends_on.items():
+            other = waits_for(composition, node, name)
+            # One that is left out, or made in the same process, is not waited for.
+            if other is None or process_of(other) == process_of(node):
+                continue
+            process = process_of(other).removeprefix("/")
+            yield Dependency(process, other.full_name, awaited_topic(node, wish), wish.timeout)
+
+
+def _restart(entry: RestartEntry) -> RestartPlan:
+    return RestartPlan(
+        entry.policy,
+        entry.delay,
+        max(entry.delay, entry.max_delay),
+        entry.jitter,
+        entry.max,
+        entry.window,
+    )
+
+
+def _log(composition: Composition, process: str) -> LogPlan:
+    entry = composition.log
+    folder = Path(entry.folder) if entry.folder else _state_folder(composition.file)
+    file = folder / f"{process.replace('/', '.')}.log"
+    return LogPlan(file, int(entry.max_size * _MIB), entry.keep)
+
+
+def _state_folder(file: str) -> Path:
+    """Return where the logs of a launch go, as the XDG base directory specification has it."""
+    state = os.environ.get("XDG_STATE_HOME")
+    try:
+        state = state or str(Path.home() / ".local" / "state")
+    except RuntimeError:  # a user without a home: beside the launch file
+        return resolved(Path(file)).parent / "log"
+    return Path(state) / "dsmq_nodes" / "log" / Path(file).stem

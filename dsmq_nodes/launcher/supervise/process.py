@@ -1,0 +1,293 @@
+"""The processes of a launch, as the launcher sees them: the guard has started them for it."""
+
+import asyncio
+import contextlib
+import json
+import os
+import signal
+import socket
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any, Final, Self
+
+import psutil
+
+from dsmq_nodes.dsmq.descriptors import raise_limit
+from dsmq_nodes.launcher.output.output import LineSplitter
+from dsmq_nodes.launcher.supervise.crowd import Ending
+from dsmq_nodes.launcher.supervise.guard import become_subreaper, marked
+from dsmq_nodes.launcher.supervise.plan import ProcessPlan
+
+_GUARD: Final = "dsmq_nodes.launcher.supervise.guard"
+# How long a process that is gone may have its last lines underway.
+_LAST_LINES_SEC: Final = 1.0
+_GUARD_END_SEC: Final = 10.0
+_CLEAN_UP_SEC: Final = 0.5
+_ASKED_SEC: Final = 2.0
+_RECEIVE_BYTES: Final = 64 * 1024
+
+
+class Process:
+    """A process that was started, in a session of its own.
+
+    Attributes:
+        name: what it is called in the output.
+        pid: its process id, and the id of its process group.
+        warning: what was asked for it and the system has refused; else empty.
+        status: None while it runs, then its exit status; -N when signal N ended it.
+    """
+
+    def __init__(self, name: str, pid: int, warning: str, guard: "Guard", lines: "_Lines") -> None:
+        self.name = name
+        self.pid = pid
+        self.warning = warning
+        self.status: int | None = None
+        self._guard = guard
+        self._lines = lines
+        self._ended: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+
+    def send_signal(self, number: signal.Signals) -> None:
+        """Send a signal to the process and to all of its group."""
+        if self.status is None:
+            self._guard.send(pid=self.pid, signal=int(number))
+
+    def ended(self, status: int) -> None:
+        """The guard says that it has ended."""
+        self.status = status
+        if not self._ended.done():
+            self._ended.set_result(status)
+
+    def unread(self, lines: int) -> None:
+        """So many lines were dropped while nobody read them."""
+        self._lines.put(f"... {lines} lines are not here: the launcher was stopped")
+
+    async def wait(self) -> int:
+        """Wait for the end; return the exit status when the last line has come."""
+        status = await asyncio.shield(self._ended)
+        await self._lines.wait_closed(_LAST_LINES_SEC)
+        return status
+
+
+class Guard:
+    """The launcher's end of the guard (guard.py); use it in an `async with`.
+
+    Attributes:
+        lost: done when the guard has ended before it was told to.
+    """
+
+    def __init__(self, process: asyncio.subprocess.Process, sock: socket.socket) -> None:
+        self.lost: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._process = process
+        self._socket = sock
+        self._started = 0
+        self._starting: dict[int, _Starting] = {}
+        self._running: dict[int, Process] = {}
+        self._rest = b""
+        self._cleaning: asyncio.Task[None] | None = None
+        asyncio.get_running_loop().add_reader(sock, self._receive)
+
+    @classmethod
+    async def start(cls) -> Self:
+        """Start a guard.
+
+        Raises:
+            OSError: The system refuses; the text says why.
+        """
+        ours, theirs = socket.socketpair()
+        try:
+            with theirs, _signals_blocked():
+                process = await asyncio.create_subprocess_exec(
+                    sys.executable,
+                    *("-m", _GUARD, str(theirs.fileno())),
+                    stdin=asyncio.subprocess.DEVNULL,
+                    stdout=asyncio.subprocess.DEVNULL,
+                    pass_fds=[theirs.fileno()],
+                    start_new_session=True,
+                )
+        except BaseException:
+            ours.close()
+            raise
+        become_subreaper()
+        raise_limit()  # each process has a pipe to us; the guard keeps the limit for them
+        return cls(process, ours)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        asyncio.get_running_loop().remove_reader(self._socket)
+        self._socket.close()
+        if self._cleaning is None:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._process.wait(), _GUARD_END_SEC)
+        if self._process.returncode is None:
+            # Somebody has stopped it, or one of the two.
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self._process.pid, signal.SIGKILL)
+            self._cleaning = self._cleaning or asyncio.create_task(self._clean_up())
+        if self._cleaning is not None:
+            await self._cleaning
+        become_subreaper(on=False)
+
+    async def run(
+        self,
+        plan: ProcessPlan,
+        env: dict[str, str],
+        on_lines: Callable[[list[bytes]], None],
+        *,
+        is_broker: bool = False,
+    ) -> Process:
+        """Start what is planned, with `env` added to the environment.
+
+        Raises:
+            OSError: The system refuses; the text says why.
+        """
+        lines = _Lines(on_lines)
+        output, written = os.pipe()
+        terminal = plan.terminal and sys.stdout.isatty()
+        out = os.dup(sys.stdout.fileno() if terminal else written)
+        try:
+            self._started += 1
+            answer: asyncio.Future[Process] = asyncio.get_running_loop().create_future()
+            self._starting[self._started] = _Starting(plan.name, lines, answer)
+            request = {
+                "start": self._started,
+                "argv": plan.argv,
+                "env": {**plan.env, **env, "PYTHONUNBUFFERED": "1"},
+                "deaf": is_broker or bool(plan.nodes),
+                "last": is_broker,
+                "nice": plan.nice,
+                "cpus": plan.affinity,
+            }
+            self.send([out, written, output], **request)
+        finally:
+            os.close(out)
+            os.close(written)
+            reading = os.fdopen(output, "rb", buffering=0)
+        await asyncio.get_running_loop().connect_read_pipe(lambda: lines, reading)
+        return await answer
+
+    def send(self, fds: list[int] | None = None, **request: object) -> None:
+        """Send a request; nothing happens when the guard is gone."""
+        data = json.dumps(request).encode() + b"\n"
+        with contextlib.suppress(OSError):
+            if fds:
+                sent = socket.send_fds(self._socket, [data], fds)
+                data = data[sent:]
+            self._socket.sendall(data)
+
+    def _receive(self) -> None:
+        data = b""
+        with contextlib.suppress(OSError):
+            data = self._socket.recv(_RECEIVE_BYTES, socket.MSG_DONTWAIT)
+        if not data:
+            asyncio.get_running_loop().remove_reader(self._socket)
+            self.lost.set_result(None)
+            self._cleaning = asyncio.create_task(self._clean_up())
+        *lines, self._rest = (self._rest + data).split(b"\n")
+        for line in lines:
+            self._told(json.loads(line))
+
+    def _told(self, answer: dict[str, Any]) -> None:
+        if "refused" in answer:
+            error = OSError(answer["errno"], os.strerror(answer["errno"]), answer["file"])
+            refused = self._starting.pop(answer["refused"]).process
+            if not refused.cancelled():
+                refused.set_exception(error)
+        elif "started" in answer:
+            # Here, not where it is waited for: its end may come in the same breath.
+            starting, pid = self._starting.pop(answer["started"]), answer["pid"]
+            process = Process(starting.name, pid, answer["warning"], self, starting.lines)
+            self._running[pid] = process
+            if starting.process.cancelled():  # nobody waits for it any more
+                process.send_signal(signal.SIGKILL)
+            else:
+                starting.process.set_result(process)
+        elif "unread" in answer:
+            if (behind := self._running.get(answer["pid"])) is not None:
+                behind.unread(answer["unread"])
+        elif (ended := self._running.pop(answer["pid"], None)) is not None:
+            ended.ended(answer["status"])
+
+    async def _clean_up(self) -> None:
+        """It was killed, and what it had started was asked to end: kill what does not."""
+        mark = f"{self._process.pid}:"
+        ending = Ending(lambda: [each.pid for each in marked(mark)])
+        left_sec = _ASKED_SEC
+        while left_sec > 0 and any(marked(mark)):
+            began_sec, share = time.monotonic(), ending.share()
+            await asyncio.sleep(_CLEAN_UP_SEC / 5)
+            left_sec -= (time.monotonic() - began_sec) * share
+        until_sec = time.monotonic() + _CLEAN_UP_SEC
+        while time.monotonic() < until_sec:
+            for each in marked(mark):
+                with contextlib.suppress(psutil.Error):
+                    each.kill()
+            await asyncio.sleep(_CLEAN_UP_SEC / 10)
+        for starting in self._starting.values():
+            if not starting.process.cancelled():
+                starting.process.set_exception(ChildProcessError("the guard is gone"))
+        for process in self._running.values():
+            process.ended(-signal.SIGKILL)
+        self._running.clear()
+
+
+@dataclass(frozen=True)
+class _Starting:
+    name: str
+    lines: "_Lines"
+    process: asyncio.Future[Process]
+
+
+def describe(status: int) -> str:
+    """Return an exit status in words."""
+    if status >= 0:
+        return f"exit status {status}"
+    with contextlib.suppress(ValueError):
+        return f"killed by {signal.Signals(-status).name}"
+    return f"killed by signal {-status}"
+
+
+class _Lines(asyncio.Protocol):
+    """Takes a process's output from a pipe, line by line."""
+
+    def __init__(self, on_lines: Callable[[list[bytes]], None]) -> None:
+        self._on_lines = on_lines
+        self._splitter = LineSplitter()
+        self._closed = asyncio.get_running_loop().create_future()
+        self._transport: asyncio.BaseTransport | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = transport
+
+    def data_received(self, data: bytes) -> None:
+        self._on_lines(self._splitter.feed(data))
+
+    def put(self, line: str) -> None:
+        self._on_lines([line.encode()])
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._on_lines(self._splitter.end())
+        if not self._closed.done():
+            self._closed.set_result(None)
+
+    async def wait_closed(self, timeout_sec: float) -> None:
+        """Wait for the last line; somebody outside of the process group may hold the pipe open."""
+        await asyncio.wait([self._closed], timeout=timeout_sec)
+        if self._transport is not None:
+            self._transport.close()
+
+
+@contextlib.contextmanager
+def _signals_blocked() -> Iterator[None]:
+    """Start the guard with SIGINT and SIGTERM blocked: it passes that on to nodes."""
+    if sys.platform == "win32":
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)

@@ -1,0 +1,70 @@
+"""Runs a plan with this process's terminal."""
+
+import asyncio
+import contextlib
+import logging
+import sys
+from collections.abc import Iterator
+
+from typing_extensions import override
+
+from dsmq_nodes.launcher.output.output import Output
+from dsmq_nodes.launcher.supervise.plan import Plan
+from dsmq_nodes.launcher.supervise.supervisor import Supervisor
+from dsmq_nodes.launcher.watch.observer import GraphObserver
+
+
+def run_plan(
+    plan: Plan,
+    *,
+    duration_sec: float | None = None,
+    table: bool = True,
+    strict_rates: bool = False,
+) -> int:
+    """Run a plan with this process's output; return the exit status of the launch.
+
+    Args:
+        plan: what to run.
+        duration_sec: end after so many seconds.
+        table: show a table of what runs, on a terminal; the key `t` hides and shows it.
+        strict_rates: end when a node misses the rate it declares.
+    """
+    out = sys.stdout.buffer
+    output = Output(out, sys.stderr.buffer, [each.name for each in (plan.broker, *plan.nodes)])
+    view = None
+    # A node that draws on the terminal has it for itself.
+    if out.isatty() and not any(each.terminal for each in plan.nodes):
+        from dsmq_nodes.launcher.watch.view import View  # noqa: PLC0415  rich is for terminals
+
+        view = View(output, out, shown=table)
+
+    async def run() -> int:
+        observer = GraphObserver(view, strict_rates=strict_rates)
+        return await Supervisor(plan, output, observer).run(duration_sec)
+
+    with _logs_to(output):
+        return asyncio.run(run())
+
+
+class _Says(logging.Handler):
+    """Has the launcher say what is logged: standard error itself might not be read."""
+
+    def __init__(self, output: Output) -> None:
+        super().__init__(logging.WARNING)
+        self._output = output
+
+    @override
+    def emit(self, record: logging.LogRecord) -> None:
+        self._output.say(self.format(record))
+
+
+@contextlib.contextmanager
+def _logs_to(output: Output) -> Iterator[None]:
+    """Have what this process logs said, unless the program has set up logging itself."""
+    root, says = logging.getLogger(), _Says(output)
+    if not root.handlers:
+        root.addHandler(says)
+    try:
+        yield
+    finally:
+        root.removeHandler(says)

@@ -1,0 +1,53 @@
+"""How many processes of a launch start at once."""
+
+import asyncio
+import time
+from typing import TYPE_CHECKING, Final
+
+from dsmq_nodes.launcher.supervise.crowd import cores, is_busy
+
+if TYPE_CHECKING:
+    from dsmq_nodes.launcher.supervise.member import Member
+
+_LONGEST_SEC: Final = 10.0
+_SAMPLE_SEC: Final = 0.02
+_SAMPLES_OF_NODE: Final = 5
+_SAMPLES_OF_PROGRAM: Final = 2
+
+
+class StartTurns:
+    """Starts about as many processes at once as there are CPUs.
+
+    Otherwise all of a large launch start at once, and none gets on: the broker neither.
+    """
+
+    def __init__(self) -> None:
+        self._free = asyncio.Semaphore(cores() + 1)  # one of them waits for the disk
+        self._running: set[asyncio.Task[None]] = set()
+
+    async def mine(self) -> None:
+        """Wait for a turn; `started` gives it back."""
+        await self._free.acquire()
+
+    def not_started(self) -> None:
+        """Give a turn back that nothing was made of."""
+        self._free.release()
+
+    def started(self, member: "Member") -> None:
+        """Give the turn back when a process that has just been started is through with it."""
+        through = asyncio.create_task(self._through(member, member.pid))
+        self._running.add(through)
+        through.add_done_callback(self._running.discard)
+
+    async def _through(self, member: "Member", pid: int) -> None:
+        """Wait until it is ready, has ended, or waits for something other than a CPU."""
+        idle, until_sec = 0, time.monotonic() + _LONGEST_SEC
+        enough = _SAMPLES_OF_NODE if member.plan.nodes else _SAMPLES_OF_PROGRAM
+        try:
+            while idle < enough and time.monotonic() < until_sec:
+                if member.pid != pid or (member.plan.nodes and member.is_ready):
+                    return
+                await member.changed_within(_SAMPLE_SEC)
+                idle = 0 if is_busy(pid) else idle + 1
+        finally:
+            self._free.release()

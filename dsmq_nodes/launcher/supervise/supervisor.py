@@ -1,0 +1,451 @@
+"""Runs a plan: broker first, then the nodes; nodes first in the end, then the broker.
+
+Each process of the plan has a life, a task: it waits for what the process depends on, starts it,
+waits for its end, and starts it again as its restart policy says. What a life's end means for the
+launch is decided here: the launch ends on a signal, after its duration, when nothing is left to
+run, when what is required has ended, when a node fails before it was ever ready (and is not to be
+started again), when a dependency does not come about, and when the broker cannot be kept up. One
+that is not ready for long does not end it (not_ready.py).
+
+A broker that ends by itself is started again where it was, three times in a row at most: the nodes
+are in their safe state meanwhile, connect again and go on. What it held in memory is lost.
+
+A node that has come back is no fault of the launch; one that is given up, or ended badly, is.
+"""
+
+import asyncio
+import contextlib
+import dataclasses
+import signal
+import time
+from collections.abc import Iterable, Iterator
+from typing import Any, Final, Protocol
+
+from dsmq_nodes.dsmq.address import PATIENCE
+from dsmq_nodes.errors import ConnectionFailedError
+from dsmq_nodes.launcher.output.log_file import LogFiles
+from dsmq_nodes.launcher.output.output import Output
+from dsmq_nodes.launcher.supervise.crowd import Ending
+from dsmq_nodes.launcher.supervise.launch_broker import BrokerLines, at_port
+from dsmq_nodes.launcher.supervise.member import OVER, TURN, Member, State
+from dsmq_nodes.launcher.supervise.not_ready import Patience
+from dsmq_nodes.launcher.supervise.plan import Plan, RestartPlan
+from dsmq_nodes.launcher.supervise.process import Guard, describe
+from dsmq_nodes.launcher.supervise.start_turns import StartTurns
+from dsmq_nodes.launcher.supervise.waiting import came_about, described
+
+_BROKER_START_SEC: Final = 30.0
+_BROKER_RESTART: Final = RestartPlan("on-failure", 0.1, 1.0, 0.0, 3, 60.0)
+_BROKER_ANSWERS_SEC: Final = 3600.0
+_WATCH_AGAIN_SEC: Final = 5.0
+_LAST_LINES: Final = 10
+_PATIENCE_SEC: Final = 10.0
+_WRITTEN_SEC: Final = 3.0  # a reader or a disk that takes nothing for so long is not waited for
+# Ended by what we sent: a program that has no handler of its own has done nothing wrong.
+_ENDED_AS_ASKED: Final = frozenset(
+    {0, -signal.SIGINT, -signal.SIGTERM, 128 + signal.SIGINT, 128 + signal.SIGTERM}
+)
+
+
+class Observer(Protocol):
+    """Somebody who watches the graph while a launch runs."""
+
+    async def watch(self, host: str, port: int, supervisor: "Supervisor") -> None:
+        """Watch the broker's graph until cancelled; tell `node_ready` of each ready node."""
+
+    async def first_message(self, topic: str) -> None:
+        """Wait for a topic's first message."""
+
+    async def last_words(self, pids: set[int]) -> None:
+        """Wait, not for long, until what these ended processes had sent has arrived."""
+
+    def changed(self) -> None:
+        """A process has changed its state."""
+
+    def summary(self) -> Iterable[str]:
+        """Return what to show when the launch has ended, line by line."""
+        ...
+
+
+class Supervisor:
+    """A launch that runs, once.
+
+    Attributes:
+        members: the processes of the plan, by name; the broker is not among them.
+        broker: the broker's process.
+        all_ready: all nodes have been ready.
+    """
+
+    def __init__(
+        self,
+        plan: Plan,
+        output: Output,
+        observer: Observer | None = None,
+        patience_sec: float = _PATIENCE_SEC,
+    ) -> None:
+        """Prepare to run `plan`.
+
+        Args:
+            plan: what to start.
+            output: where everything that is said goes.
+            observer: tells when nodes are ready; without one they are as soon as they run.
+            patience_sec: who is not ready for so long is told, and is a fault in the end.
+        """
+        self._output = output
+        self._observer = observer
+        self._another_port = plan.another_port
+        broker = dataclasses.replace(plan.broker, restart=_BROKER_RESTART)
+        self._log_files = LogFiles(output.say)
+        self._turns = StartTurns()
+        made_of = output, self._log_files, Ending(self._stopping_pids), self._changed
+        self.broker = Member(broker, *made_of)
+        self.members = {each.name: Member(each, *made_of) for each in plan.nodes}
+        self._patience = Patience(self.members.values(), self.say, patience_sec)
+        self._lines = BrokerLines(output)
+        self._guard: Guard
+        self.all_ready = False
+        self._faults: dict[str, str] = {}
+        self._began_sec = time.monotonic()
+        self._pids: set[int] = set()  # of all that ever ran
+        self._ending = asyncio.Event()
+        self._hurried = asyncio.Event()
+        self._watching: asyncio.Task[None] | None = None
+
+    async def run(self, duration_sec: float | None = None) -> int:
+        """Run until a signal, until `duration_sec` are over, or until nothing is left to run.
+
+        Returns:
+            0 when all went well, 1 when something failed; what, has been said.
+        """
+        self._output.call_when_broken(self._ending.set, self._not_written)
+        with self._signals():
+            async with await Guard.start() as self._guard:
+                losing = asyncio.create_task(self._watch_guard())
+                try:
+                    self.broker.life = asyncio.create_task(self._live_as_broker())
+                    if await self._listening():
+                        self._begin_lives()
+                        await self._until_end(duration_sec)
+                finally:
+                    losing.cancel()
+                    await self._stop_all()
+        ready = any(member.was_ready.is_set() for member in self.members.values())
+        if self._observer is not None and ready:
+            self._output.show(self._observer.summary())
+        self._say_restarts()
+        if any(member.starts for member in self.members.values()) and self._faults:
+            faults = "; ".join(f"{name} ({what})" for name, what in self._faults.items())
+            self._output.say(f"ended with faults: {faults}")
+        await self._log_files.finish(_WRITTEN_SEC)
+        await self._output.finish(_WRITTEN_SEC)
+        return 1 if self._faults else 0
+
+    def fail(self, name: str, what: str, consequence: str = "", *, end: bool = False) -> None:
+        """Note what is wrong with a process, and say it; with `end` the launch ends."""
+        self._faults.setdefault(name, what)
+        consequence = "the launch ends" if end else consequence
+        self._output.say(f"{name}: {what}" + (f"; {consequence}" if consequence else ""))
+        if end:
+            self._ending.set()
+
+    def _not_written(self, why: str) -> None:
+        if "output" not in self._faults:
+            self.fail("output", f"cannot be written, {why}", "what is not shown is lost")
+
+    def say(self, text: str) -> None:
+        """Say something in the name of the launch."""
+        self._output.say(text)
+
+    @contextlib.contextmanager
+    def _signals(self) -> Iterator[None]:
+        """End on SIGINT, SIGTERM, SIGQUIT and a closed terminal; each further one hurries."""
+
+        def on_signal() -> None:
+            if self._ending.is_set():
+                self._hurried.set()
+                self._hurried = asyncio.Event()
+            self._ending.set()
+
+        loop = asyncio.get_running_loop()
+        taken = []
+        # SIGQUIT (Ctrl-\) too: the terminal is to be left as it was.
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT):
+            # `nohup` has it ignored: a terminal that is closed is not to end us then.
+            if number == signal.SIGHUP and signal.getsignal(number) == signal.SIG_IGN:
+                continue
+            # Not in a thread other than the main one.
+            with contextlib.suppress(NotImplementedError, RuntimeError, ValueError):
+                loop.add_signal_handler(number, on_signal)
+                taken.append(number)
+        try:
+            yield
+        finally:
+            for number in taken:
+                loop.remove_signal_handler(number)
+
+    async def _watch_guard(self) -> None:
+        await asyncio.shield(self._guard.lost)
+        self.fail("guard", "is gone, and all processes with it", end=True)
+
+    async def _until_end(self, duration_sec: float | None) -> None:
+        try:
+            await asyncio.wait_for(self._ending.wait(), duration_sec)
+        except TimeoutError:
+            for each in self._patience.not_yet():
+                self.say(f"{each} when the {duration_sec:g} s were over")
+
+    # The broker
+
+    async def _live_as_broker(self) -> None:
+        """Start the broker, and again where it was."""
+        broker = self.broker
+        while await self._start(broker, is_broker=True):
+            status = await self._end_of(broker)
+            if self._ending.is_set():
+                self._judge_end(broker.name, status)
+                return
+            if not self._lines.where.done():
+                said = self._lines.why_not(self._another_port)
+                for line in said or [f"ended before it listened, {describe(status)}"]:
+                    self._output.say(line, "broker")
+                self._faults["broker"] = describe(status)
+                self._ending.set()
+                return
+            delay_sec = broker.restarts.delay_sec(broker.healthy_sec, time.monotonic())
+            if delay_sec is None:
+                self.fail("broker", f"{describe(status)}, again and again", end=True)
+                return
+            self.say(f"broker: {describe(status)}; it is started again, nodes connect again")
+            broker.become(State.RESTARTING)
+            broker.plan = at_port(broker.plan, self._lines.where.result()[1])
+            await asyncio.sleep(delay_sec)
+
+    async def _listening(self) -> bool:
+        """Wait until the broker listens; whether it does."""
+        ending = asyncio.create_task(self._ending.wait())
+        where = self._lines.where
+        either: set[asyncio.Future[Any]] = {where, ending}
+        await asyncio.wait(either, timeout=_BROKER_START_SEC, return_when=asyncio.FIRST_COMPLETED)
+        ending.cancel()
+        if not where.done() and not self._ending.is_set():
+            self.fail("broker", f"does not listen after {_BROKER_START_SEC:g} s", end=True)
+        return where.done() and not self._ending.is_set()
+
+    # Lives
+
+    def _begin_lives(self) -> None:
+        for member in self.members.values():
+            self._begin(member)
+        if self._observer is not None:
+            # After the nodes: they start while the observer does.
+            self._watching = asyncio.create_task(self._watch(self._observer))
+
+    def _begin(self, member: Member) -> None:
+        member.stopping = False
+        member.become(State.WAITING)
+        member.life = asyncio.create_task(self._live(member))
+        member.life.add_done_callback(self._life_over)
+
+    def _life_over(self, life: asyncio.Task[None]) -> None:
+        if not life.cancelled() and (error := life.exception()) is not None:
+            self.fail("launch", f"has a fault itself, {error!r}", end=True)
+        states = {member.state for member in self.members.values()}
+        # What was stopped by hand may be started again by hand.
+        if states <= OVER - {State.STOPPED}:
+            self._ending.set()
+
+    async def _live(self, member: Member) -> None:
+        """Start it, and again as its policy says, until it has ended for good."""
+        if not await self._depended(member):
+            return
+        while await self._start_in_turn(member):
+            status = await self._end_of(member)
+            if member.stopping or self._ending.is_set():
+                self._judge_end(member.name, status)
+                member.become(State.STOPPED)
+                return
+            delay_sec = self._delay_sec(member, status)
+            if delay_sec is None:
+                return
+            member.become(State.RESTARTING)
+            await asyncio.sleep(delay_sec)
+
+    async def _start_in_turn(self, member: Member) -> bool:
+        member.wait_for(TURN)
+        await self._turns.mine()
+        started = False
+        try:
+            started = await self._start(member)
+        finally:
+            if not started:
+                self._turns.not_started()
+        if started:
+            self._turns.started(member)
+        return started
+
+    def _stopping_pids(self) -> list[int]:
+        return [each.pid for each in self.members.values() if each.stopping and each.pid]
+
+    async def _depended(self, member: Member) -> bool:
+        """Wait for what a process depends on; whether it has come about."""
+        for each in member.plan.depends_on:
+            what, other = described(each), self.members[each.process]
+            member.wait_for(what)
+            await other.was_begun()  # what that waits for itself is not our time
+            member.wait_for(what)
+            try:
+                async with asyncio.timeout(each.timeout_sec):
+                    came = await came_about(each, other, self._first_message)
+            except TimeoutError:
+                self.fail(member.name, f"waited {each.timeout_sec:g} s for {what}", end=True)
+                return False
+            if not came:
+                self.fail(member.name, f"waited for {what}, in vain", end=True)
+                return False
+        return True
+
+    async def _first_message(self, topic: str) -> None:
+        if self._observer is not None:
+            await self._observer.first_message(topic)
+
+    async def _start(self, member: Member, *, is_broker: bool = False) -> bool:
+        member.become(State.STARTING)
+        env, on_lines = {}, member.took_lines
+        if is_broker:
+            on_lines = self._lines if not self._lines.where.done() else on_lines
+        else:
+            host, port = self._lines.where.result()
+            # While the broker lives it is waited for: whether it does is our business.
+            env = {"DSMQ_BROKER": f"{host}:{port}", PATIENCE: f"{_BROKER_ANSWERS_SEC:g}"}
+        try:
+            process = await self._guard.run(member.plan, env, on_lines, is_broker=is_broker)
+        except OSError as error:
+            member.become(State.FAILED)
+            self.fail(member.name, f"cannot be started: {error}", end=True)
+            return False
+        if member.plan.terminal:
+            self._output.hold()
+        member.started(process)
+        if not is_broker:
+            self._pids.add(process.pid)
+            if self._observer is None:
+                self.node_ready("", process.pid)
+            self._say_when_all_ready()
+        return True
+
+    async def _end_of(self, member: Member) -> int:
+        assert member.process is not None
+        status = await member.process.wait()
+        member.ended(describe(status))
+        if member.plan.terminal:
+            self._output.release()
+        return status
+
+    def _delay_sec(self, member: Member, status: int) -> float | None:
+        """Say what a process's end means; how long to wait before it is started again, if ever."""
+        name, how = member.name, describe(status)
+        if not member.restarts.wanted(status):
+            self._ended_for_good(member, status)
+            return None
+        delay_sec = member.restarts.delay_sec(member.healthy_sec, time.monotonic())
+        if delay_sec is None:
+            member.become(State.FAILED)
+            tail = [text for _, text in member.recent][-_LAST_LINES:]
+            self._output.say(f"{name}: its last lines:" if tail else f"{name}: it said nothing")
+            self._output.lines(name, [text.encode() for text in tail])
+            what = f"FAILED after {member.starts} starts, {how}"
+            self.fail(name, what, "the others go on", end=member.plan.required)
+        else:
+            self.say(f"{name}: {how}; it is started again in {delay_sec:.1f} s")
+        return delay_sec
+
+    def _ended_for_good(self, member: Member, status: int) -> None:
+        name, how, required = member.name, describe(status), member.plan.required
+        member.become(State.FINISHED if status == 0 else State.FAILED)
+        if status == 0:
+            self.say(f"{name} has finished ({how})" + ("; the launch ends" if required else ""))
+            if required:
+                self._ending.set()
+        elif member.was_ready.is_set():
+            self.fail(name, how, "the others go on", end=required)
+        else:
+            self.fail(name, f"failed before it was ready, {how}", end=True)
+
+    def _judge_end(self, name: str, status: int) -> None:
+        if status not in _ENDED_AS_ASKED:
+            self.fail(name, f"did not end well, {describe(status)}")
+
+    # The graph
+
+    async def _watch(self, observer: Observer) -> None:
+        telling = asyncio.create_task(self._patience.watch())
+        try:
+            await self._watch_graph(observer)
+        except Exception as error:  # noqa: BLE001  the robot runs on without being watched
+            self.say(f"the graph is not watched any more: {error!r}")
+        finally:
+            telling.cancel()
+
+    async def _watch_graph(self, observer: Observer) -> None:
+        while True:
+            try:
+                await observer.watch(*self._lines.where.result(), self)
+            except ConnectionFailedError as error:  # it is stopped, or just being started again
+                self.say(f"the graph is not watched just now: {error}")
+                await asyncio.sleep(_WATCH_AGAIN_SEC)
+            else:
+                return
+
+    def node_ready(self, name: str, pid: int) -> None:
+        """The node `name` in process `pid` is ready; "": all nodes of that process are."""
+        for member in self.members.values():
+            member.node_ready(name, pid)
+        self._say_when_all_ready()
+
+    def _say_when_all_ready(self) -> None:
+        ready = all(member.was_ready.is_set() for member in self.members.values())
+        if ready and not self.all_ready:
+            self.all_ready = True
+            took_sec = time.monotonic() - self._began_sec
+            count = sum(max(1, len(member.plan.nodes)) for member in self.members.values())
+            self.say(f"all nodes ready: {count} in {took_sec:.2f} s")
+
+    def _changed(self) -> None:
+        if self._observer is not None:
+            self._observer.changed()
+
+    # By hand
+
+    async def stop(self, name: str) -> None:
+        """End a process; it stays so until `start`."""
+        await self.members[name].stop(lambda: self._hurried)
+
+    def start(self, name: str) -> None:
+        """Start a process that does not run."""
+        member = self.members[name]
+        if member.state in OVER and not self._ending.is_set():
+            member.restarts.forget()
+            self._faults.pop(name, None)  # somebody has looked after it
+            self._begin(member)
+
+    # The end
+
+    async def _stop_all(self) -> None:
+        self._ending.set()
+        # Nobody knows who is ready where the graph is not watched.
+        if self._watching is not None and not self._watching.done():
+            for name, what in self._patience.faults():
+                self.fail(name, what)
+        members = list(self.members.values())
+        await asyncio.gather(*(each.stop(lambda: self._hurried) for each in members))
+        if self._observer is not None and self._watching is not None:
+            await self._observer.last_words(self._pids)
+            self._watching.cancel()
+            await asyncio.wait([self._watching])
+        await self.broker.stop(lambda: self._hurried)
+
+    def _say_restarts(self) -> None:
+        for member in (*self.members.values(), self.broker):
+            if member.starts > 1:
+                times = f"{member.starts - 1} time{'s' * (member.starts > 2)}"
+                self.say(f"{member.name}: was started again {times}, last {member.last_end}")

@@ -1,0 +1,1 @@
+"""What a launch is doing: figures, tables, the live view, commands from outside."""

@@ -1,0 +1,212 @@
+"""Figures of nodes and topics as rows of tables: of a launch that runs, and of `top`.
+
+Where there are more nodes than lines, those that need looking after come first.
+"""
+
+import contextlib
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+import psutil
+from rich.table import Table
+from rich.text import Text
+
+from dsmq_nodes.launcher.supervise.member import State
+from dsmq_nodes.launcher.watch.rates import TOLERANCE, rated_timer
+from dsmq_nodes.suggest import ends_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from dsmq_nodes.messages.dsmq_msgs import (
+        NodeStatistics,
+        SubscriptionStatistics,
+        TopicStatistics,
+    )
+
+STATE_STYLES: Final = {
+    State.READY: "green",
+    State.FINISHED: "dim",
+    State.STOPPED: "dim",
+    State.FAILED: "bold red",
+}
+# The columns, and how soon a narrow terminal goes without: highest first, 0 never.
+_NODE_COLUMNS: Final = {
+    "node": 0,
+    "state": 0,
+    "pid": 5,
+    "restarts": 2,
+    "cpu": 3,
+    "memory": 6,
+    "rate": 0,
+    "latency p99": 4,
+    "dropped": 1,
+}
+_TOPIC_COLUMNS: Final = {
+    "topic": 0,
+    "ends": 3,
+    "rate": 0,
+    "data": 4,
+    "latency": 2,
+    "dropped": 1,
+}
+# Which of them come first.
+_URGENCY: Final = (State.FAILED, State.RESTARTING, State.WAITING, State.STARTING, State.STOPPING)
+_MISSED: Final = "red"  # a rate that is too low
+_FEWEST_TOPIC_LINES: Final = 4
+_GAP: Final = 2
+_MIB: Final = 1 << 20
+
+Row = tuple[str | Text, ...]
+
+
+def tables(
+    rows: "Sequence[Row]",
+    topics: "Sequence[TopicStatistics]",
+    nodes: "Iterable[NodeStatistics]",
+    columns: int,
+    most_lines: int,
+) -> "Iterator[Table]":
+    """Nodes and topics; what goes beyond so many lines is left out and counted."""
+    heard = [each for node in nodes for each in node.subscriptions]
+    told = [_topic_row(topic, heard) for topic in topics if _is_of_interest(topic)]
+    for_nodes = min(len(rows), max(1, most_lines - 1 - (_FEWEST_TOPIC_LINES if told else 0)))
+    rows = rows if len(rows) <= for_nodes else _most_urgent_first(rows)
+    yield _table(_NODE_COLUMNS, rows, columns, for_nodes)
+    for_topics = min(len(told), most_lines - 1 - for_nodes - 2)
+    if for_topics > 0:
+        yield _table(_TOPIC_COLUMNS, told, columns, for_topics, title=" ")
+
+
+class Figures:
+    """What changes is known only by looking again: each second, say."""
+
+    def __init__(self) -> None:
+        self._processes: dict[int, psutil.Process] = {}
+        self._last: dict[str, _Last] = {}
+
+    def used(self, pid: int) -> tuple[str, str]:
+        """What a process of this machine takes of its CPU, since the last time, and of memory."""
+        with contextlib.suppress(psutil.Error, ValueError, OverflowError):  # a pid of any number
+            if not pid:
+                return "-", "-"
+            if pid not in self._processes:
+                self._processes[pid] = psutil.Process(pid)
+            process = self._processes[pid]
+            return f"{process.cpu_percent():.0f} %", f"{process.memory_info().rss / _MIB:.0f} MiB"
+        return "-", "-"
+
+    def node(self, node: "NodeStatistics") -> Row:
+        """How a node keeps its rate, the latency of what it hears, and what it has lost."""
+        heard = [each.latency_p99_sec for each in node.subscriptions if each.latency_p99_sec]
+        dropped = sum(each.dropped for each in node.publishers) + sum(
+            each.dropped + each.invalid for each in node.subscriptions
+        )
+        return (
+            self._rate(node),
+            f"{max(heard) * 1e3:.1f} ms" if heard else "-",
+            Text(str(dropped), "yellow" if dropped else ""),
+        )
+
+    def _rate(self, node: "NodeStatistics") -> str | Text:
+        timer = rated_timer(node)
+        if timer is None:
+            return "-"
+        now_sec = node.stamp.sec + node.stamp.nanosec * 1e-9
+        last = self._last.get(node.name)
+        if last is None or last.pid != node.pid or now_sec < last.at_sec:
+            last = self._last[node.name] = _Last(node.pid, now_sec, timer.ticks, None)
+        elif now_sec > last.at_sec:
+            ticks, span_sec = timer.ticks - last.ticks, now_sec - last.at_sec
+            # One tick more or less is where the second happens to begin.
+            low = ticks + 1 < span_sec * node.rate_hz * (1.0 - TOLERANCE)
+            rate = Text(f"{ticks / span_sec:.1f} / {node.rate_hz:g} Hz", _MISSED if low else "")
+            last = self._last[node.name] = _Last(node.pid, now_sec, timer.ticks, rate)
+        return last.rate or f"- / {node.rate_hz:g} Hz"
+
+
+class _Last(NamedTuple):
+    """A node's statistics when they were last shown."""
+
+    pid: int
+    at_sec: float
+    ticks: int
+    rate: Text | None
+
+
+def _most_urgent_first(rows: "Sequence[Row]") -> list[Row]:
+    """The rows in another order; those of one process, which are indented, stay together."""
+    together: list[list[Row]] = []
+    for row in rows:
+        if together and str(row[0]).startswith(" "):
+            together[-1].append(row)
+        else:
+            together.append([row])
+    return [row for each in sorted(together, key=_urgency) for row in each]
+
+
+def _urgency(rows: "Sequence[Row]") -> int:
+    state = str(rows[0][1])
+    if state in _URGENCY:
+        return _URGENCY.index(State(state))
+    cells = [cell for row in rows for cell in row if isinstance(cell, Text)]
+    slow = any(str(cell.style) == _MISSED for cell in cells)
+    return len(_URGENCY) + (not slow)
+
+
+def _is_of_interest(topic: "TopicStatistics") -> bool:
+    """Not the kit's own, nor the hidden ones below `/_` that services are made of."""
+    own = topic.name.startswith("/dsmq/") or "/_" in topic.name
+    return not own and bool(topic.messages or topic.edges)
+
+
+def _topic_row(topic: "TopicStatistics", heard: "Sequence[SubscriptionStatistics]") -> Row:
+    """A topic's rate, bytes, latency and drops."""
+    latencies = [edge.latency_sec for edge in topic.edges]
+    if topic.shared:  # the broker sees no times of it: its readers do
+        latencies += [each.latency_p50_sec for each in heard if each.topic == topic.name]
+    latencies = [each for each in latencies if each]
+    dropped = sum(edge.dropped for edge in topic.edges)
+    return (
+        topic.name,
+        f"{len(topic.publishers)} > {len(topic.edges)}",
+        f"{topic.rate_hz:.1f} Hz",
+        f"{topic.bytes_per_sec / 1e3:.1f} kB/s",
+        f"{max(latencies) * 1e3:.1f} ms" if latencies else "-",
+        Text(str(dropped), "yellow" if dropped else ""),
+    )
+
+
+def _table(
+    head: dict[str, int], rows: "Sequence[Row]", columns: int, most: int, title: str | None = None
+) -> Table:
+    """A table of so many columns of text and rows at most."""
+    shown = rows if len(rows) <= most else rows[: most - 1]
+    if len(shown) < len(rows):
+        shown = [*shown, (Text(f"... {len(rows) - len(shown)} more", "dim"), *[""] * len(head))]
+    widths = _widths(head, shown)
+    # A long name gives way to what is told of it, but not below a third of the line.
+    most = max(columns // 3, columns - sum(widths[1:]))
+    shown = [(_cut(row[0], most), *row[1:]) for row in shown]
+    widths = _widths(head, shown)
+    kept = set(range(len(head)))
+    for column, (_, need) in sorted(enumerate(head.items()), key=lambda each: -each[1][1]):
+        if need and sum(widths[each] for each in kept) - _GAP > columns:
+            kept.discard(column)
+    made = Table(box=None, pad_edge=False, header_style="bold", padding=(0, _GAP, 0, 0))
+    made.title = title
+    for column, name in enumerate(head):
+        if column in kept:
+            left = name in {"node", "topic", "state"}
+            made.add_column(name, justify="left" if left else "right", no_wrap=True)
+    for row in shown:
+        made.add_row(*(row[column] for column in sorted(kept)))
+    return made
+
+
+def _widths(head: dict[str, int], rows: "Sequence[Row]") -> list[int]:
+    lines = [tuple(head), *rows]
+    return [max(len(line[column]) for line in lines) + _GAP for column in range(len(head))]
+
+
+def _cut(name: str | Text, most: int) -> str | Text:
+    return ends_of(name, most) if isinstance(name, str) else name

@@ -1,0 +1,137 @@
+"""A node in the launcher: sees when the others are ready, and what they have done in the end."""
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Final
+
+from dsmq_nodes.diagnostics import DiagnosticAggregator
+from dsmq_nodes.graph.node import Node
+from dsmq_nodes.graph.node_statistics import NODES_TOPIC
+from dsmq_nodes.launcher.watch.control import Control
+from dsmq_nodes.launcher.watch.rates import RateWatch
+from dsmq_nodes.launcher.watch.summary import summary
+from dsmq_nodes.messages.dsmq_msgs import BrokerStatistics, Graph, NodeStatistics
+from dsmq_nodes.printable import one_line
+
+if TYPE_CHECKING:
+    from dsmq_nodes.graph.links.arrival import Arrival
+    from dsmq_nodes.launcher.supervise.supervisor import Supervisor
+    from dsmq_nodes.launcher.watch.view import View
+
+_GRAPH_TOPIC: Final = "/dsmq/graph"
+_STATISTICS_TOPIC: Final = "/dsmq/statistics"
+_LAST_WORDS_SEC: Final = 0.5
+
+
+class GraphObserver:
+    """Watches `/dsmq/graph` and `/dsmq/nodes`, and takes commands.
+
+    Attributes:
+        statistics: the last statistics of each node, by its name.
+        broker_statistics: the broker's last ones, where there is a view.
+    """
+
+    def __init__(self, view: "View | None" = None, *, strict_rates: bool = False) -> None:
+        """Prepare to watch.
+
+        Args:
+            view: shows what is seen.
+            strict_rates: a rate that is missed ends the launch; else it is told.
+        """
+        self.statistics: dict[str, NodeStatistics] = {}
+        self.broker_statistics = BrokerStatistics()
+        self._view = view
+        self._strict_rates = strict_rates
+        self._rates = RateWatch()
+        self._connected: set[int] = set()
+        self._changed = asyncio.Event()
+        self._node: asyncio.Future[Node] = asyncio.get_running_loop().create_future()
+        self._first: dict[str, asyncio.Event] = {}
+        self._control: Control | None = None
+
+    async def watch(self, host: str, port: int, supervisor: "Supervisor") -> None:
+        """Watch until cancelled; tell the supervisor of each node that is ready."""
+        node = Node("launch", namespace="/dsmq", broker=(host, port))
+
+        def on_graph(msg: Graph) -> None:
+            self._connected = {peer.pid for peer in msg.peers}
+            self._changed.set()
+            for peer in msg.peers:
+                if peer.state not in {"", "starting"}:  # a lifecycle node shows its own
+                    supervisor.node_ready(peer.name, peer.pid)
+
+        def on_node(msg: NodeStatistics) -> None:
+            msg.name = one_line(msg.name)  # anybody may write there, of any name
+            if msg.name != node.name:
+                self.statistics[msg.name] = msg
+                self._check_rate(supervisor, msg)
+
+        node.create_subscription(Graph, _GRAPH_TOPIC, on_graph, 1)
+        node.create_subscription(NodeStatistics, NODES_TOPIC, on_node, 1000)
+        DiagnosticAggregator(node)
+        if self._view is not None:
+            node.create_subscription(BrokerStatistics, _STATISTICS_TOPIC, self._on_broker, 1)
+        node.create_timer(1.0, lambda: self._check_silence(supervisor))
+        self._control = Control(node, supervisor)
+        self._node.set_result(node)
+        try:
+            await asyncio.gather(node.spin_async(), self._show(supervisor))
+        finally:
+            node.destroy_node()
+
+    async def _show(self, supervisor: "Supervisor") -> None:
+        if self._view is not None:
+            await self._view.run(supervisor, self)
+
+    def _check_rate(self, supervisor: "Supervisor", msg: NodeStatistics) -> None:
+        # While nodes still start, the others get less of the CPU.
+        missed = self._rates.heard(msg, time.monotonic()) if supervisor.all_ready else None
+        if missed is not None:
+            self._accuse(supervisor, msg.name, missed)
+
+    def _check_silence(self, supervisor: "Supervisor") -> None:
+        for name, pid, silent in self._rates.silent(time.monotonic()):
+            if any(member.pid == pid for member in supervisor.members.values()):
+                self._accuse(supervisor, name, silent)
+
+    def _accuse(self, supervisor: "Supervisor", name: str, what: str) -> None:
+        if self._strict_rates:
+            supervisor.fail(name.removeprefix("/"), what, end=True)
+        else:
+            supervisor.say(f"{name.removeprefix('/')}: {one_line(what)}")
+
+    def _on_broker(self, msg: BrokerStatistics) -> None:
+        self.broker_statistics = msg
+
+    async def first_message(self, topic: str) -> None:
+        """Wait for a topic's first message, of whatever type."""
+        node = await asyncio.shield(self._node)
+        if topic not in self._first:
+            came = self._first[topic] = asyncio.Event()
+            link = node._link  # noqa: SLF001  the kit's own
+
+            def deliver(_reply: "Arrival", _again: bool) -> None:
+                came.set()
+                link.unsubscribe(topic)
+
+            link.subscribe(topic, 1, "", deliver)
+        await self._first[topic].wait()
+
+    def changed(self) -> None:
+        """A process has changed its state."""
+        if self._control is not None:
+            self._control.publish_state()
+
+    async def last_words(self, pids: set[int]) -> None:
+        """Wait until the broker says that these processes are gone: they sent nothing after."""
+        with contextlib.suppress(TimeoutError):  # a broker that is gone says nothing
+            async with asyncio.timeout(_LAST_WORDS_SEC):
+                while pids & self._connected:
+                    self._changed.clear()
+                    await self._changed.wait()
+
+    def summary(self) -> Iterable[str]:
+        """Return a table of what each node has reached."""
+        return summary(self.statistics.values())

@@ -1,0 +1,51 @@
+"""What the nodes of a launch have reached, as a table of text."""
+
+from collections.abc import Iterable
+
+from dsmq_nodes.launcher.watch.rates import rated_timer
+from dsmq_nodes.messages.dsmq_msgs import NodeStatistics
+from dsmq_nodes.suggest import ends_of
+
+_LONGEST_NAME = 40
+_HEAD = ("node", "declared", "achieved", "sent", "received", "dropped", "latency p50", "p99")
+
+
+def summary(nodes: Iterable[NodeStatistics]) -> list[str]:
+    """Return the table, line by line; empty when there is nothing to tell.
+
+    Latencies are those of the slowest of a node's subscriptions. The achieved rate is that of the
+    timer that runs at the declared one.
+    """
+    rows = [_row(node) for node in sorted(nodes, key=lambda node: node.name)]
+    if not rows:
+        return []
+    table = [_HEAD, *rows]
+    widths = [max(len(row[column]) for row in table) for column in range(len(_HEAD))]
+    return [
+        "  ".join(
+            text.ljust(width) if column == 0 else text.rjust(width)
+            for column, (text, width) in enumerate(zip(row, widths, strict=True))
+        )
+        for row in table
+    ]
+
+
+def _row(node: NodeStatistics) -> tuple[str, ...]:
+    # Not every publisher stamps its messages: the broker does not.
+    heard = [each for each in node.subscriptions if each.latency_p99_sec]
+    p50_sec = max((each.latency_p50_sec for each in heard), default=None)
+    p99_sec = max((each.latency_p99_sec for each in heard), default=None)
+    timer = rated_timer(node)
+    return (
+        ends_of(node.name, _LONGEST_NAME),
+        f"{node.rate_hz:g} Hz" if node.rate_hz else "-",
+        f"{timer.achieved_hz:.2f} Hz" if timer and timer.achieved_hz else "-",
+        str(sum(each.messages for each in node.publishers)),
+        str(sum(each.messages for each in node.subscriptions)),
+        str(
+            sum(each.dropped for each in node.publishers)
+            + sum(each.dropped + each.invalid for each in node.subscriptions)
+        ),
+        "-" if p50_sec is None else f"{p50_sec * 1e3:.2f} ms",
+        "-" if p99_sec is None else f"{p99_sec * 1e3:.2f} ms",
+    )

@@ -1,0 +1,49 @@
+"""Publishers that are silent while their node is not active."""
+
+from typing_extensions import override
+
+from dsmq_nodes.graph.callback import MessageT
+from dsmq_nodes.graph.links.link import Link, Publication
+from dsmq_nodes.graph.spin.spinner import Spinner
+from dsmq_nodes.graph.topics.graph_view import GraphView
+from dsmq_nodes.graph.topics.publisher import Publisher
+
+
+class LifecyclePublisher(Publisher[MessageT]):
+    """Publishes while its node is active; made by `LifecycleNode.create_lifecycle_publisher`.
+
+    Attributes:
+        is_activated: what is published is sent.
+    """
+
+    def __init__(
+        self,
+        msg_type: type[MessageT],
+        publication: Publication,
+        link: Link,
+        spinner: Spinner,
+        graph: GraphView,
+    ) -> None:
+        super().__init__(msg_type, publication, link, spinner, graph)
+        self.is_activated = False
+
+    @property
+    def suppressed(self) -> int:
+        """How many messages were not sent because it was not activated."""
+        return self.publication.suppressed
+
+    @override
+    def publish(self, msg: MessageT) -> None:
+        """Send a message if the node is active, else count it as suppressed.
+
+        Raises:
+            TypeError: the message is not of this publisher's type.
+            MessageError: a field holds a value of the wrong type.
+            WireError: the message is over the 8,999,999 bytes of a frame.
+            ValueError: the publisher was destroyed.
+        """
+        if self.is_activated:
+            super().publish(msg)
+        else:
+            self._check(msg)
+            self.publication.suppressed += 1

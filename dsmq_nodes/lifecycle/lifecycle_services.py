@@ -1,0 +1,75 @@
+"""The services by which a lifecycle node is asked and told from outside; names as in ROS 2."""
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from dsmq_nodes.errors import TransitionError
+from dsmq_nodes.lifecycle import states
+from dsmq_nodes.messages.lifecycle import (
+    ChangeState,
+    GetAvailableStates,
+    GetAvailableTransitions,
+    GetState,
+    State,
+    TransitionDescription,
+)
+from dsmq_nodes.messages.lifecycle import Transition as TransitionMessage
+
+if TYPE_CHECKING:
+    from dsmq_nodes.lifecycle.lifecycle_node import LifecycleNode
+
+
+def serve(node: "LifecycleNode") -> None:
+    """Make the services of a node."""
+
+    async def change_state(request: ChangeState.Request) -> ChangeState.Response:
+        asked = request.transition
+        try:
+            result = await node.change_state(asked.id or asked.label)
+        except TransitionError as error:
+            node.get_logger().warning(str(error))
+            return ChangeState.Response(success=False)
+        return ChangeState.Response(success=result is states.TransitionCallbackReturn.SUCCESS)
+
+    def get_state(_: GetState.Request) -> GetState.Response:
+        return GetState.Response(current_state=state_message(node.state))
+
+    def get_states(_: GetAvailableStates.Request) -> GetAvailableStates.Response:
+        return GetAvailableStates.Response(
+            available_states=[state_message(state) for state in states.STATES]
+        )
+
+    def get_transitions(_: GetAvailableTransitions.Request) -> GetAvailableTransitions.Response:
+        return _described(node.available_transitions())
+
+    def get_graph(_: GetAvailableTransitions.Request) -> GetAvailableTransitions.Response:
+        return _described(states.GRAPH)
+
+    node.create_service(ChangeState, "~/change_state", change_state)
+    node.create_service(GetState, "~/get_state", get_state)
+    node.create_service(GetAvailableStates, "~/get_available_states", get_states)
+    node.create_service(GetAvailableTransitions, "~/get_available_transitions", get_transitions)
+    node.create_service(GetAvailableTransitions, "~/get_transition_graph", get_graph)
+
+
+def state_message(state: states.LifecycleState) -> State:
+    """A state as lifecycle_msgs/msg/State."""
+    return State(id=state.state_id, label=state.label)
+
+
+def transition_message(transition: states.Transition) -> TransitionMessage:
+    """A transition as lifecycle_msgs/msg/Transition."""
+    return TransitionMessage(id=transition.transition_id, label=transition.label)
+
+
+def _described(transitions: Iterable[states.Transition]) -> GetAvailableTransitions.Response:
+    return GetAvailableTransitions.Response(
+        available_transitions=[
+            TransitionDescription(
+                transition=transition_message(each),
+                start_state=state_message(each.start),
+                goal_state=state_message(each.goal),
+            )
+            for each in transitions
+        ]
+    )

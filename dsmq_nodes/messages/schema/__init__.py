@@ -1,0 +1,1 @@
+"""What a type says of itself: definitions, JSON Schemas, messages by a schema alone."""

@@ -1,0 +1,252 @@
+"""Messages by the JSON Schema that their publisher told: types that this process does not have.
+
+On the wire bytes are base64 and a float that is no number is a text, as the schema says; a person
+is shown, and gives, what ROS 2 shows. A schema comes from another process: whatever is in it, a
+value that it does not describe is left as it is.
+"""
+
+import base64
+import binascii
+import math
+from collections.abc import Mapping
+from typing import Any, Final
+
+from dsmq_nodes.errors import CommandError
+from dsmq_nodes.printable import one_line
+
+Schema = Mapping[str, Any]
+_ANYTHING: Final[Schema] = {}
+_DEEPEST: Final = 50
+_KINDS: Final[dict[str, type | tuple[type, ...]]] = {
+    "object": dict,
+    "array": list,
+    "string": str,
+    "boolean": bool,
+    "integer": int,
+    "number": (int, float),
+    "null": type(None),
+}
+_LONGEST_DEFAULT: Final = 10_000
+_EMPTY: Final[dict[str, Any]] = {
+    "string": "",
+    "boolean": False,
+    "integer": 0,
+    "number": 0.0,
+}
+_NO_NUMBERS: Final = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
+_TEXTS: Final = {math.inf: "Infinity", -math.inf: "-Infinity"}
+
+
+def decoded(value: Any, schema: Schema) -> Any:
+    """A value as it came, in ROS 2's form: bytes as integers, NaN and infinity as floats."""
+    return _decoded(value, schema, schema, 0)
+
+
+def _decoded(value: Any, schema: object, root: Schema, depth: int) -> Any:
+    if depth > _DEEPEST or not isinstance(value, dict | list | str):
+        return value
+    found = _resolved(root, schema)
+    if isinstance(value, str):
+        return _text(value, found)
+    chosen = _chosen(found, "object" if isinstance(value, dict) else "array", root)
+    if isinstance(value, dict):
+        inside = _fields(chosen, value)
+        return {k: _decoded(v, inside.get(k), root, depth + 1) for k, v in value.items()}
+    items = _items(chosen, len(value))
+    return [_decoded(each, item, root, depth + 1) for each, item in zip(value, items, strict=True)]
+
+
+def _chosen(schema: Schema, kind: str, root: Schema) -> Schema:
+    """Of a schema with alternatives the one of a kind; else the schema itself."""
+    choices = [_resolved(root, each) for each in _list(schema.get("anyOf"))]
+    return next((each for each in choices if each.get("type") == kind), schema)
+
+
+def _fields(schema: Schema, value: Mapping[str, Any]) -> Schema:
+    """What a schema says of each field of an object; of a mapping the same of all."""
+    more = _mapping(schema.get("additionalProperties"))
+    fields = _mapping(schema.get("properties"))
+    return {**dict.fromkeys(value, more), **fields} if more else fields
+
+
+def _items(schema: Schema, count: int) -> list[object]:
+    """What a schema says of each item of an array; of the first ones apart, if they differ."""
+    first = _list(schema.get("prefixItems"))[:count]
+    return [*first, *[schema.get("items")] * (count - len(first))]
+
+
+def _text(value: str, schema: Schema) -> Any:
+    if schema.get("contentEncoding") == "base64":
+        try:
+            return list(base64.b64decode(value, validate=True))
+        except (binascii.Error, ValueError):
+            return value
+    is_number = "number" in (names := _names(schema)) and "string" not in names
+    return _NO_NUMBERS.get(value, value) if is_number else value
+
+
+def encoded(values: Any, schema: Schema, what: str) -> Any:
+    """A message as it is put, from what a user gave; what is left out has its default.
+
+    Raises:
+        CommandError: a value does not fit; the text names its field, after `what`.
+    """
+    return _encoded(values, schema, schema, what, "")
+
+
+def check_names(values: Any, schema: Schema, what: str) -> None:
+    """Look whether a message has all the fields that a user gave.
+
+    Raises:
+        CommandError: it has not; the text names the nearest, after `what`.
+    """
+    _check_names(values, schema, schema, what, "")
+
+
+def _check_names(value: Any, schema: object, root: Schema, what: str, field: str) -> None:
+    found = _resolved(root, schema)
+    if isinstance(value, dict) and "properties" in found and "additionalProperties" not in found:
+        fields, prefix = _mapping(found["properties"]), f"{field}." if field else ""
+        _known(value, fields, f"{what}: {prefix}")
+        for name, each in value.items():
+            _check_names(each, fields[name], root, what, f"{prefix}{name}")
+    elif isinstance(value, list):
+        for at, each in enumerate(value):
+            _check_names(each, found.get("items"), root, what, f"{field}[{at}]")
+
+
+def _known(value: dict[str, Any], fields: Schema, where: str) -> None:
+    from dsmq_nodes.suggest import did_you_mean  # noqa: PLC0415  not without need
+
+    for name in value:
+        if name not in fields:
+            hint = did_you_mean(str(name), fields)
+            raise CommandError(one_line(f"{where}{name}: there is no such field; {hint}"))
+
+
+def _encoded(value: Any, schema: object, root: Schema, what: str, field: str) -> Any:
+    found = _resolved(root, schema)
+    names = _names(found)
+    if isinstance(value, dict) and "object" in names:
+        return _object(value, _chosen(found, "object", root), root, what, field)
+    if isinstance(value, list) and "array" in names:
+        items = _items(_chosen(found, "array", root), len(value))
+        return [
+            _encoded(each, item, root, what, f"{field}[{at}]")
+            for at, (each, item) in enumerate(zip(value, items, strict=True))
+        ]
+    if isinstance(value, list) and found.get("contentEncoding") == "base64":
+        return _bytes(value, what, field)
+    if isinstance(value, str) and "number" in names and "string" not in names:
+        value = _NO_NUMBERS.get(value, value)
+    _check(value, found, names, f"{what}: {field}: " if field else f"{what}: ")
+    return _number(value) if isinstance(value, float) else value
+
+
+def _number(value: float) -> float | str:
+    """A number as JSON has it, where NaN and infinity are texts."""
+    return value if math.isfinite(value) else _TEXTS.get(value, "NaN")
+
+
+def _object(value: dict[str, Any], schema: Schema, root: Schema, what: str, field: str) -> Any:
+    fields, prefix = _fields(schema, value), f"{field}." if field else ""
+    _known(value, fields, f"{what}: {prefix}")
+    return {
+        name: _encoded(value[name], inner, root, what, f"{prefix}{name}")
+        if name in value
+        else _default(inner, root, 0)
+        for name, inner in fields.items()
+    }
+
+
+def _bytes(value: list[Any], what: str, field: str) -> str:
+    try:
+        return base64.b64encode(bytes(value)).decode()
+    except (TypeError, ValueError):
+        raise CommandError(f"{what}: {field}: bytes are integers of 0 to 255") from None
+
+
+def _check(value: Any, schema: Schema, names: list[str], where: str) -> None:
+    wanted = [kind for name in names if (kind := _KINDS.get(name))]
+    fits = [isinstance(value, kind) for kind in wanted]
+    wrong_bool = isinstance(value, bool) and "boolean" not in names
+    if wanted and (wrong_bool or not any(fits)):
+        raise CommandError(one_line(f"{where}expects {' or '.join(names)}, got {value!r:.60}"))
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        low, high = _limit(schema, "minimum", -math.inf), _limit(schema, "maximum", math.inf)
+        is_limited = (low, high) != (-math.inf, math.inf)
+        if not low <= value <= high and (is_limited or not math.isnan(value)):
+            raise CommandError(one_line(f"{where}expects {low} to {high}, got {value!r:.60}"))
+
+
+def _limit(schema: Schema, name: str, default: float) -> float:
+    value = schema.get(name)
+    return value if isinstance(value, int | float) else default
+
+
+def written(value: Any, schema: Schema, type_name: str) -> str:
+    """A message as ros2 writes it: `geometry_msgs.msg.Point(x=0.0, y=0.0, z=0.0)`.
+
+    A message inside has its class's name alone: a schema does not tell its package.
+    """
+    return _written(value, schema, schema, type_name.replace("/", "."))
+
+
+def _written(value: Any, schema: object, root: Schema, name: str) -> str:
+    reference = _mapping(schema).get("$ref")
+    if isinstance(reference, str):
+        name = reference.rpartition("/")[2]
+    found = _resolved(root, schema)
+    if isinstance(value, dict):
+        inside = _fields(_chosen(found, "object", root), value)
+        inner = [f"{one_line(k)}={_written(v, inside.get(k), root, '')}" for k, v in value.items()]
+        return f"{one_line(name)}({', '.join(inner)})"
+    if isinstance(value, list):
+        items = _items(_chosen(found, "array", root), len(value))
+        inner = [_written(v, item, root, "") for v, item in zip(value, items, strict=True)]
+        return f"[{', '.join(inner)}]"
+    return repr(value)
+
+
+def _default(schema: object, root: Schema, depth: int) -> Any:
+    """What a field has that is left out; of one that must be given, the nothing of its type."""
+    own = _mapping(schema)
+    found = _resolved(root, schema)
+    for each in (own, found):
+        if "default" in each:
+            return each["default"]
+    names = _names(found)
+    if "object" in names and depth < _DEEPEST:
+        fields = _mapping(found.get("properties"))
+        return {name: _default(inner, root, depth + 1) for name, inner in fields.items()}
+    if "array" in names and depth < _DEEPEST:
+        least = found.get("minItems", 0)
+        length = least if isinstance(least, int) and least < _LONGEST_DEFAULT else 0
+        return [_default(found.get("items"), root, depth + 1)] * length
+    return next((_EMPTY[name] for name in names if name in _EMPTY), None)
+
+
+def _names(schema: Schema) -> list[str]:
+    kind = schema.get("type")
+    if isinstance(kind, str):
+        return [kind]
+    choices = [_mapping(each).get("type") for each in _list(schema.get("anyOf"))]
+    return [each for each in choices if isinstance(each, str)]
+
+
+def _resolved(root: Schema, schema: object) -> Schema:
+    for _ in range(_DEEPEST):
+        found = _mapping(schema)
+        reference = found.get("$ref")
+        if not isinstance(reference, str):
+            return found
+        schema = _mapping(root.get("$defs")).get(reference.rpartition("/")[2])
+    return _ANYTHING
+
+
+def _list(value: object) -> list[Any]:
+    return value if isinstance(value, list) else []
+
+
+def _mapping(value: object) -> Schema:
+    return value if isinstance(value, Mapping) else _ANYTHING

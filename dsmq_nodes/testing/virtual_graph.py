@@ -1,0 +1,324 @@
+"""A graph of real nodes in one process, in virtual time."""
+
+import asyncio
+import inspect
+import random
+from collections.abc import Callable, Collection, Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar
+
+from dsmq_nodes.errors import TypeMismatchError
+from dsmq_nodes.graph import names
+from dsmq_nodes.graph.callback import MessageT, callback_name, check_callback, to_await
+from dsmq_nodes.graph.links.arrival import Arrival
+from dsmq_nodes.graph.node import Node
+from dsmq_nodes.graph.run import made
+from dsmq_nodes.graph.spin.context import Surroundings, surroundings
+from dsmq_nodes.graph.spin.environment import NodeEnvironment
+from dsmq_nodes.graph.spin.event_loop import close_loop, refuse_in_loop
+from dsmq_nodes.graph.topics.type_check import schema_text
+from dsmq_nodes.messages.base import Message
+from dsmq_nodes.testing.faults import Faults, FaultyBroker
+from dsmq_nodes.testing.virtual_clock import EPOCH_NS, NodesVirtualClock, VirtualClock, VirtualLoop
+
+if TYPE_CHECKING:
+    from dsmq_nodes.graph.links.link import Deliver, Publication
+    from dsmq_nodes.launcher.file.arguments import Value
+
+NodeT = TypeVar("NodeT", bound=Node)
+
+
+class Observed(list[MessageT]):
+    """The messages of a topic so far, in their order.
+
+    Attributes:
+        at_sec: when each of them came, in seconds since the graph began.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.at_sec: list[float] = []
+
+
+class Graph:
+    """Nodes, a router in memory, and a clock that is set forward to whatever is due next.
+
+    No socket, no thread, no waiting; for the same seed every run is the same, message for message.
+    What a thread does is not in virtual time.
+    """
+
+    def __init__(
+        self,
+        seed: int = 0,
+        *,
+        on_type_mismatch: Literal["raise", "warn"] = "raise",
+        start_ns: int = EPOCH_NS,
+    ) -> None:
+        """An empty graph.
+
+        Args:
+            seed: of the faults, and of Python's `random`.
+            on_type_mismatch: "raise": when the two ends of a topic have types that do not fit,
+                running raises `TypeMismatchError`; "warn" leaves it to the nodes.
+            start_ns: the wall clock when it begins, in nanoseconds since 1970-01-01 UTC.
+        """
+        self._types_matter = on_type_mismatch == "raise"
+        self._known_faults: set[str] = set()
+        self._clock = VirtualClock(start_ns)
+        self._loop = VirtualLoop(self._clock)
+        self._broker = FaultyBroker(self._clock, self._loop, seed)
+        self._spinning: dict[asyncio.Task[None], Node] = {}
+        self._given = NodeEnvironment()
+        self._failures: list[BaseException] = []
+        self._called: set[asyncio.Future[Any]] = set()
+        self._loop.set_exception_handler(self._failed)
+        around = Surroundings(
+            self._clock,
+            lambda: self._given,
+            lambda name, _: self._broker.connect(name),
+            NodesVirtualClock,
+        )
+        self._before = surroundings.set(around)
+        self._link = self._broker.connect("")
+        self._link.attach(self._loop, self._link.drain, lambda _: None)
+        self._publications: dict[str, Publication] = {}
+        self._observers: dict[str, list[Deliver]] = {}
+        self._random = random.getstate()
+        random.seed(seed)
+
+    @classmethod
+    def from_launch(
+        cls,
+        path: "str | Path",
+        *,
+        args: "Mapping[str, Value] | None" = None,
+        seed: int = 0,
+        without: Collection[str] = (),
+    ) -> Self:
+        """The nodes of a launch file, all of them made; time may have passed if some wait.
+
+        Args:
+            path: the launch file. Its classes are also looked for beside it, or above `launch/`.
+            args: its arguments, by name.
+            seed: as `Graph(seed)`; the nodes' own seeds are parameters.
+            without: full names of nodes that are left out, such as "/monitor".
+
+        Raises:
+            LaunchFileError: the file is wrong, or has what needs a process.
+            NodeLoadError: a node's class is not there.
+            TimeoutError: what a node depends on has not come.
+        """
+        from dsmq_nodes.testing.from_launch import add_launch  # noqa: PLC0415  most graphs have no file
+
+        graph = cls(seed)
+        try:
+            add_launch(graph, Path(path), args, without)
+        except BaseException:
+            graph.close()
+            raise
+        return graph
+
+    @property
+    def nodes(self) -> dict[str, Node]:
+        """The nodes that run, by their full names."""
+        return {node.name: node for node in self._spinning.values()}
+
+    @property
+    def now_sec(self) -> float:
+        """Seconds since the graph began."""
+        return self._clock.monotonic_sec()
+
+    def add(
+        self,
+        node_class: Callable[[], NodeT],
+        *,
+        name: str | None = None,
+        namespace: str | None = None,
+        rate_hz: float | None = None,
+        params: Mapping[str, Any] | None = None,
+        remap: Mapping[str, str] | None = None,
+    ) -> NodeT:
+        """Make a node, told what a launch file would tell it, and spin it from now on.
+
+        Raises:
+            NodeNameTakenError: a node of this name is in the graph already.
+            ParameterError: the parameters do not fit the node's.
+        """
+        self._given = NodeEnvironment(
+            name, namespace, rate_hz, {**(params or {})}, {**(remap or {})}
+        )
+        try:
+            node = made(node_class)
+        finally:
+            self._given = NodeEnvironment()
+        self._spinning[self._loop.create_task(node.spin_async())] = node
+        self.run_for(0)  # it is ready when this returns
+        return node
+
+    def remove(self, node: Node) -> None:
+        """End a node, as Ctrl-C does."""
+        node._spinner.shut_down()  # noqa: SLF001  a class may have a `shutdown` of its own
+        self.run_for(0)
+
+    def run_for(self, seconds: float) -> None:
+        """Let so much virtual time pass.
+
+        Raises:
+            Exception: what a callback raised, with `on_exception` "raise"; its node has ended.
+            TypeMismatchError: the two ends of a topic have types that do not fit.
+        """
+        self._pass_time(seconds, lambda: False)
+
+    def run_until(self, condition: Callable[[], object], timeout_sec: float = 60.0) -> None:
+        """Run until a condition holds, looked at whenever time is about to pass.
+
+        Raises:
+            TimeoutError: it did not hold within `timeout_sec` of virtual time.
+            TypeError: the condition is a coroutine, which would hold at once.
+        """
+        if inspect.iscoroutinefunction(condition):
+            raise TypeError(f"a condition is a `def`: {callback_name(condition)} is `async def`")
+        self._pass_time(timeout_sec, condition)
+        if not condition():
+            raise TimeoutError(f"{timeout_sec:g} s of virtual time passed in vain")
+
+    def at(self, when_sec: float, callback: Callable[[], object]) -> None:
+        """Call back when the graph is `when_sec` old, if it is run so far."""
+        check_callback(callback, "what is called at a time")
+        self._loop.call_at(when_sec, self._call, callback)
+
+    def _call(self, callback: Callable[[], object]) -> None:
+        work = to_await(callback(), callback)
+        if work is not None:
+            task = asyncio.ensure_future(work, loop=self._loop)
+            self._called.add(task)
+            task.add_done_callback(self._has_called)
+
+    def _has_called(self, task: "asyncio.Future[Any]") -> None:
+        self._called.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self._failures.append(error)
+
+    def set_wall_clock(self, step_sec: float) -> None:
+        """Set the machine's clock forward or back; what is due goes by the time that passes."""
+        self._clock.set_wall_clock(step_sec)
+
+    def inject(self, topic: str, msg: Message) -> None:
+        """Publish a message, as a tool does."""
+        self.inject_text(topic, msg.to_json(), msg.type_name, schema_text(type(msg)))
+
+    def inject_text(self, topic: str, text: str, type_name: str = "", schema: bytes = b"") -> None:
+        """Publish what stands for a message, such as recorded JSON; its type is said once."""
+        name = _absolute(topic)
+        if name not in self._publications:
+            self._publications[name] = self._link.advertise(name, type_name, 0, schema)
+        self._link.publish(self._publications[name], text)
+
+    def observe(self, msg_type: type[MessageT], topic: str) -> Observed[MessageT]:
+        """The messages of a topic from now on, as a list that grows; latched ones come first.
+
+        Raises:
+            MessageError: while it runs: a message is not of the type.
+        """
+        observed: Observed[MessageT] = Observed()
+
+        def take(reply: Arrival, again: bool) -> None:
+            if not again or not observed:
+                observed.append(msg_type.from_json(reply.text or ""))
+                observed.at_sec.append(self.now_sec)
+
+        self._take(topic, take, msg_type.type_name, schema_text(msg_type))
+        return observed
+
+    def hear(self, topic: str) -> Callable[[], bool]:
+        """Listen to a topic of any type; what is given says whether it had a message since."""
+        name = _absolute(topic)
+        came: list[Arrival] = []
+
+        def take(reply: Arrival, _again: bool) -> None:
+            came.append(reply)
+            self._observers[name].remove(take)
+            if not self._observers[name]:
+                self._link.unsubscribe(name)
+
+        self._take(name, take)
+        return lambda: bool(came)
+
+    def _take(self, topic: str, take: "Deliver", type_name: str = "", schema: bytes = b"") -> None:
+        name = _absolute(topic)
+        takers = self._observers.setdefault(name, [])
+        takers.append(take)
+
+        def deliver(reply: Arrival, again: bool) -> None:
+            for each in list(takers):
+                each(reply, again)
+
+        self._link.subscribe(name, 0, type_name, deliver, schema)
+
+    def faults(
+        self,
+        topic: str,
+        *,
+        drop: float = 0.0,
+        duplicate: float = 0.0,
+        reorder: float = 0.0,
+        delay_sec: float | tuple[float, float] = 0.0,
+    ) -> None:
+        """From now on the messages of a topic have faults; see `Faults`. Without any: none."""
+        self._broker.set_faults(_absolute(topic), Faults(drop, duplicate, reorder, delay_sec))
+
+    def close(self) -> None:
+        """End every node, in the order they were added."""
+        for node in list(self._spinning.values()):
+            self.remove(node)
+        close_loop(self._loop)
+        self._broker.close()
+        surroundings.reset(self._before)
+        random.setstate(self._random)
+
+    def _failed(self, _: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        """What raises in the loop itself (an observer, a callback of `at`) fails the test."""
+        self._failures.append(context.get("exception") or RuntimeError(context["message"]))
+
+    def _pass_time(self, seconds: float, is_enough: Callable[[], object]) -> None:
+        refuse_in_loop("a graph in virtual time", "`await asyncio.to_thread(...)` around all of it")
+
+        def is_enough_now() -> object:
+            return self._failures or is_enough()
+
+        end_sec = self.now_sec + seconds
+        while True:
+            left_sec = max(0.0, end_sec - self.now_sec)
+            passing = self._loop.pass_time(left_sec, is_enough_now, *self._spinning)
+            self._loop.run_until_complete(passing)
+            if self._failures:
+                raise self._failures.pop(0)
+            ended = [task for task in self._spinning if task.done()]
+            if not ended:
+                break
+            for task in ended:
+                self._spinning.pop(task)._leave()  # noqa: SLF001  it may be a coroutine
+                task.result()
+        self._check_types()
+
+    def _check_types(self) -> None:
+        news = [fault for fault in self._broker.faults if fault not in self._known_faults]
+        self._known_faults.update(news)
+        if news and self._types_matter:
+            raise TypeMismatchError("\n".join(dict.fromkeys(news)))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+def _absolute(topic: str) -> str:
+    return names.resolve_topic(topic, "test", "/", {})

@@ -1,0 +1,211 @@
+"""A tool's cursors in the topics of a broker; a broker that went away is found again.
+
+Nothing is skipped that the broker still has: a reader that is slow lags in the broker's log, and
+after an outage each cursor resumes where it was. What is gone from the log meanwhile is counted,
+and so is what was published while there was no broker (graph/links/sequence.py).
+"""
+
+import logging
+import random
+import time
+from dataclasses import dataclass
+from typing import Final
+
+from dsmq_nodes.dsmq import wire
+from dsmq_nodes.dsmq.client_connection import Channel
+from dsmq_nodes.errors import ConnectionFailedError, RequestRefusedError, WireError
+from dsmq_nodes.graph.links.sequence import REPEATED, Losses
+
+logger = logging.getLogger("dsmq_nodes.bag")
+
+_FIRST_RETRY_SEC: Final = 0.05
+_LONGEST_RETRY_SEC: Final = 1.0
+_WAIT_SEC: Final = 0.05
+
+
+@dataclass(slots=True)
+class _Cursor:
+    """A place in a topic.
+
+    Attributes:
+        losses: what never came.
+        after: where to resume; None: not known yet.
+        seen: the newest id that was had; 0: none.
+        end: the newest id there was when `ask_ends` was answered; None: not answered.
+    """
+
+    losses: Losses
+    after: int | None
+    seen: int = 0
+    end: int | None = None
+
+    @property
+    def behind(self) -> int:
+        """How many messages are still to be had; 1 while nobody knows."""
+        return 1 if self.end is None else max(0, self.end - max(self.seen, self.after or 0))
+
+    def take(self, reply: wire.Reply) -> bool:
+        """Come to a message, and count what was lost before it; False: it is had already."""
+        if self.seen:
+            reply.gap = reply.id - self.seen - 1  # ids have no holes
+        self.after = self.seen = reply.id
+        lost = self.losses.before(reply)
+        if lost == REPEATED:  # to a new broker, for others
+            return False
+        reply.gap += lost
+        return True
+
+
+class Cursors:
+    """Reads topics."""
+
+    def __init__(self, host: str, port: int, *, node: str = "", patient: bool = False) -> None:
+        """Connect, as a node if it has a name; who is `patient` costs the others less.
+
+        Raises:
+            ConnectionFailedError: no broker of ours answers there.
+        """
+        self._address, self._node, self._patient = (host, port), node, patient
+        self._is_ready = False
+        self._channel: Channel | None = connect(host, port, node, patient=patient)
+        self._epoch = self._channel.epoch
+        self._cursors: dict[str, _Cursor] = {}
+        self._retry_at_sec = 0.0
+        self._retry_sec = _FIRST_RETRY_SEC
+
+    def subscribe(self, topic: str, *, from_start: bool = False) -> None:
+        """Read a topic from now on; or, with `from_start`, all that the broker has of it."""
+        losses = Losses(self._node or "the reader", topic)
+        self._cursors[topic] = _Cursor(losses, 0 if from_start else None)
+        self._subscribe(topic)
+
+    def be_ready(self) -> None:
+        """Say, once, that who waits for this node may go on."""
+        if self._node and not self._is_ready:
+            self._is_ready = True
+            self._send({"action": "state", "state": "ready"})
+
+    def _subscribe(self, topic: str, *, move: bool = True) -> None:
+        fields: dict[str, object] = {"action": "subscribe", "topic": topic, "depth": 0}
+        cursor = self._cursors[topic]
+        if move and cursor.after is not None:
+            fields |= {"after": cursor.after, "epoch": self._epoch}
+        self._send(fields)
+
+    def _send(self, fields: dict[str, object]) -> None:
+        channel = self._channel
+        if channel is None:
+            return  # said when it is back
+        try:
+            channel.send(wire.encode_object(fields))
+        except ConnectionFailedError as error:
+            self._lost(error)
+
+    def ask_ends(self) -> None:
+        """Have `behind` told anew; the answers come as `receive` reads."""
+        for topic, cursor in self._cursors.items():
+            cursor.end = None
+            self._subscribe(topic, move=False)  # that moves nothing, and is answered
+
+    @property
+    def behind(self) -> int:
+        """How many messages there still were to be had when the broker answered `ask_ends`."""
+        return sum(cursor.behind for cursor in self._cursors.values())
+
+    @property
+    def is_connected(self) -> bool:
+        """Whether the broker is there."""
+        return self._channel is not None
+
+    def receive(self) -> wire.Reply | None:
+        """The next message; its `gap` counts what was lost just before it, its clock is ours.
+
+        Returns None when there was none for 50 ms, or the broker is away.
+        """
+        while (channel := self._channel or self._redial()) is not None:
+            try:
+                reply = channel.receive(_WAIT_SEC)
+            except TimeoutError:
+                return None
+            except (ConnectionFailedError, WireError) as error:
+                self._lost(error)
+                continue
+            self._retry_sec = _FIRST_RETRY_SEC  # it does more than greet
+            if self._take(reply):
+                return reply
+        return None
+
+    def _take(self, reply: wire.Reply) -> bool:
+        """Whether it is a message that was not had before."""
+        cursor = self._cursors.get(reply.topic)
+        if reply.event == "error":
+            logger.error("the broker refused %s: %s", reply.action, reply.error)
+        if cursor is None:
+            return False
+        if reply.event == "subscribed":
+            cursor.end = reply.id
+            if cursor.after is None:
+                cursor.after = reply.id
+        if reply.event != "message" or reply.id <= cursor.seen:
+            return False
+        if reply.at and self._channel is not None:
+            reply.at -= self._channel.ahead_ns
+        return cursor.take(reply)
+
+    def _lost(self, error: Exception) -> None:
+        if self._channel is None:
+            return
+        logger.warning("%s: trying again until it is back", error)
+        self._channel.close()
+        self._channel = None
+        self._retry_at_sec = time.monotonic() + self._retry_sec
+
+    def _redial(self) -> Channel | None:
+        """A new connection with all cursors in it; None when it is not to be had yet."""
+        wait_sec = self._retry_at_sec - time.monotonic()
+        if wait_sec > 0:
+            time.sleep(min(wait_sec, _WAIT_SEC))
+        if wait_sec > _WAIT_SEC:
+            return None
+        try:
+            channel = connect(*self._address, self._node, patient=self._patient)
+        except (ConnectionFailedError, RequestRefusedError):
+            self._retry_sec = min(2 * self._retry_sec, _LONGEST_RETRY_SEC)
+            self._retry_at_sec = time.monotonic() + self._retry_sec * random.uniform(0.5, 1.0)
+            return None
+        logger.warning("the broker at %s is back", channel.where)
+        if channel.epoch != self._epoch:
+            # Another log than the one we read: all there is in it is new.
+            for cursor in self._cursors.values():
+                cursor.after, cursor.seen = 0, 0
+        self._channel, self._epoch = channel, channel.epoch
+        for topic, cursor in self._cursors.items():
+            cursor.losses.tell_again()
+            self._subscribe(topic)
+        if self._is_ready:
+            self._send({"action": "state", "state": "ready"})
+        return self._channel
+
+    def close(self) -> None:
+        """End the connection."""
+        if self._channel is not None:
+            self._channel.close()
+            self._channel = None
+
+
+def connect(
+    host: str, port: int, node: str = "", *, client: str = "", patient: bool = False
+) -> Channel:
+    """A connection to a broker of ours.
+
+    Raises:
+        ConnectionFailedError: none answers there.
+    """
+    channel = Channel(host, port, node=node, client=client, patient=patient)
+    if channel.original:
+        channel.close()
+        raise ConnectionFailedError(
+            f"{channel.where} is an original dsmq server, which cannot tell what is published: "
+            "start `dsmq-nodes broker` instead"
+        )
+    return channel

@@ -1,0 +1,44 @@
+"""Types as ROS 2's `.msg`, `.srv` and `.action` texts, with the fields of the types inside them."""
+
+from collections.abc import Iterator
+from typing import Any, Final, get_args, get_type_hints
+
+from dsmq_nodes.messages.base import Message
+from dsmq_nodes.messages.schema.definition import msg_text
+
+_PARTS: Final = (("Request", "Response"), ("Goal", "Result", "Feedback"))
+_DEEPEST: Final = 20
+
+
+def definition(cls: Any) -> Iterator[str]:
+    """The lines of a type's text."""
+    if issubclass(cls, Message):
+        yield from _message(cls, 0)
+        return
+    parts = next(names for names in _PARTS if hasattr(cls, names[0]))
+    for number, part in enumerate(parts):
+        if number:
+            yield "---"
+        yield from _message(getattr(cls, part), 0)
+
+
+def _message(cls: type[Message], depth: int) -> Iterator[str]:
+    lines = msg_text(cls).splitlines()
+    first_field = len(lines) - len(cls.model_fields)
+    hints = get_type_hints(cls)
+    indent = "\t" * depth
+    for number, line in enumerate(lines):
+        is_field = number >= first_field
+        if is_field or not depth:  # of a type inside, comments and constants are left out
+            yield f"{indent}{line}"
+        if is_field and depth < _DEEPEST:
+            inner = _inside(hints[list(cls.model_fields)[number - first_field]])
+            if inner is not None:
+                yield from _message(inner, depth + 1)
+
+
+def _inside(hint: Any) -> type[Message] | None:
+    """The message that a field holds, one or many of; None: it holds none."""
+    if isinstance(hint, type) and not get_args(hint):
+        return hint if issubclass(hint, Message) else None
+    return next((found for each in get_args(hint) if (found := _inside(each))), None)

@@ -1,0 +1,389 @@
+"""Why a callback is silent: findings from what the broker, the nodes and the launcher tell.
+
+Nothing here does I/O: doctor.py gathers. Counters are looked at twice, `before` and `now`: what
+counts is what has happened in between, so that a loss of yesterday is no finding of today.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Final, NamedTuple
+
+from dsmq_nodes.graph.names import is_hidden
+from dsmq_nodes.messages.dsmq_msgs import LaunchProcess, NodeStatistics, SubscriptionStatistics
+from dsmq_nodes.suggest import nearest
+from dsmq_nodes.tools.graph_model import BrokerStatistics, Edge, Graph, GraphTopic, TopicStatistics
+
+ERROR: Final = "ERROR"
+WARNING: Final = "WARNING"
+
+_STALE_SEC: Final = 1.0  # a stamp is older than that when it is published
+_MOST_DROPPED: Final = 0.05  # who keeps one message drops one now and then, and means to
+_AHEAD_SEC: Final = 0.1  # a clock that is ahead of ours by more than a message takes
+_BEHIND_SEC: Final = 5.0  # a clock that is behind, or a message that was long on its way
+_DEAD: Final = frozenset({"failed", "restarting"})
+# Published by every node, subscribed by tools: that nobody does is no fault.
+_EVERYBODYS: Final = frozenset({"/rosout", "/parameter_events", "/clock", "/tf", "/tf_static"})
+
+
+class Finding(NamedTuple):
+    """What is wrong, and what to try.
+
+    Attributes:
+        level: ERROR: a callback is silent for it; WARNING: it may be so, or it may be meant so.
+        kind: what sort of fault it is, in a word that does not change.
+        about: the names of topics and nodes that it is about.
+        text: what is wrong, with its numbers.
+        advice: what to try.
+    """
+
+    level: str
+    kind: str
+    about: tuple[str, ...]
+    text: str
+    advice: str
+
+
+class Stamp(NamedTuple):
+    """The times of a message: what was told and when we had it, in seconds of the wall clock.
+
+    Attributes:
+        header_sec: in its header; None: it has none.
+        published_sec: when its publisher has sent it, by that one's clock; 0: not told.
+        received_sec: when we had it, by our clock.
+        clock_sec: what `/clock` had told last; None: nobody publishes it.
+    """
+
+    header_sec: float | None
+    published_sec: float
+    received_sec: float
+    clock_sec: float | None = None
+
+
+@dataclass
+class Seen:
+    """All that was gathered.
+
+    Attributes:
+        clock_sec: the wall clock of this machine; 0: not looked at.
+        ways_sec: from the stamp of a node's own statistics to our clock, the least of each node.
+    """
+
+    graph: Graph
+    before: BrokerStatistics
+    now: BrokerStatistics
+    nodes: dict[str, NodeStatistics] = field(default_factory=dict)
+    nodes_before: dict[str, NodeStatistics] = field(default_factory=dict)
+    processes: list[LaunchProcess] = field(default_factory=list)
+    stamps: dict[str, Stamp] = field(default_factory=dict)
+    clock_sec: float = 0.0
+    ways_sec: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def window_sec(self) -> float:
+        """How long was looked."""
+        return self.now.at_sec - self.before.at_sec
+
+
+CHECKS: Final = (
+    "every topic that is heard is published",
+    "types fit",
+    "publishers publish",
+    "readers keep up",
+    "stamps and clocks agree",
+    "no callback raises",
+    "no node has died",
+)
+
+
+def findings(seen: Seen) -> list[Finding]:
+    """What is wrong, the worst first."""
+    found = [
+        *_dead(seen),
+        *_unpublished(seen),
+        *_types(seen),
+        *_silent(seen),
+        *_slow(seen),
+        *_times(seen),
+        *_clocks(seen),
+        *_late(seen),
+        *_raising(seen),
+    ]
+    return sorted(dict.fromkeys(found), key=lambda each: each.level != ERROR)
+
+
+def _topics(seen: Seen) -> Iterator[GraphTopic]:
+    for topic in seen.graph.topics:
+        if not is_hidden(topic.name):
+            yield topic
+
+
+def _hearers(topic: GraphTopic) -> list[str]:
+    """The nodes that subscribe; tools and plain clients have no callbacks of ours."""
+    return sorted({end.node for end in topic.subscribers if end.node})
+
+
+def _writers(topic: GraphTopic) -> list[str]:
+    return sorted({end.node or "a client" for end in topic.publishers})
+
+
+def _unpublished(seen: Seen) -> Iterator[Finding]:
+    published = [topic for topic in _topics(seen) if topic.publishers]
+    counters = {topic.name: topic for topic in seen.now.topics}
+    for topic in _topics(seen):
+        hearers = _hearers(topic)
+        if topic.publishers or not hearers or topic.name in _EVERYBODYS:
+            continue
+        before = counters.get(topic.name, TopicStatistics(name=topic.name)).messages
+        about = (topic.name, *hearers)
+        who = ", ".join(hearers)
+        if before:
+            text = f"{topic.name}: subscribed by {who}, whoever published it has gone after "
+            text += _count(before, "message")
+            yield Finding(ERROR, "publisher gone", about, text, _START_IT)
+            continue
+        text = f"{topic.name}: subscribed by {who}, published by nobody"
+        close = _near_miss(topic, published)
+        if close is None:
+            # It may be meant to be published only when there is need, as an emergency stop.
+            yield Finding(WARNING, "no publisher", about, text, _START_IT)
+            continue
+        yield Finding(
+            ERROR,
+            "near miss",
+            (*about, close.name),
+            f"{text}; {', '.join(_writers(close))} publishes {close.name} [{close.type}]",
+            f"if that is the one: `remap: {{{_last(topic.name)}: {close.name}}}` for {who} in the "
+            "launch file, or the same `namespace:` for both",
+        )
+
+
+_START_IT: Final = "start a node that publishes it (`node list` has those that run)"
+
+
+def _near_miss(topic: GraphTopic, published: list[GraphTopic]) -> GraphTopic | None:
+    """The topic that may have been meant: of that name in another namespace, or named alike."""
+    fitting = [each for each in published if not topic.type or each.type in {"", topic.type}]
+    for each in fitting:
+        if _last(each.name) == _last(topic.name):
+            return each
+    name = nearest(topic.name, [each.name for each in fitting])
+    return next((each for each in fitting if each.name == name), None)
+
+
+def _last(name: str) -> str:
+    return name.rpartition("/")[2]
+
+
+def _types(seen: Seen) -> Iterator[Finding]:
+    for topic in _topics(seen):
+        for fault in topic.faults:
+            about = (topic.name, *_hearers(topic), *(end.node for end in topic.publishers))
+            advice = "use the same message class at both ends; `topic info -v` names the types"
+            yield Finding(ERROR, "type difference", about, fault, advice)
+
+
+def _silent(seen: Seen) -> Iterator[Finding]:
+    before = {topic.name: topic for topic in seen.before.topics}
+    now = {topic.name: topic for topic in seen.now.topics}
+    for topic in _topics(seen):
+        hearers, told = _hearers(topic), now.get(topic.name)
+        if not (topic.publishers and hearers and told) or topic.name in _EVERYBODYS:
+            continue
+        about = (topic.name, *hearers, *(end.node for end in topic.publishers))
+        suppressed = _suppressed(seen, topic)
+        if suppressed:
+            text = f"{topic.name}: {suppressed} publishes it, but is not active"
+            advice = f"`lifecycle set {suppressed} activate`"
+            yield Finding(ERROR, "inactive publisher", about, text, advice)
+        elif not told.messages + told.missed:
+            text = f"{', '.join(_writers(topic))} has published nothing yet"
+            yield Finding(WARNING, "silent publisher", about, f"{topic.name}: {text}", _LOOK_AT_IT)
+        elif not topic.latched and _grown(before.get(topic.name), told) == 0:
+            text = f"nothing has come for {seen.window_sec:.1f} s"
+            before_that = _count(told.messages + told.missed, "message") + " before"
+            text = f"{topic.name}: {text} from {', '.join(_writers(topic))} ({before_that})"
+            yield Finding(WARNING, "silent publisher", about, text, _LOOK_AT_IT)
+
+
+_LOOK_AT_IT: Final = "`node log NAME` has what it says; what it waits for may be silent itself"
+
+
+def _grown(before: TopicStatistics | None, now: TopicStatistics) -> int:
+    total = now.messages + now.missed
+    return total - (before.messages + before.missed if before is not None else 0)
+
+
+def _suppressed(seen: Seen, topic: GraphTopic) -> str:
+    """The lifecycle node that kept back its messages just now; empty: there is none."""
+    for end in topic.publishers:
+        now = _of(seen.nodes.get(end.node), topic.name)
+        before = _of(seen.nodes_before.get(end.node), topic.name)
+        if now > before:
+            return end.node
+    return ""
+
+
+def _of(node: NodeStatistics | None, topic: str) -> int:
+    told = node.publishers if node is not None else []
+    return sum(each.suppressed for each in told if each.topic == topic)
+
+
+def _slow(seen: Seen) -> Iterator[Finding]:
+    before = {
+        (topic.name, edge.subscriber, edge.pid): edge
+        for topic in seen.before.topics
+        for edge in topic.edges
+    }
+    for topic in seen.now.topics:
+        if is_hidden(topic.name):
+            continue
+        for edge in topic.edges:
+            earlier = before.get((topic.name, edge.subscriber, edge.pid))
+            if edge.subscriber and earlier is not None:
+                yield from _slow_edge(seen, topic, earlier, edge)
+
+
+def _slow_edge(seen: Seen, topic: TopicStatistics, before: Edge, now: Edge) -> Iterator[Finding]:
+    own = _felt(seen.nodes, now.subscriber, topic.name)
+    own_before = _felt(seen.nodes_before, now.subscriber, topic.name)
+    dropped = now.dropped - before.dropped
+    if own is not None and own_before is not None:
+        dropped = max(dropped, own.dropped - own_before.dropped)
+    about = (topic.name, now.subscriber)
+    got = max(now.delivered - before.delivered, 0)
+    if dropped > _MOST_DROPPED * (dropped + got):
+        text = (
+            f"{topic.name}: {now.subscriber} is too slow for it: {_count(dropped, 'message')} "
+            f"dropped in {seen.window_sec:.1f} s, {got} delivered (depth {now.depth}, "
+            f"lag {now.lag}){_busy(seen, now.subscriber)}"
+        )
+        advice = "do less in the callback, publish less often, or give the subscription more depth"
+        yield Finding(WARNING, "slow reader", about, text, advice)
+    elif now.lag > max(now.depth, 1) and now.lag >= before.lag and not got:
+        text = (
+            f"{topic.name}: {now.subscriber} reads nothing: {now.lag} messages wait for it"
+            f"{_busy(seen, now.subscriber)}"
+        )
+        advice = "its process is stopped, or a callback blocks it: look with `top`"
+        yield Finding(ERROR, "stuck reader", about, text, advice)
+    if own is not None and own_before is not None and own.invalid > own_before.invalid:
+        wrong = _count(own.invalid - own_before.invalid, "message")
+        text = f"{topic.name}: {wrong} did not fit the type {own.type} of {now.subscriber}"
+        advice = f"`topic echo {topic.name} --once` shows what is sent"
+        yield Finding(ERROR, "wrong message", about, text, advice)
+
+
+def _felt(nodes: dict[str, NodeStatistics], name: str, topic: str) -> SubscriptionStatistics | None:
+    told = nodes[name].subscriptions if name in nodes else []
+    return next((each for each in told if each.topic == topic), None)
+
+
+def _busy(seen: Seen, name: str) -> str:
+    node = seen.nodes.get(name)
+    if node is None or not node.callbacks:
+        return ""
+    longest = max(node.callbacks, key=lambda each: each.longest_sec)
+    return f"; its callback {longest.name} takes up to {longest.longest_sec * 1e3:.0f} ms"
+
+
+def _times(seen: Seen) -> Iterator[Finding]:
+    for topic in _topics(seen):
+        stamp = seen.stamps.get(topic.name)
+        if stamp is None:
+            continue
+        about = (topic.name, *_hearers(topic), *(end.node for end in topic.publishers))
+        who = ", ".join(_writers(topic))
+        sent_sec = stamp.clock_sec or stamp.published_sec or stamp.received_sec
+        age_sec = 0.0 if stamp.header_sec is None else sent_sec - stamp.header_sec
+        way_sec = stamp.received_sec - stamp.published_sec if stamp.published_sec else 0.0
+        if stamp.header_sec == 0.0:
+            text = f"{topic.name}: the stamps of {who} are not set"
+            yield Finding(WARNING, "no stamp", about, text, "publish with `header=self.stamp()`")
+        elif age_sec > _STALE_SEC or age_sec < -_AHEAD_SEC:
+            how = "older" if age_sec > 0 else "newer"
+            text = f"{topic.name}: stamps of {who} are {abs(age_sec):.1f} s {how} than "
+            text += "/clock" if stamp.clock_sec is not None else "their publishing"
+            advice = "set the stamp when it is measured; all nodes or none with use_sim_time"
+            yield Finding(WARNING, "stale stamp", about, text, advice)
+        if way_sec > _BEHIND_SEC or way_sec < -_AHEAD_SEC:
+            how = "behind" if way_sec > 0 else "ahead of"
+            text = f"{topic.name}: the clock of {who} is {abs(way_sec):.1f} s {how} this one"
+            yield Finding(WARNING, "clock offset", about, text, _AGREE)
+
+
+def _clocks(seen: Seen) -> Iterator[Finding]:
+    """What is wrong with the clocks themselves."""
+    if seen.clock_sec and not _SANE_SEC[0] < seen.clock_sec < _SANE_SEC[1]:
+        said = datetime.fromtimestamp(seen.clock_sec, UTC).strftime("%Y-%m-%d")
+        text = f"the clock of this machine says {said}: "
+        text += (
+            "stamps cannot say more than 2038-01-19" if seen.clock_sec > 1e9 else "it is not set"
+        )
+        yield Finding(WARNING, "clock not set", (), text, _SET_IT)
+    for name, way_sec in sorted(seen.ways_sec.items()):
+        if way_sec > _LONGEST_WAY_SEC or way_sec < -_AHEAD_SEC:
+            how = "behind" if way_sec > 0 else "ahead of"
+            text = f"the clock of {name} is {abs(way_sec):.1f} s {how} this one"
+            yield Finding(WARNING, "clock offset", (name,), text, _AGREE)
+    set_back: dict[float, list[str]] = {}
+    for name, node in sorted(seen.nodes.items()):
+        if node.clock_set_back_sec:
+            set_back.setdefault(round(node.clock_set_back_sec, 1), []).append(name)
+    for sec, names in set_back.items():
+        text = (
+            f"the clock of {', '.join(names)} was set back by {sec:.1f} s in the last 5 minutes: "
+        )
+        text += "what was stamped before is of a time that is still to come"
+        advice = "have it slewed while nodes run (chrony), and restart what keeps old stamps"
+        yield Finding(WARNING, "clock set back", tuple(names), text, advice)
+
+
+_SANE_SEC: Final = (1_577_836_800.0, 2.0**31)  # from 2020 on, up to what int32 seconds can say
+_LONGEST_WAY_SEC: Final = 1.0
+_AGREE: Final = "set the clocks of both machines (chrony, timedatectl)"
+_SET_IT: Final = "set it (chrony, timedatectl), or look at the battery of its real-time clock"
+
+
+def _late(seen: Seen) -> Iterator[Finding]:
+    for name, node in seen.nodes.items():
+        for now in node.subscriptions:
+            before = _felt(seen.nodes_before, name, now.topic)
+            late = now.late - before.late if before is not None else 0
+            if late > 0:
+                text = f"{now.topic}: {_count(late, 'message')} came to {name} older than its "
+                text += "lifespan and were skipped"
+                advice = "give it more lifespan, or find what holds them up: `topic delay` measures"
+                yield Finding(WARNING, "late messages", (now.topic, name), text, advice)
+
+
+def _raising(seen: Seen) -> Iterator[Finding]:
+    for name, node in seen.nodes.items():
+        before = seen.nodes_before.get(name)
+        raised = node.exceptions - (before.exceptions if before is not None else 0)
+        if raised > 0:
+            text = f"{name}: {_count(raised, 'exception')} in its callbacks, the last one "
+            text += node.last_exception
+            yield Finding(ERROR, "exception", (name,), text, f"`node log {name}` has where")
+
+
+def _dead(seen: Seen) -> Iterator[Finding]:
+    there = {peer.name for peer in seen.graph.peers}
+    for process in seen.processes:
+        if process.state in _DEAD:
+            why = f": {process.last_end}" if process.last_end else ""
+            text = f"{process.name} does not run ({process.state}{why})"
+            if process.restarts:
+                text += f", after {_count(process.restarts, 'restart')}"
+            advice = f"`node log {process.name}` has its last words, `node start {process.name}`"
+            about = (process.name, *process.nodes)
+            yield Finding(ERROR, "dead node", about, text, advice)
+        elif process.state == "ready":
+            for name in [name for name in process.nodes if name not in there]:
+                text = f"{name} has left the graph, but its process runs (pid {process.pid})"
+                advice = f"it has lost the broker, or is stopped: `node restart {process.name}`"
+                yield Finding(ERROR, "lost node", (process.name, name), text, advice)
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"

@@ -1,0 +1,117 @@
+"""What `doctor` looks at: the graph, counters of broker and nodes, the launch, some stamps."""
+
+import time
+from typing import TYPE_CHECKING, Any, Final
+
+from dsmq_nodes.cli.show.measure import time_in
+from dsmq_nodes.errors import ConnectionFailedError
+from dsmq_nodes.messages.dsmq_msgs import LaunchProcess, LaunchState, NodeStatistics
+from dsmq_nodes.tools.diagnosis import Seen, Stamp
+from dsmq_nodes.tools.graph_model import STATISTICS_TOPIC, BrokerStatistics, Graph, read_statistics
+from dsmq_nodes.tools.lookup import shown
+
+if TYPE_CHECKING:
+    from dsmq_nodes.dsmq.wire import Reply
+    from dsmq_nodes.tools.session import Session
+
+_NODES: Final = "/dsmq/nodes"
+_LAUNCH: Final = "/dsmq/launch/state"
+_CLOCK: Final = "/clock"
+
+
+class Gathering:
+    """Takes messages one by one until there is enough to judge."""
+
+    def __init__(self, session: "Session") -> None:
+        self._session = session
+        self._statistics: list[BrokerStatistics] = []
+        self._nodes: dict[str, NodeStatistics] = {}
+        self._before: dict[str, NodeStatistics] = {}
+        self._processes: list[LaunchProcess] = []
+        self._stamps: dict[str, Stamp] = {}
+        self._ways_sec: dict[str, float] = {}
+        self._clock_sec: float | None = None
+        self._topics = [STATISTICS_TOPIC, _NODES, _LAUNCH, _CLOCK]
+        self._topics += _stamped(session, session.graph())
+        for topic in self._topics:
+            session.subscribe(topic, depth=1000 if topic == _NODES else 1)
+
+    @property
+    def is_enough(self) -> bool:
+        """Whether the broker's counters were seen twice: of one look nothing can be said."""
+        return len(self._statistics) > 1
+
+    def take(self, timeout_sec: float) -> bool:
+        """Take the next message; False: none came in time."""
+        reply = self._session.next_message(self._topics, timeout_sec)
+        if reply is None:
+            return False
+        if reply.topic == STATISTICS_TOPIC:
+            self._session.understood(reply, self._take_statistics)
+        elif reply.topic == _NODES:
+            self._session.understood(reply, self._take_node)
+            self._take_way(reply)
+        elif reply.topic == _LAUNCH:
+            self._session.understood(reply, self._take_launch)
+        elif reply.topic == _CLOCK:
+            self._clock_sec = time_in(reply.text or "", "clock")
+        else:
+            header_sec = time_in(reply.text or "", "header", "stamp")
+            now_sec = time.time_ns() * 1e-9
+            stamp = Stamp(header_sec, reply.stamp * 1e-9, now_sec, self._clock_sec)
+            self._stamps[reply.topic] = stamp
+            self._session.unsubscribe(reply.topic)  # it may be a camera's
+        return True
+
+    def _take_statistics(self, text: str) -> None:
+        self._statistics.append(read_statistics(text))
+
+    def _take_node(self, text: str) -> None:
+        told = NodeStatistics.from_json(text)
+        self._before.setdefault(told.name, told)
+        self._nodes[told.name] = told
+
+    def _take_way(self, reply: "Reply") -> None:
+        if reply.stamp and reply.sender:
+            way_sec = (time.time_ns() - reply.stamp) * 1e-9
+            self._ways_sec[reply.sender] = min(way_sec, self._ways_sec.get(reply.sender, way_sec))
+
+    def _take_launch(self, text: str) -> None:
+        self._processes = LaunchState.from_json(text).processes
+
+    def seen(self, graph: Graph) -> Seen:
+        """What was gathered, and the graph as it is now.
+
+        Raises:
+            ConnectionFailedError: the broker has told no counters.
+        """
+        if not self.is_enough:
+            raise ConnectionFailedError("the broker tells no statistics: is it overloaded?")
+        return Seen(
+            graph=graph,
+            before=self._statistics[0],
+            now=self._statistics[-1],
+            nodes=self._nodes,
+            nodes_before=self._before,
+            processes=self._processes,
+            stamps=self._stamps,
+            clock_sec=time.time_ns() * 1e-9,
+            ways_sec=self._ways_sec,
+        )
+
+
+def _stamped(session: "Session", graph: Graph) -> list[str]:
+    """The topics whose messages have a header, by their schemas; latched ones are old anyway."""
+    schemas = session.schemas()
+    return [
+        topic.name
+        for topic in shown(graph, own=False)
+        if not topic.latched
+        and any(has_header(schemas.get(end.schema_id, {})) for end in topic.publishers)
+    ]
+
+
+def has_header(schema: dict[str, Any]) -> bool:
+    """Whether a type is known to have a header."""
+    fields = schema.get("properties")
+    return isinstance(fields, dict) and "header" in fields

@@ -1,0 +1,104 @@
+"""Which topics there are, and which one a user means."""
+
+import sys
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Final
+
+from dsmq_nodes.errors import CommandError
+from dsmq_nodes.graph.names import is_hidden
+from dsmq_nodes.tools.graph_model import (
+    GRAPH_TOPIC,
+    STATISTICS_TOPIC,
+    TYPES_TOPIC,
+    Graph,
+    GraphTopic,
+)
+from dsmq_nodes.tools.offers import absolute
+
+if TYPE_CHECKING:
+    from dsmq_nodes.tools.session import Session
+
+# Written by the broker itself, which is no publisher in its own graph.
+_BROKERS: Final = {
+    GRAPH_TOPIC: "dsmq_msgs/msg/Graph",
+    STATISTICS_TOPIC: "dsmq_msgs/msg/BrokerStatistics",
+    TYPES_TOPIC: "dsmq_msgs/msg/TypeDescription",
+}
+
+
+def shown(graph: Graph, *, own: bool) -> list[GraphTopic]:
+    """The topics of a graph by name; with `own` also the hidden ones, the kit's and services'.
+
+    A topic of the node kit that nobody publishes or subscribes any more is gone. Names without a
+    slash at the front are plain clients', who do not say what they publish: those stay.
+    """
+    topics = [
+        topic
+        for topic in graph.topics
+        if (own or not is_hidden(topic.name))
+        and (topic.publishers or topic.subscribers or _needs_no_ends(topic.name))
+    ]
+    return sorted(topics, key=lambda topic: topic.name)
+
+
+def _needs_no_ends(name: str) -> bool:
+    return not name.startswith("/") or name in _BROKERS
+
+
+def find(graph: Graph, name: str) -> GraphTopic | None:
+    """The topic that a user calls `name`: of that very name, else with a slash in front."""
+    topics = {topic.name: topic for topic in shown(graph, own=True)}
+    return topics.get(name) or topics.get(f"/{name}")
+
+
+def known(graph: Graph, name: str) -> GraphTopic:
+    """As `find`.
+
+    Raises:
+        CommandError: there is no such topic; the text has the nearest.
+    """
+    topic = find(graph, name)
+    if topic is None:
+        raise CommandError(f"Unknown topic '{absolute(name)}': {nearest(graph, name)}")
+    return topic
+
+
+def find_published(session: "Session", name: str) -> GraphTopic:
+    """As `find`; a topic without a publisher is warned of.
+
+    Raises:
+        CommandError: there is no such topic; the text has the nearest.
+    """
+    graph = session.graph()
+    topic = find(graph, name)
+    if topic is None:
+        raise CommandError(f"{unpublished(absolute(name))}; {nearest(graph, name)}")
+    if not topic.publishers and not _needs_no_ends(topic.name):
+        print(unpublished(topic.name), file=sys.stderr)
+    return topic
+
+
+def unpublished(name: str) -> str:
+    """What ros2 says of a topic that is not there."""
+    return f"WARNING: topic [{name}] does not appear to be published yet"
+
+
+def nearest(graph: Graph, name: str) -> str:
+    """A sentence with the topic that is most like `name`, or with all there are."""
+    from dsmq_nodes.suggest import did_you_mean  # noqa: PLC0415
+
+    names = [topic.name for topic in shown(graph, own="dsmq" in name or "/_" in name)]
+    return did_you_mean(absolute(name), names) if names else "no topic is published here now"
+
+
+def types(topic: GraphTopic) -> list[str]:
+    """The types that the ends of a topic use: nearly always one; none of plain clients'."""
+    used = dict.fromkeys(end.type for end in topic.ends if end.type)
+    if topic.name in _BROKERS:
+        used.setdefault(_BROKERS[topic.name])
+    return list(used)
+
+
+def types_shown(names: Iterable[str]) -> str:
+    """Types in a line; "untyped" for none."""
+    return ", ".join(names) or "untyped"

@@ -1,0 +1,89 @@
+"""What nodes log on `/rosout`, and their levels."""
+
+from collections.abc import Iterator, Sequence
+from typing import Final
+
+import msgspec
+
+from dsmq_nodes.errors import CommandError
+from dsmq_nodes.printable import indented, one_line
+from dsmq_nodes.tools.offers import find_node, unknown
+from dsmq_nodes.tools.service_calls import call_typed
+from dsmq_nodes.tools.session import Session
+
+_ROSOUT: Final = "/rosout"
+_LEVELS: Final = {"debug": 10, "info": 20, "warn": 30, "error": 40, "fatal": 50}
+_NAMES: Final = {number: name.upper() for name, number in _LEVELS.items()}
+
+
+class _Stamp(msgspec.Struct):
+    sec: int = 0
+    nanosec: int = 0
+
+
+class _Log(msgspec.Struct):
+    stamp: _Stamp = msgspec.field(default_factory=_Stamp)
+    level: int = 0
+    name: str = ""
+    msg: str = ""
+
+
+_read: Final = msgspec.json.Decoder(_Log).decode
+
+
+def follow(session: Session, nodes: Sequence[str], level: str, *, as_json: bool) -> Iterator[str]:
+    """The lines of the log from a level on, as rclpy's console shows them.
+
+    Raises:
+        CommandError: no such level or node.
+    """
+    least = _level(level)
+    graph = session.graph()
+    loggers = [find_node(graph, name).strip("/").replace("/", ".") for name in nodes]
+    session.subscribe(_ROSOUT)
+    while (reply := session.next_message([_ROSOUT])) is not None:
+        line = session.understood(reply, _read, exact=True)
+        if line is None or line.level < least or not _is_of(line.name, loggers):
+            continue
+        if as_json:  # a line break in JSON is a blank: in a text it is an escape
+            yield (reply.text or "").replace("\r", " ").replace("\n", " ")
+            continue
+        severity = _NAMES.get(line.level, str(line.level))
+        stamp = f"{line.stamp.sec}.{line.stamp.nanosec:09}"
+        # A traceback is of several lines; of what it says, none can be taken for one of ours.
+        yield f"[{severity}] [{stamp}] [{one_line(line.name)}]: {indented(line.msg)}"
+
+
+def _is_of(name: str, loggers: Sequence[str]) -> bool:
+    return not loggers or any(name == each or name.startswith(f"{each}.") for each in loggers)
+
+
+def set_levels(session: Session, nodes: Sequence[str], level: str) -> Iterator[str]:
+    """Have nodes log from a level on; what to tell of each.
+
+    Raises:
+        CommandError: no such level or node, or no node is named.
+    """
+    from dsmq_nodes.messages.rcl_interfaces import LoggerLevel  # noqa: PLC0415  not to follow
+    from dsmq_nodes.messages.rcl_interfaces_srv import SetLoggerLevels  # noqa: PLC0415  as above
+
+    number = _level(level)
+    if not nodes:
+        raise CommandError("--set-level: of which node? `log NODE --set-level LEVEL`")
+    graph = session.graph()
+    for node in [find_node(graph, name) for name in nodes]:
+        levels = [LoggerLevel(name=node.strip("/").replace("/", "."), level=number)]
+        request = SetLoggerLevels.Request(levels=levels)
+        service = f"{node}/set_logger_levels"
+        results = call_typed(session, service, request, SetLoggerLevels.Response).results
+        if not results or not results[0].successful:
+            reason = one_line(results[0].reason) if results else "it has not said why"
+            raise CommandError(f"{node}: {reason}")
+        yield f"{node} logs from {level.upper()} on"
+
+
+def _level(name: str) -> int:
+    found = _LEVELS.get({"warning": "warn", "critical": "fatal"}.get(name.lower(), name.lower()))
+    if found is None:
+        raise unknown("level", name, _LEVELS)
+    return found

@@ -1,0 +1,103 @@
+"""Nodes, services and actions of a graph: all are seen from its peers and its topics alone.
+
+Who publishes a service's replies serves it (graph/services/service_wire.py). An action is three
+services and two topics below `<action>/_action`, as in ROS 2; who serves its `send_goal` serves it.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+from dsmq_nodes.errors import CommandError
+from dsmq_nodes.graph.names import is_hidden
+from dsmq_nodes.tools.graph_model import Endpoint, Graph
+
+# As in dsmq_nodes/graph/services/service_wire.py, whose import costs more than all of this.
+REQUEST: Final = "/_request"
+REPLY: Final = "/_reply"
+ACTION: Final = "/_action"
+_SEND_GOAL: Final = f"{ACTION}/send_goal"
+_PARTS: Final = ("_Response", "_Request", "_SendGoal")
+
+
+@dataclass
+class Offer:
+    """A service or an action: its type ("" when nobody told), who serves it, who calls it."""
+
+    name: str
+    type: str = ""
+    servers: list[Endpoint] = field(default_factory=list)
+    clients: list[Endpoint] = field(default_factory=list)
+
+
+def services(graph: Graph, *, hidden: bool = False) -> dict[str, Offer]:
+    """The services by name; with `hidden` also those of actions."""
+    found: dict[str, Offer] = {}
+    for topic in graph.topics:
+        for sign in (REQUEST, REPLY):
+            if topic.name.endswith(sign) and topic.publishers:
+                name = topic.name.removesuffix(sign)
+                offer = found.setdefault(name, Offer(name))
+                (offer.servers if sign == REPLY else offer.clients).extend(topic.publishers)
+                types = [end.type for end in topic.publishers if end.type]
+                offer.type = offer.type or _whole(next(iter(types), ""))
+    return {name: found[name] for name in sorted(found) if hidden or not is_hidden(name)}
+
+
+def actions(graph: Graph) -> dict[str, Offer]:
+    """The actions by name."""
+    found = {}
+    for offer in services(graph, hidden=True).values():
+        if offer.name.endswith(_SEND_GOAL):
+            name = offer.name.removesuffix(_SEND_GOAL)
+            found[name] = Offer(name, offer.type, offer.servers, offer.clients)
+    return found
+
+
+def _whole(type_name: str) -> str:
+    """The service's or the action's type, from that of one of its messages."""
+    for part in _PARTS:
+        type_name = type_name.removesuffix(part)
+    return type_name
+
+
+def nodes(graph: Graph, *, hidden: bool = False) -> list[str]:
+    """The names of the nodes; with `hidden` also the kit's own."""
+    names = {peer.name for peer in graph.peers if peer.name}
+    return sorted(name for name in names if hidden or not is_hidden(name))
+
+
+def find_node(graph: Graph, name: str) -> str:
+    """A node's full name; the first slash may be left out.
+
+    Raises:
+        CommandError: there is no such node; the text has the nearest.
+    """
+    full_name = absolute(name)
+    if full_name not in nodes(graph, hidden=True):
+        raise unknown("node", full_name, nodes(graph, hidden="/dsmq" in full_name))
+    return full_name
+
+
+def find_offer(kind: str, name: str, offers: Mapping[str, Offer]) -> Offer:
+    """The service or action that a user calls `name`.
+
+    Raises:
+        CommandError: there is no such one; the text has the nearest.
+    """
+    offer = offers.get(absolute(name))
+    if offer is None:
+        raise unknown(kind, absolute(name), offers)
+    return offer
+
+
+def unknown(kind: str, name: str, names: Iterable[str], *, nearest_to: str = "") -> CommandError:
+    """That there is no such name, in a line with the nearest, or with some of those there are."""
+    from dsmq_nodes.suggest import did_you_mean  # noqa: PLC0415  not without need
+
+    return CommandError(f"no {kind} {name}; {did_you_mean(nearest_to or name, names)}")
+
+
+def absolute(name: str) -> str:
+    """A name as nodes without a namespace see it."""
+    return name if name.startswith("/") else f"/{name}"

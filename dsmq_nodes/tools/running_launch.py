@@ -1,0 +1,119 @@
+"""A launch that runs, as a tool sees it: its topics below `/dsmq/launch`, see dsmq_msgs."""
+
+import re
+import time
+import uuid
+from collections.abc import Iterator
+from typing import Final
+
+from dsmq_nodes.errors import CommandError
+from dsmq_nodes.graph.topics.type_check import schema_text
+from dsmq_nodes.messages.dsmq_msgs import (
+    LaunchCommand,
+    LaunchLines,
+    LaunchProcess,
+    LaunchResult,
+    LaunchState,
+)
+from dsmq_nodes.printable import one_line, visible
+from dsmq_nodes.tools.session import Session
+
+_COLOUR: Final = re.compile("\x1b\\[[0-9;]*m")
+_NODE: Final = "/dsmq/launch"
+_COMMAND: Final = f"{_NODE}/command"
+_RESULT: Final = f"{_NODE}/result"
+_LINES: Final = f"{_NODE}/lines"
+_STATE: Final = f"{_NODE}/state"
+_STATE_SEC: Final = 2.0
+_RESULT_SEC: Final = 60.0  # SIGTERM and SIGKILL may have to be waited for
+
+
+def state(session: Session) -> LaunchState:
+    """What the launch's processes are doing.
+
+    Raises:
+        CommandError: no launch runs there.
+    """
+    _check(session)
+    session.subscribe(_STATE, depth=1)
+    reply = session.next_message([_STATE], _STATE_SEC)
+    if reply is None:
+        raise CommandError("the launch does not answer: is it stopped or overloaded?")
+    found = session.understood(reply, LaunchState.from_json)
+    if found is None:
+        raise CommandError(f"what is on {_STATE} is not of a launch: is another version running?")
+    return found
+
+
+def table(launch: LaunchState) -> list[str]:
+    """The processes, a line each."""
+    head = ("process", "state", "pid", "restarts", "last end")
+    rows = [head, *map(_row, launch.processes)]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return [
+        "  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip()
+        for row in rows
+    ]
+
+
+def _row(each: LaunchProcess) -> tuple[str, ...]:
+    pid = str(each.pid) if each.pid else "-"
+    return each.name, each.state, pid, str(each.restarts), each.last_end or "-"
+
+
+def command(session: Session, action: str, name: str) -> LaunchResult:
+    """Have the launch do something with one of its processes.
+
+    Raises:
+        CommandError: it cannot be done; the text is the launch's.
+    """
+    _check(session)
+    number = uuid.uuid4().hex
+    session.subscribe(_RESULT)
+    session.advertise(_COMMAND, LaunchCommand.type_name, schema_text(LaunchCommand))
+    session.put(_COMMAND, LaunchCommand(id=number, action=action, name=name).to_json(), 1)
+    until_sec = time.monotonic() + _RESULT_SEC
+    while (left_sec := until_sec - time.monotonic()) > 0:
+        reply = session.next_message([_RESULT], left_sec)
+        if reply is None:
+            break
+        result = session.understood(reply, LaunchResult.from_json, exact=True)
+        if result is None or result.id != number:
+            continue
+        if not result.ok:
+            raise CommandError(one_line(result.text))
+        return result
+    raise CommandError(f"the launch has not answered for {_RESULT_SEC:g} s: is it stopped?")
+
+
+def lines(session: Session, name: str, last: int, *, follow: bool) -> Iterator[str]:
+    """The `last` lines of a process, and those that follow.
+
+    Raises:
+        CommandError: there is no such process.
+    """
+    if follow:
+        session.subscribe(_LINES)
+    result = command(session, "lines", name)
+    yield from map(_shown, result.lines[max(0, len(result.lines) - last) :])
+    seen = result.first + len(result.lines) - 1 if result.lines else 0
+    while follow and (reply := session.next_message([_LINES])) is not None:
+        found = session.understood(reply, LaunchLines.from_json, exact=True)
+        if found is None or found.process != result.process:
+            continue
+        # What came between our two requests is in both.
+        yield from map(_shown, found.lines[max(0, seen + 1 - found.first) :])
+        seen = max(seen, found.first + len(found.lines) - 1)
+
+
+def _shown(line: str) -> str:
+    """A line that a process has written, without its colours."""
+    return visible(_COLOUR.sub("", line)).replace("\n", "\\n")
+
+
+def _check(session: Session) -> None:
+    if not any(peer.name == _NODE for peer in session.graph().peers):
+        raise CommandError(
+            "no launch runs at this broker: start one with `dsmq-nodes launch FILE`, or name its "
+            "broker with --broker HOST:PORT"
+        )

@@ -1,0 +1,147 @@
+"""Calling a service from the command line, in texts: the tool needs no types."""
+
+import contextlib
+import json
+import time
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
+
+import msgspec
+
+from dsmq_nodes.errors import CommandError, MessageError, WireError
+from dsmq_nodes.graph.services import service_wire as calls
+from dsmq_nodes.printable import one_line
+from dsmq_nodes.tools.offers import services
+from dsmq_nodes.tools.session import Session
+
+if TYPE_CHECKING:
+    from dsmq_nodes.messages.base import Message
+
+M = TypeVar("M", bound="Message")
+
+PATIENCE_SEC: Final = 5.0
+
+
+def call(
+    session: Session, service: str, body: str = "{}", *, timeout_sec: float = PATIENCE_SEC
+) -> dict[str, Any]:
+    """The response of a service; `body` is the request as JSON.
+
+    Raises:
+        CommandError: nobody serves it, it did not answer in time, or it said why there is none.
+    """
+    served = services(session.graph(), hidden=True)
+    offer = served.get(service)
+    if offer is None or not offer.servers:
+        from dsmq_nodes.suggest import did_you_mean  # noqa: PLC0415
+
+        names = [name for name, each in served.items() if each.servers]
+        raise CommandError(f"nobody serves {service}; {did_you_mean(service, names)}")
+    return answer(session, ask(session, service, body), timeout_sec)
+
+
+def call_typed(
+    session: Session,
+    service: str,
+    request: "Message",
+    response: type[M],
+    *,
+    timeout_sec: float = PATIENCE_SEC,
+) -> M:
+    """The response of a service whose type is known.
+
+    Raises:
+        CommandError: as `call`, or the response is not of the type.
+    """
+    return typed(
+        service, call(session, service, request.to_json(), timeout_sec=timeout_sec), response
+    )
+
+
+def typed(service: str, response: dict[str, Any], response_type: type[M]) -> M:
+    """A response in its type.
+
+    Raises:
+        CommandError: it is not of the type.
+    """
+    try:
+        return response_type.from_json(json.dumps(response))
+    except (MessageError, RecursionError) as error:
+        raise CommandError(
+            f"{service} has answered with something else: {one_line(str(error))}"
+        ) from None
+
+
+class Asked(NamedTuple):
+    """A call that waits for its response; `client` and `id` tell it from all others."""
+
+    service: str
+    client: str
+    id: int
+
+    @property
+    def reply(self) -> str:
+        """The topic of the response."""
+        return self.service + calls.REPLY
+
+
+def ask(session: Session, service: str, body: str) -> Asked:
+    """Send a request, as JSON."""
+    asked = Asked(service, session.client, next(session.call_ids))
+    session.subscribe(asked.reply)
+    session.put(service + calls.REQUEST, calls.write(asked.client, asked.id, body), asked.id)
+    return asked
+
+
+def answer(session: Session, asked: Asked, timeout_sec: float | None) -> dict[str, Any]:
+    """The response to a request.
+
+    Raises:
+        CommandError: there is none in time, or the answer says why there is none.
+    """
+    until_sec = None if timeout_sec is None else time.monotonic() + timeout_sec
+    while until_sec is None or time.monotonic() < until_sec:
+        left_sec = None if until_sec is None else max(until_sec - time.monotonic(), 0.0)
+        reply = session.next_message([asked.reply], left_sec)
+        response = None if reply is None else response_in(reply.text, asked)
+        if response is not None:
+            return response
+    raise CommandError(
+        f"{asked.service} has not answered within {timeout_sec:g} s: is its node busy?"
+    )
+
+
+def answers(
+    session: Session, asked: Iterable[Asked], timeout_sec: float
+) -> dict[Asked, dict[str, Any]]:
+    """The responses to several requests, those that come in time."""
+    waiting = {each.reply: each for each in asked}
+    found: dict[Asked, dict[str, Any]] = {}
+    until_sec = time.monotonic() + timeout_sec
+    while waiting and (left_sec := until_sec - time.monotonic()) > 0:
+        reply = session.next_message(waiting, left_sec)
+        if reply is None:
+            break
+        with contextlib.suppress(CommandError):  # it says why there is no response
+            response = response_in(reply.text, waiting[reply.topic])
+            if response is not None:
+                found[waiting.pop(reply.topic)] = response
+    return found
+
+
+def response_in(text: str | None, asked: Asked) -> dict[str, Any] | None:
+    """The response in a reply; None: it is the reply to somebody else.
+
+    Raises:
+        CommandError: it says why there is no response.
+    """
+    try:
+        head = calls.read(text)
+    except WireError:
+        return None  # for its client to complain of
+    if (head.client, head.id) != (asked.client, asked.id):
+        return None
+    if head.error:
+        raise CommandError(f"{asked.service}: {one_line(head.error)}")
+    response: dict[str, Any] = msgspec.json.decode(text or "")
+    return {name: value for name, value in response.items() if name not in {"_client", "_id"}}
