@@ -1,7 +1,8 @@
 """Reads CARMEN logs: laser scanners, front and rear, and odometry.
 
 FLASER and RLASER say how many beams there are; they look from the right to the left, over half a
-circle. ROBOTLASER1 and 2 say where the first beam looks and how far apart they are, too.
+circle. ROBOTLASER1 and 2, and RAWLASER1 and 2, say where the first beam looks and how far apart
+they are, too.
 """
 
 import math
@@ -14,6 +15,7 @@ from examples.replayer import opened
 
 NARROW = {101, 201, 401}  # beams of a SICK that looks over 100 degrees
 FRONT, REAR = {"FLASER", "ROBOTLASER1"}, {"RLASER", "ROBOTLASER2"}
+RAW = {"RAWLASER1": "ROBOTLASER1", "RAWLASER2": "ROBOTLASER2"}  # the same without the robot's pose
 FARTHEST = 50.0  # m, where the log does not say
 
 
@@ -39,7 +41,11 @@ class CarmenLog:
         self.path = path
         self.counts: Counter[str] = Counter()
         with opened(path) as lines:
-            self.names = {line.partition(" ")[0] for line in lines}
+            self.names = {words[0] for line in lines if (words := line.split(None, 1))}
+        # Most logs with raw scans have each once more, with a pose.
+        self.has_raw = not self.names & (FRONT | REAR)
+        if self.has_raw:
+            self.names |= {RAW[each] for each in self.names & RAW.keys()}
         self.has_front = bool(self.names & FRONT) or not self.names & REAR
         self.farthest = FARTHEST
 
@@ -65,11 +71,15 @@ class CarmenLog:
             return Sampled(finite(when), odom=odometry(when, Pose(x, y, theta, speed, turn)))
         if name == "PARAM" and words[1].endswith(("front_laser_max", "front_laser_max_range")):
             self.farthest = float(words[2])
+        is_raw = name in RAW and self.has_raw
+        name = RAW[name] if is_raw else name
         if name not in FRONT | REAR:
             return None
-        when, scan, pose = self.plain(words) if name in {"FLASER", "RLASER"} else described(words)
+        when, scan, pose = (
+            self.plain(words) if name in {"FLASER", "RLASER"} else described(words, is_raw=is_raw)
+        )
         # ODOM comes more often than scans do: where there is some, it is that.
-        odom = None if "ODOM" in self.names else odometry(when, pose)
+        odom = None if is_raw or "ODOM" in self.names else odometry(when, pose)
         if name in FRONT:
             return Sampled(finite(when), front=scan, odom=odom)
         scan.header.frame_id = "rear_laser"
@@ -83,12 +93,15 @@ class CarmenLog:
         view = math.radians(100 if count in NARROW else 180)
         # An odd number of beams has one at either end of the view, an even one none at the left.
         step = view / max(count - count % 2, 1)
-        self.farthest = max(self.farthest, *ranges) if ranges else self.farthest
+        self.farthest = max([self.farthest, *filter(math.isfinite, ranges)])
         return when, scan_of(when, ranges, -view / 2, step, self.farthest), Pose(x, y, theta)
 
 
-def described(words: list[str]) -> tuple[float, LaserScan, Pose]:
-    """ROBOTLASER1 type start view step farthest accuracy mode n ranges m remissions poses."""
+def described(words: list[str], *, is_raw: bool) -> tuple[float, LaserScan, Pose]:
+    """ROBOTLASER1 type start view step farthest accuracy mode n ranges m remissions poses time.
+
+    RAWLASER1 is the same without poses.
+    """
     start, view, step, farthest = map(float, words[2:6])
     count = int(words[8])
     step = step or view / max(count - 1, 1)
@@ -96,7 +109,9 @@ def described(words: list[str]) -> tuple[float, LaserScan, Pose]:
     at = 9 + count
     remissions = list(map(float, words[at + 1 : at + 1 + int(words[at])]))
     at += 1 + int(words[at])
-    _, _, _, x, y, theta, speed, turn, _, _, _, when = map(float, words[at : at + 12])
+    poses = [] if is_raw else list(map(float, words[at : at + 11]))
+    when = float(words[at + len(poses)])
+    x, y, theta, speed, turn = poses[3:8] or [0.0] * 5
     scan = scan_of(when, ranges, start, step, farthest)
     scan.intensities = remissions
     return when, scan, Pose(x, y, theta, speed, turn)

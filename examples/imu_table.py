@@ -1,11 +1,13 @@
 """Reads recorded IMUs: .npz with arrays gyr, acc, mag, or text with a line of names first.
 
 A name says quantity, axis and unit, in any common spelling: `gyr_x [deg/s]`, `acc_y (g)`, `gz`,
-`AccZ`, `angular_velocity.x`, `mag_x_uT`, `timestamp_ms`, `time`. Without a unit it is rad/s, m/s^2,
-uT, and s. The separator is a comma, a semicolon (then numbers may have decimal commas), a tab or a
-space.
+`AccZ`, `angular_velocity.x`, `mag_x_uT`, `timestamp_ms`, `time`. The units may have a line of their
+own below the names. Without a unit it is rad/s, m/s^2, uT, and s. The separator is a comma, a
+semicolon, a tab or a space. Cells may be in quotes. Numbers may have decimal commas, which stand in
+quotes where the comma is the separator.
 """
 
+import csv
 import itertools
 import math
 import re
@@ -30,15 +32,15 @@ NEEDED = (
 )
 GRAVITY = 9.80665
 QUANTITIES = {
-    "gyr": r"gyr\w*|angular_?(velocity|rate)|ang_?vel|omega|rotation_?rate|rate|w|g",
-    "acc": r"acc\w*|linear_?acceleration|lin_?acc|a|f",
+    "gyr": r"gyr\w*|angular_?(velocity|rate)|ang_?vel|omega|rotation_?rate|rate|w(?:_rs_s)?|g",
+    "acc": r"acc\w*|linear_?acceleration|lin_?acc|a(?:_rs_s)?|f",
     "mag": r"mag\w*|magnetic_?field|compass|b|m",
 }
 UNITS: dict[str, dict[str, float]] = {
     "gyr": {"rads": 1.0, "degs": math.pi / 180, "dps": math.pi / 180, "mdps": math.pi / 180e3},
     "acc": {"ms2": 1.0, "g": GRAVITY, "mg": GRAVITY / 1000, "cms2": 0.01, "gal": 0.01},
     "mag": {"t": 1.0, "mt": 1e-3, "ut": 1e-6, "nt": 1e-9, "g": 1e-4, "mg": 1e-7},
-    "time": {"s": 10**9, "ms": 10**6, "us": 10**3, "ns": 1},
+    "time": {"s": 10**9, "ms": 10**6, "us": 10**3, "ns": 1, "min": 60 * 10**9, "h": 3600 * 10**9},
 }
 PLAIN = {"gyr": "rads", "acc": "ms2", "mag": "ut", "time": "s"}
 TIMES = r"(\w+_)?(time_?stamp|time|stamp)|t|epoch|elapsed|seconds|sec|s"
@@ -46,9 +48,11 @@ STAMP = re.compile(r"(?:\w+_)?stamp_(?P<nano>n|nano)?secs?")  # in two columns, 
 SPELLINGS = [(re.compile(pattern), plain) for pattern, plain in (
     (r"°", "deg"), (r"[µμ]", "u"), (r"²|squared|\^2|\*\*2", "2"), (r"micro[ -]?", "u"),
     (r"milli[ -]?", "m"), (r"nano[ -]?", "n"), (r"degrees?", "deg"), (r"radians?", "rad"),
-    (r"met(er|re)s?", "m"), (r"seconds?|secs?\b", "s"), (r"gravity|gees", "g"), (r"per|\*|·", " "),
+    (r"met(er|re)s?", "m"), (r"seconds?|secs?\b", "s"), (r"minutes?|mins?\b", "min"),
+    (r"hours?|hrs?\b", "h"), (r"gravity|gees", "g"), (r"per|\*|·", " "),
     (r"s/s|s\^?-2", "s2"), (r"s\^?-1", "s"), (r"gauss", "g"), (r"teslas?", "t"),
 )]  # fmt: skip
+WORDS = re.compile(r"[^\s\[(<{]+(?:\s*[\[(<{][^\])>}]*[\])>}])?")  # with a unit behind it
 BRACKETS = re.compile(r"[\[(<{]([^\])>}]*)[\])>}]")
 LARGE = ((10**17, "ns"), (10**14, "us"), (10**11, "ms"))  # of a time since 1970, without a unit
 
@@ -89,7 +93,7 @@ def rows(path: str, counts: Counter[str]) -> Iterator[Row]:
                 continue
             try:
                 yield table.row(text)
-            except (ValueError, IndexError, InvalidOperation):
+            except (ValueError, IndexError, InvalidOperation, csv.Error):
                 counts["lines that cannot be read"] += 1
 
 
@@ -184,6 +188,8 @@ class Table:
         if not column.has_unit:
             unit = next((unit for least, unit in LARGE if abs(value) > least), "s")
             scale = int(UNITS["time"][unit])
+        if not value.is_finite() or abs(value * scale) >= 1 << 63:
+            raise ValueError(text)
         return round(value * scale)
 
 
@@ -192,6 +198,8 @@ def _begun(path: str, lines: Iterator[str]) -> tuple[Table, str]:
     comment = ""
     for line in lines:
         text = line.strip().removeprefix("\ufeff")
+        if text.lower().startswith("sep="):  # for Excel
+            continue
         if text.startswith("#"):
             comment = text.lstrip("# ")
         elif text:
@@ -199,26 +207,39 @@ def _begun(path: str, lines: Iterator[str]) -> tuple[Table, str]:
                 for names, first in ((text, ""), (comment, text)):
                     split = splitter(names)
                     if any(named(name) for name in split(names)):
-                        return Table(split(names), split), first
-            except ValueError as error:
+                        below = first or next(lines, "").strip()
+                        columns, has_units = with_units(split(names), split(below))
+                        return Table(columns, split), "" if has_units else below
+            except (ValueError, csv.Error) as error:
                 raise ValueError(f"{path}: {error}") from None
             raise ValueError(f"{path} has no line of names: {text[:60]!r} comes first; {NEEDED}")
     raise ValueError(f"{path} is empty: {NEEDED}")
 
 
+def with_units(names: list[str], cells: list[str]) -> tuple[list[str], bool]:
+    """The names with their units, if the line below has these; and whether it has."""
+    units = [unit_of(each) for each in cells]
+    known = {unit for scales in UNITS.values() for unit in scales}
+    if len(units) != len(names) or not known & set(units) or not set(units) <= {*known, ""}:
+        return names, False
+    pairs = zip(names, units, strict=True)
+    return [f"{name} [{unit}]" if unit else name for name, unit in pairs], True
+
+
 def splitter(line: str) -> Callable[[str], list[str]]:
     """How a line is split."""
-    if ";" in line:
-        return lambda text: [cell.strip().replace(",", ".") for cell in text.split(";")]
-    for separator in (",", "\t"):
+    for separator in (";", ",", "\t"):
         if separator in line:
-            return lambda text: [cell.strip().strip('"') for cell in text.split(separator)]
-    return lambda text: text.split()
+            return lambda text: [
+                cell.strip().replace(",", ".")
+                for cell in next(csv.reader([text], delimiter=separator, skipinitialspace=True))
+            ]
+    return lambda text: [each.strip('"') for each in WORDS.findall(text.replace(",", "."))]
 
 
 def named(name: str) -> Named | None:
     """What a name says; None: nothing that is known here."""
-    plain = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name.strip().strip('"'))
+    plain = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", re.sub("[µμ]", "u", name.strip().strip('"')))
     told = BRACKETS.search(plain)
     rest = BRACKETS.sub("", plain).lower()
     parts = [each for each in re.split(r"[^a-z0-9]+", rest) if each]

@@ -66,11 +66,16 @@ class Epoch:
             # In GGA and GNS above the sea, and how far the sea is above the ellipsoid.
             self.altitude = float(nmea.altitude) + float(nmea.geo_sep or 0)
 
+    def is_of_another_day(self, nmea: Any) -> bool:
+        day = date_of(nmea)
+        return None not in {day, self.day} and day != self.day
+
     def take_position(self, nmea: Any) -> None:
         rank = len(nmea.lat), POSITIONS.index(nmea.sentence_type)
         if not (nmea.lat and nmea.lon) or rank < self.rank:
             return
-        latitude, longitude = float(nmea.latitude), float(nmea.longitude)
+        latitude = degrees(nmea.lat, nmea.lat_dir, "NS")
+        longitude = degrees(nmea.lon, nmea.lon_dir, "EW")
         if not (abs(latitude) <= 90 and abs(longitude) <= 180):
             raise ValueError("not on the earth")
         self.rank, self.latitude, self.longitude = rank, latitude, longitude
@@ -85,10 +90,25 @@ class Epoch:
             fix.status.status = NavSatStatus.STATUS_NO_FIX
             fix.latitude = fix.longitude = fix.altitude = math.nan
             return fix
-        known = [QUALITIES.get(each, NavSatStatus.STATUS_UNKNOWN) for each in self.qualities]
-        fix.status.status = max(known)
+        fix.status.status = max(map(status_of, self.qualities))
         fix.latitude, fix.longitude, fix.altitude = self.latitude, self.longitude, self.altitude
         return fix
+
+
+def degrees(text: str, direction: str | None, directions: str) -> float:
+    """An angle of dddmm.mmmm, positive towards the first of two directions.
+
+    Raises:
+        ValueError: it is none.
+    """
+    found = re.fullmatch(r"(\d+)(\d\d(?:\.\d*)?)", text)
+    if found is None or not direction or direction.upper() not in directions:
+        raise ValueError(f"{text} {direction} is no angle")
+    minutes = float(found[2])
+    if minutes >= 60:
+        raise ValueError(f"{minutes} minutes")
+    angle = int(found[1]) + minutes / 60
+    return angle if direction.upper() == directions[0] else -angle
 
 
 def date_of(nmea: Any) -> date | None:
@@ -105,13 +125,17 @@ def date_of(nmea: Any) -> date | None:
     return found if isinstance(found, date) and found.year >= 1970 else None
 
 
+def status_of(found: str) -> int:
+    return QUALITIES.get(found, NavSatStatus.STATUS_UNKNOWN)
+
+
 def quality(nmea: Any) -> str:
     """The quality of a fix as GGA says it; other sentences say whether there is one, and how."""
     if nmea.sentence_type == "GGA":
         return str(nmea.gps_qual)
     if nmea.sentence_type == "GNS":
         modes = [MODES[each] for each in nmea.mode_indicator or "" if each in MODES]
-        return max(modes, default="0")
+        return max(modes, key=status_of, default="0")  # one mode a system: the best counts
     mode = nmea.mode_indicator if nmea.sentence_type == "RMC" else nmea.faa_mode
     return MODES.get(mode or "A", "0") if nmea.status == "A" else "0"
 
@@ -157,7 +181,7 @@ class NmeaLog:
                     yield self.now(epoch), float(nmea.depth_meters if kind == "DBT" else nmea.depth)
                 elif kind in {*POSITIONS, "ZDA"} and isinstance(nmea.timestamp, time):
                     at = nmea.timestamp.replace(tzinfo=None)
-                    if epoch is None or epoch.at != at:
+                    if epoch is None or epoch.at != at or epoch.is_of_another_day(nmea):
                         yield from self.ended(epoch)
                         epoch = Epoch(at)
                     epoch.take(nmea)

@@ -21,6 +21,7 @@ from dsmq_nodes.messages import (
     Odometry,
 )
 from dsmq_nodes.testing import Graph
+from examples.carmen_log import CarmenLog
 from examples.imu_table import named
 from examples.nmea_log import NmeaLog
 from examples.replay_carmen import ReplayCarmen
@@ -120,6 +121,43 @@ def test_no_fix_is_told_as_no_fix(line: str) -> None:
     assert math.isnan(bad.latitude)
     assert math.isnan(bad.longitude)
     assert bad.header.stamp.sec == good.header.stamp.sec + 1
+
+
+@pytest.mark.parametrize(
+    ("position", "expected"),
+    [
+        ("4807.038,S,01131.000,W", (-48.1173, -11.5166667)),
+        ("4807.038,n,01131.000,e", (48.1173, 11.5166667)),
+        ("4807,S,01131,E", (-48.1166667, 11.5166667)),
+        ("4807.038,,01131.000,", None),
+        ("4807.038,E,01131.000,N", None),
+        ("4875.038,N,01131.000,E", None),
+    ],
+)
+def test_a_position_has_its_hemisphere(position: str, expected: tuple[float, float] | None) -> None:
+    """The equator, in particular, is nobody's default."""
+    log = NmeaLog(sentence(f"GPGGA,094737,{position},1,12,0.60,-4,M,46.8,M,,"))
+    ((_, fix),) = log.samples()
+    assert isinstance(fix, NavSatFix)
+    if expected is None:
+        assert math.isnan(fix.latitude)
+        assert log.unused == {"GGA that cannot be read": 1}
+    else:
+        assert (fix.latitude, fix.longitude) == pytest.approx(expected)
+
+
+def test_of_several_systems_the_best_counts() -> None:
+    modes = {"AE": NavSatStatus.STATUS_FIX, "EN": NavSatStatus.STATUS_UNKNOWN}
+    modes |= {"DA": NavSatStatus.STATUS_SBAS_FIX, "MF": NavSatStatus.STATUS_GBAS_FIX}
+    for mode, status in modes.items():
+        (fix,) = fixes(sentence(f"GNGNS,094739,5251.01,N,00518.8,E,{mode},14,0.9,-4,46.8,,"))
+        assert fix.status.status == status
+
+
+def test_one_time_of_two_days_is_two_fixes() -> None:
+    assert times(rmc("120000"), rmc("120000", day="210818")) == [
+        AUG_20 + DAY / 2, AUG_20 + 1.5 * DAY,
+    ]  # fmt: skip
 
 
 def test_everything_between_the_sentences() -> None:
@@ -236,6 +274,30 @@ def test_a_line_that_describes_its_laser_is_believed(
     assert counts == {"PARAM": 1, "SYNC": 1, "ROBOTLASER1": 1, "ROBOTLASER2": 1}
 
 
+RAWLASER = "RAWLASER{n} 0 -1.0 2.0 0.5 30.0 0.01 0 5 1 2 3 4 5 0 {at} host {at}\n"
+
+
+def test_raw_scans_are_read_where_there_are_no_others(graph: Graph, tmp_path: Path) -> None:
+    raw = RAWLASER.format(n=1, at=1.0) + RAWLASER.format(n=2, at=1.5)
+    front, rear, odom, _ = carmen(graph, tmp_path / "a.clf", raw)
+    (scan,) = front
+    assert (scan.angle_min, scan.angle_increment, scan.range_max) == (-1.0, 0.5, 30.0)
+    assert scan.ranges == rear[0].ranges == [1, 2, 3, 4, 5]
+    assert rear[0].header.frame_id == "rear_laser"
+    assert len(odom) == 0
+    log = tmp_path / "b.clf"
+    log.write_text(RAWLASER.format(n=1, at=1.0) + ROBOTLASER.format(n=1, remissions="0", at=1.0))
+    assert len(list(CarmenLog(str(log)).samples())) == 1
+
+
+def test_a_range_without_end_is_not_the_lasers(tmp_path: Path) -> None:
+    log = tmp_path / "a.clf"
+    log.write_text("FLASER 3 inf nan 60 1 2 3 4 5 6 1.0 host 1.0\n")
+    ((_, front, _, _),) = CarmenLog(str(log)).samples()
+    assert front is not None
+    assert front.range_max == 60
+
+
 def test_odometry_and_rear_lasers_alone_and_lines_cut_off(graph: Graph, tmp_path: Path) -> None:
     text = "ODOM 1 2 0 0.5 0.1 0 3.0 host 0\n" + flaser(3, "RLASER", 3.5)
     text += "ODOM 1 2\nFLASER 5 1 2 3\nFLASER x\nROBOTLASER1 0\nODOM 2 2 0 0.5 0.1 0 4.0 host 0"
@@ -275,6 +337,13 @@ SPELLED = {
               "Acc X [milli g];Acc Y [milli g];Acc Z [milli g]", DEG, 1000 * G, ";"),
     "suffixes": ("gyro_x_dps\tgyro_y_dps\tgyro_z_dps\taccX_m_s2\taccY_m_s2\taccZ_m_s2",
                  DEG, 1.0, "\t"),
+    "euroc": ("#w_RS_S_x [rad s^-1],w_RS_S_y [rad s^-1],w_RS_S_z [rad s^-1],a_RS_S_x [m s^-2],"
+              "a_RS_S_y [m s^-2],a_RS_S_z [m s^-2]", 1.0, 1.0, ","),
+    "spaces": ("gx (deg/s) gy (deg/s) gz (deg/s) ax (g) ay (g) az (g)", DEG, G, " "),
+    "unit line": ("sep=,\ngx,gy,gz,ax,ay,az\ndeg/s,deg/s,deg/s,g,g,g", DEG, G, ","),
+    "quotes": ('"gx";"gy";"gz";"ax";"ay";"az"', 1.0, 1.0, '";"'),
+    "quoted commas": ("gx,gy,gz,ax,ay,az", 1.0, 1.0, '","'),
+    "tabs": ("gx\tgy\tgz\tax\tay\taz", 1.0, 1.0, "\t"),
     "short": ("gx gy gz ax ay az", 1.0, 1.0, " "),
     "ros": ("angular_velocity.x,angular_velocity.y,angular_velocity.z,linear_acceleration.x,"
             "linear_acceleration.y,linear_acceleration.z", 1.0, 1.0, ","),
@@ -287,7 +356,8 @@ def test_names_with_units_are_understood(graph: Graph, tmp_path: Path, spelled: 
     names, of_gyr, of_acc, separator = SPELLED[spelled]
     values = [each * of_gyr for each in GYR] + [each * of_acc for each in ACC]
     line = separator.join(map(repr, values))
-    if spelled == "words":
+    line = f'"{line}"' if '"' in separator else line
+    if spelled in {"words", "quotes", "quoted commas", "tabs"}:
         line = line.replace(".", ",")
     path = tmp_path / "imu.csv"
     path.write_text(f"{names}\n{line}\n{line}\n\n{separator.join('x' * 6)}\n")
@@ -304,6 +374,8 @@ def test_names_with_units_are_understood(graph: Graph, tmp_path: Path, spelled: 
     [
         ("timestamp_ms", ["1500", "1750"], [1_500_000_000, 1_750_000_000]),
         ("time_us", ["1500000", "1750000"], [1_500_000_000, 1_750_000_000]),
+        ("time_µs", ["1500000", "1750000"], [1_500_000_000, 1_750_000_000]),
+        ("Time (minutes)", ["1", "nan", "1e400", "1.00416666666666"], [60 * 10**9, 60_250_000_000]),
         ("time [s]", ["1.5", "1.75"], [1_500_000_000, 1_750_000_000]),
         ("t", ["1.5", "1.75"], [1_500_000_000, 1_750_000_000]),
         ("Time (ns)", ["1500000000", "1750000000"], [1_500_000_000, 1_750_000_000]),
@@ -325,7 +397,8 @@ def test_times_have_units(
     lines = [f"{name},gx,gy,gz,ax,ay,az", *(f"{text},{rest}" for text in texts)]
     path.write_text("\n".join(lines))
     imu, _ = replayed_imu(graph, path)
-    assert [each.header.stamp.to_nanoseconds() for each in imu] == stamps_ns
+    found_ns = [each.header.stamp.to_nanoseconds() for each in imu]
+    assert found_ns == pytest.approx(stamps_ns, abs=1, rel=0)
     assert np.diff(imu.at_sec) == pytest.approx([0.25], abs=1e-3)
     assert_is_the_sample(imu[0])
 
