@@ -46,7 +46,7 @@ class BrokerProcess:
         """
         module = ("-m", "dsmq_nodes.dsmq.broker")
         command = [sys.executable, *module, "--port", str(self.port), *self._options]
-        self._process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+        self._process = self._run(command)
         assert self._process.stdout is not None
         line = ""
         if descriptors.ready([self._process.stdout], timeout_sec=_PATIENCE_SEC):
@@ -56,6 +56,9 @@ class BrokerProcess:
             self.kill()
             raise RuntimeError(f"the broker does not listen: {' '.join(command)} said {line!r}")
         self.port = int(found[1])
+
+    def _run(self, command: list[str]) -> subprocess.Popen[str]:
+        return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
 
     def kill(self) -> None:
         """End it as kill -9 does."""

@@ -5,7 +5,6 @@ import csv
 import itertools
 import json
 import math
-import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -43,6 +42,7 @@ from dsmq_nodes.messages.base import Message
 from dsmq_nodes.messages.schema.find import find_type
 from tests.bag.conftest import SECOND_NS
 from tests.messages.test_definitions import TYPES, filled
+from tests.support import processes
 
 ROOT = Path(__file__).parents[2]
 HUSKY = ROOT.parent / "shared" / "data" / "husky_bag"
@@ -429,7 +429,7 @@ def test_the_command(
     made: Made, tmp_path: Path, arguments: tuple[str, ...], status: int, says: str
 ) -> None:
     path = made(("/s", String(data="x")), ("/scan", LaserScan()))
-    result = subprocess.run(
+    result = processes.run(
         [sys.executable, "-W", "error", "-m", "dsmq_nodes", "bag", "convert", str(path),
          "-o", "out", *arguments],
         capture_output=True, text=True, check=False, cwd=tmp_path,

@@ -2,7 +2,6 @@
 
 import json
 import math
-import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -26,6 +25,7 @@ from dsmq_nodes.messages import Float64, Image, Imu, LaserScan, TransformStamped
 from dsmq_nodes.messages.base import Message
 from dsmq_nodes.messages.schema.find import find_type, standard_names
 from tests.bag.conftest import NUMBERS, SECOND_NS, number
+from tests.support import processes
 
 if TYPE_CHECKING:
     from dsmq_nodes.bag.file.mcap_writer import Compression
@@ -258,7 +258,7 @@ def test_what_is_no_bag_is_told_in_words(tmp_path: Path, content: bytes, says: s
 
 
 def test_a_pipe_is_told_in_words(numbers: Callable[..., Path]) -> None:
-    done = subprocess.run(
+    done = processes.run(
         [sys.executable, "-m", "dsmq_nodes", "bag", "info", "/dev/stdin"],
         input=numbers(3).read_bytes(), capture_output=True, check=False,
     )  # fmt: skip
@@ -373,7 +373,8 @@ except BagError as error:
 def on_a_full_disk(path: Path, room_bytes: int) -> str:
     command = [sys.executable, "-W", "error", "-c", FULL_DISK, str(path), str(room_bytes)]
     root = Path(__file__).parents[2]
-    return subprocess.run(command, capture_output=True, text=True, check=True, cwd=root).stdout
+    done = processes.run(command, capture_output=True, text=True, check=True, cwd=root)
+    return str(done.stdout)
 
 
 def test_a_full_disk_says_what_is_safe(tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ from dsmq_nodes.dsmq.wire import Reply
 from dsmq_nodes.messages import String
 from dsmq_nodes.messages.dsmq_msgs import LaunchLines, LaunchProcess, LaunchState
 from tests.bag.conftest import NUMBERS, SECOND_NS, number
+from tests.support import processes
 
 ROOT = Path(__file__).parents[2]
 PATIENCE_SEC = 60
@@ -181,7 +182,7 @@ def launched(tmp_path: Path) -> Path:
 
 
 def launch(folder: Path, record: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
+    return processes.run(
         [sys.executable, "-m", "dsmq_nodes", "launch", "crash.yaml", "--record", record],
         cwd=folder,
         env=os.environ | {"PYTHONPATH": str(ROOT)},

@@ -39,6 +39,7 @@ from tests.bag.conftest import NUMBERS, PATIENCE_SEC, SECOND_NS, Tool, number, u
 from tests.bag.layouts import file_of
 from tests.graph.conftest import Program, spinning
 from tests.graph.test_actions import Counter
+from tests.support import processes
 
 Numbers = Callable[..., Path]
 
@@ -566,7 +567,7 @@ def test_the_keyboard(
     listener = ear("/numbers")
     ours, theirs = pty.openpty()
     path = str(numbers(5, every_sec=60.0))  # nothing but keys can play it to its end
-    with subprocess.Popen(
+    with processes.Popen(
         [*command(broker, path, "--start-paused")],
         stdin=theirs,
         stdout=subprocess.PIPE,
@@ -599,7 +600,7 @@ def test_the_keyboard(
 def test_wrong_on_purpose(
     arguments: tuple[str, ...], says: str, numbers: Numbers, broker: BrokerProcess
 ) -> None:
-    result = subprocess.run(
+    result = processes.run(
         command(broker, str(numbers(3)), *arguments), capture_output=True, text=True, check=False
     )
     assert result.returncode == 1
@@ -635,7 +636,7 @@ def test_what_was_called_is_not_called_again_unless_asked_for(
     listener = ear("/numbers", *hidden)
     motor = Motor(broker)
     with spinning(motor):
-        result = subprocess.run(played, capture_output=True, text=True, check=True)
+        result = processes.run(played, capture_output=True, text=True, check=True)
         assert result.stdout == "Played 1 messages\n"
         assert result.stderr == (
             "Not played: 4 messages of services, actions and the kit (/dock/_action/feedback, "
@@ -644,7 +645,7 @@ def test_what_was_called_is_not_called_again_unless_asked_for(
         )
         assert motor.enabled == 0
         played.append("--publish-service-requests")
-        result = subprocess.run(played, capture_output=True, text=True, check=True)
+        result = processes.run(played, capture_output=True, text=True, check=True)
         assert result.stdout == "Played 2 messages\n"
         assert "Not played: 3 messages" in result.stderr
         until(lambda: motor.enabled == 1, "the call")
@@ -696,7 +697,7 @@ def test_who_is_waited_for_is_told_and_ctrl_c_tells_how_much_was_played(
 
 def test_the_broker_goes_away_while_it_plays(numbers: Numbers, broker: BrokerProcess) -> None:
     arguments = command(broker, str(numbers(100, every_sec=10.0)), "--loop")
-    with subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+    with processes.Popen(arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
         tool = Tool(broker)
         until(lambda: tool.publishers("/numbers") > 0, "the player")
         tool.close()

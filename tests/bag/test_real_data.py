@@ -23,6 +23,7 @@ from examples.imu_orientation import TO_ENU
 from examples.replay_carmen import ReplayCarmen
 from examples.replay_nmea import ReplayNmea
 from examples.stop_counter import StopCounter
+from tests.support import processes
 
 ROOT = Path(__file__).parents[2]
 DATA = ROOT.parent / "shared" / "data"
@@ -44,7 +45,7 @@ def test_imu_through_broker_and_processes_to_five_digits(tmp_path: Path) -> None
         np.savez(path, movement=whole["movement"][10_000:13_500], **part)
     arguments = [f"path:={path}", "speed:=0", "ahead:=500", "port:=0"]
     command = [sys.executable, "-m", "dsmq_nodes", "launch", "launch/imu_replay.yaml", *arguments]
-    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as launch:
+    with processes.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as launch:
         try:
             out, _ = launch.communicate(timeout=PATIENCE_SEC)
         except BaseException:

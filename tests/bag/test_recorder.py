@@ -25,6 +25,7 @@ from dsmq_nodes.testing import BrokerProcess
 from dsmq_nodes.tools.cursors import Cursors
 from tests.bag.conftest import PATIENCE_SEC, SECOND_NS, Tool, until
 from tests.graph.conftest import Program, spinning
+from tests.support import processes
 
 EVERYTHING = Selection(everything=True)
 
@@ -512,7 +513,7 @@ def test_info_and_repair_as_commands(numbers: Callable[..., Path]) -> None:
     bag = (sys.executable, "-W", "error", "-m", "dsmq_nodes", "bag")
 
     def run(*arguments: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run([*bag, *arguments], capture_output=True, text=True, check=False)
+        return processes.run([*bag, *arguments], capture_output=True, text=True, check=False)
 
     result = run("info", str(path))
     assert (result.returncode, result.stderr) == (0, "")

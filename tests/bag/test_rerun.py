@@ -1,7 +1,6 @@
 """A recorded run drives one node, and what it says is compared with what it said."""
 
 import json
-import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -18,6 +17,7 @@ from dsmq_nodes.errors import BagError
 from dsmq_nodes.messages import Float64, Header, PoseStamped, String, Time
 from dsmq_nodes.testing import Graph
 from tests.bag.conftest import NUMBERS, SECOND_NS, number
+from tests.support import processes
 
 START_NS = 1_700_000_000 * SECOND_NS
 COUNT = 200
@@ -245,7 +245,7 @@ def test_differences(before: object, now: object, fields: list[str]) -> None:
 )
 def test_the_command(recorded: Path, arguments: tuple[str, ...], status: int, says: str) -> None:
     command = [sys.executable, "-W", "error", "-m", "dsmq_nodes", "bag", "rerun", str(recorded)]
-    result = subprocess.run(
+    result = processes.run(
         [*command, "--node", "tests.bag.test_rerun:Doubler", *arguments],
         capture_output=True,
         text=True,

@@ -3,7 +3,6 @@
 import shutil
 import sqlite3
 import struct
-import subprocess
 import sys
 import tracemalloc
 from collections.abc import Callable, Sequence
@@ -37,6 +36,7 @@ from dsmq_nodes.errors import BagError
 from dsmq_nodes.messages import Float64, LaserScan, String
 from tests.bag.conftest import NUMBERS, SECOND_NS
 from tests.bag.layouts import file_of
+from tests.support import processes
 
 PLUGINS = [StoragePlugin.SQLITE3, StoragePlugin.MCAP]
 TIME = QosTime(0, 0)
@@ -428,7 +428,7 @@ def test_ros_1_in_an_mcap(tmp_path: Path) -> None:
 def test_info_of_a_folder_and_of_its_file(folder: Path) -> None:
     path = next(each for each in folder.iterdir() if each.suffix in {".db3", ".mcap"})
     for source in (folder, path):
-        done = subprocess.run(
+        done = processes.run(
             [sys.executable, "-m", "dsmq_nodes", "bag", "info", str(source)],
             capture_output=True, text=True, check=False,
         )  # fmt: skip
@@ -439,7 +439,7 @@ def test_info_of_a_folder_and_of_its_file(folder: Path) -> None:
         )
         assert "Duration:          4.000s" in done.stdout
     edited(folder, lambda told: told["topics_with_message_count"][0].update(message_count=7))
-    done = subprocess.run(
+    done = processes.run(
         [sys.executable, "-m", "dsmq_nodes", "bag", "info", str(folder)],
         capture_output=True, text=True, check=False,
     )  # fmt: skip

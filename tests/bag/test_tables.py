@@ -4,7 +4,6 @@ import csv
 import itertools
 import json
 import math
-import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -21,6 +20,7 @@ from dsmq_nodes.bag.file.atomic import remove
 from dsmq_nodes.messages import Float64, Image, String
 from dsmq_nodes.messages.base import Message
 from dsmq_nodes.messages.fields import int64, uint64
+from tests.support import processes
 
 Write = Callable[..., Path]
 NAN = math.nan
@@ -113,7 +113,7 @@ def test_names_alike_in_an_npz(write: Write, tmp_path: Path) -> None:
 def test_the_command_tells_which_is_which(write: Write, tmp_path: Path) -> None:
     path = write(("/a/b", String()), ("/a_b", String()))
     command = ["bag", "convert", str(path), "-o", "out", "--to", "csv"]
-    run = subprocess.run(
+    run = processes.run(
         [sys.executable, "-m", "dsmq_nodes", *command],
         cwd=tmp_path, capture_output=True, text=True, check=True,
     )  # fmt: skip

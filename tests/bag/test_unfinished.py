@@ -13,6 +13,7 @@ import pytest
 from dsmq_nodes.bag import BagWriter
 from dsmq_nodes.bag.convert.convert import Format
 from tests.bag.conftest import NUMBERS, PATIENCE_SEC, number
+from tests.support import processes
 
 ROOT = Path(__file__).parents[2]
 FORMATS: tuple[str, ...] = get_args(Format)
@@ -41,7 +42,7 @@ def test_a_full_disk_is_one_line_and_leaves_nothing(
     script = (
         'mount -t tmpfs -o size=$0 tmpfs "$1" || exit 77; shift; "$@"; s=$?; ls -A "$D"; exit $s'
     )
-    run = subprocess.run(
+    run = processes.run(
         ["unshare", "--mount", "sh", "-c", script, size, str(tmp_path),
          *COMMAND, *arguments, str(long_bag), "-o", str(tmp_path / "out"), *compression],
         cwd=ROOT, env={"D": str(tmp_path), "PATH": "/usr/sbin:/usr/bin:/sbin:/bin"},
@@ -62,7 +63,7 @@ def test_what_is_interrupted_leaves_nothing_and_is_no_success(
     to: str, number: signal.Signals, long_bag: Path, tmp_path: Path
 ) -> None:
     arguments = ["repair"] if to == "repair" else ["convert", "--to", to]
-    run = subprocess.Popen(
+    run = processes.Popen(
         [*COMMAND, *arguments, str(long_bag), "-o", str(tmp_path / "out")],
         cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
@@ -86,7 +87,7 @@ def test_an_interrupt_before_it_has_begun_is_no_success(command: str, long_bag: 
         f"sys.argv = ['dsmq-nodes', 'bag', {command!r}, {str(long_bag)!r}]\n"
         "cli.main()"
     )
-    run = subprocess.run([sys.executable, "-c", program], cwd=ROOT, check=False)
+    run = processes.run([sys.executable, "-c", program], cwd=ROOT, check=False)
     assert run.returncode == 130
 
 
@@ -99,7 +100,7 @@ def test_names_that_are_none(
     arguments: tuple[str, ...], name: str, numbers: Callable[..., Path], tmp_path: Path
 ) -> None:
     command = [*COMMAND, *arguments, str(numbers(1)), "-o", name]
-    run = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    run = processes.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert run.returncode == 1
     (line,) = run.stderr.splitlines()
     assert line.startswith(f"{name!r} is no name for a file: name one, as run.")
@@ -107,13 +108,13 @@ def test_names_that_are_none(
 
 def test_an_empty_name_is_none(numbers: Callable[..., Path], tmp_path: Path) -> None:
     command = [*COMMAND, "convert", str(numbers(1)), "-o", ""]
-    run = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    run = processes.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert (run.returncode, run.stderr) == (1, "'.' is no name for a file: name one, as run.mcap\n")
 
 
 def test_a_folder_is_not_repaired(tmp_path: Path) -> None:
     command = [*COMMAND, "repair", "."]
-    run = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    run = processes.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert (run.returncode, run.stderr) == (1, "cannot read .: Is a directory\n")
 
 
@@ -121,8 +122,8 @@ def test_a_ros1_bag_has_the_suffix_that_it_is_known_by(
     numbers: Callable[..., Path], tmp_path: Path
 ) -> None:
     command = [*COMMAND, "convert", str(numbers(3)), "--to", "ros1", "-o", str(tmp_path / "a_ros1")]
-    run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    run = processes.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
     assert run.stdout == f"{tmp_path / 'a_ros1.bag'}: 3 messages\n"
     again = [*COMMAND, "convert", str(tmp_path / "a_ros1.bag"), "-o", str(tmp_path / "back")]
-    run = subprocess.run(again, cwd=ROOT, capture_output=True, text=True, check=True)
+    run = processes.run(again, cwd=ROOT, capture_output=True, text=True, check=True)
     assert run.stdout == f"{tmp_path / 'back.mcap'}: 3 messages\n"

@@ -1,6 +1,5 @@
 """The peers' benchmark: that it runs, what it makes of figures, who is missing."""
 
-import subprocess
 import sys
 from pathlib import Path
 from xml.etree import ElementTree as ET
@@ -10,6 +9,7 @@ import pytest
 from dsmq_nodes.bench.running import Case, Measured, Run
 from tests.bench import peers_plot, peers_systems, peers_tables
 from tests.bench.processes import ROOT
+from tests.support import processes
 
 
 def measured(p50_us: float) -> Measured:
@@ -68,7 +68,7 @@ def test_the_plot_is_an_svg_with_a_bar_a_system_that_has_figures() -> None:
 
 
 def test_a_quick_run_writes_table_and_plot(tmp_path: Path) -> None:
-    run = subprocess.run(
+    run = processes.run(
         [sys.executable, "-m", "tests.bench.peers", "--quick", "--work", "text", "--peer", "zmq",
          "--out", str(tmp_path)],
         cwd=ROOT, capture_output=True, text=True, timeout=170, check=False,

@@ -1,13 +1,13 @@
 """The benchmark runs, and where little is asked nothing is lost or repeated; no time is judged."""
 
 import re
-import subprocess
 import sys
 
 import pytest
 
 from tests.bench import bag, faults, fuzz_values, launch, nodes, queue
 from tests.bench.processes import ROOT
+from tests.support import processes
 
 
 @pytest.mark.parametrize(
@@ -21,7 +21,7 @@ from tests.bench.processes import ROOT
     ],
 )
 def test_a_row_prints_and_nothing_is_lost_or_repeated(module: str, row: str) -> None:
-    run = subprocess.run(
+    run = processes.run(
         [sys.executable, "-m", f"tests.bench.{module}", "--quick", row],
         cwd=ROOT,
         capture_output=True,
@@ -39,7 +39,7 @@ def test_values_are_read_and_written_as_the_same() -> None:
 
 
 def test_the_benchmark_of_services_runs() -> None:
-    run = subprocess.run(
+    run = processes.run(
         [sys.executable, "-m", "tests.bench.services", "--quick"],
         cwd=ROOT,
         capture_output=True,

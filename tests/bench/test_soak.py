@@ -1,12 +1,12 @@
 """The soak: its arithmetic, and that a short one runs."""
 
-import subprocess
 import sys
 
 import pytest
 
 from tests.bench import soak
 from tests.bench.processes import ROOT
+from tests.support import processes
 
 
 @pytest.mark.parametrize(
@@ -57,7 +57,7 @@ def test_the_first_seconds_of_a_life_do_not_count() -> None:
 
 
 def test_a_short_soak_kills_a_node_and_nothing_is_lost_uncounted() -> None:
-    run = subprocess.run(
+    run = processes.run(
         [sys.executable, "-m", "tests.bench.faults", "--soak", "6"],
         cwd=ROOT, capture_output=True, text=True, timeout=170, check=False,
     )  # fmt: skip

@@ -22,6 +22,7 @@ from dsmq_nodes.dsmq import wire
 from dsmq_nodes.dsmq.client_connection import Channel
 from dsmq_nodes.errors import DsmqError
 from dsmq_nodes.tools.session import Session
+from tests.support import processes
 
 ROOT = Path(__file__).parents[2]
 PATIENCE_SEC = 30.0  # the longest anything may take on a busy machine
@@ -34,7 +35,7 @@ class Running:
     """A command that runs; its standard output is read line by line."""
 
     def __init__(self, command: list[str], env: dict[str, str]) -> None:
-        self.process = subprocess.Popen(
+        self.process = processes.Popen(
             command,
             cwd=ROOT,
             env=env,
@@ -129,7 +130,7 @@ class Place:
 
     def run(self, *arguments: str, cwd: Path = ROOT, **env: str) -> Done:
         """Run `dsmq-nodes` to its end."""
-        return subprocess.run(
+        return processes.run(
             [sys.executable, "-W", "error", "-m", "dsmq_nodes", *arguments],
             cwd=cwd,
             env=self.env(env),

@@ -5,10 +5,10 @@ import os
 import pty
 import re
 import signal
-import subprocess
 import sys
 
 from tests.cli.conftest import ROOT, Place
+from tests.support import processes
 
 
 def test_without_a_terminal_the_tables_are_printed_once(mall: Place) -> None:
@@ -26,7 +26,7 @@ def test_without_a_terminal_the_tables_are_printed_once(mall: Place) -> None:
 def test_on_a_terminal_it_is_drawn_until_ctrl_c(mall: Place) -> None:
     ours, theirs = pty.openpty()
     shown = ""
-    with subprocess.Popen(
+    with processes.Popen(
         [sys.executable, "-m", "dsmq_nodes", "top"],
         cwd=ROOT,
         env=mall.env({"TERM": "xterm", "COLUMNS": "100"}),

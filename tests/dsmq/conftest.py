@@ -14,6 +14,7 @@ import pytest
 from dsmq_nodes import dsmq
 from dsmq_nodes.dsmq import wire
 from dsmq_nodes.dsmq.client_connection import Channel
+from tests.support import processes
 
 DEADLINE_SEC = 20.0
 
@@ -22,7 +23,7 @@ class Broker:
     """A broker process on a port of its own."""
 
     def __init__(self, *options: str, env: dict[str, str] | None = None) -> None:
-        self.process = subprocess.Popen(
+        self.process = processes.Popen(
             [sys.executable, "-m", "dsmq_nodes.dsmq.broker", "--port", "0", *options],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

@@ -13,6 +13,7 @@ import psutil
 from dsmq import dsmq as original  # type: ignore[import-untyped]
 
 from tests.dsmq.conftest import DEADLINE_SEC
+from tests.support import processes
 
 CONTROL: Final = """
 import sqlite3, sys, threading, time
@@ -55,7 +56,7 @@ class Server:
     def __init__(self, program: str) -> None:
         with socket.create_server(("127.0.0.1", 0)) as free:
             self.port: int = free.getsockname()[1]
-        self.process = subprocess.Popen(
+        self.process = processes.Popen(
             [sys.executable, "-u", "-c", CONTROL + program, str(self.port)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,

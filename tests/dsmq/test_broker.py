@@ -20,6 +20,7 @@ from dsmq_nodes.dsmq.client_connection import Channel
 from dsmq_nodes.errors import ConnectionFailedError, NodeNameTakenError, RequestRefusedError
 from tests.dsmq.conftest import DEADLINE_SEC, Broker, Start, put, subscribe
 from tests.dsmq.hostile import HOSTILE, framed
+from tests.support import processes
 
 
 def closed_by_peer(sock: socket.socket) -> bool:
@@ -309,7 +310,7 @@ run(Options(port=0))
 def test_there_are_not_endlessly_many_connections() -> None:
     """The limit is below that of file descriptors; who is over it is told by a close."""
     pytest.importorskip("resource")
-    server = subprocess.Popen(
+    server = processes.Popen(
         [sys.executable, "-c", FEW_DESCRIPTORS],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

@@ -24,6 +24,7 @@ from dsmq import dsmq as original  # type: ignore[import-untyped]
 from dsmq_nodes.dsmq import wire
 from tests.dsmq.conftest import DEADLINE_SEC, Broker, Start, subscribe
 from tests.dsmq.servers import CONTROL, ORIGINAL, OURS, Server, is_locked, serving
+from tests.support import processes
 
 HANGS_SEC = 1.0  # who has not answered until then is taken to hang; only the original does
 
@@ -273,7 +274,7 @@ def test_nobody_reads_what_it_prints(program: str, survives: bool) -> None:
     os.close(reading)
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
-    server = subprocess.Popen(
+    server = processes.Popen(
         [sys.executable, "-c", CONTROL + program, str(port)],
         stdin=subprocess.PIPE,
         stdout=writing,
@@ -300,5 +301,5 @@ def test_a_port_in_use_is_a_traceback_there() -> None:
     """Ours: one line that says what to do, in test_broker.py."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         command = [sys.executable, "-m", "dsmq.dsmq", "127.0.0.1", str(taken.getsockname()[1])]
-        found = subprocess.run(command, capture_output=True, text=True, check=False)
+        found = processes.run(command, capture_output=True, text=True, check=False)
     assert "Traceback" in found.stderr

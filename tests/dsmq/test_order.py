@@ -13,8 +13,8 @@ from dsmq_nodes.dsmq.client_connection import Channel
 from dsmq_nodes.dsmq.ring.bell import Doorbells
 from dsmq_nodes.dsmq.ring.ring import Ring
 from dsmq_nodes.dsmq.ring.writer import Writer
-from dsmq_nodes.testing import BrokerProcess
 from tests.dsmq.sharer import needs_shared_memory
+from tests.support.brokers import ForkedBroker
 
 TOPICS = ("/a", "/b", "/c")
 FILLER = "x" * 2000
@@ -22,8 +22,8 @@ PATIENCE_SEC = 10.0
 
 
 @pytest.fixture
-def broker() -> Iterator[BrokerProcess]:
-    process = BrokerProcess()
+def broker() -> Iterator[ForkedBroker]:
+    process = ForkedBroker()
     try:
         yield process
     finally:
@@ -31,7 +31,7 @@ def broker() -> Iterator[BrokerProcess]:
 
 
 @pytest.fixture
-def reader(broker: BrokerProcess) -> Iterator[Channel]:
+def reader(broker: ForkedBroker) -> Iterator[Channel]:
     with contextlib.closing(Channel(broker.host, broker.port)) as channel:
         channel.socket.settimeout(PATIENCE_SEC)
         yield channel
@@ -63,7 +63,7 @@ def numbers(channel: Channel, count: int) -> list[int]:
 
 @pytest.mark.parametrize("ask", [by_pattern, by_name])
 def test_a_lagging_reader_has_all_topics_in_one_order(
-    broker: BrokerProcess, reader: Channel, ask: Callable[[Channel], None]
+    broker: ForkedBroker, reader: Channel, ask: Callable[[Channel], None]
 ) -> None:
     ask(reader)
     with contextlib.closing(dsmq.connect_to_server(broker.host, broker.port)) as tool:
@@ -84,7 +84,7 @@ def test_a_lagging_reader_has_all_topics_in_one_order(
 
 @needs_shared_memory
 def test_a_reader_goes_on_behind_what_the_broker_has_missed(
-    broker: BrokerProcess, reader: Channel
+    broker: ForkedBroker, reader: Channel
 ) -> None:
     subscribe(reader, "/t")
     talker = Channel(broker.host, broker.port, node="/talker", shm=True)
@@ -96,8 +96,7 @@ def test_a_reader_goes_on_behind_what_the_broker_has_missed(
         ring = Ring(Path(talker.receive().ring))
         doorbells = Doorbells(Path(talker.memory[0]))
         writer = Writer(ring, "/talker", doorbells)
-        children = psutil.Process().children()
-        (process,) = (each for each in children if "dsmq_nodes.dsmq.broker" in each.cmdline())
+        process = psutil.Process(broker.pid)
         process.suspend()
         try:
             for number in range(1, 3001):  # more than the ring holds

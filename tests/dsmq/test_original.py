@@ -17,6 +17,7 @@ from dsmq import dsmq as original
 
 from dsmq_nodes import dsmq as ours
 from tests.dsmq.conftest import DEADLINE_SEC, Broker
+from tests.support import processes
 
 SERVER = "import sys; from dsmq import dsmq; dsmq.start_server('127.0.0.1', int(sys.argv[1]))"
 EXAMPLES = Path(original_package.__file__).parent
@@ -27,7 +28,7 @@ def original_port() -> Iterator[int]:
     """An original server's port."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
-    server = subprocess.Popen([sys.executable, "-c", SERVER, str(port)], stdout=subprocess.DEVNULL)
+    server = processes.Popen([sys.executable, "-c", SERVER, str(port)], stdout=subprocess.DEVNULL)
     until = time.monotonic() + DEADLINE_SEC
     while True:
         with contextlib.suppress(ConnectionRefusedError):
@@ -120,7 +121,7 @@ def test_its_examples_run_on_our_broker(broker: Broker) -> None:
             f"import sys; sys.path.insert(0, {str(EXAMPLES)!r}); import {name};"
             f"{name}.run('127.0.0.1', {broker.port}, 2)"
         )
-        return subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True)
+        return processes.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True)
 
     with example("example_get_client") as get, example("example_put_client") as put:
         sent, _ = put.communicate(timeout=DEADLINE_SEC)

@@ -4,7 +4,6 @@ import json
 import select
 import shutil
 import socket
-import subprocess
 import sys
 import tempfile
 import threading
@@ -19,6 +18,7 @@ from dsmq_nodes.dsmq.address import unix_path
 from dsmq_nodes.dsmq.client_connection import Channel
 from dsmq_nodes.errors import ConnectionFailedError
 from tests.dsmq.conftest import DEADLINE_SEC, Broker, Start, put, subscribe
+from tests.support import processes
 
 
 def settle(broker: Broker) -> None:
@@ -214,7 +214,7 @@ def test_who_has_another_clock_knows_how_far_the_brokers_is_ahead(broker: Broker
         "took_ns = monotonic_ns() - begin_ns; channel.close(); print(channel.ahead_ns, took_ns)"
     )
     elsewhere = ["unshare", "--time", "--fork", "--kill-child", "--monotonic", "1000"]
-    run = subprocess.run(
+    run = processes.run(
         [*elsewhere, sys.executable, "-c", program, str(broker.port)],
         capture_output=True,
         text=True,

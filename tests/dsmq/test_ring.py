@@ -24,6 +24,7 @@ from dsmq_nodes.dsmq.ring.reader import Reader
 from dsmq_nodes.dsmq.ring.ring import DATA, HEAD, INDEX, MOST_READERS, RESERVE, Ring
 from dsmq_nodes.dsmq.ring.writer import Writer
 from dsmq_nodes.errors import RingError
+from tests.support import processes
 
 if TYPE_CHECKING:
     from dsmq_nodes.dsmq.ring.record import Loan
@@ -224,7 +225,7 @@ def test_a_writer_that_was_stopped_in_mid_write_holds_up_nobody_for_good(
         "import fcntl, os, sys; fd = os.open(sys.argv[1], os.O_RDWR); fcntl.flock(fd, 2);"
         "print('held', flush=True); sys.stdin.read()"
     )
-    with subprocess.Popen(
+    with processes.Popen(
         [sys.executable, "-c", program, str(ring.path)],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,

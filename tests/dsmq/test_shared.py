@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import os
-import subprocess
 import sys
 import threading
 import time
@@ -31,8 +30,9 @@ from dsmq_nodes.dsmq.router.router import Router
 from dsmq_nodes.dsmq.router.topics import Peer
 from dsmq_nodes.dsmq.store.sqlite import Store
 from dsmq_nodes.errors import RingError
-from dsmq_nodes.testing import BrokerProcess
 from tests.dsmq.sharer import Sharer, needs_shared_memory
+from tests.support import processes
+from tests.support.brokers import ForkedBroker
 
 if TYPE_CHECKING:
     from dsmq_nodes.dsmq.broker.loop import Broker
@@ -42,8 +42,8 @@ PATIENCE_SEC = 10.0
 
 
 @pytest.fixture
-def broker() -> Iterator[BrokerProcess]:
-    process = BrokerProcess()
+def broker() -> Iterator[ForkedBroker]:
+    process = ForkedBroker()
     try:
         yield process
     finally:
@@ -51,7 +51,7 @@ def broker() -> Iterator[BrokerProcess]:
 
 
 @pytest.fixture
-def sharer(broker: BrokerProcess) -> Iterator[Callable[[str], Sharer]]:
+def sharer(broker: ForkedBroker) -> Iterator[Callable[[str], Sharer]]:
     with contextlib.ExitStack() as stack:
 
         def make(name: str) -> Sharer:
@@ -70,7 +70,7 @@ def until(condition: Callable[[], object]) -> None:
 
 
 def test_the_broker_follows_what_is_written_to_memory(
-    broker: BrokerProcess, sharer: Callable[[str], Sharer]
+    broker: ForkedBroker, sharer: Callable[[str], Sharer]
 ) -> None:
     talker, listener = sharer("/talker"), sharer("/listener")
     writer = talker.writer("/t")
@@ -164,7 +164,7 @@ def test_who_rings_late_does_not_leave_the_broker_deaf() -> None:
 
 @pytest.mark.parametrize("recorded", [False, True], ids=["nobody", "a recorder"])
 def test_writers_of_many_topics_need_not_wake_a_broker_that_is_up(
-    broker: BrokerProcess, sharer: Callable[[str], Sharer], recorded: bool
+    broker: ForkedBroker, sharer: Callable[[str], Sharer], recorded: bool
 ) -> None:
     talker = sharer("/talker")
     rings = [talker.writer(f"/t{number}").ring for number in range(20)]
@@ -188,7 +188,7 @@ def test_writers_of_many_topics_need_not_wake_a_broker_that_is_up(
 
 
 def test_a_get_sees_what_was_written_just_before(
-    broker: BrokerProcess, sharer: Callable[[str], Sharer]
+    broker: ForkedBroker, sharer: Callable[[str], Sharer]
 ) -> None:
     writer = sharer("/talker").writer("/t")
     with contextlib.closing(dsmq.connect_to_server(broker.host, broker.port)) as tool:
@@ -203,7 +203,7 @@ def test_a_get_sees_what_was_written_just_before(
 
 
 def test_who_is_patient_has_all_that_was_written_before_the_broker_ends(
-    broker: BrokerProcess, sharer: Callable[[str], Sharer]
+    broker: ForkedBroker, sharer: Callable[[str], Sharer]
 ) -> None:
     writer = sharer("/talker").writer("/t")
     with contextlib.closing(Channel(broker.host, broker.port, patient=True)) as patient:
@@ -217,7 +217,7 @@ def test_who_is_patient_has_all_that_was_written_before_the_broker_ends(
 
 
 def test_all_that_was_written_is_kept_when_the_last_writer_goes(
-    broker: BrokerProcess, sharer: Callable[[str], Sharer]
+    broker: ForkedBroker, sharer: Callable[[str], Sharer]
 ) -> None:
     talker = sharer("/talker")
     with contextlib.closing(dsmq.connect_to_server(broker.host, broker.port)) as tool:
@@ -231,7 +231,7 @@ def test_all_that_was_written_is_kept_when_the_last_writer_goes(
 
 
 def test_what_is_put_over_a_socket_is_in_the_same_order_for_all(
-    broker: BrokerProcess, sharer: Callable[[str], Sharer]
+    broker: ForkedBroker, sharer: Callable[[str], Sharer]
 ) -> None:
     talker, listener = sharer("/talker"), sharer("/listener")
     writer = talker.writer("/t")
@@ -247,7 +247,7 @@ def test_what_is_put_over_a_socket_is_in_the_same_order_for_all(
 
 
 def test_who_subscribed_before_the_topic_was_shared_is_seated_without_a_gap(
-    broker: BrokerProcess, sharer: Callable[[str], Sharer]
+    broker: ForkedBroker, sharer: Callable[[str], Sharer]
 ) -> None:
     listener = sharer("/listener")
     assert listener.ask(action="subscribe", topic="/t", depth=9, shm=True).event == "subscribed"
@@ -277,7 +277,7 @@ def test_a_late_reader_has_what_is_latched_and_then_the_ring(
 
 
 def test_a_large_field_is_whole_for_who_reads_text(
-    broker: BrokerProcess, sharer: Callable[[str], Sharer]
+    broker: ForkedBroker, sharer: Callable[[str], Sharer]
 ) -> None:
     writer = sharer("/camera").writer("/image")
     pushed = Channel(broker.host, broker.port)
@@ -291,7 +291,7 @@ def test_a_large_field_is_whole_for_who_reads_text(
 
 
 def test_a_ring_goes_when_nobody_shares_it(
-    broker: BrokerProcess, sharer: Callable[[str], Sharer]
+    broker: ForkedBroker, sharer: Callable[[str], Sharer]
 ) -> None:
     talker, listener = sharer("/talker"), sharer("/listener")
     talker.writer("/t").append(b"1", seq=1, stamp_ns=0)
@@ -341,7 +341,7 @@ def test_who_wrote_once_is_not_remembered() -> None:
         memory.close()
 
 
-def test_a_writer_that_is_killed_leaves_its_readers_a_whole_log(broker: BrokerProcess) -> None:
+def test_a_writer_that_is_killed_leaves_its_readers_a_whole_log(broker: ForkedBroker) -> None:
     program = (
         "import itertools, sys\n"
         "from dsmq_nodes import Node\n"
@@ -352,7 +352,7 @@ def test_a_writer_that_is_killed_leaves_its_readers_a_whole_log(broker: BrokerPr
     )
     with contextlib.closing(dsmq.connect_to_server(broker.host, broker.port)) as tool:
         for _ in range(3):
-            flood = subprocess.Popen(
+            flood = processes.Popen(
                 [sys.executable, "-c", program],
                 env={**os.environ, "DSMQ_BROKER": f"{broker.host}:{broker.port}"},
             )
@@ -369,17 +369,17 @@ def test_a_writer_that_is_killed_leaves_its_readers_a_whole_log(broker: BrokerPr
             assert last == "after it"
 
 
-@pytest.mark.parametrize("end", [BrokerProcess.close, BrokerProcess.kill])
+@pytest.mark.parametrize("end", [ForkedBroker.close, ForkedBroker.kill])
 def test_nothing_stays_once_the_next_broker_has_looked(
-    end: Callable[[BrokerProcess], None],
+    end: Callable[[ForkedBroker], None],
 ) -> None:
-    first = BrokerProcess()
+    first = ForkedBroker()
     peer = Sharer(first.port, "/talker")
     peer.writer("/t").append(b"1", seq=1, stamp_ns=0)
     directory = peer.directory
     end(first)
     peer.close()
-    second = BrokerProcess()
+    second = ForkedBroker()
     try:
         assert not directory.exists()
     finally:
@@ -392,7 +392,7 @@ def test_without_shared_memory_all_goes_through_the_broker(
     durable = ("--store", str(tmp_path / "queue.db"))
     for off, options in (("1", ()), ("", durable), ("", ("--no-shm",))):
         monkeypatch.setenv("DSMQ_NO_SHM", off)
-        broker = BrokerProcess(0, *options)
+        broker = ForkedBroker(0, *options)
         monkeypatch.setenv("DSMQ_NO_SHM", "")
         try:
             channel = Channel(broker.host, broker.port, node="/a", shm=True)
@@ -417,7 +417,7 @@ def test_little_shared_memory_is_used_to_its_end_and_no_further(tmp_path: Path) 
     # In a mount namespace of its own: the small file system is gone with the process.
     program = f"from tests.dsmq.test_shared import *; fill(Path({str(tmp_path)!r}))"
     script = 'mount -t tmpfs -o size=3m tmpfs "$0" || exit 77; exec "$@"'
-    run = subprocess.run(
+    run = processes.run(
         ["unshare", "--mount", "sh", "-c", script, str(tmp_path), sys.executable, "-c", program],
         cwd=Path(__file__).parents[2],
         capture_output=True,

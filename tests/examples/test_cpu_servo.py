@@ -15,6 +15,7 @@ import pytest
 
 from dsmq_nodes.dsmq import wire
 from dsmq_nodes.dsmq.client_connection import Channel
+from tests.support import processes
 
 ROOT = Path(__file__).parents[2]
 DEADLINE_SEC = 30.0
@@ -30,7 +31,7 @@ class Loop:
         file.write_text(text.replace("port: 30008", "port: 0"))
         self.log = folder / "log"
         with self.log.open("wb") as log:
-            self.launch = subprocess.Popen(
+            self.launch = processes.Popen(
                 [sys.executable, "-m", "dsmq_nodes", "launch", str(file)],
                 cwd=ROOT,
                 stdout=log,
@@ -96,7 +97,7 @@ def test_the_loop_holds_its_setpoint_and_follows_a_new_one(loop: Loop) -> None:
         pass
     address = {**os.environ, "DSMQ_BROKER": loop.channel.where}
     command = ["topic", "pub", "--once", "/setpoint", "std_msgs/msg/Float64", "{data: 0.15}"]
-    subprocess.run(
+    processes.run(
         [sys.executable, "-m", "dsmq_nodes", *command],
         env=address,
         cwd=ROOT,

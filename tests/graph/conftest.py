@@ -15,6 +15,7 @@ import pytest
 
 from dsmq_nodes import Node, spin
 from dsmq_nodes.testing import BrokerProcess
+from tests.support import processes
 
 
 @pytest.fixture(params=["shm", "no-shm"])
@@ -44,7 +45,7 @@ class Program:
     """A process whose output is read line by line, both streams as one."""
 
     def __init__(self, *arguments: str, cwd: Path | None = None) -> None:
-        self.process = subprocess.Popen(
+        self.process = processes.Popen(
             [sys.executable, "-u", "-W", "error", *arguments],
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

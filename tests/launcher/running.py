@@ -13,6 +13,8 @@ from pathlib import Path
 
 import psutil
 
+from tests.support.processes import Popen
+
 DEADLINE_SEC = 40.0  # the longest anything may take on a busy machine
 
 _LAUNCH = """
@@ -192,7 +194,7 @@ class Launch:
     ) -> None:
         environ = {key: value for key, value in os.environ.items() if not key.startswith("DSMQ_")}
         words = [sys.executable, "-c", _LAUNCH, str(path), str(duration_sec)]
-        self.process = subprocess.Popen(
+        self.process = Popen(
             [*before, *words, "strict" * strict_rates],
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

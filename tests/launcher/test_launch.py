@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.launcher.running import DEADLINE_SEC, gone, launched, write_launch
+from tests.support import processes
 
 PAIR = {"talker": "robot:Talker", "listener": "robot:Listener"}
 
@@ -230,7 +231,7 @@ def test_a_launch_ends_when_nobody_reads_it(tmp_path: Path) -> None:
     path = write_launch(tmp_path, {"chatty": "robot:Chatty"})
     code = "import sys; from pathlib import Path; from dsmq_nodes.launcher import launch"
     run = [sys.executable, "-c", f"{code}; sys.exit(launch(Path({str(path)!r})))"]
-    with subprocess.Popen(run, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+    with processes.Popen(run, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
         assert process.stdout is not None
         assert process.stderr is not None
         process.stdout.readline()
@@ -254,7 +255,7 @@ nodes:
     code = "import sys; from pathlib import Path; from dsmq_nodes.launcher import launch"
     run = [sys.executable, "-c", f"{code}; sys.exit(launch(Path({str(path)!r})))"]
     read, written = os.pipe()
-    with subprocess.Popen(run, stdout=written, stderr=written, cwd=tmp_path) as process:
+    with processes.Popen(run, stdout=written, stderr=written, cwd=tmp_path) as process:
         os.close(written)
         until_sec = time.monotonic() + DEADLINE_SEC
         starts = tmp_path / "starts"

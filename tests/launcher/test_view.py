@@ -6,7 +6,6 @@ import pty
 import re
 import select
 import signal
-import subprocess
 import sys
 import termios
 import time
@@ -16,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from tests.launcher.running import DEADLINE_SEC, write_launch
+from tests.support import processes
 
 # As a shell does it: the terminal belongs to the launch.
 LAUNCH = """
@@ -39,7 +39,7 @@ class Terminal:
         environ = {key: value for key, value in os.environ.items() if key != "NO_COLOR"}
         for key in ("COLUMNS", "LINES"):
             environ.pop(key, None)
-        self.process = subprocess.Popen(
+        self.process = processes.Popen(
             [sys.executable, "-c", LAUNCH, str(path), table],
             stdin=slave,
             stdout=slave,

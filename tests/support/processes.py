@@ -1,0 +1,180 @@
+"""Python processes for tests, without the time that an interpreter takes to begin.
+
+`Popen` and `run` are those of `subprocess`. Where they are asked for this Python they fork: the
+process is one of its own as any other, made by one that has imported the kit (`warm.py`), so that
+it begins within 5 ms of CPU time instead of 250. A new interpreter is started where the fork would
+not be the same: for options other than `-u` and `-W`, for another environment as far as an
+interpreter reads it, where coverage is measured, and everywhere with DSMQ_TESTS_COLD=1.
+
+A test of what an import costs, or of what an interpreter begins with, uses `subprocess`.
+"""
+
+import atexit
+import inspect
+import json
+import os
+import socket
+import subprocess
+import sys
+import threading
+from pathlib import Path
+from typing import Any, Final
+
+from tests.support.warm import NUMBER
+
+ROOT: Final = Path(__file__).parents[2]
+COLD: Final = "DSMQ_TESTS_COLD"
+_UNBUFFERED: Final = "PYTHONUNBUFFERED"
+_FOR_INTERPRETERS: Final = ("PYTHON", "LANG", "LC_", "LD_")
+_KNOWN: Final = {
+    "args", "bufsize", "cwd", "env", "start_new_session", "stderr", "stdin", "stdout", "text",
+}  # fmt: skip
+_EXECUTED_WITH: Final = [*inspect.signature(subprocess.Popen._execute_child).parameters][1:]  # type: ignore[attr-defined]
+
+
+class Popen(subprocess.Popen[Any]):
+    """A process; one of this Python is a fork wherever it can be."""
+
+    _talk: socket.socket | None = None
+
+    def __init__(self, args: Any, **options: Any) -> None:
+        self._request = _request(args, options)
+        super().__init__(args, **options)
+
+    def _execute_child(self, *given: Any) -> None:
+        if self._request is None:
+            super()._execute_child(*given)  # type: ignore[misc]
+            return
+        ends = dict(zip(_EXECUTED_WITH, given, strict=True))
+        streams = [ends["p2cread"], ends["c2pwrite"], ends["errwrite"]]
+        inherited = [number if end == -1 else end for number, end in enumerate(streams)]
+        self._talk, self.pid = _started().fork(self._request, inherited)
+        self._child_created = True
+        names = ("p2cread", "p2cwrite", "c2pread", "c2pwrite", "errread", "errwrite")
+        self._close_pipe_fds(*(ends[name] for name in names))  # type: ignore[attr-defined]
+
+    def _try_wait(self, wait_flags: int) -> tuple[int, int]:
+        if self._talk is None:
+            return super()._try_wait(wait_flags)  # type: ignore[misc,no-any-return]
+        try:
+            said = self._talk.recv(NUMBER.size, wait_flags and socket.MSG_DONTWAIT)
+        except BlockingIOError:
+            return 0, 0
+        self._talk.close()
+        return self.pid, NUMBER.unpack(said)[0]
+
+    def _internal_poll(self, *given: Any, **named: Any) -> int | None:
+        if self._talk is None:
+            return super()._internal_poll(*given, **named)  # type: ignore[misc,no-any-return]
+        if self.returncode is None and self._waitpid_lock.acquire(blocking=False):  # type: ignore[attr-defined]
+            try:
+                pid, status = self._try_wait(os.WNOHANG)
+                if pid:
+                    self._handle_exitstatus(status)  # type: ignore[attr-defined]
+            finally:
+                self._waitpid_lock.release()  # type: ignore[attr-defined]
+        return self.returncode
+
+
+def run(
+    args: Any,
+    *,
+    timeout: float | None = None,
+    check: bool = False,
+    capture_output: bool = False,
+    input: Any = None,  # noqa: A002  as in subprocess
+    **options: Any,
+) -> subprocess.CompletedProcess[Any]:
+    """Run a process to its end."""
+    if capture_output:
+        options |= {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    if input is not None:
+        options["stdin"] = subprocess.PIPE
+    with Popen(args, **options) as process:
+        try:
+            output, errors = process.communicate(input, timeout)
+        except BaseException:
+            process.kill()
+            raise
+    done = subprocess.CompletedProcess(process.args, process.returncode, output, errors)
+    if check:
+        done.check_returncode()
+    return done
+
+
+def _request(args: Any, options: dict[str, Any]) -> dict[str, Any] | None:
+    """What a fork is asked to be; None where it cannot be that."""
+    if os.environ.get(COLD) or not hasattr(os, "pidfd_open") or options.keys() - _KNOWN:
+        return None
+    if not isinstance(args, (list, tuple)) or str(args[0]) != sys.executable:
+        return None
+    env = dict(os.environ if options.get("env") is None else options["env"])
+    if "COVERAGE_PROCESS_START" in env or _read_by_interpreters(env) != _ENVIRONMENT:
+        return None
+    warnings: list[str] = []
+    is_unbuffered = bool(env.get(_UNBUFFERED))
+    words = [os.fspath(word) for word in args[1:]]
+    while words and words[0] in {"-u", "-W"}:
+        if words.pop(0) == "-u":
+            is_unbuffered = True
+        else:
+            warnings.append(words.pop(0))
+    if not words or (words[0].startswith("-") and words[0] not in {"-m", "-c"}):
+        return None
+    return {
+        "arguments": words,
+        "cwd": os.fspath(options.get("cwd") or Path.cwd()),
+        "env": env,
+        "new_session": bool(options.get("start_new_session")),
+        "unbuffered": is_unbuffered,
+        "warnings": warnings,
+    }
+
+
+def _read_by_interpreters(env: dict[str, str]) -> dict[str, str]:
+    read = {name: value for name, value in env.items() if name.startswith(_FOR_INTERPRETERS)}
+    read.pop(_UNBUFFERED, None)
+    return read
+
+
+_ENVIRONMENT: Final = _read_by_interpreters(dict(os.environ))
+
+
+class _Warm:
+    """The process that forks, as this one sees it."""
+
+    def __init__(self) -> None:
+        self._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        with theirs:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "tests.support.warm", str(theirs.fileno())],
+                cwd=ROOT,
+                stdin=subprocess.DEVNULL,
+                pass_fds=[theirs.fileno()],
+            )
+        self._maker = os.getpid()
+        atexit.register(self._close)
+
+    def fork(self, request: dict[str, Any], streams: list[int]) -> tuple[socket.socket, int]:
+        """A new process: a socket that will tell how it ends, and its pid."""
+        ours, theirs = socket.socketpair()
+        with theirs:
+            socket.send_fds(self._control, [b"."], [*streams, theirs.fileno()])
+        ours.sendall(json.dumps(request).encode() + b"\n")
+        return ours, NUMBER.unpack(ours.recv(NUMBER.size))[0]
+
+    def _close(self) -> None:
+        if self._maker == os.getpid():
+            self._control.close()
+            self._process.wait()
+
+
+_starting = threading.Lock()
+_warm: list[_Warm] = []
+
+
+def _started() -> _Warm:
+    with _starting:
+        if not _warm:
+            _warm.append(_Warm())
+        return _warm[0]

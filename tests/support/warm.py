@@ -1,0 +1,187 @@
+"""An interpreter that has imported the kit, and forks: the other end of `support/processes.py`.
+
+`python -m tests.support.warm FD` reads from a socket. A request is a byte with four descriptors:
+the child's three streams and a socket of its own. On that socket the child reads what it runs, and
+this process writes the child's pid and, when it has ended, its wait status.
+
+The child ends as an interpreter does, except that it does not take its modules apart.
+"""
+
+import atexit
+import contextlib
+import gc
+import importlib
+import io
+import json
+import os
+import pkgutil
+import runpy
+import select
+import signal
+import socket
+import struct
+import sys
+import types
+import warnings
+from pathlib import Path
+from typing import Any, TextIO
+
+NUMBER = struct.Struct("=i")
+UNWRITTEN = 120  # the status of an interpreter that could not write what it had printed
+
+
+def import_the_kit() -> None:
+    """Import whatever a process of a test might."""
+    import dsmq_nodes  # noqa: PLC0415  in this process only
+
+    os.environ["OPENBLAS_NUM_THREADS"] = "1"  # a fork takes no threads along
+    for module in pkgutil.walk_packages(dsmq_nodes.__path__, "dsmq_nodes."):
+        if not module.name.endswith("__main__"):
+            importlib.import_module(module.name)
+    if len([*Path("/proc/self/task").iterdir()]) > 1:
+        raise RuntimeError("importing the kit starts threads, which a fork does not take along")
+
+
+def serve(control: socket.socket) -> list[int]:
+    """Fork for each request; return in the child, with the descriptors of the request."""
+    ready = select.poll()
+    ready.register(control, select.POLLIN)
+    children: dict[int, tuple[int, int]] = {}
+    while True:
+        for found, _ in ready.poll():
+            if found in children:
+                ready.unregister(found)
+                _report(found, *children.pop(found))
+                continue
+            asked, descriptors, _, _ = socket.recv_fds(control, 1, 4)
+            if not asked:
+                os._exit(0)
+            if not (pid := os.fork()):
+                control.close()
+                for opened in (*children, *(talk for _, talk in children.values())):
+                    os.close(opened)
+                return descriptors
+            for stream in descriptors[:3]:
+                os.close(stream)
+            os.write(descriptors[3], NUMBER.pack(pid))
+            held = os.pidfd_open(pid)
+            children[held] = (pid, descriptors[3])
+            ready.register(held, select.POLLIN)
+
+
+def _report(held: int, pid: int, talk: int) -> None:
+    _, status = os.waitpid(pid, 0)
+    os.close(held)
+    with contextlib.suppress(BrokenPipeError):  # nobody waits for it
+        os.write(talk, NUMBER.pack(status))
+    os.close(talk)
+
+
+def become(descriptors: list[int]) -> list[str]:
+    """Be the process that was asked for; return its arguments."""
+    for number, stream in enumerate(descriptors[:3]):
+        os.dup2(stream, number)
+        os.close(stream)
+    with socket.socket(fileno=descriptors[3]) as talk, talk.makefile(encoding="utf-8") as lines:
+        request: dict[str, Any] = json.loads(lines.readline())
+    os.environ.clear()
+    os.environ.update(request["env"])
+    os.chdir(request["cwd"])
+    if request["new_session"]:
+        os.setsid()
+    for action in request["warnings"]:
+        sys.warnoptions.append(action)
+        warnings.simplefilter(action)
+    sys.stdin = open(0, encoding="utf-8", closefd=False)  # noqa: SIM115
+    sys.stdout = _written(1, sys.stdout, is_unbuffered=request["unbuffered"])
+    sys.stderr = _written(2, sys.stderr, is_unbuffered=request["unbuffered"])
+    for name in [name for name in sys.modules if name.partition(".")[0] == "tests"]:
+        del sys.modules[name]
+    arguments: list[str] = request["arguments"]
+    return arguments
+
+
+def _written(number: int, like: TextIO, *, is_unbuffered: bool) -> TextIO:
+    """A stream as an interpreter makes it at its beginning."""
+    raw = io.FileIO(number, "w", closefd=False)
+    return io.TextIOWrapper(
+        raw if is_unbuffered else io.BufferedWriter(raw),
+        encoding=like.encoding,
+        errors=like.errors,
+        line_buffering=number == 2 or raw.isatty(),
+        write_through=is_unbuffered,
+    )
+
+
+def run(arguments: list[str]) -> None:
+    """Do what an interpreter does with `-m module`, `-c program` or a file."""
+    main = types.ModuleType("__main__")
+    main.__dict__["__builtins__"] = __builtins__
+    sys.modules["__main__"] = main
+    if arguments[0] == "-m":
+        sys.argv = ["-m", *arguments[2:]]
+        sys.path[0] = str(Path.cwd())
+        sys.modules.pop(arguments[1], None)  # runpy warns of one that is imported already
+        runpy._run_module_as_main(arguments[1])  # type: ignore[attr-defined]
+        return
+    sys.argv = ["-c", *arguments[2:]] if arguments[0] == "-c" else arguments
+    if arguments[0] == "-c":
+        sys.path[0] = ""
+        program = compile(arguments[1], "<string>", "exec")
+    else:
+        sys.path[0] = str(Path(arguments[0]).parent)
+        main.__file__ = arguments[0]
+        program = compile(Path(arguments[0]).read_bytes(), arguments[0], "exec")
+    exec(program, main.__dict__)
+
+
+def status_of(error: BaseException) -> int:
+    """Print what an interpreter prints of what a program raised; return its exit status."""
+    trace = error.__traceback__
+    while trace and trace.tb_frame.f_code.co_filename == __file__:
+        trace = trace.tb_next
+    if isinstance(error, SystemExit):
+        if error.code is None or isinstance(error.code, int):
+            return (error.code or 0) & 0xFF
+        sys.stderr.write(f"{error.code}\n")
+        return 1
+    sys.excepthook(type(error), error.with_traceback(trace), trace)
+    return -signal.SIGINT if isinstance(error, KeyboardInterrupt) else 1
+
+
+class Ending:
+    """The last that the interpreter does for a child: it does not take its modules apart.
+
+    It is registered first, so what else is registered runs before it.
+    """
+
+    status: int | None = None
+
+    def __call__(self) -> None:
+        if self.status is None:  # the process that forks
+            return
+        sys.modules["__main__"].__dict__.clear()
+        gc.collect()  # what is left open says so
+        for stream in (sys.stdout, sys.stderr):
+            try:
+                stream.flush()
+            except OSError:
+                self.status = UNWRITTEN
+        if self.status < 0:
+            signal.signal(-self.status, signal.SIG_DFL)
+            os.kill(os.getpid(), -self.status)
+        os._exit(self.status)
+
+
+if __name__ == "__main__":
+    ending = Ending()
+    atexit.register(ending)
+    import_the_kit()
+    gc.collect()
+    gc.freeze()  # a child then does not look through what it has not made
+    given = serve(socket.socket(fileno=int(sys.argv[1])))
+    ending.status = 0
+    try:
+        run(become(given))
+    except BaseException as raised:  # noqa: BLE001  as an interpreter does
+        ending.status = status_of(raised)
