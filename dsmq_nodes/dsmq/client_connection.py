@@ -116,6 +116,7 @@ class Channel:
             "pid": os.getpid(),
             "host": socket.gethostname(),
             "shm": self._shm,
+            "unshares": self._shm,
             "patient": self._patient,
         }
         if token := os.environ.get("DSMQ_TOKEN"):

@@ -87,15 +87,20 @@ acknowledgements and the answer to a ``get`` that waits come when it is time.
   fit says so: ``{"action": "fault", "topic": T, "pair": K, "error": TEXT}``, not answered. The
   graph shows it until one of the two ends goes or changes its type.
 - Shared memory (ring.py): ``{"action": "hello", "topic": "", "version": 1, "node": "/talker",
-  "shm": true}``, over the Unix socket, may be answered by ``{"event": "hello", "version": 1,
-  "epoch": E, "seq": N, "at": NS, "age": 1.5, "shm": PATH, "number": 2}``: the directory of the
-  rings, and the number by which this peer is to name its bell there. Then ``{"action": "advertise",
-  "topic": T, "type": "std_msgs/msg/String", "shm": true}`` is answered by ``{"event": "advertised",
-  "topic": T, "ring": PATH}``: from now on the peer writes what it publishes there, and puts none of
-  it. After ``{"action": "subscribe", "topic": T, "depth": 10, "shm": true}`` a reader is told, as
-  soon as it has caught up with a topic that has a ring, ``{"event": "ring", "topic": T, "ring":
-  PATH, "seat": 5, "id": I}``: it is pushed nothing more, and reads on there after that id, from
-  that seat. A broker that shares no memory, or whose store is a file, says nothing of all this.
+  "shm": true, "unshares": true}``, over the Unix socket, may be answered by ``{"event": "hello",
+  "version": 1, "epoch": E, "seq": N, "at": NS, "age": 1.5, "shm": PATH, "number": 2}``: the
+  directory of the rings, and the number by which this peer is to name its bell there. Then
+  ``{"action": "advertise", "topic": T, "type": "std_msgs/msg/String", "shm": true}`` is answered by
+  ``{"event": "advertised", "topic": T, "ring": PATH}``: from now on the peer writes what it
+  publishes there, and puts none of it. After ``{"action": "subscribe", "topic": T, "depth": 10,
+  "shm": true}`` a reader is told, as soon as it has caught up with a topic that has a ring,
+  ``{"event": "ring", "topic": T, "ring": PATH, "seat": 5, "id": I}``: it is pushed nothing more,
+  and reads on there after that id, from that seat. When a ring is of no use any more (memory is
+  scarce, or the file is damaged) all that write or read it are told ``{"event": "unshared",
+  "topic": T, "id": I}``: a peer puts what it publishes, and subscribes once more to be pushed what
+  comes after that id, or after what it has read. For lack of memory only if all those have said
+  that they know it (``unshares``). A broker that shares no memory, or whose store is a file, says
+  nothing of all this.
 - ``{"event": "closing", "error": TEXT}``: the broker is about to end the connection, and why.
 - ``{"event": "error", "error": TEXT, "action": A, "topic": T}``: that request was refused; with
   the ``ack`` that the request had.
@@ -236,6 +241,7 @@ class Request(msgspec.Struct, gc=False):
     wait: _Seconds = 0.0
     pattern: bool = False
     shm: bool = False
+    unshares: bool = False
     patient: bool = False
     type: str = ""
     schema: msgspec.Raw = _NOTHING
@@ -542,7 +548,8 @@ def check_size(text: str, raw: bytes | memoryview) -> None:
     """
     size = len(text) + len(raw) * 4 // 3
     if size > MAX_BODY_BYTES // 2:  # near enough to ask what it would really be
-        encode_frame(encode_text(whole_text(text, "data" if raw else "", raw)))
+        whole = whole_text(text, "data" if raw else "", raw)
+        encode_put(b'""', MOST_NUMBER, MOST_NUMBER, encode_text(whole))
 
 
 def topic_fault(name: str, kind: str = "topic") -> str:

@@ -1,5 +1,6 @@
 """A ring that anybody may have written into: a gap where a record cannot be, an error in words."""
 
+import contextlib
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
@@ -9,7 +10,10 @@ from typing import Final
 
 import pytest
 
+from dsmq_nodes import dsmq
+from dsmq_nodes.dsmq import wire
 from dsmq_nodes.dsmq.ring.bell import Doorbells
+from dsmq_nodes.dsmq.ring.directory import SharedMemory
 from dsmq_nodes.dsmq.ring.reader import Reader
 from dsmq_nodes.dsmq.ring.ring import (
     ASLEEP,
@@ -24,8 +28,12 @@ from dsmq_nodes.dsmq.ring.ring import (
     Ring,
 )
 from dsmq_nodes.dsmq.ring.writer import Writer
+from dsmq_nodes.dsmq.router.router import Router
+from dsmq_nodes.dsmq.router.topics import Peer
+from dsmq_nodes.dsmq.store.sqlite import Store
 from dsmq_nodes.errors import RingError
-from tests.dsmq.sharer import needs_shared_memory
+from dsmq_nodes.testing import BrokerProcess
+from tests.dsmq.sharer import Sharer, needs_shared_memory
 
 pytestmark = needs_shared_memory
 
@@ -229,3 +237,115 @@ def test_a_file_whose_head_is_wrong_is_no_ring(ends: Ends) -> None:
         file.write(b"x")
     with pytest.raises(RingError, match="not a ring"):
         Ring(ends.ring.path)
+
+
+def test_a_ring_that_is_shut_is_read_to_its_end_and_written_no_more(ends: Ends) -> None:
+    ends.writers[0].shut()
+    ends.writers[0].shut()
+    for which in (0, 1):
+        with pytest.raises(RingError, match="the broker has closed it"):
+            ends.put(which, 6)
+    assert ends.read() == [1, 2, 3, 4, 5]
+    assert ends.reader.find(5) is not None
+
+
+class Shared:
+    """A topic of a real broker: a talker and a listener that share it, and a tool."""
+
+    def __init__(self, broker: BrokerProcess, stack: contextlib.ExitStack) -> None:
+        self.broker = broker
+        self.talker = Sharer(broker.port, "/talker")
+        self.listener = Sharer(broker.port, "/listener")
+        self.writer = self.talker.writer("/t")
+        self.reader = self.listener.reader("/t")
+        self.tool = dsmq.connect_to_server(broker.host, broker.port)
+        for each in (self.talker, self.listener, self.tool):
+            stack.callback(each.close)
+        assert self.writer.append(b"1", seq=1, stamp_ns=0) == 1
+        assert [each.id for each in self.reader.read()] == [1]
+        assert self.tool.get("/t") == "1"
+
+    def put(self, text: str) -> wire.Reply:
+        fields = {"action": "put", "topic": "/t", "message": text, "seq": 2, "ack": 7}
+        return self.talker.ask(**fields)
+
+
+@pytest.fixture
+def shared() -> Iterator[Shared]:
+    broker = BrokerProcess()
+    try:
+        with contextlib.ExitStack() as stack:
+            yield Shared(broker, stack)
+    finally:
+        broker.close()
+
+
+CLOSING = {
+    "ids that go back": number(HEAD, 0),
+    "ids beyond all": number(HEAD, _HIGHEST),
+    "a position beyond all": number(RESERVE, _HIGHEST),
+}
+
+
+@pytest.mark.parametrize("damage", CLOSING.values(), ids=CLOSING)
+def test_a_damaged_ring_is_closed_and_its_topic_goes_through_the_broker(
+    shared: Shared, damage: Damage
+) -> None:
+    damage(shared.writer.ring)
+    shared.tool.put("/t", "2", ack=True)
+    for each in (shared.talker, shared.listener):
+        told = each.channel.receive()
+        assert (told.event, told.topic, told.id) == ("unshared", "/t", 1)
+    assert not list(shared.talker.directory.glob("r*"))
+    pushed = shared.listener.channel.receive()
+    assert (pushed.text, pushed.id, pushed.gap) == ("2", 2, 0)
+    assert shared.put("3").event == "ack"
+    assert [shared.tool.get("/t"), shared.tool.get("/t")] == ["2", "3"]
+    # Whoever advertises it next shares it again.
+    writer = shared.talker.writer("/t")
+    assert writer.append(b"4", seq=3, stamp_ns=0) == 4
+    assert shared.tool.get("/t") == "4"
+
+
+def test_a_record_that_cannot_be_harms_nobody_at_the_broker(shared: Shared) -> None:
+    shared.writer.append(b"\xff", seq=2, stamp_ns=0)
+    shared.writer._names[""] = b"/\xff"
+    shared.writer.append(b"2", seq=3, stamp_ns=0)
+    shared.writer._names[""] = b"/talker"
+    shared.writer.append(b"{}", seq=4, stamp_ns=0, field="data", raw=bytes(9_000_000))
+    assert shared.writer.append(b"5", seq=5, stamp_ns=0) == 5
+    assert shared.tool.get("/t") == "5"
+    with contextlib.closing(dsmq.connect_to_server(shared.broker.host, shared.broker.port)) as new:
+        new.put("/other", "heard", ack=True)
+    assert [(each.id, each.gap) for each in shared.reader.read()] == [(4, 2), (5, 0)]
+
+
+def test_what_a_reader_says_of_itself_is_believed_only_as_far_as_the_log_goes() -> None:
+    router = Router(Store())
+    memory = SharedMemory()
+    router.make_ring, router.memory_path = memory.make, str(memory.directory)
+    peer = Peer("unix", is_neighbour=True)
+    router.connect(peer, 0.0)
+    for fields in (
+        {"action": "hello", "topic": "", "version": 1, "node": "/n", "shm": True},
+        {"action": "advertise", "topic": "t", "shm": True},
+        {"action": "subscribe", "topic": "t", "shm": True},
+        {"action": "put", "topic": "t", "message": "1"},
+    ):
+        request = wire.decode_request(wire.encode_object(fields)[wire.HEADER_BYTES :])
+        router.handle(peer, request, 0.0)
+    try:
+        topic, cursor = router.topics["t"], peer.cursors["t"]
+        assert topic.ring is not None
+        assert cursor.seat is not None
+        numbers, at = Ring(Path(topic.ring.path)).numbers, READERS + 4 * cursor.seat
+        for after, missed in ((_HIGHEST, _HIGHEST), (1, _HIGHEST), (0, 1)):
+            numbers[at + 1], numbers[at + 3] = after, missed
+            router.look_at_seat(cursor)
+            assert (cursor.after, cursor.delivered, cursor.dropped) == (0, 0, 0)
+        numbers[at + 1], numbers[at + 3] = _HIGHEST, 0
+        router.look_at_seat(cursor)
+        assert (cursor.after, cursor.delivered, cursor.dropped) == (1, 1, 0)
+    finally:
+        router.share_no_more()
+        memory.close()

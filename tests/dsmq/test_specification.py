@@ -18,7 +18,7 @@ from dsmq_nodes.dsmq.broker import serve as broker
 from dsmq_nodes.dsmq.router.router import Router
 from dsmq_nodes.dsmq.router.topics import Peer
 from dsmq_nodes.dsmq.store.sqlite import Store
-from dsmq_nodes.errors import RequestError, StoreFullError, WireError
+from dsmq_nodes.errors import RequestError, RingError, StoreFullError, WireError
 
 if TYPE_CHECKING:
     from dsmq_nodes.dsmq.ring.record import Record
@@ -197,7 +197,10 @@ class StuckRing:
     def may_sleep(self) -> bool:
         return True
 
-    def close(self) -> None:
+    def shut(self) -> None:
+        pass
+
+    def close(self, why: str = "") -> None:
         pass
 
 
@@ -216,6 +219,31 @@ def test_what_the_router_says_of_shared_memory_has_the_form_of_an_example() -> N
         said += answers(router, peer, {"action": action, "topic": "t", "depth": 1, "shm": True})
     assert {frozenset(each) for each in said} <= forms
     assert [each["event"] for each in said] == ["hello", "subscribed", "advertised", "ring"]
+
+
+class UselessRing(StuckRing):
+    """One that has no room."""
+
+    def append(self, sender: str, text: bytes, seq: int, stamp_ns: int) -> int:
+        raise RingError("no room in shared memory for a message of 9 bytes")
+
+
+@pytest.mark.parametrize("knows", [True, False])
+def test_a_ring_without_room_is_closed_where_all_know_what_that_means(knows: bool) -> None:
+    router = sharing_router()
+    router.make_ring = lambda _: UselessRing()
+    peer = connected(router, is_neighbour=True)
+    answers(router, peer, hello(node="/a", shm=True, unshares=knows))
+    answers(router, peer, {"action": "advertise", "topic": "t", "shm": True})
+    said = answers(router, peer, {"action": "put", "topic": "t", "message": "m"})
+    if knows:
+        assert said == [{"event": "unshared", "topic": "t", "id": 0}]
+        assert said[0].keys() in [each.keys() for each in examples()]
+        said = answers(router, peer, {"action": "get", "topic": "t", "after": 0})
+        assert said[0]["message"] == "m"
+    else:
+        assert said[0]["error"] == "no room in shared memory for a message of 9 bytes"
+        assert router.topics["t"].refused == 1
 
 
 def deep_schema() -> dict[str, object]:

@@ -49,6 +49,7 @@ class Following:
         self._memory = memory
         self._look: asyncio.Handle | None = None
         self._in_vain = 0
+        self._told: set[str] = set()
         self._router.make_ring = self._make
         self._router.on_reader = self._look_at_once
         self._router.memory_path = str(memory.directory)
@@ -72,7 +73,13 @@ class Following:
 
     def _make(self, last_id: int) -> SharedLog:
         self._look_again()
-        return self._memory.make(last_id)
+        try:
+            return self._memory.make(last_id)
+        except RingError as error:
+            if str(error) not in self._told:
+                self._told.add(str(error))
+                logger.warning("%s: new topics go through the broker", error)
+            raise
 
     def _rung(self) -> None:
         now = time.monotonic()
@@ -114,15 +121,12 @@ class Following:
 
     def _read(self, topic: Topic, now: float) -> int:
         """Read on in a topic; gives how far that went."""
-        if topic.ring is None or not topic.ring.has_more():
+        ring = topic.ring
+        if ring is None or not ring.has_more():
             return 0
         before = topic.log.last_id
-        try:
-            self._broker.gather(self._router.follow(topic, now))
-        except RingError as error:
-            logger.warning("%s: %s", topic.log.name, error)
-            return 0
-        if topic.ring.has_more():
+        self._broker.gather(self._router.follow(topic, now))
+        if topic.log.name in self._router.shared and ring.has_more():
             self._look_at_once()
         return topic.log.last_id - before
 

@@ -7,6 +7,7 @@ them. In it are the rings, and the bells (bell.py) of the processes that read th
 
 import contextlib
 import fcntl
+import logging
 import os
 import shutil
 import uuid
@@ -18,9 +19,11 @@ from dsmq_nodes.dsmq.ring.bell import Bell, Doorbells
 from dsmq_nodes.dsmq.ring.leftovers import LOCK, PLACE, remove, remove_leftovers
 from dsmq_nodes.dsmq.ring.reader import Reader
 from dsmq_nodes.dsmq.ring.record import Record
-from dsmq_nodes.dsmq.ring.ring import CAPACITY_BYTES, Ring
+from dsmq_nodes.dsmq.ring.ring import CAPACITY_BYTES, Ring, is_scarce
 from dsmq_nodes.dsmq.ring.writer import Writer
 from dsmq_nodes.errors import RingError
+
+logger = logging.getLogger("dsmq.broker")
 
 OWN_NUMBER: Final = 1
 _FOLLOW_RECORDS: Final = 500  # at once, so that the broker's peers have their turn
@@ -41,6 +44,7 @@ class SharedMemory:
             raise RingError("this system has no /dev/shm")
         remove_leftovers()
         self._made = 0
+        self._lock = -1
         self.directory = PLACE / f"{owner}{uuid.uuid4().hex[:12]}"
         fresh = self.directory.with_suffix(".new")
         try:
@@ -51,8 +55,14 @@ class SharedMemory:
             self.bell = Bell(self.directory, OWN_NUMBER)
             self._doorbells = Doorbells(self.directory)
         except OSError as error:
-            shutil.rmtree(fresh, ignore_errors=True)
+            self._give_up(fresh)
             raise RingError(f"no shared memory in {PLACE}: {error.strerror}") from None
+
+    def _give_up(self, fresh: Path) -> None:
+        for each in (fresh, self.directory):
+            shutil.rmtree(each, ignore_errors=True)
+        if self._lock >= 0:
+            os.close(self._lock)
 
     def make(self, last_id: int) -> "SharedLog":
         """A new ring, whose first message will have the id after `last_id`.
@@ -62,6 +72,8 @@ class SharedMemory:
         """
         if descriptors.is_scarce():  # the rest is for those who connect
             raise RingError(descriptors.SCARCE)
+        if is_scarce(self.directory):  # it could not grow
+            raise RingError(f"{PLACE} is nearly full")
         self._made += 1
         ring = Ring.create(self.directory / f"r{self._made}", last_id=last_id)
         return SharedLog(ring, self._doorbells)
@@ -98,7 +110,13 @@ class SharedLog:
         return str(self._ring.path)
 
     def append(self, sender: str, text: bytes, seq: int, stamp_ns: int) -> int:
-        """Append for a peer that does not share the memory; gives the id, 0 when it cannot."""
+        """Append for a peer that does not share the memory; gives the id, 0 when it is held.
+
+        Raises:
+            RingError: the ring is of no use for this message.
+        """
+        if self._ring.head < self._reader.after:  # a writer that is new does not know
+            raise self._ring.damaged(f"it has forgotten the messages after {self._ring.head}")
         if self._writer.sender != sender:
             self._writer = Writer(self._ring, sender, self._doorbells)
         return self._writer.append(text, seq=seq, stamp_ns=stamp_ns)
@@ -146,7 +164,13 @@ class SharedLog:
         """Wake who sleeps: a writer that died may have left that undone."""
         self._writer.wake()
 
-    def close(self) -> None:
-        """Nobody shares the topic any more."""
+    def shut(self) -> None:
+        """Have nobody append any more."""
+        self._writer.shut()
+
+    def close(self, why: str = "") -> None:
+        """Nobody shares the topic any more; `why` not, if that is worth a word."""
+        if why:
+            logger.warning("%s: from now on it goes through the broker", why)
         Path(self.path).unlink(missing_ok=True)
         self._ring.close()

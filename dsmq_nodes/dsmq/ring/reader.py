@@ -7,6 +7,7 @@ from dsmq_nodes.dsmq.ring.record import Loan, Record
 from dsmq_nodes.dsmq.ring.ring import (
     ASLEEP,
     CAPACITY_BYTES,
+    CLOSED,
     DATA,
     EXTENT,
     HEAD,
@@ -22,7 +23,6 @@ from dsmq_nodes.dsmq.ring.ring import (
     Ring,
     checksum,
 )
-from dsmq_nodes.errors import RingError
 
 LENT_BYTES: Final = 64 << 10  # smaller ones cost less to copy than to look after
 _READ_AGAIN: Final = 100
@@ -102,14 +102,13 @@ class Reader:
         numbers = self._numbers
         head = numbers[HEAD]  # first: what it needs is allocated
         if not 0 <= head - self.after <= _MOST_AHEAD:
-            raise RingError(
-                f"{self.ring.path} is damaged: its newest message is {head} after {self.after}"
-            )
+            raise self.ring.damaged(f"its newest message was {self.after} and is {head}")
         self._stop = self._end_of_data()
         return head
 
     def _end_of_data(self) -> int:
-        return DATA - MARK_BYTES + min(self._numbers[EXTENT], self.ring.capacity)
+        extent = self._numbers[EXTENT] or self._numbers[CLOSED]
+        return DATA - MARK_BYTES + min(extent, self.ring.capacity)
 
     def find(self, message_id: int) -> Record | None:
         """A record by its id, wherever the cursor is; None: it is overwritten."""

@@ -17,7 +17,8 @@ Numbers are unsigned, 64 bits, in the machine's order, at multiples of 8::
     0       magic, version, greatest size of the data
     64      HEAD     id of the newest whole record
     72      RESERVE  how far has been written, with what is being written or was left half done
-    80      EXTENT   how many bytes of the data are allocated
+    80      EXTENT   how many bytes of the data are allocated; 0 once nobody is to append
+    88      CLOSED   what EXTENT was before that
     512     64 bytes, one a reader: 1 when it sleeps and wants to be woken
     1024    64 readers of 4 numbers: its number (0: none), its cursor, its depth, what it has missed
     4096    index: where the record with id I begins, at I modulo 4096, for who jumps to it
@@ -74,7 +75,7 @@ MOST_READERS: Final = 64
 _MAGIC: Final = int.from_bytes(b"dsmqring", "little")
 _VERSION: Final = 3
 _HEADER: Final = struct.Struct("=QQQ")
-HEAD, RESERVE, EXTENT = 8, 9, 10  # as indices of 64-bit numbers
+HEAD, RESERVE, EXTENT, CLOSED = 8, 9, 10, 11  # as indices of 64-bit numbers
 ASLEEP: Final = 512
 READERS: Final = 128  # as index
 INDEX: Final = 512  # as index
@@ -88,6 +89,13 @@ ORDERED: Final = platform.machine().lower() in {"x86_64", "amd64", "i686", "i386
 _LEAST_RECORDS: Final = 10
 _MUCH_RECORDS: Final = 1000
 _LITTLE: Final = 16  # of that, one part in so many
+_LEFT_TO_OTHERS: Final = 10  # of the machine's shared memory, one part in so many
+
+
+def is_scarce(place: int | Path) -> bool:
+    """Whether so little shared memory is free that what there is is left to others."""
+    room = os.statvfs(place)
+    return room.f_bavail < room.f_blocks // _LEFT_TO_OTHERS
 
 
 def checksum(message_id: int, text: bytes, raw: bytes | memoryview) -> int:
@@ -185,7 +193,7 @@ class Ring:
     @property
     def extent(self) -> int:
         """How many bytes of the data there are, whatever the file says."""
-        return min(self.numbers[EXTENT], self.capacity)
+        return min(self.numbers[EXTENT] or self.numbers[CLOSED], self.capacity)
 
     def end_of(self, message_id: int) -> int:
         """Where the record after the newest one begins, whose id this is.
@@ -195,7 +203,7 @@ class Ring:
         """
         start, reserve = self.numbers[INDEX + message_id % INDEX_SIZE], self.numbers[RESERVE]
         if message_id > MOST_ID or reserve > MOST_NUMBER:
-            raise RingError(f"{self.path} is damaged: message {message_id}, position {reserve}")
+            raise self.damaged(f"message {message_id} at position {reserve}")
         begun = reserve if start > MOST_NUMBER else max(start, reserve)
         if not begun:
             return 0  # the ring is new
@@ -205,6 +213,16 @@ class Ring:
         # A writer was killed that had begun to write over the newest record, or what is there is no
         # record: the next one goes behind all that was begun, on a lap of its own.
         return (begun // self.capacity + 1) * self.capacity
+
+    def shut(self) -> None:
+        """Have nobody append any more; what was appended can still be read."""
+        self.numbers[CLOSED] = self.extent or MARK_BYTES
+        self.numbers[EXTENT] = 0
+
+    def damaged(self, what: str) -> RingError:
+        """An error to raise; nobody appends any more, or ids might be given twice."""
+        self.shut()
+        return RingError(f"{self.path} is damaged: {what}")
 
     def _size_at(self, offset: int, message_id: int) -> int:
         """How large the record with this id is that begins there; 0: there is none."""

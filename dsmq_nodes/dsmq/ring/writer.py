@@ -11,6 +11,7 @@ from dsmq_nodes.dsmq.ring.bell import Doorbells
 from dsmq_nodes.dsmq.ring.ring import (
     ASLEEP,
     BLOCK_BYTES,
+    CLOSED,
     DATA,
     EXTENT,
     HEAD,
@@ -26,6 +27,7 @@ from dsmq_nodes.dsmq.ring.ring import (
     RESERVE,
     Ring,
     checksum,
+    is_scarce,
 )
 from dsmq_nodes.errors import RingError
 
@@ -35,7 +37,6 @@ _LOCK_PATIENCE_SEC: Final = 0.1
 _LOCK_RETRY_SEC: Final = 0.00005
 _MADV_POPULATE_WRITE: Final = 23  # Linux 5.14
 _MOST_AT_ONCE_BYTES: Final = 4 << 20  # takes 2 ms
-_LEFT_TO_OTHERS: Final = 10  # of the machine's shared memory, one part in so many
 
 
 class Writer:
@@ -69,7 +70,8 @@ class Writer:
         (it was stopped). `raw` is the value of the message's `field`, which `text` leaves out.
 
         Raises:
-            RingError: the message is larger than all the memory there is, or the ring is damaged.
+            RingError: the message is larger than all the memory there is, the ring is damaged, or
+                the broker has shut it.
         """
         names = self._names.get(field)
         if names is None:
@@ -105,6 +107,17 @@ class Writer:
                 until_sec = time.monotonic() + _LOCK_PATIENCE_SEC
         self._held_at = head
         return False
+
+    def shut(self) -> None:
+        """Have nobody append any more, once what is being appended is whole."""
+        held = True
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            held = self._wait_for_lock()  # who holds it and does not go on loses what it writes
+        self.ring.shut()
+        if held:
+            fcntl.flock(self._file, fcntl.LOCK_UN)
 
     def _write(
         self, names: bytes, text: bytes, seq: int, stamp_ns: int, raw: bytes | memoryview
@@ -147,16 +160,18 @@ class Writer:
             RingError: the ring is damaged.
         """
         if head < self._last_id:  # ids would be given twice
-            raise RingError(f"{self.ring.path} is damaged: it has forgotten its newest messages")
+            raise self.ring.damaged(f"it has forgotten the messages after {head}")
         return self.ring.end_of(head)
 
     def _make_room(self, start: int, size: int) -> int:
         """The lap's end is reached: make it longer, or begin the next.
 
         Raises:
-            RingError: there is too little memory.
+            RingError: there is too little memory, or the ring is shut.
         """
         numbers, capacity = self._numbers, self.ring.capacity
+        if numbers[CLOSED]:
+            raise RingError("the broker has closed it")
         extent, offset = numbers[EXTENT], start % capacity
         if extent > capacity:  # nobody says that: what is allocated already is so once more
             extent = 0
@@ -180,8 +195,7 @@ class Writer:
         return (start // capacity + 1) * capacity
 
     def _allocate(self, start: int, size: int) -> bool:
-        room = os.fstatvfs(self._file)
-        if room.f_bavail < room.f_blocks // _LEFT_TO_OTHERS:
+        if is_scarce(self._file):
             return False
         try:
             os.posix_fallocate(self._file, start, size)

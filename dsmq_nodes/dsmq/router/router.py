@@ -325,6 +325,7 @@ class Router(SharedExchange):
         }
         if request.shm:
             answer |= self._welcome(peer)
+            peer.unshares = request.unshares
         return [(peer, wire.encode_object(answer))]
 
     def _take_name(self, peer: Peer, request: wire.Request) -> None:

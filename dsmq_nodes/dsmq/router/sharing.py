@@ -15,6 +15,9 @@ or when the ring is about to go. What writers have overwritten by then is gone f
 had expired, and who has not read it is told of the gap. A ring has room for ten messages at least,
 for more where a reader is deeper or lags. Latched topics are followed at once.
 
+A ring that is of no use, because memory is scarce or the file is damaged, is closed: all that share
+it are told, and from then on the topic goes through the broker, as far as it was followed.
+
 A store that is a file is not shared: its readers see nothing that a crash could take back.
 """
 
@@ -27,13 +30,14 @@ from dsmq_nodes.dsmq.router.exchange import CATCH_UP_BYTES, Exchange, Replies, e
 from dsmq_nodes.dsmq.router.report import NOT_KNOWN
 from dsmq_nodes.dsmq.router.topics import Cursor, Peer, Put, SharedLog, Topic
 from dsmq_nodes.dsmq.store.sqlite import Store
-from dsmq_nodes.errors import OverwrittenError, RingError, WireError
+from dsmq_nodes.errors import OverwrittenError, RingError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from dsmq_nodes.dsmq.ring.record import Record
 
+_MOST_MESSAGE_BYTES: Final = MAX_BODY_BYTES - 64  # with an id and a gap it answers a `get`
 _MOST_LEFT_BYTES: Final = MAX_BODY_BYTES // 4 * 3 - 4096  # in a frame bytes are base64
 _SAVED_SHARE: Final = 4  # of the store's budget one part in so many, when a ring goes
 _NOT_TAKEN: Final = "the topic's shared memory is held by a process that does not go on"
@@ -56,12 +60,14 @@ class SharedExchange(Exchange):
             return replies
         log = topic.log
         at_once = topic.is_read_here or log.latched > 0
-        for record in topic.ring.read(looks_inside=at_once):
+        try:
+            records = topic.ring.read(looks_inside=at_once)
+        except RingError as fault:
+            return self._unshare(topic, str(fault))
+        for record in records:
             if record.id != log.last_id + 1:
                 replies += self._pass_over(topic, record.id)
-            for publication in topic.publications:
-                if publication.peer.name == record.sender:
-                    publication.messages += 1
+            _count_for_sender(topic, record.sender)
             if record.loan is not None and not at_once and record.size_bytes < _MOST_LEFT_BYTES:
                 self._leave(topic, record, now)
             elif frame := _frame(topic, record):
@@ -237,10 +243,30 @@ class SharedExchange(Exchange):
             topic.ring.wake_all()
             return []
         replies = [*self.follow_to_the_end(topic, now), *self.commit()]
+        self._close(topic)
+        return replies
+
+    def _close(self, topic: Topic, why: str = "") -> None:
         self._save(topic)
-        topic.ring.close()
+        if topic.ring is not None:
+            topic.ring.close(why)
         topic.ring = None
-        del self.shared[topic.log.name]
+        self.shared.pop(topic.log.name, None)
+
+    def _unshare(self, topic: Topic, why: str) -> Replies:
+        """Have a topic go through the broker: its ring is of no use. All that share it are told."""
+        if topic.ring is None:
+            return []
+        topic.ring.shut()
+        replies = self.commit()
+        name, last_id = topic.log.name, topic.log.last_id
+        told = wire.encode_object({"event": "unshared", "topic": name, "id": last_id})
+        replies += [(peer, told) for peer in _sharers(topic)]
+        for publication in topic.publications:
+            publication.shares = False
+        for cursor in topic.cursors:
+            self.unseat(cursor)
+        self._close(topic, f"{name}: {why}")
         return replies
 
     def _subscribe(self, peer: Peer, request: wire.Request, now: float) -> Replies:
@@ -273,19 +299,35 @@ class SharedExchange(Exchange):
         if topic.ring is None:
             return super()._append(peer, topic, request, message, now)
         text = wire.decode_text(message).encode()
+        message_id, fault = 0, _NOT_TAKEN
         try:
             message_id = topic.ring.append(peer.name, text, request.seq, request.stamp)
-        except RingError as fault:
-            message_id, reason = 0, str(fault)
-        else:
-            reason = _NOT_TAKEN
+        except RingError as of_no_use:
+            fault = str(of_no_use)
+            if all(each.unshares for each in _sharers(topic)):
+                topic.ring.shut()
+                replies = [*self.follow_to_the_end(topic, now), *self._unshare(topic, fault)]
+                return replies + super()._append(peer, topic, request, message, now)
         if not message_id:
             topic.refused += 1
-            return [error(peer, request, reason)] if peer.greeted else []
+            return [error(peer, request, fault)] if peer.greeted else []
         replies = self.follow_to_the_end(topic, now)
         if request.ack is not None:
             self._held.append(Put(peer, topic, request, message_id, b"", NOT_KNOWN))
         return replies
+
+
+def _count_for_sender(topic: Topic, sender: str) -> None:
+    for publication in topic.publications:
+        if publication.peer.name == sender:
+            publication.messages += 1
+
+
+def _sharers(topic: Topic) -> list[Peer]:
+    """Who writes or reads a topic's ring."""
+    writers = [each.peer for each in topic.publications if each.shares]
+    readers = [each.peer for each in topic.cursors if each.seat is not None]
+    return list(dict.fromkeys(writers + readers))
 
 
 def _frame(topic: Topic, record: "Record") -> bytes:
@@ -293,8 +335,8 @@ def _frame(topic: Topic, record: "Record") -> bytes:
     sender = wire.encode_text(record.sender)
     try:
         message = wire.encode_text(record.text)
-        return wire.encode_push(
-            topic.name_json, record.id, sender, record, message, at_ns=record.at
-        )
-    except (OverwrittenError, WireError):
+    except OverwrittenError:
         return b""
+    if len(message) > _MOST_MESSAGE_BYTES:
+        return b""
+    return wire.encode_push(topic.name_json, record.id, sender, record, message, at_ns=record.at)

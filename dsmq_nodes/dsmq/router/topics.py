@@ -30,12 +30,15 @@ class SharedLog(Protocol):
         """Where it is, for those who map it."""
 
     def append(self, sender: str, text: bytes, seq: int, stamp_ns: int) -> int:
-        """Append for a peer that does not share memory; gives the id, 0 when it cannot."""
+        """Append for a peer that does not share memory; gives the id, 0 when the ring is held.
+
+        RingError when it is of no use for this message.
+        """
 
     def read(self, *, looks_inside: bool) -> "Sequence[Record]":
         """The next records that the broker has not read, what is large on loan.
 
-        Not too many at once; fewer when it is going to look inside.
+        Not too many at once; fewer when it is going to look inside. RingError when it is damaged.
         """
 
     def find(self, message_id: int) -> "Record | None":
@@ -62,8 +65,11 @@ class SharedLog(Protocol):
     def may_sleep(self) -> bool:
         """Whether the next message will ring."""
 
-    def close(self) -> None:
-        """Nobody shares the topic any more."""
+    def shut(self) -> None:
+        """Have nobody append any more."""
+
+    def close(self, why: str = "") -> None:
+        """Nobody shares the topic any more; `why` not, if that is worth a word."""
 
 
 @dataclass(eq=False, slots=True)
@@ -88,6 +94,7 @@ class Peer:
     host: str = ""
     state: str = "starting"
     number: int = 0  # of a process that shares memory with us; 0: it does not
+    unshares: bool = False  # it goes on over its socket when it is told that a ring is closed
     gets: dict[str, int] = field(default_factory=dict)
     cursors: dict[str, "Cursor"] = field(default_factory=dict)
     publications: dict[str, "Publication"] = field(default_factory=dict)

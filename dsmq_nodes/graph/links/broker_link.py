@@ -82,6 +82,7 @@ class DsmqLink:
             "subscribed": self._subscribed,
             "differs": self._differs,
             "ring": self._read_ring,
+            "unshared": self._unshared,
             "advertised": self._write_ring,
             "error": self._refused,
         }
@@ -411,6 +412,9 @@ class DsmqLink:
             self._is_rung = False
         else:
             self._drain_stream()
+        self._drain_rings()
+
+    def _drain_rings(self) -> None:
         if self._shared is not None:
             for reader, error in self._shared.drain():
                 self._read_unshared(reader, error)
@@ -470,6 +474,21 @@ class DsmqLink:
         """Have the broker push a topic, from where we are."""
         self._tell_unshared(error)
         self._subscribe(reader, shm=False)
+
+    def _unshared(self, reply: wire.Reply) -> None:
+        """The broker has closed a ring: its topic goes over the socket."""
+        if (publication := self._publications.get(reply.topic)) is not None:
+            with self._write_lock:
+                publication.writer = None
+        reader = self._readers.get(reply.topic)
+        if self._shared is None or reader is None:
+            return
+        self._drain_rings()  # what is in it is not pushed again
+        # What the broker could not follow has ids that it gives once more.
+        reader.seen = min(reader.seen, reply.id)
+        reader.after = min(reader.after or 0, reply.id)
+        if self._shared.forget(reply.topic):
+            self._subscribe(reader)
 
     def _tell_unshared(self, error: RingError) -> None:
         if str(error) not in self._told_unshared:  # one line for all topics

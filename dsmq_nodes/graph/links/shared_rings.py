@@ -52,9 +52,9 @@ class SharedTopics:
         ring_reader = RingReader(ring, seat, after=after, depth=reader.depth, lends=True)
         self._reading[reader.topic] = (ring_reader, reader)
 
-    def forget(self, topic: str) -> None:
-        """Read a topic no more."""
-        self._reading.pop(topic, None)
+    def forget(self, topic: str) -> bool:
+        """Read a topic no more; gives whether it was read."""
+        return self._reading.pop(topic, None) is not None
 
     def drain(self) -> list[tuple[Reader, RingError]]:
         """Deliver all there is to read; gives who can read its ring no longer, and why."""
