@@ -28,6 +28,7 @@ logger = logging.getLogger("dsmq.broker")
 OWN_NUMBER: Final = 1
 _FOLLOW_RECORDS: Final = 500  # at once, so that the broker's peers have their turn
 _FOLLOW_BYTES: Final = 2 << 20
+_LOCK_PATIENCE_SEC: Final = 0.002  # all peers wait meanwhile; an append takes a tenth of that
 
 
 class SharedMemory:
@@ -97,8 +98,7 @@ class SharedLog:
 
     def __init__(self, ring: Ring, doorbells: Doorbells) -> None:
         self._ring = ring
-        self._doorbells = doorbells
-        self._writer = Writer(ring, "", doorbells)  # for who put last; peers come and go
+        self._writer = Writer(ring, "", doorbells, _LOCK_PATIENCE_SEC)
         after = ring.head
         # No depth: it asks the ring to keep as much as it can while the broker is behind.
         seat = ring.seat(OWN_NUMBER, after=after, depth=0)
@@ -118,7 +118,7 @@ class SharedLog:
         if self._ring.head < self._reader.after:  # a writer that is new does not know
             raise self._ring.damaged(f"it has forgotten the messages after {self._ring.head}")
         if self._writer.sender != sender:
-            self._writer = Writer(self._ring, sender, self._doorbells)
+            self._writer.write_as(sender)  # who put last; peers come and go
         return self._writer.append(text, seq=seq, stamp_ns=stamp_ns)
 
     def read(self, *, looks_inside: bool) -> list[Record]:

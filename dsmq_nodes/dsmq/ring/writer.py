@@ -42,18 +42,32 @@ _MOST_AT_ONCE_BYTES: Final = 4 << 20  # takes 2 ms
 class Writer:
     """Appends to a ring; one a process and ring, used by one thread at a time."""
 
-    def __init__(self, ring: Ring, sender: str, doorbells: Doorbells) -> None:
-        """Write as `sender`; `doorbells` are those of this process."""
+    def __init__(
+        self,
+        ring: Ring,
+        sender: str,
+        doorbells: Doorbells,
+        patience_sec: float = _LOCK_PATIENCE_SEC,
+    ) -> None:
+        """Write as `sender`; `doorbells` are those of this process.
+
+        So long it waits for who holds the ring and does not go on.
+        """
         self.ring = ring
-        self.sender = sender
-        self._names: dict[str, bytes] = {"": sender.encode()}
+        self.write_as(sender)
         self._doorbells = doorbells
         self._map = ring.memory
         self._numbers = ring.numbers
         self._file = ring.file
+        self._patience_sec = patience_sec
         self._held_at = -1  # HEAD, when its holder was last waited for in vain
         self._last_id = -1  # the newest record that we know the end of, and its end
         self._end = 0
+
+    def write_as(self, sender: str) -> None:
+        """Append for another sender from now on."""
+        self.sender = sender
+        self._names: dict[str, bytes] = {"": sender.encode()}
 
     def append(
         self,
@@ -81,6 +95,7 @@ class Writer:
         except BlockingIOError:
             if not self._wait_for_lock():
                 return 0
+        self._held_at = -1
         try:
             message_id = self._write(names, text, seq, stamp_ns, raw)
         finally:
@@ -97,14 +112,14 @@ class Writer:
         head = self._numbers[HEAD]
         if head == self._held_at:
             return False
-        until_sec = time.monotonic() + _LOCK_PATIENCE_SEC
+        until_sec = time.monotonic() + self._patience_sec
         while time.monotonic() < until_sec:
             time.sleep(_LOCK_RETRY_SEC)
             with contextlib.suppress(BlockingIOError):
                 fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 return True
             if head != (head := self._numbers[HEAD]):
-                until_sec = time.monotonic() + _LOCK_PATIENCE_SEC
+                until_sec = time.monotonic() + self._patience_sec
         self._held_at = head
         return False
 
