@@ -242,7 +242,7 @@ def test_a_writer_that_was_stopped_in_mid_write_holds_up_nobody_for_good(
         hasty = Writer(ring, "/w", doorbells, patience_sec=0.0)
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(
-                "dsmq_nodes.dsmq.ring_writer.time.sleep", lambda _: pytest.fail("it waits")
+                "dsmq_nodes.dsmq.ring.writer.time.sleep", lambda _: pytest.fail("it waits")
             )
             assert hasty.append(b"1", seq=1, stamp_ns=0) == 0
         holder.kill()
