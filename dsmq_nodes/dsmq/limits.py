@@ -20,6 +20,7 @@ MOST_PATTERNS: Final = 100  # of one peer
 MOST_LATCHED: Final = 100_000  # of one topic
 MOST_SCHEMA_BYTES: Final = 64 * 1024
 MOST_SCHEMA_LEVELS: Final = 64  # nodes and tools walk through it level by level
+MOST_PAIRS: Final = 100  # of one end of a topic with others that differ
 TYPES_KEPT: Final = 512  # schemas, on /dsmq/types
 MOST_WAIT_SEC: Final = 3600.0
 PATIENCE_SEC: Final = 2.0  # for a hello where a token is asked for, and for a frame once begun

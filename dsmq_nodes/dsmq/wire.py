@@ -106,7 +106,8 @@ acknowledgements and the answer to a ``get`` that waits come when it is time.
   the ``ack`` that the request had.
 
 Topics ``/dsmq/graph``, ``/dsmq/statistics`` and ``/dsmq/types`` are written by the broker itself
-and latched. On the last each schema is said once, under the ``schema_id`` that the graph has for
+and latched. What of the first two would not fit into a frame is left out; their ``left_out`` then
+says how much. On the last each schema is said once, under the ``schema_id`` that the graph has for
 it, the newest 512 are kept.
 
 Limits
@@ -124,6 +125,7 @@ Limits
   one alone has; it is told by an error
 - 100 patterns a peer; 100,000 latched messages a topic, all latched ones together within three
   quarters of the broker's budget; a schema 65,536 bytes (a larger one is not kept), 64 levels
+- 100 ends that differ from one end of a topic, of which that one is told
 - a ``get`` waits 3,600 s at most; 32,768 of one peer and 65,536 in all wait; then the newest of the
   peer that has most is answered by an error, in favour of a peer that has fewer
 - a frame once begun has 2 s, and 1 s more for each 100,000 bytes, to arrive; with a token asked

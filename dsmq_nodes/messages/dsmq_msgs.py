@@ -53,11 +53,15 @@ class GraphTopic(Message):
 
 
 class Graph(Message):
-    """Who is connected, who publishes and subscribes what; on `/dsmq/graph`, at every change."""
+    """Who is connected, who publishes and subscribes what; on `/dsmq/graph`, at every change.
+
+    `left_out` says in words what did not fit into a frame; empty when all did.
+    """
 
     epoch: str = ""
     peers: list[Peer] = []
     topics: list[GraphTopic] = []
+    left_out: str = ""
 
 
 class TypeDescription(Message):
@@ -120,7 +124,7 @@ class BrokerStatistics(Message):
     """The broker's counters; on `/dsmq/statistics` once a second while somebody listens.
 
     Rates are those since the one before: in the first after a time without listeners, over that
-    time. What is new then has no rate yet.
+    time. What is new then has no rate yet. `left_out` is as in the graph.
     """
 
     at_sec: float = 0.0
@@ -128,6 +132,7 @@ class BrokerStatistics(Message):
     budget_bytes: int = 0
     ttl_sec: float = 0.0
     topics: list[TopicStatistics] = []
+    left_out: str = ""
 
 
 class TimerStatistics(Message):

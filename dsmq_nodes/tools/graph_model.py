@@ -58,6 +58,7 @@ class Graph(msgspec.Struct, kw_only=True):
     epoch: str = ""
     peers: list[Peer] = []
     topics: list[GraphTopic] = []
+    left_out: str = ""
 
 
 class TypeDescription(msgspec.Struct, kw_only=True):
@@ -116,6 +117,7 @@ class BrokerStatistics(msgspec.Struct, kw_only=True):
     budget_bytes: int = 0
     ttl_sec: float = 0.0
     topics: list[TopicStatistics] = []
+    left_out: str = ""
 
 
 _decode_graph: Final = msgspec.json.Decoder(Graph).decode

@@ -60,6 +60,7 @@ class Session:
         self._broker = broker
         self._subscribed: set[str] = set()
         self._skipped: Counter[str] = Counter()  # by topic
+        self._has_told_left_out = False
         self._kept: deque[wire.Reply] = deque()  # messages that came while we waited for another
         host, port = parse_address(broker)
         self._channel = Channel(host, port, client=self.client, timeout_sec=timeout_sec)
@@ -89,6 +90,7 @@ class Session:
             while (reply := self.next_message([GRAPH_TOPIC], timeout_sec)) is not None:
                 graph = self._read(reply, read_graph)
                 if graph is not None:
+                    self._tell_left_out(graph)
                     yield graph
         finally:
             self.unsubscribe(GRAPH_TOPIC)
@@ -104,10 +106,16 @@ class Session:
             while (reply := self.next_message([STATISTICS_TOPIC], self._timeout_sec)) is not None:
                 statistics = self._read(reply, read_statistics)
                 if statistics is not None:
+                    self._tell_left_out(statistics)
                     yield statistics
             raise self._silent()
         finally:
             self.unsubscribe(STATISTICS_TOPIC)
+
+    def _tell_left_out(self, report: Graph | BrokerStatistics) -> None:
+        if report.left_out and not self._has_told_left_out:
+            self._has_told_left_out = True
+            print(f"the broker's report leaves out {one_line(report.left_out)}", file=sys.stderr)
 
     def schema(self, schema_id: str) -> dict[str, Any]:
         """The JSON Schema of that id, as an end of a topic has told it; empty: it is not known."""

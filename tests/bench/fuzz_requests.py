@@ -22,10 +22,10 @@ from typing import Final
 import msgspec
 
 from dsmq_nodes.dsmq import wire
-from dsmq_nodes.dsmq.channel import Channel
-from dsmq_nodes.dsmq.router import Router
-from dsmq_nodes.dsmq.store import Store
-from dsmq_nodes.dsmq.topics import Peer
+from dsmq_nodes.dsmq.client_connection import Channel
+from dsmq_nodes.dsmq.router.router import Router
+from dsmq_nodes.dsmq.router.topics import Peer
+from dsmq_nodes.dsmq.store.sqlite import Store
 from dsmq_nodes.errors import ConnectionFailedError, RequestError, WireError
 from tests.bench.fuzz import command_line
 

@@ -347,7 +347,7 @@ def test_there_are_not_endlessly_many_topics(router: Router) -> None:
 def few(monkeypatch: pytest.MonkeyPatch) -> Router:
     """A router that has places for 100 topics, of one peer 80."""
     for module in ("router", "exchange"):
-        monkeypatch.setattr(f"dsmq_nodes.dsmq.router.{module}.MOST_TOPICS", 100)
+        monkeypatch.setattr(f"dsmq_nodes.dsmq.router.router.{module}.MOST_TOPICS", 100)
     monkeypatch.setattr("dsmq_nodes.dsmq.router.router.MOST_TOPICS_OF_ONE", 80)
     return Router(Store())
 
@@ -481,6 +481,49 @@ def test_waiting_gets_of_a_peer_have_an_end_and_cost_little(
     assert router.next_wait_sec is None
 
 
+def test_to_who_does_not_read_nothing_is_pushed_until_it_reads_on(router: Router) -> None:
+    """Neither that types differ, nor the messages that it waits for."""
+    victim, bad = greeted(router), greeted(router)
+    ask(router, victim, action="subscribe", topic="t", type="T", schema={"mine": 1})
+    for _ in range(50):
+        ask(router, victim, action="get", topic="x", wait=9.0)
+    router.pause(victim)
+    said = []
+    for number in range(300):
+        said += ask(router, bad, action="advertise", topic="t", type="T", schema={"n": number})
+        said += ask(router, bad, action="put", topic="x", message=str(number))
+    assert [peer for peer, _ in said if peer is victim] == []
+    assert len(victim.untold) == 1, "of what is no longer so nothing is kept"
+    router.resume(victim)
+    told = [wire.decode_reply(frame[23:]) for _, frame in router.catch_up(victim, 1.0)]
+    assert [reply.event for reply in told[:1]] == ["differs"]
+    assert [reply.text for reply in told[1:]] == [str(number) for number in range(50)]
+    assert router.catch_up(victim, 1.0) == []
+
+
+def test_what_is_owed_comes_in_batches(router: Router) -> None:
+    victim, writer = greeted(router), greeted(router)
+    for _ in range(20):
+        ask(router, victim, action="get", topic="x", wait=9.0)
+    router.pause(victim)
+    for _ in range(20):
+        ask(router, writer, action="put", topic="x", message="x" * 100_000)
+    router.resume(victim)
+    batches = [len(router.catch_up(victim, 1.0))]
+    while victim.lags:
+        batches.append(len(router.catch_up(victim, 1.0)))
+    assert (sum(batches), max(batches)) == (20, 2)
+
+
+def test_of_many_that_differ_from_one_some_are_told(router: Router) -> None:
+    reader = greeted(router)
+    ask(router, reader, action="subscribe", topic="t", type="T", schema={"mine": 1})
+    for number in range(limits.MOST_PAIRS + 20):
+        ask(router, greeted(router), action="advertise", topic="t", schema={"n": number})
+    (cursor,) = router.topics["t"].cursors
+    assert len(cursor.pairs) == limits.MOST_PAIRS
+
+
 def test_who_waits_for_little_is_not_kept_out_by_who_waits_for_much(
     router: Router, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -569,6 +612,10 @@ def refused(router: Router, peer: Peer, fields: dict[str, object]) -> str:
     else:
         replies = router.handle(peer, asked, 0.0)
     return "".join(wire.decode_reply(frame[23:]).error for to, frame in replies if to is peer)
+
+
+def ask(router: Router, peer: Peer, **fields: object) -> list[tuple[Peer, bytes]]:
+    return router.handle(peer, wire.decode_request(json.dumps(fields).encode()), 0.0)
 
 
 def error_of(router: Router, peer: Peer, **fields: object) -> str:

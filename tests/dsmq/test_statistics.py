@@ -8,11 +8,12 @@ from typing import Any
 import pytest
 
 from dsmq_nodes.dsmq import wire
+from dsmq_nodes.dsmq.router import report as reports
 from dsmq_nodes.dsmq.router.exchange import Replies
 from dsmq_nodes.dsmq.router.router import Router
 from dsmq_nodes.dsmq.router.topics import Peer
 from dsmq_nodes.dsmq.store.sqlite import Store
-from dsmq_nodes.messages.dsmq_msgs import BrokerStatistics
+from dsmq_nodes.messages.dsmq_msgs import BrokerStatistics, Graph
 
 STATISTICS = "/dsmq/statistics"
 WALL_SEC = 1_700_000_000.0  # the wall clock when the monotonic one shows 0
@@ -157,3 +158,42 @@ def test_a_pattern_listens_too(bench: Bench) -> None:
     bench.put(4)
     bench.tick()
     assert bench.topic["messages"] == 4
+
+
+@pytest.mark.parametrize("ends", [1, 6])
+def test_a_report_that_outgrows_a_frame_is_cut_and_says_so(ends: int) -> None:
+    """Of many topics with long names and types, and faults; nobody's connection ends."""
+    router = Router(Store())
+    peers = [Peer(f"p{number}") for number in range(ends + 1)]
+    for number, peer in enumerate(peers):
+        router.connect(peer, 0.0)
+        router.handle(peer, wire.Request("hello", version=1, node=f"/{number}"), 0.0)
+    for number in range(4000):
+        for peer in peers[1:]:
+            name = f"t{number}".ljust(255, "\\")
+            router.handle(peer, wire.Request("advertise", name, type="\\" * 255), 0.0)
+    for name, read in (("/dsmq/graph", Graph), (STATISTICS, BrokerStatistics)):
+        said = router.handle(peers[0], wire.Request("subscribe", name, depth=1), 0.0)
+        told = [wire.decode_reply(frame[wire.HEADER_BYTES :]) for _, frame in said]
+        (report,) = [json.loads(reply.text or "") for reply in told if reply.event == "message"]
+        is_whole = report["left_out"] == ""
+        assert is_whole == (len(report["topics"]) == 4003)
+        if not is_whole:
+            left_out = 4003 - len(report["topics"])
+            assert report["left_out"] == f"{left_out} of 4003 topics"
+            assert len(said[-1][1]) > 8_000_000
+            asked = router.handle(peers[0], wire.Request("get", name, latest=True), 0.0)
+            assert wire.decode_reply(asked[-1][1][wire.HEADER_BYTES :]).text
+        assert len(read.from_json(json.dumps(report)).topics[-1].publishers) == ends
+
+
+def test_of_too_many_ends_some_are_listed_and_the_others_counted() -> None:
+    router = Router(Store())
+    for number in range(2500):
+        peer = Peer(f"p{number}")
+        router.connect(peer, 0.0)
+        router.handle(peer, wire.Request("hello", version=1), 0.0)
+        router.handle(peer, wire.Request("subscribe", "t"), 0.0)
+    report = Graph.from_json(reports.graph(router).decode())
+    (topic,) = [each for each in report.topics if each.name == "t"]
+    assert (len(topic.subscribers), report.left_out) == (2000, "500 ends")

@@ -24,7 +24,7 @@ from dsmq_nodes.dsmq.limits import (
 )
 from dsmq_nodes.dsmq.router.report import NOT_KNOWN
 from dsmq_nodes.dsmq.router.topics import OWN_TOPICS, Cursor, Pattern, Peer, Put, Topic, Wait
-from dsmq_nodes.dsmq.router.types import part
+from dsmq_nodes.dsmq.router.types import part, tell_untold
 from dsmq_nodes.dsmq.store.sqlite import Log, Store
 from dsmq_nodes.errors import RequestError, StoreFullError
 
@@ -94,9 +94,27 @@ class Exchange:
         replies = self.commit() if self.store.uncommitted else []
         if peer.blocked:
             return replies
+        if peer.untold:
+            replies += tell_untold(peer)
+        if peer.is_owed:
+            replies += self._give_what_is_owed(peer)
         if lagging := _lagging(peer):
             replies += self._read_on(lagging, now)
-        peer.lags = bool(lagging) and bool(_lagging(peer))
+        peer.lags = peer.is_owed or (bool(lagging) and bool(_lagging(peer)))
+        return replies
+
+    def _give_what_is_owed(self, peer: Peer) -> Replies:
+        """Answer `get`s whose messages came while the peer did not read, a batch of them."""
+        replies: Replies = []
+        size_bytes = 0
+        peer.is_owed = False
+        for wait in list(peer.waits):
+            if peer.gets.get(wait.topic.log.name, 0) < wait.topic.log.last_id:
+                if size_bytes > CATCH_UP_BYTES:
+                    peer.is_owed = True
+                    break
+                replies += (given := self._answer_one(wait))
+                size_bytes += sum(len(frame) for _, frame in given)
         return replies
 
     @property
@@ -263,11 +281,17 @@ class Exchange:
         """A message has come: `get`s that wait for it have it now."""
         replies = self.commit()
         for wait in list(topic.waits):
-            self._forget(wait)
-            # Another `get` of the same peer may have taken it: this one waits no longer for that.
-            began_sec = wait.until_sec - min(wait.request.wait, MOST_WAIT_SEC)
-            replies += self._get(wait.peer, wait.request, began_sec)
+            if wait.peer.blocked or wait.peer.is_owed:
+                wait.peer.is_owed = wait.peer.lags = True
+            else:
+                replies += self._answer_one(wait)
         return replies
+
+    def _answer_one(self, wait: Wait) -> Replies:
+        self._forget(wait)
+        # Another `get` of the same peer may have taken it: this one waits no longer for that.
+        began_sec = wait.until_sec - min(wait.request.wait, MOST_WAIT_SEC)
+        return self._get(wait.peer, wait.request, began_sec)
 
     def _forget(self, wait: Wait) -> None:
         for waits in (self._waits, wait.topic.waits, wait.peer.waits):

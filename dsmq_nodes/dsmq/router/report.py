@@ -1,18 +1,31 @@
 """What the broker tells of itself: the graph and the statistics, as JSON texts.
 
 The types that read them are in dsmq_nodes/messages/dsmq_msgs.py; the queue knows no types.
+
+A report fits into a frame whatever peers have made: what would be too much is left out and counted.
 """
 
+import itertools
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 import msgspec
 
+from dsmq_nodes.dsmq.limits import MOST_PUSH_BYTES
+
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from dsmq_nodes.dsmq.router.router import Router
-    from dsmq_nodes.dsmq.router.topics import Cursor, Publication
+    from dsmq_nodes.dsmq.router.topics import Cursor, Publication, Topic
 
 NOT_KNOWN: Final = -1.0
+_MOST_BYTES: Final = MOST_PUSH_BYTES - 4096  # of a report inside a push; the rest is about it
+_PEERS_SHARE: Final = 4  # of the graph one part in so many
+_MOST_ENDS: Final = 2000  # of a topic, publishers and subscribers each
+_MOST_FAULTS: Final = 20  # of a topic
+_BATCH: Final = 100
+_FULL_BYTES: Final = 1000  # less room than this is not worth looking for what fits
 
 _encode = msgspec.json.Encoder().encode
 
@@ -48,35 +61,92 @@ class Latency:
             self.mean_sec += (latency_sec - self.mean_sec) / 16 if self.mean_sec else latency_sec
 
 
+def _size(text: bytes) -> int:
+    """How long a text is inside another one, where these have a backslash before them."""
+    return len(text) + text.count(b'"') + text.count(b"\\")
+
+
+class _Report:
+    """What there is room for, and what is left out."""
+
+    def __init__(self) -> None:
+        self._room = _MOST_BYTES
+        self._left_out: list[str] = []
+
+    def take(self, items: "Iterable[object]", kind: str, total: int, share: int = 1) -> bytes:
+        """A JSON list of the items that there is room for, within a share of it."""
+        room = self._room // share
+        taken: list[bytes] = []
+        count = 0
+        rest = iter(items)
+        while (batch := [*itertools.islice(rest, _BATCH)]) and room > _FULL_BYTES:
+            # One by one only where they do not fit together: that takes longer.
+            for each in (batch,) if _size(_encode(batch)) <= room else ([item] for item in batch):
+                text = _encode(each)[1:-1]
+                if (size := _size(text)) < room:
+                    room -= size + 1
+                    self._room -= size + 1
+                    taken.append(text)
+                    count += len(each)
+        self.note(total - count, f"of {total} {kind}")
+        return b"[%b]" % b",".join(taken)
+
+    def note(self, count: int, of_what: str) -> None:
+        """So many are left out."""
+        if count > 0:
+            self._left_out.append(f"{count} {of_what}")
+
+    def note_ends(self, topics: "Iterable[Topic]") -> None:
+        """Of a topic not all ends are listed."""
+        lists = [each for topic in topics for each in (topic.publications, topic.cursors)]
+        self.note(sum([len(each) - _MOST_ENDS for each in lists if len(each) > _MOST_ENDS]), "ends")
+
+    @property
+    def left_out(self) -> bytes:
+        """What is left out, as a JSON text."""
+        return _encode(", ".join(self._left_out))
+
+
 def graph(router: "Router") -> bytes:
     """Who is connected and who publishes and subscribes what."""
-    peers = [
-        {
-            "name": p.name,
-            "pid": p.pid,
-            "host": p.host,
-            "address": p.address,
-            "state": p.state,
-            "client": p.client,
-        }
-        for p in router.peers
-        if p.greeted
-    ]
-    topics = []
-    for topic in router.topics.values():
-        types = [p.type for p in topic.publications] + [c.type for c in topic.cursors]
-        topics.append(
+    report = _Report()
+    greeted = [peer for peer in router.peers if peer.greeted]
+    peers = report.take(
+        (
             {
-                "name": topic.log.name,
-                "type": next(filter(None, types), ""),
-                "latched": topic.log.latched > 0,
-                "latched_depth": topic.log.latched,
-                "publishers": [_end(publication) for publication in topic.publications],
-                "subscribers": [_end(cursor) for cursor in topic.cursors],
-                "faults": list(dict.fromkeys(p.fault for p in topic.pairs.values() if p.fault)),
+                "name": p.name,
+                "pid": p.pid,
+                "host": p.host,
+                "address": p.address,
+                "state": p.state,
+                "client": p.client,
             }
-        )
-    return _encode({"epoch": router.store.epoch, "peers": peers, "topics": topics})
+            for p in greeted
+        ),
+        *("peers", len(greeted), _PEERS_SHARE),
+    )
+    topics = router.topics.values()
+    told = report.take(map(_topic, topics), "topics", len(topics))
+    report.note_ends(topics)
+    epoch = _encode(router.store.epoch)
+    return b'{"epoch":%b,"peers":%b,"topics":%b,"left_out":%b}' % (
+        *(epoch, peers, told, report.left_out),
+    )
+
+
+def _topic(topic: "Topic") -> dict[str, object]:
+    publications, cursors = topic.publications[:_MOST_ENDS], topic.cursors[:_MOST_ENDS]
+    types = [p.type for p in publications] + [c.type for c in cursors]
+    faults = dict.fromkeys([p.fault for p in topic.pairs.values() if p.fault])
+    return {
+        "name": topic.log.name,
+        "type": next(filter(None, types), ""),
+        "latched": topic.log.latched > 0,
+        "latched_depth": topic.log.latched,
+        "publishers": [_end(publication) for publication in publications],
+        "subscribers": [_end(cursor) for cursor in cursors],
+        "faults": list(faults)[:_MOST_FAULTS],
+    }
 
 
 def update_rates(router: "Router", now: float) -> None:
@@ -92,54 +162,54 @@ def update_rates(router: "Router", now: float) -> None:
 
 def statistics(router: "Router", now: float) -> bytes:
     """What has gone through each topic and over each edge."""
-    topics = [
-        {
-            "name": topic.log.name,
-            "messages": topic.messages,
-            "size_bytes": topic.size_bytes,
-            "rate_hz": topic.rate.hz,
-            "bytes_per_sec": topic.rate.bytes_per_sec,
-            "kept": topic.log.last_id - topic.log.first_id + 1,
-            "refused": topic.refused,
-            "missed": topic.missed,
-            "shared": topic.ring is not None,
-            "publishers": [
-                {
-                    "node": publication.peer.name,
-                    "pid": publication.peer.pid,
-                    "messages": publication.messages,
-                    "rate_hz": publication.rate.hz,
-                    "latency_sec": publication.latency.mean_sec,
-                }
-                for publication in topic.publications
-            ],
-            "edges": [
-                {
-                    "subscriber": cursor.peer.name,
-                    "pid": cursor.peer.pid,
-                    "depth": cursor.depth,
-                    "delivered": cursor.delivered,
-                    "dropped": cursor.dropped,
-                    "rate_hz": cursor.rate.hz,
-                    "bytes_per_sec": cursor.rate.bytes_per_sec,
-                    "latency_sec": cursor.latency.mean_sec,
-                    "lag": max(topic.log.last_id - cursor.after, 0),
-                }
-                for cursor in topic.cursors
-            ],
-        }
-        for topic in router.topics.values()
-    ]
-    store = router.store
-    return _encode(
-        {
-            "at_sec": now,
-            "stored_bytes": store.stored_bytes,
-            "budget_bytes": store.budget_bytes,
-            "ttl_sec": store.ttl_sec,
-            "topics": topics,
-        }
-    )
+    report, topics, store = _Report(), router.topics.values(), router.store
+    told = report.take(map(_counters, topics), "topics", len(topics))
+    report.note_ends(topics)
+    about = {
+        "at_sec": now,
+        "stored_bytes": store.stored_bytes,
+        "budget_bytes": store.budget_bytes,
+        "ttl_sec": store.ttl_sec,
+    }
+    return b'%b,"topics":%b,"left_out":%b}' % (_encode(about)[:-1], told, report.left_out)
+
+
+def _counters(topic: "Topic") -> dict[str, object]:
+    return {
+        "name": topic.log.name,
+        "messages": topic.messages,
+        "size_bytes": topic.size_bytes,
+        "rate_hz": topic.rate.hz,
+        "bytes_per_sec": topic.rate.bytes_per_sec,
+        "kept": topic.log.last_id - topic.log.first_id + 1,
+        "refused": topic.refused,
+        "missed": topic.missed,
+        "shared": topic.ring is not None,
+        "publishers": [
+            {
+                "node": publication.peer.name,
+                "pid": publication.peer.pid,
+                "messages": publication.messages,
+                "rate_hz": publication.rate.hz,
+                "latency_sec": publication.latency.mean_sec,
+            }
+            for publication in topic.publications[:_MOST_ENDS]
+        ],
+        "edges": [
+            {
+                "subscriber": cursor.peer.name,
+                "pid": cursor.peer.pid,
+                "depth": cursor.depth,
+                "delivered": cursor.delivered,
+                "dropped": cursor.dropped,
+                "rate_hz": cursor.rate.hz,
+                "bytes_per_sec": cursor.rate.bytes_per_sec,
+                "latency_sec": cursor.latency.mean_sec,
+                "lag": max(topic.log.last_id - cursor.after, 0),
+            }
+            for cursor in topic.cursors[:_MOST_ENDS]
+        ],
+    }
 
 
 def _end(end: "Publication | Cursor") -> dict[str, object]:

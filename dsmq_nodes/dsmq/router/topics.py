@@ -100,6 +100,8 @@ class Peer:
     publications: dict[str, "Publication"] = field(default_factory=dict)
     patterns: dict[str, "Pattern"] = field(default_factory=dict)
     waits: dict["Wait", None] = field(default_factory=dict)
+    untold: dict["Pair", None] = field(default_factory=dict)  # it was blocked as they differed
+    is_owed: bool = False  # an answer to a `get` that waits: it was blocked as the message came
     made: int = 0  # topics that were not there before, and are
 
 
@@ -210,6 +212,11 @@ class Pair:
     publication: Publication
     cursor: Cursor
     fault: str = ""
+
+    @property
+    def ends(self) -> tuple[Publication, Cursor]:
+        """Both."""
+        return self.publication, self.cursor
 
 
 class Put(msgspec.Struct, gc=False):  # made for each message of a durable store: cheaply

@@ -14,6 +14,7 @@ import msgspec
 from dsmq_nodes.dsmq import wire
 from dsmq_nodes.dsmq.limits import (
     MOST_FAULT_CHARACTERS,
+    MOST_PAIRS,
     MOST_SCHEMA_BYTES,
     MOST_SCHEMA_LEVELS,
     TYPES_KEPT,
@@ -70,13 +71,19 @@ class Schemas:
         replies: list[tuple[Peer, bytes]] = []
         part(end)
         for publication, cursor in _edges(end):
-            if _is_alike(publication, cursor):
+            if (
+                _is_alike(publication, cursor)
+                or max(len(publication.pairs), len(cursor.pairs)) >= MOST_PAIRS
+            ):
                 continue
             pair = Pair(next(self._numbers), publication, cursor)
             for pairs in (end.topic.pairs, publication.pairs, cursor.pairs):
                 pairs[pair.number] = pair
-            replies.append((cursor.peer, _differs(pair, publication, "publisher")))
-            replies.append((publication.peer, _differs(pair, cursor, "subscriber")))
+            for peer in {cursor.peer: None, publication.peer: None}:
+                if peer.blocked:
+                    peer.untold[pair] = None
+                else:
+                    replies += _told(pair, peer)
         return replies
 
 
@@ -95,9 +102,17 @@ def _levels(value: object) -> int:
     return levels
 
 
+def tell_untold(peer: "Peer") -> list[tuple["Peer", bytes]]:
+    """Tell a peer that reads again what differs since it did not."""
+    untold, peer.untold = peer.untold, {}
+    return [reply for pair in untold for reply in _told(pair, peer)]
+
+
 def part(end: Publication | Cursor) -> None:
     """An end is gone, and with it what was wrong between it and others."""
     for number, pair in list(end.pairs.items()):
+        for each in pair.ends:
+            each.peer.untold.pop(pair, None)
         for pairs in (end.topic.pairs, pair.publication.pairs, pair.cursor.pairs):
             del pairs[number]
 
@@ -124,6 +139,15 @@ def _is_alike(publication: Publication, cursor: Cursor) -> bool:
     if not one.key or not other.key:
         return True  # nobody can tell
     return one.key == other.key and publication.type == cursor.type
+
+
+def _told(pair: Pair, peer: "Peer") -> "Iterator[tuple[Peer, bytes]]":
+    """What a peer is told of a pair of which it is an end, or both."""
+    publication, cursor = pair.ends
+    if cursor.peer is peer:
+        yield peer, _differs(pair, publication, "publisher")
+    if publication.peer is peer:
+        yield peer, _differs(pair, cursor, "subscriber")
 
 
 def _differs(pair: Pair, end: Publication | Cursor, what: str) -> bytes:
