@@ -346,8 +346,8 @@ def test_there_are_not_endlessly_many_topics(router: Router) -> None:
 @pytest.fixture
 def few(monkeypatch: pytest.MonkeyPatch) -> Router:
     """A router that has places for 100 topics, of one peer 80."""
-    for module in ("router", "exchange"):
-        monkeypatch.setattr(f"dsmq_nodes.dsmq.router.router.{module}.MOST_TOPICS", 100)
+    monkeypatch.setattr("dsmq_nodes.dsmq.router.router.MOST_TOPICS", 100)
+    monkeypatch.setattr("dsmq_nodes.dsmq.router.exchange.MOST_TOPICS", 100)
     monkeypatch.setattr("dsmq_nodes.dsmq.router.router.MOST_TOPICS_OF_ONE", 80)
     return Router(Store())
 
