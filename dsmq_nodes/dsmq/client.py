@@ -13,7 +13,6 @@ it longer than its `timeout` and a moment, or, where it has none, `_PATIENCE_SEC
 """
 
 import logging
-import random
 import threading
 import time
 from collections.abc import Callable
@@ -21,7 +20,7 @@ from types import TracebackType
 from typing import Final, Self, TypeVar, overload
 
 from dsmq_nodes.dsmq import inherited, wire
-from dsmq_nodes.dsmq.client_connection import Channel
+from dsmq_nodes.dsmq.client_connection import ClientConnection, Redial
 from dsmq_nodes.errors import (
     ConnectionFailedError,
     ForkedError,
@@ -32,15 +31,12 @@ from dsmq_nodes.errors import (
 logger = logging.getLogger("dsmq.client")
 
 _T = TypeVar("_T")
-_FIRST_RETRY_SEC: Final = 0.05
-_LONGEST_RETRY_SEC: Final = 1.0
 _POLL_SEC: Final = 0.01  # of an original server, which cannot wait for us
 _WAIT_SLICE_SEC: Final = 1.0  # another thread may then ask, and a lost broker is noticed
 _PATIENCE_SEC: Final = 5.0  # for an answer
 _LATE_SEC: Final = 1.0  # so much later than asked for may an answer come, from a busy broker
 _ROOM_SEC: Final = 1.0  # for room for a put that nobody waits for; and to connect once more
 _LEAST_SEC: Final = 0.2  # to connect, however short a `get_wait`
-_TRYING_SHARE: Final = 0.2  # of the time, at most, is spent on trying to connect
 
 
 class Client:
@@ -53,15 +49,14 @@ class Client:
     def __init__(self, host: str, port: int) -> None:
         self.dropped = 0
         self._host, self._port = host, port
-        self._channel: Channel | None = Channel(host, port)
-        self._last_channel = self._channel
-        self._last_epoch = self._channel.epoch
+        self._connection: ClientConnection | None = ClientConnection(host, port)
+        self._last_connection = self._connection
+        self._last_epoch = self._connection.epoch
         self._after: dict[str, int] = {}  # the newest id we had of each topic
         self._resumed: set[str] = set()  # topics whose cursor the broker knows
         self._sending = threading.Lock()
         self._asking = threading.Lock()
-        self._retry_at_sec = 0.0
-        self._retry_sec = _FIRST_RETRY_SEC
+        self._redial = Redial()
         self._closed = False
         self._refusal = ""  # this process has not made it, but inherited it
         self._acks = 0
@@ -90,25 +85,27 @@ class Client:
             self._put_acknowledged(fields)
             return
         frame = wire.encode_object(fields)
-        if not self._try(lambda channel: self._send(channel, frame, checked=True)):
+        if not self._try(lambda connection: self._send(connection, frame, checked=True)):
             with self._sending:
                 self.dropped += 1
 
     def _put_acknowledged(self, fields: dict[str, object]) -> None:
         with self._asking:
-            channel = self._connected()
-            if channel is None:
+            connection = self._connected()
+            if connection is None:
                 raise ConnectionFailedError(f"no broker at {self._host}:{self._port} to put to")
-            if channel.original:
-                raise RequestRefusedError(f"{channel.where} is an original server: it never acks")
+            if connection.original:
+                raise RequestRefusedError(
+                    f"{connection.where} is an original server: it never acks"
+                )
             self._acks += 1
             try:
                 until_sec = time.monotonic() + _PATIENCE_SEC
-                self._send(channel, wire.encode_object({**fields, "ack": self._acks}))
-                while (reply := _answer(channel, until_sec)).ack != self._acks:
+                self._send(connection, wire.encode_object({**fields, "ack": self._acks}))
+                while (reply := _answer(connection, until_sec)).ack != self._acks:
                     pass
             except (ConnectionFailedError, WireError) as error:
-                self._lost(channel, error)  # the next call tries to connect again
+                self._lost(connection, error)  # the next call tries to connect again
                 raise
             if reply.event == "error":
                 raise RequestRefusedError(reply.error)
@@ -155,8 +152,8 @@ class Client:
                 return found
             if until_sec is not None and (left_sec := until_sec - time.monotonic()) <= 0:
                 return default
-            channel = self._channel
-            if channel is None or channel.original:
+            connection = self._connection
+            if connection is None or connection.original:
                 time.sleep(min(_POLL_SEC, left_sec))
 
     def _get(
@@ -169,17 +166,17 @@ class Client:
         _check_topic(topic)
         found = [default]
 
-        def ask(channel: Channel) -> None:
+        def ask(connection: ClientConnection) -> None:
             until_sec = time.monotonic() + wait_sec + _LATE_SEC
-            if channel.original:
+            if connection.original:
                 all_ = "latest" in options
-                found[0] = self._ask_original(channel, topic, default, until_sec, all_=all_)
+                found[0] = self._ask_original(connection, topic, default, until_sec, all_=all_)
                 return
             fields = {"action": "get", "topic": topic, **options}
             if topic in self._after and topic not in self._resumed:
                 fields |= {"after": self._after[topic], "epoch": self._last_epoch}
-            self._send(channel, wire.encode_object(fields))
-            while (reply := _answer(channel, until_sec)).event:
+            self._send(connection, wire.encode_object(fields))
+            while (reply := _answer(connection, until_sec)).event:
                 if reply.event == "error" and reply.action == "get":
                     raise RequestRefusedError(reply.error)
                 if reply.event == "error":  # of an earlier put: our answer is still to come
@@ -194,13 +191,19 @@ class Client:
         return found[0]
 
     def _ask_original(
-        self, channel: Channel, topic: str, default: object, until_sec: float, *, all_: bool
+        self,
+        connection: ClientConnection,
+        topic: str,
+        default: object,
+        until_sec: float,
+        *,
+        all_: bool,
     ) -> object:
         found = default
         while True:
-            self._send(channel, wire.encode_object({"action": "get", "topic": topic}))
+            self._send(connection, wire.encode_object({"action": "get", "topic": topic}))
             # An original server has no other word for "nothing" than the empty message.
-            if not (text := _answer(channel, until_sec).text):
+            if not (text := _answer(connection, until_sec).text):
                 return found
             found = text
             if not all_:
@@ -210,14 +213,16 @@ class Client:
         """End the broker, for everybody; it has to be on this machine, or want a token."""
         with self._asking:
             self._try(
-                lambda channel: self._send(channel, wire.encode_object({"action": "shutdown"}))
+                lambda connection: self._send(
+                    connection, wire.encode_object({"action": "shutdown"})
+                )
             )
 
     def close(self) -> None:
         """End the connection; later calls raise."""
         self._closed = True
-        if self._channel is not None:
-            self._channel.close()
+        if self._connection is not None:
+            self._connection.close()
 
     def forked(self) -> None:
         """In a forked child: the connection is the parent's, and so are the locks."""
@@ -225,66 +230,65 @@ class Client:
         where = f"{self._host}:{self._port}"
         self._refusal = inherited.made_before_the_fork(f"the client of the broker at {where}")
 
-    def _send(self, channel: Channel, frame: bytes, *, checked: bool = False) -> None:
+    def _send(self, connection: ClientConnection, frame: bytes, *, checked: bool = False) -> None:
         with self._sending:
             if checked:
-                channel.check()
-            channel.send(frame, _ROOM_SEC)
+                connection.check()
+            connection.send(frame, _ROOM_SEC)
 
-    def _try(self, action: Callable[[Channel], None], connect_sec: float = _ROOM_SEC) -> bool:
+    def _try(
+        self, action: Callable[[ClientConnection], None], connect_sec: float = _ROOM_SEC
+    ) -> bool:
         """Do something with the broker if it is there; whether it was."""
-        channel = self._connected(connect_sec)
-        if channel is None:
+        connection = self._connected(connect_sec)
+        if connection is None:
             return False
         try:
-            action(channel)
+            action(connection)
         except (ConnectionFailedError, WireError) as error:
             if self._closed:
                 raise ConnectionFailedError("this client is closed") from None
-            self._lost(channel, error)
+            self._lost(connection, error)
             return False
         return True
 
-    def _lost(self, channel: Channel, error: Exception) -> None:
+    def _lost(self, connection: ClientConnection, error: Exception) -> None:
         with self._sending:
-            if self._channel is not channel:
+            if self._connection is not connection:
                 return  # another thread has seen it too
-            channel.close()
-            self._channel = None
-        self._last_epoch = channel.epoch or self._last_epoch
+            connection.close()
+            self._connection = None
+        self._last_epoch = connection.epoch or self._last_epoch
         logger.warning("%s: puts are dropped and counted until it is back", error)
 
-    def _connected(self, connect_sec: float = _ROOM_SEC) -> Channel | None:
+    def _connected(self, connect_sec: float = _ROOM_SEC) -> ClientConnection | None:
         """The connection; a new one where it was lost, when it is time to try again."""
         if self._refusal:
             raise ForkedError(self._refusal)
         if self._closed:
             raise ConnectionFailedError("this client is closed")
         with self._sending:
-            now = time.monotonic()
-            if self._channel is not None or now < self._retry_at_sec:
-                return self._channel
+            if self._connection is not None or self._redial.left_sec:
+                return self._connection
+            began_sec = time.monotonic()
             try:
-                self._channel = Channel(
+                self._connection = ClientConnection(
                     *(self._host, self._port),
-                    since=self._last_channel,
+                    since=self._last_connection,
                     timeout_sec=connect_sec,
                 )
             except (OSError, RequestRefusedError):  # ConnectionFailedError is the first
-                failed_sec = time.monotonic()
-                pause_sec = self._retry_sec * random.uniform(0.5, 1.0)
-                self._retry_at_sec = failed_sec + max(pause_sec, (failed_sec - now) / _TRYING_SHARE)
-                self._retry_sec = min(2 * self._retry_sec, _LONGEST_RETRY_SEC)
+                self._redial.later(time.monotonic() - began_sec)
                 return None
-            self._last_channel = self._channel
-            self._retry_sec = _FIRST_RETRY_SEC
+            self._last_connection = self._connection
+            self._redial.reset()
             self._resumed.clear()
             logger.warning(
                 "the broker at %s is back; %d puts dropped so far",
-                self._channel.where,
+                self._connection.where,
                 self.dropped,
             )
-            return self._channel
+            return self._connection
 
     def __enter__(self) -> Self:
         return self
@@ -303,7 +307,7 @@ def _check_topic(topic: str) -> None:
         raise WireError(fault)
 
 
-def _answer(channel: Channel, until_sec: float) -> wire.Reply:
+def _answer(connection: ClientConnection, until_sec: float) -> wire.Reply:
     """The next answer.
 
     Raises:
@@ -311,6 +315,6 @@ def _answer(channel: Channel, until_sec: float) -> wire.Reply:
             another question: the connection is of no more use.
     """
     try:
-        return channel.receive(max(until_sec - time.monotonic(), 0.0))
+        return connection.receive(max(until_sec - time.monotonic(), 0.0))
     except TimeoutError as error:
         raise ConnectionFailedError(f"{error} (is it stopped or overloaded?)") from None

@@ -1,4 +1,4 @@
-"""A connected socket that carries whole frames: the client's end of the protocol.
+"""The client's end of the protocol: a connection that carries whole frames, and how it is renewed.
 
 Its first words are a hello and, right behind it, a `get`. Our broker answers both; an original
 dsmq 0.7.0 server answers the `get` alone, and the client then keeps to the original protocol.
@@ -7,6 +7,7 @@ dsmq 0.7.0 server answers the `get` alone, and the client then keeps to the orig
 import contextlib
 import math
 import os
+import random
 import socket
 import ssl
 import threading
@@ -28,12 +29,15 @@ if TYPE_CHECKING:
 _RECEIVE_BYTES: Final = 64 * 1024  # over 128 KiB each receive would map memory anew
 _PROBE_TOPIC: Final = "/dsmq/probe"
 _STUCK: Final = "is it stopped or overloaded?"
+_FIRST_PAUSE_SEC: Final = 0.05  # before a try to connect again
+_LONGEST_PAUSE_SEC: Final = 1.0
+_TRYING_SHARE: Final = 0.2  # of the time, at most, is spent on trying to connect
 _PATIENCE_SEC: Final = 5.0  # for a broker that does not read, and for what it needs at the slowest
 # A socket that can do nothing more now says so; TLS has words of its own for it.
 NOT_NOW: Final = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
 
 
-class Channel:
+class ClientConnection:
     """A connected socket that sends and receives whole frames, and knows who is at the other end.
 
     The socket never blocks: how long to wait is said with each call, and two threads may wait at
@@ -58,7 +62,7 @@ class Channel:
         client: str = "",
         shm: bool = False,
         patient: bool = False,
-        since: "Channel | None" = None,
+        since: "ClientConnection | None" = None,
         timeout_sec: float = 5.0,
     ) -> None:
         """Connect and say hello.
@@ -239,3 +243,30 @@ class Channel:
 
     def _gone(self, reason: str) -> ConnectionFailedError:
         return ConnectionFailedError(f"lost the broker at {self.where}: {reason}")
+
+
+class Redial:
+    """When to connect again to a broker that is away: a jittered back-off."""
+
+    def __init__(self) -> None:
+        self._pause_sec = _FIRST_PAUSE_SEC
+        self._due_sec = -math.inf
+
+    @property
+    def left_sec(self) -> float:
+        """How long it is until the next try is due; 0: it is due now."""
+        return max(self._due_sec - time.monotonic(), 0.0)
+
+    def later(self, tried_sec: float = 0.0) -> None:
+        """Put off the next try: the connection was lost, or a try failed that took so long.
+
+        Each pause is longer than the last, and long enough that no more than a fifth of the time
+        is spent on trying.
+        """
+        pause_sec = self._pause_sec * random.uniform(0.5, 1.0)
+        self._due_sec = time.monotonic() + max(pause_sec, tried_sec / _TRYING_SHARE)
+        self._pause_sec = min(2 * self._pause_sec, _LONGEST_PAUSE_SEC)
+
+    def reset(self) -> None:
+        """The broker is back: begin with a short pause the next time."""
+        self._pause_sec = _FIRST_PAUSE_SEC

@@ -6,20 +6,17 @@ and so is what was published while there was no broker (graph/links/sequence.py)
 """
 
 import logging
-import random
 import time
 from dataclasses import dataclass
 from typing import Final
 
 from dsmq_nodes.dsmq import wire
-from dsmq_nodes.dsmq.client_connection import Channel
+from dsmq_nodes.dsmq.client_connection import ClientConnection, Redial
 from dsmq_nodes.errors import ConnectionFailedError, RequestRefusedError, WireError
 from dsmq_nodes.graph.links.sequence import REPEATED, Losses
 
 logger = logging.getLogger("dsmq_nodes.bag")
 
-_FIRST_RETRY_SEC: Final = 0.05
-_LONGEST_RETRY_SEC: Final = 1.0
 _WAIT_SEC: Final = 0.05
 
 
@@ -67,11 +64,10 @@ class Cursors:
         """
         self._address, self._node, self._patient = (host, port), node, patient
         self._is_ready = False
-        self._channel: Channel | None = connect(host, port, node, patient=patient)
-        self._epoch = self._channel.epoch
+        self._connection: ClientConnection | None = connect(host, port, node, patient=patient)
+        self._epoch = self._connection.epoch
         self._cursors: dict[str, _Cursor] = {}
-        self._retry_at_sec = 0.0
-        self._retry_sec = _FIRST_RETRY_SEC
+        self._redial = Redial()
 
     def subscribe(self, topic: str, *, from_start: bool = False) -> None:
         """Read a topic from now on; or, with `from_start`, all that the broker has of it."""
@@ -93,11 +89,11 @@ class Cursors:
         self._send(fields)
 
     def _send(self, fields: dict[str, object]) -> None:
-        channel = self._channel
-        if channel is None:
+        connection = self._connection
+        if connection is None:
             return  # said when it is back
         try:
-            channel.send(wire.encode_object(fields))
+            connection.send(wire.encode_object(fields))
         except ConnectionFailedError as error:
             self._lost(error)
 
@@ -115,22 +111,22 @@ class Cursors:
     @property
     def is_connected(self) -> bool:
         """Whether the broker is there."""
-        return self._channel is not None
+        return self._connection is not None
 
     def receive(self) -> wire.Reply | None:
         """The next message; its `gap` counts what was lost just before it, its clock is ours.
 
         Returns None when there was none for 50 ms, or the broker is away.
         """
-        while (channel := self._channel or self._redial()) is not None:
+        while (connection := self._connection or self._dial_again()) is not None:
             try:
-                reply = channel.receive(_WAIT_SEC)
+                reply = connection.receive(_WAIT_SEC)
             except TimeoutError:
                 return None
             except (ConnectionFailedError, WireError) as error:
                 self._lost(error)
                 continue
-            self._retry_sec = _FIRST_RETRY_SEC  # it does more than greet
+            self._redial.reset()  # it does more than greet
             if self._take(reply):
                 return reply
         return None
@@ -148,64 +144,62 @@ class Cursors:
                 cursor.after = reply.id
         if reply.event != "message" or reply.id <= cursor.seen:
             return False
-        if reply.at and self._channel is not None:
-            reply.at -= self._channel.ahead_ns
+        if reply.at and self._connection is not None:
+            reply.at -= self._connection.ahead_ns
         return cursor.take(reply)
 
     def _lost(self, error: Exception) -> None:
-        if self._channel is None:
+        if self._connection is None:
             return
         logger.warning("%s: trying again until it is back", error)
-        self._channel.close()
-        self._channel = None
-        self._retry_at_sec = time.monotonic() + self._retry_sec
+        self._connection.close()
+        self._connection = None
+        self._redial.later()
 
-    def _redial(self) -> Channel | None:
+    def _dial_again(self) -> ClientConnection | None:
         """A new connection with all cursors in it; None when it is not to be had yet."""
-        wait_sec = self._retry_at_sec - time.monotonic()
-        if wait_sec > 0:
+        if wait_sec := self._redial.left_sec:
             time.sleep(min(wait_sec, _WAIT_SEC))
         if wait_sec > _WAIT_SEC:
             return None
         try:
-            channel = connect(*self._address, self._node, patient=self._patient)
+            connection = connect(*self._address, self._node, patient=self._patient)
         except (ConnectionFailedError, RequestRefusedError):
-            self._retry_sec = min(2 * self._retry_sec, _LONGEST_RETRY_SEC)
-            self._retry_at_sec = time.monotonic() + self._retry_sec * random.uniform(0.5, 1.0)
+            self._redial.later()
             return None
-        logger.warning("the broker at %s is back", channel.where)
-        if channel.epoch != self._epoch:
+        logger.warning("the broker at %s is back", connection.where)
+        if connection.epoch != self._epoch:
             # Another log than the one we read: all there is in it is new.
             for cursor in self._cursors.values():
                 cursor.after, cursor.seen = 0, 0
-        self._channel, self._epoch = channel, channel.epoch
+        self._connection, self._epoch = connection, connection.epoch
         for topic, cursor in self._cursors.items():
             cursor.losses.tell_again()
             self._subscribe(topic)
         if self._is_ready:
             self._send({"action": "state", "state": "ready"})
-        return self._channel
+        return self._connection
 
     def close(self) -> None:
         """End the connection."""
-        if self._channel is not None:
-            self._channel.close()
-            self._channel = None
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
 
 
 def connect(
     host: str, port: int, node: str = "", *, client: str = "", patient: bool = False
-) -> Channel:
+) -> ClientConnection:
     """A connection to a broker of ours.
 
     Raises:
         ConnectionFailedError: none answers there.
     """
-    channel = Channel(host, port, node=node, client=client, patient=patient)
-    if channel.original:
-        channel.close()
+    connection = ClientConnection(host, port, node=node, client=client, patient=patient)
+    if connection.original:
+        connection.close()
         raise ConnectionFailedError(
-            f"{channel.where} is an original dsmq server, which cannot tell what is published: "
+            f"{connection.where} is an original dsmq server, which cannot tell what is published: "
             "start `dsmq-nodes broker` instead"
         )
-    return channel
+    return connection

@@ -38,7 +38,7 @@ class Outlet:
         """
         self.messages = 0
         self.client = calls.new_client()
-        self._channel = connect(host, port, client=self.client)
+        self._connection = connect(host, port, client=self.client)
         self.topics: dict[str, int] = {}
         self.unacknowledged: dict[int, int] = {}
         self.refused: dict[str, str] = {}
@@ -76,7 +76,7 @@ class Outlet:
         self.subscribe_anew(GRAPH_TOPIC)  # it is told as it is now
         self.until(lambda: self._is_told_anew and len(self._graphs) > 0, ANSWER_SEC)
         if not (self._is_told_anew and self._graphs):
-            raise ConnectionFailedError(f"the broker at {self._channel.where} does not answer")
+            raise ConnectionFailedError(f"the broker at {self._connection.where} does not answer")
         return self._graphs[-1]
 
     def wait_for_subscribers(
@@ -137,7 +137,7 @@ class Outlet:
         left_sec = timeout_sec
         while True:
             try:
-                reply = self._channel.receive(left_sec)
+                reply = self._connection.receive(left_sec)
             except TimeoutError:
                 return
             except WireError as error:
@@ -165,7 +165,7 @@ class Outlet:
 
     def fileno(self) -> int:
         """What `select` waits for, when `pump` has something to read."""
-        return self._channel.socket.fileno()
+        return self._connection.socket.fileno()
 
     def until(self, condition: Callable[[], bool], timeout_sec: float) -> None:
         """Pump until a condition holds, or the time is up."""
@@ -174,8 +174,8 @@ class Outlet:
             self.pump(left_sec)
 
     def _send(self, fields: dict[str, object]) -> None:
-        self._channel.send(wire.encode_object(fields), ANSWER_SEC)
+        self._connection.send(wire.encode_object(fields), ANSWER_SEC)
 
     def close(self) -> None:
         """End the connection; what was put is with the broker."""
-        self._channel.close()
+        self._connection.close()

@@ -15,7 +15,7 @@ import msgspec
 
 from dsmq_nodes.dsmq import wire
 from dsmq_nodes.dsmq.address import parse_address
-from dsmq_nodes.dsmq.client_connection import Channel
+from dsmq_nodes.dsmq.client_connection import ClientConnection
 from dsmq_nodes.errors import CommandError, ConnectionFailedError, DsmqError, RequestRefusedError
 from dsmq_nodes.graph.services import service_wire as calls
 from dsmq_nodes.printable import one_line, printable_json
@@ -63,10 +63,10 @@ class Session:
         self._has_told_left_out = False
         self._kept: deque[wire.Reply] = deque()  # messages that came while we waited for another
         host, port = parse_address(broker)
-        self._channel = Channel(host, port, client=self.client, timeout_sec=timeout_sec)
+        self._connection = ClientConnection(host, port, client=self.client, timeout_sec=timeout_sec)
         self._timeout_sec = timeout_sec
-        if self._channel.original:
-            self._channel.close()
+        if self._connection.original:
+            self._connection.close()
             raise ConnectionFailedError(
                 f"{host}:{port} is an original dsmq server, which cannot tell who publishes what: "
                 "start `dsmq-nodes broker` instead"
@@ -211,7 +211,7 @@ class Session:
         self._answer("ack")
 
     def _send(self, **fields: object) -> None:
-        self._channel.send(wire.encode_object(fields), self._timeout_sec)
+        self._connection.send(wire.encode_object(fields), self._timeout_sec)
 
     def _answer(self, event: str, topics: Collection[str] = ()) -> None:
         if self._next(event, topics, self._timeout_sec) is None:
@@ -224,7 +224,7 @@ class Session:
         while True:
             left_sec = None if deadline is None else deadline - time.monotonic()
             try:
-                reply = self._channel.receive(left_sec)
+                reply = self._connection.receive(left_sec)
             except TimeoutError:
                 return None
             if reply.event == "error":
@@ -238,13 +238,13 @@ class Session:
 
     def _silent(self) -> ConnectionFailedError:
         return ConnectionFailedError(
-            f"the broker at {self._channel.where} has not answered for {self._timeout_sec:g} s: "
+            f"the broker at {self._connection.where} has not answered for {self._timeout_sec:g} s: "
             "is it stopped or overloaded?"
         )
 
     def close(self) -> None:
         """End the connection."""
-        self._channel.close()
+        self._connection.close()
 
     def __enter__(self) -> Self:
         return self

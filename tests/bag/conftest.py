@@ -12,7 +12,7 @@ from dsmq_nodes.bag.file.contents import Channel
 from dsmq_nodes.bag.file.recorded_schemas import schema_text
 from dsmq_nodes.bag.file.writing import BagWriter
 from dsmq_nodes.dsmq import wire
-from dsmq_nodes.dsmq.client_connection import Channel as Connection
+from dsmq_nodes.dsmq.client_connection import ClientConnection as Connection
 from dsmq_nodes.messages import Float64
 from dsmq_nodes.messages.base import Message
 from dsmq_nodes.messages.dsmq_msgs import Graph

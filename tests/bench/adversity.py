@@ -20,7 +20,7 @@ from dsmq_nodes import Node
 from dsmq_nodes.dsmq import wire
 from dsmq_nodes.dsmq.address import NO_SHM
 from dsmq_nodes.dsmq.client import Client
-from dsmq_nodes.dsmq.client_connection import Channel
+from dsmq_nodes.dsmq.client_connection import ClientConnection
 from dsmq_nodes.errors import ConnectionFailedError, RequestRefusedError
 from dsmq_nodes.messages.dsmq_msgs import Graph
 from dsmq_nodes.messages.std import String
@@ -157,12 +157,13 @@ def half_open(scale: Scale) -> Row:
 
 def _pull(cable: Cable, broker: Broker) -> tuple[str, bool]:
     talk = (
-        "import sys, time; from dsmq_nodes.dsmq.client_connection import Channel\n"
-        "kept = Channel(sys.argv[1], int(sys.argv[2]), node='/far'); print('on', flush=True)\n"
+        "import sys, time; from dsmq_nodes.dsmq.client_connection import ClientConnection\n"
+        "kept = ClientConnection(sys.argv[1], int(sys.argv[2]), node='/far')\n"
+        "print('on', flush=True)\n"
         "time.sleep(600)"
     )
     command = cable.command(sys.executable, "-c", talk, cable.ours, str(broker.port))
-    watch = Channel(cable.ours, broker.port)
+    watch = ClientConnection(cable.ours, broker.port)
     with subprocess.Popen(command, stdout=subprocess.PIPE) as far, contextlib.closing(watch):
         assert far.stdout is not None
         far.stdout.readline()
@@ -177,7 +178,7 @@ def _pull(cable: Cable, broker: Broker) -> tuple[str, bool]:
     return f"dropped after {took_sec:.1f} s", took_sec < 20
 
 
-def _wait_for_peer(watch: Channel, *, there: bool) -> None:
+def _wait_for_peer(watch: ClientConnection, *, there: bool) -> None:
     while True:
         reply = watch.receive()
         if reply.event == "message" and reply.text is not None:
@@ -311,7 +312,7 @@ def _hold_ring(row: Row, scale: Scale) -> str:
 
 def _kept(port: int, topic: str) -> int:
     """How many messages a broker has of a topic."""
-    channel = Channel("127.0.0.1", port)
+    channel = ClientConnection("127.0.0.1", port)
     with contextlib.closing(channel):
         fields = {"action": "subscribe", "topic": topic, "after": 0, "epoch": channel.epoch}
         channel.send(wire.encode_object(fields))

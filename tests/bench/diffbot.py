@@ -22,7 +22,7 @@ from typing import Any, Final
 import psutil
 
 from dsmq_nodes.dsmq import wire
-from dsmq_nodes.dsmq.client_connection import Channel
+from dsmq_nodes.dsmq.client_connection import ClientConnection
 from dsmq_nodes.messages import Odometry
 from dsmq_nodes.testing import Graph
 from tests.bench.servo import row
@@ -122,7 +122,7 @@ def drive(seconds: float, picture: Path) -> Drive:
         assert port is not None, lines
         family = [psutil.Process(launch.pid), *psutil.Process(launch.pid).children(recursive=True)]
         cpu_sec, began_sec = used_sec(family), time.monotonic()
-        listen(Channel("127.0.0.1", int(port[1])), began_sec + seconds, found)
+        listen(ClientConnection("127.0.0.1", int(port[1])), began_sec + seconds, found)
         found.cpu = (used_sec(family) - cpu_sec) / (time.monotonic() - began_sec)
     finally:
         launch.send_signal(signal.SIGINT)
@@ -131,7 +131,7 @@ def drive(seconds: float, picture: Path) -> Drive:
     return found
 
 
-def listen(channel: Channel, until_sec: float, found: Drive) -> None:
+def listen(channel: ClientConnection, until_sec: float, found: Drive) -> None:
     """Hear all there is until it is time."""
     channel.socket.settimeout(_PATIENCE_SEC)
     for topic in _TOPICS:

@@ -22,7 +22,7 @@ from typing import Final
 import msgspec
 
 from dsmq_nodes.dsmq import wire
-from dsmq_nodes.dsmq.client_connection import Channel
+from dsmq_nodes.dsmq.client_connection import ClientConnection
 from dsmq_nodes.dsmq.router.router import Router
 from dsmq_nodes.dsmq.router.topics import Peer
 from dsmq_nodes.dsmq.store.sqlite import Store
@@ -291,14 +291,14 @@ def over_sockets(seconds: float, rng: random.Random) -> int:
     actions = tuple(each for each in ACTIONS if each != "shutdown")
     with broker() as (_, port), contextlib.ExitStack() as stack:
         writer, reader = (
-            stack.enter_context(contextlib.closing(Channel("127.0.0.1", port, node=node)))
+            stack.enter_context(contextlib.closing(ClientConnection("127.0.0.1", port, node=node)))
             for node in ("/publisher", "/subscriber")
         )
         reader.send(wire.encode_object({"action": "subscribe", "topic": SCAN, "depth": 0}))
         check(reader.receive(DEADLINE_SEC).event == "subscribed", "no answer")
         while time.monotonic() < until:
             with contextlib.suppress(ConnectionFailedError):
-                bad = Channel("127.0.0.1", port)
+                bad = ClientConnection("127.0.0.1", port)
                 with contextlib.closing(bad):
                     for _ in range(rng.randrange(1, 30)):
                         body = request(rng, actions)

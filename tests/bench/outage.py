@@ -12,7 +12,7 @@ from typing import Any
 from dsmq_nodes import MessageInfo, Node, spin
 from dsmq_nodes.dsmq import wire
 from dsmq_nodes.dsmq.client import Client
-from dsmq_nodes.dsmq.client_connection import Channel
+from dsmq_nodes.dsmq.client_connection import ClientConnection
 from dsmq_nodes.errors import ConnectionFailedError, RequestRefusedError
 from dsmq_nodes.messages.std import String
 from tests.bench.worker import Commands, options, paced, say
@@ -120,7 +120,7 @@ def put_acknowledged(given: dict[str, Any]) -> None:
 
 def in_log(port: int) -> list[int]:
     """The numbers of all messages that the broker has."""
-    channel = Channel("127.0.0.1", port)
+    channel = ClientConnection("127.0.0.1", port)
     fields = {"action": "subscribe", "topic": TOPIC, "after": 0, "epoch": channel.epoch}
     channel.send(wire.encode_object(fields))
     last_id = channel.receive().id

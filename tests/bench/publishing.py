@@ -7,7 +7,7 @@ the machine's monotonic clock, so that a reader's own tells the latency.
 import time
 
 from dsmq_nodes.dsmq import wire
-from dsmq_nodes.dsmq.client_connection import Channel
+from dsmq_nodes.dsmq.client_connection import ClientConnection
 from tests.bench.worker import Commands, options, paced, say
 
 
@@ -15,7 +15,7 @@ class Publisher:
     """One topic's publisher."""
 
     def __init__(self, port: int, topic: str, size_bytes: int) -> None:
-        self.channel = Channel("127.0.0.1", port)
+        self.channel = ClientConnection("127.0.0.1", port)
         self.topic_json = wire.encode_text(topic)
         self.message = wire.encode_text("x" * size_bytes)
         self.sent = 0

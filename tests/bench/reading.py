@@ -12,7 +12,7 @@ from array import array
 from typing import Any
 
 from dsmq_nodes.dsmq import wire
-from dsmq_nodes.dsmq.client_connection import Channel
+from dsmq_nodes.dsmq.client_connection import ClientConnection
 from tests.bench.worker import options, say
 
 
@@ -20,7 +20,7 @@ class Reader:
     """One subscription and what it has seen."""
 
     def __init__(self, port: int, topic: str, depth: int) -> None:
-        channel = Channel("127.0.0.1", port)
+        channel = ClientConnection("127.0.0.1", port)
         channel.send(wire.encode_object({"action": "subscribe", "topic": topic, "depth": depth}))
         while channel.receive().event != "subscribed":
             pass

@@ -8,14 +8,14 @@ import time
 from typing import Any
 
 from dsmq_nodes.dsmq import wire
-from dsmq_nodes.dsmq.client_connection import Channel
+from dsmq_nodes.dsmq.client_connection import ClientConnection
 from dsmq_nodes.messages import Image
 from tests.bench.worker import Commands, options, paced, say
 
 
 def main() -> None:
     given = options()
-    channel = Channel("127.0.0.1", given["port"], node="/source")
+    channel = ClientConnection("127.0.0.1", given["port"], node="/source")
     advertise = {"action": "advertise", "topic": "/load", "type": given["type"], "latched": 0}
     channel.send(wire.encode_object(advertise))
     channel.receive()

@@ -16,7 +16,7 @@ from pathlib import Path
 import psutil
 
 from dsmq_nodes.dsmq import wire
-from dsmq_nodes.dsmq.client_connection import Channel
+from dsmq_nodes.dsmq.client_connection import ClientConnection
 
 ROOT = Path(__file__).parents[2]
 PYTHON = sys.executable
@@ -52,7 +52,7 @@ class Servo:
             assert line, "the launch has ended"
         self.ready_sec = time.perf_counter() - began
         self.said = line
-        self.channel = Channel("127.0.0.1", 30008)
+        self.channel = ClientConnection("127.0.0.1", 30008)
         for topic in ("/governor_state", "/dsmq/graph"):
             self.channel.send(wire.encode_object({"action": "subscribe", "topic": topic}))
         self.pids: dict[str, int] = {}
@@ -105,7 +105,7 @@ def thousand_hz(seconds: int) -> tuple[int, int, list[float]]:
     )
     assert broker.stdout is not None
     port = int(broker.stdout.readline().split("127.0.0.1:")[1].split()[0])
-    subscriber = Channel("127.0.0.1", port)
+    subscriber = ClientConnection("127.0.0.1", port)
     subscriber.send(wire.encode_object({"action": "subscribe", "topic": "/t", "depth": 1000}))
     subscriber.receive()
     subscriber.socket.settimeout(3)
@@ -129,7 +129,7 @@ def thousand_hz(seconds: int) -> tuple[int, int, list[float]]:
 
 
 def publish(port: int, count: int) -> None:
-    channel = Channel("127.0.0.1", port)
+    channel = ClientConnection("127.0.0.1", port)
     topic, text = wire.encode_text("/t"), wire.encode_text("x" * 300)
     due = time.perf_counter()
     for seq in range(1, count + 1):

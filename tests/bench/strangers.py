@@ -8,7 +8,7 @@ import sys
 from typing import Any
 
 from dsmq_nodes.dsmq import wire
-from dsmq_nodes.dsmq.client_connection import Channel
+from dsmq_nodes.dsmq.client_connection import ClientConnection
 from tests.bench.worker import options, say
 
 
@@ -23,7 +23,7 @@ def stay_idle(given: dict[str, Any]) -> None:
             if given["plain"]:
                 held.append(socket.create_connection(("127.0.0.1", given["port"])))
             else:
-                held.append(Channel("127.0.0.1", given["port"]))
+                held.append(ClientConnection("127.0.0.1", given["port"]))
         say(len(held))
 
 

@@ -19,7 +19,7 @@ import pytest
 
 from dsmq_nodes.cli.app import app
 from dsmq_nodes.dsmq import wire
-from dsmq_nodes.dsmq.client_connection import Channel
+from dsmq_nodes.dsmq.client_connection import ClientConnection
 from dsmq_nodes.errors import DsmqError
 from dsmq_nodes.tools.session import Session
 from tests.support import processes
@@ -118,7 +118,7 @@ class Place:
     def __init__(self, broker: str) -> None:
         self.broker = broker
         self._started: list[Running] = []
-        self._channels: list[Channel] = []
+        self._channels: list[ClientConnection] = []
 
     @property
     def port(self) -> int:
@@ -178,8 +178,8 @@ class Place:
             channel.send(wire.encode_object(fields))
             assert channel.receive().event in {"advertised", "ack"}
 
-    def channel(self, node: str = "") -> Channel:
-        self._channels.append(Channel("127.0.0.1", self.port, node=node))
+    def channel(self, node: str = "") -> ClientConnection:
+        self._channels.append(ClientConnection("127.0.0.1", self.port, node=node))
         return self._channels[-1]
 
     def close(self) -> None:
@@ -269,7 +269,7 @@ def own_place() -> Iterator[Callable[[], Place]]:
         each.close()
 
 
-def received(channel: Channel, count: int) -> list[Any]:
+def received(channel: ClientConnection, count: int) -> list[Any]:
     """The next messages that a channel is sent, as JSON values."""
     channel.socket.settimeout(PATIENCE_SEC)
     found: list[Any] = []

@@ -3,7 +3,7 @@
 import contextlib
 
 from dsmq_nodes.dsmq import wire
-from dsmq_nodes.dsmq.client_connection import Channel
+from dsmq_nodes.dsmq.client_connection import ClientConnection
 from tests.cli.conftest import Place
 
 
@@ -17,8 +17,8 @@ def test_a_line_a_topic(place: Place, talker: str) -> None:
 def test_types_that_do_not_fit_are_under_their_topic(place: Place) -> None:
     number, text = ({"properties": {"a": {"type": kind}}} for kind in ("number", "string"))
     with (
-        contextlib.closing(Channel("127.0.0.1", place.port, node="/one")) as one,
-        contextlib.closing(Channel("127.0.0.1", place.port, node="/two")) as two,
+        contextlib.closing(ClientConnection("127.0.0.1", place.port, node="/one")) as one,
+        contextlib.closing(ClientConnection("127.0.0.1", place.port, node="/two")) as two,
     ):
         one.send(wire.encode_object({"action": "advertise", "topic": "/bad", "schema": number}))
         assert one.receive().event == "advertised"

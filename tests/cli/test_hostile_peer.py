@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from dsmq_nodes.dsmq import wire
-from dsmq_nodes.dsmq.client_connection import Channel
+from dsmq_nodes.dsmq.client_connection import ClientConnection
 from tests.cli.conftest import Place
 
 EVIL = "\x1b]0;pwned\x07\x1b[2J\x9b2J\u202e[red]\n[FAKE] line\r[FAKE] again"
@@ -85,7 +85,7 @@ class Hostile(contextlib.AbstractContextManager["Hostile"]):
 
     def __init__(self, port: int) -> None:
         self.is_wrong = False
-        self._channel = Channel("127.0.0.1", port, node="/evil")
+        self._channel = ClientConnection("127.0.0.1", port, node="/evil")
         self._wrong = itertools.cycle(WRONG)
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._run)

@@ -6,11 +6,11 @@ from pathlib import Path
 import pytest
 
 from dsmq_nodes.dsmq import wire
-from dsmq_nodes.dsmq.client_connection import Channel
+from dsmq_nodes.dsmq.client_connection import ClientConnection
 from tests.cli.conftest import Place, received
 
 
-def listen(place: Place, topic: str) -> Channel:
+def listen(place: Place, topic: str) -> ClientConnection:
     """A subscriber of a topic, whose subscription the broker has."""
     channel = place.channel()
     channel.send(wire.encode_object({"action": "subscribe", "topic": topic}))

@@ -13,7 +13,7 @@ import pytest
 
 from dsmq_nodes import dsmq
 from dsmq_nodes.dsmq import wire
-from dsmq_nodes.dsmq.client_connection import Channel
+from dsmq_nodes.dsmq.client_connection import ClientConnection
 from tests.support import processes
 
 DEADLINE_SEC = 20.0
@@ -39,9 +39,9 @@ class Broker:
     def connect(self) -> dsmq.Client:
         return dsmq.connect_to_server("127.0.0.1", self.port)
 
-    def channel(self, node: str = "") -> Channel:
+    def channel(self, node: str = "") -> ClientConnection:
         """A connection that speaks frames; it waits for answers within the deadline."""
-        channel = Channel("127.0.0.1", self.port, node=node)
+        channel = ClientConnection("127.0.0.1", self.port, node=node)
         channel.socket.settimeout(DEADLINE_SEC)
         return channel
 
@@ -79,11 +79,11 @@ def broker(start: Start) -> Broker:
     return start()
 
 
-def subscribe(channel: Channel, topic: str, **options: object) -> wire.Reply:
+def subscribe(channel: ClientConnection, topic: str, **options: object) -> wire.Reply:
     """Subscribe, and the broker's answer."""
     channel.send(wire.encode_object({"action": "subscribe", "topic": topic, **options}))
     return channel.receive()
 
 
-def put(channel: Channel, topic: str, message: str, seq: int = 0) -> None:
+def put(channel: ClientConnection, topic: str, message: str, seq: int = 0) -> None:
     channel.send(wire.encode_put(wire.encode_text(topic), seq, 0, wire.encode_text(message)))

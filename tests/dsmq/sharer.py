@@ -7,7 +7,7 @@ import pytest
 
 from dsmq_nodes.dsmq import wire
 from dsmq_nodes.dsmq.address import NO_SHM
-from dsmq_nodes.dsmq.client_connection import Channel
+from dsmq_nodes.dsmq.client_connection import ClientConnection
 from dsmq_nodes.dsmq.ring import leftovers
 from dsmq_nodes.dsmq.ring.bell import Bell, Doorbells
 from dsmq_nodes.dsmq.ring.reader import Reader
@@ -26,7 +26,7 @@ class Sharer:
     """One peer."""
 
     def __init__(self, port: int, name: str) -> None:
-        self.channel = Channel("127.0.0.1", port, node=name, shm=True)
+        self.channel = ClientConnection("127.0.0.1", port, node=name, shm=True)
         self.name = name
         assert self.channel.memory is not None
         directory, number = self.channel.memory

@@ -9,7 +9,7 @@ import pytest
 
 from dsmq_nodes import dsmq
 from dsmq_nodes.dsmq import address
-from dsmq_nodes.dsmq.client_connection import Channel
+from dsmq_nodes.dsmq.client_connection import ClientConnection
 from dsmq_nodes.errors import ConnectionFailedError
 from tests.dsmq.conftest import DEADLINE_SEC, Broker
 
@@ -109,7 +109,7 @@ def test_who_dies_between_our_knock_and_our_first_word_is_no_broker(
 
     monkeypatch.setattr(address, "connect", connect)
     with pytest.raises(ConnectionFailedError, match=r"lost the broker at 127\.0\.0\.1:5"):
-        Channel("127.0.0.1", 5)
+        ClientConnection("127.0.0.1", 5)
 
 
 def hang_up(server: socket.socket) -> None:

@@ -16,7 +16,7 @@ import psutil
 import pytest
 
 from dsmq_nodes.dsmq import wire
-from dsmq_nodes.dsmq.client_connection import Channel
+from dsmq_nodes.dsmq.client_connection import ClientConnection
 from dsmq_nodes.errors import ConnectionFailedError, NodeNameTakenError, RequestRefusedError
 from tests.dsmq.conftest import DEADLINE_SEC, Broker, Start, put, subscribe
 from tests.dsmq.hostile import HOSTILE, framed
@@ -505,7 +505,7 @@ def test_graph_and_statistics_tell_who_does_what(broker: Broker) -> None:
         channel.close()
 
 
-def next_of(channel: Channel, topic: str) -> Any:
+def next_of(channel: ClientConnection, topic: str) -> Any:
     while (reply := channel.receive()).topic != topic or reply.event != "message":
         pass
     return json.loads(reply.text or "")

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from dsmq_nodes import dsmq
-from dsmq_nodes.dsmq.client_connection import Channel
+from dsmq_nodes.dsmq.client_connection import ClientConnection
 from dsmq_nodes.errors import ConnectionFailedError, RequestRefusedError, WireError
 from tests.dsmq.conftest import DEADLINE_SEC, Broker, Start
 
@@ -76,7 +76,7 @@ def test_a_port_that_never_answers() -> None:
         socket.create_server(("127.0.0.1", 0)) as silent,
         pytest.raises(ConnectionFailedError, match="does not answer"),
     ):
-        Channel("127.0.0.1", silent.getsockname()[1], timeout_sec=0.3)
+        ClientConnection("127.0.0.1", silent.getsockname()[1], timeout_sec=0.3)
 
 
 def test_a_port_of_something_else() -> None:
@@ -84,7 +84,7 @@ def test_a_port_of_something_else() -> None:
         thread = threading.Thread(target=server.handle_request)
         thread.start()
         with pytest.raises(ConnectionFailedError):
-            Channel("127.0.0.1", server.server_port, timeout_sec=0.3)
+            ClientConnection("127.0.0.1", server.server_port, timeout_sec=0.3)
         thread.join(DEADLINE_SEC)
 
 
@@ -125,7 +125,7 @@ def test_a_stopped_broker_holds_up_no_call_and_loses_nothing_that_was_stored(
             while not other.dropped:
                 other.put("t", "x" * 100_000)
             with pytest.raises(ConnectionFailedError, match="does not answer"):
-                Channel("127.0.0.1", broker.port, timeout_sec=0.2)
+                ClientConnection("127.0.0.1", broker.port, timeout_sec=0.2)
         finally:
             broker.process.send_signal(signal.SIGCONT)
         until = time.monotonic() + DEADLINE_SEC

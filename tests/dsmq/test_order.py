@@ -9,7 +9,7 @@ import pytest
 
 from dsmq_nodes import dsmq
 from dsmq_nodes.dsmq import wire
-from dsmq_nodes.dsmq.client_connection import Channel
+from dsmq_nodes.dsmq.client_connection import ClientConnection
 from dsmq_nodes.dsmq.ring.bell import Doorbells
 from dsmq_nodes.dsmq.ring.ring import Ring
 from dsmq_nodes.dsmq.ring.writer import Writer
@@ -31,29 +31,29 @@ def broker() -> Iterator[ForkedBroker]:
 
 
 @pytest.fixture
-def reader(broker: ForkedBroker) -> Iterator[Channel]:
-    with contextlib.closing(Channel(broker.host, broker.port)) as channel:
+def reader(broker: ForkedBroker) -> Iterator[ClientConnection]:
+    with contextlib.closing(ClientConnection(broker.host, broker.port)) as channel:
         channel.socket.settimeout(PATIENCE_SEC)
         yield channel
 
 
-def subscribe(channel: Channel, topic: str, **more: object) -> None:
+def subscribe(channel: ClientConnection, topic: str, **more: object) -> None:
     fields = {"action": "subscribe", "topic": topic, "depth": 0, **more}
     channel.send(wire.encode_object(fields))
     while channel.receive().event != "subscribed":
         pass
 
 
-def by_pattern(channel: Channel) -> None:
+def by_pattern(channel: ClientConnection) -> None:
     subscribe(channel, "/?", pattern=True)
 
 
-def by_name(channel: Channel) -> None:
+def by_name(channel: ClientConnection) -> None:
     for topic in TOPICS:
         subscribe(channel, topic)
 
 
-def numbers(channel: Channel, count: int) -> list[int]:
+def numbers(channel: ClientConnection, count: int) -> list[int]:
     found: list[int] = []
     while len(found) < count:
         if (reply := channel.receive()).event == "message":
@@ -63,7 +63,7 @@ def numbers(channel: Channel, count: int) -> list[int]:
 
 @pytest.mark.parametrize("ask", [by_pattern, by_name])
 def test_a_lagging_reader_has_all_topics_in_one_order(
-    broker: ForkedBroker, reader: Channel, ask: Callable[[Channel], None]
+    broker: ForkedBroker, reader: ClientConnection, ask: Callable[[ClientConnection], None]
 ) -> None:
     ask(reader)
     with contextlib.closing(dsmq.connect_to_server(broker.host, broker.port)) as tool:
@@ -84,10 +84,10 @@ def test_a_lagging_reader_has_all_topics_in_one_order(
 
 @needs_shared_memory
 def test_a_reader_goes_on_behind_what_the_broker_has_missed(
-    broker: ForkedBroker, reader: Channel
+    broker: ForkedBroker, reader: ClientConnection
 ) -> None:
     subscribe(reader, "/t")
-    talker = Channel(broker.host, broker.port, node="/talker", shm=True)
+    talker = ClientConnection(broker.host, broker.port, node="/talker", shm=True)
     with contextlib.closing(talker):
         assert talker.memory is not None
         talker.send(

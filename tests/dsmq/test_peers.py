@@ -15,7 +15,7 @@ import pytest
 from dsmq_nodes import dsmq
 from dsmq_nodes.dsmq import wire
 from dsmq_nodes.dsmq.address import unix_path
-from dsmq_nodes.dsmq.client_connection import Channel
+from dsmq_nodes.dsmq.client_connection import ClientConnection
 from dsmq_nodes.errors import ConnectionFailedError
 from tests.dsmq.conftest import DEADLINE_SEC, Broker, Start, put, subscribe
 from tests.support import processes
@@ -149,7 +149,7 @@ def test_a_peer_that_goes_takes_its_waits_along(broker: Broker) -> None:
 
 def test_who_is_patient_has_everything_a_little_later(broker: Broker) -> None:
     writer, prompt = broker.channel("/writer"), broker.channel("/prompt")
-    patient = Channel("127.0.0.1", broker.port, patient=True)
+    patient = ClientConnection("127.0.0.1", broker.port, patient=True)
     assert 0 <= patient.age_sec < 3600
     patient.socket.settimeout(DEADLINE_SEC)
     for reader in (prompt, patient):
@@ -199,7 +199,7 @@ class SlowWayBack:
 
 def test_an_answer_that_was_long_on_its_way_sets_no_clock_back(broker: Broker) -> None:
     way = SlowWayBack(broker, 0.1)
-    reader = Channel("127.0.0.1", way.port)
+    reader = ClientConnection("127.0.0.1", way.port)
     assert reader.ahead_ns == 0
     reader.close()
     way.join()
@@ -209,8 +209,8 @@ def test_an_answer_that_was_long_on_its_way_sets_no_clock_back(broker: Broker) -
 def test_who_has_another_clock_knows_how_far_the_brokers_is_ahead(broker: Broker) -> None:
     program = (
         "import sys; from time import monotonic_ns;"
-        "from dsmq_nodes.dsmq.client_connection import Channel;"
-        "begin_ns = monotonic_ns(); channel = Channel('127.0.0.1', int(sys.argv[1]));"
+        "from dsmq_nodes.dsmq.client_connection import ClientConnection;"
+        "begin_ns = monotonic_ns(); channel = ClientConnection('127.0.0.1', int(sys.argv[1]));"
         "took_ns = monotonic_ns() - begin_ns; channel.close(); print(channel.ahead_ns, took_ns)"
     )
     elsewhere = ["unshare", "--time", "--fork", "--kill-child", "--monotonic", "1000"]
@@ -231,7 +231,7 @@ def test_who_has_another_clock_knows_how_far_the_brokers_is_ahead(broker: Broker
 @pytest.mark.parametrize("size", [10, 10_000])
 def test_who_is_patient_misses_nothing_when_the_broker_ends(broker: Broker, size: int) -> None:
     writer = broker.channel("/writer")
-    patient = Channel("127.0.0.1", broker.port, patient=True)
+    patient = ClientConnection("127.0.0.1", broker.port, patient=True)
     patient.socket.settimeout(DEADLINE_SEC)
     assert subscribe(patient, "/t", depth=0).event == "subscribed"
     for number in range(1, 301):

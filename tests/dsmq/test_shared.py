@@ -17,7 +17,7 @@ import pytest
 from dsmq_nodes import dsmq
 from dsmq_nodes.dsmq import wire
 from dsmq_nodes.dsmq.broker.follow_rings import Following
-from dsmq_nodes.dsmq.client_connection import Channel
+from dsmq_nodes.dsmq.client_connection import ClientConnection
 from dsmq_nodes.dsmq.ring import directory as shared_memory
 from dsmq_nodes.dsmq.ring import leftovers
 from dsmq_nodes.dsmq.ring.bell import Bell, Doorbells
@@ -76,7 +76,7 @@ def test_the_broker_follows_what_is_written_to_memory(
     writer = talker.writer("/t")
     reader = listener.reader("/t")
     tool = dsmq.connect_to_server(broker.host, broker.port)
-    pushed = Channel(broker.host, broker.port)
+    pushed = ClientConnection(broker.host, broker.port)
     pushed.send(wire.encode_object({"action": "subscribe", "topic": "/t", "depth": 0}))
     assert pushed.receive().event == "subscribed"
     for number in range(1, 3001):
@@ -168,7 +168,7 @@ def test_writers_of_many_topics_need_not_wake_a_broker_that_is_up(
 ) -> None:
     talker = sharer("/talker")
     rings = [talker.writer(f"/t{number}").ring for number in range(20)]
-    recorder = Channel(broker.host, broker.port, patient=True)
+    recorder = ClientConnection(broker.host, broker.port, patient=True)
     for number in range(20 if recorded else 0):
         fields = {"action": "subscribe", "topic": f"/t{number}", "depth": 0}
         recorder.send(wire.encode_object(fields))
@@ -206,7 +206,7 @@ def test_who_is_patient_has_all_that_was_written_before_the_broker_ends(
     broker: ForkedBroker, sharer: Callable[[str], Sharer]
 ) -> None:
     writer = sharer("/talker").writer("/t")
-    with contextlib.closing(Channel(broker.host, broker.port, patient=True)) as patient:
+    with contextlib.closing(ClientConnection(broker.host, broker.port, patient=True)) as patient:
         patient.socket.settimeout(PATIENCE_SEC)
         patient.send(wire.encode_object({"action": "subscribe", "topic": "/t", "depth": 0}))
         assert patient.receive().event == "subscribed"
@@ -280,7 +280,7 @@ def test_a_large_field_is_whole_for_who_reads_text(
     broker: ForkedBroker, sharer: Callable[[str], Sharer]
 ) -> None:
     writer = sharer("/camera").writer("/image")
-    pushed = Channel(broker.host, broker.port)
+    pushed = ClientConnection(broker.host, broker.port)
     pushed.send(wire.encode_object({"action": "subscribe", "topic": "/image", "depth": 0}))
     assert pushed.receive().event == "subscribed"
     writer.append(b'{"height":1}', seq=1, stamp_ns=0, field="data", raw=b"\x00\xff\xfe")
@@ -395,7 +395,7 @@ def test_without_shared_memory_all_goes_through_the_broker(
         broker = ForkedBroker(0, *options)
         monkeypatch.setenv("DSMQ_NO_SHM", "")
         try:
-            channel = Channel(broker.host, broker.port, node="/a", shm=True)
+            channel = ClientConnection(broker.host, broker.port, node="/a", shm=True)
             assert channel.memory is None
             channel.close()
         finally:

@@ -14,7 +14,7 @@ import psutil
 import pytest
 
 from dsmq_nodes.dsmq import wire
-from dsmq_nodes.dsmq.client_connection import Channel
+from dsmq_nodes.dsmq.client_connection import ClientConnection
 from tests.support import processes
 
 ROOT = Path(__file__).parents[2]
@@ -41,7 +41,7 @@ class Loop:
         self.wait_until(lambda: "all nodes ready" in self.output())
         self.children = psutil.Process(self.launch.pid).children(recursive=True)
         port = int(self.output().split("127.0.0.1:")[1].split()[0])
-        self.channel = Channel("127.0.0.1", port)
+        self.channel = ClientConnection("127.0.0.1", port)
         self.channel.socket.settimeout(DEADLINE_SEC)
         for topic in ("/governor_state", "/cpu_share", "/duty", "/dsmq/graph"):
             self.channel.send(wire.encode_object({"action": "subscribe", "topic": topic}))

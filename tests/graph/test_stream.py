@@ -16,7 +16,7 @@ from dsmq_nodes.dsmq import wire
 from dsmq_nodes.graph.links.stream import Stream
 
 if TYPE_CHECKING:
-    from dsmq_nodes.dsmq.client_connection import Channel
+    from dsmq_nodes.dsmq.client_connection import ClientConnection
 
 LARGEST = 2_000_000
 
@@ -52,7 +52,7 @@ def make_ends() -> Ends:
         socket = ours
         original = False
 
-    return Ends(Stream(cast("Channel", Greeted())), other)
+    return Ends(Stream(cast("ClientConnection", Greeted())), other)
 
 
 @settings(deadline=None, max_examples=50)

@@ -13,7 +13,7 @@ import pytest
 
 from dsmq_nodes import Message, MessageInfo, Node, QoSProfile, dsmq
 from dsmq_nodes.dsmq import wire
-from dsmq_nodes.dsmq.client_connection import Channel
+from dsmq_nodes.dsmq.client_connection import ClientConnection
 from dsmq_nodes.errors import MessageError, WireError
 from dsmq_nodes.messages import Image, Imu, Int64, String, Twist
 from dsmq_nodes.testing import BrokerProcess, Graph
@@ -188,7 +188,7 @@ def test_a_stamp_that_is_far_ahead_tells_of_no_latency(broker: BrokerProcess) ->
     got: list[Int64] = []
     node = Node("reader")
     subscription = node.create_subscription(Int64, "n", got.append, 10)
-    channel = Channel(*broker.address)
+    channel = ClientConnection(*broker.address)
     ahead_ns = (2**63 - 1, time.time_ns() + 60 * 10**9, time.time_ns())
     with contextlib.closing(channel), spinning(node):
         for stamp_ns in ahead_ns:

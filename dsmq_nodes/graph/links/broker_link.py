@@ -21,7 +21,7 @@ import msgspec
 
 from dsmq_nodes.dsmq import descriptors, wire
 from dsmq_nodes.dsmq.address import patience_sec
-from dsmq_nodes.dsmq.client_connection import Channel
+from dsmq_nodes.dsmq.client_connection import ClientConnection
 from dsmq_nodes.errors import RingError, WireError
 from dsmq_nodes.graph.links.link import Deliver, OnDiffers, Publication, Published, Reader
 from dsmq_nodes.graph.links.original_server import Poller
@@ -509,8 +509,8 @@ class DsmqLink:
 
     # Losing the broker and finding it again
 
-    def _dial(self) -> Channel:
-        return Channel(
+    def _dial(self) -> ClientConnection:
+        return ClientConnection(
             self._host,
             self._port,
             node=self._node,
@@ -519,28 +519,28 @@ class DsmqLink:
             timeout_sec=patience_sec(),
         )
 
-    def _take(self, channel: Channel) -> bool:
+    def _take(self, connection: ClientConnection) -> bool:
         """Go on with a new connection; False: that was lost, too, before all was said."""
-        is_new_log = channel.epoch != self._epoch
+        is_new_log = connection.epoch != self._epoch
         if is_new_log:  # whatever is in it is new to us
             for reader in self._readers.values():
                 reader.after = reader.seen = 0
         with self._write_lock:
-            self._epoch = channel.epoch
-            self._ahead_ns = channel.ahead_ns
-            self.broker_began_sec = self._clock.monotonic_sec() - channel.age_sec
-            self._stream = stream = Stream[Publication](channel)
+            self._epoch = connection.epoch
+            self._ahead_ns = connection.ahead_ns
+            self.broker_began_sec = self._clock.monotonic_sec() - connection.age_sec
+            self._stream = stream = Stream[Publication](connection)
             self._poller = None
         self._is_silent = self._is_stalled = False
-        if channel.original:
+        if connection.original:
             self._poller = Poller(self._send, lambda: list(self._readers))
             logger.warning(
                 "%s: %s is an original dsmq server: topics are polled, names are not checked, "
                 "there is no graph",
-                *(self._node, channel.where),
+                *(self._node, connection.where),
             )
-        if channel.memory is not None:
-            self._share(*channel.memory)
+        if connection.memory is not None:
+            self._share(*connection.memory)
         self._say_again(is_new_log=is_new_log)
         if self._stream is not stream:
             return False
@@ -623,11 +623,11 @@ class DsmqLink:
                 loop.call_soon_threadsafe(self._take_fresh)
 
     def _take_fresh(self) -> None:
-        channel = self._outage.take()
-        if channel is None:
+        connection = self._outage.take()
+        if connection is None:
             return
         self._let_go()
-        if not self._take(channel):
+        if not self._take(connection):
             return
         loop, stream = self._loop, self._stream
         if loop is None or stream is None:

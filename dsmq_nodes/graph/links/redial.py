@@ -1,19 +1,14 @@
 """From the loss of a broker to the connection that replaces it."""
 
 import logging
-import random
 import threading
 from collections.abc import Callable
-from typing import Final
 
-from dsmq_nodes.dsmq.client_connection import Channel
+from dsmq_nodes.dsmq.client_connection import ClientConnection, Redial
 from dsmq_nodes.errors import DsmqError
 from dsmq_nodes.graph.time.clock import Clock
 
 logger = logging.getLogger("dsmq_nodes.link")
-
-_FIRST_RETRY_SEC: Final = 0.05
-_LONGEST_RETRY_SEC: Final = 1.0
 
 
 class Outage:
@@ -24,7 +19,11 @@ class Outage:
     """
 
     def __init__(
-        self, dial: Callable[[], Channel], clock: Clock, node: str, on_found: Callable[[], None]
+        self,
+        dial: Callable[[], ClientConnection],
+        clock: Clock,
+        node: str,
+        on_found: Callable[[], None],
     ) -> None:
         """Dial with `dial`; `on_found` is called in the dialling thread when that succeeded."""
         self._dial = dial
@@ -34,8 +33,8 @@ class Outage:
         self._lock = threading.Lock()
         self._since_sec: float | None = None
         self._is_dialling = False
-        self._delay_sec = _FIRST_RETRY_SEC
-        self._found: Channel | None = None
+        self._redial = Redial()
+        self._found: ClientConnection | None = None
         self._closed = threading.Event()
 
     @property
@@ -60,22 +59,22 @@ class Outage:
             is_new = self._since_sec is None
             if is_new:
                 self._since_sec = self._clock.monotonic_sec()
-                self._delay_sec = _FIRST_RETRY_SEC
+                self._redial.reset()
         if is_new:
             logger.warning(
                 "%s: lost the broker (%s): trying again, messages are dropped and counted",
                 *(self._node, reason),
             )
-        threading.Thread(target=self._redial, daemon=True).start()
+        threading.Thread(target=self._dial_again, daemon=True).start()
 
-    def take(self) -> Channel | None:
+    def take(self) -> ClientConnection | None:
         """The new connection; None: somebody else has it, or nobody wants one any more."""
         with self._lock:
-            channel, self._found = self._found, None
-            if channel is None or self._closed.is_set():
+            connection, self._found = self._found, None
+            if connection is None or self._closed.is_set():
                 return None
             self._is_dialling = False
-            return channel
+            return connection
 
     def end(self) -> float | None:
         """The new connection lasts: gives how many seconds the outage did; None: there was none."""
@@ -91,17 +90,18 @@ class Outage:
         if self._found is not None:
             self._found.close()
 
-    def _redial(self) -> None:
-        while not self._closed.wait(self._delay_sec * random.uniform(0.5, 1.0)):
-            self._delay_sec = min(2 * self._delay_sec, _LONGEST_RETRY_SEC)
+    def _dial_again(self) -> None:
+        self._redial.later()
+        while not self._closed.wait(self._redial.left_sec):
             try:
-                channel = self._dial()
+                connection = self._dial()
             except (OSError, DsmqError, ValueError) as error:  # whatever is there now, it may end
                 logger.debug("%s: %s", self._node, error)
+                self._redial.later()
                 continue
-            self._found = channel
+            self._found = connection
             if self._closed.is_set():
-                channel.close()
+                connection.close()
             else:
                 self._on_found()
             return

@@ -18,7 +18,7 @@ from collections.abc import Iterator
 from typing import Final, Generic, TypeVar
 
 from dsmq_nodes.dsmq import descriptors, wire
-from dsmq_nodes.dsmq.client_connection import NOT_NOW, Channel
+from dsmq_nodes.dsmq.client_connection import NOT_NOW, ClientConnection
 
 _T = TypeVar("_T")
 _RECEIVE_BYTES: Final = 256 * 1024
@@ -45,13 +45,13 @@ class Stream(Generic[_T]):
         waiting_bytes: of the frames that the socket has not taken yet.
     """
 
-    def __init__(self, channel: Channel) -> None:
-        """Go on with the connection of a channel that has been greeted."""
-        self.socket = channel.socket
+    def __init__(self, connection: ClientConnection) -> None:
+        """Go on with the connection of a connection that has been greeted."""
+        self.socket = connection.socket
         self.lock = threading.RLock()
         self.waiting_bytes = 0
         self._is_tls = isinstance(self.socket, ssl.SSLSocket)
-        self._is_original = channel.original
+        self._is_original = connection.original
         self._decoder = wire.FrameDecoder()
         self._frames: deque[tuple[bytes, _T | None]] = deque()  # that the socket has not taken yet
         self._taken_bytes = 0  # of the first of them
