@@ -480,7 +480,7 @@ def test_any_text_and_any_bytes_go_through(words: str, raw: bytes) -> None:
     directory = next(directories)
     ring = Ring.create(directory / "a", capacity=1 << 16)
     with closing(Doorbells(directory)) as doorbells:
-        Writer(ring, "/é", doorbells).append(text, seq=1, stamp_ns=2**63, raw=raw)
+        Writer(ring, "/é", doorbells).append(text, seq=1, stamp_ns=2**63 - 1, raw=raw)
     reader = Reader(ring, ring.seat(1, after=0, depth=0), after=0, depth=0)
     assert [(each.data, each.raw, each.sender) for each in reader.read()] == [(text, raw, "/é")]
     ring.close()

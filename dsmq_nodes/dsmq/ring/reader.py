@@ -3,6 +3,7 @@
 from typing import Final
 
 from dsmq_nodes.dsmq import wire
+from dsmq_nodes.dsmq.limits import MOST_NUMBER
 from dsmq_nodes.dsmq.ring.record import Loan, Record
 from dsmq_nodes.dsmq.ring.ring import (
     ASLEEP,
@@ -155,7 +156,8 @@ class Reader:
             return None
         last = start + capacity  # when more than that is written, it is overwritten
         found, stamp, written, seq, check, lengths, names = RECORD.unpack_from(memory, at)
-        if found != message_id or not start < numbers[RESERVE] <= last:
+        can_be = found == message_id and (stamp | written | seq) <= MOST_NUMBER
+        if not can_be or not start < numbers[RESERVE] <= last:
             return None
         at += RECORD.size
         body = at + names

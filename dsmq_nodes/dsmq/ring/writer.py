@@ -186,7 +186,7 @@ class Writer:
         """
         numbers, capacity = self._numbers, self.ring.capacity
         if numbers[CLOSED]:
-            raise RingError("the broker has closed it")
+            raise RingError(f"{self.ring.path} is closed")
         extent, offset = numbers[EXTENT], start % capacity
         if extent > capacity:  # nobody says that: what is allocated already is so once more
             extent = 0

@@ -261,7 +261,8 @@ class SharedExchange(Exchange):
         replies = self.commit()
         name, last_id = topic.log.name, topic.log.last_id
         told = wire.encode_object({"event": "unshared", "topic": name, "id": last_id})
-        replies += [(peer, told) for peer in _sharers(topic)]
+        readers = [each.peer for each in topic.cursors if each.peer.unshares]  # some have left it
+        replies += [(peer, told) for peer in dict.fromkeys(_sharers(topic) + readers)]
         for publication in topic.publications:
             publication.shares = False
         for cursor in topic.cursors:
