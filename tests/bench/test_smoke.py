@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from tests.bench import bag, faults, fuzz_values, launch, nodes, queue
+from tests.bench import bag, faults, fuzz_requests, fuzz_values, launch, nodes, queue
 from tests.bench.processes import ROOT
 from tests.support import processes
 
@@ -36,6 +36,10 @@ def test_a_row_prints_and_nothing_is_lost_or_repeated(module: str, row: str) -> 
 
 def test_values_are_read_and_written_as_the_same() -> None:
     assert fuzz_values.main(1.0, seed=1) == 0
+
+
+def test_odd_requests_harm_no_honest_peer() -> None:
+    assert fuzz_requests.main(3.0, seed=1) == 0
 
 
 def test_the_benchmark_of_services_runs() -> None:
