@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 import typer
 
 from dsmq_nodes.cli.options import BROKER
+from dsmq_nodes.topic_names import is_kits_own
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -22,7 +23,7 @@ def topics(ctx: typer.Context, incomplete: str) -> list[str]:
     """The names of the topics, if a broker answers at once; hidden ones when they are begun."""
     from dsmq_nodes.tools.lookup import shown  # noqa: PLC0415
 
-    own = "/_" in incomplete or incomplete.startswith("/dsmq/")
+    own = "/_" in incomplete or is_kits_own(incomplete)
     return _names(ctx, lambda graph: [topic.name for topic in shown(graph, own=own)])
 
 

@@ -7,6 +7,7 @@ import typer
 from dsmq_nodes.cli import complete
 from dsmq_nodes.cli.options import BROKER, BrokerOption, JsonOption, examples_epilog, new_app
 from dsmq_nodes.printable import one_line
+from dsmq_nodes.topic_names import REPLY
 
 if TYPE_CHECKING:
     from dsmq_nodes.messages.lifecycle import TransitionDescription
@@ -18,7 +19,7 @@ app = new_app(
     ("dsmq-nodes lifecycle set /camera configure", ""),
 )
 
-_SERVED: Final = "/change_state/_reply"
+_SERVED: Final = f"/change_state{REPLY}"
 _NodeArgument = Annotated[
     str, typer.Argument(metavar="NODE", autocompletion=complete.nodes, help="The node's name.")
 ]

@@ -6,6 +6,7 @@ import typer
 
 from dsmq_nodes.cli import complete
 from dsmq_nodes.cli.options import BROKER, BrokerOption, JsonOption, new_app
+from dsmq_nodes.topic_names import is_hidden
 
 if TYPE_CHECKING:
     from dsmq_nodes.tools.graph_model import Endpoint, Graph
@@ -145,7 +146,6 @@ def _command(action: str, name: str, broker: str) -> None:
 
 def _ends(graph: "Graph", name: str, *, hidden: bool) -> dict[str, dict[str, str]]:
     """What a node does, under ros2's titles: names and types."""
-    from dsmq_nodes.graph.names import is_hidden  # noqa: PLC0415
     from dsmq_nodes.tools import offers  # noqa: PLC0415
 
     topics = [each for each in graph.topics if hidden or not is_hidden(each.name)]

@@ -1,15 +1,10 @@
 """Publishes `/diagnostics` from what all nodes tell of themselves."""
 
-from typing import Final
-
 from dsmq_nodes.diagnostics.judge import Judge
 from dsmq_nodes.graph.node import Node
-from dsmq_nodes.graph.node_statistics import NODES_TOPIC
 from dsmq_nodes.messages.diagnostic import DiagnosticArray
 from dsmq_nodes.messages.dsmq_msgs import NodeStatistics
-
-DIAGNOSTICS_TOPIC: Final = "/diagnostics"
-_OWN_NAMES: Final = "/dsmq/"
+from dsmq_nodes.topic_names import DIAGNOSTICS_TOPIC, NODES_TOPIC, is_kits_own
 
 
 class DiagnosticAggregator:
@@ -28,7 +23,7 @@ class DiagnosticAggregator:
         node.create_timer(period_sec, self._tick)
 
     def _on_node(self, msg: NodeStatistics) -> None:
-        if not msg.name.startswith(_OWN_NAMES):
+        if not is_kits_own(msg.name):
             self._judge.heard(msg, self._clock.monotonic_sec())
 
     def _tick(self) -> None:

@@ -5,11 +5,11 @@ from asyncio import CancelledError
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, ClassVar, Final
 
-from dsmq_nodes.diagnostics.aggregator import DIAGNOSTICS_TOPIC
 from dsmq_nodes.graph.callback import as_error, awaited, check_callback, to_await
 from dsmq_nodes.graph.node import Node
 from dsmq_nodes.messages.diagnostic import DiagnosticArray, DiagnosticStatus, KeyValue
 from dsmq_nodes.messages.fields import byte
+from dsmq_nodes.topic_names import DIAGNOSTICS_TOPIC
 
 
 class DiagnosticStatusWrapper(DiagnosticStatus, type_name=DiagnosticStatus.type_name):

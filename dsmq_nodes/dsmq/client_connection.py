@@ -22,12 +22,12 @@ from dsmq_nodes.errors import (
     RequestRefusedError,
     WireError,
 )
+from dsmq_nodes.topic_names import PROBE_TOPIC
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _RECEIVE_BYTES: Final = 64 * 1024  # over 128 KiB each receive would map memory anew
-_PROBE_TOPIC: Final = "/dsmq/probe"
 _STUCK: Final = "is it stopped or overloaded?"
 _FIRST_PAUSE_SEC: Final = 0.05  # before a try to connect again
 _LONGEST_PAUSE_SEC: Final = 1.0
@@ -113,7 +113,7 @@ class ClientConnection:
     def _greet(self, node: str, client: str, until_sec: float, *, resume: bool) -> None:
         fields: dict[str, object] = {
             "action": "hello",
-            "topic": _PROBE_TOPIC,
+            "topic": PROBE_TOPIC,
             "version": wire.VERSION,
             "node": node,
             "client": client,
@@ -128,7 +128,7 @@ class ClientConnection:
         if resume:
             fields |= {"since": self.seq, "epoch": self.epoch}
         hello = wire.encode_object(fields)
-        probe = wire.encode_object({"action": "get", "topic": _PROBE_TOPIC})
+        probe = wire.encode_object({"action": "get", "topic": PROBE_TOPIC})
         sent_ns = time.monotonic_ns()
         self.send(hello + probe, until_sec - sent_ns * 1e-9)
         try:

@@ -16,7 +16,7 @@ from dsmq_nodes.graph.callback import Callback, Result, as_error, callback_name,
 from dsmq_nodes.graph.links.forked_link import refuse
 from dsmq_nodes.graph.log.logger import Logger
 from dsmq_nodes.graph.log.rosout import Rosout
-from dsmq_nodes.graph.node_statistics import NODES_TOPIC, STATISTICS_PERIOD_SEC, node_statistics
+from dsmq_nodes.graph.node_statistics import STATISTICS_PERIOD_SEC, node_statistics
 from dsmq_nodes.graph.parameters.model import Parameters
 from dsmq_nodes.graph.parameters.node_services import offer_node_services
 from dsmq_nodes.graph.parameters.parameter import Parameter
@@ -29,7 +29,7 @@ from dsmq_nodes.graph.spin.context import surroundings
 from dsmq_nodes.graph.spin.spinner import Spinner
 from dsmq_nodes.graph.time.clock import Clock
 from dsmq_nodes.graph.time.overruns import Punctuality
-from dsmq_nodes.graph.time.sim_clock import CLOCK_TOPIC, SimClock
+from dsmq_nodes.graph.time.sim_clock import SimClock
 from dsmq_nodes.graph.time.timer import Timer
 from dsmq_nodes.graph.time.watchdog import Silence
 from dsmq_nodes.graph.topics.qos import QoSProfile
@@ -38,6 +38,7 @@ from dsmq_nodes.graph.topics.type_check import TypeCheck, schema_text
 from dsmq_nodes.messages.base import Header
 from dsmq_nodes.messages.dsmq_msgs import NodeStatistics
 from dsmq_nodes.messages.rosgraph import Clock as ClockMessage
+from dsmq_nodes.topic_names import CLOCK_TOPIC, NODES_TOPIC
 
 
 class BaseNode:

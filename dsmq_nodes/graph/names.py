@@ -67,14 +67,6 @@ def split(name: str) -> tuple[str, str]:
     return (namespace or "/", own) if name else ("", "")
 
 
-def is_hidden(name: str) -> bool:
-    """Whether lists of topics leave a name out: the kit's own, and those of services.
-
-    In ROS 2 a name with a token that begins with an underscore is hidden.
-    """
-    return name.startswith("/dsmq/") or "/_" in name
-
-
 def _expand(name: str, node: str, namespace: str) -> str:
     base = "" if namespace == "/" else namespace
     if name == "~":

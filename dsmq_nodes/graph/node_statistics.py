@@ -18,7 +18,6 @@ from dsmq_nodes.messages.dsmq_msgs import (
     TimerStatistics,
 )
 
-NODES_TOPIC: Final = "/dsmq/nodes"
 STATISTICS_PERIOD_SEC: Final = 1.0
 
 

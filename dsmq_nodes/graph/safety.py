@@ -24,8 +24,8 @@ from dsmq_nodes.graph.node import Node
 from dsmq_nodes.graph.topics.qos import QoSProfile
 from dsmq_nodes.graph.topics.subscription import MessageInfo
 from dsmq_nodes.messages.std import Bool
+from dsmq_nodes.topic_names import EMERGENCY_STOP_TOPIC
 
-EMERGENCY_STOP_TOPIC: Final = "/emergency_stop"
 _LATCHED: Final = QoSProfile(depth=1, durability="transient_local")
 _NO_STATE_SKIPPED: Final = 1000  # a repeated old state is not to push out a new one
 _NEW_SEC: Final = 2.0  # nodes dial a lost broker at least once a second

@@ -9,13 +9,13 @@ Numbers, labels and arrows are those of ROS 2: lifecycle_msgs, design.ros2.org/a
 node_lifecycle.html, and rcl_lifecycle's default state machine.
 """
 
-import difflib
 from enum import IntEnum
 from typing import Final, NamedTuple
 
 from dsmq_nodes.errors import TransitionError
 from dsmq_nodes.messages.lifecycle import State
 from dsmq_nodes.messages.lifecycle import Transition as Ids
+from dsmq_nodes.suggest import nearest
 
 
 class TransitionCallbackReturn(IntEnum):
@@ -120,8 +120,8 @@ class StateMachine:
         here = ", ".join(each.label for each in requests)
         if self.state in PASSING:
             here = "none until its callback has returned"
-        close = difflib.get_close_matches(str(asked), {each.label for each in REQUESTS}, 1)
-        hint = f"did you mean {close[0]!r}? " if close and str(asked) not in known else ""
+        close = nearest(str(asked), {each.label for each in REQUESTS})
+        hint = f"did you mean {close!r}? " if close and str(asked) not in known else ""
         raise TransitionError(
             f"{self._name} is {self.state.label}: no transition {asked!r} from there; {hint}"
             f"there is: {here or 'none, it has ended'}"

@@ -8,9 +8,8 @@ from dsmq_nodes.graph.topics.qos import QoSProfile
 from dsmq_nodes.messages.geometry import TransformStamped
 from dsmq_nodes.messages.tf2 import TFMessage
 from dsmq_nodes.tf.core import checked
+from dsmq_nodes.topic_names import TF_STATIC_TOPIC, TF_TOPIC
 
-TF_TOPIC: Final = "/tf"
-TF_STATIC_TOPIC: Final = "/tf_static"
 # Of the latched topic the newest so many messages are kept, of all its broadcasters together.
 _STATIC: Final = QoSProfile(depth=100, durability="transient_local")
 

@@ -7,7 +7,6 @@ samples it interpolates, beyond them it raises; time 0 stands for the latest tim
 all frames on the way; what is above the common frame does not matter.
 """
 
-import difflib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
@@ -21,6 +20,7 @@ from dsmq_nodes.errors import (
 from dsmq_nodes.messages.base import Header, Time
 from dsmq_nodes.messages.geometry import TransformStamped
 from dsmq_nodes.printable import is_printable
+from dsmq_nodes.suggest import nearest
 from dsmq_nodes.tf.history import History, Sample
 from dsmq_nodes.tf.rigid import IDENTITY, Rigid
 
@@ -202,9 +202,9 @@ class BufferCore:
         if name in self._histories or name in self._parents:
             return
         known = sorted(self._parents.union(self._histories))
-        close = difflib.get_close_matches(name, known, 1)
+        close = nearest(name, known)
         if close:
-            hint = f'did you mean "{close[0]}"?'
+            hint = f'did you mean "{close}"?'
         elif known:
             hint = (
                 f"known are {', '.join(known[:_MOST_NAMED])}{', ...' * (len(known) > _MOST_NAMED)}"

@@ -8,8 +8,8 @@ from dsmq_nodes.graph.topics.qos import QoSProfile
 from dsmq_nodes.graph.topics.subscription import MessageInfo
 from dsmq_nodes.messages.geometry import TransformStamped
 from dsmq_nodes.messages.tf2 import TFMessage
-from dsmq_nodes.tf.broadcaster import TF_STATIC_TOPIC, TF_TOPIC
 from dsmq_nodes.tf.buffer import Buffer
+from dsmq_nodes.topic_names import TF_STATIC_TOPIC, TF_TOPIC
 
 _MOST_LATE: Final = 1000  # frames
 

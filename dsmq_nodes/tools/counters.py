@@ -14,6 +14,7 @@ import msgspec
 
 from dsmq_nodes.tools import lookup
 from dsmq_nodes.tools.graph_model import TopicStatistics
+from dsmq_nodes.topic_names import NODES_TOPIC
 
 if TYPE_CHECKING:
     from dsmq_nodes.tools.session import Session
@@ -190,11 +191,11 @@ def show_delay(session: "Session", name: str) -> None:
     """Print how old a topic's messages are once a second, for ever."""
     felt: dict[str, float] = {}
     with session.another() as nodes:
-        nodes.subscribe("/dsmq/nodes", depth=1000)
+        nodes.subscribe(NODES_TOPIC, depth=1000)
         for found in follow(session, [name], 1):
             (_, topic), *_ = found.values()
             # Of a shared topic the broker sees no times: its readers do.
-            while topic.shared and (reply := nodes.next_message(["/dsmq/nodes"], 0.0)) is not None:
+            while topic.shared and (reply := nodes.next_message([NODES_TOPIC], 0.0)) is not None:
                 told = nodes.understood(reply, _read_node)
                 for each in told.subscriptions if told is not None else ():
                     if each.topic == topic.name and told is not None:

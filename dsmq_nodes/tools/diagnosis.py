@@ -9,10 +9,16 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Final, NamedTuple
 
-from dsmq_nodes.graph.names import is_hidden
 from dsmq_nodes.messages.dsmq_msgs import LaunchProcess, NodeStatistics, SubscriptionStatistics
 from dsmq_nodes.suggest import nearest
 from dsmq_nodes.tools.graph_model import BrokerStatistics, Edge, Graph, GraphTopic, TopicStatistics
+from dsmq_nodes.topic_names import (
+    CLOCK_TOPIC,
+    EVERY_NODES_TOPICS,
+    TF_STATIC_TOPIC,
+    TF_TOPIC,
+    is_hidden,
+)
 
 ERROR: Final = "ERROR"
 WARNING: Final = "WARNING"
@@ -23,7 +29,7 @@ _AHEAD_SEC: Final = 0.1  # a clock that is ahead of ours by more than a message 
 _BEHIND_SEC: Final = 5.0  # a clock that is behind, or a message that was long on its way
 _DEAD: Final = frozenset({"failed", "restarting"})
 # Published by every node, subscribed by tools: that nobody does is no fault.
-_EVERYBODYS: Final = frozenset({"/rosout", "/parameter_events", "/clock", "/tf", "/tf_static"})
+_EVERYBODYS: Final = EVERY_NODES_TOPICS | {CLOCK_TOPIC, TF_TOPIC, TF_STATIC_TOPIC}
 
 
 class Finding(NamedTuple):

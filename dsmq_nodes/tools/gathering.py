@@ -1,22 +1,19 @@
 """What `doctor` looks at: the graph, counters of broker and nodes, the launch, some stamps."""
 
 import time
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from dsmq_nodes.cli.show.measure import time_in
 from dsmq_nodes.errors import ConnectionFailedError
 from dsmq_nodes.messages.dsmq_msgs import LaunchProcess, LaunchState, NodeStatistics
 from dsmq_nodes.tools.diagnosis import Seen, Stamp
-from dsmq_nodes.tools.graph_model import STATISTICS_TOPIC, BrokerStatistics, Graph, read_statistics
+from dsmq_nodes.tools.graph_model import BrokerStatistics, Graph, read_statistics
 from dsmq_nodes.tools.lookup import shown
+from dsmq_nodes.topic_names import CLOCK_TOPIC, LAUNCH_STATE_TOPIC, NODES_TOPIC, STATISTICS_TOPIC
 
 if TYPE_CHECKING:
     from dsmq_nodes.dsmq.wire import Reply
     from dsmq_nodes.tools.session import Session
-
-_NODES: Final = "/dsmq/nodes"
-_LAUNCH: Final = "/dsmq/launch/state"
-_CLOCK: Final = "/clock"
 
 
 class Gathering:
@@ -31,10 +28,10 @@ class Gathering:
         self._stamps: dict[str, Stamp] = {}
         self._ways_sec: dict[str, float] = {}
         self._clock_sec: float | None = None
-        self._topics = [STATISTICS_TOPIC, _NODES, _LAUNCH, _CLOCK]
+        self._topics = [STATISTICS_TOPIC, NODES_TOPIC, LAUNCH_STATE_TOPIC, CLOCK_TOPIC]
         self._topics += _stamped(session, session.graph())
         for topic in self._topics:
-            session.subscribe(topic, depth=1000 if topic == _NODES else 1)
+            session.subscribe(topic, depth=1000 if topic == NODES_TOPIC else 1)
 
     @property
     def is_enough(self) -> bool:
@@ -48,12 +45,12 @@ class Gathering:
             return False
         if reply.topic == STATISTICS_TOPIC:
             self._session.understood(reply, self._take_statistics)
-        elif reply.topic == _NODES:
+        elif reply.topic == NODES_TOPIC:
             self._session.understood(reply, self._take_node)
             self._take_way(reply)
-        elif reply.topic == _LAUNCH:
+        elif reply.topic == LAUNCH_STATE_TOPIC:
             self._session.understood(reply, self._take_launch)
-        elif reply.topic == _CLOCK:
+        elif reply.topic == CLOCK_TOPIC:
             self._clock_sec = time_in(reply.text or "", "clock")
         else:
             header_sec = time_in(reply.text or "", "header", "stamp")

@@ -10,10 +10,6 @@ import msgspec
 
 from dsmq_nodes.printable import one_line, printable_json
 
-GRAPH_TOPIC: Final = "/dsmq/graph"
-STATISTICS_TOPIC: Final = "/dsmq/statistics"
-TYPES_TOPIC: Final = "/dsmq/types"
-
 
 class Peer(msgspec.Struct, kw_only=True):
     """A connection to the broker; `name` is empty for tools and plain clients."""

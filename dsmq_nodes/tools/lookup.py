@@ -5,15 +5,10 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Final
 
 from dsmq_nodes.errors import CommandError
-from dsmq_nodes.graph.names import is_hidden
-from dsmq_nodes.tools.graph_model import (
-    GRAPH_TOPIC,
-    STATISTICS_TOPIC,
-    TYPES_TOPIC,
-    Graph,
-    GraphTopic,
-)
+from dsmq_nodes.suggest import did_you_mean
+from dsmq_nodes.tools.graph_model import Graph, GraphTopic
 from dsmq_nodes.tools.offers import absolute
+from dsmq_nodes.topic_names import GRAPH_TOPIC, STATISTICS_TOPIC, TYPES_TOPIC, is_hidden
 
 if TYPE_CHECKING:
     from dsmq_nodes.tools.session import Session
@@ -85,8 +80,6 @@ def unpublished(name: str) -> str:
 
 def nearest(graph: Graph, name: str) -> str:
     """A sentence with the topic that is most like `name`, or with all there are."""
-    from dsmq_nodes.suggest import did_you_mean  # noqa: PLC0415
-
     names = [topic.name for topic in shown(graph, own="dsmq" in name or "/_" in name)]
     return did_you_mean(absolute(name), names) if names else "no topic is published here now"
 

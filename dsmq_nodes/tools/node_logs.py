@@ -10,8 +10,8 @@ from dsmq_nodes.printable import indented, one_line
 from dsmq_nodes.tools.offers import find_node, unknown
 from dsmq_nodes.tools.service_calls import call_typed
 from dsmq_nodes.tools.session import Session
+from dsmq_nodes.topic_names import ROSOUT_TOPIC
 
-_ROSOUT: Final = "/rosout"
 _LEVELS: Final = {"debug": 10, "info": 20, "warn": 30, "error": 40, "fatal": 50}
 _NAMES: Final = {number: name.upper() for name, number in _LEVELS.items()}
 
@@ -40,8 +40,8 @@ def follow(session: Session, nodes: Sequence[str], level: str, *, as_json: bool)
     least = _level(level)
     graph = session.graph()
     loggers = [find_node(graph, name).strip("/").replace("/", ".") for name in nodes]
-    session.subscribe(_ROSOUT)
-    while (reply := session.next_message([_ROSOUT])) is not None:
+    session.subscribe(ROSOUT_TOPIC)
+    while (reply := session.next_message([ROSOUT_TOPIC])) is not None:
         line = session.understood(reply, _read, exact=True)
         if line is None or line.level < least or not _is_of(line.name, loggers):
             continue

@@ -26,6 +26,7 @@ from dsmq_nodes.tools.graph_model import Graph
 from dsmq_nodes.tools.offers import find_node, nodes, unknown
 from dsmq_nodes.tools.service_calls import answers, ask, call_typed, typed
 from dsmq_nodes.tools.session import Session
+from dsmq_nodes.topic_names import REPLY
 
 _TITLES: Final = {
     ParameterType.BOOL: "Boolean value is:",
@@ -65,7 +66,7 @@ def listed(
 def _serving(graph: Graph) -> list[str]:
     """The nodes that tell their parameters."""
     served = {topic.name for topic in graph.topics if topic.publishers}
-    return [name for name in nodes(graph) if f"{name}/list_parameters/_reply" in served]
+    return [name for name in nodes(graph) if f"{name}/list_parameters{REPLY}" in served]
 
 
 def got(session: Session, node: str, name: str) -> Parameter:

@@ -9,13 +9,11 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from dsmq_nodes.errors import CommandError
-from dsmq_nodes.graph.names import is_hidden
+from dsmq_nodes.suggest import did_you_mean
 from dsmq_nodes.tools.graph_model import Endpoint, Graph
+from dsmq_nodes.topic_names import ACTION, REPLY, REQUEST, is_hidden
 
 # As in dsmq_nodes/graph/services/service_wire.py, whose import costs more than all of this.
-REQUEST: Final = "/_request"
-REPLY: Final = "/_reply"
-ACTION: Final = "/_action"
 _SEND_GOAL: Final = f"{ACTION}/send_goal"
 _PARTS: Final = ("_Response", "_Request", "_SendGoal")
 
@@ -93,8 +91,6 @@ def find_offer(kind: str, name: str, offers: Mapping[str, Offer]) -> Offer:
 
 def unknown(kind: str, name: str, names: Iterable[str], *, nearest_to: str = "") -> CommandError:
     """That there is no such name, in a line with the nearest, or with some of those there are."""
-    from dsmq_nodes.suggest import did_you_mean  # noqa: PLC0415  not without need
-
     return CommandError(f"no {kind} {name}; {did_you_mean(nearest_to or name, names)}")
 
 

@@ -9,10 +9,10 @@ from dsmq_nodes.bag.file.recorded_schemas import told_schema
 from dsmq_nodes.dsmq import wire
 from dsmq_nodes.errors import ConnectionFailedError, RequestRefusedError, WireError
 from dsmq_nodes.graph.services import service_wire as calls
-from dsmq_nodes.graph.topics.graph_view import GRAPH_TOPIC
 from dsmq_nodes.messages.dsmq_msgs import Graph
 from dsmq_nodes.tools.cursors import connect
-from dsmq_nodes.tools.types_seen import TYPES_TOPIC, TypesSeen
+from dsmq_nodes.tools.types_seen import TypesSeen
+from dsmq_nodes.topic_names import GRAPH_TOPIC, TYPES_TOPIC
 
 ANSWER_SEC: Final = 10.0
 

@@ -17,13 +17,11 @@ from dsmq_nodes.messages.dsmq_msgs import (
 )
 from dsmq_nodes.printable import one_line, visible
 from dsmq_nodes.tools.session import Session
+from dsmq_nodes.topic_names import LAUNCH_LINES_TOPIC, LAUNCH_NODE, LAUNCH_STATE_TOPIC
 
 _COLOUR: Final = re.compile("\x1b\\[[0-9;]*m")
-_NODE: Final = "/dsmq/launch"
-_COMMAND: Final = f"{_NODE}/command"
-_RESULT: Final = f"{_NODE}/result"
-_LINES: Final = f"{_NODE}/lines"
-_STATE: Final = f"{_NODE}/state"
+_COMMAND: Final = f"{LAUNCH_NODE}/command"
+_RESULT: Final = f"{LAUNCH_NODE}/result"
 _STATE_SEC: Final = 2.0
 _RESULT_SEC: Final = 60.0  # SIGTERM and SIGKILL may have to be waited for
 
@@ -35,13 +33,15 @@ def state(session: Session) -> LaunchState:
         CommandError: no launch runs there.
     """
     _check(session)
-    session.subscribe(_STATE, depth=1)
-    reply = session.next_message([_STATE], _STATE_SEC)
+    session.subscribe(LAUNCH_STATE_TOPIC, depth=1)
+    reply = session.next_message([LAUNCH_STATE_TOPIC], _STATE_SEC)
     if reply is None:
         raise CommandError("the launch does not answer: is it stopped or overloaded?")
     found = session.understood(reply, LaunchState.from_json)
     if found is None:
-        raise CommandError(f"what is on {_STATE} is not of a launch: is another version running?")
+        raise CommandError(
+            f"what is on {LAUNCH_STATE_TOPIC} is not of a launch: is another version running?"
+        )
     return found
 
 
@@ -93,11 +93,11 @@ def lines(session: Session, name: str, last: int, *, follow: bool) -> Iterator[s
         CommandError: there is no such process.
     """
     if follow:
-        session.subscribe(_LINES)
+        session.subscribe(LAUNCH_LINES_TOPIC)
     result = command(session, "lines", name)
     yield from map(_shown, result.lines[max(0, len(result.lines) - last) :])
     seen = result.first + len(result.lines) - 1 if result.lines else 0
-    while follow and (reply := session.next_message([_LINES])) is not None:
+    while follow and (reply := session.next_message([LAUNCH_LINES_TOPIC])) is not None:
         found = session.understood(reply, LaunchLines.from_json, exact=True)
         if found is None or found.process != result.process:
             continue
@@ -112,7 +112,7 @@ def _shown(line: str) -> str:
 
 
 def _check(session: Session) -> None:
-    if not any(peer.name == _NODE for peer in session.graph().peers):
+    if not any(peer.name == LAUNCH_NODE for peer in session.graph().peers):
         raise CommandError(
             "no launch runs at this broker: start one with `dsmq-nodes launch FILE`, or name its "
             "broker with --broker HOST:PORT"

@@ -11,8 +11,10 @@ import msgspec
 from dsmq_nodes.errors import CommandError, MessageError, WireError
 from dsmq_nodes.graph.services import service_wire as calls
 from dsmq_nodes.printable import one_line
+from dsmq_nodes.suggest import did_you_mean
 from dsmq_nodes.tools.offers import services
 from dsmq_nodes.tools.session import Session
+from dsmq_nodes.topic_names import REPLY, REQUEST
 
 if TYPE_CHECKING:
     from dsmq_nodes.messages.base import Message
@@ -33,8 +35,6 @@ def call(
     served = services(session.graph(), hidden=True)
     offer = served.get(service)
     if offer is None or not offer.servers:
-        from dsmq_nodes.suggest import did_you_mean  # noqa: PLC0415
-
         names = [name for name, each in served.items() if each.servers]
         raise CommandError(f"nobody serves {service}; {did_you_mean(service, names)}")
     return answer(session, ask(session, service, body), timeout_sec)
@@ -82,14 +82,14 @@ class Asked(NamedTuple):
     @property
     def reply(self) -> str:
         """The topic of the response."""
-        return self.service + calls.REPLY
+        return self.service + REPLY
 
 
 def ask(session: Session, service: str, body: str) -> Asked:
     """Send a request, as JSON."""
     asked = Asked(service, session.client, next(session.call_ids))
     session.subscribe(asked.reply)
-    session.put(service + calls.REQUEST, calls.write(asked.client, asked.id, body), asked.id)
+    session.put(service + REQUEST, calls.write(asked.client, asked.id, body), asked.id)
     return asked
 
 

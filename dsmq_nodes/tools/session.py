@@ -20,15 +20,13 @@ from dsmq_nodes.errors import CommandError, ConnectionFailedError, DsmqError, Re
 from dsmq_nodes.graph.services import service_wire as calls
 from dsmq_nodes.printable import one_line, printable_json
 from dsmq_nodes.tools.graph_model import (
-    GRAPH_TOPIC,
-    STATISTICS_TOPIC,
-    TYPES_TOPIC,
     BrokerStatistics,
     Graph,
     read_graph,
     read_schema,
     read_statistics,
 )
+from dsmq_nodes.topic_names import GRAPH_TOPIC, STATISTICS_TOPIC, TYPES_TOPIC
 
 if TYPE_CHECKING:
     from types import TracebackType

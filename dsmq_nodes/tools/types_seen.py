@@ -3,10 +3,7 @@
 import json
 from typing import Any, Final
 
-from dsmq_nodes.dsmq.router.topics import TYPES_TOPIC
 from dsmq_nodes.messages.dsmq_msgs import TypeDescription
-
-__all__ = ["TYPES_TOPIC", "TypesSeen"]
 
 _UNKNOWN: Final[dict[str, Any]] = {}
 

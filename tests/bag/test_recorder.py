@@ -19,10 +19,10 @@ from dsmq_nodes.bag.file.repair import repair
 from dsmq_nodes.bag.file.selection import Selection
 from dsmq_nodes.bag.record.recorder import Recorder
 from dsmq_nodes.errors import BagError
-from dsmq_nodes.graph.names import is_hidden
 from dsmq_nodes.messages import Bool, Clock, Float64, String, Time
 from dsmq_nodes.testing import BrokerProcess
 from dsmq_nodes.tools.cursors import Cursors
+from dsmq_nodes.topic_names import is_hidden
 from tests.bag.conftest import PATIENCE_SEC, SECOND_NS, Tool, until
 from tests.graph.conftest import Program, spinning
 from tests.support import processes

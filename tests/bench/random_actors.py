@@ -27,8 +27,8 @@ from dsmq_nodes import (
     run,
 )
 from dsmq_nodes.errors import DsmqError
-from dsmq_nodes.graph.safety import EMERGENCY_STOP_TOPIC
 from dsmq_nodes.messages import Bool, Float64
+from dsmq_nodes.topic_names import EMERGENCY_STOP_TOPIC
 
 TOPICS: Final = ("/numbers/a", "/numbers/b", "/numbers/c")
 LATCHED: Final = "/latched"

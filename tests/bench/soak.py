@@ -27,10 +27,10 @@ import yaml
 
 from dsmq_nodes import Message, MessageInfo, Node, spin
 from dsmq_nodes.dsmq.ring.leftovers import PLACE
-from dsmq_nodes.graph.names import is_hidden
 from dsmq_nodes.messages.dsmq_msgs import NodeStatistics
 from dsmq_nodes.messages.schema.find import find_type
 from dsmq_nodes.tools.session import Session
+from dsmq_nodes.topic_names import is_hidden
 from tests.bench.processes import ROOT
 from tests.bench.table import say
 from tests.launcher.running import Launch, launched

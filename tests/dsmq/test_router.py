@@ -13,9 +13,10 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from dsmq_nodes.dsmq import limits, wire
 from dsmq_nodes.dsmq.router.exchange import Replies
 from dsmq_nodes.dsmq.router.router import Router
-from dsmq_nodes.dsmq.router.topics import OWN_TOPICS, STATISTICS_TOPIC, Peer
+from dsmq_nodes.dsmq.router.topics import Peer
 from dsmq_nodes.dsmq.store.sqlite import Store
 from dsmq_nodes.errors import RequestError, WireError
+from dsmq_nodes.topic_names import BROKERS_TOPICS, STATISTICS_TOPIC
 
 TOPICS = ("a", "b", "latched")
 
@@ -376,11 +377,11 @@ def test_a_peer_with_few_topics_takes_places_of_one_that_has_many(
             error_of(few, bad, **making, topic=f"{bad.name}/{number}")
     assert "/scan" in few.topics
     assert len(few.topics) <= 100
-    assert sum(peer.made for peer in few.peers) == len(few.topics) - len(OWN_TOPICS)
+    assert sum(peer.made for peer in few.peers) == len(few.topics) - len(BROKERS_TOPICS)
     for bad in crowd:
         few.disconnect(bad)
     few.tick(1.0)
-    assert set(few.topics) == {*OWN_TOPICS, "/scan"}
+    assert set(few.topics) == {*BROKERS_TOPICS, "/scan"}
 
 
 def test_who_loses_a_topic_is_told_and_what_others_have_stays(few: Router) -> None:
@@ -455,7 +456,7 @@ def test_the_ids_of_a_topic_that_comes_back_go_on() -> None:
     router.tick(1.0)
     router.tick(100.0)
     assert "t" not in router.topics
-    assert not router.store.logs.keys() - OWN_TOPICS
+    assert not router.store.logs.keys() - BROKERS_TOPICS
     router.handle(writer, request(action="put", topic="t", message="new"), 100.0)
     for options in ({}, {"after": 1, "epoch": router.store.epoch}):
         asks = request(action="get", topic="t", **options)

@@ -8,8 +8,7 @@ from dataclasses import dataclass
 from dsmq_nodes.errors import BagError
 from dsmq_nodes.graph.services.service_wire import is_of_every_node
 from dsmq_nodes.suggest import did_you_mean
-
-OWN_PREFIX = "/dsmq/"
+from dsmq_nodes.topic_names import is_kits_own
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +45,7 @@ class Selection:
             return False
         if _matches(name, self.topics):
             return True
-        if name.startswith(OWN_PREFIX):
+        if is_kits_own(name):
             return False
         if self.regex and re.search(self.regex, name):
             return True

@@ -18,11 +18,11 @@ from collections.abc import Iterable
 from typing import Final
 
 from dsmq_nodes.dsmq import wire
-from dsmq_nodes.dsmq.router.topics import STATISTICS_TOPIC
 from dsmq_nodes.errors import BagError, ConnectionFailedError, WireError
 from dsmq_nodes.graph.services import service_wire as calls
 from dsmq_nodes.messages.dsmq_msgs import BrokerStatistics, Edge
 from dsmq_nodes.tools.outlet import ANSWER_SEC, Outlet
+from dsmq_nodes.topic_names import REPLY, REQUEST, STATISTICS_TOPIC
 
 _WINDOW_MESSAGES: Final = 256
 _WINDOW_BYTES: Final = 4 << 20
@@ -104,7 +104,7 @@ class Flow:
             self._calls += 1
             self._waiting[node] = self._calls
             text = calls.write(self._client, self._calls, "{}")
-            self._outlet.put(node + _SERVICE + calls.REQUEST, text)
+            self._outlet.put(node + _SERVICE + REQUEST, text)
         self._outlet.until(lambda: not self._waiting, _READERS_SEC)
         if self._waiting:
             who = ", ".join(sorted(self._waiting))
@@ -112,7 +112,7 @@ class Flow:
         self._ahead.clear()
 
     def _on_reply(self, reply: wire.Reply) -> None:
-        node = reply.topic.removesuffix(_SERVICE + calls.REPLY)
+        node = reply.topic.removesuffix(_SERVICE + REPLY)
         try:
             call = calls.read(reply.text)
         except WireError:
@@ -136,7 +136,7 @@ class Flow:
         edges = {each.name: each.edges for each in told.topics if each.name in self._outlet.topics}
         nodes = {e.subscriber for found in edges.values() for e in found if _keeps_depth(e)}
         served = {each.name for each in told.topics if each.publishers}
-        self._nodes = {node for node in nodes if node + _SERVICE + calls.REPLY in served}
+        self._nodes = {node for node in nodes if node + _SERVICE + REPLY in served}
         self._depths = {
             topic: min(each.depth for each in kept)
             for topic, found in edges.items()
@@ -144,7 +144,7 @@ class Flow:
         }
         for node in self._nodes - self._heard:
             self._heard.add(node)
-            topic = node + _SERVICE + calls.REPLY
+            topic = node + _SERVICE + REPLY
             self._outlet.listeners[topic] = self._on_reply
             self._outlet.subscribe_anew(topic, depth=0)
 
@@ -156,7 +156,7 @@ class Flow:
         for topic in statistics.topics:
             put = self._outlet.topics.get(topic.name, 0)
             told = [each.messages for each in topic.publishers if each.pid == pid]
-            if put > max(told, default=0) and not topic.name.endswith(calls.REQUEST):
+            if put > max(told, default=0) and not topic.name.endswith(REQUEST):
                 found.add(f"{topic.name}, as far as the broker tells")  # its counters are old
             if put:
                 found |= set(_behind(topic.name, topic.edges))

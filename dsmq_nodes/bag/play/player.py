@@ -13,7 +13,6 @@ from dsmq_nodes.bag.file.mcap_reader import Record
 from dsmq_nodes.bag.file.prefetch import prefetched
 from dsmq_nodes.bag.file.reading import TEXT
 from dsmq_nodes.bag.file.recorded_schemas import told_schema
-from dsmq_nodes.bag.file.selection import OWN_PREFIX
 from dsmq_nodes.bag.play.flow_control import Flow
 from dsmq_nodes.bag.play.playback_clock import Pace
 from dsmq_nodes.bag.texts import text_of
@@ -25,8 +24,8 @@ from dsmq_nodes.messages.base import Time
 from dsmq_nodes.messages.dsmq_msgs import Endpoint
 from dsmq_nodes.messages.rosgraph import Clock
 from dsmq_nodes.tools.outlet import Outlet
+from dsmq_nodes.topic_names import CLOCK_TOPIC, REQUEST, is_call, is_kits_own
 
-CLOCK_TOPIC: Final = "/clock"
 _NAME: Final = "player"  # whose topics `~/...` would be
 _PAUSE_TURN_SEC: Final = 0.05
 _PUMP_EVERY: Final = 64  # messages
@@ -64,9 +63,9 @@ class Playing:
 
     def leaves_out(self, topic: str) -> bool:
         """Whether a topic is not played: a call would be made again, a reply come from nobody."""
-        if topic.endswith(calls.REQUEST) and self.service_requests:
+        if topic.endswith(REQUEST) and self.service_requests:
             return False
-        return calls.is_call(topic) or topic.startswith(OWN_PREFIX)
+        return is_call(topic) or is_kits_own(topic)
 
 
 class Player:
@@ -228,7 +227,7 @@ class Player:
         except ValueError as error:
             self._leave_out(record, str(error))
             return
-        if channel.topic.endswith(calls.REQUEST):
+        if channel.topic.endswith(REQUEST):
             text = calls.signed(text, self._outlet.client)
         put = self._outlet.put if self.pace.rate else self._flow.put
         try:

@@ -36,11 +36,10 @@ from dsmq_nodes.errors import DsmqError
 from dsmq_nodes.messages.dsmq_msgs import LaunchLines, LaunchState
 from dsmq_nodes.signals import ending_signals
 from dsmq_nodes.tools.cursors import Cursors
+from dsmq_nodes.topic_names import LAUNCH_LINES_TOPIC, LAUNCH_STATE_TOPIC
 
 NAME: Final = "recorder"
 NODE: Final = f"/dsmq/{NAME}"
-STATE_TOPIC: Final = "/dsmq/launch/state"
-LINES_TOPIC: Final = "/dsmq/launch/lines"
 FAILURES: Final = "failures"
 _OVER: Final = frozenset({"stopped", "finished", "failed"})
 _FAULTS: Final = frozenset({"failed", "restarting"})
@@ -188,7 +187,7 @@ def _recorder(writer: BagWriter | Ring, flight: Flight) -> Recorder:
         writer,
         Selection(everything=True),
         from_start=True,
-        listeners={STATE_TOPIC: flight.on_state, LINES_TOPIC: flight.on_lines},
+        listeners={LAUNCH_STATE_TOPIC: flight.on_state, LAUNCH_LINES_TOPIC: flight.on_lines},
         warn=_say,
     )
 

@@ -25,14 +25,12 @@ from dsmq_nodes.bag.file.recorded_schemas import ANYTHING, class_of, schema_text
 from dsmq_nodes.bag.file.selection import Selection
 from dsmq_nodes.dsmq import wire
 from dsmq_nodes.errors import BagError, MessageError
-from dsmq_nodes.graph.names import is_hidden
-from dsmq_nodes.graph.topics.graph_view import GRAPH_TOPIC
 from dsmq_nodes.messages.dsmq_msgs import Graph, GraphTopic
 from dsmq_nodes.messages.rosgraph import Clock
 from dsmq_nodes.tools.cursors import Cursors
-from dsmq_nodes.tools.types_seen import TYPES_TOPIC, TypesSeen
+from dsmq_nodes.tools.types_seen import TypesSeen
+from dsmq_nodes.topic_names import CLOCK_TOPIC, GRAPH_TOPIC, TYPES_TOPIC, is_hidden
 
-CLOCK_TOPIC: Final = "/clock"
 _TURN_SEC: Final = 0.05  # how soon an end that is asked for is seen
 _FLUSH_SEC: Final = 1.0
 _CLOCK_SEC: Final = 1.0  # without /clock, until it is told

@@ -7,6 +7,7 @@ from dsmq_nodes.cli.show.message_text import read
 from dsmq_nodes.errors import CommandError
 from dsmq_nodes.tools import lookup
 from dsmq_nodes.tools.offers import absolute
+from dsmq_nodes.topic_names import is_kits_own
 
 if TYPE_CHECKING:
     from dsmq_nodes.cli.show.message_text import Style
@@ -68,7 +69,7 @@ class _Schemas:
         self._found: dict[str, dict[str, Any]] = {}
 
     def of(self, topic: str) -> dict[str, Any]:
-        if topic.startswith("/dsmq/"):
+        if is_kits_own(topic):
             return {}  # the kit's own, which asking would go over too
         if topic not in self._found:
             self._found[topic] = schema_of(self._session, topic)

@@ -11,18 +11,22 @@ from rich.live import Live
 from rich.text import Text
 
 from dsmq_nodes.cli.terminal import console
-from dsmq_nodes.graph.names import is_hidden
 from dsmq_nodes.launcher.supervise.member import State
 from dsmq_nodes.launcher.watch.figures import STATE_STYLES, Figures, Row, tables
 from dsmq_nodes.messages.dsmq_msgs import BrokerStatistics, LaunchState, NodeStatistics
-from dsmq_nodes.tools.graph_model import GRAPH_TOPIC, STATISTICS_TOPIC, Graph, read_graph
+from dsmq_nodes.tools.graph_model import Graph, read_graph
+from dsmq_nodes.topic_names import (
+    GRAPH_TOPIC,
+    LAUNCH_STATE_TOPIC,
+    NODES_TOPIC,
+    STATISTICS_TOPIC,
+    is_hidden,
+)
 
 if TYPE_CHECKING:
     from dsmq_nodes.tools.session import Session
 
-_NODES: Final = "/dsmq/nodes"
-_LAUNCH: Final = "/dsmq/launch/state"
-_TOPICS: Final = (GRAPH_TOPIC, STATISTICS_TOPIC, _NODES, _LAUNCH)
+_TOPICS: Final = (GRAPH_TOPIC, STATISTICS_TOPIC, NODES_TOPIC, LAUNCH_STATE_TOPIC)
 _PERIOD_SEC: Final = 1.0
 _ANY_LINES: Final = 10_000  # of a file
 
@@ -40,11 +44,11 @@ class Looking:
         self._takers = {
             GRAPH_TOPIC: self._take_graph,
             STATISTICS_TOPIC: self._take_statistics,
-            _NODES: self._take_node,
-            _LAUNCH: self._take_launch,
+            NODES_TOPIC: self._take_node,
+            LAUNCH_STATE_TOPIC: self._take_launch,
         }
         for topic in _TOPICS:
-            session.subscribe(topic, depth=1000 if topic == _NODES else 1)
+            session.subscribe(topic, depth=1000 if topic == NODES_TOPIC else 1)
 
     def look(self, until_sec: float) -> None:
         """Take what comes until then, by the monotonic clock."""

@@ -13,12 +13,12 @@ import msgspec
 from dsmq_nodes.errors import CommandError, MessageError
 from dsmq_nodes.tools.counters import size, table_shown
 from dsmq_nodes.tools.lookup import find_published
+from dsmq_nodes.topic_names import CLOCK_TOPIC
 
 if TYPE_CHECKING:
     from dsmq_nodes.tools.session import Session
 
 _EVERY_SEC: Final = 1.0
-_CLOCK: Final = "/clock"
 _DAY_SEC: Final = 86400.0
 _ANOTHER_TIME_SEC: Final = _DAY_SEC  # no message is so long on its way, no clock so wrong
 
@@ -184,7 +184,7 @@ class _Time:
 
     def __init__(self, session: "Session", *, is_sim: bool, is_of_day: bool) -> None:
         """`is_of_day`: the wall clock, to which stamps are compared; else one that never jumps."""
-        self.topics = [_CLOCK] if is_sim else []
+        self.topics = [CLOCK_TOPIC] if is_sim else []
         self._read_sec = None if is_sim else _wall_sec if is_of_day else time.monotonic
         self._told_sec: float | None = None
         for topic in self.topics:

@@ -13,10 +13,11 @@ from dsmq_nodes.cli.show.message_text import Style
 from dsmq_nodes.cli.show.service_call import Request, served, types_of
 from dsmq_nodes.errors import CommandError, DsmqError, MessageError
 from dsmq_nodes.messages.schema.dynamic import Schema, decoded, encoded
-from dsmq_nodes.tools.graph_model import GRAPH_TOPIC, read_graph
-from dsmq_nodes.tools.offers import ACTION, Offer, absolute, actions
+from dsmq_nodes.tools.graph_model import read_graph
+from dsmq_nodes.tools.offers import Offer, absolute, actions
 from dsmq_nodes.tools.service_calls import Asked, answer, ask, response_in
 from dsmq_nodes.tools.session import Session
+from dsmq_nodes.topic_names import ACTION, GRAPH_TOPIC
 
 _PATIENCE_SEC: Final = 5.0
 _SUCCEEDED: Final = 4

@@ -20,6 +20,7 @@ from dsmq_nodes.tools.graph_model import Graph
 from dsmq_nodes.tools.offers import Offer, absolute
 from dsmq_nodes.tools.service_calls import answer, ask
 from dsmq_nodes.tools.session import Session
+from dsmq_nodes.topic_names import REPLY, REQUEST
 
 _WAITING: Final = {
     "service": "waiting for service to become available...",
@@ -120,7 +121,7 @@ def types_of(session: Session, service: str, type_name: str) -> Types:
     """The schemas that a service's ends have told, or those of its type if the kit has it."""
     topics = {topic.name: topic for topic in session.graph().topics}
     found = []
-    for sign in (offers.REQUEST, offers.REPLY):
+    for sign in (REQUEST, REPLY):
         topic = topics.get(service + sign)
         told = [end.schema_id for end in (topic.ends if topic else ()) if end.schema_id]
         found.append(session.schema(told[0]) if told else {})

@@ -14,9 +14,8 @@ from dsmq_nodes.printable import one_line
 from dsmq_nodes.tf.core import BufferCore, Frame
 from dsmq_nodes.tf.rigid import Rigid, roll_pitch_yaw, rotate
 from dsmq_nodes.tools.session import Session
+from dsmq_nodes.topic_names import TF_STATIC_TOPIC, TF_TOPIC
 
-_TF: Final = "/tf"
-_TF_STATIC: Final = "/tf_static"
 _PAUSE_SEC: Final = 2.0  # between two complaints that there is no transform yet
 
 
@@ -26,21 +25,21 @@ class _Listener:
     def __init__(self, session: Session) -> None:
         self.buffer = BufferCore()
         self._session = session
-        for topic in (_TF_STATIC, _TF):
+        for topic in (TF_STATIC_TOPIC, TF_TOPIC):
             session.subscribe(topic, type_name=TFMessage.type_name)
 
     def listen(self, seconds: float) -> None:
         """Take in what comes for so long."""
         until_sec = time.monotonic() + seconds
         while (left_sec := until_sec - time.monotonic()) > 0:
-            reply = self._session.next_message([_TF, _TF_STATIC], left_sec)
+            reply = self._session.next_message([TF_TOPIC, TF_STATIC_TOPIC], left_sec)
             if reply is None:
                 return
             message = self._session.understood(reply, TFMessage.from_json, exact=True)
             for transform in message.transforms if message is not None else ():
                 try:
                     self.buffer.set_transform(
-                        transform, reply.sender, is_static=reply.topic == _TF_STATIC
+                        transform, reply.sender, is_static=reply.topic == TF_STATIC_TOPIC
                     )
                 except (InvalidArgumentException, ArithmeticError) as error:
                     who = one_line(reply.sender) or "a client"

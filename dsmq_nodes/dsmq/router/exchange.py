@@ -23,10 +23,11 @@ from dsmq_nodes.dsmq.limits import (
     MOST_WAITS_OF_ONE,
 )
 from dsmq_nodes.dsmq.router.report import NOT_KNOWN
-from dsmq_nodes.dsmq.router.topics import OWN_TOPICS, Cursor, Pattern, Peer, Put, Topic, Wait
+from dsmq_nodes.dsmq.router.topics import Cursor, Pattern, Peer, Put, Topic, Wait
 from dsmq_nodes.dsmq.router.types import part, tell_untold
 from dsmq_nodes.dsmq.store.sqlite import Log, Store
 from dsmq_nodes.errors import RequestError, StoreFullError
+from dsmq_nodes.topic_names import BROKERS_TOPICS, is_kits_own
 
 CATCH_UP_BYTES: Final = 128 * 1024
 _MOST_ECHOED: Final = 4000  # characters of a name that is refused: its sender knows it by that
@@ -334,7 +335,7 @@ class Exchange:
         """Give a peer its cursor in a topic that one of its patterns matches."""
         log = topic.log
         for name, pattern in peer.patterns.items():
-            own = log.name in OWN_TOPICS and not name.startswith("/dsmq/")
+            own = log.name in BROKERS_TOPICS and not is_kits_own(name)
             if own or log.name in peer.cursors or not pattern.expression.match(log.name):
                 continue
             after = max(log.first_id - 1, 0 if new else log.last_id - log.latched)

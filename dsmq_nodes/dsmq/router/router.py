@@ -29,10 +29,6 @@ from dsmq_nodes.dsmq.router import report as statistics
 from dsmq_nodes.dsmq.router.exchange import Replies, error
 from dsmq_nodes.dsmq.router.sharing import SharedExchange
 from dsmq_nodes.dsmq.router.topics import (
-    GRAPH_TOPIC,
-    OWN_TOPICS,
-    STATISTICS_TOPIC,
-    TYPES_TOPIC,
     Cursor,
     Peer,
     Publication,
@@ -42,6 +38,7 @@ from dsmq_nodes.dsmq.router.topics import (
 from dsmq_nodes.dsmq.router.types import Schemas, part, set_fault
 from dsmq_nodes.dsmq.store.sqlite import Store
 from dsmq_nodes.errors import RequestError, WireError
+from dsmq_nodes.topic_names import BROKERS_TOPICS, GRAPH_TOPIC, STATISTICS_TOPIC, TYPES_TOPIC
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -289,7 +286,7 @@ class Router(SharedExchange):
                 return [error(peer, request, "a message must be text")]
             message = as_original_text(message)
         topic = self.topics.get(request.topic) or self._topic(request.topic, peer)
-        if topic.log.name in OWN_TOPICS:
+        if topic.log.name in BROKERS_TOPICS:
             return [error(peer, request, _OWN_TOPIC_FAULT)] if peer.greeted else []
         return self._append(peer, topic, request, message, now)
 
@@ -358,7 +355,7 @@ class Router(SharedExchange):
         return "wrong token: set DSMQ_TOKEN to the broker's"
 
     def _advertise(self, peer: Peer, request: wire.Request, now: float) -> Replies:
-        if request.topic in OWN_TOPICS:
+        if request.topic in BROKERS_TOPICS:
             return [error(peer, request, _OWN_TOPIC_FAULT)]
         topic = self._topic(request.topic, peer)
         publication = peer.publications.get(request.topic)

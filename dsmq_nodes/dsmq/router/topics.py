@@ -2,24 +2,19 @@
 
 import re
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import msgspec
 
 from dsmq_nodes.dsmq import wire
 from dsmq_nodes.dsmq.router.report import Latency, Rate
 from dsmq_nodes.dsmq.store.sqlite import Log
+from dsmq_nodes.topic_names import BROKERS_TOPICS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from dsmq_nodes.dsmq.ring.record import Record
-
-GRAPH_TOPIC: Final = "/dsmq/graph"
-STATISTICS_TOPIC: Final = "/dsmq/statistics"
-TYPES_TOPIC: Final = "/dsmq/types"
-# Written by the broker itself.
-OWN_TOPICS: Final = frozenset({GRAPH_TOPIC, STATISTICS_TOPIC, TYPES_TOPIC})
 
 
 class SharedLog(Protocol):
@@ -139,7 +134,7 @@ class Topic:
 
     def is_at_most_of(self, peer: "Peer | None") -> bool:
         """Whether nobody else has it; who reads a pattern has it only until it has caught up."""
-        if self.ring is not None or self.log.name in OWN_TOPICS:
+        if self.ring is not None or self.log.name in BROKERS_TOPICS:
             return False
         return all(each is peer for each in self.holders())
 

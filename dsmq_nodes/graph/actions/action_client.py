@@ -9,7 +9,6 @@ from dsmq_nodes.graph.actions.goal import GoalState
 from dsmq_nodes.graph.callback import Result, check_callback
 from dsmq_nodes.graph.node import Node
 from dsmq_nodes.graph.services.future import Future
-from dsmq_nodes.graph.services.service_wire import ACTION
 from dsmq_nodes.messages.action import GoalInfo, GoalStatusArray
 from dsmq_nodes.messages.action_srv import CancelGoal
 from dsmq_nodes.messages.action_type import (
@@ -21,6 +20,7 @@ from dsmq_nodes.messages.action_type import (
     action_parts,
 )
 from dsmq_nodes.messages.unique_identifier import UUID
+from dsmq_nodes.topic_names import ACTION
 
 _ENDED: Final = {GoalState.SUCCEEDED, GoalState.CANCELED, GoalState.ABORTED}
 _LATE_SEC: Final = 1.0

@@ -30,6 +30,7 @@ from dsmq_nodes.messages.action_type import (
     action_parts,
 )
 from dsmq_nodes.messages.unique_identifier import UUID
+from dsmq_nodes.topic_names import ACTION
 
 if TYPE_CHECKING:
     from dsmq_nodes.messages.base import Message
@@ -131,7 +132,7 @@ class ActionServer(Generic[GoalT, ResultT, FeedbackT]):
         self._is_forgetting = False
         self._is_destroyed = False
         parts = action_parts(action_type)
-        start = f"{self.action_name}{calls.ACTION}"
+        start = f"{self.action_name}{ACTION}"
         self._types = parts
         self._feedback = node.create_publisher(parts.feedback_message, f"{start}/feedback", 10)
         self._status = node.create_publisher(GoalStatusArray, f"{start}/status", _LATCHED)

@@ -31,6 +31,7 @@ from dsmq_nodes.graph.links.sequence import Losses
 from dsmq_nodes.graph.links.stream import MUCH_BYTES, Stream
 from dsmq_nodes.graph.services import service_wire as calls
 from dsmq_nodes.graph.time.clock import Clock
+from dsmq_nodes.topic_names import DIAGNOSTICS_TOPIC, EVERY_NODES_TOPICS, is_kits_own
 
 if TYPE_CHECKING:
     from dsmq_nodes.graph.links.shared_rings import SharedTopics
@@ -38,7 +39,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger("dsmq_nodes.link")
 
 _NO_REPLY: Final = wire.Reply()
-_EVERY_NODES: Final = frozenset({"/rosout", "/parameter_events", "/diagnostics"})
+_EVERY_NODES: Final = EVERY_NODES_TOPICS | {DIAGNOSTICS_TOPIC}
 _LOOK_AGAIN_SEC: Final = 0.01
 _STEADY_SEC: Final = 0.1  # a new connection has to last so long to be the end of an outage
 _ANSWER_SEC: Final = 1.0  # to an advertisement, so that its topic goes by shared memory
@@ -678,7 +679,7 @@ class DsmqLink:
 
 def _is_ours(topic: str) -> bool:
     """Whether every node publishes the topic for the kit."""
-    return topic.startswith("/dsmq/") or topic in _EVERY_NODES
+    return is_kits_own(topic) or topic in _EVERY_NODES
 
 
 def _is_worth_a_ring(topic: str) -> bool:

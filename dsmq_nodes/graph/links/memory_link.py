@@ -19,11 +19,12 @@ from dsmq_nodes.dsmq import wire
 from dsmq_nodes.dsmq.limits import MAX_BODY_BYTES
 from dsmq_nodes.dsmq.router.exchange import Replies
 from dsmq_nodes.dsmq.router.router import Router
-from dsmq_nodes.dsmq.router.topics import GRAPH_TOPIC, Peer
+from dsmq_nodes.dsmq.router.topics import Peer
 from dsmq_nodes.dsmq.store.sqlite import Store
 from dsmq_nodes.errors import NodeNameTakenError
 from dsmq_nodes.graph.links.link import Deliver, OnDiffers, Publication, Reader
 from dsmq_nodes.graph.time.clock import Clock
+from dsmq_nodes.topic_names import GRAPH_TOPIC
 
 logger = logging.getLogger("dsmq_nodes.link")
 

@@ -11,8 +11,8 @@ import msgspec
 from dsmq_nodes.graph.links.link import Link, Publication
 from dsmq_nodes.graph.time.clock import Clock
 from dsmq_nodes.messages.base import nearest_time_ns
+from dsmq_nodes.topic_names import ROSOUT_TOPIC
 
-ROSOUT_TOPIC: Final = "/rosout"
 _LOG_TYPE: Final = "rcl_interfaces/msg/Log"
 _LONGEST: Final = 100_000  # characters of one line; a log is no place for more
 _encode: Final = msgspec.json.Encoder().encode

@@ -1,6 +1,5 @@
 """Parameters of a node: a pydantic model, filled by the launch file."""
 
-import difflib
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Final, Self, get_args
 
@@ -8,6 +7,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic_core import PydanticSerializationError, to_json
 
 from dsmq_nodes.errors import ParameterError
+from dsmq_nodes.suggest import nearest
 
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
@@ -82,8 +82,8 @@ class Parameters(BaseModel):
     def _explain(cls, name: str, found: "ErrorDetails") -> str:
         if found["type"] != "extra_forbidden":
             return f"{name}: {found['msg']}, got {found['input']!r:.60}"
-        close = difflib.get_close_matches(name, cls.model_fields, 1)
-        return f"there is no {name!r}" + (f", did you mean {close[0]!r}?" if close else "")
+        close = nearest(name, cls.model_fields)
+        return f"there is no {name!r}" + (f", did you mean {close!r}?" if close else "")
 
 
 def leaves(model: BaseModel, prefix: str = "") -> Iterator[tuple[str, BaseModel, str]]:

@@ -6,8 +6,8 @@ from typing import Final, Literal
 from dsmq_nodes.graph.links.link import Link, Publication
 from dsmq_nodes.graph.parameters.parameter import Parameter
 from dsmq_nodes.graph.time.clock import Clock
+from dsmq_nodes.topic_names import PARAMETER_EVENTS_TOPIC
 
-PARAMETER_EVENTS_TOPIC: Final = "/parameter_events"
 _EVENT_TYPE: Final = "rcl_interfaces/msg/ParameterEvent"
 Change = Literal["new", "changed", "deleted"]
 

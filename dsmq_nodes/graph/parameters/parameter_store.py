@@ -6,7 +6,6 @@ then all is changed at once, or nothing. A callback that raises or gives no answ
 that is told afterwards and raises undoes nothing. Either is in what is said to whoever sets.
 """
 
-import difflib
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -16,6 +15,7 @@ from dsmq_nodes.errors import ParameterError, SpinError
 from dsmq_nodes.graph.callback import Result, callback_name, called
 from dsmq_nodes.graph.parameters.model import Parameters, leaves
 from dsmq_nodes.graph.parameters.parameter import Parameter, ParameterType
+from dsmq_nodes.suggest import nearest
 
 if TYPE_CHECKING:
     from dsmq_nodes.graph.parameters.parameter_events import Change
@@ -185,8 +185,8 @@ class ParameterStore:
             raise ParameterError(f"{self._owner}: {self._unknown(name)}")
 
     def _unknown(self, name: str) -> str:
-        close = difflib.get_close_matches(name, self, 1)
-        return f"there is no {name!r}" + (f", did you mean {close[0]!r}?" if close else "")
+        close = nearest(name, self)
+        return f"there is no {name!r}" + (f", did you mean {close!r}?" if close else "")
 
     # Setting
 

@@ -23,6 +23,7 @@ from dsmq_nodes.graph.spin.spinner import Spinner
 from dsmq_nodes.graph.topics.graph_view import Endpoint, GraphView
 from dsmq_nodes.graph.topics.type_check import schema_text
 from dsmq_nodes.messages.service_base import RequestT, ResponseT
+from dsmq_nodes.topic_names import REPLY, REQUEST
 
 _MOST_WAITING: Final = 10_000  # calls of one service; whoever waits no longer can cancel the future
 
@@ -66,10 +67,10 @@ class Calls:
         self._ready: Endpoint | None = None  # who serves it, if there is nothing wrong with that
         request, response = srv_type.Request, srv_type.Response
         self._requests = link.advertise(
-            service_name + calls.REQUEST, request.type_name, 0, schema_text(request)
+            service_name + REQUEST, request.type_name, 0, schema_text(request)
         )
         link.subscribe(
-            service_name + calls.REPLY,
+            service_name + REPLY,
             0,
             response.type_name,
             self._deliver,
@@ -81,7 +82,7 @@ class Calls:
     @property
     def server(self) -> Endpoint | None:
         """Who serves it, as far as the broker has told."""
-        return next(iter(self.graph.publishers(self.service_name + calls.REPLY)), None)
+        return next(iter(self.graph.publishers(self.service_name + REPLY)), None)
 
     def begin(self, body: str) -> Future[Any]:
         """A new call; `body` is the request as JSON."""
@@ -154,7 +155,7 @@ class Calls:
 
     def _on_graph(self) -> None:
         """Send what has waited for the graph; tell those whose server has gone."""
-        publishers = self.graph.publishers(self.service_name + calls.REPLY)
+        publishers = self.graph.publishers(self.service_name + REPLY)
         server = self.server
         self._ready = None if self._fault(server) else server
         for call_id, waiting in list(self._waiting.items()):
@@ -178,7 +179,7 @@ class Calls:
             self.graph.watchers.remove(self._on_graph)
         for call_id in list(self._waiting):
             self._fail(call_id, "its client was destroyed")
-        self._link.unsubscribe(self.service_name + calls.REPLY)
+        self._link.unsubscribe(self.service_name + REPLY)
         self._link.unadvertise(self._requests)
 
 

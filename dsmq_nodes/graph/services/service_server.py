@@ -17,6 +17,7 @@ from dsmq_nodes.graph.topics.graph_view import GraphView
 from dsmq_nodes.graph.topics.type_check import schema_text
 from dsmq_nodes.messages.base import Message
 from dsmq_nodes.messages.service_base import RequestT, ResponseT
+from dsmq_nodes.topic_names import REPLY, REQUEST
 
 ServiceCallback = (
     Callable[[RequestT, ResponseT], ResponseT | Awaitable[ResponseT]]
@@ -78,9 +79,9 @@ class ServiceServer(Generic[RequestT, ResponseT]):
             types = self.srv_type
             request, response = types.Request.type_name, types.Response.type_name
             request_schema, response_schema = map(schema_text, (types.Request, types.Response))
-        link.subscribe(service_name + calls.REQUEST, 0, request, self._deliver, request_schema)
+        link.subscribe(service_name + REQUEST, 0, request, self._deliver, request_schema)
         # In this order: who sees us serve may call at once.
-        self._replies = link.advertise(service_name + calls.REPLY, response, 0, response_schema)
+        self._replies = link.advertise(service_name + REPLY, response, 0, response_schema)
         if graph is not None:
             graph.watchers.append(self._look_for_others)
             graph.start()
@@ -203,7 +204,7 @@ class ServiceServer(Generic[RequestT, ResponseT]):
     def _look_for_others(self) -> None:
         """The graph has changed: do we serve?"""
         assert self._graph is not None
-        names = [each.node for each in self._graph.publishers(self.service_name + calls.REPLY)]
+        names = [each.node for each in self._graph.publishers(self.service_name + REPLY)]
         if self._node_name not in names:
             return  # not told of us yet, or the broker is lost
         self._serves = names[0] == self._node_name
@@ -222,6 +223,6 @@ class ServiceServer(Generic[RequestT, ResponseT]):
         """Serve no more; made by `Node.destroy_service`."""
         if self._graph is not None and self._look_for_others in self._graph.watchers:
             self._graph.watchers.remove(self._look_for_others)
-        self._link.unsubscribe(self.service_name + calls.REQUEST)
+        self._link.unsubscribe(self.service_name + REQUEST)
         self._link.unadvertise(self._replies)
         self._mail.clear()

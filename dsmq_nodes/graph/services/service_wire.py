@@ -24,10 +24,8 @@ from typing import Final
 import msgspec
 
 from dsmq_nodes.errors import WireError
+from dsmq_nodes.topic_names import REPLY, REQUEST
 
-REQUEST: Final = "/_request"
-REPLY: Final = "/_reply"
-ACTION: Final = "/_action"
 """What comes after an action's name, in the names of its services and topics."""
 NODE_SERVICES: Final = {
     "describe_parameters": "DescribeParameters",
@@ -121,11 +119,6 @@ def is_of_every_node(topic: str) -> bool:
     """Whether a topic belongs to a service that every node has, and hardly anybody calls."""
     service, _, end = topic.rpartition("/")
     return f"/{end}" in {REQUEST, REPLY} and service.rpartition("/")[2] in NODE_SERVICES
-
-
-def is_call(topic: str) -> bool:
-    """Whether a topic is one of those that a service or an action is made of."""
-    return topic.endswith((REQUEST, REPLY)) or f"{ACTION}/" in topic
 
 
 def _text(text: str) -> str:

@@ -27,7 +27,6 @@ from dsmq_nodes.graph.callback import Callback
 from dsmq_nodes.graph.time.clock import Clock, seconds
 from dsmq_nodes.messages.base import Duration, Time
 
-CLOCK_TOPIC: Final = "/clock"
 _LONGEST_STEP_NS: Final = 10**9
 
 

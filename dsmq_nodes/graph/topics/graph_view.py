@@ -10,8 +10,8 @@ import msgspec
 from dsmq_nodes.graph import names
 from dsmq_nodes.graph.links.arrival import Arrival
 from dsmq_nodes.graph.services import service_wire as calls
+from dsmq_nodes.topic_names import GRAPH_TOPIC
 
-GRAPH_TOPIC: Final = "/dsmq/graph"
 _ANSWER_SEC: Final = 1.0
 
 

@@ -11,13 +11,14 @@ from dsmq_nodes.graph.spin.spinner import Spinner
 from dsmq_nodes.graph.time.clock import Clock, seconds
 from dsmq_nodes.graph.time.watchdog import Silence
 from dsmq_nodes.graph.topics.compatible import compare
-from dsmq_nodes.graph.topics.graph_view import GRAPH_TOPIC, GraphView, is_graph
+from dsmq_nodes.graph.topics.graph_view import GraphView, is_graph
 from dsmq_nodes.graph.topics.publisher import Publisher
 from dsmq_nodes.graph.topics.qos import QoSProfile
 from dsmq_nodes.graph.topics.subscription import Subscription, SubscriptionCallback
 from dsmq_nodes.graph.topics.type_check import schema_text
 from dsmq_nodes.messages.base import Message
 from dsmq_nodes.messages.dsmq_msgs import Graph
+from dsmq_nodes.topic_names import GRAPH_TOPIC
 
 PublisherT = TypeVar("PublisherT", bound=Publisher[Any])
 

@@ -30,12 +30,17 @@ from dsmq_nodes.launcher.file.source import Path as Keys
 from dsmq_nodes.launcher.supervise.plan import find_project_root
 from dsmq_nodes.launcher.supervise.planning import environment_of
 from dsmq_nodes.suggest import did_you_mean, nearest, shorten
+from dsmq_nodes.topic_names import (
+    CLOCK_TOPIC,
+    EVERY_NODES_TOPICS,
+    REQUEST,
+    TF_STATIC_TOPIC,
+    is_hidden,
+    is_kits_own,
+)
 
-_OWN: Final = "/dsmq/"
-_OF_EVERY_NODE: Final = frozenset({"/parameter_events", "/rosout"})
 # Nobody needs to publish on them.
-_MAY_BE_SILENT: Final = frozenset({"/tf_static", "/clock"}) | _OF_EVERY_NODE
-_REQUEST: Final = "/_request"
+_MAY_BE_SILENT: Final = frozenset({TF_STATIC_TOPIC, CLOCK_TOPIC}) | EVERY_NODES_TOPICS
 _OF_LIFECYCLE: Final = "/transition_event"
 _MOST_NAMED: Final = 5
 
@@ -104,7 +109,7 @@ def check(path: Path, args: Mapping[str, Value] | None = None) -> Report:
         report.errors += _topics_in_vain(each, looked, composition)
     ends = _Ends(looked)
     report.topics = sum(
-        not names.is_hidden(topic) and topic not in _OF_EVERY_NODE for topic in ends.topics
+        not is_hidden(topic) and topic not in EVERY_NODES_TOPICS for topic in ends.topics
     )
     report.errors += ends.misfits()
     report.warnings += [problem for each in looked for problem in _not_checked(each)]
@@ -137,7 +142,7 @@ def _looked(node: ComposedNode, finding: Finding) -> _Looked:
         return [
             msgspec.structs.replace(each, topic=_resolved(node, each.topic))
             for each in ends
-            if not each.topic.startswith(_OWN)
+            if not is_kits_own(each.topic)
         ]
 
     return _Looked(node, finding, remapped(finding.published), remapped(finding.subscribed))
@@ -236,7 +241,7 @@ def _topics_in_vain(
         # One with a life cycle makes its publishers when it is configured.
         if topic in own or f"{other.node.full_name}{_OF_LIFECYCLE}" in own:
             continue
-        known = sorted(t for t in own - _OF_EVERY_NODE if not names.is_hidden(t))
+        known = sorted(t for t in own - EVERY_NODES_TOPICS if not is_hidden(t))
         there = f"it publishes: {', '.join(known)}" if known else "it publishes nothing"
         close = nearest(topic, known)
         hint = f" (did you mean '{close}'?)" if close is not None else ""
@@ -267,7 +272,7 @@ def _meets(each: _Looked, name: str) -> bool:
 
 def _topics_of(each: _Looked) -> Iterator[str]:
     for end in (*each.finding.published, *each.finding.subscribed):
-        if not end.topic.startswith(_OWN):
+        if not is_kits_own(end.topic):
             yield end.topic
 
 
@@ -320,7 +325,7 @@ class _Ends:
         known = [topic for topic, (published, _) in self.topics.items() if published]
         for topic, (published, subscribed) in self.topics.items():
             base, hidden = _base(topic)
-            if hidden == _REQUEST and not subscribed:
+            if hidden == REQUEST and not subscribed:
                 yield _at(published, f"no node serves {base}; it is called by")
             if published or hidden or topic in _MAY_BE_SILENT:
                 continue

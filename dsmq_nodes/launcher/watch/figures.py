@@ -13,6 +13,7 @@ from rich.text import Text
 from dsmq_nodes.launcher.supervise.member import State
 from dsmq_nodes.launcher.watch.rates import TOLERANCE, rated_timer
 from dsmq_nodes.suggest import ends_of
+from dsmq_nodes.topic_names import is_hidden
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -155,8 +156,7 @@ def _urgency(rows: "Sequence[Row]") -> int:
 
 def _is_of_interest(topic: "TopicStatistics") -> bool:
     """Not the kit's own, nor the hidden ones below `/_` that services are made of."""
-    own = topic.name.startswith("/dsmq/") or "/_" in topic.name
-    return not own and bool(topic.messages or topic.edges)
+    return not is_hidden(topic.name) and bool(topic.messages or topic.edges)
 
 
 def _topic_row(topic: "TopicStatistics", heard: "Sequence[SubscriptionStatistics]") -> Row:

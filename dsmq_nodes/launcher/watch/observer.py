@@ -8,20 +8,18 @@ from typing import TYPE_CHECKING, Final
 
 from dsmq_nodes.diagnostics import DiagnosticAggregator
 from dsmq_nodes.graph.node import Node
-from dsmq_nodes.graph.node_statistics import NODES_TOPIC
 from dsmq_nodes.launcher.watch.control import Control
 from dsmq_nodes.launcher.watch.rates import RateWatch
 from dsmq_nodes.launcher.watch.summary import summary
 from dsmq_nodes.messages.dsmq_msgs import BrokerStatistics, Graph, NodeStatistics
 from dsmq_nodes.printable import one_line
+from dsmq_nodes.topic_names import GRAPH_TOPIC, NODES_TOPIC, STATISTICS_TOPIC
 
 if TYPE_CHECKING:
     from dsmq_nodes.graph.links.arrival import Arrival
     from dsmq_nodes.launcher.supervise.supervisor import Supervisor
     from dsmq_nodes.launcher.watch.view import View
 
-_GRAPH_TOPIC: Final = "/dsmq/graph"
-_STATISTICS_TOPIC: Final = "/dsmq/statistics"
 _LAST_WORDS_SEC: Final = 0.5
 
 
@@ -68,11 +66,11 @@ class GraphObserver:
                 self.statistics[msg.name] = msg
                 self._check_rate(supervisor, msg)
 
-        node.create_subscription(Graph, _GRAPH_TOPIC, on_graph, 1)
+        node.create_subscription(Graph, GRAPH_TOPIC, on_graph, 1)
         node.create_subscription(NodeStatistics, NODES_TOPIC, on_node, 1000)
         DiagnosticAggregator(node)
         if self._view is not None:
-            node.create_subscription(BrokerStatistics, _STATISTICS_TOPIC, self._on_broker, 1)
+            node.create_subscription(BrokerStatistics, STATISTICS_TOPIC, self._on_broker, 1)
         node.create_timer(1.0, lambda: self._check_silence(supervisor))
         self._control = Control(node, supervisor)
         self._node.set_result(node)

@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from dsmq_nodes.errors import CommandError
 from dsmq_nodes.printable import one_line
+from dsmq_nodes.suggest import did_you_mean
 
 Schema = Mapping[str, Any]
 _ANYTHING: Final[Schema] = {}
@@ -116,8 +117,6 @@ def _check_names(value: Any, schema: object, root: Schema, what: str, field: str
 
 
 def _known(value: dict[str, Any], fields: Schema, where: str) -> None:
-    from dsmq_nodes.suggest import did_you_mean  # noqa: PLC0415  not without need
-
     for name in value:
         if name not in fields:
             hint = did_you_mean(str(name), fields)

@@ -6,7 +6,6 @@ import pkgutil
 import re
 import sys
 from collections.abc import Iterator
-from difflib import get_close_matches
 from importlib.machinery import ModuleSpec
 from pathlib import Path
 from types import ModuleType
@@ -15,6 +14,7 @@ from typing import Any, Final
 from dsmq_nodes import messages
 from dsmq_nodes.errors import CommandError
 from dsmq_nodes.messages.base import Message
+from dsmq_nodes.suggest import nearest
 
 INTERFACE_KINDS: Final = ("msg", "srv", "action")
 _NAME: Final = re.compile(r"(\w+)/(?:msg/)?(\w+)")
@@ -76,9 +76,8 @@ def find_interface(name: str) -> Any:
 
 def did_you_mean_type(name: str) -> str:
     """The type of the kit that is named most like `name`, or where they are listed."""
-    names = standard_interfaces()
-    close = get_close_matches(name, names, n=1)
-    return f"did you mean {close[0]!r}?" if close else "`interface list` has those of the kit"
+    close = nearest(name, standard_interfaces())
+    return f"did you mean {close!r}?" if close else "`interface list` has those of the kit"
 
 
 def standard_interfaces() -> list[str]:
@@ -109,9 +108,8 @@ def _module(name: str) -> ModuleType:
 def _suggestion(name: str) -> str:
     """The type whose class is named most like the last part of `name`."""
     by_class = {known.rpartition("/")[2]: known for known in standard_names()}
-    by_folded = {each.lower(): full_name for each, full_name in by_class.items()}
-    close = get_close_matches(name.rpartition("/")[2].lower(), by_folded, n=1)
-    return f": did you mean '{by_folded[close[0]]}'?" if close else ""
+    close = nearest(name.rpartition("/")[2], by_class)
+    return f": did you mean '{by_class[close]}'?" if close else ""
 
 
 def standard_names() -> list[str]:

@@ -1,0 +1,51 @@
+"""The names of topics that the kit itself knows, each said once. Imports nothing of the kit."""
+
+from typing import Final
+
+_OWN: Final = "/dsmq/"
+
+GRAPH_TOPIC: Final = "/dsmq/graph"
+STATISTICS_TOPIC: Final = "/dsmq/statistics"
+TYPES_TOPIC: Final = "/dsmq/types"
+BROKERS_TOPICS: Final = frozenset({GRAPH_TOPIC, STATISTICS_TOPIC, TYPES_TOPIC})
+"""The broker itself writes them, and is no publisher in its own graph."""
+NODES_TOPIC: Final = "/dsmq/nodes"
+PROBE_TOPIC: Final = "/dsmq/probe"
+
+LAUNCH_NODE: Final = "/dsmq/launch"
+LAUNCH_STATE_TOPIC: Final = f"{LAUNCH_NODE}/state"
+LAUNCH_LINES_TOPIC: Final = f"{LAUNCH_NODE}/lines"
+
+CLOCK_TOPIC: Final = "/clock"
+ROSOUT_TOPIC: Final = "/rosout"
+PARAMETER_EVENTS_TOPIC: Final = "/parameter_events"
+DIAGNOSTICS_TOPIC: Final = "/diagnostics"
+TF_TOPIC: Final = "/tf"
+TF_STATIC_TOPIC: Final = "/tf_static"
+EMERGENCY_STOP_TOPIC: Final = "/emergency_stop"
+EVERY_NODES_TOPICS: Final = frozenset({ROSOUT_TOPIC, PARAMETER_EVENTS_TOPIC})
+"""Every node publishes them, whatever its class says."""
+
+REQUEST: Final = "/_request"
+REPLY: Final = "/_reply"
+"""What comes after a service's name, in the names of its two topics."""
+ACTION: Final = "/_action"
+"""What comes after an action's name, in the names of its services and topics."""
+
+
+def is_kits_own(name: str) -> bool:
+    """Whether a topic or a node is the kit's own: all of those lie below `/dsmq`."""
+    return name.startswith(_OWN)
+
+
+def is_hidden(name: str) -> bool:
+    """Whether lists of topics leave a name out: the kit's own, and those of services.
+
+    In ROS 2 a name with a token that begins with an underscore is hidden.
+    """
+    return name.startswith(_OWN) or "/_" in name
+
+
+def is_call(topic: str) -> bool:
+    """Whether a topic is one of those that a service or an action is made of."""
+    return topic.endswith((REQUEST, REPLY)) or f"{ACTION}/" in topic
