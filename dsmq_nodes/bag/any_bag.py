@@ -19,7 +19,7 @@ _BAGS = (".mcap", ".db3", ".bag", ".zstd", ".zst")
 _ROS_SUFFIXES = frozenset({".db3", ".zstd", ".zst"})
 
 
-class Source(Protocol):
+class BagSource(Protocol):
     """Messages in our JSON form, by time."""
 
     omitted: Omitted
@@ -70,7 +70,7 @@ class Source(Protocol):
         """The named texts inside it."""
 
 
-def open_source(paths: list[Path], topics: Selection | None = None) -> Source:
+def open_source(paths: list[Path], topics: Selection | None = None) -> BagSource:
     """Open what is at `paths`, whatever kind it is.
 
     Raises:
@@ -105,7 +105,7 @@ def _is_of_ros(path: Path) -> bool:
     return not _ROS_ENCODINGS.isdisjoint(each.channel.encoding for each in McapFile(path).counts())
 
 
-def _ros(paths: list[Path], topics: Selection | None) -> Source:
+def _ros(paths: list[Path], topics: Selection | None) -> BagSource:
     need("ros", "rosbags", "numpy")
     from dsmq_nodes.bag.convert.ros_reading import RosBag  # noqa: PLC0415  an extra of its own
 

@@ -20,7 +20,7 @@ _HEIGHT: Final = 480
 
 
 @dataclass(frozen=True, slots=True)
-class Kind:
+class MessageKind:
     """A kind of message.
 
     Attributes:
@@ -86,8 +86,8 @@ def _image(built_ns: int) -> Image:
 
 
 KINDS: Final = {
-    "text": Kind(String, _text, _text_ns),
-    "imu": Kind(Imu, _imu, _header_ns),
-    "scan": Kind(LaserScan, _scan, _header_ns),
-    "image": Kind(Image, _image, _header_ns),
+    "text": MessageKind(String, _text, _text_ns),
+    "imu": MessageKind(Imu, _imu, _header_ns),
+    "scan": MessageKind(LaserScan, _scan, _header_ns),
+    "image": MessageKind(Image, _image, _header_ns),
 }

@@ -180,7 +180,7 @@ class Setup:
                 each.line()
             publisher = worker(stack, "publisher", env, name=f"{name}_publisher", **given)
             shared = publisher.answer()["shared"]
-            pair = Pair(publisher, subscribers, self.own)
+            pair = BenchProcesses(publisher, subscribers, self.own)
             paced = pair.run({"rate": case.rate_hz, "count": case.count})
             flood = pair.run({"seconds": case.flood_sec})
         return Measured(case, paced, flood, shared)
@@ -193,7 +193,7 @@ class Setup:
 
 
 @dataclass(frozen=True, slots=True)
-class Pair:
+class BenchProcesses:
     """A publisher's process and those of its subscribers, and the server's if it is known."""
 
     publisher: Started

@@ -10,7 +10,7 @@ import sys
 from types import FrameType
 from typing import Final, TextIO
 
-from dsmq_nodes.cli.terminal import Output, taken_over
+from dsmq_nodes.cli.terminal import TerminalOutput, taken_over
 from dsmq_nodes.printable import indented
 from dsmq_nodes.signals import ending_signals
 
@@ -78,7 +78,7 @@ def _open_streams() -> None:
             setattr(sys, name, os.fdopen(fd, mode))
 
 
-def _flush(out: Output) -> int:
+def _flush(out: TerminalOutput) -> int:
     """Write out what is left; 1 when something could not be written, which is told.
 
     A reader that is gone (`| head`) is no error of ours.

@@ -15,7 +15,7 @@ from dsmq_nodes.cli.options import (
 )
 
 if TYPE_CHECKING:
-    from dsmq_nodes.tools.graph_model import Endpoint
+    from dsmq_nodes.tools.graph_model import EndpointModel
     from dsmq_nodes.tools.offers import Offer
 
 app = new_app(
@@ -68,7 +68,7 @@ def info(
             print(f"    {name} [{found.type or 'unknown'}]" if show_types else f"    {name}")
 
 
-def _names(ends: "list[Endpoint]") -> list[str]:
+def _names(ends: "list[EndpointModel]") -> list[str]:
     return sorted(end.node or f"(a tool, pid {end.pid})" for end in ends)
 
 
@@ -133,12 +133,12 @@ def send_goal(
 ) -> None:
     """Send a goal and wait for its result; Ctrl-C cancels it. Status 1 when it is not reached."""
     from dsmq_nodes.cli.show.send_goal import send  # noqa: PLC0415
-    from dsmq_nodes.cli.show.service_call import Request  # noqa: PLC0415
+    from dsmq_nodes.cli.show.service_call import WantedCall  # noqa: PLC0415
     from dsmq_nodes.tools.session import Session  # noqa: PLC0415
 
     type_name = "" if type_or_values.lstrip().startswith("{") else type_or_values
     with Session(broker) as session:
-        goal = Request(action, type_name, values if type_name else type_or_values)
+        goal = WantedCall(action, type_name, values if type_name else type_or_values)
         if not send(session, goal, with_feedback=feedback, wait_sec=wait):
             raise typer.Exit(1)
 

@@ -11,7 +11,7 @@ from dsmq_nodes.cli.options import BROKER, BrokerOption, examples_epilog, new_ap
 from dsmq_nodes.printable import one_line
 
 if TYPE_CHECKING:
-    from dsmq_nodes.bag.any_bag import Source
+    from dsmq_nodes.bag.any_bag import BagSource
     from dsmq_nodes.bag.file.mcap_writer import Compression
     from dsmq_nodes.bag.file.selection import Selection
 
@@ -367,7 +367,7 @@ def rerun(
     raise typer.Exit(rerun_bag(bag, given, compared, within))
 
 
-def _told_omitted(source: "Source") -> int:
+def _told_omitted(source: "BagSource") -> int:
     """Tell what was left out; gives the exit status."""
     for line in source.omitted.lines():
         print(one_line(line), file=sys.stderr)

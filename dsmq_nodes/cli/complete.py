@@ -11,7 +11,7 @@ from dsmq_nodes.topic_names import is_kits_own
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from dsmq_nodes.tools.graph_model import Graph
+    from dsmq_nodes.tools.graph_model import GraphModel
     from dsmq_nodes.tools.session import Session
 
 T = TypeVar("T")
@@ -59,7 +59,7 @@ def service_types(ctx: typer.Context) -> list[str]:
     """The types of the services that there are; for `call`, of the one that is called."""
     from dsmq_nodes.tools import offers  # noqa: PLC0415
 
-    def types(graph: "Graph") -> list[str]:
+    def types(graph: "GraphModel") -> list[str]:
         found = offers.services(graph)
         called = found.get(offers.absolute(ctx.params.get("service") or ""))
         return sorted({each.type for each in ([called] if called else found.values())} - {""})
@@ -89,7 +89,7 @@ def parameters(ctx: typer.Context) -> list[str]:
     return list(filter(_is_offered, found or ()))
 
 
-def _names(ctx: typer.Context, names: "Callable[[Graph], Iterable[str]]") -> list[str]:
+def _names(ctx: typer.Context, names: "Callable[[GraphModel], Iterable[str]]") -> list[str]:
     return list(filter(_is_offered, _ask(ctx, lambda session: names(session.graph())) or ()))
 
 

@@ -9,7 +9,7 @@ from dsmq_nodes.cli.options import BROKER, BrokerOption, JsonOption, new_app
 from dsmq_nodes.topic_names import is_hidden
 
 if TYPE_CHECKING:
-    from dsmq_nodes.tools.graph_model import Endpoint, Graph
+    from dsmq_nodes.tools.graph_model import EndpointModel, GraphModel
     from dsmq_nodes.tools.offers import Offer
 
 app = new_app(
@@ -144,7 +144,7 @@ def _command(action: str, name: str, broker: str) -> None:
         print(running_launch.command(session, action, name).text)
 
 
-def _ends(graph: "Graph", name: str, *, hidden: bool) -> dict[str, dict[str, str]]:
+def _ends(graph: "GraphModel", name: str, *, hidden: bool) -> dict[str, dict[str, str]]:
     """What a node does, under ros2's titles: names and types."""
     from dsmq_nodes.tools import offers  # noqa: PLC0415
 
@@ -161,7 +161,7 @@ def _ends(graph: "Graph", name: str, *, hidden: bool) -> dict[str, dict[str, str
     }
 
 
-def _of(node: str, ends: "dict[str, list[Endpoint]]") -> dict[str, str]:
+def _of(node: str, ends: "dict[str, list[EndpointModel]]") -> dict[str, str]:
     return {
         name: next(end.type for end in found if end.node == node)
         for name, found in ends.items()

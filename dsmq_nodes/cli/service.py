@@ -142,14 +142,14 @@ def call(
     broker: BrokerOption = BROKER,
 ) -> None:
     """Call a service and print its response."""
-    from dsmq_nodes.cli.show.service_call import Request, call_service  # noqa: PLC0415
+    from dsmq_nodes.cli.show.service_call import WantedCall, call_service  # noqa: PLC0415
     from dsmq_nodes.tools.session import Session  # noqa: PLC0415
 
     type_name = "" if type_or_values.lstrip().startswith("{") else type_or_values
     with Session(broker) as session:
         call_service(
             session,
-            Request(service, type_name, values if type_name else type_or_values),
+            WantedCall(service, type_name, values if type_name else type_or_values),
             period_sec=1.0 / rate if rate else None,
             wait_sec=wait,
             timeout_sec=timeout,

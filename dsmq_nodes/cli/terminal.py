@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 
-class Output(io.TextIOWrapper):
+class TerminalOutput(io.TextIOWrapper):
     """A stream that escapes, and that knows why it could not be written."""
 
     failed: OSError | None = None
@@ -46,7 +46,7 @@ class Output(io.TextIOWrapper):
 class _Drawing:
     """A stream seen by who draws on it."""
 
-    def __init__(self, stream: Output) -> None:
+    def __init__(self, stream: TerminalOutput) -> None:
         self._stream: Final = stream
 
     def write(self, text: str) -> int:
@@ -56,18 +56,18 @@ class _Drawing:
         return getattr(self._stream, name)
 
 
-def taken_over(stream: TextIO) -> Output:
+def taken_over(stream: TextIO) -> TerminalOutput:
     """Take over the file of a stream, which is not to be used any more."""
     assert isinstance(stream, io.TextIOWrapper)
     encoding, lines, through = stream.encoding, stream.line_buffering, stream.write_through
-    return Output(
+    return TerminalOutput(
         stream.detach(), encoding, ENCODING_ERRORS, line_buffering=lines, write_through=through
     )
 
 
 def drawing(stream: TextIO) -> TextIO:
     """A stream for what is to reach the terminal as it is."""
-    return cast("TextIO", _Drawing(stream)) if isinstance(stream, Output) else stream
+    return cast("TextIO", _Drawing(stream)) if isinstance(stream, TerminalOutput) else stream
 
 
 def console(width: int | None = None) -> "Console":

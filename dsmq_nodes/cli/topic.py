@@ -17,7 +17,7 @@ from dsmq_nodes.cli.options import (
 from dsmq_nodes.graph import names
 
 if TYPE_CHECKING:
-    from dsmq_nodes.tools.graph_model import Endpoint
+    from dsmq_nodes.tools.graph_model import EndpointModel
 
 app = new_app(
     "See what goes over the topics, and publish on them.",
@@ -156,7 +156,7 @@ def info(
             _print_end(end, what.upper())
 
 
-def _print_end(end: "Endpoint", what: str) -> None:
+def _print_end(end: "EndpointModel", what: str) -> None:
     namespace, name = names.split(end.node)
     print(f"Node name: {name or '(a tool or plain client)'}")
     print(f"Node namespace: {namespace or '/'}")

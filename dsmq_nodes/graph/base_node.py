@@ -27,7 +27,7 @@ from dsmq_nodes.graph.spin import reserved_names as own_names
 from dsmq_nodes.graph.spin import shutdown as life
 from dsmq_nodes.graph.spin.context import surroundings
 from dsmq_nodes.graph.spin.spinner import Spinner
-from dsmq_nodes.graph.time.clock import Clock
+from dsmq_nodes.graph.time.clock import BaseClock
 from dsmq_nodes.graph.time.overruns import Punctuality
 from dsmq_nodes.graph.time.sim_clock import SimClock
 from dsmq_nodes.graph.time.timer import Timer
@@ -127,7 +127,7 @@ class BaseNode:
         fails = self._spinner.fail if self.on_type_mismatch == "raise" else None
         self._link.on_differs = TypeCheck(self._link, self._logger, self.name, fails).met
         self._machine_clock = around.node_clock(around.clock, self._spinner.execute, self._logger)
-        self._clock: Clock = self._follow_clock() if self.use_sim_time else self._machine_clock
+        self._clock: BaseClock = self._follow_clock() if self.use_sim_time else self._machine_clock
         self._services = Services(
             self.name,
             link=self._link,
@@ -175,7 +175,7 @@ class BaseNode:
         """The node's logger."""
         return self._logger
 
-    def get_clock(self) -> Clock:
+    def get_clock(self) -> BaseClock:
         """The node's clock: this machine's, or with `use_sim_time` what `/clock` says."""
         return self._clock
 

@@ -14,7 +14,7 @@ from dsmq_nodes.graph.services.service_client import Client
 from dsmq_nodes.graph.services.service_server import ServiceCallback, ServiceServer
 from dsmq_nodes.graph.spin.rate import Rate
 from dsmq_nodes.graph.time.timer import Timer
-from dsmq_nodes.graph.topics.graph_view import Endpoint
+from dsmq_nodes.graph.topics.graph_view import GraphEndpoint
 from dsmq_nodes.graph.topics.publisher import Publisher
 from dsmq_nodes.graph.topics.qos import QoSProfile
 from dsmq_nodes.graph.topics.subscription import Subscription, SubscriptionCallback
@@ -66,7 +66,7 @@ class Node(ParameterNode):
         splits = map(names.split, self.get_fully_qualified_node_names())
         return [(own, namespace) for namespace, own in splits]
 
-    def get_publishers_info_by_topic(self, topic_name: str) -> list[Endpoint]:
+    def get_publishers_info_by_topic(self, topic_name: str) -> list[GraphEndpoint]:
         """Who publishes a topic: `node_name`, `node_namespace`, `topic_type`, `pid` of each.
 
         A tool has no name.
@@ -77,7 +77,7 @@ class Node(ParameterNode):
         self._topics.graph.ask()
         return list(self._topics.graph.publishers(self.resolve_topic_name(topic_name)))
 
-    def get_subscriptions_info_by_topic(self, topic_name: str) -> list[Endpoint]:
+    def get_subscriptions_info_by_topic(self, topic_name: str) -> list[GraphEndpoint]:
         """Who subscribes a topic: as `get_publishers_info_by_topic`."""
         self._topics.graph.ask()
         return list(self._topics.graph.subscribers(self.resolve_topic_name(topic_name)))

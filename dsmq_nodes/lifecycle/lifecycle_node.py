@@ -18,7 +18,7 @@ from dsmq_nodes.lifecycle.lifecycle_services import serve, state_message, transi
 from dsmq_nodes.lifecycle.states import (
     LifecycleState,
     StateMachine,
-    Transition,
+    StateTransition,
     TransitionCallbackReturn,
 )
 from dsmq_nodes.messages.lifecycle import TransitionEvent
@@ -76,7 +76,7 @@ class LifecycleNode(Node):
         """The state the node is in."""
         return self._machine.state
 
-    def available_transitions(self) -> list[Transition]:
+    def available_transitions(self) -> list[StateTransition]:
         """The transitions that begin in the state the node is in."""
         return self._machine.available()
 
@@ -169,7 +169,7 @@ class LifecycleNode(Node):
         return result
 
     async def _settle(
-        self, step: Transition, comes_from: LifecycleState, result: TransitionCallbackReturn
+        self, step: StateTransition, comes_from: LifecycleState, result: TransitionCallbackReturn
     ) -> None:
         """Go to the state in which a transition ends."""
         self._went(self._machine.follow(result))
@@ -252,7 +252,7 @@ class LifecycleNode(Node):
             return TransitionCallbackReturn.ERROR
         return result
 
-    def _went(self, step: Transition) -> None:
+    def _went(self, step: StateTransition) -> None:
         """A step was made: tell everybody."""
         self._spinner.set_state(step.goal.label)
         if step.goal in states.PRIMARY or step.goal == states.ACTIVATING:

@@ -57,12 +57,12 @@ def state_message(state: states.LifecycleState) -> State:
     return State(id=state.state_id, label=state.label)
 
 
-def transition_message(transition: states.Transition) -> TransitionMessage:
+def transition_message(transition: states.StateTransition) -> TransitionMessage:
     """A transition as lifecycle_msgs/msg/Transition."""
     return TransitionMessage(id=transition.transition_id, label=transition.label)
 
 
-def _described(transitions: Iterable[states.Transition]) -> GetAvailableTransitions.Response:
+def _described(transitions: Iterable[states.StateTransition]) -> GetAvailableTransitions.Response:
     return GetAvailableTransitions.Response(
         available_transitions=[
             TransitionDescription(

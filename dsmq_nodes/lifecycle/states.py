@@ -36,7 +36,7 @@ class LifecycleState(NamedTuple):
         return f"{self.label} [{self.state_id}]"
 
 
-class Transition(NamedTuple):
+class StateTransition(NamedTuple):
     """An arrow between two states."""
 
     transition_id: int
@@ -65,13 +65,13 @@ STATES: Final = (*PRIMARY, *PASSING)
 
 # Asked for from outside, by its number or its label.
 REQUESTS: Final = (
-    Transition(Ids.TRANSITION_CONFIGURE, "configure", UNCONFIGURED, CONFIGURING),
-    Transition(Ids.TRANSITION_CLEANUP, "cleanup", INACTIVE, CLEANINGUP),
-    Transition(Ids.TRANSITION_ACTIVATE, "activate", INACTIVE, ACTIVATING),
-    Transition(Ids.TRANSITION_DEACTIVATE, "deactivate", ACTIVE, DEACTIVATING),
-    Transition(Ids.TRANSITION_UNCONFIGURED_SHUTDOWN, "shutdown", UNCONFIGURED, SHUTTINGDOWN),
-    Transition(Ids.TRANSITION_INACTIVE_SHUTDOWN, "shutdown", INACTIVE, SHUTTINGDOWN),
-    Transition(Ids.TRANSITION_ACTIVE_SHUTDOWN, "shutdown", ACTIVE, SHUTTINGDOWN),
+    StateTransition(Ids.TRANSITION_CONFIGURE, "configure", UNCONFIGURED, CONFIGURING),
+    StateTransition(Ids.TRANSITION_CLEANUP, "cleanup", INACTIVE, CLEANINGUP),
+    StateTransition(Ids.TRANSITION_ACTIVATE, "activate", INACTIVE, ACTIVATING),
+    StateTransition(Ids.TRANSITION_DEACTIVATE, "deactivate", ACTIVE, DEACTIVATING),
+    StateTransition(Ids.TRANSITION_UNCONFIGURED_SHUTDOWN, "shutdown", UNCONFIGURED, SHUTTINGDOWN),
+    StateTransition(Ids.TRANSITION_INACTIVE_SHUTDOWN, "shutdown", INACTIVE, SHUTTINGDOWN),
+    StateTransition(Ids.TRANSITION_ACTIVE_SHUTDOWN, "shutdown", ACTIVE, SHUTTINGDOWN),
 )
 # Where a transition state leads after SUCCESS, FAILURE and ERROR; the number of the first of three.
 _OUTCOMES: Final = (
@@ -83,7 +83,9 @@ _OUTCOMES: Final = (
     (Ids.TRANSITION_ON_ERROR_SUCCESS, ERRORPROCESSING, UNCONFIGURED, FINALIZED, FINALIZED),
 )
 _FOLLOWS: Final = {
-    (start, result): Transition(first_id + number, f"transition_{result.name.lower()}", start, goal)
+    (start, result): StateTransition(
+        first_id + number, f"transition_{result.name.lower()}", start, goal
+    )
     for first_id, start, *goals in _OUTCOMES
     for number, (result, goal) in enumerate(zip(TransitionCallbackReturn, goals, strict=True))
 }
@@ -102,11 +104,11 @@ class StateMachine:
         self.state = UNCONFIGURED
         self._name = name
 
-    def available(self) -> list[Transition]:
+    def available(self) -> list[StateTransition]:
         """The transitions that begin where it is."""
         return [each for each in GRAPH if each.start == self.state]
 
-    def begin(self, asked: int | str) -> Transition:
+    def begin(self, asked: int | str) -> StateTransition:
         """Go to a transition's state; `asked` is its number or its label.
 
         Raises:
@@ -127,10 +129,10 @@ class StateMachine:
             f"there is: {here or 'none, it has ended'}"
         )
 
-    def follow(self, result: TransitionCallbackReturn) -> Transition:
+    def follow(self, result: TransitionCallbackReturn) -> StateTransition:
         """Go on from a transition's state, as its callback says."""
         return self._go(_FOLLOWS[self.state, result])
 
-    def _go(self, transition: Transition) -> Transition:
+    def _go(self, transition: StateTransition) -> StateTransition:
         self.state = transition.goal
         return transition

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing_extensions import override
 
 from dsmq_nodes.dsmq import wire
-from dsmq_nodes.dsmq.router.topics import Peer
+from dsmq_nodes.dsmq.router.topics import ConnectedPeer
 from dsmq_nodes.graph.links.memory_link import MemoryBroker
-from dsmq_nodes.graph.time.clock import Clock
+from dsmq_nodes.graph.time.clock import BaseClock
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +46,7 @@ class Faults:
 class _FaultyTopic:
     def __init__(self, faults: Faults, seed: str) -> None:
         self.faults = faults
-        self.held: list[tuple[Peer, wire.Request]] = []
+        self.held: list[tuple[ConnectedPeer, wire.Request]] = []
         self._random = random.Random(seed)
 
     def happens(self, share: float) -> bool:
@@ -59,7 +59,7 @@ class _FaultyTopic:
 class FaultyBroker(MemoryBroker):
     """A broker in memory whose topics may have faults."""
 
-    def __init__(self, clock: Clock, loop: asyncio.AbstractEventLoop, seed: int) -> None:
+    def __init__(self, clock: BaseClock, loop: asyncio.AbstractEventLoop, seed: int) -> None:
         super().__init__(clock)
         self._loop = loop
         self._seed = seed
@@ -70,7 +70,7 @@ class FaultyBroker(MemoryBroker):
         self._topics[topic] = _FaultyTopic(faults, f"{self._seed} {topic}")
 
     @override
-    def put(self, peer: Peer, request: wire.Request) -> None:
+    def put(self, peer: ConnectedPeer, request: wire.Request) -> None:
         topic = self._topics.get(request.topic)
         if topic is None:
             self.ask(peer, request)
@@ -84,7 +84,7 @@ class FaultyBroker(MemoryBroker):
             for late_peer, late in held:
                 self._send_on(topic, late_peer, late)
 
-    def _send_on(self, topic: _FaultyTopic, peer: Peer, request: wire.Request) -> None:
+    def _send_on(self, topic: _FaultyTopic, peer: ConnectedPeer, request: wire.Request) -> None:
         for _ in range(2 if topic.happens(topic.faults.duplicate) else 1):
             delay_sec = topic.delay_sec()
             if delay_sec > 0:

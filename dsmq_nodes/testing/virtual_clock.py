@@ -8,13 +8,13 @@ from typing import Final
 
 from typing_extensions import override
 
-from dsmq_nodes.graph.time.clock import Clock
+from dsmq_nodes.graph.time.clock import BaseClock
 from dsmq_nodes.graph.time.node_clock import NodeClock
 
 EPOCH_NS: Final = 1_577_836_800 * 1_000_000_000  # 2020-01-01 UTC: a test's first moment
 
 
-class VirtualClock(Clock):
+class VirtualClock(BaseClock):
     """Starts at 0 s on the monotonic side and, if not told otherwise, 2020-01-01 on the wall's."""
 
     def __init__(self, start_ns: int = EPOCH_NS) -> None:

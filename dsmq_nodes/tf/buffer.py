@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal, overload
 from typing_extensions import override
 
 from dsmq_nodes.errors import InvalidArgumentException, TransformException
-from dsmq_nodes.graph.time.clock import Clock, seconds
+from dsmq_nodes.graph.time.clock import BaseClock, seconds
 from dsmq_nodes.tf.apply import StampedT, function_for
 from dsmq_nodes.tf.core import BufferCore, Frame
 
@@ -228,8 +228,8 @@ class Buffer(BufferCore):
             )
         return self._node._spinner  # noqa: SLF001  the kit's own
 
-    def _clock(self) -> Clock:
-        return Clock() if self._node is None else self._node.get_clock()
+    def _clock(self) -> BaseClock:
+        return BaseClock() if self._node is None else self._node.get_clock()
 
     async def _known(self, look_up: "Callable[[], object]", timeout_sec: float | None) -> None:
         """Wait until a lookup succeeds, no longer than the timeout."""

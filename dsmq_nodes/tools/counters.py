@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 import msgspec
 
 from dsmq_nodes.tools import lookup
-from dsmq_nodes.tools.graph_model import TopicStatistics
+from dsmq_nodes.tools.graph_model import TopicCounters
 from dsmq_nodes.topic_names import NODES_TOPIC
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ class Count(NamedTuple):
     dropped: int
 
     @classmethod
-    def of(cls, at_sec: float, topic: TopicStatistics) -> "Count":
+    def of(cls, at_sec: float, topic: TopicCounters) -> "Count":
         """The counters of a topic; of a shared one what the broker missed counts too."""
         total = topic.messages + topic.missed
         mean_bytes = topic.size_bytes / topic.messages if topic.messages else 0.0
@@ -99,7 +99,7 @@ def size(size_bytes: float) -> str:
     return f"{size_bytes:.0f} B"
 
 
-def delay_shown(topic: TopicStatistics, felt: dict[str, float]) -> str:
+def delay_shown(topic: TopicCounters, felt: dict[str, float]) -> str:
     """How old messages are where they arrive, by the broker's clock or the subscriber's own word.
 
     Args:
@@ -133,7 +133,7 @@ def table_shown(rows: Sequence[tuple[str, ...]]) -> str:
 
 def follow(
     session: "Session", names: Sequence[str], most: int
-) -> Iterator[dict[str, tuple[Window, TopicStatistics]]]:
+) -> Iterator[dict[str, tuple[Window, TopicCounters]]]:
     """The counters of topics, once a second, for ever.
 
     Raises:
@@ -146,7 +146,7 @@ def follow(
             found = {}
             by_name = {each.name: each for each in statistics.topics}
             for topic, window in windows.items():
-                counters = by_name.get(topic, TopicStatistics(name=topic))
+                counters = by_name.get(topic, TopicCounters(name=topic))
                 window.add(Count.of(statistics.at_sec, counters))
                 found[topic] = window, counters
             yield found
@@ -207,7 +207,7 @@ def show_delay(session: "Session", name: str) -> None:
                 print(f"no delay is known: {_why_no_delay(topic)}", file=sys.stderr)
 
 
-def _why_no_delay(topic: TopicStatistics) -> str:
+def _why_no_delay(topic: TopicCounters) -> str:
     if not topic.messages + topic.missed:
         return f"no message has come on {topic.name} yet"
     if not topic.edges:

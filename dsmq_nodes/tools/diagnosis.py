@@ -11,7 +11,13 @@ from typing import Final, NamedTuple
 
 from dsmq_nodes.messages.dsmq_msgs import LaunchProcess, NodeStatistics, SubscriptionStatistics
 from dsmq_nodes.suggest import nearest
-from dsmq_nodes.tools.graph_model import BrokerStatistics, Edge, Graph, GraphTopic, TopicStatistics
+from dsmq_nodes.tools.graph_model import (
+    BrokerCounters,
+    EdgeCounters,
+    GraphModel,
+    TopicCounters,
+    TopicModel,
+)
 from dsmq_nodes.topic_names import (
     CLOCK_TOPIC,
     EVERY_NODES_TOPICS,
@@ -75,9 +81,9 @@ class Seen:
         ways_sec: from the stamp of a node's own statistics to our clock, the least of each node.
     """
 
-    graph: Graph
-    before: BrokerStatistics
-    now: BrokerStatistics
+    graph: GraphModel
+    before: BrokerCounters
+    now: BrokerCounters
     nodes: dict[str, NodeStatistics] = field(default_factory=dict)
     nodes_before: dict[str, NodeStatistics] = field(default_factory=dict)
     processes: list[LaunchProcess] = field(default_factory=list)
@@ -118,18 +124,18 @@ def findings(seen: Seen) -> list[Finding]:
     return sorted(dict.fromkeys(found), key=lambda each: each.level != ERROR)
 
 
-def _topics(seen: Seen) -> Iterator[GraphTopic]:
+def _topics(seen: Seen) -> Iterator[TopicModel]:
     for topic in seen.graph.topics:
         if not is_hidden(topic.name):
             yield topic
 
 
-def _hearers(topic: GraphTopic) -> list[str]:
+def _hearers(topic: TopicModel) -> list[str]:
     """The nodes that subscribe; tools and plain clients have no callbacks of ours."""
     return sorted({end.node for end in topic.subscribers if end.node})
 
 
-def _writers(topic: GraphTopic) -> list[str]:
+def _writers(topic: TopicModel) -> list[str]:
     return sorted({end.node or "a client" for end in topic.publishers})
 
 
@@ -140,7 +146,7 @@ def _unpublished(seen: Seen) -> Iterator[Finding]:
         hearers = _hearers(topic)
         if topic.publishers or not hearers or topic.name in _EVERYBODYS:
             continue
-        before = counters.get(topic.name, TopicStatistics(name=topic.name)).messages
+        before = counters.get(topic.name, TopicCounters(name=topic.name)).messages
         about = (topic.name, *hearers)
         who = ", ".join(hearers)
         if before:
@@ -167,7 +173,7 @@ def _unpublished(seen: Seen) -> Iterator[Finding]:
 _START_IT: Final = "start a node that publishes it (`node list` has those that run)"
 
 
-def _near_miss(topic: GraphTopic, published: list[GraphTopic]) -> GraphTopic | None:
+def _near_miss(topic: TopicModel, published: list[TopicModel]) -> TopicModel | None:
     """The topic that may have been meant: of that name in another namespace, or named alike."""
     fitting = [each for each in published if not topic.type or each.type in {"", topic.type}]
     for each in fitting:
@@ -215,12 +221,12 @@ def _silent(seen: Seen) -> Iterator[Finding]:
 _LOOK_AT_IT: Final = "`node log NAME` has what it says; what it waits for may be silent itself"
 
 
-def _grown(before: TopicStatistics | None, now: TopicStatistics) -> int:
+def _grown(before: TopicCounters | None, now: TopicCounters) -> int:
     total = now.messages + now.missed
     return total - (before.messages + before.missed if before is not None else 0)
 
 
-def _suppressed(seen: Seen, topic: GraphTopic) -> str:
+def _suppressed(seen: Seen, topic: TopicModel) -> str:
     """The lifecycle node that kept back its messages just now; empty: there is none."""
     for end in topic.publishers:
         now = _of(seen.nodes.get(end.node), topic.name)
@@ -250,7 +256,9 @@ def _slow(seen: Seen) -> Iterator[Finding]:
                 yield from _slow_edge(seen, topic, earlier, edge)
 
 
-def _slow_edge(seen: Seen, topic: TopicStatistics, before: Edge, now: Edge) -> Iterator[Finding]:
+def _slow_edge(
+    seen: Seen, topic: TopicCounters, before: EdgeCounters, now: EdgeCounters
+) -> Iterator[Finding]:
     own = _felt(seen.nodes, now.subscriber, topic.name)
     own_before = _felt(seen.nodes_before, now.subscriber, topic.name)
     dropped = now.dropped - before.dropped

@@ -7,7 +7,7 @@ from dsmq_nodes.cli.show.measure import time_in
 from dsmq_nodes.errors import ConnectionFailedError
 from dsmq_nodes.messages.dsmq_msgs import LaunchProcess, LaunchState, NodeStatistics
 from dsmq_nodes.tools.diagnosis import Seen, Stamp
-from dsmq_nodes.tools.graph_model import BrokerStatistics, Graph, read_statistics
+from dsmq_nodes.tools.graph_model import BrokerCounters, GraphModel, read_statistics
 from dsmq_nodes.tools.lookup import shown
 from dsmq_nodes.topic_names import CLOCK_TOPIC, LAUNCH_STATE_TOPIC, NODES_TOPIC, STATISTICS_TOPIC
 
@@ -21,7 +21,7 @@ class Gathering:
 
     def __init__(self, session: "Session") -> None:
         self._session = session
-        self._statistics: list[BrokerStatistics] = []
+        self._statistics: list[BrokerCounters] = []
         self._nodes: dict[str, NodeStatistics] = {}
         self._before: dict[str, NodeStatistics] = {}
         self._processes: list[LaunchProcess] = []
@@ -76,7 +76,7 @@ class Gathering:
     def _take_launch(self, text: str) -> None:
         self._processes = LaunchState.from_json(text).processes
 
-    def seen(self, graph: Graph) -> Seen:
+    def seen(self, graph: GraphModel) -> Seen:
         """What was gathered, and the graph as it is now.
 
         Raises:
@@ -97,7 +97,7 @@ class Gathering:
         )
 
 
-def _stamped(session: "Session", graph: Graph) -> list[str]:
+def _stamped(session: "Session", graph: GraphModel) -> list[str]:
     """The topics whose messages have a header, by their schemas; latched ones are old anyway."""
     schemas = session.schemas()
     return [

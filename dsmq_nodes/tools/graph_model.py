@@ -11,7 +11,7 @@ import msgspec
 from dsmq_nodes.printable import one_line, printable_json
 
 
-class Peer(msgspec.Struct, kw_only=True):
+class PeerModel(msgspec.Struct, kw_only=True):
     """A connection to the broker; `name` is empty for tools and plain clients."""
 
     name: str = ""
@@ -22,7 +22,7 @@ class Peer(msgspec.Struct, kw_only=True):
     client: str = ""
 
 
-class Endpoint(msgspec.Struct, kw_only=True):
+class EndpointModel(msgspec.Struct, kw_only=True):
     """One end of a topic."""
 
     node: str = ""
@@ -31,33 +31,33 @@ class Endpoint(msgspec.Struct, kw_only=True):
     schema_id: str = ""
 
 
-class GraphTopic(msgspec.Struct, kw_only=True):
+class TopicModel(msgspec.Struct, kw_only=True):
     """A topic, who is at its ends, and where their types do not fit."""
 
     name: str
     type: str = ""
     latched: bool = False
     latched_depth: int = 0
-    publishers: list[Endpoint] = []
-    subscribers: list[Endpoint] = []
+    publishers: list[EndpointModel] = []
+    subscribers: list[EndpointModel] = []
     faults: list[str] = []
 
     @property
-    def ends(self) -> list[Endpoint]:
+    def ends(self) -> list[EndpointModel]:
         """Publishers and subscribers."""
         return [*self.publishers, *self.subscribers]
 
 
-class Graph(msgspec.Struct, kw_only=True):
+class GraphModel(msgspec.Struct, kw_only=True):
     """Who is connected, who publishes and subscribes what."""
 
     epoch: str = ""
-    peers: list[Peer] = []
-    topics: list[GraphTopic] = []
+    peers: list[PeerModel] = []
+    topics: list[TopicModel] = []
     left_out: str = ""
 
 
-class TypeDescription(msgspec.Struct, kw_only=True):
+class TypeSchema(msgspec.Struct, kw_only=True):
     """The JSON Schema of a type, as a text."""
 
     type: str = ""
@@ -65,7 +65,7 @@ class TypeDescription(msgspec.Struct, kw_only=True):
     json_schema: str = ""
 
 
-class Edge(msgspec.Struct, kw_only=True):
+class EdgeCounters(msgspec.Struct, kw_only=True):
     """What the broker sent of a topic to one subscriber."""
 
     subscriber: str = ""
@@ -79,7 +79,7 @@ class Edge(msgspec.Struct, kw_only=True):
     lag: int = 0
 
 
-class Source(msgspec.Struct, kw_only=True):
+class SourceCounters(msgspec.Struct, kw_only=True):
     """What one publisher has put."""
 
     node: str = ""
@@ -89,7 +89,7 @@ class Source(msgspec.Struct, kw_only=True):
     latency_sec: float = 0.0
 
 
-class TopicStatistics(msgspec.Struct, kw_only=True):
+class TopicCounters(msgspec.Struct, kw_only=True):
     """What has gone through a topic; the rates are over the last second."""
 
     name: str
@@ -101,28 +101,28 @@ class TopicStatistics(msgspec.Struct, kw_only=True):
     refused: int = 0
     missed: int = 0
     shared: bool = False
-    publishers: list[Source] = []
-    edges: list[Edge] = []
+    publishers: list[SourceCounters] = []
+    edges: list[EdgeCounters] = []
 
 
-class BrokerStatistics(msgspec.Struct, kw_only=True):
+class BrokerCounters(msgspec.Struct, kw_only=True):
     """The broker's counters, once a second while somebody listens."""
 
     at_sec: float = 0.0
     stored_bytes: int = 0
     budget_bytes: int = 0
     ttl_sec: float = 0.0
-    topics: list[TopicStatistics] = []
+    topics: list[TopicCounters] = []
     left_out: str = ""
 
 
-_decode_graph: Final = msgspec.json.Decoder(Graph).decode
-_decode_statistics: Final = msgspec.json.Decoder(BrokerStatistics).decode
-_decode_type: Final = msgspec.json.Decoder(TypeDescription).decode
+_decode_graph: Final = msgspec.json.Decoder(GraphModel).decode
+_decode_statistics: Final = msgspec.json.Decoder(BrokerCounters).decode
+_decode_type: Final = msgspec.json.Decoder(TypeSchema).decode
 _decode_schema: Final = msgspec.json.Decoder(dict[str, Any]).decode
 
 
-def read_graph(text: str) -> Graph:
+def read_graph(text: str) -> GraphModel:
     """The graph; what peers have called themselves and their types is in one line each."""
     graph = _decode_graph(text)
     if "\\" not in text and text.isprintable():
@@ -143,6 +143,6 @@ def read_schema(text: str) -> tuple[str, dict[str, Any]]:
     return told.schema_id, _decode_schema(told.json_schema)
 
 
-def read_statistics(text: str) -> BrokerStatistics:
+def read_statistics(text: str) -> BrokerCounters:
     """The broker's counters."""
     return _decode_statistics(printable_json(text))

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from dsmq_nodes.errors import CommandError
 from dsmq_nodes.suggest import did_you_mean
-from dsmq_nodes.tools.graph_model import Graph, GraphTopic
+from dsmq_nodes.tools.graph_model import GraphModel, TopicModel
 from dsmq_nodes.tools.offers import absolute
 from dsmq_nodes.topic_names import GRAPH_TOPIC, STATISTICS_TOPIC, TYPES_TOPIC, is_hidden
 
@@ -21,7 +21,7 @@ _BROKERS: Final = {
 }
 
 
-def shown(graph: Graph, *, own: bool) -> list[GraphTopic]:
+def shown(graph: GraphModel, *, own: bool) -> list[TopicModel]:
     """The topics of a graph by name; with `own` also the hidden ones, the kit's and services'.
 
     A topic of the node kit that nobody publishes or subscribes any more is gone. Names without a
@@ -40,13 +40,13 @@ def _needs_no_ends(name: str) -> bool:
     return not name.startswith("/") or name in _BROKERS
 
 
-def find(graph: Graph, name: str) -> GraphTopic | None:
+def find(graph: GraphModel, name: str) -> TopicModel | None:
     """The topic that a user calls `name`: of that very name, else with a slash in front."""
     topics = {topic.name: topic for topic in shown(graph, own=True)}
     return topics.get(name) or topics.get(f"/{name}")
 
 
-def known(graph: Graph, name: str) -> GraphTopic:
+def known(graph: GraphModel, name: str) -> TopicModel:
     """As `find`.
 
     Raises:
@@ -58,7 +58,7 @@ def known(graph: Graph, name: str) -> GraphTopic:
     return topic
 
 
-def find_published(session: "Session", name: str) -> GraphTopic:
+def find_published(session: "Session", name: str) -> TopicModel:
     """As `find`; a topic without a publisher is warned of.
 
     Raises:
@@ -78,13 +78,13 @@ def unpublished(name: str) -> str:
     return f"WARNING: topic [{name}] does not appear to be published yet"
 
 
-def nearest(graph: Graph, name: str) -> str:
+def nearest(graph: GraphModel, name: str) -> str:
     """A sentence with the topic that is most like `name`, or with all there are."""
     names = [topic.name for topic in shown(graph, own="dsmq" in name or "/_" in name)]
     return did_you_mean(absolute(name), names) if names else "no topic is published here now"
 
 
-def types(topic: GraphTopic) -> list[str]:
+def types(topic: TopicModel) -> list[str]:
     """The types that the ends of a topic use: nearly always one; none of plain clients'."""
     used = dict.fromkeys(end.type for end in topic.ends if end.type)
     if topic.name in _BROKERS:

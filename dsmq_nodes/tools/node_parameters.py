@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from dsmq_nodes.errors import CommandError, LaunchFileError
-from dsmq_nodes.graph.parameters.parameter import Parameter, ParameterType
+from dsmq_nodes.graph.parameters.parameter import Parameter, ParameterKind
 from dsmq_nodes.graph.parameters.parameter_files import dump_parameters
 from dsmq_nodes.graph.parameters.parameter_messages import from_message, to_message
 from dsmq_nodes.graph.parameters.parameter_store import flat
@@ -22,22 +22,22 @@ from dsmq_nodes.messages.rcl_interfaces_srv import (
     SetParameters,
 )
 from dsmq_nodes.printable import one_line
-from dsmq_nodes.tools.graph_model import Graph
+from dsmq_nodes.tools.graph_model import GraphModel
 from dsmq_nodes.tools.offers import find_node, nodes, unknown
 from dsmq_nodes.tools.service_calls import answers, ask, call_typed, typed
 from dsmq_nodes.tools.session import Session
 from dsmq_nodes.topic_names import REPLY
 
 _TITLES: Final = {
-    ParameterType.BOOL: "Boolean value is:",
-    ParameterType.INTEGER: "Integer value is:",
-    ParameterType.DOUBLE: "Double value is:",
-    ParameterType.STRING: "String value is:",
-    ParameterType.BYTE_ARRAY: "Byte values are:",
-    ParameterType.BOOL_ARRAY: "Boolean values are:",
-    ParameterType.INTEGER_ARRAY: "Integer values are:",
-    ParameterType.DOUBLE_ARRAY: "Double values are:",
-    ParameterType.STRING_ARRAY: "String values are:",
+    ParameterKind.BOOL: "Boolean value is:",
+    ParameterKind.INTEGER: "Integer value is:",
+    ParameterKind.DOUBLE: "Double value is:",
+    ParameterKind.STRING: "String value is:",
+    ParameterKind.BYTE_ARRAY: "Byte values are:",
+    ParameterKind.BOOL_ARRAY: "Boolean values are:",
+    ParameterKind.INTEGER_ARRAY: "Integer values are:",
+    ParameterKind.DOUBLE_ARRAY: "Double values are:",
+    ParameterKind.STRING_ARRAY: "String values are:",
 }
 _NOT_SET: Final = "Parameter not set."
 
@@ -63,7 +63,7 @@ def listed(
     return found
 
 
-def _serving(graph: Graph) -> list[str]:
+def _serving(graph: GraphModel) -> list[str]:
     """The nodes that tell their parameters."""
     served = {topic.name for topic in graph.topics if topic.publishers}
     return [name for name in nodes(graph) if f"{name}/list_parameters{REPLY}" in served]
@@ -105,7 +105,7 @@ def _check_count(service: str, names: Sequence[str], told: Sequence[object]) -> 
 
 def _words(type_: int) -> str:
     """A parameter's type in words."""
-    return ParameterType(type_).words if type_ in set(ParameterType) else f"unknown type {type_}"
+    return ParameterKind(type_).words if type_ in set(ParameterKind) else f"unknown type {type_}"
 
 
 def _check(session: Session, node: str, names: Sequence[str]) -> list[str]:
@@ -118,7 +118,7 @@ def _check(session: Session, node: str, names: Sequence[str]) -> list[str]:
 
 def shown(parameter: Parameter, *, hide_type: bool) -> str:
     """A value as ros2 shows it."""
-    if parameter.type_ is ParameterType.NOT_SET:
+    if parameter.type_ is ParameterKind.NOT_SET:
         return _NOT_SET
     value = one_line(str(parameter.value))
     return value if hide_type else f"{_TITLES[parameter.type_]} {value}"
@@ -147,7 +147,7 @@ def parameter_of(name: str, type_: int, text: str) -> Parameter:
     """
     if any("\ud800" <= character <= "\udfff" for character in text):
         raise CommandError(f"{name}: the value is not UTF-8: {text!r:.60}")
-    if type_ == ParameterType.STRING and not text.lstrip().startswith(('"', "'", "!!str ")):
+    if type_ == ParameterKind.STRING and not text.lstrip().startswith(('"', "'", "!!str ")):
         return Parameter(name, None, text)
     value = None
     if text.strip():
@@ -175,10 +175,10 @@ def fitting(name: str, type_: int, value: object) -> Parameter:
     except TypeError:
         if type_ not in _TITLES:
             raise
-        return Parameter(name, ParameterType(type_), value)
-    if value == [] or type_ == ParameterType.BYTE_ARRAY:
+        return Parameter(name, ParameterKind(type_), value)
+    if value == [] or type_ == ParameterKind.BYTE_ARRAY:
         with contextlib.suppress(TypeError, ValueError):
-            return Parameter(name, ParameterType(type_), value)
+            return Parameter(name, ParameterKind(type_), value)
     return own
 
 
@@ -308,7 +308,7 @@ def deleted(session: Session, node: str, name: str) -> str:
     node = find_node(session.graph(), node)
     _check(session, node, [name])
     try:
-        _set(session, node, [Parameter(name, ParameterType.NOT_SET, None)])
+        _set(session, node, [Parameter(name, ParameterKind.NOT_SET, None)])
     except CommandError as error:
         reason = str(error).partition(": ")[2]
         if reason.endswith("got None"):  # the node's model has no words for it

@@ -10,7 +10,7 @@ from typing import Final
 
 from dsmq_nodes.errors import CommandError
 from dsmq_nodes.suggest import did_you_mean
-from dsmq_nodes.tools.graph_model import Endpoint, Graph
+from dsmq_nodes.tools.graph_model import EndpointModel, GraphModel
 from dsmq_nodes.topic_names import ACTION, REPLY, REQUEST, is_hidden
 
 # As in dsmq_nodes/graph/services/service_wire.py, whose import costs more than all of this.
@@ -24,11 +24,11 @@ class Offer:
 
     name: str
     type: str = ""
-    servers: list[Endpoint] = field(default_factory=list)
-    clients: list[Endpoint] = field(default_factory=list)
+    servers: list[EndpointModel] = field(default_factory=list)
+    clients: list[EndpointModel] = field(default_factory=list)
 
 
-def services(graph: Graph, *, hidden: bool = False) -> dict[str, Offer]:
+def services(graph: GraphModel, *, hidden: bool = False) -> dict[str, Offer]:
     """The services by name; with `hidden` also those of actions."""
     found: dict[str, Offer] = {}
     for topic in graph.topics:
@@ -42,7 +42,7 @@ def services(graph: Graph, *, hidden: bool = False) -> dict[str, Offer]:
     return {name: found[name] for name in sorted(found) if hidden or not is_hidden(name)}
 
 
-def actions(graph: Graph) -> dict[str, Offer]:
+def actions(graph: GraphModel) -> dict[str, Offer]:
     """The actions by name."""
     found = {}
     for offer in services(graph, hidden=True).values():
@@ -59,13 +59,13 @@ def _whole(type_name: str) -> str:
     return type_name
 
 
-def nodes(graph: Graph, *, hidden: bool = False) -> list[str]:
+def nodes(graph: GraphModel, *, hidden: bool = False) -> list[str]:
     """The names of the nodes; with `hidden` also the kit's own."""
     names = {peer.name for peer in graph.peers if peer.name}
     return sorted(name for name in names if hidden or not is_hidden(name))
 
 
-def find_node(graph: Graph, name: str) -> str:
+def find_node(graph: GraphModel, name: str) -> str:
     """A node's full name; the first slash may be left out.
 
     Raises:

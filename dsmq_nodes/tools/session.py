@@ -20,8 +20,8 @@ from dsmq_nodes.errors import CommandError, ConnectionFailedError, DsmqError, Re
 from dsmq_nodes.graph.services import service_wire as calls
 from dsmq_nodes.printable import one_line, printable_json
 from dsmq_nodes.tools.graph_model import (
-    BrokerStatistics,
-    Graph,
+    BrokerCounters,
+    GraphModel,
     read_graph,
     read_schema,
     read_statistics,
@@ -74,14 +74,14 @@ class Session:
         """A connection to the same broker."""
         return Session(self._broker, timeout_sec=self._timeout_sec)
 
-    def graph(self) -> Graph:
+    def graph(self) -> GraphModel:
         """The graph as it is now, without this tool's subscription to it."""
         with contextlib.closing(self.graphs(self._timeout_sec)) as graphs:
             for graph in graphs:
                 return graph
         raise self._silent()
 
-    def graphs(self, timeout_sec: float | None = None) -> Generator[Graph, None, None]:
+    def graphs(self, timeout_sec: float | None = None) -> Generator[GraphModel, None, None]:
         """The graph as it is now, and again at each change, until none comes for `timeout_sec`."""
         self.subscribe(GRAPH_TOPIC, depth=1)
         try:
@@ -93,7 +93,7 @@ class Session:
         finally:
             self.unsubscribe(GRAPH_TOPIC)
 
-    def statistics(self) -> Generator[BrokerStatistics, None, None]:
+    def statistics(self) -> Generator[BrokerCounters, None, None]:
         """The broker's counters, once a second, for ever; in the first no topic is new.
 
         Raises:
@@ -110,7 +110,7 @@ class Session:
         finally:
             self.unsubscribe(STATISTICS_TOPIC)
 
-    def _tell_left_out(self, report: Graph | BrokerStatistics) -> None:
+    def _tell_left_out(self, report: GraphModel | BrokerCounters) -> None:
         if report.left_out and not self._has_told_left_out:
             self._has_told_left_out = True
             print(f"the broker's report leaves out {one_line(report.left_out)}", file=sys.stderr)

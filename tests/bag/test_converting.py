@@ -18,7 +18,7 @@ from rosbags.highlevel import AnyReader
 from rosbags.typesys import Stores, get_typestore
 
 from dsmq_nodes.bag import Bag, BagWriter
-from dsmq_nodes.bag.any_bag import Source, open_source
+from dsmq_nodes.bag.any_bag import BagSource, open_source
 from dsmq_nodes.bag.convert.convert import Format, convert
 from dsmq_nodes.bag.convert.foxglove import CONVERSIONS
 from dsmq_nodes.bag.file.contents import Attachment, Channel
@@ -81,13 +81,13 @@ def made(tmp_path: Path) -> Made:
     return write
 
 
-def messages(source: Source) -> list[tuple[str, int, Any]]:
+def messages(source: BagSource) -> list[tuple[str, int, Any]]:
     return [
         (each.channel.topic, each.log_time_ns, json.loads(each.data)) for each in source.records()
     ]
 
 
-def there_and_back(path: Path, to: Format, tmp_path: Path) -> Source:
+def there_and_back(path: Path, to: Format, tmp_path: Path) -> BagSource:
     """A bag, written for ROS and read again."""
     out = tmp_path / ("back.bag" if to == "ros1" else "back")
     source = open_source([path])
@@ -203,7 +203,7 @@ def test_nothing_is_overwritten(to: Format, made: Made, tmp_path: Path) -> None:
 class Part:
     """The first so many messages of a source."""
 
-    source: Source
+    source: BagSource
     count: int
 
     def __getattr__(self, name: str) -> Any:
@@ -361,14 +361,14 @@ def fits(values: Any, schema: dict[str, Any], where: str) -> None:
 
 
 @pytest.fixture
-def table(made: Made) -> Source:
+def table(made: Made) -> BagSource:
     scans = [LaserScan(ranges=[index + 0.5, math.inf], angle_min=math.nan) for index in range(3)]
     names = [String(data=f'say, "{index}"\nü') for index in range(2)]
     both: list[tuple[str, Message]] = [("/front/scan", each) for each in scans]
     return open_source([made(*both, *(("/name", each) for each in names))])
 
 
-def test_csv(table: Source, tmp_path: Path) -> None:
+def test_csv(table: BagSource, tmp_path: Path) -> None:
     assert convert(table, tmp_path / "out", "csv").messages == 5
     with (tmp_path / "out" / "front_scan.csv").open(newline="") as stream:
         rows = list(csv.DictReader(stream))
@@ -382,7 +382,7 @@ def test_csv(table: Source, tmp_path: Path) -> None:
         ]  # fmt: skip
 
 
-def test_npz(table: Source, tmp_path: Path) -> None:
+def test_npz(table: BagSource, tmp_path: Path) -> None:
     assert convert(table, tmp_path / "out", "npz").messages == 5
     with np.load(tmp_path / "out.npz") as arrays:
         assert arrays["front/scan/ranges"].tolist() == [[i + 0.5, math.inf] for i in range(3)]
@@ -391,7 +391,7 @@ def test_npz(table: Source, tmp_path: Path) -> None:
         assert arrays["name/data"][1].endswith("ü")
 
 
-def test_parquet(table: Source, tmp_path: Path) -> None:
+def test_parquet(table: BagSource, tmp_path: Path) -> None:
     pq = pytest.importorskip("pyarrow.parquet", reason="pyarrow is in [dev]")
     assert convert(table, tmp_path / "out", "parquet").messages == 5
     rows = pq.read_table(tmp_path / "out" / "front_scan.parquet").to_pylist()

@@ -12,7 +12,7 @@ import pytest
 from dsmq_nodes.bag import Bag, BagWriter
 from dsmq_nodes.bag.file.contents import Channel
 from dsmq_nodes.bag.record.flight import Flight
-from dsmq_nodes.bag.record.last_seconds import Ring
+from dsmq_nodes.bag.record.last_seconds import LastSeconds
 from dsmq_nodes.dsmq.wire import Reply
 from dsmq_nodes.messages import String
 from dsmq_nodes.messages.dsmq_msgs import LaunchLines, LaunchProcess, LaunchState
@@ -23,7 +23,7 @@ ROOT = Path(__file__).parents[2]
 PATIENCE_SEC = 60
 
 
-def dumped(ring: Ring, path: Path) -> list[float]:
+def dumped(ring: LastSeconds, path: Path) -> list[float]:
     with BagWriter(path) as writer:
         count = ring.dump(writer)
     found = [each.msg.data for each in Bag(*writer.paths)]  # type: ignore[union-attr]
@@ -32,7 +32,7 @@ def dumped(ring: Ring, path: Path) -> list[float]:
 
 
 def test_a_ring_keeps_the_last_seconds(tmp_path: Path) -> None:
-    ring = Ring(2.0)
+    ring = LastSeconds(2.0)
     for index in range(100):
         ring.write(NUMBERS, index * SECOND_NS // 10, number(index), 0, index)
     assert dumped(ring, tmp_path / "run") == list(range(79, 100))
@@ -40,7 +40,7 @@ def test_a_ring_keeps_the_last_seconds(tmp_path: Path) -> None:
 
 
 def test_a_ring_keeps_no_more_than_its_memory_allows(tmp_path: Path) -> None:
-    ring = Ring(1000.0, most_bytes=10_000)
+    ring = LastSeconds(1000.0, most_bytes=10_000)
     for index in range(1000):
         ring.write(NUMBERS, index, number(index), 0, index)
         assert ring.size_bytes <= 10_000
@@ -53,7 +53,7 @@ def test_a_ring_keeps_no_more_than_its_memory_allows(tmp_path: Path) -> None:
 
 def test_a_ring_keeps_what_is_latched(tmp_path: Path) -> None:
     latched = Channel("/map", String.type_name, b"{}", metadata=(("latched", "true"),))
-    ring = Ring(1.0)
+    ring = LastSeconds(1.0)
     for index in range(3):
         ring.write(latched, index, b'{"data":"map %d"}' % index, 0)
     ring.write(NUMBERS, 100 * SECOND_NS, number(7), 0)
@@ -62,7 +62,7 @@ def test_a_ring_keeps_what_is_latched(tmp_path: Path) -> None:
 
 def test_a_ring_keeps_as_many_as_are_latched(tmp_path: Path) -> None:
     static = Channel("/tf_static", "a", metadata=(("latched", "true"), ("latched_depth", "2")))
-    ring = Ring(1.0)
+    ring = LastSeconds(1.0)
     for index in range(3):
         ring.write(static, index, b'{"data":%d}' % index, 0)
     ring.write(NUMBERS, 100 * SECOND_NS, number(7), 0)
@@ -71,7 +71,7 @@ def test_a_ring_keeps_as_many_as_are_latched(tmp_path: Path) -> None:
 
 def test_a_ring_begins_at_one_time_for_all_topics_however_they_came(tmp_path: Path) -> None:
     other = replace(NUMBERS, topic="/other")
-    ring = Ring(1.0)
+    ring = LastSeconds(1.0)
     for second in range(5):  # a topic after the other, each a whole second
         for channel in (NUMBERS, other):
             for index in range(second * 10, second * 10 + 10):
@@ -87,7 +87,7 @@ def test_a_ring_begins_at_one_time_for_all_topics_however_they_came(tmp_path: Pa
 
 def test_a_ring_that_is_full_begins_at_one_time_too(tmp_path: Path) -> None:
     other = replace(NUMBERS, topic="/other")
-    ring = Ring(1000.0, most_bytes=20_000)
+    ring = LastSeconds(1000.0, most_bytes=20_000)
     for batch in range(100):
         for channel in (NUMBERS, other):
             for index in range(batch * 10, batch * 10 + 10):
@@ -100,7 +100,7 @@ def test_a_ring_that_is_full_begins_at_one_time_too(tmp_path: Path) -> None:
 
 def test_what_is_latched_comes_when_the_ring_begins(tmp_path: Path) -> None:
     latched = Channel("/map", String.type_name, b"{}", metadata=(("latched", "true"),))
-    ring = Ring(1.0)
+    ring = LastSeconds(1.0)
     ring.write(latched, 0, b'{"data":"map"}', 3)
     for index in range(100):
         ring.write(NUMBERS, index * SECOND_NS // 10, number(index), 0)

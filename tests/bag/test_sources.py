@@ -27,7 +27,7 @@ from rosbags.rosbag2 import CompressionFormat, CompressionMode, StoragePlugin, W
 from rosbags.typesys import Stores, get_types_from_msg, get_typestore
 
 from dsmq_nodes.bag import Attachment, Bag, BagWriter, Channel, Limits, schema_text
-from dsmq_nodes.bag.any_bag import Source, open_source
+from dsmq_nodes.bag.any_bag import BagSource, open_source
 from dsmq_nodes.bag.convert import ros1_file
 from dsmq_nodes.bag.convert.convert import Format, convert
 from dsmq_nodes.bag.file.contents import latched_metadata
@@ -82,7 +82,7 @@ def edited(folder: Path, change: Callable[[dict[str, Any]], object]) -> None:
     path.write_text(yaml.safe_dump(told))
 
 
-def values(source: Source, topic: str = "/n") -> list[bytes]:
+def values(source: BagSource, topic: str = "/n") -> list[bytes]:
     return [each.data for each in source.records() if each.channel.topic == topic]
 
 

@@ -20,7 +20,7 @@ from typing import Any, Final
 import psutil
 import yaml
 
-from dsmq_nodes.tools.graph_model import BrokerStatistics
+from dsmq_nodes.tools.graph_model import BrokerCounters
 from dsmq_nodes.tools.session import Session
 from tests.bench.diffbot import used_sec
 from tests.bench.peers_models import codec
@@ -121,13 +121,13 @@ def _family(launch: Launch) -> dict[str, list[psutil.Process]]:
     return {name: [psutil.Process(pid) for pid in sorted(each)] for name, each in pids.items()}
 
 
-def _statistics(port: int) -> BrokerStatistics:
+def _statistics(port: int) -> BrokerCounters:
     """The broker's counters; nobody listens to them in between, which would cost it something."""
     with contextlib.closing(Session(f"127.0.0.1:{port}")) as session:
         return next(session.statistics())
 
 
-def _rates(before: BrokerStatistics, after: BrokerStatistics) -> list[float]:
+def _rates(before: BrokerCounters, after: BrokerCounters) -> list[float]:
     """What each publisher of an Imu has published, Hz."""
     known = {topic.name: topic.messages for topic in before.topics}
     span_sec = after.at_sec - before.at_sec

@@ -13,7 +13,7 @@ from typing import NoReturn
 
 from dsmq_nodes.dsmq import wire
 from dsmq_nodes.dsmq.router.router import Router
-from dsmq_nodes.dsmq.router.topics import Peer
+from dsmq_nodes.dsmq.router.topics import ConnectedPeer
 from dsmq_nodes.dsmq.store.sqlite import Store
 from dsmq_nodes.errors import WireError
 
@@ -75,7 +75,7 @@ class Target:
 
     def __init__(self) -> None:
         self.router = Router(Store(ttl_sec=5, budget_bytes=100_000))
-        self.peers = [Peer(f"p{number}") for number in range(3)]
+        self.peers = [ConnectedPeer(f"p{number}") for number in range(3)]
         self.now = 0.0
         for peer in self.peers:
             self.router.connect(peer, 0.0)

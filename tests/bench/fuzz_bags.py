@@ -27,7 +27,7 @@ from rosbags import rosbag1, rosbag2
 from rosbags.typesys import Stores, get_typestore
 
 from dsmq_nodes.bag import Bag
-from dsmq_nodes.bag.any_bag import Source, open_source
+from dsmq_nodes.bag.any_bag import BagSource, open_source
 from dsmq_nodes.bag.convert.convert import Format, convert
 from dsmq_nodes.bag.file.information import information_lines
 from dsmq_nodes.bag.file.repair import repair
@@ -162,7 +162,7 @@ def mutated(data: bytes, rng: random.Random) -> bytes:
 def operations(path: Path, out: Path, rng: random.Random) -> Iterator[Callable[[], object]]:
     """What is done with a bag."""
 
-    def read(source: Source) -> None:
+    def read(source: BagSource) -> None:
         for record in source.records():
             with suppress(ValueError):
                 text_of(record)

@@ -22,7 +22,7 @@ from dsmq_nodes.errors import CommandError, LaunchFileError
 from dsmq_nodes.launcher import load_plan
 from dsmq_nodes.launcher.check import launch_check as checking
 from dsmq_nodes.launcher.check.examination import Examiner
-from dsmq_nodes.launcher.check.findings import Finding, NodeRequest
+from dsmq_nodes.launcher.check.findings import NodeFinding, NodeRequest
 from dsmq_nodes.launcher.file.arguments import parse
 from dsmq_nodes.launcher.file.entries import (
     ArgEntry,
@@ -78,8 +78,8 @@ class _Blind:
     def __exit__(self, *_: object) -> None:
         pass
 
-    def look_at(self, nodes: list[NodeRequest]) -> list[Finding]:
-        return [Finding(index, unknown="not looked at") for index in range(len(nodes))]
+    def look_at(self, nodes: list[NodeRequest]) -> list[NodeFinding]:
+        return [NodeFinding(index, unknown="not looked at") for index in range(len(nodes))]
 
 
 class Maker:

@@ -24,7 +24,7 @@ import msgspec
 from dsmq_nodes.dsmq import wire
 from dsmq_nodes.dsmq.client_connection import ClientConnection
 from dsmq_nodes.dsmq.router.router import Router
-from dsmq_nodes.dsmq.router.topics import Peer
+from dsmq_nodes.dsmq.router.topics import ConnectedPeer
 from dsmq_nodes.dsmq.store.sqlite import Store
 from dsmq_nodes.errors import ConnectionFailedError, RequestError, WireError
 from tests.bench.fuzz import command_line
@@ -151,8 +151,8 @@ class World:
         self.router = Router(Store(ttl_sec=600.0, budget_bytes=2_000_000))
         self.now = 100.0
         self.published = self.mapped = 0
-        self.pushed: dict[Peer, int] = {}
-        self.got: dict[Peer, int] = {}
+        self.pushed: dict[ConnectedPeer, int] = {}
+        self.got: dict[ConnectedPeer, int] = {}
         self.honest = [self.peer(name) for name in ("/publisher", "/subscriber", "/getter", "")]
         self.publisher, self.subscriber, self.getter, self.plain = self.honest
         for peer in self.honest[:3]:
@@ -162,18 +162,18 @@ class World:
         self.ask(self.subscriber, action="subscribe", topic=SCAN, depth=0, type="Scan")
         self.bad = [self.peer("bad") for _ in range(4)]
 
-    def peer(self, address: str, *, trusted: bool = True) -> Peer:
-        peer = Peer(address, trusted=trusted)
+    def peer(self, address: str, *, trusted: bool = True) -> ConnectedPeer:
+        peer = ConnectedPeer(address, trusted=trusted)
         self.router.connect(peer, self.now)
         return peer
 
-    def ask(self, peer: Peer, **fields: object) -> list[wire.Reply]:
+    def ask(self, peer: ConnectedPeer, **fields: object) -> list[wire.Reply]:
         """An honest request; what it is answered."""
         asked = wire.decode_request(json.dumps({"topic": "", **fields}).encode())
         return self.deliver(self.router.handle(peer, asked, self.now), peer)
 
     def deliver(
-        self, replies: list[tuple[Peer, bytes]], asker: Peer | None = None
+        self, replies: list[tuple[ConnectedPeer, bytes]], asker: ConnectedPeer | None = None
     ) -> list[wire.Reply]:
         found = []
         for peer, frame in replies:
@@ -209,7 +209,7 @@ class World:
         if self.rng.random() < 0.1:
             self.late_reader()
 
-    def get(self, peer: Peer) -> None:
+    def get(self, peer: ConnectedPeer) -> None:
         """What is got and what is skipped are all there was, in order."""
         reply = next(r for r in self.ask(peer, action="get", topic=SCAN) if not r.event)
         if not reply.empty:

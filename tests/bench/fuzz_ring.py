@@ -13,12 +13,12 @@ from pathlib import Path
 from dsmq_nodes.dsmq import wire
 from dsmq_nodes.dsmq.ring.bell import Doorbells
 from dsmq_nodes.dsmq.ring.directory import SharedMemory
-from dsmq_nodes.dsmq.ring.reader import LENT_BYTES, Reader
+from dsmq_nodes.dsmq.ring.reader import LENT_BYTES, RingReader
 from dsmq_nodes.dsmq.ring.ring import DATA, EXTENT, INDEX, READERS, RECORD, Ring
 from dsmq_nodes.dsmq.ring.writer import Writer
 from dsmq_nodes.dsmq.router.exchange import Replies
 from dsmq_nodes.dsmq.router.router import Router
-from dsmq_nodes.dsmq.router.topics import Peer
+from dsmq_nodes.dsmq.router.topics import ConnectedPeer
 from dsmq_nodes.dsmq.store.sqlite import Store
 from dsmq_nodes.errors import OverwrittenError, RingError
 from tests.bench.fuzz import command_line
@@ -34,9 +34,9 @@ class End:
     def __init__(self, name: str, target: "Target", *, lends: bool = False) -> None:
         self.target = target
         self.lends = lends
-        self.peer = Peer("unix", is_neighbour=True)
+        self.peer = ConnectedPeer("unix", is_neighbour=True)
         self.writer: Writer | None = None
-        self.reader: Reader | None = None
+        self.reader: RingReader | None = None
         self.rings: list[Ring] = []
         self.after = self.seen = self.heard = self.lost = 0
         self.has_last = self.was_unshared = False
@@ -57,7 +57,7 @@ class End:
             case "ring":
                 try:
                     self.rings.append(Ring(Path(reply.ring)))
-                    self.reader = Reader(
+                    self.reader = RingReader(
                         *(self.rings[-1], reply.seat),
                         after=reply.id,
                         depth=0,
@@ -134,7 +134,7 @@ class Target:
         self.router = Router(Store(budget_bytes=8 << 20))
         self.router.make_ring, self.router.memory_path = memory.make, str(memory.directory)
         self.doorbells = doorbells
-        self.ends: dict[Peer, End] = {}
+        self.ends: dict[ConnectedPeer, End] = {}
         self.now = 0.0
         self.writers = [End(f"/writer{number}", self) for number in range(2)]
         for each in self.writers:

@@ -23,7 +23,7 @@ from dsmq_nodes.cli.show.given_values import message_of, text_of
 from dsmq_nodes.cli.show.message_text import Style
 from dsmq_nodes.errors import DsmqError
 from dsmq_nodes.graph.parameters.model import Parameters
-from dsmq_nodes.graph.parameters.parameter import Parameter, ParameterType
+from dsmq_nodes.graph.parameters.parameter import Parameter, ParameterKind
 from dsmq_nodes.graph.parameters.parameter_files import dump_parameters, flat_parameters
 from dsmq_nodes.graph.parameters.parameter_messages import from_message, to_message
 from dsmq_nodes.graph.parameters.parameter_store import ParameterStore
@@ -85,7 +85,7 @@ PLAIN: Final = (
     *(True, False, None, 0, 1, -1, 255, 2**63 - 1, -(2**63), 2**63, 2**70, 0.0, -0.0, 1.0, 1e6),
     *(1e20, 1e-6, 5e-324, 1e308, 0.1, -123.456, math.inf, -math.inf, math.nan),
 )
-TYPES: Final = [each.value for each in ParameterType]
+TYPES: Final = [each.value for each in ParameterKind]
 NAMES: Final = ("p", "q", "g.a", "g.b", "g", "x.y.z", "1e5", "a b", "é", "on", "-1", ":", "🤖")
 
 

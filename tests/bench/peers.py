@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import Final
 
 from dsmq_nodes.bench.processes import Started, start
-from dsmq_nodes.bench.running import Case, Measured, Pair, Setup
+from dsmq_nodes.bench.running import BenchProcesses, Case, Measured, Setup
 from dsmq_nodes.errors import BenchError
 from tests.bench import peers_plot, peers_systems, table
 from tests.bench.peers_systems import Found
@@ -114,7 +114,7 @@ class Peer:
             publisher = worker("publisher")
             publisher.line()
             _wait_for_all(publisher, subscribers)
-            pair = Pair(publisher, subscribers, self._server)
+            pair = BenchProcesses(publisher, subscribers, self._server)
             paced = pair.run({"rate": case.rate_hz, "count": case.count})
             flood = pair.run({"seconds": case.flood_sec})
         return Measured(case, paced, flood, is_shared=False)

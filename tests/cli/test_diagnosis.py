@@ -11,14 +11,14 @@ from dsmq_nodes.messages.dsmq_msgs import (
 )
 from dsmq_nodes.tools.diagnosis import ERROR, WARNING, Finding, Seen, Stamp, findings
 from dsmq_nodes.tools.graph_model import (
-    BrokerStatistics,
-    Edge,
-    Endpoint,
-    Graph,
-    GraphTopic,
-    Peer,
-    Source,
-    TopicStatistics,
+    BrokerCounters,
+    EdgeCounters,
+    EndpointModel,
+    GraphModel,
+    PeerModel,
+    SourceCounters,
+    TopicCounters,
+    TopicModel,
 )
 
 SCAN = "sensor_msgs/msg/LaserScan"
@@ -26,33 +26,40 @@ SCAN = "sensor_msgs/msg/LaserScan"
 
 def topic(
     name: str, writers: str = "", readers: str = "", type_name: str = SCAN, **more: object
-) -> GraphTopic:
+) -> TopicModel:
     ends = [
-        [Endpoint(node=n, type=type_name) for n in names.split()] for names in (writers, readers)
+        [EndpointModel(node=n, type=type_name) for n in names.split()]
+        for names in (writers, readers)
     ]
-    found = GraphTopic(name=name, type=type_name, publishers=ends[0], subscribers=ends[1])
+    found = TopicModel(name=name, type=type_name, publishers=ends[0], subscribers=ends[1])
     for field, value in more.items():
         setattr(found, field, value)
     return found
 
 
-def counted(name: str, messages: int, *edges: Edge, missed: int = 0) -> TopicStatistics:
-    return TopicStatistics(
-        name=name, messages=messages, missed=missed, edges=list(edges), publishers=[Source()]
+def counted(name: str, messages: int, *edges: EdgeCounters, missed: int = 0) -> TopicCounters:
+    return TopicCounters(
+        name=name,
+        messages=messages,
+        missed=missed,
+        edges=list(edges),
+        publishers=[SourceCounters()],
     )
 
 
 def seen(
-    *topics: GraphTopic,
-    before: tuple[TopicStatistics, ...] = (),
-    now: tuple[TopicStatistics, ...] = (),
+    *topics: TopicModel,
+    before: tuple[TopicCounters, ...] = (),
+    now: tuple[TopicCounters, ...] = (),
     **more: object,
 ) -> Seen:
     names = {end.node for each in topics for end in each.ends}
     found = Seen(
-        Graph(peers=[Peer(name=name, state="ready") for name in sorted(names)], topics=[*topics]),
-        BrokerStatistics(at_sec=10.0, topics=list(before)),
-        BrokerStatistics(at_sec=12.0, topics=list(now)),
+        GraphModel(
+            peers=[PeerModel(name=name, state="ready") for name in sorted(names)], topics=[*topics]
+        ),
+        BrokerCounters(at_sec=10.0, topics=list(before)),
+        BrokerCounters(at_sec=12.0, topics=list(now)),
     )
     for field, value in more.items():
         setattr(found, field, value)
@@ -66,8 +73,8 @@ def only(found: Seen) -> Finding:
 
 
 WELL = topic("/scan", "/lidar", "/avoider")
-BEFORE = counted("/scan", 10, Edge(subscriber="/avoider", delivered=10, depth=5))
-NOW = counted("/scan", 30, Edge(subscriber="/avoider", delivered=30, depth=5))
+BEFORE = counted("/scan", 10, EdgeCounters(subscriber="/avoider", delivered=10, depth=5))
+NOW = counted("/scan", 30, EdgeCounters(subscriber="/avoider", delivered=30, depth=5))
 
 
 def test_what_is_well_has_no_finding() -> None:
@@ -79,7 +86,7 @@ def test_tools_and_what_everybody_may_leave_unheard_are_no_fault() -> None:
     topics = (topic("/scan", "", "").name, "/rosout", "/tf")
     assert findings(seen(*(topic(name, "", "/avoider") for name in topics[1:]))) == []
     assert findings(seen(topic("/dsmq/x", "", "/avoider"), topic("/a/_reply", "", "/b"))) == []
-    tool = GraphTopic(name="/scan", subscribers=[Endpoint(pid=5)])
+    tool = TopicModel(name="/scan", subscribers=[EndpointModel(pid=5)])
     assert findings(seen(tool)) == []
 
 
@@ -145,7 +152,7 @@ def test_a_lifecycle_node_that_is_not_active() -> None:
 
 
 def test_a_reader_that_is_too_slow_with_its_numbers() -> None:
-    slow = Edge(subscriber="/avoider", delivered=20, dropped=17, depth=5, lag=4)
+    slow = EdgeCounters(subscriber="/avoider", delivered=20, dropped=17, depth=5, lag=4)
     busy = CallbackStatistics(name="Avoider.on_scan", longest_sec=0.25)
     nodes = {"/avoider": NodeStatistics(name="/avoider", callbacks=[busy])}
     found = only(seen(WELL, before=(BEFORE,), now=(counted("/scan", 37, slow),), nodes=nodes))
@@ -172,7 +179,7 @@ def test_drops_that_only_the_reader_sees_and_messages_that_do_not_fit() -> None:
 
 
 def test_a_reader_that_is_stuck() -> None:
-    stuck = Edge(subscriber="/avoider", delivered=10, depth=5, lag=20)
+    stuck = EdgeCounters(subscriber="/avoider", delivered=10, depth=5, lag=20)
     found = only(seen(WELL, before=(BEFORE,), now=(counted("/scan", 30, stuck),)))
     assert (found.level, found.kind) == (ERROR, "stuck reader")
     assert "20 messages wait for it" in found.text

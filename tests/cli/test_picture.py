@@ -8,20 +8,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dsmq_nodes.cli.show.picture import svg
-from dsmq_nodes.tools.graph_model import Endpoint, GraphTopic
+from dsmq_nodes.tools.graph_model import EndpointModel, TopicModel
 
 NAMES = st.sampled_from([f"/n{number}" for number in range(6)])
-ENDS = st.lists(NAMES.map(lambda name: Endpoint(node=name)), max_size=3)
+ENDS = st.lists(NAMES.map(lambda name: EndpointModel(node=name)), max_size=3)
 
 
 @st.composite
-def graphs(draw: st.DrawFn) -> list[GraphTopic]:
+def graphs(draw: st.DrawFn) -> list[TopicModel]:
     names = draw(st.lists(st.sampled_from([*"abcdef", "/n1"]), unique=True, max_size=6))
-    return [GraphTopic(name=n, publishers=draw(ENDS), subscribers=draw(ENDS)) for n in names]
+    return [TopicModel(name=n, publishers=draw(ENDS), subscribers=draw(ENDS)) for n in names]
 
 
 @given(graphs())
-def test_boxes_do_not_overlap_and_every_edge_is_drawn(topics: list[GraphTopic]) -> None:
+def test_boxes_do_not_overlap_and_every_edge_is_drawn(topics: list[TopicModel]) -> None:
     root = ET.fromstring(svg(topics))
     rects = [
         tuple(float(each.get(name, "0")) for name in ("x", "y", "width", "height"))
@@ -41,6 +41,6 @@ def test_boxes_do_not_overlap_and_every_edge_is_drawn(topics: list[GraphTopic]) 
 
 
 def test_names_are_text_and_faults_are_red() -> None:
-    drawn = svg([GraphTopic(name="/<b>&", faults=["x"], publishers=[Endpoint(node="/a")])])
+    drawn = svg([TopicModel(name="/<b>&", faults=["x"], publishers=[EndpointModel(node="/a")])])
     assert "/&lt;b&gt;&amp;" in drawn
     assert '<rect class="wrong"' in drawn

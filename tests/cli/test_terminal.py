@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from dsmq_nodes.cli.show.drawing import dot, mermaid
-from dsmq_nodes.tools.graph_model import Endpoint, GraphTopic
+from dsmq_nodes.tools.graph_model import EndpointModel, TopicModel
 from tests.cli.conftest import Place
 
 VERBS = ("topic list -t", "node list", "graph --mermaid", "tf tree --wait 0.1", "param list")
@@ -45,8 +45,8 @@ def test_a_files_name_forges_no_line(nowhere: Place, tmp_path: Path) -> None:
 
 def test_names_are_no_syntax_of_a_diagram() -> None:
     names = ("/a_b", "/a/b", "end", 'x"] --> y;<b>', "node/n")
-    ends = [Endpoint(node="/n")]
-    topics = [GraphTopic(name=name, type='t"', publishers=ends) for name in names]
+    ends = [EndpointModel(node="/n")]
+    topics = [TopicModel(name=name, type='t"', publishers=ends) for name in names]
     boxes = [line.split("[", 1) for line in mermaid(topics) if line.endswith('"]')]
     assert len({box for box, _ in boxes}) == len(names)
     assert "end" not in {box.strip() for box, _ in boxes}

@@ -10,7 +10,7 @@ from dsmq_nodes.dsmq.address import NO_SHM
 from dsmq_nodes.dsmq.client_connection import ClientConnection
 from dsmq_nodes.dsmq.ring import leftovers
 from dsmq_nodes.dsmq.ring.bell import Bell, Doorbells
-from dsmq_nodes.dsmq.ring.reader import Reader
+from dsmq_nodes.dsmq.ring.reader import RingReader
 from dsmq_nodes.dsmq.ring.ring import Ring
 from dsmq_nodes.dsmq.ring.writer import Writer
 
@@ -47,19 +47,19 @@ class Sharer:
         self.rings.append(ring)
         return Writer(ring, self.name, self.doorbells)
 
-    def reader(self, topic: str, depth: int = 1000) -> Reader:
+    def reader(self, topic: str, depth: int = 1000) -> RingReader:
         """Subscribe a topic that is shared, and nothing of it latched."""
         assert self.ask(action="subscribe", topic=topic, depth=depth, shm=True).event == (
             "subscribed"
         )
         return self.seated(depth)
 
-    def seated(self, depth: int = 1000) -> Reader:
+    def seated(self, depth: int = 1000) -> RingReader:
         reply = self.channel.receive()
         assert reply.event == "ring", reply
         ring = Ring(Path(reply.ring))
         self.rings.append(ring)
-        return Reader(ring, reply.seat, after=reply.id, depth=depth)
+        return RingReader(ring, reply.seat, after=reply.id, depth=depth)
 
     def close(self) -> None:
         for ring in self.rings:

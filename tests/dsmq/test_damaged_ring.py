@@ -14,7 +14,7 @@ from dsmq_nodes import dsmq
 from dsmq_nodes.dsmq import wire
 from dsmq_nodes.dsmq.ring.bell import Doorbells
 from dsmq_nodes.dsmq.ring.directory import SharedMemory
-from dsmq_nodes.dsmq.ring.reader import Reader
+from dsmq_nodes.dsmq.ring.reader import RingReader
 from dsmq_nodes.dsmq.ring.ring import (
     ASLEEP,
     DATA,
@@ -29,7 +29,7 @@ from dsmq_nodes.dsmq.ring.ring import (
 )
 from dsmq_nodes.dsmq.ring.writer import Writer
 from dsmq_nodes.dsmq.router.router import Router
-from dsmq_nodes.dsmq.router.topics import Peer
+from dsmq_nodes.dsmq.router.topics import ConnectedPeer
 from dsmq_nodes.dsmq.store.sqlite import Store
 from dsmq_nodes.errors import RingError
 from dsmq_nodes.testing import BrokerProcess
@@ -52,9 +52,9 @@ class Ends:
         for seq in range(1, 6):
             self.put(0, seq)
 
-    def new_reader(self, after: int) -> Reader:
+    def new_reader(self, after: int) -> RingReader:
         seat = self.ring.seat(2, after=after, depth=0)
-        return Reader(self.ring, seat, after=after, depth=0, lends=True)
+        return RingReader(self.ring, seat, after=after, depth=0, lends=True)
 
     def put(self, which: int, seq: int) -> int:
         return self.writers[which].append(b"%d" % seq, seq=seq, stamp_ns=0)
@@ -327,7 +327,7 @@ def test_what_a_reader_says_of_itself_is_believed_only_as_far_as_the_log_goes() 
     router = Router(Store())
     memory = SharedMemory()
     router.make_ring, router.memory_path = memory.make, str(memory.directory)
-    peer = Peer("unix", is_neighbour=True)
+    peer = ConnectedPeer("unix", is_neighbour=True)
     router.connect(peer, 0.0)
     for fields in (
         {"action": "hello", "topic": "", "version": 1, "node": "/n", "shm": True},

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from dsmq_nodes.dsmq import wire
 from dsmq_nodes.dsmq.router.exchange import Replies
 from dsmq_nodes.dsmq.router.router import Router
-from dsmq_nodes.dsmq.router.topics import Peer
+from dsmq_nodes.dsmq.router.topics import ConnectedPeer
 from dsmq_nodes.dsmq.store.sqlite import Store
 
 TTL_SEC = 60.0
@@ -35,10 +35,10 @@ class Scene:
         self.store = Store(ttl_sec=TTL_SEC, budget_bytes=self.budget_bytes, now=0.0)
         self.router = Router(self.store)
         self.writer = self.join()
-        self.reader: Peer | None = None
+        self.reader: ConnectedPeer | None = None
 
-    def join(self) -> Peer:
-        peer = Peer("somewhere")
+    def join(self) -> ConnectedPeer:
+        peer = ConnectedPeer("somewhere")
         self.router.connect(peer, self.now)
         self.router.handle(peer, request(action="hello", version=1), self.now)
         return peer

@@ -20,7 +20,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from dsmq_nodes.dsmq.ring import reader as ring_reader
 from dsmq_nodes.dsmq.ring.bell import Bell, Doorbells
-from dsmq_nodes.dsmq.ring.reader import Reader
+from dsmq_nodes.dsmq.ring.reader import RingReader
 from dsmq_nodes.dsmq.ring.ring import DATA, HEAD, INDEX, MOST_READERS, RESERVE, Ring
 from dsmq_nodes.dsmq.ring.writer import Writer
 from dsmq_nodes.errors import RingError
@@ -60,7 +60,7 @@ def doorbells(directory: Path) -> Iterator[Doorbells]:
 def test_what_is_written_is_read(directory: Path, doorbells: Doorbells) -> None:
     ring = Ring.create(directory / "a", last_id=41)
     writer = Writer(ring, "/talker", doorbells)
-    reader = Reader(ring, ring.seat(1, after=41, depth=10), after=41, depth=10)
+    reader = RingReader(ring, ring.seat(1, after=41, depth=10), after=41, depth=10)
     assert reader.read() == []
     assert writer.append(b'{"x":1}', seq=1, stamp_ns=5) == 42
     assert writer.append(b"{}", seq=2, stamp_ns=6, field="data", raw=b"\x00\xff") == 43
@@ -78,7 +78,7 @@ def test_a_reader_that_lags_more_than_its_depth_jumps_and_the_gap_is_told(
 ) -> None:
     ring = Ring.create(directory / "a")
     writer = Writer(ring, "/w", doorbells)
-    reader = Reader(ring, ring.seat(1, after=0, depth=3), after=0, depth=3)
+    reader = RingReader(ring, ring.seat(1, after=0, depth=3), after=0, depth=3)
     for number in range(10):
         writer.append(b"%d" % number, seq=number + 1, stamp_ns=0)
     records = reader.read()
@@ -91,7 +91,7 @@ def test_a_reader_that_lags_more_than_its_depth_jumps_and_the_gap_is_told(
 def test_a_depth_may_be_more_than_the_index_holds(directory: Path, doorbells: Doorbells) -> None:
     ring = Ring.create(directory / "a", last_id=7)
     writer = Writer(ring, "/w", doorbells)
-    reader = Reader(ring, ring.seat(1, after=7, depth=10_000), after=7, depth=10_000)
+    reader = RingReader(ring, ring.seat(1, after=7, depth=10_000), after=7, depth=10_000)
     for number in range(8, 9008):
         writer.append(b"%d" % number, seq=number, stamp_ns=0)
     assert [int(record.data) for record in reader.read()] == list(range(8, 9008))
@@ -101,14 +101,14 @@ def test_a_depth_may_be_more_than_the_index_holds(directory: Path, doorbells: Do
 def test_memory_follows_depth_and_lag(directory: Path, doorbells: Doorbells) -> None:
     ring = Ring.create(directory / "a", capacity=8 << 20)
     writer = Writer(ring, "/w", doorbells)
-    reader = Reader(ring, ring.seat(1, after=0, depth=10), after=0, depth=10)
+    reader = RingReader(ring, ring.seat(1, after=0, depth=10), after=0, depth=10)
     for number in range(10_000):  # 5 MB in all, read as they come
         writer.append(b"x" * 500, seq=number + 1, stamp_ns=0)
         reader.read()
     for number in range(10_000):  # 5 MB that it does not read, and will skip
         writer.append(b"y" * 500, seq=number + 1, stamp_ns=0)
     assert ring.allocated_bytes < 200_000
-    broker = Reader(ring, ring.seat(2, after=20_000, depth=0), after=20_000, depth=0)
+    broker = RingReader(ring, ring.seat(2, after=20_000, depth=0), after=20_000, depth=0)
     for number in range(40_000):  # 20 MB that nobody reads
         writer.append(b"z" * 500, seq=number + 1, stamp_ns=0)
     assert 8 << 20 <= ring.allocated_bytes < 9 << 20
@@ -124,7 +124,7 @@ def test_memory_is_for_what_a_depth_holds_of_small_and_large(
 ) -> None:
     ring = Ring.create(directory / "a")
     writer = Writer(ring, "/w", doorbells)
-    reader = Reader(ring, ring.seat(1, after=0, depth=10), after=0, depth=10)
+    reader = RingReader(ring, ring.seat(1, after=0, depth=10), after=0, depth=10)
     for number in range(1, 2001):
         writer.append(b"x" * (100_000 if number % 2 else 10), seq=number, stamp_ns=0)
         if number % 100 == 0:
@@ -138,7 +138,7 @@ def test_a_broker_that_is_always_a_little_behind_makes_no_ring_grow_for_ever(
 ) -> None:
     ring = Ring.create(directory / "a")
     writer = Writer(ring, "/w", doorbells)
-    broker = Reader(ring, ring.seat(1, after=0, depth=0), after=0, depth=0)
+    broker = RingReader(ring, ring.seat(1, after=0, depth=0), after=0, depth=0)
     heard = 0
     for number in range(1, 50_001):  # 25 MB
         writer.append(b"x" * 500, seq=number, stamp_ns=0)
@@ -154,7 +154,7 @@ def test_without_a_depth_an_overtaken_reader_goes_on_at_what_is_whole(
 ) -> None:
     ring = Ring.create(directory / "a", capacity=1 << 20)
     writer = Writer(ring, "/w", doorbells)
-    reader = Reader(ring, ring.seat(1, after=0, depth=0), after=0, depth=0)
+    reader = RingReader(ring, ring.seat(1, after=0, depth=0), after=0, depth=0)
     for number in range(1, 5001):
         writer.append(b"%d" % number + b"." * 1000, seq=number, stamp_ns=0)
     records = reader.read()
@@ -177,7 +177,7 @@ def test_a_message_larger_than_the_ring_is_refused(directory: Path, doorbells: D
 def test_a_reader_that_sleeps_is_woken_once(directory: Path, doorbells: Doorbells) -> None:
     ring = Ring.create(directory / "a")
     writer = Writer(ring, "/w", doorbells)
-    reader = Reader(ring, ring.seat(7, after=0, depth=1), after=0, depth=1)
+    reader = RingReader(ring, ring.seat(7, after=0, depth=1), after=0, depth=1)
     with closing(Bell(directory, 7)) as bell:
         writer.append(b"1", seq=1, stamp_ns=0)
         assert select.select([bell], [], [], 0)[0] == []
@@ -200,7 +200,7 @@ def test_who_rings_late_does_not_leave_its_reader_deaf(
 ) -> None:
     ring = Ring.create(directory / "a")
     writer = Writer(ring, "/w", doorbells)
-    reader = Reader(ring, ring.seat(7, after=0, depth=1), after=0, depth=1)
+    reader = RingReader(ring, ring.seat(7, after=0, depth=1), after=0, depth=1)
     with closing(Bell(directory, 7)) as bell:
         writer.append(b"1", seq=1, stamp_ns=0)
         assert [each.id for each in reader.read()] == [1]  # before its writer has looked who sleeps
@@ -261,11 +261,11 @@ def test_a_writer_killed_over_the_newest_record_mutes_nobody(
         assert first.append(b"x" * 1500, seq=seq, stamp_ns=0) == seq
     # As a writer leaves it that has said how far it will write, and has begun with its record.
     newest = ring.numbers[INDEX + 3]
-    before = Reader(ring, ring.seat(1, after=3, depth=10), after=3, depth=10)
+    before = RingReader(ring, ring.seat(1, after=3, depth=10), after=3, depth=10)
     ring.numbers[RESERVE] = newest + ring.capacity + 1600
     at = DATA + newest % ring.capacity
     ring.memory[at : at + 8] = bytes(8)
-    later = Reader(ring, ring.seat(2, after=3, depth=10), after=3, depth=10)
+    later = RingReader(ring, ring.seat(2, after=3, depth=10), after=3, depth=10)
     second = Writer(ring, "/second", doorbells)
     for seq in range(1, 6):
         assert second.append(b"y" * 500, seq=seq, stamp_ns=0) == 3 + seq
@@ -279,7 +279,7 @@ def test_a_writer_killed_in_a_new_ring_costs_nobody_a_message(
     directory: Path, doorbells: Doorbells
 ) -> None:
     ring = Ring.create(directory / "a", last_id=7)
-    reader = Reader(ring, ring.seat(1, after=7, depth=0), after=7, depth=0)
+    reader = RingReader(ring, ring.seat(1, after=7, depth=0), after=7, depth=0)
     Writer(ring, "/dying", doorbells)._write(b"/dying", b"x" * 40, 0, 0, b"")
     ring.numbers[HEAD] = 7  # all of it but what makes it visible
     assert Writer(ring, "/next", doorbells).append(b"1", seq=1, stamp_ns=0) == 8
@@ -335,7 +335,7 @@ def test_writers_killed_at_any_moment_harm_no_reader(
     directory: Path, sizes: tuple[int, int]
 ) -> None:
     ring = Ring.create(directory / "a", capacity=1 << 20)
-    reader = Reader(ring, ring.seat(1, after=0, depth=0), after=0, depth=0)
+    reader = RingReader(ring, ring.seat(1, after=0, depth=0), after=0, depth=0)
     spawn = multiprocessing.get_context("spawn")
     begin = spawn.Event()
     writers = [
@@ -385,7 +385,7 @@ class RingMachine(RuleBasedStateMachine):
         self.maps = [Ring(self.ring.path) for _ in range(2)]
         self.writers = [Writer(each, f"/{i}", self.doorbells) for i, each in enumerate(self.maps)]
         self.written: dict[int, tuple[bytes, bytes, str]] = {}
-        self.readers: list[Reader] = []
+        self.readers: list[RingReader] = []
         self.positions: list[int] = []
         self.lent: dict[int, Loan] = {}
         self._lent_bytes, ring_reader.LENT_BYTES = ring_reader.LENT_BYTES, 4000  # type: ignore[misc]
@@ -412,7 +412,7 @@ class RingMachine(RuleBasedStateMachine):
         after = self.ring.head
         seat = self.ring.seat(len(self.readers) + 1, after=after, depth=depth)
         ring = Ring(self.ring.path)
-        self.readers.append(Reader(ring, seat, after=after, depth=depth, lends=lends))
+        self.readers.append(RingReader(ring, seat, after=after, depth=depth, lends=lends))
         self.positions.append(after)
 
     @precondition(lambda self: self.readers)
@@ -481,7 +481,7 @@ def test_any_text_and_any_bytes_go_through(words: str, raw: bytes) -> None:
     ring = Ring.create(directory / "a", capacity=1 << 16)
     with closing(Doorbells(directory)) as doorbells:
         Writer(ring, "/é", doorbells).append(text, seq=1, stamp_ns=2**63 - 1, raw=raw)
-    reader = Reader(ring, ring.seat(1, after=0, depth=0), after=0, depth=0)
+    reader = RingReader(ring, ring.seat(1, after=0, depth=0), after=0, depth=0)
     assert [(each.data, each.raw, each.sender) for each in reader.read()] == [(text, raw, "/é")]
     ring.close()
     for _ in directories:

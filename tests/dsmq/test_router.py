@@ -13,7 +13,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from dsmq_nodes.dsmq import limits, wire
 from dsmq_nodes.dsmq.router.exchange import Replies
 from dsmq_nodes.dsmq.router.router import Router
-from dsmq_nodes.dsmq.router.topics import Peer
+from dsmq_nodes.dsmq.router.topics import ConnectedPeer
 from dsmq_nodes.dsmq.store.sqlite import Store
 from dsmq_nodes.errors import RequestError, WireError
 from dsmq_nodes.topic_names import BROKERS_TOPICS, STATISTICS_TOPIC
@@ -50,11 +50,11 @@ class RouterMachine(RuleBasedStateMachine):
         self.router = Router(Store())
         self.now = 0.0
         self.logs: dict[str, list[str]] = {topic: [] for topic in TOPICS}
-        self.peers: dict[Peer, Reader] = {}
+        self.peers: dict[ConnectedPeer, Reader] = {}
 
     @initialize()
     def latch(self) -> None:
-        mapper = Peer("mapper")
+        mapper = ConnectedPeer("mapper")
         self.router.connect(mapper, 0.0)
         self.router.handle(mapper, request(action="hello", topic="", version=1), 0.0)
         self.router.handle(mapper, request(action="advertise", topic="latched", latched=1), 0.0)
@@ -62,11 +62,11 @@ class RouterMachine(RuleBasedStateMachine):
     @rule()
     def connect(self) -> None:
         if len(self.peers) < 4:
-            peer = Peer(f"peer {len(self.peers)}")
+            peer = ConnectedPeer(f"peer {len(self.peers)}")
             self.router.connect(peer, self.now)
             self.peers[peer] = Reader({topic: len(log) for topic, log in self.logs.items()})
 
-    def some(self, index: int) -> tuple[Peer, Reader]:
+    def some(self, index: int) -> tuple[ConnectedPeer, Reader]:
         return list(self.peers.items())[index % len(self.peers)]
 
     @precondition(lambda self: self.peers)
@@ -196,8 +196,8 @@ def router() -> Router:
     return Router(Store())
 
 
-def greeted(router: Router, name: str = "", **fields: object) -> Peer:
-    peer = Peer("somewhere")
+def greeted(router: Router, name: str = "", **fields: object) -> ConnectedPeer:
+    peer = ConnectedPeer("somewhere")
     router.connect(peer, 0.0)
     ask = request(action="hello", topic="", version=1, node=name, **fields)
     router.handle(peer, ask, 0.0)
@@ -236,7 +236,7 @@ def kept_by_type() -> Counter[str]:
     """What of `topics.py` there is in memory."""
     gc.collect()
     found = (type(each) for each in gc.get_objects())
-    return Counter(each.__name__ for each in found if each.__module__ == Peer.__module__)
+    return Counter(each.__name__ for each in found if each.__module__ == ConnectedPeer.__module__)
 
 
 def test_nothing_is_kept_of_peers_that_came_and_went(router: Router) -> None:
@@ -283,7 +283,7 @@ def test_a_peer_that_comes_back_sees_what_was_put_meanwhile(router: Router) -> N
 
 def test_without_the_token_only_a_hello_is_heard() -> None:
     router = Router(Store(), token="secret")
-    peer = Peer("10.0.0.1:5", local=False, trusted=False)
+    peer = ConnectedPeer("10.0.0.1:5", local=False, trusted=False)
     router.connect(peer, 0.0)
     for action in ("get", "put", "subscribe", "shutdown"):
         assert "wants a token" in error_of(router, peer, action=action, topic="t", message="x")
@@ -298,7 +298,7 @@ def test_wrong_tokens_keep_nobody_out_who_knows_the_right_one() -> None:
     router = Router(Store(), token="secret")
 
     def hello(token: str, address: str, now: float) -> str:
-        peer = Peer(address, local=False, trusted=False)
+        peer = ConnectedPeer(address, local=False, trusted=False)
         router.connect(peer, now)
         ask = request(action="hello", topic="", version=1, token=token)
         [(_, frame)] = router.handle(peer, ask, now)
@@ -315,7 +315,7 @@ def test_wrong_tokens_keep_nobody_out_who_knows_the_right_one() -> None:
 @pytest.mark.parametrize(("local", "token", "heard"), [(True, "", True), (False, "", False)])
 def test_shutdown_is_for_its_own_machine(local: bool, token: str, heard: bool) -> None:
     router = Router(Store(), token)
-    peer = Peer("10.0.0.1:5", local=local)
+    peer = ConnectedPeer("10.0.0.1:5", local=local)
     router.connect(peer, 0.0)
     router.handle(peer, request(action="hello", topic="", version=1), 0.0)
     replies = router.handle(peer, request(action="shutdown"), 0.0)
@@ -327,7 +327,7 @@ def test_shutdown_is_for_its_own_machine(local: bool, token: str, heard: bool) -
 
 def test_shutdown_is_for_who_knows_the_token() -> None:
     router = Router(Store(), "secret")
-    peer = Peer("10.0.0.1:5", local=False, trusted=False)
+    peer = ConnectedPeer("10.0.0.1:5", local=False, trusted=False)
     router.connect(peer, 0.0)
     router.handle(peer, request(action="hello", topic="", version=1, token="secret"), 0.0)
     assert router.handle(peer, request(action="shutdown"), 0.0) == []
@@ -595,14 +595,14 @@ def test_a_value_that_cannot_be_is_one_error_to_its_sender(
 def test_a_hello_with_a_value_that_cannot_be_is_told_so(
     router: Router, fields: dict[str, object]
 ) -> None:
-    peer = Peer("p")
+    peer = ConnectedPeer("p")
     router.connect(peer, 0.0)
     assert refused(router, peer, {"action": "hello", "version": 1, **fields})
     assert peer.closing
     assert not peer.greeted
 
 
-def refused(router: Router, peer: Peer, fields: dict[str, object]) -> str:
+def refused(router: Router, peer: ConnectedPeer, fields: dict[str, object]) -> str:
     """What a peer is told about a request as it comes over the wire; empty: it was carried out."""
     try:
         asked = wire.decode_request(json.dumps(fields).encode())
@@ -615,11 +615,11 @@ def refused(router: Router, peer: Peer, fields: dict[str, object]) -> str:
     return "".join(wire.decode_reply(frame[23:]).error for to, frame in replies if to is peer)
 
 
-def ask(router: Router, peer: Peer, **fields: object) -> list[tuple[Peer, bytes]]:
+def ask(router: Router, peer: ConnectedPeer, **fields: object) -> list[tuple[ConnectedPeer, bytes]]:
     return router.handle(peer, wire.decode_request(json.dumps(fields).encode()), 0.0)
 
 
-def error_of(router: Router, peer: Peer, **fields: object) -> str:
+def error_of(router: Router, peer: ConnectedPeer, **fields: object) -> str:
     return refused(router, peer, fields)
 
 

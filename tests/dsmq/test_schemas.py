@@ -6,7 +6,7 @@ from typing import Any
 from dsmq_nodes.dsmq import wire
 from dsmq_nodes.dsmq.router.exchange import Replies
 from dsmq_nodes.dsmq.router.router import Router
-from dsmq_nodes.dsmq.router.topics import Peer
+from dsmq_nodes.dsmq.router.topics import ConnectedPeer
 from dsmq_nodes.dsmq.store.sqlite import Store
 
 NUMBER = {"type": "object", "properties": {"a": {"type": "number"}}}
@@ -18,16 +18,16 @@ class Broker:
 
     def __init__(self) -> None:
         self.router = Router(Store())
-        self.sent: dict[Peer, list[wire.Reply]] = {}
+        self.sent: dict[ConnectedPeer, list[wire.Reply]] = {}
 
-    def peer(self, name: str) -> Peer:
-        peer = Peer(name)
+    def peer(self, name: str) -> ConnectedPeer:
+        peer = ConnectedPeer(name)
         self.sent[peer] = []
         self.router.connect(peer, 0.0)
         self.ask(peer, action="hello", topic="", version=1, node=name, pid=len(self.sent))
         return peer
 
-    def ask(self, peer: Peer, **fields: object) -> None:
+    def ask(self, peer: ConnectedPeer, **fields: object) -> None:
         request = wire.decode_request(json.dumps(fields).encode())
         self._send(self.router.handle(peer, request, 0.0))
         self._send(self.router.commit())
@@ -36,7 +36,7 @@ class Broker:
         for peer, frame in replies:
             self.sent[peer].append(wire.decode_reply(frame[wire.HEADER_BYTES :]))
 
-    def differs(self, peer: Peer) -> list[wire.Reply]:
+    def differs(self, peer: ConnectedPeer) -> list[wire.Reply]:
         return [reply for reply in self.sent[peer] if reply.event == "differs"]
 
     def graph(self) -> dict[str, Any]:
@@ -57,11 +57,11 @@ class Broker:
         return [json.loads(text or "") for text in found]
 
 
-def advertise(broker: Broker, peer: Peer, schema: object, kind: str = "x/msg/A") -> None:
+def advertise(broker: Broker, peer: ConnectedPeer, schema: object, kind: str = "x/msg/A") -> None:
     broker.ask(peer, action="advertise", topic="/t", type=kind, schema=schema)
 
 
-def subscribe(broker: Broker, peer: Peer, schema: object, kind: str = "x/msg/A") -> None:
+def subscribe(broker: Broker, peer: ConnectedPeer, schema: object, kind: str = "x/msg/A") -> None:
     broker.ask(peer, action="subscribe", topic="/t", type=kind, schema=schema)
 
 

@@ -22,12 +22,12 @@ from dsmq_nodes.dsmq.ring import directory as shared_memory
 from dsmq_nodes.dsmq.ring import leftovers
 from dsmq_nodes.dsmq.ring.bell import Bell, Doorbells
 from dsmq_nodes.dsmq.ring.directory import SharedMemory
-from dsmq_nodes.dsmq.ring.reader import Reader
+from dsmq_nodes.dsmq.ring.reader import RingReader
 from dsmq_nodes.dsmq.ring.ring import Ring
 from dsmq_nodes.dsmq.ring.writer import Writer
 from dsmq_nodes.dsmq.router.exchange import Replies
 from dsmq_nodes.dsmq.router.router import Router
-from dsmq_nodes.dsmq.router.topics import Peer
+from dsmq_nodes.dsmq.router.topics import ConnectedPeer
 from dsmq_nodes.dsmq.store.sqlite import Store
 from dsmq_nodes.errors import RingError
 from tests.dsmq.sharer import Sharer, needs_shared_memory
@@ -110,13 +110,13 @@ class Shell:
         self.router = Router(Store())
         self.pushed: list[int] = []
 
-    def ask(self, peer: Peer, **fields: object) -> wire.Reply:
+    def ask(self, peer: ConnectedPeer, **fields: object) -> wire.Reply:
         request = wire.decode_request(wire.encode_object(fields)[wire.HEADER_BYTES :])
         replies = self.router.handle(peer, request, time.monotonic())
         return wire.decode_reply(replies[0][1][wire.HEADER_BYTES :])
 
-    def peer(self, node: str, *, shm: bool) -> Peer:
-        peer = Peer("unix", is_neighbour=True)
+    def peer(self, node: str, *, shm: bool) -> ConnectedPeer:
+        peer = ConnectedPeer("unix", is_neighbour=True)
         self.router.connect(peer, time.monotonic())
         assert self.ask(peer, action="hello", topic="", version=1, node=node, shm=shm).event
         return peer
@@ -434,7 +434,7 @@ def fill(small: Path) -> None:
         ring = Ring.create(small / "r")
         try:
             writer = Writer(ring, "/w", doorbells)
-            reader = Reader(ring, ring.seat(1, after=0, depth=0), after=0, depth=0)
+            reader = RingReader(ring, ring.seat(1, after=0, depth=0), after=0, depth=0)
             for number in range(1, 101):
                 assert writer.append(bytes(100_000), seq=number, stamp_ns=0) == number
             records = reader.read()

@@ -16,12 +16,12 @@ from dsmq_nodes.dsmq.broker import loop as shell
 from dsmq_nodes.dsmq.broker import peer_connection as connection
 from dsmq_nodes.dsmq.broker import serve as broker
 from dsmq_nodes.dsmq.router.router import Router
-from dsmq_nodes.dsmq.router.topics import Peer
+from dsmq_nodes.dsmq.router.topics import ConnectedPeer
 from dsmq_nodes.dsmq.store.sqlite import Store
 from dsmq_nodes.errors import RequestError, RingError, StoreFullError, WireError
 
 if TYPE_CHECKING:
-    from dsmq_nodes.dsmq.ring.record import Record
+    from dsmq_nodes.dsmq.ring.record import RingRecord
     from dsmq_nodes.dsmq.router.exchange import Replies
 
 TEXT = wire.__doc__ or ""
@@ -108,15 +108,15 @@ def test_what_the_router_says_has_the_form_of_an_example() -> None:
         router.shutdown_asked = ""
 
 
-def connected(router: Router, name: str = "", **options: Any) -> Peer:
-    peer = Peer("10.0.0.1:1", **options)
+def connected(router: Router, name: str = "", **options: Any) -> ConnectedPeer:
+    peer = ConnectedPeer("10.0.0.1:1", **options)
     router.connect(peer, 0.0)
     if name:
         answers(router, peer, {"action": "hello", "version": 1, "node": name})
     return peer
 
 
-def answers(router: Router, peer: Peer, fields: dict[str, object]) -> list[dict[str, Any]]:
+def answers(router: Router, peer: ConnectedPeer, fields: dict[str, object]) -> list[dict[str, Any]]:
     replies: Replies = router.handle(peer, wire.decode_request(json.dumps(fields).encode()), 0.0)
     return [json.loads(frame[wire.HEADER_BYTES :]) for _, frame in [*replies, *router.commit()]]
 
@@ -170,7 +170,7 @@ class StuckRing:
     def append(self, sender: str, text: bytes, seq: int, stamp_ns: int) -> int:
         return 0
 
-    def read(self, *, looks_inside: bool) -> "list[Record]":
+    def read(self, *, looks_inside: bool) -> "list[RingRecord]":
         return []
 
     def find(self, message_id: int) -> None:
@@ -287,7 +287,7 @@ def provoked() -> list[str]:
     peer, remote = connected(router, "/a"), connected(router, "/r", local=False)
     plain = connected(router)
 
-    def refused(to: Router, who: Peer, fields: dict[str, object]) -> str:
+    def refused(to: Router, who: ConnectedPeer, fields: dict[str, object]) -> str:
         return str(answers(to, who, fields)[-1]["error"])
 
     get = {"action": "get"}

@@ -11,7 +11,7 @@ from dsmq_nodes.dsmq import wire
 from dsmq_nodes.dsmq.router import report as reports
 from dsmq_nodes.dsmq.router.exchange import Replies
 from dsmq_nodes.dsmq.router.router import Router
-from dsmq_nodes.dsmq.router.topics import Peer
+from dsmq_nodes.dsmq.router.topics import ConnectedPeer
 from dsmq_nodes.dsmq.store.sqlite import Store
 from dsmq_nodes.messages.dsmq_msgs import BrokerStatistics, Graph
 
@@ -35,13 +35,13 @@ class Bench:
         self.ask(self.talker, action="advertise", topic="t", type="x/msg/T")
         self.ask(self.reader, action="subscribe", topic="t", depth=5)
 
-    def join(self, name: str) -> Peer:
-        peer = Peer("somewhere")
+    def join(self, name: str) -> ConnectedPeer:
+        peer = ConnectedPeer("somewhere")
         self.router.connect(peer, self.now)
         self.ask(peer, action="hello", version=1, node=name)
         return peer
 
-    def ask(self, peer: Peer, **fields: object) -> None:
+    def ask(self, peer: ConnectedPeer, **fields: object) -> None:
         request = wire.decode_request(json.dumps(fields).encode())
         self.take(self.router.handle(peer, request, self.now))
 
@@ -164,7 +164,7 @@ def test_a_pattern_listens_too(bench: Bench) -> None:
 def test_a_report_that_outgrows_a_frame_is_cut_and_says_so(ends: int) -> None:
     """Of many topics with long names and types, and faults; nobody's connection ends."""
     router = Router(Store())
-    peers = [Peer(f"p{number}") for number in range(ends + 1)]
+    peers = [ConnectedPeer(f"p{number}") for number in range(ends + 1)]
     for number, peer in enumerate(peers):
         router.connect(peer, 0.0)
         router.handle(peer, wire.Request("hello", version=1, node=f"/{number}"), 0.0)
@@ -190,7 +190,7 @@ def test_a_report_that_outgrows_a_frame_is_cut_and_says_so(ends: int) -> None:
 def test_of_too_many_ends_some_are_listed_and_the_others_counted() -> None:
     router = Router(Store())
     for number in range(2500):
-        peer = Peer(f"p{number}")
+        peer = ConnectedPeer(f"p{number}")
         router.connect(peer, 0.0)
         router.handle(peer, wire.Request("hello", version=1), 0.0)
         router.handle(peer, wire.Request("subscribe", "t"), 0.0)

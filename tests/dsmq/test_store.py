@@ -9,7 +9,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from dsmq_nodes.dsmq.store.sqlite import Log, Store
+from dsmq_nodes.dsmq.store.sqlite import Store, StoredLog
 
 TTL_SEC = 60.0
 
@@ -21,7 +21,7 @@ def store() -> Iterator[Store]:
     opened.close()
 
 
-def put(store: Store, topic: str, *frames: bytes, now: float = 0.0) -> Log:
+def put(store: Store, topic: str, *frames: bytes, now: float = 0.0) -> StoredLog:
     log = store.log(topic)
     for frame in frames:
         store.append(log, frame, now)

@@ -6,7 +6,7 @@ import pytest
 
 from dsmq_nodes.graph.log.logger import Logger
 from dsmq_nodes.graph.time.ages import Ages
-from dsmq_nodes.graph.time.clock import Clock
+from dsmq_nodes.graph.time.clock import BaseClock
 
 HOUR = 3600.0
 
@@ -22,7 +22,7 @@ class Message:
     text: str | None = None
 
 
-class Clocks(Clock):
+class Clocks(BaseClock):
     """Ours, set as a test says; its monotonic one goes on."""
 
     wall_sec = 1e9

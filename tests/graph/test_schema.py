@@ -10,7 +10,7 @@ from pydantic import create_model
 
 import dsmq_nodes.messages as all_messages
 from dsmq_nodes.errors import MessageError
-from dsmq_nodes.graph.topics.compatible import Difference, End, compare, explain, remark
+from dsmq_nodes.graph.topics.compatible import TopicEnd, TypeDifference, compare, explain, remark
 from dsmq_nodes.messages import Imu, LaserScan, Message, PoseStamped, TwistStamped, Vector3
 from dsmq_nodes.messages.fields import Matrix3x3, Matrix6x6, int8, uint8, uint16
 from dsmq_nodes.messages.schema.definition import ros_type
@@ -25,7 +25,7 @@ def message(**fields: Any) -> type[Message]:
     return made
 
 
-def found(expected: type[Message], sent: type[Message]) -> list[Difference]:
+def found(expected: type[Message], sent: type[Message]) -> list[TypeDifference]:
     return list(compare(expected.schema(), sent.schema()).differences)
 
 
@@ -55,8 +55,10 @@ def shown(kind: Any) -> str:
 class TestFields:
     def test_the_issues_example(self) -> None:
         differences = found(message(ranges=list[float]), message(ranges=float))
-        assert differences == [Difference("ranges", "array of number", "number")]
-        text = explain("/scan", End("/avoider", 9, "a"), End("/lidar", 812, "b"), differences)
+        assert differences == [TypeDifference("ranges", "array of number", "number")]
+        text = explain(
+            "/scan", TopicEnd("/avoider", 9, "a"), TopicEnd("/lidar", 812, "b"), differences
+        )
         assert text == (
             "/scan: subscriber '/avoider' (pid 9) expects ranges: array of number, "
             "publisher '/lidar' (pid 812) sends ranges: number"
@@ -126,14 +128,14 @@ class TestVersions:
         old = message(a=float)
         verdict = compare(message(a=float, b=(float, 0.0)).schema(), old.schema())
         assert (verdict.differences, verdict.not_sent) == ((), ("b",))
-        assert found(message(a=float, b=float), old) == [Difference("b", "number", "")]
+        assert found(message(a=float, b=float), old) == [TypeDifference("b", "number", "")]
 
     def test_a_renamed_field_is_a_difference_though_it_has_a_default(self) -> None:
         ours = message(header=str, temperature=(float, 0.0))
         theirs = message(header=str, temp=(float, 0.0))
         assert found(ours, theirs) == [
-            Difference("temperature", "number", ""),
-            Difference("temp", "", "number"),
+            TypeDifference("temperature", "number", ""),
+            TypeDifference("temp", "", "number"),
         ]
 
     def test_two_types_of_which_every_field_has_a_default(self) -> None:
@@ -152,7 +154,7 @@ class TestVersions:
 
 
 class TestText:
-    SUBSCRIBER, PUBLISHER = End("/a", 1, "x/msg/A"), End("", 2, "b/msg/B")
+    SUBSCRIBER, PUBLISHER = TopicEnd("/a", 1, "x/msg/A"), TopicEnd("", 2, "b/msg/B")
 
     def test_several_fields_are_lines(self) -> None:
         differences = found(message(a=int, b=int, c=int), message(a=int, b=str))
@@ -292,8 +294,8 @@ junk = st.recursive(
 def test_any_json_is_compared(one: Any, other: Any) -> None:
     for expected, sent in ((one, other), (other, one), (one, one), (Imu.schema(), one)):
         verdict = compare(expected, sent)
-        explain("/t", End("/a", 1, ""), End("/b", 2, ""), verdict.differences)
-        remark("/t", End("/a", 1, ""), End("/b", 2, ""), verdict)
+        explain("/t", TopicEnd("/a", 1, ""), TopicEnd("/b", 2, ""), verdict.differences)
+        remark("/t", TopicEnd("/a", 1, ""), TopicEnd("/b", 2, ""), verdict)
 
 
 def test_what_would_take_for_ever_is_given_up() -> None:

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dsmq_nodes.launcher.output.output import LineSplitter, Output
+from dsmq_nodes.launcher.output.output import LaunchOutput, LineSplitter
 from tests.launcher.running import DEADLINE_SEC
 
 TEXT = st.lists(st.sampled_from([b"a", b"bc", b"\n", b"\r", b"\r\n", b"\xc3\xa9"])).map(b"".join)
@@ -40,7 +40,7 @@ def test_an_endless_line_comes_in_pieces() -> None:
 
 def test_a_line_keeps_its_colours_and_stays_under_its_name() -> None:
     plain = io.BytesIO()
-    output = Output(plain, plain, ["a"])
+    output = LaunchOutput(plain, plain, ["a"])
     output.lines(
         "a", ["\x1b[31mred\x1b[0m\x1b[2J\x1b[1A\x9b\u202e é🤖\x07".encode(), b"\xff\x1b]0;"]
     )
@@ -60,24 +60,24 @@ def test_names_are_coloured_on_a_terminal_alone(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.delenv("NO_COLOR", raising=False)
     plain, terminal = io.BytesIO(), Terminal()
     for stream in (plain, terminal):
-        Output(stream, plain, ["a", "b"]).lines("b", [b"x", b"\xff"])
+        LaunchOutput(stream, plain, ["a", "b"]).lines("b", [b"x", b"\xff"])
     assert plain.getvalue() == b"[b] x\n[b] \xff\n"
     assert terminal.getvalue().startswith(b"\x1b[0;33m[b]\x1b[0m x\n\x1b[0;33m[b]")
     monkeypatch.setenv("NO_COLOR", "1")
     terminal = Terminal()
-    Output(terminal, plain, ["a", "b"]).lines("b", [b"x"])
+    LaunchOutput(terminal, plain, ["a", "b"]).lines("b", [b"x"])
     assert terminal.getvalue() == b"[b] x\n"
 
 
 def test_what_the_launcher_says_has_its_name_on_every_line() -> None:
     out, own = io.BytesIO(), io.BytesIO()
-    Output(out, own, []).say("one\ntwo")
+    LaunchOutput(out, own, []).say("one\ntwo")
     assert (out.getvalue(), own.getvalue()) == (b"", b"[launch] one\n[launch] two\n")
 
 
 def test_lines_wait_while_a_process_draws_on_the_terminal() -> None:
     terminal = Terminal()
-    output = Output(terminal, terminal, ["a"])
+    output = LaunchOutput(terminal, terminal, ["a"])
     output.lines("a", [b"before"])
     output.hold()
     shown = terminal.getvalue()
@@ -94,7 +94,7 @@ def test_lines_wait_while_a_process_draws_on_the_terminal() -> None:
 
 def test_nothing_waits_where_there_is_no_terminal() -> None:
     out = io.BytesIO()
-    output = Output(out, out, ["a"])
+    output = LaunchOutput(out, out, ["a"])
     output.hold()
     output.lines("a", [b"x"])
     output.release()
@@ -116,7 +116,7 @@ def read_all(fd: int, told: list[bytes]) -> threading.Thread:
 def test_a_reader_that_does_not_read_costs_the_oldest_lines_which_are_counted() -> None:
     read, written = os.pipe()
     with os.fdopen(written, "wb") as out:
-        output = Output(out, out, ["a"])
+        output = LaunchOutput(out, out, ["a"])
         for number in range(4000):  # far more than a pipe and the backlog hold
             output.lines("a", [b"%d %b" % (number, b"x" * 5000)])
         told: list[bytes] = []
@@ -137,7 +137,7 @@ def test_who_reads_nothing_until_the_end_is_not_waited_for_and_the_lines_are_cou
     read, written = os.pipe()
     own_read, own_written = os.pipe()
     with os.fdopen(written, "wb") as out, os.fdopen(own_written, "wb") as own:
-        output = Output(out, own, ["a"])
+        output = LaunchOutput(out, own, ["a"])
         for _ in range(50):
             output.lines("a", [b"x" * 5000])
         asyncio.run(output.finish(0.1))
@@ -154,7 +154,7 @@ def test_a_stream_that_takes_nothing_just_now_is_waited_for() -> None:
     read, written = os.pipe()
     os.set_blocking(written, False)
     with os.fdopen(written, "wb") as out:
-        output = Output(out, out, ["a"])
+        output = LaunchOutput(out, out, ["a"])
         for number in range(100):
             output.lines("a", [b"%d %b" % (number, b"x" * 5000)])
         told: list[bytes] = []
@@ -172,7 +172,7 @@ def test_a_reader_that_goes_is_told_once_to_the_loop(errors: int) -> None:
         read, written = os.pipe()
         os.close(read)
         with os.fdopen(written, "wb") as out:
-            output = Output(out, out, ["a"])
+            output = LaunchOutput(out, out, ["a"])
             output.call_when_broken(ended.set, found.append)
             for _ in range(errors):
                 output.lines("a", [b"x"])

@@ -15,7 +15,7 @@ import psutil
 import pytest
 
 from dsmq_nodes.launcher.file.read import read
-from dsmq_nodes.launcher.output.output import Output
+from dsmq_nodes.launcher.output.output import LaunchOutput
 from dsmq_nodes.launcher.supervise.plan import Plan, ProcessPlan
 from dsmq_nodes.launcher.supervise.planning import make_plan
 from dsmq_nodes.launcher.supervise.supervisor import Supervisor
@@ -64,7 +64,7 @@ class Run:
     ) -> int:
         run = self
 
-        class Watched(Output):
+        class Watched(LaunchOutput):
             def lines(self, name: str, lines: list[bytes]) -> None:
                 run.children |= children() - run._others
                 super().lines(name, lines)

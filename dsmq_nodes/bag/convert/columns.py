@@ -17,7 +17,7 @@ _DEEPEST: Final = 20  # of references in a schema: one may lead to itself
 Schema = dict[str, Any]
 
 
-class Kind(NamedTuple):
+class ColumnKind(NamedTuple):
     """What kind of values they are.
 
     Attributes:
@@ -29,12 +29,12 @@ class Kind(NamedTuple):
     """
 
     name: str
-    item: "Kind | None" = None
-    fields: tuple[tuple[str, "Kind"], ...] = ()
+    item: "ColumnKind | None" = None
+    fields: tuple[tuple[str, "ColumnKind"], ...] = ()
 
 
-NOTHING: Final = Kind("nothing")
-MIXED: Final = Kind("mixed")
+NOTHING: Final = ColumnKind("nothing")
+MIXED: Final = ColumnKind("mixed")
 _NAMES: Final = {bool: "boolean", int: "integer", float: "number", str: "string"}
 # What two kinds are together, where that is not "mixed".
 _TOGETHER: Final = {
@@ -50,28 +50,28 @@ _TOGETHER: Final = {
 }
 
 
-def together(one: Kind, other: Kind) -> Kind:
+def together(one: ColumnKind, other: ColumnKind) -> ColumnKind:
     """The kind of values of two kinds."""
     if other in {one, NOTHING}:
         return one
     if one == NOTHING:
         return other
     if one.name == other.name == "list":
-        return Kind("list", together(one.item or NOTHING, other.item or NOTHING))
+        return ColumnKind("list", together(one.item or NOTHING, other.item or NOTHING))
     if one.name == other.name == "object":
         mine, others = dict(one.fields), dict(other.fields)
         names = mine | others
-        return Kind(
+        return ColumnKind(
             "object",
             fields=tuple(
                 (each, together(mine.get(each, NOTHING), others.get(each, NOTHING)))
                 for each in names
             ),
         )
-    return Kind(_TOGETHER.get(frozenset({one.name, other.name}), "mixed"))
+    return ColumnKind(_TOGETHER.get(frozenset({one.name, other.name}), "mixed"))
 
 
-def _all(kinds: Iterable[Kind]) -> Kind:
+def _all(kinds: Iterable[ColumnKind]) -> ColumnKind:
     return reduce(together, kinds, NOTHING)
 
 
@@ -111,24 +111,24 @@ class Described:
             return self.plain(first[index])
         return self.plain(node.get("items"))
 
-    def declared(self, node: Schema, depth: int = 0) -> Kind:
+    def declared(self, node: Schema, depth: int = 0) -> ColumnKind:
         """The kind that a part of the schema says."""
         match node.get("type"):
             case "string":
-                return Kind("bytes" if node.get("contentEncoding") == "base64" else "string")
+                return ColumnKind("bytes" if node.get("contentEncoding") == "base64" else "string")
             case "integer":
                 most = node.get("maximum")
                 is_wide = isinstance(most, int) and most >= 2**63 and node.get("minimum") == 0
-                return Kind("unsigned" if is_wide else "integer")
+                return ColumnKind("unsigned" if is_wide else "integer")
             case "number" | "boolean" as name:
-                return Kind(name)
+                return ColumnKind(name)
             case "array" if depth < _DEEPEST:
                 first = node.get("prefixItems")
                 count = len(first) if isinstance(first, list) else 0
                 items = [self.item(node, index) for index in range(max(count, 1))]
-                return Kind("list", _all(self.declared(each, depth + 1) for each in items))
+                return ColumnKind("list", _all(self.declared(each, depth + 1) for each in items))
             case "object" if depth < _DEEPEST and isinstance(node.get("properties"), dict):
-                return Kind(
+                return ColumnKind(
                     "object",
                     fields=tuple(
                         (name, self.declared(self.inside(node, name), depth + 1))
@@ -137,34 +137,38 @@ class Described:
                 )
         return NOTHING
 
-    def read(self, value: Any, node: Schema) -> tuple[Any, Kind]:
+    def read(self, value: Any, node: Schema) -> tuple[Any, ColumnKind]:
         """A value as the schema means it, and its kind."""
         if isinstance(value, list):
             return self._read_list(value, node)
         if isinstance(value, dict):
             pairs = {name: self.read(each, self.inside(node, name)) for name, each in value.items()}
             kinds = tuple((name, kind) for name, (_, kind) in pairs.items())
-            return {name: each for name, (each, _) in pairs.items()}, Kind("object", fields=kinds)
+            return {name: each for name, (each, _) in pairs.items()}, ColumnKind(
+                "object", fields=kinds
+            )
         if value is None:
             return None, NOTHING
         wanted = node.get("type")
         if wanted == "number":
             value = _as_number(value)
         if type(value) is not str or wanted == "number":
-            return value, Kind(_NAMES[type(value)])
+            return value, ColumnKind(_NAMES[type(value)])
         if wanted == "string":
             return value, self.declared(node)
-        return value, Kind("special" if value in SPECIAL else "string")
+        return value, ColumnKind("special" if value in SPECIAL else "string")
 
-    def _read_list(self, values: list[Any], node: Schema) -> tuple[Any, Kind]:
+    def _read_list(self, values: list[Any], node: Schema) -> tuple[Any, ColumnKind]:
         types = set(map(type, values))
         if len(types) == 1 and types <= {float, bool} and "prefixItems" not in node:
-            return values, Kind("list", Kind(_NAMES[types.pop()]))  # quick: a scan, a point cloud
+            return values, ColumnKind(
+                "list", ColumnKind(_NAMES[types.pop()])
+            )  # quick: a scan, a point cloud
         item = self.plain(node.get("items"))
         if types == {int} and item.get("type") != "number":
-            return values, Kind("list", Kind("integer"))
+            return values, ColumnKind("list", ColumnKind("integer"))
         pairs = [self.read(each, self.item(node, index)) for index, each in enumerate(values)]
-        return [value for value, _ in pairs], Kind("list", _all({kind for _, kind in pairs}))
+        return [value for value, _ in pairs], ColumnKind("list", _all({kind for _, kind in pairs}))
 
 
 def _as_number(value: Any) -> Any:
@@ -183,7 +187,7 @@ class Column:
         values: as the schema means them.
     """
 
-    kind: Kind = NOTHING
+    kind: ColumnKind = NOTHING
     values: list[Any] = field(default_factory=list)
 
     def uniform(self) -> "Column | None":
@@ -198,15 +202,15 @@ class Column:
     def as_texts(self) -> "Column":
         """Each value as JSON."""
         texts = [None if value is None else json.dumps(value) for value in self.values]
-        return Column(Kind("string"), texts)
+        return Column(ColumnKind("string"), texts)
 
 
-def _is_plain(kind: Kind) -> bool:
+def _is_plain(kind: ColumnKind) -> bool:
     inner = [each for _, each in kind.fields] + ([kind.item] if kind.item else [])
     return kind.name != "mixed" and all(_is_plain(each) for each in inner)
 
 
-def fitted(value: Any, kind: Kind) -> Any:
+def fitted(value: Any, kind: ColumnKind) -> Any:
     """A value as the others of its kind are.
 
     Raises:

@@ -6,7 +6,7 @@ from functools import partial
 from pathlib import Path
 from typing import Final, Literal, get_args
 
-from dsmq_nodes.bag.any_bag import Source
+from dsmq_nodes.bag.any_bag import BagSource
 from dsmq_nodes.bag.convert.foxglove import ToFoxglove
 from dsmq_nodes.bag.convert.numpy_arrays import write_npz
 from dsmq_nodes.bag.convert.tables import write_csv, write_parquet
@@ -35,7 +35,7 @@ class Converted:
 
 
 def convert(
-    source: Source,
+    source: BagSource,
     output: Path,
     to: Format,
     *,
@@ -74,7 +74,7 @@ def convert(
 
 
 def _to_mcap(
-    source: Source,
+    source: BagSource,
     output: Path,
     compression: Compression,
     on_progress: Callable[[int], None],

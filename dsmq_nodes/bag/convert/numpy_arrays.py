@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import pybase64
 
-from dsmq_nodes.bag.any_bag import Source
+from dsmq_nodes.bag.any_bag import BagSource
 from dsmq_nodes.bag.convert.columns import Column
 from dsmq_nodes.bag.convert.tables import names, tables
 from dsmq_nodes.bag.file.atomic import whole_or_gone
@@ -22,7 +22,7 @@ _EMPTY: Final = {"boolean": False, "integer": 0, "unsigned": 0, "number": math.n
 
 
 def write_npz(
-    source: Source, path: Path, on_progress: Callable[[int], None]
+    source: BagSource, path: Path, on_progress: Callable[[int], None]
 ) -> tuple[int, dict[str, str]]:
     """Write the arrays, called `<topic>/<field>`.
 

@@ -12,8 +12,8 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, Final
 
-from dsmq_nodes.bag.any_bag import Source
-from dsmq_nodes.bag.convert.columns import Column, Described, Kind, Schema, together
+from dsmq_nodes.bag.any_bag import BagSource
+from dsmq_nodes.bag.convert.columns import Column, ColumnKind, Described, Schema, together
 from dsmq_nodes.bag.file.atomic import whole_or_gone
 from dsmq_nodes.bag.file.contents import Channel
 from dsmq_nodes.bag.file.reading import TEXT
@@ -23,8 +23,8 @@ from dsmq_nodes.errors import BagError
 
 Progress = Callable[[int], None]
 _LONGEST_NAME_BYTES: Final = 200  # file systems take 255, with a number and a suffix
-_INTEGER: Final = Kind("integer")
-_STRING: Final = Kind("string")
+_INTEGER: Final = ColumnKind("integer")
+_STRING: Final = ColumnKind("string")
 
 
 class Table:
@@ -39,7 +39,7 @@ class Table:
         self.rows = 0
         self.columns: dict[str, Column] = {}
 
-    def add(self, fields: Iterable[tuple[str, Any, Kind]]) -> None:
+    def add(self, fields: Iterable[tuple[str, Any, ColumnKind]]) -> None:
         """Append a row."""
         for name, value, kind in fields:
             column = self.columns.get(name)
@@ -66,9 +66,9 @@ class _Fields:
         self._channel = channel
         self._schema = told_schema(channel)
         self._described = Described(self._schema)
-        self._declared: dict[str, tuple[Schema, Kind]] = {}
+        self._declared: dict[str, tuple[Schema, ColumnKind]] = {}
 
-    def of(self, data: bytes) -> Iterator[tuple[str, Any, Kind]]:
+    def of(self, data: bytes) -> Iterator[tuple[str, Any, ColumnKind]]:
         """The fields of a message by their paths; lists stay lists."""
         if self._channel.encoding == TEXT:
             yield "text", data.decode(errors="backslashreplace"), _STRING
@@ -84,7 +84,7 @@ class _Fields:
 
     def _flat(
         self, values: dict[str, Any], node: Schema, prefix: str
-    ) -> Iterator[tuple[str, Any, Kind]]:
+    ) -> Iterator[tuple[str, Any, ColumnKind]]:
         for name, value in values.items():
             path = f"{prefix}{name}"
             known = self._declared.get(path)
@@ -99,7 +99,7 @@ class _Fields:
                 yield path, read, together(declared, kind)
 
 
-def tables(source: Source, on_progress: Progress) -> dict[str, Table]:
+def tables(source: BagSource, on_progress: Progress) -> dict[str, Table]:
     """A table for each topic whose messages are in JSON, or texts.
 
     Raises:
@@ -160,7 +160,7 @@ def _file_name(topic: str) -> str:
     return plain.encode(errors="replace")[:_LONGEST_NAME_BYTES].decode(errors="ignore")
 
 
-def write_csv(source: Source, output: Path, on_progress: Progress) -> tuple[int, dict[str, str]]:
+def write_csv(source: BagSource, output: Path, on_progress: Progress) -> tuple[int, dict[str, str]]:
     """Write a folder of `<topic>.csv`; lists are JSON in their cell.
 
     Gives how many messages, and the numbered names of topics.
@@ -188,7 +188,7 @@ def _cell(value: Any) -> Any:
 
 
 def write_parquet(
-    source: Source, output: Path, on_progress: Progress
+    source: BagSource, output: Path, on_progress: Progress
 ) -> tuple[int, dict[str, str]]:
     """Write a folder of `<topic>.parquet`; lists are lists.
 
@@ -229,12 +229,12 @@ def _arrow_array(column: Column) -> Any:
     return pa.array(column.as_texts().values, pa.string())
 
 
-def _arrow_type(kind: Kind, integers: Any) -> Any:
+def _arrow_type(kind: ColumnKind, integers: Any) -> Any:
     """The type of a kind; TypeError: Parquet has none."""
     import pyarrow as pa  # noqa: PLC0415
 
     if kind.name == "list":
-        return pa.list_(_arrow_type(kind.item or Kind("nothing"), integers))
+        return pa.list_(_arrow_type(kind.item or ColumnKind("nothing"), integers))
     if kind.name == "object":
         if not kind.fields:
             raise TypeError("an object without fields")

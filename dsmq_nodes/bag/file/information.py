@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Any, Final
 
-from dsmq_nodes.bag.any_bag import Source
+from dsmq_nodes.bag.any_bag import BagSource
 from dsmq_nodes.printable import one_line
 
 _STORAGES: Final = {".db3": "sqlite3", ".bag": "rosbag_v2"}
@@ -12,7 +12,7 @@ _STORAGES: Final = {".db3": "sqlite3", ".bag": "rosbag_v2"}
 _UNITS = ("B", "KiB", "MiB", "GiB", "TiB")
 
 
-def information(bag: Source) -> dict[str, Any]:
+def information(bag: BagSource) -> dict[str, Any]:
     """What is in a bag, for programs; times in nanoseconds, sizes in bytes."""
     messages = len(bag)
     return {
@@ -45,7 +45,7 @@ def _storage(name: str) -> str:
     return _STORAGES.get(plain[plain.rfind(".") :], "mcap")
 
 
-def information_lines(bag: Source) -> Iterator[str]:
+def information_lines(bag: BagSource) -> Iterator[str]:
     """What is in a bag, as `ros2 bag info` shows it."""
     found = information(bag)
     yield from _titled("Files:", found["files"])

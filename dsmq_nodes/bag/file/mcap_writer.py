@@ -28,7 +28,7 @@ COMPRESSIONS: Final[dict[str, CompressionType]] = {
 CHUNK_BYTES: Final = 1 << 20
 
 
-class Part:
+class McapWriter:
     """An open file.
 
     Attributes:

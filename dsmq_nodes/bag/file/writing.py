@@ -13,7 +13,7 @@ import dsmq_nodes
 from dsmq_nodes.bag.file.atomic import file_name, remove
 from dsmq_nodes.bag.file.contents import Attachment, Channel
 from dsmq_nodes.bag.file.mcap_reader import REPEATED, Record
-from dsmq_nodes.bag.file.mcap_writer import CHUNK_BYTES, Compression, Part
+from dsmq_nodes.bag.file.mcap_writer import CHUNK_BYTES, Compression, McapWriter
 from dsmq_nodes.bag.latched import Latched
 from dsmq_nodes.errors import BagError
 
@@ -32,7 +32,7 @@ class Limits:
     def __bool__(self) -> bool:
         return self.size_bytes > 0 or self.duration_sec > 0
 
-    def reached(self, part: Part, now_ns: int) -> bool:
+    def reached(self, part: McapWriter, now_ns: int) -> bool:
         """Whether a file is full; what each file begins with does not count."""
         if part.first_ns is None:
             return False
@@ -161,11 +161,11 @@ class BagWriter:
         """
         self._part.finish()
 
-    def _open(self) -> Part:
+    def _open(self) -> McapWriter:
         path = self._path
         if self._limits:
             path = path.with_stem(f"{path.stem}_{len(self.paths)}")
-        part = Part(path, *self._settings, keeps_part=self._keeps_part)
+        part = McapWriter(path, *self._settings, keeps_part=self._keeps_part)
         self.paths.append(path)
         for name, values in self._texts:
             part.describe(name, values)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Final
 
-from dsmq_nodes.bag.any_bag import Source
+from dsmq_nodes.bag.any_bag import BagSource
 from dsmq_nodes.bag.file.contents import Channel
 from dsmq_nodes.bag.file.mcap_reader import Record
 from dsmq_nodes.bag.file.prefetch import prefetched
@@ -19,7 +19,7 @@ from dsmq_nodes.bag.texts import text_of
 from dsmq_nodes.errors import BagError, WireError
 from dsmq_nodes.graph import names
 from dsmq_nodes.graph.services import service_wire as calls
-from dsmq_nodes.graph.topics.compatible import End, compare, explain
+from dsmq_nodes.graph.topics.compatible import TopicEnd, compare, explain
 from dsmq_nodes.messages.base import Time
 from dsmq_nodes.messages.dsmq_msgs import Endpoint
 from dsmq_nodes.messages.rosgraph import Clock
@@ -82,7 +82,7 @@ class Player:
 
     def __init__(
         self,
-        bag: Source,
+        bag: BagSource,
         outlet: Outlet,
         playing: Playing,
         wait: Callable[[float], None] | None = None,
@@ -298,10 +298,10 @@ class Player:
     def _fault(self, channel: Channel, end: Endpoint) -> str:
         """Why somebody cannot read what is played; empty: it can, as far as one can tell."""
         sent, expected = told_schema(channel), self._outlet.types.schema(end.schema_id)
-        subscriber = End(end.node, end.pid, end.type)
+        subscriber = TopicEnd(end.node, end.pid, end.type)
         if sent and expected:
             found = compare(expected, sent).differences
-            bag = End("the bag", os.getpid(), channel.type_name)
+            bag = TopicEnd("the bag", os.getpid(), channel.type_name)
             return explain(channel.topic, subscriber, bag, found) if found else ""
         if not (end.type and channel.type_name) or end.type == channel.type_name:
             return ""

@@ -28,7 +28,7 @@ from typing import Final
 from dsmq_nodes.bag.file.contents import Attachment
 from dsmq_nodes.bag.file.selection import Selection
 from dsmq_nodes.bag.file.writing import OWN_TEXTS, BagWriter, about_here
-from dsmq_nodes.bag.record.last_seconds import Ring
+from dsmq_nodes.bag.record.last_seconds import LastSeconds
 from dsmq_nodes.bag.record.recorder import Recorder
 from dsmq_nodes.dsmq import wire
 from dsmq_nodes.dsmq.address import broker_address
@@ -77,7 +77,9 @@ class Flight:
         kept.extend(told.lines)
 
 
-def write_bundle(folder: Path, flight: Flight, ring: Ring, files: Sequence[Attachment]) -> int:
+def write_bundle(
+    folder: Path, flight: Flight, ring: LastSeconds, files: Sequence[Attachment]
+) -> int:
     """Write what is known to a new folder; gives how many messages its bag has.
 
     Raises:
@@ -144,7 +146,7 @@ def _record_all(asked: list[int], output: str, files: Sequence[Attachment]) -> i
 def _record_ring(
     asked: list[int], seconds: float, output: Path, files: Sequence[Attachment]
 ) -> int:
-    flight, ring = Flight(NAME), Ring(seconds)
+    flight, ring = Flight(NAME), LastSeconds(seconds)
     recorder = _recorder(ring, flight)
     due_sec: list[float] = []
 
@@ -169,7 +171,7 @@ def _record_ring(
 
 
 def _bundle(
-    output: Path, names: str, flight: Flight, ring: Ring, files: Sequence[Attachment]
+    output: Path, names: str, flight: Flight, ring: LastSeconds, files: Sequence[Attachment]
 ) -> None:
     now = f"{datetime.now().astimezone():%Y_%m_%d-%H_%M_%S.%f}"
     folder = output / f"{now}-{_as_file_name(names)}"
@@ -181,7 +183,7 @@ def _bundle(
         _say(f"{names} failed: the last {count} messages, and what else is known, in {folder}")
 
 
-def _recorder(writer: BagWriter | Ring, flight: Flight) -> Recorder:
+def _recorder(writer: BagWriter | LastSeconds, flight: Flight) -> Recorder:
     return Recorder(
         Cursors(*broker_address(), node=NODE, patient=True),
         writer,

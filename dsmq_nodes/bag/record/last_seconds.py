@@ -16,7 +16,7 @@ MOST_BYTES: Final = 256 << 20
 _OVERHEAD_BYTES: Final = 200  # of a record in memory, about
 
 
-class Ring:
+class LastSeconds:
     """Keeps what was written in the last so many seconds; of latched topics the last messages too.
 
     Attributes:

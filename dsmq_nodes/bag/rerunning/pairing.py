@@ -20,7 +20,7 @@ SETTLE_NS: Final = 100_000_000  # what an input leads to comes within this
 
 
 @dataclass(frozen=True, slots=True)
-class Output:
+class RerunOutput:
     """A message that was published: when, and its values as JSON has them."""
 
     at_ns: int
@@ -63,13 +63,13 @@ class LeftOut:
 class Pairing(NamedTuple):
     """What is to be compared, one with one, and what is not."""
 
-    recorded: list[Output]
-    found: list[Output]
+    recorded: list[RerunOutput]
+    found: list[RerunOutput]
     left_out: LeftOut
 
 
 def paired(
-    recorded: list[Output], found: list[Output], first_ns: int, tolerance: Tolerance
+    recorded: list[RerunOutput], found: list[RerunOutput], first_ns: int, tolerance: Tolerance
 ) -> Pairing:
     """Pair outputs of a topic; the first input came at `first_ns`."""
     if not recorded or not found:
@@ -85,7 +85,9 @@ def paired(
     return Pairing(recorded, found[before:end], LeftOut(before, after, earlier))
 
 
-def _by_stamp(recorded: list[Output], found: list[Output], first_ns: int) -> tuple[int, list[int]]:
+def _by_stamp(
+    recorded: list[RerunOutput], found: list[RerunOutput], first_ns: int
+) -> tuple[int, list[int]]:
     """How many recorded ones to pass over, and which of the rerun's have the stamp of the next."""
     for index, each in enumerate(recorded):
         if index and (recorded[index - 1].at_ns > first_ns + SETTLE_NS or each.stamp is None):
@@ -97,7 +99,7 @@ def _by_stamp(recorded: list[Output], found: list[Output], first_ns: int) -> tup
 
 
 def _longest(
-    recorded: list[Output], found: list[Output], begins: list[int], tolerance: Tolerance
+    recorded: list[RerunOutput], found: list[RerunOutput], begins: list[int], tolerance: Tolerance
 ) -> int:
     """From which on they agree for longest; of several the nearest in time."""
     best, longest = begins[-1], -1
@@ -110,7 +112,7 @@ def _longest(
     return best
 
 
-def _agreeing(pairs: Iterator[tuple[Output, Output]], tolerance: Tolerance) -> int:
+def _agreeing(pairs: Iterator[tuple[RerunOutput, RerunOutput]], tolerance: Tolerance) -> int:
     count = 0
     for before, now in pairs:
         if next(differences(before.message, now.message, tolerance), None) is not None:

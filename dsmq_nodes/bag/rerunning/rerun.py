@@ -12,13 +12,13 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from dsmq_nodes.bag.any_bag import Source
+from dsmq_nodes.bag.any_bag import BagSource
 from dsmq_nodes.bag.file.mcap_reader import Record
 from dsmq_nodes.bag.file.reading import TEXT
 from dsmq_nodes.bag.file.recorded_schemas import class_of
 from dsmq_nodes.bag.file.selection import Selection, chosen
 from dsmq_nodes.bag.rerunning.comparing import EXACT, Tolerance, differences
-from dsmq_nodes.bag.rerunning.pairing import SETTLE_NS, LeftOut, Output, Pairing, paired
+from dsmq_nodes.bag.rerunning.pairing import SETTLE_NS, LeftOut, Pairing, RerunOutput, paired
 from dsmq_nodes.bag.texts import loaded, text_of
 from dsmq_nodes.errors import BagError, DsmqError
 from dsmq_nodes.graph.node import Node
@@ -85,7 +85,7 @@ class NodeRaisedError(BagError):
         self.result = result
 
 
-def feed(graph: Graph, bag: Source, topics: Collection[str] | None = None) -> None:
+def feed(graph: Graph, bag: BagSource, topics: Collection[str] | None = None) -> None:
     """Publish the messages of a bag in a graph of `dsmq_nodes.testing`, each at its time.
 
     The first comes at once, the others as the graph's time passes.
@@ -108,7 +108,7 @@ def feed(graph: Graph, bag: Source, topics: Collection[str] | None = None) -> No
 
 
 def _readable(
-    bag: Source, start_ns: int | None = None, end_ns: int | None = None
+    bag: BagSource, start_ns: int | None = None, end_ns: int | None = None
 ) -> Iterator[Record]:
     """The messages that are texts, and JSON where they are to be; the others are left out."""
     for record in bag.records(start_ns, end_ns):
@@ -144,7 +144,7 @@ def _feed(
 
 
 def rerun(
-    bag: Source,
+    bag: BagSource,
     node_class: Callable[[], Node],
     *,
     name: str | None = None,
@@ -196,10 +196,10 @@ def rerun(
         ]
         for topic in types
     }
-    recorded: dict[str, list[Output]] = {topic: [] for topic in types}
+    recorded: dict[str, list[RerunOutput]] = {topic: [] for topic in types}
     for record in _readable(bag, given.first_ns, end_ns + 1):
         if record.channel.topic in recorded:
-            out = Output(record.log_time_ns, _values(record))
+            out = RerunOutput(record.log_time_ns, _values(record))
             recorded[record.channel.topic].append(out)
     result.outputs = {topic: (len(recorded[topic]), len(found[topic])) for topic in sorted(types)}
     pairings = {
@@ -218,7 +218,7 @@ def rerun(
 class _Given:
     """Gives the node its inputs, and knows which so far: when the first came, when the newest."""
 
-    def __init__(self, bag: Source, result: Rerun, on_progress: Callable[[float], None]) -> None:
+    def __init__(self, bag: BagSource, result: Rerun, on_progress: Callable[[float], None]) -> None:
         self.first_ns = self.last_ns = bag.end_ns
         self._bag, self._result, self._on_progress = bag, result, on_progress
         self._topic = ""
@@ -273,9 +273,9 @@ def _values(record: Record) -> Any:
     return record.data.decode() if record.channel.encoding == TEXT else loaded(record.data)
 
 
-def _outputs(observed: Observed[Message], bag: Source) -> Iterator[Output]:
+def _outputs(observed: Observed[Message], bag: BagSource) -> Iterator[RerunOutput]:
     for at_sec, msg in zip(observed.at_sec, observed, strict=True):
-        yield Output(bag.start_ns + round(at_sec * 1e9), json.loads(msg.to_json()))
+        yield RerunOutput(bag.start_ns + round(at_sec * 1e9), json.loads(msg.to_json()))
 
 
 def _compare(
@@ -290,7 +290,7 @@ def _compare(
     )
 
 
-def _check(bag: Source, node: Node, inputs: set[str], outputs: set[str]) -> None:
+def _check(bag: BagSource, node: Node, inputs: set[str], outputs: set[str]) -> None:
     has = f"the bag has {', '.join(sorted(bag.topics)) or 'nothing'}"
     if not inputs:
         raise BagError(f"{node.name} subscribes nothing that was recorded: {has}")

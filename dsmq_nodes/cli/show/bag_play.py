@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from dsmq_nodes.bag.any_bag import Source, open_source
+from dsmq_nodes.bag.any_bag import BagSource, open_source
 from dsmq_nodes.bag.file.selection import Selection
 from dsmq_nodes.bag.play.player import Player, Playing
 from dsmq_nodes.cli.progress import Progress
@@ -26,7 +26,7 @@ _ARROWS: Final = {b"\x1b[C": "step", b"\x1b[A": "faster", b"\x1b[B": "slower"}
 _KEYS: Final = {b" ": "pause", b"s": "step", b"q": "end", b"+": "faster", b"-": "slower"}
 
 
-def play_bag(paths: list[Path], chosen: Selection, playing: Playing, broker: str) -> Source:
+def play_bag(paths: list[Path], chosen: Selection, playing: Playing, broker: str) -> BagSource:
     """Play a bag to its end, or to Ctrl-C; gives it, which knows what was left out."""
     bag = open_source(paths, chosen)
     _check_renamings(bag, playing)
@@ -47,7 +47,7 @@ def play_bag(paths: list[Path], chosen: Selection, playing: Playing, broker: str
     return bag
 
 
-def _check_renamings(bag: Source, playing: Playing) -> None:
+def _check_renamings(bag: BagSource, playing: Playing) -> None:
     for old in playing.remap:
         if old not in bag.topics:
             raise CommandError(f"--remap: the bag has no {old}: it has {', '.join(bag.topics)}")

@@ -5,12 +5,12 @@ from collections.abc import Iterable, Iterator
 from itertools import chain, count
 from typing import Final
 
-from dsmq_nodes.tools.graph_model import Endpoint, GraphTopic
+from dsmq_nodes.tools.graph_model import EndpointModel, TopicModel
 
 _MERMAID_PLAIN: Final = frozenset("/_-.~ ")
 
 
-def text(topics: Iterable[GraphTopic]) -> Iterator[str]:
+def text(topics: Iterable[TopicModel]) -> Iterator[str]:
     """A line a topic; under it what does not fit."""
     for topic in topics:
         sources, sinks = (
@@ -22,7 +22,7 @@ def text(topics: Iterable[GraphTopic]) -> Iterator[str]:
             yield f"    {''.join(letter for letter in line if letter.isprintable())}"
 
 
-def mermaid(topics: Iterable[GraphTopic]) -> Iterator[str]:
+def mermaid(topics: Iterable[TopicModel]) -> Iterator[str]:
     """A flowchart for Mermaid."""
     yield "flowchart LR"
     identifiers = _Identifiers()
@@ -35,7 +35,7 @@ def mermaid(topics: Iterable[GraphTopic]) -> Iterator[str]:
             yield f"    {box} --> {_mermaid_node(end, identifiers)}"
 
 
-def _mermaid_node(end: Endpoint, identifiers: "_Identifiers") -> str:
+def _mermaid_node(end: EndpointModel, identifiers: "_Identifiers") -> str:
     name = _in_mermaid(end.node or "client")
     label = name if name == end.node or not end.node else f'"{name}"'
     return f"{identifiers.of(end.node, 'node')}([{label}])"
@@ -69,7 +69,7 @@ class _Identifiers:
         return self._words[kind, name]
 
 
-def dot(topics: Iterable[GraphTopic]) -> Iterator[str]:
+def dot(topics: Iterable[TopicModel]) -> Iterator[str]:
     """A digraph for Graphviz: nodes are ellipses, topics are boxes."""
     yield "digraph nodes {"
     yield "    rankdir=LR;"
@@ -80,7 +80,7 @@ def dot(topics: Iterable[GraphTopic]) -> Iterator[str]:
     yield "}"
 
 
-def edges(topics: Iterable[GraphTopic]) -> list[tuple[str, str]]:
+def edges(topics: Iterable[TopicModel]) -> list[tuple[str, str]]:
     """From node to topic and from topic to node, each once; a node's name ends with a space.
 
     So a node is told from a topic of its name.
@@ -92,7 +92,7 @@ def edges(topics: Iterable[GraphTopic]) -> list[tuple[str, str]]:
     return list(found)
 
 
-def _node(end: Endpoint) -> str:
+def _node(end: EndpointModel) -> str:
     return f"{end.node or '(client)'} "
 
 

@@ -11,10 +11,10 @@ from rich.live import Live
 from rich.text import Text
 
 from dsmq_nodes.cli.terminal import console
-from dsmq_nodes.launcher.supervise.member import State
+from dsmq_nodes.launcher.supervise.member import MemberState
 from dsmq_nodes.launcher.watch.figures import STATE_STYLES, Figures, Row, tables
 from dsmq_nodes.messages.dsmq_msgs import BrokerStatistics, LaunchState, NodeStatistics
-from dsmq_nodes.tools.graph_model import Graph, read_graph
+from dsmq_nodes.tools.graph_model import GraphModel, read_graph
 from dsmq_nodes.topic_names import (
     GRAPH_TOPIC,
     LAUNCH_STATE_TOPIC,
@@ -36,7 +36,7 @@ class Looking:
 
     def __init__(self, session: "Session") -> None:
         self._session = session
-        self._graph = Graph()
+        self._graph = GraphModel()
         self._statistics = BrokerStatistics()
         self._nodes: dict[str, NodeStatistics] = {}
         self._restarts: dict[str, int] = {}
@@ -82,7 +82,11 @@ class Looking:
         for peer in sorted(self._graph.peers, key=lambda peer: peer.name):
             if not peer.name or is_hidden(peer.name):
                 continue
-            style = STATE_STYLES.get(State(peer.state), "") if peer.state in set(State) else ""
+            style = (
+                STATE_STYLES.get(MemberState(peer.state), "")
+                if peer.state in set(MemberState)
+                else ""
+            )
             restarts = self._restarts.get(peer.name)
             node = self._nodes.get(peer.name)
             yield (

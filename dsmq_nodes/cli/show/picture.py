@@ -11,7 +11,7 @@ from itertools import pairwise
 from typing import Final, NamedTuple
 
 from dsmq_nodes.cli.show.drawing import edges
-from dsmq_nodes.tools.graph_model import GraphTopic
+from dsmq_nodes.tools.graph_model import TopicModel
 
 _CHARACTER: Final = 7.3  # the width of one, of a monospaced font at 12 px
 _PAD: Final = 24
@@ -35,7 +35,7 @@ class _Box(NamedTuple):
     width: float
 
 
-def svg(topics: Sequence[GraphTopic]) -> str:
+def svg(topics: Sequence[TopicModel]) -> str:
     """The picture; nodes are round, a topic whose types do not fit is red."""
     ties = edges(topics)
     names = dict.fromkeys([name for tie in ties for name in tie] + [each.name for each in topics])

@@ -19,7 +19,7 @@ from dsmq_nodes.graph.topics.type_check import schema_text
 from dsmq_nodes.messages.schema.dynamic import decoded, written
 from dsmq_nodes.messages.schema.find import find_type
 from dsmq_nodes.tools import lookup
-from dsmq_nodes.tools.graph_model import GraphTopic
+from dsmq_nodes.tools.graph_model import TopicModel
 from dsmq_nodes.tools.session import Session
 
 _LONGEST: Final = 1000
@@ -123,7 +123,7 @@ def publish(
         time.sleep(max(due_sec - time.monotonic(), 0))
 
 
-def _warn_of_other_types(topic: GraphTopic, type_name: str) -> None:
+def _warn_of_other_types(topic: TopicModel, type_name: str) -> None:
     others = [used for used in lookup.types(topic) if used != type_name]
     if others:
         print(

@@ -10,7 +10,7 @@ import msgspec
 from dsmq_nodes.cli.listing import is_type
 from dsmq_nodes.cli.show.given_values import fields_of, json_of
 from dsmq_nodes.cli.show.message_text import Style
-from dsmq_nodes.cli.show.service_call import Request, served, types_of
+from dsmq_nodes.cli.show.service_call import WantedCall, served, types_of
 from dsmq_nodes.errors import CommandError, DsmqError, MessageError
 from dsmq_nodes.messages.schema.dynamic import Schema, decoded, encoded
 from dsmq_nodes.tools.graph_model import read_graph
@@ -25,7 +25,7 @@ _REFUSALS: Final = {2: "it does not know it", 3: "it has ended already"}
 _STATES: Final = {_SUCCEEDED: "SUCCEEDED", 5: "CANCELED", 6: "ABORTED"}
 
 
-def send(session: Session, request: Request, *, with_feedback: bool, wait_sec: float) -> bool:
+def send(session: Session, request: WantedCall, *, with_feedback: bool, wait_sec: float) -> bool:
     """Send a goal and print what becomes of it; False: it was not reached.
 
     Raises:

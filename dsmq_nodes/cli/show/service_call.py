@@ -16,7 +16,7 @@ from dsmq_nodes.messages.schema.dynamic import decoded, written
 from dsmq_nodes.messages.schema.find import find_interface
 from dsmq_nodes.printable import one_line
 from dsmq_nodes.tools import offers
-from dsmq_nodes.tools.graph_model import Graph
+from dsmq_nodes.tools.graph_model import GraphModel
 from dsmq_nodes.tools.offers import Offer, absolute
 from dsmq_nodes.tools.service_calls import answer, ask
 from dsmq_nodes.tools.session import Session
@@ -29,7 +29,7 @@ _WAITING: Final = {
 
 
 @dataclass(frozen=True)
-class Request:
+class WantedCall:
     """What a user wants to call; without a type, of the one that its server has told."""
 
     service: str
@@ -46,7 +46,7 @@ class Types:
     response: dict[str, Any]
 
 
-def find_service(graph: Graph, name: str, *, hidden: bool = True) -> Offer:
+def find_service(graph: GraphModel, name: str, *, hidden: bool = True) -> Offer:
     """The service that a user calls `name`.
 
     Raises:
@@ -59,7 +59,7 @@ def find_service(graph: Graph, name: str, *, hidden: bool = True) -> Offer:
 
 def call_service(
     session: Session,
-    request: Request,
+    request: WantedCall,
     *,
     period_sec: float | None,
     wait_sec: float,

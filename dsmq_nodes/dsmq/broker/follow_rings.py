@@ -15,7 +15,7 @@ import time
 from typing import TYPE_CHECKING, Final
 
 from dsmq_nodes.dsmq.ring.directory import SharedMemory
-from dsmq_nodes.dsmq.router.topics import Peer, SharedLog, Topic
+from dsmq_nodes.dsmq.router.topics import ConnectedPeer, SharedLog, Topic
 from dsmq_nodes.errors import RingError
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ class Following:
         self._router.memory_path = str(memory.directory)
         loop.add_reader(memory.bell, self._rung)
 
-    def left(self, peer: Peer) -> None:
+    def left(self, peer: ConnectedPeer) -> None:
         """A peer is gone: what it shared may be shared by nobody now."""
         if peer.number:
             self._memory.remove_bell(peer.number)

@@ -30,7 +30,7 @@ from dsmq_nodes.dsmq.broker.peer_user import is_other_user
 from dsmq_nodes.dsmq.limits import PATIENCE_SEC
 from dsmq_nodes.dsmq.router.exchange import Replies
 from dsmq_nodes.dsmq.router.router import Router
-from dsmq_nodes.dsmq.router.topics import Peer
+from dsmq_nodes.dsmq.router.topics import ConnectedPeer
 from dsmq_nodes.dsmq.store.sqlite import Store
 from dsmq_nodes.errors import RequestError
 
@@ -69,10 +69,10 @@ class Broker:
         self._listeners: list[Listener] = []
         self._arrivals = select.poll() if hasattr(select, "poll") else None  # not on Windows
         self._most_connections = most_connections()
-        self._connections: dict[Peer, Connection] = {}
+        self._connections: dict[ConnectedPeer, Connection] = {}
         self._outgoing: set[Connection] = set()  # with something in their outbox
         self._watched: set[Connection] = set()  # with half a frame, or without their hello
-        self._patient: set[Peer] = set()
+        self._patient: set[ConnectedPeer] = set()
         self._accepting: dict[Connection, asyncio.Task[None]] = {}
         self._silent: dict[Connection, None] = {}  # oldest first: none has made a request yet
         self._displaced: set[Connection] = set()  # for want of room, and not yet ended
@@ -207,7 +207,7 @@ class Broker:
         local = address == "unix" or address.startswith(("127.", "::1:"))
         with listener.spare_descriptor():  # to ask whose it is
             trusted = address == "unix" or not (self.security.token or self._is_stranger(sock))
-        peer = Peer(address, local=local, trusted=trusted, is_neighbour=address == "unix")
+        peer = ConnectedPeer(address, local=local, trusted=trusted, is_neighbour=address == "unix")
         if self._following is not None:
             self._following.follow_now()  # what is there already is not for its eyes
         self.router.connect(peer, time.monotonic())
@@ -273,7 +273,7 @@ class Broker:
         if self._watched:
             self._loop.call_later(_SWEEP_SEC, self._sweep)
 
-    def route(self, peer: Peer, body: bytes, now: float) -> None:
+    def route(self, peer: ConnectedPeer, body: bytes, now: float) -> None:
         """Let the router carry out a request; `flush` sends what it says.
 
         Raises:
@@ -291,12 +291,12 @@ class Broker:
             self._patient.add(peer)
             self._serve_patient(peer)
 
-    def _serve_patient(self, peer: Peer) -> None:
+    def _serve_patient(self, peer: ConnectedPeer) -> None:
         if peer in self._patient:
             self.catch_up(peer)
             self._loop.call_later(_PATIENT_SEC, self._serve_patient, peer)
 
-    def catch_up(self, peer: Peer) -> None:
+    def catch_up(self, peer: ConnectedPeer) -> None:
         """Let a peer read on from its cursors, a batch a turn so that others have theirs."""
         replies = self.router.catch_up(peer, time.monotonic())
         if replies:

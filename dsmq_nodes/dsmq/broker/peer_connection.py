@@ -14,7 +14,7 @@ from dsmq_nodes.dsmq.limits import (
     SLOWEST_BYTES_PER_SEC,
     STRANGERS_BODY_BYTES,
 )
-from dsmq_nodes.dsmq.router.topics import Peer
+from dsmq_nodes.dsmq.router.topics import ConnectedPeer
 from dsmq_nodes.errors import WireError
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ _LINGER_SEC: Final = 2.0
 class Connection(asyncio.BufferedProtocol):
     """One peer's socket."""
 
-    def __init__(self, broker: "Broker", peer: Peer) -> None:
+    def __init__(self, broker: "Broker", peer: ConnectedPeer) -> None:
         self.peer = peer
         self.outbox: list[bytes] = []
         self.decoder = wire.FrameDecoder()

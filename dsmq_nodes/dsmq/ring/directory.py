@@ -17,8 +17,8 @@ from typing import Final
 from dsmq_nodes.dsmq import descriptors
 from dsmq_nodes.dsmq.ring.bell import Bell, Doorbells
 from dsmq_nodes.dsmq.ring.leftovers import LOCK, PLACE, remove, remove_leftovers
-from dsmq_nodes.dsmq.ring.reader import Reader
-from dsmq_nodes.dsmq.ring.record import Record
+from dsmq_nodes.dsmq.ring.reader import RingReader
+from dsmq_nodes.dsmq.ring.record import RingRecord
 from dsmq_nodes.dsmq.ring.ring import CAPACITY_BYTES, Ring, is_scarce
 from dsmq_nodes.dsmq.ring.writer import Writer
 from dsmq_nodes.errors import RingError
@@ -65,7 +65,7 @@ class SharedMemory:
         if self._lock >= 0:
             os.close(self._lock)
 
-    def make(self, last_id: int) -> "SharedLog":
+    def make(self, last_id: int) -> "RingLog":
         """A new ring, whose first message will have the id after `last_id`.
 
         Raises:
@@ -77,7 +77,7 @@ class SharedMemory:
             raise RingError(f"{PLACE} is nearly full")
         self._made += 1
         ring = Ring.create(self.directory / f"r{self._made}", last_id=last_id)
-        return SharedLog(ring, self._doorbells)
+        return RingLog(ring, self._doorbells)
 
     def remove_bell(self, number: int) -> None:
         """The process with this number is gone."""
@@ -93,7 +93,7 @@ class SharedMemory:
         os.close(self._lock)
 
 
-class SharedLog:
+class RingLog:
     """A topic's ring, as the broker reads and writes it."""
 
     def __init__(self, ring: Ring, doorbells: Doorbells) -> None:
@@ -102,7 +102,7 @@ class SharedLog:
         after = ring.head
         # No depth: it asks the ring to keep as much as it can while the broker is behind.
         seat = ring.seat(OWN_NUMBER, after=after, depth=0)
-        self._reader = Reader(ring, seat, after=after, depth=0, lends=True)
+        self._reader = RingReader(ring, seat, after=after, depth=0, lends=True)
 
     @property
     def path(self) -> str:
@@ -121,14 +121,14 @@ class SharedLog:
             self._writer.write_as(sender)  # who put last; peers come and go
         return self._writer.append(text, seq=seq, stamp_ns=stamp_ns)
 
-    def read(self, *, looks_inside: bool) -> list[Record]:
+    def read(self, *, looks_inside: bool) -> list[RingRecord]:
         """The next records that the broker has not read, what is large on loan.
 
         Not too many at once; fewer when it is going to look inside.
         """
         return self._reader.read(_FOLLOW_RECORDS, _FOLLOW_BYTES if looks_inside else CAPACITY_BYTES)
 
-    def find(self, message_id: int) -> Record | None:
+    def find(self, message_id: int) -> RingRecord | None:
         """A record that the broker has read before; None: it is overwritten."""
         return self._reader.find(message_id)
 

@@ -4,7 +4,7 @@ from typing import Final
 
 from dsmq_nodes.dsmq import wire
 from dsmq_nodes.dsmq.limits import MOST_NUMBER
-from dsmq_nodes.dsmq.ring.record import Loan, Record
+from dsmq_nodes.dsmq.ring.record import Loan, RingRecord
 from dsmq_nodes.dsmq.ring.ring import (
     ASLEEP,
     CAPACITY_BYTES,
@@ -32,7 +32,7 @@ _MOST_NAMES_BYTES: Final = 4096
 _MOST_NAMES: Final = 1000  # remembered; who wrote once and went is not for ever
 
 
-class Reader:
+class RingReader:
     """Reads a ring with a cursor of its own; it `lends` what is large, or copies all."""
 
     def __init__(
@@ -61,13 +61,13 @@ class Reader:
         if ring.head != after:
             self._next_id = 0  # that may have been overwritten meanwhile
 
-    def read(self, most: int = 1 << 30, most_bytes: int = CAPACITY_BYTES) -> list[Record]:
+    def read(self, most: int = 1 << 30, most_bytes: int = CAPACITY_BYTES) -> list[RingRecord]:
         """What there is to read, the oldest first: `most` records of it, of about so many bytes.
 
         Raises:
             RingError: the ring is damaged.
         """
-        records: list[Record] = []
+        records: list[RingRecord] = []
         after, numbers = self.after, self._numbers
         if numbers[HEAD] == after:
             return records
@@ -111,7 +111,7 @@ class Reader:
         extent = self._numbers[EXTENT] or self._numbers[CLOSED]
         return DATA - MARK_BYTES + min(extent, self.ring.capacity)
 
-    def find(self, message_id: int) -> Record | None:
+    def find(self, message_id: int) -> RingRecord | None:
         """A record by its id, wherever the cursor is; None: it is overwritten."""
         self._stop = self._end_of_data()
         place = self._next_id, self._next_start
@@ -138,7 +138,7 @@ class Reader:
         """Whether there is something to read."""
         return self._numbers[HEAD] != self.after
 
-    def _copy(self, message_id: int) -> Record | None:
+    def _copy(self, message_id: int) -> RingRecord | None:
         if ORDERED:
             return self._copy_at(message_id, self._start_of(message_id))
         for _ in range(_READ_AGAIN):
@@ -148,7 +148,7 @@ class Reader:
                 return record
         return None
 
-    def _copy_at(self, message_id: int, start: int) -> Record | None:
+    def _copy_at(self, message_id: int, start: int) -> RingRecord | None:
         """The record that begins there; None: it is not there, is overwritten, or cannot be."""
         memory, numbers, capacity = self._map, self._numbers, self.ring.capacity
         at = DATA + start % capacity
@@ -178,7 +178,7 @@ class Reader:
         known = self._names.get(name) or self._learn(name)
         if known is None or not (text.isascii() or _is_text(text)):
             return None
-        return Record(message_id, seq, stamp, written, known[0], text, known[1], raw, 0, loan)
+        return RingRecord(message_id, seq, stamp, written, known[0], text, known[1], raw, 0, loan)
 
     def _learn(self, name: bytes) -> tuple[str, str] | None:
         """A sender and a field, to be known when they come again; None: that cannot be."""

@@ -30,7 +30,7 @@ class Loan:
         return bool(self._reserve[0] + _TIME * len(self.view) <= self._last)
 
 
-class Record(msgspec.Struct, gc=False):
+class RingRecord(msgspec.Struct, gc=False):
     """A message as it was read: where it stands in the topic, whose it is, what it says.
 
     Its large field is `raw`, which `loan` has instead where that is on loan.

@@ -23,16 +23,16 @@ from dsmq_nodes.dsmq.limits import (
     MOST_WAITS_OF_ONE,
 )
 from dsmq_nodes.dsmq.router.report import NOT_KNOWN
-from dsmq_nodes.dsmq.router.topics import Cursor, Pattern, Peer, Put, Topic, Wait
+from dsmq_nodes.dsmq.router.topics import ConnectedPeer, Cursor, Pattern, Put, Topic, Wait
 from dsmq_nodes.dsmq.router.types import part, tell_untold
-from dsmq_nodes.dsmq.store.sqlite import Log, Store
+from dsmq_nodes.dsmq.store.sqlite import Store, StoredLog
 from dsmq_nodes.errors import RequestError, StoreFullError
 from dsmq_nodes.topic_names import BROKERS_TOPICS, is_kits_own
 
 CATCH_UP_BYTES: Final = 128 * 1024
 _MOST_ECHOED: Final = 4000  # characters of a name that is refused: its sender knows it by that
 
-Replies = list[tuple[Peer, bytes]]
+Replies = list[tuple[ConnectedPeer, bytes]]
 
 
 class Exchange:
@@ -41,12 +41,12 @@ class Exchange:
     def __init__(self, store: Store) -> None:
         self.store = store
         self.topics: dict[str, Topic] = {}
-        self.peers: dict[Peer, None] = {}  # a set that keeps its order
+        self.peers: dict[ConnectedPeer, None] = {}  # a set that keeps its order
         self.graph_changed = True
         self.wall_offset_sec = 0.0  # the shell's wall clock minus its monotonic one
         self._listeners: list[Cursor] = []  # to the statistics; without any nothing is measured
         self._held: list[Put] = []
-        self._patterns: dict[Peer, None] = {}  # peers that subscribe patterns
+        self._patterns: dict[ConnectedPeer, None] = {}  # peers that subscribe patterns
         self._waits: dict[Wait, None] = {}
         self._deadlines: list[tuple[float, int, Wait]] = []  # a heap; some were answered long ago
         self._last_wait = 0
@@ -77,16 +77,16 @@ class Exchange:
                 replies.append((put.peer, wire.encode_object(ack)))
         return replies
 
-    def pause(self, peer: Peer) -> None:
+    def pause(self, peer: ConnectedPeer) -> None:
         """The peer's socket is full: nothing more is pushed to it until `resume`."""
         peer.blocked = True
         peer.lags = True
 
-    def resume(self, peer: Peer) -> None:
+    def resume(self, peer: ConnectedPeer) -> None:
         """The peer's socket has room again; call `catch_up` until the peer lags no more."""
         peer.blocked = False
 
-    def catch_up(self, peer: Peer, now: float) -> Replies:
+    def catch_up(self, peer: ConnectedPeer, now: float) -> Replies:
         """A batch of what the peer's cursors lag behind; see `peer.lags` for whether more is left.
 
         All its topics are read in the order they were put in, and until it is at the end nothing
@@ -104,7 +104,7 @@ class Exchange:
         peer.lags = peer.is_owed or (bool(lagging) and bool(_lagging(peer)))
         return replies
 
-    def _give_what_is_owed(self, peer: Peer) -> Replies:
+    def _give_what_is_owed(self, peer: ConnectedPeer) -> Replies:
         """Answer `get`s whose messages came while the peer did not read, a batch of them."""
         replies: Replies = []
         size_bytes = 0
@@ -139,7 +139,7 @@ class Exchange:
             self._deadlines = [each for each in self._deadlines if each[2] in self._waits]
             heapq.heapify(self._deadlines)
 
-    def _topic(self, name: str, maker: Peer | None = None) -> Topic:
+    def _topic(self, name: str, maker: ConnectedPeer | None = None) -> Topic:
         topic = self.topics.get(name)
         if topic is None:
             topic = Topic(self.store.log(name), wire.encode_text(name), maker=maker)
@@ -152,7 +152,7 @@ class Exchange:
         return topic
 
     def _append(
-        self, peer: Peer, topic: Topic, request: wire.Request, message: bytes, now: float
+        self, peer: ConnectedPeer, topic: Topic, request: wire.Request, message: bytes, now: float
     ) -> Replies:
         log = topic.log
         frame = wire.encode_push(
@@ -220,7 +220,7 @@ class Exchange:
         The log may be found to begin later than it said.
         """
 
-    def _get(self, peer: Peer, request: wire.Request, now: float) -> Replies:
+    def _get(self, peer: ConnectedPeer, request: wire.Request, now: float) -> Replies:
         topic = self.topics.get(request.topic)
         if topic is None and request.wait > 0 and peer.greeted:
             topic = self._topic(request.topic, peer)
@@ -246,7 +246,7 @@ class Exchange:
         body = b'{"message":%b,"id":%d,"gap":%d}' % (message, message_id, skipped)
         return [(peer, wire.encode_frame(body))]
 
-    def _stands(self, peer: Peer, request: wire.Request, log: Log) -> int:
+    def _stands(self, peer: ConnectedPeer, request: wire.Request, log: StoredLog) -> int:
         """The id that a peer's `get` begins after."""
         if request.after is not None and peer.greeted:
             return self._resume(request, log.last_id)
@@ -257,7 +257,9 @@ class Exchange:
             after = self.store.last_id_at(log, peer.connected_seq)
         return after
 
-    def _nothing_yet(self, peer: Peer, topic: Topic, request: wire.Request, now: float) -> Replies:
+    def _nothing_yet(
+        self, peer: ConnectedPeer, topic: Topic, request: wire.Request, now: float
+    ) -> Replies:
         if not (request.wait > 0 and peer.greeted):
             return [(peer, _nothing(peer))]
         if len(peer.waits) >= MOST_WAITS_OF_ONE:
@@ -303,7 +305,7 @@ class Exchange:
         same = request.epoch == self.store.epoch
         return min(max(request.after or 0, 0), last_id) if same else 0
 
-    def _subscribe(self, peer: Peer, request: wire.Request, now: float) -> Replies:
+    def _subscribe(self, peer: ConnectedPeer, request: wire.Request, now: float) -> Replies:
         if request.pattern:
             return self._subscribe_pattern(peer, request, now)
         topic = self._topic(request.topic, peer)
@@ -320,7 +322,7 @@ class Exchange:
         answer = {"event": "subscribed", "topic": log.name, "id": log.last_id}
         return [(peer, wire.encode_object(answer)), *self.catch_up(peer, now)]
 
-    def _subscribe_pattern(self, peer: Peer, request: wire.Request, now: float) -> Replies:
+    def _subscribe_pattern(self, peer: ConnectedPeer, request: wire.Request, now: float) -> Replies:
         if len(peer.patterns) >= MOST_PATTERNS and request.topic not in peer.patterns:
             return [error(peer, request, f"a peer has {MOST_PATTERNS} patterns at most")]
         expression = re.compile(fnmatch.translate(request.topic))
@@ -331,7 +333,7 @@ class Exchange:
         answer = {"event": "subscribed", "topic": request.topic}
         return [(peer, wire.encode_object(answer)), *self.catch_up(peer, now)]
 
-    def _match(self, peer: Peer, topic: Topic, *, new: bool) -> None:
+    def _match(self, peer: ConnectedPeer, topic: Topic, *, new: bool) -> None:
         """Give a peer its cursor in a topic that one of its patterns matches."""
         log = topic.log
         for name, pattern in peer.patterns.items():
@@ -344,7 +346,7 @@ class Exchange:
             topic.cursors.append(cursor)
             self.graph_changed = True
 
-    def _unsubscribe(self, peer: Peer, request: wire.Request, now: float) -> Replies:
+    def _unsubscribe(self, peer: ConnectedPeer, request: wire.Request, now: float) -> Replies:
         cursor = peer.cursors.get(request.topic)
         cursors = [cursor] if cursor is not None else []
         if peer.patterns.pop(request.topic, None):
@@ -359,7 +361,7 @@ class Exchange:
         return []
 
 
-def _lagging(peer: Peer) -> list[Cursor]:
+def _lagging(peer: ConnectedPeer) -> list[Cursor]:
     """The peer's cursors that are not at the end of their logs."""
     return [
         cursor
@@ -386,7 +388,7 @@ def _push(cursor: Cursor, message_id: int, frame: bytes, replies: Replies) -> No
 def _refusals(held: list[Put], text: str) -> Replies:
     """Tell who put what could not be kept: every acknowledgement, else once a peer."""
     replies: Replies = []
-    told: set[Peer] = set()
+    told: set[ConnectedPeer] = set()
     for put in held:
         put.topic.refused += 1
         peer, request = put.peer, put.request
@@ -396,11 +398,13 @@ def _refusals(held: list[Put], text: str) -> Replies:
     return replies
 
 
-def _nothing(peer: Peer) -> bytes:
+def _nothing(peer: ConnectedPeer) -> bytes:
     return wire.encode_frame(b'{"message":"","empty":true}' if peer.greeted else b'{"message": ""}')
 
 
-def error(peer: Peer, request: wire.Request | RequestError, text: str) -> tuple[Peer, bytes]:
+def error(
+    peer: ConnectedPeer, request: wire.Request | RequestError, text: str
+) -> tuple[ConnectedPeer, bytes]:
     """A refusal."""
     fields: dict[str, object] = {
         "event": "error",

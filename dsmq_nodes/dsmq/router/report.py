@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from dsmq_nodes.dsmq.router.router import Router
-    from dsmq_nodes.dsmq.router.topics import Cursor, Publication, Topic
+    from dsmq_nodes.dsmq.router.topics import Advertisement, Cursor, Topic
 
 NOT_KNOWN: Final = -1.0
 _MOST_BYTES: Final = MOST_PUSH_BYTES - 4096  # of a report inside a push; the rest is about it
@@ -31,7 +31,7 @@ _encode = msgspec.json.Encoder().encode
 
 
 @dataclass(slots=True)
-class Rate:
+class RateMeter:
     """Messages and bytes a second, between the last two updates."""
 
     hz: float = 0.0
@@ -212,7 +212,7 @@ def _counters(topic: "Topic") -> dict[str, object]:
     }
 
 
-def _end(end: "Publication | Cursor") -> dict[str, object]:
+def _end(end: "Advertisement | Cursor") -> dict[str, object]:
     return {
         "node": end.peer.name,
         "pid": end.peer.pid,

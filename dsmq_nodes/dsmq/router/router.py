@@ -29,9 +29,9 @@ from dsmq_nodes.dsmq.router import report as statistics
 from dsmq_nodes.dsmq.router.exchange import Replies, error
 from dsmq_nodes.dsmq.router.sharing import SharedExchange
 from dsmq_nodes.dsmq.router.topics import (
+    Advertisement,
+    ConnectedPeer,
     Cursor,
-    Peer,
-    Publication,
     Topic,
     places_to_give,
 )
@@ -65,9 +65,9 @@ class Router(SharedExchange):
         self._token = token
         self.memory_path = ""  # of the shared memory that rings are made in
         self._last_number = 1  # ours, among those who ring each other's bells
-        self._names: dict[str, Peer] = {}
-        self._broker = Peer("broker", name="dsmq", name_json=b'"dsmq"', greeted=True)
-        self._actions: dict[str, Callable[[Peer, wire.Request, float], Replies]] = {
+        self._names: dict[str, ConnectedPeer] = {}
+        self._broker = ConnectedPeer("broker", name="dsmq", name_json=b'"dsmq"', greeted=True)
+        self._actions: dict[str, Callable[[ConnectedPeer, wire.Request, float], Replies]] = {
             "put": self._put,
             "get": self._get,
             "hello": self._hello,
@@ -89,7 +89,7 @@ class Router(SharedExchange):
         self._began_sec: float | None = None
         self._full_for = _NOBODY  # who has made so many topics or more need not be looked for
 
-    def connect(self, peer: Peer, now: float) -> None:
+    def connect(self, peer: ConnectedPeer, now: float) -> None:
         """A connection was accepted: what is put from here on is for its eyes."""
         self._begin(now)
         peer.connected_seq = self.store.last_seq
@@ -101,7 +101,7 @@ class Router(SharedExchange):
         self._began_sec = now if self._began_sec is None else self._began_sec
         return self._began_sec
 
-    def disconnect(self, peer: Peer) -> None:
+    def disconnect(self, peer: ConnectedPeer) -> None:
         """A connection has ended; everything it held is let go."""
         self.peers.pop(peer, None)
         for cursor in peer.cursors.values():
@@ -124,7 +124,7 @@ class Router(SharedExchange):
             del self._names[peer.name]
         self.graph_changed = self.graph_changed or peer.greeted
 
-    def handle(self, peer: Peer, request: wire.Request, now: float) -> Replies:
+    def handle(self, peer: ConnectedPeer, request: wire.Request, now: float) -> Replies:
         """Carry out one request.
 
         Raises:
@@ -148,7 +148,7 @@ class Router(SharedExchange):
                 replies += self.commit()
         return [*replies, *self._actions[name](peer, request, now)]
 
-    def _refusal(self, peer: Peer, request: wire.Request) -> str:
+    def _refusal(self, peer: ConnectedPeer, request: wire.Request) -> str:
         if request.action not in self._actions:
             return f"there is no action {request.action[:40]!r}"
         if request.schema and (fault := self._schemas.fault(request)):
@@ -160,7 +160,7 @@ class Router(SharedExchange):
             raise WireError(fault)
         return fault
 
-    def _topic_fault(self, peer: Peer, request: wire.Request) -> str:
+    def _topic_fault(self, peer: ConnectedPeer, request: wire.Request) -> str:
         fault = wire.topic_fault(request.topic)
         if fault or not self._makes_topic(request):
             return fault
@@ -176,7 +176,7 @@ class Router(SharedExchange):
             return False
         return request.action in _MAKING or (request.action == "get" and request.wait > 0)
 
-    def _make_room(self, newcomer: Peer) -> Replies:
+    def _make_room(self, newcomer: ConnectedPeer) -> Replies:
         """Give the places of topics that nobody has to new ones: of those put to longest ago.
 
         Where each is somebody's, who has most gives some to a peer that has fewer.
@@ -209,7 +209,7 @@ class Router(SharedExchange):
             del cursor.peer.cursors[name]
         return [error(peer, request, fault) for peer, request in told.items()]
 
-    def _pass_on_topics(self, peer: Peer) -> None:
+    def _pass_on_topics(self, peer: ConnectedPeer) -> None:
         """What a peer that has gone has made is in the account of who has it still."""
         for topic in self.topics.values() if peer.made else ():
             if topic.maker is peer and (heir := next(topic.holders(), None)) is not None:
@@ -217,7 +217,7 @@ class Router(SharedExchange):
                 heir.made += 1
                 peer.made -= 1
 
-    def refuse(self, peer: Peer, fault: RequestError) -> Replies:
+    def refuse(self, peer: ConnectedPeer, fault: RequestError) -> Replies:
         """Answer a request that was found wrong when it was read.
 
         Raises:
@@ -279,7 +279,7 @@ class Router(SharedExchange):
         request = wire.Request("put", name)
         return self._append(self._broker, self.topics[name], request, message, now)
 
-    def _put(self, peer: Peer, request: wire.Request, now: float) -> Replies:
+    def _put(self, peer: ConnectedPeer, request: wire.Request, now: float) -> Replies:
         message = bytes(request.message)
         if not message.startswith(b'"'):
             if peer.greeted:
@@ -290,7 +290,7 @@ class Router(SharedExchange):
             return [error(peer, request, _OWN_TOPIC_FAULT)] if peer.greeted else []
         return self._append(peer, topic, request, message, now)
 
-    def _hello(self, peer: Peer, request: wire.Request, now: float) -> Replies:
+    def _hello(self, peer: ConnectedPeer, request: wire.Request, now: float) -> Replies:
         fault = self._token_fault(peer, request)
         if not fault and request.version != wire.VERSION:
             fault = f"this broker speaks version {wire.VERSION}, not {request.version}"
@@ -325,7 +325,7 @@ class Router(SharedExchange):
             peer.unshares = request.unshares
         return [(peer, wire.encode_object(answer))]
 
-    def _take_name(self, peer: Peer, request: wire.Request) -> None:
+    def _take_name(self, peer: ConnectedPeer, request: wire.Request) -> None:
         if self._names.get(peer.name) is peer:
             del self._names[peer.name]
         peer.name, peer.pid, peer.host = request.node, request.pid, request.host
@@ -335,7 +335,7 @@ class Router(SharedExchange):
             self._names[peer.name] = peer
         self.graph_changed = True
 
-    def _welcome(self, peer: Peer) -> dict[str, object]:
+    def _welcome(self, peer: ConnectedPeer) -> dict[str, object]:
         """A peer that can share memory is told where, and who it is there."""
         if not (peer.is_neighbour and self.memory_path):
             return {}
@@ -344,7 +344,7 @@ class Router(SharedExchange):
             peer.number = self._last_number
         return {"shm": self.memory_path, "number": peer.number}
 
-    def _token_fault(self, peer: Peer, request: wire.Request) -> str:
+    def _token_fault(self, peer: ConnectedPeer, request: wire.Request) -> str:
         if peer.trusted:
             return ""
         if not self._token:
@@ -354,13 +354,13 @@ class Router(SharedExchange):
             return ""
         return "wrong token: set DSMQ_TOKEN to the broker's"
 
-    def _advertise(self, peer: Peer, request: wire.Request, now: float) -> Replies:
+    def _advertise(self, peer: ConnectedPeer, request: wire.Request, now: float) -> Replies:
         if request.topic in BROKERS_TOPICS:
             return [error(peer, request, _OWN_TOPIC_FAULT)]
         topic = self._topic(request.topic, peer)
         publication = peer.publications.get(request.topic)
         if publication is None:
-            publication = Publication(peer, topic)
+            publication = Advertisement(peer, topic)
             peer.publications[request.topic] = publication
             topic.publications.append(publication)
         publication.latched = min(request.latched, MOST_LATCHED)
@@ -374,7 +374,7 @@ class Router(SharedExchange):
             replies += self.seat_readers(topic)
         return [(peer, wire.encode_object(answer)), *replies]
 
-    def _typed(self, end: Publication | Cursor, request: wire.Request, now: float) -> Replies:
+    def _typed(self, end: Advertisement | Cursor, request: wire.Request, now: float) -> Replies:
         """An end of a topic has said its type."""
         schema, news = self._schemas.of(request)
         self.graph_changed = True
@@ -383,7 +383,7 @@ class Router(SharedExchange):
         replies = self._publish(TYPES_TOPIC, news, now) if news else []
         return [*replies, *self._schemas.meet(end)] if changed else replies
 
-    def _unadvertise(self, peer: Peer, request: wire.Request, now: float) -> Replies:
+    def _unadvertise(self, peer: ConnectedPeer, request: wire.Request, now: float) -> Replies:
         publication = peer.publications.pop(request.topic, None)
         if publication is not None:
             publication.topic.publications.remove(publication)
@@ -398,17 +398,17 @@ class Router(SharedExchange):
         """Tell the store who publishes what is latched."""
         topic.log.owner = next((each.peer for each in topic.publications if each.latched), None)
 
-    def _state(self, peer: Peer, request: wire.Request, now: float) -> Replies:
+    def _state(self, peer: ConnectedPeer, request: wire.Request, now: float) -> Replies:
         peer.state = request.state
         self.graph_changed = True
         return []
 
-    def _fault(self, peer: Peer, request: wire.Request, now: float) -> Replies:
+    def _fault(self, peer: ConnectedPeer, request: wire.Request, now: float) -> Replies:
         if set_fault(self.topics.get(request.topic), peer, request):
             self.graph_changed = True
         return []
 
-    def _subscribe(self, peer: Peer, request: wire.Request, now: float) -> Replies:
+    def _subscribe(self, peer: ConnectedPeer, request: wire.Request, now: float) -> Replies:
         replies: Replies = []  # what is latched may be old: nobody has listened
         if request.topic == GRAPH_TOPIC and self.graph_changed:
             replies = [*self.publish_graph(now), *self.commit()]
@@ -420,7 +420,7 @@ class Router(SharedExchange):
             replies += self._typed(cursor, request, now)
         return replies
 
-    def _shutdown(self, peer: Peer, request: wire.Request, now: float) -> Replies:
+    def _shutdown(self, peer: ConnectedPeer, request: wire.Request, now: float) -> Replies:
         if not peer.local and not self._token:
             return [error(peer, request, "a broker is shut down from its own machine")]
         self.shutdown_asked = peer.name or peer.address

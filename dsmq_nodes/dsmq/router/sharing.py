@@ -28,14 +28,14 @@ from dsmq_nodes.dsmq import wire
 from dsmq_nodes.dsmq.limits import MAX_BODY_BYTES
 from dsmq_nodes.dsmq.router.exchange import CATCH_UP_BYTES, Exchange, Replies, error
 from dsmq_nodes.dsmq.router.report import NOT_KNOWN
-from dsmq_nodes.dsmq.router.topics import Cursor, Peer, Put, SharedLog, Topic
+from dsmq_nodes.dsmq.router.topics import ConnectedPeer, Cursor, Put, SharedLog, Topic
 from dsmq_nodes.dsmq.store.sqlite import Store
 from dsmq_nodes.errors import OverwrittenError, RingError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from dsmq_nodes.dsmq.ring.record import Record
+    from dsmq_nodes.dsmq.ring.record import RingRecord
 
 _MOST_MESSAGE_BYTES: Final = MAX_BODY_BYTES - 64  # with an id and a gap it answers a `get`
 _MOST_LEFT_BYTES: Final = MAX_BODY_BYTES // 4 * 3 - 4096  # in a frame bytes are base64
@@ -90,7 +90,7 @@ class SharedExchange(Exchange):
                 cursor.dropped += missed
         return replies
 
-    def _leave(self, topic: Topic, record: "Record", now: float) -> None:
+    def _leave(self, topic: Topic, record: "RingRecord", now: float) -> None:
         """Count a message that stays in the ring."""
         topic.messages += 1
         # As a frame would be, where bytes are base64.
@@ -165,7 +165,7 @@ class SharedExchange(Exchange):
         """Let who has subscribed a topic before it was shared read its ring."""
         return [reply for cursor in topic.cursors for reply in self._seat(cursor)]
 
-    def catch_up(self, peer: Peer, now: float) -> Replies:
+    def catch_up(self, peer: ConnectedPeer, now: float) -> Replies:
         """A batch of what the peer's cursors lag behind; one that has caught up is seated."""
         replies = super().catch_up(peer, now)
         if self.shared and peer.number:
@@ -270,7 +270,7 @@ class SharedExchange(Exchange):
         self._close(topic, f"{name}: {why}")
         return replies
 
-    def _subscribe(self, peer: Peer, request: wire.Request, now: float) -> Replies:
+    def _subscribe(self, peer: ConnectedPeer, request: wire.Request, now: float) -> Replies:
         cursor = peer.cursors.get(request.topic)
         if cursor is not None:
             self.unseat(cursor)
@@ -284,18 +284,20 @@ class SharedExchange(Exchange):
             self.on_reader()
         return replies
 
-    def _unsubscribe(self, peer: Peer, request: wire.Request, now: float) -> Replies:
+    def _unsubscribe(self, peer: ConnectedPeer, request: wire.Request, now: float) -> Replies:
         if (cursor := peer.cursors.get(request.topic)) is not None:
             self.unseat(cursor)
         return super()._unsubscribe(peer, request, now)
 
-    def _nothing_yet(self, peer: Peer, topic: Topic, request: wire.Request, now: float) -> Replies:
+    def _nothing_yet(
+        self, peer: ConnectedPeer, topic: Topic, request: wire.Request, now: float
+    ) -> Replies:
         if topic.ring is not None and request.wait > 0:
             self.on_reader()
         return super()._nothing_yet(peer, topic, request, now)
 
     def _append(
-        self, peer: Peer, topic: Topic, request: wire.Request, message: bytes, now: float
+        self, peer: ConnectedPeer, topic: Topic, request: wire.Request, message: bytes, now: float
     ) -> Replies:
         if topic.ring is None:
             return super()._append(peer, topic, request, message, now)
@@ -324,14 +326,14 @@ def _count_for_sender(topic: Topic, sender: str) -> None:
             publication.messages += 1
 
 
-def _sharers(topic: Topic) -> list[Peer]:
+def _sharers(topic: Topic) -> list[ConnectedPeer]:
     """Who writes or reads a topic's ring."""
     writers = [each.peer for each in topic.publications if each.shares]
     readers = [each.peer for each in topic.cursors if each.seat is not None]
     return list(dict.fromkeys(writers + readers))
 
 
-def _frame(topic: Topic, record: "Record") -> bytes:
+def _frame(topic: Topic, record: "RingRecord") -> bytes:
     """A record as it is pushed; empty: it has been overwritten, or is too large for a frame."""
     sender = wire.encode_text(record.sender)
     try:

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Protocol
 import msgspec
 
 from dsmq_nodes.dsmq import wire
-from dsmq_nodes.dsmq.router.report import Latency, Rate
-from dsmq_nodes.dsmq.store.sqlite import Log
+from dsmq_nodes.dsmq.router.report import Latency, RateMeter
+from dsmq_nodes.dsmq.store.sqlite import StoredLog
 from dsmq_nodes.topic_names import BROKERS_TOPICS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from dsmq_nodes.dsmq.ring.record import Record
+    from dsmq_nodes.dsmq.ring.record import RingRecord
 
 
 class SharedLog(Protocol):
@@ -30,13 +30,13 @@ class SharedLog(Protocol):
         RingError when it is of no use for this message.
         """
 
-    def read(self, *, looks_inside: bool) -> "Sequence[Record]":
+    def read(self, *, looks_inside: bool) -> "Sequence[RingRecord]":
         """The next records that the broker has not read, what is large on loan.
 
         Not too many at once; fewer when it is going to look inside. RingError when it is damaged.
         """
 
-    def find(self, message_id: int) -> "Record | None":
+    def find(self, message_id: int) -> "RingRecord | None":
         """A record that the broker has read before; None: it is overwritten."""
 
     def seat(self, number: int, *, after: int, depth: int) -> int:
@@ -68,7 +68,7 @@ class SharedLog(Protocol):
 
 
 @dataclass(eq=False, slots=True)
-class Peer:
+class ConnectedPeer:
     """One connection, as the router sees it."""
 
     address: str
@@ -92,10 +92,10 @@ class Peer:
     unshares: bool = False  # it goes on over its socket when it is told that a ring is closed
     gets: dict[str, int] = field(default_factory=dict)
     cursors: dict[str, "Cursor"] = field(default_factory=dict)
-    publications: dict[str, "Publication"] = field(default_factory=dict)
+    publications: dict[str, "Advertisement"] = field(default_factory=dict)
     patterns: dict[str, "Pattern"] = field(default_factory=dict)
     waits: dict["Wait", None] = field(default_factory=dict)
-    untold: dict["Pair", None] = field(default_factory=dict)  # it was blocked as they differed
+    untold: dict["TypePair", None] = field(default_factory=dict)  # it was blocked as they differed
     is_owed: bool = False  # an answer to a `get` that waits: it was blocked as the message came
     made: int = 0  # topics that were not there before, and are
 
@@ -112,17 +112,17 @@ class Schema:
 class Topic:
     """A log, who writes it, who reads it, and what has gone through."""
 
-    log: Log
+    log: StoredLog
     name_json: bytes
     cursors: list["Cursor"] = field(default_factory=list)
-    publications: list["Publication"] = field(default_factory=list)
+    publications: list["Advertisement"] = field(default_factory=list)
     messages: int = 0
     size_bytes: int = 0
     refused: int = 0
-    rate: Rate = field(default_factory=Rate)
+    rate: RateMeter = field(default_factory=RateMeter)
     waits: dict["Wait", None] = field(default_factory=dict)
-    maker: "Peer | None" = None  # in whose account it is
-    pairs: dict[int, "Pair"] = field(default_factory=dict)  # ends that differ
+    maker: "ConnectedPeer | None" = None  # in whose account it is
+    pairs: dict[int, "TypePair"] = field(default_factory=dict)  # ends that differ
     ring: SharedLog | None = None
     missed: int = 0  # of the ring, by the broker itself: it had been overtaken
     last_left: int = 0  # the newest id whose message was left in the ring; 0: none was
@@ -132,13 +132,13 @@ class Topic:
         """Whether nobody has it; it may have messages."""
         return self.is_at_most_of(None)
 
-    def is_at_most_of(self, peer: "Peer | None") -> bool:
+    def is_at_most_of(self, peer: "ConnectedPeer | None") -> bool:
         """Whether nobody else has it; who reads a pattern has it only until it has caught up."""
         if self.ring is not None or self.log.name in BROKERS_TOPICS:
             return False
         return all(each is peer for each in self.holders())
 
-    def holders(self) -> "Iterator[Peer]":
+    def holders(self) -> "Iterator[ConnectedPeer]":
         """Who publishes it, reads it, or waits for it."""
         end_id = self.log.last_id
         yield from (each.peer for each in self.publications)
@@ -161,13 +161,13 @@ class Topic:
 class Cursor:
     """A reader's place in a topic: it has been sent, or has skipped, every id up to `after`."""
 
-    peer: Peer
+    peer: ConnectedPeer
     topic: Topic
     after: int
     depth: int = 0
     type: str = ""
     schema: Schema = Schema("", b"")
-    pairs: dict[int, "Pair"] = field(default_factory=dict)
+    pairs: dict[int, "TypePair"] = field(default_factory=dict)
     pattern: str = ""  # of the subscription that made it; empty for one to this very topic
     gap: int = 0  # skipped since the last push, to be told with the next
     shares: bool = False  # its peer can read the topic's ring
@@ -177,39 +177,39 @@ class Cursor:
     size_bytes: int = 0
     dropped: int = 0
     latency: Latency = field(default_factory=Latency)
-    rate: Rate = field(default_factory=Rate)
+    rate: RateMeter = field(default_factory=RateMeter)
 
 
 @dataclass(eq=False, slots=True)
-class Publication:
+class Advertisement:
     """A peer's word that it publishes a topic."""
 
-    peer: Peer
+    peer: ConnectedPeer
     topic: Topic
     type: str = ""
     schema: Schema = Schema("", b"")
-    pairs: dict[int, "Pair"] = field(default_factory=dict)
+    pairs: dict[int, "TypePair"] = field(default_factory=dict)
     latched: int = 0
     shares: bool = False  # its peer writes the topic's ring
     messages: int = 0
     latency: Latency = field(default_factory=Latency)
-    rate: Rate = field(default_factory=Rate)
+    rate: RateMeter = field(default_factory=RateMeter)
 
 
 @dataclass(eq=False, slots=True)
-class Pair:
+class TypePair:
     """Two ends of a topic whose schemas or types' names are not the same.
 
     `fault` is what they say is wrong about that; empty while they have not said, or it is well.
     """
 
     number: int
-    publication: Publication
+    publication: Advertisement
     cursor: Cursor
     fault: str = ""
 
     @property
-    def ends(self) -> tuple[Publication, Cursor]:
+    def ends(self) -> tuple[Advertisement, Cursor]:
         """Both."""
         return self.publication, self.cursor
 
@@ -217,7 +217,7 @@ class Pair:
 class Put(msgspec.Struct, gc=False):  # made for each message of a durable store: cheaply
     """A put that waits for the store: for its fan-out or its acknowledgement."""
 
-    peer: Peer
+    peer: ConnectedPeer
     topic: Topic
     request: wire.Request
     message_id: int
@@ -237,18 +237,18 @@ class Pattern:
 class Wait:
     """A `get` that is answered when there is a message, or at `until_sec` without one."""
 
-    peer: Peer
+    peer: ConnectedPeer
     topic: Topic
     request: wire.Request
     until_sec: float
 
 
-def places_to_give(topics: "Iterable[Topic]", newcomer: Peer, most: int) -> list[Topic]:
+def places_to_give(topics: "Iterable[Topic]", newcomer: ConnectedPeer, most: int) -> list[Topic]:
     """Topics to give up for a peer that has fewer: the newest of the one that has most.
 
     Those that others have as well stay.
     """
-    by_maker: dict[Peer, list[Topic]] = {}
+    by_maker: dict[ConnectedPeer, list[Topic]] = {}
     for topic in topics:
         if topic.maker is not None and topic.is_at_most_of(topic.maker):
             by_maker.setdefault(topic.maker, []).append(topic)

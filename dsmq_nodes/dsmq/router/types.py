@@ -19,12 +19,12 @@ from dsmq_nodes.dsmq.limits import (
     MOST_SCHEMA_LEVELS,
     TYPES_KEPT,
 )
-from dsmq_nodes.dsmq.router.topics import Cursor, Pair, Publication, Schema
+from dsmq_nodes.dsmq.router.topics import Advertisement, Cursor, Schema, TypePair
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from dsmq_nodes.dsmq.router.topics import Peer, Topic
+    from dsmq_nodes.dsmq.router.topics import ConnectedPeer, Topic
 
 _NONE: Final = Schema("", b"")
 
@@ -66,9 +66,9 @@ class Schemas:
             return f"the schema cannot be used: it has more than {MOST_SCHEMA_LEVELS} levels"
         return ""
 
-    def meet(self, end: Publication | Cursor) -> list[tuple["Peer", bytes]]:
+    def meet(self, end: Advertisement | Cursor) -> list[tuple["ConnectedPeer", bytes]]:
         """An end is there, or has another type now: tell it and its others of their difference."""
-        replies: list[tuple[Peer, bytes]] = []
+        replies: list[tuple[ConnectedPeer, bytes]] = []
         part(end)
         for publication, cursor in _edges(end):
             if (
@@ -76,7 +76,7 @@ class Schemas:
                 or max(len(publication.pairs), len(cursor.pairs)) >= MOST_PAIRS
             ):
                 continue
-            pair = Pair(next(self._numbers), publication, cursor)
+            pair = TypePair(next(self._numbers), publication, cursor)
             for pairs in (end.topic.pairs, publication.pairs, cursor.pairs):
                 pairs[pair.number] = pair
             for peer in {cursor.peer: None, publication.peer: None}:
@@ -102,13 +102,13 @@ def _levels(value: object) -> int:
     return levels
 
 
-def tell_untold(peer: "Peer") -> list[tuple["Peer", bytes]]:
+def tell_untold(peer: "ConnectedPeer") -> list[tuple["ConnectedPeer", bytes]]:
     """Tell a peer that reads again what differs since it did not."""
     untold, peer.untold = peer.untold, {}
     return [reply for pair in untold for reply in _told(pair, peer)]
 
 
-def part(end: Publication | Cursor) -> None:
+def part(end: Advertisement | Cursor) -> None:
     """An end is gone, and with it what was wrong between it and others."""
     for number, pair in list(end.pairs.items()):
         for each in pair.ends:
@@ -117,7 +117,7 @@ def part(end: Publication | Cursor) -> None:
             del pairs[number]
 
 
-def set_fault(topic: "Topic | None", peer: "Peer", request: wire.Request) -> bool:
+def set_fault(topic: "Topic | None", peer: "ConnectedPeer", request: wire.Request) -> bool:
     """An end says what is wrong between it and another one; gives whether that is news."""
     pair = topic.pairs.get(request.pair) if topic is not None else None
     if pair is None or peer not in (pair.publication.peer, pair.cursor.peer):
@@ -128,20 +128,20 @@ def set_fault(topic: "Topic | None", peer: "Peer", request: wire.Request) -> boo
     return changed
 
 
-def _edges(end: Publication | Cursor) -> "Iterator[tuple[Publication, Cursor]]":
-    if isinstance(end, Publication):
+def _edges(end: Advertisement | Cursor) -> "Iterator[tuple[Advertisement, Cursor]]":
+    if isinstance(end, Advertisement):
         return ((end, cursor) for cursor in end.topic.cursors)
     return ((publication, end) for publication in end.topic.publications)
 
 
-def _is_alike(publication: Publication, cursor: Cursor) -> bool:
+def _is_alike(publication: Advertisement, cursor: Cursor) -> bool:
     one, other = publication.schema, cursor.schema
     if not one.key or not other.key:
         return True  # nobody can tell
     return one.key == other.key and publication.type == cursor.type
 
 
-def _told(pair: Pair, peer: "Peer") -> "Iterator[tuple[Peer, bytes]]":
+def _told(pair: TypePair, peer: "ConnectedPeer") -> "Iterator[tuple[ConnectedPeer, bytes]]":
     """What a peer is told of a pair of which it is an end, or both."""
     publication, cursor = pair.ends
     if cursor.peer is peer:
@@ -150,7 +150,7 @@ def _told(pair: Pair, peer: "Peer") -> "Iterator[tuple[Peer, bytes]]":
         yield peer, _differs(pair, cursor, "subscriber")
 
 
-def _differs(pair: Pair, end: Publication | Cursor, what: str) -> bytes:
+def _differs(pair: TypePair, end: Advertisement | Cursor, what: str) -> bytes:
     event: dict[str, object] = {
         "event": "differs",
         "topic": end.topic.log.name,

@@ -60,7 +60,7 @@ CREATE TABLE IF NOT EXISTS epoch (epoch TEXT);
 
 
 @dataclass(slots=True)
-class Log:
+class StoredLog:
     """One topic's log: what of it is kept is ids `first_id` to `last_id`; none if first > last."""
 
     name: str
@@ -109,15 +109,15 @@ class Store:
         self.ttl_sec = ttl_sec
         self.budget_bytes = budget_bytes
         self.last_seq = 0
-        self.logs: dict[str, Log] = {}
+        self.logs: dict[str, StoredLog] = {}
         self._last_number = 0  # of a log
         self._free_numbers: list[int] = []
-        self._forgotten: dict[str, Log] = {}  # without rows, for their ids
+        self._forgotten: dict[str, StoredLog] = {}  # without rows, for their ids
         self._floor = 0  # no log that was not even remembered had an id over this
         self._held_bytes = 0
         self._wall_clock = wall_clock
-        self._changed: dict[int, Log] = {}  # logs whose row in `topic` is to be written anew
-        self._pending: list[tuple[Log, int, bytes | None, float]] = []
+        self._changed: dict[int, StoredLog] = {}  # logs whose row in `topic` is to be written anew
+        self._pending: list[tuple[StoredLog, int, bytes | None, float]] = []
         self._slots = Slots(ttl_sec, budget_bytes)
         self._reserve: Reserve | None = None
         try:
@@ -164,7 +164,7 @@ class Store:
             if number == 0:
                 self._floor = last_id
                 continue
-            self.logs[name] = Log(name, number, first_id, last_id, 0, latched)
+            self.logs[name] = StoredLog(name, number, first_id, last_id, 0, latched)
             self._last_number = max(self._last_number, number)
         by_number = {log.number: log for log in self.logs.values()}
         walls = self._db.execute("SELECT first_seq, wall_sec FROM slot ORDER BY first_seq")
@@ -201,7 +201,7 @@ class Store:
         """Whether something was appended since the last `commit`."""
         return bool(self._pending)
 
-    def log(self, name: str) -> Log:
+    def log(self, name: str) -> StoredLog:
         """The log of a topic, made when it is not there yet."""
         found = self.logs.get(name)
         if found is None:
@@ -210,14 +210,14 @@ class Store:
             self._note(found)
         return found
 
-    def _new_log(self, name: str) -> Log:
+    def _new_log(self, name: str) -> StoredLog:
         if self._free_numbers:
             number = self._free_numbers.pop()
         else:
             number = self._last_number = self._last_number + 1
-        return Log(name, number, self._floor + 1, self._floor)
+        return StoredLog(name, number, self._floor + 1, self._floor)
 
-    def forget(self, logs: Sequence[Log]) -> None:
+    def forget(self, logs: Sequence[StoredLog]) -> None:
         """Let go of logs with all that is in them; what was appended is to be committed before."""
         before = [(log, log.first_id) for log in logs]
         try:
@@ -232,7 +232,7 @@ class Store:
             if log.first_id > log.last_id:
                 self._remember(log)
 
-    def _remember(self, log: Log) -> None:
+    def _remember(self, log: StoredLog) -> None:
         del self.logs[log.name]
         self._hold(log, -log.held_bytes)
         log.latched, log.owner, log.due_seq, log.held_to = 0, None, 0, 0
@@ -244,23 +244,23 @@ class Store:
         if len(self._forgotten) > _MOST_FORGOTTEN:
             oldest = self._forgotten.pop(next(iter(self._forgotten)))
             self._floor = max(self._floor, oldest.last_id)
-            self._note(Log("", 0, self._floor + 1, self._floor))
+            self._note(StoredLog("", 0, self._floor + 1, self._floor))
             self._free(oldest)
 
-    def _free(self, log: Log) -> None:
+    def _free(self, log: StoredLog) -> None:
         self._changed.pop(log.number, None)
         self._free_numbers.append(log.number)
         if self.durable:
             with contextlib.suppress(sqlite3.OperationalError):  # its number's next log replaces it
                 self._db.execute("DELETE FROM topic WHERE number = ?", (log.number,))
 
-    def set_latched(self, log: Log, latched: int) -> None:
+    def set_latched(self, log: StoredLog, latched: int) -> None:
         """Keep at least the newest `latched` messages of a log."""
         if latched > log.latched:
             log.latched = latched
             self._note(log)
 
-    def append(self, log: Log, frame: bytes | None, now: float) -> int:
+    def append(self, log: StoredLog, frame: bytes | None, now: float) -> int:
         """Add a frame, as id `log.last_id`; it can be read after the next `commit`.
 
         None: a blank row.
@@ -270,7 +270,7 @@ class Store:
         self._pending.append((log, message_id, frame, now))
         return message_id
 
-    def skip(self, log: Log, message_id: int) -> None:
+    def skip(self, log: StoredLog, message_id: int) -> None:
         """Let the log go on at an id, without what is before it: ids have no holes.
 
         What was appended is to be committed before this.
@@ -278,13 +278,13 @@ class Store:
         self.forget_before(log, message_id)
         log.last_id = message_id - 1
 
-    def forget_before(self, log: Log, message_id: int) -> None:
+    def forget_before(self, log: StoredLog, message_id: int) -> None:
         """Let go of what is before an id; what was appended is to be committed before this."""
         with self._transaction():
             self._delete_rows(log, message_id)
         log.first_id = message_id
 
-    def blanks(self, log: Log, after: int, upto: int) -> list[int]:
+    def blanks(self, log: StoredLog, after: int, upto: int) -> list[int]:
         """The ids of blank rows, after an id and up to another."""
         rows = self._db.execute(
             "SELECT key FROM message WHERE key > ? AND key <= ? AND frame IS NULL ORDER BY key",
@@ -292,7 +292,7 @@ class Store:
         )
         return [key - log.key(0) for (key,) in rows]
 
-    def fill(self, log: Log, message_id: int, frame: bytes) -> None:
+    def fill(self, log: StoredLog, message_id: int, frame: bytes) -> None:
         """Put a frame into a blank row."""
         key = log.key(message_id)
         self._db.execute("UPDATE message SET frame = ? WHERE key = ?", (frame, key))
@@ -331,7 +331,7 @@ class Store:
         if self.stored_bytes > self.budget_bytes:
             self._drop_slots(float("-inf"))
 
-    def _count(self, rows: list[tuple[Log, int, bytes | None, float]], seq: int) -> None:
+    def _count(self, rows: list[tuple[StoredLog, int, bytes | None, float]], seq: int) -> None:
         """Put rows that were written, those after `seq`, into their slots."""
         for log, _, frame, at_sec in rows:
             seq += 1
@@ -350,7 +350,7 @@ class Store:
         self._drop_slots(now - self.ttl_sec)
 
     def read(
-        self, log: Log, after: int, *, limit: int = 1000, limit_bytes: int = 256 * 1024
+        self, log: StoredLog, after: int, *, limit: int = 1000, limit_bytes: int = 256 * 1024
     ) -> list[tuple[int, bytes]]:
         """Committed frames with id > `after`, oldest first: (id, frame), at least one if any is.
 
@@ -361,7 +361,7 @@ class Store:
 
     def read_merged(
         self,
-        places: Sequence[tuple[Log, int]],
+        places: Sequence[tuple[StoredLog, int]],
         *,
         limit: int = 1000,
         limit_bytes: int = 256 * 1024,
@@ -390,7 +390,7 @@ class Store:
             scan.close()
         return found
 
-    def last_id_at(self, log: Log, seq: int) -> int:
+    def last_id_at(self, log: StoredLog, seq: int) -> int:
         """The newest id that `log` had when the whole store was at `seq`.
 
         A peer may read what was put after it connected: this gives where that begins.
@@ -447,7 +447,7 @@ class Store:
             fold_wal(self._db)
         return True
 
-    def _drop_rows(self, log: Log, upto_seq: int, most: int) -> None:
+    def _drop_rows(self, log: StoredLog, upto_seq: int, most: int) -> None:
         """Delete a log's rows up to a seq; those that are latched are held from now on."""
         begin_id = max(log.first_id, log.held_to + 1)
         row = self._db.execute(
@@ -466,7 +466,7 @@ class Store:
             self._hold(log, self._size(log, begin_id, due_id))
         log.held_to, log.due_seq = due_id - 1, due_seq
 
-    def _delete_rows(self, log: Log, stop_id: int) -> None:
+    def _delete_rows(self, log: StoredLog, stop_id: int) -> None:
         """Delete what a log has before an id."""
         if stop_id <= log.first_id:
             return
@@ -480,7 +480,7 @@ class Store:
         log.first_id = stop_id
         self._note(log)
 
-    def _size(self, log: Log, first_id: int, stop_id: int) -> int:
+    def _size(self, log: StoredLog, first_id: int, stop_id: int) -> int:
         """What a log's rows from an id to before another take."""
         (size,) = self._db.execute(
             "SELECT TOTAL(IFNULL(LENGTH(frame), 0) + ?) FROM message WHERE key >= ? AND key < ?",
@@ -488,7 +488,7 @@ class Store:
         ).fetchone()
         return int(size)
 
-    def _hold(self, log: Log, size_bytes: int) -> None:
+    def _hold(self, log: StoredLog, size_bytes: int) -> None:
         log.held_bytes += size_bytes
         self._held_bytes += size_bytes
 
@@ -497,7 +497,7 @@ class Store:
         most = int(self.budget_bytes * _HELD_SHARE)
         if self._held_bytes <= most:
             return
-        by_owner: dict[object, list[Log]] = {}
+        by_owner: dict[object, list[StoredLog]] = {}
         for log in self.logs.values():
             if log.held_bytes:
                 by_owner.setdefault(log.owner, []).append(log)
@@ -513,7 +513,7 @@ class Store:
                         excess -= self._release_rows(log, excess, keeps)
             self._write_logs()
 
-    def _release_rows(self, log: Log, excess: int, keeps: int) -> int:
+    def _release_rows(self, log: StoredLog, excess: int, keeps: int) -> int:
         """Delete a log's oldest held rows, as many as are needed; gives what that has freed."""
         rows = self._db.execute(
             "SELECT key, IFNULL(LENGTH(frame), 0) FROM message WHERE key >= ? AND key < ? "
@@ -529,7 +529,7 @@ class Store:
         self._delete_rows(log, stop_id)
         return freed
 
-    def _note(self, log: Log) -> None:
+    def _note(self, log: StoredLog) -> None:
         """Have what a later run could not learn from the rows written with the next transaction."""
         if self.durable:
             self._changed[log.number] = log

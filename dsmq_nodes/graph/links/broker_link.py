@@ -23,14 +23,14 @@ from dsmq_nodes.dsmq import descriptors, wire
 from dsmq_nodes.dsmq.address import patience_sec
 from dsmq_nodes.dsmq.client_connection import ClientConnection
 from dsmq_nodes.errors import RingError, WireError
-from dsmq_nodes.graph.links.link import Deliver, OnDiffers, Publication, Published, Reader
+from dsmq_nodes.graph.links.link import Deliver, LinkReader, OnDiffers, Publication, Published
 from dsmq_nodes.graph.links.original_server import Poller
 from dsmq_nodes.graph.links.pending import Answers
 from dsmq_nodes.graph.links.redial import Outage
 from dsmq_nodes.graph.links.sequence import Losses
 from dsmq_nodes.graph.links.stream import MUCH_BYTES, Stream
 from dsmq_nodes.graph.services import service_wire as calls
-from dsmq_nodes.graph.time.clock import Clock
+from dsmq_nodes.graph.time.clock import BaseClock
 from dsmq_nodes.topic_names import DIAGNOSTICS_TOPIC, EVERY_NODES_TOPICS, is_kits_own
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ _ANSWER_IN_CALLBACK_SEC: Final = 0.25  # the same where the node's timers wait m
 class DsmqLink:
     """A link to a broker over a socket."""
 
-    def __init__(self, host: str, port: int, node: str, clock: Clock) -> None:
+    def __init__(self, host: str, port: int, node: str, clock: BaseClock) -> None:
         """Connect and say hello.
 
         Raises:
@@ -62,7 +62,7 @@ class DsmqLink:
         self.client = f"{node}@{os.getpid()}.{clock.now_ns():x}"
         self._clock = clock
         self._publications: dict[str, Publication] = {}
-        self._readers: dict[str, Reader] = {}
+        self._readers: dict[str, LinkReader] = {}
         self._state = "starting"
         self._write_lock = threading.RLock()
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -343,7 +343,7 @@ class DsmqLink:
     ) -> None:
         """Have the messages of a topic delivered, from now on, in the thread that reads."""
         known = self._readers.get(topic)
-        reader = self._readers[topic] = Reader(topic, depth, type_name, deliver, schema)
+        reader = self._readers[topic] = LinkReader(topic, depth, type_name, deliver, schema)
         reader.losses = Losses(self._node, topic)
         if known is not None:
             # A new cursor begins with what is latched; `seen` tells what is old to the first one.
@@ -360,7 +360,7 @@ class DsmqLink:
         if self._readers.pop(topic, None):
             self._send_object({"action": "unsubscribe", "topic": topic})
 
-    def _subscribe(self, reader: Reader, *, shm: bool = True) -> None:
+    def _subscribe(self, reader: LinkReader, *, shm: bool = True) -> None:
         fields: dict[str, object] = {
             "action": "subscribe",
             "topic": reader.topic,
@@ -471,7 +471,7 @@ class DsmqLink:
         except RingError as error:
             self._read_unshared(reader, error)
 
-    def _read_unshared(self, reader: Reader, error: RingError) -> None:
+    def _read_unshared(self, reader: LinkReader, error: RingError) -> None:
         """Have the broker push a topic, from where we are."""
         self._tell_unshared(error)
         self._subscribe(reader, shm=False)
@@ -697,5 +697,5 @@ def _advertise(publication: Publication) -> dict[str, object]:
     }
 
 
-def _schema(end: Publication | Reader) -> dict[str, object]:
+def _schema(end: Publication | LinkReader) -> dict[str, object]:
     return {"schema": msgspec.Raw(end.schema)} if end.schema else {}

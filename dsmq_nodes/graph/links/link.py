@@ -64,7 +64,7 @@ class Publication:
 
 
 @dataclass(eq=False, slots=True)
-class Reader:
+class LinkReader:
     """A node's place in a topic that it subscribes."""
 
     topic: str
@@ -91,7 +91,7 @@ class Reader:
         self.deliver(reply, again)
 
 
-OnDiffers = Callable[[wire.Reply, Publication | Reader], None]
+OnDiffers = Callable[[wire.Reply, Publication | LinkReader], None]
 """Takes the broker's word that another end of a topic has another type, and this end."""
 
 

@@ -19,11 +19,11 @@ from dsmq_nodes.dsmq import wire
 from dsmq_nodes.dsmq.limits import MAX_BODY_BYTES
 from dsmq_nodes.dsmq.router.exchange import Replies
 from dsmq_nodes.dsmq.router.router import Router
-from dsmq_nodes.dsmq.router.topics import Peer
+from dsmq_nodes.dsmq.router.topics import ConnectedPeer
 from dsmq_nodes.dsmq.store.sqlite import Store
 from dsmq_nodes.errors import NodeNameTakenError
-from dsmq_nodes.graph.links.link import Deliver, OnDiffers, Publication, Reader
-from dsmq_nodes.graph.time.clock import Clock
+from dsmq_nodes.graph.links.link import Deliver, LinkReader, OnDiffers, Publication
+from dsmq_nodes.graph.time.clock import BaseClock
 from dsmq_nodes.topic_names import GRAPH_TOPIC
 
 logger = logging.getLogger("dsmq_nodes.link")
@@ -36,11 +36,11 @@ _NEARLY_TOO_BIG_BYTES: Final = MAX_BODY_BYTES - 1000
 class MemoryBroker:
     """A router in this process; what a link asks is carried out at once, in the caller's thread."""
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, clock: BaseClock) -> None:
         self.clock = clock
         self._router = Router(Store())
         self._router.wall_offset_sec = clock.now_ns() * 1e-9 - clock.monotonic_sec()
-        self._links: dict[Peer, MemoryLink] = {}
+        self._links: dict[ConnectedPeer, MemoryLink] = {}
         self._made = 0
         self._lock = threading.RLock()
         self._ticked_sec = clock.monotonic_sec()
@@ -51,7 +51,7 @@ class MemoryBroker:
         Raises:
             NodeNameTakenError: a node of this name is connected already.
         """
-        peer = Peer("memory")
+        peer = ConnectedPeer("memory")
         self._made += 1
         client = f"{node}@{self._made}.{self.clock.now_ns():x}" if node else ""
         link = MemoryLink(self, peer, client)
@@ -67,14 +67,14 @@ class MemoryBroker:
             raise NodeNameTakenError(peer.closing)
         return link
 
-    def disconnect(self, peer: Peer) -> None:
+    def disconnect(self, peer: ConnectedPeer) -> None:
         """A link has ended."""
         with self._lock:
             if self._links.pop(peer, None):
                 self._router.disconnect(peer)
                 self._tell_graph()
 
-    def ask(self, peer: Peer, request: wire.Request) -> None:
+    def ask(self, peer: ConnectedPeer, request: wire.Request) -> None:
         """Carry out a request; what comes of it is with the links when this returns."""
         now = self.clock.monotonic_sec()
         with self._lock:
@@ -84,11 +84,11 @@ class MemoryBroker:
                 self._send(self._router.tick(now))
             self._tell_graph()
 
-    def put(self, peer: Peer, request: wire.Request) -> None:
+    def put(self, peer: ConnectedPeer, request: wire.Request) -> None:
         """Carry out a put."""
         self.ask(peer, request)
 
-    def read_on(self, peer: Peer) -> None:
+    def read_on(self, peer: ConnectedPeer) -> None:
         """A link that was full has drained: give it what has waited in the log."""
         with self._lock:
             self._router.resume(peer)
@@ -118,13 +118,13 @@ class MemoryBroker:
 class MemoryLink:
     """A link to a `MemoryBroker`; made by its `connect`."""
 
-    def __init__(self, broker: MemoryBroker, peer: Peer, client: str) -> None:
+    def __init__(self, broker: MemoryBroker, peer: ConnectedPeer, client: str) -> None:
         self.client = client
         self.broker_began_sec = -math.inf  # nobody knows what it does not
         self._broker = broker
         self._peer = peer
         self._publications: dict[str, Publication] = {}
-        self._readers: dict[str, Reader] = {}
+        self._readers: dict[str, LinkReader] = {}
         self._frames: deque[bytes] = deque()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread = 0
@@ -182,7 +182,7 @@ class MemoryLink:
     ) -> None:
         """Have the messages of a topic delivered, from now on, in the thread that reads."""
         known = self._readers.get(topic)
-        reader = self._readers[topic] = Reader(topic, depth, type_name, deliver, schema)
+        reader = self._readers[topic] = LinkReader(topic, depth, type_name, deliver, schema)
         if known is not None:
             self.drain()
             reader.seen = known.seen

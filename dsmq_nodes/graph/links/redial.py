@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from dsmq_nodes.dsmq.client_connection import ClientConnection, Redial
 from dsmq_nodes.errors import DsmqError
-from dsmq_nodes.graph.time.clock import Clock
+from dsmq_nodes.graph.time.clock import BaseClock
 
 logger = logging.getLogger("dsmq_nodes.link")
 
@@ -21,7 +21,7 @@ class Outage:
     def __init__(
         self,
         dial: Callable[[], ClientConnection],
-        clock: Clock,
+        clock: BaseClock,
         node: str,
         on_found: Callable[[], None],
     ) -> None:

@@ -5,11 +5,11 @@ from weakref import WeakValueDictionary
 
 from dsmq_nodes.dsmq import descriptors
 from dsmq_nodes.dsmq.ring.bell import Bell, Doorbells
-from dsmq_nodes.dsmq.ring.reader import Reader as RingReader
+from dsmq_nodes.dsmq.ring.reader import RingReader
 from dsmq_nodes.dsmq.ring.ring import Ring
 from dsmq_nodes.dsmq.ring.writer import Writer
 from dsmq_nodes.errors import RingError
-from dsmq_nodes.graph.links.link import Publication, Reader
+from dsmq_nodes.graph.links.link import LinkReader, Publication
 
 
 class SharedTopics:
@@ -24,7 +24,7 @@ class SharedTopics:
         self._node = node
         # One that is neither written nor read any more is unmapped: the broker may have removed it.
         self._rings: WeakValueDictionary[str, Ring] = WeakValueDictionary()
-        self._reading: dict[str, tuple[RingReader, Reader]] = {}
+        self._reading: dict[str, tuple[RingReader, LinkReader]] = {}
         try:
             self.bell = Bell(Path(directory), number)
         except (OSError, ValueError) as error:  # the latter: no such name can be
@@ -41,7 +41,7 @@ class SharedTopics:
         """
         publication.writer = Writer(self._ring(path), self._node, self._doorbells)
 
-    def read(self, reader: Reader, path: str, seat: int, after: int) -> None:
+    def read(self, reader: LinkReader, path: str, seat: int, after: int) -> None:
         """Read a topic from its ring, beginning after an id.
 
         Raises:
@@ -56,7 +56,7 @@ class SharedTopics:
         """Read a topic no more; gives whether it was read."""
         return self._reading.pop(topic, None) is not None
 
-    def drain(self) -> list[tuple[Reader, RingError]]:
+    def drain(self) -> list[tuple[LinkReader, RingError]]:
         """Deliver all there is to read; gives who can read its ring no longer, and why."""
         failed = []
         for ring_reader, reader in list(self._reading.values()):

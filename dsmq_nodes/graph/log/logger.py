@@ -7,7 +7,7 @@ from typing import Final, TypedDict, Unpack
 from typing_extensions import override
 
 from dsmq_nodes.graph.log.rosout import Rosout
-from dsmq_nodes.graph.time.clock import Clock
+from dsmq_nodes.graph.time.clock import BaseClock
 from dsmq_nodes.printable import indented, traceback_text, visible
 
 _ROOT: Final = "dsmq_nodes.node"
@@ -41,7 +41,7 @@ class Logger:
     seconds), `once` (only the first time) and `skip_first` (all but the first time).
     """
 
-    def __init__(self, name: str, clock: Clock, rosout: Rosout | None = None) -> None:
+    def __init__(self, name: str, clock: BaseClock, rosout: Rosout | None = None) -> None:
         self.name = name
         self.rosout = rosout
         self._clock = clock

@@ -9,7 +9,7 @@ from typing import Final
 import msgspec
 
 from dsmq_nodes.graph.links.link import Link, Publication
-from dsmq_nodes.graph.time.clock import Clock
+from dsmq_nodes.graph.time.clock import BaseClock
 from dsmq_nodes.messages.base import nearest_time_ns
 from dsmq_nodes.topic_names import ROSOUT_TOPIC
 
@@ -21,7 +21,7 @@ _encode: Final = msgspec.json.Encoder().encode
 class Rosout:
     """Where a node's log goes besides the console."""
 
-    def __init__(self, link: Link, clock: Clock) -> None:
+    def __init__(self, link: Link, clock: BaseClock) -> None:
         self._link = link
         self._clock = clock
         self._publication: Publication | None = None

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from dsmq_nodes.messages import ParameterValue
 
 
-class ParameterType(IntEnum):
+class ParameterKind(IntEnum):
     """The types a parameter may have; the numbers are those of rcl_interfaces/msg/ParameterType."""
 
     NOT_SET = 0
@@ -24,7 +24,7 @@ class ParameterType(IntEnum):
     STRING_ARRAY = 9
 
     @classmethod
-    def from_parameter_value(cls, value: object) -> "ParameterType":
+    def from_parameter_value(cls, value: object) -> "ParameterKind":
         """The type that a value has; an int is an INTEGER, [] of any array type a BYTE_ARRAY.
 
         Raises:
@@ -58,7 +58,7 @@ class ParameterType(IntEnum):
             raise TypeError(f"it is beyond what {self.words} can hold: {value!r:.60}") from None
 
     def _fit(self, value: Any) -> Any:
-        if self is ParameterType.DOUBLE and type(value) is int:
+        if self is ParameterKind.DOUBLE and type(value) is int:
             return float(value)
         if _SCALARS.get(type(value)) is self:  # None as NOT_SET
             return _checked(value)
@@ -67,7 +67,7 @@ class ParameterType(IntEnum):
             items = [float(i) if wanted is float and type(i) is int else i for i in value]
             if all(type(item) is wanted for item in items):
                 return list(map(_checked, items))
-        if self is ParameterType.BYTE_ARRAY and _is_list(value) and all(map(_is_byte, value)):
+        if self is ParameterKind.BYTE_ARRAY and _is_list(value) and all(map(_is_byte, value)):
             return bytes(value) if value else []  # of what, nobody has said
         raise TypeError(f"it is to be {self.words}, not {value!r:.60}")
 
@@ -99,18 +99,18 @@ def _checked(value: Any) -> Any:
 
 
 _SCALARS = {
-    type(None): ParameterType.NOT_SET,
-    bool: ParameterType.BOOL,
-    int: ParameterType.INTEGER,
-    float: ParameterType.DOUBLE,
-    str: ParameterType.STRING,
-    bytes: ParameterType.BYTE_ARRAY,
+    type(None): ParameterKind.NOT_SET,
+    bool: ParameterKind.BOOL,
+    int: ParameterKind.INTEGER,
+    float: ParameterKind.DOUBLE,
+    str: ParameterKind.STRING,
+    bytes: ParameterKind.BYTE_ARRAY,
 }
 _ARRAYS = {
-    bool: ParameterType.BOOL_ARRAY,
-    int: ParameterType.INTEGER_ARRAY,
-    float: ParameterType.DOUBLE_ARRAY,
-    str: ParameterType.STRING_ARRAY,
+    bool: ParameterKind.BOOL_ARRAY,
+    int: ParameterKind.INTEGER_ARRAY,
+    float: ParameterKind.DOUBLE_ARRAY,
+    str: ParameterKind.STRING_ARRAY,
 }
 _ITEMS = {array: item for item, array in _ARRAYS.items()}
 
@@ -124,9 +124,9 @@ class Parameter:
         value: None when it is not set.
     """
 
-    Type: ClassVar[type[ParameterType]] = ParameterType
+    Type: ClassVar[type[ParameterKind]] = ParameterKind
 
-    def __init__(self, name: str, type_: ParameterType | None = None, value: Any = None) -> None:
+    def __init__(self, name: str, type_: ParameterKind | None = None, value: Any = None) -> None:
         """A parameter; without a type, the one that the value has.
 
         Raises:
@@ -134,7 +134,7 @@ class Parameter:
         """
         self.name = name
         try:
-            self.type_ = ParameterType.from_parameter_value(value) if type_ is None else type_
+            self.type_ = ParameterKind.from_parameter_value(value) if type_ is None else type_
             self.value = self.type_.fit(value)
         except TypeError as error:
             raise TypeError(f"{name}: {error}") from None

@@ -5,7 +5,7 @@ from typing import Final, Literal
 
 from dsmq_nodes.graph.links.link import Link, Publication
 from dsmq_nodes.graph.parameters.parameter import Parameter
-from dsmq_nodes.graph.time.clock import Clock
+from dsmq_nodes.graph.time.clock import BaseClock
 from dsmq_nodes.topic_names import PARAMETER_EVENTS_TOPIC
 
 _EVENT_TYPE: Final = "rcl_interfaces/msg/ParameterEvent"
@@ -18,7 +18,7 @@ class ParameterEvents:
     What a node declares before it spins is no event: that is asked for when the node is ready.
     """
 
-    def __init__(self, node_name: str, link: Link, clock: Clock) -> None:
+    def __init__(self, node_name: str, link: Link, clock: BaseClock) -> None:
         self._node_name = node_name
         self._link = link
         self._clock = clock

@@ -3,7 +3,7 @@
 import math
 from typing import Any, Final
 
-from dsmq_nodes.graph.parameters.parameter import Parameter, ParameterType
+from dsmq_nodes.graph.parameters.parameter import Parameter, ParameterKind
 from dsmq_nodes.messages.rcl_interfaces import (
     FloatingPointRange,
     IntegerRange,
@@ -13,38 +13,38 @@ from dsmq_nodes.messages.rcl_interfaces import (
 from dsmq_nodes.messages.rcl_interfaces import Parameter as ParameterMessage
 
 _FIELDS: Final = {
-    ParameterType.BOOL: "bool_value",
-    ParameterType.INTEGER: "integer_value",
-    ParameterType.DOUBLE: "double_value",
-    ParameterType.STRING: "string_value",
-    ParameterType.BYTE_ARRAY: "byte_array_value",
-    ParameterType.BOOL_ARRAY: "bool_array_value",
-    ParameterType.INTEGER_ARRAY: "integer_array_value",
-    ParameterType.DOUBLE_ARRAY: "double_array_value",
-    ParameterType.STRING_ARRAY: "string_array_value",
+    ParameterKind.BOOL: "bool_value",
+    ParameterKind.INTEGER: "integer_value",
+    ParameterKind.DOUBLE: "double_value",
+    ParameterKind.STRING: "string_value",
+    ParameterKind.BYTE_ARRAY: "byte_array_value",
+    ParameterKind.BOOL_ARRAY: "bool_array_value",
+    ParameterKind.INTEGER_ARRAY: "integer_array_value",
+    ParameterKind.DOUBLE_ARRAY: "double_array_value",
+    ParameterKind.STRING_ARRAY: "string_array_value",
 }
 _BYTES_FORMATS: Final = frozenset({"binary", "base64url"})  # pydantic's
 _LARGEST: Final = 2**63 - 1
 _TYPES: Final = {
-    "boolean": ParameterType.BOOL,
-    "integer": ParameterType.INTEGER,
-    "number": ParameterType.DOUBLE,
-    "string": ParameterType.STRING,
+    "boolean": ParameterKind.BOOL,
+    "integer": ParameterKind.INTEGER,
+    "number": ParameterKind.DOUBLE,
+    "string": ParameterKind.STRING,
 }
 _ARRAY_TYPES: Final = {
-    "boolean": ParameterType.BOOL_ARRAY,
-    "integer": ParameterType.INTEGER_ARRAY,
-    "number": ParameterType.DOUBLE_ARRAY,
-    "string": ParameterType.STRING_ARRAY,
+    "boolean": ParameterKind.BOOL_ARRAY,
+    "integer": ParameterKind.INTEGER_ARRAY,
+    "number": ParameterKind.DOUBLE_ARRAY,
+    "string": ParameterKind.STRING_ARRAY,
 }
 
 
 def to_value(parameter: Parameter) -> ParameterValue:
     """A parameter's value as a message."""
-    if parameter.type_ is ParameterType.NOT_SET:
+    if parameter.type_ is ParameterKind.NOT_SET:
         return ParameterValue()
     value: Any = parameter.value
-    if parameter.type_ is ParameterType.BYTE_ARRAY:
+    if parameter.type_ is ParameterKind.BYTE_ARRAY:
         value = bytes(value)  # it may be [], of what nobody has said
     return ParameterValue(type=int(parameter.type_), **{_FIELDS[parameter.type_]: value})
 
@@ -61,10 +61,10 @@ def from_message(msg: ParameterMessage) -> Parameter:
         TypeError: its type is not one of them.
     """
     try:
-        kind = ParameterType(msg.value.type)
+        kind = ParameterKind(msg.value.type)
     except ValueError:
         raise TypeError(f"{msg.name}: there is no parameter type {msg.value.type}") from None
-    value = None if kind is ParameterType.NOT_SET else getattr(msg.value, _FIELDS[kind])
+    value = None if kind is ParameterKind.NOT_SET else getattr(msg.value, _FIELDS[kind])
     return Parameter(msg.name, kind, value)
 
 
@@ -82,7 +82,7 @@ def describe_field(name: str, schema: dict[str, Any], *, read_only: bool) -> Par
     high = schema.get("maximum", schema.get("exclusiveMaximum"))
     step = schema.get("multipleOf", 0)
     limited = low is not None or high is not None or step
-    if limited and found.type == ParameterType.DOUBLE:
+    if limited and found.type == ParameterKind.DOUBLE:
         found.floating_point_range = [
             FloatingPointRange(
                 from_value=-math.inf if low is None else float(low),
@@ -90,7 +90,7 @@ def describe_field(name: str, schema: dict[str, Any], *, read_only: bool) -> Par
                 step=float(step),
             )
         ]
-    elif limited and found.type == ParameterType.INTEGER:
+    elif limited and found.type == ParameterKind.INTEGER:
         least = -_LARGEST - 1 if low is None else math.ceil(low) + ("minimum" not in schema)
         most = _LARGEST if high is None else math.floor(high) - ("maximum" not in schema)
         found.integer_range = [IntegerRange(from_value=least, to_value=most, step=int(step))]
@@ -98,18 +98,18 @@ def describe_field(name: str, schema: dict[str, Any], *, read_only: bool) -> Par
     return found
 
 
-def _type_of(schema: dict[str, Any]) -> ParameterType:
+def _type_of(schema: dict[str, Any]) -> ParameterKind:
     kind = schema.get("type")
     if schema.get("format") in _BYTES_FORMATS:
-        return ParameterType.BYTE_ARRAY
+        return ParameterKind.BYTE_ARRAY
     if kind is None and "enum" in schema:
-        return ParameterType.from_parameter_value(schema["enum"][0])
+        return ParameterKind.from_parameter_value(schema["enum"][0])
     if kind is None and "const" in schema:
-        return ParameterType.from_parameter_value(schema["const"])
+        return ParameterKind.from_parameter_value(schema["const"])
     if kind == "array":
         items: dict[str, Any] = schema.get("items") or next(iter(schema.get("prefixItems", ())), {})
-        return _ARRAY_TYPES.get(str(items.get("type")), ParameterType.NOT_SET)
-    return _TYPES.get(str(kind), ParameterType.NOT_SET)
+        return _ARRAY_TYPES.get(str(items.get("type")), ParameterKind.NOT_SET)
+    return _TYPES.get(str(kind), ParameterKind.NOT_SET)
 
 
 def _further(schema: dict[str, Any], found: ParameterDescriptor) -> list[str]:
@@ -117,7 +117,7 @@ def _further(schema: dict[str, Any], found: ParameterDescriptor) -> list[str]:
     words = []
     if "enum" in schema:
         words.append("one of " + ", ".join(map(repr, schema["enum"])))
-    if found.type == ParameterType.DOUBLE:
+    if found.type == ParameterKind.DOUBLE:
         if "exclusiveMinimum" in schema:
             words.append(f"more than {schema['exclusiveMinimum']:g}")
         if "exclusiveMaximum" in schema:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from dsmq_nodes.errors import ParameterError, SpinError
 from dsmq_nodes.graph.callback import Result, callback_name, called
 from dsmq_nodes.graph.parameters.model import Parameters, leaves
-from dsmq_nodes.graph.parameters.parameter import Parameter, ParameterType
+from dsmq_nodes.graph.parameters.parameter import Parameter, ParameterKind
 from dsmq_nodes.suggest import nearest
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ _ROUNDING = 1e-9  # of a step, relative
 
 
 @dataclass(slots=True)
-class _Declared:
+class _DeclaredParameter:
     parameter: Parameter
     descriptor: "ParameterDescriptor | None"
     is_read_only: bool
@@ -54,7 +54,7 @@ class ParameterStore:
         self._owner = owner
         self._model = model
         self._given = flat(given)
-        self._declared: dict[str, _Declared] = {}
+        self._declared: dict[str, _DeclaredParameter] = {}
 
     # Declaring
 
@@ -72,8 +72,8 @@ class ParameterStore:
             raise ParameterError(f"{self._owner}: {name!r} is no name of a parameter")
         if name in self:
             raise ParameterError(f"{self._owner} has a parameter {name!r} already")
-        kind: ParameterType | None = None
-        if isinstance(value, ParameterType):  # rclpy: the type alone, to be given by the launcher
+        kind: ParameterKind | None = None
+        if isinstance(value, ParameterKind):  # rclpy: the type alone, to be given by the launcher
             kind, value = value, None
         default = Parameter(name, None, value)
         if kind is None:
@@ -82,7 +82,7 @@ class ParameterStore:
         if given is not _NOTHING and not ignore_override:
             value = given
         read_only = read_only or (descriptor is not None and descriptor.read_only)
-        declared = _Declared(default, descriptor, read_only)
+        declared = _DeclaredParameter(default, descriptor, read_only)
         try:
             parameter = Parameter(name, kind if kind and value is not None else None, value)
         except TypeError as error:  # of what the launcher gave: the default has fitted
@@ -159,7 +159,7 @@ class ParameterStore:
         value = getattr(holder, field)
         try:
             if value == []:  # of which type, only the model says
-                return Parameter(name, ParameterType(self.describe(name).type), value)
+                return Parameter(name, ParameterKind(self.describe(name).type), value)
             if not isinstance(value, bytes):
                 value = holder.model_dump(mode="json", include={field})[field]
             return Parameter(name, None, value)
@@ -168,7 +168,7 @@ class ParameterStore:
 
     def _nothing(self, name: str) -> list[Any] | bytes:
         """What `[]` is for a field of the model."""
-        return b"" if self.describe(name).type == ParameterType.BYTE_ARRAY else []
+        return b"" if self.describe(name).type == ParameterKind.BYTE_ARRAY else []
 
     def _field(self, name: str) -> tuple[Any, str]:
         return next((holder, field) for each, holder, field in leaves(self._model) if each == name)
@@ -260,7 +260,7 @@ class ParameterStore:
                 kind = _kind(known.parameter, known.descriptor)
                 declared[name] = self._checked(parameter, known, kind)
             else:
-                is_empty = parameter.type_ is ParameterType.BYTE_ARRAY and not parameter.value
+                is_empty = parameter.type_ is ParameterKind.BYTE_ARRAY and not parameter.value
                 fields[name] = self._nothing(name) if is_empty else parameter.value
         return fields, declared
 
@@ -278,14 +278,14 @@ class ParameterStore:
                 raise ParameterError(f"{name} is read-only")
 
     def _checked(
-        self, parameter: Parameter, declared: _Declared, kind: ParameterType | None
+        self, parameter: Parameter, declared: _DeclaredParameter, kind: ParameterKind | None
     ) -> Parameter:
         """The parameter in the type and within the ranges of its declaration."""
         name, value = parameter.name, parameter.value
         if kind is None and declared.parameter.value == [] and not isinstance(value, list | bytes):
             raise ParameterError(f"{name}: it is to be an array, not {value!r:.60}")
         if kind:
-            if value is None and declared.parameter.type_ is not ParameterType.NOT_SET:
+            if value is None and declared.parameter.type_ is not ParameterKind.NOT_SET:
                 raise ParameterError(f"{name}: it is to be {kind.words}, not unset")
             if value is None:
                 raise ParameterError(f"{name}: it has no default and was not given")
@@ -308,7 +308,7 @@ def _json_schema(cls: type[Any]) -> dict[str, Any]:
     return found
 
 
-def _kind(parameter: Parameter, descriptor: "ParameterDescriptor | None") -> ParameterType | None:
+def _kind(parameter: Parameter, descriptor: "ParameterDescriptor | None") -> ParameterKind | None:
     """The type that its values have; None: any, or of [] any array."""
     if (descriptor is not None and descriptor.dynamic_typing) or parameter.value == []:
         return None

@@ -20,7 +20,7 @@ from dsmq_nodes.graph.log.logger import Logger
 from dsmq_nodes.graph.services import service_wire as calls
 from dsmq_nodes.graph.services.future import Future
 from dsmq_nodes.graph.spin.spinner import Spinner
-from dsmq_nodes.graph.topics.graph_view import Endpoint, GraphView
+from dsmq_nodes.graph.topics.graph_view import GraphEndpoint, GraphView
 from dsmq_nodes.graph.topics.type_check import schema_text
 from dsmq_nodes.messages.service_base import RequestT, ResponseT
 from dsmq_nodes.topic_names import REPLY, REQUEST
@@ -34,7 +34,7 @@ class _Waiting:
 
     future: Future[Any]
     body: str
-    server: Endpoint | None = None
+    server: GraphEndpoint | None = None
 
 
 class Calls:
@@ -64,7 +64,9 @@ class Calls:
         self._logger = logger
         self._waiting: dict[int, _Waiting] = {}
         self._sending = threading.Lock()
-        self._ready: Endpoint | None = None  # who serves it, if there is nothing wrong with that
+        self._ready: GraphEndpoint | None = (
+            None  # who serves it, if there is nothing wrong with that
+        )
         request, response = srv_type.Request, srv_type.Response
         self._requests = link.advertise(
             service_name + REQUEST, request.type_name, 0, schema_text(request)
@@ -80,7 +82,7 @@ class Calls:
         graph.start()
 
     @property
-    def server(self) -> Endpoint | None:
+    def server(self) -> GraphEndpoint | None:
         """Who serves it, as far as the broker has told."""
         return next(iter(self.graph.publishers(self.service_name + REPLY)), None)
 
@@ -116,7 +118,7 @@ class Calls:
         except DsmqError as error:
             self._fail(call_id, str(error))
 
-    def _fault(self, server: Endpoint | None) -> str:
+    def _fault(self, server: GraphEndpoint | None) -> str:
         if not self._link.has_graph:
             return "an original dsmq server knows no services: start `dsmq-nodes broker` instead"
         if self.graph.is_lost:

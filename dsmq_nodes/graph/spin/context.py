@@ -12,7 +12,7 @@ from dsmq_nodes.dsmq.address import broker_address
 from dsmq_nodes.graph.links.broker_link import DsmqLink
 from dsmq_nodes.graph.links.link import Link
 from dsmq_nodes.graph.spin.environment import NodeEnvironment
-from dsmq_nodes.graph.time.clock import Clock
+from dsmq_nodes.graph.time.clock import BaseClock
 from dsmq_nodes.graph.time.node_clock import NodeClock
 
 Connect = Callable[[str, tuple[str, int] | None], Link]
@@ -26,7 +26,7 @@ class Surroundings:
     machine's clock what the node has.
     """
 
-    clock: Clock
+    clock: BaseClock
     environment: Callable[[], NodeEnvironment]
     connect: Connect
     node_clock: type[NodeClock] = NodeClock
@@ -36,6 +36,6 @@ def _over_a_socket(name: str, broker: tuple[str, int] | None) -> Link:
     return DsmqLink(*(broker or broker_address()), name, _CLOCK)
 
 
-_CLOCK = Clock()
+_CLOCK = BaseClock()
 _PROCESS = Surroundings(_CLOCK, NodeEnvironment.take, _over_a_socket)
 surroundings: ContextVar[Surroundings] = ContextVar("surroundings", default=_PROCESS)

@@ -3,7 +3,7 @@
 import math
 
 from dsmq_nodes.graph.spin.spinner import Spinner
-from dsmq_nodes.graph.time.clock import Clock
+from dsmq_nodes.graph.time.clock import BaseClock
 
 
 class Rate:
@@ -16,7 +16,7 @@ class Rate:
         overruns: how many were skipped.
     """
 
-    def __init__(self, frequency_hz: float, spinner: Spinner, clock: Clock) -> None:
+    def __init__(self, frequency_hz: float, spinner: Spinner, clock: BaseClock) -> None:
         if not 0 < frequency_hz < math.inf:
             raise ValueError(f"a rate is more than 0 Hz and finite, not {frequency_hz!r}")
         self.period_sec = 1.0 / frequency_hz

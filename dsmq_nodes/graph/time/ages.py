@@ -9,7 +9,7 @@ second each time, so a clock is off by what is more, and one is ahead by whateve
 
 from typing import TYPE_CHECKING, Final
 
-from dsmq_nodes.graph.time.clock import Clock
+from dsmq_nodes.graph.time.clock import BaseClock
 
 if TYPE_CHECKING:
     from dsmq_nodes.graph.links.arrival import Arrival
@@ -39,7 +39,7 @@ class _Least:
 class Ages:
     """The ages of one subscription's messages."""
 
-    def __init__(self, topic_name: str, clock: Clock, logger: "Logger") -> None:
+    def __init__(self, topic_name: str, clock: BaseClock, logger: "Logger") -> None:
         self._topic_name = topic_name
         self._clock = clock
         self._logger = logger

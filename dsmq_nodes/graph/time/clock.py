@@ -11,7 +11,7 @@ from dsmq_nodes.messages.base import Duration, Time
 _LOOK_SEC: Final = 1.0  # a wall clock may be set while somebody waits for a time of it
 
 
-class Clock:
+class BaseClock:
     """This machine's clocks."""
 
     def now(self) -> Time:

@@ -12,18 +12,18 @@ from typing_extensions import override
 
 from dsmq_nodes.graph.callback import Callback
 from dsmq_nodes.graph.log.logger import Logger
-from dsmq_nodes.graph.time.clock import Clock
+from dsmq_nodes.graph.time.clock import BaseClock
 
 _STEP_SEC: Final = 0.1  # more than a clock is slewed from one look to the next
 _READING_SEC: Final = 0.02  # both clocks are read within that, or they are not compared
 _TOLD_SEC: Final = 300.0
 
 
-class NodeClock(Clock):
+class NodeClock(BaseClock):
     """The machine's clock, as one node sees it."""
 
     def __init__(
-        self, machine: Clock, execute: Callable[[Callback], object], logger: Logger
+        self, machine: BaseClock, execute: Callable[[Callback], object], logger: Logger
     ) -> None:
         """Read `machine`; `execute` runs the callbacks of a jump back."""
         self._machine = machine

@@ -24,7 +24,7 @@ from typing import Final
 from typing_extensions import override
 
 from dsmq_nodes.graph.callback import Callback
-from dsmq_nodes.graph.time.clock import Clock, seconds
+from dsmq_nodes.graph.time.clock import BaseClock, seconds
 from dsmq_nodes.messages.base import Duration, Time
 
 _LONGEST_STEP_NS: Final = 10**9
@@ -41,7 +41,7 @@ class _Call:
         self.callback = None
 
 
-class SimClock(Clock):
+class SimClock(BaseClock):
     """A node's clock when it uses simulated time; also the `Timeline` of what is due in it."""
 
     def __init__(self, execute: Callable[[Callback], object]) -> None:

@@ -43,7 +43,7 @@ _KINDS: Final = {
 
 
 @dataclass(frozen=True, slots=True)
-class Difference:
+class TypeDifference:
     """A field that does not fit; an empty side does not have it."""
 
     field: str
@@ -52,7 +52,7 @@ class Difference:
 
 
 @dataclass(frozen=True, slots=True)
-class End:
+class TopicEnd:
     """One end of a topic: who is there, and the name of its type."""
 
     node: str
@@ -83,7 +83,7 @@ class Verdict:
         not_known: fields that only the publisher knows; they are ignored.
     """
 
-    differences: tuple[Difference, ...] = ()
+    differences: tuple[TypeDifference, ...] = ()
     not_sent: tuple[str, ...] = ()
     not_known: tuple[str, ...] = ()
 
@@ -100,7 +100,9 @@ def compare(expected: Schema, sent: Schema) -> Verdict:
     return Verdict(found, tuple(comparison.not_sent), tuple(comparison.not_known))
 
 
-def explain(topic: str, subscriber: End, publisher: End, found: Sequence[Difference]) -> str:
+def explain(
+    topic: str, subscriber: TopicEnd, publisher: TopicEnd, found: Sequence[TypeDifference]
+) -> str:
     """Differences as a text that both ends can show."""
     if len(found) == 1:
         one = found[0]
@@ -122,7 +124,7 @@ def explain(topic: str, subscriber: End, publisher: End, found: Sequence[Differe
     return "\n".join(lines)
 
 
-def remark(topic: str, subscriber: End, publisher: End, verdict: Verdict) -> str:
+def remark(topic: str, subscriber: TopicEnd, publisher: TopicEnd, verdict: Verdict) -> str:
     """What is worth a word about two types that fit; empty: nothing."""
     told = []
     if subscriber.type_name != publisher.type_name:
@@ -148,7 +150,9 @@ class _Comparison:
         self.not_sent: list[str] = []
         self.not_known: list[str] = []
 
-    def compare(self, field: str, expected: object, sent: object, depth: int) -> list[Difference]:
+    def compare(
+        self, field: str, expected: object, sent: object, depth: int
+    ) -> list[TypeDifference]:
         self._left -= 1
         if self._left < 0 or depth > _DEEPEST:
             return []
@@ -157,7 +161,7 @@ class _Comparison:
         if not takes or not gives:
             return []  # one side does not say
         self._left -= len(takes) * len(gives)
-        found: list[Difference] = []
+        found: list[TypeDifference] = []
         for kind, choice in gives:
             fitting = [
                 self._one_kind(field, each, kind, choice, depth)
@@ -172,7 +176,7 @@ class _Comparison:
 
     def _one_kind(
         self, field: str, expected: Schema, kind: str, sent: Schema, depth: int
-    ) -> list[Difference]:
+    ) -> list[TypeDifference]:
         pair = id(expected), id(sent)
         clash = _CLASHES.get(kind)
         if clash is not None and clash(expected, sent):
@@ -188,7 +192,9 @@ class _Comparison:
         finally:
             self._open.discard(pair)
 
-    def _object(self, field: str, expected: Schema, sent: Schema, depth: int) -> list[Difference]:
+    def _object(
+        self, field: str, expected: Schema, sent: Schema, depth: int
+    ) -> list[TypeDifference]:
         prefix = f"{field}." if field else ""
         takes, gives = _dict(expected.get("properties")), _dict(sent.get("properties"))
         maps = [_dict(each.get("additionalProperties")) for each in (expected, sent)]
@@ -202,7 +208,7 @@ class _Comparison:
 
     def _only_one_has(
         self, prefix: str, expected: Schema, takes: Schema, gives: Schema
-    ) -> list[Difference]:
+    ) -> list[TypeDifference]:
         missing = [name for name in takes if name not in gives]
         added = [name for name in gives if name not in takes]
         if not (missing and (added or len(missing) == len(takes))):  # else not two versions
@@ -216,8 +222,8 @@ class _Comparison:
             *(self._difference(f"{prefix}{name}", None, gives[name]) for name in added),
         ]
 
-    def _difference(self, field: str, expected: object, sent: object) -> Difference:
-        return Difference(
+    def _difference(self, field: str, expected: object, sent: object) -> TypeDifference:
+        return TypeDifference(
             _printable(field),
             "" if expected is None else _described(self._expected, expected),
             "" if sent is None else _described(self._sent, sent),

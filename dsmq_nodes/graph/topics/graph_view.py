@@ -15,7 +15,7 @@ from dsmq_nodes.topic_names import GRAPH_TOPIC
 _ANSWER_SEC: Final = 1.0
 
 
-class Endpoint(msgspec.Struct, frozen=True):
+class GraphEndpoint(msgspec.Struct, frozen=True):
     """One end of a topic: the node (empty: a tool or plain client) and the type it uses."""
 
     node: str
@@ -40,8 +40,8 @@ class Endpoint(msgspec.Struct, frozen=True):
 
 class _Topic(msgspec.Struct):
     name: str
-    publishers: list[Endpoint]
-    subscribers: list[Endpoint]
+    publishers: list[GraphEndpoint]
+    subscribers: list[GraphEndpoint]
 
 
 class _Peer(msgspec.Struct):
@@ -112,13 +112,13 @@ class GraphView:
         self.start()
         self._wait_outside(self.within(lambda: self.is_known, _ANSWER_SEC))
 
-    def subscribers(self, topic: str) -> list[Endpoint]:
+    def subscribers(self, topic: str) -> list[GraphEndpoint]:
         """Who subscribes a topic, in the order they came; none until the broker has told."""
         self._read()
         found = self._topics.get(topic)
         return found.subscribers if found else []
 
-    def publishers(self, topic: str) -> list[Endpoint]:
+    def publishers(self, topic: str) -> list[GraphEndpoint]:
         """Who publishes a topic, in the order they came; none until the broker has told."""
         self._read()
         found = self._topics.get(topic)

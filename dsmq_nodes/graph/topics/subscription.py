@@ -6,13 +6,13 @@ from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Generic, Self
 
-from dsmq_nodes.dsmq.ring.record import Record
+from dsmq_nodes.dsmq.ring.record import RingRecord
 from dsmq_nodes.errors import MessageError, OverwrittenError, WireError
 from dsmq_nodes.graph.callback import MessageT, Result, takes_two
 from dsmq_nodes.graph.links.arrival import Arrival
 from dsmq_nodes.graph.log.logger import Logger
 from dsmq_nodes.graph.time.ages import Ages
-from dsmq_nodes.graph.time.clock import Clock, seconds
+from dsmq_nodes.graph.time.clock import BaseClock, seconds
 from dsmq_nodes.graph.time.histogram import Histogram
 from dsmq_nodes.graph.topics.graph_view import GraphView
 from dsmq_nodes.graph.topics.loan import Lender
@@ -72,7 +72,7 @@ class Subscription(Generic[MessageT], AsyncIterator[MessageT]):
         qos: QoSProfile,
         *,
         loaned: bool = False,
-        clock: Clock,
+        clock: BaseClock,
         logger: Logger,
         graph: GraphView,
     ) -> None:
@@ -215,7 +215,7 @@ class Subscription(Generic[MessageT], AsyncIterator[MessageT]):
         return True
 
     def _read(self, reply: Arrival) -> MessageT:
-        if not isinstance(reply, Record):
+        if not isinstance(reply, RingRecord):
             msg = self.msg_type.from_json(reply.text or "")
         elif not reply.field:
             msg = self.msg_type.from_json(reply.data)
@@ -224,10 +224,10 @@ class Subscription(Generic[MessageT], AsyncIterator[MessageT]):
         else:
             msg = self.msg_type.from_json(reply.text)
         if self._lender is not None:
-            self._lender.lend(msg, reply.loan if isinstance(reply, Record) else None)
+            self._lender.lend(msg, reply.loan if isinstance(reply, RingRecord) else None)
         return msg
 
-    def _raw(self, record: Record) -> bytes | memoryview:
+    def _raw(self, record: RingRecord) -> bytes | memoryview:
         """A record's large field; a copy, unless it is to be lent.
 
         Raises:

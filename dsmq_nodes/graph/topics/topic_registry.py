@@ -8,7 +8,7 @@ from dsmq_nodes.graph.links.arrival import Arrival
 from dsmq_nodes.graph.links.link import Deliver, Link, Publication
 from dsmq_nodes.graph.log.logger import Logger
 from dsmq_nodes.graph.spin.spinner import Spinner
-from dsmq_nodes.graph.time.clock import Clock, seconds
+from dsmq_nodes.graph.time.clock import BaseClock, seconds
 from dsmq_nodes.graph.time.watchdog import Silence
 from dsmq_nodes.graph.topics.compatible import compare
 from dsmq_nodes.graph.topics.graph_view import GraphView, is_graph
@@ -26,7 +26,7 @@ PublisherT = TypeVar("PublisherT", bound=Publisher[Any])
 class Topics:
     """What a node publishes and subscribes, by absolute names."""
 
-    def __init__(self, link: Link, spinner: Spinner, clock: Clock, logger: Logger) -> None:
+    def __init__(self, link: Link, spinner: Spinner, clock: BaseClock, logger: Logger) -> None:
         self.publishers: list[Publisher[Any]] = []
         self._by_topic: dict[str, list[Subscription[Any]]] = {}
         self._link = link

@@ -15,9 +15,9 @@ import msgspec
 
 from dsmq_nodes.dsmq import wire
 from dsmq_nodes.errors import TypeMismatchError
-from dsmq_nodes.graph.links.link import Link, Publication, Reader
+from dsmq_nodes.graph.links.link import Link, LinkReader, Publication
 from dsmq_nodes.graph.log.logger import Logger
-from dsmq_nodes.graph.topics.compatible import End, Verdict, compare, explain, remark
+from dsmq_nodes.graph.topics.compatible import TopicEnd, Verdict, compare, explain, remark
 from dsmq_nodes.messages.base import Message
 
 _MOST_TOLD: Final = 1000
@@ -43,10 +43,10 @@ class TypeCheck:
         self._fails = fails
         self._told: set[str] = set()
 
-    def met(self, reply: wire.Reply, own: Publication | Reader) -> None:
+    def met(self, reply: wire.Reply, own: Publication | LinkReader) -> None:
         """The broker says that another end of a topic has another type."""
-        own_end = End(self._node, os.getpid(), own.type_name)
-        other_end = End(reply.sender, reply.pid, reply.type)
+        own_end = TopicEnd(self._node, os.getpid(), own.type_name)
+        other_end = TopicEnd(reply.sender, reply.pid, reply.type)
         try:
             theirs, ours = (msgspec.json.decode(text) for text in (reply.schema, own.schema))
         except msgspec.MsgspecError:
@@ -56,7 +56,9 @@ class TypeCheck:
         else:
             self._judge(reply, other_end, own_end, compare(theirs, ours))
 
-    def _judge(self, reply: wire.Reply, subscriber: End, publisher: End, verdict: Verdict) -> None:
+    def _judge(
+        self, reply: wire.Reply, subscriber: TopicEnd, publisher: TopicEnd, verdict: Verdict
+    ) -> None:
         if not verdict.differences:
             self._remark(
                 remark(reply.topic, subscriber, publisher, verdict),

@@ -21,7 +21,7 @@ from dsmq_nodes.launcher.file.entries import (
     ArgEntry,
     DependencyEntry,
     LaunchFile,
-    Part,
+    LaunchMapping,
     RestartEntry,
 )
 
@@ -37,7 +37,7 @@ def launch_schema(root: Path) -> dict[str, Any]:
     """Return the schema, with the node classes that are found in the folder `root`."""
     with Examiner(root) as examiner:
         classes = examiner.classes_in(list(_modules(root)))
-    models: tuple[type[Part], ...] = (
+    models: tuple[type[LaunchMapping], ...] = (
         LaunchFile,
         *ENTRIES,
         ArgEntry,

@@ -19,7 +19,12 @@ from typing import Final, Self
 
 import msgspec
 
-from dsmq_nodes.launcher.check.findings import Finding, NodeClass, NodeRequest, Request
+from dsmq_nodes.launcher.check.findings import (
+    ExaminationRequest,
+    NodeClass,
+    NodeFinding,
+    NodeRequest,
+)
 from dsmq_nodes.launcher.supervise.guard import (
     MARK,
     become_subreaper,
@@ -43,38 +48,40 @@ class Examiner:
         become_subreaper()
         self._process = _start(self._mark)
 
-    def look_at(self, nodes: list[NodeRequest]) -> list[Finding]:
+    def look_at(self, nodes: list[NodeRequest]) -> list[NodeFinding]:
         """Return what was found about each of the nodes.
 
         One that ends the process, or never returns, is skipped; the others are looked at by a new
         one.
         """
-        found: list[Finding] = []
+        found: list[NodeFinding] = []
         while len(found) < len(nodes):
             rest = nodes[len(found) :]
             begun = -1
             offset = len(found)
-            for line in self._ask(Request(str(self._root), rest)):
-                finding = msgspec.json.decode(line, type=Finding)
+            for line in self._ask(ExaminationRequest(str(self._root), rest)):
+                finding = msgspec.json.decode(line, type=NodeFinding)
                 begun = max(begun, finding.index)
                 finding.index += offset
                 if not finding.begun:
                     found.append(finding)
             if len(found) < len(nodes):
                 if begun >= 0 and offset + begun == len(found):
-                    found.append(Finding(len(found), unknown=self._why()))
+                    found.append(NodeFinding(len(found), unknown=self._why()))
                 elif begun < 0:
                     why = f"the process that looks at nodes did not start: {self._why()}"
-                    found += [Finding(index, unknown=why) for index in range(offset, len(nodes))]
+                    found += [
+                        NodeFinding(index, unknown=why) for index in range(offset, len(nodes))
+                    ]
                 self._restart()
         return found
 
     def classes_in(self, modules: list[str]) -> list[NodeClass]:
         """Return the node classes that modules have; one that cannot be imported has none."""
-        lines = self._ask(Request(str(self._root), modules=modules))
+        lines = self._ask(ExaminationRequest(str(self._root), modules=modules))
         return [msgspec.json.decode(line, type=NodeClass) for line in lines]
 
-    def _ask(self, request: Request) -> Iterator[bytes]:
+    def _ask(self, request: ExaminationRequest) -> Iterator[bytes]:
         process = self._process
         assert process.stdin is not None
         lines: queue.Queue[bytes] = queue.Queue()

@@ -1,10 +1,10 @@
-"""Looks at node classes in a process of its own: what a module prints or crashes harms nobody.
+"""Looks at node classes in a process of its own, so that no module can harm the launcher.
 
-As a program, this module reads one `Request` as a line of JSON, and answers with lines of JSON: a
-`Finding` that says it has begun with a node, then one with what it found. Each class is imported
-and made, with its parameters, over a link that leads nowhere and writes down what the node
-publishes and subscribes; then it enters its safe state, and that is all. When standard input ends,
-it ends too, whatever a node is doing.
+As a program, this module reads one `ExaminationRequest` as a line of JSON and answers with lines of
+JSON: one `NodeFinding` says that it begins with a node, a second one says what it found. Each
+class is imported and constructed with its parameters, over a link that leads nowhere and notes
+what the node publishes and subscribes. Then the node enters its safe state and is destroyed. The
+program ends when its standard input ends, whatever a node is doing.
 """
 
 import asyncio
@@ -25,13 +25,13 @@ from dsmq_nodes.errors import NodeLoadError, ParameterError
 from dsmq_nodes.graph.links.link import Deliver, Link, OnDiffers, Publication
 from dsmq_nodes.graph.node import Node
 from dsmq_nodes.graph.spin.context import Surroundings, surroundings
-from dsmq_nodes.graph.time.clock import Clock
+from dsmq_nodes.graph.time.clock import BaseClock
 from dsmq_nodes.launcher.check.findings import (
-    End,
-    Finding,
+    ExaminationRequest,
     NodeClass,
+    NodeFinding,
     NodeRequest,
-    Request,
+    NodeTopic,
     WrongParam,
 )
 from dsmq_nodes.launcher.supervise.child import load_node_class, search
@@ -44,8 +44,8 @@ class _Nowhere(Link):
     def __init__(self) -> None:
         self.client = ""
         self.broker_began_sec = 0.0
-        self.published: dict[str, End] = {}
-        self.subscribed: dict[str, End] = {}
+        self.published: dict[str, NodeTopic] = {}
+        self.subscribed: dict[str, NodeTopic] = {}
         self.on_differs: OnDiffers = lambda *_: None
 
     @property
@@ -55,7 +55,7 @@ class _Nowhere(Link):
     def advertise(
         self, topic: str, type_name: str, latched: int, schema: bytes = b""
     ) -> Publication:
-        self.published[topic] = End(topic, type_name, schema.decode())
+        self.published[topic] = NodeTopic(topic, type_name, schema.decode())
         return Publication(topic, type_name, latched, b"", schema)
 
     def unadvertise(self, publication: Publication) -> None:
@@ -69,7 +69,7 @@ class _Nowhere(Link):
     def subscribe(
         self, topic: str, depth: int, type_name: str, deliver: Deliver, schema: bytes = b""
     ) -> None:
-        self.subscribed[topic] = End(topic, type_name, schema.decode())
+        self.subscribed[topic] = NodeTopic(topic, type_name, schema.decode())
 
     def unsubscribe(self, topic: str) -> None:
         pass
@@ -101,26 +101,26 @@ class _Nowhere(Link):
         pass
 
 
-def _look_at(index: int, request: NodeRequest) -> Finding:
+def _look_at(index: int, request: NodeRequest) -> NodeFinding:
     try:
         node_class = load_node_class(request.spec)
     except NodeLoadError as error:
-        return Finding(index, error=str(error))
+        return NodeFinding(index, error=str(error))
     except BaseException as error:  # noqa: BLE001  whatever a user's module raises
-        return Finding(index, error=f"cannot import {request.spec}: {_in_a_line(error)}")
+        return NodeFinding(index, error=f"cannot import {request.spec}: {_in_a_line(error)}")
     link = _Nowhere()
-    token = surroundings.set(Surroundings(Clock(), lambda: request.told, lambda *_: link))
+    token = surroundings.set(Surroundings(BaseClock(), lambda: request.told, lambda *_: link))
     try:
         with _environment(request.env):
             _leave_safe(node_class())  # type: ignore[call-arg]
     except ParameterError as error:
-        return Finding(index, params=_wrong_params(node_class, error), unknown=str(error))
+        return NodeFinding(index, params=_wrong_params(node_class, error), unknown=str(error))
     except BaseException as error:  # noqa: BLE001  whatever a user's constructor raises
-        return Finding(index, unknown=f"its constructor raised {_in_a_line(error)}")
+        return NodeFinding(index, unknown=f"its constructor raised {_in_a_line(error)}")
     finally:
         surroundings.reset(token)
     published, subscribed = list(link.published.values()), list(link.subscribed.values())
-    return Finding(index, published=published, subscribed=subscribed)
+    return NodeFinding(index, published=published, subscribed=subscribed)
 
 
 def _leave_safe(node: Node) -> None:
@@ -214,16 +214,16 @@ def main() -> None:
     line = asked.readline()
     if not line:
         return
-    request = msgspec.convert(json.loads(line), type=Request)  # a parameter may be NaN
+    request = msgspec.convert(json.loads(line), type=ExaminationRequest)  # a parameter may be NaN
     become_subreaper()
     threading.Thread(target=_end_with, args=(asked,), daemon=True).start()
     search(request.root)
 
-    def answer(found: Finding | NodeClass) -> None:
+    def answer(found: NodeFinding | NodeClass) -> None:
         answers.write(msgspec.json.encode(found) + b"\n")
 
     for index, node in enumerate(request.nodes):
-        answer(Finding(index, begun=True))
+        answer(NodeFinding(index, begun=True))
         answer(_look_at(index, node))
     for module in request.modules:
         for found in _classes_in(module):

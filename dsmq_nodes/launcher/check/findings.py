@@ -15,7 +15,7 @@ class NodeRequest(msgspec.Struct):
     env: dict[str, str] = {}
 
 
-class Request(msgspec.Struct):
+class ExaminationRequest(msgspec.Struct):
     """What to look at: nodes, then the node classes that modules have."""
 
     root: str
@@ -23,7 +23,7 @@ class Request(msgspec.Struct):
     modules: list[str] = []
 
 
-class End(msgspec.Struct):
+class NodeTopic(msgspec.Struct):
     """A topic at a node, and the JSON Schema of its type."""
 
     topic: str
@@ -41,7 +41,7 @@ class WrongParam(msgspec.Struct):
     known: list[str] = []
 
 
-class Finding(msgspec.Struct):
+class NodeFinding(msgspec.Struct):
     """What was found about a node: `begun` comes before it is imported.
 
     `error` is why it cannot run, `unknown` why it could not be looked at.
@@ -52,8 +52,8 @@ class Finding(msgspec.Struct):
     error: str = ""
     unknown: str = ""
     params: list[WrongParam] = []
-    published: list[End] = []
-    subscribed: list[End] = []
+    published: list[NodeTopic] = []
+    subscribed: list[NodeTopic] = []
 
 
 class NodeClass(msgspec.Struct):

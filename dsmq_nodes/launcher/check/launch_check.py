@@ -20,7 +20,7 @@ from dsmq_nodes.graph import names
 from dsmq_nodes.graph.topics import compatible as schema
 from dsmq_nodes.launcher.check import relations
 from dsmq_nodes.launcher.check.examination import Examiner
-from dsmq_nodes.launcher.check.findings import End, Finding, NodeRequest, WrongParam
+from dsmq_nodes.launcher.check.findings import NodeFinding, NodeRequest, NodeTopic, WrongParam
 from dsmq_nodes.launcher.file.arguments import Value
 from dsmq_nodes.launcher.file.composed import ComposedNode, Composition, Origin
 from dsmq_nodes.launcher.file.explain import explain_value
@@ -69,9 +69,9 @@ class _Looked:
     """A node, and what its class turned out to be."""
 
     node: ComposedNode
-    finding: Finding
-    published: list[End]
-    subscribed: list[End]
+    finding: NodeFinding
+    published: list[NodeTopic]
+    subscribed: list[NodeTopic]
 
     @property
     def written(self) -> tuple[str, Keys]:
@@ -79,7 +79,7 @@ class _Looked:
         return self.node.origin.document.file, self.node.origin.path
 
 
-class _Planned(schema.End):
+class _Planned(schema.TopicEnd):
     """A node that does not run yet."""
 
     __slots__ = ()
@@ -137,8 +137,8 @@ def _request(node: ComposedNode) -> NodeRequest:
     return NodeRequest(node.entry.node or "", told, node.env)
 
 
-def _looked(node: ComposedNode, finding: Finding) -> _Looked:
-    def remapped(ends: list[End]) -> list[End]:
+def _looked(node: ComposedNode, finding: NodeFinding) -> _Looked:
+    def remapped(ends: list[NodeTopic]) -> list[NodeTopic]:
         return [
             msgspec.structs.replace(each, topic=_resolved(node, each.topic))
             for each in ends
@@ -285,7 +285,9 @@ class _Ends:
 
     def __init__(self, looked: list[_Looked]) -> None:
         self._looked = looked
-        self.topics: dict[str, tuple[list[tuple[_Looked, End]], list[tuple[_Looked, End]]]] = {}
+        self.topics: dict[
+            str, tuple[list[tuple[_Looked, NodeTopic]], list[tuple[_Looked, NodeTopic]]]
+        ] = {}
         for each in looked:
             if "remap" in each.node.doubtful:
                 continue  # who knows what its topics are called
@@ -334,7 +336,7 @@ class _Ends:
             yield _at(subscribed, f"no node publishes {topic}{hint}; it is subscribed by")
 
 
-def _at(ends: list[tuple[_Looked, End]], message: str) -> LaunchProblem:
+def _at(ends: list[tuple[_Looked, NodeTopic]], message: str) -> LaunchProblem:
     """Return a problem of several nodes, at the first."""
     readers = [f"'{each.node.full_name}'" for each, _ in ends]
     more = f" and {len(readers) - _MOST_NAMED} more" if len(readers) > _MOST_NAMED else ""

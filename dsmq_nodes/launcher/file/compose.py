@@ -27,8 +27,8 @@ from dsmq_nodes.launcher.file.entries import (
     GroupEntry,
     IncludeEntry,
     LaunchFile,
+    LaunchMapping,
     NodeEntry,
-    Part,
 )
 from dsmq_nodes.launcher.file.explain import explain
 from dsmq_nodes.launcher.file.extent import OF_COPY, Extent, UnfoldsError
@@ -41,7 +41,7 @@ from dsmq_nodes.launcher.file.source import Path as Keys
 from dsmq_nodes.launcher.file.substitute import Scope, Substitution
 from dsmq_nodes.suggest import did_you_mean, nearest
 
-_PartT = TypeVar("_PartT", bound=Part)
+_PartT = TypeVar("_PartT", bound=LaunchMapping)
 _MOST_NODES = 1000
 _MOST_INCLUDES = 200
 _MOST_PROBLEMS = 200

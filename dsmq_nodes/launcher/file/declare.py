@@ -24,7 +24,7 @@ class GivenArgs:
 
 
 @dataclass(frozen=True)
-class _Declared:
+class _DeclaredArgument:
     """An argument; `default` counts only if there is one."""
 
     kind: str
@@ -89,11 +89,13 @@ def _value(
     return None
 
 
-def _declared(document: Document, path: Keys, raw: object, refuse: Refuse) -> _Declared | None:
+def _declared(
+    document: Document, path: Keys, raw: object, refuse: Refuse
+) -> _DeclaredArgument | None:
     if not isinstance(raw, dict):
         kind = kind_of_default(raw)
         if kind is not None:
-            return _Declared(kind, None, has_default=True, default=raw)
+            return _DeclaredArgument(kind, None, has_default=True, default=raw)
         place = document.place(path)
         refuse(place, "a default is needed (text, a number, true or false), or {type: int}")
         return None
@@ -103,4 +105,4 @@ def _declared(document: Document, path: Keys, raw: object, refuse: Refuse) -> _D
         for problem in explain(error, document, ArgEntry, path):
             refuse(Place(problem.line, problem.column), problem.message)
         return None
-    return _Declared(entry.type, entry, "default" in raw, entry.default)
+    return _DeclaredArgument(entry.type, entry, "default" in raw, entry.default)

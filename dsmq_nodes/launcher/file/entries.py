@@ -11,14 +11,14 @@ from pydantic import BaseModel, ConfigDict, Field
 from dsmq_nodes.launcher.file import field_types as fields
 
 
-class Part(BaseModel):
+class LaunchMapping(BaseModel):
     """A mapping in a launch file."""
 
     # Strict: `port: "80"` and `rate: true` are mistakes, not numbers.
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
 
-class BrokerEntry(Part):
+class BrokerEntry(LaunchMapping):
     """The broker. Its token, if any, is in the environment: DSMQ_TOKEN."""
 
     host: fields.Host = Field("127.0.0.1", description="Address that the broker listens on.")
@@ -41,7 +41,7 @@ class BrokerEntry(Part):
     )
 
 
-class LogEntry(Part):
+class LogEntry(LaunchMapping):
     """Where processes with `output: log` or `both` write, one file each."""
 
     folder: fields.FilePath | None = Field(
@@ -51,7 +51,7 @@ class LogEntry(Part):
     keep: int = Field(3, ge=0, le=1000, description="So many older files are kept.")
 
 
-class ArgEntry(Part):
+class ArgEntry(LaunchMapping):
     """An argument of the launch file; without a default it must be given."""
 
     type: Literal["bool", "int", "float", "str"] = Field(description="What its value must be.")
@@ -62,7 +62,7 @@ class ArgEntry(Part):
     description: str = Field("", description="What it is for.")
 
 
-class RestartEntry(Part):
+class RestartEntry(LaunchMapping):
     """When a process that has ended is started again."""
 
     policy: Literal["never", "on-failure", "always"] = Field(
@@ -77,7 +77,7 @@ class RestartEntry(Part):
     window: fields.Seconds = Field(60.0, description="Restarts are counted over so many seconds.")
 
 
-class DependencyEntry(Part):
+class DependencyEntry(LaunchMapping):
     """What to wait for before a node is started."""
 
     until: fields.Until = Field("ready", description="ready, or topic:/x for its first message.")
@@ -86,7 +86,7 @@ class DependencyEntry(Part):
     )
 
 
-class EntryPart(Part):
+class EntryPart(LaunchMapping):
     """What every entry of `nodes:` may have."""
 
     if_: bool = Field(default=True, alias="if", description="Left out when false.")
@@ -150,7 +150,7 @@ class IncludeEntry(EntryPart):
     args: dict[str, fields.Scalar] = Field(default={}, description="The included file's arguments.")
 
 
-class LaunchFile(Part):
+class LaunchFile(LaunchMapping):
     """A launch file: a broker and the nodes of one robot."""
 
     broker: BrokerEntry = Field(BrokerEntry(), description="The broker.")

@@ -20,7 +20,7 @@ _LOOK_SEC: Final = 0.01
 ChunkT = TypeVar("ChunkT")
 
 
-class Outlet(Generic[ChunkT]):
+class LineQueue(Generic[ChunkT]):
     """Writes chunks in their order.
 
     Attributes:

@@ -4,7 +4,7 @@ import contextlib
 import os
 from collections.abc import Callable, Sequence
 
-from dsmq_nodes.launcher.output.line_queue import Outlet
+from dsmq_nodes.launcher.output.line_queue import LineQueue
 from dsmq_nodes.launcher.supervise.plan import LogPlan
 
 
@@ -74,7 +74,7 @@ class LogFiles:
     def __init__(self, say: Callable[[str], None]) -> None:
         """Have files; `say` takes what is wrong with them, in another thread."""
         self._say = say
-        self._outlet: Outlet[tuple[LogFile, list[str]]] = Outlet(self._write)
+        self._outlet: LineQueue[tuple[LogFile, list[str]]] = LineQueue(self._write)
 
     def write(self, file: LogFile, lines: list[str]) -> None:
         """Append lines to a file, some time."""

@@ -9,7 +9,7 @@ import selectors
 from collections.abc import Callable, Iterable, Sequence
 from typing import BinaryIO
 
-from dsmq_nodes.launcher.output.line_queue import Outlet
+from dsmq_nodes.launcher.output.line_queue import LineQueue
 from dsmq_nodes.printable import visible
 
 _MOST_LINE_BYTES = 64 * 1024
@@ -46,7 +46,7 @@ class LineSplitter:
         return [rest] if rest else []
 
 
-class Output:
+class LaunchOutput:
     """Where the processes' lines go, and what the launcher itself has to say.
 
     Nobody waits for who reads it: lines that are not read are dropped and counted (line_queue.py).
@@ -150,7 +150,7 @@ class _Stream:
         self._ended = ended
         self._is_broken = False
         self._was_held = False
-        self.outlet: Outlet[bytes] = Outlet(self._write, waits=self._fd is not None)
+        self.outlet: LineQueue[bytes] = LineQueue(self._write, waits=self._fd is not None)
 
     def put(self, prefix: bytes, lines: list[bytes]) -> None:
         if self._is_broken or not lines:

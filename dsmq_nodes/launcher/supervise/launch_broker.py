@@ -5,7 +5,7 @@ import dataclasses
 import re
 from typing import Final
 
-from dsmq_nodes.launcher.output.output import Output
+from dsmq_nodes.launcher.output.output import LaunchOutput
 from dsmq_nodes.launcher.supervise.plan import ProcessPlan
 
 _IN_USE: Final = re.compile(r"port (\d+) on (\S+) is in use")
@@ -21,7 +21,7 @@ class BrokerLines:
         where: host and port, when they are known.
     """
 
-    def __init__(self, output: Output) -> None:
+    def __init__(self, output: LaunchOutput) -> None:
         self._held: list[bytes] = []
         self.where: asyncio.Future[tuple[str, int]] = asyncio.get_running_loop().create_future()
         self._output = output

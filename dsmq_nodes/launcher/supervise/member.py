@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from dsmq_nodes.launcher.output.log_file import LogFile, LogFiles
-from dsmq_nodes.launcher.output.output import Output
+from dsmq_nodes.launcher.output.output import LaunchOutput
 from dsmq_nodes.launcher.supervise.crowd import TICK_SEC, Ending
 from dsmq_nodes.launcher.supervise.plan import ProcessPlan
 from dsmq_nodes.launcher.supervise.process import Process
@@ -20,7 +20,7 @@ _MOST_RECENT: Final = 500  # lines
 _HANGS_SEC: Final = 5.0  # what not even SIGKILL ends hangs in the kernel
 
 
-class State(enum.StrEnum):
+class MemberState(enum.StrEnum):
     """What a process of a launch is doing."""
 
     WAITING = "waiting"  # for what it depends on
@@ -35,7 +35,7 @@ class State(enum.StrEnum):
 
 TURN: Final = "its turn to start"
 """What a process waits for when all that it depends on has come about."""
-OVER: Final = frozenset({State.STOPPED, State.FINISHED, State.FAILED})
+OVER: Final = frozenset({MemberState.STOPPED, MemberState.FINISHED, MemberState.FAILED})
 """It does not run, and will not by itself."""
 
 
@@ -59,13 +59,13 @@ class Member:
     def __init__(
         self,
         plan: ProcessPlan,
-        output: Output,
+        output: LaunchOutput,
         log_files: LogFiles,
         ending: Ending,
         on_change: Callable[[], None],
     ) -> None:
         self.plan = plan
-        self.state = State.WAITING
+        self.state = MemberState.WAITING
         self.since_sec = time.monotonic()
         self.waits_for = ""
         self.process: Process | None = None
@@ -99,7 +99,7 @@ class Member:
         """The process that runs; 0: none does."""
         return self.process.pid if self.process is not None else 0
 
-    def become(self, state: State) -> None:
+    def become(self, state: MemberState) -> None:
         """Be in a state from now on."""
         if state != self.state:
             self.state = state
@@ -112,7 +112,7 @@ class Member:
         """Wait for what it depends on, in words, from now on."""
         self.waits_for = what
         self.since_sec = time.monotonic()
-        self.become(State.WAITING)
+        self.become(MemberState.WAITING)
 
     async def was_begun(self) -> None:
         """Wait until it was started, or never will be."""
@@ -165,8 +165,8 @@ class Member:
         if not self._unready:
             self._ready_sec = time.monotonic()
             self.was_ready.set()
-            if self.state == State.STARTING:
-                self.become(State.READY)
+            if self.state == MemberState.STARTING:
+                self.become(MemberState.READY)
 
     @property
     def is_ready(self) -> bool:
@@ -186,9 +186,9 @@ class Member:
         if not self.pid:
             self.life.cancel()  # it waits, for others or to be started again
             await asyncio.wait([self.life])
-            self.become(State.STOPPED)
+            self.become(MemberState.STOPPED)
             return
-        self.become(State.STOPPING)
+        self.become(MemberState.STOPPING)
         for number, patience_sec in (
             (signal.SIGINT, self.plan.sigterm_timeout_sec),
             (signal.SIGTERM, self.plan.sigkill_timeout_sec),

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from typing import Final
 
-from dsmq_nodes.launcher.supervise.member import TURN, Member, State
+from dsmq_nodes.launcher.supervise.member import TURN, Member, MemberState
 
 _LOOKS: Final = 10  # within the time that is waited
 
@@ -38,7 +38,7 @@ class Patience:
     def faults(self) -> Iterator[tuple[str, str]]:
         """Those that are not ready for too long by now, and what that is called in the end."""
         for member in self._late():
-            if member.state == State.WAITING:
+            if member.state == MemberState.WAITING:
                 yield member.name, f"was never started, it waited for {member.waits_for}"
             elif member.was_ready.is_set():
                 yield member.name, "did not become ready again"
@@ -49,9 +49,9 @@ class Patience:
         """Those that are not ready, and may still become so."""
         late = self._late()
         for member in self._members:
-            if member not in late and member.state == State.WAITING:
+            if member not in late and member.state == MemberState.WAITING:
                 yield f"{member.name}: was not started yet, it waits for {member.waits_for}"
-            elif member not in late and member.state == State.STARTING:
+            elif member not in late and member.state == MemberState.STARTING:
                 yield f"{member.name}: was not ready yet"
 
     def _late(self) -> list[Member]:
@@ -59,22 +59,23 @@ class Patience:
         return [
             member
             for member in self._members
-            if member.state in {State.WAITING, State.STARTING}
+            if member.state in {MemberState.WAITING, MemberState.STARTING}
             and member.since_sec <= before_sec
             and not self._waits_for_a_turn(member)
         ]
 
     def _waits_for_a_turn(self, member: Member) -> bool:
         """Whether others are being started: that is no fault of it, nor of who waits for it."""
-        if member.state != State.WAITING:
+        if member.state != MemberState.WAITING:
             return False
         return any(
-            other.state == State.WAITING and other.waits_for == TURN for other in self._members
+            other.state == MemberState.WAITING and other.waits_for == TURN
+            for other in self._members
         )
 
     def _why(self, member: Member) -> str:
         after = f"after {self._patience_sec:g} s"
-        if member.state == State.WAITING:
+        if member.state == MemberState.WAITING:
             return f"not started {after}: it waits for {member.waits_for}"
         it = "is it" if len(member.plan.nodes) == 1 else "is a node of it"
         return f"not ready {after}: {it} still in its constructor?"

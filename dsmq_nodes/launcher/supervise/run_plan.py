@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 from typing_extensions import override
 
-from dsmq_nodes.launcher.output.output import Output
+from dsmq_nodes.launcher.output.output import LaunchOutput
 from dsmq_nodes.launcher.supervise.plan import Plan
 from dsmq_nodes.launcher.supervise.supervisor import Supervisor
 from dsmq_nodes.launcher.watch.observer import GraphObserver
@@ -30,7 +30,9 @@ def run_plan(
         strict_rates: end when a node misses the rate it declares.
     """
     out = sys.stdout.buffer
-    output = Output(out, sys.stderr.buffer, [each.name for each in (plan.broker, *plan.nodes)])
+    output = LaunchOutput(
+        out, sys.stderr.buffer, [each.name for each in (plan.broker, *plan.nodes)]
+    )
     view = None
     # A node that draws on the terminal has it for itself.
     if out.isatty() and not any(each.terminal for each in plan.nodes):
@@ -49,7 +51,7 @@ def run_plan(
 class _Says(logging.Handler):
     """Has the launcher say what is logged: standard error itself might not be read."""
 
-    def __init__(self, output: Output) -> None:
+    def __init__(self, output: LaunchOutput) -> None:
         super().__init__(logging.WARNING)
         self._output = output
 
@@ -59,7 +61,7 @@ class _Says(logging.Handler):
 
 
 @contextlib.contextmanager
-def _logs_to(output: Output) -> Iterator[None]:
+def _logs_to(output: LaunchOutput) -> Iterator[None]:
     """Have what this process logs said, unless the program has set up logging itself."""
     root, says = logging.getLogger(), _Says(output)
     if not root.handlers:

@@ -24,10 +24,10 @@ from typing import Any, Final, Protocol
 from dsmq_nodes.dsmq.address import PATIENCE
 from dsmq_nodes.errors import ConnectionFailedError
 from dsmq_nodes.launcher.output.log_file import LogFiles
-from dsmq_nodes.launcher.output.output import Output
+from dsmq_nodes.launcher.output.output import LaunchOutput
 from dsmq_nodes.launcher.supervise.crowd import Ending
 from dsmq_nodes.launcher.supervise.launch_broker import BrokerLines, at_port
-from dsmq_nodes.launcher.supervise.member import OVER, TURN, Member, State
+from dsmq_nodes.launcher.supervise.member import OVER, TURN, Member, MemberState
 from dsmq_nodes.launcher.supervise.not_ready import Patience
 from dsmq_nodes.launcher.supervise.plan import Plan, RestartPlan
 from dsmq_nodes.launcher.supervise.process import Guard, describe
@@ -79,7 +79,7 @@ class Supervisor:
     def __init__(
         self,
         plan: Plan,
-        output: Output,
+        output: LaunchOutput,
         observer: Observer | None = None,
         patience_sec: float = _PATIENCE_SEC,
     ) -> None:
@@ -216,7 +216,7 @@ class Supervisor:
                 self.fail("broker", f"{describe(status)}, again and again", end=True)
                 return
             self.say(f"broker: {describe(status)}; it is started again, nodes connect again")
-            broker.become(State.RESTARTING)
+            broker.become(MemberState.RESTARTING)
             broker.plan = at_port(broker.plan, self._lines.where.result()[1])
             await asyncio.sleep(delay_sec)
 
@@ -242,7 +242,7 @@ class Supervisor:
 
     def _begin(self, member: Member) -> None:
         member.stopping = False
-        member.become(State.WAITING)
+        member.become(MemberState.WAITING)
         member.life = asyncio.create_task(self._live(member))
         member.life.add_done_callback(self._life_over)
 
@@ -251,7 +251,7 @@ class Supervisor:
             self.fail("launch", f"has a fault itself, {error!r}", end=True)
         states = {member.state for member in self.members.values()}
         # What was stopped by hand may be started again by hand.
-        if states <= OVER - {State.STOPPED}:
+        if states <= OVER - {MemberState.STOPPED}:
             self._ending.set()
 
     async def _live(self, member: Member) -> None:
@@ -262,12 +262,12 @@ class Supervisor:
             status = await self._end_of(member)
             if member.stopping or self._ending.is_set():
                 self._judge_end(member.name, status)
-                member.become(State.STOPPED)
+                member.become(MemberState.STOPPED)
                 return
             delay_sec = self._delay_sec(member, status)
             if delay_sec is None:
                 return
-            member.become(State.RESTARTING)
+            member.become(MemberState.RESTARTING)
             await asyncio.sleep(delay_sec)
 
     async def _start_in_turn(self, member: Member) -> bool:
@@ -309,7 +309,7 @@ class Supervisor:
             await self._observer.first_message(topic)
 
     async def _start(self, member: Member, *, is_broker: bool = False) -> bool:
-        member.become(State.STARTING)
+        member.become(MemberState.STARTING)
         env, on_lines = {}, member.took_lines
         if is_broker:
             on_lines = self._lines if not self._lines.where.done() else on_lines
@@ -320,7 +320,7 @@ class Supervisor:
         try:
             process = await self._guard.run(member.plan, env, on_lines, is_broker=is_broker)
         except OSError as error:
-            member.become(State.FAILED)
+            member.become(MemberState.FAILED)
             self.fail(member.name, f"cannot be started: {error}", end=True)
             return False
         if member.plan.terminal:
@@ -349,7 +349,7 @@ class Supervisor:
             return None
         delay_sec = member.restarts.delay_sec(member.healthy_sec, time.monotonic())
         if delay_sec is None:
-            member.become(State.FAILED)
+            member.become(MemberState.FAILED)
             tail = [text for _, text in member.recent][-_LAST_LINES:]
             self._output.say(f"{name}: its last lines:" if tail else f"{name}: it said nothing")
             self._output.lines(name, [text.encode() for text in tail])
@@ -361,7 +361,7 @@ class Supervisor:
 
     def _ended_for_good(self, member: Member, status: int) -> None:
         name, how, required = member.name, describe(status), member.plan.required
-        member.become(State.FINISHED if status == 0 else State.FAILED)
+        member.become(MemberState.FINISHED if status == 0 else MemberState.FAILED)
         if status == 0:
             self.say(f"{name} has finished ({how})" + ("; the launch ends" if required else ""))
             if required:

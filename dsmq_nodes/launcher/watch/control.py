@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from dsmq_nodes.graph.node import Node
 from dsmq_nodes.graph.topics.qos import QoSProfile
-from dsmq_nodes.launcher.supervise.member import OVER, Member, State
+from dsmq_nodes.launcher.supervise.member import OVER, Member, MemberState
 from dsmq_nodes.messages.dsmq_msgs import (
     LaunchCommand,
     LaunchLines,
@@ -114,7 +114,7 @@ class Control:
         began_sec = asyncio.get_running_loop().time()
         state = await self._settled(member)
         took_sec = asyncio.get_running_loop().time() - began_sec
-        if state == State.READY:
+        if state == MemberState.READY:
             return True, f"{member.name} is ready, pid {member.pid}, after {took_sec:.2f} s"
         how = f" ({member.last_end})" if not member.pid and member.last_end else ""
         return False, f"{member.name} is {state} after {took_sec:.2f} s{how}"
@@ -124,11 +124,11 @@ class Control:
             await self._supervisor.stop(member.name)
         return await self._start(member)
 
-    async def _settled(self, member: Member) -> State:
+    async def _settled(self, member: Member) -> MemberState:
         """Wait until it is ready or has ended; not for long."""
         until_sec = asyncio.get_running_loop().time() + _READY_SEC
         while (left_sec := until_sec - asyncio.get_running_loop().time()) > 0:
-            if member.state not in {State.STARTING, State.WAITING}:
+            if member.state not in {MemberState.STARTING, MemberState.WAITING}:
                 break
             await member.changed_within(left_sec)
         return member.state

@@ -10,7 +10,7 @@ import psutil
 from rich.table import Table
 from rich.text import Text
 
-from dsmq_nodes.launcher.supervise.member import State
+from dsmq_nodes.launcher.supervise.member import MemberState
 from dsmq_nodes.launcher.watch.rates import TOLERANCE, rated_timer
 from dsmq_nodes.suggest import ends_of
 from dsmq_nodes.topic_names import is_hidden
@@ -25,10 +25,10 @@ if TYPE_CHECKING:
     )
 
 STATE_STYLES: Final = {
-    State.READY: "green",
-    State.FINISHED: "dim",
-    State.STOPPED: "dim",
-    State.FAILED: "bold red",
+    MemberState.READY: "green",
+    MemberState.FINISHED: "dim",
+    MemberState.STOPPED: "dim",
+    MemberState.FAILED: "bold red",
 }
 # The columns, and how soon a narrow terminal goes without: highest first, 0 never.
 _NODE_COLUMNS: Final = {
@@ -51,7 +51,13 @@ _TOPIC_COLUMNS: Final = {
     "dropped": 1,
 }
 # Which of them come first.
-_URGENCY: Final = (State.FAILED, State.RESTARTING, State.WAITING, State.STARTING, State.STOPPING)
+_URGENCY: Final = (
+    MemberState.FAILED,
+    MemberState.RESTARTING,
+    MemberState.WAITING,
+    MemberState.STARTING,
+    MemberState.STOPPING,
+)
 _MISSED: Final = "red"  # a rate that is too low
 _FEWEST_TOPIC_LINES: Final = 4
 _GAP: Final = 2
@@ -148,7 +154,7 @@ def _most_urgent_first(rows: "Sequence[Row]") -> list[Row]:
 def _urgency(rows: "Sequence[Row]") -> int:
     state = str(rows[0][1])
     if state in _URGENCY:
-        return _URGENCY.index(State(state))
+        return _URGENCY.index(MemberState(state))
     cells = [cell for row in rows for cell in row if isinstance(cell, Text)]
     slow = any(str(cell.style) == _MISSED for cell in cells)
     return len(_URGENCY) + (not slow)

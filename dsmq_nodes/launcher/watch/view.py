@@ -21,7 +21,7 @@ from dsmq_nodes.launcher.watch.status import Status
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from dsmq_nodes.launcher.output.output import Output
+    from dsmq_nodes.launcher.output.output import LaunchOutput
     from dsmq_nodes.launcher.supervise.supervisor import Supervisor
     from dsmq_nodes.launcher.watch.observer import GraphObserver
 
@@ -34,7 +34,7 @@ _KEY: Final = "t"
 class View:
     """The tables on the terminal; the key `t` hides them and brings them back."""
 
-    def __init__(self, output: "Output", terminal: BinaryIO, *, shown: bool) -> None:
+    def __init__(self, output: "LaunchOutput", terminal: BinaryIO, *, shown: bool) -> None:
         """Draw on `terminal`, below what `output` writes there."""
         self._output = output
         self._terminal = terminal

@@ -1,0 +1,76 @@
+"""The structure of the package: names that are unique, rooms that are small, imports one way.
+
+`python -m tests.structure` prints the figures.
+"""
+
+from pathlib import Path
+
+import pytest
+
+from tests import structure
+
+# Ratchets: lowered when the code gets better, never raised.
+IMPORTS_INSIDE_FUNCTIONS = 260
+MOST_FILES_IN_A_FOLDER = 15
+# A test makes its graph from a launch file: `Graph.from_launch` is a constructor.
+ACCEPTED_CIRCLES = [["dsmq_nodes.testing.from_launch", "dsmq_nodes.testing.virtual_graph"]]
+CIRCLES_STILL_THERE = 7
+
+
+def test_no_file_name_occurs_twice() -> None:
+    found = structure.file_names_twice()
+    assert not found, _text("these file names occur in two folders; rename one of each", found)
+
+
+def test_no_class_name_occurs_twice() -> None:
+    found = structure.class_names_twice()
+    assert not found, _text("these classes have the same name; rename the inner one of each", found)
+
+
+def test_every_class_that_may_share_its_name_does() -> None:
+    assert set(structure.PUBLIC_TWICE) <= {each.name for each in structure.all_class_names_twice()}
+
+
+def test_no_folder_is_crowded() -> None:
+    found = structure.crowded(MOST_FILES_IN_A_FOLDER)
+    text = f"these folders have more than {MOST_FILES_IN_A_FOLDER} files; make a room in each"
+    assert not found, _text(text, found)
+
+
+def test_no_files_import_each_other() -> None:
+    found = [circle for circle in structure.circles() if circle not in ACCEPTED_CIRCLES]
+    assert len(found) <= CIRCLES_STILL_THERE, _text(
+        "these files import each other; type-only imports count", [", ".join(c) for c in found]
+    )
+
+
+def test_imports_inside_functions_do_not_grow() -> None:
+    found = structure.imports_inside_functions()
+    assert len(found) <= IMPORTS_INSIDE_FUNCTIONS, _text(
+        f"{len(found)} imports are inside functions, {IMPORTS_INSIDE_FUNCTIONS} may be; move the"
+        " new ones to the top of their files",
+        found,
+    )
+
+
+def test_files_that_texts_mention_exist() -> None:
+    found = structure.files_not_there()
+    assert not found, _text("these docstrings and comments mention files that do not exist", found)
+
+
+@pytest.mark.parametrize(
+    ("source", "lines"),
+    [
+        ('"""Doc."""\n', 0),
+        ("# why\nx = 1\n\ny = (\n    2,\n)\n", 4),
+        ('def f() -> None:\n    """One.\n\n    Two.\n    """\n', 1),
+    ],
+)
+def test_code_lines(tmp_path: Path, source: str, lines: int) -> None:
+    path = tmp_path / "source.py"
+    path.write_text(source)
+    assert structure.code_lines(path) == lines
+
+
+def _text(what: str, found: list[structure.Double] | list[str]) -> str:
+    return f"{what}:\n  " + "\n  ".join(map(str, found))
