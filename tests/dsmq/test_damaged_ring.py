@@ -1,6 +1,7 @@
 """A ring that anybody may have written into: a gap where a record cannot be, an error in words."""
 
 import contextlib
+import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
@@ -308,6 +309,18 @@ def test_a_damaged_ring_is_closed_and_its_topic_goes_through_the_broker(
     writer = shared.talker.writer("/t")
     assert writer.append(b"4", seq=3, stamp_ns=0) == 4
     assert shared.tool.get("/t") == "4"
+
+
+@pytest.mark.parametrize("size", [0, DATA + 100])
+def test_a_file_that_is_cut_ends_neither_broker_nor_reader(shared: Shared, size: int) -> None:
+    os.truncate(shared.writer.ring.path, size)
+    shared.reader.ring.hold_size()  # as before each batch
+    with pytest.raises(RingError, match=r"is closed|is damaged"):
+        shared.writer.append(b"2", seq=2, stamp_ns=0)
+    assert shared.put("2").event == "unshared"
+    assert shared.talker.channel.receive().event == "ack"
+    assert shared.tool.get("/t") == "2"
+    assert shared.listener.channel.receive().event == "unshared"
 
 
 def test_a_record_that_cannot_be_harms_nobody_at_the_broker(shared: Shared) -> None:

@@ -115,6 +115,7 @@ class RingLog:
         Raises:
             RingError: the ring is of no use for this message.
         """
+        self._ring.hold_size()
         if self._ring.head < self._reader.after:  # a writer that is new does not know
             raise self._ring.damaged(f"it has forgotten the messages after {self._ring.head}")
         if self._writer.sender != sender:
@@ -134,6 +135,7 @@ class RingLog:
 
     def has_more(self) -> bool:
         """Whether there is something the broker has not read."""
+        self._ring.hold_size()
         return self._reader.has_more()
 
     def sleep(self) -> None:

@@ -67,6 +67,7 @@ class RingReader:
         Raises:
             RingError: the ring is damaged.
         """
+        self.ring.hold_size()
         records: list[RingRecord] = []
         after, numbers = self.after, self._numbers
         if numbers[HEAD] == after:
