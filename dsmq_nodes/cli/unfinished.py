@@ -6,6 +6,7 @@ import sys
 from collections.abc import Iterator
 from types import FrameType
 
+from dsmq_nodes.printable import one_line
 from dsmq_nodes.signals import ending_signals
 
 
@@ -29,7 +30,7 @@ def told_if_interrupted(output: str) -> Iterator[None]:
         yield
     except SystemExit:
         if asked:
-            print(f"interrupted: nothing of {output} is kept", file=sys.stderr)
+            print(one_line(f"interrupted: nothing of {output} is kept"), file=sys.stderr)
         raise
     finally:
         if not asked:

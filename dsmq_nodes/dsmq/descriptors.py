@@ -15,6 +15,7 @@ import sys
 from collections.abc import Sequence
 from typing import Any, Final, Protocol
 
+_LONGEST_SEC: Final = 1e6  # poll() counts milliseconds in 31 bits
 _SELECTS: Final = 1024  # FD_SETSIZE
 _MOST: Final = 1 << 20  # programs that close "all" descriptors one by one still end in time
 _WITHOUT_LIMITS: Final = 512  # Windows, whose select() takes that many sockets
@@ -88,9 +89,13 @@ def ready(
 ) -> set[int]:
     """Wait for one of these; gives the descriptors that can be read or written, or have ended.
 
+    A longer time than the system's calls can say, infinity too, ends after some days with nothing.
+
     Raises:
         ValueError: one of them is closed.
     """
+    if timeout_sec is not None:
+        timeout_sec = min(timeout_sec, _LONGEST_SEC)
     read, write = [[*map(_number, each)] for each in (reading, writing)]
     if not hasattr(select, "poll") or max(*read, *write, 0) < _SELECTS:
         readable, writable, _ = select.select(read, write, [], timeout_sec)

@@ -1,6 +1,7 @@
 """Playing bags: paces without a clock on the wall, everything else through a real broker."""
 
 import contextlib
+import math
 import os
 import pty
 import re
@@ -260,8 +261,12 @@ def test_parts_of_a_bag(
 
 
 def test_an_offset_beyond_the_end(numbers: Numbers, outlet: Outlet) -> None:
-    with pytest.raises(BagError, match=r"offset of 5 s is beyond the bag's 1\.900 s"):
-        Player(Bag(numbers(20)), outlet, Playing(start_offset_sec=5.0))
+    bag = Bag(numbers(20))
+    for offset_sec in (5.0, 1e308, math.inf):
+        told = rf"offset of {re.escape(f'{offset_sec:g}')} s is beyond the bag's 1\.900 s"
+        with pytest.raises(BagError, match=told):
+            Player(bag, outlet, Playing(start_offset_sec=offset_sec))
+    assert Player(bag, outlet, Playing(duration_sec=math.inf)).end_ns == bag.end_ns
 
 
 def test_again_and_again_until_it_is_stopped(

@@ -1,5 +1,6 @@
 """Waiting for descriptors, whatever their numbers."""
 
+import math
 import os
 import select
 import time
@@ -32,7 +33,8 @@ def test_what_is_ready_is_given(pipes: list[int]) -> None:
     assert descriptors.ready([read, other_read], timeout_sec=0.0) == set()
     assert descriptors.ready([read], [write], 60.0) == {write}
     os.write(other_write, b"x")
-    assert descriptors.ready([read, other_read], timeout_sec=60.0) == {other_read}
+    for longest_sec in (60.0, 1e9, 1e308, math.inf):
+        assert descriptors.ready([read, other_read], timeout_sec=longest_sec) == {other_read}
     assert descriptors.ready([read, other_read], [write, other_write]) == {
         *(other_read, write, other_write)
     }

@@ -29,6 +29,7 @@ from dsmq_nodes.topic_names import CLOCK_TOPIC, REQUEST, is_call, is_kits_own
 _NAME: Final = "player"  # whose topics `~/...` would be
 _PAUSE_TURN_SEC: Final = 0.05
 _PUMP_EVERY: Final = 64  # messages
+_LONGEST_SEC: Final = 2e10  # longer than all that a file can hold; "inf" is as good
 _SHORTEST_ROUND_SEC: Final = 0.1  # of a loop
 
 
@@ -114,10 +115,10 @@ class Player:
         for each in bag.counts():
             self._choose(each.channel, each.messages)
         _check_any(self._channels, self.left_out, bag.omitted.topics)
-        self.start_ns = self.at_ns = bag.start_ns + round(playing.start_offset_sec * 1e9)
+        self.start_ns = self.at_ns = bag.start_ns + _ns(playing.start_offset_sec)
         self.end_ns = bag.end_ns
         if playing.duration_sec is not None:
-            self.end_ns = min(self.end_ns, self.start_ns + round(playing.duration_sec * 1e9))
+            self.end_ns = min(self.end_ns, self.start_ns + _ns(playing.duration_sec))
         # All of it is all that the file has, whenever it says that it begins and ends.
         self._range = (
             self.start_ns if playing.start_offset_sec else None,
@@ -309,6 +310,10 @@ class Player:
             f"{channel.topic}: subscriber {subscriber} expects {end.type}, the bag has "
             f"{channel.type_name}"
         )
+
+
+def _ns(seconds: float) -> int:
+    return round(min(seconds, _LONGEST_SEC) * 1e9)
 
 
 def _check_any(
