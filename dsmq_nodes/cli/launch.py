@@ -86,9 +86,9 @@ def launch(
     The exit status is 0 when all went well, 1 when the file is wrong or something failed.
     """
     # Here, because `--help` is to be quick.
+    from dsmq_nodes.graph.parameters.yaml_source import working_directory  # noqa: PLC0415
     from dsmq_nodes.launcher import launch as launch_file  # noqa: PLC0415
     from dsmq_nodes.launcher import load_plan  # noqa: PLC0415
-    from dsmq_nodes.launcher.file.source import working_directory  # noqa: PLC0415
 
     working_directory()  # nodes run there
     if str(file) == _SCHEMA and not file.exists():
@@ -119,8 +119,8 @@ def launch(
 def _print_schema(folders: list[str]) -> None:
     import json  # noqa: PLC0415
 
+    from dsmq_nodes.graph.parameters.yaml_source import resolved  # noqa: PLC0415
     from dsmq_nodes.launcher.check.editor_schema import launch_schema  # noqa: PLC0415
-    from dsmq_nodes.launcher.file.source import resolved  # noqa: PLC0415
 
     folder = Path(folders[0])
     if len(folders) > 1 or not folder.is_dir():

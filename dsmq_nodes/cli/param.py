@@ -1,5 +1,7 @@
 """`dsmq-nodes param`: list, get, set, describe, dump, load, delete; flags and output as ros2's."""
 
+import sys
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -163,7 +165,7 @@ def load(
     from dsmq_nodes.tools.session import Session  # noqa: PLC0415
 
     with Session(broker) as session:
-        for line in parameters.loaded(session, node, file):
+        for line in parameters.loaded(session, node, file, partial(print, file=sys.stderr)):
             print(line)
 
 

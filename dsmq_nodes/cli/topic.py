@@ -254,15 +254,14 @@ def hz(
     broker: BrokerOption = BROKER,
 ) -> None:
     """Print once a second at which rate the messages of topics come."""
-    from dsmq_nodes.cli.show.measure import Arrivals, measure  # noqa: PLC0415
-    from dsmq_nodes.tools import counters  # noqa: PLC0415
+    from dsmq_nodes.cli.show.measure import Arrivals, measure, show_rates  # noqa: PLC0415
     from dsmq_nodes.tools.session import Session  # noqa: PLC0415
 
     with Session(broker) as session:
         if sample or use_sim_time:
             measure(session, topics, lambda: Arrivals(window), use_sim_time=use_sim_time)
         else:
-            counters.show_rates(session, topics, window)
+            show_rates(session, topics, window)
 
 
 @app.command(epilog=examples_epilog(("dsmq-nodes topic bw /scan", "")))
@@ -274,15 +273,14 @@ def bw(
     broker: BrokerOption = BROKER,
 ) -> None:
     """Print once a second how many bytes go through a topic."""
-    from dsmq_nodes.cli.show.measure import Sizes, measure  # noqa: PLC0415
-    from dsmq_nodes.tools import counters  # noqa: PLC0415
+    from dsmq_nodes.cli.show.measure import Sizes, measure, show_bandwidth  # noqa: PLC0415
     from dsmq_nodes.tools.session import Session  # noqa: PLC0415
 
     with Session(broker) as session:
         if sample:
             measure(session, [topic], lambda: Sizes(window))
         else:
-            counters.show_bandwidth(session, topic, window)
+            show_bandwidth(session, topic, window)
 
 
 @app.command(epilog=examples_epilog(("dsmq-nodes topic delay /scan", "")))
@@ -301,10 +299,9 @@ def delay(
     Without --sample it is from `publish()` to each subscriber, as broker and subscribers count it.
     """
     from dsmq_nodes.cli.show.echo import schema_of  # noqa: PLC0415
-    from dsmq_nodes.cli.show.measure import Delays, measure  # noqa: PLC0415
-    from dsmq_nodes.tools import counters  # noqa: PLC0415
-    from dsmq_nodes.tools.gathering import has_header  # noqa: PLC0415
+    from dsmq_nodes.cli.show.measure import Delays, measure, show_delay  # noqa: PLC0415
     from dsmq_nodes.tools.session import Session  # noqa: PLC0415
+    from dsmq_nodes.tools.stamps import has_header  # noqa: PLC0415
 
     with Session(broker) as session:
         if sample or use_sim_time:
@@ -312,7 +309,7 @@ def delay(
             new = partial(Delays, window, has_header=known)
             measure(session, [topic], new, use_sim_time=use_sim_time)
         else:
-            counters.show_delay(session, topic)
+            show_delay(session, topic)
 
 
 @app.command(

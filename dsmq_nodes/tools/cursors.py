@@ -5,15 +5,17 @@ after an outage each cursor resumes where it was. What is gone from the log mean
 and so is what was published while there was no broker (graph/links/sequence.py).
 """
 
+import json
 import logging
 import time
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from dsmq_nodes.dsmq import wire
 from dsmq_nodes.dsmq.client_connection import ClientConnection, Redial
 from dsmq_nodes.errors import ConnectionFailedError, RequestRefusedError, WireError
 from dsmq_nodes.graph.links.sequence import REPEATED, Losses
+from dsmq_nodes.messages.dsmq_msgs import TypeDescription
 
 logger = logging.getLogger("dsmq_nodes.bag")
 
@@ -185,6 +187,27 @@ class Cursors:
         if self._connection is not None:
             self._connection.close()
             self._connection = None
+
+
+class TypesSeen:
+    """The schemas that nodes have told, by the ids that the graph has for them."""
+
+    def __init__(self) -> None:
+        self._schemas: dict[str, dict[str, Any]] = {}
+
+    def take(self, text: str) -> None:
+        """A message of `/dsmq/types` has come."""
+        told = TypeDescription.from_json(text)
+        try:
+            schema = json.loads(told.json_schema)
+        except (ValueError, RecursionError):
+            return  # a node of somebody else's, who told no JSON
+        if isinstance(schema, dict):
+            self._schemas[told.schema_id] = schema
+
+    def schema(self, schema_id: str) -> dict[str, Any]:
+        """A schema; empty when nothing is known."""
+        return self._schemas.get(schema_id, {})
 
 
 def connect(

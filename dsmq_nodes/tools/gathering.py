@@ -1,14 +1,14 @@
 """What `doctor` looks at: the graph, counters of broker and nodes, the launch, some stamps."""
 
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from dsmq_nodes.cli.show.measure import time_in
 from dsmq_nodes.errors import ConnectionFailedError
 from dsmq_nodes.messages.dsmq_msgs import LaunchProcess, LaunchState, NodeStatistics
 from dsmq_nodes.tools.diagnosis import Seen, Stamp
 from dsmq_nodes.tools.graph_model import BrokerCounters, GraphModel, read_statistics
 from dsmq_nodes.tools.lookup import shown
+from dsmq_nodes.tools.stamps import has_header, time_in
 from dsmq_nodes.topic_names import CLOCK_TOPIC, LAUNCH_STATE_TOPIC, NODES_TOPIC, STATISTICS_TOPIC
 
 if TYPE_CHECKING:
@@ -106,9 +106,3 @@ def _stamped(session: "Session", graph: GraphModel) -> list[str]:
         if not topic.latched
         and any(has_header(schemas.get(end.schema_id, {})) for end in topic.publishers)
     ]
-
-
-def has_header(schema: dict[str, Any]) -> bool:
-    """Whether a type is known to have a header."""
-    fields = schema.get("properties")
-    return isinstance(fields, dict) and "header" in fields

@@ -1,7 +1,6 @@
 """Which topics there are, and which one a user means."""
 
-import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Final
 
 from dsmq_nodes.errors import CommandError
@@ -58,8 +57,8 @@ def known(graph: GraphModel, name: str) -> TopicModel:
     return topic
 
 
-def find_published(session: "Session", name: str) -> TopicModel:
-    """As `find`; a topic without a publisher is warned of.
+def find_published(session: "Session", name: str, warn: Callable[[str], None]) -> TopicModel:
+    """The topic that a user calls `name`; `warn` is told where it has no publisher.
 
     Raises:
         CommandError: there is no such topic; the text has the nearest.
@@ -69,7 +68,7 @@ def find_published(session: "Session", name: str) -> TopicModel:
     if topic is None:
         raise CommandError(f"{unpublished(absolute(name))}; {nearest(graph, name)}")
     if not topic.publishers and not _needs_no_ends(topic.name):
-        print(unpublished(topic.name), file=sys.stderr)
+        warn(unpublished(topic.name))
     return topic
 
 

@@ -1,18 +1,16 @@
 """Parameters of other nodes, by the services that every node has."""
 
 import contextlib
-import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final
 
 from dsmq_nodes.errors import CommandError, LaunchFileError
 from dsmq_nodes.graph.parameters.parameter import Parameter, ParameterKind
-from dsmq_nodes.graph.parameters.parameter_files import dump_parameters
+from dsmq_nodes.graph.parameters.parameter_files import ParamsFile, dump_parameters, lookup, merge
 from dsmq_nodes.graph.parameters.parameter_messages import from_message, to_message
 from dsmq_nodes.graph.parameters.parameter_store import flat
-from dsmq_nodes.launcher.file.params_file import ParamsFile, lookup, merge
-from dsmq_nodes.launcher.file.source import parse, read_file
+from dsmq_nodes.graph.parameters.yaml_source import parse, read_file
 from dsmq_nodes.messages.rcl_interfaces import Parameter as ParameterMessage
 from dsmq_nodes.messages.rcl_interfaces import ParameterDescriptor
 from dsmq_nodes.messages.rcl_interfaces_srv import (
@@ -267,8 +265,12 @@ def all_dumped(session: Session, timeout_sec: float) -> tuple[str, list[str]]:
     return "".join(files.values()), [node for node in names if node not in files]
 
 
-def loaded(session: Session, node: str, file: Path) -> Iterator[str]:
-    """Set what a file has for a node, one by one; what to tell of each.
+def loaded(
+    session: Session, node: str, file: Path, refused: Callable[[str], None]
+) -> Iterator[str]:
+    """Set what a file has for a node, one by one; what to tell of each that was set.
+
+    `refused` is given why one was not.
 
     Raises:
         CommandError: no such node, nothing for it in the file, or one was not taken.
@@ -290,7 +292,7 @@ def loaded(session: Session, node: str, file: Path) -> Iterator[str]:
         try:
             told = _set(session, node, [fitting(name, type_, value)])[0]
         except (CommandError, TypeError) as error:
-            print(f"{one_line(name)}: {one_line(str(error))}", file=sys.stderr)
+            refused(f"{one_line(name)}: {one_line(str(error))}")
             failed += 1
         else:
             successful = told.partition("successful")[2]

@@ -1,17 +1,14 @@
 """A tool's connection that publishes, and knows who is there; how fast is flow_control.py's."""
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Mapping
 from typing import Final
 
-from dsmq_nodes.bag.file.contents import Channel
-from dsmq_nodes.bag.file.recorded_schemas import told_schema
 from dsmq_nodes.dsmq import wire
 from dsmq_nodes.errors import ConnectionFailedError, RequestRefusedError, WireError
 from dsmq_nodes.graph.services import service_wire as calls
 from dsmq_nodes.messages.dsmq_msgs import Graph
-from dsmq_nodes.tools.cursors import connect
-from dsmq_nodes.tools.types_seen import TypesSeen
+from dsmq_nodes.tools.cursors import TypesSeen, connect
 from dsmq_nodes.topic_names import GRAPH_TOPIC, TYPES_TOPIC
 
 ANSWER_SEC: Final = 10.0
@@ -51,17 +48,13 @@ class Outlet:
         self._knows_types = self._is_told_anew = False
         self.types = TypesSeen()
 
-    def advertise(self, channels: Iterable[Channel]) -> None:
-        """Say what is published."""
-        for channel in channels:
-            self.topics.setdefault(channel.topic, 0)
-            fields = {
-                "topic": channel.topic,
-                "type": channel.type_name,
-                "latched": channel.latched,
-            }
-            schema = told_schema(channel)
-            self._send({"action": "advertise", **fields, **({"schema": schema} if schema else {})})
+    def advertise(
+        self, topic: str, type_name: str, schema: Mapping[str, object], *, latched: int = 0
+    ) -> None:
+        """Say what is published; an empty schema is not known."""
+        self.topics.setdefault(topic, 0)
+        fields = {"topic": topic, "type": type_name, "latched": latched}
+        self._send({"action": "advertise", **fields, **({"schema": schema} if schema else {})})
 
     def graph(self) -> Graph:
         """Who publishes and subscribes what now.

@@ -5,7 +5,6 @@ A tool is a nameless peer of the broker and speaks in texts; it needs no node an
 
 import contextlib
 import itertools
-import sys
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Collection, Generator
@@ -113,7 +112,7 @@ class Session:
     def _tell_left_out(self, report: GraphModel | BrokerCounters) -> None:
         if report.left_out and not self._has_told_left_out:
             self._has_told_left_out = True
-            print(f"the broker's report leaves out {one_line(report.left_out)}", file=sys.stderr)
+            _warn(f"the broker's report leaves out {one_line(report.left_out)}")
 
     def schema(self, schema_id: str) -> dict[str, Any]:
         """The JSON Schema of that id, as an end of a topic has told it; empty: it is not known."""
@@ -184,7 +183,7 @@ class Session:
         times = self._skipped[topic]
         if str(times).rstrip("0") == "1":
             more = "; others like it are counted" if times == 1 else f" (so far {times})"
-            print(f"skipped a message on {topic}: {one_line(why)}{more}", file=sys.stderr)
+            _warn(f"skipped a message on {topic}: {one_line(why)}{more}")
 
     def advertise(self, topic: str, type_name: str, schema: bytes, *, latched: int = 0) -> None:
         """Say that we publish a topic, and the JSON Schema of its type.
@@ -254,3 +253,9 @@ class Session:
         traceback: "TracebackType | None",
     ) -> None:
         self.close()
+
+
+def _warn(text: str) -> None:
+    import logging  # noqa: PLC0415  it takes 3 ms, and most commands warn of nothing
+
+    logging.getLogger("dsmq_nodes.tools").warning("%s", text)

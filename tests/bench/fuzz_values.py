@@ -24,15 +24,20 @@ from dsmq_nodes.cli.show.message_text import Style
 from dsmq_nodes.errors import DsmqError
 from dsmq_nodes.graph.parameters.model import Parameters
 from dsmq_nodes.graph.parameters.parameter import Parameter, ParameterKind
-from dsmq_nodes.graph.parameters.parameter_files import dump_parameters, flat_parameters
+from dsmq_nodes.graph.parameters.parameter_files import (
+    ParamsFile,
+    dump_parameters,
+    flat_parameters,
+    lookup,
+    merge,
+)
 from dsmq_nodes.graph.parameters.parameter_messages import from_message, to_message
 from dsmq_nodes.graph.parameters.parameter_store import ParameterStore
 from dsmq_nodes.graph.parameters.yaml12 import to_yaml
+from dsmq_nodes.graph.parameters.yaml_source import parse
 from dsmq_nodes.graph.spin.environment import NodeEnvironment
 from dsmq_nodes.graph.topics.type_check import schema_text
 from dsmq_nodes.launcher.file import arguments
-from dsmq_nodes.launcher.file.params_file import ParamsFile, lookup, merge
-from dsmq_nodes.launcher.file.source import parse
 from dsmq_nodes.messages.base import Message
 from dsmq_nodes.messages.fields import uint8
 from dsmq_nodes.messages.schema.dynamic import decoded, written

@@ -6,8 +6,8 @@ from typing import Any
 import jsonschema
 import pytest
 
+from dsmq_nodes.graph.parameters import yaml_source as source
 from dsmq_nodes.launcher.check.editor_schema import launch_schema
-from dsmq_nodes.launcher.file import source
 
 ROOT = Path(__file__).parent.parent.parent
 WRONG = Path(__file__).parent / "wrong"

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from dsmq_nodes.errors import LaunchFileError
+from dsmq_nodes.graph.parameters import yaml_source as source
 from dsmq_nodes.launcher.check.launch_check import check
-from dsmq_nodes.launcher.file import source
 from dsmq_nodes.launcher.file.read import load, read
 
 NODE = "{name: t, exec: [echo, x]}"

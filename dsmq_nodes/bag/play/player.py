@@ -178,9 +178,12 @@ class Player:
 
     def _advertise(self, channels: list[Channel]) -> None:
         """Say what is published; a topic that the broker does not take is left out."""
-        self._outlet.advertise(channels)
+        for each in channels:
+            self._outlet.advertise(
+                each.topic, each.type_name, told_schema(each), latched=each.latched
+            )
         if self._playing.clock_hz:
-            self._outlet.advertise([Channel(CLOCK_TOPIC, Clock.type_name)])
+            self._outlet.advertise(CLOCK_TOPIC, Clock.type_name, {})
         self._outlet.graph()
         for ours, played in list(self._channels.items()):
             if played.topic in self._outlet.refused:

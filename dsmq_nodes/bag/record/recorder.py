@@ -27,8 +27,7 @@ from dsmq_nodes.dsmq import wire
 from dsmq_nodes.errors import BagError, MessageError
 from dsmq_nodes.messages.dsmq_msgs import Graph, GraphTopic
 from dsmq_nodes.messages.rosgraph import Clock
-from dsmq_nodes.tools.cursors import Cursors
-from dsmq_nodes.tools.types_seen import TypesSeen
+from dsmq_nodes.tools.cursors import Cursors, TypesSeen
 from dsmq_nodes.topic_names import CLOCK_TOPIC, GRAPH_TOPIC, TYPES_TOPIC, is_hidden
 
 _TURN_SEC: Final = 0.05  # how soon an end that is asked for is seen

@@ -1,6 +1,7 @@
 """`dsmq-nodes topic echo`."""
 
 import sys
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from dsmq_nodes.cli.show.message_text import read
@@ -31,7 +32,7 @@ def echo_topic(
     if type_name or timeout_sec is not None:
         topics = _to_wait_for(session, name)
     else:
-        topics = [lookup.find_published(session, name).name]
+        topics = [lookup.find_published(session, name, partial(print, file=sys.stderr)).name]
     schemas = _Schemas(session)
     for topic in topics:
         session.subscribe(topic, type_name=type_name)

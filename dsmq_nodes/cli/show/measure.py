@@ -1,4 +1,8 @@
-"""`topic hz | bw | delay --sample`: measured by subscribing, as ros2 does."""
+"""`topic hz | bw | delay`: from the broker's counters, or measured by subscribing.
+
+What only a reader of each message sees (the shortest and the longest gap) is measured with
+`--sample`, as ros2 does.
+"""
 
 import math
 import sys
@@ -11,11 +15,13 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 
 from dsmq_nodes.errors import CommandError, MessageError
-from dsmq_nodes.tools.counters import size, table_shown
+from dsmq_nodes.tools.counters import Count, Window, follow
 from dsmq_nodes.tools.lookup import find_published
-from dsmq_nodes.topic_names import CLOCK_TOPIC
+from dsmq_nodes.tools.stamps import time_in
+from dsmq_nodes.topic_names import CLOCK_TOPIC, NODES_TOPIC
 
 if TYPE_CHECKING:
+    from dsmq_nodes.tools.graph_model import TopicCounters
     from dsmq_nodes.tools.session import Session
 
 _EVERY_SEC: Final = 1.0
@@ -161,20 +167,6 @@ class Delays:
         )
 
 
-def time_in(text: str, *path: str) -> float | None:
-    """The time at a place in a message, in seconds; None: there is none that can be read."""
-    try:
-        value: Any = msgspec.json.decode(text)
-        for step in path:
-            value = value[step]
-        found = float(value["sec"] + value["nanosec"] * 1e-9)
-    except (msgspec.MsgspecError, LookupError, TypeError, ValueError, ArithmeticError):
-        return None
-    except RecursionError:
-        return None
-    return found if math.isfinite(found) else None
-
-
 def _wall_sec() -> float:
     return time.time_ns() * 1e-9
 
@@ -214,7 +206,7 @@ def measure(
     use_sim_time: bool = False,
 ) -> None:
     """Print once a second what is measured of topics, for ever."""
-    topics = [find_published(session, name).name for name in names]
+    topics = _topics(session, names)
     measured = {topic: new() for topic in topics}
     is_of_day = isinstance(measured[topics[0]], Delays)
     clock = _Time(session, is_sim=use_sim_time, is_of_day=is_of_day)
@@ -258,3 +250,143 @@ def _listen(session: "Session", measured: dict[str, Any], clock: _Time, until_se
             heard = True
             session.understood(reply, partial(measured[reply.topic].add, now_sec), exact=True)
     return heard
+
+
+def rate_shown(change: Count) -> str:
+    """A rate as ros2 begins to show it; what is not counted is left out."""
+    return (
+        f"average rate: {change.messages / change.at_sec:.3f}\n"
+        f"\tdropped: {change.dropped} window: {change.messages}"
+    )
+
+
+def bandwidth_shown(change: Count) -> str:
+    """Bytes as ros2 begins to show them."""
+    if not change.messages:
+        return ""
+    return (
+        f"{size(change.size_bytes / change.at_sec)}/s from {change.messages} messages\n"
+        f"\tMessage size mean: {size(change.size_bytes / change.messages)}"
+    )
+
+
+def size(size_bytes: float) -> str:
+    """A number of bytes as ros2 writes it."""
+    for unit, factor in (("MB", 1e6), ("KB", 1e3)):
+        if size_bytes >= factor:
+            return f"{size_bytes / factor:.2f} {unit}"
+    return f"{size_bytes:.0f} B"
+
+
+def delay_shown(topic: "TopicCounters", felt: dict[str, float]) -> str:
+    """How old messages are where they arrive, by the broker's clock or the subscriber's own word.
+
+    Args:
+        topic: the broker's counters.
+        felt: for subscribers, the median from `publish()` to their callback, in seconds.
+    """
+    delays = [
+        (edge.subscriber or "(client)", edge.latency_sec or felt.get(edge.subscriber, 0.0))
+        for edge in topic.edges
+    ]
+    delays = [each for each in delays if each[1]]
+    if not delays:  # nobody hears it: as old as they are at the broker
+        at_broker = [each.latency_sec for each in topic.publishers if each.latency_sec]
+        delays = [("(broker)", delay_sec) for delay_sec in at_broker]
+    if not delays:
+        return ""
+    average = sum(delay_sec for _, delay_sec in delays) / len(delays)
+    lines = [f"\t{name}: {delay_sec:.6f}s" for name, delay_sec in delays]
+    return "\n".join([f"average delay: {average:.6f}", *lines])
+
+
+def table_shown(rows: Sequence[tuple[str, ...]]) -> str:
+    """Several topics as ros2 shows them; the first row is the head."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lines = [
+        "  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip()
+        for row in rows
+    ]
+    return "\n".join([lines[0], "=" * max(map(len, lines)), *lines[1:]]) + "\n"
+
+
+def show_rates(session: "Session", names: Sequence[str], most: int) -> None:
+    """Print the rates of topics once a second, for ever."""
+    for found in follow(session, _topics(session, names), most):
+        if len(found) == 1:
+            _show_one(next(iter(found.values()))[0], rate_shown)
+            continue
+        rows = [("topic", "rate", "dropped", "window")]
+        for topic, (window, _) in found.items():
+            change = window.change
+            if change is not None and change.messages:
+                rate = f"{change.messages / change.at_sec:.3f}"
+                rows.append((topic, rate, str(change.dropped), str(change.messages)))
+        if len(rows) > 1:
+            print(table_shown(rows), flush=True)
+
+
+def show_bandwidth(session: "Session", name: str, most: int) -> None:
+    """Print the bytes of a topic once a second, for ever."""
+    began = False
+    for found in follow(session, _topics(session, [name]), most):
+        (window, topic), *_ = found.values()
+        if not began:
+            print(f"Subscribed to [{topic.name}]", flush=True)
+            began = True
+        _show_one(window, bandwidth_shown)
+
+
+def _topics(session: "Session", names: Sequence[str]) -> list[str]:
+    warn = partial(print, file=sys.stderr)
+    return [find_published(session, name, warn).name for name in names]
+
+
+def _show_one(window: Window, shown: Callable[[Count], str]) -> None:
+    change = window.change
+    if window.is_silent:
+        print("no new messages", file=sys.stderr)
+    elif change is not None and (text := shown(change)):
+        print(text, flush=True)
+
+
+def show_delay(session: "Session", name: str) -> None:
+    """Print how old a topic's messages are once a second, for ever."""
+    felt: dict[str, float] = {}
+    with session.another() as nodes:
+        nodes.subscribe(NODES_TOPIC, depth=1000)
+        for found in follow(session, _topics(session, [name]), 1):
+            (_, topic), *_ = found.values()
+            # Of a shared topic the broker sees no times: its readers do.
+            while topic.shared and (reply := nodes.next_message([NODES_TOPIC], 0.0)) is not None:
+                told = nodes.understood(reply, _read_node)
+                for each in told.subscriptions if told is not None else ():
+                    if each.topic == topic.name and told is not None:
+                        felt[told.name] = each.latency_p50_sec
+            text = delay_shown(topic, felt)
+            if text:
+                print(text, flush=True)
+            else:
+                print(f"no delay is known: {_why_no_delay(topic)}", file=sys.stderr)
+
+
+def _why_no_delay(topic: "TopicCounters") -> str:
+    if not topic.messages + topic.missed:
+        return f"no message has come on {topic.name} yet"
+    if not topic.edges:
+        where = "and a delay is counted where messages arrive"
+        return f"nobody subscribes {topic.name}, {where}; --sample subscribes"
+    return "no message has a stamp; try --sample"
+
+
+class _Subscription(msgspec.Struct):
+    topic: str
+    latency_p50_sec: float = 0.0
+
+
+class _Node(msgspec.Struct):
+    name: str
+    subscriptions: list[_Subscription] = []
+
+
+_read_node: Final = msgspec.json.Decoder(_Node).decode

@@ -1,21 +1,30 @@
-"""Parameters as ROS 2 writes them into a YAML file; launcher/file/params_file.py reads them.
+"""Files of parameters: a mapping of names to values, or ROS 2's form, written and read.
 
-For example::
+ROS 2's form names the nodes::
 
-/robot1/lidar:
-ros__parameters:
-pid:
-kp: 1.5
-range_max: 8.0
+    /robot1/lidar:
+      ros__parameters:
+        pid:
+          kp: 1.5
+        range_max: 8.0
+
+When such a file is read, nodes may be nested by namespaces, or be meant by `/**` (all of them) and
+`*` (one part of a name).
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from functools import cached_property
 from typing import Any, Final
 
 from dsmq_nodes.graph.parameters.parameter import Parameter
 from dsmq_nodes.graph.parameters.parameter_store import flat
 from dsmq_nodes.graph.parameters.yaml12 import to_yaml
+from dsmq_nodes.graph.parameters.yaml_source import Document
+from dsmq_nodes.graph.parameters.yaml_source import Path as Keys
 
+_ROS: Final = "ros__parameters"
 _DEEPEST: Final = 10  # groups; a file is refused that is nested deeper than 20 levels
 
 
@@ -27,7 +36,7 @@ def dump_parameters(node_name: str, parameters: Iterable[Parameter]) -> str:
             continue
         inner, last = _place(grouped, parameter.name)
         inner[last] = parameter.value
-    return to_yaml({node_name: {"ros__parameters": grouped}}, sort_keys=True)
+    return to_yaml({node_name: {_ROS: grouped}}, sort_keys=True)
 
 
 def _place(grouped: dict[str, Any], name: str) -> tuple[dict[str, Any], str]:
@@ -49,3 +58,81 @@ def flat_parameters(values: Mapping[str, Any]) -> list[Parameter]:
         TypeError: no parameter can have a value; the text names it.
     """
     return [Parameter(name, None, value) for name, value in flat(values).items()]
+
+
+@dataclass(frozen=True)
+class ParamsFile:
+    """A file of parameters that has been read."""
+
+    document: Document
+
+    @cached_property
+    def sections(self) -> list[tuple[str, Keys]]:
+        """The nodes that ROS 2's form has something for, and where; none: it is a plain one."""
+        return list(_sections(self.document.data, (), ""))
+
+    def layers(self, full_name: str) -> list[Keys]:
+        """Return where the parameters of a node are; what comes later wins, as in rcl."""
+        if not self.sections:
+            return [()]
+        return [path for name, path in self.sections if _matches(name, full_name)]
+
+
+def _sections(data: object, path: Keys, name: str) -> Iterator[tuple[str, Keys]]:
+    if not isinstance(data, dict):
+        return
+    for key, value in data.items():
+        if key == _ROS and path:
+            yield name, (*path, key)
+        elif isinstance(value, dict):
+            yield from _sections(value, (*path, key), f"{name}/{key.strip('/')}")
+
+
+def _matches(pattern: str, full_name: str) -> bool:
+    """Whether a name is meant; part by part, since a regular expression may take for ever."""
+    names = full_name.split("/")
+    # How many parts of the name are matched so far, in every way there is.
+    ways = {0}
+    for part in pattern.split("/"):
+        if part == "**":
+            ways = set(range(min(ways), len(names) + 1))
+        else:
+            ways = {way + 1 for way in ways if way < len(names) and _fits(part, names[way])}
+        if not ways:
+            return False
+    return len(names) in ways
+
+
+def _fits(part: str, name: str) -> bool:
+    if "*" not in part:
+        return part == name
+    literal = part.replace("[", "[[]").replace("?", "[?]")
+    return fnmatchcase(name, literal.replace("*", "?*"))  # a "*" is one character at least
+
+
+def lookup(data: object, path: Keys) -> object:
+    """Return the value at a path."""
+    for part in path:
+        data = data[part]  # type: ignore[index]
+    return data
+
+
+def _without(values: dict[str, object], names: Collection[str], prefix: str) -> dict[str, object]:
+    """Return parameters except some, which are overridden."""
+    return {
+        name: _without(value, names, f"{prefix}{name}.") if isinstance(value, dict) else value
+        for name, value in values.items()
+        if isinstance(value, dict) or prefix + name not in names
+    }
+
+
+def merge(under: dict[str, object], over: dict[str, object]) -> dict[str, object]:
+    """Return parameters, overridden by others; mappings are merged, `pid.kp` is in `pid`."""
+    merged = _without(under, flat(over).keys(), "")
+    for name, value in over.items():
+        before = merged.get(name)
+        if isinstance(before, dict) and isinstance(value, dict):
+            merged[name] = merge(before, value)
+        else:
+            merged[name] = value
+    return merged

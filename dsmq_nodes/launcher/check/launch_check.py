@@ -17,6 +17,8 @@ from typing_extensions import override
 
 from dsmq_nodes.errors import LaunchProblem
 from dsmq_nodes.graph import names
+from dsmq_nodes.graph.parameters.parameter_files import lookup
+from dsmq_nodes.graph.parameters.yaml_source import Path as Keys
 from dsmq_nodes.graph.topics import compatible as schema
 from dsmq_nodes.launcher.check import relations
 from dsmq_nodes.launcher.check.examination import Examiner
@@ -24,9 +26,7 @@ from dsmq_nodes.launcher.check.findings import NodeFinding, NodeRequest, NodeTop
 from dsmq_nodes.launcher.file.arguments import Value
 from dsmq_nodes.launcher.file.composed import ComposedNode, Composition, Origin
 from dsmq_nodes.launcher.file.explain import explain_value
-from dsmq_nodes.launcher.file.params_file import lookup
 from dsmq_nodes.launcher.file.read import classes_not_there, look_at
-from dsmq_nodes.launcher.file.source import Path as Keys
 from dsmq_nodes.launcher.supervise.plan import find_project_root
 from dsmq_nodes.launcher.supervise.planning import environment_of
 from dsmq_nodes.suggest import did_you_mean, nearest, shorten

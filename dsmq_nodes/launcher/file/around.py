@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from dsmq_nodes.graph.parameters.parameter_files import lookup
 from dsmq_nodes.launcher.file.composed import Origin
 from dsmq_nodes.launcher.file.entries import EntryPart
-from dsmq_nodes.launcher.file.params_file import lookup
 
 
 @dataclass(frozen=True)

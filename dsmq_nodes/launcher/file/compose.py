@@ -17,6 +17,9 @@ from typing import TypeVar
 from pydantic import ValidationError
 
 from dsmq_nodes.errors import LaunchProblem
+from dsmq_nodes.graph.parameters.parameter_files import ParamsFile, lookup, merge
+from dsmq_nodes.graph.parameters.yaml_source import Document, Place, resolved
+from dsmq_nodes.graph.parameters.yaml_source import Path as Keys
 from dsmq_nodes.launcher.file import declare
 from dsmq_nodes.launcher.file.arguments import Value
 from dsmq_nodes.launcher.file.around import Around, join, mapping_at, remaps
@@ -34,10 +37,7 @@ from dsmq_nodes.launcher.file.explain import explain
 from dsmq_nodes.launcher.file.extent import OF_COPY, Extent, UnfoldsError
 from dsmq_nodes.launcher.file.field_types import MOST_COPIES
 from dsmq_nodes.launcher.file.other_files import OtherFiles
-from dsmq_nodes.launcher.file.params_file import ParamsFile, lookup, merge
 from dsmq_nodes.launcher.file.salvage import salvage
-from dsmq_nodes.launcher.file.source import Document, Place, resolved
-from dsmq_nodes.launcher.file.source import Path as Keys
 from dsmq_nodes.launcher.file.substitute import Scope, Substitution
 from dsmq_nodes.suggest import did_you_mean, nearest
 

@@ -5,10 +5,10 @@ from functools import cached_property
 from pathlib import Path
 
 from dsmq_nodes.errors import LaunchProblem
+from dsmq_nodes.graph.parameters.parameter_files import ParamsFile
+from dsmq_nodes.graph.parameters.yaml_source import Document, Place
+from dsmq_nodes.graph.parameters.yaml_source import Path as Keys
 from dsmq_nodes.launcher.file.entries import BrokerEntry, LogEntry, NodeEntry
-from dsmq_nodes.launcher.file.params_file import ParamsFile
-from dsmq_nodes.launcher.file.source import Document, Place
-from dsmq_nodes.launcher.file.source import Path as Keys
 
 
 @dataclass(frozen=True)

@@ -5,12 +5,12 @@ from dataclasses import dataclass
 
 from pydantic import ValidationError
 
+from dsmq_nodes.graph.parameters.yaml_source import Document, Place
+from dsmq_nodes.graph.parameters.yaml_source import Path as Keys
 from dsmq_nodes.launcher.file.arguments import Value, declared, fit, kind_of_default
 from dsmq_nodes.launcher.file.entries import ArgEntry
 from dsmq_nodes.launcher.file.explain import explain
 from dsmq_nodes.launcher.file.extent import Extent
-from dsmq_nodes.launcher.file.source import Document, Place
-from dsmq_nodes.launcher.file.source import Path as Keys
 from dsmq_nodes.launcher.file.substitute import Refuse, Scope, Substitution
 from dsmq_nodes.suggest import did_you_mean, shorten
 

@@ -19,9 +19,9 @@ from pathlib import Path
 from typing import Self
 
 from dsmq_nodes.graph.parameters.yaml12 import plain_value
+from dsmq_nodes.graph.parameters.yaml_source import Document, Place
+from dsmq_nodes.graph.parameters.yaml_source import Path as Keys
 from dsmq_nodes.launcher.file.extent import MOST_TEXT, Extent, UnfoldsError
-from dsmq_nodes.launcher.file.source import Document, Place
-from dsmq_nodes.launcher.file.source import Path as Keys
 from dsmq_nodes.suggest import did_you_mean, shorten, written
 
 _NAMES = ("arg", "dirname", "env", "index")

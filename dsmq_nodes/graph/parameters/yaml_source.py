@@ -1,4 +1,4 @@
-"""The text of a launch file, read with the place of everything in it.
+"""The YAML of a launch file, or of a file of parameters, read with the place of everything in it.
 
 PyYAML is used for its scanner and parser alone: a stream of events with marks. Values follow YAML
 1.2 (graph/parameters/yaml12.py), where PyYAML follows 1.1: here `on` and `no` are text, `010` is

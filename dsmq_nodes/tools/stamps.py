@@ -1,0 +1,26 @@
+"""Times in messages, read from their texts."""
+
+import math
+from typing import Any
+
+import msgspec
+
+
+def time_in(text: str, *path: str) -> float | None:
+    """The time at a place in a message, in seconds; None: there is none that can be read."""
+    try:
+        value: Any = msgspec.json.decode(text)
+        for step in path:
+            value = value[step]
+        found = float(value["sec"] + value["nanosec"] * 1e-9)
+    except (msgspec.MsgspecError, LookupError, TypeError, ValueError, ArithmeticError):
+        return None
+    except RecursionError:
+        return None
+    return found if math.isfinite(found) else None
+
+
+def has_header(schema: dict[str, Any]) -> bool:
+    """Whether a type is known to have a header."""
+    fields = schema.get("properties")
+    return isinstance(fields, dict) and "header" in fields
