@@ -17,6 +17,7 @@ MOST_TOPICS_OF_ONE: Final = 8000  # that one peer has made
 MOST_WAITS: Final = 65_536  # `get`s that wait, of all peers together; 0.6 KiB each
 MOST_WAITS_OF_ONE: Final = 32_768
 MOST_PATTERNS: Final = 100  # of one peer
+MOST_ENDS: Final = 300_000  # readers and publishers of topics, of all peers; 0.7 KiB each
 MOST_LATCHED: Final = 100_000  # of one topic
 MOST_SCHEMA_BYTES: Final = 64 * 1024
 MOST_SCHEMA_LEVELS: Final = 64  # nodes and tools walk through it level by level

@@ -123,6 +123,7 @@ Limits
   when it has no message left, or when there are too many; its ids go on when it comes back. When
   all are somebody's, a peer that has made fewer than another takes the place of a topic that this
   one alone has; it is told by an error
+- 300,000 readers and publishers of topics; then none more for a peer that has its share of them
 - 100 patterns a peer; 100,000 latched messages a topic, all latched ones together within three
   quarters of the broker's budget; a schema 65,536 bytes (a larger one is not kept), 64 levels
 - 100 ends that differ from one end of a topic, of which that one is told
@@ -153,6 +154,7 @@ Answered by an ``error``, and the connection goes on:
 - ``a topic name has a part that is '..': 'T'``
 - ``there are 10000 topics already: 'T' is one too many``
 - ``there are 10000 topics, of which this peer has most: 'T' had to go``
+- ``there are 300000 readers and publishers, and this peer has its share: 'T' is one too many``
 - ``this topic is written by the broker itself``
 - ``a message must be text``
 - ``a peer makes 8000 topics at most: 'T' is another``

@@ -525,6 +525,49 @@ def test_of_many_that_differ_from_one_some_are_told(router: Router) -> None:
     assert len(cursor.pairs) == limits.MOST_PAIRS
 
 
+def test_ends_of_topics_are_bounded_and_who_has_few_may_have_more(
+    router: Router, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("dsmq_nodes.dsmq.router.exchange.MOST_ENDS", 100)
+    monkeypatch.setattr("dsmq_nodes.dsmq.router.router.MOST_ENDS", 100)
+    writer, *crowd = (greeted(router) for _ in range(10))
+    for number in range(40):
+        ask(router, writer, action="put", topic=f"t{number}", message="x")
+    said = [error_of(router, bad, action="subscribe", topic="t*", pattern=True) for bad in crowd]
+    ends = sum(len(peer.cursors) for peer in crowd)
+    assert ends <= 2 * 100
+    said = [error_of(router, bad, action="subscribe", topic="u*", pattern=True) for bad in crowd]
+    assert ["this peer has its share: 'u*' is one too many" in each for each in said[:2]] == [
+        True
+    ] * 2
+    honest = greeted(router)
+    for topic in ("/scan", "t1"):
+        for action in ("advertise", "subscribe"):
+            assert error_of(router, honest, action=action, topic=topic) == ""
+            assert "has its share" in error_of(router, crowd[0], action=action, topic="/more")
+            assert error_of(router, crowd[0], action="subscribe", topic="t1") == "", "it has that"
+    for bad in crowd:
+        router.disconnect(bad)
+    router.tick(1.0)
+    assert error_of(router, writer, action="subscribe", topic="t*", pattern=True) == ""
+    assert len(writer.cursors) == 40
+
+
+def test_a_pattern_that_follows_no_further_is_told(
+    router: Router, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("dsmq_nodes.dsmq.router.exchange.MOST_ENDS", 6)
+    reader, writer = greeted(router), greeted(router)
+    assert error_of(router, reader, action="subscribe", topic="t*", pattern=True) == ""
+    for number in range(9):
+        ask(router, writer, action="put", topic=f"t{number}", message="x")
+    assert len(reader.cursors) == 6
+    told = [(peer, wire.decode_reply(frame[23:]).error) for peer, frame in router.tick(1.0)]
+    assert [peer for peer, _ in told] == [reader]
+    assert "'t*' is one too many" in told[0][1]
+    assert router.tick(2.0) == []
+
+
 def test_who_waits_for_little_is_not_kept_out_by_who_waits_for_much(
     router: Router, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -336,6 +336,10 @@ def provoked() -> list[str]:
     frame = wire.encode_frame
     said += [wire_error(b"GET / HTTP/1.1\r\nHost: x\r\n"), wire_error(frame(b"123456"), 5)]
     said += [wire_error(frame(b'"\xff"')), wire_error(frame(b"[]"))]
+    wide = Router(Store())
+    wide._ends, shares = limits.MOST_ENDS, connected(wide, "/a")
+    shares.cursors |= dict.fromkeys(map(str, range(limits.MOST_ENDS)))  # type: ignore[arg-type]
+    said.append(refused(wide, shares, {"action": "subscribe", "topic": "new"}))
     narrow = Router(Store())
     greedy, modest = connected(narrow, "/a"), connected(narrow, "/b")
     for topic in ("t1", "t2"):

@@ -15,6 +15,7 @@ from typing import Final
 
 from dsmq_nodes.dsmq import wire
 from dsmq_nodes.dsmq.limits import (
+    MOST_ENDS,
     MOST_PATTERNS,
     MOST_PUSH_BYTES,
     MOST_TOPICS,
@@ -32,6 +33,10 @@ from dsmq_nodes.topic_names import BROKERS_TOPICS, is_kits_own
 CATCH_UP_BYTES: Final = 128 * 1024
 _MOST_ECHOED: Final = 4000  # characters of a name that is refused: its sender knows it by that
 
+ENDS_FAULT: Final = (
+    f"there are {MOST_ENDS} readers and publishers, and this peer has its share: %r is one too many"
+)
+
 Replies = list[tuple[ConnectedPeer, bytes]]
 
 
@@ -47,6 +52,8 @@ class Exchange:
         self._listeners: list[Cursor] = []  # to the statistics; without any nothing is measured
         self._held: list[Put] = []
         self._patterns: dict[ConnectedPeer, None] = {}  # peers that subscribe patterns
+        self._ends = 0  # cursors and publications: so many at most, counted now and then
+        self._unmatched: dict[ConnectedPeer, str] = {}  # with a pattern, and not told yet
         self._waits: dict[Wait, None] = {}
         self._deadlines: list[tuple[float, int, Wait]] = []  # a heap; some were answered long ago
         self._last_wait = 0
@@ -138,6 +145,24 @@ class Exchange:
         if len(self._deadlines) > 2 * len(self._waits):
             self._deadlines = [each for each in self._deadlines if each[2] in self._waits]
             heapq.heapify(self._deadlines)
+
+    def _has_its_share(self, peer: ConnectedPeer) -> bool:
+        """Whether a peer may have no more ends: there are too many, and others have fewer."""
+        if self._ends < MOST_ENDS:
+            return False
+        return len(peer.cursors) + len(peer.publications) >= MOST_ENDS // max(len(self.peers), 1)
+
+    def count_ends(self) -> None:
+        """Count cursors and publications anew: between two counts none is taken off."""
+        self._ends = sum(len(peer.cursors) + len(peer.publications) for peer in self.peers)
+
+    def _tell_unmatched(self) -> Replies:
+        """Tell who has not got every topic that a pattern matches."""
+        unmatched, self._unmatched = self._unmatched, {}
+        return [
+            error(peer, wire.Request("subscribe", name), ENDS_FAULT % (name,))
+            for peer, name in unmatched.items()
+        ]
 
     def _topic(self, name: str, maker: ConnectedPeer | None = None) -> Topic:
         topic = self.topics.get(name)
@@ -315,6 +340,7 @@ class Exchange:
             cursor = Cursor(peer, topic, max(log.first_id - 1, log.last_id - log.latched))
             peer.cursors[request.topic] = cursor
             topic.cursors.append(cursor)
+            self._ends += 1
             self.graph_changed = True
         cursor.depth, cursor.pattern = max(request.depth, 0), ""
         if request.after is not None:
@@ -331,7 +357,8 @@ class Exchange:
         for topic in self.topics.values():
             self._match(peer, topic, new=False)
         answer = {"event": "subscribed", "topic": request.topic}
-        return [(peer, wire.encode_object(answer)), *self.catch_up(peer, now)]
+        replies = [(peer, wire.encode_object(answer)), *self._tell_unmatched()]
+        return [*replies, *self.catch_up(peer, now)]
 
     def _match(self, peer: ConnectedPeer, topic: Topic, *, new: bool) -> None:
         """Give a peer its cursor in a topic that one of its patterns matches."""
@@ -340,6 +367,10 @@ class Exchange:
             own = log.name in BROKERS_TOPICS and not is_kits_own(name)
             if own or log.name in peer.cursors or not pattern.expression.match(log.name):
                 continue
+            if self._has_its_share(peer):
+                self._unmatched[peer] = name
+                return
+            self._ends += 1
             after = max(log.first_id - 1, 0 if new else log.last_id - log.latched)
             cursor = Cursor(peer, topic, after, max(pattern.request.depth, 0), pattern=name)
             peer.cursors[log.name] = cursor

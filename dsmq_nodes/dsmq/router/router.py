@@ -19,6 +19,8 @@ from typing import TYPE_CHECKING, Final
 
 from dsmq_nodes.dsmq import wire
 from dsmq_nodes.dsmq.limits import (
+    MAX_TOPIC_BYTES,
+    MOST_ENDS,
     MOST_LATCHED,
     MOST_TOPICS,
     MOST_TOPICS_OF_ONE,
@@ -26,7 +28,7 @@ from dsmq_nodes.dsmq.limits import (
 )
 from dsmq_nodes.dsmq.original import as_original_text
 from dsmq_nodes.dsmq.router import report as statistics
-from dsmq_nodes.dsmq.router.exchange import Replies, error
+from dsmq_nodes.dsmq.router.exchange import ENDS_FAULT, Replies, error
 from dsmq_nodes.dsmq.router.sharing import SharedExchange
 from dsmq_nodes.dsmq.router.topics import (
     Advertisement,
@@ -104,6 +106,7 @@ class Router(SharedExchange):
     def disconnect(self, peer: ConnectedPeer) -> None:
         """A connection has ended; everything it held is let go."""
         self.peers.pop(peer, None)
+        self._unmatched.pop(peer, None)
         for cursor in peer.cursors.values():
             self.unseat(cursor)
             cursor.topic.cursors.remove(cursor)
@@ -153,12 +156,21 @@ class Router(SharedExchange):
             return f"there is no action {request.action[:40]!r}"
         if request.schema and (fault := self._schemas.fault(request)):
             return fault
+        is_full = self._ends >= MOST_ENDS and self._has_its_share(peer)
+        if is_full and self._is_another_end(peer, request):
+            return ENDS_FAULT % (request.topic[:MAX_TOPIC_BYTES],)
         if request.topic in self.topics or request.action in _WITHOUT_TOPIC:
             return ""
         fault = self._topic_fault(peer, request)
         if fault and not peer.greeted:
             raise WireError(fault)
         return fault
+
+    def _is_another_end(self, peer: ConnectedPeer, request: wire.Request) -> bool:
+        """Whether a peer has one reader or publisher more by this request."""
+        if request.action == "subscribe":
+            return request.topic not in peer.cursors
+        return request.action == "advertise" and request.topic not in peer.publications
 
     def _topic_fault(self, peer: ConnectedPeer, request: wire.Request) -> str:
         fault = wire.topic_fault(request.topic)
@@ -232,7 +244,8 @@ class Router(SharedExchange):
     def tick(self, now: float) -> Replies:
         """Once a second: expire messages, publish statistics if anybody listens."""
         self._begin(now)
-        replies = [*self.commit(), *self.leave_rings(now)]
+        replies = [*self.commit(), *self.leave_rings(now), *self._tell_unmatched()]
+        self.count_ends()
         self.forget_overwritten()
         self.forget_deadlines()
         self.store.expire(now)
@@ -363,6 +376,7 @@ class Router(SharedExchange):
             publication = Advertisement(peer, topic)
             peer.publications[request.topic] = publication
             topic.publications.append(publication)
+            self._ends += 1
         publication.latched = min(request.latched, MOST_LATCHED)
         self.store.set_latched(topic.log, publication.latched)
         self._note_owner(topic)
