@@ -131,7 +131,7 @@ class Broker:
 
     async def _serve_all_patient(self, until_sec: float) -> None:
         """Have what was put until now pushed to who was content to wait for it."""
-        for topic in self.router.shared.values() if self._patient else ():
+        for topic in list(self.router.shared.values()) if self._patient else ():
             self.gather(self.router.follow_to_the_end(topic, time.monotonic()))
         for peer in self._patient:
             self.catch_up(peer)
