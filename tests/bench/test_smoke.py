@@ -5,8 +5,9 @@ import sys
 
 import pytest
 
-from tests.bench import bag, faults, fuzz_requests, fuzz_values, launch, nodes, queue
+from tests.bench import bag, faults, fuzz_requests, fuzz_ring, fuzz_values, launch, nodes, queue
 from tests.bench.processes import ROOT
+from tests.dsmq.sharer import needs_shared_memory
 from tests.support import processes
 
 
@@ -40,6 +41,11 @@ def test_values_are_read_and_written_as_the_same() -> None:
 
 def test_odd_requests_harm_no_honest_peer() -> None:
     assert fuzz_requests.main(3.0, seed=1) == 0
+
+
+@needs_shared_memory
+def test_a_damaged_ring_harms_nobody() -> None:
+    assert fuzz_ring.main(3.0, seed=1) == 0
 
 
 def test_the_benchmark_of_services_runs() -> None:
