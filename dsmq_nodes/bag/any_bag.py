@@ -1,14 +1,11 @@
-"""What can be looked at, played and converted: a bag of ours, or a ROS bag."""
+"""Opens a bag of any kind: ours, or one of ROS 1 or ROS 2."""
 
-from collections.abc import Collection, Iterator
 from pathlib import Path
-from typing import Protocol
 
-from dsmq_nodes.bag.file.contents import Attachment
-from dsmq_nodes.bag.file.mcap_reader import ChannelCount, McapFile, Record
+from dsmq_nodes.bag.bag_source import BagSource
+from dsmq_nodes.bag.file.mcap_reader import McapFile
 from dsmq_nodes.bag.file.reading import Bag
 from dsmq_nodes.bag.file.selection import Selection
-from dsmq_nodes.bag.omitted import Omitted
 from dsmq_nodes.bag.optional import need
 from dsmq_nodes.errors import BagError
 
@@ -17,57 +14,6 @@ _ROS_ENCODINGS = frozenset({"cdr", "ros1"})
 _ROS_METADATA = "metadata.yaml"
 _BAGS = (".mcap", ".db3", ".bag", ".zstd", ".zst")
 _ROS_SUFFIXES = frozenset({".db3", ".zstd", ".zst"})
-
-
-class BagSource(Protocol):
-    """Messages in our JSON form, by time."""
-
-    omitted: Omitted
-
-    @property
-    def start_ns(self) -> int:
-        """When the first message was recorded; 0 for an empty bag."""
-
-    @property
-    def end_ns(self) -> int:
-        """When the last message was recorded; 0 for an empty bag."""
-
-    @property
-    def topics(self) -> dict[str, str]:
-        """The type's name of each topic."""
-
-    @property
-    def paths(self) -> list[Path]:
-        """Its files."""
-
-    def __len__(self) -> int:
-        """How many messages there are."""
-
-    def compression(self) -> str:
-        """The compression of its files."""
-
-    def raw_counts(self) -> list[ChannelCount]:
-        """The channels as they were recorded, and how many messages they have."""
-
-    def counts(self) -> list[ChannelCount]:
-        """The channels of what is given, and how many messages they have."""
-
-    def records(
-        self,
-        start_ns: int | None = None,
-        end_ns: int | None = None,
-        topics: Collection[str] | None = None,
-    ) -> Iterator[Record]:
-        """The messages, from `start_ns` to before `end_ns`."""
-
-    def latched_before(self, time_ns: int) -> list[Record]:
-        """What a subscriber of the latched topics is given that comes at this time."""
-
-    def attachments(self) -> list[Attachment]:
-        """The files inside it."""
-
-    def metadata(self) -> list[tuple[str, dict[str, str]]]:
-        """The named texts inside it."""
 
 
 def open_source(paths: list[Path], topics: Selection | None = None) -> BagSource:

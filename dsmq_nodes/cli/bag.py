@@ -11,7 +11,7 @@ from dsmq_nodes.cli.options import BROKER, BrokerOption, examples_epilog, new_ap
 from dsmq_nodes.printable import one_line
 
 if TYPE_CHECKING:
-    from dsmq_nodes.bag.any_bag import BagSource
+    from dsmq_nodes.bag.bag_source import BagSource
     from dsmq_nodes.bag.file.mcap_writer import Compression
     from dsmq_nodes.bag.file.selection import Selection
 

@@ -67,7 +67,7 @@ class LifecycleNode(Node):
         self._machine = StateMachine(self.name)
         self._events = self.create_publisher(TransitionEvent, "~/transition_event", 10)
         self._spinner.set_state(self._machine.state.label)
-        serve(self)
+        serve(self, self._machine, self.change_state)
         if self.autostart:
             self.create_task(self._start())
 

@@ -1,9 +1,9 @@
-"""The services by which a lifecycle node is asked and told from outside; names as in ROS 2."""
+"""The services that show and change a lifecycle node's state; their names are those of ROS 2."""
 
-from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from collections.abc import Awaitable, Callable, Iterable
 
 from dsmq_nodes.errors import TransitionError
+from dsmq_nodes.graph.node import Node
 from dsmq_nodes.lifecycle import states
 from dsmq_nodes.messages.lifecycle import (
     ChangeState,
@@ -15,24 +15,25 @@ from dsmq_nodes.messages.lifecycle import (
 )
 from dsmq_nodes.messages.lifecycle import Transition as TransitionMessage
 
-if TYPE_CHECKING:
-    from dsmq_nodes.lifecycle.lifecycle_node import LifecycleNode
 
-
-def serve(node: "LifecycleNode") -> None:
-    """Make the services of a node."""
+def serve(
+    node: Node,
+    machine: states.StateMachine,
+    change: Callable[[str | int], Awaitable[states.TransitionCallbackReturn]],
+) -> None:
+    """Create the services of a lifecycle node; `change` carries out a transition."""
 
     async def change_state(request: ChangeState.Request) -> ChangeState.Response:
         asked = request.transition
         try:
-            result = await node.change_state(asked.id or asked.label)
+            result = await change(asked.id or asked.label)
         except TransitionError as error:
             node.get_logger().warning(str(error))
             return ChangeState.Response(success=False)
         return ChangeState.Response(success=result is states.TransitionCallbackReturn.SUCCESS)
 
     def get_state(_: GetState.Request) -> GetState.Response:
-        return GetState.Response(current_state=state_message(node.state))
+        return GetState.Response(current_state=state_message(machine.state))
 
     def get_states(_: GetAvailableStates.Request) -> GetAvailableStates.Response:
         return GetAvailableStates.Response(
@@ -40,7 +41,7 @@ def serve(node: "LifecycleNode") -> None:
         )
 
     def get_transitions(_: GetAvailableTransitions.Request) -> GetAvailableTransitions.Response:
-        return _described(node.available_transitions())
+        return _described(machine.available())
 
     def get_graph(_: GetAvailableTransitions.Request) -> GetAvailableTransitions.Response:
         return _described(states.GRAPH)

@@ -8,7 +8,6 @@ from typing import Any, Final
 from dsmq_nodes.errors import CommandError, LaunchFileError
 from dsmq_nodes.graph.parameters.parameter import Parameter, ParameterKind
 from dsmq_nodes.graph.parameters.parameter_files import ParamsFile, dump_parameters, lookup, merge
-from dsmq_nodes.graph.parameters.parameter_messages import from_message, to_message
 from dsmq_nodes.graph.parameters.parameter_store import flat
 from dsmq_nodes.graph.parameters.yaml_source import parse, read_file
 from dsmq_nodes.messages.rcl_interfaces import Parameter as ParameterMessage
@@ -89,7 +88,7 @@ def _values(
     _check_count(service, names, response.values)
     try:
         return [
-            from_message(ParameterMessage(name=name, value=value))
+            Parameter.from_parameter_msg(ParameterMessage(name=name, value=value))
             for name, value in zip(names, response.values, strict=True)
         ]
     except TypeError as error:
@@ -181,7 +180,7 @@ def fitting(name: str, type_: int, value: object) -> Parameter:
 
 
 def _set(session: Session, node: str, parameters: Sequence[Parameter]) -> list[str]:
-    request = SetParameters.Request(parameters=[to_message(each) for each in parameters])
+    request = SetParameters.Request(parameters=[each.to_parameter_msg() for each in parameters])
     service = f"{node}/set_parameters"
     results = call_typed(session, service, request, SetParameters.Response).results
     _check_count(service, [each.name for each in parameters], results)

@@ -18,7 +18,8 @@ from rosbags.highlevel import AnyReader
 from rosbags.typesys import Stores, get_typestore
 
 from dsmq_nodes.bag import Bag, BagWriter
-from dsmq_nodes.bag.any_bag import BagSource, open_source
+from dsmq_nodes.bag.any_bag import open_source
+from dsmq_nodes.bag.bag_source import BagSource
 from dsmq_nodes.bag.convert.convert import Format, convert
 from dsmq_nodes.bag.convert.foxglove import CONVERSIONS
 from dsmq_nodes.bag.file.contents import Attachment, Channel

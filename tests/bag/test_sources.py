@@ -27,7 +27,8 @@ from rosbags.rosbag2 import CompressionFormat, CompressionMode, StoragePlugin, W
 from rosbags.typesys import Stores, get_types_from_msg, get_typestore
 
 from dsmq_nodes.bag import Attachment, Bag, BagWriter, Channel, Limits, schema_text
-from dsmq_nodes.bag.any_bag import BagSource, open_source
+from dsmq_nodes.bag.any_bag import open_source
+from dsmq_nodes.bag.bag_source import BagSource
 from dsmq_nodes.bag.convert import ros1_file
 from dsmq_nodes.bag.convert.convert import Format, convert
 from dsmq_nodes.bag.file.contents import latched_metadata

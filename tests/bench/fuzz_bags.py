@@ -27,7 +27,8 @@ from rosbags import rosbag1, rosbag2
 from rosbags.typesys import Stores, get_typestore
 
 from dsmq_nodes.bag import Bag
-from dsmq_nodes.bag.any_bag import BagSource, open_source
+from dsmq_nodes.bag.any_bag import open_source
+from dsmq_nodes.bag.bag_source import BagSource
 from dsmq_nodes.bag.convert.convert import Format, convert
 from dsmq_nodes.bag.file.information import information_lines
 from dsmq_nodes.bag.file.repair import repair

@@ -31,7 +31,6 @@ from dsmq_nodes.graph.parameters.parameter_files import (
     lookup,
     merge,
 )
-from dsmq_nodes.graph.parameters.parameter_messages import from_message, to_message
 from dsmq_nodes.graph.parameters.parameter_store import ParameterStore
 from dsmq_nodes.graph.parameters.yaml12 import to_yaml
 from dsmq_nodes.graph.parameters.yaml_source import parse
@@ -205,11 +204,11 @@ def throw_at_parameters(rng: random.Random) -> None:
     parameters = [each for each in found.values() if each.value is not None]
     for each in parameters:
         try:
-            message = to_message(each).from_json(to_message(each).to_json())
+            message = each.to_parameter_msg().from_json(each.to_parameter_msg().to_json())
         except DsmqError as error:
             check_words(error)
             return  # a lone surrogate
-        same("message", told([from_message(message)]), told([each]))
+        same("message", told([Parameter.from_parameter_msg(message)]), told([each]))
     dumped = dump_parameters("/n", parameters)
     document = parse(dumped, "dumped")
     same("problems", document.problems, [])

@@ -10,7 +10,6 @@ import tracemalloc
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
 
 import pytest
 
@@ -33,9 +32,6 @@ from dsmq_nodes.errors import RingError
 from tests.dsmq.sharer import Sharer, needs_shared_memory
 from tests.support import processes
 from tests.support.brokers import ForkedBroker
-
-if TYPE_CHECKING:
-    from dsmq_nodes.dsmq.broker.loop import Broker
 
 pytestmark = needs_shared_memory
 PATIENCE_SEC = 10.0
@@ -132,7 +128,7 @@ class Shell:
 def test_who_rings_late_does_not_leave_the_broker_deaf() -> None:
     async def main(shell: Shell) -> None:
         memory = SharedMemory()
-        following = Following(cast("Broker", shell), asyncio.get_running_loop(), memory)
+        following = Following(shell.router, memory, shell.gather, shell.flush)
         talker, reader = shell.peer("/talker", shm=True), shell.peer("", shm=False)
         path = shell.ask(talker, action="advertise", topic="/t", type="T", shm=True).ring
         assert shell.ask(reader, action="subscribe", topic="/t").event == "subscribed"

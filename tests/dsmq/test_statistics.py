@@ -194,6 +194,6 @@ def test_of_too_many_ends_some_are_listed_and_the_others_counted() -> None:
         router.connect(peer, 0.0)
         router.handle(peer, wire.Request("hello", version=1), 0.0)
         router.handle(peer, wire.Request("subscribe", "t"), 0.0)
-    report = Graph.from_json(reports.graph(router).decode())
+    report = Graph.from_json(reports.graph(router.peers, router.topics.values(), "").decode())
     (topic,) = [each for each in report.topics if each.name == "t"]
     assert (len(topic.subscribers), report.left_out) == (2000, "500 ends")

@@ -6,7 +6,7 @@ from functools import partial
 from pathlib import Path
 from typing import Final, Literal, get_args
 
-from dsmq_nodes.bag.any_bag import BagSource
+from dsmq_nodes.bag.bag_source import BagSource
 from dsmq_nodes.bag.convert.foxglove import ToFoxglove
 from dsmq_nodes.bag.convert.numpy_arrays import write_npz
 from dsmq_nodes.bag.convert.tables import write_csv, write_parquet

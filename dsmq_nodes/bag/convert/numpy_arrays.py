@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import pybase64
 
-from dsmq_nodes.bag.any_bag import BagSource
+from dsmq_nodes.bag.bag_source import BagSource
 from dsmq_nodes.bag.convert.columns import Column
 from dsmq_nodes.bag.convert.tables import names, tables
 from dsmq_nodes.bag.file.atomic import whole_or_gone

@@ -16,7 +16,7 @@ from rosbags.interfaces import (
 )
 from rosbags.typesys import Stores, get_types_from_msg, get_typestore
 
-from dsmq_nodes.bag.any_bag import BagSource
+from dsmq_nodes.bag.bag_source import BagSource
 from dsmq_nodes.bag.convert.ros_from_schema import types_of
 from dsmq_nodes.bag.convert.ros_values import RosTypes
 from dsmq_nodes.bag.file.atomic import whole_or_gone

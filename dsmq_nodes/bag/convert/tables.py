@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, Final
 
-from dsmq_nodes.bag.any_bag import BagSource
+from dsmq_nodes.bag.bag_source import BagSource
 from dsmq_nodes.bag.convert.columns import Column, ColumnKind, Described, Schema, together
 from dsmq_nodes.bag.file.atomic import whole_or_gone
 from dsmq_nodes.bag.file.contents import Channel

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Any, Final
 
-from dsmq_nodes.bag.any_bag import BagSource
+from dsmq_nodes.bag.bag_source import BagSource
 from dsmq_nodes.printable import one_line
 
 _STORAGES: Final = {".db3": "sqlite3", ".bag": "rosbag_v2"}

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Final
 
-from dsmq_nodes.bag.any_bag import BagSource
+from dsmq_nodes.bag.bag_source import BagSource
 from dsmq_nodes.bag.file.contents import Channel
 from dsmq_nodes.bag.file.mcap_reader import Record
 from dsmq_nodes.bag.file.prefetch import prefetched

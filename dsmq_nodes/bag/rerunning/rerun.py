@@ -12,7 +12,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from dsmq_nodes.bag.any_bag import BagSource
+from dsmq_nodes.bag.bag_source import BagSource
 from dsmq_nodes.bag.file.mcap_reader import Record
 from dsmq_nodes.bag.file.reading import TEXT
 from dsmq_nodes.bag.file.recorded_schemas import class_of

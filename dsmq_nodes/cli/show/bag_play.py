@@ -9,7 +9,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from dsmq_nodes.bag.any_bag import BagSource, open_source
+from dsmq_nodes.bag.any_bag import open_source
+from dsmq_nodes.bag.bag_source import BagSource
 from dsmq_nodes.bag.file.selection import Selection
 from dsmq_nodes.bag.play.player import Player, Playing
 from dsmq_nodes.cli.progress import Progress

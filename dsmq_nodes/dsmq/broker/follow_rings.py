@@ -12,14 +12,14 @@ begins to wait is no look late.
 import asyncio
 import logging
 import time
-from typing import TYPE_CHECKING, Final
+from collections.abc import Callable
+from typing import Final
 
 from dsmq_nodes.dsmq.ring.directory import SharedMemory
+from dsmq_nodes.dsmq.router.exchange import Replies
+from dsmq_nodes.dsmq.router.router import Router
 from dsmq_nodes.dsmq.router.topics import ConnectedPeer, SharedLog, Topic
 from dsmq_nodes.errors import RingError
-
-if TYPE_CHECKING:
-    from dsmq_nodes.dsmq.broker.loop import Broker
 
 logger = logging.getLogger("dsmq.broker")
 
@@ -28,10 +28,12 @@ _LOOK_AGAIN_LARGE_SEC: Final = 0.01
 _MOST_IN_VAIN: Final = 2  # looks at all topics, one after the other: 10 Hz need no bell
 
 
-def follow(broker: "Broker", loop: asyncio.AbstractEventLoop) -> "Following | None":
-    """Share memory with local nodes, if there is any to share."""
+def follow(
+    router: Router, gather: Callable[[Replies], None], flush: Callable[[], None]
+) -> "Following | None":
+    """Share memory with local nodes; None on a system that has none to share."""
     try:
-        return Following(broker, loop, SharedMemory())
+        return Following(router, SharedMemory(), gather, flush)
     except RingError as error:
         logger.info("without shared memory: %s", error)
         return None
@@ -41,25 +43,38 @@ class Following:
     """Follows the rings of one broker."""
 
     def __init__(
-        self, broker: "Broker", loop: asyncio.AbstractEventLoop, memory: SharedMemory
+        self,
+        router: Router,
+        memory: SharedMemory,
+        gather: Callable[[Replies], None],
+        flush: Callable[[], None],
     ) -> None:
-        self._broker = broker
-        self._router = broker.router
-        self._loop = loop
+        """Follow with the event loop that is running.
+
+        Args:
+            router: what is read goes to it.
+            memory: where the rings are.
+            gather: takes what the router replies.
+            flush: sends what was gathered.
+        """
+        self._router = router
         self._memory = memory
+        self._gather = gather
+        self._flush = flush
+        self._loop = asyncio.get_running_loop()
         self._look: asyncio.Handle | None = None
         self._in_vain = 0
         self._told: set[str] = set()
         self._router.make_ring = self._make
         self._router.on_reader = self._look_at_once
         self._router.memory_path = str(memory.directory)
-        loop.add_reader(memory.bell, self._rung)
+        self._loop.add_reader(memory.bell, self._rung)
 
     def left(self, peer: ConnectedPeer) -> None:
         """A peer is gone: what it shared may be shared by nobody now."""
         if peer.number:
             self._memory.remove_bell(peer.number)
-        self._broker.gather(self._router.leave_rings(time.monotonic()))
+        self._gather(self._router.leave_rings(time.monotonic()))
 
     def close(self) -> None:
         """Share nothing more."""
@@ -88,7 +103,7 @@ class Following:
             self._read(topic, now)
         self._rest(topics)
         self._look_again()
-        self._broker.flush()
+        self._flush()
 
     def _look_again(self) -> None:
         if self._look is None:
@@ -103,7 +118,7 @@ class Following:
 
     def _follow(self) -> None:
         self.follow_now()
-        self._broker.flush()
+        self._flush()
 
     def follow_now(self) -> None:
         """Read on; the broker's next `flush` sends what comes of it."""
@@ -125,7 +140,7 @@ class Following:
         if ring is None or not ring.has_more():
             return 0
         before = topic.log.last_id
-        self._broker.gather(self._router.follow(topic, now))
+        self._gather(self._router.follow(topic, now))
         if topic.log.name in self._router.shared and ring.has_more():
             self._look_at_once()
         return topic.log.last_id - before

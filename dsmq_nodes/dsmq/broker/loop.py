@@ -101,7 +101,7 @@ class Broker:
             if self.shares_memory:
                 from dsmq_nodes.dsmq.broker.follow_rings import follow  # noqa: PLC0415  not on every system
 
-                self._following = follow(self, self._loop)
+                self._following = follow(self.router, self.gather, self.flush)
         for each in self._listeners:
             self._loop.add_reader(each.sock, self.accept_waiting)
             if self._arrivals is not None:

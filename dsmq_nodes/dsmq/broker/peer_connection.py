@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import socket
 import time
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol
 
 from dsmq_nodes.dsmq import wire
 from dsmq_nodes.dsmq.keepalive import has_gone_silent
@@ -20,16 +20,51 @@ from dsmq_nodes.errors import WireError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from dsmq_nodes.dsmq.broker.loop import Broker
+    from dsmq_nodes.dsmq.router.router import Router
 
 _HIGH_WATER_BYTES: Final = 64 * 1024
 _LINGER_SEC: Final = 2.0
 
 
+class ServingLoop(Protocol):
+    """What a connection asks of the loop that serves it (loop.py)."""
+
+    received: memoryview
+    last_heard_sec: float
+
+    @property
+    def router(self) -> "Router":
+        """It decides; the connection tells it when its socket is full."""
+
+    def accept_waiting(self) -> None:
+        """Accept every connection that waits."""
+
+    def watch(self, connection: "Connection") -> None:
+        """Ask `connection.overdue` from time to time."""
+
+    def note_request(self, connection: "Connection") -> None:
+        """The connection has made its first request."""
+
+    def note_closing(self, who: str, reason: str) -> None:
+        """Log why a connection is ended."""
+
+    def route(self, peer: ConnectedPeer, body: bytes, now: float) -> None:
+        """Carry out one request."""
+
+    def flush(self) -> None:
+        """Write every outbox that is not empty."""
+
+    def catch_up(self, peer: ConnectedPeer) -> None:
+        """Push what the peer has not read yet."""
+
+    def lost(self, connection: "Connection") -> None:
+        """The connection has ended."""
+
+
 class Connection(asyncio.BufferedProtocol):
     """One peer's socket."""
 
-    def __init__(self, broker: "Broker", peer: ConnectedPeer) -> None:
+    def __init__(self, broker: ServingLoop, peer: ConnectedPeer) -> None:
         self.peer = peer
         self.outbox: list[bytes] = []
         self.decoder = wire.FrameDecoder()

@@ -6,7 +6,6 @@ A report fits into a frame whatever peers have made: what would be too much is l
 """
 
 import itertools
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 import msgspec
@@ -14,12 +13,11 @@ import msgspec
 from dsmq_nodes.dsmq.limits import MOST_PUSH_BYTES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Collection, Iterable
 
-    from dsmq_nodes.dsmq.router.router import Router
-    from dsmq_nodes.dsmq.router.topics import Advertisement, Cursor, Topic
+    from dsmq_nodes.dsmq.router.topics import Advertisement, ConnectedPeer, Cursor, Topic
+    from dsmq_nodes.dsmq.store.sqlite import Store
 
-NOT_KNOWN: Final = -1.0
 _MOST_BYTES: Final = MOST_PUSH_BYTES - 4096  # of a report inside a push; the rest is about it
 _PEERS_SHARE: Final = 4  # of the graph one part in so many
 _MOST_ENDS: Final = 2000  # of a topic, publishers and subscribers each
@@ -28,37 +26,6 @@ _BATCH: Final = 100
 _FULL_BYTES: Final = 1000  # less room than this is not worth looking for what fits
 
 _encode = msgspec.json.Encoder().encode
-
-
-@dataclass(slots=True)
-class RateMeter:
-    """Messages and bytes a second, between the last two updates."""
-
-    hz: float = 0.0
-    bytes_per_sec: float = 0.0
-    _messages: int = 0
-    _size_bytes: int = 0
-    _at_sec: float = 0.0
-
-    def update(self, messages: int, size_bytes: int, now: float) -> None:
-        """Take the counters as they are at `now`; the first time there is no rate yet."""
-        elapsed = now - self._at_sec
-        if self._at_sec and elapsed > 0:
-            self.hz = (messages - self._messages) / elapsed
-            self.bytes_per_sec = (size_bytes - self._size_bytes) / elapsed
-        self._messages, self._size_bytes, self._at_sec = messages, size_bytes, now
-
-
-@dataclass(slots=True)
-class Latency:
-    """Time since `publish()`, by the publishers' stamps: a mean that forgets slowly."""
-
-    mean_sec: float = 0.0
-
-    def add(self, latency_sec: float) -> None:
-        """Take one message's, unless it is NOT_KNOWN; 1/16 of its difference counts."""
-        if latency_sec >= 0:
-            self.mean_sec += (latency_sec - self.mean_sec) / 16 if self.mean_sec else latency_sec
 
 
 def _size(text: bytes) -> int:
@@ -107,11 +74,11 @@ class _Report:
         return _encode(", ".join(self._left_out))
 
 
-def graph(router: "Router") -> bytes:
-    """Who is connected and who publishes and subscribes what."""
+def graph(peers: "Iterable[ConnectedPeer]", topics: "Collection[Topic]", epoch: str) -> bytes:
+    """The peers that have said hello, and the publishers and subscribers of each topic."""
     report = _Report()
-    greeted = [peer for peer in router.peers if peer.greeted]
-    peers = report.take(
+    greeted = [peer for peer in peers if peer.greeted]
+    listed = report.take(
         (
             {
                 "name": p.name,
@@ -125,12 +92,10 @@ def graph(router: "Router") -> bytes:
         ),
         *("peers", len(greeted), _PEERS_SHARE),
     )
-    topics = router.topics.values()
-    told = report.take(map(_topic, topics), "topics", len(topics))
+    described = report.take(map(_topic, topics), "topics", len(topics))
     report.note_ends(topics)
-    epoch = _encode(router.store.epoch)
     return b'{"epoch":%b,"peers":%b,"topics":%b,"left_out":%b}' % (
-        *(epoch, peers, told, report.left_out),
+        *(_encode(epoch), listed, described, report.left_out),
     )
 
 
@@ -149,21 +114,29 @@ def _topic(topic: "Topic") -> dict[str, object]:
     }
 
 
-def update_rates(router: "Router", now: float) -> None:
-    """Have every rate be that since the last update."""
-    for topic in router.topics.values():
+def update_rates(
+    topics: "Iterable[Topic]", refresh: "Callable[[Cursor], None]", now: float
+) -> None:
+    """Set every rate to the one since the last update.
+
+    Args:
+        topics: all of them.
+        refresh: reads a cursor's counters where its reader keeps them, in shared memory.
+        now: the time of this update.
+    """
+    for topic in topics:
         topic.rate.update(topic.messages, topic.size_bytes, now)
         for cursor in topic.cursors:
-            router.look_at_seat(cursor)
+            refresh(cursor)
             cursor.rate.update(cursor.delivered, cursor.size_bytes, now)
         for publication in topic.publications:
             publication.rate.update(publication.messages, 0, now)
 
 
-def statistics(router: "Router", now: float) -> bytes:
-    """What has gone through each topic and over each edge."""
-    report, topics, store = _Report(), router.topics.values(), router.store
-    told = report.take(map(_counters, topics), "topics", len(topics))
+def statistics(topics: "Collection[Topic]", store: "Store", now: float) -> bytes:
+    """The counters of each topic and of each edge."""
+    report = _Report()
+    counted = report.take(map(_counters, topics), "topics", len(topics))
     report.note_ends(topics)
     about = {
         "at_sec": now,
@@ -171,7 +144,7 @@ def statistics(router: "Router", now: float) -> bytes:
         "budget_bytes": store.budget_bytes,
         "ttl_sec": store.ttl_sec,
     }
-    return b'%b,"topics":%b,"left_out":%b}' % (_encode(about)[:-1], told, report.left_out)
+    return b'%b,"topics":%b,"left_out":%b}' % (_encode(about)[:-1], counted, report.left_out)
 
 
 def _counters(topic: "Topic") -> dict[str, object]:

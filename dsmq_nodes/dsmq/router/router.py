@@ -27,7 +27,7 @@ from dsmq_nodes.dsmq.limits import (
     TYPES_KEPT,
 )
 from dsmq_nodes.dsmq.original import as_original_text
-from dsmq_nodes.dsmq.router import report as statistics
+from dsmq_nodes.dsmq.router import report
 from dsmq_nodes.dsmq.router.exchange import ENDS_FAULT, Replies, error
 from dsmq_nodes.dsmq.router.sharing import SharedExchange
 from dsmq_nodes.dsmq.router.topics import (
@@ -279,13 +279,15 @@ class Router(SharedExchange):
     def _publish_statistics(self, now: float) -> Replies:
         """Tell what has gone through, with the rates since the last time this was told."""
         self._statistics_at_sec = now
-        statistics.update_rates(self, now)
-        return self._publish(STATISTICS_TOPIC, statistics.statistics(self, now), now)
+        report.update_rates(self.topics.values(), self.look_at_seat, now)
+        text = report.statistics(self.topics.values(), self.store, now)
+        return self._publish(STATISTICS_TOPIC, text, now)
 
     def publish_graph(self, now: float) -> Replies:
         """Put the graph as it is now on its topic."""
         self.graph_changed = False
-        return self._publish(GRAPH_TOPIC, statistics.graph(self), now)
+        text = report.graph(self.peers, self.topics.values(), self.store.epoch)
+        return self._publish(GRAPH_TOPIC, text, now)
 
     def _publish(self, name: str, text: bytes, now: float) -> Replies:
         message = wire.encode_text(text.decode())

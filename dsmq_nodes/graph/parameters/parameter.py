@@ -112,6 +112,17 @@ _ARRAYS = {
     float: ParameterKind.DOUBLE_ARRAY,
     str: ParameterKind.STRING_ARRAY,
 }
+_MESSAGE_FIELDS: Final = {
+    ParameterKind.BOOL: "bool_value",
+    ParameterKind.INTEGER: "integer_value",
+    ParameterKind.DOUBLE: "double_value",
+    ParameterKind.STRING: "string_value",
+    ParameterKind.BYTE_ARRAY: "byte_array_value",
+    ParameterKind.BOOL_ARRAY: "bool_array_value",
+    ParameterKind.INTEGER_ARRAY: "integer_array_value",
+    ParameterKind.DOUBLE_ARRAY: "double_array_value",
+    ParameterKind.STRING_ARRAY: "string_array_value",
+}
 _ITEMS = {array: item for item, array in _ARRAYS.items()}
 
 
@@ -149,19 +160,31 @@ class Parameter:
 
     def get_parameter_value(self) -> "ParameterValue":
         """The value as a message."""
-        from dsmq_nodes.graph.parameters.parameter_messages import to_value  # noqa: PLC0415  costs 10 ms
+        from dsmq_nodes.messages.rcl_interfaces import ParameterValue  # noqa: PLC0415  costs 10 ms
 
-        return to_value(self)
+        if self.type_ is ParameterKind.NOT_SET:
+            return ParameterValue()
+        value: Any = self.value
+        if self.type_ is ParameterKind.BYTE_ARRAY:
+            value = bytes(value)  # [] when it was set to an empty list: any array type has it
+        return ParameterValue(type=int(self.type_), **{_MESSAGE_FIELDS[self.type_]: value})
 
     def to_parameter_msg(self) -> "ParameterMessage":
         """The parameter as a message."""
-        from dsmq_nodes.graph.parameters.parameter_messages import to_message  # noqa: PLC0415  as above
+        from dsmq_nodes.messages.rcl_interfaces import Parameter as Message  # noqa: PLC0415  as above
 
-        return to_message(self)
+        return Message(name=self.name, value=self.get_parameter_value())
 
     @classmethod
     def from_parameter_msg(cls, msg: "ParameterMessage") -> "Parameter":
-        """The parameter that a message holds."""
-        from dsmq_nodes.graph.parameters.parameter_messages import from_message  # noqa: PLC0415  as above
+        """The parameter that a message holds.
 
-        return from_message(msg)
+        Raises:
+            TypeError: the message has a type that no parameter has.
+        """
+        try:
+            kind = ParameterKind(msg.value.type)
+        except ValueError:
+            raise TypeError(f"{msg.name}: there is no parameter type {msg.value.type}") from None
+        is_set = kind is not ParameterKind.NOT_SET
+        return cls(msg.name, kind, getattr(msg.value, _MESSAGE_FIELDS[kind]) if is_set else None)

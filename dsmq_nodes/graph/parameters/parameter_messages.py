@@ -1,28 +1,15 @@
-"""Parameters as rcl_interfaces has them; its types are loaded when somebody asks for them."""
+"""Descriptors of a model's parameters, as rcl_interfaces has them."""
 
 import math
 from typing import Any, Final
 
-from dsmq_nodes.graph.parameters.parameter import Parameter, ParameterKind
+from dsmq_nodes.graph.parameters.parameter import ParameterKind
 from dsmq_nodes.messages.rcl_interfaces import (
     FloatingPointRange,
     IntegerRange,
     ParameterDescriptor,
-    ParameterValue,
 )
-from dsmq_nodes.messages.rcl_interfaces import Parameter as ParameterMessage
 
-_FIELDS: Final = {
-    ParameterKind.BOOL: "bool_value",
-    ParameterKind.INTEGER: "integer_value",
-    ParameterKind.DOUBLE: "double_value",
-    ParameterKind.STRING: "string_value",
-    ParameterKind.BYTE_ARRAY: "byte_array_value",
-    ParameterKind.BOOL_ARRAY: "bool_array_value",
-    ParameterKind.INTEGER_ARRAY: "integer_array_value",
-    ParameterKind.DOUBLE_ARRAY: "double_array_value",
-    ParameterKind.STRING_ARRAY: "string_array_value",
-}
 _BYTES_FORMATS: Final = frozenset({"binary", "base64url"})  # pydantic's
 _LARGEST: Final = 2**63 - 1
 _TYPES: Final = {
@@ -37,35 +24,6 @@ _ARRAY_TYPES: Final = {
     "number": ParameterKind.DOUBLE_ARRAY,
     "string": ParameterKind.STRING_ARRAY,
 }
-
-
-def to_value(parameter: Parameter) -> ParameterValue:
-    """A parameter's value as a message."""
-    if parameter.type_ is ParameterKind.NOT_SET:
-        return ParameterValue()
-    value: Any = parameter.value
-    if parameter.type_ is ParameterKind.BYTE_ARRAY:
-        value = bytes(value)  # it may be [], of what nobody has said
-    return ParameterValue(type=int(parameter.type_), **{_FIELDS[parameter.type_]: value})
-
-
-def to_message(parameter: Parameter) -> ParameterMessage:
-    """A parameter as a message."""
-    return ParameterMessage(name=parameter.name, value=to_value(parameter))
-
-
-def from_message(msg: ParameterMessage) -> Parameter:
-    """The parameter that a message holds.
-
-    Raises:
-        TypeError: its type is not one of them.
-    """
-    try:
-        kind = ParameterKind(msg.value.type)
-    except ValueError:
-        raise TypeError(f"{msg.name}: there is no parameter type {msg.value.type}") from None
-    value = None if kind is ParameterKind.NOT_SET else getattr(msg.value, _FIELDS[kind])
-    return Parameter(msg.name, kind, value)
 
 
 def describe_field(name: str, schema: dict[str, Any], *, read_only: bool) -> ParameterDescriptor:

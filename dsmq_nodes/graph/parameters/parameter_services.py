@@ -2,7 +2,7 @@
 
 from dsmq_nodes.errors import ParameterError
 from dsmq_nodes.graph.log.logger import Logger
-from dsmq_nodes.graph.parameters.parameter_messages import from_message, to_value
+from dsmq_nodes.graph.parameters.parameter import Parameter as NodeParameter
 from dsmq_nodes.graph.parameters.parameter_store import ParameterStore
 from dsmq_nodes.messages.rcl_interfaces import (
     ListParametersResult,
@@ -49,7 +49,7 @@ def get_parameters(store: ParameterStore, request: GetParameters.Request) -> Get
     """Their values."""
     return GetParameters.Response(
         values=[
-            to_value(store.get(name)) if name in store else ParameterValue()
+            store.get(name).get_parameter_value() if name in store else ParameterValue()
             for name in request.names
         ]
     )
@@ -97,7 +97,7 @@ async def set_parameters_atomically(
 async def set_all(store: ParameterStore, parameters: list[Parameter]) -> SetParametersResult:
     """All or none; the result says why not, or what went wrong afterwards."""
     try:
-        said = await store.set([from_message(msg) for msg in parameters])
+        said = await store.set([NodeParameter.from_parameter_msg(msg) for msg in parameters])
     except (ParameterError, TypeError) as error:
         return SetParametersResult(successful=False, reason=str(error))
     return SetParametersResult(successful=True, reason=said)

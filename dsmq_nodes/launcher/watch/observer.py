@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import time
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol
 
 from dsmq_nodes.diagnostics import DiagnosticAggregator
 from dsmq_nodes.graph.node import Node
@@ -18,9 +18,15 @@ from dsmq_nodes.topic_names import GRAPH_TOPIC, NODES_TOPIC, STATISTICS_TOPIC
 if TYPE_CHECKING:
     from dsmq_nodes.graph.links.arrival import Arrival
     from dsmq_nodes.launcher.supervise.supervisor import Supervisor
-    from dsmq_nodes.launcher.watch.view import View
 
 _LAST_WORDS_SEC: Final = 0.5
+
+
+class LiveView(Protocol):
+    """Shows what an observer sees (view.py)."""
+
+    async def run(self, supervisor: "Supervisor", observer: "GraphObserver") -> None:
+        """Show it until cancelled."""
 
 
 class GraphObserver:
@@ -31,7 +37,7 @@ class GraphObserver:
         broker_statistics: the broker's last ones, where there is a view.
     """
 
-    def __init__(self, view: "View | None" = None, *, strict_rates: bool = False) -> None:
+    def __init__(self, view: LiveView | None = None, *, strict_rates: bool = False) -> None:
         """Prepare to watch.
 
         Args:

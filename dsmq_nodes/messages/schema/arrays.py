@@ -3,18 +3,17 @@
 from typing import TYPE_CHECKING, Any, Final, get_type_hints
 
 from dsmq_nodes.errors import MessageError
-from dsmq_nodes.messages.schema.definition import ros_type
+from dsmq_nodes.messages.schema.definition import ros_type, type_name_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-
-    from dsmq_nodes.messages.base import Message
+    from pydantic import BaseModel
 
 _DTYPES: Final = {"byte": "uint8", "char": "uint8", "bool": "bool"}
 _NUMBERS: Final = ("int", "uint", "float")
 
 
-def as_array(message: "Message", field: str) -> "NDArray[Any]":
+def as_array(message: "BaseModel", field: str) -> "NDArray[Any]":
     """A field's numbers in one dimension, of the type that ROS has for them (`float32`, `int8`).
 
     Bytes are not copied, and so cannot be written to.
@@ -28,12 +27,12 @@ def as_array(message: "Message", field: str) -> "NDArray[Any]":
     cls = type(message)
     if field not in cls.model_fields:
         known = ", ".join(cls.model_fields) or "none"
-        raise MessageError(f"{cls.type_name} has no field {field!r} (it has: {known})")
+        raise MessageError(f"{type_name_of(cls)} has no field {field!r} (it has: {known})")
     kind, bracket, _ = ros_type(get_type_hints(cls, include_extras=True)[field]).partition("[")
     dtype = _DTYPES.get(kind, kind)
     if not bracket or not dtype.startswith((*_NUMBERS, "bool")):
         shape = f"a list of {kind}" if bracket else kind
-        raise MessageError(f"{cls.type_name}: {field} is {shape}, not a list of numbers")
+        raise MessageError(f"{type_name_of(cls)}: {field} is {shape}, not a list of numbers")
     values = getattr(message, field)
     if isinstance(values, bytes | memoryview):
         return numpy.frombuffer(values, dtype)

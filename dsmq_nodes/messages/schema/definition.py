@@ -21,7 +21,7 @@ from dsmq_nodes.messages.fields import Ros
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from dsmq_nodes.messages.base import Message
+    from pydantic import BaseModel
 
 _ROS_NAMES: Final[dict[object, str]] = {
     bool: "bool",
@@ -32,27 +32,32 @@ _ROS_NAMES: Final[dict[object, str]] = {
 }
 
 
-def msg_text(cls: type["Message"]) -> str:
+def msg_text(cls: type["BaseModel"]) -> str:
     """Return the type as `.msg` text: what its docstring says, constants, fields, defaults."""
     doc = [f"# {line}".rstrip() for line in inspect.cleandoc(cls.__doc__ or "").splitlines()]
     return "\n".join([*doc, *_constants(cls), *_fields(cls)]) + "\n"
 
 
-def _constants(cls: type["Message"]) -> "Iterator[str]":
+def _constants(cls: type["BaseModel"]) -> "Iterator[str]":
     hints = get_type_hints(cls, include_extras=True)
     for name, hint in hints.items():
         if get_origin(hint) is ClassVar and name.isupper():
             yield f"{ros_type(get_args(hint)[0])} {name}={_literal(getattr(cls, name))}"
 
 
-def _fields(cls: type["Message"]) -> "Iterator[str]":
-    package = cls.type_name.split("/")[0]
+def _fields(cls: type["BaseModel"]) -> "Iterator[str]":
+    package = type_name_of(cls).split("/")[0]
     hints = get_type_hints(cls, include_extras=True)
     for name, info in cls.model_fields.items():
         of_package = ros_type(hints[name]).replace("/msg/", "/").removeprefix(f"{package}/")
         default = info.get_default()
         told = isinstance(default, int | float | str) and default
         yield f"{of_package} {name} {_literal(default)}" if told else f"{of_package} {name}"
+
+
+def type_name_of(cls: type["BaseModel"]) -> str:
+    """A message type's name in ROS; base.py, where types are made, imports this file."""
+    return str(getattr(cls, "type_name", cls.__name__))
 
 
 def _literal(value: object) -> str:

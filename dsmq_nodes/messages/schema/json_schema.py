@@ -9,9 +9,8 @@ from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 from typing_extensions import override
 
 if TYPE_CHECKING:
+    from pydantic import BaseModel
     from pydantic_core import core_schema
-
-    from dsmq_nodes.messages.base import Message
 
 
 _NO_NUMBERS: Final = {math.inf: "Infinity", -math.inf: "-Infinity"}
@@ -54,6 +53,6 @@ def _as_json(value: object) -> object:
 
 
 @cache
-def json_schema(cls: type["Message"]) -> dict[str, Any]:
+def json_schema(cls: type["BaseModel"]) -> dict[str, Any]:
     """Return the JSON Schema of a message type; fields without a default are in `required`."""
     return cls.model_json_schema(schema_generator=_Structure)
