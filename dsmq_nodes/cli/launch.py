@@ -86,7 +86,7 @@ def launch(
     The exit status is 0 when all went well, 1 when the file is wrong or something failed.
     """
     # Here, because `--help` is to be quick.
-    from dsmq_nodes.graph.parameters.model.yaml_source import working_directory  # noqa: PLC0415
+    from dsmq_nodes.graph.parameters.yaml_source import working_directory  # noqa: PLC0415
     from dsmq_nodes.launcher import launch as launch_file  # noqa: PLC0415
     from dsmq_nodes.launcher import load_plan  # noqa: PLC0415
 
@@ -119,7 +119,7 @@ def launch(
 def _print_schema(folders: list[str]) -> None:
     import json  # noqa: PLC0415
 
-    from dsmq_nodes.graph.parameters.model.yaml_source import resolved  # noqa: PLC0415
+    from dsmq_nodes.graph.parameters.yaml_source import resolved  # noqa: PLC0415
     from dsmq_nodes.launcher.check.editor_schema import launch_schema  # noqa: PLC0415
 
     folder = Path(folders[0])

@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Any, Final
 
 from dsmq_nodes.errors import CommandError, LaunchFileError
-from dsmq_nodes.graph.parameters.model.yaml_source import parse, read_file
 from dsmq_nodes.graph.parameters.parameter import Parameter, ParameterKind
 from dsmq_nodes.graph.parameters.parameter_files import ParamsFile, dump_parameters, lookup, merge
 from dsmq_nodes.graph.parameters.parameter_store import flat
+from dsmq_nodes.graph.parameters.yaml_source import parse, read_file
 from dsmq_nodes.messages.rcl_interfaces import Parameter as ParameterMessage
 from dsmq_nodes.messages.rcl_interfaces import ParameterDescriptor
 from dsmq_nodes.messages.rcl_interfaces_srv import (

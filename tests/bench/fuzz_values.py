@@ -17,7 +17,6 @@ from typing import Any, Final
 import msgspec
 import typer
 import yaml
-from dsmq_nodes.graph.parameters.model.yaml_source import parse
 
 from dsmq_nodes.cli import param
 from dsmq_nodes.cli.show.given_values import message_of, text_of
@@ -34,6 +33,7 @@ from dsmq_nodes.graph.parameters.parameter_files import (
 )
 from dsmq_nodes.graph.parameters.parameter_store import ParameterStore
 from dsmq_nodes.graph.parameters.yaml12 import to_yaml
+from dsmq_nodes.graph.parameters.yaml_source import parse
 from dsmq_nodes.graph.spin.environment import NodeEnvironment
 from dsmq_nodes.graph.topics.type_check import schema_text
 from dsmq_nodes.launcher.file import arguments

@@ -5,13 +5,13 @@ from typing import Any
 
 import pytest
 import yaml
-from dsmq_nodes.graph.parameters.model.yaml_source import parse
 from hypothesis import given
 from hypothesis import strategies as st
 
 from dsmq_nodes.graph.parameters.parameter import Parameter
 from dsmq_nodes.graph.parameters.parameter_files import dump_parameters, flat_parameters
 from dsmq_nodes.graph.parameters.yaml12 import plain_value, to_yaml
+from dsmq_nodes.graph.parameters.yaml_source import parse
 
 NUMBER_LIKE = ["1e5", "0012e4", "5e-06", ".5e3", "0o17", "0x1F", "010", "1_000", "12:30", "1e400"]
 OTHERS = ["on", "~", "null", "", " a", ".inf", "nan", "!!str off", "&a", "*a", "- x", "a: b", "# c"]

@@ -6,7 +6,7 @@ from typing import Any
 import jsonschema
 import pytest
 
-from dsmq_nodes.graph.parameters.model import yaml_source as source
+from dsmq_nodes.graph.parameters import yaml_source as source
 from dsmq_nodes.launcher.check.editor_schema import launch_schema
 
 ROOT = Path(__file__).parent.parent.parent

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dsmq_nodes.errors import LaunchFileError
-from dsmq_nodes.graph.parameters.model import yaml_source as source
+from dsmq_nodes.graph.parameters import yaml_source as source
 from dsmq_nodes.launcher.file.arguments import parse
 from dsmq_nodes.launcher.file.read import load, read
 

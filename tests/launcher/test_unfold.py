@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from dsmq_nodes.errors import LaunchFileError
-from dsmq_nodes.graph.parameters.model import yaml_source as source
+from dsmq_nodes.graph.parameters import yaml_source as source
 from dsmq_nodes.launcher.check.launch_check import check
 from dsmq_nodes.launcher.file.read import load, read
 

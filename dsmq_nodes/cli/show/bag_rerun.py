@@ -15,7 +15,7 @@ from dsmq_nodes.bag.rerunning.comparing import Tolerance
 from dsmq_nodes.bag.rerunning.rerun import NodeRaisedError, Rerun, rerun
 from dsmq_nodes.cli.progress import Progress
 from dsmq_nodes.errors import CommandError, LaunchFileError
-from dsmq_nodes.graph.parameters.model.yaml_source import parse
+from dsmq_nodes.graph.parameters.yaml_source import parse
 from dsmq_nodes.launcher.supervise.child import load_node_class
 from dsmq_nodes.printable import indented, one_line
 

@@ -18,7 +18,7 @@ def fields_of(values: str, type_name: str, fields: "Iterable[str]") -> dict[str,
         CommandError: the text is not of fields.
         LaunchFileError: the text is not YAML; says where.
     """
-    from dsmq_nodes.graph.parameters.model.yaml_source import parse  # noqa: PLC0415  not without need
+    from dsmq_nodes.graph.parameters.yaml_source import parse  # noqa: PLC0415  not without need
 
     if not values.strip():
         return {}

@@ -23,7 +23,7 @@ from dsmq_nodes.dsmq.limits import (
     MOST_WAITS,
     MOST_WAITS_OF_ONE,
 )
-from dsmq_nodes.dsmq.router.router.meters import NOT_KNOWN
+from dsmq_nodes.dsmq.router.meters import NOT_KNOWN
 from dsmq_nodes.dsmq.router.topics import ConnectedPeer, Cursor, Pattern, Put, Topic, Wait
 from dsmq_nodes.dsmq.router.types import part, tell_untold
 from dsmq_nodes.dsmq.store.sqlite import Store, StoredLog

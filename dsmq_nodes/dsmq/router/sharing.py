@@ -27,7 +27,7 @@ from typing import TYPE_CHECKING, Final
 from dsmq_nodes.dsmq import wire
 from dsmq_nodes.dsmq.limits import MAX_BODY_BYTES
 from dsmq_nodes.dsmq.router.exchange import CATCH_UP_BYTES, Exchange, Replies, error
-from dsmq_nodes.dsmq.router.router.meters import NOT_KNOWN
+from dsmq_nodes.dsmq.router.meters import NOT_KNOWN
 from dsmq_nodes.dsmq.router.topics import ConnectedPeer, Cursor, Put, SharedLog, Topic
 from dsmq_nodes.dsmq.store.sqlite import Store
 from dsmq_nodes.errors import OverwrittenError, RingError

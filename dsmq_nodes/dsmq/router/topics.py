@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 import msgspec
 
 from dsmq_nodes.dsmq import wire
-from dsmq_nodes.dsmq.router.router.meters import Latency, RateMeter
+from dsmq_nodes.dsmq.router.meters import Latency, RateMeter
 from dsmq_nodes.dsmq.store.sqlite import StoredLog
 from dsmq_nodes.topic_names import BROKERS_TOPICS
 

@@ -18,11 +18,11 @@ from fnmatch import fnmatchcase
 from functools import cached_property
 from typing import Any, Final
 
-from dsmq_nodes.graph.parameters.model.yaml_source import Document
-from dsmq_nodes.graph.parameters.model.yaml_source import Path as Keys
 from dsmq_nodes.graph.parameters.parameter import Parameter
 from dsmq_nodes.graph.parameters.parameter_store import flat
 from dsmq_nodes.graph.parameters.yaml12 import to_yaml
+from dsmq_nodes.graph.parameters.yaml_source import Document
+from dsmq_nodes.graph.parameters.yaml_source import Path as Keys
 
 _ROS: Final = "ros__parameters"
 _DEEPEST: Final = 10  # groups; a file is refused that is nested deeper than 20 levels

@@ -17,8 +17,8 @@ from typing_extensions import override
 
 from dsmq_nodes.errors import LaunchProblem
 from dsmq_nodes.graph import names
-from dsmq_nodes.graph.parameters.model.yaml_source import Path as Keys
 from dsmq_nodes.graph.parameters.parameter_files import lookup
+from dsmq_nodes.graph.parameters.yaml_source import Path as Keys
 from dsmq_nodes.graph.topics import compatible as schema
 from dsmq_nodes.launcher.check import relations
 from dsmq_nodes.launcher.check.examination import Examiner

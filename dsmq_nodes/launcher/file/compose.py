@@ -17,9 +17,9 @@ from typing import TypeVar
 from pydantic import ValidationError
 
 from dsmq_nodes.errors import LaunchProblem
-from dsmq_nodes.graph.parameters.model.yaml_source import Document, Place, resolved
-from dsmq_nodes.graph.parameters.model.yaml_source import Path as Keys
 from dsmq_nodes.graph.parameters.parameter_files import ParamsFile, lookup, merge
+from dsmq_nodes.graph.parameters.yaml_source import Document, Place, resolved
+from dsmq_nodes.graph.parameters.yaml_source import Path as Keys
 from dsmq_nodes.launcher.file import declare
 from dsmq_nodes.launcher.file.arguments import Value
 from dsmq_nodes.launcher.file.around import Around, join, mapping_at, remaps

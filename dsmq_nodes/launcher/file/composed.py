@@ -5,9 +5,9 @@ from functools import cached_property
 from pathlib import Path
 
 from dsmq_nodes.errors import LaunchProblem
-from dsmq_nodes.graph.parameters.model.yaml_source import Document, Place
-from dsmq_nodes.graph.parameters.model.yaml_source import Path as Keys
 from dsmq_nodes.graph.parameters.parameter_files import ParamsFile
+from dsmq_nodes.graph.parameters.yaml_source import Document, Place
+from dsmq_nodes.graph.parameters.yaml_source import Path as Keys
 from dsmq_nodes.launcher.file.entries import BrokerEntry, LogEntry, NodeEntry
 
 

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 from pydantic import ValidationError
 
-from dsmq_nodes.graph.parameters.model.yaml_source import Document, Place
-from dsmq_nodes.graph.parameters.model.yaml_source import Path as Keys
+from dsmq_nodes.graph.parameters.yaml_source import Document, Place
+from dsmq_nodes.graph.parameters.yaml_source import Path as Keys
 from dsmq_nodes.launcher.file.arguments import Value, declared, fit, kind_of_default
 from dsmq_nodes.launcher.file.entries import ArgEntry
 from dsmq_nodes.launcher.file.explain import explain

@@ -8,8 +8,8 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from dsmq_nodes.errors import LaunchProblem
-from dsmq_nodes.graph.parameters.model.yaml_source import Document, Path, Place
 from dsmq_nodes.graph.parameters.yaml12 import is_number
+from dsmq_nodes.graph.parameters.yaml_source import Document, Path, Place
 from dsmq_nodes.suggest import describe, did_you_mean, nearest, shorten, written
 
 _WANTED = {

@@ -4,8 +4,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from dsmq_nodes.errors import LaunchFileError, LaunchProblem
-from dsmq_nodes.graph.parameters.model import yaml_source as source
-from dsmq_nodes.graph.parameters.model.yaml_source import Document
+from dsmq_nodes.graph.parameters import yaml_source as source
+from dsmq_nodes.graph.parameters.yaml_source import Document
 from dsmq_nodes.launcher.file.composed import Origin
 from dsmq_nodes.printable import one_line
 

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from dsmq_nodes.errors import LaunchFileError, LaunchProblem
-from dsmq_nodes.graph.parameters.model import yaml_source as source
-from dsmq_nodes.graph.parameters.model.yaml_source import Document
+from dsmq_nodes.graph.parameters import yaml_source as source
+from dsmq_nodes.graph.parameters.yaml_source import Document
 from dsmq_nodes.launcher.check import relations
 from dsmq_nodes.launcher.check.find_class import why_not
 from dsmq_nodes.launcher.file.arguments import Value

@@ -18,9 +18,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Self
 
-from dsmq_nodes.graph.parameters.model.yaml_source import Document, Place
-from dsmq_nodes.graph.parameters.model.yaml_source import Path as Keys
 from dsmq_nodes.graph.parameters.yaml12 import plain_value
+from dsmq_nodes.graph.parameters.yaml_source import Document, Place
+from dsmq_nodes.graph.parameters.yaml_source import Path as Keys
 from dsmq_nodes.launcher.file.extent import MOST_TEXT, Extent, UnfoldsError
 from dsmq_nodes.suggest import did_you_mean, shorten, written
 

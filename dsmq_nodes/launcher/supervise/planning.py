@@ -14,7 +14,7 @@ from pathlib import Path
 
 import msgspec
 
-from dsmq_nodes.graph.parameters.model.yaml_source import resolved
+from dsmq_nodes.graph.parameters.yaml_source import resolved
 from dsmq_nodes.graph.spin.environment import NodeEnvironment
 from dsmq_nodes.launcher.check.relations import awaited_topic, process_of, program, waits_for
 from dsmq_nodes.launcher.file.composed import ComposedNode, Composition
