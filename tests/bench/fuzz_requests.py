@@ -14,6 +14,7 @@ import random
 import re
 import subprocess
 import sys
+import tempfile
 import time
 import traceback
 from collections.abc import Iterator
@@ -272,14 +273,19 @@ def broker() -> Iterator[tuple[subprocess.Popen[str], int]]:
     """A broker process; its words are looked through when it has ended."""
     command = [sys.executable, "-m", "dsmq_nodes.dsmq.broker", "--port", "0"]
     pipe = subprocess.PIPE
-    with subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True) as process:
+    with (
+        tempfile.TemporaryFile("w+") as words,  # a pipe that nobody reads would stop the broker
+        subprocess.Popen(command, stdout=pipe, stderr=words, text=True) as process,
+    ):
         assert process.stdout is not None
         found = re.search(r":(\d+)", process.stdout.readline())
         try:
             yield process, int(found[1]) if found else 0
         finally:
             process.terminate()
-            _, said = process.communicate(timeout=DEADLINE_SEC)
+            process.communicate(timeout=DEADLINE_SEC)
+            words.seek(0)
+            said = words.read()
         check("Traceback" not in said, said[-2000:])
         check(process.returncode == 0, f"the broker has ended with {process.returncode}")
 
