@@ -443,6 +443,38 @@ class TestNothingIsKept:
         assert (caller.log, counter.log) == ([(1.1, "gave up")], [])
 
 
+@pytest.mark.parametrize("sent_before_sec", [1.5, 0.0])
+def test_a_client_that_is_destroyed_cancels_what_it_has_sent(
+    graph: Graph, sent_before_sec: float
+) -> None:
+    counter, caller, other = graph.add(Counter), graph.add(Caller), graph.add(lambda: Caller("b"))
+    graph.run_for(0.5)
+    caller.client.send_goal_async(Count.Goal(to=20)).ignore()
+    graph.run_for(sent_before_sec)
+    other.send(3)
+    caller.client.destroy()
+    graph.run_for(10.0)
+    assert not any(what == "end 20" for _, what in counter.log)
+    assert counter.log[-1][1] == "end 3"
+    assert other.log[-1][1] == ("SUCCEEDED", 3)
+
+
+def test_a_client_that_is_destroyed_leaves_ended_goals_alone(graph: Graph) -> None:
+    asked = []
+
+    def judge(goal: Goal) -> CancelResponse:
+        asked.append(goal)
+        return CancelResponse.ACCEPT
+
+    counter, caller = graph.add(lambda: Counter(cancel_callback=judge)), graph.add(Caller)
+    caller.client.send_goal_async(Count.Goal(to=1)).ignore()
+    graph.run_for(5.0)
+    assert counter.log[-1][1] == "end 1"
+    caller.client.destroy()
+    graph.run_for(1.0)
+    assert not asked
+
+
 def test_misuse_and_destroying(graph: Graph) -> None:
     counter, caller = graph.add(Counter), graph.add(Caller)
     wrong: Any = String

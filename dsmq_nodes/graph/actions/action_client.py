@@ -81,6 +81,7 @@ class ActionClient(Generic[GoalT, ResultT, FeedbackT]):
         self._cancel_goal = node.create_client(CancelGoal, f"{start}/cancel_goal")
         self._get_result = node.create_client(parts.get_result, f"{start}/get_result")
         self._feedback_callbacks: dict[bytes, Callable[[Any], Result]] = {}
+        self._sent: set[bytes] = set()  # goals that have not ended, as far as is known
         self._handles: WeakValueDictionary[bytes, ClientGoalHandle[GoalT, ResultT, FeedbackT]] = (
             WeakValueDictionary()
         )
@@ -123,6 +124,7 @@ class ActionClient(Generic[GoalT, ResultT, FeedbackT]):
         goal_id = goal_uuid or UUID(uuid=new_id())
         if feedback_callback is not None:
             self._feedback_callbacks[goal_id.uuid] = feedback_callback
+        self._sent.add(goal_id.uuid)
         request = self._types.send_goal.Request(goal_id=goal_id, goal=goal)
 
         def sent(response: Any) -> ClientGoalHandle[GoalT, ResultT, FeedbackT]:
@@ -134,9 +136,8 @@ class ActionClient(Generic[GoalT, ResultT, FeedbackT]):
             return handle
 
         def give_up() -> None:
-            if call.cancel() and self.server_is_ready():  # which may accept it later
-                info = GoalInfo(goal_id=goal_id)
-                self._cancel_goal.call_async(CancelGoal.Request(goal_info=info)).ignore()
+            if call.cancel():
+                self._cancel_unasked(goal_id.uuid)  # it may be accepted later
 
         call = self._send_goal.call_async(request)
         future = call.then(sent, lambda: self._forget(goal_id.uuid))
@@ -191,13 +192,13 @@ class ActionClient(Generic[GoalT, ResultT, FeedbackT]):
             handle = self._handles.get(goal_id)
             if handle is not None:
                 handle.status = each.status
-            if goal_id in self._feedback_callbacks and each.status in _ENDED:
+            if goal_id in self._sent and each.status in _ENDED:
                 ended.append(goal_id)
         if ended:
             self._node._spinner.begin(self._forget_soon(ended))  # noqa: SLF001  the kit's own
 
     def _on_graph(self) -> None:
-        if self._feedback_callbacks and not self._is_forgetting and self._is_server_gone():
+        if self._sent and not self._is_forgetting and self._is_server_gone():
             self._is_forgetting = True
             self._node._spinner.begin(self._forget_if_lost())  # noqa: SLF001  the kit's own
 
@@ -214,14 +215,28 @@ class ActionClient(Generic[GoalT, ResultT, FeedbackT]):
             await asyncio.sleep(_LOST_SEC)
             if self._is_server_gone():
                 self._feedback_callbacks.clear()
+                self._sent.clear()
         finally:
             self._is_forgetting = False
 
     def _forget(self, goal_id: bytes) -> None:
         self._feedback_callbacks.pop(goal_id, None)
+        self._sent.discard(goal_id)
+
+    def _cancel_unasked(self, goal_id: bytes) -> None:
+        """Have a goal cancelled that nobody waits for any more, nor for the answer to this."""
+        if self.server_is_ready():
+            request = CancelGoal.Request(goal_info=GoalInfo(goal_id=UUID(uuid=goal_id)))
+            self._cancel_goal.call_async(request).ignore()
 
     def destroy(self) -> None:
-        """Send no more; who waits for a result is told."""
+        """Send no more; whoever waits for a result is told.
+
+        Goals of it that have not ended are cancelled: nobody else could do that afterwards.
+        """
+        for goal_id in sorted(self._sent):
+            self._cancel_unasked(goal_id)
+        self._sent.clear()
         if self._on_graph in self._graph.watchers:
             self._graph.watchers.remove(self._on_graph)
         for client in (self._send_goal, self._cancel_goal, self._get_result):
