@@ -301,6 +301,18 @@ class BaseNode:
         self._destroyed = True
         life.ended(self)
         self._spinner.end()
+        with life.undisturbed():
+            broken = self._run_last_hooks(is_whole=is_whole)
+            self._topics.close()
+            self._services.close()
+            self._spinner.close()
+            self._rosout.close()
+            self._link.close()
+        if broken is not None:
+            raise broken
+
+    def _run_last_hooks(self, *, is_whole: bool) -> BaseException | None:
+        """Run all of them, whatever one raises; what is no Exception is returned."""
         broken: BaseException | None = None
         for hook, named in self._last_hooks():
             try:
@@ -310,13 +322,7 @@ class BaseNode:
                 exceptions = self._spinner.exceptions
                 (exceptions.tell_briefly if is_brief else exceptions.tell)(named, error)
                 broken = broken or (None if isinstance(error, Exception) else error)
-        self._topics.close()
-        self._services.close()
-        self._spinner.close()
-        self._rosout.close()
-        self._link.close()
-        if broken is not None:
-            raise broken
+        return broken
 
     def _forked(self) -> None:
         """In a forked child: the node is the parent's, which alone may stop it or say goodbye."""

@@ -22,6 +22,7 @@ from dsmq_nodes.graph.services.future import Future
 from dsmq_nodes.graph.spin.event_loop import (
     cancel_tasks,
     close_loop,
+    leave_threads,
     new_event_loop,
     refuse_in_loop,
 )
@@ -255,8 +256,8 @@ class _EndSignals:
             signal.signal(number, before if before is not None else signal.SIG_DFL)  # type: ignore[arg-type]
 
     def stay_deaf(self) -> None:
-        """Do nothing on a signal, for what is left of the process."""
-        self._before = dict.fromkeys(self._before, signal.SIG_IGN)
+        """Let no signal break in, for what is left of the process."""
+        self._before = dict.fromkeys(self._before, leave_threads)
 
     def make_and_spin(
         self, node_classes: tuple[Callable[[], Node], ...], nodes: list[Node]

@@ -9,12 +9,14 @@ import contextlib
 import contextvars
 import functools
 import os
+import signal
 import socket
 import sys
 import threading
 import time
 from collections.abc import Awaitable, Callable, Coroutine
-from typing import Any, Final, TypeVar
+from types import FrameType
+from typing import Any, Final, NoReturn, TypeVar
 
 from dsmq_nodes.dsmq import descriptors
 from dsmq_nodes.errors import NodeConfigurationError, SpinError
@@ -140,13 +142,30 @@ def _watch_the_end() -> None:
         while looks * _LOOK_SEC < LAST_STEPS_SEC:
             looks = looks + 1 if _waits_for_threads() else 0
             time.sleep(_LOOK_SEC)
-        for stream in (sys.stdout, sys.stderr):
-            with contextlib.suppress(Exception):
-                stream.flush()
-        os._exit(1)
+        _exit_now(1)
 
     with contextlib.suppress(RuntimeError):  # Python ends, and has waited already
         threading.Thread(target=watch, daemon=True).start()
+
+
+def _exit_now(status: int) -> NoReturn:
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(Exception):
+            stream.flush()
+    os._exit(status)
+
+
+def leave_threads(number: int, _: FrameType | None) -> None:
+    """Handle a signal that comes when all nodes have ended: only waiting for threads is ended."""
+    if _waits_for_threads():
+        left = ", ".join(
+            each.name
+            for each in threading.enumerate()
+            if each is not threading.main_thread() and not each.daemon
+        )
+        name = signal.Signals(number).name
+        sys.stderr.write(f"{name}: ended; the nodes have ended, but not these threads: {left}\n")
+        _exit_now(128 + number)
 
 
 def _waits_for_threads() -> bool:

@@ -1,13 +1,22 @@
-"""The nodes of this process that have not ended yet: each is to end in its safe state."""
+"""The nodes of this process that have not ended yet: each is to end in its safe state.
+
+A node ends when it is destroyed, or with its process: one that nobody holds any longer is kept
+until then. SIGTERM and a closed terminal would end a process as it stands; where the program has
+left them so, they end it as `sys.exit` does, and no signal breaks into the hooks of the end.
+"""
 
 import atexit
+import contextlib
 import functools
 import logging
 import os
+import signal
 import sys
-from collections.abc import Container
-from typing import Final, Protocol
-from weakref import WeakValueDictionary
+from collections.abc import Callable, Container, Iterator
+from types import FrameType
+from typing import Any, Final, NoReturn, Protocol
+
+from dsmq_nodes.signals import ending_signals
 
 
 class Mortal(Protocol):
@@ -26,18 +35,57 @@ class Mortal(Protocol):
         """This process is a child of the one that made the node, and must leave it alone."""
 
 
-_alive: Final[WeakValueDictionary[int, Mortal]] = WeakValueDictionary()
+_Handler = Callable[[int, FrameType | None], Any] | int | None
+
+_alive: Final[dict[int, Mortal]] = {}
+_left: Final[list[int]] = []  # the signals that have ended this process
 
 
 def began(node: Mortal) -> None:
     """From now on the node is ended with the process, if not before."""
     _end_with_a_worker(os.getpid())
+    for number in ending_signals():
+        with contextlib.suppress(ValueError):  # in another thread than the main one
+            if signal.getsignal(number) == signal.SIG_DFL:
+                signal.signal(number, _leave)
     _alive[id(node)] = node
 
 
 def ended(node: Mortal) -> None:
     """The node is being ended."""
     _alive.pop(id(node), None)
+
+
+def _leave(number: int, _: FrameType | None) -> NoReturn:
+    """End the process with the status that a shell gives one which a signal has ended."""
+    _left.append(number)
+    sys.exit(128 + number)
+
+
+@contextlib.contextmanager
+def undisturbed() -> Iterator[None]:
+    """Put signals off that would break in, while what moves is stopped."""
+    came: list[int] = []
+    before = _have(lambda number, _: came.append(number))
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+        for each in dict.fromkeys(came) if not _left else ():  # else the process ends already
+            signal.raise_signal(each)
+
+
+def _have(handler: _Handler) -> dict[int, _Handler]:
+    """Have signals handled that would break in; what handled them before is returned."""
+    before: dict[int, _Handler] = {}
+    for number in ending_signals():
+        was = signal.getsignal(number)
+        if was in {signal.SIG_DFL, signal.default_int_handler, _leave}:
+            with contextlib.suppress(ValueError):  # in another thread than the main one
+                signal.signal(number, handler)
+                before[number] = was
+    return before
 
 
 def end_nodes(whole: Container[Mortal] = ()) -> bool:
@@ -72,6 +120,8 @@ def end_nodes(whole: Container[Mortal] = ()) -> bool:
 @atexit.register
 def _at_exit() -> None:
     """Whoever forgets it, or spins without `run`: what moves is stopped."""
+    if _alive:
+        _have(signal.SIG_IGN)  # the process ends anyway
     if end_nodes(list(_alive.values())):
         # What raises at this point is not in the exit status, which a launcher goes by.
         logging.shutdown()
@@ -92,6 +142,9 @@ def _end_with_a_worker(_pid: int) -> None:
 
 def _in_the_child() -> None:
     """A fork's nodes are its parent's."""
+    for number in ending_signals():
+        if signal.getsignal(number) == _leave:
+            signal.signal(number, signal.SIG_DFL)
     inherited = list(_alive.values())
     _alive.clear()
     for node in inherited:

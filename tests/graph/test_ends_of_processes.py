@@ -1,0 +1,126 @@
+"""However a process ends in which a node is, that can be told of it: the node is made safe."""
+
+import signal
+from collections.abc import Callable
+
+import pytest
+
+from tests.graph.conftest import Program, until
+
+Programs = Callable[[str], Program]
+
+ROBOT = """\
+import asyncio, gc, multiprocessing, os, signal, sys, threading, time
+from dsmq_nodes import Node, run, spin, spin_once
+
+class Robot(Node):
+    def __init__(self):
+        super().__init__("robot")
+        self.create_timer(0.01, self.tick)
+
+    def tick(self):
+        print("ticking", flush=True)
+
+    def enter_safe_state(self):
+        print("stopping", flush=True)
+        time.sleep({stopping_sec})
+        print("safe", flush=True)
+
+async def main():
+    with Robot() as robot:
+        await robot.spin_async()
+
+{main}
+"""
+BY_HAND = "robot = Robot()\nwhile True: spin_once(robot, timeout_sec=0.1)"
+ASYNC = "asyncio.run(main())"
+
+
+def robot(main: str, stopping_sec: float = 0.0) -> str:
+    return ROBOT.format(main=main, stopping_sec=stopping_sec)
+
+
+@pytest.fixture
+def memory() -> None:
+    """How messages go is all the same to the end."""
+
+
+def said(program: Program) -> list[str]:
+    return [line for line in program.lines if line != "ticking"]
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize("main", [BY_HAND, ASYNC])
+@pytest.mark.usefixtures("broker")
+def test_a_signal_ends_a_node_that_is_not_run_by_run(
+    programs: Programs, main: str, number: signal.Signals
+) -> None:
+    program = programs(robot(main, stopping_sec=0.3))
+    program.wait_for("ticking")
+    program.send(number)
+    program.wait_for("stopping")
+    program.send(number)  # nothing breaks into the safe state
+    assert program.wait() == 128 + number
+    assert said(program) == ["stopping", "safe"]
+
+
+@pytest.mark.usefixtures("broker")
+def test_ctrl_c_does_not_break_into_a_node_that_is_destroyed(programs: Programs) -> None:
+    main = "robot = Robot()\ntry: robot.destroy_node()\nexcept KeyboardInterrupt: print('after')"
+    program = programs(robot(main, stopping_sec=0.3))
+    program.wait_for("stopping")
+    program.send(signal.SIGINT)
+    assert program.wait() == 0
+    assert said(program) == ["stopping", "safe", "after"]
+
+
+@pytest.mark.usefixtures("broker")
+def test_a_program_s_own_handlers_stay(programs: Programs) -> None:
+    own = "signal.signal(signal.SIGTERM, lambda *_: (print('own', flush=True), os._exit(3)))\n"
+    program = programs(robot(own + BY_HAND))
+    program.wait_for("ticking")
+    program.send(signal.SIGTERM)
+    assert program.wait() == 3
+    assert said(program) == ["own"]
+
+
+@pytest.mark.usefixtures("broker")
+def test_a_forked_worker_ends_by_a_signal_as_any_other(programs: Programs) -> None:
+    main = """\
+robot = Robot()
+worker = multiprocessing.get_context("fork").Process(target=time.sleep, args=(60,))
+worker.start()
+worker.terminate()
+worker.join()
+print(worker.exitcode)"""
+    program = programs(robot(main))
+    assert program.wait() == 0
+    assert said(program) == [f"{-signal.SIGTERM}", "stopping", "safe"]
+
+
+@pytest.mark.usefixtures("broker")
+def test_a_node_that_nobody_holds_is_made_safe(programs: Programs) -> None:
+    main = "spin_once(Robot(), timeout_sec=0.1)\ngc.collect()\nprint('over', flush=True)"
+    program = programs(robot(main))
+    assert program.wait() == 0
+    assert said(program) == ["over", "stopping", "safe"]
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.usefixtures("broker")
+def test_a_process_that_waits_for_a_thread_of_its_own_can_be_ended(
+    programs: Programs, number: signal.Signals
+) -> None:
+    main = "threading.Thread(target=time.sleep, args=(60,)).start()\nrun(Robot)"
+    program = programs(robot(main))
+    program.wait_for("ticking")
+    program.send(number)
+    program.wait_for("safe")
+
+    def ended() -> bool:
+        program.send(number)  # ignored until it waits for the thread
+        return program.process.poll() is not None
+
+    until(ended)
+    assert program.wait() == 128 + number
+    assert "ended; the nodes have ended, but not these threads: Thread-1 (sleep)" in program.output
