@@ -298,6 +298,15 @@ def test_what_constructors_have_started_does_not_outlive_the_check(
     assert gone(pids, 0)
 
 
+def test_a_module_that_forks_is_looked_at_once(tmp_path: Path) -> None:
+    (tmp_path / "forks.py").write_text(
+        "import os\nfrom dsmq_nodes import Node\nos.fork()\n"
+        "class A(Node):\n    def __init__(self): super().__init__('a')\n"
+    )
+    report = checked(tmp_path, "- {name: a, node: 'forks:A'}\n- {name: b, node: 'forks:A'}\n")
+    assert (report.nodes, errors(report), warnings(report)) == (2, [], [])
+
+
 def test_mistakes_of_the_file_and_of_the_classes_are_told_together(tmp_path: Path) -> None:
     nodes = """\
 - {name: a, node: robot:Lidr, nice: 50}

@@ -219,7 +219,11 @@ def main() -> None:
     threading.Thread(target=_end_with, args=(asked,), daemon=True).start()
     search(request.root)
 
+    own_pid = os.getpid()
+
     def answer(found: NodeFinding | NodeClass) -> None:
+        if os.getpid() != own_pid:
+            os._exit(0)  # a module has forked, and its child has come here
         answers.write(msgspec.json.encode(found) + b"\n")
 
     for index, node in enumerate(request.nodes):

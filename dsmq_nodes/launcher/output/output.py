@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import errno
+import functools
 import os
 import re
 import selectors
@@ -201,7 +202,12 @@ class _Stream:
 
 
 def _escaped(match: re.Match[bytes]) -> bytes:
-    return match[1] or visible(match[0].decode()).encode()
+    return match[1] or _escaped_text(match[0])
+
+
+@functools.cache  # there are few, and a program may write nothing else
+def _escaped_text(act: bytes) -> bytes:
+    return visible(act.decode()).encode()
 
 
 def _count(lines: int, which: str) -> str:

@@ -205,7 +205,7 @@ class _Guard:
                     os.getpid(), self._most_files, deaf=request["deaf"], last=request["last"]
                 ),
             )
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, subprocess.SubprocessError) as error:
             os.close(output)
             file = getattr(error, "filename", None) or request["argv"][0]
             code = getattr(error, "errno", None) or errno.EINVAL

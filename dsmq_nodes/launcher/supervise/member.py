@@ -17,6 +17,7 @@ from dsmq_nodes.launcher.supervise.process import Process
 from dsmq_nodes.launcher.supervise.restart import Restarts
 
 _MOST_RECENT: Final = 500  # lines
+_MOST_RECENT_CHARS: Final = 1_000_000  # of all of them: they fit into a message, escaped too
 _HANGS_SEC: Final = 5.0  # what not even SIGKILL ends hangs in the kernel
 
 
@@ -74,7 +75,8 @@ class Member:
         self.was_ready = asyncio.Event()
         self._begun = asyncio.Event()
         self.stopping = False
-        self.recent: deque[tuple[int, str]] = deque(maxlen=_MOST_RECENT)
+        self.recent: deque[tuple[int, str]] = deque()
+        self._recent_chars = 0
         self.restarts = Restarts(plan.restart)
         self.life: asyncio.Task[None] | None = None
         self.on_lines: Callable[[int, list[str]], None] = lambda _number, _lines: None
@@ -136,8 +138,18 @@ class Member:
         self._write_log(texts)
         first = self._lines + 1
         self._lines += len(texts)
-        self.recent.extend(enumerate(texts, first))
+        self._remember(first, texts)
         self.on_lines(first, texts)
+
+    def _remember(self, first: int, texts: list[str]) -> None:
+        recent = self.recent
+        for number, text in enumerate(texts, first):
+            if len(recent) == _MOST_RECENT:
+                self._recent_chars -= len(recent.popleft()[1])
+            recent.append((number, text))
+            self._recent_chars += len(text)
+        while self._recent_chars > _MOST_RECENT_CHARS:
+            self._recent_chars -= len(recent.popleft()[1])
 
     def started(self, process: Process) -> None:
         """It runs, and is ready when all of its nodes are; a program without nodes is at once."""

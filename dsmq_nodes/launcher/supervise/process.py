@@ -170,7 +170,12 @@ class Guard:
         return await answer
 
     def send(self, fds: list[int] | None = None, **request: object) -> None:
-        """Send a request; nothing happens when the guard is gone."""
+        """Send a request; nothing happens when the guard is gone.
+
+        A guard that somebody has stopped is woken: what moves is to be stopped.
+        """
+        with contextlib.suppress(OSError):
+            os.killpg(self._process.pid, signal.SIGCONT)
         data = json.dumps(request).encode() + b"\n"
         with contextlib.suppress(OSError):
             if fds:

@@ -2,8 +2,9 @@
 
 import asyncio
 import contextlib
+import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Final, Protocol
 
 from dsmq_nodes.diagnostics import DiagnosticAggregator
@@ -20,6 +21,13 @@ if TYPE_CHECKING:
     from dsmq_nodes.launcher.supervise.supervisor import Supervisor
 
 _LAST_WORDS_SEC: Final = 0.5
+_MOST_NODES: Final = 10_000
+
+
+class _Observer(Node):
+    """What one message makes of a callback ends neither the others nor the supervision."""
+
+    on_exception = "log"
 
 
 class LiveView(Protocol):
@@ -57,33 +65,42 @@ class GraphObserver:
 
     async def watch(self, host: str, port: int, supervisor: "Supervisor") -> None:
         """Watch until cancelled; tell the supervisor of each node that is ready."""
-        node = Node("launch", namespace="/dsmq", broker=(host, port))
+        node = await _made(lambda: _Observer("launch", namespace="/dsmq", broker=(host, port)))
+        try:
+            await self._watch(node, supervisor)
+        finally:
+            node.destroy_node()
 
-        def on_graph(msg: Graph) -> None:
-            self._connected = {peer.pid for peer in msg.peers}
-            self._changed.set()
-            for peer in msg.peers:
-                if peer.state not in {"", "starting"}:  # a lifecycle node shows its own
-                    supervisor.node_ready(peer.name, peer.pid)
-
+    async def _watch(self, node: Node, supervisor: "Supervisor") -> None:
         def on_node(msg: NodeStatistics) -> None:
-            msg.name = one_line(msg.name)  # anybody may write there, of any name
-            if msg.name != node.name:
-                self.statistics[msg.name] = msg
-                self._check_rate(supervisor, msg)
+            self._on_node(msg, node.name, supervisor)
 
-        node.create_subscription(Graph, GRAPH_TOPIC, on_graph, 1)
+        node.create_subscription(Graph, GRAPH_TOPIC, lambda msg: self._on_graph(msg, supervisor), 1)
         node.create_subscription(NodeStatistics, NODES_TOPIC, on_node, 1000)
         DiagnosticAggregator(node)
         if self._view is not None:
             node.create_subscription(BrokerStatistics, STATISTICS_TOPIC, self._on_broker, 1)
         node.create_timer(1.0, lambda: self._check_silence(supervisor))
         self._control = Control(node, supervisor)
-        self._node.set_result(node)
-        try:
-            await asyncio.gather(node.spin_async(), self._show(supervisor))
-        finally:
-            node.destroy_node()
+        if not self._node.done():
+            self._node.set_result(node)
+        await asyncio.gather(node.spin_async(), self._show(supervisor))
+
+    def _on_graph(self, msg: Graph, supervisor: "Supervisor") -> None:
+        self._connected = {peer.pid for peer in msg.peers}
+        self._changed.set()
+        for peer in msg.peers:
+            if peer.state not in {"", "starting"}:  # a lifecycle node shows its own
+                supervisor.node_ready(peer.name, peer.pid)
+
+    def _on_node(self, msg: NodeStatistics, own_name: str, supervisor: "Supervisor") -> None:
+        msg.name = one_line(msg.name)  # anybody may write there, of any name
+        if msg.name == own_name:
+            return
+        self.statistics[msg.name] = msg
+        if len(self.statistics) > _MOST_NODES:
+            del self.statistics[next(iter(self.statistics))]
+        self._check_rate(supervisor, msg)
 
     async def _show(self, supervisor: "Supervisor") -> None:
         if self._view is not None:
@@ -139,3 +156,30 @@ class GraphObserver:
     def summary(self) -> Iterable[str]:
         """Return a table of what each node has reached."""
         return summary(self.statistics.values())
+
+
+async def _made(make: Callable[[], Node]) -> Node:
+    """Make a node in a thread: a broker that is stopped just then is waited for, for seconds."""
+    loop = asyncio.get_running_loop()
+    node: asyncio.Future[Node] = loop.create_future()
+
+    def done(made: Node | None, error: BaseException | None) -> None:
+        if error is not None and not node.done():
+            node.set_exception(error)
+        elif made is not None and not node.done():
+            node.set_result(made)
+        elif made is not None:
+            made.destroy_node()  # nobody waits for it any more
+
+    def target() -> None:
+        made, raised = None, None
+        try:
+            made = make()
+        except BaseException as error:  # noqa: BLE001  it is raised where the node is awaited
+            raised = error
+        with contextlib.suppress(RuntimeError):  # the loop has ended: so does the process
+            loop.call_soon_threadsafe(done, made, raised)
+
+    # A daemon: it does not hold up the end.
+    threading.Thread(target=target, name="observer", daemon=True).start()
+    return await node
