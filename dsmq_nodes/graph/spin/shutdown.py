@@ -12,6 +12,7 @@ import logging
 import os
 import signal
 import sys
+import threading
 from collections.abc import Callable, Container, Iterator
 from types import FrameType
 from typing import Any, Final, NoReturn, Protocol
@@ -140,11 +141,24 @@ def _end_with_a_worker(_pid: int) -> None:
         Finalize(None, _at_exit, exitpriority=0)
 
 
+_forking: Final = threading.local()
+
+
+def _before_fork() -> None:
+    """Block signals: Python forgets those that a child gets before it is one."""
+    _forking.mask = signal.pthread_sigmask(signal.SIG_BLOCK, ending_signals())
+
+
+def _after_fork() -> None:
+    signal.pthread_sigmask(signal.SIG_SETMASK, _forking.mask)
+
+
 def _in_the_child() -> None:
     """A fork's nodes are its parent's."""
     for number in ending_signals():
         if signal.getsignal(number) == _leave:
             signal.signal(number, signal.SIG_DFL)
+    _after_fork()
     inherited = list(_alive.values())
     _alive.clear()
     for node in inherited:
@@ -152,4 +166,6 @@ def _in_the_child() -> None:
 
 
 if hasattr(os, "register_at_fork"):  # not on Windows
-    os.register_at_fork(after_in_child=_in_the_child)
+    os.register_at_fork(
+        before=_before_fork, after_in_parent=_after_fork, after_in_child=_in_the_child
+    )
