@@ -248,6 +248,38 @@ def files_not_there() -> list[str]:
     ]
 
 
+DOCUMENTS = (
+    "README.md",
+    *(f".github/{name}.md" for name in ("ARCHITECTURE", "CONTRIBUTING", "CHANGELOG", "SECURITY")),
+)
+_QUOTED = re.compile(r"`([\w.-]*(?:/[\w.-]*)+|[\w-]+\.(?:py|md|toml))`|\]\(([\w./-]+)\)")
+# Files that a reader makes, and names that are no paths: topics, types, a device.
+_NO_PATHS = re.compile(
+    r"/.*|\w+_msgs/.*|~/.*|\.ci/(?:test|lint|types)|robot\.py|thermostat\.py|calculator\.py"
+)
+
+
+def paths_not_there() -> list[str]:
+    """Paths that the documents mention and that the repository does not have.
+
+    A path may begin at the top of the repository, in `.github/` or in the package.
+    """
+    tops = (ROOT, ROOT / ".github", PACKAGE)
+    return [
+        f"{document}: {path}"
+        for document in DOCUMENTS
+        for path in _paths((ROOT / document).read_text(encoding="utf-8"))
+        if not _NO_PATHS.fullmatch(path) and not any((top / path).exists() for top in tops)
+    ]
+
+
+def _paths(text: str) -> Iterator[str]:
+    for quoted, linked in _QUOTED.findall(text):
+        yield quoted or linked
+    for diagram in re.findall(r"```mermaid\nsequence(.*?)```", text, re.DOTALL):
+        yield from re.findall(r"[\w/]+/\w+\.py", diagram)
+
+
 def _files() -> Iterator[Path]:
     for top in ("dsmq_nodes", "tests", "examples", "launch", ".ci", ".github"):
         yield from (path for path in (ROOT / top).rglob("*") if path.is_file())
@@ -277,6 +309,8 @@ def main() -> None:
     print(f"circles of imports               {len(rings)}", *map(", ".join, rings), sep="\n    ")
     print(f"imports inside functions         {len(late)}")
     print(f"mentioned files that are missing {len(missing)}", *missing, sep="\n    ")
+    documents = paths_not_there()
+    print(f"paths of documents not there     {len(documents)}", *documents, sep="\n    ")
     print(f"code lines of the queue proper   {sum(map(code_lines, queue_proper())):,}")
     print(f"code lines of the product        {sum(map(code_lines, sources())):,}")
 

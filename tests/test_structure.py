@@ -57,6 +57,11 @@ def test_files_that_texts_mention_exist() -> None:
     assert not found, _text("these docstrings and comments mention files that do not exist", found)
 
 
+def test_paths_that_documents_mention_exist() -> None:
+    found = structure.paths_not_there()
+    assert not found, _text("these documents mention paths that do not exist", found)
+
+
 @pytest.mark.parametrize(
     ("source", "lines"),
     [

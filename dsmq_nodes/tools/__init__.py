@@ -1,1 +1,5 @@
-"""The peer without types: what the command line, bags and gateways stand on. It prints nothing."""
+"""A peer without types: sessions, calls, goals, live counters, the diagnosis of a graph.
+
+The command line, bags and gateways stand on this package. It returns values and raises errors; it
+prints nothing. `session.py` is the connection; everything else is given one.
+"""

@@ -1,1 +1,5 @@
-"""Plays a bag's messages again."""
+"""Publishes a bag's messages again, at their times.
+
+`player.py` publishes; `playback_clock.py` says when; `flow_control.py` waits for readers that do
+not keep up.
+"""

@@ -1,1 +1,1 @@
-"""Runs a node on a recording, and compares what it says."""
+"""Runs a node class on a recording in virtual time and compares what it publishes."""

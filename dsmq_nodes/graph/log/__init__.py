@@ -1,1 +1,1 @@
-"""A node's logger, and `/rosout`."""
+"""A node's logger, and `/rosout`, where others read it."""

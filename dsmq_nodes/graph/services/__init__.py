@@ -1,1 +1,5 @@
-"""Services: a request, a response, and who waits for it."""
+"""Services: a request goes out on one topic, its response comes back on another.
+
+`service_wire.py` has the format of both; `service_server.py` and `service_client.py` are the two
+ends; a client finds its server in the graph, so a call to a server that is not there fails at once.
+"""

@@ -1,1 +1,7 @@
-"""Runs a node's callbacks: the event loop, the spinner, what a node finds around it, its end."""
+"""Runs the callbacks of one node, one at a time, in one event loop.
+
+`spinner.py` drains the link and then dispatches; `event_loop.py` and `selector.py` are asyncio's
+loop on a selector with fine-grained timeouts; `exceptions.py` decides what a callback's exception
+does; `shutdown.py` ends what still runs at exit. `context.py` is what a node finds around it when
+it is constructed: clock, environment, link.
+"""

@@ -1,1 +1,1 @@
-"""Lines of processes: to the terminal and to files, without waiting for either."""
+"""Lines of processes, to the terminal and to files, without waiting for either."""
