@@ -1,5 +1,6 @@
 """Actuators obey while it is safe, and the emergency stop reaches every one."""
 
+import asyncio
 import json
 import random
 import threading
@@ -45,6 +46,21 @@ def test_it_obeys_and_stops_when_nobody_commands_any_more(graph: Graph) -> None:
         graph.at(at_sec, lambda: graph.inject("speed", Float64(data=1.0)))
     graph.run_for(10.0)
     assert motor.log == [(0.1, 1.0), (0.2, 1.0), (0.7, 0.0), (5.0, 1.0), (5.5, 0.0)]
+
+
+def test_a_safe_state_that_hangs_is_entered_again_at_the_next_silence(graph: Graph) -> None:
+    class Hanging(Motor):
+        async def enter_safe_state(self) -> None:  # type: ignore[override]
+            try:
+                await asyncio.sleep(100.0)  # a driver that does not answer
+            finally:
+                self.drive(Float64(data=0.0))
+
+    motor = graph.add(Hanging)
+    for at_sec in (0.1, 5.0):
+        graph.at(at_sec, lambda: graph.inject("speed", Float64(data=1.0)))
+    graph.run_for(10.0)
+    assert motor.log == [(0.1, 1.0), (5.0, 1.0), (5.5, 0.0)]
 
 
 def test_the_emergency_stop_stops_it_and_commands_are_refused(graph: Graph) -> None:

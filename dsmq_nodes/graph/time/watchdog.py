@@ -73,5 +73,9 @@ class Silence:
             self._heard_sec = timeline.time()
             self._handle = timeline.call_at(self._heard_sec + self._timeout_sec, self._look)
         self.count += 1
-        if not isinstance(self._running, asyncio.Task) or self._running.done():
-            self._running = self._execute(self._callback)  # else that coroutine is still at it
+        if isinstance(self._running, asyncio.Task) and not self._running.done():
+            if self._repeat:
+                return  # the same silence, which the coroutine of before is still busy with
+            # Something was heard since, so what that coroutine was to stop may move again.
+            self._running.cancel()
+        self._running = self._execute(self._callback)
