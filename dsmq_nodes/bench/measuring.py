@@ -5,8 +5,8 @@ when their input does: none outlives who started it, however that ends.
 
 A publisher says `{"shared": ...}` when its subscribers are there; told `{"rate": HZ, "count": N}`
 or `{"seconds": S}` it publishes and says `{"sent", "dropped", "cpu_sec"}`. A subscriber says
-`ready`; told `"begin"` it counts anew, told `"seen"` it says how many messages it can account for,
-told `"report"` what it has seen.
+`ready`; told `"begin"` it counts again from zero, told `"seen"` it says how many messages it can
+account for, told `"report"` what it has seen.
 
 Nothing but the standard library is needed here: peers' processes, which may have no more, run it.
 """

@@ -107,7 +107,7 @@ def broker(
     ] = None,
     ttl: Annotated[float, typer.Option(metavar="SEC", min=0, help="Keep messages so long.")] = 600,
     budget: Annotated[
-        int, typer.Option(metavar="MIB", min=1, help="Keep no more MiB of messages than this.")
+        int, typer.Option(metavar="MIB", min=1, help="Keep at most this many MiB of messages.")
     ] = 64,
     insecure: Annotated[
         bool, typer.Option("--insecure", help="Listen beyond this machine without a token.")

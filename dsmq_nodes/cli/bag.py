@@ -184,7 +184,7 @@ def play(
             "-w",
             metavar="N",
             min=0,
-            help="First wait for so many subscribers of each topic.",
+            help="First wait for this many subscribers of each topic.",
         ),
     ] = 0,
     service_requests: Annotated[

@@ -54,10 +54,13 @@ def bench(
         typer.Option(metavar="HZ", min=0.1, help="As often; else 100, scans 40, images 30."),
     ] = None,
     subscribers: Annotated[
-        int, typer.Option(metavar="N", min=1, max=60, help="So many, each a process.")
+        int, typer.Option(metavar="N", min=1, max=60, help="How many, each a process.")
     ] = 1,
     count: Annotated[
-        int | None, typer.Option(metavar="N", min=1, help="So many messages; else for 2 s.")
+        int | None,
+        typer.Option(
+            metavar="N", min=1, help="How many messages; without it, as many as 2 s take."
+        ),
     ] = None,
     broker: Annotated[
         str | None,

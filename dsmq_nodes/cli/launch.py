@@ -57,7 +57,7 @@ def launch(
     *,
     duration: Annotated[
         float | None,
-        typer.Option(metavar="SEC", min=0, help="End after so many seconds."),
+        typer.Option(metavar="SEC", min=0, help="End after this many seconds."),
     ] = None,
     table: Annotated[
         bool,

@@ -28,7 +28,8 @@ def show(
     ] = "",
     as_json: Annotated[bool, typer.Option("--json", help="One line of JSON each.")] = False,
     count: Annotated[
-        int, typer.Option("--count", "-n", metavar="N", min=0, help="End after so many; 0: never.")
+        int,
+        typer.Option("--count", "-n", metavar="N", min=0, help="End after this many; 0: never."),
     ] = 0,
     broker: BrokerOption = BROKER,
 ) -> None:

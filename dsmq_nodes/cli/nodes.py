@@ -123,7 +123,7 @@ def log(
         bool, typer.Option("-f", "--follow", help="Show what follows too, until Ctrl-C.")
     ] = False,
     lines: Annotated[
-        int, typer.Option("-n", "--lines", metavar="N", min=0, help="So many of the last lines.")
+        int, typer.Option("-n", "--lines", metavar="N", min=0, help="How many of the last lines.")
     ] = 20,
     broker: BrokerOption = BROKER,
 ) -> None:

@@ -57,7 +57,7 @@ class _Drawing:
 
 
 def taken_over(stream: TextIO) -> TerminalOutput:
-    """Take over the file of a stream, which is not to be used any more."""
+    """Take over the file of a stream; the stream must not be used afterwards."""
     assert isinstance(stream, io.TextIOWrapper)
     encoding, lines, through = stream.encoding, stream.line_buffering, stream.write_through
     return TerminalOutput(

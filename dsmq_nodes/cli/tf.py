@@ -24,7 +24,7 @@ def echo(
     child: Annotated[str, typer.Argument(metavar="CHILD", help="What to look at.")],
     *,
     rate: Annotated[
-        float, typer.Option("--rate", "-r", metavar="HZ", min=0.01, help="So many a second.")
+        float, typer.Option("--rate", "-r", metavar="HZ", min=0.01, help="How many a second.")
     ] = 1.0,
     once: Annotated[bool, typer.Option("--once", help="End after one.")] = False,
     timeout: Annotated[

@@ -11,7 +11,9 @@ def show(
     *,
     count: Annotated[
         int,
-        typer.Option("--count", "-n", metavar="N", min=0, help="Draw so many times; 0: on and on."),
+        typer.Option(
+            "--count", "-n", metavar="N", min=0, help="How often to draw; 0: without end."
+        ),
     ] = 0,
     broker: BrokerOption = BROKER,
 ) -> None:

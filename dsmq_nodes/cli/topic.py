@@ -33,7 +33,7 @@ TopicArgument = Annotated[
 
 CountOption = Annotated[bool, typer.Option("--count-topics", "-c", help="Only how many.")]
 WindowOption = Annotated[
-    int, typer.Option("--window", "-w", metavar="N", min=1, help="Over so many messages at most.")
+    int, typer.Option("--window", "-w", metavar="N", min=1, help="Over at most this many messages.")
 ]
 SimTimeOption = Annotated[
     bool,
@@ -188,7 +188,8 @@ def echo(
     *,
     once: Annotated[bool, typer.Option("--once", help="End after one message.")] = False,
     count: Annotated[
-        int, typer.Option("--count", "-n", metavar="N", min=0, help="End after so many; 0: never.")
+        int,
+        typer.Option("--count", "-n", metavar="N", min=0, help="End after this many; 0: never."),
     ] = 0,
     field: Annotated[
         str, typer.Option(metavar="PATH", help="Only a part: header.stamp, ranges[0].")
@@ -339,12 +340,14 @@ def pub(
     ] = "{}",
     *,
     rate: Annotated[
-        float, typer.Option("--rate", "-r", metavar="HZ", min=0.001, help="So many a second.")
+        float, typer.Option("--rate", "-r", metavar="HZ", min=0.001, help="How many a second.")
     ] = 1.0,
     once: Annotated[bool, typer.Option("--once", "-1", help="Publish one message.")] = False,
     times: Annotated[
         int,
-        typer.Option("--times", "-t", metavar="N", min=0, help="Publish so many; 0: until Ctrl-C."),
+        typer.Option(
+            "--times", "-t", metavar="N", min=0, help="How many to publish; 0: until Ctrl-C."
+        ),
     ] = 0,
     wait: Annotated[
         int,
@@ -353,7 +356,7 @@ def pub(
             "-w",
             metavar="N",
             min=0,
-            help="First wait for so many subscribers.",
+            help="First wait for this many subscribers.",
         ),
     ] = 0,
     durability: Annotated[

@@ -312,7 +312,7 @@ def _answer(connection: ClientConnection, until_sec: float) -> wire.Reply:
 
     Raises:
         ConnectionFailedError: it has not come by then. It may still, and would be taken for that to
-            another question: the connection is of no more use.
+            another question: the connection is unusable.
     """
     try:
         return connection.receive(max(until_sec - time.monotonic(), 0.0))

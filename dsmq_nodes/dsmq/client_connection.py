@@ -27,7 +27,7 @@ from dsmq_nodes.topic_names import PROBE_TOPIC
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_RECEIVE_BYTES: Final = 64 * 1024  # over 128 KiB each receive would map memory anew
+_RECEIVE_BYTES: Final = 64 * 1024  # above 128 KiB each receive would map new memory
 _STUCK: Final = "is it stopped or overloaded?"
 _FIRST_PAUSE_SEC: Final = 0.05  # before a try to connect again
 _LONGEST_PAUSE_SEC: Final = 1.0
@@ -159,7 +159,7 @@ class ClientConnection:
 
         Raises:
             ConnectionFailedError: the connection is gone, or the broker does not read: then part of
-                the frame may be sent, and the connection is of no more use.
+                the frame may be sent, and the connection is unusable.
         """
         stuck_sec = time.monotonic() + timeout_sec
         until_sec = stuck_sec + len(frame) / SLOWEST_BYTES_PER_SEC

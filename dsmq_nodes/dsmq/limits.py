@@ -3,7 +3,7 @@
 from typing import Final
 
 MAX_BODY_BYTES: Final = 8_999_999
-STRANGERS_BODY_BYTES: Final = 16 * 1024  # before hello, but for the broker's own machine
+STRANGERS_BODY_BYTES: Final = 16 * 1024  # before hello, except from the broker's own machine
 MOST_PUSH_BYTES: Final = MAX_BODY_BYTES - 32  # of a frame to which a gap may be added
 MOST_NUMBER: Final = 2**63 - 1  # what SQLite and a ring can keep
 MOST_ID: Final = 2**40 - 1  # of a message in its topic

@@ -49,7 +49,7 @@ acknowledgements and the answer to a ``get`` that waits come when it is time.
   "latched": 0}``: I publish T; with ``latched`` N the newest N messages are kept for late
   subscribers and outlive the time to live. ``schema`` is the type's JSON Schema, if it has one.
   Answer: ``{"event": "advertised", "topic": T}``.
-- ``{"action": "unadvertise", "topic": T}``: I publish it no more. Not answered.
+- ``{"action": "unadvertise", "topic": T}``: I no longer publish it. Not answered.
 - ``{"action": "subscribe", "topic": T, "depth": 10, "type": "std_msgs/msg/String", "schema": {}}``:
   push me T from now on (a latched topic: its newest first), I read it as this type; ``type`` and
   ``schema`` may be left out. A reader more than ``depth`` messages behind jumps to the newest
@@ -60,7 +60,7 @@ acknowledgements and the answer to a ``get`` that waits come when it is time.
 - ``{"action": "subscribe", "topic": "/robot1/*", "pattern": true}``: the topic is a shell pattern;
   push me every topic it matches, those to come included. Answer: ``{"event": "subscribed",
   "topic": "/robot1/*"}``.
-- ``{"action": "unsubscribe", "topic": T}``: push it no more; T as it was subscribed. Not answered.
+- ``{"action": "unsubscribe", "topic": T}``: stop pushing it; T as it was subscribed. Not answered.
 - ``{"action": "put", "topic": T, "seq": 7, "stamp": NS, "message": S}``: ``seq`` counts this
   peer's puts to T from 1, ``stamp`` is its wall clock in nanoseconds; both are passed on, and may
   be left out. Not answered.
@@ -183,7 +183,7 @@ The connection is ended; who has said hello is told by ``closing``, all others b
 - ``the frame is not a dsmq request: TEXT``
 - ``a message must be text: encode it first, as JSON for example`` (before hello)
 - ``it began a frame, or owes a hello, and did not go on``
-- ``it acknowledges nothing any more: its machine is gone``
+- ``it no longer acknowledges anything: its machine is gone``
 - ``there are N connections already``
 - ``it has asked for nothing yet, and another wants its place: TEXT``
 - ``it was told to stop``

@@ -127,7 +127,7 @@ def as_error(error: BaseException) -> Exception:
 
 
 def discard(work: object) -> None:
-    """Close a coroutine that is not run any more, if it is one.
+    """Close a coroutine that will not run, if it is one.
 
     One that has not begun is closed with the coroutines it was given: of each that is only let go
     Python says that it was never awaited.

@@ -129,7 +129,8 @@ class Node(ParameterNode):
             topic: the topic's name.
             callback: `def` or `async def`; a coroutine is finished before the next one starts.
                 None: the messages are read with `async for msg in subscription`.
-            qos_profile: the depth: when callbacks are too slow the newest so many are kept.
+            qos_profile: the depth: how many of the newest messages are kept when callbacks are
+            slow.
             loaned: of a type with one field of bytes, such as an Image, have that field be a
                 read-only memoryview of shared memory, without a copy, while the callback runs; then
                 it is taken back. What was overwritten meanwhile is counted as dropped.
@@ -194,11 +195,11 @@ class Node(ParameterNode):
             self._timers.remove(timer)
 
     def destroy_publisher(self, publisher: Publisher[Any]) -> None:
-        """Publish no more with a publisher."""
+        """Destroy a publisher; the topic is no longer advertised with its last one."""
         self._topics.publish_no_more(publisher)
 
     def destroy_subscription(self, subscription: Subscription[Any]) -> None:
-        """Have no more of a subscription."""
+        """Destroy a subscription; its callback is no longer called."""
         self._topics.subscribe_no_more(subscription)
 
     # Services
@@ -241,11 +242,11 @@ class Node(ParameterNode):
         return self.resolve_topic_name(service)
 
     def destroy_service(self, service: ServiceServer[Any, Any]) -> None:
-        """Serve no more."""
+        """Destroy a service; calls of it fail from now on."""
         self._services.serve_no_more(service)
 
     def destroy_client(self, client: Client[Any, Any]) -> None:
-        """Call no more with a client; its calls that have no response fail."""
+        """Destroy a client; its calls without a response fail."""
         self._services.call_no_more(client)
 
     # Waiting

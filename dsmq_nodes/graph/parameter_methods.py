@@ -55,7 +55,7 @@ class ParameterNode(BaseNode):
         return declared
 
     def undeclare_parameter(self, name: str) -> None:
-        """Have a declared parameter no more.
+        """Remove a declared parameter.
 
         Raises:
             ParameterError: there is none, or it is read-only or of the model.
@@ -152,7 +152,7 @@ class ParameterNode(BaseNode):
         self._parameters.on_set.append(callback)
 
     def remove_on_set_parameters_callback(self, callback: OnSet) -> None:
-        """Ask it no more."""
+        """Remove a callback that checks changes."""
         self._parameters.on_set.remove(callback)
 
     def add_post_set_parameters_callback(self, callback: PostSet) -> None:
@@ -165,5 +165,5 @@ class ParameterNode(BaseNode):
         self._parameters.post_set.append(callback)
 
     def remove_post_set_parameters_callback(self, callback: PostSet) -> None:
-        """Call it no more."""
+        """Remove a callback that hears of changes."""
         self._parameters.post_set.remove(callback)

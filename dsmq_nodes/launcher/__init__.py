@@ -41,7 +41,7 @@ def launch(
     Args:
         path: the launch file.
         args: its arguments, by name.
-        duration_sec: end after so many seconds; None: on Ctrl-C or SIGTERM.
+        duration_sec: seconds after which the launch ends; None: on Ctrl-C or SIGTERM.
         table: show a table of what runs, on a terminal; the key `t` hides and shows it.
         strict_rates: end when a node misses the rate it declares.
         extend: adds something to the plan, such as a recorder.

@@ -261,7 +261,7 @@ class _SecNanosec(Message):
 
     @classmethod
     def from_nanoseconds(cls, nanoseconds: int) -> Self:
-        """Return the value that so many nanoseconds make."""
+        """Return the value of a number of nanoseconds."""
         sec, nanosec = divmod(nanoseconds, _NANOSECONDS)
         fields = {"sec": sec, "nanosec": nanosec}
         return cls.__pydantic_validator__.validate_python(fields)  # type: ignore[no-any-return]
@@ -358,7 +358,7 @@ class Time(_SecNanosec, type_name="builtin_interfaces/msg/Time"):
     @classmethod
     @override
     def from_nanoseconds(cls, nanoseconds: int) -> Self:
-        """Return the time that so many nanoseconds make, or the nearest: see `nearest_time_ns`."""
+        """Return the time of a number of nanoseconds, or the nearest: see `nearest_time_ns`."""
         sec, nanosec = divmod(nanoseconds, _NANOSECONDS)
         if not _EARLIEST_SEC <= sec <= _LATEST_SEC:
             sec, nanosec = divmod(nearest_time_ns(nanoseconds), _NANOSECONDS)

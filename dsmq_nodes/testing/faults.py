@@ -20,7 +20,7 @@ class Faults:
         drop: the share of messages that is lost, 0 to 1.
         duplicate: the share that comes twice.
         reorder: the share that comes only after the next one.
-        delay_sec: how much later each comes: so many seconds, or evenly between two limits.
+        delay_sec: how much later each message comes: a number of seconds, or evenly between two.
     """
 
     drop: float = 0.0

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 def add_launch(
     graph: "Graph", path: Path, args: Mapping[str, Value] | None, without: Collection[str]
 ) -> None:
-    """Add the nodes of a launch file to a graph, but for those `without` names; see `Graph`."""
+    """Add the nodes of a launch file to a graph, except those that `without` names; see `Graph`."""
     composition = load(path, args)
     nodes = {node.full_name: node for node in composition.nodes}
     for name in without:

@@ -10,7 +10,7 @@ from dsmq_nodes.messages.tf2 import TFMessage
 from dsmq_nodes.tf.core import checked
 from dsmq_nodes.topic_names import TF_STATIC_TOPIC, TF_TOPIC
 
-# Of the latched topic the newest so many messages are kept, of all its broadcasters together.
+# The depth of the latched topic is shared by all its broadcasters.
 _STATIC: Final = QoSProfile(depth=100, durability="transient_local")
 
 

@@ -32,14 +32,14 @@ class Count(NamedTuple):
 
 
 class Window:
-    """The counters of a topic over its last messages, at most so many."""
+    """The counters of a topic over its last messages, a bounded number."""
 
     def __init__(self, most: int) -> None:
         self._most = most
         self._counts: deque[Count] = deque()
 
     def add(self, count: Count) -> None:
-        """The counters as they are now; a broker that was started anew begins at nothing."""
+        """The counters as they are now; a broker that was restarted begins at zero."""
         if self._counts and count.messages < self._counts[-1].messages:
             self._counts.clear()
         self._counts.append(count)

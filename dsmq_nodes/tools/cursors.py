@@ -100,7 +100,7 @@ class Cursors:
             self._lost(error)
 
     def ask_ends(self) -> None:
-        """Have `behind` told anew; the answers come as `receive` reads."""
+        """Ask for `behind` again; the answers come as `receive` reads."""
         for topic, cursor in self._cursors.items():
             cursor.end = None
             self._subscribe(topic, move=False)  # that moves nothing, and is answered

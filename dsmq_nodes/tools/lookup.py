@@ -23,7 +23,7 @@ _BROKERS: Final = {
 def shown(graph: GraphModel, *, own: bool) -> list[TopicModel]:
     """The topics of a graph by name; with `own` also the hidden ones, the kit's and services'.
 
-    A topic of the node kit that nobody publishes or subscribes any more is gone. Names without a
+    A topic of the node kit without publishers and subscribers is left out. Names without a
     slash at the front are plain clients', who do not say what they publish: those stay.
     """
     topics = [

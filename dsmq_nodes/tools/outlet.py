@@ -75,7 +75,7 @@ class Outlet:
     def wait_for_subscribers(
         self, topics: set[str], count: int, say: Callable[[str], None] = lambda _: None
     ) -> None:
-        """Wait until each topic has so many subscribers; for ever, and `say` what is missing."""
+        """Wait until each topic has `count` subscribers, without end; `say` what is missing."""
         graph, said = self.graph(), ""
         while True:
             found = {each.name: len(each.subscribers) for each in graph.topics}

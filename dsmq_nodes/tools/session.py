@@ -139,7 +139,7 @@ class Session:
         self._send(action="subscribe", topic=topic, depth=depth, type=type_name)
 
     def unsubscribe(self, topic: str) -> None:
-        """Have no more of a topic; what was sent before may still come."""
+        """Unsubscribe a topic; messages that were sent before may still come."""
         self._subscribed.discard(topic)
         self._kept = deque(reply for reply in self._kept if reply.topic != topic)
         self._send(action="unsubscribe", topic=topic)

@@ -225,7 +225,7 @@ def test_an_observer_that_fails_is_told_and_the_nodes_go_on(
     monkeypatch.setattr(Observer, "watch", watch)
     run = Run(script("a", "print('a')"))
     assert run.run(observer=Observer()) == 0
-    assert "[launch] the graph is not watched any more: OSError('no route')" in run.lines
+    assert "[launch] the graph is no longer watched: OSError('no route')" in run.lines
     assert "[a] a" in run.lines
 
 

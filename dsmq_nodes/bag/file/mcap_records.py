@@ -218,7 +218,7 @@ def _lz4(packed: bytes, size_bytes: int) -> bytes:
 
 
 def _pieces(read: Callable[[int], bytes], size_bytes: int) -> bytes:
-    """No more than a byte beyond the size that is declared."""
+    """At most one byte more than the declared size."""
     pieces, missing = [], size_bytes + 1
     while missing > 0 and (piece := read(min(missing, PIECE_BYTES))):
         pieces.append(piece)

@@ -96,7 +96,7 @@ class Player:
             bag: what is played: the topics that it was opened with.
             outlet: where it goes.
             playing: how.
-            wait: called to let so many seconds pass, or fewer; may change the pace.
+            wait: called with a number of seconds to wait, or fewer; may change the pace.
             say: takes what is waited for.
 
         Raises:
@@ -149,7 +149,7 @@ class Player:
         return replace(channel, topic=names.resolve_topic(renamed, _NAME, "/", {}))
 
     def stop(self) -> None:
-        """Play no more."""
+        """Stop playing."""
         self._is_stopped = True
 
     def play(self) -> None:

@@ -116,7 +116,7 @@ def versions() -> str:
 def main(arguments: list[str]) -> int:
     """Record until the launch's nodes have ended, or a signal; gives the exit status."""
     parser = argparse.ArgumentParser(prog="python -m dsmq_nodes.bag.record.flight")
-    parser.add_argument("--ring", type=float, default=0.0, help="keep so many seconds in memory")
+    parser.add_argument("--ring", type=float, default=0.0, help="keep this many seconds in memory")
     parser.add_argument("--output", required=True, help="the bag; with --ring: the folder")
     parser.add_argument("--attach", action="append", default=[], help="a file for the bag")
     parser.add_argument("--plan", default="", help="the launch's plan, as text")

@@ -17,7 +17,7 @@ _OVERHEAD_BYTES: Final = 200  # of a record in memory, about
 
 
 class LastSeconds:
-    """Keeps what was written in the last so many seconds; of latched topics the last messages too.
+    """Keeps the messages of the last seconds, and the last messages of latched topics.
 
     Attributes:
         messages: how many messages were written, those that are gone included.
@@ -25,14 +25,14 @@ class LastSeconds:
     """
 
     def __init__(self, duration_sec: float, most_bytes: int = MOST_BYTES) -> None:
-        """Hold so many seconds, in so much memory at most."""
+        """Hold messages of `seconds`, in a bounded amount of memory."""
         self.messages = 0
         self.size_bytes = 0
         self._duration_ns = round(duration_sec * 1e9)
         self._most_bytes = most_bytes
         self._records: deque[Record] = deque()
         self._latched = Latched()
-        self._begins_ns = 0  # what is older is not of the last seconds, or no more complete
+        self._begins_ns = 0  # older messages are out of the window, or incomplete
 
     def write(
         self,

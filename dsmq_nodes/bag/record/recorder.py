@@ -185,7 +185,7 @@ class Recorder:
                 return
 
     def lose(self, lost: Mapping[str, int]) -> None:
-        """So many messages of each topic, which the disk had taken, are not safe after all."""
+        """Report that this many messages of each topic, already written, are not safe after all."""
         for name, count in lost.items():
             self.topics[name].messages -= count
             self.topics[name].dropped += count

@@ -80,7 +80,7 @@ class _Screen:
         self._player, self._progress = player, progress
 
     def wait(self, seconds: float) -> None:
-        """Let so many seconds pass, or fewer."""
+        """Wait `seconds`, or less."""
         player = self._player
         note = "paused" if player.pace.is_paused else f"at {player.pace.rate:.3g} x"
         self._progress.at((player.at_ns - player.start_ns) * 1e-9, f"{note} ")

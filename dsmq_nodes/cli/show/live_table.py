@@ -100,7 +100,7 @@ class Looking:
 
 
 def draw(session: "Session", count: int) -> None:
-    """Draw on the terminal, so many times (0: on and on)."""
+    """Draw on the terminal, `count` times (0: without end)."""
     looking = Looking(session)
     first = Text("looking ...")
     with Live(first, console=console(), screen=True, auto_refresh=False) as live:
@@ -113,7 +113,7 @@ def draw(session: "Session", count: int) -> None:
 
 
 def print_tables(session: "Session", count: int) -> None:
-    """Print the tables so many times."""
+    """Print the tables `count` times."""
     looking = Looking(session)
     columns = shutil.get_terminal_size().columns
     # Rates are those between two looks; a node tells its counters once a second.

@@ -30,7 +30,7 @@ _ANOTHER_TIME_SEC: Final = _DAY_SEC  # no message is so long on its way, no cloc
 
 
 class Spread:
-    """The newest values, at most so many: their mean and how far they are apart."""
+    """The newest values, a bounded number: their mean and spread."""
 
     def __init__(self, most: int) -> None:
         self.values: deque[float] = deque(maxlen=most)

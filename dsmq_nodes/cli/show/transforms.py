@@ -47,7 +47,7 @@ class _Listener:
 
 
 def heard(session: Session, seconds: float) -> BufferCore:
-    """What is told of frames within so many seconds."""
+    """The frames that are published within `seconds`."""
     listener = _Listener(session)
     listener.listen(seconds)
     return listener.buffer

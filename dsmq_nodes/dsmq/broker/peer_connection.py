@@ -196,7 +196,7 @@ class Connection(asyncio.BufferedProtocol):
     def end_if_silent(self) -> None:
         """End the connection if the other machine is gone."""
         if self._socket is not None and has_gone_silent(self._socket):
-            reason = "it acknowledges nothing any more: its machine is gone"
+            reason = "it no longer acknowledges anything: its machine is gone"
             self._broker.note_closing(self.peer.name or self.peer.address, reason)
             self.abort()
 

@@ -27,7 +27,7 @@ class Options:
         port: TCP port; 0: any free one.
         store: file that keeps the messages over a restart; None: they are kept in memory.
         ttl_sec: messages are kept this long.
-        budget_bytes: messages take no more than this, about.
+        budget_bytes: about how much messages may take at most.
         security: who may connect.
         shares_memory: local nodes exchange messages through shared memory, where there is any.
     """
@@ -105,7 +105,7 @@ def main() -> int:
     parser.add_argument("--port", type=int, default=DEFAULT_PORT, help="0: any free one")
     parser.add_argument("--store", type=Path, help="file that keeps the messages over a restart")
     parser.add_argument("--ttl", type=float, default=TTL_SEC, help="seconds a message is kept")
-    parser.add_argument("--budget", type=int, help="no more MiB of messages than this are kept")
+    parser.add_argument("--budget", type=int, help="how many MiB of messages are kept at most")
     parser.add_argument("--insecure", action="store_true", help="let everybody in")
     parser.add_argument("--tls-cert", type=Path, help="certificate: TCP is then TLS only")
     parser.add_argument("--tls-key", type=Path, help="its private key")

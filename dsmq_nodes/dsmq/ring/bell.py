@@ -87,6 +87,6 @@ class Doorbells:
         self.close()
 
     def close(self) -> None:
-        """Ring no more."""
+        """Close all bells."""
         while self._files:
             self._hang_up(next(iter(self._files)))

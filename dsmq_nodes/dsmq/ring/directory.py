@@ -167,11 +167,11 @@ class RingLog:
         self._writer.wake()
 
     def shut(self) -> None:
-        """Have nobody append any more."""
+        """Refuse further appends."""
         self._writer.shut()
 
     def close(self, why: str = "") -> None:
-        """Nobody shares the topic any more; `why` not, if that is worth a word."""
+        """Stop sharing the topic; `why` is logged where it is not empty."""
         if why:
             logger.warning("%s: from now on it goes through the broker", why)
         Path(self.path).unlink(missing_ok=True)

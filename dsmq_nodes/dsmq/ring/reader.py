@@ -27,7 +27,7 @@ from dsmq_nodes.dsmq.ring.ring import (
 
 LENT_BYTES: Final = 64 << 10  # smaller ones cost less to copy than to look after
 _READ_AGAIN: Final = 100
-_MOST_AHEAD: Final = 1 << 32  # nobody writes so many between two looks
+_MOST_AHEAD: Final = 1 << 32  # more than any writer appends between two reads
 _MOST_NAMES_BYTES: Final = 4096
 _MOST_NAMES: Final = 1000  # remembered; who wrote once and went is not for ever
 

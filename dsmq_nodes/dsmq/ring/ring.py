@@ -225,12 +225,12 @@ class Ring:
             self.shut()
 
     def shut(self) -> None:
-        """Have nobody append any more; what was appended can still be read."""
+        """Refuse further appends; what was appended can still be read."""
         self.numbers[CLOSED] = self.extent or MARK_BYTES
         self.numbers[EXTENT] = 0
 
     def damaged(self, what: str) -> RingError:
-        """An error to raise; nobody appends any more, or ids might be given twice."""
+        """Refuse further appends, since ids might be given twice; returns the error to raise."""
         self.shut()
         return RingError(f"{self.path} is damaged: {what}")
 

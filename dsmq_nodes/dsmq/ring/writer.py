@@ -124,7 +124,7 @@ class Writer:
         return False
 
     def shut(self) -> None:
-        """Have nobody append any more, once what is being appended is whole."""
+        """Refuse further appends, after the one that is under way."""
         held = True
         try:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -197,7 +197,7 @@ class Writer:
             more = max(BLOCK_BYTES, min(extent // 4, _MOST_AT_ONCE_BYTES) & -BLOCK_BYTES)
             more = min(more, capacity - extent)
             if not self._allocate(DATA + extent, more):
-                break  # no more memory: what there is has to do
+                break  # memory is used up: the ring stays as large as it is
             extent += more
         numbers[EXTENT] = extent
         if offset + size <= extent:

@@ -90,7 +90,7 @@ class Exchange:
         peer.lags = True
 
     def resume(self, peer: ConnectedPeer) -> None:
-        """The peer's socket has room again; call `catch_up` until the peer lags no more."""
+        """The peer's socket has room again; call `catch_up` until the peer no longer lags."""
         peer.blocked = False
 
     def catch_up(self, peer: ConnectedPeer, now: float) -> Replies:
@@ -147,13 +147,13 @@ class Exchange:
             heapq.heapify(self._deadlines)
 
     def _has_its_share(self, peer: ConnectedPeer) -> bool:
-        """Whether a peer may have no more ends: there are too many, and others have fewer."""
+        """Whether a peer is refused another end: there are too many, and others have fewer."""
         if self._ends < MOST_ENDS:
             return False
         return len(peer.cursors) + len(peer.publications) >= MOST_ENDS // max(len(self.peers), 1)
 
     def count_ends(self) -> None:
-        """Count cursors and publications anew: between two counts none is taken off."""
+        """Count cursors and publications again; between two counts none is subtracted."""
         self._ends = sum(len(peer.cursors) + len(peer.publications) for peer in self.peers)
 
     def _tell_unmatched(self) -> Replies:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from dsmq_nodes.dsmq.store.sqlite import Store
 
 _MOST_BYTES: Final = MOST_PUSH_BYTES - 4096  # of a report inside a push; the rest is about it
-_PEERS_SHARE: Final = 4  # of the graph one part in so many
+_PEERS_SHARE: Final = 4  # peers get a quarter of the graph's room
 _MOST_ENDS: Final = 2000  # of a topic, publishers and subscribers each
 _MOST_FAULTS: Final = 20  # of a topic
 _BATCH: Final = 100
@@ -59,7 +59,7 @@ class _Report:
         return b"[%b]" % b",".join(taken)
 
     def note(self, count: int, of_what: str) -> None:
-        """So many are left out."""
+        """Note that `count` are left out."""
         if count > 0:
             self._left_out.append(f"{count} {of_what}")
 

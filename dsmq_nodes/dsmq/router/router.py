@@ -255,7 +255,7 @@ class Router(SharedExchange):
         return replies
 
     def _forget_unused(self) -> None:
-        """Give back the places of topics that nobody has and that have no message any more."""
+        """Free the places of topics without ends and without messages."""
         self._full_for = _NOBODY
         unused = [
             topic

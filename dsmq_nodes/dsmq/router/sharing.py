@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
 _MOST_MESSAGE_BYTES: Final = MAX_BODY_BYTES - 64  # with an id and a gap it answers a `get`
 _MOST_LEFT_BYTES: Final = MAX_BODY_BYTES // 4 * 3 - 4096  # in a frame bytes are base64
-_SAVED_SHARE: Final = 4  # of the store's budget one part in so many, when a ring goes
+_SAVED_SHARE: Final = 4  # a quarter of the store's budget is saved when a ring goes
 _NOT_TAKEN: Final = "the topic's shared memory is held by a process that does not go on"
 
 
@@ -195,7 +195,7 @@ class SharedExchange(Exchange):
         return [(peer, wire.encode_object(fields))]
 
     def unseat(self, cursor: Cursor) -> None:
-        """The cursor's peer reads the ring no more."""
+        """The cursor's peer has stopped reading the ring."""
         self.note_left(cursor.topic)
         if cursor.seat is not None and cursor.topic.ring is not None:
             self.look_at_seat(cursor)
@@ -222,7 +222,7 @@ class SharedExchange(Exchange):
             self.left.append(topic)
 
     def leave_rings(self, now: float) -> Replies:
-        """Share no more what nobody shares; else wake who reads it: a writer may have died."""
+        """Stop sharing topics that one peer has; wake other readers: a writer may have died."""
         left, self.left = self.left, []
         return [reply for topic in left for reply in self._leave_ring(topic, now)]
 

@@ -61,10 +61,10 @@ class SharedLog(Protocol):
         """Whether the next message will ring."""
 
     def shut(self) -> None:
-        """Have nobody append any more."""
+        """Refuse further appends."""
 
     def close(self, why: str = "") -> None:
-        """Nobody shares the topic any more; `why` not, if that is worth a word."""
+        """Stop sharing the topic; `why` is logged where it is not empty."""
 
 
 @dataclass(eq=False, slots=True)

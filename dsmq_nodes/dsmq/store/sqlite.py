@@ -96,7 +96,7 @@ class Store:
         Args:
             path: the database's file, made when it is not there; None: in memory.
             ttl_sec: messages are kept this long.
-            budget_bytes: messages take no more than this, about.
+            budget_bytes: about how much messages may take at most.
             now: the monotonic time, as given to `append` and `expire`.
             wall_clock: gives the wall clock's seconds; a file needs it, so that a later run knows
                 how old the messages are.
@@ -116,7 +116,7 @@ class Store:
         self._floor = 0  # no log that was not even remembered had an id over this
         self._held_bytes = 0
         self._wall_clock = wall_clock
-        self._changed: dict[int, StoredLog] = {}  # logs whose row in `topic` is to be written anew
+        self._changed: dict[int, StoredLog] = {}  # logs whose row in `topic` has changed
         self._pending: list[tuple[StoredLog, int, bytes | None, float]] = []
         self._slots = Slots(ttl_sec, budget_bytes)
         self._reserve: Reserve | None = None
@@ -368,7 +368,7 @@ class Store:
     ) -> list[tuple[int, int, bytes]]:
         """As `read`, of several logs in the order they were appended in: (log's number, id, frame).
 
-        No more is read of any log than is given, but for one row.
+        At most one row more than is given is read from each log.
         """
         scans = [
             self._db.execute(
@@ -417,7 +417,7 @@ class Store:
             self._release()
 
     def _delete(self, upto_seq: int, most: int = _ALL) -> bool:
-        """Delete the rows up to a seq, at most so many of a log; whether the disk had room."""
+        """Delete rows up to a seq, at most `most` of a log; returns whether the disk had room."""
         due = [log for log in self.logs.values() if 0 < log.due_seq <= upto_seq]
         before = [(log, log.first_id, log.due_seq, log.held_to, log.held_bytes) for log in due]
         total_bytes = self._held_bytes
@@ -554,6 +554,6 @@ class Store:
 
 
 def _let_go(database: sqlite3.Connection) -> None:
-    """Close what nobody has any more."""
+    """Close a database connection that is no longer used."""
     with contextlib.suppress(sqlite3.ProgrammingError):  # it is another thread's to close
         database.close()

@@ -224,13 +224,13 @@ class ActionClient(Generic[GoalT, ResultT, FeedbackT]):
         self._sent.discard(goal_id)
 
     def _cancel_unasked(self, goal_id: bytes) -> None:
-        """Have a goal cancelled that nobody waits for any more, nor for the answer to this."""
+        """Cancel a goal whose result is no longer wanted, without waiting for the answer."""
         if self.server_is_ready():
             request = CancelGoal.Request(goal_info=GoalInfo(goal_id=UUID(uuid=goal_id)))
             self._cancel_goal.call_async(request).ignore()
 
     def destroy(self) -> None:
-        """Send no more; whoever waits for a result is told.
+        """Send no more goals; those that wait for a result get an error.
 
         Goals of it that have not ended are cancelled: nobody else could do that afterwards.
         """

@@ -398,7 +398,7 @@ class ActionServer(Generic[GoalT, ResultT, FeedbackT]):
         return self._node.get_clock().monotonic_sec()
 
     def destroy(self) -> None:
-        """Serve no more; goals that execute are cancelled."""
+        """Stop serving; goals that execute are cancelled."""
         self._clients.close()
         for handle in [each for each in self._goals.values() if each.is_active]:
             self._cancel(handle)

@@ -63,6 +63,6 @@ class GoalClients:
         self._look()
 
     def close(self) -> None:
-        """Tell no more."""
+        """Stop calling the callbacks."""
         if self._on_graph in self._graph.watchers:
             self._graph.watchers.remove(self._on_graph)

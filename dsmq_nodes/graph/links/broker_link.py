@@ -159,7 +159,7 @@ class DsmqLink:
         return _ANSWER_IN_CALLBACK_SEC if self._is_in_callback else _ANSWER_SEC
 
     def unadvertise(self, publication: Publication) -> None:
-        """Publish a topic no more."""
+        """Stop publishing a topic."""
         publication.writer = None
         if self._publications.pop(publication.topic, None):
             self._send_object({"action": "unadvertise", "topic": publication.topic})
@@ -354,7 +354,7 @@ class DsmqLink:
         self._subscribe(reader)
 
     def unsubscribe(self, topic: str) -> None:
-        """Have no more of a topic."""
+        """Stop reading a topic."""
         if self._shared is not None:
             self._shared.forget(topic)
         if self._readers.pop(topic, None):
@@ -462,7 +462,7 @@ class DsmqLink:
             answers.came(reply.topic)
 
     def _read_ring(self, reply: wire.Reply) -> None:
-        """The broker pushes a topic no more: it is read from shared memory."""
+        """The broker has stopped pushing a topic: it is read from shared memory now."""
         reader = self._readers.get(reply.topic)
         if self._shared is None or reader is None:
             return
@@ -653,7 +653,7 @@ class DsmqLink:
         self._on_outage(False)
 
     def detach(self) -> None:
-        """Call `on_readable` no more; publishing still works."""
+        """Stop calling `on_readable`; publishing still works."""
         if self._stream is not None:
             self._unwatch(self._stream)
         if self._shared is not None and self._loop is not None:

@@ -56,7 +56,7 @@ class Publication:
             self.kept.popleft()
 
     def owe(self, count: int) -> None:
-        """So many messages, the newest ones, were not handed over: those that are kept will be."""
+        """The newest `count` messages could not be sent; those that are kept are sent later."""
         self.owed += count
         if self.owed > len(self.kept):
             self.dropped += self.owed - len(self.kept)
@@ -121,7 +121,7 @@ class Link(Protocol):
         """
 
     def unadvertise(self, publication: Publication) -> None:
-        """Publish a topic no more."""
+        """Stop publishing a topic."""
 
     def publish(
         self, publication: Publication, text: str, field: str = "", raw: bytes | memoryview = b""
@@ -141,7 +141,7 @@ class Link(Protocol):
         """
 
     def unsubscribe(self, topic: str) -> None:
-        """Have no more of a topic."""
+        """Stop reading a topic."""
 
     def set_fault(self, topic: str, pair: int, text: str) -> None:
         """Show in the graph what is wrong between two ends, whom the broker calls `pair`."""
@@ -161,7 +161,7 @@ class Link(Protocol):
         """
 
     def detach(self) -> None:
-        """Call `on_readable` no more; publishing still works."""
+        """Stop calling `on_readable`; publishing still works."""
 
     def drain(self) -> None:
         """Read all there is and deliver it; does not wait."""

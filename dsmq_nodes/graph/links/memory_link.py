@@ -156,7 +156,7 @@ class MemoryLink:
         return publication
 
     def unadvertise(self, publication: Publication) -> None:
-        """Publish a topic no more."""
+        """Stop publishing a topic."""
         if self._publications.pop(publication.topic, None):
             self._ask("unadvertise", publication.topic)
 
@@ -190,7 +190,7 @@ class MemoryLink:
         self._ask("subscribe", topic, type=type_name, depth=depth, schema=msgspec.Raw(schema))
 
     def unsubscribe(self, topic: str) -> None:
-        """Have no more of a topic."""
+        """Stop reading a topic."""
         if self._readers.pop(topic, None):
             self._ask("unsubscribe", topic)
 
@@ -216,7 +216,7 @@ class MemoryLink:
             self._wake(loop)
 
     def detach(self) -> None:
-        """Call `on_readable` no more; publishing still works."""
+        """Stop calling `on_readable`; publishing still works."""
         self._loop = None
 
     def drain(self) -> None:

@@ -29,7 +29,7 @@ class Poller:
             self._ask()
 
     def stop(self) -> None:
-        """Ask no more."""
+        """Stop polling."""
         self._loop = None
         if self._handle is not None:
             self._handle.cancel()

@@ -26,7 +26,7 @@ class Answers:
             self._changed.wait_for(lambda: not self.topics, timeout_sec)
 
     def give_up(self) -> None:
-        """Expect none any more."""
+        """Stop waiting for answers."""
         with self._changed:
             self.topics.clear()
             self._changed.notify_all()

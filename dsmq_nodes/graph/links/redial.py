@@ -44,7 +44,7 @@ class Outage:
 
     @property
     def is_closed(self) -> bool:
-        """Whether nobody wants a connection any more."""
+        """Whether the connection is no longer wanted."""
         return self._closed.is_set()
 
     def begin(self, reason: str) -> None:
@@ -68,7 +68,7 @@ class Outage:
         threading.Thread(target=self._dial_again, daemon=True).start()
 
     def take(self) -> ClientConnection | None:
-        """The new connection; None: somebody else has it, or nobody wants one any more."""
+        """The new connection; None when it was taken already, or is no longer wanted."""
         with self._lock:
             connection, self._found = self._found, None
             if connection is None or self._closed.is_set():
@@ -85,7 +85,7 @@ class Outage:
             return None if since_sec is None else self._clock.monotonic_sec() - since_sec
 
     def close(self) -> None:
-        """Dial no more."""
+        """Stop dialling."""
         self._closed.set()
         if self._found is not None:
             self._found.close()

@@ -22,7 +22,7 @@ class SharedTopics:
             RingError: the broker's shared memory is not ours to use: a container, another user.
         """
         self._node = node
-        # One that is neither written nor read any more is unmapped: the broker may have removed it.
+        # A ring that is neither written nor read is unmapped: the broker may have removed it.
         self._rings: WeakValueDictionary[str, Ring] = WeakValueDictionary()
         self._reading: dict[str, tuple[RingReader, LinkReader]] = {}
         try:
@@ -53,7 +53,7 @@ class SharedTopics:
         self._reading[reader.topic] = (ring_reader, reader)
 
     def forget(self, topic: str) -> bool:
-        """Read a topic no more; gives whether it was read."""
+        """Stop reading a topic; returns whether it was read."""
         return self._reading.pop(topic, None) is not None
 
     def drain(self) -> list[tuple[LinkReader, RingError]]:

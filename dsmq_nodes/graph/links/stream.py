@@ -115,7 +115,7 @@ class Stream(Generic[_T]):
             return True
 
     def await_room(self, most_bytes: int = MUCH_BYTES) -> None:
-        """Wait until no more than `most_bytes` wait to be sent, as long as the broker reads on.
+        """Wait until at most `most_bytes` wait to be sent, as long as the broker reads on.
 
         Never in a callback.
 
@@ -131,7 +131,7 @@ class Stream(Generic[_T]):
             self.flush()
 
     def unsent(self) -> list[_T]:
-        """The owners of the frames that were not sent, and are not any more."""
+        """The owners of the frames that were not sent; those frames are dropped."""
         with self.lock:
             owners = [owner for _, owner in self._frames if owner is not None]
             self._frames.clear()

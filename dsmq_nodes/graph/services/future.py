@@ -104,7 +104,7 @@ class Future(Generic[T]):
         self._finish(None, exception)
 
     def cancel(self) -> bool:
-        """Wait for it no more; False: it is done already."""
+        """Give up waiting; False when it is done already."""
         was_done = self._done
         self._finish(None, asyncio.CancelledError())
         if not was_done and self.on_cancel is not None:

@@ -176,7 +176,7 @@ class Calls:
             waiting.future.set_exception(error)
 
     def close(self) -> None:
-        """Call no more."""
+        """Stop calling."""
         if self._on_graph in self.graph.watchers:
             self.graph.watchers.remove(self._on_graph)
         for call_id in list(self._waiting):
@@ -270,7 +270,7 @@ class Client(Generic[RequestT, ResponseT]):
         return await self._calls.graph.within(self.service_is_ready, timeout_sec)
 
     def close(self) -> bool:
-        """Call no more; made by `Node.destroy_client`. Whether it was the last of its service."""
+        """Stop calling, for `Node.destroy_client`; returns whether it was the last client."""
         if not self._is_closed:
             self._is_closed = True
             self._calls.clients -= 1

@@ -220,7 +220,7 @@ class ServiceServer(Generic[RequestT, ResponseT]):
         self.is_standby = not self._serves
 
     def close(self) -> None:
-        """Serve no more; made by `Node.destroy_service`."""
+        """Stop serving; `Node.destroy_service` calls this."""
         if self._graph is not None and self._look_for_others in self._graph.watchers:
             self._graph.watchers.remove(self._look_for_others)
         self._link.unsubscribe(self.service_name + REQUEST)

@@ -65,7 +65,7 @@ if sys.platform == "linux":
             self._epoll.close()
 
         def leave_the_parents(self) -> None:
-            """What a forked process watches, or does not any more, must not be so in its parent."""
+            """A forked process has its own epoll: changes there must not reach its parent."""
             inherited, self._epoll = self._epoll, selectors.EpollSelector()
             for key in [*(inherited.get_map() or {}).values()]:
                 with contextlib.suppress(OSError):

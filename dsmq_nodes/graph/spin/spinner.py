@@ -113,7 +113,7 @@ class Spinner:
     # What is to be run
 
     def add(self, timed: Timed, *, is_steady: bool = False) -> None:
-        """Give it the node's time from now on; `is_steady`: real time, whatever the node's is."""
+        """Drive `timed` by the node's time; with `is_steady` always by real time."""
         self._timed[timed] = is_steady
         if self._loop is not None:
             timed.attach(self._time_of(timed, self._loop))
@@ -122,7 +122,7 @@ class Spinner:
         return loop if self.timeline is None or self._timed[timed] else self.timeline
 
     def remove(self, timed: Timed) -> None:
-        """Give it no more."""
+        """Stop driving `timed`."""
         timed.detach()
         self._timed.pop(timed, None)
 
@@ -134,7 +134,7 @@ class Spinner:
     def execute(self, callback: Callback, named: object = None) -> asyncio.Task[None] | None:
         """Call a callback; a coroutine becomes a task, an exception follows `raises`.
 
-        Not any more when the node is about to end: others of the same moment may still be due.
+        Does nothing when the node is about to end: other callbacks of the same moment may be due.
         """
         if self._shut_down or (self._ended is not None and self._ended.done()):
             return None
@@ -285,7 +285,7 @@ class Spinner:
             self._link.set_state(state)
 
     def detach(self) -> set[asyncio.Task[None]]:
-        """Run callbacks no more; coroutines are cancelled, and given."""
+        """Stop running callbacks; cancels the coroutines and returns their tasks."""
         for timed in list(self._timed):
             timed.detach()
         cancelled, self._tasks = self._tasks, set()
@@ -300,7 +300,7 @@ class Spinner:
         return cancelled
 
     def refuse(self, why: str) -> None:
-        """In a forked child: what spins there ends, and nothing spins any more."""
+        """In a forked child: end every spin there, and refuse new ones."""
         self._refusal = why
         self._taking = threading.Lock()
         if self._ended is not None and not self._ended.done():
@@ -343,7 +343,7 @@ class Spinner:
 
     @property
     def is_attached(self) -> bool:
-        """Whether it is in a loop; not any more when the node's tasks are cancelled at its end."""
+        """Whether callbacks run in a loop; False once the node's tasks are cancelled at its end."""
         return self._loop is not None
 
     def is_in_callback(self) -> bool:
@@ -474,7 +474,7 @@ class Spinner:
     # The end
 
     def end(self) -> None:
-        """Run no callback any more; `finish` runs the hooks of the end."""
+        """Stop running callbacks; `finish` runs the hooks of the end."""
         self._shut_down = self._is_ending = True
 
     def finish(self, work: Awaitable[Any]) -> Any:

@@ -4,7 +4,7 @@ from collections import defaultdict
 from math import frexp
 from typing import Final
 
-_STEPS: Final = 16  # an octave is cut into so many equal buckets
+_STEPS: Final = 16  # equal buckets in an octave
 
 
 class Histogram:

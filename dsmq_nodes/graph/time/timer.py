@@ -77,7 +77,7 @@ class Timer:
             self._schedule(timeline)
 
     def detach(self) -> None:
-        """Tick no more until the next `attach`."""
+        """Stop ticking until the next `attach`."""
         self._stop()
         self._timeline = None
 

@@ -44,7 +44,7 @@ class Silence:
         self.heard()
 
     def heard(self) -> None:
-        """Something was heard: the silence begins anew."""
+        """A message has come: measure the silence from now."""
         if self._timeline is None:
             return
         # One timer looks at this later; moving a timer at every message would cost more. With

@@ -152,7 +152,7 @@ class GraphView:
         return not node or node in self._nodes
 
     async def subscribed(self, topic: str, count: int, timeout_sec: float | None) -> bool:
-        """Wait until so many subscribe a topic; False: not in time."""
+        """Wait until `count` subscribe a topic; False when they did not in time."""
         return await self.within(lambda: len(self.subscribers(topic)) >= count, timeout_sec)
 
     async def within(self, condition: Callable[[], bool], timeout_sec: float | None) -> bool:

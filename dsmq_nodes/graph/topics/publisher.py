@@ -115,7 +115,7 @@ class Publisher(Generic[MessageT]):
         return await self._graph.subscribed(self.topic_name, count, timeout_sec)
 
     def close(self, *, is_last: bool) -> None:
-        """Publish no more; made by `Node.destroy_publisher`."""
+        """Stop publishing; `Node.destroy_publisher` calls this."""
         self._is_closed = True
         if is_last:
             self._link.unadvertise(self.publication)

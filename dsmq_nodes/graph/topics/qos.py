@@ -15,7 +15,7 @@ class QoSProfile:
     There is no incompatible pairing: what the publisher keeps is what there is.
 
     Attributes:
-        depth: the newest so many messages are kept for a reader that is slow; older ones are
+        depth: how many of the newest messages are kept for a slow reader; older ones are
             dropped and counted. For a latched publisher also how many a late subscriber gets.
         durability: "volatile", or "transient_local": latched, late subscribers get the newest.
         deadline: seconds, or a Duration, within which there is to be a next message. Of a

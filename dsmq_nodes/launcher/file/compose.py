@@ -49,7 +49,7 @@ _CONDITIONS = ("if", "unless", "count")
 
 
 class EnoughError(Exception):
-    """So much is wrong that no more is looked for."""
+    """There are so many mistakes that the search ends."""
 
 
 class Composer:
@@ -78,7 +78,7 @@ class Composer:
         """Note a problem.
 
         Raises:
-            EnoughError: There are so many that no more are looked for.
+            EnoughError: there are so many that the search ends.
         """
         self._problems.setdefault(problem)
         if len(self._problems) >= _MOST_PROBLEMS:

@@ -115,5 +115,5 @@ class Composition:
 
     @cached_property
     def by_name(self) -> dict[str, ComposedNode]:
-        """The nodes by their full names, once there are no more to come."""
+        """The nodes by their full names, once all are known."""
         return {node.full_name: node for node in self.nodes}

@@ -26,9 +26,9 @@ class BrokerEntry(LaunchMapping):
     store: fields.FilePath | None = Field(
         None, description="File that keeps the messages over a restart."
     )
-    ttl: fields.Seconds = Field(600.0, description="Messages are kept so many seconds.")
+    ttl: fields.Seconds = Field(600.0, description="How many seconds messages are kept.")
     budget: int = Field(
-        64, ge=1, le=1 << 20, description="No more MiB of messages than this are kept."
+        64, ge=1, le=1 << 20, description="How many MiB of messages are kept at most."
     )
     insecure: bool = Field(default=False, description="Listen beyond this machine without a token.")
     tls_cert: fields.FilePath | None = Field(None, description="Certificate; TCP is then TLS only.")
@@ -48,7 +48,7 @@ class LogEntry(LaunchMapping):
         None, description="Beside the launch file; default: in the user's state directory."
     )
     max_size: float = Field(10.0, gt=0, le=1e6, allow_inf_nan=False, description="MiB of one file.")
-    keep: int = Field(3, ge=0, le=1000, description="So many older files are kept.")
+    keep: int = Field(3, ge=0, le=1000, description="How many older files are kept.")
 
 
 class ArgEntry(LaunchMapping):
@@ -74,7 +74,7 @@ class RestartEntry(LaunchMapping):
     max: int = Field(
         5, ge=1, le=1_000_000, description="More restarts than this in `window`: FAILED."
     )
-    window: fields.Seconds = Field(60.0, description="Restarts are counted over so many seconds.")
+    window: fields.Seconds = Field(60.0, description="Over how many seconds restarts are counted.")
 
 
 class DependencyEntry(LaunchMapping):
@@ -91,7 +91,7 @@ class EntryPart(LaunchMapping):
 
     if_: bool = Field(default=True, alias="if", description="Left out when false.")
     unless: bool = Field(default=False, description="Left out when true.")
-    count: fields.Count | None = Field(None, description="So many copies, numbered from 1.")
+    count: fields.Count | None = Field(None, description="How many copies, numbered from 1.")
     namespace: fields.Namespace = Field("", description="Put before names; joined to the outer.")
     remap: dict[fields.Topic, fields.Topic] = Field(
         default={}, description="Topics to take another name: {scan: front/scan}."

@@ -11,7 +11,7 @@ MOST_TEXT: Final = 100_000
 _MOST_TEXT_IN_ALL: Final = 8_000_000
 _MOST_VALUES: Final = 400_000
 OF_COPY: Final = 40
-"""An entry, and each copy of it, costs as much as so many values, even an empty one."""
+"""What an entry and each copy of it costs, in values, even when it is empty."""
 
 
 class UnfoldsError(Exception):
@@ -28,7 +28,7 @@ class Extent:
 
     @property
     def is_spent(self) -> bool:
-        """Whether it came to too much: no more copies or included files are looked at."""
+        """Whether the limit is reached: further copies and included files are skipped."""
         return self._is_told
 
     def spend(self) -> None:

@@ -52,7 +52,7 @@ class LineQueue(Generic[ChunkT]):
         self.steps = 0
 
     def put(self, chunk: ChunkT, lines: int, size: int) -> None:
-        """Have a chunk of so many lines and bytes written."""
+        """Queue a chunk, with its number of lines and bytes."""
         with self._news:
             self._backlog.append((chunk, lines, size + _OVERHEAD_BYTES))
             self._bytes += size + _OVERHEAD_BYTES

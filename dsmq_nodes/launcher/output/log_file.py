@@ -33,7 +33,7 @@ class LogFile:
             self.close()
 
     def close(self) -> None:
-        """Write no more."""
+        """Stop writing."""
         self._is_over = True
         fd, self._fd = self._fd, -1
         if fd >= 0:

@@ -71,7 +71,7 @@ class LaunchOutput:
         """Have it told, in the loop that runs, when the output comes to an end.
 
         Args:
-            unread: called when nobody reads it any more, as after `| head`.
+            unread: called when the output has lost its reader, as after `| head`.
             failed: called with the reason when it cannot be written, as on a full disk.
         """
         self._on_unread, self._on_failed = unread, failed
@@ -178,7 +178,7 @@ class _Stream:
             self._ended(error)
 
     def _before(self, lost: int) -> bytes:
-        """Return what is written before the next lines: so many are missing there."""
+        """Return the notice written before the next lines: how many are missing there."""
         # A process that was killed has left its screen as it was: leave it, show the cursor.
         reset, why = b"", "nobody read them"
         if self._was_held:

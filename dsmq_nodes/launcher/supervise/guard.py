@@ -97,7 +97,7 @@ def marked(mark: str) -> Iterator[psutil.Process]:
 def end_descendants(
     which: Callable[[], Iterable[psutil.Process]], reap: Callable[[list[psutil.Process]], object]
 ) -> None:
-    """Kill descendants of this process until there are no more of them; `reap` waits for some."""
+    """Kill descendants of this process until none is left; `reap` waits for some."""
     until_sec = time.monotonic() + _KILL_SEC  # what hangs in the kernel is not waited for
     while (left := list(which())) and time.monotonic() < until_sec:
         for each in left:
@@ -315,7 +315,7 @@ class _Guard:
 
 @dataclass(frozen=True)
 class _Drain:
-    """Reads what nobody else does any more, so that its writer is not blocked."""
+    """Reads output that has lost its reader, so that its writer is not blocked."""
 
     selector: selectors.BaseSelector
     fd: int

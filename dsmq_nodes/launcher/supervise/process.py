@@ -60,7 +60,7 @@ class Process:
             self._ended.set_result(status)
 
     def unread(self, lines: int) -> None:
-        """So many lines were dropped while nobody read them."""
+        """Note that `count` lines were dropped because the launcher did not read them."""
         self._lines.put(f"... {lines} lines are not here: the launcher was stopped")
 
     async def wait(self) -> int:
@@ -206,7 +206,7 @@ class Guard:
             starting, pid = self._starting.pop(answer["started"]), answer["pid"]
             process = Process(starting.name, pid, answer["warning"], self, starting.lines)
             self._running[pid] = process
-            if starting.process.cancelled():  # nobody waits for it any more
+            if starting.process.cancelled():  # it is no longer awaited
                 process.send_signal(signal.SIGKILL)
             else:
                 starting.process.set_result(process)

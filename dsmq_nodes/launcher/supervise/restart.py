@@ -51,5 +51,5 @@ class Restarts:
         return delay_sec
 
     def forget(self) -> None:
-        """It is started by hand: all begins anew."""
+        """It was started by hand: count from zero again."""
         self._at_sec.clear()

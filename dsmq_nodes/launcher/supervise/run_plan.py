@@ -25,7 +25,7 @@ def run_plan(
 
     Args:
         plan: what to run.
-        duration_sec: end after so many seconds.
+        duration_sec: seconds after which the launch ends.
         table: show a table of what runs, on a terminal; the key `t` hides and shows it.
         strict_rates: end when a node misses the rate it declares.
     """

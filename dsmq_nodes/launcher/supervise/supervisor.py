@@ -382,7 +382,7 @@ class Supervisor:
         try:
             await self._watch_graph(observer)
         except Exception as error:  # noqa: BLE001  the robot runs on without being watched
-            self.say(f"the graph is not watched any more: {error!r}")
+            self.say(f"the graph is no longer watched: {error!r}")
         finally:
             telling.cancel()
 

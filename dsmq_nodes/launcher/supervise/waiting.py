@@ -18,7 +18,7 @@ def described(dependency: Dependency) -> str:
 async def came_about(
     dependency: Dependency, other: Member, first_message: Callable[[str], Awaitable[None]]
 ) -> bool:
-    """Wait for a dependency on `other`; whether it has come, False when it cannot any more."""
+    """Wait for a dependency on `other`; False when it can no longer be met."""
     ready = asyncio.create_task(other.was_ready.wait())
     # From now on: what comes while the other is not ready yet counts too.
     first = asyncio.create_task(_first(dependency.topic, first_message))

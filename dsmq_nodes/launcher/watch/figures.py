@@ -73,7 +73,7 @@ def tables(
     columns: int,
     most_lines: int,
 ) -> "Iterator[Table]":
-    """Nodes and topics; what goes beyond so many lines is left out and counted."""
+    """Nodes and topics, in at most `most_lines`; the rest is counted."""
     heard = [each for node in nodes for each in node.subscriptions]
     told = [_topic_row(topic, heard) for topic in topics if _is_of_interest(topic)]
     for_nodes = min(len(rows), max(1, most_lines - 1 - (_FEWEST_TOPIC_LINES if told else 0)))
@@ -185,7 +185,7 @@ def _topic_row(topic: "TopicStatistics", heard: "Sequence[SubscriptionStatistics
 def _table(
     head: dict[str, int], rows: "Sequence[Row]", columns: int, most: int, title: str | None = None
 ) -> Table:
-    """A table of so many columns of text and rows at most."""
+    """A table of at most so many columns of text and rows."""
     shown = rows if len(rows) <= most else rows[: most - 1]
     if len(shown) < len(rows):
         shown = [*shown, (Text(f"... {len(rows) - len(shown)} more", "dim"), *[""] * len(head))]

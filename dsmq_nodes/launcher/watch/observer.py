@@ -169,7 +169,7 @@ async def _made(make: Callable[[], Node]) -> Node:
         elif made is not None and not node.done():
             node.set_result(made)
         elif made is not None:
-            made.destroy_node()  # nobody waits for it any more
+            made.destroy_node()  # it is no longer awaited
 
     def target() -> None:
         made, raised = None, None

@@ -23,7 +23,7 @@ class Status:
         self._figures = Figures()
 
     def tables(self, columns: int, most_lines: int) -> Iterator[Table]:
-        """The tables; what goes beyond so many lines is left out and counted."""
+        """The tables, in at most `most_lines`; rows beyond that are counted."""
         members = [*self._supervisor.members.values(), self._supervisor.broker]
         rows = [row for member in members for row in self._rows(member)]
         topics = self._observer.broker_statistics.topics
