@@ -1,4 +1,4 @@
-"""What every test shares: how hard hypothesis tries, and a broker."""
+"""What every test shares: how hard hypothesis tries, a broker, what is left of a run, `--fast`."""
 
 import os
 from collections.abc import Iterator
@@ -7,12 +7,22 @@ import pytest
 from hypothesis import settings
 
 from dsmq_nodes.testing import BrokerProcess
+from tests.support import leftovers
 from tests.support.brokers import ForkedBroker
+from tests.support.fast import Fast, pytest_addoption
 
-# A machine that is busy with something else is no failure: no deadline in either profile.
+__all__ = ["pytest_addoption"]
+
+# A machine that is busy with something else is no failure: no deadline in any profile.
 settings.register_profile("dev", max_examples=50, deadline=None)
 settings.register_profile("ci", max_examples=500, deadline=None, derandomize=True, print_blob=True)
 settings.load_profile("ci" if os.environ.get("CI") else "dev")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    leftovers.pytest_configure(config)
+    if config.getoption("fast"):
+        config.pluginmanager.register(Fast())
 
 
 @pytest.fixture

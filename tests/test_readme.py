@@ -226,8 +226,7 @@ def test_only_the_set_up_is_left_out(text: str, left: str) -> None:
 @pytest.fixture
 def gate(tmp_path: Path) -> Path:
     """A clone with nothing in it but the gate."""
-    (tmp_path / ".ci").mkdir()
-    return Path(shutil.copy(ROOT / ".ci" / "run", tmp_path / ".ci" / "run"))
+    return Path(shutil.copytree(ROOT / ".ci", tmp_path / ".ci") / "run")
 
 
 def run_gate(gate: Path) -> subprocess.CompletedProcess[str]:

@@ -407,7 +407,7 @@ class BaseNode:
             stop()
         return self.enter_safe_state()
 
-    def _quietly(self, callback: Callback) -> None:
+    def _quietly(self, callback: Callback, _named: Callback) -> None:
         """Run what is the kit's own: it is no callback that `spin_once` waits for."""
         callback()
 

@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 from tests.cli.conftest import Place, Running
 
-FOLDER = Path(__file__).with_name("golden")
+FILES = sorted(Path(__file__).with_name("golden").glob("*.txt"))
 
 
 class Step(NamedTuple):
@@ -77,10 +77,10 @@ def main() -> None:
     """Write all files anew."""
     from tests.cli.conftest import started_mall  # noqa: PLC0415  not for the tests
 
-    with started_mall() as place:
-        for file in sorted(FOLDER.glob("*.txt")):
+    for file in FILES:
+        with started_mall() as place:
             now = "".join(str(printed) for _, printed in run(place, file))
-            file.write_text(now, "utf-8")
+        file.write_text(now, "utf-8")
 
 
 if __name__ == "__main__":

@@ -62,6 +62,7 @@ class Shop(Node):
 
     def __init__(self) -> None:
         super().__init__("shop", namespace="/mall")
+        self.get_logger().info("open")  # or it is seen to log where it warns, on a busy machine
         self.chatter = self.create_publisher(String, "chatter", 10)
         self.create_timer(self.params.period, self.tick)
         reading = Reading(celsius=float("nan"), raw=b"\x01\xff")
@@ -106,6 +107,7 @@ class Shop(Node):
 class Customer(Node):
     def __init__(self) -> None:
         super().__init__("customer", namespace="/mall")
+        self.get_logger().info("here")
         self.create_subscription(String, "chatter", lambda _: None, 10)
         self.create_subscription(Twist, "cmd_vel", lambda _: None, 10)
         self.create_client(AddTwoInts, "add_two_ints")

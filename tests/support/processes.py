@@ -46,6 +46,7 @@ class Popen(subprocess.Popen[Any]):
             super()._execute_child(*given)  # type: ignore[misc]
             return
         ends = dict(zip(_EXECUTED_WITH, given, strict=True))
+        sys.audit("subprocess.Popen", sys.executable, ends["args"], ends["cwd"], ends["env"])
         streams = [ends["p2cread"], ends["c2pwrite"], ends["errwrite"]]
         inherited = [number if end == -1 else end for number, end in enumerate(streams)]
         self._talk, self.pid = _started().fork(self._request, inherited)

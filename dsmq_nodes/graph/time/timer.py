@@ -9,7 +9,7 @@ import asyncio
 import math
 from collections.abc import Callable
 
-from dsmq_nodes.graph.callback import Callback
+from dsmq_nodes.graph.callback import Callback, Result
 from dsmq_nodes.graph.time.histogram import Histogram
 from dsmq_nodes.graph.time.timeline import Handle, Timeline
 
@@ -18,14 +18,18 @@ class Timer:
     """Calls a callback every `period_sec`; made by `Node.create_timer`.
 
     Attributes:
-        ticks: how often the callback was called; or was due, once, as the node ended.
+        ticks: how often the callback was called.
         overruns: how many ticks were skipped because the node was late.
         lateness: how long after its deadline each tick began.
     """
 
     def __init__(
-        self, period_sec: float, callback: Callback, execute: Callable[[Callback], object]
+        self,
+        period_sec: float,
+        callback: Callback,
+        execute: Callable[[Callback, Callback], object],
     ) -> None:
+        """Be called by `execute`, which is handed what to call and what that is named after."""
         if not 0 < period_sec < math.inf:
             raise ValueError(f"a timer's period is more than 0 s and finite, not {period_sec!r}")
         self.period_sec = period_sec
@@ -124,12 +128,16 @@ class Timer:
         if isinstance(self._running, asyncio.Task) and not self._running.done():
             self.overruns += 1  # the coroutine of an earlier tick is still at it
         else:
-            self.lateness.add(now_sec - due_sec)
-            self.ticks += 1
-            self._last_sec = now_sec
-            if self.ticks == 1:
-                self._first_sec = now_sec
-            self._running = self._execute(self.callback)
+            self._running = self._execute(lambda: self._call(now_sec, due_sec), self.callback)
         if self._handle is handle:  # else it was cancelled, reset or detached meanwhile
             self._due_sec = due_sec + self.period_sec
             self._schedule(timeline)
+
+    def _call(self, now_sec: float, due_sec: float) -> Result:
+        # Counted here: when the node is about to end, a tick may be due and not be called.
+        self.lateness.add(now_sec - due_sec)
+        self.ticks += 1
+        self._last_sec = now_sec
+        if self.ticks == 1:
+            self._first_sec = now_sec
+        return self.callback()
