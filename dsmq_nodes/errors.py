@@ -57,7 +57,16 @@ class InsecureError(DsmqError):
 
 
 class RequestRefusedError(DsmqError):
-    """The broker understood a request and said no; the text is the broker's."""
+    """The broker understood a request and said no.
+
+    Attributes:
+        reason: why, in the broker's own words.
+    """
+
+    def __init__(self, text: str, *, reason: str = "") -> None:
+        """`text` says all there is to say; it may be the broker's own."""
+        super().__init__(text)
+        self.reason = reason or text
 
 
 class NodeNameTakenError(RequestRefusedError):

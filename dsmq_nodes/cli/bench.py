@@ -110,7 +110,7 @@ def _checked(option: str, given: Iterable[str] | None, known: Iterable[str]) -> 
     return list(dict.fromkeys(given or ()))
 
 
-def _address(broker: str | None) -> tuple[str, int] | None:
+def _address(broker: str | None) -> "tuple[str, int] | None":
     """Where the broker is that was named, once it has answered."""
     if broker is None:
         return None
@@ -118,7 +118,7 @@ def _address(broker: str | None) -> tuple[str, int] | None:
     from dsmq_nodes.tools.session import Session  # noqa: PLC0415  not for `--help`
 
     Session(broker).close()
-    return parse_address(broker)
+    return parse_address(broker).socket
 
 
 def _show(setup: "Setup", found: "list[Measured]") -> None:

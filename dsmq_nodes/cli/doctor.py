@@ -97,7 +97,7 @@ def _others(broker: str) -> list[str]:
     from dsmq_nodes.tools.session import Session  # noqa: PLC0415
 
     try:
-        sockets = sorted(unix_path(*parse_address(broker)).parent.glob("*-*.sock"))
+        sockets = sorted(unix_path(*parse_address(broker).socket).parent.glob("*-*.sock"))
     except DsmqError:
         return []
     advice = []

@@ -13,7 +13,7 @@ import stat
 import struct
 import tempfile
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 from dsmq_nodes.dsmq import descriptors, inherited
 from dsmq_nodes.dsmq.keepalive import keep_alive
@@ -21,6 +21,7 @@ from dsmq_nodes.errors import ConnectionFailedError
 
 DEFAULT_HOST: Final = "127.0.0.1"
 DEFAULT_PORT: Final = 30008
+SOCKET: Final = "dsmq"
 NO_SHM: Final = "DSMQ_NO_SHM"
 PATIENCE: Final = "DSMQ_PATIENCE_SEC"
 _PATIENCE_SEC: Final = 5.0
@@ -29,20 +30,76 @@ _INTERNET: Final = (socket.AF_INET, socket.AF_INET6)
 _RESET: Final = struct.pack("ii", 1, 0)  # struct linger: closing sends a reset, and leaves nothing
 
 
-def parse_address(text: str) -> tuple[str, int]:
-    """Read `host:port`, `host` or `:port`; what is missing is the default.
+class Address(NamedTuple):
+    """Where a broker is and how it is reached: `127.0.0.1:30008`, or `dsmq://127.0.0.1:30008`.
+
+    Attributes:
+        host: its host.
+        port: its port.
+        scheme: the kind of link; the kit itself has sockets alone, `dsmq`.
+        options: what a link of that kind may be told, from `?name=value&name=value`.
+    """
+
+    host: str = DEFAULT_HOST
+    port: int = DEFAULT_PORT
+    scheme: str = SOCKET
+    options: tuple[tuple[str, str], ...] = ()
+
+    def __str__(self) -> str:
+        """As `parse_address` reads it."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        scheme = "" if self.scheme == SOCKET else f"{self.scheme}://"
+        options = "&".join(f"{name}={value}" for name, value in self.options)
+        return f"{scheme}{host}:{self.port}{'?' if options else ''}{options}"
+
+    @property
+    def socket(self) -> tuple[str, int]:
+        """Host and port of a broker that is reached over a socket.
+
+        Raises:
+            ConnectionFailedError: it is reached in another way.
+        """
+        if self.scheme != SOCKET or self.options:
+            raise ConnectionFailedError(
+                f"no link leads to {self}: write host:port, as 127.0.0.1:30008, without a scheme "
+                "and options"
+            )
+        return self.host, self.port
+
+
+def parse_address(text: str) -> Address:
+    """Read `host:port`, `host` or `:port`, after `scheme://`; what is missing is the default.
 
     Raises:
         ConnectionFailedError: when the port is no number from 1 to 65535.
     """
-    host, _, port = text.strip().rpartition(":")
+    scheme, mark, rest = text.strip().rpartition("://")
+    rest, _, query = rest.partition("?")
+    host, _, port = rest.rpartition(":")
     if not host and not port.isdigit():
         host, port = port, ""
-    if port and not (port.isdigit() and 0 < int(port) < 65536):
+    if (mark and not scheme.isidentifier()) or (
+        port and not (port.isdigit() and 0 < int(port) < 65536)
+    ):
         raise ConnectionFailedError(
             f"not an address: {text!r}; write host:port, as 127.0.0.1:30008"
         )
-    return host.strip("[]") or DEFAULT_HOST, int(port or DEFAULT_PORT)
+    options = (each.partition("=")[::2] for each in query.split("&") if each)
+    return Address(
+        host.strip("[]") or DEFAULT_HOST,
+        int(port or DEFAULT_PORT),
+        scheme or SOCKET,
+        tuple(options),
+    )
+
+
+def address_of(broker: Address | tuple[str, int] | str) -> Address:
+    """The address that is given as one, as host and port, or as a text.
+
+    Raises:
+        ConnectionFailedError: the text is no address.
+    """
+    return parse_address(broker) if isinstance(broker, str) else Address(*broker)
 
 
 def patience_sec() -> float:
@@ -53,7 +110,7 @@ def patience_sec() -> float:
         return _PATIENCE_SEC
 
 
-def broker_address() -> tuple[str, int]:
+def broker_address() -> Address:
     """The broker this process is told to use: DSMQ_BROKER, else the default address."""
     return parse_address(os.environ.get("DSMQ_BROKER", ""))
 

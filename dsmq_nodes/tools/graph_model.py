@@ -116,15 +116,15 @@ class BrokerCounters(msgspec.Struct, kw_only=True):
     left_out: str = ""
 
 
-_decode_graph: Final = msgspec.json.Decoder(GraphModel).decode
-_decode_statistics: Final = msgspec.json.Decoder(BrokerCounters).decode
+decode_graph: Final = msgspec.json.Decoder(GraphModel).decode
+decode_statistics: Final = msgspec.json.Decoder(BrokerCounters).decode
 _decode_type: Final = msgspec.json.Decoder(TypeSchema).decode
 _decode_schema: Final = msgspec.json.Decoder(dict[str, Any]).decode
 
 
 def read_graph(text: str) -> GraphModel:
     """The graph; what peers have called themselves and their types is in one line each."""
-    graph = _decode_graph(text)
+    graph = decode_graph(text)
     if "\\" not in text and text.isprintable():
         return graph
     for peer in graph.peers:
@@ -145,4 +145,4 @@ def read_schema(text: str) -> tuple[str, dict[str, Any]]:
 
 def read_statistics(text: str) -> BrokerCounters:
     """The broker's counters."""
-    return _decode_statistics(printable_json(text))
+    return decode_statistics(printable_json(text))

@@ -245,7 +245,7 @@ def all_dumped(session: Session, timeout_sec: float) -> tuple[str, list[str]]:
         node: ask(session, f"{node}/list_parameters", ListParameters.Request().to_json())
         for node in _serving(session.graph())
     }
-    told = answers(session, names.values(), timeout_sec)
+    told = dict(answers(session, names.values(), timeout_sec))
     wanted: dict[str, list[str]] = {}
     for node, asked in names.items():
         with contextlib.suppress(CommandError, KeyError):  # one that answers wrongly has not
@@ -255,7 +255,7 @@ def all_dumped(session: Session, timeout_sec: float) -> tuple[str, list[str]]:
         node: ask(session, f"{node}/get_parameters", GetParameters.Request(names=each).to_json())
         for node, each in wanted.items()
     }
-    found = answers(session, values.values(), timeout_sec)
+    found = dict(answers(session, values.values(), timeout_sec))
     files: dict[str, str] = {}
     for node, asked in values.items():
         with contextlib.suppress(CommandError, KeyError):

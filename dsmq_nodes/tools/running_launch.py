@@ -71,7 +71,7 @@ def command(session: Session, action: str, name: str) -> LaunchResult:
     number = uuid.uuid4().hex
     session.subscribe(_RESULT)
     session.advertise(_COMMAND, LaunchCommand.type_name, schema_text(LaunchCommand))
-    session.put(_COMMAND, LaunchCommand(id=number, action=action, name=name).to_json(), 1)
+    session.put(_COMMAND, LaunchCommand(id=number, action=action, name=name).to_json())
     until_sec = time.monotonic() + _RESULT_SEC
     while (left_sec := until_sec - time.monotonic()) > 0:
         reply = session.next_message([_RESULT], left_sec)

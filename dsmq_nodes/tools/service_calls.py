@@ -1,9 +1,8 @@
 """Calling a service from the command line, in texts: the tool needs no types."""
 
-import contextlib
 import json
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 
 import msgspec
@@ -58,7 +57,7 @@ def call_typed(
     )
 
 
-def typed(service: str, response: dict[str, Any], response_type: type[M]) -> M:
+def typed(service: str, response: dict[str, Any] | None, response_type: type[M]) -> M:
     """A response in its type.
 
     Raises:
@@ -89,7 +88,7 @@ def ask(session: Session, service: str, body: str) -> Asked:
     """Send a request, as JSON."""
     asked = Asked(service, session.client, next(session.call_ids))
     session.subscribe(asked.reply)
-    session.put(service + REQUEST, calls.write(asked.client, asked.id, body), asked.id)
+    session.put(service + REQUEST, calls.write(asked.client, asked.id, body))
     return asked
 
 
@@ -113,20 +112,27 @@ def answer(session: Session, asked: Asked, timeout_sec: float | None) -> dict[st
 
 def answers(
     session: Session, asked: Iterable[Asked], timeout_sec: float
-) -> dict[Asked, dict[str, Any]]:
-    """The responses to several requests, those that come in time."""
+) -> Iterator[tuple[Asked, dict[str, Any] | None]]:
+    """The requests that are answered in time, as it comes, and the responses.
+
+    A response is None where the answer says why there is none.
+    """
     waiting = {each.reply: each for each in asked}
-    found: dict[Asked, dict[str, Any]] = {}
     until_sec = time.monotonic() + timeout_sec
     while waiting and (left_sec := until_sec - time.monotonic()) > 0:
         reply = session.next_message(waiting, left_sec)
         if reply is None:
-            break
-        with contextlib.suppress(CommandError):  # it says why there is no response
-            response = response_in(reply.text, waiting[reply.topic])
-            if response is not None:
-                found[waiting.pop(reply.topic)] = response
-    return found
+            return
+        each = waiting[reply.topic]
+        try:
+            response = response_in(reply.text, each)
+        except CommandError:
+            response = None
+        else:
+            if response is None:
+                continue  # somebody else's
+        del waiting[reply.topic]
+        yield each, response
 
 
 def response_in(text: str | None, asked: Asked) -> dict[str, Any] | None:

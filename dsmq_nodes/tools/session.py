@@ -1,4 +1,4 @@
-"""A tool's connection to the broker: the graph, messages of topics, acknowledged puts.
+"""A tool's connection to the broker: the graph, messages of topics, puts.
 
 A tool is a nameless peer of the broker and speaks in texts; it needs no node and no types.
 """
@@ -13,14 +13,22 @@ from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
 import msgspec
 
 from dsmq_nodes.dsmq import wire
-from dsmq_nodes.dsmq.address import parse_address
-from dsmq_nodes.dsmq.client_connection import ClientConnection
-from dsmq_nodes.errors import CommandError, ConnectionFailedError, DsmqError, RequestRefusedError
+from dsmq_nodes.dsmq.address import Address, address_of
+from dsmq_nodes.dsmq.client_connection import ClientConnection, Redial
+from dsmq_nodes.errors import (
+    CommandError,
+    ConnectionFailedError,
+    DsmqError,
+    RequestRefusedError,
+    WireError,
+)
 from dsmq_nodes.graph.services import service_wire as calls
 from dsmq_nodes.printable import one_line, printable_json
 from dsmq_nodes.tools.graph_model import (
     BrokerCounters,
     GraphModel,
+    decode_graph,
+    decode_statistics,
     read_graph,
     read_schema,
     read_statistics,
@@ -30,70 +38,148 @@ from dsmq_nodes.topic_names import GRAPH_TOPIC, STATISTICS_TOPIC, TYPES_TOPIC
 if TYPE_CHECKING:
     from types import TracebackType
 
+    from dsmq_nodes.graph.links.sequence import Losses
+
 T = TypeVar("T")
 
 _TYPES_SEC: Final = 1.0  # all of them come at once, or there is none like it
 _ALL_TYPES_SEC: Final = 0.3
+_MOST_KEPT: Final = 100_000
 _READ_AHEAD: Final = 1000  # messages that a slow terminal may lag behind, before some are skipped
+
+
+class _Subscribed:
+    """A topic that is subscribed, and how far it was read.
+
+    Attributes:
+        after: where to resume; None: not known yet.
+        losses: what never came, as the messages' numbers tell; None: only the broker tells.
+        last_id: the newest message that was had; 0: none.
+        end: the newest there was when the broker was asked last; None: it has not answered.
+        is_new: the broker has not answered the subscription: what comes is of an earlier one.
+    """
+
+    __slots__ = ("after", "depth", "end", "is_new", "last_id", "losses", "type_name")
+
+    def __init__(
+        self, depth: int, type_name: str, after: int | None, losses: "Losses | None"
+    ) -> None:
+        self.depth, self.type_name = depth, type_name
+        self.after, self.losses = after, losses
+        self.last_id = 0
+        self.end: int | None = None
+        self.is_new = True
+
+    @property
+    def behind(self) -> int:
+        """How many messages are still to be had; 1 while nobody knows."""
+        return 1 if self.end is None else max(0, self.end - max(self.last_id, self.after or 0))
+
+    def take(self, reply: wire.Reply) -> bool:
+        """Come to a message, and count what was lost before it; False: it is not to be had."""
+        if self.is_new or self.losses is None:
+            return not self.is_new
+        if reply.id <= self.last_id:
+            return False
+        last_id, self.after, self.last_id = self.last_id, reply.id, reply.id
+        if last_id:
+            reply.gap = reply.id - last_id - 1  # ids have no holes
+        lost = self.losses.before(reply)
+        reply.gap += max(lost, 0)
+        return lost >= 0  # else it was sent once more, to a new broker, for others
 
 
 class Session:
     """An open connection; close it, or use it in a `with`.
 
+    What records or listens for long has a `lasting` one: a broker that went away is found again,
+    and each subscription resumes where it was. Nothing is skipped that the broker still has: a
+    reader that is slow lags in the broker's log. What is gone from the log meanwhile is counted in
+    the next message's `gap`, and so is what was published while there was no broker
+    (graph/links/sequence.py).
+
     Attributes:
         client: what its calls of services are signed with (graph/services/service_wire.py), one
             for all: when the connection ends, whoever works for it can see that.
         call_ids: numbers for its calls.
+        published: how many messages were put on each topic.
+        unacknowledged: the sizes of the puts under way that are to be acknowledged.
     """
 
-    def __init__(self, broker: str, *, timeout_sec: float = 5.0) -> None:
-        """Connect to the broker at `broker`, a text as `host:port`.
+    def __init__(
+        self,
+        broker: Address | tuple[str, int] | str,
+        *,
+        node: str = "",
+        patient: bool = False,
+        lasting: bool = False,
+        timeout_sec: float = 5.0,
+    ) -> None:
+        """Connect.
+
+        Args:
+            broker: where the broker is; a text is as `host:port`.
+            node: the node that it is in the graph, `ready` or not; empty: a nameless tool.
+            patient: what is pushed to us may come a little late, which costs the others less.
+            lasting: find a broker again that went away; else its loss is an error.
+            timeout_sec: how long an answer of the broker is waited for.
 
         Raises:
             ConnectionFailedError: no broker of ours answers there.
         """
         self.client = calls.new_client()
         self.call_ids = itertools.count(1)
-        self._broker = broker
-        self._subscribed: set[str] = set()
+        self.published: Counter[str] = Counter()
+        self.unacknowledged: dict[int, int] = {}
+        self._broker = address_of(broker)
+        self._node, self._patient = node, patient
+        self._timeout_sec = timeout_sec
+        self._is_lasting = lasting
+        self._is_ready = False
+        self._subscribed: dict[str, _Subscribed] = {}
+        self._advertised: set[str] = set()
+        self._acks = 0
         self._skipped: Counter[str] = Counter()  # by topic
         self._has_told_left_out = False
         self._kept: deque[wire.Reply] = deque()  # messages that came while we waited for another
-        host, port = parse_address(broker)
-        self._connection = ClientConnection(host, port, client=self.client, timeout_sec=timeout_sec)
-        self._timeout_sec = timeout_sec
-        if self._connection.original:
-            self._connection.close()
-            raise ConnectionFailedError(
-                f"{host}:{port} is an original dsmq server, which cannot tell who publishes what: "
-                "start `dsmq-nodes broker` instead"
-            )
+        self._redial = Redial()
+        self._connection: ClientConnection | None = self._dial()
+        self._epoch = self._connection.epoch
 
     def another(self) -> "Session":
         """A connection to the same broker."""
         return Session(self._broker, timeout_sec=self._timeout_sec)
 
-    def graph(self) -> GraphModel:
+    # What the broker tells
+
+    def graph(self, *, exact: bool = False) -> GraphModel:
         """The graph as it is now, without this tool's subscription to it."""
-        with contextlib.closing(self.graphs(self._timeout_sec)) as graphs:
+        with contextlib.closing(self.graphs(self._timeout_sec, exact=exact)) as graphs:
             for graph in graphs:
                 return graph
         raise self._silent()
 
-    def graphs(self, timeout_sec: float | None = None) -> Generator[GraphModel, None, None]:
-        """The graph as it is now, and again at each change, until none comes for `timeout_sec`."""
+    def graphs(
+        self, timeout_sec: float | None = None, *, exact: bool = False
+    ) -> Generator[GraphModel, None, None]:
+        """The graph as it is now, and again at each change, until none comes for `timeout_sec`.
+
+        Its names are in one line each, unless `exact`.
+        """
         self.subscribe(GRAPH_TOPIC, depth=1)
         try:
             while (reply := self.next_message([GRAPH_TOPIC], timeout_sec)) is not None:
-                graph = self._read(reply, read_graph)
+                graph = self._read(reply, decode_graph if exact else read_graph)
                 if graph is not None:
                     self._tell_left_out(graph)
                     yield graph
         finally:
             self.unsubscribe(GRAPH_TOPIC)
 
-    def statistics(self) -> Generator[BrokerCounters, None, None]:
+    def statistics(self, *, exact: bool = False) -> Generator[BrokerCounters, None, None]:
         """The broker's counters, once a second, for ever; in the first no topic is new.
+
+        Their names are in one line each, unless `exact`.
 
         Raises:
             ConnectionFailedError: none have come in time.
@@ -101,7 +187,7 @@ class Session:
         self.subscribe(STATISTICS_TOPIC, depth=1)
         try:
             while (reply := self.next_message([STATISTICS_TOPIC], self._timeout_sec)) is not None:
-                statistics = self._read(reply, read_statistics)
+                statistics = self._read(reply, decode_statistics if exact else read_statistics)
                 if statistics is not None:
                     self._tell_left_out(statistics)
                     yield statistics
@@ -133,31 +219,107 @@ class Session:
         finally:
             self.unsubscribe(TYPES_TOPIC)
 
-    def subscribe(self, topic: str, *, depth: int = _READ_AHEAD, type_name: str = "") -> None:
-        """Have the messages of a topic sent, a latched topic's newest first."""
-        self._subscribed.add(topic)
-        self._send(action="subscribe", topic=topic, depth=depth, type=type_name)
+    # Subscribing
+
+    def subscribe(
+        self,
+        topic: str,
+        *,
+        depth: int = _READ_AHEAD,
+        type_name: str = "",
+        from_start: bool = False,
+    ) -> None:
+        """Have the messages of a topic sent, a latched topic's newest first.
+
+        Args:
+            topic: its name.
+            depth: how many messages we may lag behind before some are skipped; 0: any number, as
+                in every lasting session.
+            type_name: the type that is expected; empty: any.
+            from_start: all messages that the broker has, too.
+        """
+        losses = None
+        if self._is_lasting:
+            # It costs 3 ms, and most commands end before they lose anything.
+            from dsmq_nodes.graph.links.sequence import Losses  # noqa: PLC0415
+
+            losses, depth = Losses(self._node or "the reader", topic), 0
+        known = self._subscribed.get(topic)
+        subscribed = _Subscribed(depth, type_name, 0 if from_start else None, losses)
+        subscribed.is_new = known is None or known.is_new
+        self._subscribed[topic] = subscribed
+        self._subscribe(topic)
+
+    def is_subscribed(self, topic: str) -> bool:
+        """Whether the messages of a topic are sent to us."""
+        return topic in self._subscribed
+
+    def _subscribe(self, topic: str, *, move: bool = True) -> None:
+        subscribed = self._subscribed[topic]
+        fields: dict[str, object] = {"depth": subscribed.depth, "type": subscribed.type_name}
+        if move and subscribed.after is not None:
+            fields |= {"after": subscribed.after, "epoch": self._epoch}
+        self._send(action="subscribe", topic=topic, **fields)
 
     def unsubscribe(self, topic: str) -> None:
-        """Unsubscribe a topic; messages that were sent before may still come."""
-        self._subscribed.discard(topic)
+        """Unsubscribe a topic."""
+        self._subscribed.pop(topic, None)
         self._kept = deque(reply for reply in self._kept if reply.topic != topic)
         self._send(action="unsubscribe", topic=topic)
 
     def next_message(
-        self, topics: Collection[str], timeout_sec: float | None = None
+        self, topics: Collection[str] = (), timeout_sec: float | None = None
     ) -> wire.Reply | None:
-        """The next message of subscribed topics; None when none came for `timeout_sec`.
+        """The next message of these topics, or of any that is subscribed; its clock is ours.
+
+        Returns None when none came for `timeout_sec`, or the broker of a lasting session is away.
 
         Raises:
-            RequestRefusedError: the broker refused the subscription.
+            RequestRefusedError: the broker refused a request.
             ConnectionFailedError: the connection is gone.
         """
-        for reply in self._kept:
-            if reply.topic in topics:
-                self._kept.remove(reply)
-                return reply
-        return self._next("message", topics, timeout_sec)
+        for number, kept in enumerate(self._kept):
+            if not topics or kept.topic in topics:
+                del self._kept[number]
+                return kept
+        until_sec = None if timeout_sec is None else time.monotonic() + timeout_sec
+        while True:
+            left_sec = None if until_sec is None else until_sec - time.monotonic()
+            reply = self._receive(left_sec)
+            if reply is None:
+                return None
+            if reply.event != "message":
+                self._hear(reply)
+            elif self._is_wanted(reply):
+                if not topics or reply.topic in topics:
+                    return reply
+                self._keep(reply)
+
+    def _is_wanted(self, reply: wire.Reply) -> bool:
+        subscribed = self._subscribed.get(reply.topic)
+        if subscribed is None or not subscribed.take(reply):
+            return False
+        if reply.at and self._connection is not None:
+            reply.at -= self._connection.ahead_ns
+        return True
+
+    def _keep(self, reply: wire.Reply) -> None:
+        self._kept.append(reply)
+        if len(self._kept) > _MOST_KEPT:
+            self.skip(self._kept.popleft().topic, "too many wait to be read")
+
+    def ask_ends(self) -> None:
+        """Have `behind` told again; the answers come with what is read."""
+        for topic, subscribed in self._subscribed.items():
+            subscribed.end = None
+            self._subscribe(topic, move=False)  # that moves nothing, and is answered
+
+    @property
+    def behind(self) -> int:
+        """How many messages there still were to be had when the broker answered `ask_ends`."""
+        return sum(each.behind for each in self._subscribed.values())
+
+    # What messages say
 
     def understood(
         self, reply: wire.Reply, read: Callable[[str], T], *, exact: bool = False
@@ -185,63 +347,221 @@ class Session:
             more = "; others like it are counted" if times == 1 else f" (so far {times})"
             _warn(f"skipped a message on {topic}: {one_line(why)}{more}")
 
-    def advertise(self, topic: str, type_name: str, schema: bytes, *, latched: int = 0) -> None:
-        """Say that we publish a topic, and the JSON Schema of its type.
+    # Publishing
+
+    def advertise(
+        self, topic: str, type_name: str, schema: bytes = b"", *, latched: int = 0
+    ) -> None:
+        """Say that we publish a topic, and the JSON Schema of its type; empty: it is not known.
 
         The newest `latched` messages are kept for late subscribers, also when we have ended.
 
         Raises:
             RequestRefusedError: the broker does not want that.
         """
-        fields = {"type": type_name, "schema": msgspec.Raw(schema), "latched": latched}
-        self._send(action="advertise", topic=topic, **fields)
-        self._answer("advertised", [topic])
+        fields = {"type": type_name, "latched": latched}
+        self.published.setdefault(topic, 0)
+        self._advertised.discard(topic)
+        told = {"schema": msgspec.Raw(schema)} if schema else {}
+        self._send(action="advertise", topic=topic, **fields, **told)
+        if not self.until(lambda: topic in self._advertised):
+            raise self._silent()
 
-    def put(self, topic: str, text: str, seq: int) -> None:
+    def put(self, topic: str, text: str) -> None:
         """Append a message to a topic; returns when the broker has stored it.
 
         Raises:
             RequestRefusedError: the broker did not take it.
+            ConnectionFailedError: the broker is gone, or does not answer.
             WireError: the message is too large for a frame.
         """
-        self._send(action="put", topic=topic, message=text, seq=seq, stamp=time.time_ns(), ack=seq)
-        self._answer("ack")
-
-    def _send(self, **fields: object) -> None:
-        self._connection.send(wire.encode_object(fields), self._timeout_sec)
-
-    def _answer(self, event: str, topics: Collection[str] = ()) -> None:
-        if self._next(event, topics, self._timeout_sec) is None:
+        self.publish(topic, text, acknowledged=True)
+        number = self._acks
+        if not self.until(lambda: number not in self.unacknowledged):
             raise self._silent()
 
-    def _next(
-        self, event: str, topics: Collection[str], timeout_sec: float | None
-    ) -> wire.Reply | None:
-        deadline = None if timeout_sec is None else time.monotonic() + timeout_sec
-        while True:
-            left_sec = None if deadline is None else deadline - time.monotonic()
+    def publish(self, topic: str, text: str, *, acknowledged: bool = False) -> None:
+        """Append a message to a topic, and do not wait for anybody.
+
+        Where it is to be `acknowledged`, it is in `unacknowledged` until the broker has stored it.
+
+        Raises:
+            ConnectionFailedError: the broker is gone.
+            WireError: the message is too large for a frame.
+        """
+        seq = self.published[topic] + 1
+        fields: dict[str, object] = {"seq": seq, "stamp": time.time_ns(), "message": text}
+        if acknowledged:
+            fields["ack"] = self._acks + 1
+        self._send(action="put", topic=topic, **fields)
+        self.published[topic] = seq  # not of one that is too large
+        if acknowledged:
+            self._acks += 1
+            self.unacknowledged[self._acks] = len(text)
+
+    def be_ready(self) -> None:
+        """Say, once, that those who wait for this node may go on."""
+        if self._node and not self._is_ready:
+            self._is_ready = True
+            self._send(action="state", state="ready")
+
+    # The connection
+
+    def pump(self, timeout_sec: float) -> None:
+        """Read what the broker has sent, and wait for it no longer than this.
+
+        Messages are kept for `next_message`.
+
+        Raises:
+            RequestRefusedError: the broker refused a request.
+            ConnectionFailedError: the connection is gone.
+        """
+        while (reply := self._receive(timeout_sec)) is not None:
+            timeout_sec = 0.0  # only what has come already
+            if reply.event != "message":
+                self._hear(reply)
+            elif self._is_wanted(reply):
+                self._keep(reply)
+
+    def until(self, condition: Callable[[], bool], timeout_sec: float | None = None) -> bool:
+        """Read until a condition holds, for `timeout_sec`, else an answer's time; whether it does.
+
+        Raises:
+            RequestRefusedError: the broker refused a request.
+            ConnectionFailedError: the connection is gone.
+        """
+        until_sec = time.monotonic() + (self._timeout_sec if timeout_sec is None else timeout_sec)
+        while not condition():
+            left_sec = until_sec - time.monotonic()
+            if left_sec <= 0:
+                return False
+            self.pump(left_sec)
+        return True
+
+    def fileno(self) -> int:
+        """What `select` waits for, when there is something to read.
+
+        Raises:
+            ConnectionFailedError: the connection is gone.
+        """
+        if self._connection is None:
+            raise ConnectionFailedError(f"the broker at {self._broker} is away")
+        return self._connection.socket.fileno()
+
+    @property
+    def is_connected(self) -> bool:
+        """Whether the broker is there."""
+        return self._connection is not None
+
+    def _hear(self, reply: wire.Reply) -> None:
+        """Take what is no message."""
+        if reply.event == "error":
+            text = f"the broker refused {reply.action}: {one_line(reply.error)}"
+            if not self._is_lasting:
+                raise RequestRefusedError(text, reason=reply.error)
+            _warn(text)
+        elif reply.event == "ack":
+            self.unacknowledged.pop(reply.ack or 0, None)
+        elif reply.event == "advertised":
+            self._advertised.add(reply.topic)
+        elif reply.event == "subscribed":
+            subscribed = self._subscribed.get(reply.topic)
+            if subscribed is not None:
+                subscribed.is_new = False
+                subscribed.end = reply.id
+                if subscribed.after is None:
+                    subscribed.after = reply.id
+
+    def _send(self, **fields: object) -> None:
+        if self._connection is None:
+            return  # said when it is back
+        frame = wire.encode_object(fields)
+        try:
+            self._connection.send(frame, self._timeout_sec)
+        except ConnectionFailedError as error:
+            self._lost(error)
+
+    def _receive(self, timeout_sec: float | None) -> wire.Reply | None:
+        """What the broker sends next; None: nothing in time, or it is away."""
+        while (connection := self._connection or self._dial_again(timeout_sec)) is not None:
             try:
-                reply = self._connection.receive(left_sec)
+                reply = connection.receive(timeout_sec)
             except TimeoutError:
                 return None
-            if reply.event == "error":
-                raise RequestRefusedError(
-                    f"the broker refused {reply.action}: {one_line(reply.error)}"
-                )
-            if reply.event == event and (not topics or reply.topic in topics):
+            except (ConnectionFailedError, WireError) as error:
+                self._lost(error)
+            else:
+                if self._is_lasting:
+                    self._redial.reset()  # it does more than greet
                 return reply
-            if reply.event == "message" and reply.topic in self._subscribed:
-                self._kept.append(reply)
+        return None
+
+    def _lost(self, error: DsmqError) -> None:
+        """The connection is of no more use.
+
+        Raises:
+            ConnectionFailedError: it is not sought again.
+        """
+        if not self._is_lasting:
+            if isinstance(error, ConnectionFailedError):
+                raise error
+            raise ConnectionFailedError(f"lost the broker: {error}") from None
+        _warn(f"{error}: trying again until it is back")
+        self.close()
+        self._redial.later()
+
+    def _dial(self) -> ClientConnection:
+        host, port = self._broker.socket
+        connection = ClientConnection(
+            *(host, port),
+            node=self._node,
+            client=self.client,
+            patient=self._patient,
+            timeout_sec=self._timeout_sec,
+        )
+        if connection.original:
+            connection.close()
+            raise ConnectionFailedError(
+                f"{connection.where} is an original dsmq server, which cannot tell who publishes "
+                "what: start `dsmq-nodes broker` instead"
+            )
+        return connection
+
+    def _dial_again(self, timeout_sec: float | None) -> ClientConnection | None:
+        """A new connection with all subscriptions in it; None when it is not to be had yet."""
+        if wait_sec := self._redial.left_sec:
+            time.sleep(wait_sec if timeout_sec is None else max(min(wait_sec, timeout_sec), 0.0))
+            if self._redial.left_sec:
+                return None
+        try:
+            connection = self._dial()
+        except (ConnectionFailedError, RequestRefusedError):
+            self._redial.later()
+            return None
+        _warn(f"the broker at {connection.where} is back")
+        is_new_log = connection.epoch != self._epoch
+        self._connection, self._epoch = connection, connection.epoch
+        for topic, subscribed in self._subscribed.items():
+            if is_new_log:  # all there is in it is new
+                subscribed.after = subscribed.last_id = 0
+            if subscribed.losses is not None:
+                subscribed.losses.tell_again()
+            self._subscribe(topic)
+        if self._is_ready:
+            self._send(action="state", state="ready")
+        return self._connection
 
     def _silent(self) -> ConnectionFailedError:
         return ConnectionFailedError(
-            f"the broker at {self._connection.where} has not answered for {self._timeout_sec:g} s: "
+            f"the broker at {self._broker} has not answered for {self._timeout_sec:g} s: "
             "is it stopped or overloaded?"
         )
 
     def close(self) -> None:
-        """End the connection."""
-        self._connection.close()
+        """End the connection; what was put is with the broker."""
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
 
     def __enter__(self) -> Self:
         return self

@@ -11,7 +11,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from functools import partial
 from pathlib import Path
 
@@ -34,8 +34,8 @@ from dsmq_nodes.graph.services import service_wire as calls
 from dsmq_nodes.messages import Bool, Clock, Float64, SetBool
 from dsmq_nodes.messages.dsmq_msgs import Graph
 from dsmq_nodes.testing import BrokerProcess
-from dsmq_nodes.tools.cursors import Cursors
-from dsmq_nodes.tools.outlet import Outlet
+from dsmq_nodes.tools.graph_model import BrokerCounters
+from dsmq_nodes.tools.session import Session
 from tests.bag.conftest import NUMBERS, PATIENCE_SEC, SECOND_NS, Tool, number, until
 from tests.bag.layouts import file_of
 from tests.graph.conftest import Program, spinning
@@ -49,16 +49,16 @@ class Ear:
     """Hears what is played."""
 
     def __init__(self, broker: BrokerProcess, *topics: str) -> None:
-        self._cursors = Cursors(broker.host, broker.port)
+        self._session = Session(broker.address, lasting=True)
         self.heard: list[tuple[str, str]] = []
         for topic in topics:
-            self._cursors.subscribe(topic)
+            self._session.subscribe(topic)
 
     def until(self, count: int) -> list[tuple[str, str]]:
         deadline = time.monotonic() + PATIENCE_SEC
         while len(self.heard) < count:
             assert time.monotonic() < deadline, f"heard {len(self.heard)} of {count}"
-            reply = self._cursors.receive()
+            reply = self._session.next_message(timeout_sec=0.05)
             if reply is not None:
                 assert reply.gap == 0
                 self.heard.append((reply.topic, reply.text or ""))
@@ -81,7 +81,7 @@ class Ear:
         return [Float64.from_json(text).data for _, text in self.until(count)]
 
     def close(self) -> None:
-        self._cursors.close()
+        self._session.close()
 
 
 @pytest.fixture
@@ -98,8 +98,8 @@ def ear(broker: BrokerProcess) -> Iterator[Callable[..., Ear]]:
 
 
 @pytest.fixture
-def outlet(broker: BrokerProcess) -> Iterator[Outlet]:
-    made = Outlet(broker.host, broker.port)
+def session(broker: BrokerProcess) -> Iterator[Session]:
+    made = Session(broker.address)
     yield made
     made.close()
 
@@ -212,28 +212,28 @@ def test_reading_ahead_gives_the_same_and_raises_where_it_was_raised() -> None:
 
 @pytest.mark.parametrize("rate", [0.0, 1000.0])
 def test_everything_is_played_in_order_and_only_then_it_ends(
-    rate: float, numbers: Numbers, outlet: Outlet, ear: Callable[..., Ear]
+    rate: float, numbers: Numbers, session: Session, ear: Callable[..., Ear]
 ) -> None:
     listener = ear("/numbers")
     bag = Bag(numbers(3000))
-    player = Player(bag, outlet, Playing(rate=rate, wait_for=1))
+    player = Player(bag, session, Playing(rate=rate, wait_for=1))
     with listener.reading(3000):
         player.play()
     assert player.messages == 3000
     assert listener.values(3000) == list(range(3000))
 
 
-def test_no_message_is_early(numbers: Numbers, outlet: Outlet, broker: BrokerProcess) -> None:
+def test_no_message_is_early(numbers: Numbers, session: Session, broker: BrokerProcess) -> None:
     path = numbers(40, every_sec=0.01)
     began_ns = time.time_ns()
-    Player(Bag(path), outlet, Playing(rate=2.0)).play()
-    cursors = Cursors(broker.host, broker.port)
-    cursors.subscribe("/numbers", from_start=True)
+    Player(Bag(path), session, Playing(rate=2.0)).play()
+    reader = Session(broker.address, lasting=True)
+    reader.subscribe("/numbers", from_start=True)
     stamps: list[int] = []
     while len(stamps) < 40:
-        if (reply := cursors.receive()) is not None:
+        if (reply := reader.next_message(timeout_sec=0.05)) is not None:
             stamps.append(reply.stamp)
-    cursors.close()
+    reader.close()
     for index, stamp in enumerate(stamps):
         assert stamp - began_ns >= index * 5_000_000 - 1_000_000  # clocks of two kinds: 1 ms
 
@@ -251,29 +251,29 @@ def test_parts_of_a_bag(
     playing: Playing,
     expected: range,
     numbers: Numbers,
-    outlet: Outlet,
+    session: Session,
     ear: Callable[..., Ear],
 ) -> None:
     listener = ear("/numbers")
-    Player(Bag(numbers(20)), outlet, playing).play()
-    outlet.put("/numbers", '{"data": -1}')
+    Player(Bag(numbers(20)), session, playing).play()
+    session.publish("/numbers", '{"data": -1}')
     assert listener.values(len(expected) + 1) == [*expected, -1]
 
 
-def test_an_offset_beyond_the_end(numbers: Numbers, outlet: Outlet) -> None:
+def test_an_offset_beyond_the_end(numbers: Numbers, session: Session) -> None:
     bag = Bag(numbers(20))
     for offset_sec in (5.0, 1e308, math.inf):
         told = rf"offset of {re.escape(f'{offset_sec:g}')} s is beyond the bag's 1\.900 s"
         with pytest.raises(BagError, match=told):
-            Player(bag, outlet, Playing(start_offset_sec=offset_sec))
-    assert Player(bag, outlet, Playing(duration_sec=math.inf)).end_ns == bag.end_ns
+            Player(bag, session, Playing(start_offset_sec=offset_sec))
+    assert Player(bag, session, Playing(duration_sec=math.inf)).end_ns == bag.end_ns
 
 
 def test_again_and_again_until_it_is_stopped(
-    numbers: Numbers, outlet: Outlet, ear: Callable[..., Ear]
+    numbers: Numbers, session: Session, ear: Callable[..., Ear]
 ) -> None:
     listener = ear("/numbers")
-    player = Player(Bag(numbers(3)), outlet, Playing(rate=1000, loop=True), lambda _: stop())
+    player = Player(Bag(numbers(3)), session, Playing(rate=1000, loop=True), lambda _: stop())
 
     def stop() -> None:
         if player.messages >= 7:
@@ -287,7 +287,7 @@ MAP = Channel("/map", Float64.type_name, b"{}", metadata=(("latched", "true"),))
 
 
 def test_an_offset_begins_with_what_is_latched_then_in_each_round(
-    tmp_path: Path, outlet: Outlet, ear: Callable[..., Ear]
+    tmp_path: Path, session: Session, ear: Callable[..., Ear]
 ) -> None:
     with BagWriter(tmp_path / "run") as writer:
         for index in range(20):
@@ -297,7 +297,7 @@ def test_an_offset_begins_with_what_is_latched_then_in_each_round(
     listener = ear("/map", "/numbers")
     player = Player(
         Bag(*writer.paths),
-        outlet,
+        session,
         Playing(rate=1e6, loop=True, start_offset_sec=13.5),
         lambda _: player.stop() if player.messages > 8 else None,
     )
@@ -310,7 +310,7 @@ def test_an_offset_begins_with_what_is_latched_then_in_each_round(
 
 
 def test_a_ros_bag_is_played_with_what_is_latched_in_it(
-    tmp_path: Path, outlet: Outlet, ear: Callable[..., Ear]
+    tmp_path: Path, session: Session, ear: Callable[..., Ear]
 ) -> None:
     def double(value: float) -> bytes:
         return b"\0\1\0\0" + struct.pack("<d", value)
@@ -325,25 +325,25 @@ def test_a_ros_bag_is_played_with_what_is_latched_in_it(
     messages += [Message(2, at * SECOND_NS, double(at), at, at) for at in range(1, 5)]
     path = tmp_path / "ros.mcap"
     path.write_bytes(file_of([schema, *channels, *messages], frozenset({"ch"}), "ros2"))
-    Player(open_source([path]), outlet, Playing(rate=0, start_offset_sec=2.5)).play()
+    Player(open_source([path]), session, Playing(rate=0, start_offset_sec=2.5)).play()
     assert ear("/tf_static").values(2) == [-1, -2]  # of two publishers
-    Player(open_source([path]), outlet, Playing(rate=0)).play()
+    Player(open_source([path]), session, Playing(rate=0)).play()
     assert ear("/tf_static").values(2) == [-1, -2]
 
 
 @pytest.mark.parametrize(("rate", "clock_hz"), [(1.0, 0.0), (0.0, 0.0), (1.0, 1000.0)])
 def test_a_bag_without_length_is_no_flood(
-    numbers: Numbers, outlet: Outlet, ear: Callable[..., Ear], rate: float, clock_hz: float
+    numbers: Numbers, session: Session, ear: Callable[..., Ear], rate: float, clock_hz: float
 ) -> None:
     listener = ear("/clock", "/numbers")
 
     def wait(seconds: float) -> None:
-        outlet.pump(max(seconds, 0.0))
+        session.pump(max(seconds, 0.0))
         if player.messages == 4:
             player.stop()
 
     playing = Playing(rate=rate, loop=True, clock_hz=clock_hz)
-    player = Player(Bag(numbers(1)), outlet, playing, wait)
+    player = Player(Bag(numbers(1)), session, playing, wait)
     began_sec = time.monotonic()
     player.play()
     assert time.monotonic() - began_sec > 0.25  # three rounds
@@ -353,7 +353,7 @@ def test_a_bag_without_length_is_no_flood(
 
 @pytest.mark.parametrize("rate", [0.0, 1000.0])
 def test_what_the_broker_does_not_take_is_left_out_and_told(
-    tmp_path: Path, outlet: Outlet, ear: Callable[..., Ear], rate: float
+    tmp_path: Path, session: Session, ear: Callable[..., Ear], rate: float
 ) -> None:
     with BagWriter(tmp_path / "run") as writer:
         writer.write(NUMBERS, 0, number(0), 0)
@@ -363,7 +363,7 @@ def test_what_the_broker_does_not_take_is_left_out_and_told(
         writer.write(NUMBERS, 3, number(2), 0)
     listener = ear("/numbers")
     bag = Bag(*writer.paths)
-    player = Player(bag, outlet, Playing(rate=rate))
+    player = Player(bag, session, Playing(rate=rate))
     player.play()
     assert player.messages == 2
     assert listener.values(2) == [0, 2]
@@ -378,7 +378,7 @@ BROKEN = (b'{"data": "Temp 40\xb0C"}', b'{"data":', b"")
 
 @pytest.mark.parametrize("rate", [0.0, 1000.0])
 def test_what_is_no_message_is_left_out_and_told(
-    tmp_path: Path, outlet: Outlet, ear: Callable[..., Ear], rate: float
+    tmp_path: Path, session: Session, ear: Callable[..., Ear], rate: float
 ) -> None:
     plain = Channel("chat", "", b"", "", "text")
     packed = Channel("/p", "p.P", b"x", "protobuf", "protobuf")
@@ -390,7 +390,7 @@ def test_what_is_no_message_is_left_out_and_told(
         writer.write(packed, SECOND_NS, b"\0", 0)
     listener = ear("/numbers", "chat")
     bag = Bag(*writer.paths)
-    Player(bag, outlet, Playing(rate=rate)).play()
+    Player(bag, session, Playing(rate=rate)).play()
     heard = listener.until(3)
     assert sorted(heard) == [("/numbers", '{"data": 0}'), ("/numbers", '{"data": 1}'),
                              ("chat", "any text")]  # fmt: skip
@@ -402,7 +402,7 @@ def test_what_is_no_message_is_left_out_and_told(
 
 
 def test_paused_it_waits_and_steps(
-    numbers: Numbers, outlet: Outlet, ear: Callable[..., Ear]
+    numbers: Numbers, session: Session, ear: Callable[..., Ear]
 ) -> None:
     listener = ear("/numbers")
     turns = 0
@@ -417,19 +417,19 @@ def test_paused_it_waits_and_steps(
             assert player.messages == 2
             player.pace.resume()
 
-    player = Player(Bag(numbers(10)), outlet, Playing(rate=1000, start_paused=True), wait)
+    player = Player(Bag(numbers(10)), session, Playing(rate=1000, start_paused=True), wait)
     player.play()
     assert turns >= 6
     assert listener.values(10) == list(range(10))
 
 
 def test_renamed_with_its_type_and_latched(
-    tmp_path: Path, outlet: Outlet, ear: Callable[..., Ear], broker: BrokerProcess
+    tmp_path: Path, session: Session, ear: Callable[..., Ear], broker: BrokerProcess
 ) -> None:
     latched = Channel("/map", Float64.type_name, b"{}", metadata=(("latched", "true"),))
     with BagWriter(tmp_path / "run") as writer:
         writer.write(latched, 1, number(7), 1)
-    Player(Bag(writer.paths[0]), outlet, Playing(rate=0, remap={"/map": "/house/map"})).play()
+    Player(Bag(writer.paths[0]), session, Playing(rate=0, remap={"/map": "/house/map"})).play()
     late = ear("/house/map")
     assert late.values(1) == [7]
     graph = ear("/dsmq/graph")
@@ -439,10 +439,10 @@ def test_renamed_with_its_type_and_latched(
 
 
 def test_the_clock_is_published_between_the_messages(
-    numbers: Numbers, outlet: Outlet, ear: Callable[..., Ear]
+    numbers: Numbers, session: Session, ear: Callable[..., Ear]
 ) -> None:
     listener = ear("/clock", "/numbers")
-    player = Player(Bag(numbers(20)), outlet, Playing(rate=4.0, clock_hz=50, wait_for=1))
+    player = Player(Bag(numbers(20)), session, Playing(rate=4.0, clock_hz=50, wait_for=1))
     player.play()
     told = 0
     heard = listener.until(21)
@@ -460,11 +460,11 @@ def test_the_clock_is_published_between_the_messages(
 
 
 def test_types_that_are_not_the_graphs_are_told_and_nothing_is_played(
-    numbers: Numbers, outlet: Outlet, broker: BrokerProcess
+    numbers: Numbers, session: Session, broker: BrokerProcess
 ) -> None:
     other = Tool(broker, "/reader")
     other.subscribe("/numbers", Bool.type_name)
-    player = Player(Bag(numbers(3)), outlet, Playing())
+    player = Player(Bag(numbers(3)), session, Playing())
     fault = (
         r"/numbers: subscriber '/reader' \(pid \d+\) expects std_msgs/msg/Bool, the bag has "
         r"std_msgs/msg/Float64\nNothing was played"
@@ -476,30 +476,30 @@ def test_types_that_are_not_the_graphs_are_told_and_nothing_is_played(
 
 
 def test_schemas_are_compared_where_both_are_known(
-    numbers: Numbers, outlet: Outlet, broker: BrokerProcess
+    numbers: Numbers, session: Session, broker: BrokerProcess
 ) -> None:
     reader = Tool(broker, "/reader")
     fits = {"type": "object", "properties": {"data": {"type": "number"}}}
     reader.subscribe("/numbers", "another/msg/Name", schema=fits)
-    Player(Bag(numbers(3)), outlet, Playing(rate=1000)).play()
+    Player(Bag(numbers(3)), session, Playing(rate=1000)).play()
     differs = {"type": "object", "properties": {"data": {"type": "string"}}}
     reader.subscribe("/numbers", "std_msgs/msg/Float64", schema=differs)
     with pytest.raises(BagError, match=r"expects data: string, .*'the bag'.*sends data: num"):
-        Player(Bag(numbers(3, "again")), outlet, Playing(rate=1000)).play()
+        Player(Bag(numbers(3, "again")), session, Playing(rate=1000)).play()
     reader.close()
 
 
-def test_messages_that_are_not_json(tmp_path: Path, outlet: Outlet) -> None:
+def test_messages_that_are_not_json(tmp_path: Path, session: Session) -> None:
     with BagWriter(tmp_path / "run") as writer:
         writer.write(Channel("/x", "a/msg/B", b"", "ros2msg", "cdr"), 1, b"\0", 1)
     with pytest.raises(BagError, match="in 'cdr', not in JSON"):
-        Player(Bag(writer.paths[0]), outlet, Playing())
+        Player(Bag(writer.paths[0]), session, Playing())
     with pytest.raises(BagError, match=r"has no topic /y\*: there is: /x"):
-        Player(Bag(writer.paths[0], topics=["/y*"]), outlet, Playing())
+        Player(Bag(writer.paths[0], topics=["/y*"]), session, Playing())
 
 
 def test_a_reader_that_is_slow_loses_nothing_at_rate_0(
-    tmp_path: Path, outlet: Outlet, ear: Callable[..., Ear], monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, session: Session, ear: Callable[..., Ear], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """More than the broker keeps is played; the reader begins when it is waited for."""
     text = b'{"data": "%b"}' % (b"x" * 1_000_000)
@@ -508,16 +508,16 @@ def test_a_reader_that_is_slow_loses_nothing_at_rate_0(
             writer.write(Channel("/big", "std_msgs/msg/String", b"{}"), index, text, index)
     listener = ear("/big")
     is_waited_for = threading.Event()
-    ask = outlet.subscribe_anew
+    ask = session.statistics
 
-    def asked(topic: str, *, depth: int = 1) -> None:
-        if outlet.messages > 30:  # after half of what the broker keeps
+    def asked(*, exact: bool = False) -> Generator[BrokerCounters]:
+        if session.published["/big"] > 30:  # after half of what the broker keeps
             is_waited_for.set()
-        ask(topic, depth=depth)
+        return ask(exact=exact)
 
-    monkeypatch.setattr(outlet, "subscribe_anew", asked)
+    monkeypatch.setattr(session, "statistics", asked)
     with listener.reading(90, is_waited_for):
-        Player(Bag(writer.paths[0]), outlet, Playing(rate=0)).play()
+        Player(Bag(writer.paths[0]), session, Playing(rate=0)).play()
     assert len(listener.heard) == 90
 
 
@@ -540,7 +540,7 @@ class Slow(Node):
 
 
 def test_nodes_that_keep_few_messages_lose_nothing_at_rate_0(
-    tmp_path: Path, outlet: Outlet, broker: BrokerProcess
+    tmp_path: Path, session: Session, broker: BrokerProcess
 ) -> None:
     count = 300
     with BagWriter(tmp_path / "run") as writer:
@@ -550,7 +550,7 @@ def test_nodes_that_keep_few_messages_lose_nothing_at_rate_0(
                 writer.write(channel, index, number(index), index, index)
     node = Slow(broker)
     with spinning(node):
-        Player(Bag(writer.paths[0]), outlet, Playing(rate=0, wait_for=1)).play()
+        Player(Bag(writer.paths[0]), session, Playing(rate=0, wait_for=1)).play()
         assert node.heard == {1: list(range(count)), 7: list(range(count))}
     assert [each.dropped for each in node.kept] == [0, 0]
 

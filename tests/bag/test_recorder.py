@@ -21,7 +21,7 @@ from dsmq_nodes.bag.record.recorder import Recorder
 from dsmq_nodes.errors import BagError
 from dsmq_nodes.messages import Bool, Clock, Float64, String, Time
 from dsmq_nodes.testing import BrokerProcess
-from dsmq_nodes.tools.cursors import Cursors
+from dsmq_nodes.tools.session import Session
 from dsmq_nodes.topic_names import is_hidden
 from tests.bag.conftest import PATIENCE_SEC, SECOND_NS, Tool, until
 from tests.graph.conftest import Program, spinning
@@ -35,10 +35,10 @@ class Recording:
 
     def __init__(self, broker: BrokerProcess, path: Path, selection: Selection) -> None:
         self.said: list[str] = []
-        self.cursors = Cursors(broker.host, broker.port, patient=True)
+        self.session = Session(broker.address, patient=True, lasting=True)
         self.writer = BagWriter(path)
         self.recorder = Recorder(
-            self.cursors, self.writer, selection, say=self.said.append, warn=self.said.append
+            self.session, self.writer, selection, say=self.said.append, warn=self.said.append
         )
 
     def until(self, condition: Callable[[], bool], what: str = "") -> None:
@@ -54,7 +54,7 @@ class Recording:
         self.recorder.run(is_over)
 
     def close(self) -> Bag:
-        self.cursors.close()
+        self.session.close()
         self.writer.close()
         return Bag(*self.writer.paths)
 
@@ -66,7 +66,7 @@ def begin(broker: BrokerProcess, tmp_path: Path) -> Iterator[Callable[..., Recor
 
         def start(selection: Selection = EVERYTHING) -> Recording:
             made = Recording(broker, tmp_path / "run", selection)
-            stack.callback(made.cursors.close)
+            stack.callback(made.session.close)
             made.until(lambda: made.recorder.knows_graph, "graph")
             return made
 
@@ -296,10 +296,10 @@ def test_what_the_broker_could_not_keep_is_counted(tmp_path: Path) -> None:
     with contextlib.ExitStack() as stack:
         broker = stack.enter_context(BrokerProcess(0, "--budget", "1"))
         tool = stack.enter_context(contextlib.closing(Tool(broker)))
-        cursors = stack.enter_context(contextlib.closing(Cursors(broker.host, broker.port)))
+        session = stack.enter_context(Session(broker.address, lasting=True))
         writer = stack.enter_context(BagWriter(tmp_path / "run"))
         tool.advertise("/x", String.type_name)
-        recorder = Recorder(cursors, writer, EVERYTHING)
+        recorder = Recorder(session, writer, EVERYTHING)
         recorder.run(lambda: recorder.knows_graph)
         sent = 400
         for _ in range(sent):  # 8 MB, while the recorder is not reading
@@ -313,9 +313,9 @@ def test_what_the_broker_could_not_keep_is_counted(tmp_path: Path) -> None:
 def test_simulated_time(broker: BrokerProcess, tmp_path: Path, tool: Tool) -> None:
     tool.advertise("/clock", Clock.type_name)
     tool.advertise("/x", Float64.type_name)
-    cursors = Cursors(broker.host, broker.port)
+    session = Session(broker.address, lasting=True)
     with BagWriter(tmp_path / "run") as writer:
-        recorder = Recorder(cursors, writer, Selection(("/x",)), use_sim_time=True)
+        recorder = Recorder(session, writer, Selection(("/x",)), use_sim_time=True)
         recorder.run(lambda: recorder.knows_graph)
         tool.put("/x", Float64(data=0))  # before any clock
         for sec in (5, 6):
@@ -324,7 +324,7 @@ def test_simulated_time(broker: BrokerProcess, tmp_path: Path, tool: Tool) -> No
             tool.put("/clock", '{"clock":{"sec":"x","nanosec":-1}}')
             tool.put("/x", Float64(data=sec))
         recorder.run(lambda: recorder.messages == 2)
-    cursors.close()
+    session.close()
     found = [(each.msg.data, each.stamp) for each in Bag(writer.paths[0])]  # type: ignore[union-attr]
     assert found == [(5, 5 * SECOND_NS), (6, 6 * SECOND_NS)]
     assert recorder.dropped == 1

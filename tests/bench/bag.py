@@ -4,7 +4,6 @@ The rows `imu`, `lidar` and `husky` need the recordings of real robots beside th
 so where they are absent. The exit status is 1 when a message was lost, however slow the machine is.
 """
 
-import contextlib
 import json
 import re
 import signal
@@ -26,7 +25,7 @@ from dsmq_nodes.bag.any_bag import open_source
 from dsmq_nodes.bag.convert.convert import convert
 from dsmq_nodes.bag.file.contents import Channel
 from dsmq_nodes.messages import Float64, Image
-from dsmq_nodes.tools.cursors import Cursors
+from dsmq_nodes.tools.session import Session
 from tests.bench import table
 from tests.bench.processes import ROOT, Broker, Started, Worker, settle
 from tests.bench.row import Row
@@ -209,14 +208,14 @@ def _latency_of_nodes(count: int, broker: Broker, begin: Callable[[], None]) -> 
 def _latency_of_sockets(count: int, broker: Broker, begin: Callable[[], None]) -> list[float]:
     """The p99, in us, of what one reader sees through the broker."""
     load = _Load(Float64.type_name, '{"data":1.5}', 1000, 1)
-    cursors = Cursors("127.0.0.1", broker.port)
-    with contextlib.closing(cursors), _source(broker, load, count) as source:
-        cursors.subscribe("/load")
+    reader = Session(("127.0.0.1", broker.port), lasting=True)
+    with reader, _source(broker, load, count) as source:
+        reader.subscribe("/load")
         begin()
         source.tell("go")
         late_us: list[float] = []
         while len(late_us) < count:
-            if (reply := cursors.receive()) is not None:
+            if (reply := reader.next_message(timeout_sec=0.05)) is not None:
                 late_us.append((time.time_ns() - reply.stamp) * 1e-3)
     return [float(np.percentile(late_us, 99))]
 
@@ -232,14 +231,13 @@ def play(scale: Scale) -> Row:
                 at_ns = 1 + index * 1_000_000_000 // scale.play_hz
                 writer.write(Channel("/load", "std_msgs/msg/Float64"), at_ns, b'{"data":1}', 0)
         broker = stack.enter_context(Broker())
-        cursors = Cursors("127.0.0.1", broker.port)
-        stack.callback(cursors.close)
-        cursors.subscribe("/load")
+        reader = stack.enter_context(Session(("127.0.0.1", broker.port), lasting=True))
+        reader.subscribe("/load")
         command = ("-m", "dsmq_nodes", "bag", "play", str(writer.paths[0]), "-w", "1")
         stack.enter_context(Started(*command, "--broker", f"127.0.0.1:{broker.port}"))
         stamps: list[int] = []
         while len(stamps) < count:
-            if (reply := cursors.receive()) is not None:
+            if (reply := reader.next_message(timeout_sec=0.05)) is not None:
                 row.expect(reply.gap, "lost")
                 stamps.append(reply.stamp)
     error_ms = np.abs(np.diff(stamps) - 1e9 / scale.play_hz) * 1e-6

@@ -267,7 +267,7 @@ class TestBroker:
     def press(self, broker: BrokerProcess, *, pressed: bool = True) -> None:
         with Session(f"{broker.host}:{broker.port}") as tool:
             tool.advertise(TOPIC, Bool.type_name, schema_text(Bool))
-            tool.put(TOPIC, Bool(data=pressed).to_json(), 1)
+            tool.put(TOPIC, Bool(data=pressed).to_json())
 
     def test_a_new_broker_hears_it_from_whoever_lives(self, broker: BrokerProcess) -> None:
         keeper, late = Keeper(), None

@@ -10,20 +10,21 @@
   waited for, as its statistics tell.
 """
 
+import contextlib
 import math
 import os
 import time
-import uuid
 from collections.abc import Iterable
 from typing import Final
 
-from dsmq_nodes.dsmq import wire
-from dsmq_nodes.errors import BagError, ConnectionFailedError, WireError
+from dsmq_nodes.errors import BagError, ConnectionFailedError
 from dsmq_nodes.graph.services import service_wire as calls
-from dsmq_nodes.messages.dsmq_msgs import BrokerStatistics, Edge
-from dsmq_nodes.tools.outlet import ANSWER_SEC, Outlet
-from dsmq_nodes.topic_names import REPLY, REQUEST, STATISTICS_TOPIC
+from dsmq_nodes.tools.graph_model import BrokerCounters, EdgeCounters
+from dsmq_nodes.tools.service_calls import Asked, answers
+from dsmq_nodes.tools.session import Session
+from dsmq_nodes.topic_names import REPLY, REQUEST
 
+_ANSWER_SEC: Final = 10.0
 _WINDOW_MESSAGES: Final = 256
 _WINDOW_BYTES: Final = 4 << 20
 _SOCKET_BYTES: Final = 64 * 1024  # so much a reader's socket holds, whatever else it is sent
@@ -33,22 +34,16 @@ _SERVICE: Final = "/list_parameters"
 
 
 class Flow:
-    """Flow control over an outlet."""
+    """Flow control over a session."""
 
-    def __init__(self, outlet: Outlet) -> None:
+    def __init__(self, session: Session) -> None:
         """Prepare; nothing is asked before the first put."""
-        self._outlet = outlet
-        self._client = f"@{uuid.uuid4().hex}"
-        self._calls = 0
-        self._waiting: dict[str, int] = {}  # the call that each node has not answered
-        self._heard: set[str] = set()  # services whose replies are subscribed
-        self._told: list[BrokerStatistics] = []
+        self._session = session
         self._budget_bytes = 0
         self._depths: dict[str, int] = {}
         self._nodes: set[str] = set()  # those that keep a depth
         self._ahead: dict[str, int] = {}  # of each topic: put since its nodes had come so far
         self._unread_bytes = self._unchecked_bytes = 0
-        outlet.listeners[STATISTICS_TOPIC] = self._on_statistics
 
     def put(self, topic: str, text: str) -> None:
         """Publish a message when it can be taken.
@@ -62,12 +57,11 @@ class Flow:
             self._ask_statistics()
         if self._ahead.get(topic, 0) >= self._depths.get(topic, math.inf):
             self._wait_for_nodes()
-        self._outlet.until(self._has_room, ANSWER_SEC)
-        if not self._has_room():
+        if not self._session.until(self._has_room, _ANSWER_SEC):
             raise ConnectionFailedError(
-                f"the broker has stored nothing for {ANSWER_SEC:g} s: is it stopped or overloaded?"
+                f"the broker has stored nothing for {_ANSWER_SEC:g} s: is it stopped or overloaded?"
             )
-        self._outlet.put_acknowledged(topic, text)
+        self._session.publish(topic, text, acknowledged=True)
         self._ahead[topic] = self._ahead.get(topic, 0) + 1
         self._unread_bytes += len(text)
         self._unchecked_bytes += len(text)
@@ -75,7 +69,7 @@ class Flow:
             self.wait()
 
     def _has_room(self) -> bool:
-        under_way = self._outlet.unacknowledged
+        under_way = self._session.unacknowledged
         return len(under_way) < _WINDOW_MESSAGES and sum(under_way.values()) < _WINDOW_BYTES
 
     def wait(self) -> None:
@@ -88,73 +82,59 @@ class Flow:
         self._wait_for_nodes()
 
     def _wait_for_cursors(self) -> None:
-        self._outlet.until(lambda: not self._outlet.unacknowledged, ANSWER_SEC)
+        self._session.until(lambda: not self._session.unacknowledged, _ANSWER_SEC)
         until_sec = time.monotonic() + _READERS_SEC
         while laggards := self._laggards(self._ask_statistics()):
             if time.monotonic() > until_sec:
                 who = ", ".join(sorted(laggards))
                 raise BagError(f"not read to the end for {_READERS_SEC:g} s: {who}; is it stuck?")
-            self._outlet.until(lambda: False, _LOOK_AGAIN_SEC)
+            self._session.until(lambda: False, _LOOK_AGAIN_SEC)
         self._unread_bytes = self._unchecked_bytes = 0
 
     def _wait_for_nodes(self) -> None:
         if self._unchecked_bytes > _SOCKET_BYTES:
             self._wait_for_cursors()  # a call would overtake what does not fit its reader's socket
-        for node in self._nodes:
-            self._calls += 1
-            self._waiting[node] = self._calls
-            text = calls.write(self._client, self._calls, "{}")
-            self._outlet.put(node + _SERVICE + REQUEST, text)
-        self._outlet.until(lambda: not self._waiting, _READERS_SEC)
-        if self._waiting:
-            who = ", ".join(sorted(self._waiting))
+        asked = {node: self._call(node) for node in self._nodes}
+        answered = {each for each, _ in answers(self._session, asked.values(), _READERS_SEC)}
+        if silent := sorted(node for node, each in asked.items() if each not in answered):
+            who = ", ".join(silent)
             raise BagError(f"{who} has not answered for {_READERS_SEC:g} s: is a callback stuck?")
         self._ahead.clear()
 
-    def _on_reply(self, reply: wire.Reply) -> None:
-        node = reply.topic.removesuffix(_SERVICE + REPLY)
-        try:
-            call = calls.read(reply.text)
-        except WireError:
-            return  # for its client to complain of
-        if call.client == self._client and self._waiting.get(node) == call.id:
-            del self._waiting[node]
+    def _call(self, node: str) -> Asked:
+        """Call a node; not by `ask`, which waits until the broker has the request."""
+        session = self._session
+        asked = Asked(node + _SERVICE, session.client, next(session.call_ids))
+        session.publish(asked.service + REQUEST, calls.write(asked.client, asked.id, "{}"))
+        return asked
 
     # What the broker tells
 
-    def _ask_statistics(self) -> BrokerStatistics | None:
+    def _ask_statistics(self) -> BrokerCounters:
         """The broker's counters as they are now, or, if others listen too, were a second ago."""
-        self._told.clear()
-        self._outlet.subscribe_anew(STATISTICS_TOPIC)
-        self._outlet.until(lambda: len(self._told) > 0, ANSWER_SEC)
-        return self._told[-1] if self._told else None
-
-    def _on_statistics(self, reply: wire.Reply) -> None:
-        told = BrokerStatistics.from_json(reply.text or "")
-        self._told.append(told)
-        self._budget_bytes = told.budget_bytes
-        edges = {each.name: each.edges for each in told.topics if each.name in self._outlet.topics}
+        with contextlib.closing(self._session.statistics(exact=True)) as told:
+            statistics = next(told)
+        self._budget_bytes = statistics.budget_bytes
+        published = self._session.published
+        edges = {each.name: each.edges for each in statistics.topics if each.name in published}
         nodes = {e.subscriber for found in edges.values() for e in found if _keeps_depth(e)}
-        served = {each.name for each in told.topics if each.publishers}
+        served = {each.name for each in statistics.topics if each.publishers}
         self._nodes = {node for node in nodes if node + _SERVICE + REPLY in served}
         self._depths = {
             topic: min(each.depth for each in kept)
             for topic, found in edges.items()
             if (kept := [each for each in found if each.subscriber in self._nodes and each.depth])
         }
-        for node in self._nodes - self._heard:
-            self._heard.add(node)
-            topic = node + _SERVICE + REPLY
-            self._outlet.listeners[topic] = self._on_reply
-            self._outlet.subscribe_anew(topic, depth=0)
+        for node in self._nodes:
+            if not self._session.is_subscribed(replies := node + _SERVICE + REPLY):
+                self._session.subscribe(replies, depth=0)
+        return statistics
 
-    def _laggards(self, statistics: BrokerStatistics | None) -> set[str]:
+    def _laggards(self, statistics: BrokerCounters) -> set[str]:
         """Who, as the counters say, has not had all that was put."""
-        if statistics is None:
-            return {"the broker, which does not tell"}
         pid, found = os.getpid(), set[str]()
         for topic in statistics.topics:
-            put = self._outlet.topics.get(topic.name, 0)
+            put = self._session.published.get(topic.name, 0)
             told = [each.messages for each in topic.publishers if each.pid == pid]
             if put > max(told, default=0) and not topic.name.endswith(REQUEST):
                 found.add(f"{topic.name}, as far as the broker tells")  # its counters are old
@@ -163,9 +143,9 @@ class Flow:
         return found
 
 
-def _keeps_depth(edge: Edge) -> bool:
+def _keeps_depth(edge: EdgeCounters) -> bool:
     return bool(edge.subscriber and edge.depth)
 
 
-def _behind(topic: str, edges: Iterable[Edge]) -> list[str]:
+def _behind(topic: str, edges: Iterable[EdgeCounters]) -> list[str]:
     return [f"{each.subscriber or 'a tool'} ({topic})" for each in edges if each.lag]

@@ -1,11 +1,13 @@
 """Plays bags: each message when it is due, or as fast as its readers take it."""
 
+import contextlib
+import json
 import os
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Final
+from typing import Any, Final
 
 from dsmq_nodes.bag.bag_source import BagSource
 from dsmq_nodes.bag.file.contents import Channel
@@ -16,15 +18,15 @@ from dsmq_nodes.bag.file.recorded_schemas import told_schema
 from dsmq_nodes.bag.play.flow_control import Flow
 from dsmq_nodes.bag.play.playback_clock import Pace
 from dsmq_nodes.bag.texts import text_of
-from dsmq_nodes.errors import BagError, WireError
+from dsmq_nodes.errors import BagError, RequestRefusedError, WireError
 from dsmq_nodes.graph import names
 from dsmq_nodes.graph.services import service_wire as calls
 from dsmq_nodes.graph.topics.compatible import TopicEnd, compare, explain
 from dsmq_nodes.messages.base import Time
-from dsmq_nodes.messages.dsmq_msgs import Endpoint
 from dsmq_nodes.messages.rosgraph import Clock
-from dsmq_nodes.tools.outlet import Outlet
-from dsmq_nodes.topic_names import CLOCK_TOPIC, REQUEST, is_call, is_kits_own
+from dsmq_nodes.tools.graph_model import EndpointModel, read_schema
+from dsmq_nodes.tools.session import Session
+from dsmq_nodes.topic_names import CLOCK_TOPIC, REQUEST, TYPES_TOPIC, is_call, is_kits_own
 
 _NAME: Final = "player"  # whose topics `~/...` would be
 _PAUSE_TURN_SEC: Final = 0.05
@@ -70,7 +72,7 @@ class Playing:
 
 
 class Player:
-    """Plays a bag through an outlet.
+    """Plays a bag through a session.
 
     Attributes:
         messages: how many were played.
@@ -84,7 +86,7 @@ class Player:
     def __init__(
         self,
         bag: BagSource,
-        outlet: Outlet,
+        session: Session,
         playing: Playing,
         wait: Callable[[float], None] | None = None,
         *,
@@ -94,7 +96,7 @@ class Player:
 
         Args:
             bag: what is played: the topics that it was opened with.
-            outlet: where it goes.
+            session: where it goes.
             playing: how.
             wait: called with a number of seconds to wait, or fewer; may change the pace.
             say: takes what is waited for.
@@ -105,9 +107,9 @@ class Player:
         """
         self.messages = 0
         self.pace = Pace(playing.rate, paused=playing.start_paused)
-        self._bag, self._outlet, self._playing = bag, outlet, playing
-        self._flow = Flow(outlet)
-        self._wait, self._say = wait or outlet.pump, say
+        self._bag, self._session, self._playing = bag, session, playing
+        self._flow = Flow(session)
+        self._wait, self._say = wait or session.pump, say
         self._is_stopped = False
         self._clock_due_sec = 0.0
         self.left_out: Counter[str] = Counter()
@@ -166,30 +168,47 @@ class Player:
         self._check_types(channels)
         self._advertise(channels)
         if self._playing.wait_for:
-            topics = {each.topic for each in channels}
-            self._outlet.wait_for_subscribers(topics, self._playing.wait_for, self._say)
+            self._wait_for_subscribers({each.topic for each in channels})
         self._delay(self._playing.delay_sec)
         latched = self._bag.latched_before(self.start_ns) if self._playing.start_offset_sec else []
         while not self._is_stopped:
             self._play_once(latched)
             if not self._playing.loop:
-                self._outlet.graph()  # what the broker has refused, it has said before that
+                self._session.graph()  # what the broker has refused, it has said before that
                 break
 
     def _advertise(self, channels: list[Channel]) -> None:
         """Say what is published; a topic that the broker does not take is left out."""
-        for each in channels:
-            self._outlet.advertise(
-                each.topic, each.type_name, told_schema(each), latched=each.latched
-            )
-        if self._playing.clock_hz:
-            self._outlet.advertise(CLOCK_TOPIC, Clock.type_name, {})
-        self._outlet.graph()
         for ours, played in list(self._channels.items()):
-            if played.topic in self._outlet.refused:
-                self._bag.omitted.topic(ours.topic, self._outlet.refused[played.topic])
+            schema = told_schema(played)
+            told = json.dumps(schema).encode() if schema else b""
+            try:
+                self._session.advertise(
+                    played.topic, played.type_name, told, latched=played.latched
+                )
+            except RequestRefusedError as error:
+                self._bag.omitted.topic(ours.topic, error.reason)
                 del self._channels[ours]
                 channels.remove(played)
+        if self._playing.clock_hz:
+            self._session.advertise(CLOCK_TOPIC, Clock.type_name)
+
+    def _wait_for_subscribers(self, topics: set[str]) -> None:
+        """Wait until each topic has as many as are wanted; for ever, and say what is missing."""
+        count, said = self._playing.wait_for, ""
+        with contextlib.closing(self._session.graphs(exact=True)) as graphs:
+            for graph in graphs:
+                found = {each.name: len(each.subscribers) for each in graph.topics}
+                missing = [
+                    f"{topic} has {found.get(topic) or 'none'}"
+                    for topic in sorted(topics)
+                    if found.get(topic, 0) < count
+                ]
+                if not missing:
+                    return
+                if (text := ", ".join(missing)) != said:
+                    said = text
+                    self._say(f"Waiting for {count} subscribers of each topic: {text}")
 
     def _play_once(self, latched: list[Record]) -> None:
         began_sec, self._clock_due_sec = time.monotonic(), 0.0
@@ -232,8 +251,8 @@ class Player:
             self._leave_out(record, str(error))
             return
         if channel.topic.endswith(REQUEST):
-            text = calls.signed(text, self._outlet.client)
-        put = self._outlet.put if self.pace.rate else self._flow.put
+            text = calls.signed(text, self._session.client)
+        put = self._session.publish if self.pace.rate else self._flow.put
         try:
             put(channel.topic, text)
         except WireError as error:  # it is too long
@@ -268,7 +287,7 @@ class Player:
         if now_sec >= self._clock_due_sec:
             now_ns = min(self.pace.now_ns(), next_ns) if self.pace.rate else next_ns
             clock = Clock(clock=Time.from_nanoseconds(now_ns))
-            self._outlet.put(CLOCK_TOPIC, clock.to_json())
+            self._session.publish(CLOCK_TOPIC, clock.to_json())
             period_sec = 1.0 / self._playing.clock_hz
             late_sec = now_sec - self._clock_due_sec
             self._clock_due_sec = now_sec + period_sec - min(late_sec, 0.5 * period_sec)
@@ -285,12 +304,19 @@ class Player:
         Raises:
             BagError: a topic is subscribed as another type.
         """
-        subscribed = {topic.name: topic.subscribers for topic in self._outlet.graph().topics}
+        self._session.subscribe(TYPES_TOPIC, depth=0)
+        graph = self._session.graph(exact=True)  # which comes after the schemas that it names
+        schemas: dict[str, dict[str, Any]] = {}
+        while reply := self._session.next_message([TYPES_TOPIC], 0.0):
+            if told := self._session.understood(reply, read_schema, exact=True):
+                schemas[told[0]] = told[1]
+        self._session.unsubscribe(TYPES_TOPIC)
+        subscribed = {topic.name: topic.subscribers for topic in graph.topics}
         faults = [
             fault
             for channel in channels
             for end in subscribed.get(channel.topic, ())
-            if (fault := self._fault(channel, end))
+            if (fault := _fault(channel, end, schemas.get(end.schema_id, {})))
         ]
         if faults:
             raise BagError(
@@ -299,20 +325,21 @@ class Player:
                 "with --remap"
             )
 
-    def _fault(self, channel: Channel, end: Endpoint) -> str:
-        """Why somebody cannot read what is played; empty: it can, as far as one can tell."""
-        sent, expected = told_schema(channel), self._outlet.types.schema(end.schema_id)
-        subscriber = TopicEnd(end.node, end.pid, end.type)
-        if sent and expected:
-            found = compare(expected, sent).differences
-            bag = TopicEnd("the bag", os.getpid(), channel.type_name)
-            return explain(channel.topic, subscriber, bag, found) if found else ""
-        if not (end.type and channel.type_name) or end.type == channel.type_name:
-            return ""
-        return (
-            f"{channel.topic}: subscriber {subscriber} expects {end.type}, the bag has "
-            f"{channel.type_name}"
-        )
+
+def _fault(channel: Channel, end: EndpointModel, expected: dict[str, Any]) -> str:
+    """Why somebody cannot read what is played; empty: it can, as far as one can tell."""
+    sent = told_schema(channel)
+    subscriber = TopicEnd(end.node, end.pid, end.type)
+    if sent and expected:
+        found = compare(expected, sent).differences
+        bag = TopicEnd("the bag", os.getpid(), channel.type_name)
+        return explain(channel.topic, subscriber, bag, found) if found else ""
+    if not (end.type and channel.type_name) or end.type == channel.type_name:
+        return ""
+    return (
+        f"{channel.topic}: subscriber {subscriber} expects {end.type}, the bag has "
+        f"{channel.type_name}"
+    )
 
 
 def _ns(seconds: float) -> int:

@@ -35,7 +35,7 @@ from dsmq_nodes.dsmq.address import broker_address
 from dsmq_nodes.errors import DsmqError
 from dsmq_nodes.messages.dsmq_msgs import LaunchLines, LaunchState
 from dsmq_nodes.signals import ending_signals
-from dsmq_nodes.tools.cursors import Cursors
+from dsmq_nodes.tools.session import Session
 from dsmq_nodes.topic_names import LAUNCH_LINES_TOPIC, LAUNCH_STATE_TOPIC
 
 NAME: Final = "recorder"
@@ -185,7 +185,7 @@ def _bundle(
 
 def _recorder(writer: BagWriter | LastSeconds, flight: Flight) -> Recorder:
     return Recorder(
-        Cursors(*broker_address(), node=NODE, patient=True),
+        Session(broker_address(), node=NODE, patient=True, lasting=True),
         writer,
         Selection(everything=True),
         from_start=True,

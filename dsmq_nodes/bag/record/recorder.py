@@ -15,7 +15,7 @@ import math
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Final, NamedTuple, Protocol
+from typing import Any, Final, NamedTuple, Protocol
 
 import msgspec
 
@@ -25,12 +25,13 @@ from dsmq_nodes.bag.file.recorded_schemas import ANYTHING, class_of, schema_text
 from dsmq_nodes.bag.file.selection import Selection
 from dsmq_nodes.dsmq import wire
 from dsmq_nodes.errors import BagError, MessageError
-from dsmq_nodes.messages.dsmq_msgs import Graph, GraphTopic
 from dsmq_nodes.messages.rosgraph import Clock
-from dsmq_nodes.tools.cursors import Cursors, TypesSeen
+from dsmq_nodes.tools.graph_model import GraphModel, TopicModel, decode_graph, read_schema
+from dsmq_nodes.tools.session import Session
 from dsmq_nodes.topic_names import CLOCK_TOPIC, GRAPH_TOPIC, TYPES_TOPIC, is_hidden
 
 _TURN_SEC: Final = 0.05  # how soon an end that is asked for is seen
+_WAIT_SEC: Final = 0.05  # for a message
 _FLUSH_SEC: Final = 1.0
 _CLOCK_SEC: Final = 1.0  # without /clock, until it is told
 _DRAIN_SEC: Final = 10.0
@@ -99,7 +100,7 @@ class Recorder:
 
     def __init__(
         self,
-        cursors: Cursors,
+        session: Session,
         writer: Sink,
         selection: Selection,
         *,
@@ -112,7 +113,7 @@ class Recorder:
         """Prepare to record.
 
         Args:
-            cursors: the connection to the broker.
+            session: the connection to the broker, a lasting one.
             writer: where it goes.
             selection: which topics.
             from_start: topics that are there already are recorded from their first message too.
@@ -125,7 +126,7 @@ class Recorder:
         self.topics: dict[str, RecordedTopic] = {}
         self._from_start = from_start
         self._listeners = dict(listeners or {})
-        self._cursors = cursors
+        self._session = session
         self._writer = writer
         self._selection = selection
         self._say, self._warn = say, warn
@@ -138,14 +139,14 @@ class Recorder:
         self._no_clock_at_sec = time.monotonic() + _CLOCK_SEC
         self.knows_graph = False
         self._schemas: dict[_Type, bytes] = {}
-        self._types = TypesSeen()
+        self._told_schemas: dict[str, dict[str, Any]] = {}  # by their ids in the graph
         self._own_topics = {TYPES_TOPIC, GRAPH_TOPIC, *([CLOCK_TOPIC] if use_sim_time else [])}
-        cursors.subscribe(TYPES_TOPIC)  # before the graph, which names its schemas
-        cursors.subscribe(GRAPH_TOPIC)
+        session.subscribe(TYPES_TOPIC)  # before the graph, which names its schemas
+        session.subscribe(GRAPH_TOPIC)
         if use_sim_time:
-            cursors.subscribe(CLOCK_TOPIC)
+            session.subscribe(CLOCK_TOPIC)
         for topic in self._listeners:
-            cursors.subscribe(topic)
+            session.subscribe(topic)
 
     @property
     def messages(self) -> int:
@@ -176,12 +177,12 @@ class Recorder:
         while not is_over():
             self._turn()
             on_turn()
-        self._cursors.ask_ends()
+        self._session.ask_ends()
         until_sec = time.monotonic() + _DRAIN_SEC
-        while self._cursors.behind and self._cursors.is_connected and not is_hurried():
+        while self._session.behind and self._session.is_connected and not is_hurried():
             self._turn()
             if time.monotonic() > until_sec:
-                self._warn(f"{self._cursors.behind} messages were still to be read: not recorded")
+                self._warn(f"{self._session.behind} messages were still to be read: not recorded")
                 return
 
     def lose(self, lost: Mapping[str, int]) -> None:
@@ -192,7 +193,7 @@ class Recorder:
 
     def _turn(self) -> None:
         until_sec = time.monotonic() + _TURN_SEC
-        while (reply := self._cursors.receive()) is not None:
+        while (reply := self._session.next_message(timeout_sec=_WAIT_SEC)) is not None:
             self._record(reply)
             if time.monotonic() > until_sec:
                 break
@@ -232,10 +233,14 @@ class Recorder:
 
     def _hear(self, reply: wire.Reply) -> None:
         """Take what is known from some topics, whether they are recorded or not."""
-        if reply.topic == GRAPH_TOPIC:
-            self._take_graph(Graph.from_json(reply.text or ""))
-        if reply.topic == TYPES_TOPIC:
-            self._types.take(reply.text or "")
+        if reply.topic == GRAPH_TOPIC and (
+            graph := self._session.understood(reply, decode_graph, exact=True)
+        ):
+            self._take_graph(graph)
+        if reply.topic == TYPES_TOPIC and (
+            told := self._session.understood(reply, read_schema, exact=True)
+        ):
+            self._told_schemas[told[0]] = told[1]
         if reply.topic == CLOCK_TOPIC and self._uses_sim_time:
             self._take_clock(reply)
         if reply.topic in self._listeners:
@@ -257,7 +262,7 @@ class Recorder:
     def _now_ns(self) -> int:
         return self._offset_ns + time.monotonic_ns()
 
-    def _take_graph(self, graph: Graph) -> None:
+    def _take_graph(self, graph: GraphModel) -> None:
         first, self.knows_graph = not self.knows_graph, True
         for found in graph.topics:
             topic = self.topics.get(found.name)
@@ -266,19 +271,19 @@ class Recorder:
                     continue
                 topic = self.topics[found.name] = RecordedTopic(found.name)
                 if found.name not in self._own_topics:
-                    self._cursors.subscribe(found.name, from_start=self._from_start or not first)
+                    self._session.subscribe(found.name, from_start=self._from_start or not first)
                 if not is_hidden(found.name):
                     self._say(f"Subscribed to topic '{found.name}'")
             self._take_types(topic, found)
         if first:
-            self._cursors.be_ready()
+            self._session.be_ready()
             for name in self._selection.unmatched(self.topics):
                 self._warn(
                     f"WARNING: topic [{name}] does not appear to be published yet: it is recorded "
                     "as soon as it is"
                 )
 
-    def _take_types(self, topic: RecordedTopic, found: GraphTopic) -> None:
+    def _take_types(self, topic: RecordedTopic, found: TopicModel) -> None:
         ends = [*found.publishers, *found.subscribers]
         by_sender = {p.node: _Type(p.type, p.schema_id) for p in found.publishers if p.type}
         changed = {
@@ -317,7 +322,7 @@ class Recorder:
     def _schema(self, of_type: _Type) -> bytes:
         """What its publisher has told; else of the class that has this name here, if one has."""
         if of_type not in self._schemas:
-            schema = self._types.schema(of_type.schema_id)
+            schema = self._told_schemas.get(of_type.schema_id, {})
             if not schema:
                 found = class_of(of_type.name)
                 schema = found.schema() if found else ANYTHING

@@ -15,11 +15,11 @@ from dsmq_nodes.bag.file.selection import Selection
 from dsmq_nodes.bag.play.player import Player, Playing
 from dsmq_nodes.cli.progress import Progress
 from dsmq_nodes.dsmq import descriptors
-from dsmq_nodes.dsmq.address import parse_address
 from dsmq_nodes.errors import CommandError
 from dsmq_nodes.printable import one_line
-from dsmq_nodes.tools.outlet import Outlet
+from dsmq_nodes.tools.session import Session
 
+_ANSWER_SEC: Final = 10.0
 _FASTER: Final = 1.1
 _MOST_NAMED: Final = 6
 _LONGEST_WAIT_SEC: Final = 0.2  # then the progress bar moves
@@ -31,10 +31,9 @@ def play_bag(paths: list[Path], chosen: Selection, playing: Playing, broker: str
     """Play a bag to its end, or to Ctrl-C; gives it, which knows what was left out."""
     bag = open_source(paths, chosen)
     _check_renamings(bag, playing)
-    outlet = Outlet(*parse_address(broker))
-    with contextlib.closing(outlet), _keyboard() as has_keys:
-        screen = _Screen(outlet, has_keys=has_keys)
-        player = Player(bag, outlet, playing, screen.wait, say=_say)
+    with Session(broker, timeout_sec=_ANSWER_SEC) as session, _keyboard() as has_keys:
+        screen = _Screen(session, has_keys=has_keys)
+        player = Player(bag, session, playing, screen.wait, say=_say)
         _tell_left_out(player)
         seconds = 0.0 if playing.loop else (player.end_ns - player.start_ns) * 1e-9
         try:
@@ -71,9 +70,9 @@ def _say(text: str) -> None:
 class _Screen:
     """Lets time pass, while keys are obeyed and the bar moves."""
 
-    def __init__(self, outlet: Outlet, *, has_keys: bool) -> None:
-        self._outlet = outlet
-        self._inputs = [outlet.fileno(), *([sys.stdin.fileno()] if has_keys else [])]
+    def __init__(self, session: Session, *, has_keys: bool) -> None:
+        self._session = session
+        self._inputs = [session.fileno(), *([sys.stdin.fileno()] if has_keys else [])]
 
     def show(self, player: Player, progress: Progress) -> None:
         """From now on."""
@@ -87,7 +86,7 @@ class _Screen:
         timeout_sec = min(seconds, _LONGEST_WAIT_SEC)
         readable = descriptors.ready(self._inputs, timeout_sec=max(timeout_sec, 0.0))
         if self._inputs[0] in readable:
-            self._outlet.pump(0.0)
+            self._session.pump(0.0)
         if readable - {self._inputs[0]}:
             self._obey(os.read(sys.stdin.fileno(), 64))
 

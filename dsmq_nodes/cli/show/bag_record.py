@@ -17,11 +17,10 @@ from dsmq_nodes.bag.file.selection import Selection
 from dsmq_nodes.bag.file.writing import OWN_TEXTS, BagWriter, about_here
 from dsmq_nodes.bag.record.recorder import Recorder, summary_lines
 from dsmq_nodes.cli.progress import Progress
-from dsmq_nodes.dsmq.address import parse_address
 from dsmq_nodes.errors import BagError, DsmqError
 from dsmq_nodes.printable import one_line
 from dsmq_nodes.signals import ending_signals
-from dsmq_nodes.tools.cursors import Cursors
+from dsmq_nodes.tools.session import Session
 
 PARAMETERS: Final = "parameters.yaml"
 _ANSWER_SEC: Final = 1.0
@@ -58,11 +57,11 @@ def record_to(
 ) -> int:
     """Record until Ctrl-C or SIGTERM; gives the exit status."""
     # Simulated time is that of the clock's message before: there the order of all of them counts.
-    cursors = Cursors(*parse_address(broker), patient=not use_sim_time)
-    with contextlib.closing(cursors), _asked_to_end() as asked:
+    session = Session(broker, patient=not use_sim_time, lasting=True)
+    with session, _asked_to_end() as asked:
         writer, fault = new_writer(), ""
         recorder = Recorder(
-            cursors, writer, selection, use_sim_time=use_sim_time, say=print, warn=_warn
+            session, writer, selection, use_sim_time=use_sim_time, say=print, warn=_warn
         )
         try:
             writer.describe(OWN_TEXTS, about_here())
@@ -121,7 +120,6 @@ class _Parameters:
 def _parameters(broker: str) -> tuple[str, list[str]]:
     # Here, because they take a while to load, and the recording has begun.
     from dsmq_nodes.tools.node_parameters import all_dumped  # noqa: PLC0415
-    from dsmq_nodes.tools.session import Session  # noqa: PLC0415
 
     with Session(broker) as session:
         return all_dumped(session, _ANSWER_SEC)

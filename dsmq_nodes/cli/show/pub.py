@@ -115,7 +115,7 @@ def publish(
     due_sec = time.monotonic()
     for number in itertools.count(1):
         print(f"publishing #{number}: {message.shown}\n", flush=True)
-        session.put(topic, message.text, number)
+        session.put(topic, message.text)
         if number == times:
             return
         # What is late is not made up for in a burst.

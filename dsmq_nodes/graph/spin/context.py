@@ -33,7 +33,8 @@ class Surroundings:
 
 
 def _over_a_socket(name: str, broker: tuple[str, int] | None) -> Link:
-    return DsmqLink(*(broker or broker_address()), name, _CLOCK)
+    host, port = broker or broker_address().socket
+    return DsmqLink(host, port, name, _CLOCK)
 
 
 _CLOCK = BaseClock()
