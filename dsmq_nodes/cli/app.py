@@ -117,7 +117,8 @@ def broker(
     ] = None,
     tls_key: Annotated[Path | None, typer.Option(metavar="FILE", help="Its private key.")] = None,
     tls_client_ca: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Who signs the clients' certificates.")
+        Path | None,
+        typer.Option(metavar="FILE", help="The authority that signs the clients' certificates."),
     ] = None,
     no_shm: Annotated[
         bool, typer.Option("--no-shm", help="Share no memory with nodes of this machine.")

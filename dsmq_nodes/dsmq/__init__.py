@@ -25,7 +25,7 @@ def start_server(host: str = DEFAULT_HOST, port: int = DEFAULT_PORT) -> None:
     """Run a broker in this process until Ctrl-C or SIGTERM.
 
     Raises:
-        AddressInUseError: somebody listens on that port already.
+        AddressInUseError: another process listens on that port already.
     """
     from dsmq_nodes.dsmq.broker.serve import Options, serve  # noqa: PLC0415  no client needs it
 
@@ -36,7 +36,7 @@ def connect_to_server(host: str = DEFAULT_HOST, port: int = DEFAULT_PORT) -> "Cl
     """Connect to a broker, ours or an original one.
 
     Raises:
-        ConnectionFailedError: nobody answers there as a dsmq broker does.
+        ConnectionFailedError: no dsmq broker answers there.
     """
     from dsmq_nodes.dsmq.client import Client  # noqa: PLC0415  no broker and no node needs it
 

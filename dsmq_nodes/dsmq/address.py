@@ -27,7 +27,7 @@ PATIENCE: Final = "DSMQ_PATIENCE_SEC"
 _PATIENCE_SEC: Final = 5.0
 
 _INTERNET: Final = (socket.AF_INET, socket.AF_INET6)
-_RESET: Final = struct.pack("ii", 1, 0)  # struct linger: closing sends a reset, and leaves nothing
+_RESET: Final = struct.pack("ii", 1, 0)  # struct linger: close with a reset, without TIME_WAIT
 
 
 class Address(NamedTuple):
@@ -71,7 +71,7 @@ def parse_address(text: str) -> Address:
     """Read `host:port`, `host` or `:port`, after `scheme://`; what is missing is the default.
 
     Raises:
-        ConnectionFailedError: when the port is no number from 1 to 65535.
+        ConnectionFailedError: the port is not a number from 1 to 65535.
     """
     scheme, mark, rest = text.strip().rpartition("://")
     rest, _, query = rest.partition("?")
@@ -118,8 +118,8 @@ def broker_address() -> Address:
 def unix_path(host: str, port: int) -> Path:
     """The Unix socket of the broker at `host`:`port`, in a directory only this user can enter.
 
-    Its name has the address and the network's namespace: another broker may have the same port of
-    another address, or of another container that has this one's temporary directory.
+    Its name has the address and the network's namespace: another broker may use the same port at
+    another address, or in another container that shares the temporary directory.
     """
     host = {"localhost": DEFAULT_HOST, "0.0.0.0": DEFAULT_HOST, "::": "::1"}.get(host, host)
     directory = Path(os.environ.get("XDG_RUNTIME_DIR", ""))
@@ -130,14 +130,14 @@ def unix_path(host: str, port: int) -> Path:
 
 
 def unix_address(path: Path) -> str:
-    """The address of the broker whose Unix socket this is: what `unix_path` was given."""
+    """The address of the broker whose Unix socket this is: the inverse of `unix_path`."""
     host, _, port = path.name.partition(".sock")[0].removesuffix(_namespace()).rpartition("-")
     host = host.replace("_", ":")
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 def is_private(directory: Path) -> bool:
-    """Whether this is a directory of this user's, that nobody else can write to."""
+    """Whether this directory belongs to this user, and no other user can write to it."""
     about = directory.lstat()
     is_ours = stat.S_ISDIR(about.st_mode) and about.st_uid == os.getuid()
     return is_ours and not about.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
@@ -153,10 +153,10 @@ def connect(host: str, port: int, timeout_sec: float = 5.0) -> socket.socket:
     """A connected stream socket: the Unix socket where there is one, else TCP.
 
     Raises:
-        ConnectionFailedError: nobody answers there; says what to try.
+        ConnectionFailedError: nothing answers there; the text says what to try.
     """
     if hasattr(socket, "AF_UNIX") and is_local(host):
-        # If that fails it is a dead broker's: TCP will tell.
+        # If that fails, the socket is a dead broker's: TCP decides.
         with contextlib.suppress(OSError):
             path = unix_path(host, port)
             if is_private(path.parent) and path.exists():
@@ -179,7 +179,7 @@ def connect(host: str, port: int, timeout_sec: float = 5.0) -> socket.socket:
 
 
 def _connect_tcp(host: str, port: int, timeout_sec: float) -> socket.socket:
-    """As `socket.create_connection`, except that it never is its own other end."""
+    """As `socket.create_connection`, but never connected to itself."""
     failed: OSError | None = None
     for family, _, _, _, where in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM):
         try:
@@ -195,7 +195,7 @@ def _dial(family: int, where: tuple[object, ...] | str, timeout_sec: float) -> s
     try:
         sock.settimeout(timeout_sec)
         if os.name == "posix" and family in _INTERNET:
-            # A socket that has this does not keep a broker from its port, which has it too.
+            # With this option the socket does not block the port for a broker, which sets it too.
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         sock.connect(where)
         if family in _INTERNET and sock.getsockname() == sock.getpeername():
@@ -211,7 +211,7 @@ def _dial(family: int, where: tuple[object, ...] | str, timeout_sec: float) -> s
 
 
 def _secured(sock: socket.socket, host: str) -> socket.socket:
-    """TLS where DSMQ_TLS_CA names the authority to trust; else the socket as it is."""
+    """TLS if DSMQ_TLS_CA names the authority to trust, else the socket as it is."""
     authority = os.environ.get("DSMQ_TLS_CA")
     if not authority:
         return sock
@@ -230,5 +230,5 @@ def _secured(sock: socket.socket, host: str) -> socket.socket:
 
 
 def is_local(host: str) -> bool:
-    """Whether a host is this machine by its name."""
+    """Whether a host name means this machine."""
     return host in {"localhost", "::1"} or host.startswith("127.")

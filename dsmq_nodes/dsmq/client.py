@@ -1,15 +1,15 @@
 """The blocking client: put, get, get_latest, get_wait.
 
-A client may be shared by threads (a process that is forked makes its own): one request and its
-answer are one step, and a `get` that waits holds up no `put`.
+Threads may share a client (a forked process makes its own): a request and its answer are one step,
+and a `get` that waits does not block a `put`.
 
-When the broker goes away the client goes on: puts are dropped and counted, gets find nothing, a
-warning is logged once an outage, and with every call, though not more often than a jittered
-back-off allows, it tries to connect again. What was put while it was away it can then get, as far
-as the broker has it. An acknowledged put never pretends: it raises.
+The client survives its broker. While the broker is away, puts are dropped and counted, gets find
+nothing, and one warning is logged. Each call tries to connect again, limited by a jittered
+back-off. After that the client gets what was put while it was away, as far as the broker has kept
+it. An acknowledged put raises instead.
 
-A broker that is there and does not answer, or does not read, is as good as away: no call waits for
-it longer than its `timeout` and a moment, or, where it has none, `_PATIENCE_SEC`.
+A broker that does not answer or does not read counts as away: no call waits longer than its
+`timeout` and a moment, or `_PATIENCE_SEC` where it has no timeout.
 """
 
 import logging
@@ -32,10 +32,10 @@ logger = logging.getLogger("dsmq.client")
 
 _T = TypeVar("_T")
 _POLL_SEC: Final = 0.01  # of an original server, which cannot wait for us
-_WAIT_SLICE_SEC: Final = 1.0  # another thread may then ask, and a lost broker is noticed
+_WAIT_SLICE_SEC: Final = 1.0  # then another thread may ask, and a lost broker is noticed
 _PATIENCE_SEC: Final = 5.0  # for an answer
-_LATE_SEC: Final = 1.0  # so much later than asked for may an answer come, from a busy broker
-_ROOM_SEC: Final = 1.0  # for room for a put that nobody waits for; and to connect once more
+_LATE_SEC: Final = 1.0  # a busy broker may answer this much later than asked
+_ROOM_SEC: Final = 1.0  # to wait for room for a put without `ack`; and to reconnect
 _LEAST_SEC: Final = 0.2  # to connect, however short a `get_wait`
 
 
@@ -52,13 +52,13 @@ class Client:
         self._connection: ClientConnection | None = ClientConnection(host, port)
         self._last_connection = self._connection
         self._last_epoch = self._connection.epoch
-        self._after: dict[str, int] = {}  # the newest id we had of each topic
+        self._after: dict[str, int] = {}  # the newest id we have read, by topic
         self._resumed: set[str] = set()  # topics whose cursor the broker knows
         self._sending = threading.Lock()
         self._asking = threading.Lock()
         self._redial = Redial()
         self._closed = False
-        self._refusal = ""  # this process has not made it, but inherited it
+        self._refusal = ""  # why a forked child must not use it
         self._acks = 0
         inherited.register(self)
 
@@ -115,7 +115,7 @@ class Client:
     @overload
     def get(self, topic: str, default: _T) -> str | _T: ...
     def get(self, topic: str, default: object = "") -> object:
-        """Take the oldest message of a topic, put since we connected, that we have not had.
+        """Take the oldest unread message of a topic that was put after we connected.
 
         Returns:
             The message, or `default` when there is none. As in the original that is `""`; with
@@ -179,7 +179,7 @@ class Client:
             while (reply := _answer(connection, until_sec)).event:
                 if reply.event == "error" and reply.action == "get":
                     raise RequestRefusedError(reply.error)
-                if reply.event == "error":  # of an earlier put: our answer is still to come
+                if reply.event == "error":  # an earlier put's: our answer is still to come
                     logger.warning("the broker refused a %s: %s", reply.action, reply.error)
             self._resumed.add(topic)
             if not reply.empty:
@@ -210,7 +210,7 @@ class Client:
                 return found
 
     def shutdown_server(self) -> None:
-        """End the broker, for everybody; it has to be on this machine, or want a token."""
+        """End the broker, for everybody; it has to be on this machine, or ask for a token."""
         with self._asking:
             self._try(
                 lambda connection: self._send(
@@ -239,7 +239,7 @@ class Client:
     def _try(
         self, action: Callable[[ClientConnection], None], connect_sec: float = _ROOM_SEC
     ) -> bool:
-        """Do something with the broker if it is there; whether it was."""
+        """Call `action` with the broker if it is there; returns whether it was."""
         connection = self._connected(connect_sec)
         if connection is None:
             return False
@@ -255,14 +255,14 @@ class Client:
     def _lost(self, connection: ClientConnection, error: Exception) -> None:
         with self._sending:
             if self._connection is not connection:
-                return  # another thread has seen it too
+                return  # another thread has noticed it too
             connection.close()
             self._connection = None
         self._last_epoch = connection.epoch or self._last_epoch
         logger.warning("%s: puts are dropped and counted until it is back", error)
 
     def _connected(self, connect_sec: float = _ROOM_SEC) -> ClientConnection | None:
-        """The connection; a new one where it was lost, when it is time to try again."""
+        """The connection; a lost one is renewed when the back-off allows."""
         if self._refusal:
             raise ForkedError(self._refusal)
         if self._closed:
@@ -311,8 +311,8 @@ def _answer(connection: ClientConnection, until_sec: float) -> wire.Reply:
     """The next answer.
 
     Raises:
-        ConnectionFailedError: it has not come by then. It may still, and would be taken for that to
-            another question: the connection is unusable.
+        ConnectionFailedError: it has not come in time. It might be taken for the answer to another
+            question later: the connection is unusable.
     """
     try:
         return connection.receive(max(until_sec - time.monotonic(), 0.0))

@@ -38,10 +38,10 @@ NOT_NOW: Final = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
 
 
 class ClientConnection:
-    """A connected socket that sends and receives whole frames, and knows who is at the other end.
+    """A connected socket that sends and receives whole frames, and knows the other end.
 
-    The socket never blocks: how long to wait is said with each call, and two threads may wait at
-    once, one to send and one to receive.
+    The socket never blocks: each call says how long to wait, and two threads may wait at once, one
+    to send and one to receive.
 
     Attributes:
         original: the other end is an original 0.7.0 server.
@@ -71,14 +71,14 @@ class ClientConnection:
             host: the broker's host.
             port: its TCP port.
             node: the node's absolute name; empty for a tool or a plain client.
-            client: what its calls of services are signed with; empty: it calls none.
+            client: the signature of its service calls; empty when it calls none.
             shm: share memory with the broker and its other local peers, if that can be.
-            patient: what is pushed to us may come a little late.
-            since: the connection that this one replaces; what was put meanwhile is for us too.
+            patient: pushes may come a little late.
+            since: the connection that this one replaces; puts from between the two are for us too.
             timeout_sec: how long connecting and the answer to our hello may each take.
 
         Raises:
-            ConnectionFailedError: nobody answers there as a dsmq broker does.
+            ConnectionFailedError: no dsmq broker answers there.
             NodeNameTakenError: a node named `node` is connected already.
             RequestRefusedError: the broker does not want us: a wrong token, another version.
         """
@@ -155,7 +155,7 @@ class ClientConnection:
             raise ConnectionFailedError(f"{self.where} is no dsmq broker: {error}") from None
 
     def send(self, frame: bytes, timeout_sec: float = _PATIENCE_SEC) -> None:
-        """Send a whole frame, as long as the broker reads on, and not at a snail's pace.
+        """Send a whole frame, as long as the broker reads on at a reasonable pace.
 
         Raises:
             ConnectionFailedError: the connection is gone, or the broker does not read: then part of
@@ -192,7 +192,7 @@ class ClientConnection:
         return True
 
     def check(self) -> None:
-        """Look whether the other end has closed: its socket would take one more message, in vain.
+        """Check whether the other end has closed; its socket would still take one message.
 
         Raises:
             ConnectionFailedError: it has.
@@ -254,11 +254,11 @@ class Redial:
 
     @property
     def left_sec(self) -> float:
-        """How long it is until the next try is due; 0: it is due now."""
+        """Seconds until the next try is due; 0 when it is due now."""
         return max(self._due_sec - time.monotonic(), 0.0)
 
     def later(self, tried_sec: float = 0.0) -> None:
-        """Put off the next try: the connection was lost, or a try failed that took so long.
+        """Delay the next try: the connection was lost, or a try failed after `took_sec`.
 
         Each pause is longer than the last, and long enough that no more than a fifth of the time
         is spent on trying.

@@ -17,7 +17,7 @@ from typing import Any, Final, Protocol
 
 _LONGEST_SEC: Final = 1e6  # poll() counts milliseconds in 31 bits
 _SELECTS: Final = 1024  # FD_SETSIZE
-_MOST: Final = 1 << 20  # programs that close "all" descriptors one by one still end in time
+_MOST: Final = 1 << 20  # programs that close all descriptors one by one still end in time
 _WITHOUT_LIMITS: Final = 512  # Windows, whose select() takes that many sockets
 _POLLFD: Final = struct.Struct("ihh")  # int fd; short events, revents
 SCARCE: Final = "few file descriptors are left (`ulimit -Hn`): more topics go through the broker"
@@ -32,11 +32,11 @@ class HasFileno(Protocol):
 
 
 def raise_limit() -> int:
-    """Raise the limit of open files from the soft to the hard one; gives what it is then.
+    """Raise the soft limit of open files to the hard limit; returns the new limit.
 
     The soft limit is 1,024 almost everywhere, for the sake of programs that use `select()`. Brokers
     and nodes do not, and a graph of some hundred topics needs more. Programs that a node starts
-    inherit the raised limit: only one that itself opens more than 1,023 files can tell.
+    inherit the raised limit; it matters only to one that opens more than 1,023 files.
     """
     with contextlib.suppress(ImportError, ValueError, OSError):  # Windows; macOS has a lower one
         import resource  # noqa: PLC0415  not on Windows
@@ -58,7 +58,7 @@ def _limit() -> int:
 
 
 def is_scarce() -> bool:
-    """Whether three quarters of what may be open is: what can do without leaves others the rest."""
+    """Whether three quarters of the allowed descriptors are open; optional uses then stop."""
     try:
         lowest = os.open(os.devnull, os.O_RDONLY)
     except OSError:
@@ -73,7 +73,7 @@ def is_full(error: BaseException) -> bool:
 
 
 def no_more(error: OSError) -> str:
-    """What to say of an error that `is_full` knows."""
+    """The text for an error that `is_full` recognises."""
     if error.errno == errno.ENFILE:
         return "the whole system has no file descriptor left: end what holds them (lsof)"
     return (
@@ -87,9 +87,9 @@ def ready(
     writing: Sequence[HasFileno | int] = (),
     timeout_sec: float | None = None,
 ) -> set[int]:
-    """Wait for one of these; gives the descriptors that can be read or written, or have ended.
+    """Wait for one of these; returns the descriptors that are readable, writable or closed.
 
-    A longer time than the system's calls can say, infinity too, ends after some days with nothing.
+    A longer time than the system's calls allow, infinity too, ends after some days with nothing.
 
     Raises:
         ValueError: one of them is closed.
@@ -113,7 +113,7 @@ def _poll(events: list[tuple[int, int]], timeout_sec: float | None) -> set[int]:
 
 
 def _ppoll(events: list[tuple[int, int]], timeout_sec: float | None) -> set[int]:
-    """`poll()` with nanoseconds; a signal ends it early, with nothing."""
+    """`poll()` with nanoseconds; a signal ends it early, with an empty result."""
     import ctypes  # noqa: PLC0415  only a process with more than 1,023 descriptors needs it
 
     asked = b"".join(_POLLFD.pack(number, event, 0) for number, event in events)

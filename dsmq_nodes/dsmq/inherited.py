@@ -1,9 +1,9 @@
-"""What a forked process has from its parent, and must neither use nor hold.
+"""What a forked process inherits from its parent, and must neither use nor hold.
 
-A connection that a child holds, too, keeps its parent in the graph when that has died, and what two
-processes send over it is no protocol. A ring that both write is of use to nobody. So in the child
-everything that is registered here is let go of, without a word to the broker: that would be the
-parent's. (A program that is executed inherits nothing: descriptors are closed then.)
+A connection that a child holds keeps its dead parent in the graph, and frames that two processes
+send over it are garbage. A ring that both write is damaged. So everything that is registered here
+is dropped in the child, without a message to the broker: that would be the parent's. (A program
+that is executed inherits nothing: its descriptors are closed.)
 """
 
 import os
@@ -13,7 +13,7 @@ from weakref import WeakSet
 
 
 class Inherited(Protocol):
-    """What is let go of in a forked child."""
+    """An object that a forked child has to drop."""
 
     def forked(self) -> None:
         """This process is a child of the one that made it."""
@@ -24,17 +24,17 @@ _sockets: Final[WeakSet[socket.socket]] = WeakSet()
 
 
 def register(thing: Inherited) -> None:
-    """From now on have `thing.forked()` called in every child that is forked."""
+    """Call `thing.forked()` in every child that is forked from now on."""
     _all.add(thing)
 
 
 def register_socket(sock: socket.socket) -> None:
-    """From now on cut a connection off in every child that is forked."""
+    """Cut a connection off in every child that is forked from now on."""
     _sockets.add(sock)
 
 
 def cut_off(descriptor: int) -> None:
-    """Have a descriptor lead nowhere; its number is not free, or another file would have it."""
+    """Redirect a descriptor to nowhere; its number stays taken, or another file would get it."""
     if descriptor < 0:
         return
     try:
@@ -47,7 +47,7 @@ def cut_off(descriptor: int) -> None:
 
 
 def made_before_the_fork(what: str) -> str:
-    """Why something cannot be used in this process, a child that has just been forked."""
+    """The text of the error when a forked child uses something of its parent's."""
     return (
         f"{what} was made before this process was forked, and belongs to its parent, pid "
         f"{os.getppid()}: make in the child what the child uses"

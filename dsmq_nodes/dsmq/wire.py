@@ -7,8 +7,8 @@ Frames
 A frame is a header of exactly 23 bytes, then a body of UTF-8 JSON (one object). The header is
 ``{"msg_length": N}`` with N = 1,000,000 + the body's length in bytes, so that it always has the
 same width and a body has 1 to 8,999,999 bytes. Frames go both ways over one TCP or Unix stream,
-back to back; how they are cut into packets means nothing. Of a key that comes twice the last
-counts; unknown keys are ignored, both ways.
+back to back; packet boundaries have no meaning. When a key comes twice, the last one counts;
+unknown keys are ignored, both ways.
 
 >>> encode_frame(b'{"message": ""}')
 b'{"msg_length": 1000015}{"message": ""}'
@@ -26,7 +26,7 @@ Other actions are not answered. What is wrong ends the connection.
 
 The extension
 =============
-Opened by a hello. A request has an ``action``, every answer and push has an ``event`` (but for the
+Opened by a hello. A request has an ``action``, every answer and push has an ``event`` (except the
 answer to ``get``, which is the original's). Answers come in the order of their requests; pushes,
 acknowledgements and the answer to a ``get`` that waits come when it is time.
 
@@ -70,7 +70,7 @@ acknowledgements and the answer to a ``get`` that waits come when it is time.
   or, when there is nothing, by ``{"message": "", "empty": true}``, which tells ``""`` from nothing.
   ``gap`` messages were skipped.
 - ``{"action": "get", "topic": T, "latest": true, "wait": 2.5}``: with ``latest`` the newest unread
-  message is given and older ones are skipped; with ``wait`` the answer may take so many seconds,
+  message is given and older ones are skipped; with ``wait`` the answer may take that many seconds,
   if there is nothing now.
 - ``{"action": "get", "topic": T, "after": 41, "epoch": E}``: resumes, as in subscribe.
 - ``{"action": "state", "state": "ready"}``: shown in the graph. Not answered.
@@ -78,14 +78,14 @@ acknowledgements and the answer to a ``get`` that waits come when it is time.
 - Push: ``{"event": "message", "topic": T, "id": I, "from": NODE, "seq": 7, "stamp": NS, "at": NS,
   "message": S}``, ``at`` being when the message came into the topic's log, by the clock that the
   hello's answer shows; after a gap it is ``{"gap": 3, "event": "message", "topic": T, "id": I,
-  "from": NODE, "seq": 7, "stamp": NS, "at": NS, "message": S}``: so many were skipped just before
+  "from": NODE, "seq": 7, "stamp": NS, "at": NS, "message": S}``: that many were skipped just before
   this one.
 - ``{"event": "differs", "topic": T, "pair": K, "end": "publisher", "from": NODE, "pid": 812,
   "type": "std_msgs/msg/Bool", "schema": {}}``: T, which you subscribe, has a publisher whose schema
   is not yours word by word, or whose type has another name (``"end": "subscriber"``: the other way
-  round). Both ends are told, once; the broker itself reads no schema. Who finds that the two do not
-  fit says so: ``{"action": "fault", "topic": T, "pair": K, "error": TEXT}``, not answered. The
-  graph shows it until one of the two ends goes or changes its type.
+  round). Both ends are told, once; the broker itself reads no schema. An end that finds that the
+  two do not fit says so: ``{"action": "fault", "topic": T, "pair": K, "error": TEXT}``, not
+  answered. The graph shows it until one of the two ends goes or changes its type.
 - Shared memory (ring.py): ``{"action": "hello", "topic": "", "version": 1, "node": "/talker",
   "shm": true, "unshares": true}``, over the Unix socket, may be answered by ``{"event": "hello",
   "version": 1, "epoch": E, "seq": N, "at": NS, "age": 1.5, "shm": PATH, "number": 2}``: the
@@ -95,7 +95,7 @@ acknowledgements and the answer to a ``get`` that waits come when it is time.
   publishes there, and puts none of it. After ``{"action": "subscribe", "topic": T, "depth": 10,
   "shm": true}`` a reader is told, as soon as it has caught up with a topic that has a ring,
   ``{"event": "ring", "topic": T, "ring": PATH, "seat": 5, "id": I}``: it is pushed nothing more,
-  and reads on there after that id, from that seat. When a ring is of no use any more (memory is
+  and reads on there after that id, from that seat. When a ring becomes unusable (memory is
   scarce, or the file is damaged) all that write or read it are told ``{"event": "unshared",
   "topic": T, "id": I}``: a peer puts what it publishes, and subscribes once more to be pushed what
   comes after that id, or after what it has read. For lack of memory only if all those have said
@@ -175,7 +175,8 @@ hello can have; before hello they end it too):
 - ``a node name has characters that cannot be printed: 'T'`` (and the others, as of topics)
 - ``node name 'NODE' is taken by pid N on T: stop that node or give this one another name``
 
-The connection is ended; who has said hello is told by ``closing``, all others by the log alone:
+The connection is ended. A peer that has said hello is told by ``closing``; for others there is the
+log:
 
 - ``not a dsmq header: TEXT; this port speaks the dsmq protocol``
 - ``a frame of N bytes is outside 1 to N here``
@@ -226,7 +227,7 @@ _Seconds = Annotated[float, msgspec.Meta(ge=0)]
 
 
 class Request(msgspec.Struct, gc=False):
-    """One request to the broker; which fields count depends on the action (module docstring).
+    """One request to the broker; its action says which fields count (module docstring).
 
     Each number has its range here; texts are seen to by `_text_fault`.
     """
@@ -262,7 +263,7 @@ class Request(msgspec.Struct, gc=False):
 
 
 class Reply(msgspec.Struct, gc=False):
-    """One answer or push from the broker; which fields count depends on the event."""
+    """One answer or push from the broker; its event says which fields count."""
 
     event: str = ""
     topic: str = ""
@@ -292,7 +293,7 @@ class Reply(msgspec.Struct, gc=False):
 
     @property
     def text(self) -> str | None:
-        """The message; None where there is none, and where an original server's is null.
+        """The message; None when there is none, or when an original server's is null.
 
         Raises:
             WireError: it is not a text.
@@ -306,7 +307,7 @@ class Reply(msgspec.Struct, gc=False):
 
 
 class _Outline(msgspec.Struct):
-    """What is needed to refuse a request."""
+    """What an error needs to know about the request that it refuses."""
 
     action: str
     topic: str = ""
@@ -328,19 +329,19 @@ _encode: Final = msgspec.json.Encoder().encode
 
 
 class Numbered(Protocol):
-    """A message's number among its publisher's, and when that published it."""
+    """A message's number among its publisher's messages, and its stamp."""
 
     seq: int
     stamp: int
 
 
 class FrameDecoder:
-    """Cuts a byte stream into frame bodies, whatever the stream's own cuts were."""
+    """Cuts a byte stream into frame bodies, however the bytes arrive."""
 
     def __init__(self, max_body_bytes: int = MAX_BODY_BYTES) -> None:
         self.max_body_bytes = max_body_bytes
         self._buffer = bytearray()
-        self._wanted_bytes = 0  # in the buffer, before there is any use in looking at it again
+        self._wanted_bytes = 0  # in the buffer, before the next frame can be whole
 
     @property
     def buffered_bytes(self) -> int:
@@ -387,7 +388,7 @@ class FrameDecoder:
 
 
 def encode_frame(body: bytes) -> bytes:
-    """Put the header before a body.
+    """Return a body with its header.
 
     Raises:
         WireError: when the body is over the limit.
@@ -425,7 +426,7 @@ def decode_request(body: bytes) -> Request:
     """Read a request.
 
     Raises:
-        RequestError: it is one of the protocol, and a value in it is not.
+        RequestError: it is a request of the protocol with a value that it cannot have.
         WireError: when the body is no JSON object of the protocol.
     """
     try:
@@ -445,7 +446,7 @@ def decode_request(body: bytes) -> Request:
 
 
 def _refusal(body: bytes, error: Exception) -> WireError:
-    """Why a body is no request, with what its sender needs to know which one is refused."""
+    """Why a body is not a request, with what its sender needs to recognise it."""
     if isinstance(error, msgspec.ValidationError):
         with contextlib.suppress(msgspec.MsgspecError):
             outline = _outline_decoder.decode(body)
@@ -458,7 +459,7 @@ def _refusal(body: bytes, error: Exception) -> WireError:
 
 
 def _text_fault(request: Request) -> str:
-    """What is wrong with a text by which a peer describes itself or a topic, or an empty text."""
+    """What is wrong with a text that describes a peer or a topic; empty when nothing is."""
     for kind, text, most in (
         ("type name", request.type, MAX_TOPIC_BYTES),
         ("host name", request.host, MAX_TOPIC_BYTES),
@@ -497,7 +498,7 @@ def carried_stamp(frame: bytes) -> int:
 
 
 def encode_put(topic_json: bytes, seq: int, stamp_ns: int, message_json: bytes) -> bytes:
-    """A put frame; topic and message as `encode_text` gives them."""
+    """A put frame; topic and message as `encode_text` returns them."""
     return encode_frame(
         b'{"action":"put","topic":%b,"seq":%d,"stamp":%d,"message":%b}'
         % (topic_json, seq, stamp_ns, message_json)
@@ -513,14 +514,14 @@ def encode_push(
     *,
     at_ns: int,
 ) -> bytes:
-    """A push frame; the message's raw bytes go through as they came."""
+    """A push frame; the message's raw bytes stay as they came."""
     body = (
         b'{"event":"message","topic":%b,"id":%d,"from":%b,"seq":%d,"stamp":%d,"at":%d,"message":%b}'
         % (topic_json, message_id, sender_json, request.seq, request.stamp, at_ns, message)
     )
     length = len(body)
     if length > MAX_BODY_BYTES:
-        # The put just fitted, this does not: a blank header marks what only `get` can carry.
+        # The put just fitted, the push does not: a blank header marks a message for `get` alone.
         return b" " * HEADER_BYTES + body
     return b'{"msg_length": %d}%b' % (_LENGTH_OFFSET + length, body)
 
@@ -531,7 +532,7 @@ def with_gap(frame: bytes, gap: int) -> bytes:
 
 
 def decode_text(message: bytes) -> str:
-    """What `encode_text` made of a text; empty for what is not one (an original client's null)."""
+    """The inverse of `encode_text`; empty for what is no text (an original client's null)."""
     return _text_decoder.decode(message) or ""
 
 
@@ -545,7 +546,7 @@ def whole_text(text: str, field: str, raw: bytes | memoryview) -> str:
 
 
 def check_size(text: str, raw: bytes | memoryview) -> None:
-    """See that a message would fit into a frame, as it must where a broker follows.
+    """Check that a message would fit into a frame, as it must where a broker follows.
 
     Raises:
         WireError: when it is over the limit.

@@ -1,12 +1,12 @@
 """How the broker follows what local nodes write to shared memory.
 
-It reads in batches. Where somebody waits for what it reads (a tool, a node elsewhere) a topic's
-writers ring its bell for each message. All other topics it looks at together, each
-`_LOOK_AGAIN_SEC`, and has its bell rung only once nothing was new in any of them: a bell costs its
-writer more than a look costs the broker, and a look about as much as 20 messages read in it. (At
-1 kHz a message costs the broker 36 us with a look each 10 ms, 17 with one each 50.) What is large
-is looked for more often, so that a ring need not hold much of it. A `get` reads on first, and who
-begins to wait is no look late.
+It reads in batches. Where a peer waits for a topic's messages (a tool, a node on another machine)
+the topic's writers ring the broker's bell for each message. All other topics are polled together,
+each `_LOOK_AGAIN_SEC`, and ring the bell only after a poll that found nothing new in any of them:
+a bell costs its writer more than a poll costs the broker, and a poll costs about as much as 20
+messages read in it. (At 1 kHz a message costs the broker 36 us when polled each 10 ms, and 17 us
+each 50 ms.) Topics with large messages are polled more often, so that their rings need not hold
+much. A `get` reads first, so a reader that begins to wait is never behind by a poll.
 """
 
 import asyncio
@@ -31,7 +31,7 @@ _MOST_IN_VAIN: Final = 2  # looks at all topics, one after the other: 10 Hz need
 def follow(
     router: Router, gather: Callable[[Replies], None], flush: Callable[[], None]
 ) -> "Following | None":
-    """Share memory with local nodes; None on a system that has none to share."""
+    """Share memory with local nodes; None where the system has none to share."""
     try:
         return Following(router, SharedMemory(), gather, flush)
     except RingError as error:
@@ -71,13 +71,13 @@ class Following:
         self._loop.add_reader(memory.bell, self._rung)
 
     def left(self, peer: ConnectedPeer) -> None:
-        """A peer is gone: what it shared may be shared by nobody now."""
+        """A peer is gone: it may have been the last to share its topics."""
         if peer.number:
             self._memory.remove_bell(peer.number)
         self._gather(self._router.leave_rings(time.monotonic()))
 
     def close(self) -> None:
-        """Share nothing more."""
+        """Stop sharing memory."""
         self._router.make_ring = None
         self._router.on_reader = lambda: None
         if self._look is not None:
@@ -121,7 +121,7 @@ class Following:
         self._flush()
 
     def follow_now(self) -> None:
-        """Read on; the broker's next `flush` sends what comes of it."""
+        """Read the rings; the broker's next `flush` sends the replies."""
         if self._look is not None:
             self._look.cancel()
             self._look = None
@@ -135,7 +135,7 @@ class Following:
             self._look_again()
 
     def _read(self, topic: Topic, now: float) -> int:
-        """Read on in a topic; gives how far that went."""
+        """Read a topic's ring; returns how many ids that was."""
         ring = topic.ring
         if ring is None or not ring.has_more():
             return 0
@@ -146,7 +146,7 @@ class Following:
         return topic.log.last_id - before
 
     def _rest(self, topics: list[Topic]) -> None:
-        """Have topics ring at their next message; all others are looked at again in any case."""
+        """Ask the topics to ring at their next message; all others are polled anyway."""
         resting = [each.ring for each in topics if each.ring is not None]
         resting = [ring for ring in resting if not ring.has_more()]
         for ring in resting:

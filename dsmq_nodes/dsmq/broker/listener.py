@@ -33,7 +33,7 @@ _SPARE_DESCRIPTORS: Final = 32  # for listeners, the store's files, the standard
 
 @dataclass(frozen=True, slots=True)
 class Security:
-    """Who may connect.
+    """Which peers may connect.
 
     Attributes:
         token: peers on TCP have to know it; empty: nobody is asked.
@@ -200,7 +200,7 @@ def _remove_dead(ours: Path) -> None:
         with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX) as probe:
             if now - path.lstat().st_mtime < _DEAD_AFTER_SEC:
                 continue
-            probe.setblocking(False)  # whoever listens there may not accept
+            probe.setblocking(False)  # the process that listens there may not accept
             try:
                 probe.connect(str(path))
             except ConnectionRefusedError:

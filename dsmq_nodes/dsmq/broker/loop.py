@@ -1,11 +1,11 @@
-"""The broker: asyncio shells around the router, on TCP and on a Unix socket beside it.
+"""The broker: an asyncio loop around the router, on TCP and on a Unix socket beside it.
 
-One loop, one thread, no locks. Each chunk that arrives is cut into requests, the router's replies
-are gathered per connection and written once, and then the store is written: a message is on its
+One loop, one thread, no locks. Each chunk that arrives is cut into requests; the router's replies
+are gathered and written once for each connection; then the store commits. So a message is on its
 way to its readers before SQLite sees it.
 
-Before anything that arrived is handled, connections that wait to be accepted are accepted: who has
-connected before a put was sent sees that put.
+Connections that wait to be accepted are accepted before any request is handled: a peer that
+connected before a put was sent receives that put.
 """
 
 import asyncio
@@ -89,8 +89,8 @@ class Broker:
         """Bind TCP `host`:`port` (port 0: any free one) and the Unix socket beside it.
 
         Raises:
-            AddressInUseError: somebody listens there already.
-            InsecureError: it would be open to everybody.
+            AddressInUseError: another process listens there already.
+            InsecureError: the broker would be open to everybody.
         """
         self._listeners.append(tcp_listener(host, port, self.security))
         self.host, self.port = self._listeners[0].sock.getsockname()[:2]
@@ -109,13 +109,13 @@ class Broker:
         self._tick()
 
     def stop(self, reason: str) -> None:
-        """Have the broker end; told twice, it ends without waiting for anybody."""
+        """End the broker; a second call ends it without waiting for its peers."""
         self._hurried = self.stopped.is_set()
         self._stop_reason = reason
         self.stopped.set()
 
     async def drain(self) -> None:
-        """Tell peers that we end, and let them finish what they are writing and reading."""
+        """Tell the peers that the broker ends, and let them finish writing and reading."""
         self._stop_listening()
         until_sec = time.monotonic() + _DRAIN_SEC
         await self._serve_all_patient(until_sec)
@@ -130,7 +130,7 @@ class Broker:
         self._commit()
 
     async def _serve_all_patient(self, until_sec: float) -> None:
-        """Have what was put until now pushed to who was content to wait for it."""
+        """Push all messages so far to patient peers."""
         for topic in list(self.router.shared.values()) if self._patient else ():
             self.gather(self.router.follow_to_the_end(topic, time.monotonic()))
         for peer in self._patient:
@@ -163,8 +163,8 @@ class Broker:
             self.unix_path = None
 
     def accept_waiting(self) -> None:
-        """Take in every connection that waits; each is a peer from this moment on."""
-        # Asked for with every chunk that is read: one poll costs 1/18 of two accepts in vain.
+        """Accept every connection that waits; each is a peer from this moment on."""
+        # Called for every chunk that is read: one poll costs 1/18 of two accepts that find nothing.
         if self._arrivals is not None and not self._arrivals.poll(0):
             return
         for listener in self._listeners:
@@ -179,12 +179,12 @@ class Broker:
                 self.note_closing("one that wanted to connect", f"it cannot be accepted: {error}")
 
     def _make_room(self, why: str) -> bool:
-        """End the oldest connection that has made no request; False: there is none."""
+        """End the oldest connection that has made no request; False when there is none."""
         connection = next(iter(self._silent), None)
         if connection is None:
             return False
         del self._silent[connection]
-        if not self._displaced:  # of those that go together one is told
+        if not self._displaced:  # one log line for those that go together
             reason = f"it has asked for nothing yet, and another wants its place: {why}"
             self.note_closing(connection.peer.address, reason)
         self._displaced.add(connection)
@@ -194,7 +194,7 @@ class Broker:
         return True
 
     def note_request(self, connection: Connection) -> None:
-        """A connection has made a request that it may make: it does not give way to others."""
+        """A connection has made a valid request: it no longer gives way to others."""
         self._silent.pop(connection, None)
 
     def _take_in(self, listener: Listener, sock: socket.socket, address: str) -> None:
@@ -205,11 +205,11 @@ class Broker:
             self.note_closing(address, f"there are {self._most_connections} connections already")
             return
         local = address == "unix" or address.startswith(("127.", "::1:"))
-        with listener.spare_descriptor():  # to ask whose it is
+        with listener.spare_descriptor():  # to ask for its user
             trusted = address == "unix" or not (self.security.token or self._is_stranger(sock))
         peer = ConnectedPeer(address, local=local, trusted=trusted, is_neighbour=address == "unix")
         if self._following is not None:
-            self._following.follow_now()  # what is there already is not for its eyes
+            self._following.follow_now()  # messages from before the connection are not for it
         self.router.connect(peer, time.monotonic())
         connection = self._connections[peer] = Connection(self, peer)
         self._silent[connection] = None
@@ -226,7 +226,7 @@ class Broker:
             self.lost(connection)
 
     def _is_stranger(self, sock: socket.socket) -> bool:
-        """Whether a peer has to know a token that nobody has set: it is another user's."""
+        """Whether a peer is another user's, and so needs a token although none is set."""
         security = self.security
         return not (security.insecure or security.client_ca) and is_other_user(sock)
 
@@ -244,10 +244,10 @@ class Broker:
             self.lost(connection)
 
     def note_closing(self, who: str, reason: str) -> None:
-        """Log why a connection is ended, in one line; a flood of them is only counted."""
+        """Log why a connection is ended, in one line; beyond some a second they are counted."""
         self._closings += 1
         if self._closings <= _MOST_CLOSINGS_LOGGED:
-            # Not by a codec: Python reads its module late, which fails without file descriptors.
+            # Without a codec: Python imports it late, which fails when descriptors are used up.
             logger.warning("closing %s: %.300s", who, ascii(reason)[1:-1])
 
     def _note_more_closings(self) -> None:
@@ -257,7 +257,7 @@ class Broker:
         self._closings = 0
 
     def watch(self, connection: Connection) -> None:
-        """Look after a connection that has begun something, until it has ended it."""
+        """Watch a connection that has begun a frame, until the frame is complete."""
         if not self._watched:
             self._loop.call_later(_SWEEP_SEC, self._sweep)
         self._watched.add(connection)
@@ -274,7 +274,7 @@ class Broker:
             self._loop.call_later(_SWEEP_SEC, self._sweep)
 
     def route(self, peer: ConnectedPeer, body: bytes, now: float) -> None:
-        """Let the router carry out a request; `flush` sends what it says.
+        """Let the router carry out a request; `flush` sends the replies.
 
         Raises:
             WireError: it ends the connection.
@@ -285,7 +285,7 @@ class Broker:
             self.gather(self.router.refuse(peer, error))
             return
         self.gather(self.router.handle(peer, request, now))
-        if request.action == "subscribe":  # which gave a first batch of what there is to read
+        if request.action == "subscribe":  # it has the first batch already
             self._loop.call_soon(self.catch_up, peer)
         elif request.action == "hello" and peer.patient and peer not in self._patient:
             self._patient.add(peer)
@@ -297,7 +297,7 @@ class Broker:
             self._loop.call_later(_PATIENT_SEC, self._serve_patient, peer)
 
     def catch_up(self, peer: ConnectedPeer) -> None:
-        """Let a peer read on from its cursors, a batch a turn so that others have theirs."""
+        """Push the next batch to a peer that lags; one batch a turn, so that others have theirs."""
         replies = self.router.catch_up(peer, time.monotonic())
         if replies:
             self.gather(replies)
@@ -306,7 +306,7 @@ class Broker:
             self._loop.call_soon(self.catch_up, peer)
 
     def flush(self) -> None:
-        """Write what was gathered, one write a connection; then see to what is due later."""
+        """Write the gathered replies, one write a connection; then schedule what is due later."""
         while self._outgoing:
             self._outgoing.pop().write()
         router = self.router
@@ -338,7 +338,7 @@ class Broker:
         self.flush()
 
     def gather(self, replies: Replies) -> None:
-        """Have replies written with the next `flush`."""
+        """Queue replies for the next `flush`."""
         for peer, frame in replies:
             connection = self._connections.get(peer)
             if connection is not None:

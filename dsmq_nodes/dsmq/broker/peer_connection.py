@@ -92,17 +92,17 @@ class Connection(asyncio.BufferedProtocol):
         self._socket = sock if sock.family != socket.AF_UNIX else None
 
     def get_buffer(self, sizehint: int) -> memoryview:
-        """Where to read to: one buffer for all, since memory made for each read costs more."""
+        """The buffer to read to: one for all connections, since a new one a read costs more."""
         return self._broker.received
 
     def buffer_updated(self, nbytes: int) -> None:
-        """Carry out the requests that what was read completes."""
+        """Carry out the requests that the new bytes complete."""
         self._broker.accept_waiting()
         self._bodies = self.decoder.feed(bytes(self._broker.received[:nbytes]))
         self._carry_on()
 
     def _carry_on(self) -> None:
-        """Carry out the requests that have come, as long as their answers find room."""
+        """Carry out the requests that have come, as long as there is room for the answers."""
         broker, peer = self._broker, self.peer
         broker.last_heard_sec = now = time.monotonic()
         frames = 0
@@ -123,7 +123,7 @@ class Connection(asyncio.BufferedProtocol):
             self._set_deadline(frames)
 
     def _set_deadline(self, frames: int) -> None:
-        """A frame that was begun is to come to its end."""
+        """Limit the time that a frame may take to arrive."""
         peer = self.peer
         if peer.greeted:
             self.decoder.max_body_bytes = MAX_BODY_BYTES
@@ -140,7 +140,7 @@ class Connection(asyncio.BufferedProtocol):
         self._acknowledge_quickly()
 
     def overdue(self, now: float) -> bool | None:
-        """Whether a frame once begun, or a hello, has taken too long; None: neither is awaited."""
+        """Whether a frame or a hello has taken too long; None when neither is awaited."""
         if self._waiting_since_sec is None:
             return None
         allowed_sec = PATIENCE_SEC + self.decoder.expected_bytes / SLOWEST_BYTES_PER_SEC
@@ -184,7 +184,7 @@ class Connection(asyncio.BufferedProtocol):
         self._broker.catch_up(self.peer)
 
     def close(self, reason: str) -> None:
-        """End the connection, with what has been written so far."""
+        """End the connection after sending what has been written."""
         if self._transport is None or self._transport.is_closing():
             return
         self._broker.note_closing(self.peer.name or self.peer.address, reason)
@@ -202,7 +202,7 @@ class Connection(asyncio.BufferedProtocol):
 
     @property
     def unsent_bytes(self) -> int:
-        """What was written and has not left yet."""
+        """How many bytes the transport still has to send."""
         if self._transport is None or self._transport.is_closing():
             return 0
         return self._transport.get_write_buffer_size()
@@ -213,5 +213,5 @@ class Connection(asyncio.BufferedProtocol):
             self._transport.abort()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """The connection has ended, whoever ended it."""
+        """The connection has ended, at either end."""
         self._broker.lost(self)

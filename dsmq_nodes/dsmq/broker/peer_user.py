@@ -1,14 +1,15 @@
-"""Whether this user is at the other end of a TCP connection to a broker on loopback.
+"""Whether a TCP connection to a broker on loopback comes from this user.
 
-Linux tells who has a socket by its two addresses (sock_diag(7)): one question, however many sockets
-there are, which nobody else is waited for.
+Linux tells the owner of a socket by its two addresses (sock_diag(7)), with one question however
+many sockets there are.
 
-A peer is trusted only if the kernel finds its socket. Any user can make one that is not found: it
-is reset, or bound to a device. Where the kernel does not even find the broker's own end (no
-sock_diag), or is not Linux, nobody can be told apart, and everybody on loopback is trusted.
+A peer is trusted only if the kernel finds its socket. Any user can make a socket that is not found:
+one that was reset, or is bound to a device. Where the kernel does not find the broker's own end
+either (no sock_diag), and on systems other than Linux, users cannot be told apart, and every peer
+on loopback is trusted.
 
-Of a peer that has closed before it is accepted Linux soon says that it is root's (6.18: within
-50 ms; others may do so at once). Such a peer is trusted, since a client of the original may send a
+Linux soon reports a peer that has closed before it was accepted as root's (6.18: within 50 ms;
+other versions may do so at once). Such a peer is trusted, since a client of the original may send a
 message and end.
 """
 
@@ -34,9 +35,9 @@ _ANSWER_BYTES: Final = 4096
 
 
 def is_other_user(sock: socket.socket) -> bool:
-    """Whether the peer of an accepted connection is another user of this machine, or may be one.
+    """Whether the peer of an accepted connection is, or may be, another user of this machine.
 
-    False where no peer can be told apart: see above.
+    False where users cannot be told apart: see above.
     """
     if not hasattr(socket, "AF_NETLINK"):
         return False
@@ -56,7 +57,7 @@ def is_other_user(sock: socket.socket) -> bool:
 
 
 def _user(one: tuple[str, int], other: tuple[str, int]) -> int | None:
-    """The user who has the socket from `one` to `other`; None: there is no such socket here."""
+    """The user that owns the socket from `one` to `other`; None when there is no such socket."""
     ends = [ipaddress.ip_address(each[0].partition("%")[0]) for each in (one, other)]
     if any(isinstance(end, ipaddress.IPv6Address) and end.ipv4_mapped for end in ends):
         ends = [getattr(end, "ipv4_mapped", None) or end for end in ends]

@@ -1,4 +1,4 @@
-"""The broker as a process: `python -m dsmq_nodes.dsmq.broker`; or in somebody's program."""
+"""The broker as a process (`python -m dsmq_nodes.dsmq.broker`), or inside a program."""
 
 import argparse
 import asyncio
@@ -28,7 +28,7 @@ class Options:
         store: file that keeps the messages over a restart; None: they are kept in memory.
         ttl_sec: messages are kept this long.
         budget_bytes: about how much messages may take at most.
-        security: who may connect.
+        security: which peers may connect.
         shares_memory: local nodes exchange messages through shared memory, where there is any.
     """
 
@@ -60,10 +60,10 @@ def serve(options: Options) -> None:
 
     Raises:
         AddressInUseError: the port is taken.
-        InsecureError: it would be open to everybody.
+        InsecureError: the broker would be open to everybody.
         StoreError: the store's file cannot be used.
     """
-    # The store outlives the loop: what the loop still calls on its way out finds it open.
+    # The store outlives the loop: callbacks that the loop runs while it closes find it open.
     with contextlib.closing(options.open_store()) as store:
         asyncio.run(_serve(options, store))
 
@@ -78,7 +78,7 @@ async def _serve(options: Options, store: Store) -> None:
     try:
         broker.listen(options.host, options.port)
         where = f" (unix {broker.unix_path})" if broker.unix_path else ""
-        with contextlib.suppress(OSError):  # who started us may have closed its end
+        with contextlib.suppress(OSError):  # the process that started us may have closed its end
             print(f"dsmq broker listening on {broker.host}:{broker.port}{where}", flush=True)  # noqa: T201
         await broker.stopped.wait()
         await broker.drain()
@@ -88,7 +88,7 @@ async def _serve(options: Options, store: Store) -> None:
 
 
 def run(options: Options) -> int:
-    """Run a broker as this process's whole work; gives the exit status."""
+    """Run a broker as this process's main function; returns the exit status."""
     logging.basicConfig(format="%(name)s: %(message)s", level=logging.INFO)
     try:
         serve(options)
@@ -109,7 +109,9 @@ def main() -> int:
     parser.add_argument("--insecure", action="store_true", help="let everybody in")
     parser.add_argument("--tls-cert", type=Path, help="certificate: TCP is then TLS only")
     parser.add_argument("--tls-key", type=Path, help="its private key")
-    parser.add_argument("--tls-client-ca", type=Path, help="who signs the clients' certificates")
+    parser.add_argument(
+        "--tls-client-ca", type=Path, help="authority that signs the clients' certificates"
+    )
     parser.add_argument("--no-shm", action="store_true", help="share no memory with local nodes")
     given = parser.parse_args()
     security = Security.from_environment(

@@ -106,7 +106,7 @@ class RingLog:
 
     @property
     def path(self) -> str:
-        """Where it is, for those who map it."""
+        """The file, for processes that map it."""
         return str(self._ring.path)
 
     def append(self, sender: str, text: bytes, seq: int, stamp_ns: int) -> int:
@@ -123,18 +123,18 @@ class RingLog:
         return self._writer.append(text, seq=seq, stamp_ns=stamp_ns)
 
     def read(self, *, looks_inside: bool) -> list[RingRecord]:
-        """The next records that the broker has not read, what is large on loan.
+        """The next records that the broker has not read; large ones are on loan.
 
         Not too many at once; fewer when it is going to look inside.
         """
         return self._reader.read(_FOLLOW_RECORDS, _FOLLOW_BYTES if looks_inside else CAPACITY_BYTES)
 
     def find(self, message_id: int) -> RingRecord | None:
-        """A record that the broker has read before; None: it is overwritten."""
+        """A record that the broker has read before; None when it is overwritten."""
         return self._reader.find(message_id)
 
     def has_more(self) -> bool:
-        """Whether there is something the broker has not read."""
+        """Whether the ring has messages that the broker has not read."""
         self._ring.hold_size()
         return self._reader.has_more()
 
@@ -143,7 +143,7 @@ class RingLog:
         self._reader.sleep()
 
     def may_sleep(self) -> bool:
-        """Whether the next message will ring."""
+        """Whether the next message will ring the bell."""
         return self._reader.may_sleep()
 
     def seat(self, number: int, *, after: int, depth: int) -> int:
@@ -155,15 +155,15 @@ class RingLog:
         return self._ring.seat(number, after=after, depth=depth)
 
     def unseat(self, seat: int) -> None:
-        """The reader is gone."""
+        """Free a seat whose reader is gone."""
         self._ring.unseat(seat)
 
     def reader_state(self, seat: int) -> tuple[int, int]:
-        """The reader's cursor, and how many messages it has missed."""
+        """The reader's cursor, and how many messages it has dropped."""
         return self._ring.reader_state(seat)
 
     def wake_all(self) -> None:
-        """Wake who sleeps: a writer that died may have left that undone."""
+        """Wake readers that sleep: a writer that died may not have rung."""
         self._writer.wake()
 
     def shut(self) -> None:

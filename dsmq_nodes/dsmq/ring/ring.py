@@ -263,12 +263,12 @@ class Ring:
         raise RingError(f"{self.path} has {MOST_READERS} readers already")
 
     def unseat(self, seat: int) -> None:
-        """The reader is gone."""
+        """Free a seat whose reader is gone."""
         self.numbers[READERS + 4 * seat] = 0
         self.memory[ASLEEP + seat] = 0
 
     def reader_state(self, seat: int) -> tuple[int, int]:
-        """The reader's cursor, and how many messages it has missed."""
+        """The reader's cursor, and how many messages it has dropped."""
         at = READERS + 4 * seat
         return self.numbers[at + 1], self.numbers[at + 3]
 

@@ -1,11 +1,10 @@
-"""How messages move: appended to logs, pushed to cursors, read on, taken by `get`.
+"""How messages move: appended to logs, pushed to cursors, read from there, taken by `get`.
 
-A topic is a log and a reader is a cursor in it. A put appends to the log and goes at once to
-every cursor that stands at its end. A cursor that does not (its peer's socket is full) costs
-nothing: `catch_up` reads on from the log when the peer can take more, of all its topics in the
-order they were put in. There is no queue per subscriber anywhere. A peer that is patient, such as a
-recorder, always lags, and is caught up now and then: that costs less, and above all costs it less
-often.
+A topic is a log and a reader is a cursor in it. A put appends to the log and is pushed at once to
+every cursor at its end. A cursor that is behind, because its peer's socket is full, costs nothing:
+`catch_up` reads on from the log when the peer can take more, from all its topics in the order of
+the puts. No subscriber has a queue of its own. A *patient* peer, such as a recorder, always lags
+and catches up at intervals, which costs the broker less and the peer even less.
 """
 
 import fnmatch
@@ -31,7 +30,7 @@ from dsmq_nodes.errors import RequestError, StoreFullError
 from dsmq_nodes.topic_names import BROKERS_TOPICS, is_kits_own
 
 CATCH_UP_BYTES: Final = 128 * 1024
-_MOST_ECHOED: Final = 4000  # characters of a name that is refused: its sender knows it by that
+_MOST_ECHOED: Final = 4000  # characters of a refused name: enough to recognise it
 
 ENDS_FAULT: Final = (
     f"there are {MOST_ENDS} readers and publishers, and this peer has its share: %r is one too many"
@@ -41,29 +40,29 @@ Replies = list[tuple[ConnectedPeer, bytes]]
 
 
 class Exchange:
-    """The topics of one broker, and what goes through them."""
+    """The topics of one broker, and the messages that go through them."""
 
     def __init__(self, store: Store) -> None:
         self.store = store
         self.topics: dict[str, Topic] = {}
         self.peers: dict[ConnectedPeer, None] = {}  # a set that keeps its order
         self.graph_changed = True
-        self.wall_offset_sec = 0.0  # the shell's wall clock minus its monotonic one
-        self._listeners: list[Cursor] = []  # to the statistics; without any nothing is measured
+        self.wall_offset_sec = 0.0  # the broker's wall clock minus its monotonic one
+        self._listeners: list[Cursor] = []  # of the statistics; without any, nothing is measured
         self._held: list[Put] = []
         self._patterns: dict[ConnectedPeer, None] = {}  # peers that subscribe patterns
-        self._ends = 0  # cursors and publications: so many at most, counted now and then
-        self._unmatched: dict[ConnectedPeer, str] = {}  # with a pattern, and not told yet
+        self._ends = 0  # cursors and advertisements, counted at intervals
+        self._unmatched: dict[ConnectedPeer, str] = {}  # with a pattern, and without the error yet
         self._waits: dict[Wait, None] = {}
         self._deadlines: list[tuple[float, int, Wait]] = []  # a heap; some were answered long ago
         self._last_wait = 0
 
     def commit(self) -> Replies:
-        """Write what was put to the store.
+        """Write the appended messages to the store.
 
-        With a store in memory the messages are on their way already, and this gives the
-        acknowledgements. With a durable one nothing has left yet: a subscriber never sees what a
-        crash could take back, nor what a full disk refuses.
+        With a store in memory the messages are already on their way, and this returns the
+        acknowledgements. With a durable store it returns the pushes as well: a subscriber never
+        sees a message that a crash could take back or a full disk refuses.
         """
         held, self._held = self._held, []
         replies: Replies = []
@@ -85,7 +84,7 @@ class Exchange:
         return replies
 
     def pause(self, peer: ConnectedPeer) -> None:
-        """The peer's socket is full: nothing more is pushed to it until `resume`."""
+        """The peer's socket is full: stop pushing to it until `resume`."""
         peer.blocked = True
         peer.lags = True
 
@@ -94,10 +93,10 @@ class Exchange:
         peer.blocked = False
 
     def catch_up(self, peer: ConnectedPeer, now: float) -> Replies:
-        """A batch of what the peer's cursors lag behind; see `peer.lags` for whether more is left.
+        """The next batch that the peer's cursors lag behind; `peer.lags` says whether more is left.
 
-        All its topics are read in the order they were put in, and until it is at the end nothing
-        is pushed that was put later.
+        All its topics are read in the order of the puts. Later puts are not pushed until the peer
+        is at the end.
         """
         replies = self.commit() if self.store.uncommitted else []
         if peer.blocked:
@@ -112,7 +111,7 @@ class Exchange:
         return replies
 
     def _give_what_is_owed(self, peer: ConnectedPeer) -> Replies:
-        """Answer `get`s whose messages came while the peer did not read, a batch of them."""
+        """Answer a batch of the `get`s whose messages came while the peer did not read."""
         replies: Replies = []
         size_bytes = 0
         peer.is_owed = False
@@ -127,13 +126,13 @@ class Exchange:
 
     @property
     def next_wait_sec(self) -> float | None:
-        """When the next waiting `get` is to be told that there is nothing; None: none waits."""
+        """When the next waiting `get` times out; None when none waits."""
         while self._deadlines and self._deadlines[0][2] not in self._waits:
             heapq.heappop(self._deadlines)
         return self._deadlines[0][0] if self._deadlines else None
 
     def answer_waits(self, now: float) -> Replies:
-        """Tell the `get`s whose time is up that there is nothing."""
+        """Answer the `get`s that have timed out with the empty message."""
         late: list[Wait] = []
         while (until_sec := self.next_wait_sec) is not None and until_sec <= now:
             late.append(self._deadlines[0][2])
@@ -141,7 +140,7 @@ class Exchange:
         return [(wait.peer, _nothing(wait.peer)) for wait in late]
 
     def forget_deadlines(self) -> None:
-        """Let go of what is kept of waits that are over, once it is most of all."""
+        """Drop the entries of finished waits from the heap, once they are most of it."""
         if len(self._deadlines) > 2 * len(self._waits):
             self._deadlines = [each for each in self._deadlines if each[2] in self._waits]
             heapq.heapify(self._deadlines)
@@ -157,7 +156,7 @@ class Exchange:
         self._ends = sum(len(peer.cursors) + len(peer.publications) for peer in self.peers)
 
     def _tell_unmatched(self) -> Replies:
-        """Tell who has not got every topic that a pattern matches."""
+        """Send an error to peers that did not get every topic their pattern matches."""
         unmatched, self._unmatched = self._unmatched, {}
         return [
             error(peer, wire.Request("subscribe", name), ENDS_FAULT % (name,))
@@ -195,7 +194,7 @@ class Exchange:
         return [] if durable else self._fan_out(topic, message_id, frame, latency_sec)
 
     def _latency_sec(self, stamp_ns: int, now: float) -> float:
-        """How long ago a message was published, if its stamp is of a clock like ours."""
+        """How long ago a message was published, if its stamp is from a clock like ours."""
         latency_sec = now + self.wall_offset_sec - stamp_ns * 1e-9
         return max(latency_sec, 0.0) if -1.0 < latency_sec < self.store.ttl_sec else NOT_KNOWN
 
@@ -240,9 +239,9 @@ class Exchange:
         return replies
 
     def _fetch(self, topic: Topic, after: int, most: int = 1000) -> None:
-        """Have what comes next after an id in the log, if it lies elsewhere.
+        """Bring what follows an id into the log, if it lies elsewhere.
 
-        The log may be found to begin later than it said.
+        The log may turn out to begin later than it said.
         """
 
     def _get(self, peer: ConnectedPeer, request: wire.Request, now: float) -> Replies:
@@ -272,12 +271,12 @@ class Exchange:
         return [(peer, wire.encode_frame(body))]
 
     def _stands(self, peer: ConnectedPeer, request: wire.Request, log: StoredLog) -> int:
-        """The id that a peer's `get` begins after."""
+        """The id after which a peer's `get` reads."""
         if request.after is not None and peer.greeted:
             return self._resume(request, log.last_id)
         after = peer.gets.get(log.name)
         if after is None:
-            if len(peer.gets) >= MOST_TOPICS:  # most of them of topics that have gone
+            if len(peer.gets) >= MOST_TOPICS:  # most belong to topics that are gone
                 del peer.gets[next(iter(peer.gets))]
             after = self.store.last_id_at(log, peer.connected_seq)
         return after
@@ -306,7 +305,7 @@ class Exchange:
         return replies
 
     def _answer(self, topic: Topic) -> Replies:
-        """A message has come: `get`s that wait for it have it now."""
+        """A message has come: answer the `get`s that wait for it."""
         replies = self.commit()
         for wait in list(topic.waits):
             if wait.peer.blocked or wait.peer.is_owed:
@@ -317,7 +316,7 @@ class Exchange:
 
     def _answer_one(self, wait: Wait) -> Replies:
         self._forget(wait)
-        # Another `get` of the same peer may have taken it: this one waits no longer for that.
+        # Another `get` of the same peer may have taken it.
         began_sec = wait.until_sec - min(wait.request.wait, MOST_WAIT_SEC)
         return self._get(wait.peer, wait.request, began_sec)
 
@@ -326,7 +325,7 @@ class Exchange:
             waits.pop(wait, None)
 
     def _resume(self, request: wire.Request, last_id: int) -> int:
-        # Of another epoch this reader has seen nothing: all there is is new to it.
+        # The epoch is another one: the reader has seen nothing of this log.
         same = request.epoch == self.store.epoch
         return min(max(request.after or 0, 0), last_id) if same else 0
 
@@ -417,7 +416,7 @@ def _push(cursor: Cursor, message_id: int, frame: bytes, replies: Replies) -> No
 
 
 def _refusals(held: list[Put], text: str) -> Replies:
-    """Tell who put what could not be kept: every acknowledgement, else once a peer."""
+    """Tell the publishers of puts that were refused: for each `ack`, else once a peer."""
     replies: Replies = []
     told: set[ConnectedPeer] = set()
     for put in held:
@@ -436,7 +435,7 @@ def _nothing(peer: ConnectedPeer) -> bytes:
 def error(
     peer: ConnectedPeer, request: wire.Request | RequestError, text: str
 ) -> tuple[ConnectedPeer, bytes]:
-    """A refusal."""
+    """The error that refuses a request."""
     fields: dict[str, object] = {
         "event": "error",
         "error": text,

@@ -17,7 +17,7 @@ class RateMeter:
     _at_sec: float = 0.0
 
     def update(self, messages: int, size_bytes: int, now: float) -> None:
-        """Take the counters as they are at `now`; the first time there is no rate yet."""
+        """Take the counters at `now`; there is no rate after the first call."""
         elapsed = now - self._at_sec
         if self._at_sec and elapsed > 0:
             self.hz = (messages - self._messages) / elapsed
@@ -27,11 +27,11 @@ class RateMeter:
 
 @dataclass(slots=True)
 class Latency:
-    """Time since `publish()`, by the publishers' stamps: a mean that forgets slowly."""
+    """Time since `publish()`, by the publishers' stamps: an exponential moving average."""
 
     mean_sec: float = 0.0
 
     def add(self, latency_sec: float) -> None:
-        """Take one message's, unless it is NOT_KNOWN; 1/16 of its difference counts."""
+        """Add the latency of one message, with the weight 1/16, unless it is NOT_KNOWN."""
         if latency_sec >= 0:
             self.mean_sec += (latency_sec - self.mean_sec) / 16 if self.mean_sec else latency_sec

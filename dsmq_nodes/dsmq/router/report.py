@@ -1,8 +1,8 @@
-"""What the broker tells of itself: the graph and the statistics, as JSON texts.
+"""The broker's reports: the graph and the statistics, as JSON texts.
 
 The types that read them are in dsmq_nodes/messages/dsmq_msgs.py; the queue knows no types.
 
-A report fits into a frame whatever peers have made: what would be too much is left out and counted.
+A report always fits into a frame: items beyond that are left out and counted.
 """
 
 import itertools
@@ -18,36 +18,36 @@ if TYPE_CHECKING:
     from dsmq_nodes.dsmq.router.topics import Advertisement, ConnectedPeer, Cursor, Topic
     from dsmq_nodes.dsmq.store.sqlite import Store
 
-_MOST_BYTES: Final = MOST_PUSH_BYTES - 4096  # of a report inside a push; the rest is about it
+_MOST_BYTES: Final = MOST_PUSH_BYTES - 4096  # of a report inside a push; the rest is the frame's
 _PEERS_SHARE: Final = 4  # peers get a quarter of the graph's room
 _MOST_ENDS: Final = 2000  # of a topic, publishers and subscribers each
 _MOST_FAULTS: Final = 20  # of a topic
 _BATCH: Final = 100
-_FULL_BYTES: Final = 1000  # less room than this is not worth looking for what fits
+_FULL_BYTES: Final = 1000  # with less room than this, nothing more is tried
 
 _encode = msgspec.json.Encoder().encode
 
 
 def _size(text: bytes) -> int:
-    """How long a text is inside another one, where these have a backslash before them."""
+    """The length of a text inside a JSON string, where quotes and backslashes are escaped."""
     return len(text) + text.count(b'"') + text.count(b"\\")
 
 
 class _Report:
-    """What there is room for, and what is left out."""
+    """The lists of a report, cut to the room there is, and the count of what was cut."""
 
     def __init__(self) -> None:
         self._room = _MOST_BYTES
         self._left_out: list[str] = []
 
     def take(self, items: "Iterable[object]", kind: str, total: int, share: int = 1) -> bytes:
-        """A JSON list of the items that there is room for, within a share of it."""
+        """The items as a JSON list, as many as fit into a share of the room."""
         room = self._room // share
         taken: list[bytes] = []
         count = 0
         rest = iter(items)
         while (batch := [*itertools.islice(rest, _BATCH)]) and room > _FULL_BYTES:
-            # One by one only where they do not fit together: that takes longer.
+            # Encode them one by one only if they do not fit together: that takes longer.
             for each in (batch,) if _size(_encode(batch)) <= room else ([item] for item in batch):
                 text = _encode(each)[1:-1]
                 if (size := _size(text)) < room:
@@ -64,13 +64,13 @@ class _Report:
             self._left_out.append(f"{count} {of_what}")
 
     def note_ends(self, topics: "Iterable[Topic]") -> None:
-        """Of a topic not all ends are listed."""
+        """Note the ends that are left out of topics with too many."""
         lists = [each for topic in topics for each in (topic.publications, topic.cursors)]
         self.note(sum([len(each) - _MOST_ENDS for each in lists if len(each) > _MOST_ENDS]), "ends")
 
     @property
     def left_out(self) -> bytes:
-        """What is left out, as a JSON text."""
+        """The counts of what is left out, as a JSON text."""
         return _encode(", ".join(self._left_out))
 
 

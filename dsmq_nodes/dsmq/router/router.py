@@ -1,16 +1,16 @@
-"""The broker's brain: requests in, replies out. No I/O, no clock: `now` is an argument.
+"""The broker's decisions: requests in, replies out. No I/O, no clock: `now` is an argument.
 
-How messages move is in exchange.py; here is who is there, what they may do, and the graph.
+exchange.py moves messages; this file has the peers, what they may do, and the graph.
 
-The shell around it (broker/loop.py) calls, with one monotonic clock as `now`:
+The broker (broker/loop.py) calls, with one monotonic clock as `now`:
 
-- `connect`, `disconnect`: a peer came, went;
-- `handle`: a request came; the replies are for whoever is named in them;
-- `commit`: the replies are on their way, write to the store (and take the acknowledgements);
-- `pause`, `resume`, `catch_up`: a peer's socket is full, has room again; `catch_up` now and then
-  for a peer that is `patient` too;
-- `tick`: a second has passed; `publish_graph`: soon after `graph_changed` is up;
-- `answer_waits`: it is `next_wait_sec`, when a waiting `get` is to be told that there is nothing.
+- `connect`, `disconnect`: a peer has connected, or its connection has ended;
+- `handle`: a request has come; each reply names the peer it goes to;
+- `commit`: the replies are sent; write to the store, and take the acknowledgements;
+- `pause`, `resume`, `catch_up`: a peer's socket is full, or has room again; `catch_up` also at
+  intervals for a peer that is `patient`;
+- `tick`: once a second; `publish_graph`: soon after `graph_changed` was set;
+- `answer_waits`: at `next_wait_sec`, when a waiting `get` times out.
 """
 
 import heapq
@@ -51,7 +51,7 @@ _OTHER_USER_FAULT: Final = "another user of this machine needs a token: set DSMQ
 _WITHOUT_TOPIC: Final = frozenset({"hello", "state", "shutdown", "unsubscribe"})
 _MAKING: Final = frozenset({"put", "subscribe", "advertise"})
 _PLACES_AT_ONCE: Final = 100
-_PLACES_TAKEN_AT_ONCE: Final = 10  # from a peer that has them
+_PLACES_TAKEN_AT_ONCE: Final = 10  # from one peer
 _BEFORE_HELLO: Final = frozenset({"put", "get", "hello"})
 _SHORTEST_SPAN_SEC: Final = 0.5  # of a rate
 _NOBODY: Final = MOST_TOPICS + 1
@@ -61,12 +61,12 @@ class Router(SharedExchange):
     """All topics and peers of one broker."""
 
     def __init__(self, store: Store, token: str = "") -> None:
-        """Route through a store; with a token, peers that are not trusted have to know it."""
+        """Route through a store; with a token, untrusted peers have to send it."""
         super().__init__(store)
         self.shutdown_asked = ""
         self._token = token
-        self.memory_path = ""  # of the shared memory that rings are made in
-        self._last_number = 1  # ours, among those who ring each other's bells
+        self.memory_path = ""  # the directory in which rings are made
+        self._last_number = 1  # our own number among the processes with a bell
         self._names: dict[str, ConnectedPeer] = {}
         self._broker = ConnectedPeer("broker", name="dsmq", name_json=b'"dsmq"', greeted=True)
         self._actions: dict[str, Callable[[ConnectedPeer, wire.Request, float], Replies]] = {
@@ -89,22 +89,22 @@ class Router(SharedExchange):
         self._listeners = self.topics[STATISTICS_TOPIC].cursors
         self._statistics_at_sec = 0.0
         self._began_sec: float | None = None
-        self._full_for = _NOBODY  # who has made so many topics or more need not be looked for
+        self._full_for = _NOBODY  # peers that made as many topics cannot displace others
 
     def connect(self, peer: ConnectedPeer, now: float) -> None:
-        """A connection was accepted: what is put from here on is for its eyes."""
+        """A connection was accepted: the peer sees every put from here on."""
         self._begin(now)
         peer.connected_seq = self.store.last_seq
         peer.connected_at_sec = now
         self.peers[peer] = None
 
     def _begin(self, now: float) -> float:
-        """When the broker began: the first time that it is told the time."""
+        """When the broker began: the first `now` it was given."""
         self._began_sec = now if self._began_sec is None else self._began_sec
         return self._began_sec
 
     def disconnect(self, peer: ConnectedPeer) -> None:
-        """A connection has ended; everything it held is let go."""
+        """A connection has ended: release everything it held."""
         self.peers.pop(peer, None)
         self._unmatched.pop(peer, None)
         for cursor in peer.cursors.values():
@@ -131,20 +131,20 @@ class Router(SharedExchange):
         """Carry out one request.
 
         Raises:
-            WireError: when what was asked ends this connection.
+            WireError: the request ends this connection.
         """
         name = request.action
         if not peer.trusted and name != "hello":
             peer.closing = _TOKEN_FAULT if self._token else _OTHER_USER_FAULT
             return [error(peer, request, peer.closing)]
         if not peer.greeted and name not in _BEFORE_HELLO:
-            return []  # 0.7.0 prints a line and answers nothing
+            return []  # 0.7.0 prints a line and does not answer
         replies: Replies = []
         if len(self.topics) >= MOST_TOPICS and self._makes_topic(request):
             replies += self._make_room(peer)
         if fault := self._refusal(peer, request):
             return [*replies, error(peer, request, fault)]
-        if name != "put":  # what was put can be read now
+        if name != "put":  # the answer may depend on earlier puts
             if request.topic in self.shared:
                 replies += self.follow_to_the_end(self.shared[request.topic], now)
             if self.store.uncommitted:
@@ -167,7 +167,7 @@ class Router(SharedExchange):
         return fault
 
     def _is_another_end(self, peer: ConnectedPeer, request: wire.Request) -> bool:
-        """Whether a peer has one reader or publisher more by this request."""
+        """Whether this request gives a peer one more reader or publisher."""
         if request.action == "subscribe":
             return request.topic not in peer.cursors
         return request.action == "advertise" and request.topic not in peer.publications
@@ -183,15 +183,15 @@ class Router(SharedExchange):
         return ""
 
     def _makes_topic(self, request: wire.Request) -> bool:
-        """Whether a topic that is not there yet would be, by this request."""
+        """Whether this request would make a new topic."""
         if request.topic in self.topics or request.pattern:
             return False
         return request.action in _MAKING or (request.action == "get" and request.wait > 0)
 
     def _make_room(self, newcomer: ConnectedPeer) -> Replies:
-        """Give the places of topics that nobody has to new ones: of those put to longest ago.
+        """Free the places of unused topics, those with the oldest messages first.
 
-        Where each is somebody's, who has most gives some to a peer that has fewer.
+        When all are in use, the peer that has most loses some to a peer that has fewer.
         """
         if newcomer.made >= self._full_for:
             return []
@@ -200,14 +200,14 @@ class Router(SharedExchange):
         given = heapq.nsmallest(_PLACES_AT_ONCE, abandoned, key=lambda topic: topic.log.last_seq)
         given = given or places_to_give(self.topics.values(), newcomer, _PLACES_TAKEN_AT_ONCE)
         if not given:
-            self._full_for = newcomer.made  # until somebody leaves something
+            self._full_for = newcomer.made  # until a place is freed
         for topic in given:
             replies += self._take_away(topic)
         self._forget_topics(given)
         return replies
 
     def _take_away(self, topic: Topic) -> Replies:
-        """Have nobody have a topic; who had it is told."""
+        """Remove a topic; the peers that had it get an error."""
         name = topic.log.name
         fault = f"there are {MOST_TOPICS} topics, of which this peer has most: {name!r} had to go"
         told = {peer: wire.Request("advertise", name) for peer in topic.holders()}
@@ -222,7 +222,7 @@ class Router(SharedExchange):
         return [error(peer, request, fault) for peer, request in told.items()]
 
     def _pass_on_topics(self, peer: ConnectedPeer) -> None:
-        """What a peer that has gone has made is in the account of who has it still."""
+        """Charge the topics of a peer that has gone to the peers that still have them."""
         for topic in self.topics.values() if peer.made else ():
             if topic.maker is peer and (heir := next(topic.holders(), None)) is not None:
                 topic.maker = heir
@@ -230,7 +230,7 @@ class Router(SharedExchange):
                 peer.made -= 1
 
     def refuse(self, peer: ConnectedPeer, fault: RequestError) -> Replies:
-        """Answer a request that was found wrong when it was read.
+        """Answer a request that could not be decoded.
 
         Raises:
             WireError: the peer has not said hello: its connection is ended.
@@ -242,7 +242,7 @@ class Router(SharedExchange):
         return [error(peer, fault, str(fault))]
 
     def tick(self, now: float) -> Replies:
-        """Once a second: expire messages, publish statistics if anybody listens."""
+        """Once a second: expire messages, and publish statistics if they have a subscriber."""
         self._begin(now)
         replies = [*self.commit(), *self.leave_rings(now), *self._tell_unmatched()]
         self.count_ends()
@@ -277,14 +277,14 @@ class Router(SharedExchange):
         self.graph_changed = True
 
     def _publish_statistics(self, now: float) -> Replies:
-        """Tell what has gone through, with the rates since the last time this was told."""
+        """Publish the counters, with the rates since the last time."""
         self._statistics_at_sec = now
         report.update_rates(self.topics.values(), self.look_at_seat, now)
         text = report.statistics(self.topics.values(), self.store, now)
         return self._publish(STATISTICS_TOPIC, text, now)
 
     def publish_graph(self, now: float) -> Replies:
-        """Put the graph as it is now on its topic."""
+        """Publish the graph as it is now."""
         self.graph_changed = False
         text = report.graph(self.peers, self.topics.values(), self.store.epoch)
         return self._publish(GRAPH_TOPIC, text, now)
@@ -323,7 +323,7 @@ class Router(SharedExchange):
             return [error(peer, request, peer.closing)]
         peer.greeted = peer.trusted = True
         peer.patient = peer.patient or request.patient
-        if request.since is not None:  # it was here before, and says what it has seen
+        if request.since is not None:  # it reconnects, and says what it has seen
             same = request.epoch == self.store.epoch
             peer.connected_seq = min(max(request.since, 0), self.store.last_seq) if same else 0
         self._take_name(peer, request)
@@ -351,7 +351,7 @@ class Router(SharedExchange):
         self.graph_changed = True
 
     def _welcome(self, peer: ConnectedPeer) -> dict[str, object]:
-        """A peer that can share memory is told where, and who it is there."""
+        """The path of the shared memory and the peer's number there, for a peer that can share."""
         if not (peer.is_neighbour and self.memory_path):
             return {}
         if not peer.number:
@@ -364,7 +364,7 @@ class Router(SharedExchange):
             return ""
         if not self._token:
             return _OTHER_USER_FAULT
-        # Guesses are not slowed: that would keep out those at the same address who know.
+        # Wrong tokens are not slowed down: that would delay right ones from the same address.
         if hmac.compare_digest(request.token.encode("utf-8", "replace"), self._token.encode()):
             return ""
         return "wrong token: set DSMQ_TOKEN to the broker's"
@@ -391,7 +391,7 @@ class Router(SharedExchange):
         return [(peer, wire.encode_object(answer)), *replies]
 
     def _typed(self, end: Advertisement | Cursor, request: wire.Request, now: float) -> Replies:
-        """An end of a topic has said its type."""
+        """A publisher or reader of a topic has given its type."""
         schema, news = self._schemas.of(request)
         self.graph_changed = True
         end.type = request.type
@@ -411,7 +411,7 @@ class Router(SharedExchange):
         return []
 
     def _note_owner(self, topic: Topic) -> None:
-        """Tell the store who publishes what is latched."""
+        """Tell the store whose publishers the latched messages have."""
         topic.log.owner = next((each.peer for each in topic.publications if each.latched), None)
 
     def _state(self, peer: ConnectedPeer, request: wire.Request, now: float) -> Replies:
@@ -425,7 +425,7 @@ class Router(SharedExchange):
         return []
 
     def _subscribe(self, peer: ConnectedPeer, request: wire.Request, now: float) -> Replies:
-        replies: Replies = []  # what is latched may be old: nobody has listened
+        replies: Replies = []  # the latched statistics may be old: they had no subscriber
         if request.topic == GRAPH_TOPIC and self.graph_changed:
             replies = [*self.publish_graph(now), *self.commit()]
         if request.topic == STATISTICS_TOPIC and not self._listeners:

@@ -1,24 +1,24 @@
 """Topics whose log lies in shared memory: local nodes write and read it, the broker follows.
 
-A topic is *shared* once a local node that may share memory advertises it. From then on the ids of
-its messages are given in the ring (ring.py), by whoever writes, and the broker's log takes them
-from there, in batches: for `get`, for readers elsewhere, for bags and the statistics. What is put
-over a socket goes into the ring first, so that there is one order.
+A topic is *shared* once a local node that may share memory advertises it. From then on its writers
+give the ids, in the ring (ring.py). The broker takes the messages from there in batches, for `get`,
+for readers on other machines, for bags and for the statistics. A put over a socket is appended to
+the ring first, so that the topic has one order.
 
-A cursor that has caught up, of a peer that shares memory, is *seated*: it is told where the ring
-is and from which id on to read it, and is pushed nothing more. All that was pushed before is ahead
-of that word on its socket, so nothing is lost or doubled.
+A cursor of a peer that shares memory is *seated* once it has caught up. The broker then sends the
+ring's path and the id after which to read, and pushes nothing more. All earlier pushes are ahead of
+that message on the socket, so nothing is lost or repeated.
 
-What is large, a picture, is left in the ring as long as nobody has the topic's messages from the
-broker: it costs a blank row in the store, and is taken into the log when somebody reads that far,
-or when the ring is about to go. What writers have overwritten by then is gone from the log as if it
-had expired, and who has not read it is told of the gap. A ring has room for ten messages at least,
-for more where a reader is deeper or lags. Latched topics are followed at once.
+Large messages stay in the ring while no reader needs them from the broker. Each has a blank row in
+the store, which is filled when a reader comes to it, or when the ring is about to be closed. A
+message that its writers have overwritten by then is gone, as if it had expired, and its readers are
+told about the gap. A ring has room for ten messages at least, and for more where a reader is deeper
+or lags. Latched topics are followed at once.
 
-A ring that is of no use, because memory is scarce or the file is damaged, is closed: all that share
-it are told, and from then on the topic goes through the broker, as far as it was followed.
+A ring is closed when memory is scarce or its file is damaged. All that share it are told, and the
+topic goes through the broker from then on, beginning with what the broker had followed.
 
-A store that is a file is not shared: its readers see nothing that a crash could take back.
+Topics of a store in a file are not shared: their readers see nothing that a crash could take back.
 """
 
 from bisect import bisect_left
@@ -44,17 +44,19 @@ _NOT_TAKEN: Final = "the topic's shared memory is held by a process that does no
 
 
 class SharedExchange(Exchange):
-    """An exchange some of whose topics are shared."""
+    """An exchange with topics in shared memory."""
 
     def __init__(self, store: Store) -> None:
         super().__init__(store)
-        self.make_ring: Callable[[int], SharedLog] | None = None  # the shell's
-        self.on_reader: Callable[[], None] = lambda: None  # likewise: somebody begins to wait here
+        self.make_ring: Callable[[int], SharedLog] | None = None  # set by the broker
+        self.on_reader: Callable[[], None] = lambda: (
+            None
+        )  # likewise; called when a peer begins to wait
         self.shared: dict[str, Topic] = {}
-        self.left: list[Topic] = []  # by somebody who may have been the last to share it
+        self.left: list[Topic] = []  # by a peer that may have been the last to share it
 
     def follow(self, topic: Topic, now: float) -> Replies:
-        """Take a batch of what is in a shared topic's ring into the log."""
+        """Move a batch of messages from a shared topic's ring to its log."""
         replies: Replies = []
         if topic.ring is None:
             return replies
@@ -72,13 +74,13 @@ class SharedExchange(Exchange):
                 self._leave(topic, record, now)
             elif frame := _frame(topic, record):
                 self.store.append(log, frame, now)
-                # When it was written is not known, only when we looked: no latency of ours.
+                # Only the time of this poll is known, not that of the write: it gives no latency.
                 replies += self._fan_out(topic, record.id, frame, NOT_KNOWN)
         return replies
 
     def _pass_over(self, topic: Topic, message_id: int) -> Replies:
-        """The broker was overtaken: the log goes on at an id, and so do readers at its end."""
-        replies = self.commit()  # among them acknowledgements of what is before the hole
+        """The broker was overtaken: the log and the readers at its end continue at an id."""
+        replies = self.commit()  # acknowledgements of messages before the gap are among them
         end_id = topic.log.last_id
         missed = message_id - end_id - 1
         topic.missed += missed
@@ -102,7 +104,7 @@ class SharedExchange(Exchange):
             self._take(topic, after, most, CATCH_UP_BYTES)
 
     def _take(self, topic: Topic, after: int, most: int, most_bytes: int) -> None:
-        """Take what was left in the ring into the log, from an id on."""
+        """Fill the blank rows of the log from the ring, from an id on."""
         for message_id in self._left_in_ring(topic, after)[:most]:
             record = topic.ring.find(message_id) if topic.ring is not None else None
             if record is None or not (frame := _frame(topic, record)):
@@ -114,7 +116,7 @@ class SharedExchange(Exchange):
                 break
 
     def _left_in_ring(self, topic: Topic, after: int) -> list[int]:
-        """The ids after `after` that were left in the ring; those overwritten since are let go."""
+        """The ids of blank rows after `after`; rows whose messages are overwritten are dropped."""
         ring, log = topic.ring, topic.log
         left = self.store.blanks(log, after, topic.last_left)
         gone = bisect_left(left, True, key=lambda each: ring is not None and bool(ring.find(each)))
@@ -123,13 +125,13 @@ class SharedExchange(Exchange):
         return left[gone:]
 
     def forget_overwritten(self) -> None:
-        """Let the logs begin where their rings do."""
+        """Move the beginning of each log to that of its ring."""
         for topic in self.shared.values():
             if topic.log.first_id <= topic.last_left:
                 self._left_in_ring(topic, topic.log.first_id - 1)
 
     def _save(self, topic: Topic) -> None:
-        """The ring is about to go: take the newest of what was left in it into the log."""
+        """The ring is about to be closed: fill the newest blank rows of the log from it."""
         log, left = topic.log, self._left_in_ring(topic, topic.log.first_id - 1)
         room = self.store.budget_bytes // _SAVED_SHARE
         for message_id in reversed(left):
@@ -142,17 +144,17 @@ class SharedExchange(Exchange):
         topic.last_left = 0
 
     def follow_to_the_end(self, topic: Topic, now: float) -> Replies:
-        """Take all that is in a shared topic's ring into the log."""
+        """Move all messages from a shared topic's ring to its log."""
         replies: Replies = []
         while topic.ring is not None and topic.ring.has_more():
             before = topic.log.last_id
             replies += self.follow(topic, now)
             if topic.log.last_id == before:
-                break  # it is being overtaken
+                break  # its writers are faster
         return replies
 
     def open_ring(self, topic: Topic) -> str:
-        """Share a topic; gives where its ring is, or an empty text."""
+        """Share a topic; returns the path of its ring, or an empty text."""
         if topic.ring is None and self.make_ring is not None and not self.store.durable:
             try:
                 topic.ring = self.make_ring(topic.log.last_id)
@@ -162,11 +164,11 @@ class SharedExchange(Exchange):
         return topic.ring.path if topic.ring is not None else ""
 
     def seat_readers(self, topic: Topic) -> Replies:
-        """Let who has subscribed a topic before it was shared read its ring."""
+        """Seat the readers that subscribed a topic before it was shared."""
         return [reply for cursor in topic.cursors for reply in self._seat(cursor)]
 
     def catch_up(self, peer: ConnectedPeer, now: float) -> Replies:
-        """A batch of what the peer's cursors lag behind; one that has caught up is seated."""
+        """The next batch for the peer's cursors; one that has caught up is seated."""
         replies = super().catch_up(peer, now)
         if self.shared and peer.number:
             for cursor in peer.cursors.values():
@@ -203,21 +205,21 @@ class SharedExchange(Exchange):
             cursor.seat = None
 
     def look_at_seat(self, cursor: Cursor) -> None:
-        """Take what a seated reader says of itself into its cursor."""
+        """Copy a seated reader's numbers from the ring to its cursor."""
         topic = cursor.topic
         if cursor.seat is None or topic.ring is None:
             return
         after, missed = topic.ring.reader_state(cursor.seat)
         passed, gone = min(after, topic.log.last_id) - cursor.after, missed - cursor.missed
         if not 0 <= gone <= passed:
-            return  # it is ahead of us, or somebody else has written there
+            return  # it is ahead of us, or another process has written there
         cursor.delivered += passed - gone
         cursor.dropped += gone
         cursor.size_bytes += (passed - gone) * (topic.size_bytes // max(topic.messages, 1))
         cursor.after, cursor.missed = cursor.after + passed, missed
 
     def note_left(self, topic: Topic) -> None:
-        """Somebody has left a topic, who may have been the last to share it."""
+        """A peer has left a topic; it may have been the last to share it."""
         if topic.ring is not None and topic not in self.left:
             self.left.append(topic)
 
@@ -254,7 +256,7 @@ class SharedExchange(Exchange):
         self.shared.pop(topic.log.name, None)
 
     def _unshare(self, topic: Topic, why: str) -> Replies:
-        """Have a topic go through the broker: its ring is of no use. All that share it are told."""
+        """Close a topic's ring and tell its peers: it goes through the broker from now on."""
         if topic.ring is None:
             return []
         topic.ring.shut()
@@ -327,14 +329,14 @@ def _count_for_sender(topic: Topic, sender: str) -> None:
 
 
 def _sharers(topic: Topic) -> list[ConnectedPeer]:
-    """Who writes or reads a topic's ring."""
+    """The peers that write or read a topic's ring."""
     writers = [each.peer for each in topic.publications if each.shares]
     readers = [each.peer for each in topic.cursors if each.seat is not None]
     return list(dict.fromkeys(writers + readers))
 
 
 def _frame(topic: Topic, record: "RingRecord") -> bytes:
-    """A record as it is pushed; empty: it has been overwritten, or is too large for a frame."""
+    """A record as a push; empty when it is overwritten, or too large for a frame."""
     sender = wire.encode_text(record.sender)
     try:
         message = wire.encode_text(record.text)

@@ -1,4 +1,4 @@
-"""What the router keeps: peers, topics, and how they are joined."""
+"""The state of the router: peers, topics, and the advertisements and cursors that join them."""
 
 import re
 from dataclasses import dataclass, field
@@ -18,47 +18,47 @@ if TYPE_CHECKING:
 
 
 class SharedLog(Protocol):
-    """A topic's log in shared memory, as the router sees it (`shared_memory.SharedLog`)."""
+    """A topic's log in shared memory, as the router sees it (`RingLog` in ring/directory.py)."""
 
     @property
     def path(self) -> str:
-        """Where it is, for those who map it."""
+        """The file, for processes that map it."""
 
     def append(self, sender: str, text: bytes, seq: int, stamp_ns: int) -> int:
-        """Append for a peer that does not share memory; gives the id, 0 when the ring is held.
+        """Append for a peer that does not share memory; returns the id, 0 when the ring is held.
 
-        RingError when it is of no use for this message.
+        Raises RingError when the ring cannot take this message.
         """
 
     def read(self, *, looks_inside: bool) -> "Sequence[RingRecord]":
-        """The next records that the broker has not read, what is large on loan.
+        """The next records that the broker has not read; large ones are on loan.
 
-        Not too many at once; fewer when it is going to look inside. RingError when it is damaged.
+        A bounded number; fewer with `looks_inside`. Raises RingError when the ring is damaged.
         """
 
     def find(self, message_id: int) -> "RingRecord | None":
-        """A record that the broker has read before; None: it is overwritten."""
+        """A record that the broker has read before; None when it is overwritten."""
 
     def seat(self, number: int, *, after: int, depth: int) -> int:
-        """A place for the reader with this number; RingError when there is none left."""
+        """A seat for the reader with this number; raises RingError when none is left."""
 
     def unseat(self, seat: int) -> None:
-        """The reader is gone."""
+        """Free a seat whose reader is gone."""
 
     def reader_state(self, seat: int) -> tuple[int, int]:
-        """The reader's cursor, and how many messages it has missed."""
+        """The reader's cursor, and how many messages it has dropped."""
 
     def wake_all(self) -> None:
-        """Wake who sleeps: a writer that died may have left that undone."""
+        """Wake readers that sleep: a writer that died may not have rung."""
 
     def has_more(self) -> bool:
-        """Whether there is something the broker has not read."""
+        """Whether the ring has messages that the broker has not read."""
 
     def sleep(self) -> None:
-        """Have the broker's bell rung at the next message; after clearing it, ask `may_sleep`."""
+        """Ask for the bell at the next message; then clear the bell and ask `may_sleep`."""
 
     def may_sleep(self) -> bool:
-        """Whether the next message will ring."""
+        """Whether the next message will ring the bell."""
 
     def shut(self) -> None:
         """Refuse further appends."""
@@ -89,7 +89,7 @@ class ConnectedPeer:
     host: str = ""
     state: str = "starting"
     number: int = 0  # of a process that shares memory with us; 0: it does not
-    unshares: bool = False  # it goes on over its socket when it is told that a ring is closed
+    unshares: bool = False  # it continues over its socket when a ring is closed
     gets: dict[str, int] = field(default_factory=dict)
     cursors: dict[str, "Cursor"] = field(default_factory=dict)
     publications: dict[str, "Advertisement"] = field(default_factory=dict)
@@ -110,7 +110,7 @@ class Schema:
 
 @dataclass(eq=False, slots=True)
 class Topic:
-    """A log, who writes it, who reads it, and what has gone through."""
+    """A log, its publishers and readers, and its counters."""
 
     log: StoredLog
     name_json: bytes
@@ -133,13 +133,13 @@ class Topic:
         return self.is_at_most_of(None)
 
     def is_at_most_of(self, peer: "ConnectedPeer | None") -> bool:
-        """Whether nobody else has it; who reads a pattern has it only until it has caught up."""
+        """Whether no other peer has it; a pattern's reader counts only until it has caught up."""
         if self.ring is not None or self.log.name in BROKERS_TOPICS:
             return False
         return all(each is peer for each in self.holders())
 
     def holders(self) -> "Iterator[ConnectedPeer]":
-        """Who publishes it, reads it, or waits for it."""
+        """The peers that publish it, read it, or wait for it."""
         end_id = self.log.last_id
         yield from (each.peer for each in self.publications)
         yield from (each.peer for each in self.cursors if not each.pattern or each.after < end_id)
@@ -182,7 +182,7 @@ class Cursor:
 
 @dataclass(eq=False, slots=True)
 class Advertisement:
-    """A peer's word that it publishes a topic."""
+    """A peer's declaration that it publishes a topic."""
 
     peer: ConnectedPeer
     topic: Topic

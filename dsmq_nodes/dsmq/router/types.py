@@ -142,7 +142,7 @@ def _is_alike(publication: Advertisement, cursor: Cursor) -> bool:
 
 
 def _told(pair: TypePair, peer: "ConnectedPeer") -> "Iterator[tuple[ConnectedPeer, bytes]]":
-    """What a peer is told of a pair of which it is an end, or both."""
+    """The message about a pair for a peer that is one end of it, or both."""
     publication, cursor = pair.ends
     if cursor.peer is peer:
         yield peer, _differs(pair, publication, "publisher")

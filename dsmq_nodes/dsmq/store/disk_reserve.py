@@ -1,7 +1,7 @@
-"""Disk space set aside beside a store's file, to be given back when the disk is full.
+"""Disk space that is set aside beside a store's file, and freed when the disk is full.
 
-SQLite then folds its WAL into the database, for which it needs room, and the database may use what
-it has but not grow, until the disk has room again.
+SQLite needs that room to fold its WAL into the database. Until the disk has room again the database
+uses its free pages and does not grow.
 """
 
 import contextlib
@@ -16,14 +16,14 @@ _MOST_PAGES: Final = 0xFFFFFFFE  # SQLite's own limit
 
 
 class Reserve:
-    """A file that only takes up room.
+    """A file that reserves disk space.
 
     Attributes:
-        size_bytes: how large it is at most; a quarter of what was free at the start, up to 64 MiB.
+        size_bytes: its size at most: a quarter of the space that was free, up to 64 MiB.
     """
 
     def __init__(self, store: Path) -> None:
-        """Beside the file of a store.
+        """Make the reserve beside the file of a store.
 
         Raises:
             OSError: its directory is not there.
@@ -37,11 +37,11 @@ class Reserve:
 
     @property
     def has_room(self) -> bool:
-        """Whether the disk has room for it, and as much again."""
+        """Whether the disk has room for the reserve twice."""
         return self._free_bytes() > 2 * self.size_bytes
 
     def keep(self) -> None:
-        """Set the space aside, though never more than half of what is free."""
+        """Allocate the space, at most half of what is free."""
         size = min(self.size_bytes, self._free_bytes() // 2)
         try:
             descriptor = os.open(self._path, os.O_CREAT | os.O_WRONLY, 0o600)
@@ -57,7 +57,7 @@ class Reserve:
         self._path.unlink(missing_ok=True)
 
     def make_room(self, database: sqlite3.Connection) -> None:
-        """The disk is full: have the database use what it has."""
+        """The disk is full: stop the database from growing."""
         self.give_back()
         fold_wal(database)
         pages = database.execute("PRAGMA page_count").fetchone()[0]
@@ -66,7 +66,7 @@ class Reserve:
         self.keep()
 
     def grow_again(self, database: sqlite3.Connection) -> None:
-        """Let the database grow if the disk was full and has room."""
+        """Let the database grow again, once the disk has room."""
         if not self._grows and self.has_room:
             database.execute(f"PRAGMA max_page_count = {_MOST_PAGES}")
             self._grows = True
@@ -74,6 +74,6 @@ class Reserve:
 
 
 def fold_wal(database: sqlite3.Connection) -> None:
-    """Have SQLite move its WAL into the database."""
+    """Move SQLite's WAL into the database."""
     with contextlib.suppress(sqlite3.OperationalError):
         database.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()

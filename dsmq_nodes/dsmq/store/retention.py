@@ -1,7 +1,7 @@
-"""How old and how large what a store keeps is, and what of it is to go: oldest first.
+"""Which rows of a store are to be deleted, by age and by size: oldest first.
 
-Rows are grouped into *slots* of consecutive ``seq``, some hundred at most, by time and by size; a
-slot is past when all its rows are past their time to live, or when what is kept is over its budget.
+Rows are grouped into *slots* of consecutive ``seq``, by time and by size, at most some hundred. A
+slot is deleted when all its rows are past their time to live, or when the store is over its budget.
 """
 
 from collections import deque
@@ -42,7 +42,7 @@ class Slots:
         self._slots.append(_Slot(seq, seq, at_sec, at_sec))
 
     def add(self, seq: int, size_bytes: int, at_sec: float) -> bool:
-        """Add the newest row; whether it begins a slot."""
+        """Add the newest row; returns whether it begins a slot."""
         newest = self._slots[-1] if self._slots else None
         begins = (
             newest is None
@@ -56,14 +56,14 @@ class Slots:
         return begins
 
     def extend(self, seq: int, size_bytes: int) -> None:
-        """Add the newest row to the newest slot, as old as that is."""
+        """Add the newest row to the newest slot, whatever that slot's age."""
         newest = self._slots[-1]
         newest.last_seq = seq
         newest.size_bytes += size_bytes
         self.size_bytes += size_bytes
 
     def grow(self, seq: int, size_bytes: int) -> None:
-        """Count so much more of a row that was added."""
+        """Count more bytes of a row that was added."""
         for slot in reversed(self._slots):
             if slot.first_seq <= seq:
                 slot.size_bytes += size_bytes
@@ -71,7 +71,7 @@ class Slots:
                 break
 
     def past(self, before_sec: float, most_bytes: int) -> int:
-        """The last `seq` that is to go: of what came before a time, or is too much; else 0."""
+        """The last `seq` to delete, by age or by size; 0 when there is none."""
         upto_seq, left_bytes = 0, self.size_bytes
         for slot in self._slots:
             if slot.last_at_sec >= before_sec and left_bytes <= most_bytes:
@@ -80,6 +80,6 @@ class Slots:
         return upto_seq
 
     def drop(self, upto_seq: int) -> None:
-        """Forget the slots whose rows have gone."""
+        """Drop the slots whose rows are deleted."""
         while self._slots and self._slots[0].last_seq <= upto_seq:
             self.size_bytes -= self._slots.popleft().size_bytes

@@ -1,25 +1,25 @@
-"""Topics as logs in SQLite: append, read from a cursor, retention.
+"""Topics as logs in SQLite: append, read from a cursor, expire.
 
 A row's key is ``topic number << 40 | id``: one clustered b-tree, in which a topic's log is a
-contiguous range and reading on from a cursor is a range scan. ``seq`` counts all rows of the
-store; it orders messages of different topics, so that no clock is ever asked for order.
+contiguous range and reading on from a cursor is a range scan. ``seq`` counts all rows of the store.
+It orders the messages of different topics, so order never depends on a clock.
 
-Retention is oldest first, by time to live and by a byte budget, in slots of consecutive ``seq``
-(retention.py). The newest rows of a latched log outlive that, and are *held*: all that is held
-takes three quarters of the budget at most. Beyond that the oldest rows of those logs go whose
-publisher has gone, then of the publisher that has most held.
+Retention deletes the oldest rows first, by time to live and by a byte budget, in slots of
+consecutive ``seq`` (retention.py). The newest rows of a latched log outlive that: they are *held*.
+Held rows may take three quarters of the budget. Beyond that, rows are released oldest first: those
+of publishers that have gone, then those of the publisher that holds most.
 
-A log may be forgotten when nobody has its topic. Its ids go on where they were when the topic comes
-back: a reader that resumes then finds what is new, and is told of what it has missed.
+A log may be forgotten when its topic has no readers and writers. Its ids continue when the topic
+comes back, so a reader that resumes finds the new messages and counts those it has missed.
 
 A row may be *blank*: its message is counted and ordered here and lies elsewhere, until `fill`.
 
-The database is in memory, or a file when a path is given. What a file promises (SQLite in WAL
-mode, ``synchronous=NORMAL``): what `commit` has written survives a crash or a `kill -9` of the
-broker. After a power loss or a crash of the whole machine the newest commits may be missing, as
-SQLite calls fsync only when it moves the WAL into the database; the file is never corrupt.
-A disk that is full refuses puts, and reads go on. A reserve file is kept beside the database and
-given back then, so that expired messages can still be deleted and make room for new ones.
+The database is in memory, or in a file when a path is given. A file is in WAL mode with
+``synchronous=NORMAL``: commits survive a crash or a `kill -9` of the broker. After a power loss or
+a crash of the machine the newest commits may be missing, because SQLite calls fsync only when it
+moves the WAL into the database; the file is never corrupt. On a full disk puts are refused and
+reads go on. The reserve file beside the database is freed then, so that expired messages can still
+be deleted to make room for new ones.
 """
 
 import contextlib
@@ -61,7 +61,7 @@ CREATE TABLE IF NOT EXISTS epoch (epoch TEXT);
 
 @dataclass(slots=True)
 class StoredLog:
-    """One topic's log: what of it is kept is ids `first_id` to `last_id`; none if first > last."""
+    """One topic's log; it keeps the ids `first_id` to `last_id`, none if first > last."""
 
     name: str
     number: int
@@ -69,7 +69,7 @@ class StoredLog:
     last_id: int = 0
     last_seq: int = 0
     latched: int = 0
-    owner: object = None  # whose messages are latched; None: whoever that was has gone
+    owner: object = None  # the publisher of the latched messages; None: it has gone
     due_seq: int = 0  # of the oldest row that is not held; 0: there is none
     held_to: int = 0  # ids up to here are held: past their time, and latched
     held_bytes: int = 0
@@ -113,7 +113,7 @@ class Store:
         self._last_number = 0  # of a log
         self._free_numbers: list[int] = []
         self._forgotten: dict[str, StoredLog] = {}  # without rows, for their ids
-        self._floor = 0  # no log that was not even remembered had an id over this
+        self._floor = 0  # logs that are not even remembered had no id above this
         self._held_bytes = 0
         self._wall_clock = wall_clock
         self._changed: dict[int, StoredLog] = {}  # logs whose row in `topic` has changed
@@ -154,7 +154,7 @@ class Store:
             self._reserve.keep()
 
     def _load(self, now: float) -> None:
-        """Take up what an earlier run has left."""
+        """Load what an earlier run has left."""
         found = self._db.execute("SELECT epoch FROM epoch").fetchone()
         if found is None:
             self._db.execute("INSERT INTO epoch VALUES (?)", (self.epoch,))
@@ -184,7 +184,7 @@ class Store:
             self._slots.extend(seq, size + _ROW_OVERHEAD_BYTES)
 
     def close(self) -> None:
-        """Let go of the database."""
+        """Close the database."""
         if self._reserve is not None:
             self._reserve.give_back()
             with contextlib.suppress(sqlite3.OperationalError), self._transaction():
@@ -193,16 +193,16 @@ class Store:
 
     @property
     def stored_bytes(self) -> int:
-        """How much is kept."""
+        """How many bytes of messages are kept."""
         return self._slots.size_bytes + self._held_bytes
 
     @property
     def uncommitted(self) -> bool:
-        """Whether something was appended since the last `commit`."""
+        """Whether there were appends since the last `commit`."""
         return bool(self._pending)
 
     def log(self, name: str) -> StoredLog:
-        """The log of a topic, made when it is not there yet."""
+        """The log of a topic; a new one when there is none yet."""
         found = self.logs.get(name)
         if found is None:
             found = self._forgotten.pop(name, None) or self._new_log(name)
@@ -218,14 +218,14 @@ class Store:
         return StoredLog(name, number, self._floor + 1, self._floor)
 
     def forget(self, logs: Sequence[StoredLog]) -> None:
-        """Let go of logs with all that is in them; what was appended is to be committed before."""
+        """Delete logs with their messages; commit appends before."""
         before = [(log, log.first_id) for log in logs]
         try:
             with self._transaction():
                 for log in logs:
                     self._delete_rows(log, log.last_id + 1)
                 self._write_logs()
-        except sqlite3.OperationalError:  # a full disk: what they hold is looked for again
+        except sqlite3.OperationalError:  # a full disk: they are deleted later
             for log, first_id in before:
                 log.first_id = first_id
         for log in logs:
@@ -271,15 +271,15 @@ class Store:
         return message_id
 
     def skip(self, log: StoredLog, message_id: int) -> None:
-        """Let the log go on at an id, without what is before it: ids have no holes.
+        """Continue the log at an id, and drop what is before it: ids have no holes.
 
-        What was appended is to be committed before this.
+        Commit appends before this.
         """
         self.forget_before(log, message_id)
         log.last_id = message_id - 1
 
     def forget_before(self, log: StoredLog, message_id: int) -> None:
-        """Let go of what is before an id; what was appended is to be committed before this."""
+        """Drop what is before an id; commit appends before this."""
         with self._transaction():
             self._delete_rows(log, message_id)
         log.first_id = message_id
@@ -303,10 +303,10 @@ class Store:
             self._hold(log, len(frame))
 
     def commit(self) -> None:
-        """Write what was appended, in one transaction.
+        """Write the appends, in one transaction.
 
         Raises:
-            StoreFullError: nothing of it could be written; the appends are taken back.
+            StoreFullError: the disk is full; all these appends are undone.
         """
         if not self._pending:
             return
@@ -332,7 +332,7 @@ class Store:
             self._drop_slots(float("-inf"))
 
     def _count(self, rows: list[tuple[StoredLog, int, bytes | None, float]], seq: int) -> None:
-        """Put rows that were written, those after `seq`, into their slots."""
+        """Add the written rows after `seq` to their slots."""
         for log, _, frame, at_sec in rows:
             seq += 1
             begins = self._slots.add(seq, len(frame or b"") + _ROW_OVERHEAD_BYTES, at_sec)
@@ -344,7 +344,7 @@ class Store:
             log.due_seq = log.due_seq or seq
 
     def expire(self, now: float) -> None:
-        """Let go of what is past its time to live."""
+        """Delete messages that are past their time to live."""
         if self._reserve is not None:
             self._reserve.grow_again(self._db)
         self._drop_slots(now - self.ttl_sec)
@@ -354,7 +354,7 @@ class Store:
     ) -> list[tuple[int, bytes]]:
         """Committed frames with id > `after`, oldest first: (id, frame), at least one if any is.
 
-        They end where a blank row is.
+        They end before a blank row.
         """
         found = self.read_merged([(log, after)], limit=limit, limit_bytes=limit_bytes)
         return [(message_id, frame) for _, message_id, frame in found]
@@ -391,9 +391,9 @@ class Store:
         return found
 
     def last_id_at(self, log: StoredLog, seq: int) -> int:
-        """The newest id that `log` had when the whole store was at `seq`.
+        """The newest id of `log` at the time when the store was at `seq`.
 
-        A peer may read what was put after it connected: this gives where that begins.
+        A peer may read puts from after its connection: they begin there.
         """
         if log.last_seq <= seq:
             return log.last_id
@@ -436,7 +436,7 @@ class Store:
         return True
 
     def _delete_in_steps(self, upto_seq: int) -> bool:
-        """As `_delete`, on a disk that has room for small transactions alone."""
+        """As `_delete`, on a disk with room for small transactions only."""
         if self._reserve is None:
             return False
         self._reserve.make_room(self._db)
@@ -448,7 +448,7 @@ class Store:
         return True
 
     def _drop_rows(self, log: StoredLog, upto_seq: int, most: int) -> None:
-        """Delete a log's rows up to a seq; those that are latched are held from now on."""
+        """Delete a log's rows up to a seq; latched ones are held from now on."""
         begin_id = max(log.first_id, log.held_to + 1)
         row = self._db.execute(
             "SELECT key, seq FROM message WHERE key >= ? AND key <= ? AND seq > ? "
@@ -467,7 +467,7 @@ class Store:
         log.held_to, log.due_seq = due_id - 1, due_seq
 
     def _delete_rows(self, log: StoredLog, stop_id: int) -> None:
-        """Delete what a log has before an id."""
+        """Delete a log's rows before an id."""
         if stop_id <= log.first_id:
             return
         if log.held_bytes:
@@ -481,7 +481,7 @@ class Store:
         self._note(log)
 
     def _size(self, log: StoredLog, first_id: int, stop_id: int) -> int:
-        """What a log's rows from an id to before another take."""
+        """The size of a log's rows from an id to before another."""
         (size,) = self._db.execute(
             "SELECT TOTAL(IFNULL(LENGTH(frame), 0) + ?) FROM message WHERE key >= ? AND key < ?",
             (_ROW_OVERHEAD_BYTES, log.key(first_id), log.key(stop_id)),
@@ -493,7 +493,7 @@ class Store:
         self._held_bytes += size_bytes
 
     def _release(self) -> None:
-        """Let go of what is held beyond its share: first of publishers that have gone."""
+        """Release held rows beyond their share, first those of publishers that have gone."""
         most = int(self.budget_bytes * _HELD_SHARE)
         if self._held_bytes <= most:
             return
@@ -514,7 +514,7 @@ class Store:
             self._write_logs()
 
     def _release_rows(self, log: StoredLog, excess: int, keeps: int) -> int:
-        """Delete a log's oldest held rows, as many as are needed; gives what that has freed."""
+        """Delete a log's oldest held rows, as many as needed; returns the bytes that are freed."""
         rows = self._db.execute(
             "SELECT key, IFNULL(LENGTH(frame), 0) FROM message WHERE key >= ? AND key < ? "
             "ORDER BY key",
@@ -530,7 +530,7 @@ class Store:
         return freed
 
     def _note(self, log: StoredLog) -> None:
-        """Have what a later run could not learn from the rows written with the next transaction."""
+        """Write a log's state with the next transaction, for a later run."""
         if self.durable:
             self._changed[log.number] = log
 

@@ -34,7 +34,7 @@ class BrokerEntry(LaunchMapping):
     tls_cert: fields.FilePath | None = Field(None, description="Certificate; TCP is then TLS only.")
     tls_key: fields.FilePath | None = Field(None, description="Its private key.")
     tls_client_ca: fields.FilePath | None = Field(
-        None, description="Who signs the clients' certificates."
+        None, description="The authority that signs the clients' certificates."
     )
     shm: bool = Field(
         default=True, description="Nodes of this machine exchange messages in shared memory."
