@@ -16,7 +16,7 @@ from dsmq_nodes.cli import (
     interface,
     launch,
     lifecycle_nodes,
-    log,
+    logs,
     new,
     param,
     service,
@@ -61,7 +61,7 @@ app.command(
         ("dsmq-nodes log --level warn", "of all nodes"),
         ("dsmq-nodes log /avoider --set-level debug", ""),
     ),
-)(log.show)
+)(logs.show)
 app.command("top", epilog=examples_epilog(("dsmq-nodes top", "Ctrl-C ends it")))(top.show)
 app.command(
     "doctor",

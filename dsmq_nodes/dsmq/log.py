@@ -1,0 +1,90 @@
+"""The one idea of the queue: a topic is a log, and a reader is a cursor in it.
+
+A log's entries have the ids 1, 2, 3, ... without holes. Old entries go, new ones come at the end.
+
+A cursor stands after an id. Every id up to `after` was delivered to the cursor's reader or is
+counted in `dropped`; no id is both. The ids that were dropped since the last delivery are the
+`gap`, which the reader is told with the next entry.
+
+Ids are compared, skipped and counted here and nowhere else. The broker's readers, a ring's reader,
+a node's reader and a tool's cursors are this class or have one.
+"""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+
+class Entry(Protocol):
+    """A message of a log: from a socket (`wire.Reply`) or from a ring (`RingRecord`)."""
+
+    id: int
+    seq: int
+    stamp: int
+    at: int
+    sender: str
+    gap: int
+
+    @property
+    def text(self) -> str | None:
+        """The message as JSON; None where there is none."""
+
+
+class TopicLog(Protocol):
+    """A log as a cursor sees it; it is empty where `first_id` is greater than `last_id`."""
+
+    @property
+    def first_id(self) -> int:
+        """The oldest id that may still be read."""
+
+    @property
+    def last_id(self) -> int:
+        """The newest id."""
+
+
+@dataclass(eq=False, slots=True)
+class Cursor:
+    """A place in a log."""
+
+    after: int = 0
+    depth: int = 0  # how many entries the reader may lag behind; 0: any number
+    gap: int = 0
+    dropped: int = 0
+    delivered: int = 0
+
+    def start(self, log: TopicLog) -> None:
+        """Drop what the log no longer has, and what is further back than `depth`."""
+        upto = log.first_id - 1
+        if self.depth:
+            upto = max(upto, log.last_id - self.depth)
+        self.skip(upto)
+
+    def skip(self, upto: int) -> None:
+        """Drop every entry up to the id `upto`."""
+        if (count := upto - self.after) > 0:
+            self.after = upto
+            self.gap += count
+            self.dropped += count
+
+    def take(self, message_id: int) -> int:
+        """Deliver an entry; gives the gap before it, or -1 where its id was passed already."""
+        hole = message_id - self.after - 1
+        if hole < 0:
+            return -1
+        self.after = message_id
+        self.delivered += 1
+        self.dropped += hole
+        gap, self.gap = self.gap + hole, 0
+        return gap
+
+    def advance(self, upto: int, dropped: int) -> int:
+        """Take over where the reader says it is; gives how many entries it delivered on the way.
+
+        A reader in another process counts for itself. -1: it cannot be there, and nothing changes.
+        """
+        delivered = upto - self.after - dropped
+        if dropped < 0 or delivered < 0:
+            return -1
+        self.after = upto
+        self.dropped += dropped
+        self.delivered += delivered
+        return delivered
