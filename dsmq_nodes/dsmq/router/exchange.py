@@ -22,8 +22,9 @@ from dsmq_nodes.dsmq.limits import (
     MOST_WAITS,
     MOST_WAITS_OF_ONE,
 )
+from dsmq_nodes.dsmq.log import Cursor
 from dsmq_nodes.dsmq.router.meters import NOT_KNOWN
-from dsmq_nodes.dsmq.router.topics import ConnectedPeer, Cursor, Pattern, Put, Topic, Wait
+from dsmq_nodes.dsmq.router.topics import ConnectedPeer, Pattern, Put, Topic, TopicReader, Wait
 from dsmq_nodes.dsmq.router.types import part, tell_untold
 from dsmq_nodes.dsmq.store.sqlite import Store, StoredLog
 from dsmq_nodes.errors import RequestError, StoreFullError
@@ -48,7 +49,7 @@ class Exchange:
         self.peers: dict[ConnectedPeer, None] = {}  # a set that keeps its order
         self.graph_changed = True
         self.wall_offset_sec = 0.0  # the broker's wall clock minus its monotonic one
-        self._listeners: list[Cursor] = []  # of the statistics; without any, nothing is measured
+        self._listeners: list[TopicReader] = []  # of the statistics; latency is measured for them
         self._held: list[Put] = []
         self._patterns: dict[ConnectedPeer, None] = {}  # peers that subscribe patterns
         self._ends = 0  # cursors and advertisements, counted at intervals
@@ -214,20 +215,15 @@ class Exchange:
             replies += self._answer(topic)
         return replies
 
-    def _read_on(self, lagging: list[Cursor], now: float) -> Replies:
+    def _read_on(self, lagging: list[TopicReader], now: float) -> Replies:
         by_number = {cursor.topic.log.number: cursor for cursor in lagging}
         for cursor in lagging:
             log = cursor.topic.log
-            start = max(cursor.after, log.first_id - 1)
-            if cursor.depth:
-                start = max(start, log.last_id - cursor.depth)
-            self._fetch(cursor.topic, start)
-            start = max(start, log.first_id - 1)  # it may have moved
-            cursor.gap += start - cursor.after
-            cursor.dropped += start - cursor.after
-            cursor.after = start
+            cursor.start(log)
+            self._fetch(cursor.topic, cursor.after)
+            cursor.start(log)  # it may have lost more by that
         replies: Replies = []
-        newest: dict[Cursor, bytes] = {}
+        newest: dict[TopicReader, bytes] = {}
         places = [(cursor.topic.log, cursor.after) for cursor in lagging]
         for number, message_id, frame in self.store.read_merged(places, limit_bytes=CATCH_UP_BYTES):
             cursor = by_number[number]
@@ -251,23 +247,22 @@ class Exchange:
         if topic is None:
             return [(peer, _nothing(peer))]
         log = topic.log
-        after = self._stands(peer, request, log)
-        start = max(after, log.first_id - 1)
-        if request.latest:
-            start = max(start, log.last_id - 1)
-        self._fetch(topic, start, 1)
-        start = max(start, log.first_id - 1)  # it may have moved
-        rows = self.store.read(log, start, limit=1)
+        cursor = Cursor(self._stands(peer, request, log), 1 if request.latest else 0)
+        cursor.start(log)
+        self._fetch(topic, cursor.after, 1)
+        cursor.start(log)  # it may have lost more by that
+        rows = self.store.read(log, cursor.after, limit=1)
         if not rows:
-            peer.gets[log.name] = start
+            peer.gets[log.name] = cursor.after
             return self._nothing_yet(peer, topic, request, now)
         message_id, frame = rows[0]
+        gap = cursor.take(message_id)
         peer.gets[log.name] = message_id
         message = wire.carried_message(frame)
         if not peer.greeted:
             return [(peer, wire.encode_frame(b'{"message": %b}' % message))]
-        skipped = 0 if request.latest else start - after
-        body = b'{"message":%b,"id":%d,"gap":%d}' % (message, message_id, skipped)
+        gap = 0 if request.latest else gap  # what the newest stands for is not missed
+        body = b'{"message":%b,"id":%d,"gap":%d}' % (message, message_id, gap)
         return [(peer, wire.encode_frame(body))]
 
     def _stands(self, peer: ConnectedPeer, request: wire.Request, log: StoredLog) -> int:
@@ -336,7 +331,8 @@ class Exchange:
         log = topic.log
         cursor = peer.cursors.get(request.topic)
         if cursor is None:
-            cursor = Cursor(peer, topic, max(log.first_id - 1, log.last_id - log.latched))
+            after = max(log.first_id - 1, log.last_id - log.latched)
+            cursor = TopicReader(after, peer=peer, topic=topic)
             peer.cursors[request.topic] = cursor
             topic.cursors.append(cursor)
             self._ends += 1
@@ -371,7 +367,8 @@ class Exchange:
                 return
             self._ends += 1
             after = max(log.first_id - 1, 0 if new else log.last_id - log.latched)
-            cursor = Cursor(peer, topic, after, max(pattern.request.depth, 0), pattern=name)
+            depth = max(pattern.request.depth, 0)
+            cursor = TopicReader(after, depth, peer=peer, topic=topic, pattern=name)
             peer.cursors[log.name] = cursor
             topic.cursors.append(cursor)
             self.graph_changed = True
@@ -391,7 +388,7 @@ class Exchange:
         return []
 
 
-def _lagging(peer: ConnectedPeer) -> list[Cursor]:
+def _lagging(peer: ConnectedPeer) -> list[TopicReader]:
     """The peer's cursors that are not at the end of their logs."""
     return [
         cursor
@@ -400,18 +397,14 @@ def _lagging(peer: ConnectedPeer) -> list[Cursor]:
     ]
 
 
-def _push(cursor: Cursor, message_id: int, frame: bytes, replies: Replies) -> None:
-    cursor.after = message_id
+def _push(cursor: TopicReader, message_id: int, frame: bytes, replies: Replies) -> None:
     size = len(frame)
     if size > MOST_PUSH_BYTES:
-        cursor.gap += 1
-        cursor.dropped += 1
+        cursor.skip(message_id)
         return
-    cursor.delivered += 1
     cursor.size_bytes += size
-    if cursor.gap:
-        frame = wire.with_gap(frame, cursor.gap)
-        cursor.gap = 0
+    if gap := cursor.take(message_id):
+        frame = wire.with_gap(frame, gap)
     replies.append((cursor.peer, frame))
 
 

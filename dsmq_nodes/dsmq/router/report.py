@@ -15,7 +15,7 @@ from dsmq_nodes.dsmq.limits import MOST_PUSH_BYTES
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable
 
-    from dsmq_nodes.dsmq.router.topics import Advertisement, ConnectedPeer, Cursor, Topic
+    from dsmq_nodes.dsmq.router.topics import Advertisement, ConnectedPeer, Topic, TopicReader
     from dsmq_nodes.dsmq.store.sqlite import Store
 
 _MOST_BYTES: Final = MOST_PUSH_BYTES - 4096  # of a report inside a push; the rest is the frame's
@@ -115,7 +115,7 @@ def _topic(topic: "Topic") -> dict[str, object]:
 
 
 def update_rates(
-    topics: "Iterable[Topic]", refresh: "Callable[[Cursor], None]", now: float
+    topics: "Iterable[Topic]", refresh: "Callable[[TopicReader], None]", now: float
 ) -> None:
     """Set every rate to the one since the last update.
 
@@ -185,7 +185,7 @@ def _counters(topic: "Topic") -> dict[str, object]:
     }
 
 
-def _end(end: "Advertisement | Cursor") -> dict[str, object]:
+def _end(end: "Advertisement | TopicReader") -> dict[str, object]:
     return {
         "node": end.peer.name,
         "pid": end.peer.pid,

@@ -33,8 +33,8 @@ from dsmq_nodes.dsmq.router.sharing import SharedExchange
 from dsmq_nodes.dsmq.router.topics import (
     Advertisement,
     ConnectedPeer,
-    Cursor,
     Topic,
+    TopicReader,
     places_to_give,
 )
 from dsmq_nodes.dsmq.router.types import Schemas, part, set_fault
@@ -390,7 +390,9 @@ class Router(SharedExchange):
             replies += self.seat_readers(topic)
         return [(peer, wire.encode_object(answer)), *replies]
 
-    def _typed(self, end: Advertisement | Cursor, request: wire.Request, now: float) -> Replies:
+    def _typed(
+        self, end: Advertisement | TopicReader, request: wire.Request, now: float
+    ) -> Replies:
         """A publisher or reader of a topic has given its type."""
         schema, news = self._schemas.of(request)
         self.graph_changed = True

@@ -28,7 +28,7 @@ from dsmq_nodes.dsmq import wire
 from dsmq_nodes.dsmq.limits import MAX_BODY_BYTES
 from dsmq_nodes.dsmq.router.exchange import CATCH_UP_BYTES, Exchange, Replies, error
 from dsmq_nodes.dsmq.router.meters import NOT_KNOWN
-from dsmq_nodes.dsmq.router.topics import ConnectedPeer, Cursor, Put, SharedLog, Topic
+from dsmq_nodes.dsmq.router.topics import ConnectedPeer, Put, SharedLog, Topic, TopicReader
 from dsmq_nodes.dsmq.store.sqlite import Store
 from dsmq_nodes.errors import OverwrittenError, RingError
 
@@ -87,9 +87,7 @@ class SharedExchange(Exchange):
         self.store.skip(topic.log, message_id)
         for cursor in topic.cursors:
             if cursor.seat is None and cursor.after == end_id:
-                cursor.after += missed
-                cursor.gap += missed
-                cursor.dropped += missed
+                cursor.skip(message_id - 1)
         return replies
 
     def _leave(self, topic: Topic, record: "RingRecord", now: float) -> None:
@@ -175,7 +173,7 @@ class SharedExchange(Exchange):
                 replies += self._seat(cursor)
         return replies
 
-    def _seat(self, cursor: Cursor) -> Replies:
+    def _seat(self, cursor: TopicReader) -> Replies:
         topic, peer = cursor.topic, cursor.peer
         ring = topic.ring
         if ring is None or not peer.number or cursor.seat is not None or cursor.pattern:
@@ -186,7 +184,7 @@ class SharedExchange(Exchange):
             cursor.seat = ring.seat(peer.number, after=cursor.after, depth=cursor.depth)
         except RingError:
             return []  # too many readers: this one is pushed to
-        cursor.missed = 0
+        cursor.dropped_in_ring = 0
         fields = {
             "event": "ring",
             "topic": topic.log.name,
@@ -196,7 +194,7 @@ class SharedExchange(Exchange):
         }
         return [(peer, wire.encode_object(fields))]
 
-    def unseat(self, cursor: Cursor) -> None:
+    def unseat(self, cursor: TopicReader) -> None:
         """The cursor's peer has stopped reading the ring."""
         self.note_left(cursor.topic)
         if cursor.seat is not None and cursor.topic.ring is not None:
@@ -204,19 +202,17 @@ class SharedExchange(Exchange):
             cursor.topic.ring.unseat(cursor.seat)
             cursor.seat = None
 
-    def look_at_seat(self, cursor: Cursor) -> None:
+    def look_at_seat(self, cursor: TopicReader) -> None:
         """Copy a seated reader's numbers from the ring to its cursor."""
         topic = cursor.topic
         if cursor.seat is None or topic.ring is None:
             return
-        after, missed = topic.ring.reader_state(cursor.seat)
-        passed, gone = min(after, topic.log.last_id) - cursor.after, missed - cursor.missed
-        if not 0 <= gone <= passed:
-            return  # it is ahead of us, or another process has written there
-        cursor.delivered += passed - gone
-        cursor.dropped += gone
-        cursor.size_bytes += (passed - gone) * (topic.size_bytes // max(topic.messages, 1))
-        cursor.after, cursor.missed = cursor.after + passed, missed
+        after, dropped = topic.ring.reader_state(cursor.seat)
+        gone = dropped - cursor.dropped_in_ring
+        delivered = cursor.advance(min(after, topic.log.last_id), gone)
+        if delivered >= 0:  # else it is ahead of us, or another process has written there
+            cursor.dropped_in_ring = dropped
+            cursor.size_bytes += delivered * (topic.size_bytes // max(topic.messages, 1))
 
     def note_left(self, topic: Topic) -> None:
         """A peer has left a topic; it may have been the last to share it."""

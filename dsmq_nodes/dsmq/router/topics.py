@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 import msgspec
 
 from dsmq_nodes.dsmq import wire
+from dsmq_nodes.dsmq.log import Cursor
 from dsmq_nodes.dsmq.router.meters import Latency, RateMeter
 from dsmq_nodes.dsmq.store.sqlite import StoredLog
 from dsmq_nodes.topic_names import BROKERS_TOPICS
@@ -91,7 +92,7 @@ class ConnectedPeer:
     number: int = 0  # of a process that shares memory with us; 0: it does not
     unshares: bool = False  # it continues over its socket when a ring is closed
     gets: dict[str, int] = field(default_factory=dict)
-    cursors: dict[str, "Cursor"] = field(default_factory=dict)
+    cursors: dict[str, "TopicReader"] = field(default_factory=dict)
     publications: dict[str, "Advertisement"] = field(default_factory=dict)
     patterns: dict[str, "Pattern"] = field(default_factory=dict)
     waits: dict["Wait", None] = field(default_factory=dict)
@@ -114,7 +115,7 @@ class Topic:
 
     log: StoredLog
     name_json: bytes
-    cursors: list["Cursor"] = field(default_factory=list)
+    cursors: list["TopicReader"] = field(default_factory=list)
     publications: list["Advertisement"] = field(default_factory=list)
     messages: int = 0
     size_bytes: int = 0
@@ -157,25 +158,20 @@ class Topic:
         return bool(self.waits) or any(each.seat is None for each in self.cursors)
 
 
-@dataclass(eq=False, slots=True)
-class Cursor:
-    """A reader's place in a topic: it has been sent, or has skipped, every id up to `after`."""
+@dataclass(eq=False, slots=True, kw_only=True)
+class TopicReader(Cursor):
+    """A peer's cursor in a topic."""
 
     peer: ConnectedPeer
     topic: Topic
-    after: int
-    depth: int = 0
     type: str = ""
     schema: Schema = Schema("", b"")
     pairs: dict[int, "TypePair"] = field(default_factory=dict)
     pattern: str = ""  # of the subscription that made it; empty for one to this very topic
-    gap: int = 0  # skipped since the last push, to be told with the next
     shares: bool = False  # its peer can read the topic's ring
-    seat: int | None = None  # and does, from this place
-    missed: int = 0  # what it had said there that it missed, when we last looked
-    delivered: int = 0
+    seat: int | None = None  # in the ring's table of readers; None: it reads through the broker
+    dropped_in_ring: int = 0  # the reader's own count, when the seat was last looked at
     size_bytes: int = 0
-    dropped: int = 0
     latency: Latency = field(default_factory=Latency)
     rate: RateMeter = field(default_factory=RateMeter)
 
@@ -205,11 +201,11 @@ class TypePair:
 
     number: int
     publication: Advertisement
-    cursor: Cursor
+    cursor: TopicReader
     fault: str = ""
 
     @property
-    def ends(self) -> tuple[Advertisement, Cursor]:
+    def ends(self) -> tuple[Advertisement, TopicReader]:
         """Both."""
         return self.publication, self.cursor
 

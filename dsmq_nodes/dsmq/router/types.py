@@ -19,7 +19,7 @@ from dsmq_nodes.dsmq.limits import (
     MOST_SCHEMA_LEVELS,
     TYPES_KEPT,
 )
-from dsmq_nodes.dsmq.router.topics import Advertisement, Cursor, Schema, TypePair
+from dsmq_nodes.dsmq.router.topics import Advertisement, Schema, TopicReader, TypePair
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -66,7 +66,7 @@ class Schemas:
             return f"the schema cannot be used: it has more than {MOST_SCHEMA_LEVELS} levels"
         return ""
 
-    def meet(self, end: Advertisement | Cursor) -> list[tuple["ConnectedPeer", bytes]]:
+    def meet(self, end: Advertisement | TopicReader) -> list[tuple["ConnectedPeer", bytes]]:
         """An end is there, or has another type now: tell it and its others of their difference."""
         replies: list[tuple[ConnectedPeer, bytes]] = []
         part(end)
@@ -108,7 +108,7 @@ def tell_untold(peer: "ConnectedPeer") -> list[tuple["ConnectedPeer", bytes]]:
     return [reply for pair in untold for reply in _told(pair, peer)]
 
 
-def part(end: Advertisement | Cursor) -> None:
+def part(end: Advertisement | TopicReader) -> None:
     """An end is gone, and with it what was wrong between it and others."""
     for number, pair in list(end.pairs.items()):
         for each in pair.ends:
@@ -128,13 +128,13 @@ def set_fault(topic: "Topic | None", peer: "ConnectedPeer", request: wire.Reques
     return changed
 
 
-def _edges(end: Advertisement | Cursor) -> "Iterator[tuple[Advertisement, Cursor]]":
+def _edges(end: Advertisement | TopicReader) -> "Iterator[tuple[Advertisement, TopicReader]]":
     if isinstance(end, Advertisement):
         return ((end, cursor) for cursor in end.topic.cursors)
     return ((publication, end) for publication in end.topic.publications)
 
 
-def _is_alike(publication: Advertisement, cursor: Cursor) -> bool:
+def _is_alike(publication: Advertisement, cursor: TopicReader) -> bool:
     one, other = publication.schema, cursor.schema
     if not one.key or not other.key:
         return True  # nobody can tell
@@ -150,7 +150,7 @@ def _told(pair: TypePair, peer: "ConnectedPeer") -> "Iterator[tuple[ConnectedPee
         yield peer, _differs(pair, cursor, "subscriber")
 
 
-def _differs(pair: TypePair, end: Advertisement | Cursor, what: str) -> bytes:
+def _differs(pair: TypePair, end: Advertisement | TopicReader, what: str) -> bytes:
     event: dict[str, object] = {
         "event": "differs",
         "topic": end.topic.log.name,
