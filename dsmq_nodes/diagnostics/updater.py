@@ -58,7 +58,8 @@ class DiagnosticUpdater:
         """
         check_callback(callback, f"the diagnostic task {name!r}")
         if name in self._parts:
-            raise ValueError(f"{self._node.name} has a part {name!r} already: use another name")
+            node = self._node.get_fully_qualified_name()
+            raise ValueError(f"{node} has a part {name!r} already: use another name")
         self._parts[name] = callback
 
     def force_update(self) -> None:
@@ -124,5 +125,5 @@ class DiagnosticUpdater:
         return stat, work
 
     def _failed(self, stat: DiagnosticStatusWrapper, callback: _Callback, error: Exception) -> None:
-        self._node._spinner.exceptions.tell(callback, error)  # noqa: SLF001  the kit's own
+        self._node._kit.spinner.exceptions.tell(callback, error)
         stat.summary(DiagnosticStatus.ERROR, f"{type(error).__name__}: {error}")

@@ -1,7 +1,7 @@
 """Callbacks: which are taken, what they may give back, and what they are called in logs.
 
 Every function of a user may be `def` or `async def`. `Spinner.execute` calls a callback of which no
-result is wanted, `called` one whose result is, `BaseNode._run_hook` what is run when a node ends:
+result is wanted, `called` one whose result is, `NodeKit.run_hook` what is run when a node ends:
 all of them by `to_await`. `check_callback` refuses, where it is handed over, a function that nobody
 could call or await.
 """

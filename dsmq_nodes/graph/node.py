@@ -1,33 +1,390 @@
-"""The node: what a user subclasses.
+"""The node: what a user subclasses. The whole API is on this page.
 
-What a node is and how it lives is in base_node.py; here is what is made with it. The methods are
-thin: each kind of thing has a module of its own.
+The methods are thin: each kind of thing has a module of its own, and what a node is made of is in
+assembly.py.
 """
 
 import asyncio
-from typing import Any
+import inspect
+from collections.abc import Coroutine, Iterable, Sequence
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
+from typing_extensions import override
+
+from dsmq_nodes.errors import NodeConfigurationError, ParameterError
 from dsmq_nodes.graph import names
-from dsmq_nodes.graph.callback import Callback, MessageT, check_callback
-from dsmq_nodes.graph.parameter_methods import ParameterNode
+from dsmq_nodes.graph.assembly import NodeKit
+from dsmq_nodes.graph.callback import Callback, MessageT, Result, callback_name, check_callback
+from dsmq_nodes.graph.log.logger import Logger
+from dsmq_nodes.graph.parameters.model import Parameters
+from dsmq_nodes.graph.parameters.parameter import Parameter
+from dsmq_nodes.graph.parameters.parameter_store import OnSet, PostSet
 from dsmq_nodes.graph.services.service_client import Client
 from dsmq_nodes.graph.services.service_server import ServiceCallback, ServiceServer
+from dsmq_nodes.graph.spin import reserved_names, shutdown
+from dsmq_nodes.graph.spin.event_loop import run_through
 from dsmq_nodes.graph.spin.rate import Rate
+from dsmq_nodes.graph.time.clock import BaseClock
 from dsmq_nodes.graph.time.timer import Timer
 from dsmq_nodes.graph.topics.graph_view import GraphEndpoint
 from dsmq_nodes.graph.topics.publisher import Publisher
 from dsmq_nodes.graph.topics.qos import QoSProfile
 from dsmq_nodes.graph.topics.subscription import Subscription, SubscriptionCallback
+from dsmq_nodes.messages.base import Header
+from dsmq_nodes.messages.dsmq_msgs import NodeStatistics
 from dsmq_nodes.messages.service_base import RequestT, ResponseT, ServiceType
 
+if TYPE_CHECKING:
+    from dsmq_nodes.messages.rcl_interfaces import ParameterDescriptor, SetParametersResult
 
-class Node(ParameterNode):
+
+class _Name:
+    """A node's absolute name, unless its class has a `name` of its own."""
+
+    def __get__(self, node: "Node", _: type | None = None) -> str:
+        return node.get_fully_qualified_name()
+
+
+class Node:
     """A node: subclass it, make publishers, subscriptions and timers in `__init__`, `run` it.
 
     All callbacks, `def` or `async def`, run in the one thread that spins.
 
-    Its attributes are those of `BaseNode`: `Params`, `rate_hz`, `on_exception`, and others.
+    Attributes:
+        Params: the node's parameters; a nested subclass of `Parameters` names them.
+        params: the parameters' values.
+        rate_hz: the rate the node declares; the launch file's `rate:` overrides it.
+        on_exception: what an exception in a callback does: "raise" ends the node, "log" logs it.
+        use_sim_time: stamps, timers, rates and timeouts go by `/clock`; the parameter of this name
+            and DSMQ_USE_SIM_TIME in the environment override it.
+        on_type_mismatch: what it does when the other end of a topic has a type that does not fit:
+            "warn" logs which fields, and the graph shows it; "raise" also ends the node.
+        broker_timeout_sec: `enter_safe_state` is called when the broker has been lost for so long.
+        name: the node's absolute name; a class may have another use for `self.name`.
     """
+
+    Params: ClassVar[type[Parameters]] = Parameters
+    rate_hz: float | None = None
+    on_exception: Literal["raise", "log"] = "raise"
+    use_sim_time: bool = False
+    on_type_mismatch: Literal["raise", "warn"] = "warn"
+    broker_timeout_sec: float = 1.0
+    name = _Name()
+    _kit_class: ClassVar[type[NodeKit]] = NodeKit
+    _kit: NodeKit = reserved_names.OwnAttribute()  # type: ignore[assignment]
+
+    @override
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        reserved_names.check_methods(cls)
+
+    def __init__(
+        self,
+        node_name: str,
+        *,
+        namespace: str = "",
+        rate_hz: float | None = None,
+        broker: tuple[str, int] | None = None,
+        start_parameter_services: bool = True,
+        parameter_overrides: Sequence[Parameter] = (),
+    ) -> None:
+        """Connect to the broker under a name.
+
+        Args:
+            node_name: letters, digits and underscores; must be unique in its namespace.
+            namespace: where the node's relative names belong; "" is the root.
+            rate_hz: the rate the node declares.
+            broker: host and port; None: DSMQ_BROKER in the environment, else 127.0.0.1:30008.
+            start_parameter_services: let others ask for and set its parameters and log levels.
+            parameter_overrides: values of parameters, before those of the launch file.
+
+        Raises:
+            ConnectionFailedError: no broker answers.
+            NodeNameTakenError: a node of this name is connected already.
+            InvalidNameError: a name breaks the rules.
+            ParameterError: parameters given here or by the launcher do not fit `Params`.
+            NodeConfigurationError: the rate is not more than 0, or the class has set an attribute
+                that is the node's own.
+        """
+        settled = {"params", "use_sim_time"}
+        before = {name: value for name, value in vars(self).items() if name in settled}
+        kit = self._kit = self._kit_class(
+            self,
+            node_name,
+            namespace=namespace,
+            rate_hz=rate_hz,
+            broker=broker,
+            start_parameter_services=start_parameter_services,
+            parameter_overrides=parameter_overrides,
+        )
+        self.rate_hz = kit.rate_hz
+        self.params, self.use_sim_time = kit.params, kit.uses_sim_time
+        shutdown.began(kit)
+        reserved_names.check_attributes(self, before)
+
+    # What the node is
+
+    def get_name(self) -> str:
+        """The node's own name, without its namespace."""
+        return self._kit.own_name
+
+    def get_namespace(self) -> str:
+        """The node's namespace, absolute."""
+        return self._kit.namespace
+
+    def get_fully_qualified_name(self) -> str:
+        """The node's absolute name."""
+        return self._kit.name
+
+    def get_logger(self) -> Logger:
+        """The node's logger."""
+        return self._kit.logger
+
+    def get_clock(self) -> BaseClock:
+        """The node's clock: this machine's, or with `use_sim_time` what `/clock` says."""
+        return self._kit.clock
+
+    def stamp(self, frame_id: str = "") -> Header:
+        """A header with the time as it is now."""
+        return Header(stamp=self._kit.clock.now(), frame_id=frame_id)
+
+    @property
+    def period_sec(self) -> float:
+        """One over the node's rate.
+
+        Raises:
+            NodeConfigurationError: the node has no rate.
+        """
+        if not self.rate_hz:
+            name = self._kit.name
+            raise NodeConfigurationError(
+                f"{name} has no rate: set rate_hz in the class, or rate: in the launch file"
+            )
+        return 1.0 / self.rate_hz
+
+    def resolve_topic_name(self, topic: str) -> str:
+        """The absolute name of what this node calls `topic`, remapping included.
+
+        Raises:
+            InvalidNameError: the name breaks the rules.
+        """
+        return self._kit.resolve_name(topic)
+
+    def statistics(self) -> NodeStatistics:
+        """The node's counters since it started."""
+        return self._kit.statistics()
+
+    # To override
+
+    def on_shutdown(self, *args: Any, **kwargs: Any) -> Any:
+        """`on_shutdown()` is called once when the node ends, however; publishing still works.
+
+        It may be `async def`: see `enter_safe_state`. Declared so wide because a lifecycle node's
+        takes a state.
+        """
+
+    def enter_safe_state(self) -> Result:
+        """Stop what moves, switch off what heats.
+
+        Called before `on_shutdown`, and when the broker has been lost for `broker_timeout_sec`. It
+        may be `async def`: the end of the node waits for it, 3 s at most; no callback runs
+        meanwhile, and services may be called.
+        """
+
+    # Spinning
+
+    async def spin_async(self) -> None:
+        """Run the node's callbacks in the running event loop until `shutdown` or an exception.
+
+        Raises:
+            Exception: what a callback raised, with `on_exception` "raise".
+            ParameterError: the launcher gave a parameter that the node has not declared.
+            NodeConfigurationError: its class has set an attribute that is the node's own.
+        """
+        self._kit.spinner.check_process()
+        kit = self._kit
+        settled = {"params": kit.params, "use_sim_time": kit.uses_sim_time}
+        reserved_names.check_attributes(self, settled)
+        kit.check_parameters()
+        await self._kit.spinner.spin()
+
+    def create_task(self, work: Coroutine[Any, Any, None]) -> None:
+        """Run a coroutine beside the callbacks, as soon as the node spins; cancelled at its end.
+
+        Raises:
+            TypeError: it is not a coroutine.
+        """
+        given: object = work
+        if not inspect.isawaitable(given):
+            what = callback_name(given) if callable(given) else repr(given)
+            raise TypeError(
+                f"create_task takes a coroutine, what an `async def` gives when it is called, not "
+                f"{what:.60}"
+            )
+        self._kit.spinner.begin(work)
+
+    def shutdown(self) -> None:
+        """End `spin`, from any thread; the node is destroyed by who made it spin."""
+        self._kit.spinner.shut_down()
+
+    def destroy_node(self) -> Result:
+        """Enter the safe state, say goodbye and disconnect. Once; later calls do nothing.
+
+        A class may have its own, `def` or `async def`, that calls this one.
+        """
+        self._kit.end(is_whole=True)
+        return None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._kit.leave()
+
+    # Parameters
+
+    def declare_parameter(
+        self,
+        name: str,
+        value: Any = None,
+        descriptor: "ParameterDescriptor | None" = None,
+        ignore_override: bool = False,
+    ) -> Parameter:
+        """Have a parameter; the launch file, and others at run time, may set it.
+
+        Args:
+            name: of letters, digits, underscores; dots make groups.
+            value: its default, which gives it its type; a `Parameter.Type`: it has to be given.
+            descriptor: what it is for, its range, whether it is read-only or of any type.
+            ignore_override: do not take what the launch file says.
+
+        Raises:
+            ParameterError: there is one of the name, or the value does not fit.
+            TypeError: no parameter can have this value.
+        """
+        return self._kit.parameters.declare(
+            name, value, descriptor, ignore_override=ignore_override
+        )
+
+    def declare_parameters(
+        self,
+        namespace: str,
+        parameters: "Iterable[tuple[str] | tuple[str, Any] | tuple[str, Any, ParameterDescriptor]]",
+        ignore_override: bool = False,
+    ) -> list[Parameter]:
+        """Declare (name, value, descriptor) of each, the last two if there are; in a group."""
+        start = f"{namespace}." if namespace else ""
+        declared = []
+        for name, *rest in parameters:
+            value, descriptor = [*rest, None, None][:2]
+            parameter = self.declare_parameter(start + name, value, descriptor, ignore_override)
+            declared.append(parameter)
+        return declared
+
+    def undeclare_parameter(self, name: str) -> None:
+        """Remove a declared parameter.
+
+        Raises:
+            ParameterError: there is none, or it is read-only or of the model.
+        """
+        self._kit.parameters.undeclare(name)
+
+    def has_parameter(self, name: str) -> bool:
+        """Whether there is a parameter of this name."""
+        return name in self._kit.parameters
+
+    def get_parameter(self, name: str) -> Parameter:
+        """A parameter: `get_parameter("kp").value`.
+
+        Raises:
+            ParameterError: there is none; with the nearest name.
+        """
+        return self._kit.parameters.get(name)
+
+    def get_parameters(self, names: Iterable[str]) -> list[Parameter]:
+        """Several parameters.
+
+        Raises:
+            ParameterError: there is none of a name.
+        """
+        return [self._kit.parameters.get(name) for name in names]
+
+    def get_parameter_or(self, name: str, alternative_value: Parameter | None = None) -> Parameter:
+        """A parameter, or if there is none or it is not set, another."""
+        found = self._kit.parameters.get(name) if self.has_parameter(name) else Parameter(name)
+        return found if found.type_ or alternative_value is None else alternative_value
+
+    def get_parameters_by_prefix(self, prefix: str) -> dict[str, Parameter]:
+        """The parameters of a group, by their names without it."""
+        start = f"{prefix}." if prefix else ""
+        return {
+            name[len(start) :]: self._kit.parameters.get(name)
+            for name in self._kit.parameters
+            if name.startswith(start)
+        }
+
+    def set_parameters(self, parameter_list: Sequence[Parameter]) -> "list[SetParametersResult]":
+        """Set parameters, each for itself; a result says why one was not set."""
+        return [self.set_parameters_atomically([each]) for each in parameter_list]
+
+    def set_parameters_atomically(
+        self, parameter_list: Sequence[Parameter]
+    ) -> "SetParametersResult":
+        """Set parameters, all or none; the result says why none was set."""
+        from dsmq_nodes.messages.rcl_interfaces import SetParametersResult  # noqa: PLC0415  10 ms
+
+        try:
+            said = run_through(self._kit.parameters.set(parameter_list, self._kit.call_now))
+        except ParameterError as error:
+            return SetParametersResult(successful=False, reason=str(error))
+        return SetParametersResult(successful=True, reason=said)
+
+    def describe_parameter(self, name: str) -> "ParameterDescriptor":
+        """What a parameter is, and which values it may have.
+
+        Raises:
+            ParameterError: there is none.
+        """
+        return self._kit.parameters.describe(name)
+
+    def describe_parameters(self, names: Iterable[str]) -> "list[ParameterDescriptor]":
+        """The same of several."""
+        return [self._kit.parameters.describe(name) for name in names]
+
+    def add_on_set_parameters_callback(self, callback: OnSet) -> None:
+        """Have `callback(parameters)` asked before any change; it returns a SetParametersResult.
+
+        What it raises refuses the change, too. It may be `async def`; where `set_parameters` is
+        called in a callback there is no time to wait for anything.
+
+        Raises:
+            TypeError: it cannot be called or awaited.
+        """
+        check_callback(callback, "a callback that is asked for parameters")
+        self._kit.parameters.on_set.append(callback)
+
+    def remove_on_set_parameters_callback(self, callback: OnSet) -> None:
+        """Remove a callback that checks changes."""
+        self._kit.parameters.on_set.remove(callback)
+
+    def add_post_set_parameters_callback(self, callback: PostSet) -> None:
+        """Have `callback(parameters)` called after each change; what it raises undoes nothing.
+
+        Raises:
+            TypeError: it cannot be called or awaited.
+        """
+        check_callback(callback, "a callback that is told of parameters")
+        self._kit.parameters.post_set.append(callback)
+
+    def remove_post_set_parameters_callback(self, callback: PostSet) -> None:
+        """Remove a callback that hears of changes."""
+        self._kit.parameters.post_set.remove(callback)
 
     # The graph
 
@@ -49,13 +406,13 @@ class Node(ParameterNode):
 
     def get_topic_names_and_types(self) -> list[tuple[str, list[str]]]:
         """The topics of the graph, hidden ones too, with the types that nodes use on each."""
-        self._topics.graph.ask()
-        return list(self._topics.graph.types().items())
+        self._kit.topics.graph.ask()
+        return list(self._kit.topics.graph.types().items())
 
     def get_fully_qualified_node_names(self) -> list[str]:
         """The absolute names of the graph's nodes."""
-        self._topics.graph.ask()
-        return self._topics.graph.nodes()
+        self._kit.topics.graph.ask()
+        return self._kit.topics.graph.nodes()
 
     def get_node_names(self) -> list[str]:
         """The own names of the graph's nodes."""
@@ -74,13 +431,13 @@ class Node(ParameterNode):
         Raises:
             InvalidNameError: the topic's name breaks the rules.
         """
-        self._topics.graph.ask()
-        return list(self._topics.graph.publishers(self.resolve_topic_name(topic_name)))
+        self._kit.topics.graph.ask()
+        return list(self._kit.topics.graph.publishers(self.resolve_topic_name(topic_name)))
 
     def get_subscriptions_info_by_topic(self, topic_name: str) -> list[GraphEndpoint]:
         """Who subscribes a topic: as `get_publishers_info_by_topic`."""
-        self._topics.graph.ask()
-        return list(self._topics.graph.subscribers(self.resolve_topic_name(topic_name)))
+        self._kit.topics.graph.ask()
+        return list(self._kit.topics.graph.subscribers(self.resolve_topic_name(topic_name)))
 
     # Publishers, subscriptions, timers
 
@@ -108,7 +465,7 @@ class Node(ParameterNode):
         """
         name = self.resolve_topic_name(topic)
         qos = QoSProfile.of(qos_profile)
-        return self._topics.publish(msg_type, name, qos, on_deadline, Publisher[MessageT])
+        return self._kit.topics.publish(msg_type, name, qos, on_deadline, Publisher[MessageT])
 
     def create_subscription(
         self,
@@ -130,7 +487,7 @@ class Node(ParameterNode):
             callback: `def` or `async def`; a coroutine is finished before the next one starts.
                 None: the messages are read with `async for msg in subscription`.
             qos_profile: the depth: how many of the newest messages are kept when callbacks are
-            slow.
+                slow.
             loaned: of a type with one field of bytes, such as an Image, have that field be a
                 read-only memoryview of shared memory, without a copy, while the callback runs; then
                 it is taken back. What was overwritten meanwhile is counted as dropped.
@@ -146,7 +503,7 @@ class Node(ParameterNode):
             TypeError: the callback takes other arguments, only one of timeout and on_timeout is
                 given, or the type has nothing to loan.
         """
-        return self._topics.subscribe(
+        return self._kit.topics.subscribe(
             msg_type,
             self.resolve_topic_name(topic),
             callback,
@@ -172,11 +529,11 @@ class Node(ParameterNode):
             TypeError: the callback cannot be called or awaited.
         """
         check_callback(callback, "a timer's callback")
-        timer = Timer(timer_period_sec, callback, self._spinner.execute)
+        timer = Timer(timer_period_sec, callback, self._kit.spinner.execute)
         if not autostart:
             timer.cancel()
-        self._timers.append(timer)
-        self._spinner.add(timer)
+        self._kit.timers.append(timer)
+        self._kit.spinner.add(timer)
         return timer
 
     def create_rate(self, frequency: float) -> Rate:
@@ -185,22 +542,22 @@ class Node(ParameterNode):
         Raises:
             ValueError: the frequency is not more than 0.
         """
-        return Rate(frequency, self._spinner, self._clock)
+        return Rate(frequency, self._kit.spinner, self._kit.clock)
 
     def destroy_timer(self, timer: Timer) -> None:
         """Stop a timer for good."""
         timer.cancel()
-        self._spinner.remove(timer)
-        if timer in self._timers:
-            self._timers.remove(timer)
+        self._kit.spinner.remove(timer)
+        if timer in self._kit.timers:
+            self._kit.timers.remove(timer)
 
     def destroy_publisher(self, publisher: Publisher[Any]) -> None:
         """Destroy a publisher; the topic is no longer advertised with its last one."""
-        self._topics.publish_no_more(publisher)
+        self._kit.topics.publish_no_more(publisher)
 
     def destroy_subscription(self, subscription: Subscription[Any]) -> None:
         """Destroy a subscription; its callback is no longer called."""
-        self._topics.subscribe_no_more(subscription)
+        self._kit.topics.subscribe_no_more(subscription)
 
     # Services
 
@@ -220,7 +577,7 @@ class Node(ParameterNode):
             ValueError: this node serves that name already.
             TypeError: not a service type, or the callback takes other arguments.
         """
-        return self._services.serve(srv_type, self.resolve_service_name(srv_name), callback)
+        return self._kit.services.serve(srv_type, self.resolve_service_name(srv_name), callback)
 
     def create_client(
         self, srv_type: ServiceType[RequestT, ResponseT], srv_name: str
@@ -231,7 +588,7 @@ class Node(ParameterNode):
             InvalidNameError: the service's name breaks the rules.
             TypeError: not a service type, or not the one as which this node calls it already.
         """
-        return self._services.call(srv_type, self.resolve_service_name(srv_name))
+        return self._kit.services.call(srv_type, self.resolve_service_name(srv_name))
 
     def resolve_service_name(self, service: str) -> str:
         """The absolute name of what this node calls `service`, remapping included.
@@ -243,11 +600,11 @@ class Node(ParameterNode):
 
     def destroy_service(self, service: ServiceServer[Any, Any]) -> None:
         """Destroy a service; calls of it fail from now on."""
-        self._services.serve_no_more(service)
+        self._kit.services.serve_no_more(service)
 
     def destroy_client(self, client: Client[Any, Any]) -> None:
         """Destroy a client; its calls without a response fail."""
-        self._services.call_no_more(client)
+        self._kit.services.call_no_more(client)
 
     # Waiting
 

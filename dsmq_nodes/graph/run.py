@@ -14,7 +14,6 @@ from typing import Any, Final, TypeVar
 
 from dsmq_nodes.dsmq import descriptors
 from dsmq_nodes.errors import DsmqError, NodeConfigurationError
-from dsmq_nodes.graph.base_node import BaseNode
 from dsmq_nodes.graph.callback import MessageT, callback_name
 from dsmq_nodes.graph.log.logger import LineFormatter
 from dsmq_nodes.graph.node import Node
@@ -74,7 +73,7 @@ def spin_once(node: Node, timeout_sec: float | None = None) -> None:
         Exception: what a callback raised, with `on_exception` "raise".
     """
     forever = timeout_sec is None or timeout_sec < 0
-    spinner = node._spinner  # noqa: SLF001  the kit's own
+    spinner = node._kit.spinner
     work = spinner.once(None if forever else timeout_sec)
     spinner.block_on(work, "await asyncio.sleep(0.1)", by_steps=True)
 
@@ -88,7 +87,7 @@ def spin_until_future_complete(
         SpinError: called from a callback: `await future` there.
         Exception: what a callback raised, with `on_exception` "raise".
     """
-    node._spinner.block_on(_done(future, timeout_sec), "await future")  # noqa: SLF001  the kit's own
+    node._kit.spinner.block_on(_done(future, timeout_sec), "await future")
 
 
 async def _done(future: Future[Any], timeout_sec: float | None) -> None:
@@ -116,7 +115,7 @@ def wait_for_message(
         SpinError: called from a callback: `await node.wait_for_message_async()` there.
     """
     timeout_sec = None if time_to_wait < 0 else time_to_wait
-    msg = node._spinner.block_on(  # noqa: SLF001  the kit's own
+    msg = node._kit.spinner.block_on(
         node.wait_for_message_async(
             msg_type, topic, qos_profile=qos_profile, timeout_sec=timeout_sec
         ),
@@ -155,7 +154,7 @@ def run(*node_classes: Callable[[], Node]) -> None:
             sys.exit(1)
         finally:
             try:
-                failed = end_nodes(tuple(nodes))
+                failed = end_nodes([node._kit for node in nodes])
             finally:
                 signals.close_loop()
                 signals.stay_deaf()
@@ -199,7 +198,7 @@ def made(node_class: Callable[[], NodeT]) -> NodeT:
         )
     if not isinstance(given, Node):
         raise NodeConfigurationError(f"{callback_name(node_class)} gave {given!r:.60}, not a Node")
-    if not hasattr(node, "_spinner"):
+    if "_kit" not in vars(node):
         raise NodeConfigurationError(
             f"{type(node).__qualname__}.__init__ has not called super().__init__(name)"
         )
@@ -217,7 +216,7 @@ def _check_arguments() -> None:
 def _is_users_code_at_fault(error: Exception) -> bool:
     """Whether the line that raised it is worth showing; not when a node could not begin."""
     frames = [frame for frame, _ in walk_tb(error.__traceback__)]
-    if any(frame.f_code is BaseNode.__init__.__code__ for frame in frames):
+    if any(frame.f_code is Node.__init__.__code__ for frame in frames):
         return False
     packages = {frame.f_globals.get("__name__", "").partition(".")[0] for frame in frames}
     return not packages <= sys.stdlib_module_names | {"dsmq_nodes"}
@@ -292,7 +291,7 @@ class _EndSignals:
             raise KeyboardInterrupt
         self._asked = True
         for node in self._nodes:
-            node._spinner.shut_down()  # noqa: SLF001  a class may have a `shutdown` of its own
+            node._kit.spinner.shut_down()  # a class may have a `shutdown` of its own
         self._loop.call_soon_threadsafe(self._heard)
 
     def _heard(self) -> None:
@@ -320,7 +319,7 @@ async def _spin(nodes: tuple[Node, ...]) -> None:
             task.result()
     finally:
         for node in nodes:
-            node._spinner.shut_down()  # noqa: SLF001  as above
+            node._kit.spinner.shut_down()  # as above
         await asyncio.gather(*spinning, return_exceptions=True)
 
 

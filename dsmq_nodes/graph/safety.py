@@ -62,7 +62,7 @@ class EmergencyStop:
         self._changing = threading.Lock()
         self._publisher = node.create_publisher(_State, topic, _LATCHED)
         node.create_subscription(_State, topic, self._heard, _NO_STATE_SKIPPED)
-        node._when_broker_is_back.append(self._say)  # noqa: SLF001  the kit's own
+        node._kit.when_broker_is_back.append(self._say)
 
     @property
     def is_pressed(self) -> bool:
@@ -83,12 +83,12 @@ class EmergencyStop:
         self._set(is_pressed=False)
 
     def _set(self, *, is_pressed: bool) -> None:
-        now_ns = self._node._wall_clock.now_ns()  # noqa: SLF001  as messages are stamped
+        now_ns = self._node._kit.wall_clock.now_ns()  # as messages are stamped
         is_change = is_pressed != self.is_pressed
         self._begin(now_ns, is_pressed)
         on_change = self._on_change
         if is_change and on_change is not None:
-            self._node._spinner.soon(lambda: on_change(is_pressed), on_change)  # noqa: SLF001
+            self._node._kit.spinner.soon(lambda: on_change(is_pressed), on_change)
 
     def _heard(self, msg: _State, info: MessageInfo) -> None:
         was_pressed = self.is_pressed
@@ -99,7 +99,7 @@ class EmergencyStop:
         on_change, is_pressed = self._on_change, self.is_pressed
         if is_pressed != was_pressed and on_change is not None:
             # At once, and for itself: while a coroutine is awaited the next state is heard.
-            self._node._spinner.execute(lambda: on_change(is_pressed), on_change)  # noqa: SLF001
+            self._node._kit.spinner.execute(lambda: on_change(is_pressed), on_change)
 
     def _begin(self, at_ns: int, is_pressed: bool) -> None:
         """A new state: it is later than all that was known."""
@@ -169,7 +169,7 @@ class Actuator(Generic[MessageT]):
         self.subscription = node.create_subscription(
             msg_type, topic, self._on_command, 1, timeout=timeout, on_timeout=self._stop
         )
-        node._before_safe_state.append(self._cancel)  # noqa: SLF001  the kit's own
+        node._kit.before_safe_state.append(self._cancel)
 
     def _on_command(self, msg: MessageT) -> Result:
         if self.emergency_stop.is_pressed or not (self._is_told_in_time or self._may_obey()):
@@ -201,8 +201,8 @@ class Actuator(Generic[MessageT]):
     def _may_obey(self) -> bool:
         """Whether whoever knows of a pressed emergency stop has had time to say so."""
         node = self._node
-        began_sec = node._link.broker_began_sec  # noqa: SLF001  the kit's own
-        left_sec = began_sec + _NEW_SEC - node._wall_clock.monotonic_sec()  # noqa: SLF001
+        began_sec = node._kit.link.broker_began_sec
+        left_sec = began_sec + _NEW_SEC - node._kit.wall_clock.monotonic_sec()
         self._is_told_in_time = self.emergency_stop.is_known or left_sec <= 0
         if not self._is_told_in_time and not self.refused:
             node.get_logger().info(

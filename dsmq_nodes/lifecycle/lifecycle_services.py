@@ -3,7 +3,8 @@
 from collections.abc import Awaitable, Callable, Iterable
 
 from dsmq_nodes.errors import TransitionError
-from dsmq_nodes.graph.node import Node
+from dsmq_nodes.graph.assembly import NodeKit
+from dsmq_nodes.graph.services.service_server import ServiceCallback
 from dsmq_nodes.lifecycle import states
 from dsmq_nodes.messages.lifecycle import (
     ChangeState,
@@ -14,10 +15,11 @@ from dsmq_nodes.messages.lifecycle import (
     TransitionDescription,
 )
 from dsmq_nodes.messages.lifecycle import Transition as TransitionMessage
+from dsmq_nodes.messages.service_base import RequestT, ResponseT, ServiceType
 
 
 def serve(
-    node: Node,
+    kit: NodeKit,
     machine: states.StateMachine,
     change: Callable[[str | int], Awaitable[states.TransitionCallbackReturn]],
 ) -> None:
@@ -28,7 +30,7 @@ def serve(
         try:
             result = await change(asked.id or asked.label)
         except TransitionError as error:
-            node.get_logger().warning(str(error))
+            kit.logger.warning(str(error))
             return ChangeState.Response(success=False)
         return ChangeState.Response(success=result is states.TransitionCallbackReturn.SUCCESS)
 
@@ -46,11 +48,18 @@ def serve(
     def get_graph(_: GetAvailableTransitions.Request) -> GetAvailableTransitions.Response:
         return _described(states.GRAPH)
 
-    node.create_service(ChangeState, "~/change_state", change_state)
-    node.create_service(GetState, "~/get_state", get_state)
-    node.create_service(GetAvailableStates, "~/get_available_states", get_states)
-    node.create_service(GetAvailableTransitions, "~/get_available_transitions", get_transitions)
-    node.create_service(GetAvailableTransitions, "~/get_transition_graph", get_graph)
+    def offer(
+        srv_type: ServiceType[RequestT, ResponseT],
+        name: str,
+        callback: ServiceCallback[RequestT, ResponseT],
+    ) -> None:
+        kit.services.serve(srv_type, kit.resolve_name(name), callback)
+
+    offer(ChangeState, "~/change_state", change_state)
+    offer(GetState, "~/get_state", get_state)
+    offer(GetAvailableStates, "~/get_available_states", get_states)
+    offer(GetAvailableTransitions, "~/get_available_transitions", get_transitions)
+    offer(GetAvailableTransitions, "~/get_transition_graph", get_graph)
 
 
 def state_message(state: states.LifecycleState) -> State:

@@ -9,6 +9,7 @@ Numbers, labels and arrows are those of ROS 2: lifecycle_msgs, design.ros2.org/a
 node_lifecycle.html, and rcl_lifecycle's default state machine.
 """
 
+from collections.abc import Awaitable
 from enum import IntEnum
 from typing import Final, NamedTuple
 
@@ -24,6 +25,9 @@ class TransitionCallbackReturn(IntEnum):
     SUCCESS = Ids.TRANSITION_CALLBACK_SUCCESS
     FAILURE = Ids.TRANSITION_CALLBACK_FAILURE
     ERROR = Ids.TRANSITION_CALLBACK_ERROR
+
+
+TransitionResult = TransitionCallbackReturn | Awaitable[TransitionCallbackReturn]
 
 
 class LifecycleState(NamedTuple):

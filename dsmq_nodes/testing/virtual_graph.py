@@ -122,7 +122,7 @@ class Graph:
     @property
     def nodes(self) -> dict[str, Node]:
         """The nodes that run, by their full names."""
-        return {node.name: node for node in self._spinning.values()}
+        return {node._kit.name: node for node in self._spinning.values()}
 
     @property
     def now_sec(self) -> float:
@@ -158,7 +158,7 @@ class Graph:
 
     def remove(self, node: Node) -> None:
         """End a node, as Ctrl-C does."""
-        node._spinner.shut_down()  # noqa: SLF001  a class may have a `shutdown` of its own
+        node._kit.spinner.shut_down()  # a class may have a `shutdown` of its own
         self.run_for(0)
 
     def run_for(self, seconds: float) -> None:
@@ -298,7 +298,7 @@ class Graph:
             if not ended:
                 break
             for task in ended:
-                self._spinning.pop(task)._leave()  # noqa: SLF001  it may be a coroutine
+                self._spinning.pop(task)._kit.leave()  # it may be a coroutine
                 task.result()
         self._check_types()
 

@@ -15,7 +15,7 @@ from dsmq_nodes.tf.core import BufferCore, Frame
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from dsmq_nodes.graph.base_node import BaseNode
+    from dsmq_nodes.graph.node import Node
     from dsmq_nodes.graph.spin.spinner import Spinner
     from dsmq_nodes.messages.base import Duration, Time
     from dsmq_nodes.messages.geometry import TransformStamped
@@ -31,11 +31,11 @@ class Buffer(BufferCore):
     def __init__(self, cache_time: "Duration | float" = 10.0) -> None:
         """An empty buffer; transforms older than `cache_time` before the newest are let go."""
         super().__init__(seconds(cache_time))
-        self._node: BaseNode | None = None
+        self._node: Node | None = None
         self._lock = threading.RLock()
         self._waiting: list[asyncio.Future[None]] = []
 
-    def attach(self, node: "BaseNode") -> None:
+    def attach(self, node: "Node") -> None:
         """Wait in this node's time, and while its callbacks run; done by `TransformListener`."""
         self._node = node
 
@@ -226,7 +226,7 @@ class Buffer(BufferCore):
                 "a buffer waits for transforms that a listener hears: make a "
                 "TransformListener(buffer, node) first"
             )
-        return self._node._spinner  # noqa: SLF001  the kit's own
+        return self._node._kit.spinner
 
     def _clock(self) -> BaseClock:
         return BaseClock() if self._node is None else self._node.get_clock()

@@ -137,7 +137,7 @@ def test_lifecycle(start: Start) -> None:
 
     with spinning(node):
         assert client.wait_for_service(10.0)
-        told = node._spinner.block_on(operate(), "")
+        told = node._kit.spinner.block_on(operate(), "")
     assert told is not None
     assert told.temperature == 21.5
     program.wait_for("configured")

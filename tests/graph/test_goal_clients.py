@@ -127,7 +127,7 @@ def test_a_client_that_goes_while_its_goal_is_judged(
 
 def test_a_client_that_goes_while_a_goal_callback_blocks_the_node(graph: Graph) -> None:
     def judge(_: Count.Goal) -> GoalResponse:
-        caller._link.close()
+        caller._kit.link.close()
         return GoalResponse.ACCEPT
 
     counter = graph.add(lambda: Counter(goal_callback=judge))

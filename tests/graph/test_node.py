@@ -16,6 +16,7 @@ from dsmq_nodes.errors import (
     NodeNameTakenError,
     ParameterError,
 )
+from dsmq_nodes.lifecycle import LifecycleNode
 from dsmq_nodes.messages import Imu, String
 from dsmq_nodes.testing import BrokerProcess, Graph
 from tests.graph.conftest import Program, until
@@ -258,8 +259,16 @@ def test_the_stamp_is_the_wall_clock() -> None:
 class TestOwnNames:
     """Who comes from rclpy takes names that are free there."""
 
-    @pytest.mark.parametrize("name", ["name", "_link", "_timers"])
-    @pytest.mark.parametrize("first", [True, False])
+    @pytest.mark.parametrize(
+        ("name", "first"),
+        [
+            ("_kit", True),
+            ("_kit", False),
+            ("params", True),
+            ("params", False),
+            ("use_sim_time", False),
+        ],
+    )
     def test_an_attribute_is_told(self, graph: Graph, name: str, first: bool) -> None:
         class Mine(Node):
             def __init__(self) -> None:
@@ -274,11 +283,48 @@ class TestOwnNames:
         graph.run_for(1.0)
 
     def test_a_method_is_told(self) -> None:
-        with pytest.raises(NodeConfigurationError, match=r"Mine\._end would replace"):
+        with pytest.raises(NodeConfigurationError, match=r"Mine\._kit would replace"):
 
             class Mine(Node):
-                def _end(self) -> None:  # type: ignore[override]
-                    """As in rclpy, where it is free."""
+                def _kit(self) -> None:  # type: ignore[override]
+                    """The only private name that is taken."""
+
+    @pytest.mark.parametrize("base", [Node, LifecycleNode])
+    @pytest.mark.parametrize("first", [True, False])
+    def test_all_but_one_private_name_is_free(
+        self, graph: Graph, base: type[Node], first: bool
+    ) -> None:
+        """Also those that the kit has for its own parts: they lie elsewhere."""
+        parts = dir(graph.add(lambda: base("other"))._kit)
+        free = {f"_{name.strip('_')}" for name in parts}
+
+        class Mine(base):  # type: ignore[misc,valid-type]
+            def __init__(self) -> None:
+                if first:
+                    self.__dict__.update(dict.fromkeys({*free, "name"}, "mine"))
+                super().__init__("mine", rate_hz=5.0)
+                if not first:
+                    self.__dict__.update(dict.fromkeys({*free, "name"}, "mine"))
+                self.create_timer(self.period_sec, lambda: None)
+
+        assert {"_timers", "_link", "_clock", "_logger", "_end"} <= free
+        assert "_kit" not in free
+        node = graph.add(Mine)
+        graph.run_for(2.0)
+        assert node.name == "mine"
+        assert node.get_fully_qualified_name() == "/mine"
+        assert set(graph.nodes) == {"/other", "/mine"}
+        assert node.statistics().timers[0].ticks == 10
+        graph.remove(node)
+
+    def test_a_node_that_is_not_made_yet(self) -> None:
+        class Mine(Node):
+            def __init__(self) -> None:
+                self.create_timer(1.0, lambda: None)
+                super().__init__("mine")
+
+        with pytest.raises(AttributeError, match=r"call super\(\)\.__init__\(name\) first"):
+            Mine()
 
     def test_what_hurts_nobody_is_free(self, graph: Graph) -> None:
         class Mine(Node):

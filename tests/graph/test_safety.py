@@ -204,7 +204,7 @@ def test_under_a_new_broker_commands_wait_for_those_who_know(
 ) -> None:
     caplog.set_level("INFO")
     motor = graph.add(Motor)
-    motor._link.broker_began_sec = 0.0
+    motor._kit.link.broker_began_sec = 0.0
     for tenth in range(1, 30):
         graph.at(tenth / 10, lambda: graph.inject("speed", Float64(data=1.0)))
     if said_sec is not None:

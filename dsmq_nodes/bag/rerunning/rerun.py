@@ -291,11 +291,12 @@ def _compare(
 
 
 def _check(bag: BagSource, node: Node, inputs: set[str], outputs: set[str]) -> None:
+    name = node.get_fully_qualified_name()
     has = f"the bag has {', '.join(sorted(bag.topics)) or 'nothing'}"
     if not inputs:
-        raise BagError(f"{node.name} subscribes nothing that was recorded: {has}")
+        raise BagError(f"{name} subscribes nothing that was recorded: {has}")
     if not outputs:
-        raise BagError(f"{node.name} publishes nothing that was recorded to compare: {has}")
+        raise BagError(f"{name} publishes nothing that was recorded to compare: {has}")
 
 
 def _class(type_name: str) -> type[Message]:

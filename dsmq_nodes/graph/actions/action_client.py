@@ -86,7 +86,7 @@ class ActionClient(Generic[GoalT, ResultT, FeedbackT]):
             WeakValueDictionary()
         )
         self._is_forgetting = False
-        self._graph = node._topics.graph  # noqa: SLF001  the kit's own
+        self._graph = node._kit.topics.graph
         self._graph.watchers.append(self._on_graph)
         self._subscriptions: list[Any] = [
             node.create_subscription(
@@ -120,7 +120,7 @@ class ActionClient(Generic[GoalT, ResultT, FeedbackT]):
             )
         if feedback_callback is not None:
             check_callback(feedback_callback, f"the feedback_callback of {self.action_name}")
-        new_id = self._node._services.new_id  # noqa: SLF001  the kit's own
+        new_id = self._node._kit.services.new_id
         goal_id = goal_uuid or UUID(uuid=new_id())
         if feedback_callback is not None:
             self._feedback_callbacks[goal_id.uuid] = feedback_callback
@@ -173,7 +173,7 @@ class ActionClient(Generic[GoalT, ResultT, FeedbackT]):
         Raises:
             SpinError: called from a callback: `await client.wait_for_server_async()` there.
         """
-        spinner = self._node._spinner  # noqa: SLF001  the kit's own
+        spinner = self._node._kit.spinner
         work = self.wait_for_server_async(timeout_sec)
         return bool(spinner.block_on(work, "await client.wait_for_server_async()"))
 
@@ -195,12 +195,12 @@ class ActionClient(Generic[GoalT, ResultT, FeedbackT]):
             if goal_id in self._sent and each.status in _ENDED:
                 ended.append(goal_id)
         if ended:
-            self._node._spinner.begin(self._forget_soon(ended))  # noqa: SLF001  the kit's own
+            self._node._kit.spinner.begin(self._forget_soon(ended))
 
     def _on_graph(self) -> None:
         if self._sent and not self._is_forgetting and self._is_server_gone():
             self._is_forgetting = True
-            self._node._spinner.begin(self._forget_if_lost())  # noqa: SLF001  the kit's own
+            self._node._kit.spinner.begin(self._forget_if_lost())
 
     def _is_server_gone(self) -> bool:
         return self._graph.is_known and not self.server_is_ready()

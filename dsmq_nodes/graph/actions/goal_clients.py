@@ -24,9 +24,9 @@ class GoalClients:
     """The clients of one action server's goals; `look` is called when some may have gone."""
 
     def __init__(self, node: "Node", look: Callable[[], None]) -> None:
-        self._graph = node._topics.graph  # noqa: SLF001  the kit's own
-        self._spinner = node._spinner  # noqa: SLF001
-        self._now_sec = node._wall_clock.monotonic_sec  # noqa: SLF001
+        self._graph = node._kit.topics.graph
+        self._spinner = node._kit.spinner
+        self._now_sec = node._kit.wall_clock.monotonic_sec
         self._timeout_sec = node.broker_timeout_sec
         self._look = look
         self._is_lost = False

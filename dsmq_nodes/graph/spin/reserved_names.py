@@ -1,7 +1,7 @@
 """Names that are a node's own: a user's class that takes one is told, or both would go wrong."""
 
 import inspect
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, Final
 
 from dsmq_nodes.errors import NodeConfigurationError
@@ -9,11 +9,26 @@ from dsmq_nodes.graph.callback import check_callback
 
 # The first two are awaited; the kit itself never calls the others by these names.
 _MAY_WAIT: Final = frozenset({"enter_safe_state", "destroy_node", "shutdown", "statistics"})
-_MAY_CHANGE: Final = frozenset({"rate_hz", "_destroyed"})
+
+
+class OwnAttribute:
+    """An attribute that the kit sets once, in a node's constructor; reading it costs nothing."""
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self._name = name
+
+    def __set__(self, node: object, value: object) -> None:
+        if self._name in vars(node) or not _is_ours(type(value)):
+            raise _taken(node, self._name)
+        vars(node)[self._name] = value
+
+    def __getattr__(self, name: str) -> Any:
+        """Say what is wrong: a node that has it is not asked here."""
+        raise AttributeError("the node is not made yet: call super().__init__(name) first")
 
 
 def check_methods(cls: type) -> None:
-    """See that a class replaces nothing that is a node's own: what begins with an underscore.
+    """Check that a class replaces nothing that is a node's own: what begins with an underscore.
 
     Nor a method whose result is used at once by one that is a coroutine, or a hook by one that
     nobody could run.
@@ -37,13 +52,15 @@ def check_methods(cls: type) -> None:
 
 
 def _check_method(cls: type, name: str, method: object) -> None:
-    """See that a public method of the kit's is replaced by one that can be called as that is."""
+    """Check that a public method of the kit is replaced by one that can be called like it."""
     own = f"{cls.__qualname__}.{name}"
+    ours = next(vars(base)[name] for base in cls.__mro__ if _is_ours(base) and name in vars(base))
+    if not callable(ours):
+        return
     try:
         check_callback(method, own)
     except TypeError as error:
         raise NodeConfigurationError(str(error)) from None
-    ours = next(vars(base)[name] for base in cls.__mro__ if _is_ours(base) and name in vars(base))
     is_awaited = name in _MAY_WAIT or name.startswith("on_") or inspect.iscoroutinefunction(ours)
     if inspect.iscoroutinefunction(method) and not is_awaited:
         raise NodeConfigurationError(
@@ -52,24 +69,22 @@ def _check_method(cls: type, name: str, method: object) -> None:
         )
 
 
-def changed(node: object, values: Mapping[str, Any]) -> list[str]:
-    """The attributes that are not what they were."""
-    now = vars(node)
-    names = (name for name in values if now.get(name) is not values[name])
-    return [name for name in names if name not in _MAY_CHANGE]
-
-
-def refuse(node: object, names: Sequence[str]) -> None:
-    """See that a class has set none of these attributes.
+def check_attributes(node: object, values: Mapping[str, object]) -> None:
+    """Check that a class has set none of these attributes to another value.
 
     Raises:
         NodeConfigurationError: it has.
     """
-    if names:
-        raise NodeConfigurationError(
-            f"{type(node).__qualname__} sets {', '.join(f'self.{name}' for name in names)}, which "
-            "is a node's own: give it another name"
-        )
+    now = vars(node)
+    for name, value in values.items():
+        if now.get(name) is not value:
+            raise _taken(node, name)
+
+
+def _taken(node: object, name: str) -> NodeConfigurationError:
+    return NodeConfigurationError(
+        f"{type(node).__qualname__} sets self.{name}, which is a node's own: give it another name"
+    )
 
 
 def _is_ours(cls: type) -> bool:

@@ -21,18 +21,19 @@ from dsmq_nodes.signals import ending_signals
 
 
 class Mortal(Protocol):
-    """What has to be ended properly: a node."""
+    """What has to be ended properly: the kit of a node."""
 
-    def _end(self, *, is_whole: bool) -> None:
+    def end(self, *, is_whole: bool) -> None:
         """Enter the safe state, say goodbye, disconnect; `is_whole`: its constructor returned."""
 
-    def _destroy(self) -> None:
+    def destroy(self) -> None:
         """The same as its class has it in `destroy_node`, of one that is whole."""
 
-    def _exception_count(self) -> int:
+    @property
+    def exception_count(self) -> int:
         """How many exceptions there were in its callbacks and hooks."""
 
-    def _forked(self) -> None:
+    def forked(self) -> None:
         """This process is a child of the one that made the node, and must leave it alone."""
 
 
@@ -104,15 +105,15 @@ def end_nodes(whole: Container[Mortal] = ()) -> bool:
     failed = False
     broken: BaseException | None = None
     for node in list(_alive.values()):
-        before = node._exception_count()  # noqa: SLF001  not a name that a user may take
+        before = node.exception_count
         try:
             if node in whole:
-                node._destroy()  # noqa: SLF001
+                node.destroy()
             else:
-                node._end(is_whole=False)  # noqa: SLF001
+                node.end(is_whole=False)
         except BaseException as error:  # noqa: BLE001  the others are ended first
             broken = broken or error
-        failed = failed or (node in whole and node._exception_count() > before)  # noqa: SLF001
+        failed = failed or (node in whole and node.exception_count > before)
     if broken is not None:
         raise broken
     return failed
@@ -162,7 +163,7 @@ def _in_the_child() -> None:
     inherited = list(_alive.values())
     _alive.clear()
     for node in inherited:
-        node._forked()  # noqa: SLF001
+        node.forked()
 
 
 if hasattr(os, "register_at_fork"):  # not on Windows

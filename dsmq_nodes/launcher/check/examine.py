@@ -129,7 +129,7 @@ def _leave_safe(node: Node) -> None:
     It has done nothing yet, so `on_shutdown`, which may write results, is not called.
     """
     with suppress(Exception):  # it is not what is checked
-        node._run_hook(node.enter_safe_state)  # noqa: SLF001  it may be a coroutine
+        node._kit.run_hook(node.enter_safe_state)  # it may be a coroutine
 
 
 def _wrong_params(node_class: type[Node], error: ParameterError) -> list[WrongParam]:

@@ -131,7 +131,7 @@ class GraphObserver:
         node = await asyncio.shield(self._node)
         if topic not in self._first:
             came = self._first[topic] = asyncio.Event()
-            link = node._link  # noqa: SLF001  the kit's own
+            link = node._kit.link
 
             def deliver(_reply: "Arrival", _again: bool) -> None:
                 came.set()

@@ -1,0 +1,401 @@
+"""What a node is made of, in the order in which it is made, and how it is ended.
+
+All of it lies under one attribute, `Node._kit`: every other name is free for the user's class.
+"""
+
+import math
+from asyncio import CancelledError
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, Literal, Protocol
+
+from dsmq_nodes.dsmq import inherited
+from dsmq_nodes.errors import NodeConfigurationError, ParameterError, SpinError
+from dsmq_nodes.graph import names
+from dsmq_nodes.graph.callback import Callback, Result, as_error, awaited, to_await
+from dsmq_nodes.graph.links.forked_link import refuse
+from dsmq_nodes.graph.log.logger import Logger
+from dsmq_nodes.graph.log.rosout import Rosout
+from dsmq_nodes.graph.node_statistics import STATISTICS_PERIOD_SEC, node_statistics
+from dsmq_nodes.graph.parameters.model import Parameters
+from dsmq_nodes.graph.parameters.node_services import offer_node_services
+from dsmq_nodes.graph.parameters.parameter import Parameter
+from dsmq_nodes.graph.parameters.parameter_events import ParameterEvents
+from dsmq_nodes.graph.parameters.parameter_store import ParameterStore
+from dsmq_nodes.graph.services.service_registry import Services
+from dsmq_nodes.graph.spin import shutdown
+from dsmq_nodes.graph.spin.context import surroundings
+from dsmq_nodes.graph.spin.spinner import Spinner
+from dsmq_nodes.graph.time.overruns import Punctuality
+from dsmq_nodes.graph.time.sim_clock import SimClock
+from dsmq_nodes.graph.time.timer import Timer
+from dsmq_nodes.graph.time.watchdog import Silence
+from dsmq_nodes.graph.topics.qos import QoSProfile
+from dsmq_nodes.graph.topics.topic_registry import Topics
+from dsmq_nodes.graph.topics.type_check import TypeCheck, schema_text
+from dsmq_nodes.messages.dsmq_msgs import NodeStatistics
+from dsmq_nodes.messages.rosgraph import Clock as ClockMessage
+from dsmq_nodes.topic_names import CLOCK_TOPIC, NODES_TOPIC
+
+if TYPE_CHECKING:
+    from dsmq_nodes.graph.time.clock import BaseClock
+
+
+class NodeHooks(Protocol):
+    """What the kit asks of the node that it belongs to: what a user's class may declare."""
+
+    @property
+    def Params(self) -> type[Parameters]:  # noqa: N802  a class
+        """The model of its parameters."""
+
+    rate_hz: float | None
+    on_exception: Literal["raise", "log"]
+    use_sim_time: bool
+    on_type_mismatch: Literal["raise", "warn"]
+    broker_timeout_sec: float
+
+    def enter_safe_state(self) -> Result:
+        """Stop what moves."""
+
+    def on_shutdown(self, *args: Any, **kwargs: Any) -> Any:
+        """Its last hook."""
+
+    def destroy_node(self) -> Result:
+        """End it; a class may have its own."""
+
+
+class NodeKit:
+    """The parts of one node.
+
+    Attributes:
+        node: the node they belong to.
+        own_name: its name without the namespace.
+        name: its absolute name.
+        rate_hz: the rate that was declared, by whoever has the last word.
+        uses_sim_time: stamps, timers and timeouts go by `/clock`.
+        params: the values of its model of parameters.
+        wall_clock: this machine's; messages are stamped by it.
+        clock: the one that users see.
+        timers: those that users have made.
+        before_safe_state: called when the broker has been lost, before the safe state is entered.
+        when_broker_is_back: called when an outage has ended.
+    """
+
+    __slots__ = (
+        "_is_destroyed",
+        "_is_inherited",
+        "_machine_clock",
+        "_outage",
+        "_own_publication",
+        "_punctuality",
+        "_remap",
+        "_rosout",
+        "before_safe_state",
+        "clock",
+        "link",
+        "logger",
+        "name",
+        "namespace",
+        "node",
+        "own_name",
+        "parameters",
+        "params",
+        "rate_hz",
+        "services",
+        "spinner",
+        "timers",
+        "topics",
+        "uses_sim_time",
+        "wall_clock",
+        "when_broker_is_back",
+    )
+
+    def __init__(
+        self,
+        node: NodeHooks,
+        node_name: str,
+        *,
+        namespace: str,
+        rate_hz: float | None,
+        broker: tuple[str, int] | None,
+        start_parameter_services: bool,
+        parameter_overrides: Sequence[Parameter],
+    ) -> None:
+        """Make the parts; arguments and exceptions are those of `Node`."""
+        around = surroundings.get()
+        given = around.environment()
+        self.node = node
+        # Whatever can be wrong is told before anything is opened: names, the rate, parameters.
+        self.own_name = names.check_node_name(given.name or node_name)
+        self.namespace = names.resolve_namespace(given.namespace or namespace)
+        self._remap = given.remap
+        self.name = names.resolve_topic("~", self.own_name, self.namespace, {})
+        self.rate_hz = _first_rate(self.name, given.rate_hz, rate_hz, node.rate_hz)
+        params = given.params | {each.name: each.value for each in parameter_overrides}
+        self.uses_sim_time = self._takes_sim_time(params, given.use_sim_time)
+        self.params, undeclared = self._load_params(params)
+        # The logger comes before the link: what the link meets is logged under the node's name.
+        self.wall_clock = around.clock
+        self.logger = Logger(self.name, around.clock)
+        self._is_destroyed = False
+        self._is_inherited = False  # by a process that was forked
+        self.timers: list[Timer] = []
+        self.before_safe_state: list[Callable[[], object]] = []
+        self.when_broker_is_back: list[Callable[[], None]] = []
+        # All the others talk to the queue, so they come after the link.
+        self.link = around.connect(self.name, broker)
+        self._rosout = self.logger.rosout = Rosout(self.link, around.clock)
+        # The spinner runs what all the others have callbacks for.
+        raises = node.on_exception == "raise"
+        self.spinner = Spinner(self.link, self.logger, self.name, raises=raises)
+        self.topics = Topics(self.link, self.spinner, around.clock, self.logger)
+        fails = self.spinner.fail if node.on_type_mismatch == "raise" else None
+        self.link.on_differs = TypeCheck(self.link, self.logger, self.name, fails).met
+        # A simulated clock is a subscription, so it comes after the topics.
+        execute = self.spinner.execute
+        self._machine_clock = around.node_clock(around.clock, execute, self.logger)
+        self.clock: BaseClock = self._follow_clock() if self.uses_sim_time else self._machine_clock
+        # Clients look for their servers in the graph, which the topics follow.
+        self.services = Services(
+            self.name,
+            link=self.link,
+            spinner=self.spinner,
+            graph=self.topics.graph,
+            logger=self.logger,
+        )
+        # Parameters tell of their changes on a topic, and are offered as services.
+        self.parameters = self._make_parameters(undeclared)
+        if start_parameter_services and self.link.has_graph:
+            offer_node_services(self.name, self.services, self.parameters, self.logger)
+        # The statistics are about all of the above.
+        self._own_publication = self.link.advertise(
+            NODES_TOPIC, NodeStatistics.type_name, 0, schema_text(NodeStatistics)
+        )
+        self.spinner.exceptions.on_new = self.publish_statistics
+        self._punctuality = Punctuality(self.logger)
+        statistics = Timer(STATISTICS_PERIOD_SEC, self._look_after, _quietly)
+        self.spinner.add(statistics, is_steady=True)
+        # The safe state is entered when the broker is lost for too long.
+        self._outage = Silence(
+            node.broker_timeout_sec, self._broker_lost, execute, what="broker_timeout_sec"
+        )
+        self.spinner.on_outage = self._on_outage
+
+    def _load_params(self, given: dict[str, Any]) -> tuple[Parameters, dict[str, Any]]:
+        """The model's parameters, and what is left for `declare_parameter`.
+
+        A model with fields is all there is, unless its config says that extra ones are not
+        forbidden: a wrong name is told before the node does anything.
+        """
+        model = self.node.Params
+        fields = model.model_fields
+        if fields and model.model_config.get("extra") == "forbid":
+            return model.load(given, self.name), {}
+        own = {name: given[name] for name in given if name.partition(".")[0] in fields}
+        return model.load(own, self.name), {n: v for n, v in given.items() if n not in own}
+
+    def _takes_sim_time(self, params: dict[str, Any], given: bool | None) -> bool:
+        """Take the parameter that every node has out of those of this one."""
+        if "use_sim_time" in params and "use_sim_time" not in self.node.Params.model_fields:
+            asked = params.pop("use_sim_time")
+            if not isinstance(asked, bool):
+                raise ParameterError(
+                    f"parameters of {self.name}: use_sim_time is true or false, not {asked!r}"
+                )
+            return asked
+        return self.node.use_sim_time if given is None else given
+
+    def _make_parameters(self, undeclared: dict[str, Any]) -> ParameterStore:
+        store = ParameterStore(self.name, self.params, undeclared)
+        if "use_sim_time" not in store:
+            store.declare("use_sim_time", self.uses_sim_time, None, read_only=True)
+        store.raised = self.spinner.exceptions.tell
+        store.changed = ParameterEvents(self.name, self.link, self.wall_clock).publish
+        return store
+
+    def _follow_clock(self) -> SimClock:
+        clock = SimClock(self.spinner.execute)
+        self.topics.subscribe(
+            ClockMessage,
+            self.resolve_name(CLOCK_TOPIC),
+            lambda msg: clock.set(msg.clock),
+            QoSProfile(depth=1),
+        )
+        self.spinner.timeline = clock
+        return clock
+
+    def resolve_name(self, name: str) -> str:
+        """The absolute name of a topic or service, remapping included.
+
+        Raises:
+            InvalidNameError: the name breaks the rules.
+        """
+        return names.resolve_topic(name, self.own_name, self.namespace, self._remap)
+
+    # While it runs
+
+    def check_parameters(self) -> None:
+        """The node is complete: whatever parameter it was given has to be there.
+
+        Raises:
+            ParameterError: the launcher gave one that the node has not declared.
+        """
+        self.parameters.check_given()
+
+    async def call_now(
+        self, callback: Callable[[list[Parameter]], Any], changes: list[Parameter]
+    ) -> Any:
+        """Call a callback that decides or is told; only where a loop can run is it waited for."""
+        try:
+            work = to_await(result := callback(changes), callback)
+        except CancelledError as error:
+            raise as_error(error) from error
+        if work is None:
+            return result
+        if callback in self.parameters.post_set:
+            self.spinner.begin(work, callback)
+            return None
+        return self.spinner.wait_through(awaited(work))
+
+    def _on_outage(self, lost: bool) -> None:
+        if lost:
+            self.topics.graph.forget()
+            self.spinner.add(self._outage, is_steady=True)
+        else:
+            self.topics.graph.regain()
+            self.spinner.remove(self._outage)
+            for tell in self.when_broker_is_back:
+                tell()
+
+    def _broker_lost(self) -> Result:
+        self.logger.error(
+            f"the broker has been lost for {self.node.broker_timeout_sec:g} s: entering the safe "
+            "state"
+        )
+        for stop in self.before_safe_state:
+            stop()
+        return self.node.enter_safe_state()
+
+    def statistics(self) -> NodeStatistics:
+        """The node's counters since it started."""
+        return node_statistics(
+            self.name,
+            self.wall_clock.now(),
+            self.node.rate_hz,
+            timers=self.timers,
+            publications=dict.fromkeys(each.publication for each in self.topics.publishers),
+            subscriptions=self.topics.subscriptions(),
+            exceptions=self.spinner.exceptions,
+            busy=self.spinner.busy,
+            clock_set_back_sec=self._machine_clock.set_back_sec,
+        )
+
+    def publish_statistics(self) -> None:
+        """Publish the node's counters."""
+        self.link.publish(self._own_publication, self.statistics().to_json())
+        for each in self.spinner.busy.values():
+            each.longest_sec = 0.0
+
+    def _look_after(self) -> None:
+        self._machine_clock.look()
+        self._punctuality.look(self.timers, self.wall_clock.monotonic_sec())
+        self.publish_statistics()
+
+    # The end
+
+    def leave(self) -> None:
+        """End the node by its own `destroy_node`: that may be a coroutine, or one that fails."""
+        if self._is_inherited:
+            return
+        try:
+            self.run_hook(self.node.destroy_node)
+        finally:
+            self.end(is_whole=True)  # what moves is stopped in any case
+
+    def destroy(self) -> None:
+        """As `leave`; what a `destroy_node` of its own raises is told."""
+        try:
+            self.run_hook(self.node.destroy_node)
+        except Exception as error:  # noqa: BLE001  other nodes are to be ended
+            self.spinner.exceptions.tell(self.node.destroy_node, error)
+        finally:
+            self.end(is_whole=True)
+
+    def end(self, *, is_whole: bool) -> None:
+        """Run the last hooks and disconnect, once; `is_whole`: the node's constructor returned.
+
+        What the hooks of a half-made node raise is told in one line.
+        """
+        if self._is_destroyed:
+            return
+        self._is_destroyed = True
+        shutdown.ended(self)
+        self.spinner.end()
+        with shutdown.undisturbed():
+            broken = self._run_last_hooks(is_whole=is_whole)
+            self.topics.close()
+            self.services.close()
+            self.spinner.close()
+            self._rosout.close()
+            self.link.close()
+        if broken is not None:
+            raise broken
+
+    def _run_last_hooks(self, *, is_whole: bool) -> BaseException | None:
+        """Run all of them, whatever one raises; what is no Exception is returned."""
+        broken: BaseException | None = None
+        for hook, named in self.last_hooks():
+            try:
+                self.run_hook(hook)
+            except BaseException as error:  # noqa: BLE001  the others must run in any case
+                is_brief = not is_whole or isinstance(error, SpinError)
+                exceptions = self.spinner.exceptions
+                (exceptions.tell_briefly if is_brief else exceptions.tell)(named, error)
+                broken = broken or (None if isinstance(error, Exception) else error)
+        return broken
+
+    def last_hooks(self) -> tuple[tuple[Callable[[], object], object], ...]:
+        """What is run when the node ends, in this order, and as what it is told of."""
+        hooks = (self.node.enter_safe_state, self.node.on_shutdown, self.publish_statistics)
+        return tuple((hook, hook) for hook in hooks)
+
+    def run_hook(self, hook: Callable[[], object]) -> None:
+        """Run what a class may override as `def` or `async def`, to its end."""
+        try:
+            work = to_await(hook(), hook)
+        except CancelledError as error:
+            raise as_error(error) from error
+        if work is not None:
+            self.spinner.finish(work)
+
+    def forked(self) -> None:
+        """In a forked child: the node is the parent's, which alone may stop it or say goodbye."""
+        self._is_destroyed = self._is_inherited = True
+        why = inherited.made_before_the_fork(self.name)
+        self._rosout.close()
+        self.spinner.refuse(why)
+        refuse(self.link, why)
+
+    @property
+    def exception_count(self) -> int:
+        """How many exceptions there were in the node's callbacks and hooks."""
+        return self.spinner.exceptions.count
+
+
+def _quietly(callback: Callback, _named: Callback) -> None:
+    """Run what is the kit's own: it is no callback that `spin_once` waits for."""
+    callback()
+
+
+def _first_rate(name: str, *rates: float | None) -> float | None:
+    """The first that is given.
+
+    Raises:
+        NodeConfigurationError: it is not more than 0.
+    """
+    rate_hz = next((rate for rate in rates if rate is not None), None)
+    if rate_hz is not None and not 0 < rate_hz < math.inf:
+        raise NodeConfigurationError(
+            f"{name}: a rate is more than 0 Hz and finite, not {rate_hz!r}: see rate_hz in the "
+            "class, or rate: in the launch file"
+        )
+    return rate_hz
