@@ -22,11 +22,13 @@ DEADLINE_SEC = 20.0
 class Broker:
     """A broker process on a port of its own."""
 
-    def __init__(self, *options: str, env: dict[str, str] | None = None) -> None:
+    def __init__(
+        self, *options: str, env: dict[str, str] | None = None, stderr: int = subprocess.PIPE
+    ) -> None:
         self.process = processes.Popen(
             [sys.executable, "-m", "dsmq_nodes.dsmq.broker", "--port", "0", *options],
             stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
+            stderr=stderr,
             text=True,
             env={**os.environ, **(env or {})},
         )
@@ -64,8 +66,8 @@ Start = Callable[..., Broker]
 def start() -> Iterator[Start]:
     started: list[Broker] = []
 
-    def begin(*options: str, **env: str) -> Broker:
-        started.append(Broker(*options, env=env))
+    def begin(*options: str, stderr: int = subprocess.PIPE, **env: str) -> Broker:
+        started.append(Broker(*options, env=env, stderr=stderr))
         return started[-1]
 
     yield begin

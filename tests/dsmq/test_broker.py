@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import os
 import re
 import signal
 import socket
@@ -47,6 +48,29 @@ def test_who_does_not_speak_the_protocol_is_dropped_and_nobody_else_notices(
     assert status == 0
     assert said.count("\n") == 1, "one line of log, whatever came"
     assert "\x1b" not in said
+
+
+def test_a_log_that_nobody_reads_stops_nobody(start: Start) -> None:
+    read_end, write_end = os.pipe()
+    os.set_blocking(write_end, False)
+    with contextlib.suppress(BlockingIOError):
+        while os.write(write_end, b"x" * 65536):
+            pass
+    os.set_blocking(write_end, True)
+    broker = start(stderr=write_end)
+    os.close(write_end)
+    for _ in range(3):
+        with broker.raw() as stranger:
+            stranger.sendall(HOSTILE["http"])
+            assert closed_by_peer(stranger)
+    honest = broker.channel()
+    subscribe(honest, "honest")
+    put(honest, "honest", "after")
+    assert honest.receive().text == "after"
+    honest.close()
+    broker.process.send_signal(signal.SIGTERM)
+    assert broker.process.wait(DEADLINE_SEC) == 0
+    os.close(read_end)
 
 
 def test_two_hundred_hostile_connections_cost_little_memory(broker: Broker) -> None:

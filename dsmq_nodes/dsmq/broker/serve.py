@@ -12,6 +12,7 @@ from pathlib import Path
 
 from dsmq_nodes.dsmq.address import DEFAULT_HOST, DEFAULT_PORT, NO_SHM
 from dsmq_nodes.dsmq.broker.listener import Security
+from dsmq_nodes.dsmq.broker.log_lines import LogLines
 from dsmq_nodes.dsmq.broker.loop import Broker
 from dsmq_nodes.dsmq.store.sqlite import BUDGET_BYTES, TTL_SEC, Store
 from dsmq_nodes.errors import DsmqError
@@ -89,7 +90,7 @@ async def _serve(options: Options, store: Store) -> None:
 
 def run(options: Options) -> int:
     """Run a broker as this process's main function; returns the exit status."""
-    logging.basicConfig(format="%(name)s: %(message)s", level=logging.INFO)
+    logging.basicConfig(format="%(name)s: %(message)s", level=logging.INFO, handlers=[LogLines()])
     try:
         serve(options)
     except DsmqError as error:
