@@ -137,7 +137,7 @@ class NodeKit:
         self.wall_clock = around.clock
         self.logger = Logger(self.name, around.clock)
         self._is_destroyed = False
-        self._is_inherited = False  # by a process that was forked
+        self._is_inherited = False  # whether this process is a forked child
         self.timers: list[Timer] = []
         self.before_safe_state: list[Callable[[], object]] = []
         self.when_broker_is_back: list[Callable[[], None]] = []
@@ -181,10 +181,10 @@ class NodeKit:
         self.spinner.on_outage = self._on_outage
 
     def _load_params(self, given: dict[str, Any]) -> tuple[Parameters, dict[str, Any]]:
-        """The model's parameters, and what is left for `declare_parameter`.
+        """The model's parameters, and the values that are left for `declare_parameter`.
 
-        A model with fields is all there is, unless its config says that extra ones are not
-        forbidden: a wrong name is told before the node does anything.
+        A model with fields allows no other parameters, unless its config does: a wrong name is an
+        error before the node does anything.
         """
         model = self.node.Params
         fields = model.model_fields
@@ -194,7 +194,7 @@ class NodeKit:
         return model.load(own, self.name), {n: v for n, v in given.items() if n not in own}
 
     def _takes_sim_time(self, params: dict[str, Any], given: bool | None) -> bool:
-        """Take the parameter that every node has out of those of this one."""
+        """Remove the parameter that every node has (`use_sim_time`) from the given ones."""
         if "use_sim_time" in params and "use_sim_time" not in self.node.Params.model_fields:
             asked = params.pop("use_sim_time")
             if not isinstance(asked, bool):
@@ -244,7 +244,7 @@ class NodeKit:
     async def call_now(
         self, callback: Callable[[list[Parameter]], Any], changes: list[Parameter]
     ) -> Any:
-        """Call a callback that decides or is told; only where a loop can run is it waited for."""
+        """Call a callback of parameters; an `async def` is awaited only where a loop can run."""
         try:
             work = to_await(result := callback(changes), callback)
         except CancelledError as error:
@@ -341,7 +341,7 @@ class NodeKit:
             raise broken
 
     def _run_last_hooks(self, *, is_whole: bool) -> BaseException | None:
-        """Run all of them, whatever one raises; what is no Exception is returned."""
+        """Run all hooks, whatever one raises; returns an exception that is no `Exception`."""
         broken: BaseException | None = None
         for hook, named in self.last_hooks():
             try:
@@ -354,12 +354,12 @@ class NodeKit:
         return broken
 
     def last_hooks(self) -> tuple[tuple[Callable[[], object], object], ...]:
-        """What is run when the node ends, in this order, and as what it is told of."""
+        """The hooks of the end in their order, each with its name for logs."""
         hooks = (self.node.enter_safe_state, self.node.on_shutdown, self.publish_statistics)
         return tuple((hook, hook) for hook in hooks)
 
     def run_hook(self, hook: Callable[[], object]) -> None:
-        """Run what a class may override as `def` or `async def`, to its end."""
+        """Run a hook, which a class may override as `def` or `async def`, to its end."""
         try:
             work = to_await(hook(), hook)
         except CancelledError as error:
@@ -368,7 +368,7 @@ class NodeKit:
             self.spinner.finish(work)
 
     def forked(self) -> None:
-        """In a forked child: the node is the parent's, which alone may stop it or say goodbye."""
+        """In a forked child: the node is the parent's; only the parent may end it."""
         self._is_destroyed = self._is_inherited = True
         why = inherited.made_before_the_fork(self.name)
         self._rosout.close()
@@ -382,7 +382,7 @@ class NodeKit:
 
 
 def _quietly(callback: Callback, _named: Callback) -> None:
-    """Run what is the kit's own: it is no callback that `spin_once` waits for."""
+    """Run a callback of the kit's own, which does not count for `spin_once`."""
     callback()
 
 

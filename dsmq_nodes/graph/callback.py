@@ -22,7 +22,7 @@ Callback = Callable[[], Result]
 
 
 def callback_name(callback: object) -> str:
-    """The name of a callback, for people."""
+    """The name of a callback, for logs."""
     name: str | None = getattr(callback, "__qualname__", None)
     if name:
         return name
@@ -32,14 +32,14 @@ def callback_name(callback: object) -> str:
 
 
 def check_callback(callback: object, kind: str) -> None:
-    """See that what is handed over as a callback can be called, and awaited if it is a coroutine.
+    """Check that a callback can be called, and awaited if it is a coroutine.
 
     Args:
-        callback: what was handed over.
-        kind: what it is to be, for people: "a timer's callback".
+        callback: the object that was passed in.
+        kind: its role, for the error: "a timer's callback".
 
     Raises:
-        TypeError: it cannot; the text says what to write.
+        TypeError: it cannot be; the text says what to write.
     """
     if inspect.iscoroutine(callback):
         discard(callback)
@@ -50,13 +50,13 @@ def check_callback(callback: object, kind: str) -> None:
     function = _function_of(callback)
     if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
         raise TypeError(
-            f"{kind} cannot have a `yield`: nobody would run {callback_name(callback)} to its end; "
+            f"{kind} cannot have a `yield`: {callback_name(callback)} would not run to its end; "
             "make it `def`, or `async def` with `await`"
         )
 
 
 def _function_of(callback: object) -> object:
-    """What is run when a callback is called: of a partial its function, of an object `__call__`."""
+    """The function that a callback runs: a partial's function, an object's `__call__`."""
     while isinstance(callback, functools.partial):
         callback = callback.func
     if inspect.isroutine(callback) or inspect.isclass(callback):
@@ -65,10 +65,10 @@ def _function_of(callback: object) -> object:
 
 
 def to_await(result: object, named: object) -> Awaitable[Any] | None:
-    """What a callback has given, if it is to be awaited.
+    """A callback's result, if it has to be awaited.
 
     Raises:
-        TypeError: it is a generator, which nobody can await.
+        TypeError: it is a generator, which cannot be awaited.
     """
     if result is None:
         return None
@@ -76,13 +76,13 @@ def to_await(result: object, named: object) -> Awaitable[Any] | None:
         return result
     if inspect.isgenerator(result) or inspect.isasyncgen(result):
         raise TypeError(
-            f"{callback_name(named)} gave a generator, which nobody runs: `await`, not `yield`"
+            f"{callback_name(named)} returned a generator, which never runs: `await`, not `yield`"
         )
     return None
 
 
 async def called(callback: Callable[..., Any], *args: Any) -> Any:
-    """Call a callback whose result is wanted, and await it if that is to be.
+    """Call a callback and await its result if needed; for callbacks with a result.
 
     Raises:
         TypeError: as `to_await`.
@@ -98,14 +98,14 @@ async def called(callback: Callable[..., Any], *args: Any) -> Any:
 
 
 async def awaited(work: Awaitable[Any]) -> Any:
-    """Await a callback whose result somebody waits for.
+    """Await the result of a callback.
 
-    The cancellation of what it waits for, such as a task of the node's own, is an error of the
-    callback: whoever waits for the result is to be told. When the callback itself is cancelled, as
-    at the end of its node, that passes.
+    When something that it awaits is cancelled, such as a task of the node, that is an error of the
+    callback, which the caller gets. The cancellation of the callback itself, as at the end of its
+    node, passes through.
 
     Raises:
-        SpinError: what it waits for was cancelled.
+        SpinError: something that it awaits was cancelled.
         Exception: what it raises.
     """
     try:
@@ -118,7 +118,7 @@ async def awaited(work: Awaitable[Any]) -> Any:
 
 
 def as_error(error: BaseException) -> Exception:
-    """What a callback has raised, as an error of it: it may have let a CancelledError pass."""
+    """A callback's exception as an error: a CancelledError becomes a SpinError."""
     if isinstance(error, Exception):
         return error
     cut_short = SpinError("what it waited for was cancelled, so it was not run to its end")
@@ -129,8 +129,8 @@ def as_error(error: BaseException) -> Exception:
 def discard(work: object) -> None:
     """Close a coroutine that will not run, if it is one.
 
-    One that has not begun is closed with the coroutines it was given: of each that is only let go
-    Python says that it was never awaited.
+    One that has not begun is closed together with the coroutines among its arguments: Python warns
+    about each that is only dropped.
     """
     if not inspect.iscoroutine(work):
         return
@@ -149,7 +149,7 @@ def takes_two(callback: Callable[..., Any], kind: str, one: str, two: str) -> bo
     """
     try:
         parameters = inspect.signature(callback).parameters.values()
-    except ValueError:  # some built-in callables have no signature: one it is
+    except ValueError:  # some built-in callables have no signature: take one
         return False
     by_place = [p for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
     needed = [p for p in by_place if p.default is p.empty]
@@ -169,7 +169,7 @@ class BusyTime:
     longest_sec: float = 0.0
 
     def add(self, took_sec: float) -> None:
-        """Count a call, or one step of a coroutine."""
+        """Add a call, or one step of a coroutine."""
         self.calls += 1
         self.busy_sec += took_sec
         self.longest_sec = max(self.longest_sec, took_sec)

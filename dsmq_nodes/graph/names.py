@@ -62,7 +62,7 @@ def resolve_topic(name: str, node: str, namespace: str, remap: Mapping[str, str]
 
 
 def split(name: str) -> tuple[str, str]:
-    """The namespace and the own name of what has an absolute name; both empty: it has none."""
+    """The namespace and the own name in an absolute name; both empty when it is empty."""
     namespace, _, own = name.rpartition("/")
     return (namespace or "/", own) if name else ("", "")
 

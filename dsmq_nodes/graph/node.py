@@ -58,9 +58,9 @@ class Node:
         on_exception: what an exception in a callback does: "raise" ends the node, "log" logs it.
         use_sim_time: stamps, timers, rates and timeouts go by `/clock`; the parameter of this name
             and DSMQ_USE_SIM_TIME in the environment override it.
-        on_type_mismatch: what it does when the other end of a topic has a type that does not fit:
+        on_type_mismatch: what happens when the other end of a topic has a type that does not fit:
             "warn" logs which fields, and the graph shows it; "raise" also ends the node.
-        broker_timeout_sec: `enter_safe_state` is called when the broker has been lost for so long.
+        broker_timeout_sec: `enter_safe_state` is called when the broker has been lost this long.
         name: the node's absolute name; a class may have another use for `self.name`.
     """
 
@@ -96,8 +96,8 @@ class Node:
             namespace: where the node's relative names belong; "" is the root.
             rate_hz: the rate the node declares.
             broker: host and port; None: DSMQ_BROKER in the environment, else 127.0.0.1:30008.
-            start_parameter_services: let others ask for and set its parameters and log levels.
-            parameter_overrides: values of parameters, before those of the launch file.
+            start_parameter_services: let others get and set its parameters and log levels.
+            parameter_overrides: values of parameters; they override the launch file's.
 
         Raises:
             ConnectionFailedError: no broker answers.
@@ -142,16 +142,16 @@ class Node:
         return self._kit.logger
 
     def get_clock(self) -> BaseClock:
-        """The node's clock: this machine's, or with `use_sim_time` what `/clock` says."""
+        """The node's clock: this machine's, or with `use_sim_time` that of `/clock`."""
         return self._kit.clock
 
     def stamp(self, frame_id: str = "") -> Header:
-        """A header with the time as it is now."""
+        """A header with the current time."""
         return Header(stamp=self._kit.clock.now(), frame_id=frame_id)
 
     @property
     def period_sec(self) -> float:
-        """One over the node's rate.
+        """The period of the node's rate.
 
         Raises:
             NodeConfigurationError: the node has no rate.
@@ -164,7 +164,7 @@ class Node:
         return 1.0 / self.rate_hz
 
     def resolve_topic_name(self, topic: str) -> str:
-        """The absolute name of what this node calls `topic`, remapping included.
+        """The absolute name of the topic that this node calls `topic`, after remapping.
 
         Raises:
             InvalidNameError: the name breaks the rules.
@@ -178,10 +178,10 @@ class Node:
     # To override
 
     def on_shutdown(self, *args: Any, **kwargs: Any) -> Any:
-        """`on_shutdown()` is called once when the node ends, however; publishing still works.
+        """Called once when the node ends, for whatever reason; publishing still works.
 
-        It may be `async def`: see `enter_safe_state`. Declared so wide because a lifecycle node's
-        takes a state.
+        It may be `async def`: see `enter_safe_state`. The signature is wide because a lifecycle
+        node's takes a state.
         """
 
     def enter_safe_state(self) -> Result:
@@ -225,11 +225,11 @@ class Node:
         self._kit.spinner.begin(work)
 
     def shutdown(self) -> None:
-        """End `spin`, from any thread; the node is destroyed by who made it spin."""
+        """End `spin`, from any thread; the code that spins it destroys the node."""
         self._kit.spinner.shut_down()
 
     def destroy_node(self) -> Result:
-        """Enter the safe state, say goodbye and disconnect. Once; later calls do nothing.
+        """Enter the safe state, run the hooks of the end and disconnect; later calls do nothing.
 
         A class may have its own, `def` or `async def`, that calls this one.
         """
@@ -256,13 +256,13 @@ class Node:
         descriptor: "ParameterDescriptor | None" = None,
         ignore_override: bool = False,
     ) -> Parameter:
-        """Have a parameter; the launch file, and others at run time, may set it.
+        """Declare a parameter; the launch file, and others at run time, may set it.
 
         Args:
             name: of letters, digits, underscores; dots make groups.
-            value: its default, which gives it its type; a `Parameter.Type`: it has to be given.
-            descriptor: what it is for, its range, whether it is read-only or of any type.
-            ignore_override: do not take what the launch file says.
+            value: its default, which gives it its type; a `Parameter.Type` when it must be given.
+            descriptor: its description and range, and whether it is read-only or of any type.
+            ignore_override: ignore the launch file's value.
 
         Raises:
             ParameterError: there is one of the name, or the value does not fit.
@@ -278,7 +278,7 @@ class Node:
         parameters: "Iterable[tuple[str] | tuple[str, Any] | tuple[str, Any, ParameterDescriptor]]",
         ignore_override: bool = False,
     ) -> list[Parameter]:
-        """Declare (name, value, descriptor) of each, the last two if there are; in a group."""
+        """Declare each (name, value, descriptor), the last two optional, in a group."""
         start = f"{namespace}." if namespace else ""
         declared = []
         for name, *rest in parameters:
@@ -291,7 +291,7 @@ class Node:
         """Remove a declared parameter.
 
         Raises:
-            ParameterError: there is none, or it is read-only or of the model.
+            ParameterError: there is none, it is read-only, or it is a field of the model.
         """
         self._kit.parameters.undeclare(name)
 
@@ -303,7 +303,7 @@ class Node:
         """A parameter: `get_parameter("kp").value`.
 
         Raises:
-            ParameterError: there is none; with the nearest name.
+            ParameterError: there is none; the text has the nearest name.
         """
         return self._kit.parameters.get(name)
 
@@ -316,7 +316,7 @@ class Node:
         return [self._kit.parameters.get(name) for name in names]
 
     def get_parameter_or(self, name: str, alternative_value: Parameter | None = None) -> Parameter:
-        """A parameter, or if there is none or it is not set, another."""
+        """A parameter, or `alternative` when there is none or it is not set."""
         found = self._kit.parameters.get(name) if self.has_parameter(name) else Parameter(name)
         return found if found.type_ or alternative_value is None else alternative_value
 
@@ -346,7 +346,7 @@ class Node:
         return SetParametersResult(successful=True, reason=said)
 
     def describe_parameter(self, name: str) -> "ParameterDescriptor":
-        """What a parameter is, and which values it may have.
+        """A parameter's descriptor: its type, description and range.
 
         Raises:
             ParameterError: there is none.
@@ -354,14 +354,14 @@ class Node:
         return self._kit.parameters.describe(name)
 
     def describe_parameters(self, names: Iterable[str]) -> "list[ParameterDescriptor]":
-        """The same of several."""
+        """The descriptors of several parameters."""
         return [self._kit.parameters.describe(name) for name in names]
 
     def add_on_set_parameters_callback(self, callback: OnSet) -> None:
-        """Have `callback(parameters)` asked before any change; it returns a SetParametersResult.
+        """Call `callback(parameters)` before each change; it returns a SetParametersResult.
 
-        What it raises refuses the change, too. It may be `async def`; where `set_parameters` is
-        called in a callback there is no time to wait for anything.
+        An exception refuses the change, too. It may be `async def`, but when `set_parameters` is
+        called in a callback it cannot wait for anything.
 
         Raises:
             TypeError: it cannot be called or awaited.
@@ -374,7 +374,7 @@ class Node:
         self._kit.parameters.on_set.remove(callback)
 
     def add_post_set_parameters_callback(self, callback: PostSet) -> None:
-        """Have `callback(parameters)` called after each change; what it raises undoes nothing.
+        """Call `callback(parameters)` after each change; an exception undoes nothing.
 
         Raises:
             TypeError: it cannot be called or awaited.
@@ -389,7 +389,7 @@ class Node:
     # The graph
 
     def count_publishers(self, topic: str) -> int:
-        """How many publish a topic, as far as the broker has told: see `get_publisher_count`.
+        """How many publish a topic, as far as is known: see `get_publisher_count`.
 
         Raises:
             InvalidNameError: the topic's name breaks the rules.
@@ -397,7 +397,7 @@ class Node:
         return len(self.get_publishers_info_by_topic(topic))
 
     def count_subscribers(self, topic: str) -> int:
-        """How many subscribe a topic, as far as the broker has told.
+        """How many subscribe a topic, as far as is known.
 
         Raises:
             InvalidNameError: the topic's name breaks the rules.
@@ -424,7 +424,7 @@ class Node:
         return [(own, namespace) for namespace, own in splits]
 
     def get_publishers_info_by_topic(self, topic_name: str) -> list[GraphEndpoint]:
-        """Who publishes a topic: `node_name`, `node_namespace`, `topic_type`, `pid` of each.
+        """The publishers of a topic: `node_name`, `node_namespace`, `topic_type`, `pid` of each.
 
         A tool has no name.
 
@@ -435,7 +435,7 @@ class Node:
         return list(self._kit.topics.graph.publishers(self.resolve_topic_name(topic_name)))
 
     def get_subscriptions_info_by_topic(self, topic_name: str) -> list[GraphEndpoint]:
-        """Who subscribes a topic: as `get_publishers_info_by_topic`."""
+        """The subscribers of a topic: as `get_publishers_info_by_topic`."""
         self._kit.topics.graph.ask()
         return list(self._kit.topics.graph.subscribers(self.resolve_topic_name(topic_name)))
 
@@ -449,12 +449,12 @@ class Node:
         *,
         on_deadline: Callback | None = None,
     ) -> Publisher[MessageT]:
-        """A publisher of `msg_type` on `topic`; an int is the depth.
+        """Create a publisher of `msg_type` on `topic`.
 
         Args:
             msg_type: the type of the messages.
             topic: the topic's name.
-            qos_profile: the depth, or more.
+            qos_profile: the depth as an int, or a `QoSProfile`.
             on_deadline: called whenever nothing was published for the profile's `deadline`;
                 without it that is a warning in the log.
 
@@ -479,7 +479,7 @@ class Node:
         on_timeout: Callback | None = None,
         on_deadline: Callback | None = None,
     ) -> Subscription[MessageT]:
-        """Have `callback(msg)` or `callback(msg, info)` called for each message of `topic`.
+        """Create a subscription: `callback(msg)` or `callback(msg, info)` for each message.
 
         Args:
             msg_type: the type of the messages; one that does not fit is counted and logged.
@@ -488,9 +488,9 @@ class Node:
                 None: the messages are read with `async for msg in subscription`.
             qos_profile: the depth: how many of the newest messages are kept when callbacks are
                 slow.
-            loaned: of a type with one field of bytes, such as an Image, have that field be a
-                read-only memoryview of shared memory, without a copy, while the callback runs; then
-                it is taken back. What was overwritten meanwhile is counted as dropped.
+            loaned: for a type with one field of bytes, such as an Image: that field is a read-only
+                memoryview of shared memory, without a copy, while the callback runs. A message that
+                was overwritten meanwhile counts as dropped.
             timeout: seconds without a message after which `on_timeout` is called, once until the
                 next message; counted from the start of spinning.
             on_timeout: what to do about it, such as stopping the motors.
@@ -517,11 +517,11 @@ class Node:
     def create_timer(
         self, timer_period_sec: float, callback: Callback, *, autostart: bool = True
     ) -> Timer:
-        """Have `callback()` called every `timer_period_sec`, for the first time one period on.
+        """Create a timer: `callback()` every `timer_period_sec`, first after one period.
 
         Args:
             timer_period_sec: the time between two calls.
-            callback: `def` or `async def`; a coroutine that is still at it skips ticks.
+            callback: `def` or `async def`; ticks are skipped while a coroutine still runs.
             autostart: whether it ticks at once, or only after `timer.reset()`.
 
         Raises:
@@ -567,10 +567,10 @@ class Node:
         srv_name: str,
         callback: ServiceCallback[RequestT, ResponseT],
     ) -> ServiceServer[RequestT, ResponseT]:
-        """Have `callback(request, response)` or `callback(request)` answer each call of a service.
+        """Create a service: `callback(request, response)` or `callback(request)` for each call.
 
-        It returns the response. While an `async def` awaits, others are answered. What it raises
-        goes with its traceback to the log, and in one line to the caller.
+        The callback returns the response. While an `async def` awaits, other calls are answered. An
+        exception goes to the log with its traceback, and to the caller in one line.
 
         Raises:
             InvalidNameError: the service's name breaks the rules.
@@ -582,16 +582,16 @@ class Node:
     def create_client(
         self, srv_type: ServiceType[RequestT, ResponseT], srv_name: str
     ) -> Client[RequestT, ResponseT]:
-        """A client that calls a service.
+        """Create a client that calls a service.
 
         Raises:
             InvalidNameError: the service's name breaks the rules.
-            TypeError: not a service type, or not the one as which this node calls it already.
+            TypeError: not a service type, or another one than this node calls it with already.
         """
         return self._kit.services.call(srv_type, self.resolve_service_name(srv_name))
 
     def resolve_service_name(self, service: str) -> str:
-        """The absolute name of what this node calls `service`, remapping included.
+        """The absolute name of the service that this node calls `service`, after remapping.
 
         Raises:
             InvalidNameError: the name breaks the rules.
@@ -616,7 +616,7 @@ class Node:
         qos_profile: QoSProfile | int = 1,
         timeout_sec: float | None = None,
     ) -> MessageT | None:
-        """Wait for one message, the latched one if there is; None when the time was up."""
+        """Wait for one message, a latched one if there is; None on timeout."""
         subscription = self.create_subscription(msg_type, topic, None, qos_profile)
         try:
             async with asyncio.timeout(timeout_sec):

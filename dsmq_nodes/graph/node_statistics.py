@@ -1,4 +1,4 @@
-"""What a node tells of itself on `/dsmq/nodes`."""
+"""A node's counters on `/dsmq/nodes`."""
 
 import os
 from collections.abc import Iterable, Mapping

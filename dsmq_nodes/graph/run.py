@@ -46,7 +46,7 @@ _LOG_FORMAT = "[%(levelname)s] [%(created).3f] [%(node)s]: %(message)s"
 def spin(*nodes: Node) -> None:
     """Run the callbacks of nodes until Ctrl-C, SIGTERM, `shutdown` of one, or an exception.
 
-    A terminal or connection that is closed (SIGHUP) is as Ctrl-C, unless `nohup` has it ignored.
+    A closed terminal or connection (SIGHUP) counts as Ctrl-C, unless `nohup` ignores it.
 
     A second Ctrl-C breaks into a callback that blocks.
 
@@ -66,7 +66,7 @@ def spin(*nodes: Node) -> None:
 def spin_once(node: Node, timeout_sec: float | None = None) -> None:
     """Run a node's callbacks until one has run, no longer than `timeout_sec`.
 
-    What is due at the same moment may run too.
+    Other callbacks of the same moment may run too.
 
     Raises:
         SpinError: called from a callback, or the node is being spun already.
@@ -107,7 +107,7 @@ def wait_for_message(
     qos_profile: QoSProfile | int = 1,
     time_to_wait: float = -1,
 ) -> tuple[bool, MessageT | None]:
-    """Wait for one message, the latched one if there is: whether it came, and it.
+    """Wait for one message, a latched one if there is; returns whether it came, and the message.
 
     The node's callbacks run meanwhile. A `time_to_wait` below 0 is no limit.
 
@@ -125,11 +125,11 @@ def wait_for_message(
 
 
 def run(*node_classes: Callable[[], Node]) -> None:
-    """Make nodes, spin them, and end as a process should.
+    """Make nodes, spin them, and end the process with the right exit status.
 
-    Ctrl-C, SIGTERM and a closed terminal end it with exit status 0. An exception, in a constructor
-    or a callback, is shown once, with its traceback, and ends it with exit status 1; why a node
-    cannot begin (no broker, a name taken, a parameter that does not fit `Params`) is one line.
+    Ctrl-C, SIGTERM and a closed terminal end it with exit status 0. An exception in a constructor
+    or a callback is shown once, with its traceback, and ends it with exit status 1. The reason why
+    a node cannot begin (no broker, a name taken, a parameter that does not fit) is one line.
     However it ends, `enter_safe_state` and `on_shutdown` of every node have run, of half-made ones
     too, and `destroy_node` of whole ones; one of these that raises makes the exit status 1, too:
     what moves may not have been stopped.
@@ -163,7 +163,7 @@ def run(*node_classes: Callable[[], Node]) -> None:
 
 
 def _show(error: Exception) -> None:
-    """Show an exception whole, or in one line, if it says why a node could not begin."""
+    """Show an exception with its traceback, or in one line if a node could not begin."""
     told = ""
     if isinstance(error, DsmqError):
         told = str(error)
@@ -187,17 +187,19 @@ def made(node_class: Callable[[], NodeT]) -> NodeT:
     """Make a node.
 
     Raises:
-        NodeConfigurationError: what was made is no node, or was not made as one.
+        NodeConfigurationError: the result is not a node, or its constructor is incomplete.
     """
     node = node_class()
     given: object = node
     if inspect.iscoroutine(given):
         given.close()
         raise NodeConfigurationError(
-            f"{callback_name(node_class)} is `async def`: what makes a node is a class or a `def`"
+            f"{callback_name(node_class)} is `async def`: a node is made by a class or a `def`"
         )
     if not isinstance(given, Node):
-        raise NodeConfigurationError(f"{callback_name(node_class)} gave {given!r:.60}, not a Node")
+        raise NodeConfigurationError(
+            f"{callback_name(node_class)} returned {given!r:.60}, not a Node"
+        )
     if "_kit" not in vars(node):
         raise NodeConfigurationError(
             f"{type(node).__qualname__}.__init__ has not called super().__init__(name)"
@@ -206,7 +208,7 @@ def made(node_class: Callable[[], NodeT]) -> NodeT:
 
 
 def _check_arguments() -> None:
-    """Whoever comes from ROS 2 is not to wonder why they do nothing."""
+    """Warn users of ROS 2's arguments, which have no effect here."""
     if "--ros-args" in sys.argv:
         raise NodeConfigurationError(
             "--ros-args: a node reads no arguments; say `params:` and `remap:` in a launch file"
@@ -214,7 +216,7 @@ def _check_arguments() -> None:
 
 
 def _is_users_code_at_fault(error: Exception) -> bool:
-    """Whether the line that raised it is worth showing; not when a node could not begin."""
+    """Whether the traceback is worth showing; not when a node could not begin."""
     frames = [frame for frame, _ in walk_tb(error.__traceback__)]
     if any(frame.f_code is Node.__init__.__code__ for frame in frames):
         return False
@@ -225,9 +227,9 @@ def _is_users_code_at_fault(error: Exception) -> bool:
 class _EndSignals:
     """Ctrl-C, SIGTERM and a closed terminal while nodes are made, spun and destroyed.
 
-    In a constructor they break in; while spinning the first asks the nodes to end, and the next
-    breaks in if they have not heard it, blocked by a callback; after that they do nothing more,
-    so that the safe state is reached.
+    In a constructor they interrupt. While spinning, the first asks the nodes to end, and the next
+    one interrupts a callback that blocks. After that they have no effect, so that the safe state is
+    reached.
     """
 
     def __init__(self) -> None:
@@ -240,7 +242,7 @@ class _EndSignals:
     def __enter__(self) -> None:
         _handling.append(self)
         for number in ending_signals():
-            # Not in a thread other than the main one: there Ctrl-C is somebody else's.
+            # Only in the main thread: elsewhere Ctrl-C belongs to the program.
             with contextlib.suppress(ValueError):
                 self._before[number] = signal.signal(number, self._received)
 
@@ -250,18 +252,18 @@ class _EndSignals:
         self.hand_back()
 
     def hand_back(self) -> None:
-        """Have the signals do what they did before."""
+        """Restore the signal handlers."""
         for number, before in self._before.items():
             signal.signal(number, before if before is not None else signal.SIG_DFL)  # type: ignore[arg-type]
 
     def stay_deaf(self) -> None:
-        """Let no signal break in, for what is left of the process."""
+        """Ignore signals for the rest of the process."""
         self._before = dict.fromkeys(self._before, leave_threads)
 
     def make_and_spin(
         self, node_classes: tuple[Callable[[], Node], ...], nodes: list[Node]
     ) -> None:
-        """Make `nodes` and spin them; no signal breaks in after that."""
+        """Make `nodes` and spin them; signals are ignored after that."""
         try:
             nodes.extend(map(made, node_classes))
             self.spin(tuple(nodes))
@@ -269,7 +271,7 @@ class _EndSignals:
             self._deaf = True
 
     def spin(self, nodes: tuple[Node, ...]) -> None:
-        """Spin until the first node ends; the hooks of the end may need what is in the loop."""
+        """Spin until the first node ends; keep the loop for the hooks of the end."""
         loop = new_event_loop()
         self._nodes, self._loop = nodes, loop
         try:
@@ -279,7 +281,7 @@ class _EndSignals:
             cancel_tasks(loop)
 
     def close_loop(self) -> None:
-        """The nodes have ended, or have another loop for that."""
+        """Close the loop: the nodes have ended, or use another loop for their end."""
         loop, self._loop = self._loop, None
         if loop is not None:
             close_loop(loop)
@@ -302,7 +304,7 @@ _handling: Final[list[_EndSignals]] = []
 
 
 def _in_the_child() -> None:
-    """A signal that a forked process gets is not for its parent's nodes."""
+    """In a forked child: its signals are not for the parent's nodes."""
     while _handling:
         _handling.pop().hand_back()
 
@@ -324,7 +326,7 @@ async def _spin(nodes: tuple[Node, ...]) -> None:
 
 
 def _set_up_logging() -> None:
-    """Show nodes' logs on standard error, unless the program has set up logging itself."""
+    """Show nodes' logs on standard error, unless the program configures logging itself."""
     if logging.getLogger().handlers:
         return
     handler = logging.StreamHandler()

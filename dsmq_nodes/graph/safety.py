@@ -27,25 +27,25 @@ from dsmq_nodes.messages.std import Bool
 from dsmq_nodes.topic_names import EMERGENCY_STOP_TOPIC
 
 _LATCHED: Final = QoSProfile(depth=1, durability="transient_local")
-_NO_STATE_SKIPPED: Final = 1000  # a repeated old state is not to push out a new one
+_NO_STATE_SKIPPED: Final = 1000  # a repeated old state must not push out a new one
 _NEW_SEC: Final = 2.0  # nodes dial a lost broker at least once a second
 _NS_IN_RANGE: Final = range(1, 2**62)
 
 
 class _State(Bool, type_name=Bool.type_name):
-    """std_msgs/msg/Bool, and when that state has begun; 0: it is new."""
+    """std_msgs/msg/Bool, with the time when the state began; 0: it is new."""
 
     changed_ns: int = 0
 
     @classmethod
     @override
     def schema(cls) -> dict[str, Any]:  # type: ignore[override]
-        """That of std_msgs/msg/Bool: to all others it is one."""
+        """The type name of std_msgs/msg/Bool, which it is for all others."""
         return Bool.schema()
 
 
 class EmergencyStop:
-    """A topic, std_msgs/msg/Bool: true stops every actuator, those started later too."""
+    """A topic of std_msgs/msg/Bool: true stops every actuator, also those started later."""
 
     def __init__(
         self,
@@ -53,7 +53,7 @@ class EmergencyStop:
         on_change: Callable[[bool], Result] | None = None,
         topic: str = EMERGENCY_STOP_TOPIC,
     ) -> None:
-        """Listen to it; `on_change(is_pressed)` is called when it is pressed and released."""
+        """Subscribe the topic; `on_change(is_pressed)` is called when the state changes."""
         if on_change is not None:
             check_callback(on_change, "the on_change of an emergency stop")
         self._node = node
@@ -66,12 +66,12 @@ class EmergencyStop:
 
     @property
     def is_pressed(self) -> bool:
-        """What was said last; false when nothing was."""
+        """The last state; False when there was none."""
         return self._state[1]
 
     @property
     def is_known(self) -> bool:
-        """Whether anybody has said whether it is pressed."""
+        """Whether any state has been received."""
         return self._state[0] > 0
 
     def press(self) -> None:
@@ -79,7 +79,7 @@ class EmergencyStop:
         self._set(is_pressed=True)
 
     def release(self) -> None:
-        """Let actuators obey their next command; none takes up an old one."""
+        """Let actuators obey their next command; an old one is not resumed."""
         self._set(is_pressed=False)
 
     def _set(self, *, is_pressed: bool) -> None:
@@ -98,18 +98,18 @@ class EmergencyStop:
             self._begin(info.source_timestamp, msg.data)
         on_change, is_pressed = self._on_change, self.is_pressed
         if is_pressed != was_pressed and on_change is not None:
-            # At once, and for itself: while a coroutine is awaited the next state is heard.
+            # As a task of its own: the next state is received while a coroutine waits.
             self._node._kit.spinner.execute(lambda: on_change(is_pressed), on_change)
 
     def _begin(self, at_ns: int, is_pressed: bool) -> None:
-        """A new state: it is later than all that was known."""
+        """A new state: it is later than every known one."""
         with self._changing:
             known_ns = self._state[0]
             self._state = (max(at_ns if at_ns in _NS_IN_RANGE else 0, known_ns + 1), is_pressed)
         self._say()
 
     def _merge(self, state: tuple[int, bool]) -> None:
-        """Somebody else knows this state: the later one counts."""
+        """Another process repeats its state: the later one counts."""
         if state == self._state:
             return
         with self._changing:
@@ -128,10 +128,10 @@ class Actuator(Generic[MessageT]):
     The node's `enter_safe_state` is called when no command has come for `timeout` seconds and when
     the emergency stop is pressed; while it is, commands are refused. (The node itself calls it when
     the broker is lost and at its end.) Commands are refused, too, while the broker is so new that
-    those who know of a pressed emergency stop may not have come back to it.
+    nodes that know a pressed emergency stop may not be connected to it yet.
 
     Attributes:
-        refused: how many commands came while the emergency stop was, or might have been, pressed.
+        refused: how many commands were refused: the stop was, or might have been, pressed.
     """
 
     def __init__(
@@ -144,12 +144,12 @@ class Actuator(Generic[MessageT]):
         timeout: float,
         emergency_stop: str = EMERGENCY_STOP_TOPIC,
     ) -> None:
-        """Call `obey(msg)` for the newest command, and see to the node's safety.
+        """Call `obey(msg)` for the newest command, and keep the node safe.
 
         Args:
-            node: whose actuator it is; it overrides `enter_safe_state`.
+            node: the node, which overrides `enter_safe_state`.
             msg_type: the type of the commands.
-            topic: where they come.
+            topic: the topic of the commands.
             obey: `def` or `async def`; a coroutine is cancelled when the safe state is entered.
             timeout: seconds without a command after which the node enters its safe state.
             emergency_stop: the topic of the emergency stop.
@@ -164,7 +164,7 @@ class Actuator(Generic[MessageT]):
         self._node = node
         self._obey = obey
         self._obeying: asyncio.Future[None] | None = None
-        self._is_told_in_time = False  # if the emergency stop is pressed
+        self._is_told_in_time = False  # whether a pressed stop would be known by now
         self.emergency_stop = EmergencyStop(node, self._on_emergency_stop, emergency_stop)
         self.subscription = node.create_subscription(
             msg_type, topic, self._on_command, 1, timeout=timeout, on_timeout=self._stop
@@ -185,7 +185,7 @@ class Actuator(Generic[MessageT]):
         try:
             await asyncio.wait({obeying})
         finally:
-            obeying.cancel()  # where the node is about to end
+            obeying.cancel()  # the node is about to end
         if not obeying.cancelled():
             obeying.result()
 
@@ -194,20 +194,20 @@ class Actuator(Generic[MessageT]):
             self._obeying.cancel()
 
     def _stop(self) -> Result:
-        """Enter the safe state; a command that is still being obeyed, as a coroutine, ends."""
+        """Enter the safe state; cancels a coroutine that still obeys a command."""
         self._cancel()
         return self._node.enter_safe_state()
 
     def _may_obey(self) -> bool:
-        """Whether whoever knows of a pressed emergency stop has had time to say so."""
+        """Whether nodes that know a pressed emergency stop have had time to repeat it."""
         node = self._node
         began_sec = node._kit.link.broker_began_sec
         left_sec = began_sec + _NEW_SEC - node._kit.wall_clock.monotonic_sec()
         self._is_told_in_time = self.emergency_stop.is_known or left_sec <= 0
         if not self._is_told_in_time and not self.refused:
             node.get_logger().info(
-                f"the broker is new: commands are refused for {left_sec:.1f} s, until those who "
-                "know of a pressed emergency stop have had time to say so"
+                f"the broker is new: commands are refused for {left_sec:.1f} s, until nodes that "
+                "know a pressed emergency stop have had time to repeat it"
             )
         return self._is_told_in_time
 

@@ -223,7 +223,7 @@ def test_a_generator_that_a_callback_gives_is_an_error(
     robot._kit.spinner.raises = False
     timer(robot, lambda: iter(yields()))
     graph.run_for(0.5)
-    assert "gave a generator, which nobody runs" in caplog.text
+    assert "returned a generator, which never runs" in caplog.text
 
 
 @pytest.mark.parametrize("name", ["enter_safe_state", "on_shutdown", "destroy_node"])
@@ -265,9 +265,9 @@ def test_what_makes_a_node_is_no_coroutine(graph: Graph) -> None:
 
     makers: list[Callable[[Any], Any]] = [graph.add, made]
     for maker in makers:
-        with pytest.raises(NodeConfigurationError, match="what makes a node is a class or a `def`"):
+        with pytest.raises(NodeConfigurationError, match="a node is made by a class or a `def`"):
             maker(make)
-        with pytest.raises(NodeConfigurationError, match="gave None, not a Node"):
+        with pytest.raises(NodeConfigurationError, match="returned None, not a Node"):
             maker(lambda: None)
 
 

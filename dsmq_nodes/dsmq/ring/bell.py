@@ -1,8 +1,8 @@
 """Bells: how a process that reads rings (ring.py) is woken.
 
-A process has one bell for all that it reads: a named pipe in the directory of the rings, whose name
-is the number by which the broker knows the process. Who wakes it writes a byte. (A datagram to a
-Unix socket, and taking it, cost twice as much.)
+A process has one bell for all its rings: a named pipe in the directory of the rings, named by the
+number that the broker gave the process. A writer wakes the process by writing one byte. (Sending
+and receiving a datagram on a Unix socket costs twice as much.)
 """
 
 import contextlib
@@ -18,42 +18,42 @@ _TAKEN_BYTES: Final = 4096
 
 
 class Bell:
-    """The end that hears."""
+    """The reader's end of a bell."""
 
     def __init__(self, directory: Path, number: int) -> None:
-        """Be the process with this number.
+        """Make the bell of the process with this number.
 
         Raises:
-            OSError: it cannot be made.
+            OSError: the pipe cannot be made.
         """
         path = directory / str(number)
         os.mkfifo(path, 0o600)
-        # Open for writing too: no end of file when those who rang are gone.
+        # Open for writing too, so that there is no end of file when all writers are gone.
         self._file = os.open(path, os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
         self._close = weakref.finalize(self, os.close, self._file)
-        self._close.atexit = False  # nodes that end with the process still hear
+        self._close.atexit = False  # nodes that end with the process still read
         inherited.register(self)
 
     def fileno(self) -> int:
-        """What can be waited for."""
+        """The descriptor to wait for."""
         return self._file
 
     def clear(self) -> None:
-        """Take what has rung so far."""
+        """Read the bytes that have rung so far."""
         with contextlib.suppress(BlockingIOError):
             os.read(self._file, _TAKEN_BYTES)
 
     def forked(self) -> None:
-        """In a forked child: it would hear what the parent is to hear."""
+        """In a forked child: close it, or it would take the parent's rings."""
         inherited.cut_off(self._file)
 
     def close(self) -> None:
-        """Hear nothing more; who rings finds nobody."""
+        """Close and remove the pipe."""
         self._close()
 
 
 class Doorbells:
-    """The ends that ring, of one process."""
+    """The writers' ends of all bells, for one process."""
 
     def __init__(self, directory: Path) -> None:
         self._directory = str(directory)
@@ -61,7 +61,7 @@ class Doorbells:
         inherited.register(self)
 
     def ring(self, number: int) -> None:
-        """Wake the process with this number, if there still is one."""
+        """Wake the process with this number, if it still exists."""
         try:
             file = self._files.get(number)
             os.write(self._open(number) if file is None else file, b"\0")
@@ -83,7 +83,7 @@ class Doorbells:
             os.close(file)
 
     def forked(self) -> None:
-        """In a forked child: it has nobody to wake."""
+        """In a forked child: close all bells."""
         self.close()
 
     def close(self) -> None:

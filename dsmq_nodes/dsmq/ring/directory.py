@@ -1,8 +1,8 @@
 """The broker's shared memory: a directory of rings, for the processes of one user and machine.
 
-The directory lies where nothing is written to a disk (/dev/shm). It is locked as long as its broker
-lives, so that the next broker of this user can tell which ones the dead have left, and removes
-them. In it are the rings, and the bells (bell.py) of the processes that read them.
+The directory is in a file system without a disk (/dev/shm). Its broker holds a lock on it, so that
+the next broker of this user can tell the directories of dead brokers, and removes them. It has the
+rings, and the bells (bell.py) of the processes that read them.
 """
 
 import contextlib
@@ -26,19 +26,19 @@ from dsmq_nodes.errors import RingError
 logger = logging.getLogger("dsmq.broker")
 
 OWN_NUMBER: Final = 1
-_FOLLOW_RECORDS: Final = 500  # at once, so that the broker's peers have their turn
+_FOLLOW_RECORDS: Final = 500  # at once, so that the broker's peers get their turn
 _FOLLOW_BYTES: Final = 2 << 20
-_LOCK_PATIENCE_SEC: Final = 0.002  # all peers wait meanwhile; an append takes a tenth of that
+_LOCK_PATIENCE_SEC: Final = 0.002  # blocks all peers; an append takes a tenth of that
 
 
 class SharedMemory:
     """The rings of one broker."""
 
     def __init__(self) -> None:
-        """Make the directory, after removing what dead brokers have left.
+        """Make the directory, after removing those of dead brokers.
 
         Raises:
-            RingError: there is no shared memory to be had here.
+            RingError: this system has no shared memory.
         """
         owner = f"dsmq-{os.getuid()}-" if hasattr(os, "getuid") else ""
         if not owner or not PLACE.is_dir() or not hasattr(os, "mkfifo"):
@@ -69,9 +69,9 @@ class SharedMemory:
         """A new ring, whose first message will have the id after `last_id`.
 
         Raises:
-            RingError: there is no memory for it, or no descriptor to spare.
+            RingError: memory or descriptors are scarce.
         """
-        if descriptors.is_scarce():  # the rest is for those who connect
+        if descriptors.is_scarce():  # the rest is for connections
             raise RingError(descriptors.SCARCE)
         if is_scarce(self.directory):  # it could not grow
             raise RingError(f"{PLACE} is nearly full")
@@ -110,22 +110,22 @@ class RingLog:
         return str(self._ring.path)
 
     def append(self, sender: str, text: bytes, seq: int, stamp_ns: int) -> int:
-        """Append for a peer that does not share the memory; gives the id, 0 when it is held.
+        """Append for a peer that does not share the memory; returns the id, 0 when it is held.
 
         Raises:
-            RingError: the ring is of no use for this message.
+            RingError: the ring cannot take this message.
         """
         self._ring.hold_size()
-        if self._ring.head < self._reader.after:  # a writer that is new does not know
+        if self._ring.head < self._reader.after:  # a new writer cannot notice
             raise self._ring.damaged(f"it has forgotten the messages after {self._ring.head}")
         if self._writer.sender != sender:
-            self._writer.write_as(sender)  # who put last; peers come and go
+            self._writer.write_as(sender)  # the last sender; peers come and go
         return self._writer.append(text, seq=seq, stamp_ns=stamp_ns)
 
     def read(self, *, looks_inside: bool) -> list[RingRecord]:
         """The next records that the broker has not read; large ones are on loan.
 
-        Not too many at once; fewer when it is going to look inside.
+        A bounded number; fewer with `looks_inside`.
         """
         return self._reader.read(_FOLLOW_RECORDS, _FOLLOW_BYTES if looks_inside else CAPACITY_BYTES)
 
@@ -139,7 +139,7 @@ class RingLog:
         return self._reader.has_more()
 
     def sleep(self) -> None:
-        """Have the bell rung at the next message; after clearing the bell, ask `may_sleep`."""
+        """Ask for the bell at the next message; then clear the bell and ask `may_sleep`."""
         self._reader.sleep()
 
     def may_sleep(self) -> bool:
@@ -147,7 +147,7 @@ class RingLog:
         return self._reader.may_sleep()
 
     def seat(self, number: int, *, after: int, depth: int) -> int:
-        """A place for the reader with this number.
+        """A seat for the reader with this number.
 
         Raises:
             RingError: there are too many readers.

@@ -1,4 +1,4 @@
-"""What brokers that were killed have left in shared memory (directory.py). Imports little."""
+"""Removes what killed brokers have left in shared memory (directory.py). Imports little."""
 
 import contextlib
 import fcntl
@@ -12,10 +12,10 @@ LOCK: Final = "lock"  # the file in it that is locked while the broker lives
 
 
 def remove_leftovers() -> None:
-    """Remove what brokers of this user that are dead have left in shared memory.
+    """Remove what dead brokers of this user have left in shared memory.
 
-    Everybody may write there: only real directories of this user's are looked into, and links are
-    not followed.
+    Every user may write there: only real directories of this user are opened, and links are not
+    followed.
     """
     for directory in PLACE.glob(f"dsmq-{os.getuid()}-*"):
         with contextlib.suppress(OSError), _opened(directory, os.O_DIRECTORY) as inside:
@@ -33,7 +33,7 @@ def remove(directory: Path) -> None:
 
 
 def _remove(directory: Path, inside: int) -> None:
-    """Remove what is in a directory, its lock last: a kill in between leaves a leftover."""
+    """Empty a directory, its lock last: after a kill in between it still counts as a leftover."""
     for name in sorted(os.listdir(inside), key=LOCK.__eq__):
         with contextlib.suppress(OSError):
             os.unlink(name, dir_fd=inside)

@@ -25,44 +25,46 @@ from dsmq_nodes.dsmq.ring.ring import (
     checksum,
 )
 
-LENT_BYTES: Final = 64 << 10  # smaller ones cost less to copy than to look after
+LENT_BYTES: Final = 64 << 10  # smaller ones cost less to copy than to track
 _READ_AGAIN: Final = 100
 _MOST_AHEAD: Final = 1 << 32  # more than any writer appends between two reads
 _MOST_NAMES_BYTES: Final = 4096
-_MOST_NAMES: Final = 1000  # remembered; who wrote once and went is not for ever
+_MOST_NAMES: Final = 1000  # cached; senders that are gone do not stay for ever
 
 
 class RingReader:
-    """Reads a ring with a cursor of its own; it `lends` what is large, or copies all."""
+    """Reads a ring with a cursor of its own; with `lends`, large bytes stay in the ring."""
 
     def __init__(
         self, ring: Ring, seat: int, *, after: int, depth: int, lends: bool = False
     ) -> None:
-        """Read what comes after the id `after`; more than `depth` behind, skip to the newest.
+        """Read the messages after the id `after`; more than `depth` behind, skip to the newest.
 
         Raises:
             RingError: the ring is damaged.
         """
         self.ring = ring
-        self.after = after  # this id was looked at, and all before it
+        self.after = after  # this id and all before it are read or dropped
         self.depth = depth
         self.seat = seat
         self.lends = lends and ORDERED
         self._map = ring.memory
-        self._numbers = memoryview(self._map).cast("Q")  # our own: a loan may outlive the ring
+        self._numbers = memoryview(self._map).cast(
+            "Q"
+        )  # a view of its own: a loan may outlive the ring
         self._reserve = self._numbers[RESERVE : RESERVE + 1]
         self._names: dict[bytes, tuple[str, str]] = {}
         self._missed = 0
-        self._gap = 0  # of that, since the newest record that was read
-        self._stop = 0  # what is behind that is no data
+        self._gap = 0  # dropped since the newest record that was read
+        self._stop = 0  # where the data ends
         self._at = READERS + 4 * seat
         # The id of the record that begins at the position beside it; 0: not known.
         self._next_id, self._next_start = after + 1, ring.end_of(after)
         if ring.head != after:
-            self._next_id = 0  # that may have been overwritten meanwhile
+            self._next_id = 0  # it may have been overwritten meanwhile
 
     def read(self, most: int = 1 << 30, most_bytes: int = CAPACITY_BYTES) -> list[RingRecord]:
-        """What there is to read, the oldest first: `most` records of it, of about so many bytes.
+        """The next records, the oldest first: at most `most`, of about `most_bytes`.
 
         Raises:
             RingError: the ring is damaged.
@@ -80,7 +82,7 @@ class RingReader:
         while next_id <= head and len(records) < most and size < most_bytes:
             record = self._copy(next_id)
             if record is None and self._next_id == next_id:
-                self._next_id = 0  # not behind the one before it: the index may know
+                self._next_id = 0  # not behind the last one: try the index
                 continue
             if record is None:  # overtaken, or damaged
                 head = self._look()
@@ -94,15 +96,15 @@ class RingReader:
             records.append(record)
             size += record.size_bytes
             next_id += 1
-        self.after, self._gap = next_id - 1, gap  # one at the end belongs to what comes next
+        self.after, self._gap = next_id - 1, gap  # a gap at the end belongs to the next record
         numbers[self._at + 3] = self._missed + gap
         numbers[self._at + 1] = self.after
         return records
 
     def _look(self) -> int:
-        """The newest id, and how far there is data."""
+        """The newest id, and the end of the data."""
         numbers = self._numbers
-        head = numbers[HEAD]  # first: what it needs is allocated
+        head = numbers[HEAD]  # first: the data up to it is allocated
         if not 0 <= head - self.after <= _MOST_AHEAD:
             raise self.ring.damaged(f"its newest message was {self.after} and is {head}")
         self._stop = self._end_of_data()
@@ -113,7 +115,7 @@ class RingReader:
         return DATA - MARK_BYTES + min(extent, self.ring.capacity)
 
     def find(self, message_id: int) -> RingRecord | None:
-        """A record by its id, wherever the cursor is; None: it is overwritten."""
+        """A record by its id, wherever the cursor is; None when it is overwritten."""
         self._stop = self._end_of_data()
         place = self._next_id, self._next_start
         record = self._copy(message_id)
@@ -124,19 +126,19 @@ class RingReader:
         return record
 
     def sleep(self) -> None:
-        """Say that we are about to wait, so that the next message rings; then ask `may_sleep`."""
+        """Ask for the bell at the next message; then clear the bell and ask `may_sleep`."""
         self._map[ASLEEP + self.seat] = 1
 
     def may_sleep(self) -> bool:
-        """Whether the next message will ring; ask after `sleep` and the clearing of the bell.
+        """Whether the next message will ring; ask after `sleep` and after clearing the bell.
 
-        Not where there is one already, nor where who wrote one that we have had rings only now:
-        that ring may be what was cleared, and it has taken our word back.
+        False when there is a message already, and when the writer of one that we have read rings
+        only now: that ring may have been cleared, and our request is reset.
         """
         return bool(self._map[ASLEEP + self.seat]) and not self.has_more()
 
     def has_more(self) -> bool:
-        """Whether there is something to read."""
+        """Whether there is a new message."""
         return self._numbers[HEAD] != self.after
 
     def _copy(self, message_id: int) -> RingRecord | None:
@@ -150,12 +152,12 @@ class RingReader:
         return None
 
     def _copy_at(self, message_id: int, start: int) -> RingRecord | None:
-        """The record that begins there; None: it is not there, is overwritten, or cannot be."""
+        """The record at a position; None when it is not there, overwritten, or cannot be right."""
         memory, numbers, capacity = self._map, self._numbers, self.ring.capacity
         at = DATA + start % capacity
         if at + RECORD.size > self._stop:
             return None
-        last = start + capacity  # when more than that is written, it is overwritten
+        last = start + capacity  # it is overwritten once RESERVE is beyond this
         found, stamp, written, seq, check, lengths, names = RECORD.unpack_from(memory, at)
         can_be = found == message_id and (stamp | written | seq) <= MOST_NUMBER
         if not can_be or not start < numbers[RESERVE] <= last:
@@ -169,7 +171,7 @@ class RingReader:
         name, text = memory[at:body], memory[body:end]
         loan = None
         if self.lends and stop - end >= LENT_BYTES:
-            # A buffer of its own for each: so it shows whether there are more views of it.
+            # A buffer of its own for each: its count of views shows whether the loan is still used.
             loan = Loan(memoryview(memory)[end:stop].toreadonly(), self._reserve, last)
         raw = memory[end:stop] if loan is None else b""
         if numbers[RESERVE] > last or (check and check != checksum(message_id, text, raw)):
@@ -182,7 +184,7 @@ class RingReader:
         return RingRecord(message_id, seq, stamp, written, known[0], text, known[1], raw, 0, loan)
 
     def _learn(self, name: bytes) -> tuple[str, str] | None:
-        """A sender and a field, to be known when they come again; None: that cannot be."""
+        """A sender and a field, cached; None when the names cannot be right."""
         if len(name) > _MOST_NAMES_BYTES or not _is_text(name):
             return None
         sender, _, field = name.decode().partition("\0")
@@ -202,7 +204,7 @@ class RingReader:
         return start
 
     def _oldest(self, head: int) -> int:
-        """The oldest id that is surely whole, with room to read it before it is overtaken too."""
+        """The oldest id that is whole, with a margin so that it can be read in time."""
         low, high = max(head - INDEX_SIZE // 2, 0) + 1, head
         while low < high:  # positions grow with ids
             middle = (low + high) // 2

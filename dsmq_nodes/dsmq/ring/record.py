@@ -13,27 +13,27 @@ _TIME: Final = 4
 
 @dataclass(frozen=True, slots=True)
 class Loan:
-    """Bytes that still lie in a ring: sooner or later somebody writes over them."""
+    """Bytes that are still in a ring: sooner or later a writer overwrites them."""
 
     view: memoryview
-    _reserve: memoryview  # how far the ring is written
-    _last: int  # how far it may be written
+    _reserve: memoryview  # RESERVE of the ring
+    _last: int  # the bytes are overwritten once RESERVE is beyond this
 
     @property
     def is_whole(self) -> bool:
-        """Whether nobody has begun to write over them; ask after having read them."""
+        """Whether the bytes are still whole; ask after reading them."""
         return bool(self._reserve[0] <= self._last)
 
     @property
     def has_time(self) -> bool:
-        """Whether several of this size may be written before it is overwritten."""
+        """Whether several records of this size fit before it is overwritten."""
         return bool(self._reserve[0] + _TIME * len(self.view) <= self._last)
 
 
 class RingRecord(msgspec.Struct, gc=False):
-    """A message as it was read: where it stands in the topic, whose it is, what it says.
+    """A message as it was read: its place in the topic, its sender, its content.
 
-    Its large field is `raw`, which `loan` has instead where that is on loan.
+    Its large field is in `raw`, or in `loan` when it is on loan.
     """
 
     id: int
@@ -57,7 +57,7 @@ class RingRecord(msgspec.Struct, gc=False):
         """The message as JSON, its large field included.
 
         Raises:
-            OverwrittenError: that was on loan, and is gone.
+            OverwrittenError: the large field was on loan, and is overwritten.
         """
         if self.loan is None:
             return wire.whole_text(self.data.decode(), self.field, self.raw)

@@ -1,14 +1,14 @@
 r"""A topic's log in shared memory: the newest messages of one topic, for processes of one machine.
 
-One file a topic. Whoever publishes the topic appends to it, whoever subscribes it reads it with a
-cursor of its own; the broker is one more of both. Nobody waits for a reader: one that the ring has
-overtaken finds its record gone and goes on at a newer one, and ids, which have no holes, tell how
-many it has missed.
+Each topic has one file. Its publishers append to the file, and each subscriber reads it with a
+cursor of its own; the broker does both. A writer never waits for a reader. A reader that was
+overtaken finds its record overwritten and continues at a newer one. Ids have no holes, so the
+reader knows how many messages it has dropped.
 
-Any process of the user can write anything into the file, so nothing in it is trusted. A record that
-cannot be (its place, its lengths, its names, a text that is not UTF-8) is a gap, as one that was
-overwritten. Where the numbers at the file's head cannot be, reader and writer raise `RingError`,
-and the topic goes through the broker.
+Any process of the user can write anything into the file, so its content is not trusted. A record
+that cannot be right (its place, its lengths, its names, a text that is not UTF-8) counts as
+overwritten. When the numbers at the file's head cannot be right, readers and writers raise
+`RingError`, and the topic goes through the broker.
 
 The file
 ========
@@ -16,42 +16,56 @@ Numbers are unsigned, 64 bits, in the machine's order, at multiples of 8::
 
     0       magic, version, greatest size of the data
     64      HEAD     id of the newest whole record
-    72      RESERVE  how far has been written, with what is being written or was left half done
-    80      EXTENT   how many bytes of the data are allocated; 0 once nobody is to append
-    88      CLOSED   what EXTENT was before that
+    72      RESERVE  position up to which records are written or were begun
+    80      EXTENT   how many bytes of the data are allocated; 0 once appends are refused
+    88      CLOSED   the value of EXTENT before that
     512     64 bytes, one a reader: 1 when it sleeps and wants to be woken
-    1024    64 readers of 4 numbers: its number (0: none), its cursor, its depth, what it has missed
-    4096    index: where the record with id I begins, at I modulo 4096, for who jumps to it
+    1024    64 readers of 4 numbers: its number (0: free), its cursor, its depth, what it dropped
+    4096    index: the position of the record with id I, at I modulo 4096, for readers that jump
     36864   the data
 
-A *position* is lap x CAPACITY + offset into the data. A lap may end anywhere, with a mark where the
-next record would begin; the next lap begins at offset 0. So positions only grow, and a record at
-position P is whole as long as RESERVE is at most P + CAPACITY. Memory is allocated bit by bit, as
-readers' depths and lags ask for it, up to CAPACITY; where there is no more of it, the lap ends
-there.
+A *position* is lap x CAPACITY + offset into the data. A lap may end anywhere, with a mark in place
+of the next record; the next lap begins at offset 0. So positions only grow, and a record at
+position P is whole as long as RESERVE is at most P + CAPACITY. Memory is allocated in steps, as the
+depths and lags of readers need it, up to CAPACITY. When no memory is left, the lap ends there.
 
-A record is ``id, stamp_ns, at_ns, seq, check, length of text and of raw, length of names``, ``at``
-being when it was written, by the machine's monotonic clock; then the names
-(the sender's, and after a NUL that of the message's field which raw is), the text (the message as
-JSON in UTF-8) and raw (the bytes of its large ``bytes`` field, which the text leaves out).
+A record is ``id, stamp_ns, at_ns, seq, check, length of text and of raw, length of names``, where
+``at`` is the time of writing by the machine's monotonic clock. Then come the names (the sender, and
+after a NUL the message's field that raw is), the text (the message as JSON in UTF-8) and raw (the
+bytes of its large ``bytes`` field, which the text leaves out).
 
 Writing (writer.py)
-========================
-Under an exclusive `flock`, which the kernel lets go when its holder dies: RESERVE, then the record,
-its place in the index, and last HEAD. A writer that is killed on the way leaves nothing to be seen.
-Had it begun to write over the newest record, or is that record damaged, the next one begins a lap:
-where that is, the index tells readers who look for it behind the one before.
-After the lock is let go, the bells (bell.py) of the readers that sleep are rung.
+===================
+1. Take an exclusive `flock`; the kernel releases it when its holder dies.
+2. Find the end of the newest record. If a killed writer has begun to overwrite that record, or it
+   is damaged, begin a new lap; the index tells readers where.
+3. At the end of a lap, grow the data or begin the next lap.
+4. Write RESERVE: readers of what is about to be overwritten see that.
+5. Write the record, then its position in the index.
+6. Write HEAD: readers see the record from now on. A writer that is killed earlier leaves nothing.
+7. Release the lock.
+8. Ring the bells (bell.py) of the readers that sleep.
 
 Reading (reader.py)
-========================
-Copy the record, then look at RESERVE: if it has passed, what was copied is worth nothing. A reader
-that *lends* leaves large raw bytes where they are and gives a view of them; RESERVE is looked at by
-whoever has read that. Before it sleeps a reader says so, clears its bell, and then looks at HEAD
-once more, and whether its word still stands: a writer takes it back before it rings. (Both sides
-have a system call between what they write and what they read, so neither can miss the other's
-word.) On machines that may show one processor's writes to another in another order, all but x86,
-the record carries a checksum, and what does not fit it yet is read again; nothing is lent there.
+===================
+1. Read HEAD. If the cursor is more than the reader's depth behind, jump, and count what is skipped.
+2. Find the record: behind the last one, or by the index.
+3. Copy the record. A reader that *lends* leaves large raw bytes in the ring and returns a view.
+4. Read RESERVE: if it has passed the record by a whole lap, drop the copy and count a gap. The
+   user of a view makes this check after reading it.
+
+On machines that may reorder the writes of one processor for another, all except x86, the record
+carries a checksum. A record that does not match it yet is read again, and nothing is lent.
+
+Sleeping (reader.py)
+====================
+1. Set the reader's byte to 1: it wants to be woken.
+2. Clear the bell.
+3. Read HEAD again, and the byte: a writer resets it before it rings. If there is a new record, or
+   the byte is 0, do not sleep.
+
+Writer and reader each make a system call between their write and their read, so that one of the two
+always sees what the other has written.
 """
 
 import contextlib
@@ -88,18 +102,18 @@ LENGTHS_SHIFT: Final = 32
 ORDERED: Final = platform.machine().lower() in {"x86_64", "amd64", "i686", "i386"}
 _LEAST_RECORDS: Final = 10
 _MUCH_RECORDS: Final = 1000
-_LITTLE: Final = 16  # of that, one part in so many
-_LEFT_TO_OTHERS: Final = 10  # of the machine's shared memory, one part in so many
+_LITTLE: Final = 16  # a sixteenth of that
+_LEFT_TO_OTHERS: Final = 10  # a tenth of the machine's shared memory
 
 
 def is_scarce(place: int | Path) -> bool:
-    """Whether so little shared memory is free that what there is is left to others."""
+    """Whether shared memory is so scarce that the rest is left to other programs."""
     room = os.statvfs(place)
     return room.f_bavail < room.f_blocks // _LEFT_TO_OTHERS
 
 
 def checksum(message_id: int, text: bytes, raw: bytes | memoryview) -> int:
-    """What a record carries where processors may see it in parts; never 0."""
+    """The checksum of a record, for processors that reorder writes; never 0."""
     return zlib.crc32(raw, zlib.crc32(text, message_id & 0xFFFFFFFF)) or 1
 
 
@@ -125,7 +139,7 @@ class Ring:
             self.file = os.open(path, os.O_RDWR | os.O_CLOEXEC)
         except OSError as error:
             raise RingError(f"no shared memory at {path}: {error.strerror}") from None
-        # Also when nobody closes it: a descriptor alone is no object that Python would end.
+        # Also when `close` is never called: Python does not close a bare descriptor.
         self._close_file = weakref.finalize(self, os.close, self.file)
         self._close_file.atexit = False  # nodes that end with the process still publish
         try:
@@ -155,7 +169,7 @@ class Ring:
             file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
             try:
                 os.ftruncate(file, DATA + capacity)
-                # Allocated, not only promised: memory that is not there would be a SIGBUS later.
+                # Allocate it now: memory that is only promised would be a SIGBUS later.
                 os.posix_fallocate(file, 0, DATA + block)
                 header = struct.pack("=8xQQ40xQQQ", _VERSION, capacity, last_id, 0, block)
                 os.pwrite(file, header, 0)
@@ -168,11 +182,11 @@ class Ring:
         return cls(path)
 
     def forked(self) -> None:
-        """In a forked child: its lock would be the parent's, and nobody's when that has died."""
+        """In a forked child: close it, since its lock would be the parent's."""
         self.close()
 
     def close(self) -> None:
-        """Let go of it; views of its memory that somebody still holds keep it mapped."""
+        """Close the ring; views of its memory that are still held keep it mapped."""
         for view in (self.numbers, self._bytes):
             with contextlib.suppress(BufferError, AttributeError):
                 view.release()
@@ -187,19 +201,19 @@ class Ring:
 
     @property
     def allocated_bytes(self) -> int:
-        """How much memory the ring takes."""
+        """How many bytes of memory the ring takes."""
         return DATA + self.numbers[EXTENT]
 
     @property
     def extent(self) -> int:
-        """How many bytes of the data there are, whatever the file says."""
+        """How many bytes of data are mapped, whatever the file says."""
         return min(self.numbers[EXTENT] or self.numbers[CLOSED], self.capacity)
 
     def end_of(self, message_id: int) -> int:
-        """Where the record after the newest one begins, whose id this is.
+        """The position after the newest record, whose id is `message_id`.
 
         Raises:
-            RingError: no record can have that id, or be at the position that was begun last.
+            RingError: no record can have that id, or be at the last position.
         """
         start, reserve = self.numbers[INDEX + message_id % INDEX_SIZE], self.numbers[RESERVE]
         if message_id > MOST_ID or reserve > MOST_NUMBER:
@@ -215,10 +229,10 @@ class Ring:
         return (begun // self.capacity + 1) * self.capacity
 
     def hold_size(self) -> None:
-        """Grow the file again where somebody has cut it; it is lost then, and shut.
+        """Grow the file again if a process has cut it; its messages are lost, and appends refused.
 
-        To touch what is gone is a SIGBUS, which ends the process. The broker asks at each look, a
-        reader before each batch; before each append it would cost a fifth of that.
+        Touching the missing part is a SIGBUS, which ends the process. The broker asks at each poll,
+        a reader before each batch; before each append it would cost a fifth of that.
         """
         if os.lseek(self.file, 0, os.SEEK_END) < DATA + self.capacity:
             os.ftruncate(self.file, DATA + self.capacity)
@@ -235,7 +249,7 @@ class Ring:
         return RingError(f"{self.path} is damaged: {what}")
 
     def _size_at(self, offset: int, message_id: int) -> int:
-        """How large the record with this id is that begins there; 0: there is none."""
+        """The size of the record with this id at a position; 0 when there is none."""
         extent = self.extent
         if offset % 8 or offset + RECORD.size > extent:
             return 0
@@ -247,7 +261,7 @@ class Ring:
     # Readers
 
     def seat(self, number: int, *, after: int, depth: int) -> int:
-        """Give the reader with this number, from 1, a place; the broker alone does this.
+        """Give the reader with this number, from 1, a seat; only the broker does this.
 
         Raises:
             RingError: there are too many readers.
@@ -273,11 +287,11 @@ class Ring:
         return self.numbers[at + 1], self.numbers[at + 3]
 
     def has_room_for_readers(self, end: int, size: int) -> bool:
-        """Whether the data is as large as readers need, before the next lap, of such records.
+        """Whether the data is as large as readers need, before a new lap of records of this size.
 
-        One with a depth needs that many records, however slow it is. One without, as the broker,
-        needs what it has not read; to be a little behind is no reason to grow where there is much.
-        Ten are kept in any case, for who asks the broker.
+        A reader with a depth needs that many records, however slow it is. One without, such as the
+        broker, needs its unread records; a small lag is no reason to grow a large ring. Ten
+        records are always kept, for `get`.
         """
         numbers = self.numbers
         head, extent = numbers[HEAD], numbers[EXTENT]
@@ -293,7 +307,7 @@ class Ring:
         return min(self._size_of(deepest, end, size) + 2 * size, self.capacity) <= extent
 
     def _size_of(self, newest: int, end: int, size: int) -> int:
-        """How much data the newest so many records take; about so, of `size` each, if too many."""
+        """The size of the newest `count` records; beyond the index an estimate by `size`."""
         if not 0 < newest < INDEX_SIZE:
             return newest * size
         oldest = max(self.numbers[HEAD] - newest, 0) + 1

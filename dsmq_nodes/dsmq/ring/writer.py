@@ -49,9 +49,9 @@ class Writer:
         doorbells: Doorbells,
         patience_sec: float = _LOCK_PATIENCE_SEC,
     ) -> None:
-        """Write as `sender`; `doorbells` are those of this process.
+        """Write as `sender`, with the doorbells of this process.
 
-        So long it waits for who holds the ring and does not go on.
+        `patience_sec` limits the wait for a lock holder that is stopped.
         """
         self.ring = ring
         self.write_as(sender)
@@ -60,12 +60,12 @@ class Writer:
         self._numbers = ring.numbers
         self._file = ring.file
         self._patience_sec = patience_sec
-        self._held_at = -1  # HEAD, when its holder was last waited for in vain
-        self._last_id = -1  # the newest record that we know the end of, and its end
+        self._held_at = -1  # HEAD when a wait for the lock last failed
+        self._last_id = -1  # the newest record with a known end, and that end
         self._end = 0
 
     def write_as(self, sender: str) -> None:
-        """Append for another sender from now on."""
+        """Write as another sender from now on."""
         self.sender = sender
         self._names: dict[str, bytes] = {"": sender.encode()}
 
@@ -78,10 +78,10 @@ class Writer:
         field: str = "",
         raw: bytes | memoryview = b"",
     ) -> int:
-        """Append a message and wake who sleeps; gives its id.
+        """Append a message and wake the readers that sleep; returns its id.
 
-        That is 0, and nothing was appended, when another writer holds the ring and does not go on
-        (it was stopped). `raw` is the value of the message's `field`, which `text` leaves out.
+        The id is 0, and nothing is appended, when another writer holds the lock and is stopped.
+        `raw` is the value of the message's `field`, which `text` leaves out.
 
         Raises:
             RingError: the message is larger than all the memory there is, the ring is damaged, or
@@ -105,9 +105,10 @@ class Writer:
         return message_id
 
     def _wait_for_lock(self) -> bool:
-        """Have the ring to ourselves as soon as may be; False: its holder does not go on.
+        """Take the lock; False when its holder is stopped.
 
-        That is waited for once: then not again before somebody has written, or it is let go.
+        After one failed wait it does not wait again until there is a new record, or the lock is
+        free.
         """
         head = self._numbers[HEAD]
         if head == self._held_at:
@@ -129,7 +130,7 @@ class Writer:
         try:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            held = self._wait_for_lock()  # who holds it and does not go on loses what it writes
+            held = self._wait_for_lock()  # a holder that is stopped loses its record
         self.ring.shut()
         if held:
             fcntl.flock(self._file, fcntl.LOCK_UN)
@@ -146,7 +147,7 @@ class Writer:
         if start % capacity + size + MARK_BYTES > extent or extent > capacity:
             start = self._make_room(start, size)
         end = start + size
-        if end > reserve:  # else a writer died that had begun a larger one
+        if end > reserve:  # else a writer died while writing a larger record
             numbers[RESERVE] = end
         message_id = head + 1
         at = DATA + start % capacity
@@ -169,7 +170,7 @@ class Writer:
         return message_id
 
     def _begin(self, head: int) -> int:
-        """Where our record begins: somebody else has written, or died while he wrote.
+        """The position of our record: another process has written, or died while writing.
 
         Raises:
             RingError: the ring is damaged.
@@ -179,7 +180,7 @@ class Writer:
         return self.ring.end_of(head)
 
     def _make_room(self, start: int, size: int) -> int:
-        """The lap's end is reached: make it longer, or begin the next.
+        """The lap's end is reached: grow the data, or begin the next lap.
 
         Raises:
             RingError: there is too little memory, or the ring is shut.
@@ -188,7 +189,7 @@ class Writer:
         if numbers[CLOSED]:
             raise RingError(f"{self.ring.path} is closed")
         extent, offset = numbers[EXTENT], start % capacity
-        if extent > capacity:  # nobody says that: what is allocated already is so once more
+        if extent > capacity:  # not a value of ours: allocate again what is allocated
             extent = 0
         is_enough = self.ring.has_room_for_readers(start, size)
         size += MARK_BYTES

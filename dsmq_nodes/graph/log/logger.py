@@ -16,8 +16,8 @@ _ROOT: Final = "dsmq_nodes.node"
 class LineFormatter(logging.Formatter):
     """Writes a record so that no text in it looks like another record, or acts on a terminal.
 
-    A node logs what others have told it. Lines after the first are indented, except those of a
-    traceback, in which only what the exception says is.
+    A node logs texts from others. Lines after the first are indented; in a traceback only the
+    exception's own text is.
     """
 
     @override
@@ -37,8 +37,8 @@ class LogOptions(TypedDict, total=False):
 class Logger:
     """Logs under a node's name; made by `Node.get_logger`.
 
-    Every call takes, as in rclpy, `throttle_duration_sec` (from this place at most once in so many
-    seconds), `once` (only the first time) and `skip_first` (all but the first time).
+    Every call takes, as in rclpy, `throttle_duration_sec` (at most once in that time from this
+    place), `once` (only the first time) and `skip_first` (all but the first time).
     """
 
     def __init__(self, name: str, clock: BaseClock, rosout: Rosout | None = None) -> None:
@@ -46,34 +46,34 @@ class Logger:
         self.rosout = rosout
         self._clock = clock
         self._logger = logging.getLogger(f"{_ROOT}.{_dotted(name)}")
-        self._has_failed = False  # to publish on /rosout, and that was said
+        self._has_failed = False  # whether a failure on /rosout was logged
         self._skipped: set[tuple[str, int]] = set()
         self._logged_sec: dict[tuple[str, int], float] = {}
 
     def debug(self, text: str, **options: Unpack[LogOptions]) -> None:
-        """Log what only a developer wants to see."""
+        """Log for developers."""
         self._log(logging.DEBUG, text, options)
 
     def info(self, text: str, **options: Unpack[LogOptions]) -> None:
-        """Log what a user wants to see."""
+        """Log for users."""
         self._log(logging.INFO, text, options)
 
     def warning(self, text: str, **options: Unpack[LogOptions]) -> None:
-        """Log what may be wrong."""
+        """Log a warning."""
         self._log(logging.WARNING, text, options)
 
     warn = warning
 
     def error(self, text: str, **options: Unpack[LogOptions]) -> None:
-        """Log what is wrong."""
+        """Log an error."""
         self._log(logging.ERROR, text, options)
 
     def fatal(self, text: str, **options: Unpack[LogOptions]) -> None:
-        """Log what the node will not survive."""
+        """Log an error that ends the node."""
         self._log(logging.CRITICAL, text, options)
 
     def traceback(self, what: str, error: BaseException) -> None:
-        """Log an exception whole, after what it has ended."""
+        """Log an exception with its traceback, after a text."""
         text = f"{what}:\n{traceback_text(error).rstrip()}"
         self._log(logging.ERROR, text, {}, is_traceback=True)
 
@@ -82,18 +82,18 @@ class Logger:
         return Logger(f"{self.name}.{name}", self._clock, self.rosout)
 
     def named(self, name: str) -> "Logger | None":
-        """This logger or one below it, by its full name; None: that is somebody else's."""
+        """This logger or one below it, by its full name; None for any other name."""
         own, wanted = _dotted(self.name), _dotted(name)
         if wanted == own:
             return self
         return self.get_child(wanted[len(own) + 1 :]) if wanted.startswith(f"{own}.") else None
 
     def set_level(self, level: int) -> None:
-        """Log only from this level of the `logging` module on."""
+        """Set the lowest level that is logged, as of the `logging` module."""
         self._logger.setLevel(level)
 
     def get_effective_level(self) -> int:
-        """The level of the `logging` module from which on it logs."""
+        """The lowest level that is logged, as of the `logging` module."""
         return self._logger.getEffectiveLevel()
 
     def _log(

@@ -1,7 +1,8 @@
 """A node's log on `/rosout`.
 
-The text is made without the message class (rcl_interfaces/msg/Log), which a node that only logs
-would have to load; it is advertised with the first line. A test holds it against the class.
+The text is built without the message class (rcl_interfaces/msg/Log), which a node that only logs
+would have to import; the topic is advertised with the first line. A test compares it with the
+class.
 """
 
 from typing import Final
@@ -14,12 +15,12 @@ from dsmq_nodes.messages.base import nearest_time_ns
 from dsmq_nodes.topic_names import ROSOUT_TOPIC
 
 _LOG_TYPE: Final = "rcl_interfaces/msg/Log"
-_LONGEST: Final = 100_000  # characters of one line; a log is no place for more
+_LONGEST: Final = 100_000  # characters of one line
 _encode: Final = msgspec.json.Encoder().encode
 
 
 class Rosout:
-    """Where a node's log goes besides the console."""
+    """Publishes a node's log, which also goes to the console."""
 
     def __init__(self, link: Link, clock: BaseClock) -> None:
         self._link = link
@@ -28,7 +29,7 @@ class Rosout:
         self._is_closed = False
 
     def write(self, level: int, logger_name: str, text: str, place: tuple[str, str, int]) -> None:
-        """Publish a line; `place` is file, function and line of the call. From any thread."""
+        """Publish a line, from any thread; `place` is file, function and line of the call."""
         if self._is_closed:
             return
         if self._publication is None:
@@ -52,5 +53,5 @@ class Rosout:
         self._link.publish(self._publication, line_text.decode())
 
     def close(self) -> None:
-        """The link ends."""
+        """Stop publishing: the link ends."""
         self._is_closed = True

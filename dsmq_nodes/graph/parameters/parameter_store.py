@@ -138,7 +138,7 @@ class ParameterStore:
         raise ParameterError(f"{self._owner}: {self._unknown(name)}")
 
     def describe(self, name: str) -> "ParameterDescriptor":
-        """What a parameter is, and which values it may have."""
+        """A parameter's descriptor: its type, description and range."""
         # Loaded when somebody asks.
         from dsmq_nodes.graph.parameters.parameter_messages import describe_field  # noqa: PLC0415
         from dsmq_nodes.messages.rcl_interfaces import ParameterDescriptor  # noqa: PLC0415

@@ -1,10 +1,10 @@
 """How old a message is, by what both ends can know: their wall clocks need not agree.
 
-A message has two times: its stamp, by the publisher's wall clock, and when it came into the topic's
-log, by a monotonic clock that we share with the queue. How long it has been in the log is certain.
-What lies between stamp and log is its way there and how far the publisher's clock is behind ours;
-which of the two, one message does not tell. The least of the last seconds does: no way takes a
-second each time, so a clock is off by what is more, and one is ahead by whatever is below zero.
+A message has two times: its stamp, by the publisher's wall clock, and its arrival in the topic's
+log, by a monotonic clock that we share with the queue. The time since its arrival is certain. The
+time from the stamp to the arrival is the delay on the way plus the difference of the clocks; one
+message cannot tell these apart. The least value of the last seconds can: no delay stays above a
+second, so a value above that is a clock that is behind, and one below zero a clock that is ahead.
 """
 
 from typing import TYPE_CHECKING, Final
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from dsmq_nodes.graph.log.logger import Logger
 
 _LONGEST_WAY_NS: Final = 10**9
-_WINDOW_NS: Final = 10 * 10**9  # of two such windows the least counts: a clock may be set
+_WINDOW_NS: Final = 10 * 10**9  # the least of two such windows counts: a clock may be set
 _STEP_NS: Final = 10**8  # our own wall clock was set by more than it is slewed
 _CLOCK_SET_NS: Final = 86_400 * 10**9  # no message takes a day from its stamp to the log
 _MOST_SENDERS: Final = 1000
@@ -44,8 +44,8 @@ class Ages:
         self._clock = clock
         self._logger = logger
         self._least: dict[str, _Least] = {}  # from stamp to log, by sender
-        self._ahead_ns = 0  # our wall clock, of our monotonic one
-        self._set_ns: int | None = None  # when that was seen to have changed
+        self._ahead_ns = 0  # our wall clock minus our monotonic one
+        self._set_ns: int | None = None  # when that was seen to change
         self._told: set[str] = set()
 
     def age_ns(self, msg: "Arrival") -> int:
@@ -53,23 +53,23 @@ class Ages:
         wall_ns, now_ns = self._clock.now_ns(), round(self._clock.monotonic_sec() * 1e9)
         by_stamp_ns = wall_ns - msg.stamp
         if not msg.at or not msg.stamp:
-            return by_stamp_ns  # an original server's, or one that was not stamped
+            return by_stamp_ns  # from an original server, or without a stamp
         self._look_at_our_clock(wall_ns, now_ns)
         in_log_ns = now_ns - msg.at
         if self._set_ns is not None and msg.at <= self._set_ns:
-            return in_log_ns  # its stamp is of the clock as it was
+            return in_log_ns  # its stamp is from before the clock was set
         off_ns = self._off_ns(msg.sender, now_ns, by_stamp_ns - in_log_ns)
         return by_stamp_ns - off_ns
 
     def _off_ns(self, sender: str, now_ns: int, way_ns: int) -> int:
-        """How far the publisher's clock is behind ours, as far as it is known to be off."""
+        """The known difference between the publisher's clock and ours."""
         least = self._least.get(sender)
         if least is None:
             if len(self._least) >= _MOST_SENDERS:
                 self._least.clear()
             least = self._least[sender] = _Least(now_ns, way_ns)
         off_ns = least.add(now_ns, way_ns)
-        if way_ns - off_ns > _CLOCK_SET_NS:  # it was set, or one stamp was none of any clock
+        if way_ns - off_ns > _CLOCK_SET_NS:  # the clock was set, or one stamp was wrong
             self._least[sender] = _Least(now_ns, way_ns)
             off_ns = way_ns
         if 0 <= off_ns <= _LONGEST_WAY_NS:
@@ -80,7 +80,7 @@ class Ages:
             self._logger.warning(
                 f"{self._topic_name}: messages from {sender or 'a client'} come "
                 f"{abs(off_ns) * 1e-9:.1f} s {how} their stamps, so its clock is off; for the "
-                "lifespan their age counts from their coming: set the clocks (chrony, timedatectl)"
+                "lifespan their age counts from their arrival: set the clocks (chrony, timedatectl)"
             )
         return off_ns
 

@@ -8,7 +8,7 @@ from typing import Final
 from dsmq_nodes.graph.callback import Callback, check_callback
 from dsmq_nodes.messages.base import Duration, Time
 
-_LOOK_SEC: Final = 1.0  # a wall clock may be set while somebody waits for a time of it
+_LOOK_SEC: Final = 1.0  # a wall clock may be set during a wait
 
 
 class BaseClock:
@@ -23,15 +23,15 @@ class BaseClock:
         return max(time.time_ns(), 0)
 
     def monotonic_sec(self) -> float:
-        """Seconds by a clock that never steps, for intervals; its zero means nothing."""
+        """Seconds of a clock that never steps, for intervals; its zero is arbitrary."""
         return time.monotonic()
 
     async def sleep_for(self, duration: Duration | float) -> None:
-        """Let so much time pass, in s or as a Duration; the node's callbacks run meanwhile."""
+        """Sleep for a time, in seconds or as a Duration; the node's callbacks run meanwhile."""
         await asyncio.sleep(seconds(duration))
 
     async def sleep_until(self, until: Time) -> None:
-        """Let time pass until `now()` is `until`; not at all if that has passed."""
+        """Sleep until `now()` is `until`; return at once when that has passed."""
         until_ns = until.to_nanoseconds()
         while (left_ns := until_ns - self.now_ns()) > 0:
             await asyncio.sleep(min(left_ns * 1e-9, _LOOK_SEC))
@@ -43,10 +43,10 @@ class BaseClock:
         return asyncio.timeout(timeout_sec)
 
     def call_on_jump_back(self, callback: Callback) -> None:
-        """Have `callback()` called when time goes back: simulated time, or a clock that is set."""
+        """Call `callback()` when time goes back: simulated time, or a clock that was set."""
         check_callback(callback, "a callback of a jump back")
 
 
 def seconds(duration: Duration | float) -> float:
-    """A length of time in seconds: what takes one takes a number or a Duration."""
+    """A number of seconds or a Duration, in seconds."""
     return duration.to_nanoseconds() * 1e-9 if isinstance(duration, Duration) else duration

@@ -16,7 +16,7 @@ class Histogram:
         self._buckets: defaultdict[int, int] = defaultdict(int)
 
     def add(self, duration_sec: float) -> None:
-        """Count one duration; what is negative (a clock was stepped) counts as 1 ns."""
+        """Count one duration; a negative one (a clock was stepped) counts as 1 ns."""
         self.count += 1
         if duration_sec > self.longest_sec:  # noqa: PLR1730  max() takes three times as long
             self.longest_sec = duration_sec

@@ -1,8 +1,8 @@
-"""The clock of a node that uses real time: the machine's, watched for being set.
+"""The clock of a node in real time: the machine's, watched for being set.
 
-A wall clock is set by whoever sets the date, by NTP at its first contact, by the end of a
-suspension. Intervals go by the monotonic clock and do not feel it. What goes by stamps does: the
-transforms of the last seconds are of a time that is still to come when the clock was set back.
+A wall clock is set by a person, by NTP at its first contact, or after a suspension. Intervals use
+the monotonic clock and are not affected. Stamps are: after the clock was set back, the transforms
+of the last seconds lie in the future.
 """
 
 from collections.abc import Callable
@@ -15,7 +15,7 @@ from dsmq_nodes.graph.log.logger import Logger
 from dsmq_nodes.graph.time.clock import BaseClock
 
 _STEP_SEC: Final = 0.1  # more than a clock is slewed from one look to the next
-_READING_SEC: Final = 0.02  # both clocks are read within that, or they are not compared
+_READING_SEC: Final = 0.02  # clocks that are read further apart are not compared
 _TOLD_SEC: Final = 300.0
 
 
@@ -30,7 +30,7 @@ class NodeClock(BaseClock):
         self._execute = execute
         self._logger = logger
         self._on_jump_back: list[Callback] = []
-        self._ahead_ns: int | None = None  # the wall clock, of the monotonic one
+        self._ahead_ns: int | None = None  # the wall clock minus the monotonic one
         self._set_back_sec = 0.0
         self._set_back_at_sec = 0.0
 
@@ -49,16 +49,16 @@ class NodeClock(BaseClock):
 
     @property
     def set_back_sec(self) -> float:
-        """By how much it was set back the last time, if that was in the last 5 minutes; else 0."""
+        """How far it was set back the last time, if within the last 5 minutes; else 0."""
         since_sec = self.monotonic_sec() - self._set_back_at_sec
         return self._set_back_sec if since_sec < _TOLD_SEC else 0.0
 
     def look(self) -> None:
-        """See whether the wall clock was set; tell it, and call back if it was set back."""
+        """Check whether the wall clock was set; warn, and call back if it was set back."""
         began_sec = self.monotonic_sec()
         now_ns = self.now_ns()
         if self.monotonic_sec() - began_sec > _READING_SEC or not now_ns:
-            return  # it may be a clock from before 1970, which stands
+            return  # it may be a clock before 1970, which stands still
         ahead_ns, before_ns = now_ns - round(began_sec * 1e9), self._ahead_ns
         self._ahead_ns = ahead_ns
         step_sec = 0.0 if before_ns is None else (ahead_ns - before_ns) * 1e-9

@@ -1,4 +1,7 @@
-"""Whether timers keep their rate: who skips over 1 % of its ticks is told, once in 10 s."""
+"""Warns of timers that skip over 1 % of their ticks, once in 10 s for each.
+
+A launch file's `rate:` allows 5 % (launcher/watch/rates.py).
+"""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -8,19 +11,19 @@ from dsmq_nodes.graph.log.logger import Logger
 from dsmq_nodes.graph.time.timer import Timer
 
 _WINDOW_SEC: Final = 10.0
-_TOLERATED: Final = 0.01  # of the ticks of a window; a launch file's `rate:` allows as much
+_TOLERATED: Final = 0.01  # of the ticks of a window
 
 
 @dataclass(slots=True)
 class _Window:
     since_sec: float
-    overruns: int = 0  # of the timer when the window began, as are its ticks
+    overruns: int = 0  # the timer's counters when the window began
     ticks: int = 0
     is_told: bool = False
 
 
 class Punctuality:
-    """Looks after the timers of a node."""
+    """Watches the timers of a node."""
 
     def __init__(self, logger: Logger) -> None:
         self._logger = logger

@@ -1,16 +1,16 @@
-"""The clock of a simulation, or of a recording that is played: what `/clock` says.
+"""The clock of a simulation, or of a recording that is played: the time on `/clock`.
 
-`now()` is what was said last, 0 before that. What is due (timers, rates, timeouts and deadlines of
-topics, sleeps, lookups of transforms) goes by the time that has passed since the first message, and
-that never goes back:
+`now()` is the last time on `/clock`, and 0 before the first. Everything that is due at a time
+(timers, rates, timeouts and deadlines of topics, sleeps, lookups of transforms) uses the time that
+has passed since the first message, and that never goes back:
 
-- From one message to the next time passes through every moment at which something is due, so that
-  a timer may be faster than `/clock`.
-- A step of more than a second is a jump: it passes at once, and ticks that it skips are counted.
-- When time goes back (a bag that is played in a loop), nothing passes: timers tick on.
-- While nothing is said nothing passes.
+- Between two messages, time passes through every moment at which something is due, so a timer may
+  be faster than `/clock`.
+- A step of more than a second is a jump: it passes at once, and skipped ticks are counted.
+- When time goes back (a bag that is played in a loop), no time passes: timers tick on.
+- Without messages no time passes.
 
-What waits for other processes (a service, a message, the broker) goes by real time all the same.
+Waiting for other processes (a service, a message, the broker) uses real time.
 """
 
 import asyncio
@@ -31,7 +31,7 @@ _LONGEST_STEP_NS: Final = 10**9
 
 
 class _Call:
-    """A call that is to come, or was cancelled."""
+    """A scheduled call; it may be cancelled."""
 
     def __init__(self, due_ns: int, callback: Callable[[], object]) -> None:
         self.due_ns = due_ns
@@ -45,7 +45,7 @@ class SimClock(BaseClock):
     """A node's clock when it uses simulated time; also the `Timeline` of what is due in it."""
 
     def __init__(self, execute: Callable[[Callback], object]) -> None:
-        """No time passes before the first message; `execute` runs callbacks of a jump back."""
+        """Begin without time, until the first message; `execute` runs callbacks of a jump."""
         self._execute = execute
         self._now_ns = 0
         self._passed_ns = 0
@@ -66,7 +66,7 @@ class SimClock(BaseClock):
     time = monotonic_sec
 
     def call_at(self, when: float, callback: Callable[[], object]) -> _Call:
-        """Call back when so much has passed; with the next message if it has already."""
+        """Call back at a time; with the next message if it has passed already."""
         call = _Call(round(when * 1e9), callback)
         heapq.heappush(self._calls, (call.due_ns, next(self._order), call))
         return call
@@ -108,7 +108,7 @@ class SimClock(BaseClock):
         self._on_jump_back.append(callback)
 
     def set(self, now: Time) -> None:
-        """It is `now`: let the time since the last message pass, with all that is due in it."""
+        """Set the time: run everything that is due since the last message."""
         now_ns = now.to_nanoseconds()
         step_ns = now_ns - self._now_ns
         if not self._has_begun:

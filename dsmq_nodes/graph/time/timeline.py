@@ -1,21 +1,21 @@
-"""Where what is due at some time gets its time from: an event loop, or a simulation's clock."""
+"""Where scheduled calls get their time from: an event loop, or the clock of a simulation."""
 
 from collections.abc import Callable
 from typing import Protocol
 
 
 class Handle(Protocol):
-    """A call that is to come."""
+    """A scheduled call."""
 
     def cancel(self) -> None:
-        """Do not make it."""
+        """Cancel the call."""
 
 
 class Timeline(Protocol):
     """Time that never goes back, in seconds; asyncio's event loops are such."""
 
     def time(self) -> float:
-        """Now; the zero means nothing."""
+        """The current time; its zero is arbitrary."""
 
     def call_at(self, when: float, callback: Callable[[], object]) -> Handle:
         """Call back at a time, soon if it has passed already."""

@@ -1,6 +1,6 @@
 """Timers: callbacks at a fixed rate, on absolute monotonic deadlines.
 
-The n-th tick is due at start + n * period, whatever the ticks before it took: no drift. Ticks that
+The n-th tick is due at start + n * period, however long earlier ticks took: no drift. Ticks that
 are already past when a callback returns are skipped and counted as overruns, never made up for in
 a burst.
 """
@@ -29,7 +29,7 @@ class Timer:
         callback: Callback,
         execute: Callable[[Callback, Callback], object],
     ) -> None:
-        """Be called by `execute`, which is handed what to call and what that is named after."""
+        """Make a timer; `execute` calls the callback, and gets its name for logs."""
         if not 0 < period_sec < math.inf:
             raise ValueError(f"a timer's period is more than 0 s and finite, not {period_sec!r}")
         self.period_sec = period_sec
@@ -75,7 +75,7 @@ class Timer:
         return round((self._due_sec - self._timeline.time()) * 1e9)
 
     def attach(self, timeline: Timeline) -> None:
-        """Tick by this time; the first tick is one period from now, or when it was due already."""
+        """Tick by this time; the first tick is one period from now, or when it was due."""
         self._timeline = timeline
         if not self._canceled:
             self._schedule(timeline)
@@ -126,7 +126,7 @@ class Timer:
             return
         now_sec, handle = timeline.time(), self._handle
         if isinstance(self._running, asyncio.Task) and not self._running.done():
-            self.overruns += 1  # the coroutine of an earlier tick is still at it
+            self.overruns += 1  # the coroutine of an earlier tick still runs
         else:
             self._running = self._execute(lambda: self._call(now_sec, due_sec), self.callback)
         if self._handle is handle:  # else it was cancelled, reset or detached meanwhile

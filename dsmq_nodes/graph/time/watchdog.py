@@ -1,4 +1,4 @@
-"""Nothing was heard for too long: somebody has to be told."""
+"""Watches for messages that do not come, and calls back."""
 
 import asyncio
 import math
@@ -9,9 +9,9 @@ from dsmq_nodes.graph.time.timeline import Handle, Timeline
 
 
 class Silence:
-    """Calls back when nothing was heard for `timeout_sec`.
+    """Calls back when no message has come for `timeout_sec`.
 
-    Once, until something is heard again; with `repeat`, again after each further `timeout_sec`.
+    Once, until the next message; with `repeat`, again after each further `timeout_sec`.
 
     Attributes:
         count: how often it called back.
@@ -39,7 +39,7 @@ class Silence:
         self._running: object = None
 
     def attach(self, timeline: Timeline) -> None:
-        """Start listening for silence: it counts from now."""
+        """Start; the silence counts from now."""
         self._timeline = timeline
         self.heard()
 
@@ -75,7 +75,7 @@ class Silence:
         self.count += 1
         if isinstance(self._running, asyncio.Task) and not self._running.done():
             if self._repeat:
-                return  # the same silence, which the coroutine of before is still busy with
-            # Something was heard since, so what that coroutine was to stop may move again.
+                return  # the same silence: the coroutine for it still runs
+            # A message has come since, so what that coroutine stops may move again.
             self._running.cancel()
         self._running = self._execute(self._callback)
