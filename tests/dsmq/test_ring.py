@@ -13,6 +13,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import psutil
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -71,6 +72,19 @@ def test_what_is_written_is_read(directory: Path, doorbells: Doorbells) -> None:
     assert (second.raw, second.sender) == (b"\x00\xff", "/talker")
     assert reader.read() == []
     ring.close()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere Python's mmap keeps one more")
+def test_a_ring_costs_one_descriptor_and_gives_it_back(directory: Path) -> None:
+    Ring.create(directory / "first").close()  # what is loaded once is loaded now
+    before = psutil.Process().num_fds()
+    ring = Ring.create(directory / "a")
+    assert psutil.Process().num_fds() == before + 1
+    mapped = Path("/proc/self/maps").read_text()
+    assert f"{directory}/a" in mapped
+    ring.close()
+    assert psutil.Process().num_fds() == before
+    assert f"{directory}/a" not in Path("/proc/self/maps").read_text()
 
 
 def test_a_reader_that_lags_more_than_its_depth_jumps_and_the_gap_is_told(

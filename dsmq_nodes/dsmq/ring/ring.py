@@ -69,7 +69,6 @@ always sees what the other has written.
 """
 
 import contextlib
-import mmap
 import os
 import platform
 import struct
@@ -80,6 +79,7 @@ from typing import Final, Self
 
 from dsmq_nodes.dsmq import inherited
 from dsmq_nodes.dsmq.limits import MOST_ID, MOST_NUMBER
+from dsmq_nodes.dsmq.ring.mapping import mapped
 from dsmq_nodes.errors import RingError
 
 CAPACITY_BYTES: Final = 64 << 20
@@ -143,7 +143,7 @@ class Ring:
         self._close_file = weakref.finalize(self, os.close, self.file)
         self._close_file.atexit = False  # nodes that end with the process still publish
         try:
-            self.memory = mmap.mmap(self.file, 0)
+            self.memory = mapped(self.file, os.fstat(self.file).st_size)
         except (OSError, ValueError) as error:
             self._close_file()
             raise RingError(f"{path} cannot be mapped: {error}") from None
