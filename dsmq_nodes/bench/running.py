@@ -10,7 +10,7 @@ from typing import Any, Final, Self
 
 from dsmq_nodes.bench import bench_figures as figures
 from dsmq_nodes.bench.processes import Started, broker, worker
-from dsmq_nodes.dsmq.address import NO_SHM, is_local, unix_path
+from dsmq_nodes.dsmq.address import NO_SHM, AnyAddress, address_of, is_local, unix_path
 from dsmq_nodes.errors import BenchError
 
 RATES_HZ: Final = {"text": 100.0, "imu": 100.0, "scan": 40.0, "image": 30.0}
@@ -114,7 +114,7 @@ class Setup:
         ways: that can be measured.
     """
 
-    def __init__(self, address: tuple[str, int] | None) -> None:
+    def __init__(self, address: AnyAddress | None) -> None:
         """Use the broker at this address; None: start one.
 
         Raises:
@@ -125,7 +125,7 @@ class Setup:
             if address is None:
                 self.own, self.host, self.port = broker(stack, self._env("shm"))
             else:
-                self.host, self.port = address
+                self.host, self.port = address_of(address).socket
             self.ways = self._ways()
             self._stack = stack.pop_all()
 

@@ -110,15 +110,13 @@ def _checked(option: str, given: Iterable[str] | None, known: Iterable[str]) -> 
     return list(dict.fromkeys(given or ()))
 
 
-def _address(broker: str | None) -> "tuple[str, int] | None":
+def _address(broker: str | None) -> str | None:
     """Where the broker is that was named, once it has answered."""
-    if broker is None:
-        return None
-    from dsmq_nodes.dsmq.address import parse_address  # noqa: PLC0415
-    from dsmq_nodes.tools.session import Session  # noqa: PLC0415  not for `--help`
+    if broker is not None:
+        from dsmq_nodes.tools.session import Session  # noqa: PLC0415  not for `--help`
 
-    Session(broker).close()
-    return parse_address(broker).socket
+        Session(broker).close()
+    return broker
 
 
 def _show(setup: "Setup", found: "list[Measured]") -> None:

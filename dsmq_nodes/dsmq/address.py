@@ -1,6 +1,6 @@
 """Where a broker is: a host and a port, and the Unix socket beside it.
 
-What a client is told is in the environment: DSMQ_BROKER (`host:port`), DSMQ_TOKEN, and for TLS the
+What a client is told is in the environment: DSMQ_BROKER (an address), DSMQ_TOKEN, and for TLS the
 files DSMQ_TLS_CA (the authority to trust), DSMQ_TLS_CERT and DSMQ_TLS_KEY (the client's own). With
 DSMQ_NO_SHM it shares no memory with others: everything goes through the broker. A node waits
 DSMQ_PATIENCE_SEC for the answer of a broker that has accepted its connection.
@@ -67,6 +67,10 @@ class Address(NamedTuple):
         return self.host, self.port
 
 
+AnyAddress = Address | tuple[str, int] | str
+"""How a program says where a broker is: an address, its host and port, or a text."""
+
+
 def parse_address(text: str) -> Address:
     """Read `host:port`, `host` or `:port`, after `scheme://`; what is missing is the default.
 
@@ -93,8 +97,8 @@ def parse_address(text: str) -> Address:
     )
 
 
-def address_of(broker: Address | tuple[str, int] | str) -> Address:
-    """The address that is given as one, as host and port, or as a text.
+def address_of(broker: AnyAddress) -> Address:
+    """The address that is meant.
 
     Raises:
         ConnectionFailedError: the text is no address.

@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from dsmq_nodes.dsmq import inherited
+from dsmq_nodes.dsmq.address import AnyAddress
 from dsmq_nodes.errors import NodeConfigurationError, ParameterError, SpinError
 from dsmq_nodes.graph import names
 from dsmq_nodes.graph.callback import Callback, Result, as_error, awaited, to_await
@@ -116,7 +117,7 @@ class NodeKit:
         *,
         namespace: str,
         rate_hz: float | None,
-        broker: tuple[str, int] | None,
+        broker: AnyAddress | None,
         start_parameter_services: bool,
         parameter_overrides: Sequence[Parameter],
     ) -> None:

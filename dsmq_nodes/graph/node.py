@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 from typing_extensions import override
 
+from dsmq_nodes.dsmq.address import AnyAddress
 from dsmq_nodes.errors import NodeConfigurationError, ParameterError
 from dsmq_nodes.graph import names
 from dsmq_nodes.graph.assembly import NodeKit
@@ -85,7 +86,7 @@ class Node:
         *,
         namespace: str = "",
         rate_hz: float | None = None,
-        broker: tuple[str, int] | None = None,
+        broker: AnyAddress | None = None,
         start_parameter_services: bool = True,
         parameter_overrides: Sequence[Parameter] = (),
     ) -> None:
@@ -95,7 +96,8 @@ class Node:
             node_name: letters, digits and underscores; must be unique in its namespace.
             namespace: where the node's relative names belong; "" is the root.
             rate_hz: the rate the node declares.
-            broker: host and port; None: DSMQ_BROKER in the environment, else 127.0.0.1:30008.
+            broker: host and port, or a text as `host:port`; None: DSMQ_BROKER in the environment,
+                else 127.0.0.1:30008.
             start_parameter_services: let others get and set its parameters and log levels.
             parameter_overrides: values of parameters; they override the launch file's.
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from typing_extensions import override
 
+from dsmq_nodes.dsmq.address import AnyAddress
 from dsmq_nodes.errors import ParameterError
 from dsmq_nodes.graph.assembly import NodeHooks, NodeKit
 from dsmq_nodes.graph.callback import callback_name, called
@@ -67,7 +68,7 @@ class LifecycleKit(NodeKit):
         *,
         namespace: str,
         rate_hz: float | None,
-        broker: tuple[str, int] | None,
+        broker: AnyAddress | None,
         start_parameter_services: bool,
         parameter_overrides: Sequence[Parameter],
     ) -> None:

@@ -5,6 +5,7 @@ from typing import Any
 
 from typing_extensions import override
 
+from dsmq_nodes.dsmq.address import AnyAddress
 from dsmq_nodes.graph.callback import Callback, MessageT
 from dsmq_nodes.graph.node import Node
 from dsmq_nodes.graph.parameters.parameter import Parameter
@@ -40,7 +41,7 @@ class LifecycleNode(Node):
         *,
         namespace: str = "",
         rate_hz: float | None = None,
-        broker: tuple[str, int] | None = None,
+        broker: AnyAddress | None = None,
         start_parameter_services: bool = True,
         parameter_overrides: Sequence[Parameter] = (),
     ) -> None:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
 import msgspec
 
 from dsmq_nodes.dsmq import wire
-from dsmq_nodes.dsmq.address import Address, address_of
+from dsmq_nodes.dsmq.address import AnyAddress, address_of
 from dsmq_nodes.dsmq.client_connection import ClientConnection, Redial
 from dsmq_nodes.errors import (
     CommandError,
@@ -57,9 +57,10 @@ class _Subscribed:
         last_id: the newest message that was had; 0: none.
         end: the newest there was when the broker was asked last; None: it has not answered.
         is_new: the broker has not answered the subscription: what comes is of an earlier one.
+        number: how many requests to subscribe the topic it has to answer until then.
     """
 
-    __slots__ = ("after", "depth", "end", "is_new", "last_id", "losses", "type_name")
+    __slots__ = ("after", "depth", "end", "is_new", "last_id", "losses", "number", "type_name")
 
     def __init__(
         self, depth: int, type_name: str, after: int | None, losses: "Losses | None"
@@ -68,7 +69,7 @@ class _Subscribed:
         self.after, self.losses = after, losses
         self.last_id = 0
         self.end: int | None = None
-        self.is_new = True
+        self.is_new, self.number = True, 0
 
     @property
     def behind(self) -> int:
@@ -108,7 +109,7 @@ class Session:
 
     def __init__(
         self,
-        broker: Address | tuple[str, int] | str,
+        broker: AnyAddress,
         *,
         node: str = "",
         patient: bool = False,
@@ -137,6 +138,8 @@ class Session:
         self._is_lasting = lasting
         self._is_ready = False
         self._subscribed: dict[str, _Subscribed] = {}
+        self._asked: Counter[str] = Counter()  # requests to subscribe, by topic
+        self._answered: Counter[str] = Counter()
         self._advertised: set[str] = set()
         self._acks = 0
         self._skipped: Counter[str] = Counter()  # by topic
@@ -246,7 +249,10 @@ class Session:
             losses, depth = Losses(self._node or "the reader", topic), 0
         known = self._subscribed.get(topic)
         subscribed = _Subscribed(depth, type_name, 0 if from_start else None, losses)
-        subscribed.is_new = known is None or known.is_new
+        if known is None:
+            subscribed.number = self._asked[topic] + 1
+        else:
+            subscribed.number, subscribed.is_new = known.number, known.is_new
         self._subscribed[topic] = subscribed
         self._subscribe(topic)
 
@@ -259,6 +265,7 @@ class Session:
         fields: dict[str, object] = {"depth": subscribed.depth, "type": subscribed.type_name}
         if move and subscribed.after is not None:
             fields |= {"after": subscribed.after, "epoch": self._epoch}
+        self._asked[topic] += 1
         self._send(action="subscribe", topic=topic, **fields)
 
     def unsubscribe(self, topic: str) -> None:
@@ -465,8 +472,9 @@ class Session:
         elif reply.event == "advertised":
             self._advertised.add(reply.topic)
         elif reply.event == "subscribed":
+            self._answered[reply.topic] += 1
             subscribed = self._subscribed.get(reply.topic)
-            if subscribed is not None:
+            if subscribed is not None and self._answered[reply.topic] >= subscribed.number:
                 subscribed.is_new = False
                 subscribed.end = reply.id
                 if subscribed.after is None:
@@ -541,7 +549,10 @@ class Session:
         _warn(f"the broker at {connection.where} is back")
         is_new_log = connection.epoch != self._epoch
         self._connection, self._epoch = connection, connection.epoch
+        self._asked.clear()
+        self._answered.clear()
         for topic, subscribed in self._subscribed.items():
+            subscribed.number, subscribed.is_new = 1, True
             if is_new_log:  # all there is in it is new
                 subscribed.after = subscribed.last_id = 0
             if subscribed.losses is not None:

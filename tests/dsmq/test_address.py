@@ -7,8 +7,11 @@ import socket
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from typing_extensions import override
 
+from dsmq_nodes import Node
 from dsmq_nodes.dsmq import address, descriptors
 from dsmq_nodes.errors import ConnectionFailedError
 
@@ -61,3 +64,60 @@ def test_no_descriptor_left_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
         pytest.raises(ConnectionFailedError, match=r"all the 7 files open .*ulimit"),
     ):
         address.connect("127.0.0.1", server.getsockname()[1])
+
+
+# Where a broker is, as it is written
+
+
+@pytest.mark.parametrize(
+    ("text", "host", "port"),
+    [
+        ("127.0.0.1:30008", "127.0.0.1", 30008),
+        ("robot.local", "robot.local", 30008),
+        (":7", "127.0.0.1", 7),
+        ("7", "127.0.0.1", 7),
+        ("", "127.0.0.1", 30008),
+        ("[::1]:7", "::1", 7),
+        (" dsmq://10.0.0.1:7 ", "10.0.0.1", 7),
+        ("dsmq://robot", "robot", 30008),
+    ],
+)
+def test_a_text_is_an_address(text: str, host: str, port: int) -> None:
+    found = address.parse_address(text)
+    assert (found.host, found.port, found.socket) == (host, port, (host, port))
+    assert address.parse_address(str(found)) == found
+
+
+def test_an_address_is_given_in_any_form() -> None:
+    assert (
+        address.address_of("10.0.0.1:7")
+        == address.address_of(("10.0.0.1", 7))
+        == address.address_of(address.Address("10.0.0.1", 7))
+    )
+
+
+@given(
+    st.from_regex(r"[a-z][a-z0-9.-]{0,20}", fullmatch=True),
+    st.integers(1, 65535),
+    st.from_regex(r"[a-z]{1,8}", fullmatch=True),
+    st.lists(st.tuples(*[st.from_regex(r"[a-z0-9_]{1,8}", fullmatch=True)] * 2), max_size=3),
+)
+def test_an_address_is_read_as_it_is_written(
+    host: str, port: int, scheme: str, options: list[tuple[str, str]]
+) -> None:
+    made = address.Address(host, port, scheme, tuple(options))
+    assert address.parse_address(str(made)) == made
+
+
+@pytest.mark.parametrize("text", ["zenoh://10.0.0.1:7", "10.0.0.1:7?mode=peer"])
+def test_what_no_link_leads_to_is_refused_by_whoever_would_connect(text: str) -> None:
+    with pytest.raises(ConnectionFailedError, match=r"no link leads to .*10\.0\.0\.1:7"):
+        _ = address.parse_address(text).socket
+    with pytest.raises(ConnectionFailedError, match=r"no link leads to"):
+        Node("lost", broker=text)
+
+
+@pytest.mark.parametrize("text", ["robot:port", "robot:0", "robot:65536", "a b://robot", "://r"])
+def test_what_is_no_address_is_refused(text: str) -> None:
+    with pytest.raises(ConnectionFailedError, match="not an address"):
+        address.parse_address(text)

@@ -8,14 +8,14 @@ from collections.abc import Callable
 from contextvars import ContextVar
 from dataclasses import dataclass
 
-from dsmq_nodes.dsmq.address import broker_address
+from dsmq_nodes.dsmq.address import AnyAddress, address_of, broker_address
 from dsmq_nodes.graph.links.broker_link import DsmqLink
 from dsmq_nodes.graph.links.link import Link
 from dsmq_nodes.graph.spin.environment import NodeEnvironment
 from dsmq_nodes.graph.time.clock import BaseClock
 from dsmq_nodes.graph.time.node_clock import NodeClock
 
-Connect = Callable[[str, tuple[str, int] | None], Link]
+Connect = Callable[[str, AnyAddress | None], Link]
 
 
 @dataclass(frozen=True)
@@ -32,8 +32,8 @@ class Surroundings:
     node_clock: type[NodeClock] = NodeClock
 
 
-def _over_a_socket(name: str, broker: tuple[str, int] | None) -> Link:
-    host, port = broker or broker_address().socket
+def _over_a_socket(name: str, broker: AnyAddress | None) -> Link:
+    host, port = (address_of(broker) if broker else broker_address()).socket
     return DsmqLink(host, port, name, _CLOCK)
 
 

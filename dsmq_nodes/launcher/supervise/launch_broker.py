@@ -5,6 +5,7 @@ import dataclasses
 import re
 from typing import Final
 
+from dsmq_nodes.dsmq.address import Address
 from dsmq_nodes.launcher.output.output import LaunchOutput
 from dsmq_nodes.launcher.supervise.plan import ProcessPlan
 
@@ -18,12 +19,12 @@ class BrokerLines:
     """Reads from the broker's first lines where it listens; passes all of them on after that.
 
     Attributes:
-        where: host and port, when they are known.
+        where: the broker's address, when it is known.
     """
 
     def __init__(self, output: LaunchOutput) -> None:
         self._held: list[bytes] = []
-        self.where: asyncio.Future[tuple[str, int]] = asyncio.get_running_loop().create_future()
+        self.where: asyncio.Future[Address] = asyncio.get_running_loop().create_future()
         self._output = output
 
     @property
@@ -40,10 +41,9 @@ class BrokerLines:
         for line in self.said:
             if (found := _IN_USE.search(line)) is not None and another_port:
                 port, host = found[1], _NEAR.get(found[2], found[2])
-                host = f"[{host}]" if ":" in host else host
                 return [
                     f"{found[0]}: a broker may be running there already (see `dsmq-nodes topic "
-                    f"list --broker {host}:{port}`); stop it, or {another_port}"
+                    f"list --broker {Address(host, int(port))}`); stop it, or {another_port}"
                 ]
         return self.said
 
@@ -54,7 +54,7 @@ class BrokerLines:
         if found is not None and not self.where.done():
             host = found[1].decode().strip("[]")
             host = _NEAR.get(host, host)
-            self.where.set_result((host, int(found[2])))
+            self.where.set_result(Address(host, int(found[2])))
         if self.where.done():
             self._output.lines("broker", self._held)
             self._held = []

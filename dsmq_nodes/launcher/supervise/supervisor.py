@@ -217,7 +217,7 @@ class Supervisor:
                 return
             self.say(f"broker: {describe(status)}; it is started again, nodes connect again")
             broker.become(MemberState.RESTARTING)
-            broker.plan = at_port(broker.plan, self._lines.where.result()[1])
+            broker.plan = at_port(broker.plan, self._lines.where.result().port)
             await asyncio.sleep(delay_sec)
 
     async def _listening(self) -> bool:
@@ -314,9 +314,9 @@ class Supervisor:
         if is_broker:
             on_lines = self._lines if not self._lines.where.done() else on_lines
         else:
-            host, port = self._lines.where.result()
             # While the broker lives it is waited for: whether it does is our business.
-            env = {"DSMQ_BROKER": f"{host}:{port}", PATIENCE: f"{_BROKER_ANSWERS_SEC:g}"}
+            broker = str(self._lines.where.result())
+            env = {"DSMQ_BROKER": broker, PATIENCE: f"{_BROKER_ANSWERS_SEC:g}"}
         try:
             process = await self._guard.run(member.plan, env, on_lines, is_broker=is_broker)
         except OSError as error:
@@ -389,7 +389,7 @@ class Supervisor:
     async def _watch_graph(self, observer: Observer) -> None:
         while True:
             try:
-                await observer.watch(*self._lines.where.result(), self)
+                await observer.watch(*self._lines.where.result().socket, self)
             except ConnectionFailedError as error:  # it is stopped, or just being started again
                 self.say(f"the graph is not watched just now: {error}")
                 await asyncio.sleep(_WATCH_AGAIN_SEC)
