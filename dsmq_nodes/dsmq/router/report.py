@@ -47,14 +47,15 @@ class _Report:
         count = 0
         rest = iter(items)
         while (batch := [*itertools.islice(rest, _BATCH)]) and room > _FULL_BYTES:
-            # Encode them one by one only if they do not fit together: that takes longer.
-            for each in (batch,) if _size(_encode(batch)) <= room else ([item] for item in batch):
-                text = _encode(each)[1:-1]
+            texts = [_encode(batch)[1:-1]]
+            if _size(texts[0]) >= room:
+                texts = [_encode(item) for item in batch]
+            for text in texts:
                 if (size := _size(text)) < room:
                     room -= size + 1
                     self._room -= size + 1
                     taken.append(text)
-                    count += len(each)
+                    count += len(batch) // len(texts)
         self.note(total - count, f"of {total} {kind}")
         return b"[%b]" % b",".join(taken)
 
