@@ -8,12 +8,13 @@ from asyncio import CancelledError
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
-from dsmq_nodes.dsmq import inherited
+from dsmq_nodes.dsmq import inherited, wire
 from dsmq_nodes.dsmq.address import AnyAddress
 from dsmq_nodes.errors import NodeConfigurationError, ParameterError, SpinError
 from dsmq_nodes.graph import names
 from dsmq_nodes.graph.callback import Callback, Result, as_error, awaited, to_await
 from dsmq_nodes.graph.links.forked_link import refuse
+from dsmq_nodes.graph.links.link import LinkReader, Publication
 from dsmq_nodes.graph.log.logger import Logger
 from dsmq_nodes.graph.log.rosout import Rosout
 from dsmq_nodes.graph.node_statistics import STATISTICS_PERIOD_SEC, node_statistics
@@ -25,6 +26,7 @@ from dsmq_nodes.graph.parameters.parameter_store import ParameterStore
 from dsmq_nodes.graph.services.service_registry import Services
 from dsmq_nodes.graph.spin import shutdown
 from dsmq_nodes.graph.spin.context import surroundings
+from dsmq_nodes.graph.spin.exceptions import Exceptions
 from dsmq_nodes.graph.spin.spinner import Spinner
 from dsmq_nodes.graph.time.overruns import Punctuality
 from dsmq_nodes.graph.time.sim_clock import SimClock
@@ -90,6 +92,7 @@ class NodeKit:
         "_punctuality",
         "_remap",
         "_rosout",
+        "_type_check",
         "before_safe_state",
         "clock",
         "link",
@@ -134,23 +137,29 @@ class NodeKit:
         params = given.params | {each.name: each.value for each in parameter_overrides}
         self.uses_sim_time = self._takes_sim_time(params, given.use_sim_time)
         self.params, undeclared = self._load_params(params)
-        # The logger comes before the link: what the link meets is logged under the node's name.
         self.wall_clock = around.clock
-        self.logger = Logger(self.name, around.clock)
         self._is_destroyed = False
         self._is_inherited = False  # whether this process is a forked child
         self.timers: list[Timer] = []
         self.before_safe_state: list[Callable[[], object]] = []
         self.when_broker_is_back: list[Callable[[], None]] = []
-        # All the others talk to the queue, so they come after the link.
-        self.link = around.connect(self.name, broker)
-        self._rosout = self.logger.rosout = Rosout(self.link, around.clock)
-        # The spinner runs what all the others have callbacks for.
-        raises = node.on_exception == "raise"
-        self.spinner = Spinner(self.link, self.logger, self.name, raises=raises)
+        # All that follows talks to the queue.
+        self.link = around.connect(self.name, broker, self._on_differs)
+        # The log goes to the queue too; all that follows may log.
+        self._rosout = Rosout(self.link, around.clock)
+        self.logger = Logger(self.name, around.clock, self._rosout)
+        # All that follows has callbacks, which the spinner runs, and which may raise.
+        self.spinner = Spinner(
+            self.link,
+            self.logger,
+            Exceptions(self.logger, self.publish_statistics),
+            self.name,
+            raises=node.on_exception == "raise",
+            on_outage=self._on_outage,
+        )
         self.topics = Topics(self.link, self.spinner, around.clock, self.logger)
         fails = self.spinner.fail if node.on_type_mismatch == "raise" else None
-        self.link.on_differs = TypeCheck(self.link, self.logger, self.name, fails).met
+        self._type_check = TypeCheck(self.link, self.logger, self.name, fails)
         # A simulated clock is a subscription, so it comes after the topics.
         execute = self.spinner.execute
         self._machine_clock = around.node_clock(around.clock, execute, self.logger)
@@ -164,22 +173,28 @@ class NodeKit:
             logger=self.logger,
         )
         # Parameters tell of their changes on a topic, and are offered as services.
-        self.parameters = self._make_parameters(undeclared)
+        self.parameters = ParameterStore(
+            self.name,
+            self.params,
+            undeclared,
+            raised=self.spinner.exceptions.tell,
+            changed=ParameterEvents(self.name, self.link, around.clock).publish,
+        )
+        if "use_sim_time" not in self.parameters:
+            self.parameters.declare("use_sim_time", self.uses_sim_time, None, read_only=True)
         if start_parameter_services and self.link.has_graph:
             offer_node_services(self.name, self.services, self.parameters, self.logger)
         # The statistics are about all of the above.
         self._own_publication = self.link.advertise(
             NODES_TOPIC, NodeStatistics.type_name, 0, schema_text(NodeStatistics)
         )
-        self.spinner.exceptions.on_new = self.publish_statistics
         self._punctuality = Punctuality(self.logger)
         statistics = Timer(STATISTICS_PERIOD_SEC, self._look_after, _quietly)
         self.spinner.add(statistics, is_steady=True)
-        # The safe state is entered when the broker is lost for too long.
+        # It runs during an outage only: see _on_outage.
         self._outage = Silence(
             node.broker_timeout_sec, self._broker_lost, execute, what="broker_timeout_sec"
         )
-        self.spinner.on_outage = self._on_outage
 
     def _load_params(self, given: dict[str, Any]) -> tuple[Parameters, dict[str, Any]]:
         """The model's parameters, and the values that are left for `declare_parameter`.
@@ -205,14 +220,6 @@ class NodeKit:
             return asked
         return self.node.use_sim_time if given is None else given
 
-    def _make_parameters(self, undeclared: dict[str, Any]) -> ParameterStore:
-        store = ParameterStore(self.name, self.params, undeclared)
-        if "use_sim_time" not in store:
-            store.declare("use_sim_time", self.uses_sim_time, None, read_only=True)
-        store.raised = self.spinner.exceptions.tell
-        store.changed = ParameterEvents(self.name, self.link, self.wall_clock).publish
-        return store
-
     def _follow_clock(self) -> SimClock:
         clock = SimClock(self.spinner.execute)
         self.topics.subscribe(
@@ -233,6 +240,9 @@ class NodeKit:
         return names.resolve_topic(name, self.own_name, self.namespace, self._remap)
 
     # While it runs
+
+    def _on_differs(self, reply: wire.Reply, own: Publication | LinkReader) -> None:
+        self._type_check.met(reply, own)
 
     def check_parameters(self) -> None:
         """The node is complete: whatever parameter it was given has to be there.

@@ -4,6 +4,7 @@ import asyncio
 import math
 import selectors
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Final
 
 from typing_extensions import override
@@ -52,14 +53,21 @@ class NodesVirtualClock(NodeClock, VirtualClock):
         self._machine.set_forward(to_sec)
 
 
+@dataclass
+class _Limit:
+    """How far the clock may go, whether it is enough already, and whom to call then."""
+
+    sec: float
+    is_enough: Callable[[], object]
+    on_limit: Callable[[], None]
+
+
 class _Selector(selectors.DefaultSelector):
     """Where a loop would wait, sets the clock forward instead, though not beyond a limit."""
 
     def __init__(self, clock: VirtualClock) -> None:
         super().__init__()
-        self.limit_sec: float | None = None
-        self.is_enough: Callable[[], object] = lambda: False
-        self.on_limit: Callable[[], None] = lambda: None
+        self.limit: _Limit | None = None
         self._clock = clock
 
     @override
@@ -67,14 +75,15 @@ class _Selector(selectors.DefaultSelector):
         ready = super().select(0)
         if ready or timeout == 0:
             return ready
-        if timeout is None and self.limit_sec is None:
+        if timeout is None and self.limit is None:
             return super().select(None)  # nothing is due, ever: only another thread can go on
         due_sec = math.inf if timeout is None else self._clock.monotonic_sec() + timeout
         # Nothing more happens at this moment: time may pass, or it is enough.
-        if self.limit_sec is not None and (self.is_enough() or due_sec > self.limit_sec):
-            if not self.is_enough():
-                self._clock.set_forward(self.limit_sec)
-            self.on_limit()
+        limit = self.limit
+        if limit is not None and (limit.is_enough() or due_sec > limit.sec):
+            if not limit.is_enough():
+                self._clock.set_forward(limit.sec)
+            limit.on_limit()
         else:
             self._clock.set_forward(due_sec)
         return ready
@@ -105,10 +114,8 @@ class VirtualLoop(asyncio.SelectorEventLoop):
             if not passed.done():
                 passed.set_result(None)
 
-        virtual = self._virtual
-        virtual.limit_sec = self.time() + seconds
-        virtual.is_enough, virtual.on_limit = is_enough, on_limit
+        self._virtual.limit = _Limit(self.time() + seconds, is_enough, on_limit)
         try:
             await asyncio.wait({passed, *others}, return_when=asyncio.FIRST_COMPLETED)
         finally:
-            virtual.limit_sec = None
+            self._virtual.limit = None

@@ -76,7 +76,7 @@ class Graph:
         around = Surroundings(
             self._clock,
             lambda: self._given,
-            lambda name, _: self._broker.connect(name),
+            lambda name, _, on_differs: self._broker.connect(name, on_differs),
             NodesVirtualClock,
         )
         self._before = surroundings.set(around)

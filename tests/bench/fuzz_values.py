@@ -221,9 +221,16 @@ def throw_at_parameters(rng: random.Random) -> None:
     same("YAML 1.1", told(flat_parameters(old)), told(parameters))
 
 
+def _store(model: Parameters) -> ParameterStore:
+    def raised(_: object, error: Exception) -> None:
+        raise error
+
+    return ParameterStore("n", model, {}, raised=raised, changed=lambda _, __: None)
+
+
 def throw_at_store(rng: random.Random) -> None:
     """Set, dumped, loaded into another node of the same class."""
-    store, other = (ParameterStore("n", Model(), {}) for _ in range(2))
+    store, other = (_store(Model()) for _ in range(2))
     for _ in range(4):
         name = rng.choice(list(store))
         try:
@@ -239,7 +246,7 @@ def throw_at_store(rng: random.Random) -> None:
     again = msgspec.convert(
         json.loads(NodeEnvironment(params=as_json).dump()["DSMQ_NODE"]), NodeEnvironment
     )
-    model = ParameterStore("n", Model.load(again.params, "n"), {})
+    model = _store(Model.load(again.params, "n"))
     same("launched", [model.get(name) for name in model], values)
 
 

@@ -49,7 +49,9 @@ _ANSWER_IN_CALLBACK_SEC: Final = 0.25  # the same where the node's timers wait m
 class DsmqLink:
     """A link to a broker over a socket."""
 
-    def __init__(self, host: str, port: int, node: str, clock: BaseClock) -> None:
+    def __init__(
+        self, host: str, port: int, node: str, clock: BaseClock, on_differs: OnDiffers
+    ) -> None:
         """Connect and say hello.
 
         Raises:
@@ -67,8 +69,8 @@ class DsmqLink:
         self._write_lock = threading.RLock()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._on_readable: Callable[[], None] = self.drain
-        self._on_outage: Callable[[bool], None] = lambda _: None
-        self.on_differs: OnDiffers = lambda _, __: None
+        self._on_outage: Callable[[bool], None] | None = None  # while a loop is attached
+        self._on_differs = on_differs
         self._outage = Outage(self._dial, clock, node, self._broker_is_back)
         self._poller: Poller | None = None
         self._stream: Stream[Publication] | None = None
@@ -454,7 +456,7 @@ class DsmqLink:
     def _differs(self, reply: wire.Reply) -> None:
         ends = self._readers if reply.end == "publisher" else self._publications
         if end := ends.get(reply.topic):
-            self.on_differs(reply, end)
+            self._on_differs(reply, end)
 
     def _refused(self, reply: wire.Reply) -> None:
         logger.error("%s: the broker refused %s: %s", self._node, reply.action, reply.error)
@@ -580,7 +582,7 @@ class DsmqLink:
             self._outage.begin(f"{self._where}: {reason}")
             if not self._is_outage_told:  # else one that came back has gone again: it still lasts
                 self._is_outage_told = True
-                self._on_outage(True)
+                self._tell_outage(lost=True)
 
     def _let_go(self) -> None:
         stream, self._stream = self._stream, None
@@ -650,7 +652,11 @@ class DsmqLink:
             *(self._node, outage_sec, self._dropped()),
         )
         self._is_outage_told = False
-        self._on_outage(False)
+        self._tell_outage(lost=False)
+
+    def _tell_outage(self, *, lost: bool) -> None:
+        if self._on_outage is not None:
+            self._on_outage(lost)
 
     def detach(self) -> None:
         """Stop calling `on_readable`; publishing still works."""
@@ -661,7 +667,7 @@ class DsmqLink:
         if self._poller is not None:
             self._poller.stop()
         self._loop = None
-        self._on_outage = lambda _: None
+        self._on_outage = None
 
     def close(self) -> None:
         """End the connection; what was published before is sent."""

@@ -92,7 +92,10 @@ class LinkReader:
 
 
 OnDiffers = Callable[[wire.Reply, Publication | LinkReader], None]
-"""Takes the broker's word that another end of a topic has another type, and this end."""
+"""Takes the broker's word that another end of a topic has another type, and this end.
+
+A link is made with one, which `drain` calls: the node compares the types.
+"""
 
 
 class Link(Protocol):
@@ -101,12 +104,10 @@ class Link(Protocol):
     Attributes:
         client: what the node's calls of services are signed with; see service_wire.py.
         broker_began_sec: when the broker began, by our monotonic clock, as far as it tells.
-        on_differs: called by `drain`; the node compares the types.
     """
 
     client: str
     broker_began_sec: float
-    on_differs: OnDiffers
 
     @property
     def has_graph(self) -> bool:

@@ -45,7 +45,7 @@ class MemoryBroker:
         self._lock = threading.RLock()
         self._ticked_sec = clock.monotonic_sec()
 
-    def connect(self, node: str) -> "MemoryLink":
+    def connect(self, node: str, on_differs: OnDiffers | None = None) -> "MemoryLink":
         """A link for a node, or for somebody without a name.
 
         Raises:
@@ -54,7 +54,7 @@ class MemoryBroker:
         peer = ConnectedPeer("memory")
         self._made += 1
         client = f"{node}@{self._made}.{self.clock.now_ns():x}" if node else ""
-        link = MemoryLink(self, peer, client)
+        link = MemoryLink(self, peer, client, on_differs)
         with self._lock:
             self._links[peer] = link
             self._router.connect(peer, self.clock.monotonic_sec())
@@ -118,7 +118,9 @@ class MemoryBroker:
 class MemoryLink:
     """A link to a `MemoryBroker`; made by its `connect`."""
 
-    def __init__(self, broker: MemoryBroker, peer: ConnectedPeer, client: str) -> None:
+    def __init__(
+        self, broker: MemoryBroker, peer: ConnectedPeer, client: str, on_differs: OnDiffers | None
+    ) -> None:
         self.client = client
         self.broker_began_sec = -math.inf  # nobody knows what it does not
         self._broker = broker
@@ -130,7 +132,7 @@ class MemoryLink:
         self._thread = 0
         self._on_readable: Callable[[], None] = self.drain
         self._is_woken = False
-        self.on_differs: OnDiffers = lambda _, __: None
+        self._on_differs = on_differs
 
     @property
     def has_graph(self) -> bool:
@@ -266,9 +268,9 @@ class MemoryLink:
         reader = self._readers.get(reply.topic)
         if reader is not None and reply.event == "message":
             reader.take(reply)
-        elif reply.event == "differs":
+        elif reply.event == "differs" and self._on_differs is not None:
             ends = self._readers if reply.end == "publisher" else self._publications
             if end := ends.get(reply.topic):
-                self.on_differs(reply, end)
+                self._on_differs(reply, end)
         elif reply.event == "error":
             logger.error("%s: refused %s: %s", self._peer.name, reply.action, reply.error)

@@ -40,16 +40,30 @@ class ParameterStore:
     Attributes:
         on_set: asked in the order last added first; one that is not successful ends it.
         post_set: told after a change.
-        raised: told of a callback that raises, and what.
-        changed: told of a change and of the parameters as they are now, once the node is ready.
     """
 
-    def __init__(self, owner: str, model: Parameters, given: dict[str, Any]) -> None:
-        """The fields of a model; `given` is for those that will be declared."""
+    def __init__(
+        self,
+        owner: str,
+        model: Parameters,
+        given: dict[str, Any],
+        *,
+        raised: Callable[[object, Exception], None],
+        changed: "Callable[[Change, list[Parameter]], None]",
+    ) -> None:
+        """The fields of a model, and what is declared.
+
+        Args:
+            owner: the node's name.
+            model: the values of its model.
+            given: values for parameters that will be declared.
+            raised: told of a callback that raises, and what.
+            changed: told of a change and of the parameters as they are now, once the node is ready.
+        """
         self.on_set: list[OnSet] = []
         self.post_set: list[PostSet] = []
-        self.changed: Callable[[Change, list[Parameter]], None] = lambda _, __: None
-        self.raised: Callable[[object, Exception], None] = lambda _, __: None
+        self._changed = changed
+        self._raised = raised
         self.is_ready = False
         self._owner = owner
         self._model = model
@@ -90,7 +104,7 @@ class ParameterStore:
         declared.parameter = self._checked(parameter, declared, kind)
         self._declared[name] = declared
         if self.is_ready:
-            self.changed("new", [declared.parameter])
+            self._changed("new", [declared.parameter])
         return declared.parameter
 
     def undeclare(self, name: str) -> None:
@@ -100,7 +114,7 @@ class ParameterStore:
             raise ParameterError(f"{self._owner}: {name!r} is of its model and stays")
         if self._is_read_only(name):
             raise ParameterError(f"{self._owner}: {name!r} is read-only and stays")
-        self.changed("deleted", [self._declared.pop(name).parameter])
+        self._changed("deleted", [self._declared.pop(name).parameter])
 
     def check_given(self) -> None:
         """The node is ready: what it was given and did not declare is a mistake.
@@ -213,7 +227,7 @@ class ParameterStore:
             self._model.take(self._model.changed(fields))
         for name, parameter in declared.items():
             self._declared[name].parameter = parameter
-        self.changed("changed", changes)
+        self._changed("changed", changes)
         failed = [await self._tell(callback, changes, call) for callback in self.post_set]
         return "; ".join(filter(None, failed))
 
@@ -229,7 +243,7 @@ class ParameterStore:
         except SpinError as error:
             raise ParameterError(f"{name}: {error}") from None
         except Exception as error:  # noqa: BLE001  whoever sets is told
-            self.raised(callback, error)
+            self._raised(callback, error)
             raise ParameterError(f"{name} raised {_said(error)}") from None
         if not isinstance(getattr(result, "successful", None), bool):
             raise ParameterError(
@@ -243,7 +257,7 @@ class ParameterStore:
         try:
             await call(callback, changes)
         except Exception as error:  # noqa: BLE001  it is told twice, and nothing is undone by it
-            self.raised(callback, error)
+            self._raised(callback, error)
             return f"it was set, and then {callback_name(callback)} raised {_said(error)}"
         return ""
 

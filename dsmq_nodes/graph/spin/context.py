@@ -10,20 +10,20 @@ from dataclasses import dataclass
 
 from dsmq_nodes.dsmq.address import AnyAddress, address_of, broker_address
 from dsmq_nodes.graph.links.broker_link import DsmqLink
-from dsmq_nodes.graph.links.link import Link
+from dsmq_nodes.graph.links.link import Link, OnDiffers
 from dsmq_nodes.graph.spin.environment import NodeEnvironment
 from dsmq_nodes.graph.time.clock import BaseClock
 from dsmq_nodes.graph.time.node_clock import NodeClock
 
-Connect = Callable[[str, AnyAddress | None], Link]
+Connect = Callable[[str, AnyAddress | None, OnDiffers], Link]
 
 
 @dataclass(frozen=True)
 class Surroundings:
     """Where a node is.
 
-    `connect` takes its absolute name and the broker it asks for, if any; `node_clock` makes of the
-    machine's clock what the node has.
+    `connect` takes its absolute name, the broker it asks for, if any, and its check of types;
+    `node_clock` makes of the machine's clock what the node has.
     """
 
     clock: BaseClock
@@ -32,9 +32,9 @@ class Surroundings:
     node_clock: type[NodeClock] = NodeClock
 
 
-def _over_a_socket(name: str, broker: AnyAddress | None) -> Link:
+def _over_a_socket(name: str, broker: AnyAddress | None, on_differs: OnDiffers) -> Link:
     host, port = (address_of(broker) if broker else broker_address()).socket
-    return DsmqLink(host, port, name, _CLOCK)
+    return DsmqLink(host, port, name, _CLOCK, on_differs)
 
 
 _CLOCK = BaseClock()

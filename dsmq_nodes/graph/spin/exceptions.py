@@ -1,13 +1,11 @@
 """Exceptions of callbacks: each is shown whole once, then counted. None is lost, none floods."""
 
 from collections import Counter
-from typing import TYPE_CHECKING, Final
+from collections.abc import Callable
+from typing import Final
 
 from dsmq_nodes.graph.callback import callback_name
 from dsmq_nodes.graph.log.logger import Logger
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 _MOST_KINDS: Final = 1000
 _Kind = tuple[str, type[BaseException], str, int]
@@ -19,13 +17,13 @@ class Exceptions:
     Attributes:
         count: how many exceptions there were.
         last: the newest, in one line; empty: there was none.
-        on_new: called when there was one of a new kind (callback, type and line).
     """
 
-    def __init__(self, logger: Logger) -> None:
+    def __init__(self, logger: Logger, on_new: Callable[[], None]) -> None:
+        """Count them; `on_new` is called for each new kind (callback, type and line)."""
         self.count = 0
         self.last = ""
-        self.on_new: Callable[[], None] = lambda: None
+        self._on_new = on_new
         self._logger = logger
         self._kinds: Counter[_Kind] = Counter()
 
@@ -45,7 +43,7 @@ class Exceptions:
         times = self.note(named, error)
         if times == 1:
             self._logger.traceback(f"exception in {callback_name(named)}", error)
-            self.on_new()
+            self._on_new()
         elif str(times).rstrip("0") == "1":
             self._logger.error(f"exception in {self.last} (so far {times} times)")
 

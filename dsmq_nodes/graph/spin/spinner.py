@@ -77,7 +77,17 @@ class Spinner:
         busy: how long callbacks have held up the node, by their names.
     """
 
-    def __init__(self, link: Link, logger: Logger, name: str, *, raises: bool) -> None:
+    def __init__(
+        self,
+        link: Link,
+        logger: Logger,
+        exceptions: Exceptions,
+        name: str,
+        *,
+        raises: bool,
+        on_outage: Callable[[bool], None],
+    ) -> None:
+        """Run the callbacks of the node `name`; `on_outage(lost)` is called when the queue is."""
         hold_spares()
         self.raises = raises
         self.is_calling = False
@@ -85,7 +95,7 @@ class Spinner:
         self.busy: defaultdict[str, BusyTime] = defaultdict(BusyTime)
         self._link = link
         self._logger = logger
-        self.exceptions = Exceptions(logger)
+        self.exceptions = exceptions
         self._name = name
         self._timed: dict[Timed, bool] = {}
         self._arrivals: deque[Mailbox] = deque()
@@ -107,8 +117,8 @@ class Spinner:
         self._ready = False
         self._state = "ready"
         self._dispatch_due = False
-        self.on_outage: Callable[[bool], None] = lambda _: None
-        self.on_drained: Callable[[], None] = lambda: None
+        self._on_outage = on_outage
+        self._when_drained: list[Callable[[], None]] = []
 
     # What is to be run
 
@@ -221,10 +231,18 @@ class Spinner:
 
     # Reading and dispatching
 
+    def when_drained(self, callback: Callable[[], None]) -> None:
+        """Call back once, between the end of draining and the next dispatch."""
+        self._when_drained.append(callback)
+
+    def _drain(self) -> None:
+        self._link.drain()
+        while self._when_drained:
+            self._when_drained.pop(0)()
+
     def _read_and_dispatch(self) -> None:
         """Drain, then dispatch: a slow callback sees the newest messages next, not the oldest."""
-        self._link.drain()
-        self.on_drained()
+        self._drain()
         loop = self._loop
         if loop is None:
             return
@@ -269,7 +287,7 @@ class Spinner:
         self._loop = self._home = loop
         for timed in list(self._timed):
             timed.attach(self._time_of(timed, loop))
-        self._link.attach(loop, self._read_and_dispatch, self.on_outage)
+        self._link.attach(loop, self._read_and_dispatch, self._on_outage)
         while self._to_begin:
             self.begin(*self._to_begin.pop(0))
         while self._to_call:
@@ -512,15 +530,14 @@ class Spinner:
         loop = asyncio.get_running_loop()
 
         def read() -> None:
-            self._link.drain()
-            self.on_drained()
+            self._drain()
             if not self._link.rest():
                 loop.call_soon(read)
 
         # What moves is to be stopped whether or not anything can be read: there may be no broker,
         # and no thread that could look for one at the very end of a process.
         with contextlib.suppress(Exception):
-            self._link.attach(loop, read, self.on_outage)
+            self._link.attach(loop, read, self._on_outage)
         try:
             return await last_steps(work)
         finally:

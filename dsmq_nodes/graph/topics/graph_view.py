@@ -77,13 +77,21 @@ class GraphView:
         self,
         follow: Callable[[], None],
         wait_outside: Callable[[Coroutine[Any, Any, object]], object],
+        when_drained: Callable[[Callable[[], None]], None],
     ) -> None:
-        """`follow` subscribes the graph; `wait_outside` waits where that is allowed: see `ask`."""
+        """A view that follows nothing yet.
+
+        Args:
+            follow: subscribes the graph.
+            wait_outside: waits where that is allowed: see `ask`.
+            when_drained: calls back when all messages that have come were taken.
+        """
         self.is_lost = False
         self.follows = False
         self.watchers: list[Callable[[], None]] = []
         self._follow = follow
         self._wait_outside = wait_outside
+        self._when_drained = when_drained
         self._unread = ""  # the newest that came; older ones need not be read
         self._is_news = False
         self._nodes: frozenset[str] | None = None
@@ -183,12 +191,12 @@ class GraphView:
     def take(self, reply: Arrival) -> None:
         """The graph has changed."""
         self._unread = reply.text or ""
-        self._is_news = True
-
-    def settle(self) -> None:
-        """All there is to read has been taken: tell who waits for a change."""
         if not self._is_news:
-            return
+            self._is_news = True
+            self._when_drained(self._settle)
+
+    def _settle(self) -> None:
+        """All there is to read has been taken: tell those that wait for a change."""
         self._is_news = False
         self._read()
         changed, self._changed = self._changed, []

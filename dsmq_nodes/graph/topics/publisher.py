@@ -5,12 +5,11 @@ from typing import TYPE_CHECKING, Final, Generic
 from dsmq_nodes.dsmq.limits import MAX_BODY_BYTES
 from dsmq_nodes.graph.callback import MessageT
 from dsmq_nodes.graph.links.link import Link, Publication
+from dsmq_nodes.graph.log.logger import Logger
 from dsmq_nodes.graph.spin.spinner import Spinner
 from dsmq_nodes.graph.topics.graph_view import GraphView
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from dsmq_nodes.graph.time.watchdog import Silence
 
 
@@ -24,19 +23,22 @@ class Publisher(Generic[MessageT]):
         self,
         msg_type: type[MessageT],
         publication: Publication,
+        *,
         link: Link,
         spinner: Spinner,
         graph: GraphView,
+        logger: Logger,
+        silence: "Silence | None",
     ) -> None:
         self.msg_type = msg_type
-        self.silence: Silence | None = None
+        self.silence = silence
         self._is_closed = False
         self._is_large = False  # and that was said
-        self.warn: Callable[[str], None] = lambda _: None
         self.publication = publication
         self._link = link
         self._spinner = spinner
         self._graph = graph
+        self._logger = logger
 
     @property
     def topic_name(self) -> str:
@@ -82,7 +84,7 @@ class Publisher(Generic[MessageT]):
 
     def _warn_of_size(self, size_bytes: int) -> None:
         self._is_large = True
-        self.warn(
+        self._logger.warning(
             f"{self.topic_name}: a message of {size_bytes:,} bytes as JSON, and from "
             f"{MAX_BODY_BYTES:,} on publish() raises: send less often what is large, compress it "
             "(CompressedImage), or send a reference"

@@ -1,11 +1,11 @@
 """The publishers and subscriptions of a node; of each topic there is one reader at the link."""
 
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Coroutine, Iterator
 from typing import Any, TypeVar
 
 from dsmq_nodes.graph.callback import Callback, MessageT, check_callback
 from dsmq_nodes.graph.links.arrival import Arrival
-from dsmq_nodes.graph.links.link import Deliver, Link, Publication
+from dsmq_nodes.graph.links.link import Deliver, Link
 from dsmq_nodes.graph.log.logger import Logger
 from dsmq_nodes.graph.spin.spinner import Spinner
 from dsmq_nodes.graph.time.clock import BaseClock, seconds
@@ -33,8 +33,7 @@ class Topics:
         self._spinner = spinner
         self._clock = clock
         self._logger = logger
-        self.graph = GraphView(self._follow_graph, self._wait_outside)
-        spinner.on_drained = self.graph.settle
+        self.graph = GraphView(self._follow_graph, self._wait_outside, spinner.when_drained)
 
     def publish(
         self,
@@ -42,7 +41,7 @@ class Topics:
         name: str,
         qos: QoSProfile,
         on_deadline: Callback | None,
-        make: Callable[[type[MessageT], Publication, Link, Spinner, GraphView], PublisherT],
+        make: type[PublisherT],
     ) -> PublisherT:
         """A new publisher; `make` is its class."""
         _check_type(msg_type)
@@ -53,9 +52,15 @@ class Topics:
                 f"this node publishes {publication.type_name} on {name} already, so it cannot "
                 f"publish {msg_type.type_name} there: use another topic"
             )
-        publisher = make(msg_type, publication, self._link, self._spinner, self.graph)
-        publisher.warn = self._logger.warning
-        publisher.silence = self._deadline(qos, on_deadline, f"{name}: published nothing")
+        publisher = make(
+            msg_type,
+            publication,
+            link=self._link,
+            spinner=self._spinner,
+            graph=self.graph,
+            logger=self._logger,
+            silence=self._deadline(qos, on_deadline, f"{name}: published nothing"),
+        )
         self.publishers.append(publisher)
         return publisher
 

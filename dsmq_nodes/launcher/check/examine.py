@@ -22,7 +22,7 @@ import msgspec
 from pydantic import ValidationError
 
 from dsmq_nodes.errors import NodeLoadError, ParameterError
-from dsmq_nodes.graph.links.link import Deliver, Link, OnDiffers, Publication
+from dsmq_nodes.graph.links.link import Deliver, Link, Publication
 from dsmq_nodes.graph.node import Node
 from dsmq_nodes.graph.spin.context import Surroundings, surroundings
 from dsmq_nodes.graph.time.clock import BaseClock
@@ -46,7 +46,6 @@ class _Nowhere(Link):
         self.broker_began_sec = 0.0
         self.published: dict[str, NodeTopic] = {}
         self.subscribed: dict[str, NodeTopic] = {}
-        self.on_differs: OnDiffers = lambda *_: None
 
     @property
     def has_graph(self) -> bool:
