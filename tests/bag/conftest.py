@@ -1,7 +1,6 @@
 """A tool that publishes, and bags made of numbers."""
 
 import json
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -17,8 +16,8 @@ from dsmq_nodes.messages import Float64
 from dsmq_nodes.messages.base import Message
 from dsmq_nodes.messages.dsmq_msgs import Graph
 from dsmq_nodes.testing import BrokerProcess
+from tests.support.waiting import PATIENCE_SEC
 
-PATIENCE_SEC = 15.0  # the longest anything may take on a busy machine
 NUMBERS = Channel("/numbers", Float64.type_name, schema_text(Float64.schema()))
 SECOND_NS = 1_000_000_000
 
@@ -93,11 +92,3 @@ def numbers(tmp_path: Path) -> Callable[..., Path]:
         return writer.paths[0]
 
     return write
-
-
-def until(condition: Callable[[], object], what: str = "") -> None:
-    """Wait until a condition holds."""
-    deadline = time.monotonic() + PATIENCE_SEC
-    while not condition():
-        assert time.monotonic() < deadline, f"waited {PATIENCE_SEC} s in vain {what}"
-        time.sleep(0.01)

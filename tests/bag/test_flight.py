@@ -18,9 +18,10 @@ from dsmq_nodes.messages import String
 from dsmq_nodes.messages.dsmq_msgs import LaunchLines, LaunchProcess, LaunchState
 from tests.bag.conftest import NUMBERS, SECOND_NS, number
 from tests.support import processes
+from tests.support.waiting import PATIENCE_SEC
 
 ROOT = Path(__file__).parents[2]
-PATIENCE_SEC = 60
+LONG_SEC = 2 * PATIENCE_SEC
 
 
 def dumped(ring: LastSeconds, path: Path) -> list[float]:
@@ -188,7 +189,7 @@ def launch(folder: Path, record: str) -> subprocess.CompletedProcess[str]:
         env=os.environ | {"PYTHONPATH": str(ROOT)},
         capture_output=True,
         text=True,
-        timeout=PATIENCE_SEC,
+        timeout=LONG_SEC,
         check=False,
     )
 

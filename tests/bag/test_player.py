@@ -36,11 +36,13 @@ from dsmq_nodes.messages.dsmq_msgs import Graph
 from dsmq_nodes.testing import BrokerProcess
 from dsmq_nodes.tools.graph_model import BrokerCounters
 from dsmq_nodes.tools.session import Session
-from tests.bag.conftest import NUMBERS, PATIENCE_SEC, SECOND_NS, Tool, number, until
+from tests.bag.conftest import NUMBERS, SECOND_NS, Tool, number
 from tests.bag.layouts import file_of
-from tests.graph.conftest import Program, spinning
+from tests.graph.conftest import spinning
 from tests.graph.test_actions import Counter
 from tests.support import processes
+from tests.support.programs import Program
+from tests.support.waiting import PATIENCE_SEC, until
 
 Numbers = Callable[..., Path]
 

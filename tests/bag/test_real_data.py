@@ -24,10 +24,11 @@ from examples.replay_carmen import ReplayCarmen
 from examples.replay_nmea import ReplayNmea
 from examples.stop_counter import StopCounter
 from tests.support import processes
+from tests.support.waiting import PATIENCE_SEC
 
 ROOT = Path(__file__).parents[2]
 DATA = ROOT.parent / "shared" / "data"
-PATIENCE_SEC = 150
+LONG_SEC = 5 * PATIENCE_SEC
 
 
 def data(name: str) -> Path:
@@ -47,7 +48,7 @@ def test_imu_through_broker_and_processes_to_five_digits(tmp_path: Path) -> None
     command = [sys.executable, "-m", "dsmq_nodes", "launch", "launch/imu_replay.yaml", *arguments]
     with processes.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as launch:
         try:
-            out, _ = launch.communicate(timeout=PATIENCE_SEC)
+            out, _ = launch.communicate(timeout=LONG_SEC)
         except BaseException:
             launch.send_signal(signal.SIGINT)
             raise

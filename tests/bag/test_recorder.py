@@ -23,9 +23,11 @@ from dsmq_nodes.messages import Bool, Clock, Float64, String, Time
 from dsmq_nodes.testing import BrokerProcess
 from dsmq_nodes.tools.session import Session
 from dsmq_nodes.topic_names import is_hidden
-from tests.bag.conftest import PATIENCE_SEC, SECOND_NS, Tool, until
-from tests.graph.conftest import Program, spinning
+from tests.bag.conftest import SECOND_NS, Tool
+from tests.graph.conftest import spinning
 from tests.support import processes
+from tests.support.programs import Program
+from tests.support.waiting import PATIENCE_SEC, until
 
 EVERYTHING = Selection(everything=True)
 

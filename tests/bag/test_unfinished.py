@@ -12,8 +12,9 @@ import pytest
 
 from dsmq_nodes.bag import BagWriter
 from dsmq_nodes.bag.convert.convert import Format
-from tests.bag.conftest import NUMBERS, PATIENCE_SEC, number
+from tests.bag.conftest import NUMBERS, number
 from tests.support import processes
+from tests.support.waiting import PATIENCE_SEC
 
 ROOT = Path(__file__).parents[2]
 FORMATS: tuple[str, ...] = get_args(Format)

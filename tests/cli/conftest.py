@@ -4,13 +4,8 @@ import contextlib
 import io
 import json
 import os
-import queue
-import re
-import signal
 import subprocess
 import sys
-import threading
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -23,93 +18,13 @@ from dsmq_nodes.dsmq.client_connection import ClientConnection
 from dsmq_nodes.errors import DsmqError
 from dsmq_nodes.tools.session import Session
 from tests.support import processes
+from tests.support.programs import Running
+from tests.support.waiting import PATIENCE_SEC
 
 ROOT = Path(__file__).parents[2]
-PATIENCE_SEC = 30.0  # the longest anything may take on a busy machine
 TALKER_HZ = 20.0
 
 Done = subprocess.CompletedProcess[str]
-
-
-class Running:
-    """A command that runs; its standard output is read line by line."""
-
-    def __init__(self, command: list[str], env: dict[str, str]) -> None:
-        self.process = processes.Popen(
-            command,
-            cwd=ROOT,
-            env=env,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        self.lines: list[str] = []
-        self.errors: list[str] = []
-        self._incoming: queue.Queue[str | None] = queue.Queue()
-        self._readers = [
-            threading.Thread(target=self._read_output),
-            threading.Thread(target=self._read_errors),
-        ]
-        for reader in self._readers:
-            reader.start()
-
-    def _read_output(self) -> None:
-        assert self.process.stdout is not None
-        for line in self.process.stdout:
-            self._incoming.put(line.rstrip("\n"))
-        self._incoming.put(None)
-
-    def _read_errors(self) -> None:
-        assert self.process.stderr is not None
-        self.errors.extend(self.process.stderr)
-
-    def wait_for(self, pattern: str) -> re.Match[str]:
-        """The match in the next line that has one."""
-        deadline = time.monotonic() + PATIENCE_SEC
-        while True:
-            try:
-                line = self._incoming.get(timeout=max(0.0, deadline - time.monotonic()))
-            except queue.Empty:
-                pytest.fail(f"waited in vain for {pattern!r}: {self.lines} {self.errors}")
-            if line is None:
-                pytest.fail(f"ended without {pattern!r}: {self.lines} {self.errors}")
-            self.lines.append(line)
-            if match := re.search(pattern, line):
-                return match
-
-    def wait_for_error(self, word: str = "") -> None:
-        """Wait until there is a line with `word` on standard error."""
-        deadline = time.monotonic() + PATIENCE_SEC
-        while not any(word in line for line in self.errors):
-            assert time.monotonic() < deadline, f"waited in vain for {word!r}: {self.errors}"
-            time.sleep(0.01)
-
-    def wait(self) -> int:
-        status = self.process.wait(PATIENCE_SEC)
-        for reader in self._readers:
-            reader.join(PATIENCE_SEC)
-        while not self._incoming.empty():
-            line = self._incoming.get()
-            self.lines += [line] if line is not None else []
-        return status
-
-    def interrupt(self) -> int:
-        """Ctrl-C; the exit status."""
-        self.process.send_signal(signal.SIGINT)
-        return self.wait()
-
-    def close(self) -> None:
-        # Not kill at first: a broker would leave the file of its socket behind.
-        if self.process.poll() is None:
-            self.process.terminate()
-        try:
-            self.wait()
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            self.wait()
-        for stream in (self.process.stdout, self.process.stderr):
-            assert stream is not None
-            stream.close()
 
 
 class Place:
@@ -164,7 +79,7 @@ class Place:
         return self.start_python("-m", "dsmq_nodes", *arguments, **env)
 
     def start_python(self, *arguments: str, **env: str) -> Running:
-        running = Running([sys.executable, "-W", "error", *arguments], self.env(env))
+        running = Running([sys.executable, "-W", "error", *arguments], env=self.env(env))
         self._started.append(running)
         return running
 

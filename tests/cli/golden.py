@@ -15,7 +15,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from tests.cli.conftest import Place, Running
+from tests.cli.conftest import Place
+from tests.support.programs import Running
 
 FILES = sorted(Path(__file__).with_name("golden").glob("*.txt"))
 

@@ -8,8 +8,9 @@ from collections.abc import Callable
 import psutil
 import pytest
 
-from tests.cli.conftest import PATIENCE_SEC, Place
+from tests.cli.conftest import Place
 from tests.launcher.running import gone
+from tests.support.waiting import PATIENCE_SEC
 
 QUICK = ["--rate", "500", "--count", "100"]
 

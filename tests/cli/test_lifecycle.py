@@ -6,7 +6,8 @@ from collections.abc import Iterator
 import pytest
 
 from dsmq_nodes.tools.session import Session
-from tests.cli.conftest import PATIENCE_SEC, Place
+from tests.cli.conftest import Place
+from tests.support.waiting import PATIENCE_SEC
 
 NODE = "/lab/thermometer"
 

@@ -15,8 +15,7 @@ from dsmq_nodes import dsmq
 from dsmq_nodes.dsmq import wire
 from dsmq_nodes.dsmq.client_connection import ClientConnection
 from tests.support import processes
-
-DEADLINE_SEC = 20.0
+from tests.support.waiting import PATIENCE_SEC
 
 
 class Broker:
@@ -44,18 +43,18 @@ class Broker:
     def channel(self, node: str = "") -> ClientConnection:
         """A connection that speaks frames; it waits for answers within the deadline."""
         channel = ClientConnection("127.0.0.1", self.port, node=node)
-        channel.socket.settimeout(DEADLINE_SEC)
+        channel.socket.settimeout(PATIENCE_SEC)
         return channel
 
     def raw(self) -> socket.socket:
         """A TCP connection that has said nothing."""
-        return socket.create_connection(("127.0.0.1", self.port), DEADLINE_SEC)
+        return socket.create_connection(("127.0.0.1", self.port), PATIENCE_SEC)
 
     def end(self, number: signal.Signals = signal.SIGINT) -> tuple[int, str]:
         """Its exit status and what it said on standard error."""
         if self.process.poll() is None:
             self.process.send_signal(number)
-        _, said = self.process.communicate(timeout=DEADLINE_SEC)
+        _, said = self.process.communicate(timeout=PATIENCE_SEC)
         return self.process.returncode, said
 
 

@@ -12,8 +12,8 @@ from typing import Any, Final
 import psutil
 from dsmq import dsmq as original  # type: ignore[import-untyped]
 
-from tests.dsmq.conftest import DEADLINE_SEC
 from tests.support import processes
+from tests.support.waiting import PATIENCE_SEC
 
 CONTROL: Final = """
 import sqlite3, sys, threading, time
@@ -64,7 +64,7 @@ class Server:
             text=True,
         )
         self.usage = psutil.Process(self.process.pid)
-        until = time.monotonic() + DEADLINE_SEC
+        until = time.monotonic() + PATIENCE_SEC
         # Not by connecting: the original's accept loop keeps the last connection that has ended.
         while not any(each.status == psutil.CONN_LISTEN for each in self.usage.net_connections()):
             assert time.monotonic() < until
@@ -79,12 +79,12 @@ class Server:
         while "obeyed" not in (line := self.process.stdout.readline()):
             assert line, "the server has ended"
 
-    def raw(self, timeout_sec: float = DEADLINE_SEC) -> socket.socket:
+    def raw(self, timeout_sec: float = PATIENCE_SEC) -> socket.socket:
         """A connection that has said nothing."""
         return socket.create_connection(("127.0.0.1", self.port), timeout_sec)
 
     @contextlib.contextmanager
-    def client(self, timeout_sec: float = DEADLINE_SEC) -> Iterator[Any]:
+    def client(self, timeout_sec: float = PATIENCE_SEC) -> Iterator[Any]:
         """The original's client, known to the server."""
         client = original.connect_to_server("127.0.0.1", self.port)
         client.dsmq_conn.settimeout(timeout_sec)

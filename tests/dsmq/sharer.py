@@ -13,8 +13,7 @@ from dsmq_nodes.dsmq.ring.bell import Bell, Doorbells
 from dsmq_nodes.dsmq.ring.reader import RingReader
 from dsmq_nodes.dsmq.ring.ring import Ring
 from dsmq_nodes.dsmq.ring.writer import Writer
-
-PATIENCE_SEC = 10.0
+from tests.support.waiting import PATIENCE_SEC
 
 needs_shared_memory = pytest.mark.skipif(
     not leftovers.PLACE.is_dir() or bool(os.environ.get(NO_SHM)),

@@ -11,7 +11,8 @@ from dsmq_nodes import dsmq
 from dsmq_nodes.dsmq import address
 from dsmq_nodes.dsmq.client_connection import ClientConnection
 from dsmq_nodes.errors import ConnectionFailedError
-from tests.dsmq.conftest import DEADLINE_SEC, Broker
+from tests.dsmq.conftest import Broker
+from tests.support.waiting import PATIENCE_SEC
 
 
 def test_get_latest_skips_and_does_not_come_back(broker: Broker) -> None:
@@ -66,7 +67,7 @@ def listener(answer: bytes) -> Iterator[int]:
             with contextlib.suppress(OSError):
                 connection, _ = server.accept()
                 with connection:
-                    connection.settimeout(DEADLINE_SEC)
+                    connection.settimeout(PATIENCE_SEC)
                     connection.recv(10)
                     connection.sendall(answer)
                     while connection.recv(1000):
@@ -75,7 +76,7 @@ def listener(answer: bytes) -> Iterator[int]:
         thread = threading.Thread(target=serve)
         thread.start()
         yield server.getsockname()[1]
-        thread.join(DEADLINE_SEC)
+        thread.join(PATIENCE_SEC)
         assert not thread.is_alive(), "the client has not closed its connection"
 
 
@@ -122,4 +123,4 @@ def test_who_hangs_up_at_once_is_no_broker() -> None:
         thread.start()
         with pytest.raises(ConnectionFailedError):
             dsmq.connect_to_server("127.0.0.1", server.getsockname()[1])
-        thread.join(DEADLINE_SEC)
+        thread.join(PATIENCE_SEC)

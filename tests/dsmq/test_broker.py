@@ -19,9 +19,10 @@ import pytest
 from dsmq_nodes.dsmq import wire
 from dsmq_nodes.dsmq.client_connection import ClientConnection
 from dsmq_nodes.errors import ConnectionFailedError, NodeNameTakenError, RequestRefusedError
-from tests.dsmq.conftest import DEADLINE_SEC, Broker, Start, put, subscribe
+from tests.dsmq.conftest import Broker, Start, put, subscribe
 from tests.dsmq.hostile import HOSTILE, framed
 from tests.support import processes
+from tests.support.waiting import PATIENCE_SEC
 
 
 def closed_by_peer(sock: socket.socket) -> bool:
@@ -143,7 +144,7 @@ def test_a_client_killed_in_mid_frame_leaves_nothing(broker: Broker) -> None:
             # A reset, as of a process that was killed with data unread.
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             sock.close()
-        until = time.monotonic() + DEADLINE_SEC
+        until = time.monotonic() + PATIENCE_SEC
         while process.num_fds() > before:
             assert time.monotonic() < until
             client.get("t")
@@ -154,7 +155,7 @@ def test_who_has_connected_sees_what_is_put_after(broker: Broker) -> None:
     with broker.connect() as writer:
         for number in range(200):
             with socket.socket(socket.AF_UNIX) as sock:
-                sock.settimeout(DEADLINE_SEC)
+                sock.settimeout(PATIENCE_SEC)
                 sock.connect(str(broker.unix))
                 writer.put("t", str(number), ack=True)
                 sock.sendall(framed(b'{"action": "get", "topic": "t"}'))
@@ -201,7 +202,7 @@ def test_a_name_is_had_by_one(broker: Broker) -> None:
     with pytest.raises(NodeNameTakenError, match="'/talker' is taken by pid"):
         broker.channel("/talker")
     first.close()
-    until = time.monotonic() + DEADLINE_SEC
+    until = time.monotonic() + PATIENCE_SEC
     while True:
         try:
             broker.channel("/talker").close()
@@ -214,7 +215,7 @@ def test_a_name_is_had_by_one(broker: Broker) -> None:
 def test_shutdown_by_a_client(broker: Broker) -> None:
     with broker.connect() as client:
         client.shutdown_server()
-    assert broker.process.wait(DEADLINE_SEC) == 0
+    assert broker.process.wait(PATIENCE_SEC) == 0
 
 
 def test_shutdown_is_not_for_who_never_said_hello(broker: Broker) -> None:
@@ -297,7 +298,7 @@ def test_few_file_descriptors_refuse_and_recover(start: Start) -> None:
         honest.put("t", "x", ack=True)
         for sock in crowd:
             sock.close()
-        until = time.monotonic() + DEADLINE_SEC
+        until = time.monotonic() + PATIENCE_SEC
         while True:
             with broker.raw() as sock:
                 sock.sendall(framed(b'{"action": "get", "topic": "t"}'))
@@ -343,27 +344,27 @@ def test_there_are_not_endlessly_many_connections() -> None:
     assert server.stdout is not None
     port = int(re.findall(r":(\d+)", server.stdout.readline())[0])
     get = framed(b'{"action": "get", "topic": "t"}')
-    crowd = [socket.create_connection(("127.0.0.1", port), DEADLINE_SEC) for _ in range(100)]
+    crowd = [socket.create_connection(("127.0.0.1", port), PATIENCE_SEC) for _ in range(100)]
     for sock in crowd[-28:]:
         sock.sendall(get)
         assert sock.recv(1000) == framed(b'{"message": ""}'), "the newest stay"
     assert all(closed_by_peer(sock) for sock in crowd[:-28]), "of those that say nothing"
-    with socket.create_connection(("127.0.0.1", port), DEADLINE_SEC) as sock:
+    with socket.create_connection(("127.0.0.1", port), PATIENCE_SEC) as sock:
         assert closed_by_peer(sock)
     crowd[-28].sendall(get)
     assert crowd[-28].recv(1000) == framed(b'{"message": ""}'), "those before are served"
     for sock in crowd:
         sock.close()
-    until = time.monotonic() + DEADLINE_SEC
+    until = time.monotonic() + PATIENCE_SEC
     answer = b""
     while not answer and time.monotonic() < until:
-        with socket.create_connection(("127.0.0.1", port), DEADLINE_SEC) as sock:
+        with socket.create_connection(("127.0.0.1", port), PATIENCE_SEC) as sock:
             sock.sendall(framed(b'{"action": "get", "topic": "t"}'))
             with contextlib.suppress(ConnectionResetError):
                 answer = sock.recv(1000)
     assert answer == framed(b'{"message": ""}'), "and there is room again"
     server.send_signal(signal.SIGINT)
-    _, said = server.communicate(timeout=DEADLINE_SEC)
+    _, said = server.communicate(timeout=PATIENCE_SEC)
     assert "there are 28 connections already" in said
     assert "it has asked for nothing yet, and another wants its place: there are 28" in said
     assert said.count("\n") < 60, "a flood is counted, not written out"
@@ -397,7 +398,7 @@ def test_who_does_not_read_its_last_words_holds_nobody_up_for_ever(broker: Broke
     for seq in range(1, 2000):
         put(writer, "t", "x" * 1000, seq)
     broker.process.send_signal(signal.SIGTERM)
-    assert broker.process.wait(DEADLINE_SEC) == 0
+    assert broker.process.wait(PATIENCE_SEC) == 0
     deaf.close()
     writer.close()
 
@@ -495,7 +496,7 @@ def test_frames_of_every_size_pass_whatever_the_cuts(broker: Broker) -> None:
             frame = framed(body)
             for start in range(0, len(frame), slice_bytes):
                 writer.sendall(frame[start : start + slice_bytes])
-            assert reader.get_wait("t", DEADLINE_SEC, None) == "x" * size
+            assert reader.get_wait("t", PATIENCE_SEC, None) == "x" * size
 
 
 def test_graph_and_statistics_tell_who_does_what(broker: Broker) -> None:

@@ -12,7 +12,8 @@ import pytest
 from dsmq_nodes import dsmq
 from dsmq_nodes.dsmq.client_connection import ClientConnection
 from dsmq_nodes.errors import ConnectionFailedError, RequestRefusedError, WireError
-from tests.dsmq.conftest import DEADLINE_SEC, Broker, Start
+from tests.dsmq.conftest import Broker, Start
+from tests.support.waiting import PATIENCE_SEC
 
 
 def test_nothing_is_told_from_the_empty_message(broker: Broker) -> None:
@@ -40,7 +41,7 @@ def test_waiting_for_a_message(broker: Broker) -> None:
         assert time.monotonic() - began >= 0.2
         timer = threading.Timer(0.1, writer.put, ("t", "at last"))
         timer.start()
-        assert reader.get_wait("t", DEADLINE_SEC) == "at last"
+        assert reader.get_wait("t", PATIENCE_SEC) == "at last"
         timer.join()
 
 
@@ -52,7 +53,7 @@ def test_threads_share_a_client_and_never_get_each_others_answers(broker: Broker
         def work(topic: str) -> None:
             for number in range(200):
                 client.put(topic, f"{topic} {number}", ack=number % 10 == 0)
-                found = client.get_wait(topic, DEADLINE_SEC)
+                found = client.get_wait(topic, PATIENCE_SEC)
                 if found != f"{topic} {number}":
                     wrong.append(found)
 
@@ -60,7 +61,7 @@ def test_threads_share_a_client_and_never_get_each_others_answers(broker: Broker
         for thread in threads:
             thread.start()
         for thread in threads:
-            thread.join(DEADLINE_SEC * 2)
+            thread.join(PATIENCE_SEC * 2)
     assert wrong == []
 
 
@@ -85,7 +86,7 @@ def test_a_port_of_something_else() -> None:
         thread.start()
         with pytest.raises(ConnectionFailedError):
             ClientConnection("127.0.0.1", server.server_port, timeout_sec=0.3)
-        thread.join(DEADLINE_SEC)
+        thread.join(PATIENCE_SEC)
 
 
 @pytest.mark.parametrize("topic", ["", "a\nb", "\x1b[31m", "t" * 256])
@@ -128,7 +129,7 @@ def test_a_stopped_broker_holds_up_no_call_and_loses_nothing_that_was_stored(
                 ClientConnection("127.0.0.1", broker.port, timeout_sec=0.2)
         finally:
             broker.process.send_signal(signal.SIGCONT)
-        until = time.monotonic() + DEADLINE_SEC
+        until = time.monotonic() + PATIENCE_SEC
         while (found := client.get("t", None)) is None:
             assert time.monotonic() < until
         assert found == "second"
@@ -141,7 +142,7 @@ def test_puts_during_an_outage_are_counted_and_the_client_comes_back(
     with broker.connect() as client:
         client.put("t", "before", ack=True)
         broker.end()
-        until = time.monotonic() + DEADLINE_SEC
+        until = time.monotonic() + PATIENCE_SEC
         while client.get("t", None) is not None:  # until it has noticed
             assert time.monotonic() < until
         for number in range(10):

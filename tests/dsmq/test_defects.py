@@ -22,9 +22,10 @@ import pytest
 from dsmq import dsmq as original  # type: ignore[import-untyped]
 
 from dsmq_nodes.dsmq import wire
-from tests.dsmq.conftest import DEADLINE_SEC, Broker, Start, subscribe
+from tests.dsmq.conftest import Broker, Start, subscribe
 from tests.dsmq.servers import CONTROL, ORIGINAL, OURS, Server, is_locked, serving
 from tests.support import processes
+from tests.support.waiting import PATIENCE_SEC
 
 HANGS_SEC = 1.0  # who has not answered until then is taken to hang; only the original does
 
@@ -204,7 +205,7 @@ def test_a_put_under_a_lock_is_lost_there_and_nothing_locks_here(
         for thread in threads:
             thread.start()
         for thread in threads:
-            thread.join(DEADLINE_SEC)
+            thread.join(PATIENCE_SEC)
         found = [client.get("contended") for _ in range(401)]
     assert found[-1] == ""
     for number in range(4):
@@ -249,7 +250,7 @@ def test_a_client_that_threads_share_mixes_answers_up_there(broker: Broker) -> N
     wrong: list[object] = []
 
     def work(topic: str) -> None:
-        until = time.monotonic() + DEADLINE_SEC
+        until = time.monotonic() + PATIENCE_SEC
         try:
             while not wrong and time.monotonic() < until:
                 client.put(topic, topic)
@@ -262,7 +263,7 @@ def test_a_client_that_threads_share_mixes_answers_up_there(broker: Broker) -> N
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(2 * DEADLINE_SEC)
+        thread.join(2 * PATIENCE_SEC)
     client.dsmq_conn.close()
     assert wrong
 
@@ -282,11 +283,11 @@ def test_nobody_reads_what_it_prints(program: str, survives: bool) -> None:
         env={**os.environ, "PYTHONUNBUFFERED": "1"},
     )
     os.close(writing)
-    until = time.monotonic() + DEADLINE_SEC
+    until = time.monotonic() + PATIENCE_SEC
     answer: Any = None
     while server.poll() is None and not answer and time.monotonic() < until:
         try:
-            with socket.create_connection(("127.0.0.1", port), DEADLINE_SEC) as sock:
+            with socket.create_connection(("127.0.0.1", port), PATIENCE_SEC) as sock:
                 sock.sendall(wire.encode_object({"action": "get", "topic": "t"}))
                 answer = sock.recv(1000)
         except ConnectionError:

@@ -13,7 +13,8 @@ import pytest
 
 from dsmq_nodes import dsmq
 from dsmq_nodes.errors import RequestRefusedError
-from tests.dsmq.conftest import DEADLINE_SEC, Start
+from tests.dsmq.conftest import Start
+from tests.support.waiting import PATIENCE_SEC
 
 
 def drain(client: dsmq.Client, topic: str) -> list[str]:
@@ -55,7 +56,7 @@ def test_a_client_reads_on_over_a_restart(start: Start, tmp_path: Path) -> None:
         port = str(first.port)
         second = start("--store", store, "--port", port)
         assert second.port == first.port
-        until = time.monotonic() + DEADLINE_SEC
+        until = time.monotonic() + PATIENCE_SEC
         found: list[str] = []
         while len(found) < 6 and time.monotonic() < until:
             found += drain(reader, "t")
@@ -112,7 +113,7 @@ def test_a_full_disk_refuses_puts_and_recovers(start: Start, small_disk: Path) -
         assert 20 < kept < 200
         assert len(drain(other, "t")) == kept, "reads go on"
         # It takes puts again when messages have expired, though the disk is as full as before.
-        until = time.monotonic() + DEADLINE_SEC
+        until = time.monotonic() + PATIENCE_SEC
         recovered = 0
         while recovered < 20 and time.monotonic() < until:
             try:

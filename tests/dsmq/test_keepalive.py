@@ -13,7 +13,7 @@ import pytest
 from dsmq_nodes.dsmq import address, keepalive
 from dsmq_nodes.dsmq.broker.listener import Security, tcp_listener
 from tests.dsmq.cable import Cable, laid
-from tests.dsmq.conftest import DEADLINE_SEC
+from tests.support.waiting import PATIENCE_SEC
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the options are Linux's")
 
@@ -23,7 +23,7 @@ def connected() -> Iterator[tuple[socket.socket, socket.socket]]:
     """The broker's end of a connection, and the client's."""
     listener = tcp_listener("127.0.0.1", 0, Security())
     with address.connect("127.0.0.1", listener.sock.getsockname()[1]) as client:
-        select.select([listener.sock], [], [], DEADLINE_SEC)
+        select.select([listener.sock], [], [], PATIENCE_SEC)
         accepted = listener.accept()
         assert accepted is not None
         with accepted[0] as server:
@@ -57,7 +57,7 @@ def test_who_does_not_read_is_not_gone(monkeypatch: pytest.MonkeyPatch) -> None:
         with contextlib.suppress(BlockingIOError):
             while server.send(b"x" * 65536):
                 pass
-        until = time.monotonic() + DEADLINE_SEC
+        until = time.monotonic() + PATIENCE_SEC
         while last_acknowledged_ms(server) <= 250:
             assert time.monotonic() < until
         assert not keepalive.has_gone_silent(server)
@@ -86,7 +86,7 @@ def test_whose_cable_is_pulled_is_gone(cable: Cable, monkeypatch: pytest.MonkeyP
                 assert not keepalive.has_gone_silent(sock)
                 cable.pull()
                 sock.send(b"2")
-                until = time.monotonic() + DEADLINE_SEC
+                until = time.monotonic() + PATIENCE_SEC
                 while not keepalive.has_gone_silent(sock):
                     assert time.monotonic() < until
             client.kill()

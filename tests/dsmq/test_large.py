@@ -10,8 +10,9 @@ from collections.abc import Iterator
 import pytest
 
 from dsmq_nodes.dsmq.ring.writer import Writer
-from tests.dsmq.conftest import DEADLINE_SEC, Broker, subscribe
+from tests.dsmq.conftest import Broker, subscribe
 from tests.dsmq.sharer import Sharer, needs_shared_memory
+from tests.support.waiting import PATIENCE_SEC
 
 pytestmark = needs_shared_memory
 PIXELS = os.urandom(100_000)
@@ -78,7 +79,7 @@ def test_what_is_overwritten_is_gone_and_counted(broker: Broker, camera: Writer)
         assert KEPT <= len(found) < 150
         assert sum(each.gap + 1 for each in found) == 200
         assert [number_of(each.text or "") for each in found] == list(range(201 - len(found), 201))
-        assert number_of(tool.get_wait("/image", timeout=DEADLINE_SEC)) == found[0].id
+        assert number_of(tool.get_wait("/image", timeout=PATIENCE_SEC)) == found[0].id
         subscribe(top, STATISTICS, depth=1)
         (told,) = (
             each
@@ -105,7 +106,7 @@ def test_the_newest_are_kept_when_nobody_shares_them_any_more(broker: Broker) ->
         camera = Sharer(broker.port, "/camera")
         take(camera.writer("/image"), *range(1, 9))
         camera.close()
-        deadline = time.monotonic() + DEADLINE_SEC
+        deadline = time.monotonic() + PATIENCE_SEC
         while list(camera.directory.glob("r*")):
             assert time.monotonic() < deadline
             time.sleep(0.002)

@@ -15,8 +15,9 @@ from dsmq_nodes.dsmq import address
 from dsmq_nodes.dsmq.broker import listener
 from dsmq_nodes.dsmq.broker.peer_user import is_other_user
 from dsmq_nodes.dsmq.ring import leftovers
-from tests.dsmq.conftest import DEADLINE_SEC, Broker, Start
+from tests.dsmq.conftest import Broker, Start
 from tests.dsmq.hostile import framed
+from tests.support.waiting import PATIENCE_SEC
 
 _ROOT = pytest.mark.skipif(os.getuid() != 0, reason="root alone may be another user")
 _NOBODY = 65534
@@ -121,7 +122,7 @@ def of_nobody(
         sock = socket.socket()
     finally:
         os.seteuid(0)
-    sock.settimeout(DEADLINE_SEC)
+    sock.settimeout(PATIENCE_SEC)
     prepare(sock)
     sock.connect(("127.0.0.1", broker.port))
     return sock
@@ -180,7 +181,7 @@ def test_another_user_that_has_reset_before_it_is_accepted_has_sent_nothing(star
     broker = start()
     with broker.raw() as ours:
         hello(ours, "")
-        ours.settimeout(DEADLINE_SEC)
+        ours.settimeout(PATIENCE_SEC)
         ours.sendall(framed(b'{"action": "subscribe", "topic": "t"}'))
         ours.sendall(framed(b'{"action": "put", "topic": "t", "message": "first"}'))
         received_until(ours, b"first")

@@ -15,10 +15,10 @@ from dsmq_nodes.dsmq.ring.ring import Ring
 from dsmq_nodes.dsmq.ring.writer import Writer
 from tests.dsmq.sharer import needs_shared_memory
 from tests.support.brokers import ForkedBroker
+from tests.support.waiting import PATIENCE_SEC
 
 TOPICS = ("/a", "/b", "/c")
 FILLER = "x" * 2000
-PATIENCE_SEC = 10.0
 
 
 @pytest.fixture

@@ -16,8 +16,9 @@ import pytest
 from dsmq import dsmq as original
 
 from dsmq_nodes import dsmq as ours
-from tests.dsmq.conftest import DEADLINE_SEC, Broker
+from tests.dsmq.conftest import Broker
 from tests.support import processes
+from tests.support.waiting import PATIENCE_SEC
 
 SERVER = "import sys; from dsmq import dsmq; dsmq.start_server('127.0.0.1', int(sys.argv[1]))"
 EXAMPLES = Path(original_package.__file__).parent
@@ -29,7 +30,7 @@ def original_port() -> Iterator[int]:
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     server = processes.Popen([sys.executable, "-c", SERVER, str(port)], stdout=subprocess.DEVNULL)
-    until = time.monotonic() + DEADLINE_SEC
+    until = time.monotonic() + PATIENCE_SEC
     while True:
         with contextlib.suppress(ConnectionRefusedError):
             socket.create_connection(("127.0.0.1", port)).close()
@@ -43,7 +44,7 @@ def original_port() -> Iterator[int]:
 @contextlib.contextmanager
 def its_client(port: int) -> Iterator[Any]:
     client = original.connect_to_server("127.0.0.1", port)
-    client.dsmq_conn.settimeout(DEADLINE_SEC)
+    client.dsmq_conn.settimeout(PATIENCE_SEC)
     try:
         yield client
     finally:
@@ -124,8 +125,8 @@ def test_its_examples_run_on_our_broker(broker: Broker) -> None:
         return processes.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True)
 
     with example("example_get_client") as get, example("example_put_client") as put:
-        sent, _ = put.communicate(timeout=DEADLINE_SEC)
-        received, _ = get.communicate(timeout=DEADLINE_SEC)
+        sent, _ = put.communicate(timeout=PATIENCE_SEC)
+        received, _ = get.communicate(timeout=PATIENCE_SEC)
     assert sent == "client sent 0. Hello, world\nclient sent 1. Hello, world\n"
     assert received.count("client received") == 2
     assert "Hello, world" in received
@@ -136,7 +137,7 @@ def test_large_frames_reach_its_client_and_come_from_it(broker: Broker) -> None:
     message = "x" * 8_999_000
     with its_client(broker.port) as theirs, broker.connect() as mine:
         theirs.put("large", message)
-        assert mine.get_wait("large", DEADLINE_SEC) == message
+        assert mine.get_wait("large", PATIENCE_SEC) == message
 
 
 def get_median_sec(port: int) -> float:

@@ -17,8 +17,9 @@ from dsmq_nodes.dsmq import wire
 from dsmq_nodes.dsmq.address import unix_path
 from dsmq_nodes.dsmq.client_connection import ClientConnection
 from dsmq_nodes.errors import ConnectionFailedError
-from tests.dsmq.conftest import DEADLINE_SEC, Broker, Start, put, subscribe
+from tests.dsmq.conftest import Broker, Start, put, subscribe
 from tests.support import processes
+from tests.support.waiting import PATIENCE_SEC
 
 
 def settle(broker: Broker) -> None:
@@ -151,7 +152,7 @@ def test_who_is_patient_has_everything_a_little_later(broker: Broker) -> None:
     writer, prompt = broker.channel("/writer"), broker.channel("/prompt")
     patient = ClientConnection("127.0.0.1", broker.port, patient=True)
     assert 0 <= patient.age_sec < 3600
-    patient.socket.settimeout(DEADLINE_SEC)
+    patient.socket.settimeout(PATIENCE_SEC)
     for reader in (prompt, patient):
         assert subscribe(reader, "/t", depth=0).event == "subscribed"
     for number in range(1, 501):
@@ -164,7 +165,7 @@ def test_who_is_patient_has_everything_a_little_later(broker: Broker) -> None:
         now_ns = time.monotonic_ns()
         entered_ns = [each.at - reader.ahead_ns for each in replies]
         assert entered_ns == sorted(entered_ns)
-        assert now_ns - int(DEADLINE_SEC * 1e9) < entered_ns[0] <= entered_ns[-1] <= now_ns
+        assert now_ns - int(PATIENCE_SEC * 1e9) < entered_ns[0] <= entered_ns[-1] <= now_ns
     for channel in (writer, prompt, patient):
         channel.close()
 
@@ -174,7 +175,7 @@ class SlowWayBack:
 
     def __init__(self, broker: Broker, delay_sec: float) -> None:
         self._listening = socket.create_server(("127.0.0.1", 0))
-        self._listening.settimeout(DEADLINE_SEC)
+        self._listening.settimeout(PATIENCE_SEC)
         self.port: int = self._listening.getsockname()[1]
         self._broker, self._delay_sec = broker.raw(), delay_sec
         self._thread = threading.Thread(target=self._run)
@@ -183,7 +184,7 @@ class SlowWayBack:
     def _run(self) -> None:
         peer, _ = self._listening.accept()
         with self._listening, self._broker as broker, peer:
-            while ready := select.select([peer, broker], [], [], DEADLINE_SEC)[0]:
+            while ready := select.select([peer, broker], [], [], PATIENCE_SEC)[0]:
                 source = ready[0]
                 some = source.recv(64 * 1024)
                 if not some:
@@ -193,7 +194,7 @@ class SlowWayBack:
                 (peer if source is broker else broker).sendall(some)
 
     def join(self) -> None:
-        self._thread.join(DEADLINE_SEC)
+        self._thread.join(PATIENCE_SEC)
         assert not self._thread.is_alive()
 
 
@@ -219,7 +220,7 @@ def test_who_has_another_clock_knows_how_far_the_brokers_is_ahead(broker: Broker
         capture_output=True,
         text=True,
         check=False,
-        timeout=DEADLINE_SEC,
+        timeout=PATIENCE_SEC,
     )
     if "unshare:" in run.stderr:
         pytest.skip("this user may set no clock of its own")
@@ -232,7 +233,7 @@ def test_who_has_another_clock_knows_how_far_the_brokers_is_ahead(broker: Broker
 def test_who_is_patient_misses_nothing_when_the_broker_ends(broker: Broker, size: int) -> None:
     writer = broker.channel("/writer")
     patient = ClientConnection("127.0.0.1", broker.port, patient=True)
-    patient.socket.settimeout(DEADLINE_SEC)
+    patient.socket.settimeout(PATIENCE_SEC)
     assert subscribe(patient, "/t", depth=0).event == "subscribed"
     for number in range(1, 301):
         put(writer, "/t", "x" * size, number)

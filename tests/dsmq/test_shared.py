@@ -32,9 +32,9 @@ from dsmq_nodes.errors import RingError
 from tests.dsmq.sharer import Sharer, needs_shared_memory
 from tests.support import processes
 from tests.support.brokers import ForkedBroker
+from tests.support.waiting import PATIENCE_SEC, until
 
 pytestmark = needs_shared_memory
-PATIENCE_SEC = 10.0
 
 
 @pytest.fixture
@@ -56,13 +56,6 @@ def sharer(broker: ForkedBroker) -> Iterator[Callable[[str], Sharer]]:
             return made
 
         yield make
-
-
-def until(condition: Callable[[], object]) -> None:
-    deadline = time.monotonic() + PATIENCE_SEC
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.002)
 
 
 def test_the_broker_follows_what_is_written_to_memory(

@@ -14,7 +14,8 @@ from dsmq_nodes.dsmq import wire
 from dsmq_nodes.errors import ConnectionFailedError
 from dsmq_nodes.messages import String
 from tests.dsmq.conftest import Broker, Start
-from tests.graph.conftest import spinning, until
+from tests.graph.conftest import spinning
+from tests.support.waiting import until
 
 
 class Papers:

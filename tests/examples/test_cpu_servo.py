@@ -16,9 +16,9 @@ import pytest
 from dsmq_nodes.dsmq import wire
 from dsmq_nodes.dsmq.client_connection import ClientConnection
 from tests.support import processes
+from tests.support.waiting import PATIENCE_SEC
 
 ROOT = Path(__file__).parents[2]
-DEADLINE_SEC = 30.0
 
 
 class Loop:
@@ -42,7 +42,7 @@ class Loop:
         self.children = psutil.Process(self.launch.pid).children(recursive=True)
         port = int(self.output().split("127.0.0.1:")[1].split()[0])
         self.channel = ClientConnection("127.0.0.1", port)
-        self.channel.socket.settimeout(DEADLINE_SEC)
+        self.channel.socket.settimeout(PATIENCE_SEC)
         for topic in ("/governor_state", "/cpu_share", "/duty", "/dsmq/graph"):
             self.channel.send(wire.encode_object({"action": "subscribe", "topic": topic}))
         graph = self.next("/dsmq/graph")
@@ -60,7 +60,7 @@ class Loop:
                 return message
 
     def wait_until(self, done: Callable[[], bool]) -> None:
-        until = time.monotonic() + DEADLINE_SEC
+        until = time.monotonic() + PATIENCE_SEC
         while not done():
             assert time.monotonic() < until, self.output()
             try:
@@ -72,7 +72,7 @@ class Loop:
     def interrupt(self) -> int:
         self.channel.close()
         self.launch.send_signal(signal.SIGINT)
-        return self.launch.wait(DEADLINE_SEC)
+        return self.launch.wait(PATIENCE_SEC)
 
 
 @pytest.fixture

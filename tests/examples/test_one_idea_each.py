@@ -13,7 +13,8 @@ from dsmq_nodes import Node, Parameter
 from dsmq_nodes.messages import Bool, ChangeState, Float64, Temperature, Transition
 from dsmq_nodes.messages.rcl_interfaces_srv import SetParameters
 from dsmq_nodes.testing import BrokerProcess
-from tests.graph.conftest import Program, spinning
+from tests.graph.conftest import spinning
+from tests.support.programs import Program
 
 ROOT = Path(__file__).parent.parent.parent
 EXAMPLES = ROOT / "examples"

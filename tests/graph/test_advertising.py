@@ -9,7 +9,8 @@ import pytest
 from dsmq_nodes import Message, Node
 from dsmq_nodes.dsmq.ring import leftovers
 from dsmq_nodes.testing import BrokerProcess
-from tests.graph.conftest import spinning, until
+from tests.graph.conftest import spinning
+from tests.support.waiting import until
 
 
 class One(Message, type_name="a_msgs/msg/Same"):

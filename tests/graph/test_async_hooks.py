@@ -12,7 +12,8 @@ import pytest
 from dsmq_nodes import Node, spin_once
 from dsmq_nodes.messages import SetBool
 from dsmq_nodes.testing import BrokerProcess, Graph
-from tests.graph.conftest import Program, spinning
+from tests.graph.conftest import spinning
+from tests.support.programs import Program
 
 Programs = Callable[[str], Program]
 

@@ -5,7 +5,8 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.graph.conftest import Program, until
+from tests.support.programs import Program
+from tests.support.waiting import until
 
 Programs = Callable[[str], Program]
 

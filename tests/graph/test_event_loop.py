@@ -11,7 +11,7 @@ import pytest
 from dsmq_nodes.errors import NodeConfigurationError
 from dsmq_nodes.graph.spin.event_loop import new_event_loop
 from dsmq_nodes.testing import BrokerProcess
-from tests.graph.conftest import Program
+from tests.support.programs import Program
 
 MANY = """
 import os, resource, sys

@@ -10,7 +10,9 @@ from dsmq_nodes import Node
 from dsmq_nodes.errors import NodeNameTakenError
 from dsmq_nodes.messages import Int64
 from dsmq_nodes.testing import BrokerProcess
-from tests.graph.conftest import Program, spinning, until
+from tests.graph.conftest import spinning
+from tests.support.programs import Program
+from tests.support.waiting import until
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
 

@@ -14,8 +14,10 @@ from dsmq_nodes.messages import GoalInfo
 from dsmq_nodes.messages.action_srv import CancelGoal
 from dsmq_nodes.messages.unique_identifier import UUID
 from dsmq_nodes.testing import BrokerProcess, Graph
-from tests.graph.conftest import Program, spinning, until
+from tests.graph.conftest import spinning
 from tests.graph.test_actions import Caller, Count, Counter
+from tests.support.programs import Program
+from tests.support.waiting import until
 
 
 def ask(graph: Graph, client: str, *, to: int = 3, number: int = 1) -> None:

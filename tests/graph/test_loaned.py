@@ -11,7 +11,8 @@ import pytest
 from dsmq_nodes import Node
 from dsmq_nodes.messages import Image, Int64
 from dsmq_nodes.testing import BrokerProcess
-from tests.graph.conftest import spinning, until
+from tests.graph.conftest import spinning
+from tests.support.waiting import until
 
 PIXELS = os.urandom(300_000)
 

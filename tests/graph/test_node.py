@@ -19,7 +19,8 @@ from dsmq_nodes.errors import (
 from dsmq_nodes.lifecycle import LifecycleNode
 from dsmq_nodes.messages import Imu, String
 from dsmq_nodes.testing import BrokerProcess, Graph
-from tests.graph.conftest import Program, until
+from tests.support.programs import Program
+from tests.support.waiting import until
 
 
 class Tuned(Node):

@@ -20,7 +20,9 @@ from dsmq_nodes.messages import (
 )
 from dsmq_nodes.messages.dsmq_msgs import NodeStatistics
 from dsmq_nodes.testing import BrokerProcess, Graph
-from tests.graph.conftest import Program, spinning, until
+from tests.graph.conftest import spinning
+from tests.support.programs import Program
+from tests.support.waiting import until
 
 YEAR_NS = 31_556_952 * 10**9
 YEARS = [1969, 1970, 2040, 2107, 2200]

@@ -9,7 +9,9 @@ import pytest
 
 from dsmq_nodes import Node
 from dsmq_nodes.messages import Int64
-from tests.graph.conftest import PATIENCE_SEC, Program, spinning, until
+from tests.graph.conftest import spinning
+from tests.support.programs import Program
+from tests.support.waiting import PATIENCE_SEC, until
 
 SERVER = "import sys; from dsmq import dsmq; dsmq.start_server('127.0.0.1', int(sys.argv[1]))"
 

@@ -14,7 +14,8 @@ from dsmq_nodes import Node, Publisher, QoSProfile
 from dsmq_nodes.messages import Int64
 from dsmq_nodes.messages.dsmq_msgs import Graph
 from dsmq_nodes.testing import BrokerProcess
-from tests.graph.conftest import spinning, until
+from tests.graph.conftest import spinning
+from tests.support.waiting import until
 
 LATCHED = QoSProfile(depth=1, durability="transient_local")
 

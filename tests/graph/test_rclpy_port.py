@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.graph.conftest import Program
+from tests.support.programs import Program
 
 RCLPY = """\
 import sys

@@ -12,7 +12,8 @@ from dsmq_nodes import Node
 from dsmq_nodes.dsmq import wire
 from dsmq_nodes.messages import Int64
 from dsmq_nodes.testing import BrokerProcess
-from tests.graph.conftest import spinning, until
+from tests.graph.conftest import spinning
+from tests.support.waiting import until
 
 HELLO = {"event": "hello", "version": 1, "epoch": "another", "seq": 0, "at": 1}
 GREETING = wire.encode_object(HELLO) + wire.encode_object({"message": "", "empty": True})

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.graph.conftest import Program
+from tests.support.programs import Program
 
 Programs = Callable[[str], Program]
 

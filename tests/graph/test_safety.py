@@ -15,7 +15,9 @@ from dsmq_nodes.graph.topics.type_check import schema_text
 from dsmq_nodes.messages import Bool, Float64
 from dsmq_nodes.testing import BrokerProcess, Graph
 from dsmq_nodes.tools.session import Session
-from tests.graph.conftest import Program, spinning, until
+from tests.graph.conftest import spinning
+from tests.support.programs import Program
+from tests.support.waiting import until
 
 TOPIC = "/emergency_stop"
 LATCHED = QoSProfile(depth=1, durability="transient_local")

@@ -9,7 +9,9 @@ import pytest
 from dsmq_nodes import Message, Node, Service, spin_once, spin_until_future_complete
 from dsmq_nodes.errors import ServiceTimeoutError, ServiceUnavailableError
 from dsmq_nodes.testing import BrokerProcess
-from tests.graph.conftest import PATIENCE_SEC, Program, spinning, until
+from tests.graph.conftest import spinning
+from tests.support.programs import Program
+from tests.support.waiting import PATIENCE_SEC, until
 
 
 class Echo(Service):

@@ -25,7 +25,8 @@ from dsmq_nodes.messages import (
 from dsmq_nodes.messages.dsmq_msgs import NodeStatistics
 from dsmq_nodes.testing import BrokerProcess, Graph
 from dsmq_nodes.tf import Buffer, TransformListener
-from tests.graph.conftest import spinning, until
+from tests.graph.conftest import spinning
+from tests.support.waiting import until
 
 EPOCH_SEC = 1_700_000_000
 SIM_TIME = {"use_sim_time": True}

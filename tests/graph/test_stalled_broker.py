@@ -13,7 +13,8 @@ from dsmq_nodes import Message, Node, Publisher, QoSProfile
 from dsmq_nodes.errors import ConnectionFailedError
 from dsmq_nodes.messages import Int64, String, Trigger
 from dsmq_nodes.testing import BrokerProcess
-from tests.graph.conftest import PATIENCE_SEC, spinning, until
+from tests.graph.conftest import spinning
+from tests.support.waiting import PATIENCE_SEC, until
 
 LATCHED = QoSProfile(depth=1, durability="transient_local")
 LARGE = String(data="x" * 300_000)

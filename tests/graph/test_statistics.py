@@ -7,7 +7,8 @@ import pytest
 from dsmq_nodes import Node
 from dsmq_nodes.messages import Int64
 from dsmq_nodes.messages.dsmq_msgs import NodeStatistics
-from tests.graph.conftest import spinning, until
+from tests.graph.conftest import spinning
+from tests.support.waiting import until
 
 pytestmark = pytest.mark.usefixtures("broker")
 

@@ -5,7 +5,8 @@ import time
 import pytest
 
 from dsmq_nodes import Node
-from tests.graph.conftest import spinning, until
+from tests.graph.conftest import spinning
+from tests.support.waiting import until
 
 pytestmark = pytest.mark.usefixtures("broker")
 

@@ -17,7 +17,8 @@ from dsmq_nodes.dsmq.client_connection import ClientConnection
 from dsmq_nodes.errors import MessageError, WireError
 from dsmq_nodes.messages import Image, Imu, Int64, String, Twist
 from dsmq_nodes.testing import BrokerProcess, Graph
-from tests.graph.conftest import spinning, until
+from tests.graph.conftest import spinning
+from tests.support.waiting import until
 
 pytestmark = pytest.mark.usefixtures("broker")
 LATCHED = QoSProfile(depth=1, durability="transient_local")

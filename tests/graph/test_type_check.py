@@ -12,7 +12,8 @@ from dsmq_nodes.messages import Imu, LaserScan
 from dsmq_nodes.messages.dsmq_msgs import Graph as GraphMsg
 from dsmq_nodes.messages.dsmq_msgs import TypeDescription
 from dsmq_nodes.testing import BrokerProcess, Graph
-from tests.graph.conftest import spinning, until
+from tests.graph.conftest import spinning
+from tests.support.waiting import until
 
 
 class Scan(Message, type_name="old_msgs/msg/Scan"):

@@ -13,7 +13,8 @@ from dsmq_nodes.dsmq.ring.ring import HEAD, RESERVE, Ring
 from dsmq_nodes.messages import Int64
 from dsmq_nodes.testing import BrokerProcess
 from tests.dsmq.sharer import needs_shared_memory
-from tests.graph.conftest import spinning, until
+from tests.graph.conftest import spinning
+from tests.support.waiting import until
 
 pytestmark = needs_shared_memory
 _HIGHEST = 2**64 - 1
@@ -82,7 +83,7 @@ import os, sys
 from dsmq_nodes import Node
 from dsmq_nodes.messages import Image
 from dsmq_nodes.testing import BrokerProcess
-from tests.graph.conftest import spinning, until
+from tests.graph.conftest import spinning
 
 def fill(free):
     room = os.statvfs("/dev/shm")

@@ -21,7 +21,9 @@ from dsmq_nodes import (
 from dsmq_nodes.errors import SpinError
 from dsmq_nodes.messages import Int64, SetBool
 from dsmq_nodes.testing import BrokerProcess, Graph
-from tests.graph.conftest import Program, spinning, until
+from tests.graph.conftest import spinning
+from tests.support.programs import Program
+from tests.support.waiting import until
 
 pytestmark = pytest.mark.usefixtures("broker")
 LATCHED = QoSProfile(depth=1, durability="transient_local")

@@ -2,9 +2,8 @@
 
 import contextlib
 import os
-import queue
+import re
 import signal
-import subprocess
 import sys
 import threading
 import time
@@ -13,9 +12,8 @@ from pathlib import Path
 
 import psutil
 
-from tests.support.processes import Popen
-
-DEADLINE_SEC = 40.0  # the longest anything may take on a busy machine
+from tests.support.programs import Running
+from tests.support.waiting import PATIENCE_SEC
 
 _LAUNCH = """
 import sys
@@ -194,34 +192,13 @@ class Launch:
     ) -> None:
         environ = {key: value for key, value in os.environ.items() if not key.startswith("DSMQ_")}
         words = [sys.executable, "-c", _LAUNCH, str(path), str(duration_sec)]
-        self.process = Popen(
-            [*before, *words, "strict" * strict_rates],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            cwd=path.parent,
-            env=environ,
-        )
-        self.lines: list[str] = []
-        self._incoming: queue.Queue[str | None] = queue.Queue()
-        self._reader = threading.Thread(target=self._read)
-        self._reader.start()
+        command = [*before, *words, "strict" * strict_rates]
+        self.running = Running(command, is_merged=True, cwd=path.parent, env=environ)
+        self.process, self.lines = self.running.process, self.running.lines
 
-    def _read(self) -> None:
-        assert self.process.stdout is not None
-        for line in self.process.stdout:
-            self._incoming.put(line.rstrip("\n"))
-        self._incoming.put(None)
-
-    def wait_for(self, part: str, patience_sec: float = DEADLINE_SEC) -> str:
+    def wait_for(self, part: str, patience_sec: float = PATIENCE_SEC) -> str:
         """Return the first line from here on that contains `part`."""
-        until_sec = time.monotonic() + patience_sec
-        while True:
-            line = self._incoming.get(timeout=max(0.0, until_sec - time.monotonic()))
-            assert line is not None, f"no {part!r} in {self.text}"
-            self.lines.append(line)
-            if part in line:
-                return line
+        return self.running.wait_for(re.escape(part), patience_sec).string
 
     def pids(self) -> set[int]:
         """Return all that this launch has started and that runs, guard and keeper not counted."""
@@ -256,16 +233,12 @@ class Launch:
 
     def end(self) -> int:
         """Wait for the end; return the exit status."""
-        status = self.process.wait(DEADLINE_SEC)
-        self._reader.join(DEADLINE_SEC)
-        while (line := self._incoming.get(timeout=DEADLINE_SEC)) is not None:
-            self.lines.append(line)
-        return status
+        return self.running.wait()
 
     @property
     def text(self) -> str:
         """All lines so far."""
-        return "\n".join(self.lines)
+        return self.running.output
 
 
 @contextlib.contextmanager
@@ -285,8 +258,4 @@ def launched(
             for pid in {*launch.pids(), launch.guard_pid(), launch.keeper_pid()} - {0}:
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(pid, signal.SIGKILL)
-        launch.process.kill()
-        launch.process.wait()
-        launch._reader.join()
-        assert launch.process.stdout is not None
-        launch.process.stdout.close()
+        launch.running.kill()

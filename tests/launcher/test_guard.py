@@ -10,8 +10,9 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.launcher.running import DEADLINE_SEC, Launch, gone, launched, write_launch
+from tests.launcher.running import Launch, gone, launched, write_launch
 from tests.launcher.test_launch import PAIR, socket_file
+from tests.support.waiting import PATIENCE_SEC
 
 WITHIN_SEC = 2.0
 
@@ -65,7 +66,7 @@ def test_what_a_killed_node_hides_goes_with_it(tmp_path: Path) -> None:
         node = launch.pid_of("hider")
         (hidden,) = launch.pids() - {node, launch.pid_of("quiet"), launch.broker_pid()}
         os.kill(node, signal.SIGKILL)
-        assert gone({node, hidden}, DEADLINE_SEC)
+        assert gone({node, hidden}, PATIENCE_SEC)
 
 
 @pytest.mark.parametrize("which", ["guard", "keeper", "both"])
@@ -92,7 +93,7 @@ def test_launcher_and_guard_killed_at_once_leave_nothing(tmp_path: Path, which: 
         guards = {launch.guard_pid(), launch.keeper_pid()}
         for pid in [launch.process.pid, *_which(launch, which)]:
             os.kill(pid, signal.SIGKILL)
-        assert gone(pids | guards, DEADLINE_SEC)
+        assert gone(pids | guards, PATIENCE_SEC)
     assert (tmp_path / "launch" / "safe").exists()
 
 
@@ -104,7 +105,7 @@ def test_nodes_are_asked_to_end_even_when_nobody_is_left_to_ask(tmp_path: Path) 
         for pid in [launch.process.pid, *_which(launch, "both")]:
             os.kill(pid, signal.SIGKILL)
         try:
-            assert gone({node, broker}, DEADLINE_SEC)
+            assert gone({node, broker}, PATIENCE_SEC)
         finally:
             for pid in hidden:
                 os.kill(pid, signal.SIGKILL)
@@ -136,7 +137,7 @@ def test_what_a_killed_program_has_started_without_an_environment_goes_with_it(
         *_, parent, child = launch.wait_for("started").split()
         os.kill(int(parent), signal.SIGKILL)
         launch.wait_for("program: killed by SIGKILL")
-        assert gone({int(child)}, DEADLINE_SEC)
+        assert gone({int(child)}, PATIENCE_SEC)
         assert launch.pid_of_program("sleep")
 
 
@@ -182,7 +183,7 @@ def test_a_stopped_launcher_does_not_stop_a_program_that_prints(tmp_path: Path) 
     with launched(program(tmp_path, code)) as launch:
         launch.wait_for("[program] ready")
         launch.process.send_signal(signal.SIGSTOP)
-        until_sec = time.monotonic() + DEADLINE_SEC
+        until_sec = time.monotonic() + PATIENCE_SEC
         while not (tmp_path / "printed").exists():
             assert time.monotonic() < until_sec
             time.sleep(0.01)
@@ -204,7 +205,7 @@ def test_a_killed_launcher_of_many_leaves_nothing_and_costs_little(tmp_path: Pat
             with contextlib.suppress(psutil.Error):
                 used_sec = sum(guard.cpu_times()[:2])
         assert used_sec - before_sec < 1.0
-        assert gone(pids, DEADLINE_SEC)
+        assert gone(pids, PATIENCE_SEC)
 
 
 def test_a_killed_launcher_and_a_killed_broker_leave_no_shared_memory(tmp_path: Path) -> None:
@@ -215,7 +216,7 @@ def test_a_killed_launcher_and_a_killed_broker_leave_no_shared_memory(tmp_path: 
         (lock,) = [path for path in files if path.name == "lock"]
         launch.process.kill()
         os.kill(broker, signal.SIGKILL)
-        assert gone({broker, guard}, DEADLINE_SEC)
+        assert gone({broker, guard}, PATIENCE_SEC)
     # Another broker that starts just then may be the one that removes it.
     until_sec = time.monotonic() + WITHIN_SEC
     while lock.parent.exists():

@@ -11,8 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.launcher.running import DEADLINE_SEC, gone, launched, write_launch
+from tests.launcher.running import gone, launched, write_launch
 from tests.support import processes
+from tests.support.waiting import PATIENCE_SEC
 
 PAIR = {"talker": "robot:Talker", "listener": "robot:Listener"}
 
@@ -236,7 +237,7 @@ def test_a_launch_ends_when_nobody_reads_it(tmp_path: Path) -> None:
         assert process.stderr is not None
         process.stdout.readline()
         process.stdout.close()  # as `| head -1` does; the next line of a node meets nobody
-        assert process.wait(DEADLINE_SEC) == 0
+        assert process.wait(PATIENCE_SEC) == 0
         assert b"Traceback" not in process.stderr.read()
 
 
@@ -257,11 +258,11 @@ nodes:
     read, written = os.pipe()
     with processes.Popen(run, stdout=written, stderr=written, cwd=tmp_path) as process:
         os.close(written)
-        until_sec = time.monotonic() + DEADLINE_SEC
+        until_sec = time.monotonic() + PATIENCE_SEC
         starts = tmp_path / "starts"
         while not starts.exists() or starts.stat().st_size < 4:
             assert time.monotonic() < until_sec
             time.sleep(0.01)
         process.send_signal(signal.SIGINT)
-        assert process.wait(DEADLINE_SEC) in {0, 1}  # it may be just crashing
+        assert process.wait(PATIENCE_SEC) in {0, 1}  # it may be just crashing
     os.close(read)

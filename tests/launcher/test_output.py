@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dsmq_nodes.launcher.output.output import LaunchOutput, LineSplitter
-from tests.launcher.running import DEADLINE_SEC
+from tests.support.waiting import PATIENCE_SEC
 
 TEXT = st.lists(st.sampled_from([b"a", b"bc", b"\n", b"\r", b"\r\n", b"\xc3\xa9"])).map(b"".join)
 
@@ -121,9 +121,9 @@ def test_a_reader_that_does_not_read_costs_the_oldest_lines_which_are_counted() 
             output.lines("a", [b"%d %b" % (number, b"x" * 5000)])
         told: list[bytes] = []
         reader = read_all(read, told)
-        asyncio.run(output.finish(DEADLINE_SEC))
+        asyncio.run(output.finish(PATIENCE_SEC))
         output.say("the end")
-        asyncio.run(output.finish(DEADLINE_SEC))
+        asyncio.run(output.finish(PATIENCE_SEC))
     reader.join()
     (gap,) = [n for n, line in enumerate(told) if b"earlier lines are not shown" in line]
     lost = int(told[gap].split()[1])
@@ -146,7 +146,7 @@ def test_who_reads_nothing_until_the_end_is_not_waited_for_and_the_lines_are_cou
         # What the pipe has taken may still be read.
         assert 50 - (64 << 10) // 5000 <= int(told.split()[1]) <= 50
         os.close(read)
-        asyncio.run(output.finish(DEADLINE_SEC))
+        asyncio.run(output.finish(PATIENCE_SEC))
     os.close(own_read)
 
 
@@ -159,7 +159,7 @@ def test_a_stream_that_takes_nothing_just_now_is_waited_for() -> None:
             output.lines("a", [b"%d %b" % (number, b"x" * 5000)])
         told: list[bytes] = []
         reader = read_all(read, told)
-        asyncio.run(output.finish(DEADLINE_SEC))
+        asyncio.run(output.finish(PATIENCE_SEC))
     reader.join()
     assert [int(line.split()[1]) for line in told] == list(range(100))
 
@@ -176,8 +176,8 @@ def test_a_reader_that_goes_is_told_once_to_the_loop(errors: int) -> None:
             output.call_when_broken(ended.set, found.append)
             for _ in range(errors):
                 output.lines("a", [b"x"])
-            await asyncio.wait_for(ended.wait(), DEADLINE_SEC)
-            await output.finish(DEADLINE_SEC)
+            await asyncio.wait_for(ended.wait(), PATIENCE_SEC)
+            await output.finish(PATIENCE_SEC)
         return found
 
     assert asyncio.run(main()) == []

@@ -19,7 +19,8 @@ from dsmq_nodes.launcher.output.output import LaunchOutput
 from dsmq_nodes.launcher.supervise.plan import Plan, ProcessPlan
 from dsmq_nodes.launcher.supervise.planning import make_plan
 from dsmq_nodes.launcher.supervise.supervisor import Supervisor
-from tests.launcher.running import DEADLINE_SEC, gone
+from tests.launcher.running import gone
+from tests.support.waiting import PATIENCE_SEC
 
 BROKER = make_plan(read("broker: {port: 0}\nnodes: [{name: a, node: b:C}]"), Path()).broker
 DEAF = (
@@ -60,7 +61,7 @@ class Run:
         *,
         on_line: Callable[[bytes], None] = lambda _: None,
         observer: "Observer | None" = None,
-        patience_sec: float = DEADLINE_SEC,
+        patience_sec: float = PATIENCE_SEC,
     ) -> int:
         run = self
 

@@ -14,8 +14,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.launcher.running import DEADLINE_SEC, write_launch
+from tests.launcher.running import write_launch
 from tests.support import processes
+from tests.support.waiting import PATIENCE_SEC
 
 # As a shell does it: the terminal belongs to the launch.
 LAUNCH = """
@@ -57,7 +58,7 @@ class Terminal:
 
     def until(self, done: Callable[[], object]) -> None:
         """Read on until something is so."""
-        until_sec = time.monotonic() + DEADLINE_SEC
+        until_sec = time.monotonic() + PATIENCE_SEC
         while not done():
             assert time.monotonic() < until_sec, self.text[-3000:].decode()
             if select.select([self.master], [], [], 0.1)[0]:

@@ -4,7 +4,8 @@
 process is one of its own as any other, made by one that has imported the kit (`warm.py`), so that
 it begins within 5 ms of CPU time instead of 250. A new interpreter is started where the fork would
 not be the same: for options other than `-u` and `-W`, for another environment as far as an
-interpreter reads it, where coverage is measured, and everywhere with DSMQ_TESTS_COLD=1.
+interpreter reads it, where coverage is measured, outside pytest (a benchmark measures what users
+have), in what was started like this, and everywhere with DSMQ_TESTS_COLD=1.
 
 A test of what an import costs, or of what an interpreter begins with, uses `subprocess`.
 """
@@ -105,7 +106,9 @@ def run(
 
 def _request(args: Any, options: dict[str, Any]) -> dict[str, Any] | None:
     """What a fork is asked to be; None where it cannot be that."""
-    if os.environ.get(COLD) or not hasattr(os, "pidfd_open") or options.keys() - _KNOWN:
+    if os.environ.get(COLD) or "PYTEST_VERSION" not in os.environ:
+        return None
+    if not hasattr(os, "pidfd_open") or options.keys() - _KNOWN:
         return None
     if not isinstance(args, (list, tuple)) or str(args[0]) != sys.executable:
         return None
@@ -125,7 +128,7 @@ def _request(args: Any, options: dict[str, Any]) -> dict[str, Any] | None:
     return {
         "arguments": words,
         "cwd": os.fspath(options.get("cwd") or Path.cwd()),
-        "env": env,
+        "env": env | {COLD: "1"},
         "new_session": bool(options.get("start_new_session")),
         "unbuffered": is_unbuffered,
         "warnings": warnings,
