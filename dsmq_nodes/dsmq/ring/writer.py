@@ -97,6 +97,7 @@ class Writer:
                 return 0
         self._held_at = -1
         try:
+            self.ring.hold_size()
             message_id = self._write(names, text, seq, stamp_ns, raw)
         finally:
             fcntl.flock(self._file, fcntl.LOCK_UN)
