@@ -26,7 +26,7 @@ class Entry(Protocol):
 
     @property
     def text(self) -> str | None:
-        """The message as JSON; None where there is none."""
+        """The message as JSON; None when there is none."""
 
 
 class TopicLog(Protocol):

@@ -1,4 +1,4 @@
-"""The calling end of an action; what it is made of is in action_server.py."""
+"""The calling end of an action; action_server.py says what an action is made of."""
 
 import asyncio
 from collections.abc import Callable
@@ -24,7 +24,7 @@ from dsmq_nodes.topic_names import ACTION
 
 _ENDED: Final = {GoalState.SUCCEEDED, GoalState.CANCELED, GoalState.ABORTED}
 _LATE_SEC: Final = 1.0
-_LOST_SEC: Final = 10.0  # a server that has been away for so long has lost its goals
+_LOST_SEC: Final = 10.0  # a server that was away this long has lost its goals
 
 
 class ClientGoalHandle(Generic[GoalT, ResultT, FeedbackT]):
@@ -34,7 +34,7 @@ class ClientGoalHandle(Generic[GoalT, ResultT, FeedbackT]):
         accepted: whether the server has accepted it.
         goal_id: its id.
         stamp: when it was accepted.
-        status: how far it was when that was last told; see `GoalState`.
+        status: its last known state; see `GoalState`.
     """
 
     def __init__(
@@ -47,14 +47,14 @@ class ClientGoalHandle(Generic[GoalT, ResultT, FeedbackT]):
         self._client = client
 
     def get_result_async(self) -> Future[Any]:
-        """The future has `status` (see `GoalState`) and `result` when the goal has ended.
+        """Return a future with `status` (see `GoalState`) and `result`, for the goal's end.
 
-        A server that is lost before that is a ServiceUnavailableError.
+        A server that is lost before that gives a ServiceUnavailableError.
         """
         return self._client.get_result_async(self)
 
     def cancel_goal_async(self) -> Future[CancelGoal.Response]:
-        """Ask to give it up: `goals_canceling` of the response is empty if that is refused."""
+        """Ask to cancel it; `goals_canceling` of the response is empty when that is refused."""
         return self._client.cancel_goal_async(self)
 
 
@@ -81,7 +81,7 @@ class ActionClient(Generic[GoalT, ResultT, FeedbackT]):
         self._cancel_goal = node.create_client(CancelGoal, f"{start}/cancel_goal")
         self._get_result = node.create_client(parts.get_result, f"{start}/get_result")
         self._feedback_callbacks: dict[bytes, Callable[[Any], Result]] = {}
-        self._sent: set[bytes] = set()  # goals that have not ended, as far as is known
+        self._sent: set[bytes] = set()  # goals without a known end
         self._handles: WeakValueDictionary[bytes, ClientGoalHandle[GoalT, ResultT, FeedbackT]] = (
             WeakValueDictionary()
         )
@@ -101,9 +101,9 @@ class ActionClient(Generic[GoalT, ResultT, FeedbackT]):
         feedback_callback: Callable[[Any], Result] | None = None,
         goal_uuid: UUID | None = None,
     ) -> Future[ClientGoalHandle[GoalT, ResultT, FeedbackT]]:
-        """Send a goal: the future will have a handle of it, which says whether it was accepted.
+        """Send a goal; the future will have its handle, which says whether it was accepted.
 
-        Whoever cancels the future, as a timeout does, gives the goal up.
+        Cancelling the future, as a timeout does, cancels the goal.
 
         Args:
             goal: of the action's type.
@@ -158,17 +158,17 @@ class ActionClient(Generic[GoalT, ResultT, FeedbackT]):
     def cancel_goal_async(
         self, handle: ClientGoalHandle[GoalT, ResultT, FeedbackT]
     ) -> Future[CancelGoal.Response]:
-        """Ask to give up a goal; see `ClientGoalHandle`."""
+        """Ask to cancel a goal; see `ClientGoalHandle`."""
         request = CancelGoal.Request(goal_info=GoalInfo(goal_id=handle.goal_id))
         return self._cancel_goal.call_async(request)
 
     def server_is_ready(self) -> bool:
-        """Whether somebody serves the action, as far as the broker has told."""
+        """Whether a node serves the action, as far as is known."""
         clients = (self._send_goal, self._cancel_goal, self._get_result)
         return all(client.service_is_ready() for client in clients)
 
     def wait_for_server(self, timeout_sec: float | None = None) -> bool:
-        """Wait until somebody serves it; the node's callbacks run meanwhile. False: not in time.
+        """Wait until a node serves it; callbacks run meanwhile. False on timeout.
 
         Raises:
             SpinError: called from a callback: `await client.wait_for_server_async()` there.
@@ -206,7 +206,7 @@ class ActionClient(Generic[GoalT, ResultT, FeedbackT]):
         return self._graph.is_known and not self.server_is_ready()
 
     async def _forget_soon(self, goal_ids: list[bytes]) -> None:
-        await asyncio.sleep(_LATE_SEC)  # what the server has said last may come by another way
+        await asyncio.sleep(_LATE_SEC)  # the server's last message may still come
         for goal_id in goal_ids:
             self._forget(goal_id)
 
@@ -232,7 +232,7 @@ class ActionClient(Generic[GoalT, ResultT, FeedbackT]):
     def destroy(self) -> None:
         """Send no more goals; those that wait for a result get an error.
 
-        Goals of it that have not ended are cancelled: nobody else could do that afterwards.
+        Its goals that have not ended are cancelled: no other client could do that.
         """
         for goal_id in sorted(self._sent):
             self._cancel_unasked(goal_id)

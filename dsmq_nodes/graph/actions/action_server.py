@@ -1,10 +1,10 @@
 """The serving end of an action, built of three services and two topics as in ROS 2.
 
-Of an action `/dock` these are the services `/dock/_action/send_goal`, `.../cancel_goal` and
-`.../get_result` (which answers when the goal has ended), and the topics `.../feedback` and
-`.../status` (latched: the goals and how far they are). A goal whose client has gone, as
-goal_clients.py tells, is cancelled, or refused if it was not accepted yet. `cancel_callback` is not
-asked about it: nobody is left who could take the answer, and what moves has to stop.
+An action `/dock` has the services `/dock/_action/send_goal`, `.../cancel_goal` and
+`.../get_result` (answered when the goal has ended), and the topics `.../feedback` and `.../status`
+(latched: the goals and their states). A goal whose client has gone (goal_clients.py) is cancelled,
+or refused if it was not accepted yet. `cancel_callback` is not asked about it: the client cannot
+take the answer, and what moves has to stop.
 """
 
 import asyncio
@@ -59,7 +59,7 @@ class CancelResponse(IntEnum):
 
 
 class ActionServer(Generic[GoalT, ResultT, FeedbackT]):
-    """Executes goals, tells how far they are, and lets them be cancelled."""
+    """Executes goals, reports their states, and lets them be cancelled."""
 
     def __init__(
         self,
@@ -81,17 +81,17 @@ class ActionServer(Generic[GoalT, ResultT, FeedbackT]):
         """Serve an action; every callback is `def` or `async def`.
 
         Args:
-            node: whose action it is.
+            node: the node that serves it.
             action_type: a subclass of `Action`.
             action_name: its name.
             execute_callback: `async def execute(goal_handle)` looks at
                 `goal_handle.is_cancel_requested` whenever it has awaited, calls `succeed`, `abort`
                 or `canceled` and returns the result. A `def` blocks the node meanwhile.
-            goal_callback: says whether to accept a goal; without it all are.
+            goal_callback: decides whether to accept a goal; without it all are accepted.
             handle_accepted_callback: called instead of executing an accepted goal: it calls
                 `goal_handle.execute()` when it is time.
-            cancel_callback: says whether to accept that a goal is cancelled; without it all are.
-                It is not called for a goal whose client has gone: that one is cancelled.
+            cancel_callback: decides whether a goal may be cancelled; without it all may. A goal
+                whose client has gone is cancelled without it.
             when_busy: what becomes of a goal that comes while another executes: it waits
                 ("queue"), the other is cancelled first ("preempt"), it is refused ("reject"), or
                 it executes beside it ("parallel").
@@ -146,7 +146,7 @@ class ActionServer(Generic[GoalT, ResultT, FeedbackT]):
     # Goals come
 
     def _on_goal(self, request: Any) -> "Awaitable[Message]":
-        call = self._services[0].caller  # another call's as soon as anything is awaited
+        call = self._services[0].caller  # after an `await` it is another call's
         return self._judge(request, call.client if call is not None else "")
 
     async def _judge(self, request: Any, client: str) -> "Message":
@@ -166,7 +166,7 @@ class ActionServer(Generic[GoalT, ResultT, FeedbackT]):
         return response
 
     async def _is_wanted(self, request: Any, client: str) -> bool:
-        """Whether to accept a goal; it may take time, in which its client may go or cancel it."""
+        """Whether to accept a goal; meanwhile its client may go or cancel it."""
         reason = ""
         if not await self._clients.shown(client):
             reason = f"{calls.described(client)} has gone"
@@ -175,7 +175,7 @@ class ActionServer(Generic[GoalT, ResultT, FeedbackT]):
         elif self._goal_callback is not None:
             if not await self._says_yes(GoalResponse, self._goal_callback, request.goal):
                 return False
-            for _ in range(2):  # what came while it blocked the node is read first
+            for _ in range(2):  # read messages that came while it blocked the node
                 await asyncio.sleep(0)
             reason = self._clients.absence(client)
         if reason:
@@ -184,7 +184,7 @@ class ActionServer(Generic[GoalT, ResultT, FeedbackT]):
         return not (reason or is_cancelled or self._is_destroyed or self._is_too_busy())
 
     async def _says_yes(self, kind: type[IntEnum], callback: Callable[..., Any], arg: Any) -> bool:
-        """Whether a callback says ACCEPT; what is no answer at all is told, and is a no."""
+        """Whether a callback returns ACCEPT; other values are logged and count as REJECT."""
         answer = await called(callback, arg)
         if not isinstance(answer, kind):
             self._node.get_logger().error(
@@ -228,7 +228,7 @@ class ActionServer(Generic[GoalT, ResultT, FeedbackT]):
                 self._finish(handle)
 
     def _start(self, handle: ServerGoalHandle[Any, Any, Any]) -> None:
-        """Execute it, now or when its turn comes; not if it was cancelled, or has begun, before."""
+        """Execute a goal, now or in its turn, unless it was cancelled or has begun."""
         if handle.status is not GoalState.ACCEPTED or handle in self._waiting:
             return
         if self._when_busy == "preempt":
@@ -272,7 +272,7 @@ class ActionServer(Generic[GoalT, ResultT, FeedbackT]):
     def _broke_off(self, handle: ServerGoalHandle[Any, Any, Any], error: BaseException) -> None:
         """The execute callback has raised: its goal is aborted.
 
-        It may cancel what it waits for when it is asked to end: then its goal is canceled.
+        When it was asked to end and has cancelled what it awaits, the goal is canceled.
         """
         is_cut_short = asyncio.CancelledError in {type(error), type(error.__cause__)}
         if is_cut_short and handle.is_cancel_requested:
@@ -287,7 +287,7 @@ class ActionServer(Generic[GoalT, ResultT, FeedbackT]):
         self._node.get_logger().traceback(f"{self.action_name}: exception in the {what}", error)
 
     def _finish(self, handle: ServerGoalHandle[Any, Any, Any]) -> None:
-        """It has ended and its result is there: tell those who wait."""
+        """The goal has ended: answer the requests for its result."""
         self._ended_sec[handle.goal_id] = self._now_sec()
         self._done[handle.goal_id].set()
         if not self._is_forgetting and 0 <= self._result_timeout_sec < math.inf:
@@ -297,7 +297,7 @@ class ActionServer(Generic[GoalT, ResultT, FeedbackT]):
     # Goals go
 
     def _cancel(self, handle: ServerGoalHandle[Any, Any, Any]) -> None:
-        if handle.status is GoalState.ACCEPTED:  # it waits for its turn, or was put off
+        if handle.status is GoalState.ACCEPTED:  # it waits for its turn, or was deferred
             if handle in self._waiting:
                 self._waiting.remove(handle)
             handle.become(GoalState.CANCELED)
@@ -410,7 +410,7 @@ class ActionServer(Generic[GoalT, ResultT, FeedbackT]):
 
 
 def _is_meant(info: GoalInfo, wanted: GoalInfo) -> bool:
-    """Whether a cancel request means a goal; the rules are those of ROS 2's CancelGoal.srv."""
+    """Whether a cancel request includes a goal, by the rules of ROS 2's CancelGoal.srv."""
     stamp_ns = wanted.stamp.to_nanoseconds()
     by_id = any(wanted.goal_id.uuid)
     if by_id and info.goal_id.uuid == wanted.goal_id.uuid:

@@ -1,8 +1,8 @@
-r"""One goal of an action at its server: its state, and what is known of it.
+r"""One goal of an action at its server, and its state.
 
     ACCEPTED -> EXECUTING -> SUCCEEDED | ABORTED
         \           \-> CANCELING -> CANCELED | SUCCEEDED | ABORTED
-         \-> CANCELED (it was waiting for its turn, or was put off)
+         \-> CANCELED (it waited for its turn, or was deferred)
 
 Source: design.ros2.org/articles/actions.html.
 """
@@ -18,7 +18,7 @@ from dsmq_nodes.messages.action_type import FeedbackT, GoalT, ResultT
 
 
 class GoalState(IntEnum):
-    """How far a goal has come; the numbers are those of action_msgs/msg/GoalStatus."""
+    """The state of a goal; the numbers are those of action_msgs/msg/GoalStatus."""
 
     UNKNOWN = 0
     ACCEPTED = 1
@@ -42,10 +42,10 @@ class ServerGoalHandle(Generic[GoalT, ResultT, FeedbackT]):
     Attributes:
         request: the goal.
         goal_info: its id, and when it was accepted.
-        client: the node that it came from; empty for a tool.
-        caller: what tells that node or tool from all others; see service_wire.py.
+        client: the node that sent it; empty for a tool.
+        caller: the unique signature of that node or tool; see service_wire.py.
         status: its state.
-        given: the result, as far as there is one.
+        given: the result, once there is one.
     """
 
     def __init__(
@@ -84,26 +84,26 @@ class ServerGoalHandle(Generic[GoalT, ResultT, FeedbackT]):
         return self.status is GoalState.CANCELING
 
     def publish_feedback(self, feedback: FeedbackT) -> None:
-        """Tell the client how far it is."""
+        """Publish feedback for the client."""
         self._publish(self, feedback)
 
     def execute(self) -> None:
-        """Have it executed, after a `handle_accepted_callback` has put it off.
+        """Execute the goal, after a `handle_accepted_callback` has deferred it.
 
-        Nothing happens if it was cancelled meanwhile, as it is when its client has gone.
+        Does nothing if it was cancelled meanwhile, as it is when its client has gone.
         """
         self._start(self)
 
     def succeed(self, response: ResultT | None = None) -> None:
-        """It is reached. The result is given here, or returned by the execute callback."""
+        """The goal is reached; pass the result here, or return it from the execute callback."""
         self._end(GoalState.SUCCEEDED, response)
 
     def abort(self, response: ResultT | None = None) -> None:
-        """It cannot be reached."""
+        """The goal cannot be reached."""
         self._end(GoalState.ABORTED, response)
 
     def canceled(self, response: ResultT | None = None) -> None:
-        """It was given up because that was asked for."""
+        """The goal was cancelled as requested."""
         self._end(GoalState.CANCELED, response)
 
     def _end(self, state: GoalState, response: ResultT | None) -> None:

@@ -1,10 +1,9 @@
-"""Whether those who have sent goals are still there, as the graph tells.
+"""Whether the clients of goals are still there, according to the graph.
 
-A goal whose client has gone is wanted by nobody: whatever moves for it is to stop. A client that
-was shown has gone as soon as the graph no longer shows it. While the broker is lost nobody can
-cancel anything, so after the node's `broker_timeout_sec`, when it enters its safe state, all
-clients count as gone. A broker that is back has not heard of everybody yet: clients have a moment
-to return.
+A goal without its client is no longer wanted: whatever moves for it has to stop. A client has gone
+when the graph has shown it and no longer does. While the broker is lost no client can cancel its
+goal, so after the node's `broker_timeout_sec`, when it enters its safe state, all clients count as
+gone. A broker that is back does not know every node yet: clients have a moment to return.
 """
 
 import asyncio
@@ -34,11 +33,11 @@ class GoalClients:
         self._graph.watchers.append(self._on_graph)
 
     async def shown(self, client: str) -> bool:
-        """Wait until the graph shows a client; False: it has gone before it was shown."""
+        """Wait until the graph shows a client; False when it is gone before that."""
         return await self._graph.within(lambda: self._graph.has_client(client), _SHOWN_SEC)
 
     def absence(self, client: str) -> str:
-        """Why a client that was shown counts as gone; empty: it does not."""
+        """Why a client counts as gone; empty when it does not."""
         since_sec = self._now_sec() - self._changed_sec
         if self._is_lost:
             if since_sec < self._timeout_sec:

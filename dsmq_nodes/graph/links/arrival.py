@@ -1,10 +1,10 @@
-"""What a link delivers."""
+"""The message that a link delivers."""
 
 from typing import Protocol
 
 
 class Arrival(Protocol):
-    """A message that has come, over a socket (`wire.Reply`) or by memory (`ring.Record`)."""
+    """A message that has come, over a socket (`wire.Reply`) or by memory (`RingRecord`)."""
 
     id: int
     seq: int
@@ -15,4 +15,4 @@ class Arrival(Protocol):
 
     @property
     def text(self) -> str | None:
-        """The message as JSON; None where there is none."""
+        """The message as JSON; None when there is none."""

@@ -1,11 +1,11 @@
 """A link to a broker over a socket.
 
-After an outage it says again what the node advertises and subscribes, and resumes where each reader
-was. What the outage has cost is counted at both ends: by the publisher what it could not send, by
-the reader what never came (sequence.py). A latched message that could not be sent is sent later.
+After an outage it advertises and subscribes again, and every reader resumes at its place. The
+losses of the outage are counted at both ends: the publisher counts what it could not send, the
+reader what never came (sequence.py). A latched message that could not be sent is sent later.
 
-A broker that is there and does not read costs as much: publishing goes on, without waiting, and
-what finds no room is dropped and counted (stream.py).
+A broker that does not read has the same effect: publishing goes on without waiting, and messages
+without room are dropped and counted (stream.py).
 """
 
 import asyncio
@@ -41,9 +41,9 @@ logger = logging.getLogger("dsmq_nodes.link")
 _NO_REPLY: Final = wire.Reply()
 _EVERY_NODES: Final = EVERY_NODES_TOPICS | {DIAGNOSTICS_TOPIC}
 _LOOK_AGAIN_SEC: Final = 0.01
-_STEADY_SEC: Final = 0.1  # a new connection has to last so long to be the end of an outage
+_STEADY_SEC: Final = 0.1  # a new connection has to last this long to end an outage
 _ANSWER_SEC: Final = 1.0  # to an advertisement, so that its topic goes by shared memory
-_ANSWER_IN_CALLBACK_SEC: Final = 0.25  # the same where the node's timers wait meanwhile
+_ANSWER_IN_CALLBACK_SEC: Final = 0.25  # the same in a callback, where the node's timers wait
 
 
 class DsmqLink:
@@ -74,13 +74,13 @@ class DsmqLink:
         self._outage = Outage(self._dial, clock, node, self._broker_is_back)
         self._poller: Poller | None = None
         self._stream: Stream[Publication] | None = None
-        self._is_outage_told = False  # to the node
+        self._is_outage_told = False  # whether the node knows
         self._told_unshared: set[str] = set()
         self._is_flushing = False  # the loop sends what waits
         self._is_stalled = False  # messages are dropped because the broker does not read
-        self._is_silent = False  # it has not answered, and nothing has come from it since
+        self._is_silent = False  # it did not answer, and has sent nothing since
         self._epoch = ""
-        self._ahead_ns = 0  # the broker's monotonic clock, of ours
+        self._ahead_ns = 0  # the broker's monotonic clock minus ours
         self._events: dict[str, Callable[[wire.Reply], None]] = {
             "subscribed": self._subscribed,
             "differs": self._differs,
@@ -92,14 +92,14 @@ class DsmqLink:
         self._shared: SharedTopics | None = None
         self._advertised = Answers()
         self._subscriptions = Answers()
-        self._thread = 0  # that runs the loop
+        self._thread = 0  # the thread that runs the loop
         self._look_again_sec = 0.0
         self._is_rung = False
         self._take(self._dial())
 
     @property
     def has_graph(self) -> bool:
-        """Not with an original server."""
+        """False with an original server."""
         return self._poller is None
 
     # Publishing
@@ -107,7 +107,7 @@ class DsmqLink:
     def advertise(
         self, topic: str, type_name: str, latched: int, schema: bytes = b""
     ) -> Publication:
-        """Say that we publish a topic; `latched` messages of it are kept for late readers."""
+        """Advertise a topic; the newest `latched` messages of it are kept for late readers."""
         publication = self._publications.get(topic)
         if publication is None:
             publication = Publication(topic, type_name, latched, wire.encode_text(topic), schema)
@@ -117,7 +117,7 @@ class DsmqLink:
         return publication
 
     def _advertise(self, publications: Collection[Publication], patience_sec: float) -> None:
-        """Where memory is shared the answers are awaited: then no message goes the other way."""
+        """Advertise; where memory is shared, wait for the answers before anything is published."""
         asked = False
         for each in publications:
             fields = _advertise(each)
@@ -125,11 +125,11 @@ class DsmqLink:
                 asked = fields["shm"] = True
                 self._advertised.expect(each.topic)
             self._send_object(fields)
-        if asked:  # else it may be while others' answers are read: a log's first line is
+        if asked:  # else do not wait: this may run while other answers are read
             self._await(self._advertised, patience_sec)
 
     def _await(self, answers: Answers, patience_sec: float) -> None:
-        """Have the broker's answers, unless it does not give them."""
+        """Wait for the broker's answers, unless it does not give them."""
         if not self._is_silent:
             if self._loop is not None and self._thread != threading.get_ident():
                 answers.wait(patience_sec)  # the thread that spins reads them
@@ -144,7 +144,7 @@ class DsmqLink:
             if not self._stream.wait(until_sec - time.monotonic()):
                 break
             self._drain_stream()
-        if self._loop is not None:  # for what came meanwhile
+        if self._loop is not None:  # for messages that came meanwhile
             self._loop.call_later(0, self._on_readable)
 
     @property
@@ -153,7 +153,7 @@ class DsmqLink:
 
     @property
     def _is_in_callback(self) -> bool:
-        """Whether the node's timers wait as long as this thread does."""
+        """Whether this thread runs the node's timers, so that waiting delays them."""
         return self._is_spun and self._thread == threading.get_ident()
 
     @property
@@ -172,7 +172,7 @@ class DsmqLink:
         """Send a message, from any thread.
 
         A message that cannot be sent, because the broker is gone or does not read, is dropped and
-        counted. In a callback nothing is waited for.
+        counted. In a callback it never waits.
 
         Raises:
             WireError: the message is over the size of a frame.
@@ -180,8 +180,8 @@ class DsmqLink:
         if self._loop is None:
             self._look_after_itself()
         if self._subscriptions.topics and publication.writer is not None:
-            # Through memory it would overtake a subscription on its way to the broker, and whoever
-            # answers it would not be heard.
+            # Through memory it would overtake a subscription on its way to the broker, and the
+            # answer of another node to it would be missed.
             self._await(self._subscriptions, self._patience_sec)
         if (stream := self._stream) is not None and stream.waiting_bytes:
             self._await_room(stream, MUCH_BYTES)
@@ -189,7 +189,9 @@ class DsmqLink:
             seq = publication.messages + 1
             msg = (text, field, raw, seq, self._clock.now_ns())
             if publication.owed:
-                self._encode(publication, msg)  # it is sent in its turn; too large is told now
+                self._encode(
+                    publication, msg
+                )  # it is sent in its turn; raise now if it is too large
                 is_sent = False
             else:
                 is_sent = self._put(publication, msg)
@@ -199,12 +201,12 @@ class DsmqLink:
             if not is_sent:
                 self._not_sent(publication)
         if (stream := self._stream) is not None and stream.waiting_bytes and not self._is_spun:
-            self._await_room(stream, 0)  # no loop sends the rest
+            self._await_room(stream, 0)  # there is no loop to send the rest
 
     def _await_room(self, stream: Stream[Publication], most_bytes: int) -> None:
-        """Wait for a broker that reads on, where that holds up nobody else."""
+        """Wait until the broker has read, unless this delays the node."""
         if not self._is_in_callback:
-            with contextlib.suppress(OSError):  # sending sees it too
+            with contextlib.suppress(OSError):  # sending notices it too
                 stream.await_room(most_bytes)
 
     def _not_sent(self, publication: Publication) -> None:
@@ -215,7 +217,7 @@ class DsmqLink:
             publication.dropped += 1
 
     def _pay(self, publication: Publication) -> None:
-        """Send what is owed of a latched topic, in its order, as far as there is room."""
+        """Send the owed messages of a latched topic in order, as far as there is room."""
         while publication.owed and self._put(publication, publication.kept[-publication.owed]):
             publication.owed -= 1
 
@@ -228,7 +230,7 @@ class DsmqLink:
                 return bool(writer.append(data, seq=seq, stamp_ns=stamp_ns, field=field, raw=raw))
             except RingError as error:
                 self._tell_unshared(error)
-                publication.writer = None  # all that comes goes the same way, so in its order
+                publication.writer = None  # later messages take the same way, in order
         return self._send(self._encode(publication, msg), publication)
 
     def _encode(self, publication: Publication, msg: Published) -> bytes:
@@ -237,18 +239,18 @@ class DsmqLink:
         return wire.encode_put(publication.topic_json, seq, stamp_ns, message)
 
     def set_fault(self, topic: str, pair: int, text: str) -> None:
-        """Show in the graph what is wrong between two ends, whom the broker calls `pair`."""
+        """Show in the graph what is wrong between two ends; the broker calls them `pair`."""
         self._send_object({"action": "fault", "topic": topic, "pair": pair, "error": text})
 
     def _look_after_itself(self) -> None:
-        """Nobody spins the node: see whether the broker is gone, or back, now and then."""
+        """The node does not spin: check at intervals whether the broker is gone, or back."""
         if self._outage.has_found:
             self._take_fresh()
         now_sec = time.monotonic()
         if now_sec < self._look_again_sec:
             return
         self._look_again_sec = now_sec + _LOOK_AGAIN_SEC
-        # What is sent over a socket tells.
+        # Over a socket, sending notices it.
         if self._shared is not None and self._stream is not None and self._stream.is_ended():
             self._lost("it closed the connection")
 
@@ -260,7 +262,7 @@ class DsmqLink:
     def _send_object(self, fields: dict[str, object]) -> None:
         stream = self._stream
         if stream is None or self._poller is not None:
-            return  # an original server knows put and get alone
+            return  # an original server knows only put and get
         try:
             stream.send_surely(wire.encode_object(fields))
         except OSError as error:
@@ -276,7 +278,7 @@ class DsmqLink:
             is_sent = stream.send(frame, publication)
         except OSError as error:
             self._outage.begin(f"{self._where}: {error}")
-            return False  # whoever reads sees it too, and lets go of the stream
+            return False  # the reader notices it too, and drops the stream
         if not is_sent:
             self._stalled()
         elif self._is_stalled and not stream.waiting_bytes:
@@ -293,7 +295,7 @@ class DsmqLink:
             )
 
     def _flush_later(self, stream: Stream[Publication]) -> None:
-        """Have the loop send what waits, if there is a loop; else `publish` waits for it."""
+        """Let the loop send what waits, if there is a loop; else `publish` waits for it."""
         loop = self._loop
         if stream.waiting_bytes and not self._is_flushing and loop is not None:
             self._is_flushing = True
@@ -308,7 +310,7 @@ class DsmqLink:
         stream, loop = self._stream, self._loop
         if stream is None or loop is None:
             return
-        self._is_flushing = False  # what is sent by others from now on may have to wait again
+        self._is_flushing = False  # frames of other threads may have to wait from now on
         try:
             if not stream.flush():
                 self._is_flushing = True
@@ -320,7 +322,7 @@ class DsmqLink:
         self._has_room()
 
     def _has_room(self) -> None:
-        """The broker has read all there was."""
+        """The broker has read everything."""
         was_stalled, self._is_stalled = self._is_stalled, False
         with self._write_lock:
             for publication in list(self._publications.values()):
@@ -335,7 +337,7 @@ class DsmqLink:
         return sum(
             publication.dropped
             for publication in list(self._publications.values())
-            if not _is_ours(publication.topic)  # that is not the user's loss
+            if not _is_ours(publication.topic)  # not the user's messages
         )
 
     # Subscribing
@@ -343,12 +345,12 @@ class DsmqLink:
     def subscribe(
         self, topic: str, depth: int, type_name: str, deliver: Deliver, schema: bytes = b""
     ) -> None:
-        """Have the messages of a topic delivered, from now on, in the thread that reads."""
+        """Deliver the messages of a topic, from now on, in the thread that reads."""
         known = self._readers.get(topic)
         reader = self._readers[topic] = LinkReader(topic, depth, type_name, deliver, schema)
         reader.losses = Losses(self._node, topic)
         if known is not None:
-            # A new cursor begins with what is latched; `seen` tells what is old to the first one.
+            # A new cursor begins with latched messages; by `seen` the first one knows the old ones.
             reader.seen, reader.losses = known.seen, known.losses
             self._send_object({"action": "unsubscribe", "topic": topic})
             if self._shared is not None:
@@ -400,7 +402,7 @@ class DsmqLink:
         self._flush_later(stream)
         if self._shared is not None:
             loop.add_reader(self._shared.bell, self._rung)
-            loop.call_later(0, self._on_readable)  # as a socket that is readable already
+            loop.call_later(0, self._on_readable)  # as for a socket that is readable already
         if self._poller is not None:
             self._poller.start(loop)
 
@@ -410,8 +412,8 @@ class DsmqLink:
             self._on_readable()
 
     def drain(self) -> None:
-        """Read all there is and deliver it; does not wait."""
-        if self._is_rung:  # it is known where there is something to read
+        """Read and deliver all messages that are there; does not wait."""
+        if self._is_rung:  # only the rings have something to read
             self._is_rung = False
         else:
             self._drain_stream()
@@ -423,7 +425,7 @@ class DsmqLink:
                 self._read_unshared(reader, error)
 
     def rest(self) -> bool:
-        """What was drained is dispatched; False: more has come already, without `on_readable`."""
+        """Sleep until `on_readable`; False when more has come already."""
         return self._shared is None or self._shared.rest()
 
     def _drain_stream(self) -> None:
@@ -474,7 +476,7 @@ class DsmqLink:
             self._read_unshared(reader, error)
 
     def _read_unshared(self, reader: LinkReader, error: RingError) -> None:
-        """Have the broker push a topic, from where we are."""
+        """Ask the broker to push a topic, from our place on."""
         self._tell_unshared(error)
         self._subscribe(reader, shm=False)
 
@@ -486,8 +488,8 @@ class DsmqLink:
         reader = self._readers.get(reply.topic)
         if self._shared is None or reader is None:
             return
-        self._drain_rings()  # what is in it is not pushed again
-        # What the broker could not follow has ids that it gives once more.
+        self._drain_rings()  # the broker does not push its messages again
+        # The broker gives the ids of messages it could not follow a second time.
         reader.seen = min(reader.seen, reply.id)
         reader.after = min(reader.after or 0, reply.id)
         if self._shared.forget(reply.topic):
@@ -499,7 +501,7 @@ class DsmqLink:
             logger.warning("%s: %s: without shared memory", self._node, error)
 
     def _write_ring(self, reply: wire.Reply) -> None:
-        """From now on a topic is written to shared memory; not if that comes too late."""
+        """Write a topic to shared memory from now on, unless the answer came too late."""
         publication = self._publications.get(reply.topic)
         if reply.topic not in self._advertised.topics:
             return
@@ -523,9 +525,9 @@ class DsmqLink:
         )
 
     def _take(self, connection: ClientConnection) -> bool:
-        """Go on with a new connection; False: that was lost, too, before all was said."""
+        """Continue with a new connection; False when that is lost before the hand-over is done."""
         is_new_log = connection.epoch != self._epoch
-        if is_new_log:  # whatever is in it is new to us
+        if is_new_log:  # all its messages are new to us
             for reader in self._readers.values():
                 reader.after = reader.seen = 0
         with self._write_lock:
@@ -552,12 +554,12 @@ class DsmqLink:
         return True
 
     def _say_again(self, *, is_new_log: bool) -> None:
-        """Tell a new broker what the node does, and what of it is to be kept for late readers."""
+        """Advertise to a new broker, and give it the latched messages."""
         publications = list(self._publications.values())
         self._advertise(publications, _ANSWER_SEC)
         with self._write_lock:
             for publication in publications:
-                # The newest may have been lost on its way; whoever has had it knows it again.
+                # The newest may have been lost on its way; readers that had it recognise it.
                 least = len(publication.kept) if is_new_log else min(1, len(publication.kept))
                 publication.owed = max(publication.owed, least)
                 self._pay(publication)
@@ -580,7 +582,7 @@ class DsmqLink:
         self._let_go()
         if not self._outage.is_closed:
             self._outage.begin(f"{self._where}: {reason}")
-            if not self._is_outage_told:  # else one that came back has gone again: it still lasts
+            if not self._is_outage_told:  # else the outage has not ended yet
                 self._is_outage_told = True
                 self._tell_outage(lost=True)
 
@@ -639,7 +641,7 @@ class DsmqLink:
             loop.call_later(_STEADY_SEC, self._stays, stream)
 
     def _stays(self, stream: Stream[Publication]) -> None:
-        """A broker that greets and dies again is not back."""
+        """The outage ends once the new connection has lasted for a while."""
         if stream is self._stream and not stream.is_ended():
             self._over()
 
@@ -670,7 +672,7 @@ class DsmqLink:
         self._on_outage = None
 
     def close(self) -> None:
-        """End the connection; what was published before is sent."""
+        """End the connection, after sending what was published."""
         self._outage.close()
         before = self._dropped()
         if self._stream is not None:
@@ -689,7 +691,7 @@ def _is_ours(topic: str) -> bool:
 
 
 def _is_worth_a_ring(topic: str) -> bool:
-    """Not what many nodes have and say little on: the kit's own, and services of every node."""
+    """Whether a topic is worth a ring: not the kit's own, nor services that every node has."""
     return not (_is_ours(topic) or calls.is_of_every_node(topic))
 
 

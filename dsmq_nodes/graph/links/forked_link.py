@@ -7,7 +7,7 @@ from dsmq_nodes.graph.links.link import Link
 
 
 class ForkedLink:
-    """Refuses what would be of use, in words; lets go of what has to be let go of."""
+    """Refuses all use with an error that explains it; allows closing."""
 
     why: str
 
@@ -18,7 +18,7 @@ class ForkedLink:
         pass
 
     def rest(self) -> bool:
-        """Nothing more comes."""
+        """Nothing comes from it."""
         return True
 
     @property
@@ -31,7 +31,7 @@ class ForkedLink:
 
 
 def refuse(link: Link, why: str) -> None:
-    """Have a link, which publishers and others hold, be one that refuses everything."""
+    """Turn a link, which publishers and others hold, into one that refuses everything."""
     forked: Any = link
     forked.__class__ = ForkedLink
     forked.why = why

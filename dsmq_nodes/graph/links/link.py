@@ -24,23 +24,23 @@ Published = tuple[str, str, bytes | memoryview, int, int]
 """A message as it was published: text, large field, its bytes, number, stamp in ns."""
 
 Deliver = Callable[[Arrival, bool], None]
-"""Takes a message, and whether it is sent again for a subscription that came later."""
+"""Takes a message, and whether it is repeated for a later subscription."""
 
 
 @dataclass(eq=False, slots=True)
 class Publication:
     """One topic that a node publishes.
 
-    Of its messages `dropped` could not be handed to the broker; `suppressed` ones were never meant
-    to be, because a lifecycle node was not active. Of the latched ones that are `kept` the newest
-    `owed` are still to be handed to it.
+    `dropped` counts messages that could not be sent; `suppressed` counts those that were not meant
+    to be, because a lifecycle node was not active. Of the latched messages in `kept`, the newest
+    `owed` still have to be sent.
     """
 
     topic: str
     type_name: str
     latched: int
     topic_json: bytes
-    schema: bytes = b""  # the type's JSON Schema as text; empty: not told
+    schema: bytes = b""  # the type's JSON Schema as text; empty: unknown
     messages: int = 0
     dropped: int = 0
     suppressed: int = 0
@@ -51,7 +51,7 @@ class Publication:
     def keep(self, msg: Published) -> None:
         """Keep a latched message for a broker that has lost its own."""
         text, field, raw, seq, stamp_ns = msg
-        self.kept.append((text, field, bytes(raw), seq, stamp_ns))  # what was a view may change
+        self.kept.append((text, field, bytes(raw), seq, stamp_ns))  # a view may change
         while len(self.kept) > self.latched:
             self.kept.popleft()
 
@@ -72,9 +72,9 @@ class LinkReader:
     type_name: str
     deliver: Deliver
     schema: bytes = b""
-    after: int | None = None  # where to resume; None: where the broker begins for a new reader
+    after: int | None = None  # where to resume; None: where a new reader begins
     seen: int = 0  # the newest id that was delivered
-    losses: Losses | None = None  # where a broker may die
+    losses: Losses | None = None  # for a broker that may die
 
     def take(self, reply: Arrival) -> None:
         """A message of the topic has come."""
@@ -83,7 +83,7 @@ class LinkReader:
             reply.gap = reply.id - self.seen - 1  # ids have no holes
         if not again and self.losses is not None:
             lost = self.losses.before(reply)
-            if lost == REPEATED:  # to a new broker, for others
+            if lost == REPEATED:  # sent again to a new broker, for others
                 self.after = self.seen = reply.id
                 return
             reply.gap += lost
@@ -102,8 +102,8 @@ class Link(Protocol):
     """What a node needs of the queue.
 
     Attributes:
-        client: what the node's calls of services are signed with; see service_wire.py.
-        broker_began_sec: when the broker began, by our monotonic clock, as far as it tells.
+        client: the signature of the node's service calls; see service_wire.py.
+        broker_began_sec: when the broker began, by our monotonic clock, as far as is known.
     """
 
     client: str
@@ -111,14 +111,14 @@ class Link(Protocol):
 
     @property
     def has_graph(self) -> bool:
-        """Whether the queue tells who publishes and subscribes what."""
+        """Whether the queue publishes a graph of publishers and subscribers."""
 
     def advertise(
         self, topic: str, type_name: str, latched: int, schema: bytes = b""
     ) -> Publication:
-        """Say that we publish a topic; `latched` messages of it are kept for late readers.
+        """Advertise a topic; the newest `latched` messages of it are kept for late readers.
 
-        Said again for the same topic, it is the same publication.
+        A second call for the same topic returns the same publication.
         """
 
     def unadvertise(self, publication: Publication) -> None:
@@ -136,16 +136,16 @@ class Link(Protocol):
     def subscribe(
         self, topic: str, depth: int, type_name: str, deliver: Deliver, schema: bytes = b""
     ) -> None:
-        """Have the messages of a topic delivered, from now on, in the thread that reads.
+        """Deliver the messages of a topic, from now on, in the thread that reads.
 
-        Said again for the same topic, what is latched is delivered once more, marked as such.
+        A second call for the same topic delivers the latched messages again, marked as repeated.
         """
 
     def unsubscribe(self, topic: str) -> None:
         """Stop reading a topic."""
 
     def set_fault(self, topic: str, pair: int, text: str) -> None:
-        """Show in the graph what is wrong between two ends, whom the broker calls `pair`."""
+        """Show in the graph what is wrong between two ends; the broker calls them `pair`."""
 
     def set_state(self, state: str) -> None:
         """Show a state in the graph."""
@@ -165,10 +165,10 @@ class Link(Protocol):
         """Stop calling `on_readable`; publishing still works."""
 
     def drain(self) -> None:
-        """Read all there is and deliver it; does not wait."""
+        """Read and deliver all messages that are there; does not wait."""
 
     def rest(self) -> bool:
-        """What was drained is dispatched; False: more has come already, without `on_readable`."""
+        """Sleep until `on_readable`; False when more has come already."""
 
     def close(self) -> None:
-        """End the connection; what was published before is sent."""
+        """End the connection, after sending what was published."""

@@ -1,6 +1,6 @@
 """A link to a router in this process: no socket, no bytes on a wire, no thread.
 
-For tests, and for nodes that share a process and need nobody else.
+For tests, and for nodes that share a process and need no others.
 """
 
 import asyncio
@@ -28,13 +28,13 @@ from dsmq_nodes.topic_names import GRAPH_TOPIC
 
 logger = logging.getLogger("dsmq_nodes.link")
 
-_FRAMES_AHEAD: Final = 1000  # of a link that does not drain; what is over waits in the log
+_FRAMES_AHEAD: Final = 1000  # of a link that does not drain; the rest waits in the log
 _TICK_SEC: Final = 1.0
 _NEARLY_TOO_BIG_BYTES: Final = MAX_BODY_BYTES - 1000
 
 
 class MemoryBroker:
-    """A router in this process; what a link asks is carried out at once, in the caller's thread."""
+    """A router in this process; it carries out requests at once, in the caller's thread."""
 
     def __init__(self, clock: BaseClock) -> None:
         self.clock = clock
@@ -46,7 +46,7 @@ class MemoryBroker:
         self._ticked_sec = clock.monotonic_sec()
 
     def connect(self, node: str, on_differs: OnDiffers | None = None) -> "MemoryLink":
-        """A link for a node, or for somebody without a name.
+        """A link for a node, or for a peer without a name.
 
         Raises:
             NodeNameTakenError: a node of this name is connected already.
@@ -75,7 +75,7 @@ class MemoryBroker:
                 self._tell_graph()
 
     def ask(self, peer: ConnectedPeer, request: wire.Request) -> None:
-        """Carry out a request; what comes of it is with the links when this returns."""
+        """Carry out a request; the links have the replies when this returns."""
         now = self.clock.monotonic_sec()
         with self._lock:
             self._send(self._router.handle(peer, request, now))
@@ -89,19 +89,19 @@ class MemoryBroker:
         self.ask(peer, request)
 
     def read_on(self, peer: ConnectedPeer) -> None:
-        """A link that was full has drained: give it what has waited in the log."""
+        """A link that was full has drained: give it the messages that waited in the log."""
         with self._lock:
             self._router.resume(peer)
             self._send(self._router.catch_up(peer, self.clock.monotonic_sec()))
 
     @property
     def faults(self) -> list[str]:
-        """What is wrong between the types at the two ends of topics."""
+        """The type differences that were reported for topics."""
         topics = self._router.topics.values()
         return [pair.fault for topic in topics for pair in topic.pairs.values() if pair.fault]
 
     def close(self) -> None:
-        """Let go of the messages."""
+        """Close the store."""
         self._router.store.close()
 
     def _tell_graph(self) -> None:
@@ -122,7 +122,7 @@ class MemoryLink:
         self, broker: MemoryBroker, peer: ConnectedPeer, client: str, on_differs: OnDiffers | None
     ) -> None:
         self.client = client
-        self.broker_began_sec = -math.inf  # nobody knows what it does not
+        self.broker_began_sec = -math.inf  # older than every node
         self._broker = broker
         self._peer = peer
         self._publications: dict[str, Publication] = {}
@@ -136,13 +136,13 @@ class MemoryLink:
 
     @property
     def has_graph(self) -> bool:
-        """Always so."""
+        """Always True."""
         return True
 
     def advertise(
         self, topic: str, type_name: str, latched: int, schema: bytes = b""
     ) -> Publication:
-        """Say that we publish a topic; `latched` messages of it are kept for late readers."""
+        """Advertise a topic; the newest `latched` messages of it are kept for late readers."""
         publication = self._publications.get(topic)
         if publication is None:
             publication = Publication(topic, type_name, latched, wire.encode_text(topic), schema)
@@ -172,7 +172,7 @@ class MemoryLink:
         """
         message = wire.encode_text(wire.whole_text(text, field, raw))
         stamp_ns = self._broker.clock.now_ns()
-        if len(message) > _NEARLY_TOO_BIG_BYTES:  # what does not go over a socket does not go here
+        if len(message) > _NEARLY_TOO_BIG_BYTES:  # the limit of a frame holds here too
             wire.encode_put(publication.topic_json, publication.messages + 1, stamp_ns, message)
         publication.messages += 1
         put = wire.Request("put", publication.topic, msgspec.Raw(message))
@@ -182,7 +182,7 @@ class MemoryLink:
     def subscribe(
         self, topic: str, depth: int, type_name: str, deliver: Deliver, schema: bytes = b""
     ) -> None:
-        """Have the messages of a topic delivered, from now on, in the thread that reads."""
+        """Deliver the messages of a topic, from now on, in the thread that reads."""
         known = self._readers.get(topic)
         reader = self._readers[topic] = LinkReader(topic, depth, type_name, deliver, schema)
         if known is not None:
@@ -197,7 +197,7 @@ class MemoryLink:
             self._ask("unsubscribe", topic)
 
     def set_fault(self, topic: str, pair: int, text: str) -> None:
-        """Show in the graph what is wrong between two ends, whom the broker calls `pair`."""
+        """Show in the graph what is wrong between two ends; the broker calls them `pair`."""
         self._ask("fault", topic, pair=pair, error=text)
 
     def set_state(self, state: str) -> None:
@@ -222,7 +222,7 @@ class MemoryLink:
         self._loop = None
 
     def drain(self) -> None:
-        """Read all there is and deliver it; does not wait."""
+        """Read and deliver all messages that are there; does not wait."""
         while True:
             while self._frames:
                 self._received(wire.decode_reply(self._frames.popleft()[wire.HEADER_BYTES :]))
@@ -231,11 +231,11 @@ class MemoryLink:
             self._broker.read_on(self._peer)
 
     def rest(self) -> bool:
-        """Whatever comes wakes the loop."""
+        """True: every frame wakes the loop."""
         return True
 
     def receive(self, frame: bytes) -> int:
-        """The broker sends a frame; gives how many wait to be drained."""
+        """Take a frame from the broker; returns how many wait to be drained."""
         self._frames.append(frame)
         if self._loop is not None and not self._is_woken:
             self._wake(self._loop)

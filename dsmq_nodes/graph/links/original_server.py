@@ -1,4 +1,4 @@
-"""Subscriptions on an original dsmq 0.7.0 server, which cannot push: ask for each topic in turn."""
+"""Subscriptions on an original dsmq 0.7.0 server, which cannot push: polls each topic in turn."""
 
 import asyncio
 from collections import Counter, deque
@@ -11,19 +11,19 @@ _PERIOD_SEC: Final = 0.01
 
 
 class Poller:
-    """Asks for every subscribed topic, again at once while there are messages, else 10 ms later."""
+    """Polls every subscribed topic, again at once while there are messages, else after 10 ms."""
 
     def __init__(self, send: Callable[[bytes], bool], topics: Callable[[], Iterable[str]]) -> None:
         self._send = send
         self._topics = topics
-        self._asked: deque[str] = deque()  # an original's answers name no topic: they come in order
+        self._asked: deque[str] = deque()  # answers have no topic: they come in order
         self._ids: Counter[str] = Counter()
         self._found = False
         self._loop: asyncio.AbstractEventLoop | None = None
         self._handle: asyncio.TimerHandle | None = None
 
     def start(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Begin to ask."""
+        """Start polling."""
         self._loop = loop
         if self._handle is None and not self._asked:
             self._ask()
@@ -36,9 +36,9 @@ class Poller:
             self._handle = None
 
     def answer(self, reply: wire.Reply) -> wire.Reply | None:
-        """The message that an answer holds, as if it had been pushed; None when it holds none."""
+        """The message in an answer, in the form of a push; None when there is none."""
         if not self._asked:
-            return None  # whatever that is, it was not asked for
+            return None  # not an answer to a request of ours
         topic = self._asked.popleft()
         found = bytes(reply.message) not in (b'""', b"null", b"")
         self._found = self._found or found

@@ -1,27 +1,27 @@
-"""Answers of the broker that have to be there before a node goes on."""
+"""Answers of the broker that a node waits for."""
 
 import threading
 
 
 class Answers:
-    """The `topics` that the broker was asked something for and has not answered."""
+    """The `topics` with a request that the broker has not answered."""
 
     def __init__(self) -> None:
         self.topics: set[str] = set()
         self._changed = threading.Condition()
 
     def expect(self, topic: str) -> None:
-        """The broker is asked."""
+        """A request was sent."""
         self.topics.add(topic)
 
     def came(self, topic: str) -> None:
-        """It has answered."""
+        """The answer has come."""
         with self._changed:
             self.topics.discard(topic)
             self._changed.notify_all()
 
     def wait(self, timeout_sec: float) -> None:
-        """Wait until another thread has read them all, no longer than `timeout_sec`."""
+        """Wait until another thread has read all answers, at most `timeout_sec`."""
         with self._changed:
             self._changed.wait_for(lambda: not self.topics, timeout_sec)
 

@@ -14,8 +14,8 @@ logger = logging.getLogger("dsmq_nodes.link")
 class Outage:
     """Dials again and again, with a jittered back-off, while the broker is away.
 
-    In a thread, since a host that does not answer must not hold up the node's timers; a daemon,
-    since it must not hold up the node's end either.
+    It dials in a thread, because a host that does not answer must not delay the node's timers; the
+    thread is a daemon, because it must not delay the node's end either.
     """
 
     def __init__(
@@ -39,7 +39,7 @@ class Outage:
 
     @property
     def has_found(self) -> bool:
-        """Whether there is a new connection to be taken."""
+        """Whether a new connection is ready."""
         return self._found is not None
 
     @property
@@ -48,9 +48,9 @@ class Outage:
         return self._closed.is_set()
 
     def begin(self, reason: str) -> None:
-        """The broker is lost; once, from whichever thread sees it first.
+        """Begin to dial: the broker is lost. The first thread that notices it calls this.
 
-        A connection that was taken and lost before the `end` was one more try.
+        A connection that was taken and lost before `end` counts as one more try.
         """
         with self._lock:
             if self._is_dialling:
@@ -77,7 +77,7 @@ class Outage:
             return connection
 
     def end(self) -> float | None:
-        """The new connection lasts: gives how many seconds the outage did; None: there was none."""
+        """The new connection lasts: returns the outage's length in seconds; None without one."""
         with self._lock:
             if self._is_dialling:
                 return None
@@ -95,7 +95,11 @@ class Outage:
         while not self._closed.wait(self._redial.left_sec):
             try:
                 connection = self._dial()
-            except (OSError, DsmqError, ValueError) as error:  # whatever is there now, it may end
+            except (
+                OSError,
+                DsmqError,
+                ValueError,
+            ) as error:  # whatever answers there, it may go away
                 logger.debug("%s: %s", self._node, error)
                 self._redial.later()
                 continue

@@ -1,14 +1,14 @@
-"""What a reader has lost that no gap of the log tells: publishers number what they publish.
+"""Counts lost messages that no gap of the log shows: publishers number their messages.
 
 Ids of a log have no holes, so a broker tells a reader exactly what it has skipped. But a message
-that was published while the broker was away has no id, and one that a killed broker kept in memory
-has lost its own. What is left of them is a hole in the numbers (`seq`) of their publisher. A hole
-may also hold messages that *were* in the log and were skipped, by several publishers: so what was
-skipped is remembered, and only what a hole holds beyond that is lost.
+that was published while the broker was away has no id, and a message in the memory of a killed
+broker has lost its id. What is left is a hole in the numbers (`seq`) of its publisher. A hole may
+also contain messages that *were* in the log and were skipped, by several publishers. So skipped
+messages are remembered, and only what a hole has beyond them is lost.
 
-A number that is not higher than the last is that of a publisher that has begun again, and so is one
-that is higher than any publisher could have come to since. Neither counts a loss. What nobody could
-have known is not counted: of a publisher that was never heard, or that has no name.
+A number that is not higher than the last one comes from a publisher that has restarted; so does one
+that is higher than any publisher could have reached since. Neither counts as a loss. Losses that
+nobody can know are not counted: those of a publisher that was never heard, or that has no name.
 """
 
 import logging
@@ -21,7 +21,7 @@ from dsmq_nodes.graph.links.arrival import Arrival
 logger = logging.getLogger("dsmq_nodes.link")
 
 REPEATED: Final = -1
-_MOST_PUBLISHERS: Final = 1000  # remembered; the one heard first is forgotten first
+_MOST_PUBLISHERS: Final = 1000  # the oldest is forgotten first
 _MOST_HZ: Final = 1_000_000  # of one publisher: ten times what a fast machine publishes
 # Two messages may be read at once that were published long apart, from a store that outlived a
 # broker and a machine. This is 16 minutes of 1,000 Hz.
@@ -30,13 +30,13 @@ _ALWAYS_LIKELY: Final = 1_000_000
 
 @dataclass(slots=True)
 class _Publisher:
-    """What was last heard of a publisher."""
+    """The last message of a publisher."""
 
     number: int
     stamp: int
     heard_sec: float
-    is_told: bool = False  # that messages of it are lost, since the last outage
-    has_jumped: bool = False  # and that was told
+    is_told: bool = False  # whether its losses were logged, since the last outage
+    has_jumped: bool = False  # whether a jump of its numbers was logged
 
 
 class Losses:
@@ -45,12 +45,12 @@ class Losses:
     def __init__(self, node: str, topic: str) -> None:
         self._node, self._topic = node, topic
         self._publishers: dict[str, _Publisher] = {}
-        self._skipped = 0  # told by the log, and not yet found in anybody's numbers
+        self._skipped = 0  # skipped in the log, and not yet found in a publisher's numbers
 
     def before(self, reply: Arrival) -> int:
-        """How many messages were lost before this one, which comes after `reply.gap` skipped.
+        """How many messages were lost before this one, which follows `reply.gap` skipped ones.
 
-        `REPEATED`: it is the newest message of its publisher that came, sent once more.
+        `REPEATED`: it is the publisher's newest message, sent a second time.
         """
         sender, number, stamp = reply.sender, reply.seq, reply.stamp
         last = self._publishers.get(sender)
@@ -73,7 +73,7 @@ class Losses:
             del self._publishers[next(iter(self._publishers))]
 
     def _lost(self, sender: str, publisher: _Publisher, hole: int, since_sec: float) -> int:
-        """How many of the numbers that a publisher left out are messages that never came."""
+        """How many of a publisher's missing numbers are messages that never came."""
         if hole > _ALWAYS_LIKELY + since_sec * _MOST_HZ:
             self._tell_of_jump(sender, publisher, hole)
             return 0
@@ -100,6 +100,6 @@ class Losses:
         )
 
     def tell_again(self) -> None:
-        """There was another outage: what it has cost is worth a line."""
+        """There was another outage: log its losses."""
         for publisher in self._publishers.values():
             publisher.is_told = False

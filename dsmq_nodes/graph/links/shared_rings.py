@@ -1,4 +1,4 @@
-"""What a link shares with other processes of this machine: the rings that it writes and reads."""
+"""The rings that a link writes and reads, shared with other processes of this machine."""
 
 from pathlib import Path
 from weakref import WeakValueDictionary
@@ -13,13 +13,13 @@ from dsmq_nodes.graph.links.link import LinkReader, Publication
 
 
 class SharedTopics:
-    """The rings of one link, from one greeting of the broker to the loss of it."""
+    """The rings of one link, for the time of one connection."""
 
     def __init__(self, directory: str, number: int, node: str) -> None:
-        """Be the process that the broker knows by this number.
+        """Make the bell of the process that the broker knows by this number.
 
         Raises:
-            RingError: the broker's shared memory is not ours to use: a container, another user.
+            RingError: the broker's shared memory is out of reach: a container, another user.
         """
         self._node = node
         # A ring that is neither written nor read is unmapped: the broker may have removed it.
@@ -27,14 +27,14 @@ class SharedTopics:
         self._reading: dict[str, tuple[RingReader, LinkReader]] = {}
         try:
             self.bell = Bell(Path(directory), number)
-        except (OSError, ValueError) as error:  # the latter: no such name can be
+        except (OSError, ValueError) as error:  # the latter: the name is not valid
             reason = getattr(error, "strerror", None) or str(error)
             raise RingError(f"no shared memory in {directory!a}: {reason}") from None
         self._doorbells = Doorbells(Path(directory))
         self._is_awake = False
 
     def write(self, publication: Publication, path: str) -> None:
-        """Publish a topic into its ring from now on.
+        """Publish a topic to its ring from now on.
 
         Raises:
             RingError: the ring cannot be mapped.
@@ -42,13 +42,13 @@ class SharedTopics:
         publication.writer = Writer(self._ring(path), self._node, self._doorbells)
 
     def read(self, reader: LinkReader, path: str, seat: int, after: int) -> None:
-        """Read a topic from its ring, beginning after an id.
+        """Read a topic from its ring, after an id.
 
         Raises:
             RingError: the ring cannot be mapped.
         """
         ring = self._ring(path)
-        # What is large is copied when its turn comes, if ever: much of a flood never is.
+        # Large bytes are copied when their callback runs: most of a flood never is.
         ring_reader = RingReader(ring, seat, after=after, depth=reader.depth, lends=True)
         self._reading[reader.topic] = (ring_reader, reader)
 
@@ -57,7 +57,7 @@ class SharedTopics:
         return self._reading.pop(topic, None) is not None
 
     def drain(self) -> list[tuple[LinkReader, RingError]]:
-        """Deliver all there is to read; gives who can read its ring no longer, and why."""
+        """Deliver all messages; returns the readers whose ring has failed, with the error."""
         failed = []
         for ring_reader, reader in list(self._reading.values()):
             try:
@@ -71,7 +71,7 @@ class SharedTopics:
         return failed
 
     def heard(self) -> bool:
-        """The bell has rung; False: what it rang for is read in any case, before `rest`."""
+        """The bell has rung; False when the rings are read anyway, before `rest`."""
         if self._is_awake:
             self.bell.clear()
             return False
@@ -79,16 +79,16 @@ class SharedTopics:
         return True
 
     def rest(self) -> bool:
-        """Have the bell rung at the next message; False: look for one once more."""
+        """Ask for the bell at the next message; False when there is one already."""
         ring_readers = [ring_reader for ring_reader, _ in self._reading.values()]
         for ring_reader in ring_readers:
             ring_reader.sleep()
-        self.bell.clear()  # also what it rang for until now
+        self.bell.clear()  # rings until now are for messages that are read
         self._is_awake = not all(ring_reader.may_sleep() for ring_reader in ring_readers)
         return not self._is_awake
 
     def close(self) -> None:
-        """Let go of everything."""
+        """Close all rings and bells."""
         self._reading.clear()
         for ring in self._rings.values():
             ring.close()

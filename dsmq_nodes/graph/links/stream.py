@@ -1,10 +1,10 @@
-"""A connection to a broker that is read and written without waiting, by several threads.
+"""A connection to a broker that several threads read and write without waiting.
 
-What the socket does not take at once is kept, up to a limit, and sent as the broker reads on. Past
-the limit a message is refused: who publishes in a callback must not wait, or a broker that is
-stopped, or slow, would hold up the node's timers. In any other thread, and in a program that only
-publishes, waiting harms nobody: there the broker is waited for (`await_room`) as long as it reads
-on at a good pace.
+Bytes that the socket does not take at once are kept, up to a limit, and sent as the broker reads
+on. Beyond the limit a message is refused: a publisher in a callback must not wait, or a stopped or
+slow broker would delay the node's timers. In any other thread, and in a program that only
+publishes, waiting is harmless: there `await_room` waits as long as the broker reads on at a good
+pace.
 """
 
 import contextlib
@@ -23,26 +23,26 @@ from dsmq_nodes.dsmq.client_connection import NOT_NOW, ClientConnection
 _T = TypeVar("_T")
 _RECEIVE_BYTES: Final = 256 * 1024
 _RECEIVES_A_TURN: Final = 16
-_MOST_BYTES: Final = 1 << 20  # of messages that wait; one may be larger, if it waits alone
-MUCH_BYTES: Final = _MOST_BYTES // 2  # more than this, and a thread that can waits
-_FAR_TOO_MUCH_BYTES: Final = 32 << 20  # that must not be lost: a new connection says it again
+_MOST_BYTES: Final = 1 << 20  # of messages that wait; a single one may be larger
+MUCH_BYTES: Final = _MOST_BYTES // 2  # with more than this, a thread that may wait does
+_FAR_TOO_MUCH_BYTES: Final = 32 << 20  # of frames that a new connection repeats
 _PATIENCE_SEC: Final = 0.1  # for a broker that does not read
-_GOOD_PACE_BYTES_PER_SEC: Final = 4_000_000  # whoever reads so fast restores our patience
-_LAST_WORDS_SEC: Final = 1.0  # at the end, for what is not sent yet
-_LAST_LETTERS_SEC: Final = 0.02  # the same, where another node has waited in vain
-_REMEMBERED_SEC: Final = 10.0  # that a broker did not take last words
+_GOOD_PACE_BYTES_PER_SEC: Final = 4_000_000  # a reader at this pace restores our patience
+_LAST_WORDS_SEC: Final = 1.0  # at the end, for unsent frames
+_LAST_LETTERS_SEC: Final = 0.02  # the same, after another node has waited for nothing
+_REMEMBERED_SEC: Final = 10.0  # how long a broker that did not read is remembered
 
 _gave_up_sec = -math.inf
 
 
 class Stream(Generic[_T]):
-    """Frames out, bodies in.
+    """Sends frames and receives bodies.
 
-    Each frame that may be lost has an owner, who is told (`unsent`) if it was.
+    Each frame that may be lost has an owner; `unsent` returns those of lost frames.
 
     Attributes:
-        lock: held by who sends; reading needs it with TLS only.
-        waiting_bytes: of the frames that the socket has not taken yet.
+        lock: held while sending; reading needs it with TLS only.
+        waiting_bytes: how many bytes the socket has not taken yet.
     """
 
     def __init__(self, connection: ClientConnection) -> None:
@@ -53,12 +53,12 @@ class Stream(Generic[_T]):
         self._is_tls = isinstance(self.socket, ssl.SSLSocket)
         self._is_original = connection.original
         self._decoder = wire.FrameDecoder()
-        self._frames: deque[tuple[bytes, _T | None]] = deque()  # that the socket has not taken yet
-        self._taken_bytes = 0  # of the first of them
+        self._frames: deque[tuple[bytes, _T | None]] = deque()  # not taken by the socket yet
+        self._taken_bytes = 0  # of the first frame
         self._patience_sec = _PATIENCE_SEC
 
     def send(self, frame: bytes, owner: _T | None = None) -> bool:
-        """Send a frame, now or as the broker reads on; False: too much waits already.
+        """Send a frame, now or as the broker reads on; False when too much waits already.
 
         Raises:
             OSError: the connection is gone.
@@ -93,7 +93,7 @@ class Stream(Generic[_T]):
         self.waiting_bytes += len(frame) - sent
 
     def flush(self) -> bool:
-        """Send what waits, as far as the socket takes it; whether that was all.
+        """Send what waits, as far as the socket takes it; returns whether that was all.
 
         Raises:
             OSError: the connection is gone.
@@ -124,7 +124,7 @@ class Stream(Generic[_T]):
         """
         while self.waiting_bytes > most_bytes and self._patience_sec > 0:
             began_sec = time.monotonic()
-            # Not with the lock: the thread that spins sends too.
+            # Without the lock: the thread that spins sends too.
             with contextlib.suppress(ValueError):  # it was closed meanwhile
                 descriptors.ready([], [self.socket], self._patience_sec)
             self._patience_sec -= time.monotonic() - began_sec
@@ -139,7 +139,7 @@ class Stream(Generic[_T]):
             return owners
 
     def receive(self) -> Iterator[bytes]:
-        """The bodies of what has come; not without end, others have their turn.
+        """The bodies that have come; a bounded number, so that others get their turn.
 
         Raises:
             OSError: the connection is gone.
@@ -168,11 +168,11 @@ class Stream(Generic[_T]):
         return data
 
     def wait(self, timeout_sec: float) -> bool:
-        """Whether something comes within so long."""
+        """Wait for bytes; returns whether some came in time."""
         return timeout_sec > 0 and bool(descriptors.ready([self.socket], timeout_sec=timeout_sec))
 
     def is_ended(self) -> bool:
-        """Whether the broker has closed the connection, as far as can be seen without reading."""
+        """Whether the broker has closed the connection; checks without reading."""
         try:
             return not self.socket.recv(1, socket.MSG_PEEK)
         except (BlockingIOError, ValueError):  # the latter: TLS does not let us peek
@@ -181,10 +181,10 @@ class Stream(Generic[_T]):
             return True
 
     def finish(self) -> None:
-        """Send what is not sent yet, if the broker takes it.
+        """Send the unsent frames, if the broker takes them.
 
-        In a process of many nodes it is waited for once, and then hardly: the last of them has to
-        get to its safe state, too.
+        A process of many nodes waits once, and then hardly: the last node has to reach its safe
+        state, too.
         """
         global _gave_up_sec  # noqa: PLW0603  of the process
         is_worth_it = time.monotonic() - _gave_up_sec > _REMEMBERED_SEC

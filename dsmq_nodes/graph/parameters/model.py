@@ -51,7 +51,7 @@ class Parameters(BaseModel):
         return found
 
     def changed(self, values: Mapping[str, Any]) -> Self:
-        """These parameters with other values; a name of a nested field has dots.
+        """A copy with other values; names of nested fields have dots.
 
         Raises:
             ParameterError: a value does not fit; all of them.
@@ -67,7 +67,7 @@ class Parameters(BaseModel):
         return found
 
     def take(self, other: Self) -> None:
-        """Have all values of another; they were checked."""
+        """Take over all values of another model, which are checked already."""
         self.__dict__.update(other.__dict__)
         self.model_fields_set.update(other.model_fields_set)
 
@@ -97,7 +97,7 @@ def leaves(model: BaseModel, prefix: str = "") -> Iterator[tuple[str, BaseModel,
 
 
 def _with_bytes(cls: type[BaseModel], values: dict[str, Any]) -> dict[str, Any]:
-    """Values in which lists of integers, as YAML and JSON have them, are bytes where they must."""
+    """Convert lists of integers, as YAML and JSON have them, to bytes where a field needs it."""
     found = dict(values)
     for name, value in values.items():
         field = cls.model_fields.get(name)

@@ -1,7 +1,7 @@
-"""The services that every node has, as in ROS 2: its parameters and its loggers from outside.
+"""The services that every node has, as in ROS 2: its parameters and its loggers, for others.
 
-What they need (some 25 message types) is loaded with the first call: a node that nobody asks is
-not slower to start for them.
+Their message types (some 25) are imported with the first call, so that a node that is never asked
+starts as fast as without them.
 """
 
 from functools import partial

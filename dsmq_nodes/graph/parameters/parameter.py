@@ -1,4 +1,4 @@
-"""One parameter: a name, a type of ROS 2's, a value."""
+"""One parameter: a name, one of ROS 2's types, a value."""
 
 from collections.abc import Sequence
 from enum import IntEnum
@@ -68,7 +68,7 @@ class ParameterKind(IntEnum):
             if all(type(item) is wanted for item in items):
                 return list(map(_checked, items))
         if self is ParameterKind.BYTE_ARRAY and _is_list(value) and all(map(_is_byte, value)):
-            return bytes(value) if value else []  # of what, nobody has said
+            return bytes(value) if value else []  # its item type is unknown
         raise TypeError(f"it is to be {self.words}, not {value!r:.60}")
 
     @property
@@ -82,7 +82,7 @@ _INTEGERS: Final = range(-(2**63), 2**63)
 
 
 def _is_list(value: object) -> bool:
-    """Whether a value is a list of values; of bytes only the empty one, which is of any type."""
+    """Whether a value is a list; empty bytes count, since `[]` fits any array type."""
     if isinstance(value, bytes):
         return not value
     return isinstance(value, Sequence) and not isinstance(value, str)

@@ -1,4 +1,4 @@
-"""Changes of a node's parameters on `/parameter_events`, for those who do not want to ask again."""
+"""Publishes the changes of a node's parameters on `/parameter_events`."""
 
 from collections.abc import Sequence
 from typing import Final, Literal
@@ -13,9 +13,9 @@ Change = Literal["new", "changed", "deleted"]
 
 
 class ParameterEvents:
-    """Tells of a node's parameters; advertised with the first change.
+    """Publishes changes of a node's parameters; advertised with the first change.
 
-    What a node declares before it spins is no event: that is asked for when the node is ready.
+    Declarations before the node spins are not published: others ask for them.
     """
 
     def __init__(self, node_name: str, link: Link, clock: BaseClock) -> None:

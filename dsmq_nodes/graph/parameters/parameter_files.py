@@ -8,8 +8,8 @@ ROS 2's form names the nodes::
           kp: 1.5
         range_max: 8.0
 
-When such a file is read, nodes may be nested by namespaces, or be meant by `/**` (all of them) and
-`*` (one part of a name).
+In a file that is read, nodes may be nested by namespaces, and `/**` means all nodes, `*` one part
+of a name.
 """
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
@@ -25,11 +25,11 @@ from dsmq_nodes.graph.parameters.yaml_source import Document
 from dsmq_nodes.graph.parameters.yaml_source import Path as Keys
 
 _ROS: Final = "ros__parameters"
-_DEEPEST: Final = 10  # groups; a file is refused that is nested deeper than 20 levels
+_DEEPEST: Final = 10  # groups; files nested deeper than 20 levels are refused
 
 
 def dump_parameters(node_name: str, parameters: Iterable[Parameter]) -> str:
-    """The file's text; a parameter that is not set is left out."""
+    """The text of a file; unset parameters are left out."""
     grouped: dict[str, Any] = {}
     for parameter in sorted(parameters, key=lambda each: each.name):
         if parameter.value is None:
@@ -40,7 +40,7 @@ def dump_parameters(node_name: str, parameters: Iterable[Parameter]) -> str:
 
 
 def _place(grouped: dict[str, Any], name: str) -> tuple[dict[str, Any], str]:
-    """The mapping that a parameter belongs in, and its key there: with dots where it must."""
+    """The mapping that a parameter belongs in, and its key there."""
     *groups, last = name.split(".", maxsplit=_DEEPEST)
     inner = grouped
     for group in groups:
@@ -52,7 +52,7 @@ def _place(grouped: dict[str, Any], name: str) -> tuple[dict[str, Any], str]:
 
 
 def flat_parameters(values: Mapping[str, Any]) -> list[Parameter]:
-    """What such a file has for a node, one by one: `{pid: {kp: 1.5}}` is `pid.kp`.
+    """The parameters that a file has for a node: `{pid: {kp: 1.5}}` is `pid.kp`.
 
     Raises:
         TypeError: no parameter can have a value; the text names it.
@@ -68,11 +68,11 @@ class ParamsFile:
 
     @cached_property
     def sections(self) -> list[tuple[str, Keys]]:
-        """The nodes that ROS 2's form has something for, and where; none: it is a plain one."""
+        """The node names of ROS 2's form with their places; none in a plain file."""
         return list(_sections(self.document.data, (), ""))
 
     def layers(self, full_name: str) -> list[Keys]:
-        """Return where the parameters of a node are; what comes later wins, as in rcl."""
+        """Return the places of a node's parameters; later ones win, as in rcl."""
         if not self.sections:
             return [()]
         return [path for name, path in self.sections if _matches(name, full_name)]
@@ -89,9 +89,9 @@ def _sections(data: object, path: Keys, name: str) -> Iterator[tuple[str, Keys]]
 
 
 def _matches(pattern: str, full_name: str) -> bool:
-    """Whether a name is meant; part by part, since a regular expression may take for ever."""
+    """Whether a pattern matches a name; part by part, since a regular expression may hang."""
     names = full_name.split("/")
-    # How many parts of the name are matched so far, in every way there is.
+    # How many parts of the name are matched so far, for every way to match.
     ways = {0}
     for part in pattern.split("/"):
         if part == "**":

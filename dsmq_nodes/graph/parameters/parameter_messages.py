@@ -27,7 +27,7 @@ _ARRAY_TYPES: Final = {
 
 
 def describe_field(name: str, schema: dict[str, Any], *, read_only: bool) -> ParameterDescriptor:
-    """What a field of a parameters' model is, from its JSON Schema."""
+    """The descriptor of a model's field, from its JSON Schema."""
     found = ParameterDescriptor(
         name=name, description=schema.get("description", ""), read_only=read_only
     )
@@ -71,7 +71,7 @@ def _type_of(schema: dict[str, Any]) -> ParameterKind:
 
 
 def _further(schema: dict[str, Any], found: ParameterDescriptor) -> list[str]:
-    """What a range cannot say, in words."""
+    """Constraints beyond a range, in words."""
     words = []
     if "enum" in schema:
         words.append("one of " + ", ".join(map(repr, schema["enum"])))

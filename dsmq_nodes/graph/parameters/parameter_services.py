@@ -1,4 +1,4 @@
-"""What a node answers when it is asked for its parameters and its loggers."""
+"""The answers of a node to requests about its parameters and its loggers."""
 
 from dsmq_nodes.errors import ParameterError
 from dsmq_nodes.graph.log.logger import Logger
@@ -28,7 +28,7 @@ from dsmq_nodes.messages.rcl_interfaces_srv import (
 def describe_parameters(
     store: ParameterStore, request: DescribeParameters.Request
 ) -> DescribeParameters.Response:
-    """What they are; of one that there is not, a type that is not set."""
+    """The descriptors; an unknown parameter has the type NOT_SET."""
     return DescribeParameters.Response(
         descriptors=[
             store.describe(name) if name in store else ParameterDescriptor(name=name)
@@ -82,7 +82,7 @@ def _is_listed(name: str, prefixes: list[str], depth: int) -> bool:
 async def set_parameters(
     store: ParameterStore, request: SetParameters.Request
 ) -> SetParameters.Response:
-    """Each for itself."""
+    """Set each one separately."""
     results = [await set_all(store, [msg]) for msg in request.parameters]
     return SetParameters.Response(results=results)
 
@@ -90,12 +90,12 @@ async def set_parameters(
 async def set_parameters_atomically(
     store: ParameterStore, request: SetParametersAtomically.Request
 ) -> SetParametersAtomically.Response:
-    """All or none."""
+    """Set all or none."""
     return SetParametersAtomically.Response(result=await set_all(store, request.parameters))
 
 
 async def set_all(store: ParameterStore, parameters: list[Parameter]) -> SetParametersResult:
-    """All or none; the result says why not, or what went wrong afterwards."""
+    """Set all or none; the result says why not, or what went wrong afterwards."""
     try:
         said = await store.set([NodeParameter.from_parameter_msg(msg) for msg in parameters])
     except (ParameterError, TypeError) as error:
@@ -104,7 +104,7 @@ async def set_all(store: ParameterStore, parameters: list[Parameter]) -> SetPara
 
 
 def get_logger_levels(logger: Logger, request: GetLoggerLevels.Request) -> GetLoggerLevels.Response:
-    """From which level on they log; 0 for a logger that is not this node's."""
+    """The levels of loggers; 0 for a logger of another node."""
     levels = []
     for name in request.names:
         own = logger.named(name)
@@ -114,7 +114,7 @@ def get_logger_levels(logger: Logger, request: GetLoggerLevels.Request) -> GetLo
 
 
 def set_logger_levels(logger: Logger, request: SetLoggerLevels.Request) -> SetLoggerLevels.Response:
-    """Log from this level on; 0: as the logger above does."""
+    """Set the lowest level that is logged; 0: the level of the logger above."""
     return SetLoggerLevels.Response(results=[_set_level(logger, each) for each in request.levels])
 
 

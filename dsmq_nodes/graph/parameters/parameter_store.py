@@ -35,11 +35,11 @@ class _DeclaredParameter:
 
 
 class ParameterStore:
-    """What parameters a node has.
+    """The parameters of a node.
 
     Attributes:
-        on_set: asked in the order last added first; one that is not successful ends it.
-        post_set: told after a change.
+        on_set: asked before a change, the last added first; the first refusal ends it.
+        post_set: called after a change.
     """
 
     def __init__(
@@ -57,8 +57,8 @@ class ParameterStore:
             owner: the node's name.
             model: the values of its model.
             given: values for parameters that will be declared.
-            raised: told of a callback that raises, and what.
-            changed: told of a change and of the parameters as they are now, once the node is ready.
+            raised: called with a callback that raises, and its exception.
+            changed: called with a change and the new parameters, once the node is ready.
         """
         self.on_set: list[OnSet] = []
         self.post_set: list[PostSet] = []
@@ -81,7 +81,7 @@ class ParameterStore:
         ignore_override: bool = False,
         read_only: bool = False,
     ) -> Parameter:
-        """A new parameter; the value that the launcher gave overrides `value`."""
+        """Declare a parameter; the launcher's value overrides `value`."""
         if not name or name != name.strip("."):
             raise ParameterError(f"{self._owner}: {name!r} is no name of a parameter")
         if name in self:
@@ -99,7 +99,7 @@ class ParameterStore:
         declared = _DeclaredParameter(default, descriptor, read_only)
         try:
             parameter = Parameter(name, kind if kind and value is not None else None, value)
-        except TypeError as error:  # of what the launcher gave: the default has fitted
+        except TypeError as error:  # the launcher's value: the default fits
             raise ParameterError(str(error)) from None
         declared.parameter = self._checked(parameter, declared, kind)
         self._declared[name] = declared
@@ -108,7 +108,7 @@ class ParameterStore:
         return declared.parameter
 
     def undeclare(self, name: str) -> None:
-        """Forget a declared parameter."""
+        """Remove a declared parameter."""
         if name not in self._declared:
             self._require(name)
             raise ParameterError(f"{self._owner}: {name!r} is of its model and stays")
@@ -117,7 +117,7 @@ class ParameterStore:
         self._changed("deleted", [self._declared.pop(name).parameter])
 
     def check_given(self) -> None:
-        """The node is ready: what it was given and did not declare is a mistake.
+        """The node is ready: values for parameters that it did not declare are mistakes.
 
         Raises:
             ParameterError: there is such a parameter.
@@ -139,10 +139,10 @@ class ParameterStore:
         return any(name == each for each in self)
 
     def get(self, name: str) -> Parameter:
-        """A parameter as it is now.
+        """A parameter with its current value.
 
         Raises:
-            ParameterError: there is no such parameter; with the nearest name.
+            ParameterError: there is no such parameter; the text has the nearest name.
         """
         if name in self._declared:
             return self._declared[name].parameter
@@ -153,7 +153,7 @@ class ParameterStore:
 
     def describe(self, name: str) -> "ParameterDescriptor":
         """A parameter's descriptor: its type, description and range."""
-        # Loaded when somebody asks.
+        # Imported with the first question.
         from dsmq_nodes.graph.parameters.parameter_messages import describe_field  # noqa: PLC0415
         from dsmq_nodes.messages.rcl_interfaces import ParameterDescriptor  # noqa: PLC0415
 
@@ -172,7 +172,7 @@ class ParameterStore:
     def _of_model(self, name: str, holder: Any, field: str) -> Parameter:
         value = getattr(holder, field)
         try:
-            if value == []:  # of which type, only the model says
+            if value == []:  # the model knows its type
                 return Parameter(name, ParameterKind(self.describe(name).type), value)
             if not isinstance(value, bytes):
                 value = holder.model_dump(mode="json", include={field})[field]
@@ -181,7 +181,7 @@ class ParameterStore:
             return Parameter(name, None, None)  # a dict, a list of lists: no parameter of ROS 2
 
     def _nothing(self, name: str) -> list[Any] | bytes:
-        """What `[]` is for a field of the model."""
+        """The value of `[]` for a field of the model."""
         return b"" if self.describe(name).type == ParameterKind.BYTE_ARRAY else []
 
     def _field(self, name: str) -> tuple[Any, str]:
@@ -205,7 +205,7 @@ class ParameterStore:
     # Setting
 
     async def set(self, parameters: Sequence[Parameter], call: Call = called) -> str:
-        """Change all of them, or none; what is to be said of it although they were changed.
+        """Change all parameters, or none; returns remarks about a change that was made.
 
         Args:
             parameters: the new values.
@@ -221,7 +221,7 @@ class ParameterStore:
         changes += declared.values()
         for callback in reversed(self.on_set):
             await self._ask(callback, changes, call)
-        # Anew: others may have been changed while a callback was awaited.
+        # Check again: other parameters may have changed during a callback.
         fields, declared = self._new_values(parameters)
         if fields:
             self._model.take(self._model.changed(fields))
@@ -232,10 +232,10 @@ class ParameterStore:
         return "; ".join(filter(None, failed))
 
     async def _ask(self, callback: OnSet, changes: list[Parameter], call: Call) -> None:
-        """Have a callback decide.
+        """Ask a callback.
 
         Raises:
-            ParameterError: it refuses them, or has not decided.
+            ParameterError: it refuses them, or gives no answer.
         """
         name = callback_name(callback)
         try:
@@ -264,7 +264,7 @@ class ParameterStore:
     def _new_values(
         self, parameters: Sequence[Parameter]
     ) -> tuple[dict[str, Any], dict[str, Parameter]]:
-        """The new values of the model's fields, and of declared parameters; all are checked."""
+        """The new values of the model's fields and of declared parameters, checked."""
         fields: dict[str, Any] = {}
         declared: dict[str, Parameter] = {}
         for parameter in self._settable(parameters):
@@ -288,13 +288,13 @@ class ParameterStore:
             self._require(name)
             if not self._is_read_only(name):
                 yield parameter
-            elif parameter != self.get(name):  # as it is where a file that was dumped is loaded
+            elif parameter != self.get(name):  # an unchanged value is fine: a dumped file has it
                 raise ParameterError(f"{name} is read-only")
 
     def _checked(
         self, parameter: Parameter, declared: _DeclaredParameter, kind: ParameterKind | None
     ) -> Parameter:
-        """The parameter in the type and within the ranges of its declaration."""
+        """The parameter, converted to the type and checked by the ranges of its declaration."""
         name, value = parameter.name, parameter.value
         if kind is None and declared.parameter.value == [] and not isinstance(value, list | bytes):
             raise ParameterError(f"{name}: it is to be an array, not {value!r:.60}")
@@ -317,13 +317,13 @@ _NOTHING: Any = object()
 
 @cache
 def _json_schema(cls: type[Any]) -> dict[str, Any]:
-    """The JSON Schema of a model, which takes milliseconds to make."""
+    """The JSON Schema of a model, cached: it takes milliseconds."""
     found: dict[str, Any] = cls.model_json_schema()
     return found
 
 
 def _kind(parameter: Parameter, descriptor: "ParameterDescriptor | None") -> ParameterKind | None:
-    """The type that its values have; None: any, or of [] any array."""
+    """The type of its values; None: any type, or any array type for []."""
     if (descriptor is not None and descriptor.dynamic_typing) or parameter.value == []:
         return None
     return parameter.type_ or None

@@ -1,8 +1,9 @@
-"""YAML 1.2: what a plain text is taken for, and values as text that is read back as the same.
+"""YAML 1.2: how plain texts are read, and values written so that they are read back as the same.
 
 One set of rules (https://yaml.org/spec/1.2.2/#103-core-schema) for launch files, files of
-parameters, values on the command line, and all that the kit writes. PyYAML follows YAML 1.1: what
-that would take for something else is written in quotes as well, so that either reads the same.
+parameters, values on the command line, and everything that the kit writes. PyYAML follows YAML 1.1:
+texts that YAML 1.1 would read as something else are written in quotes too, so that both read the
+same.
 """
 
 import re
@@ -24,14 +25,14 @@ _WORDS: Final[dict[str, bool | None]] = {
     **dict.fromkeys(("false", "False", "FALSE"), False),
 }
 _WIDEST: Final = 2**31 - 1
-# libyaml escapes what is beyond 16 bits, emoji too; it is given one of these in its place.
+# libyaml escapes characters beyond 16 bits, emoji too; these stand in for them.
 _STAND_INS: Final = range(0xE000, 0xF900)
 _needs_stand_in: Final = re.compile("[\ue000-\uf8ff\U00010000-\U0010ffff]")
 _find_half: Final = re.compile("[\ud800-\udfff]")
 
 
 def plain_value(text: str) -> bool | float | str | None:
-    """What a text without quotes is taken for."""
+    """The value of a text without quotes."""
     if text in _WORDS:
         return _WORDS[text]
     if not is_number(text) or len(text) > MOST_DIGITS:
@@ -42,7 +43,7 @@ def plain_value(text: str) -> bool | float | str | None:
 
 
 def is_number(text: str) -> bool:
-    """Whether a text without quotes is taken for a number."""
+    """Whether a text without quotes is a number."""
     return bool(_INT.fullmatch(text) or _FLOAT.fullmatch(text))
 
 
@@ -63,11 +64,11 @@ def to_yaml(value: object, *, flow: bool = False, sort_keys: bool = False) -> st
     )
     for meant, stand_in in stand_ins.items():
         text = text.replace(stand_in, meant)
-    return visible(text)  # where there is something to escape, it is in double quotes
+    return visible(text)  # a text with escapes is in double quotes
 
 
 class _Dumper(getattr(yaml, "CSafeDumper", yaml.SafeDumper)):  # type: ignore[misc]
-    """PyYAML's, that quotes also what YAML 1.2 takes for a number, and writes no aliases.
+    """PyYAML's dumper; it also quotes texts that are numbers in YAML 1.2, and writes no aliases.
 
     Attributes:
         seen: the characters that have a stand-in.
@@ -80,7 +81,7 @@ class _Dumper(getattr(yaml, "CSafeDumper", yaml.SafeDumper)):  # type: ignore[mi
         return True
 
     def text(self, value: str) -> yaml.ScalarNode:
-        """A text; in double quotes, with escapes, where it is not one printable line."""
+        """Write a text; in double quotes with escapes unless it is one printable line."""
         value = _find_half.sub(_escape_half, value)
         style = None if is_printable(value) else '"'
         shown = _needs_stand_in.sub(self._stand_in, value)

@@ -25,7 +25,7 @@ from dsmq_nodes.suggest import did_you_mean, shorten
 NEEDS_NODES = "it needs a list 'nodes:'"
 MOST_BYTES = 1 << 20
 MOST_LEVELS = 20
-# Where the places of keys, and of values that do not count, are put aside.
+# The key under which places of keys and of ignored values are kept.
 _ASIDE = -1
 
 Path: TypeAlias = tuple[str | int, ...]
@@ -64,7 +64,7 @@ _SYNTAX_HINTS = (
 
 
 class Place(NamedTuple):
-    """Where something stands, counted from 1, and a value's text as written there.
+    """A place in a file, counted from 1, and a value's text as written there.
 
     `plain` is text without quotes.
     """
@@ -77,9 +77,9 @@ class Place(NamedTuple):
 
 @dataclass
 class Document:
-    """What a file says: its data, and the places of its values and keys.
+    """The content of a file: its data, and the places of its values and keys.
 
-    Paths in it are meant from its `directory` on.
+    Paths in it are relative to its `directory`.
     """
 
     file: str
@@ -91,13 +91,13 @@ class Document:
     problems: list[LaunchProblem] = field(default_factory=list)
 
     def place(self, path: Path) -> Place:
-        """Return where a value stands; of one that is not written, where it would belong."""
+        """Return the place of a value; of a missing one, where it would belong."""
         while path not in self.values and path:
             path = path[:-1]
         return self.values.get(path, Place(1, 1))
 
     def key_place(self, path: Path) -> Place:
-        """Return where a key stands; of one that is not written, where its value would belong."""
+        """Return the place of a key; of a missing one, where its value would belong."""
         return self.keys.get(path) or self.place(path)
 
     def problem(self, place: Place, message: str) -> LaunchProblem:
@@ -147,7 +147,7 @@ def _beside(path: pathlib.Path) -> str:
 
 
 def is_endless(path: pathlib.Path) -> bool:
-    """Whether a path leads to something that is no file of a certain size: a device, a pipe."""
+    """Whether a path leads to something without a fixed size: a device, a pipe."""
     try:
         mode = path.stat().st_mode
     except (OSError, ValueError):
@@ -170,7 +170,7 @@ def working_directory() -> pathlib.Path:
 
 
 def resolved(path: pathlib.Path) -> pathlib.Path:
-    """Return the absolute path; as far as it can be told of one that leads nowhere.
+    """Return the absolute path, as far as possible for one that leads nowhere.
 
     Raises:
         CommandError: It is relative, and the working directory is gone.
@@ -203,9 +203,9 @@ def decode(raw: bytes, file: str) -> str:
 
 
 def parse(text: str, file: str, needs: str = NEEDS_NODES, *, merges: bool = False) -> Document:
-    """Return what the text of a launch file says; `needs` is what an empty one lacks.
+    """Parse the text of a launch file; `needs` says what an empty one lacks.
 
-    With `merges`, mappings of the same key become one, in which what comes later wins.
+    With `merges`, mappings of the same key become one, in which later values win.
 
     Duplicate keys, aliases and tags are left in the document's `problems`, so that they can be
     shown together with what the model finds.
@@ -225,7 +225,7 @@ def parse(text: str, file: str, needs: str = NEEDS_NODES, *, merges: bool = Fals
 
 
 def _whole(text: str) -> str:
-    """Return a text without halves of surrogate pairs: nothing else would take it."""
+    """Return a text without halves of surrogate pairs, which nothing else accepts."""
     return text.encode("utf-8", "replace").decode()
 
 
@@ -248,7 +248,7 @@ def _explain(error: yaml.MarkedYAMLError) -> tuple[Place, str]:
     hint = next((text for part, text in _SYNTAX_HINTS if part in problem), f"not YAML: {problem}")
     mark = error.problem_mark or error.context_mark
     if error.context_mark and ("quote" in hint or "'<stream end>'" in problem):
-        # What is never closed is better shown where it was opened than at the end of the file.
+        # An unclosed quote or bracket is better shown where it was opened than at the end.
         mark = error.context_mark
     return _place(mark), hint
 
@@ -312,7 +312,7 @@ class _Reader:
         return items
 
     def _mapping(self, path: Path, level: int, earlier: object = None) -> dict[str, object]:
-        """Return a mapping; one of the same key that came `earlier` takes it in."""
+        """Return a mapping, merged into an `earlier` one of the same key."""
         items: dict[str, object] = earlier if isinstance(earlier, dict) else {}
         here: dict[str, Place] = {}
         while not isinstance(event := self._next(), yaml.MappingEndEvent):
@@ -351,7 +351,7 @@ class _Reader:
         return plain_value(text)
 
     def _bytes(self, text: str, place: Place) -> list[int]:
-        """Return bytes as integers, which is what JSON has of them."""
+        """Return bytes as a list of integers, as in JSON."""
         try:
             return list(base64.b64decode("".join(text.split()), validate=True))
         except ValueError:

@@ -1,4 +1,4 @@
-"""Futures: what a call will give, for coroutines, callbacks and threads alike."""
+"""Futures: the results of calls, for coroutines, callbacks and threads alike."""
 
 import asyncio
 import contextlib
@@ -19,10 +19,10 @@ U = TypeVar("U")
 
 
 class Future(Generic[T]):
-    """What `call_async` and its like return: `await` it, or add a callback.
+    """The result of `call_async` and similar calls: `await` it, or add a callback.
 
     Unlike asyncio's it belongs to a node and not to an event loop: it may be made before the node
-    spins, and awaited in any loop. An exception that nobody asks for is logged.
+    spins, and awaited in any loop. An exception that is never fetched is logged.
 
     Attributes:
         on_cancel: called when it is cancelled.
@@ -61,12 +61,12 @@ class Future(Generic[T]):
         return self._result  # type: ignore[return-value]  # None is for who has not waited for it
 
     def exception(self) -> BaseException | None:
-        """What went wrong; None: nothing, or it is not done."""
+        """The exception; None when there is none, or it is not done."""
         self._was_asked = self._done
         return self._exception
 
     def add_done_callback(self, callback: "Callable[[Future[T]], Result]") -> None:
-        """Have `callback(future)` called in the thread that spins the node, once it is done."""
+        """Call `callback(future)` in the thread that spins the node, once it is done."""
         check_callback(callback, "a future's callback")
 
         def run() -> None:
@@ -77,9 +77,9 @@ class Future(Generic[T]):
     def then(
         self, convert: Callable[[T], U], failed: Callable[[], None] = lambda: None
     ) -> "Future[U]":
-        """What `convert` makes of the result, as soon as it is there; no callback of the user's.
+        """Call `convert` with the result as soon as it is there; for the kit's own use.
 
-        `failed` is called when there will be no result.
+        `failed` is called instead when there is an exception or a cancellation.
         """
         other: Future[U] = Future(self._what, self._spinner, self._logger)
         other.on_cancel = self.cancel
@@ -96,11 +96,11 @@ class Future(Generic[T]):
         return other
 
     def set_result(self, result: T) -> None:
-        """It is done; what comes later does not count."""
+        """Set the result; later calls have no effect."""
         self._finish(result, None)
 
     def set_exception(self, exception: BaseException) -> None:
-        """It went wrong; what comes later does not count."""
+        """Set the exception; later calls have no effect."""
         self._finish(None, exception)
 
     def cancel(self) -> bool:
@@ -112,7 +112,7 @@ class Future(Generic[T]):
         return not was_done
 
     def ignore(self) -> None:
-        """Nobody will ask for it: what goes wrong need not be logged."""
+        """Its result is not wanted: do not log an exception."""
         self._is_ignored = True
 
     def _finish(self, result: T | None, exception: BaseException | None) -> None:
@@ -151,7 +151,7 @@ class Future(Generic[T]):
 
 
 def _wake(loop: asyncio.AbstractEventLoop, woken: "asyncio.Future[None]") -> None:
-    """Wake who waits in a loop, from whichever thread."""
+    """Wake a coroutine that waits in a loop, from any thread."""
     if running_loop() is not loop:
         with contextlib.suppress(RuntimeError):  # that loop is closed
             loop.call_soon_threadsafe(_set, woken)

@@ -25,12 +25,12 @@ from dsmq_nodes.graph.topics.type_check import schema_text
 from dsmq_nodes.messages.service_base import RequestT, ResponseT
 from dsmq_nodes.topic_names import REPLY, REQUEST
 
-_MOST_WAITING: Final = 10_000  # calls of one service; whoever waits no longer can cancel the future
+_MOST_WAITING: Final = 10_000  # calls of one service; cancel a future to stop waiting
 
 
 @dataclass(eq=False, slots=True)
 class _Waiting:
-    """A call without an answer; it is not sent before the graph says to whom."""
+    """A call without an answer; it is sent once the graph shows the server."""
 
     future: Future[Any]
     body: str
@@ -38,7 +38,7 @@ class _Waiting:
 
 
 class Calls:
-    """The calls of one service by one node, of however many clients."""
+    """The calls of one service by one node, from all its clients."""
 
     def __init__(
         self,
@@ -64,9 +64,7 @@ class Calls:
         self._logger = logger
         self._waiting: dict[int, _Waiting] = {}
         self._sending = threading.Lock()
-        self._ready: GraphEndpoint | None = (
-            None  # who serves it, if there is nothing wrong with that
-        )
+        self._ready: GraphEndpoint | None = None  # the server, if it is the right one
         request, response = srv_type.Request, srv_type.Response
         self._requests = link.advertise(
             service_name + REQUEST, request.type_name, 0, schema_text(request)
@@ -83,11 +81,11 @@ class Calls:
 
     @property
     def server(self) -> GraphEndpoint | None:
-        """Who serves it, as far as the broker has told."""
+        """The server, as far as is known."""
         return next(iter(self.graph.publishers(self.service_name + REPLY)), None)
 
     def begin(self, body: str) -> Future[Any]:
-        """A new call; `body` is the request as JSON."""
+        """Start a call; `body` is the request as JSON."""
         future: Future[Any] = Future(self._what, self.spinner, self._logger)
         call_id = next(self._ids)
         if len(self._waiting) >= _MOST_WAITING:
@@ -128,7 +126,7 @@ class Calls:
                 "nobody serves it: is its node started, and is that its name? "
                 "wait_for_service() waits for it"
             )
-        # By the class alone: a script's types have its file's name, imported it has its package's.
+        # Compare class names only: a type's module depends on how its script was started.
         if server.type.split("/")[-1] != self.srv_type.Response.type_name.split("/")[-1]:
             theirs = calls.service_type(server.type)
             return (
@@ -141,7 +139,7 @@ class Calls:
         try:
             call = calls.read(text)
         except DsmqError:
-            return  # of the topic, but no reply: somebody plays with it
+            return  # not a reply: another publisher on this topic
         if call.client != self._caller:
             return
         waiting = self._waiting.pop(call.id, None)
@@ -156,7 +154,7 @@ class Calls:
             waiting.future.set_exception(ServiceError(f"{self.service_name}: {error}"))
 
     def _on_graph(self) -> None:
-        """Send what has waited for the graph; tell those whose server has gone."""
+        """Send calls that waited for the graph; fail those whose server has gone."""
         publishers = self.graph.publishers(self.service_name + REPLY)
         server = self.server
         self._ready = None if self._fault(server) else server
@@ -196,11 +194,11 @@ class Client(Generic[RequestT, ResponseT]):
         self._is_closed = False
 
     def call_async(self, request: RequestT) -> Future[ResponseT]:
-        """Call, and go on: the future will have the response. From any thread.
+        """Call without waiting, from any thread: the future will have the response.
 
-        What is wrong with a call is the future's exception: ServiceUnavailableError when nobody
-        serves, or who did is lost before it has answered; ServiceError with its text when the
-        service's callback raised.
+        The future's exception says what went wrong: ServiceUnavailableError when no node serves, or
+        the server is lost before it has answered; ServiceError with its text when the service's
+        callback raised.
 
         Raises:
             TypeError: the request is not of this service's type.
@@ -222,10 +220,10 @@ class Client(Generic[RequestT, ResponseT]):
         Outside of callbacks it is called without `await`, and the node's callbacks run meanwhile.
 
         Raises:
-            ServiceUnavailableError: nobody serves, or who did is lost before it has answered.
+            ServiceUnavailableError: no node serves, or the server is lost in mid-call.
             ServiceTimeoutError: there was no response in `timeout_sec`; None waits forever.
             ServiceError: the service's callback raised, or the node was shut down.
-            SpinError: called in a callback that is no coroutine, which cannot wait.
+            SpinError: called in a callback that is not a coroutine, and so cannot wait.
         """
         if not self._spinner.is_in_callback():
             work = self._call(request, timeout_sec)
@@ -253,11 +251,11 @@ class Client(Generic[RequestT, ResponseT]):
             ) from None
 
     def service_is_ready(self) -> bool:
-        """Whether somebody serves, as far as the broker has told."""
+        """Whether a node serves, as far as is known."""
         return self._calls.server is not None
 
     def wait_for_service(self, timeout_sec: float | None = None) -> bool:
-        """Wait until somebody serves; the node's callbacks run meanwhile. False: not in time.
+        """Wait until a node serves; callbacks run meanwhile. False on timeout.
 
         Raises:
             SpinError: called from a callback: `await client.wait_for_service_async()` there.

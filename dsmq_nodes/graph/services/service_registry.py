@@ -15,7 +15,7 @@ from dsmq_nodes.messages.service_base import RequestT, ResponseT, Service, Servi
 
 
 class Services:
-    """What a node serves and calls, by absolute names."""
+    """The services and clients of a node, by absolute names."""
 
     def __init__(
         self,
@@ -37,7 +37,7 @@ class Services:
         self._calls: dict[str, Calls] = {}
 
     def new_id(self) -> bytes:
-        """16 bytes that nobody else has: of the caller's name and start, and how many came before.
+        """16 unique bytes, from the caller's name and start and a count.
 
         Not random: in virtual time every run is the same.
         """
@@ -50,13 +50,13 @@ class Services:
         name: str,
         callback: ServiceCallback[RequestT, ResponseT],
     ) -> ServiceServer[RequestT, ResponseT]:
-        """A new server."""
+        """Create a server."""
         _check_type(srv_type)
         check_callback(callback, f"the callback of {name}")
         return self._serve(name, lambda: (srv_type, callback), graph=self._graph)
 
     def offer(self, name: str, type_name: str, load: Load) -> None:
-        """Serve what need not be loaded before the first call, under a name that is ours alone."""
+        """Create a server of the node's own, whose type is loaded with the first call."""
         self._serve(name, load, type_name=type_name)
 
     def _serve(
@@ -78,7 +78,7 @@ class Services:
         return server
 
     def serve_no_more(self, server: ServiceServer[Any, Any]) -> None:
-        """Let go of a server."""
+        """Remove a server."""
         if self._servers.get(server.service_name) is server:
             del self._servers[server.service_name]
             server.close()
@@ -86,7 +86,7 @@ class Services:
     def call(
         self, srv_type: ServiceType[RequestT, ResponseT], name: str
     ) -> Client[RequestT, ResponseT]:
-        """A new client."""
+        """Create a client."""
         _check_type(srv_type)
         calls = self._calls.get(name)
         if calls is None:
@@ -109,14 +109,14 @@ class Services:
         return Client(calls)
 
     def call_no_more(self, client: Client[Any, Any]) -> None:
-        """Let go of a client."""
+        """Remove a client."""
         if client.close():
             calls = self._calls.pop(client.service_name, None)
             if calls is not None:
                 calls.close()
 
     def close(self) -> None:
-        """The node ends: those who wait for a response are told."""
+        """The node ends: fail the calls without a response."""
         for calls in self._calls.values():
             calls.close()
 

@@ -24,22 +24,22 @@ ServiceCallback = (
     | Callable[[RequestT], ResponseT | Awaitable[ResponseT]]
 )
 Load = Callable[[], tuple[Any, Callable[..., Any]]]
-"""Gives the type of a service and its callback."""
+"""Returns the type of a service and its callback."""
 
-_MOST_WAITING: Final = 1000  # requests; those that come on top are refused
+_MOST_WAITING: Final = 1000  # requests; further ones are refused
 
 
 class ServiceServer(Generic[RequestT, ResponseT]):
     """Answers the calls of a service; made by `Node.create_service`.
 
-    Only one node serves: of two, the one that came first. The other stands by and takes over when
-    the first has gone.
+    Only one node serves: the first one. A second one stands by and takes over when the first has
+    gone.
 
     Attributes:
         is_standby: another node serves it.
-        answered: how many calls were given a response.
-        failed: how many were told why there is none.
-        caller: whose call the callback has just been called for.
+        answered: how many calls got a response.
+        failed: how many calls got an error.
+        caller: the caller of the current call.
     """
 
     def __init__(
@@ -54,7 +54,7 @@ class ServiceServer(Generic[RequestT, ResponseT]):
         graph: GraphView | None,
         logger: Logger,
     ) -> None:
-        """Serve from now on, or with a `graph` as soon as it says that nobody else does.
+        """Serve from now on, or with a `graph` as soon as it shows no other server.
 
         Without a `type_name`, type and callback are loaded now, else with the first call.
         """
@@ -80,7 +80,7 @@ class ServiceServer(Generic[RequestT, ResponseT]):
             request, response = types.Request.type_name, types.Response.type_name
             request_schema, response_schema = map(schema_text, (types.Request, types.Response))
         link.subscribe(service_name + REQUEST, 0, request, self._deliver, request_schema)
-        # In this order: who sees us serve may call at once.
+        # In this order: a node that sees us serve may call at once.
         self._replies = link.advertise(service_name + REPLY, response, 0, response_schema)
         if graph is not None:
             graph.watchers.append(self._look_for_others)
@@ -99,11 +99,11 @@ class ServiceServer(Generic[RequestT, ResponseT]):
 
     @property
     def waiting(self) -> int:
-        """How many calls are in the mailbox."""
+        """How many calls wait."""
         return len(self._mail)
 
     def dispatch(self) -> None:
-        """Answer the oldest call of the mailbox."""
+        """Answer the oldest call."""
         if not self._mail:
             return
         reply = self._mail.popleft()
@@ -142,7 +142,7 @@ class ServiceServer(Generic[RequestT, ResponseT]):
             self._respond(call, result)
 
     def _new_response(self) -> Message:
-        """A response for the callback to fill; fields without a default are not there yet."""
+        """A response for the callback to fill; fields without a default are missing."""
         response: type[Message] = self.srv_type.Response
         return response.model_construct() if self._required else response()
 
@@ -202,11 +202,11 @@ class ServiceServer(Generic[RequestT, ResponseT]):
         self._tell(call, f"{_MOST_WAITING} calls wait already, so this one was not carried out")
 
     def _look_for_others(self) -> None:
-        """The graph has changed: do we serve?"""
+        """The graph has changed: serve, or stand by."""
         assert self._graph is not None
         names = [each.node for each in self._graph.publishers(self.service_name + REPLY)]
         if self._node_name not in names:
-            return  # not told of us yet, or the broker is lost
+            return  # it does not show us yet, or the broker is lost
         self._serves = names[0] == self._node_name
         if self._serves:
             for _ in self._mail:

@@ -1,21 +1,22 @@
-"""How a service is called: two topics and two words. No I/O here.
+"""How a service is called: two topics and two extra fields. No I/O here.
 
-The request goes on `<service>/_request`, the response on `<service>/_reply`. Whoever publishes the
-first is a client, whoever publishes the second serves; tools that only listen are neither. The
-leading underscore hides both from lists of topics, as in ROS 2.
+Requests go on `<service>/_request`, responses on `<service>/_reply`. A publisher of the first topic
+is a client, a publisher of the second one a server; tools that only listen are neither. The leading
+underscore hides both from lists of topics, as in ROS 2.
 
-A request is the service's `Request` as JSON, with two fields more; the reply repeats them, and is
-the `Response`, or says why there is none. So each is a valid message of its topic's type:
+A request is the service's `Request` as JSON with two more fields. The reply repeats these, and is
+either the `Response` or the reason why there is none. So each is a valid message of its topic's
+type:
 
     {"_client": "/arm@812.17e2f0", "_id": 7, "a": 1, "b": 2}
     {"_client": "/arm@812.17e2f0", "_id": 7, "sum": 3}
     {"_client": "/arm@812.17e2f0", "_id": 7, "_error": "ZeroDivisionError: division by zero"}
 
-`_client` is the caller's name (empty: a tool) and, after the @, what tells it from an earlier one
-of that name; `_id` counts its calls. A caller that has told the broker its `_client` in its hello
-has the number of its process and a dot there: the graph shows whether it still is connected. Every
-client of a service hears all replies, and passes over those that are not for it. Who serves is
-known from the graph alone: nobody sends signs of life.
+`_client` is the caller's name (empty for a tool) and, after the @, a text that distinguishes it
+from earlier callers of that name; `_id` counts its calls. When the text has a process number and a
+dot, the caller has also sent its `_client` in its hello to the broker, and the graph shows whether
+it is still connected. Every client of a service receives all replies and ignores those for others.
+The graph alone shows which node serves: no heartbeats are sent.
 """
 
 import os
@@ -41,7 +42,7 @@ NODE_SERVICES: Final = {
 
 
 class Call(msgspec.Struct):
-    """Whose call a request or a reply belongs to; `error` is for replies."""
+    """The call that a request or a reply belongs to; `error` is for replies."""
 
     client: str = msgspec.field(name="_client")
     id: int = msgspec.field(name="_id")
@@ -49,22 +50,22 @@ class Call(msgspec.Struct):
 
     @property
     def node(self) -> str:
-        """The caller's name; empty: it is a tool, which has none."""
+        """The caller's name; empty for a tool."""
         return node_of(self.client)
 
 
 def node_of(client: str) -> str:
-    """The name of the node that calls as `client`; empty: it is a tool, which has none."""
+    """The node that signs its calls `client`; empty for a tool."""
     return client.rpartition("@")[0]
 
 
 def is_in_graph(client: str) -> bool:
-    """Whether the graph shows the very caller, as far as the broker can."""
+    """Whether the graph can show this very caller."""
     return "." in client.rpartition("@")[2]
 
 
 def described(client: str) -> str:
-    """A caller, for people."""
+    """A caller, for logs."""
     pid = client.rpartition("@")[2].partition(".")[0]
     return node_of(client) or (f"the tool with pid {pid}" if is_in_graph(client) else "the tool")
 
@@ -73,7 +74,7 @@ _decode: Final = msgspec.json.Decoder(Call).decode
 
 
 def read(text: str | None) -> Call:
-    """Whose call a text belongs to.
+    """The call that a text belongs to.
 
     Raises:
         WireError: it is neither a request nor a reply.
@@ -91,16 +92,16 @@ def write(client: str, call_id: int, body: str) -> str:
 
 
 def new_client() -> str:
-    """What a tool signs its calls with; it is to tell the broker in its hello."""
+    """The signature of a tool's calls, which it sends in its hello."""
     return f"@{os.getpid()}.{os.urandom(8).hex()}"
 
 
 def signed(text: str, client: str) -> str:
-    """A request of somebody else as one of `client`: who has sent it is no longer there."""
+    """A recorded request, as one of `client`: its sender is no longer there."""
     try:
         fields = msgspec.json.decode(text, type=dict[str, msgspec.Raw])
     except msgspec.MsgspecError:
-        return text  # no request: its server tells of it
+        return text  # not a request: the server reports it
     fields["_client"] = msgspec.Raw(_text(client).encode())
     return msgspec.json.encode(fields).decode()
 

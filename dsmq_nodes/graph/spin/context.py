@@ -20,7 +20,7 @@ Connect = Callable[[str, AnyAddress | None, OnDiffers], Link]
 
 @dataclass(frozen=True)
 class Surroundings:
-    """Where a node is.
+    """The surroundings of a node.
 
     `connect` takes its absolute name, the broker it asks for, if any, and its check of types;
     `node_clock` makes of the machine's clock what the node has.

@@ -1,8 +1,8 @@
-"""What the launcher tells a node process, through its environment.
+"""What the launcher passes to a node's process, in its environment.
 
-DSMQ_BROKER is the broker's `host:port`, DSMQ_NODE a JSON object with any of the fields below,
-DSMQ_USE_SIM_TIME whether nodes go by `/clock` that are not told otherwise. Without them every node
-has its own defaults: `python avoider.py` is the same program.
+DSMQ_BROKER is the broker's `host:port`. DSMQ_NODE is a JSON object with any of the fields below.
+DSMQ_USE_SIM_TIME says whether nodes use `/clock` when neither their class nor their parameters say.
+Without them every node has its own defaults: `python avoider.py` runs the same program.
 """
 
 import json
@@ -18,7 +18,7 @@ _YES_OR_NO: Final = {"1": True, "true": True, "yes": True, "0": False, "false": 
 
 
 class NodeEnvironment(msgspec.Struct, frozen=True, omit_defaults=True):
-    """How the launch file wants a node; what is None or empty is left to the node."""
+    """A launch file's settings for a node; None and empty values are left to the node."""
 
     name: str | None = None
     namespace: str | None = None
@@ -49,7 +49,7 @@ class NodeEnvironment(msgspec.Struct, frozen=True, omit_defaults=True):
 
     @classmethod
     def take(cls) -> Self:
-        """Read it once for this process: the first node made is the one that was meant.
+        """Read it once in this process: it is meant for the first node.
 
         A second node in the same process shares the remapping and the namespace only.
 

@@ -23,8 +23,8 @@ from dsmq_nodes.errors import NodeConfigurationError, SpinError
 from dsmq_nodes.graph.callback import discard
 from dsmq_nodes.graph.spin.selector import new_selector
 
-LAST_STEPS_SEC: Final = 1.0  # for coroutines, after they were cancelled
-LAST_HOOK_SEC: Final = 3.0  # for each hook of a node's end: two fit before the launcher kills
+LAST_STEPS_SEC: Final = 1.0  # for cancelled coroutines to end
+LAST_HOOK_SEC: Final = 3.0  # for each hook of a node's end; two fit before the launcher kills
 _SPARES: Final = 3  # of a loop: epoll, a pair of sockets
 _LOOK_SEC: Final = 0.1
 _SHUTDOWN: Final = getattr(getattr(threading, "_shutdown", None), "__code__", None)
@@ -57,7 +57,7 @@ def new_event_loop() -> asyncio.AbstractEventLoop:
 def _make() -> asyncio.AbstractEventLoop:
     selector = new_selector()
     try:
-        for each in socket.socketpair():  # as asyncio's own, which would leave half a loop
+        for each in socket.socketpair():  # try first: asyncio would leave half a loop
             each.close()
         return asyncio.SelectorEventLoop(selector)
     except OSError:
@@ -66,14 +66,14 @@ def _make() -> asyncio.AbstractEventLoop:
 
 
 def hold_spares() -> None:
-    """Have descriptors for one more loop, whatever else is opened: a node's end needs it."""
+    """Reserve descriptors for one more loop: a node's end needs it."""
     with contextlib.suppress(OSError):
         while len(_spares) < _SPARES:
             _spares.append(os.open(os.devnull, os.O_RDONLY))
 
 
 def close_loop(loop: asyncio.AbstractEventLoop) -> None:
-    """Cancel what still runs in a loop, give it a moment to end, and close the loop."""
+    """Cancel the tasks of a loop, give them a moment to end, and close the loop."""
     cancel_tasks(loop)
     loop.run_until_complete(loop.shutdown_asyncgens())
     loop.close()
@@ -81,7 +81,7 @@ def close_loop(loop: asyncio.AbstractEventLoop) -> None:
 
 
 def cancel_tasks(loop: asyncio.AbstractEventLoop) -> None:
-    """Cancel what still runs in a loop, and give it a moment to end."""
+    """Cancel the tasks of a loop, and give them a moment to end."""
     left = asyncio.all_tasks(loop)
     for task in left:
         task.cancel()
@@ -90,7 +90,7 @@ def cancel_tasks(loop: asyncio.AbstractEventLoop) -> None:
 
 
 def refuse_in_loop(what: str, instead: str) -> None:
-    """See that no event loop runs in this thread: what runs one of its own would block it.
+    """Check that no event loop runs in this thread: a second one would block it.
 
     Raises:
         SpinError: one does; the text says what to write instead.
@@ -111,13 +111,13 @@ def running_loop() -> asyncio.AbstractEventLoop | None:
 
 
 Outcome = tuple[Any, BaseException | None]
-"""What a coroutine has returned, or what it has raised."""
+"""A coroutine's result, or its exception."""
 
 
 async def last_steps(work: Awaitable[Any]) -> Outcome:
-    """Await what the end of a node waits for, no longer than `LAST_HOOK_SEC`.
+    """Await a hook of a node's end, at most `LAST_HOOK_SEC`.
 
-    What it raises is given: a SystemExit would end the loop, with what else is in it.
+    Exceptions are returned: a SystemExit would end the loop with all its tasks.
     """
     task = asyncio.ensure_future(_outcome(work))
     done, _ = await asyncio.wait({task}, timeout=LAST_HOOK_SEC)
@@ -132,9 +132,9 @@ async def last_steps(work: Awaitable[Any]) -> Outcome:
 
 @functools.cache  # once a process
 def _watch_the_end() -> None:
-    """See that the process ends although a hook hangs in a thread, as in `asyncio.to_thread`.
+    """Let the process end although a hook hangs in a thread, as in `asyncio.to_thread`.
 
-    Python waits for such threads when it ends, for ever if need be.
+    Python waits for such threads when it ends, without a limit.
     """
 
     def watch() -> None:
@@ -156,7 +156,7 @@ def _exit_now(status: int) -> NoReturn:
 
 
 def leave_threads(number: int, _: FrameType | None) -> None:
-    """Handle a signal that comes when all nodes have ended: only waiting for threads is ended."""
+    """Handle a signal after the end of all nodes: it ends the wait for threads."""
     if _waits_for_threads():
         left = ", ".join(
             each.name
@@ -186,7 +186,7 @@ async def _outcome(work: Awaitable[Any]) -> Outcome:
 
 
 def run_through(work: Awaitable[_T]) -> _T:
-    """What an awaitable gives that does not wait for anything.
+    """The result of an awaitable that does not wait.
 
     Raises:
         SpinError: it waits.
@@ -202,9 +202,9 @@ def run_through(work: Awaitable[_T]) -> _T:
 
 
 def run_here(main: Coroutine[Any, Any, _T], home: asyncio.AbstractEventLoop | None) -> _T:
-    """Run a coroutine to its end while this thread waits, whatever else the thread is doing.
+    """Run a coroutine to its end while this thread waits, even inside a running loop.
 
-    It runs in `home` if that loop is there and free, else in a loop of its own.
+    It runs in `home` if that loop exists and is free, else in a loop of its own.
     """
 
     def run() -> _T:
@@ -223,7 +223,7 @@ def run_here(main: Coroutine[Any, Any, _T], home: asyncio.AbstractEventLoop | No
 
 
 def without_loop(run: Callable[[], _T]) -> _T:
-    """Run what runs a loop: in another thread where one runs in this, as in a notebook."""
+    """Run a function that runs a loop; in another thread if a loop runs here, as in a notebook."""
     if running_loop() is None:
         return run()
     outcome: concurrent.futures.Future[_T] = concurrent.futures.Future()

@@ -1,4 +1,4 @@
-"""Exceptions of callbacks: each is shown whole once, then counted. None is lost, none floods."""
+"""Exceptions of callbacks: each kind is shown once with its traceback, then counted."""
 
 from collections import Counter
 from collections.abc import Callable
@@ -12,11 +12,11 @@ _Kind = tuple[str, type[BaseException], str, int]
 
 
 class Exceptions:
-    """What the callbacks of one node have raised.
+    """The exceptions of one node's callbacks.
 
     Attributes:
         count: how many exceptions there were.
-        last: the newest, in one line; empty: there was none.
+        last: the newest, in one line; empty when there was none.
     """
 
     def __init__(self, logger: Logger, on_new: Callable[[], None]) -> None:
@@ -28,7 +28,7 @@ class Exceptions:
         self._kinds: Counter[_Kind] = Counter()
 
     def note(self, named: object, error: BaseException) -> int:
-        """Count one; gives how many of its kind there were, this one included."""
+        """Count an exception; returns how many of its kind there were, including this one."""
         name = callback_name(named)
         self.count += 1
         self.last = f"{name}: {type(error).__name__}: {error}"
@@ -39,7 +39,7 @@ class Exceptions:
         return self._kinds[kind]
 
     def tell(self, named: object, error: BaseException) -> None:
-        """Count one and log it: the first of its kind whole, later ones at 10, 100, 1000, ..."""
+        """Count an exception and log it: the first of its kind fully, then the 10th, 100th, ..."""
         times = self.note(named, error)
         if times == 1:
             self._logger.traceback(f"exception in {callback_name(named)}", error)
@@ -48,13 +48,13 @@ class Exceptions:
             self._logger.error(f"exception in {self.last} (so far {times} times)")
 
     def tell_briefly(self, named: object, error: BaseException) -> None:
-        """Count one and log it in one line."""
+        """Count an exception and log it in one line."""
         self.note(named, error)
         self._logger.error(f"exception in {self.last}")
 
 
 def _place(error: BaseException) -> tuple[str, int]:
-    """File and line where it was raised."""
+    """The file and line that raised it."""
     trace = error.__traceback__
     while trace is not None and trace.tb_next is not None:
         trace = trace.tb_next

@@ -1,4 +1,4 @@
-"""A rate: sleep until the next of equally spaced moments."""
+"""A rate: sleeps until the next of equally spaced moments."""
 
 import math
 
@@ -9,11 +9,11 @@ from dsmq_nodes.graph.time.clock import BaseClock
 class Rate:
     """Keeps a loop at a rate; made by `Node.create_rate`.
 
-    Moments are absolute on the node's monotonic clock: what the loop's body takes is no drift.
-    Those that have passed already are skipped and counted.
+    Moments are absolute on the node's monotonic clock: the time of the loop's body causes no drift.
+    Moments that have passed already are skipped and counted.
 
     Attributes:
-        overruns: how many were skipped.
+        overruns: how many moments were skipped.
     """
 
     def __init__(self, frequency_hz: float, spinner: Spinner, clock: BaseClock) -> None:

@@ -1,4 +1,4 @@
-"""Names that are a node's own: a user's class that takes one is told, or both would go wrong."""
+"""Names that are a node's own: a user's class that uses one gets an error."""
 
 import inspect
 from collections.abc import Mapping
@@ -23,15 +23,15 @@ class OwnAttribute:
         vars(node)[self._name] = value
 
     def __getattr__(self, name: str) -> Any:
-        """Say what is wrong: a node that has it is not asked here."""
+        """Raise: only a node whose constructor has not run comes here."""
         raise AttributeError("the node is not made yet: call super().__init__(name) first")
 
 
 def check_methods(cls: type) -> None:
-    """Check that a class replaces nothing that is a node's own: what begins with an underscore.
+    """Check that a class replaces none of a node's own names: those with an underscore.
 
-    Nor a method whose result is used at once by one that is a coroutine, or a hook by one that
-    nobody could run.
+    It must not replace a method whose result is used at once by a coroutine either, nor a hook by
+    a function that cannot be run.
 
     Raises:
         NodeConfigurationError: it does.
@@ -52,7 +52,7 @@ def check_methods(cls: type) -> None:
 
 
 def _check_method(cls: type, name: str, method: object) -> None:
-    """Check that a public method of the kit is replaced by one that can be called like it."""
+    """Check that a replaced public method can be called like the kit's."""
     own = f"{cls.__qualname__}.{name}"
     ours = next(vars(base)[name] for base in cls.__mro__ if _is_ours(base) and name in vars(base))
     if not callable(ours):

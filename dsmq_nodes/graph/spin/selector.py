@@ -19,7 +19,7 @@ from dsmq_nodes.dsmq import descriptors
 
 
 def new_selector() -> selectors.BaseSelector:
-    """A selector that does not round timeouts; those of other systems, kqueue and select, do not.
+    """A selector that does not round timeouts; kqueue and select of other systems do not either.
 
     Raises:
         OSError: the process has no file descriptor left for it.

@@ -1,8 +1,8 @@
-"""The nodes of this process that have not ended yet: each is to end in its safe state.
+"""The nodes of this process that have not ended yet: each has to end in its safe state.
 
-A node ends when it is destroyed, or with its process: one that nobody holds any longer is kept
-until then. SIGTERM and a closed terminal would end a process as it stands; where the program has
-left them so, they end it as `sys.exit` does, and no signal breaks into the hooks of the end.
+A node ends when it is destroyed, or with its process; until then it is kept, even when the program
+has dropped it. SIGTERM and a closed terminal would end a process at once. Where the program has
+not handled them, they end it as `sys.exit` does, and no signal interrupts the hooks of the end.
 """
 
 import atexit
@@ -21,13 +21,13 @@ from dsmq_nodes.signals import ending_signals
 
 
 class Mortal(Protocol):
-    """What has to be ended properly: the kit of a node."""
+    """A node, as this file ends it."""
 
     def end(self, *, is_whole: bool) -> None:
-        """Enter the safe state, say goodbye, disconnect; `is_whole`: its constructor returned."""
+        """Enter the safe state, run the hooks, disconnect; `is_whole`: its constructor returned."""
 
     def destroy(self) -> None:
-        """The same as its class has it in `destroy_node`, of one that is whole."""
+        """The same through the class's own `destroy_node`, for a whole node."""
 
     @property
     def exception_count(self) -> int:
@@ -40,11 +40,11 @@ class Mortal(Protocol):
 _Handler = Callable[[int, FrameType | None], Any] | int | None
 
 _alive: Final[dict[int, Mortal]] = {}
-_left: Final[list[int]] = []  # the signals that have ended this process
+_left: Final[list[int]] = []  # signals that have ended this process
 
 
 def began(node: Mortal) -> None:
-    """From now on the node is ended with the process, if not before."""
+    """End the node with the process, if not before."""
     _end_with_a_worker(os.getpid())
     for number in ending_signals():
         with contextlib.suppress(ValueError):  # in another thread than the main one
@@ -54,19 +54,19 @@ def began(node: Mortal) -> None:
 
 
 def ended(node: Mortal) -> None:
-    """The node is being ended."""
+    """Forget the node: it is being ended."""
     _alive.pop(id(node), None)
 
 
 def _leave(number: int, _: FrameType | None) -> NoReturn:
-    """End the process with the status that a shell gives one which a signal has ended."""
+    """End the process with the exit status of a signal, as a shell reports it."""
     _left.append(number)
     sys.exit(128 + number)
 
 
 @contextlib.contextmanager
 def undisturbed() -> Iterator[None]:
-    """Put signals off that would break in, while what moves is stopped."""
+    """Delay signals that would interrupt, while what moves is stopped."""
     came: list[int] = []
     before = _have(lambda number, _: came.append(number))
     try:
@@ -79,7 +79,7 @@ def undisturbed() -> Iterator[None]:
 
 
 def _have(handler: _Handler) -> dict[int, _Handler]:
-    """Have signals handled that would break in; what handled them before is returned."""
+    """Handle the signals that would interrupt; returns the earlier handlers."""
     before: dict[int, _Handler] = {}
     for number in ending_signals():
         was = signal.getsignal(number)
@@ -94,13 +94,13 @@ def end_nodes(whole: Container[Mortal] = ()) -> bool:
     """End every node of this process, in the order they were made.
 
     Args:
-        whole: those whose constructor has returned; the hooks of others may well fail.
+        whole: the nodes whose constructor has returned; hooks of others may fail.
 
     Returns:
-        Whether a hook of a whole node has failed: what moves may not have been stopped.
+        Whether a hook of a whole node has failed, so that something may still move.
 
     Raises:
-        BaseException: what is no Exception, such as SystemExit, of a hook; all nodes have ended.
+        BaseException: from a hook, such as SystemExit; all nodes have ended.
     """
     failed = False
     broken: BaseException | None = None
@@ -121,11 +121,11 @@ def end_nodes(whole: Container[Mortal] = ()) -> bool:
 
 @atexit.register
 def _at_exit() -> None:
-    """Whoever forgets it, or spins without `run`: what moves is stopped."""
+    """End the nodes of programs that do not destroy them: what moves is stopped."""
     if _alive:
         _have(signal.SIG_IGN)  # the process ends anyway
     if end_nodes(list(_alive.values())):
-        # What raises at this point is not in the exit status, which a launcher goes by.
+        # Python ignores exceptions here in the exit status, which a launcher looks at.
         logging.shutdown()
         for stream in (sys.stdout, sys.stderr):
             stream.flush()
@@ -134,7 +134,7 @@ def _at_exit() -> None:
 
 @functools.cache  # once a process
 def _end_with_a_worker(_pid: int) -> None:
-    """A process that multiprocessing has forked ends without `atexit`, but in a way of its own."""
+    """Register the end with multiprocessing too, whose processes end without `atexit`."""
     process = sys.modules.get("multiprocessing.process")
     if process is not None and process.parent_process() is not None:
         from multiprocessing.util import Finalize  # noqa: PLC0415  most need it not
@@ -146,7 +146,7 @@ _forking: Final = threading.local()
 
 
 def _before_fork() -> None:
-    """Block signals: Python forgets those that a child gets before it is one."""
+    """Block signals during a fork: Python drops those that a child gets at its start."""
     _forking.mask = signal.pthread_sigmask(signal.SIG_BLOCK, ending_signals())
 
 
@@ -155,7 +155,7 @@ def _after_fork() -> None:
 
 
 def _in_the_child() -> None:
-    """A fork's nodes are its parent's."""
+    """In a forked child: its nodes are the parent's."""
     for number in ending_signals():
         if signal.getsignal(number) == _leave:
             signal.signal(number, signal.SIG_DFL)

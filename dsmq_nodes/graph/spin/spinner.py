@@ -44,26 +44,26 @@ _RETRY_SEC: Final = 0.005
 
 
 class Timed(Protocol):
-    """What is due at some time: a timer, a silence."""
+    """Something that is due at a time: a timer, a watchdog."""
 
     def attach(self, timeline: Timeline) -> None:
-        """Begin, by this time."""
+        """Start, with this source of time."""
 
     def detach(self) -> None:
         """Stop."""
 
 
 class Mailbox(Protocol):
-    """Where messages wait for a callback: a subscription, a service."""
+    """A queue of messages for a callback: a subscription, a service."""
 
     callback: Callable[..., Any] | None
 
     @property
     def waiting(self) -> int:
-        """How many messages are in it."""
+        """How many messages wait."""
 
     def dispatch(self) -> Result:
-        """Take the oldest out and call the callback; gives what it gave."""
+        """Call the callback with the oldest message; returns its result."""
 
 
 class Spinner:
@@ -71,7 +71,7 @@ class Spinner:
 
     Attributes:
         raises: an exception in a callback ends the spinning; else it is only logged.
-        exceptions: what callbacks have raised.
+        exceptions: those of callbacks.
         is_calling: a callback that is not a coroutine runs just now.
         timeline: the node's time; None: the event loop's.
         busy: how long callbacks have held up the node, by their names.
@@ -105,13 +105,13 @@ class Spinner:
         self._to_call: list[tuple[Callback, object]] = []
         self._loop: asyncio.AbstractEventLoop | None = None
         self._own_loop: asyncio.AbstractEventLoop | None = None
-        self._home: asyncio.AbstractEventLoop | None = None  # the loop that it was last in
+        self._home: asyncio.AbstractEventLoop | None = None  # the last loop
         self._ended: asyncio.Future[None] | None = None
         self._one: asyncio.Future[None] | None = None  # waits for one callback to have run
-        self._taking = threading.Lock()  # who sets `_ended` has the node, in whichever thread
-        self._is_waiting = False  # it is had by `block_on`, which will end
+        self._taking = threading.Lock()  # the thread that sets `_ended` has the node
+        self._is_waiting = False  # `block_on` has the node, for a while
         self._shut_down = False
-        self._refusal = ""  # this process has not made the node, but inherited it
+        self._refusal = ""  # why a forked child must not spin it
         self._is_ending = False  # the hooks of the end are run
         self._is_closed = False
         self._ready = False
@@ -137,7 +137,7 @@ class Spinner:
         self._timed.pop(timed, None)
 
     def arrived(self, mailbox: Mailbox) -> None:
-        """A message lies in a mailbox: dispatch it soon."""
+        """A message is in a mailbox: dispatch it soon."""
         if mailbox not in self._busy:
             self._arrivals.append(mailbox)
 
@@ -223,7 +223,7 @@ class Spinner:
             self.exceptions.tell(named, error)
 
     def fail(self, error: Exception) -> bool:
-        """End the spinning with an error that no callback raised; whether there was any to end."""
+        """End the spinning with an error from outside callbacks; False when nothing spins."""
         if self._ended is None or self._ended.done():
             return False
         self._ended.set_exception(error)
@@ -297,7 +297,7 @@ class Spinner:
             self._link.set_state(self._state)
 
     def set_state(self, state: str) -> None:
-        """What the graph shows instead of "ready" from now on, or as soon as the node spins."""
+        """Show this state in the graph instead of "ready", as soon as the node spins."""
         self._state = state
         if self._ready:
             self._link.set_state(state)
@@ -369,7 +369,7 @@ class Spinner:
         return running_loop() is not None
 
     def _at_the_end(self, work: Coroutine[Any, Any, _T]) -> _T | None:
-        """Wait for what a hook of the end waits for; after the end for nothing."""
+        """Wait for a coroutine of a hook of the end; not after the end."""
         if not self._is_closed:
             result: _T = self.finish(work)
             return result
@@ -478,7 +478,7 @@ class Spinner:
             self._ended.set_result(None)
 
     def wait_through(self, work: Awaitable[_T]) -> _T:
-        """Wait in this thread for what needs no callback of the node's.
+        """Run a coroutine in this thread that needs no callback of the node.
 
         Raises:
             SpinError: it waits, and this is a callback.
@@ -496,9 +496,9 @@ class Spinner:
         self._shut_down = self._is_ending = True
 
     def finish(self, work: Awaitable[Any]) -> Any:
-        """Wait in this thread, wherever that is called, for what a hook of the end has begun.
+        """Wait in this thread for a coroutine of a hook of the end.
 
-        No callback runs meanwhile. What comes is read, so that the hook may call services.
+        No callback runs meanwhile. Messages are read, so that the hook may call services.
 
         Raises:
             SpinError: it has not ended in time, and was cancelled.
@@ -534,8 +534,8 @@ class Spinner:
             if not self._link.rest():
                 loop.call_soon(read)
 
-        # What moves is to be stopped whether or not anything can be read: there may be no broker,
-        # and no thread that could look for one at the very end of a process.
+        # The hook has to run even if nothing can be read: there may be no broker, and no thread
+        # that could dial one at the very end of a process.
         with contextlib.suppress(Exception):
             self._link.attach(loop, read, self._on_outage)
         try:
@@ -556,7 +556,7 @@ class Spinner:
             without_loop(lambda: close_loop(own))
 
     def _leave(self) -> None:
-        """End the spinning; one of another thread is waited for, unless a callback blocks it."""
+        """End the spinning; waits for another thread's, unless a callback blocks it."""
         self.shut_down()
         until_sec = time.monotonic() + LAST_STEPS_SEC
         if not self._is_elsewhere():
@@ -565,7 +565,7 @@ class Spinner:
             time.sleep(_RETRY_SEC)
 
     def _is_elsewhere(self) -> bool:
-        """Whether the loop that it is in runs in another thread."""
+        """Whether its loop runs in another thread."""
         loop = self._loop
         return loop is not None and loop.is_running() and loop is not running_loop()
 

@@ -5,7 +5,7 @@ from typing import Any
 
 
 class timed_steps:  # noqa: N801  it is awaited like a function's result
-    """Awaits `work`, and tells `took` of each step, in seconds."""
+    """Awaits `work`, and calls `took` with the seconds of each step."""
 
     def __init__(
         self, work: Awaitable[None], time: Callable[[], float], took: Callable[[float], None]

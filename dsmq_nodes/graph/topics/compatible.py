@@ -1,18 +1,18 @@
-"""Whether a subscriber can read what a publisher sends: two JSON Schemas, compared.
+"""Whether a subscriber can read what a publisher sends: compares two JSON Schemas.
 
 The rules, at every level of the two types:
 
-- A field of both has to fit: numbers take integers, lists fit when their items do, of a union each
+- A field of both has to fit. Numbers take integers; lists fit when their items do; of a union each
   kind that is sent has to be expected. Ranges and lengths only have to overlap, since every message
   is checked when it arrives.
-- Fields of one side only are an older or newer version of the same type: what a subscriber does
-  not know it ignores, what is not sent has its default. So they fit, unless a field that is not
-  sent has no default, or *each* side has some that the other lacks (a field was renamed, or these
-  are two types), or they have none in common.
+- Fields of one side only come from an older or newer version of the same type. A subscriber ignores
+  fields it does not know, and fields that are not sent have their defaults. So they fit, unless a
+  field that is not sent has no default, or *each* side has fields that the other lacks (a field was
+  renamed, or these are two types), or they have no field in common.
 - Names of types do not matter: a user's depends on how the module was started.
 
-Schemas come from other processes: whatever they hold, it is compared or taken as unknown, which
-fits everything. Nothing here does I/O.
+Schemas come from other processes: whatever is in them is compared, or counts as unknown, which fits
+everything. Nothing here does I/O.
 """
 
 from collections import deque
@@ -24,7 +24,7 @@ Schema = Mapping[str, Any]
 
 _ANYTHING: Final[Schema] = {}
 _MOST_SHOWN: Final = 8
-_MOST_COMPARED: Final = 20_000  # places in two schemas; more is not looked at
+_MOST_COMPARED: Final = 20_000  # places in two schemas; the rest counts as unknown
 _DEEPEST: Final = 50
 _DEEPEST_DESCRIBED: Final = 3
 _MOST_NAMES: Final = 6
@@ -53,7 +53,7 @@ class TypeDifference:
 
 @dataclass(frozen=True, slots=True)
 class TopicEnd:
-    """One end of a topic: who is there, and the name of its type."""
+    """One end of a topic: its node and the name of its type."""
 
     node: str
     pid: int
@@ -66,7 +66,7 @@ class TopicEnd:
 
     @property
     def shown_type(self) -> str:
-        """The type's name as it is told: the other end has made it up."""
+        """The type's name, escaped: the other end has chosen it."""
         return _printable(self.type_name) if self.type_name else "another type"
 
     def __str__(self) -> str:
@@ -75,7 +75,7 @@ class TopicEnd:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What came of a comparison.
+    """The result of a comparison.
 
     Attributes:
         differences: what the subscriber cannot read; empty: the two fit.
@@ -125,7 +125,7 @@ def explain(
 
 
 def remark(topic: str, subscriber: TopicEnd, publisher: TopicEnd, verdict: Verdict) -> str:
-    """What is worth a word about two types that fit; empty: nothing."""
+    """A remark about two types that fit; empty when there is none."""
     told = []
     if subscriber.type_name != publisher.type_name:
         told.append(f"{subscriber.shown_type} and {publisher.shown_type} are taken for one type")
@@ -145,7 +145,7 @@ class _Comparison:
     def __init__(self, expected: Schema, sent: Schema) -> None:
         self._expected = expected
         self._sent = sent
-        self._open: set[tuple[int, int]] = set()  # pairs that are being compared: types may recur
+        self._open: set[tuple[int, int]] = set()  # pairs under comparison: types may be recursive
         self._left = _MOST_COMPARED
         self.not_sent: list[str] = []
         self.not_known: list[str] = []
@@ -159,7 +159,7 @@ class _Comparison:
         taken, given = _resolved(self._expected, expected), _resolved(self._sent, sent)
         takes, gives = _kinds(self._expected, taken), _kinds(self._sent, given)
         if not takes or not gives:
-            return []  # one side does not say
+            return []  # one side is unknown
         self._left -= len(takes) * len(gives)
         found: list[TypeDifference] = []
         for kind, choice in gives:
@@ -211,7 +211,9 @@ class _Comparison:
     ) -> list[TypeDifference]:
         missing = [name for name in takes if name not in gives]
         added = [name for name in gives if name not in takes]
-        if not (missing and (added or len(missing) == len(takes))):  # else not two versions
+        if not (
+            missing and (added or len(missing) == len(takes))
+        ):  # else these are not two versions
             required = expected.get("required")
             needed = required if isinstance(required, list) else []
             self.not_sent += [_printable(prefix + name) for name in missing if name not in needed]
@@ -251,7 +253,7 @@ def _list(value: object) -> list[Any]:
 
 
 def _kinds(root: Schema, schema: Schema) -> list[tuple[str, Schema]]:
-    """The kinds of value that a schema allows; none: it does not say."""
+    """The kinds of value that a schema allows; none when it does not say."""
     found: list[tuple[str, Schema]] = []
     choices = deque([schema])
     for _ in range(_MOST_CHOICES):
@@ -276,7 +278,7 @@ def _names(schema: Schema) -> list[str]:
 
 
 def _values(schema: Schema) -> list[Any]:
-    """The only values that are allowed; none: all."""
+    """The values of an enumeration; none when all are allowed."""
     return [schema["const"]] if "const" in schema else _list(schema.get("enum"))
 
 

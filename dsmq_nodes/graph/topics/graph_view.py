@@ -1,4 +1,4 @@
-"""What a node knows of the graph: who publishes and subscribes what, as the broker tells."""
+"""A node's view of the graph: the publishers and subscribers, as published by the broker."""
 
 import asyncio
 import contextlib
@@ -24,7 +24,7 @@ class GraphEndpoint(msgspec.Struct, frozen=True):
 
     @property
     def node_name(self) -> str:
-        """The node's own name; this and what follows are rclpy's names."""
+        """The node's own name; these properties have rclpy's names."""
         return names.split(self.node)[1]
 
     @property
@@ -69,7 +69,7 @@ class GraphView:
 
     Attributes:
         is_lost: the broker is lost, and with it the graph.
-        follows: it has begun to follow it.
+        follows: the graph is followed.
         watchers: called at each change, and when the broker is lost.
     """
 
@@ -92,7 +92,7 @@ class GraphView:
         self._follow = follow
         self._wait_outside = wait_outside
         self._when_drained = when_drained
-        self._unread = ""  # the newest that came; older ones need not be read
+        self._unread = ""  # the newest graph; older ones are skipped
         self._is_news = False
         self._nodes: frozenset[str] | None = None
         self._clients: frozenset[str] = frozenset()
@@ -101,39 +101,39 @@ class GraphView:
 
     @property
     def is_known(self) -> bool:
-        """Whether the broker has told."""
+        """Whether a graph has come."""
         self._read()
         return self._nodes is not None
 
     def start(self) -> None:
-        """Follow the graph, if that has not begun."""
+        """Follow the graph, unless it is followed already."""
         if not self.follows:
             self.follows = True
             self._follow()
 
     def ask(self) -> None:
-        """Have the broker tell, and take what it has told since.
+        """Follow the graph, and read the newest one.
 
-        Outside of callbacks its first word is waited for, a second at most: it may be away, or be
-        an original server, which tells nothing.
+        Outside of callbacks the first call waits for a graph, at most a second: the broker may be
+        away, or be an original server, which has none.
         """
         self.start()
         self._wait_outside(self.within(lambda: self.is_known, _ANSWER_SEC))
 
     def subscribers(self, topic: str) -> list[GraphEndpoint]:
-        """Who subscribes a topic, in the order they came; none until the broker has told."""
+        """The subscribers of a topic, oldest first; none until a graph has come."""
         self._read()
         found = self._topics.get(topic)
         return found.subscribers if found else []
 
     def publishers(self, topic: str) -> list[GraphEndpoint]:
-        """Who publishes a topic, in the order they came; none until the broker has told."""
+        """The publishers of a topic, oldest first; none until a graph has come."""
         self._read()
         found = self._topics.get(topic)
         return found.publishers if found else []
 
     def types(self) -> dict[str, list[str]]:
-        """The types that are used on each topic; none until the broker has told."""
+        """The types that are used on each topic; none until a graph has come."""
         self._read()
         return {
             name: sorted({end.type for end in (*topic.publishers, *topic.subscribers) if end.type})
@@ -141,15 +141,15 @@ class GraphView:
         }
 
     def nodes(self) -> list[str]:
-        """The names of all nodes, in order; none until the broker has told."""
+        """The names of all nodes, in order; none until a graph has come."""
         self._read()
         return sorted(filter(None, self._nodes or ()))
 
     def has_client(self, client: str) -> bool:
-        """Whether whoever calls services as `client` is connected, as far as the broker has told.
+        """Whether the caller that signs its calls `client` is connected, as far as is known.
 
-        Of a tool that has not told the broker how it signs its calls this is not known, so it is.
-        A broker of the last release knows the names of nodes alone.
+        True for a tool that has not told the broker its signature. A broker of the last release
+        knows only the names of nodes.
         """
         self._read()
         if self._nodes is None:
@@ -164,7 +164,7 @@ class GraphView:
         return await self.within(lambda: len(self.subscribers(topic)) >= count, timeout_sec)
 
     async def within(self, condition: Callable[[], bool], timeout_sec: float | None) -> bool:
-        """Wait until the graph is such that a condition holds; False: not in time."""
+        """Wait until a condition of the graph holds; False on timeout."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(timeout_sec):
                 await self._until(condition)
@@ -178,14 +178,14 @@ class GraphView:
             await changed
 
     def forget(self) -> None:
-        """The broker is lost: what it told is no longer so."""
+        """The broker is lost: its graph is no longer valid."""
         self.is_lost = True
         self._unread = ""
         self._nodes, self._topics = None, {}
         self._tell()
 
     def regain(self) -> None:
-        """The broker is back, and will tell."""
+        """The broker is back: a graph will come."""
         self.is_lost = False
 
     def take(self, reply: Arrival) -> None:
@@ -212,7 +212,7 @@ class GraphView:
         try:
             graph = _decode(text)
         except (msgspec.MsgspecError, RecursionError):
-            return  # an original server's: anybody may write there
+            return  # an original server: any peer may write there
         self.is_lost = False
         self._nodes = frozenset([peer.name for peer in graph.peers])
         self._clients = frozenset([peer.client for peer in graph.peers if peer.client])

@@ -1,9 +1,9 @@
-"""Messages on loan: their large field is a view of shared memory, as long as a callback runs.
+"""Messages on loan: their large field is a view of shared memory while a callback runs.
 
-Nobody waits for a callback, so its view may be overwritten while it reads; that is seen when it is
-taken back. A view that was taken back raises ValueError. Another view of the same bytes that the
-callback has made and kept, a slice or a numpy array, cannot be taken back: it stays safe to read,
-but what it shows changes, which is said once.
+Writers do not wait for callbacks, so the view may be overwritten while the callback reads it; this
+is checked when the loan ends. A view that was taken back raises ValueError. Another view of the
+same bytes that the callback has kept, a slice or a numpy array, cannot be taken back: it stays safe
+to read, but its content changes. One warning says so.
 """
 
 import gc
@@ -24,14 +24,14 @@ class Lender:
     """Lends the large fields of a subscription's messages, one at a time.
 
     Attributes:
-        overwritten: how many were overwritten while they were lent.
+        overwritten: how many messages were overwritten during their loan.
     """
 
     def __init__(self, msg_type: "type[Message]", topic_name: str, logger: "Logger") -> None:
-        """Lend for a subscription.
+        """Lend the messages of a subscription.
 
         Raises:
-            TypeError: the type has no one large field.
+            TypeError: the type does not have exactly one large field.
         """
         self._field = large_field(msg_type)
         if not self._field:
@@ -48,7 +48,7 @@ class Lender:
         self._has_warned = False
 
     def lend(self, msg: "Message", loan: Loan | None) -> None:
-        """Have a message's field be a view, until `take_back`."""
+        """Make a message's field a view, until `take_back`."""
         self.take_back()
         value = msg.__dict__[self._field]
         self._lent = msg.__dict__[self._field] = memoryview(value)[:].toreadonly()
@@ -56,7 +56,7 @@ class Lender:
         self._views = _views(self._lent)
 
     def call(self, callback: Callable[[], Result]) -> Result:
-        """Call who reads what was lent and take it back; a coroutine has it until it is done."""
+        """Call a callback with a lent message and end the loan; a coroutine keeps it to its end."""
         work = None
         try:
             work = to_await(callback(), callback)
@@ -95,5 +95,5 @@ class Lender:
 
 
 def _views(view: memoryview) -> int:
-    """How many views there are of a view's bytes, itself included, and a constant."""
+    """How many views there are of a view's bytes, including itself, plus a constant."""
     return sys.getrefcount(gc.get_referents(view)[0])

@@ -33,7 +33,7 @@ class Publisher(Generic[MessageT]):
         self.msg_type = msg_type
         self.silence = silence
         self._is_closed = False
-        self._is_large = False  # and that was said
+        self._is_large = False  # whether the size was logged
         self.publication = publication
         self._link = link
         self._spinner = spinner
@@ -52,7 +52,7 @@ class Publisher(Generic[MessageT]):
 
     @property
     def dropped(self) -> int:
-        """How many of them could not be handed to the broker."""
+        """How many messages could not be sent to the broker."""
         return self.publication.dropped
 
     def publish(self, msg: MessageT) -> None:
@@ -91,18 +91,18 @@ class Publisher(Generic[MessageT]):
         )
 
     def get_subscription_count(self) -> int:
-        """How many subscribe the topic, tools included, as far as the broker has told.
+        """How many subscribe the topic, including tools, as far as is known.
 
         The first call asks the broker: outside of callbacks it waits for the answer, in a callback
-        it gives 0 until that has come.
+        it returns 0 until the answer has come.
         """
         self._graph.ask()
         return len(self._graph.subscribers(self.topic_name))
 
     def wait_for_subscribers(self, count: int = 1, timeout_sec: float | None = None) -> bool:
-        """Wait until `count` subscribe the topic: what is published then reaches them.
+        """Wait until `count` subscribe the topic: they receive every later message.
 
-        The node's callbacks run meanwhile. False when the time was up.
+        The node's callbacks run meanwhile. False on timeout.
 
         Raises:
             SpinError: called from a callback: `await wait_for_subscribers_async()` there.

@@ -12,15 +12,15 @@ from dsmq_nodes.messages.base import Duration
 class QoSProfile:
     """How a publisher or a subscription treats its topic. An int stands for its depth.
 
-    There is no incompatible pairing: what the publisher keeps is what there is.
+    No pairing is incompatible: a subscriber gets what the publisher keeps.
 
     Attributes:
         depth: how many of the newest messages are kept for a slow reader; older ones are
             dropped and counted. For a latched publisher also how many a late subscriber gets.
         durability: "volatile", or "transient_local": latched, late subscribers get the newest.
-        deadline: seconds, or a Duration, within which there is to be a next message. Of a
-            publisher: that it sends one; of a subscription: that one comes. A miss is counted and
-            told, see `on_deadline`.
+        deadline: seconds, or a Duration, within which the next message is expected: from a
+            publisher that it is published, from a subscription that it arrives. A miss is counted
+            and reported, see `on_deadline`.
         lifespan: of a subscription, seconds, or a Duration: an older message is skipped and counted
             as late. Age is by the wall clocks of both ends; a message without a stamp is old.
     """
@@ -51,7 +51,7 @@ class QoSProfile:
 
     @classmethod
     def of(cls, qos: "QoSProfile | int") -> "QoSProfile":
-        """A profile from a profile or a depth.
+        """Return a profile for a profile or a depth.
 
         Raises:
             ValueError: the depth is not a whole number from 1.

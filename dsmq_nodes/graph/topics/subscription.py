@@ -22,17 +22,17 @@ from dsmq_nodes.messages.schema.large_field import large_field
 if TYPE_CHECKING:
     from dsmq_nodes.graph.time.watchdog import Silence
 
-_MOST_AHEAD_NS: Final = 10**9  # a stamp that is further ahead tells of no latency
+_MOST_AHEAD_NS: Final = 10**9  # a stamp further ahead gives no latency
 
 
 @dataclass(frozen=True, slots=True)
 class MessageInfo:
-    """What is known of a message besides its content.
+    """Information about a message besides its content.
 
     Attributes:
         topic_name: the topic's absolute name.
         publisher_name: the node it came from; empty for a tool or a plain client.
-        message_id: its place in the topic's log.
+        message_id: its id in the topic's log.
         publication_sequence_number: counts the publisher's messages from 1; 0 if it does not count.
         source_timestamp: when it was published, in ns by the publisher's wall clock; 0 if unknown.
         received_timestamp: when the callback was about to be called, in ns by our wall clock.
@@ -53,10 +53,10 @@ class Subscription(Generic[MessageT], AsyncIterator[MessageT]):
     """Receives messages of one type on one topic; made by `Node.create_subscription`.
 
     Without a callback it is read with `async for msg in subscription`, which ends when the
-    subscription or its node is destroyed; what is loaned is taken back when the next is asked for.
+    subscription or its node is destroyed; a loan ends when the next message is asked for.
 
     Attributes:
-        messages: how many were given to the callback, and were not overwritten meanwhile.
+        messages: how many the callback got, without those overwritten meanwhile.
         dropped: how many were skipped because this end was slower than `depth` allows, were
             overwritten while they were read, or never came: published while the broker was away,
             or lost with it.
@@ -82,7 +82,7 @@ class Subscription(Generic[MessageT], AsyncIterator[MessageT]):
         self.depth = qos.depth
         self._given = 0
         self._dropped = 0
-        self._is_behind = False  # shared memory was overwritten before we had read it
+        self._is_behind = False  # a message was overwritten before we read it
         self._lender = Lender(msg_type, topic_name, logger) if loaned else None
         self.invalid = 0
         self.late = 0
@@ -90,7 +90,7 @@ class Subscription(Generic[MessageT], AsyncIterator[MessageT]):
         self.silences: list[Silence] = []
         self._lifespan_ns = None if qos.lifespan is None else int(seconds(qos.lifespan) * 1e9)
         self._ages = None if qos.lifespan is None else Ages(topic_name, clock, logger)
-        self._since_ns = max(clock.now_ns(), 1)  # what is latched from before is only old
+        self._since_ns = max(clock.now_ns(), 1)  # earlier latched messages are old, not late
         self._clock = clock
         self._logger = logger
         self._graph = graph
@@ -98,15 +98,15 @@ class Subscription(Generic[MessageT], AsyncIterator[MessageT]):
         self._wants_info = callback is not None and takes_two(
             callback, "a subscription's callback", "msg", "info"
         )
-        self._began = False  # it has had a message: what is sent again is not for it
+        self._began = False  # it has had a message: repeated ones are not for it
         self._closed = False
         self._next: asyncio.Future[None] | None = None
 
     def get_publisher_count(self) -> int:
-        """How many publish the topic, tools included, as far as the broker has told.
+        """How many publish the topic, including tools, as far as is known.
 
         The first call asks the broker: outside of callbacks it waits for the answer, in a callback
-        it gives 0 until that has come.
+        it returns 0 until the answer has come.
         """
         self._graph.ask()
         return len(self._graph.publishers(self.topic_name))
@@ -131,12 +131,12 @@ class Subscription(Generic[MessageT], AsyncIterator[MessageT]):
         return len(self._mail)
 
     def post(self, reply: Arrival, again: bool) -> bool:
-        """Put a message that came into the mailbox; the oldest gives way when it is full.
+        """Put a message into the mailbox; a full mailbox drops its oldest.
 
-        Returns whether there is one more in it for the callback.
+        Returns whether the callback has one message more to take.
         """
         if again and self._began:
-            return False  # it is sent again for a subscription that came later
+            return False  # repeated for a later subscription
         self._began = True
         self._dropped += reply.gap
         is_full = len(self._mail) >= self.depth
@@ -150,7 +150,7 @@ class Subscription(Generic[MessageT], AsyncIterator[MessageT]):
         return False
 
     def dispatch(self) -> Result:
-        """Decode the oldest message of the mailbox and call the callback; gives what it gave."""
+        """Call the callback with the oldest message of the mailbox; returns its result."""
         if not self._mail or self._closed:
             return None
         reply = self._mail.popleft()
@@ -201,7 +201,7 @@ class Subscription(Generic[MessageT], AsyncIterator[MessageT]):
         return msg
 
     def _is_late(self, ages: Ages, reply: Arrival) -> bool:
-        """Whether it is older than its lifespan; such a message is skipped, counted and told."""
+        """Whether a message is older than its lifespan; it is then skipped and counted."""
         age_ns = ages.age_ns(reply)
         if self._lifespan_ns is None or age_ns <= self._lifespan_ns:
             return False
@@ -228,15 +228,15 @@ class Subscription(Generic[MessageT], AsyncIterator[MessageT]):
         return msg
 
     def _raw(self, record: RingRecord) -> bytes | memoryview:
-        """A record's large field; a copy, unless it is to be lent.
+        """A record's large field: a copy, or a view for a loan.
 
         Raises:
-            OverwrittenError: it is too late for it.
+            OverwrittenError: it was overwritten.
         """
         loan = record.loan
         if loan is None:
             return record.raw
-        # Once too late, what is about to be overwritten is skipped, or all would be begun in vain.
+        # After one was too late, skip what is about to be overwritten: else all reads would fail.
         if loan.has_time or not self._is_behind:
             raw = loan.view if self._lender is not None else bytes(loan.view)
             self._is_behind = not loan.is_whole
@@ -265,7 +265,7 @@ class Subscription(Generic[MessageT], AsyncIterator[MessageT]):
         raise StopAsyncIteration
 
     def close(self) -> None:
-        """Give nothing more; made by `Node.destroy_subscription`."""
+        """Stop delivering; `Node.destroy_subscription` calls this."""
         self._closed = True
         self._wake()
 

@@ -1,4 +1,4 @@
-"""The publishers and subscriptions of a node; of each topic there is one reader at the link."""
+"""The publishers and subscriptions of a node; each topic has one reader at the link."""
 
 from collections.abc import Coroutine, Iterator
 from typing import Any, TypeVar
@@ -24,7 +24,7 @@ PublisherT = TypeVar("PublisherT", bound=Publisher[Any])
 
 
 class Topics:
-    """What a node publishes and subscribes, by absolute names."""
+    """The publishers and subscriptions of a node, by absolute names."""
 
     def __init__(self, link: Link, spinner: Spinner, clock: BaseClock, logger: Logger) -> None:
         self.publishers: list[Publisher[Any]] = []
@@ -43,7 +43,7 @@ class Topics:
         on_deadline: Callback | None,
         make: type[PublisherT],
     ) -> PublisherT:
-        """A new publisher; `make` is its class."""
+        """Create a publisher; `make` is its class."""
         _check_type(msg_type)
         schema = schema_text(msg_type)
         publication = self._link.advertise(name, msg_type.type_name, qos.latched, schema)
@@ -65,7 +65,7 @@ class Topics:
         return publisher
 
     def publish_no_more(self, publisher: Publisher[Any]) -> None:
-        """Let go of a publisher."""
+        """Remove a publisher."""
         if publisher not in self.publishers:
             return
         self.publishers.remove(publisher)
@@ -86,7 +86,7 @@ class Topics:
         on_timeout: Callback | None = None,
         on_deadline: Callback | None = None,
     ) -> Subscription[MessageT]:
-        """A new subscription."""
+        """Create a subscription."""
         _check_type(msg_type)
         if (timeout is None) != (on_timeout is None):
             raise TypeError("timeout and on_timeout go together: give both or neither")
@@ -124,7 +124,7 @@ class Topics:
         return subscription
 
     def subscribe_no_more(self, subscription: Subscription[Any]) -> None:
-        """Let go of a subscription."""
+        """Remove a subscription."""
         subscription.close()
         for silence in subscription.silences:
             self._spinner.remove(silence)
@@ -141,7 +141,7 @@ class Topics:
             yield from together
 
     def close(self) -> None:
-        """The node ends: those who wait for a message are told."""
+        """The node ends: end every `async for` over a subscription."""
         for subscription in self.subscriptions():
             subscription.close()
 
@@ -182,14 +182,14 @@ class Topics:
             self._spinner.block_on(work, "")
 
     def _follow_graph(self) -> None:
-        if GRAPH_TOPIC not in self._by_topic:  # else it comes to the view already
+        if GRAPH_TOPIC not in self._by_topic:  # else the view gets it already
             together = self._by_topic[GRAPH_TOPIC] = []
             deliver = self._deliver_to(GRAPH_TOPIC, together)
             self._link.subscribe(GRAPH_TOPIC, 1, Graph.type_name, deliver)
 
 
 def _check_same(topic: str, known: type[Message], added: type[Message]) -> None:
-    """Two subscriptions of a node to one topic may have two types, if one message can be both."""
+    """Check that two types of one topic in a node can read the same messages."""
     known_schema, added_schema = known.schema(), added.schema()
     found = compare(added_schema, known_schema).differences
     if found and compare(known_schema, added_schema).differences:

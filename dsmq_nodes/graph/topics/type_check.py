@@ -1,9 +1,9 @@
-"""Types are checked where they meet: at both ends of a topic, once for each two that differ.
+"""Types are checked where they meet: at both ends of a topic, once for each pair that differs.
 
-A node says the schema of its type when it advertises or subscribes. The broker, which reads none,
-tells both ends when their texts are not the same (wire.py, `differs`); each end then compares them
-by the rules of compatible.py, so both show the same text, and the graph has it too. Nothing of this
-is on the path of a message.
+A node sends the schema of its type when it advertises or subscribes. The broker compares only the
+texts, and tells both ends when these differ (wire.py, `differs`). Each end then compares the
+schemas by the rules of compatible.py, so both show the same text, and the graph has it too. None of
+this is on the path of a message.
 """
 
 import os
@@ -26,7 +26,7 @@ _encode = msgspec.json.Encoder(order="sorted").encode
 
 @cache
 def schema_text(msg_type: type[Message]) -> bytes:
-    """A type's schema as it is told to the broker; the same type gives the same text everywhere."""
+    """A type's schema as text for the broker; the same type gives the same text everywhere."""
     return _encode(msg_type.schema())
 
 
@@ -36,7 +36,7 @@ class TypeCheck:
     def __init__(
         self, link: Link, logger: Logger, node: str, fails: Callable[[Exception], bool] | None
     ) -> None:
-        """Tell what does not fit to the graph, and to `fails` or else to the log."""
+        """Report differences to the graph, and to `fails` or else to the log."""
         self._link = link
         self._logger = logger
         self._node = node
@@ -50,7 +50,7 @@ class TypeCheck:
         try:
             theirs, ours = (msgspec.json.decode(text) for text in (reply.schema, own.schema))
         except msgspec.MsgspecError:
-            return  # it told none, or no JSON: there is nothing to compare
+            return  # no schema, or no JSON: nothing to compare
         if reply.end == "publisher":
             self._judge(reply, own_end, other_end, compare(ours, theirs))
         else:
@@ -68,7 +68,7 @@ class TypeCheck:
         text = explain(reply.topic, subscriber, publisher, verdict.differences)
         self._link.set_fault(reply.topic, reply.pair, text)
         if self._fails is not None and self._fails(TypeMismatchError(text)):
-            return  # whoever spins the node shows it
+            return  # the spinning node raises it
         if self._is_news(text):
             self._logger.error(text)
 
@@ -77,7 +77,7 @@ class TypeCheck:
             (self._logger.info if is_expected else self._logger.warning)(text)
 
     def _is_news(self, text: str) -> bool:
-        """Whether it was not told yet; a reconnecting peer is met again."""
+        """Whether it was not reported yet; a peer that reconnects is met again."""
         if text in self._told:
             return False
         if len(self._told) >= _MOST_TOLD:
