@@ -67,19 +67,40 @@ class Cursor:
 
     def take(self, message_id: int) -> int:
         """Deliver an entry; gives the gap before it, or -1 where its id was passed already."""
-        hole = message_id - self.after - 1
-        if hole < 0:
+        if message_id <= self.after:
             return -1
+        if message_id > self.after + 1:
+            self.skip(message_id - 1)
         self.after = message_id
         self.delivered += 1
-        self.dropped += hole
-        gap, self.gap = self.gap + hole, 0
+        if not self.gap:
+            return 0
+        gap, self.gap = self.gap, 0
         return gap
 
-    def advance(self, upto: int, dropped: int) -> int:
-        """Take over where the reader says it is; gives how many entries it delivered on the way.
+    def follow(self, entry: Entry) -> bool:
+        """Deliver an entry that the broker has sent from a cursor of its own, and set its `gap`.
 
-        A reader in another process counts for itself. -1: it cannot be there, and nothing changes.
+        Before the first one only the broker knows where its cursor began, and its gap counts.
+        False: the entry was delivered before.
+        """
+        if not self.after:
+            self.after = entry.id - entry.gap - 1
+        gap = self.take(entry.id)
+        if gap < 0:
+            return False
+        entry.gap = gap
+        return True
+
+    def advance(self, upto: int, dropped: int = 0) -> int:
+        """Pass several entries at once; gives how many of them were delivered.
+
+        Args:
+            upto: where the reader says it is, for one that counts for itself.
+            dropped: how many of the ids up to there it dropped; the gap before each was told there.
+
+        Returns:
+            -1 where that cannot be; nothing has changed then.
         """
         delivered = upto - self.after - dropped
         if dropped < 0 or delivered < 0:

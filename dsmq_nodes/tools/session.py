@@ -15,6 +15,7 @@ import msgspec
 from dsmq_nodes.dsmq import wire
 from dsmq_nodes.dsmq.address import AnyAddress, address_of
 from dsmq_nodes.dsmq.client_connection import ClientConnection, Redial
+from dsmq_nodes.dsmq.log import Cursor
 from dsmq_nodes.errors import (
     CommandError,
     ConnectionFailedError,
@@ -52,39 +53,43 @@ class _Subscribed:
     """A topic that is subscribed, and how far it was read.
 
     Attributes:
-        after: where to resume; None: not known yet.
+        cursor: what was had.
+        resumes_after: None: not known yet.
         losses: what never came, as the messages' numbers tell; None: only the broker tells.
-        last_id: the newest message that was had; 0: none.
         end: the newest there was when the broker was asked last; None: it has not answered.
         is_new: the broker has not answered the subscription: what comes is of an earlier one.
         number: how many requests to subscribe the topic it has to answer until then.
     """
 
+<<<<<<< HEAD
     __slots__ = ("after", "depth", "end", "is_new", "last_id", "losses", "number", "type_name")
+=======
+    __slots__ = ("cursor", "depth", "end", "is_new", "losses", "resumes_after", "type_name")
+>>>>>>> b58327f (Rings, links and tools read with the one cursor)
 
     def __init__(
-        self, depth: int, type_name: str, after: int | None, losses: "Losses | None"
+        self, depth: int, type_name: str, resumes_after: int | None, losses: "Losses | None"
     ) -> None:
         self.depth, self.type_name = depth, type_name
-        self.after, self.losses = after, losses
-        self.last_id = 0
+        self.resumes_after, self.losses = resumes_after, losses
+        self.cursor = Cursor()
         self.end: int | None = None
         self.is_new, self.number = True, 0
 
     @property
     def behind(self) -> int:
         """How many messages are still to be had; 1 while nobody knows."""
-        return 1 if self.end is None else max(0, self.end - max(self.last_id, self.after or 0))
+        if self.end is None:
+            return 1
+        return max(0, self.end - max(self.cursor.after, self.resumes_after or 0))
 
     def take(self, reply: wire.Reply) -> bool:
         """Come to a message, and count what was lost before it; False: it is not to be had."""
         if self.is_new or self.losses is None:
             return not self.is_new
-        if reply.id <= self.last_id:
+        if not self.cursor.follow(reply):
             return False
-        last_id, self.after, self.last_id = self.last_id, reply.id, reply.id
-        if last_id:
-            reply.gap = reply.id - last_id - 1  # ids have no holes
+        self.resumes_after = reply.id
         lost = self.losses.before(reply)
         reply.gap += max(lost, 0)
         return lost >= 0  # else it was sent once more, to a new broker, for others
@@ -263,9 +268,14 @@ class Session:
     def _subscribe(self, topic: str, *, move: bool = True) -> None:
         subscribed = self._subscribed[topic]
         fields: dict[str, object] = {"depth": subscribed.depth, "type": subscribed.type_name}
+<<<<<<< HEAD
         if move and subscribed.after is not None:
             fields |= {"after": subscribed.after, "epoch": self._epoch}
         self._asked[topic] += 1
+=======
+        if move and subscribed.resumes_after is not None:
+            fields |= {"after": subscribed.resumes_after, "epoch": self._epoch}
+>>>>>>> b58327f (Rings, links and tools read with the one cursor)
         self._send(action="subscribe", topic=topic, **fields)
 
     def unsubscribe(self, topic: str) -> None:
@@ -477,8 +487,8 @@ class Session:
             if subscribed is not None and self._answered[reply.topic] >= subscribed.number:
                 subscribed.is_new = False
                 subscribed.end = reply.id
-                if subscribed.after is None:
-                    subscribed.after = reply.id
+                if subscribed.resumes_after is None:
+                    subscribed.resumes_after = reply.id
 
     def _send(self, **fields: object) -> None:
         if self._connection is None:
@@ -554,7 +564,7 @@ class Session:
         for topic, subscribed in self._subscribed.items():
             subscribed.number, subscribed.is_new = 1, True
             if is_new_log:  # all there is in it is new
-                subscribed.after = subscribed.last_id = 0
+                subscribed.resumes_after = subscribed.cursor.after = 0
             if subscribed.losses is not None:
                 subscribed.losses.tell_again()
             self._subscribe(topic)

@@ -95,7 +95,7 @@ class End:
     def read(self) -> None:
         if self.reader is None:
             return
-        at = self.reader.after - self.reader._gap
+        at = self.reader.cursor.after - self.reader.cursor.gap
         try:
             records = self.reader.read()
         except RingError:

@@ -444,11 +444,11 @@ class RingMachine(RuleBasedStateMachine):
             else:
                 assert record.raw == raw
             assert record.gap == record.id - self.positions[which] - 1
-            if reader.depth:
-                assert record.id > before - reader.depth
+            if reader.cursor.depth:
+                assert record.id > before - reader.cursor.depth
             self.positions[which] = record.id
         if most >= 50 and self.written:
-            assert reader.after == before or reader.has_more()
+            assert reader.cursor.after == before or reader.has_more()
 
     @precondition(lambda self: self.readers and self.written)
     @rule(which=st.integers(0, 3), back=st.integers(0, 30))

@@ -116,7 +116,7 @@ class RingLog:
             RingError: the ring cannot take this message.
         """
         self._ring.hold_size()
-        if self._ring.head < self._reader.after:  # a new writer cannot notice
+        if self._ring.head < self._reader.cursor.after:  # a new writer cannot notice
             raise self._ring.damaged(f"it has forgotten the messages after {self._ring.head}")
         if self._writer.sender != sender:
             self._writer.write_as(sender)  # the last sender; peers come and go

@@ -350,8 +350,8 @@ class DsmqLink:
         reader = self._readers[topic] = LinkReader(topic, depth, type_name, deliver, schema)
         reader.losses = Losses(self._node, topic)
         if known is not None:
-            # A new cursor begins with latched messages; by `seen` the first one knows the old ones.
-            reader.seen, reader.losses = known.seen, known.losses
+            # A new cursor begins with latched messages; the first one knows the old ones.
+            reader.cursor, reader.losses = known.cursor, known.losses
             self._send_object({"action": "unsubscribe", "topic": topic})
             if self._shared is not None:
                 self._shared.forget(topic)
@@ -373,8 +373,8 @@ class DsmqLink:
             **_schema(reader),
             "shm": shm and self._shared is not None,
         }
-        if reader.after is not None:
-            fields |= {"after": reader.after, "epoch": self._epoch}
+        if reader.resumes_after is not None:
+            fields |= {"after": reader.resumes_after, "epoch": self._epoch}
         if self._shared is not None:
             self._subscriptions.expect(reader.topic)
         self._send_object(fields)
@@ -452,8 +452,8 @@ class DsmqLink:
     def _subscribed(self, reply: wire.Reply) -> None:
         self._subscriptions.came(reply.topic)
         reader = self._readers.get(reply.topic)
-        if reader is not None and reader.after is None:
-            reader.after = reply.id
+        if reader is not None and reader.resumes_after is None:
+            reader.resumes_after = reply.id
 
     def _differs(self, reply: wire.Reply) -> None:
         ends = self._readers if reply.end == "publisher" else self._publications
@@ -490,8 +490,8 @@ class DsmqLink:
             return
         self._drain_rings()  # the broker does not push its messages again
         # The broker gives the ids of messages it could not follow a second time.
-        reader.seen = min(reader.seen, reply.id)
-        reader.after = min(reader.after or 0, reply.id)
+        reader.cursor.after = min(reader.cursor.after, reply.id)
+        reader.resumes_after = min(reader.resumes_after or 0, reply.id)
         if self._shared.forget(reply.topic):
             self._subscribe(reader)
 
@@ -529,7 +529,7 @@ class DsmqLink:
         is_new_log = connection.epoch != self._epoch
         if is_new_log:  # all its messages are new to us
             for reader in self._readers.values():
-                reader.after = reader.seen = 0
+                reader.resumes_after = reader.cursor.after = 0
         with self._write_lock:
             self._epoch = connection.epoch
             self._ahead_ns = connection.ahead_ns

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
 from dsmq_nodes.dsmq import wire
+from dsmq_nodes.dsmq.log import Cursor
 from dsmq_nodes.graph.links.arrival import Arrival
 from dsmq_nodes.graph.links.sequence import REPEATED, Losses
 
@@ -72,22 +73,20 @@ class LinkReader:
     type_name: str
     deliver: Deliver
     schema: bytes = b""
-    after: int | None = None  # where to resume; None: where a new reader begins
-    seen: int = 0  # the newest id that was delivered
+    resumes_after: int | None = None  # None: where a new reader begins
+    cursor: Cursor = field(default_factory=Cursor)
     losses: Losses | None = None  # for a broker that may die
 
     def take(self, reply: Arrival) -> None:
         """A message of the topic has come."""
-        again = reply.id <= self.seen
-        if not again and self.seen:
-            reply.gap = reply.id - self.seen - 1  # ids have no holes
+        cursor = self.cursor
+        again = not cursor.follow(reply)
+        self.resumes_after = cursor.after
         if not again and self.losses is not None:
             lost = self.losses.before(reply)
-            if lost == REPEATED:  # sent again to a new broker, for others
-                self.after = self.seen = reply.id
+            if lost == REPEATED:  # to a new broker, for others
                 return
             reply.gap += lost
-        self.after = self.seen = max(self.seen, reply.id)
         self.deliver(reply, again)
 
 

@@ -187,7 +187,7 @@ class MemoryLink:
         reader = self._readers[topic] = LinkReader(topic, depth, type_name, deliver, schema)
         if known is not None:
             self.drain()
-            reader.seen = known.seen
+            reader.cursor = known.cursor
             self._ask("unsubscribe", topic)
         self._ask("subscribe", topic, type=type_name, depth=depth, schema=msgspec.Raw(schema))
 
