@@ -61,11 +61,16 @@ class _Subscribed:
         number: how many requests to subscribe the topic it has to answer until then.
     """
 
-<<<<<<< HEAD
-    __slots__ = ("after", "depth", "end", "is_new", "last_id", "losses", "number", "type_name")
-=======
-    __slots__ = ("cursor", "depth", "end", "is_new", "losses", "resumes_after", "type_name")
->>>>>>> b58327f (Rings, links and tools read with the one cursor)
+    __slots__ = (
+        "cursor",
+        "depth",
+        "end",
+        "is_new",
+        "losses",
+        "number",
+        "resumes_after",
+        "type_name",
+    )
 
     def __init__(
         self, depth: int, type_name: str, resumes_after: int | None, losses: "Losses | None"
@@ -268,14 +273,9 @@ class Session:
     def _subscribe(self, topic: str, *, move: bool = True) -> None:
         subscribed = self._subscribed[topic]
         fields: dict[str, object] = {"depth": subscribed.depth, "type": subscribed.type_name}
-<<<<<<< HEAD
-        if move and subscribed.after is not None:
-            fields |= {"after": subscribed.after, "epoch": self._epoch}
-        self._asked[topic] += 1
-=======
         if move and subscribed.resumes_after is not None:
             fields |= {"after": subscribed.resumes_after, "epoch": self._epoch}
->>>>>>> b58327f (Rings, links and tools read with the one cursor)
+        self._asked[topic] += 1
         self._send(action="subscribe", topic=topic, **fields)
 
     def unsubscribe(self, topic: str) -> None:
