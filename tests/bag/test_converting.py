@@ -97,6 +97,7 @@ def there_and_back(path: Path, to: Format, tmp_path: Path) -> BagSource:
     return open_source([out])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("to", ["ros1", "ros2"])
 def test_every_standard_type_both_ways(to: Format, made: Made, tmp_path: Path) -> None:
     numbers = itertools.count(1)
@@ -231,6 +232,7 @@ def husky(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     return found
 
 
+@pytest.mark.slow
 def test_husky_counts_and_the_same_from_either_source(husky: dict[str, Path]) -> None:
     one, two = (Bag(path) for path in husky.values())
     for bag in (one, two):

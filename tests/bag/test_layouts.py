@@ -196,6 +196,7 @@ def test_an_index_that_lacks_a_topic_of_a_chunk_is_told(tmp_path: Path) -> None:
     ]
 
 
+@pytest.mark.slow
 def test_a_chunk_full_of_small_messages_is_not_made_objects(tmp_path: Path) -> None:
     data = b"".join(
         struct.pack("<BQHIQQ", Opcode.MESSAGE, 22, 1, each, each, each) for each in range(200_000)

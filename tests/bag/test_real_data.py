@@ -74,6 +74,7 @@ def rmse_deg(path: Path) -> float:
     return math.degrees(math.sqrt(np.mean(np.square(errors))))
 
 
+@pytest.mark.slow
 def test_lidar_and_odometry_before_the_avoider(graph: Graph) -> None:
     path = data("radish_carmen/aces.clf.bz2")
     counter = graph.add(StopCounter, params={"scans": 7374})

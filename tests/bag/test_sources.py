@@ -709,6 +709,7 @@ def test_what_several_files_hold_is_all_there(tmp_path: Path) -> None:
     assert bag.compression() == "lz4, zstd"
 
 
+@pytest.mark.slow
 def test_a_ros_1_chunk_is_not_unpacked_without_end(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

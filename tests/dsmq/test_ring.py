@@ -344,6 +344,7 @@ def _flood(path: str, sizes: tuple[int, int], begin: "multiprocessing.synchroniz
         writer.append(texts[seq % 50], seq=seq, stamp_ns=0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("sizes", [(1, 400), (1, 100_000)])
 def test_writers_killed_at_any_moment_harm_no_reader(
     directory: Path, sizes: tuple[int, int]

@@ -52,6 +52,7 @@ def speed(truth: Observed[Odometry]) -> float:
     return truth[-1].twist.twist.linear.x
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", [1, 2])
 def test_a_minute_touches_nothing_knows_where_it_is_and_what_is_around(seed: int) -> None:
     with diffbot(seed, "/monitor") as graph:
@@ -86,6 +87,7 @@ def assert_it_is_the_world(grid: OccupancyGrid) -> None:
     assert area_m2 > 0.8 * SIZE_M[0] * SIZE_M[1]
 
 
+@pytest.mark.slow
 def test_two_runs_are_the_same_message_for_message() -> None:
     def run(seed: int) -> list[list[str]]:
         observed: list[list[Message]] = []

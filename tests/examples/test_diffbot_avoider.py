@@ -99,6 +99,7 @@ def test_in_open_space_it_drives_straight_ahead(graph: Graph) -> None:
     assert commands[-1].angular.z == pytest.approx(0.0, abs=1e-9)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not ACES.exists(), reason=f"no recording: {ACES} is not there")
 def test_a_real_robots_scans_have_eleven_stops_in_three_episodes(graph: Graph) -> None:
     graph.add(Avoider)

@@ -189,7 +189,7 @@ def test_action(start: Start) -> None:
 
 
 def test_testing_a_node() -> None:
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"]
+    command = [sys.executable, "-m", "pytest", "-q", "-n", "0", "-p", "no:cacheprovider"]
     result = subprocess.run(
         [*command, str(EXAMPLES / "testing_a_node.py")],
         cwd=ROOT,

@@ -103,8 +103,9 @@ def test_a_file_of_parameters_with_many_sections_counts_for_each_node(tmp_path: 
     assert head.startswith("f:1:9: copies, includes and what they share come to more than")
 
 
-def test_a_file_of_too_many_values_is_told() -> None:
-    (head,) = heads(f"args: {{a: [{'1,' * 500_000}]}}\nnodes: [{NODE}]")
+def test_a_file_of_too_many_values_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("dsmq_nodes.launcher.file.extent._MOST_VALUES", 20_000)
+    (head,) = heads(f"args: {{a: [{'1,' * 25_000}]}}\nnodes: [{NODE}]")
     assert head.startswith("f:1:1: copies, includes and what they share come to more than")
 
 
