@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
 
 def load_plan(path: Path, args: Mapping[str, str] | None = None) -> "Plan":
-    """Return what a launch file would start.
+    """Return the plan of a launch file.
 
     Args:
         path: the launch file.
@@ -18,7 +18,7 @@ def load_plan(path: Path, args: Mapping[str, str] | None = None) -> "Plan":
     Raises:
         LaunchFileError: The file is wrong.
     """
-    # Here, because every process of a launch imports this package.
+    # Imported here, because every process of a launch imports this package.
     from dsmq_nodes.launcher.file.read import load_to_launch  # noqa: PLC0415
     from dsmq_nodes.launcher.supervise.plan import find_project_root  # noqa: PLC0415
     from dsmq_nodes.launcher.supervise.planning import make_plan  # noqa: PLC0415
@@ -47,7 +47,7 @@ def launch(
         extend: adds something to the plan, such as a recorder.
 
     Returns:
-        The exit status: 0 when all went well, 1 when something failed; what, has been said.
+        The exit status: 0 when all went well, 1 when something failed and was reported.
 
     Raises:
         LaunchFileError: The file is wrong; nothing was started.

@@ -51,7 +51,7 @@ def launch_schema(root: Path) -> dict[str, Any]:
         parts[name]["properties"]["nodes"]["items"] = entry
     _shorter_forms(parts)
     parts = {name: _substitutable(part) for name, part in parts.items()}
-    # What decides is left as it is: there an editor's help counts most.
+    # Keys that decide the kind of entry keep their type: an editor's help counts most there.
     node = parts["NodeEntry"]
     node["properties"]["node"] = {
         "description": "The class to run, as module:Class.",
@@ -70,7 +70,7 @@ def _ref(name: str) -> dict[str, str]:
 
 
 def _shorter_forms(parts: Mapping[str, dict[str, Any]]) -> None:
-    """Add the forms that are taken for another one."""
+    """Add the short forms that stand for longer ones."""
     node = parts["NodeEntry"]["properties"]
     restart = parts["RestartEntry"]["properties"]["policy"]
     node["restart"] = {
@@ -99,7 +99,7 @@ def _shorter_forms(parts: Mapping[str, dict[str, Any]]) -> None:
 
 
 def _substitutable(schema: Any) -> Any:
-    """Return a schema that takes `$(...)` wherever it takes a value that is no mapping or list."""
+    """Return a schema that accepts `$(...)` for every value except mappings and lists."""
     if not isinstance(schema, dict):
         return schema
     changed = {key: _within(key, value) for key, value in schema.items()}
@@ -118,13 +118,13 @@ def _within(key: str, value: Any) -> Any:
 
 
 def _params_of(found: NodeClass, parts: dict[str, dict[str, Any]]) -> dict[str, Any]:
-    """Return what holds for the parameters of a class, and put their types into `parts`."""
-    # Types of different classes may have the same name.
+    """Return the schema of a class's parameters, and put their types into `parts`."""
+    # Types of different classes may share a name.
     text = json.dumps(found.params).replace('"#/$defs/', f'"#/$defs/{found.spec}.')
     params: dict[str, Any] = _substitutable(json.loads(text))
     for name, part in params.pop("$defs", {}).items():
         parts[f"{found.spec}.{name}"] = part
-    params.pop("required", None)  # a file may have them
+    params.pop("required", None)  # a parameter file may have them
     params.setdefault("properties", {})["use_sim_time"] = {"type": "boolean"}
     params["description"] = found.about
     return {

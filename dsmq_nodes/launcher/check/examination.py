@@ -1,7 +1,7 @@
-"""Has node classes looked at by another process (examine.py), and outlives what they do there.
+"""Lets another process (examine.py) construct node classes, and survives whatever they do there.
 
-What their constructors start is ended by that process. Where one of them ends that process itself,
-we find what it leaves behind: like the launcher, we are a child subreaper meanwhile (guard.py).
+That process ends what the constructors start. Where a constructor ends the process itself, we find
+what it leaves behind: like the launcher, we are a child subreaper for that time (guard.py).
 """
 
 import contextlib
@@ -40,7 +40,7 @@ _numbers: Final = itertools.count()
 
 
 class Examiner:
-    """A process that looks at node classes; it imports what it needs while we do other things."""
+    """A process that examines node classes; it imports what it needs in the background."""
 
     def __init__(self, root: Path) -> None:
         self._root = root
@@ -49,10 +49,10 @@ class Examiner:
         self._process = _start(self._mark)
 
     def look_at(self, nodes: list[NodeRequest]) -> list[NodeFinding]:
-        """Return what was found about each of the nodes.
+        """Return the findings about each node.
 
-        One that ends the process, or never returns, is skipped; the others are looked at by a new
-        one.
+        A node that ends the process, or never returns, is skipped; a new process examines the
+        others.
         """
         found: list[NodeFinding] = []
         while len(found) < len(nodes):
@@ -77,7 +77,7 @@ class Examiner:
         return found
 
     def classes_in(self, modules: list[str]) -> list[NodeClass]:
-        """Return the node classes that modules have; one that cannot be imported has none."""
+        """Return the node classes in modules; a module that cannot be imported has none."""
         lines = self._ask(ExaminationRequest(str(self._root), modules=modules))
         return [msgspec.json.decode(line, type=NodeClass) for line in lines]
 
@@ -106,7 +106,7 @@ class Examiner:
         self._process = _start(self._mark)
 
     def close(self) -> None:
-        """End the process, and what it has started."""
+        """End the process, and all that it has started."""
         self._end()
         become_subreaper(on=False)
 

@@ -39,7 +39,7 @@ from dsmq_nodes.launcher.supervise.guard import become_subreaper, descendants, e
 
 
 class _Nowhere(Link):
-    """A link that leads nowhere, and knows what the node has asked of it."""
+    """A link that leads nowhere, and notes what the node publishes and subscribes."""
 
     def __init__(self) -> None:
         self.client = ""
@@ -123,11 +123,11 @@ def _look_at(index: int, request: NodeRequest) -> NodeFinding:
 
 
 def _leave_safe(node: Node) -> None:
-    """Let go of a node: what its constructor has switched on is switched off.
+    """End a node, so that what its constructor has switched on is switched off.
 
-    It has done nothing yet, so `on_shutdown`, which may write results, is not called.
+    It has no results yet, so `on_shutdown`, which may write them, is not called.
     """
-    with suppress(Exception):  # it is not what is checked
+    with suppress(Exception):  # its end is not checked
         node._kit.run_hook(node.enter_safe_state)  # it may be a coroutine
 
 
@@ -148,7 +148,7 @@ def _wrong_params(node_class: type[Node], error: ParameterError) -> list[WrongPa
 
 
 def _in_a_line(error: BaseException) -> str:
-    """Return an error and where it was raised in the user's files."""
+    """Return an error and its place in the user's files."""
     *_, last = traceback.format_exception_only(error)
     text = last.strip()
     if isinstance(error, SyntaxError):
@@ -183,7 +183,7 @@ def _classes_in(module_name: str) -> Iterator[NodeClass]:
         value = getattr(module, name, None)
         if not inspect.isclass(value) or not issubclass(value, Node):
             continue
-        # A package's own are offered under its name too, where it exports them.
+        # A package's classes are offered under its name too, if it exports them.
         own = f"{value.__module__}.".startswith(f"{module_name}.")
         if own and not name.startswith("_"):
             about = (value.__doc__ or "").strip().partition("\n")[0]
@@ -196,7 +196,7 @@ def _end_with(stream: BinaryIO) -> None:
 
 
 def _leave() -> None:
-    """End with all that nodes have started, and without waiting for threads that they have."""
+    """End, with all that nodes have started and without waiting for their threads."""
     end_descendants(descendants, reap)
     os._exit(0)
 
@@ -205,7 +205,7 @@ def main() -> None:
     """Answer one request."""
     answers = os.fdopen(os.dup(1), "wb", buffering=0)
     null = os.open(os.devnull, os.O_RDWR)
-    # Whatever is printed, by a library in C too, goes nowhere.
+    # Discard everything that is printed, also by libraries in C.
     os.dup2(null, 1)
     os.dup2(null, 2)
     asked = os.fdopen(os.dup(0), "rb")

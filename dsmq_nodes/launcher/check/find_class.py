@@ -1,6 +1,6 @@
-"""Whether the class that a launch file names is there, seen from its source: nothing is imported.
+"""Whether the class that a launch file names exists, according to its source: nothing is imported.
 
-What source does not tell (a class made by a function, a module in C) is left to the import itself.
+What the source does not show (a class made by a function, a module in C) is left to the import.
 """
 
 import ast
@@ -13,7 +13,7 @@ from dsmq_nodes.suggest import did_you_mean, nearest
 
 
 def why_not(spec: str, places: list[str]) -> str:
-    """Return why `module:Class` cannot be run; empty: it may be, as far as can be seen.
+    """Return why `module:Class` cannot be run; empty when the source shows no reason.
 
     Args:
         spec: the class.

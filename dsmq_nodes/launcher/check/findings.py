@@ -1,4 +1,4 @@
-"""What is asked of the process that looks at node classes (examine.py), and what it answers."""
+"""The requests to the process that examines node classes (examine.py), and its answers."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ from dsmq_nodes.graph.spin.environment import NodeEnvironment
 
 
 class NodeRequest(msgspec.Struct):
-    """A node to look at: its class, what it is told, its environment variables."""
+    """A node to examine: its class, its settings, its environment variables."""
 
     spec: str
     told: NodeEnvironment
@@ -16,7 +16,7 @@ class NodeRequest(msgspec.Struct):
 
 
 class ExaminationRequest(msgspec.Struct):
-    """What to look at: nodes, then the node classes that modules have."""
+    """What to examine: nodes, then modules for the node classes in them."""
 
     root: str
     nodes: list[NodeRequest] = []
@@ -32,7 +32,7 @@ class NodeTopic(msgspec.Struct):
 
 
 class WrongParam(msgspec.Struct):
-    """What pydantic says is wrong with a parameter; `known` are the names that there are."""
+    """Pydantic's error about a parameter; `known` are the existing names."""
 
     loc: list[str | int]
     kind: str
@@ -42,9 +42,9 @@ class WrongParam(msgspec.Struct):
 
 
 class NodeFinding(msgspec.Struct):
-    """What was found about a node: `begun` comes before it is imported.
+    """A finding about a node; one with `begun` comes before it is imported.
 
-    `error` is why it cannot run, `unknown` why it could not be looked at.
+    `error` says why it cannot run, `unknown` why it could not be examined.
     """
 
     index: int
@@ -57,7 +57,7 @@ class NodeFinding(msgspec.Struct):
 
 
 class NodeClass(msgspec.Struct):
-    """A node class that a module has, with the JSON Schema of its parameters."""
+    """A node class in a module, with the JSON Schema of its parameters."""
 
     spec: str
     about: str

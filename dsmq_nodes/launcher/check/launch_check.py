@@ -1,10 +1,10 @@
-"""Everything that can be known about a launch file without starting it.
+"""Checks a launch file as far as is possible without starting it.
 
-The file itself (compose.py, relations.py), and the classes it names: that they can be imported and
-are nodes, that parameters fit their models, that the two ends of each topic fit, that each topic
-that is subscribed is published by somebody (unless an entry is wrong, or is a program that is no
-node of ours: who knows what that publishes), that each remapping meets a topic, and that nobody
-waits for a topic that never comes.
+It checks the file itself (compose.py, relations.py) and the classes it names: that they can be
+imported and are nodes, that parameters fit their models, that the two ends of each topic fit, that
+each subscribed topic has a publisher (unless an entry is wrong, or a program is not a node of ours,
+whose topics are unknown), that each remapping meets a topic, and that no node waits for a topic
+that never comes.
 """
 
 from collections.abc import Iterator, Mapping
@@ -39,7 +39,7 @@ from dsmq_nodes.topic_names import (
     is_kits_own,
 )
 
-# Nobody needs to publish on them.
+# They need no publisher.
 _MAY_BE_SILENT: Final = frozenset({TF_STATIC_TOPIC, CLOCK_TOPIC}) | EVERY_NODES_TOPICS
 _OF_LIFECYCLE: Final = "/transition_event"
 _MOST_NAMED: Final = 5
@@ -47,14 +47,14 @@ _MOST_NAMED: Final = 5
 
 @dataclass
 class Report:
-    """What a check has found.
+    """The result of a check.
 
     Attributes:
         file: the launch file.
-        errors: what is wrong with it.
-        warnings: what may be.
+        errors: its mistakes.
+        warnings: possible mistakes.
         nodes: how many nodes there are.
-        topics: how many topics they have of their own, services aside.
+        topics: how many topics of their own they have, without services.
     """
 
     file: str
@@ -66,7 +66,7 @@ class Report:
 
 @dataclass
 class _Looked:
-    """A node, and what its class turned out to be."""
+    """A node, and the findings about its class."""
 
     node: ComposedNode
     finding: NodeFinding
@@ -80,7 +80,7 @@ class _Looked:
 
 
 class _Planned(schema.TopicEnd):
-    """A node that does not run yet."""
+    """The error for a node that does not run yet."""
 
     __slots__ = ()
 
@@ -90,7 +90,7 @@ class _Planned(schema.TopicEnd):
 
 
 def check(path: Path, args: Mapping[str, Value] | None = None) -> Report:
-    """Return what is wrong with a launch file.
+    """Return the mistakes in a launch file.
 
     Raises:
         LaunchFileError: It cannot be read, or is no YAML.
@@ -132,7 +132,7 @@ def _in_order(problems: list[LaunchProblem], composition: Composition) -> list[L
 
 
 def _request(node: ComposedNode) -> NodeRequest:
-    # Without remapping: names as the class has them show which remappings meet one.
+    # Without remapping: the class's own names show which remappings meet a topic.
     told = msgspec.structs.replace(environment_of(node), remap={})
     return NodeRequest(node.entry.node or "", told, node.env)
 
@@ -238,7 +238,7 @@ def _topics_in_vain(
         if topic is None or other is None or other.finding.error or other.finding.unknown:
             continue
         own = {end.topic for end in other.published}
-        # One with a life cycle makes its publishers when it is configured.
+        # A lifecycle node makes its publishers when it is configured.
         if topic in own or f"{other.node.full_name}{_OF_LIFECYCLE}" in own:
             continue
         known = sorted(t for t in own - EVERY_NODES_TOPICS if not is_hidden(t))
@@ -290,14 +290,14 @@ class _Ends:
         ] = {}
         for each in looked:
             if "remap" in each.node.doubtful:
-                continue  # who knows what its topics are called
+                continue  # its topics' names are not known
             for end in each.published:
                 self.topics.setdefault(end.topic, ([], []))[0].append((each, end))
             for end in each.subscribed:
                 self.topics.setdefault(end.topic, ([], []))[1].append((each, end))
 
     def misfits(self) -> Iterator[LaunchProblem]:
-        """Yield a problem for each two types that do not fit."""
+        """Yield a problem for each pair of types that do not fit."""
         verdicts: dict[tuple[str, str], schema.Verdict] = {}
         told: set[tuple[object, ...]] = set()
         for topic, (published, subscribed) in self.topics.items():
@@ -308,7 +308,7 @@ class _Ends:
                     pair = expected.schema, sent.schema
                     if pair not in verdicts:
                         verdicts[pair] = schema.compare(*map(msgspec.json.decode, pair))
-                    # Copies of a node are wrong in the same way.
+                    # Copies of a node have the same mistakes.
                     which = (topic, *reader.written, *writer.written)
                     if verdicts[pair].differences and which not in told:
                         told.add(which)
@@ -321,9 +321,9 @@ class _Ends:
                         yield reader.node.origin.within("node").problem(text)
 
     def unpublished(self) -> Iterator[LaunchProblem]:
-        """Yield a warning for each topic, and service, with readers but nobody who writes."""
+        """Yield a warning for each topic with readers but no publisher, and for each service."""
         if any(each.finding.error or each.finding.unknown for each in self._looked):
-            return  # who knows what those publish
+            return  # it is not known what they publish
         known = [topic for topic, (published, _) in self.topics.items() if published]
         for topic, (published, subscribed) in self.topics.items():
             base, hidden = _base(topic)

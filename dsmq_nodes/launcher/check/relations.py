@@ -1,4 +1,4 @@
-"""What must fit between the nodes of a launch: names, processes they share, who waits for whom."""
+"""What must fit between the nodes of a launch: names, shared processes, dependencies."""
 
 import os
 import shutil
@@ -12,7 +12,7 @@ from dsmq_nodes.launcher.file.composed import ComposedNode, Composition, Origin
 from dsmq_nodes.launcher.file.entries import DependencyEntry
 from dsmq_nodes.suggest import did_you_mean, shorten
 
-# What concerns a whole process; nodes that share one agree about it.
+# Settings of a whole process, on which nodes that share it must agree.
 _OF_PROCESS = (
     "restart",
     "required",
@@ -38,7 +38,7 @@ def process_of(node: ComposedNode) -> str:
 
 
 def waits_for(composition: Composition, node: ComposedNode, name: str) -> ComposedNode | None:
-    """Return the node that another one means by a name: in its namespace, else further out."""
+    """Return the node that a name means: in the same namespace, else further out."""
     by_name = composition.by_name
     return next((by_name[each] for each in _meant(node, name) if each in by_name), None)
 
@@ -52,7 +52,7 @@ def awaited_topic(node: ComposedNode, wish: DependencyEntry) -> str | None:
 
 
 def idle_waits(composition: Composition) -> Iterator[LaunchProblem]:
-    """Yield what a node says it waits for, and does not: it is in its process, or left out."""
+    """Yield dependencies that have no effect: on a node in the same process, or left out."""
     for node in composition.nodes:
         for name in node.entry.depends_on:
             other = waits_for(composition, node, name)
@@ -66,9 +66,10 @@ def idle_waits(composition: Composition) -> Iterator[LaunchProblem]:
 
 
 def program(node: ComposedNode) -> str | None:
-    """Return where the program of a node's `exec` is, None when it is not there.
+    """Return the path of a node's `exec` program, None when there is none.
 
-    Paths are beside the launch file; other names are looked for beside this Python, then in PATH.
+    Paths are relative to the launch file; other names are looked up beside this Python, then in
+    PATH.
     """
     word = (node.entry.exec or [""])[0]
     if os.sep in word:
@@ -107,7 +108,7 @@ def _same_names(nodes: list[ComposedNode]) -> Iterator[LaunchProblem]:
 
 
 def _processes(nodes: list[ComposedNode]) -> Iterator[LaunchProblem]:
-    """Yield where nodes in one process want it otherwise, or its name is another's."""
+    """Yield where nodes disagree about their process, or its name is taken."""
     alone = {node.full_name: node for node in nodes if node.process is None}
     settled: dict[tuple[str, str], tuple[object, ComposedNode]] = {}
     for node in nodes:

@@ -28,7 +28,7 @@ _TYPES: Mapping[str, tuple[str, Callable[[object], bool]]] = {
 
 
 class Text(str):
-    """Text from the command line: what type it is of, the argument says."""
+    """Text from the command line; the argument decides its type."""
 
     __slots__ = ()
 
@@ -58,10 +58,11 @@ def kind_of_default(default: object) -> str | None:
 
 
 def fit(value: object, kind: str, choices: Iterable[object] | None = None) -> Value:
-    """Return a value as the argument's type has it.
+    """Convert a value to the argument's type.
 
     Raises:
-        ValueError: It is of another type, or none of the choices; the text says what is expected.
+        ValueError: It has another type, or is not one of the choices; the text says what is
+        expected.
     """
     if isinstance(value, Text):
         value = str(value) if kind == "str" else plain_value(value)
@@ -79,7 +80,7 @@ def fit(value: object, kind: str, choices: Iterable[object] | None = None) -> Va
 
 
 def declared(entry: ArgEntry) -> str:
-    """Return what is to be given for an argument without a default."""
+    """Return the advice for an argument without a default."""
     if entry.choices is not None:
         return f"one of {', '.join(map(written, entry.choices))}"
     return _TYPES[entry.type][0]

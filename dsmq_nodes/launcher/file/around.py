@@ -1,4 +1,4 @@
-"""What groups, includes and copies give to what is in them."""
+"""What groups, includes and copies pass on to the entries inside them."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -11,7 +11,7 @@ from dsmq_nodes.launcher.file.entries import EntryPart
 
 @dataclass(frozen=True)
 class Around:
-    """What is around an entry."""
+    """The settings around an entry."""
 
     namespace: str = ""
     env: Mapping[str, str] = field(default_factory=dict)
@@ -22,7 +22,7 @@ class Around:
     files: tuple[Path, ...] = ()
 
     def within(self, entry: EntryPart, origin: Origin, index: int | None) -> "Around":
-        """Return what is around the entries of a group or of an included file."""
+        """Return the settings around the entries of a group or of an included file."""
         raw = mapping_at(origin)
         namespace = entry.namespace
         if index is not None and "$(index)" not in f"{raw.get('namespace')}":
@@ -40,19 +40,19 @@ class Around:
 
 
 def mapping_at(origin: Origin) -> dict[str, object]:
-    """Return the mapping that is written there."""
+    """Return the mapping at a place."""
     found = lookup(origin.document.data, origin.path)
     assert isinstance(found, dict)
     return found
 
 
 def join(outer: str, inner: str) -> str:
-    """Return a namespace or a name within a namespace; an absolute one is as it is."""
+    """Return a namespace or a name within a namespace; an absolute one is unchanged."""
     if inner.startswith("/"):
         return inner.rstrip("/")
     return f"{outer}/{inner}" if inner else outer
 
 
 def remaps(entry: EntryPart, origin: Origin) -> dict[str, Origin]:
-    """Return where each remapping of an entry is written."""
+    """Return the place of each remapping of an entry."""
     return {name: origin.within("remap", name) for name in entry.remap}

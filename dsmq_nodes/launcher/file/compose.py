@@ -1,12 +1,13 @@
-"""From the text of a launch file, and of those it includes, to the nodes to start.
+"""From the text of a launch file, and of the files it includes, to the nodes to start.
 
-Each entry gets its substitutions, is checked against its model, and passes on to what is in it:
-its namespace, environment, remapping, process, and whether it is left out. `count` makes copies: of
-a node the name is numbered from 1 (`lidar1`, `lidar2`), of a group or an include the namespace
-(`robot1/lidar`, `robot2/lidar`); a name that contains `$(index)` is not numbered once more. A
-relative namespace is joined to the one around it, an absolute one (`/a`) stands alone.
+Each entry gets its substitutions, is checked against its model, and passes its settings on to the
+entries inside it: namespace, environment, remapping, process, and whether it is left out. `count`
+makes copies: for a node the name is numbered from 1 (`lidar1`, `lidar2`), for a group or an include
+the namespace (`robot1/lidar`, `robot2/lidar`); a name that contains `$(index)` is not numbered
+again. A relative namespace is joined to the one around it, an absolute one (`/a`) is not.
 
-What is left out is checked as well, except for files that it includes and variables that it needs.
+Entries that are left out are checked as well, except files that they include and variables that
+they need.
 """
 
 from collections.abc import Iterator, Mapping
@@ -53,7 +54,7 @@ class EnoughError(Exception):
 
 
 class Composer:
-    """Composes one launch file; everything that is wrong is in `problems` afterwards."""
+    """Composes one launch file; all mistakes are in `problems` afterwards."""
 
     def __init__(self, file: str) -> None:
         self.composition = Composition(file)
@@ -67,7 +68,7 @@ class Composer:
 
     @property
     def problems(self) -> list[LaunchProblem]:
-        """All that is wrong, file by file, in the order of the lines."""
+        """All mistakes, file by file, in the order of the lines."""
         order = {file: number for number, file in enumerate(self._files)}
         return sorted(
             self._problems,
@@ -89,7 +90,7 @@ class Composer:
         self._refuse(origin.document, origin.place, message)
 
     def _refuse(self, document: Document, place: Place, message: str) -> None:
-        """Have a value not looked at further; a message says why, unless that is told already."""
+        """Skip a value; a message says why, unless that is reported already."""
         if message:
             self.tell(document.problem(place, message))
         self._told.add((document.file, place.line, place.column))
@@ -97,7 +98,7 @@ class Composer:
     # Files
 
     def main(self, document: Document, given: Mapping[str, Value]) -> None:
-        """Compose the file that was asked for; `given` are the command line's arguments."""
+        """Compose the main file; `given` are the command line's arguments."""
 
         def tell(_: str | None, message: str) -> None:
             self.tell(LaunchProblem(0, 0, message))
@@ -205,7 +206,7 @@ class Composer:
     def _not_understood(
         self, origin: Origin, around: Around, scope: Scope, index: int | None
     ) -> None:
-        """Note what is wrong itself: whoever waits for it makes no second mistake."""
+        """Note a faulty node: a node that depends on it makes no second mistake."""
         data = mapping_at(origin)
         quiet = Substitution(origin.document, scope, lambda *_: None)
         name, namespace = (
@@ -224,7 +225,7 @@ class Composer:
         self.composition.faulty.add(f"{full_namespace}/{name}")
 
     def _head(self, origin: Origin, data: dict[str, object], scope: Scope) -> dict[str, object]:
-        """Return what decides about an entry: it is asked for before all else."""
+        """Return the conditions of an entry, which come before everything else."""
         quiet = Substitution(origin.document, scope, lambda *_: None)
         return {
             key: quiet.value(data[key], (*origin.path, key)) for key in _CONDITIONS if key in data
@@ -254,7 +255,7 @@ class Composer:
         aside: tuple[str, ...],
         left_out: bool = False,
     ) -> _PartT | None:
-        """Return a mapping as its model has it; in the keys `aside` nothing is substituted yet."""
+        """Return a mapping as its model; the keys in `aside` are substituted later."""
         document, path = origin.document, origin.path
         raw = mapping_at(origin)
         substitution = Substitution(
@@ -271,7 +272,7 @@ class Composer:
             return model.model_validate(data)
         except ValidationError as error:
             for problem in explain(error, origin.document, model, origin.path):
-                # A value that was refused is not told again for what it was read as instead.
+                # A value that was refused is not reported a second time.
                 if (problem.file, problem.line, problem.column) not in self._told:
                     self.tell(problem)
             if not (issubclass(model, EntryPart) and isinstance(data, dict)):
@@ -285,7 +286,7 @@ class Composer:
         origin: Origin,
         error: ValidationError,
     ) -> _PartT | None:
-        """Return an entry without its mistakes: they do not hide others."""
+        """Return an entry without its mistakes, so that they do not hide others."""
         assert issubclass(model, EntryPart)
         found = salvage(model, data, error)
         if found is None:
@@ -339,7 +340,7 @@ class Composer:
         )
 
     def _layers(self, entry: NodeEntry, origin: Origin, full_name: str) -> list[Origin]:
-        """Return where a node's parameters are in its files."""
+        """Return the places of a node's parameters in its files."""
         found: list[Origin] = []
         for number, name in enumerate(entry.params_file):
             at = origin.within("params_file", number)
@@ -408,7 +409,7 @@ def _is_nodes(key: str) -> bool:
 
 
 def _model_of(data: dict[str, object]) -> type[EntryPart]:
-    """Return what an entry is by its keys, misspelt ones included."""
+    """Return the kind of an entry by its keys, including misspelt ones."""
     if "include" in data:
         return IncludeEntry
     if data.keys() & {"node", "exec"}:
@@ -435,7 +436,7 @@ def _loop(files: tuple[Path, ...], path: Path) -> str:
 
 
 def _beside(part: _PartT, directory: Path) -> _PartT:
-    """Return a broker's or a log's entry with its paths from the launch file on."""
+    """Return a broker's or a log's entry with paths relative to the launch file."""
     names = ("store", "tls_cert", "tls_key", "tls_client_ca", "folder")
     paths = {name: getattr(part, name, None) for name in names}
     return part.model_copy(

@@ -1,4 +1,4 @@
-"""The nodes of a launch file, each with what groups, includes and copies give to it."""
+"""The nodes of a launch file, each with the settings of its groups, includes and copies."""
 
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -13,13 +13,13 @@ from dsmq_nodes.launcher.file.entries import BrokerEntry, LogEntry, NodeEntry
 
 @dataclass(frozen=True)
 class Origin:
-    """Where something is written."""
+    """A place in a launch file."""
 
     document: Document
     path: Keys
 
     def within(self, *path: str | int) -> "Origin":
-        """Return where a part of it is written."""
+        """Return the place of a part of it."""
         return Origin(self.document, (*self.path, *path))
 
     @property
@@ -29,7 +29,7 @@ class Origin:
 
     @property
     def key_place(self) -> Place:
-        """The place of its key, where it has one."""
+        """The place of its key, if it has one."""
         return self.document.key_place(self.path)
 
     def problem(self, message: str, *, at_key: bool = False) -> LaunchProblem:
@@ -42,17 +42,17 @@ class ComposedNode:
     """One node to start.
 
     Attributes:
-        entry: what its entry says, substitutions done.
-        name: its own name, numbered if it is a copy.
+        entry: its entry, after substitutions.
+        name: its own name, numbered for a copy.
         namespace: absolute; "" is the root.
-        params: its parameters, those of files included.
-        remap: its remapping, that of groups included; the nearest wins.
+        params: its parameters, including those from files.
+        remap: its remapping, including that of groups; the nearest wins.
         env: its environment variables, likewise.
-        process: the process that it shares with others, absolute; None: it has its own.
-        origin: where its entry is.
-        remaps: where each remapping is written.
-        layers: where its parameters are written, the most important last.
-        doubtful: the keys of its entry that are wrong and were left out.
+        process: the process that it shares with others, absolute; None for its own.
+        origin: the place of its entry.
+        remaps: the place of each remapping.
+        layers: the places of its parameters, the most important last.
+        doubtful: the keys of its entry that were left out because they are wrong.
     """
 
     entry: NodeEntry
@@ -78,7 +78,7 @@ class ComposedNode:
         return self.entry.rate
 
     def param_origin(self, path: Keys) -> Origin:
-        """Return where a parameter is written, by its name and the names within it."""
+        """Return the place of a parameter, by its name and the names within it."""
         for layer in reversed(self.layers):
             if (*layer.path, *path) in layer.document.values:
                 return layer.within(*path)
@@ -87,19 +87,19 @@ class ComposedNode:
 
 @dataclass
 class Composition:
-    """What a launch file comes to.
+    """A composed launch file.
 
     Attributes:
         file: the launch file, as it was named.
-        broker: the broker, its paths beside the launch file.
-        broker_origin: where that is written, or would be.
-        log: where log files are written, its folder beside the launch file.
-        nodes: what to start.
+        broker: the broker, with paths relative to the launch file.
+        broker_origin: the place of that, written or not.
+        log: where log files are written, with its folder relative to the launch file.
+        nodes: the nodes to start.
         left_out: full names of nodes whose conditions do not hold.
         params_files: the files of parameters that nodes name.
-        faulty: full names of nodes that are not in `nodes`, for what is wrong with them.
-        unplaced: their classes, and where each is written.
-        is_partial: there are more of those, whose names are not known.
+        faulty: full names of nodes that are not in `nodes` because of mistakes.
+        unplaced: their classes, with the place of each.
+        is_partial: there are more faulty nodes, with unknown names.
     """
 
     file: str

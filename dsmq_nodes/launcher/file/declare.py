@@ -1,4 +1,4 @@
-"""What `args:` of a launch file declares, and what is given for it."""
+"""The declarations in `args:` of a launch file, and the values given for them."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ from dsmq_nodes.suggest import did_you_mean, shorten
 
 @dataclass(frozen=True)
 class GivenArgs:
-    """Arguments for a file, and whom to tell what is wrong with one; None: one is missing."""
+    """Arguments for a file, and the receiver of mistakes in them; None: one is missing."""
 
     values: Mapping[str, Value]
     tell: Callable[[str | None, str], None]
@@ -34,7 +34,7 @@ class _DeclaredArgument:
 
 
 def scope(document: Document, given: GivenArgs, refuse: Refuse, extent: Extent) -> Scope:
-    """Return what substitutions in a file are replaced with, its arguments included."""
+    """Return the scope of substitutions in a file, including its arguments."""
     data = document.data.get("args") if isinstance(document.data, dict) else None
     args: dict[str, Value] = {}
     unusable: set[str] = set()
@@ -46,7 +46,7 @@ def scope(document: Document, given: GivenArgs, refuse: Refuse, extent: Extent) 
         refuse(place, why)
 
     for name, raw in names.items():
-        # An argument's default may be made of those before it.
+        # An argument's default may use earlier arguments.
         now = Scope(document.directory, extent, args, unusable)
         filled = Substitution(document, now, refuse_value).value(raw, ("args", name))
         value = None if wrong else _value(document, name, filled, given, refuse)

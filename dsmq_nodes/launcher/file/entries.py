@@ -1,4 +1,4 @@
-"""What a launch file may say: a typed model of each of its parts.
+"""The typed model of a launch file.
 
 An entry of `nodes:` is a node, a group (it has `nodes:`) or an include (it has `include:`). Every
 time is in seconds. Parts are validated one by one (compose.py), after their substitutions.
@@ -78,16 +78,16 @@ class RestartEntry(LaunchMapping):
 
 
 class DependencyEntry(LaunchMapping):
-    """What to wait for before a node is started."""
+    """A dependency: what to wait for before a node is started."""
 
     until: fields.Until = Field("ready", description="ready, or topic:/x for its first message.")
     timeout: Annotated[float, Field(gt=0, le=fields.MOST_SEC, allow_inf_nan=False)] = Field(
-        30.0, description="The launch fails after so long."
+        30.0, description="The launch fails after this time."
     )
 
 
 class EntryPart(LaunchMapping):
-    """What every entry of `nodes:` may have."""
+    """The keys of every entry of `nodes:`."""
 
     if_: bool = Field(default=True, alias="if", description="Left out when false.")
     unless: bool = Field(default=False, description="Left out when true.")

@@ -1,4 +1,4 @@
-"""What pydantic finds wrong in a launch file, said in its user's words and at its place."""
+"""Explains pydantic's errors in the words of a launch file's user, with their places."""
 
 import re
 from collections.abc import Iterator
@@ -35,7 +35,7 @@ _LIMITS = {
 def explain(
     error: ValidationError, document: Document, model: type[BaseModel], path: Path = ()
 ) -> Iterator[LaunchProblem]:
-    """Yield a problem for each mistake that pydantic found in what a document has at `path`."""
+    """Yield a problem for each mistake that pydantic found at `path` of a document."""
     details = error.errors(include_url=False)
     unknown = [detail["loc"] for detail in details if detail["type"] == "extra_forbidden"]
     for detail in details:
@@ -66,7 +66,7 @@ def _explain(
 
 
 def explain_value(detail: ErrorDetails, place: Place) -> str:
-    """Return what is wrong with the value at a place."""
+    """Return the mistake in a value."""
     kind = detail["type"]
     if kind == "float_type" and type(detail["input"]) is int:
         return f"the number {_plain(place, detail['input'])} is too large"
@@ -104,7 +104,7 @@ def _found(value: object, place: Place, kind: str) -> tuple[str, str]:
 
 
 def _plain(place: Place, value: object) -> str:
-    """Return a value as it is written in the file, or as a substitution has made it."""
+    """Return a value as written in the file, or as a substitution has made it."""
     if "$(" in place.text:
         return f"{shorten(written(value))[1:-1]} (from {shorten(place.text)})"
     return shorten(place.text)[1:-1]

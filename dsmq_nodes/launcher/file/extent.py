@@ -1,7 +1,7 @@
-"""How much a launch file may come to, so that a small one cannot unfold into a large one.
+"""Limits the size of an unfolded launch file, so that a small one cannot become a large one.
 
-Arguments made of arguments, copies of copies and files included again and again multiply. What they
-come to is counted while it is made, and ends at the place where it is too much.
+Arguments made of arguments, copies of copies and files that are included again multiply. The size
+is counted while the file is unfolded, and an error names the place where the limit is reached.
 """
 
 from typing import Final
@@ -15,11 +15,11 @@ OF_COPY: Final = 40
 
 
 class UnfoldsError(Exception):
-    """What a launch file comes to is too much; the text says of what."""
+    """A launch file unfolds into too much; the text says into what."""
 
 
 class Extent:
-    """What of it a launch file and all that it includes have left."""
+    """The size that a launch file and its includes may still use."""
 
     def __init__(self) -> None:
         self._text_left = _MOST_TEXT_IN_ALL
@@ -32,22 +32,22 @@ class Extent:
         return self._is_told
 
     def spend(self) -> None:
-        """It came to too much, which is told."""
+        """The limit is reached, and that was reported."""
         self._is_told = True
         self._text_left = self._values_left = 0
 
     def take_text(self, length: int) -> None:
-        """Note the text that a substitution gives.
+        """Count the text of a substitution.
 
         Raises:
-            UnfoldsError: It is too much; without a text when that is told already.
+            UnfoldsError: It is too much; without a text when that was reported already.
         """
         self._text_left -= length
         if self._text_left < 0:
             self._refuse(f"substitutions come to more than {_MOST_TEXT_IN_ALL} characters in all")
 
     def take_values(self, count: int) -> None:
-        """Note values of entries and their copies.
+        """Count values of entries and their copies.
 
         Raises:
             UnfoldsError: They are too many.

@@ -1,4 +1,4 @@
-"""What single values of a launch file may be: names, paths, words; each with advice."""
+"""The types of single values in a launch file: names, paths, words; each error has advice."""
 
 import json
 import re
@@ -19,8 +19,8 @@ MOST_SEC = 1e9  # longer than any robot runs
 
 
 def wrong(message: str) -> PydanticCustomError:
-    """Return what a validator raises; the message is told as it is."""
-    # A path may hold what is no character: pydantic refuses that.
+    """Return an error for a validator to raise; its message is shown unchanged."""
+    # A path may have bytes that are not characters, which pydantic refuses.
     message = message.encode("utf-8", "replace").decode()
     return PydanticCustomError("launch_file", "{message}", {"message": message})
 
@@ -91,12 +91,12 @@ def _scalar(value: object) -> object:
 
 
 def _some(value: object) -> object:
-    """Take one text for a list of one."""
+    """Accept one text as a list of one."""
     return [value] if isinstance(value, str) else value
 
 
 def _dependencies(value: object) -> object:
-    """Take `[sim]` for `{sim: {until: ready}}`, and `{sim: ready}` too."""
+    """Accept `[sim]` and `{sim: ready}` for `{sim: {until: ready}}`."""
     if isinstance(value, list) and all(isinstance(name, str) for name in value):
         return {name: {} for name in value}
     if isinstance(value, dict):
@@ -107,7 +107,7 @@ def _dependencies(value: object) -> object:
 
 
 def _restart(value: object) -> object:
-    """Take `on-failure` for `{policy: on-failure}`."""
+    """Accept `on-failure` for `{policy: on-failure}`."""
     return {"policy": value} if isinstance(value, str) else value
 
 

@@ -13,10 +13,10 @@ _NEEDS_PARAMETERS = "it needs parameters: 'name: value'"
 
 
 class OtherFiles:
-    """Reads each file once, however often it is named: copies name it again and again."""
+    """Reads each file once, however often copies name it."""
 
     def __init__(self, tell: Callable[[LaunchProblem], None]) -> None:
-        """Have it told by `tell` what is wrong with a file, at its place or where it is named."""
+        """Report mistakes in files by `tell`, at their place or where the file is named."""
         self._tell = tell
         self._included: dict[Path, Document] = {}
         self._unreadable: dict[Path, LaunchFileError] = {}
@@ -45,7 +45,7 @@ class OtherFiles:
                 self._unreadable[path] = error
         why = self._unreadable[path]
         for problem in why.problems:
-            # What has no line is told where the file is asked for.
+            # A mistake without a line is reported where the file is named.
             if problem.line:
                 self._tell(problem)
             else:

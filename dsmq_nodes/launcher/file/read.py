@@ -1,4 +1,4 @@
-"""From a launch file to what it comes to, or to every mistake in it at its place."""
+"""From a launch file to its nodes, or to every mistake in it at its place."""
 
 import contextlib
 import sys
@@ -17,7 +17,7 @@ from dsmq_nodes.printable import one_line
 
 
 def load(path: Path, args: Mapping[str, Value] | None = None) -> Composition:
-    """Return what the launch file at `path` comes to with these arguments.
+    """Return the composed launch file at `path` with these arguments.
 
     Raises:
         LaunchFileError: It cannot be read, or has mistakes; all of them are in the error.
@@ -26,7 +26,7 @@ def load(path: Path, args: Mapping[str, Value] | None = None) -> Composition:
 
 
 def load_to_launch(path: Path, root: Path, args: Mapping[str, Value] | None = None) -> Composition:
-    """Return as `load`, if the classes it names are there too, in `root` or elsewhere.
+    """As `load`, and check that the classes it names exist, in `root` or elsewhere.
 
     Raises:
         LaunchFileError: It cannot be read, or has mistakes; all of them are in the error.
@@ -47,7 +47,7 @@ def read(
     args: Mapping[str, Value] | None = None,
     directory: Path | None = None,
 ) -> Composition:
-    """Return what a launch file of this text comes to; `file` is its name in errors.
+    """Return the composed launch file of this text; `file` is its name in errors.
 
     Raises:
         LaunchFileError: It has mistakes; all of them are in the error.
@@ -60,7 +60,7 @@ def read(
 def look_at(
     path: Path, args: Mapping[str, Value] | None = None
 ) -> tuple[Composition, list[LaunchProblem]]:
-    """Return what a launch file comes to as far as it can be understood, and what is wrong.
+    """Return a launch file composed as far as possible, and its mistakes.
 
     Raises:
         LaunchFileError: It cannot be read, or is no YAML.
@@ -80,8 +80,8 @@ def _look_at(
 
 
 def classes_not_there(classes: Iterable[tuple[Origin, str]], root: Path) -> Iterator[LaunchProblem]:
-    """Yield the classes, each with where it is written, that are not in `root` or elsewhere."""
-    # As in child.py: nodes look there.
+    """Yield the classes that are not in `root` or elsewhere, each with its place."""
+    # As in child.py: nodes import from there.
     places = [str(source.working_directory()), str(root), *sys.path]
     told: dict[str, str] = {}
     for origin, spec in classes:

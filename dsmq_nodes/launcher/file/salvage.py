@@ -1,4 +1,4 @@
-"""What is left of an entry that has mistakes, so that one mistake does not hide others."""
+"""The usable part of an entry with mistakes, so that one mistake does not hide others."""
 
 from collections.abc import Mapping
 from typing import Final, NamedTuple
@@ -8,14 +8,14 @@ from pydantic import ValidationError
 from dsmq_nodes.launcher.file.entries import EntryPart
 from dsmq_nodes.suggest import nearest
 
-# Where one of these is wrong, it is not known which node, or how many, are meant.
+# When one of these is wrong, it is not known which node, or how many, are meant.
 _DECISIVE: Final = frozenset(
     {"if", "unless", "count", "name", "namespace", "process", "include", "args"}
 )
 
 
 class Salvage(NamedTuple):
-    """What of an entry's keys can be used, and which of its model's keys are in doubt."""
+    """The usable keys of an entry, and the doubtful keys of its model."""
 
     data: dict[str, object]
     doubtful: frozenset[str]
@@ -24,9 +24,9 @@ class Salvage(NamedTuple):
 def salvage(
     model: type[EntryPart], data: Mapping[str, object], error: ValidationError
 ) -> Salvage | None:
-    """Return an entry without its mistakes; None when too little is known of it.
+    """Return an entry without its mistakes; None when too little of it is known.
 
-    A key that is misspelt counts as the key that was meant.
+    A misspelt key counts as the key that was meant.
     """
     keys = [field.alias or name for name, field in model.model_fields.items()]
     left, doubtful = dict(data), set()

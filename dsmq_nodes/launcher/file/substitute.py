@@ -40,7 +40,7 @@ class _WrongSubstitutionError(Exception):
 
 @dataclass(frozen=True)
 class Scope:
-    """What substitutions are replaced with at some place of a file."""
+    """The values of substitutions at a place of a file."""
 
     directory: Path
     extent: Extent
@@ -53,7 +53,7 @@ class Scope:
         return replace(self, index=index)
 
     def look_up(self, text: str) -> bool | float | str | None:
-        """Return what is meant by the text between the parentheses."""
+        """Return the value of the text between the parentheses."""
         name, *rest = text.split(maxsplit=1) or [""]
         if name == "arg":
             return self._arg(rest)
@@ -97,14 +97,14 @@ def _env(rest: list[str]) -> bool | float | str | None:
 
 
 Refuse = Callable[[Place, str], None]
-"""Takes the place of a value that is not to be looked at, and why; no reason: it is told."""
+"""Replaces a value that is skipped, with the reason; without one it is reported already."""
 
 
 @dataclass(frozen=True)
 class Substitution:
     """Does the substitutions of values within one document.
 
-    `refuse` is called for each value that has none. In an entry that is left out a missing
+    `refuse` is called for each value without one. In an entry that is left out a missing
     environment variable is no mistake.
     """
 
@@ -117,7 +117,7 @@ class Substitution:
         """Return the value at a path, and all in it, with the substitutions done.
 
         Raises:
-            UnfoldsError: There are too many values by now.
+            UnfoldsError: there are too many values.
         """
         self.scope.extent.take_values(1)
         if isinstance(data, dict):

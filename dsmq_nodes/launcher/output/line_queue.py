@@ -1,8 +1,8 @@
-"""Where lines go without being waited for: to a reader who may not read, to a disk that may hang.
+"""Writes lines without blocking the caller: to a reader that may stop, to a disk that may hang.
 
-A thread writes. What it has not written yet waits in a backlog of bounded size; beyond that the
-oldest is dropped and counted, so that the latest is there when the reader reads again. A reader
-costs lines, never the robot: the thread that supervises is not held up.
+A thread writes. Unwritten lines wait in a backlog of bounded size; beyond that the oldest are
+dropped and counted, so that a reader that continues gets the latest lines. A slow reader costs
+lines, never the robot: the thread that supervises is not delayed.
 """
 
 import asyncio
@@ -25,17 +25,17 @@ class LineQueue(Generic[ChunkT]):
 
     Attributes:
         lost: lines that were dropped since the last write.
-        steps: grows while something is written: whoever writes adds to it.
+        steps: grows while lines are written; `write` increases it.
     """
 
     def __init__(
         self, write: Callable[[Sequence[ChunkT], int], None], *, waits: bool = True
     ) -> None:
-        """Have chunks written by `write`.
+        """Write chunks with `write`.
 
         Args:
             write: takes chunks, and how many lines before them were dropped.
-            waits: it may have to wait, so a thread calls it; else `put` does.
+            waits: `write` may block, so a thread calls it; else `put` does.
         """
         self._write = write
         self._waits = waits
@@ -62,19 +62,19 @@ class LineQueue(Generic[ChunkT]):
         self._go_on()
 
     def poke(self) -> None:
-        """Have `write` called, without a chunk where there is none."""
+        """Call `write`, also without a chunk."""
         with self._news:
             self._wanted = True
         self._go_on()
 
     def hold(self) -> None:
-        """Write nothing until `release`; not so much is kept meanwhile."""
+        """Write nothing until `release`; a smaller backlog is kept meanwhile."""
         with self._news:
             self._held = True
 
     @property
     def is_held(self) -> bool:
-        """Whether nothing is to be written now."""
+        """Whether writing is held."""
         return self._held
 
     def release(self) -> None:
@@ -85,7 +85,7 @@ class LineQueue(Generic[ChunkT]):
 
     @property
     def unwritten(self) -> int:
-        """How many lines wait, are being written, or were dropped without a word of it."""
+        """How many lines wait, are being written, or were dropped without a notice."""
         with self._news:
             return self._lines + self._busy_lines + self.lost
 
@@ -96,7 +96,7 @@ class LineQueue(Generic[ChunkT]):
             return not (self._backlog or self._wanted or self._is_busy)
 
     async def finish(self, patience_sec: float) -> None:
-        """Wait until all is written, or until nothing was for so long."""
+        """Wait until all is written, or until nothing was written for `patience_sec`."""
         seen, since_sec = -1, time.monotonic()
         while not self.is_idle and time.monotonic() - since_sec < patience_sec:
             if self.steps != seen:
@@ -115,7 +115,7 @@ class LineQueue(Generic[ChunkT]):
                 self._turn()
             return
         if self._thread is None:
-            # A daemon: one that is stuck in a write does not hold up the end.
+            # A daemon: a thread that is stuck in a write does not delay the end.
             self._thread = threading.Thread(target=self._run, name="outlet", daemon=True)
             self._thread.start()
         with self._news:

@@ -9,9 +9,9 @@ from dsmq_nodes.launcher.supervise.plan import LogPlan
 
 
 class LogFile:
-    """Appends lines to a file; at its largest size it gives way to a new one.
+    """Appends lines to a file, and starts a new one at the largest size.
 
-    A file that cannot be written is told once: the process runs on without.
+    A file that cannot be written gives one warning; the process runs on without it.
     """
 
     def __init__(self, plan: LogPlan, say: Callable[[str], None]) -> None:
@@ -22,7 +22,7 @@ class LogFile:
         self._is_over = False
 
     def append(self, lines: list[str]) -> None:
-        """Append lines; as long as it takes."""
+        """Append lines; may block."""
         try:
             if self._fd < 0 and not self._is_over:
                 self._open()
@@ -42,7 +42,7 @@ class LogFile:
 
     def _open(self) -> None:
         self._plan.path.parent.mkdir(parents=True, exist_ok=True)
-        # Not Python's files: one whose write hangs would hold up the end of Python.
+        # Not Python's files: one whose write hangs would delay the end of Python.
         flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
         self._fd = os.open(self._plan.path, flags, 0o666)
         self._bytes = os.fstat(self._fd).st_size
@@ -69,19 +69,19 @@ class LogFile:
 
 
 class LogFiles:
-    """The log files of a launch. One thread writes them all: a disk that hangs holds up nobody."""
+    """The log files of a launch. One thread writes them all, so a disk that hangs blocks no one."""
 
     def __init__(self, say: Callable[[str], None]) -> None:
-        """Have files; `say` takes what is wrong with them, in another thread."""
+        """Make the files; `say` gets their errors, in another thread."""
         self._say = say
         self._outlet: LineQueue[tuple[LogFile, list[str]]] = LineQueue(self._write)
 
     def write(self, file: LogFile, lines: list[str]) -> None:
-        """Append lines to a file, some time."""
+        """Queue lines for a file."""
         self._outlet.put((file, lines), len(lines), sum(map(len, lines)))
 
     async def finish(self, patience_sec: float) -> None:
-        """Wait until all is written; not for a disk that takes nothing for `patience_sec`."""
+        """Wait until all is written, unless the disk takes nothing for `patience_sec`."""
         await self._outlet.finish(patience_sec)
         if self._outlet.unwritten:
             self._missing(self._outlet.unwritten)

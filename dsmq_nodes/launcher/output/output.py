@@ -1,4 +1,4 @@
-"""The output of a launch: whole lines, each with the name of who wrote it."""
+"""The output of a launch: whole lines, each with the name of its process."""
 
 import asyncio
 import contextlib
@@ -14,9 +14,9 @@ from dsmq_nodes.launcher.output.line_queue import LineQueue
 from dsmq_nodes.printable import visible
 
 _MOST_LINE_BYTES = 64 * 1024
-# A bare "\r", as progress bars write it, ends a line too: it would wipe out the name before it.
+# A bare "\r", as in progress bars, ends a line too: it would overwrite the name before it.
 _LINE_END = re.compile(rb"\r?\n|\r(?=.)", re.DOTALL)
-# What a terminal acts on, in UTF-8: as in printable.py. A colour is let through.
+# What a terminal acts on, in UTF-8: as in printable.py. Colours pass.
 _ACTS = re.compile(
     rb"(\x1b\[[0-9;:]*m)|[\x00-\x08\x0b-\x1f\x7f]|\xc2[\x80-\x9f]|\xd8\x9c"
     rb"|\xe2\x80[\x8e\x8f\xa8-\xae]|\xe2\x81[\xa6-\xaf]"
@@ -42,21 +42,21 @@ class LineSplitter:
         return lines
 
     def end(self) -> list[bytes]:
-        """Return what was left without a line's end."""
+        """Return the rest without a line's end."""
         rest, self._rest = self._rest.rstrip(b"\r"), b""
         return [rest] if rest else []
 
 
 class LaunchOutput:
-    """Where the processes' lines go, and what the launcher itself has to say.
+    """Shows the lines of the processes and of the launcher itself.
 
-    Nobody waits for who reads it: lines that are not read are dropped and counted (line_queue.py).
+    A slow reader blocks nothing: unread lines are dropped and counted (line_queue.py).
     """
 
     def __init__(self, out: BinaryIO, own: BinaryIO, names: Iterable[str]) -> None:
         """Write processes' lines to `out`, the launcher's own to `own`; `names` get a colour."""
         self._out = _Stream(out, self._ended)
-        # One file has one writer: what is written first is read first.
+        # One file has one writer, which keeps the order.
         self._own = self._out if _is_same_file(out, own) else _Stream(own, self._ended)
         self._on_unread: Callable[[], None] = lambda: None
         self._on_failed: Callable[[str], None] = lambda _: None
@@ -68,7 +68,7 @@ class LaunchOutput:
         self._own_stream = own
 
     def call_when_broken(self, unread: Callable[[], None], failed: Callable[[str], None]) -> None:
-        """Have it told, in the loop that runs, when the output comes to an end.
+        """Call back in the running loop when the output comes to an end.
 
         Args:
             unread: called when the output has lost its reader, as after `| head`.
@@ -78,45 +78,45 @@ class LaunchOutput:
         self._loop = asyncio.get_running_loop()
 
     def draw_below(self, compose: Callable[[bytes], bytes]) -> None:
-        """Have what goes to a terminal made by `compose`: something is drawn below it."""
+        """Let `compose` make what goes to the terminal: something is drawn below the lines."""
         for stream in self._streams():
             if stream.is_terminal:
                 stream.compose = compose
 
     def redraw(self) -> None:
-        """Have `compose` called, whether there are lines or not."""
+        """Call `compose`, also without lines."""
         self._out.outlet.poke()
 
     def hold(self) -> None:
-        """Keep what is to be written: a process draws on the terminal."""
+        """Hold the lines: a process draws on the terminal."""
         for stream in self._streams():
             if stream.is_terminal:
                 stream.outlet.hold()
 
     def release(self) -> None:
-        """Give the terminal back to us, as it was, and write what was kept."""
+        """Take the terminal back, restore it, and write the held lines."""
         for stream in self._streams():
             stream.release()
 
     def lines(self, name: str, lines: list[bytes]) -> None:
         """Write a process's lines.
 
-        Its colours stay; nothing in a line moves the cursor or acts on the terminal otherwise, so
-        that the line stays under its name.
+        Colours stay; nothing else in a line acts on the terminal, so that the line stays behind its
+        name.
         """
         self._out.put(self._prefixes[name], [_ACTS.sub(_escaped, line) for line in lines])
 
     def say(self, text: str, name: str = _OWN_NAME) -> None:
-        """Write what the launcher has to say; from any thread."""
+        """Write a line of the launcher's own; from any thread."""
         prefix = _prefix(name, 1, self._own_stream)
         self._own.put(prefix, visible(text).encode("utf-8").split(b"\n"))
 
     def show(self, lines: Iterable[str]) -> None:
-        """Write lines that are nobody's, such as the summary."""
+        """Write lines without a name, such as the summary."""
         self._out.put(b"", [visible(line).encode("utf-8") for line in lines])
 
     async def finish(self, patience_sec: float) -> None:
-        """Wait until all is written; not for who reads nothing for `patience_sec`."""
+        """Wait until all is written, unless the reader takes nothing for `patience_sec`."""
         await asyncio.gather(*(each.outlet.finish(patience_sec) for each in self._streams()))
         unwritten = self._out.outlet.unwritten
         if unwritten and self._own.outlet.is_idle:
@@ -141,7 +141,7 @@ class LaunchOutput:
 
 
 class _Stream:
-    """A file that lines go to, by an outlet of its own."""
+    """A file for lines, with a queue of its own."""
 
     def __init__(self, stream: BinaryIO, ended: Callable[[OSError | ValueError], None]) -> None:
         self.is_terminal = stream.isatty()
@@ -179,7 +179,7 @@ class _Stream:
 
     def _before(self, lost: int) -> bytes:
         """Return the notice written before the next lines: how many are missing there."""
-        # A process that was killed has left its screen as it was: leave it, show the cursor.
+        # A killed process has not restored the screen: leave its screen, show the cursor.
         reset, why = b"", "nobody read them"
         if self._was_held:
             self._was_held, reset, why = False, _RESET_SCREEN, "a process had the terminal"
@@ -194,7 +194,7 @@ class _Stream:
         rest = memoryview(data)
         while rest:
             try:
-                # Not by Python's buffer: what is left there would be waited for in the end.
+                # Without Python's buffer: flushing that would block at the end.
                 rest = rest[os.write(self._fd, rest[:_WRITE_BYTES]) :]
             except BlockingIOError:  # another process has made it so
                 _wait_writable(self._fd)

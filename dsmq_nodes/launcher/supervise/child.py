@@ -1,10 +1,10 @@
-"""What a process of a launch runs first: it takes signals, then becomes the program.
+"""The first code in each process of a launch: it handles signals, then becomes the program.
 
-With `[--path ROOT] module:Class...` this module runs nodes: one as DSMQ_NODE tells it
-(graph/spin/environment.py), several as the items of the JSON list in DSMQ_NODES tell each. With
+With `[--path ROOT] module:Class...` this module runs nodes: one with the settings in DSMQ_NODE
+(graph/spin/environment.py), several with the items of the JSON list in DSMQ_NODES. With
 `--module MODULE ARG...` it runs a module, as `python -m` does.
 
-Every process of a launch passes through here before it can do anything, so this imports little.
+Every process of a launch begins here, so this file imports little.
 """
 
 import argparse
@@ -33,7 +33,7 @@ NODES: Final = "DSMQ_NODES"
 
 
 def main(arguments: list[str]) -> int:
-    """Be the node or the module that the arguments name; give the exit status."""
+    """Run the node or the module that the arguments name; return the exit status."""
     signals_before_run()
     parser = argparse.ArgumentParser(prog="python -m dsmq_nodes.launcher.supervise.child")
     parser.add_argument("--path", help="directory to import from, after the current one")
@@ -52,8 +52,8 @@ def main(arguments: list[str]) -> int:
 def signals_before_run() -> None:
     """End quietly on Ctrl-C and SIGTERM until the program has its own way to end.
 
-    The guard starts us with both blocked: a Ctrl-C while Python itself starts would otherwise
-    show a traceback from the depth of its imports.
+    The guard starts us with both blocked: otherwise a Ctrl-C during Python's start would show a
+    traceback from its imports.
     """
 
     def leave(_number: int, _frame: FrameType | None) -> None:
@@ -72,7 +72,7 @@ def search(path: str | None) -> None:
 
 
 def run_nodes(specs: list[str]) -> int:
-    """Import nodes' classes and run them together; give the exit status."""
+    """Import nodes' classes and run them together; return the exit status."""
     try:
         node_classes = [load_node_class(spec) for spec in specs]
     except NodeLoadError as error:
@@ -86,14 +86,14 @@ def run_nodes(specs: list[str]) -> int:
     told = json.loads(os.environ.pop(NODES, "[]"))
     makers = [_told(*pair) for pair in zip(node_classes, told, strict=True)] if told else []
     with contextlib.suppress(KeyboardInterrupt):
-        # From here on the node has its own end, constructor included.
+        # From here on the node handles its own end, also in its constructor.
         signal.signal(signal.SIGINT, signal.default_int_handler)
         run(*makers or node_classes)
     return 0
 
 
 def _told(node_class: Callable[[], "Node"], told: object) -> Callable[[], "Node"]:
-    """Return what makes a node that finds in DSMQ_NODE what it is told."""
+    """Return a function that makes a node with its settings in DSMQ_NODE."""
 
     def make() -> "Node":
         os.environ[NODE] = json.dumps(told)
@@ -126,7 +126,7 @@ def load_class(spec: str) -> type:
     try:
         module = importlib.import_module(module_name)
     except ModuleNotFoundError as error:
-        # A module that the node's module does not find is that module's own mistake.
+        # A missing import inside the node's module is that module's own mistake.
         if error.name is None or not f"{module_name}.".startswith(f"{error.name}."):
             raise
         raise NodeLoadError(_no_module(spec, error.name)) from error

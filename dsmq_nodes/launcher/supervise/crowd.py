@@ -1,8 +1,7 @@
-"""How crowded the CPUs are: of many processes at once each has a share of the time.
+"""How crowded the CPUs are: many processes at once each get a share of the time.
 
-Patience with a process that starts or ends is patience with it, not with the others: two hundred
-nodes that end on two cores have the time of one that ends alone, each. Imports little: the guard
-needs it.
+Limits for a process that starts or ends are extended by that share: two hundred nodes that end on
+two cores each have as much CPU time as one that ends alone. Imports little: the guard needs it.
 """
 
 import os
@@ -13,7 +12,7 @@ from typing import Final
 import psutil
 
 TICK_SEC: Final = 0.25
-_LEAST_SHARE: Final = 1 / 30  # nobody is waited for without end
+_LEAST_SHARE: Final = 1 / 30  # no wait is without end
 _BUSY: Final = frozenset({psutil.STATUS_RUNNING, psutil.STATUS_DISK_SLEEP})
 
 
@@ -25,7 +24,7 @@ def cores() -> int:
 
 
 def is_busy(pid: int) -> bool:
-    """Whether a process runs, or would: it wants a CPU, or its program from the disk."""
+    """Whether a process is running or runnable, or loads its program from the disk."""
     try:
         return psutil.Process(pid).status() in _BUSY
     except psutil.Error:
@@ -33,14 +32,14 @@ def is_busy(pid: int) -> bool:
 
 
 class Ending:
-    """How processes that end get on: each has a share of a CPU, looked at now and then.
+    """The share of a CPU that ending processes have, sampled at intervals.
 
     Attributes:
         ended: how many have ended.
     """
 
     def __init__(self, pids: Callable[[], Iterable[int]]) -> None:
-        """Look at those processes that `pids` returns."""
+        """Sample the processes that `pids` returns."""
         self._pids = pids
         self._at_sec = 0.0
         self._share = 1.0

@@ -1,35 +1,35 @@
-"""The guard of a launch: parent of all its processes, so that none outlives the launcher.
+"""The guard of a launch: the parent of all its processes, so that none outlives the launcher.
 
-    launcher --socket--> guard's keeper -- guard --> broker, nodes --> what they have started
+    launcher --socket--> guard's keeper -- guard --> broker, nodes --> their children
 
-A launcher that is killed with SIGKILL can clean up nothing, so it starts nothing itself either: it
-asks the guard, a small process in a session of its own, which starts the processes, tells how each
-has ended, and holds the other end of the launcher's socket. When that socket closes, however that
-came about, the guard ends everything: SIGINT first, so that nodes still reach their safe state,
-SIGKILL soon after. On Linux the guard is a "child subreaper" (prctl(2)): what a node has started
-becomes the guard's child when the node is gone, in whatever session or process group it hides, and
-whatever its environment says. Elsewhere it is found by its process group only.
+A launcher that is killed with SIGKILL cannot clean up, so it does not start processes itself. The
+guard, a small process in a session of its own, starts them on request, reports how each has ended,
+and holds the other end of the launcher's socket. When that socket closes, for whatever reason, the
+guard ends everything: first with SIGINT, so that nodes reach their safe state, soon after with
+SIGKILL. On Linux the guard is a "child subreaper" (prctl(2)): processes that a node has started
+become the guard's children when the node is gone, in whatever session or process group they hide,
+and whatever their environment says. Elsewhere they are found only by their process group.
 
-The guard's parent, its keeper, is a subreaper too and does nothing but wait for the guard. Should
-the guard be killed, the kernel asks its children to end (PR_SET_PDEATHSIG) and the keeper kills
-what is left of them and of all that they have started; should the keeper be killed, the guard ends
-everything. It takes three SIGKILL at once, for launcher, keeper and guard, until nobody is left to
-kill what does not listen when it is asked. While the launcher lives it cleans up even then.
+The guard's parent, its keeper, is a subreaper too and only waits for the guard. If the guard is
+killed, the kernel asks its children to end (PR_SET_PDEATHSIG), and the keeper kills what is left of
+them and of their descendants. If the keeper is killed, the guard ends everything. Only when the
+launcher, the keeper and the guard are killed at once are processes left that do not listen when
+they are asked to end. While the launcher lives it cleans up even then.
 
-While the launcher is stopped (Ctrl-Z), the guard reads what nobody else does: nodes go on.
+While the launcher is stopped (Ctrl-Z), the guard reads the processes' output, so that nodes go on.
 
 Requests and answers are lines of JSON:
 
     {"start": 1, "argv": [...], "env": {...}, "deaf": true, "last": false, "nice": 0, "cpus": []}
         with three file descriptors: standard output, standard error, and the read end of their
-        pipe, which guard and process hold open so that nobody who says a last word is ended by
-        SIGPIPE;
-        "deaf": with SIGINT and SIGTERM blocked, until the program takes them (child.py);
+        pipe, which guard and process hold open so that a process that writes at its end is not
+        killed by SIGPIPE;
+        "deaf": with SIGINT and SIGTERM blocked, until the program handles them (child.py);
         "last": ended when all others are, as the broker is
     -> {"started": 1, "pid": 123, "warning": ""} or {"refused": 1, "errno": 2, "file": "prog"}
     {"pid": 123, "signal": 2}    to the process and all of its group
-    -> {"pid": 123, "unread": 5}    so many lines of it were dropped while the launcher was stopped
-    -> {"pid": 123, "status": 0}    -N: signal N has ended it
+    -> {"pid": 123, "unread": 5}    this many of its lines were dropped while the launcher was
+    stopped -> {"pid": 123, "status": 0}    -N: signal N has ended it
 """
 
 import contextlib
@@ -64,7 +64,7 @@ _PR_SET_PDEATHSIG: Final = 1
 _PR_SET_CHILD_SUBREAPER: Final = 36
 _RECEIVE_BYTES: Final = 64 * 1024
 _MOST_FDS: Final = 32
-# All is over within 2 s of the launcher's end, on a busy machine too.
+# Everything has ended within 2 s of the launcher's end, on a busy machine too.
 _NODES_SEC: Final = 1.0
 _BROKER_SEC: Final = 0.3
 _KILL_SEC: Final = 5.0
@@ -98,7 +98,7 @@ def end_descendants(
     which: Callable[[], Iterable[psutil.Process]], reap: Callable[[list[psutil.Process]], object]
 ) -> None:
     """Kill descendants of this process until none is left; `reap` waits for some."""
-    until_sec = time.monotonic() + _KILL_SEC  # what hangs in the kernel is not waited for
+    until_sec = time.monotonic() + _KILL_SEC  # a process that hangs in the kernel is not waited for
     while (left := list(which())) and time.monotonic() < until_sec:
         for each in left:
             with contextlib.suppress(psutil.Error):
@@ -107,12 +107,12 @@ def end_descendants(
 
 
 def reap(processes: list[psutil.Process]) -> None:
-    """Wait a moment for processes that were killed."""
+    """Wait a moment for killed processes."""
     psutil.wait_procs(processes, _BETWEEN_KILLS_SEC)
 
 
 def descendants() -> list[psutil.Process]:
-    """All that this process has started, and those have, and so on."""
+    """All descendants of this process."""
     return psutil.Process().children(recursive=True)
 
 
@@ -122,7 +122,7 @@ class _Child:
     number: int
     last: bool
     output: int
-    unread: int = 0  # lines that were dropped and not told
+    unread: int = 0  # dropped lines that were not reported yet
 
 
 class _Guard:
@@ -132,15 +132,15 @@ class _Guard:
         self._launcher = launcher
         self._launcher_pid = launcher_pid
         self._keeper_pid = keeper_pid
-        # Our own many pipes do not change what a program may rely on.
+        # Programs get the usual limit of descriptors, however many pipes we have.
         self._most_files = resource.getrlimit(resource.RLIMIT_NOFILE)
         raise_limit()
         self._children: dict[int, _Child] = {}
-        self._ended: list[tuple[_Child, int]] = []  # and not told
+        self._ended: list[tuple[_Child, int]] = []  # not reported yet
         self._over: set[int] = set()  # the numbers of all that have ended
         self._over_pids: set[int] = set()  # and their sessions
         self._orphan_ended = False
-        self._look_sec = 0.0  # when to look again for what they have left behind
+        self._look_sec = 0.0  # when to look again for their descendants
         self._is_stopped = False
         self._fds: list[int] = []
         self._rest = b""
@@ -233,9 +233,9 @@ class _Guard:
             self._ended.append((child, status))
 
     def _tell_ends(self) -> None:
-        """Kill what processes that are gone have left behind, and tell their ends.
+        """Kill what ended processes have left behind, and report their ends.
 
-        What they have left has become our child by now. Where many end, it is looked for together.
+        What they have left has become our child by now. When many end, one search serves all.
         """
         now_sec = time.monotonic()
         if not (self._ended or self._orphan_ended) or now_sec < self._look_sec:
@@ -252,7 +252,7 @@ class _Guard:
         self._ended.clear()
 
     def _is_left_behind(self, orphan: psutil.Process) -> bool:
-        """Whether it is of a process that has ended: by its environment, or by its session."""
+        """Whether a descendant belongs to an ended process, by its environment or its session."""
         with contextlib.suppress(psutil.Error, OSError):
             keeper, _, number = orphan.environ().get(MARK, "").rstrip(":").partition(":")
             if keeper == f"{self._keeper_pid}":
@@ -328,7 +328,7 @@ class _Drain:
 
 @dataclass(frozen=True)
 class _Birth:
-    """What a new process does before it becomes its program."""
+    """Prepare a new process before it becomes its program."""
 
     guard_pid: int
     most_files: tuple[int, int]
@@ -338,9 +338,9 @@ class _Birth:
     def __call__(self) -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, self.most_files)
         if _libc is not None:
-            # What moves is to stop: it is asked. The keeper kills who does not listen.
+            # What moves has to stop: ask it to. The keeper kills what does not listen.
             _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM if self.last else signal.SIGINT)
-            if os.getppid() != self.guard_pid:  # gone before the kernel knew what we want
+            if os.getppid() != self.guard_pid:  # the guard was gone before PR_SET_PDEATHSIG
                 os._exit(1)
         signal.signal(signal.SIGHUP, signal.SIG_DFL)
         if not self.deaf:
@@ -350,12 +350,12 @@ class _Birth:
 def _signal_group(pid: int, number: int) -> None:
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(pid, number)
-        # One that somebody has stopped is to hear it: what moves is to stop.
+        # Continue a stopped process, so that it gets the signal: what moves has to stop.
         os.killpg(pid, signal.SIGCONT)
 
 
 def _adjust(pid: int, nice: int, cpus: list[int]) -> str:
-    """Give a process its share of the machine; what the system refuses is returned as text."""
+    """Set a process's niceness and CPUs; returns what the system refuses, as text."""
     refused = []
     process = psutil.Process(pid)
     with contextlib.suppress(psutil.NoSuchProcess):
@@ -373,9 +373,9 @@ def _adjust(pid: int, nice: int, cpus: list[int]) -> str:
 
 
 def main(arguments: list[str]) -> None:
-    """Be the guard of the launcher at the other end of the socket `arguments` names, and keep it.
+    """Run the guard, and its keeper, for the launcher at the socket that `arguments` names.
 
-    The launcher has blocked SIGINT and SIGTERM for us and for all that we start: see child.py.
+    The launcher has blocked SIGINT and SIGTERM for us and for all processes we start: see child.py.
     """
     become_subreaper()
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
@@ -394,7 +394,7 @@ def main(arguments: list[str]) -> None:
 
 
 def _keep(guard_pid: int) -> None:
-    """Wait for the guard; when it was killed, end what it has left."""
+    """Wait for the guard; if it was killed, end what it has left."""
     _, status = os.waitpid(guard_pid, 0)
     if status == 0:
         return
@@ -416,7 +416,7 @@ def _pause() -> None:
 
 
 def _reaped() -> Iterator[tuple[int, int]]:
-    """Yield the children that have ended, and how."""
+    """Yield the children that have ended, with their status."""
     while True:
         try:
             pid, status = os.waitpid(-1, os.WNOHANG)
@@ -428,7 +428,7 @@ def _reaped() -> Iterator[tuple[int, int]]:
 
 
 def _read_if_nearly_full(pipe: int) -> int:
-    """Make room in a pipe that nobody reads; how many lines that has cost."""
+    """Make room in a pipe without a reader; returns how many lines are dropped."""
     waiting = array("i", [0])
     with contextlib.suppress(OSError):
         fcntl.ioctl(pipe, termios.FIONREAD, waiting)
@@ -438,7 +438,7 @@ def _read_if_nearly_full(pipe: int) -> int:
 
 
 def _remove_shared_memory() -> None:
-    """A broker that was killed has left its own behind."""
+    """Remove the shared memory of brokers that were killed."""
     with contextlib.suppress(ImportError):  # a system without it
         from dsmq_nodes.dsmq.ring.leftovers import remove_leftovers  # noqa: PLC0415
 

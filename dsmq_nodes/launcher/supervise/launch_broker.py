@@ -1,4 +1,4 @@
-"""The broker of a launch: where it listens, and how it is started there again."""
+"""The broker of a launch: its address, and a plan to start it there again."""
 
 import asyncio
 import dataclasses
@@ -11,12 +11,12 @@ from dsmq_nodes.launcher.supervise.plan import ProcessPlan
 
 _IN_USE: Final = re.compile(r"port (\d+) on (\S+) is in use")
 _LISTENING: Final = re.compile(rb"listening on (\S+):(\d+)")
-# One that listens everywhere is reached here.
+# A broker that listens on all addresses is reached on loopback.
 _NEAR: Final = {"0.0.0.0": "127.0.0.1", "::": "::1"}
 
 
 class BrokerLines:
-    """Reads from the broker's first lines where it listens; passes all of them on after that.
+    """Finds the broker's address in its first lines, and then passes all lines on.
 
     Attributes:
         where: the broker's address, when it is known.
@@ -29,11 +29,11 @@ class BrokerLines:
 
     @property
     def said(self) -> list[str]:
-        """What it has said and was not passed on."""
+        """The lines that were not passed on."""
         return [line.decode("utf-8", "replace") for line in self._held]
 
     def why_not(self, another_port: str) -> list[str]:
-        """What it has said of why it does not listen; with advice for a launch, if a port is used.
+        """The reason why it does not listen; with advice for a launch when a port is in use.
 
         Args:
             another_port: how the launch gives it another port.

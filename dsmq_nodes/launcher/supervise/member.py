@@ -17,42 +17,42 @@ from dsmq_nodes.launcher.supervise.process import Process
 from dsmq_nodes.launcher.supervise.restart import Restarts
 
 _MOST_RECENT: Final = 500  # lines
-_MOST_RECENT_CHARS: Final = 1_000_000  # of all of them: they fit into a message, escaped too
-_HANGS_SEC: Final = 5.0  # what not even SIGKILL ends hangs in the kernel
+_MOST_RECENT_CHARS: Final = 1_000_000  # in all: they fit into a message, also when escaped
+_HANGS_SEC: Final = 5.0  # a process that SIGKILL does not end hangs in the kernel
 
 
 class MemberState(enum.StrEnum):
-    """What a process of a launch is doing."""
+    """The state of a process of a launch."""
 
-    WAITING = "waiting"  # for what it depends on
+    WAITING = "waiting"  # for its dependencies
     STARTING = "starting"
     READY = "ready"
     RESTARTING = "restarting"  # it has ended, and will be started again
     STOPPING = "stopping"
-    STOPPED = "stopped"  # as it was told to
+    STOPPED = "stopped"  # on request
     FINISHED = "finished"  # by itself, with exit status 0
     FAILED = "failed"
 
 
 TURN: Final = "its turn to start"
-"""What a process waits for when all that it depends on has come about."""
+"""What a process waits for when its dependencies are met."""
 OVER: Final = frozenset({MemberState.STOPPED, MemberState.FINISHED, MemberState.FAILED})
-"""It does not run, and will not by itself."""
+"""It does not run, and will not start by itself."""
 
 
 class Member:
     """A process of a launch.
 
     Attributes:
-        plan: what it is.
-        state: what it is doing.
-        since_sec: since when, by the monotonic clock; waiting: for what it waits for now.
-        waits_for: what it waits for, in words.
-        process: the process that runs; None: none does.
+        plan: its plan.
+        state: its state.
+        since_sec: since when, by the monotonic clock; while waiting, since the current dependency.
+        waits_for: its current dependency, in words.
+        process: its running process; None when none runs.
         starts: how often it was started.
-        last_end: how the last process of it has ended, in words.
+        last_end: how its last process has ended, in words.
         was_ready: it has been ready at least once.
-        stopping: it was told to end.
+        stopping: it was asked to end.
         recent: its last lines, each with its number.
         life: the task that starts it, again and again.
     """
@@ -87,22 +87,22 @@ class Member:
         self._on_change = on_change
         self._log_files = log_files
         self._log = LogFile(plan.log, self._say) if plan.log is not None else None
-        self._write_log([])  # what is wrong with the file is told at once
+        self._write_log([])  # report an error of the file at once
         self._unready: set[str] = set()
         self._ready_sec: float | None = None
 
     @property
     def name(self) -> str:
-        """What it is called in the output."""
+        """Its name in the output."""
         return self.plan.name
 
     @property
     def pid(self) -> int:
-        """The process that runs; 0: none does."""
+        """The pid of its running process; 0 when none runs."""
         return self.process.pid if self.process is not None else 0
 
     def become(self, state: MemberState) -> None:
-        """Be in a state from now on."""
+        """Change the state."""
         if state != self.state:
             self.state = state
             self.since_sec = time.monotonic()
@@ -111,7 +111,7 @@ class Member:
             self._on_change()
 
     def wait_for(self, what: str) -> None:
-        """Wait for what it depends on, in words, from now on."""
+        """Wait for a dependency, given in words, from now on."""
         self.waits_for = what
         self.since_sec = time.monotonic()
         self.become(MemberState.WAITING)
@@ -131,7 +131,7 @@ class Member:
             await asyncio.wait_for(self._news.wait(), timeout_sec)
 
     def took_lines(self, lines: list[bytes]) -> None:
-        """Take what it has written."""
+        """Take a line of its output."""
         if self.plan.screen:
             self._output.lines(self.name, lines)
         texts = [line.decode("utf-8", "replace") for line in lines]
@@ -152,7 +152,7 @@ class Member:
             self._recent_chars -= len(recent.popleft()[1])
 
     def started(self, process: Process) -> None:
-        """It runs, and is ready when all of its nodes are; a program without nodes is at once."""
+        """It runs; it is ready when all its nodes are, a program without nodes at once."""
         self.process = process
         self.starts += 1
         self._begun.set()
@@ -170,7 +170,7 @@ class Member:
         self._ending.ended += self.stopping
 
     def node_ready(self, name: str, pid: int) -> None:
-        """The node `name` in process `pid` is ready; "": all nodes of it are."""
+        """The node `name` in process `pid` is ready; "" for all its nodes."""
         if not pid or pid != self.pid or self._ready_sec is not None:
             return
         self._unready.discard(name)
@@ -187,11 +187,11 @@ class Member:
 
     @property
     def healthy_sec(self) -> float:
-        """For how long it has been ready, in this process of it."""
+        """For how long its current process has been ready."""
         return 0.0 if self._ready_sec is None else time.monotonic() - self._ready_sec
 
     async def stop(self, hurried: Callable[[], asyncio.Event]) -> None:
-        """End it: SIGINT, then SIGTERM, then SIGKILL; `hurried` tells when to wait no longer."""
+        """End it: SIGINT, then SIGTERM, then SIGKILL; `hurried` ends the waits."""
         self.stopping = True
         if self.life is None or self.life.done():
             return
@@ -214,7 +214,7 @@ class Member:
                 return
 
     async def _ends_within(self, patience_sec: float, hurried: asyncio.Event) -> bool:
-        """Wait for its end; while others end it gets its share of the time, or none."""
+        """Wait for its end; the limit grows with the number of processes that end."""
         assert self.life is not None
         hurry = asyncio.create_task(hurried.wait())
         either: set[asyncio.Task[object]] = {hurry, self.life}

@@ -1,7 +1,7 @@
-"""Who is not ready for long: told once while the launch runs, and a fault of it in the end.
+"""Processes that are not ready for long: one warning while the launch runs, a fault at its end.
 
-A launch that ends sooner than that tells who is not ready yet, and finds no fault in it: a healthy
-node may take its seconds to start.
+A launch that ends sooner reports processes that are not ready yet without calling that a fault: a
+healthy node may take some seconds to start.
 """
 
 import asyncio
@@ -11,22 +11,22 @@ from typing import Final
 
 from dsmq_nodes.launcher.supervise.member import TURN, Member, MemberState
 
-_LOOKS: Final = 10  # within the time that is waited
+_LOOKS: Final = 10  # checks within the patience
 
 
 class Patience:
-    """Looks for processes that do not become ready."""
+    """Watches for processes that do not become ready."""
 
     def __init__(
         self, members: Iterable[Member], say: Callable[[str], None], patience_sec: float
     ) -> None:
-        """Look at `members`, and tell by `say` of each that takes longer than `patience_sec`."""
+        """Watch `members`; `say` each that takes longer than `patience_sec`."""
         self._members = list(members)
         self._say = say
         self._patience_sec = patience_sec
 
     async def watch(self) -> None:
-        """Look until cancelled; each is told once for each time that it starts, or waits."""
+        """Watch until cancelled; one warning for each start or wait of a process."""
         told: set[tuple[str, float]] = set()
         while True:
             await asyncio.sleep(self._patience_sec / _LOOKS)
@@ -36,7 +36,7 @@ class Patience:
                     self._say(f"{member.name}: {self._why(member)}")
 
     def faults(self) -> Iterator[tuple[str, str]]:
-        """Those that are not ready for too long by now, and what that is called in the end."""
+        """The processes that are not ready for too long, with the text for the end."""
         for member in self._late():
             if member.state == MemberState.WAITING:
                 yield member.name, f"was never started, it waited for {member.waits_for}"
@@ -46,7 +46,7 @@ class Patience:
                 yield member.name, "never became ready"
 
     def not_yet(self) -> Iterator[str]:
-        """Those that are not ready, and may still become so."""
+        """The processes that are not ready, and may still become so."""
         late = self._late()
         for member in self._members:
             if member not in late and member.state == MemberState.WAITING:
@@ -65,7 +65,7 @@ class Patience:
         ]
 
     def _waits_for_a_turn(self, member: Member) -> bool:
-        """Whether others are being started: that is no fault of it, nor of who waits for it."""
+        """Whether others are being started, which excuses it and the processes that wait for it."""
         if member.state != MemberState.WAITING:
             return False
         return any(

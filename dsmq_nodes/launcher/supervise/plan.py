@@ -1,4 +1,4 @@
-"""What a launch will do: processes to start. Pure data, so that it can be shown and tested."""
+"""The plan of a launch: the processes to start. Pure data, so that it can be shown and tested."""
 
 import shlex
 from collections.abc import Iterator
@@ -26,14 +26,14 @@ class NodePlan:
 
 @dataclass(frozen=True)
 class Dependency:
-    """What a process waits for before it is started.
+    """A dependency of a process.
 
     Attributes:
         process: the process to wait for, by its name in the plan.
-        node: the node in it, by its full name; a program that is no node has one too.
-        topic: wait for this topic's first message; None: until the node is ready, or the program
-            that is no node is started.
-        timeout_sec: the launch fails after so long.
+        node: the node in it, by its full name; a program that is not a node has a name too.
+        topic: wait for this topic's first message; None: until the node is ready, or a program
+            that is not a node is started.
+        timeout_sec: the launch fails after this time.
     """
 
     process: str
@@ -51,8 +51,8 @@ class RestartPlan:
         delay_sec: before the first restart; doubled for each further one within the window.
         max_delay_sec: it grows no longer than this.
         jitter: the delay varies by this share, up and down.
-        max_restarts: with one more than this within the window it has FAILED.
-        window_sec: restarts are counted over so long.
+        max_restarts: one more than this within the window is FAILED.
+        window_sec: the time over which restarts are counted.
     """
 
     policy: Literal["never", "on-failure", "always"] = "never"
@@ -78,19 +78,19 @@ class ProcessPlan:
 
     Attributes:
         name: what it is called in the output; for a node its full name without the first slash.
-        argv: the program and its arguments; no shell reads them. A node's starts with SIGINT and
-            SIGTERM blocked, and takes them when it is ready (child.py does that).
-        env: what is added to the launcher's own environment.
-        nodes: the nodes that are expected of it; none: it is any program.
-        terminal: it draws on the terminal itself, if there is one; others' lines wait.
-        screen: its lines are shown.
-        log: where its lines are also written, if anywhere.
-        depends_on: what is waited for before it is started.
-        restart: when it is started again.
+        argv: the program and its arguments, without a shell. A node starts with SIGINT and SIGTERM
+            blocked, and handles them when it is ready (child.py).
+        env: additions to the launcher's own environment.
+        nodes: the nodes that are expected in it; none for any other program.
+        terminal: it draws on the terminal itself, if there is one; other lines wait.
+        screen: whether its lines are shown.
+        log: the file for its lines, if any.
+        depends_on: its dependencies.
+        restart: when it is restarted.
         required: the launch ends when it has ended for good.
-        sigterm_timeout_sec: how long after SIGINT it is sent SIGTERM.
-        sigkill_timeout_sec: how long after SIGTERM it is sent SIGKILL.
-        affinity: the CPUs that it may run on; none: any.
+        sigterm_timeout_sec: the time from SIGINT to SIGTERM.
+        sigkill_timeout_sec: the time from SIGTERM to SIGKILL.
+        affinity: the CPUs it may run on; none for any.
         nice: its niceness.
     """
 
@@ -114,7 +114,7 @@ class ProcessPlan:
         return "\n    ".join([" ".join([*words, shlex.join(self.argv)]), *self._conditions()])
 
     def _conditions(self) -> Iterator[str]:
-        """Yield what is not as usual about the process."""
+        """Yield the process's unusual settings."""
         for each in self.depends_on:
             what = "is ready" if each.topic is None else f"has published on {each.topic}"
             yield f"after: {each.node} {what}, within {each.timeout_sec:g} s"
@@ -133,12 +133,12 @@ class ProcessPlan:
 
 @dataclass(frozen=True)
 class Plan:
-    """A broker, then nodes; DSMQ_BROKER is added when it is known where the broker listens.
+    """A broker and nodes; DSMQ_BROKER is added once the broker's address is known.
 
     Attributes:
         broker: the broker.
         nodes: the others.
-        another_port: how the launch is given another port for its broker, in words.
+        another_port: how to give the launch's broker another port, in words.
     """
 
     broker: ProcessPlan
@@ -150,6 +150,6 @@ class Plan:
 
 
 def find_project_root(launch_file: Path) -> Path:
-    """Return where a launch file's classes live: above `launch/`, else the file's own directory."""
+    """Return the directory of a launch file's classes: above `launch/`, else the file's own."""
     directory = resolved(launch_file).parent
     return directory.parent if directory.name == "launch" else directory

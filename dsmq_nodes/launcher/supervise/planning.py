@@ -1,8 +1,8 @@
 """From the nodes of a launch file to the processes to start.
 
-A node becomes `python -m` child.py with `--path ROOT module:Class`, with what the file says of it
-in DSMQ_NODE. Several nodes in one process become several `module:Class`, with a list of
-the same in DSMQ_NODES, in that order. A program gets DSMQ_NODE too, for a node that it may be.
+A node becomes `python -m` child.py with `--path ROOT module:Class`, and its settings in DSMQ_NODE.
+Several nodes in one process become several `module:Class`, with a list of settings in DSMQ_NODES,
+in the same order. A program gets DSMQ_NODE too, in case it is a node.
 """
 
 import json
@@ -34,7 +34,7 @@ _MIB = 1 << 20
 
 
 def make_plan(composition: Composition, project_root: Path) -> Plan:
-    """Return what is to be started; classes are also looked for in `project_root`."""
+    """Return the plan; classes are also looked for in `project_root`."""
     together: dict[str, list[ComposedNode]] = {}
     for node in composition.nodes:
         together.setdefault(process_of(node), []).append(node)
@@ -46,7 +46,7 @@ def make_plan(composition: Composition, project_root: Path) -> Plan:
 
 
 def _another_port(composition: Composition) -> str:
-    """Return how the broker is given another port: by an argument, or where it is written."""
+    """Return how to give the broker another port: by an argument, or in the file."""
     origin = composition.broker_origin
     if origin is None:
         return ""
@@ -104,7 +104,7 @@ def _process(composition: Composition, nodes: list[ComposedNode], root: Path) ->
 
 
 def _agreed(entries: list[NodeEntry]) -> NodeEntry:
-    """Return what holds for a process: what any of its nodes has said; they do not differ."""
+    """Return a process's setting from any of its nodes; they do not differ."""
     said = {key: getattr(entry, key) for entry in entries for key in entry.model_fields_set}
     return entries[0].model_copy(update=said)
 
@@ -118,7 +118,7 @@ def _argv(nodes: list[ComposedNode], root: Path) -> tuple[str, ...]:
 
 
 def environment_of(node: ComposedNode) -> NodeEnvironment:
-    """Return what a node is told by the launch file."""
+    """Return the launch file's settings for a node."""
     return NodeEnvironment(
         name=node.name,
         namespace=node.namespace or None,
@@ -139,7 +139,7 @@ def _depends_on(composition: Composition, nodes: list[ComposedNode]) -> Iterator
     for node in nodes:
         for name, wish in node.entry.depends_on.items():
             other = waits_for(composition, node, name)
-            # One that is left out, or made in the same process, is not waited for.
+            # There is no wait for a node that is left out, or is in the same process.
             if other is None or process_of(other) == process_of(node):
                 continue
             process = process_of(other).removeprefix("/")
@@ -165,7 +165,7 @@ def _log(composition: Composition, process: str) -> LogPlan:
 
 
 def _state_folder(file: str) -> Path:
-    """Return where the logs of a launch go, as the XDG base directory specification has it."""
+    """Return the directory of a launch's logs, by the XDG base directory specification."""
     state = os.environ.get("XDG_STATE_HOME")
     try:
         state = state or str(Path.home() / ".local" / "state")

@@ -1,4 +1,4 @@
-"""The processes of a launch, as the launcher sees them: the guard has started them for it."""
+"""The processes of a launch, as the launcher sees them; the guard starts them."""
 
 import asyncio
 import contextlib
@@ -21,7 +21,7 @@ from dsmq_nodes.launcher.supervise.guard import become_subreaper, marked
 from dsmq_nodes.launcher.supervise.plan import ProcessPlan
 
 _GUARD: Final = "dsmq_nodes.launcher.supervise.guard"
-# How long a process that is gone may have its last lines underway.
+# How long the last lines of an ended process may take.
 _LAST_LINES_SEC: Final = 1.0
 _GUARD_END_SEC: Final = 10.0
 _CLEAN_UP_SEC: Final = 0.5
@@ -35,7 +35,7 @@ class Process:
     Attributes:
         name: what it is called in the output.
         pid: its process id, and the id of its process group.
-        warning: what was asked for it and the system has refused; else empty.
+        warning: the settings that the system has refused; else empty.
         status: None while it runs, then its exit status; -N when signal N ended it.
     """
 
@@ -54,7 +54,7 @@ class Process:
             self._guard.send(pid=self.pid, signal=int(number))
 
     def ended(self, status: int) -> None:
-        """The guard says that it has ended."""
+        """The guard reports its end."""
         self.status = status
         if not self._ended.done():
             self._ended.set_result(status)
@@ -64,7 +64,7 @@ class Process:
         self._lines.put(f"... {lines} lines are not here: the launcher was stopped")
 
     async def wait(self) -> int:
-        """Wait for the end; return the exit status when the last line has come."""
+        """Wait for the end and for the last line; return the exit status."""
         status = await asyncio.shield(self._ended)
         await self._lines.wait_closed(_LAST_LINES_SEC)
         return status
@@ -74,7 +74,7 @@ class Guard:
     """The launcher's end of the guard (guard.py); use it in an `async with`.
 
     Attributes:
-        lost: done when the guard has ended before it was told to.
+        lost: done when the guard has ended by itself.
     """
 
     def __init__(self, process: asyncio.subprocess.Process, sock: socket.socket) -> None:
@@ -93,7 +93,7 @@ class Guard:
         """Start a guard.
 
         Raises:
-            OSError: The system refuses; the text says why.
+            OSError: the system refuses; the text says why.
         """
         ours, theirs = socket.socketpair()
         try:
@@ -123,7 +123,7 @@ class Guard:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._process.wait(), _GUARD_END_SEC)
         if self._process.returncode is None:
-            # Somebody has stopped it, or one of the two.
+            # One of the two was stopped.
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(self._process.pid, signal.SIGKILL)
             self._cleaning = self._cleaning or asyncio.create_task(self._clean_up())
@@ -139,10 +139,10 @@ class Guard:
         *,
         is_broker: bool = False,
     ) -> Process:
-        """Start what is planned, with `env` added to the environment.
+        """Start a planned process, with `env` added to the environment.
 
         Raises:
-            OSError: The system refuses; the text says why.
+            OSError: the system refuses; the text says why.
         """
         lines = _Lines(on_lines)
         output, written = os.pipe()
@@ -172,7 +172,7 @@ class Guard:
     def send(self, fds: list[int] | None = None, **request: object) -> None:
         """Send a request; nothing happens when the guard is gone.
 
-        A guard that somebody has stopped is woken: what moves is to be stopped.
+        A guard that was stopped is continued: what moves has to stop.
         """
         with contextlib.suppress(OSError):
             os.killpg(self._process.pid, signal.SIGCONT)
@@ -202,7 +202,7 @@ class Guard:
             if not refused.cancelled():
                 refused.set_exception(error)
         elif "started" in answer:
-            # Here, not where it is waited for: its end may come in the same breath.
+            # Here, not at the waiter: its end may come with the same read.
             starting, pid = self._starting.pop(answer["started"]), answer["pid"]
             process = Process(starting.name, pid, answer["warning"], self, starting.lines)
             self._running[pid] = process
@@ -217,7 +217,7 @@ class Guard:
             ended.ended(answer["status"])
 
     async def _clean_up(self) -> None:
-        """It was killed, and what it had started was asked to end: kill what does not."""
+        """The guard was killed, and its children were asked to end: kill the rest."""
         mark = f"{self._process.pid}:"
         ending = Ending(lambda: [each.pid for each in marked(mark)])
         left_sec = _ASKED_SEC
@@ -256,7 +256,7 @@ def describe(status: int) -> str:
 
 
 class _Lines(asyncio.Protocol):
-    """Takes a process's output from a pipe, line by line."""
+    """Reads a process's output from a pipe, line by line."""
 
     def __init__(self, on_lines: Callable[[list[bytes]], None]) -> None:
         self._on_lines = on_lines
@@ -279,7 +279,7 @@ class _Lines(asyncio.Protocol):
             self._closed.set_result(None)
 
     async def wait_closed(self, timeout_sec: float) -> None:
-        """Wait for the last line; somebody outside of the process group may hold the pipe open."""
+        """Wait for the last line; a process outside of the group may hold the pipe open."""
         await asyncio.wait([self._closed], timeout=timeout_sec)
         if self._transport is not None:
             self._transport.close()
@@ -287,7 +287,7 @@ class _Lines(asyncio.Protocol):
 
 @contextlib.contextmanager
 def _signals_blocked() -> Iterator[None]:
-    """Start the guard with SIGINT and SIGTERM blocked: it passes that on to nodes."""
+    """Start the guard with SIGINT and SIGTERM blocked, which nodes inherit."""
     if sys.platform == "win32":
         yield
         return

@@ -1,8 +1,9 @@
-"""When a process that has ended is started again, and when it is given up. Pure.
+"""When a process that has ended is started again, and when that stops. Pure.
 
-The delay before a restart doubles each time, up to a limit, and varies by chance so that nodes that
-fell together do not come back together. Whoever was well for some seconds has recovered: for it all
-begins anew. With more restarts in the window than allowed, a process has failed for good.
+The delay before a restart doubles each time, up to a limit, and varies by chance, so that nodes
+that failed together do not restart together. A process that was ready for some seconds has
+recovered: its count begins at zero again. With more restarts in the window than allowed, a process
+has failed for good.
 """
 
 import random
@@ -13,25 +14,25 @@ from typing import Final
 from dsmq_nodes.launcher.supervise.plan import RestartPlan
 
 HEALTHY_SEC: Final = 10.0
-"""A process that was ready for so long has recovered."""
+"""A process that was ready for this long has recovered."""
 
 
 class Restarts:
     """Counts the restarts of one process."""
 
     def __init__(self, plan: RestartPlan, chance: Callable[[], float] = random.random) -> None:
-        """Follow `plan`; `chance` gives numbers from 0 to 1."""
+        """Follow `plan`; `chance` returns numbers from 0 to 1."""
         self._plan = plan
         self._chance = chance
         self._at_sec: deque[float] = deque()
 
     def wanted(self, status: int) -> bool:
-        """Whether a process that has ended so is to be started again at all."""
+        """Whether a process with this exit status is restarted at all."""
         policy = self._plan.policy
         return policy == "always" or (policy == "on-failure" and status != 0)
 
     def delay_sec(self, healthy_sec: float, now_sec: float) -> float | None:
-        """How long to wait before the next restart; None: it has failed.
+        """The delay before the next restart; None when it has failed.
 
         Args:
             healthy_sec: how long it was ready before it ended.
@@ -43,7 +44,7 @@ class Restarts:
             self._at_sec.popleft()
         if len(self._at_sec) >= self._plan.max_restarts:
             return None
-        # The exponent is bounded: 2.0**1024 is no number.
+        # The exponent is bounded: 2.0**1024 overflows.
         doubled = self._plan.delay_sec * 2.0 ** min(len(self._at_sec), 32)
         around = 1.0 + self._plan.jitter * (2.0 * self._chance() - 1.0)
         delay_sec = min(doubled, self._plan.max_delay_sec) * around

@@ -34,7 +34,7 @@ def run_plan(
         out, sys.stderr.buffer, [each.name for each in (plan.broker, *plan.nodes)]
     )
     view = None
-    # A node that draws on the terminal has it for itself.
+    # A node that draws on the terminal has the terminal for itself.
     if out.isatty() and not any(each.terminal for each in plan.nodes):
         from dsmq_nodes.launcher.watch.view import View  # noqa: PLC0415  rich is for terminals
 
@@ -49,7 +49,7 @@ def run_plan(
 
 
 class _Says(logging.Handler):
-    """Has the launcher say what is logged: standard error itself might not be read."""
+    """Writes log records with the launcher's lines, which never block."""
 
     def __init__(self, output: LaunchOutput) -> None:
         super().__init__(logging.WARNING)
@@ -62,7 +62,7 @@ class _Says(logging.Handler):
 
 @contextlib.contextmanager
 def _logs_to(output: LaunchOutput) -> Iterator[None]:
-    """Have what this process logs said, unless the program has set up logging itself."""
+    """Show this process's log in the output, unless the program configures logging itself."""
     root, says = logging.getLogger(), _Says(output)
     if not root.handlers:
         root.addHandler(says)

@@ -1,4 +1,4 @@
-"""How many processes of a launch start at once."""
+"""Limits how many processes of a launch start at once."""
 
 import asyncio
 import time
@@ -18,7 +18,7 @@ _SAMPLES_OF_PROGRAM: Final = 2
 class StartTurns:
     """Starts about as many processes at once as there are CPUs.
 
-    Otherwise all of a large launch start at once, and none gets on: the broker neither.
+    Otherwise a large launch starts all at once, and none makes progress, not even the broker.
     """
 
     def __init__(self) -> None:
@@ -26,15 +26,15 @@ class StartTurns:
         self._running: set[asyncio.Task[None]] = set()
 
     async def mine(self) -> None:
-        """Wait for a turn; `started` gives it back."""
+        """Wait for a turn; `started` returns it."""
         await self._free.acquire()
 
     def not_started(self) -> None:
-        """Give a turn back that nothing was made of."""
+        """Return an unused turn."""
         self._free.release()
 
     def started(self, member: "Member") -> None:
-        """Give the turn back when a process that has just been started is through with it."""
+        """Return the turn when a process that was just started no longer needs it."""
         through = asyncio.create_task(self._through(member, member.pid))
         self._running.add(through)
         through.add_done_callback(self._running.discard)

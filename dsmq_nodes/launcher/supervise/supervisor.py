@@ -1,16 +1,16 @@
-"""Runs a plan: broker first, then the nodes; nodes first in the end, then the broker.
+"""Runs a plan: starts the broker first, then the nodes; ends the nodes first, then the broker.
 
-Each process of the plan has a life, a task: it waits for what the process depends on, starts it,
-waits for its end, and starts it again as its restart policy says. What a life's end means for the
-launch is decided here: the launch ends on a signal, after its duration, when nothing is left to
-run, when what is required has ended, when a node fails before it was ever ready (and is not to be
-started again), when a dependency does not come about, and when the broker cannot be kept up. One
-that is not ready for long does not end it (not_ready.py).
+Each process of the plan has a life, a task: it waits for the process's dependencies, starts the
+process, waits for its end, and starts it again as its restart policy says. This file decides what
+the end of a life means for the launch. The launch ends on a signal, after its duration, when
+nothing is left to run, when a required process has ended, when a node fails before it was ever
+ready (and is not to be restarted), when a dependency is not met, and when the broker cannot be kept
+running. A process that is not ready for long does not end it (not_ready.py).
 
-A broker that ends by itself is started again where it was, three times in a row at most: the nodes
-are in their safe state meanwhile, connect again and go on. What it held in memory is lost.
+A broker that ends by itself is started again at its address, at most three times in a row. The
+nodes are in their safe state meanwhile, reconnect and go on. Messages in its memory are lost.
 
-A node that has come back is no fault of the launch; one that is given up, or ended badly, is.
+A node that was restarted is not a fault of the launch; one that was given up, or ended badly, is.
 """
 
 import asyncio
@@ -40,30 +40,30 @@ _BROKER_ANSWERS_SEC: Final = 3600.0
 _WATCH_AGAIN_SEC: Final = 5.0
 _LAST_LINES: Final = 10
 _PATIENCE_SEC: Final = 10.0
-_WRITTEN_SEC: Final = 3.0  # a reader or a disk that takes nothing for so long is not waited for
-# Ended by what we sent: a program that has no handler of its own has done nothing wrong.
+_WRITTEN_SEC: Final = 3.0  # no longer wait for a reader or a disk that takes nothing
+# Ended by our signal: a program without a handler has done nothing wrong.
 _ENDED_AS_ASKED: Final = frozenset(
     {0, -signal.SIGINT, -signal.SIGTERM, 128 + signal.SIGINT, 128 + signal.SIGTERM}
 )
 
 
 class Observer(Protocol):
-    """Somebody who watches the graph while a launch runs."""
+    """Watches the graph while a launch runs."""
 
     async def watch(self, host: str, port: int, supervisor: "Supervisor") -> None:
-        """Watch the broker's graph until cancelled; tell `node_ready` of each ready node."""
+        """Watch the broker's graph until cancelled; call `node_ready` for each ready node."""
 
     async def first_message(self, topic: str) -> None:
         """Wait for a topic's first message."""
 
     async def last_words(self, pids: set[int]) -> None:
-        """Wait, not for long, until what these ended processes had sent has arrived."""
+        """Wait a moment for the last messages of these ended processes."""
 
     def changed(self) -> None:
         """A process has changed its state."""
 
     def summary(self) -> Iterable[str]:
-        """Return what to show when the launch has ended, line by line."""
+        """Return the summary of the launch, line by line."""
         ...
 
 
@@ -86,10 +86,11 @@ class Supervisor:
         """Prepare to run `plan`.
 
         Args:
-            plan: what to start.
-            output: where everything that is said goes.
-            observer: tells when nodes are ready; without one they are as soon as they run.
-            patience_sec: who is not ready for so long is told, and is a fault in the end.
+            plan: the processes to start.
+            output: shows all lines.
+            observer: reports when nodes are ready; without one they are as soon as they run.
+            patience_sec: a process that is not ready for this long gets a warning, and is a fault
+                at the end.
         """
         self._output = output
         self._observer = observer
@@ -106,7 +107,7 @@ class Supervisor:
         self.all_ready = False
         self._faults: dict[str, str] = {}
         self._began_sec = time.monotonic()
-        self._pids: set[int] = set()  # of all that ever ran
+        self._pids: set[int] = set()  # of all processes that ever ran
         self._ending = asyncio.Event()
         self._hurried = asyncio.Event()
         self._watching: asyncio.Task[None] | None = None
@@ -115,7 +116,7 @@ class Supervisor:
         """Run until a signal, until `duration_sec` are over, or until nothing is left to run.
 
         Returns:
-            0 when all went well, 1 when something failed; what, has been said.
+            0 when all went well, 1 when something failed and was reported.
         """
         self._output.call_when_broken(self._ending.set, self._not_written)
         with self._signals():
@@ -141,7 +142,7 @@ class Supervisor:
         return 1 if self._faults else 0
 
     def fail(self, name: str, what: str, consequence: str = "", *, end: bool = False) -> None:
-        """Note what is wrong with a process, and say it; with `end` the launch ends."""
+        """Note and show a process's fault; with `end` the launch ends."""
         self._faults.setdefault(name, what)
         consequence = "the launch ends" if end else consequence
         self._output.say(f"{name}: {what}" + (f"; {consequence}" if consequence else ""))
@@ -153,7 +154,7 @@ class Supervisor:
             self.fail("output", f"cannot be written, {why}", "what is not shown is lost")
 
     def say(self, text: str) -> None:
-        """Say something in the name of the launch."""
+        """Show a line in the name of the launch."""
         self._output.say(text)
 
     @contextlib.contextmanager
@@ -168,12 +169,12 @@ class Supervisor:
 
         loop = asyncio.get_running_loop()
         taken = []
-        # SIGQUIT (Ctrl-\) too: the terminal is to be left as it was.
+        # SIGQUIT (Ctrl-\) too: the terminal has to be restored.
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT):
-            # `nohup` has it ignored: a terminal that is closed is not to end us then.
+            # `nohup` ignores SIGHUP: a closed terminal must not end us then.
             if number == signal.SIGHUP and signal.getsignal(number) == signal.SIG_IGN:
                 continue
-            # Not in a thread other than the main one.
+            # Only in the main thread.
             with contextlib.suppress(NotImplementedError, RuntimeError, ValueError):
                 loop.add_signal_handler(number, on_signal)
                 taken.append(number)
@@ -197,7 +198,7 @@ class Supervisor:
     # The broker
 
     async def _live_as_broker(self) -> None:
-        """Start the broker, and again where it was."""
+        """Start the broker, and restart it at its address."""
         broker = self.broker
         while await self._start(broker, is_broker=True):
             status = await self._end_of(broker)
@@ -221,7 +222,7 @@ class Supervisor:
             await asyncio.sleep(delay_sec)
 
     async def _listening(self) -> bool:
-        """Wait until the broker listens; whether it does."""
+        """Wait until the broker listens; returns whether it does."""
         ending = asyncio.create_task(self._ending.wait())
         where = self._lines.where
         either: set[asyncio.Future[Any]] = {where, ending}
@@ -237,7 +238,7 @@ class Supervisor:
         for member in self.members.values():
             self._begin(member)
         if self._observer is not None:
-            # After the nodes: they start while the observer does.
+            # After the nodes: they start while the observer starts.
             self._watching = asyncio.create_task(self._watch(self._observer))
 
     def _begin(self, member: Member) -> None:
@@ -250,12 +251,12 @@ class Supervisor:
         if not life.cancelled() and (error := life.exception()) is not None:
             self.fail("launch", f"has a fault itself, {error!r}", end=True)
         states = {member.state for member in self.members.values()}
-        # What was stopped by hand may be started again by hand.
+        # A process that was stopped by hand may be started by hand.
         if states <= OVER - {MemberState.STOPPED}:
             self._ending.set()
 
     async def _live(self, member: Member) -> None:
-        """Start it, and again as its policy says, until it has ended for good."""
+        """Start a process, and restart it as its policy says, until it has ended for good."""
         if not await self._depended(member):
             return
         while await self._start_in_turn(member):
@@ -287,11 +288,11 @@ class Supervisor:
         return [each.pid for each in self.members.values() if each.stopping and each.pid]
 
     async def _depended(self, member: Member) -> bool:
-        """Wait for what a process depends on; whether it has come about."""
+        """Wait for a process's dependencies; returns whether they are met."""
         for each in member.plan.depends_on:
             what, other = described(each), self.members[each.process]
             member.wait_for(what)
-            await other.was_begun()  # what that waits for itself is not our time
+            await other.was_begun()  # its own waits do not count
             member.wait_for(what)
             try:
                 async with asyncio.timeout(each.timeout_sec):
@@ -314,7 +315,7 @@ class Supervisor:
         if is_broker:
             on_lines = self._lines if not self._lines.where.done() else on_lines
         else:
-            # While the broker lives it is waited for: whether it does is our business.
+            # Wait for it while the broker lives, which this file sees to.
             broker = str(self._lines.where.result())
             env = {"DSMQ_BROKER": broker, PATIENCE: f"{_BROKER_ANSWERS_SEC:g}"}
         try:
@@ -342,7 +343,7 @@ class Supervisor:
         return status
 
     def _delay_sec(self, member: Member, status: int) -> float | None:
-        """Say what a process's end means; how long to wait before it is started again, if ever."""
+        """Show what a process's end means; returns the delay before a restart, if any."""
         name, how = member.name, describe(status)
         if not member.restarts.wanted(status):
             self._ended_for_good(member, status)
@@ -397,7 +398,7 @@ class Supervisor:
                 return
 
     def node_ready(self, name: str, pid: int) -> None:
-        """The node `name` in process `pid` is ready; "": all nodes of that process are."""
+        """The node `name` in process `pid` is ready; "" for all nodes of that process."""
         for member in self.members.values():
             member.node_ready(name, pid)
         self._say_when_all_ready()
@@ -417,7 +418,7 @@ class Supervisor:
     # By hand
 
     async def stop(self, name: str) -> None:
-        """End a process; it stays so until `start`."""
+        """End a process; it stays ended until `start`."""
         await self.members[name].stop(lambda: self._hurried)
 
     def start(self, name: str) -> None:
@@ -425,14 +426,14 @@ class Supervisor:
         member = self.members[name]
         if member.state in OVER and not self._ending.is_set():
             member.restarts.forget()
-            self._faults.pop(name, None)  # somebody has looked after it
+            self._faults.pop(name, None)  # a person has handled it
             self._begin(member)
 
     # The end
 
     async def _stop_all(self) -> None:
         self._ending.set()
-        # Nobody knows who is ready where the graph is not watched.
+        # Without watching the graph it is not known which nodes are ready.
         if self._watching is not None and not self._watching.done():
             for name, what in self._patience.faults():
                 self.fail(name, what)

@@ -1,4 +1,4 @@
-"""Waits for what a process depends on: another that is ready, or a topic's first message."""
+"""Waits for a dependency of a process: another one that is ready, or a topic's first message."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -9,7 +9,7 @@ from dsmq_nodes.launcher.supervise.plan import Dependency
 
 
 def described(dependency: Dependency) -> str:
-    """Return what is waited for, in words."""
+    """Return the dependency in words."""
     if dependency.topic is not None:
         return f"{dependency.topic} of {dependency.process}"
     return f"{dependency.process} to be ready"
@@ -20,7 +20,7 @@ async def came_about(
 ) -> bool:
     """Wait for a dependency on `other`; False when it can no longer be met."""
     ready = asyncio.create_task(other.was_ready.wait())
-    # From now on: what comes while the other is not ready yet counts too.
+    # From now on: messages from before the other is ready count too.
     first = asyncio.create_task(_first(dependency.topic, first_message))
     over: set[asyncio.Future[Any]] = {other.life} if other.life is not None else set()
     try:

@@ -1,6 +1,6 @@
 """Takes commands for a launch that runs: topics below `/dsmq/launch`, see dsmq_msgs.
 
-Who may publish on the broker may command the launch; a token keeps others out (DSMQ_TOKEN).
+Any publisher on the broker may command the launch; a token keeps others out (DSMQ_TOKEN).
 """
 
 import asyncio
@@ -24,14 +24,14 @@ if TYPE_CHECKING:
     from dsmq_nodes.launcher.supervise.supervisor import Supervisor
 
 _LATCHED: Final = QoSProfile(depth=1, durability="transient_local")
-_READY_SEC: Final = 10.0  # how long a result waits for a node to be ready
+_READY_SEC: Final = 10.0  # how long an answer waits for a node to be ready
 
 
 class Control:
     """The launcher's topics."""
 
     def __init__(self, node: Node, supervisor: "Supervisor") -> None:
-        """Let `node` take commands for `supervisor`."""
+        """Take commands for `supervisor` with `node`."""
         self._node = node
         self._supervisor = supervisor
         self._state = node.create_publisher(LaunchState, "~/state", _LATCHED)
@@ -46,7 +46,7 @@ class Control:
         return [*self._supervisor.members.values(), self._supervisor.broker]
 
     def publish_state(self) -> None:
-        """Tell what every process is doing."""
+        """Publish the state of every process."""
         processes = [
             LaunchProcess(
                 name=member.name,
@@ -65,7 +65,7 @@ class Control:
             self._lines.publish(LaunchLines(process=process, first=first, lines=lines))
 
     def on_command(self, msg: LaunchCommand) -> None:
-        """Carry out a command beside others: some take their time."""
+        """Carry out a command, concurrently with others."""
         self._node.create_task(self._answer(msg))
 
     async def _answer(self, msg: LaunchCommand) -> None:
@@ -125,7 +125,7 @@ class Control:
         return await self._start(member)
 
     async def _settled(self, member: Member) -> MemberState:
-        """Wait until it is ready or has ended; not for long."""
+        """Wait until it is ready or has ended, within a limit."""
         until_sec = asyncio.get_running_loop().time() + _READY_SEC
         while (left_sec := until_sec - asyncio.get_running_loop().time()) > 0:
             if member.state not in {MemberState.STARTING, MemberState.WAITING}:

@@ -1,6 +1,6 @@
-"""Figures of nodes and topics as rows of tables: of a launch that runs, and of `top`.
+"""Figures of nodes and topics as rows of tables: for a launch that runs, and for `top`.
 
-Where there are more nodes than lines, those that need looking after come first.
+When there are more nodes than lines, those that need attention come first.
 """
 
 import contextlib
@@ -30,7 +30,7 @@ STATE_STYLES: Final = {
     MemberState.STOPPED: "dim",
     MemberState.FAILED: "bold red",
 }
-# The columns, and how soon a narrow terminal goes without: highest first, 0 never.
+# The columns, and which a narrow terminal drops: the highest first, 0 never.
 _NODE_COLUMNS: Final = {
     "node": 0,
     "state": 0,
@@ -50,7 +50,7 @@ _TOPIC_COLUMNS: Final = {
     "latency": 2,
     "dropped": 1,
 }
-# Which of them come first.
+# The order of urgency.
 _URGENCY: Final = (
     MemberState.FAILED,
     MemberState.RESTARTING,
@@ -85,14 +85,14 @@ def tables(
 
 
 class Figures:
-    """What changes is known only by looking again: each second, say."""
+    """Computes figures between two looks, a second apart, say."""
 
     def __init__(self) -> None:
         self._processes: dict[int, psutil.Process] = {}
         self._last: dict[str, _Last] = {}
 
     def used(self, pid: int) -> tuple[str, str]:
-        """What a process of this machine takes of its CPU, since the last time, and of memory."""
+        """The CPU use of a local process since the last time, and its memory."""
         with contextlib.suppress(psutil.Error, ValueError, OverflowError):  # a pid of any number
             if not pid:
                 return "-", "-"
@@ -103,7 +103,7 @@ class Figures:
         return "-", "-"
 
     def node(self, node: "NodeStatistics") -> Row:
-        """How a node keeps its rate, the latency of what it hears, and what it has lost."""
+        """A node's rate, latency and losses."""
         heard = [each.latency_p99_sec for each in node.subscriptions if each.latency_p99_sec]
         dropped = sum(each.dropped for each in node.publishers) + sum(
             each.dropped + each.invalid for each in node.subscriptions
@@ -124,7 +124,7 @@ class Figures:
             last = self._last[node.name] = _Last(node.pid, now_sec, timer.ticks, None)
         elif now_sec > last.at_sec:
             ticks, span_sec = timer.ticks - last.ticks, now_sec - last.at_sec
-            # One tick more or less is where the second happens to begin.
+            # One tick more or less depends on where the second begins.
             low = ticks + 1 < span_sec * node.rate_hz * (1.0 - TOLERANCE)
             rate = Text(f"{ticks / span_sec:.1f} / {node.rate_hz:g} Hz", _MISSED if low else "")
             last = self._last[node.name] = _Last(node.pid, now_sec, timer.ticks, rate)
@@ -141,7 +141,7 @@ class _Last(NamedTuple):
 
 
 def _most_urgent_first(rows: "Sequence[Row]") -> list[Row]:
-    """The rows in another order; those of one process, which are indented, stay together."""
+    """The rows sorted by urgency; the indented rows of a process stay with it."""
     together: list[list[Row]] = []
     for row in rows:
         if together and str(row[0]).startswith(" "):
@@ -161,14 +161,14 @@ def _urgency(rows: "Sequence[Row]") -> int:
 
 
 def _is_of_interest(topic: "TopicStatistics") -> bool:
-    """Not the kit's own, nor the hidden ones below `/_` that services are made of."""
+    """Whether a topic is a user's: not the kit's own, nor a hidden one of a service."""
     return not is_hidden(topic.name) and bool(topic.messages or topic.edges)
 
 
 def _topic_row(topic: "TopicStatistics", heard: "Sequence[SubscriptionStatistics]") -> Row:
     """A topic's rate, bytes, latency and drops."""
     latencies = [edge.latency_sec for edge in topic.edges]
-    if topic.shared:  # the broker sees no times of it: its readers do
+    if topic.shared:  # only its readers know its latency
         latencies += [each.latency_p50_sec for each in heard if each.topic == topic.name]
     latencies = [each for each in latencies if each]
     dropped = sum(edge.dropped for edge in topic.edges)
@@ -190,7 +190,7 @@ def _table(
     if len(shown) < len(rows):
         shown = [*shown, (Text(f"... {len(rows) - len(shown)} more", "dim"), *[""] * len(head))]
     widths = _widths(head, shown)
-    # A long name gives way to what is told of it, but not below a third of the line.
+    # A long name is cut in favour of its figures, but not below a third of the line.
     most = max(columns // 3, columns - sum(widths[1:]))
     shown = [(_cut(row[0], most), *row[1:]) for row in shown]
     widths = _widths(head, shown)

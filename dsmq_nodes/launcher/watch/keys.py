@@ -1,4 +1,4 @@
-"""Single keys from the terminal, while it is ours."""
+"""Reads single keys from the terminal, while it is ours."""
 
 import asyncio
 import contextlib
@@ -10,9 +10,9 @@ from collections.abc import Callable, Iterator
 
 @contextlib.contextmanager
 def keys(on_key: Callable[[str], None]) -> Iterator[None]:
-    """Have `on_key` called with each key; nothing happens where there is no terminal to read.
+    """Call `on_key` with each key; does nothing without a terminal.
 
-    Ctrl-C and Ctrl-Z stay what they are. A launch in the background leaves the terminal alone.
+    Ctrl-C and Ctrl-Z keep their meaning. A launch in the background leaves the terminal alone.
     """
     if sys.platform == "win32":
         yield
@@ -46,12 +46,12 @@ def keys(on_key: Callable[[str], None]) -> Iterator[None]:
         loop.remove_signal_handler(signal.SIGCONT)
         loop.remove_reader(fd)
         with contextlib.suppress(OSError, termios.error):
-            # Not TCSADRAIN: a terminal that takes nothing (Ctrl-S) would be waited for.
+            # Not TCSADRAIN, which waits for a stopped terminal (Ctrl-S).
             termios.tcsetattr(fd, termios.TCSANOW, before)
 
 
 def in_foreground(fd: int) -> bool:
-    """Whether a file is a terminal that is ours now: we are not in its background."""
+    """Whether a file is a terminal with us in its foreground."""
     try:
         return os.tcgetpgrp(fd) == os.getpgrp()
     except (OSError, AttributeError):

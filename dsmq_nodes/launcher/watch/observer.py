@@ -1,4 +1,4 @@
-"""A node in the launcher: sees when the others are ready, and what they have done in the end."""
+"""A node in the launcher: sees when the others are ready, and their statistics at the end."""
 
 import asyncio
 import contextlib
@@ -25,7 +25,7 @@ _MOST_NODES: Final = 10_000
 
 
 class _Observer(Node):
-    """What one message makes of a callback ends neither the others nor the supervision."""
+    """An exception in a callback ends neither other callbacks nor the supervision."""
 
     on_exception = "log"
 
@@ -42,15 +42,15 @@ class GraphObserver:
 
     Attributes:
         statistics: the last statistics of each node, by its name.
-        broker_statistics: the broker's last ones, where there is a view.
+        broker_statistics: the broker's last ones, if there is a view.
     """
 
     def __init__(self, view: LiveView | None = None, *, strict_rates: bool = False) -> None:
         """Prepare to watch.
 
         Args:
-            view: shows what is seen.
-            strict_rates: a rate that is missed ends the launch; else it is told.
+            view: shows the graph and the statistics.
+            strict_rates: a missed rate ends the launch; else it is a warning.
         """
         self.statistics: dict[str, NodeStatistics] = {}
         self.broker_statistics = BrokerStatistics()
@@ -64,7 +64,7 @@ class GraphObserver:
         self._control: Control | None = None
 
     async def watch(self, host: str, port: int, supervisor: "Supervisor") -> None:
-        """Watch until cancelled; tell the supervisor of each node that is ready."""
+        """Watch until cancelled; call the supervisor for each node that is ready."""
         node = await _made(lambda: _Observer("launch", namespace="/dsmq", broker=(host, port)))
         try:
             await self._watch(node, supervisor)
@@ -94,7 +94,7 @@ class GraphObserver:
                 supervisor.node_ready(peer.name, peer.pid)
 
     def _on_node(self, msg: NodeStatistics, own_name: str, supervisor: "Supervisor") -> None:
-        msg.name = one_line(msg.name)  # anybody may write there, of any name
+        msg.name = one_line(msg.name)  # any peer may publish there, with any name
         if msg.name == own_name:
             return
         self.statistics[msg.name] = msg
@@ -146,20 +146,20 @@ class GraphObserver:
             self._control.publish_state()
 
     async def last_words(self, pids: set[int]) -> None:
-        """Wait until the broker says that these processes are gone: they sent nothing after."""
-        with contextlib.suppress(TimeoutError):  # a broker that is gone says nothing
+        """Wait until the broker shows these processes as gone: then their messages have come."""
+        with contextlib.suppress(TimeoutError):  # the broker may be gone
             async with asyncio.timeout(_LAST_WORDS_SEC):
                 while pids & self._connected:
                     self._changed.clear()
                     await self._changed.wait()
 
     def summary(self) -> Iterable[str]:
-        """Return a table of what each node has reached."""
+        """Return a table of each node's statistics."""
         return summary(self.statistics.values())
 
 
 async def _made(make: Callable[[], Node]) -> Node:
-    """Make a node in a thread: a broker that is stopped just then is waited for, for seconds."""
+    """Make a node in a thread: with a stopped broker that takes seconds."""
     loop = asyncio.get_running_loop()
     node: asyncio.Future[Node] = loop.create_future()
 
@@ -180,6 +180,6 @@ async def _made(make: Callable[[], Node]) -> Node:
         with contextlib.suppress(RuntimeError):  # the loop has ended: so does the process
             loop.call_soon_threadsafe(done, made, raised)
 
-    # A daemon: it does not hold up the end.
+    # A daemon: it does not delay the end.
     threading.Thread(target=target, name="observer", daemon=True).start()
     return await node

@@ -1,8 +1,8 @@
-"""Whether nodes keep the rates they declare, and what holds up those that do not. Pure.
+"""Whether nodes keep their declared rates, and what delays those that do not. Pure.
 
-A rate is a contract: that of the timer that runs at it, over a window of some seconds, so that one
-late tick is no breach. When it is missed, the callback that has held up the node longest in that
-window is named; callbacks that hold up nothing mean that the process did not get the CPU.
+A rate is a contract. It is measured at the timer that runs at it, over a window of some seconds, so
+that a single late tick is not a breach. When a rate is missed, the warning names the callback that
+has delayed the node longest in that window. When no callback has, the process did not get the CPU.
 """
 
 import math
@@ -36,7 +36,7 @@ class _Heard(NamedTuple):
     def until(self, later: "_Heard") -> float:
         """Seconds between two: by the node's clock, which may be set, or ours, which may be late.
 
-        The shorter of both: nobody is wrongly accused.
+        The shorter of both, so that no node is accused wrongly.
         """
         begin, end = self.msg.stamp, later.msg.stamp
         by_stamps_sec = (end.sec - begin.sec) + (end.nanosec - begin.nanosec) * 1e-9
@@ -54,12 +54,12 @@ class RateWatch:
         self._missing: set[str] = set()
 
     def heard(self, msg: NodeStatistics, now_sec: float) -> str | None:
-        """Take a node's statistics; what is wrong, in words, when its rate begins to be missed."""
+        """Take a node's statistics; returns the fault when its rate begins to be missed."""
         if rated_timer(msg) is None:
             return None
         window, latest = self._heard.setdefault(msg.name, deque()), _Heard(now_sec, msg)
         if window and (window[-1].msg.pid != msg.pid or window[-1].until(latest) < 0):
-            window.clear()  # it was started again, or its clock was set back
+            window.clear()  # it was restarted, or its clock was set back
         window.append(latest)
         needed_sec = max(self._window_sec, _FEWEST_TICKS / msg.rate_hz)
         while len(window) > 2 and window[1].until(latest) >= needed_sec:
@@ -68,7 +68,7 @@ class RateWatch:
         if span_sec < needed_sec:
             return None
         ticks = latest.ticks - window[0].ticks
-        # One tick more or less is where the window happens to begin.
+        # One tick more or less depends on where the window begins.
         if ticks + 1 >= span_sec * msg.rate_hz * (1.0 - self._tolerance):
             self._missing.discard(msg.name)
             return None
@@ -78,7 +78,7 @@ class RateWatch:
         return f"{ticks / span_sec:.1f} Hz of {msg.rate_hz:g} Hz: {_why(list(window), span_sec)}"
 
     def silent(self, now_sec: float) -> list[tuple[str, int, str]]:
-        """Name, pid and what is wrong of nodes that told nothing for two windows, once each."""
+        """Name, pid and fault of nodes without statistics for two windows, once each."""
         patience_sec = 2.0 * self._window_sec
         found = [
             (name, window[-1].msg.pid, f"has told nothing for {patience_sec:g} s: it hangs")

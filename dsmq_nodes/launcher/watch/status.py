@@ -40,7 +40,7 @@ class Status:
             memory,
         )
         found = [self._observer.statistics.get(node.name) for node in member.plan.nodes]
-        # What a process that is gone has told last is no news.
+        # The last statistics of an ended process are out of date.
         nodes = [node for node in found if node is not None and node.pid == member.pid]
         if len(member.plan.nodes) == 1 and nodes:
             yield (member.name, *process, *self._figures.node(nodes[0]))

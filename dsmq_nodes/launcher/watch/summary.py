@@ -1,4 +1,4 @@
-"""What the nodes of a launch have reached, as a table of text."""
+"""The statistics of the nodes of a launch, as a table of text."""
 
 from collections.abc import Iterable
 
@@ -11,7 +11,7 @@ _HEAD = ("node", "declared", "achieved", "sent", "received", "dropped", "latency
 
 
 def summary(nodes: Iterable[NodeStatistics]) -> list[str]:
-    """Return the table, line by line; empty when there is nothing to tell.
+    """Return the table, line by line; empty without statistics.
 
     Latencies are those of the slowest of a node's subscriptions. The achieved rate is that of the
     timer that runs at the declared one.
@@ -31,7 +31,7 @@ def summary(nodes: Iterable[NodeStatistics]) -> list[str]:
 
 
 def _row(node: NodeStatistics) -> tuple[str, ...]:
-    # Not every publisher stamps its messages: the broker does not.
+    # Not every publisher stamps its messages; the broker does not.
     heard = [each for each in node.subscriptions if each.latency_p99_sec]
     p50_sec = max((each.latency_p50_sec for each in heard), default=None)
     p99_sec = max((each.latency_p99_sec for each in heard), default=None)

@@ -1,9 +1,9 @@
 """The live view of a launch: tables of its nodes and topics below the lines that scroll.
 
-The tables are made once a second, by rich; each write of lines in between wipes them, writes the
-lines and draws the latest tables below, in one piece. A terminal that takes nothing (Ctrl-S) is
-waited for by the thread that writes (line_queue.py). The cursor stays visible and nothing of the
-terminal's state is changed: a launcher that is killed leaves no mess.
+The tables are made once a second, by rich. Each write of lines in between wipes them, writes the
+lines and draws the latest tables below, all in one piece. Only the thread that writes waits for a
+terminal that is stopped (Ctrl-S, line_queue.py). The cursor stays visible and the terminal's state
+is not changed, so a launcher that is killed leaves the terminal usable.
 """
 
 import asyncio
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from dsmq_nodes.launcher.watch.observer import GraphObserver
 
 _PERIOD_SEC: Final = 1.0
-_LINES_ABOVE: Final = 6  # of the terminal, for what nodes write
+_LINES_ABOVE: Final = 6  # of the terminal, for nodes' lines
 _FEWEST_LINES: Final = 4
 _KEY: Final = "t"
 
@@ -40,7 +40,7 @@ class View:
         self._terminal = terminal
         self._shown = shown
         self._lines: list[str] = []  # with colours
-        self._widths: list[int] = []  # of what is drawn now; only who writes knows
+        self._widths: list[int] = []  # of what is drawn now; only the writing thread knows
         self._redraw: Callable[[], None] = lambda: None
 
     async def run(self, supervisor: "Supervisor", observer: "GraphObserver") -> None:
@@ -72,7 +72,7 @@ class View:
 
     def _render(self, status: Status) -> list[str]:
         columns, rows = shutil.get_terminal_size()
-        # In the background it would be drawn into what the shell's user types.
+        # In the background it would disturb what the user types.
         if rows - _LINES_ABOVE < _FEWEST_LINES or not in_foreground(self._terminal.fileno()):
             return []
         # One column less: a full line would wrap on some terminals.
@@ -85,7 +85,7 @@ class View:
         return capture.get().splitlines()
 
     def _compose(self, data: bytes) -> bytes:
-        """Return what is written for nodes' lines; who writes calls it, in another thread."""
+        """Return the bytes for nodes' lines; the writing thread calls it."""
         lines, wipe = self._lines, self._wipe()
         self._widths = [cell_len(Text.from_ansi(line).plain) for line in lines]
         return wipe + data + "".join(f"{line}\n" for line in lines).encode()
