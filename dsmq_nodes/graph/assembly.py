@@ -222,7 +222,7 @@ class NodeKit:
 
     def _follow_clock(self) -> SimClock:
         clock = SimClock(self.spinner.execute)
-        self.topics.subscribe(
+        self.topics.add_subscription(
             ClockMessage,
             self.resolve_name(CLOCK_TOPIC),
             lambda msg: clock.set(msg.clock),

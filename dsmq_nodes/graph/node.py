@@ -467,7 +467,7 @@ class Node:
         """
         name = self.resolve_topic_name(topic)
         qos = QoSProfile.of(qos_profile)
-        return self._kit.topics.publish(msg_type, name, qos, on_deadline, Publisher[MessageT])
+        return self._kit.topics.add_publisher(msg_type, name, qos, on_deadline, Publisher[MessageT])
 
     def create_subscription(
         self,
@@ -505,7 +505,7 @@ class Node:
             TypeError: the callback takes other arguments, only one of timeout and on_timeout is
                 given, or the type has nothing to loan.
         """
-        return self._kit.topics.subscribe(
+        return self._kit.topics.add_subscription(
             msg_type,
             self.resolve_topic_name(topic),
             callback,
@@ -555,11 +555,11 @@ class Node:
 
     def destroy_publisher(self, publisher: Publisher[Any]) -> None:
         """Destroy a publisher; the topic is no longer advertised with its last one."""
-        self._kit.topics.publish_no_more(publisher)
+        self._kit.topics.remove_publisher(publisher)
 
     def destroy_subscription(self, subscription: Subscription[Any]) -> None:
         """Destroy a subscription; its callback is no longer called."""
-        self._kit.topics.subscribe_no_more(subscription)
+        self._kit.topics.remove_subscription(subscription)
 
     # Services
 
@@ -579,7 +579,9 @@ class Node:
             ValueError: this node serves that name already.
             TypeError: not a service type, or the callback takes other arguments.
         """
-        return self._kit.services.serve(srv_type, self.resolve_service_name(srv_name), callback)
+        return self._kit.services.add_service(
+            srv_type, self.resolve_service_name(srv_name), callback
+        )
 
     def create_client(
         self, srv_type: ServiceType[RequestT, ResponseT], srv_name: str
@@ -590,7 +592,7 @@ class Node:
             InvalidNameError: the service's name breaks the rules.
             TypeError: not a service type, or another one than this node calls it with already.
         """
-        return self._kit.services.call(srv_type, self.resolve_service_name(srv_name))
+        return self._kit.services.add_client(srv_type, self.resolve_service_name(srv_name))
 
     def resolve_service_name(self, service: str) -> str:
         """The absolute name of the service that this node calls `service`, after remapping.
@@ -602,11 +604,11 @@ class Node:
 
     def destroy_service(self, service: ServiceServer[Any, Any]) -> None:
         """Destroy a service; calls of it fail from now on."""
-        self._kit.services.serve_no_more(service)
+        self._kit.services.remove_service(service)
 
     def destroy_client(self, client: Client[Any, Any]) -> None:
         """Destroy a client; its calls without a response fail."""
-        self._kit.services.call_no_more(client)
+        self._kit.services.remove_client(client)
 
     # Waiting
 

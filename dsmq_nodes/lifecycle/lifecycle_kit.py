@@ -86,7 +86,7 @@ class LifecycleKit(NodeKit):
         self.machine = StateMachine(self.name)
         self.is_publishing = False
         self.publishers: list[LifecyclePublisher[Any]] = []
-        self._events = self.topics.publish(
+        self._events = self.topics.add_publisher(
             TransitionEvent,
             self.resolve_name("~/transition_event"),
             QoSProfile.of(10),

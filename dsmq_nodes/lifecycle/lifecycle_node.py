@@ -83,7 +83,7 @@ class LifecycleNode(Node):
         It is activated from the start of `on_activate` until the node has come to rest in another
         state: a last command in `on_deactivate`, `on_shutdown` or `on_error` is still sent.
         """
-        publisher = self._kit.topics.publish(
+        publisher = self._kit.topics.add_publisher(
             msg_type,
             self.resolve_topic_name(topic),
             QoSProfile.of(qos_profile),

@@ -53,7 +53,7 @@ def serve(
         name: str,
         callback: ServiceCallback[RequestT, ResponseT],
     ) -> None:
-        kit.services.serve(srv_type, kit.resolve_name(name), callback)
+        kit.services.add_service(srv_type, kit.resolve_name(name), callback)
 
     offer(ChangeState, "~/change_state", change_state)
     offer(GetState, "~/get_state", get_state)

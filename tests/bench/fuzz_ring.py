@@ -204,7 +204,7 @@ class Target:
             self.router.disconnect(end.peer)
             for ring in end.rings:
                 ring.close()
-        self.router.share_no_more()
+        self.router.stop_sharing()
 
 
 def _damage(ring: Ring, rng: random.Random) -> None:

@@ -362,5 +362,5 @@ def test_what_a_reader_says_of_itself_is_believed_only_as_far_as_the_log_goes() 
         router.look_at_seat(cursor)
         assert (cursor.after, cursor.delivered, cursor.dropped) == (1, 1, 0)
     finally:
-        router.share_no_more()
+        router.stop_sharing()
         memory.close()

@@ -419,4 +419,4 @@ def test_a_broker_without_shared_memory_remembers_nobody_who_left() -> None:
         answers(router, node, {"action": "advertise", "topic": "t"})
         answers(router, node, {"action": "subscribe", "topic": "t", "depth": 1})
         router.disconnect(node)
-    assert router.left == []
+    assert router.maybe_unused == []

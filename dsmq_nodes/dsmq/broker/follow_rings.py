@@ -70,11 +70,11 @@ class Following:
         self._router.memory_path = str(memory.directory)
         self._loop.add_reader(memory.bell, self._rung)
 
-    def left(self, peer: ConnectedPeer) -> None:
+    def peer_left(self, peer: ConnectedPeer) -> None:
         """A peer is gone: it may have been the last to share its topics."""
         if peer.number:
             self._memory.remove_bell(peer.number)
-        self._gather(self._router.leave_rings(time.monotonic()))
+        self._gather(self._router.close_unused_rings(time.monotonic()))
 
     def close(self) -> None:
         """Stop sharing memory."""
@@ -83,7 +83,7 @@ class Following:
         if self._look is not None:
             self._look.cancel()
         self._loop.remove_reader(self._memory.bell)
-        self._router.share_no_more()
+        self._router.stop_sharing()
         self._memory.close()
 
     def _make(self, last_id: int) -> SharedLog:
@@ -107,7 +107,7 @@ class Following:
 
     def _look_again(self) -> None:
         if self._look is None:
-            has_large = any(topic.last_left for topic in self._router.shared.values())
+            has_large = any(topic.last_placeholder_id for topic in self._router.shared.values())
             delay_sec = _LOOK_AGAIN_LARGE_SEC if has_large else _LOOK_AGAIN_SEC
             self._look = self._loop.call_later(delay_sec, self._follow)
 

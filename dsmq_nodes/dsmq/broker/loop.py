@@ -334,7 +334,7 @@ class Broker:
         self._patient.discard(connection.peer)
         self.router.disconnect(connection.peer)
         if self._following is not None:
-            self._following.left(connection.peer)
+            self._following.peer_left(connection.peer)
         self.flush()
 
     def gather(self, replies: Replies) -> None:

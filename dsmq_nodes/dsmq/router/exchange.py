@@ -25,7 +25,7 @@ from dsmq_nodes.dsmq.limits import (
 from dsmq_nodes.dsmq.log import Cursor
 from dsmq_nodes.dsmq.router.meters import NOT_KNOWN
 from dsmq_nodes.dsmq.router.topics import ConnectedPeer, Pattern, Put, Topic, TopicReader, Wait
-from dsmq_nodes.dsmq.router.types import part, tell_untold
+from dsmq_nodes.dsmq.router.types import forget_pairs, tell_untold
 from dsmq_nodes.dsmq.store.sqlite import Store, StoredLog
 from dsmq_nodes.errors import RequestError, StoreFullError
 from dsmq_nodes.topic_names import BROKERS_TOPICS, is_kits_own
@@ -383,7 +383,7 @@ class Exchange:
         for cursor in dict.fromkeys(cursors):
             del peer.cursors[cursor.topic.log.name]
             cursor.topic.cursors.remove(cursor)
-            part(cursor)
+            forget_pairs(cursor)
             self.graph_changed = True
         return []
 

@@ -37,7 +37,7 @@ from dsmq_nodes.dsmq.router.topics import (
     TopicReader,
     places_to_give,
 )
-from dsmq_nodes.dsmq.router.types import Schemas, part, set_fault
+from dsmq_nodes.dsmq.router.types import Schemas, forget_pairs, set_fault
 from dsmq_nodes.dsmq.store.sqlite import Store
 from dsmq_nodes.errors import RequestError, WireError
 from dsmq_nodes.topic_names import BROKERS_TOPICS, GRAPH_TOPIC, STATISTICS_TOPIC, TYPES_TOPIC
@@ -110,11 +110,11 @@ class Router(SharedExchange):
         for cursor in peer.cursors.values():
             self.unseat(cursor)
             cursor.topic.cursors.remove(cursor)
-            part(cursor)
+            forget_pairs(cursor)
         for publication in peer.publications.values():
             publication.topic.publications.remove(publication)
-            part(publication)
-            self.note_left(publication.topic)
+            forget_pairs(publication)
+            self.mark_maybe_unused(publication.topic)
             self._note_owner(publication.topic)
         for wait in list(peer.waits):
             self._forget(wait)
@@ -214,10 +214,10 @@ class Router(SharedExchange):
         for wait in list(topic.waits):
             self._forget(wait)
         for publication in topic.publications:
-            part(publication)
+            forget_pairs(publication)
             del publication.peer.publications[name]
         for cursor in topic.cursors:
-            part(cursor)
+            forget_pairs(cursor)
             del cursor.peer.cursors[name]
         return [error(peer, request, fault) for peer, request in told.items()]
 
@@ -244,7 +244,7 @@ class Router(SharedExchange):
     def tick(self, now: float) -> Replies:
         """Once a second: expire messages, and publish statistics if they have a subscriber."""
         self._begin(now)
-        replies = [*self.commit(), *self.leave_rings(now), *self._tell_unmatched()]
+        replies = [*self.commit(), *self.close_unused_rings(now), *self._tell_unmatched()]
         self.count_ends()
         self.forget_overwritten()
         self.forget_deadlines()
@@ -405,8 +405,8 @@ class Router(SharedExchange):
         publication = peer.publications.pop(request.topic, None)
         if publication is not None:
             publication.topic.publications.remove(publication)
-            part(publication)
-            self.note_left(publication.topic)
+            forget_pairs(publication)
+            self.mark_maybe_unused(publication.topic)
             self._note_owner(publication.topic)
             self._full_for = _NOBODY
             self.graph_changed = True

@@ -53,7 +53,7 @@ class SharedExchange(Exchange):
             None
         )  # likewise; called when a peer begins to wait
         self.shared: dict[str, Topic] = {}
-        self.left: list[Topic] = []  # by a peer that may have been the last to share it
+        self.maybe_unused: list[Topic] = []  # by a peer that may have been the last to share it
 
     def follow(self, topic: Topic, now: float) -> Replies:
         """Move a batch of messages from a shared topic's ring to its log."""
@@ -71,7 +71,7 @@ class SharedExchange(Exchange):
                 replies += self._pass_over(topic, record.id)
             _count_for_sender(topic, record.sender)
             if record.loan is not None and not at_once and record.size_bytes < _MOST_LEFT_BYTES:
-                self._leave(topic, record, now)
+                self._keep_in_ring(topic, record, now)
             elif frame := _frame(topic, record):
                 self.store.append(log, frame, now)
                 # Only the time of this poll is known, not that of the write: it gives no latency.
@@ -90,20 +90,20 @@ class SharedExchange(Exchange):
                 cursor.skip(message_id - 1)
         return replies
 
-    def _leave(self, topic: Topic, record: "RingRecord", now: float) -> None:
+    def _keep_in_ring(self, topic: Topic, record: "RingRecord", now: float) -> None:
         """Count a message that stays in the ring."""
         topic.messages += 1
         # As a frame would be, where bytes are base64.
         topic.size_bytes += len(record.data) + (record.size_bytes - len(record.data)) * 4 // 3
-        topic.last_left = self.store.append(topic.log, None, now)
+        topic.last_placeholder_id = self.store.append(topic.log, None, now)
 
     def _fetch(self, topic: Topic, after: int, most: int = 1000) -> None:
-        if after < topic.last_left:
+        if after < topic.last_placeholder_id:
             self._take(topic, after, most, CATCH_UP_BYTES)
 
     def _take(self, topic: Topic, after: int, most: int, most_bytes: int) -> None:
         """Fill the blank rows of the log from the ring, from an id on."""
-        for message_id in self._left_in_ring(topic, after)[:most]:
+        for message_id in self._placeholders(topic, after)[:most]:
             record = topic.ring.find(message_id) if topic.ring is not None else None
             if record is None or not (frame := _frame(topic, record)):
                 self.store.forget_before(topic.log, message_id + 1)
@@ -113,33 +113,35 @@ class SharedExchange(Exchange):
             if most_bytes <= 0:
                 break
 
-    def _left_in_ring(self, topic: Topic, after: int) -> list[int]:
+    def _placeholders(self, topic: Topic, after: int) -> list[int]:
         """The ids of blank rows after `after`; rows whose messages are overwritten are dropped."""
         ring, log = topic.ring, topic.log
-        left = self.store.blanks(log, after, topic.last_left)
-        gone = bisect_left(left, True, key=lambda each: ring is not None and bool(ring.find(each)))
+        blanks = self.store.blanks(log, after, topic.last_placeholder_id)
+        gone = bisect_left(
+            blanks, True, key=lambda each: ring is not None and bool(ring.find(each))
+        )
         if gone:
-            self.store.forget_before(log, left[gone - 1] + 1)
-        return left[gone:]
+            self.store.forget_before(log, blanks[gone - 1] + 1)
+        return blanks[gone:]
 
     def forget_overwritten(self) -> None:
         """Move the beginning of each log to that of its ring."""
         for topic in self.shared.values():
-            if topic.log.first_id <= topic.last_left:
-                self._left_in_ring(topic, topic.log.first_id - 1)
+            if topic.log.first_id <= topic.last_placeholder_id:
+                self._placeholders(topic, topic.log.first_id - 1)
 
     def _save(self, topic: Topic) -> None:
         """The ring is about to be closed: fill the newest blank rows of the log from it."""
-        log, left = topic.log, self._left_in_ring(topic, topic.log.first_id - 1)
+        log, blanks = topic.log, self._placeholders(topic, topic.log.first_id - 1)
         room = self.store.budget_bytes // _SAVED_SHARE
-        for message_id in reversed(left):
+        for message_id in reversed(blanks):
             record = topic.ring.find(message_id) if topic.ring is not None else None
             room -= record.size_bytes if record is not None else room + 1
             if room < 0:
                 self.store.forget_before(log, message_id + 1)
                 break
-        self._take(topic, log.first_id - 1, len(left), self.store.budget_bytes)
-        topic.last_left = 0
+        self._take(topic, log.first_id - 1, len(blanks), self.store.budget_bytes)
+        topic.last_placeholder_id = 0
 
     def follow_to_the_end(self, topic: Topic, now: float) -> Replies:
         """Move all messages from a shared topic's ring to its log."""
@@ -196,7 +198,7 @@ class SharedExchange(Exchange):
 
     def unseat(self, cursor: TopicReader) -> None:
         """The cursor's peer has stopped reading the ring."""
-        self.note_left(cursor.topic)
+        self.mark_maybe_unused(cursor.topic)
         if cursor.seat is not None and cursor.topic.ring is not None:
             self.look_at_seat(cursor)
             cursor.topic.ring.unseat(cursor.seat)
@@ -214,17 +216,17 @@ class SharedExchange(Exchange):
             cursor.dropped_in_ring = dropped
             cursor.size_bytes += delivered * (topic.size_bytes // max(topic.messages, 1))
 
-    def note_left(self, topic: Topic) -> None:
+    def mark_maybe_unused(self, topic: Topic) -> None:
         """A peer has left a topic; it may have been the last to share it."""
-        if topic.ring is not None and topic not in self.left:
-            self.left.append(topic)
+        if topic.ring is not None and topic not in self.maybe_unused:
+            self.maybe_unused.append(topic)
 
-    def leave_rings(self, now: float) -> Replies:
+    def close_unused_rings(self, now: float) -> Replies:
         """Stop sharing topics that one peer has; wake other readers: a writer may have died."""
-        left, self.left = self.left, []
-        return [reply for topic in left for reply in self._leave_ring(topic, now)]
+        maybe_unused, self.maybe_unused = self.maybe_unused, []
+        return [reply for topic in maybe_unused for reply in self._close_if_unused(topic, now)]
 
-    def share_no_more(self) -> None:
+    def stop_sharing(self) -> None:
         """The broker ends."""
         for topic in self.shared.values():
             if topic.ring is not None:
@@ -232,7 +234,7 @@ class SharedExchange(Exchange):
             topic.ring = None
         self.shared.clear()
 
-    def _leave_ring(self, topic: Topic, now: float) -> Replies:
+    def _close_if_unused(self, topic: Topic, now: float) -> Replies:
         if topic.ring is None:
             return []
         if any(each.shares for each in topic.publications) or any(

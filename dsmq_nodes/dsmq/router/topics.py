@@ -126,7 +126,7 @@ class Topic:
     pairs: dict[int, "TypePair"] = field(default_factory=dict)  # ends that differ
     ring: SharedLog | None = None
     missed: int = 0  # of the ring, by the broker itself: it had been overtaken
-    last_left: int = 0  # the newest id whose message was left in the ring; 0: none was
+    last_placeholder_id: int = 0  # the newest id whose message was left in the ring; 0: none was
 
     @property
     def is_abandoned(self) -> bool:

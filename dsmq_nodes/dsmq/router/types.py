@@ -69,7 +69,7 @@ class Schemas:
     def meet(self, end: Advertisement | TopicReader) -> list[tuple["ConnectedPeer", bytes]]:
         """An end is there, or has another type now: tell it and its others of their difference."""
         replies: list[tuple[ConnectedPeer, bytes]] = []
-        part(end)
+        forget_pairs(end)
         for publication, cursor in _edges(end):
             if (
                 _is_alike(publication, cursor)
@@ -108,7 +108,7 @@ def tell_untold(peer: "ConnectedPeer") -> list[tuple["ConnectedPeer", bytes]]:
     return [reply for pair in untold for reply in _told(pair, peer)]
 
 
-def part(end: Advertisement | TopicReader) -> None:
+def forget_pairs(end: Advertisement | TopicReader) -> None:
     """An end is gone, and with it what was wrong between it and others."""
     for number, pair in list(end.pairs.items()):
         for each in pair.ends:

@@ -44,7 +44,7 @@ class Services:
         text = f"{self._caller} {next(self._ids)}"
         return hashlib.blake2b(text.encode(), digest_size=16).digest()
 
-    def serve(
+    def add_service(
         self,
         srv_type: ServiceType[RequestT, ResponseT],
         name: str,
@@ -53,13 +53,13 @@ class Services:
         """Create a server."""
         _check_type(srv_type)
         check_callback(callback, f"the callback of {name}")
-        return self._serve(name, lambda: (srv_type, callback), graph=self._graph)
+        return self._add_server(name, lambda: (srv_type, callback), graph=self._graph)
 
-    def offer(self, name: str, type_name: str, load: Load) -> None:
+    def add_own_service(self, name: str, type_name: str, load: Load) -> None:
         """Create a server of the node's own, whose type is loaded with the first call."""
-        self._serve(name, load, type_name=type_name)
+        self._add_server(name, load, type_name=type_name)
 
-    def _serve(
+    def _add_server(
         self, name: str, load: Load, *, type_name: str = "", graph: GraphView | None = None
     ) -> ServiceServer[Any, Any]:
         if name in self._servers:
@@ -77,13 +77,13 @@ class Services:
         self._servers[name] = server
         return server
 
-    def serve_no_more(self, server: ServiceServer[Any, Any]) -> None:
+    def remove_service(self, server: ServiceServer[Any, Any]) -> None:
         """Remove a server."""
         if self._servers.get(server.service_name) is server:
             del self._servers[server.service_name]
             server.close()
 
-    def call(
+    def add_client(
         self, srv_type: ServiceType[RequestT, ResponseT], name: str
     ) -> Client[RequestT, ResponseT]:
         """Create a client."""
@@ -108,7 +108,7 @@ class Services:
         calls.clients += 1
         return Client(calls)
 
-    def call_no_more(self, client: Client[Any, Any]) -> None:
+    def remove_client(self, client: Client[Any, Any]) -> None:
         """Remove a client."""
         if client.close():
             calls = self._calls.pop(client.service_name, None)

@@ -35,7 +35,7 @@ class Topics:
         self._logger = logger
         self.graph = GraphView(self._follow_graph, self._wait_outside, spinner.when_drained)
 
-    def publish(
+    def add_publisher(
         self,
         msg_type: type[MessageT],
         name: str,
@@ -64,7 +64,7 @@ class Topics:
         self.publishers.append(publisher)
         return publisher
 
-    def publish_no_more(self, publisher: Publisher[Any]) -> None:
+    def remove_publisher(self, publisher: Publisher[Any]) -> None:
         """Remove a publisher."""
         if publisher not in self.publishers:
             return
@@ -74,7 +74,7 @@ class Topics:
         others = {each.topic_name for each in self.publishers}
         publisher.close(is_last=publisher.topic_name not in others)
 
-    def subscribe(
+    def add_subscription(
         self,
         msg_type: type[MessageT],
         name: str,
@@ -123,7 +123,7 @@ class Topics:
         )
         return subscription
 
-    def subscribe_no_more(self, subscription: Subscription[Any]) -> None:
+    def remove_subscription(self, subscription: Subscription[Any]) -> None:
         """Remove a subscription."""
         subscription.close()
         for silence in subscription.silences:
