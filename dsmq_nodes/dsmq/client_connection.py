@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _RECEIVE_BYTES: Final = 64 * 1024  # above 128 KiB each receive would map new memory
+_MUCH_BYTES: Final = 256 * 1024  # where many messages may wait
+_READS_A_TURN: Final = 16
 _STUCK: Final = "is it stopped or overloaded?"
 _FIRST_PAUSE_SEC: Final = 0.05  # before a try to connect again
 _LONGEST_PAUSE_SEC: Final = 1.0
@@ -44,6 +46,7 @@ class ClientConnection:
     to send and one to receive.
 
     Attributes:
+        lock: held by who sends frames in parts; reading needs it with TLS only.
         original: the other end is an original 0.7.0 server.
         epoch: the broker's epoch; empty with an original server.
         seq: how many messages the broker had in all when we first connected.
@@ -94,9 +97,10 @@ class ClientConnection:
         self._shm = shm and not os.environ.get(address.NO_SHM)
         self._decoder = wire.FrameDecoder()
         self._bodies: Iterator[bytes] = iter(())
+        self.lock = threading.RLock()
+        self._is_tls = isinstance(self.socket, ssl.SSLSocket)
         # One TLS connection cannot be read and written at once.
-        is_tls = isinstance(self.socket, ssl.SSLSocket)
-        self._turn = threading.Lock() if is_tls else contextlib.nullcontext()
+        self._turn = self.lock if self._is_tls else contextlib.nullcontext()
         self.socket.setblocking(False)
         until_sec = time.monotonic() + timeout_sec
         try:
@@ -205,6 +209,31 @@ class ClientConnection:
         except OSError as error:
             raise self._gone(error.strerror or str(error)) from None
 
+    def is_ended(self) -> bool:
+        """Whether the other end has closed, as far as can be seen without reading."""
+        try:
+            self.check()
+        except ConnectionFailedError:
+            return True
+        return False
+
+    def arrived(self) -> "Iterator[bytes]":
+        """The bodies of the frames that have come; not without end, others have their turn.
+
+        Raises:
+            OSError: the connection is gone.
+            WireError: what came is not the protocol.
+        """
+        yield from self._bodies  # behind the greeting
+        for _ in range(_READS_A_TURN):
+            try:
+                data = self._recv(_MUCH_BYTES)
+            except NOT_NOW:
+                return
+            yield from self._decoder.feed(data)
+            if len(data) < _MUCH_BYTES and not self._is_tls:
+                return  # TLS may hold more than the socket shows
+
     def receive(self, timeout_sec: float | None = None) -> wire.Reply:
         """Wait for the next frame, at most `timeout_sec`; None: for ever.
 
@@ -225,17 +254,23 @@ class ClientConnection:
     def _read(self, until_sec: float | None) -> bytes:
         while True:
             try:
-                with self._turn:
-                    data = self.socket.recv(_RECEIVE_BYTES)
+                return self._recv(_RECEIVE_BYTES)
             except NOT_NOW as error:
                 if not self._can_go_on(error, until_sec, is_read=True):
                     raise TimeoutError(f"the broker at {self.where} has not answered") from None
             except OSError as error:
                 raise self._gone(error.strerror or str(error)) from None
-            else:
-                if data:
-                    return data
-                raise self._gone("it closed the connection")
+
+    def _recv(self, most_bytes: int) -> bytes:
+        with self._turn:
+            data = self.socket.recv(most_bytes)
+        if not data:
+            raise ConnectionResetError("it closed the connection")
+        if self.original and hasattr(socket, "TCP_QUICKACK"):
+            # An original server sends header and body apart: acknowledge the one, or the
+            # other waits 40 ms for it (Nagle's algorithm).
+            self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
+        return data
 
     def close(self) -> None:
         """End the connection."""

@@ -6,17 +6,15 @@ import socket
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, cast
+from unittest import mock
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dsmq_nodes.dsmq import wire
+from dsmq_nodes.dsmq import address, wire
+from dsmq_nodes.dsmq.client_connection import ClientConnection
 from dsmq_nodes.graph.links.stream import Stream
-
-if TYPE_CHECKING:
-    from dsmq_nodes.dsmq.client_connection import ClientConnection
 
 LARGEST = 2_000_000
 
@@ -45,14 +43,13 @@ def ends() -> Iterator[Ends]:
 
 def make_ends() -> Ends:
     ours, other = socket.socketpair()
-    for each in (ours, other):
-        each.setblocking(False)
-
-    class Greeted:
-        socket = ours
-        original = False
-
-    return Ends(Stream(cast("ClientConnection", Greeted())), other)
+    hello = wire.encode_object({"event": "hello", "epoch": "e", "seq": 0})
+    other.sendall(hello + wire.encode_object({"message": ""}))
+    with mock.patch.object(address, "connect", return_value=ours):
+        stream = Stream[int](ClientConnection("here", 1))
+    other.recv(1 << 16)  # what it greeted with
+    other.setblocking(False)
+    return Ends(stream, other)
 
 
 @settings(deadline=None, max_examples=50)
@@ -98,7 +95,7 @@ def test_what_must_not_be_lost_ends_the_connection_before_it_fills_the_memory(en
 
     with pytest.raises(OSError, match="does not read"):
         send()
-    assert ends.stream.is_ended()
+    assert ends.stream.connection.is_ended()
 
 
 def test_a_thread_waits_for_one_that_reads_on_and_not_for_one_that_does_not(ends: Ends) -> None:
@@ -122,3 +119,30 @@ def test_a_thread_waits_for_one_that_reads_on_and_not_for_one_that_does_not(ends
         ends.stream.await_room()
         ends.stream.send(frame, number)
     assert ends.stream.waiting_bytes <= max(1 << 20, LARGEST)
+
+
+def test_what_comes_is_read_without_waiting_and_in_turns(ends: Ends) -> None:
+    connection = ends.stream.connection
+    assert list(connection.arrived()) == []
+    bodies = [b"%d" % number * 1000 for number in range(20)]
+    frames = b"".join(map(wire.encode_frame, bodies))
+    ends.other.sendall(frames[:10_123])  # in the middle of one
+    came = list(map(bytes, connection.arrived()))
+    assert came == bodies[: len(came)]
+    ends.other.sendall(frames[10_123:])
+    assert came + list(map(bytes, connection.arrived())) == bodies
+    ends.other.close()
+    assert connection.is_ended()
+    with pytest.raises(ConnectionResetError):
+        list(connection.arrived())
+
+
+def test_what_came_right_behind_the_greeting_is_read_too() -> None:
+    ours, other = socket.socketpair()
+    told: list[dict[str, object]] = [{"event": "hello"}, {"message": ""}, {"event": "x"}]
+    other.sendall(b"".join(map(wire.encode_object, told)))
+    with mock.patch.object(address, "connect", return_value=ours):
+        connection = ClientConnection("here", 1)
+    assert [wire.decode_reply(each).event for each in connection.arrived()] == ["x"]
+    connection.close()
+    other.close()

@@ -251,7 +251,8 @@ class DsmqLink:
             return
         self._look_again_sec = now_sec + _LOOK_AGAIN_SEC
         # Over a socket, sending notices it.
-        if self._shared is not None and self._stream is not None and self._stream.is_ended():
+        stream = self._stream
+        if self._shared is not None and stream is not None and stream.connection.is_ended():
             self._lost("it closed the connection")
 
     def set_state(self, state: str) -> None:
@@ -432,7 +433,7 @@ class DsmqLink:
         if self._stream is None:
             return
         try:
-            for body in self._stream.receive():
+            for body in self._stream.connection.arrived():
                 self._is_silent = False
                 self._received(wire.decode_reply(body))
         except (OSError, WireError) as error:
@@ -642,7 +643,7 @@ class DsmqLink:
 
     def _stays(self, stream: Stream[Publication]) -> None:
         """The outage ends once the new connection has lasted for a while."""
-        if stream is self._stream and not stream.is_ended():
+        if stream is self._stream and not stream.connection.is_ended():
             self._over()
 
     def _over(self) -> None:

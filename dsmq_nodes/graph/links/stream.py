@@ -1,4 +1,4 @@
-"""A connection to a broker that several threads read and write without waiting.
+"""The sending side of a connection to a broker: several threads write without waiting.
 
 Bytes that the socket does not take at once are kept, up to a limit, and sent as the broker reads
 on. Beyond the limit a message is refused: a publisher in a callback must not wait, or a stopped or
@@ -10,19 +10,14 @@ pace.
 import contextlib
 import math
 import socket
-import ssl
-import threading
 import time
 from collections import deque
-from collections.abc import Iterator
 from typing import Final, Generic, TypeVar
 
-from dsmq_nodes.dsmq import descriptors, wire
+from dsmq_nodes.dsmq import descriptors
 from dsmq_nodes.dsmq.client_connection import NOT_NOW, ClientConnection
 
 _T = TypeVar("_T")
-_RECEIVE_BYTES: Final = 256 * 1024
-_RECEIVES_A_TURN: Final = 16
 _MOST_BYTES: Final = 1 << 20  # of messages that wait; a single one may be larger
 MUCH_BYTES: Final = _MOST_BYTES // 2  # with more than this, a thread that may wait does
 _FAR_TOO_MUCH_BYTES: Final = 32 << 20  # of frames that a new connection repeats
@@ -36,23 +31,19 @@ _gave_up_sec = -math.inf
 
 
 class Stream(Generic[_T]):
-    """Sends frames and receives bodies.
+    """Sends frames over a connection that has been greeted; the connection itself reads.
 
     Each frame that may be lost has an owner; `unsent` returns those of lost frames.
 
     Attributes:
-        lock: held while sending; reading needs it with TLS only.
+        lock: the connection's; held while sending.
         waiting_bytes: how many bytes the socket has not taken yet.
     """
 
     def __init__(self, connection: ClientConnection) -> None:
-        """Go on with the connection of a connection that has been greeted."""
-        self.socket = connection.socket
-        self.lock = threading.RLock()
+        self.connection, self.socket = connection, connection.socket
+        self.lock = connection.lock
         self.waiting_bytes = 0
-        self._is_tls = isinstance(self.socket, ssl.SSLSocket)
-        self._is_original = connection.original
-        self._decoder = wire.FrameDecoder()
         self._frames: deque[tuple[bytes, _T | None]] = deque()  # not taken by the socket yet
         self._taken_bytes = 0  # of the first frame
         self._patience_sec = _PATIENCE_SEC
@@ -138,47 +129,9 @@ class Stream(Generic[_T]):
             self.waiting_bytes = 0
             return owners
 
-    def receive(self) -> Iterator[bytes]:
-        """The bodies that have come; a bounded number, so that others get their turn.
-
-        Raises:
-            OSError: the connection is gone.
-            WireError: what came is not the protocol.
-        """
-        for _ in range(_RECEIVES_A_TURN):
-            try:
-                data = self._read()
-            except NOT_NOW:
-                return
-            if not data:
-                raise ConnectionResetError("it closed the connection")
-            yield from self._decoder.feed(data)
-            if len(data) < _RECEIVE_BYTES and not self._is_tls:
-                return  # TLS may hold more than the socket shows
-
-    def _read(self) -> bytes:
-        if self._is_tls:
-            with self.lock:  # one TLS connection cannot be read and written at once
-                return self.socket.recv(_RECEIVE_BYTES)
-        data = self.socket.recv(_RECEIVE_BYTES)
-        if self._is_original and hasattr(socket, "TCP_QUICKACK"):
-            # An original server sends header and body apart: acknowledge the one, or the
-            # other waits 40 ms for it (Nagle's algorithm).
-            self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
-        return data
-
     def wait(self, timeout_sec: float) -> bool:
         """Wait for bytes; returns whether some came in time."""
         return timeout_sec > 0 and bool(descriptors.ready([self.socket], timeout_sec=timeout_sec))
-
-    def is_ended(self) -> bool:
-        """Whether the broker has closed the connection; checks without reading."""
-        try:
-            return not self.socket.recv(1, socket.MSG_PEEK)
-        except (BlockingIOError, ValueError):  # the latter: TLS does not let us peek
-            return False
-        except OSError:
-            return True
 
     def finish(self) -> None:
         """Send the unsent frames, if the broker takes them.
