@@ -26,9 +26,9 @@ from dsmq_nodes.bag.convert.convert import convert
 from dsmq_nodes.bag.file.contents import Channel
 from dsmq_nodes.messages import Float64, Image
 from dsmq_nodes.tools.session import Session
-from tests.bench import table
-from tests.bench.processes import ROOT, Broker, Started, Worker, settle
-from tests.bench.row import Row
+from tests.bench.harness import table
+from tests.bench.harness.processes import ROOT, Broker, Started, Worker, settle
+from tests.bench.harness.row import Row
 
 DATA: Final = ROOT.parent / "shared" / "data"
 _PATIENCE_SEC: Final = 120.0

@@ -14,8 +14,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Final
 
-from tests.bench import adversity, hardship, launch, row, soak, table
-from tests.bench.row import Row
+from tests.bench import launch, soak
+from tests.bench.harness import row, table
+from tests.bench.harness.row import Row
+from tests.bench.rows import adversity, hardship
 
 
 @dataclass(frozen=True, slots=True)

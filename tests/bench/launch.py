@@ -18,8 +18,9 @@ from typing import Final
 
 import psutil
 
-from tests.bench import checking, crowd, table
-from tests.bench.row import Row
+from tests.bench.harness import table
+from tests.bench.harness.row import Row
+from tests.bench.rows import checking, crowd
 from tests.launcher.running import NODES, gone, launched, write_launch
 
 _WITHIN_SEC: Final = 2.0

@@ -13,9 +13,9 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any, Final
 
-from tests.bench import table
-from tests.bench.processes import Broker, Worker, free_port, settle
-from tests.bench.row import Row
+from tests.bench.harness import table
+from tests.bench.harness.processes import Broker, Worker, free_port, settle
+from tests.bench.harness.row import Row
 
 _OURS: Final = "our"
 _PEER: Final = "zmq"

@@ -9,8 +9,9 @@ import sys
 from collections.abc import Callable
 from typing import Final
 
-from tests.bench import hardship, hostile, table, traffic
-from tests.bench.row import FULL, QUICK, Row, Scale
+from tests.bench.harness import table
+from tests.bench.harness.row import FULL, QUICK, Row, Scale
+from tests.bench.rows import hardship, hostile, traffic
 
 ROWS: Final[dict[str, Callable[[Scale], Row]]] = {
     "many": traffic.many,

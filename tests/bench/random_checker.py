@@ -41,9 +41,9 @@ from typing import Final
 from dsmq_nodes.dsmq.ring.leftovers import PLACE
 from dsmq_nodes.errors import DsmqError
 from dsmq_nodes.tools.session import Session
-from tests.bench.processes import ROOT, free_port
+from tests.bench.harness.processes import ROOT, free_port
+from tests.bench.harness.table import end_what_was_started, say
 from tests.bench.random_verdict import PRESSED_SEC, Actor, Story, Verdict, judge
-from tests.bench.table import end_what_was_started, say
 
 _DISTURBED_SEC: Final = 25.0
 _SETTLING_SEC: Final = 12.0  # undisturbed: all is connected again and every call has ended

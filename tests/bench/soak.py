@@ -31,8 +31,8 @@ from dsmq_nodes.messages.dsmq_msgs import NodeStatistics
 from dsmq_nodes.messages.schema.find import find_type
 from dsmq_nodes.tools.session import Session
 from dsmq_nodes.topic_names import is_hidden
-from tests.bench.processes import ROOT
-from tests.bench.table import say
+from tests.bench.harness.processes import ROOT
+from tests.bench.harness.table import say
 from tests.launcher.running import Launch, launched
 
 _FILE: Final = ROOT / "launch" / "diffbot.yaml"

@@ -7,8 +7,10 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from dsmq_nodes.bench.running import Case, Measured, Run
-from tests.bench import peers_plot, peers_systems, peers_tables
-from tests.bench.processes import ROOT
+from tests.bench.harness.processes import ROOT
+from tests.bench.peers import plot as peers_plot
+from tests.bench.peers import systems as peers_systems
+from tests.bench.peers import tables as peers_tables
 from tests.support import processes
 
 

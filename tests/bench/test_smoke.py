@@ -6,7 +6,7 @@ import sys
 import pytest
 
 from tests.bench import bag, faults, fuzz_requests, fuzz_ring, fuzz_values, launch, nodes, queue
-from tests.bench.processes import ROOT
+from tests.bench.harness.processes import ROOT
 from tests.dsmq.sharer import needs_shared_memory
 from tests.support import processes
 

@@ -5,7 +5,7 @@ import sys
 import pytest
 
 from tests.bench import soak
-from tests.bench.processes import ROOT
+from tests.bench.harness.processes import ROOT
 from tests.support import processes
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from dsmq_nodes.dsmq import wire
 from dsmq_nodes.dsmq.client_connection import ClientConnection
-from tests.bench.worker import options, say
+from tests.bench.workers.worker import options, say
 
 
 def stay_idle(given: dict[str, Any]) -> None:

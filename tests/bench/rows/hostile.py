@@ -7,9 +7,9 @@ import time
 from contextlib import ExitStack
 from typing import Final
 
-from tests.bench.hardship import Others
-from tests.bench.processes import Broker, OriginalServer, Server
-from tests.bench.row import Row, Scale
+from tests.bench.harness.processes import Broker, OriginalServer, Server
+from tests.bench.harness.row import Row, Scale
+from tests.bench.rows.hardship import Others
 from tests.dsmq.hostile import HOSTILE
 
 _MOST_MS: Final = 100.0

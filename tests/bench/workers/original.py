@@ -8,7 +8,7 @@ from typing import Any
 
 from dsmq import dsmq as original  # type: ignore[import-untyped]
 
-from tests.bench.worker import Commands, options, paced, say
+from tests.bench.workers.worker import Commands, options, paced, say
 
 
 def publish(given: dict[str, Any], commands: Commands) -> dict[str, Any]:

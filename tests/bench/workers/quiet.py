@@ -8,7 +8,7 @@ from typing import Any
 
 from dsmq_nodes import Node, spin
 from dsmq_nodes.messages import Float64, Imu
-from tests.bench.worker import Commands, options, say
+from tests.bench.workers.worker import Commands, options, say
 
 _PACKAGES = "action diagnostic geometry nav rcl_interfaces rosgraph sensor std tf2 visualization"
 

@@ -24,8 +24,8 @@ from dsmq_nodes.dsmq.client_connection import ClientConnection
 from dsmq_nodes.errors import ConnectionFailedError, RequestRefusedError
 from dsmq_nodes.messages.dsmq_msgs import Graph
 from dsmq_nodes.messages.std import String
-from tests.bench.processes import Broker
-from tests.bench.row import Row
+from tests.bench.harness.processes import Broker
+from tests.bench.harness.row import Row
 from tests.dsmq.cable import Cable, laid
 from tests.dsmq.servers import OURS, is_locked, serving
 from tests.launcher.running import gone, launched, write_launch

@@ -27,9 +27,12 @@ from typing import Final
 from dsmq_nodes.bench.processes import Started, start
 from dsmq_nodes.bench.running import BenchProcesses, Case, Measured, Setup
 from dsmq_nodes.errors import BenchError
-from tests.bench import peers_plot, peers_systems, table
-from tests.bench.peers_systems import Found
-from tests.bench.peers_tables import (
+from tests.bench.harness import table
+from tests.bench.harness.processes import ROOT, free_port
+from tests.bench.peers import plot as peers_plot
+from tests.bench.peers import systems as peers_systems
+from tests.bench.peers.systems import Found
+from tests.bench.peers.tables import (
     OURS,
     OURS_BY_BROKER,
     Result,
@@ -41,7 +44,6 @@ from tests.bench.peers_tables import (
     overview,
     p50_us,
 )
-from tests.bench.processes import ROOT, free_port
 
 _PATIENCE_SEC: Final = 20.0
 
@@ -104,7 +106,7 @@ class Peer:
 
         def worker(role: str) -> Started:
             options = json.dumps({"role": role, **given})
-            command = [self._found.python, "-m", "tests.bench.peers_worker", options]
+            command = [self._found.python, "-m", "tests.bench.peers.worker", options]
             return start(stack, f"{self._found.system.name} {role}", command, cwd=str(ROOT))
 
         with contextlib.ExitStack() as stack:

@@ -5,8 +5,8 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-from tests.bench.processes import Broker, OriginalServer, Server, Worker, settle
-from tests.bench.row import Row, Scale
+from tests.bench.harness.processes import Broker, OriginalServer, Server, Worker, settle
+from tests.bench.harness.row import Row, Scale
 
 _CLIENTS = 20
 _PUBLISHERS = 4  # processes: a process for every client would measure the scheduler

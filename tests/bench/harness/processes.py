@@ -15,7 +15,7 @@ from typing import Any, Final, Self
 
 import psutil
 
-ROOT: Final = Path(__file__).parents[2]
+ROOT: Final = Path(__file__).parents[3]
 _PATIENCE_SEC: Final = 30.0
 _SETTLED_SEC: Final = 0.5
 _IDLE_SEC: Final = 0.02  # of CPU, in that time
@@ -128,7 +128,7 @@ class Worker(Started):
     """One of the worker modules beside this one."""
 
     def __init__(self, module: str, **given: object) -> None:
-        super().__init__("-m", f"tests.bench.{module}", json.dumps(given))
+        super().__init__("-m", f"tests.bench.workers.{module}", json.dumps(given))
 
     def tell(self, command: str) -> None:
         """Send a command."""

@@ -13,7 +13,7 @@ from typing import Any
 
 from dsmq_nodes.dsmq import wire
 from dsmq_nodes.dsmq.client_connection import ClientConnection
-from tests.bench.worker import options, say
+from tests.bench.workers.worker import options, say
 
 
 class Reader:

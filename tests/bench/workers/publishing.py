@@ -8,7 +8,7 @@ import time
 
 from dsmq_nodes.dsmq import wire
 from dsmq_nodes.dsmq.client_connection import ClientConnection
-from tests.bench.worker import Commands, options, paced, say
+from tests.bench.workers.worker import Commands, options, paced, say
 
 
 class Publisher:

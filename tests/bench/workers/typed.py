@@ -11,8 +11,8 @@ from typing import Any, Final
 
 from dsmq_nodes import Node, spin
 from dsmq_nodes.messages import Header, Imu, Time, Vector3
-from tests.bench.peers_models import PeerImu, built_ns, peer_imu
-from tests.bench.worker import Commands, options, paced, say
+from tests.bench.peers.models import PeerImu, built_ns, peer_imu
+from tests.bench.workers.worker import Commands, options, paced, say
 
 _DEPTH: Final = 1_000_000
 _NS: Final = 1_000_000_000

@@ -15,8 +15,8 @@ import time
 from pathlib import Path
 from typing import Final
 
-from tests.bench.processes import ROOT
-from tests.bench.row import Row
+from tests.bench.harness.processes import ROOT
+from tests.bench.harness.row import Row
 
 _MODULE: Final = """
 from dsmq_nodes import Node, Parameters

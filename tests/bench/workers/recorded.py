@@ -10,7 +10,7 @@ from typing import Any
 from dsmq_nodes.dsmq import wire
 from dsmq_nodes.dsmq.client_connection import ClientConnection
 from dsmq_nodes.messages import Image
-from tests.bench.worker import Commands, options, paced, say
+from tests.bench.workers.worker import Commands, options, paced, say
 
 
 def main() -> None:

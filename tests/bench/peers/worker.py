@@ -25,14 +25,14 @@ def _no_drops() -> int:
 
 
 def _publisher(given: Given, send: Callable[[str], object]) -> None:
-    from tests.bench.peers_models import codec
+    from tests.bench.peers.models import codec
 
     encode, _ = codec(given["kind"])
     measuring.publish(lambda ns: send(encode(ns)), _no_drops)
 
 
 def _got(given: Given, meter: measuring.Meter) -> Callable[[str | bytes], None]:
-    from tests.bench.peers_models import codec
+    from tests.bench.peers.models import codec
 
     _, decode = codec(given["kind"])
     return lambda text: meter.got(decode(text))
@@ -201,7 +201,7 @@ def redis_subscriber(given: Given) -> None:
 
 
 def nats_publisher(given: Given) -> None:
-    from tests.bench.peers_models import codec
+    from tests.bench.peers.models import codec
 
     encode, _ = codec(given["kind"])
     asyncio.run(_nats_publish(given, encode))

@@ -9,8 +9,16 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Final
 
-from tests.bench.processes import Broker, OriginalServer, Server, Started, Worker, free_port, settle
-from tests.bench.row import Row, Scale
+from tests.bench.harness.processes import (
+    Broker,
+    OriginalServer,
+    Server,
+    Started,
+    Worker,
+    free_port,
+    settle,
+)
+from tests.bench.harness.row import Row, Scale
 
 _BUDGET_MIB: Final = 16  # small enough that the stopped subscriber exceeds it
 _BESIDE_MIB: Final = 4  # what SQLite adds to the messages, and what the first of them has loaded

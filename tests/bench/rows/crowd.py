@@ -23,9 +23,9 @@ import yaml
 from dsmq_nodes.tools.graph_model import BrokerCounters
 from dsmq_nodes.tools.session import Session
 from tests.bench.diffbot import used_sec
-from tests.bench.peers_models import codec
-from tests.bench.processes import ROOT
-from tests.bench.row import Row
+from tests.bench.harness.processes import ROOT
+from tests.bench.harness.row import Row
+from tests.bench.peers.models import codec
 from tests.launcher.running import Launch, launched
 
 _HZ: Final = 50.0
@@ -159,7 +159,7 @@ def _started_loops(
         heard = str(folder / str(number - 1)) if number % 2 else ""
         process = stack.enter_context(
             subprocess.Popen(
-                [sys.executable, "-m", "tests.bench.crowd", str(folder / str(number)), heard],
+                [sys.executable, "-m", "tests.bench.rows.crowd", str(folder / str(number)), heard],
                 cwd=ROOT,
                 stdout=subprocess.PIPE,
             )

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Mapping
 from typing import TypeVar
 
-from tests.bench.row import Row
+from tests.bench.harness.row import Row
 
 ScaleT = TypeVar("ScaleT")
 

@@ -15,7 +15,7 @@ from dsmq_nodes.dsmq.client import Client
 from dsmq_nodes.dsmq.client_connection import ClientConnection
 from dsmq_nodes.errors import ConnectionFailedError, RequestRefusedError
 from dsmq_nodes.messages.std import String
-from tests.bench.worker import Commands, options, paced, say
+from tests.bench.workers.worker import Commands, options, paced, say
 
 TOPIC = "/bench/outage"
 _SILENCE_NS = 100_000_000
