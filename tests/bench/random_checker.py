@@ -97,10 +97,12 @@ class Episode:
         judged_from = time.monotonic()
         time.sleep(_JUDGED_SEC)
         self._judge_graph()
+        judged_until = time.monotonic()
         self._end_all()
         pressed = (self._pressed_at, self._forgotten_at or time.monotonic())
         held = pressed if self._pressed_at else None
-        judge(Story(self.actors, settling_from, judged_from, held), self.verdict)
+        times = settling_from, judged_from, judged_until
+        judge(Story(self.actors, *times, held), self.verdict)
         if "Traceback" in (said := (self._folder / "broker.said").read_text()):
             self.verdict.fault("traceback", f"broker: {said[-600:]}")
 

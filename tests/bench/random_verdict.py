@@ -69,12 +69,14 @@ class Story:
         actors: all that ever ran.
         settling_from: when the last disturbance was over.
         judged_from: from when on everything has to be as if nothing had happened.
+        judged_until: until when; then the nodes are ended one by one, a server before its callers.
         pressed: from when until when the emergency stop must hold; None: it was not pressed.
     """
 
     actors: list[Actor]
     settling_from: float
     judged_from: float
+    judged_until: float
     pressed: tuple[float, float] | None
 
     def of(self, kind: str) -> list[Actor]:
@@ -165,7 +167,7 @@ def _caller(actor: Actor, story: Story, verdict: Verdict) -> None:
         began.pop(token, None)
         if word == "answer" and line[3] != token:
             verdict.fault("answers", f"{actor.name}: {token} was answered with {line[3]}")
-        if word == "refused" and at > story.judged_from:
+        if word == "refused" and story.judged_from < at < story.judged_until:
             verdict.fault("answers", f"{actor.name}: {token} failed undisturbed: {line[3]}")
     for token, at in began.items():
         # A caller that is stopped cannot tell; in the end none is.
