@@ -15,3 +15,12 @@ def need(extra: str, *modules: str) -> None:
     if missing:
         what = f"'dsmq-nodes[{extra}]'" if extra else " ".join(missing)
         raise BagError(f"this needs {' and '.join(missing)}: install with `pip install {what}`")
+
+
+def need_bag() -> None:
+    """Make sure that the extra `bag` is installed.
+
+    Raises:
+        BagError: it is not.
+    """
+    need("bag", "mcap", "zstandard", "lz4")

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from dsmq_nodes.cli import complete
+from dsmq_nodes.cli.listing import is_type, print_offers
 from dsmq_nodes.cli.options import (
     BROKER,
     BrokerOption,
@@ -13,6 +14,8 @@ from dsmq_nodes.cli.options import (
     examples_epilog,
     new_app,
 )
+from dsmq_nodes.tools.offers import actions, find_offer
+from dsmq_nodes.tools.session import Session
 
 if TYPE_CHECKING:
     from dsmq_nodes.tools.graph_model import EndpointModel
@@ -40,8 +43,6 @@ def list_(
     broker: BrokerOption = BROKER,
 ) -> None:
     """List the actions that are served or called now."""
-    from dsmq_nodes.cli.listing import print_offers  # noqa: PLC0415
-
     print_offers(_offers(broker).values(), show_types=show_types, count=count, as_json=as_json)
 
 
@@ -55,8 +56,6 @@ def info(
     broker: BrokerOption = BROKER,
 ) -> None:
     """Show who serves an action and who sends it goals."""
-    from dsmq_nodes.cli.listing import print_offers  # noqa: PLC0415
-
     found = _find(broker, action)
     if as_json:
         print_offers([found], as_json=True)
@@ -90,8 +89,6 @@ def find(
     broker: BrokerOption = BROKER,
 ) -> None:
     """List the actions of a type."""
-    from dsmq_nodes.cli.listing import is_type, print_offers  # noqa: PLC0415
-
     fitting = [each for each in _offers(broker).values() if is_type(each.type, type_name)]
     print_offers(fitting, count=count, as_json=as_json)
 
@@ -132,26 +129,21 @@ def send_goal(
     broker: BrokerOption = BROKER,
 ) -> None:
     """Send a goal and wait for its result; Ctrl-C cancels it. Status 1 when it is not reached."""
-    from dsmq_nodes.cli.show.send_goal import send  # noqa: PLC0415
-    from dsmq_nodes.cli.show.service_call import WantedCall  # noqa: PLC0415
-    from dsmq_nodes.tools.session import Session  # noqa: PLC0415
+    from dsmq_nodes.cli.show import send_goal, service_call  # noqa: PLC0415  75 ms
 
     type_name = "" if type_or_values.lstrip().startswith("{") else type_or_values
     with Session(broker) as session:
-        goal = WantedCall(action, type_name, values if type_name else type_or_values)
-        if not send(session, goal, with_feedback=feedback, wait_sec=wait):
+        goal = service_call.WantedCall(action, type_name, values if type_name else type_or_values)
+        if not send_goal.send(session, goal, with_feedback=feedback, wait_sec=wait):
             raise typer.Exit(1)
 
 
 def _offers(broker: str) -> "dict[str, Offer]":
-    from dsmq_nodes.tools.offers import actions  # noqa: PLC0415
-    from dsmq_nodes.tools.session import Session  # noqa: PLC0415
 
     with Session(broker) as session:
         return actions(session.graph())
 
 
 def _find(broker: str, action: str) -> "Offer":
-    from dsmq_nodes.tools.offers import find_offer  # noqa: PLC0415
 
     return find_offer("action", action, _offers(broker))

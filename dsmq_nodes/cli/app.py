@@ -1,75 +1,79 @@
-"""The command `dsmq-nodes` itself, and what has no noun: broker."""
+"""The command `dsmq-nodes` itself: which commands there are. Each is loaded when it is called."""
 
-from pathlib import Path
-from typing import Annotated
+from importlib import import_module
+from typing import Annotated, Any, Final
 
 import typer
+from typer.core import TyperCommand, TyperGroup
+from typer.main import get_command
+from typing_extensions import override
 
 import dsmq_nodes
-from dsmq_nodes.cli import (
-    actions,
-    bag,
-    bench,
-    check,
-    doctor,
-    graph,
-    interface,
-    launch,
-    lifecycle_nodes,
-    logs,
-    new,
-    param,
-    service,
-    tf,
-    top,
-    topic,
-)
-from dsmq_nodes.cli import nodes as node
-from dsmq_nodes.cli.options import HOST, PORT, examples_epilog, new_app
+from dsmq_nodes.cli.options import new_app
+
+# The names, and the first sentence of the help of each.
+_COMMANDS: Final = {
+    "launch": "Start the broker and the nodes of a launch file; Ctrl-C ends them.",
+    "check": "Find what is wrong with a launch file: nothing is started, all is told at once.",
+    "new": "Make a project to start from: a sensor, a controller, a message, a launch file, "
+    "a test.",
+    "bench": "Measure what this machine and its broker carry.",
+    "graph": "Show which node publishes and subscribes which topic.",
+    "log": "Follow the log of all nodes, on /rosout, until Ctrl-C; or change a node's level.",
+    "top": "Show nodes and topics with their rates, latencies and losses, each second, "
+    "until Ctrl-C.",
+    "doctor": "Find out why a callback is not called; status 1 when there is an ERROR.",
+    "broker": "Run a broker until Ctrl-C; `launch` starts one by itself.",
+    "topic": "See what goes over the topics, and publish on them.",
+    "node": "Nodes: list, info; of a launch that runs also restart, stop, start, log.",
+    "service": "Services: which there are, who serves them, and calling them.",
+    "param": "Parameters of the nodes: seeing and changing them while they run.",
+    "action": "Actions: which there are, who serves them, and sending them goals.",
+    "interface": "Types of messages, services and actions.",
+    "lifecycle": "Lifecycle nodes: which there are, the state they are in, and how to change it.",
+    "tf": "Coordinate frames: where they are, and who says so.",
+    "bag": "Record what goes over the topics, look at it, play it back.",
+}
+# Those that are in a file of another name: no two files of the package have the same.
+_FILES: Final = {
+    "log": "logs",
+    "node": "nodes",
+    "action": "actions",
+    "lifecycle": "lifecycle_nodes",
+}
+
+
+class Commands(TyperGroup):
+    """All commands, listed and completed by name; the file of a command is loaded to run it.
+
+    So each of these files imports at its top what its commands need, and no other command waits for
+    that. A command that needs far more than its neighbours imports that when it runs.
+    """
+
+    def __init__(self, **attrs: Any) -> None:
+        """Know the commands by what a list of them shows."""
+        super().__init__(**attrs)
+        self.commands = {name: TyperCommand(name, help=about) for name, about in _COMMANDS.items()}
+
+    @override
+    def resolve_command(self, ctx: Any, args: list[str]) -> tuple[str | None, Any, list[str]]:
+        name, command, rest = super().resolve_command(ctx, args)
+        return name, load(name) if command and name else None, rest
+
+
+def load(name: str) -> Any:
+    """The command of a name, with its options, or with its own commands."""
+    return get_command(import_module(f"dsmq_nodes.cli.{_FILES.get(name, name)}").app)
+
 
 app = new_app(
     "ROS-style robot nodes on a dead simple message queue.",
     ("dsmq-nodes launch launch/talker_listener.yaml", "a broker and all nodes"),
     ("dsmq-nodes topic list -t", "in a second terminal"),
     ("dsmq-nodes topic echo /chatter", ""),
+    cls=Commands,
     add_completion=True,
 )
-launch.add_to(app)
-check.add_to(app)
-new.add_to(app)
-bench.add_to(app)
-app.add_typer(topic.app, name="topic")
-app.add_typer(node.app, name="node")
-app.add_typer(service.app, name="service")
-app.add_typer(param.app, name="param")
-app.add_typer(actions.app, name="action")
-app.add_typer(interface.app, name="interface")
-app.add_typer(lifecycle_nodes.app, name="lifecycle")
-app.add_typer(tf.app, name="tf")
-app.add_typer(bag.app, name="bag")
-app.command(
-    "graph",
-    epilog=examples_epilog(
-        ("dsmq-nodes graph", "a line a topic"),
-        ("dsmq-nodes graph --mermaid >> README.md", "a diagram"),
-        ("dsmq-nodes graph --svg > graph.svg", "a picture"),
-    ),
-)(graph.show)
-app.command(
-    "log",
-    epilog=examples_epilog(
-        ("dsmq-nodes log --level warn", "of all nodes"),
-        ("dsmq-nodes log /avoider --set-level debug", ""),
-    ),
-)(logs.show)
-app.command("top", epilog=examples_epilog(("dsmq-nodes top", "Ctrl-C ends it")))(top.show)
-app.command(
-    "doctor",
-    epilog=examples_epilog(
-        ("dsmq-nodes doctor", "everything"),
-        ("dsmq-nodes doctor /avoider", "why does it not get its messages?"),
-    ),
-)(doctor.show)
 
 
 def _version(wanted: bool) -> None:
@@ -86,54 +90,3 @@ def _root(
     ] = False,
 ) -> None:
     pass
-
-
-@app.command(
-    epilog=examples_epilog(
-        ("dsmq-nodes broker", "in one terminal"),
-        ("python examples/put_client.py", "in a second"),
-        ("python examples/get_client.py", "in a third"),
-        ("DSMQ_TOKEN=secret dsmq-nodes broker --host 0.0.0.0", "for other machines too"),
-    )
-)
-def broker(
-    *,
-    host: Annotated[str, typer.Option(metavar="HOST", help="Where to listen.")] = HOST,
-    port: Annotated[
-        int, typer.Option(metavar="PORT", min=0, max=65535, help="0: any free one.")
-    ] = PORT,
-    store: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Keep the messages over a restart.")
-    ] = None,
-    ttl: Annotated[float, typer.Option(metavar="SEC", min=0, help="Keep messages so long.")] = 600,
-    budget: Annotated[
-        int, typer.Option(metavar="MIB", min=1, help="Keep at most this many MiB of messages.")
-    ] = 64,
-    insecure: Annotated[
-        bool, typer.Option("--insecure", help="Listen beyond this machine without a token.")
-    ] = False,
-    tls_cert: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Certificate; TCP is then TLS only.")
-    ] = None,
-    tls_key: Annotated[Path | None, typer.Option(metavar="FILE", help="Its private key.")] = None,
-    tls_client_ca: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE", help="The authority that signs the clients' certificates."),
-    ] = None,
-    no_shm: Annotated[
-        bool, typer.Option("--no-shm", help="Share no memory with nodes of this machine.")
-    ] = False,
-) -> None:
-    """Run a broker until Ctrl-C; `launch` starts one by itself.
-
-    It listens beyond this machine only with a token, in the environment variable DSMQ_TOKEN of the
-    broker and of those who connect.
-    """
-    from dsmq_nodes.dsmq.broker.listener import Security  # noqa: PLC0415
-    from dsmq_nodes.dsmq.broker.serve import Options, run  # noqa: PLC0415
-
-    security = Security.from_environment(
-        insecure=insecure, certificate=tls_cert, key=tls_key, client_ca=tls_client_ca
-    )
-    kept = (store, ttl, budget << 20)
-    raise typer.Exit(run(Options(host, port, *kept, security, shares_memory=not no_shm)))

@@ -6,14 +6,17 @@ from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
+from dsmq_nodes.bag.file.selection import Selection
+from dsmq_nodes.bag.optional import need_bag
+from dsmq_nodes.bag.play.playing import Playing
+from dsmq_nodes.bag.rerunning.comparing import Tolerance
 from dsmq_nodes.cli import complete
-from dsmq_nodes.cli.options import BROKER, BrokerOption, examples_epilog, new_app
+from dsmq_nodes.cli.options import BROKER, BrokerOption, examples_epilog, new_app, renamings
 from dsmq_nodes.printable import one_line
 
 if TYPE_CHECKING:
     from dsmq_nodes.bag.bag_source import BagSource
     from dsmq_nodes.bag.file.mcap_writer import Compression
-    from dsmq_nodes.bag.file.selection import Selection
 
 app = new_app(
     "Record what goes over the topics, look at it, play it back. Needs the extra `bag`.",
@@ -90,28 +93,16 @@ def record(
     have at the start are put into it. At the end each topic is told with how many messages were
     recorded, and how many were lost. Where a new file begins, it begins with what is latched.
     """
-    _need()
-    from dsmq_nodes.bag.file.writing import BagWriter, Limits  # noqa: PLC0415
-    from dsmq_nodes.cli.show.bag_record import attachments, default_name, record_to  # noqa: PLC0415
+    need_bag()
+    from dsmq_nodes.cli.show.bag.bag_record import Recording, record  # noqa: PLC0415  an extra's
 
     selection = _selection(
         [*(topics or ()), *(more_topics or ())], exclude, regex, exclude_regex, everything
     )
-    files = attachments(attach or [])
-    compressed = _compression(compression)
-    raise typer.Exit(
-        record_to(
-            lambda: BagWriter(
-                output or default_name(),
-                compression=compressed,
-                limits=Limits(most_bytes, most_sec),
-            ),
-            selection,
-            broker,
-            files,
-            use_sim_time=use_sim_time,
-        )
+    recording = Recording(
+        output, selection, _compression(compression), most_bytes, most_sec, use_sim_time
     )
+    raise typer.Exit(record(recording, broker, attach or []))
 
 
 @app.command(epilog=examples_epilog(("dsmq-nodes bag info run.mcap", "")))
@@ -125,19 +116,10 @@ def info(
     A ROS 2 bag is a folder, or one of its files; a ROS 1 bag is a .bag file. Where a bag announces
     other messages than it has, this is told, and the exit status is 1.
     """
-    _need()
-    from dsmq_nodes.bag.any_bag import open_source  # noqa: PLC0415
-    from dsmq_nodes.bag.file.information import information, information_lines  # noqa: PLC0415
+    need_bag()
+    from dsmq_nodes.cli.show.bag.bag_info import print_information  # noqa: PLC0415  an extra's
 
-    opened = open_source(bag)
-    if as_json:
-        import json  # noqa: PLC0415
-
-        print(json.dumps(information(opened), indent=2))
-    else:
-        for line in information_lines(opened):
-            print(line)
-    raise typer.Exit(_told_omitted(opened))
+    raise typer.Exit(_told_omitted(print_information(bag, as_json=as_json)))
 
 
 @app.command(
@@ -200,10 +182,8 @@ def play(
     Keys: space pauses and goes on, right or s steps while it pauses, up and down change the rate,
     q ends it. A topic that somebody subscribes as another type is an error: nothing is played.
     """
-    _need()
-    from dsmq_nodes.bag.play.player import Playing  # noqa: PLC0415
-    from dsmq_nodes.cli.options import renamings  # noqa: PLC0415
-    from dsmq_nodes.cli.show.bag_play import play_bag  # noqa: PLC0415
+    need_bag()
+    from dsmq_nodes.cli.show.bag.bag_play import play_bag  # noqa: PLC0415  an extra's
 
     chosen = _of_a_bag(topics, exclude, regex, exclude_regex)
     playing = Playing(
@@ -256,35 +236,11 @@ def convert(
     FIELD:offsets[i] to before FIELD:offsets[i+1]. Where messages lack a field, FIELD:missing is
     true, and FIELD has 0, NaN or an empty text; nothing is rounded.
     """
-    _need()
-    from dsmq_nodes.bag.any_bag import open_source  # noqa: PLC0415
-    from dsmq_nodes.bag.convert.convert import FORMATS, Format  # noqa: PLC0415
-    from dsmq_nodes.bag.convert.convert import convert as make  # noqa: PLC0415
-    from dsmq_nodes.cli.progress import Progress  # noqa: PLC0415
-    from dsmq_nodes.cli.unfinished import told_if_interrupted  # noqa: PLC0415
+    need_bag()
+    from dsmq_nodes.cli.show.bag.bag_convert import convert_bag  # noqa: PLC0415  an extra's
 
-    if to not in FORMATS:
-        raise typer.BadParameter(
-            f"{to!r} is none: there is {', '.join(FORMATS)}", param_hint="--to"
-        )
     chosen = _of_a_bag(topics, exclude, regex, exclude_regex)
-    compressed = _compression(compression)
-    with told_if_interrupted(output):
-        source = open_source(bag, chosen)
-        total = sum(each.messages or 0 for each in source.counts())
-        with Progress("converting", total, "messages") as progress:
-            done = make(
-                source,
-                Path(output),
-                cast("Format", to),
-                compression=compressed,
-                on_progress=progress.at,
-            )
-    print(one_line(f"{done.path}: {done.messages} messages"))
-    for topic, name in done.numbered.items():
-        told = f"{topic} is called {name} in it: another topic has the name without the number"
-        print(one_line(told))
-    raise typer.Exit(_told_omitted(source))
+    raise typer.Exit(_told_omitted(convert_bag(bag, output, to, chosen, _compression(compression))))
 
 
 @app.command(epilog=examples_epilog(("dsmq-nodes bag repair run.mcap", "run_repaired.mcap")))
@@ -297,23 +253,11 @@ def repair(
     compression: CompressionOption = "zstd",
 ) -> None:
     """Save what is good of a bag that was cut off or damaged, in a new file."""
-    _need()
-    from dsmq_nodes.bag.file.repair import repair as save  # noqa: PLC0415
-    from dsmq_nodes.cli.progress import Progress  # noqa: PLC0415
-    from dsmq_nodes.cli.unfinished import told_if_interrupted  # noqa: PLC0415
+    need_bag()
+    from dsmq_nodes.cli.show.bag.bag_info import repair_bag  # noqa: PLC0415  an extra's
 
     target = Path(output) if output else bag.parent / f"{bag.stem}_repaired{bag.suffix}"
-    size_bytes = bag.stat().st_size if bag.exists() else 0
-    compressed = _compression(compression)
-    with told_if_interrupted(str(target)), Progress("repairing", size_bytes, "bytes") as progress:
-        saved = save(bag, target, compression=compressed, on_progress=progress.at)
-    print(one_line(f"{saved.path}: {saved.messages} messages saved"))
-    if saved.damaged:
-        print(f"left out: {saved.damaged} damaged chunks or records")
-    if saved.lost_bytes:
-        print(f"left out: {saved.lost_bytes} bytes at the end, which are no whole record")
-    if saved.whole:
-        print(one_line(f"nothing was wrong with {bag}"))
+    repair_bag(bag, target, _compression(compression))
 
 
 @app.command(
@@ -355,16 +299,15 @@ def rerun(
     left out, and told. Which is the first is known by the stamp in its header if that is an
     input's, else from where on the two agree for longest.
     """
-    _need()
-    from dsmq_nodes.bag.file.selection import Selection  # noqa: PLC0415
-    from dsmq_nodes.bag.rerunning.comparing import Tolerance  # noqa: PLC0415
-    from dsmq_nodes.cli.options import renamings  # noqa: PLC0415
-    from dsmq_nodes.cli.show.bag_rerun import NodeGiven, parameters, rerun_bag  # noqa: PLC0415
+    need_bag()
+    from dsmq_nodes.cli.show.bag import bag_rerun  # noqa: PLC0415  an extra's
 
     compared = Selection(tuple(topics or ()), tuple(exclude or ()), everything=not topics)
-    given = NodeGiven(node, name, namespace, parameters(param or []), renamings(remap or []))
+    given = bag_rerun.NodeGiven(
+        node, name, namespace, bag_rerun.parameters(param or []), renamings(remap or [])
+    )
     within = Tolerance(tolerance, stamp_tolerance)
-    raise typer.Exit(rerun_bag(bag, given, compared, within))
+    raise typer.Exit(bag_rerun.rerun_bag(bag, given, compared, within))
 
 
 def _told_omitted(source: "BagSource") -> int:
@@ -374,21 +317,13 @@ def _told_omitted(source: "BagSource") -> int:
     return 1 if source.omitted else 0
 
 
-def _need() -> None:
-    from dsmq_nodes.bag.optional import need  # noqa: PLC0415
-
-    need("bag", "mcap", "zstandard", "lz4")
-
-
 def _selection(
     topics: list[str],
     exclude: list[str] | None,
     regex: str,
     exclude_regex: str,
     everything: bool,
-) -> "Selection":
-    from dsmq_nodes.bag.file.selection import Selection  # noqa: PLC0415
-
+) -> Selection:
     if not (topics or regex or everything):
         raise typer.BadParameter("name topics, or a --regex, or --all")
     return Selection(tuple(topics), tuple(exclude or ()), regex, exclude_regex, everything)
@@ -396,10 +331,8 @@ def _selection(
 
 def _of_a_bag(
     topics: list[str] | None, exclude: list[str] | None, regex: str, exclude_regex: str
-) -> "Selection":
+) -> Selection:
     """What of a bag is meant: all of it, if nothing else is said."""
-    from dsmq_nodes.bag.file.selection import Selection  # noqa: PLC0415
-
     named = topics or ([] if regex else ["*"])
     return Selection(tuple(named), tuple(exclude or ()), regex, exclude_regex)
 

@@ -2,16 +2,28 @@
 
 import json
 import os
+import platform
 import sys
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from rich.console import Console
+from rich.table import Table
 
-from dsmq_nodes.cli.options import examples_epilog
+import dsmq_nodes
+from dsmq_nodes.bench import bench_figures as figures
+from dsmq_nodes.bench import running
+from dsmq_nodes.cli.options import examples_epilog, new_app
+from dsmq_nodes.cli.progress import Progress
+from dsmq_nodes.cli.terminal import drawing
+from dsmq_nodes.suggest import did_you_mean
+from dsmq_nodes.tools.session import Session
 
 if TYPE_CHECKING:
     from dsmq_nodes.bench.running import Case, Measured, Run, Setup
+
+app = new_app()
 
 _WAYS = {"shm": "shared memory", "unix": "Unix socket", "tcp": "TCP"}
 
@@ -19,18 +31,13 @@ _WAYS = {"shm": "shared memory", "unix": "Unix socket", "tcp": "TCP"}
 _KINDS = ("text", "imu", "scan", "image")
 
 
-def add_to(app: typer.Typer) -> None:
-    """Add the command to the app."""
-    app.command(
-        "bench",
-        epilog=examples_epilog(
-            ("dsmq-nodes bench", "all kinds, all ways, about a minute"),
-            ("dsmq-nodes bench --kind imu --rate 1000 --subscribers 3", ""),
-            ("dsmq-nodes bench --broker 192.168.1.5:30008", "there and back"),
-        ),
-    )(bench)
-
-
+@app.command(
+    epilog=examples_epilog(
+        ("dsmq-nodes bench", "all kinds, all ways, about a minute"),
+        ("dsmq-nodes bench --kind imu --rate 1000 --subscribers 3", ""),
+        ("dsmq-nodes bench --broker 192.168.1.5:30008", "there and back"),
+    ),
+)
 def bench(
     *,
     kind: Annotated[
@@ -77,8 +84,6 @@ def bench(
     what a message costs at that rate. The other half is for what the nodes do.
     """
     # Here, because `--help` is to be quick.
-    from dsmq_nodes.bench import running  # noqa: PLC0415
-    from dsmq_nodes.cli.progress import Progress  # noqa: PLC0415
 
     kinds = _checked("--kind", kind, _KINDS) or list(running.RATES_HZ)
     wanted_ways = _checked("--way", way, _WAYS)
@@ -101,8 +106,6 @@ def bench(
 
 def _checked(option: str, given: Iterable[str] | None, known: Iterable[str]) -> list[str]:
     """What was given, each once; here, as typer tells it in pydantic's words."""
-    from dsmq_nodes.suggest import did_you_mean  # noqa: PLC0415  not for `--help`
-
     for each in given or ():
         if each not in known:
             hint = did_you_mean(each, known)
@@ -113,18 +116,11 @@ def _checked(option: str, given: Iterable[str] | None, known: Iterable[str]) -> 
 def _address(broker: str | None) -> str | None:
     """Where the broker is that was named, once it has answered."""
     if broker is not None:
-        from dsmq_nodes.tools.session import Session  # noqa: PLC0415  not for `--help`
-
         Session(broker).close()
     return broker
 
 
 def _show(setup: "Setup", found: "list[Measured]") -> None:
-    from rich.console import Console  # noqa: PLC0415  not for `--help`
-    from rich.table import Table  # noqa: PLC0415
-
-    from dsmq_nodes.bench import bench_figures as figures  # noqa: PLC0415
-    from dsmq_nodes.cli.terminal import drawing  # noqa: PLC0415
 
     width = None if sys.stdout.isatty() else 120
     console = Console(file=drawing(sys.stdout), highlight=False, width=width)
@@ -159,7 +155,6 @@ def _show(setup: "Setup", found: "list[Measured]") -> None:
 
 
 def _machine() -> str:
-    import platform  # noqa: PLC0415  not for `--help`
 
     return f"{os.cpu_count()} cores, Python {platform.python_version()}, {platform.machine()}"
 
@@ -184,7 +179,6 @@ def _for_verdict(found: "list[Measured]") -> "Measured":
 
 
 def _histogram(measured: "Measured", width: int) -> list[str]:
-    from dsmq_nodes.bench import bench_figures as figures  # noqa: PLC0415  not for `--help`
 
     counts = measured.histogram
     total, most = sum(counts) or 1, max(counts) or 1
@@ -197,7 +191,6 @@ def _histogram(measured: "Measured", width: int) -> list[str]:
 
 
 def _verdict(measured: "Measured") -> str:
-    from dsmq_nodes.bench import bench_figures as figures  # noqa: PLC0415  not for `--help`
 
     case = measured.case
     what = f"{case.kind}, {_way(measured)}, {_subscribers(case)} each"
@@ -218,9 +211,6 @@ def _reason(measured: "Measured") -> str:
 
 
 def _as_json(setup: "Setup", found: "list[Measured]") -> dict[str, Any]:
-    import platform  # noqa: PLC0415  not for `--help`
-
-    import dsmq_nodes  # noqa: PLC0415  as above
 
     chosen = _for_verdict(found)
     return {
@@ -237,7 +227,6 @@ def _as_json(setup: "Setup", found: "list[Measured]") -> dict[str, Any]:
 
 
 def _case_as_json(each: "Measured") -> dict[str, Any]:
-    from dsmq_nodes.bench import bench_figures as figures  # noqa: PLC0415  not for `--help`
 
     return {
         "kind": each.case.kind,

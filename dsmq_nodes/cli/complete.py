@@ -6,13 +6,19 @@ from typing import TYPE_CHECKING, Final, TypeVar
 import typer
 
 from dsmq_nodes.cli.options import BROKER
+from dsmq_nodes.errors import DsmqError
+from dsmq_nodes.printable import is_printable
+from dsmq_nodes.tools import offers
+from dsmq_nodes.tools.lookup import shown
+from dsmq_nodes.tools.offers import absolute
+from dsmq_nodes.tools.service_calls import call
+from dsmq_nodes.tools.session import Session
 from dsmq_nodes.topic_names import is_kits_own
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from dsmq_nodes.tools.graph_model import GraphModel
-    from dsmq_nodes.tools.session import Session
 
 T = TypeVar("T")
 
@@ -21,16 +27,12 @@ _PATIENCE_SEC: Final = 0.3
 
 def topics(ctx: typer.Context, incomplete: str) -> list[str]:
     """The names of the topics, if a broker answers at once; hidden ones when they are begun."""
-    from dsmq_nodes.tools.lookup import shown  # noqa: PLC0415
-
     own = "/_" in incomplete or is_kits_own(incomplete)
     return _names(ctx, lambda graph: [topic.name for topic in shown(graph, own=own)])
 
 
 def nodes(ctx: typer.Context, incomplete: str) -> list[str]:
     """The names of the nodes, with a slash or without as they are begun."""
-    from dsmq_nodes.tools import offers  # noqa: PLC0415
-
     slash = incomplete.startswith("/")
     names = _names(ctx, lambda graph: offers.nodes(graph, hidden=incomplete.startswith("/d")))
     return [name if slash else name.removeprefix("/") for name in names]
@@ -43,21 +45,16 @@ def nodes_and_topics(ctx: typer.Context, incomplete: str) -> list[str]:
 
 def services(ctx: typer.Context, incomplete: str) -> list[str]:
     """The names of the services."""
-    from dsmq_nodes.tools import offers  # noqa: PLC0415
-
     return _names(ctx, lambda graph: offers.services(graph, hidden="/_" in incomplete))
 
 
 def actions(ctx: typer.Context) -> list[str]:
     """The names of the actions."""
-    from dsmq_nodes.tools import offers  # noqa: PLC0415
-
     return _names(ctx, offers.actions)
 
 
 def service_types(ctx: typer.Context) -> list[str]:
     """The types of the services that there are; for `call`, of the one that is called."""
-    from dsmq_nodes.tools import offers  # noqa: PLC0415
 
     def types(graph: "GraphModel") -> list[str]:
         found = offers.services(graph)
@@ -69,16 +66,11 @@ def service_types(ctx: typer.Context) -> list[str]:
 
 def action_types(ctx: typer.Context) -> list[str]:
     """The types of the actions that there are."""
-    from dsmq_nodes.tools import offers  # noqa: PLC0415
-
     return _names(ctx, lambda graph: {each.type for each in offers.actions(graph).values()} - {""})
 
 
 def parameters(ctx: typer.Context) -> list[str]:
     """The names of a node's parameters."""
-    from dsmq_nodes.tools.offers import absolute  # noqa: PLC0415
-    from dsmq_nodes.tools.service_calls import call  # noqa: PLC0415
-
     node = absolute(ctx.params.get("node") or "")
     found = _ask(
         ctx,
@@ -95,16 +87,11 @@ def _names(ctx: typer.Context, names: "Callable[[GraphModel], Iterable[str]]") -
 
 def _is_offered(name: object) -> bool:
     """Whether the shell is given a name: a line break in it would make two."""
-    from dsmq_nodes.printable import is_printable  # noqa: PLC0415
-
     return isinstance(name, str) and is_printable(name)
 
 
 def _ask(ctx: typer.Context, question: "Callable[[Session], T]") -> "T | None":
     """What a broker says, if one answers at once."""
-    from dsmq_nodes.errors import DsmqError  # noqa: PLC0415
-    from dsmq_nodes.tools.session import Session  # noqa: PLC0415
-
     try:
         with Session(ctx.params.get("broker") or BROKER, timeout_sec=_PATIENCE_SEC) as session:
             return question(session)
@@ -114,14 +101,14 @@ def _ask(ctx: typer.Context, question: "Callable[[Session], T]") -> "T | None":
 
 def types() -> list[str]:
     """The message types that come with the kit."""
-    from dsmq_nodes.messages.schema.find import standard_names  # noqa: PLC0415
+    from dsmq_nodes.messages.schema.find import standard_names  # noqa: PLC0415  65 ms: messages
 
     return standard_names()
 
 
 def interfaces() -> list[str]:
     """All types that come with the kit."""
-    from dsmq_nodes.messages.schema.find import standard_interfaces  # noqa: PLC0415
+    from dsmq_nodes.messages.schema.find import standard_interfaces  # noqa: PLC0415  as above
 
     return standard_interfaces()
 

@@ -4,9 +4,23 @@ from typing import Annotated
 
 import typer
 
-from dsmq_nodes.cli.options import BROKER, BrokerOption, JsonOption
+from dsmq_nodes.cli.listing import print_json
+from dsmq_nodes.cli.options import BROKER, BrokerOption, JsonOption, examples_epilog, new_app
+from dsmq_nodes.cli.show import drawing
+from dsmq_nodes.cli.show.picture import svg as picture
+from dsmq_nodes.tools.lookup import shown
+from dsmq_nodes.tools.session import Session
+
+app = new_app()
 
 
+@app.command(
+    epilog=examples_epilog(
+        ("dsmq-nodes graph", "a line a topic"),
+        ("dsmq-nodes graph --mermaid >> README.md", "a diagram"),
+        ("dsmq-nodes graph --svg > graph.svg", "a picture"),
+    )
+)
 def show(
     *,
     mermaid: Annotated[
@@ -21,11 +35,6 @@ def show(
     broker: BrokerOption = BROKER,
 ) -> None:
     """Show which node publishes and subscribes which topic."""
-    from dsmq_nodes.cli.listing import print_json  # noqa: PLC0415
-    from dsmq_nodes.cli.show import drawing  # noqa: PLC0415
-    from dsmq_nodes.tools.lookup import shown  # noqa: PLC0415
-    from dsmq_nodes.tools.session import Session  # noqa: PLC0415
-
     forms = {"--mermaid": mermaid, "--dot": dot, "--svg": svg, "--json": as_json}
     if sum(forms.values()) > 1:
         wanted = " and ".join(name for name, is_wanted in forms.items() if is_wanted)
@@ -40,8 +49,6 @@ def show(
     elif dot:
         print("\n".join(drawing.dot(topics)))
     elif svg:
-        from dsmq_nodes.cli.show.picture import svg as picture  # noqa: PLC0415
-
         print(picture(topics))
     else:
         print("\n".join(drawing.text(topics)), end="\n" if topics else "")

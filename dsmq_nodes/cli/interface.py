@@ -5,7 +5,11 @@ from typing import Annotated
 import typer
 
 from dsmq_nodes.cli import complete
+from dsmq_nodes.cli.listing import print_json, print_names
 from dsmq_nodes.cli.options import JsonOption, examples_epilog, new_app
+from dsmq_nodes.messages.schema.find import find_interface, standard_interfaces
+from dsmq_nodes.tools.definitions import definition
+from dsmq_nodes.tools.offers import unknown
 
 app = new_app(
     "Types of messages, services and actions.",
@@ -26,9 +30,6 @@ def list_(
     as_json: JsonOption = False,
 ) -> None:
     """List the types that come with the kit."""
-    from dsmq_nodes.cli.listing import print_json  # noqa: PLC0415
-    from dsmq_nodes.messages.schema.find import standard_interfaces  # noqa: PLC0415
-
     names = standard_interfaces()
     asked = {"msg": messages, "srv": services, "action": actions}
     kinds = [kind for kind, only in asked.items() if only] or list(asked)
@@ -53,9 +54,6 @@ def show(
     ] = False,
 ) -> None:
     """Show the fields of a type, and those of the types inside it."""
-    from dsmq_nodes.messages.schema.find import find_interface  # noqa: PLC0415
-    from dsmq_nodes.tools.definitions import definition  # noqa: PLC0415
-
     lines = list(definition(find_interface(name)))
     print("\n".join(line for line in lines if not (no_comments and line.startswith("#"))))
 
@@ -67,10 +65,6 @@ def package(
     as_json: JsonOption = False,
 ) -> None:
     """List the types of a package."""
-    from dsmq_nodes.cli.listing import print_names  # noqa: PLC0415
-    from dsmq_nodes.messages.schema.find import standard_interfaces  # noqa: PLC0415
-    from dsmq_nodes.tools.offers import unknown  # noqa: PLC0415
-
     names = standard_interfaces()
     found = [each for each in names if each.startswith(f"{name}/")]
     if not found:
@@ -81,7 +75,4 @@ def package(
 @app.command()
 def packages(*, as_json: JsonOption = False) -> None:
     """List the packages that have types."""
-    from dsmq_nodes.cli.listing import print_names  # noqa: PLC0415
-    from dsmq_nodes.messages.schema.find import standard_interfaces  # noqa: PLC0415
-
     print_names(sorted({n.partition("/")[0] for n in standard_interfaces()}), as_json=as_json)

@@ -1,17 +1,21 @@
 """`dsmq-nodes lifecycle`: nodes, get, set, list; flags and output as ros2's."""
 
-from typing import TYPE_CHECKING, Annotated, Final
+import contextlib
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from dsmq_nodes.cli import complete
+from dsmq_nodes.cli.listing import print_json, print_names
 from dsmq_nodes.cli.options import BROKER, BrokerOption, JsonOption, examples_epilog, new_app
 from dsmq_nodes.printable import one_line
-from dsmq_nodes.topic_names import REPLY
+from dsmq_nodes.tools.offers import lifecycle_nodes
+from dsmq_nodes.tools.session import Session
 
 if TYPE_CHECKING:
-    from dsmq_nodes.messages.lifecycle import TransitionDescription
-    from dsmq_nodes.tools.session import Session
+    from collections.abc import Iterator
+
+    from dsmq_nodes.cli.show.lifecycle_calls import LifecycleCalls
 
 app = new_app(
     "Lifecycle nodes: which there are, the state they are in, and how to change it.",
@@ -19,7 +23,6 @@ app = new_app(
     ("dsmq-nodes lifecycle set /camera configure", ""),
 )
 
-_SERVED: Final = f"/change_state{REPLY}"
 _NodeArgument = Annotated[
     str, typer.Argument(metavar="NODE", autocompletion=complete.nodes, help="The node's name.")
 ]
@@ -33,11 +36,8 @@ def nodes(
     broker: BrokerOption = BROKER,
 ) -> None:
     """List the lifecycle nodes."""
-    from dsmq_nodes.cli.listing import print_names  # noqa: PLC0415
-    from dsmq_nodes.tools.session import Session  # noqa: PLC0415
-
     with Session(broker) as session:
-        names = _names(session)
+        names = lifecycle_nodes(session.graph())
     print_names(names, count=count, as_json=as_json)
 
 
@@ -57,12 +57,9 @@ def get(
     broker: BrokerOption = BROKER,
 ) -> None:
     """Show the state of a lifecycle node, or of all."""
-    from dsmq_nodes.cli.listing import print_json  # noqa: PLC0415
-    from dsmq_nodes.tools.session import Session  # noqa: PLC0415
-
-    with Session(broker) as session:
-        names = [_find(session, node)] if node else _names(session)
-        states = {name: _state(session, name) for name in names}
+    with _lifecycles(broker) as lifecycles:
+        names = [lifecycles.find(node)] if node else lifecycles.names()
+        states = {name: lifecycles.state(name) for name in names}
     if as_json:
         print_json(states)
     elif node:
@@ -90,26 +87,8 @@ def set_(
     broker: BrokerOption = BROKER,
 ) -> None:
     """Make a lifecycle node go through a transition; status 1 when that fails."""
-    from dsmq_nodes.errors import CommandError  # noqa: PLC0415
-    from dsmq_nodes.messages.lifecycle import ChangeState  # noqa: PLC0415
-    from dsmq_nodes.tools.service_calls import call_typed  # noqa: PLC0415
-    from dsmq_nodes.tools.session import Session  # noqa: PLC0415
-
-    with Session(broker) as session:
-        name = _find(session, node)
-        available = _transitions(session, name, "get_available_transitions")
-        ids = {str(each.transition.id): each.transition for each in available}
-        labels = {each.transition.label: each.transition for each in available}
-        found = ids.get(transition) or labels.get(transition)
-        if found is None:
-            lines = "".join(f"\n- {one_line(each.label)} [{each.id}]" for each in ids.values())
-            here = f"in state {_state(session, name)}; available are:{lines or ' none'}"
-            raise CommandError(f"Unknown transition '{transition}' requested {here}")
-        request = ChangeState.Request(transition=found)
-        service = f"{name}/change_state"
-        response = call_typed(session, service, request, ChangeState.Response, timeout_sec=timeout)
-    if not response.success:
-        raise CommandError("Transitioning failed: its log says why")
+    with _lifecycles(broker) as lifecycles:
+        lifecycles.change(lifecycles.find(node), transition, timeout)
     print("Transitioning successful")
 
 
@@ -124,12 +103,8 @@ def list_(
     broker: BrokerOption = BROKER,
 ) -> None:
     """List the transitions that a lifecycle node can make now."""
-    from dsmq_nodes.cli.listing import print_json  # noqa: PLC0415
-    from dsmq_nodes.tools.session import Session  # noqa: PLC0415
-
-    with Session(broker) as session:
-        which = "get_transition_graph" if every else "get_available_transitions"
-        found = _transitions(session, _find(session, node), which)
+    with _lifecycles(broker) as lifecycles:
+        found = lifecycles.transitions(lifecycles.find(node), every=every)
     if as_json:
         print_json([each.to_dict() for each in found])
         return
@@ -139,34 +114,10 @@ def list_(
         print(f"\tGoal: {one_line(each.goal_state.label)}")
 
 
-def _names(session: "Session") -> list[str]:
-    served = [t.name for t in session.graph().topics if t.publishers and t.name.endswith(_SERVED)]
-    return sorted(name.removesuffix(_SERVED) for name in served)
+@contextlib.contextmanager
+def _lifecycles(broker: str) -> "Iterator[LifecycleCalls]":
+    """The lifecycle nodes at a broker."""
+    from dsmq_nodes.cli.show.lifecycle_calls import LifecycleCalls  # noqa: PLC0415  75 ms: messages
 
-
-def _find(session: "Session", node: str) -> str:
-    from dsmq_nodes.errors import CommandError  # noqa: PLC0415
-    from dsmq_nodes.suggest import did_you_mean  # noqa: PLC0415
-
-    name, names = f"/{node.removeprefix('/')}", _names(session)
-    if name not in names:
-        hint = did_you_mean(name, names) if names else "there is none"
-        raise CommandError(f"no lifecycle node {name}; {hint}")
-    return name
-
-
-def _state(session: "Session", name: str) -> str:
-    from dsmq_nodes.messages.lifecycle import GetState  # noqa: PLC0415
-    from dsmq_nodes.tools.service_calls import call_typed  # noqa: PLC0415
-
-    request = GetState.Request()
-    state = call_typed(session, f"{name}/get_state", request, GetState.Response).current_state
-    return f"{one_line(state.label)} [{state.id}]"
-
-
-def _transitions(session: "Session", name: str, service: str) -> "list[TransitionDescription]":
-    from dsmq_nodes.messages.lifecycle import GetAvailableTransitions  # noqa: PLC0415
-    from dsmq_nodes.tools.service_calls import call_typed  # noqa: PLC0415
-
-    request, response = GetAvailableTransitions.Request(), GetAvailableTransitions.Response
-    return call_typed(session, f"{name}/{service}", request, response).available_transitions
+    with Session(broker) as session:
+        yield LifecycleCalls(session)

@@ -5,9 +5,19 @@ from typing import Annotated
 import typer
 
 from dsmq_nodes.cli import complete
-from dsmq_nodes.cli.options import BROKER, BrokerOption
+from dsmq_nodes.cli.options import BROKER, BrokerOption, examples_epilog, new_app
+from dsmq_nodes.tools import node_logs as rosout
+from dsmq_nodes.tools.session import Session
+
+app = new_app()
 
 
+@app.command(
+    epilog=examples_epilog(
+        ("dsmq-nodes log --level warn", "of all nodes"),
+        ("dsmq-nodes log /avoider --set-level debug", ""),
+    )
+)
 def show(
     nodes: Annotated[
         list[str] | None,
@@ -34,9 +44,6 @@ def show(
     broker: BrokerOption = BROKER,
 ) -> None:
     """Follow the log of all nodes, on /rosout, until Ctrl-C; or change a node's level."""
-    from dsmq_nodes.tools import node_logs as rosout  # noqa: PLC0415
-    from dsmq_nodes.tools.session import Session  # noqa: PLC0415
-
     with Session(broker) as session:
         if set_level:
             for line in rosout.set_levels(session, nodes or [], set_level):

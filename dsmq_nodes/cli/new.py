@@ -7,7 +7,9 @@ from typing import Annotated, Final
 
 import typer
 
-from dsmq_nodes.cli.options import examples_epilog
+from dsmq_nodes.cli.options import examples_epilog, new_app
+
+app = new_app()
 
 _STARTER: Final = Path(__file__).parent / "starter"
 _NAME: Final = "my_robot"
@@ -17,18 +19,13 @@ _RENAMED: Final = {"pyproject.template.toml": "pyproject.toml", "gitignore.templ
 _TAKEN: Final = sys.stdlib_module_names | {"dsmq_nodes", "launch", "tests", "pytest", "pydantic"}
 
 
-def add_to(app: typer.Typer) -> None:
-    """Add the command to the app."""
-    app.command(
-        "new",
-        epilog=examples_epilog(
-            ("dsmq-nodes new demo", ""),
-            ("cd demo && pytest", "its own test"),
-            ("dsmq-nodes launch launch/demo.yaml --duration 5", ""),
-        ),
-    )(new)
-
-
+@app.command(
+    epilog=examples_epilog(
+        ("dsmq-nodes new demo", ""),
+        ("cd demo && pytest", "its own test"),
+        ("dsmq-nodes launch launch/demo.yaml --duration 5", ""),
+    ),
+)
 def new(
     name: Annotated[
         str, typer.Argument(metavar="NAME", help="The project's name, a Python package's.")

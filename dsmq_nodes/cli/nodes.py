@@ -1,16 +1,25 @@
 """`dsmq-nodes node`: the nodes of the graph, and the processes of a launch that runs."""
 
+import contextlib
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from dsmq_nodes.cli import complete
+from dsmq_nodes.cli.listing import print_json, print_names
 from dsmq_nodes.cli.options import BROKER, BrokerOption, JsonOption, new_app
+from dsmq_nodes.tools import offers
+from dsmq_nodes.tools.offers import find_node
+from dsmq_nodes.tools.session import Session
 from dsmq_nodes.topic_names import is_hidden
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from dsmq_nodes.messages.dsmq_msgs import LaunchProcess
     from dsmq_nodes.tools.graph_model import EndpointModel, GraphModel
     from dsmq_nodes.tools.offers import Offer
+    from dsmq_nodes.tools.running_launch import RunningLaunch
 
 app = new_app(
     "Nodes: list, info; of a launch that runs also restart, stop, start, log.",
@@ -42,26 +51,16 @@ def list_(
     broker: BrokerOption = BROKER,
 ) -> None:
     """List the nodes of the graph, or the processes of the launch."""
-    from dsmq_nodes.cli import listing  # noqa: PLC0415
-    from dsmq_nodes.tools import offers  # noqa: PLC0415
-    from dsmq_nodes.tools.session import Session  # noqa: PLC0415
-
+    if verbose:
+        _list_processes(broker, as_json=as_json)
+        return
     with Session(broker) as session:
-        if verbose:
-            from dsmq_nodes.tools import running_launch  # noqa: PLC0415
-
-            state = running_launch.state(session)
-            if as_json:
-                listing.print_json(state.to_dict())
-            else:
-                print("\n".join(running_launch.table(state)))
-            return
         graph = session.graph()
     names = offers.nodes(graph, hidden=every)
     if as_json:
-        listing.print_json([peer for name in names for peer in graph.peers if peer.name == name])
+        print_json([peer for name in names for peer in graph.peers if peer.name == name])
     else:
-        listing.print_names(names, count=count)
+        print_names(names, count=count)
 
 
 @app.command()
@@ -75,10 +74,6 @@ def info(
     broker: BrokerOption = BROKER,
 ) -> None:
     """Show what a node publishes and subscribes, serves and calls, and its process."""
-    from dsmq_nodes.cli.listing import print_json  # noqa: PLC0415
-    from dsmq_nodes.tools.offers import find_node  # noqa: PLC0415
-    from dsmq_nodes.tools.session import Session  # noqa: PLC0415
-
     with Session(broker) as session:
         graph = session.graph()
     name = find_node(graph, name)
@@ -128,26 +123,45 @@ def log(
     broker: BrokerOption = BROKER,
 ) -> None:
     """Show what a node of the launch has written last: its log and its output."""
-    from dsmq_nodes.tools import running_launch  # noqa: PLC0415
-    from dsmq_nodes.tools.session import Session  # noqa: PLC0415
-
-    with Session(broker) as session:
-        for line in running_launch.lines(session, name, lines, follow=follow):
+    with _launch(broker) as launch:
+        for line in launch.lines(name, lines, follow=follow):
             print(line, flush=follow)
 
 
-def _command(action: str, name: str, broker: str) -> None:
-    from dsmq_nodes.tools import running_launch  # noqa: PLC0415
-    from dsmq_nodes.tools.session import Session  # noqa: PLC0415
+@contextlib.contextmanager
+def _launch(broker: str) -> "Iterator[RunningLaunch]":
+    """The launch that runs at a broker."""
+    from dsmq_nodes.tools.running_launch import RunningLaunch  # noqa: PLC0415  75 ms
 
     with Session(broker) as session:
-        print(running_launch.command(session, action, name).text)
+        yield RunningLaunch(session)
+
+
+def _command(action: str, name: str, broker: str) -> None:
+    with _launch(broker) as launch:
+        print(launch.command(action, name).text)
+
+
+def _list_processes(broker: str, *, as_json: bool) -> None:
+    with _launch(broker) as launch:
+        state = launch.state()
+    if as_json:
+        print_json(state.to_dict())
+        return
+    rows = [("process", "state", "pid", "restarts", "last end"), *map(_row, state.processes)]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        texts = (text.ljust(width) for text, width in zip(row, widths, strict=True))
+        print("  ".join(texts).rstrip())
+
+
+def _row(each: "LaunchProcess") -> tuple[str, ...]:
+    pid = str(each.pid) if each.pid else "-"
+    return each.name, each.state, pid, str(each.restarts), each.last_end or "-"
 
 
 def _ends(graph: "GraphModel", name: str, *, hidden: bool) -> dict[str, dict[str, str]]:
     """What a node does, under ros2's titles: names and types."""
-    from dsmq_nodes.tools import offers  # noqa: PLC0415
-
     topics = [each for each in graph.topics if hidden or not is_hidden(each.name)]
     topics.sort(key=lambda topic: topic.name)
     services, actions = offers.services(graph, hidden=hidden), offers.actions(graph)

@@ -4,8 +4,10 @@ from collections.abc import Mapping
 from typing import Annotated, Any, Final
 
 import typer
-from typer.core import TyperCommand, TyperOption
+from typer.core import TyperCommand, TyperGroup, TyperOption
 from typing_extensions import override
+
+from dsmq_nodes.errors import CommandError
 
 # As in dsmq/address.py, whose import would take a third of the time that `--help` may take.
 HOST: Final = "127.0.0.1"
@@ -28,9 +30,15 @@ JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 TypesOption = Annotated[bool, typer.Option("--show-types", "-t", help="Show types.")]
 
 
-def new_app(about: str, *examples: tuple[str, str], add_completion: bool = False) -> typer.Typer:
-    """A group of commands with examples at the end of its help."""
+def new_app(
+    about: str = "",
+    *examples: tuple[str, str],
+    cls: type[TyperGroup] = TyperGroup,
+    add_completion: bool = False,
+) -> typer.Typer:
+    """A group of commands with examples at the end of its help; or, without these, one command."""
     return typer.Typer(
+        cls=cls,
         help=about,
         epilog=examples_epilog(*examples),
         no_args_is_help=True,
@@ -44,7 +52,7 @@ def new_app(about: str, *examples: tuple[str, str], add_completion: bool = False
 
 def examples_epilog(*examples: tuple[str, str]) -> str:
     """The end of a help text: commands, each with a remark behind it."""
-    width = max(len(command) for command, _ in examples)
+    width = max((len(command) for command, _ in examples), default=0)
     lines = [f"  {command:{width}}  {remark and '# ' + remark}" for command, remark in examples]
     # \b: typer is not to refill these lines.
     return "\n".join(["\b", "Examples:", *(line.rstrip() for line in lines)])
@@ -56,8 +64,6 @@ def renamings(remap: list[str]) -> dict[str, str]:
     Raises:
         CommandError: it says it in another way.
     """
-    from dsmq_nodes.errors import CommandError  # noqa: PLC0415  not for `--help`
-
     found = {}
     for each in remap:
         old, sign, new = each.partition(":=")

@@ -1,13 +1,15 @@
 """`dsmq-nodes param`: list, get, set, describe, dump, load, delete; flags and output as ros2's."""
 
+import contextlib
 import sys
 from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from dsmq_nodes.cli import complete
+from dsmq_nodes.cli.listing import print_json
 from dsmq_nodes.cli.options import (
     BROKER,
     BrokerOption,
@@ -17,6 +19,12 @@ from dsmq_nodes.cli.options import (
     new_app,
 )
 from dsmq_nodes.printable import one_line
+from dsmq_nodes.tools.session import Session
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from dsmq_nodes.tools.node_parameters import NodeParameters
 
 app = new_app(
     "Parameters of the nodes: seeing and changing them while they run.",
@@ -31,6 +39,15 @@ NodeArgument = Annotated[
 ParameterArgument = Annotated[
     str, typer.Argument(metavar="NAME", autocompletion=complete.parameters, help="The parameter's.")
 ]
+
+
+@contextlib.contextmanager
+def _parameters(broker: str) -> "Iterator[NodeParameters]":
+    """The parameters of the nodes at a broker."""
+    from dsmq_nodes.tools.node_parameters import NodeParameters  # noqa: PLC0415  140 ms: messages
+
+    with Session(broker) as session:
+        yield NodeParameters(session)
 
 
 @app.command("list")
@@ -54,12 +71,8 @@ def list_(
     broker: BrokerOption = BROKER,
 ) -> None:
     """List parameters."""
-    from dsmq_nodes.cli.listing import print_json  # noqa: PLC0415
-    from dsmq_nodes.tools import node_parameters as parameters  # noqa: PLC0415
-    from dsmq_nodes.tools.session import Session  # noqa: PLC0415
-
-    with Session(broker) as session:
-        found = parameters.listed(session, node, prefixes or [], with_types=types or as_json)
+    with _parameters(broker) as parameters:
+        found = parameters.listed(node, prefixes or [], with_types=types or as_json)
     if as_json:
         print_json([{"node": name, "parameters": types_} for name, types_ in found.items()])
         return
@@ -81,12 +94,8 @@ def get(
     broker: BrokerOption = BROKER,
 ) -> None:
     """Show a parameter's value."""
-    from dsmq_nodes.cli.listing import print_json  # noqa: PLC0415
-    from dsmq_nodes.tools import node_parameters as parameters  # noqa: PLC0415
-    from dsmq_nodes.tools.session import Session  # noqa: PLC0415
-
-    with Session(broker) as session:
-        value = parameters.got(session, node, name)
+    with _parameters(broker) as parameters:
+        value = parameters.got(node, name)
     if as_json:
         print_json(value.value)
     else:
@@ -109,11 +118,8 @@ def set_(
     broker: BrokerOption = BROKER,
 ) -> None:
     """Set a parameter; status 1 when the node does not take it."""
-    from dsmq_nodes.tools import node_parameters as parameters  # noqa: PLC0415
-    from dsmq_nodes.tools.session import Session  # noqa: PLC0415
-
-    with Session(broker) as session:
-        print(parameters.set_one(session, node, name, value))
+    with _parameters(broker) as parameters:
+        print(parameters.set_one(node, name, value))
 
 
 @app.command()
@@ -130,12 +136,8 @@ def describe(
     broker: BrokerOption = BROKER,
 ) -> None:
     """Show what parameters are, and which values they may have."""
-    from dsmq_nodes.cli.listing import print_json  # noqa: PLC0415
-    from dsmq_nodes.tools import node_parameters as parameters  # noqa: PLC0415
-    from dsmq_nodes.tools.session import Session  # noqa: PLC0415
-
-    with Session(broker) as session:
-        found = parameters.described(session, node, names)
+    with _parameters(broker) as parameters:
+        found = parameters.described(node, names)
     if as_json:
         print_json([each.to_dict() for each in found])
         return
@@ -146,11 +148,8 @@ def describe(
 @app.command(epilog=examples_epilog(("dsmq-nodes param dump /blinker > blinker.yaml", "")))
 def dump(node: NodeArgument, *, broker: BrokerOption = BROKER) -> None:
     """Print all parameters of a node as a file that `load` and `launch` take."""
-    from dsmq_nodes.tools import node_parameters as parameters  # noqa: PLC0415
-    from dsmq_nodes.tools.session import Session  # noqa: PLC0415
-
-    with Session(broker) as session:
-        print(parameters.dumped(session, node), end="")
+    with _parameters(broker) as parameters:
+        print(parameters.dumped(node), end="")
 
 
 @app.command(epilog=examples_epilog(("dsmq-nodes param load /blinker blinker.yaml", "")))
@@ -161,19 +160,13 @@ def load(
     broker: BrokerOption = BROKER,
 ) -> None:
     """Set what a file has for a node; status 1 when one was not taken."""
-    from dsmq_nodes.tools import node_parameters as parameters  # noqa: PLC0415
-    from dsmq_nodes.tools.session import Session  # noqa: PLC0415
-
-    with Session(broker) as session:
-        for line in parameters.loaded(session, node, file, partial(print, file=sys.stderr)):
+    with _parameters(broker) as parameters:
+        for line in parameters.loaded(node, file, partial(print, file=sys.stderr)):
             print(line)
 
 
 @app.command()
 def delete(node: NodeArgument, name: ParameterArgument, *, broker: BrokerOption = BROKER) -> None:
     """Unset a parameter, where the node allows that."""
-    from dsmq_nodes.tools import node_parameters as parameters  # noqa: PLC0415
-    from dsmq_nodes.tools.session import Session  # noqa: PLC0415
-
-    with Session(broker) as session:
-        print(parameters.deleted(session, node, name))
+    with _parameters(broker) as parameters:
+        print(parameters.deleted(node, name))

@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from dsmq_nodes.cli import complete
+from dsmq_nodes.cli.listing import is_type, print_offers
 from dsmq_nodes.cli.options import (
     BROKER,
     BrokerOption,
@@ -13,6 +14,8 @@ from dsmq_nodes.cli.options import (
     examples_epilog,
     new_app,
 )
+from dsmq_nodes.tools.offers import find_service, services
+from dsmq_nodes.tools.session import Session
 
 app = new_app(
     "Services: which there are, who serves them, and calling them.",
@@ -40,10 +43,6 @@ def list_(
     broker: BrokerOption = BROKER,
 ) -> None:
     """List the services that are served or called now."""
-    from dsmq_nodes.cli.listing import print_offers  # noqa: PLC0415
-    from dsmq_nodes.tools.offers import services  # noqa: PLC0415
-    from dsmq_nodes.tools.session import Session  # noqa: PLC0415
-
     with Session(broker) as session:
         found = services(session.graph(), hidden=hidden)
     print_offers(found.values(), show_types=show_types, count=count, as_json=as_json)
@@ -54,10 +53,6 @@ def info(
     service: ServiceArgument, *, as_json: JsonOption = False, broker: BrokerOption = BROKER
 ) -> None:
     """Show a service's type, and how many serve and call it."""
-    from dsmq_nodes.cli.listing import print_offers  # noqa: PLC0415
-    from dsmq_nodes.cli.show.service_call import find_service  # noqa: PLC0415
-    from dsmq_nodes.tools.session import Session  # noqa: PLC0415
-
     with Session(broker) as session:
         found = find_service(session.graph(), service)
     if as_json:
@@ -71,9 +66,6 @@ def info(
 @app.command("type")
 def type_(service: ServiceArgument, *, broker: BrokerOption = BROKER) -> None:
     """Show a service's type."""
-    from dsmq_nodes.cli.show.service_call import find_service  # noqa: PLC0415
-    from dsmq_nodes.tools.session import Session  # noqa: PLC0415
-
     with Session(broker) as session:
         print(find_service(session.graph(), service).type or "unknown")
 
@@ -92,10 +84,6 @@ def find(
     broker: BrokerOption = BROKER,
 ) -> None:
     """List the services of a type."""
-    from dsmq_nodes.cli.listing import is_type, print_offers  # noqa: PLC0415
-    from dsmq_nodes.tools.offers import services  # noqa: PLC0415
-    from dsmq_nodes.tools.session import Session  # noqa: PLC0415
-
     with Session(broker) as session:
         found = services(session.graph(), hidden=True)
     fitting = [offer for offer in found.values() if is_type(offer.type, type_name)]
@@ -142,8 +130,7 @@ def call(
     broker: BrokerOption = BROKER,
 ) -> None:
     """Call a service and print its response."""
-    from dsmq_nodes.cli.show.service_call import WantedCall, call_service  # noqa: PLC0415
-    from dsmq_nodes.tools.session import Session  # noqa: PLC0415
+    from dsmq_nodes.cli.show.service_call import WantedCall, call_service  # noqa: PLC0415  75 ms
 
     type_name = "" if type_or_values.lstrip().startswith("{") else type_or_values
     with Session(broker) as session:

@@ -7,6 +7,7 @@ which it knows that they are printable.
 """
 
 import io
+import sys
 from typing import TYPE_CHECKING, Any, Final, TextIO, cast
 
 from typing_extensions import override
@@ -72,9 +73,7 @@ def drawing(stream: TextIO) -> TextIO:
 
 def console(width: int | None = None) -> "Console":
     """Rich on standard output; square brackets in a peer's text are no markup."""
-    import sys  # noqa: PLC0415
-
-    from rich.console import Console  # noqa: PLC0415  not for `--help`
+    from rich.console import Console  # noqa: PLC0415  20 ms, only for tables
 
     return Console(
         file=drawing(sys.stdout), width=width, markup=False, emoji=False, highlight=False

@@ -4,7 +4,10 @@ from typing import Annotated
 
 import typer
 
+from dsmq_nodes.cli.listing import print_json
 from dsmq_nodes.cli.options import BROKER, BrokerOption, JsonOption, examples_epilog, new_app
+from dsmq_nodes.errors import CommandError
+from dsmq_nodes.tools.session import Session
 
 app = new_app(
     "Coordinate frames: where they are, and who says so.",
@@ -33,8 +36,7 @@ def echo(
     broker: BrokerOption = BROKER,
 ) -> None:
     """Print where CHILD is in FRAME, again and again, as tf2_echo does."""
-    from dsmq_nodes.cli.show.transforms import echo_transform  # noqa: PLC0415
-    from dsmq_nodes.tools.session import Session  # noqa: PLC0415
+    from dsmq_nodes.cli.show.transforms import echo_transform  # noqa: PLC0415  85 ms: messages
 
     with Session(broker) as session:
         echo_transform(session, frame, child, 1.0 / rate, once=once, timeout_sec=timeout)
@@ -56,10 +58,7 @@ def tree(
     broker: BrokerOption = BROKER,
 ) -> None:
     """Print the trees of frames, with rates and who tells them."""
-    from dsmq_nodes.cli.listing import print_json  # noqa: PLC0415
-    from dsmq_nodes.cli.show.transforms import heard, tree_lines  # noqa: PLC0415
-    from dsmq_nodes.errors import CommandError  # noqa: PLC0415
-    from dsmq_nodes.tools.session import Session  # noqa: PLC0415
+    from dsmq_nodes.cli.show.transforms import heard, tree_lines  # noqa: PLC0415  as above
 
     with Session(broker) as session:
         buffer = heard(session, wait)

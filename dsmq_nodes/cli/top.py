@@ -1,12 +1,17 @@
 """`dsmq-nodes top`: nodes and topics with their figures, again and again; see live_table.py."""
 
+import sys
 from typing import Annotated
 
 import typer
 
-from dsmq_nodes.cli.options import BROKER, BrokerOption
+from dsmq_nodes.cli.options import BROKER, BrokerOption, examples_epilog, new_app
+from dsmq_nodes.tools.session import Session
+
+app = new_app()
 
 
+@app.command(epilog=examples_epilog(("dsmq-nodes top", "Ctrl-C ends it")))
 def show(
     *,
     count: Annotated[
@@ -21,10 +26,7 @@ def show(
 
     Where there is no terminal the tables are printed once.
     """
-    import sys  # noqa: PLC0415
-
-    from dsmq_nodes.cli.show.live_table import draw, print_tables  # noqa: PLC0415
-    from dsmq_nodes.tools.session import Session  # noqa: PLC0415
+    from dsmq_nodes.cli.show.live_table import draw, print_tables  # noqa: PLC0415  170 ms: rich
 
     with Session(broker) as session:
         if sys.stdout.isatty():

@@ -1,11 +1,12 @@
 """`dsmq-nodes topic`: all of its verbs; flags and output as ros2's."""
 
 from functools import partial
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated, Literal
 
 import typer
 
 from dsmq_nodes.cli import complete
+from dsmq_nodes.cli.listing import is_type, print_json, print_names
 from dsmq_nodes.cli.options import (
     BROKER,
     BrokerOption,
@@ -14,10 +15,20 @@ from dsmq_nodes.cli.options import (
     examples_epilog,
     new_app,
 )
+from dsmq_nodes.cli.show.measure import (
+    Arrivals,
+    Delays,
+    Sizes,
+    measure,
+    show_bandwidth,
+    show_delay,
+    show_rates,
+)
 from dsmq_nodes.graph import names
-
-if TYPE_CHECKING:
-    from dsmq_nodes.tools.graph_model import EndpointModel
+from dsmq_nodes.tools.graph_model import EndpointModel
+from dsmq_nodes.tools.lookup import known, schema_of, shown, types, types_shown
+from dsmq_nodes.tools.session import Session
+from dsmq_nodes.tools.stamps import has_header
 
 app = new_app(
     "See what goes over the topics, and publish on them.",
@@ -69,10 +80,6 @@ def list_(
     broker: BrokerOption = BROKER,
 ) -> None:
     """List the topics that are published or subscribed now."""
-    from dsmq_nodes.cli.listing import print_json, print_names  # noqa: PLC0415
-    from dsmq_nodes.tools.lookup import shown, types, types_shown  # noqa: PLC0415
-    from dsmq_nodes.tools.session import Session  # noqa: PLC0415
-
     with Session(broker) as session:
         topics = shown(session.graph(), own=own)
     if as_json:
@@ -96,11 +103,8 @@ def list_(
 @app.command("type")
 def type_(topic: TopicArgument, *, broker: BrokerOption = BROKER) -> None:
     """Show a topic's type."""
-    from dsmq_nodes.tools import lookup  # noqa: PLC0415
-    from dsmq_nodes.tools.session import Session  # noqa: PLC0415
-
     with Session(broker) as session:
-        found = lookup.types(lookup.known(session.graph(), topic))
+        found = types(known(session.graph(), topic))
     print("\n".join(found) or "untyped")
 
 
@@ -119,10 +123,6 @@ def find(
     broker: BrokerOption = BROKER,
 ) -> None:
     """List the topics of a type."""
-    from dsmq_nodes.cli.listing import is_type, print_names  # noqa: PLC0415
-    from dsmq_nodes.tools.lookup import shown, types  # noqa: PLC0415
-    from dsmq_nodes.tools.session import Session  # noqa: PLC0415
-
     with Session(broker) as session:
         topics = shown(session.graph(), own=own)
     names = [each.name for each in topics if any(is_type(t, type_name) for t in types(each))]
@@ -138,25 +138,21 @@ def info(
     broker: BrokerOption = BROKER,
 ) -> None:
     """Show a topic's type, and who publishes and subscribes it."""
-    from dsmq_nodes.cli import listing  # noqa: PLC0415
-    from dsmq_nodes.tools import lookup  # noqa: PLC0415
-    from dsmq_nodes.tools.session import Session  # noqa: PLC0415
-
     with Session(broker) as session:
-        found = lookup.known(session.graph(), topic)
+        found = known(session.graph(), topic)
     if as_json:
-        listing.print_json(found)
+        print_json(found)
         return
     between = "\n" if verbose else ""
-    types = lookup.types(found)
-    print(f"Type: {types if len(types) > 1 else lookup.types_shown(types)}{between}")
+    used = types(found)
+    print(f"Type: {used if len(used) > 1 else types_shown(used)}{between}")
     for what, ends in (("Publisher", found.publishers), ("Subscription", found.subscribers)):
         print(f"{what} count: {len(ends)}{between}")
         for end in ends if verbose else ():
             _print_end(end, what.upper())
 
 
-def _print_end(end: "EndpointModel", what: str) -> None:
+def _print_end(end: EndpointModel, what: str) -> None:
     namespace, name = names.split(end.node)
     print(f"Node name: {name or '(a tool or plain client)'}")
     print(f"Node namespace: {namespace or '/'}")
@@ -218,11 +214,9 @@ def echo(
 
     A topic that is not there is an error; give TYPE or --timeout to wait for it.
     """
-    from dsmq_nodes.cli.show.echo import echo_topic  # noqa: PLC0415
-    from dsmq_nodes.cli.show.message_text import Style  # noqa: PLC0415
-    from dsmq_nodes.tools.session import Session  # noqa: PLC0415
+    from dsmq_nodes.cli.show import echo, message_text  # noqa: PLC0415  YAML: 20 ms
 
-    style = Style(
+    style = message_text.Style(
         field=field,
         form="csv" if as_csv else "json" if as_json else "yaml",
         flow=flow,
@@ -231,7 +225,7 @@ def echo(
         strings=not no_str,
     )
     with Session(broker) as session:
-        echo_topic(
+        echo.echo_topic(
             session, topic, type_name, style, count=1 if once else count, timeout_sec=timeout
         )
 
@@ -255,9 +249,6 @@ def hz(
     broker: BrokerOption = BROKER,
 ) -> None:
     """Print once a second at which rate the messages of topics come."""
-    from dsmq_nodes.cli.show.measure import Arrivals, measure, show_rates  # noqa: PLC0415
-    from dsmq_nodes.tools.session import Session  # noqa: PLC0415
-
     with Session(broker) as session:
         if sample or use_sim_time:
             measure(session, topics, lambda: Arrivals(window), use_sim_time=use_sim_time)
@@ -274,9 +265,6 @@ def bw(
     broker: BrokerOption = BROKER,
 ) -> None:
     """Print once a second how many bytes go through a topic."""
-    from dsmq_nodes.cli.show.measure import Sizes, measure, show_bandwidth  # noqa: PLC0415
-    from dsmq_nodes.tools.session import Session  # noqa: PLC0415
-
     with Session(broker) as session:
         if sample:
             measure(session, [topic], lambda: Sizes(window))
@@ -299,15 +287,9 @@ def delay(
 
     Without --sample it is from `publish()` to each subscriber, as broker and subscribers count it.
     """
-    from dsmq_nodes.cli.show.echo import schema_of  # noqa: PLC0415
-    from dsmq_nodes.cli.show.measure import Delays, measure, show_delay  # noqa: PLC0415
-    from dsmq_nodes.tools.session import Session  # noqa: PLC0415
-    from dsmq_nodes.tools.stamps import has_header  # noqa: PLC0415
-
     with Session(broker) as session:
         if sample or use_sim_time:
-            known = has_header(schema_of(session, topic))
-            new = partial(Delays, window, has_header=known)
+            new = partial(Delays, window, has_header=has_header(schema_of(session, topic)))
             measure(session, [topic], new, use_sim_time=use_sim_time)
         else:
             show_delay(session, topic)
@@ -373,8 +355,7 @@ def pub(
     broker: BrokerOption = BROKER,
 ) -> None:
     """Publish a message, once or at a rate; returns when the broker has it."""
-    from dsmq_nodes.cli.show.pub import given, publish, type_of  # noqa: PLC0415
-    from dsmq_nodes.tools.session import Session  # noqa: PLC0415
+    from dsmq_nodes.cli.show.pub import given, publish, type_of  # noqa: PLC0415  75 ms
 
     if type_name.lstrip().startswith("{") or ": " in type_name:
         values, type_name = type_name, type_of(broker, topic, type_name)

@@ -11,41 +11,20 @@ The names are the original's (dsmq 0.7.0 on PyPI), and so are the bytes on the w
     mq.get("greetings")
 """
 
+from importlib import import_module
 from typing import TYPE_CHECKING
 
-from dsmq_nodes.dsmq.address import DEFAULT_HOST, DEFAULT_PORT
-
 if TYPE_CHECKING:
-    from dsmq_nodes.dsmq.client import Client
+    from dsmq_nodes.dsmq.broker.serve import start_server
+    from dsmq_nodes.dsmq.client import Client, connect_to_server
 
 __all__ = ["Client", "connect_to_server", "start_server"]
 
-
-def start_server(host: str = DEFAULT_HOST, port: int = DEFAULT_PORT) -> None:
-    """Run a broker in this process until Ctrl-C or SIGTERM.
-
-    Raises:
-        AddressInUseError: another process listens on that port already.
-    """
-    from dsmq_nodes.dsmq.broker.serve import Options, serve  # noqa: PLC0415  no client needs it
-
-    serve(Options(host, port))
-
-
-def connect_to_server(host: str = DEFAULT_HOST, port: int = DEFAULT_PORT) -> "Client":
-    """Connect to a broker, ours or an original one.
-
-    Raises:
-        ConnectionFailedError: no dsmq broker answers there.
-    """
-    from dsmq_nodes.dsmq.client import Client  # noqa: PLC0415  no broker and no node needs it
-
-    return Client(host, port)
+# Loaded when they are first used: no client needs the broker, and no node either of them.
+_HOMES = {"Client": "client", "connect_to_server": "client", "start_server": "broker.serve"}
 
 
 def __getattr__(name: str) -> object:
-    if name != "Client":
+    if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from dsmq_nodes.dsmq.client import Client  # noqa: PLC0415  as above
-
-    return Client
+    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)

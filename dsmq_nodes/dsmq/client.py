@@ -20,6 +20,7 @@ from types import TracebackType
 from typing import Final, Self, TypeVar, overload
 
 from dsmq_nodes.dsmq import inherited, wire
+from dsmq_nodes.dsmq.address import DEFAULT_HOST, DEFAULT_PORT
 from dsmq_nodes.dsmq.client_connection import ClientConnection, Redial
 from dsmq_nodes.errors import (
     ConnectionFailedError,
@@ -300,6 +301,15 @@ class Client:
         traceback: TracebackType | None,
     ) -> None:
         self.close()
+
+
+def connect_to_server(host: str = DEFAULT_HOST, port: int = DEFAULT_PORT) -> Client:
+    """Connect to a broker, ours or an original one.
+
+    Raises:
+        ConnectionFailedError: no dsmq broker answers there.
+    """
+    return Client(host, port)
 
 
 def _check_topic(topic: str) -> None:

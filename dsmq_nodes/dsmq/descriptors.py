@@ -6,20 +6,20 @@ system has another way.
 
 import contextlib
 import errno
-import functools
 import math
 import os
 import select
-import struct
 import sys
 from collections.abc import Sequence
-from typing import Any, Final, Protocol
+from typing import Final, Protocol
+
+if sys.platform != "win32":
+    import resource
 
 _LONGEST_SEC: Final = 1e6  # poll() counts milliseconds in 31 bits
 _SELECTS: Final = 1024  # FD_SETSIZE
 _MOST: Final = 1 << 20  # programs that close all descriptors one by one still end in time
 _WITHOUT_LIMITS: Final = 512  # Windows, whose select() takes that many sockets
-_POLLFD: Final = struct.Struct("ihh")  # int fd; short events, revents
 SCARCE: Final = "few file descriptors are left (`ulimit -Hn`): more topics go through the broker"
 _FULL: Final = (errno.EMFILE, errno.ENFILE)
 
@@ -38,9 +38,9 @@ def raise_limit() -> int:
     and nodes do not, and a graph of some hundred topics needs more. Programs that a node starts
     inherit the raised limit; it matters only to one that opens more than 1,023 files.
     """
-    with contextlib.suppress(ImportError, ValueError, OSError):  # Windows; macOS has a lower one
-        import resource  # noqa: PLC0415  not on Windows
-
+    if sys.platform == "win32":
+        return _WITHOUT_LIMITS
+    with contextlib.suppress(ValueError, OSError):  # macOS has a lower one
         soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
         wanted = _MOST if hard == resource.RLIM_INFINITY else min(hard, _MOST)
         if soft != resource.RLIM_INFINITY and soft < wanted:
@@ -49,9 +49,7 @@ def raise_limit() -> int:
 
 
 def _limit() -> int:
-    try:
-        import resource  # noqa: PLC0415  as above
-    except ImportError:
+    if sys.platform == "win32":
         return _WITHOUT_LIMITS
     soft = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
     return _MOST if soft == resource.RLIM_INFINITY else soft
@@ -101,7 +99,11 @@ def ready(
         readable, writable, _ = select.select(read, write, [], timeout_sec)
         return {*readable, *writable}
     events = [(each, select.POLLIN) for each in read] + [(each, select.POLLOUT) for each in write]
-    return (_ppoll if sys.platform == "linux" else _poll)(events, timeout_sec)
+    if sys.platform != "linux":
+        return _poll(events, timeout_sec)
+    from dsmq_nodes.dsmq.ppoll import ppoll  # noqa: PLC0415  ctypes, from 1,024 descriptors on
+
+    return ppoll(events, timeout_sec)
 
 
 def _poll(events: list[tuple[int, int]], timeout_sec: float | None) -> set[int]:
@@ -110,27 +112,6 @@ def _poll(events: list[tuple[int, int]], timeout_sec: float | None) -> set[int]:
         poll.register(number, event)
     timeout_ms = None if timeout_sec is None else max(math.ceil(timeout_sec * 1000), 0)
     return {number for number, _ in poll.poll(timeout_ms)}
-
-
-def _ppoll(events: list[tuple[int, int]], timeout_sec: float | None) -> set[int]:
-    """`poll()` with nanoseconds; a signal ends it early, with an empty result."""
-    import ctypes  # noqa: PLC0415  only a process with more than 1,023 descriptors needs it
-
-    asked = b"".join(_POLLFD.pack(number, event, 0) for number, event in events)
-    fds = ctypes.create_string_buffer(asked, len(asked))
-    timeout = None
-    if timeout_sec is not None:
-        sec, fraction = divmod(max(timeout_sec, 0.0), 1.0)
-        timeout = (ctypes.c_long * 2)(int(sec), int(fraction * 1e9))
-    _libc().ppoll(fds, ctypes.c_ulong(len(events)), timeout, None)
-    return {number for number, _, told in _POLLFD.iter_unpack(fds.raw) if told}
-
-
-@functools.cache  # each opening costs more than the call
-def _libc() -> Any:
-    import ctypes  # noqa: PLC0415  as above
-
-    return ctypes.CDLL(None)
 
 
 def _number(what: HasFileno | int) -> int:

@@ -1,60 +1,18 @@
-"""Launch files: text, entries, composition, plan, supervisor; `launch` does it all."""
+"""Launch files: text, entries, composition, plan, supervisor; `launch` does it all.
 
-from collections.abc import Callable, Mapping
-from pathlib import Path
+Every process of a launch imports this package, and needs no more of it than its own part.
+"""
+
+from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from dsmq_nodes.launcher.supervise.plan import Plan
+    from dsmq_nodes.launcher.launch_file import launch, load_plan
+
+__all__ = ["launch", "load_plan"]
 
 
-def load_plan(path: Path, args: Mapping[str, str] | None = None) -> "Plan":
-    """Return the plan of a launch file.
-
-    Args:
-        path: the launch file.
-        args: its arguments, by name.
-
-    Raises:
-        LaunchFileError: The file is wrong.
-    """
-    # Imported here, because every process of a launch imports this package.
-    from dsmq_nodes.launcher.file.read import load_to_launch  # noqa: PLC0415
-    from dsmq_nodes.launcher.supervise.plan import find_project_root  # noqa: PLC0415
-    from dsmq_nodes.launcher.supervise.planning import make_plan  # noqa: PLC0415
-
-    root = find_project_root(path)
-    return make_plan(load_to_launch(path, root, args), root)
-
-
-def launch(
-    path: Path,
-    args: Mapping[str, str] | None = None,
-    *,
-    duration_sec: float | None = None,
-    table: bool = True,
-    strict_rates: bool = False,
-    extend: Callable[["Plan"], "Plan"] | None = None,
-) -> int:
-    """Start the broker and the nodes of a launch file, and run them to their end.
-
-    Args:
-        path: the launch file.
-        args: its arguments, by name.
-        duration_sec: seconds after which the launch ends; None: on Ctrl-C or SIGTERM.
-        table: show a table of what runs, on a terminal; the key `t` hides and shows it.
-        strict_rates: end when a node misses the rate it declares.
-        extend: adds something to the plan, such as a recorder.
-
-    Returns:
-        The exit status: 0 when all went well, 1 when something failed and was reported.
-
-    Raises:
-        LaunchFileError: The file is wrong; nothing was started.
-    """
-    from dsmq_nodes.launcher.supervise.run_plan import run_plan  # noqa: PLC0415
-
-    plan = load_plan(path, args)
-    if extend is not None:
-        plan = extend(plan)
-    return run_plan(plan, duration_sec=duration_sec, table=table, strict_rates=strict_rates)
+def __getattr__(name: str) -> object:
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.launch_file"), name)

@@ -1,7 +1,7 @@
 """Which topics there are, and which one a user means."""
 
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from dsmq_nodes.errors import CommandError
 from dsmq_nodes.suggest import did_you_mean
@@ -94,3 +94,10 @@ def types(topic: TopicModel) -> list[str]:
 def types_shown(names: Iterable[str]) -> str:
     """Types in a line; "untyped" for none."""
     return ", ".join(names) or "untyped"
+
+
+def schema_of(session: "Session", topic: str) -> dict[str, Any]:
+    """The schema that the ends of a topic have told; empty: none is known."""
+    found = find(session.graph(), topic)
+    told = [end.schema_id for end in (found.ends if found else ()) if end.schema_id]
+    return session.schema(told[0]) if told else {}

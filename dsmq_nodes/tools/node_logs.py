@@ -64,18 +64,17 @@ def set_levels(session: Session, nodes: Sequence[str], level: str) -> Iterator[s
     Raises:
         CommandError: no such level or node, or no node is named.
     """
-    from dsmq_nodes.messages.rcl_interfaces import LoggerLevel  # noqa: PLC0415  not to follow
-    from dsmq_nodes.messages.rcl_interfaces_srv import SetLoggerLevels  # noqa: PLC0415  as above
+    from dsmq_nodes.messages import rcl_interfaces, rcl_interfaces_srv  # noqa: PLC0415  90 ms
 
-    number = _level(level)
+    calls, number = rcl_interfaces_srv.SetLoggerLevels, _level(level)
     if not nodes:
         raise CommandError("--set-level: of which node? `log NODE --set-level LEVEL`")
     graph = session.graph()
     for node in [find_node(graph, name) for name in nodes]:
-        levels = [LoggerLevel(name=node.strip("/").replace("/", "."), level=number)]
-        request = SetLoggerLevels.Request(levels=levels)
+        levels = [rcl_interfaces.LoggerLevel(name=node.strip("/").replace("/", "."), level=number)]
+        request = calls.Request(levels=levels)
         service = f"{node}/set_logger_levels"
-        results = call_typed(session, service, request, SetLoggerLevels.Response).results
+        results = call_typed(session, service, request, calls.Response).results
         if not results or not results[0].successful:
             reason = one_line(results[0].reason) if results else "it has not said why"
             raise CommandError(f"{node}: {reason}")

@@ -39,47 +39,215 @@ _TITLES: Final = {
 _NOT_SET: Final = "Parameter not set."
 
 
-def names_of(session: Session, node: str, prefixes: Sequence[str] = ()) -> list[str]:
-    """The parameters of a node, by its full name."""
-    request = ListParameters.Request(prefixes=list(prefixes))
-    service = f"{node}/list_parameters"
-    return sorted(call_typed(session, service, request, ListParameters.Response).result.names)
+class NodeParameters:
+    """The parameters of the nodes of a session's graph."""
 
+    def __init__(self, session: Session) -> None:
+        self._session = session
 
-def listed(
-    session: Session, node: str, prefixes: Sequence[str], *, with_types: bool
-) -> dict[str, dict[str, str]]:
-    """The parameters of a node, or of all, and their types if they are wanted."""
-    graph = session.graph()
-    found = {}
-    for name in [find_node(graph, node)] if node else _serving(graph):
-        names = names_of(session, name, prefixes)
-        told = _describe(session, name, names) if with_types else []
-        words = [_words(each.type) for each in told] or [""] * len(names)
-        found[name] = dict(zip(names, words, strict=True))
-    return found
+    def names_of(self, node: str, prefixes: Sequence[str] = ()) -> list[str]:
+        """The parameters of a node, by its full name."""
+        request = ListParameters.Request(prefixes=list(prefixes))
+        service = f"{node}/list_parameters"
+        return sorted(
+            call_typed(self._session, service, request, ListParameters.Response).result.names
+        )
+
+    def listed(
+        self, node: str, prefixes: Sequence[str], *, with_types: bool
+    ) -> dict[str, dict[str, str]]:
+        """The parameters of a node, or of all, and their types if they are wanted."""
+        graph = self._session.graph()
+        found = {}
+        for name in [find_node(graph, node)] if node else _serving(graph):
+            names = self.names_of(name, prefixes)
+            told = self._describe(name, names) if with_types else []
+            words = [_words(each.type) for each in told] or [""] * len(names)
+            found[name] = dict(zip(names, words, strict=True))
+        return found
+
+    def got(self, node: str, name: str) -> Parameter:
+        """A parameter's value.
+
+        Raises:
+            CommandError: no such node or parameter.
+        """
+        node = find_node(self._session.graph(), node)
+        return self._get(node, self._check(node, [name]))[0]
+
+    def _get(self, node: str, names: Sequence[str]) -> list[Parameter]:
+        request = GetParameters.Request(names=list(names))
+        service = f"{node}/get_parameters"
+        return _values(
+            service, names, call_typed(self._session, service, request, GetParameters.Response)
+        )
+
+    def _check(self, node: str, names: Sequence[str]) -> list[str]:
+        known = self.names_of(node)
+        for name in names:
+            if name not in known:
+                raise unknown("parameter", f"{name} of {node}", known, nearest_to=name)
+        return list(names)
+
+    def set_one(self, node: str, name: str, value: str) -> str:
+        """Set a parameter to what a text in YAML says; what to tell of it.
+
+        Raises:
+            CommandError: no such node or parameter, no value, or the node does not take it.
+        """
+        node = find_node(self._session.graph(), node)
+        self._check(node, [name])
+        type_ = self._describe(node, [name])[0].type
+        return self._set(node, [parameter_of(name, type_, value)])[0]
+
+    def _set(self, node: str, parameters: Sequence[Parameter]) -> list[str]:
+        request = SetParameters.Request(parameters=[each.to_parameter_msg() for each in parameters])
+        service = f"{node}/set_parameters"
+        results = call_typed(self._session, service, request, SetParameters.Response).results
+        _check_count(service, [each.name for each in parameters], results)
+        told = []
+        for result in results:
+            reason = f": {one_line(result.reason)}" if result.reason else ""
+            if not result.successful:
+                raise CommandError(f"Setting parameter failed{reason}")
+            told.append(f"Set parameter successful{reason}")
+        return told
+
+    def described(self, node: str, names: Sequence[str]) -> list[ParameterDescriptor]:
+        """What parameters are.
+
+        Raises:
+            CommandError: no such node or parameter.
+        """
+        node = find_node(self._session.graph(), node)
+        return self._describe(node, self._check(node, names))
+
+    def _describe(self, node: str, names: Sequence[str]) -> list[ParameterDescriptor]:
+        request = DescribeParameters.Request(names=list(names))
+        service = f"{node}/describe_parameters"
+        found = call_typed(self._session, service, request, DescribeParameters.Response).descriptors
+        _check_count(service, names, found)
+        return found
+
+    def dumped(self, node: str) -> str:
+        """All parameters of a node, as a file."""
+        node = find_node(self._session.graph(), node)
+        return dump_parameters(node, self._get(node, self.names_of(node)))
+
+    def all_dumped(self, timeout_sec: float) -> tuple[str, list[str]]:
+        """The parameters of all nodes, as one file, and who has not answered in time.
+
+        Each node is asked twice: what it has, and the values.
+        """
+        names = {
+            node: ask(self._session, f"{node}/list_parameters", ListParameters.Request().to_json())
+            for node in _serving(self._session.graph())
+        }
+        told = dict(answers(self._session, names.values(), timeout_sec))
+        wanted: dict[str, list[str]] = {}
+        for node, asked in names.items():
+            with contextlib.suppress(CommandError, KeyError):  # one that answers wrongly has not
+                known = typed(asked.service, told[asked], ListParameters.Response)
+                wanted[node] = sorted(known.result.names)
+        values = {
+            node: ask(
+                self._session, f"{node}/get_parameters", GetParameters.Request(names=each).to_json()
+            )
+            for node, each in wanted.items()
+        }
+        found = dict(answers(self._session, values.values(), timeout_sec))
+        files: dict[str, str] = {}
+        for node, asked in values.items():
+            with contextlib.suppress(CommandError, KeyError):
+                got_ = typed(asked.service, found[asked], GetParameters.Response)
+                files[node] = dump_parameters(node, _values(asked.service, wanted[node], got_))
+        return "".join(files.values()), [node for node in names if node not in files]
+
+    def loaded(self, node: str, file: Path, refused: Callable[[str], None]) -> Iterator[str]:
+        """Set what a file has for a node, one by one; what to tell of each that was set.
+
+        `refused` is given why one was not.
+
+        Raises:
+            CommandError: no such node, nothing for it in the file, or one was not taken.
+            LaunchFileError: no such file, or no YAML.
+        """
+        node = find_node(self._session.graph(), node)
+        document = read_file(file, str(file), "it needs parameters: 'name: value'", merges=True)
+        if document.problems:
+            raise LaunchFileError(document.file, document.problems)
+        values: dict[str, object] = {}
+        for path in ParamsFile(document).layers(node):
+            layer = lookup(document.data, path)
+            values = merge(values, layer if isinstance(layer, dict) else {})
+        if not values:
+            raise CommandError(f"{file} has no parameters for {node}")
+        wanted, failed = flat(values), 0
+        types = [each.type for each in self._describe(node, list(wanted))]
+        for (name, value), type_ in zip(wanted.items(), types, strict=True):
+            try:
+                told = self._set(node, [fitting(name, type_, value)])[0]
+            except (CommandError, TypeError) as error:
+                refused(f"{one_line(name)}: {one_line(str(error))}")
+                failed += 1
+            else:
+                successful = told.partition("successful")[2]
+                yield f"Set parameter {one_line(name)} successful{successful}"
+        if failed:
+            raise CommandError(f"{failed} of {len(wanted)} were not set")
+
+    def deleted(self, node: str, name: str) -> str:
+        """Unset a parameter; what to tell of it.
+
+        Raises:
+            CommandError: no such node or parameter, or it cannot be unset.
+        """
+        node = find_node(self._session.graph(), node)
+        self._check(node, [name])
+        try:
+            self._set(node, [Parameter(name, ParameterKind.NOT_SET, None)])
+        except CommandError as error:
+            reason = str(error).partition(": ")[2]
+            if reason.endswith("got None"):  # the node's model has no words for it
+                kind = _words(self._describe(node, [name])[0].type)
+                reason = (
+                    f"{name} is to be {kind}, and has no default of none; set it to another value"
+                )
+            raise CommandError(f"Deleting parameter failed: {reason}") from None
+        return "Deleted parameter successfully"
+
+    @staticmethod
+    def shown(parameter: Parameter, *, hide_type: bool) -> str:
+        """A value as ros2 shows it."""
+        if parameter.type_ is ParameterKind.NOT_SET:
+            return _NOT_SET
+        value = one_line(str(parameter.value))
+        return value if hide_type else f"{_TITLES[parameter.type_]} {value}"
+
+    @staticmethod
+    def description(found: ParameterDescriptor) -> Iterator[str]:
+        """What a parameter is, as ros2 shows it."""
+        yield f"Parameter name: {one_line(found.name)}"
+        yield f"  Type: {_words(found.type)}"
+        if found.description:
+            yield f"  Description: {one_line(found.description)}"
+        yield "  Constraints:"
+        if found.read_only:
+            yield "    Read only: true"
+        ranges: list[Any] = [*found.floating_point_range, *found.integer_range]
+        for limits in ranges:
+            yield f"    Min value: {limits.from_value}"
+            yield f"    Max value: {limits.to_value}"
+            if limits.step:
+                yield f"    Step: {limits.step}"
+        if found.additional_constraints:
+            yield f"    Additional constraints: {one_line(found.additional_constraints)}"
 
 
 def _serving(graph: GraphModel) -> list[str]:
     """The nodes that tell their parameters."""
     served = {topic.name for topic in graph.topics if topic.publishers}
     return [name for name in nodes(graph) if f"{name}/list_parameters{REPLY}" in served]
-
-
-def got(session: Session, node: str, name: str) -> Parameter:
-    """A parameter's value.
-
-    Raises:
-        CommandError: no such node or parameter.
-    """
-    node = find_node(session.graph(), node)
-    return _get(session, node, _check(session, node, [name]))[0]
-
-
-def _get(session: Session, node: str, names: Sequence[str]) -> list[Parameter]:
-    request = GetParameters.Request(names=list(names))
-    service = f"{node}/get_parameters"
-    return _values(service, names, call_typed(session, service, request, GetParameters.Response))
 
 
 def _values(
@@ -103,34 +271,6 @@ def _check_count(service: str, names: Sequence[str], told: Sequence[object]) -> 
 def _words(type_: int) -> str:
     """A parameter's type in words."""
     return ParameterKind(type_).words if type_ in set(ParameterKind) else f"unknown type {type_}"
-
-
-def _check(session: Session, node: str, names: Sequence[str]) -> list[str]:
-    known = names_of(session, node)
-    for name in names:
-        if name not in known:
-            raise unknown("parameter", f"{name} of {node}", known, nearest_to=name)
-    return list(names)
-
-
-def shown(parameter: Parameter, *, hide_type: bool) -> str:
-    """A value as ros2 shows it."""
-    if parameter.type_ is ParameterKind.NOT_SET:
-        return _NOT_SET
-    value = one_line(str(parameter.value))
-    return value if hide_type else f"{_TITLES[parameter.type_]} {value}"
-
-
-def set_one(session: Session, node: str, name: str, value: str) -> str:
-    """Set a parameter to what a text in YAML says; what to tell of it.
-
-    Raises:
-        CommandError: no such node or parameter, no value, or the node does not take it.
-    """
-    node = find_node(session.graph(), node)
-    _check(session, node, [name])
-    type_ = _describe(session, node, [name])[0].type
-    return _set(session, node, [parameter_of(name, type_, value)])[0]
 
 
 def parameter_of(name: str, type_: int, text: str) -> Parameter:
@@ -177,143 +317,3 @@ def fitting(name: str, type_: int, value: object) -> Parameter:
         with contextlib.suppress(TypeError, ValueError):
             return Parameter(name, ParameterKind(type_), value)
     return own
-
-
-def _set(session: Session, node: str, parameters: Sequence[Parameter]) -> list[str]:
-    request = SetParameters.Request(parameters=[each.to_parameter_msg() for each in parameters])
-    service = f"{node}/set_parameters"
-    results = call_typed(session, service, request, SetParameters.Response).results
-    _check_count(service, [each.name for each in parameters], results)
-    told = []
-    for result in results:
-        reason = f": {one_line(result.reason)}" if result.reason else ""
-        if not result.successful:
-            raise CommandError(f"Setting parameter failed{reason}")
-        told.append(f"Set parameter successful{reason}")
-    return told
-
-
-def described(session: Session, node: str, names: Sequence[str]) -> list[ParameterDescriptor]:
-    """What parameters are.
-
-    Raises:
-        CommandError: no such node or parameter.
-    """
-    node = find_node(session.graph(), node)
-    return _describe(session, node, _check(session, node, names))
-
-
-def _describe(session: Session, node: str, names: Sequence[str]) -> list[ParameterDescriptor]:
-    request = DescribeParameters.Request(names=list(names))
-    service = f"{node}/describe_parameters"
-    found = call_typed(session, service, request, DescribeParameters.Response).descriptors
-    _check_count(service, names, found)
-    return found
-
-
-def description(found: ParameterDescriptor) -> Iterator[str]:
-    """What a parameter is, as ros2 shows it."""
-    yield f"Parameter name: {one_line(found.name)}"
-    yield f"  Type: {_words(found.type)}"
-    if found.description:
-        yield f"  Description: {one_line(found.description)}"
-    yield "  Constraints:"
-    if found.read_only:
-        yield "    Read only: true"
-    ranges: list[Any] = [*found.floating_point_range, *found.integer_range]
-    for limits in ranges:
-        yield f"    Min value: {limits.from_value}"
-        yield f"    Max value: {limits.to_value}"
-        if limits.step:
-            yield f"    Step: {limits.step}"
-    if found.additional_constraints:
-        yield f"    Additional constraints: {one_line(found.additional_constraints)}"
-
-
-def dumped(session: Session, node: str) -> str:
-    """All parameters of a node, as a file."""
-    node = find_node(session.graph(), node)
-    return dump_parameters(node, _get(session, node, names_of(session, node)))
-
-
-def all_dumped(session: Session, timeout_sec: float) -> tuple[str, list[str]]:
-    """The parameters of all nodes, as one file, and who has not answered in time.
-
-    Each node is asked twice: what it has, and the values.
-    """
-    names = {
-        node: ask(session, f"{node}/list_parameters", ListParameters.Request().to_json())
-        for node in _serving(session.graph())
-    }
-    told = dict(answers(session, names.values(), timeout_sec))
-    wanted: dict[str, list[str]] = {}
-    for node, asked in names.items():
-        with contextlib.suppress(CommandError, KeyError):  # one that answers wrongly has not
-            known = typed(asked.service, told[asked], ListParameters.Response)
-            wanted[node] = sorted(known.result.names)
-    values = {
-        node: ask(session, f"{node}/get_parameters", GetParameters.Request(names=each).to_json())
-        for node, each in wanted.items()
-    }
-    found = dict(answers(session, values.values(), timeout_sec))
-    files: dict[str, str] = {}
-    for node, asked in values.items():
-        with contextlib.suppress(CommandError, KeyError):
-            got_ = typed(asked.service, found[asked], GetParameters.Response)
-            files[node] = dump_parameters(node, _values(asked.service, wanted[node], got_))
-    return "".join(files.values()), [node for node in names if node not in files]
-
-
-def loaded(
-    session: Session, node: str, file: Path, refused: Callable[[str], None]
-) -> Iterator[str]:
-    """Set what a file has for a node, one by one; what to tell of each that was set.
-
-    `refused` is given why one was not.
-
-    Raises:
-        CommandError: no such node, nothing for it in the file, or one was not taken.
-        LaunchFileError: no such file, or no YAML.
-    """
-    node = find_node(session.graph(), node)
-    document = read_file(file, str(file), "it needs parameters: 'name: value'", merges=True)
-    if document.problems:
-        raise LaunchFileError(document.file, document.problems)
-    values: dict[str, object] = {}
-    for path in ParamsFile(document).layers(node):
-        layer = lookup(document.data, path)
-        values = merge(values, layer if isinstance(layer, dict) else {})
-    if not values:
-        raise CommandError(f"{file} has no parameters for {node}")
-    wanted, failed = flat(values), 0
-    types = [each.type for each in _describe(session, node, list(wanted))]
-    for (name, value), type_ in zip(wanted.items(), types, strict=True):
-        try:
-            told = _set(session, node, [fitting(name, type_, value)])[0]
-        except (CommandError, TypeError) as error:
-            refused(f"{one_line(name)}: {one_line(str(error))}")
-            failed += 1
-        else:
-            successful = told.partition("successful")[2]
-            yield f"Set parameter {one_line(name)} successful{successful}"
-    if failed:
-        raise CommandError(f"{failed} of {len(wanted)} were not set")
-
-
-def deleted(session: Session, node: str, name: str) -> str:
-    """Unset a parameter; what to tell of it.
-
-    Raises:
-        CommandError: no such node or parameter, or it cannot be unset.
-    """
-    node = find_node(session.graph(), node)
-    _check(session, node, [name])
-    try:
-        _set(session, node, [Parameter(name, ParameterKind.NOT_SET, None)])
-    except CommandError as error:
-        reason = str(error).partition(": ")[2]
-        if reason.endswith("got None"):  # the node's model has no words for it
-            kind = _words(_describe(session, node, [name])[0].type)
-            reason = f"{name} is to be {kind}, and has no default of none; set it to another value"
-        raise CommandError(f"Deleting parameter failed: {reason}") from None
-    return "Deleted parameter successfully"

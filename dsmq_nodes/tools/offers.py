@@ -15,6 +15,7 @@ from dsmq_nodes.topic_names import ACTION, REPLY, REQUEST, is_hidden
 
 # As in dsmq_nodes/graph/services/service_wire.py, whose import costs more than all of this.
 _SEND_GOAL: Final = f"{ACTION}/send_goal"
+_CHANGE: Final = f"/change_state{REPLY}"
 _PARTS: Final = ("_Response", "_Request", "_SendGoal")
 
 
@@ -65,6 +66,12 @@ def nodes(graph: GraphModel, *, hidden: bool = False) -> list[str]:
     return sorted(name for name in names if hidden or not is_hidden(name))
 
 
+def lifecycle_nodes(graph: GraphModel) -> list[str]:
+    """The names of the lifecycle nodes: those that serve `change_state`."""
+    served = [each.name for each in graph.topics if each.publishers and each.name.endswith(_CHANGE)]
+    return sorted(name.removesuffix(_CHANGE) for name in served)
+
+
 def find_node(graph: GraphModel, name: str) -> str:
     """A node's full name; the first slash may be left out.
 
@@ -87,6 +94,17 @@ def find_offer(kind: str, name: str, offers: Mapping[str, Offer]) -> Offer:
     if offer is None:
         raise unknown(kind, absolute(name), offers)
     return offer
+
+
+def find_service(graph: GraphModel, name: str, *, hidden: bool = True) -> Offer:
+    """The service that a user calls `name`.
+
+    Raises:
+        CommandError: there is no such service; the text has the nearest.
+    """
+    if absolute(name) in (found := services(graph, hidden=hidden)):
+        return found[absolute(name)]
+    return find_offer("service", name, services(graph))
 
 
 def unknown(kind: str, name: str, names: Iterable[str], *, nearest_to: str = "") -> CommandError:

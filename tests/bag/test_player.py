@@ -28,7 +28,8 @@ from dsmq_nodes.bag.file.contents import Channel
 from dsmq_nodes.bag.file.mcap_reader import Record
 from dsmq_nodes.bag.file.prefetch import prefetched
 from dsmq_nodes.bag.play.playback_clock import Pace
-from dsmq_nodes.bag.play.player import Player, Playing
+from dsmq_nodes.bag.play.player import Player
+from dsmq_nodes.bag.play.playing import Playing
 from dsmq_nodes.errors import BagError
 from dsmq_nodes.graph.services import service_wire as calls
 from dsmq_nodes.messages import Bool, Clock, Float64, SetBool

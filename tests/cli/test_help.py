@@ -8,9 +8,11 @@ import sys
 from pathlib import Path
 
 import pytest
+from typer.main import get_command
 
 from dsmq_nodes import __version__
 from dsmq_nodes.cli import options
+from dsmq_nodes.cli.app import app, load
 from dsmq_nodes.dsmq import address
 from tests.cli.conftest import ROOT, Done, Place
 
@@ -92,6 +94,12 @@ def test_nothing_heavy_is_loaded(mall: Place, command: str) -> None:
         check=True,
     )
     assert done.stdout.splitlines()[-1] == "loaded:"
+
+
+def test_the_list_of_commands_says_what_the_help_of_each_says() -> None:
+    listed = get_command(app).commands  # type: ignore[attr-defined]
+    shown = {name: each.get_short_help_str(1000) for name, each in listed.items()}
+    assert shown == {name: load(name).get_short_help_str(1000) for name in listed}
 
 
 def test_the_default_address_is_the_queues() -> None:

@@ -27,6 +27,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 NUMBER = struct.Struct("=i")
+STARTS_THREADS = {"dsmq_nodes.bag.convert.parquet_tables"}  # pyarrow does
 UNWRITTEN = 120  # the status of an interpreter that could not write what it had printed
 
 
@@ -36,7 +37,7 @@ def import_the_kit() -> None:
 
     os.environ["OPENBLAS_NUM_THREADS"] = "1"  # a fork takes no threads along
     for module in pkgutil.walk_packages(dsmq_nodes.__path__, "dsmq_nodes."):
-        if not module.name.endswith("__main__"):
+        if not module.name.endswith("__main__") and module.name not in STARTS_THREADS:
             importlib.import_module(module.name)
     if len([*Path("/proc/self/task").iterdir()]) > 1:
         raise RuntimeError("importing the kit starts threads, which a fork does not take along")

@@ -8,8 +8,7 @@ from typing import Final, Literal, get_args
 
 from dsmq_nodes.bag.bag_source import BagSource
 from dsmq_nodes.bag.convert.foxglove import ToFoxglove
-from dsmq_nodes.bag.convert.numpy_arrays import write_npz
-from dsmq_nodes.bag.convert.tables import write_csv, write_parquet
+from dsmq_nodes.bag.convert.tables import write_csv
 from dsmq_nodes.bag.file.atomic import file_name, whole_or_gone
 from dsmq_nodes.bag.file.mcap_writer import Compression
 from dsmq_nodes.bag.file.writing import BagWriter, bag_path
@@ -59,13 +58,19 @@ def convert(
         case "csv":
             return Converted(output, *write_csv(source, output, on_progress))
         case "parquet":
+            need("", "pyarrow")
+            from dsmq_nodes.bag.convert.parquet_tables import write_parquet  # noqa: PLC0415  54 MB
+
             return Converted(output, *write_parquet(source, output, on_progress))
         case "npz":
+            need("", "numpy")
+            from dsmq_nodes.bag.convert.numpy_arrays import write_npz  # noqa: PLC0415  an extra's
+
             path = file_name(output, ".npz")
             return Converted(path, *write_npz(source, path, on_progress))
         case "ros1" | "ros2":
             need("ros", "rosbags", "numpy")
-            from dsmq_nodes.bag.convert.ros_writing import write_ros  # noqa: PLC0415  an extra of its own
+            from dsmq_nodes.bag.convert.ros_writing import write_ros  # noqa: PLC0415  an extra's
 
             path = file_name(output, ".bag") if to == "ros1" else output
             return Converted(path, write_ros(source, path, to, on_progress))

@@ -12,6 +12,8 @@ import math
 from collections.abc import Callable
 from typing import Any, Final
 
+import pybase64
+
 from dsmq_nodes.bag.convert.columns import SPECIAL, Described, Schema
 from dsmq_nodes.bag.file.contents import Channel
 from dsmq_nodes.bag.file.mcap_reader import Record
@@ -98,8 +100,6 @@ def _odometry(msg: Values) -> Values:
 
 
 def _grid(msg: Values) -> Values:
-    import pybase64  # noqa: PLC0415  for maps alone
-
     info = msg["info"]
     return _head(msg) | {
         "pose": info["origin"],

@@ -1,4 +1,4 @@
-"""Bags as numpy arrays, one for each field of each topic, in one `.npz`.
+"""Bags as numpy arrays, one for each field of each topic, in one `.npz`. Needs numpy.
 
 What an array of one type cannot hold stands in a second one beside it: `<field>:missing` says in
 which rows there was no value, `<field>:offsets` where the bytes of each row begin in all of them.
@@ -9,13 +9,13 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Final
 
+import numpy as np
 import pybase64
 
 from dsmq_nodes.bag.bag_source import BagSource
 from dsmq_nodes.bag.convert.columns import Column
 from dsmq_nodes.bag.convert.tables import names, tables
 from dsmq_nodes.bag.file.atomic import whole_or_gone
-from dsmq_nodes.bag.optional import need
 
 # What stands where a value is missing.
 _EMPTY: Final = {"boolean": False, "integer": 0, "unsigned": 0, "number": math.nan}
@@ -31,11 +31,8 @@ def write_npz(
     messages, and the numbered names of topics.
 
     Raises:
-        BagError: the file is there already or cannot be written, or numpy is not installed.
+        BagError: the file is there already or cannot be written.
     """
-    need("", "numpy")
-    import numpy as np  # noqa: PLC0415  an extra's
-
     with whole_or_gone(path, lambda: path.open("xb")) as stream, stream:
         found = tables(source, on_progress)
         called, numbered = names(found, lambda topic: topic.strip("/"))
@@ -51,8 +48,6 @@ def write_npz(
 
 def _arrays(column: Column) -> Iterator[tuple[str, Any]]:
     """The arrays of a column, and what is added to its name for each."""
-    import numpy as np  # noqa: PLC0415
-
     uniform = column.uniform()
     made = _of_one_type(uniform) if uniform is not None else None
     if made is not None:
@@ -81,8 +76,6 @@ def _of_one_type(column: Column) -> dict[str, Any] | None:
 
 
 def _of_type(name: str, values: list[Any]) -> Any:
-    import numpy as np  # noqa: PLC0415
-
     types: dict[str, tuple[Any, ...]] = {
         "boolean": (np.bool_,),
         "integer": (np.int64, np.uint64),
@@ -112,8 +105,6 @@ def _has_null(value: Any) -> bool:
 
 
 def _of_bytes(values: list[str | None]) -> dict[str, Any] | None:
-    import numpy as np  # noqa: PLC0415
-
     try:
         rows = [pybase64.b64decode(each or "", validate=True) for each in values]
     except ValueError:

@@ -1,4 +1,4 @@
-"""Bags as tables, one a topic: CSV, Parquet (where pyarrow is installed), numpy (numpy_arrays.py).
+"""Bags as tables, one a topic, and as CSV; see parquet_tables.py and numpy_arrays.py.
 
 A message is a row. Its first columns are `log_time_ns` and `publish_time_ns`, the others its fields
 by their paths, `pose.position.x`. NaN and infinities are numbers here again.
@@ -18,8 +18,6 @@ from dsmq_nodes.bag.file.atomic import whole_or_gone
 from dsmq_nodes.bag.file.contents import Channel
 from dsmq_nodes.bag.file.reading import TEXT
 from dsmq_nodes.bag.file.recorded_schemas import told_schema
-from dsmq_nodes.bag.optional import need
-from dsmq_nodes.errors import BagError
 
 Progress = Callable[[int], None]
 _LONGEST_NAME_BYTES: Final = 200  # file systems take 255, with a number and a suffix
@@ -155,7 +153,8 @@ def names(
     return found, numbered
 
 
-def _file_name(topic: str) -> str:
+def file_name_of(topic: str) -> str:
+    """A topic as the name of a file, without what file systems do not take."""
     plain = re.sub(r"[^\w.-]+", "_", topic.strip("/")) or "topic"
     return plain.encode(errors="replace")[:_LONGEST_NAME_BYTES].decode(errors="ignore")
 
@@ -170,7 +169,7 @@ def write_csv(source: BagSource, output: Path, on_progress: Progress) -> tuple[i
     """
     with whole_or_gone(output, lambda: output.mkdir(parents=True)):
         found = tables(source, on_progress)
-        called, numbered = names(found, _file_name)
+        called, numbered = names(found, file_name_of)
         for topic, table in found.items():
             # What no encoding knows, half of a surrogate pair, is written as in Python.
             with (output / f"{called[topic]}.csv").open(
@@ -185,65 +184,3 @@ def write_csv(source: BagSource, output: Path, on_progress: Progress) -> tuple[i
 
 def _cell(value: Any) -> Any:
     return json.dumps(value) if isinstance(value, list) else value
-
-
-def write_parquet(
-    source: BagSource, output: Path, on_progress: Progress
-) -> tuple[int, dict[str, str]]:
-    """Write a folder of `<topic>.parquet`; lists are lists.
-
-    A field whose values are of several types is a column of JSON texts. Gives how many messages,
-    and the numbered names of topics.
-
-    Raises:
-        BagError: the folder is there already or cannot be written, or pyarrow is not installed.
-    """
-    need("", "pyarrow")
-    import pyarrow as pa  # noqa: PLC0415  54 MB that few have
-    import pyarrow.parquet as pq  # noqa: PLC0415
-
-    with whole_or_gone(output, lambda: output.mkdir(parents=True)):
-        found = tables(source, on_progress)
-        called, numbered = names(found, _file_name)
-        for topic, table in found.items():
-            columns = {name: _arrow_array(column) for name, column in table.columns.items()}
-            try:
-                pq.write_table(pa.table(columns), output / f"{called[topic]}.parquet")
-            except pa.ArrowException as error:
-                if isinstance(error, OSError):
-                    raise
-                raise BagError(f"{topic} cannot be a Parquet table: {error}") from None
-    return sum(table.rows for table in found.values()), numbered
-
-
-def _arrow_array(column: Column) -> Any:
-    import pyarrow as pa  # noqa: PLC0415
-
-    uniform = column.uniform()
-    for integers in (pa.int64(), pa.uint64()):
-        if uniform is not None:
-            try:
-                return pa.array(uniform.values, _arrow_type(uniform.kind, integers))
-            except (pa.ArrowException, OverflowError, ValueError, TypeError):
-                continue  # an integer is too large for it
-    return pa.array(column.as_texts().values, pa.string())
-
-
-def _arrow_type(kind: ColumnKind, integers: Any) -> Any:
-    """The type of a kind; TypeError: Parquet has none."""
-    import pyarrow as pa  # noqa: PLC0415
-
-    if kind.name == "list":
-        return pa.list_(_arrow_type(kind.item or ColumnKind("nothing"), integers))
-    if kind.name == "object":
-        if not kind.fields:
-            raise TypeError("an object without fields")
-        return pa.struct([(name, _arrow_type(each, integers)) for name, each in kind.fields])
-    types = {
-        "nothing": pa.null(),
-        "boolean": pa.bool_(),
-        "integer": integers,
-        "unsigned": pa.uint64(),
-        "number": pa.float64(),
-    }
-    return types.get(kind.name, pa.string())

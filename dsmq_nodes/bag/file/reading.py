@@ -207,8 +207,8 @@ class Bag:
                 f"{channel.topic}: its messages are in {channel.encoding!r}, not in JSON: "
                 "`dsmq-nodes bag convert` makes one of ours of a ROS bag"
             )
-        # Here, because `bag info` needs no types, and they take half of its time.
-        from dsmq_nodes.bag.file.recorded_schemas import class_of  # noqa: PLC0415
+        # `bag info` needs no types, and they take half of its time.
+        from dsmq_nodes.bag.file.recorded_schemas import class_of  # noqa: PLC0415  75 ms
 
         found = self._types.get(channel.topic) or class_of(channel.type_name)
         return found.from_json if found is not None else _generic(channel.type_name)

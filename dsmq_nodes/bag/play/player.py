@@ -6,7 +6,7 @@ import os
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Any, Final
 
 from dsmq_nodes.bag.bag_source import BagSource
@@ -17,6 +17,7 @@ from dsmq_nodes.bag.file.reading import TEXT
 from dsmq_nodes.bag.file.recorded_schemas import told_schema
 from dsmq_nodes.bag.play.flow_control import Flow
 from dsmq_nodes.bag.play.playback_clock import Pace
+from dsmq_nodes.bag.play.playing import Playing
 from dsmq_nodes.bag.texts import text_of
 from dsmq_nodes.errors import BagError, RequestRefusedError, WireError
 from dsmq_nodes.graph import names
@@ -26,49 +27,13 @@ from dsmq_nodes.messages.base import Time
 from dsmq_nodes.messages.rosgraph import Clock
 from dsmq_nodes.tools.graph_model import EndpointModel, read_schema
 from dsmq_nodes.tools.session import Session
-from dsmq_nodes.topic_names import CLOCK_TOPIC, REQUEST, TYPES_TOPIC, is_call, is_kits_own
+from dsmq_nodes.topic_names import CLOCK_TOPIC, REQUEST, TYPES_TOPIC
 
 _NAME: Final = "player"  # whose topics `~/...` would be
 _PAUSE_TURN_SEC: Final = 0.05
 _PUMP_EVERY: Final = 64  # messages
 _LONGEST_SEC: Final = 2e10  # longer than all that a file can hold; "inf" is as good
 _SHORTEST_ROUND_SEC: Final = 0.1  # of a loop
-
-
-@dataclass(frozen=True, slots=True)
-class Playing:
-    """How a bag is played.
-
-    Attributes:
-        rate: 2 is twice as fast as recorded; 0 is as fast as the readers take it.
-        loop: again and again; a round lasts 0.1 s at least.
-        start_offset_sec: begin so far into the bag, with what is latched then.
-        duration_sec: play so much of it; None: all.
-        delay_sec: wait so long first.
-        clock_hz: publish `/clock` so often; 0: never.
-        remap: other names for topics.
-        wait_for: how many subscribers each topic has before it begins.
-        start_paused: wait for `resume` or `step`.
-        service_requests: call services and send goals again, as they were when it was recorded;
-            the goals are this player's, and cancelled when it ends.
-    """
-
-    rate: float = 1.0
-    loop: bool = False
-    start_offset_sec: float = 0.0
-    duration_sec: float | None = None
-    delay_sec: float = 0.0
-    clock_hz: float = 0.0
-    remap: Mapping[str, str] = field(default_factory=dict)
-    wait_for: int = 0
-    start_paused: bool = False
-    service_requests: bool = False
-
-    def leaves_out(self, topic: str) -> bool:
-        """Whether a topic is not played: a call would be made again, a reply come from nobody."""
-        if topic.endswith(REQUEST) and self.service_requests:
-            return False
-        return is_call(topic) or is_kits_own(topic)
 
 
 class Player:

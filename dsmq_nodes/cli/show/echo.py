@@ -73,15 +73,8 @@ class _Schemas:
         if is_kits_own(topic):
             return {}  # the kit's own, which asking would go over too
         if topic not in self._found:
-            self._found[topic] = schema_of(self._session, topic)
+            self._found[topic] = lookup.schema_of(self._session, topic)
         return self._found[topic]
-
-
-def schema_of(session: "Session", topic: str) -> dict[str, Any]:
-    """The schema that the ends of a topic have told; empty: none is known."""
-    found = lookup.find(session.graph(), topic)
-    told = [end.schema_id for end in (found.ends if found else ()) if end.schema_id]
-    return session.schema(told[0]) if told else {}
 
 
 def _to_wait_for(session: "Session", name: str) -> list[str]:

@@ -4,6 +4,8 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from dsmq_nodes.errors import CommandError, LaunchFileError
+from dsmq_nodes.graph.parameters.yaml_source import parse
+from dsmq_nodes.messages.schema.dynamic import check_names, encoded
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -18,8 +20,6 @@ def fields_of(values: str, type_name: str, fields: "Iterable[str]") -> dict[str,
         CommandError: the text is not of fields.
         LaunchFileError: the text is not YAML; says where.
     """
-    from dsmq_nodes.graph.parameters.yaml_source import parse  # noqa: PLC0415  not without need
-
     if not values.strip():
         return {}
     document = parse(values, "VALUES")
@@ -41,8 +41,6 @@ def message_of(msg_type: "type[Message]", values: str) -> "Message":
         LaunchFileError: the text is not YAML; says where.
         MessageError: a value does not fit; says which.
     """
-    from dsmq_nodes.messages.schema.dynamic import check_names  # noqa: PLC0415  not without need
-
     given = fields_of(values, msg_type.type_name, msg_type.model_fields)
     check_names(given, msg_type.schema(), msg_type.type_name)
     return msg_type.from_dict(given)
@@ -55,8 +53,6 @@ def text_of(type_name: str, schema: dict[str, Any], values: str) -> str:
         CommandError: the text is not of fields, or a value does not fit; says which.
         LaunchFileError: the text is not YAML; says where.
     """
-    from dsmq_nodes.messages.schema.dynamic import encoded  # noqa: PLC0415  not without need
-
     given = fields_of(values, type_name, schema.get("properties", {}))
     return json_of(encoded(given, schema, type_name), type_name)
 

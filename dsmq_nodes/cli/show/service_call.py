@@ -16,7 +16,6 @@ from dsmq_nodes.messages.schema.dynamic import decoded, written
 from dsmq_nodes.messages.schema.find import find_interface
 from dsmq_nodes.printable import one_line
 from dsmq_nodes.tools import offers
-from dsmq_nodes.tools.graph_model import GraphModel
 from dsmq_nodes.tools.offers import Offer, absolute
 from dsmq_nodes.tools.service_calls import answer, ask
 from dsmq_nodes.tools.session import Session
@@ -44,17 +43,6 @@ class Types:
     name: str
     request: dict[str, Any]
     response: dict[str, Any]
-
-
-def find_service(graph: GraphModel, name: str, *, hidden: bool = True) -> Offer:
-    """The service that a user calls `name`.
-
-    Raises:
-        CommandError: there is no such service; the text has the nearest.
-    """
-    if absolute(name) in (found := offers.services(graph, hidden=hidden)):
-        return found[absolute(name)]
-    return offers.find_offer("service", name, offers.services(graph))
 
 
 def call_service(

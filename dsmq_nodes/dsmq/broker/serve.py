@@ -88,6 +88,15 @@ async def _serve(options: Options, store: Store) -> None:
         await asyncio.sleep(0)
 
 
+def start_server(host: str = DEFAULT_HOST, port: int = DEFAULT_PORT) -> None:
+    """Run a broker in this process until Ctrl-C or SIGTERM.
+
+    Raises:
+        AddressInUseError: another process listens on that port already.
+    """
+    serve(Options(host, port))
+
+
 def run(options: Options) -> int:
     """Run a broker as this process's main function; returns the exit status."""
     logging.basicConfig(format="%(name)s: %(message)s", level=logging.INFO, handlers=[LogLines()])

@@ -28,9 +28,8 @@ def offer_node_services(
 def _load(
     name: str, class_name: str, store: ParameterStore, logger: Logger
 ) -> "tuple[Any, Callable[..., Any]]":
-    from dsmq_nodes.graph.parameters import parameter_services  # noqa: PLC0415  with the first call
-    from dsmq_nodes.messages import rcl_interfaces_srv  # noqa: PLC0415  with the first call
+    from dsmq_nodes.graph.parameters import parameter_services  # noqa: PLC0415  15 ms, at a first call
 
     callback = getattr(parameter_services, name)
     about = logger if name.endswith("logger_levels") else store
-    return getattr(rcl_interfaces_srv, class_name), lambda request: callback(about, request)
+    return getattr(parameter_services, class_name), lambda request: callback(about, request)

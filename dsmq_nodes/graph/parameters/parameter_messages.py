@@ -3,7 +3,7 @@
 import math
 from typing import Any, Final
 
-from dsmq_nodes.graph.parameters.parameter import ParameterKind
+from dsmq_nodes.graph.parameters.parameter import Parameter, ParameterKind
 from dsmq_nodes.messages.rcl_interfaces import (
     FloatingPointRange,
     IntegerRange,
@@ -24,6 +24,14 @@ _ARRAY_TYPES: Final = {
     "number": ParameterKind.DOUBLE_ARRAY,
     "string": ParameterKind.STRING_ARRAY,
 }
+
+
+def describe_declared(
+    parameter: Parameter, given: ParameterDescriptor | None, *, read_only: bool
+) -> ParameterDescriptor:
+    """What a declared parameter is: as its node has described it, with the type it has now."""
+    found = given or ParameterDescriptor(read_only=read_only)
+    return found.model_copy(update={"name": parameter.name, "type": int(parameter.type_)})
 
 
 def describe_field(name: str, schema: dict[str, Any], *, read_only: bool) -> ParameterDescriptor:

@@ -153,21 +153,20 @@ class ParameterStore:
 
     def describe(self, name: str) -> "ParameterDescriptor":
         """A parameter's descriptor: its type, description and range."""
-        # Imported with the first question.
-        from dsmq_nodes.graph.parameters.parameter_messages import describe_field  # noqa: PLC0415
-        from dsmq_nodes.messages.rcl_interfaces import ParameterDescriptor  # noqa: PLC0415
+        from dsmq_nodes.graph.parameters import parameter_messages  # noqa: PLC0415  10 ms
 
         self._require(name)
         if name in self._declared:
             declared = self._declared[name]
-            found = declared.descriptor or ParameterDescriptor(read_only=declared.is_read_only)
-            return found.model_copy(update={"name": name, "type": int(declared.parameter.type_)})
+            return parameter_messages.describe_declared(
+                declared.parameter, declared.descriptor, read_only=declared.is_read_only
+            )
         holder, field = self._field(name)
         schema = _json_schema(holder.__class__)
         prop = schema["properties"][field]
         if "$ref" in prop:  # an enumeration
             prop = {**schema["$defs"][prop["$ref"].rpartition("/")[2]], **prop}
-        return describe_field(name, prop, read_only=self._is_read_only(name))
+        return parameter_messages.describe_field(name, prop, read_only=self._is_read_only(name))
 
     def _of_model(self, name: str, holder: Any, field: str) -> Parameter:
         value = getattr(holder, field)

@@ -7,6 +7,10 @@ import signal
 import sys
 from collections.abc import Callable, Iterator
 
+if sys.platform != "win32":
+    import termios
+    import tty
+
 
 @contextlib.contextmanager
 def keys(on_key: Callable[[str], None]) -> Iterator[None]:
@@ -17,9 +21,6 @@ def keys(on_key: Callable[[str], None]) -> Iterator[None]:
     if sys.platform == "win32":
         yield
         return
-    import termios  # noqa: PLC0415  not on Windows
-    import tty  # noqa: PLC0415
-
     fd = sys.__stdin__.fileno() if sys.__stdin__ is not None else -1
     if not in_foreground(fd):
         yield

@@ -1,4 +1,4 @@
-"""The recorder that runs beside a launch: `launch --record`."""
+"""The recorder that runs beside a launch: `launch --record`. Needs the extra `bag`."""
 
 import re
 import sys
@@ -6,7 +6,8 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-from dsmq_nodes.bag.optional import need
+from dsmq_nodes.bag.file.writing import bag_path
+from dsmq_nodes.bag.record.flight import FAILURES, NAME, NODE
 from dsmq_nodes.errors import CommandError
 from dsmq_nodes.launcher.supervise.plan import Dependency, NodePlan, Plan, ProcessPlan
 
@@ -24,10 +25,6 @@ def recorder_beside(record: str, launch_file: Path) -> Callable[[Plan], Plan]:
     Raises:
         CommandError: it is neither, or the bag is there already.
     """
-    need("bag", "mcap", "zstandard", "lz4")
-    from dsmq_nodes.bag.file.writing import bag_path  # noqa: PLC0415  the same
-    from dsmq_nodes.bag.record.flight import FAILURES, NAME, NODE  # noqa: PLC0415  needs the extra
-
     if found := _RING.fullmatch(record):
         seconds = float(found[1]) * _UNITS_SEC[found[2] or ""]
         what = ["--ring", f"{seconds:g}", "--output", str(Path(FAILURES).absolute())]

@@ -5,16 +5,18 @@ import mimetypes
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Final
 
 from dsmq_nodes.bag.file.contents import Attachment
 from dsmq_nodes.bag.file.information import shown_bytes
+from dsmq_nodes.bag.file.mcap_writer import Compression
 from dsmq_nodes.bag.file.selection import Selection
-from dsmq_nodes.bag.file.writing import OWN_TEXTS, BagWriter, about_here
+from dsmq_nodes.bag.file.writing import OWN_TEXTS, BagWriter, Limits, about_here
 from dsmq_nodes.bag.record.recorder import Recorder, summary_lines
 from dsmq_nodes.cli.progress import Progress
 from dsmq_nodes.errors import BagError, DsmqError
@@ -26,42 +28,42 @@ PARAMETERS: Final = "parameters.yaml"
 _ANSWER_SEC: Final = 1.0
 
 
-def default_name() -> str:
-    """A file's name by the time."""
-    return f"bag_{datetime.now().astimezone():%Y_%m_%d-%H_%M_%S}"
+@dataclass(frozen=True, slots=True)
+class Recording:
+    """What is recorded, and to which file: one of the name, else of the time."""
+
+    name: str
+    selection: Selection
+    compression: Compression
+    most_bytes: int
+    most_sec: float
+    use_sim_time: bool
+
+    def new_writer(self) -> BagWriter:
+        """The file that is written."""
+        name = self.name or f"bag_{datetime.now().astimezone():%Y_%m_%d-%H_%M_%S}"
+        limits = Limits(self.most_bytes, self.most_sec)
+        return BagWriter(name, compression=self.compression, limits=limits)
 
 
-def attachments(paths: list[Path]) -> list[Attachment]:
-    """Files to put into the bag.
+def record(recording: Recording, broker: str, attached: list[Path]) -> int:
+    """Record until Ctrl-C or SIGTERM; gives the exit status.
 
     Raises:
-        BagError: one cannot be read.
+        BagError: a file to attach cannot be read, or the bag is there already.
     """
-    found = []
-    for path in paths:
-        try:
-            kind = mimetypes.guess_type(path)[0] or "application/octet-stream"
-            found.append(Attachment(path.name, path.read_bytes(), kind, path.stat().st_mtime_ns))
-        except OSError as error:
-            raise BagError(f"cannot attach {path}: {error.strerror}") from None
-    return found
-
-
-def record_to(
-    new_writer: Callable[[], BagWriter],
-    selection: Selection,
-    broker: str,
-    files: list[Attachment],
-    *,
-    use_sim_time: bool,
-) -> int:
-    """Record until Ctrl-C or SIGTERM; gives the exit status."""
+    files = _attachments(attached)
     # Simulated time is that of the clock's message before: there the order of all of them counts.
-    session = Session(broker, patient=not use_sim_time, lasting=True)
+    session = Session(broker, patient=not recording.use_sim_time, lasting=True)
     with session, _asked_to_end() as asked:
-        writer, fault = new_writer(), ""
+        writer, fault = recording.new_writer(), ""
         recorder = Recorder(
-            session, writer, selection, use_sim_time=use_sim_time, say=print, warn=_warn
+            session,
+            writer,
+            recording.selection,
+            use_sim_time=recording.use_sim_time,
+            say=print,
+            warn=_warn,
         )
         try:
             writer.describe(OWN_TEXTS, about_here())
@@ -85,6 +87,22 @@ def record_to(
         f"({shown_bytes(sum(path.stat().st_size for path in writer.paths))})"
     )
     return 0
+
+
+def _attachments(paths: list[Path]) -> list[Attachment]:
+    """Files to put into the bag.
+
+    Raises:
+        BagError: one cannot be read.
+    """
+    found = []
+    for path in paths:
+        try:
+            kind = mimetypes.guess_type(path)[0] or "application/octet-stream"
+            found.append(Attachment(path.name, path.read_bytes(), kind, path.stat().st_mtime_ns))
+        except OSError as error:
+            raise BagError(f"cannot attach {path}: {error.strerror}") from None
+    return found
 
 
 class _Parameters:
@@ -118,11 +136,11 @@ class _Parameters:
 
 
 def _parameters(broker: str) -> tuple[str, list[str]]:
-    # Here, because they take a while to load, and the recording has begun.
-    from dsmq_nodes.tools.node_parameters import all_dumped  # noqa: PLC0415
+    # In another thread: the recording has begun, and this takes 100 ms to load.
+    from dsmq_nodes.tools.node_parameters import NodeParameters  # noqa: PLC0415
 
     with Session(broker) as session:
-        return all_dumped(session, _ANSWER_SEC)
+        return NodeParameters(session).all_dumped(_ANSWER_SEC)
 
 
 def _run(

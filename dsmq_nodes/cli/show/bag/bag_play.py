@@ -12,7 +12,8 @@ from typing import Final
 from dsmq_nodes.bag.any_bag import open_source
 from dsmq_nodes.bag.bag_source import BagSource
 from dsmq_nodes.bag.file.selection import Selection
-from dsmq_nodes.bag.play.player import Player, Playing
+from dsmq_nodes.bag.play.player import Player
+from dsmq_nodes.bag.play.playing import Playing
 from dsmq_nodes.cli.progress import Progress
 from dsmq_nodes.dsmq import descriptors
 from dsmq_nodes.errors import CommandError

@@ -1,0 +1,67 @@
+"""Bags as Parquet tables, one a topic. Needs pyarrow."""
+
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from dsmq_nodes.bag.bag_source import BagSource
+from dsmq_nodes.bag.convert.columns import Column, ColumnKind
+from dsmq_nodes.bag.convert.tables import Progress, file_name_of, names, tables
+from dsmq_nodes.bag.file.atomic import whole_or_gone
+from dsmq_nodes.errors import BagError
+
+
+def write_parquet(
+    source: BagSource, output: Path, on_progress: Progress
+) -> tuple[int, dict[str, str]]:
+    """Write a folder of `<topic>.parquet`; lists are lists.
+
+    A field whose values are of several types is a column of JSON texts. Gives how many messages,
+    and the numbered names of topics.
+
+    Raises:
+        BagError: the folder is there already or cannot be written.
+    """
+    with whole_or_gone(output, lambda: output.mkdir(parents=True)):
+        found = tables(source, on_progress)
+        called, numbered = names(found, file_name_of)
+        for topic, table in found.items():
+            columns = {name: _arrow_array(column) for name, column in table.columns.items()}
+            try:
+                pq.write_table(pa.table(columns), output / f"{called[topic]}.parquet")
+            except pa.ArrowException as error:
+                if isinstance(error, OSError):
+                    raise
+                raise BagError(f"{topic} cannot be a Parquet table: {error}") from None
+    return sum(table.rows for table in found.values()), numbered
+
+
+def _arrow_array(column: Column) -> Any:
+    uniform = column.uniform()
+    for integers in (pa.int64(), pa.uint64()):
+        if uniform is not None:
+            try:
+                return pa.array(uniform.values, _arrow_type(uniform.kind, integers))
+            except (pa.ArrowException, OverflowError, ValueError, TypeError):
+                continue  # an integer is too large for it
+    return pa.array(column.as_texts().values, pa.string())
+
+
+def _arrow_type(kind: ColumnKind, integers: Any) -> Any:
+    """The type of a kind; TypeError: Parquet has none."""
+    if kind.name == "list":
+        return pa.list_(_arrow_type(kind.item or ColumnKind("nothing"), integers))
+    if kind.name == "object":
+        if not kind.fields:
+            raise TypeError("an object without fields")
+        return pa.struct([(name, _arrow_type(each, integers)) for name, each in kind.fields])
+    types = {
+        "nothing": pa.null(),
+        "boolean": pa.bool_(),
+        "integer": integers,
+        "unsigned": pa.uint64(),
+        "number": pa.float64(),
+    }
+    return types.get(kind.name, pa.string())

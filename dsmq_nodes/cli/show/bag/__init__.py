@@ -1,0 +1,1 @@
+"""What the commands of `dsmq-nodes bag` do. Needs the extra `bag`."""

@@ -1,0 +1,41 @@
+"""Makes another kind of file of a bag."""
+
+from pathlib import Path
+from typing import cast
+
+import typer
+
+from dsmq_nodes.bag.any_bag import open_source
+from dsmq_nodes.bag.bag_source import BagSource
+from dsmq_nodes.bag.convert.convert import FORMATS, Format, convert
+from dsmq_nodes.bag.file.mcap_writer import Compression
+from dsmq_nodes.bag.file.selection import Selection
+from dsmq_nodes.cli.progress import Progress
+from dsmq_nodes.cli.unfinished import told_if_interrupted
+from dsmq_nodes.printable import one_line
+
+
+def convert_bag(
+    paths: list[Path], output: str, to: str, chosen: Selection, compression: Compression
+) -> BagSource:
+    """Convert a bag and print what was made; gives the bag, which knows what was left out."""
+    if to not in FORMATS:
+        raise typer.BadParameter(
+            f"{to!r} is none: there is {', '.join(FORMATS)}", param_hint="--to"
+        )
+    with told_if_interrupted(output):
+        source = open_source(paths, chosen)
+        total = sum(each.messages or 0 for each in source.counts())
+        with Progress("converting", total, "messages") as progress:
+            done = convert(
+                source,
+                Path(output),
+                cast("Format", to),
+                compression=compression,
+                on_progress=progress.at,
+            )
+    print(one_line(f"{done.path}: {done.messages} messages"))
+    for topic, name in done.numbered.items():
+        told = f"{topic} is called {name} in it: another topic has the name without the number"
+        print(one_line(told))
+    return source

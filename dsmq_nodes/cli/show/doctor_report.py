@@ -1,0 +1,79 @@
+"""`dsmq-nodes doctor`: looks, and prints what is wrong."""
+
+import json
+import time
+
+from dsmq_nodes.dsmq.address import parse_address, unix_address, unix_path
+from dsmq_nodes.errors import ConnectionFailedError, DsmqError
+from dsmq_nodes.tools import lookup, offers
+from dsmq_nodes.tools.diagnosis import CHECKS, ERROR, Finding, Seen, findings
+from dsmq_nodes.tools.gathering import Gathering
+from dsmq_nodes.tools.session import Session
+
+
+def report(broker: str, name: str, wait_sec: float, *, as_json: bool) -> bool:
+    """Print what is wrong with the node or topic of a name, or with anything; whether no ERROR is.
+
+    Raises:
+        CommandError: there is no such node or topic.
+    """
+    try:
+        with Session(broker) as session:
+            seen = _gather(session, wait_sec)
+    except ConnectionFailedError as error:
+        print("\n".join([f"ERROR   {error}", *_others(broker)]))
+        return False
+    only = _meant(seen, name)
+    found = [each for each in findings(seen) if not only or only in each.about]
+    if as_json:
+        print(json.dumps([each._asdict() for each in found], indent=2, ensure_ascii=False))
+    elif found:
+        print("\n".join(map(_shown, found)))
+    else:
+        print(f"All {len(CHECKS)} checks passed: {', '.join(CHECKS)}")
+    return not any(each.level == ERROR for each in found)
+
+
+def _shown(finding: Finding) -> str:
+    """A finding as it is printed."""
+    text = finding.text.replace("\n", "\n      ")
+    return f"{finding.level:7} {text}\n    try {finding.advice}"
+
+
+def _meant(seen: Seen, name: str) -> str:
+    """The node or topic that is called so, a node that died too; empty: all."""
+    if not name:
+        return ""
+    topic = lookup.find(seen.graph, name)
+    names = [*offers.nodes(seen.graph), *(node for each in seen.processes for node in each.nodes)]
+    names += [each.name for each in lookup.shown(seen.graph, own=False)]
+    if topic is None and offers.absolute(name) not in names:
+        raise offers.unknown("node or topic", offers.absolute(name), names)
+    return topic.name if topic is not None else offers.absolute(name)
+
+
+def _gather(session: Session, wait_sec: float) -> Seen:
+    """Look at the graph and its counters for so long."""
+    gathering = Gathering(session)
+    until_sec = time.monotonic() + wait_sec
+    while time.monotonic() < until_sec or not gathering.is_enough:
+        if not gathering.take(max(until_sec - time.monotonic(), 1.5)):
+            break
+    return gathering.seen(session.graph())
+
+
+def _others(broker: str) -> list[str]:
+    """What to try where no broker is: those of this user on this machine."""
+    try:
+        sockets = sorted(unix_path(*parse_address(broker).socket).parent.glob("*-*.sock"))
+    except DsmqError:
+        return []
+    advice = []
+    for each in sockets:
+        address = unix_address(each)
+        try:
+            Session(address, timeout_sec=0.3).close()
+        except DsmqError:
+            continue  # left by one that was killed, or of another network
+        advice.append(f"    try --broker {address}: a broker answers there")
+    return advice

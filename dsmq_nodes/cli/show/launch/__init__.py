@@ -1,0 +1,1 @@
+"""What `launch` and `check` do with a launch file."""

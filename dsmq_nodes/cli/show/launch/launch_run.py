@@ -1,0 +1,67 @@
+"""`dsmq-nodes launch`: starts a launch file, or prints what it would start, or its schema."""
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import typer
+
+from dsmq_nodes.bag.optional import need_bag
+from dsmq_nodes.errors import CommandError
+from dsmq_nodes.graph.parameters.yaml_source import resolved, working_directory
+from dsmq_nodes.launcher.file.arguments import parse
+from dsmq_nodes.launcher.launch_file import launch, load_plan
+
+
+def parse_args(words: Sequence[str]) -> Mapping[str, str]:
+    """Return `name:=value` words; a wrong one is a wrong use of the command line."""
+    try:
+        return parse(words)
+    except CommandError as error:
+        raise typer.BadParameter(str(error)) from None
+
+
+def run(
+    file: Path,
+    args: Sequence[str],
+    *,
+    duration_sec: float | None,
+    table: bool,
+    strict_rates: bool,
+    record: str,
+    dry_run: bool,
+) -> int:
+    """Start what a launch file says and wait for its end; the exit status."""
+    working_directory()  # nodes run there
+    given = parse_args(args)
+    if dry_run:
+        print(load_plan(file, given))
+        return 0
+    extend = None
+    if record:
+        need_bag()
+        from dsmq_nodes.cli.show.launch.launch_record import recorder_beside  # noqa: PLC0415  an extra's
+
+        extend = recorder_beside(record, file)
+    if duration_sec is not None and math.isnan(duration_sec):
+        raise typer.BadParameter("--duration is no number")
+    return launch(
+        file,
+        given,
+        duration_sec=duration_sec,
+        table=table,
+        strict_rates=strict_rates,
+        extend=extend,
+    )
+
+
+def print_schema(folders: Sequence[str]) -> None:
+    """Print the JSON Schema of launch files, with the node classes of a folder."""
+    from dsmq_nodes.launcher.check.editor_schema import launch_schema  # noqa: PLC0415  20 ms
+
+    working_directory()
+    folder = Path(folders[0])
+    if len(folders) > 1 or not folder.is_dir():
+        raise typer.BadParameter("launch schema takes one folder, that of your project")
+    print(json.dumps(launch_schema(resolved(folder)), indent=2))

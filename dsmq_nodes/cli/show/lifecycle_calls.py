@@ -1,0 +1,70 @@
+"""Lifecycle nodes, by the services that each of them has."""
+
+from dsmq_nodes.errors import CommandError
+from dsmq_nodes.messages.lifecycle import (
+    ChangeState,
+    GetAvailableTransitions,
+    GetState,
+    TransitionDescription,
+)
+from dsmq_nodes.printable import one_line
+from dsmq_nodes.suggest import did_you_mean
+from dsmq_nodes.tools.offers import lifecycle_nodes
+from dsmq_nodes.tools.service_calls import call_typed
+from dsmq_nodes.tools.session import Session
+
+
+class LifecycleCalls:
+    """The lifecycle nodes of a session's graph."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    def names(self) -> list[str]:
+        """The full names of all."""
+        return lifecycle_nodes(self._session.graph())
+
+    def find(self, node: str) -> str:
+        """A node's full name; the first slash may be left out.
+
+        Raises:
+            CommandError: there is no such lifecycle node; the text has the nearest.
+        """
+        name, names = f"/{node.removeprefix('/')}", self.names()
+        if name not in names:
+            hint = did_you_mean(name, names) if names else "there is none"
+            raise CommandError(f"no lifecycle node {name}; {hint}")
+        return name
+
+    def state(self, name: str) -> str:
+        """The state of a node, as ros2 shows it: `active [3]`."""
+        request, service = GetState.Request(), f"{name}/get_state"
+        state = call_typed(self._session, service, request, GetState.Response).current_state
+        return f"{one_line(state.label)} [{state.id}]"
+
+    def transitions(self, name: str, *, every: bool = False) -> list[TransitionDescription]:
+        """The transitions that a node can make now; with `every` those from all states."""
+        service = f"{name}/get_{'transition_graph' if every else 'available_transitions'}"
+        request, response = GetAvailableTransitions.Request(), GetAvailableTransitions.Response
+        return call_typed(self._session, service, request, response).available_transitions
+
+    def change(self, name: str, transition: str, timeout_sec: float) -> None:
+        """Make a node go through a transition, which is given by its label or number.
+
+        Raises:
+            CommandError: there is no such transition now, or it failed.
+        """
+        available = self.transitions(name)
+        ids = {str(each.transition.id): each.transition for each in available}
+        labels = {each.transition.label: each.transition for each in available}
+        found = ids.get(transition) or labels.get(transition)
+        if found is None:
+            lines = "".join(f"\n- {one_line(each.label)} [{each.id}]" for each in ids.values())
+            here = f"in state {self.state(name)}; available are:{lines or ' none'}"
+            raise CommandError(f"Unknown transition '{transition}' requested {here}")
+        request, service = ChangeState.Request(transition=found), f"{name}/change_state"
+        response = call_typed(
+            self._session, service, request, ChangeState.Response, timeout_sec=timeout_sec
+        )
+        if not response.success:
+            raise CommandError("Transitioning failed: its log says why")

@@ -1,0 +1,55 @@
+"""A launch file, from its text to its end."""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from dsmq_nodes.launcher.file.read import load_to_launch
+from dsmq_nodes.launcher.supervise.plan import Plan, find_project_root
+from dsmq_nodes.launcher.supervise.planning import make_plan
+
+
+def load_plan(path: Path, args: Mapping[str, str] | None = None) -> Plan:
+    """Return the plan of a launch file.
+
+    Args:
+        path: the launch file.
+        args: its arguments, by name.
+
+    Raises:
+        LaunchFileError: The file is wrong.
+    """
+    root = find_project_root(path)
+    return make_plan(load_to_launch(path, root, args), root)
+
+
+def launch(
+    path: Path,
+    args: Mapping[str, str] | None = None,
+    *,
+    duration_sec: float | None = None,
+    table: bool = True,
+    strict_rates: bool = False,
+    extend: Callable[[Plan], Plan] | None = None,
+) -> int:
+    """Start the broker and the nodes of a launch file, and run them to their end.
+
+    Args:
+        path: the launch file.
+        args: its arguments, by name.
+        duration_sec: seconds after which the launch ends; None: on Ctrl-C or SIGTERM.
+        table: show a table of what runs, on a terminal; the key `t` hides and shows it.
+        strict_rates: end when a node misses the rate it declares.
+        extend: adds something to the plan, such as a recorder.
+
+    Returns:
+        The exit status: 0 when all went well, 1 when something failed and was reported.
+
+    Raises:
+        LaunchFileError: The file is wrong; nothing was started.
+    """
+    plan = load_plan(path, args)
+    if extend is not None:
+        plan = extend(plan)
+    from dsmq_nodes.launcher.supervise.run_plan import run_plan  # noqa: PLC0415  130 ms: a node
+
+    return run_plan(plan, duration_sec=duration_sec, table=table, strict_rates=strict_rates)
