@@ -1,4 +1,4 @@
-"""Bags: what went over the topics, recorded in MCAP files, read, played, converted.
+"""Bags: messages of topics, recorded in MCAP files, read, played and converted.
 
     for topic, msg, stamp in Bag("run.mcap"):
         ...
@@ -9,7 +9,7 @@ and written by hand:
     with BagWriter("run.mcap") as writer:
         writer.write(channel, stamp, msg.to_json().encode(), stamp)
 
-Files hold JSON messages with JSON Schemas, which other people's MCAP tools open too (mcap.dev).
+Files have JSON messages with JSON Schemas, which other MCAP tools open too (mcap.dev).
 Needs the extra `bag`: `pip install 'dsmq-nodes[bag]'`.
 
 Names are loaded when they are first used.

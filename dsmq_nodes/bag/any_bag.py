@@ -17,10 +17,10 @@ _ROS_SUFFIXES = frozenset({".db3", ".zstd", ".zst"})
 
 
 def open_source(paths: list[Path], topics: Selection | None = None) -> BagSource:
-    """Open what is at `paths`, whatever kind it is.
+    """Open the bag at `paths`, of whatever kind.
 
     Raises:
-        BagError: it is not there, of no kind that is known, or not whole, or it has not the topics.
+        BagError: it does not exist, is of an unknown kind, is not whole, or lacks the topics.
     """
     first = paths[0]
     if not first.exists():
@@ -35,13 +35,13 @@ def open_source(paths: list[Path], topics: Selection | None = None) -> BagSource
 
 
 def _files_of_ours(folder: Path) -> list[Path] | None:
-    """The files in a folder that is no bag of ROS; None: it is one, or no folder."""
+    """The files in a folder that is not a ROS bag; None for a ROS bag, and for no folder."""
     if not folder.is_dir() or (folder / _ROS_METADATA).exists():
         return None
     files = sorted(each for each in folder.iterdir() if each.name.endswith(_BAGS))
     try:
         return None if any(map(_is_of_ros, files)) else files or None
-    except BagError:  # of a bag of ROS the files that are not damaged are read
+    except BagError:  # undamaged files of a ROS bag are still read
         return None
 
 

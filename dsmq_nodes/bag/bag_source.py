@@ -1,4 +1,4 @@
-"""What every bag offers to those who show, play and convert it, whatever kind of file it is."""
+"""The interface of every bag, of whatever kind: for showing, playing and converting it."""
 
 from collections.abc import Collection, Iterator
 from pathlib import Path
@@ -40,7 +40,7 @@ class BagSource(Protocol):
         """The channels as they were recorded, and how many messages they have."""
 
     def counts(self) -> list[ChannelCount]:
-        """The channels of what is given, and how many messages they have."""
+        """The channels of the returned messages, and how many messages they have."""
 
     def records(
         self,
@@ -51,7 +51,7 @@ class BagSource(Protocol):
         """The messages, from `start_ns` to before `end_ns`."""
 
     def latched_before(self, time_ns: int) -> list[Record]:
-        """What a subscriber of the latched topics is given that comes at this time."""
+        """The latched messages that a new subscriber would get at this time."""
 
     def attachments(self) -> list[Attachment]:
         """The files inside it."""

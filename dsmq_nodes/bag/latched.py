@@ -1,4 +1,4 @@
-"""What is latched at a moment: the newest messages of each latched topic."""
+"""The latched messages at a moment: the newest of each latched topic."""
 
 from collections import deque
 
@@ -6,14 +6,14 @@ from dsmq_nodes.bag.file.mcap_reader import Record
 
 
 class Latched:
-    """The messages that a subscriber of the latched topics is given that comes now."""
+    """The latched messages that a new subscriber would get now."""
 
     def __init__(self) -> None:
-        """Nothing yet."""
+        """Begin without messages."""
         self._newest: dict[str, deque[Record]] = {}
 
     def take(self, record: Record) -> None:
-        """A message of any topic, by time."""
+        """Add a message of any topic, in the order of time."""
         depth = record.channel.latched
         if not depth:
             return

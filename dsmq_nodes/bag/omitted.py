@@ -1,4 +1,4 @@
-"""What a source has and does not give: which topics and messages, and why."""
+"""The topics and messages that a source has and leaves out, with the reasons."""
 
 from collections.abc import Iterator
 from typing import Final
@@ -9,14 +9,14 @@ _OTHER: Final = "for other reasons"
 
 
 class Omitted:
-    """What was left out of a conversion or a playback, so that it is told and the rest is done.
+    """The topics and messages that a conversion or a playback left out, for a report.
 
     Attributes:
-        topics: whole topics, and why.
+        topics: whole topics, with the reasons.
     """
 
     def __init__(self) -> None:
-        """Nothing so far."""
+        """Begin with nothing left out."""
         self.topics: dict[str, str] = {}
         self._messages: dict[tuple[str, str], set[float]] = {}
         self._notes: dict[str, None] = {}
@@ -25,24 +25,24 @@ class Omitted:
         return bool(self.topics or self._messages or self._notes)
 
     def topic(self, topic: str, reason: str) -> None:
-        """A whole topic."""
+        """Leave out a whole topic."""
         self.topics.setdefault(topic, reason)
 
     def message(self, topic: str, reason: str, at_sec: float) -> None:
-        """A message, by seconds since the beginning of the bag."""
-        key = topic, reason  # a thousand messages that are wrong in the same way are one line
+        """Leave out a message, at seconds since the beginning of the bag."""
+        key = topic, reason  # messages with the same fault are one line
         if key not in self._messages and len(self._messages) >= _MOST_REASONS:
             key = topic, _OTHER
         times = self._messages.setdefault(key, set())
         if len(times) < _MOST_COUNTED:
-            times.add(at_sec)  # in a loop the same message comes again
+            times.add(at_sec)  # a loop repeats messages
 
     def note(self, text: str) -> None:
-        """What is announced and is not there."""
+        """Note something else, in words."""
         self._notes.setdefault(text)
 
     def lines(self) -> Iterator[str]:
-        """What to tell, a line each."""
+        """The report, line by line."""
         for topic, reason in self.topics.items():
             yield f"left out: {topic}: {reason}"
         for (topic, reason), times in self._messages.items():

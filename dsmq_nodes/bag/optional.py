@@ -1,4 +1,4 @@
-"""The libraries of extras: where one is missing, the error says how to get it."""
+"""Checks for the libraries of extras; the error says how to install a missing one."""
 
 import importlib.util
 
@@ -6,10 +6,10 @@ from dsmq_nodes.errors import BagError
 
 
 def need(extra: str, *modules: str) -> None:
-    """Make sure that modules are installed, of an extra or, where that is "", by themselves.
+    """Check that modules are installed, as part of an extra or (with "") on their own.
 
     Raises:
-        BagError: one is not; the text has the command that installs it.
+        BagError: one is missing; the text has the command that installs it.
     """
     missing = [name for name in modules if importlib.util.find_spec(name) is None]
     if missing:

@@ -1,4 +1,4 @@
-"""Whether the text of a recorded message is one: UTF-8, and JSON where it is to be."""
+"""Checks the text of a recorded message: UTF-8, and JSON if its channel says so."""
 
 import json
 from typing import Any, Final
@@ -14,13 +14,13 @@ def text_of(record: Record) -> str:
     """The text of a message.
 
     Raises:
-        ValueError: it is not UTF-8, or no JSON where its channel says that it is.
+        ValueError: it is not UTF-8, or not the JSON that its channel announces.
     """
     if record.channel.encoding == "json":
         try:
             _passes(record.data)
         except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
-            loaded(record.data)  # which takes NaN as a number, too, or says what is wrong
+            loaded(record.data)  # accepts NaN as a number, or raises with a reason
     return _decoded(record.data)
 
 
@@ -28,7 +28,7 @@ def loaded(data: bytes) -> Any:
     """The values of a JSON text.
 
     Raises:
-        ValueError: it is not UTF-8, no JSON, or nested too deeply.
+        ValueError: it is not UTF-8, not JSON, or nested too deeply.
     """
     try:
         return json.loads(_decoded(data))

@@ -38,7 +38,7 @@ class Endpoint(Message):
 
 
 class GraphTopic(Message):
-    """A topic, who is at its ends, and where their types do not fit.
+    """A topic, its ends, and where their types do not fit.
 
     Of a latched topic the newest `latched_depth` messages are kept for late subscribers.
     """
@@ -53,7 +53,7 @@ class GraphTopic(Message):
 
 
 class Graph(Message):
-    """Who is connected, who publishes and subscribes what; on `/dsmq/graph`, at every change.
+    """The peers, and the ends of each topic; on `/dsmq/graph`, at every change.
 
     `left_out` says in words what did not fit into a frame; empty when all did.
     """

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class Count(NamedTuple):
-    """What had gone through a topic at a time of the broker's clock."""
+    """The counters of a topic at a time of the broker's clock."""
 
     at_sec: float
     messages: int
@@ -24,7 +24,7 @@ class Count(NamedTuple):
 
     @classmethod
     def of(cls, at_sec: float, topic: TopicCounters) -> "Count":
-        """The counters of a topic; of a shared one what the broker missed counts too."""
+        """The counters of a topic; for a shared one they include what the broker missed."""
         total = topic.messages + topic.missed
         mean_bytes = topic.size_bytes / topic.messages if topic.messages else 0.0
         dropped = sum(edge.dropped for edge in topic.edges)
@@ -48,14 +48,14 @@ class Window:
 
     @property
     def is_silent(self) -> bool:
-        """Whether nothing has come since the last look."""
+        """Whether there were no messages since the last time."""
         if len(self._counts) < 2:
             return False
         return self._counts[-1].messages == self._counts[-2].messages
 
     @property
     def change(self) -> Count | None:
-        """What has gone through in the window; None: it is too early to say."""
+        """The rates in the window; None when it is too early."""
         if len(self._counts) < 2:
             return None
         first, last = self._counts[0], self._counts[-1]
@@ -70,7 +70,7 @@ class Window:
 def follow(
     session: "Session", topics: Sequence[str], most: int
 ) -> Iterator[dict[str, tuple[Window, TopicCounters]]]:
-    """The counters of topics, by their full names, once a second, for ever."""
+    """The counters of topics, by their full names, once a second, without end."""
     windows = {topic: Window(most) for topic in topics}
     with contextlib.closing(session.statistics()) as told:
         for statistics in told:

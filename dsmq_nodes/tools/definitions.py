@@ -29,7 +29,7 @@ def _message(cls: type[Message], depth: int) -> Iterator[str]:
     indent = "\t" * depth
     for number, line in enumerate(lines):
         is_field = number >= first_field
-        if is_field or not depth:  # of a type inside, comments and constants are left out
+        if is_field or not depth:  # comments and constants of inner types are left out
             yield f"{indent}{line}"
         if is_field and depth < _DEEPEST:
             inner = _inside(hints[list(cls.model_fields)[number - first_field]])
@@ -38,7 +38,7 @@ def _message(cls: type[Message], depth: int) -> Iterator[str]:
 
 
 def _inside(hint: Any) -> type[Message] | None:
-    """The message that a field holds, one or many of; None: it holds none."""
+    """The message type of a field or of its items; None for other fields."""
     if isinstance(hint, type) and not get_args(hint):
         return hint if issubclass(hint, Message) else None
     return next((found for each in get_args(hint) if (found := _inside(each))), None)

@@ -1,7 +1,7 @@
-"""Why a callback is silent: findings from what the broker, the nodes and the launcher tell.
+"""Why a callback is silent: findings from the broker, the nodes and the launcher.
 
-Nothing here does I/O: doctor.py gathers. Counters are looked at twice, `before` and `now`: what
-counts is what has happened in between, so that a loss of yesterday is no finding of today.
+Nothing here does I/O: doctor.py gathers. Counters are read twice, `before` and `now`, and only the
+difference counts, so that a loss of yesterday is not a finding of today.
 """
 
 from collections.abc import Iterator
@@ -30,22 +30,23 @@ ERROR: Final = "ERROR"
 WARNING: Final = "WARNING"
 
 _STALE_SEC: Final = 1.0  # a stamp is older than that when it is published
-_MOST_DROPPED: Final = 0.05  # who keeps one message drops one now and then, and means to
+_MOST_DROPPED: Final = 0.05  # a reader of depth 1 drops some on purpose
 _AHEAD_SEC: Final = 0.1  # a clock that is ahead of ours by more than a message takes
 _BEHIND_SEC: Final = 5.0  # a clock that is behind, or a message that was long on its way
 _DEAD: Final = frozenset({"failed", "restarting"})
-# Published by every node, subscribed by tools: that nobody does is no fault.
+# Published by every node, subscribed by tools: no subscriber is no fault.
 _EVERYBODYS: Final = EVERY_NODES_TOPICS | {CLOCK_TOPIC, TF_TOPIC, TF_STATIC_TOPIC}
 
 
 class Finding(NamedTuple):
-    """What is wrong, and what to try.
+    """A fault, and advice.
 
     Attributes:
-        level: ERROR: a callback is silent for it; WARNING: it may be so, or it may be meant so.
-        kind: what sort of fault it is, in a word that does not change.
-        about: the names of topics and nodes that it is about.
-        text: what is wrong, with its numbers.
+        level: ERROR when a callback is silent because of it; WARNING when it may be, or may be
+        meant.
+        kind: the kind of fault, in a fixed word.
+        about: the names of its topics and nodes.
+        text: the fault, with its numbers.
         advice: what to try.
     """
 
@@ -57,13 +58,13 @@ class Finding(NamedTuple):
 
 
 class Stamp(NamedTuple):
-    """The times of a message: what was told and when we had it, in seconds of the wall clock.
+    """The times of a message, in seconds of the wall clock.
 
     Attributes:
-        header_sec: in its header; None: it has none.
-        published_sec: when its publisher has sent it, by that one's clock; 0: not told.
-        received_sec: when we had it, by our clock.
-        clock_sec: what `/clock` had told last; None: nobody publishes it.
+        header_sec: in its header; None when it has none.
+        published_sec: when it was sent, by the publisher's clock; 0 when unknown.
+        received_sec: when we received it, by our clock.
+        clock_sec: the last time on `/clock`; None without a publisher.
     """
 
     header_sec: float | None
@@ -74,11 +75,11 @@ class Stamp(NamedTuple):
 
 @dataclass
 class Seen:
-    """All that was gathered.
+    """The gathered input of the diagnosis.
 
     Attributes:
-        clock_sec: the wall clock of this machine; 0: not looked at.
-        ways_sec: from the stamp of a node's own statistics to our clock, the least of each node.
+        clock_sec: the wall clock of this machine; 0 when not read.
+        ways_sec: the least time from the stamp of a node's statistics to our clock, by node.
     """
 
     graph: GraphModel
@@ -93,7 +94,7 @@ class Seen:
 
     @property
     def window_sec(self) -> float:
-        """How long was looked."""
+        """The time between the two readings."""
         return self.now.at_sec - self.before.at_sec
 
 
@@ -109,7 +110,7 @@ CHECKS: Final = (
 
 
 def findings(seen: Seen) -> list[Finding]:
-    """What is wrong, the worst first."""
+    """The findings, the worst first."""
     found = [
         *_dead(seen),
         *_unpublished(seen),
@@ -157,7 +158,7 @@ def _unpublished(seen: Seen) -> Iterator[Finding]:
         text = f"{topic.name}: subscribed by {who}, published by nobody"
         close = _near_miss(topic, published)
         if close is None:
-            # It may be meant to be published only when there is need, as an emergency stop.
+            # It may be published only when needed, as an emergency stop.
             yield Finding(WARNING, "no publisher", about, text, _START_IT)
             continue
         yield Finding(
@@ -174,7 +175,7 @@ _START_IT: Final = "start a node that publishes it (`node list` has those that r
 
 
 def _near_miss(topic: TopicModel, published: list[TopicModel]) -> TopicModel | None:
-    """The topic that may have been meant: of that name in another namespace, or named alike."""
+    """The topic that may be meant: with that name in another namespace, or a similar name."""
     fitting = [each for each in published if not topic.type or each.type in {"", topic.type}]
     for each in fitting:
         if _last(each.name) == _last(topic.name):
@@ -227,7 +228,7 @@ def _grown(before: TopicCounters | None, now: TopicCounters) -> int:
 
 
 def _suppressed(seen: Seen, topic: TopicModel) -> str:
-    """The lifecycle node that kept back its messages just now; empty: there is none."""
+    """The lifecycle node that is suppressing its messages; empty when there is none."""
     for end in topic.publishers:
         now = _of(seen.nodes.get(end.node), topic.name)
         before = _of(seen.nodes_before.get(end.node), topic.name)
@@ -327,7 +328,7 @@ def _times(seen: Seen) -> Iterator[Finding]:
 
 
 def _clocks(seen: Seen) -> Iterator[Finding]:
-    """What is wrong with the clocks themselves."""
+    """The faults of the clocks themselves."""
     if seen.clock_sec and not _SANE_SEC[0] < seen.clock_sec < _SANE_SEC[1]:
         said = datetime.fromtimestamp(seen.clock_sec, UTC).strftime("%Y-%m-%d")
         text = f"the clock of this machine says {said}: "

@@ -1,4 +1,4 @@
-"""What `doctor` looks at: the graph, counters of broker and nodes, the launch, some stamps."""
+"""Gathers what `doctor` looks at: the graph, counters, the launch, some stamps."""
 
 import time
 from typing import TYPE_CHECKING
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class Gathering:
-    """Takes messages one by one until there is enough to judge."""
+    """Reads messages one by one until there are enough to judge."""
 
     def __init__(self, session: "Session") -> None:
         self._session = session
@@ -35,11 +35,11 @@ class Gathering:
 
     @property
     def is_enough(self) -> bool:
-        """Whether the broker's counters were seen twice: of one look nothing can be said."""
+        """Whether the broker's counters were read twice, as a difference needs."""
         return len(self._statistics) > 1
 
     def take(self, timeout_sec: float) -> bool:
-        """Take the next message; False: none came in time."""
+        """Read the next message; False when none came in time."""
         reply = self._session.next_message(self._topics, timeout_sec)
         if reply is None:
             return False
@@ -77,10 +77,10 @@ class Gathering:
         self._processes = LaunchState.from_json(text).processes
 
     def seen(self, graph: GraphModel) -> Seen:
-        """What was gathered, and the graph as it is now.
+        """The gathered input, with the current graph.
 
         Raises:
-            ConnectionFailedError: the broker has told no counters.
+            ConnectionFailedError: the broker has sent no counters.
         """
         if not self.is_enough:
             raise ConnectionFailedError("the broker tells no statistics: is it overloaded?")
@@ -98,7 +98,7 @@ class Gathering:
 
 
 def _stamped(session: "Session", graph: GraphModel) -> list[str]:
-    """The topics whose messages have a header, by their schemas; latched ones are old anyway."""
+    """The topics whose messages have a header, by their schemas, without latched ones."""
     schemas = session.schemas()
     return [
         topic.name

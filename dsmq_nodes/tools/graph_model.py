@@ -1,7 +1,7 @@
-"""What the broker tells of itself, as the tools read it: the types of dsmq_msgs.py, by msgspec.
+"""The broker's reports as the tools read them: the types of dsmq_msgs.py, by msgspec.
 
-Making their pydantic classes would take longer than all else that `topic list` does. A test holds
-these fields against those of the messages.
+Importing their pydantic classes would take longer than everything else in `topic list`. A test
+compares these fields with those of the messages.
 """
 
 from typing import Any, Final
@@ -32,7 +32,7 @@ class EndpointModel(msgspec.Struct, kw_only=True):
 
 
 class TopicModel(msgspec.Struct, kw_only=True):
-    """A topic, who is at its ends, and where their types do not fit."""
+    """A topic, its ends, and where their types do not fit."""
 
     name: str
     type: str = ""
@@ -49,7 +49,7 @@ class TopicModel(msgspec.Struct, kw_only=True):
 
 
 class GraphModel(msgspec.Struct, kw_only=True):
-    """Who is connected, who publishes and subscribes what."""
+    """The peers, and the publishers and subscribers of each topic."""
 
     epoch: str = ""
     peers: list[PeerModel] = []
@@ -66,7 +66,7 @@ class TypeSchema(msgspec.Struct, kw_only=True):
 
 
 class EdgeCounters(msgspec.Struct, kw_only=True):
-    """What the broker sent of a topic to one subscriber."""
+    """The counters of one subscriber of a topic."""
 
     subscriber: str = ""
     pid: int = 0
@@ -80,7 +80,7 @@ class EdgeCounters(msgspec.Struct, kw_only=True):
 
 
 class SourceCounters(msgspec.Struct, kw_only=True):
-    """What one publisher has put."""
+    """The counters of one publisher of a topic."""
 
     node: str = ""
     pid: int = 0
@@ -90,7 +90,7 @@ class SourceCounters(msgspec.Struct, kw_only=True):
 
 
 class TopicCounters(msgspec.Struct, kw_only=True):
-    """What has gone through a topic; the rates are over the last second."""
+    """The counters of a topic; the rates are over the last second."""
 
     name: str
     messages: int = 0
@@ -106,7 +106,7 @@ class TopicCounters(msgspec.Struct, kw_only=True):
 
 
 class BrokerCounters(msgspec.Struct, kw_only=True):
-    """The broker's counters, once a second while somebody listens."""
+    """The broker's counters, once a second while they have a subscriber."""
 
     at_sec: float = 0.0
     stored_bytes: int = 0
@@ -123,7 +123,7 @@ _decode_schema: Final = msgspec.json.Decoder(dict[str, Any]).decode
 
 
 def read_graph(text: str) -> GraphModel:
-    """The graph; what peers have called themselves and their types is in one line each."""
+    """The graph; names that peers have chosen are escaped to one line each."""
     graph = decode_graph(text)
     if "\\" not in text and text.isprintable():
         return graph

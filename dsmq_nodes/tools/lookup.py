@@ -1,4 +1,4 @@
-"""Which topics there are, and which one a user means."""
+"""Finds topics by the names that users give."""
 
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, Final
@@ -21,10 +21,10 @@ _BROKERS: Final = {
 
 
 def shown(graph: GraphModel, *, own: bool) -> list[TopicModel]:
-    """The topics of a graph by name; with `own` also the hidden ones, the kit's and services'.
+    """The topics of a graph by name; with `own` also hidden ones: the kit's and services'.
 
-    A topic of the node kit without publishers and subscribers is left out. Names without a
-    slash at the front are plain clients', who do not say what they publish: those stay.
+    A topic of the node kit without publishers and subscribers is left out. A name without a leading
+    slash is a plain client's, which does not advertise: it stays.
     """
     topics = [
         topic
@@ -40,7 +40,7 @@ def _needs_no_ends(name: str) -> bool:
 
 
 def find(graph: GraphModel, name: str) -> TopicModel | None:
-    """The topic that a user calls `name`: of that very name, else with a slash in front."""
+    """The topic that a user calls `name`: with exactly that name, or with a leading slash."""
     topics = {topic.name: topic for topic in shown(graph, own=True)}
     return topics.get(name) or topics.get(f"/{name}")
 
@@ -58,7 +58,7 @@ def known(graph: GraphModel, name: str) -> TopicModel:
 
 
 def find_published(session: "Session", name: str, warn: Callable[[str], None]) -> TopicModel:
-    """The topic that a user calls `name`; `warn` is told where it has no publisher.
+    """The topic that a user calls `name`; `warn` is called when it has no publisher.
 
     Raises:
         CommandError: there is no such topic; the text has the nearest.
@@ -73,18 +73,18 @@ def find_published(session: "Session", name: str, warn: Callable[[str], None]) -
 
 
 def unpublished(name: str) -> str:
-    """What ros2 says of a topic that is not there."""
+    """The text of ros2 for a topic that does not exist."""
     return f"WARNING: topic [{name}] does not appear to be published yet"
 
 
 def nearest(graph: GraphModel, name: str) -> str:
-    """A sentence with the topic that is most like `name`, or with all there are."""
+    """A sentence with the topic most similar to `name`, or with all topics."""
     names = [topic.name for topic in shown(graph, own="dsmq" in name or "/_" in name)]
     return did_you_mean(absolute(name), names) if names else "no topic is published here now"
 
 
 def types(topic: TopicModel) -> list[str]:
-    """The types that the ends of a topic use: nearly always one; none of plain clients'."""
+    """The types that the ends of a topic use: usually one, and none with plain clients."""
     used = dict.fromkeys(end.type for end in topic.ends if end.type)
     if topic.name in _BROKERS:
         used.setdefault(_BROKERS[topic.name])

@@ -1,4 +1,4 @@
-"""What nodes log on `/rosout`, and their levels."""
+"""The logs of nodes on `/rosout`, and their levels."""
 
 from collections.abc import Iterator, Sequence
 from typing import Final
@@ -32,7 +32,7 @@ _read: Final = msgspec.json.Decoder(_Log).decode
 
 
 def follow(session: Session, nodes: Sequence[str], level: str, *, as_json: bool) -> Iterator[str]:
-    """The lines of the log from a level on, as rclpy's console shows them.
+    """The lines of the log from a level on, in rclpy's console format.
 
     Raises:
         CommandError: no such level or node.
@@ -50,7 +50,7 @@ def follow(session: Session, nodes: Sequence[str], level: str, *, as_json: bool)
             continue
         severity = _NAMES.get(line.level, str(line.level))
         stamp = f"{line.stamp.sec}.{line.stamp.nanosec:09}"
-        # A traceback is of several lines; of what it says, none can be taken for one of ours.
+        # A traceback has several lines; indented, none looks like one of ours.
         yield f"[{severity}] [{stamp}] [{one_line(line.name)}]: {indented(line.msg)}"
 
 
@@ -59,7 +59,7 @@ def _is_of(name: str, loggers: Sequence[str]) -> bool:
 
 
 def set_levels(session: Session, nodes: Sequence[str], level: str) -> Iterator[str]:
-    """Have nodes log from a level on; what to tell of each.
+    """Set the log level of nodes; returns a line for each.
 
     Raises:
         CommandError: no such level or node, or no node is named.

@@ -90,7 +90,7 @@ class NodeParameters:
         return list(names)
 
     def set_one(self, node: str, name: str, value: str) -> str:
-        """Set a parameter to what a text in YAML says; what to tell of it.
+        """Set a parameter to a value in YAML; returns a line about it.
 
         Raises:
             CommandError: no such node or parameter, no value, or the node does not take it.
@@ -114,7 +114,7 @@ class NodeParameters:
         return told
 
     def described(self, node: str, names: Sequence[str]) -> list[ParameterDescriptor]:
-        """What parameters are.
+        """The descriptors of parameters.
 
         Raises:
             CommandError: no such node or parameter.
@@ -135,9 +135,9 @@ class NodeParameters:
         return dump_parameters(node, self._get(node, self.names_of(node)))
 
     def all_dumped(self, timeout_sec: float) -> tuple[str, list[str]]:
-        """The parameters of all nodes, as one file, and who has not answered in time.
+        """The parameters of all nodes as one file, and the nodes that did not answer in time.
 
-        Each node is asked twice: what it has, and the values.
+        Each node is asked twice: for the names, and for the values.
         """
         names = {
             node: ask(self._session, f"{node}/list_parameters", ListParameters.Request().to_json())
@@ -164,9 +164,9 @@ class NodeParameters:
         return "".join(files.values()), [node for node in names if node not in files]
 
     def loaded(self, node: str, file: Path, refused: Callable[[str], None]) -> Iterator[str]:
-        """Set what a file has for a node, one by one; what to tell of each that was set.
+        """Set the values of a file for a node, one by one; yields a line for each that was set.
 
-        `refused` is given why one was not.
+        `refused` is called with the reason when one was not.
 
         Raises:
             CommandError: no such node, nothing for it in the file, or one was not taken.
@@ -197,7 +197,7 @@ class NodeParameters:
             raise CommandError(f"{failed} of {len(wanted)} were not set")
 
     def deleted(self, node: str, name: str) -> str:
-        """Unset a parameter; what to tell of it.
+        """Unset a parameter; returns a line about it.
 
         Raises:
             CommandError: no such node or parameter, or it cannot be unset.
@@ -218,7 +218,7 @@ class NodeParameters:
 
     @staticmethod
     def shown(parameter: Parameter, *, hide_type: bool) -> str:
-        """A value as ros2 shows it."""
+        """A value in ros2's format."""
         if parameter.type_ is ParameterKind.NOT_SET:
             return _NOT_SET
         value = one_line(str(parameter.value))
@@ -226,7 +226,7 @@ class NodeParameters:
 
     @staticmethod
     def description(found: ParameterDescriptor) -> Iterator[str]:
-        """What a parameter is, as ros2 shows it."""
+        """A descriptor in ros2's format."""
         yield f"Parameter name: {one_line(found.name)}"
         yield f"  Type: {_words(found.type)}"
         if found.description:
@@ -245,7 +245,7 @@ class NodeParameters:
 
 
 def _serving(graph: GraphModel) -> list[str]:
-    """The nodes that tell their parameters."""
+    """The nodes that serve their parameters."""
     served = {topic.name for topic in graph.topics if topic.publishers}
     return [name for name in nodes(graph) if f"{name}/list_parameters{REPLY}" in served]
 
@@ -274,9 +274,9 @@ def _words(type_: int) -> str:
 
 
 def parameter_of(name: str, type_: int, text: str) -> Parameter:
-    """The parameter that a text in YAML is meant to be, where it has a type now.
+    """The parameter that a text in YAML means, given its current type.
 
-    Where it is a text, all that is not in quotes is one as it stands: 1, and `a: b`.
+    For a text parameter everything without quotes is text: 1, and `a: b`.
 
     Raises:
         CommandError: no parameter can have this value.
@@ -299,10 +299,10 @@ def parameter_of(name: str, type_: int, text: str) -> Parameter:
 
 
 def fitting(name: str, type_: int, value: object) -> Parameter:
-    """A parameter of a value that YAML has; of the type that it has now, if it fits that.
+    """A parameter with a value from YAML, in its current type if it fits.
 
-    An integer may be meant as a double, and `[]` is a list of anything. What does not fit goes to
-    the node in its own type, to say why not, or to take it where it may have any.
+    An integer may mean a double, and `[]` is a list of anything. A value that does not fit is sent
+    in its own type: the node refuses it with a reason, or accepts it if the type is free.
 
     Raises:
         TypeError: no parameter can have this value.

@@ -1,7 +1,8 @@
-"""Nodes, services and actions of a graph: all are seen from its peers and its topics alone.
+"""Nodes, services and actions of a graph, found from its peers and its topics alone.
 
-Who publishes a service's replies serves it (graph/services/service_wire.py). An action is three
-services and two topics below `<action>/_action`, as in ROS 2; who serves its `send_goal` serves it.
+The publisher of a service's replies serves it (graph/services/service_wire.py). An action is three
+services and two topics below `<action>/_action`, as in ROS 2; the server of its `send_goal` serves
+it.
 """
 
 from collections.abc import Iterable, Mapping
@@ -13,7 +14,7 @@ from dsmq_nodes.suggest import did_you_mean
 from dsmq_nodes.tools.graph_model import EndpointModel, GraphModel
 from dsmq_nodes.topic_names import ACTION, REPLY, REQUEST, is_hidden
 
-# As in dsmq_nodes/graph/services/service_wire.py, whose import costs more than all of this.
+# As in dsmq_nodes/graph/services/service_wire.py, whose import costs more than this file.
 _SEND_GOAL: Final = f"{ACTION}/send_goal"
 _CHANGE: Final = f"/change_state{REPLY}"
 _PARTS: Final = ("_Response", "_Request", "_SendGoal")
@@ -21,7 +22,7 @@ _PARTS: Final = ("_Response", "_Request", "_SendGoal")
 
 @dataclass
 class Offer:
-    """A service or an action: its type ("" when nobody told), who serves it, who calls it."""
+    """A service or an action: its type ("" when unknown), its servers, its clients."""
 
     name: str
     type: str = ""
@@ -54,7 +55,7 @@ def actions(graph: GraphModel) -> dict[str, Offer]:
 
 
 def _whole(type_name: str) -> str:
-    """The service's or the action's type, from that of one of its messages."""
+    """The type of a service or an action, from the type of one of its messages."""
     for part in _PARTS:
         type_name = type_name.removesuffix(part)
     return type_name
@@ -108,10 +109,10 @@ def find_service(graph: GraphModel, name: str, *, hidden: bool = True) -> Offer:
 
 
 def unknown(kind: str, name: str, names: Iterable[str], *, nearest_to: str = "") -> CommandError:
-    """That there is no such name, in a line with the nearest, or with some of those there are."""
+    """The text for an unknown name, with the nearest, or with some that exist."""
     return CommandError(f"no {kind} {name}; {did_you_mean(nearest_to or name, names)}")
 
 
 def absolute(name: str) -> str:
-    """A name as nodes without a namespace see it."""
+    """A name as a node without a namespace resolves it."""
     return name if name.startswith("/") else f"/{name}"

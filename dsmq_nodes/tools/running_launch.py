@@ -22,7 +22,7 @@ _COLOUR: Final = re.compile("\x1b\\[[0-9;]*m")
 _COMMAND: Final = f"{LAUNCH_NODE}/command"
 _RESULT: Final = f"{LAUNCH_NODE}/result"
 _STATE_SEC: Final = 2.0
-_RESULT_SEC: Final = 60.0  # SIGTERM and SIGKILL may have to be waited for
+_RESULT_SEC: Final = 60.0  # a process may need SIGTERM and SIGKILL
 
 
 class RunningLaunch:
@@ -32,7 +32,7 @@ class RunningLaunch:
         self._session = session
 
     def state(self) -> LaunchState:
-        """What the launch's processes are doing.
+        """The states of the launch's processes.
 
         Raises:
             CommandError: no launch runs there.
@@ -50,7 +50,7 @@ class RunningLaunch:
         return found
 
     def command(self, action: str, name: str) -> LaunchResult:
-        """Have the launch do something with one of its processes.
+        """Ask the launch to do something with one of its processes.
 
         Raises:
             CommandError: it cannot be done; the text is the launch's.
@@ -88,7 +88,7 @@ class RunningLaunch:
             found = self._session.understood(reply, LaunchLines.from_json, exact=True)
             if found is None or found.process != result.process:
                 continue
-            # What came between our two requests is in both.
+            # Lines that came between our two requests are in both answers.
             yield from map(_shown, found.lines[max(0, seen + 1 - found.first) :])
             seen = max(seen, found.first + len(found.lines) - 1)
 

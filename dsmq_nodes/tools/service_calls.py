@@ -1,4 +1,4 @@
-"""Calling a service from the command line, in texts: the tool needs no types."""
+"""Calls services in texts: the tool needs no types."""
 
 import json
 import time
@@ -29,7 +29,7 @@ def call(
     """The response of a service; `body` is the request as JSON.
 
     Raises:
-        CommandError: nobody serves it, it did not answer in time, or it said why there is none.
+        CommandError: no node serves it, it did not answer in time, or it answered with an error.
     """
     served = services(session.graph(), hidden=True)
     offer = served.get(service)
@@ -72,7 +72,7 @@ def typed(service: str, response: dict[str, Any] | None, response_type: type[M])
 
 
 class Asked(NamedTuple):
-    """A call that waits for its response; `client` and `id` tell it from all others."""
+    """A call that waits for its response; `client` and `id` identify it."""
 
     service: str
     client: str
@@ -96,7 +96,7 @@ def answer(session: Session, asked: Asked, timeout_sec: float | None) -> dict[st
     """The response to a request.
 
     Raises:
-        CommandError: there is none in time, or the answer says why there is none.
+        CommandError: there is none in time, or the answer is an error.
     """
     until_sec = None if timeout_sec is None else time.monotonic() + timeout_sec
     while until_sec is None or time.monotonic() < until_sec:
@@ -113,9 +113,9 @@ def answer(session: Session, asked: Asked, timeout_sec: float | None) -> dict[st
 def answers(
     session: Session, asked: Iterable[Asked], timeout_sec: float
 ) -> Iterator[tuple[Asked, dict[str, Any] | None]]:
-    """The requests that are answered in time, as it comes, and the responses.
+    """The requests that are answered in time, in the order of the answers, with the responses.
 
-    A response is None where the answer says why there is none.
+    A response is None when the answer is an error.
     """
     waiting = {each.reply: each for each in asked}
     until_sec = time.monotonic() + timeout_sec
@@ -130,16 +130,16 @@ def answers(
             response = None
         else:
             if response is None:
-                continue  # somebody else's
+                continue  # another caller's
         del waiting[reply.topic]
         yield each, response
 
 
 def response_in(text: str | None, asked: Asked) -> dict[str, Any] | None:
-    """The response in a reply; None: it is the reply to somebody else.
+    """The response in a reply; None when it is for another caller.
 
     Raises:
-        CommandError: it says why there is no response.
+        CommandError: the reply is an error.
     """
     try:
         head = calls.read(text)

@@ -43,14 +43,14 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-_TYPES_SEC: Final = 1.0  # all of them come at once, or there is none like it
+_TYPES_SEC: Final = 1.0  # all of them come at once
 _ALL_TYPES_SEC: Final = 0.3
 _MOST_KEPT: Final = 100_000
 _READ_AHEAD: Final = 1000  # messages that a slow terminal may lag behind, before some are skipped
 
 
 class _Subscribed:
-    """A topic that is subscribed, and how far it was read.
+    """A subscribed topic, and how far it was read.
 
     Attributes:
         cursor: what was had.
@@ -110,8 +110,8 @@ class Session:
     (graph/links/sequence.py).
 
     Attributes:
-        client: what its calls of services are signed with (graph/services/service_wire.py), one
-            for all: when the connection ends, whoever works for it can see that.
+        client: the signature of its service calls (graph/services/service_wire.py), one for all, so
+            that servers see when the connection ends.
         call_ids: numbers for its calls.
         published: how many messages were put on each topic.
         unacknowledged: the sizes of the puts under way that are to be acknowledged.
@@ -242,7 +242,7 @@ class Session:
         type_name: str = "",
         from_start: bool = False,
     ) -> None:
-        """Have the messages of a topic sent, a latched topic's newest first.
+        """Subscribe a topic; a latched topic's newest messages come first.
 
         Args:
             topic: its name.
@@ -333,7 +333,7 @@ class Session:
 
     @property
     def behind(self) -> int:
-        """How many messages there still were to be had when the broker answered `ask_ends`."""
+        """How many messages were still unread when the broker answered `ask_ends`."""
         return sum(each.behind for each in self._subscribed.values())
 
     # What messages say
@@ -341,9 +341,9 @@ class Session:
     def understood(
         self, reply: wire.Reply, read: Callable[[str], T], *, exact: bool = False
     ) -> T | None:
-        """What a message says, each text of it in one line unless `exact`; None: it is not read.
+        """A decoded message, each text escaped to one line unless `exact`; None when it is skipped.
 
-        Anybody may write on a topic: what `read` refuses is skipped, counted and told.
+        Any peer may write on a topic: a message that `read` refuses is skipped and counted.
         """
         return self._read(reply, read if exact else lambda text: read(printable_json(text)))
 
@@ -357,7 +357,7 @@ class Session:
             return None
 
     def skip(self, topic: str, why: str) -> None:
-        """Count a message that cannot be used; tell of the first, the tenth, the hundredth."""
+        """Count a message that cannot be used; warn of the first, the tenth, the hundredth."""
         self._skipped[topic] += 1
         times = self._skipped[topic]
         if str(times).rstrip("0") == "1":
@@ -369,12 +369,12 @@ class Session:
     def advertise(
         self, topic: str, type_name: str, schema: bytes = b"", *, latched: int = 0
     ) -> None:
-        """Say that we publish a topic, and the JSON Schema of its type; empty: it is not known.
+        """Advertise a topic, with the JSON Schema of its type; empty when it is unknown.
 
-        The newest `latched` messages are kept for late subscribers, also when we have ended.
+        The newest `latched` messages are kept for late subscribers, also after our end.
 
         Raises:
-            RequestRefusedError: the broker does not want that.
+            RequestRefusedError: the broker refused it.
         """
         fields = {"type": type_name, "latched": latched}
         self.published.setdefault(topic, 0)
@@ -388,7 +388,7 @@ class Session:
         """Append a message to a topic; returns when the broker has stored it.
 
         Raises:
-            RequestRefusedError: the broker did not take it.
+            RequestRefusedError: the broker refused it.
             ConnectionFailedError: the broker is gone, or does not answer.
             WireError: the message is too large for a frame.
         """
@@ -398,7 +398,7 @@ class Session:
             raise self._silent()
 
     def publish(self, topic: str, text: str, *, acknowledged: bool = False) -> None:
-        """Append a message to a topic, and do not wait for anybody.
+        """Append a message to a topic, without waiting.
 
         Where it is to be `acknowledged`, it is in `unacknowledged` until the broker has stored it.
 
@@ -417,7 +417,7 @@ class Session:
             self.unacknowledged[self._acks] = len(text)
 
     def be_ready(self) -> None:
-        """Say, once, that those who wait for this node may go on."""
+        """Show the node as ready, once, for those that wait for it."""
         if self._node and not self._is_ready:
             self._is_ready = True
             self._send(action="state", state="ready")
@@ -471,7 +471,7 @@ class Session:
         return self._connection is not None
 
     def _hear(self, reply: wire.Reply) -> None:
-        """Take what is no message."""
+        """Handle a reply that is not a message."""
         if reply.event == "error":
             text = f"the broker refused {reply.action}: {one_line(reply.error)}"
             if not self._is_lasting:
@@ -500,7 +500,7 @@ class Session:
             self._lost(error)
 
     def _receive(self, timeout_sec: float | None) -> wire.Reply | None:
-        """What the broker sends next; None: nothing in time, or it is away."""
+        """The broker's next reply; None when there is none in time, or it is away."""
         while (connection := self._connection or self._dial_again(timeout_sec)) is not None:
             try:
                 reply = connection.receive(timeout_sec)
@@ -515,7 +515,7 @@ class Session:
         return None
 
     def _lost(self, error: DsmqError) -> None:
-        """The connection is of no more use.
+        """The connection is lost.
 
         Raises:
             ConnectionFailedError: it is not sought again.
@@ -546,7 +546,7 @@ class Session:
         return connection
 
     def _dial_again(self, timeout_sec: float | None) -> ClientConnection | None:
-        """A new connection with all subscriptions in it; None when it is not to be had yet."""
+        """A new connection with all subscriptions; None when there is none yet."""
         if wait_sec := self._redial.left_sec:
             time.sleep(wait_sec if timeout_sec is None else max(min(wait_sec, timeout_sec), 0.0))
             if self._redial.left_sec:
@@ -579,7 +579,7 @@ class Session:
         )
 
     def close(self) -> None:
-        """End the connection; what was put is with the broker."""
+        """End the connection, after sending all puts."""
         if self._connection is not None:
             self._connection.close()
             self._connection = None

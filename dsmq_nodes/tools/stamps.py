@@ -7,7 +7,7 @@ import msgspec
 
 
 def time_in(text: str, *path: str) -> float | None:
-    """The time at a place in a message, in seconds; None: there is none that can be read."""
+    """The time at a place in a message, in seconds; None when there is none."""
     try:
         value: Any = msgspec.json.decode(text)
         for step in path:

@@ -1,7 +1,7 @@
-"""What kind of values a field has: by its JSON Schema, and where that does not say by its values.
+"""The kind of values in a field: by its JSON Schema, or else by the values themselves.
 
-In our JSON the number NaN and the text "NaN" look alike, as do bytes and texts: only the schema
-tells them apart. Where there is none, "NaN" among numbers is a number and else a text.
+In our JSON the number NaN and the text "NaN" look alike, as do bytes and texts; only the schema
+distinguishes them. Without a schema, "NaN" among numbers is a number, otherwise a text.
 """
 
 import json
@@ -18,14 +18,14 @@ Schema = dict[str, Any]
 
 
 class ColumnKind(NamedTuple):
-    """What kind of values they are.
+    """The kind of values in a column.
 
     Attributes:
         name: "nothing" (all are missing), "boolean", "integer", "unsigned" (up to 2**64), "number",
             "special" (a text that may be a number), "string", "bytes" (in base64), "list",
             "object", "mixed".
-        item: of a list: what is in it.
-        fields: of an object: what is in it.
+        item: the kind of a list's items.
+        fields: the kinds of an object's fields.
     """
 
     name: str
@@ -36,7 +36,7 @@ class ColumnKind(NamedTuple):
 NOTHING: Final = ColumnKind("nothing")
 MIXED: Final = ColumnKind("mixed")
 _NAMES: Final = {bool: "boolean", int: "integer", float: "number", str: "string"}
-# What two kinds are together, where that is not "mixed".
+# The kind of two kinds together, unless it is "mixed".
 _TOGETHER: Final = {
     frozenset({"integer", "unsigned"}): "unsigned",
     frozenset({"integer", "number"}): "number",
@@ -51,7 +51,7 @@ _TOGETHER: Final = {
 
 
 def together(one: ColumnKind, other: ColumnKind) -> ColumnKind:
-    """The kind of values of two kinds."""
+    """The kind of a column with values of two kinds."""
     if other in {one, NOTHING}:
         return one
     if one == NOTHING:
@@ -76,15 +76,15 @@ def _all(kinds: Iterable[ColumnKind]) -> ColumnKind:
 
 
 class Described:
-    """What a JSON Schema says of the fields of a message."""
+    """The kinds of a message's fields by its JSON Schema."""
 
     def __init__(self, schema: Schema) -> None:
-        """Take the schema of a message; empty when nothing is known."""
+        """Use the schema of a message; empty when it is unknown."""
         found = schema.get("$defs", {})
         self._definitions: Schema = found if isinstance(found, dict) else {}
 
     def plain(self, node: Any) -> Schema:
-        """A part of the schema without its reference, and without its "or null"."""
+        """A part of the schema with its reference resolved, without "or null"."""
         for _ in range(_DEEPEST):
             if not isinstance(node, dict):
                 return {}
@@ -98,21 +98,21 @@ class Described:
         return {}
 
     def inside(self, node: Schema, name: str) -> Schema:
-        """The part of a field of an object."""
+        """The part of the schema for a field of an object."""
         properties = node.get("properties")
         if isinstance(properties, dict) and name in properties:
             return self.plain(properties[name])
         return self.plain(node.get("additionalProperties"))
 
     def item(self, node: Schema, index: int) -> Schema:
-        """The part of an item of a list."""
+        """The part of the schema for an item of a list."""
         first = node.get("prefixItems")
         if isinstance(first, list) and index < len(first):
             return self.plain(first[index])
         return self.plain(node.get("items"))
 
     def declared(self, node: Schema, depth: int = 0) -> ColumnKind:
-        """The kind that a part of the schema says."""
+        """The kind in a part of the schema."""
         match node.get("type"):
             case "string":
                 return ColumnKind("bytes" if node.get("contentEncoding") == "base64" else "string")
@@ -138,7 +138,7 @@ class Described:
         return NOTHING
 
     def read(self, value: Any, node: Schema) -> tuple[Any, ColumnKind]:
-        """A value as the schema means it, and its kind."""
+        """A value, converted by the schema, and its kind."""
         if isinstance(value, list):
             return self._read_list(value, node)
         if isinstance(value, dict):
@@ -172,7 +172,7 @@ class Described:
 
 
 def _as_number(value: Any) -> Any:
-    """A value of a field of numbers; what is none stays."""
+    """A value of a field of numbers; other values are unchanged."""
     if type(value) is str:
         return SPECIAL.get(value, value)
     return float(value) if type(value) is int and abs(value) <= _EXACT else value
@@ -180,23 +180,23 @@ def _as_number(value: Any) -> Any:
 
 @dataclass(slots=True)
 class Column:
-    """The values of a field, one a row; None: it is missing.
+    """The values of a field, one a row; None for a missing one.
 
     Attributes:
-        kind: what they are together.
-        values: as the schema means them.
+        kind: the kind of all values together.
+        values: converted by the schema.
     """
 
     kind: ColumnKind = NOTHING
     values: list[Any] = field(default_factory=list)
 
     def uniform(self) -> "Column | None":
-        """All values of one type; None: they are not."""
+        """All values converted to one type; None when they have several."""
         if not _is_plain(self.kind):
             return None
         try:
             return Column(self.kind, [fitted(value, self.kind) for value in self.values])
-        except (ValueError, OverflowError):  # an integer among numbers that no float is equal to
+        except (ValueError, OverflowError):  # an integer among numbers that has no equal float
             return None
 
     def as_texts(self) -> "Column":
@@ -211,10 +211,10 @@ def _is_plain(kind: ColumnKind) -> bool:
 
 
 def fitted(value: Any, kind: ColumnKind) -> Any:
-    """A value as the others of its kind are.
+    """A value, converted to its column's kind.
 
     Raises:
-        ValueError: it is an integer that no float is equal to, and the others are floats.
+        ValueError: it is an integer without an equal float, in a column of floats.
     """
     if value is None:
         return None

@@ -20,12 +20,12 @@ FORMATS: Final[tuple[str, ...]] = get_args(Format)
 
 @dataclass(frozen=True, slots=True)
 class Converted:
-    """What came of a conversion.
+    """The result of a conversion.
 
     Attributes:
-        path: what was made.
-        messages: how many were written.
-        numbered: topics whose table is called otherwise, as another's is called so, and how.
+        path: the output.
+        messages: how many messages were written.
+        numbered: topics whose table got a number because of another with its name.
     """
 
     path: Path
@@ -41,18 +41,18 @@ def convert(
     compression: Compression = "zstd",
     on_progress: Callable[[int], None] = lambda _: None,
 ) -> Converted:
-    """Write a bag in another form; what cannot be said in it is in the source's `omitted`.
+    """Write a bag in another form; what the form cannot hold is in the source's `omitted`.
 
     Args:
-        source: what is converted, from `open_source`.
-        output: the file, its suffix may be left out, or for ROS 2, CSV and Parquet the folder; it
-            must not be there yet. It is there whole in the end, or not at all.
+        source: the bag, from `open_source`.
+        output: the file, with or without suffix, or for ROS 2, CSV and Parquet the folder; it
+            must not exist. After the conversion it exists completely, or not at all.
         to: the form.
         compression: of MCAP's chunks.
         on_progress: called with the number of messages read so far.
 
     Raises:
-        BagError: it cannot be read or written; says what is there.
+        BagError: it cannot be read or written; the text says what exists.
     """
     match to:
         case "csv":

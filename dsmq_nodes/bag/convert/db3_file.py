@@ -14,7 +14,7 @@ from dsmq_nodes.errors import BagError
 
 MAGIC: Final = b"SQLite format 3\0"
 _NS: Final = range(-(1 << 63), 1 << 63)
-# In a damaged file a time may be a text or bytes, which sort behind all numbers.
+# In a damaged file a time may be a text or bytes, which sort after all numbers.
 _HAS_TIME: Final = "typeof(timestamp) = 'integer'"
 
 
@@ -28,14 +28,14 @@ class Db3File:
     """
 
     def __init__(self, path: Path, omitted: Omitted) -> None:
-        """Look at a file.
+        """Open a file.
 
         Args:
             path: where it is.
-            omitted: is told what of it is not read.
+            omitted: gets what is not read.
 
         Raises:
-            BagError: it is no bag, or damaged.
+            BagError: it is not a bag, or is damaged.
         """
         self.path = path
         with self._open() as db:
@@ -85,8 +85,8 @@ class Db3File:
 
     @contextlib.contextmanager
     def _open(self) -> Iterator[sqlite3.Connection]:
-        # What a recorder that was killed has not moved out of its log is read, too; without one
-        # nothing beside the file is touched, which may be on a disk that cannot be written.
+        # The log of a recorder that was killed is read, too; without one nothing beside the
+        # file is touched, which may be on a read-only disk.
         has_log = self.path.with_name(f"{self.path.name}-wal").exists()
         mode = "mode=ro" if has_log else "mode=ro&immutable=1"
         try:

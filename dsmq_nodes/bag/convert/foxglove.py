@@ -1,8 +1,8 @@
-"""Standard messages as Foxglove's well-known ones, which its panels show by their schemas' names.
+"""Standard messages as Foxglove's well-known ones, which its panels find by their schemas' names.
 
-JSON still, with the names `foxglove.LaserScan` and so on, and times of `sec` and `nsec`. Numbers
-that JSON has not (NaN, infinity) become null, as browsers write them. What has no well-known
-counterpart is passed on as it is.
+They are JSON with the names `foxglove.LaserScan` and so on, and times of `sec` and `nsec`. Numbers
+that JSON does not have (NaN, infinity) become null, as browsers write them. Messages without a
+well-known counterpart are unchanged.
 
 Source of the fields: docs.foxglove.dev/docs/visualization/message-schemas.
 """
@@ -158,17 +158,17 @@ CONVERSIONS: Final[dict[str, tuple[str, Callable[[Values], Values]]]] = {
 
 
 class ToFoxglove:
-    """Makes the messages of a bag such as Foxglove knows them."""
+    """Converts the messages of a bag to Foxglove's."""
 
     def __init__(self) -> None:
         self._channels: dict[Channel, Channel] = {}  # theirs, by ours
         self._schemas: dict[Channel, tuple[Described, Schema]] = {}
 
     def of(self, record: Record) -> Record:
-        """The same message as Foxglove knows it.
+        """The message in Foxglove's form.
 
         Raises:
-            ValueError: it is not what its type says.
+            ValueError: it does not match its type.
         """
         ours = record.channel
         if ours.encoding != "json":
@@ -193,7 +193,7 @@ class ToFoxglove:
 
 
 def _without_special(value: Any, described: Described, node: Schema) -> Any:
-    """A value with null for NaN and infinities; a text of that name stays, if its schema tells."""
+    """A value with null for NaN and infinities; a text "NaN" stays if the schema says text."""
     if isinstance(value, dict):
         return {
             name: _without_special(each, described, described.inside(node, name))

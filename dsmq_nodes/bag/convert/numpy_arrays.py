@@ -1,7 +1,7 @@
-"""Bags as numpy arrays, one for each field of each topic, in one `.npz`. Needs numpy.
+"""Bags as numpy arrays, one for each field of each topic, in one `.npz`.
 
-What an array of one type cannot hold stands in a second one beside it: `<field>:missing` says in
-which rows there was no value, `<field>:offsets` where the bytes of each row begin in all of them.
+A second array has what an array of one type cannot hold: `<field>:missing` says which rows have no
+value, `<field>:offsets` where the bytes of each row begin.
 """
 
 import math
@@ -17,18 +17,18 @@ from dsmq_nodes.bag.convert.columns import Column
 from dsmq_nodes.bag.convert.tables import names, tables
 from dsmq_nodes.bag.file.atomic import whole_or_gone
 
-# What stands where a value is missing.
+# The value for a missing one.
 _EMPTY: Final = {"boolean": False, "integer": 0, "unsigned": 0, "number": math.nan}
 
 
 def write_npz(
     source: BagSource, path: Path, on_progress: Callable[[int], None]
 ) -> tuple[int, dict[str, str]]:
-    """Write the arrays, called `<topic>/<field>`.
+    """Write the arrays, named `<topic>/<field>`.
 
     Lists of one length make an array of more dimensions, bytes of one length one of uint8; other
-    lists, objects and fields whose values are of several types are JSON texts. Gives how many
-    messages, and the numbered names of topics.
+    lists, objects and fields of mixed types are JSON texts. Returns the number of messages, and
+    the numbered names of topics.
 
     Raises:
         BagError: the file is there already or cannot be written.
@@ -47,7 +47,7 @@ def write_npz(
 
 
 def _arrays(column: Column) -> Iterator[tuple[str, Any]]:
-    """The arrays of a column, and what is added to its name for each."""
+    """The arrays of a column, each with the suffix of its name."""
     uniform = column.uniform()
     made = _of_one_type(uniform) if uniform is not None else None
     if made is not None:
@@ -61,7 +61,7 @@ def _arrays(column: Column) -> Iterator[tuple[str, Any]]:
 
 
 def _of_one_type(column: Column) -> dict[str, Any] | None:
-    """The arrays of values of one type; None: numpy has no such type."""
+    """The arrays of values of one type; None when numpy has no such type."""
     match column.kind.name:
         case "list":
             array = _of_lists(column)
@@ -87,7 +87,7 @@ def _of_type(name: str, values: list[Any]) -> Any:
         try:
             return np.array(values, dtype)
         except (OverflowError, ValueError, TypeError):
-            continue  # too large for it; or lists of several lengths, or with nulls
+            continue  # too large for the type; or lists of different lengths, or with nulls
     return None
 
 

@@ -18,8 +18,8 @@ def write_parquet(
 ) -> tuple[int, dict[str, str]]:
     """Write a folder of `<topic>.parquet`; lists are lists.
 
-    A field whose values are of several types is a column of JSON texts. Gives how many messages,
-    and the numbered names of topics.
+    A field of mixed types is a column of JSON texts. Returns the number of messages, and the
+    numbered names of topics.
 
     Raises:
         BagError: the folder is there already or cannot be written.
@@ -45,12 +45,12 @@ def _arrow_array(column: Column) -> Any:
             try:
                 return pa.array(uniform.values, _arrow_type(uniform.kind, integers))
             except (pa.ArrowException, OverflowError, ValueError, TypeError):
-                continue  # an integer is too large for it
+                continue  # an integer is too large for the type
     return pa.array(column.as_texts().values, pa.string())
 
 
 def _arrow_type(kind: ColumnKind, integers: Any) -> Any:
-    """The type of a kind; TypeError: Parquet has none."""
+    """The Parquet type of a kind; raises TypeError when there is none."""
     if kind.name == "list":
         return pa.list_(_arrow_type(kind.item or ColumnKind("nothing"), integers))
     if kind.name == "object":

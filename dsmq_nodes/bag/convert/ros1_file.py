@@ -32,10 +32,10 @@ class Ros1File:
     """
 
     def __init__(self, path: Path) -> None:
-        """Look at a file.
+        """Open a file.
 
         Raises:
-            BagError: it is no bag, or damaged.
+            BagError: it is not a bag, or is damaged.
         """
         self.path = path
         self._kinds: set[str] = set()
@@ -85,12 +85,12 @@ class Ros1File:
         except (BagError, GeneratorExit):
             raise
         except Exception as error:  # noqa: BLE001  whatever a damaged file makes the library raise
-            reason = str(error) or "its index is not what it is to be"
+            reason = str(error) or "its index is damaged"
             raise BagError(f"{self.path} cannot be read as a ROS 1 bag: {reason}") from None
 
 
 def _unpacked(unpack: Callable[[bytes], bytes], packed: bytes) -> bytes:
-    """The records of a chunk; the library itself unpacks it however large it becomes.
+    """The records of a chunk; unpacked here because the library has no limit of size.
 
     Raises:
         ValueError: it is damaged, or too large.

@@ -1,7 +1,7 @@
-"""A ROS 2 bag as a folder: which files it has, and what its `metadata.yaml` says of them.
+"""A ROS 2 bag as a folder: its files, and what its `metadata.yaml` says about them.
 
-The files are what there is; `metadata.yaml` is an announcement. People edit it, split and merge
-bags, lose a file. So its counts are compared with the files, and what differs is told.
+The files count; `metadata.yaml` may be wrong, because people edit it, split and merge bags, or lose
+a file. So its counts are compared with the files, and differences are reported.
 """
 
 import os
@@ -33,14 +33,14 @@ class RosFolder:
     """The folder of a bag.
 
     Attributes:
-        files: those that are there, in the order of their recording.
+        files: the existing files, in the order of their recording.
         compressed_messages: each message is compressed by itself.
-        latched: how deep each topic is latched, as far as the metadata say.
-        counts: how many messages each topic has, as far as the metadata say.
+        latched: the depth of each latched topic, by the metadata.
+        counts: how many messages each topic has, by the metadata.
     """
 
     def __init__(self, path: Path, omitted: Omitted) -> None:
-        """Look at a folder.
+        """Open a folder.
 
         Raises:
             BagError: it has none of the files.
@@ -55,7 +55,7 @@ class RosFolder:
         names = _texts(told.get("relative_file_paths"))
         found = {name: _file_of(path, name) for name in names}
         missing = [name for name, file in found.items() if file is None]
-        # ROS 2 unpacks a file beside the packed one, which it leaves there: they are one.
+        # ROS 2 unpacks a file beside the packed one and keeps both: they are one file.
         packed = {each.with_suffix("") for each in there if each.suffix == PACKED}
         named = [each for each in dict.fromkeys(found.values()) if each is not None]
         self.files = named or [each for each in there if each not in packed]
@@ -88,7 +88,7 @@ class RosFolder:
 
 
 def _told(path: Path, omitted: Omitted) -> Mapping[str, Any]:
-    """What the metadata say; nothing, which is noted, if they cannot be read."""
+    """The metadata; empty, with a note, if they cannot be read."""
     try:
         found = _Loader(path.read_text(errors="replace")).get_single_data()
         told = found["rosbag2_bagfile_information"]
@@ -119,9 +119,9 @@ def latched_depth(profiles: object) -> int:
 
 
 def _file_of(folder: Path, name: str) -> Path | None:
-    """The file that is told of, packed or unpacked since; None: it is not there.
+    """The file that the metadata name, packed or unpacked; None when it does not exist.
 
-    Old versions wrote the folder's own name before it; outside the folder is nothing of the bag.
+    Old versions wrote the folder's own name before it; files outside the folder do not count.
     """
     inner = folder / name
     is_inside = not PurePath(name).is_absolute() and ".." not in PurePath(name).parts
@@ -142,7 +142,7 @@ def _lower(value: object) -> object:
 
 
 def _texts(value: object) -> list[str]:
-    """The texts of a list; what is none is not made one: it may be a bomb of YAML's aliases."""
+    """The texts in a list; other values are dropped, not converted: they may be huge."""
     return [each for each in _list(value) if isinstance(each, str) and each]
 
 
@@ -157,13 +157,13 @@ def _number(path: Path) -> tuple[int, str]:
 
 
 class Unpacked:
-    """Files that are compressed as a whole, unpacked in a folder that goes with this object."""
+    """Unpacks compressed files into a folder that is deleted with this object."""
 
     def __init__(self) -> None:
         self._folder = ""
 
     def path(self, path: Path) -> Path:
-        """The file itself, or what it unpacks to.
+        """The file itself, or its unpacked copy.
 
         Raises:
             BagError: it cannot be unpacked.
@@ -184,7 +184,7 @@ class Unpacked:
 
 
 def unpacked_message(data: bytes) -> bytes:
-    """A message that is compressed by itself.
+    """Unpack a single compressed message.
 
     Raises:
         ValueError: it is damaged.

@@ -1,7 +1,8 @@
-"""A ROS type made of a JSON Schema, for types that are known by their recorded schema alone.
+"""Makes a ROS type from a JSON Schema, for types that are known only by their recorded schema.
 
-A field of numbers is float64, one of integers the narrowest that has its limits, bytes are uint8[],
-and an object in a field is a type of its own, called after the field; times and headers are ROS's.
+A field of numbers is float64, one of integers the narrowest type with its limits, bytes are
+uint8[], and an object in a field is a type of its own, named after the field. Times and headers are
+ROS's.
 """
 
 import re
@@ -14,7 +15,7 @@ from dsmq_nodes.bag.convert.columns import Described, Schema
 Node = tuple[Nodetype, Any]
 Types = dict[str, tuple[list[Any], list[tuple[str, Node]]]]
 
-# The library writes Python of these names: nothing else is to come into it.
+# The library writes Python code with these names: allow nothing else.
 _TYPE: Final = re.compile(r"[A-Za-z][A-Za-z0-9_]*/msg/[A-Za-z][A-Za-z0-9_]*")
 _FIELD: Final = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
 _DEEPEST: Final = 20
@@ -34,7 +35,7 @@ def types_of(type_name: str, schema: Schema) -> Types:
     """The definition of a type, and of those in it.
 
     Raises:
-        ValueError: ROS cannot say it; the text says what of it.
+        ValueError: ROS has no such type; the text says what is missing.
     """
     made = _Made(schema)
     made.add(type_name, made.described.plain(schema), 0)

@@ -1,7 +1,7 @@
 """Reads ROS 1 and ROS 2 bags as if they were ours (extra `ros`: rosbags).
 
-A topic whose type is not known, a service's events and a message that is not what its type says are
-left out and told; the rest is given.
+Topics of unknown types, events of services, and messages that do not match their type are left out
+and reported; everything else is returned.
 """
 
 import heapq
@@ -35,7 +35,7 @@ _TIMES: Final = range(1 << 64)
 
 
 class RawFile(Protocol):
-    """A file with messages as ROS has them."""
+    """A file of ROS messages."""
 
     path: Path
 
@@ -97,7 +97,7 @@ class RosBag:
         self.end_ns = max((f.end_ns for f in self.files if f.end_ns is not None), default=0)
 
     def _opened(self) -> Iterator[RawFile]:
-        """Its files; of several, one that cannot be read is left out, if there is another.
+        """Its files; a file that cannot be read is left out, if there is another one.
 
         Raises:
             BagError: none of them can be read.
@@ -136,7 +136,7 @@ class RosBag:
         return Ros1File(found) if is_one else McapFile(found, self.omitted)
 
     def _compare(self) -> None:
-        """Compare what the metadata announce with what the files have."""
+        """Compare the metadata with the files."""
         announced = self._folder.counts if self._folder else {}
         found: dict[str, int] = {}
         for each in self._all:
@@ -169,11 +169,11 @@ class RosBag:
         return self.files[0].compression()
 
     def raw_counts(self) -> list[ChannelCount]:
-        """Its channels as ROS has them, and how many messages they have."""
+        """Its ROS channels, and how many messages they have."""
         return _added(self._wanted())
 
     def counts(self) -> list[ChannelCount]:
-        """Its channels as ours, without what is left out, and how many messages they have."""
+        """Its channels in our form, without those left out, and how many messages they have."""
         return _added(
             [
                 ChannelCount(self._channel(each.channel), each.messages)
@@ -196,7 +196,7 @@ class RosBag:
         return [("converted", {"from": self.path.name})]
 
     def latched_before(self, time_ns: int) -> list[Record]:
-        """What a subscriber of the latched topics is given that comes at this time.
+        """The latched messages that a new subscriber would get at this time.
 
         Raises:
             BagError: it is damaged.
@@ -234,7 +234,7 @@ class RosBag:
         """A message as JSON.
 
         Raises:
-            ValueError: it cannot be said.
+            ValueError: it cannot be converted.
         """
         if raw.log_time_ns not in _TIMES:
             raise ValueError("its time is before 1970")
@@ -247,7 +247,7 @@ class RosBag:
         self.omitted.message(raw.channel.topic, reason, at_sec)
 
     def _is_read(self, raw: Channel) -> bool:
-        """Whether the messages of a channel can be read; else it is left out."""
+        """Whether the messages of a channel can be read; otherwise the channel is left out."""
         if raw.encoding == "json":
             self._decoders[raw] = None
         if raw in self._decoders:
@@ -264,7 +264,7 @@ class RosBag:
         return True
 
     def _first(self, raw: Channel) -> bytes | None:
-        """The first message of a channel; None: there is none."""
+        """The first message of a channel; None when there is none."""
         for file in self.files:
             for record in file.records({raw.topic}):
                 if record.channel == raw:
@@ -277,7 +277,7 @@ class RosBag:
         return unpacked_message(data) if is_packed else data
 
     def _channel(self, raw: Channel) -> Channel:
-        """One of our channels, of one that is read."""
+        """Our channel for a ROS channel."""
         known = self._channels.get(raw)
         if known is None:
             known = self._channels[raw] = self._made(raw)
@@ -309,7 +309,7 @@ class RosBag:
 
 
 def _added(counts: list[ChannelCount]) -> list[ChannelCount]:
-    """Each channel once: files and publishers have some in common."""
+    """Each channel once: files and publishers share channels."""
     total: dict[Channel, int] = {}
     for each in counts:
         total[each.channel] = total.get(each.channel, 0) + each.messages

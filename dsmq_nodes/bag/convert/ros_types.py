@@ -1,8 +1,8 @@
-"""The types of recorded ROS messages, each by the definition that was recorded with it.
+"""The types of recorded ROS messages, each from the definition that was recorded with it.
 
-Each topic's type has a store of its own: one definition that cannot be read, or that is another's
-of the same name, is no fault of the others. Where there is no definition, the type is one of ROS's
-own, or a message class of that name that can be imported here.
+Each topic's type has a store of its own, so that a definition that cannot be read, or another one
+of the same name, does not affect other topics. Without a definition, the type is one of ROS's own,
+or a message class of that name that can be imported here.
 """
 
 from collections.abc import Callable
@@ -37,21 +37,21 @@ _DEEPEST: Final = 20
 
 
 class UnknownTypeError(ValueError):
-    """A topic's type cannot be read; says why."""
+    """A topic's type cannot be read; the text says why."""
 
 
 class RosDecoder:
-    """Makes JSON of the messages of a channel."""
+    """Converts the messages of a channel to JSON."""
 
     def __init__(self, channel: Channel, first: Callable[[], bytes | None]) -> None:
-        """Learn the type.
+        """Read the type.
 
         Args:
-            channel: says what the type is.
-            first: gives the first message, for a definition that is not ROS's own of that name.
+            channel: has the type's name and definition.
+            first: returns the first message, to check a definition that differs from ROS's own.
 
         Raises:
-            UnknownTypeError: nobody says what it is, or what is said cannot be read.
+            UnknownTypeError: it has no definition, or one that cannot be read.
         """
         self._name = _full_name(channel.type_name)
         self._learn(channel, _store(channel))
@@ -93,7 +93,7 @@ class RosDecoder:
         """A message as JSON.
 
         Raises:
-            ValueError: it is not what its type says.
+            ValueError: it does not match its type.
         """
         try:
             return _encode(self._types.to_json(self._read(data, self._name), self._name))
@@ -146,10 +146,10 @@ def _known(encoding: str) -> Any:
 
 
 def _store(channel: Channel) -> Any:
-    """A store that has the type of a channel, if anybody says what it is.
+    """A store with the type of a channel.
 
     Raises:
-        UnknownTypeError: nobody does, or it cannot be read.
+        UnknownTypeError: it has no definition, or one that cannot be read.
     """
     text, name = channel.schema.decode(errors="replace"), _full_name(channel.type_name)
     known = _known(channel.encoding)
@@ -198,7 +198,7 @@ def _parsed(text: str, channel: Channel) -> dict[str, Any]:
 
 
 def _complete(found: dict[str, Any], known: dict[str, Any]) -> None:
-    """Add what a definition names and does not have, of ROS's own types."""
+    """Add ROS's own types that a definition refers to."""
     pending = list(found)
     while pending:
         for _, node in found[pending.pop()][1]:

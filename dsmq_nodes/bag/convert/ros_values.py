@@ -1,8 +1,8 @@
-"""Messages between our JSON form and the objects of rosbags, field by field as ROS defines them.
+"""Converts messages between our JSON form and the objects of rosbags, field by field.
 
 In JSON `uint8[]` and `byte[]` are base64, NaN and infinities are strings (messages/base.py). ROS 1
-differs in names only: headers there also count (`seq`, which ROS 2 has dropped and is left out),
-and a camera's matrices are capitals.
+differs only in names: its headers also have `seq`, which ROS 2 has dropped and is left out, and a
+camera's matrices are capitals.
 """
 
 import math
@@ -27,7 +27,7 @@ class RosTypes:
         self._store = store
 
     def names(self, type_name: str) -> list[tuple[str, str, Any]]:
-        """The fields of a type: our name, ROS's name, what it is."""
+        """The fields of a type: our name, ROS's name, its kind."""
         fields = self._store.fielddefs[type_name][1]
         theirs = {name for name, _ in fields}
         renamed = {new: old for new, old in _ROS1_NAMES.get(type_name, {}).items() if old in theirs}
@@ -60,7 +60,7 @@ class RosTypes:
         return values
 
     def from_json(self, values: dict[str, Any], type_name: str) -> Any:
-        """A rosbags object of JSON values; what is missing has ROS's default.
+        """A rosbags object from JSON values; missing fields have ROS's defaults.
 
         Raises:
             ValueError: a value is not of its field's type.

@@ -52,10 +52,10 @@ def write_ros(
     version: Literal["ros1", "ros2"],
     on_progress: Callable[[int], None] = lambda _: None,
 ) -> int:
-    """Write a bag for ROS; gives how many messages. What was left out is in `source.omitted`.
+    """Write a bag for ROS; returns the number of messages. `source.omitted` has the rest.
 
     Raises:
-        BagError: the output is there already, or cannot be written.
+        BagError: the output exists already, or cannot be written.
     """
     is_one = version == "ros1"
     store = get_typestore(Stores.ROS1_NOETIC if is_one else Stores.ROS2_JAZZY)
@@ -89,17 +89,17 @@ def write_ros(
 
 
 def _check_time(time_ns: int, *, is_one: bool) -> None:
-    """Raise a ValueError if ROS cannot say when a message was recorded."""
+    """Raise a ValueError if a recording time is out of ROS's range."""
     if time_ns not in (_ROS1_TIMES if is_one else _ROS2_TIMES):
         last = "2106" if is_one else "2262"
         raise ValueError(f"its time is after {last}, the last year that ROS can say here")
 
 
 def _said(types: RosTypes, serialize: Callable[[Any, str], Any], record: Record) -> Any:
-    """A message as ROS has it.
+    """A message in ROS's encoding.
 
     Raises:
-        ValueError: it is not what its type says.
+        ValueError: it does not match its type.
     """
     values, name = loaded(record.data), record.channel.type_name
     try:
@@ -134,7 +134,7 @@ def _connect(writer: Any, store: Any, channel: Channel, *, is_one: bool) -> Any:
 
 
 def _unknown(store: Any, channel: Channel) -> str:
-    """Why a topic cannot be written; else its type is in the store when this returns."""
+    """Register a topic's type; returns why it cannot be written, if it cannot."""
     if channel.encoding != "json":
         return f"its messages are in {channel.encoding!r}, not in JSON: they have no type"
     if not channel.type_name:
@@ -155,7 +155,7 @@ def _unknown(store: Any, channel: Channel) -> str:
 
 
 def register_class(store: Any, cls: type[Message]) -> None:
-    """Make a user's type known, and what it is made of."""
+    """Register a user's type and the types of its fields."""
     for inner in _parts(cls):
         if inner.type_name not in store.fielddefs:
             register_class(store, inner)

@@ -44,7 +44,7 @@ class Table:
             if column is None:
                 column = self.columns[name] = Column()
             values = column.values
-            del values[self.rows :]  # a field called as one of the first columns is that column
+            del values[self.rows :]  # a field may have the name of one of the first columns
             values += [None] * (self.rows - len(values))
             values.append(value)
             if kind is not column.kind:
@@ -52,13 +52,13 @@ class Table:
         self.rows += 1
 
     def end(self) -> None:
-        """Make all columns equally long."""
+        """Fill all columns to the same length."""
         for column in self.columns.values():
             column.values += [None] * (self.rows - len(column.values))
 
 
 class _Fields:
-    """Takes the messages of a channel apart."""
+    """Splits the messages of a channel into fields."""
 
     def __init__(self, channel: Channel) -> None:
         self._channel = channel
@@ -98,7 +98,7 @@ class _Fields:
 
 
 def tables(source: BagSource, on_progress: Progress) -> dict[str, Table]:
-    """A table for each topic whose messages are in JSON, or texts.
+    """A table for each topic with messages in JSON, or texts.
 
     Raises:
         BagError: the source is damaged.
@@ -133,10 +133,10 @@ def tables(source: BagSource, on_progress: Progress) -> dict[str, Table]:
 def names(
     topics: Iterable[str], plain: Callable[[str], str]
 ) -> tuple[dict[str, str], dict[str, str]]:
-    """A name for each topic, each another one, on file systems that know no capitals too.
+    """A unique name for each topic, also on file systems that ignore case.
 
-    Where two would be the same, as of `/a/b` and `/a_b`, the later by the alphabet has a number.
-    Gives the names, and once more those that have one.
+    Of two equal names, as of `/a/b` and `/a_b`, the later in the alphabet gets a number. Returns
+    all names, and separately those with a number.
     """
     found: dict[str, str] = {}
     numbered: dict[str, str] = {}
@@ -162,16 +162,16 @@ def file_name_of(topic: str) -> str:
 def write_csv(source: BagSource, output: Path, on_progress: Progress) -> tuple[int, dict[str, str]]:
     """Write a folder of `<topic>.csv`; lists are JSON in their cell.
 
-    Gives how many messages, and the numbered names of topics.
+    Returns the number of messages, and the numbered names of topics.
 
     Raises:
-        BagError: the folder is there already, or cannot be written.
+        BagError: the folder exists already, or cannot be written.
     """
     with whole_or_gone(output, lambda: output.mkdir(parents=True)):
         found = tables(source, on_progress)
         called, numbered = names(found, file_name_of)
         for topic, table in found.items():
-            # What no encoding knows, half of a surrogate pair, is written as in Python.
+            # Half of a surrogate pair, which has no encoding, is written as in Python.
             with (output / f"{called[topic]}.csv").open(
                 "x", newline="", encoding="utf-8", errors="backslashreplace"
             ) as stream:

@@ -1,4 +1,4 @@
-"""A new file that can be cut back to where it was good."""
+"""A new file that can be truncated to the last good position."""
 
 import contextlib
 import os
@@ -9,20 +9,20 @@ from dsmq_nodes.errors import BagError
 
 
 class NewFile:
-    """What MCAP's writer writes to: every write goes straight to the system.
+    """The output of MCAP's writer: every write goes straight to the system.
 
     Attributes:
-        grown: something was written since `keep`.
+        grown: there were writes since `keep`.
     """
 
     def __init__(self, path: Path) -> None:
         """Make the file.
 
         Raises:
-            BagError: there is a file of this name already, or it cannot be made.
+            BagError: a file of this name exists already, or it cannot be created.
         """
         try:
-            # Never "w": what is there already is somebody's recording.
+            # Never "w": an existing file is a recording.
             self._raw = path.open("xb", buffering=0)
         except FileExistsError:
             raise BagError(
@@ -38,11 +38,11 @@ class NewFile:
         """Append data, all of it.
 
         Raises:
-            OSError: it did not fit, or not all of it.
+            OSError: not all of it could be written.
         """
         left = memoryview(data)
         while left:
-            # A system that is short of room may take a part, and fails with the rest.
+            # A full disk may take a part, and fails with the rest.
             taken = self._raw.write(left) or 0
             self._size_bytes += taken
             self.grown = True
@@ -54,32 +54,32 @@ class NewFile:
         return self._size_bytes
 
     def flush(self) -> None:
-        """Do nothing: nothing is held back."""
+        """Do nothing: nothing is buffered."""
 
     def keep(self) -> None:
-        """What is there now is good."""
+        """Mark the current size as good."""
         self._good_bytes = self._size_bytes
         self.grown = False
 
     def cut(self) -> None:
-        """Take away what came after `keep`, and end."""
-        with contextlib.suppress(OSError):  # what can be saved is saved, the first error is told
+        """Cut off everything after `keep`, and close."""
+        with contextlib.suppress(OSError):  # save what can be saved; the first error is reported
             self._raw.truncate(self._good_bytes)
         self.close()
 
     def sync(self) -> None:
-        """Ask the disk to take what there is, in another thread; not again while it is at it."""
+        """Sync to the disk in another thread, unless a sync is running."""
         if self._syncing is None or not self._syncing.is_alive():
             self._syncing = threading.Thread(target=self._sync, daemon=True)
             self._syncing.start()
 
     def _sync(self) -> None:
-        # A file system that cannot (a pipe, some network's) is not the recording's fault.
+        # Some files cannot be synced (a pipe, some networks): that is no error.
         with contextlib.suppress(OSError, ValueError):
             os.fdatasync(self._raw.fileno())
 
     def close(self) -> None:
-        """End, when the disk has what there is."""
+        """Sync to the disk, and close."""
         if self._syncing is not None:
             self._syncing.join()
         if not self._raw.closed:

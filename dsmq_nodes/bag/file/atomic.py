@@ -1,4 +1,4 @@
-"""Where a conversion writes to: it is there whole, or not at all."""
+"""The output of a conversion: it exists completely, or not at all."""
 
 import contextlib
 import errno
@@ -15,10 +15,10 @@ _NO_ROOM: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
 
 def file_name(path: str | Path, suffix: str) -> Path:
-    """The name of a file, its suffix included.
+    """The name of a file, with its suffix.
 
     Raises:
-        BagError: it is no name, as "." is none.
+        BagError: it is not a file's name, such as ".".
     """
     named = Path(path)
     if named.name in {"", ".."}:
@@ -28,14 +28,14 @@ def file_name(path: str | Path, suffix: str) -> Path:
 
 @contextlib.contextmanager
 def whole_or_gone(path: Path, make: Callable[[], T]) -> Iterator[T]:
-    """Make a file or a folder; it goes again if it is not finished: half of it looks like all.
+    """Make a file or a folder, and delete it if it is not finished.
 
     Args:
-        path: where it is to be.
-        make: begins it; raises FileExistsError where there is one.
+        path: the output.
+        make: begins it; raises FileExistsError if it exists.
 
     Raises:
-        BagError: there is one already, or the system could not write it.
+        BagError: it exists already, or could not be written.
     """
     if os.path.lexists(path):
         raise _taken(path)
@@ -46,7 +46,7 @@ def whole_or_gone(path: Path, make: Callable[[], T]) -> Iterator[T]:
         except FileExistsError:
             is_ours = False
             raise _taken(path) from None
-        except BagError:  # what there is of it, if it began at all, it has taken away itself
+        except BagError:  # `make` has deleted its own output
             is_ours = False
             raise
         yield made
@@ -64,8 +64,8 @@ def _taken(path: Path) -> BagError:
 
 
 def remove(path: Path) -> None:
-    """Take a file or a folder away."""
-    with contextlib.suppress(OSError):  # the first error is told
+    """Delete a file or a folder."""
+    with contextlib.suppress(OSError):  # the first error is reported
         if path.is_dir():
             shutil.rmtree(path)
         else:
@@ -73,7 +73,7 @@ def remove(path: Path) -> None:
 
 
 def _cannot_write(path: Path, error: OSError) -> BagError:
-    """The error of an output that the system did not take."""
+    """The error for an output that could not be written."""
     reason = os.strerror(error.errno) if error.errno else str(error)
     advice = "; nothing of it is kept: make room first" if error.errno in _NO_ROOM else ""
     return BagError(f"cannot write {path}: {reason}{advice}")

@@ -1,4 +1,4 @@
-"""What a bag is made of, besides messages. Needs no library: `bag info` is to be quick."""
+"""The contents of a bag besides its messages. Needs no library, so that `bag info` is fast."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -10,15 +10,15 @@ _LATCHED_DEPTH: Final = "latched_depth"
 
 @dataclass(frozen=True, slots=True)
 class Channel:
-    """What is the same for all messages of one topic, type and encoding.
+    """The properties shared by all messages of one topic, type and encoding.
 
     Attributes:
         topic: the topic's name.
         type_name: the schema's name, such as `sensor_msgs/msg/Imu`; empty: unknown.
-        schema: the schema as it stands in the file.
-        schema_encoding: what language it is in; empty: there is no schema.
-        encoding: what the messages are in.
-        metadata: whatever else is to be known.
+        schema: the schema, as in the file.
+        schema_encoding: the language of the schema; empty when there is none.
+        encoding: the encoding of the messages.
+        metadata: further texts.
     """
 
     topic: str
@@ -30,7 +30,7 @@ class Channel:
 
     @property
     def latched(self) -> int:
-        """How many messages a late subscriber is given; 0: the topic is not latched."""
+        """How many messages a late subscriber gets; 0 when the topic is not latched."""
         told = dict(self.metadata)
         if told.get(_LATCHED) != "true":
             return 0
@@ -39,7 +39,7 @@ class Channel:
 
 
 def latched_metadata(depth: int) -> tuple[tuple[str, str], ...]:
-    """The metadata of a channel that is latched so deep; 0: of one that is not."""
+    """The metadata of a channel with this latched depth; 0 when it is not latched."""
     if not depth:
         return ()
     told = ((_LATCHED, "true"),)

@@ -1,4 +1,4 @@
-"""What is in a bag, from its index alone: as quick for a file of a gigabyte as for a small one."""
+"""Information about a bag, from its index alone: as fast for a large file as for a small one."""
 
 from collections.abc import Iterator
 from datetime import datetime
@@ -13,7 +13,7 @@ _UNITS = ("B", "KiB", "MiB", "GiB", "TiB")
 
 
 def information(bag: BagSource) -> dict[str, Any]:
-    """What is in a bag, for programs; times in nanoseconds, sizes in bytes."""
+    """Information about a bag, for programs; times in nanoseconds, sizes in bytes."""
     messages = len(bag)
     return {
         "files": [str(each) for each in bag.paths],
@@ -46,7 +46,7 @@ def _storage(name: str) -> str:
 
 
 def information_lines(bag: BagSource) -> Iterator[str]:
-    """What is in a bag, as `ros2 bag info` shows it."""
+    """Information about a bag, in the form of `ros2 bag info`."""
     found = information(bag)
     yield from _titled("Files:", found["files"])
     yield from _titled("Bag size:", [shown_bytes(found["size_bytes"])])
@@ -77,7 +77,7 @@ def _titled(title: str, lines: list[str]) -> Iterator[str]:
 
 
 def shown_bytes(size_bytes: float) -> str:
-    """A size as people read it."""
+    """A size in a readable unit."""
     for unit in _UNITS[:-1]:
         if size_bytes < 1024:
             return f"{size_bytes:.0f} {unit}" if unit == "B" else f"{size_bytes:.1f} {unit}"

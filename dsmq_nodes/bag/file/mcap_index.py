@@ -1,8 +1,8 @@
-"""What is where in an MCAP file: by its index, or where that has not all of it, by the data itself.
+"""Finds the contents of an MCAP file: by its index, or, if that is incomplete, in the data itself.
 
-An index is an offer: a writer may leave out statistics, repeated channels and schemas, indexes of
-chunks, attachments and metadata, or all of it. It is used if it is whole: its counts agree with its
-entries, and nothing lies in the data section that it does not name. Else the data section is read.
+An index is optional: a writer may leave out statistics, repeated channels and schemas, indexes of
+chunks, attachments and metadata, or all of it. It is used if it is complete: its counts match its
+entries, and the data section has nothing that it does not name. Otherwise the data section is read.
 """
 
 import itertools
@@ -53,16 +53,16 @@ _COVERED: Final = frozenset({Opcode.SCHEMA, Opcode.CHANNEL, Opcode.MESSAGE_INDEX
 
 
 class NoIndexError(ValueError):
-    """A file does not end as a whole one does."""
+    """A file has no complete end."""
 
 
 class Wanted(NamedTuple):
-    """Which messages are asked for.
+    """The messages that a caller wants.
 
     Attributes:
-        channel_ids: of these channels; None: of all.
-        start_ns: from this time on; None: from the first.
-        end_ns: before this time; None: to the last.
+        channel_ids: of these channels; None for all.
+        start_ns: from this time on; None from the first.
+        end_ns: before this time; None to the last.
     """
 
     channel_ids: set[int] | None
@@ -72,15 +72,15 @@ class Wanted(NamedTuple):
 
 @dataclass(slots=True)
 class Span:
-    """A part of a file with messages: a chunk, or a run of messages that are in none.
+    """A part of a file with messages: a chunk, or consecutive messages outside chunks.
 
     Attributes:
         at: where it begins.
         end: where it ends.
         start_ns: the log time of its first message.
         end_ns: the log time of its last.
-        channel_ids: of its messages; None: not known.
-        is_chunk: it is one.
+        channel_ids: of its messages; None when unknown.
+        is_chunk: whether it is a chunk.
     """
 
     at: int
@@ -91,7 +91,7 @@ class Span:
     is_chunk: bool
 
     def may_have(self, wanted: Wanted) -> bool:
-        """Whether messages that are asked for may be in it."""
+        """Whether it may have wanted messages."""
         if wanted.start_ns is not None and self.end_ns < wanted.start_ns:
             return False
         if wanted.end_ns is not None and self.start_ns >= wanted.end_ns:
@@ -113,15 +113,15 @@ class Span:
 
 @dataclass(slots=True)
 class Index:
-    """What is in a file.
+    """The contents of a file.
 
     Attributes:
-        profile: MCAP's name for what the messages are in.
+        profile: MCAP's name for the kind of messages.
         counts: the number of messages of each channel.
         start_ns: the log time of the first message; None: there is none.
         end_ns: the log time of the last.
-        attachments: where they are.
-        texts: where the named texts are.
+        attachments: their places.
+        texts: the places of the named texts.
         compressions: those of the chunks.
     """
 
@@ -137,7 +137,7 @@ class Index:
     compressions: set[str] = field(default_factory=set)
 
     def define(self, record: McapRecord | None) -> None:
-        """Take a schema or a channel."""
+        """Add a schema or a channel."""
         if isinstance(record, Schema):
             self.schemas[record.id] = record
         elif isinstance(record, Channel):
@@ -145,10 +145,10 @@ class Index:
 
 
 def read_index(stream: IO[bytes], size_bytes: int) -> Index:
-    """Find out what is in a file.
+    """Find the contents of a file.
 
     Raises:
-        NoIndexError: it does not end as a whole file does.
+        NoIndexError: the file has no complete end.
         ValueError: it is damaged.
     """
     footer_at = size_bytes - FOOTER_BYTES - len(MAGIC)
@@ -192,7 +192,7 @@ class _Summary:
                     self.index.define(record)
 
     def is_whole(self) -> bool:
-        """Whether its counts agree with its entries."""
+        """Whether its counts match its entries."""
         told, index = self.statistics, self.index
         if told is None:
             return False
@@ -209,14 +209,14 @@ class _Summary:
         )
 
     def _has_times_of(self, told: Statistics) -> bool:
-        """Whether the chunks begin and end when the statistics say; one without messages has 0."""
+        """Whether the chunks' times match the statistics; a chunk without messages has 0."""
         starts = {each.message_start_time for each in self.chunks}
         ends = {each.message_end_time for each in self.chunks}
         first = {min(starts, default=0), min(starts - {0}, default=0)}
         return told.message_start_time in first and told.message_end_time == max(ends, default=0)
 
     def covers(self, stream: IO[bytes], at: int, end: int) -> bool:
-        """Whether nothing lies in the data section that it does not name."""
+        """Whether it names everything in the data section."""
         named = {
             each.chunk_start_offset: each.chunk_length + each.message_index_length
             for each in self.chunks
@@ -275,7 +275,7 @@ def _has_times_of_its_index(stream: IO[bytes], told: ChunkIndex) -> bool:
 
 
 def _summary(stream: IO[bytes], begin: int, footer: Footer, footer_at: int) -> Index | None:
-    """What the index says; None: it is not whole, or damaged."""
+    """The contents by the index; None when it is incomplete or damaged."""
     start = footer.summary_start
     stream.seek(start)
     raw = stream.read(footer_at - start + FOOTER_BYTES - 4)
@@ -354,7 +354,7 @@ def _take(index: Index, span: Span, message: RawMessage) -> None:
 
 
 def _check_crc(stream: IO[bytes], head: Head, index: Index) -> None:
-    """Compare the checksum of what is in no chunk, which has none of its own."""
+    """Check the checksum of the data outside chunks."""
     told = cast("DataEnd", parsed(head.opcode, content(stream, head))).data_section_crc
     if not told or all(each.is_chunk for each in index.spans):
         return
@@ -372,13 +372,13 @@ def messages(
     wanted: Wanted,
     doubt: Callable[[str], None],
 ) -> Iterator[RawMessage]:
-    """The messages of spans by log time; of one time as they stand in the file.
+    """The messages of spans by log time; equal times in the order of the file.
 
     Args:
         stream: the file.
-        spans: those that may have what is asked for.
-        wanted: what is asked for.
-        doubt: is told where a span has other messages than the index says.
+        spans: the parts that may have wanted messages.
+        wanted: the wanted messages.
+        doubt: called when a span has other messages than the index says.
 
     Raises:
         ValueError: a span is damaged.
@@ -406,7 +406,7 @@ def _messages_in(
     wanted: Wanted,
     doubt: Callable[[str], None],
 ) -> Iterator[RawMessage]:
-    # Three numbers a message: objects would make a chunk of empty messages ten times as large.
+    # Three numbers a message: objects would take ten times the memory of small messages.
     times, begins, ends, ids = array("Q"), array("L"), array("L"), set[int]()
     asked, least_ns = wanted.channel_ids, wanted.start_ns or 0
     most_ns = _TOO_LATE_NS if wanted.end_ns is None else wanted.end_ns
@@ -428,7 +428,7 @@ def _messages_in(
 
 
 def _by_time(times: "array[int]") -> Iterable[int]:
-    """The numbers of messages by their times; most files have them so."""
+    """The numbers of messages by their times; most files are sorted already."""
     count = len(times)
     if all(map(le, times, itertools.islice(times, 1, None))):
         return range(count)

@@ -1,4 +1,4 @@
-"""Reads one MCAP file; what is wrong with it is told in words."""
+"""Reads one MCAP file; its faults are explained in words."""
 
 import contextlib
 from collections.abc import Collection, Iterator, Mapping
@@ -16,7 +16,7 @@ from dsmq_nodes.bag.file.mcap_records import MAGIC, Head, RawMessage, content, p
 from dsmq_nodes.bag.omitted import Omitted
 from dsmq_nodes.errors import BagError
 
-REPEATED: Final = ("repeated", "true")  # of a channel: what the file before has of it
+REPEATED: Final = ("repeated", "true")  # marks messages repeated from the file before
 _OTHERS: Final = {
     b"#ROSBAG V": "a ROS 1 bag: `dsmq-nodes bag convert {path} -o NAME` makes one of ours of it",
     b"SQLite format 3": (
@@ -27,7 +27,7 @@ _OTHERS: Final = {
 
 
 class Record(NamedTuple):
-    """A message as it stands in a file."""
+    """A message in a file."""
 
     channel: Channel
     log_time_ns: int
@@ -59,14 +59,14 @@ class McapFile:
     """
 
     def __init__(self, path: Path, omitted: Omitted | None = None) -> None:
-        """Look at a file.
+        """Open a file.
 
         Args:
             path: where it is.
-            omitted: is told where the file has other messages than its index says.
+            omitted: gets a note when the file has other messages than its index says.
 
         Raises:
-            BagError: it is not there, no MCAP, or not whole.
+            BagError: it does not exist, is not an MCAP, or is not whole.
         """
         self.path = path
         self._omitted = Omitted() if omitted is None else omitted
@@ -90,16 +90,16 @@ class McapFile:
 
     @property
     def start_ns(self) -> int | None:
-        """The log time of the first message; None: there is none."""
+        """The log time of the first message; None when there is none."""
         return self._index.start_ns
 
     @property
     def end_ns(self) -> int | None:
-        """The log time of the last message; None: there is none."""
+        """The log time of the last message; None when there is none."""
         return self._index.end_ns
 
     def counts(self, *, with_repeated: bool = True) -> list[ChannelCount]:
-        """Its channels; with or without what the file before it has of latched topics."""
+        """Its channels, with or without messages repeated from the file before."""
         channels = {
             number: self._channels[number]
             for number in sorted(self._channels)
@@ -131,7 +131,7 @@ class McapFile:
         start_ns: int | None = None,
         end_ns: int | None = None,
     ) -> Iterator[tuple[Record, bool]]:
-        """As `records`; and whether each is latched and repeated from a file before.
+        """As `records`, with whether each is a latched message repeated from a file before.
 
         Raises:
             BagError: it is damaged.
@@ -166,7 +166,7 @@ class McapFile:
         self._compare(count, wanted)
 
     def _compare(self, count: int, wanted: Wanted) -> None:
-        """Note where there are other messages than the index tells of."""
+        """Note that there are other messages than the index says."""
         ids, start_ns, end_ns = wanted
         if start_ns is not None and start_ns > (self.start_ns or 0):
             return  # how many there are in a part, it does not tell
@@ -238,7 +238,7 @@ class McapFile:
 
 
 def channel_of(record: ChannelRecord, schema: Schema | None) -> Channel:
-    """A channel as it stands in a file."""
+    """A channel in a file."""
     return Channel(
         record.topic,
         schema.name if schema else "",
@@ -250,13 +250,13 @@ def channel_of(record: ChannelRecord, schema: Schema | None) -> Channel:
 
 
 def without_repeated(channel: Channel) -> Channel:
-    """A channel without the mark that another file has its messages too."""
+    """A channel without the mark of repeated messages."""
     kept = tuple(each for each in channel.metadata if each != REPEATED)
     return replace(channel, metadata=kept)
 
 
 def check_kind(path: Path, stream: IO[bytes]) -> None:
-    """Raise, in words, if a file is not an MCAP."""
+    """Raise an explained error if a file is not an MCAP."""
     start = stream.read(16)
     if start.startswith(MAGIC):
         return
@@ -272,6 +272,6 @@ def open_files(paths: Collection[str | Path], omitted: Omitted) -> list[McapFile
     """The files of a bag.
 
     Raises:
-        BagError: one is not there, no MCAP, or not whole.
+        BagError: one does not exist, is not an MCAP, or is not whole.
     """
     return [McapFile(Path(path), omitted) for path in paths]

@@ -1,8 +1,8 @@
 """MCAP's records: an opcode, a length of 8 bytes, the content (mcap.dev/spec).
 
-Nothing is believed before it is there: a record is not longer than what is left of the file, a text
-not longer than its record, and what a chunk unpacks to is read piece by piece and no further than
-its declared size. So damage is a ValueError, and costs no memory.
+Declared sizes are not trusted: a record is at most as long as the rest of the file, a text at most
+as long as its record, and a chunk is unpacked piece by piece, at most to its declared size. So
+damage is a ValueError and costs no memory.
 """
 
 import io
@@ -35,7 +35,7 @@ MAGIC: Final = b"\x89MCAP0\r\n"
 HEAD: Final = struct.Struct("<BQ")
 FOOTER_BYTES: Final = HEAD.size + 20
 _MESSAGE: Final = struct.Struct("<HIQQ")
-MOST_UNPACKED: Final = 256 << 20  # of one chunk; writers make some of a few MB
+MOST_UNPACKED: Final = 256 << 20  # of one chunk; usual ones have a few MB
 PIECE_BYTES: Final = 16 << 20
 _READ: Final[dict[int, Callable[[ReadDataStream], McapRecord]]] = {
     Opcode.HEADER: Header.read,
@@ -54,10 +54,10 @@ _READ: Final[dict[int, Callable[[ReadDataStream], McapRecord]]] = {
 
 
 class Head(NamedTuple):
-    """Where a record's content is.
+    """The place of a record's content.
 
     Attributes:
-        opcode: what kind of record it is.
+        opcode: the kind of record.
         at: the offset of its content.
         length: the length of its content.
     """
@@ -68,7 +68,7 @@ class Head(NamedTuple):
 
 
 class RawMessage(NamedTuple):
-    """A message as its record has it."""
+    """A message of a record."""
 
     log_time_ns: int
     channel_id: int
@@ -78,7 +78,7 @@ class RawMessage(NamedTuple):
 
 
 def heads(stream: IO[bytes], at: int, end: int) -> Iterator[Head]:
-    """The records of a part of a file, whose contents are not read.
+    """The records of a part of a file, without reading their contents.
 
     Raises:
         ValueError: one does not fit the part.
@@ -102,7 +102,7 @@ def content(stream: IO[bytes], head: Head) -> bytes:
 
 
 def parsed(opcode: int, data: bytes) -> McapRecord | None:
-    """A record that is no message; None: of a kind that is not read here.
+    """A record that is not a message; None for a kind that is not read here.
 
     Raises:
         ValueError: it is cut off.
@@ -112,7 +112,7 @@ def parsed(opcode: int, data: bytes) -> McapRecord | None:
 
 
 class _Content(ReadDataStream):
-    """The content of a record, which has an end."""
+    """Reads the content of a record, within its end."""
 
     def __init__(self, data: bytes) -> None:
         super().__init__(io.BytesIO(data))
@@ -128,7 +128,7 @@ class _Content(ReadDataStream):
 
 
 def inside(data: bytes) -> Iterator[tuple[int, int, int]]:
-    """The records in a chunk: their opcodes, where their contents begin and end.
+    """The records in a chunk: their opcodes, and begin and end of their contents.
 
     Raises:
         ValueError: one does not fit the chunk.
@@ -146,7 +146,7 @@ def inside(data: bytes) -> Iterator[tuple[int, int, int]]:
 
 
 def message_head(data: bytes, begin: int, end: int) -> tuple[int, int]:
-    """The channel's id and the log time of the message whose content is there.
+    """The channel's id and the log time of the message with this content.
 
     Raises:
         ValueError: it is cut off.
@@ -158,7 +158,7 @@ def message_head(data: bytes, begin: int, end: int) -> tuple[int, int]:
 
 
 def message_at(data: bytes, begin: int, end: int) -> RawMessage:
-    """The message whose content is there.
+    """The message with this content.
 
     Raises:
         ValueError: it is cut off.
@@ -174,7 +174,7 @@ def unpacked(chunk: Chunk) -> bytes:
     """The records of a chunk, as bytes.
 
     Raises:
-        ValueError: it is damaged, too large, or compressed in a way that is not known here.
+        ValueError: it is damaged, too large, or compressed in an unknown way.
     """
     size_bytes = chunk.uncompressed_size
     if size_bytes > MOST_UNPACKED:

@@ -1,9 +1,9 @@
-"""One file of a bag: MCAP, good up to its last flush, whatever happens.
+"""One file of a bag: an MCAP that is good up to its last flush, whatever happens.
 
-A file is a row of chunks, then an index. `flush` ends a chunk; what was flushed survives a crash
-of the process, and a loss of power once the disk has taken it, which is asked for right after, in
-a thread of its own. A file without its index is made whole by `dsmq-nodes bag repair`. When the
-disk is full, what did not fit whole is cut off again: what is left is good.
+A file is a sequence of chunks, then an index. `flush` ends a chunk. Flushed messages survive a
+crash of the process; they survive a loss of power once the disk has them, which is requested right
+after, in a separate thread. `dsmq-nodes bag repair` completes a file without an index. On a full
+disk an incomplete write is cut off again, so that the rest stays good.
 """
 
 import contextlib
@@ -33,10 +33,10 @@ class McapWriter:
 
     Attributes:
         path: where it is.
-        first_ns: the log time of its first message; None: it has none yet.
-        begin_bytes: the size of what it began with: attached files, texts, what is latched.
+        first_ns: the log time of its first message; None before that.
+        begin_bytes: the size of its beginning: attached files, texts, latched messages.
         messages: how many messages were written.
-        unsafe: how many of them were not flushed, by topic.
+        unsafe: how many messages were not flushed, by topic.
     """
 
     def __init__(
@@ -48,10 +48,10 @@ class McapWriter:
         *,
         keeps_part: bool,
     ) -> None:
-        """Begin a file that is not there yet; `keeps_part` is BagWriter's.
+        """Begin a new file; `keeps_part` is BagWriter's.
 
         Raises:
-            BagError: there is a file of this name already, or it cannot be written.
+            BagError: a file of this name exists already, or it cannot be written.
         """
         self.path = path
         self.first_ns: int | None = None
@@ -80,7 +80,7 @@ class McapWriter:
         """Append a message.
 
         Raises:
-            BagError: it could not be written; what was flushed is safe.
+            BagError: it could not be written; flushed messages are safe.
         """
         if self.first_ns is None:
             self.first_ns, self.begin_bytes = log_time_ns, self.size_bytes
@@ -93,7 +93,7 @@ class McapWriter:
     def repeat(
         self, channel: Channel, log_time_ns: int, data: bytes, publish_time_ns: int, sequence: int
     ) -> None:
-        """Append a message that another file has too; it is not counted.
+        """Append a message that is repeated from another file; it is not counted.
 
         Raises:
             BagError: it could not be written.
@@ -122,7 +122,7 @@ class McapWriter:
         return number
 
     def attach(self, attachment: Attachment) -> None:
-        """Put a file into it."""
+        """Attach a file."""
         with self._guard():
             self._mcap.add_attachment(
                 attachment.time_ns,
@@ -134,13 +134,13 @@ class McapWriter:
         self._file.keep()
 
     def describe(self, name: str, values: Mapping[str, str]) -> None:
-        """Put named texts into it."""
+        """Add named texts."""
         with self._guard():
             self._mcap.add_metadata(name, dict(values))
         self._file.keep()
 
     def flush(self) -> None:
-        """Make what was written safe from a crash; see the top of this module.
+        """Make the written messages safe from a crash; see the top of this module.
 
         Raises:
             BagError: it could not be written.
@@ -155,10 +155,10 @@ class McapWriter:
         self.unsafe.clear()
 
     def finish(self) -> None:
-        """Write the index, and end; once: after a failure it has ended already.
+        """Write the index, and close; does nothing after a failure.
 
         Raises:
-            BagError: it could not be written; what was flushed is safe.
+            BagError: it could not be written; flushed messages are safe.
         """
         if self._has_ended:
             return
@@ -169,7 +169,7 @@ class McapWriter:
         self._file.close()
 
     def discard(self) -> None:
-        """End, and take the file away."""
+        """Close, and delete the file."""
         if not self._has_ended:
             self._has_ended = True
             self._file.cut()

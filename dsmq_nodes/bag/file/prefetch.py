@@ -1,4 +1,4 @@
-"""Reads ahead in another thread, so that unpacking a chunk makes no message late."""
+"""Reads ahead in another thread, so that unpacking a chunk delays no message."""
 
 import queue
 import sys
@@ -17,7 +17,7 @@ _SWITCH_SEC: Final = 0.0005
 
 
 class _Ahead(queue.Queue[Record | BaseException | None]):
-    """Is full of few large messages as of many small ones."""
+    """A queue that is full with a few large messages or many small ones."""
 
     @override
     def _init(self, maxsize: int) -> None:
@@ -45,7 +45,7 @@ def _cost(item: Record | BaseException | None) -> int:
 
 
 def prefetched(source: Iterator[Record]) -> Iterator[Record]:
-    """The same messages; what the source raises is raised where its next one would be."""
+    """The same messages; an exception of the source is raised at its place."""
     ahead = _Ahead(maxsize=_AHEAD)
     is_over = threading.Event()
 
@@ -60,7 +60,7 @@ def prefetched(source: Iterator[Record]) -> Iterator[Record]:
 
     before_sec = sys.getswitchinterval()
     reader = threading.Thread(target=read, daemon=True)
-    # The reader keeps the interpreter busy: Python is to come back from it in less than 5 ms.
+    # The reader keeps the interpreter busy: make Python switch threads in less than 5 ms.
     sys.setswitchinterval(_SWITCH_SEC)
     reader.start()
     try:

@@ -19,11 +19,11 @@ if TYPE_CHECKING:
 __all__ = ["TEXT", "Bag", "BagMessage", "Record", "Untyped"]
 
 TEXT: Final = "text"
-"""The encoding of messages of plain clients that are no JSON objects."""
+"""The encoding of plain clients' messages that are not JSON objects."""
 
 
 class Untyped(dict[str, Any]):
-    """A message whose type is not known here: a dict whose entries are also attributes."""
+    """A message of an unknown type: a dict whose entries are also attributes."""
 
     type_name: str = ""
 
@@ -39,8 +39,7 @@ class BagMessage(NamedTuple):
 
     Attributes:
         topic: the topic's name.
-        msg: of the class that the type's name stands for, else `Untyped`; a plain client's text
-            is a str.
+        msg: of the type's class if it is known, else `Untyped`; a plain client's text is a str.
         stamp: when it was recorded, in nanoseconds since 1970-01-01 UTC.
     """
 
@@ -50,14 +49,15 @@ class BagMessage(NamedTuple):
 
 
 class Bag:
-    """A recording: one MCAP file, or the several that it was split into.
+    """A recording: one MCAP file, or several if it was split.
 
-    Iterating gives its messages in the order of their recording; each `for` begins again. `records`
-    gives them as they are, from any time on, and `latched_before` what was latched before then.
+    Iterating yields its messages in the order of their recording; each `for` begins again.
+    `records` yields them undecoded, from any time on, and `latched_before` returns earlier latched
+    messages.
 
     Attributes:
         files: its files, in the order of their recording.
-        omitted: what it announces and has not.
+        omitted: messages that it announces and lacks.
     """
 
     def __init__(
@@ -70,14 +70,14 @@ class Bag:
 
         Args:
             paths: its files.
-            topics: only this or these, names or shell patterns; None: all. Or a `Selection`, of
-                which nothing needs to be there.
-            types: message classes by topic, where the recorded type's name does not lead to the
-                right one.
+            topics: only these topics, by name or shell pattern; None for all. Or a `Selection`,
+                whose topics need not exist.
+            types: message classes by topic, where the recorded type's name does not find the right
+                one.
 
         Raises:
-            BagError: a file is not there, no MCAP, or not whole; or it has no topic of a name that
-                was given.
+            BagError: a file does not exist, is not an MCAP, or is not whole; or a named topic is
+                missing.
         """
         if not paths:
             raise BagError("a bag has at least one file: name it")
@@ -91,10 +91,10 @@ class Bag:
         self._decoders: dict[Channel, Callable[[bytes], Message | Untyped | str]] = {}
 
     def check_topics(self, asked: Selection) -> None:
-        """Raise if a topic is asked for by its name that is in none of its files.
+        """Raise if a topic that is selected by name is in none of its files.
 
         Raises:
-            BagError: it is not; with the nearest names.
+            BagError: it is missing; the text has the nearest names.
         """
         names = {each.channel.topic for file in self.files for each in file.counts()}
         asked.check(names, ", ".join(str(file.path) for file in self.files))
@@ -117,12 +117,12 @@ class Bag:
         ]
 
     def raw_counts(self) -> list[ChannelCount]:
-        """The same: its messages are given as they were recorded."""
+        """The same: its messages are not converted."""
         return self.counts()
 
     @property
     def paths(self) -> list[Path]:
-        """Where its files are."""
+        """The paths of its files."""
         return [file.path for file in self.files]
 
     def compression(self) -> str:
@@ -152,14 +152,14 @@ class Bag:
         end_ns: int | None = None,
         topics: Collection[str] | None = None,
     ) -> Iterator[Record]:
-        """Its messages as they are, by log time.
+        """Its undecoded messages, by log time.
 
-        What was latched before `start_ns` is not among them: see `latched_before`.
+        Latched messages from before `start_ns` are not among them: see `latched_before`.
 
         Args:
             start_ns: only messages from this time on.
             end_ns: only messages before this time.
-            topics: only these of its topics; None: all.
+            topics: only these topics; None for all.
 
         Raises:
             BagError: a file is damaged.
@@ -173,7 +173,7 @@ class Bag:
         return _once(heapq.merge(*parts, key=lambda marked: marked[0].log_time_ns))
 
     def latched_before(self, time_ns: int) -> list[Record]:
-        """What a subscriber of the latched topics is given that comes at this time.
+        """The latched messages that a new subscriber would get at this time.
 
         Raises:
             BagError: a file is damaged.
@@ -181,10 +181,10 @@ class Bag:
         return latched_before(self, time_ns)
 
     def decode(self, record: Record) -> "Message | Untyped | str":
-        """A message of one of its records.
+        """Decode one of its records.
 
         Raises:
-            BagError: it is not of its type, or in an encoding that is not read here.
+            BagError: it does not match its type, or has an unknown encoding.
         """
         channel = record.channel
         decoder = self._decoders.get(channel)
@@ -231,7 +231,7 @@ def _by_start(file: McapFile) -> tuple[bool, int]:
 
 
 def _once(marked: Iterator[tuple[Record, bool]]) -> Iterator[Record]:
-    """The messages of several files, without those repeated that have come already."""
+    """The messages of several files, without repeated ones."""
     seen: set[tuple[str, int, int]] = set()
     for record, is_repeated in marked:
         if record.channel.metadata and record.channel.latched:
@@ -243,7 +243,7 @@ def _once(marked: Iterator[tuple[Record, bool]]) -> Iterator[Record]:
 
 
 class _Records(Protocol):
-    """What has messages by time."""
+    """A source of messages by time."""
 
     def counts(self) -> list[ChannelCount]: ...
 
@@ -256,7 +256,7 @@ class _Records(Protocol):
 
 
 def latched_before(source: _Records, time_ns: int) -> list[Record]:
-    """The newest messages of each latched topic of a source before a time."""
+    """The newest messages of each latched topic before a time."""
     topics = {each.channel.topic for each in source.counts() if each.channel.latched}
     found = Latched()
     for record in source.records(None, time_ns, topics) if topics else ():

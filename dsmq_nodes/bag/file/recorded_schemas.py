@@ -1,7 +1,7 @@
-"""The JSON Schema of a recorded topic, in the form that other people's readers take.
+"""The JSON Schema of a recorded topic, in a form that other tools can read.
 
-Their parsers want an object at the root and know no `$ref`, so what the model's schema names in
-`$defs` is put where it is used. A type that contains itself keeps its references.
+Their parsers expect an object at the root and do not know `$ref`, so the definitions in `$defs` are
+inserted where they are used. A type that contains itself keeps its references.
 """
 
 import json
@@ -13,13 +13,13 @@ from dsmq_nodes.messages.base import Message
 from dsmq_nodes.messages.schema.find import find_type
 
 ANYTHING: Final[dict[str, Any]] = {"type": "object"}
-"""The schema of what nothing is known of."""
+"""The schema of an unknown type."""
 
 _DEFINITIONS: Final = "#/$defs/"
 
 
 def schema_text(schema: dict[str, Any]) -> bytes:
-    """A schema as it stands in a file."""
+    """A schema, as in a file."""
     definitions = schema.get("$defs", {})
     try:
         plain = _inlined(schema, definitions, ())
@@ -47,7 +47,7 @@ def _inlined(part: Any, definitions: dict[str, Any], inside: tuple[str, ...]) ->
 
 
 def told_schema(channel: Channel) -> dict[str, Any]:
-    """The JSON Schema of a channel's messages; empty when nothing is known of them."""
+    """The JSON Schema of a channel's messages; empty when it is unknown."""
     if channel.schema_encoding != "jsonschema":
         return {}
     try:
@@ -58,9 +58,9 @@ def told_schema(channel: Channel) -> dict[str, Any]:
 
 
 def class_of(type_name: str) -> type[Message] | None:
-    """The message class of a type's name, if it is known here; else None.
+    """The message class with a type's name; None when there is none.
 
-    What the program has imported comes first, then the kit's types, then a package of that name.
+    Classes that the program has imported come first, then the kit's, then a package of that name.
     """
     if not type_name:
         return None

@@ -1,8 +1,8 @@
-"""Saves what is good of a bag that is not whole: every whole chunk becomes part of a new file.
+"""Saves the good part of a damaged bag: every whole chunk becomes part of a new file.
 
 MCAP's records are read one after the other (mcap.dev/spec): an opcode, a length of 8 bytes, the
-content. The first record that the file is too short for ends it. A chunk whose checksum is wrong
-is left out, and what comes after it is still read.
+content. Reading ends at the first record that is longer than the rest of the file. A chunk with a
+wrong checksum is left out, and reading continues after it.
 """
 
 from collections.abc import Callable, Iterator
@@ -35,14 +35,14 @@ from dsmq_nodes.errors import BagError
 
 @dataclass(slots=True)
 class Repaired:
-    """What a repair has saved.
+    """The result of a repair.
 
     Attributes:
         path: the new file.
-        messages: how many are in it.
-        damaged: how many chunks and records had to be left out.
-        lost_bytes: how much at the end of the file was no whole record.
-        whole: nothing was wrong with the file.
+        messages: how many messages it has.
+        damaged: how many chunks and records were left out.
+        lost_bytes: how many bytes at the end were no whole record.
+        whole: whether the file was undamaged.
     """
 
     path: Path
@@ -59,16 +59,16 @@ def repair(
     compression: Compression = "zstd",
     on_progress: Callable[[int], None] = lambda _: None,
 ) -> Repaired:
-    """Write what is good of a file to a new one.
+    """Write the good part of a file to a new one.
 
     Args:
-        path: the file; it is left as it is.
+        path: the file, which stays unchanged.
         output: the new one.
         compression: of the new one.
         on_progress: called with the number of bytes read so far.
 
     Raises:
-        BagError: it is no MCAP at all, or the new one cannot be written.
+        BagError: it is not an MCAP, or the new one cannot be written.
     """
     try:
         stream = path.open("rb")

@@ -1,4 +1,4 @@
-"""Which topics are meant: names, shell patterns, regular expressions."""
+"""Selects topics: by names, shell patterns, or regular expressions."""
 
 import fnmatch
 import re
@@ -18,10 +18,10 @@ class Selection:
     Attributes:
         topics: names or shell patterns (`/robot1/*`); a slash at the front may be left out.
         exclude: names or patterns that are left out in any case.
-        regex: also what this expression finds in the name.
-        exclude_regex: left out in any case.
-        everything: also all topics but the kit's own: those below /dsmq, and of the services that
-            every node has (who asks for parameters is the recorder itself, before anybody).
+        regex: also topics whose name has a match of this expression.
+        exclude_regex: matching topics are left out in any case.
+        everything: also all other topics, except the kit's own: those below /dsmq, and those of
+            services that every node has.
     """
 
     topics: tuple[str, ...] = ()
@@ -52,17 +52,17 @@ class Selection:
         return self.everything and not is_of_every_node(name)
 
     def unmatched(self, names: Iterable[str]) -> list[str]:
-        """The topics asked for that are not among `names`."""
+        """The selected topics that are not among `names`."""
         known = list(names)
         return [
             asked for asked in self.topics if not any(_matches(name, (asked,)) for name in known)
         ]
 
     def check(self, names: Iterable[str], where: str) -> None:
-        """Make sure that `names`, all there are, have what was asked for.
+        """Check that the selected topics are among `names`, which are all.
 
         Raises:
-            BagError: a name or a pattern is none of them, or none is chosen; with the nearest.
+            BagError: a name or a pattern matches none, or nothing is selected; with the nearest.
         """
         known = sorted(set(names))
         for asked in self.unmatched(known):
@@ -72,7 +72,7 @@ class Selection:
 
 
 def chosen(topics: Collection[str] | Selection | None) -> Selection | None:
-    """What is meant by names or patterns of topics, or by one; None: all."""
+    """A selection by names or patterns of topics, or by one; None for all."""
     if isinstance(topics, Selection | None):
         return topics
     return Selection((topics,) if isinstance(topics, str) else tuple(topics))

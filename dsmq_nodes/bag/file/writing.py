@@ -19,12 +19,12 @@ from dsmq_nodes.errors import BagError
 
 _TIMES: Final = range(1 << 64)
 OWN_TEXTS: Final = "dsmq_nodes"
-"""The name of what a bag of ours says of itself."""
+"""The name of the metadata of our bags."""
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """When a file is full and the next one begins, with what is latched then; 0: never."""
+    """When a file is full and the next one begins with the latched messages; 0: never."""
 
     size_bytes: int = 0
     duration_sec: float = 0.0
@@ -33,7 +33,7 @@ class Limits:
         return self.size_bytes > 0 or self.duration_sec > 0
 
     def reached(self, part: McapWriter, now_ns: int) -> bool:
-        """Whether a file is full; what each file begins with does not count."""
+        """Whether a file is full, not counting its beginning."""
         if part.first_ns is None:
             return False
         if 0 < self.size_bytes <= part.size_bytes - part.begin_bytes:
@@ -68,12 +68,13 @@ class BagWriter:
             limits: when to begin another file.
             chunk_bytes: the size of a chunk, before compression.
             profile: MCAP's name for what the messages are in: empty for JSON, "ros2" for CDR.
-            keeps_part: what was written is kept when an error ends it, as of a recording; else all
-                of it goes, as of a copy, whose original is still there.
+            keeps_part: keep the written part when an error ends it, as for a recording; otherwise
+            it
+                is deleted, as for a copy.
 
         Raises:
-            BagError: there is a file of this name already, it is no name for a file, or it cannot
-                be written.
+            BagError: a file of this name exists already, it is not a file's name, or it cannot be
+                written.
         """
         self.messages = 0
         self.paths: list[Path] = []
@@ -94,7 +95,7 @@ class BagWriter:
 
     @property
     def unsafe(self) -> Counter[str]:
-        """How many messages a crash would take along, by topic; after an error it has."""
+        """How many messages a crash would lose, by topic; after an error, how many were lost."""
         return self._part.unsafe
 
     def write(
@@ -108,7 +109,7 @@ class BagWriter:
         """Append a message.
 
         Raises:
-            BagError: it could not be written, says what is safe; or one of the times is none.
+            BagError: it could not be written (the text says what is safe), or a time is not valid.
         """
         if not (log_time_ns in _TIMES and publish_time_ns in _TIMES):
             raise BagError(
@@ -126,7 +127,7 @@ class BagWriter:
             self._latched.take(Record(channel, log_time_ns, publish_time_ns, sequence, data))
 
     def _repeat_latched(self, log_time_ns: int) -> None:
-        """Begin a file with what is latched, so that it can be played without those before."""
+        """Begin a file with the latched messages, so that it can be played on its own."""
         found = self._latched.records()
         for each in found:
             marked = replace(each.channel, metadata=(*each.channel.metadata, REPEATED))
@@ -136,28 +137,28 @@ class BagWriter:
             self._part.flush()
 
     def attach(self, attachment: Attachment) -> None:
-        """Put a file into the bag: into each of its files."""
+        """Attach a file to each file of the bag."""
         self._attachments.append(attachment)
         self._part.attach(attachment)
 
     def describe(self, name: str, values: Mapping[str, str]) -> None:
-        """Put named texts into the bag: into each of its files."""
+        """Add named texts to each file of the bag."""
         self._texts.append((name, dict(values)))
         self._part.describe(name, values)
 
     def flush(self) -> None:
-        """Make what was written safe from a crash; see mcap_writer.py.
+        """Make the written messages safe from a crash; see mcap_writer.py.
 
         Raises:
-            BagError: it could not be written; says what is safe.
+            BagError: it could not be written; the text says what is safe.
         """
         self._part.flush()
 
     def close(self) -> None:
-        """Write the index, and end.
+        """Write the index, and close.
 
         Raises:
-            BagError: it could not be written; says what is safe.
+            BagError: it could not be written; the text says what is safe.
         """
         self._part.finish()
 
@@ -191,7 +192,7 @@ class BagWriter:
 
 
 def about_here() -> dict[str, str]:
-    """What a recording says of itself: which program made it, and where."""
+    """The metadata of a recording: its program and its machine."""
     return {
         "version": dsmq_nodes.__version__,
         "python": platform.python_version(),
@@ -200,9 +201,9 @@ def about_here() -> dict[str, str]:
 
 
 def bag_path(path: str | Path) -> Path:
-    """The name of a bag's file, `.mcap` included.
+    """The name of a bag's file, with `.mcap`.
 
     Raises:
-        BagError: it is no name for a file.
+        BagError: it is not a file's name.
     """
     return file_name(path, ".mcap")

@@ -1,13 +1,14 @@
-"""Publishes as fast as the readers take it, and loses nothing.
+"""Publishes as fast as the readers can take it, without losses.
 
-- Every put is acknowledged by the broker; no more than a window of them is under way.
-- A node keeps the newest `depth` messages of a topic for its callback. So of each topic no more
-  than the smallest depth among its subscribers is put before all of them have come so far: each
-  node is called (its `list_parameters`, which every node serves), and answers when its callbacks
-  have run for what came before. Only a callback that is a coroutine may still be at it then: its
-  depth has to do for what comes meanwhile.
-- Tools keep no depth. Before more is put than half of what the broker keeps, their cursors are
-  waited for, as its statistics tell.
+- The broker acknowledges every put; at most a window of puts is under way.
+- A node keeps the newest `depth` messages of a topic for its callback. So for each topic at most
+the
+  smallest depth among its subscribers is put before all of them have caught up. Each node is called
+  (its `list_parameters`, which every node serves) and answers when its callbacks have run for the
+  earlier messages. Only a callback that is a coroutine may still run then: its depth has to suffice
+  for what comes meanwhile.
+- Tools have no depth. Before more than half of what the broker keeps is put, it waits for their
+  cursors, which the broker's statistics show.
 """
 
 import contextlib
@@ -27,7 +28,7 @@ from dsmq_nodes.topic_names import REPLY, REQUEST
 _ANSWER_SEC: Final = 10.0
 _WINDOW_MESSAGES: Final = 256
 _WINDOW_BYTES: Final = 4 << 20
-_SOCKET_BYTES: Final = 64 * 1024  # so much a reader's socket holds, whatever else it is sent
+_SOCKET_BYTES: Final = 64 * 1024  # a reader's socket has at least this room
 _READERS_SEC: Final = 60.0
 _LOOK_AGAIN_SEC: Final = 0.02
 _SERVICE: Final = "/list_parameters"
@@ -37,16 +38,16 @@ class Flow:
     """Flow control over a session."""
 
     def __init__(self, session: Session) -> None:
-        """Prepare; nothing is asked before the first put."""
+        """Prepare; the first put asks the broker."""
         self._session = session
         self._budget_bytes = 0
         self._depths: dict[str, int] = {}
-        self._nodes: set[str] = set()  # those that keep a depth
-        self._ahead: dict[str, int] = {}  # of each topic: put since its nodes had come so far
+        self._nodes: set[str] = set()  # nodes, which keep a depth
+        self._ahead: dict[str, int] = {}  # puts since the nodes of each topic caught up
         self._unread_bytes = self._unchecked_bytes = 0
 
     def put(self, topic: str, text: str) -> None:
-        """Publish a message when it can be taken.
+        """Publish a message when the readers have room for it.
 
         Raises:
             ConnectionFailedError: the broker is gone, or stores nothing.
@@ -73,10 +74,10 @@ class Flow:
         return len(under_way) < _WINDOW_MESSAGES and sum(under_way.values()) < _WINDOW_BYTES
 
     def wait(self) -> None:
-        """Wait until every reader has had all that was put, and nodes have been called with it.
+        """Wait until every reader has had all puts, and nodes have run their callbacks for them.
 
         Raises:
-            BagError: one has not for a minute.
+            BagError: a reader has not within a minute.
         """
         self._wait_for_cursors()
         self._wait_for_nodes()
@@ -102,7 +103,7 @@ class Flow:
         self._ahead.clear()
 
     def _call(self, node: str) -> Asked:
-        """Call a node; not by `ask`, which waits until the broker has the request."""
+        """Call a node, without waiting for the broker as `ask` would."""
         session = self._session
         asked = Asked(node + _SERVICE, session.client, next(session.call_ids))
         session.publish(asked.service + REQUEST, calls.write(asked.client, asked.id, "{}"))
@@ -111,7 +112,7 @@ class Flow:
     # What the broker tells
 
     def _ask_statistics(self) -> BrokerCounters:
-        """The broker's counters as they are now, or, if others listen too, were a second ago."""
+        """The broker's current counters; up to a second old if others listen too."""
         with contextlib.closing(self._session.statistics(exact=True)) as told:
             statistics = next(told)
         self._budget_bytes = statistics.budget_bytes
@@ -131,7 +132,7 @@ class Flow:
         return statistics
 
     def _laggards(self, statistics: BrokerCounters) -> set[str]:
-        """Who, as the counters say, has not had all that was put."""
+        """The readers that have not had all puts, by the counters."""
         pid, found = os.getpid(), set[str]()
         for topic in statistics.topics:
             put = self._session.published.get(topic.name, 0)

@@ -1,14 +1,14 @@
 """When a recorded message is due.
 
-Due times are absolute: a message that was late makes the next one no later. While it pauses, time
-stands still; after a change of rate it goes on from where it was.
+Due times are absolute: a late message does not delay the next one. Time stands still during a
+pause, and continues from where it was after a change of rate.
 """
 
 import time
 
 
 class Pace:
-    """The time in a recording that is played.
+    """The time of a recording during playback.
 
     Attributes:
         rate: how many recorded seconds pass in one; 0: messages are due at once.
@@ -20,15 +20,15 @@ class Pace:
         self.rate = rate
         self.is_paused = paused
         self._steps = 0
-        self._at_sec = time.monotonic()  # then, by the monotonic clock,
+        self._at_sec = time.monotonic()  # at this time of the monotonic clock
         self._at_ns = 0  # it was this recorded time
 
     def set(self, recorded_ns: int) -> None:
-        """It is this recorded time now."""
+        """Set the recorded time."""
         self._at_sec, self._at_ns = time.monotonic(), recorded_ns
 
     def now_ns(self) -> int:
-        """The recorded time that it is now."""
+        """The current recorded time."""
         passed_sec = 0.0 if self.is_paused else time.monotonic() - self._at_sec
         return self._at_ns + round(passed_sec * self.rate * 1e9)
 
@@ -39,23 +39,23 @@ class Pace:
         return self._at_sec + (recorded_ns - self._at_ns) * 1e-9 / self.rate
 
     def pause(self) -> None:
-        """Let time stand still."""
+        """Pause."""
         now_ns = self.now_ns()
         self.is_paused = True
         self.set(now_ns)
 
     def resume(self) -> None:
-        """Let time go on."""
+        """Resume."""
         if self.is_paused:
             self.is_paused = False
             self.set(self._at_ns)
 
     def step(self) -> None:
-        """While it pauses: let the next message be due."""
+        """During a pause: make the next message due."""
         self._steps += self.is_paused
 
     def take_step(self, recorded_ns: int) -> bool:
-        """Whether a step was asked for; then it is the time of this message."""
+        """Whether a step was requested; the time is then that of this message."""
         if not (self.is_paused and self._steps):
             return False
         self._steps -= 1

@@ -32,7 +32,7 @@ from dsmq_nodes.topic_names import CLOCK_TOPIC, REQUEST, TYPES_TOPIC
 _NAME: Final = "player"  # whose topics `~/...` would be
 _PAUSE_TURN_SEC: Final = 0.05
 _PUMP_EVERY: Final = 64  # messages
-_LONGEST_SEC: Final = 2e10  # longer than all that a file can hold; "inf" is as good
+_LONGEST_SEC: Final = 2e10  # longer than any file; for "inf"
 _SHORTEST_ROUND_SEC: Final = 0.1  # of a loop
 
 
@@ -42,8 +42,8 @@ class Player:
     Attributes:
         messages: how many were played.
         at_ns: the recorded time of the last one.
-        start_ns: where it begins, in recorded time.
-        end_ns: where it ends.
+        start_ns: its beginning, in recorded time.
+        end_ns: its end, in recorded time.
         pace: when messages are due.
         left_out: how many messages of topics are not played, by topic.
     """
@@ -60,15 +60,15 @@ class Player:
         """Prepare to play.
 
         Args:
-            bag: what is played: the topics that it was opened with.
-            session: where it goes.
-            playing: how.
+            bag: the bag, opened with the topics to play.
+            session: the connection to publish with.
+            playing: the options.
             wait: called with a number of seconds to wait, or fewer; may change the pace.
-            say: takes what is waited for.
+            say: gets a line about what it waits for.
 
         Raises:
-            BagError: it cannot be played: its messages are not in JSON, or there are none.
-            InvalidNameError: a topic is renamed to what is no topic's name.
+            BagError: it has no messages, or they are not in JSON.
+            InvalidNameError: a topic is renamed to a name that breaks the rules.
         """
         self.messages = 0
         self.pace = Pace(playing.rate, paused=playing.start_paused)
@@ -122,7 +122,7 @@ class Player:
     def play(self) -> None:
         """Play to the end.
 
-        A message that is not what its channel says is left out, see the bag's `omitted`.
+        A message that does not match its channel is left out, see the bag's `omitted`.
 
         Raises:
             BagError: the bag is damaged, or its types are not those of the graph.
@@ -139,11 +139,11 @@ class Player:
         while not self._is_stopped:
             self._play_once(latched)
             if not self._playing.loop:
-                self._session.graph()  # what the broker has refused, it has said before that
+                self._session.graph()  # the broker's refusals come before the answer
                 break
 
     def _advertise(self, channels: list[Channel]) -> None:
-        """Say what is published; a topic that the broker does not take is left out."""
+        """Advertise; a topic that the broker refuses is left out."""
         for ours, played in list(self._channels.items()):
             schema = told_schema(played)
             told = json.dumps(schema).encode() if schema else b""
@@ -159,7 +159,7 @@ class Player:
             self._session.advertise(CLOCK_TOPIC, Clock.type_name)
 
     def _wait_for_subscribers(self, topics: set[str]) -> None:
-        """Wait until each topic has as many as are wanted; for ever, and say what is missing."""
+        """Wait until each topic has enough subscribers, without end; `say` what is missing."""
         count, said = self._playing.wait_for, ""
         with contextlib.closing(self._session.graphs(exact=True)) as graphs:
             for graph in graphs:
@@ -195,14 +195,14 @@ class Player:
             self._fill(began_sec + _SHORTEST_ROUND_SEC)
 
     def _begin(self, latched: list[Record]) -> None:
-        """Publish what a subscriber that comes at the beginning would be given."""
+        """Publish the latched messages from before the beginning."""
         for record in latched:
             channel = self._channels.get(record.channel)
             if channel is not None:
                 self._put(record, channel)
 
     def _fill(self, until_sec: float) -> None:
-        """Let a round last until then; what is short would flood its readers."""
+        """Wait for the end of a round; a short bag would flood its readers."""
         while not self._is_stopped and (now_sec := time.monotonic()) < until_sec:
             due_sec = until_sec
             if self._playing.clock_hz:

@@ -12,16 +12,16 @@ class Playing:
 
     Attributes:
         rate: 2 is twice as fast as recorded; 0 is as fast as the readers take it.
-        loop: again and again; a round lasts 0.1 s at least.
-        start_offset_sec: begin so far into the bag, with what is latched then.
-        duration_sec: play so much of it; None: all.
-        delay_sec: wait so long first.
-        clock_hz: publish `/clock` so often; 0: never.
+        loop: repeat without end; a round lasts at least 0.1 s.
+        start_offset_sec: where to begin in the bag, with the latched messages from before.
+        duration_sec: how much of it to play; None for all.
+        delay_sec: how long to wait first.
+        clock_hz: the rate of `/clock`; 0: never.
         remap: other names for topics.
         wait_for: how many subscribers each topic has before it begins.
         start_paused: wait for `resume` or `step`.
-        service_requests: call services and send goals again, as they were when it was recorded;
-            the goals are this player's, and cancelled when it ends.
+        service_requests: call services and send goals again, as in the recording; the goals are
+            this player's, and are cancelled when it ends.
     """
 
     rate: float = 1.0
@@ -36,7 +36,7 @@ class Playing:
     service_requests: bool = False
 
     def leaves_out(self, topic: str) -> bool:
-        """Whether a topic is not played: a call would be made again, a reply come from nobody."""
+        """Whether a topic is not played: it would repeat calls, or answers to them."""
         if topic.endswith(REQUEST) and self.service_requests:
             return False
         return is_call(topic) or is_kits_own(topic)

@@ -44,14 +44,14 @@ FAILURES: Final = "failures"
 _OVER: Final = frozenset({"stopped", "finished", "failed"})
 _FAULTS: Final = frozenset({"failed", "restarting"})
 _LINES_KEPT: Final = 2000  # of each process
-_LAST_WORDS_SEC: Final = 0.5  # from the failure to the bundle: what it led to is of interest too
+_LAST_WORDS_SEC: Final = 0.5  # from the failure to the bundle: consequences matter too
 
 
 class Flight:
-    """What is known of a launch."""
+    """The processes of a launch: states and last lines."""
 
     def __init__(self, own_name: str) -> None:
-        """Know nothing yet; the process `own_name` of the launch is this one."""
+        """Begin empty; this is the process `own_name` of the launch."""
         self.is_over = False
         self.failed: list[str] = []  # not yet bundled
         self.state = LaunchState()
@@ -80,10 +80,10 @@ class Flight:
 def write_bundle(
     folder: Path, flight: Flight, ring: LastSeconds, files: Sequence[Attachment]
 ) -> int:
-    """Write what is known to a new folder; gives how many messages its bag has.
+    """Write a bundle to a new folder; returns how many messages its bag has.
 
     Raises:
-        OSError: the disk does not take it.
+        OSError: it could not be written.
         BagError: the same.
     """
     folder.mkdir(parents=True)
@@ -105,7 +105,7 @@ def _as_file_name(process: str) -> str:
 
 
 def versions() -> str:
-    """What is installed, a line each."""
+    """The installed packages, a line each."""
     found = {
         f"{each.metadata['Name']}=={each.version}" for each in importlib.metadata.distributions()
     }
@@ -114,7 +114,7 @@ def versions() -> str:
 
 
 def main(arguments: list[str]) -> int:
-    """Record until the launch's nodes have ended, or a signal; gives the exit status."""
+    """Record until the launch's nodes have ended, or a signal; returns the exit status."""
     parser = argparse.ArgumentParser(prog="python -m dsmq_nodes.bag.record.flight")
     parser.add_argument("--ring", type=float, default=0.0, help="keep this many seconds in memory")
     parser.add_argument("--output", required=True, help="the bag; with --ring: the folder")

@@ -1,7 +1,7 @@
 """The last messages, in memory: what a flight recorder keeps until something fails.
 
-Messages come in batches, a topic after the other: so what comes first is not the oldest. What is
-kept is cut at one time for all topics, when it is written.
+Messages come in batches, one topic after another, so the first to arrive is not the oldest. The
+kept messages are cut at one time for all topics when they are written.
 """
 
 from collections import deque
@@ -20,8 +20,8 @@ class LastSeconds:
     """Keeps the messages of the last seconds, and the last messages of latched topics.
 
     Attributes:
-        messages: how many messages were written, those that are gone included.
-        size_bytes: what it holds, about.
+        messages: how many messages were written, including those that are gone.
+        size_bytes: about how much it holds.
     """
 
     def __init__(self, duration_sec: float, most_bytes: int = MOST_BYTES) -> None:
@@ -42,7 +42,7 @@ class LastSeconds:
         publish_time_ns: int,
         sequence: int = 0,
     ) -> None:
-        """Take a message; the oldest go."""
+        """Add a message; the oldest are dropped."""
         self._records.append(Record(channel, log_time_ns, publish_time_ns, sequence, data))
         self.messages += 1
         self.size_bytes += len(data) + _OVERHEAD_BYTES
@@ -56,12 +56,12 @@ class LastSeconds:
             self._latched.take(gone)
 
     def flush(self) -> None:
-        """Do nothing: it is in memory."""
+        """Do nothing: the messages are in memory."""
 
     def dump(self, writer: BagWriter) -> int:
-        """Write what it holds of the last seconds; gives how many messages that were.
+        """Write the messages of the last seconds; returns how many there were.
 
-        What is latched is older, and gets the time when they begin.
+        Older latched messages get the time of their beginning.
         """
         kept = []
         for record in self._records:

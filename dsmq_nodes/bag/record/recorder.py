@@ -1,13 +1,13 @@
 """Records topics: a reader with a cursor in each.
 
-The recorder learns from the graph which topics there are. Those that are there when it begins are
-read from then on, what is latched included; one that comes later is read from its first message,
-however long it took to hear of it. A disk that is slow makes the cursors lag in the broker's log,
-and only what has left the log meanwhile is lost, and counted.
+The recorder finds the topics in the graph. Topics that exist when it begins are read from then on,
+including latched messages. A later topic is read from its first message, however long it took to
+find it. A slow disk makes the cursors lag in the broker's log; only messages that leave the log
+meanwhile are lost, and they are counted.
 
-A message's log time is when it came into its topic's log, however late the recorder had it; what
-was there already gets the time when the recorder began. In a topic it never goes back: it is the
-wall clock when the recorder began, plus the monotonic time since.
+A message's log time is its arrival in its topic's log, however late the recorder reads it. Messages
+from before get the time when the recorder began. Log times in a topic never go back: they are the
+wall clock at the recorder's start plus the monotonic time since.
 """
 
 import contextlib
@@ -30,10 +30,10 @@ from dsmq_nodes.tools.graph_model import GraphModel, TopicModel, decode_graph, r
 from dsmq_nodes.tools.session import Session
 from dsmq_nodes.topic_names import CLOCK_TOPIC, GRAPH_TOPIC, TYPES_TOPIC, is_hidden
 
-_TURN_SEC: Final = 0.05  # how soon an end that is asked for is seen
+_TURN_SEC: Final = 0.05  # how soon a requested end is noticed
 _WAIT_SEC: Final = 0.05  # for a message
 _FLUSH_SEC: Final = 1.0
-_CLOCK_SEC: Final = 1.0  # without /clock, until it is told
+_CLOCK_SEC: Final = 1.0  # without /clock, until the warning
 _DRAIN_SEC: Final = 10.0
 _ANYTHING_TEXT: Final = schema_text(ANYTHING)
 _decode_any: Final = msgspec.json.Decoder()
@@ -51,14 +51,14 @@ _NO_TYPE: Final = _Type()
 
 @dataclass(slots=True)
 class RecordedTopic:
-    """What was recorded of a topic.
+    """The recording of a topic.
 
     Attributes:
         name: the topic's name.
         types: the types its messages had.
         messages: how many were recorded.
-        dropped: how many could not be: they had left the broker's log, or never came to it, or
-            were there before the simulated time, or did not fit the disk.
+        dropped: how many could not be recorded: they had left the broker's log, never reached it,
+            came before the simulated time, or did not fit the disk.
     """
 
     name: str
@@ -73,7 +73,7 @@ class RecordedTopic:
 
 
 class Sink(Protocol):
-    """Where a recorder puts messages: a `BagWriter`, a `Ring`."""
+    """The output of a recorder: a `BagWriter`, or `LastSeconds`."""
 
     messages: int
 
@@ -88,14 +88,14 @@ class Sink(Protocol):
         """Append a message."""
 
     def flush(self) -> None:
-        """Make what was written safe."""
+        """Make the written messages safe."""
 
 
 class Recorder:
-    """Records until it is told to end.
+    """Records topics until it is ended.
 
     Attributes:
-        topics: what was recorded so far, by the topics' names.
+        topics: the recordings so far, by the topics' names.
     """
 
     def __init__(
@@ -114,14 +114,15 @@ class Recorder:
 
         Args:
             session: the connection to the broker, a lasting one.
-            writer: where it goes.
-            selection: which topics.
-            from_start: topics that are there already are recorded from their first message too.
-            listeners: who is given the messages of some topics, which are not recorded.
-            use_sim_time: log times are those of `/clock`; messages before its first are left out,
-                and count as dropped.
-            say: takes what is good to know.
-            warn: takes what may be wrong.
+            writer: the output.
+            selection: the topics.
+            from_start: record existing topics from their first message too.
+            listeners: callbacks for the messages of some topics, which are not recorded.
+            use_sim_time: log times are those of `/clock`; messages before its first message count
+            as
+                dropped.
+            say: gets information.
+            warn: gets warnings.
         """
         self.topics: dict[str, RecordedTopic] = {}
         self._from_start = from_start
@@ -164,15 +165,15 @@ class Recorder:
         on_turn: Callable[[], None] = lambda: None,
         is_hurried: Callable[[], bool] = lambda: False,
     ) -> None:
-        """Record until `is_over`, then what was published before that.
+        """Record until `is_over`, then the messages from before that.
 
         Args:
-            is_over: whether to end; asked often.
-            on_turn: called often, to show how far it is.
-            is_hurried: whether to end without what is still to be read.
+            is_over: whether to end; called often.
+            on_turn: called often, to show progress.
+            is_hurried: whether to end without reading the rest.
 
         Raises:
-            BagError: the disk does not take it; says what is safe.
+            BagError: it could not be written; the text says what is safe.
         """
         while not is_over():
             self._turn()
@@ -232,7 +233,7 @@ class Recorder:
         topic.messages += 1
 
     def _hear(self, reply: wire.Reply) -> None:
-        """Take what is known from some topics, whether they are recorded or not."""
+        """Read the topics that the recorder itself uses, whether they are recorded or not."""
         if reply.topic == GRAPH_TOPIC and (
             graph := self._session.understood(reply, decode_graph, exact=True)
         ):
@@ -247,7 +248,7 @@ class Recorder:
             self._listeners[reply.topic](reply)
 
     def _take_clock(self, reply: wire.Reply) -> None:
-        """What is no time leaves the clock where it was."""
+        """Set the simulated time; a message without a valid time changes nothing."""
         with contextlib.suppress(MessageError):
             now_ns = Clock.from_json(reply.text or "").clock.to_nanoseconds()
             self._sim_ns = max(now_ns, 0)
@@ -297,7 +298,7 @@ class Recorder:
                 f"WARNING: {topic.name}: {sender or 'a tool'} publishes {what} now, before "
                 f"{before.name}: both are recorded, each with its schema"
             )
-        # Who has gone may still have messages under way: what is known of it stays.
+        # A publisher that has gone may still have messages under way: keep its type.
         topic.by_sender |= by_sender
         known = [_Type(end.type, end.schema_id) for end in ends if end.type]
         topic.any_type = known[0] if known else topic.any_type
@@ -314,13 +315,13 @@ class Recorder:
             found = Channel(topic.name, of_type.name, schema, metadata=metadata)
             topic.channels[sender] = found
             return found
-        # Not for all that comes: the next message may be another thing.
+        # Only for this message: the next one may have another type.
         if _is_object(text):
             return Channel(topic.name, "", _ANYTHING_TEXT, metadata=metadata)
         return Channel(topic.name, "", b"", "", TEXT, metadata)
 
     def _schema(self, of_type: _Type) -> bytes:
-        """What its publisher has told; else of the class that has this name here, if one has."""
+        """The schema of its publisher; else of the class with this name here, if there is one."""
         if of_type not in self._schemas:
             schema = self._told_schemas.get(of_type.schema_id, {})
             if not schema:
@@ -341,7 +342,7 @@ def _is_object(text: str) -> bool:
 
 
 def summary_lines(recorder: Recorder) -> Iterator[str]:
-    """What was recorded, a line a topic; hidden ones only if something came."""
+    """The recording, a line a topic; hidden ones only if they had messages."""
     shown = [
         topic
         for topic in recorder.topics.values()

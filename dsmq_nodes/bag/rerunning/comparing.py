@@ -8,11 +8,11 @@ from typing import Any, NamedTuple
 
 @dataclass(frozen=True, slots=True)
 class Tolerance:
-    """What is not taken for a difference.
+    """Differences that are tolerated.
 
     Attributes:
-        number: of numbers, absolute and relative.
-        stamp_sec: of fields called `stamp`: a node reads the clock a little after its message came.
+        number: in numbers, absolute and relative.
+        stamp_sec: in fields named `stamp`: a node reads the clock shortly after its input.
     """
 
     number: float = 1e-9
@@ -35,7 +35,7 @@ def differences(
 ) -> Iterator[FieldDifference]:
     """The fields of two messages, as JSON values, that differ.
 
-    A field that one side does not have is an older or newer version of the type: no difference.
+    A field that only one side has is from another version of the type, and no difference.
     """
     if isinstance(before, dict) and isinstance(now, dict):
         yield from _of_objects(before, now, tolerance, path)

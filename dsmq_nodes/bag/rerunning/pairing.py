@@ -1,11 +1,11 @@
-"""Which output of a rerun is which that was recorded.
+"""Matches the outputs of a rerun with the recorded ones.
 
-They are compared one by one in their order, from the first that was recorded on. A node that was
-not up yet has not answered the first inputs, and a recording ends before the last answers: what a
-rerun says before the first recorded output and after the last is nobody's fault. Which is the first
-is known by the stamp in its header, where it was taken over from an input. Else it is one that came
-before the recorded one did, as in a rerun an answer takes no time: the one from which on the two
-agree for longest.
+They are compared one by one in order, beginning with the first recorded output. A node that was not
+ready yet has not answered the first inputs, and a recording ends before the last answers: outputs
+of a rerun before the first recorded one and after the last one are no differences. The matching
+first output is the one with the same stamp in its header, if the stamp was copied from an input.
+Otherwise it is one that came before the recorded one did, since in a rerun an answer takes no time:
+the one from which the two agree for longest.
 """
 
 from collections.abc import Iterator
@@ -16,19 +16,19 @@ from dsmq_nodes.bag.rerunning.comparing import Tolerance, differences
 
 _ROUNDING_NS: Final = 1000
 _MOST_TRIED: Final = 200
-SETTLE_NS: Final = 100_000_000  # what an input leads to comes within this
+SETTLE_NS: Final = 100_000_000  # outputs come within this time of their input
 
 
 @dataclass(frozen=True, slots=True)
 class RerunOutput:
-    """A message that was published: when, and its values as JSON has them."""
+    """A published message: its time, and its values as in JSON."""
 
     at_ns: int
     message: Any
 
     @property
     def stamp(self) -> tuple[int, int] | None:
-        """The stamp in its header; None: it has none, or it was not set."""
+        """The stamp in its header; None when it has none, or it is not set."""
         header = self.message.get("header") if isinstance(self.message, dict) else None
         stamp = header.get("stamp") if isinstance(header, dict) else None
         if not isinstance(stamp, dict):
@@ -39,12 +39,12 @@ class RerunOutput:
 
 @dataclass(frozen=True, slots=True)
 class LeftOut:
-    """What of a topic was not compared.
+    """The messages of a topic that were not compared.
 
     Attributes:
-        before: how many the rerun gave before the first that was recorded.
-        after: how many it gave after the last.
-        earlier: how many were recorded that answer what came before the bag's first input.
+        before: how many of the rerun's were before the first recorded one.
+        after: how many of the rerun's were after the last recorded one.
+        earlier: how many recorded ones answer inputs from before the bag.
     """
 
     before: int = 0
@@ -61,7 +61,7 @@ class LeftOut:
 
 
 class Pairing(NamedTuple):
-    """What is to be compared, one with one, and what is not."""
+    """The pairs to compare, and what is left out."""
 
     recorded: list[RerunOutput]
     found: list[RerunOutput]
@@ -88,7 +88,7 @@ def paired(
 def _by_stamp(
     recorded: list[RerunOutput], found: list[RerunOutput], first_ns: int
 ) -> tuple[int, list[int]]:
-    """How many recorded ones to pass over, and which of the rerun's have the stamp of the next."""
+    """How many recorded ones to skip, and which of the rerun's have the next one's stamp."""
     for index, each in enumerate(recorded):
         if index and (recorded[index - 1].at_ns > first_ns + SETTLE_NS or each.stamp is None):
             break
@@ -101,7 +101,7 @@ def _by_stamp(
 def _longest(
     recorded: list[RerunOutput], found: list[RerunOutput], begins: list[int], tolerance: Tolerance
 ) -> int:
-    """From which on they agree for longest; of several the nearest in time."""
+    """The start from which they agree for longest; of several the nearest in time."""
     best, longest = begins[-1], -1
     for begin in reversed(begins[-_MOST_TRIED:]):
         length = _agreeing(zip(recorded, found[begin:], strict=False), tolerance)

@@ -1,10 +1,9 @@
-"""A recorded run drives one node, in virtual time, and what it says is compared with what it said.
+"""Runs one node on a recording, in virtual time, and compares its outputs with the recorded ones.
 
 The node's inputs are the recorded topics that it subscribes, its outputs those that it publishes.
-Each input is published when it was recorded, by a clock that starts where the recording does, so
-that the node sees the recorded times. Outputs are compared one by one, in their order on a topic,
-from the first input to a little after the last, or to where the node raised; which is compared with
-which, pairing.py knows.
+Each input is published at its recorded time, by a clock that starts with the recording, so that the
+node sees the recorded times. Outputs are compared one by one in their order on a topic, from the
+first input until shortly after the last, or until the node raised; pairing.py matches them.
 """
 
 import json
@@ -31,16 +30,16 @@ _NOTHING: Final = "nothing"
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """The first place where a rerun is not as recorded.
+    """The first difference between a rerun and its recording.
 
     Attributes:
         topic: the output's topic.
-        number: which of its messages, counted from 1.
-        at_sec: when it was recorded, in seconds since the bag's start; of one that was not
-            recorded, when it came.
-        field: which field; empty: there is no such message on one side.
-        recorded: what was recorded.
-        found: what the rerun gave.
+        number: the number of its message, from 1.
+        at_sec: its recorded time, in seconds since the bag's start; the time of the rerun for a
+            message that was not recorded.
+        field: the field; empty when one side has no such message.
+        recorded: the recorded value.
+        found: the rerun's value.
     """
 
     topic: str
@@ -58,13 +57,13 @@ class Difference:
 
 @dataclass(slots=True)
 class Rerun:
-    """What came of a rerun.
+    """The result of a rerun.
 
     Attributes:
-        inputs: how many messages the node was given, by topic.
-        outputs: how many were recorded and how many came, by topic.
-        left_out: what of them was not compared, by topic; only where there is some.
-        difference: the first; None: it is as recorded.
+        inputs: how many messages the node got, by topic.
+        outputs: how many were recorded and how many were published, by topic.
+        left_out: outputs that were not compared, by topic.
+        difference: the first one; None when there is none.
     """
 
     inputs: dict[str, int] = field(default_factory=dict)
@@ -74,10 +73,10 @@ class Rerun:
 
 
 class NodeRaisedError(BagError):
-    """The node raised in a rerun; says when. What it raised is the `__cause__`.
+    """The node raised in a rerun; the text says when. Its exception is the `__cause__`.
 
     Attributes:
-        result: the comparison of what came before.
+        result: the comparison until then.
     """
 
     def __init__(self, text: str, result: Rerun) -> None:
@@ -93,7 +92,7 @@ def feed(graph: Graph, bag: BagSource, topics: Collection[str] | None = None) ->
     Args:
         graph: the graph.
         bag: the bag.
-        topics: only this or these; None: all of the bag's.
+        topics: only these topics; None for all of the bag's.
 
     Raises:
         BagError: the bag has no topic of a name that was given.
@@ -110,7 +109,7 @@ def feed(graph: Graph, bag: BagSource, topics: Collection[str] | None = None) ->
 def _readable(
     bag: BagSource, start_ns: int | None = None, end_ns: int | None = None
 ) -> Iterator[Record]:
-    """The messages that are texts, and JSON where they are to be; the others are left out."""
+    """The messages with valid texts; the others are left out."""
     for record in bag.records(start_ns, end_ns):
         try:
             text_of(record)
@@ -128,7 +127,7 @@ def _feed(
     on_input: Callable[[Record], None],
 ) -> None:
     def give(record: Record | None) -> None:
-        # One call a message: they are read as time passes, not all at once.
+        # One call a message, so that they are read as time passes.
         now_ns = zero_ns + round(graph.now_sec * 1e9)
         while record is not None and record.log_time_ns <= now_ns + _ROUNDING_NS:
             channel = record.channel
@@ -164,13 +163,13 @@ def rerun(
         namespace: see `name`.
         params: see `name`.
         remap: see `name`.
-        compared: which of its topics are compared; None: all it publishes.
-        tolerance: what is not taken for a difference; without it rounding, and a tenth of a second
-            in fields called `stamp`.
+        compared: the topics to compare; None for all it publishes.
+        tolerance: tolerated differences; by default rounding, and a tenth of a second in fields
+            named `stamp`.
         on_progress: called with the seconds of the recording that have passed.
 
     Raises:
-        BagError: the bag has nothing that the node subscribes, or nothing to compare.
+        BagError: the bag has no topic that the node subscribes, or nothing to compare.
         NodeRaisedError: the node raised.
     """
     result = Rerun()
@@ -216,7 +215,7 @@ def rerun(
 
 
 class _Given:
-    """Gives the node its inputs, and knows which so far: when the first came, when the newest."""
+    """Publishes the node's inputs, and notes the times of the first and the newest."""
 
     def __init__(self, bag: BagSource, result: Rerun, on_progress: Callable[[float], None]) -> None:
         self.first_ns = self.last_ns = bag.end_ns
@@ -224,7 +223,7 @@ class _Given:
         self._topic = ""
 
     def give(self, graph: Graph, inputs: set[str]) -> Exception | None:
-        """All of them; what the node raised, if it did."""
+        """Run all of them; returns the node's exception, if any."""
         bag = self._bag
         records = (record for record in _readable(bag) if record.channel.topic in inputs)
         try:
@@ -244,7 +243,7 @@ class _Given:
         self._on_progress((record.log_time_ns - self._bag.start_ns) * 1e-9)
 
     def newest(self, now_ns: int) -> str:
-        """Which one came at this moment; empty: none did."""
+        """The input at this moment; empty when there is none."""
         if not self._topic or now_ns > self.last_ns + _ROUNDING_NS:
             return ""
         return f", when it was given message {self._result.inputs[self._topic]} of {self._topic}"
