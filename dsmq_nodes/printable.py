@@ -8,6 +8,7 @@ JSON stays JSON. A line break in a name could forge a line of a table or of a lo
 
 import codecs
 import re
+import traceback
 from typing import Final
 
 _CONTROLS: Final = "\x00-\x08\x0b-\x1f"  # all of ASCII without "\t" and "\n"
@@ -62,8 +63,6 @@ def is_printable(text: str) -> bool:
 
 def traceback_text(error: BaseException) -> str:
     """A traceback, in which the text of the exception begins no line of its own."""
-    import traceback  # noqa: PLC0415  not for `--help`
-
     return "".join(map(_hung, traceback.format_exception(error)))
 
 

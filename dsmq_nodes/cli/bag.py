@@ -1,4 +1,7 @@
-"""`dsmq-nodes bag`: record, info, play, convert, repair, rerun; flags and output as ros2's."""
+"""`dsmq-nodes bag`: record, info, play, convert, repair, rerun; flags and output as ros2's.
+
+What each does is in show/bag, which needs the extra `bag`: each command asks for that first.
+"""
 
 import sys
 from pathlib import Path
@@ -94,7 +97,7 @@ def record(
     recorded, and how many were lost. Where a new file begins, it begins with what is latched.
     """
     need_bag()
-    from dsmq_nodes.cli.show.bag.bag_record import Recording, record  # noqa: PLC0415  an extra's
+    from dsmq_nodes.cli.show.bag.bag_record import Recording, record  # noqa: PLC0415  96 ms
 
     selection = _selection(
         [*(topics or ()), *(more_topics or ())], exclude, regex, exclude_regex, everything
@@ -117,7 +120,7 @@ def info(
     other messages than it has, this is told, and the exit status is 1.
     """
     need_bag()
-    from dsmq_nodes.cli.show.bag.bag_info import print_information  # noqa: PLC0415  an extra's
+    from dsmq_nodes.cli.show.bag.bag_info import print_information  # noqa: PLC0415  44 ms
 
     raise typer.Exit(_told_omitted(print_information(bag, as_json=as_json)))
 
@@ -183,7 +186,7 @@ def play(
     q ends it. A topic that somebody subscribes as another type is an error: nothing is played.
     """
     need_bag()
-    from dsmq_nodes.cli.show.bag.bag_play import play_bag  # noqa: PLC0415  an extra's
+    from dsmq_nodes.cli.show.bag.bag_play import play_bag  # noqa: PLC0415  120 ms
 
     chosen = _of_a_bag(topics, exclude, regex, exclude_regex)
     playing = Playing(
@@ -237,7 +240,7 @@ def convert(
     true, and FIELD has 0, NaN or an empty text; nothing is rounded.
     """
     need_bag()
-    from dsmq_nodes.cli.show.bag.bag_convert import convert_bag  # noqa: PLC0415  an extra's
+    from dsmq_nodes.cli.show.bag.bag_convert import convert_bag  # noqa: PLC0415  110 ms
 
     chosen = _of_a_bag(topics, exclude, regex, exclude_regex)
     raise typer.Exit(_told_omitted(convert_bag(bag, output, to, chosen, _compression(compression))))
@@ -254,7 +257,7 @@ def repair(
 ) -> None:
     """Save what is good of a bag that was cut off or damaged, in a new file."""
     need_bag()
-    from dsmq_nodes.cli.show.bag.bag_info import repair_bag  # noqa: PLC0415  an extra's
+    from dsmq_nodes.cli.show.bag.bag_info import repair_bag  # noqa: PLC0415  44 ms
 
     target = Path(output) if output else bag.parent / f"{bag.stem}_repaired{bag.suffix}"
     repair_bag(bag, target, _compression(compression))
@@ -300,7 +303,7 @@ def rerun(
     input's, else from where on the two agree for longest.
     """
     need_bag()
-    from dsmq_nodes.cli.show.bag import bag_rerun  # noqa: PLC0415  an extra's
+    from dsmq_nodes.cli.show.bag import bag_rerun  # noqa: PLC0415  240 ms
 
     compared = Selection(tuple(topics or ()), tuple(exclude or ()), everything=not topics)
     given = bag_rerun.NodeGiven(

@@ -339,7 +339,7 @@ class Node:
         self, parameter_list: Sequence[Parameter]
     ) -> "SetParametersResult":
         """Set parameters, all or none; the result says why none was set."""
-        from dsmq_nodes.messages.rcl_interfaces import SetParametersResult  # noqa: PLC0415  10 ms
+        from dsmq_nodes.messages.rcl_interfaces import SetParametersResult  # noqa: PLC0415  6 ms
 
         try:
             said = run_through(self._kit.parameters.set(parameter_list, self._kit.call_now))

@@ -109,7 +109,7 @@ class Graph:
             NodeLoadError: a node's class is not there.
             TimeoutError: what a node depends on has not come.
         """
-        from dsmq_nodes.testing.from_launch import add_launch  # noqa: PLC0415  most graphs have no file
+        from dsmq_nodes.testing.from_launch import add_launch  # noqa: PLC0415  60 ms
 
         graph = cls(seed)
         try:

@@ -253,8 +253,8 @@ class Session:
         """
         losses = None
         if self._is_lasting:
-            # It costs 3 ms, and most commands end before they lose anything.
-            from dsmq_nodes.graph.links.sequence import Losses  # noqa: PLC0415
+            # Most commands end before they lose anything.
+            from dsmq_nodes.graph.links.sequence import Losses  # noqa: PLC0415  3 ms
 
             losses, depth = Losses(self._node or "the reader", topic), 0
         known = self._subscribed.get(topic)
@@ -597,6 +597,6 @@ class Session:
 
 
 def _warn(text: str) -> None:
-    import logging  # noqa: PLC0415  it takes 3 ms, and most commands warn of nothing
+    import logging  # noqa: PLC0415  3 ms, and most commands warn of nothing
 
     logging.getLogger("dsmq_nodes.tools").warning("%s", text)

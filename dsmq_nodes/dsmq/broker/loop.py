@@ -99,7 +99,7 @@ class Broker:
             self.unix_path = path
             self._listeners.append(listener)
             if self.shares_memory:
-                from dsmq_nodes.dsmq.broker.follow_rings import follow  # noqa: PLC0415  not on every system
+                from dsmq_nodes.dsmq.broker.follow_rings import follow  # noqa: PLC0415  10 ms, not on every system
 
                 self._following = follow(self.router, self.gather, self.flush)
         for each in self._listeners:

@@ -572,7 +572,7 @@ class DsmqLink:
             self.set_state(self._state)
 
     def _share(self, directory: str, number: int) -> None:
-        from dsmq_nodes.graph.links.shared_rings import SharedTopics  # noqa: PLC0415  not everywhere
+        from dsmq_nodes.graph.links.shared_rings import SharedTopics  # noqa: PLC0415  7 ms, not on every system
 
         try:
             self._shared = SharedTopics(directory, number, self._node)

@@ -28,7 +28,7 @@ def offer_node_services(
 def _load(
     name: str, class_name: str, store: ParameterStore, logger: Logger
 ) -> "tuple[Any, Callable[..., Any]]":
-    from dsmq_nodes.graph.parameters import parameter_services  # noqa: PLC0415  15 ms, at a first call
+    from dsmq_nodes.graph.parameters import parameter_services  # noqa: PLC0415  13 ms at start-up
 
     callback = getattr(parameter_services, name)
     about = logger if name.endswith("logger_levels") else store

@@ -153,7 +153,7 @@ class ParameterStore:
 
     def describe(self, name: str) -> "ParameterDescriptor":
         """A parameter's descriptor: its type, description and range."""
-        from dsmq_nodes.graph.parameters import parameter_messages  # noqa: PLC0415  10 ms
+        from dsmq_nodes.graph.parameters import parameter_messages  # noqa: PLC0415  7 ms at start-up
 
         self._require(name)
         if name in self._declared:

@@ -440,7 +440,7 @@ def _read_if_nearly_full(pipe: int) -> int:
 def _remove_shared_memory() -> None:
     """Remove the shared memory of brokers that were killed."""
     with contextlib.suppress(ImportError):  # a system without it
-        from dsmq_nodes.dsmq.ring.leftovers import remove_leftovers  # noqa: PLC0415
+        from dsmq_nodes.dsmq.ring.leftovers import remove_leftovers  # noqa: PLC0415  3 ms a guard
 
         remove_leftovers()
 

@@ -36,7 +36,7 @@ def run_plan(
     view = None
     # A node that draws on the terminal has the terminal for itself.
     if out.isatty() and not any(each.terminal for each in plan.nodes):
-        from dsmq_nodes.launcher.watch.view import View  # noqa: PLC0415  rich is for terminals
+        from dsmq_nodes.launcher.watch.view import View  # noqa: PLC0415  26 ms: rich
 
         view = View(output, out, shown=table)
 

@@ -136,8 +136,8 @@ class _Parameters:
 
 
 def _parameters(broker: str) -> tuple[str, list[str]]:
-    # In another thread: the recording has begun, and this takes 100 ms to load.
-    from dsmq_nodes.tools.node_parameters import NodeParameters  # noqa: PLC0415
+    # In another thread: the recording has begun, and this has to load.
+    from dsmq_nodes.tools.node_parameters import NodeParameters  # noqa: PLC0415  57 ms
 
     with Session(broker) as session:
         return NodeParameters(session).all_dumped(_ANSWER_SEC)

@@ -41,7 +41,7 @@ def run(
     extend = None
     if record:
         need_bag()
-        from dsmq_nodes.cli.show.launch.launch_record import recorder_beside  # noqa: PLC0415  an extra's
+        from dsmq_nodes.cli.show.launch.launch_record import recorder_beside  # noqa: PLC0415  of an extra
 
         extend = recorder_beside(record, file)
     if duration_sec is not None and math.isnan(duration_sec):
