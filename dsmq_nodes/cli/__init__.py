@@ -1,7 +1,7 @@
 """The command line: `dsmq-nodes`, the only place of the product that prints.
 
-`dsmq-nodes --help` loads typer and nothing else; a command loads its own file (app.py), and what
-costs more than 20 ms and serves no neighbour when it runs.
+`dsmq-nodes --help` loads typer and nothing else. The file of a command is loaded when the command
+is called (app.py); a module that takes over 20 ms and serves one command is loaded in that command.
 """
 
 import contextlib
@@ -80,7 +80,7 @@ def _open_streams() -> None:
 
 
 def _flush(out: TerminalOutput) -> int:
-    """Write out what is left; 1 when something could not be written, which is told.
+    """Write out the rest of the output; return 1 when that fails, with a message.
 
     A reader that is gone (`| head`) is no error of ours.
     """

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from dsmq_nodes.tools.offers import Offer
 
 app = new_app(
-    "Actions: which there are, who serves them, and sending them goals.",
+    "Actions: list them, see their servers, send them goals.",
     ("dsmq-nodes action list -t", "names and types"),
     ("dsmq-nodes action send_goal /countdown '{start: 3}' -f", "with feedback; Ctrl-C cancels"),
 )
@@ -55,7 +55,7 @@ def info(
     as_json: JsonOption = False,
     broker: BrokerOption = BROKER,
 ) -> None:
-    """Show who serves an action and who sends it goals."""
+    """Show the servers and the clients of an action."""
     found = _find(broker, action)
     if as_json:
         print_offers([found], as_json=True)
@@ -108,7 +108,7 @@ def send_goal(
             metavar="[TYPE]",
             show_default=False,
             autocompletion=complete.action_types,
-            help="Not needed: who serves it has told.",
+            help="Not needed: its server has told it.",
         ),
     ] = "",
     values: Annotated[
@@ -116,7 +116,7 @@ def send_goal(
         typer.Argument(
             metavar="[VALUES]",
             show_default=False,
-            help="The goal's fields, YAML or JSON; what is left out is its default.",
+            help="The goal's fields, YAML or JSON; a field that is left out has its default.",
         ),
     ] = "",
     *,
@@ -124,7 +124,7 @@ def send_goal(
         bool, typer.Option("--feedback", "-f", help="Print the feedback too.")
     ] = False,
     wait: Annotated[
-        float, typer.Option(metavar="SEC", min=0, help="Wait so long for who serves it.")
+        float, typer.Option(metavar="SEC", min=0, help="Longest wait for a server.")
     ] = 0.0,
     broker: BrokerOption = BROKER,
 ) -> None:

@@ -14,7 +14,7 @@ from dsmq_nodes.cli.options import new_app
 # The names, and the first sentence of the help of each.
 _COMMANDS: Final = {
     "launch": "Start the broker and the nodes of a launch file; Ctrl-C ends them.",
-    "check": "Find what is wrong with a launch file: nothing is started, all is told at once.",
+    "check": "Find every mistake in a launch file at once; nothing is started.",
     "new": "Make a project to start from: a sensor, a controller, a message, a launch file, "
     "a test.",
     "bench": "Measure what this machine and its broker carry.",
@@ -24,15 +24,15 @@ _COMMANDS: Final = {
     "until Ctrl-C.",
     "doctor": "Find out why a callback is not called; status 1 when there is an ERROR.",
     "broker": "Run a broker until Ctrl-C; `launch` starts one by itself.",
-    "topic": "See what goes over the topics, and publish on them.",
+    "topic": "Topics: see their messages, rates and types, and publish on them.",
     "node": "Nodes: list, info; of a launch that runs also restart, stop, start, log.",
-    "service": "Services: which there are, who serves them, and calling them.",
-    "param": "Parameters of the nodes: seeing and changing them while they run.",
-    "action": "Actions: which there are, who serves them, and sending them goals.",
+    "service": "Services: list them, see their servers, call them.",
+    "param": "Parameters of the nodes: see and change them while they run.",
+    "action": "Actions: list them, see their servers, send them goals.",
     "interface": "Types of messages, services and actions.",
-    "lifecycle": "Lifecycle nodes: which there are, the state they are in, and how to change it.",
-    "tf": "Coordinate frames: where they are, and who says so.",
-    "bag": "Record what goes over the topics, look at it, play it back.",
+    "lifecycle": "Lifecycle nodes: list them, see their states and change them.",
+    "tf": "Coordinate frames: where they are, and the nodes that publish them.",
+    "bag": "Bags: record topics, look at a recording, play it back.",
 }
 # Those that are in a file of another name: no two files of the package have the same.
 _FILES: Final = {
@@ -46,12 +46,12 @@ _FILES: Final = {
 class Commands(TyperGroup):
     """All commands, listed and completed by name; the file of a command is loaded to run it.
 
-    So each of these files imports at its top what its commands need, and no other command waits for
-    that. A command that needs far more than its neighbours imports that when it runs.
+    So each of these files imports at its top, and delays no other command. A command imports the
+    modules that take long and that its neighbours do not need when it runs.
     """
 
     def __init__(self, **attrs: Any) -> None:
-        """Know the commands by what a list of them shows."""
+        """Know the names of the commands and the first sentences of their help."""
         super().__init__(**attrs)
         self.commands = {name: TyperCommand(name, help=about) for name, about in _COMMANDS.items()}
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from dsmq_nodes.bag.file.mcap_writer import Compression
 
 app = new_app(
-    "Record what goes over the topics, look at it, play it back. Needs the extra `bag`.",
+    "Bags: record topics, look at a recording, play it back. Needs the extra `bag`.",
     ("dsmq-nodes bag record --all -o run", "until Ctrl-C"),
     ("dsmq-nodes bag info run.mcap", ""),
     ("dsmq-nodes bag play run.mcap --rate 2", ""),
@@ -90,11 +90,11 @@ def record(
     ] = None,
     broker: BrokerOption = BROKER,
 ) -> None:
-    """Record topics until Ctrl-C; those that come later are recorded from their first message.
+    """Record topics until Ctrl-C; new topics are recorded from their first message on.
 
-    What is in the file is safe from a crash about a second later. The parameters that the nodes
-    have at the start are put into it. At the end each topic is told with how many messages were
-    recorded, and how many were lost. Where a new file begins, it begins with what is latched.
+    A recorded message is safe from a crash after about a second. The file also gets the parameters
+    that the nodes have at the start. At the end the numbers of recorded and lost messages of each
+    topic are printed. A new file begins with the latched messages.
     """
     need_bag()
     from dsmq_nodes.cli.show.bag.bag_record import Recording, record  # noqa: PLC0415  96 ms
@@ -114,10 +114,10 @@ def info(
     *,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Show what is in a bag: topics, types, counts, times.
+    """Show the contents of a bag: topics, types, counts, times.
 
-    A ROS 2 bag is a folder, or one of its files; a ROS 1 bag is a .bag file. Where a bag announces
-    other messages than it has, this is told, and the exit status is 1.
+    A ROS 2 bag is a folder, or one of its files; a ROS 1 bag is a .bag file. If a bag announces
+    other messages than it has, the difference is printed, and the exit status is 1.
     """
     need_bag()
     from dsmq_nodes.cli.show.bag.bag_info import print_information  # noqa: PLC0415  44 ms
@@ -152,15 +152,16 @@ def play(
         bool, typer.Option("--loop", "-l", help="Again and again, 10 times a second at most.")
     ] = False,
     start_offset: Annotated[
-        float, typer.Option(metavar="SEC", min=0, help="Begin there, with what is latched then.")
+        float,
+        typer.Option(metavar="SEC", min=0, help="Begin there, with the messages latched then."),
     ] = 0.0,
     playback_duration: Annotated[
-        float | None, typer.Option(metavar="SEC", min=0, help="Play only so much of it.")
+        float | None, typer.Option(metavar="SEC", min=0, help="Play only this much of it.")
     ] = None,
     clock: Annotated[
-        float, typer.Option(metavar="HZ", min=0, help="Publish /clock so often; 0: not.")
+        float, typer.Option(metavar="HZ", min=0, help="Publish /clock at this rate; 0: never.")
     ] = 0.0,
-    delay: Annotated[float, typer.Option(metavar="SEC", min=0, help="Wait so long first.")] = 0.0,
+    delay: Annotated[float, typer.Option(metavar="SEC", min=0, help="Wait this long first.")] = 0.0,
     start_paused: Annotated[bool, typer.Option("--start-paused", help="Wait for a key.")] = False,
     wait_for: Annotated[
         int,
@@ -177,13 +178,13 @@ def play(
     ] = False,
     broker: BrokerOption = BROKER,
 ) -> None:
-    """Publish what a bag has, at the times it was recorded; a ROS bag is played as it is.
+    """Publish the messages of a bag at their recorded times; a ROS bag is played as it is.
 
-    What is no message of its type is left out and told, and the exit status is 1.
+    A message that does not fit its type is left out and reported, and the exit status is 1.
 
-    What was called is not called again, unless asked for: neither services nor actions are played.
-    Keys: space pauses and goes on, right or s steps while it pauses, up and down change the rate,
-    q ends it. A topic that somebody subscribes as another type is an error: nothing is played.
+    Services and actions are not called again, unless --publish-service-requests is given. Keys:
+    space pauses and goes on, right or s steps while it pauses, up and down change the rate, q ends
+    it. If a topic has a subscriber of another type, that is an error, and nothing is played.
     """
     need_bag()
     from dsmq_nodes.cli.show.bag.bag_play import play_bag  # noqa: PLC0415  120 ms
@@ -225,13 +226,13 @@ def convert(
     exclude_regex: ExcludeRegexOption = "",
     compression: CompressionOption = "zstd",
 ) -> None:
-    """Make another kind of file of a bag: of ours, of a ROS 1 .bag, of a ROS 2 bag.
+    """Convert a bag, of ours, of ROS 1 or of ROS 2, to another kind of file.
 
     ROS needs the extra `ros`, Parquet needs pyarrow. NaN and infinities are texts in our JSON,
-    null in Foxglove's, and numbers in tables and in ROS. What cannot be finished is taken away.
+    null in Foxglove's, and numbers in tables and in ROS. An unfinished file is removed.
 
-    A topic whose type is not known, and a message that is not what its type says, are left out and
-    told with the time, the rest is converted, and the exit status is 1.
+    A topic of unknown type, and a message that does not fit its type, are left out and reported
+    with the time. The rest is converted, and the exit status is 1.
 
     In tables a field has one type, by the recorded schema; where its values have several, they are
     JSON texts. Bytes are base64 in CSV and Parquet. In npz they are uint8: a row a message, or,
@@ -255,7 +256,7 @@ def repair(
     ] = "",
     compression: CompressionOption = "zstd",
 ) -> None:
-    """Save what is good of a bag that was cut off or damaged, in a new file."""
+    """Save the undamaged messages of a bag that was cut off or damaged, in a new file."""
     need_bag()
     from dsmq_nodes.cli.show.bag.bag_info import repair_bag  # noqa: PLC0415  44 ms
 
@@ -292,15 +293,16 @@ def rerun(
         float, typer.Option(metavar="SEC", min=0, help="Of fields called stamp.")
     ] = 0.1,
 ) -> None:
-    """Run one node on what was recorded, in virtual time, and compare what it publishes.
+    """Run one node on a recording, in virtual time, and compare its messages with the recorded.
 
-    What it subscribes is given to it at the recorded times; what it publishes is compared with what
-    was recorded, --topics or all. The first difference is told, and the exit status is then 1; so
-    it is when the node raises: then its traceback is shown, and what came before is compared.
+    The node gets the recorded messages of its subscriptions at their recorded times. The messages
+    that it publishes, on --topics or on all, are compared with the recorded ones. The first
+    difference is printed, and the exit status is 1. If the node raises, the exit status is 1 too:
+    its traceback is printed, and the messages before it are compared.
 
-    What it publishes before its first recorded message, as it was not up yet, or after its last is
-    left out, and told. Which is the first is known by the stamp in its header if that is an
-    input's, else from where on the two agree for longest.
+    Messages before the first recorded one, when the recorded node was not up yet, and after the
+    last are left out, with a note. The first is found by the stamp in its header if that is the
+    stamp of an input, else by the longest run of messages that agree.
     """
     need_bag()
     from dsmq_nodes.cli.show.bag import bag_rerun  # noqa: PLC0415  240 ms
@@ -314,7 +316,7 @@ def rerun(
 
 
 def _told_omitted(source: "BagSource") -> int:
-    """Tell what was left out; gives the exit status."""
+    """Print what a conversion or a playback has left out; return the exit status."""
     for line in source.omitted.lines():
         print(one_line(line), file=sys.stderr)
     return 1 if source.omitted else 0
@@ -335,7 +337,7 @@ def _selection(
 def _of_a_bag(
     topics: list[str] | None, exclude: list[str] | None, regex: str, exclude_regex: str
 ) -> Selection:
-    """What of a bag is meant: all of it, if nothing else is said."""
+    """The selected topics of a bag: all, where nothing is selected."""
     named = topics or ([] if regex else ["*"])
     return Selection(tuple(named), tuple(exclude or ()), regex, exclude_regex)
 

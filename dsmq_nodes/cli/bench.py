@@ -1,4 +1,4 @@
-"""`dsmq-nodes bench`: what this machine and its broker carry."""
+"""`dsmq-nodes bench`: how many messages this machine and its broker carry."""
 
 import json
 import os
@@ -45,7 +45,7 @@ def bench(
         typer.Option(
             metavar="KIND",
             autocompletion=lambda: _KINDS,
-            help="text, imu, scan or image; may be said again.",
+            help="text, imu, scan or image; may be repeated.",
         ),
     ] = None,
     way: Annotated[
@@ -53,7 +53,7 @@ def bench(
         typer.Option(
             metavar="WAY",
             autocompletion=lambda: list(_WAYS),
-            help="shm, unix or tcp; may be said again. None: all.",
+            help="shm, unix or tcp; may be repeated. None: all.",
         ),
     ] = None,
     rate: Annotated[
@@ -81,10 +81,8 @@ def bench(
     is made until a callback holds it; then as fast as it goes, for one second at most.
 
     It ends with how many nodes this carries: half of the CPU (of the broker half a core) divided by
-    what a message costs at that rate. The other half is for what the nodes do.
+    the CPU time of a message at that rate. The other half is left to the nodes.
     """
-    # Here, because `--help` is to be quick.
-
     kinds = _checked("--kind", kind, _KINDS) or list(running.RATES_HZ)
     wanted_ways = _checked("--way", way, _WAYS)
     with running.Setup(_address(broker)) as setup:

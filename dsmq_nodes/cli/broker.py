@@ -29,7 +29,9 @@ def broker(
     store: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Keep the messages over a restart.")
     ] = None,
-    ttl: Annotated[float, typer.Option(metavar="SEC", min=0, help="Keep messages so long.")] = 600,
+    ttl: Annotated[
+        float, typer.Option(metavar="SEC", min=0, help="Keep messages this long.")
+    ] = 600,
     budget: Annotated[
         int, typer.Option(metavar="MIB", min=1, help="Keep at most this many MiB of messages.")
     ] = 64,
@@ -51,7 +53,7 @@ def broker(
     """Run a broker until Ctrl-C; `launch` starts one by itself.
 
     It listens beyond this machine only with a token, in the environment variable DSMQ_TOKEN of the
-    broker and of those who connect.
+    broker and of its clients.
     """
     security = Security.from_environment(
         insecure=insecure, certificate=tls_cert, key=tls_key, client_ca=tls_client_ca

@@ -1,4 +1,4 @@
-"""`dsmq-nodes check`: what is wrong with a launch file, without starting it."""
+"""`dsmq-nodes check`: the mistakes in a launch file, without starting it."""
 
 from typing import Annotated
 
@@ -22,12 +22,12 @@ def check(
     *,
     as_json: Annotated[bool, typer.Option("--json", help="Print the findings as JSON.")] = False,
 ) -> None:
-    """Find what is wrong with a launch file: nothing is started, all is told at once.
+    """Find every mistake in a launch file at once; nothing is started.
 
     The classes are imported and made, in another process and without a broker: parameters, types
-    at both ends of every topic, and names are checked against what they really have.
+    at both ends of every topic, and names are checked against the real ones.
 
-    The exit status is 0 when nothing is wrong, warnings aside, and 1 when something is.
+    The exit status is 1 when there is an error, 0 when there are only warnings or none.
     """
     from dsmq_nodes.cli.show.launch.check_report import check_and_print  # noqa: PLC0415  240 ms: the launcher
 

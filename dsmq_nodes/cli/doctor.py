@@ -23,19 +23,19 @@ def show(
             metavar="[NAME]",
             show_default=False,
             autocompletion=complete.nodes_and_topics,
-            help="Only what is about this node or topic.",
+            help="Only findings about this node or topic.",
         ),
     ] = "",
     *,
     wait: Annotated[
-        float, typer.Option("--wait", "-w", metavar="SEC", min=1.0, help="Look for so long.")
+        float, typer.Option("--wait", "-w", metavar="SEC", min=1.0, help="Look this long.")
     ] = 2.5,
     as_json: JsonOption = False,
     broker: BrokerOption = BROKER,
 ) -> None:
     """Find out why a callback is not called; status 1 when there is an ERROR.
 
-    It looks for topics that nobody publishes, names that nearly agree, types that differ, readers
+    It looks for topics without a publisher, names that nearly agree, types that differ, readers
     that are too slow, stamps and clocks that are off, callbacks that raise, and nodes that died.
     """
     from dsmq_nodes.cli.show.doctor_report import report  # noqa: PLC0415  100 ms: messages

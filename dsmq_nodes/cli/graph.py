@@ -1,4 +1,4 @@
-"""`dsmq-nodes graph`: who publishes and subscribes what, as text or drawn; see drawing.py."""
+"""`dsmq-nodes graph`: the ends of topics, as text or drawn; see show/drawing.py."""
 
 from typing import Annotated
 

@@ -1,4 +1,4 @@
-"""`dsmq-nodes launch`: start a launch file, show what it would start, its schema."""
+"""`dsmq-nodes launch`: start a launch file, print its plan or the schema of launch files."""
 
 from pathlib import Path
 from typing import Annotated
@@ -53,7 +53,7 @@ def launch(
         str,
         typer.Option(
             metavar="NAME|ring=60s",
-            help="Record all topics to a bag; or keep the last so long, for when a node fails.",
+            help="Record all topics to a bag; or keep the last 60 s, for when a node fails.",
         ),
     ] = "",
     dry_run: Annotated[

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from dsmq_nodes.cli.show.lifecycle_calls import LifecycleCalls
 
 app = new_app(
-    "Lifecycle nodes: which there are, the state they are in, and how to change it.",
+    "Lifecycle nodes: list them, see their states and change them.",
     ("dsmq-nodes lifecycle get", "the state of each"),
     ("dsmq-nodes lifecycle set /camera configure", ""),
 )

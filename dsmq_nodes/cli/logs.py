@@ -1,4 +1,4 @@
-"""`dsmq-nodes log`: what all nodes log, as it comes; and from which level on they do."""
+"""`dsmq-nodes log`: the log of all nodes, as it comes, and their levels."""
 
 from typing import Annotated
 

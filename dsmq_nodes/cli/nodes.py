@@ -26,7 +26,7 @@ app = new_app(
     ("dsmq-nodes node list -v", "with state, pid and restarts"),
     ("dsmq-nodes node info /talker", ""),
     ("dsmq-nodes node restart talker", ""),
-    ("dsmq-nodes node log talker -f", "its last lines, and what follows"),
+    ("dsmq-nodes node log talker -f", "its last lines, then new ones"),
 )
 
 _Name = Annotated[
@@ -68,12 +68,12 @@ def info(
     name: _Name,
     *,
     hidden: Annotated[
-        bool, typer.Option("--include-hidden", help="Also what services are made of.")
+        bool, typer.Option("--include-hidden", help="Also the topics of services.")
     ] = False,
     as_json: JsonOption = False,
     broker: BrokerOption = BROKER,
 ) -> None:
-    """Show what a node publishes and subscribes, serves and calls, and its process."""
+    """Show a node's topics, services and actions, and its process."""
     with Session(broker) as session:
         graph = session.graph()
     name = find_node(graph, name)
@@ -115,14 +115,14 @@ def log(
     name: _Name,
     *,
     follow: Annotated[
-        bool, typer.Option("-f", "--follow", help="Show what follows too, until Ctrl-C.")
+        bool, typer.Option("-f", "--follow", help="Go on with new lines, until Ctrl-C.")
     ] = False,
     lines: Annotated[
         int, typer.Option("-n", "--lines", metavar="N", min=0, help="How many of the last lines.")
     ] = 20,
     broker: BrokerOption = BROKER,
 ) -> None:
-    """Show what a node of the launch has written last: its log and its output."""
+    """Show the last lines of a node of the launch: its log and its output."""
     with _launch(broker) as launch:
         for line in launch.lines(name, lines, follow=follow):
             print(line, flush=follow)

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from dsmq_nodes.tools.node_parameters import NodeParameters
 
 app = new_app(
-    "Parameters of the nodes: seeing and changing them while they run.",
+    "Parameters of the nodes: see and change them while they run.",
     ("dsmq-nodes param list", "of all nodes"),
     ("dsmq-nodes param set /blinker period 0.1", ""),
     ("dsmq-nodes param dump /blinker > blinker.yaml", ""),
@@ -117,7 +117,7 @@ def set_(
     *,
     broker: BrokerOption = BROKER,
 ) -> None:
-    """Set a parameter; status 1 when the node does not take it."""
+    """Set a parameter; status 1 when the node refuses it."""
     with _parameters(broker) as parameters:
         print(parameters.set_one(node, name, value))
 
@@ -135,7 +135,7 @@ def describe(
     as_json: JsonOption = False,
     broker: BrokerOption = BROKER,
 ) -> None:
-    """Show what parameters are, and which values they may have."""
+    """Show the types of parameters, and the values they may have."""
     with _parameters(broker) as parameters:
         found = parameters.described(node, names)
     if as_json:
@@ -159,7 +159,7 @@ def load(
     *,
     broker: BrokerOption = BROKER,
 ) -> None:
-    """Set what a file has for a node; status 1 when one was not taken."""
+    """Set the parameters that a file has for a node; status 1 when one was refused."""
     with _parameters(broker) as parameters:
         for line in parameters.loaded(node, file, partial(print, file=sys.stderr)):
             print(line)

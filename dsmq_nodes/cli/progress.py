@@ -1,4 +1,4 @@
-"""How far it is, in one line of a terminal: done, rate, time left."""
+"""Progress in one line of a terminal: done, rate, time left."""
 
 import sys
 import time
@@ -16,7 +16,7 @@ class Progress:
     """A line on standard error, if that is a terminal; else nothing at all."""
 
     def __init__(self, what: str, total: float, unit: str) -> None:
-        """Begin; `total` is how much of `unit` it will be in the end, 0 if nobody knows."""
+        """Begin; `total` is the final number of `unit`, 0 if it is not known."""
         self._what, self._total, self._unit = what, total, unit
         self._began_sec = time.monotonic()
         self._next_sec = self._began_sec + _EVERY_SEC
@@ -24,7 +24,7 @@ class Progress:
         self._was_shown = False
 
     def at(self, done: float, note: str = "") -> None:
-        """So much is done; shown a few times a second."""
+        """Show how much is done, a few times a second."""
         now_sec = time.monotonic()
         if not self._is_shown or now_sec < self._next_sec:
             return

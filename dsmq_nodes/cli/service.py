@@ -18,7 +18,7 @@ from dsmq_nodes.tools.offers import find_service, services
 from dsmq_nodes.tools.session import Session
 
 app = new_app(
-    "Services: which there are, who serves them, and calling them.",
+    "Services: list them, see their servers, call them.",
     ("dsmq-nodes service list -t", "names and types"),
     ("dsmq-nodes service call /add_two_ints '{a: 2, b: 3}'", ""),
 )
@@ -105,7 +105,7 @@ def call(
             metavar="[TYPE]",
             show_default=False,
             autocompletion=complete.service_types,
-            help="Not needed: who serves it has told.",
+            help="Not needed: its server has told it.",
         ),
     ] = "",
     values: Annotated[
@@ -113,7 +113,7 @@ def call(
         typer.Argument(
             metavar="[VALUES]",
             show_default=False,
-            help="The request's fields, YAML or JSON; what is left out is its default.",
+            help="The request's fields, YAML or JSON; a field that is left out has its default.",
         ),
     ] = "",
     *,
@@ -121,7 +121,7 @@ def call(
         float | None, typer.Option("--rate", "-r", metavar="HZ", min=0.001, help="Again and again.")
     ] = None,
     wait: Annotated[
-        float, typer.Option(metavar="SEC", min=0, help="Wait so long for who serves it.")
+        float, typer.Option(metavar="SEC", min=0, help="Longest wait for a server.")
     ] = 0.0,
     timeout: Annotated[
         float, typer.Option(metavar="SEC", min=0, help="Longest wait for the response.")

@@ -1,9 +1,8 @@
 """The command line's two output streams: nothing goes through them that a terminal would act on.
 
-Whatever a command prints, a peer may have written some of it. So the streams themselves escape
-control characters, and what their encoding does not have: no command has to think of it. What draws
-on the terminal (a progress line, the tables of `top`) writes by `drawing`, and passes only texts of
-which it knows that they are printable.
+A peer may have written part of any output. So the streams themselves escape control characters,
+and characters that their encoding lacks: no command has to do it. A progress line and the tables of
+`top` draw on the terminal: they write by `drawing`, and write only printable texts.
 """
 
 import io
@@ -45,7 +44,7 @@ class TerminalOutput(io.TextIOWrapper):
 
 
 class _Drawing:
-    """A stream seen by who draws on it."""
+    """A stream for drawing: nothing is escaped."""
 
     def __init__(self, stream: TerminalOutput) -> None:
         self._stream: Final = stream
@@ -67,7 +66,7 @@ def taken_over(stream: TextIO) -> TerminalOutput:
 
 
 def drawing(stream: TextIO) -> TextIO:
-    """A stream for what is to reach the terminal as it is."""
+    """Return a stream whose text reaches the terminal unchanged."""
     return cast("TextIO", _Drawing(stream)) if isinstance(stream, TerminalOutput) else stream
 
 

@@ -10,7 +10,7 @@ from dsmq_nodes.errors import CommandError
 from dsmq_nodes.tools.session import Session
 
 app = new_app(
-    "Coordinate frames: where they are, and who says so.",
+    "Coordinate frames: where they are, and the nodes that publish them.",
     ("dsmq-nodes tf tree", ""),
     ("dsmq-nodes tf echo odom base_link", "where base_link is in odom, each second"),
 )
@@ -51,13 +51,13 @@ def echo(
 def tree(
     *,
     wait: Annotated[
-        float, typer.Option("--wait", "-w", metavar="SEC", min=0, help="Listen so long.")
+        float, typer.Option("--wait", "-w", metavar="SEC", min=0, help="Listen this long.")
     ] = 2.0,
     as_yaml: Annotated[bool, typer.Option("--yaml", help="Print YAML.")] = False,
     as_json: JsonOption = False,
     broker: BrokerOption = BROKER,
 ) -> None:
-    """Print the trees of frames, with rates and who tells them."""
+    """Print the trees of frames, with their rates and publishers."""
     from dsmq_nodes.cli.show.transforms import heard, tree_lines  # noqa: PLC0415  as above
 
     with Session(broker) as session:

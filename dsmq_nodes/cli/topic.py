@@ -31,7 +31,7 @@ from dsmq_nodes.tools.session import Session
 from dsmq_nodes.tools.stamps import has_header
 
 app = new_app(
-    "See what goes over the topics, and publish on them.",
+    "Topics: see their messages, rates and types, and publish on them.",
     ("dsmq-nodes topic list -t", "names and types"),
     ("dsmq-nodes topic echo /chatter --once", ""),
     ("dsmq-nodes topic hz /chatter", ""),
@@ -137,7 +137,7 @@ def info(
     as_json: JsonOption = False,
     broker: BrokerOption = BROKER,
 ) -> None:
-    """Show a topic's type, and who publishes and subscribes it."""
+    """Show a topic's type, its publishers and its subscribers."""
     with Session(broker) as session:
         found = known(session.graph(), topic)
     if as_json:
@@ -178,7 +178,7 @@ def echo(
             metavar="TYPE",
             show_default=False,
             autocompletion=complete.types,
-            help="Not needed; with it, a topic that is not there yet is waited for.",
+            help="Not needed; with it, echo waits for a topic that does not exist yet.",
         ),
     ] = "",
     *,
@@ -212,7 +212,7 @@ def echo(
 ) -> None:
     """Print the messages of a topic; a latched topic's last one first.
 
-    A topic that is not there is an error; give TYPE or --timeout to wait for it.
+    A topic that does not exist is an error; give TYPE or --timeout to wait for it.
     """
     from dsmq_nodes.cli.show import echo, message_text  # noqa: PLC0415  YAML: 20 ms
 
@@ -248,7 +248,7 @@ def hz(
     use_sim_time: SimTimeOption = False,
     broker: BrokerOption = BROKER,
 ) -> None:
-    """Print once a second at which rate the messages of topics come."""
+    """Print the rates of topics once a second."""
     with Session(broker) as session:
         if sample or use_sim_time:
             measure(session, topics, lambda: Arrivals(window), use_sim_time=use_sim_time)
@@ -264,7 +264,7 @@ def bw(
     sample: SampleOption = False,
     broker: BrokerOption = BROKER,
 ) -> None:
-    """Print once a second how many bytes go through a topic."""
+    """Print a topic's bytes per second once a second."""
     with Session(broker) as session:
         if sample:
             measure(session, [topic], lambda: Sizes(window))
@@ -283,9 +283,10 @@ def delay(
     use_sim_time: SimTimeOption = False,
     broker: BrokerOption = BROKER,
 ) -> None:
-    """Print once a second how old a topic's messages are where they arrive.
+    """Print the age of a topic's messages at their subscribers once a second.
 
-    Without --sample it is from `publish()` to each subscriber, as broker and subscribers count it.
+    Without --sample it is the time from `publish()` to each subscriber, as broker and subscribers
+    count it.
     """
     with Session(broker) as session:
         if sample or use_sim_time:
@@ -317,7 +318,7 @@ def pub(
     values: Annotated[
         str,
         typer.Argument(
-            metavar="VALUES", help="Fields, YAML or JSON; what is left out is its default."
+            metavar="VALUES", help="Fields, YAML or JSON; the others have their defaults."
         ),
     ] = "{}",
     *,
@@ -354,7 +355,7 @@ def pub(
     ] = "reliable",
     broker: BrokerOption = BROKER,
 ) -> None:
-    """Publish a message, once or at a rate; returns when the broker has it."""
+    """Publish a message, once or at a rate; it returns when the broker has the message."""
     from dsmq_nodes.cli.show.pub import given, publish, type_of  # noqa: PLC0415  75 ms
 
     if type_name.lstrip().startswith("{") or ": " in type_name:

@@ -1,4 +1,4 @@
-"""A signal to end while a file is made: what there is of it goes, and that is no success."""
+"""A signal to end while a file is made: the unfinished file goes, and the status is a failure."""
 
 import contextlib
 import signal
@@ -14,14 +14,14 @@ from dsmq_nodes.signals import ending_signals
 def told_if_interrupted(output: str) -> Iterator[None]:
     """End on a signal with the status that a shell gives it, and say that nothing is kept.
 
-    What makes the file takes it away when it is left by an exception.
+    The code in the `with` block removes the file when an exception passes through it.
     """
     asked: list[int] = []
     numbers = ending_signals()
 
     def end(number: int, frame: FrameType | None) -> None:
         asked.append(number)
-        for each in numbers:  # what there is is taken away undisturbed
+        for each in numbers:  # no signal disturbs the removal
             signal.signal(each, signal.SIG_IGN)
         sys.exit(128 + number)
 

@@ -1,4 +1,4 @@
-"""`dsmq-nodes doctor`: looks, and prints what is wrong."""
+"""`dsmq-nodes doctor`: looks at the graph, and prints its findings."""
 
 import json
 import time
@@ -12,7 +12,7 @@ from dsmq_nodes.tools.session import Session
 
 
 def report(broker: str, name: str, wait_sec: float, *, as_json: bool) -> bool:
-    """Print what is wrong with the node or topic of a name, or with anything; whether no ERROR is.
+    """Print the findings about a node or topic, or about all; return whether none is an ERROR.
 
     Raises:
         CommandError: there is no such node or topic.
@@ -41,7 +41,7 @@ def _shown(finding: Finding) -> str:
 
 
 def _meant(seen: Seen, name: str) -> str:
-    """The node or topic that is called so, a node that died too; empty: all."""
+    """The node or topic of a name, or a node that died; empty: all."""
     if not name:
         return ""
     topic = lookup.find(seen.graph, name)
@@ -53,7 +53,7 @@ def _meant(seen: Seen, name: str) -> str:
 
 
 def _gather(session: Session, wait_sec: float) -> Seen:
-    """Look at the graph and its counters for so long."""
+    """Look at the graph and its counters for some seconds."""
     gathering = Gathering(session)
     until_sec = time.monotonic() + wait_sec
     while time.monotonic() < until_sec or not gathering.is_enough:
@@ -63,7 +63,7 @@ def _gather(session: Session, wait_sec: float) -> Seen:
 
 
 def _others(broker: str) -> list[str]:
-    """What to try where no broker is: those of this user on this machine."""
+    """Advice where no broker answers: this user's brokers on this machine."""
     try:
         sockets = sorted(unix_path(*parse_address(broker).socket).parent.glob("*-*.sock"))
     except DsmqError:

@@ -11,7 +11,7 @@ _MERMAID_PLAIN: Final = frozenset("/_-.~ ")
 
 
 def text(topics: Iterable[TopicModel]) -> Iterator[str]:
-    """A line a topic; under it what does not fit."""
+    """A line a topic; under it the types that do not fit together."""
     for topic in topics:
         sources, sinks = (
             ", ".join(sorted({end.node or "(client)" for end in ends})) or "-"
@@ -42,7 +42,7 @@ def _mermaid_node(end: EndpointModel, identifiers: "_Identifiers") -> str:
 
 
 def _in_mermaid(name: str) -> str:
-    """A name in which Mermaid sees no syntax: what could be some has its number."""
+    """A name without Mermaid's syntax: characters that could be syntax are written by number."""
     return "".join(
         letter if letter.isalnum() or letter in _MERMAID_PLAIN else f"#{ord(letter)};"
         for letter in name

@@ -1,4 +1,4 @@
-"""The tables of `top`, from what broker, nodes and launcher tell."""
+"""The tables of `top`, from the statistics of broker, nodes and launcher."""
 
 import shutil
 import socket
@@ -32,7 +32,7 @@ _ANY_LINES: Final = 10_000  # of a file
 
 
 class Looking:
-    """Follows what is told, and makes rows of it."""
+    """Follows the statistics, and makes rows of them."""
 
     def __init__(self, session: "Session") -> None:
         self._session = session
@@ -51,7 +51,7 @@ class Looking:
             session.subscribe(topic, depth=1000 if topic == NODES_TOPIC else 1)
 
     def look(self, until_sec: float) -> None:
-        """Take what comes until then, by the monotonic clock."""
+        """Take the messages that come until this monotonic time."""
         while (left_sec := until_sec - time.monotonic()) > 0:
             reply = self._session.next_message(_TOPICS, left_sec)
             if reply is not None:

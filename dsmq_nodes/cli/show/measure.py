@@ -172,7 +172,7 @@ def _wall_sec() -> float:
 
 
 class _Time:
-    """What time it is: of this machine, or what `/clock` has told last."""
+    """The time: of this machine, or the last one on `/clock`."""
 
     def __init__(self, session: "Session", *, is_sim: bool, is_of_day: bool) -> None:
         """`is_of_day`: the wall clock, to which stamps are compared; else one that never jumps."""
@@ -205,7 +205,7 @@ def measure(
     *,
     use_sim_time: bool = False,
 ) -> None:
-    """Print once a second what is measured of topics, for ever."""
+    """Print the measured figures of topics once a second, for ever."""
     topics = _topics(session, names)
     measured = {topic: new() for topic in topics}
     is_of_day = isinstance(measured[topics[0]], Delays)
@@ -253,7 +253,7 @@ def _listen(session: "Session", measured: dict[str, Any], clock: _Time, until_se
 
 
 def rate_shown(change: Count) -> str:
-    """A rate as ros2 begins to show it; what is not counted is left out."""
+    """A rate as ros2 shows it, without the figures that are not counted."""
     return (
         f"average rate: {change.messages / change.at_sec:.3f}\n"
         f"\tdropped: {change.dropped} window: {change.messages}"

@@ -1,6 +1,6 @@
 """Messages as text: YAML as ros2 prints it, CSV, one field of it.
 
-A message is shown as what its JSON says, so that every topic can be shown, of whatever type.
+A message is shown by its JSON alone, so that a topic of any type can be shown.
 """
 
 import csv

@@ -2,7 +2,7 @@
 
 The usual way of drawing such graphs (Sugiyama et al. 1981), each step in its simplest form: edges
 that would close a circle are taken the other way round, a box stands one column to the right of the
-last one that leads to it, and within the columns boxes move to the mean of what they are tied to.
+last one that leads to it, and within the columns boxes move to the mean of their neighbours.
 """
 
 from collections.abc import Iterable, Sequence

@@ -38,7 +38,7 @@ class Given:
 def given(broker: str, name: str, type_name: str, values: str) -> Given:
     """The message with these values, a YAML or JSON text, and defaults for the rest.
 
-    A type that this process does not have is taken from who publishes or subscribes the topic.
+    A type that this process does not have is taken from the ends of the topic.
 
     Raises:
         CommandError: there is no such type, or the text is not of fields.
@@ -99,7 +99,7 @@ def publish(
     Args:
         session: the connection.
         name: a plain client's topic of that very name if there is one, else the name is a node's.
-        message: what to publish.
+        message: the message to publish.
         rate_hz: how often.
         times: how many times.
         wait_for: how many subscribers to wait for first.

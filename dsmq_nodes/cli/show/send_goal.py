@@ -1,4 +1,4 @@
-"""`dsmq-nodes action send_goal`: a goal of whatever type, by what its server has told."""
+"""`dsmq-nodes action send_goal`: a goal of any type, by the schema that its server has told."""
 
 import contextlib
 import textwrap
@@ -26,7 +26,7 @@ _STATES: Final = {_SUCCEEDED: "SUCCEEDED", 5: "CANCELED", 6: "ABORTED"}
 
 
 def send(session: Session, request: WantedCall, *, with_feedback: bool, wait_sec: float) -> bool:
-    """Send a goal and print what becomes of it; False: it was not reached.
+    """Send a goal and print its feedback and result; return False when it was not reached.
 
     Raises:
         CommandError: nobody serves the action, it is of another type, or a value does not fit.

@@ -1,4 +1,4 @@
-"""`dsmq-nodes service call`: a request of whatever type, by what its server has told."""
+"""`dsmq-nodes service call`: a request of any type, by the schema that its server has told."""
 
 import contextlib
 import itertools
@@ -54,7 +54,7 @@ def call_service(
     timeout_sec: float,
     as_json: bool,
 ) -> None:
-    """Call it once, or every `period_sec`, and print what comes.
+    """Call it once, or every `period_sec`, and print the responses.
 
     Raises:
         CommandError: nobody serves it, it is of another type, or it does not answer.
@@ -82,10 +82,10 @@ def call_service(
 
 
 def served(session: Session, kind: str, name: str, wait_sec: float) -> Offer:
-    """The service or action of that name, as soon as somebody serves it.
+    """Return the service or action of that name as soon as it has a server.
 
     Raises:
-        CommandError: nobody does in time; the text has the nearest that is served.
+        CommandError: it has none in time; the text has the nearest that is served.
     """
     there: dict[str, Offer] = {}
     told = False

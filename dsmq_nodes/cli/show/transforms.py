@@ -29,7 +29,7 @@ class _Listener:
             session.subscribe(topic, type_name=TFMessage.type_name)
 
     def listen(self, seconds: float) -> None:
-        """Take in what comes for so long."""
+        """Take the transforms that come in this time."""
         until_sec = time.monotonic() + seconds
         while (left_sec := until_sec - time.monotonic()) > 0:
             reply = self._session.next_message([TF_TOPIC, TF_STATIC_TOPIC], left_sec)

@@ -1,1 +1,1 @@
-"""What the commands of `dsmq-nodes bag` do. Needs the extra `bag`."""
+"""The bodies of the commands of `dsmq-nodes bag`. Needs the extra `bag`."""

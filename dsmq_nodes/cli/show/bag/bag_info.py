@@ -1,4 +1,4 @@
-"""Shows what is in a bag, and repairs one."""
+"""Shows the contents of a bag, and repairs one."""
 
 import json
 from pathlib import Path
@@ -14,7 +14,7 @@ from dsmq_nodes.printable import one_line
 
 
 def print_information(paths: list[Path], *, as_json: bool) -> BagSource:
-    """Print what is in a bag; gives it, which knows what it does not have."""
+    """Print the contents of a bag; return the bag, which knows its missing messages."""
     bag = open_source(paths)
     if as_json:
         print(json.dumps(information(bag), indent=2))
@@ -25,7 +25,7 @@ def print_information(paths: list[Path], *, as_json: bool) -> BagSource:
 
 
 def repair_bag(bag: Path, target: Path, compression: Compression) -> None:
-    """Save what is good of a bag in a new file, and print what is not."""
+    """Save the undamaged messages of a bag in a new file, and print the damage."""
     size_bytes = bag.stat().st_size if bag.exists() else 0
     with told_if_interrupted(str(target)), Progress("repairing", size_bytes, "bytes") as progress:
         saved = repair(bag, target, compression=compression, on_progress=progress.at)

@@ -1,4 +1,4 @@
-"""Records until Ctrl-C, and tells what was recorded."""
+"""Records until Ctrl-C, then prints the numbers of messages."""
 
 import contextlib
 import mimetypes

@@ -1,4 +1,4 @@
-"""Runs a node on what was recorded, and shows where it is not as recorded."""
+"""Runs a node on a recording, and shows where its messages differ."""
 
 import asyncio
 import sys

@@ -1,1 +1,1 @@
-"""What `launch` and `check` do with a launch file."""
+"""The bodies of `launch` and `check`."""

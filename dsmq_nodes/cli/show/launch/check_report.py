@@ -1,4 +1,4 @@
-"""`dsmq-nodes check`: prints what is wrong with a launch file."""
+"""`dsmq-nodes check`: prints the mistakes in a launch file."""
 
 import json
 import sys
@@ -11,7 +11,7 @@ from dsmq_nodes.launcher.check.launch_check import Report, check
 
 
 def check_and_print(file: Path, args: list[str], *, as_json: bool) -> bool:
-    """Print what is wrong with a launch file; whether nothing is, warnings aside."""
+    """Print the mistakes in a launch file; return whether there is none, warnings aside."""
     given = parse_args(args)
     try:
         report = check(file, given)

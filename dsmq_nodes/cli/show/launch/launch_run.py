@@ -1,4 +1,4 @@
-"""`dsmq-nodes launch`: starts a launch file, or prints what it would start, or its schema."""
+"""`dsmq-nodes launch`: starts a launch file, or prints its plan, or the schema of launch files."""
 
 import json
 import math
@@ -32,7 +32,7 @@ def run(
     record: str,
     dry_run: bool,
 ) -> int:
-    """Start what a launch file says and wait for its end; the exit status."""
+    """Start a launch file and wait for its end; return the exit status."""
     working_directory()  # nodes run there
     given = parse_args(args)
     if dry_run:
