@@ -22,9 +22,9 @@ _MAKERS: Final = (["bag", "convert"], ["bag", "repair"])
 def main() -> None:
     """Run the command line.
 
-    Ctrl-C, SIGTERM and a closed terminal end a command with exit status 0, and one that makes a
-    file of another, which is not there then, with 128 and the signal's number. An error is one text
-    on standard error and exit status 1, output that cannot be written among them. A wrong use of
+    Ctrl-C, SIGTERM and a closed terminal end a command with exit status 0. A command that was
+    converting a file deletes the output and ends with 128 plus the signal's number. An error is one
+    text on standard error and exit status 1, also when output cannot be written. A wrong use of
     the command line is exit status 2.
 
     Raises:
@@ -33,8 +33,8 @@ def main() -> None:
     _open_streams()
     out = sys.stdout = taken_over(sys.stdout)
     sys.stderr = taken_over(sys.stderr)
-    # Raised where the program is, so that everything is closed on the way out. The broker and the
-    # launcher put their own in its place.
+    # Raised in the running code, so that everything is closed on the way out. The broker and the
+    # launcher install their own handlers.
     for number in ending_signals():
         signal.signal(number, _end)
     status = 0
@@ -55,7 +55,7 @@ def _run() -> None:
     try:
         app(prog_name="dsmq-nodes")
     except (CommandError, LaunchFileError) as error:
-        _tell(f"{error}")  # it may be made of lines
+        _tell(f"{error}")  # it may have several lines
         sys.exit(1)
     except DsmqError as error:
         _tell(indented(f"{error}"))
@@ -63,14 +63,14 @@ def _run() -> None:
 
 
 def _end(number: int, frame: FrameType | None) -> None:
-    # `bag convert ... && rm ...`: also before it has begun.
+    # For `bag convert ... && rm ...`: also before it has begun.
     sys.exit(128 + number if sys.argv[1:3] in _MAKERS else 0)
 
 
 def _open_streams() -> None:
-    """Have all three streams: one that the shell has closed (`>&-`) leads nowhere instead.
+    """Open all three streams: one that the shell has closed (`>&-`) leads nowhere.
 
-    Its number would otherwise be that of the next file or socket.
+    Otherwise the next file or socket would get its number.
     """
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         if getattr(sys, name) is None:
@@ -82,7 +82,7 @@ def _open_streams() -> None:
 def _flush(out: TerminalOutput) -> int:
     """Write out the rest of the output; return 1 when that fails, with a message.
 
-    A reader that is gone (`| head`) is no error of ours.
+    A reader that is gone (`| head`) is no error.
     """
     with contextlib.suppress(OSError):
         out.flush()
@@ -98,10 +98,10 @@ def _flush(out: TerminalOutput) -> int:
 def _tell(text: str) -> None:
     try:
         print(text, file=sys.stderr, flush=True)
-    except OSError:  # where else could it be told?
+    except OSError:  # it cannot be reported anywhere
         _lead_nowhere(sys.stderr)
 
 
 def _lead_nowhere(stream: TextIO) -> None:
-    """Python flushes once more at its end, and would complain."""
+    """Redirect the stream, since Python flushes once more at its end."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())

@@ -34,7 +34,7 @@ _COMMANDS: Final = {
     "tf": "Coordinate frames: where they are, and the nodes that publish them.",
     "bag": "Bags: record topics, look at a recording, play it back.",
 }
-# Those that are in a file of another name: no two files of the package have the same.
+# Commands in a file of another name, since file names are unique in the package.
 _FILES: Final = {
     "log": "logs",
     "node": "nodes",

@@ -64,7 +64,7 @@ def record(
     ] = None,
     *,
     everything: Annotated[
-        bool, typer.Option("--all", "-a", help="All topics but the kit's own.")
+        bool, typer.Option("--all", "-a", help="All topics except the kit's own.")
     ] = False,
     more_topics: TopicsOption = None,
     exclude: ExcludeOption = None,
@@ -74,19 +74,22 @@ def record(
         str, typer.Option("--output", "-o", metavar="NAME", help="The file; else by the time.")
     ] = "",
     most_bytes: Annotated[
-        int, typer.Option("--max-bag-size", "-b", metavar="BYTES", min=0, help="A new file then.")
+        int,
+        typer.Option("--max-bag-size", "-b", metavar="BYTES", min=0, help="Begin a new file then."),
     ] = 0,
     most_sec: Annotated[
         float,
-        typer.Option("--max-bag-duration", "-d", metavar="SEC", min=0, help="A new file then."),
+        typer.Option(
+            "--max-bag-duration", "-d", metavar="SEC", min=0, help="Begin a new file then."
+        ),
     ] = 0.0,
     compression: CompressionOption = "zstd",
     use_sim_time: Annotated[
-        bool, typer.Option("--use-sim-time", help="Times are those of /clock.")
+        bool, typer.Option("--use-sim-time", help="Use the times of /clock.")
     ] = False,
     attach: Annotated[
         list[Path] | None,
-        typer.Option(metavar="FILE", help="Put a file into the bag, as the launch file."),
+        typer.Option(metavar="FILE", help="Attach a file to the bag, such as the launch file."),
     ] = None,
     broker: BrokerOption = BROKER,
 ) -> None:
@@ -138,7 +141,9 @@ def play(
     *,
     rate: Annotated[
         float,
-        typer.Option("--rate", "-r", min=0, help="2: twice as fast; 0: as fast as it is read."),
+        typer.Option(
+            "--rate", "-r", min=0, help="2: twice as fast; 0: as fast as the readers take it."
+        ),
     ] = 1.0,
     topics: TopicsOption = None,
     exclude: ExcludeOption = None,
@@ -149,7 +154,7 @@ def play(
         typer.Option("--remap", "-m", metavar="OLD:=NEW", help="Rename; may be repeated."),
     ] = None,
     loop: Annotated[
-        bool, typer.Option("--loop", "-l", help="Again and again, 10 times a second at most.")
+        bool, typer.Option("--loop", "-l", help="Repeat, at most 10 times a second.")
     ] = False,
     start_offset: Annotated[
         float,
@@ -287,10 +292,10 @@ def rerun(
     topics: TopicsOption = None,
     exclude: ExcludeOption = None,
     tolerance: Annotated[
-        float, typer.Option(metavar="X", min=0, help="Of numbers, absolute and relative.")
+        float, typer.Option(metavar="X", min=0, help="For numbers, absolute and relative.")
     ] = 1e-9,
     stamp_tolerance: Annotated[
-        float, typer.Option(metavar="SEC", min=0, help="Of fields called stamp.")
+        float, typer.Option(metavar="SEC", min=0, help="For fields named stamp.")
     ] = 0.1,
 ) -> None:
     """Run one node on a recording, in virtual time, and compare its messages with the recorded.

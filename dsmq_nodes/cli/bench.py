@@ -58,7 +58,7 @@ def bench(
     ] = None,
     rate: Annotated[
         float | None,
-        typer.Option(metavar="HZ", min=0.1, help="As often; else 100, scans 40, images 30."),
+        typer.Option(metavar="HZ", min=0.1, help="The rate; default 100, scans 40, images 30."),
     ] = None,
     subscribers: Annotated[
         int, typer.Option(metavar="N", min=1, max=60, help="How many, each a process.")
@@ -103,7 +103,7 @@ def bench(
 
 
 def _checked(option: str, given: Iterable[str] | None, known: Iterable[str]) -> list[str]:
-    """What was given, each once; here, as typer tells it in pydantic's words."""
+    """The given values, each once; checked here, for a clear error text."""
     for each in given or ():
         if each not in known:
             hint = did_you_mean(each, known)
@@ -112,7 +112,7 @@ def _checked(option: str, given: Iterable[str] | None, known: Iterable[str]) -> 
 
 
 def _address(broker: str | None) -> str | None:
-    """Where the broker is that was named, once it has answered."""
+    """The address of the given broker, once it has answered."""
     if broker is not None:
         Session(broker).close()
     return broker
@@ -172,7 +172,7 @@ def _share_lost(run: "Run") -> str:
 
 
 def _for_verdict(found: "list[Measured]") -> "Measured":
-    """What stands for all: the Imu if there is one, by the way that nodes take by themselves."""
+    """The measurement for the summary: the Imu if there is one, by the nodes' usual way."""
     return next((each for each in found if each.case.kind == "imu"), found[0])
 
 

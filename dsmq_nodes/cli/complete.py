@@ -1,4 +1,4 @@
-"""What the shell offers at Tab: the names there are in the graph now, types, launch files."""
+"""Completions for the shell: names in the current graph, types, launch files."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, TypeVar
@@ -54,7 +54,7 @@ def actions(ctx: typer.Context) -> list[str]:
 
 
 def service_types(ctx: typer.Context) -> list[str]:
-    """The types of the services that there are; for `call`, of the one that is called."""
+    """The types of existing services; for `call`, of the one that is called."""
 
     def types(graph: "GraphModel") -> list[str]:
         found = offers.services(graph)
@@ -65,7 +65,7 @@ def service_types(ctx: typer.Context) -> list[str]:
 
 
 def action_types(ctx: typer.Context) -> list[str]:
-    """The types of the actions that there are."""
+    """The types of existing actions."""
     return _names(ctx, lambda graph: {each.type for each in offers.actions(graph).values()} - {""})
 
 
@@ -86,12 +86,12 @@ def _names(ctx: typer.Context, names: "Callable[[GraphModel], Iterable[str]]") -
 
 
 def _is_offered(name: object) -> bool:
-    """Whether the shell is given a name: a line break in it would make two."""
+    """Whether a name is offered: one with a line break would become two."""
     return isinstance(name, str) and is_printable(name)
 
 
 def _ask(ctx: typer.Context, question: "Callable[[Session], T]") -> "T | None":
-    """What a broker says, if one answers at once."""
+    """The broker's graph, if it answers at once."""
     try:
         with Session(ctx.params.get("broker") or BROKER, timeout_sec=_PATIENCE_SEC) as session:
             return question(session)

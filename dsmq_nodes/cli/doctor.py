@@ -1,4 +1,4 @@
-"""`dsmq-nodes doctor`: why is my callback silent? What it knows is in tools/diagnosis.py."""
+"""`dsmq-nodes doctor`: why is my callback silent? tools/diagnosis.py has the rules."""
 
 from typing import Annotated
 

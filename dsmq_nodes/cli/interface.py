@@ -49,9 +49,7 @@ def show(
         typer.Argument(metavar="TYPE", autocompletion=complete.interfaces, help="Its full name."),
     ],
     *,
-    no_comments: Annotated[
-        bool, typer.Option("--no-comments", help="Leave the comments out.")
-    ] = False,
+    no_comments: Annotated[bool, typer.Option("--no-comments", help="Without comments.")] = False,
 ) -> None:
     """Show the fields of a type, and those of the types inside it."""
     lines = list(definition(find_interface(name)))

@@ -57,7 +57,7 @@ def launch(
         ),
     ] = "",
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Show what would be started, and start nothing.")
+        bool, typer.Option("--dry-run", help="Show the plan, and start nothing.")
     ] = False,
 ) -> None:
     """Start the broker and the nodes of a launch file; Ctrl-C ends them.

@@ -86,7 +86,7 @@ def set_(
     ] = 30.0,
     broker: BrokerOption = BROKER,
 ) -> None:
-    """Make a lifecycle node go through a transition; status 1 when that fails."""
+    """Trigger a transition of a lifecycle node; status 1 when it fails."""
     with _lifecycles(broker) as lifecycles:
         lifecycles.change(lifecycles.find(node), transition, timeout)
     print("Transitioning successful")
@@ -97,7 +97,7 @@ def list_(
     node: _NodeArgument,
     *,
     every: Annotated[
-        bool, typer.Option("-a", "--all", help="From all states, not only from where it is.")
+        bool, typer.Option("-a", "--all", help="From all states, not only from the current one.")
     ] = False,
     as_json: JsonOption = False,
     broker: BrokerOption = BROKER,

@@ -1,4 +1,4 @@
-"""Lists as they are printed: names, with their types, counted, or JSON."""
+"""Prints lists: names, with their types, counted, or as JSON."""
 
 import json
 from collections.abc import Iterable
@@ -40,6 +40,6 @@ def print_json(value: Any) -> None:
 
 
 def is_type(name: str, wanted: str) -> bool:
-    """Whether a type is the one that is meant: `std_msgs/String` is `std_msgs/msg/String`."""
+    """Whether two type names mean the same: `std_msgs/String` is `std_msgs/msg/String`."""
     package, _, rest = name.partition("/")
     return wanted in {name, f"{package}/{rest.rpartition('/')[2]}"}

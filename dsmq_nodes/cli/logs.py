@@ -25,7 +25,7 @@ def show(
             metavar="[NODE]...",
             show_default=False,
             autocompletion=complete.nodes,
-            help="Only of these; else of all.",
+            help="Only these nodes; else all.",
         ),
     ] = None,
     *,
@@ -34,7 +34,7 @@ def show(
     ] = "debug",
     set_level: Annotated[
         str,
-        typer.Option("--set-level", metavar="LEVEL", help="Have NODE log from here on, and end."),
+        typer.Option("--set-level", metavar="LEVEL", help="Set the level of NODE, and end."),
     ] = "",
     as_json: Annotated[bool, typer.Option("--json", help="One line of JSON each.")] = False,
     count: Annotated[

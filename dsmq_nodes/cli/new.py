@@ -14,7 +14,7 @@ app = new_app()
 _STARTER: Final = Path(__file__).parent / "starter"
 _NAME: Final = "my_robot"
 _PACKAGE: Final = f"dsmq_nodes.cli.starter.{_NAME}"
-# What is called otherwise there: a tool would take it for its own here.
+# Files with another name there: tools would use them for this repository.
 _RENAMED: Final = {"pyproject.template.toml": "pyproject.toml", "gitignore.template": ".gitignore"}
 _TAKEN: Final = sys.stdlib_module_names | {"dsmq_nodes", "launch", "tests", "pytest", "pydantic"}
 

@@ -100,7 +100,7 @@ def restart(name: _Name, *, broker: BrokerOption = BROKER) -> None:
 
 @app.command()
 def stop(name: _Name, *, broker: BrokerOption = BROKER) -> None:
-    """End a node of the launch; it stays so until `start`."""
+    """End a node of the launch; it stays ended until `start`."""
     _command("stop", name, broker)
 
 
@@ -161,7 +161,7 @@ def _row(each: "LaunchProcess") -> tuple[str, ...]:
 
 
 def _ends(graph: "GraphModel", name: str, *, hidden: bool) -> dict[str, dict[str, str]]:
-    """What a node does, under ros2's titles: names and types."""
+    """A node's topics and services under ros2's titles: names and types."""
     topics = [each for each in graph.topics if hidden or not is_hidden(each.name)]
     topics.sort(key=lambda topic: topic.name)
     services, actions = offers.services(graph, hidden=hidden), offers.actions(graph)

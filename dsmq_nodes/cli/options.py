@@ -1,4 +1,4 @@
-"""What the commands have in common: how help looks, and the broker's address."""
+"""Common options of the commands: the form of the help, and the broker's address."""
 
 from collections.abc import Mapping
 from typing import Annotated, Any, Final
@@ -9,7 +9,7 @@ from typing_extensions import override
 
 from dsmq_nodes.errors import CommandError
 
-# As in dsmq/address.py, whose import would take a third of the time that `--help` may take.
+# As in dsmq/address.py, whose import would take a third of the time for `--help`.
 HOST: Final = "127.0.0.1"
 PORT: Final = 30008
 
@@ -44,7 +44,7 @@ def new_app(
         no_args_is_help=True,
         add_completion=add_completion,
         context_settings={"help_option_names": ["-h", "--help"]},
-        # Rich's help takes 70 ms longer, half of what `--help` may take in all.
+        # Rich's help takes 70 ms longer, half of the time for `--help`.
         rich_markup_mode=None,
         pretty_exceptions_enable=False,
     )
@@ -54,15 +54,15 @@ def examples_epilog(*examples: tuple[str, str]) -> str:
     """The end of a help text: commands, each with a remark behind it."""
     width = max((len(command) for command, _ in examples), default=0)
     lines = [f"  {command:{width}}  {remark and '# ' + remark}" for command, remark in examples]
-    # \b: typer is not to refill these lines.
+    # \b: typer must not refill these lines.
     return "\n".join(["\b", "Examples:", *(line.rstrip() for line in lines)])
 
 
 def renamings(remap: list[str]) -> dict[str, str]:
-    """What `OLD:=NEW` says, for each.
+    """Parse `OLD:=NEW` texts.
 
     Raises:
-        CommandError: it says it in another way.
+        CommandError: a text has another form.
     """
     found = {}
     for each in remap:

@@ -58,7 +58,7 @@ def list_(
             metavar="[NODE]",
             autocompletion=complete.nodes,
             show_default=False,
-            help="Only of this; else of all.",
+            help="Only this node; else all.",
         ),
     ] = "",
     *,
@@ -147,7 +147,7 @@ def describe(
 
 @app.command(epilog=examples_epilog(("dsmq-nodes param dump /blinker > blinker.yaml", "")))
 def dump(node: NodeArgument, *, broker: BrokerOption = BROKER) -> None:
-    """Print all parameters of a node as a file that `load` and `launch` take."""
+    """Print all parameters of a node as a file for `load` and `launch`."""
     with _parameters(broker) as parameters:
         print(parameters.dumped(node), end="")
 
@@ -155,7 +155,7 @@ def dump(node: NodeArgument, *, broker: BrokerOption = BROKER) -> None:
 @app.command(epilog=examples_epilog(("dsmq-nodes param load /blinker blinker.yaml", "")))
 def load(
     node: NodeArgument,
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="As `dump` writes it.")],
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A file as written by `dump`.")],
     *,
     broker: BrokerOption = BROKER,
 ) -> None:
@@ -167,6 +167,6 @@ def load(
 
 @app.command()
 def delete(node: NodeArgument, name: ParameterArgument, *, broker: BrokerOption = BROKER) -> None:
-    """Unset a parameter, where the node allows that."""
+    """Unset a parameter, if the node allows that."""
     with _parameters(broker) as parameters:
         print(parameters.deleted(node, name))

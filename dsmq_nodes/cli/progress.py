@@ -13,7 +13,7 @@ _WIDTH: Final = 24
 
 
 class Progress:
-    """A line on standard error, if that is a terminal; else nothing at all."""
+    """A line on standard error, if that is a terminal; otherwise nothing."""
 
     def __init__(self, what: str, total: float, unit: str) -> None:
         """Begin; `total` is the final number of `unit`, 0 if it is not known."""

@@ -52,7 +52,7 @@ def list_(
 def info(
     service: ServiceArgument, *, as_json: JsonOption = False, broker: BrokerOption = BROKER
 ) -> None:
-    """Show a service's type, and how many serve and call it."""
+    """Show a service's type, and the number of its servers and clients."""
     with Session(broker) as session:
         found = find_service(session.graph(), service)
     if as_json:

@@ -1,4 +1,4 @@
-"""The command line's two output streams: nothing goes through them that a terminal would act on.
+"""The command line's two output streams: they escape what a terminal would act on.
 
 A peer may have written part of any output. So the streams themselves escape control characters,
 and characters that their encoding lacks: no command has to do it. A progress line and the tables of
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class TerminalOutput(io.TextIOWrapper):
-    """A stream that escapes, and that knows why it could not be written."""
+    """A stream that escapes, and notes why it could not be written."""
 
     failed: OSError | None = None
 

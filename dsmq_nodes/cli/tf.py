@@ -35,7 +35,7 @@ def echo(
     ] = None,
     broker: BrokerOption = BROKER,
 ) -> None:
-    """Print where CHILD is in FRAME, again and again, as tf2_echo does."""
+    """Print the pose of CHILD in FRAME repeatedly, as tf2_echo does."""
     from dsmq_nodes.cli.show.transforms import echo_transform  # noqa: PLC0415  85 ms: messages
 
     with Session(broker) as session:

@@ -1,4 +1,4 @@
-"""`dsmq-nodes top`: nodes and topics with their figures, again and again; see live_table.py."""
+"""`dsmq-nodes top`: live tables of nodes and topics; see live_table.py."""
 
 import sys
 from typing import Annotated
@@ -24,7 +24,7 @@ def show(
 ) -> None:
     """Show nodes and topics with their rates, latencies and losses, each second, until Ctrl-C.
 
-    Where there is no terminal the tables are printed once.
+    Without a terminal the tables are printed once.
     """
     from dsmq_nodes.cli.show.live_table import draw, print_tables  # noqa: PLC0415  170 ms: rich
 

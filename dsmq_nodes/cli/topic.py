@@ -312,7 +312,7 @@ def pub(
         typer.Argument(
             metavar="TYPE",
             autocompletion=complete.types,
-            help="As std_msgs/msg/String; not needed where the topic has one.",
+            help="Such as std_msgs/msg/String; not needed if the topic has one.",
         ),
     ],
     values: Annotated[

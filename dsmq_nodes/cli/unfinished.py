@@ -12,7 +12,7 @@ from dsmq_nodes.signals import ending_signals
 
 @contextlib.contextmanager
 def told_if_interrupted(output: str) -> Iterator[None]:
-    """End on a signal with the status that a shell gives it, and say that nothing is kept.
+    """End on a signal with a shell's status for it, and report that nothing is kept.
 
     The code in the `with` block removes the file when an exception passes through it.
     """

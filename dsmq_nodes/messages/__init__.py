@@ -1,7 +1,7 @@
-"""Typed messages: ROS 2's standard types, and `Message` to make your own.
+"""Typed messages: ROS 2's standard types, and `Message` to define your own.
 
-Each module is one ROS package (`from dsmq_nodes.messages.sensor import Imu`); all types can be
-imported from here too, and only the package that has them is loaded.
+Each module is one ROS package (`from dsmq_nodes.messages.sensor import Imu`). All types can be
+imported from here too, which loads only the package that has them.
 """
 
 # ruff: noqa: F403 - the stars are for type checkers; what they bring is in _NAMES
@@ -84,7 +84,7 @@ def __getattr__(name: str) -> Any:
         msg = f"module {__name__!r} has no attribute {name!r}"
         raise AttributeError(msg)
     found = getattr(import_module(f"{__name__}.{_MODULE_OF[name]}"), name)
-    globals()[name] = found  # so that this is asked once for each name
+    globals()[name] = found  # so that each name comes here once
     return found
 
 

@@ -17,7 +17,7 @@ class GoalInfo(Message):
 
 
 class GoalStatus(Message):
-    """How far a goal has come."""
+    """The state of a goal."""
 
     STATUS_UNKNOWN: ClassVar[int8] = 0
     STATUS_ACCEPTED: ClassVar[int8] = 1
@@ -32,6 +32,6 @@ class GoalStatus(Message):
 
 
 class GoalStatusArray(Message):
-    """How far the goals of an action's server have come."""
+    """The states of the goals of an action's server."""
 
     status_list: list[GoalStatus] = []

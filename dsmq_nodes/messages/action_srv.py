@@ -11,7 +11,7 @@ __all__ = ["CancelGoal"]
 
 
 class CancelGoal(Service):
-    """Ask an action's server to give up goals."""
+    """Ask an action's server to cancel goals."""
 
     class Request(Message):
         """Which: one, all (id and stamp are zero), or those accepted up to the stamp."""

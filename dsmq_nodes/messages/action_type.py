@@ -36,7 +36,7 @@ class Action:
     """A type of action: subclass it and nest `Goal`, `Result` and `Feedback`, all messages.
 
     One that is not nested has no fields. The type's name in the graph is `<package>/action/<Class>`
-    or what the class keyword says: `class Dock(Action, type_name="dock_msgs/action/Dock")`.
+    unless the class keyword gives another: `class Dock(Action, type_name="dock_msgs/action/Dock")`.
     """
 
     Goal: ClassVar[type[Message]]
@@ -97,7 +97,7 @@ def _parts(action_type: Any) -> ActionParts:
             message("Request", goal_id=(UUID, ...), goal=(goal, ...)),
             message("Response", accepted=(bool, False), stamp=(Time, Time())),
         ),
-        # Without a result: one that has fields without a default, of a goal that did not succeed.
+        # Without a result when a goal failed and the result has fields without a default.
         service(
             "GetResult",
             message("Request", goal_id=(UUID, ...)),

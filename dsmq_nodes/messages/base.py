@@ -35,9 +35,9 @@ class Message(BaseModel):
             percent: float
             cell_voltages: list[float] = []
 
-    Values are checked when the message is made, at each assignment and when it is published; a
-    field that does not exist is an error. Its name in the graph is `<package>/msg/<Class>`, or what
-    the class keyword says: `class BatteryLevel(Message, type_name="power_msgs/msg/BatteryLevel")`.
+    Values are checked when the message is constructed, at each assignment and when it is published;
+    an unknown field is an error. Its name in the graph is `<package>/msg/<Class>` unless the class
+    keyword gives another: `class BatteryLevel(Message, type_name="power_msgs/msg/BatteryLevel")`.
     """
 
     model_config = ConfigDict(
@@ -77,8 +77,7 @@ class Message(BaseModel):
     def to_parts(self) -> tuple[str, str, bytes | memoryview]:
         """Return the message as JSON text and, apart from it, its one large `bytes` field.
 
-        For where bytes need not become text: the field's name and its value, both empty when it has
-        none.
+        For links that carry bytes: the field's name and its value, both empty when it has none.
 
         Raises:
             MessageError: As `to_json`.
@@ -101,14 +100,14 @@ class Message(BaseModel):
 
     @classmethod
     def from_json(cls, text: str | bytes) -> Self:
-        """Return the message that JSON text holds, ignoring fields that this type does not have.
+        """Return the message in a JSON text, ignoring unknown fields.
 
         Raises:
             MessageError: The text is not JSON, a field is missing or of the wrong type, or there
                 are fields and none of them is this type's: all of it would be made up.
         """
         try:
-            # The validator is not generic, but returns what it belongs to.
+            # The validator is not generic, but returns an instance of its class.
             msg: Self = cls.__pydantic_validator__.validate_json(text, extra="ignore")
         except ValidationError as error:
             raise MessageError(_explain(cls, error)) from None
@@ -118,7 +117,7 @@ class Message(BaseModel):
 
     @classmethod
     def from_parts(cls, text: str | bytes, raw: bytes | memoryview) -> Self:
-        """Return the message that `to_parts` made apart; the bytes are taken as they are.
+        """Return the message from the parts of `to_parts`; the bytes are not copied.
 
         Raises:
             MessageError: As `from_json`.
@@ -135,7 +134,7 @@ class Message(BaseModel):
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> Self:
-        """Return the message that a dict in ROS 2's JSON form holds; missing fields are defaulted.
+        """Return the message in a dict of ROS 2's JSON form; missing fields have their defaults.
 
         Raises:
             MessageError: A field does not exist or is of the wrong type.
@@ -165,7 +164,7 @@ class Message(BaseModel):
     def schema(cls) -> dict[str, Any]:  # type: ignore[override]
         """Return the JSON Schema of the type: structure only, no titles or descriptions.
 
-        The dict is made once for each type: do not change it.
+        The dict is cached for each type: do not change it.
         """
         return json_schema(cls)
 
@@ -191,7 +190,7 @@ def package_of(module: str) -> str:
 
 
 def _check_that_it_is_empty(cls: type[Message], text: str | bytes) -> None:
-    # What begins with an underscore is not the type's: whose call of a service it is.
+    # Fields with an underscore are not the type's: they identify a call of a service.
     foreign = ", ".join(name for name in from_json(text) if not name.startswith("_"))
     if foreign:
         raise MessageError(
@@ -210,7 +209,7 @@ def _explain(cls: type[Message], error: ValidationError) -> str:
 
 
 def _unpublishable(message: Message, error: Exception | None = None) -> MessageError:
-    """Say which field is wrong: the serializer itself names only the innermost."""
+    """Name the wrong field with its path; the serializer names only the innermost part."""
     cls = type(message)
     try:
         cls.__pydantic_validator__.validate_python(message.model_dump(warnings=False))
@@ -225,10 +224,10 @@ _RANGE_NS: Final = (_EARLIEST_SEC * _NANOSECONDS, (_LATEST_SEC + 1) * _NANOSECON
 
 
 def nearest_time_ns(nanoseconds: int) -> int:
-    """What is nearest to a time in ns since 1970 among what int32 seconds can say.
+    """The time in ns since 1970 nearest to a given one that int32 seconds can hold.
 
-    That ends on 2038-01-19. A clock that says more, set wrong or not, is to end no node: stamps
-    stay at the end of the range. The first time is told.
+    The range ends on 2038-01-19. A later clock, set wrong or not, must not end a node: stamps stay
+    at the end of the range. The first time gives a warning.
     """
     earliest, latest = _RANGE_NS
     nearest = min(max(nanoseconds, earliest), latest)
@@ -254,7 +253,7 @@ def _split(sec: int, nanosec: int, seconds: float, nanoseconds: int) -> dict[str
 
 
 class _SecNanosec(Message):
-    """What `Time` and `Duration` share. Here the message is what in rclpy is a class beside it."""
+    """The common part of `Time` and `Duration`; in rclpy these are classes beside the messages."""
 
     sec: int32 = 0
     nanosec: uint32 = 0
@@ -390,7 +389,7 @@ class Time(_SecNanosec, type_name="builtin_interfaces/msg/Time"):
 
 
 class Header(Message, type_name="std_msgs/msg/Header"):
-    """When, and in which coordinate frame, the data of a message was taken."""
+    """The time and the coordinate frame of a message's data."""
 
     stamp: Time = Time()
     frame_id: str = ""

@@ -16,7 +16,7 @@ class KeyValue(Message):
 
 
 class DiagnosticStatus(Message):
-    """How one part of the robot is."""
+    """The state of one part of the robot."""
 
     OK: ClassVar[byte] = 0
     WARN: ClassVar[byte] = 1
@@ -31,7 +31,7 @@ class DiagnosticStatus(Message):
 
 
 class DiagnosticArray(Message):
-    """How several parts of the robot are."""
+    """The states of several parts of the robot."""
 
     header: Header = Header()
     status: list[DiagnosticStatus] = []

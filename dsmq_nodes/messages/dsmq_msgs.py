@@ -1,11 +1,11 @@
-"""dsmq_msgs: what broker and nodes tell of themselves, on topics like any other.
+"""dsmq_msgs: the reports of the broker and the nodes, on topics like any other.
 
 `/dsmq/graph` (Graph), `/dsmq/types` (TypeDescription) and `/dsmq/statistics` (BrokerStatistics)
 are written by the broker, `/dsmq/nodes` (NodeStatistics) by every node once a second.
 
 The launcher writes `/dsmq/launch/state` (LaunchState), takes a LaunchCommand on
-`/dsmq/launch/command` and answers with a LaunchResult on `/dsmq/launch/result`; what its processes
-write goes to `/dsmq/launch/lines` (LaunchLines) too while somebody subscribes that.
+`/dsmq/launch/command` and answers with a LaunchResult on `/dsmq/launch/result`. It also publishes
+the lines of its processes on `/dsmq/launch/lines` (LaunchLines) while that has a subscriber.
 """
 
 from dsmq_nodes.messages.base import Message, Time
@@ -14,7 +14,7 @@ from dsmq_nodes.messages.base import Message, Time
 class Peer(Message):
     """A connection to the broker; `name` is empty for tools and plain clients.
 
-    `client` is what it signs its calls of services with; empty when it calls none.
+    `client` is the signature of its service calls; empty when it calls none.
     """
 
     name: str = ""
@@ -28,7 +28,7 @@ class Peer(Message):
 class Endpoint(Message):
     """One end of a topic: the node (empty: a tool or plain client) and the type it uses.
 
-    `schema_id` is its schema's on `/dsmq/types`; empty when it told none.
+    `schema_id` is the id of its schema on `/dsmq/types`; empty without a schema.
     """
 
     node: str = ""
@@ -55,7 +55,7 @@ class GraphTopic(Message):
 class Graph(Message):
     """The peers, and the ends of each topic; on `/dsmq/graph`, at every change.
 
-    `left_out` says in words what did not fit into a frame; empty when all did.
+    `left_out` says in words what did not fit into a frame; empty when everything did.
     """
 
     epoch: str = ""
@@ -73,7 +73,7 @@ class TypeDescription(Message):
 
 
 class Edge(Message):
-    """What the broker sent of a topic to one subscriber; `lag` messages are still to be sent.
+    """The counters of one subscriber of a topic; `lag` messages are still to be sent.
 
     `latency_sec` is from `publish()` until the broker sends it, by the publisher's clock; 0: its
     messages have no stamps, or of another time.
@@ -91,7 +91,7 @@ class Edge(Message):
 
 
 class Source(Message):
-    """What one publisher has put; `latency_sec` is from its `publish()` to the broker."""
+    """The counters of one publisher; `latency_sec` is from its `publish()` to the broker."""
 
     node: str = ""
     pid: int = 0
@@ -101,10 +101,10 @@ class Source(Message):
 
 
 class TopicStatistics(Message):
-    """What has gone through a topic; the rates are over the last second.
+    """The counters of a topic; the rates are over the last second.
 
-    A `shared` topic lies in shared memory, and the broker follows it; `missed` is what went by too
-    fast for it to follow.
+    A `shared` topic lies in shared memory, and the broker follows it; `missed` counts messages that
+    were too fast for it to follow.
     """
 
     name: str
@@ -121,10 +121,10 @@ class TopicStatistics(Message):
 
 
 class BrokerStatistics(Message):
-    """The broker's counters; on `/dsmq/statistics` once a second while somebody listens.
+    """The broker's counters; on `/dsmq/statistics` once a second while it has a subscriber.
 
-    Rates are those since the one before: in the first after a time without listeners, over that
-    time. What is new then has no rate yet. `left_out` is as in the graph.
+    Rates are since the previous report: in the first one after a time without subscribers, over
+    that time. New topics have no rate yet. `left_out` is as in the graph.
     """
 
     at_sec: float = 0.0
@@ -136,7 +136,7 @@ class BrokerStatistics(Message):
 
 
 class TimerStatistics(Message):
-    """How a timer keeps its rate; `overruns` are ticks that were skipped because it was late."""
+    """The counters of a timer; `overruns` are ticks that were skipped because it was late."""
 
     name: str
     rate_hz: float
@@ -148,10 +148,10 @@ class TimerStatistics(Message):
 
 
 class PublisherStatistics(Message):
-    """What a publisher has sent.
+    """The counters of a publisher.
 
-    `dropped` could not be sent for want of a broker; `suppressed` were not, for the lifecycle node
-    was not active.
+    `dropped` messages could not be sent without a broker; `suppressed` ones were not sent because
+    the lifecycle node was not active.
     """
 
     topic: str
@@ -162,10 +162,10 @@ class PublisherStatistics(Message):
 
 
 class SubscriptionStatistics(Message):
-    """What a subscription has received; latency is from `publish()` to the callback.
+    """The counters of a subscription; latency is from `publish()` to the callback.
 
-    `dropped` were skipped since this end was too slow, `late` were older than the lifespan,
-    `invalid` did not fit the type.
+    `dropped` messages were skipped because this end was too slow, `late` ones were older than the
+    lifespan, `invalid` ones did not fit the type.
     """
 
     topic: str
@@ -179,7 +179,7 @@ class SubscriptionStatistics(Message):
 
 
 class CallbackStatistics(Message):
-    """How long a callback has held up its node.
+    """How long a callback has blocked its node.
 
     `calls` counts the steps of a coroutine one by one, `longest_sec` is that of the last second.
     """

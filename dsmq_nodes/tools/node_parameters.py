@@ -280,7 +280,7 @@ def parameter_of(name: str, type_: int, text: str) -> Parameter:
 
     Raises:
         CommandError: no parameter can have this value.
-        LaunchFileError: the text is not YAML; says where.
+        LaunchFileError: the text is not YAML; the error says where.
     """
     if any("\ud800" <= character <= "\udfff" for character in text):
         raise CommandError(f"{name}: the value is not UTF-8: {text!r:.60}")

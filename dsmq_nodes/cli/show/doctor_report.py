@@ -35,7 +35,7 @@ def report(broker: str, name: str, wait_sec: float, *, as_json: bool) -> bool:
 
 
 def _shown(finding: Finding) -> str:
-    """A finding as it is printed."""
+    """A finding as text."""
     text = finding.text.replace("\n", "\n      ")
     return f"{finding.level:7} {text}\n    try {finding.advice}"
 
@@ -74,6 +74,6 @@ def _others(broker: str) -> list[str]:
         try:
             Session(address, timeout_sec=0.3).close()
         except DsmqError:
-            continue  # left by one that was killed, or of another network
+            continue  # of a broker that was killed, or of another network
         advice.append(f"    try --broker {address}: a broker answers there")
     return advice

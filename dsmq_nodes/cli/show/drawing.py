@@ -50,7 +50,7 @@ def _in_mermaid(name: str) -> str:
 
 
 class _Identifiers:
-    """Words for names, each another one: `/a_b` and `/a/b` are two boxes."""
+    """Unique words for names: `/a_b` and `/a/b` are two boxes."""
 
     def __init__(self) -> None:
         self._words: dict[tuple[str, str], str] = {}
@@ -83,7 +83,7 @@ def dot(topics: Iterable[TopicModel]) -> Iterator[str]:
 def edges(topics: Iterable[TopicModel]) -> list[tuple[str, str]]:
     """From node to topic and from topic to node, each once; a node's name ends with a space.
 
-    So a node is told from a topic of its name.
+    The space distinguishes a node from a topic of its name.
     """
     found: dict[tuple[str, str], None] = {}
     for topic in topics:

@@ -63,7 +63,7 @@ def _has(schema: dict[str, Any], field: str) -> bool:
 
 
 class _Schemas:
-    """The schemas of topics, as their publishers have told them; asked for with a first message."""
+    """The schemas of topics, from their publishers; read with the first message."""
 
     def __init__(self, session: "Session") -> None:
         self._session = session
@@ -78,7 +78,7 @@ class _Schemas:
 
 
 def _to_wait_for(session: "Session", name: str) -> list[str]:
-    """The names a topic may have that is not there yet: a node's, and a plain client's."""
+    """The possible names of a future topic: a node's, and a plain client's."""
     topic = lookup.find(session.graph(), name)
     if topic is not None:
         return [topic.name]

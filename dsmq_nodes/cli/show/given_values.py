@@ -1,4 +1,4 @@
-"""What a user gives as YAML or JSON, as the message it is meant to be."""
+"""Makes messages from the YAML or JSON that a user gives."""
 
 import json
 from typing import TYPE_CHECKING, Any
@@ -14,11 +14,11 @@ if TYPE_CHECKING:
 
 
 def fields_of(values: str, type_name: str, fields: "Iterable[str]") -> dict[str, Any]:
-    """The fields that a text gives; none for an empty one.
+    """The fields in a text; none in an empty one.
 
     Raises:
-        CommandError: the text is not of fields.
-        LaunchFileError: the text is not YAML; says where.
+        CommandError: the text does not have fields.
+        LaunchFileError: the text is not YAML; the error says where.
     """
     if not values.strip():
         return {}
@@ -37,9 +37,9 @@ def message_of(msg_type: "type[Message]", values: str) -> "Message":
     """The message with these values and defaults for the rest.
 
     Raises:
-        CommandError: the text is not of fields, or of others than the message has.
-        LaunchFileError: the text is not YAML; says where.
-        MessageError: a value does not fit; says which.
+        CommandError: the text does not have fields, or has unknown ones.
+        LaunchFileError: the text is not YAML; the error says where.
+        MessageError: a value does not fit; the text says which.
     """
     given = fields_of(values, msg_type.type_name, msg_type.model_fields)
     check_names(given, msg_type.schema(), msg_type.type_name)
@@ -50,15 +50,15 @@ def text_of(type_name: str, schema: dict[str, Any], values: str) -> str:
     """The same by the type's schema, as JSON.
 
     Raises:
-        CommandError: the text is not of fields, or a value does not fit; says which.
-        LaunchFileError: the text is not YAML; says where.
+        CommandError: the text does not have fields, or a value does not fit; it says which.
+        LaunchFileError: the text is not YAML; the error says where.
     """
     given = fields_of(values, type_name, schema.get("properties", {}))
     return json_of(encoded(given, schema, type_name), type_name)
 
 
 def json_of(message: Any, type_name: str) -> str:
-    """A message as JSON; not by msgspec, to which an integer beyond 64 bits is none.
+    """A message as JSON; without msgspec, which refuses integers beyond 64 bits.
 
     Raises:
         CommandError: JSON has no such value; a field whose type is not known was given NaN.

@@ -1,4 +1,4 @@
-"""Lifecycle nodes, by the services that each of them has."""
+"""Lifecycle nodes, through their services."""
 
 from dsmq_nodes.errors import CommandError
 from dsmq_nodes.messages.lifecycle import (
@@ -37,7 +37,7 @@ class LifecycleCalls:
         return name
 
     def state(self, name: str) -> str:
-        """The state of a node, as ros2 shows it: `active [3]`."""
+        """The state of a node in ros2's form: `active [3]`."""
         request, service = GetState.Request(), f"{name}/get_state"
         state = call_typed(self._session, service, request, GetState.Response).current_state
         return f"{one_line(state.label)} [{state.id}]"
@@ -49,7 +49,7 @@ class LifecycleCalls:
         return call_typed(self._session, service, request, response).available_transitions
 
     def change(self, name: str, transition: str, timeout_sec: float) -> None:
-        """Make a node go through a transition, which is given by its label or number.
+        """Trigger a transition of a node, by its label or number.
 
         Raises:
             CommandError: there is no such transition now, or it failed.

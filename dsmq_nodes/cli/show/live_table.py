@@ -72,7 +72,7 @@ class Looking:
         self._restarts = {name: each.restarts for each in processes for name in each.nodes}
 
     def group(self, columns: int, most_lines: int) -> Group:
-        """The tables as they are now."""
+        """The current tables."""
         rows = list(self._rows())
         topics, nodes = self._statistics.topics, self._nodes.values()
         return Group(*tables(rows, topics, nodes, columns, most_lines))
@@ -116,7 +116,7 @@ def print_tables(session: "Session", count: int) -> None:
     """Print the tables `count` times."""
     looking = Looking(session)
     columns = shutil.get_terminal_size().columns
-    # Rates are those between two looks; a node tells its counters once a second.
+    # Rates need two readings; a node publishes its counters once a second.
     looking.look(time.monotonic() + 1.5 * _PERIOD_SEC)
     looking.group(columns, _ANY_LINES)
     looking.look(time.monotonic() + 1.5 * _PERIOD_SEC)

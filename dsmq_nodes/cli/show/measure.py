@@ -1,7 +1,6 @@
 """`topic hz | bw | delay`: from the broker's counters, or measured by subscribing.
 
-What only a reader of each message sees (the shortest and the longest gap) is measured with
-`--sample`, as ros2 does.
+Only `--sample` reads each message, as ros2 does, and measures the shortest and the longest gap.
 """
 
 import math
@@ -26,7 +25,7 @@ if TYPE_CHECKING:
 
 _EVERY_SEC: Final = 1.0
 _DAY_SEC: Final = 86400.0
-_ANOTHER_TIME_SEC: Final = _DAY_SEC  # no message is so long on its way, no clock so wrong
+_ANOTHER_TIME_SEC: Final = _DAY_SEC  # no message takes this long, and no clock is this wrong
 
 
 class Spread:
@@ -47,7 +46,7 @@ class Spread:
         return math.sqrt(sum((value - mean) ** 2 for value in self.values) / len(self.values))
 
     def __str__(self) -> str:
-        """How ros2 shows it, in seconds."""
+        """The values in ros2's form, in seconds."""
         return (
             f"\tmin: {min(self.values):.3f}s max: {max(self.values):.3f}s "
             f"std dev: {self.deviation:.5f}s window: {len(self.values)}"
@@ -62,9 +61,9 @@ class Arrivals:
         self._last_sec: float | None = None
 
     def add(self, at_sec: float, text: str) -> None:
-        """A message has come."""
+        """Add a message."""
         if self._last_sec is not None and at_sec < self._last_sec:
-            self.gaps.values.clear()  # a simulation or a recording has begun again
+            self.gaps.values.clear()  # a simulation or a recording was restarted
         elif self._last_sec is not None:
             self.gaps.values.append(at_sec - self._last_sec)
         self._last_sec = at_sec
@@ -82,19 +81,19 @@ class Arrivals:
         return topic, *shown, str(len(gaps.values))
 
     def __str__(self) -> str:
-        """What ros2 prints; empty before there are two messages."""
+        """The text in ros2's form; empty before the second message."""
         return f"average rate: {self.rate_hz:.3f}\n{self.gaps}" if self.gaps.values else ""
 
 
 class Sizes:
-    """The sizes of the last messages, as text, and when they came."""
+    """The sizes of the last messages, as text, and their times."""
 
     def __init__(self, window: int) -> None:
         self._sizes = Spread(window)
         self._times_sec: deque[float] = deque(maxlen=window)
 
     def add(self, at_sec: float, text: str) -> None:
-        """A message has come."""
+        """Add a message."""
         self._times_sec.append(at_sec)
         self._sizes.values.append(len(text.encode("utf-8", "surrogatepass")))
 
@@ -102,7 +101,7 @@ class Sizes:
         sizes, count = self._sizes, len(self._times_sec)
         if count < 2:
             return ""
-        # Up to now, not to the last message: a topic that has become silent slows down.
+        # Up to now, not to the last message: the rate of a silent topic falls.
         span_sec = time.monotonic() - self._times_sec[0]
         shown = (sizes.mean, min(sizes.values), max(sizes.values))
         mean, low, high = map(size, shown)
@@ -113,7 +112,7 @@ class Sizes:
 
 
 class Delays:
-    """How much older than now the stamps in the messages' headers are."""
+    """The age of the stamps in the messages' headers."""
 
     def __init__(self, window: int, *, has_header: bool) -> None:
         """`has_header`: the topic's type is known to have one; else the messages show it."""
@@ -122,7 +121,7 @@ class Delays:
         self._has_header = has_header
 
     def add(self, at_sec: float, text: str) -> None:
-        """A message has come.
+        """Add a message.
 
         Raises:
             MessageError: it has no stamp, and others had one.
@@ -147,7 +146,7 @@ class Delays:
 
     @property
     def why_none(self) -> str:
-        """Why no delay can be told of messages that have come; empty: some can.
+        """Why the messages have no delay; empty when some have.
 
         Raises:
             CommandError: none of them has a header.
@@ -175,7 +174,7 @@ class _Time:
     """The time: of this machine, or the last one on `/clock`."""
 
     def __init__(self, session: "Session", *, is_sim: bool, is_of_day: bool) -> None:
-        """`is_of_day`: the wall clock, to which stamps are compared; else one that never jumps."""
+        """With `is_of_day` the wall clock, for stamps; otherwise a clock that never jumps."""
         self.topics = [CLOCK_TOPIC] if is_sim else []
         self._read_sec = None if is_sim else _wall_sec if is_of_day else time.monotonic
         self._told_sec: float | None = None
@@ -183,7 +182,7 @@ class _Time:
             session.subscribe(topic, depth=1)
 
     def told(self, text: str) -> None:
-        """`/clock` has told."""
+        """Take a message of `/clock`."""
         found = time_in(text, "clock")
         if found is None:
             raise MessageError("it tells no time")
@@ -191,7 +190,7 @@ class _Time:
 
     @property
     def now_sec(self) -> float | None:
-        """The time; None: `/clock` has not told yet."""
+        """The time; None before the first message of `/clock`."""
         return self._told_sec if self._read_sec is None else self._read_sec()
 
 
@@ -261,7 +260,7 @@ def rate_shown(change: Count) -> str:
 
 
 def bandwidth_shown(change: Count) -> str:
-    """Bytes as ros2 begins to show them."""
+    """Bytes a second in ros2's form."""
     if not change.messages:
         return ""
     return (
@@ -271,7 +270,7 @@ def bandwidth_shown(change: Count) -> str:
 
 
 def size(size_bytes: float) -> str:
-    """A number of bytes as ros2 writes it."""
+    """A number of bytes in ros2's form."""
     for unit, factor in (("MB", 1e6), ("KB", 1e3)):
         if size_bytes >= factor:
             return f"{size_bytes / factor:.2f} {unit}"
@@ -279,7 +278,7 @@ def size(size_bytes: float) -> str:
 
 
 def delay_shown(topic: "TopicCounters", felt: dict[str, float]) -> str:
-    """How old messages are where they arrive, by the broker's clock or the subscriber's own word.
+    """The age of messages on arrival, by the broker's clock or the subscriber's own counters.
 
     Args:
         topic: the broker's counters.
@@ -290,7 +289,7 @@ def delay_shown(topic: "TopicCounters", felt: dict[str, float]) -> str:
         for edge in topic.edges
     ]
     delays = [each for each in delays if each[1]]
-    if not delays:  # nobody hears it: as old as they are at the broker
+    if not delays:  # without subscribers: their age at the broker
         at_broker = [each.latency_sec for each in topic.publishers if each.latency_sec]
         delays = [("(broker)", delay_sec) for delay_sec in at_broker]
     if not delays:
@@ -301,7 +300,7 @@ def delay_shown(topic: "TopicCounters", felt: dict[str, float]) -> str:
 
 
 def table_shown(rows: Sequence[tuple[str, ...]]) -> str:
-    """Several topics as ros2 shows them; the first row is the head."""
+    """Several topics as ros2's table; the first row is the head."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     lines = [
         "  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip()
@@ -311,7 +310,7 @@ def table_shown(rows: Sequence[tuple[str, ...]]) -> str:
 
 
 def show_rates(session: "Session", names: Sequence[str], most: int) -> None:
-    """Print the rates of topics once a second, for ever."""
+    """Print the rates of topics once a second, without end."""
     for found in follow(session, _topics(session, names), most):
         if len(found) == 1:
             _show_one(next(iter(found.values()))[0], rate_shown)
@@ -327,7 +326,7 @@ def show_rates(session: "Session", names: Sequence[str], most: int) -> None:
 
 
 def show_bandwidth(session: "Session", name: str, most: int) -> None:
-    """Print the bytes of a topic once a second, for ever."""
+    """Print the bandwidth of a topic once a second, without end."""
     began = False
     for found in follow(session, _topics(session, [name]), most):
         (window, topic), *_ = found.values()
@@ -351,13 +350,13 @@ def _show_one(window: Window, shown: Callable[[Count], str]) -> None:
 
 
 def show_delay(session: "Session", name: str) -> None:
-    """Print how old a topic's messages are once a second, for ever."""
+    """Print the age of a topic's messages once a second, without end."""
     felt: dict[str, float] = {}
     with session.another() as nodes:
         nodes.subscribe(NODES_TOPIC, depth=1000)
         for found in follow(session, _topics(session, [name]), 1):
             (_, topic), *_ = found.values()
-            # Of a shared topic the broker sees no times: its readers do.
+            # The broker does not know the latency of a shared topic; its readers do.
             while topic.shared and (reply := nodes.next_message([NODES_TOPIC], 0.0)) is not None:
                 told = nodes.understood(reply, _read_node)
                 for each in told.subscriptions if told is not None else ():

@@ -23,7 +23,7 @@ _STEP: Final = re.compile(r"\[(-?\d+)\]\.?|([^.\[\]]+)\.?")
 
 @dataclass(frozen=True)
 class Style:
-    """How `topic echo` shows a message; the defaults are ros2's."""
+    """The format of `topic echo`; the defaults are ros2's."""
 
     field: str = ""
     form: str = "yaml"
@@ -33,7 +33,7 @@ class Style:
     strings: bool = True
 
     def show(self, text: str, schema: Schema = _NONE) -> str:
-        """A message's text as it is printed, in ROS 2's form where its type's schema is known.
+        """A message's text for printing, in ROS 2's form if its type's schema is known.
 
         Raises:
             CommandError: the message has no such field.
@@ -45,7 +45,7 @@ class Style:
             value = pick(value, self.field)
         try:
             return self._printed(value)
-        except RecursionError:  # nested deeper than anything that is meant
+        except RecursionError:  # nested too deeply
             return f"{one_line(text)}\n---"
 
     def _printed(self, value: object) -> str:
@@ -61,7 +61,7 @@ class Style:
         return f"{self.yaml(value)}---"
 
     def yaml(self, value: object) -> str:
-        """A value, as it is, as YAML."""
+        """A value, unchanged, as YAML."""
         if not isinstance(value, dict | list):
             return f"{one_line(str(value))}\n"
         return to_yaml(value, flow=self.flow)
@@ -127,7 +127,7 @@ def _missing(value: object, step: str, at: str) -> str:
 
 
 def read(text: str) -> Any:
-    """The value in a JSON text; a text that is no JSON object or list is its own value."""
+    """The value in a JSON text; a text that is not a JSON object or list is its own value."""
     try:
         value = json.loads(text)
     except (ValueError, RecursionError):

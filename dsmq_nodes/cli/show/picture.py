@@ -92,7 +92,7 @@ def _columns(
 
 
 def _untangle(columns: list[list[str]], ties: Sequence[tuple[str, str]]) -> None:
-    """Move each box to the mean place of those that it is tied to."""
+    """Move each box to the mean place of its neighbours."""
     tied: dict[str, list[str]] = {name: [] for column in columns for name in column}
     for source, target in ties:
         tied[source].append(target)
@@ -109,7 +109,7 @@ def _untangle(columns: list[list[str]], ties: Sequence[tuple[str, str]]) -> None
 def _without_circles(
     names: Iterable[str], ties: Sequence[tuple[str, str]]
 ) -> list[tuple[str, str, bool]]:
-    """The edges, those turned round (True) that lead back to where a walk has come from."""
+    """The edges; those that lead back on a walk are reversed (True)."""
     after: dict[str, list[str]] = {name: [] for name in names}
     for source, target in ties:
         after[source].append(target)

@@ -27,7 +27,7 @@ _LONGEST: Final = 1000
 
 @dataclass(frozen=True)
 class Given:
-    """A message to publish, as JSON and as it is shown."""
+    """A message to publish, as JSON and as text for the user."""
 
     type_name: str
     schema: bytes
@@ -42,8 +42,8 @@ def given(broker: str, name: str, type_name: str, values: str) -> Given:
 
     Raises:
         CommandError: there is no such type, or the text is not of fields.
-        LaunchFileError: the text is not YAML; says where.
-        MessageError: a value does not fit; says which.
+        LaunchFileError: the text is not YAML; the error says where.
+        MessageError: a value does not fit; the text says which.
     """
     try:
         msg_type = find_type(type_name)
@@ -60,7 +60,7 @@ def given(broker: str, name: str, type_name: str, values: str) -> Given:
 
 
 def _told(broker: str, name: str, type_name: str) -> dict[str, Any]:
-    """The schema of a type as an end of the topic has told it; empty: none has."""
+    """The schema of a type from an end of the topic; empty when none has sent it."""
     with contextlib.suppress(DsmqError), Session(broker) as session:
         topic = lookup.find(session.graph(), name)
         for end in topic.ends if topic is not None else ():
@@ -70,10 +70,10 @@ def _told(broker: str, name: str, type_name: str) -> dict[str, Any]:
 
 
 def type_of(broker: str, name: str, values: str) -> str:
-    """The type that a topic has, for values that were given without one.
+    """The type of a topic, for values without a type.
 
     Raises:
-        CommandError: it has none, or several; says what to write.
+        CommandError: it has none, or several; the text says what to write.
     """
     with Session(broker) as session:
         topic = lookup.find(session.graph(), name)
@@ -94,16 +94,16 @@ def publish(
     wait_for: int,
     latched: int,
 ) -> None:
-    """Publish a message `times` times (0: for ever), each acknowledged by the broker.
+    """Publish a message `times` times (0: without end), each acknowledged by the broker.
 
     Args:
         session: the connection.
-        name: a plain client's topic of that very name if there is one, else the name is a node's.
+        name: a plain client's topic with exactly this name if there is one, else a node's.
         message: the message to publish.
         rate_hz: how often.
         times: how many times.
         wait_for: how many subscribers to wait for first.
-        latched: how many messages are kept for subscribers that come later.
+        latched: how many messages are kept for late subscribers.
     """
     known = lookup.find(session.graph(), name)
     topic = known.name if known else resolve_topic(name, "topic_pub", "/", {})
@@ -118,7 +118,7 @@ def publish(
         session.put(topic, message.text)
         if number == times:
             return
-        # What is late is not made up for in a burst.
+        # Late messages are not caught up in a burst.
         due_sec = max(due_sec + 1 / rate_hz, time.monotonic())
         time.sleep(max(due_sec - time.monotonic(), 0))
 

@@ -29,7 +29,7 @@ def send(session: Session, request: WantedCall, *, with_feedback: bool, wait_sec
     """Send a goal and print its feedback and result; return False when it was not reached.
 
     Raises:
-        CommandError: nobody serves the action, it is of another type, or a value does not fit.
+        CommandError: the action has no server or another type, or a value does not fit.
     """
     print("Waiting for an action server to become available...", flush=True)
     offer = served(session, "action", absolute(request.service), wait_sec)
@@ -52,10 +52,10 @@ def send(session: Session, request: WantedCall, *, with_feedback: bool, wait_sec
 
 
 def _cancel(goal: "_Goal") -> None:
-    """Give a goal up, accepted or not; the server's word alone says that it is.
+    """Cancel a goal, accepted or not; only the server's answer confirms it.
 
     Raises:
-        CommandError: it did not say so.
+        CommandError: the server did not confirm it.
     """
     try:
         with contextlib.suppress(OSError):  # the terminal is closed
@@ -66,7 +66,7 @@ def _cancel(goal: "_Goal") -> None:
     except DsmqError as error:
         fault = str(error)
     if fault:
-        # A server sees it in the graph when the connection of whoever sent a goal has ended.
+        # A server sees in the graph that the connection of a goal's client has ended.
         raise CommandError(
             f"the server has not said that the goal is canceled ({fault}): it cancels it when this "
             "tool's connection has ended, unless it is of an older release"
@@ -76,7 +76,7 @@ def _cancel(goal: "_Goal") -> None:
 
 
 class _Goal:
-    """A goal, from its values to its result; `is_sent`: the server may have it."""
+    """A goal, from its values to its result; with `is_sent` the server may have it."""
 
     def __init__(self, session: Session, offer: Offer) -> None:
         self.id = uuid.uuid4()
@@ -130,7 +130,7 @@ class _Goal:
         return response[name]
 
     def follow(self) -> int:
-        """Print feedback and the result; gives the state it has ended in.
+        """Print feedback and the result; returns the final state.
 
         Raises:
             CommandError: its server has gone.
@@ -162,7 +162,7 @@ class _Goal:
             )
 
     def _feedback_in(self, text: str) -> Any:
-        """The feedback to this goal; None: it is to another.
+        """The feedback to this goal; None when it is for another goal.
 
         Raises:
             MessageError: it is no feedback.
@@ -176,7 +176,7 @@ class _Goal:
             raise MessageError("it is no feedback to a goal") from None
 
     def cancel(self) -> str:
-        """Ask to give it up, and wait for the answer; gives why it is not, empty if it is.
+        """Ask to cancel the goal, and wait for the answer; returns the reason of a refusal.
 
         Raises:
             CommandError: there is no answer.

@@ -29,7 +29,7 @@ _WAITING: Final = {
 
 @dataclass(frozen=True)
 class WantedCall:
-    """What a user wants to call; without a type, of the one that its server has told."""
+    """A call that a user wants; without a type it has the server's."""
 
     service: str
     type_name: str
@@ -38,7 +38,7 @@ class WantedCall:
 
 @dataclass(frozen=True)
 class Types:
-    """How the request and the response of a service look; an empty schema: not known."""
+    """The schemas of a service's request and response; empty when unknown."""
 
     name: str
     request: dict[str, Any]
@@ -57,7 +57,7 @@ def call_service(
     """Call it once, or every `period_sec`, and print the responses.
 
     Raises:
-        CommandError: nobody serves it, it is of another type, or it does not answer.
+        CommandError: it has no server or another type, or it does not answer.
     """
     offer = served(session, "service", absolute(request.service), wait_sec)
     if request.type_name and offer.type and not is_type(offer.type, request.type_name):
@@ -106,7 +106,7 @@ def served(session: Session, kind: str, name: str, wait_sec: float) -> Offer:
 
 
 def types_of(session: Session, service: str, type_name: str) -> Types:
-    """The schemas that a service's ends have told, or those of its type if the kit has it."""
+    """The schemas from a service's ends, or those of its type if the kit has it."""
     topics = {topic.name: topic for topic in session.graph().topics}
     found = []
     for sign in (REQUEST, REPLY):

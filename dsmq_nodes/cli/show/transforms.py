@@ -16,7 +16,7 @@ from dsmq_nodes.tf.rigid import Rigid, roll_pitch_yaw, rotate
 from dsmq_nodes.tools.session import Session
 from dsmq_nodes.topic_names import TF_STATIC_TOPIC, TF_TOPIC
 
-_PAUSE_SEC: Final = 2.0  # between two complaints that there is no transform yet
+_PAUSE_SEC: Final = 2.0  # between two notes that there is no transform yet
 
 
 class _Listener:
@@ -62,7 +62,7 @@ def echo_transform(
     once: bool,
     timeout_sec: float | None,
 ) -> None:
-    """Print where a frame is in another, again and again.
+    """Print the pose of a frame in another, repeatedly.
 
     Raises:
         CommandError: it was not known within the timeout.

@@ -35,7 +35,7 @@ def parameters(texts: list[str]) -> dict[str, Any]:
     """What `NAME:=VALUE` says, for each.
 
     Raises:
-        CommandError: it says it in another way.
+        CommandError: a text has another form.
     """
     found = {}
     for each in texts:
