@@ -12,6 +12,7 @@ BROKERS_TOPICS: Final = frozenset({GRAPH_TOPIC, STATISTICS_TOPIC, TYPES_TOPIC})
 NODES_TOPIC: Final = "/dsmq/nodes"
 PROBE_TOPIC: Final = "/dsmq/probe"
 
+RECORDER_NODE: Final = "/dsmq/recorder"
 LAUNCH_NODE: Final = "/dsmq/launch"
 LAUNCH_STATE_TOPIC: Final = f"{LAUNCH_NODE}/state"
 LAUNCH_LINES_TOPIC: Final = f"{LAUNCH_NODE}/lines"

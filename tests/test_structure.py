@@ -52,6 +52,11 @@ def test_imports_inside_functions_do_not_grow() -> None:
     )
 
 
+def test_the_names_of_the_kits_topics_are_said_once() -> None:
+    found = structure.topic_names_again()
+    assert not found, _text("dsmq_nodes/topic_names.py has a name for these; import it", found)
+
+
 def test_files_that_texts_mention_exist() -> None:
     found = structure.files_not_there()
     assert not found, _text("these docstrings and comments mention files that do not exist", found)

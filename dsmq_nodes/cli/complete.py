@@ -13,7 +13,7 @@ from dsmq_nodes.tools.lookup import shown
 from dsmq_nodes.tools.offers import absolute
 from dsmq_nodes.tools.service_calls import call
 from dsmq_nodes.tools.session import Session
-from dsmq_nodes.topic_names import is_kits_own
+from dsmq_nodes.topic_names import is_hidden
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -27,7 +27,7 @@ _PATIENCE_SEC: Final = 0.3
 
 def topics(ctx: typer.Context, incomplete: str) -> list[str]:
     """The names of the topics, if a broker answers at once; hidden ones when they are begun."""
-    own = "/_" in incomplete or is_kits_own(incomplete)
+    own = is_hidden(incomplete)
     return _names(ctx, lambda graph: [topic.name for topic in shown(graph, own=own)])
 
 

@@ -318,7 +318,7 @@ def _times(seen: Seen) -> Iterator[Finding]:
         elif age_sec > _STALE_SEC or age_sec < -_AHEAD_SEC:
             how = "older" if age_sec > 0 else "newer"
             text = f"{topic.name}: stamps of {who} are {abs(age_sec):.1f} s {how} than "
-            text += "/clock" if stamp.clock_sec is not None else "their publishing"
+            text += CLOCK_TOPIC if stamp.clock_sec is not None else "their publishing"
             advice = "set the stamp when it is measured; all nodes or none with use_sim_time"
             yield Finding(WARNING, "stale stamp", about, text, advice)
         if way_sec > _BEHIND_SEC or way_sec < -_AHEAD_SEC:

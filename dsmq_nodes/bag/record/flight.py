@@ -36,10 +36,9 @@ from dsmq_nodes.errors import DsmqError
 from dsmq_nodes.messages.dsmq_msgs import LaunchLines, LaunchState
 from dsmq_nodes.signals import ending_signals
 from dsmq_nodes.tools.session import Session
-from dsmq_nodes.topic_names import LAUNCH_LINES_TOPIC, LAUNCH_STATE_TOPIC
+from dsmq_nodes.topic_names import LAUNCH_LINES_TOPIC, LAUNCH_STATE_TOPIC, RECORDER_NODE
 
 NAME: Final = "recorder"
-NODE: Final = f"/dsmq/{NAME}"
 FAILURES: Final = "failures"
 _OVER: Final = frozenset({"stopped", "finished", "failed"})
 _FAULTS: Final = frozenset({"failed", "restarting"})
@@ -185,7 +184,7 @@ def _bundle(
 
 def _recorder(writer: BagWriter | LastSeconds, flight: Flight) -> Recorder:
     return Recorder(
-        Session(broker_address(), node=NODE, patient=True, lasting=True),
+        Session(broker_address(), node=RECORDER_NODE, patient=True, lasting=True),
         writer,
         Selection(everything=True),
         from_start=True,

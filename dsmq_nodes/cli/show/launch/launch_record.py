@@ -7,9 +7,10 @@ from dataclasses import replace
 from pathlib import Path
 
 from dsmq_nodes.bag.file.writing import bag_path
-from dsmq_nodes.bag.record.flight import FAILURES, NAME, NODE
+from dsmq_nodes.bag.record.flight import FAILURES, NAME
 from dsmq_nodes.errors import CommandError
 from dsmq_nodes.launcher.supervise.plan import Dependency, NodePlan, Plan, ProcessPlan
+from dsmq_nodes.topic_names import RECORDER_NODE
 
 _RING = re.compile(r"ring=(\d+(?:\.\d+)?)(s|m|min)?")
 _UNITS_SEC = {"": 1.0, "s": 1.0, "m": 60.0, "min": 60.0}
@@ -40,8 +41,10 @@ def recorder_beside(record: str, launch_file: Path) -> Callable[[Plan], Plan]:
         program = (sys.executable, "-m", "dsmq_nodes.launcher.supervise.child", "--module")
         attached = ("--attach", str(launch_file.absolute()), "--plan", str(plan))
         argv = (*program, "dsmq_nodes.bag.record.flight", *what, *attached)
-        recorder = ProcessPlan(NAME, argv, nodes=(NodePlan(NODE, "dsmq_nodes.bag.record.flight"),))
-        waits = Dependency(NAME, NODE)
+        recorder = ProcessPlan(
+            NAME, argv, nodes=(NodePlan(RECORDER_NODE, "dsmq_nodes.bag.record.flight"),)
+        )
+        waits = Dependency(NAME, RECORDER_NODE)
         others = (replace(each, depends_on=(waits, *each.depends_on)) for each in plan.nodes)
         return replace(plan, nodes=(recorder, *others))
 
