@@ -196,7 +196,7 @@ def topic_names_again() -> list[str]:
         if isinstance(node, ast.AnnAssign) and isinstance(node.value, ast.Constant)
     }
     return [
-        f"{relative(path)}:{node.lineno}: {node.value}"
+        f"{relative(path)}:{node.lineno}: {node.value!r}"
         for path in sources()
         if path != home
         for node in ast.walk(tree(path))
