@@ -1,4 +1,4 @@
-"""What a setup carries: latency and throughput of this machine and its broker.
+"""Latency and throughput of this machine and its broker.
 
 One process publishes, N processes subscribe, a broker is between them: its own, or the one that is
 named. A message carries when it was built by the machine's monotonic clock; a subscriber's

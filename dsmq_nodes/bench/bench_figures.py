@@ -1,4 +1,4 @@
-"""What is made of the numbers: percentiles, a histogram, a verdict. Pure.
+"""Evaluates the measurements: percentiles, a histogram, a verdict. Pure.
 
 The verdict
 ===========

@@ -1,4 +1,4 @@
-"""The kinds of messages that are sent, each with when it was built."""
+"""The kinds of messages that are sent, each with the time it was built."""
 
 import functools
 import os

@@ -1,7 +1,7 @@
-"""What publishing and subscribing processes of a benchmark do, whatever carries their messages.
+"""The publishing and subscribing processes of a benchmark, over any transport.
 
-They are told what to do by lines of JSON on their standard input and answer by such lines, and end
-when their input does: none outlives who started it, however that ends.
+They take orders as lines of JSON on their standard input, answer with such lines, and end when
+their input does: so none outlives the process that started it.
 
 A publisher says `{"shared": ...}` when its subscribers are there; told `{"rate": HZ, "count": N}`
 or `{"seconds": S}` it publishes and says `{"sent", "dropped", "cpu_sec"}`. A subscriber says

@@ -1,4 +1,4 @@
-"""The processes of a benchmark, as who started them sees them."""
+"""The processes of a benchmark, as their parent sees them."""
 
 import contextlib
 import json
@@ -39,7 +39,7 @@ class Started:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._errors,
-            start_new_session=True,  # Ctrl-C is for who has started it
+            start_new_session=True,  # Ctrl-C is for the parent
         )
         self.usage = psutil.Process(self.process.pid)
         self._unread = b""

@@ -18,7 +18,9 @@ RATES_HZ: Final = {"text": 100.0, "imu": 100.0, "scan": 40.0, "image": 30.0}
 
 SECONDS: Final = 2.0
 _FLOOD_SEC: Final = 1.0
-_NO_SOCKETS: Final = str(Path(__file__).parent)  # who looks there for one finds the port alone
+_NO_SOCKETS: Final = str(
+    Path(__file__).parent
+)  # a directory without a socket: clients find the port alone
 _SETTLE_SEC: Final = 15.0
 _STILL_SEC: Final = 1.0
 _OF_A_NODE: Final = ("DSMQ_NODE", "DSMQ_USE_SIM_TIME", "DSMQ_BROKER", NO_SHM)

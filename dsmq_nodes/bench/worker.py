@@ -78,7 +78,7 @@ def main() -> None:
         _ROLES[given["role"]](given)
     except DsmqError as error:
         sys.exit(str(error))
-    except BrokenPipeError:  # who has started us is gone
+    except BrokenPipeError:  # the parent is gone
         os._exit(0)
 
 

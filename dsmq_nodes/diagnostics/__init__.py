@@ -1,9 +1,9 @@
 """Diagnostics: how the parts of a robot are, on `/diagnostics`.
 
-Every node tells its counters on `/dsmq/nodes` once a second. One aggregator makes
-diagnostic_msgs/msg/DiagnosticArray of them: rates against what the nodes declare, skipped ticks,
-lost and wrong messages. The launcher has one; it publishes while somebody listens. What only the
-node knows (a temperature, a device) it tells itself, with a `DiagnosticUpdater`.
+Every node publishes its counters on `/dsmq/nodes` once a second. One aggregator turns them into
+diagnostic_msgs/msg/DiagnosticArray: rates against the declared ones, skipped ticks, lost and wrong
+messages. The launcher has one; it publishes while it has a subscriber. A node reports what only it
+knows (a temperature, a device) with a `DiagnosticUpdater`.
 """
 
 from dsmq_nodes.diagnostics.aggregator import DiagnosticAggregator

@@ -1,4 +1,4 @@
-"""Publishes `/diagnostics` from what all nodes tell of themselves."""
+"""Publishes `/diagnostics` from the counters of all nodes."""
 
 from dsmq_nodes.diagnostics.judge import Judge
 from dsmq_nodes.graph.node import Node
@@ -8,13 +8,13 @@ from dsmq_nodes.topic_names import DIAGNOSTICS_TOPIC, NODES_TOPIC, is_kits_own
 
 
 class DiagnosticAggregator:
-    """Publishes how every node is, once a second while somebody subscribes `/diagnostics`.
+    """Publishes the state of every node, once a second while `/diagnostics` has a subscriber.
 
     One for the whole graph is enough: the launcher has it.
     """
 
     def __init__(self, node: Node, period_sec: float = 1.0) -> None:
-        """Do it in the name of a node."""
+        """Publish with a node."""
         self._judge = Judge()
         self._node = node
         self._clock = node.get_clock()

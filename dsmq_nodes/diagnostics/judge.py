@@ -1,12 +1,13 @@
-"""Judges nodes by the counters they tell, sans-I/O.
+"""Judges nodes by their counters, sans-I/O.
 
-What counts is what happened between the last two times that a node told, about a second apart:
+It compares the last two reports of a node, about a second apart:
 
 - ERROR: a callback raised; a timer at the node's declared rate made fewer than half of its ticks;
   a message came that is not of its topic's type.
-- WARN: that timer made fewer than nine tenths of its ticks, or skipped one; a message was lost, for
-  want of a broker or because a callback was slower than its subscription's depth allows.
-- STALE: the node has told nothing for some seconds. After a minute it is forgotten.
+- WARN: that timer made fewer than nine tenths of its ticks, or skipped one; a message was lost,
+because
+  there was no broker or a callback was slower than its subscription's depth allows.
+- STALE: the node has sent no report for some seconds. After a minute it is forgotten.
 - OK: none of it.
 """
 
@@ -26,10 +27,10 @@ from dsmq_nodes.messages.dsmq_msgs import (
 
 STALE_SEC: Final = 3.5
 _FORGET_SEC: Final = 60.0
-_CLOCK_SET_SEC: Final = 0.9  # a node tells once a second, and what it tells is not long on its way
+_CLOCK_SET_SEC: Final = 0.9  # a node reports once a second, and reports arrive soon
 _BAD_SHARE: Final = 0.5
 _POOR_SHARE: Final = 0.9
-_FEW_TICKS: Final = 1.5  # a window holds one more or less, however even they come
+_FEW_TICKS: Final = 1.5  # a window may have one more or less
 
 Finding = tuple[int, str]
 _CounterT = TypeVar("_CounterT", TimerStatistics, PublisherStatistics, SubscriptionStatistics)
@@ -44,7 +45,7 @@ class _Told:
 
     @property
     def window_sec(self) -> float:
-        """What lies between the two; by our clock where that of the node stands, or was set."""
+        """The time between two reports; by our clock if the node's stands still or was set."""
         if self.before is None:
             return 0.0
         heard_sec = self.heard_sec - self.heard_before_sec
@@ -53,21 +54,21 @@ class _Told:
 
 
 class Judge:
-    """Remembers what each node told last, and what before."""
+    """Keeps the last two reports of each node."""
 
     def __init__(self, stale_sec: float = STALE_SEC) -> None:
         self._stale_sec = stale_sec
         self._told: dict[str, _Told] = {}
 
     def heard(self, statistics: NodeStatistics, now_sec: float) -> None:
-        """A node has told its counters."""
+        """Add a report of a node."""
         last = self._told.get(statistics.name)
         before = last.now if last is not None and last.now.pid == statistics.pid else None
         since_sec = last.heard_sec if last is not None else now_sec
         self._told[statistics.name] = _Told(statistics, before, now_sec, since_sec)
 
     def statuses(self, now_sec: float) -> list[DiagnosticStatus]:
-        """How every node is, by name."""
+        """The state of every node, by name."""
         for name in [n for n, t in self._told.items() if now_sec - t.heard_sec > _FORGET_SEC]:
             del self._told[name]
         return [self._status(told, now_sec) for _, told in sorted(self._told.items())]
@@ -160,7 +161,7 @@ def _is_declared(timer: TimerStatistics, node: NodeStatistics) -> bool:
 def _pairs(
     now: Sequence[_CounterT], before: Sequence[_CounterT]
 ) -> Iterator[tuple[_CounterT, _CounterT]]:
-    """Counters with what they were before; those of a timer or topic that is new are left out."""
+    """Counters with their earlier values, without those of new timers and topics."""
     earlier = dict(_keyed(before))
     for key, each in _keyed(now):
         if key in earlier:
@@ -168,7 +169,7 @@ def _pairs(
 
 
 def _keyed(counters: Sequence[_CounterT]) -> Iterator[tuple[tuple[str, int], _CounterT]]:
-    """Each with its name, and which of that name it is: a topic may be subscribed twice."""
+    """Each with its name and its number among those: a topic may be subscribed twice."""
     seen: Counter[str] = Counter()
     for each in counters:
         name = str(getattr(each, "name", "") or getattr(each, "topic", ""))

@@ -1,4 +1,4 @@
-"""What a node knows of its own parts, on `/diagnostics`."""
+"""A node's own diagnostics, on `/diagnostics`."""
 
 import inspect
 from asyncio import CancelledError
@@ -13,17 +13,17 @@ from dsmq_nodes.topic_names import DIAGNOSTICS_TOPIC
 
 
 class DiagnosticStatusWrapper(DiagnosticStatus, type_name=DiagnosticStatus.type_name):
-    """A status that a callback fills in; it is an error until it says otherwise."""
+    """A status that a callback fills in; until then it is an error."""
 
     level: byte = DiagnosticStatus.ERROR
     message: str = "no summary was given"
 
     def summary(self, level: int, message: str) -> None:
-        """How the part is: `DiagnosticStatus.OK`, WARN, ERROR or STALE, and in words."""
+        """Set the level, `DiagnosticStatus.OK`, WARN, ERROR or STALE, and a text."""
         self.level, self.message = level, message
 
     def add(self, key: str, value: object) -> None:
-        """A value beside it."""
+        """Add a value."""
         self.values.append(KeyValue(key=key, value=str(value)))
 
 
@@ -32,10 +32,10 @@ _CLOSED: Final = inspect.CORO_CLOSED
 
 
 class DiagnosticUpdater:
-    """Asks callbacks how the parts of a node are, and publishes what they say.
+    """Asks callbacks for the states of a node's parts, and publishes them.
 
     Attributes:
-        hardware_id: which piece of hardware it is about, such as a serial number.
+        hardware_id: the piece of hardware, such as a serial number.
     """
 
     NO_HARDWARE: ClassVar[str] = "none"
@@ -50,7 +50,7 @@ class DiagnosticUpdater:
         node.create_timer(period, self.force_update)
 
     def add(self, name: str, callback: _Callback) -> None:
-        """Have `callback(stat)` asked how a part is: it calls `stat.summary` and `stat.add`.
+        """Add a part: `callback(stat)` calls `stat.summary` and `stat.add`.
 
         Raises:
             ValueError: there is a part of this name already.
@@ -63,10 +63,10 @@ class DiagnosticUpdater:
         self._parts[name] = callback
 
     def force_update(self) -> None:
-        """Ask and publish now, or when coroutines have answered.
+        """Ask all callbacks and publish, now or when coroutines have answered.
 
-        What a callback raises is a status too, and goes to the log. While a coroutine is awaited
-        nothing is asked again.
+        An exception of a callback becomes a status, and is logged. While a coroutine is awaited no
+        callback is asked again.
         """
         if self._waits is not None and inspect.getcoroutinestate(self._waits) != _CLOSED:
             return

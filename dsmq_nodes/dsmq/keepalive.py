@@ -1,14 +1,14 @@
 """How a TCP connection notices that the other machine is gone: pulled cable, power cut, crash.
 
-Some 11 s after the last sign of life it is to end. A connection that is idle is probed by the
-system's keepalive. One with data on its way is not probed but sent again for up to 15 minutes, and
-that has two ends of its own:
+It ends some 11 s after the last packet. The system's keepalive probes an idle connection. For data
+under way it sends no probes but repeats the data for up to 15 minutes, so the two ends limit that
+differently:
 
-- A client has TCP_USER_TIMEOUT end it. Linux then also gives up a broker that is alive and has not
-  read for so long; such a broker is as good as gone.
-- A broker must not do that: a subscriber that is stopped for half a minute is to find its place
-  again, not a closed socket. So it looks itself, now and then, whether the other end has
-  acknowledged anything: who is stopped still does (`has_gone_silent`).
+- A client uses TCP_USER_TIMEOUT. Linux then also gives up a broker that is alive and has not read
+  for that time; such a broker is as good as gone.
+- A broker must not do that: a subscriber that is stopped for half a minute must find its place, not
+  a closed socket. So it checks at intervals whether the other end has acknowledged anything, which
+  a stopped process still does (`has_gone_silent`).
 """
 
 import socket
@@ -31,7 +31,7 @@ _TCP_INFO: Final = struct.Struct("@3xB20xI28xI")
 
 
 def keep_alive(sock: socket.socket, *, client: bool) -> None:
-    """Have the system end a TCP connection whose other end is gone, as far as it can."""
+    """Let the system end a TCP connection whose other end is gone, as far as it can."""
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
     for name, value in _PROBING:
         if hasattr(socket, name):

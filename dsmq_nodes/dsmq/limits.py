@@ -1,4 +1,4 @@
-"""What the broker allows; said to the protocol's users in the docstring of wire.py."""
+"""The broker's limits; the docstring of wire.py documents them for users of the protocol."""
 
 from typing import Final
 

@@ -1,10 +1,11 @@
 """The one idea of the queue: a topic is a log, and a reader is a cursor in it.
 
-A log's entries have the ids 1, 2, 3, ... without holes. Old entries go, new ones come at the end.
+A log's entries have the ids 1, 2, 3, ... without holes. Old entries are deleted, new ones are
+appended.
 
 A cursor stands after an id. Every id up to `after` was delivered to the cursor's reader or is
 counted in `dropped`; no id is both. The ids that were dropped since the last delivery are the
-`gap`, which the reader is told with the next entry.
+`gap`, which comes with the next entry.
 
 Ids are compared, skipped and counted here and nowhere else. The broker's readers, a ring's reader,
 a node's reader and a tool's cursors are this class or have one.
@@ -66,7 +67,7 @@ class Cursor:
             self.dropped += count
 
     def take(self, message_id: int) -> int:
-        """Deliver an entry; gives the gap before it, or -1 where its id was passed already."""
+        """Deliver an entry; returns the gap before it, or -1 when its id was passed already."""
         if message_id <= self.after:
             return -1
         if message_id > self.after + 1:
@@ -93,7 +94,7 @@ class Cursor:
         return True
 
     def advance(self, upto: int, dropped: int = 0) -> int:
-        """Pass several entries at once; gives how many of them were delivered.
+        """Pass several entries at once; returns how many of them were delivered.
 
         Args:
             upto: where the reader says it is, for one that counts for itself.

@@ -1,4 +1,4 @@
-"""Messages that are not text: what dsmq 0.7.0, which keeps them in a TEXT column, made of them."""
+"""Converts messages that are not text as dsmq 0.7.0 did, which kept them in a TEXT column."""
 
 import json
 import math
@@ -9,7 +9,7 @@ from dsmq_nodes.errors import WireError
 
 
 def as_original_text(message: bytes) -> bytes:
-    """What 0.7.0's TEXT column would have made of a message that is not a string.
+    """The form that 0.7.0's TEXT column gave to a message that is not a string.
 
     Raises:
         WireError: for what its SQLite refused too (objects, arrays, integers over 64 bits).
@@ -45,7 +45,7 @@ def _as_sqlite_text(value: float) -> str:
 
 
 def odd_put(body: bytes) -> tuple[str, bytes] | None:
-    """Topic and message of a put that Python's json reads and strict JSON does not.
+    """Topic and message of a put that Python's json accepts and strict JSON does not.
 
     That is one with NaN or Infinity as its message.
     """

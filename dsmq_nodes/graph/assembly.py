@@ -1,6 +1,6 @@
-"""What a node is made of, in the order in which it is made, and how it is ended.
+"""The parts of a node, in the order in which they are made, and its end.
 
-All of it lies under one attribute, `Node._kit`: every other name is free for the user's class.
+They lie under one attribute, `Node._kit`: every other name is free for the user's class.
 """
 
 import math
@@ -73,7 +73,7 @@ class NodeKit:
         node: the node they belong to.
         own_name: its name without the namespace.
         name: its absolute name.
-        rate_hz: the rate that was declared, by whoever has the last word.
+        rate_hz: the declared rate; the launch file's wins.
         uses_sim_time: stamps, timers and timeouts go by `/clock`.
         params: the values of its model of parameters.
         wall_clock: this machine's; messages are stamped by it.
@@ -128,7 +128,7 @@ class NodeKit:
         around = surroundings.get()
         given = around.environment()
         self.node = node
-        # Whatever can be wrong is told before anything is opened: names, the rate, parameters.
+        # Check everything before anything is opened: names, the rate, parameters.
         self.own_name = names.check_node_name(given.name or node_name)
         self.namespace = names.resolve_namespace(given.namespace or namespace)
         self._remap = given.remap
@@ -232,7 +232,7 @@ class NodeKit:
         return clock
 
     def resolve_name(self, name: str) -> str:
-        """The absolute name of a topic or service, remapping included.
+        """The absolute name of a topic or service, after remapping.
 
         Raises:
             InvalidNameError: the name breaks the rules.
@@ -245,7 +245,7 @@ class NodeKit:
         self._type_check.met(reply, own)
 
     def check_parameters(self) -> None:
-        """The node is complete: whatever parameter it was given has to be there.
+        """The node is complete: every parameter that it was given must be declared.
 
         Raises:
             ParameterError: the launcher gave one that the node has not declared.
@@ -323,7 +323,7 @@ class NodeKit:
             self.end(is_whole=True)  # what moves is stopped in any case
 
     def destroy(self) -> None:
-        """As `leave`; what a `destroy_node` of its own raises is told."""
+        """As `leave`; an exception of the node's own `destroy_node` is logged."""
         try:
             self.run_hook(self.node.destroy_node)
         except Exception as error:  # noqa: BLE001  other nodes are to be ended
@@ -334,7 +334,7 @@ class NodeKit:
     def end(self, *, is_whole: bool) -> None:
         """Run the last hooks and disconnect, once; `is_whole`: the node's constructor returned.
 
-        What the hooks of a half-made node raise is told in one line.
+        An exception in a hook of a half-made node is logged in one line.
         """
         if self._is_destroyed:
             return
@@ -398,7 +398,7 @@ def _quietly(callback: Callback, _named: Callback) -> None:
 
 
 def _first_rate(name: str, *rates: float | None) -> float | None:
-    """The first that is given.
+    """The first given value.
 
     Raises:
         NodeConfigurationError: it is not more than 0.

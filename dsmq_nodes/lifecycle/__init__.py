@@ -5,7 +5,7 @@
             self.publisher = self.create_lifecycle_publisher(Image, "image", 1)
             return TransitionCallbackReturn.SUCCESS
 
-`dsmq-nodes lifecycle set /camera configure` does it from outside.
+`dsmq-nodes lifecycle set /camera configure` triggers the transition from outside.
 """
 
 from dsmq_nodes.errors import TransitionError

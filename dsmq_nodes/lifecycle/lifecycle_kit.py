@@ -1,4 +1,4 @@
-"""What a lifecycle node has besides the parts of every node, and how its transitions run."""
+"""The parts of a lifecycle node besides those of every node, and how its transitions run."""
 
 import asyncio
 from collections.abc import Callable, Coroutine, Sequence

@@ -1,4 +1,4 @@
-"""Nodes that are configured and activated from outside: ROS 2's managed nodes."""
+"""Nodes that others configure and activate: ROS 2's managed nodes."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -24,11 +24,11 @@ from dsmq_nodes.lifecycle.states import (
 class LifecycleNode(Node):
     """A node with states: subclass it and override the callbacks of its transitions.
 
-    They are `def` or `async def`, get the state the node comes from, and return a
-    `TransitionCallbackReturn`. What one raises is logged, and `on_error` is called.
+    They are `def` or `async def`, get the previous state, and return a `TransitionCallbackReturn`.
+    An exception is logged, and `on_error` is called.
 
     Attributes:
-        autostart: configure and activate it as soon as it spins, without being asked.
+        autostart: configure and activate it as soon as it spins.
     """
 
     autostart: bool = False
@@ -78,10 +78,10 @@ class LifecycleNode(Node):
         *,
         on_deadline: Callback | None = None,
     ) -> LifecyclePublisher[MessageT]:
-        """As `create_publisher`; it drops and counts what is published while not active.
+        """As `create_publisher`; it drops and counts messages while the node is not active.
 
-        It is activated from the start of `on_activate` until the node has come to rest in another
-        state: a last command in `on_deactivate`, `on_shutdown` or `on_error` is still sent.
+        It is activated from the start of `on_activate` until the node is in another primary state:
+        a last command in `on_deactivate`, `on_shutdown` or `on_error` is still sent.
         """
         publisher = self._kit.topics.add_publisher(
             msg_type,
@@ -128,7 +128,7 @@ class LifecycleNode(Node):
         return TransitionCallbackReturn.SUCCESS
 
     def on_error(self, state: LifecycleState) -> TransitionResult:
-        """Clean up after an error: SUCCESS to be configured again, else the node is finalized."""
+        """Clean up after an error: SUCCESS leads to unconfigured, anything else to finalized."""
         return TransitionCallbackReturn.FAILURE
 
     # Transitions
@@ -136,10 +136,10 @@ class LifecycleNode(Node):
     async def change_state(self, transition: int | str) -> TransitionCallbackReturn:
         """Make a transition, by its number or label: "configure", "activate", ...
 
-        One that is cancelled, as by a timeout, ends as one that has raised.
+        A cancelled transition, as by a timeout, ends as one that has raised.
 
         Returns:
-            What its callback said, ERROR also for what it raised.
+            The result of its callback; ERROR also for an exception.
 
         Raises:
             TransitionError: there is no such transition from the state the node is in.
@@ -147,7 +147,7 @@ class LifecycleNode(Node):
         return await self._kit.change_state(transition)
 
     def trigger_configure(self) -> TransitionCallbackReturn | None:
-        """Make this transition and wait for it, outside of callbacks; None if the node was ended.
+        """Make this transition and wait for it, outside of callbacks; None if the node has ended.
 
         Raises:
             TransitionError: it does not begin in the state the node is in.

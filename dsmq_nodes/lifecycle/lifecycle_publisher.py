@@ -15,7 +15,7 @@ class LifecyclePublisher(Publisher[MessageT]):
     """Publishes while its node is active; made by `LifecycleNode.create_lifecycle_publisher`.
 
     Attributes:
-        is_activated: what is published is sent.
+        is_activated: whether messages are sent.
     """
 
     def __init__(

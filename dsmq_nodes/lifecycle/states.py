@@ -1,9 +1,10 @@
 """The states of a lifecycle node as a table, sans-I/O.
 
 A node rests in a primary state (unconfigured, inactive, active, finalized). A transition takes it
-to a transition state (configuring, activating, ...), in which its callback runs; what that returns
-takes it on: SUCCESS to the goal, FAILURE back (from shuttingdown on to finalized), ERROR to
-errorprocessing, where `on_error` runs: after its SUCCESS the node is unconfigured, else finalized.
+to a transition state (configuring, activating, ...), in which its callback runs. The callback's
+result decides the next state: SUCCESS to the goal, FAILURE back (from shuttingdown on to
+finalized), ERROR to errorprocessing, where `on_error` runs: after its SUCCESS the node is
+unconfigured, else finalized.
 
 Numbers, labels and arrows are those of ROS 2: lifecycle_msgs, design.ros2.org/articles/
 node_lifecycle.html, and rcl_lifecycle's default state machine.
@@ -20,7 +21,7 @@ from dsmq_nodes.suggest import nearest
 
 
 class TransitionCallbackReturn(IntEnum):
-    """What a transition's callback says."""
+    """The result of a transition's callback."""
 
     SUCCESS = Ids.TRANSITION_CALLBACK_SUCCESS
     FAILURE = Ids.TRANSITION_CALLBACK_FAILURE
@@ -41,7 +42,7 @@ class LifecycleState(NamedTuple):
 
 
 class StateTransition(NamedTuple):
-    """An arrow between two states."""
+    """A transition between two states."""
 
     transition_id: int
     label: str
@@ -67,7 +68,7 @@ PASSING: Final = (
 )  # fmt: skip
 STATES: Final = (*PRIMARY, *PASSING)
 
-# Asked for from outside, by its number or its label.
+# Transitions that others request, by number or label.
 REQUESTS: Final = (
     StateTransition(Ids.TRANSITION_CONFIGURE, "configure", UNCONFIGURED, CONFIGURING),
     StateTransition(Ids.TRANSITION_CLEANUP, "cleanup", INACTIVE, CLEANINGUP),
@@ -77,7 +78,7 @@ REQUESTS: Final = (
     StateTransition(Ids.TRANSITION_INACTIVE_SHUTDOWN, "shutdown", INACTIVE, SHUTTINGDOWN),
     StateTransition(Ids.TRANSITION_ACTIVE_SHUTDOWN, "shutdown", ACTIVE, SHUTTINGDOWN),
 )
-# Where a transition state leads after SUCCESS, FAILURE and ERROR; the number of the first of three.
+# The next states after SUCCESS, FAILURE and ERROR, and the number of the first of the three.
 _OUTCOMES: Final = (
     (Ids.TRANSITION_ON_CONFIGURE_SUCCESS, CONFIGURING, INACTIVE, UNCONFIGURED, ERRORPROCESSING),
     (Ids.TRANSITION_ON_CLEANUP_SUCCESS, CLEANINGUP, UNCONFIGURED, INACTIVE, ERRORPROCESSING),
@@ -97,7 +98,7 @@ GRAPH: Final = (*REQUESTS, *_FOLLOWS.values())
 
 
 class StateMachine:
-    """Where a lifecycle node is.
+    """The state machine of a lifecycle node.
 
     Attributes:
         state: the state it is in.
@@ -109,7 +110,7 @@ class StateMachine:
         self._name = name
 
     def available(self) -> list[StateTransition]:
-        """The transitions that begin where it is."""
+        """The transitions from the current state."""
         return [each for each in GRAPH if each.start == self.state]
 
     def begin(self, asked: int | str) -> StateTransition:
@@ -134,7 +135,7 @@ class StateMachine:
         )
 
     def follow(self, result: TransitionCallbackReturn) -> StateTransition:
-        """Go on from a transition's state, as its callback says."""
+        """Leave a transition's state, by the result of its callback."""
         return self._go(_FOLLOWS[self.state, result])
 
     def _go(self, transition: StateTransition) -> StateTransition:

@@ -56,12 +56,12 @@ _INNER: Final = frozenset(
 
 
 def adapt_model(cls: type[BaseModel], schema: CoreSchema) -> CoreSchema:
-    """Give the fields of a message model what pydantic alone does not do.
+    """Extend the fields of a message model beyond pydantic.
 
     Floats also read "NaN", "Infinity" and "-Infinity" from JSON; lists also take tuples, numpy
     arrays and `array.array`; bytes take buffers and are standard base64 in JSON; defaults that can
-    be changed in place are made anew for each message, without the cost of a deep copy. Messages
-    inside the model are left alone: they were adapted when they were made.
+    be changed in place are copied for each message, cheaper than a deep copy. Messages inside the
+    model are unchanged: they are adapted already.
     """
     found: Schema = dict(schema)
     if found["type"] == "definitions":
@@ -124,7 +124,7 @@ def _from_base64(value: object) -> object:
 
 
 def _as_view_or_bytes(value: object, check: Callable[[object], object]) -> object:
-    """A large memoryview is held as it is: it is copied once, when it is published."""
+    """A large memoryview is kept: it is copied once, when it is published."""
     if not isinstance(value, memoryview) or value.nbytes < LARGE_BYTES:
         return check(_as_bytes(value))
     if value.itemsize != 1 or not value.c_contiguous:

@@ -1,4 +1,4 @@
-"""Test nodes without a robot: a graph in one process, with a clock that runs as fast as it can.
+"""Test nodes without a robot: a graph in one process, in virtual time.
 
     def test_it_stops_before_the_wall(graph):
         graph.add(Avoider)

@@ -13,7 +13,7 @@ _PATIENCE_SEC: Final = 30.0
 
 
 class BrokerProcess:
-    """A broker on 127.0.0.1; it can be killed and started again on its port.
+    """A broker on 127.0.0.1; it can be killed and restarted on its port.
 
     Attributes:
         host: 127.0.0.1.
@@ -21,7 +21,7 @@ class BrokerProcess:
     """
 
     def __init__(self, port: int = 0, *options: str) -> None:
-        """Start it; port 0 is any free one, `options` are the command line's."""
+        """Start a broker; port 0 takes any free one, `options` are the command line's."""
         self.host, self.port = "127.0.0.1", port
         self._options = options
         self._process: subprocess.Popen[str] | None = None
@@ -39,7 +39,7 @@ class BrokerProcess:
         return self._process.pid if self._process is not None else 0
 
     def start(self) -> None:
-        """Start it, on the same port as before; returns when it listens.
+        """Start the broker on its port; returns when it listens.
 
         Raises:
             RuntimeError: it does not listen.
@@ -61,11 +61,11 @@ class BrokerProcess:
         return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
 
     def kill(self) -> None:
-        """End it as kill -9 does."""
+        """Kill the broker, as kill -9 does."""
         self._end(gently=False)
 
     def close(self) -> None:
-        """End it as Ctrl-C does."""
+        """End the broker, as Ctrl-C does."""
         self._end(gently=True)
 
     def _end(self, *, gently: bool) -> None:

@@ -1,4 +1,4 @@
-"""What can happen to the messages of a topic on their way; the same for the same seed."""
+"""Faults of messages on their way; reproducible by a seed."""
 
 import asyncio
 import random
@@ -14,12 +14,12 @@ from dsmq_nodes.graph.time.clock import BaseClock
 
 @dataclass(frozen=True, slots=True)
 class Faults:
-    """Faults of one topic, for all of its subscribers alike.
+    """Faults of one topic, the same for all its subscribers.
 
     Attributes:
-        drop: the share of messages that is lost, 0 to 1.
-        duplicate: the share that comes twice.
-        reorder: the share that comes only after the next one.
+        drop: the share of messages that are lost, 0 to 1.
+        duplicate: the share that arrives twice.
+        reorder: the share that arrives after the next message.
         delay_sec: how much later each message comes: a number of seconds, or evenly between two.
     """
 
@@ -66,7 +66,7 @@ class FaultyBroker(MemoryBroker):
         self._topics: dict[str, _FaultyTopic] = {}
 
     def set_faults(self, topic: str, faults: Faults) -> None:
-        """From now on the messages of a topic have these faults."""
+        """Give the messages of a topic these faults from now on."""
         self._topics[topic] = _FaultyTopic(faults, f"{self._seed} {topic}")
 
     @override

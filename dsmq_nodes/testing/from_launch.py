@@ -1,8 +1,8 @@
 """A launch file's nodes in virtual time: the same file, read by the same code, without processes.
 
-Nodes are made in the order in which the launcher would start their processes: one that waits for a
-topic is made when the first message of it has come, and virtual time passes meanwhile. What
-concerns processes alone (restarts, output, niceness) means nothing here.
+Nodes are made in the order in which the launcher would start their processes. A node that waits for
+a topic is made when the topic's first message has come; virtual time passes meanwhile. Settings of
+processes (restarts, output, niceness) have no effect here.
 """
 
 import sys
@@ -76,7 +76,7 @@ def _start(
     def may_start(process: ProcessPlan) -> bool:
         not_started = {each.name for each in waiting}
         return all(
-            # Who is left out is not waited for.
+            # There is no wait for nodes that are left out.
             each.node not in known
             or (each.process not in not_started and (each.topic is None or heard[each.topic]()))
             for each in process.depends_on

@@ -27,6 +27,6 @@ def broker(monkeypatch: pytest.MonkeyPatch) -> "Iterator[BrokerProcess]":
 
     with BrokerProcess() as broker:
         monkeypatch.setenv("DSMQ_BROKER", f"{broker.host}:{broker.port}")
-        # The first node of a process takes its own words out of here; afterwards they are back.
+        # The first node of a process removes its settings from the environment; restore them.
         monkeypatch.setenv("DSMQ_NODE", "")
         yield broker

@@ -1,4 +1,4 @@
-"""Virtual time: it does not pass, it is set forward to what is due next."""
+"""Virtual time: it does not pass by itself, it is set forward to the next due moment."""
 
 import asyncio
 import math
@@ -16,7 +16,7 @@ EPOCH_NS: Final = 1_577_836_800 * 1_000_000_000  # 2020-01-01 UTC: a test's firs
 
 
 class VirtualClock(BaseClock):
-    """Starts at 0 s on the monotonic side and, if not told otherwise, 2020-01-01 on the wall's."""
+    """Starts at 0 s of monotonic time and, by default, on 2020-01-01 of the wall clock."""
 
     def __init__(self, start_ns: int = EPOCH_NS) -> None:
         self._start_ns = start_ns
@@ -31,7 +31,7 @@ class VirtualClock(BaseClock):
         return self._sec
 
     def set_wall_clock(self, step_sec: float) -> None:
-        """Set the wall clock forward, or back, as whoever sets the date does."""
+        """Set the wall clock forward or back, as setting the date does."""
         self._start_ns += round(step_sec * 1e9)
 
     def set_forward(self, to_sec: float) -> None:
@@ -40,7 +40,7 @@ class VirtualClock(BaseClock):
 
 
 class NodesVirtualClock(NodeClock, VirtualClock):
-    """The virtual clock as one node has it: that of the graph, which tells it of being set."""
+    """The virtual clock of one node: the graph's, which notifies it of being set."""
 
     _machine: VirtualClock
 
@@ -55,7 +55,7 @@ class NodesVirtualClock(NodeClock, VirtualClock):
 
 @dataclass
 class _Limit:
-    """How far the clock may go, whether it is enough already, and whom to call then."""
+    """How far the clock may go, when to stop earlier, and what to call then."""
 
     sec: float
     is_enough: Callable[[], object]
@@ -63,7 +63,7 @@ class _Limit:
 
 
 class _Selector(selectors.DefaultSelector):
-    """Where a loop would wait, sets the clock forward instead, though not beyond a limit."""
+    """Sets the clock forward where a loop would wait, up to a limit."""
 
     def __init__(self, clock: VirtualClock) -> None:
         super().__init__()
@@ -78,7 +78,7 @@ class _Selector(selectors.DefaultSelector):
         if timeout is None and self.limit is None:
             return super().select(None)  # nothing is due, ever: only another thread can go on
         due_sec = math.inf if timeout is None else self._clock.monotonic_sec() + timeout
-        # Nothing more happens at this moment: time may pass, or it is enough.
+        # Nothing more happens at this moment: let time pass, or stop.
         limit = self.limit
         if limit is not None and (limit.is_enough() or due_sec > limit.sec):
             if not limit.is_enough():
@@ -104,9 +104,9 @@ class VirtualLoop(asyncio.SelectorEventLoop):
     async def pass_time(
         self, seconds: float, is_enough: Callable[[], object], *others: asyncio.Future[None]
     ) -> None:
-        """Let so much time pass, with all that is due in it; less when it is enough.
+        """Let time pass, with everything that is due in it; less when `is_enough`.
 
-        Returns early too when one of the others is done.
+        Also returns early when one of the other futures is done.
         """
         passed: asyncio.Future[None] = self.create_future()
 

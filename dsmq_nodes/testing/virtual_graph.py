@@ -30,10 +30,10 @@ NodeT = TypeVar("NodeT", bound=Node)
 
 
 class Observed(list[MessageT]):
-    """The messages of a topic so far, in their order.
+    """The messages of a topic so far, in order.
 
     Attributes:
-        at_sec: when each of them came, in seconds since the graph began.
+        at_sec: the time of each, in seconds since the graph began.
     """
 
     def __init__(self) -> None:
@@ -44,8 +44,8 @@ class Observed(list[MessageT]):
 class Graph:
     """Nodes, a router in memory, and a clock that is set forward to whatever is due next.
 
-    No socket, no thread, no waiting; for the same seed every run is the same, message for message.
-    What a thread does is not in virtual time.
+    No socket, no thread, no waiting; with the same seed every run is the same, message for message.
+    Threads do not run in virtual time.
     """
 
     def __init__(
@@ -59,8 +59,8 @@ class Graph:
 
         Args:
             seed: of the faults, and of Python's `random`.
-            on_type_mismatch: "raise": when the two ends of a topic have types that do not fit,
-                running raises `TypeMismatchError`; "warn" leaves it to the nodes.
+            on_type_mismatch: with "raise", running raises `TypeMismatchError` when the types at two
+                ends of a topic do not fit; "warn" leaves it to the nodes.
             start_ns: the wall clock when it begins, in nanoseconds since 1970-01-01 UTC.
         """
         self._types_matter = on_type_mismatch == "raise"
@@ -96,18 +96,18 @@ class Graph:
         seed: int = 0,
         without: Collection[str] = (),
     ) -> Self:
-        """The nodes of a launch file, all of them made; time may have passed if some wait.
+        """Make all nodes of a launch file; time passes if some wait.
 
         Args:
             path: the launch file. Its classes are also looked for beside it, or above `launch/`.
             args: its arguments, by name.
             seed: as `Graph(seed)`; the nodes' own seeds are parameters.
-            without: full names of nodes that are left out, such as "/monitor".
+            without: full names of nodes to leave out, such as "/monitor".
 
         Raises:
-            LaunchFileError: the file is wrong, or has what needs a process.
-            NodeLoadError: a node's class is not there.
-            TimeoutError: what a node depends on has not come.
+            LaunchFileError: the file is wrong, or has an entry that needs a process.
+            NodeLoadError: a node's class does not exist.
+            TimeoutError: a dependency of a node is not met.
         """
         from dsmq_nodes.testing.from_launch import add_launch  # noqa: PLC0415  60 ms
 
@@ -139,7 +139,7 @@ class Graph:
         params: Mapping[str, Any] | None = None,
         remap: Mapping[str, str] | None = None,
     ) -> NodeT:
-        """Make a node, told what a launch file would tell it, and spin it from now on.
+        """Make a node, with a launch file's settings, and spin it from now on.
 
         Raises:
             NodeNameTakenError: a node of this name is in the graph already.
@@ -162,7 +162,7 @@ class Graph:
         self.run_for(0)
 
     def run_for(self, seconds: float) -> None:
-        """Let so much virtual time pass.
+        """Let virtual time pass.
 
         Raises:
             Exception: what a callback raised, with `on_exception` "raise"; its node has ended.
@@ -171,7 +171,7 @@ class Graph:
         self._pass_time(seconds, lambda: False)
 
     def run_until(self, condition: Callable[[], object], timeout_sec: float = 60.0) -> None:
-        """Run until a condition holds, looked at whenever time is about to pass.
+        """Run until a condition holds; it is checked whenever time is about to pass.
 
         Raises:
             TimeoutError: it did not hold within `timeout_sec` of virtual time.
@@ -184,7 +184,7 @@ class Graph:
             raise TimeoutError(f"{timeout_sec:g} s of virtual time passed in vain")
 
     def at(self, when_sec: float, callback: Callable[[], object]) -> None:
-        """Call back when the graph is `when_sec` old, if it is run so far."""
+        """Call back when the graph is `when_sec` old, if it runs that long."""
         check_callback(callback, "what is called at a time")
         self._loop.call_at(when_sec, self._call, callback)
 
@@ -201,7 +201,7 @@ class Graph:
             self._failures.append(error)
 
     def set_wall_clock(self, step_sec: float) -> None:
-        """Set the machine's clock forward or back; what is due goes by the time that passes."""
+        """Set the machine's clock forward or back; due times are not affected."""
         self._clock.set_wall_clock(step_sec)
 
     def inject(self, topic: str, msg: Message) -> None:
@@ -209,17 +209,17 @@ class Graph:
         self.inject_text(topic, msg.to_json(), msg.type_name, schema_text(type(msg)))
 
     def inject_text(self, topic: str, text: str, type_name: str = "", schema: bytes = b"") -> None:
-        """Publish what stands for a message, such as recorded JSON; its type is said once."""
+        """Publish a message as JSON, such as a recorded one; its type is advertised once."""
         name = _absolute(topic)
         if name not in self._publications:
             self._publications[name] = self._link.advertise(name, type_name, 0, schema)
         self._link.publish(self._publications[name], text)
 
     def observe(self, msg_type: type[MessageT], topic: str) -> Observed[MessageT]:
-        """The messages of a topic from now on, as a list that grows; latched ones come first.
+        """The messages of a topic from now on, in a list that grows; latched ones come first.
 
         Raises:
-            MessageError: while it runs: a message is not of the type.
+            MessageError: while it runs, when a message does not match the type.
         """
         observed: Observed[MessageT] = Observed()
 
@@ -232,7 +232,7 @@ class Graph:
         return observed
 
     def hear(self, topic: str) -> Callable[[], bool]:
-        """Listen to a topic of any type; what is given says whether it had a message since."""
+        """Subscribe a topic of any type; returns a function: has it had a message since?"""
         name = _absolute(topic)
         came: list[Arrival] = []
 
@@ -265,7 +265,7 @@ class Graph:
         reorder: float = 0.0,
         delay_sec: float | tuple[float, float] = 0.0,
     ) -> None:
-        """From now on the messages of a topic have faults; see `Faults`. Without any: none."""
+        """Give the messages of a topic faults from now on; see `Faults`. None removes them."""
         self._broker.set_faults(_absolute(topic), Faults(drop, duplicate, reorder, delay_sec))
 
     def close(self) -> None:
@@ -278,7 +278,7 @@ class Graph:
         random.setstate(self._random)
 
     def _failed(self, _: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-        """What raises in the loop itself (an observer, a callback of `at`) fails the test."""
+        """Raise an exception of the loop itself (an observer, a callback of `at`) in the test."""
         self._failures.append(context.get("exception") or RuntimeError(context["message"]))
 
     def _pass_time(self, seconds: float, is_enough: Callable[[], object]) -> None:

@@ -1,4 +1,4 @@
-"""Coordinate frames: who tells where they are, and how to get from one to another.
+"""Coordinate frames: broadcasting transforms, and looking them up.
 
     self.buffer = Buffer()
     TransformListener(self.buffer, self)

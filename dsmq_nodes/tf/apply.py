@@ -25,14 +25,14 @@ def do_transform_point(point: PointStamped, transform: TransformStamped) -> Poin
     """A position in the transform's frame.
 
     Raises:
-        InvalidArgumentException: the transform is none; so below too.
+        InvalidArgumentException: the transform is not valid; also for the functions below.
     """
     x, y, z = _rigid(transform).apply((point.point.x, point.point.y, point.point.z))
     return PointStamped(header=_header(transform), point=Point(x=x, y=y, z=z))
 
 
 def do_transform_vector3(vector: Vector3Stamped, transform: TransformStamped) -> Vector3Stamped:
-    """A direction in the transform's frame: it is turned, and not moved."""
+    """A direction in the transform's frame: it is rotated and not translated."""
     turn = _rigid(transform)._replace(translation=IDENTITY.translation)
     x, y, z = turn.apply((vector.vector.x, vector.vector.y, vector.vector.z))
     return Vector3Stamped(header=_header(transform), vector=Vector3(x=x, y=y, z=z))
@@ -54,7 +54,7 @@ def do_transform_pose_stamped(pose: PoseStamped, transform: TransformStamped) ->
 def do_transform_pose_with_covariance_stamped(
     pose: PoseWithCovarianceStamped, transform: TransformStamped
 ) -> PoseWithCovarianceStamped:
-    """A pose in the transform's frame; its covariance C is turned: B C B^T, B being diag(R, R)."""
+    """A pose in the transform's frame; its covariance C becomes B C B^T, with B = diag(R, R)."""
     turned = _turned(pose.pose.covariance, _rigid(transform))
     moved = do_transform_pose(pose.pose.pose, transform)
     return PoseWithCovarianceStamped(
@@ -63,7 +63,7 @@ def do_transform_pose_with_covariance_stamped(
 
 
 def function_for(stamped: StampedT) -> Callable[[StampedT, TransformStamped], StampedT]:
-    """Whichever of the functions above fits.
+    """The function above that fits the type.
 
     Raises:
         TypeError: none does.

@@ -1,4 +1,4 @@
-"""Telling the others where frames are: `/tf`, and `/tf_static` for what does not move."""
+"""Broadcasters: `/tf`, and `/tf_static` for frames that do not move."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -18,14 +18,14 @@ class TransformBroadcaster:
     """Publishes transforms on `/tf`."""
 
     def __init__(self, node: Node, qos: QoSProfile | int = 100) -> None:
-        """Publish in the name of a node."""
+        """Publish with a node."""
         self._publisher = node.create_publisher(TFMessage, TF_TOPIC, qos)
 
     def send_transform(self, transform: TransformStamped | Sequence[TransformStamped]) -> None:
         """Send one transform, or several in one message.
 
         Raises:
-            InvalidArgumentException: a name is empty, or the numbers are no transform.
+            InvalidArgumentException: a name is empty, or the numbers are not a transform.
         """
         self._publisher.publish(TFMessage(transforms=_checked(transform)))
 
@@ -36,15 +36,15 @@ class StaticTransformBroadcaster:
     """Publishes transforms that hold at all times on `/tf_static`, which is latched."""
 
     def __init__(self, node: Node, qos: QoSProfile | int = _STATIC) -> None:
-        """Publish in the name of a node."""
+        """Publish with a node."""
         self._publisher = node.create_publisher(TFMessage, TF_STATIC_TOPIC, qos)
         self._sent: dict[str, TransformStamped] = {}
 
     def send_transform(self, transform: TransformStamped | Sequence[TransformStamped]) -> None:
-        """Send one transform or several, together with all that this broadcaster sent before.
+        """Send one transform or several, together with all earlier ones of this broadcaster.
 
         Raises:
-            InvalidArgumentException: a name is empty, or the numbers are no transform.
+            InvalidArgumentException: a name is empty, or the numbers are not a transform.
         """
         for each in _checked(transform):
             self._sent[each.child_frame_id] = each.model_copy(deep=True)

@@ -29,14 +29,14 @@ class Buffer(BufferCore):
     """
 
     def __init__(self, cache_time: "Duration | float" = 10.0) -> None:
-        """An empty buffer; transforms older than `cache_time` before the newest are let go."""
+        """An empty buffer; transforms older than `cache_time` before the newest are dropped."""
         super().__init__(seconds(cache_time))
         self._node: Node | None = None
         self._lock = threading.RLock()
         self._waiting: list[asyncio.Future[None]] = []
 
     def attach(self, node: "Node") -> None:
-        """Wait in this node's time, and while its callbacks run; done by `TransformListener`."""
+        """Wait in a node's time, while its callbacks run; `TransformListener` calls this."""
         self._node = node
 
     def lookup_transform(
@@ -48,11 +48,11 @@ class Buffer(BufferCore):
     ) -> "TransformStamped":
         """The transform that takes coordinates in `source_frame` to those in `target_frame`.
 
-        With a timeout it is waited for, while the node's callbacks run; in a callback nothing is
-        waited for: `await buffer.lookup_transform_async()` there.
+        With a timeout it waits, while the node's callbacks run; in a callback it does not wait:
+        `await buffer.lookup_transform_async()` there.
 
         Raises:
-            LookupException: nobody has told of one of the frames.
+            LookupException: one of the frames is unknown.
             ConnectivityException: the two are not in one tree.
             ExtrapolationException: it is not known at that time.
             InvalidArgumentException: a frame's name is empty or begins with a slash.
@@ -91,10 +91,10 @@ class Buffer(BufferCore):
         time: "Time",
         timeout: "Duration | float | None" = None,
     ) -> "TransformStamped":
-        """As `lookup_transform`, for coroutines; without a timeout it waits for ever.
+        """As `lookup_transform`, for coroutines; without a timeout it waits without end.
 
         Raises:
-            TransformException: as `lookup_transform`, when the time was up.
+            TransformException: as `lookup_transform`, on timeout.
         """
 
         def look_up() -> "TransformStamped":
@@ -106,7 +106,7 @@ class Buffer(BufferCore):
     async def wait_for_transform_async(
         self, target_frame: str, source_frame: str, time: "Time"
     ) -> bool:
-        """Wait, for ever, until `lookup_transform` gives a transform: then True.
+        """Wait, without a timeout, until `lookup_transform` succeeds; returns True.
 
         Raises:
             InvalidArgumentException: a frame's name is empty or begins with a slash.
@@ -143,7 +143,7 @@ class Buffer(BufferCore):
         *,
         return_debug_tuple: bool = False,
     ) -> bool | tuple[bool, str]:
-        """Whether `lookup_transform` gives a transform; with the debug tuple also why not."""
+        """Whether `lookup_transform` succeeds; with the debug tuple also why not."""
         try:
             self.lookup_transform(target_frame, source_frame, time, timeout)
         except TransformException as error:
@@ -165,7 +165,7 @@ class Buffer(BufferCore):
         )
 
     def changed(self) -> None:
-        """Transforms have come: those who wait look again; in the node's thread."""
+        """Transforms have come: waiting lookups try again; called in the node's thread."""
         waiting, self._waiting = self._waiting, []
         for future in waiting:
             if not future.done():
@@ -205,7 +205,7 @@ class Buffer(BufferCore):
     def _patiently(
         self, look_up: "Callable[[], TransformStamped]", timeout_sec: float
     ) -> "TransformStamped":
-        """What a lookup gives, now or before the time is up; waited for in this thread."""
+        """The result of a lookup, now or before the timeout; waits in this thread."""
         try:
             return look_up()
         except InvalidArgumentException:
@@ -232,8 +232,8 @@ class Buffer(BufferCore):
         return BaseClock() if self._node is None else self._node.get_clock()
 
     async def _known(self, look_up: "Callable[[], object]", timeout_sec: float | None) -> None:
-        """Wait until a lookup succeeds, no longer than the timeout."""
-        # Whose time was up looks once more, and is told why there is no transform.
+        """Wait until a lookup succeeds, at most for the timeout."""
+        # After a timeout try once more, for the error that says why.
         with contextlib.suppress(TimeoutError):
             async with self._clock().timeout(timeout_sec):
                 while not _succeeds(look_up):

@@ -1,10 +1,10 @@
 """A tree of coordinate frames over time, sans-I/O: it knows no clock and no topic.
 
-Every frame has one parent, and where it is in it is known at some times of the last seconds. A
-lookup climbs from both frames to the first one that they have in common, and puts the steps
-together: up from the source, down to the target. Semantics are those of ROS 2's tf2: between two
-samples it interpolates, beyond them it raises; time 0 stands for the latest time that is known of
-all frames on the way; what is above the common frame does not matter.
+Every frame has one parent, and its place in the parent is known at some times of the last seconds.
+A lookup climbs from both frames to their first common ancestor, and combines the steps: up from the
+source, down to the target. Semantics are those of ROS 2's tf2: between two samples it interpolates,
+beyond them it raises; time 0 means the latest time that is known of all frames on the way; frames
+above the common ancestor do not matter.
 """
 
 from collections.abc import Iterator
@@ -24,13 +24,13 @@ from dsmq_nodes.suggest import nearest
 from dsmq_nodes.tf.history import History, Sample
 from dsmq_nodes.tf.rigid import IDENTITY, Rigid
 
-_ALWAYS_NS: Final = 2**63  # later than any stamp: up to when a static transform is known
+_ALWAYS_NS: Final = 2**63  # later than any stamp: the end of a static transform
 _MOST_NAMED: Final = 12
 
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """What a buffer knows of one frame; times in ns, `rate_hz` over what is kept."""
+    """A buffer's information about one frame; times in ns, `rate_hz` over the kept samples."""
 
     name: str
     parent: str
@@ -49,7 +49,7 @@ class BufferCore:
     """
 
     def __init__(self, cache_time_sec: float = 10.0) -> None:
-        """An empty buffer; transforms older than `cache_time_sec` before the newest are let go."""
+        """An empty buffer; transforms older than `cache_time_sec` before the newest are dropped."""
         if not cache_time_sec > 0:
             raise ValueError(f"a buffer keeps transforms for more than 0 s, not {cache_time_sec!r}")
         self.ignored = 0
@@ -62,17 +62,17 @@ class BufferCore:
     def set_transform(
         self, transform: TransformStamped, authority: str, *, is_static: bool = False
     ) -> bool:
-        """Take in where `child_frame_id` is in the header's frame.
+        """Add a transform from `child_frame_id` to the header's frame.
 
         A slash before a frame's name is dropped, as tf2 does.
 
         Args:
-            transform: what to take in.
-            authority: who says so.
-            is_static: it holds at all times, and replaces what was known before.
+            transform: the transform.
+            authority: its broadcaster.
+            is_static: it holds at all times, and replaces earlier ones.
 
         Returns:
-            Whether it was kept; a transform that is too old is not, and counted.
+            Whether it was kept; one that is too old is counted instead.
 
         Raises:
             InvalidArgumentException: a name is empty or not printable, a frame is its own parent,
@@ -92,7 +92,7 @@ class BufferCore:
         return kept
 
     def clear(self, broadcaster: str | None = None) -> None:
-        """Forget all but the static transforms; of one broadcaster only, if one is named."""
+        """Forget all transforms except static ones; only those of one broadcaster, if given."""
         for history in self._histories.values():
             if broadcaster is None or history.broadcaster == broadcaster:
                 history.clear()
@@ -100,7 +100,7 @@ class BufferCore:
     # Out
 
     def is_newest_from(self, broadcaster: str, child_frame: str) -> bool:
-        """Whether the newest of a frame was told by this broadcaster."""
+        """Whether the newest transform of a frame is from this broadcaster."""
         history = self._histories.get(child_frame.lstrip("/"))
         return bool(history) and history is not None and history.broadcaster == broadcaster
 
@@ -108,12 +108,12 @@ class BufferCore:
         """The transform that takes coordinates in `source_frame` to those in `target_frame`.
 
         Args:
-            target_frame: where the data is to be expressed.
-            source_frame: where it is expressed now.
-            time: when; `Time()` is the latest time at which the transform is known.
+            target_frame: the frame of the result.
+            source_frame: the frame of the data.
+            time: the time; `Time()` is the latest at which the transform is known.
 
         Raises:
-            LookupException: nobody has told of one of the frames.
+            LookupException: one of the frames is unknown.
             ConnectivityException: the two are not in one tree.
             ExtrapolationException: it is not known at that time.
             InvalidArgumentException: a frame's name is empty or begins with a slash.
@@ -157,7 +157,7 @@ class BufferCore:
         return Time.from_nanoseconds(self._latest_common_ns(target_frame, source_frame))
 
     def frames(self) -> list[Frame]:
-        """What is known of every frame that has a parent, by name."""
+        """Every frame with a parent, by name."""
         return [
             Frame(
                 name=name,
@@ -231,7 +231,7 @@ class BufferCore:
         return up.inverse().after(up_from_source[common])
 
     def _climb(self, frame: str, stamp_ns: int) -> Iterator[Sample]:
-        """The steps from a frame upwards: where each was in its parent at a time."""
+        """The steps from a frame upwards: the place of each in its parent at a time."""
         passed = {frame}
         while (history := self._histories.get(frame)) is not None:
             sample = history.at(stamp_ns)
@@ -244,7 +244,7 @@ class BufferCore:
             passed.add(frame)
 
     def _climb_newest(self, frame: str) -> Iterator[tuple[str, int]]:
-        """Each frame from one upwards, with up to when all below it are known."""
+        """Each frame from one upwards, with the latest time at which all below it are known."""
         passed, until_ns = {frame}, _ALWAYS_NS
         yield frame, until_ns
         while history := self._histories.get(frame):
@@ -267,7 +267,7 @@ class BufferCore:
     def _unreachable(
         self, target: str, source: str, stamp_ns: int
     ) -> ConnectivityException | ExtrapolationException:
-        """Why two frames have nothing in common at a time."""
+        """Why two frames have no common ancestor at a time."""
         for frame in (source, target):
             for name, _ in self._climb_newest(frame):
                 history = self._histories.get(name)

@@ -1,4 +1,4 @@
-"""What is known of one frame over time: where it was in its parent."""
+"""The history of one frame: its places in its parent."""
 
 from bisect import bisect_left, insort
 from typing import NamedTuple
@@ -7,7 +7,7 @@ from dsmq_nodes.tf.rigid import Rigid
 
 
 class Sample(NamedTuple):
-    """Where a frame was in `parent` at a time, ns."""
+    """The place of a frame in `parent` at a time, in ns."""
 
     stamp_ns: int
     parent: str
@@ -19,7 +19,7 @@ class History:
 
     Attributes:
         is_static: it holds at all times.
-        broadcaster: the node that told last; empty if unknown.
+        broadcaster: the node of the newest sample; empty if unknown.
     """
 
     def __init__(self, keep_ns: int) -> None:
@@ -48,7 +48,7 @@ class History:
         return bool(self._samples)
 
     def add(self, sample: Sample, *, is_static: bool) -> bool:
-        """Take a sample in; False when it is too old, and not kept."""
+        """Add a sample; False when it is too old, and not kept."""
         if is_static or self.is_static:
             self.is_static = is_static
             self._samples = [sample]
@@ -62,18 +62,18 @@ class History:
             return False
         at = bisect_left(samples, sample.stamp_ns, key=_stamp)
         if samples[at].stamp_ns == sample.stamp_ns:
-            samples[at] = sample  # said again: what was said last counts
+            samples[at] = sample  # the same time again: the last one counts
         else:
             insort(samples, sample, key=_stamp)
         return True
 
     def clear(self) -> None:
-        """Forget all but what is static."""
+        """Forget all samples that are not static."""
         if not self.is_static:
             self._samples.clear()
 
     def at(self, stamp_ns: int) -> Sample | None:
-        """Where the frame was at a time, between two samples interpolated; None when unknown.
+        """The place of the frame at a time, interpolated between two samples; None when unknown.
 
         When its parent is another after that time than before, where it was before.
         """

@@ -1,8 +1,8 @@
 """Rigid transforms in plain Python: a rotation, then a translation.
 
 A vector is (x, y, z) in m; a quaternion is (x, y, z, w), of length 1, by Hamilton's convention.
-The transform of a frame `child` in a frame `parent` takes the coordinates that a point has in
-`child` to those it has in `parent`: p' = R p + t.
+The transform of a frame `child` in a frame `parent` converts a point's coordinates in `child` to
+those in `parent`: p' = R p + t.
 """
 
 import math
@@ -27,7 +27,7 @@ class Rigid(NamedTuple):
 
     @classmethod
     def from_msg(cls, msg: Transform) -> "Rigid":
-        """The transform of a message, its rotation brought to length 1.
+        """The transform of a message, with a normalised rotation.
 
         Raises:
             InvalidArgumentException: a number is not finite, or the quaternion's length is not 1.
@@ -66,7 +66,7 @@ class Rigid(NamedTuple):
         return Rigid(self.apply(first.translation), rotation)
 
     def inverse(self) -> "Rigid":
-        """The transform back."""
+        """The inverse transform."""
         x, y, z, w = self.rotation
         back = (-x, -y, -z, w)
         tx, ty, tz = rotate(back, self.translation)
@@ -83,7 +83,7 @@ IDENTITY: Final = Rigid((0.0, 0.0, 0.0), (0.0, 0.0, 0.0, 1.0))
 
 
 def normalized(q: Rotation) -> Rotation:
-    """The quaternion brought to length 1."""
+    """The normalised quaternion."""
     x, y, z, w = q
     length = math.sqrt(x * x + y * y + z * z + w * w)
     return (x / length, y / length, z / length, w / length)

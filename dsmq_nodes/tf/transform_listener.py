@@ -1,4 +1,4 @@
-"""Hears `/tf` and `/tf_static`, and fills a buffer."""
+"""Subscribes `/tf` and `/tf_static`, and fills a buffer."""
 
 from typing import Final
 
@@ -15,10 +15,10 @@ _MOST_LATE: Final = 1000  # frames
 
 
 class TransformListener:
-    """Fills a buffer with what is told on `/tf` and `/tf_static`.
+    """Fills a buffer with the transforms on `/tf` and `/tf_static`.
 
     Attributes:
-        invalid: how many transforms were none; the first of each frame is in the log.
+        invalid: how many transforms were not valid; the first of each frame is in the log.
     """
 
     def __init__(
@@ -29,7 +29,7 @@ class TransformListener:
         qos: QoSProfile | int = 100,
         static_qos: QoSProfile | int = 100,
     ) -> None:
-        """Listen in the name of a node; `buffer` waits while that one's callbacks run."""
+        """Listen with a node; `buffer` waits while that node's callbacks run."""
         self.invalid = 0
         self._buffer = buffer
         self._logger = node.get_logger()
@@ -72,10 +72,10 @@ class TransformListener:
         self._buffer.changed()
 
     def _has_jumped_back(self, transform: TransformStamped, info: MessageInfo) -> bool:
-        """Whether a broadcaster's stamps go on at an earlier time; then its old ones are forgotten.
+        """Whether a broadcaster's stamps have gone back; then its old transforms are forgotten.
 
-        One that is too old may be a straggler. Two in a row, and later ones of the same frame, are
-        of a clock that was set back, or of a bag that begins again. Clients without a name may be
+        A single old stamp may be a straggler. Two in a row, with rising stamps of the same frame,
+        mean a clock that was set back, or a bag that was restarted. Clients without a name may be
         several.
         """
         who, stamp_ns = info.publisher_name, transform.header.stamp.to_nanoseconds()

@@ -102,7 +102,7 @@ class Running:
         self._close_streams()
 
     def kill(self) -> None:
-        """End it as kill -9 does."""
+        """Kill the broker, as kill -9 does."""
         if self.process.poll() is None:
             self.process.kill()
         self.wait()

@@ -14,12 +14,12 @@ _NUMBERS: Final = ("int", "uint", "float")
 
 
 def as_array(message: "BaseModel", field: str) -> "NDArray[Any]":
-    """A field's numbers in one dimension, of the type that ROS has for them (`float32`, `int8`).
+    """A field's numbers in one dimension, in their ROS type (`float32`, `int8`).
 
     Bytes are not copied, and so cannot be written to.
 
     Raises:
-        MessageError: there is no such field, or it holds no numbers.
+        MessageError: there is no such field, or it has no numbers.
         ModuleNotFoundError: numpy is not installed.
     """
     import numpy  # noqa: ICN001, PLC0415  65 ms, only for arrays

@@ -33,7 +33,7 @@ _ROS_NAMES: Final[dict[object, str]] = {
 
 
 def msg_text(cls: type["BaseModel"]) -> str:
-    """Return the type as `.msg` text: what its docstring says, constants, fields, defaults."""
+    """Return the type as `.msg` text: its docstring, constants, fields, defaults."""
     doc = [f"# {line}".rstrip() for line in inspect.cleandoc(cls.__doc__ or "").splitlines()]
     return "\n".join([*doc, *_constants(cls), *_fields(cls)]) + "\n"
 
@@ -69,7 +69,7 @@ def _literal(value: object) -> str:
 def ros_type(annotation: Any) -> str:
     """Return the ROS type of a field's annotation, such as `float64[9]`.
 
-    An annotation that ROS has no type for (a dict, a union) is returned as Python writes it.
+    An annotation without a ROS type (a dict, a union) is returned in Python's form.
     """
     extras: tuple[object, ...] = ()
     if get_origin(annotation) is Annotated:

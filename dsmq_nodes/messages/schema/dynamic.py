@@ -1,8 +1,7 @@
-"""Messages by the JSON Schema that their publisher told: types that this process does not have.
+"""Messages by the JSON Schema of their publisher: types that this process does not have.
 
-On the wire bytes are base64 and a float that is no number is a text, as the schema says; a person
-is shown, and gives, what ROS 2 shows. A schema comes from another process: whatever is in it, a
-value that it does not describe is left as it is.
+On the wire bytes are base64, and NaN and infinity are texts, as the schema says; users see and give
+ROS 2's form. A schema comes from another process: values that it does not describe are unchanged.
 """
 
 import base64
@@ -39,7 +38,7 @@ _TEXTS: Final = {math.inf: "Infinity", -math.inf: "-Infinity"}
 
 
 def decoded(value: Any, schema: Schema) -> Any:
-    """A value as it came, in ROS 2's form: bytes as integers, NaN and infinity as floats."""
+    """A received value in ROS 2's form: bytes as integers, NaN and infinity as floats."""
     return _decoded(value, schema, schema, 0)
 
 
@@ -58,20 +57,20 @@ def _decoded(value: Any, schema: object, root: Schema, depth: int) -> Any:
 
 
 def _chosen(schema: Schema, kind: str, root: Schema) -> Schema:
-    """Of a schema with alternatives the one of a kind; else the schema itself."""
+    """The alternative of a kind in a schema; without alternatives the schema itself."""
     choices = [_resolved(root, each) for each in _list(schema.get("anyOf"))]
     return next((each for each in choices if each.get("type") == kind), schema)
 
 
 def _fields(schema: Schema, value: Mapping[str, Any]) -> Schema:
-    """What a schema says of each field of an object; of a mapping the same of all."""
+    """The schema of each field of an object; of a mapping the same for all."""
     more = _mapping(schema.get("additionalProperties"))
     fields = _mapping(schema.get("properties"))
     return {**dict.fromkeys(value, more), **fields} if more else fields
 
 
 def _items(schema: Schema, count: int) -> list[object]:
-    """What a schema says of each item of an array; of the first ones apart, if they differ."""
+    """The schema of each item of an array; the first ones may have their own."""
     first = _list(schema.get("prefixItems"))[:count]
     return [*first, *[schema.get("items")] * (count - len(first))]
 
@@ -87,7 +86,7 @@ def _text(value: str, schema: Schema) -> Any:
 
 
 def encoded(values: Any, schema: Schema, what: str) -> Any:
-    """A message as it is put, from what a user gave; what is left out has its default.
+    """A message for the wire from a user's values; the others have their defaults.
 
     Raises:
         CommandError: a value does not fit; the text names its field, after `what`.
@@ -96,10 +95,10 @@ def encoded(values: Any, schema: Schema, what: str) -> Any:
 
 
 def check_names(values: Any, schema: Schema, what: str) -> None:
-    """Look whether a message has all the fields that a user gave.
+    """Check that a message has all fields that a user gave.
 
     Raises:
-        CommandError: it has not; the text names the nearest, after `what`.
+        CommandError: one is unknown; the text names the nearest, after `what`.
     """
     _check_names(values, schema, schema, what, "")
 
@@ -143,7 +142,7 @@ def _encoded(value: Any, schema: object, root: Schema, what: str, field: str) ->
 
 
 def _number(value: float) -> float | str:
-    """A number as JSON has it, where NaN and infinity are texts."""
+    """A number in our JSON form, where NaN and infinity are texts."""
     return value if math.isfinite(value) else _TEXTS.get(value, "NaN")
 
 
@@ -184,9 +183,9 @@ def _limit(schema: Schema, name: str, default: float) -> float:
 
 
 def written(value: Any, schema: Schema, type_name: str) -> str:
-    """A message as ros2 writes it: `geometry_msgs.msg.Point(x=0.0, y=0.0, z=0.0)`.
+    """A message in ros2's form: `geometry_msgs.msg.Point(x=0.0, y=0.0, z=0.0)`.
 
-    A message inside has its class's name alone: a schema does not tell its package.
+    An inner message has only its class's name: a schema does not have its package.
     """
     return _written(value, schema, schema, type_name.replace("/", "."))
 
@@ -208,7 +207,7 @@ def _written(value: Any, schema: object, root: Schema, name: str) -> str:
 
 
 def _default(schema: object, root: Schema, depth: int) -> Any:
-    """What a field has that is left out; of one that must be given, the nothing of its type."""
+    """The default of a field; for a required one the zero value of its type."""
     own = _mapping(schema)
     found = _resolved(root, schema)
     for each in (own, found):

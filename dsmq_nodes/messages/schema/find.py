@@ -75,7 +75,7 @@ def find_interface(name: str) -> Any:
 
 
 def did_you_mean_type(name: str) -> str:
-    """The type of the kit that is named most like `name`, or where they are listed."""
+    """The kit's type with the most similar name, or the command that lists them."""
     close = nearest(name, standard_interfaces())
     return f"did you mean {close!r}?" if close else "`interface list` has those of the kit"
 
@@ -93,7 +93,7 @@ def _standard_interfaces() -> Iterator[Any]:
 
 
 def _kind_of(found: object) -> str:
-    """Of which kind of INTERFACE_KINDS a class is; empty: it is no such class."""
+    """The kind of a class among INTERFACE_KINDS; empty for other classes."""
     type_name = getattr(found, "type_name", None)
     if not isinstance(found, type) or not isinstance(type_name, str) or found is Message:
         return ""
@@ -106,7 +106,7 @@ def _module(name: str) -> ModuleType:
 
 
 def _suggestion(name: str) -> str:
-    """The type whose class is named most like the last part of `name`."""
+    """The type whose class name is most similar to the last part of `name`."""
     by_class = {known.rpartition("/")[2]: known for known in standard_names()}
     close = nearest(name.rpartition("/")[2], by_class)
     return f": did you mean '{by_class[close]}'?" if close else ""

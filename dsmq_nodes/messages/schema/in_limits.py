@@ -1,4 +1,4 @@
-"""The lists of a message whose length or range can be broken by a change in place."""
+"""Checks limited lists of a message, which a change in place can break."""
 
 from collections.abc import Callable, Iterator
 from functools import cache
@@ -14,8 +14,8 @@ _Check = Callable[[Any], bool]
 def in_limits(cls: type[BaseModel]) -> Callable[[BaseModel], bool] | None:
     """Return a test of a message's limited lists, or None when the type has none.
 
-    Pydantic's serializer checks the type of each item, but neither its range nor how many there
-    are. Lists inside lists of messages are not looked at.
+    Pydantic's serializer checks the type of each item, but neither its range nor their number.
+    Lists inside lists of messages are not checked.
     """
     checks = [(attrgetter(path), check) for path, check in _limited(cls)]
 

@@ -1,4 +1,4 @@
-"""JSON Schema of a message type: what its fields are and how they nest, nothing else."""
+"""JSON Schema of a message type: only its fields and how they nest."""
 
 import math
 from functools import cache
@@ -17,7 +17,7 @@ _NO_NUMBERS: Final = {math.inf: "Infinity", -math.inf: "-Infinity"}
 
 
 class _Structure(GenerateJsonSchema):
-    """Leaves out what does not change the meaning of a message, so that two types compare."""
+    """Leaves out everything without a meaning for messages, so that types compare."""
 
     @override
     def field_title_should_be_set(self, schema: Any) -> bool:
@@ -42,7 +42,7 @@ class _Structure(GenerateJsonSchema):
 
 
 def _as_json(value: object) -> object:
-    """A default as a message has it in JSON: bytes as base64, NaN and infinity as texts."""
+    """A default in a message's JSON form: bytes as base64, NaN and infinity as texts."""
     if isinstance(value, float) and not math.isfinite(value):
         return _NO_NUMBERS.get(value, "NaN")
     if isinstance(value, bytes):

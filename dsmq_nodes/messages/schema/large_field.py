@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from pydantic import BaseModel
 
-LARGE_BYTES: Final = 1024  # of a field; a smaller one costs less as base64 in the text
+LARGE_BYTES: Final = 1024  # of a field; smaller ones cost less as base64 in the text
 
 
 @cache
