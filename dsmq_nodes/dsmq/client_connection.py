@@ -27,8 +27,8 @@ from dsmq_nodes.topic_names import PROBE_TOPIC
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_RECEIVE_BYTES: Final = 64 * 1024  # above 128 KiB each receive would map new memory
-_MUCH_BYTES: Final = 256 * 1024  # where many messages may wait
+_RECEIVE_BYTES: Final = 64 * 1024  # above 128 KiB a receive may map new memory: 50 us
+_MUCH_BYTES: Final = 256 * 1024  # when that is not enough
 _READS_A_TURN: Final = 16
 _STUCK: Final = "is it stopped or overloaded?"
 _FIRST_PAUSE_SEC: Final = 0.05  # before a try to connect again
@@ -225,14 +225,16 @@ class ClientConnection:
             WireError: what came is not the protocol.
         """
         yield from self._bodies  # behind the greeting
+        most_bytes = _RECEIVE_BYTES
         for _ in range(_READS_A_TURN):
             try:
-                data = self._recv(_MUCH_BYTES)
+                data = self._recv(most_bytes)
             except NOT_NOW:
                 return
             yield from self._decoder.feed(data)
-            if len(data) < _MUCH_BYTES and not self._is_tls:
+            if len(data) < most_bytes and not self._is_tls:
                 return  # TLS may hold more than the socket shows
+            most_bytes = _MUCH_BYTES
 
     def receive(self, timeout_sec: float | None = None) -> wire.Reply:
         """Wait for the next frame, at most `timeout_sec`; None: for ever.
@@ -262,7 +264,10 @@ class ClientConnection:
                 raise self._gone(error.strerror or str(error)) from None
 
     def _recv(self, most_bytes: int) -> bytes:
-        with self._turn:
+        if self._is_tls:
+            with self.lock:
+                data = self.socket.recv(most_bytes)
+        else:
             data = self.socket.recv(most_bytes)
         if not data:
             raise ConnectionResetError("it closed the connection")
