@@ -93,25 +93,33 @@ def become(descriptors: list[int]) -> list[str]:
     for action in request["warnings"]:
         sys.warnoptions.append(action)
         warnings.simplefilter(action)
-    sys.stdin = open(0, encoding="utf-8", closefd=False)  # noqa: SIM115
-    sys.stdout = _written(1, sys.stdout, is_unbuffered=request["unbuffered"])
-    sys.stderr = _written(2, sys.stderr, is_unbuffered=request["unbuffered"])
+    sys.stdin = _stream(0, sys.stdin, is_unbuffered=request["unbuffered"])
+    sys.stdout = _stream(1, sys.stdout, is_unbuffered=request["unbuffered"])
+    sys.stderr = _stream(2, sys.stderr, is_unbuffered=request["unbuffered"])
     for name in [name for name in sys.modules if name.partition(".")[0] == "tests"]:
         del sys.modules[name]
     arguments: list[str] = request["arguments"]
     return arguments
 
 
-def _written(number: int, like: TextIO, *, is_unbuffered: bool) -> TextIO:
+def _stream(number: int, like: TextIO, *, is_unbuffered: bool) -> TextIO:
     """A stream as an interpreter makes it at its beginning."""
-    raw = io.FileIO(number, "w", closefd=False)
-    return io.TextIOWrapper(
-        raw if is_unbuffered else io.BufferedWriter(raw),
+    raw = io.FileIO(number, "w" if number else "r", closefd=False)
+    raw.name = like.name
+    whole: Any = raw
+    if not number:
+        whole = io.BufferedReader(raw)
+    elif not is_unbuffered:
+        whole = io.BufferedWriter(raw)
+    stream = io.TextIOWrapper(
+        whole,
         encoding=like.encoding,
         errors=like.errors,
-        line_buffering=number == 2 or raw.isatty(),
+        line_buffering=not is_unbuffered and (number == 2 or raw.isatty()),
         write_through=is_unbuffered,
     )
+    stream.mode = raw.mode[:1]  # type: ignore[misc]
+    return stream
 
 
 def run(arguments: list[str]) -> None:
@@ -166,8 +174,11 @@ class Ending:
         for stream in (sys.stdout, sys.stderr):
             try:
                 stream.flush()
-            except OSError:
+            except OSError as error:
                 self.status = UNWRITTEN
+                text = f"Exception ignored in: {stream!r}\n{type(error).__name__}: {error}\n"
+                with contextlib.suppress(OSError):
+                    sys.stderr.write(text)
         if self.status < 0:
             signal.signal(-self.status, signal.SIG_DFL)
             os.kill(os.getpid(), -self.status)
