@@ -81,7 +81,7 @@ class Graph:
         )
         self._before = surroundings.set(around)
         self._link = self._broker.connect("")
-        self._link.attach(self._loop, self._link.drain, lambda _: None)
+        self._link.attach(self._loop, lambda link: link.drain(), lambda _: None)
         self._publications: dict[str, Publication] = {}
         self._observers: dict[str, list[Deliver]] = {}
         self._random = random.getstate()

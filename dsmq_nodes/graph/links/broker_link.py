@@ -23,7 +23,15 @@ from dsmq_nodes.dsmq import descriptors, wire
 from dsmq_nodes.dsmq.address import patience_sec
 from dsmq_nodes.dsmq.client_connection import ClientConnection
 from dsmq_nodes.errors import RingError, WireError
-from dsmq_nodes.graph.links.link import Deliver, LinkReader, OnDiffers, Publication, Published
+from dsmq_nodes.graph.links.link import (
+    Deliver,
+    LinkReader,
+    OnDiffers,
+    OnOutage,
+    OnReadable,
+    Publication,
+    Published,
+)
 from dsmq_nodes.graph.links.original_server import Poller
 from dsmq_nodes.graph.links.pending import Answers
 from dsmq_nodes.graph.links.redial import Outage
@@ -68,8 +76,8 @@ class DsmqLink:
         self._state = "starting"
         self._write_lock = threading.RLock()
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._on_readable: Callable[[], None] = self.drain
-        self._on_outage: Callable[[bool], None] | None = None  # while a loop is attached
+        self._on_readable: OnReadable | None = None  # as is `_on_outage`: while a loop is attached
+        self._on_outage: OnOutage | None = None
         self._on_differs = on_differs
         self._outage = Outage(self._dial, clock, node, self._broker_is_back)
         self._poller: Poller | None = None
@@ -94,7 +102,6 @@ class DsmqLink:
         self._subscriptions = Answers()
         self._thread = 0  # the thread that runs the loop
         self._look_again_sec = 0.0
-        self._is_rung = False
         self._take(self._dial())
 
     @property
@@ -144,8 +151,8 @@ class DsmqLink:
             if not self._stream.wait(until_sec - time.monotonic()):
                 break
             self._drain_stream()
-        if self._loop is not None:  # for messages that came meanwhile
-            self._loop.call_later(0, self._on_readable)
+        if self._loop is not None and self._on_readable is not None:  # messages came meanwhile
+            self._loop.call_later(0, self._on_readable, self)
 
     @property
     def _is_spun(self) -> bool:
@@ -383,10 +390,10 @@ class DsmqLink:
     def attach(
         self,
         loop: asyncio.AbstractEventLoop,
-        on_readable: Callable[[], None],
-        on_outage: Callable[[bool], None],
+        on_readable: OnReadable,
+        on_outage: OnOutage,
     ) -> None:
-        """From now on call `on_readable` in `loop` when `drain` has something to read."""
+        """From now on call `on_readable(source)` in `loop` when a source has something to read."""
         self._loop, self._on_readable, self._on_outage = loop, on_readable, on_outage
         self._thread = threading.get_ident()
         self._is_outage_told = False
@@ -395,38 +402,31 @@ class DsmqLink:
         elif self._stream is None:
             self._lost("it was gone before the node was spun")
         else:
-            self._watch(self._stream, loop)
+            self._watch(self._stream, loop, on_readable)
             self._stays(self._stream)
 
-    def _watch(self, stream: Stream[Publication], loop: asyncio.AbstractEventLoop) -> None:
-        loop.add_reader(stream.socket, self._on_readable)
+    def _watch(
+        self,
+        stream: Stream[Publication],
+        loop: asyncio.AbstractEventLoop,
+        on_readable: OnReadable,
+    ) -> None:
+        loop.add_reader(stream.socket, on_readable, self)
         self._flush_later(stream)
         if self._shared is not None:
-            loop.add_reader(self._shared.bell, self._rung)
-            loop.call_later(0, self._on_readable)  # as for a socket that is readable already
+            loop.add_reader(self._shared, on_readable, self._shared)
+            loop.call_later(0, on_readable, self)  # as for a socket that is readable already
         if self._poller is not None:
             self._poller.start(loop)
 
-    def _rung(self) -> None:
-        if self._shared is not None and self._shared.heard():
-            self._is_rung = True
-            self._on_readable()
-
     def drain(self) -> None:
         """Read and deliver all messages that are there; does not wait."""
-        if self._is_rung:  # only the rings have something to read
-            self._is_rung = False
-        else:
-            self._drain_stream()
-        self._drain_rings()
-
-    def _drain_rings(self) -> None:
+        self._drain_stream()
         if self._shared is not None:
-            for reader, error in self._shared.drain():
-                self._read_unshared(reader, error)
+            self._shared.drain()
 
     def rest(self) -> bool:
-        """Sleep until `on_readable`; False when more has come already."""
+        """Have the loop woken by the next message; False: it has come already, so drain again."""
         return self._shared is None or self._shared.rest()
 
     def _drain_stream(self) -> None:
@@ -489,7 +489,7 @@ class DsmqLink:
         reader = self._readers.get(reply.topic)
         if self._shared is None or reader is None:
             return
-        self._drain_rings()  # the broker does not push its messages again
+        self._shared.drain()  # the broker does not push its messages again
         # The broker gives the ids of messages it could not follow a second time.
         reader.cursor.after = min(reader.cursor.after, reply.id)
         reader.resumes_after = min(reader.resumes_after or 0, reply.id)
@@ -550,8 +550,8 @@ class DsmqLink:
         self._say_again(is_new_log=is_new_log)
         if self._stream is not stream:
             return False
-        if self._loop is not None:
-            self._watch(stream, self._loop)
+        if self._loop is not None and self._on_readable is not None:
+            self._watch(stream, self._loop, self._on_readable)
         return True
 
     def _say_again(self, *, is_new_log: bool) -> None:
@@ -575,7 +575,7 @@ class DsmqLink:
         from dsmq_nodes.graph.links.shared_rings import SharedTopics  # noqa: PLC0415  7 ms, not on every system
 
         try:
-            self._shared = SharedTopics(directory, number, self._node)
+            self._shared = SharedTopics(directory, number, self._node, self._read_unshared)
         except RingError as error:
             logger.info("%s: without shared memory: %s", self._node, error)
 
@@ -615,7 +615,7 @@ class DsmqLink:
         if shared is None:
             return
         if self._loop is not None:
-            self._loop.remove_reader(shared.bell)
+            self._loop.remove_reader(shared)
         with self._write_lock:
             for publication in self._publications.values():
                 publication.writer = None
@@ -666,11 +666,10 @@ class DsmqLink:
         if self._stream is not None:
             self._unwatch(self._stream)
         if self._shared is not None and self._loop is not None:
-            self._loop.remove_reader(self._shared.bell)
+            self._loop.remove_reader(self._shared)
         if self._poller is not None:
             self._poller.stop()
-        self._loop = None
-        self._on_outage = None
+        self._loop = self._on_readable = self._on_outage = None
 
     def close(self) -> None:
         """End the connection, after sending what was published."""

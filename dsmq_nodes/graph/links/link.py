@@ -97,7 +97,24 @@ A link is made with one, which `drain` calls: the node compares the types.
 """
 
 
-class Link(Protocol):
+class Source(Protocol):
+    """Where messages come in: a link's socket, its rings, or the link itself for all of it.
+
+    Whoever is told that one is readable drains it, dispatches what came, and lets it rest.
+    """
+
+    def drain(self) -> None:
+        """Read and deliver all messages that are there; does not wait."""
+
+    def rest(self) -> bool:
+        """Have the loop woken by the next message; False: it has come already, so drain again."""
+
+
+OnReadable = Callable[[Source], None]
+OnOutage = Callable[[bool], None]
+
+
+class Link(Source, Protocol):
     """What a node needs of the queue.
 
     Attributes:
@@ -152,22 +169,16 @@ class Link(Protocol):
     def attach(
         self,
         loop: asyncio.AbstractEventLoop,
-        on_readable: Callable[[], None],
-        on_outage: Callable[[bool], None],
+        on_readable: OnReadable,
+        on_outage: OnOutage,
     ) -> None:
-        """From now on call `on_readable` in `loop` when `drain` has something to read.
+        """From now on call `on_readable(source)` in `loop` when a source has something to read.
 
         `on_outage` is called there with True when the queue is lost, with False when it is back.
         """
 
     def detach(self) -> None:
         """Stop calling `on_readable`; publishing still works."""
-
-    def drain(self) -> None:
-        """Read and deliver all messages that are there; does not wait."""
-
-    def rest(self) -> bool:
-        """Sleep until `on_readable`; False when more has come already."""
 
     def close(self) -> None:
         """End the connection, after sending what was published."""

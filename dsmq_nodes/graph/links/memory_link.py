@@ -10,7 +10,6 @@ import os
 import socket
 import threading
 from collections import deque
-from collections.abc import Callable
 from typing import Final
 
 import msgspec
@@ -22,7 +21,14 @@ from dsmq_nodes.dsmq.router.router import Router
 from dsmq_nodes.dsmq.router.topics import ConnectedPeer
 from dsmq_nodes.dsmq.store.sqlite import Store
 from dsmq_nodes.errors import NodeNameTakenError
-from dsmq_nodes.graph.links.link import Deliver, LinkReader, OnDiffers, Publication
+from dsmq_nodes.graph.links.link import (
+    Deliver,
+    LinkReader,
+    OnDiffers,
+    OnOutage,
+    OnReadable,
+    Publication,
+)
 from dsmq_nodes.graph.time.clock import BaseClock
 from dsmq_nodes.topic_names import GRAPH_TOPIC
 
@@ -130,7 +136,7 @@ class MemoryLink:
         self._frames: deque[bytes] = deque()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread = 0
-        self._on_readable: Callable[[], None] = self.drain
+        self._on_readable: OnReadable | None = None  # while a loop is attached
         self._is_woken = False
         self._on_differs = on_differs
 
@@ -207,10 +213,10 @@ class MemoryLink:
     def attach(
         self,
         loop: asyncio.AbstractEventLoop,
-        on_readable: Callable[[], None],
-        on_outage: Callable[[bool], None],
+        on_readable: OnReadable,
+        on_outage: OnOutage,
     ) -> None:
-        """From now on call `on_readable` in `loop` when `drain` has something to read."""
+        """From now on call `on_readable(self)` in `loop` when there is something to read."""
         self._loop, self._on_readable = loop, on_readable
         self._thread = threading.get_ident()
         self._is_woken = False
@@ -261,8 +267,8 @@ class MemoryLink:
 
     def _woken(self) -> None:
         self._is_woken = False
-        if self._loop is not None:
-            self._on_readable()
+        if self._loop is not None and self._on_readable is not None:
+            self._on_readable(self)
 
     def _received(self, reply: wire.Reply) -> None:
         reader = self._readers.get(reply.topic)

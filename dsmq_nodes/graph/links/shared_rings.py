@@ -1,5 +1,6 @@
 """The rings that a link writes and reads, shared with other processes of this machine."""
 
+from collections.abc import Callable
 from pathlib import Path
 from weakref import WeakValueDictionary
 
@@ -15,8 +16,16 @@ from dsmq_nodes.graph.links.link import LinkReader, Publication
 class SharedTopics:
     """The rings of one link, for the time of one connection."""
 
-    def __init__(self, directory: str, number: int, node: str) -> None:
+    def __init__(
+        self,
+        directory: str,
+        number: int,
+        node: str,
+        on_unreadable: Callable[[LinkReader, RingError], None],
+    ) -> None:
         """Make the bell of the process that the broker knows by this number.
+
+        `on_unreadable` is called by `drain` for a reader whose ring can no longer be read.
 
         Raises:
             RingError: the broker's shared memory is out of reach: a container, another user.
@@ -31,7 +40,9 @@ class SharedTopics:
             reason = getattr(error, "strerror", None) or str(error)
             raise RingError(f"no shared memory in {directory!a}: {reason}") from None
         self._doorbells = Doorbells(Path(directory))
-        self._is_awake = False
+        self._on_unreadable = on_unreadable
+        self._is_drained = False  # since the last `rest`
+        self._is_closed = False
 
     def write(self, publication: Publication, path: str) -> None:
         """Publish a topic to its ring from now on.
@@ -56,39 +67,39 @@ class SharedTopics:
         """Stop reading a topic; returns whether it was read."""
         return self._reading.pop(topic, None) is not None
 
-    def drain(self) -> list[tuple[LinkReader, RingError]]:
-        """Deliver all messages; returns the readers whose ring has failed, with the error."""
-        failed = []
+    def fileno(self) -> int:
+        """The bell, which can be waited for."""
+        return self.bell.fileno()
+
+    def drain(self) -> None:
+        """Read and deliver all messages that are there."""
+        if self._is_drained and not self._is_closed:
+            self.bell.clear()  # it has rung again before all was dispatched
+        self._is_drained = True
         for ring_reader, reader in list(self._reading.values()):
             try:
                 records = ring_reader.read()
             except RingError as error:
                 self.forget(reader.topic)
-                failed.append((reader, error))
+                self._on_unreadable(reader, error)
                 continue
             for record in records:
                 reader.take(record)
-        return failed
-
-    def heard(self) -> bool:
-        """The bell has rung; False when the rings are read anyway, before `rest`."""
-        if self._is_awake:
-            self.bell.clear()
-            return False
-        self._is_awake = True
-        return True
 
     def rest(self) -> bool:
-        """Ask for the bell at the next message; False when there is one already."""
+        """Have the loop woken by the next message; False: it has come already, so drain again."""
+        if self._is_closed:
+            return True
         ring_readers = [ring_reader for ring_reader, _ in self._reading.values()]
         for ring_reader in ring_readers:
             ring_reader.sleep()
         self.bell.clear()  # rings until now are for messages that are read
-        self._is_awake = not all(ring_reader.may_sleep() for ring_reader in ring_readers)
-        return not self._is_awake
+        self._is_drained = False
+        return all(ring_reader.may_sleep() for ring_reader in ring_readers)
 
     def close(self) -> None:
         """Close all rings and bells."""
+        self._is_closed = True
         self._reading.clear()
         for ring in self._rings.values():
             ring.close()

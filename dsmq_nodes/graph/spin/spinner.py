@@ -19,7 +19,7 @@ from dsmq_nodes.graph.callback import (
     discard,
     to_await,
 )
-from dsmq_nodes.graph.links.link import Link
+from dsmq_nodes.graph.links.link import Link, Source
 from dsmq_nodes.graph.log.logger import Logger
 from dsmq_nodes.graph.spin.event_loop import (
     LAST_STEPS_SEC,
@@ -235,17 +235,17 @@ class Spinner:
         """Call back once, between the end of draining and the next dispatch."""
         self._when_drained.append(callback)
 
-    def _drain(self) -> None:
-        self._link.drain()
+    def _drain(self, source: Source) -> None:
+        source.drain()
         while self._when_drained:
             self._when_drained.pop(0)()
 
-    def _read_and_dispatch(self) -> None:
+    def _read_and_dispatch(self, source: Source) -> None:
         """Drain, then dispatch: a slow callback sees the newest messages next, not the oldest."""
-        self._drain()
         loop = self._loop
         if loop is None:
             return
+        self._drain(source)
         until_sec = loop.time() + _DISPATCH_SEC
         while self._arrivals and not (self._one is not None and self._one.done()):
             mailbox = self._arrivals.popleft()
@@ -255,13 +255,13 @@ class Spinner:
                 break
         if self._dispatch_due or self._loop is None:
             return
-        if self._arrivals or not self._link.rest():
+        if self._arrivals or not source.rest():
             self._dispatch_due = True
-            loop.call_soon(self._dispatch_again)
+            loop.call_soon(self._dispatch_again, source)
 
-    def _dispatch_again(self) -> None:
+    def _dispatch_again(self, source: Source) -> None:
         self._dispatch_due = False
-        self._read_and_dispatch()
+        self._read_and_dispatch(source)
 
     def _dispatch(self, mailbox: Mailbox) -> None:
         task = self.execute(mailbox.dispatch, mailbox.callback)
@@ -273,8 +273,7 @@ class Spinner:
         if self._busy.pop(mailbox, None) is None:
             return  # the node has left the loop since
         self._arrivals.extend([mailbox] * mailbox.waiting)
-        if self._loop is not None:
-            self._read_and_dispatch()
+        self._read_and_dispatch(self._link)
 
     # Spinning
 
@@ -354,7 +353,7 @@ class Spinner:
         one = self._one = asyncio.get_running_loop().create_future()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(timeout_sec):
-                self._read_and_dispatch()
+                self._read_and_dispatch(self._link)
                 await one
         if not one.done():
             one.set_result(None)  # nothing more until the next time
@@ -452,7 +451,8 @@ class Spinner:
         if self._shut_down:
             self._end()
         working = asyncio.ensure_future(work) if work is not None else None
-        loop.call_soon(self._dispatch_again)  # what came before, to the link or to a mailbox
+        # For what came before, to the link or to a mailbox.
+        loop.call_soon(self._dispatch_again, self._link)
         try:
             waits_for: set[asyncio.Future[Any]] = {ended} if working is None else {ended, working}
             await asyncio.wait(waits_for, return_when=asyncio.FIRST_COMPLETED)
@@ -529,10 +529,10 @@ class Spinner:
     async def _finish(self, work: Awaitable[Any]) -> Outcome:
         loop = asyncio.get_running_loop()
 
-        def read() -> None:
-            self._drain()
-            if not self._link.rest():
-                loop.call_soon(read)
+        def read(source: Source) -> None:
+            self._drain(source)
+            if not source.rest():
+                loop.call_soon(read, source)
 
         # The hook has to run even if nothing can be read: there may be no broker, and no thread
         # that could dial one at the very end of a process.

@@ -13,7 +13,7 @@ import json
 import os
 import threading
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
@@ -22,7 +22,7 @@ import msgspec
 from pydantic import ValidationError
 
 from dsmq_nodes.errors import NodeLoadError, ParameterError
-from dsmq_nodes.graph.links.link import Deliver, Link, Publication
+from dsmq_nodes.graph.links.link import Deliver, Link, OnOutage, OnReadable, Publication
 from dsmq_nodes.graph.node import Node
 from dsmq_nodes.graph.spin.context import Surroundings, surroundings
 from dsmq_nodes.graph.time.clock import BaseClock
@@ -82,8 +82,8 @@ class _Nowhere(Link):
     def attach(
         self,
         loop: asyncio.AbstractEventLoop,
-        on_readable: Callable[[], None],
-        on_outage: Callable[[bool], None],
+        on_readable: OnReadable,
+        on_outage: OnOutage,
     ) -> None:
         pass
 
