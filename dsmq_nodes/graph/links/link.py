@@ -97,7 +97,7 @@ A link is made with one, which `drain` calls: the node compares the types.
 """
 
 
-class Source(Protocol):
+class Readable(Protocol):
     """Where messages come in: a link's socket, its rings, or the link itself for all of it.
 
     Whoever is told that one is readable drains it, dispatches what came, and lets it rest.
@@ -110,11 +110,11 @@ class Source(Protocol):
         """Have the loop woken by the next message; False: it has come already, so drain again."""
 
 
-OnReadable = Callable[[Source], None]
+OnReadable = Callable[[Readable], None]
 OnOutage = Callable[[bool], None]
 
 
-class Link(Source, Protocol):
+class Link(Readable, Protocol):
     """What a node needs of the queue.
 
     Attributes:

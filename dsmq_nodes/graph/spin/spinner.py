@@ -19,7 +19,7 @@ from dsmq_nodes.graph.callback import (
     discard,
     to_await,
 )
-from dsmq_nodes.graph.links.link import Link, Source
+from dsmq_nodes.graph.links.link import Link, Readable
 from dsmq_nodes.graph.log.logger import Logger
 from dsmq_nodes.graph.spin.event_loop import (
     LAST_STEPS_SEC,
@@ -235,17 +235,17 @@ class Spinner:
         """Call back once, between the end of draining and the next dispatch."""
         self._when_drained.append(callback)
 
-    def _drain(self, source: Source) -> None:
-        source.drain()
+    def _drain(self, readable: Readable) -> None:
+        readable.drain()
         while self._when_drained:
             self._when_drained.pop(0)()
 
-    def _read_and_dispatch(self, source: Source) -> None:
+    def _read_and_dispatch(self, readable: Readable) -> None:
         """Drain, then dispatch: a slow callback sees the newest messages next, not the oldest."""
         loop = self._loop
         if loop is None:
             return
-        self._drain(source)
+        self._drain(readable)
         until_sec = loop.time() + _DISPATCH_SEC
         while self._arrivals and not (self._one is not None and self._one.done()):
             mailbox = self._arrivals.popleft()
@@ -255,13 +255,13 @@ class Spinner:
                 break
         if self._dispatch_due or self._loop is None:
             return
-        if self._arrivals or not source.rest():
+        if self._arrivals or not readable.rest():
             self._dispatch_due = True
-            loop.call_soon(self._dispatch_again, source)
+            loop.call_soon(self._dispatch_again, readable)
 
-    def _dispatch_again(self, source: Source) -> None:
+    def _dispatch_again(self, readable: Readable) -> None:
         self._dispatch_due = False
-        self._read_and_dispatch(source)
+        self._read_and_dispatch(readable)
 
     def _dispatch(self, mailbox: Mailbox) -> None:
         task = self.execute(mailbox.dispatch, mailbox.callback)
@@ -529,10 +529,10 @@ class Spinner:
     async def _finish(self, work: Awaitable[Any]) -> Outcome:
         loop = asyncio.get_running_loop()
 
-        def read(source: Source) -> None:
-            self._drain(source)
-            if not source.rest():
-                loop.call_soon(read, source)
+        def read(readable: Readable) -> None:
+            self._drain(readable)
+            if not readable.rest():
+                loop.call_soon(read, readable)
 
         # The hook has to run even if nothing can be read: there may be no broker, and no thread
         # that could dial one at the very end of a process.
