@@ -12,37 +12,31 @@ import asyncio
 import contextlib
 import logging
 import os
-import threading
 import time
 from collections.abc import Callable, Collection
-from typing import TYPE_CHECKING, Final
-
-import msgspec
+from typing import Final
 
 from dsmq_nodes.dsmq import descriptors, wire
 from dsmq_nodes.dsmq.address import patience_sec
 from dsmq_nodes.dsmq.client_connection import ClientConnection
 from dsmq_nodes.errors import RingError, WireError
+from dsmq_nodes.graph.links.incoming import Incoming
 from dsmq_nodes.graph.links.link import (
     Deliver,
-    LinkReader,
     OnDiffers,
     OnOutage,
     OnReadable,
     Publication,
-    Published,
+    schema_of,
 )
 from dsmq_nodes.graph.links.original_server import Poller
+from dsmq_nodes.graph.links.outgoing import Outgoing, is_ours
 from dsmq_nodes.graph.links.pending import Answers
 from dsmq_nodes.graph.links.redial import Outage
-from dsmq_nodes.graph.links.sequence import Losses
-from dsmq_nodes.graph.links.stream import MUCH_BYTES, Stream
+from dsmq_nodes.graph.links.stream import Stream
 from dsmq_nodes.graph.services import service_wire as calls
 from dsmq_nodes.graph.time.clock import BaseClock
-from dsmq_nodes.topic_names import DIAGNOSTICS_TOPIC, EVERY_NODES_TOPICS, is_kits_own
-
-if TYPE_CHECKING:
-    from dsmq_nodes.graph.links.shared_rings import SharedTopics
+from dsmq_nodes.topic_names import DIAGNOSTICS_TOPIC, EVERY_NODES_TOPICS
 
 logger = logging.getLogger("dsmq_nodes.link")
 
@@ -71,36 +65,33 @@ class DsmqLink:
         self._where = f"{host}:{port}"
         self.client = f"{node}@{os.getpid()}.{clock.now_ns():x}"
         self._clock = clock
-        self._publications: dict[str, Publication] = {}
-        self._readers: dict[str, LinkReader] = {}
         self._state = "starting"
-        self._write_lock = threading.RLock()
-        self._loop: asyncio.AbstractEventLoop | None = None
         self._on_readable: OnReadable | None = None  # as is `_on_outage`: while a loop is attached
         self._on_outage: OnOutage | None = None
         self._on_differs = on_differs
         self._outage = Outage(self._dial, clock, node, self._broker_is_back)
         self._poller: Poller | None = None
-        self._stream: Stream[Publication] | None = None
         self._is_outage_told = False  # whether the node knows
-        self._told_unshared: set[str] = set()
-        self._is_flushing = False  # the loop sends what waits
-        self._is_stalled = False  # messages are dropped because the broker does not read
         self._is_silent = False  # it did not answer, and has sent nothing since
-        self._epoch = ""
-        self._ahead_ns = 0  # the broker's monotonic clock minus ours
+        self._outgoing = Outgoing(
+            node,
+            self._where,
+            clock,
+            on_broken=self._broken,
+            on_lost=self._lost,
+            on_unshared=self._tell_unshared,
+        )
+        self._incoming = Incoming(node, self._outgoing.send_object)
         self._events: dict[str, Callable[[wire.Reply], None]] = {
-            "subscribed": self._subscribed,
+            "message": self._incoming.take,
+            "subscribed": self._incoming.subscribed,
             "differs": self._differs,
-            "ring": self._read_ring,
+            "ring": self._incoming.read_ring,
             "unshared": self._unshared,
             "advertised": self._write_ring,
             "error": self._refused,
         }
-        self._shared: SharedTopics | None = None
         self._advertised = Answers()
-        self._subscriptions = Answers()
-        self._thread = 0  # the thread that runs the loop
         self._look_again_sec = 0.0
         self._take(self._dial())
 
@@ -115,10 +106,10 @@ class DsmqLink:
         self, topic: str, type_name: str, latched: int, schema: bytes = b""
     ) -> Publication:
         """Advertise a topic; the newest `latched` messages of it are kept for late readers."""
-        publication = self._publications.get(topic)
+        publication = self._outgoing.publications.get(topic)
         if publication is None:
             publication = Publication(topic, type_name, latched, wire.encode_text(topic), schema)
-            self._publications[topic] = publication
+            self._outgoing.publications[topic] = publication
         publication.latched = max(publication.latched, latched)
         self._advertise([publication], self._patience_sec)
         return publication
@@ -128,17 +119,21 @@ class DsmqLink:
         asked = False
         for each in publications:
             fields = _advertise(each)
-            if self._shared is not None and each.writer is None and _is_worth_a_ring(each.topic):
+            if (
+                self._incoming.shared is not None
+                and each.writer is None
+                and _is_worth_a_ring(each.topic)
+            ):
                 asked = fields["shm"] = True
                 self._advertised.expect(each.topic)
-            self._send_object(fields)
+            self._outgoing.send_object(fields)
         if asked:  # else do not wait: this may run while other answers are read
             self._await(self._advertised, patience_sec)
 
     def _await(self, answers: Answers, patience_sec: float) -> None:
         """Wait for the broker's answers, unless it does not give them."""
         if not self._is_silent:
-            if self._loop is not None and self._thread != threading.get_ident():
+            if self._outgoing.is_elsewhere:
                 answers.wait(patience_sec)  # the thread that spins reads them
             else:
                 self._read(answers, patience_sec)
@@ -147,31 +142,23 @@ class DsmqLink:
 
     def _read(self, answers: Answers, patience_sec: float) -> None:
         until_sec = time.monotonic() + patience_sec
-        while answers.topics and self._stream is not None:
-            if not self._stream.wait(until_sec - time.monotonic()):
+        while answers.topics and self._outgoing.stream is not None:
+            if not self._outgoing.stream.wait(until_sec - time.monotonic()):
                 break
             self._drain_stream()
-        if self._loop is not None and self._on_readable is not None:  # messages came meanwhile
-            self._loop.call_later(0, self._on_readable, self)
-
-    @property
-    def _is_spun(self) -> bool:
-        return self._loop is not None and self._loop.is_running()
-
-    @property
-    def _is_in_callback(self) -> bool:
-        """Whether this thread runs the node's timers, so that waiting delays them."""
-        return self._is_spun and self._thread == threading.get_ident()
+        loop = self._outgoing.loop
+        if loop is not None and self._on_readable is not None:  # messages came meanwhile
+            loop.call_later(0, self._on_readable, self)
 
     @property
     def _patience_sec(self) -> float:
-        return _ANSWER_IN_CALLBACK_SEC if self._is_in_callback else _ANSWER_SEC
+        return _ANSWER_IN_CALLBACK_SEC if self._outgoing.is_in_callback else _ANSWER_SEC
 
     def unadvertise(self, publication: Publication) -> None:
         """Stop publishing a topic."""
         publication.writer = None
-        if self._publications.pop(publication.topic, None):
-            self._send_object({"action": "unadvertise", "topic": publication.topic})
+        if self._outgoing.publications.pop(publication.topic, None):
+            self._outgoing.send_object({"action": "unadvertise", "topic": publication.topic})
 
     def publish(
         self, publication: Publication, text: str, field: str = "", raw: bytes | memoryview = b""
@@ -184,70 +171,17 @@ class DsmqLink:
         Raises:
             WireError: the message is over the size of a frame.
         """
-        if self._loop is None:
+        if self._outgoing.loop is None:
             self._look_after_itself()
-        if self._subscriptions.topics and publication.writer is not None:
+        if self._incoming.unanswered.topics and publication.writer is not None:
             # Through memory it would overtake a subscription on its way to the broker, and the
             # answer of another node to it would be missed.
-            self._await(self._subscriptions, self._patience_sec)
-        if (stream := self._stream) is not None and stream.waiting_bytes:
-            self._await_room(stream, MUCH_BYTES)
-        with self._write_lock:
-            seq = publication.messages + 1
-            msg = (text, field, raw, seq, self._clock.now_ns())
-            if publication.owed:
-                self._encode(
-                    publication, msg
-                )  # it is sent in its turn; raise now if it is too large
-                is_sent = False
-            else:
-                is_sent = self._put(publication, msg)
-            publication.messages = seq
-            if publication.latched:
-                publication.keep(msg)
-            if not is_sent:
-                self._not_sent(publication)
-        if (stream := self._stream) is not None and stream.waiting_bytes and not self._is_spun:
-            self._await_room(stream, 0)  # there is no loop to send the rest
-
-    def _await_room(self, stream: Stream[Publication], most_bytes: int) -> None:
-        """Wait until the broker has read, unless this delays the node."""
-        if not self._is_in_callback:
-            with contextlib.suppress(OSError):  # sending notices it too
-                stream.await_room(most_bytes)
-
-    def _not_sent(self, publication: Publication) -> None:
-        if publication.owed or (publication.latched and publication.writer is None):
-            publication.owe(1)
-            self._pay(publication)
-        else:
-            publication.dropped += 1
-
-    def _pay(self, publication: Publication) -> None:
-        """Send the owed messages of a latched topic in order, as far as there is room."""
-        while publication.owed and self._put(publication, publication.kept[-publication.owed]):
-            publication.owed -= 1
-
-    def _put(self, publication: Publication, msg: Published) -> bool:
-        text, field, raw, seq, stamp_ns = msg
-        if (writer := publication.writer) is not None:
-            wire.check_size(text, raw)
-            data = text.encode()
-            try:
-                return bool(writer.append(data, seq=seq, stamp_ns=stamp_ns, field=field, raw=raw))
-            except RingError as error:
-                self._tell_unshared(error)
-                publication.writer = None  # later messages take the same way, in order
-        return self._send(self._encode(publication, msg), publication)
-
-    def _encode(self, publication: Publication, msg: Published) -> bytes:
-        text, field, raw, seq, stamp_ns = msg
-        message = wire.encode_text(wire.whole_text(text, field, raw))
-        return wire.encode_put(publication.topic_json, seq, stamp_ns, message)
+            self._await(self._incoming.unanswered, self._patience_sec)
+        self._outgoing.publish(publication, text, field, raw)
 
     def set_fault(self, topic: str, pair: int, text: str) -> None:
         """Show in the graph what is wrong between two ends; the broker calls them `pair`."""
-        self._send_object({"action": "fault", "topic": topic, "pair": pair, "error": text})
+        self._outgoing.send_object({"action": "fault", "topic": topic, "pair": pair, "error": text})
 
     def _look_after_itself(self) -> None:
         """The node does not spin: check at intervals whether the broker is gone, or back."""
@@ -258,95 +192,18 @@ class DsmqLink:
             return
         self._look_again_sec = now_sec + _LOOK_AGAIN_SEC
         # Over a socket, sending notices it.
-        stream = self._stream
-        if self._shared is not None and stream is not None and stream.connection.is_ended():
+        stream = self._outgoing.stream
+        if (
+            self._incoming.shared is not None
+            and stream is not None
+            and stream.connection.is_ended()
+        ):
             self._lost("it closed the connection")
 
     def set_state(self, state: str) -> None:
         """Show a state in the graph."""
         self._state = state
-        self._send_object({"action": "state", "topic": "", "state": state})
-
-    def _send_object(self, fields: dict[str, object]) -> None:
-        stream = self._stream
-        if stream is None or self._poller is not None:
-            return  # an original server knows only put and get
-        try:
-            stream.send_surely(wire.encode_object(fields))
-        except OSError as error:
-            self._outage.begin(f"{self._where}: {error}")
-        else:
-            self._flush_later(stream)
-
-    def _send(self, frame: bytes, publication: Publication | None = None) -> bool:
-        stream = self._stream
-        if stream is None:
-            return False
-        try:
-            is_sent = stream.send(frame, publication)
-        except OSError as error:
-            self._outage.begin(f"{self._where}: {error}")
-            return False  # the reader notices it too, and drops the stream
-        if not is_sent:
-            self._stalled()
-        elif self._is_stalled and not stream.waiting_bytes:
-            self._has_room()
-        self._flush_later(stream)
-        return is_sent
-
-    def _stalled(self) -> None:
-        if not self._is_stalled:
-            self._is_stalled = True
-            logger.warning(
-                "%s: the broker at %s does not keep up: messages are dropped and counted",
-                *(self._node, self._where),
-            )
-
-    def _flush_later(self, stream: Stream[Publication]) -> None:
-        """Let the loop send what waits, if there is a loop; else `publish` waits for it."""
-        loop = self._loop
-        if stream.waiting_bytes and not self._is_flushing and loop is not None:
-            self._is_flushing = True
-            with contextlib.suppress(RuntimeError):  # closed meanwhile
-                loop.call_soon_threadsafe(self._watch_room, stream, loop)
-
-    def _watch_room(self, stream: Stream[Publication], loop: asyncio.AbstractEventLoop) -> None:
-        if stream is self._stream and loop is self._loop:
-            loop.add_writer(stream.socket, self._flush)
-
-    def _flush(self) -> None:
-        stream, loop = self._stream, self._loop
-        if stream is None or loop is None:
-            return
-        self._is_flushing = False  # frames of other threads may have to wait from now on
-        try:
-            if not stream.flush():
-                self._is_flushing = True
-                return
-        except OSError as error:
-            self._lost(str(error))
-            return
-        loop.remove_writer(stream.socket)
-        self._has_room()
-
-    def _has_room(self) -> None:
-        """The broker has read everything."""
-        was_stalled, self._is_stalled = self._is_stalled, False
-        with self._write_lock:
-            for publication in list(self._publications.values()):
-                self._pay(publication)
-        if was_stalled and not self._is_stalled:
-            logger.warning(
-                "%s: the broker keeps up again; %d messages dropped so far",
-                *(self._node, self._dropped()),
-            )
-
-    def _dropped(self) -> int:
-        return sum(
-            publication.dropped
-            for publication in list(self._publications.values())
-            if not _is_ours(publication.topic)  # not the user's messages
-        )
+        self._outgoing.send_object({"action": "state", "topic": "", "state": state})
 
     # Subscribing
 
@@ -354,38 +211,11 @@ class DsmqLink:
         self, topic: str, depth: int, type_name: str, deliver: Deliver, schema: bytes = b""
     ) -> None:
         """Deliver the messages of a topic, from now on, in the thread that reads."""
-        known = self._readers.get(topic)
-        reader = self._readers[topic] = LinkReader(topic, depth, type_name, deliver, schema)
-        reader.losses = Losses(self._node, topic)
-        if known is not None:
-            # A new cursor begins with latched messages; the first one knows the old ones.
-            reader.cursor, reader.losses = known.cursor, known.losses
-            self._send_object({"action": "unsubscribe", "topic": topic})
-            if self._shared is not None:
-                self._shared.forget(topic)
-        self._subscribe(reader)
+        self._incoming.subscribe(topic, depth, type_name, deliver, schema)
 
     def unsubscribe(self, topic: str) -> None:
         """Stop reading a topic."""
-        if self._shared is not None:
-            self._shared.forget(topic)
-        if self._readers.pop(topic, None):
-            self._send_object({"action": "unsubscribe", "topic": topic})
-
-    def _subscribe(self, reader: LinkReader, *, shm: bool = True) -> None:
-        fields: dict[str, object] = {
-            "action": "subscribe",
-            "topic": reader.topic,
-            "depth": reader.depth,
-            "type": reader.type_name,
-            **_schema(reader),
-            "shm": shm and self._shared is not None,
-        }
-        if reader.resumes_after is not None:
-            fields |= {"after": reader.resumes_after, "epoch": self._epoch}
-        if self._shared is not None:
-            self._subscriptions.expect(reader.topic)
-        self._send_object(fields)
+        self._incoming.unsubscribe(topic)
 
     def attach(
         self,
@@ -394,16 +224,16 @@ class DsmqLink:
         on_outage: OnOutage,
     ) -> None:
         """From now on call `on_readable(source)` in `loop` when a source has something to read."""
-        self._loop, self._on_readable, self._on_outage = loop, on_readable, on_outage
-        self._thread = threading.get_ident()
+        self._outgoing.attach(loop)
+        self._on_readable, self._on_outage = on_readable, on_outage
         self._is_outage_told = False
         if self._outage.has_found:
             self._take_fresh()
-        elif self._stream is None:
+        elif (stream := self._outgoing.stream) is None:
             self._lost("it was gone before the node was spun")
         else:
-            self._watch(self._stream, loop, on_readable)
-            self._stays(self._stream)
+            self._watch(stream, loop, on_readable)
+            self._stays(stream)
 
     def _watch(
         self,
@@ -412,9 +242,9 @@ class DsmqLink:
         on_readable: OnReadable,
     ) -> None:
         loop.add_reader(stream.socket, on_readable, self)
-        self._flush_later(stream)
-        if self._shared is not None:
-            loop.add_reader(self._shared, on_readable, self._shared)
+        self._outgoing.flush_later(stream)
+        if (shared := self._incoming.shared) is not None:
+            loop.add_reader(shared, on_readable, shared)
             loop.call_later(0, on_readable, self)  # as for a socket that is readable already
         if self._poller is not None:
             self._poller.start(loop)
@@ -422,18 +252,19 @@ class DsmqLink:
     def drain(self) -> None:
         """Read and deliver all messages that are there; does not wait."""
         self._drain_stream()
-        if self._shared is not None:
-            self._shared.drain()
+        if self._incoming.shared is not None:
+            self._incoming.shared.drain()
 
     def rest(self) -> bool:
         """Have the loop woken by the next message; False: it has come already, so drain again."""
-        return self._shared is None or self._shared.rest()
+        return self._incoming.shared is None or self._incoming.shared.rest()
 
     def _drain_stream(self) -> None:
-        if self._stream is None:
+        stream = self._outgoing.stream
+        if stream is None:
             return
         try:
-            for body in self._stream.connection.arrived():
+            for body in stream.connection.arrived():
                 self._is_silent = False
                 self._received(wire.decode_reply(body))
         except (OSError, WireError) as error:
@@ -442,73 +273,38 @@ class DsmqLink:
     def _received(self, reply: wire.Reply) -> None:
         if self._poller is not None:
             reply = self._poller.answer(reply) or _NO_REPLY
-        if reply.event == "message":
-            if (reader := self._readers.get(reply.topic)) is not None:
-                if self._ahead_ns and reply.at:
-                    reply.at -= self._ahead_ns  # by our own monotonic clock
-                reader.take(reply)
-        elif (act := self._events.get(reply.event)) is not None:
+        if (act := self._events.get(reply.event)) is not None:
             act(reply)
 
-    def _subscribed(self, reply: wire.Reply) -> None:
-        self._subscriptions.came(reply.topic)
-        reader = self._readers.get(reply.topic)
-        if reader is not None and reader.resumes_after is None:
-            reader.resumes_after = reply.id
-
     def _differs(self, reply: wire.Reply) -> None:
-        ends = self._readers if reply.end == "publisher" else self._publications
-        if end := ends.get(reply.topic):
+        readers, publications = self._incoming.readers, self._outgoing.publications
+        if end := (readers if reply.end == "publisher" else publications).get(reply.topic):
             self._on_differs(reply, end)
 
     def _refused(self, reply: wire.Reply) -> None:
         logger.error("%s: the broker refused %s: %s", self._node, reply.action, reply.error)
-        for answers in (self._advertised, self._subscriptions):
+        for answers in (self._advertised, self._incoming.unanswered):
             answers.came(reply.topic)
-
-    def _read_ring(self, reply: wire.Reply) -> None:
-        """The broker has stopped pushing a topic: it is read from shared memory now."""
-        reader = self._readers.get(reply.topic)
-        if self._shared is None or reader is None:
-            return
-        try:
-            self._shared.read(reader, reply.ring, reply.seat, reply.id)
-        except RingError as error:
-            self._read_unshared(reader, error)
-
-    def _read_unshared(self, reader: LinkReader, error: RingError) -> None:
-        """Ask the broker to push a topic, from our place on."""
-        self._tell_unshared(error)
-        self._subscribe(reader, shm=False)
 
     def _unshared(self, reply: wire.Reply) -> None:
         """The broker has closed a ring: its topic goes over the socket."""
-        if (publication := self._publications.get(reply.topic)) is not None:
-            with self._write_lock:
+        if (publication := self._outgoing.publications.get(reply.topic)) is not None:
+            with self._outgoing.lock:
                 publication.writer = None
-        reader = self._readers.get(reply.topic)
-        if self._shared is None or reader is None:
-            return
-        self._shared.drain()  # the broker does not push its messages again
-        # The broker gives the ids of messages it could not follow a second time.
-        reader.cursor.after = min(reader.cursor.after, reply.id)
-        reader.resumes_after = min(reader.resumes_after or 0, reply.id)
-        if self._shared.forget(reply.topic):
-            self._subscribe(reader)
+        self._incoming.unshared(reply)
 
     def _tell_unshared(self, error: RingError) -> None:
-        if str(error) not in self._told_unshared:  # one line for all topics
-            self._told_unshared.add(str(error))
-            logger.warning("%s: %s: without shared memory", self._node, error)
+        self._incoming.tell_unshared(error)
 
     def _write_ring(self, reply: wire.Reply) -> None:
         """Write a topic to shared memory from now on, unless the answer came too late."""
-        publication = self._publications.get(reply.topic)
+        publication = self._outgoing.publications.get(reply.topic)
         if reply.topic not in self._advertised.topics:
             return
-        if publication is not None and self._shared is not None and reply.ring:
+        shared = self._incoming.shared
+        if publication is not None and shared is not None and reply.ring:
             try:
-                self._shared.write(publication, reply.ring)
+                shared.write(publication, reply.ring)
             except RingError as error:
                 self._tell_unshared(error)
         self._advertised.came(reply.topic)
@@ -527,19 +323,14 @@ class DsmqLink:
 
     def _take(self, connection: ClientConnection) -> bool:
         """Continue with a new connection; False when that is lost before the hand-over is done."""
-        is_new_log = connection.epoch != self._epoch
-        if is_new_log:  # all its messages are new to us
-            for reader in self._readers.values():
-                reader.resumes_after = reader.cursor.after = 0
-        with self._write_lock:
-            self._epoch = connection.epoch
-            self._ahead_ns = connection.ahead_ns
+        is_new_log = self._incoming.begin(connection.epoch, connection.ahead_ns)
+        with self._outgoing.lock:
             self.broker_began_sec = self._clock.monotonic_sec() - connection.age_sec
-            self._stream = stream = Stream[Publication](connection)
+            stream = self._outgoing.begin(connection)
             self._poller = None
-        self._is_silent = self._is_stalled = False
+        self._is_silent = False
         if connection.original:
-            self._poller = Poller(self._send, lambda: list(self._readers))
+            self._poller = Poller(self._outgoing.send, lambda: list(self._incoming.readers))
             logger.warning(
                 "%s: %s is an original dsmq server: topics are polled, names are not checked, "
                 "there is no graph",
@@ -548,26 +339,17 @@ class DsmqLink:
         if connection.memory is not None:
             self._share(*connection.memory)
         self._say_again(is_new_log=is_new_log)
-        if self._stream is not stream:
+        if self._outgoing.stream is not stream:
             return False
-        if self._loop is not None and self._on_readable is not None:
-            self._watch(stream, self._loop, self._on_readable)
+        if self._outgoing.loop is not None and self._on_readable is not None:
+            self._watch(stream, self._outgoing.loop, self._on_readable)
         return True
 
     def _say_again(self, *, is_new_log: bool) -> None:
         """Advertise to a new broker, and give it the latched messages."""
-        publications = list(self._publications.values())
-        self._advertise(publications, _ANSWER_SEC)
-        with self._write_lock:
-            for publication in publications:
-                # The newest may have been lost on its way; readers that had it recognise it.
-                least = len(publication.kept) if is_new_log else min(1, len(publication.kept))
-                publication.owed = max(publication.owed, least)
-                self._pay(publication)
-        for reader in list(self._readers.values()):
-            if reader.losses is not None:
-                reader.losses.tell_again()
-            self._subscribe(reader)
+        self._advertise(list(self._outgoing.publications.values()), _ANSWER_SEC)
+        self._outgoing.owe_again(is_new_log=is_new_log)
+        self._incoming.subscribe_again()
         if self._state != "starting":
             self.set_state(self._state)
 
@@ -575,55 +357,45 @@ class DsmqLink:
         from dsmq_nodes.graph.links.shared_rings import SharedTopics  # noqa: PLC0415  7 ms, not on every system
 
         try:
-            self._shared = SharedTopics(directory, number, self._node, self._read_unshared)
+            self._incoming.shared = SharedTopics(
+                directory, number, self._node, self._incoming.read_unshared
+            )
         except RingError as error:
             logger.info("%s: without shared memory: %s", self._node, error)
+
+    def _broken(self, reason: str) -> None:
+        """The connection cannot be written: the reader notices it too, and drops the stream."""
+        self._outage.begin(f"{self._where}: {reason}")
 
     def _lost(self, reason: str) -> None:
         self._let_go()
         if not self._outage.is_closed:
-            self._outage.begin(f"{self._where}: {reason}")
+            self._broken(reason)
             if not self._is_outage_told:  # else the outage has not ended yet
                 self._is_outage_told = True
                 self._tell_outage(lost=True)
 
     def _let_go(self) -> None:
-        stream, self._stream = self._stream, None
-        if stream is not None:
-            self._unwatch(stream)
-            with self._write_lock:
-                stream.close()
-                for publication in stream.unsent():
-                    if publication.latched:
-                        publication.owe(1)
-                    else:
-                        publication.dropped += 1
+        self._outgoing.end()
         if self._poller is not None:
             self._poller.stop()
         self._share_no_more()
 
-    def _unwatch(self, stream: Stream[Publication]) -> None:
-        self._is_flushing = False
-        if self._loop is not None:
-            self._loop.remove_reader(stream.socket)
-            self._loop.remove_writer(stream.socket)
-
     def _share_no_more(self) -> None:
-        shared, self._shared = self._shared, None
-        for answers in (self._advertised, self._subscriptions):
+        shared, self._incoming.shared = self._incoming.shared, None
+        for answers in (self._advertised, self._incoming.unanswered):
             answers.give_up()
         if shared is None:
             return
-        if self._loop is not None:
-            self._loop.remove_reader(shared)
-        with self._write_lock:
-            for publication in self._publications.values():
-                publication.writer = None
+        if self._outgoing.loop is not None:
+            self._outgoing.loop.remove_reader(shared)
+        with self._outgoing.lock:
+            self._outgoing.share_no_more()
             shared.close()
 
     def _broker_is_back(self) -> None:
         """In the thread that dials."""
-        if (loop := self._loop) is not None:
+        if (loop := self._outgoing.loop) is not None:
             # A loop that was closed meanwhile: the next `attach` takes it.
             with contextlib.suppress(RuntimeError):
                 loop.call_soon_threadsafe(self._take_fresh)
@@ -635,7 +407,7 @@ class DsmqLink:
         self._let_go()
         if not self._take(connection):
             return
-        loop, stream = self._loop, self._stream
+        loop, stream = self._outgoing.loop, self._outgoing.stream
         if loop is None or stream is None:
             self._over()
         else:
@@ -643,7 +415,7 @@ class DsmqLink:
 
     def _stays(self, stream: Stream[Publication]) -> None:
         """The outage ends once the new connection has lasted for a while."""
-        if stream is self._stream and not stream.connection.is_ended():
+        if stream is self._outgoing.stream and not stream.connection.is_ended():
             self._over()
 
     def _over(self) -> None:
@@ -652,7 +424,7 @@ class DsmqLink:
             return
         logger.warning(
             "%s: the broker is back after %.1f s; %d messages dropped so far",
-            *(self._node, outage_sec, self._dropped()),
+            *(self._node, outage_sec, self._outgoing.dropped()),
         )
         self._is_outage_told = False
         self._tell_outage(lost=False)
@@ -663,36 +435,32 @@ class DsmqLink:
 
     def detach(self) -> None:
         """Stop calling `on_readable`; publishing still works."""
-        if self._stream is not None:
-            self._unwatch(self._stream)
-        if self._shared is not None and self._loop is not None:
-            self._loop.remove_reader(self._shared)
+        loop, shared = self._outgoing.loop, self._incoming.shared
+        if self._outgoing.stream is not None:
+            self._outgoing.unwatch(self._outgoing.stream)
+        if shared is not None and loop is not None:
+            loop.remove_reader(shared)
         if self._poller is not None:
             self._poller.stop()
-        self._loop = self._on_readable = self._on_outage = None
+        self._outgoing.loop = self._on_readable = self._on_outage = None
 
     def close(self) -> None:
         """End the connection, after sending what was published."""
         self._outage.close()
-        before = self._dropped()
-        if self._stream is not None:
-            self._stream.finish()
+        before = self._outgoing.dropped()
+        if self._outgoing.stream is not None:
+            self._outgoing.stream.finish()
         self._let_go()
-        if lost := self._dropped() - before:
+        if lost := self._outgoing.dropped() - before:
             logger.warning(
                 "%s: the broker does not read: the last %d messages were not sent",
                 *(self._node, lost),
             )
 
 
-def _is_ours(topic: str) -> bool:
-    """Whether every node publishes the topic for the kit."""
-    return is_kits_own(topic) or topic in _EVERY_NODES
-
-
 def _is_worth_a_ring(topic: str) -> bool:
     """Whether a topic is worth a ring: not the kit's own, nor services that every node has."""
-    return not (_is_ours(topic) or calls.is_of_every_node(topic))
+    return not (is_ours(topic) or calls.is_of_every_node(topic))
 
 
 def _advertise(publication: Publication) -> dict[str, object]:
@@ -701,9 +469,5 @@ def _advertise(publication: Publication) -> dict[str, object]:
         "topic": publication.topic,
         "type": publication.type_name,
         "latched": publication.latched,
-        **_schema(publication),
+        **schema_of(publication),
     }
-
-
-def _schema(end: Publication | LinkReader) -> dict[str, object]:
-    return {"schema": msgspec.Raw(end.schema)} if end.schema else {}

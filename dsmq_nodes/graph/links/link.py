@@ -13,6 +13,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
+import msgspec
+
 from dsmq_nodes.dsmq import wire
 from dsmq_nodes.dsmq.log import Cursor
 from dsmq_nodes.graph.links.arrival import Arrival
@@ -88,6 +90,11 @@ class LinkReader:
                 return
             reply.gap += lost
         self.deliver(reply, again)
+
+
+def schema_of(end: Publication | LinkReader) -> dict[str, object]:
+    """The field of a request that tells the schema of an end, if that is known."""
+    return {"schema": msgspec.Raw(end.schema)} if end.schema else {}
 
 
 OnDiffers = Callable[[wire.Reply, Publication | LinkReader], None]

@@ -1,0 +1,141 @@
+"""What a link reads: the topics that a node subscribes, each over the socket or from its ring."""
+
+import logging
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from dsmq_nodes.dsmq import wire
+from dsmq_nodes.errors import RingError
+from dsmq_nodes.graph.links.link import Deliver, LinkReader, schema_of
+from dsmq_nodes.graph.links.pending import Answers
+from dsmq_nodes.graph.links.sequence import Losses
+
+if TYPE_CHECKING:
+    from dsmq_nodes.graph.links.shared_rings import SharedTopics
+
+logger = logging.getLogger("dsmq_nodes.link")
+
+
+class Incoming:
+    """The reading half of a link to a broker.
+
+    Attributes:
+        readers: the node's places in the topics that it subscribes.
+        shared: the rings of this connection, if it has any.
+        unanswered: the subscriptions that the broker has not confirmed yet.
+    """
+
+    def __init__(self, node: str, send_object: Callable[[dict[str, object]], None]) -> None:
+        """Read for `node`; `send_object` sends a request to the broker."""
+        self.readers: dict[str, LinkReader] = {}
+        self.shared: SharedTopics | None = None
+        self.unanswered = Answers()
+        self._node = node
+        self._send_object = send_object
+        self._epoch = ""
+        self._ahead_ns = 0  # the broker's monotonic clock minus ours
+        self._told_unshared: set[str] = set()
+
+    # The connection
+
+    def begin(self, epoch: str, ahead_ns: int) -> bool:
+        """Read from a new connection; returns whether all messages of its log are new to us."""
+        is_new_log = epoch != self._epoch
+        if is_new_log:
+            for reader in self.readers.values():
+                reader.resumes_after = reader.cursor.after = 0
+        self._epoch, self._ahead_ns = epoch, ahead_ns
+        return is_new_log
+
+    def subscribe_again(self) -> None:
+        """Subscribe everything at a new broker."""
+        for reader in list(self.readers.values()):
+            if reader.losses is not None:
+                reader.losses.tell_again()
+            self._subscribe(reader)
+
+    def subscribe(
+        self, topic: str, depth: int, type_name: str, deliver: Deliver, schema: bytes = b""
+    ) -> None:
+        """Deliver the messages of a topic, from now on, in the thread that reads."""
+        known = self.readers.get(topic)
+        reader = self.readers[topic] = LinkReader(topic, depth, type_name, deliver, schema)
+        reader.losses = Losses(self._node, topic)
+        if known is not None:
+            # A new cursor begins with latched messages; the first one knows the old ones.
+            reader.cursor, reader.losses = known.cursor, known.losses
+            self._send_object({"action": "unsubscribe", "topic": topic})
+            if self.shared is not None:
+                self.shared.forget(topic)
+        self._subscribe(reader)
+
+    def unsubscribe(self, topic: str) -> None:
+        """Stop reading a topic."""
+        if self.shared is not None:
+            self.shared.forget(topic)
+        if self.readers.pop(topic, None):
+            self._send_object({"action": "unsubscribe", "topic": topic})
+
+    def _subscribe(self, reader: LinkReader, *, shm: bool = True) -> None:
+        fields: dict[str, object] = {
+            "action": "subscribe",
+            "topic": reader.topic,
+            "depth": reader.depth,
+            "type": reader.type_name,
+            **schema_of(reader),
+            "shm": shm and self.shared is not None,
+        }
+        if reader.resumes_after is not None:
+            fields |= {"after": reader.resumes_after, "epoch": self._epoch}
+        if self.shared is not None:
+            self.unanswered.expect(reader.topic)
+        self._send_object(fields)
+
+    # What the broker says
+
+    def take(self, reply: wire.Reply) -> None:
+        """Deliver a message."""
+        if (reader := self.readers.get(reply.topic)) is not None:
+            if self._ahead_ns and reply.at:
+                reply.at -= self._ahead_ns  # by our own monotonic clock
+            reader.take(reply)
+
+    def subscribed(self, reply: wire.Reply) -> None:
+        """The broker has confirmed a subscription."""
+        self.unanswered.came(reply.topic)
+        reader = self.readers.get(reply.topic)
+        if reader is not None and reader.resumes_after is None:
+            reader.resumes_after = reply.id
+
+    def read_ring(self, reply: wire.Reply) -> None:
+        """The broker has stopped pushing a topic: it is read from shared memory now."""
+        reader = self.readers.get(reply.topic)
+        if self.shared is None or reader is None:
+            return
+        try:
+            self.shared.read(reader, reply.ring, reply.seat, reply.id)
+        except RingError as error:
+            self.read_unshared(reader, error)
+
+    def read_unshared(self, reader: LinkReader, error: RingError) -> None:
+        """Ask the broker to push a topic, from our place on."""
+        self.tell_unshared(error)
+        self._subscribe(reader, shm=False)
+
+    def unshared(self, reply: wire.Reply) -> None:
+        """The broker has closed a ring: its topic goes over the socket."""
+        reader = self.readers.get(reply.topic)
+        if self.shared is None or reader is None:
+            return
+        self.shared.drain()  # the broker does not push its messages again
+        # The broker gives the ids of messages it could not follow a second time.
+        reader.cursor.after = min(reader.cursor.after, reply.id)
+        reader.resumes_after = min(reader.resumes_after or 0, reply.id)
+        if self.shared.forget(reply.topic):
+            self._subscribe(reader)
+
+    def tell_unshared(self, error: RingError) -> None:
+        """Log why a topic goes over the socket, in one line for all topics."""
+        if str(error) not in self._told_unshared:
+            self._told_unshared.add(str(error))
+            logger.warning("%s: %s: without shared memory", self._node, error)

@@ -1,0 +1,285 @@
+"""What a link sends: the topics that a node publishes, and their messages on the way to the broker.
+
+A message that cannot be sent, because the broker is gone or does not read, is dropped and counted;
+a latched one is owed instead, and sent when there is room again.
+"""
+
+import asyncio
+import contextlib
+import logging
+import threading
+from collections.abc import Callable
+from typing import Final
+
+from dsmq_nodes.dsmq import wire
+from dsmq_nodes.dsmq.client_connection import ClientConnection
+from dsmq_nodes.errors import RingError
+from dsmq_nodes.graph.links.link import Publication, Published
+from dsmq_nodes.graph.links.stream import MUCH_BYTES, Stream
+from dsmq_nodes.graph.time.clock import BaseClock
+from dsmq_nodes.topic_names import DIAGNOSTICS_TOPIC, EVERY_NODES_TOPICS, is_kits_own
+
+logger = logging.getLogger("dsmq_nodes.link")
+
+_EVERY_NODES: Final = EVERY_NODES_TOPICS | {DIAGNOSTICS_TOPIC}
+
+
+class Outgoing:
+    """The sending half of a link to a broker.
+
+    Attributes:
+        publications: the topics that the node publishes.
+        stream: the connection's sending side; None while the broker is lost.
+        lock: held while messages are sent, and while the way they take changes.
+        loop: the loop that spins the node, if one does.
+    """
+
+    def __init__(
+        self,
+        node: str,
+        where: str,
+        clock: BaseClock,
+        *,
+        on_broken: Callable[[str], None],
+        on_lost: Callable[[str], None],
+        on_unshared: Callable[[RingError], None],
+    ) -> None:
+        """Send for `node` to the broker at `where`.
+
+        Args:
+            node: the node's name.
+            where: the broker's address, for the log.
+            clock: stamps the messages.
+            on_broken: called, in any thread, when the connection cannot be written.
+            on_lost: the same, in the thread that runs the loop.
+            on_unshared: called when a ring cannot be written; its topic goes over the socket.
+        """
+        self.publications: dict[str, Publication] = {}
+        self.stream: Stream[Publication] | None = None
+        self.lock = threading.RLock()
+        self.loop: asyncio.AbstractEventLoop | None = None
+        self._node, self._where = node, where
+        self._clock = clock
+        self._on_broken, self._on_lost, self._on_unshared = on_broken, on_lost, on_unshared
+        self._thread = 0  # the thread that runs the loop
+        self._is_original = False  # a server that knows put and get alone
+        self._is_flushing = False  # the loop sends what waits
+        self._is_stalled = False  # messages are dropped because the broker does not read
+
+    @property
+    def is_spun(self) -> bool:
+        """Whether a loop runs that sends what waits."""
+        return self.loop is not None and self.loop.is_running()
+
+    @property
+    def is_elsewhere(self) -> bool:
+        """Whether another thread than this one reads for the node."""
+        return self.loop is not None and self._thread != threading.get_ident()
+
+    @property
+    def is_in_callback(self) -> bool:
+        """Whether this thread runs the node's timers, so that waiting delays them."""
+        return self.is_spun and self._thread == threading.get_ident()
+
+    # The connection
+
+    def begin(self, connection: ClientConnection) -> Stream[Publication]:
+        """Send over a new connection."""
+        self.stream = stream = Stream[Publication](connection)
+        self._is_original = connection.original
+        self._is_stalled = False
+        return stream
+
+    def end(self) -> Stream[Publication] | None:
+        """The connection is lost: count what was not sent, or owe it."""
+        stream, self.stream = self.stream, None
+        if stream is not None:
+            self.unwatch(stream)
+            with self.lock:
+                stream.close()
+                for publication in stream.unsent():
+                    if publication.latched:
+                        publication.owe(1)
+                    else:
+                        publication.dropped += 1
+        return stream
+
+    def attach(self, loop: asyncio.AbstractEventLoop) -> None:
+        """From now on this thread's `loop` sends what waits."""
+        self.loop = loop
+        self._thread = threading.get_ident()
+
+    def unwatch(self, stream: Stream[Publication]) -> None:
+        """Take the connection out of the loop."""
+        self._is_flushing = False
+        if self.loop is not None:
+            self.loop.remove_reader(stream.socket)
+            self.loop.remove_writer(stream.socket)
+
+    def share_no_more(self) -> None:
+        """Send every topic over the socket; the caller holds the lock."""
+        for publication in self.publications.values():
+            publication.writer = None
+
+    def owe_again(self, *, is_new_log: bool) -> None:
+        """Give a new broker the latched messages: all of them if it has none."""
+        with self.lock:
+            for publication in list(self.publications.values()):
+                # The newest may have been lost on its way; readers that had it recognise it.
+                least = len(publication.kept) if is_new_log else min(1, len(publication.kept))
+                publication.owed = max(publication.owed, least)
+                self._pay(publication)
+
+    # Sending
+
+    def publish(
+        self, publication: Publication, text: str, field: str = "", raw: bytes | memoryview = b""
+    ) -> None:
+        """Send a message, from any thread; in a callback it never waits.
+
+        Raises:
+            WireError: the message is over the size of a frame.
+        """
+        stream = self.stream
+        if stream is not None and stream.waiting_bytes:
+            self._await_room(stream, MUCH_BYTES)
+        with self.lock:
+            seq = publication.messages + 1
+            msg = (text, field, raw, seq, self._clock.now_ns())
+            if publication.owed:
+                # It is sent in its turn; if it is too large, raise now.
+                self._encode(publication, msg)
+                is_sent = False
+            else:
+                is_sent = self._put(publication, msg)
+            publication.messages = seq
+            if publication.latched:
+                publication.keep(msg)
+            if not is_sent:
+                self._not_sent(publication)
+        if stream is not None and stream.waiting_bytes and not self.is_spun:
+            self._await_room(stream, 0)  # there is no loop to send the rest
+
+    def _await_room(self, stream: Stream[Publication], most_bytes: int) -> None:
+        """Wait until the broker has read, unless this delays the node."""
+        if not self.is_in_callback:
+            with contextlib.suppress(OSError):  # sending notices it too
+                stream.await_room(most_bytes)
+
+    def _not_sent(self, publication: Publication) -> None:
+        if publication.owed or (publication.latched and publication.writer is None):
+            publication.owe(1)
+            self._pay(publication)
+        else:
+            publication.dropped += 1
+
+    def _pay(self, publication: Publication) -> None:
+        """Send the owed messages of a latched topic in order, as far as there is room."""
+        while publication.owed and self._put(publication, publication.kept[-publication.owed]):
+            publication.owed -= 1
+
+    def _put(self, publication: Publication, msg: Published) -> bool:
+        text, field, raw, seq, stamp_ns = msg
+        if (writer := publication.writer) is not None:
+            wire.check_size(text, raw)
+            data = text.encode()
+            try:
+                return bool(writer.append(data, seq=seq, stamp_ns=stamp_ns, field=field, raw=raw))
+            except RingError as error:
+                self._on_unshared(error)
+                publication.writer = None  # later messages take the same way, in order
+        return self.send(self._encode(publication, msg), publication)
+
+    def _encode(self, publication: Publication, msg: Published) -> bytes:
+        text, field, raw, seq, stamp_ns = msg
+        message = wire.encode_text(wire.whole_text(text, field, raw))
+        return wire.encode_put(publication.topic_json, seq, stamp_ns, message)
+
+    def send_object(self, fields: dict[str, object]) -> None:
+        """Send a request that must not be lost while the connection lasts."""
+        stream = self.stream
+        if stream is None or self._is_original:
+            return  # an original server knows only put and get
+        try:
+            stream.send_surely(wire.encode_object(fields))
+        except OSError as error:
+            self._on_broken(str(error))
+        else:
+            self.flush_later(stream)
+
+    def send(self, frame: bytes, publication: Publication | None = None) -> bool:
+        """Send a frame; False when it is dropped."""
+        stream = self.stream
+        if stream is None:
+            return False
+        try:
+            is_sent = stream.send(frame, publication)
+        except OSError as error:
+            self._on_broken(str(error))
+            return False  # the reader notices it too, and drops the stream
+        if not is_sent:
+            self._stalled()
+        elif self._is_stalled and not stream.waiting_bytes:
+            self._has_room()
+        self.flush_later(stream)
+        return is_sent
+
+    def _stalled(self) -> None:
+        if not self._is_stalled:
+            self._is_stalled = True
+            logger.warning(
+                "%s: the broker at %s does not keep up: messages are dropped and counted",
+                *(self._node, self._where),
+            )
+
+    def flush_later(self, stream: Stream[Publication]) -> None:
+        """Let the loop send what waits, if there is a loop; else `publish` waits for it."""
+        loop = self.loop
+        if stream.waiting_bytes and not self._is_flushing and loop is not None:
+            self._is_flushing = True
+            with contextlib.suppress(RuntimeError):  # closed meanwhile
+                loop.call_soon_threadsafe(self._watch_room, stream, loop)
+
+    def _watch_room(self, stream: Stream[Publication], loop: asyncio.AbstractEventLoop) -> None:
+        if stream is self.stream and loop is self.loop:
+            loop.add_writer(stream.socket, self._flush)
+
+    def _flush(self) -> None:
+        stream, loop = self.stream, self.loop
+        if stream is None or loop is None:
+            return
+        self._is_flushing = False  # frames of other threads may have to wait from now on
+        try:
+            if not stream.flush():
+                self._is_flushing = True
+                return
+        except OSError as error:
+            self._on_lost(str(error))
+            return
+        loop.remove_writer(stream.socket)
+        self._has_room()
+
+    def _has_room(self) -> None:
+        """The broker has read everything."""
+        was_stalled, self._is_stalled = self._is_stalled, False
+        with self.lock:
+            for publication in list(self.publications.values()):
+                self._pay(publication)
+        if was_stalled and not self._is_stalled:
+            logger.warning(
+                "%s: the broker keeps up again; %d messages dropped so far",
+                *(self._node, self.dropped()),
+            )
+
+    def dropped(self) -> int:
+        """How many of the user's messages were dropped so far."""
+        return sum(
+            publication.dropped
+            for publication in list(self.publications.values())
+            if not is_ours(publication.topic)  # not the user's messages
+        )
+
+
+def is_ours(topic: str) -> bool:
+    """Whether every node publishes the topic for the kit."""
+    return is_kits_own(topic) or topic in _EVERY_NODES
