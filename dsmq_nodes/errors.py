@@ -29,15 +29,15 @@ class RequestError(WireError):
 
 
 class StoreError(DsmqError):
-    """A store's file that cannot be used; the text names it and says why."""
+    """A store's file cannot be used; the text names it and says why."""
 
 
 class StoreFullError(DsmqError):
-    """The store has no room: the put was refused, nothing kept; reads go on."""
+    """The store is full: the put is refused and nothing of it is kept; reads go on."""
 
 
 class RingError(DsmqError):
-    """A topic's shared memory cannot be had: the topic goes through the broker."""
+    """A topic's shared memory is not available: the topic goes through the broker."""
 
 
 class OverwrittenError(DsmqError):
@@ -53,7 +53,7 @@ class AddressInUseError(DsmqError):
 
 
 class InsecureError(DsmqError):
-    """What was asked for would be open to everybody, or cannot be secured; says what to do."""
+    """The broker would be open to everybody, or cannot be secured; the text says what to do."""
 
 
 class RequestRefusedError(DsmqError):
@@ -74,7 +74,7 @@ class NodeNameTakenError(RequestRefusedError):
 
 
 class ForkedError(DsmqError, RuntimeError):
-    """What was made before a process was forked is used in the child; says what to do instead."""
+    """A forked child uses something of its parent's; the text says what to do instead."""
 
 
 class MessageError(DsmqError, ValueError):
@@ -136,7 +136,7 @@ class ParameterError(DsmqError, ValueError):
 
 
 class NodeConfigurationError(DsmqError):
-    """A node was told something it cannot use: by its environment, or by its class."""
+    """A node's environment or class has a setting that it cannot use."""
 
 
 class TypeMismatchError(DsmqError, TypeError):
@@ -156,7 +156,7 @@ class TransformException(DsmqError):  # noqa: N818  tf2's names, here and below
 
 
 class LookupException(TransformException):
-    """A frame that nobody has told of; the text has the nearest that is known."""
+    """An unknown frame; the text has the nearest known one."""
 
 
 class ConnectivityException(TransformException):
@@ -164,7 +164,7 @@ class ConnectivityException(TransformException):
 
 
 class ExtrapolationException(TransformException):
-    """A transform at a time for which it is not known; the text has the times that are."""
+    """A transform at a time when it is not known; the text has the known times."""
 
 
 class InvalidArgumentException(TransformException, ValueError):  # noqa: N818
@@ -176,19 +176,19 @@ class ServiceError(DsmqError, RuntimeError):
 
 
 class ServiceUnavailableError(ServiceError):
-    """Nobody serves it, or who did has gone in mid-call: then it may or may not have been done."""
+    """No node serves it, or the server is lost in mid-call: it may or may not have been done."""
 
 
 class ServiceTimeoutError(ServiceError, TimeoutError):
-    """There was no response in time; it may still come, and is not waited for."""
+    """There was no response in time; a later one is ignored."""
 
 
 class ActionError(DsmqError, RuntimeError):
-    """A goal cannot become that from where it is; the text says both."""
+    """A goal cannot change from its state to another; the text names both."""
 
 
 class CommandError(DsmqError):
-    """What a command line asks for is not there: a topic, a field, a type, a message in time."""
+    """Something that a command needs does not exist: a topic, a field, a type, a message."""
 
 
 class BagError(DsmqError):

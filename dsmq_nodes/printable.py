@@ -1,8 +1,8 @@
-r"""What a terminal or a log may be given of a text that somebody else wrote.
+r"""Makes texts from others safe for a terminal or a log.
 
 A peer chooses its types, fields, logger names, errors and messages. A character that a terminal
 acts on (an escape sequence, a C1 control, a mark that turns the direction of reading, a line break
-that is not "\n") is written as JSON escapes it, such as `\u001b`: a person sees what came, and
+that is not "\n") is written as JSON escapes it, such as `\u001b`: users see what came, and
 JSON stays JSON. A line break in a name could forge a line of a table or of a log: it is escaped.
 """
 
@@ -42,12 +42,12 @@ def visible(text: str) -> str:
 
 
 def one_line(text: str) -> str:
-    """The same with tabs and line breaks escaped too: for a name, or an error of somebody else."""
+    """The same with tabs and line breaks escaped too: for names, and errors from others."""
     return text if text.isprintable() else _find_unsafe_or_break.sub(_escaped, text)
 
 
 def indented(text: str) -> str:
-    """Visible lines, all except the first indented: none looks like a line of somebody else."""
+    """Visible lines, all except the first indented, so that none looks like another record."""
     return visible(text).replace("\n", "\n    ")
 
 

@@ -29,9 +29,9 @@ EVERY_NODES_TOPICS: Final = frozenset({ROSOUT_TOPIC, PARAMETER_EVENTS_TOPIC})
 
 REQUEST: Final = "/_request"
 REPLY: Final = "/_reply"
-"""What comes after a service's name, in the names of its two topics."""
+"""The suffixes of a service's name in the names of its two topics."""
 ACTION: Final = "/_action"
-"""What comes after an action's name, in the names of its services and topics."""
+"""The suffix of an action's name in the names of its services and topics."""
 
 
 def is_kits_own(name: str) -> bool:

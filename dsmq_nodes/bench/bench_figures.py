@@ -77,7 +77,7 @@ def shown_us(value_us: float) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """What a case was like, for the verdict.
+    """The measurements of a case, for the verdict.
 
     Attributes:
         rate_hz: the rate at which it was measured.

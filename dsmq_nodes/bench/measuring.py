@@ -75,7 +75,7 @@ def _numbers(order: dict[str, float]) -> Iterator[int]:
 
 
 class Meter:
-    """What a subscriber has seen since it began to count."""
+    """A subscriber's counters."""
 
     def __init__(self, dropped: Callable[[], int] = lambda: 0) -> None:
         """Begin; `dropped` is how many the system says that it has not seen."""

@@ -68,7 +68,7 @@ class Started:
         return self._errors.read().decode("utf-8", "replace").strip()
 
     def answer(self, patience_sec: float = _PATIENCE_SEC) -> Any:
-        """What it answers.
+        """Read its answer.
 
         Raises:
             BenchError: it has ended, or does not answer.
@@ -93,7 +93,7 @@ class Started:
 
     @property
     def cpu_sec(self) -> float:
-        """What it has used of the CPU."""
+        """The CPU time it has used."""
         times = self.usage.cpu_times()
         return float(times.user + times.system)
 

@@ -49,7 +49,7 @@ class Case:
 
 @dataclass(slots=True)
 class Run:
-    """What came of sending messages in one way.
+    """The result of sending messages in one way.
 
     Attributes:
         sent: by the publisher.
@@ -74,7 +74,7 @@ class Run:
 
 @dataclass(slots=True)
 class Measured:
-    """What came of a case; `is_shared` when the messages did go by shared memory."""
+    """The result of a case; `is_shared` when the messages went through shared memory."""
 
     case: Case
     paced: Run

@@ -1,6 +1,6 @@
 """Where a broker is: a host and a port, and the Unix socket beside it.
 
-What a client is told is in the environment: DSMQ_BROKER (an address), DSMQ_TOKEN, and for TLS the
+The environment configures a client: DSMQ_BROKER (an address), DSMQ_TOKEN, and for TLS the
 files DSMQ_TLS_CA (the authority to trust), DSMQ_TLS_CERT and DSMQ_TLS_KEY (the client's own). With
 DSMQ_NO_SHM it shares no memory with others: everything goes through the broker. A node waits
 DSMQ_PATIENCE_SEC for the answer of a broker that has accepted its connection.
@@ -115,7 +115,7 @@ def patience_sec() -> float:
 
 
 def broker_address() -> Address:
-    """The broker this process is told to use: DSMQ_BROKER, else the default address."""
+    """The broker that this process uses: DSMQ_BROKER, else the default address."""
     return parse_address(os.environ.get("DSMQ_BROKER", ""))
 
 

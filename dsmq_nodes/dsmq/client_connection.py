@@ -300,7 +300,7 @@ class Redial:
     def later(self, tried_sec: float = 0.0) -> None:
         """Delay the next try: the connection was lost, or a try failed after `took_sec`.
 
-        Each pause is longer than the last, and long enough that no more than a fifth of the time
+        Each pause is longer than the last, and long enough that at most a fifth of the time
         is spent on trying.
         """
         pause_sec = self._pause_sec * random.uniform(0.5, 1.0)

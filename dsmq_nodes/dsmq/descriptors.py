@@ -25,7 +25,7 @@ _FULL: Final = (errno.EMFILE, errno.ENFILE)
 
 
 class HasFileno(Protocol):
-    """What `select` and `poll` can wait for."""
+    """An object that `select` and `poll` can wait for."""
 
     def fileno(self) -> int:
         """The descriptor's number."""

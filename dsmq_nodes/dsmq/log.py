@@ -98,7 +98,7 @@ class Cursor:
 
         Args:
             upto: where the reader says it is, for one that counts for itself.
-            dropped: how many of the ids up to there it dropped; the gap before each was told there.
+            dropped: how many of the ids up to there it dropped, as it reported before.
 
         Returns:
             -1 where that cannot be; nothing has changed then.

@@ -9,7 +9,7 @@ _POLLFD: Final = struct.Struct("ihh")  # int fd; short events, revents
 
 
 def ppoll(events: list[tuple[int, int]], timeout_sec: float | None) -> set[int]:
-    """Wait for one of these; gives those that are ready. A signal ends it early."""
+    """Wait for one of these; returns those that are ready. A signal ends it early."""
     asked = b"".join(_POLLFD.pack(number, event, 0) for number, event in events)
     fds = ctypes.create_string_buffer(asked, len(asked))
     timeout = None

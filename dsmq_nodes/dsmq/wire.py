@@ -83,7 +83,7 @@ acknowledgements and the answer to a ``get`` that waits come when it is time.
 - ``{"event": "differs", "topic": T, "pair": K, "end": "publisher", "from": NODE, "pid": 812,
   "type": "std_msgs/msg/Bool", "schema": {}}``: T, which you subscribe, has a publisher whose schema
   is not yours word by word, or whose type has another name (``"end": "subscriber"``: the other way
-  round). Both ends are told, once; the broker itself reads no schema. An end that finds that the
+  round). Both ends get it, once; the broker itself reads no schema. An end that finds that the
   two do not fit says so: ``{"action": "fault", "topic": T, "pair": K, "error": TEXT}``, not
   answered. The graph shows it until one of the two ends goes or changes its type.
 - Shared memory (ring.py): ``{"action": "hello", "topic": "", "version": 1, "node": "/talker",
@@ -93,10 +93,10 @@ acknowledgements and the answer to a ``get`` that waits come when it is time.
   ``{"action": "advertise", "topic": T, "type": "std_msgs/msg/String", "shm": true}`` is answered by
   ``{"event": "advertised", "topic": T, "ring": PATH}``: from now on the peer writes what it
   publishes there, and puts none of it. After ``{"action": "subscribe", "topic": T, "depth": 10,
-  "shm": true}`` a reader is told, as soon as it has caught up with a topic that has a ring,
+  "shm": true}`` a reader gets, as soon as it has caught up with a topic that has a ring,
   ``{"event": "ring", "topic": T, "ring": PATH, "seat": 5, "id": I}``: it is pushed nothing more,
   and reads on there after that id, from that seat. When a ring becomes unusable (memory is
-  scarce, or the file is damaged) all that write or read it are told ``{"event": "unshared",
+  scarce, or the file is damaged) all that write or read it get ``{"event": "unshared",
   "topic": T, "id": I}``: a peer puts what it publishes, and subscribes once more to be pushed what
   comes after that id, or after what it has read. For lack of memory only if all those have said
   that they know it (``unshares``). A broker that shares no memory, or whose store is a file, says

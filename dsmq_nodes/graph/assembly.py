@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 
 
 class NodeHooks(Protocol):
-    """What the kit asks of the node that it belongs to: what a user's class may declare."""
+    """The node as its kit sees it: what a user's class may declare."""
 
     @property
     def Params(self) -> type[Parameters]:  # noqa: N802  a class

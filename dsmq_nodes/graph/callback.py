@@ -1,9 +1,9 @@
-"""Callbacks: which are taken, what they may give back, and what they are called in logs.
+"""Callbacks: which are accepted, what they may return, and their names in logs.
 
-Every function of a user may be `def` or `async def`. `Spinner.execute` calls a callback of which no
-result is wanted, `called` one whose result is, `NodeKit.run_hook` what is run when a node ends:
-all of them by `to_await`. `check_callback` refuses, where it is handed over, a function that nobody
-could call or await.
+Every function of a user may be `def` or `async def`. `Spinner.execute` calls callbacks without a
+result, `called` those with a result, `NodeKit.run_hook` the hooks of a node's end; all of them use
+`to_await`. `check_callback` refuses a function that cannot be called or awaited where it is passed
+in.
 """
 
 import asyncio

@@ -1,15 +1,15 @@
-"""What moves, and how it is stopped: actuators and the emergency stop.
+"""Actuators and the emergency stop: how a robot stops.
 
-An emergency stop holds until it is released, whoever pressed it and whatever has died since. So
-each `EmergencyStop`, and each `Actuator` has one, keeps the state: what it hears it says again,
-latched, so that the state is there as long as the broker or one of them lives.
+An emergency stop holds until it is released, whichever publisher pressed it and whatever has died
+since. So each `EmergencyStop`, and each `Actuator` has one, keeps the state and repeats what it
+hears, latched. The state exists as long as the broker or one of them lives.
 
-Repeating must not undo what came after. Each says when the state that it repeats has begun, in a
-field that other readers pass over: `{"data": true, "changed_ns": 1700}`. The later state counts; of
-the same moment the pressed one. A message without that field, from `topic pub` or any publisher of
-Bool, is a new state: it begins when it was published, but never before what was known already, so
-that clocks which differ put nothing out of order. Whoever hears a state that is older than the one
-it knows says its own again.
+A repetition must not undo a later state. So each says when the state that it repeats has begun, in
+a field that other readers ignore: `{"data": true, "changed_ns": 1700}`. The later state counts; of
+two from the same moment, the pressed one. A message without that field, from `topic pub` or any
+publisher of Bool, is a new state. It begins when it was published, but never before the state known
+so far, so that clocks that differ do not reorder states. An `EmergencyStop` that hears an older
+state than its own repeats its own.
 """
 
 import asyncio

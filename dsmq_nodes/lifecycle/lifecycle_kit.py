@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 
 class LifecycleHooks(NodeHooks, Protocol):
-    """What the kit asks of a lifecycle node: what a user's class may declare."""
+    """A lifecycle node as its kit sees it: what a user's class may declare."""
 
     def on_configure(self, state: LifecycleState) -> TransitionResult:
         """Open the device."""

@@ -222,14 +222,14 @@ class LaunchProcess(Message):
 
 
 class LaunchState(Message):
-    """What runs; on `/dsmq/launch/state`, latched, at every change."""
+    """The processes of a launch; on `/dsmq/launch/state`, latched, at every change."""
 
     pid: int = 0
     processes: list[LaunchProcess] = []
 
 
 class LaunchCommand(Message):
-    """What a launch is to do with one of its processes; `name` is the process's or a node's of it.
+    """A command for one process of a launch; `name` is the process's or that of a node in it.
 
     `id` is any text that the result will have; `action` is restart, stop, start or lines.
     """

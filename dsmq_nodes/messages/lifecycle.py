@@ -93,7 +93,7 @@ class TransitionEvent(Message):
 
 
 class ChangeState(Service):
-    """Have a lifecycle node make a transition."""
+    """Trigger a transition of a lifecycle node."""
 
     class Request(Message):
         """Which: its id, or with id 0 its label."""

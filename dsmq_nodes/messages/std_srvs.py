@@ -14,7 +14,7 @@ class SetBool(Service):
     """Switch something on or off."""
 
     class Request(Message):
-        """What to switch it to."""
+        """The new value."""
 
         data: bool = False
 
@@ -26,7 +26,7 @@ class SetBool(Service):
 
 
 class Trigger(Service):
-    """Have something done."""
+    """Trigger an action."""
 
     class Response(Message):
         """Whether that worked, and what there is to say about it."""

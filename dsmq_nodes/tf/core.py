@@ -338,7 +338,7 @@ def _not_known_at(
 
 def _loop(frames: set[str]) -> LookupException:
     return LookupException(
-        f"the frames {', '.join(sorted(frames))} form a loop: each is told to be the parent of the "
+        f"the frames {', '.join(sorted(frames))} form a loop: each is broadcast as a parent of the "
         "next; two nodes broadcast the same frame with different parents?"
     )
 

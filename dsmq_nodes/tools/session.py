@@ -83,13 +83,13 @@ class _Subscribed:
 
     @property
     def behind(self) -> int:
-        """How many messages are still to be had; 1 while nobody knows."""
+        """How many messages are still unread; 1 while that is unknown."""
         if self.end is None:
             return 1
         return max(0, self.end - max(self.cursor.after, self.resumes_after or 0))
 
     def take(self, reply: wire.Reply) -> bool:
-        """Come to a message, and count what was lost before it; False: it is not to be had."""
+        """Take a message, and count the lost ones before it; False when it is skipped."""
         if self.is_new or self.losses is None:
             return not self.is_new
         if not self.cursor.follow(reply):

@@ -248,7 +248,7 @@ class Player:
             self._wait(due_sec - now_sec)
 
     def _tell_clock(self, now_sec: float, next_ns: int) -> float:
-        """Publish `/clock` if it is time; gives when it is next."""
+        """Publish `/clock` if it is due; returns when it is next due."""
         if now_sec >= self._clock_due_sec:
             now_ns = min(self.pace.now_ns(), next_ns) if self.pace.rate else next_ns
             clock = Clock(clock=Time.from_nanoseconds(now_ns))
@@ -292,7 +292,7 @@ class Player:
 
 
 def _fault(channel: Channel, end: EndpointModel, expected: dict[str, Any]) -> str:
-    """Why somebody cannot read what is played; empty: it can, as far as one can tell."""
+    """Why a subscriber cannot read the messages; empty when no reason is known."""
     sent = told_schema(channel)
     subscriber = TopicEnd(end.node, end.pid, end.type)
     if sent and expected:

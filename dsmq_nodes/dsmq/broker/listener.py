@@ -36,7 +36,7 @@ class Security:
     """Which peers may connect.
 
     Attributes:
-        token: peers on TCP have to know it; empty: nobody is asked.
+        token: peers on TCP have to send it; empty for none.
         insecure: listening beyond this machine without a token is meant.
         certificate: file with the broker's TLS certificate (chain); TCP is then TLS only.
         key: file with its private key, if it is not in `certificate`.
@@ -127,7 +127,7 @@ class Listener:
 
     @contextlib.contextmanager
     def spare_descriptor(self) -> "Iterator[None]":
-        """Have one more file descriptor for a while, where there may be none left."""
+        """Free one file descriptor for a while, when there may be none left."""
         os.close(self._spare)
         try:
             yield
@@ -152,7 +152,7 @@ def tcp_listener(host: str, port: int, security: Security) -> Listener:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     sock = socket.socket(family, socket.SOCK_STREAM)
     try:
-        # Not SO_REUSEPORT, and on Linux this does not take a port somebody listens on.
+        # Not SO_REUSEPORT; on Linux this does not take a port that is in use.
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         sock.bind((host, port))
         sock.listen(_BACKLOG)

@@ -1,4 +1,4 @@
-"""The broker's log, written without waiting for whoever reads it.
+"""The broker's log, written without waiting for its reader.
 
 A terminal that is held (Ctrl-S), `| less`, or a program that never reads the pipe must not stop the
 broker: a thread of its own writes the lines. Lines that find too many waiting are dropped, and the
@@ -44,17 +44,17 @@ class LogLines(logging.Handler):
 
     @override
     def close(self) -> None:
-        """Write what waits, unless nobody reads it."""
+        """Write the waiting lines, unless the output has no reader."""
         self._waiting.put(None)
         self._thread.join(_LAST_LINES_SEC)
         super().close()
 
     def _write(self) -> None:
-        with contextlib.suppress(OSError):  # nobody can read it any more
+        with contextlib.suppress(OSError):  # the reader is gone
             while (line := self._waiting.get()) is not None:
                 rest = line.encode("utf-8", "backslashreplace")
                 while rest:
                     try:
                         rest = rest[os.write(_STDERR, rest) :]
-                    except BlockingIOError:  # somebody has made it non-blocking
+                    except BlockingIOError:  # another process has made it non-blocking
                         time.sleep(_FULL_SEC)

@@ -27,7 +27,7 @@ _LINGER_SEC: Final = 2.0
 
 
 class ServingLoop(Protocol):
-    """What a connection asks of the loop that serves it (loop.py)."""
+    """The part of the loop (loop.py) that a connection uses."""
 
     received: memoryview
     last_heard_sec: float

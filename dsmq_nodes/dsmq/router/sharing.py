@@ -15,7 +15,7 @@ message that its writers have overwritten by then is gone, as if it had expired,
 told about the gap. A ring has room for ten messages at least, and for more where a reader is deeper
 or lags. Latched topics are followed at once.
 
-A ring is closed when memory is scarce or its file is damaged. All that share it are told, and the
+A ring is closed when memory is scarce or its file is damaged. All its peers get a notice, and the
 topic goes through the broker from then on, beginning with what the broker had followed.
 
 Topics of a store in a file are not shared: their readers see nothing that a crash could take back.

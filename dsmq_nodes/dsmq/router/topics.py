@@ -130,7 +130,7 @@ class Topic:
 
     @property
     def is_abandoned(self) -> bool:
-        """Whether nobody has it; it may have messages."""
+        """Whether it has no ends; it may have messages."""
         return self.is_at_most_of(None)
 
     def is_at_most_of(self, peer: "ConnectedPeer | None") -> bool:
@@ -148,13 +148,13 @@ class Topic:
 
     @property
     def is_awaited(self) -> bool:
-        """Whether somebody has its messages from the broker, as they come."""
+        """Whether a peer gets its messages from the broker at once."""
         unseated = (each.peer for each in self.cursors if each.seat is None)
         return bool(self.waits) or not all(peer.patient for peer in unseated)
 
     @property
     def is_read_here(self) -> bool:
-        """Whether somebody has its messages from the broker, sooner or later."""
+        """Whether a peer gets its messages from the broker, at once or later."""
         return bool(self.waits) or any(each.seat is None for each in self.cursors)
 
 

@@ -1,4 +1,4 @@
-"""What the broker keeps of types: their schemas as texts, and which ends of a topic differ.
+"""The broker's knowledge of types: schemas as texts, and the ends of a topic that differ.
 
 The broker reads no schema. It says each new one once on `/dsmq/types`, tells both ends of a topic
 of the other's when the two texts (or the types' names) are not the same, and keeps what they
@@ -118,7 +118,7 @@ def forget_pairs(end: Advertisement | TopicReader) -> None:
 
 
 def set_fault(topic: "Topic | None", peer: "ConnectedPeer", request: wire.Request) -> bool:
-    """An end says what is wrong between it and another one; gives whether that is news."""
+    """Note a fault between two ends, reported by one of them; returns whether it is new."""
     pair = topic.pairs.get(request.pair) if topic is not None else None
     if pair is None or peer not in (pair.publication.peer, pair.cursor.peer):
         return False
@@ -137,7 +137,7 @@ def _edges(end: Advertisement | TopicReader) -> "Iterator[tuple[Advertisement, T
 def _is_alike(publication: Advertisement, cursor: TopicReader) -> bool:
     one, other = publication.schema, cursor.schema
     if not one.key or not other.key:
-        return True  # nobody can tell
+        return True  # it cannot be compared
     return one.key == other.key and publication.type == cursor.type
 
 

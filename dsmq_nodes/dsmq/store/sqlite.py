@@ -98,7 +98,7 @@ class Store:
             ttl_sec: messages are kept this long.
             budget_bytes: about how much messages may take at most.
             now: the monotonic time, as given to `append` and `expire`.
-            wall_clock: gives the wall clock's seconds; a file needs it, so that a later run knows
+            wall_clock: returns the wall clock's seconds; a file needs it, so that a later run knows
                 how old the messages are.
 
         Raises:

@@ -1,9 +1,10 @@
-"""The parameters of a node, all of them: its model's fields and those declared one by one.
+"""All parameters of a node: the fields of its model, and those that are declared one by one.
 
-A field of the model is known from outside by its name, one of a nested model as `pid.kp`. Setting
-checks by the model, or by the type and the ranges of the declaration; then the callbacks are asked;
-then all is changed at once, or nothing. A callback that raises or gives no answer has refused; one
-that is told afterwards and raises undoes nothing. Either is in what is said to whoever sets.
+A field of the model has its name for others, one of a nested model a name such as `pid.kp`. A
+change is checked by the model, or by the type and the ranges of the declaration. Then the callbacks
+are asked. Then everything is changed at once, or nothing is. A callback that raises or does not
+answer refuses the change; one that is called afterwards undoes nothing when it raises. The caller
+gets the reason in both cases.
 """
 
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
@@ -241,7 +242,7 @@ class ParameterStore:
             result = await call(callback, changes)
         except SpinError as error:
             raise ParameterError(f"{name}: {error}") from None
-        except Exception as error:  # noqa: BLE001  whoever sets is told
+        except Exception as error:  # noqa: BLE001  the caller gets it
             self._raised(callback, error)
             raise ParameterError(f"{name} raised {_said(error)}") from None
         if not isinstance(getattr(result, "successful", None), bool):
@@ -255,7 +256,7 @@ class ParameterStore:
     async def _tell(self, callback: PostSet, changes: list[Parameter], call: Call) -> str:
         try:
             await call(callback, changes)
-        except Exception as error:  # noqa: BLE001  it is told twice, and nothing is undone by it
+        except Exception as error:  # noqa: BLE001  it is logged and returned, and undoes nothing
             self._raised(callback, error)
             return f"it was set, and then {callback_name(callback)} raised {_said(error)}"
         return ""

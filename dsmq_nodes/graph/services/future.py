@@ -58,7 +58,7 @@ class Future(Generic[T]):
         exception = self.exception()
         if exception is not None:
             raise exception
-        return self._result  # type: ignore[return-value]  # None is for who has not waited for it
+        return self._result  # type: ignore[return-value]  # None only before it is done
 
     def exception(self) -> BaseException | None:
         """The exception; None when there is none, or it is not done."""

@@ -27,7 +27,7 @@ import msgspec
 from dsmq_nodes.errors import WireError
 from dsmq_nodes.topic_names import REPLY, REQUEST
 
-"""What comes after an action's name, in the names of its services and topics."""
+"""The suffix of an action's name in the names of its services and topics."""
 NODE_SERVICES: Final = {
     "describe_parameters": "DescribeParameters",
     "get_parameter_types": "GetParameterTypes",
@@ -117,7 +117,7 @@ def service_type(topic_type: str) -> str:
 
 
 def is_of_every_node(topic: str) -> bool:
-    """Whether a topic belongs to a service that every node has, and hardly anybody calls."""
+    """Whether a topic belongs to a service that every node has, and that is rarely called."""
     service, _, end = topic.rpartition("/")
     return f"/{end}" in {REQUEST, REPLY} and service.rpartition("/")[2] in NODE_SERVICES
 

@@ -1,7 +1,7 @@
-"""What a node finds around it when it is made: a clock, what the launcher says, the queue.
+"""What a node finds around it when it is constructed: a clock, an environment, the queue.
 
-A process of its own has the machine's clock, its environment and a broker. `dsmq_nodes.testing`
-gives a node others, without the node's class knowing.
+A node in a process of its own has the machine's clock, the process's environment and a broker.
+`dsmq_nodes.testing` gives a node others, and the node's class does not know.
 """
 
 from collections.abc import Callable

@@ -81,7 +81,7 @@ _libc: Final = ctypes.CDLL(None) if sys.platform == "linux" else None
 
 
 def become_subreaper(*, on: bool = True) -> None:
-    """Have orphaned descendants become children of this process (Linux)."""
+    """Make orphaned descendants children of this process (Linux)."""
     if _libc is not None:
         _libc.prctl(_PR_SET_CHILD_SUBREAPER, int(on), 0, 0, 0)
 

@@ -185,7 +185,7 @@ def _topic_row(topic: "TopicStatistics", heard: "Sequence[SubscriptionStatistics
 def _table(
     head: dict[str, int], rows: "Sequence[Row]", columns: int, most: int, title: str | None = None
 ) -> Table:
-    """A table of at most so many columns of text and rows."""
+    """A table with at most `columns` of text and a number of rows."""
     shown = rows if len(rows) <= most else rows[: most - 1]
     if len(shown) < len(rows):
         shown = [*shown, (Text(f"... {len(rows) - len(shown)} more", "dim"), *[""] * len(head))]

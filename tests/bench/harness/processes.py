@@ -55,7 +55,7 @@ class Started:
 
     @property
     def cpu_sec(self) -> float:
-        """What it has used of the CPU."""
+        """The CPU time it has used."""
         times = self.usage.cpu_times()
         return float(times.user + times.system)
 
@@ -137,7 +137,7 @@ class Worker(Started):
         self.process.stdin.flush()
 
     def answer(self, patience_sec: float = _PATIENCE_SEC) -> Any:
-        """What it answers."""
+        """Read its answer."""
         return json.loads(self.line(patience_sec))
 
     def ask(self, command: str = "report", patience_sec: float = _PATIENCE_SEC) -> Any:

@@ -30,7 +30,7 @@ _ANSWER_SEC: Final = 1.0
 
 @dataclass(frozen=True, slots=True)
 class Recording:
-    """What is recorded, and to which file: one of the name, else of the time."""
+    """What is recorded, and to which file: with the given name, else with the time."""
 
     name: str
     selection: Selection
@@ -47,7 +47,7 @@ class Recording:
 
 
 def record(recording: Recording, broker: str, attached: list[Path]) -> int:
-    """Record until Ctrl-C or SIGTERM; gives the exit status.
+    """Record until Ctrl-C or SIGTERM; returns the exit status.
 
     Raises:
         BagError: a file to attach cannot be read, or the bag is there already.
@@ -106,7 +106,7 @@ def _attachments(paths: list[Path]) -> list[Attachment]:
 
 
 class _Parameters:
-    """What the nodes have at the start; they are asked beside the recording, which goes on."""
+    """The parameters of the nodes at the start; read while the recording runs."""
 
     def __init__(self, broker: str) -> None:
         self._time_ns = time.time_ns()

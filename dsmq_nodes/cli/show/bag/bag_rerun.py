@@ -32,7 +32,7 @@ class NodeGiven:
 
 
 def parameters(texts: list[str]) -> dict[str, Any]:
-    """What `NAME:=VALUE` says, for each.
+    """Parse `NAME:=VALUE` texts.
 
     Raises:
         CommandError: a text has another form.
@@ -50,7 +50,7 @@ def parameters(texts: list[str]) -> dict[str, Any]:
 
 
 def rerun_bag(paths: list[Path], given: NodeGiven, compared: Selection, within: Tolerance) -> int:
-    """Run and compare; gives the exit status: 1 when there is a difference, or it raised."""
+    """Run and compare; returns the exit status: 1 with a difference, or when it raised."""
     here = str(Path.cwd())
     if here not in sys.path:  # a console script does not look for modules there
         sys.path.insert(0, here)

@@ -17,7 +17,7 @@ _UNITS_SEC = {"": 1.0, "s": 1.0, "m": 60.0, "min": 60.0}
 
 
 def recorder_beside(record: str, launch_file: Path) -> Callable[[Plan], Plan]:
-    """What adds the recorder to a plan: the others are started when it is ready.
+    """Return a function that adds the recorder to a plan: the others start when it is ready.
 
     Args:
         record: the bag's name, or `ring=60s`.

@@ -1,4 +1,4 @@
-"""The distance sensor. It makes up a wall, and a robot that drives as it is told."""
+"""The distance sensor. It makes up a wall, and a robot that follows its commands."""
 
 from pydantic import Field
 
