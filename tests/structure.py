@@ -271,9 +271,7 @@ DOCUMENTS = (
 )
 _QUOTED = re.compile(r"`([\w.-]*(?:/[\w.-]*)+|[\w-]+\.(?:py|md|toml))`|\]\(([\w./-]+)\)")
 # Files that a reader makes, and names that are no paths: topics, types, a device.
-_NO_PATHS = re.compile(
-    r"/.*|\w+_msgs/.*|~/.*|\.ci/(?:test|lint|types)|robot\.py|thermostat\.py|calculator\.py"
-)
+_NO_PATHS = re.compile(r"/.*|\w+_msgs/.*|~/.*|robot\.py|thermostat\.py|calculator\.py")
 
 
 def paths_not_there() -> list[str]:

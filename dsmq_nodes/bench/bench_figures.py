@@ -85,7 +85,7 @@ class Load:
         p99_us: the latency, at that rate.
         cpu_sec: of publisher, subscribers and, if it is known, broker, for one message.
         broker_cpu_sec: of the broker, for one message; None: not known.
-        flood_per_sec: what came through as fast as it goes.
+        flood_per_sec: the messages that arrived at full speed.
         cores: how many the machine has.
         is_shared: the messages do not wait for the broker.
     """

@@ -5,7 +5,7 @@ and a `get` that waits does not block a `put`.
 
 The client survives its broker. While the broker is away, puts are dropped and counted, gets find
 nothing, and one warning is logged. Each call tries to connect again, limited by a jittered
-back-off. After that the client gets what was put while it was away, as far as the broker has kept
+back-off. After that the client gets the messages put in the meantime, as far as the broker has kept
 it. An acknowledged put raises instead.
 
 A broker that does not answer or does not read counts as away: no call waits longer than its
@@ -142,7 +142,7 @@ class Client:
     @overload
     def get_wait(self, topic: str, timeout: float | None, default: _T) -> str | _T: ...
     def get_wait(self, topic: str, timeout: float | None = None, default: object = "") -> object:
-        """As `get`, but wait for a message, at most `timeout` seconds; None: for ever."""
+        """As `get`, but wait for a message, at most `timeout` seconds; None: without end."""
         until_sec = None if timeout is None else time.monotonic() + timeout
         nothing = object()
         while True:

@@ -222,7 +222,7 @@ class ClientConnection:
 
         Raises:
             OSError: the connection is gone.
-            WireError: what came is not the protocol.
+            WireError: the bytes are not the protocol.
         """
         yield from self._bodies  # behind the greeting
         most_bytes = _RECEIVE_BYTES
@@ -237,12 +237,12 @@ class ClientConnection:
             most_bytes = _MUCH_BYTES
 
     def receive(self, timeout_sec: float | None = None) -> wire.Reply:
-        """Wait for the next frame, at most `timeout_sec`; None: for ever.
+        """Wait for the next frame, at most `timeout_sec`; None: without end.
 
         Raises:
             TimeoutError: none has come; the next call goes on where this one stopped.
             ConnectionFailedError: the connection is gone.
-            WireError: what came is not the protocol.
+            WireError: the bytes are not the protocol.
         """
         until_sec = None if timeout_sec is None else time.monotonic() + timeout_sec
         while True:

@@ -117,5 +117,5 @@ def _poll(events: list[tuple[int, int]], timeout_sec: float | None) -> set[int]:
 def _number(what: HasFileno | int) -> int:
     number = what if isinstance(what, int) else what.fileno()
     if number < 0:
-        raise ValueError("one of what is to be waited for is closed")
+        raise ValueError("one of the descriptors to wait for is closed")
     return number

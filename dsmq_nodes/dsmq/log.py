@@ -53,7 +53,7 @@ class Cursor:
     delivered: int = 0
 
     def start(self, log: TopicLog) -> None:
-        """Drop what the log no longer has, and what is further back than `depth`."""
+        """Drop the ids that the log no longer has, and those further back than `depth`."""
         upto = log.first_id - 1
         if self.depth:
             upto = max(upto, log.last_id - self.depth)

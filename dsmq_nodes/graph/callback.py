@@ -162,7 +162,7 @@ def takes_two(callback: Callable[..., Any], kind: str, one: str, two: str) -> bo
 
 @dataclass(slots=True)
 class BusyTime:
-    """How long a callback has held up its node; `longest_sec` since it was last set to 0."""
+    """How long a callback has blocked its node; `longest_sec` since it was last set to 0."""
 
     calls: int = 0
     busy_sec: float = 0.0

@@ -302,7 +302,7 @@ class _SecNanosec(Message):
 class Duration(_SecNanosec, type_name="builtin_interfaces/msg/Duration"):
     """A length of time: `sec` seconds plus `nanosec` nanoseconds (-0.5 s is -1 s + 5e8 ns).
 
-    `Duration(seconds=0.5)` makes one, `duration.nanoseconds` is all of it. Durations can be added,
+    `Duration(seconds=0.5)` makes one, `duration.nanoseconds` is the total. Durations can be added,
     subtracted and compared.
     """
 
@@ -333,7 +333,7 @@ class Duration(_SecNanosec, type_name="builtin_interfaces/msg/Duration"):
 class Time(_SecNanosec, type_name="builtin_interfaces/msg/Time"):
     """A point in time: `sec` seconds and `nanosec` nanoseconds after the clock's epoch.
 
-    `time.nanoseconds` is all of it. What lies between two times is a `Duration`, which can be added
+    `time.nanoseconds` is the total. The difference of two times is a `Duration`, which can be added
     to a time and subtracted from it; times can be compared.
     """
 

@@ -140,7 +140,7 @@ def _as_bytes(value: object) -> object:
             return bytes(value)
         view = memoryview(cast("Buffer", value))
     except TypeError:
-        return value  # the validator says what is wrong
+        return value  # the validator explains the error
     if view.itemsize != 1:
         msg = f"items should be of 1 byte (uint8), not of {view.itemsize}"
         raise ValueError(msg)

@@ -349,7 +349,7 @@ def _clocks(seen: Seen) -> Iterator[Finding]:
         text = (
             f"the clock of {', '.join(names)} was set back by {sec:.1f} s in the last 5 minutes: "
         )
-        text += "what was stamped before is of a time that is still to come"
+        text += "earlier stamps lie in the future"
         advice = "have it slewed while nodes run (chrony), and restart what keeps old stamps"
         yield Finding(WARNING, "clock set back", tuple(names), text, advice)
 

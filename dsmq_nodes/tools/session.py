@@ -53,7 +53,7 @@ class _Subscribed:
     """A subscribed topic, and how far it was read.
 
     Attributes:
-        cursor: what was had.
+        cursor: how far it was read.
         resumes_after: None: not known yet.
         losses: what never came, as the messages' numbers tell; None: only the broker tells.
         end: the newest there was when the broker was asked last; None: it has not answered.
@@ -131,7 +131,7 @@ class Session:
         Args:
             broker: where the broker is; a text is as `host:port`.
             node: the node that it is in the graph, `ready` or not; empty: a nameless tool.
-            patient: what is pushed to us may come a little late, which costs the others less.
+            patient: pushes may come a little late, which costs the others less.
             lasting: find a broker again that went away; else its loss is an error.
             timeout_sec: how long an answer of the broker is waited for.
 
@@ -190,7 +190,7 @@ class Session:
             self.unsubscribe(GRAPH_TOPIC)
 
     def statistics(self, *, exact: bool = False) -> Generator[BrokerCounters, None, None]:
-        """The broker's counters, once a second, for ever; in the first no topic is new.
+        """The broker's counters, once a second, without end; in the first no topic is new.
 
         Their names are in one line each, unless `exact`.
 
@@ -434,7 +434,7 @@ class Session:
             ConnectionFailedError: the connection is gone.
         """
         while (reply := self._receive(timeout_sec)) is not None:
-            timeout_sec = 0.0  # only what has come already
+            timeout_sec = 0.0  # only messages that have come already
             if reply.event != "message":
                 self._hear(reply)
             elif self._is_wanted(reply):

@@ -51,7 +51,7 @@ class RawFile(Protocol):
         """Its channels, and how many messages they have."""
 
     def compression(self) -> str:
-        """The compression of what is in it."""
+        """The compression of its messages."""
 
     def records(
         self,
@@ -69,7 +69,7 @@ class RosBag:
         path: where it is.
         paths: where its files are.
         files: its files.
-        omitted: what is left out of it.
+        omitted: the topics and messages that are left out.
         start_ns: when the first message was recorded; 0 for an empty bag.
         end_ns: when the last message was recorded; 0 for an empty bag.
     """

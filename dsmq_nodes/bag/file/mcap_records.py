@@ -120,7 +120,7 @@ class _Content(ReadDataStream):
 
     def read(self, length: int) -> bytes:
         if length > self._length - self.count:
-            raise ValueError("a record is shorter than what is in it")
+            raise ValueError("a record is shorter than its content")
         return super().read(length)
 
     def read_prefixed_string(self) -> str:
@@ -141,7 +141,7 @@ def inside(data: bytes) -> Iterator[tuple[int, int, int]]:
         begin = at + head.size
         at = begin + length
         if not opcode or at > end:
-            raise ValueError("a chunk has what is no record in it")
+            raise ValueError("a chunk has something that is not a record")
         yield opcode, begin, at
 
 

@@ -2,12 +2,11 @@
 
 `dsmq-nodes launch --record NAME` and `--record ring=60s` start this as one more process of the
 launch: `python -m dsmq_nodes.bag.record.flight`. The others are started when it is ready, so that
-it misses nothing, and it ends by itself when they have. It knows what they do from
-`/dsmq/launch/state`, and what they print from `/dsmq/launch/lines`; the launcher knows nothing of
-it.
+it misses nothing, and it ends by itself when they have. It reads their states from
+`/dsmq/launch/state` and their lines from `/dsmq/launch/lines`; the launcher does not know it.
 
-When a process fails, or is started again after a failure, what is known is put in a folder of its
-own below `failures/`: the bag, the lines of all processes, the launch file, the plan (programs,
+When a process fails, or is restarted after a failure, a bundle is written to a new folder below
+`failures/`: the bag, the lines of all processes, the launch file, the plan (programs,
 parameters, environment), the state of every process, and the versions of everything installed.
 """
 

@@ -231,7 +231,7 @@ class _Given:
             graph.run_for((bag.end_ns - bag.start_ns + SETTLE_NS) * 1e-9)
         except BagError:
             raise
-        except Exception as error:  # noqa: BLE001  told with the comparison of what came before
+        except Exception as error:  # noqa: BLE001  reported with the comparison until then
             return error
         return None
 

@@ -204,7 +204,7 @@ def measure(
     *,
     use_sim_time: bool = False,
 ) -> None:
-    """Print the measured figures of topics once a second, for ever."""
+    """Print the measured figures of topics once a second, without end."""
     topics = _topics(session, names)
     measured = {topic: new() for topic in topics}
     is_of_day = isinstance(measured[topics[0]], Delays)

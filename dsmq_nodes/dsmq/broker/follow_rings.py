@@ -52,10 +52,10 @@ class Following:
         """Follow with the event loop that is running.
 
         Args:
-            router: what is read goes to it.
+            router: gets the messages.
             memory: where the rings are.
             gather: takes what the router replies.
-            flush: sends what was gathered.
+            flush: sends the gathered replies.
         """
         self._router = router
         self._memory = memory

@@ -154,7 +154,7 @@ class Connection(asyncio.BufferedProtocol):
                 self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
 
     def write(self) -> None:
-        """Send what is in the outbox."""
+        """Send the outbox."""
         data = self.outbox[0] if len(self.outbox) == 1 else b"".join(self.outbox)
         self.outbox.clear()
         self.queued_bytes = 0
@@ -184,7 +184,7 @@ class Connection(asyncio.BufferedProtocol):
         self._broker.catch_up(self.peer)
 
     def close(self, reason: str) -> None:
-        """End the connection after sending what has been written."""
+        """End the connection after sending the outbox."""
         if self._transport is None or self._transport.is_closing():
             return
         self._broker.note_closing(self.peer.name or self.peer.address, reason)

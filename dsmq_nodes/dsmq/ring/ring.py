@@ -40,7 +40,7 @@ Writing (writer.py)
 2. Find the end of the newest record. If a killed writer has begun to overwrite that record, or it
    is damaged, begin a new lap; the index tells readers where.
 3. At the end of a lap, grow the data or begin the next lap.
-4. Write RESERVE: readers of what is about to be overwritten see that.
+4. Write RESERVE: readers of records that are about to be overwritten see that.
 5. Write the record, then its position in the index.
 6. Write HEAD: readers see the record from now on. A writer that is killed earlier leaves nothing.
 7. Release the lock.

@@ -79,9 +79,9 @@ class ConnectedPeer:
     connected_seq: int = 0
     connected_at_sec: float = 0.0
     greeted: bool = False
-    patient: bool = False  # what is pushed to it may wait a little, until there is more of it
+    patient: bool = False  # pushes to it may wait a little, until there are more
     blocked: bool = False  # its socket is full
-    lags: bool = False  # what is put waits in the logs until it has read up to there
+    lags: bool = False  # later puts wait in the logs until it has caught up
     closing: str = ""
     name: str = ""
     name_json: bytes = b'""'
@@ -196,7 +196,7 @@ class Advertisement:
 class TypePair:
     """Two ends of a topic whose schemas or types' names are not the same.
 
-    `fault` is what they say is wrong about that; empty while they have not said, or it is well.
+    `fault` is the difference that they report; empty before that, and when there is none.
     """
 
     number: int

@@ -109,7 +109,7 @@ def tell_untold(peer: "ConnectedPeer") -> list[tuple["ConnectedPeer", bytes]]:
 
 
 def forget_pairs(end: Advertisement | TopicReader) -> None:
-    """An end is gone, and with it what was wrong between it and others."""
+    """An end is gone: forget the differences between it and others."""
     for number, pair in list(end.pairs.items()):
         for each in pair.ends:
             each.peer.untold.pop(pair, None)

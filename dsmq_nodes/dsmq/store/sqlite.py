@@ -47,7 +47,7 @@ _ALL: Final = 1 << _ID_BITS
 _FEW_ROWS: Final = 8
 _MEMORY_PAGE_BYTES: Final = 16384
 _FILE_PAGE_BYTES: Final = 8192
-_HELD_SHARE: Final = 0.75  # of the budget, for what is latched
+_HELD_SHARE: Final = 0.75  # of the budget, for latched messages
 _MOST_FORGOTTEN: Final = 10_000  # logs whose ids are remembered
 _SCHEMA_VERSION: Final = 1
 _SCHEMA: Final = """
@@ -130,8 +130,8 @@ class Store:
             raise StoreError(f"cannot use {path} as a store: {error}{hint}") from None
 
     def _open(self, now: float) -> None:
-        # Some systems build SQLite to overwrite what is deleted: on a full disk there is no room
-        # for that, and elsewhere it is work for nothing.
+        # Some systems build SQLite to overwrite deleted rows: a full disk has no room for that,
+        # and elsewhere it only costs time.
         self._db.execute("PRAGMA secure_delete = OFF")
         # Larger pages take less time a row; a file is written by the page, so there not that large.
         page_bytes = _MEMORY_PAGE_BYTES if self._reserve is None else _FILE_PAGE_BYTES
@@ -271,7 +271,7 @@ class Store:
         return message_id
 
     def skip(self, log: StoredLog, message_id: int) -> None:
-        """Continue the log at an id, and drop what is before it: ids have no holes.
+        """Continue the log at an id, and drop the rows before it: ids have no holes.
 
         Commit appends before this.
         """
@@ -279,7 +279,7 @@ class Store:
         log.last_id = message_id - 1
 
     def forget_before(self, log: StoredLog, message_id: int) -> None:
-        """Drop what is before an id; commit appends before this."""
+        """Drop the rows before an id; commit appends before this."""
         with self._transaction():
             self._delete_rows(log, message_id)
         log.first_id = message_id

@@ -256,7 +256,7 @@ class DsmqLink:
             self._incoming.shared.drain()
 
     def rest(self) -> bool:
-        """Have the loop woken by the next message; False: it has come already, so drain again."""
+        """Wake the loop at the next message; False when it has come already: drain again."""
         return self._incoming.shared is None or self._incoming.shared.rest()
 
     def _drain_stream(self) -> None:
@@ -445,7 +445,7 @@ class DsmqLink:
         self._outgoing.loop = self._on_readable = self._on_outage = None
 
     def close(self) -> None:
-        """End the connection, after sending what was published."""
+        """End the connection, after sending all published messages."""
         self._outage.close()
         before = self._outgoing.dropped()
         if self._outgoing.stream is not None:

@@ -1,4 +1,4 @@
-"""What a link reads: the topics that a node subscribes, each over the socket or from its ring."""
+"""The reading half of a link: the topics a node subscribes, over the socket or from rings."""
 
 import logging
 from collections.abc import Callable

@@ -93,7 +93,7 @@ class LinkReader:
 
 
 def schema_of(end: Publication | LinkReader) -> dict[str, object]:
-    """The field of a request that tells the schema of an end, if that is known."""
+    """The field of a request with the schema of an end, if it is known."""
     return {"schema": msgspec.Raw(end.schema)} if end.schema else {}
 
 
@@ -107,14 +107,14 @@ A link is made with one, which `drain` calls: the node compares the types.
 class Readable(Protocol):
     """Where messages come in: a link's socket, its rings, or the link itself for all of it.
 
-    Whoever is told that one is readable drains it, dispatches what came, and lets it rest.
+    When one is readable, the spinner drains it, dispatches the messages, and lets it rest.
     """
 
     def drain(self) -> None:
         """Read and deliver all messages that are there; does not wait."""
 
     def rest(self) -> bool:
-        """Have the loop woken by the next message; False: it has come already, so drain again."""
+        """Wake the loop at the next message; False when it has come already: drain again."""
 
 
 OnReadable = Callable[[Readable], None]
@@ -122,7 +122,7 @@ OnOutage = Callable[[bool], None]
 
 
 class Link(Readable, Protocol):
-    """What a node needs of the queue.
+    """The queue, as a node uses it.
 
     Attributes:
         client: the signature of the node's service calls; see service_wire.py.
@@ -188,4 +188,4 @@ class Link(Readable, Protocol):
         """Stop calling `on_readable`; publishing still works."""
 
     def close(self) -> None:
-        """End the connection, after sending what was published."""
+        """End the connection, after sending all published messages."""

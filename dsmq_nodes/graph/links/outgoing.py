@@ -1,7 +1,7 @@
-"""What a link sends: the topics that a node publishes, and their messages on the way to the broker.
+"""The sending half of a link: the topics that a node publishes, and their messages.
 
 A message that cannot be sent, because the broker is gone or does not read, is dropped and counted;
-a latched one is owed instead, and sent when there is room again.
+a latched one is owed instead, and is sent when there is room again.
 """
 
 import asyncio
@@ -91,7 +91,7 @@ class Outgoing:
         return stream
 
     def end(self) -> Stream[Publication] | None:
-        """The connection is lost: count what was not sent, or owe it."""
+        """The connection is lost: count the unsent messages, or owe them."""
         stream, self.stream = self.stream, None
         if stream is not None:
             self.unwatch(stream)

@@ -87,7 +87,7 @@ class SharedTopics:
                 reader.take(record)
 
     def rest(self) -> bool:
-        """Have the loop woken by the next message; False: it has come already, so drain again."""
+        """Wake the loop at the next message; False when it has come already: drain again."""
         if self._is_closed:
             return True
         ring_readers = [ring_reader for ring_reader, _ in self._reading.values()]

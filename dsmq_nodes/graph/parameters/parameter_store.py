@@ -52,7 +52,7 @@ class ParameterStore:
         raised: Callable[[object, Exception], None],
         changed: "Callable[[Change, list[Parameter]], None]",
     ) -> None:
-        """The fields of a model, and what is declared.
+        """The fields of a model, and the declared parameters.
 
         Args:
             owner: the node's name.

@@ -74,7 +74,7 @@ class Spinner:
         exceptions: those of callbacks.
         is_calling: a callback that is not a coroutine runs just now.
         timeline: the node's time; None: the event loop's.
-        busy: how long callbacks have held up the node, by their names.
+        busy: how long callbacks have blocked the node, by their names.
     """
 
     def __init__(
@@ -178,7 +178,7 @@ class Spinner:
             self._task(self._loop, work, named or work)
 
     def soon(self, callback: Callback, named: object) -> None:
-        """Call a callback as soon as there is a loop, after what is due now; from any thread."""
+        """Call a callback as soon as there is a loop, after those due now; from any thread."""
         loop = self._loop
         if loop is None:
             self._to_call.append((callback, named))
@@ -451,7 +451,7 @@ class Spinner:
         if self._shut_down:
             self._end()
         working = asyncio.ensure_future(work) if work is not None else None
-        # For what came before, to the link or to a mailbox.
+        # For messages that came before, to the link or to a mailbox.
         loop.call_soon(self._dispatch_again, self._link)
         try:
             waits_for: set[asyncio.Future[Any]] = {ended} if working is None else {ended, working}

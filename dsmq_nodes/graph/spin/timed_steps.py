@@ -1,4 +1,4 @@
-"""How long a coroutine holds up the loop between two waits."""
+"""Measures how long a coroutine blocks the loop between two waits."""
 
 from collections.abc import Awaitable, Callable, Generator
 from typing import Any

@@ -42,7 +42,7 @@ class _Call:
 
 
 class SimClock(BaseClock):
-    """A node's clock when it uses simulated time; also the `Timeline` of what is due in it."""
+    """A node's clock in simulated time; also the `Timeline` of its scheduled calls."""
 
     def __init__(self, execute: Callable[[Callback], object]) -> None:
         """Begin without time, until the first message; `execute` runs callbacks of a jump."""

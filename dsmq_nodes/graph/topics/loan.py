@@ -90,7 +90,7 @@ class Lender:
             self._has_warned = True
             self._logger.error(
                 f"{self._topic_name}: a view of a loaned message was kept (a slice or an array): "
-                "what it shows will change; copy what is to stay"
+                "its content will change; copy it to keep it"
             )
 
 

@@ -236,7 +236,7 @@ class Subscription(Generic[MessageT], AsyncIterator[MessageT]):
         loan = record.loan
         if loan is None:
             return record.raw
-        # After one was too late, skip what is about to be overwritten: else all reads would fail.
+        # After one was too late, skip records that are about to be overwritten.
         if loan.has_time or not self._is_behind:
             raw = loan.view if self._lender is not None else bytes(loan.view)
             self._is_behind = not loan.is_whole

@@ -36,7 +36,7 @@ def salvage(
             value = left.pop(key, None)
             meant = nearest(key, [each for each in keys if each not in data])
             if meant == "args":
-                return None  # what is included would miss them
+                return None  # the included file would lack them
             if meant is not None:
                 left[meant] = value
         elif detail["type"] == "missing" and len(detail["loc"]) == 1:

@@ -66,7 +66,9 @@ class Scope:
         if name == "index" and self.index is not None:
             return self.index
         if name == "index":
-            raise _WrongSubstitutionError("$(index) is there only inside of what has a 'count:'")
+            raise _WrongSubstitutionError(
+                "$(index) is only available inside of an entry with a 'count:'"
+            )
         hint = f"did you mean '{_MEANT[name]}'?" if name in _MEANT else did_you_mean(name, _NAMES)
         raise _WrongSubstitutionError(f"no substitution {shorten(name)}; {hint}")
 

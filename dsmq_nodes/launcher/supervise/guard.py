@@ -156,7 +156,7 @@ class _Guard:
         self._connected = True
 
     def run(self) -> None:
-        """Serve until the launcher or the keeper is gone, then end what is left."""
+        """Serve until the launcher or the keeper is gone, then end the remaining processes."""
         while self._connected and os.getppid() == self._keeper_pid:
             self._turn(_LOOK_SEC if self._ended else _STOPPED_SEC[self._is_stopped])
             self._tell_ends()

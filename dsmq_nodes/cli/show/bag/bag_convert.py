@@ -18,7 +18,7 @@ from dsmq_nodes.printable import one_line
 def convert_bag(
     paths: list[Path], output: str, to: str, chosen: Selection, compression: Compression
 ) -> BagSource:
-    """Convert a bag and print the result; return the bag, which knows what was left out."""
+    """Convert a bag and print the result; return the bag, whose `omitted` has the rest."""
     if to not in FORMATS:
         raise typer.BadParameter(
             f"{to!r} is none: there is {', '.join(FORMATS)}", param_hint="--to"

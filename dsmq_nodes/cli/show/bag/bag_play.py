@@ -29,7 +29,7 @@ _KEYS: Final = {b" ": "pause", b"s": "step", b"q": "end", b"+": "faster", b"-": 
 
 
 def play_bag(paths: list[Path], chosen: Selection, playing: Playing, broker: str) -> BagSource:
-    """Play a bag to its end, or to Ctrl-C; return the bag, which knows what was left out."""
+    """Play a bag to its end, or to Ctrl-C; return the bag, whose `omitted` has the rest."""
     bag = open_source(paths, chosen)
     _check_renamings(bag, playing)
     with Session(broker, timeout_sec=_ANSWER_SEC) as session, _keyboard() as has_keys:

@@ -32,7 +32,7 @@ class Controller(Node):
         )
 
     def on_distance(self, msg: Distance) -> None:
-        """Drive, as fast as what is left allows."""
+        """Drive, as fast as the distance allows."""
         command = Twist()
         command.linear.x = min(self.params.speed, max(0.0, msg.metres - self.params.stop_at))
         self.cmd_vel.publish(command)

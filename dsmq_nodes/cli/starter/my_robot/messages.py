@@ -5,7 +5,7 @@ from dsmq_nodes.messages import Header
 
 
 class Distance(Message):
-    """How far it is to what is ahead."""
+    """The distance to the next obstacle ahead."""
 
     header: Header = Header()
     metres: float = 0.0
