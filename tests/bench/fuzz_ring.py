@@ -16,9 +16,8 @@ from dsmq_nodes.dsmq.ring.directory import SharedMemory
 from dsmq_nodes.dsmq.ring.reader import LENT_BYTES, RingReader
 from dsmq_nodes.dsmq.ring.ring import DATA, EXTENT, INDEX, READERS, RECORD, Ring
 from dsmq_nodes.dsmq.ring.writer import Writer
-from dsmq_nodes.dsmq.router.exchange import Replies
 from dsmq_nodes.dsmq.router.router import Router
-from dsmq_nodes.dsmq.router.topics import ConnectedPeer
+from dsmq_nodes.dsmq.router.topics import ConnectedPeer, Replies
 from dsmq_nodes.dsmq.store.sqlite import Store
 from dsmq_nodes.errors import OverwrittenError, RingError
 from tests.bench.fuzz import command_line
@@ -131,8 +130,7 @@ class Target:
     """A broker's router with one topic, made again now and then."""
 
     def __init__(self, memory: SharedMemory, doorbells: Doorbells) -> None:
-        self.router = Router(Store(budget_bytes=8 << 20))
-        self.router.make_ring, self.router.memory_path = memory.make, str(memory.directory)
+        self.router = Router(Store(budget_bytes=8 << 20), memory=memory)
         self.doorbells = doorbells
         self.ends: dict[ConnectedPeer, End] = {}
         self.now = 0.0
@@ -154,8 +152,8 @@ class Target:
     def settle(self) -> None:
         """What a broker does all the time, and what nodes read."""
         self.now += 0.05
-        for topic in list(self.router.shared.values()):
-            self.send(self.router.follow_to_the_end(topic, self.now))
+        for topic in list(self.router.sharing.topics.values()):
+            self.send(self.router.sharing.follow_to_the_end(topic, self.now))
         self.send(self.router.tick(self.now))
         for peer in self.ends:
             self.send(self.router.catch_up(peer, self.now))
@@ -177,9 +175,9 @@ class Target:
 
     def damage(self, rng: random.Random) -> None:
         topic = self.router.topics["t"]
-        if topic.ring is None:
+        if topic.shared is None:
             return
-        ring = Ring(Path(topic.ring.path))
+        ring = Ring(Path(topic.shared.ring.path))
         try:
             _damage(ring, rng)
         finally:
@@ -204,7 +202,7 @@ class Target:
             self.router.disconnect(end.peer)
             for ring in end.rings:
                 ring.close()
-        self.router.stop_sharing()
+        self.router.sharing.stop()
 
 
 def _damage(ring: Ring, rng: random.Random) -> None:

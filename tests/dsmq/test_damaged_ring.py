@@ -336,9 +336,8 @@ def test_a_record_that_cannot_be_harms_nobody_at_the_broker(shared: Shared) -> N
 
 
 def test_what_a_reader_says_of_itself_is_believed_only_as_far_as_the_log_goes() -> None:
-    router = Router(Store())
     memory = SharedMemory()
-    router.make_ring, router.memory_path = memory.make, str(memory.directory)
+    router = Router(Store(), memory=memory)
     peer = ConnectedPeer("unix", is_neighbour=True)
     router.connect(peer, 0.0)
     for fields in (
@@ -351,16 +350,16 @@ def test_what_a_reader_says_of_itself_is_believed_only_as_far_as_the_log_goes() 
         router.handle(peer, request, 0.0)
     try:
         topic, cursor = router.topics["t"], peer.cursors["t"]
-        assert topic.ring is not None
+        assert topic.shared is not None
         assert cursor.seat is not None
-        numbers, at = Ring(Path(topic.ring.path)).numbers, READERS + 4 * cursor.seat
+        numbers, at = Ring(Path(topic.shared.ring.path)).numbers, READERS + 4 * cursor.seat
         for after, missed in ((_HIGHEST, _HIGHEST), (1, _HIGHEST), (0, 1)):
             numbers[at + 1], numbers[at + 3] = after, missed
-            router.look_at_seat(cursor)
+            router.sharing.look_at_seat(cursor)
             assert (cursor.after, cursor.delivered, cursor.dropped) == (0, 0, 0)
         numbers[at + 1], numbers[at + 3] = _HIGHEST, 0
-        router.look_at_seat(cursor)
+        router.sharing.look_at_seat(cursor)
         assert (cursor.after, cursor.delivered, cursor.dropped) == (1, 1, 0)
     finally:
-        router.stop_sharing()
+        router.sharing.stop()
         memory.close()

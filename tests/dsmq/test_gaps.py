@@ -9,9 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dsmq_nodes.dsmq import wire
-from dsmq_nodes.dsmq.router.exchange import Replies
 from dsmq_nodes.dsmq.router.router import Router
-from dsmq_nodes.dsmq.router.topics import ConnectedPeer
+from dsmq_nodes.dsmq.router.topics import ConnectedPeer, Replies
 from dsmq_nodes.dsmq.store.sqlite import Store
 
 TTL_SEC = 60.0

@@ -11,9 +11,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from dsmq_nodes.dsmq import limits, wire
-from dsmq_nodes.dsmq.router.exchange import Replies
 from dsmq_nodes.dsmq.router.router import Router
-from dsmq_nodes.dsmq.router.topics import ConnectedPeer
+from dsmq_nodes.dsmq.router.topics import ConnectedPeer, Replies
 from dsmq_nodes.dsmq.store.sqlite import Store
 from dsmq_nodes.errors import RequestError, WireError
 from dsmq_nodes.topic_names import BROKERS_TOPICS, STATISTICS_TOPIC
@@ -349,7 +348,8 @@ def few(monkeypatch: pytest.MonkeyPatch) -> Router:
     """A router that has places for 100 topics, of one peer 80."""
     monkeypatch.setattr("dsmq_nodes.dsmq.router.router.MOST_TOPICS", 100)
     monkeypatch.setattr("dsmq_nodes.dsmq.router.exchange.MOST_TOPICS", 100)
-    monkeypatch.setattr("dsmq_nodes.dsmq.router.router.MOST_TOPICS_OF_ONE", 80)
+    monkeypatch.setattr("dsmq_nodes.dsmq.router.topic_table.MOST_TOPICS", 100)
+    monkeypatch.setattr("dsmq_nodes.dsmq.router.topic_table.MOST_TOPICS_OF_ONE", 80)
     return Router(Store())
 
 
@@ -476,7 +476,7 @@ def test_waiting_gets_of_a_peer_have_an_end_and_cost_little(
         router.handle(honest, request(**ask), 0.0)
         router.handle(bad, request(action="put", topic="t", message=str(number)), 0.0)
         router.tick(0.0)
-    assert len(router._deadlines) <= 2 * len(router._waits) + 2
+    assert len(router.exchange._deadlines) <= 2 * len(router.exchange._waits) + 2
     router.disconnect(bad)
     router.disconnect(honest)
     assert router.next_wait_sec is None
@@ -528,8 +528,7 @@ def test_of_many_that_differ_from_one_some_are_told(router: Router) -> None:
 def test_ends_of_topics_are_bounded_and_who_has_few_may_have_more(
     router: Router, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("dsmq_nodes.dsmq.router.exchange.MOST_ENDS", 100)
-    monkeypatch.setattr("dsmq_nodes.dsmq.router.router.MOST_ENDS", 100)
+    monkeypatch.setattr("dsmq_nodes.dsmq.router.topic_table.MOST_ENDS", 100)
     writer, *crowd = (greeted(router) for _ in range(10))
     for number in range(40):
         ask(router, writer, action="put", topic=f"t{number}", message="x")
@@ -556,7 +555,7 @@ def test_ends_of_topics_are_bounded_and_who_has_few_may_have_more(
 def test_a_pattern_that_follows_no_further_is_told(
     router: Router, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("dsmq_nodes.dsmq.router.exchange.MOST_ENDS", 6)
+    monkeypatch.setattr("dsmq_nodes.dsmq.router.topic_table.MOST_ENDS", 6)
     reader, writer = greeted(router), greeted(router)
     assert error_of(router, reader, action="subscribe", topic="t*", pattern=True) == ""
     for number in range(9):

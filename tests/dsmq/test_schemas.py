@@ -4,9 +4,8 @@ import json
 from typing import Any
 
 from dsmq_nodes.dsmq import wire
-from dsmq_nodes.dsmq.router.exchange import Replies
 from dsmq_nodes.dsmq.router.router import Router
-from dsmq_nodes.dsmq.router.topics import ConnectedPeer
+from dsmq_nodes.dsmq.router.topics import ConnectedPeer, Replies
 from dsmq_nodes.dsmq.store.sqlite import Store
 
 NUMBER = {"type": "object", "properties": {"a": {"type": "number"}}}

@@ -24,9 +24,8 @@ from dsmq_nodes.dsmq.ring.directory import SharedMemory
 from dsmq_nodes.dsmq.ring.reader import RingReader
 from dsmq_nodes.dsmq.ring.ring import Ring
 from dsmq_nodes.dsmq.ring.writer import Writer
-from dsmq_nodes.dsmq.router.exchange import Replies
 from dsmq_nodes.dsmq.router.router import Router
-from dsmq_nodes.dsmq.router.topics import ConnectedPeer
+from dsmq_nodes.dsmq.router.topics import ConnectedPeer, Replies
 from dsmq_nodes.dsmq.store.sqlite import Store
 from dsmq_nodes.errors import RingError
 from tests.dsmq.sharer import Sharer, needs_shared_memory
@@ -96,7 +95,8 @@ class Shell:
     """What following needs of a broker."""
 
     def __init__(self) -> None:
-        self.router = Router(Store())
+        self.memory = SharedMemory()
+        self.router = Router(Store(), memory=self.memory)
         self.pushed: list[int] = []
 
     def ask(self, peer: ConnectedPeer, **fields: object) -> wire.Reply:
@@ -120,11 +120,12 @@ class Shell:
 
 def test_who_rings_late_does_not_leave_the_broker_deaf() -> None:
     async def main(shell: Shell) -> None:
-        memory = SharedMemory()
+        memory = shell.memory
         following = Following(shell.router, memory, shell.gather, shell.flush)
         talker, reader = shell.peer("/talker", shm=True), shell.peer("", shm=False)
         path = shell.ask(talker, action="advertise", topic="/t", type="T", shm=True).ring
         assert shell.ask(reader, action="subscribe", topic="/t").event == "subscribed"
+        following.look_as_wanted()
         writer = Writer(Ring(Path(path)), "/talker", Doorbells(memory.directory))
         late = 0
 

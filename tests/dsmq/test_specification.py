@@ -4,6 +4,7 @@ import doctest
 import inspect
 import json
 import re
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -22,7 +23,7 @@ from dsmq_nodes.errors import RequestError, RingError, StoreFullError, WireError
 
 if TYPE_CHECKING:
     from dsmq_nodes.dsmq.ring.record import RingRecord
-    from dsmq_nodes.dsmq.router.exchange import Replies
+    from dsmq_nodes.dsmq.router.topics import Replies
 
 TEXT = wire.__doc__ or ""
 
@@ -204,10 +205,20 @@ class StuckRing:
         pass
 
 
-def sharing_router() -> Router:
-    router = Router(Store())
-    router.make_ring, router.memory_path = lambda _: StuckRing(), "/dev/shm/dsmq-0"
-    return router
+class Memory:
+    """Where rings are made."""
+
+    directory = Path("/dev/shm/dsmq-0")
+
+    def __init__(self, kind: type[StuckRing]) -> None:
+        self._kind = kind
+
+    def make(self, last_id: int) -> StuckRing:
+        return self._kind()
+
+
+def sharing_router(kind: type[StuckRing] = StuckRing) -> Router:
+    return Router(Store(), memory=Memory(kind))
 
 
 def test_what_the_router_says_of_shared_memory_has_the_form_of_an_example() -> None:
@@ -230,8 +241,7 @@ class UselessRing(StuckRing):
 
 @pytest.mark.parametrize("knows", [True, False])
 def test_a_ring_without_room_is_closed_where_all_know_what_that_means(knows: bool) -> None:
-    router = sharing_router()
-    router.make_ring = lambda _: UselessRing()
+    router = sharing_router(UselessRing)
     peer = connected(router, is_neighbour=True)
     answers(router, peer, hello(node="/a", shm=True, unshares=knows))
     answers(router, peer, {"action": "advertise", "topic": "t", "shm": True})
@@ -294,7 +304,7 @@ def provoked() -> list[str]:
     wait: dict[str, object] = {"action": "get", "topic": "w", "wait": 9.0}
     waiting, crowded = connected(router, "/waits"), Router(Store())
     waiting.waits |= dict.fromkeys(range(limits.MOST_WAITS_OF_ONE))  # type: ignore[arg-type]
-    crowded._waits |= dict.fromkeys(range(limits.MOST_WAITS))  # type: ignore[arg-type]
+    crowded.exchange._waits |= dict.fromkeys(range(limits.MOST_WAITS))  # type: ignore[arg-type]
     said = [
         *provoked_values(),
         refused(router, waiting, wait),
@@ -337,7 +347,7 @@ def provoked() -> list[str]:
     said += [wire_error(b"GET / HTTP/1.1\r\nHost: x\r\n"), wire_error(frame(b"123456"), 5)]
     said += [wire_error(frame(b'"\xff"')), wire_error(frame(b"[]"))]
     wide = Router(Store())
-    wide._ends, shares = limits.MOST_ENDS, connected(wide, "/a")
+    wide.table._ends, shares = limits.MOST_ENDS, connected(wide, "/a")
     shares.cursors |= dict.fromkeys(map(str, range(limits.MOST_ENDS)))  # type: ignore[arg-type]
     said.append(refused(wide, shares, {"action": "subscribe", "topic": "new"}))
     narrow = Router(Store())
@@ -419,4 +429,4 @@ def test_a_broker_without_shared_memory_remembers_nobody_who_left() -> None:
         answers(router, node, {"action": "advertise", "topic": "t"})
         answers(router, node, {"action": "subscribe", "topic": "t", "depth": 1})
         router.disconnect(node)
-    assert router.maybe_unused == []
+    assert not router.sharing._maybe_unused

@@ -9,9 +9,8 @@ import pytest
 
 from dsmq_nodes.dsmq import wire
 from dsmq_nodes.dsmq.router import report as reports
-from dsmq_nodes.dsmq.router.exchange import Replies
 from dsmq_nodes.dsmq.router.router import Router
-from dsmq_nodes.dsmq.router.topics import ConnectedPeer
+from dsmq_nodes.dsmq.router.topics import ConnectedPeer, Replies
 from dsmq_nodes.dsmq.store.sqlite import Store
 from dsmq_nodes.messages.dsmq_msgs import BrokerStatistics, Graph
 
@@ -28,7 +27,7 @@ class Bench:
     got: list[dict[str, Any]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.router.wall_offset_sec = WALL_SEC
+        self.router.exchange.wall_offset_sec = WALL_SEC
         self.tool, self.talker, self.reader = (
             self.join(name) for name in ("", "/talker", "/reader")
         )

@@ -16,9 +16,8 @@ from collections.abc import Callable
 from typing import Final
 
 from dsmq_nodes.dsmq.ring.directory import SharedMemory
-from dsmq_nodes.dsmq.router.exchange import Replies
 from dsmq_nodes.dsmq.router.router import Router
-from dsmq_nodes.dsmq.router.topics import ConnectedPeer, SharedLog, Topic
+from dsmq_nodes.dsmq.router.topics import ConnectedPeer, Replies, Topic
 from dsmq_nodes.errors import RingError
 
 logger = logging.getLogger("dsmq.broker")
@@ -28,12 +27,10 @@ _LOOK_AGAIN_LARGE_SEC: Final = 0.01
 _MOST_IN_VAIN: Final = 2  # looks at all topics, one after the other: 10 Hz need no bell
 
 
-def follow(
-    router: Router, gather: Callable[[Replies], None], flush: Callable[[], None]
-) -> "Following | None":
-    """Share memory with local nodes; None where the system has none to share."""
+def shared_memory() -> SharedMemory | None:
+    """Memory to share with local nodes; None on a system without."""
     try:
-        return Following(router, SharedMemory(), gather, flush)
+        return SharedMemory()
     except RingError as error:
         logger.info("without shared memory: %s", error)
         return None
@@ -64,41 +61,25 @@ class Following:
         self._loop = asyncio.get_running_loop()
         self._look: asyncio.Handle | None = None
         self._in_vain = 0
-        self._told: set[str] = set()
-        self._router.make_ring = self._make
-        self._router.on_reader = self._look_at_once
-        self._router.memory_path = str(memory.directory)
         self._loop.add_reader(memory.bell, self._rung)
 
     def peer_left(self, peer: ConnectedPeer) -> None:
         """A peer is gone: it may have been the last to share its topics."""
         if peer.number:
             self._memory.remove_bell(peer.number)
-        self._gather(self._router.close_unused_rings(time.monotonic()))
+        self._gather(self._router.sharing.close_unused_rings(time.monotonic()))
 
     def close(self) -> None:
         """Stop sharing memory."""
-        self._router.make_ring = None
-        self._router.on_reader = lambda: None
         if self._look is not None:
             self._look.cancel()
         self._loop.remove_reader(self._memory.bell)
-        self._router.stop_sharing()
+        self._router.sharing.stop()
         self._memory.close()
-
-    def _make(self, last_id: int) -> SharedLog:
-        self._look_again()
-        try:
-            return self._memory.make(last_id)
-        except RingError as error:
-            if str(error) not in self._told:
-                self._told.add(str(error))
-                logger.warning("%s: new topics go through the broker", error)
-            raise
 
     def _rung(self) -> None:
         now = time.monotonic()
-        topics = [topic for topic in self._router.shared.values() if topic.is_awaited]
+        topics = [topic for topic in self._router.sharing.topics.values() if topic.is_awaited]
         for topic in topics:
             self._read(topic, now)
         self._rest(topics)
@@ -107,9 +88,19 @@ class Following:
 
     def _look_again(self) -> None:
         if self._look is None:
-            has_large = any(topic.last_placeholder_id for topic in self._router.shared.values())
+            topics = self._router.sharing.topics.values()
+            has_large = any(each.shared and each.shared.last_placeholder_id for each in topics)
             delay_sec = _LOOK_AGAIN_LARGE_SEC if has_large else _LOOK_AGAIN_SEC
             self._look = self._loop.call_later(delay_sec, self._follow)
+
+    def look_as_wanted(self) -> None:
+        """A ring was made, or a reader begins to wait: then read on in the next turn."""
+        sharing = self._router.sharing
+        if sharing.has_new_reader:
+            self._look_at_once()
+        else:
+            self._look_again()
+        sharing.wants_look = sharing.has_new_reader = False
 
     def _look_at_once(self) -> None:
         if self._look is not None:
@@ -126,7 +117,7 @@ class Following:
             self._look.cancel()
             self._look = None
         now = time.monotonic()
-        topics = list(self._router.shared.values())
+        topics = list(self._router.sharing.topics.values())
         found = sum(self._read(topic, now) for topic in topics)
         self._in_vain = 0 if found else self._in_vain + 1
         goes_on = self._in_vain < _MOST_IN_VAIN
@@ -136,18 +127,18 @@ class Following:
 
     def _read(self, topic: Topic, now: float) -> int:
         """Read a topic's ring; returns how many ids that was."""
-        ring = topic.ring
+        ring = topic.shared.ring if topic.shared is not None else None
         if ring is None or not ring.has_more():
             return 0
         before = topic.log.last_id
-        self._gather(self._router.follow(topic, now))
-        if topic.log.name in self._router.shared and ring.has_more():
+        self._gather(self._router.sharing.follow(topic, now))
+        if topic.log.name in self._router.sharing.topics and ring.has_more():
             self._look_at_once()
         return topic.log.last_id - before
 
     def _rest(self, topics: list[Topic]) -> None:
         """Ask the topics to ring at their next message; all others are polled anyway."""
-        resting = [each.ring for each in topics if each.ring is not None]
+        resting = [each.shared.ring for each in topics if each.shared is not None]
         resting = [ring for ring in resting if not ring.has_more()]
         for ring in resting:
             ring.sleep()

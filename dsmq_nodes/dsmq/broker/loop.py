@@ -28,9 +28,8 @@ from dsmq_nodes.dsmq.broker.listener import (
 from dsmq_nodes.dsmq.broker.peer_connection import Connection
 from dsmq_nodes.dsmq.broker.peer_user import is_other_user
 from dsmq_nodes.dsmq.limits import PATIENCE_SEC
-from dsmq_nodes.dsmq.router.exchange import Replies
 from dsmq_nodes.dsmq.router.router import Router
-from dsmq_nodes.dsmq.router.topics import ConnectedPeer
+from dsmq_nodes.dsmq.router.topics import ConnectedPeer, Replies
 from dsmq_nodes.dsmq.store.sqlite import Store
 from dsmq_nodes.errors import RequestError
 
@@ -56,9 +55,20 @@ class Broker:
 
     def __init__(self, store: Store, security: Security, *, shares_memory: bool = True) -> None:
         self.store = store
-        self.shares_memory = shares_memory and not store.durable
         self.security = security
-        self.router = Router(store, security.token)
+        self._loop = asyncio.get_running_loop()
+        self._following: Following | None = None
+        if shares_memory and not store.durable:
+            from dsmq_nodes.dsmq.broker import follow_rings  # noqa: PLC0415  10 ms, not on every system
+
+            memory = follow_rings.shared_memory()
+            self.router = Router(store, security.token, memory)
+            if memory is not None:
+                self._following = follow_rings.Following(
+                    self.router, memory, self.gather, self.flush
+                )
+        else:
+            self.router = Router(store, security.token)
         self.stopped = asyncio.Event()
         self.host = ""
         self.port = 0
@@ -82,8 +92,6 @@ class Broker:
         self._wait_timer: asyncio.TimerHandle | None = None
         self.last_heard_sec = 0.0
         self.received = memoryview(bytearray(_RECEIVE_BYTES))  # what a connection has just read
-        self._loop = asyncio.get_running_loop()
-        self._following: Following | None = None
 
     def listen(self, host: str, port: int) -> None:
         """Bind TCP `host`:`port` (port 0: any free one) and the Unix socket beside it.
@@ -98,10 +106,6 @@ class Broker:
         if listener is not None:
             self.unix_path = path
             self._listeners.append(listener)
-            if self.shares_memory:
-                from dsmq_nodes.dsmq.broker.follow_rings import follow  # noqa: PLC0415  10 ms, not on every system
-
-                self._following = follow(self.router, self.gather, self.flush)
         for each in self._listeners:
             self._loop.add_reader(each.sock, self.accept_waiting)
             if self._arrivals is not None:
@@ -131,8 +135,8 @@ class Broker:
 
     async def _serve_all_patient(self, until_sec: float) -> None:
         """Push all messages so far to patient peers."""
-        for topic in list(self.router.shared.values()) if self._patient else ():
-            self.gather(self.router.follow_to_the_end(topic, time.monotonic()))
+        for topic in list(self.router.sharing.topics.values()) if self._patient else ():
+            self.gather(self.router.sharing.follow_to_the_end(topic, time.monotonic()))
         for peer in self._patient:
             self.catch_up(peer)
         while any(peer.lags for peer in self._patient) and time.monotonic() < until_sec:
@@ -313,6 +317,8 @@ class Broker:
         if self.store.uncommitted and not self._commit_due:
             self._commit_due = True
             self._loop.call_soon(self._commit)
+        if router.sharing.wants_look and self._following is not None:
+            self._following.look_as_wanted()
         if router.graph_changed and not self._graph_due:
             self._graph_due = True
             self._loop.call_later(_GRAPH_DELAY_SEC, self._publish_graph)
@@ -367,6 +373,6 @@ class Broker:
         self._note_more_closings()
         for connection in list(self._connections.values()):
             connection.end_if_silent()
-        self.router.wall_offset_sec = time.time_ns() * 1e-9 - time.monotonic()
+        self.router.exchange.wall_offset_sec = time.time_ns() * 1e-9 - time.monotonic()
         self.gather(self.router.tick(time.monotonic()))
         self.flush()

@@ -45,6 +45,7 @@ class SharedMemory:
             raise RingError("this system has no /dev/shm")
         remove_leftovers()
         self._made = 0
+        self._told: set[str] = set()  # why no ring could be made
         self._lock = -1
         self.directory = PLACE / f"{owner}{uuid.uuid4().hex[:12]}"
         fresh = self.directory.with_suffix(".new")
@@ -71,6 +72,15 @@ class SharedMemory:
         Raises:
             RingError: memory or descriptors are scarce.
         """
+        try:
+            return self._make(last_id)
+        except RingError as error:
+            if str(error) not in self._told:
+                self._told.add(str(error))
+                logger.warning("%s: new topics go through the broker", error)
+            raise
+
+    def _make(self, last_id: int) -> "RingLog":
         if descriptors.is_scarce():  # the rest is for connections
             raise RingError(descriptors.SCARCE)
         if is_scarce(self.directory):  # it could not grow

@@ -7,15 +7,10 @@ the puts. No subscriber has a queue of its own. A *patient* peer, such as a reco
 and catches up at intervals, which costs the broker less and the peer even less.
 """
 
-import fnmatch
 import heapq
-import re
-from typing import Final
 
 from dsmq_nodes.dsmq import wire
 from dsmq_nodes.dsmq.limits import (
-    MOST_ENDS,
-    MOST_PATTERNS,
     MOST_PUSH_BYTES,
     MOST_TOPICS,
     MOST_WAIT_SEC,
@@ -24,36 +19,31 @@ from dsmq_nodes.dsmq.limits import (
 )
 from dsmq_nodes.dsmq.log import Cursor
 from dsmq_nodes.dsmq.router.meters import NOT_KNOWN
-from dsmq_nodes.dsmq.router.topics import ConnectedPeer, Pattern, Put, Topic, TopicReader, Wait
-from dsmq_nodes.dsmq.router.types import forget_pairs, tell_untold
-from dsmq_nodes.dsmq.store.sqlite import Store, StoredLog
-from dsmq_nodes.errors import RequestError, StoreFullError
-from dsmq_nodes.topic_names import BROKERS_TOPICS, is_kits_own
-
-CATCH_UP_BYTES: Final = 128 * 1024
-_MOST_ECHOED: Final = 4000  # characters of a refused name: enough to recognise it
-
-ENDS_FAULT: Final = (
-    f"there are {MOST_ENDS} readers and publishers, and this peer has its share: %r is one too many"
+from dsmq_nodes.dsmq.router.shared_log import CATCH_UP_BYTES
+from dsmq_nodes.dsmq.router.topic_table import TopicTable, resumed_after
+from dsmq_nodes.dsmq.router.topics import (
+    ConnectedPeer,
+    Put,
+    Replies,
+    Topic,
+    TopicReader,
+    Wait,
+    error,
 )
-
-Replies = list[tuple[ConnectedPeer, bytes]]
+from dsmq_nodes.dsmq.router.types import tell_untold
+from dsmq_nodes.dsmq.store.sqlite import Store
+from dsmq_nodes.errors import StoreFullError
 
 
 class Exchange:
-    """The topics of one broker, and the messages that go through them."""
+    """Moves the messages of one broker."""
 
-    def __init__(self, store: Store) -> None:
-        self.store = store
-        self.topics: dict[str, Topic] = {}
-        self.peers: dict[ConnectedPeer, None] = {}  # a set that keeps its order
-        self.graph_changed = True
+    def __init__(self, store: Store, table: TopicTable) -> None:
         self.wall_offset_sec = 0.0  # the broker's wall clock minus its monotonic one
-        self._listeners: list[TopicReader] = []  # of the statistics; latency is measured for them
+        self.listeners: list[TopicReader] = []  # of the statistics; latency is measured for them
+        self._store = store
+        self._table = table
         self._held: list[Put] = []
-        self._patterns: dict[ConnectedPeer, None] = {}  # peers that subscribe patterns
-        self._ends = 0  # cursors and advertisements, counted at intervals
-        self._unmatched: dict[ConnectedPeer, str] = {}  # with a pattern, and without the error yet
         self._waits: dict[Wait, None] = {}
         self._deadlines: list[tuple[float, int, Wait]] = []  # a heap; some were answered long ago
         self._last_wait = 0
@@ -68,13 +58,13 @@ class Exchange:
         held, self._held = self._held, []
         replies: Replies = []
         try:
-            self.store.commit()
+            self._store.commit()
         except StoreFullError as error:
             return _refusals(held, str(error))
-        durable = self.store.durable
+        durable = self._store.durable
         for put in held:
             if durable:
-                replies += self._fan_out(put.topic, put.message_id, put.frame, put.latency_sec)
+                replies += self.fan_out(put.topic, put.message_id, put.frame, put.latency_sec)
             if put.request.ack is not None:
                 ack: dict[str, object] = {
                     "event": "ack",
@@ -99,7 +89,7 @@ class Exchange:
         All its topics are read in the order of the puts. Later puts are not pushed until the peer
         is at the end.
         """
-        replies = self.commit() if self.store.uncommitted else []
+        replies = self.commit() if self._store.uncommitted else []
         if peer.blocked:
             return replies
         if peer.untold:
@@ -137,7 +127,7 @@ class Exchange:
         late: list[Wait] = []
         while (until_sec := self.next_wait_sec) is not None and until_sec <= now:
             late.append(self._deadlines[0][2])
-            self._forget(late[-1])
+            self.forget(late[-1])
         return [(wait.peer, _nothing(wait.peer)) for wait in late]
 
     def forget_deadlines(self) -> None:
@@ -146,60 +136,34 @@ class Exchange:
             self._deadlines = [each for each in self._deadlines if each[2] in self._waits]
             heapq.heapify(self._deadlines)
 
-    def _has_its_share(self, peer: ConnectedPeer) -> bool:
-        """Whether a peer is refused another end: there are too many, and others have fewer."""
-        if self._ends < MOST_ENDS:
-            return False
-        return len(peer.cursors) + len(peer.publications) >= MOST_ENDS // max(len(self.peers), 1)
-
-    def count_ends(self) -> None:
-        """Count cursors and publications again; between two counts none is subtracted."""
-        self._ends = sum(len(peer.cursors) + len(peer.publications) for peer in self.peers)
-
-    def _tell_unmatched(self) -> Replies:
-        """Send an error to peers that did not get every topic their pattern matches."""
-        unmatched, self._unmatched = self._unmatched, {}
-        return [
-            error(peer, wire.Request("subscribe", name), ENDS_FAULT % (name,))
-            for peer, name in unmatched.items()
-        ]
-
-    def _topic(self, name: str, maker: ConnectedPeer | None = None) -> Topic:
-        topic = self.topics.get(name)
-        if topic is None:
-            topic = Topic(self.store.log(name), wire.encode_text(name), maker=maker)
-            self.topics[name] = topic
-            self.graph_changed = True
-            if maker is not None:
-                maker.made += 1
-            for peer in self._patterns:
-                self._match(peer, topic, new=True)
-        return topic
-
-    def _append(
+    def append(
         self, peer: ConnectedPeer, topic: Topic, request: wire.Request, message: bytes, now: float
     ) -> Replies:
+        """Append a peer's message to a topic's log in the store."""
         log = topic.log
         frame = wire.encode_push(
             topic.name_json, log.last_id + 1, peer.name_json, request, message, at_ns=int(now * 1e9)
         )
-        message_id = self.store.append(log, frame, now)
-        latency_sec = self._latency_sec(request.stamp, now) if self._listeners else NOT_KNOWN
+        message_id = self._store.append(log, frame, now)
+        latency_sec = self._latency_sec(request.stamp, now) if self.listeners else NOT_KNOWN
         publication = peer.publications.get(log.name)
         if publication is not None:
             publication.messages += 1
             publication.latency.add(latency_sec)
-        durable = self.store.durable
+        durable = self._store.durable
         if durable or request.ack is not None:
             self._held.append(Put(peer, topic, request, message_id, frame, latency_sec))
-        return [] if durable else self._fan_out(topic, message_id, frame, latency_sec)
+        return [] if durable else self.fan_out(topic, message_id, frame, latency_sec)
 
     def _latency_sec(self, stamp_ns: int, now: float) -> float:
         """How long ago a message was published, if its stamp is from a clock like ours."""
         latency_sec = now + self.wall_offset_sec - stamp_ns * 1e-9
-        return max(latency_sec, 0.0) if -1.0 < latency_sec < self.store.ttl_sec else NOT_KNOWN
+        return max(latency_sec, 0.0) if -1.0 < latency_sec < self._store.ttl_sec else NOT_KNOWN
 
-    def _fan_out(self, topic: Topic, message_id: int, frame: bytes, latency_sec: float) -> Replies:
+    def fan_out(
+        self, topic: Topic, message_id: int, frame: bytes, latency_sec: float = NOT_KNOWN
+    ) -> Replies:
+        """Push what was appended to every cursor at the end, and answer waiting `get`s."""
         topic.messages += 1
         topic.size_bytes += len(frame)
         replies: Replies = []
@@ -220,38 +184,37 @@ class Exchange:
         for cursor in lagging:
             log = cursor.topic.log
             cursor.start(log)
-            self._fetch(cursor.topic, cursor.after)
-            cursor.start(log)  # it may have lost more by that
+            if cursor.topic.shared is not None:
+                cursor.topic.shared.fill(cursor.after)
+                cursor.start(log)  # it may begin later now
         replies: Replies = []
         newest: dict[TopicReader, bytes] = {}
         places = [(cursor.topic.log, cursor.after) for cursor in lagging]
-        for number, message_id, frame in self.store.read_merged(places, limit_bytes=CATCH_UP_BYTES):
+        for number, message_id, frame in self._store.read_merged(
+            places, limit_bytes=CATCH_UP_BYTES
+        ):
             cursor = by_number[number]
             _push(cursor, message_id, frame, replies)
             newest[cursor] = frame
-        if self._listeners:
+        if self.listeners:
             for cursor, frame in newest.items():
                 cursor.latency.add(self._latency_sec(wire.carried_stamp(frame), now))
         return replies
 
-    def _fetch(self, topic: Topic, after: int, most: int = 1000) -> None:
-        """Bring what follows an id into the log, if it lies elsewhere.
-
-        The log may turn out to begin later than it said.
-        """
-
-    def _get(self, peer: ConnectedPeer, request: wire.Request, now: float) -> Replies:
-        topic = self.topics.get(request.topic)
+    def get(self, peer: ConnectedPeer, request: wire.Request, now: float) -> Replies:
+        """Answer with the next message, or have the `get` wait for one."""
+        topic = self._table.topics.get(request.topic)
         if topic is None and request.wait > 0 and peer.greeted:
-            topic = self._topic(request.topic, peer)
+            topic = self._table.topic(request.topic, peer)
         if topic is None:
             return [(peer, _nothing(peer))]
         log = topic.log
-        cursor = Cursor(self._stands(peer, request, log), 1 if request.latest else 0)
+        cursor = Cursor(self._stands(peer, request, topic), 1 if request.latest else 0)
         cursor.start(log)
-        self._fetch(topic, cursor.after, 1)
-        cursor.start(log)  # it may have lost more by that
-        rows = self.store.read(log, cursor.after, limit=1)
+        if topic.shared is not None:
+            topic.shared.fill(cursor.after, 1)
+            cursor.start(log)  # it may begin later now
+        rows = self._store.read(log, cursor.after, limit=1)
         if not rows:
             peer.gets[log.name] = cursor.after
             return self._nothing_yet(peer, topic, request, now)
@@ -265,15 +228,16 @@ class Exchange:
         body = b'{"message":%b,"id":%d,"gap":%d}' % (message, message_id, gap)
         return [(peer, wire.encode_frame(body))]
 
-    def _stands(self, peer: ConnectedPeer, request: wire.Request, log: StoredLog) -> int:
+    def _stands(self, peer: ConnectedPeer, request: wire.Request, topic: Topic) -> int:
         """The id after which a peer's `get` reads."""
         if request.after is not None and peer.greeted:
-            return self._resume(request, log.last_id)
+            return resumed_after(request, topic, self._store.epoch)
+        log = topic.log
         after = peer.gets.get(log.name)
         if after is None:
             if len(peer.gets) >= MOST_TOPICS:  # most belong to topics that are gone
                 del peer.gets[next(iter(peer.gets))]
-            after = self.store.last_id_at(log, peer.connected_seq)
+            after = self._store.last_id_at(log, peer.connected_seq)
         return after
 
     def _nothing_yet(
@@ -286,11 +250,11 @@ class Exchange:
         replies: Replies = []
         if len(self._waits) >= MOST_WAITS:
             fault = f"there are {MOST_WAITS} gets that wait already"
-            greediest = max(self.peers, key=lambda each: len(each.waits))
+            greediest = max(self._table.peers, key=lambda each: len(each.waits))
             if len(greediest.waits) <= len(peer.waits) + 1:
                 return [error(peer, request, fault)]
             given_up = next(reversed(greediest.waits))
-            self._forget(given_up)
+            self.forget(given_up)
             replies = [error(greediest, given_up.request, fault)]
         wait = Wait(peer, topic, request, now + min(request.wait, MOST_WAIT_SEC))
         request.after = None  # the cursor stands there now
@@ -310,82 +274,22 @@ class Exchange:
         return replies
 
     def _answer_one(self, wait: Wait) -> Replies:
-        self._forget(wait)
+        self.forget(wait)
         # Another `get` of the same peer may have taken it.
         began_sec = wait.until_sec - min(wait.request.wait, MOST_WAIT_SEC)
-        return self._get(wait.peer, wait.request, began_sec)
+        return self.get(wait.peer, wait.request, began_sec)
 
-    def _forget(self, wait: Wait) -> None:
+    def forget(self, wait: Wait) -> None:
+        """Remove a wait that is over."""
         for waits in (self._waits, wait.topic.waits, wait.peer.waits):
             waits.pop(wait, None)
 
-    def _resume(self, request: wire.Request, last_id: int) -> int:
-        # The epoch is another one: the reader has seen nothing of this log.
-        same = request.epoch == self.store.epoch
-        return min(max(request.after or 0, 0), last_id) if same else 0
-
-    def _subscribe(self, peer: ConnectedPeer, request: wire.Request, now: float) -> Replies:
-        if request.pattern:
-            return self._subscribe_pattern(peer, request, now)
-        topic = self._topic(request.topic, peer)
-        log = topic.log
-        cursor = peer.cursors.get(request.topic)
-        if cursor is None:
-            after = max(log.first_id - 1, log.last_id - log.latched)
-            cursor = TopicReader(after, peer=peer, topic=topic)
-            peer.cursors[request.topic] = cursor
-            topic.cursors.append(cursor)
-            self._ends += 1
-            self.graph_changed = True
-        cursor.depth, cursor.pattern = max(request.depth, 0), ""
-        if request.after is not None:
-            cursor.after = self._resume(request, log.last_id)
-        answer = {"event": "subscribed", "topic": log.name, "id": log.last_id}
-        return [(peer, wire.encode_object(answer)), *self.catch_up(peer, now)]
-
-    def _subscribe_pattern(self, peer: ConnectedPeer, request: wire.Request, now: float) -> Replies:
-        if len(peer.patterns) >= MOST_PATTERNS and request.topic not in peer.patterns:
-            return [error(peer, request, f"a peer has {MOST_PATTERNS} patterns at most")]
-        expression = re.compile(fnmatch.translate(request.topic))
-        peer.patterns[request.topic] = Pattern(expression, request)
-        self._patterns[peer] = None
-        for topic in self.topics.values():
-            self._match(peer, topic, new=False)
-        answer = {"event": "subscribed", "topic": request.topic}
-        replies = [(peer, wire.encode_object(answer)), *self._tell_unmatched()]
-        return [*replies, *self.catch_up(peer, now)]
-
-    def _match(self, peer: ConnectedPeer, topic: Topic, *, new: bool) -> None:
-        """Give a peer its cursor in a topic that one of its patterns matches."""
-        log = topic.log
-        for name, pattern in peer.patterns.items():
-            own = log.name in BROKERS_TOPICS and not is_kits_own(name)
-            if own or log.name in peer.cursors or not pattern.expression.match(log.name):
-                continue
-            if self._has_its_share(peer):
-                self._unmatched[peer] = name
-                return
-            self._ends += 1
-            after = max(log.first_id - 1, 0 if new else log.last_id - log.latched)
-            depth = max(pattern.request.depth, 0)
-            cursor = TopicReader(after, depth, peer=peer, topic=topic, pattern=name)
-            peer.cursors[log.name] = cursor
-            topic.cursors.append(cursor)
-            self.graph_changed = True
-
-    def _unsubscribe(self, peer: ConnectedPeer, request: wire.Request, now: float) -> Replies:
-        cursor = peer.cursors.get(request.topic)
-        cursors = [cursor] if cursor is not None else []
-        if peer.patterns.pop(request.topic, None):
-            cursors += [each for each in peer.cursors.values() if each.pattern == request.topic]
-            if not peer.patterns:
-                self._patterns.pop(peer, None)
-        for cursor in dict.fromkeys(cursors):
-            del peer.cursors[cursor.topic.log.name]
-            cursor.topic.cursors.remove(cursor)
-            forget_pairs(cursor)
-            self.graph_changed = True
-        return []
+    def hold_ack(
+        self, peer: ConnectedPeer, topic: Topic, request: wire.Request, message_id: int
+    ) -> None:
+        """Acknowledge a message that is in the log already with the next `commit`."""
+        if request.ack is not None:
+            self._held.append(Put(peer, topic, request, message_id, b"", NOT_KNOWN))
 
 
 def _lagging(peer: ConnectedPeer) -> list[TopicReader]:
@@ -423,18 +327,3 @@ def _refusals(held: list[Put], text: str) -> Replies:
 
 def _nothing(peer: ConnectedPeer) -> bytes:
     return wire.encode_frame(b'{"message":"","empty":true}' if peer.greeted else b'{"message": ""}')
-
-
-def error(
-    peer: ConnectedPeer, request: wire.Request | RequestError, text: str
-) -> tuple[ConnectedPeer, bytes]:
-    """The error that refuses a request."""
-    fields: dict[str, object] = {
-        "event": "error",
-        "error": text,
-        "action": request.action[:_MOST_ECHOED],
-        "topic": request.topic[:_MOST_ECHOED],
-    }
-    if request.ack is not None:
-        fields["ack"] = request.ack
-    return peer, wire.encode_object(fields)

@@ -157,8 +157,8 @@ def _counters(topic: "Topic") -> dict[str, object]:
         "bytes_per_sec": topic.rate.bytes_per_sec,
         "kept": topic.log.last_id - topic.log.first_id + 1,
         "refused": topic.refused,
-        "missed": topic.missed,
-        "shared": topic.ring is not None,
+        "missed": topic.dropped,
+        "shared": topic.shared is not None,
         "publishers": [
             {
                 "node": publication.peer.name,

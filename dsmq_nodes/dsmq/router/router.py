@@ -1,6 +1,8 @@
 """The broker's decisions: requests in, replies out. No I/O, no clock: `now` is an argument.
 
-exchange.py moves messages; this file has the peers, what they may do, and the graph.
+The router is composed of four parts, and its table of actions shows where each request goes:
+`TopicTable` (who has which topics), `Exchange` (how messages move), `Sharing` (topics in shared
+memory) and `Schemas` (types). report.py writes what the broker publishes about itself.
 
 The broker (broker/loop.py) calls, with one monotonic clock as `now`:
 
@@ -13,31 +15,24 @@ The broker (broker/loop.py) calls, with one monotonic clock as `now`:
 - `answer_waits`: at `next_wait_sec`, when a waiting `get` times out.
 """
 
-import heapq
 import hmac
 from typing import TYPE_CHECKING, Final
 
 from dsmq_nodes.dsmq import wire
-from dsmq_nodes.dsmq.limits import (
-    MAX_TOPIC_BYTES,
-    MOST_ENDS,
-    MOST_LATCHED,
-    MOST_TOPICS,
-    MOST_TOPICS_OF_ONE,
-    TYPES_KEPT,
-)
+from dsmq_nodes.dsmq.limits import MAX_TOPIC_BYTES, MOST_TOPICS, TYPES_KEPT
 from dsmq_nodes.dsmq.original import as_original_text
 from dsmq_nodes.dsmq.router import report
-from dsmq_nodes.dsmq.router.exchange import ENDS_FAULT, Replies, error
-from dsmq_nodes.dsmq.router.sharing import SharedExchange
+from dsmq_nodes.dsmq.router.exchange import Exchange
+from dsmq_nodes.dsmq.router.sharing import RingMaker, Sharing
+from dsmq_nodes.dsmq.router.topic_table import ENDS_FAULT, TopicTable
 from dsmq_nodes.dsmq.router.topics import (
     Advertisement,
     ConnectedPeer,
-    Topic,
+    Replies,
     TopicReader,
-    places_to_give,
+    error,
 )
-from dsmq_nodes.dsmq.router.types import Schemas, forget_pairs, set_fault
+from dsmq_nodes.dsmq.router.types import Schemas, set_fault
 from dsmq_nodes.dsmq.store.sqlite import Store
 from dsmq_nodes.errors import RequestError, WireError
 from dsmq_nodes.topic_names import BROKERS_TOPICS, GRAPH_TOPIC, STATISTICS_TOPIC, TYPES_TOPIC
@@ -49,24 +44,30 @@ _OWN_TOPIC_FAULT: Final = "this topic is written by the broker itself"
 _TOKEN_FAULT: Final = "this broker wants a token: the first request has to be a hello"
 _OTHER_USER_FAULT: Final = "another user of this machine needs a token: set DSMQ_TOKEN for all"
 _WITHOUT_TOPIC: Final = frozenset({"hello", "state", "shutdown", "unsubscribe"})
-_MAKING: Final = frozenset({"put", "subscribe", "advertise"})
-_PLACES_AT_ONCE: Final = 100
-_PLACES_TAKEN_AT_ONCE: Final = 10  # from one peer
 _BEFORE_HELLO: Final = frozenset({"put", "get", "hello"})
 _SHORTEST_SPAN_SEC: Final = 0.5  # of a rate
-_NOBODY: Final = MOST_TOPICS + 1
 
 
-class Router(SharedExchange):
+class Router:
     """All topics and peers of one broker."""
 
-    def __init__(self, store: Store, token: str = "") -> None:
-        """Route through a store; with a token, untrusted peers have to send it."""
-        super().__init__(store)
+    def __init__(self, store: Store, token: str = "", memory: RingMaker | None = None) -> None:
+        """Route through a store.
+
+        Args:
+            store: keeps the logs.
+            token: untrusted peers have to send it.
+            memory: makes rings for peers that can share memory; None: all goes through the broker.
+        """
+        self.store = store
+        self.table = table = TopicTable(store)
+        self.exchange = exchange = Exchange(store, table)
+        self.sharing = Sharing(store, exchange, memory)
+        self.topics, self.peers = table.topics, table.peers
+        self.commit, self.answer_waits = exchange.commit, exchange.answer_waits
+        self.pause, self.resume = exchange.pause, exchange.resume
         self.shutdown_asked = ""
         self._token = token
-        self.memory_path = ""  # the directory in which rings are made
-        self._last_number = 1  # our own number among the processes with a bell
         self._names: dict[str, ConnectedPeer] = {}
         self._broker = ConnectedPeer("broker", name="dsmq", name_json=b'"dsmq"', greeted=True)
         self._actions: dict[str, Callable[[ConnectedPeer, wire.Request, float], Replies]] = {
@@ -82,14 +83,23 @@ class Router(SharedExchange):
             "shutdown": self._shutdown,
         }
         for name in store.logs:
-            self._topic(name)
+            table.topic(name)
         self._schemas = Schemas()
         for name, kept in ((GRAPH_TOPIC, 1), (STATISTICS_TOPIC, 1), (TYPES_TOPIC, TYPES_KEPT)):
-            self.store.set_latched(self._topic(name).log, kept)
-        self._listeners = self.topics[STATISTICS_TOPIC].cursors
+            store.set_latched(table.topic(name).log, kept)
+        exchange.listeners = self.topics[STATISTICS_TOPIC].cursors
         self._statistics_at_sec = 0.0
         self._began_sec: float | None = None
-        self._full_for = _NOBODY  # peers that made as many topics cannot displace others
+
+    @property
+    def graph_changed(self) -> bool:
+        """Whether `publish_graph` has news."""
+        return self.table.graph_changed
+
+    @property
+    def next_wait_sec(self) -> float | None:
+        """When the next waiting `get` times out; None when none waits."""
+        return self.exchange.next_wait_sec
 
     def connect(self, peer: ConnectedPeer, now: float) -> None:
         """A connection was accepted: the peer sees every put from here on."""
@@ -105,27 +115,23 @@ class Router(SharedExchange):
 
     def disconnect(self, peer: ConnectedPeer) -> None:
         """A connection has ended: release everything it held."""
-        self.peers.pop(peer, None)
-        self._unmatched.pop(peer, None)
         for cursor in peer.cursors.values():
-            self.unseat(cursor)
-            cursor.topic.cursors.remove(cursor)
-            forget_pairs(cursor)
+            self.sharing.unseat(cursor)
         for publication in peer.publications.values():
-            publication.topic.publications.remove(publication)
-            forget_pairs(publication)
-            self.mark_maybe_unused(publication.topic)
-            self._note_owner(publication.topic)
+            self.sharing.mark_maybe_unused(publication.topic)
         for wait in list(peer.waits):
-            self._forget(wait)
-        self._full_for = _NOBODY
-        peer.cursors.clear()
-        peer.publications.clear()
-        self._pass_on_topics(peer)
-        self._patterns.pop(peer, None)
+            self.exchange.forget(wait)
+        self.table.disconnect(peer)
         if self._names.get(peer.name) is peer:
             del self._names[peer.name]
-        self.graph_changed = self.graph_changed or peer.greeted
+        self.table.graph_changed = self.table.graph_changed or peer.greeted
+
+    def catch_up(self, peer: ConnectedPeer, now: float) -> Replies:
+        """The next batch for the peer's cursors; one that has caught up is seated."""
+        replies = self.exchange.catch_up(peer, now)
+        if self.sharing.topics and peer.number:
+            replies += self.sharing.seat_all(peer.cursors.values())
+        return replies
 
     def handle(self, peer: ConnectedPeer, request: wire.Request, now: float) -> Replies:
         """Carry out one request.
@@ -140,13 +146,13 @@ class Router(SharedExchange):
         if not peer.greeted and name not in _BEFORE_HELLO:
             return []  # 0.7.0 prints a line and does not answer
         replies: Replies = []
-        if len(self.topics) >= MOST_TOPICS and self._makes_topic(request):
+        if len(self.topics) >= MOST_TOPICS and self.table.makes_topic(request):
             replies += self._make_room(peer)
         if fault := self._refusal(peer, request):
             return [*replies, error(peer, request, fault)]
         if name != "put":  # the answer may depend on earlier puts
-            if request.topic in self.shared:
-                replies += self.follow_to_the_end(self.shared[request.topic], now)
+            if (topic := self.sharing.topics.get(request.topic)) is not None:
+                replies += self.sharing.follow_to_the_end(topic, now)
             if self.store.uncommitted:
                 replies += self.commit()
         return [*replies, *self._actions[name](peer, request, now)]
@@ -156,78 +162,20 @@ class Router(SharedExchange):
             return f"there is no action {request.action[:40]!r}"
         if request.schema and (fault := self._schemas.fault(request)):
             return fault
-        is_full = self._ends >= MOST_ENDS and self._has_its_share(peer)
-        if is_full and self._is_another_end(peer, request):
+        if self.table.has_no_end_for(peer, request):
             return ENDS_FAULT % (request.topic[:MAX_TOPIC_BYTES],)
         if request.topic in self.topics or request.action in _WITHOUT_TOPIC:
             return ""
-        fault = self._topic_fault(peer, request)
+        fault = self.table.fault(peer, request)
         if fault and not peer.greeted:
             raise WireError(fault)
         return fault
 
-    def _is_another_end(self, peer: ConnectedPeer, request: wire.Request) -> bool:
-        """Whether this request gives a peer one more reader or publisher."""
-        if request.action == "subscribe":
-            return request.topic not in peer.cursors
-        return request.action == "advertise" and request.topic not in peer.publications
-
-    def _topic_fault(self, peer: ConnectedPeer, request: wire.Request) -> str:
-        fault = wire.topic_fault(request.topic)
-        if fault or not self._makes_topic(request):
-            return fault
-        if len(self.topics) >= MOST_TOPICS:
-            return f"there are {MOST_TOPICS} topics already: {request.topic!r} is one too many"
-        if peer.made >= MOST_TOPICS_OF_ONE:
-            return f"a peer makes {MOST_TOPICS_OF_ONE} topics at most: {request.topic!r} is another"
-        return ""
-
-    def _makes_topic(self, request: wire.Request) -> bool:
-        """Whether this request would make a new topic."""
-        if request.topic in self.topics or request.pattern:
-            return False
-        return request.action in _MAKING or (request.action == "get" and request.wait > 0)
-
-    def _make_room(self, newcomer: ConnectedPeer) -> Replies:
-        """Free the places of unused topics, those with the oldest messages first.
-
-        When all are in use, the peer that has most loses some to a peer that has fewer.
-        """
-        if newcomer.made >= self._full_for:
+    def _make_room(self, peer: ConnectedPeer) -> Replies:
+        if not self.table.may_displace(peer):
             return []
         replies = self.commit() if self.store.uncommitted else []
-        abandoned = [topic for topic in self.topics.values() if topic.is_abandoned]
-        given = heapq.nsmallest(_PLACES_AT_ONCE, abandoned, key=lambda topic: topic.log.last_seq)
-        given = given or places_to_give(self.topics.values(), newcomer, _PLACES_TAKEN_AT_ONCE)
-        if not given:
-            self._full_for = newcomer.made  # until a place is freed
-        for topic in given:
-            replies += self._take_away(topic)
-        self._forget_topics(given)
-        return replies
-
-    def _take_away(self, topic: Topic) -> Replies:
-        """Remove a topic; the peers that had it get an error."""
-        name = topic.log.name
-        fault = f"there are {MOST_TOPICS} topics, of which this peer has most: {name!r} had to go"
-        told = {peer: wire.Request("advertise", name) for peer in topic.holders()}
-        for wait in list(topic.waits):
-            self._forget(wait)
-        for publication in topic.publications:
-            forget_pairs(publication)
-            del publication.peer.publications[name]
-        for cursor in topic.cursors:
-            forget_pairs(cursor)
-            del cursor.peer.cursors[name]
-        return [error(peer, request, fault) for peer, request in told.items()]
-
-    def _pass_on_topics(self, peer: ConnectedPeer) -> None:
-        """Charge the topics of a peer that has gone to the peers that still have them."""
-        for topic in self.topics.values() if peer.made else ():
-            if topic.maker is peer and (heir := next(topic.holders(), None)) is not None:
-                topic.maker = heir
-                heir.made += 1
-                peer.made -= 1
+        return [*replies, *self.table.make_room(peer, self.exchange.forget)]
 
     def refuse(self, peer: ConnectedPeer, fault: RequestError) -> Replies:
         """Answer a request that could not be decoded.
@@ -244,55 +192,34 @@ class Router(SharedExchange):
     def tick(self, now: float) -> Replies:
         """Once a second: expire messages, and publish statistics if they have a subscriber."""
         self._begin(now)
-        replies = [*self.commit(), *self.close_unused_rings(now), *self._tell_unmatched()]
-        self.count_ends()
-        self.forget_overwritten()
-        self.forget_deadlines()
+        replies = [*self.commit(), *self.sharing.close_unused_rings(now)]
+        replies += self.table.tell_unmatched()
+        self.table.count_ends()
+        self.sharing.forget_overwritten()
+        self.exchange.forget_deadlines()
         self.store.expire(now)
-        self._forget_unused()
-        if self._listeners and now - self._statistics_at_sec > _SHORTEST_SPAN_SEC:
+        self.table.forget_unused(self.exchange.forget)
+        if self.exchange.listeners and now - self._statistics_at_sec > _SHORTEST_SPAN_SEC:
             replies += self._publish_statistics(now)
         return replies
-
-    def _forget_unused(self) -> None:
-        """Free the places of topics without ends and without messages."""
-        self._full_for = _NOBODY
-        unused = [
-            topic
-            for topic in self.topics.values()
-            if topic.log.first_id > topic.log.last_id and topic.is_abandoned
-        ]
-        for topic in unused:
-            self._take_away(topic)
-        self._forget_topics(unused)
-
-    def _forget_topics(self, topics: list[Topic]) -> None:
-        if not topics:
-            return
-        self.store.forget([topic.log for topic in topics])
-        for topic in topics:
-            del self.topics[topic.log.name]
-            if topic.maker is not None:
-                topic.maker.made -= 1
-        self.graph_changed = True
 
     def _publish_statistics(self, now: float) -> Replies:
         """Publish the counters, with the rates since the last time."""
         self._statistics_at_sec = now
-        report.update_rates(self.topics.values(), self.look_at_seat, now)
+        report.update_rates(self.topics.values(), self.sharing.look_at_seat, now)
         text = report.statistics(self.topics.values(), self.store, now)
         return self._publish(STATISTICS_TOPIC, text, now)
 
     def publish_graph(self, now: float) -> Replies:
         """Publish the graph as it is now."""
-        self.graph_changed = False
+        self.table.graph_changed = False
         text = report.graph(self.peers, self.topics.values(), self.store.epoch)
         return self._publish(GRAPH_TOPIC, text, now)
 
     def _publish(self, name: str, text: bytes, now: float) -> Replies:
         message = wire.encode_text(text.decode())
         request = wire.Request("put", name)
-        return self._append(self._broker, self.topics[name], request, message, now)
+        return self.exchange.append(self._broker, self.topics[name], request, message, now)
 
     def _put(self, peer: ConnectedPeer, request: wire.Request, now: float) -> Replies:
         message = bytes(request.message)
@@ -300,10 +227,17 @@ class Router(SharedExchange):
             if peer.greeted:
                 return [error(peer, request, "a message must be text")]
             message = as_original_text(message)
-        topic = self.topics.get(request.topic) or self._topic(request.topic, peer)
+        topic = self.topics.get(request.topic) or self.table.topic(request.topic, peer)
         if topic.log.name in BROKERS_TOPICS:
             return [error(peer, request, _OWN_TOPIC_FAULT)] if peer.greeted else []
-        return self._append(peer, topic, request, message, now)
+        return self.sharing.append(peer, topic, request, message, now)
+
+    def _get(self, peer: ConnectedPeer, request: wire.Request, now: float) -> Replies:
+        replies = self.exchange.get(peer, request, now)
+        topic = self.sharing.topics.get(request.topic)
+        if topic is not None and topic.waits:
+            self.sharing.note_reader()
+        return replies
 
     def _hello(self, peer: ConnectedPeer, request: wire.Request, now: float) -> Replies:
         fault = self._token_fault(peer, request)
@@ -336,7 +270,7 @@ class Router(SharedExchange):
             "age": now - self._begin(now),
         }
         if request.shm:
-            answer |= self._welcome(peer)
+            answer |= self.sharing.welcome(peer)
             peer.unshares = request.unshares
         return [(peer, wire.encode_object(answer))]
 
@@ -348,16 +282,7 @@ class Router(SharedExchange):
         peer.client = request.client
         if peer.name:
             self._names[peer.name] = peer
-        self.graph_changed = True
-
-    def _welcome(self, peer: ConnectedPeer) -> dict[str, object]:
-        """The path of the shared memory and the peer's number there, for a peer that can share."""
-        if not (peer.is_neighbour and self.memory_path):
-            return {}
-        if not peer.number:
-            self._last_number += 1
-            peer.number = self._last_number
-        return {"shm": self.memory_path, "number": peer.number}
+        self.table.graph_changed = True
 
     def _token_fault(self, peer: ConnectedPeer, request: wire.Request) -> str:
         if peer.trusted:
@@ -372,22 +297,14 @@ class Router(SharedExchange):
     def _advertise(self, peer: ConnectedPeer, request: wire.Request, now: float) -> Replies:
         if request.topic in BROKERS_TOPICS:
             return [error(peer, request, _OWN_TOPIC_FAULT)]
-        topic = self._topic(request.topic, peer)
-        publication = peer.publications.get(request.topic)
-        if publication is None:
-            publication = Advertisement(peer, topic)
-            peer.publications[request.topic] = publication
-            topic.publications.append(publication)
-            self._ends += 1
-        publication.latched = min(request.latched, MOST_LATCHED)
-        self.store.set_latched(topic.log, publication.latched)
-        self._note_owner(topic)
+        publication = self.table.advertise(peer, request)
+        topic = publication.topic
         answer = {"event": "advertised", "topic": topic.log.name}
         replies = self._typed(publication, request, now)
-        if request.shm and peer.number and (path := self.open_ring(topic)):
+        if request.shm and peer.number and (path := self.sharing.open(topic)):
             publication.shares = True
             answer["ring"] = path
-            replies += self.seat_readers(topic)
+            replies += self.sharing.seat_all(topic.cursors)
         return [(peer, wire.encode_object(answer)), *replies]
 
     def _typed(
@@ -395,48 +312,49 @@ class Router(SharedExchange):
     ) -> Replies:
         """A publisher or reader of a topic has given its type."""
         schema, news = self._schemas.of(request)
-        self.graph_changed = True
+        self.table.graph_changed = True
         end.type = request.type
         changed, end.schema = end.schema is not schema, schema
         replies = self._publish(TYPES_TOPIC, news, now) if news else []
         return [*replies, *self._schemas.meet(end)] if changed else replies
 
     def _unadvertise(self, peer: ConnectedPeer, request: wire.Request, now: float) -> Replies:
-        publication = peer.publications.pop(request.topic, None)
+        publication = peer.publications.get(request.topic)
         if publication is not None:
-            publication.topic.publications.remove(publication)
-            forget_pairs(publication)
-            self.mark_maybe_unused(publication.topic)
-            self._note_owner(publication.topic)
-            self._full_for = _NOBODY
-            self.graph_changed = True
+            self.table.unadvertise(publication)
+            self.sharing.mark_maybe_unused(publication.topic)
         return []
-
-    def _note_owner(self, topic: Topic) -> None:
-        """Tell the store whose publishers the latched messages have."""
-        topic.log.owner = next((each.peer for each in topic.publications if each.latched), None)
 
     def _state(self, peer: ConnectedPeer, request: wire.Request, now: float) -> Replies:
         peer.state = request.state
-        self.graph_changed = True
+        self.table.graph_changed = True
         return []
 
     def _fault(self, peer: ConnectedPeer, request: wire.Request, now: float) -> Replies:
         if set_fault(self.topics.get(request.topic), peer, request):
-            self.graph_changed = True
+            self.table.graph_changed = True
         return []
 
     def _subscribe(self, peer: ConnectedPeer, request: wire.Request, now: float) -> Replies:
         replies: Replies = []  # the latched statistics may be old: they had no subscriber
         if request.topic == GRAPH_TOPIC and self.graph_changed:
             replies = [*self.publish_graph(now), *self.commit()]
-        if request.topic == STATISTICS_TOPIC and not self._listeners:
+        if request.topic == STATISTICS_TOPIC and not self.exchange.listeners:
             replies = [*self._publish_statistics(now), *self.commit()]
-        replies += super()._subscribe(peer, request, now)
+        self.sharing.subscribing(peer, request)
+        replies += self.table.subscribe(peer, request)
+        replies += self.catch_up(peer, now)
+        replies += self.sharing.subscribed(peer, request)
         cursor = peer.cursors.get(request.topic)
         if cursor is not None and not request.pattern:
             replies += self._typed(cursor, request, now)
         return replies
+
+    def _unsubscribe(self, peer: ConnectedPeer, request: wire.Request, now: float) -> Replies:
+        if (cursor := peer.cursors.get(request.topic)) is not None:
+            self.sharing.unseat(cursor)
+        self.table.unsubscribe(peer, request)
+        return []
 
     def _shutdown(self, peer: ConnectedPeer, request: wire.Request, now: float) -> Replies:
         if not peer.local and not self._token:

@@ -2,70 +2,24 @@
 
 import re
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 
 from dsmq_nodes.dsmq import wire
 from dsmq_nodes.dsmq.log import Cursor
 from dsmq_nodes.dsmq.router.meters import Latency, RateMeter
+from dsmq_nodes.dsmq.router.shared_log import SharedLog
 from dsmq_nodes.dsmq.store.sqlite import StoredLog
 from dsmq_nodes.topic_names import BROKERS_TOPICS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator
 
-    from dsmq_nodes.dsmq.ring.record import RingRecord
+    from dsmq_nodes.errors import RequestError
 
 
-class SharedLog(Protocol):
-    """A topic's log in shared memory, as the router sees it (`RingLog` in ring/directory.py)."""
-
-    @property
-    def path(self) -> str:
-        """The file, for processes that map it."""
-
-    def append(self, sender: str, text: bytes, seq: int, stamp_ns: int) -> int:
-        """Append for a peer that does not share memory; returns the id, 0 when the ring is held.
-
-        Raises RingError when the ring cannot take this message.
-        """
-
-    def read(self, *, looks_inside: bool) -> "Sequence[RingRecord]":
-        """The next records that the broker has not read; large ones are on loan.
-
-        A bounded number; fewer with `looks_inside`. Raises RingError when the ring is damaged.
-        """
-
-    def find(self, message_id: int) -> "RingRecord | None":
-        """A record that the broker has read before; None when it is overwritten."""
-
-    def seat(self, number: int, *, after: int, depth: int) -> int:
-        """A seat for the reader with this number; raises RingError when none is left."""
-
-    def unseat(self, seat: int) -> None:
-        """Free a seat whose reader is gone."""
-
-    def reader_state(self, seat: int) -> tuple[int, int]:
-        """The reader's cursor, and how many messages it has dropped."""
-
-    def wake_all(self) -> None:
-        """Wake readers that sleep: a writer that died may not have rung."""
-
-    def has_more(self) -> bool:
-        """Whether the ring has messages that the broker has not read."""
-
-    def sleep(self) -> None:
-        """Ask for the bell at the next message; then clear the bell and ask `may_sleep`."""
-
-    def may_sleep(self) -> bool:
-        """Whether the next message will ring the bell."""
-
-    def shut(self) -> None:
-        """Refuse further appends."""
-
-    def close(self, why: str = "") -> None:
-        """Stop sharing the topic; `why` is logged where it is not empty."""
+_MOST_ECHOED: Final = 4000  # characters of a refused name: enough to recognise it
 
 
 @dataclass(eq=False, slots=True)
@@ -124,9 +78,8 @@ class Topic:
     waits: dict["Wait", None] = field(default_factory=dict)
     maker: "ConnectedPeer | None" = None  # in whose account it is
     pairs: dict[int, "TypePair"] = field(default_factory=dict)  # ends that differ
-    ring: SharedLog | None = None
-    missed: int = 0  # of the ring, by the broker itself: it had been overtaken
-    last_placeholder_id: int = 0  # the newest id whose message was left in the ring; 0: none was
+    shared: SharedLog | None = None
+    dropped: int = 0  # of the ring, by the broker itself: it had been overtaken
 
     @property
     def is_abandoned(self) -> bool:
@@ -135,7 +88,7 @@ class Topic:
 
     def is_at_most_of(self, peer: "ConnectedPeer | None") -> bool:
         """Whether no other peer has it; a pattern's reader counts only until it has caught up."""
-        if self.ring is not None or self.log.name in BROKERS_TOPICS:
+        if self.shared is not None or self.log.name in BROKERS_TOPICS:
             return False
         return all(each is peer for each in self.holders())
 
@@ -253,3 +206,21 @@ def places_to_give(topics: "Iterable[Topic]", newcomer: ConnectedPeer, most: int
     greediest = max(by_maker, key=lambda peer: peer.made)
     count = min(most, (greediest.made - newcomer.made) // 2)
     return by_maker[greediest][-count:] if count > 0 else []
+
+
+Replies = list[tuple[ConnectedPeer, bytes]]
+
+
+def error(
+    peer: ConnectedPeer, request: "wire.Request | RequestError", text: str
+) -> tuple[ConnectedPeer, bytes]:
+    """The error that refuses a request."""
+    fields: dict[str, object] = {
+        "event": "error",
+        "error": text,
+        "action": request.action[:_MOST_ECHOED],
+        "topic": request.topic[:_MOST_ECHOED],
+    }
+    if request.ack is not None:
+        fields["ack"] = request.ack
+    return peer, wire.encode_object(fields)

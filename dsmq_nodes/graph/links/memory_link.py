@@ -16,9 +16,8 @@ import msgspec
 
 from dsmq_nodes.dsmq import wire
 from dsmq_nodes.dsmq.limits import MAX_BODY_BYTES
-from dsmq_nodes.dsmq.router.exchange import Replies
 from dsmq_nodes.dsmq.router.router import Router
-from dsmq_nodes.dsmq.router.topics import ConnectedPeer
+from dsmq_nodes.dsmq.router.topics import ConnectedPeer, Replies
 from dsmq_nodes.dsmq.store.sqlite import Store
 from dsmq_nodes.errors import NodeNameTakenError
 from dsmq_nodes.graph.links.link import (
@@ -45,7 +44,7 @@ class MemoryBroker:
     def __init__(self, clock: BaseClock) -> None:
         self.clock = clock
         self._router = Router(Store())
-        self._router.wall_offset_sec = clock.now_ns() * 1e-9 - clock.monotonic_sec()
+        self._router.exchange.wall_offset_sec = clock.now_ns() * 1e-9 - clock.monotonic_sec()
         self._links: dict[ConnectedPeer, MemoryLink] = {}
         self._made = 0
         self._lock = threading.RLock()

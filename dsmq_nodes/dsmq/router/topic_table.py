@@ -1,0 +1,289 @@
+"""Who has which topics: their readers and publishers, bounded in number.
+
+Topics, ends of topics and patterns are made and removed here. There are `MOST_TOPICS` topics and
+`MOST_ENDS` ends at most; beyond that each peer has its share.
+"""
+
+import fnmatch
+import heapq
+import re
+from collections.abc import Callable
+from typing import Final
+
+from dsmq_nodes.dsmq import wire
+from dsmq_nodes.dsmq.limits import (
+    MOST_ENDS,
+    MOST_LATCHED,
+    MOST_PATTERNS,
+    MOST_TOPICS,
+    MOST_TOPICS_OF_ONE,
+)
+from dsmq_nodes.dsmq.router.topics import (
+    Advertisement,
+    ConnectedPeer,
+    Pattern,
+    Replies,
+    Topic,
+    TopicReader,
+    Wait,
+    error,
+    places_to_give,
+)
+from dsmq_nodes.dsmq.router.types import forget_pairs
+from dsmq_nodes.dsmq.store.sqlite import Store
+from dsmq_nodes.topic_names import BROKERS_TOPICS, is_kits_own
+
+_MAKING: Final = frozenset({"put", "subscribe", "advertise"})
+_PLACES_AT_ONCE: Final = 100
+_PLACES_TAKEN_AT_ONCE: Final = 10  # from one peer
+_NOBODY: Final = MOST_TOPICS + 1
+
+ENDS_FAULT: Final = (
+    f"there are {MOST_ENDS} readers and publishers, and this peer has its share: %r is one too many"
+)
+
+
+class TopicTable:
+    """The topics and peers of one broker."""
+
+    def __init__(self, store: Store) -> None:
+        self.topics: dict[str, Topic] = {}
+        self.peers: dict[ConnectedPeer, None] = {}  # a set that keeps its order
+        self.graph_changed = True
+        self._store = store
+        self._patterns: dict[ConnectedPeer, None] = {}  # peers that subscribe patterns
+        self._ends = 0  # cursors and advertisements, counted at intervals
+        self._unmatched: dict[ConnectedPeer, str] = {}  # with a pattern, and without the error yet
+        self._full_for = _NOBODY  # peers that made as many topics cannot displace others
+
+    def topic(self, name: str, maker: ConnectedPeer | None = None) -> Topic:
+        """A topic; made for `maker` when it is not there."""
+        topic = self.topics.get(name)
+        if topic is None:
+            topic = Topic(self._store.log(name), wire.encode_text(name), maker=maker)
+            self.topics[name] = topic
+            self.graph_changed = True
+            if maker is not None:
+                maker.made += 1
+            for peer in self._patterns:
+                self._match(peer, topic, new=True)
+        return topic
+
+    def advertise(self, peer: ConnectedPeer, request: wire.Request) -> Advertisement:
+        """Add a peer's publisher of a topic, or change the one it has."""
+        topic = self.topic(request.topic, peer)
+        publication = peer.publications.get(request.topic)
+        if publication is None:
+            publication = Advertisement(peer, topic)
+            peer.publications[request.topic] = publication
+            topic.publications.append(publication)
+            self._ends += 1
+        publication.latched = min(request.latched, MOST_LATCHED)
+        self._store.set_latched(topic.log, publication.latched)
+        self._note_owner(topic)
+        return publication
+
+    def unadvertise(self, publication: Advertisement) -> None:
+        """Remove a publisher."""
+        topic = publication.topic
+        del publication.peer.publications[topic.log.name]
+        topic.publications.remove(publication)
+        forget_pairs(publication)
+        self._note_owner(topic)
+        self._full_for = _NOBODY
+        self.graph_changed = True
+
+    def _note_owner(self, topic: Topic) -> None:
+        """Tell the store whose publishers the latched messages have."""
+        topic.log.owner = next((each.peer for each in topic.publications if each.latched), None)
+
+    def subscribe(self, peer: ConnectedPeer, request: wire.Request) -> Replies:
+        """Add a peer's reader of a topic, or move the one it has; `catch_up` begins to push."""
+        if request.pattern:
+            return self._subscribe_pattern(peer, request)
+        topic = self.topic(request.topic, peer)
+        log = topic.log
+        cursor = peer.cursors.get(request.topic)
+        if cursor is None:
+            after = max(log.first_id - 1, log.last_id - log.latched)
+            cursor = self._add(TopicReader(after, peer=peer, topic=topic))
+        cursor.depth, cursor.pattern = max(request.depth, 0), ""
+        if request.after is not None:
+            cursor.after = resumed_after(request, topic, self._store.epoch)
+        answer = {"event": "subscribed", "topic": log.name, "id": log.last_id}
+        return [(peer, wire.encode_object(answer))]
+
+    def _add(self, cursor: TopicReader) -> TopicReader:
+        cursor.peer.cursors[cursor.topic.log.name] = cursor
+        cursor.topic.cursors.append(cursor)
+        self._ends += 1
+        self.graph_changed = True
+        return cursor
+
+    def _subscribe_pattern(self, peer: ConnectedPeer, request: wire.Request) -> Replies:
+        if len(peer.patterns) >= MOST_PATTERNS and request.topic not in peer.patterns:
+            return [error(peer, request, f"a peer has {MOST_PATTERNS} patterns at most")]
+        expression = re.compile(fnmatch.translate(request.topic))
+        peer.patterns[request.topic] = Pattern(expression, request)
+        self._patterns[peer] = None
+        for topic in self.topics.values():
+            self._match(peer, topic, new=False)
+        answer = {"event": "subscribed", "topic": request.topic}
+        return [(peer, wire.encode_object(answer)), *self.tell_unmatched()]
+
+    def _match(self, peer: ConnectedPeer, topic: Topic, *, new: bool) -> None:
+        """Give a peer its cursor in a topic that one of its patterns matches."""
+        log = topic.log
+        for name, pattern in peer.patterns.items():
+            own = log.name in BROKERS_TOPICS and not is_kits_own(name)
+            if own or log.name in peer.cursors or not pattern.expression.match(log.name):
+                continue
+            if self.has_its_share(peer):
+                self._unmatched[peer] = name
+                return
+            after = max(log.first_id - 1, 0 if new else log.last_id - log.latched)
+            depth = max(pattern.request.depth, 0)
+            self._add(TopicReader(after, depth, peer=peer, topic=topic, pattern=name))
+
+    def unsubscribe(self, peer: ConnectedPeer, request: wire.Request) -> None:
+        """Remove a peer's reader of a topic, or those of a pattern."""
+        cursor = peer.cursors.get(request.topic)
+        cursors = [cursor] if cursor is not None else []
+        if peer.patterns.pop(request.topic, None):
+            cursors += [each for each in peer.cursors.values() if each.pattern == request.topic]
+            if not peer.patterns:
+                self._patterns.pop(peer, None)
+        for cursor in dict.fromkeys(cursors):
+            del peer.cursors[cursor.topic.log.name]
+            cursor.topic.cursors.remove(cursor)
+            forget_pairs(cursor)
+            self.graph_changed = True
+
+    def disconnect(self, peer: ConnectedPeer) -> None:
+        """Remove a peer with all its ends."""
+        self.peers.pop(peer, None)
+        self._unmatched.pop(peer, None)
+        self._patterns.pop(peer, None)
+        for cursor in peer.cursors.values():
+            cursor.topic.cursors.remove(cursor)
+            forget_pairs(cursor)
+        for publication in list(peer.publications.values()):
+            self.unadvertise(publication)
+        self._full_for = _NOBODY
+        peer.cursors.clear()
+        self._pass_on_topics(peer)
+
+    def tell_unmatched(self) -> Replies:
+        """Send an error to peers that did not get every topic their pattern matches."""
+        unmatched, self._unmatched = self._unmatched, {}
+        return [
+            error(peer, wire.Request("subscribe", name), ENDS_FAULT % (name,))
+            for peer, name in unmatched.items()
+        ]
+
+    def has_its_share(self, peer: ConnectedPeer) -> bool:
+        """Whether a peer is refused another end: there are too many, and others have fewer."""
+        if self._ends < MOST_ENDS:
+            return False
+        return len(peer.cursors) + len(peer.publications) >= MOST_ENDS // max(len(self.peers), 1)
+
+    def count_ends(self) -> None:
+        """Count cursors and publications again; between two counts none is subtracted."""
+        self._ends = sum(len(peer.cursors) + len(peer.publications) for peer in self.peers)
+
+    def fault(self, peer: ConnectedPeer, request: wire.Request) -> str:
+        """Why a peer is refused the topic that a request names; an empty text: it is not."""
+        fault = wire.topic_fault(request.topic)
+        if fault or not self.makes_topic(request):
+            return fault
+        if len(self.topics) >= MOST_TOPICS:
+            return f"there are {MOST_TOPICS} topics already: {request.topic!r} is one too many"
+        if peer.made >= MOST_TOPICS_OF_ONE:
+            return f"a peer makes {MOST_TOPICS_OF_ONE} topics at most: {request.topic!r} is another"
+        return ""
+
+    def has_no_end_for(self, peer: ConnectedPeer, request: wire.Request) -> bool:
+        """Whether a request needs one more reader or publisher than its peer may have."""
+        if not self.has_its_share(peer):
+            return False
+        if request.action == "subscribe":
+            return request.topic not in peer.cursors
+        return request.action == "advertise" and request.topic not in peer.publications
+
+    def makes_topic(self, request: wire.Request) -> bool:
+        """Whether this request would make a new topic."""
+        if request.topic in self.topics or request.pattern:
+            return False
+        return request.action in _MAKING or (request.action == "get" and request.wait > 0)
+
+    def may_displace(self, newcomer: ConnectedPeer) -> bool:
+        """Whether `make_room` may find a place for a topic of this peer."""
+        return newcomer.made < self._full_for
+
+    def make_room(self, newcomer: ConnectedPeer, forget: Callable[[Wait], None]) -> Replies:
+        """Free the places of unused topics, those with the oldest messages first.
+
+        When all are in use, the peer that has most loses some to a peer that has fewer. `forget`
+        removes a wait for a topic that goes.
+        """
+        abandoned = [topic for topic in self.topics.values() if topic.is_abandoned]
+        given = heapq.nsmallest(_PLACES_AT_ONCE, abandoned, key=lambda topic: topic.log.last_seq)
+        given = given or places_to_give(self.topics.values(), newcomer, _PLACES_TAKEN_AT_ONCE)
+        if not given:
+            self._full_for = newcomer.made  # until a place is freed
+        replies = [reply for topic in given for reply in _take_away(topic, forget)]
+        self._forget_topics(given)
+        return replies
+
+    def forget_unused(self, forget: Callable[[Wait], None]) -> None:
+        """Free the places of topics without ends and without messages."""
+        self._full_for = _NOBODY
+        unused = [
+            topic
+            for topic in self.topics.values()
+            if topic.log.first_id > topic.log.last_id and topic.is_abandoned
+        ]
+        for topic in unused:
+            _take_away(topic, forget)
+        self._forget_topics(unused)
+
+    def _forget_topics(self, topics: list[Topic]) -> None:
+        if not topics:
+            return
+        self._store.forget([topic.log for topic in topics])
+        for topic in topics:
+            del self.topics[topic.log.name]
+            if topic.maker is not None:
+                topic.maker.made -= 1
+        self.graph_changed = True
+
+    def _pass_on_topics(self, peer: ConnectedPeer) -> None:
+        """Charge the topics of a peer that has gone to the peers that still have them."""
+        for topic in self.topics.values() if peer.made else ():
+            if topic.maker is peer and (heir := next(topic.holders(), None)) is not None:
+                topic.maker = heir
+                heir.made += 1
+                peer.made -= 1
+
+
+def _take_away(topic: Topic, forget: Callable[[Wait], None]) -> Replies:
+    """Remove a topic; the peers that had it get an error."""
+    name = topic.log.name
+    fault = f"there are {MOST_TOPICS} topics, of which this peer has most: {name!r} had to go"
+    told = {peer: wire.Request("advertise", name) for peer in topic.holders()}
+    for wait in list(topic.waits):
+        forget(wait)
+    for publication in topic.publications:
+        forget_pairs(publication)
+        del publication.peer.publications[name]
+    for cursor in topic.cursors:
+        forget_pairs(cursor)
+        del cursor.peer.cursors[name]
+    return [error(peer, request, fault) for peer, request in told.items()]
+
+
+def resumed_after(request: wire.Request, topic: Topic, epoch: str) -> int:
+    """The id after which a reader resumes."""
+    if request.epoch != epoch:
+        return 0  # it has seen nothing of this log
+    return min(max(request.after or 0, 0), topic.log.last_id)
