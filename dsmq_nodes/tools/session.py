@@ -95,8 +95,8 @@ class _Subscribed:
         if not self.cursor.follow(reply):
             return False
         self.resumes_after = reply.id
-        lost = self.losses.before(reply)
-        reply.gap += max(lost, 0)
+        if lost := self.losses.before(reply):
+            reply.gap += max(lost, 0)
         return lost >= 0  # else it was sent once more, to a new broker, for others
 
 
@@ -157,7 +157,7 @@ class Session:
         self._kept: deque[wire.Reply] = deque()  # messages that came while we waited for another
         self._redial = Redial()
         self._connection: ClientConnection | None = self._dial()
-        self._epoch = self._connection.epoch
+        self._epoch, self._ahead_ns = self._connection.epoch, self._connection.ahead_ns
 
     def another(self) -> "Session":
         """A connection to the same broker."""
@@ -295,29 +295,28 @@ class Session:
             RequestRefusedError: the broker refused a request.
             ConnectionFailedError: the connection is gone.
         """
-        for number, kept in enumerate(self._kept):
-            if not topics or kept.topic in topics:
-                del self._kept[number]
-                return kept
+        if self._kept:
+            for number, kept in enumerate(self._kept):
+                if not topics or kept.topic in topics:
+                    del self._kept[number]
+                    return kept
         until_sec = None if timeout_sec is None else time.monotonic() + timeout_sec
-        while True:
-            left_sec = None if until_sec is None else until_sec - time.monotonic()
-            reply = self._receive(left_sec)
-            if reply is None:
-                return None
+        while (reply := self._receive(timeout_sec)) is not None:
             if reply.event != "message":
                 self._hear(reply)
             elif self._is_wanted(reply):
                 if not topics or reply.topic in topics:
                     return reply
                 self._keep(reply)
+            timeout_sec = None if until_sec is None else until_sec - time.monotonic()
+        return None
 
     def _is_wanted(self, reply: wire.Reply) -> bool:
         subscribed = self._subscribed.get(reply.topic)
         if subscribed is None or not subscribed.take(reply):
             return False
-        if reply.at and self._connection is not None:
-            reply.at -= self._connection.ahead_ns
+        if self._ahead_ns and reply.at:
+            reply.at -= self._ahead_ns
         return True
 
     def _keep(self, reply: wire.Reply) -> None:
@@ -482,6 +481,7 @@ class Session:
         elif reply.event == "advertised":
             self._advertised.add(reply.topic)
         elif reply.event == "subscribed":
+            self._redial.reset()  # it does more than greet
             self._answered[reply.topic] += 1
             subscribed = self._subscribed.get(reply.topic)
             if subscribed is not None and self._answered[reply.topic] >= subscribed.number:
@@ -503,15 +503,11 @@ class Session:
         """The broker's next reply; None when there is none in time, or it is away."""
         while (connection := self._connection or self._dial_again(timeout_sec)) is not None:
             try:
-                reply = connection.receive(timeout_sec)
+                return connection.receive(timeout_sec)
             except TimeoutError:
                 return None
             except (ConnectionFailedError, WireError) as error:
                 self._lost(error)
-            else:
-                if self._is_lasting:
-                    self._redial.reset()  # it does more than greet
-                return reply
         return None
 
     def _lost(self, error: DsmqError) -> None:
@@ -559,6 +555,7 @@ class Session:
         _warn(f"the broker at {connection.where} is back")
         is_new_log = connection.epoch != self._epoch
         self._connection, self._epoch = connection, connection.epoch
+        self._ahead_ns = connection.ahead_ns
         self._asked.clear()
         self._answered.clear()
         for topic, subscribed in self._subscribed.items():

@@ -126,7 +126,6 @@ class Recorder:
         """
         self.topics: dict[str, RecordedTopic] = {}
         self._from_start = from_start
-        self._listeners = dict(listeners or {})
         self._session = session
         self._writer = writer
         self._selection = selection
@@ -141,11 +140,11 @@ class Recorder:
         self.knows_graph = False
         self._schemas: dict[_Type, bytes] = {}
         self._told_schemas: dict[str, dict[str, Any]] = {}  # by their ids in the graph
-        self._own_topics = {TYPES_TOPIC, GRAPH_TOPIC, *([CLOCK_TOPIC] if use_sim_time else [])}
-        session.subscribe(TYPES_TOPIC)  # before the graph, which names its schemas
-        session.subscribe(GRAPH_TOPIC)
-        if use_sim_time:
-            session.subscribe(CLOCK_TOPIC)
+        # The types come before the graph, which names their schemas.
+        own = {TYPES_TOPIC: self._hear_type, GRAPH_TOPIC: self._hear_graph}
+        own |= {CLOCK_TOPIC: self._take_clock} if use_sim_time else {}
+        self._own_topics = set(own)
+        self._listeners = {**own, **(listeners or {})}
         for topic in self._listeners:
             session.subscribe(topic)
 
@@ -211,7 +210,8 @@ class Recorder:
             self._flush_at_sec = now_sec + _FLUSH_SEC
 
     def _record(self, reply: wire.Reply) -> None:
-        self._hear(reply)
+        if listener := self._listeners.get(reply.topic):  # recorded or not
+            listener(reply)
         topic = self.topics.get(reply.topic)
         if topic is None:
             return
@@ -232,20 +232,13 @@ class Recorder:
             raise
         topic.messages += 1
 
-    def _hear(self, reply: wire.Reply) -> None:
-        """Read the topics that the recorder itself uses, whether they are recorded or not."""
-        if reply.topic == GRAPH_TOPIC and (
-            graph := self._session.understood(reply, decode_graph, exact=True)
-        ):
+    def _hear_graph(self, reply: wire.Reply) -> None:
+        if graph := self._session.understood(reply, decode_graph, exact=True):
             self._take_graph(graph)
-        if reply.topic == TYPES_TOPIC and (
-            told := self._session.understood(reply, read_schema, exact=True)
-        ):
+
+    def _hear_type(self, reply: wire.Reply) -> None:
+        if told := self._session.understood(reply, read_schema, exact=True):
             self._told_schemas[told[0]] = told[1]
-        if reply.topic == CLOCK_TOPIC and self._uses_sim_time:
-            self._take_clock(reply)
-        if reply.topic in self._listeners:
-            self._listeners[reply.topic](reply)
 
     def _take_clock(self, reply: wire.Reply) -> None:
         """Set the simulated time; a message without a valid time changes nothing."""
