@@ -28,10 +28,10 @@ from dsmq_nodes.graph.spin import shutdown
 from dsmq_nodes.graph.spin.context import surroundings
 from dsmq_nodes.graph.spin.exceptions import Exceptions
 from dsmq_nodes.graph.spin.spinner import Spinner
-from dsmq_nodes.graph.time.overruns import Punctuality
+from dsmq_nodes.graph.time.overruns import OverrunWatch
 from dsmq_nodes.graph.time.sim_clock import SimClock
 from dsmq_nodes.graph.time.timer import Timer
-from dsmq_nodes.graph.time.watchdog import Silence
+from dsmq_nodes.graph.time.watchdog import Watchdog
 from dsmq_nodes.graph.topics.qos import QoSProfile
 from dsmq_nodes.graph.topics.topic_registry import Topics
 from dsmq_nodes.graph.topics.type_check import TypeCheck, schema_text
@@ -88,8 +88,8 @@ class NodeKit:
         "_is_inherited",
         "_machine_clock",
         "_outage",
+        "_overruns",
         "_own_publication",
-        "_punctuality",
         "_remap",
         "_rosout",
         "_type_check",
@@ -188,11 +188,11 @@ class NodeKit:
         self._own_publication = self.link.advertise(
             NODES_TOPIC, NodeStatistics.type_name, 0, schema_text(NodeStatistics)
         )
-        self._punctuality = Punctuality(self.logger)
+        self._overruns = OverrunWatch(self.logger)
         statistics = Timer(STATISTICS_PERIOD_SEC, self._look_after, _quietly)
         self.spinner.add(statistics, is_steady=True)
         # It runs during an outage only: see _on_outage.
-        self._outage = Silence(
+        self._outage = Watchdog(
             node.broker_timeout_sec, self._broker_lost, execute, what="broker_timeout_sec"
         )
 
@@ -308,7 +308,7 @@ class NodeKit:
 
     def _look_after(self) -> None:
         self._machine_clock.look()
-        self._punctuality.look(self.timers, self.wall_clock.monotonic_sec())
+        self._overruns.look(self.timers, self.wall_clock.monotonic_sec())
         self.publish_statistics()
 
     # The end

@@ -6,7 +6,7 @@ from dsmq_nodes.graph.callback import MessageT
 from dsmq_nodes.graph.links.link import Link, Publication
 from dsmq_nodes.graph.log.logger import Logger
 from dsmq_nodes.graph.spin.spinner import Spinner
-from dsmq_nodes.graph.time.watchdog import Silence
+from dsmq_nodes.graph.time.watchdog import Watchdog
 from dsmq_nodes.graph.topics.graph_view import GraphView
 from dsmq_nodes.graph.topics.publisher import Publisher
 
@@ -27,7 +27,7 @@ class LifecyclePublisher(Publisher[MessageT]):
         spinner: Spinner,
         graph: GraphView,
         logger: Logger,
-        silence: Silence | None,
+        silence: Watchdog | None,
     ) -> None:
         super().__init__(
             msg_type,

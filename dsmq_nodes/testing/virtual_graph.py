@@ -14,7 +14,7 @@ from dsmq_nodes.graph.callback import MessageT, callback_name, check_callback, t
 from dsmq_nodes.graph.links.arrival import Arrival
 from dsmq_nodes.graph.node import Node
 from dsmq_nodes.graph.run import made
-from dsmq_nodes.graph.spin.context import Surroundings, surroundings
+from dsmq_nodes.graph.spin.context import NodeContext, surroundings
 from dsmq_nodes.graph.spin.environment import NodeEnvironment
 from dsmq_nodes.graph.spin.event_loop import close_loop, refuse_in_loop
 from dsmq_nodes.graph.topics.type_check import schema_text
@@ -73,7 +73,7 @@ class Graph:
         self._failures: list[BaseException] = []
         self._called: set[asyncio.Future[Any]] = set()
         self._loop.set_exception_handler(self._failed)
-        around = Surroundings(
+        around = NodeContext(
             self._clock,
             lambda: self._given,
             lambda name, _, on_differs: self._broker.connect(name, on_differs),

@@ -15,7 +15,7 @@ _MOST_BYTES: Final = 64 * 1024 * 1024
 _MOST_PAGES: Final = 0xFFFFFFFE  # SQLite's own limit
 
 
-class Reserve:
+class DiskReserve:
     """A file that reserves disk space.
 
     Attributes:

@@ -21,7 +21,7 @@ class _Slot:
     size_bytes: int = 0
 
 
-class Slots:
+class Retention:
     """The slots of one store.
 
     Attributes:

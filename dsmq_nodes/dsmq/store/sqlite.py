@@ -34,8 +34,8 @@ from pathlib import Path
 from typing import Final
 
 from dsmq_nodes.dsmq.limits import MOST_ID
-from dsmq_nodes.dsmq.store.disk_reserve import Reserve, fold_wal
-from dsmq_nodes.dsmq.store.retention import Slots
+from dsmq_nodes.dsmq.store.disk_reserve import DiskReserve, fold_wal
+from dsmq_nodes.dsmq.store.retention import Retention
 from dsmq_nodes.errors import StoreError, StoreFullError
 
 TTL_SEC: Final = 600.0
@@ -118,10 +118,10 @@ class Store:
         self._wall_clock = wall_clock
         self._changed: dict[int, StoredLog] = {}  # logs whose row in `topic` has changed
         self._pending: list[tuple[StoredLog, int, bytes | None, float]] = []
-        self._slots = Slots(ttl_sec, budget_bytes)
-        self._reserve: Reserve | None = None
+        self._slots = Retention(ttl_sec, budget_bytes)
+        self._reserve: DiskReserve | None = None
         try:
-            self._reserve = Reserve(path) if path is not None else None
+            self._reserve = DiskReserve(path) if path is not None else None
             self._db = sqlite3.connect(path or ":memory:", isolation_level=None)
             weakref.finalize(self, _let_go, self._db).atexit = False
             self._open(now)

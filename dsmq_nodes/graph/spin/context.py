@@ -19,7 +19,7 @@ Connect = Callable[[str, AnyAddress | None, OnDiffers], Link]
 
 
 @dataclass(frozen=True)
-class Surroundings:
+class NodeContext:
     """The surroundings of a node.
 
     `connect` takes its absolute name, the broker it asks for, if any, and its check of types;
@@ -38,5 +38,5 @@ def _over_a_socket(name: str, broker: AnyAddress | None, on_differs: OnDiffers) 
 
 
 _CLOCK = BaseClock()
-_PROCESS = Surroundings(_CLOCK, NodeEnvironment.take, _over_a_socket)
-surroundings: ContextVar[Surroundings] = ContextVar("surroundings", default=_PROCESS)
+_PROCESS = NodeContext(_CLOCK, NodeEnvironment.take, _over_a_socket)
+surroundings: ContextVar[NodeContext] = ContextVar("surroundings", default=_PROCESS)

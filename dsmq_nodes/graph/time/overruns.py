@@ -22,7 +22,7 @@ class _Window:
     is_told: bool = False
 
 
-class Punctuality:
+class OverrunWatch:
     """Watches the timers of a node."""
 
     def __init__(self, logger: Logger) -> None:

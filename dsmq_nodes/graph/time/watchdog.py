@@ -8,7 +8,7 @@ from dsmq_nodes.graph.callback import Callback
 from dsmq_nodes.graph.time.timeline import Handle, Timeline
 
 
-class Silence:
+class Watchdog:
     """Calls back when no message has come for `timeout_sec`.
 
     Once, until the next message; with `repeat`, again after each further `timeout_sec`.

@@ -10,7 +10,7 @@ from dsmq_nodes.graph.spin.spinner import Spinner
 from dsmq_nodes.graph.topics.graph_view import GraphView
 
 if TYPE_CHECKING:
-    from dsmq_nodes.graph.time.watchdog import Silence
+    from dsmq_nodes.graph.time.watchdog import Watchdog
 
 
 _LARGE_BYTES: Final = MAX_BODY_BYTES // 2
@@ -28,7 +28,7 @@ class Publisher(Generic[MessageT]):
         spinner: Spinner,
         graph: GraphView,
         logger: Logger,
-        silence: "Silence | None",
+        silence: "Watchdog | None",
     ) -> None:
         self.msg_type = msg_type
         self.silence = silence

@@ -20,7 +20,7 @@ from dsmq_nodes.graph.topics.qos import QoSProfile
 from dsmq_nodes.messages.schema.large_field import large_field
 
 if TYPE_CHECKING:
-    from dsmq_nodes.graph.time.watchdog import Silence
+    from dsmq_nodes.graph.time.watchdog import Watchdog
 
 _MOST_AHEAD_NS: Final = 10**9  # a stamp further ahead gives no latency
 
@@ -87,7 +87,7 @@ class Subscription(Generic[MessageT], AsyncIterator[MessageT]):
         self.invalid = 0
         self.late = 0
         self.latency = Histogram()
-        self.silences: list[Silence] = []
+        self.silences: list[Watchdog] = []
         self._lifespan_ns = None if qos.lifespan is None else int(seconds(qos.lifespan) * 1e9)
         self._ages = None if qos.lifespan is None else Ages(topic_name, clock, logger)
         self._since_ns = max(clock.now_ns(), 1)  # earlier latched messages are old, not late

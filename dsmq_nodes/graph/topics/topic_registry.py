@@ -9,7 +9,7 @@ from dsmq_nodes.graph.links.link import Deliver, Link
 from dsmq_nodes.graph.log.logger import Logger
 from dsmq_nodes.graph.spin.spinner import Spinner
 from dsmq_nodes.graph.time.clock import BaseClock, seconds
-from dsmq_nodes.graph.time.watchdog import Silence
+from dsmq_nodes.graph.time.watchdog import Watchdog
 from dsmq_nodes.graph.topics.compatible import compare
 from dsmq_nodes.graph.topics.graph_view import GraphView, is_graph
 from dsmq_nodes.graph.topics.publisher import Publisher
@@ -104,7 +104,7 @@ class Topics:
         )
         if timeout is not None and on_timeout is not None:
             check_callback(on_timeout, f"the on_timeout of {name}")
-            silence = Silence(timeout, on_timeout, self._spinner.execute)
+            silence = Watchdog(timeout, on_timeout, self._spinner.execute)
             self._spinner.add(silence)
             subscription.silences.append(silence)
         deadline = self._deadline(qos, on_deadline, f"{name}: no message")
@@ -157,7 +157,9 @@ class Topics:
 
         return deliver
 
-    def _deadline(self, qos: QoSProfile, on_deadline: Callback | None, what: str) -> Silence | None:
+    def _deadline(
+        self, qos: QoSProfile, on_deadline: Callback | None, what: str
+    ) -> Watchdog | None:
         if qos.deadline is None:
             if on_deadline is not None:
                 raise TypeError("on_deadline needs a deadline in the QoSProfile")
@@ -169,7 +171,7 @@ class Topics:
         def warn() -> None:
             self._logger.warning(f"{what} within its deadline of {deadline_sec:g} s")
 
-        silence = Silence(
+        silence = Watchdog(
             deadline_sec, on_deadline or warn, self._spinner.execute, what="deadline", repeat=True
         )
         self._spinner.add(silence)

@@ -24,7 +24,7 @@ from pydantic import ValidationError
 from dsmq_nodes.errors import NodeLoadError, ParameterError
 from dsmq_nodes.graph.links.link import Deliver, Link, OnOutage, OnReadable, Publication
 from dsmq_nodes.graph.node import Node
-from dsmq_nodes.graph.spin.context import Surroundings, surroundings
+from dsmq_nodes.graph.spin.context import NodeContext, surroundings
 from dsmq_nodes.graph.time.clock import BaseClock
 from dsmq_nodes.launcher.check.findings import (
     ExaminationRequest,
@@ -108,7 +108,7 @@ def _look_at(index: int, request: NodeRequest) -> NodeFinding:
     except BaseException as error:  # noqa: BLE001  whatever a user's module raises
         return NodeFinding(index, error=f"cannot import {request.spec}: {_in_a_line(error)}")
     link = _Nowhere()
-    token = surroundings.set(Surroundings(BaseClock(), lambda: request.told, lambda *_: link))
+    token = surroundings.set(NodeContext(BaseClock(), lambda: request.told, lambda *_: link))
     try:
         with _environment(request.env):
             _leave_safe(node_class())  # type: ignore[call-arg]
