@@ -72,7 +72,7 @@ AnyAddress = Address | tuple[str, int] | str
 
 
 def parse_address(text: str) -> Address:
-    """Read `host:port`, `host` or `:port`, after `scheme://`; what is missing is the default.
+    """Parse `host:port`, `host` or `:port`, after `scheme://`; a missing part is the default.
 
     Raises:
         ConnectionFailedError: the port is not a number from 1 to 65535.

@@ -214,7 +214,7 @@ class Session:
             _warn(f"the broker's report leaves out {one_line(report.left_out)}")
 
     def schema(self, schema_id: str) -> dict[str, Any]:
-        """The JSON Schema of that id, as an end of a topic has told it; empty: it is not known."""
+        """The JSON Schema with an id, as sent by an end of a topic; empty when it is unknown."""
         return self.schemas(schema_id).get(schema_id, {})
 
     def schemas(self, wanted: str = "") -> dict[str, dict[str, Any]]:
@@ -325,7 +325,7 @@ class Session:
             self.skip(self._kept.popleft().topic, "too many wait to be read")
 
     def ask_ends(self) -> None:
-        """Have `behind` told again; the answers come with what is read."""
+        """Ask for `behind` again; the answers come with the next messages."""
         for topic, subscribed in self._subscribed.items():
             subscribed.end = None
             self._subscribe(topic, move=False)  # that moves nothing, and is answered
@@ -424,7 +424,7 @@ class Session:
     # The connection
 
     def pump(self, timeout_sec: float) -> None:
-        """Read what the broker has sent, and wait for it no longer than this.
+        """Read the broker's replies, waiting at most `timeout_sec`.
 
         Messages are kept for `next_message`.
 
@@ -455,7 +455,7 @@ class Session:
         return True
 
     def fileno(self) -> int:
-        """What `select` waits for, when there is something to read.
+        """The descriptor for `select`, to wait for messages.
 
         Raises:
             ConnectionFailedError: the connection is gone.

@@ -194,7 +194,7 @@ def unix_listener(path: Path) -> Listener | None:
 
 
 def _remove_dead(ours: Path) -> None:
-    """Remove sockets beside ours that brokers which were killed have left, some at a time."""
+    """Remove some of the sockets that killed brokers have left beside ours."""
     now = ours.stat().st_mtime  # it was just made; one made lately may not listen yet
     for path in itertools.islice(ours.parent.glob("*.sock"), _MOST_REMOVED):
         with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX) as probe:

@@ -163,7 +163,7 @@ class Exchange:
     def fan_out(
         self, topic: Topic, message_id: int, frame: bytes, latency_sec: float = NOT_KNOWN
     ) -> Replies:
-        """Push what was appended to every cursor at the end, and answer waiting `get`s."""
+        """Push a new message to every cursor at the end, and answer waiting `get`s."""
         topic.messages += 1
         topic.size_bytes += len(frame)
         replies: Replies = []
@@ -202,7 +202,7 @@ class Exchange:
         return replies
 
     def get(self, peer: ConnectedPeer, request: wire.Request, now: float) -> Replies:
-        """Answer with the next message, or have the `get` wait for one."""
+        """Answer with the next message, or let the `get` wait for one."""
         topic = self._table.topics.get(request.topic)
         if topic is None and request.wait > 0 and peer.greeted:
             topic = self._table.topic(request.topic, peer)

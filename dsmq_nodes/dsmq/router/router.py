@@ -1,7 +1,7 @@
 """The broker's decisions: requests in, replies out. No I/O, no clock: `now` is an argument.
 
 The router is composed of four parts, and its table of actions shows where each request goes:
-`TopicTable` (who has which topics), `Exchange` (how messages move), `Sharing` (topics in shared
+`TopicTable` (topics and their ends), `Exchange` (how messages move), `Sharing` (topics in shared
 memory) and `Schemas` (types). report.py writes what the broker publishes about itself.
 
 The broker (broker/loop.py) calls, with one monotonic clock as `now`:

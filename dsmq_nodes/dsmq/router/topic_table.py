@@ -1,4 +1,4 @@
-"""Who has which topics: their readers and publishers, bounded in number.
+"""The table of topics: their readers and publishers, bounded in number.
 
 Topics, ends of topics and patterns are made and removed here. There are `MOST_TOPICS` topics and
 `MOST_ENDS` ends at most; beyond that each peer has its share.

@@ -37,7 +37,7 @@ class Schemas:
         self._numbers = count(1)
 
     def of(self, request: wire.Request) -> tuple[Schema, bytes]:
-        """The schema that an end brings, and what to say on `/dsmq/types`, if it is new."""
+        """The schema of an end, and the text for `/dsmq/types` if it is new."""
         text = bytes(request.schema)
         if not text.startswith(b"{") or len(text) > MOST_SCHEMA_BYTES:
             return _NONE, b""
@@ -103,7 +103,7 @@ def _levels(value: object) -> int:
 
 
 def tell_untold(peer: "ConnectedPeer") -> list[tuple["ConnectedPeer", bytes]]:
-    """Tell a peer that reads again what differs since it did not."""
+    """Send a peer that reads again the differences from the time when it did not."""
     untold, peer.untold = peer.untold, {}
     return [reply for pair in untold for reply in _told(pair, peer)]
 

@@ -68,7 +68,7 @@ class Outgoing:
 
     @property
     def is_spun(self) -> bool:
-        """Whether a loop runs that sends what waits."""
+        """Whether a loop runs that sends waiting frames."""
         return self.loop is not None and self.loop.is_running()
 
     @property
@@ -105,7 +105,7 @@ class Outgoing:
         return stream
 
     def attach(self, loop: asyncio.AbstractEventLoop) -> None:
-        """From now on this thread's `loop` sends what waits."""
+        """Send waiting frames from this thread's `loop` from now on."""
         self.loop = loop
         self._thread = threading.get_ident()
 
