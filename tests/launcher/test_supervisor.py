@@ -235,6 +235,9 @@ def test_ctrl_c_before_the_broker_listens_is_no_fault() -> None:
     run = Run(broker=script("broker", f"import time; {take}; time.sleep(30)"))
     timer = threading.Timer(0.5, os.kill, (os.getpid(), signal.SIGINT))
     timer.start()
-    assert run.run() == 0
-    timer.join()
+    try:
+        assert run.run() == 0
+    finally:
+        timer.cancel()
+        timer.join()
     assert run.lines == []
