@@ -84,6 +84,7 @@ from dsmq_nodes import Node
 from dsmq_nodes.messages import Image
 from dsmq_nodes.testing import BrokerProcess
 from tests.graph.conftest import spinning
+from tests.support.waiting import until
 
 def fill(free):
     room = os.statvfs("/dev/shm")
