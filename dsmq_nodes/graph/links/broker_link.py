@@ -223,7 +223,7 @@ class DsmqLink:
         on_readable: OnReadable,
         on_outage: OnOutage,
     ) -> None:
-        """From now on call `on_readable(source)` in `loop` when a source has something to read."""
+        """From now on call `on_readable(readable)` in `loop` when there is something to read."""
         self._outgoing.attach(loop)
         self._on_readable, self._on_outage = on_readable, on_outage
         self._is_outage_told = False

@@ -179,7 +179,7 @@ class Link(Readable, Protocol):
         on_readable: OnReadable,
         on_outage: OnOutage,
     ) -> None:
-        """From now on call `on_readable(source)` in `loop` when a source has something to read.
+        """From now on call `on_readable(readable)` in `loop` when there is something to read.
 
         `on_outage` is called there with True when the queue is lost, with False when it is back.
         """
