@@ -318,3 +318,12 @@ def test_coroutines_sleep_in_virtual_time(graph: Graph) -> None:
     sleeper = graph.add(Sleeper)
     graph.run_for(3600.0)
     assert sleeper.woke_at == pytest.approx([n + 1.25 for n in range(3599)])
+
+
+def test_a_node_that_outlives_its_graph_ends_in_silence(caplog: pytest.LogCaptureFixture) -> None:
+    with Graph() as graph:
+        made = Source()  # not by `graph.add`, which would end it with the graph
+        graph.run_for(5.0)
+    made.destroy_node()
+    assert made.log == ["safe", "shutdown"]
+    assert not caplog.records

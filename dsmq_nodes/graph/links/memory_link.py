@@ -83,6 +83,8 @@ class MemoryBroker:
         """Carry out a request; the links have the replies when this returns."""
         now = self.clock.monotonic_sec()
         with self._lock:
+            if peer not in self._links:
+                return  # the link or this broker is closed; a node's last words come to nobody
             self._send(self._router.handle(peer, request, now))
             if now - self._ticked_sec >= _TICK_SEC:
                 self._ticked_sec = now
@@ -106,8 +108,10 @@ class MemoryBroker:
         return [pair.fault for topic in topics for pair in topic.pairs.values() if pair.fault]
 
     def close(self) -> None:
-        """Close the store."""
-        self._router.store.close()
+        """End every link, and close the store."""
+        with self._lock:
+            self._links.clear()
+            self._router.store.close()
 
     def _tell_graph(self) -> None:
         if self._router.graph_changed and self._router.topics[GRAPH_TOPIC].cursors:
