@@ -8,10 +8,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar
 
+from dsmq_nodes.dsmq.log import Entry
 from dsmq_nodes.errors import TypeMismatchError
 from dsmq_nodes.graph import names
 from dsmq_nodes.graph.callback import MessageT, callback_name, check_callback, to_await
-from dsmq_nodes.graph.links.arrival import Arrival
 from dsmq_nodes.graph.node import Node
 from dsmq_nodes.graph.run import made
 from dsmq_nodes.graph.spin.context import NodeContext, surroundings
@@ -223,7 +223,7 @@ class Graph:
         """
         observed: Observed[MessageT] = Observed()
 
-        def take(reply: Arrival, again: bool) -> None:
+        def take(reply: Entry, again: bool) -> None:
             if not again or not observed:
                 observed.append(msg_type.from_json(reply.text or ""))
                 observed.at_sec.append(self.now_sec)
@@ -234,9 +234,9 @@ class Graph:
     def hear(self, topic: str) -> Callable[[], bool]:
         """Subscribe a topic of any type; returns a function: has it had a message since?"""
         name = _absolute(topic)
-        came: list[Arrival] = []
+        came: list[Entry] = []
 
-        def take(reply: Arrival, _again: bool) -> None:
+        def take(reply: Entry, _again: bool) -> None:
             came.append(reply)
             self._observers[name].remove(take)
             if not self._observers[name]:
@@ -250,7 +250,7 @@ class Graph:
         takers = self._observers.setdefault(name, [])
         takers.append(take)
 
-        def deliver(reply: Arrival, again: bool) -> None:
+        def deliver(reply: Entry, again: bool) -> None:
             for each in list(takers):
                 each(reply, again)
 

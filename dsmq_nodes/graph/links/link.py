@@ -16,8 +16,7 @@ from typing import TYPE_CHECKING, Protocol
 import msgspec
 
 from dsmq_nodes.dsmq import wire
-from dsmq_nodes.dsmq.log import Cursor
-from dsmq_nodes.graph.links.arrival import Arrival
+from dsmq_nodes.dsmq.log import Cursor, Entry
 from dsmq_nodes.graph.links.sequence import REPEATED, Losses
 
 if TYPE_CHECKING:
@@ -26,7 +25,7 @@ if TYPE_CHECKING:
 Published = tuple[str, str, bytes | memoryview, int, int]
 """A message as it was published: text, large field, its bytes, number, stamp in ns."""
 
-Deliver = Callable[[Arrival, bool], None]
+Deliver = Callable[[Entry, bool], None]
 """Takes a message, and whether it is repeated for a later subscription."""
 
 
@@ -79,7 +78,7 @@ class LinkReader:
     cursor: Cursor = field(default_factory=Cursor)
     losses: Losses | None = None  # for a broker that may die
 
-    def take(self, reply: Arrival) -> None:
+    def take(self, reply: Entry) -> None:
         """A message of the topic has come."""
         cursor = self.cursor
         again = not cursor.follow(reply)

@@ -16,7 +16,7 @@ import time
 from dataclasses import dataclass
 from typing import Final
 
-from dsmq_nodes.graph.links.arrival import Arrival
+from dsmq_nodes.dsmq.log import Entry
 
 logger = logging.getLogger("dsmq_nodes.link")
 
@@ -47,7 +47,7 @@ class Losses:
         self._publishers: dict[str, _Publisher] = {}
         self._skipped = 0  # skipped in the log, and not yet found in a publisher's numbers
 
-    def before(self, reply: Arrival) -> int:
+    def before(self, reply: Entry) -> int:
         """How many messages were lost before this one, which follows `reply.gap` skipped ones.
 
         `REPEATED`: it is the publisher's newest message, sent a second time.

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final, Generic
 
+from dsmq_nodes.dsmq.log import Entry
 from dsmq_nodes.errors import (
     DsmqError,
     ServiceError,
@@ -14,7 +15,6 @@ from dsmq_nodes.errors import (
     ServiceUnavailableError,
     SpinError,
 )
-from dsmq_nodes.graph.links.arrival import Arrival
 from dsmq_nodes.graph.links.link import Link
 from dsmq_nodes.graph.log.logger import Logger
 from dsmq_nodes.graph.services import service_wire as calls
@@ -134,7 +134,7 @@ class Calls:
             )
         return ""
 
-    def _deliver(self, reply: Arrival, again: bool) -> None:
+    def _deliver(self, reply: Entry, again: bool) -> None:
         text = reply.text or ""
         try:
             call = calls.read(text)

@@ -6,9 +6,9 @@ from collections.abc import Awaitable, Callable
 from functools import cached_property
 from typing import Any, Final, Generic
 
+from dsmq_nodes.dsmq.log import Entry
 from dsmq_nodes.errors import DsmqError
 from dsmq_nodes.graph.callback import as_error, awaited, callback_name, takes_two, to_await
-from dsmq_nodes.graph.links.arrival import Arrival
 from dsmq_nodes.graph.links.link import Link
 from dsmq_nodes.graph.log.logger import Logger
 from dsmq_nodes.graph.services import service_wire as calls
@@ -70,7 +70,7 @@ class ServiceServer(Generic[RequestT, ResponseT]):
         self._spinner = spinner
         self._graph = graph
         self._logger = logger
-        self._mail: deque[Arrival] = deque()
+        self._mail: deque[Entry] = deque()
         self._serves = graph is None
         self._invalid = 0
         request, response = f"{type_name}_Request", f"{type_name}_Response"
@@ -184,7 +184,7 @@ class ServiceServer(Generic[RequestT, ResponseT]):
         self.failed += 1
         self._link.publish(self._replies, calls.write_error(call, error))
 
-    def _deliver(self, reply: Arrival, again: bool) -> None:
+    def _deliver(self, reply: Entry, again: bool) -> None:
         if self.is_standby:
             return
         if len(self._mail) >= _MOST_WAITING:
@@ -194,7 +194,7 @@ class ServiceServer(Generic[RequestT, ResponseT]):
         if self._serves:
             self._spinner.arrived(self)
 
-    def _refuse(self, reply: Arrival) -> None:
+    def _refuse(self, reply: Entry) -> None:
         try:
             call = calls.read(reply.text)
         except DsmqError:

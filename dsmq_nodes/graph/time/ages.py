@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 from dsmq_nodes.graph.time.clock import BaseClock
 
 if TYPE_CHECKING:
-    from dsmq_nodes.graph.links.arrival import Arrival
+    from dsmq_nodes.dsmq.log import Entry
     from dsmq_nodes.graph.log.logger import Logger
 
 _LONGEST_WAY_NS: Final = 10**9
@@ -48,7 +48,7 @@ class Ages:
         self._set_ns: int | None = None  # when that was seen to change
         self._told: set[str] = set()
 
-    def age_ns(self, msg: "Arrival") -> int:
+    def age_ns(self, msg: "Entry") -> int:
         """How old a message is."""
         wall_ns, now_ns = self._clock.now_ns(), round(self._clock.monotonic_sec() * 1e9)
         by_stamp_ns = wall_ns - msg.stamp

@@ -7,8 +7,8 @@ from typing import Any, Final
 
 import msgspec
 
+from dsmq_nodes.dsmq.log import Entry
 from dsmq_nodes.graph import names
-from dsmq_nodes.graph.links.arrival import Arrival
 from dsmq_nodes.graph.services import service_wire as calls
 from dsmq_nodes.topic_names import GRAPH_TOPIC
 
@@ -188,7 +188,7 @@ class GraphView:
         """The broker is back: a graph will come."""
         self.is_lost = False
 
-    def take(self, reply: Arrival) -> None:
+    def take(self, reply: Entry) -> None:
         """The graph has changed."""
         self._unread = reply.text or ""
         if not self._is_news:

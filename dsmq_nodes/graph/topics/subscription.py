@@ -6,10 +6,10 @@ from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Generic, Self
 
+from dsmq_nodes.dsmq.log import Entry
 from dsmq_nodes.dsmq.ring.record import RingRecord
 from dsmq_nodes.errors import MessageError, OverwrittenError, WireError
 from dsmq_nodes.graph.callback import MessageT, Result, takes_two
-from dsmq_nodes.graph.links.arrival import Arrival
 from dsmq_nodes.graph.log.logger import Logger
 from dsmq_nodes.graph.time.ages import Ages
 from dsmq_nodes.graph.time.clock import BaseClock, seconds
@@ -94,7 +94,7 @@ class Subscription(Generic[MessageT], AsyncIterator[MessageT]):
         self._clock = clock
         self._logger = logger
         self._graph = graph
-        self._mail: deque[Arrival] = deque()
+        self._mail: deque[Entry] = deque()
         self._wants_info = callback is not None and takes_two(
             callback, "a subscription's callback", "msg", "info"
         )
@@ -130,7 +130,7 @@ class Subscription(Generic[MessageT], AsyncIterator[MessageT]):
         """How many messages are in the mailbox."""
         return len(self._mail)
 
-    def post(self, reply: Arrival, again: bool) -> bool:
+    def post(self, reply: Entry, again: bool) -> bool:
         """Put a message into the mailbox; a full mailbox drops its oldest.
 
         Returns whether the callback has one message more to take.
@@ -161,7 +161,7 @@ class Subscription(Generic[MessageT], AsyncIterator[MessageT]):
             return self._call(msg, reply)
         return self._lender.call(lambda: self._call(msg, reply))
 
-    def _call(self, msg: MessageT, reply: Arrival) -> Result:
+    def _call(self, msg: MessageT, reply: Entry) -> Result:
         if self.callback is None:
             return None
         if not self._wants_info:
@@ -176,7 +176,7 @@ class Subscription(Generic[MessageT], AsyncIterator[MessageT]):
         )
         return self.callback(msg, info)  # type: ignore[no-any-return]
 
-    def _decode(self, reply: Arrival) -> MessageT | None:
+    def _decode(self, reply: Entry) -> MessageT | None:
         if self._ages is not None and self._is_late(self._ages, reply):
             return None
         now_ns = self._clock.now_ns()
@@ -200,7 +200,7 @@ class Subscription(Generic[MessageT], AsyncIterator[MessageT]):
             silence.heard()
         return msg
 
-    def _is_late(self, ages: Ages, reply: Arrival) -> bool:
+    def _is_late(self, ages: Ages, reply: Entry) -> bool:
         """Whether a message is older than its lifespan; it is then skipped and counted."""
         age_ns = ages.age_ns(reply)
         if self._lifespan_ns is None or age_ns <= self._lifespan_ns:
@@ -214,7 +214,7 @@ class Subscription(Generic[MessageT], AsyncIterator[MessageT]):
             )
         return True
 
-    def _read(self, reply: Arrival) -> MessageT:
+    def _read(self, reply: Entry) -> MessageT:
         if not isinstance(reply, RingRecord):
             msg = self.msg_type.from_json(reply.text or "")
         elif not reply.field:

@@ -3,8 +3,8 @@
 from collections.abc import Coroutine, Iterator
 from typing import Any, TypeVar
 
+from dsmq_nodes.dsmq.log import Entry
 from dsmq_nodes.graph.callback import Callback, MessageT, check_callback
-from dsmq_nodes.graph.links.arrival import Arrival
 from dsmq_nodes.graph.links.link import Deliver, Link
 from dsmq_nodes.graph.log.logger import Logger
 from dsmq_nodes.graph.spin.spinner import Spinner
@@ -148,7 +148,7 @@ class Topics:
     def _deliver_to(self, name: str, together: list[Subscription[Any]]) -> Deliver:
         graph = self.graph if is_graph(name) else None
 
-        def deliver(reply: Arrival, again: bool) -> None:
+        def deliver(reply: Entry, again: bool) -> None:
             if graph is not None:
                 graph.take(reply)
             for each in together:

@@ -17,7 +17,7 @@ from dsmq_nodes.printable import one_line
 from dsmq_nodes.topic_names import GRAPH_TOPIC, NODES_TOPIC, STATISTICS_TOPIC
 
 if TYPE_CHECKING:
-    from dsmq_nodes.graph.links.arrival import Arrival
+    from dsmq_nodes.dsmq.log import Entry
     from dsmq_nodes.launcher.supervise.supervisor import Supervisor
 
 _LAST_WORDS_SEC: Final = 0.5
@@ -133,7 +133,7 @@ class GraphObserver:
             came = self._first[topic] = asyncio.Event()
             link = node._kit.link
 
-            def deliver(_reply: "Arrival", _again: bool) -> None:
+            def deliver(_reply: "Entry", _again: bool) -> None:
                 came.set()
                 link.unsubscribe(topic)
 
