@@ -133,7 +133,7 @@ def test_a_stopped_broker_holds_up_no_call_and_loses_nothing_that_was_stored(
         while (found := client.get("t", None)) is None:
             assert time.monotonic() < until
         assert found == "second"
-    assert "is back" in caplog.text
+    assert "is back;" in caplog.text
 
 
 def test_puts_during_an_outage_are_counted_and_the_client_comes_back(
@@ -151,7 +151,7 @@ def test_puts_during_an_outage_are_counted_and_the_client_comes_back(
         with pytest.raises(ConnectionFailedError):
             client.put("t", "x", ack=True)
         start("--port", str(broker.port))
-        while client.get("nothing", None) is None and "is back" not in caplog.text:
+        while client.get("nothing", None) is None and "is back;" not in caplog.text:
             assert time.monotonic() < until
         client.put("t", "after", ack=True)
         assert client.get("t") == "after"

@@ -125,3 +125,13 @@ def test_a_process_that_waits_for_a_thread_of_its_own_can_be_ended(
     until(ended)
     assert program.wait() == 128 + number
     assert "ended; the nodes have ended, but not these threads: Thread-1 (sleep)" in program.output
+
+
+@pytest.mark.usefixtures("broker")
+def test_a_signal_while_python_ends_by_itself_changes_nothing(programs: Programs) -> None:
+    late = "threading._register_atexit(lambda: os.kill(os.getpid(), signal.SIGINT))\n"
+    program = programs(robot(f"{late}run(Robot)"))
+    program.wait_for("ticking")
+    program.send(signal.SIGINT)
+    assert program.wait() == 0
+    assert "threads" not in program.output

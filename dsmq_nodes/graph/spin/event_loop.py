@@ -157,12 +157,12 @@ def _exit_now(status: int) -> NoReturn:
 
 def leave_threads(number: int, _: FrameType | None) -> None:
     """Handle a signal after the end of all nodes: it ends the wait for threads."""
-    if _waits_for_threads():
-        left = ", ".join(
-            each.name
-            for each in threading.enumerate()
-            if each is not threading.main_thread() and not each.daemon
-        )
+    left = ", ".join(
+        each.name
+        for each in threading.enumerate()
+        if each is not threading.main_thread() and not each.daemon
+    )
+    if left and _waits_for_threads():  # without any, the process is about to end by itself
         name = signal.Signals(number).name
         sys.stderr.write(f"{name}: ended; the nodes have ended, but not these threads: {left}\n")
         _exit_now(128 + number)
