@@ -74,6 +74,27 @@ def test_a_log_that_nobody_reads_stops_nobody(start: Start) -> None:
     os.close(read_end)
 
 
+def test_what_a_peer_sent_before_it_closed_is_carried_out(broker: Broker) -> None:
+    """It waits for no answer, and the broker finds out when it writes one."""
+    reader = broker.channel()
+    subscribe(reader, "t", depth=1000)
+    request = wire.encode_object({"action": "put", "topic": "t", "message": "x" * 8000})
+    broker.process.send_signal(signal.SIGSTOP)
+    sent = 0
+    with socket.socket(socket.AF_UNIX) as sock:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 20)
+        sock.connect(str(broker.unix))
+        sock.sendall(wire.encode_object({"action": "get", "topic": "t"}))
+        sock.setblocking(False)
+        with contextlib.suppress(BlockingIOError):
+            while sent < 400 and sock.send(request) == len(request):
+                sent += 1
+    broker.process.send_signal(signal.SIGCONT)
+    for _ in range(sent):
+        reader.receive()
+    reader.close()
+
+
 def test_two_hundred_hostile_connections_cost_little_memory(broker: Broker) -> None:
     process = psutil.Process(broker.process.pid)
     with broker.raw() as first:

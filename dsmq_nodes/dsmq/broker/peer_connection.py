@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import os
 import socket
 import time
 from typing import TYPE_CHECKING, Final, Protocol
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
 _HIGH_WATER_BYTES: Final = 64 * 1024
 _LINGER_SEC: Final = 2.0
+_REST_BYTES: Final = 64 * 1024
 
 
 class ServingLoop(Protocol):
@@ -214,4 +216,20 @@ class Connection(asyncio.BufferedProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The connection has ended, at either end."""
+        if exc is not None:
+            self._carry_out_the_rest()
         self._broker.lost(self)
+
+    def _carry_out_the_rest(self) -> None:
+        """Carry out what a peer sent before it closed.
+
+        An answer that can no longer be written ends the transport, with that still unread.
+        """
+        transport = self._transport
+        if transport is None or transport.get_extra_info("sslcontext") is not None:
+            return
+        file = transport.get_extra_info("socket").fileno()
+        with contextlib.suppress(OSError):
+            while not (self.peer.closing or self._stalled) and (data := os.read(file, _REST_BYTES)):
+                self._bodies = self.decoder.feed(data)
+                self._carry_on()
