@@ -9,6 +9,7 @@ import socket
 import struct
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -93,6 +94,34 @@ def test_what_a_peer_sent_before_it_closed_is_carried_out(broker: Broker) -> Non
     for _ in range(sent):
         reader.receive()
     reader.close()
+
+
+def test_a_peer_that_reads_nothing_and_never_stops_holds_up_nobody(broker: Broker) -> None:
+    request = wire.encode_object({"action": "get", "topic": "t"})
+    ended = threading.Event()
+
+    def flood(sock: socket.socket) -> None:
+        with contextlib.suppress(OSError):
+            while not ended.is_set():
+                sock.sendall(request * 100)
+
+    with socket.socket(socket.AF_UNIX) as sock:
+        sock.connect(str(broker.unix))
+        sock.shutdown(socket.SHUT_RD)
+        flooding = threading.Thread(target=flood, args=(sock,))
+        flooding.start()
+        try:
+            honest = broker.channel()
+            subscribe(honest, "honest")
+            put(honest, "honest", "heard")
+            assert honest.receive().text == "heard"
+            honest.close()
+            flooding.join(PATIENCE_SEC)
+            assert not flooding.is_alive(), "its connection is ended"
+        finally:
+            ended.set()
+            broker.process.kill()
+            flooding.join()
 
 
 def test_two_hundred_hostile_connections_cost_little_memory(broker: Broker) -> None:

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 _HIGH_WATER_BYTES: Final = 64 * 1024
 _LINGER_SEC: Final = 2.0
 _REST_BYTES: Final = 64 * 1024
+_MOST_REST_READS: Final = 64  # 4 MiB, more than a Unix socket holds
 
 
 class ServingLoop(Protocol):
@@ -230,6 +231,9 @@ class Connection(asyncio.BufferedProtocol):
             return
         file = transport.get_extra_info("socket").fileno()
         with contextlib.suppress(OSError):
-            while not (self.peer.closing or self._stalled) and (data := os.read(file, _REST_BYTES)):
+            for _ in range(_MOST_REST_READS):  # it may have closed one direction, and go on sending
+                data = os.read(file, _REST_BYTES)
+                if not data or self.peer.closing or self._stalled:
+                    break
                 self._bodies = self.decoder.feed(data)
                 self._carry_on()
