@@ -3,7 +3,6 @@
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import get_args
@@ -14,7 +13,7 @@ from dsmq_nodes.bag import BagWriter
 from dsmq_nodes.bag.convert.convert import Format
 from tests.bag.conftest import NUMBERS, number
 from tests.support import processes
-from tests.support.waiting import PATIENCE_SEC
+from tests.support.waiting import PATIENCE_SEC, until
 
 ROOT = Path(__file__).parents[2]
 FORMATS: tuple[str, ...] = get_args(Format)
@@ -68,9 +67,7 @@ def test_what_is_interrupted_leaves_nothing_and_is_no_success(
         [*COMMAND, *arguments, str(long_bag), "-o", str(tmp_path / "out")],
         cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
-    until = time.monotonic() + PATIENCE_SEC
-    while not list(tmp_path.iterdir()) and time.monotonic() < until:
-        time.sleep(0.01)
+    until(lambda: list(tmp_path.iterdir()), "a file that is being written")
     run.send_signal(number)
     out, errors = run.communicate(timeout=PATIENCE_SEC)
     assert run.returncode == 128 + number, errors

@@ -5,7 +5,6 @@ import socket
 import sqlite3
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from typing import Any, Final
 
@@ -13,7 +12,7 @@ import psutil
 from dsmq import dsmq as original  # type: ignore[import-untyped]
 
 from tests.support import processes
-from tests.support.waiting import PATIENCE_SEC
+from tests.support.waiting import PATIENCE_SEC, until
 
 CONTROL: Final = """
 import sqlite3, sys, threading, time
@@ -64,11 +63,12 @@ class Server:
             text=True,
         )
         self.usage = psutil.Process(self.process.pid)
-        until = time.monotonic() + PATIENCE_SEC
+        until(self._listens, "the server to listen")
+
+    def _listens(self) -> bool:
+        assert self.process.poll() is None
         # Not by connecting: the original's accept loop keeps the last connection that has ended.
-        while not any(each.status == psutil.CONN_LISTEN for each in self.usage.net_connections()):
-            assert time.monotonic() < until
-            assert self.process.poll() is None
+        return any(each.status == psutil.CONN_LISTEN for each in self.usage.net_connections())
 
     def tell(self, command: str) -> None:
         """Have the clock, or the lock, be otherwise."""

@@ -4,7 +4,6 @@ import base64
 import contextlib
 import json
 import os
-import time
 from collections.abc import Iterator
 
 import pytest
@@ -12,7 +11,7 @@ import pytest
 from dsmq_nodes.dsmq.ring.writer import Writer
 from tests.dsmq.conftest import Broker, subscribe
 from tests.dsmq.sharer import Sharer, needs_shared_memory
-from tests.support.waiting import PATIENCE_SEC
+from tests.support.waiting import PATIENCE_SEC, until
 
 pytestmark = needs_shared_memory
 PIXELS = os.urandom(100_000)
@@ -106,10 +105,7 @@ def test_the_newest_are_kept_when_nobody_shares_them_any_more(broker: Broker) ->
         camera = Sharer(broker.port, "/camera")
         take(camera.writer("/image"), *range(1, 9))
         camera.close()
-        deadline = time.monotonic() + PATIENCE_SEC
-        while list(camera.directory.glob("r*")):
-            assert time.monotonic() < deadline
-            time.sleep(0.002)
+        until(lambda: not list(camera.directory.glob("r*")), "its rings to be removed")
         assert [number_of(tool.get("/image")) for _ in range(8)] == list(range(1, 9))
 
 

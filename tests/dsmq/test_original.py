@@ -17,28 +17,18 @@ from dsmq import dsmq as original
 
 from dsmq_nodes import dsmq as ours
 from tests.dsmq.conftest import Broker
+from tests.dsmq.servers import ORIGINAL, serving
 from tests.support import processes
 from tests.support.waiting import PATIENCE_SEC
 
-SERVER = "import sys; from dsmq import dsmq; dsmq.start_server('127.0.0.1', int(sys.argv[1]))"
 EXAMPLES = Path(original_package.__file__).parent
 
 
 @pytest.fixture
 def original_port() -> Iterator[int]:
     """An original server's port."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    server = processes.Popen([sys.executable, "-c", SERVER, str(port)], stdout=subprocess.DEVNULL)
-    until = time.monotonic() + PATIENCE_SEC
-    while True:
-        with contextlib.suppress(ConnectionRefusedError):
-            socket.create_connection(("127.0.0.1", port)).close()
-            break
-        assert time.monotonic() < until
-    yield port
-    server.kill()
-    server.wait()
+    with serving(ORIGINAL) as server:
+        yield server.port
 
 
 @contextlib.contextmanager

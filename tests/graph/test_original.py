@@ -1,37 +1,23 @@
 """Nodes on an unmodified dsmq 0.7.0 server: no push, no graph, but everything arrives."""
 
-import contextlib
-import socket
-import time
 from collections.abc import Iterator
 
 import pytest
 
 from dsmq_nodes import Node
 from dsmq_nodes.messages import Int64
+from tests.dsmq.servers import ORIGINAL, serving
 from tests.graph.conftest import spinning
-from tests.support.programs import Program
-from tests.support.waiting import PATIENCE_SEC, until
-
-SERVER = "import sys; from dsmq import dsmq; dsmq.start_server('127.0.0.1', int(sys.argv[1]))"
+from tests.support.waiting import until
 
 
 @pytest.fixture
 def original(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """An original server, which every node made here connects to."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    server = Program("-c", SERVER, str(port))
-    deadline = time.monotonic() + PATIENCE_SEC
-    while True:
-        with contextlib.suppress(ConnectionRefusedError):
-            socket.create_connection(("127.0.0.1", port)).close()
-            break
-        assert time.monotonic() < deadline
-    monkeypatch.setenv("DSMQ_BROKER", f"127.0.0.1:{port}")
-    monkeypatch.setenv("DSMQ_NODE", "")
-    yield
-    server.close()
+    with serving(ORIGINAL) as server:
+        monkeypatch.setenv("DSMQ_BROKER", f"127.0.0.1:{server.port}")
+        monkeypatch.setenv("DSMQ_NODE", "")
+        yield
 
 
 @pytest.mark.usefixtures("original")

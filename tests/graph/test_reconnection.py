@@ -18,7 +18,6 @@ from tests.support.waiting import until
 HELLO = {"event": "hello", "version": 1, "epoch": "another", "seq": 0, "at": 1}
 GREETING = wire.encode_object(HELLO) + wire.encode_object({"message": "", "empty": True})
 SUBSCRIBED = wire.encode_object({"event": "subscribed", "topic": "/n", "id": 0})
-SHARES = wire.encode_object({**HELLO, "shm": "/nowhere", "number": 5}) + GREETING[-60:]
 WORDS = {
     "nothing": b"",
     "half a header": GREETING[:10],

@@ -12,7 +12,7 @@ import pytest
 
 from tests.launcher.running import Launch, gone, launched, write_launch
 from tests.launcher.test_launch import PAIR, socket_file
-from tests.support.waiting import PATIENCE_SEC
+from tests.support.waiting import PATIENCE_SEC, until
 
 WITHIN_SEC = 2.0
 
@@ -183,10 +183,7 @@ def test_a_stopped_launcher_does_not_stop_a_program_that_prints(tmp_path: Path) 
     with launched(program(tmp_path, code)) as launch:
         launch.wait_for("[program] ready")
         launch.process.send_signal(signal.SIGSTOP)
-        until_sec = time.monotonic() + PATIENCE_SEC
-        while not (tmp_path / "printed").exists():
-            assert time.monotonic() < until_sec
-            time.sleep(0.01)
+        until((tmp_path / "printed").exists, "all lines to be printed")
         launch.process.send_signal(signal.SIGCONT)
         launch.wait_for("lines are not here: the launcher was stopped")
         launch.process.send_signal(signal.SIGINT)

@@ -6,14 +6,13 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
 
 from tests.launcher.running import gone, launched, write_launch
 from tests.support import processes
-from tests.support.waiting import PATIENCE_SEC
+from tests.support.waiting import PATIENCE_SEC, until
 
 PAIR = {"talker": "robot:Talker", "listener": "robot:Listener"}
 
@@ -258,11 +257,8 @@ nodes:
     read, written = os.pipe()
     with processes.Popen(run, stdout=written, stderr=written, cwd=tmp_path) as process:
         os.close(written)
-        until_sec = time.monotonic() + PATIENCE_SEC
         starts = tmp_path / "starts"
-        while not starts.exists() or starts.stat().st_size < 4:
-            assert time.monotonic() < until_sec
-            time.sleep(0.01)
+        until(lambda: starts.exists() and starts.stat().st_size >= 4, "four starts")
         process.send_signal(signal.SIGINT)
         assert process.wait(PATIENCE_SEC) in {0, 1}  # it may be just crashing
     os.close(read)

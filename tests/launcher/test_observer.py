@@ -70,7 +70,7 @@ def test_a_process_that_has_written_much_is_asked_for_its_last_lines(tmp_path: P
         assert found[0].lines[-1] == "last"
         launch.process.send_signal(signal.SIGINT)
         launch.end()
-    assert "not watched" not in launch.text
+    assert "watched" not in launch.text  # neither "no longer" nor "not just now"
 
 
 def test_a_stopped_guard_is_woken_to_end_the_launch(tmp_path: Path) -> None:

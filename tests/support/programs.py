@@ -102,7 +102,7 @@ class Running:
         self._close_streams()
 
     def kill(self) -> None:
-        """Kill the broker, as kill -9 does."""
+        """Kill the process, as kill -9 does."""
         if self.process.poll() is None:
             self.process.kill()
         self.wait()

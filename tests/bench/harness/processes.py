@@ -75,7 +75,7 @@ class Started:
         self.process.send_signal(number)
 
     def kill(self) -> None:
-        """Kill the broker, as kill -9 does."""
+        """Kill the process, as kill -9 does."""
         if self.process.poll() is None:
             self.process.kill()
         self.process.wait(_PATIENCE_SEC)
