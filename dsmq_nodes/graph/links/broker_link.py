@@ -36,12 +36,10 @@ from dsmq_nodes.graph.links.redial import Outage
 from dsmq_nodes.graph.links.stream import Stream
 from dsmq_nodes.graph.services import service_wire as calls
 from dsmq_nodes.graph.time.clock import BaseClock
-from dsmq_nodes.topic_names import DIAGNOSTICS_TOPIC, EVERY_NODES_TOPICS
 
 logger = logging.getLogger("dsmq_nodes.link")
 
 _NO_REPLY: Final = wire.Reply()
-_EVERY_NODES: Final = EVERY_NODES_TOPICS | {DIAGNOSTICS_TOPIC}
 _LOOK_AGAIN_SEC: Final = 0.01
 _STEADY_SEC: Final = 0.1  # a new connection has to last this long to end an outage
 _ANSWER_SEC: Final = 1.0  # to an advertisement, so that its topic goes by shared memory
@@ -379,9 +377,9 @@ class DsmqLink:
         self._outgoing.end()
         if self._poller is not None:
             self._poller.stop()
-        self._share_no_more()
+        self._stop_sharing()
 
-    def _share_no_more(self) -> None:
+    def _stop_sharing(self) -> None:
         shared, self._incoming.shared = self._incoming.shared, None
         for answers in (self._advertised, self._incoming.unanswered):
             answers.give_up()
@@ -390,7 +388,7 @@ class DsmqLink:
         if self._outgoing.loop is not None:
             self._outgoing.loop.remove_reader(shared)
         with self._outgoing.lock:
-            self._outgoing.share_no_more()
+            self._outgoing.stop_sharing()
             shared.close()
 
     def _broker_is_back(self) -> None:

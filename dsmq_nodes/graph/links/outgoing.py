@@ -90,7 +90,7 @@ class Outgoing:
         self._is_stalled = False
         return stream
 
-    def end(self) -> Stream[Publication] | None:
+    def end(self) -> None:
         """The connection is lost: count the unsent messages, or owe them."""
         stream, self.stream = self.stream, None
         if stream is not None:
@@ -102,7 +102,6 @@ class Outgoing:
                         publication.owe(1)
                     else:
                         publication.dropped += 1
-        return stream
 
     def attach(self, loop: asyncio.AbstractEventLoop) -> None:
         """Send waiting frames from this thread's `loop` from now on."""
@@ -116,7 +115,7 @@ class Outgoing:
             self.loop.remove_reader(stream.socket)
             self.loop.remove_writer(stream.socket)
 
-    def share_no_more(self) -> None:
+    def stop_sharing(self) -> None:
         """Send every topic over the socket; the caller holds the lock."""
         for publication in self.publications.values():
             publication.writer = None

@@ -95,11 +95,8 @@ class Outage:
         while not self._closed.wait(self._redial.left_sec):
             try:
                 connection = self._dial()
-            except (
-                OSError,
-                DsmqError,
-                ValueError,
-            ) as error:  # whatever answers there, it may go away
+            # Whatever answers there may go away.
+            except (OSError, DsmqError, ValueError) as error:
                 logger.debug("%s: %s", self._node, error)
                 self._redial.later()
                 continue

@@ -2,9 +2,9 @@
 
 Ids of a log have no holes, so a broker tells a reader exactly what it has skipped. But a message
 that was published while the broker was away has no id, and a message in the memory of a killed
-broker has lost its id. What is left is a hole in the numbers (`seq`) of its publisher. A hole may
-also contain messages that *were* in the log and were skipped, by several publishers. So skipped
-messages are remembered, and only what a hole has beyond them is lost.
+broker has lost its id. Both leave a hole in the numbers (`seq`) of their publisher. A hole may also
+contain messages that *were* in the log and were skipped, by several publishers. So skipped messages
+are remembered, and only the rest of a hole counts as lost.
 
 A number that is not higher than the last one comes from a publisher that has restarted; so does one
 that is higher than any publisher could have reached since. Neither counts as a loss. Losses that
