@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Coroutine, Sequence
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 from typing_extensions import override
 
@@ -14,6 +14,7 @@ from dsmq_nodes.graph.parameters.parameter import Parameter
 from dsmq_nodes.graph.topics.publisher import Publisher
 from dsmq_nodes.graph.topics.qos import QoSProfile
 from dsmq_nodes.lifecycle import states
+from dsmq_nodes.lifecycle.lifecycle_publisher import LifecyclePublisher
 from dsmq_nodes.lifecycle.lifecycle_services import serve, state_message, transition_message
 from dsmq_nodes.lifecycle.states import (
     LifecycleState,
@@ -23,9 +24,6 @@ from dsmq_nodes.lifecycle.states import (
     TransitionResult,
 )
 from dsmq_nodes.messages.lifecycle import TransitionEvent
-
-if TYPE_CHECKING:
-    from dsmq_nodes.lifecycle.lifecycle_publisher import LifecyclePublisher
 
 
 class LifecycleHooks(NodeHooks, Protocol):
@@ -56,10 +54,9 @@ class LifecycleKit(NodeKit):
     Attributes:
         machine: the state it is in.
         is_publishing: what its lifecycle publishers publish is sent.
-        publishers: its lifecycle publishers.
     """
 
-    __slots__ = ("_events", "_hooks", "is_publishing", "machine", "publishers")
+    __slots__ = ("_events", "_hooks", "is_publishing", "machine")
 
     def __init__(
         self,
@@ -85,7 +82,6 @@ class LifecycleKit(NodeKit):
         self._hooks = node
         self.machine = StateMachine(self.name)
         self.is_publishing = False
-        self.publishers: list[LifecyclePublisher[Any]] = []
         self._events = self.topics.add_publisher(
             TransitionEvent,
             self.resolve_name("~/transition_event"),
@@ -170,8 +166,9 @@ class LifecycleKit(NodeKit):
         self.spinner.set_state(step.goal.label)
         if step.goal in states.PRIMARY or step.goal == states.ACTIVATING:
             self.is_publishing = step.goal in (states.ACTIVE, states.ACTIVATING)
-            for publisher in self.publishers:
-                publisher.is_activated = self.is_publishing
+            for publisher in self.topics.publishers:
+                if isinstance(publisher, LifecyclePublisher):
+                    publisher.is_activated = self.is_publishing
         event = TransitionEvent(
             timestamp=self.clock.now_ns(),
             transition=transition_message(step),

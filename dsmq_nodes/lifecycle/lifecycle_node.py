@@ -9,7 +9,6 @@ from dsmq_nodes.dsmq.address import AnyAddress
 from dsmq_nodes.graph.callback import Callback, MessageT
 from dsmq_nodes.graph.node import Node
 from dsmq_nodes.graph.parameters.parameter import Parameter
-from dsmq_nodes.graph.topics.publisher import Publisher
 from dsmq_nodes.graph.topics.qos import QoSProfile
 from dsmq_nodes.lifecycle.lifecycle_kit import LifecycleKit
 from dsmq_nodes.lifecycle.lifecycle_publisher import LifecyclePublisher
@@ -91,18 +90,11 @@ class LifecycleNode(Node):
             LifecyclePublisher[MessageT],
         )
         publisher.is_activated = self._kit.is_publishing
-        self._kit.publishers.append(publisher)
         return publisher
 
     def destroy_lifecycle_publisher(self, publisher: LifecyclePublisher[Any]) -> None:
         """As `destroy_publisher`."""
         self.destroy_publisher(publisher)
-
-    @override
-    def destroy_publisher(self, publisher: Publisher[Any]) -> None:
-        super().destroy_publisher(publisher)
-        if publisher in self._kit.publishers:
-            self._kit.publishers.remove(publisher)
 
     # To override
 

@@ -3,11 +3,6 @@
 from typing_extensions import override
 
 from dsmq_nodes.graph.callback import MessageT
-from dsmq_nodes.graph.links.link import Link, Publication
-from dsmq_nodes.graph.log.logger import Logger
-from dsmq_nodes.graph.spin.spinner import Spinner
-from dsmq_nodes.graph.time.watchdog import Watchdog
-from dsmq_nodes.graph.topics.graph_view import GraphView
 from dsmq_nodes.graph.topics.publisher import Publisher
 
 
@@ -18,27 +13,7 @@ class LifecyclePublisher(Publisher[MessageT]):
         is_activated: whether messages are sent.
     """
 
-    def __init__(
-        self,
-        msg_type: type[MessageT],
-        publication: Publication,
-        *,
-        link: Link,
-        spinner: Spinner,
-        graph: GraphView,
-        logger: Logger,
-        silence: Watchdog | None,
-    ) -> None:
-        super().__init__(
-            msg_type,
-            publication,
-            link=link,
-            spinner=spinner,
-            graph=graph,
-            logger=logger,
-            silence=silence,
-        )
-        self.is_activated = False
+    is_activated = False
 
     @property
     def suppressed(self) -> int:
