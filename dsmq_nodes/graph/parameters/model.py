@@ -1,20 +1,17 @@
 """Parameters of a node: a pydantic model, filled by the launch file."""
 
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any, Final, Self, get_args
+from typing import TYPE_CHECKING, Any, Self, get_args
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic_core import PydanticSerializationError, to_json
 
 from dsmq_nodes.errors import ParameterError
+from dsmq_nodes.graph.parameters.parameter import INTEGERS, is_byte
 from dsmq_nodes.suggest import nearest
 
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
-
-
-_INTEGERS: Final = range(-(2**63), 2**63)
-_LARGEST_BYTE: Final = 255
 
 
 class Parameters(BaseModel):
@@ -102,7 +99,7 @@ def _with_bytes(cls: type[BaseModel], values: dict[str, Any]) -> dict[str, Any]:
     for name, value in values.items():
         field = cls.model_fields.get(name)
         kinds = [field.annotation, *get_args(field.annotation)] if field is not None else []
-        if isinstance(value, list) and bytes in kinds and all(map(_is_byte, value)):
+        if isinstance(value, list) and bytes in kinds and all(map(is_byte, value)):
             found[name] = bytes(value)
         elif isinstance(value, dict):
             inner = [
@@ -112,15 +109,11 @@ def _with_bytes(cls: type[BaseModel], values: dict[str, Any]) -> dict[str, Any]:
     return found
 
 
-def _is_byte(value: object) -> bool:
-    return type(value) is int and 0 <= value <= _LARGEST_BYTE
-
-
 def _check_integers(model: BaseModel, where: str) -> None:
     for name, holder, field in leaves(model):
         value = getattr(holder, field)
         for each in value if isinstance(value, list | tuple) else [value]:
-            if type(each) is int and each not in _INTEGERS:
+            if type(each) is int and each not in INTEGERS:
                 raise ParameterError(f"{where}{name}: an integer parameter has 64 bits")
 
 

@@ -67,7 +67,7 @@ class ParameterKind(IntEnum):
             items = [float(i) if wanted is float and type(i) is int else i for i in value]
             if all(type(item) is wanted for item in items):
                 return list(map(_checked, items))
-        if self is ParameterKind.BYTE_ARRAY and _is_list(value) and all(map(_is_byte, value)):
+        if self is ParameterKind.BYTE_ARRAY and _is_list(value) and all(map(is_byte, value)):
             return bytes(value) if value else []  # its item type is unknown
         raise TypeError(f"it is to be {self.words}, not {value!r:.60}")
 
@@ -78,7 +78,8 @@ class ParameterKind(IntEnum):
 
 
 _LARGEST_BYTE: Final = 255
-_INTEGERS: Final = range(-(2**63), 2**63)
+INTEGERS: Final = range(-(2**63), 2**63)
+"""The values that an integer parameter may have."""
 
 
 def _is_list(value: object) -> bool:
@@ -88,12 +89,13 @@ def _is_list(value: object) -> bool:
     return isinstance(value, Sequence) and not isinstance(value, str)
 
 
-def _is_byte(value: object) -> bool:
+def is_byte(value: object) -> bool:
+    """Whether a value is an integer that fits into a byte."""
     return type(value) is int and 0 <= value <= _LARGEST_BYTE
 
 
 def _checked(value: Any) -> Any:
-    if type(value) is int and value not in _INTEGERS:
+    if type(value) is int and value not in INTEGERS:
         raise TypeError(f"an integer parameter has 64 bits: {value!r:.60} is too large")
     return value
 

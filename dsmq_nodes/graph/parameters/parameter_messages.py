@@ -3,7 +3,7 @@
 import math
 from typing import Any, Final
 
-from dsmq_nodes.graph.parameters.parameter import Parameter, ParameterKind
+from dsmq_nodes.graph.parameters.parameter import INTEGERS, Parameter, ParameterKind
 from dsmq_nodes.messages.rcl_interfaces import (
     FloatingPointRange,
     IntegerRange,
@@ -11,7 +11,6 @@ from dsmq_nodes.messages.rcl_interfaces import (
 )
 
 _BYTES_FORMATS: Final = frozenset({"binary", "base64url"})  # pydantic's
-_LARGEST: Final = 2**63 - 1
 _TYPES: Final = {
     "boolean": ParameterKind.BOOL,
     "integer": ParameterKind.INTEGER,
@@ -57,8 +56,8 @@ def describe_field(name: str, schema: dict[str, Any], *, read_only: bool) -> Par
             )
         ]
     elif limited and found.type == ParameterKind.INTEGER:
-        least = -_LARGEST - 1 if low is None else math.ceil(low) + ("minimum" not in schema)
-        most = _LARGEST if high is None else math.floor(high) - ("maximum" not in schema)
+        least = INTEGERS[0] if low is None else math.ceil(low) + ("minimum" not in schema)
+        most = INTEGERS[-1] if high is None else math.floor(high) - ("maximum" not in schema)
         found.integer_range = [IntegerRange(from_value=least, to_value=most, step=int(step))]
     found.additional_constraints = ", ".join(_further(schema, found))
     return found
