@@ -10,18 +10,18 @@ from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dsmq_nodes.errors import LaunchFileError, LaunchProblem, NodeLoadError
-from dsmq_nodes.graph.node import Node
-from dsmq_nodes.graph.spin.environment import NodeEnvironment
+from dsmq_nodes.errors import LaunchFileError, LaunchProblem
 from dsmq_nodes.launcher.file.arguments import Value
 from dsmq_nodes.launcher.file.composed import ComposedNode, Composition
 from dsmq_nodes.launcher.file.read import load
-from dsmq_nodes.launcher.supervise.child import load_class
+from dsmq_nodes.launcher.supervise.child import load_node_class
 from dsmq_nodes.launcher.supervise.plan import ProcessPlan, find_project_root
 from dsmq_nodes.launcher.supervise.planning import environment_of, make_plan
 from dsmq_nodes.suggest import did_you_mean
 
 if TYPE_CHECKING:
+    from dsmq_nodes.graph.node import Node
+    from dsmq_nodes.graph.spin.environment import NodeEnvironment
     from dsmq_nodes.testing.virtual_graph import Graph
 
 
@@ -41,7 +41,10 @@ def add_launch(
     root = find_project_root(path)
     if str(root) not in sys.path:
         sys.path.append(str(root))
-    known = {node.full_name: (_class_of(node), environment_of(node)) for node in wanted}
+    known = {
+        node.full_name: (load_node_class(node.entry.node or ""), environment_of(node))
+        for node in wanted
+    }
     _start(graph, composition, root, known)
 
 
@@ -55,19 +58,11 @@ def _problems(nodes: list[ComposedNode]) -> Iterator[LaunchProblem]:
             yield node.origin.within("env").problem(what)
 
 
-def _class_of(node: ComposedNode) -> type[Node]:
-    spec = node.entry.node or ""
-    found = load_class(spec)
-    if not issubclass(found, Node):
-        raise NodeLoadError(f"cannot run {spec}: it is no Node; make it a subclass of Node")
-    return found
-
-
 def _start(
     graph: "Graph",
     composition: Composition,
     root: Path,
-    known: Mapping[str, tuple[type[Node], NodeEnvironment]],
+    known: "Mapping[str, tuple[type[Node], NodeEnvironment]]",
 ) -> None:
     waiting = list(make_plan(composition, root).nodes)
     topics = {each.topic for process in waiting for each in process.depends_on if each.topic}

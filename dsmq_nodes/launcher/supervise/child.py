@@ -108,7 +108,7 @@ def load_node_class(spec: str) -> type["Node"]:
     Raises:
         NodeLoadError: There is none; what the module itself raises passes.
     """
-    found = load_class(spec)
+    found = _load_class(spec)
     from dsmq_nodes.graph.node import Node  # noqa: PLC0415  as above
 
     if not issubclass(found, Node):
@@ -116,7 +116,7 @@ def load_node_class(spec: str) -> type["Node"]:
     return found
 
 
-def load_class(spec: str) -> type:
+def _load_class(spec: str) -> type:
     """Return the class that `module:Class` names.
 
     Raises:
