@@ -24,11 +24,10 @@ class Count(NamedTuple):
 
     @classmethod
     def of(cls, at_sec: float, topic: TopicCounters) -> "Count":
-        """The counters of a topic; for a shared one they include what the broker missed."""
-        total = topic.messages + topic.missed
+        """The counters of a topic; the bytes of messages that the broker missed are estimated."""
         mean_bytes = topic.size_bytes / topic.messages if topic.messages else 0.0
         dropped = sum(edge.dropped for edge in topic.edges)
-        return cls(at_sec, total, mean_bytes * total, dropped)
+        return cls(at_sec, topic.total, mean_bytes * topic.total, dropped)
 
 
 class Window:

@@ -1,6 +1,6 @@
 """Why a callback is silent: findings from the broker, the nodes and the launcher.
 
-Nothing here does I/O: doctor.py gathers. Counters are read twice, `before` and `now`, and only the
+Nothing here does I/O: gathering.py does. Counters are read twice, `before` and `now`, and only the
 difference counts, so that a loss of yesterday is not a finding of today.
 """
 
@@ -209,12 +209,12 @@ def _silent(seen: Seen) -> Iterator[Finding]:
             text = f"{topic.name}: {suppressed} publishes it, but is not active"
             advice = f"`lifecycle set {suppressed} activate`"
             yield Finding(ERROR, "inactive publisher", about, text, advice)
-        elif not told.messages + told.missed:
+        elif not told.total:
             text = f"{', '.join(_writers(topic))} has published nothing yet"
             yield Finding(WARNING, "silent publisher", about, f"{topic.name}: {text}", _LOOK_AT_IT)
         elif not topic.latched and _grown(before.get(topic.name), told) == 0:
             text = f"nothing has come for {seen.window_sec:.1f} s"
-            before_that = _count(told.messages + told.missed, "message") + " before"
+            before_that = _count(told.total, "message") + " before"
             text = f"{topic.name}: {text} from {', '.join(_writers(topic))} ({before_that})"
             yield Finding(WARNING, "silent publisher", about, text, _LOOK_AT_IT)
 
@@ -223,8 +223,7 @@ _LOOK_AT_IT: Final = "`node log NAME` has what it says; what it waits for may be
 
 
 def _grown(before: TopicCounters | None, now: TopicCounters) -> int:
-    total = now.messages + now.missed
-    return total - (before.messages + before.missed if before is not None else 0)
+    return now.total - (before.total if before is not None else 0)
 
 
 def _suppressed(seen: Seen, topic: TopicModel) -> str:

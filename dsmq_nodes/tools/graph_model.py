@@ -104,6 +104,11 @@ class TopicCounters(msgspec.Struct, kw_only=True):
     publishers: list[SourceCounters] = []
     edges: list[EdgeCounters] = []
 
+    @property
+    def total(self) -> int:
+        """The messages so far, with those of a shared topic that the broker missed."""
+        return self.messages + self.missed
+
 
 class BrokerCounters(msgspec.Struct, kw_only=True):
     """The broker's counters, once a second while they have a subscriber."""

@@ -39,7 +39,7 @@ def follow(session: Session, nodes: Sequence[str], level: str, *, as_json: bool)
     """
     least = _level(level)
     graph = session.graph()
-    loggers = [find_node(graph, name).strip("/").replace("/", ".") for name in nodes]
+    loggers = [_logger_of(find_node(graph, name)) for name in nodes]
     session.subscribe(ROSOUT_TOPIC)
     while (reply := session.next_message([ROSOUT_TOPIC])) is not None:
         line = session.understood(reply, _read, exact=True)
@@ -52,6 +52,11 @@ def follow(session: Session, nodes: Sequence[str], level: str, *, as_json: bool)
         stamp = f"{line.stamp.sec}.{line.stamp.nanosec:09}"
         # A traceback has several lines; indented, none looks like one of ours.
         yield f"[{severity}] [{stamp}] [{one_line(line.name)}]: {indented(line.msg)}"
+
+
+def _logger_of(node: str) -> str:
+    """The name of a node's logger, as in graph/log/logger.py, whose import takes longer."""
+    return node.strip("/").replace("/", ".")
 
 
 def _is_of(name: str, loggers: Sequence[str]) -> bool:
@@ -71,7 +76,7 @@ def set_levels(session: Session, nodes: Sequence[str], level: str) -> Iterator[s
         raise CommandError("--set-level: of which node? `log NODE --set-level LEVEL`")
     graph = session.graph()
     for node in [find_node(graph, name) for name in nodes]:
-        levels = [rcl_interfaces.LoggerLevel(name=node.strip("/").replace("/", "."), level=number)]
+        levels = [rcl_interfaces.LoggerLevel(name=_logger_of(node), level=number)]
         request = calls.Request(levels=levels)
         service = f"{node}/set_logger_levels"
         results = call_typed(session, service, request, calls.Response).results

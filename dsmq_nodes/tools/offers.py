@@ -10,14 +10,13 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from dsmq_nodes.errors import CommandError
+from dsmq_nodes.graph.services.service_wire import service_type
 from dsmq_nodes.suggest import did_you_mean
 from dsmq_nodes.tools.graph_model import EndpointModel, GraphModel
 from dsmq_nodes.topic_names import ACTION, REPLY, REQUEST, is_hidden
 
-# As in dsmq_nodes/graph/services/service_wire.py, whose import costs more than this file.
 _SEND_GOAL: Final = f"{ACTION}/send_goal"
 _CHANGE: Final = f"/change_state{REPLY}"
-_PARTS: Final = ("_Response", "_Request", "_SendGoal")
 
 
 @dataclass
@@ -56,9 +55,7 @@ def actions(graph: GraphModel) -> dict[str, Offer]:
 
 def _whole(type_name: str) -> str:
     """The type of a service or an action, from the type of one of its messages."""
-    for part in _PARTS:
-        type_name = type_name.removesuffix(part)
-    return type_name
+    return service_type(type_name).removesuffix("_SendGoal")
 
 
 def nodes(graph: GraphModel, *, hidden: bool = False) -> list[str]:

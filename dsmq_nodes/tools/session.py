@@ -103,11 +103,11 @@ class _Subscribed:
 class Session:
     """An open connection; close it, or use it in a `with`.
 
-    What records or listens for long has a `lasting` one: a broker that went away is found again,
-    and each subscription resumes where it was. Nothing is skipped that the broker still has: a
-    reader that is slow lags in the broker's log. What is gone from the log meanwhile is counted in
-    the next message's `gap`, and so is what was published while there was no broker
-    (graph/links/sequence.py).
+    A recorder, or a tool that listens for long, has a `lasting` one: it finds a broker again that
+    went away, and each subscription resumes where it was. It skips nothing that the broker still
+    has: a slow reader lags in the broker's log. Messages that are gone from the log meanwhile are
+    counted in the next message's `gap`, and so are those that were published while there was no
+    broker (graph/links/sequence.py).
 
     Attributes:
         client: the signature of its service calls (graph/services/service_wire.py), one for all, so

@@ -370,7 +370,7 @@ def show_delay(session: "Session", name: str) -> None:
 
 
 def _why_no_delay(topic: "TopicCounters") -> str:
-    if not topic.messages + topic.missed:
+    if not topic.total:
         return f"no message has come on {topic.name} yet"
     if not topic.edges:
         where = "and a delay is counted where messages arrive"
