@@ -116,7 +116,7 @@ class LineQueue(Generic[ChunkT]):
             return
         if self._thread is None:
             # A daemon: a thread that is stuck in a write does not delay the end.
-            self._thread = threading.Thread(target=self._run, name="outlet", daemon=True)
+            self._thread = threading.Thread(target=self._run, name="lines", daemon=True)
             self._thread.start()
         with self._news:
             self._news.notify()

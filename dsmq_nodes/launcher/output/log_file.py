@@ -74,24 +74,24 @@ class LogFiles:
     def __init__(self, say: Callable[[str], None]) -> None:
         """Make the files; `say` gets their errors, in another thread."""
         self._say = say
-        self._outlet: LineQueue[tuple[LogFile, list[str]]] = LineQueue(self._write)
+        self._queue: LineQueue[tuple[LogFile, list[str]]] = LineQueue(self._write)
 
     def write(self, file: LogFile, lines: list[str]) -> None:
         """Queue lines for a file."""
-        self._outlet.put((file, lines), len(lines), sum(map(len, lines)))
+        self._queue.put((file, lines), len(lines), sum(map(len, lines)))
 
     async def finish(self, patience_sec: float) -> None:
         """Wait until all is written, unless the disk takes nothing for `patience_sec`."""
-        await self._outlet.finish(patience_sec)
-        if self._outlet.unwritten:
-            self._missing(self._outlet.unwritten)
+        await self._queue.finish(patience_sec)
+        if self._queue.unwritten:
+            self._missing(self._queue.unwritten)
 
     def _write(self, chunks: Sequence[tuple[LogFile, list[str]]], lost: int) -> None:
         if lost:
             self._missing(lost)
         for file, lines in chunks:
             file.append(lines)
-            self._outlet.steps += 1
+            self._queue.steps += 1
 
     def _missing(self, lines: int) -> None:
         self._say(f"{lines} lines are not in the log files: the disk does not take them")

@@ -85,13 +85,13 @@ class LaunchOutput:
 
     def redraw(self) -> None:
         """Call `compose`, also without lines."""
-        self._out.outlet.poke()
+        self._out.queue.poke()
 
     def hold(self) -> None:
         """Hold the lines: a process draws on the terminal."""
         for stream in self._streams():
             if stream.is_terminal:
-                stream.outlet.hold()
+                stream.queue.hold()
 
     def release(self) -> None:
         """Take the terminal back, restore it, and write the held lines."""
@@ -117,11 +117,11 @@ class LaunchOutput:
 
     async def finish(self, patience_sec: float) -> None:
         """Wait until all is written, unless the reader takes nothing for `patience_sec`."""
-        await asyncio.gather(*(each.outlet.finish(patience_sec) for each in self._streams()))
-        unwritten = self._out.outlet.unwritten
-        if unwritten and self._own.outlet.is_idle:
+        await asyncio.gather(*(each.queue.finish(patience_sec) for each in self._streams()))
+        unwritten = self._out.queue.unwritten
+        if unwritten and self._own.queue.is_idle:
             self.say(f"{_count(unwritten, 'last ')} not shown: nobody reads them")
-            await self._own.outlet.finish(patience_sec)
+            await self._own.queue.finish(patience_sec)
 
     def _streams(self) -> Iterable["_Stream"]:
         return dict.fromkeys((self._out, self._own))
@@ -151,19 +151,19 @@ class _Stream:
         self._ended = ended
         self._is_broken = False
         self._was_held = False
-        self.outlet: LineQueue[bytes] = LineQueue(self._write, waits=self._fd is not None)
+        self.queue: LineQueue[bytes] = LineQueue(self._write, waits=self._fd is not None)
 
     def put(self, prefix: bytes, lines: list[bytes]) -> None:
         if self._is_broken or not lines:
             return
         whole = [b"%b%b\n" % (prefix, line) for line in lines]
-        for chunk in whole if self.outlet.is_held else [b"".join(whole)]:
-            self.outlet.put(chunk, 1 if self.outlet.is_held else len(whole), len(chunk))
+        for chunk in whole if self.queue.is_held else [b"".join(whole)]:
+            self.queue.put(chunk, 1 if self.queue.is_held else len(whole), len(chunk))
 
     def release(self) -> None:
-        if self.outlet.is_held:
+        if self.queue.is_held:
             self._was_held = True
-            self.outlet.release()
+            self.queue.release()
 
     def _write(self, chunks: Sequence[bytes], lost: int) -> None:
         if self._is_broken:
@@ -198,7 +198,7 @@ class _Stream:
                 rest = rest[os.write(self._fd, rest[:_WRITE_BYTES]) :]
             except BlockingIOError:  # another process has made it so
                 _wait_writable(self._fd)
-            self.outlet.steps += 1
+            self.queue.steps += 1
 
 
 def _escaped(match: re.Match[bytes]) -> bytes:
