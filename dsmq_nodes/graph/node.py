@@ -204,12 +204,12 @@ class Node:
             ParameterError: the launcher gave a parameter that the node has not declared.
             NodeConfigurationError: its class has set an attribute that is the node's own.
         """
-        self._kit.spinner.check_process()
         kit = self._kit
+        kit.spinner.check_process()
         settled = {"params": kit.params, "use_sim_time": kit.uses_sim_time}
         reserved_names.check_attributes(self, settled)
         kit.check_parameters()
-        await self._kit.spinner.spin()
+        await kit.spinner.spin()
 
     def create_task(self, work: Coroutine[Any, Any, None]) -> None:
         """Run a coroutine beside the callbacks, as soon as the node spins; cancelled at its end.
@@ -318,7 +318,7 @@ class Node:
         return [self._kit.parameters.get(name) for name in names]
 
     def get_parameter_or(self, name: str, alternative_value: Parameter | None = None) -> Parameter:
-        """A parameter, or `alternative` when there is none or it is not set."""
+        """A parameter, or `alternative_value` when there is none or it is not set."""
         found = self._kit.parameters.get(name) if self.has_parameter(name) else Parameter(name)
         return found if found.type_ or alternative_value is None else alternative_value
 

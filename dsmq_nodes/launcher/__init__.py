@@ -1,6 +1,6 @@
 """Launch files: text, entries, composition, plan, supervisor; `launch` does it all.
 
-Every process of a launch imports this package, and needs no more of it than its own part.
+Every process of a launch imports this package, so these two are imported at their first use.
 """
 
 from importlib import import_module

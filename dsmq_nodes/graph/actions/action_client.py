@@ -230,7 +230,7 @@ class ActionClient(Generic[GoalT, ResultT, FeedbackT]):
             self._cancel_goal.call_async(request).ignore()
 
     def destroy(self) -> None:
-        """Send no more goals; those that wait for a result get an error.
+        """Stop sending goals; goals that wait for a result get an error.
 
         Its goals that have not ended are cancelled: no other client could do that.
         """

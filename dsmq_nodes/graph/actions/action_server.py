@@ -45,14 +45,14 @@ ExecuteCallback = Callable[
 
 
 class GoalResponse(IntEnum):
-    """What a goal callback returns."""
+    """The answer of a goal callback."""
 
     REJECT = 1
     ACCEPT = 2
 
 
 class CancelResponse(IntEnum):
-    """What a cancel callback returns."""
+    """The answer of a cancel callback."""
 
     REJECT = 1
     ACCEPT = 2

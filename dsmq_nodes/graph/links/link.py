@@ -104,7 +104,7 @@ A link is made with one, which `drain` calls: the node compares the types.
 
 
 class Readable(Protocol):
-    """Where messages come in: a link's socket, its rings, or the link itself for all of it.
+    """A source of messages: a link's socket, its rings, or the link itself for all of it.
 
     When one is readable, the spinner drains it, dispatches the messages, and lets it rest.
     """

@@ -28,7 +28,7 @@ _ARRAY_TYPES: Final = {
 def describe_declared(
     parameter: Parameter, given: ParameterDescriptor | None, *, read_only: bool
 ) -> ParameterDescriptor:
-    """What a declared parameter is: as its node has described it, with the type it has now."""
+    """The descriptor that a node has given for a declared parameter, with the type it has now."""
     found = given or ParameterDescriptor(read_only=read_only)
     return found.model_copy(update={"name": parameter.name, "type": int(parameter.type_)})
 

@@ -27,7 +27,6 @@ import msgspec
 from dsmq_nodes.errors import WireError
 from dsmq_nodes.topic_names import REPLY, REQUEST
 
-"""The suffix of an action's name in the names of its services and topics."""
 NODE_SERVICES: Final = {
     "describe_parameters": "DescribeParameters",
     "get_parameter_types": "GetParameterTypes",

@@ -2,6 +2,6 @@
 
 `spinner.py` drains the link and then dispatches; `event_loop.py` and `selector.py` are asyncio's
 loop on a selector with fine-grained timeouts; `exceptions.py` decides what a callback's exception
-does; `shutdown.py` ends what still runs at exit. `context.py` is what a node finds around it when
-it is constructed: clock, environment, link.
+does; `shutdown.py` ends what still runs at exit. `context.py` has the surroundings of a node
+when it is constructed: clock, environment, link.
 """

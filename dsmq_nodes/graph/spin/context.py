@@ -1,4 +1,4 @@
-"""What a node finds around it when it is constructed: a clock, an environment, the queue.
+"""The surroundings of a node when it is constructed: a clock, an environment, the queue.
 
 A node in a process of its own has the machine's clock, the process's environment and a broker.
 `dsmq_nodes.testing` gives a node others, and the node's class does not know.

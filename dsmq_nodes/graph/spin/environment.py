@@ -1,4 +1,4 @@
-"""What the launcher passes to a node's process, in its environment.
+"""The settings that the launcher passes to a node's process, in its environment.
 
 DSMQ_BROKER is the broker's `host:port`. DSMQ_NODE is a JSON object with any of the fields below.
 DSMQ_USE_SIM_TIME says whether nodes use `/clock` when neither their class nor their parameters say.

@@ -1,4 +1,4 @@
-"""Where scheduled calls get their time from: an event loop, or the clock of a simulation."""
+"""The time by which scheduled calls are due: an event loop's, or that of a simulation."""
 
 from collections.abc import Callable
 from typing import Protocol

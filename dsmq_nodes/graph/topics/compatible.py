@@ -211,9 +211,8 @@ class _Comparison:
     ) -> list[TypeDifference]:
         missing = [name for name in takes if name not in gives]
         added = [name for name in gives if name not in takes]
-        if not (
-            missing and (added or len(missing) == len(takes))
-        ):  # else these are not two versions
+        are_versions = not (missing and (added or len(missing) == len(takes)))
+        if are_versions:
             required = expected.get("required")
             needed = required if isinstance(required, list) else []
             self.not_sent += [_printable(prefix + name) for name in missing if name not in needed]

@@ -1,4 +1,4 @@
-"""What can be known about a launch file without starting it: classes, parameters, types.
+"""Checks a launch file without starting it: classes, parameters, types.
 
 `examine.py` imports node classes in a process of its own and constructs them over a link that leads
 nowhere; `launch_check.py` compares what they publish, subscribe and take as parameters.

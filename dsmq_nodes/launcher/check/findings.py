@@ -16,7 +16,7 @@ class NodeRequest(msgspec.Struct):
 
 
 class ExaminationRequest(msgspec.Struct):
-    """What to examine: nodes, then modules for the node classes in them."""
+    """The nodes to examine, then the modules to search for node classes."""
 
     root: str
     nodes: list[NodeRequest] = []

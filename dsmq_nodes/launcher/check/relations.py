@@ -1,4 +1,4 @@
-"""What must fit between the nodes of a launch: names, shared processes, dependencies."""
+"""Checks that the nodes of a launch fit: names, shared processes, dependencies."""
 
 import os
 import shutil
@@ -25,7 +25,7 @@ _OF_PROCESS = (
 
 
 def problems(composition: Composition) -> Iterator[LaunchProblem]:
-    """Yield what does not fit."""
+    """Yield each mistake."""
     yield from _same_names(composition.nodes)
     yield from _processes(composition.nodes)
     yield from _dependencies(composition)

@@ -1,4 +1,4 @@
-"""What groups, includes and copies pass on to the entries inside them."""
+"""The settings that groups, includes and copies pass on to the entries inside them."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace

@@ -11,7 +11,7 @@ MOST_TEXT: Final = 100_000
 _MOST_TEXT_IN_ALL: Final = 8_000_000
 _MOST_VALUES: Final = 400_000
 OF_COPY: Final = 40
-"""What an entry and each copy of it costs, in values, even when it is empty."""
+"""The cost of an entry and of each copy of it, in values, even when it is empty."""
 
 
 class UnfoldsError(Exception):

@@ -11,8 +11,8 @@ become the guard's children when the node is gone, in whatever session or proces
 and whatever their environment says. Elsewhere they are found only by their process group.
 
 The guard's parent, its keeper, is a subreaper too and only waits for the guard. If the guard is
-killed, the kernel asks its children to end (PR_SET_PDEATHSIG), and the keeper kills what is left of
-them and of their descendants. If the keeper is killed, the guard ends everything. Only when the
+killed, the kernel asks its children to end (PR_SET_PDEATHSIG), and the keeper kills those that are
+left, and their descendants. If the keeper is killed, the guard ends everything. Only when the
 launcher, the keeper and the guard are killed at once are processes left that do not listen when
 they are asked to end. While the launcher lives it cleans up even then.
 
@@ -28,8 +28,9 @@ Requests and answers are lines of JSON:
         "last": ended when all others are, as the broker is
     -> {"started": 1, "pid": 123, "warning": ""} or {"refused": 1, "errno": 2, "file": "prog"}
     {"pid": 123, "signal": 2}    to the process and all of its group
-    -> {"pid": 123, "unread": 5}    this many of its lines were dropped while the launcher was
-    stopped -> {"pid": 123, "status": 0}    -N: signal N has ended it
+    -> {"pid": 123, "unread": 5}
+        this many of its lines were dropped while the launcher was stopped
+    -> {"pid": 123, "status": 0}    -N: signal N has ended it
 """
 
 import contextlib
@@ -233,9 +234,9 @@ class _Guard:
             self._ended.append((child, status))
 
     def _tell_ends(self) -> None:
-        """Kill what ended processes have left behind, and report their ends.
+        """Kill the processes that ended ones have left behind, and report the ends.
 
-        What they have left has become our child by now. When many end, one search serves all.
+        Those left behind have become our children by now. When many end, one search serves all.
         """
         now_sec = time.monotonic()
         if not (self._ended or self._orphan_ended) or now_sec < self._look_sec:

@@ -35,7 +35,7 @@ class MemberState(enum.StrEnum):
 
 
 TURN: Final = "its turn to start"
-"""What a process waits for when its dependencies are met."""
+"""The last thing that a process waits for, after its dependencies."""
 OVER: Final = frozenset({MemberState.STOPPED, MemberState.FINISHED, MemberState.FAILED})
 """It does not run, and will not start by itself."""
 
@@ -131,7 +131,7 @@ class Member:
             await asyncio.wait_for(self._news.wait(), timeout_sec)
 
     def took_lines(self, lines: list[bytes]) -> None:
-        """Take a line of its output."""
+        """Take lines of its output."""
         if self.plan.screen:
             self._output.lines(self.name, lines)
         texts = [line.decode("utf-8", "replace") for line in lines]

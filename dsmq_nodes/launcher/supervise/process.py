@@ -60,7 +60,7 @@ class Process:
             self._ended.set_result(status)
 
     def unread(self, lines: int) -> None:
-        """Note that `count` lines were dropped because the launcher did not read them."""
+        """Note that a number of lines was dropped because the launcher did not read them."""
         self._lines.put(f"... {lines} lines are not here: the launcher was stopped")
 
     async def wait(self) -> int:

@@ -1,4 +1,4 @@
-"""What a launch is doing: rates, the live table, commands from other terminals.
+"""A launch while it runs: rates, the live table, commands from other terminals.
 
 `observer.py` is a node inside the launcher that sees the graph and the statistics; `rates.py`
 compares them with the declared rates; `view.py` draws; `control.py` takes `node restart` and `node

@@ -1,4 +1,4 @@
-"""What a launch is doing, as tables: its nodes, and its topics."""
+"""The nodes and the topics of a launch that runs, as tables."""
 
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
