@@ -112,6 +112,11 @@ class Supervisor:
         self._hurried = asyncio.Event()
         self._watching: asyncio.Task[None] | None = None
 
+    @property
+    def processes(self) -> list[Member]:
+        """All processes of the launch, the broker last."""
+        return [*self.members.values(), self.broker]
+
     async def run(self, duration_sec: float | None = None) -> int:
         """Run until a signal, until `duration_sec` are over, or until nothing is left to run.
 
@@ -446,7 +451,7 @@ class Supervisor:
         await self.broker.stop(lambda: self._hurried)
 
     def _say_restarts(self) -> None:
-        for member in (*self.members.values(), self.broker):
+        for member in self.processes:
             if member.starts > 1:
                 times = f"{member.starts - 1} time{'s' * (member.starts > 2)}"
                 self.say(f"{member.name}: was started again {times}, last {member.last_end}")

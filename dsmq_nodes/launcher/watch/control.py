@@ -38,12 +38,9 @@ class Control:
         self._results = node.create_publisher(LaunchResult, "~/result", 100)
         self._lines = node.create_publisher(LaunchLines, "~/lines", 1000)
         node.create_subscription(LaunchCommand, "~/command", self.on_command, 100)
-        for member in self._all():
+        for member in self._supervisor.processes:
             member.on_lines = functools.partial(self._on_lines, member.name)
         self.publish_state()
-
-    def _all(self) -> list[Member]:
-        return [*self._supervisor.members.values(), self._supervisor.broker]
 
     def publish_state(self) -> None:
         """Publish the state of every process."""
@@ -56,7 +53,7 @@ class Control:
                 restarts=max(0, member.starts - 1),
                 last_end=member.last_end,
             )
-            for member in self._all()
+            for member in self._supervisor.processes
         ]
         self._state.publish(LaunchState(pid=os.getpid(), processes=processes))
 
@@ -74,7 +71,7 @@ class Control:
     async def _carry_out(self, msg: LaunchCommand) -> LaunchResult:
         member = self._find(msg.name)
         if member is None:
-            hint = did_you_mean(msg.name, [each.name for each in self._all()])
+            hint = did_you_mean(msg.name, [each.name for each in self._supervisor.processes])
             return LaunchResult(
                 id=msg.id, ok=False, text=f"no process {msg.name!r} in this launch; {hint}"
             )
@@ -93,7 +90,7 @@ class Control:
         return LaunchResult(id=msg.id, ok=False, text=text)
 
     def _find(self, name: str) -> Member | None:
-        for member in self._all():
+        for member in self._supervisor.processes:
             nodes = {node.name for node in member.plan.nodes}
             if name.removeprefix("/") == member.name or f"/{name.removeprefix('/')}" in nodes:
                 return member

@@ -24,8 +24,7 @@ class Status:
 
     def tables(self, columns: int, most_lines: int) -> Iterator[Table]:
         """The tables, in at most `most_lines`; rows beyond that are counted."""
-        members = [*self._supervisor.members.values(), self._supervisor.broker]
-        rows = [row for member in members for row in self._rows(member)]
+        rows = [row for member in self._supervisor.processes for row in self._rows(member)]
         topics = self._observer.broker_statistics.topics
         yield from tables(rows, topics, self._observer.statistics.values(), columns, most_lines)
 
