@@ -5,8 +5,7 @@ It compares the last two reports of a node, about a second apart:
 - ERROR: a callback raised; a timer at the node's declared rate made fewer than half of its ticks;
   a message came that is not of its topic's type.
 - WARN: that timer made fewer than nine tenths of its ticks, or skipped one; a message was lost,
-because
-  there was no broker or a callback was slower than its subscription's depth allows.
+  because there was no broker or a callback was slower than its subscription's depth allows.
 - STALE: the node has sent no report for some seconds. After a minute it is forgotten.
 - OK: none of it.
 """

@@ -269,8 +269,8 @@ class World:
 
 
 @contextlib.contextmanager
-def broker() -> Iterator[tuple[subprocess.Popen[str], int]]:
-    """A broker process; its words are looked through when it has ended."""
+def broker() -> Iterator[int]:
+    """The port of a broker process; its words are looked through when it has ended."""
     command = [sys.executable, "-m", "dsmq_nodes.dsmq.broker", "--port", "0"]
     pipe = subprocess.PIPE
     with (
@@ -280,7 +280,7 @@ def broker() -> Iterator[tuple[subprocess.Popen[str], int]]:
         assert process.stdout is not None
         found = re.search(r":(\d+)", process.stdout.readline())
         try:
-            yield process, int(found[1]) if found else 0
+            yield int(found[1]) if found else 0
         finally:
             process.terminate()
             process.communicate(timeout=DEADLINE_SEC)
@@ -295,7 +295,7 @@ def over_sockets(seconds: float, rng: random.Random) -> int:
     cases = published = 0
     until = time.monotonic() + seconds
     actions = tuple(each for each in ACTIONS if each != "shutdown")
-    with broker() as (_, port), contextlib.ExitStack() as stack:
+    with broker() as port, contextlib.ExitStack() as stack:
         writer, reader = (
             stack.enter_context(contextlib.closing(ClientConnection("127.0.0.1", port, node=node)))
             for node in ("/publisher", "/subscriber")
@@ -311,9 +311,7 @@ def over_sockets(seconds: float, rng: random.Random) -> int:
                         cases += 1
                         bad.socket.setblocking(True)
                         with contextlib.suppress(OSError):
-                            bad.socket.sendall(
-                                b'{"msg_length": %d}%b' % (1_000_000 + len(body), body)
-                            )
+                            bad.socket.sendall(wire.encode_frame(body))
             published += 1
             topic, message = wire.encode_text(SCAN), wire.encode_text(str(published))
             writer.send(wire.encode_put(topic, published, 0, message))

@@ -23,11 +23,8 @@ FILLER = "x" * 2000
 
 @pytest.fixture
 def broker() -> Iterator[ForkedBroker]:
-    process = ForkedBroker()
-    try:
+    with ForkedBroker() as process:
         yield process
-    finally:
-        process.close()
 
 
 @pytest.fixture

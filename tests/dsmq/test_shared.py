@@ -38,11 +38,8 @@ pytestmark = needs_shared_memory
 
 @pytest.fixture
 def broker() -> Iterator[ForkedBroker]:
-    process = ForkedBroker()
-    try:
+    with ForkedBroker() as process:
         yield process
-    finally:
-        process.close()
 
 
 @pytest.fixture

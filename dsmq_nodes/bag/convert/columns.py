@@ -161,9 +161,8 @@ class Described:
     def _read_list(self, values: list[Any], node: Schema) -> tuple[Any, ColumnKind]:
         types = set(map(type, values))
         if len(types) == 1 and types <= {float, bool} and "prefixItems" not in node:
-            return values, ColumnKind(
-                "list", ColumnKind(_NAMES[types.pop()])
-            )  # quick: a scan, a point cloud
+            # Quick: a scan, a point cloud.
+            return values, ColumnKind("list", ColumnKind(_NAMES[types.pop()]))
         item = self.plain(node.get("items"))
         if types == {int} and item.get("type") != "number":
             return values, ColumnKind("list", ColumnKind("integer"))

@@ -69,8 +69,7 @@ class BagWriter:
             chunk_bytes: the size of a chunk, before compression.
             profile: MCAP's name for what the messages are in: empty for JSON, "ros2" for CDR.
             keeps_part: keep the written part when an error ends it, as for a recording; otherwise
-            it
-                is deleted, as for a copy.
+                it is deleted, as for a copy.
 
         Raises:
             BagError: a file of this name exists already, it is not a file's name, or it cannot be

@@ -2,11 +2,10 @@
 
 - The broker acknowledges every put; at most a window of puts is under way.
 - A node keeps the newest `depth` messages of a topic for its callback. So for each topic at most
-the
-  smallest depth among its subscribers is put before all of them have caught up. Each node is called
-  (its `list_parameters`, which every node serves) and answers when its callbacks have run for the
-  earlier messages. Only a callback that is a coroutine may still run then: its depth has to suffice
-  for what comes meanwhile.
+  the smallest depth among its subscribers is put before all of them have caught up. Each node is
+  called (its `list_parameters`, which every node serves) and answers when its callbacks have run
+  for the earlier messages. Only a callback that is a coroutine may still run then: its depth has to
+  suffice for what comes meanwhile.
 - Tools have no depth. Before more than half of what the broker keeps is put, it waits for their
   cursors, which the broker's statistics show.
 """

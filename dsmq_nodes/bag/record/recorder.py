@@ -116,11 +116,10 @@ class Recorder:
             session: the connection to the broker, a lasting one.
             writer: the output.
             selection: the topics.
-            from_start: record existing topics from their first message too.
-            listeners: callbacks for the messages of some topics, which are not recorded.
             use_sim_time: log times are those of `/clock`; messages before its first message count
-            as
-                dropped.
+                as dropped.
+            from_start: record existing topics from their first message too.
+            listeners: callbacks for the messages of some topics, recorded or not.
             say: gets information.
             warn: gets warnings.
         """
@@ -278,7 +277,6 @@ class Recorder:
                 )
 
     def _take_types(self, topic: RecordedTopic, found: TopicModel) -> None:
-        ends = [*found.publishers, *found.subscribers]
         by_sender = {p.node: _Type(p.type, p.schema_id) for p in found.publishers if p.type}
         changed = {
             sender: (before, by_sender[sender])
@@ -293,7 +291,7 @@ class Recorder:
             )
         # A publisher that has gone may still have messages under way: keep its type.
         topic.by_sender |= by_sender
-        known = [_Type(end.type, end.schema_id) for end in ends if end.type]
+        known = [_Type(end.type, end.schema_id) for end in found.ends if end.type]
         topic.any_type = known[0] if known else topic.any_type
         topic.latched = found.latched_depth or int(found.latched)
         topic.channels.clear()

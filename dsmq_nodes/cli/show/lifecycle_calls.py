@@ -9,7 +9,7 @@ from dsmq_nodes.messages.lifecycle import (
 )
 from dsmq_nodes.printable import one_line
 from dsmq_nodes.suggest import did_you_mean
-from dsmq_nodes.tools.offers import lifecycle_nodes
+from dsmq_nodes.tools.offers import absolute, lifecycle_nodes
 from dsmq_nodes.tools.service_calls import call_typed
 from dsmq_nodes.tools.session import Session
 
@@ -30,7 +30,7 @@ class LifecycleCalls:
         Raises:
             CommandError: there is no such lifecycle node; the text has the nearest.
         """
-        name, names = f"/{node.removeprefix('/')}", self.names()
+        name, names = absolute(node), self.names()
         if name not in names:
             hint = did_you_mean(name, names) if names else "there is none"
             raise CommandError(f"no lifecycle node {name}; {hint}")

@@ -105,7 +105,6 @@ class Router:
         """A connection was accepted: the peer sees every put from here on."""
         self._begin(now)
         peer.connected_seq = self.store.last_seq
-        peer.connected_at_sec = now
         self.peers[peer] = None
 
     def _begin(self, now: float) -> float:

@@ -31,7 +31,6 @@ class ConnectedPeer:
     trusted: bool = True  # it may speak without a token
     is_neighbour: bool = False  # it came by the Unix socket, so it is this user's and machine's
     connected_seq: int = 0
-    connected_at_sec: float = 0.0
     greeted: bool = False
     patient: bool = False  # pushes to it may wait a little, until there are more
     blocked: bool = False  # its socket is full
