@@ -10,7 +10,6 @@ import msgspec
 from dsmq_nodes.dsmq.log import Entry
 from dsmq_nodes.graph import names
 from dsmq_nodes.graph.services import service_wire as calls
-from dsmq_nodes.topic_names import GRAPH_TOPIC
 
 _ANSWER_SEC: Final = 1.0
 
@@ -57,11 +56,6 @@ class _Graph(msgspec.Struct):
 
 
 _decode: Final = msgspec.json.Decoder(_Graph).decode
-
-
-def is_graph(topic: str) -> bool:
-    """Whether it is the graph's topic."""
-    return topic == GRAPH_TOPIC
 
 
 class GraphView:

@@ -28,10 +28,10 @@ class Publisher(Generic[MessageT]):
         spinner: Spinner,
         graph: GraphView,
         logger: Logger,
-        silence: "Watchdog | None",
+        watchdog: "Watchdog | None",
     ) -> None:
         self.msg_type = msg_type
-        self.silence = silence
+        self.watchdog = watchdog
         self._is_closed = False
         self._is_large = False  # whether the size was logged
         self.publication = publication
@@ -70,8 +70,8 @@ class Publisher(Generic[MessageT]):
         if len(text) > _LARGE_BYTES and not self._is_large:
             self._warn_of_size(len(text))
         self._link.publish(self.publication, text, field, raw)
-        if self.silence is not None:
-            self.silence.heard()
+        if self.watchdog is not None:
+            self.watchdog.heard()
 
     def _check(self, msg: MessageT) -> None:
         if not isinstance(msg, self.msg_type):

@@ -87,7 +87,7 @@ class Subscription(Generic[MessageT], AsyncIterator[MessageT]):
         self.invalid = 0
         self.late = 0
         self.latency = Histogram()
-        self.silences: list[Watchdog] = []
+        self.watchdogs: list[Watchdog] = []
         self._lifespan_ns = None if qos.lifespan is None else int(seconds(qos.lifespan) * 1e9)
         self._ages = None if qos.lifespan is None else Ages(topic_name, clock, logger)
         self._since_ns = max(clock.now_ns(), 1)  # earlier latched messages are old, not late
@@ -196,8 +196,8 @@ class Subscription(Generic[MessageT], AsyncIterator[MessageT]):
         if self._since_ns <= reply.stamp <= now_ns + _MOST_AHEAD_NS:
             self.latency.add((now_ns - reply.stamp) * 1e-9)
         self._given += 1
-        for silence in self.silences:
-            silence.heard()
+        for watchdog in self.watchdogs:
+            watchdog.heard()
         return msg
 
     def _is_late(self, ages: Ages, reply: Entry) -> bool:

@@ -11,7 +11,7 @@ from dsmq_nodes.graph.spin.spinner import Spinner
 from dsmq_nodes.graph.time.clock import BaseClock, seconds
 from dsmq_nodes.graph.time.watchdog import Watchdog
 from dsmq_nodes.graph.topics.compatible import compare
-from dsmq_nodes.graph.topics.graph_view import GraphView, is_graph
+from dsmq_nodes.graph.topics.graph_view import GraphView
 from dsmq_nodes.graph.topics.publisher import Publisher
 from dsmq_nodes.graph.topics.qos import QoSProfile
 from dsmq_nodes.graph.topics.subscription import Subscription, SubscriptionCallback
@@ -59,7 +59,7 @@ class Topics:
             spinner=self._spinner,
             graph=self.graph,
             logger=self._logger,
-            silence=self._deadline(qos, on_deadline, f"{name}: published nothing"),
+            watchdog=self._deadline(qos, on_deadline, f"{name}: published nothing"),
         )
         self.publishers.append(publisher)
         return publisher
@@ -69,8 +69,8 @@ class Topics:
         if publisher not in self.publishers:
             return
         self.publishers.remove(publisher)
-        if publisher.silence is not None:
-            self._spinner.remove(publisher.silence)
+        if publisher.watchdog is not None:
+            self._spinner.remove(publisher.watchdog)
         others = {each.topic_name for each in self.publishers}
         publisher.close(is_last=publisher.topic_name not in others)
 
@@ -104,12 +104,12 @@ class Topics:
         )
         if timeout is not None and on_timeout is not None:
             check_callback(on_timeout, f"the on_timeout of {name}")
-            silence = Watchdog(timeout, on_timeout, self._spinner.execute)
-            self._spinner.add(silence)
-            subscription.silences.append(silence)
+            watchdog = Watchdog(timeout, on_timeout, self._spinner.execute)
+            self._spinner.add(watchdog)
+            subscription.watchdogs.append(watchdog)
         deadline = self._deadline(qos, on_deadline, f"{name}: no message")
         if deadline is not None:
-            subscription.silences.append(deadline)
+            subscription.watchdogs.append(deadline)
         together = self._by_topic.setdefault(name, [])
         for each in together:
             _check_same(name, each.msg_type, msg_type)
@@ -126,12 +126,13 @@ class Topics:
     def remove_subscription(self, subscription: Subscription[Any]) -> None:
         """Remove a subscription."""
         subscription.close()
-        for silence in subscription.silences:
-            self._spinner.remove(silence)
+        for watchdog in subscription.watchdogs:
+            self._spinner.remove(watchdog)
         together = self._by_topic.get(subscription.topic_name, [])
         if subscription in together:
             together.remove(subscription)
-            if not together and not (self.graph.follows and is_graph(subscription.topic_name)):
+            is_needed = self.graph.follows and subscription.topic_name == GRAPH_TOPIC
+            if not together and not is_needed:
                 del self._by_topic[subscription.topic_name]
                 self._link.unsubscribe(subscription.topic_name)
 
@@ -146,7 +147,7 @@ class Topics:
             subscription.close()
 
     def _deliver_to(self, name: str, together: list[Subscription[Any]]) -> Deliver:
-        graph = self.graph if is_graph(name) else None
+        graph = self.graph if name == GRAPH_TOPIC else None
 
         def deliver(reply: Entry, again: bool) -> None:
             if graph is not None:
@@ -171,11 +172,11 @@ class Topics:
         def warn() -> None:
             self._logger.warning(f"{what} within its deadline of {deadline_sec:g} s")
 
-        silence = Watchdog(
+        watchdog = Watchdog(
             deadline_sec, on_deadline or warn, self._spinner.execute, what="deadline", repeat=True
         )
-        self._spinner.add(silence)
-        return silence
+        self._spinner.add(watchdog)
+        return watchdog
 
     def _wait_outside(self, work: Coroutine[Any, Any, object]) -> None:
         if self._spinner.is_in_callback():
