@@ -193,7 +193,7 @@ class Composer:
         if isinstance(entry, NodeEntry):
             self._node(entry, origin, around, index)
         elif isinstance(entry, IncludeEntry):
-            self._include(entry, origin, around.within(entry, origin, index), scope)
+            self._include(entry, origin, around.within(entry, origin, index))
         elif isinstance(entry, GroupEntry):
             inner = around.within(entry, origin, index)
             key = "nodes" if "nodes" in data else next(key for key in data if _is_nodes(key))
@@ -375,7 +375,7 @@ class Composer:
 
     # Includes
 
-    def _include(self, entry: IncludeEntry, origin: Origin, around: Around, scope: Scope) -> None:
+    def _include(self, entry: IncludeEntry, origin: Origin, around: Around) -> None:
         if around.left_out or self._extent.is_spent:
             return
         at = origin.within("include")

@@ -19,21 +19,20 @@ class UnfoldsError(Exception):
 
 
 class Extent:
-    """The size that a launch file and its includes may still use."""
+    """The size that a launch file and its includes may still use.
+
+    Attributes:
+        is_spent: the limit is reached and reported: further copies and files are skipped.
+    """
 
     def __init__(self) -> None:
         self._text_left = _MOST_TEXT_IN_ALL
         self._values_left = _MOST_VALUES
-        self._is_told = False
-
-    @property
-    def is_spent(self) -> bool:
-        """Whether the limit is reached: further copies and included files are skipped."""
-        return self._is_told
+        self.is_spent = False
 
     def spend(self) -> None:
         """The limit is reached, and that was reported."""
-        self._is_told = True
+        self.is_spent = True
         self._text_left = self._values_left = 0
 
     def take_text(self, length: int) -> None:
@@ -53,12 +52,12 @@ class Extent:
             UnfoldsError: They are too many.
         """
         self._values_left -= count
-        if self._values_left < 0 and not self._is_told:
+        if self._values_left < 0 and not self.is_spent:
             self._refuse(
                 f"copies, includes and what they share come to more than {_MOST_VALUES} values"
             )
 
     def _refuse(self, why: str) -> None:
-        message = "" if self._is_told else f"{why}: a small file unfolds into a large one"
+        message = "" if self.is_spent else f"{why}: a small file unfolds into a large one"
         self.spend()
         raise UnfoldsError(message)
