@@ -27,11 +27,10 @@ from dsmq_nodes.graph.parameters.parameter import Parameter, ParameterKind
 from dsmq_nodes.graph.parameters.parameter_files import (
     ParamsFile,
     dump_parameters,
-    flat_parameters,
     lookup,
     merge,
 )
-from dsmq_nodes.graph.parameters.parameter_store import ParameterStore
+from dsmq_nodes.graph.parameters.parameter_store import ParameterStore, flat
 from dsmq_nodes.graph.parameters.yaml12 import to_yaml
 from dsmq_nodes.graph.parameters.yaml_source import parse
 from dsmq_nodes.graph.spin.environment import NodeEnvironment
@@ -213,12 +212,14 @@ def throw_at_parameters(rng: random.Random) -> None:
     document = parse(dumped, "dumped")
     same("problems", document.problems, [])
     values = document.data["/n"]["ros__parameters"]  # type: ignore[index]
-    loaded = [
-        fitting(each.name, found[each.name].type_, each.value) for each in flat_parameters(values)
-    ]
+    loaded = [fitting(name, found[name].type_, value) for name, value in flat(values).items()]
     same("loaded", told(loaded), told(parameters))
     old = yaml.safe_load(dumped)["/n"]["ros__parameters"]
-    same("YAML 1.1", told(flat_parameters(old)), told(parameters))
+    same(
+        "YAML 1.1",
+        told([Parameter(name, None, value) for name, value in flat(old).items()]),
+        told(parameters),
+    )
 
 
 def _store(model: Parameters) -> ParameterStore:

@@ -11,7 +11,8 @@ from pydantic import ConfigDict, Field
 
 from dsmq_nodes import Node, Parameter, Parameters
 from dsmq_nodes.errors import ParameterError
-from dsmq_nodes.graph.parameters.parameter_files import dump_parameters, flat_parameters
+from dsmq_nodes.graph.parameters.parameter_files import dump_parameters
+from dsmq_nodes.graph.parameters.parameter_store import flat
 from dsmq_nodes.graph.services.service_wire import NODE_SERVICES
 from dsmq_nodes.graph.spin.environment import NodeEnvironment
 from dsmq_nodes.messages import (
@@ -453,7 +454,8 @@ def test_values_survive_the_message(value: Any) -> None:
 def test_values_survive_the_yaml_file(values: dict[str, Any]) -> None:
     parameters = [Parameter(name, None, value) for name, value in sorted(values.items())]
     data = yaml.safe_load(dump_parameters("/ns/node", parameters))
-    back = flat_parameters(data["/ns/node"]["ros__parameters"])
+    read = flat(data["/ns/node"]["ros__parameters"])
+    back = [Parameter(name, None, value) for name, value in read.items()]
     assert sorted(map(repr, back)) == sorted(map(repr, parameters))
 
 

@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dsmq_nodes.graph.parameters.parameter import Parameter
-from dsmq_nodes.graph.parameters.parameter_files import dump_parameters, flat_parameters
+from dsmq_nodes.graph.parameters.parameter_files import dump_parameters
+from dsmq_nodes.graph.parameters.parameter_store import flat
 from dsmq_nodes.graph.parameters.yaml12 import plain_value, to_yaml
 from dsmq_nodes.graph.parameters.yaml_source import parse
 
@@ -72,7 +73,8 @@ def test_a_parameter_and_a_group_of_its_name_are_both_kept() -> None:
     document = parse(dump_parameters("/n", parameters), "f.yaml")
     assert not document.problems
     assert isinstance(document.data, dict)
-    found = flat_parameters(document.data["/n"]["ros__parameters"])
+    values = flat(document.data["/n"]["ros__parameters"])
+    found = [Parameter(name, None, value) for name, value in values.items()]
     assert sorted(map(repr, found)) == sorted(map(repr, parameters))
 
 

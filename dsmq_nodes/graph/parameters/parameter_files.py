@@ -12,7 +12,7 @@ In a file that is read, nodes may be nested by namespaces, and `/**` means all n
 of a name.
 """
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from functools import cached_property
@@ -49,15 +49,6 @@ def _place(grouped: dict[str, Any], name: str) -> tuple[dict[str, Any], str]:
             return grouped, name
         inner = found
     return inner, last
-
-
-def flat_parameters(values: Mapping[str, Any]) -> list[Parameter]:
-    """The parameters that a file has for a node: `{pid: {kp: 1.5}}` is `pid.kp`.
-
-    Raises:
-        TypeError: no parameter can have a value; the text names it.
-    """
-    return [Parameter(name, None, value) for name, value in flat(values).items()]
 
 
 @dataclass(frozen=True)
