@@ -6,7 +6,7 @@ import typer
 
 from dsmq_nodes.cli import complete
 from dsmq_nodes.cli.options import BROKER, BrokerOption, examples_epilog, new_app
-from dsmq_nodes.tools import node_logs as rosout
+from dsmq_nodes.tools import node_logs
 from dsmq_nodes.tools.session import Session
 
 app = new_app()
@@ -46,10 +46,10 @@ def show(
     """Follow the log of all nodes, on /rosout, until Ctrl-C; or change a node's level."""
     with Session(broker) as session:
         if set_level:
-            for line in rosout.set_levels(session, nodes or [], set_level):
+            for line in node_logs.set_levels(session, nodes or [], set_level):
                 print(line)
             return
-        lines = rosout.follow(session, nodes or [], level, as_json=as_json)
+        lines = node_logs.follow(session, nodes or [], level, as_json=as_json)
         for number, line in enumerate(lines, start=1):
             print(line, flush=True)
             if number == count:

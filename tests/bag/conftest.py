@@ -11,7 +11,7 @@ from dsmq_nodes.bag.file.contents import Channel
 from dsmq_nodes.bag.file.recorded_schemas import schema_text
 from dsmq_nodes.bag.file.writing import BagWriter
 from dsmq_nodes.dsmq import wire
-from dsmq_nodes.dsmq.client_connection import ClientConnection as Connection
+from dsmq_nodes.dsmq.client_connection import ClientConnection
 from dsmq_nodes.messages import Float64
 from dsmq_nodes.messages.base import Message
 from dsmq_nodes.messages.dsmq_msgs import Graph
@@ -26,7 +26,7 @@ class Tool:
     """Publishes at a broker; every put is acknowledged before it returns."""
 
     def __init__(self, broker: BrokerProcess, node: str = "") -> None:
-        self._connection = Connection(broker.host, broker.port, node=node)
+        self._connection = ClientConnection(broker.host, broker.port, node=node)
         self._connection.socket.settimeout(PATIENCE_SEC)
         self._puts = 0
 

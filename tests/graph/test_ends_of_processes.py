@@ -1,4 +1,4 @@
-"""However a process ends in which a node is, that can be told of it: the node is made safe."""
+"""A node is made safe however its process ends, where the process can notice that at all."""
 
 import signal
 from collections.abc import Callable

@@ -54,9 +54,7 @@ def test_a_damaged_ring_costs_no_later_message_of_any_topic(
     publishers = {}
     for topic, those in heard.items():
         publishers[topic] = talker.create_publisher(Int64, topic, 100)
-        listener.create_subscription(
-            Int64, topic, lambda msg, those=those: those.append(msg.data), 100
-        )
+        listener.create_subscription(Int64, topic, take_into(those), 100)
         assert publishers[topic].wait_for_subscribers(1, 10.0)
 
     def publish(number: int) -> None:

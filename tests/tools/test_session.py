@@ -13,14 +13,7 @@ from dsmq_nodes.errors import ConnectionFailedError, RequestRefusedError
 from dsmq_nodes.testing import BrokerProcess
 from dsmq_nodes.tools.session import Session
 from dsmq_nodes.topic_names import GRAPH_TOPIC
-
-PATIENCE_SEC = 15.0
-
-
-@pytest.fixture
-def broker() -> Iterator[BrokerProcess]:
-    with BrokerProcess() as made:
-        yield made
+from tests.support.waiting import PATIENCE_SEC
 
 
 @pytest.fixture

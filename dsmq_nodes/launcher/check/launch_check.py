@@ -19,7 +19,7 @@ from dsmq_nodes.errors import LaunchProblem
 from dsmq_nodes.graph import names
 from dsmq_nodes.graph.parameters.parameter_files import lookup
 from dsmq_nodes.graph.parameters.yaml_source import Path as Keys
-from dsmq_nodes.graph.topics import compatible as schema
+from dsmq_nodes.graph.topics import compatible
 from dsmq_nodes.launcher.check import relations
 from dsmq_nodes.launcher.check.examination import Examiner
 from dsmq_nodes.launcher.check.findings import NodeFinding, NodeRequest, NodeTopic, WrongParam
@@ -79,7 +79,7 @@ class _Looked:
         return self.node.origin.document.file, self.node.origin.path
 
 
-class _Planned(schema.TopicEnd):
+class _Planned(compatible.TopicEnd):
     """The error for a node that does not run yet."""
 
     __slots__ = ()
@@ -298,7 +298,7 @@ class _Ends:
 
     def misfits(self) -> Iterator[LaunchProblem]:
         """Yield a problem for each pair of types that do not fit."""
-        verdicts: dict[tuple[str, str], schema.Verdict] = {}
+        verdicts: dict[tuple[str, str], compatible.Verdict] = {}
         told: set[tuple[object, ...]] = set()
         for topic, (published, subscribed) in self.topics.items():
             for reader, expected in subscribed:
@@ -307,12 +307,12 @@ class _Ends:
                         continue
                     pair = expected.schema, sent.schema
                     if pair not in verdicts:
-                        verdicts[pair] = schema.compare(*map(msgspec.json.decode, pair))
+                        verdicts[pair] = compatible.compare(*map(msgspec.json.decode, pair))
                     # Copies of a node have the same mistakes.
                     which = (topic, *reader.written, *writer.written)
                     if verdicts[pair].differences and which not in told:
                         told.add(which)
-                        text = schema.explain(
+                        text = compatible.explain(
                             topic,
                             _Planned(reader.node.full_name, 0, expected.type_name),
                             _Planned(writer.node.full_name, 0, sent.type_name),

@@ -115,19 +115,16 @@ def broker(
         yield memory
         memory.close()
         return
-    options = []
     if kind == "tls":
         authority = trustme.CA()
         authority.cert_pem.write_to_path(tmp_path / "ca.pem")
         papers = authority.issue_cert("127.0.0.1").private_key_and_cert_chain_pem
         papers.write_to_path(tmp_path / "broker.pem")
         monkeypatch.setenv("DSMQ_TLS_CA", str(tmp_path / "ca.pem"))
-        options = ["--tls-cert", str(tmp_path / "broker.pem")]
-    for name in ("mine", "its"):
-        (tmp_path / name).mkdir(mode=0o700)
-    if kind == "tls":
+        for name in ("mine", "its"):
+            (tmp_path / name).mkdir(mode=0o700)
         monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path / "mine"))
-        with TlsBroker(tmp_path / "its", *options) as process:
+        with TlsBroker(tmp_path / "its", "--tls-cert", str(tmp_path / "broker.pem")) as process:
             yield process
         return
     with ForkedBroker(0) as process:
