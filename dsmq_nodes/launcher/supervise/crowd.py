@@ -6,12 +6,12 @@ two cores each have as much CPU time as one that ends alone. Imports little: the
 
 import os
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Final
 
 import psutil
 
-TICK_SEC: Final = 0.25
+_TICK_SEC: Final = 0.25
 _LEAST_SHARE: Final = 1 / 30  # no wait is without end
 _BUSY: Final = frozenset({psutil.STATUS_RUNNING, psutil.STATUS_DISK_SLEEP})
 
@@ -47,8 +47,19 @@ class Ending:
 
     def share(self) -> float:
         """Return the share: 1.0 where each has a CPU for itself."""
-        if time.monotonic() - self._at_sec >= TICK_SEC:
+        if time.monotonic() - self._at_sec >= _TICK_SEC:
             busy = sum(map(is_busy, self._pids()))
             self._share = min(1.0, max(_LEAST_SHARE, cores() / max(1, busy)))
             self._at_sec = time.monotonic()
         return self._share
+
+    def waits(self, limit_sec: float) -> Iterator[float]:
+        """Yield the longest next wait, again and again, until `limit_sec` of a whole CPU are over.
+
+        The time between two of them counts by the share that the processes have.
+        """
+        left_sec = limit_sec
+        while left_sec > 0:
+            began_sec, share = time.monotonic(), self.share()
+            yield min(_TICK_SEC, left_sec / share)
+            left_sec -= (time.monotonic() - began_sec) * share

@@ -55,7 +55,7 @@ from typing import Any, Final
 import psutil
 
 from dsmq_nodes.dsmq.descriptors import raise_limit
-from dsmq_nodes.launcher.supervise.crowd import TICK_SEC, Ending
+from dsmq_nodes.launcher.supervise.crowd import Ending
 
 MARK: Final = "DSMQ_GUARD"
 """Names, in the environment of all that a launch starts, the keeper's pid and the process."""
@@ -304,11 +304,10 @@ class _Guard:
             if which(child):
                 _signal_group(pid, number)
         ending = Ending(lambda: [pid for pid, child in self._children.items() if which(child)])
-        left_sec = patience_sec
-        while left_sec > 0 and any(which(child) for child in self._children.values()):
-            began_sec, share = time.monotonic(), ending.share()
-            self._turn(min(TICK_SEC, left_sec / share))
-            left_sec -= (time.monotonic() - began_sec) * share
+        for wait_sec in ending.waits(patience_sec):
+            if not any(which(child) for child in self._children.values()):
+                break
+            self._turn(wait_sec)
         for pid, child in self._children.items():
             if which(child):
                 _signal_group(pid, signal.SIGKILL)
@@ -401,11 +400,10 @@ def _keep(guard_pid: int) -> None:
         return
     # The kernel has asked them to end, and they are our children now.
     ending = Ending(lambda: [each.pid for each in descendants()])
-    left_sec = _NODES_SEC
-    while left_sec > 0 and descendants():
-        began_sec, share = time.monotonic(), ending.share()
+    for _ in ending.waits(_NODES_SEC):
+        if not descendants():
+            break
         _pause()
-        left_sec -= (time.monotonic() - began_sec) * share
     end_descendants(descendants, lambda _: _pause())
     _remove_shared_memory()
 

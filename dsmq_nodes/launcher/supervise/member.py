@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from dsmq_nodes.launcher.output.log_file import LogFile, LogFiles
 from dsmq_nodes.launcher.output.output import LaunchOutput
-from dsmq_nodes.launcher.supervise.crowd import TICK_SEC, Ending
+from dsmq_nodes.launcher.supervise.crowd import Ending
 from dsmq_nodes.launcher.supervise.plan import ProcessPlan
 from dsmq_nodes.launcher.supervise.process import Process
 from dsmq_nodes.launcher.supervise.restart import Restarts
@@ -218,14 +218,11 @@ class Member:
         assert self.life is not None
         hurry = asyncio.create_task(hurried.wait())
         either: set[asyncio.Task[object]] = {hurry, self.life}
-        left_sec, ended = patience_sec, self._ending.ended
-        while left_sec > 0 and not hurry.done() and not self.life.done():
-            began_sec, share = time.monotonic(), self._ending.share()
-            most_sec = min(TICK_SEC, left_sec / share)
-            await asyncio.wait(either, timeout=most_sec, return_when=asyncio.FIRST_COMPLETED)
-            left_sec -= (time.monotonic() - began_sec) * share
-            if ended != self._ending.ended:
-                left_sec, ended = patience_sec, self._ending.ended
+        waits, ended = self._ending.waits(patience_sec), self._ending.ended
+        while not (hurry.done() or self.life.done()) and (wait_sec := next(waits, None)):
+            await asyncio.wait(either, timeout=wait_sec, return_when=asyncio.FIRST_COMPLETED)
+            if ended != self._ending.ended:  # others end: it gets its whole time again
+                waits, ended = self._ending.waits(patience_sec), self._ending.ended
         hurry.cancel()
         return self.life.done()
 

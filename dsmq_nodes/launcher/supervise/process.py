@@ -220,11 +220,10 @@ class Guard:
         """The guard was killed, and its children were asked to end: kill the rest."""
         mark = f"{self._process.pid}:"
         ending = Ending(lambda: [each.pid for each in marked(mark)])
-        left_sec = _ASKED_SEC
-        while left_sec > 0 and any(marked(mark)):
-            began_sec, share = time.monotonic(), ending.share()
+        for _ in ending.waits(_ASKED_SEC):
+            if not any(marked(mark)):
+                break
             await asyncio.sleep(_CLEAN_UP_SEC / 5)
-            left_sec -= (time.monotonic() - began_sec) * share
         until_sec = time.monotonic() + _CLEAN_UP_SEC
         while time.monotonic() < until_sec:
             for each in marked(mark):
