@@ -1,6 +1,6 @@
 """Parameters of a node: a pydantic model, filled by the launch file."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Self, get_args
 
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -79,8 +79,13 @@ class Parameters(BaseModel):
     def _explain(cls, name: str, found: "ErrorDetails") -> str:
         if found["type"] != "extra_forbidden":
             return f"{name}: {found['msg']}, got {found['input']!r:.60}"
-        close = nearest(name, cls.model_fields)
-        return f"there is no {name!r}" + (f", did you mean {close!r}?" if close else "")
+        return unknown(name, cls.model_fields)
+
+
+def unknown(name: str, known: Iterable[str]) -> str:
+    """The text for a parameter that does not exist."""
+    close = nearest(name, known)
+    return f"there is no {name!r}" + (f", did you mean {close!r}?" if close else "")
 
 
 def leaves(model: BaseModel, prefix: str = "") -> Iterator[tuple[str, BaseModel, str]]:

@@ -14,9 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 from dsmq_nodes.errors import ParameterError, SpinError
 from dsmq_nodes.graph.callback import Result, callback_name, called
-from dsmq_nodes.graph.parameters.model import Parameters, leaves
+from dsmq_nodes.graph.parameters.model import Parameters, leaves, unknown
 from dsmq_nodes.graph.parameters.parameter import Parameter, ParameterKind
-from dsmq_nodes.suggest import nearest
 
 if TYPE_CHECKING:
     from dsmq_nodes.graph.parameters.parameter_events import Change
@@ -125,7 +124,7 @@ class ParameterStore:
         """
         self.is_ready = True
         if self._given:
-            problems = "; ".join(self._unknown(name) for name in self._given)
+            problems = "; ".join(unknown(name, self) for name in self._given)
             known = ", ".join(self) or "none"
             raise ParameterError(f"parameters of {self._owner}: {problems} (it has: {known})")
 
@@ -150,7 +149,7 @@ class ParameterStore:
         for each, holder, field in leaves(self._model):
             if each == name:
                 return self._of_model(name, holder, field)
-        raise ParameterError(f"{self._owner}: {self._unknown(name)}")
+        raise ParameterError(f"{self._owner}: {unknown(name, self)}")
 
     def describe(self, name: str) -> "ParameterDescriptor":
         """A parameter's descriptor: its type, description and range."""
@@ -162,7 +161,7 @@ class ParameterStore:
             return parameter_messages.describe_declared(
                 declared.parameter, declared.descriptor, read_only=declared.is_read_only
             )
-        holder, field = self._field(name)
+        holder, field = _find(self._model, name)
         schema = _json_schema(holder.__class__)
         prop = schema["properties"][field]
         if "$ref" in prop:  # an enumeration
@@ -184,23 +183,16 @@ class ParameterStore:
         """The value of `[]` for a field of the model."""
         return b"" if self.describe(name).type == ParameterKind.BYTE_ARRAY else []
 
-    def _field(self, name: str) -> tuple[Any, str]:
-        return next((holder, field) for each, holder, field in leaves(self._model) if each == name)
-
     def _is_read_only(self, name: str) -> bool:
         if name in self._declared:
             return self._declared[name].is_read_only
-        holder, field = self._field(name)
+        holder, field = _find(self._model, name)
         cls = type(holder)
         return bool(cls.model_config.get("frozen") or cls.model_fields[field].frozen)
 
     def _require(self, name: str) -> None:
         if name not in self:
-            raise ParameterError(f"{self._owner}: {self._unknown(name)}")
-
-    def _unknown(self, name: str) -> str:
-        close = nearest(name, self)
-        return f"there is no {name!r}" + (f", did you mean {close!r}?" if close else "")
+            raise ParameterError(f"{self._owner}: {unknown(name, self)}")
 
     # Setting
 
