@@ -1,6 +1,7 @@
 """Waiting in a script, in a thread, in somebody's own asyncio program; and where it is refused."""
 
 import asyncio
+import gc
 import os
 import signal
 import threading
@@ -62,6 +63,21 @@ class TestSpinOnce:
             while len(ticks) < 3 and time.monotonic() < deadline:
                 spin_once(node, timeout_sec=0.001)  # each far shorter than the period
             assert timer.ticks == 3
+
+    def test_an_interrupt_before_anything_has_run_leaves_no_coroutine_behind(self) -> None:
+        loops: list[asyncio.AbstractEventLoop] = []
+
+        def interrupt() -> None:
+            raise KeyboardInterrupt
+
+        with Node("n") as node:
+            node.create_timer(0.001, lambda: loops.append(asyncio.get_running_loop()))
+            spin_once(node)
+            loops[0].call_soon(interrupt)  # runs before the next call's first step
+            with pytest.raises(KeyboardInterrupt):
+                spin_once(node)
+            gc.collect()  # a coroutine that was never awaited says so, and that is an error here
+            spin_once(node)
 
     def test_a_coroutine_goes_on_in_the_next_calls(self) -> None:
         done: list[int] = []

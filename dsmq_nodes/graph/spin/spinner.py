@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import inspect
 import threading
 import time
 from collections import defaultdict, deque
@@ -426,11 +427,15 @@ class Spinner:
         self._is_waiting = True
         if not by_steps:
             self._one = None
-        task = own.create_task(self._until(work, ended))
+        waiting = self._until(work, ended)
+        task = own.create_task(waiting)
         try:
             return own.run_until_complete(task)
         finally:
             if not task.done():  # Ctrl-C came between
+                if inspect.getcoroutinestate(waiting) == inspect.CORO_CREATED:
+                    discard(work)  # it has not begun, so nothing else ends what it was given
+                    self._ended = None
                 task.cancel()
                 with contextlib.suppress(asyncio.CancelledError):
                     own.run_until_complete(task)
