@@ -277,6 +277,26 @@ class ClientConnection:
             self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
         return data
 
+    def finish(self, timeout_sec: float) -> bool:
+        """End the sending side, and wait until the broker has read all and closed its own.
+
+        A socket that is closed with unread bytes in it resets the connection, and the broker would
+        lose what it had not read. So whoever has put or published ends this way. Returns whether
+        the broker has closed in time; afterwards only `close` may be called.
+        """
+        if self.original:
+            return True  # it only answers: nothing is left unread
+        until_sec = time.monotonic() + timeout_sec
+        with self.lock, contextlib.suppress(OSError, ValueError):
+            self.socket.shutdown(socket.SHUT_WR)  # ends TLS, too: the rest is read as it comes
+            while (left_sec := until_sec - time.monotonic()) > 0:
+                if descriptors.ready([self.socket], timeout_sec=left_sec) and not self.socket.recv(
+                    _RECEIVE_BYTES
+                ):
+                    return True
+            return False
+        return True
+
     def close(self) -> None:
         """End the connection."""
         self.socket.close()

@@ -45,6 +45,7 @@ T = TypeVar("T")
 
 _TYPES_SEC: Final = 1.0  # all of them come at once
 _ALL_TYPES_SEC: Final = 0.3
+_LAST_WORDS_SEC: Final = 1.0  # at the end, for a broker that does not read
 _MOST_KEPT: Final = 100_000
 _READ_AHEAD: Final = 1000  # messages that a slow terminal may lag behind, before some are skipped
 
@@ -578,6 +579,7 @@ class Session:
     def close(self) -> None:
         """End the connection, after sending all puts."""
         if self._connection is not None:
+            self._connection.finish(_LAST_WORDS_SEC)
             self._connection.close()
             self._connection = None
 

@@ -134,7 +134,7 @@ class Stream(Generic[_T]):
         return timeout_sec > 0 and bool(descriptors.ready([self.socket], timeout_sec=timeout_sec))
 
     def finish(self) -> None:
-        """Send the unsent frames, if the broker takes them.
+        """Send the unsent frames, if the broker takes them, and wait until it has read them.
 
         A process of many nodes waits once, and then hardly: the last node has to reach its safe
         state, too.
@@ -143,12 +143,10 @@ class Stream(Generic[_T]):
         is_worth_it = time.monotonic() - _gave_up_sec > _REMEMBERED_SEC
         until_sec = time.monotonic() + (_LAST_WORDS_SEC if is_worth_it else _LAST_LETTERS_SEC)
         with self.lock, contextlib.suppress(OSError):
-            while not self.flush():
-                left_sec = until_sec - time.monotonic()
-                if left_sec <= 0:
-                    _gave_up_sec = time.monotonic()
-                    return
+            while not self.flush() and (left_sec := until_sec - time.monotonic()) > 0:
                 descriptors.ready([], [self.socket], left_sec)
+            if not self.connection.finish(until_sec - time.monotonic()):
+                _gave_up_sec = time.monotonic()
 
     def close(self) -> None:
         """End the connection."""

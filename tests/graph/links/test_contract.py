@@ -271,6 +271,19 @@ class TestEveryLink:
         inbox.until_text("100")
         assert len(inbox) == 100
 
+    def test_what_a_writer_has_not_read_costs_none_of_what_it_published(
+        self, connect: Connect
+    ) -> None:
+        writer, reader = connect("/writer"), connect("/reader")
+        listening(writer, "/t")  # its own messages come back to it
+        inbox = listening(reader, "/t")
+        publication = writer.advertise("/t", "", 0)
+        for number in range(1, 101):
+            writer.publish(publication, f'"{number:8000}"')
+        writer.close()
+        inbox.until_text(f"{100:8000}")
+        assert len(inbox) == 100
+
     def test_a_message_wakes_the_loop_of_whoever_has_rested(self, connect: Connect) -> None:
         """Each message is published when the reader waits, so none may depend on the next one."""
         writer, reader = connect("/writer"), connect("/reader")
