@@ -162,7 +162,7 @@ class NodeKit:
         self._type_check = TypeCheck(self.link, self.logger, self.name, fails)
         # A simulated clock is a subscription, so it comes after the topics.
         execute = self.spinner.execute
-        self._machine_clock = around.node_clock(around.clock, execute, self.logger)
+        self._machine_clock = around.node_clock(around.clock, execute, self.logger.warning)
         self.clock: BaseClock = self._follow_clock() if self.uses_sim_time else self._machine_clock
         # Clients look for their servers in the graph, which the topics follow.
         self.services = Services(
@@ -188,7 +188,7 @@ class NodeKit:
         self._own_publication = self.link.advertise(
             NODES_TOPIC, NodeStatistics.type_name, 0, schema_text(NodeStatistics)
         )
-        self._overruns = OverrunWatch(self.logger)
+        self._overruns = OverrunWatch(self.logger.warning)
         statistics = Timer(STATISTICS_PERIOD_SEC, self._look_after, _quietly)
         self.spinner.add(statistics, is_steady=True)
         # It runs during an outage only: see _on_outage.

@@ -1,6 +1,6 @@
 """Nodes, services and actions of a graph, found from its peers and its topics alone.
 
-The publisher of a service's replies serves it (graph/services/service_wire.py). An action is three
+The publisher of a service's replies serves it (graph/service_wire.py). An action is three
 services and two topics below `<action>/_action`, as in ROS 2; the server of its `send_goal` serves
 it.
 """
@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from dsmq_nodes.errors import CommandError
-from dsmq_nodes.graph.services.service_wire import service_type
+from dsmq_nodes.graph.service_wire import service_type
 from dsmq_nodes.suggest import did_you_mean
 from dsmq_nodes.tools.graph_model import EndpointModel, GraphModel
 from dsmq_nodes.topic_names import ACTION, REPLY, REQUEST, is_hidden

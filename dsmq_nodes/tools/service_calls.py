@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 import msgspec
 
 from dsmq_nodes.errors import CommandError, MessageError, WireError
-from dsmq_nodes.graph.services import service_wire as calls
+from dsmq_nodes.graph import service_wire as calls
 from dsmq_nodes.printable import one_line
 from dsmq_nodes.suggest import did_you_mean
 from dsmq_nodes.tools.offers import services

@@ -23,7 +23,7 @@ from dsmq_nodes.errors import (
     RequestRefusedError,
     WireError,
 )
-from dsmq_nodes.graph.services import service_wire as calls
+from dsmq_nodes.graph import service_wire as calls
 from dsmq_nodes.printable import one_line, printable_json
 from dsmq_nodes.tools.graph_model import (
     BrokerCounters,
@@ -111,7 +111,7 @@ class Session:
     broker (graph/links/sequence.py).
 
     Attributes:
-        client: the signature of its service calls (graph/services/service_wire.py), one for all, so
+        client: the signature of its service calls (graph/service_wire.py), one for all, so
             that servers see when the connection ends.
         call_ids: numbers for its calls.
         published: how many messages were put on each topic.

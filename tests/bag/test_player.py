@@ -31,7 +31,7 @@ from dsmq_nodes.bag.play.playback_clock import Pace
 from dsmq_nodes.bag.play.player import Player
 from dsmq_nodes.bag.play.playing import Playing
 from dsmq_nodes.errors import BagError
-from dsmq_nodes.graph.services import service_wire as calls
+from dsmq_nodes.graph import service_wire as calls
 from dsmq_nodes.messages import Bool, Clock, Float64, SetBool
 from dsmq_nodes.messages.dsmq_msgs import Graph
 from dsmq_nodes.testing import BrokerProcess

@@ -41,7 +41,7 @@ class World:
     behind_sec: float = 0.0  # the publisher's clock
 
     def __post_init__(self) -> None:
-        self.ages = Ages("/x", self.clock, Logger("/n", self.clock))
+        self.ages = Ages("/x", self.clock, Logger("/n", self.clock).warning)
 
     def message(self, way_sec: float = 0.001) -> Message:
         """One that has just come into the log, after so long a way."""

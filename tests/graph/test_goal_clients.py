@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from dsmq_nodes import CancelResponse, GoalResponse, GoalState, ServerGoalHandle
-from dsmq_nodes.graph.services import service_wire as calls
+from dsmq_nodes.graph import service_wire as calls
 from dsmq_nodes.messages import GoalInfo
 from dsmq_nodes.messages.action_srv import CancelGoal
 from dsmq_nodes.messages.unique_identifier import UUID

@@ -13,7 +13,7 @@ from dsmq_nodes import Node, Parameter, Parameters
 from dsmq_nodes.errors import ParameterError
 from dsmq_nodes.graph.parameters.parameter_files import dump_parameters
 from dsmq_nodes.graph.parameters.parameter_store import flat
-from dsmq_nodes.graph.services.service_wire import NODE_SERVICES
+from dsmq_nodes.graph.service_wire import NODE_SERVICES
 from dsmq_nodes.graph.spin.environment import NodeEnvironment
 from dsmq_nodes.messages import (
     FloatingPointRange,

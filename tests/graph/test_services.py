@@ -13,7 +13,7 @@ from dsmq_nodes.errors import (
     ServiceUnavailableError,
     SpinError,
 )
-from dsmq_nodes.graph.services import service_wire as calls
+from dsmq_nodes.graph import service_wire as calls
 from dsmq_nodes.messages import Float64, SetBool, String, Trigger
 from dsmq_nodes.messages.dsmq_msgs import Graph as GraphMessage
 from dsmq_nodes.messages.std_srvs import Empty

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 from dsmq_nodes.errors import BagError
-from dsmq_nodes.graph.services.service_wire import is_of_every_node
+from dsmq_nodes.graph.service_wire import is_of_every_node
 from dsmq_nodes.suggest import did_you_mean
 from dsmq_nodes.topic_names import is_kits_own
 

@@ -18,7 +18,7 @@ from collections.abc import Iterable
 from typing import Final
 
 from dsmq_nodes.errors import BagError, ConnectionFailedError
-from dsmq_nodes.graph.services import service_wire as calls
+from dsmq_nodes.graph import service_wire as calls
 from dsmq_nodes.tools.graph_model import BrokerCounters, EdgeCounters
 from dsmq_nodes.tools.service_calls import Asked, answers
 from dsmq_nodes.tools.session import Session

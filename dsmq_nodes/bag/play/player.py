@@ -21,7 +21,7 @@ from dsmq_nodes.bag.play.playing import Playing
 from dsmq_nodes.bag.texts import text_of
 from dsmq_nodes.errors import BagError, RequestRefusedError, WireError
 from dsmq_nodes.graph import names
-from dsmq_nodes.graph.services import service_wire as calls
+from dsmq_nodes.graph import service_wire as calls
 from dsmq_nodes.graph.topics.compatible import TopicEnd, compare, explain
 from dsmq_nodes.messages.base import Time
 from dsmq_nodes.messages.rosgraph import Clock

@@ -13,11 +13,11 @@ from collections.abc import Awaitable, Callable
 from enum import IntEnum
 from typing import TYPE_CHECKING, Any, Final, Generic, Literal
 
+from dsmq_nodes.graph import service_wire as calls
 from dsmq_nodes.graph.actions.goal import GoalState, ServerGoalHandle
 from dsmq_nodes.graph.actions.goal_clients import GoalClients
 from dsmq_nodes.graph.callback import Result, callback_name, called, check_callback
 from dsmq_nodes.graph.node import Node
-from dsmq_nodes.graph.services import service_wire as calls
 from dsmq_nodes.graph.topics.qos import QoSProfile
 from dsmq_nodes.messages.action import GoalInfo, GoalStatus, GoalStatusArray
 from dsmq_nodes.messages.action_srv import CancelGoal

@@ -12,7 +12,7 @@ from enum import IntEnum
 from typing import Any, Final, Generic
 
 from dsmq_nodes.errors import ActionError
-from dsmq_nodes.graph.services import service_wire as calls
+from dsmq_nodes.graph import service_wire as calls
 from dsmq_nodes.messages.action import GoalInfo
 from dsmq_nodes.messages.action_type import FeedbackT, GoalT, ResultT
 

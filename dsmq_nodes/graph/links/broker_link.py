@@ -20,6 +20,7 @@ from dsmq_nodes.dsmq import descriptors, wire
 from dsmq_nodes.dsmq.address import patience_sec
 from dsmq_nodes.dsmq.client_connection import ClientConnection
 from dsmq_nodes.errors import RingError, WireError
+from dsmq_nodes.graph import service_wire as calls
 from dsmq_nodes.graph.links.incoming import Incoming
 from dsmq_nodes.graph.links.link import (
     Deliver,
@@ -34,7 +35,6 @@ from dsmq_nodes.graph.links.outgoing import Outgoing, is_ours
 from dsmq_nodes.graph.links.pending import Answers
 from dsmq_nodes.graph.links.redial import Outage
 from dsmq_nodes.graph.links.stream import Stream
-from dsmq_nodes.graph.services import service_wire as calls
 from dsmq_nodes.graph.time.clock import BaseClock
 
 logger = logging.getLogger("dsmq_nodes.link")

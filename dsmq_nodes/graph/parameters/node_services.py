@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from dsmq_nodes.graph.log.logger import Logger
 from dsmq_nodes.graph.parameters.parameter_store import ParameterStore
+from dsmq_nodes.graph.service_wire import NODE_SERVICES
 from dsmq_nodes.graph.services.service_registry import Services
-from dsmq_nodes.graph.services.service_wire import NODE_SERVICES
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -15,9 +15,9 @@ from dsmq_nodes.errors import (
     ServiceUnavailableError,
     SpinError,
 )
+from dsmq_nodes.graph import service_wire as calls
 from dsmq_nodes.graph.links.link import Link
 from dsmq_nodes.graph.log.logger import Logger
-from dsmq_nodes.graph.services import service_wire as calls
 from dsmq_nodes.graph.services.future import Future
 from dsmq_nodes.graph.spin.spinner import Spinner
 from dsmq_nodes.graph.topics.graph_view import GraphEndpoint, GraphView

@@ -8,10 +8,10 @@ from typing import Any, Final, Generic
 
 from dsmq_nodes.dsmq.log import Entry
 from dsmq_nodes.errors import DsmqError
+from dsmq_nodes.graph import service_wire as calls
 from dsmq_nodes.graph.callback import as_error, awaited, callback_name, takes_two, to_await
 from dsmq_nodes.graph.links.link import Link
 from dsmq_nodes.graph.log.logger import Logger
-from dsmq_nodes.graph.services import service_wire as calls
 from dsmq_nodes.graph.spin.spinner import Spinner
 from dsmq_nodes.graph.topics.graph_view import GraphView
 from dsmq_nodes.graph.topics.type_check import schema_text

@@ -7,13 +7,13 @@ message cannot tell these apart. The least value of the last seconds can: no del
 second, so a value above that is a clock that is behind, and one below zero a clock that is ahead.
 """
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
 from dsmq_nodes.graph.time.clock import BaseClock
 
 if TYPE_CHECKING:
     from dsmq_nodes.dsmq.log import Entry
-    from dsmq_nodes.graph.log.logger import Logger
 
 _LONGEST_WAY_NS: Final = 10**9
 _WINDOW_NS: Final = 10 * 10**9  # the least of two such windows counts: a clock may be set
@@ -39,10 +39,10 @@ class _Least:
 class Ages:
     """The ages of one subscription's messages."""
 
-    def __init__(self, topic_name: str, clock: BaseClock, logger: "Logger") -> None:
+    def __init__(self, topic_name: str, clock: BaseClock, warn: Callable[[str], None]) -> None:
         self._topic_name = topic_name
         self._clock = clock
-        self._logger = logger
+        self._warn = warn
         self._least: dict[str, _Least] = {}  # from stamp to log, by sender
         self._ahead_ns = 0  # our wall clock minus our monotonic one
         self._set_ns: int | None = None  # when that was seen to change
@@ -77,7 +77,7 @@ class Ages:
         if abs(off_ns) > _LONGEST_WAY_NS and sender not in self._told:
             self._told = {*self._told, sender} if len(self._told) < _MOST_SENDERS else {sender}
             how = "after" if off_ns > 0 else "before"
-            self._logger.warning(
+            self._warn(
                 f"{self._topic_name}: messages from {sender or 'a client'} come "
                 f"{abs(off_ns) * 1e-9:.1f} s {how} their stamps, so its clock is off; for the "
                 "lifespan their age counts from their arrival: set the clocks (chrony, timedatectl)"

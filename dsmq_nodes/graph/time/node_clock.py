@@ -11,7 +11,6 @@ from typing import Final
 from typing_extensions import override
 
 from dsmq_nodes.graph.callback import Callback
-from dsmq_nodes.graph.log.logger import Logger
 from dsmq_nodes.graph.time.clock import BaseClock
 
 _STEP_SEC: Final = 0.1  # more than a clock is slewed from one look to the next
@@ -23,12 +22,12 @@ class NodeClock(BaseClock):
     """The machine's clock, as one node sees it."""
 
     def __init__(
-        self, machine: BaseClock, execute: Callable[[Callback], object], logger: Logger
+        self, machine: BaseClock, execute: Callable[[Callback], object], warn: Callable[[str], None]
     ) -> None:
-        """Read `machine`; `execute` runs the callbacks of a jump back."""
+        """Read `machine`; `execute` runs callbacks of a jump back, `warn` logs that it was set."""
         self._machine = machine
         self._execute = execute
-        self._logger = logger
+        self._warn = warn
         self._on_jump_back: list[Callback] = []
         self._ahead_ns: int | None = None  # the wall clock minus the monotonic one
         self._set_back_sec = 0.0
@@ -64,7 +63,7 @@ class NodeClock(BaseClock):
         step_sec = 0.0 if before_ns is None else (ahead_ns - before_ns) * 1e-9
         if abs(step_sec) < _STEP_SEC:
             return
-        self._logger.warning(
+        self._warn(
             f"the clock of this machine was set {'forward' if step_sec > 0 else 'back'} by "
             f"{abs(step_sec):.1f} s: stamps from before are of another time"
         )

@@ -3,11 +3,10 @@
 A launch file's `rate:` allows 5 % (launcher/watch/rates.py).
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Final
 
-from dsmq_nodes.graph.log.logger import Logger
 from dsmq_nodes.graph.time.timer import Timer
 
 _WINDOW_SEC: Final = 10.0
@@ -25,8 +24,8 @@ class _Window:
 class OverrunWatch:
     """Watches the timers of a node."""
 
-    def __init__(self, logger: Logger) -> None:
-        self._logger = logger
+    def __init__(self, warn: Callable[[str], None]) -> None:
+        self._warn = warn
         self._windows: dict[Timer, _Window] = {}
 
     def look(self, timers: Iterable[Timer], now_sec: float) -> None:
@@ -44,7 +43,7 @@ class OverrunWatch:
             self._windows[timer] = window
 
     def _tell(self, timer: Timer, skipped: int, due: int) -> None:
-        self._logger.warning(
+        self._warn(
             f"timer {timer.name} skipped {skipped} of its last {due} ticks: it is to run at "
             f"{1 / timer.period_sec:g} Hz and runs at {timer.achieved_hz:.4g} Hz, at worst "
             f"{timer.lateness.longest_sec * 1e3:.0f} ms late: shorten what callbacks of the "

@@ -9,7 +9,7 @@ import msgspec
 
 from dsmq_nodes.dsmq.log import Entry
 from dsmq_nodes.graph import names
-from dsmq_nodes.graph.services import service_wire as calls
+from dsmq_nodes.graph import service_wire as calls
 
 _ANSWER_SEC: Final = 1.0
 

@@ -89,7 +89,7 @@ class Subscription(Generic[MessageT], AsyncIterator[MessageT]):
         self.latency = Histogram()
         self.watchdogs: list[Watchdog] = []
         self._lifespan_ns = None if qos.lifespan is None else int(seconds(qos.lifespan) * 1e9)
-        self._ages = None if qos.lifespan is None else Ages(topic_name, clock, logger)
+        self._ages = None if qos.lifespan is None else Ages(topic_name, clock, logger.warning)
         self._since_ns = max(clock.now_ns(), 1)  # earlier latched messages are old, not late
         self._clock = clock
         self._logger = logger
