@@ -21,7 +21,6 @@ from dsmq_nodes.bag import Bag, BagWriter
 from dsmq_nodes.bag.any_bag import open_source
 from dsmq_nodes.bag.bag_source import BagSource
 from dsmq_nodes.bag.convert.convert import Format, convert
-from dsmq_nodes.bag.convert.foxglove import CONVERSIONS
 from dsmq_nodes.bag.file.contents import Attachment, Channel
 from dsmq_nodes.bag.file.mcap_reader import ChannelCount, Record
 from dsmq_nodes.bag.file.recorded_schemas import schema_text
@@ -41,6 +40,7 @@ from dsmq_nodes.messages import (
 )
 from dsmq_nodes.messages.base import Message
 from dsmq_nodes.messages.schema.find import find_type
+from dsmq_nodes.messages.schema.foxglove_types import CONVERSIONS
 from tests.bag.conftest import SECOND_NS
 from tests.messages.test_definitions import TYPES, filled
 from tests.support import processes

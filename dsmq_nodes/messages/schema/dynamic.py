@@ -56,6 +56,43 @@ def _decoded(value: Any, schema: object, root: Schema, depth: int) -> Any:
     return [_decoded(each, item, root, depth + 1) for each, item in zip(value, items, strict=True)]
 
 
+def without_special(value: Any, schema: Schema) -> Any:
+    """A received value as other programs read JSON: null for NaN and infinities.
+
+    A text "NaN" stays where the schema says text.
+    """
+    return _without_special(value, schema, schema, 0)
+
+
+def _without_special(value: Any, schema: object, root: Schema, depth: int) -> Any:
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if not isinstance(value, dict | list | str) or depth > _DEEPEST:
+        return value
+    if isinstance(value, list) and _is_plain(value):
+        return value
+    found = _resolved(root, schema)
+    if isinstance(value, str):
+        return None if value in _NO_NUMBERS and "string" not in _names(found) else value
+    chosen = _chosen(found, "object" if isinstance(value, dict) else "array", root)
+    if isinstance(value, dict):
+        inside = _fields(chosen, value)
+        return {k: _without_special(v, inside.get(k), root, depth + 1) for k, v in value.items()}
+    items = _items(chosen, len(value))
+    return [
+        _without_special(each, item, root, depth + 1)
+        for each, item in zip(value, items, strict=True)
+    ]
+
+
+def _is_plain(values: list[Any]) -> bool:
+    """Whether a list has only numbers that JSON has: most long lists."""
+    types = set(map(type, values))
+    return not types & {str, list, dict} and all(
+        math.isfinite(each) for each in values if isinstance(each, float)
+    )
+
+
 def _chosen(schema: Schema, kind: str, root: Schema) -> Schema:
     """The alternative of a kind in a schema; without alternatives the schema itself."""
     choices = [_resolved(root, each) for each in _list(schema.get("anyOf"))]
