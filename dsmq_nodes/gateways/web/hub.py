@@ -1,0 +1,390 @@
+"""The gateway's one connection to the queue, in texts: what all its clients share.
+
+It stands on a node's `Link`, not on a `Node`: the types of topics are not known here, and their
+messages are passed on undecoded. With shared memory they come straight from the rings.
+
+**Naps.** While only viewers are connected, the hub drains its link every 50 ms and never lets it
+rest, so that no publisher ever has to ring its bell. While a call is under way, or a client has
+subscribed with `is_prompt`, it is woken as a node is.
+
+Who asks right after it has advertised expects to see itself: `settled` waits until the graph has
+what the hub has said. Others' names are given as they are: a page shows them as text, never as
+markup.
+"""
+
+import asyncio
+import contextlib
+import itertools
+import logging
+from collections.abc import Callable
+from typing import Any, Final
+
+import msgspec
+
+from dsmq_nodes.dsmq.log import Entry
+from dsmq_nodes.errors import CommandError, WireError
+from dsmq_nodes.graph import service_wire
+from dsmq_nodes.graph.links.link import Link, Publication, Readable
+from dsmq_nodes.suggest import did_you_mean
+from dsmq_nodes.tools import offers
+from dsmq_nodes.tools.graph_model import GraphModel, TopicModel, decode_graph, read_schema
+from dsmq_nodes.tools.lookup import shown, types
+from dsmq_nodes.topic_names import GRAPH_TOPIC, REPLY, REQUEST, TYPES_TOPIC
+
+logger = logging.getLogger("dsmq_nodes.web")
+
+_NAP_SEC: Final = 0.05
+_DEPTH: Final = 1000
+_SETTLED_SEC: Final = 0.5  # the graph is published 20 ms after a change
+_SERVED_SEC: Final = 1.0  # a caller may be faster than the graph
+_IDLE_SEC: Final = 60.0  # after that a service's two topics are released
+
+Take = Callable[[Entry], None]
+
+
+class HubReader:
+    """One subscription of a topic; several share the link's one."""
+
+    def __init__(self, hub: "Hub", topic: str, take: Take, *, is_prompt: bool) -> None:
+        self.topic, self.take, self.is_prompt = topic, take, is_prompt
+        self.after = 0  # the last id that was delivered
+        self._hub = hub
+
+    def close(self) -> None:
+        """Unsubscribe."""
+        self._hub.unsubscribe(self)
+
+
+class HubWriter:
+    """One advertisement of a topic; several share the link's one."""
+
+    def __init__(self, hub: "Hub", publication: Publication) -> None:
+        self._hub, self.publication, self._is_open = hub, publication, True
+
+    @property
+    def topic(self) -> str:
+        """The topic's name."""
+        return self.publication.topic
+
+    def publish(self, text: str) -> None:
+        """Publish a message, as JSON.
+
+        Raises:
+            WireError: it is too large.
+        """
+        self._hub.link.publish(self.publication, text)
+
+    def close(self) -> None:
+        """Withdraw the advertisement."""
+        if self._is_open:
+            self._is_open = False
+            self._hub.unadvertise(self.publication)
+
+
+class _Service:
+    """The two topics of a service that is called, and the calls under way."""
+
+    def __init__(self, request: HubWriter, replies: HubReader) -> None:
+        self.request, self.replies = request, replies
+        self.waiting: dict[int, asyncio.Future[str]] = {}
+        self.release: asyncio.TimerHandle | None = None
+
+
+class Hub:
+    """The gateway's connection.
+
+    Attributes:
+        link: the link.
+        name: the gateway's node, `/web`.
+        graph: who publishes and subscribes what; empty while the broker is away.
+        schemas: the JSON Schemas that are known, by their ids.
+        is_connected: whether the broker is there.
+        is_read_only: clients may look, and change nothing.
+    """
+
+    def __init__(self, link: Link, name: str = "/web", *, is_read_only: bool = False) -> None:
+        """A hub on a link; `attach` it to a loop."""
+        self.link, self.name, self.is_read_only = link, name, is_read_only
+        self.graph = GraphModel()
+        self.schemas: dict[str, dict[str, Any]] = {}
+        self.is_connected = True
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._readers: dict[str, list[HubReader]] = {}
+        self._writers: dict[str, int] = {}
+        self._services: dict[str, _Service] = {}
+        self._call_ids = itertools.count(1)
+        self._prompt = 0  # how many want to be woken
+        self._nap: asyncio.Handle | None = None
+        self._watchers: list[Callable[[], None]] = []
+        self._news = asyncio.Event()
+        self._topics: dict[str, TopicModel] = {}
+
+    # The loop
+
+    @property
+    def loop(self) -> asyncio.AbstractEventLoop:
+        """The loop that the hub is attached to."""
+        assert self._loop is not None
+        return self._loop
+
+    def attach(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Read from now on, in this loop, and show the gateway as ready."""
+        self._loop = loop
+        self.link.attach(loop, self._readable, self._outage)
+        self.subscribe(TYPES_TOPIC, self._take_type)
+        self.subscribe(GRAPH_TOPIC, self._take_graph, depth=1)
+        self.link.set_state("ready")
+
+    def close(self) -> None:
+        """End the connection."""
+        if self._nap is not None:
+            self._nap.cancel()
+        self.link.detach()
+        self.link.close()
+
+    def _readable(self, _: Readable) -> None:
+        self._drain()
+
+    def _drain(self) -> None:
+        self.link.drain()
+        if self._prompt:
+            if not self.link.rest():
+                self._again(0.0)
+        elif len(self._readers) > 2:  # those of the hub itself come over the socket
+            self._again(_NAP_SEC)
+
+    def _again(self, delay_sec: float) -> None:
+        if self._nap is not None:
+            if delay_sec:
+                return
+            self._nap.cancel()
+        self._nap = self.loop.call_later(delay_sec, self._woken)
+
+    def _woken(self) -> None:
+        self._nap = None
+        self._drain()
+
+    def _outage(self, lost: bool) -> None:
+        self.is_connected = not lost
+        if lost:
+            self.graph, self._topics = GraphModel(), {}
+            for name, service in self._services.items():
+                self._fail(service, f"the broker was lost while {name} was called")
+        self._tell()
+
+    # The graph
+
+    def watch(self, watcher: Callable[[], None]) -> Callable[[], None]:
+        """Call `watcher` when the graph or the connection has changed; returns its end."""
+        self._watchers.append(watcher)
+        return lambda: self._watchers.remove(watcher)
+
+    def _tell(self) -> None:
+        self._news.set()
+        self._news = asyncio.Event()
+        for watcher in list(self._watchers):
+            watcher()
+
+    def _take_graph(self, entry: Entry) -> None:
+        try:
+            self.graph = decode_graph(entry.text or "")
+        except msgspec.MsgspecError as error:
+            logger.warning("skipped a message on %s: %s", GRAPH_TOPIC, error)
+            return
+        self._topics = {topic.name: topic for topic in self.graph.topics}
+        served = self.services(hidden=True)
+        for name, service in self._services.items():
+            if service.waiting and name not in served:
+                self._fail(service, f"the server of {name} has gone")
+        self._tell()
+
+    def _take_type(self, entry: Entry) -> None:
+        try:
+            schema_id, schema = read_schema(entry.text or "")
+        except (msgspec.MsgspecError, RecursionError) as error:
+            logger.warning("skipped a message on %s: %s", TYPES_TOPIC, error)
+            return
+        self.schemas[schema_id] = schema
+
+    def topics(self, *, hidden: bool = False) -> list[TopicModel]:
+        """The topics by name; with `hidden` also those of services and of the kit."""
+        return shown(self.graph, own=hidden)
+
+    def topic(self, name: str) -> TopicModel | None:
+        """A topic of the graph."""
+        return self._topics.get(name)
+
+    def type_of(self, topic: str) -> str:
+        """The type that an end of a topic has told; empty when it is unknown."""
+        found = self.topic(topic)
+        return next(iter(types(found)), "") if found is not None else ""
+
+    def schema_of(self, topic: str) -> dict[str, Any]:
+        """The JSON Schema that an end of a topic has told; empty when it is unknown."""
+        found = self.topic(topic)
+        for end in found.ends if found is not None else ():
+            if end.schema_id in self.schemas:
+                return self.schemas[end.schema_id]
+        return {}
+
+    def services(self, *, hidden: bool = False) -> dict[str, offers.Offer]:
+        """The services that are served, by name; with `hidden` also those of actions."""
+        found = offers.services(self.graph, hidden=hidden)
+        return {name: offer for name, offer in found.items() if offer.servers}
+
+    def nodes(self) -> list[str]:
+        """The names of the nodes."""
+        return offers.nodes(self.graph)
+
+    async def until(self, condition: Callable[[], bool], timeout_sec: float) -> bool:
+        """Wait until a condition of the graph holds; whether it does."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(timeout_sec):
+                while not condition():
+                    await self._news.wait()
+        return condition()
+
+    async def settled(self) -> None:
+        """Wait until the graph shows what the hub has advertised and withdrawn."""
+        await self.until(lambda: not self._unsettled(), _SETTLED_SEC)
+
+    def _unsettled(self) -> set[str]:
+        told = {
+            topic.name
+            for topic in self.graph.topics
+            if any(end.node == self.name for end in topic.publishers)
+        }
+        return told ^ self._writers.keys()
+
+    # Subscribing
+
+    def subscribe(
+        self, topic: str, take: Take, *, depth: int = _DEPTH, is_prompt: bool = False
+    ) -> HubReader:
+        """Call `take` with each message of a topic, a latched topic's newest ones first.
+
+        Args:
+            topic: its full name.
+            take: takes a message; its `text` is JSON, its large field may be apart (`RingRecord`).
+            depth: how many messages may wait between two drains; the first subscriber's counts.
+            is_prompt: wake the gateway for each message, which costs the publisher a system call.
+        """
+        reader = HubReader(self, topic, take, is_prompt=is_prompt)
+        self._readers.setdefault(topic, []).append(reader)
+        self._prompt += is_prompt
+        # A second subscription of the link only repeats the latched messages.
+        self.link.subscribe(
+            topic, depth, "", lambda entry, again: self._deliver(topic, entry, again=again)
+        )
+        if self._prompt or len(self._readers) > 2:
+            self._again(0.0)
+        return reader
+
+    def _deliver(self, topic: str, entry: Entry, *, again: bool) -> None:
+        for reader in tuple(self._readers.get(topic, ())):
+            if again and entry.id <= reader.after:
+                continue
+            reader.after = entry.id
+            reader.take(entry)
+
+    def unsubscribe(self, reader: HubReader) -> None:
+        """End one subscription."""
+        readers = self._readers.get(reader.topic, [])
+        if reader not in readers:
+            return
+        readers.remove(reader)
+        self._prompt -= reader.is_prompt
+        if not readers:
+            del self._readers[reader.topic]
+            self.link.unsubscribe(reader.topic)
+
+    # Publishing
+
+    def advertise(
+        self, topic: str, type_name: str, schema: bytes = b"", *, latched: int = 0
+    ) -> HubWriter:
+        """Advertise a topic, with the JSON Schema of its type; empty when it is unknown."""
+        publication = self.link.advertise(topic, type_name, latched, schema)
+        self._writers[topic] = self._writers.get(topic, 0) + 1
+        return HubWriter(self, publication)
+
+    def unadvertise(self, publication: Publication) -> None:
+        """Withdraw one advertisement."""
+        self._writers[publication.topic] -= 1
+        if not self._writers[publication.topic]:
+            del self._writers[publication.topic]
+            self.link.unadvertise(publication)
+
+    # Calling
+
+    async def call(self, name: str, body: str = "{}", *, timeout_sec: float = 10.0) -> str:
+        """The response of a service, as JSON; `body` is the request as JSON.
+
+        Raises:
+            CommandError: nobody serves it, it has not answered in time, or with an error.
+        """
+        await self.until(lambda: name in self.services(hidden=True), min(timeout_sec, _SERVED_SEC))
+        offer = self.services(hidden=True).get(name)
+        if offer is None:
+            hint = did_you_mean(name, self.services())
+            raise CommandError(f"nobody serves {name}; {hint}")
+        service = self._services.get(name) or self._open(name, offer)
+        number = next(self._call_ids)
+        future: asyncio.Future[str] = self.loop.create_future()
+        service.waiting[number] = future
+        self._prompt += 1
+        try:
+            service.request.publish(service_wire.write(self.link.client, number, body))
+            async with asyncio.timeout(timeout_sec):
+                return await future
+        except TimeoutError:
+            raise CommandError(
+                f"{name} has not answered within {timeout_sec:g} s: is its node busy?"
+            ) from None
+        except WireError as error:
+            raise CommandError(f"{name}: {error}") from None
+        finally:
+            self._prompt -= 1
+            del service.waiting[number]
+            self._release_later(name, service)
+
+    def _open(self, name: str, offer: offers.Offer) -> _Service:
+        replies = self.subscribe(name + REPLY, lambda entry: self._take_reply(name, entry))
+        request = self.advertise(name + REQUEST, f"{offer.type}_Request" if offer.type else "")
+        service = self._services[name] = _Service(request, replies)
+        return service
+
+    def _take_reply(self, name: str, entry: Entry) -> None:
+        try:
+            head = service_wire.read(entry.text)
+        except WireError:
+            return  # for its own client to complain of
+        service = self._services.get(name)
+        if service is None or head.client != self.link.client:
+            return
+        future = service.waiting.get(head.id)
+        if future is None or future.done():
+            return
+        if head.error:
+            future.set_exception(CommandError(head.error))
+        else:
+            fields = msgspec.json.decode(entry.text or "", type=dict[str, msgspec.Raw])
+            del fields["_client"], fields["_id"]
+            future.set_result(msgspec.json.encode(fields).decode())
+
+    def _fail(self, service: _Service, reason: str) -> None:
+        for future in service.waiting.values():
+            if not future.done():
+                future.set_exception(CommandError(reason))
+
+    def _release_later(self, name: str, service: _Service) -> None:
+        """Release an idle service: our request topic would make it look alive for ever."""
+        if service.release is not None:
+            service.release.cancel()
+        service.release = self.loop.call_later(_IDLE_SEC, self._release, name, service)
+
+    def _release(self, name: str, service: _Service) -> None:
+        if not service.waiting and self._services.get(name) is service:
+            del self._services[name]
+            service.replies.close()
+            service.request.close()

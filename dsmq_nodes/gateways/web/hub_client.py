@@ -1,0 +1,157 @@
+"""The part of the hub that one web client holds: its limits, and its end.
+
+Everything that a client subscribes, advertises or has under way is here, so that its end releases
+all of it, whatever its protocol forgets. In a read-only gateway the methods that change something
+raise `ReadOnlyError`; a protocol passes the sentence on.
+"""
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from typing import Any, Final
+
+from dsmq_nodes.errors import CommandError
+from dsmq_nodes.gateways.web.hub import Hub, HubReader, HubWriter, Take
+from dsmq_nodes.gateways.web.outbox import Outbox
+
+MOST_SUBSCRIBED: Final = 1000
+MOST_ADVERTISED: Final = 100
+MOST_CALLS: Final = 100
+_READING: Final = (
+    "/list_parameters",
+    "/get_parameters",
+    "/describe_parameters",
+    "/get_parameter_types",
+    "/get_logger_levels",
+)
+
+
+class ReadOnlyError(CommandError):
+    """The gateway only shows: nothing can be published, called or changed through it."""
+
+
+class ClientLimitError(CommandError):
+    """A client holds as much as one may."""
+
+
+class HubClient:
+    """One client.
+
+    Attributes:
+        hub: the graph, the schemas, the connection's state.
+        outbox: what is sent to the client.
+        peer: its address, for logs.
+        subprotocol: the one that was agreed on; empty: none.
+    """
+
+    def __init__(self, hub: Hub, outbox: Outbox, peer: str = "", subprotocol: str = "") -> None:
+        self.hub, self.outbox, self.peer, self.subprotocol = hub, outbox, peer, subprotocol
+        self._readers: dict[int, HubReader] = {}
+        self._writers: dict[int, HubWriter] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._timers: set[asyncio.TimerHandle] = set()
+        self._unwatch: list[Callable[[], None]] = []
+        self._calls = 0
+
+    def subscribe(
+        self, topic: str, take: Take, *, depth: int = 1000, is_prompt: bool = False
+    ) -> HubReader:
+        """As `Hub.subscribe`; end it with `release`.
+
+        Raises:
+            ClientLimitError: the client has too many subscriptions.
+        """
+        if len(self._readers) >= MOST_SUBSCRIBED:
+            raise ClientLimitError(f"a client has {MOST_SUBSCRIBED} subscriptions at most")
+        reader = self.hub.subscribe(topic, take, depth=depth, is_prompt=is_prompt)
+        self._readers[id(reader)] = reader
+        return reader
+
+    def advertise(
+        self, topic: str, type_name: str, schema: bytes = b"", *, latched: int = 0
+    ) -> HubWriter:
+        """As `Hub.advertise`; end it with `release`.
+
+        Raises:
+            ReadOnlyError: the gateway is read-only.
+            ClientLimitError: the client has too many advertisements.
+        """
+        self.check_writable()
+        if len(self._writers) >= MOST_ADVERTISED:
+            raise ClientLimitError(f"a client has {MOST_ADVERTISED} advertisements at most")
+        writer = self.hub.advertise(topic, type_name, schema, latched=latched)
+        self._writers[id(writer)] = writer
+        return writer
+
+    def release(self, held: HubReader | HubWriter) -> None:
+        """End a subscription or an advertisement."""
+        held.close()
+        self._readers.pop(id(held), None)
+        self._writers.pop(id(held), None)
+
+    async def call(self, service: str, body: str = "{}", *, timeout_sec: float = 10.0) -> str:
+        """As `Hub.call`.
+
+        Raises:
+            ReadOnlyError: the gateway is read-only, and the service may change something.
+            ClientLimitError: the client has too many calls under way.
+            CommandError: as `Hub.call`.
+        """
+        if not service.endswith(_READING):
+            self.check_writable()
+        if self._calls >= MOST_CALLS:
+            raise ClientLimitError(f"a client has {MOST_CALLS} calls under way at most")
+        self._calls += 1
+        try:
+            return await self.hub.call(service, body, timeout_sec=timeout_sec)
+        finally:
+            self._calls -= 1
+
+    def check_writable(self) -> None:
+        """Refuse to change anything in a read-only gateway.
+
+        Raises:
+            ReadOnlyError: it is read-only.
+        """
+        if self.hub.is_read_only:
+            raise ReadOnlyError("this gateway is read-only: start it without read_only to change")
+
+    def watch(self, watcher: Callable[[], None]) -> None:
+        """Call `watcher` when the graph or the connection has changed, until the client's end."""
+        self._unwatch.append(self.hub.watch(watcher))
+
+    def spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        """Run a coroutine; the client's end cancels it."""
+        task = self.hub.loop.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    def later(self, delay_sec: float, act: Callable[[], None]) -> asyncio.TimerHandle:
+        """Call `act` after a time; the client's end cancels it."""
+
+        def due() -> None:
+            self._timers.discard(handle)
+            act()
+
+        handle = self.hub.loop.call_later(delay_sec, due)
+        self._timers.add(handle)
+        return handle
+
+    def now_sec(self) -> float:
+        """The loop's clock, which tests set forward."""
+        return self.hub.loop.time()
+
+    def close(self) -> None:
+        """Release all that the client holds."""
+        for task in tuple(self._tasks):
+            task.cancel()
+        for timer in tuple(self._timers):
+            timer.cancel()
+        for unwatch in self._unwatch:
+            unwatch()
+        for reader in self._readers.values():
+            reader.close()
+        for writer in self._writers.values():
+            writer.close()
+        self._readers.clear()
+        self._writers.clear()
+        self._unwatch.clear()

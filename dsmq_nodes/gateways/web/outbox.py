@@ -1,0 +1,132 @@
+"""What waits to be sent to one client: bounded in bytes, however slowly it reads.
+
+An answer is never dropped; a client whose answers stay unread is ended (`is_stuck`). Of the
+messages of a topic the newest are kept: when there is no room, the oldest of the topic with the
+most bytes is dropped and counted. No I/O here: the server's writer takes from `next`.
+"""
+
+import time
+from collections import Counter, deque
+from collections.abc import Callable
+from typing import Final
+
+Frame = str | bytes
+
+MESSAGE_BYTES: Final = 4 << 20  # of messages that wait, of all topics of a client
+_ANSWER_BYTES: Final = 1 << 20
+_STUCK_SEC: Final = 10.0
+_MOST_ANSWER_BYTES: Final = 64 << 20
+
+
+class Outbox:
+    """The frames that wait for one client.
+
+    Attributes:
+        dropped: how many messages of each topic were dropped because the client did not read.
+        sent_bytes: the bytes of all frames that were taken.
+        end_reason: why the client is to be ended; empty: it is not.
+    """
+
+    def __init__(
+        self,
+        most_bytes: int = MESSAGE_BYTES,
+        *,
+        now_sec: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.dropped: Counter[str] = Counter()
+        self.sent_bytes = 0
+        self.end_reason = ""
+        self.on_news: Callable[[], None] = lambda: None
+        self._most_bytes = most_bytes
+        self._now_sec = now_sec
+        self._answers: deque[Frame] = deque()
+        self._answer_bytes = 0
+        self._unread_since_sec: float | None = None
+        self._topics: dict[str, deque[Frame]] = {}
+        self._topic_bytes: Counter[str] = Counter()
+        self._order: deque[str] = deque()  # a topic for each message that waits
+        self._message_bytes = 0
+
+    @property
+    def waiting_bytes(self) -> int:
+        """The bytes of all frames that wait."""
+        return self._answer_bytes + self._message_bytes
+
+    @property
+    def is_stuck(self) -> bool:
+        """Whether the client has not read its answers for too long."""
+        since_sec = self._unread_since_sec
+        if self._answer_bytes > _MOST_ANSWER_BYTES:
+            return True
+        return since_sec is not None and self._now_sec() - since_sec > _STUCK_SEC
+
+    def answer(self, frame: Frame) -> None:
+        """Send a frame after all answers before it; it is never dropped."""
+        self._answers.append(frame)
+        self._answer_bytes += len(frame)
+        if self._answer_bytes > _ANSWER_BYTES and self._unread_since_sec is None:
+            self._unread_since_sec = self._now_sec()
+        self.on_news()
+
+    def offer(self, topic: str, frame: Frame, *, keep: int = 0) -> None:
+        """Send a message of a topic when there is room.
+
+        Args:
+            topic: whatever its protocol counts drops by.
+            frame: the message.
+            keep: how many of the topic may wait; 0: any number, within the client's bytes.
+        """
+        waiting = self._topics.setdefault(topic, deque())
+        while keep and len(waiting) >= keep:
+            self._drop(topic)
+        waiting.append(frame)
+        self._order.append(topic)
+        self._topic_bytes[topic] += len(frame)
+        self._message_bytes += len(frame)
+        while self._message_bytes > self._most_bytes and len(self._order) > 1:
+            self._drop(self._largest_but_newest(topic))
+        self.on_news()
+
+    def _largest_but_newest(self, topic: str) -> str:
+        """The topic with the most bytes; not `topic` where its one message has just come."""
+        others = self._topic_bytes
+        if len(self._topics[topic]) == 1:
+            others = Counter({name: size for name, size in others.items() if name != topic})
+        return max(others, key=others.__getitem__)
+
+    def forget(self, topic: str) -> None:
+        """Withdraw the messages of a topic: its client has unsubscribed it."""
+        for frame in self._topics.pop(topic, ()):
+            self._message_bytes -= len(frame)
+        del self._topic_bytes[topic]
+        self._order = deque(each for each in self._order if each != topic)
+
+    def _drop(self, topic: str) -> None:
+        self._taken(topic)
+        self._order.remove(topic)
+        self.dropped[topic] += 1
+
+    def _taken(self, topic: str) -> Frame:
+        frame = self._topics[topic].popleft()
+        self._topic_bytes[topic] -= len(frame)
+        self._message_bytes -= len(frame)
+        return frame
+
+    def next(self) -> Frame | None:
+        """Take the next frame to send; None when none waits."""
+        if self._answers:
+            frame = self._answers.popleft()
+            self._answer_bytes -= len(frame)
+            if self._answer_bytes <= _ANSWER_BYTES:
+                self._unread_since_sec = None
+        elif self._order:
+            frame = self._taken(self._order.popleft())
+        else:
+            return None
+        self.sent_bytes += len(frame)
+        return frame
+
+    def end(self, reason: str) -> None:
+        """End the client once its answers are sent; the reason goes to it and into the log."""
+        self.end_reason = self.end_reason or reason
+        self.on_news()

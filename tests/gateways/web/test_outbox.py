@@ -1,0 +1,53 @@
+"""An outbox is bounded, keeps the newest, counts what it drops and never drops an answer."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dsmq_nodes.gateways.web.outbox import Outbox
+
+
+@given(st.lists(st.tuples(st.sampled_from("abc"), st.integers(1, 60), st.integers(0, 3))))
+def test_what_waits_fits_and_every_message_is_taken_or_counted(
+    offers: list[tuple[str, int, int]],
+) -> None:
+    outbox = Outbox(100)
+    for number, (topic, size, keep) in enumerate(offers):
+        outbox.offer(topic, f"{topic}{number}".ljust(size), keep=keep)
+        assert outbox.waiting_bytes <= max(100, size + 10)
+    taken = []
+    while (frame := outbox.next()) is not None:
+        taken.append(frame)
+    assert len(taken) + sum(outbox.dropped.values()) == len(offers)
+    assert outbox.waiting_bytes == 0
+    if offers:  # the newest of all is always there
+        assert str(taken[-1]).strip() == f"{offers[-1][0]}{len(offers) - 1}"
+
+
+def test_answers_come_first_in_order_and_are_not_dropped() -> None:
+    outbox = Outbox(10)
+    outbox.offer("t", "x" * 8)
+    outbox.offer("t", "y" * 8)
+    for each in ("one", "two", "three"):
+        outbox.answer(each * 10)
+    assert [outbox.next() for _ in range(4)] == ["one" * 10, "two" * 10, "three" * 10, "y" * 8]
+    assert outbox.dropped == {"t": 1}
+
+
+def test_a_client_that_does_not_read_its_answers_is_stuck_after_ten_seconds() -> None:
+    now = [0.0]
+    outbox = Outbox(now_sec=lambda: now[0])
+    outbox.answer("x" * (2 << 20))
+    stuck = []
+    for now[0] in (9.0, 11.0):
+        stuck.append(outbox.is_stuck)
+    outbox.next()
+    stuck.append(outbox.is_stuck)
+    assert stuck == [False, True, False]
+
+
+def test_a_topic_that_is_unsubscribed_leaves_nothing() -> None:
+    outbox = Outbox()
+    outbox.offer("a", "1")
+    outbox.offer("b", "2")
+    outbox.forget("a")
+    assert [outbox.next(), outbox.next()] == ["2", None]
