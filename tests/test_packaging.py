@@ -1,6 +1,10 @@
 """The wheel: what is in it, and that the version is written in one place."""
 
 import ast
+import importlib.util
+import shutil
+import sys
+import sysconfig
 import tomllib
 import zipfile
 from collections.abc import Iterator
@@ -16,6 +20,11 @@ import dsmq_nodes
 ROOT = Path(__file__).parent.parent
 
 
+def can_compile() -> bool:
+    has_header = (Path(sysconfig.get_path("include")) / "Python.h").exists()
+    return has_header and any(map(shutil.which, ("c++", "g++", "clang++")))
+
+
 @pytest.fixture(scope="module")
 def project() -> dict[str, Any]:
     table: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
@@ -24,24 +33,68 @@ def project() -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Iterator[zipfile.ZipFile]:
-    """Built from the working tree, without the network."""
-    builders = pytest.importorskip("hatchling.builders.wheel", reason="hatchling is in [dev]")
-    folder = tmp_path_factory.mktemp("wheel")
-    (path,) = builders.WheelBuilder(str(ROOT)).build(directory=str(folder), versions=["standard"])
+    """Built from the working tree in pure Python, without the network."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DSMQ_NODES_PURE", "1")
+        path = built(tmp_path_factory.mktemp("wheel"))
+    assert path.name.endswith("-py3-none-any.whl")
     with zipfile.ZipFile(path) as opened:
         yield opened
 
 
+def built(folder: Path) -> Path:
+    builders = pytest.importorskip("hatchling.builders.wheel", reason="hatchling is in [dev]")
+    builder = builders.WheelBuilder(str(ROOT))
+    return Path(*builder.build(directory=str(folder), versions=["standard"]))
+
+
+def names(wheel: zipfile.ZipFile) -> set[str]:
+    return {name for name in wheel.namelist() if ".dist-info/" not in name}
+
+
 def test_the_wheel_holds_the_whole_package_and_nothing_else(wheel: zipfile.ZipFile) -> None:
-    held = {name for name in wheel.namelist() if ".dist-info/" not in name}
+    held = names(wheel)
     package = (ROOT / "dsmq_nodes").rglob("*")
     files = {path.relative_to(ROOT).as_posix() for path in package if path.is_file()}
-    assert held == {name for name in files if "__pycache__" not in name}
+    assert held == {name for name in files if "__pycache__" not in name and ".so" not in name}
     assert "dsmq_nodes/py.typed" in held
     info = f"dsmq_nodes-{dsmq_nodes.__version__}.dist-info"
     assert {f"{info}/METADATA", f"{info}/entry_points.txt", f"{info}/licenses/LICENSE"} <= set(
         wheel.namelist()
     )
+
+
+@pytest.mark.skipif(not can_compile(), reason="no C++ compiler, or no Python.h")
+def test_with_a_compiler_the_wheel_holds_the_compiled_part_and_is_for_this_platform(
+    wheel: zipfile.ZipFile, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("DSMQ_NODES_PURE", raising=False)
+    path = built(tmp_path)
+    python = f"cp{sys.version_info.major}{sys.version_info.minor}"
+    assert f"-{python}-{python}-linux_" in path.name
+    with zipfile.ZipFile(path) as compiled:
+        (module,) = names(compiled) - names(wheel)
+        compiled.extract(module, tmp_path)
+    assert (tmp_path / module).stat().st_size < 300_000
+    spec = importlib.util.spec_from_file_location("_speedups", tmp_path / module)
+    assert spec is not None
+    assert importlib.util.module_from_spec(spec).__name__ == "_speedups"
+
+
+@pytest.mark.parametrize("compiler", ["false", "/nowhere/c++ --version"])
+def test_a_compiler_that_fails_leaves_a_wheel_in_pure_python(
+    compiler: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.delenv("DSMQ_NODES_PURE", raising=False)
+    monkeypatch.setenv("CXX", compiler)
+    monkeypatch.setenv("PATH", "/usr/bin" if compiler == "false" else "/nowhere")
+    monkeypatch.setitem(sysconfig.get_config_vars(), "CXX", None)
+    assert built(tmp_path).name.endswith("-py3-none-any.whl")
+    shown = capsys.readouterr()
+    assert "dsmq-nodes is built in pure Python: " in shown.out + shown.err
 
 
 def test_the_wheel_says_what_pyproject_says(

@@ -9,6 +9,7 @@ from typer.main import get_command
 from typing_extensions import override
 
 import dsmq_nodes
+from dsmq_nodes import speedups
 from dsmq_nodes.cli.options import new_app
 
 # The names, and the first sentence of the help of each.
@@ -78,7 +79,7 @@ app = new_app(
 
 def _version(wanted: bool) -> None:
     if wanted:
-        print(f"dsmq-nodes {dsmq_nodes.__version__}")
+        print(f"dsmq-nodes {dsmq_nodes.__version__}, {speedups.path()}")
         raise typer.Exit
 
 

@@ -1,1 +1,45 @@
-"""The compiled part, which is optional: it does exactly what the Python beside its callers does."""
+"""The compiled part, which is optional: it does exactly what the Python beside its callers does.
+
+Here each seam is chosen, and nowhere else: a name below is the compiled function, or None, and then
+the Python at its caller does the work. `build_hook.py` compiles the sources of this folder when the
+package is installed; `DSMQ_NODES_PURE=1` in the environment leaves the compiled part unused.
+"""
+
+import os
+from importlib import import_module
+from types import ModuleType
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from dsmq_nodes.speedups import _speedups as of_types
+
+__all__ = ["Plan", "path"]
+
+# Raised with every change of what the compiled part takes or returns; `speedups.h` has it too.
+_VERSION: Final = 1
+
+
+def _load() -> tuple[ModuleType | None, str]:
+    """The compiled part, or None and why it is not used."""
+    if os.environ.get("DSMQ_NODES_PURE", "") not in {"", "0"}:
+        return None, "DSMQ_NODES_PURE is set"
+    try:
+        compiled = import_module("dsmq_nodes.speedups._speedups")
+    except ModuleNotFoundError:
+        return None, "the compiled part was not built: install again with a C++ compiler there"
+    except ImportError as error:
+        return None, f"the compiled part does not load: {error}"
+    if compiled.VERSION != _VERSION:
+        return None, "the compiled part is of another version: install again"
+    return compiled, ""
+
+
+_compiled, _why_not = _load()
+
+Plan: "type[of_types.Plan] | None" = getattr(_compiled, "Plan", None)
+"""The seam `codec`: messages of one type to JSON and back (messages/codec.py)."""
+
+
+def path() -> str:
+    """Which path runs in this process: `compiled`, or `pure Python` and why."""
+    return "compiled" if _compiled is not None else f"pure Python ({_why_not})"

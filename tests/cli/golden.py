@@ -4,9 +4,10 @@
     /mall/chatter [std_msgs/msg/String]
 
 A command that fails has `[status 1]` under what it says on standard error. What differs from run to
-run is written as PID, HOST and ID; of a command that goes on until Ctrl-C (`$ topic hz /x  # 2`) so
-many lines are taken, and each number is #. `python -m tests.cli.golden` writes the files anew,
-from the commands that are in them: look at the differences before you commit them.
+run is written as PID, HOST, ID and PATH; of a command that goes on until Ctrl-C
+(`$ topic hz /x  # 2`) so many lines are taken, and each number is #. `python -m tests.cli.golden`
+writes the files anew, from the commands that are in them: look at the differences before you commit
+them.
 """
 
 import re
@@ -15,6 +16,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+from dsmq_nodes import speedups
 from tests.cli.conftest import Place
 from tests.support.programs import Running
 
@@ -65,6 +67,7 @@ def _printed(place: Place, command: str) -> str:
     output, errors, status = place.here(*shlex.split(command))
     shown = output + errors + (f"[status {status}]\n" if status else "")
     shown = re.sub(r"\b[0-9a-f]{32}\b", "ID", shown)
+    shown = shown.replace(speedups.path(), "PATH")
     return re.sub(r"pid \d+ on \S+,", "pid PID on HOST,", shown)
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from typer.main import get_command
 
-from dsmq_nodes import __version__
+from dsmq_nodes import __version__, speedups
 from dsmq_nodes.cli import options
 from dsmq_nodes.cli.app import app, load
 from dsmq_nodes.dsmq import address
@@ -49,7 +49,7 @@ def test_without_a_command_the_help_is_shown(nowhere: Place) -> None:
 
 
 def test_version(nowhere: Place) -> None:
-    assert nowhere.run("--version").stdout == f"dsmq-nodes {__version__}\n"
+    assert nowhere.run("--version").stdout == f"dsmq-nodes {__version__}, {speedups.path()}\n"
 
 
 def test_the_console_script_is_the_same_program(nowhere: Place) -> None:

@@ -3,6 +3,7 @@
 import json
 import time
 
+from dsmq_nodes import speedups
 from dsmq_nodes.dsmq.address import parse_address, unix_address, unix_path
 from dsmq_nodes.errors import ConnectionFailedError, DsmqError
 from dsmq_nodes.tools import lookup, offers
@@ -31,6 +32,8 @@ def report(broker: str, name: str, wait_sec: float, *, as_json: bool) -> bool:
         print("\n".join(map(_shown, found)))
     else:
         print(f"All {len(CHECKS)} checks passed: {', '.join(CHECKS)}")
+    if not as_json and not name:
+        print(f"Nodes of this installation run {speedups.path()}")
     return not any(each.level == ERROR for each in found)
 
 

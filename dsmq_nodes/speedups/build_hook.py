@@ -1,0 +1,93 @@
+"""Compiles this folder when the package is built: a hook of hatchling, named in `pyproject.toml`.
+
+Every `*.cpp` here goes into the one module `_speedups`. Where it cannot be compiled, one line says
+why, and the package is built without it: the same behaviour, in Python alone. `DSMQ_NODES_PURE=1`
+builds it without on purpose. `CXX` and `CXXFLAGS` are used as by other build tools.
+"""
+
+import os
+import shlex
+import shutil
+import subprocess
+import sys
+import sysconfig
+import tempfile
+from pathlib import Path
+from typing import Any, Final
+
+from hatchling.builders.hooks.plugin.interface import BuildHookInterface
+
+_FOLDER: Final = Path("dsmq_nodes/speedups")
+_FLAGS: Final = (
+    *("-std=c++17", "-O2", "-DNDEBUG", "-fPIC", "-shared", "-fvisibility=hidden"),
+    *("-fno-exceptions", "-fno-rtti", "-Wall", "-Wextra", "-Wno-missing-field-initializers"),
+)
+
+
+class CannotCompileError(Exception):
+    """There is no compiler, no Python.h, or they do not know what the sources need."""
+
+
+class BuildHook(BuildHookInterface[Any]):
+    """Adds the compiled part to the wheel; for an editable install it is built in place."""
+
+    def initialize(self, version: str, build_data: dict[str, Any]) -> None:
+        """Compile, and give the wheel this platform's tag; without a compiler leave it as it is."""
+        name = "_speedups" + str(sysconfig.get_config_var("EXT_SUFFIX"))
+        folder = Path(self.root) / _FOLDER
+        try:
+            built = _compiled(folder, name)
+        except CannotCompileError as error:
+            self.app.display_warning(f"dsmq-nodes is built in pure Python: {error}")
+            if version == "editable":
+                (folder / name).unlink(missing_ok=True)  # of other sources than there are now
+            return
+        self._folder = built.parent
+        if version == "editable":
+            # Beside it and renamed: a process that has loaded the old one keeps its own file.
+            shutil.copy(built, folder / f"{name}.new")
+            (folder / f"{name}.new").replace(folder / name)
+            return
+        build_data["force_include"][str(built)] = str(_FOLDER / name)
+        build_data["pure_python"] = False
+        build_data["infer_tag"] = True
+
+    def finalize(self, version: str, build_data: dict[str, Any], artifact_path: str) -> None:
+        """Remove what was compiled: the wheel holds it now."""
+        if folder := getattr(self, "_folder", None):
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _compiled(folder: Path, name: str) -> Path:
+    """The compiled module, in a new folder.
+
+    Raises:
+        CannotCompileError: the text says why.
+    """
+    _check_interpreter()
+    target = Path(tempfile.mkdtemp(prefix="dsmq_nodes-")) / name
+    include = f"-I{sysconfig.get_path('include')}"
+    command = [*_compiler(), *_FLAGS, include, *map(str, sorted(folder.glob("*.cpp")))]
+    command += [*shlex.split(os.environ.get("CXXFLAGS", "")), "-o", str(target)]
+    done = subprocess.run(command, check=False, capture_output=True, text=True)
+    if done.returncode:
+        shutil.rmtree(target.parent, ignore_errors=True)
+        errors = [line for line in done.stderr.splitlines() if "error" in line]
+        raise CannotCompileError(f"{command[0]}: {(errors or ['failed'])[0]}")
+    return target
+
+
+def _check_interpreter() -> None:
+    if os.environ.get("DSMQ_NODES_PURE", "") not in {"", "0"}:
+        raise CannotCompileError("DSMQ_NODES_PURE is set")
+    if sys.implementation.name != "cpython" or sysconfig.get_config_var("Py_GIL_DISABLED"):
+        raise CannotCompileError("the compiled part is for CPython with its global lock")
+
+
+def _compiler() -> list[str]:
+    """The command of `CXX`, of the one that built Python, or of the usual names."""
+    for each in (os.environ.get("CXX"), sysconfig.get_config_var("CXX"), "c++", "g++", "clang++"):
+        words = shlex.split(str(each or ""))
+        if words and shutil.which(words[0]):
+            return words
+    raise CannotCompileError("there is no C++ compiler (Debian: apt install g++ python3-dev)")
