@@ -66,6 +66,21 @@ def test_a_signal_ends_a_node_that_is_not_run_by_run(
 
 
 @pytest.mark.usefixtures("broker")
+def test_a_signal_while_messages_are_read_ends_it_without_a_word(programs: Programs) -> None:
+    """It comes out of the very task that spins: asyncio would log that task's exception."""
+    listening = (
+        "from dsmq_nodes.messages.std import Empty\n"
+        "robot = Robot()\n"
+        "robot.create_subscription(Empty, 't', lambda _: os.kill(os.getpid(), signal.SIGTERM), 1)\n"
+        "robot.create_publisher(Empty, 't', 1).publish(Empty())\n"
+        "time.sleep(0.1)\n"
+    )
+    program = programs(robot(listening + "spin_once(robot)"))
+    assert program.wait() == 128 + signal.SIGTERM
+    assert said(program) == ["stopping", "safe"]
+
+
+@pytest.mark.usefixtures("broker")
 def test_ctrl_c_does_not_break_into_a_node_that_is_destroyed(programs: Programs) -> None:
     main = "robot = Robot()\ntry: robot.destroy_node()\nexcept KeyboardInterrupt: print('after')"
     program = programs(robot(main, stopping_sec=0.3))

@@ -466,8 +466,8 @@ class Spinner:
             return working.result() if working is not None and working.done() else None
         finally:
             self._ended = None
-            if working is not None and not working.done():
-                working.cancel()
+            if working is not None and not working.cancel() and not working.cancelled():
+                working.exception()  # of a signal, say: the loop raises that, and asyncio logs it
                 await asyncio.wait({working})
 
     def shut_down(self) -> None:
