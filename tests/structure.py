@@ -21,6 +21,7 @@ PACKAGE = ROOT / "dsmq_nodes"
 STARTER = PACKAGE / "cli" / "starter"
 # One file a noun of the command line, one file a ROS package.
 _UNBOUNDED_FOLDERS = {"dsmq_nodes/cli", "dsmq_nodes/messages"}
+_SAME_IN_EACH_FOLDER = {"__init__", "__main__", "launch_entry"}
 _QUEUE_PROPER = (
     "wire",
     "log",
@@ -68,10 +69,10 @@ def tree(path: Path) -> ast.Module:
 
 
 def file_names_twice() -> list[Double]:
-    """File names that two folders have, `__init__` and `__main__` aside."""
+    """File names that two folders have, except those that Python or the launcher finds by name."""
     places: dict[str, list[str]] = defaultdict(list)
     for path in sources():
-        if path.stem not in {"__init__", "__main__"}:
+        if path.stem not in _SAME_IN_EACH_FOLDER:
             places[path.name].append(relative(path.parent))
     return _doubles(places)
 

@@ -20,10 +20,10 @@ from dsmq_nodes.launcher.file.entries import (
     ENTRIES,
     ArgEntry,
     DependencyEntry,
-    LaunchFile,
     LaunchMapping,
     RestartEntry,
 )
+from dsmq_nodes.launcher.file.gateway_entries import gateway_entries, launch_file_model
 
 _DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
 _SUBSTITUTION: Final = {"type": "string", "pattern": r"\$\("}
@@ -38,7 +38,7 @@ def launch_schema(root: Path) -> dict[str, Any]:
     with Examiner(root) as examiner:
         classes = examiner.classes_in(list(_modules(root)))
     models: tuple[type[LaunchMapping], ...] = (
-        LaunchFile,
+        launch_file_model(),
         *ENTRIES,
         ArgEntry,
         RestartEntry,
@@ -93,9 +93,15 @@ def _shorter_forms(parts: Mapping[str, dict[str, Any]]) -> None:
         "description": files["description"],
         "anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}],
     }
-    parts["LaunchFile"]["properties"]["args"]["additionalProperties"] = {
-        "anyOf": [_SCALAR, _ref("ArgEntry")]
-    }
+    file = parts["LaunchFile"]["properties"]
+    file["args"]["additionalProperties"] = {"anyOf": [_SCALAR, _ref("ArgEntry")]}
+    for name, entry in gateway_entries().items():
+        short = parts[entry.__name__]["properties"].get(entry.SHORT)
+        forms = [short] if short is not None else []
+        file[name] = {
+            "description": entry.ABOUT,
+            "anyOf": [*forms, _ref(entry.__name__)],
+        }
 
 
 def _substitutable(schema: Any) -> Any:

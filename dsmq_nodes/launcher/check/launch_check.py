@@ -26,7 +26,7 @@ from dsmq_nodes.launcher.check.findings import NodeFinding, NodeRequest, NodeTop
 from dsmq_nodes.launcher.file.arguments import Value
 from dsmq_nodes.launcher.file.composed import ComposedNode, Composition, Origin
 from dsmq_nodes.launcher.file.explain import explain_value
-from dsmq_nodes.launcher.file.read import classes_not_there, look_at
+from dsmq_nodes.launcher.file.read import classes_not_there, extras_not_there, look_at
 from dsmq_nodes.launcher.supervise.plan import find_project_root
 from dsmq_nodes.launcher.supervise.planning import environment_of
 from dsmq_nodes.suggest import did_you_mean, nearest, shorten
@@ -103,6 +103,7 @@ def check(path: Path, args: Mapping[str, Value] | None = None) -> Report:
     looked = [_looked(*pair) for pair in zip(nodes, findings, strict=True)]
     report = Report(composition.file, list(errors), nodes=len(composition.nodes))
     report.errors += classes_not_there(composition.unplaced, root)
+    report.errors += extras_not_there(composition)
     for each in looked:
         report.errors += _wrong_class(each)
         report.errors += _idle_remaps(each, looked)
@@ -112,9 +113,11 @@ def check(path: Path, args: Mapping[str, Value] | None = None) -> Report:
         not is_hidden(topic) and topic not in EVERY_NODES_TOPICS for topic in ends.topics
     )
     report.errors += ends.misfits()
+    report.errors += ends.misfits_of_gateways(composition)
     report.warnings += [problem for each in looked for problem in _not_checked(each)]
     if not errors and len(nodes) == len(composition.nodes):
         report.warnings += ends.unpublished()
+        report.warnings += ends.unheard_gateways(composition)
     report.warnings += relations.idle_waits(composition)
     if not composition.is_partial and not composition.faulty:
         report.warnings += _idle_sections(composition)
@@ -319,6 +322,29 @@ class _Ends:
                             verdicts[pair].differences,
                         )
                         yield reader.node.origin.within("node").problem(text)
+
+    def misfits_of_gateways(self, composition: Composition) -> Iterator[LaunchProblem]:
+        """Yield a problem for each topic that a gateway publishes with another type."""
+        for gateway in composition.gateways:
+            for each in gateway.entry.topics():
+                for reader, expected in self.topics.get(each.topic, ([], []))[1]:
+                    if expected.type_name not in {"", each.type_name}:
+                        why = f"'{reader.node.full_name}' expects {expected.type_name} on"
+                        why += f" {each.topic}, this is {each.type_name}"
+                        yield gateway.origin.within(*each.path).problem(why)
+
+    def unheard_gateways(self, composition: Composition) -> Iterator[LaunchProblem]:
+        """Yield a warning for each topic that a gateway publishes and no node subscribes."""
+        if any(each.finding.error or each.finding.unknown for each in self._looked):
+            return
+        known = [topic for topic, (_, subscribed) in self.topics.items() if subscribed]
+        for gateway in composition.gateways:
+            for each in gateway.entry.topics():
+                if each.topic not in known:
+                    close = nearest(each.topic, known)
+                    hint = f"; did you mean '{close}'?" if close is not None else ""
+                    why = f"no node subscribes to {each.topic}{hint}"
+                    yield gateway.origin.within(*each.path).problem(why)
 
     def unpublished(self) -> Iterator[LaunchProblem]:
         """Yield a warning for each topic with readers but no publisher, and for each service."""

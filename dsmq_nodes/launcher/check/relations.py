@@ -27,9 +27,19 @@ _OF_PROCESS = (
 def problems(composition: Composition) -> Iterator[LaunchProblem]:
     """Yield each mistake."""
     yield from _same_names(composition.nodes)
+    yield from _names_of_gateways(composition)
     yield from _processes(composition.nodes)
     yield from _dependencies(composition)
     yield from _programs(composition)
+
+
+def _names_of_gateways(composition: Composition) -> Iterator[LaunchProblem]:
+    for gateway in composition.gateways:
+        name = gateway.entry.process(gateway.origin.document.directory).node
+        for node in composition.nodes:
+            if name in {node.full_name, process_of(node)}:
+                why = f"{shorten(name)} is the name of the gateway '{gateway.key}'; take another"
+                yield node.origin.within("name").problem(why)
 
 
 def process_of(node: ComposedNode) -> str:

@@ -24,7 +24,12 @@ from dsmq_nodes.graph.parameters.yaml_source import Path as Keys
 from dsmq_nodes.launcher.file import declare
 from dsmq_nodes.launcher.file.arguments import Value
 from dsmq_nodes.launcher.file.around import Around, join, mapping_at, remaps
-from dsmq_nodes.launcher.file.composed import ComposedNode, Composition, Origin
+from dsmq_nodes.launcher.file.composed import (
+    ComposedGateway,
+    ComposedNode,
+    Composition,
+    Origin,
+)
 from dsmq_nodes.launcher.file.entries import (
     ENTRIES,
     EntryPart,
@@ -37,6 +42,7 @@ from dsmq_nodes.launcher.file.entries import (
 from dsmq_nodes.launcher.file.explain import explain
 from dsmq_nodes.launcher.file.extent import OF_COPY, Extent, UnfoldsError
 from dsmq_nodes.launcher.file.field_types import MOST_COPIES
+from dsmq_nodes.launcher.file.gateway_entries import gateways_of, launch_file_model
 from dsmq_nodes.launcher.file.other_files import OtherFiles
 from dsmq_nodes.launcher.file.salvage import salvage
 from dsmq_nodes.launcher.file.substitute import Scope, Substitution
@@ -116,6 +122,10 @@ class Composer:
             self.composition.broker = _beside(launch.broker, document.directory)
             self.composition.broker_origin = Origin(document, ("broker",))
             self.composition.log = _beside(launch.log, document.directory)
+            self.composition.gateways = [
+                ComposedGateway(key, entry, Origin(document, (key,)))
+                for key, entry in gateways_of(launch).items()
+            ]
 
     def _file(
         self, document: Document, around: Around, given: declare.GivenArgs
@@ -127,7 +137,7 @@ class Composer:
             self.composition.is_partial = True
         data = document.data
         if not isinstance(data, dict):
-            self._validate(LaunchFile, data, Origin(document, ()))
+            self._validate(launch_file_model(), data, Origin(document, ()))
             return None
         scope = declare.scope(
             document,
@@ -135,7 +145,9 @@ class Composer:
             lambda place, why: self._refuse(document, place, why),
             self._extent,
         )
-        launch = self._part(LaunchFile, Origin(document, ()), scope, aside=("args", "nodes"))
+        launch = self._part(
+            launch_file_model(), Origin(document, ()), scope, aside=("args", "nodes")
+        )
         if launch is not None:
             around = replace(around, env={**around.env, **launch.env})
         nodes = data.get("nodes")

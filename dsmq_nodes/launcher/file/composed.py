@@ -9,6 +9,7 @@ from dsmq_nodes.graph.parameters.parameter_files import ParamsFile
 from dsmq_nodes.graph.parameters.yaml_source import Document, Place
 from dsmq_nodes.graph.parameters.yaml_source import Path as Keys
 from dsmq_nodes.launcher.file.entries import BrokerEntry, LogEntry, NodeEntry
+from dsmq_nodes.launcher.file.gateway_entries import GatewayEntry
 
 
 @dataclass(frozen=True)
@@ -85,6 +86,21 @@ class ComposedNode:
         return self.param_origin(path[:-1]) if path else self.origin
 
 
+@dataclass(frozen=True)
+class ComposedGateway:
+    """One gateway to start.
+
+    Attributes:
+        key: its key in the launch file.
+        entry: its entry, after substitutions.
+        origin: the place of its entry.
+    """
+
+    key: str
+    entry: GatewayEntry
+    origin: Origin
+
+
 @dataclass
 class Composition:
     """A composed launch file.
@@ -95,6 +111,7 @@ class Composition:
         broker_origin: the place of that, written or not.
         log: where log files are written, with its folder relative to the launch file.
         nodes: the nodes to start.
+        gateways: the gateways of the file itself, not of those that it includes.
         left_out: full names of nodes whose conditions do not hold.
         params_files: the files of parameters that nodes name.
         faulty: full names of nodes that are not in `nodes` because of mistakes.
@@ -107,6 +124,7 @@ class Composition:
     broker_origin: Origin | None = None
     log: LogEntry = field(default_factory=LogEntry)
     nodes: list[ComposedNode] = field(default_factory=list)
+    gateways: list[ComposedGateway] = field(default_factory=list)
     left_out: set[str] = field(default_factory=set)
     params_files: dict[Path, ParamsFile] = field(default_factory=dict)
     faulty: set[str] = field(default_factory=set)

@@ -38,6 +38,7 @@ def load_to_launch(path: Path, root: Path, args: Mapping[str, Value] | None = No
         if node.entry.node is not None and "PYTHONPATH" not in node.env
     ]
     problems += classes_not_there([*classes, *composition.unplaced], root)
+    problems += extras_not_there(composition)
     return _without_mistakes(composition, problems)
 
 
@@ -89,6 +90,13 @@ def classes_not_there(classes: Iterable[tuple[Origin, str]], root: Path) -> Iter
             told[spec] = why_not(spec, places)
         if told[spec]:
             yield origin.problem(told[spec])
+
+
+def extras_not_there(composition: Composition) -> Iterator[LaunchProblem]:
+    """Yield the gateways whose libraries are not installed, each with its place."""
+    for gateway in composition.gateways:
+        if missing := gateway.entry.missing():
+            yield gateway.origin.problem(f"'{gateway.key}': {missing}", at_key=True)
 
 
 def _without_mistakes(composition: Composition, problems: list[LaunchProblem]) -> Composition:

@@ -19,6 +19,7 @@ from dsmq_nodes.graph.spin.environment import NodeEnvironment
 from dsmq_nodes.launcher.check.relations import awaited_topic, process_of, program, waits_for
 from dsmq_nodes.launcher.file.composed import ComposedNode, Composition
 from dsmq_nodes.launcher.file.entries import BrokerEntry, NodeEntry, RestartEntry
+from dsmq_nodes.launcher.file.gateway_entries import GatewayEntry, module_argv
 from dsmq_nodes.launcher.supervise.child import NODES
 from dsmq_nodes.launcher.supervise.plan import (
     Dependency,
@@ -40,7 +41,13 @@ def make_plan(composition: Composition, project_root: Path) -> Plan:
         together.setdefault(process_of(node), []).append(node)
     return Plan(
         _broker(composition.broker),
-        tuple(_process(composition, nodes, project_root) for nodes in together.values()),
+        (
+            *(_process(composition, nodes, project_root) for nodes in together.values()),
+            *(
+                gateway_plan(each.key, each.entry, each.origin.document.directory)
+                for each in composition.gateways
+            ),
+        ),
         _another_port(composition),
     )
 
@@ -72,7 +79,19 @@ def _broker(entry: BrokerEntry) -> ProcessPlan:
         words.append("--insecure")
     if not entry.shm:
         words.append("--no-shm")
-    return ProcessPlan("broker", (sys.executable, "-m", _CHILD, "--module", *words))
+    return ProcessPlan("broker", module_argv(*words))
+
+
+def gateway_plan(key: str, entry: GatewayEntry, directory: Path) -> ProcessPlan:
+    """Return the process of a gateway: the robot runs without it, so its end ends nothing."""
+    process = entry.process(directory)
+    return ProcessPlan(
+        process.node.removeprefix("/"),
+        process.argv,
+        dict(process.env),
+        (NodePlan(process.node, f"the gateway '{key}'"),),
+        restart=RestartPlan("on-failure"),
+    )
 
 
 def _process(composition: Composition, nodes: list[ComposedNode], root: Path) -> ProcessPlan:

@@ -1,0 +1,104 @@
+"""`web:` in a launch file, and at the same time all options of the gateway's process."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Any, ClassVar, Final, Literal
+
+from pydantic import BeforeValidator, Field
+
+from dsmq_nodes.launcher.file import field_types as fields
+from dsmq_nodes.launcher.file.entries import LaunchMapping
+from dsmq_nodes.launcher.file.gateway_entries import (
+    GatewayEntry,
+    GatewayProcess,
+    GatewayTopic,
+    module_argv,
+)
+
+PORT: Final = 8080
+NODE: Final = "/web"
+_MODULE: Final = "dsmq_nodes.gateways.web"
+_TWIST: Final = "geometry_msgs/msg/Twist"
+
+_Port = Annotated[int, Field(ge=0, le=65535)]
+_PortOrFalse = Annotated[
+    int, Field(ge=0, le=65535), BeforeValidator(lambda value: 0 if value is False else value)
+]
+
+
+class DriveEntry(LaunchMapping):
+    """What the dashboard drives, and how fast at most."""
+
+    topic: fields.Topic = Field("cmd_vel", description="The topic of the commands.")
+    type: Literal["geometry_msgs/msg/Twist", "geometry_msgs/msg/TwistStamped"] = Field(
+        "geometry_msgs/msg/Twist", description="Its type."
+    )
+    linear: float = Field(0.5, gt=0, le=100, allow_inf_nan=False, description="m/s at most.")
+    angular: float = Field(1.5, gt=0, le=100, allow_inf_nan=False, description="rad/s at most.")
+
+
+class StopEntry(LaunchMapping):
+    """What the STOP button publishes."""
+
+    topic: fields.Topic = Field("emergency_stop", description="The topic.")
+    type: str = Field("std_msgs/msg/Bool", description="Its type.")
+    msg: dict[str, Any] = Field(default={"data": True}, description="The message.")
+
+
+class WebEntry(GatewayEntry):
+    """The web gateway: dashboard, rosbridge and Foxglove."""
+
+    ABOUT: ClassVar[str] = "A dashboard for browsers, rosbridge and Foxglove: {port: 8080}."
+    SHORT: ClassVar[str] = "port"
+    EXTRA: ClassVar[str] = "web"
+    MODULES: ClassVar[tuple[str, ...]] = ("aiohttp", "cbor2")
+
+    port: _Port = Field(PORT, description="The dashboard's port; 0 takes any free one.")
+    host: fields.Host = Field("127.0.0.1", description="Address that it listens on.")
+    rosbridge: _PortOrFalse = Field(
+        9090, description="A port of its own for rosbridge; 0 or false: /rosbridge alone."
+    )
+    foxglove: _PortOrFalse = Field(
+        8765, description="A port of its own for Foxglove; 0 or false: /foxglove alone."
+    )
+    read_only: bool = Field(default=False, description="Show, and let nobody change anything.")
+    drive: DriveEntry = Field(DriveEntry(), description="What the dashboard drives.")
+    stop: StopEntry = Field(StopEntry(), description="What its STOP button publishes.")
+    hide: list[str] = Field(default=[], description="Topics that are not shown: [/internal/*].")
+    token_file: fields.FilePath | None = Field(
+        None, description="A file with the token of the users; or in DSMQ_WEB_TOKEN."
+    )
+    names: list[str] = Field(default=[], description="Names under which browsers open it.")
+    allow_origin: list[str] = Field(
+        default=[], description="Pages of other sites that may connect: [https://lab.example]."
+    )
+    insecure: bool = Field(default=False, description="Listen beyond this machine without a token.")
+    tls_cert: fields.FilePath | None = Field(None, description="Certificate: https and wss.")
+    tls_key: fields.FilePath | None = Field(None, description="Its private key.")
+
+    def process(self, directory: Path) -> GatewayProcess:
+        """Run this module's package, which reads the entry as JSON."""
+        return GatewayProcess(NODE, module_argv(_MODULE, json.dumps(self.options(directory))))
+
+    def options(self, directory: Path) -> dict[str, Any]:
+        """What differs from the defaults, with the paths of files made absolute."""
+        told = self.model_dump(exclude_unset=True)
+        for key in ("token_file", "tls_cert", "tls_key"):
+            if told.get(key) is not None:
+                told[key] = str(directory / told[key])
+        return told
+
+    def topics(self) -> Iterator[GatewayTopic]:
+        """What it drives and what stops it, where the file says so: a wrong name moves nothing."""
+        if "drive" in self.model_fields_set:
+            yield GatewayTopic(("drive", "topic"), _absolute(self.drive.topic), self.drive.type)
+        if "stop" in self.model_fields_set:
+            yield GatewayTopic(("stop", "topic"), _absolute(self.stop.topic), self.stop.type)
+
+
+def _absolute(topic: str) -> str:
+    return topic if topic.startswith("/") else f"/{topic}"
+
+
+ENTRY: Final = WebEntry

@@ -1,0 +1,123 @@
+"""Gateways in launch files, found by name: the launcher has no list of them and imports none.
+
+A top-level key that is the name of a folder in `dsmq_nodes/gateways/` is that gateway's entry. The
+folder has a module `launch_entry`, whose `ENTRY` is a subclass of `GatewayEntry`: a model as every
+part of a launch file is one, so that errors, editors and `check` know its keys, and a method that
+says which process to start. It imports none of the gateway's libraries.
+"""
+
+import importlib
+import importlib.util
+import pkgutil
+import sys
+from collections.abc import Iterator, Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any, ClassVar, Final, NamedTuple
+
+from pydantic import Field, create_model, model_validator
+
+from dsmq_nodes.launcher.file.entries import LaunchFile, LaunchMapping
+
+_GATEWAYS: Final = "dsmq_nodes.gateways"
+_ENTRY: Final = "launch_entry"
+_CHILD: Final = "dsmq_nodes.launcher.supervise.child"
+
+
+class GatewayProcess(NamedTuple):
+    """The process of a gateway.
+
+    Attributes:
+        node: the node that it is in the graph, by its full name.
+        argv: the program and its arguments, without a shell.
+        env: additions to the launcher's environment; DSMQ_BROKER is added to them.
+    """
+
+    node: str
+    argv: tuple[str, ...]
+    env: Mapping[str, str] = {}
+
+
+class GatewayTopic(NamedTuple):
+    """A topic that a gateway publishes for the nodes of the launch file.
+
+    Attributes:
+        path: the keys of its name in the entry.
+        topic: its full name.
+        type_name: its type.
+    """
+
+    path: tuple[str, ...]
+    topic: str
+    type_name: str
+
+
+class GatewayEntry(LaunchMapping):
+    """The entry of a gateway, as its `launch_entry` module has it.
+
+    Attributes:
+        ABOUT: what it is, for editors.
+        SHORT: the key that a plain value stands for: `web: 8080` is `web: {port: 8080}`.
+        EXTRA: the extra that installs its libraries.
+        MODULES: the modules of these libraries.
+    """
+
+    ABOUT: ClassVar[str] = ""
+    SHORT: ClassVar[str] = ""
+    EXTRA: ClassVar[str] = ""
+    MODULES: ClassVar[tuple[str, ...]] = ()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _take_short(cls, value: Any) -> Any:
+        is_plain = isinstance(value, int | float | str) and not isinstance(value, bool)
+        return {cls.SHORT: value} if cls.SHORT and is_plain else value
+
+    def process(self, directory: Path) -> GatewayProcess:
+        """The process to start; paths in the entry are relative to `directory`."""
+        raise NotImplementedError
+
+    def topics(self) -> Iterator[GatewayTopic]:
+        """Topics that it publishes and that a node of the launch file is to subscribe."""
+        return iter(())
+
+    def missing(self) -> str:
+        """What has to be installed first; empty: nothing."""
+        missing = [name for name in self.MODULES if importlib.util.find_spec(name) is None]
+        if not missing:
+            return ""
+        how = f"pip install 'dsmq-nodes[{self.EXTRA}]'"
+        return f"it needs {' and '.join(missing)}: install with `{how}`"
+
+
+def module_argv(module: str, *arguments: str) -> tuple[str, ...]:
+    """The program that runs a module as a process of a launch."""
+    return (sys.executable, "-m", _CHILD, "--module", module, *arguments)
+
+
+@cache
+def gateway_entries() -> Mapping[str, type[GatewayEntry]]:
+    """The entries of all gateways, by their keys."""
+    package = importlib.import_module(_GATEWAYS)
+    found = {}
+    for each in pkgutil.iter_modules(package.__path__):
+        name = f"{_GATEWAYS}.{each.name}.{_ENTRY}"
+        if each.ispkg and importlib.util.find_spec(name) is not None:
+            found[each.name] = importlib.import_module(name).ENTRY
+    return found
+
+
+@cache
+def launch_file_model() -> type[LaunchFile]:
+    """The model of a launch file, with a key for each gateway."""
+    fields: dict[str, Any] = {
+        name: (entry, Field(None, description=entry.ABOUT))
+        for name, entry in gateway_entries().items()
+    }
+    return create_model("LaunchFile", __base__=LaunchFile, __doc__=LaunchFile.__doc__, **fields)
+
+
+def gateways_of(launch: LaunchFile) -> dict[str, GatewayEntry]:
+    """The gateways that a launch file has, by their keys."""
+    found = {name: getattr(launch, name, None) for name in gateway_entries()}
+    return {name: entry for name, entry in found.items() if isinstance(entry, GatewayEntry)}

@@ -1,0 +1,128 @@
+"""Gateways in launch files: a folder of `gateways` with a `launch_entry` is all there is to do."""
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from textwrap import dedent
+
+import jsonschema
+import pytest
+
+import dsmq_nodes.gateways
+from dsmq_nodes.errors import LaunchFileError
+from dsmq_nodes.launcher.check.editor_schema import launch_schema
+from dsmq_nodes.launcher.check.launch_check import check
+from dsmq_nodes.launcher.file.gateway_entries import gateway_entries, launch_file_model
+from dsmq_nodes.launcher.file.read import extras_not_there, load_to_launch, read
+from dsmq_nodes.launcher.supervise.planning import make_plan
+
+ENTRY = """
+from pathlib import Path
+from typing import ClassVar
+from pydantic import Field
+from dsmq_nodes.launcher.file.gateway_entries import (
+    GatewayEntry, GatewayProcess, GatewayTopic, module_argv
+)
+
+class MorseEntry(GatewayEntry):
+    ABOUT: ClassVar[str] = "A light that blinks."
+    SHORT: ClassVar[str] = "lamp"
+    EXTRA: ClassVar[str] = "morse"
+    MODULES: ClassVar[tuple[str, ...]] = ("no_such_module_at_all",)
+    lamp: str = Field(description="Which one.")
+    speed: float = Field(1.0, gt=0, description="Of the key.")
+
+    def process(self, directory: Path) -> GatewayProcess:
+        argv = module_argv("morse", self.lamp, f"{self.speed:g}", str(directory))
+        return GatewayProcess("/morse", argv, {"LAMP": self.lamp})
+
+    def topics(self):
+        yield GatewayTopic(("lamp",), "/" + self.lamp, "std_msgs/msg/String")
+
+ENTRY = MorseEntry
+"""
+NODES = "nodes:\n- {name: talker, node: 'examples.talker:Talker'}\n"
+
+
+@pytest.fixture
+def morse(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    folder = tmp_path / "morse"
+    folder.mkdir()
+    (folder / "__init__.py").touch()
+    (folder / "launch_entry.py").write_text(dedent(ENTRY))
+    (tmp_path / "no_gateway.py").touch()
+    monkeypatch.setattr(
+        dsmq_nodes.gateways, "__path__", [*dsmq_nodes.gateways.__path__, str(tmp_path)]
+    )
+    gateway_entries.cache_clear()
+    launch_file_model.cache_clear()
+    yield
+    for name in [each for each in sys.modules if each.startswith("dsmq_nodes.gateways.morse")]:
+        del sys.modules[name]
+    gateway_entries.cache_clear()
+    launch_file_model.cache_clear()
+
+
+@pytest.mark.usefixtures("morse")
+def test_a_folder_with_an_entry_is_a_key_of_launch_files() -> None:
+    composed = read(f"args: {{a: red}}\nmorse: $(arg a)\n{NODES}")
+    plan = make_plan(composed, Path("/robot"))
+    process = plan.nodes[-1]
+    assert process.name == "morse"
+    assert process.argv[-5:] == ("--module", "morse", "red", "1", str(Path.cwd()))
+    assert process.env == {"LAMP": "red"}
+    assert [node.name for node in process.nodes] == ["/morse"]
+    assert process.restart.policy == "on-failure"
+    assert not process.required
+
+
+@pytest.mark.usefixtures("morse")
+def test_its_mistakes_are_told_at_their_places_with_those_of_the_others() -> None:
+    with pytest.raises(LaunchFileError) as caught:
+        read(f"morse: {{lamp: red, sped: 2}}\nweb: {{port: -1}}\nmors: 2\n{NODES}")
+    assert [f"{each.line}:{each.column}: {each.message}" for each in caught.value.problems] == [
+        "1:20: unknown key 'sped'; did you mean 'speed'?",
+        "2:13: must be at least 0, is -1",
+        "3:1: unknown key 'mors'; did you mean 'morse'?",
+    ]
+
+
+@pytest.mark.usefixtures("morse")
+def test_libraries_that_are_not_installed_are_told_before_anything_is_started(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "robot.yaml"
+    path.write_text(f"morse: red\n{NODES}")
+    text = "'morse': it needs no_such_module_at_all: install with `pip install 'dsmq-nodes[morse]'`"
+    with pytest.raises(LaunchFileError) as caught:
+        load_to_launch(path, Path.cwd())
+    assert text in str(caught.value)
+    assert [each.message for each in extras_not_there(read(f"morse: red\n{NODES}"))] == [text]
+
+
+@pytest.mark.usefixtures("morse")
+def test_editors_know_it() -> None:
+    schema = launch_schema(Path("tests/launcher/wrong"))
+    for good in ("red", {"lamp": "red", "speed": 2.0}):
+        jsonschema.validate({"morse": good, "nodes": [{"name": "a", "exec": ["x"]}]}, schema)
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate({"morse": {"lam": 1}, "nodes": [{"name": "a", "exec": ["x"]}]}, schema)
+
+
+def test_what_the_web_gateway_drives_is_checked(tmp_path: Path) -> None:
+    path = tmp_path / "robot.yaml"
+    drive = "web: {drive: {topic: wheel_comand}, stop: {topic: odom}}\n"
+    nodes = "nodes:\n- {name: monitor, node: 'examples.diffbot:Monitor'}\n"
+    nodes += "- {name: plant, node: 'examples.diffbot:Plant'}\n"
+    path.write_text(drive + nodes)
+    report = check(path)
+    assert "'/monitor' expects nav_msgs/msg/Odometry on /odom" in report.errors[0].message
+    messages = [each.message for each in report.warnings]
+    assert "no node subscribes to /wheel_comand; did you mean '/wheel_command'?" in messages
+
+
+def test_the_gateways_of_an_included_file_are_its_own(tmp_path: Path) -> None:
+    (tmp_path / "inner.yaml").write_text(f"web: 8080\n{NODES}")
+    composed = read("nodes:\n- include: inner.yaml\n", directory=tmp_path)
+    assert composed.gateways == []
+    assert len(composed.nodes) == 1
