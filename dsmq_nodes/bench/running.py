@@ -251,7 +251,7 @@ def cases(
     count: int | None,
     subscribers: int,
 ) -> Iterator[Case]:
-    """What to measure: each kind by each way."""
+    """The cases to measure: each kind by each way."""
     for kind in kinds:
         rate = rate_hz or RATES_HZ[kind]
         number = count or max(round(rate * SECONDS), 1)

@@ -307,7 +307,7 @@ class Reply(msgspec.Struct, gc=False):
 
 
 class _Outline(msgspec.Struct):
-    """What an error needs to know about the request that it refuses."""
+    """The fields of a request that the error which refuses it repeats."""
 
     action: str
     topic: str = ""
@@ -459,7 +459,7 @@ def _refusal(body: bytes, error: Exception) -> WireError:
 
 
 def _text_fault(request: Request) -> str:
-    """What is wrong with a text that describes a peer or a topic; empty when nothing is."""
+    """The fault of a text that describes a peer or a topic; empty when there is none."""
     for kind, text, most in (
         ("type name", request.type, MAX_TOPIC_BYTES),
         ("host name", request.host, MAX_TOPIC_BYTES),

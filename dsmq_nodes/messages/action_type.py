@@ -52,7 +52,7 @@ class Action:
 
 
 class ActionType(Protocol[_GoalT_co, _ResultT_co, _FeedbackT_co]):
-    """What type checkers see of a subclass of `Action`."""
+    """A subclass of `Action` as type checkers see it."""
 
     def Goal(self, *args: Any, **kwargs: Any) -> _GoalT_co:  # noqa: N802  it is a class
         """Make a goal."""

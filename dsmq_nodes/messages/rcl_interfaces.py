@@ -58,7 +58,7 @@ class IntegerRange(Message):
 
 
 class ParameterDescriptor(Message):
-    """What a parameter is and which values it may take."""
+    """A parameter's description, and the values it may take."""
 
     name: str = ""
     type: uint8 = 0
@@ -108,7 +108,7 @@ class Parameter(Message):
 
 
 class ParameterEvent(Message):
-    """What has changed in a node's parameters; on `/parameter_events`."""
+    """A change of a node's parameters; on `/parameter_events`."""
 
     stamp: Time = Time()
     node: str = ""

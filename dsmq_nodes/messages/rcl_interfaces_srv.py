@@ -28,7 +28,7 @@ __all__ = [
 
 
 class DescribeParameters(Service):
-    """What parameters are, and which values they may have."""
+    """Describe parameters, and the values they may have."""
 
     class Request(Message):
         """Whose."""

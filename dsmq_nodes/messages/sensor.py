@@ -358,7 +358,7 @@ class MultiDOFJointState(Message):
 
 
 class TimeReference(Message):
-    """What another clock says at the time of the header."""
+    """The time of another clock at the time of the header."""
 
     header: Header = Header()
     time_ref: Time = Time()

@@ -43,7 +43,7 @@ class Service:
 
 
 class ServiceType(Protocol[_RequestT_co, _ResponseT_co]):
-    """What type checkers see of a subclass of `Service`: what its request and response are."""
+    """A subclass of `Service` as type checkers see it: with its request and its response."""
 
     def Request(self, *args: Any, **kwargs: Any) -> _RequestT_co:  # noqa: N802  it is a class
         """Make a request."""
@@ -63,7 +63,7 @@ def name_parts(cls: type[Any], *parts: str) -> None:
 
 
 def _as_above(cls: type[Any], part: str) -> Any:
-    """What the class above has, or a message without fields."""
+    """The nested class of the class above, or a message without fields."""
     nested = create_model(part, __base__=getattr(cls, part, Message), __module__=cls.__module__)
     nested.__qualname__ = f"{cls.__qualname__}.{part}"
     return nested

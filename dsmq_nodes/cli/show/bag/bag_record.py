@@ -30,7 +30,7 @@ _ANSWER_SEC: Final = 1.0
 
 @dataclass(frozen=True, slots=True)
 class Recording:
-    """What is recorded, and to which file: with the given name, else with the time."""
+    """The topics to record, and the file: with the given name, else with the time."""
 
     name: str
     selection: Selection
