@@ -522,7 +522,9 @@ class Session:
                 raise error
             raise ConnectionFailedError(f"lost the broker: {error}") from None
         _warn(f"{error}: trying again until it is back")
-        self.close()
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
         self._redial.later()
 
     def _dial(self) -> ClientConnection:
