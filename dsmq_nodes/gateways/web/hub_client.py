@@ -10,7 +10,7 @@ from collections.abc import Callable, Coroutine
 from typing import Any, Final
 
 from dsmq_nodes.errors import CommandError
-from dsmq_nodes.gateways.web.hub import Hub, HubReader, HubWriter, Take
+from dsmq_nodes.gateways.hub import Hub, HubReader, HubWriter, Take
 from dsmq_nodes.gateways.web.outbox import Outbox
 
 MOST_SUBSCRIBED: Final = 1000

@@ -15,7 +15,7 @@ A speaker writes into `client.outbox`; it subscribes, publishes and calls throug
 from collections.abc import Callable
 from typing import NamedTuple, Protocol
 
-from dsmq_nodes.gateways.web.hub import Hub
+from dsmq_nodes.gateways.hub import Hub
 from dsmq_nodes.gateways.web.hub_client import HubClient
 
 

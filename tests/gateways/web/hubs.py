@@ -4,7 +4,7 @@ import json
 from collections.abc import Callable, Coroutine
 from typing import Any
 
-from dsmq_nodes.gateways.web.hub import Hub
+from dsmq_nodes.gateways.hub import Hub
 from dsmq_nodes.gateways.web.hub_client import HubClient
 from dsmq_nodes.gateways.web.outbox import Frame, Outbox
 from dsmq_nodes.testing import Graph

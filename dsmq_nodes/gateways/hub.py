@@ -31,7 +31,7 @@ from dsmq_nodes.tools.graph_model import GraphModel, TopicModel, decode_graph, r
 from dsmq_nodes.tools.lookup import shown, types
 from dsmq_nodes.topic_names import GRAPH_TOPIC, REPLY, REQUEST, TYPES_TOPIC
 
-logger = logging.getLogger("dsmq_nodes.web")
+logger = logging.getLogger("dsmq_nodes.gateways")
 
 _NAP_SEC: Final = 0.05
 _DEPTH: Final = 1000
