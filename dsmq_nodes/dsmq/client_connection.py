@@ -15,6 +15,7 @@ import time
 from typing import TYPE_CHECKING, Final
 
 from dsmq_nodes.dsmq import address, descriptors, wire
+from dsmq_nodes.dsmq.descriptors import NOT_NOW
 from dsmq_nodes.dsmq.limits import SLOWEST_BYTES_PER_SEC
 from dsmq_nodes.errors import (
     ConnectionFailedError,
@@ -35,8 +36,6 @@ _FIRST_PAUSE_SEC: Final = 0.05  # before a try to connect again
 _LONGEST_PAUSE_SEC: Final = 1.0
 _TRYING_SHARE: Final = 0.2  # of the time, at most, is spent on trying to connect
 _PATIENCE_SEC: Final = 5.0  # for a broker that does not read, and for what it needs at the slowest
-# A socket that can do nothing more now says so; TLS has words of its own for it.
-NOT_NOW: Final = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
 
 
 class ClientConnection:

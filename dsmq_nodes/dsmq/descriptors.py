@@ -9,6 +9,7 @@ import errno
 import math
 import os
 import select
+import ssl
 import sys
 from collections.abc import Sequence
 from typing import Final, Protocol
@@ -22,6 +23,8 @@ _MOST: Final = 1 << 20  # programs that close all descriptors one by one still e
 _WITHOUT_LIMITS: Final = 512  # Windows, whose select() takes that many sockets
 SCARCE: Final = "few file descriptors are left (`ulimit -Hn`): more topics go through the broker"
 _FULL: Final = (errno.EMFILE, errno.ENFILE)
+# A socket that can do nothing more now says so; TLS has words of its own for it.
+NOT_NOW: Final = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
 
 
 class HasFileno(Protocol):

@@ -242,7 +242,7 @@ class World:
                 self.deliver(self.router.handle(peer, wire.decode_request(body), self.now))
             except RequestError as error:
                 one_line(str(error))
-                self.deliver(self.router.refuse(peer, error))
+                self.deliver(self.router.handle(peer, error, 0.0))
         except WireError as error:
             one_line(str(error))
             peer.closing = str(error)

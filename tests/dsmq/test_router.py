@@ -649,7 +649,7 @@ def refused(router: Router, peer: ConnectedPeer, fields: dict[str, object]) -> s
     try:
         asked = wire.decode_request(json.dumps(fields).encode())
     except RequestError as error:
-        replies = router.refuse(peer, error)
+        replies = router.handle(peer, error, 0.0)
     except WireError as error:
         return str(error)
     else:

@@ -120,6 +120,12 @@ class Listener:
         keep_alive(sock, client=False)
         return sock, f"{address[0]}:{address[1]}"
 
+    def secure(self, sock: socket.socket) -> socket.socket:
+        """The accepted connection with TLS, where the listener has it; its handshake is to come."""
+        if self.tls is None:
+            return sock
+        return self.tls.wrap_socket(sock, server_side=True, do_handshake_on_connect=False)
+
     def refuse_one(self) -> None:
         """Out of file descriptors: tell the next in line, else it hangs and we spin."""
         with self.spare_descriptor(), contextlib.suppress(OSError):

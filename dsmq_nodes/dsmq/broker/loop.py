@@ -1,15 +1,16 @@
 """The broker: an asyncio loop around the router, on TCP and on a Unix socket beside it.
 
-One loop, one thread, no locks. Each chunk that arrives is cut into requests; the router's replies
-are gathered and written once for each connection; then the store commits. So a message is on its
-way to its readers before SQLite sees it.
+One loop, one thread, no locks. A wake is one read, one route, one write: a connection reads what
+has come, the router carries out its requests, and the replies are gathered and written once for
+each connection. The store commits some milliseconds later, many messages at once; a request that
+has to see them commits first. So a message is on its way to its readers before SQLite sees it.
 
 Connections that wait to be accepted are accepted before any request is handled: a peer that
 connected before a put was sent receives that put.
 """
 
 import asyncio
-import functools
+import contextlib
 import logging
 import select
 import socket
@@ -25,13 +26,13 @@ from dsmq_nodes.dsmq.broker.listener import (
     tcp_listener,
     unix_listener,
 )
-from dsmq_nodes.dsmq.broker.peer_connection import Connection
+from dsmq_nodes.dsmq.broker.peer_connection import HIGH_WATER_BYTES, Connection
 from dsmq_nodes.dsmq.broker.peer_user import is_other_user
-from dsmq_nodes.dsmq.limits import PATIENCE_SEC
+from dsmq_nodes.dsmq.descriptors import NOT_NOW
 from dsmq_nodes.dsmq.router.router import Router
 from dsmq_nodes.dsmq.router.topics import ConnectedPeer, Replies
 from dsmq_nodes.dsmq.store.sqlite import Store
-from dsmq_nodes.errors import RequestError
+from dsmq_nodes.errors import WireError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -41,11 +42,13 @@ if TYPE_CHECKING:
 logger = logging.getLogger("dsmq.broker")
 
 _GRAPH_DELAY_SEC: Final = 0.02  # one graph for many changes at once
-_RECEIVE_BYTES: Final = 256 * 1024
+_COMMIT_SEC: Final = 0.02  # puts that nobody waits for are committed this late
+_MOST_UNCOMMITTED: Final = 500
 _DRAIN_SEC: Final = 4.0
 _QUIET_SEC: Final = 0.1
 _MOST_CLOSINGS_LOGGED: Final = 20  # a second
-_MOST_DISPLACED: Final = 16  # at once: until they have ended, they have descriptors
+_LINGER_SEC: Final = 2.0  # for the last words to a peer
+_MOST_REST_READS: Final = 64  # 4 MiB, more than a Unix socket holds
 _SWEEP_SEC: Final = 0.25
 _PATIENT_SEC: Final = 0.05  # a peer that says it is patient has what there is so often
 
@@ -76,6 +79,7 @@ class Broker:
         self._stop_reason = ""
         self._hurried = False
         self._closings = 0  # in this second
+        self._is_crowded = False  # in this second connections had to go for want of room
         self._listeners: list[Listener] = []
         self._arrivals = select.poll() if hasattr(select, "poll") else None  # not on Windows
         self._most_connections = most_connections()
@@ -83,15 +87,13 @@ class Broker:
         self._outgoing: set[Connection] = set()  # with something in their outbox
         self._watched: set[Connection] = set()  # with half a frame, or without their hello
         self._patient: set[ConnectedPeer] = set()
-        self._accepting: dict[Connection, asyncio.Task[None]] = {}
         self._silent: dict[Connection, None] = {}  # oldest first: none has made a request yet
-        self._displaced: set[Connection] = set()  # for want of room, and not yet ended
-        self._commit_due = False
+        self._commit_timer: asyncio.TimerHandle | None = None
+        self._commit_due = False  # in the next turn of the loop
         self._graph_due = False
         self._wait_due_sec: float | None = None
         self._wait_timer: asyncio.TimerHandle | None = None
-        self.last_heard_sec = 0.0
-        self.received = memoryview(bytearray(_RECEIVE_BYTES))  # what a connection has just read
+        self._last_heard_sec = 0.0
 
     def listen(self, host: str, port: int) -> None:
         """Bind TCP `host`:`port` (port 0: any free one) and the Unix socket beside it.
@@ -107,7 +109,7 @@ class Broker:
             self.unix_path = path
             self._listeners.append(listener)
         for each in self._listeners:
-            self._loop.add_reader(each.sock, self.accept_waiting)
+            self._loop.add_reader(each.sock, self._accept_waiting)
             if self._arrivals is not None:
                 self._arrivals.register(each.sock, select.POLLIN)
         self._tick()
@@ -127,8 +129,8 @@ class Broker:
         self.gather([(peer, closing) for peer in self._connections if peer.greeted])
         self.flush()
         while self._connections and (now := time.monotonic()) < until_sec and not self._hurried:
-            unsent = any(each.unsent_bytes for each in self._connections.values())
-            if not unsent and now - self.last_heard_sec > _QUIET_SEC:
+            unsent = any(each.unsent for each in self._connections.values())
+            if not unsent and now - self._last_heard_sec > _QUIET_SEC:
                 break
             await asyncio.sleep(0.01)
         self._commit()
@@ -138,7 +140,7 @@ class Broker:
         for topic in list(self.router.sharing.topics.values()) if self._patient else ():
             self.gather(self.router.sharing.follow_to_the_end(topic, time.monotonic()))
         for peer in self._patient:
-            self.catch_up(peer)
+            self._catch_up(peer)
         while any(peer.lags for peer in self._patient) and time.monotonic() < until_sec:
             if self._hurried:
                 break
@@ -152,7 +154,7 @@ class Broker:
             self._following = None
         self._note_more_closings()
         for connection in list(self._connections.values()):
-            connection.abort()
+            self._end(connection)
         self.router.commit()
 
     def _stop_listening(self) -> None:
@@ -166,47 +168,45 @@ class Broker:
             self.unix_path.unlink(missing_ok=True)
             self.unix_path = None
 
-    def accept_waiting(self) -> None:
+    def _accept_waiting(self) -> None:
         """Accept every connection that waits; each is a peer from this moment on."""
         # Called for every chunk that is read: one poll costs 1/18 of two accepts that find nothing.
         if self._arrivals is not None and not self._arrivals.poll(0):
             return
         for listener in self._listeners:
             try:
-                while len(self._displaced) < _MOST_DISPLACED and (accepted := listener.accept()):
+                while accepted := self._accept(listener):
                     self._take_in(listener, *accepted)
             except OSError as error:
                 if descriptors.is_full(error):
-                    if self._displaced or self._make_room(descriptors.no_more(error)):
-                        continue  # it is accepted in the next turn of the loop
                     listener.refuse_one()
-                self.note_closing("one that wanted to connect", f"it cannot be accepted: {error}")
+                self._note_closing("one that wanted to connect", f"it cannot be accepted: {error}")
+
+    def _accept(self, listener: Listener) -> tuple[socket.socket, str] | None:
+        try:
+            return listener.accept()
+        except OSError as error:
+            if descriptors.is_full(error) and self._make_room(descriptors.no_more(error)):
+                return listener.accept()
+            raise
 
     def _make_room(self, why: str) -> bool:
         """End the oldest connection that has made no request; False when there is none."""
         connection = next(iter(self._silent), None)
         if connection is None:
             return False
-        del self._silent[connection]
-        if not self._displaced:  # one log line for those that go together
+        if not self._is_crowded:  # one log line for those that go in the same second
+            self._is_crowded = True
             reason = f"it has asked for nothing yet, and another wants its place: {why}"
-            self.note_closing(connection.peer.address, reason)
-        self._displaced.add(connection)
-        task = self._accepting.get(connection)
-        if task is None or not task.cancel():  # else its TLS is not agreed on yet
-            connection.abort()
+            self._note_closing(connection.peer.address, reason)
+        self._end(connection)
         return True
 
-    def note_request(self, connection: Connection) -> None:
-        """A connection has made a valid request: it no longer gives way to others."""
-        self._silent.pop(connection, None)
-
     def _take_in(self, listener: Listener, sock: socket.socket, address: str) -> None:
-        staying = len(self._connections) - len(self._displaced)
         most = self._most_connections
-        if staying >= most and not self._make_room(f"there are {most}"):
+        if len(self._connections) >= most and not self._make_room(f"there are {most}"):
             sock.close()
-            self.note_closing(address, f"there are {self._most_connections} connections already")
+            self._note_closing(address, f"there are {most} connections already")
             return
         local = address == "unix" or address.startswith(("127.", "::1:"))
         with listener.spare_descriptor():  # to ask for its user
@@ -214,40 +214,31 @@ class Broker:
         peer = ConnectedPeer(address, local=local, trusted=trusted, is_neighbour=address == "unix")
         if self._following is not None:
             self._following.follow_now()  # messages from before the connection are not for it
-        self.router.connect(peer, time.monotonic())
-        connection = self._connections[peer] = Connection(self, peer)
+        now = time.monotonic()
+        self.router.connect(peer, now)
+        connection = self._connections[peer] = Connection(listener.secure(sock), peer, now)
         self._silent[connection] = None
-        task = self._loop.create_task(self._attach(listener, sock, connection))
-        self._accepting[connection] = task
-        task.add_done_callback(functools.partial(self._attached, sock, connection))
-
-    def _attached(
-        self, sock: socket.socket, connection: Connection, task: asyncio.Task[None]
-    ) -> None:
-        del self._accepting[connection]
-        if task.cancelled():
-            sock.close()
-            self.lost(connection)
+        if connection.is_tls or not trusted:
+            self._watch(connection)
+        on_readable = self._shake_hands if connection.is_tls else self._read
+        self._loop.add_reader(connection.socket, on_readable, connection)
 
     def _is_stranger(self, sock: socket.socket) -> bool:
         """Whether a peer is another user's, and so needs a token although none is set."""
         security = self.security
         return not (security.insecure or security.client_ca) and is_other_user(sock)
 
-    async def _attach(
-        self, listener: Listener, sock: socket.socket, connection: Connection
-    ) -> None:
-        handshake_sec = PATIENCE_SEC if listener.tls is not None else None
+    def _shake_hands(self, connection: Connection) -> None:
         try:
-            await self._loop.connect_accepted_socket(
-                lambda: connection, sock, ssl=listener.tls, ssl_handshake_timeout=handshake_sec
-            )
-        except OSError as error:  # a TLS handshake that failed is one too
-            self.note_closing(connection.peer.address, f"it could not be taken in: {error}")
-            sock.close()
-            self.lost(connection)
+            if not connection.shake_hands():
+                return
+        except OSError as error:
+            self._note_closing(connection.peer.address, f"it could not be taken in: {error}")
+            self._end(connection)
+        else:
+            self._loop.add_reader(connection.socket, self._read, connection)
 
-    def note_closing(self, who: str, reason: str) -> None:
+    def _note_closing(self, who: str, reason: str) -> None:
         """Log why a connection is ended, in one line; beyond some a second they are counted."""
         self._closings += 1
         if self._closings <= _MOST_CLOSINGS_LOGGED:
@@ -258,9 +249,9 @@ class Broker:
         if self._closings > _MOST_CLOSINGS_LOGGED:
             more = self._closings - _MOST_CLOSINGS_LOGGED
             logger.warning("closed %d more connections in the same second", more)
-        self._closings = 0
+        self._closings, self._is_crowded = 0, False
 
-    def watch(self, connection: Connection) -> None:
+    def _watch(self, connection: Connection) -> None:
         """Watch a connection that has begun a frame, until the frame is complete."""
         if not self._watched:
             self._loop.call_later(_SWEEP_SEC, self._sweep)
@@ -271,89 +262,195 @@ class Broker:
         for connection in list(self._watched):
             overdue = connection.overdue(now)
             if overdue:
-                connection.close("it began a frame, or owes a hello, and did not go on")
+                self._close(connection, "it began a frame, or owes a hello, and did not go on")
             if overdue is not False:
                 self._watched.discard(connection)
         if self._watched:
             self._loop.call_later(_SWEEP_SEC, self._sweep)
 
-    def route(self, peer: ConnectedPeer, body: bytes, now: float) -> None:
-        """Let the router carry out a request; `flush` sends the replies.
-
-        Raises:
-            WireError: it ends the connection.
-        """
+    def _read(self, connection: Connection) -> None:
+        """There is something to read: carry it out."""
+        self._accept_waiting()
         try:
-            request = wire.decode_request(body)
-        except RequestError as error:
-            self.gather(self.router.refuse(peer, error))
+            connection.read()
+        except NOT_NOW:
             return
-        self.gather(self.router.handle(peer, request, now))
-        if request.action == "subscribe":  # it has the first batch already
-            self._loop.call_soon(self.catch_up, peer)
-        elif request.action == "hello" and peer.patient and peer not in self._patient:
-            self._patient.add(peer)
-            self._serve_patient(peer)
+        except OSError:
+            self._end(connection)
+            return
+        if connection.peer.trusted:
+            self._silent.pop(connection, None)  # it no longer gives way to others
+        self._carry_out(connection)
+
+    def _carry_out(self, connection: Connection) -> None:
+        """Route the requests that were read, as long as there is room for the answers."""
+        peer = connection.peer
+        self._last_heard_sec = now = time.monotonic()
+        frames = 0
+        try:
+            for frames, request in enumerate(connection.requests(), 1):  # noqa: B007  counts them
+                self.gather(self.router.handle(peer, request, now))
+                if request.action != "put":
+                    self._note_request(connection, request.action)
+                if connection.queued_bytes > HIGH_WATER_BYTES:
+                    self.flush()
+                if peer.closing or connection.is_stalled:
+                    break
+        except WireError as error:
+            peer.closing = str(error)
+        self.flush()
+        if peer.closing:
+            self._close(connection, peer.closing)
+        elif not connection.is_stalled and connection.is_waiting(frames, now):
+            self._watch(connection)
+
+    def _note_request(self, connection: Connection, action: str) -> None:
+        """A request other than a put, which nothing follows from, was carried out."""
+        peer = connection.peer
+        if action == "subscribe":  # it has the first batch already
+            self._loop.call_soon(self._catch_up, peer)
+        elif action == "hello" and peer.greeted:
+            connection.greeted()
+            if peer.patient and peer not in self._patient:
+                self._patient.add(peer)
+                self._serve_patient(peer)
 
     def _serve_patient(self, peer: ConnectedPeer) -> None:
         if peer in self._patient:
-            self.catch_up(peer)
+            self._catch_up(peer)
             self._loop.call_later(_PATIENT_SEC, self._serve_patient, peer)
 
-    def catch_up(self, peer: ConnectedPeer) -> None:
+    def _catch_up(self, peer: ConnectedPeer) -> None:
         """Push the next batch to a peer that lags; one batch a turn, so that others have theirs."""
         replies = self.router.catch_up(peer, time.monotonic())
         if replies:
             self.gather(replies)
             self.flush()
         if peer.lags and not peer.blocked:
-            self._loop.call_soon(self.catch_up, peer)
+            self._loop.call_soon(self._catch_up, peer)
 
     def flush(self) -> None:
         """Write the gathered replies, one write a connection; then schedule what is due later."""
         while self._outgoing:
-            self._outgoing.pop().write()
+            connection = self._outgoing.pop()
+            if not connection.write():
+                self._await_room(connection)
         router = self.router
         if self.store.uncommitted and not self._commit_due:
-            self._commit_due = True
-            self._loop.call_soon(self._commit)
+            self._plan_commit()
         if router.sharing.wants_look and self._following is not None:
             self._following.look_as_wanted()
-        if router.graph_changed and not self._graph_due:
+        if router.table.graph_changed and not self._graph_due:
             self._graph_due = True
             self._loop.call_later(_GRAPH_DELAY_SEC, self._publish_graph)
         if (due := router.next_wait_sec) is not None and due != self._wait_due_sec:
-            if self._wait_timer is not None:
-                self._wait_timer.cancel()
-            self._wait_due_sec = due
-            self._wait_timer = self._loop.call_at(due, self._answer_waits)
+            self._plan_answers(due)
         if router.shutdown_asked and not self.stopped.is_set():
             logger.info("shut down by %s", router.shutdown_asked)
             self.stop("it was shut down by a client")
 
-    def lost(self, connection: Connection) -> None:
-        """A connection has ended."""
-        for each in (self._watched, self._displaced):
+    def _plan_commit(self) -> None:
+        if self.router.awaits_commit(_MOST_UNCOMMITTED):
+            self._commit_due = True
+            self._loop.call_soon(self._commit)
+        elif self._commit_timer is None:
+            self._commit_timer = self._loop.call_later(_COMMIT_SEC, self._commit)
+
+    def _plan_answers(self, due_sec: float) -> None:
+        if self._wait_timer is not None:
+            self._wait_timer.cancel()
+        self._wait_due_sec = due_sec
+        self._wait_timer = self._loop.call_at(due_sec, self._answer_waits)
+
+    def _await_room(self, connection: Connection) -> None:
+        """A socket is full: send the rest when the peer has read."""
+        if connection.is_deaf:
+            self._loop.call_soon(self._finish, connection)
+            return
+        if len(connection.unsent) > HIGH_WATER_BYTES:
+            self.router.pause(connection.peer)
+        if connection.is_stalled:
+            self._loop.remove_reader(connection.socket)
+        self._loop.add_writer(connection.socket, self._write_on, connection)
+
+    def _write_on(self, connection: Connection) -> None:
+        """A socket has room again."""
+        has_room = connection.write_on()
+        if connection.is_deaf or not connection.unsent:
+            self._loop.remove_writer(connection.socket)
+        if connection.is_deaf:
+            self._finish(connection)
+        elif connection.is_closing:
+            if not connection.unsent:
+                self._end(connection)
+        elif has_room and connection.peer.blocked:
+            self._resume(connection)
+
+    def _resume(self, connection: Connection) -> None:
+        self.router.resume(connection.peer)
+        if connection.is_stalled:
+            connection.is_stalled = False
+            self._loop.add_reader(connection.socket, self._read, connection)
+            self._carry_out(connection)
+        self._catch_up(connection.peer)
+
+    def _finish(self, connection: Connection) -> None:
+        """Carry out what a peer sent before it closed, and end its connection."""
+        with contextlib.suppress(OSError):
+            for _ in range(_MOST_REST_READS):  # it may have closed one direction, and go on sending
+                if connection.is_closing or connection.is_stalled:
+                    break
+                connection.read()
+                self._carry_out(connection)
+        self._end(connection)
+
+    def _close(self, connection: Connection, reason: str) -> None:
+        """End a connection after sending its outbox, and the reason."""
+        if connection.is_closing:
+            return
+        peer = connection.peer
+        self._note_closing(peer.name or peer.address, reason)
+        if peer.greeted:
+            connection.outbox.append(wire.encode_object({"event": "closing", "error": reason}))
+        connection.is_closing = True
+        self._loop.remove_reader(connection.socket)
+        if connection.write():
+            self._end(connection)
+        else:
+            self._await_room(connection)
+            self._loop.call_later(_LINGER_SEC, self._end, connection)
+
+    def _end(self, connection: Connection) -> None:
+        """End a connection at once."""
+        peer = connection.peer
+        if self._connections.pop(peer, None) is None:
+            return
+        self._loop.remove_reader(connection.socket)
+        self._loop.remove_writer(connection.socket)
+        connection.close()
+        for each in (self._watched, self._outgoing):
             each.discard(connection)
         self._silent.pop(connection, None)
-        self._connections.pop(connection.peer, None)
-        self._patient.discard(connection.peer)
-        self.router.disconnect(connection.peer)
+        self._patient.discard(peer)
+        self.router.disconnect(peer)
         if self._following is not None:
-            self._following.peer_left(connection.peer)
+            self._following.peer_left(peer)
         self.flush()
 
     def gather(self, replies: Replies) -> None:
         """Queue replies for the next `flush`."""
         for peer, frame in replies:
             connection = self._connections.get(peer)
-            if connection is not None:
+            if connection is not None and not connection.is_closing:
                 connection.outbox.append(frame)
                 connection.queued_bytes += len(frame)
                 self._outgoing.add(connection)
 
     def _commit(self) -> None:
         self._commit_due = False
+        if self._commit_timer is not None:
+            self._commit_timer.cancel()
+            self._commit_timer = None
         if replies := self.router.commit():
             self.gather(replies)
             self.flush()
@@ -372,7 +469,10 @@ class Broker:
         self._loop.call_later(1.0, self._tick)
         self._note_more_closings()
         for connection in list(self._connections.values()):
-            connection.end_if_silent()
+            if connection.is_silent():
+                reason = "it no longer acknowledges anything: its machine is gone"
+                self._note_closing(connection.peer.name or connection.peer.address, reason)
+                self._end(connection)
         self.router.exchange.wall_offset_sec = time.time_ns() * 1e-9 - time.monotonic()
         self.gather(self.router.tick(time.monotonic()))
         self.flush()

@@ -74,6 +74,10 @@ class Exchange:
                 replies.append((put.peer, wire.encode_object(ack)))
         return replies
 
+    def awaits_commit(self, most: int) -> bool:
+        """Whether a peer waits for `commit`, or so many messages do."""
+        return bool(self._held) or self._store.uncommitted >= most
+
     def pause(self, peer: ConnectedPeer) -> None:
         """The peer's socket is full: stop pushing to it until `resume`."""
         peer.blocked = True

@@ -64,7 +64,8 @@ class Router:
         self.exchange = exchange = Exchange(store, table)
         self.sharing = Sharing(store, exchange, memory)
         self.topics, self.peers = table.topics, table.peers
-        self.commit, self.answer_waits = exchange.commit, exchange.answer_waits
+        self.commit, self.awaits_commit = exchange.commit, exchange.awaits_commit
+        self.answer_waits = exchange.answer_waits
         self.pause, self.resume = exchange.pause, exchange.resume
         self.shutdown_asked = ""
         self._token = token
@@ -132,12 +133,21 @@ class Router:
             replies += self.sharing.seat_all(peer.cursors.values())
         return replies
 
-    def handle(self, peer: ConnectedPeer, request: wire.Request, now: float) -> Replies:
-        """Carry out one request.
+    def handle(
+        self, peer: ConnectedPeer, request: wire.Request | RequestError, now: float
+    ) -> Replies:
+        """Carry out one request, or answer one that could not be decoded.
 
         Raises:
             WireError: the request ends this connection.
         """
+        if isinstance(request, RequestError):
+            return self._refuse(peer, request)
+        if request.action == "put" and peer.greeted and request.topic in self.topics:
+            return self._put(peer, request, now)  # the usual one: nothing can refuse it
+        return self._handle(peer, request, now)
+
+    def _handle(self, peer: ConnectedPeer, request: wire.Request, now: float) -> Replies:
         name = request.action
         if not peer.trusted and name != "hello":
             peer.closing = _TOKEN_FAULT if self._token else _OTHER_USER_FAULT
@@ -176,12 +186,7 @@ class Router:
         replies = self.commit() if self.store.uncommitted else []
         return [*replies, *self.table.make_room(peer, self.exchange.forget)]
 
-    def refuse(self, peer: ConnectedPeer, fault: RequestError) -> Replies:
-        """Answer a request that could not be decoded.
-
-        Raises:
-            WireError: the peer has not said hello: its connection is ended.
-        """
+    def _refuse(self, peer: ConnectedPeer, fault: RequestError) -> Replies:
         if fault.action == "hello":
             peer.closing = str(fault)
         elif not peer.greeted:

@@ -197,9 +197,9 @@ class Store:
         return self._slots.size_bytes + self._held_bytes
 
     @property
-    def uncommitted(self) -> bool:
-        """Whether there were appends since the last `commit`."""
-        return bool(self._pending)
+    def uncommitted(self) -> int:
+        """How many appends there were since the last `commit`."""
+        return len(self._pending)
 
     def log(self, name: str) -> StoredLog:
         """The log of a topic; a new one when there is none yet."""

@@ -15,7 +15,8 @@ from collections import deque
 from typing import Final, Generic, TypeVar
 
 from dsmq_nodes.dsmq import descriptors
-from dsmq_nodes.dsmq.client_connection import NOT_NOW, ClientConnection
+from dsmq_nodes.dsmq.client_connection import ClientConnection
+from dsmq_nodes.dsmq.descriptors import NOT_NOW
 
 _T = TypeVar("_T")
 _MOST_BYTES: Final = 1 << 20  # of messages that wait; a single one may be larger
