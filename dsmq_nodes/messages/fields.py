@@ -38,6 +38,7 @@ uint16 = Annotated[int, Field(ge=0, le=2**16 - 1), Ros("uint16")]
 uint32 = Annotated[int, Field(ge=0, le=2**32 - 1), Ros("uint32")]
 uint64 = Annotated[int, Field(ge=0, le=2**64 - 1), Ros("uint64")]
 byte = Annotated[int, Field(ge=0, le=2**8 - 1), Ros("byte")]
+char = Annotated[int, Field(ge=0, le=2**8 - 1), Ros("char")]
 float32 = Annotated[float, Ros("float32")]
 """A Python float: it is not rounded to 32 bits."""
 float64 = Annotated[float, Ros("float64")]

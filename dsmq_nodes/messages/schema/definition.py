@@ -16,7 +16,14 @@ from typing import (
 
 from pydantic.fields import FieldInfo
 
+from dsmq_nodes.errors import MessageError
 from dsmq_nodes.messages.fields import Ros
+from dsmq_nodes.messages.schema.interface_text import (
+    MessageConstant,
+    MessageDefinition,
+    MessageField,
+    read_type,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -55,6 +62,37 @@ def _fields(cls: type["BaseModel"]) -> "Iterator[str]":
         yield f"{of_package} {name} {_literal(default)}" if told else f"{of_package} {name}"
 
 
+def message_definition(cls: type["BaseModel"]) -> MessageDefinition:
+    """A message type in ROS's words; a default that is zero or empty is none.
+
+    Raises:
+        MessageError: a field has a type that ROS does not have.
+    """
+    name = type_name_of(cls)
+    package = name.split("/")[0]
+    hints = get_type_hints(cls, include_extras=True)
+    try:
+        constants = tuple(
+            MessageConstant(each, ros_type(get_args(hint)[0]), getattr(cls, each))
+            for each, hint in hints.items()
+            if get_origin(hint) is ClassVar and each.isupper()
+        )
+        fields = tuple(
+            MessageField(each, read_type(ros_type(hints[each]), package), _told_default(info))
+            for each, info in cls.model_fields.items()
+        )
+    except ValueError as error:
+        raise MessageError(f"{name}: ROS has no such field: {error}") from None
+    return MessageDefinition(name, fields, constants, inspect.cleandoc(cls.__doc__ or ""))
+
+
+def _told_default(info: FieldInfo) -> object:
+    default = info.get_default()
+    is_plain = isinstance(default, int | float | str | list) and bool(default)
+    is_zeros = isinstance(default, list) and not any(default)
+    return default if is_plain and not is_zeros else None
+
+
 def type_name_of(cls: type["BaseModel"]) -> str:
     """A message type's name in ROS; base.py, where types are made, imports this file."""
     return str(getattr(cls, "type_name", cls.__name__))
@@ -79,14 +117,16 @@ def ros_type(annotation: Any) -> str:
         return ros_type(get_args(annotation)[0]) + _bounds(extras)
     marked = next((extra.name for extra in extras if isinstance(extra, Ros)), None)
     name = marked or getattr(annotation, "type_name", None) or _ROS_NAMES.get(annotation)
+    if annotation is str and (limit := _limits(extras).get("max_length")) is not None:
+        return f"{name}<={limit}"
     if annotation is bytes:
         return f"{name}{_bounds(extras)}"
     is_class = isinstance(annotation, type) and not isinstance(annotation, GenericAlias)
     return name or (annotation.__name__ if is_class else str(annotation))
 
 
-def _bounds(extras: tuple[object, ...]) -> str:
-    limits = {
+def _limits(extras: tuple[object, ...]) -> dict[str, Any]:
+    return {
         name: getattr(limit, name)
         for extra in extras
         if isinstance(extra, FieldInfo)
@@ -94,6 +134,10 @@ def _bounds(extras: tuple[object, ...]) -> str:
         for name in ("min_length", "max_length")
         if hasattr(limit, name)
     }
+
+
+def _bounds(extras: tuple[object, ...]) -> str:
+    limits = _limits(extras)
     low, high = limits.get("min_length"), limits.get("max_length")
     if high is None:
         return "[]"

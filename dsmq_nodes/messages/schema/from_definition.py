@@ -1,0 +1,122 @@
+"""A message class of ours from a definition in ROS's words, made in memory or written as Python.
+
+Both say the same: an annotation is a text (`list[float64]`), which is written to a file, or
+evaluated with the names of `dsmq_nodes.messages.fields`.
+"""
+
+from collections.abc import Callable
+from typing import Annotated, Any, ClassVar, Final
+
+from pydantic import Field, create_model
+
+from dsmq_nodes.errors import MessageError
+from dsmq_nodes.messages import fields
+from dsmq_nodes.messages.base import Message
+from dsmq_nodes.messages.schema.interface_text import FieldType, MessageDefinition, MessageField
+
+BYTES: Final = frozenset(("uint8", "char", "byte"))
+_PYTHON: Final = {"bool": "bool", "string": "str", "wstring": "str"}
+_NAMES: Final = {**vars(fields), "Annotated": Annotated, "Field": Field}
+_ZEROS: Final = {"bool": "False", "string": '""', "wstring": '""'}
+_TAKEN: Final = frozenset(dir(Message))
+
+
+def message_from_definition(
+    definition: MessageDefinition, class_named: Callable[[str], type[Message]]
+) -> type[Message]:
+    """A message class of a definition.
+
+    Args:
+        definition: the type.
+        class_named: returns the class of another type, for fields that hold messages.
+
+    Raises:
+        MessageError: a field has a name that messages of ours use themselves.
+    """
+    check_field_names(definition)
+    made: dict[str, Any] = {}
+    for field in definition.fields:
+        names = dict(_NAMES)
+        if field.type.is_message:
+            names[short_name(field.type.base)] = class_named(field.type.base)
+        annotation = eval(annotation_text(field.type), names)
+        made[field.name] = (annotation, eval(default_text(field), names))
+    name = definition.type_name.rpartition("/")[2]
+    package = definition.type_name.split("/")[0]
+    found = create_model(name, __base__=Message, __module__=package, **made)
+    found.__doc__ = definition.comment or None
+    found.type_name = definition.type_name
+    for constant in definition.constants:
+        kind = eval(annotation_text(FieldType(constant.base)), _NAMES)
+        found.__annotations__[constant.name] = ClassVar[kind]
+        setattr(found, constant.name, constant.value)
+    return found
+
+
+def check_field_names(definition: MessageDefinition) -> None:
+    """Check that a type's fields can be attributes of a message of ours.
+
+    Raises:
+        MessageError: one cannot.
+    """
+    for field in definition.fields:
+        if field.name in _TAKEN:
+            raise MessageError(
+                f"{definition.type_name}: a message here cannot have a field {field.name!r}: "
+                "its class has something else of that name"
+            )
+
+
+def short_name(type_name: str) -> str:
+    """The Python name of a message type: `Header`."""
+    return type_name.rpartition("/")[2]
+
+
+def annotation_text(kind: FieldType) -> str:
+    """A field's annotation as Python writes it."""
+    if kind.is_list:
+        return _list_annotation(kind)
+    if kind.is_message:
+        return short_name(kind.base)
+    return _annotated(_PYTHON.get(kind.base, kind.base), _text_extras(kind))
+
+
+def _list_annotation(kind: FieldType) -> str:
+    extras = []
+    if kind.size is not None:
+        extras.append(f"Field(min_length={kind.size}, max_length={kind.size})")
+    elif kind.limit is not None:
+        extras.append(f"Field(max_length={kind.limit})")
+    if kind.base in BYTES:
+        extras += [] if kind.base == "uint8" else [f'Ros("{kind.base}")']
+        return _annotated("bytes", extras)
+    return _annotated(f"list[{annotation_text(FieldType(kind.base, kind.text_limit))}]", extras)
+
+
+def _text_extras(kind: FieldType) -> list[str]:
+    extras = [] if kind.text_limit is None else [f"Field(max_length={kind.text_limit})"]
+    return [*extras, 'Ros("wstring")'] if kind.base == "wstring" else extras
+
+
+def _annotated(name: str, extras: list[str]) -> str:
+    return f"Annotated[{', '.join((name, *extras))}]" if extras else name
+
+
+def default_text(field: MessageField) -> str:
+    """A field's default as Python writes it; what the definition does not tell is zero."""
+    kind, told = field.type, field.default
+    if not kind.is_list:
+        return _zero(kind) if told is None else repr(told)
+    if kind.base in BYTES:
+        return repr(bytes(told)) if told else f"bytes({kind.size})" if kind.size else 'b""'
+    if told is not None:
+        return repr(told)
+    if kind.is_message and kind.size:
+        return f"[{_zero(kind)} for _ in range({kind.size})]"
+    return f"[{_zero(kind)}] * {kind.size}" if kind.size else "[]"
+
+
+def _zero(kind: FieldType) -> str:
+    if kind.is_message:
+        return f"{short_name(kind.base)}()"
+    return _ZEROS.get(kind.base) or ("0.0" if kind.base.startswith("float") else "0")

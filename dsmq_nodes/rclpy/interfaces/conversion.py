@@ -1,0 +1,326 @@
+"""Between a message in ROS's clothes and one of ours, at the edge: code written once a type.
+
+Going out, `values_of` reads a ROS message into plain values, which become our message or its JSON
+text. Coming in, the text is decoded by msgspec into a struct of the type, and from its fields the
+ROS message is made; a text that the struct does not take (NaN, a missing field) goes the slow way,
+through our class, which decides. What ROS's C code does to a wrong value is kept where it is an
+error there; where it sends garbage (an int in a float field), the value is converted or refused.
+"""
+
+import operator
+import struct
+from array import array
+from collections.abc import Callable, Iterable
+from typing import Annotated, Any, Final
+
+import msgspec
+
+from dsmq_nodes.messages.base import Message
+from dsmq_nodes.messages.schema.interface_text import (
+    INTEGERS,
+    FieldType,
+    MessageDefinition,
+    MessageField,
+)
+from dsmq_nodes.messages.schema.large_field import LARGE_BYTES, large_field
+from dsmq_nodes.rclpy.interfaces.field_checks import TYPECODES, dtype_name
+from dsmq_nodes.rclpy.interfaces.message_class import as_array, numpy_for
+
+_BYTES: Final = frozenset(("uint8", "char", "byte"))
+_RANGES: Final[dict[str, tuple[int, int]]] = {**INTEGERS, "char": (0, 255)}
+_FLOAT32: Final = struct.Struct("f")
+_encode: Final = msgspec.json.Encoder().encode
+
+
+class Conversion:
+    """The conversions of one type.
+
+    Attributes:
+        ros_class: the class in ROS's clothes.
+        values_of: a ROS message as plain values, checked.
+        to_ros: a ROS message from one of ours, or from anything with its fields.
+        struct: a msgspec type that takes the JSON of a whole message.
+    """
+
+    def __init__(
+        self,
+        definition: MessageDefinition,
+        ros_class: type,
+        inner: Callable[[str], "Conversion"],
+        message_class: Callable[[], type[Message]],
+    ) -> None:
+        self.ros_class = ros_class
+        self._definition = definition
+        self._inner = inner
+        self._find_message_class = message_class
+        self._found_message_class: type[Message] | None = None
+        self.struct = _struct(definition, inner)
+        self._decode = msgspec.json.Decoder(self.struct).decode
+        self._fast_values = self._values("_")
+        self._slow_values: Callable[[Any], dict[str, Any]] | None = None
+        self.to_ros = _ros_maker(definition, ros_class, inner)
+
+    @property
+    def message_class(self) -> type[Message]:
+        """Our class of the type; it is made when somebody asks for it."""
+        if self._found_message_class is None:
+            self._found_message_class = self._find_message_class()
+        return self._found_message_class
+
+    def values_of(self, message: Any) -> dict[str, Any]:
+        """The plain values of a ROS message.
+
+        Raises:
+            TypeError: a field holds a value of another type.
+            OverflowError: an integer is out of its range.
+            AttributeError: a field holds no message of its type.
+        """
+        try:
+            return self._fast_values(message)
+        except AttributeError:
+            # Another type with the same fields will do; the error of any other names the field.
+            if self._slow_values is None:
+                self._slow_values = self._values("")
+            return self._slow_values(message)
+
+    def from_ros(self, message: Any) -> Message:
+        """Our message; raises as `values_of`."""
+        validate = self.message_class.__pydantic_validator__.validate_python
+        return validate(self.values_of(message))  # type: ignore[no-any-return]
+
+    def to_json(self, message: Any) -> str:
+        """The JSON text of a ROS message, as our class writes it; raises as `values_of`."""
+        return _text(self.values_of(message)) or self.from_ros(message).to_json()
+
+    def to_parts(self, message: Any) -> tuple[str, str, Any]:
+        """The same, and apart from it the one large field, as `Message.to_parts`."""
+        values = self.values_of(message)
+        field = large_field(self.message_class)
+        raw = values.get(field, b"")
+        if len(raw) < LARGE_BYTES:
+            field, raw = "", b""
+        else:
+            del values[field]
+        text = _text(values)
+        return (text, field, raw) if text else self.from_ros(message).to_parts()
+
+    def from_json(self, text: str | bytes) -> Any:
+        """The ROS message of a JSON text.
+
+        Raises:
+            MessageError: it is no message of this type.
+        """
+        try:
+            return self.to_ros(self._decode(text))
+        except (msgspec.DecodeError, TypeError):
+            return self.to_ros(self.message_class.from_json(text))
+
+    def from_parts(self, text: str | bytes, raw: bytes | memoryview) -> Any:
+        """The ROS message of the parts of `to_parts`; raises as `from_json`."""
+        found = self.from_json(text)
+        setattr(found, large_field(self.message_class), raw)
+        return found
+
+    def _values(self, prefix: str) -> Callable[[Any], dict[str, Any]]:
+        where: dict[str, Any] = {}
+        pairs = [
+            f"'{field.name}': {self._value_text(field, f'm.{prefix}{field.name}', where)}"
+            for field in self._definition.fields
+        ]
+        return _function("m", f"{{{', '.join(pairs)}}}", where, self._definition.type_name)
+
+    def _value_text(self, field: MessageField, read: str, where: dict[str, Any]) -> str:
+        kind, name = field.type, f"c_{field.name}"
+        if kind.is_message:
+            where[name] = self._inner(kind.base).values_of
+        else:
+            where[name] = _Checker(field.name, kind, self._definition.type_name)
+        if kind.is_list:
+            return _list_text(kind, name, read)
+        if kind.is_message or kind.base == "byte":
+            return f"{name}({read})" if kind.is_message else f"{name}.one({read})"
+        test = _fast_test(kind)
+        return f"v if {test.format(f'(v := {read})')} else {name}.one(v)"
+
+
+def _fast_test(kind: FieldType) -> str:
+    """An expression that is true for nearly every right value; `{}` is put where it is read."""
+    if kind.base in _RANGES:
+        low, high = _RANGES[kind.base]
+        return f"({{}}).__class__ is int and {low} <= v <= {high}"
+    python = {"bool": "bool", "float32": "float", "float64": "float"}.get(kind.base)
+    return f"({{}}).__class__ is {python or 'str'}"
+
+
+def _list_text(kind: FieldType, name: str, read: str) -> str:
+    if kind.is_message:
+        return f"[{name}(each) for each in {read}]"
+    if kind.base not in TYPECODES:
+        return f"{name}.list({read})"
+    made = f"{read}.tobytes()" if kind.base in _BYTES else f"{read}.tolist()"
+    return f"{name}.sized({made})" if kind.size is not None or kind.limit is not None else made
+
+
+def _text(values: dict[str, Any]) -> str:
+    """The values as JSON; "" where msgspec wrote null for NaN or infinity, texts in our JSON."""
+    text = _encode(values)
+    return "" if b"null" in text else text.decode()
+
+
+class _Checker:
+    """Decides on values that are not of the plain Python type of their field."""
+
+    def __init__(self, name: str, kind: FieldType, type_name: str) -> None:
+        self.name = name
+        self.kind = kind
+        self.where = f"{type_name}: {name}"
+
+    def one(self, value: Any) -> Any:
+        base = self.kind.base
+        if base in _RANGES:
+            return self._integer(value)
+        if base.startswith("float"):
+            return self._float(value)
+        if base == "bool":
+            return self._bool(value)
+        if base == "byte":
+            if isinstance(value, bytes | bytearray) and len(value) == 1:
+                return value[0]
+            raise self._wrong(value, "bytes of length 1")
+        if isinstance(value, str):
+            return str(value)
+        raise self._wrong(value, "a str")
+
+    def list(self, values: Any) -> Any:
+        """Texts, booleans and octets; any iterable of them."""
+        if not isinstance(values, Iterable):
+            raise TypeError(f"expected a sequence in '{self.name}'")
+        found = [self.one(each) for each in values]
+        return self.sized(bytes(found) if self.kind.base == "byte" else found)
+
+    def sized(self, values: Any) -> Any:
+        """The values, if there are as many as the type allows."""
+        size, limit = self.kind.size, self.kind.limit
+        if size is not None and len(values) != size:
+            raise ValueError(f"{self.where}: {len(values)} items, not {size}")
+        if limit is not None and len(values) > limit:
+            raise ValueError(f"{self.where}: {len(values)} items, more than {limit}")
+        return values
+
+    def _integer(self, value: Any) -> int:
+        try:
+            number = operator.index(value)
+        except TypeError:
+            raise self._wrong(value, "an int") from None
+        low, high = _RANGES[self.kind.base]
+        if not low <= number <= high:
+            raise OverflowError(f"{self.where}: {number} is not in [{low}, {high}]")
+        return number
+
+    def _float(self, value: Any) -> float:
+        if isinstance(value, str | bytes) or not hasattr(value, "__float__"):
+            raise self._wrong(value, "a float")
+        return float(value)
+
+    def _bool(self, value: Any) -> bool:
+        if isinstance(value, bool) or type(value).__name__ in {"bool_", "bool"}:
+            return bool(value)
+        if isinstance(value, int) and value in {0, 1}:
+            return bool(value)
+        raise self._wrong(value, "a bool")
+
+    def _wrong(self, value: Any, wanted: str) -> TypeError:
+        # Python's own words for it, as they come from ROS; the note says which field it was.
+        error = TypeError("bad argument type for built-in operation")
+        error.add_note(
+            f"{self.where} is to be {wanted}, not {type(value).__name__} ({value!r:.40})"
+        )
+        return error
+
+
+def _struct(definition: MessageDefinition, inner: Callable[[str], Conversion]) -> Any:
+    """A msgspec type of the whole message: each field is required except a large one."""
+    fields: list[Any] = []
+    for field in definition.fields:
+        kind = field.type
+        annotation = _struct_type(kind, inner)
+        is_large = kind.is_list and kind.base in _BYTES and kind.size is None
+        fields.append((field.name, annotation, b"") if is_large else (field.name, annotation))
+    name = definition.type_name.replace("/", "_")
+    return msgspec.defstruct(name, fields, kw_only=True, gc=False)
+
+
+def _struct_type(kind: FieldType, inner: Callable[[str], Conversion]) -> Any:
+    item: Any = inner(kind.base).struct if kind.is_message else _plain_type(kind)
+    if not kind.is_list:
+        return item
+    of: Any = bytes if kind.base in _BYTES else list[item]
+    if kind.size is not None:
+        return Annotated[of, msgspec.Meta(min_length=kind.size, max_length=kind.size)]
+    return of if kind.limit is None else Annotated[of, msgspec.Meta(max_length=kind.limit)]
+
+
+def _plain_type(kind: FieldType) -> Any:
+    if kind.base in {"bool", "float32", "float64"}:
+        return bool if kind.base == "bool" else float
+    if kind.base == "byte":
+        return Annotated[int, msgspec.Meta(ge=0, le=255)]
+    if kind.base not in _RANGES:
+        return str
+    low, high = _RANGES[kind.base]
+    # msgspec's limits are of 64 bits with a sign.
+    return Annotated[int, msgspec.Meta(ge=low, le=min(high, 2**63 - 1))] if high < 2**63 else int
+
+
+def _ros_maker(
+    definition: MessageDefinition, ros_class: type, inner: Callable[[str], Conversion]
+) -> Callable[[Any], Any]:
+    where: dict[str, Any] = {
+        "array": array,
+        "as_array": as_array,
+        "float32": _float32,
+        "new": ros_class.__new__,
+        "Own": ros_class,
+    }
+    lines = ["def convert(m):", "    o = new(Own)", "    o._check_fields = False"]
+    for field in definition.fields:
+        if field.type.is_message:
+            where[f"c_{field.name}"] = inner(field.type.base).to_ros
+        text = _ros_text(field.type, f"c_{field.name}", f"m.{field.name}", where)
+        lines.append(f"    o._{field.name} = {text}")
+    lines.append("    return o")
+    return _executed(lines, where, definition.type_name)
+
+
+def _ros_text(kind: FieldType, name: str, read: str, where: dict[str, Any]) -> str:
+    if kind.is_message:
+        return f"[{name}(each) for each in {read}]" if kind.is_list else f"{name}({read})"
+    if not kind.is_list:
+        return {"byte": f"bytes(({read},))", "float32": f"float32({read})"}.get(kind.base, read)
+    if kind.base == "byte":
+        return f"[bytes((each,)) for each in {read}]"
+    if kind.base not in TYPECODES:
+        return read
+    if kind.size is None:
+        make = "as_array" if kind.base in _BYTES else "array"
+        return f"{make}('{TYPECODES[kind.base]}', {read})"
+    where["numpy"] = numpy_for(name)
+    source = f"list({read})" if kind.base in _BYTES else read
+    return f"numpy.array({source}, numpy.{dtype_name(kind.base)})"
+
+
+def _float32(value: float) -> float:
+    """A number as 32 bits hold it; beyond their range it is infinite, as in C."""
+    try:
+        return _FLOAT32.unpack(_FLOAT32.pack(value))[0]  # type: ignore[no-any-return]
+    except OverflowError:
+        return float("inf") if value > 0 else float("-inf")
+
+
+def _function(argument: str, text: str, where: dict[str, Any], name: str) -> Callable[[Any], Any]:
+    return _executed([f"def convert({argument}):", f"    return {text}"], where, name)
+
+
+def _executed(lines: list[str], where: dict[str, Any], name: str) -> Callable[[Any], Any]:
+    exec(compile("\n".join(lines), f"<{name}>", "exec"), where)
+    return where["convert"]  # type: ignore[no-any-return]
