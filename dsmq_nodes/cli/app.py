@@ -24,6 +24,7 @@ _COMMANDS: Final = {
     "top": "Show nodes and topics with their rates, latencies and losses, each second, "
     "until Ctrl-C.",
     "doctor": "Find out why a callback is not called; status 1 when there is an ERROR.",
+    "web": "Serve the dashboard, rosbridge and Foxglove until Ctrl-C; open the address it prints.",
     "broker": "Run a broker until Ctrl-C; `launch` starts one by itself.",
     "topic": "Topics: see their messages, rates and types, and publish on them.",
     "node": "Nodes: list, info; of a launch that runs also restart, stop, start, log.",

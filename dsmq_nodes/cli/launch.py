@@ -30,6 +30,7 @@ ArgsArgument = Annotated[
         ("dsmq-nodes launch launch/cpu_servo.yaml --duration 40", "ends after 40 s"),
         ("dsmq-nodes launch robot.yaml port:=0 --dry-run", "what it would start"),
         ("dsmq-nodes launch robot.yaml --record ring=60s", "a bundle when a node fails"),
+        ("dsmq-nodes launch robot.yaml --web", "see it and drive it in a browser"),
         ("dsmq-nodes launch schema > launch.schema.json", "for your editor"),
     ),
 )
@@ -56,6 +57,9 @@ def launch(
             help="Record all topics to a bag; or keep the last 60 s, for when a node fails.",
         ),
     ] = "",
+    web: Annotated[
+        bool, typer.Option("--web", help="With a dashboard, as `web: 8080` in the file.")
+    ] = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Show the plan, and start nothing.")
     ] = False,
@@ -79,6 +83,7 @@ def launch(
         table=table,
         strict_rates=strict_rates,
         record=record,
+        web=web,
         dry_run=dry_run,
     )
     raise typer.Exit(status)

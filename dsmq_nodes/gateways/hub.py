@@ -128,12 +128,11 @@ class Hub:
         return self._loop
 
     def attach(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Read from now on, in this loop, and show the gateway as ready."""
+        """Read from now on, in this loop."""
         self._loop = loop
         self.link.attach(loop, self._readable, self._outage)
         self.subscribe(TYPES_TOPIC, self._take_type)
         self.subscribe(GRAPH_TOPIC, self._take_graph, depth=1)
-        self.link.set_state("ready")
 
     def close(self) -> None:
         """End the connection."""

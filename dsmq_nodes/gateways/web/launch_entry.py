@@ -18,7 +18,7 @@ from dsmq_nodes.launcher.file.gateway_entries import (
 
 PORT: Final = 8080
 NODE: Final = "/web"
-_MODULE: Final = "dsmq_nodes.gateways.web"
+MODULE: Final = "dsmq_nodes.gateways.web"
 _TWIST: Final = "geometry_msgs/msg/Twist"
 
 _Port = Annotated[int, Field(ge=0, le=65535)]
@@ -79,7 +79,7 @@ class WebEntry(GatewayEntry):
 
     def process(self, directory: Path) -> GatewayProcess:
         """Run this module's package, which reads the entry as JSON."""
-        return GatewayProcess(NODE, module_argv(_MODULE, json.dumps(self.options(directory))))
+        return GatewayProcess(NODE, module_argv(MODULE, json.dumps(self.options(directory))))
 
     def options(self, directory: Path) -> dict[str, Any]:
         """What differs from the defaults, with the paths of files made absolute."""
@@ -92,12 +92,13 @@ class WebEntry(GatewayEntry):
     def topics(self) -> Iterator[GatewayTopic]:
         """What it drives and what stops it, where the file says so: a wrong name moves nothing."""
         if "drive" in self.model_fields_set:
-            yield GatewayTopic(("drive", "topic"), _absolute(self.drive.topic), self.drive.type)
+            yield GatewayTopic(("drive", "topic"), absolute(self.drive.topic), self.drive.type)
         if "stop" in self.model_fields_set:
-            yield GatewayTopic(("stop", "topic"), _absolute(self.stop.topic), self.stop.type)
+            yield GatewayTopic(("stop", "topic"), absolute(self.stop.topic), self.stop.type)
 
 
-def _absolute(topic: str) -> str:
+def absolute(topic: str) -> str:
+    """A topic's name as a node without a namespace resolves it."""
     return topic if topic.startswith("/") else f"/{topic}"
 
 

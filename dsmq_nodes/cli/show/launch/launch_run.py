@@ -2,16 +2,18 @@
 
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import typer
 
 from dsmq_nodes.bag.optional import need_bag
+from dsmq_nodes.cli.show.launch.launch_web import web_beside
 from dsmq_nodes.errors import CommandError
 from dsmq_nodes.graph.parameters.yaml_source import resolved, working_directory
 from dsmq_nodes.launcher.file.arguments import parse
 from dsmq_nodes.launcher.launch_file import launch, load_plan
+from dsmq_nodes.launcher.supervise.plan import Plan
 
 
 def parse_args(words: Sequence[str]) -> Mapping[str, str]:
@@ -30,20 +32,23 @@ def run(
     table: bool,
     strict_rates: bool,
     record: str,
+    web: bool,
     dry_run: bool,
 ) -> int:
     """Start a launch file and wait for its end; return the exit status."""
     working_directory()  # nodes run there
     given = parse_args(args)
+    extends: list[Callable[[Plan], Plan]] = []
+    if web:
+        extends.append(web_beside)
     if dry_run:
-        print(load_plan(file, given))
+        print(_extended(load_plan(file, given), extends))
         return 0
-    extend = None
     if record:
         need_bag()
         from dsmq_nodes.cli.show.launch.launch_record import recorder_beside  # noqa: PLC0415  of an extra
 
-        extend = recorder_beside(record, file)
+        extends.append(recorder_beside(record, file))
     if duration_sec is not None and math.isnan(duration_sec):
         raise typer.BadParameter("--duration is no number")
     return launch(
@@ -52,8 +57,14 @@ def run(
         duration_sec=duration_sec,
         table=table,
         strict_rates=strict_rates,
-        extend=extend,
+        extend=lambda plan: _extended(plan, extends),
     )
+
+
+def _extended(plan: Plan, extends: Sequence[Callable[[Plan], Plan]]) -> Plan:
+    for extend in extends:
+        plan = extend(plan)
+    return plan
 
 
 def print_schema(folders: Sequence[str]) -> None:

@@ -1,0 +1,40 @@
+"""What the command line's tools do, for the page: each with a session of its own, in a thread."""
+
+from typing import Any, Final
+
+from dsmq_nodes.dsmq.address import AnyAddress
+from dsmq_nodes.tools.diagnosis import CHECKS, findings
+from dsmq_nodes.tools.gathering import Gathering
+from dsmq_nodes.tools.running_launch import RunningLaunch
+from dsmq_nodes.tools.session import Session
+
+_LOOK_SEC: Final = 5.0
+_LINES: Final = 40
+
+
+def examine(broker: AnyAddress) -> dict[str, Any]:
+    """What `doctor` finds.
+
+    Raises:
+        DsmqError: the broker does not answer.
+    """
+    with Session(broker) as session:
+        gathering = Gathering(session)
+        while not gathering.is_enough and gathering.take(_LOOK_SEC):
+            pass
+        seen = gathering.seen(session.graph())
+    return {"findings": [each._asdict() for each in findings(seen)], "checks": CHECKS}
+
+
+def command_launch(broker: AnyAddress, action: str, name: str) -> dict[str, Any]:
+    """What `node restart`, `stop`, `start` and `log` do.
+
+    Raises:
+        DsmqError: it cannot be done; the text is the launch's.
+    """
+    with Session(broker) as session:
+        launch = RunningLaunch(session)
+        if action == "lines":
+            return {"text": "", "lines": list(launch.lines(name, _LINES, follow=False))}
+        result = launch.command(action, name)
+        return {"text": result.text, "lines": []}

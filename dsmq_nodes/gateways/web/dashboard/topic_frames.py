@@ -1,0 +1,161 @@
+"""What a page has subscribed, gathered into frames that it acknowledges.
+
+A slot holds the newest messages of one topic since the last frame: one for tables, several for
+plots. At most two frames are on their way, of 128 KiB each, so a slow page gets fewer messages, the
+newest, and is told how many it missed; what waits is bounded by the slots. Topics take turns.
+"""
+
+import base64
+import struct
+from collections import deque
+from collections.abc import Callable
+from typing import Any, Final
+
+import msgspec
+
+from dsmq_nodes.dsmq.log import Entry
+from dsmq_nodes.dsmq.ring.record import RingRecord
+from dsmq_nodes.errors import DsmqError
+
+IN_FLIGHT: Final = 2
+FRAME_BYTES: Final = 128 << 10
+_SLOT_BYTES: Final = 512 << 10
+MOST_KEPT: Final = 1000
+PICTURES: Final = frozenset({"sensor_msgs/msg/Image", "sensor_msgs/msg/CompressedImage"})
+_check: Final = msgspec.json.Decoder(msgspec.Raw).decode
+_read: Final = msgspec.json.Decoder(dict[str, Any]).decode
+_encode: Final = msgspec.json.encode
+
+
+class TopicSlot:
+    """One subscribed topic of one page."""
+
+    def __init__(self, topic: str, most: int, rate_hz: float, *, is_picture: bool) -> None:
+        """Keep the `most` newest messages, and give them to at most `rate_hz` frames a second."""
+        self.topic, self.is_picture = topic, is_picture
+        self.most = max(1, min(most, MOST_KEPT))
+        self.every_sec = 1 / rate_hz if rate_hz > 0 else 0.0
+        self.due_sec = 0.0
+        self.dropped = 0
+        self.waiting: deque[tuple[int, Entry | str]] = deque()
+        self._bytes = 0
+
+    def take(self, entry: Entry) -> None:
+        """A message of the topic."""
+        self.dropped += entry.gap
+        # Of the newest alone the text is made when it is sent: most are replaced before.
+        item: Entry | str = entry
+        if self.most > 1:
+            item = entry.text or "null"
+            self._bytes += len(item)
+        self.waiting.append((entry.stamp, item))
+        while len(self.waiting) > self.most or self._bytes > _SLOT_BYTES:
+            self.dropped += 1
+            self.next()
+
+    def next(self) -> tuple[int, Entry | str]:
+        """Take the oldest message that waits: its stamp, and the entry or its text."""
+        stamp, item = self.waiting.popleft()
+        if isinstance(item, str):
+            self._bytes -= len(item)
+        return stamp, item
+
+
+class TopicFrames:
+    """The slots of one page, and the frames made of them."""
+
+    def __init__(self, rewrite: Callable[[str, Entry], str | None]) -> None:
+        """An empty one; `rewrite(topic, entry)` may shorten a message, None: as it is."""
+        self.slots: dict[str, TopicSlot] = {}
+        self._rewrite = rewrite
+        self._sent = self._acknowledged = 0
+        self._turn = 0
+
+    @property
+    def has_room(self) -> bool:
+        """Whether the page has acknowledged enough for another frame."""
+        return self._sent - self._acknowledged < IN_FLIGHT
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether any message waits."""
+        return any(slot.waiting for slot in self.slots.values())
+
+    def acknowledge(self, number: int) -> None:
+        """The page has read the frames up to this one."""
+        self._acknowledged = max(self._acknowledged, min(number, self._sent))
+
+    def frame(self, now_sec: float, now_ns: int) -> list[str | bytes]:
+        """The next frame, after the pictures that belong to it; nothing when nothing is due."""
+        texts: list[str] = []
+        pictures: list[str | bytes] = []
+        slots = list(self.slots.values())
+        self._turn = (self._turn + 1) % max(len(slots), 1)
+        room = FRAME_BYTES
+        for slot in slots[self._turn :] + slots[: self._turn]:
+            if room <= 0:
+                break
+            if slot.waiting and now_sec >= slot.due_sec:
+                slot.due_sec = now_sec + slot.every_sec
+                room -= self._empty(slot, room, texts, pictures)
+        if not texts and not pictures:
+            return []
+        self._sent += 1
+        head = f'{{"op":"data","n":{self._sent},"t":{now_ns},"m":['
+        return [*pictures, f"{head}{','.join(texts)}]}}"]
+
+    def _empty(
+        self, slot: TopicSlot, room: int, texts: list[str], pictures: list[str | bytes]
+    ) -> int:
+        """Take what fits; returns its size."""
+        size = 0
+        while slot.waiting and size < room:
+            stamp, item = slot.next()
+            try:
+                if slot.is_picture and not isinstance(item, str):
+                    pictures.append(picture(slot.topic, stamp, slot.dropped, item))
+                    size += len(pictures[-1])
+                    continue
+                text = item if isinstance(item, str) else self._text(slot.topic, item)
+            except (DsmqError, ValueError, msgspec.MsgspecError):
+                slot.dropped += 1  # overwritten while it was read, or not a picture
+                continue
+            topic = _encode(slot.topic).decode()
+            texts.append(f"[{topic},{stamp},{slot.dropped},{valid(text)}]")
+            size += len(texts[-1])
+        return size
+
+    def _text(self, topic: str, entry: Entry) -> str:
+        rewritten = self._rewrite(topic, entry)
+        return rewritten if rewritten is not None else entry.text or "null"
+
+
+def valid(text: str) -> str:
+    """A text that can be spliced into JSON: a message, or a plain client's text as a message."""
+    if text.startswith("{"):
+        try:
+            _check(text)
+        except msgspec.MsgspecError:
+            pass
+        else:
+            return text
+    return _encode({"data": text}).decode()
+
+
+def picture(topic: str, stamp: int, dropped: int, entry: Entry) -> bytes:
+    """A binary frame: the length of its head, `[topic, stamp, dropped, message]`, the pixels.
+
+    Raises:
+        DsmqError: it was overwritten meanwhile.
+        ValueError: it is not a picture.
+    """
+    if isinstance(entry, RingRecord) and entry.field == "data":
+        message, loan = _read(entry.data), entry.loan
+        pixels = entry.raw if loan is None else bytes(loan.view)
+        if loan is not None and not loan.is_whole:
+            raise ValueError("overwritten while it was read")
+    else:
+        message = _read(entry.text or "{}")
+        pixels = base64.b64decode(message.pop("data", ""))
+    head = _encode([topic, stamp, dropped, message])
+    return struct.pack("<I", len(head)) + head + pixels

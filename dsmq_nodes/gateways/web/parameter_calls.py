@@ -1,0 +1,136 @@
+"""Parameters of nodes through the services that every node has, in JSON, for web clients."""
+
+import asyncio
+import base64
+import json
+from typing import Any, Final, NamedTuple
+
+import msgspec
+
+from dsmq_nodes.errors import CommandError
+from dsmq_nodes.gateways.hub import Hub
+from dsmq_nodes.gateways.web.hub_client import HubClient
+
+_SEC: Final = 5.0
+_LIST: Final = "/list_parameters"
+# rcl_interfaces/msg/ParameterType, and the field of ParameterValue that holds such a value.
+_FIELDS: Final = {
+    1: "bool_value",
+    2: "integer_value",
+    3: "double_value",
+    4: "string_value",
+    5: "byte_array_value",
+    6: "bool_array_value",
+    7: "integer_array_value",
+    8: "double_array_value",
+    9: "string_array_value",
+}
+_DOUBLE: Final = 3
+_DOUBLES: Final = 8
+
+
+class ParameterRead(NamedTuple):
+    """A parameter: its value, its type as rcl_interfaces counts them, its descriptor."""
+
+    value: Any
+    type: int
+    descriptor: dict[str, Any]
+
+
+def nodes_with_parameters(hub: Hub) -> list[str]:
+    """The nodes that serve their parameters."""
+    served = hub.services(hidden=True)
+    return [name.removesuffix(_LIST) for name in served if name.endswith(_LIST)]
+
+
+async def parameter_names(client: HubClient, node: str) -> list[str]:
+    """The names of a node's parameters.
+
+    Raises:
+        CommandError: it does not answer.
+    """
+    answer = await _called(client, node, "list_parameters", prefixes=[], depth=0)
+    return sorted(answer["result"]["names"])
+
+
+async def read_parameters(
+    client: HubClient, node: str, names: list[str] | None = None
+) -> dict[str, ParameterRead]:
+    """Parameters of a node with their descriptors; by default all of them.
+
+    Raises:
+        CommandError: it does not answer.
+    """
+    if names is None:
+        names = await parameter_names(client, node)
+    values, told = await asyncio.gather(
+        _called(client, node, "get_parameters", names=names),
+        _called(client, node, "describe_parameters", names=names),
+    )
+    return {
+        name: ParameterRead(value_in(value), descriptor["type"], descriptor)
+        for name, value, descriptor in zip(
+            names, values["values"], told["descriptors"], strict=True
+        )
+    }
+
+
+async def set_parameter(client: HubClient, node: str, name: str, value: Any) -> None:
+    """Set a parameter; a whole number is a number where the parameter is one.
+
+    Raises:
+        CommandError: the node refuses it; the text is the node's own.
+    """
+    client.check_writable()
+    told = await _called(client, node, "get_parameter_types", names=[name])
+    types = told["types"]
+    kinds = base64.b64decode(types) if isinstance(types, str) else bytes(types)
+    given = {"name": name, "value": parameter_value(value, kinds[0] if kinds else 0)}
+    answer = await _called(client, node, "set_parameters", parameters=[given])
+    result = answer["results"][0]
+    if not result["successful"]:
+        raise CommandError(result["reason"] or f"{node} refuses {name} and does not say why")
+
+
+def value_in(value: dict[str, Any]) -> Any:
+    """The plain value of a rcl_interfaces/msg/ParameterValue; None: it is not set."""
+    field = _FIELDS.get(value.get("type", 0))
+    return value.get(field) if field is not None else None
+
+
+def parameter_value(value: Any, kind: int = 0) -> dict[str, Any]:
+    """A rcl_interfaces/msg/ParameterValue from a plain value.
+
+    Args:
+        value: the value.
+        kind: the parameter's type; 0: the one that fits the value.
+
+    Raises:
+        CommandError: no parameter can have such a value.
+    """
+    kind = kind or _kind_of(value)
+    if kind == _DOUBLE and isinstance(value, int) and not isinstance(value, bool):
+        value = float(value)
+    if kind == _DOUBLES and isinstance(value, list):
+        value = [float(each) if isinstance(each, int) else each for each in value]
+    return {"type": kind, _FIELDS[kind]: value}
+
+
+def _kind_of(value: Any) -> int:
+    kinds: tuple[tuple[type, int, int], ...] = (
+        (bool, 1, 6),
+        (int, 2, 7),
+        (float, _DOUBLE, _DOUBLES),
+        (str, 4, 9),
+    )
+    for cls, one, many in kinds:
+        if isinstance(value, cls):
+            return one
+        if isinstance(value, list) and all(isinstance(each, cls) for each in value):
+            return many
+    raise CommandError(f"no parameter can be {json.dumps(value):.60}")
+
+
+async def _called(client: HubClient, node: str, service: str, **request: Any) -> Any:
+    body = msgspec.json.encode(request).decode()
+    return msgspec.json.decode(await client.call(f"{node}/{service}", body, timeout_sec=_SEC))

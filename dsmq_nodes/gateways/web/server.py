@@ -1,0 +1,351 @@
+"""HTTP and websockets by aiohttp: sockets in, speakers called, outboxes written out.
+
+Each websocket has one reader (`_serve`) and one writer. The writer waits while the client does not
+read; what it would have sent waits in the client's outbox, which is bounded. The kernel's buffer is
+small, so that what is sent is not old. A peer that does not answer pings is ended.
+"""
+
+import asyncio
+import contextlib
+import logging
+import socket
+import ssl
+from collections.abc import Awaitable, Callable, Collection
+from typing import Final
+
+from aiohttp import WSMessage, WSMsgType, web
+
+from dsmq_nodes.errors import AddressInUseError, CommandError
+from dsmq_nodes.gateways.hub import Hub
+from dsmq_nodes.gateways.web.access import AccessRules, Refusal, RequestHead
+from dsmq_nodes.gateways.web.hub_client import HubClient
+from dsmq_nodes.gateways.web.outbox import Outbox
+from dsmq_nodes.gateways.web.page_files import PageFile, page_files
+from dsmq_nodes.gateways.web.speaker import Connect, Speaker, WebEndpoint
+from dsmq_nodes.gateways.web.stop_button import StopButton
+from dsmq_nodes.printable import one_line
+
+logger = logging.getLogger("dsmq_nodes.web")
+
+MOST_CLIENTS: Final = 64
+_MOST_MESSAGE_BYTES: Final = 16 << 20
+_MOST_BODY_BYTES: Final = 64 << 10
+_SEND_BUFFER_BYTES: Final = 128 << 10
+_HEARTBEAT_SEC: Final = 15.0
+_LOOK_SEC: Final = 2.0
+_WRONG_TOKEN_SEC: Final = 0.5
+_LAST_WORDS_SEC: Final = 1.0
+_YEAR_SEC: Final = 365 * 24 * 3600
+_POLICY: Final = (
+    "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; "
+    "img-src 'self' blob: data:; connect-src 'self'; manifest-src 'self'; "
+    "frame-ancestors 'none'; base-uri 'none'; form-action 'self'"
+)
+_HEADERS: Final = {
+    "Content-Security-Policy": _POLICY,
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cache-Control": "no-cache",
+}
+
+_Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+class WebServer:
+    """The listening sockets of the gateway, and the clients behind them."""
+
+    def __init__(
+        self, hub: Hub, rules: AccessRules, stop: StopButton, tls: ssl.SSLContext | None = None
+    ) -> None:
+        """A server that listens nowhere yet."""
+        self._hub, self._rules, self._stop, self._tls = hub, rules, stop, tls
+        self._files = page_files()
+        self._routes: list[web.RouteDef] = []
+        self._origins: dict[str, Collection[str]] = {}  # of each path
+        self._clients: set[HubClient] = set()
+        self._runners: list[web.AppRunner] = []
+        self._cookie = "dsmq_web"
+
+    # Listening
+
+    def add(self, endpoint: WebEndpoint, connect: Connect) -> None:
+        """Serve a protocol at its path of the dashboard's port."""
+        self._routes.append(web.get(endpoint.path, self._socket_at(endpoint, connect)))
+        self._origins[endpoint.path] = endpoint.origins
+
+    async def listen(self, host: str, port: int) -> int:
+        """Serve the page and all protocols; returns the port.
+
+        Raises:
+            AddressInUseError: the port is taken, or is not for us.
+        """
+        self._cookie = f"dsmq_web_{port}"
+        routes = [
+            web.get("/", self._index),
+            web.get("/page/{name:.+}", self._page),
+            web.post("/stop", self._press),
+            web.post("/login", self._login),
+            *self._routes,
+        ]
+        return await self._listen(host, port, routes, ())
+
+    async def listen_for(
+        self, endpoint: WebEndpoint, connect: Connect, host: str, port: int
+    ) -> int:
+        """Serve one protocol at a port of its own; returns the port.
+
+        Raises:
+            AddressInUseError: the port is taken, or is not for us.
+        """
+        handler = self._socket_at(endpoint, connect)
+
+        async def root(request: web.Request) -> web.StreamResponse:
+            if _is_websocket(request):
+                return await handler(request)
+            return web.Response(text=f"a websocket server of dsmq-nodes: {endpoint.name}\n")
+
+        routes = [web.get("/", root), web.get(endpoint.path, handler)]
+        return await self._listen(host, port, routes, endpoint.origins)
+
+    async def _listen(
+        self, host: str, port: int, routes: list[web.RouteDef], origins: Collection[str]
+    ) -> int:
+        app = web.Application(
+            middlewares=[self._guarded(origins)], client_max_size=_MOST_BODY_BYTES
+        )
+        app.add_routes(routes)
+        runner = web.AppRunner(app, access_log=None, shutdown_timeout=_LAST_WORDS_SEC)
+        await runner.setup()
+        site = web.TCPSite(runner, host, port, ssl_context=self._tls)
+        try:
+            await site.start()
+        except OSError as error:
+            await runner.cleanup()
+            text = f"cannot listen on port {port} of {host}: {error.strerror or error}"
+            raise AddressInUseError(
+                f"{text}; take another with --port, 0 is any free one"
+            ) from None
+        self._runners.append(runner)
+        bound: tuple[str, int] = runner.addresses[0]
+        return bound[1]
+
+    async def close(self) -> None:
+        """End all clients and stop listening."""
+        for client in tuple(self._clients):
+            client.outbox.end("the gateway ends")
+        for runner in self._runners:
+            await runner.cleanup()
+
+    # Requests
+
+    def _guarded(self, origins: Collection[str]) -> Callable[..., Awaitable[web.StreamResponse]]:
+        @web.middleware
+        async def guarded(request: web.Request, handler: _Handler) -> web.StreamResponse:
+            head = self._head(request, origins or self._origins.get(request.path, ()))
+            refusal = self._rules.refusal(head)
+            if refusal is not None and request.path == "/login" and refusal.status == 401:
+                refusal = None
+            if refusal is not None:
+                return await self._refused(request, refusal)
+            try:
+                response = await handler(request)
+            except web.HTTPException as error:
+                error.headers.update(_HEADERS)
+                raise
+            if not response.prepared:
+                response.headers.update({**_HEADERS, **response.headers})
+                if self._rules.token and self._rules.knows([request.query.get("token", "")]):
+                    self._remember(response)
+            return response
+
+        return guarded
+
+    def _head(self, request: web.Request, origins: Collection[str]) -> RequestHead:
+        bearer = request.headers.get("Authorization", "").removeprefix("Bearer ")
+        cookie = request.cookies.get(self._cookie, "")
+        return RequestHead(
+            request.method,
+            request.headers.get("Host", ""),
+            request.remote or "",
+            request.headers.get("Origin"),
+            _is_websocket(request),
+            origins,
+            (request.query.get("token", ""), cookie, bearer),
+        )
+
+    async def _refused(self, request: web.Request, refusal: Refusal) -> web.StreamResponse:
+        if refusal.status == 401:
+            shows = "token" in request.query or "Authorization" in request.headers
+            await asyncio.sleep(_WRONG_TOKEN_SEC if shows else 0)
+            if request.path == "/" and not _is_websocket(request):
+                return self._file(request, self._files["login.html"], status=401)
+        else:
+            logger.warning("refused %s: %s", one_line(request.remote or "?"), refusal.text)
+        return web.Response(status=refusal.status, text=f"{refusal.text}\n", headers=_HEADERS)
+
+    def _remember(self, response: web.StreamResponse) -> None:
+        response.set_cookie(
+            self._cookie,
+            self._rules.token,
+            max_age=_YEAR_SEC,
+            httponly=True,
+            samesite="Strict",
+            secure=self._tls is not None,
+        )
+
+    async def _login(self, request: web.Request) -> web.StreamResponse:
+        token = (await request.post()).get("token", "")
+        if not (isinstance(token, str) and self._rules.knows([token])):
+            await asyncio.sleep(_WRONG_TOKEN_SEC)
+            return self._file(request, self._files["login.html"], status=401)
+        response = web.Response(status=303, headers={"Location": "/"})
+        self._remember(response)
+        return response
+
+    async def _press(self, _: web.Request) -> web.StreamResponse:
+        """204: a browser without our scripts stays on the page."""
+        try:
+            self._stop.press()
+        except CommandError as error:
+            return web.Response(status=503, text=f"{error}\n")
+        logger.info("STOP was pressed")
+        return web.Response(status=204)
+
+    async def _index(self, request: web.Request) -> web.StreamResponse:
+        return self._file(request, self._files["index.html"])
+
+    async def _page(self, request: web.Request) -> web.StreamResponse:
+        found = self._files.get(request.match_info["name"])
+        if found is None:
+            raise web.HTTPNotFound
+        return self._file(request, found)
+
+    def _file(self, request: web.Request, file: PageFile, status: int = 200) -> web.Response:
+        tag = f'"{file.tag}"'
+        if status == 200 and request.headers.get("If-None-Match") == tag:
+            return web.Response(status=304, headers={"ETag": tag})
+        headers = {"ETag": tag, "Vary": "Accept-Encoding", **_HEADERS}
+        body = file.data
+        if "gzip" in request.headers.get("Accept-Encoding", ""):
+            headers["Content-Encoding"], body = "gzip", file.compressed
+        return web.Response(
+            status=status,
+            body=body,
+            content_type=file.content_type,
+            charset="utf-8",
+            headers=headers,
+        )
+
+    # Websockets
+
+    def _socket_at(self, endpoint: WebEndpoint, connect: Connect) -> _Handler:
+        async def handler(request: web.Request) -> web.StreamResponse:
+            return await self._serve(request, endpoint, connect)
+
+        return handler
+
+    async def _serve(
+        self, request: web.Request, endpoint: WebEndpoint, connect: Connect
+    ) -> web.StreamResponse:
+        socket_ = web.WebSocketResponse(
+            heartbeat=_HEARTBEAT_SEC,
+            protocols=endpoint.subprotocols,
+            max_msg_size=_MOST_MESSAGE_BYTES,
+            compress=False,
+        )
+        if why := self._why_not(request, endpoint, socket_):
+            logger.warning("refused %s at %s: %s", request.remote, endpoint.path, why)
+            return web.Response(status=503 if "clients" in why else 400, text=f"{why}\n")
+        await socket_.prepare(request)
+        _tune(request.transport)
+        outbox = Outbox()
+        client = HubClient(self._hub, outbox, request.remote or "", socket_.ws_protocol or "")
+        self._clients.add(client)
+        writing = asyncio.create_task(self._write(socket_, outbox, request.transport))
+        speaker: Speaker | None = None
+        try:
+            speaker = connect(client)
+            async for message in socket_:
+                _pass_on(speaker, message)
+        except Exception:
+            logger.exception("%s: a client of %s is ended", client.peer, endpoint.name)
+            outbox.end("the gateway has a fault; its log has more")
+            await asyncio.wait([writing], timeout=_LAST_WORDS_SEC)
+        finally:
+            self._clients.discard(client)
+            if speaker is not None:
+                speaker.closed()
+            client.close()
+            writing.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await writing
+        return socket_
+
+    def _why_not(
+        self, request: web.Request, endpoint: WebEndpoint, socket_: web.WebSocketResponse
+    ) -> str:
+        """Why a websocket is not opened; empty: it is."""
+        if not socket_.can_prepare(request):
+            return f"{endpoint.name} is spoken over a websocket"
+        if len(self._clients) >= MOST_CLIENTS:
+            return f"there are {MOST_CLIENTS} clients already"
+        asked = request.headers.get("Sec-WebSocket-Protocol", "")
+        names = {each.strip() for each in asked.split(",")}
+        if endpoint.subprotocols and not names & set(endpoint.subprotocols):
+            known = " or ".join(endpoint.subprotocols)
+            return f"a client of {endpoint.name} asks for the subprotocol {known}, not {asked!r}"
+        return ""
+
+    async def _write(
+        self,
+        socket_: web.WebSocketResponse,
+        outbox: Outbox,
+        transport: asyncio.Transport | None,
+    ) -> None:
+        news = asyncio.Event()
+        outbox.on_news = news.set
+        watching = asyncio.create_task(_end_when_stuck(outbox, transport))
+        try:
+            while True:
+                news.clear()
+                while (frame := outbox.next()) is not None:
+                    if isinstance(frame, str):
+                        await socket_.send_str(frame)
+                    else:
+                        await socket_.send_bytes(frame)
+                if outbox.end_reason:
+                    reason = outbox.end_reason.encode()[:120]
+                    await socket_.close(code=1008, message=reason)
+                    return
+                await news.wait()
+        except ConnectionError:
+            pass  # the reader notices it, too
+        finally:
+            watching.cancel()
+
+
+def _pass_on(speaker: Speaker, message: WSMessage) -> None:
+    if message.type in {WSMsgType.TEXT, WSMsgType.BINARY}:
+        speaker.receive(message.data)
+
+
+async def _end_when_stuck(outbox: Outbox, transport: asyncio.Transport | None) -> None:
+    while not outbox.is_stuck:
+        await asyncio.sleep(_LOOK_SEC)
+    logger.warning("a client does not read its answers: it is ended")
+    if transport is not None:
+        transport.abort()
+
+
+def _is_websocket(request: web.Request) -> bool:
+    return request.headers.get("Upgrade", "").lower() == "websocket"
+
+
+def _tune(transport: asyncio.Transport | None) -> None:
+    """Send at once, and let no more wait in the kernel than a page reads in a moment."""
+    connection = transport.get_extra_info("socket") if transport is not None else None
+    if connection is not None:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BUFFER_BYTES)
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

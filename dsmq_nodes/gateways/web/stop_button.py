@@ -1,0 +1,59 @@
+"""The STOP button: a plain HTML form posts it, so it works while the page is still loading.
+
+It publishes the launch file's stop message. While the broker is away nothing reaches the robot by
+this way, and the answer says so; the message is sent as soon as the broker is back.
+"""
+
+from typing import Final
+
+import msgspec
+
+from dsmq_nodes.errors import CommandError
+from dsmq_nodes.gateways.hub import Hub, HubWriter
+from dsmq_nodes.gateways.web.launch_entry import StopEntry, absolute
+from dsmq_nodes.messages.schema.find import find_type
+
+_encode: Final = msgspec.json.Encoder(order="sorted").encode
+
+
+class StopButton:
+    """What the button publishes."""
+
+    def __init__(self, hub: Hub, entry: StopEntry) -> None:
+        """Check the message, and advertise its topic.
+
+        Raises:
+            CommandError: there is no such type.
+            MessageError: the message does not fit it.
+        """
+        self._hub = hub
+        self._topic, self._type = absolute(entry.topic), entry.type
+        cls = find_type(entry.type)
+        self._text = cls(**entry.msg).to_json()
+        self._schema = _encode(cls.schema())
+        self._is_owed = False
+        self._writer: HubWriter | None = None
+        if not hub.is_read_only:
+            self._writer = hub.advertise(self._topic, self._type, self._schema)
+            hub.watch(self._perhaps_back)
+
+    def press(self) -> str:
+        """Stop the robot; returns what was done.
+
+        Raises:
+            CommandError: it was not done.
+        """
+        if self._writer is None:
+            raise CommandError("this gateway is read-only: it cannot stop the robot")
+        if not self._hub.is_connected:
+            self._is_owed = True
+            raise CommandError(
+                "the broker is away: STOP is sent when it is back; stop the robot by its own switch"
+            )
+        self._writer.publish(self._text)
+        return f"STOP was published on {self._topic}"
+
+    def _perhaps_back(self) -> None:
+        if self._is_owed and self._hub.is_connected and self._writer is not None:
+            self._is_owed = False
+            self._writer.publish(self._text)

@@ -1,0 +1,141 @@
+"""The gateway's process: from its options to its end."""
+
+import asyncio
+import logging
+import socket
+import ssl
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+from dsmq_nodes.dsmq.address import AnyAddress, address_of, broker_address
+from dsmq_nodes.errors import AddressInUseError, InsecureError
+from dsmq_nodes.gateways.hub import Hub
+from dsmq_nodes.gateways.web.access import TOKEN_VARIABLE, AccessRules, check_exposure
+from dsmq_nodes.gateways.web.dashboard.dashboard_speaker import Dashboards
+from dsmq_nodes.gateways.web.endpoints import ENDPOINTS
+from dsmq_nodes.gateways.web.launch_entry import NODE, WebEntry
+from dsmq_nodes.gateways.web.server import WebServer
+from dsmq_nodes.gateways.web.speaker import Connect, WebEndpoint
+from dsmq_nodes.gateways.web.stop_button import StopButton
+from dsmq_nodes.graph.links.broker_link import DsmqLink
+from dsmq_nodes.graph.spin.event_loop import new_event_loop
+from dsmq_nodes.graph.time.clock import BaseClock
+from dsmq_nodes.signals import ending_signals
+
+_EVERYWHERE: Final = frozenset({"0.0.0.0", "::"})
+
+
+def run(entry: WebEntry, environment: Mapping[str, str], broker: AnyAddress | None = None) -> int:
+    """Serve until a signal; returns the exit status.
+
+    Args:
+        entry: the options; paths are relative to the current directory.
+        environment: may have the token.
+        broker: where the broker is; None: where DSMQ_BROKER says.
+
+    Raises:
+        DsmqError: it cannot start.
+    """
+    logging.basicConfig(
+        level=logging.INFO, stream=sys.stdout, format="[%(levelname)s] [%(name)s]: %(message)s"
+    )
+    logging.getLogger("aiohttp").setLevel(logging.ERROR)
+    token = _token(entry, environment)
+    check_exposure(entry.host, token, insecure=entry.insecure)
+    tls = _tls(entry)
+    address = address_of(broker) if broker is not None else broker_address()
+    link = DsmqLink(*address.socket, NODE, BaseClock(), lambda *_: None)
+    hub = Hub(link, NODE, is_read_only=entry.read_only)
+    rules = AccessRules(entry.names, entry.allow_origin, token)
+    with asyncio.Runner(loop_factory=new_event_loop) as runner:
+        try:
+            runner.run(_serve(hub, rules, entry, address, tls))
+        finally:
+            hub.close()
+    return 0
+
+
+async def _serve(
+    hub: Hub, rules: AccessRules, entry: WebEntry, broker: AnyAddress, tls: ssl.SSLContext | None
+) -> None:
+    loop = asyncio.get_running_loop()
+    ended = asyncio.Event()
+    for number in ending_signals():
+        loop.add_signal_handler(number, ended.set)
+    hub.attach(loop)
+    server = WebServer(hub, rules, StopButton(hub, entry.stop), tls)
+    dashboards = Dashboards(hub, entry, broker)
+    page = WebEndpoint("dashboard", "/dashboard", 0, lambda _: dashboards.connect)
+    connects = [(each, each.open(hub)) for each in (page, *ENDPOINTS)]
+    for endpoint, connect in connects:
+        server.add(endpoint, connect)
+    try:
+        port = await server.listen(entry.host, entry.port)
+        own = [await _own_port(server, *each, entry) for each in connects[1:]]
+        scheme = "https" if tls is not None else "http"
+        told = ", ".join(filter(None, own))
+        more = f" ({told})" if told else ""
+        _say(f"dashboard: {scheme}://{_shown(entry.host)}:{port}{more}")
+        hub.link.set_state("ready")
+        await ended.wait()
+    finally:
+        await server.close()
+
+
+async def _own_port(
+    server: WebServer, endpoint: WebEndpoint, connect: Connect, entry: WebEntry
+) -> str:
+    """Serve a protocol at its own port; returns that in words, or nothing.
+
+    Raises:
+        AddressInUseError: the port that was asked for is taken. Where none was asked for it is
+        only told: the protocol has its path, too.
+    """
+    port = getattr(entry, endpoint.name)
+    if not port:
+        return ""
+    try:
+        port = await server.listen_for(endpoint, connect, entry.host, port)
+    except AddressInUseError as error:
+        if endpoint.name in entry.model_fields_set:
+            raise
+        _say(f"{endpoint.name} has no port of its own: {error}")
+        return ""
+    return f"{endpoint.name} on {port}"
+
+
+def _token(entry: WebEntry, environment: Mapping[str, str]) -> str:
+    if entry.token_file is None:
+        return environment.get(TOKEN_VARIABLE, "")
+    try:
+        token = Path(entry.token_file).read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise InsecureError(f"cannot read the token in {entry.token_file}: {error}") from None
+    if not token:
+        raise InsecureError(f"there is no token in {entry.token_file}")
+    return token
+
+
+def _tls(entry: WebEntry) -> ssl.SSLContext | None:
+    if entry.tls_cert is None:
+        return None
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    try:
+        context.load_cert_chain(entry.tls_cert, entry.tls_key)
+    except OSError as error:
+        raise InsecureError(f"cannot use the TLS files given: {error}") from None
+    return context
+
+
+def _shown(host: str) -> str:
+    """A host as a browser opens it."""
+    if host in _EVERYWHERE:
+        return socket.gethostname()
+    return f"[{host}]" if ":" in host else host
+
+
+def _say(text: str) -> None:
+    sys.stdout.write(f"{text}\n")
+    sys.stdout.flush()

@@ -1,0 +1,88 @@
+"""The table of access: who passes and who does not."""
+
+import pytest
+
+from dsmq_nodes.errors import InsecureError
+from dsmq_nodes.gateways.web.access import AccessRules, RequestHead, check_exposure
+
+RULES = AccessRules(["robot.lab"], ["https://lab.example"], own_names={"localhost", "pi"})
+OURS = "127.0.0.1:8080"
+
+
+def head(**given: object) -> RequestHead:
+    told = {"method": "GET", "host": OURS, "peer": "127.0.0.1", **given}
+    return RequestHead(**told)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    "host",
+    [OURS, "localhost:8080", "LOCALHOST", "[::1]:8080", "192.168.0.7", "pi:80", "Robot.Lab", "pi."],
+)
+def test_its_own_names_and_any_address_pass(host: str) -> None:
+    assert RULES.refusal(head(host=host)) is None
+
+
+@pytest.mark.parametrize("host", ["evil.example", "127.0.0.1.evil.example", "", "[::1", "pi.evil"])
+def test_a_foreign_name_is_refused(host: str) -> None:
+    refusal = RULES.refusal(head(host=host))
+    assert refusal is not None
+    assert (refusal.status, "--name" in refusal.text) == (403, True)
+
+
+@pytest.mark.parametrize(
+    ("origin", "host", "peer", "passes"),
+    [
+        (None, OURS, "127.0.0.1", True),
+        (f"http://{OURS}", OURS, "127.0.0.1", True),
+        ("http://127.0.0.1:3000", OURS, "127.0.0.1", True),
+        ("http://localhost:3000", OURS, "127.0.0.1", True),
+        ("http://localhost:3000", "192.168.0.7:8080", "192.168.0.9", False),
+        ("http://localhost:3000", OURS, "192.168.0.9", False),
+        ("https://lab.example", OURS, "127.0.0.1", True),
+        ("http://lab.example", OURS, "127.0.0.1", False),
+        ("https://lab.example.evil", OURS, "127.0.0.1", False),
+        ("http://evil.example", OURS, "127.0.0.1", False),
+        ("http://127.0.0.1.evil.example", OURS, "127.0.0.1", False),
+        ("http://192.168.0.7", "192.168.0.7:8080", "192.168.0.9", True),
+        ("null", OURS, "127.0.0.1", False),
+        ("", OURS, "127.0.0.1", False),
+        ("file://", OURS, "127.0.0.1", False),
+        ("chrome-extension://127.0.0.1", OURS, "127.0.0.1", False),
+    ],
+)
+def test_a_websocket_is_opened_by_pages_from_here_alone(
+    origin: str | None, host: str, peer: str, *, passes: bool
+) -> None:
+    for asked in (
+        head(host=host, peer=peer, origin=origin, is_websocket=True),
+        head(host=host, peer=peer, origin=origin, method="POST"),
+    ):
+        refusal = RULES.refusal(asked)
+        assert (refusal is None) == passes
+        assert refusal is None or refusal.status == 403
+
+
+def test_an_endpoint_may_have_sites_of_its_own() -> None:
+    asked = head(origin="https://app.foxglove.dev", is_websocket=True)
+    assert RULES.refusal(asked) is not None
+    assert RULES.refusal(asked._replace(origins=("https://app.foxglove.dev",))) is None
+
+
+def test_looking_needs_no_origin_but_a_token_where_there_is_one() -> None:
+    rules = AccessRules(token="secret")
+    assert RULES.refusal(head(origin="http://evil.example")) is None
+    assert rules.refusal(head(tokens=["", "secret"])) is None
+    for tokens in ([], [""], ["secre"], ["secret "], ["geheim\u00fc"]):
+        refusal = rules.refusal(head(tokens=tokens))
+        assert refusal is not None
+        assert refusal.status == 401
+
+
+def test_beyond_this_machine_it_opens_only_with_a_token() -> None:
+    check_exposure("127.0.0.1", "", insecure=False)
+    check_exposure("localhost", "", insecure=False)
+    check_exposure("0.0.0.0", "secret", insecure=False)
+    check_exposure("0.0.0.0", "", insecure=True)
+    for host in ("0.0.0.0", "::", "192.168.0.7", "robot.lab"):
+        with pytest.raises(InsecureError, match="DSMQ_WEB_TOKEN"):
+            check_exposure(host, "", insecure=False)
