@@ -10,6 +10,7 @@ from pydantic_core import CoreSchema, PydanticSerializationError, from_json, to_
 from typing_extensions import override
 
 from dsmq_nodes.errors import MessageError
+from dsmq_nodes.messages.codec import codec
 from dsmq_nodes.messages.fields import adapt_model, int32, uint32
 from dsmq_nodes.messages.schema.arrays import as_array
 from dsmq_nodes.messages.schema.definition import msg_text
@@ -89,6 +90,8 @@ class Message(BaseModel):
         return self._dump({field}), field, raw
 
     def _dump(self, exclude: set[str] | None) -> str:
+        if exclude is None and (plan := codec(type(self))) and (text := plan.dump(self)):
+            return text.decode()
         try:
             text = self.__pydantic_serializer__.to_json(self, exclude=exclude, warnings="error")
         except PydanticSerializationError as error:
@@ -106,6 +109,8 @@ class Message(BaseModel):
             MessageError: The text is not JSON, a field is missing or of the wrong type, or there
                 are fields and none of them is this type's: all of it would be made up.
         """
+        if (plan := codec(cls)) and (found := plan.load(text)) is not None:
+            return found  # type: ignore[no-any-return]
         try:
             # The validator is not generic, but returns an instance of its class.
             msg: Self = cls.__pydantic_validator__.validate_json(text, extra="ignore")

@@ -11,9 +11,9 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from dsmq_nodes.speedups import _speedups as of_types
+    from dsmq_nodes.speedups._speedups import Plan
 
-__all__ = ["Plan", "path"]
+__all__ = ["make_plan", "path"]
 
 # Raised with every change of what the compiled part takes or returns; `speedups.h` has it too.
 _VERSION: Final = 1
@@ -36,8 +36,8 @@ def _load() -> tuple[ModuleType | None, str]:
 
 _compiled, _why_not = _load()
 
-Plan: "type[of_types.Plan] | None" = getattr(_compiled, "Plan", None)
-"""The seam `codec`: messages of one type to JSON and back (messages/codec.py)."""
+make_plan: "type[Plan] | None" = getattr(_compiled, "Plan", None)
+"""The seam `codec`: messages of one type to JSON text and back (messages/codec.py)."""
 
 
 def path() -> str:

@@ -1,10 +1,36 @@
 // What the files of the compiled part share.
+//
+// Functions that return int say 1: done, 0: not for us (the Python at the caller does it, and words
+// the error), -1: an exception is set. Those that return an object say nullptr for the last two.
 #pragma once
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
 
+#include <cstring>
+
 // Raised with every change of what Python gives or gets; `__init__.py` has it too.
 constexpr long SPEEDUPS_VERSION = 1;
+
+// A text that grows. `room` gives the place after it for so many bytes more, or nullptr with
+// MemoryError set; the caller adds to `size` what it wrote there.
+struct Buffer {
+    char *bytes = nullptr;
+    size_t size = 0, capacity = 0;
+    char *room(size_t more) { return capacity - size < more ? grown(more) : bytes + size; }
+    char *grown(size_t more);
+    int put(const char *text, size_t length) {
+        char *to = room(length);
+        if (!to) return -1;
+        memcpy(to, text, length);
+        size += length;
+        return 1;
+    }
+    void release();
+};
+
+// The seam `codec`. `load_text` does not trust the text in any way, and reads nothing outside of it.
+int dump_message(PyObject *plan, PyObject *message, Buffer &out);
+PyObject *load_text(PyObject *plan, const char *text, size_t length);
 
 // Each file adds its types and functions to the module; -1 with an exception set.
 int add_codec(PyObject *module);

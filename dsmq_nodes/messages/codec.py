@@ -1,0 +1,158 @@
+"""The compiled codec of a message type: its plan, where the type is one that a plan can describe.
+
+A plan is made from the very schema that pydantic's validator and serializer were made from. What is
+listed here has a plan: floats, integers with a range, bools, texts, messages with a plan, and lists
+of those. A schema with anything else in it has none: a validator, a serializer, an alias, another
+configuration. Pydantic alone then does the work.
+"""
+
+from typing import TYPE_CHECKING, Any, Final
+
+from pydantic import BaseModel
+from pydantic_core import SchemaSerializer, SchemaValidator
+
+from dsmq_nodes.speedups import make_plan
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from dsmq_nodes.speedups._speedups import Plan
+
+_Schema = dict[str, Any]
+
+_DEEPEST: Final = 32  # levels of messages; pydantic reads JSON of up to 200 levels
+_MOST_ITEMS: Final = 2**62
+_INT64_LEAST: Final = -(2**63)
+_UINT64_MOST: Final = 2**64 - 1
+_SLOTS: Final = tuple(
+    BaseModel.__dict__[name]
+    for name in ("__pydantic_fields_set__", "__pydantic_extra__", "__pydantic_private__")
+)
+_CONFIG: Final = {"extra_fields_behavior": "forbid", "ser_json_inf_nan": "strings", "strict": True}
+# A float as fields.py adapts it.
+_FLOAT: Final = {
+    "type": "json-or-python",
+    "json_schema": {"type": "float", "strict": False},
+    "python_schema": {"type": "float"},
+    "serialization": {"type": "float"},
+}
+# What a schema may have besides its type and one schema inside.
+_MODEL: Final = {"cls", "config", "custom_init", "root_model", "ref", "metadata"}
+_MODEL_FIELDS: Final = {"fields", "model_name", "computed_fields", "metadata"}
+_DEFAULT: Final = {"default", "default_factory", "metadata"}
+_LIST: Final = {"items_schema", "min_length", "max_length", "metadata"}
+# A type that overrides one of these wants it called.
+_METHODS: Final = ("to_json", "to_parts", "from_json", "from_parts", "_dump", "__new__")
+
+_plans: Final[dict[type[BaseModel], "Plan | None"]] = {}
+
+
+class _NoPlanError(Exception):
+    """A schema says something that a plan cannot say."""
+
+
+def codec(cls: type[BaseModel]) -> "Plan | None":
+    """The plan of a message type, or None; made once, as soon as the type is complete."""
+    try:
+        return _plans[cls]
+    except KeyError:
+        return _planned(cls)
+
+
+def _planned(cls: type[BaseModel]) -> "Plan | None":
+    if make_plan is None or not cls.__pydantic_complete__:
+        return None
+    _plans[cls] = None  # what a type that contains itself finds: it has no plan
+    try:
+        plan = make_plan(cls, tuple(_fields(cls)), _SLOTS)
+    except _NoPlanError:
+        return None
+    if plan.depth <= _DEEPEST:
+        _plans[cls] = plan
+    return _plans[cls]
+
+
+def _fields(cls: type[BaseModel]) -> "Iterator[tuple[Any, ...]]":
+    """The fields as `set_field` in speedups/codec.cpp takes them.
+
+    Raises:
+        _NoPlanError: the type has more than a plan can say.
+    """
+    _check_class(cls)
+    whole: _Schema = cls.__pydantic_core_schema__  # type: ignore[assignment]
+    refs = {each["ref"]: each for each in whole.get("definitions", ())}
+    model = _resolved(whole["schema"] if refs else whole, refs)
+    _check_model(model, cls)
+    for name, field in model["schema"]["fields"].items():
+        _check(field, "model-field", {"metadata"})
+        found = field["schema"]
+        if found["type"] == "default":
+            _check(found, "default", _DEFAULT)
+            found = found["schema"]
+        if not name.isidentifier():
+            raise _NoPlanError
+        yield name, *_value(_resolved(found, refs), refs)
+
+
+def _check_class(cls: type[BaseModel]) -> None:
+    made_by = type(cls.__pydantic_validator__), type(cls.__pydantic_serializer__)
+    has_plugin = made_by != (SchemaValidator, SchemaSerializer)
+    if has_plugin or any(
+        sum(name in base.__dict__ for base in cls.__mro__) > 1 for name in _METHODS
+    ):
+        raise _NoPlanError
+
+
+def _check_model(model: _Schema, cls: type[BaseModel]) -> None:
+    _check(model, "model", _MODEL)
+    _check(model["schema"], "model-fields", _MODEL_FIELDS)
+    config = {key: value for key, value in model["config"].items() if key != "title"}
+    is_other = model["cls"] is not cls or model["custom_init"] or model["root_model"]
+    if is_other or config != _CONFIG or model["schema"]["computed_fields"]:
+        raise _NoPlanError
+
+
+def _value(
+    schema: _Schema, refs: dict[str, _Schema]
+) -> "tuple[str, Plan | None, bool, int, int, int, int]":
+    if schema["type"] != "json-or-python" or _plain(schema) == _FLOAT:
+        kind, plan, low, high = _item(schema)
+        return kind, plan, False, low, high, 0, 0
+    found = schema["json_schema"]
+    if "serialization" in schema:
+        raise _NoPlanError
+    _check(found, "list", _LIST)
+    kind, plan, low, high = _item(_resolved(found["items_schema"], refs))
+    lengths = found.get("min_length", 0), found.get("max_length", _MOST_ITEMS)
+    return kind, plan, True, low, high, *lengths
+
+
+def _item(schema: _Schema) -> "tuple[str, Plan | None, int, int]":
+    kind = schema["type"]
+    if _plain(schema) == _FLOAT:
+        return "f", None, 0, 0
+    if kind == "int":
+        _check(schema, "int", {"ge", "le", "metadata"})
+        low, high = schema.get("ge", _INT64_LEAST), schema.get("le", _UINT64_MOST)
+        return "i", None, max(low, _INT64_LEAST), min(high, _UINT64_MOST)
+    if kind == "model":
+        plan = codec(schema["cls"])
+        _check_model(schema, schema["cls"])
+        if plan is not None:
+            return "m", plan, 0, 0
+    elif kind in {"bool", "str"} and _plain(schema) == {"type": kind}:
+        return kind[0], None, 0, 0
+    raise _NoPlanError
+
+
+def _resolved(schema: _Schema, refs: dict[str, _Schema]) -> _Schema:
+    return refs[schema["schema_ref"]] if schema["type"] == "definition-ref" else schema
+
+
+def _plain(schema: _Schema) -> _Schema:
+    return {key: value for key, value in schema.items() if key != "metadata"}
+
+
+def _check(schema: _Schema, kind: str, may_have: set[str]) -> None:
+    if schema["type"] != kind or not schema.keys() <= may_have | {"type", "schema"}:
+        raise _NoPlanError
