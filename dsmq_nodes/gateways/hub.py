@@ -316,17 +316,26 @@ class Hub:
 
     # Calling
 
-    async def call(self, name: str, body: str = "{}", *, timeout_sec: float = 10.0) -> str:
-        """The response of a service, as JSON; `body` is the request as JSON.
+    async def served(self, name: str, timeout_sec: float = 10.0) -> offers.Offer:
+        """A service that is served; one that was just advertised is waited for.
 
         Raises:
-            CommandError: nobody serves it, it has not answered in time, or with an error.
+            CommandError: nobody serves it.
         """
         await self.until(lambda: name in self.services(hidden=True), min(timeout_sec, _SERVED_SEC))
         offer = self.services(hidden=True).get(name)
         if offer is None:
             hint = did_you_mean(name, self.services())
             raise CommandError(f"nobody serves {name}; {hint}")
+        return offer
+
+    async def call(self, name: str, body: str = "{}", *, timeout_sec: float = 10.0) -> str:
+        """The response of a service, as JSON; `body` is the request as JSON.
+
+        Raises:
+            CommandError: nobody serves it, it has not answered in time, or with an error.
+        """
+        offer = await self.served(name, timeout_sec)
         service = self._services.get(name) or self._open(name, offer)
         number = next(self._call_ids)
         future: asyncio.Future[str] = self.loop.create_future()

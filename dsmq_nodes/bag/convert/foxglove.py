@@ -4,13 +4,17 @@ Numbers that JSON does not have (NaN, infinity) become null, as browsers write t
 """
 
 import json
+from typing import TYPE_CHECKING
 
 from dsmq_nodes.bag.file.contents import Channel
 from dsmq_nodes.bag.file.mcap_reader import Record
 from dsmq_nodes.bag.file.recorded_schemas import told_schema
 from dsmq_nodes.bag.texts import loaded
-from dsmq_nodes.messages.schema.dynamic import Schema, without_special
+from dsmq_nodes.messages.schema.dynamic import without_special
 from dsmq_nodes.messages.schema.foxglove_types import CONVERSIONS, schema_of
+
+if TYPE_CHECKING:
+    from dsmq_nodes.messages.schema.schema_walk import Schema
 
 
 class ToFoxglove:

@@ -13,7 +13,8 @@ from typing import Any, Final
 
 from dsmq_nodes.errors import CommandError
 from dsmq_nodes.graph.parameters.yaml12 import to_yaml
-from dsmq_nodes.messages.schema.dynamic import Schema, decoded
+from dsmq_nodes.messages.schema.dynamic import decoded
+from dsmq_nodes.messages.schema.schema_walk import Schema
 from dsmq_nodes.printable import one_line
 from dsmq_nodes.suggest import did_you_mean
 

@@ -3,7 +3,7 @@
 import contextlib
 import textwrap
 import uuid
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
@@ -12,12 +12,15 @@ from dsmq_nodes.cli.show.given_values import fields_of, json_of
 from dsmq_nodes.cli.show.message_text import Style
 from dsmq_nodes.cli.show.service_call import WantedCall, served, types_of
 from dsmq_nodes.errors import CommandError, DsmqError, MessageError
-from dsmq_nodes.messages.schema.dynamic import Schema, decoded, encoded
+from dsmq_nodes.messages.schema.dynamic import decoded, encoded
 from dsmq_nodes.tools.graph_model import read_graph
 from dsmq_nodes.tools.offers import Offer, absolute, actions
 from dsmq_nodes.tools.service_calls import Asked, answer, ask, response_in
 from dsmq_nodes.tools.session import Session
 from dsmq_nodes.topic_names import ACTION, GRAPH_TOPIC
+
+if TYPE_CHECKING:
+    from dsmq_nodes.messages.schema.schema_walk import Schema
 
 _PATIENCE_SEC: Final = 5.0
 _SUCCEEDED: Final = 4

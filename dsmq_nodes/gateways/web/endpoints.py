@@ -2,6 +2,9 @@
 
 from typing import Final
 
+from dsmq_nodes.gateways.rosbridge.rosbridge_client import open_rosbridge
 from dsmq_nodes.gateways.web.speaker import WebEndpoint
 
-ENDPOINTS: Final[tuple[WebEndpoint, ...]] = ()
+ENDPOINTS: Final[tuple[WebEndpoint, ...]] = (
+    WebEndpoint("rosbridge", "/rosbridge", 9090, open_rosbridge),
+)

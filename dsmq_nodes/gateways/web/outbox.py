@@ -11,6 +11,8 @@ from collections.abc import Callable
 from typing import Final
 
 Frame = str | bytes
+Message = Frame | tuple[Frame, ...]
+"""What is sent, or dropped, as a whole: one frame, or several in a row."""
 
 MESSAGE_BYTES: Final = 4 << 20  # of messages that wait, of all topics of a client
 _ANSWER_BYTES: Final = 1 << 20
@@ -42,7 +44,7 @@ class Outbox:
         self._answers: deque[Frame] = deque()
         self._answer_bytes = 0
         self._unread_since_sec: float | None = None
-        self._topics: dict[str, deque[Frame]] = {}
+        self._topics: dict[str, deque[Message]] = {}
         self._topic_bytes: Counter[str] = Counter()
         self._order: deque[str] = deque()  # a topic for each message that waits
         self._message_bytes = 0
@@ -68,21 +70,22 @@ class Outbox:
             self._unread_since_sec = self._now_sec()
         self.on_news()
 
-    def offer(self, topic: str, frame: Frame, *, keep: int = 0) -> None:
+    def offer(self, topic: str, message: Message, *, keep: int = 0) -> None:
         """Send a message of a topic when there is room.
 
         Args:
             topic: whatever its protocol counts drops by.
-            frame: the message.
+            message: its frame, or its frames.
             keep: how many of the topic may wait; 0: any number, within the client's bytes.
         """
         waiting = self._topics.setdefault(topic, deque())
         while keep and len(waiting) >= keep:
             self._drop(topic)
-        waiting.append(frame)
+        size_bytes = _size_of(message)
+        waiting.append(message)
         self._order.append(topic)
-        self._topic_bytes[topic] += len(frame)
-        self._message_bytes += len(frame)
+        self._topic_bytes[topic] += size_bytes
+        self._message_bytes += size_bytes
         while self._message_bytes > self._most_bytes and len(self._order) > 1:
             self._drop(self._largest_but_newest(topic))
         self.on_news()
@@ -96,8 +99,8 @@ class Outbox:
 
     def forget(self, topic: str) -> None:
         """Withdraw the messages of a topic: its client has unsubscribed it."""
-        for frame in self._topics.pop(topic, ()):
-            self._message_bytes -= len(frame)
+        for message in self._topics.pop(topic, ()):
+            self._message_bytes -= _size_of(message)
         del self._topic_bytes[topic]
         self._order = deque(each for each in self._order if each != topic)
 
@@ -106,11 +109,12 @@ class Outbox:
         self._order.remove(topic)
         self.dropped[topic] += 1
 
-    def _taken(self, topic: str) -> Frame:
-        frame = self._topics[topic].popleft()
-        self._topic_bytes[topic] -= len(frame)
-        self._message_bytes -= len(frame)
-        return frame
+    def _taken(self, topic: str) -> Message:
+        message = self._topics[topic].popleft()
+        size_bytes = _size_of(message)
+        self._topic_bytes[topic] -= size_bytes
+        self._message_bytes -= size_bytes
+        return message
 
     def next(self) -> Frame | None:
         """Take the next frame to send; None when none waits."""
@@ -120,13 +124,26 @@ class Outbox:
             if self._answer_bytes <= _ANSWER_BYTES:
                 self._unread_since_sec = None
         elif self._order:
-            frame = self._taken(self._order.popleft())
+            frame = self._first(self._taken(self._order.popleft()))
         else:
             return None
         self.sent_bytes += len(frame)
         return frame
 
+    def _first(self, message: Message) -> Frame:
+        """The first frame of a message; the others are next, as answers."""
+        if not isinstance(message, tuple):
+            return message
+        first, *others = message
+        self._answers.extend(others)
+        self._answer_bytes += sum(map(len, others))
+        return first
+
     def end(self, reason: str) -> None:
         """End the client once its answers are sent; the reason goes to it and into the log."""
         self.end_reason = self.end_reason or reason
         self.on_news()
+
+
+def _size_of(message: Message) -> int:
+    return sum(map(len, message)) if isinstance(message, tuple) else len(message)

@@ -76,7 +76,7 @@ async def read_parameters(
 
 
 async def set_parameter(client: HubClient, node: str, name: str, value: Any) -> None:
-    """Set a parameter; a whole number is a number where the parameter is one.
+    """Set a parameter; a whole number is a number where the parameter is one, None unsets it.
 
     Raises:
         CommandError: the node refuses it; the text is the node's own.
@@ -108,6 +108,8 @@ def parameter_value(value: Any, kind: int = 0) -> dict[str, Any]:
     Raises:
         CommandError: no parameter can have such a value.
     """
+    if value is None:
+        return {"type": 0}
     kind = kind or _kind_of(value)
     if kind == _DOUBLE and isinstance(value, int) and not isinstance(value, bool):
         value = float(value)

@@ -42,10 +42,11 @@ _ROS_NAMES: Final[dict[object, str]] = {
 def msg_text(cls: type["BaseModel"]) -> str:
     """Return the type as `.msg` text: its docstring, constants, fields, defaults."""
     doc = [f"# {line}".rstrip() for line in inspect.cleandoc(cls.__doc__ or "").splitlines()]
-    return "\n".join([*doc, *_constants(cls), *_fields(cls)]) + "\n"
+    return "\n".join([*doc, *constants_of(cls), *_fields(cls)]) + "\n"
 
 
-def _constants(cls: type["BaseModel"]) -> "Iterator[str]":
+def constants_of(cls: type["BaseModel"]) -> "Iterator[str]":
+    """A type's constants, each as the line `uint8 OK=0`."""
     hints = get_type_hints(cls, include_extras=True)
     for name, hint in hints.items():
         if get_origin(hint) is ClassVar and name.isupper():

@@ -7,16 +7,22 @@ ROS 2's form. A schema comes from another process: values that it does not descr
 import base64
 import binascii
 import math
-from collections.abc import Mapping
 from typing import Any, Final
 
 from dsmq_nodes.errors import CommandError
+from dsmq_nodes.messages.schema.schema_walk import (
+    DEEPEST,
+    Schema,
+    alternative,
+    as_mapping,
+    field_schemas,
+    item_schemas,
+    kinds,
+    resolved,
+)
 from dsmq_nodes.printable import one_line
 from dsmq_nodes.suggest import did_you_mean
 
-Schema = Mapping[str, Any]
-_ANYTHING: Final[Schema] = {}
-_DEEPEST: Final = 50
 _KINDS: Final[dict[str, type | tuple[type, ...]]] = {
     "object": dict,
     "array": list,
@@ -43,16 +49,16 @@ def decoded(value: Any, schema: Schema) -> Any:
 
 
 def _decoded(value: Any, schema: object, root: Schema, depth: int) -> Any:
-    if depth > _DEEPEST or not isinstance(value, dict | list | str):
+    if depth > DEEPEST or not isinstance(value, dict | list | str):
         return value
-    found = _resolved(root, schema)
+    found = resolved(root, schema)
     if isinstance(value, str):
         return _text(value, found)
-    chosen = _chosen(found, "object" if isinstance(value, dict) else "array", root)
+    chosen = alternative(found, "object" if isinstance(value, dict) else "array", root)
     if isinstance(value, dict):
-        inside = _fields(chosen, value)
+        inside = field_schemas(chosen, value)
         return {k: _decoded(v, inside.get(k), root, depth + 1) for k, v in value.items()}
-    items = _items(chosen, len(value))
+    items = item_schemas(chosen, len(value))
     return [_decoded(each, item, root, depth + 1) for each, item in zip(value, items, strict=True)]
 
 
@@ -67,18 +73,18 @@ def without_special(value: Any, schema: Schema) -> Any:
 def _without_special(value: Any, schema: object, root: Schema, depth: int) -> Any:
     if isinstance(value, float):
         return value if math.isfinite(value) else None
-    if not isinstance(value, dict | list | str) or depth > _DEEPEST:
+    if not isinstance(value, dict | list | str) or depth > DEEPEST:
         return value
     if isinstance(value, list) and _is_plain(value):
         return value
-    found = _resolved(root, schema)
+    found = resolved(root, schema)
     if isinstance(value, str):
-        return None if value in _NO_NUMBERS and "string" not in _names(found) else value
-    chosen = _chosen(found, "object" if isinstance(value, dict) else "array", root)
+        return None if value in _NO_NUMBERS and "string" not in kinds(found) else value
+    chosen = alternative(found, "object" if isinstance(value, dict) else "array", root)
     if isinstance(value, dict):
-        inside = _fields(chosen, value)
+        inside = field_schemas(chosen, value)
         return {k: _without_special(v, inside.get(k), root, depth + 1) for k, v in value.items()}
-    items = _items(chosen, len(value))
+    items = item_schemas(chosen, len(value))
     return [
         _without_special(each, item, root, depth + 1)
         for each, item in zip(value, items, strict=True)
@@ -93,32 +99,13 @@ def _is_plain(values: list[Any]) -> bool:
     )
 
 
-def _chosen(schema: Schema, kind: str, root: Schema) -> Schema:
-    """The alternative of a kind in a schema; without alternatives the schema itself."""
-    choices = [_resolved(root, each) for each in _list(schema.get("anyOf"))]
-    return next((each for each in choices if each.get("type") == kind), schema)
-
-
-def _fields(schema: Schema, value: Mapping[str, Any]) -> Schema:
-    """The schema of each field of an object; of a mapping the same for all."""
-    more = _mapping(schema.get("additionalProperties"))
-    fields = _mapping(schema.get("properties"))
-    return {**dict.fromkeys(value, more), **fields} if more else fields
-
-
-def _items(schema: Schema, count: int) -> list[object]:
-    """The schema of each item of an array; the first ones may have their own."""
-    first = _list(schema.get("prefixItems"))[:count]
-    return [*first, *[schema.get("items")] * (count - len(first))]
-
-
 def _text(value: str, schema: Schema) -> Any:
     if schema.get("contentEncoding") == "base64":
         try:
             return list(base64.b64decode(value, validate=True))
         except (binascii.Error, ValueError):
             return value
-    is_number = "number" in (names := _names(schema)) and "string" not in names
+    is_number = "number" in (names := kinds(schema)) and "string" not in names
     return _NO_NUMBERS.get(value, value) if is_number else value
 
 
@@ -141,9 +128,9 @@ def check_names(values: Any, schema: Schema, what: str) -> None:
 
 
 def _check_names(value: Any, schema: object, root: Schema, what: str, field: str) -> None:
-    found = _resolved(root, schema)
+    found = resolved(root, schema)
     if isinstance(value, dict) and "properties" in found and "additionalProperties" not in found:
-        fields, prefix = _mapping(found["properties"]), f"{field}." if field else ""
+        fields, prefix = as_mapping(found["properties"]), f"{field}." if field else ""
         _known(value, fields, f"{what}: {prefix}")
         for name, each in value.items():
             _check_names(each, fields[name], root, what, f"{prefix}{name}")
@@ -160,12 +147,12 @@ def _known(value: dict[str, Any], fields: Schema, where: str) -> None:
 
 
 def _encoded(value: Any, schema: object, root: Schema, what: str, field: str) -> Any:
-    found = _resolved(root, schema)
-    names = _names(found)
+    found = resolved(root, schema)
+    names = kinds(found)
     if isinstance(value, dict) and "object" in names:
-        return _object(value, _chosen(found, "object", root), root, what, field)
+        return _object(value, alternative(found, "object", root), root, what, field)
     if isinstance(value, list) and "array" in names:
-        items = _items(_chosen(found, "array", root), len(value))
+        items = item_schemas(alternative(found, "array", root), len(value))
         return [
             _encoded(each, item, root, what, f"{field}[{at}]")
             for at, (each, item) in enumerate(zip(value, items, strict=True))
@@ -184,7 +171,7 @@ def _number(value: float) -> float | str:
 
 
 def _object(value: dict[str, Any], schema: Schema, root: Schema, what: str, field: str) -> Any:
-    fields, prefix = _fields(schema, value), f"{field}." if field else ""
+    fields, prefix = field_schemas(schema, value), f"{field}." if field else ""
     _known(value, fields, f"{what}: {prefix}")
     return {
         name: _encoded(value[name], inner, root, what, f"{prefix}{name}")
@@ -228,16 +215,16 @@ def written(value: Any, schema: Schema, type_name: str) -> str:
 
 
 def _written(value: Any, schema: object, root: Schema, name: str) -> str:
-    reference = _mapping(schema).get("$ref")
+    reference = as_mapping(schema).get("$ref")
     if isinstance(reference, str):
         name = reference.rpartition("/")[2]
-    found = _resolved(root, schema)
+    found = resolved(root, schema)
     if isinstance(value, dict):
-        inside = _fields(_chosen(found, "object", root), value)
+        inside = field_schemas(alternative(found, "object", root), value)
         inner = [f"{one_line(k)}={_written(v, inside.get(k), root, '')}" for k, v in value.items()]
         return f"{one_line(name)}({', '.join(inner)})"
     if isinstance(value, list):
-        items = _items(_chosen(found, "array", root), len(value))
+        items = item_schemas(alternative(found, "array", root), len(value))
         inner = [_written(v, item, root, "") for v, item in zip(value, items, strict=True)]
         return f"[{', '.join(inner)}]"
     return repr(value)
@@ -245,43 +232,17 @@ def _written(value: Any, schema: object, root: Schema, name: str) -> str:
 
 def _default(schema: object, root: Schema, depth: int) -> Any:
     """The default of a field; for a required one the zero value of its type."""
-    own = _mapping(schema)
-    found = _resolved(root, schema)
+    own = as_mapping(schema)
+    found = resolved(root, schema)
     for each in (own, found):
         if "default" in each:
             return each["default"]
-    names = _names(found)
-    if "object" in names and depth < _DEEPEST:
-        fields = _mapping(found.get("properties"))
+    names = kinds(found)
+    if "object" in names and depth < DEEPEST:
+        fields = as_mapping(found.get("properties"))
         return {name: _default(inner, root, depth + 1) for name, inner in fields.items()}
-    if "array" in names and depth < _DEEPEST:
+    if "array" in names and depth < DEEPEST:
         least = found.get("minItems", 0)
         length = least if isinstance(least, int) and least < _LONGEST_DEFAULT else 0
         return [_default(found.get("items"), root, depth + 1)] * length
     return next((_EMPTY[name] for name in names if name in _EMPTY), None)
-
-
-def _names(schema: Schema) -> list[str]:
-    kind = schema.get("type")
-    if isinstance(kind, str):
-        return [kind]
-    choices = [_mapping(each).get("type") for each in _list(schema.get("anyOf"))]
-    return [each for each in choices if isinstance(each, str)]
-
-
-def _resolved(root: Schema, schema: object) -> Schema:
-    for _ in range(_DEEPEST):
-        found = _mapping(schema)
-        reference = found.get("$ref")
-        if not isinstance(reference, str):
-            return found
-        schema = _mapping(root.get("$defs")).get(reference.rpartition("/")[2])
-    return _ANYTHING
-
-
-def _list(value: object) -> list[Any]:
-    return value if isinstance(value, list) else []
-
-
-def _mapping(value: object) -> Schema:
-    return value if isinstance(value, Mapping) else _ANYTHING

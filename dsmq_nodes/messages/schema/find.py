@@ -6,6 +6,7 @@ import pkgutil
 import re
 import sys
 from collections.abc import Iterator
+from functools import cache
 from importlib.machinery import ModuleSpec
 from pathlib import Path
 from types import ModuleType
@@ -47,6 +48,29 @@ def find_type(name: str) -> type[Message]:
     return found
 
 
+def kits_interface(name: str) -> Any:
+    """The kit's own message, service or action of that name; None when there is none.
+
+    For names that come from other machines: whatever is asked for, nothing else is imported.
+    """
+    matched = _INTERFACE.fullmatch(name)
+    if matched is None:
+        return None
+    package, kind, class_name = matched.groups()
+    return _kits(package, [kind] if kind else list(INTERFACE_KINDS), class_name)
+
+
+def _kits(package: str, kinds: list[str], class_name: str) -> Any:
+    by_name = _by_name()
+    names = (f"{package}/{kind}/{class_name}" for kind in kinds)
+    return next((by_name[name] for name in names if name in by_name), None)
+
+
+@cache
+def _by_name() -> dict[str, Any]:
+    return {each.type_name: each for each in _standard_interfaces()}
+
+
 def find_interface(name: str) -> Any:
     """The class of a message, a service or an action: `std_srvs/srv/SetBool`, `module:Class`.
 
@@ -61,10 +85,8 @@ def find_interface(name: str) -> Any:
     elif matched := _INTERFACE.fullmatch(name):
         package, kind, class_name = matched.groups()
         kinds = [kind] if kind else list(INTERFACE_KINDS)
-        by_name = {each.type_name: each for each in _standard_interfaces()}
-        for each in kinds:
-            if f"{package}/{each}/{class_name}" in by_name:
-                return by_name[f"{package}/{each}/{class_name}"]
+        if (known := _kits(package, kinds, class_name)) is not None:
+            return known
         found = _users(package, class_name)
         if found is not None and _kind_of(found) in kinds:
             return found

@@ -51,3 +51,14 @@ def test_a_topic_that_is_unsubscribed_leaves_nothing() -> None:
     outbox.offer("b", "2")
     outbox.forget("a")
     assert [outbox.next(), outbox.next()] == ["2", None]
+
+
+def test_the_frames_of_one_message_go_together_or_not_at_all() -> None:
+    outbox = Outbox(20)
+    outbox.offer("a", ("x" * 6, "y" * 6))
+    outbox.offer("a", ("1" * 6, "2" * 6, "3" * 6))
+    first = outbox.next()
+    outbox.offer("b", "later")
+    assert [first, *(outbox.next() for _ in range(4))] == ["1" * 6, "2" * 6, "3" * 6, "later", None]
+    assert outbox.dropped == {"a": 1}
+    assert outbox.waiting_bytes == 0

@@ -1,0 +1,47 @@
+"""Messages as other programs read JSON: an object, with null for NaN and infinity.
+
+Most texts are passed on as they are: only a text that may hold a number that JSON does not have is
+decoded. The text of a plain client, which may be anything, is shown as `{"data": text}`, as a
+`std_msgs/String`.
+"""
+
+import json
+from typing import Any, Final
+
+import msgspec
+
+from dsmq_nodes.dsmq.log import Entry
+from dsmq_nodes.messages.schema.dynamic import without_special
+from dsmq_nodes.messages.schema.schema_walk import Schema
+
+_passes: Final = msgspec.json.Decoder(msgspec.Raw).decode  # checks, and makes nothing
+
+
+def plain_json(entry: Entry, schema: Schema) -> str:
+    """A message as JSON.
+
+    Raises:
+        OverwrittenError: its large field was overwritten in shared memory.
+    """
+    text = entry.text or ""
+    is_special = '"NaN"' in text or 'Infinity"' in text
+    if text.startswith("{") and not is_special and _is_json(text):
+        return text
+    return msgspec.json.encode(without_special(decoded(text), schema)).decode()
+
+
+def decoded(text: str) -> dict[str, Any]:
+    """The values of a message's text."""
+    try:
+        found: Any = json.loads(text)
+    except (ValueError, RecursionError):
+        found = text.encode("utf-8", "replace").decode()
+    return found if isinstance(found, dict) else {"data": found}
+
+
+def _is_json(text: str) -> bool:
+    try:
+        _passes(text)
+    except (msgspec.MsgspecError, RecursionError, UnicodeEncodeError):
+        return False
+    return True

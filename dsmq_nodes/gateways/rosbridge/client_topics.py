@@ -1,0 +1,240 @@
+"""The topics that one client subscribes and publishes."""
+
+import time
+from collections.abc import Callable
+from typing import Any, Final
+
+from dsmq_nodes.dsmq.log import Entry
+from dsmq_nodes.errors import CommandError, OverwrittenError
+from dsmq_nodes.gateways.client_values import message_text
+from dsmq_nodes.gateways.hub import HubReader, HubWriter
+from dsmq_nodes.gateways.known_types import KnownType, message_type, ros2_name
+from dsmq_nodes.gateways.rosbridge.encoding.fragments import fragments_of
+from dsmq_nodes.gateways.rosbridge.operation import Operation, full_name, number_in, text_in
+from dsmq_nodes.gateways.rosbridge.rosbridge_server import RosbridgeServer
+from dsmq_nodes.gateways.rosbridge.topic_queue import (
+    COMPRESSIONS,
+    MOST_MESSAGES,
+    TopicOptions,
+    TopicQueue,
+    WaitingBytes,
+    merged,
+)
+from dsmq_nodes.gateways.web.hub_client import HubClient
+from dsmq_nodes.topic_names import is_kits_own
+
+Tell = Callable[[str, str, object], None]
+
+_TOLD_EVERY_SEC: Final = 1.0
+_MOST_IDS: Final = 100  # subscriptions of one client to one topic
+
+
+class ClientTopics:
+    """Subscriptions and advertisements, by the topics' full names."""
+
+    def __init__(self, client: HubClient, server: RosbridgeServer, tell: Tell) -> None:
+        self._client, self._server, self._tell = client, server, tell
+        self._bytes = WaitingBytes()
+        self._subscribed: dict[str, _TopicOfClient] = {}
+        self._advertised: dict[str, _Advertised] = {}
+
+    # Subscribing
+
+    def subscribe(self, operation: Operation) -> None:
+        """Subscribe a topic, or add options to a subscription."""
+        spelled = text_in(operation, "topic")
+        topic = self._found(spelled)
+        options = self._options(operation)
+        known = self._subscribed.get(topic)
+        if known is None:
+            queue: TopicQueue[Entry] = TopicQueue(options, self._bytes)
+            known = _TopicOfClient(self._client, self._server, topic, spelled, queue=queue)
+            self._warn_of_type(topic, operation)
+        if len(known.ids) >= _MOST_IDS:
+            raise CommandError(f"a client subscribes a topic {_MOST_IDS} times at most")
+        known.ids[str(operation.get("id"))] = options
+        known.queue.options = merged(known.ids.values())
+        # Again for each id: the newest messages of a latched topic come first.
+        known.begin(lambda text: self._tell("warning", text, None))
+        self._subscribed[topic] = known
+
+    def _found(self, spelled: str) -> str:
+        hub = self._client.hub
+        if hub.topic(spelled) is not None:
+            return spelled  # a plain client's topic has no slash
+        return full_name(spelled)
+
+    def _options(self, operation: Operation) -> TopicOptions:
+        compression = operation.get("compression") or "none"
+        if compression not in COMPRESSIONS:
+            raise CommandError(
+                f"a compression is {', '.join(COMPRESSIONS)}, not {compression!r:.60}"
+            )
+        if compression == "cbor-raw":
+            raise CommandError(
+                "cbor-raw is the message as CDR, which this gateway does not have: use cbor"
+            )
+        return TopicOptions(
+            number_in(operation, "throttle_rate") / 1000,
+            int(number_in(operation, "queue_length")),
+            int(number_in(operation, "fragment_size")),
+            compression,
+        )
+
+    def _warn_of_type(self, topic: str, operation: Operation) -> None:
+        told, wanted = self._client.hub.type_of(topic), operation.get("type")
+        if told and isinstance(wanted, str) and wanted and ros2_name(wanted) != told:
+            self._tell("warning", f"{topic} is {told}, and not {wanted:.80}", operation)
+
+    def unsubscribe(self, operation: Operation) -> None:
+        """End one subscription of a topic, or without an id all."""
+        topic = self._found(text_in(operation, "topic"))
+        known = self._subscribed.get(topic)
+        if known is None:
+            raise CommandError(f"{topic} is not subscribed")
+        if operation.get("id") is None:
+            known.ids.clear()
+        known.ids.pop(str(operation.get("id")), None)
+        if known.ids:
+            known.queue.options = merged(known.ids.values())
+            return
+        del self._subscribed[topic]
+        known.end()
+
+    # Publishing
+
+    def advertise(self, operation: Operation) -> None:
+        """Advertise a topic."""
+        self._advertise(operation).ids.add(str(operation.get("id")))
+
+    def _advertise(self, operation: Operation) -> "_Advertised":
+        topic = full_name(text_in(operation, "topic"))
+        if topic in self._advertised:
+            return self._advertised[topic]
+        if is_kits_own(topic):
+            raise CommandError(f"{topic} is the kit's own: choose a name that is not below /dsmq")
+        named = operation.get("type") or ""
+        kind = message_type(self._client.hub, topic, str(named))
+        told = self._client.hub.type_of(topic)
+        if told and kind.name != told:
+            raise CommandError(f"{topic} is {told} already, and cannot be {kind.name:.80} as well")
+        if not kind.name:
+            raise CommandError(f"{topic} has no type yet: advertise it with one")
+        writer = self._client.advertise(
+            topic, kind.name, kind.schema_text, latched=1 if operation.get("latch") else 0
+        )
+        self._advertised[topic] = advertised = _Advertised(writer, kind)
+        return advertised
+
+    def unadvertise(self, operation: Operation) -> None:
+        """Withdraw one advertisement of a topic, or without an id all."""
+        topic = full_name(text_in(operation, "topic"))
+        known = self._advertised.get(topic)
+        if known is None:
+            raise CommandError(f"{topic} is not advertised")
+        known.ids.discard(str(operation.get("id")))
+        if not known.ids or operation.get("id") is None:
+            del self._advertised[topic]
+            self._client.release(known.writer)
+
+    def publish(self, operation: Operation) -> None:
+        """Publish a message; a topic of a known type need not be advertised."""
+        topic = full_name(text_in(operation, "topic"))
+        known = self._advertised.get(topic) or self._advertise(operation)
+        kind = known.kind
+        if not kind.schema:  # a subscriber may have told it meanwhile
+            known.kind = kind = message_type(self._client.hub, topic, kind.name)
+        values = operation.get("msg", {})
+        text = message_text(values, kind.name, kind.schema, kind.cls, time.time_ns())
+        known.writer.publish(text)
+
+
+class _Advertised:
+    def __init__(self, writer: HubWriter, kind: KnownType) -> None:
+        self.writer, self.kind = writer, kind
+        self.ids: set[str] = set()
+
+
+class _TopicOfClient:
+    """One topic of one client."""
+
+    def __init__(
+        self,
+        client: HubClient,
+        server: RosbridgeServer,
+        topic: str,
+        spelled: str,
+        *,
+        queue: TopicQueue[Entry],
+    ) -> None:
+        self.ids: dict[str, TopicOptions] = {}
+        self.queue = queue
+        self._client, self._server = client, server
+        self._topic, self._spelled = topic, spelled
+        self._timer: Any = None
+        self._told, self._told_sec = 0, 0.0
+        self._overwritten = 0
+        self._reader: HubReader | None = None
+        self._warn: Callable[[str], None] = lambda _: None
+
+    def begin(self, warn: Callable[[str], None]) -> None:
+        """Subscribe; `warn` is called when messages were dropped."""
+        self._warn = warn
+        is_prompt = not self.queue.options.throttle_sec
+        before = self._reader
+        self._reader = self._client.subscribe(
+            self._topic, self._take, depth=MOST_MESSAGES, is_prompt=is_prompt
+        )
+        if before is not None:
+            self._client.release(before)
+
+    def end(self) -> None:
+        """Unsubscribe, and forget what waits."""
+        if self._timer is not None:
+            self._timer.cancel()
+        self.queue.clear()
+        if self._reader is not None:
+            self._client.release(self._reader)
+        self._client.outbox.forget(self._topic)
+
+    def _take(self, entry: Entry) -> None:
+        size_bytes = getattr(entry, "size_bytes", 0) or len(entry.text or "")
+        self.queue.put(entry, size_bytes, self._client.now_sec())
+        self._send_due()
+        self._tell_dropped()
+
+    def _send_due(self) -> None:
+        now_sec = self._client.now_sec()
+        while (entry := self.queue.take(now_sec)) is not None:
+            self._send(entry)
+        wait_sec = self.queue.wait_sec(now_sec)
+        if wait_sec is not None and self._timer is None:
+            self._timer = self._client.later(wait_sec, self._due)
+
+    def _due(self) -> None:
+        self._timer = None
+        self._send_due()
+
+    def _send(self, entry: Entry) -> None:
+        options = self.queue.options
+        try:
+            frame = self._server.frames.of(
+                entry, self._spelled, options.compression, self._server.type_of(self._topic)
+            )
+        except OverwrittenError:
+            self._overwritten += 1
+            return
+        keep = min(options.queue_length, MOST_MESSAGES)
+        if options.fragment_size and isinstance(frame, str):
+            pieces = tuple(fragments_of(frame, options.fragment_size))
+            self._client.outbox.offer(self._topic, pieces, keep=keep)
+        else:
+            self._client.outbox.offer(self._topic, frame, keep=keep)
+
+    def _tell_dropped(self) -> None:
+        outbox = self._client.outbox
+        dropped = self.queue.dropped + outbox.dropped[self._topic] + self._overwritten
+        now_sec = self._client.now_sec()
+        if dropped > self._told and now_sec >= self._told_sec + _TOLD_EVERY_SEC:
+            self._warn(f"{self._spelled}: {dropped} messages were dropped so far")
+            self._told, self._told_sec = dropped, now_sec

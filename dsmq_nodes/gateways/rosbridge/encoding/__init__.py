@@ -1,0 +1,1 @@
+"""How frames are written: JSON, pictures, CBOR, fragments."""

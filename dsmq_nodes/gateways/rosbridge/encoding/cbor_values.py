@@ -1,0 +1,140 @@
+"""Messages as CBOR, as rosbridge_suite writes them: the compression `cbor`.
+
+Bytes are byte strings, and arrays of numbers are typed arrays (RFC 8746, little endian), which
+JavaScript has as Float32Array and so on. NaN and infinity are themselves. The JSON Schema of a type
+says `number`; that it is float32 only the kit's own classes know.
+"""
+
+import array
+import sys
+from functools import cache
+from typing import Any, Final, NamedTuple, get_args, get_type_hints
+
+import cbor2
+import pybase64
+
+from dsmq_nodes.messages.base import Message
+from dsmq_nodes.messages.schema.definition import ros_type
+from dsmq_nodes.messages.schema.schema_walk import (
+    DEEPEST,
+    Schema,
+    alternative,
+    field_schemas,
+    item_schemas,
+    kinds,
+    resolved,
+)
+
+# The type code of `array`, and the tag, by the ROS type.
+_ARRAYS: Final = {
+    "uint16": ("H", 69),
+    "uint32": ("I", 70),
+    "uint64": ("Q", 71),
+    "int8": ("b", 72),
+    "int16": ("h", 77),
+    "int32": ("i", 78),
+    "int64": ("q", 79),
+    "float32": ("f", 85),
+    "float64": ("d", 86),
+}
+# The ROS type of integers by their limits in a schema; without limits they are int64.
+_BY_LIMITS: Final = {
+    (0, 2**8 - 1): "uint8",
+    (0, 2**16 - 1): "uint16",
+    (0, 2**32 - 1): "uint32",
+    (0, 2**64 - 1): "uint64",
+    (-(2**7), 2**7 - 1): "int8",
+    (-(2**15), 2**15 - 1): "int16",
+    (-(2**31), 2**31 - 1): "int32",
+}
+_SPECIAL: Final = {"NaN", "Infinity", "-Infinity"}
+
+
+class _Field(NamedTuple):
+    """The ROS type of a field, without brackets, and its class if it is a message."""
+
+    ros: str = ""
+    message: type[Message] | None = None
+
+
+_UNKNOWN: Final = _Field()
+
+
+def cbor_values(values: Any, schema: Schema, cls: type[Message] | None) -> Any:
+    """A decoded message as values for cbor2; `cls` is its class when the kit has it."""
+    return _walked(values, schema, schema, _Field("", cls), 0)
+
+
+def written_cbor(frame: dict[str, Any]) -> bytes:
+    """A frame as CBOR."""
+    return cbor2.dumps(frame)
+
+
+def _walked(value: Any, schema: object, root: Schema, field: _Field, depth: int) -> Any:
+    if depth > DEEPEST or not isinstance(value, dict | list | str):
+        return value
+    found = resolved(root, schema)
+    if isinstance(value, str):
+        return _text(value, found)
+    if isinstance(value, dict):
+        inside = field_schemas(alternative(found, "object", root), value)
+        known = _fields(field.message) if field.message is not None else {}
+        return {
+            name: _walked(each, inside.get(name), root, known.get(name, _UNKNOWN), depth + 1)
+            for name, each in value.items()
+        }
+    items = item_schemas(alternative(found, "array", root), len(value))
+    packed = _packed(value, field.ros or _ros(resolved(root, items[0]) if items else {}))
+    if packed is not None:
+        return packed
+    pairs = zip(value, items, strict=True)
+    return [_walked(each, item, root, field, depth + 1) for each, item in pairs]
+
+
+def _text(value: str, schema: Schema) -> Any:
+    if schema.get("contentEncoding") == "base64":
+        try:
+            return pybase64.b64decode(value, validate=True)
+        except ValueError:
+            return value
+    is_number = value in _SPECIAL and "string" not in kinds(schema)
+    return float(value) if is_number else value
+
+
+def _packed(values: list[Any], ros: str) -> Any:
+    """A list of numbers as a typed array; None when it is not one."""
+    try:
+        if ros == "uint8":
+            return bytes(values)
+        if ros not in _ARRAYS:
+            return None
+        code, tag = _ARRAYS[ros]
+        numbers = array.array(code, map(float, values) if code in "fd" else values)
+    except (TypeError, ValueError, OverflowError):
+        return None
+    if sys.byteorder == "big":
+        numbers.byteswap()
+    return cbor2.CBORTag(tag, numbers.tobytes())
+
+
+def _ros(schema: Schema) -> str:
+    kind = schema.get("type")
+    if kind == "integer":
+        return _BY_LIMITS.get((schema.get("minimum"), schema.get("maximum")), "int64")  # type: ignore[arg-type]
+    return "float64" if kind == "number" else ""
+
+
+@cache
+def _fields(cls: type[Message]) -> dict[str, _Field]:
+    hints = get_type_hints(cls, include_extras=True)
+    return {
+        name: _Field(ros_type(hints[name]).partition("[")[0], _message(hints[name]))
+        for name in cls.model_fields
+    }
+
+
+def _message(hint: Any) -> type[Message] | None:
+    """The message class of a field or of its items."""
+    if isinstance(hint, type) and not get_args(hint):
+        return hint if issubclass(hint, Message) else None
+    return next((found for each in get_args(hint) if (found := _message(each))), None)

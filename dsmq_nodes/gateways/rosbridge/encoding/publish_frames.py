@@ -1,0 +1,70 @@
+"""Messages of topics as rosbridge's frames, made once however many clients there are."""
+
+import json
+from collections.abc import Callable
+from typing import Any, Final
+
+from dsmq_nodes.dsmq.log import Entry
+from dsmq_nodes.gateways.known_types import KnownType
+from dsmq_nodes.gateways.message_json import decoded, plain_json
+from dsmq_nodes.gateways.rosbridge.encoding.cbor_values import cbor_values, written_cbor
+from dsmq_nodes.gateways.rosbridge.encoding.png_text import png_of
+from dsmq_nodes.gateways.web.outbox import Frame
+
+
+def text_frame(frame: dict[str, Any]) -> str:
+    """An operation as JSON."""
+    return json.dumps(frame, separators=(",", ":"))
+
+
+def png_frame(text: str) -> str:
+    """A JSON text in a picture."""
+    return text_frame({"op": "png", "data": png_of(text)})
+
+
+class PublishFrames:
+    """Makes the frames of the last message, and keeps them: its readers take it one by one."""
+
+    def __init__(self) -> None:
+        self._entry: Entry | None = None
+        self._made: dict[tuple[str, str], Frame] = {}
+
+    def of(self, entry: Entry, name: str, compression: str, kind: KnownType) -> Frame:
+        """The frame of a message.
+
+        Args:
+            entry: the message.
+            name: the topic, as the client calls it.
+            compression: one of topic_queue.COMPRESSIONS.
+            kind: the topic's type.
+
+        Raises:
+            OverwrittenError: its large field was overwritten in shared memory.
+        """
+        if entry is not self._entry:
+            self._entry, self._made = entry, {}
+        key = name, compression
+        if key not in self._made:
+            self._made[key] = _MAKERS[compression](entry, name, kind)
+        return self._made[key]
+
+
+def _json(entry: Entry, name: str, kind: KnownType) -> str:
+    text = plain_json(entry, kind.schema)
+    return f'{{"op":"publish","topic":{json.dumps(name)},"msg":{text}}}'
+
+
+def _png(entry: Entry, name: str, kind: KnownType) -> str:
+    return png_frame(_json(entry, name, kind))
+
+
+def _cbor(entry: Entry, name: str, kind: KnownType) -> bytes:
+    values = cbor_values(decoded(entry.text or ""), kind.schema, kind.cls)
+    return written_cbor({"op": "publish", "topic": name, "msg": values})
+
+
+_MAKERS: Final[dict[str, Callable[[Entry, str, KnownType], Frame]]] = {
+    "none": _json,
+    "png": _png,
+    "cbor": _cbor,
+}

@@ -1,0 +1,81 @@
+"""One operation of a client: its fields, checked, and how its answers are to be written."""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from dsmq_nodes.errors import CommandError
+from dsmq_nodes.gateways.rosbridge.encoding.cbor_values import cbor_values, written_cbor
+from dsmq_nodes.gateways.rosbridge.encoding.fragments import fragments_of
+from dsmq_nodes.gateways.rosbridge.encoding.publish_frames import png_frame, text_frame
+from dsmq_nodes.gateways.web.outbox import Outbox
+from dsmq_nodes.graph.names import resolve_topic
+
+Operation = Mapping[str, Any]
+
+_LONGEST_SEC: Final = 86_400.0
+
+
+def text_in(operation: Operation, field: str) -> str:
+    """A field that has to be a text.
+
+    Raises:
+        CommandError: it is not.
+    """
+    value = operation.get(field)
+    if not isinstance(value, str):
+        raise CommandError(f"it needs a text {field!r}, got {value!r:.60}")
+    return value
+
+
+def number_in(operation: Operation, field: str, default: float = 0.0) -> float:
+    """A field that has to be a number of 0 or more, or absent.
+
+    Raises:
+        CommandError: it is not.
+    """
+    value = operation.get(field)
+    if value is None:
+        return default
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < 1e12:
+        raise CommandError(f"{field!r} is a number of 0 or more, not {value!r:.60}")
+    return value
+
+
+def full_name(name: str) -> str:
+    """The absolute name of a topic, a service or an action.
+
+    Raises:
+        InvalidNameError: it is no name.
+    """
+    return resolve_topic(name, "web", "/", {})
+
+
+def seconds_in(operation: Operation, field: str, default: float) -> float:
+    """A timeout; 0 or less is none, and then a day at most."""
+    value = operation.get(field)
+    if isinstance(value, int | float) and not isinstance(value, bool) and value <= 0:
+        return _LONGEST_SEC
+    return min(number_in(operation, field, default), _LONGEST_SEC)
+
+
+class Answer:
+    """Sends the answers of one operation, with its id, compression and fragment_size."""
+
+    def __init__(self, outbox: Outbox, operation: Operation) -> None:
+        self._outbox = outbox
+        self._id = operation.get("id")
+        self._compression = operation.get("compression")
+        size = operation.get("fragment_size")
+        self._size = size if type(size) is int and size > 0 else 0
+
+    def send(self, op: str, **fields: Any) -> None:
+        """Send an operation; the id of the client's is in it, if that had one."""
+        frame = {"op": op, **({"id": self._id} if self._id is not None else {}), **fields}
+        if self._compression == "cbor":
+            self._outbox.answer(written_cbor(cbor_values(frame, {}, None)))
+            return
+        text = text_frame(frame)
+        if self._compression == "png":
+            text = png_frame(text)
+        for each in fragments_of(text, self._size) if self._size else (text,):
+            self._outbox.answer(each)

@@ -1,0 +1,125 @@
+"""One client of rosbridge v2, and the operations that it may send.
+
+Text frames, one JSON object each, with the operation's name in `op`. An `id` is repeated in every
+answer. What is wrong with a message is answered by `{"op": "status", "level": "error", "msg": ...}`
+as far as the client wants to hear it (`set_level`: none, error, warning, info; at first error).
+"""
+
+import json
+from typing import TYPE_CHECKING, Any, Final
+
+from dsmq_nodes.errors import CommandError, DsmqError
+from dsmq_nodes.gateways.hub import Hub
+from dsmq_nodes.gateways.rosbridge.client_services import ClientServices
+from dsmq_nodes.gateways.rosbridge.client_topics import ClientTopics
+from dsmq_nodes.gateways.rosbridge.encoding.fragments import FragmentJoiner
+from dsmq_nodes.gateways.rosbridge.goals import ClientGoals
+from dsmq_nodes.gateways.rosbridge.operation import Answer, Operation, text_in
+from dsmq_nodes.gateways.rosbridge.rosbridge_server import RosbridgeServer
+from dsmq_nodes.gateways.rosbridge.served_actions import ServedActions
+from dsmq_nodes.gateways.rosbridge.served_services import ServedServices
+from dsmq_nodes.gateways.web.hub_client import HubClient
+from dsmq_nodes.gateways.web.speaker import Connect
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_LEVELS: Final = ("none", "error", "warning", "info")
+_LONGEST_ERROR: Final = 500
+
+
+class RosbridgeClient:
+    """One connection."""
+
+    def __init__(self, client: HubClient, server: RosbridgeServer) -> None:
+        self._client = client
+        self._fragments = FragmentJoiner()
+        self._level = "error"
+        self._topics = ClientTopics(client, server, self.status)
+        self._services = ClientServices(client, server)
+        self._goals = ClientGoals(client, server)
+        self._served = ServedServices(client)
+        self._actions = ServedActions(client)
+        self._operations: dict[str, Callable[[Operation], None]] = {
+            "advertise": self._topics.advertise,
+            "unadvertise": self._topics.unadvertise,
+            "publish": self._topics.publish,
+            "subscribe": self._topics.subscribe,
+            "unsubscribe": self._topics.unsubscribe,
+            "call_service": self._services.call,
+            "advertise_service": self._served.advertise,
+            "unadvertise_service": self._served.unadvertise,
+            "service_response": self._served.respond,
+            "send_action_goal": self._goals.send,
+            "cancel_action_goal": self._goals.cancel,
+            "advertise_action": self._actions.advertise,
+            "unadvertise_action": self._actions.unadvertise,
+            "action_feedback": self._actions.feedback,
+            "action_result": self._actions.result,
+            "set_level": self._set_level,
+            "fragment": self._fragment,
+            "auth": lambda _: None,  # ROS 1's rosauth: here the gateway's token decides
+            "status": lambda _: None,
+        }
+
+    def receive(self, data: str | bytes) -> None:
+        """Take a message."""
+        operation: Any = None
+        try:
+            operation = _decoded(data)
+            self._operations[_op_of(operation, self._operations)](operation)
+        except (DsmqError, ValueError) as error:
+            op = operation.get("op") if isinstance(operation, dict) else None
+            self.status("error", f"{op}: {error}" if isinstance(op, str) else str(error), operation)
+
+    def status(self, level: str, text: str, about: object = None) -> None:
+        """Tell the client, if it wants to hear what is of this level."""
+        if _LEVELS.index(level) <= _LEVELS.index(self._level):
+            answer = Answer(self._client.outbox, {"id": _id_of(about)})
+            answer.send("status", level=level, msg=text[:_LONGEST_ERROR])
+
+    def _set_level(self, operation: Operation) -> None:
+        level = text_in(operation, "level")
+        if level not in _LEVELS:
+            raise CommandError(f"a level is {', '.join(_LEVELS)}, not {level!r:.60}")
+        self._level = level
+
+    def _fragment(self, operation: Operation) -> None:
+        text = self._fragments.add(operation)
+        if text is not None:
+            self.receive(text)
+
+    def closed(self) -> None:
+        """The socket has ended: what this client served or wanted to move ends as well."""
+        self._goals.closed()
+        self._services.closed()
+        self._served.closed()
+        self._actions.closed()
+
+
+def open_rosbridge(hub: Hub) -> Connect:
+    """Rosbridge in a gateway; see `web/speaker.py`."""
+    server = RosbridgeServer(hub)
+    return lambda client: RosbridgeClient(client, server)
+
+
+def _decoded(data: str | bytes) -> Any:
+    try:
+        return json.loads(data)
+    except RecursionError:
+        raise ValueError("the message is nested too deeply") from None
+    except ValueError as error:
+        raise ValueError(f"a message is a JSON object in a text frame: {error}") from None
+
+
+def _op_of(operation: object, known: dict[str, Any]) -> str:
+    op = operation.get("op") if isinstance(operation, dict) else None
+    if not isinstance(op, str):
+        raise ValueError("a message is a JSON object with its operation in 'op'")  # noqa: TRY004
+    if op not in known:
+        raise ValueError(f"there is no such operation; there are {', '.join(known)}")
+    return op
+
+
+def _id_of(about: object) -> object:
+    return about.get("id") if isinstance(about, dict) else None

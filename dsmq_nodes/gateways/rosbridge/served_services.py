@@ -1,0 +1,127 @@
+"""The services that one client serves: requests go to it, its responses to the callers."""
+
+import itertools
+import time
+from typing import Final
+
+from dsmq_nodes.dsmq.log import Entry
+from dsmq_nodes.errors import CommandError, DsmqError, WireError
+from dsmq_nodes.gateways.client_values import message_text
+from dsmq_nodes.gateways.known_types import KnownService, service_type
+from dsmq_nodes.gateways.message_json import decoded
+from dsmq_nodes.gateways.rosbridge.operation import Answer, Operation, full_name, text_in
+from dsmq_nodes.gateways.web.hub_client import HubClient
+from dsmq_nodes.graph import service_wire
+from dsmq_nodes.messages.schema.dynamic import without_special
+from dsmq_nodes.topic_names import REPLY, REQUEST, is_kits_own
+
+MOST_WAITING: Final = 1000  # calls that a client has not answered
+_GONE: Final = "the client that served it has gone"
+
+
+def fields_of(text: str) -> dict[str, object]:
+    """A request's own fields."""
+    return {name: each for name, each in decoded(text).items() if name not in {"_client", "_id"}}
+
+
+class ServedServices:
+    """The services of one client, by their full names."""
+
+    def __init__(self, client: HubClient) -> None:
+        self._client = client
+        self._served: dict[str, _ServedService] = {}
+
+    def advertise(self, operation: Operation) -> None:
+        """Serve a service."""
+        spelled, type_name = text_in(operation, "service"), text_in(operation, "type")
+        service = full_name(spelled)
+        if service in self._served:
+            return
+        if is_kits_own(service):
+            raise CommandError(f"{service} is the kit's own: choose another name")
+        offer = self._client.hub.services(hidden=True).get(service)
+        if offer is not None:
+            nodes = ", ".join(end.node or "a client" for end in offer.servers)
+            raise CommandError(f"{service} is served by {nodes} already")
+        kind = service_type(self._client.hub, service, type_name)
+        self._served[service] = _ServedService(self._client, service, spelled, kind)
+
+    def unadvertise(self, operation: Operation) -> None:
+        """Serve a service no longer."""
+        self._of(operation).close()
+        del self._served[full_name(text_in(operation, "service"))]
+
+    def respond(self, operation: Operation) -> None:
+        """Pass a response on."""
+        self._of(operation).respond(operation)
+
+    def _of(self, operation: Operation) -> "_ServedService":
+        service = full_name(text_in(operation, "service"))
+        if service not in self._served:
+            raise CommandError(f"{service} is not advertised by this client")
+        return self._served[service]
+
+    def closed(self) -> None:
+        """The client has gone: its callers are told."""
+        for served in self._served.values():
+            served.close()
+        self._served.clear()
+
+
+class _ServedService:
+    def __init__(self, client: HubClient, service: str, spelled: str, kind: KnownService) -> None:
+        self._client, self._spelled, self._kind = client, spelled, kind
+        self._service = service
+        self._waiting: dict[str, service_wire.Call] = {}
+        self._numbers = itertools.count(1)
+        self._replies = client.advertise(
+            service + REPLY, kind.response.name, kind.response.schema_text
+        )
+        self._requests = client.subscribe(service + REQUEST, self._take, depth=0, is_prompt=True)
+
+    def _take(self, entry: Entry) -> None:
+        try:
+            call = service_wire.read(entry.text)
+        except WireError:
+            return  # the text of a peer that calls no service
+        if len(self._waiting) >= MOST_WAITING:
+            self._fail(call, f"{self._service}: {MOST_WAITING} calls wait for its client already")
+            return
+        number = f"service_request:{self._spelled}:{next(self._numbers)}"
+        self._waiting[number] = call
+        args = without_special(fields_of(entry.text or ""), self._kind.request.schema)
+        answer = Answer(self._client.outbox, {"id": number})
+        answer.send("call_service", service=self._spelled, args=args)
+
+    def respond(self, operation: Operation) -> None:
+        """Answer a call.
+
+        An object in `values` is a response, whatever `result` says, as in rosbridge_suite: a
+        handler of roslibpy that returns False has answered. Otherwise `values` is the error.
+        """
+        number = text_in(operation, "id")
+        call = self._waiting.pop(number, None)
+        if call is None:
+            raise CommandError(f"no call of {self._service} waits for {number:.80}")
+        values = operation.get("values")
+        if not isinstance(values, dict) and not operation.get("result", True):
+            self._fail(call, values if isinstance(values, str) else "the service has failed")
+            return
+        kind = self._kind.response
+        try:
+            body = message_text(values or {}, kind.name, kind.schema, kind.cls, time.time_ns())
+            self._replies.publish(service_wire.write(call.client, call.id, body))
+        except DsmqError as error:
+            self._fail(call, f"its client has answered with something else: {error}")
+            raise
+
+    def _fail(self, call: service_wire.Call, reason: str) -> None:
+        self._replies.publish(service_wire.write_error(call, reason))
+
+    def close(self) -> None:
+        """Tell the callers that wait, and withdraw the service."""
+        for call in self._waiting.values():
+            self._fail(call, f"{self._service}: {_GONE}")
+        self._waiting.clear()
+        self._client.release(self._requests)
+        self._client.release(self._replies)

@@ -1,0 +1,203 @@
+"""tf2_web_republisher: transforms between the frames that a client asks for, at its rate.
+
+roslib's ROS2TFClient sends a goal to the action `/tf2_web_republisher` and reads the transforms
+from its feedback; the client of ROS 1, which roslibpy has, calls `/republish_tfs` and subscribes
+the topic that it is told. The request is the same: `source_frames`, `target_frame`, `rate`, and how
+far a transform has to move to be sent again, `angular_thres` (rad) and `trans_thres` (m).
+
+Every client's look-ups are made in one buffer, which is filled as long as somebody asks.
+"""
+
+import itertools
+import math
+from collections.abc import Callable
+from typing import Any, Final
+
+import msgspec
+
+from dsmq_nodes.dsmq.log import Entry
+from dsmq_nodes.errors import CommandError, MessageError, TransformException
+from dsmq_nodes.gateways.hub import Hub, HubReader, HubWriter
+from dsmq_nodes.gateways.web.hub_client import HubClient
+from dsmq_nodes.messages.base import Time
+from dsmq_nodes.messages.geometry import TransformStamped
+from dsmq_nodes.messages.tf2 import TFMessage
+from dsmq_nodes.tf.core import BufferCore
+from dsmq_nodes.topic_names import TF_STATIC_TOPIC, TF_TOPIC
+
+REPUBLISHER: Final = "/tf2_web_republisher"
+_SERVICE: Final = "/republish_tfs"
+_ARRAY_TYPE: Final = "tf2_web_republisher/msg/TFArray"
+_MOST_FRAMES: Final = 1000
+_MOST_FEEDS: Final = 20  # of one client
+_RATES_HZ: Final = (0.1, 100.0)
+_DEFAULT_HZ: Final = 10.0
+_UNREAD_SEC: Final = 10.0  # a topic of transforms without a subscriber ends after that
+_numbers: Final = itertools.count(1)
+
+Send = Callable[[list[Any]], None]
+
+
+class SharedTransforms:
+    """The buffer of the gateway; it listens while somebody uses it."""
+
+    def __init__(self, hub: Hub) -> None:
+        self._hub = hub
+        self._users = 0
+        self._readers: list[HubReader] = []
+        self.buffer = BufferCore()
+
+    def acquire(self) -> None:
+        """Listen, for one more user."""
+        self._users += 1
+        if self._users == 1:
+            self.buffer = BufferCore()
+            self._readers = [
+                self._hub.subscribe(TF_TOPIC, lambda entry: self._take(entry, is_static=False)),
+                self._hub.subscribe(
+                    TF_STATIC_TOPIC, lambda entry: self._take(entry, is_static=True)
+                ),
+            ]
+
+    def release(self) -> None:
+        """One user less."""
+        self._users -= 1
+        if not self._users:
+            for reader in self._readers:
+                reader.close()
+
+    def _take(self, entry: Entry, *, is_static: bool) -> None:
+        try:
+            message = TFMessage.from_json(entry.text or "")
+        except MessageError:
+            return  # whoever listens to it says so
+        for transform in message.transforms:
+            try:
+                self.buffer.set_transform(transform, entry.sender, is_static=is_static)
+            except TransformException:
+                continue  # one that is wrong harms none of the others
+
+
+class TransformFeed:
+    """Sends the transforms of one request, those that have moved, until it is closed."""
+
+    def __init__(
+        self, client: HubClient, shared: SharedTransforms, request: Any, send: Send
+    ) -> None:
+        """Begin.
+
+        Raises:
+            CommandError: the request is wrong.
+        """
+        self._target, self._sources = _frames_in(request)
+        self._angle_rad = _number(request, "angular_thres")
+        self._distance_m = _number(request, "trans_thres")
+        least_hz, most_hz = _RATES_HZ
+        rate_hz = _number(request, "rate") or _DEFAULT_HZ
+        self._period_sec = 1 / min(max(rate_hz, least_hz), most_hz)
+        self._client, self._shared, self._send = client, shared, send
+        self._sent: dict[str, TransformStamped] = {}
+        self._is_closed = False
+        shared.acquire()
+        client.later(self._period_sec, self._tick)
+
+    def _tick(self) -> None:
+        if self._is_closed:
+            return
+        moved = [each for name in self._sources if (each := self._moved(name)) is not None]
+        if moved:
+            self._send([each.to_dict() for each in moved])
+        self._client.later(self._period_sec, self._tick)
+
+    def _moved(self, source: str) -> TransformStamped | None:
+        try:
+            found = self._shared.buffer.lookup(self._target, source, Time())
+        except TransformException:
+            return None  # not known yet
+        last = self._sent.get(source)
+        if last is not None and not self._has_moved(last, found):
+            return None
+        self._sent[source] = found
+        return found
+
+    def _has_moved(self, last: TransformStamped, now: TransformStamped) -> bool:
+        one, other = last.transform, now.transform
+        a, b = one.translation, other.translation
+        if math.dist((a.x, a.y, a.z), (b.x, b.y, b.z)) > self._distance_m:
+            return True
+        p, q = one.rotation, other.rotation
+        cosine = abs(p.x * q.x + p.y * q.y + p.z * q.z + p.w * q.w)
+        return 2 * math.acos(min(cosine, 1.0)) > self._angle_rad
+
+    def close(self) -> None:
+        """Send no more."""
+        if not self._is_closed:
+            self._is_closed = True
+            self._shared.release()
+
+
+class TopicOfTransforms:
+    """The service `/republish_tfs` of one client: each request has a topic of its own."""
+
+    service: Final = _SERVICE
+
+    def __init__(self, client: HubClient, shared: SharedTransforms) -> None:
+        self._client, self._shared = client, shared
+        self._feeds: list[tuple[TransformFeed, HubWriter]] = []
+
+    def begin(self, request: Any) -> dict[str, Any]:
+        """Publish the transforms of a request; returns the response.
+
+        Raises:
+            CommandError: the request is wrong, or there are too many.
+        """
+        if len(self._feeds) >= _MOST_FEEDS:
+            raise CommandError(f"a client has {_MOST_FEEDS} topics of transforms at most")
+        topic = f"/tf_repub_{next(_numbers)}"
+        writer = self._client.hub.advertise(topic, _ARRAY_TYPE)
+
+        def send(transforms: list[Any]) -> None:
+            writer.publish(msgspec.json.encode({"transforms": transforms}).decode())
+
+        try:
+            feed = TransformFeed(self._client, self._shared, request, send)
+        except CommandError:
+            writer.close()
+            raise
+        self._feeds.append((feed, writer))
+
+        def end_when_unread() -> None:
+            found = self._client.hub.topic(topic)
+            if found is not None and found.subscribers:
+                self._client.later(_UNREAD_SEC, end_when_unread)
+                return
+            feed.close()
+            writer.close()
+            self._feeds.remove((feed, writer))
+
+        self._client.later(_UNREAD_SEC, end_when_unread)
+        return {"topic_name": topic}
+
+    def closed(self) -> None:
+        """The client has gone."""
+        for feed, writer in self._feeds:
+            feed.close()
+            writer.close()
+
+
+def _frames_in(request: Any) -> tuple[str, list[str]]:
+    values = request if isinstance(request, dict) else {}
+    target, sources = values.get("target_frame"), values.get("source_frames")
+    names: list[Any] = sources if isinstance(sources, list) else [None]
+    if not isinstance(target, str) or not all(isinstance(each, str) for each in names):
+        raise CommandError("it needs a text 'target_frame' and texts in 'source_frames'")
+    if len(names) > _MOST_FRAMES:
+        raise CommandError(f"there are {_MOST_FRAMES} source_frames at most")
+    return target.lstrip("/"), [each.lstrip("/") for each in names]
+
+
+def _number(request: Any, field: str) -> float:
+    value = request.get(field) or 0.0
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < 1e9:
+        raise CommandError(f"{field!r} is a number of 0 or more, not {value!r:.60}")
+    return float(value)

@@ -1,0 +1,126 @@
+"""Types as rosapi describes them: the names of fields, their types, and constants.
+
+The kit's own types are described by their classes. Of a user's type only the JSON Schema is known
+here: its inner types are taken to be of its package, and a number to be float64.
+"""
+
+from collections.abc import Iterator
+from typing import Any, Final, get_args, get_type_hints
+
+from dsmq_nodes.messages.base import Message
+from dsmq_nodes.messages.schema.definition import constants_of, msg_text, ros_type
+from dsmq_nodes.messages.schema.schema_walk import Schema, as_mapping, kinds, resolved
+
+TypeDef = dict[str, Any]
+
+_RULE: Final = "=" * 80 + "\n"
+_EMPTY: Final = {"string": "", "bool": "False", "float32": "0.0", "float64": "0.0"}
+_BY_KIND: Final = {"string": "string", "boolean": "bool", "integer": "int64", "number": "float64"}
+
+
+def short(type_name: str) -> str:
+    """`std_msgs/String` for `std_msgs/msg/String`: rosapi names types like that."""
+    parts = type_name.split("/")
+    return f"{parts[0]}/{parts[2]}" if len(parts) == 3 else type_name
+
+
+def typedefs(cls: type[Message]) -> list[TypeDef]:
+    """The descriptions of a type and of all that are in it, each once."""
+    return [_typedef(each) for each in _with_inner(cls)]
+
+
+def full_text(cls: type[Message]) -> str:
+    """A type's `.msg` text, followed by those of the types in it, as `gendeps --cat` writes it."""
+    first, *others = _with_inner(cls)
+    inner = [f"MSG: {short(each.type_name)}\n{msg_text(each)}" for each in others]
+    return _RULE.join([msg_text(first), *inner])
+
+
+def _with_inner(cls: type[Message]) -> list[type[Message]]:
+    found = [cls]
+    for each in found:  # it grows
+        hints = get_type_hints(each)
+        inner = (kind for name in each.model_fields for kind in _messages(hints[name]))
+        found += [kind for kind in dict.fromkeys(inner) if kind not in found]
+    return found
+
+
+def _messages(hint: Any) -> Iterator[type[Message]]:
+    if isinstance(hint, type) and not get_args(hint) and issubclass(hint, Message):
+        yield hint
+    for each in get_args(hint):
+        yield from _messages(each)
+
+
+def _typedef(cls: type[Message]) -> TypeDef:
+    hints = get_type_hints(cls, include_extras=True)
+    types = {name: ros_type(hints[name]) for name in cls.model_fields}
+    constants = [each.partition(" ")[2].partition("=") for each in constants_of(cls)]
+    return _described(cls.type_name, types) | {
+        "constnames": [name for name, _, _ in constants],
+        "constvalues": [value for _, _, value in constants],
+    }
+
+
+def _described(type_name: str, types: dict[str, str]) -> TypeDef:
+    bases = [short(each.partition("[")[0]) for each in types.values()]
+    lengths = [_length(each) for each in types.values()]
+    return {
+        "type": short(type_name),
+        "fieldnames": list(types),
+        "fieldtypes": bases,
+        "fieldarraylen": lengths,
+        "examples": [_example(*each) for each in zip(bases, lengths, strict=True)],
+        "constnames": [],
+        "constvalues": [],
+    }
+
+
+def _length(ros: str) -> int:
+    """The length of an array: -1 for a single value, 0 for any length."""
+    _, bracket, length = ros.partition("[")
+    if not bracket:
+        return -1
+    return int(length[:-1]) if length[:-1].isdigit() else 0
+
+
+def _example(base: str, length: int) -> str:
+    if length >= 0:
+        return "[]"
+    return _EMPTY.get(base, "{}" if "/" in base else "0")
+
+
+def schema_typedefs(type_name: str, schema: Schema) -> list[TypeDef]:
+    """The descriptions of a type by its JSON Schema, and of all that are in it, each once."""
+    package = type_name.partition("/")[0]
+    known = {type_name: schema}
+    found = []
+    for name in (waiting := [type_name]):  # it grows
+        properties = as_mapping(resolved(schema, known[name]).get("properties"))
+        types = {}
+        for field, each in properties.items():
+            types[field], inner = _of_schema(each, schema, package)
+            if inner and inner not in known:
+                known[inner] = as_mapping(
+                    as_mapping(schema.get("$defs")).get(short(inner)[len(package) + 1 :])
+                )
+                waiting.append(inner)
+        found.append(_described(name, types))
+    return found
+
+
+def _of_schema(part: object, root: Schema, package: str) -> tuple[str, str]:
+    """The ROS type of a field, and the name of the message type in it, if there is one."""
+    named = as_mapping(part)
+    reference = named.get("$ref")
+    if isinstance(reference, str):
+        inner = f"{package}/msg/{reference.rpartition('/')[2]}"
+        return inner, inner
+    kind = next(iter(kinds(named)), "")
+    if kind == "array":
+        base, inner = _of_schema(named.get("items"), root, package)
+        least, most = named.get("minItems"), named.get("maxItems")
+        return f"{base.partition('[')[0]}[{most if most == least and most else ''}]", inner
+    if kind == "string" and named.get("contentEncoding") == "base64":
+        return "uint8[]", ""
+    return _BY_KIND.get(kind, kind or "string"), ""

@@ -1,0 +1,340 @@
+"""rosbridge: services and actions, both ways, and transforms, in virtual time."""
+
+import json
+from typing import Any
+
+import pytest
+
+from dsmq_nodes import ActionClient, Node
+from dsmq_nodes.messages import SetBool, TFMessage, TransformStamped
+from dsmq_nodes.testing import Graph
+from tests.gateways.rosbridge.robots import AddTwoInts, Bridged, Fibonacci, Server
+from tests.gateways.web.hubs import frames, hub_in
+
+GAIN = "/add_two_ints_server:gain"
+
+
+def test_a_service_is_called_by_names_by_order_and_in_any_compression(bridged: Bridged) -> None:
+    assert bridged.call("/add_two_ints", {"a": 2, "b": 40}) == {"sum": 42}
+    assert bridged.call("add_two_ints", {"b": 3.0}) == {"sum": 3}
+    assert bridged.call("switch", [True]) == {"success": True, "message": "on"}
+    answer = bridged.ask("call_service", service="/switch", args={"data": True}, compression="png")
+    assert answer["op"] == "png"
+    bridged.send("call_service", service="/switch", args={"data": True}, fragment_size=64)
+    pieces = bridged.got(2.0)
+    whole = json.loads("".join(each["data"] for each in pieces))
+    assert whole["values"] == {"success": True, "message": "on"}
+
+
+@pytest.mark.parametrize(
+    ("service", "args", "reason"),
+    [
+        ("/add_two_ints", {"a": "x"}, "a: expects integer, got 'x'"),
+        ("/add_two_ints", {"c": 1}, "c: there is no such field"),
+        ("/add_two_ints", [1, 2, 3], "has 2 fields, and not 3"),
+        ("/add_two_ints", [1, 2], "by name: their order is not known"),
+        ("/add_two_ints", 5, "args is an object or a list"),
+        ("/switch", {"data": False}, "it cannot be switched off"),
+        ("/swich", {}, "nobody serves /swich; did you mean '/switch'"),
+        ("/rosapi/nothing", {}, "nobody serves /rosapi/nothing"),
+        ("/rosapi/topic_type", {"topic": 5}, "topic is a text"),
+        ("/rosapi/message_details", {"type": "x/Y"}, "nothing is known here of the type"),
+        ("/republish_tfs", {"source_frames": 5}, "'source_frames'"),
+    ],
+)
+def test_a_call_that_fails_says_why(bridged: Bridged, service: str, args: Any, reason: str) -> None:
+    answer = bridged.ask("call_service", service=service, args=args)
+    assert answer["result"] is False
+    assert answer["id"] == "1"
+    assert reason in answer["values"]
+
+
+def test_a_service_of_a_client_answers_nodes_and_other_clients(
+    graph: Graph, bridged: Bridged
+) -> None:
+    other = Bridged(graph, bridged.hub)
+    bridged.send("advertise_service", service="/light", type="std_srvs/SetBool")
+    assert bridged.got() == []
+    assert bridged.call("/rosapi/service_type", {"service": "/light"}) == {
+        "type": "std_srvs/srv/SetBool"
+    }
+    other.send("call_service", id="c", service="/light", args={"data": True})
+    (request,) = bridged.got()
+    assert request == {
+        "op": "call_service",
+        "id": "service_request:/light:1",
+        "service": "/light",
+        "args": {"data": True},
+    }
+    values = {"success": True, "message": "bright"}
+    bridged.send("service_response", id=request["id"], service="/light", values=values, result=True)
+    (response,) = other.got()
+    assert response["values"] == values
+    client = graph.add(lambda: Caller(SetBool, "/light"))
+    future = client.client.call_async(SetBool.Request(data=True))
+    (request,) = bridged.got()
+    bridged.send("service_response", id=request["id"], service="/light", result=False)
+    graph.run_for(0.5)
+    with pytest.raises(Exception, match="the service has failed"):
+        future.result()
+    other.leave()
+
+
+class Caller(Node):
+    def __init__(self, srv_type: Any, name: str) -> None:
+        super().__init__("caller")
+        self.client = self.create_client(srv_type, name)
+
+
+def test_a_handler_that_returns_false_has_answered_all_the_same(
+    graph: Graph, bridged: Bridged
+) -> None:
+    other = Bridged(graph, bridged.hub)
+    bridged.send("advertise_service", service="/light", type="std_srvs/SetBool")
+    for values, result, told in (
+        ({"success": False, "message": "dark"}, True, "dark"),
+        ("it is broken", False, "it is broken"),
+        ({"succes": False}, False, "succes: there is no such field"),
+    ):
+        other.send("call_service", id="c", service="/light")
+        (request,) = [each for each in bridged.got() if each["op"] == "call_service"]
+        bridged.send(
+            "service_response", id=request["id"], service="/light", values=values, result=False
+        )
+        (response,) = other.got()
+        assert response["result"] is result
+        assert told in str(response["values"])
+    other.leave()
+
+
+def test_callers_are_told_when_the_client_that_serves_goes(graph: Graph, bridged: Bridged) -> None:
+    other = Bridged(graph, bridged.hub)
+    other.send("advertise_service", service="/light", type="std_srvs/SetBool")
+    bridged.send("call_service", id="c", service="/light", args={"data": True})
+    assert [each["op"] for each in other.got()] == ["call_service"]
+    other.leave()
+    (response,) = bridged.got(1.0)
+    assert response["result"] is False
+    assert "gone" in response["values"]
+    assert bridged.call("/rosapi/services")["services"].count("/light") == 0
+
+
+def test_a_service_that_is_served_cannot_be_advertised_again(bridged: Bridged) -> None:
+    answer = bridged.ask("advertise_service", service="/switch", type="std_srvs/SetBool")
+    assert "/switch is served by /add_two_ints_server already" in answer["msg"]
+    answer = bridged.ask("unadvertise_service", service="/other")
+    assert "/other is not advertised by this client" in answer["msg"]
+
+
+def send_goal(bridged: Bridged, order: int, number: str = "g1") -> None:
+    bridged.send(
+        "send_action_goal",
+        id=number,
+        action="/fibonacci",
+        action_type="example_interfaces/Fibonacci",
+        args={"order": order},
+        feedback=True,
+    )
+
+
+def test_a_goal_has_feedback_and_a_result(bridged: Bridged) -> None:
+    send_goal(bridged, 5)
+    *feedback, result = bridged.got(5.0)
+    assert [each["op"] for each in feedback] == ["action_feedback"] * 4
+    assert feedback[0]["values"] == {"sequence": [0, 1, 1]}
+    assert result == {
+        "op": "action_result",
+        "id": "g1",
+        "action": "/fibonacci",
+        "values": {"sequence": [0, 1, 1, 2, 3, 5]},
+        "status": 4,
+        "result": True,
+    }
+
+
+def test_a_goal_is_cancelled_by_its_id_and_all_by_the_service(
+    bridged: Bridged, server: Server
+) -> None:
+    send_goal(bridged, 1000)
+    bridged.got(1.0)
+    bridged.send("cancel_action_goal", id="g1", action="/fibonacci")
+    result = bridged.got(1.0)[-1]
+    assert (result["op"], result["status"], result["result"]) == ("action_result", 5, True)
+    send_goal(bridged, 1000, "g2")
+    bridged.got(1.0)
+    bridged.send("call_service", service="/fibonacci/_action/cancel_goal", args={})
+    answers = bridged.got(1.0)
+    assert [each["op"] for each in answers if each["op"] != "action_feedback"] == ["action_result"]
+    assert server.goals == ["canceled", "canceled"]
+
+
+def test_what_moves_for_a_client_that_goes_stops(graph: Graph, bridged: Bridged) -> None:
+    server = graph.nodes["/add_two_ints_server"]
+    other = Bridged(graph, bridged.hub)
+    send_goal(other, 1000)
+    other.got(1.0)
+    other.leave()
+    graph.run_for(1.0)
+    assert server.goals == ["canceled"]  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(
+    ("action", "args", "reason"),
+    [
+        ("/fibonacci", {"order": "x"}, "goal.order: expects integer"),
+        ("/nothing", {}, "nobody serves /nothing/_action/send_goal"),
+    ],
+)
+def test_a_goal_that_cannot_be_sent_has_a_result_that_says_so(
+    bridged: Bridged, action: str, args: dict[str, Any], reason: str
+) -> None:
+    answer = bridged.ask("send_action_goal", action=action, action_type="x/Y", args=args)
+    assert (answer["op"], answer["status"], answer["result"]) == ("action_result", 6, False)
+    assert reason in answer["values"]
+    answer = bridged.ask("cancel_action_goal", action=action)
+    assert "there is no goal 1 under way" in answer["msg"]
+
+
+class Goer(Node):
+    def __init__(self) -> None:
+        super().__init__("goer")
+        self.client = ActionClient(self, Fibonacci, "/served")
+        self.feedback: list[Any] = []
+
+    async def go(self, order: int) -> Any:
+        goal = await self.client.send_goal_async(Fibonacci.Goal(order=order), self.feedback.append)
+        self.goal = goal
+        return await goal.get_result_async()
+
+
+@pytest.fixture
+def goer(graph: Graph, bridged: Bridged) -> Goer:
+    bridged.send("advertise_action", action="/served", type="example_interfaces/Fibonacci")
+    assert bridged.got() == []
+    return graph.add(Goer)
+
+
+def test_an_action_of_a_client_serves_nodes(graph: Graph, bridged: Bridged, goer: Goer) -> None:
+    task = graph._loop.create_task(goer.go(3))
+    (goal,) = bridged.got(1.0)
+    number = goal.pop("id")
+    assert goal == {
+        "op": "send_action_goal",
+        "action": "/served",
+        "action_type": "example_interfaces/action/Fibonacci",
+        "args": {"order": 3},
+        "feedback": True,
+    }
+    values = {"sequence": [0, 1]}
+    bridged.send("action_feedback", id=number, action="/served", values=values)
+    assert bridged.got() == []
+    bridged.send("action_result", id=number, action="/served", values=values, status=4, result=True)
+    assert bridged.got(1.0) == []
+    result = task.result()
+    assert (result.status, result.result.sequence) == (4, [0, 1])
+    assert len(goer.feedback) == 1
+    assert bridged.call("/rosapi/action_servers") == {"action_servers": ["/fibonacci", "/served"]}
+
+
+def test_a_goal_at_a_clients_action_is_cancelled_failed_and_aborted(
+    graph: Graph, bridged: Bridged, goer: Goer
+) -> None:
+    task = graph._loop.create_task(goer.go(3))
+    (goal,) = bridged.got(1.0)
+    goer.goal.cancel_goal_async()
+    (cancel,) = bridged.got(1.0)
+    assert cancel == {"op": "cancel_action_goal", "id": goal["id"], "action": "/served"}
+    bridged.send("action_result", id=goal["id"], action="/served", values={}, status=5, result=True)
+    graph.run_for(1.0)
+    assert task.result().status == 5
+    task = graph._loop.create_task(goer.go(4))
+    (goal,) = bridged.got(1.0)
+    bridged.send("action_result", id=goal["id"], action="/served", status=6, result=False)
+    graph.run_for(1.0)
+    assert task.result().status == 6
+    task = graph._loop.create_task(goer.go(5))
+    bridged.got(1.0)
+    bridged.leave()
+    graph.run_for(1.0)
+    assert task.result().status == 6
+
+
+def test_a_goal_whose_caller_has_gone_is_cancelled(
+    graph: Graph, bridged: Bridged, goer: Goer
+) -> None:
+    graph._loop.create_task(goer.go(3)).add_done_callback(lambda task: task.exception())
+    (goal,) = bridged.got(1.0)
+    graph.remove(goer)
+    (cancel,) = bridged.got(5.0)
+    assert (cancel["op"], cancel["id"]) == ("cancel_action_goal", goal["id"])
+
+
+def transform(x: float) -> TFMessage:
+    moved = TransformStamped(child_frame_id="base_link")
+    moved.header.frame_id = "map"
+    moved.transform.translation.x = x
+    return TFMessage(transforms=[moved])
+
+
+def test_transforms_as_the_feedback_of_an_action(graph: Graph, bridged: Bridged) -> None:
+    args = {
+        "source_frames": ["/base_link", "unknown"],
+        "target_frame": "/map",
+        "angular_thres": 0.1,
+        "trans_thres": 0.05,
+        "rate": 10,
+    }
+    bridged.send(
+        "send_action_goal",
+        id="t",
+        action="/tf2_web_republisher",
+        action_type="tf2_web_republisher_interfaces/TFSubscription",
+        args=args,
+        feedback=True,
+    )
+    assert bridged.got() == []
+    for x in (1.0, 1.01, 1.5):
+        graph.inject("/tf", transform(x))
+        graph.run_for(0.5)
+    moved = [each["values"]["transforms"][0] for each in bridged.got()]
+    assert [each["transform"]["translation"]["x"] for each in moved] == [1.0, 1.5]
+    assert moved[0]["child_frame_id"] == "base_link"
+    bridged.send("cancel_action_goal", id="t", action="/tf2_web_republisher")
+    (result,) = bridged.got()
+    assert result["op"] == "action_result"
+    assert bridged.hub.topic("/tf").subscribers == []  # type: ignore[union-attr]
+
+
+def test_transforms_on_a_topic(graph: Graph, bridged: Bridged) -> None:
+    args = {
+        "source_frames": ["base_link"],
+        "target_frame": "map",
+        "angular_thres": 2.0,
+        "trans_thres": 0.01,
+        "rate": 10.0,
+        "timeout": {"secs": 2, "nsecs": 0},
+    }
+    topic = bridged.call("/republish_tfs", args)["topic_name"]
+    bridged.send("subscribe", topic=topic, type="tf2_web_republisher/TFArray")
+    bridged.got()
+    graph.inject("/tf", transform(2.0))
+    (frame,) = bridged.got(1.0)
+    assert frame["msg"]["transforms"][0]["transform"]["translation"]["x"] == 2.0
+    bridged.send("unsubscribe", topic=topic)
+    bridged.got(25.0)
+    assert bridged.hub.topic("/tf").subscribers == []  # type: ignore[union-attr]
+    assert topic not in bridged.hub._writers
+
+
+def test_a_read_only_gateway_answers_rosapi_and_calls_nothing(graph: Graph) -> None:
+    graph.add(Server)
+    bridged = Bridged(graph, hub_in(graph, is_read_only=True))
+    assert "/scan" in bridged.call("/rosapi/topics")["topics"]
+    assert bridged.call("/rosapi/get_param", [GAIN])["value"] == "1.0"
+    refused = bridged.call("/rosapi/set_param", [GAIN, "2"])
+    assert "read-only" in refused["reason"]
+    answer = bridged.ask("call_service", service="/switch", args={"data": True})
+    assert "read-only" in answer["values"]
+    assert frames(bridged.client) == []
+    assert AddTwoInts.type_name == "example_interfaces/srv/AddTwoInts"
+    bridged.leave()
