@@ -50,6 +50,12 @@ def launch(
         bool,
         typer.Option("--strict-rates", help="Fail when a node misses its rate by 5 % over 5 s."),
     ] = False,
+    warm: Annotated[
+        bool,
+        typer.Option(
+            "--warm/--no-warm", help="Fork Python nodes from one process; else an interpreter each."
+        ),
+    ] = True,
     record: Annotated[
         str,
         typer.Option(
@@ -82,6 +88,7 @@ def launch(
         duration_sec=duration,
         table=table,
         strict_rates=strict_rates,
+        warm=warm,
         record=record,
         web=web,
         dry_run=dry_run,

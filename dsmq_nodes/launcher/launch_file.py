@@ -29,6 +29,7 @@ def launch(
     duration_sec: float | None = None,
     table: bool = True,
     strict_rates: bool = False,
+    warm: bool = True,
     extend: Callable[[Plan], Plan] | None = None,
 ) -> int:
     """Start the broker and the nodes of a launch file, and run them to their end.
@@ -39,6 +40,7 @@ def launch(
         duration_sec: seconds after which the launch ends; None: on Ctrl-C or SIGTERM.
         table: show a table of what runs, on a terminal; the key `t` hides and shows it.
         strict_rates: end when a node misses the rate it declares.
+        warm: fork Python nodes from one process that has imported the kit, where that can be.
         extend: adds something to the plan, such as a recorder.
 
     Returns:
@@ -52,4 +54,6 @@ def launch(
         plan = extend(plan)
     from dsmq_nodes.launcher.supervise.run_plan import run_plan  # noqa: PLC0415  130 ms: a node
 
-    return run_plan(plan, duration_sec=duration_sec, table=table, strict_rates=strict_rates)
+    return run_plan(
+        plan, duration_sec=duration_sec, table=table, strict_rates=strict_rates, warm=warm
+    )

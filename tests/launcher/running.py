@@ -19,8 +19,9 @@ _LAUNCH = """
 import sys
 from pathlib import Path
 from dsmq_nodes.launcher import launch
-duration_sec, strict = float(sys.argv[2]) or None, sys.argv[3] == "strict"
-sys.exit(launch(Path(sys.argv[1]), duration_sec=duration_sec, strict_rates=strict))
+duration_sec, options = float(sys.argv[2]) or None, sys.argv[3:]
+strict, warm = "strict" in options, "cold" not in options
+sys.exit(launch(Path(sys.argv[1]), duration_sec=duration_sec, strict_rates=strict, warm=warm))
 """
 
 NODES = '''
@@ -188,11 +189,12 @@ class Launch:
         duration_sec: float = 0.0,
         *,
         strict_rates: bool = False,
+        warm: bool = True,
         before: Sequence[str] = (),
     ) -> None:
         environ = {key: value for key, value in os.environ.items() if not key.startswith("DSMQ_")}
         words = [sys.executable, "-c", _LAUNCH, str(path), str(duration_sec)]
-        command = [*before, *words, "strict" * strict_rates]
+        command = [*before, *words, *["strict"] * strict_rates, *["cold"] * (not warm)]
         self.running = Running(command, is_merged=True, cwd=path.parent, env=environ)
         self.process, self.lines = self.running.process, self.running.lines
 
@@ -201,9 +203,13 @@ class Launch:
         return self.running.wait_for(re.escape(part), patience_sec).string
 
     def pids(self) -> set[int]:
-        """Return all that this launch has started and that runs, guard and keeper not counted."""
+        """Return all that this launch has started and that runs; what serves it is not counted."""
         running = psutil.Process(self.process.pid).children(recursive=True)
-        return {each.pid for each in running} - {self.guard_pid(), self.keeper_pid()}
+        return {each.pid for each in running} - self.serving_pids()
+
+    def serving_pids(self) -> set[int]:
+        """Return the guard, its keeper, and the process that forks."""
+        return {self.guard_pid(), self.keeper_pid(), self.warm_pid()} - {0}
 
     def keeper_pid(self) -> int:
         """Return the process that waits for the guard; 0 when there is none."""
@@ -213,6 +219,14 @@ class Launch:
         """Return the process that has started all the others; 0 when there is none."""
         keeper = self.keeper_pid()
         return _guard_below(keeper) if keeper else 0
+
+    def warm_pid(self) -> int:
+        """Return the process that forks the others; 0 when there is none."""
+        with contextlib.suppress(psutil.Error):
+            for each in psutil.Process(self.guard_pid()).children():
+                if "launcher.warm.forking" in " ".join(each.cmdline()):
+                    return each.pid
+        return 0
 
     def broker_pid(self) -> int:
         """Return the broker's process."""
@@ -247,15 +261,16 @@ def launched(
     duration_sec: float = 0.0,
     *,
     strict_rates: bool = False,
+    warm: bool = True,
     before: Sequence[str] = (),
 ) -> Iterator[Launch]:
     """Launch a file, with words `before` the command; nothing of it is left afterwards."""
-    launch = Launch(path, duration_sec, strict_rates=strict_rates, before=before)
+    launch = Launch(path, duration_sec, strict_rates=strict_rates, warm=warm, before=before)
     try:
         yield launch
     finally:
         with contextlib.suppress(psutil.NoSuchProcess):
-            for pid in {*launch.pids(), launch.guard_pid(), launch.keeper_pid()} - {0}:
+            for pid in {*launch.pids(), *launch.serving_pids()}:
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(pid, signal.SIGKILL)
         launch.running.kill()

@@ -57,7 +57,7 @@ def test_one_name_may_be_used_once_in_each_namespace() -> None:
 
 
 KEYS = (
-    "affinity, count, depends_on, env, exec, if, name, namespace, nice, node, output, params,"
+    "affinity, count, depends_on, env, exec, fork, if, name, namespace, nice, node, output, params,"
     " params_file, process, rate, remap, required, restart, sigkill_timeout, sigterm_timeout,"
     " unless"
 )

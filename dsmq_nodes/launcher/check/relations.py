@@ -21,6 +21,7 @@ _OF_PROCESS = (
     "sigkill_timeout",
     "affinity",
     "nice",
+    "fork",
 )
 
 

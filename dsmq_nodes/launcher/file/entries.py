@@ -135,6 +135,9 @@ class NodeEntry(EntryPart):
         default=[], description="The CPUs it may run on, from 0."
     )
     nice: int = Field(0, ge=-20, le=19, description="Its niceness; above 0 it yields to others.")
+    fork: bool = Field(
+        default=True, description="false: an interpreter of its own, not a fork of the launch's."
+    )
 
 
 class GroupEntry(EntryPart):

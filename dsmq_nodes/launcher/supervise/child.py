@@ -1,13 +1,12 @@
 """The first code in each process of a launch: it handles signals, then becomes the program.
 
-With `[--path ROOT] module:Class...` this module runs nodes: one with the settings in DSMQ_NODE
+With `--path ROOT module:Class...` this module runs nodes: one with the settings in DSMQ_NODE
 (graph/spin/environment.py), several with the items of the JSON list in DSMQ_NODES. With
 `--module MODULE ARG...` it runs a module, as `python -m` does.
 
 Every process of a launch begins here, so this file imports little.
 """
 
-import argparse
 import contextlib
 import importlib
 import inspect
@@ -35,18 +34,13 @@ NODES: Final = "DSMQ_NODES"
 def main(arguments: list[str]) -> int:
     """Run the node or the module that the arguments name; return the exit status."""
     signals_before_run()
-    parser = argparse.ArgumentParser(prog="python -m dsmq_nodes.launcher.supervise.child")
-    parser.add_argument("--path", help="directory to import from, after the current one")
-    parser.add_argument("--module", action="store_true", help="run a module with arguments")
-    parser.add_argument("program")
-    parser.add_argument("rest", nargs=argparse.REMAINDER)
-    given = parser.parse_args(arguments)
-    if given.module:
-        sys.argv = [given.program, *given.rest]
-        runpy.run_module(given.program, run_name="__main__", alter_sys=True)
+    option, value, *rest = arguments
+    if option == "--module":
+        sys.argv = [value, *rest]
+        runpy.run_module(value, run_name="__main__", alter_sys=True)
         return 0
-    search(given.path)
-    return run_nodes([given.program, *given.rest])
+    search(value)
+    return run_nodes(rest)
 
 
 def signals_before_run() -> None:
@@ -65,9 +59,9 @@ def signals_before_run() -> None:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT, signal.SIGTERM})
 
 
-def search(path: str | None) -> None:
+def search(path: str) -> None:
     """Import from the current directory first, then from `path`, then as usual."""
-    places = [os.getcwd(), *([path] if path else [])]  # noqa: PTH109  sys.path holds texts
+    places = [os.getcwd(), path]  # noqa: PTH109  sys.path holds texts
     sys.path[:] = [*places, *(place for place in sys.path if place not in places)]
 
 

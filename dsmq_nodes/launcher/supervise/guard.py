@@ -20,12 +20,14 @@ While the launcher is stopped (Ctrl-Z), the guard reads the processes' output, s
 
 Requests and answers are lines of JSON:
 
-    {"start": 1, "argv": [...], "env": {...}, "deaf": true, "last": false, "nice": 0, "cpus": []}
+    {"start": 1, "argv": [...], "env": {...}, "deaf": true, "last": false, "fork": true,
+     "nice": 0, "cpus": []}
         with three file descriptors: standard output, standard error, and the read end of their
         pipe, which guard and process hold open so that a process that writes at its end is not
         killed by SIGPIPE;
         "deaf": with SIGINT and SIGTERM blocked, until the program handles them (child.py);
         "last": ended when all others are, as the broker is
+        "fork": forked by the warm process, if that can be (launcher/warm/)
     -> {"started": 1, "pid": 123, "warning": ""} or {"refused": 1, "errno": 2, "file": "prog"}
     {"pid": 123, "signal": 2}    to the process and all of its group
     -> {"pid": 123, "unread": 5}
@@ -34,7 +36,6 @@ Requests and answers are lines of JSON:
 """
 
 import contextlib
-import ctypes
 import errno
 import fcntl
 import json
@@ -55,14 +56,14 @@ from typing import Any, Final
 import psutil
 
 from dsmq_nodes.dsmq.descriptors import raise_limit
+from dsmq_nodes.launcher.prctl import become_subreaper, signal_when_parent_ends
 from dsmq_nodes.launcher.supervise.crowd import Ending
+from dsmq_nodes.launcher.warm.order import Order
+from dsmq_nodes.launcher.warm.warm_process import WarmProcess
 
 MARK: Final = "DSMQ_GUARD"
 """Names, in the environment of all that a launch starts, the keeper's pid and the process."""
 
-# prctl(2)
-_PR_SET_PDEATHSIG: Final = 1
-_PR_SET_CHILD_SUBREAPER: Final = 36
 _RECEIVE_BYTES: Final = 64 * 1024
 _MOST_FDS: Final = 32
 # Everything has ended within 2 s of the launcher's end, on a busy machine too.
@@ -76,15 +77,6 @@ _STOPPED_SEC: Final = {False: 0.5, True: 0.02}  # how often to look whether the 
 _STOPPED: Final = frozenset({psutil.STATUS_STOPPED, psutil.STATUS_TRACING_STOP})
 _NEARLY_FULL_BYTES: Final = 48 * 1024
 _KEEPER_GONE: Final = signal.SIGUSR1
-
-
-_libc: Final = ctypes.CDLL(None) if sys.platform == "linux" else None
-
-
-def become_subreaper(*, on: bool = True) -> None:
-    """Make orphaned descendants children of this process (Linux)."""
-    if _libc is not None:
-        _libc.prctl(_PR_SET_CHILD_SUBREAPER, int(on), 0, 0, 0)
 
 
 def marked(mark: str) -> Iterator[psutil.Process]:
@@ -119,17 +111,18 @@ def descendants() -> list[psutil.Process]:
 
 @dataclass
 class _Child:
-    process: subprocess.Popen[bytes]
-    number: int
-    last: bool
-    output: int
+    pid: int
+    order: Order
+    process: subprocess.Popen[bytes] | None  # None when the warm process has forked it
     unread: int = 0  # dropped lines that were not reported yet
 
 
 class _Guard:
     """Serves one launcher."""
 
-    def __init__(self, launcher: socket.socket, launcher_pid: int, keeper_pid: int) -> None:
+    def __init__(
+        self, launcher: socket.socket, launcher_pid: int, keeper_pid: int, *, is_warm: bool
+    ) -> None:
         self._launcher = launcher
         self._launcher_pid = launcher_pid
         self._keeper_pid = keeper_pid
@@ -155,6 +148,16 @@ class _Guard:
             signal.signal(number, lambda _number, _frame: None)
         self._selector.register(woken, selectors.EVENT_READ, lambda: self._woken(woken))
         self._connected = True
+        self._reaped_early: dict[int, int] = {}  # before we were told that we have such a child
+        self._warm = WarmProcess(
+            self._selector,
+            self._environment(0, {"PYTHONUNBUFFERED": "1"}),
+            _Birth(os.getpid(), self._most_files, deaf=True, last=False),
+            self._forked,
+            self._spawn,
+        )
+        if is_warm:
+            self._warm.begin()
 
     def run(self) -> None:
         """Serve until the launcher or the keeper is gone, then end the remaining processes."""
@@ -188,50 +191,82 @@ class _Guard:
                 _signal_group(request["pid"], request["signal"])
 
     def _start(self, request: dict[str, Any]) -> None:
-        out, err, output = self._fds[:3]
-        del self._fds[:3]
         number = request["start"]
-        mark = {MARK: f"{self._keeper_pid}:{number}:"}
+        order = Order(
+            number,
+            request["argv"],
+            self._environment(number, request["env"]),
+            request["deaf"],
+            request["last"],
+            request["nice"],
+            request["cpus"],
+            *self._fds[:3],
+        )
+        del self._fds[:3]
+        if not (request["fork"] and self._warm.fork(order)):
+            self._spawn(order)
+
+    def _environment(self, number: int, additions: dict[str, str]) -> dict[str, str]:
+        return {**os.environ, **additions, MARK: f"{self._keeper_pid}:{number}:"}
+
+    def _spawn(self, order: Order) -> None:
         try:
             process = subprocess.Popen(
-                request["argv"],
+                order.argv,
                 stdin=subprocess.DEVNULL,
-                stdout=out,
-                stderr=err,
-                env={**os.environ, **request["env"], **mark},
-                pass_fds=[output],
+                stdout=order.out,
+                stderr=order.err,
+                env=order.env,
+                pass_fds=[order.output],
                 start_new_session=True,
                 # Safe: the guard has one thread.
                 preexec_fn=_Birth(  # noqa: PLW1509
-                    os.getpid(), self._most_files, deaf=request["deaf"], last=request["last"]
+                    os.getpid(), self._most_files, deaf=order.deaf, last=order.last
                 ),
             )
         except (OSError, ValueError, subprocess.SubprocessError) as error:
-            os.close(output)
-            file = getattr(error, "filename", None) or request["argv"][0]
+            order.close_ends()
+            os.close(order.output)
+            file = getattr(error, "filename", None) or order.argv[0]
             code = getattr(error, "errno", None) or errno.EINVAL
-            self._tell(refused=number, errno=code, file=str(file))
+            self._tell(refused=order.number, errno=code, file=str(file))
             return
-        finally:
-            os.close(out)
-            os.close(err)
-        self._children[process.pid] = _Child(process, number, request["last"], output)
-        warning = _adjust(process.pid, request["nice"], request["cpus"])
-        self._tell(started=number, pid=process.pid, warning=warning)
+        self._started(_Child(process.pid, order, process))
+
+    def _forked(self, order: Order, pid: int) -> None:
+        child = _Child(pid, order, None)
+        self._started(child)
+        if (status := self._reaped_early.pop(pid, None)) is not None:
+            self._has_ended(child, status)
+
+    def _started(self, child: _Child) -> None:
+        order = child.order
+        order.close_ends()
+        self._children[child.pid] = child
+        warning = _adjust(child.pid, order.nice, order.cpus)
+        self._tell(started=order.number, pid=child.pid, warning=warning)
 
     def _woken(self, woken: int) -> None:
         with contextlib.suppress(BlockingIOError):
             os.read(woken, 4096)
+        self._warm.look()
         for pid, status in _reaped():
-            child = self._children.pop(pid, None)
-            if child is None:
+            if (child := self._children.get(pid)) is not None:
+                self._has_ended(child, status)
+            elif not self._warm.reaped(pid):
                 self._orphan_ended = True  # it may have left others behind
-                continue
+                self._reaped_early[pid] = status
+        if not self._warm.is_asked:
+            self._reaped_early.clear()
+
+    def _has_ended(self, child: _Child, status: int) -> None:
+        del self._children[child.pid]
+        if child.process is not None:
             child.process.returncode = status
-            _signal_group(pid, signal.SIGKILL)
-            self._over.add(child.number)
-            self._over_pids.add(pid)
-            self._ended.append((child, status))
+        _signal_group(child.pid, signal.SIGKILL)
+        self._over.add(child.order.number)
+        self._over_pids.add(child.pid)
+        self._ended.append((child, status))
 
     def _tell_ends(self) -> None:
         """Kill the processes that ended ones have left behind, and report the ends.
@@ -248,8 +283,8 @@ class _Guard:
                     each.kill()
         for child, status in self._ended:
             self._tell_unread(child)
-            os.close(child.output)
-            self._tell(pid=child.process.pid, status=status)
+            os.close(child.order.output)
+            self._tell(pid=child.pid, status=status)
         self._ended.clear()
 
     def _is_left_behind(self, orphan: psutil.Process) -> bool:
@@ -275,7 +310,7 @@ class _Guard:
             return  # it is gone: its socket will say so
         if is_stopped:
             for child in self._children.values():
-                child.unread += _read_if_nearly_full(child.output)
+                child.unread += _read_if_nearly_full(child.order.output)
         elif self._is_stopped:
             for child in self._children.values():
                 self._tell_unread(child)
@@ -283,18 +318,19 @@ class _Guard:
 
     def _tell_unread(self, child: _Child) -> None:
         if child.unread:
-            self._tell(pid=child.process.pid, unread=child.unread)
+            self._tell(pid=child.pid, unread=child.unread)
             child.unread = 0
 
     # When it is gone
 
     def _end_all(self) -> None:
+        self._warm.close()
         for child in self._children.values():
-            os.set_blocking(child.output, False)
-            drain = _Drain(self._selector, child.output)
-            self._selector.register(child.output, selectors.EVENT_READ, drain)
-        self._end(lambda child: not child.last, signal.SIGINT, _NODES_SEC)
-        self._end(lambda child: child.last, signal.SIGTERM, _BROKER_SEC)
+            output = child.order.output
+            os.set_blocking(output, False)
+            self._selector.register(output, selectors.EVENT_READ, _Drain(self._selector, output))
+        self._end(lambda child: not child.order.last, signal.SIGINT, _NODES_SEC)
+        self._end(lambda child: child.order.last, signal.SIGTERM, _BROKER_SEC)
         end_descendants(descendants, lambda _: self._turn(0.02))
 
     def _end(
@@ -337,11 +373,8 @@ class _Birth:
 
     def __call__(self) -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, self.most_files)
-        if _libc is not None:
-            # What moves has to stop: ask it to. The keeper kills what does not listen.
-            _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM if self.last else signal.SIGINT)
-            if os.getppid() != self.guard_pid:  # the guard was gone before PR_SET_PDEATHSIG
-                os._exit(1)
+        # What moves has to stop: ask it to. The keeper kills what does not listen.
+        signal_when_parent_ends(signal.SIGTERM if self.last else signal.SIGINT, self.guard_pid)
         signal.signal(signal.SIGHUP, signal.SIG_DFL)
         if not self.deaf:
             signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT, signal.SIGTERM})
@@ -375,6 +408,8 @@ def _adjust(pid: int, nice: int, cpus: list[int]) -> str:
 def main(arguments: list[str]) -> None:
     """Run the guard, and its keeper, for the launcher at the socket that `arguments` names.
 
+    A second argument is "warm" when processes will be forked.
+
     The launcher has blocked SIGINT and SIGTERM for us and for all processes we start: see child.py.
     """
     become_subreaper()
@@ -384,10 +419,10 @@ def main(arguments: list[str]) -> None:
         guard_pid = os.fork()
         if not guard_pid:
             become_subreaper()
-            if _libc is not None:
-                signal.signal(_KEEPER_GONE, lambda _number, _frame: None)
-                _libc.prctl(_PR_SET_PDEATHSIG, _KEEPER_GONE)
-            _Guard(launcher, launcher_pid, keeper_pid).run()
+            signal.signal(_KEEPER_GONE, lambda _number, _frame: None)
+            signal_when_parent_ends(_KEEPER_GONE, keeper_pid)
+            is_warm = "warm" in arguments[1:]
+            _Guard(launcher, launcher_pid, keeper_pid, is_warm=is_warm).run()
             _remove_shared_memory()
             return
     _keep(guard_pid)

@@ -92,6 +92,7 @@ class ProcessPlan:
         sigkill_timeout_sec: the time from SIGTERM to SIGKILL.
         affinity: the CPUs it may run on; none for any.
         nice: its niceness.
+        fork: it may be forked by the warm process of the launch; False: it has its own interpreter.
     """
 
     name: str
@@ -108,6 +109,7 @@ class ProcessPlan:
     sigkill_timeout_sec: float = 5.0
     affinity: tuple[int, ...] = ()
     nice: int = 0
+    fork: bool = True
 
     def __str__(self) -> str:
         words = [f"{name}={shlex.quote(value)}" for name, value in sorted(self.env.items())]
@@ -129,6 +131,8 @@ class ProcessPlan:
             yield f"CPUs: {', '.join(map(str, self.affinity))}"
         if self.nice:
             yield f"nice: {self.nice}"
+        if not self.fork:
+            yield "fork: false, an interpreter of its own"
 
 
 @dataclass(frozen=True)

@@ -29,8 +29,8 @@ from dsmq_nodes.launcher.supervise.plan import (
     ProcessPlan,
     RestartPlan,
 )
+from dsmq_nodes.launcher.warm.suitable import CHILD
 
-_CHILD = "dsmq_nodes.launcher.supervise.child"
 _MIB = 1 << 20
 
 
@@ -119,6 +119,7 @@ def _process(composition: Composition, nodes: list[ComposedNode], root: Path) ->
         sigkill_timeout_sec=entry.sigkill_timeout,
         affinity=tuple(entry.affinity),
         nice=entry.nice,
+        fork=entry.fork,
     )
 
 
@@ -133,7 +134,7 @@ def _argv(nodes: list[ComposedNode], root: Path) -> tuple[str, ...]:
     if entry.exec is not None:
         return (program(nodes[0]) or entry.exec[0], *entry.exec[1:])
     specs = [node.entry.node or "" for node in nodes]
-    return (sys.executable, "-m", _CHILD, "--path", str(root), *specs)
+    return (sys.executable, *CHILD, str(root), *specs)
 
 
 def environment_of(node: ComposedNode) -> NodeEnvironment:

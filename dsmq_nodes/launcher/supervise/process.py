@@ -16,9 +16,11 @@ import psutil
 
 from dsmq_nodes.dsmq.descriptors import raise_limit
 from dsmq_nodes.launcher.output.output import LineSplitter
+from dsmq_nodes.launcher.prctl import become_subreaper
 from dsmq_nodes.launcher.supervise.crowd import Ending
-from dsmq_nodes.launcher.supervise.guard import become_subreaper, marked
+from dsmq_nodes.launcher.supervise.guard import marked
 from dsmq_nodes.launcher.supervise.plan import ProcessPlan
+from dsmq_nodes.launcher.warm.suitable import can_fork
 
 _GUARD: Final = "dsmq_nodes.launcher.supervise.guard"
 # How long the last lines of an ended process may take.
@@ -77,10 +79,13 @@ class Guard:
         lost: done when the guard has ended by itself.
     """
 
-    def __init__(self, process: asyncio.subprocess.Process, sock: socket.socket) -> None:
+    def __init__(
+        self, process: asyncio.subprocess.Process, sock: socket.socket, *, is_warm: bool
+    ) -> None:
         self.lost: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._process = process
         self._socket = sock
+        self._is_warm = is_warm
         self._started = 0
         self._starting: dict[int, _Starting] = {}
         self._running: dict[int, Process] = {}
@@ -89,8 +94,8 @@ class Guard:
         asyncio.get_running_loop().add_reader(sock, self._receive)
 
     @classmethod
-    async def start(cls) -> Self:
-        """Start a guard.
+    async def start(cls, *, is_warm: bool = False) -> Self:
+        """Start a guard, with a warm process that forks, or without one.
 
         Raises:
             OSError: the system refuses; the text says why.
@@ -100,7 +105,7 @@ class Guard:
             with theirs, _signals_blocked():
                 process = await asyncio.create_subprocess_exec(
                     sys.executable,
-                    *("-m", _GUARD, str(theirs.fileno())),
+                    *("-m", _GUARD, str(theirs.fileno()), *["warm"] * is_warm),
                     stdin=asyncio.subprocess.DEVNULL,
                     stdout=asyncio.subprocess.DEVNULL,
                     pass_fds=[theirs.fileno()],
@@ -111,7 +116,7 @@ class Guard:
             raise
         become_subreaper()
         raise_limit()  # each process has a pipe to us; the guard keeps the limit for them
-        return cls(process, ours)
+        return cls(process, ours, is_warm=is_warm)
 
     async def __aenter__(self) -> Self:
         return self
@@ -158,6 +163,7 @@ class Guard:
                 "env": {**plan.env, **env, "PYTHONUNBUFFERED": "1"},
                 "deaf": is_broker or bool(plan.nodes),
                 "last": is_broker,
+                "fork": self._is_warm and not is_broker and may_fork(plan),
                 "nice": plan.nice,
                 "cpus": plan.affinity,
             }
@@ -236,6 +242,11 @@ class Guard:
         for process in self._running.values():
             process.ended(-signal.SIGKILL)
         self._running.clear()
+
+
+def may_fork(plan: ProcessPlan) -> bool:
+    """Whether the warm process of a launch may fork this one."""
+    return plan.fork and can_fork(plan.argv, plan.env)
 
 
 @dataclass(frozen=True)

@@ -20,6 +20,7 @@ def run_plan(
     duration_sec: float | None = None,
     table: bool = True,
     strict_rates: bool = False,
+    warm: bool = True,
 ) -> int:
     """Run a plan with this process's output; return the exit status of the launch.
 
@@ -28,6 +29,7 @@ def run_plan(
         duration_sec: seconds after which the launch ends.
         table: show a table of what runs, on a terminal; the key `t` hides and shows it.
         strict_rates: end when a node misses the rate it declares.
+        warm: fork Python processes from one that has imported the kit, where that can be.
     """
     out = sys.stdout.buffer
     output = LaunchOutput(
@@ -42,7 +44,7 @@ def run_plan(
 
     async def run() -> int:
         observer = GraphObserver(view, strict_rates=strict_rates)
-        return await Supervisor(plan, output, observer).run(duration_sec)
+        return await Supervisor(plan, output, observer, warm=warm).run(duration_sec)
 
     with _logs_to(output):
         return asyncio.run(run())

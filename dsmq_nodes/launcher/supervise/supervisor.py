@@ -30,7 +30,7 @@ from dsmq_nodes.launcher.supervise.launch_broker import BrokerLines, at_port
 from dsmq_nodes.launcher.supervise.member import OVER, TURN, Member, MemberState
 from dsmq_nodes.launcher.supervise.not_ready import Patience
 from dsmq_nodes.launcher.supervise.plan import Plan, RestartPlan
-from dsmq_nodes.launcher.supervise.process import Guard, describe
+from dsmq_nodes.launcher.supervise.process import Guard, describe, may_fork
 from dsmq_nodes.launcher.supervise.start_turns import StartTurns
 from dsmq_nodes.launcher.supervise.waiting import came_about, described
 
@@ -82,6 +82,8 @@ class Supervisor:
         output: LaunchOutput,
         observer: Observer | None = None,
         patience_sec: float = _PATIENCE_SEC,
+        *,
+        warm: bool = True,
     ) -> None:
         """Prepare to run `plan`.
 
@@ -91,6 +93,7 @@ class Supervisor:
             observer: reports when nodes are ready; without one they are as soon as they run.
             patience_sec: a process that is not ready for this long gets a warning, and is a fault
                 at the end.
+            warm: fork Python processes from one that has imported the kit, where that can be.
         """
         self._output = output
         self._observer = observer
@@ -104,6 +107,7 @@ class Supervisor:
         self._patience = Patience(self.members.values(), self.say, patience_sec)
         self._lines = BrokerLines(output)
         self._guard: Guard
+        self._is_warm = warm and any(map(may_fork, plan.nodes))
         self.all_ready = False
         self._faults: dict[str, str] = {}
         self._began_sec = time.monotonic()
@@ -125,7 +129,7 @@ class Supervisor:
         """
         self._output.call_when_broken(self._ending.set, self._not_written)
         with self._signals():
-            async with await Guard.start() as self._guard:
+            async with await Guard.start(is_warm=self._is_warm) as self._guard:
                 losing = asyncio.create_task(self._watch_guard())
                 try:
                     self.broker.life = asyncio.create_task(self._live_as_broker())

@@ -31,6 +31,7 @@ def run(
     duration_sec: float | None,
     table: bool,
     strict_rates: bool,
+    warm: bool,
     record: str,
     web: bool,
     dry_run: bool,
@@ -57,6 +58,7 @@ def run(
         duration_sec=duration_sec,
         table=table,
         strict_rates=strict_rates,
+        warm=warm,
         extend=lambda plan: _extended(plan, extends),
     )
 

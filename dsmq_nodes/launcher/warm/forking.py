@@ -1,0 +1,137 @@
+"""The program of the warm process: `python -m dsmq_nodes.launcher.warm.forking DESCRIPTOR`.
+
+It imports the kit, says so on its control socket, and forks for each order (warm_process.py). The
+process is forked by a child that ends at once, so that it becomes a child of the guard: the guard
+is a subreaper, and learns its exit status as that of any process it has started itself.
+
+The process goes back to the end of this file, with the interpreter in the state in which it begins
+a program, runs its own, and ends as an interpreter does.
+"""
+
+import contextlib
+import gc
+import json
+import os
+
+# Imported for the processes that are forked: what a node imports, and supervise/child.py.
+import pkgutil  # noqa: F401
+import signal
+import socket
+import sys
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Final
+
+import dsmq_nodes.graph.links.shared_rings
+import dsmq_nodes.graph.run
+import dsmq_nodes.messages.geometry
+import dsmq_nodes.messages.sensor
+import dsmq_nodes.messages.std  # noqa: F401
+from dsmq_nodes.graph.topics.type_check import schema_text
+from dsmq_nodes.launcher.prctl import set_name, show_as, signal_when_parent_ends
+from dsmq_nodes.launcher.warm import interpreter
+from dsmq_nodes.messages.dsmq_msgs import NodeStatistics
+
+_DESCRIPTORS: Final = 5
+
+
+def warm_up(control: socket.socket) -> None:
+    """Say that all is imported; the process ends where a fork would not be the same."""
+    signal_when_parent_ends(signal.SIGKILL, os.getppid())
+    show_as(sys.orig_argv, os.environ)  # raises where the kernel cannot
+    if threading.active_count() > 1 or sys.gettrace() or sys.getprofile():
+        raise SystemExit("a fork takes along neither threads nor a tracer")
+    schema_text(NodeStatistics)  # each node advertises it; the text is kept
+    gc.collect()
+    gc.freeze()  # a collection in a fork would write to, and so copy, what it shares
+    control.send(b"w")
+
+
+def serve(control: socket.socket) -> tuple[list[int], int]:
+    """Fork for each order.
+
+    Returns:
+        In the new process its descriptors, and the pid of the process that has forked it.
+    """
+    guard_pid = os.getppid()
+    while True:
+        said, descriptors, _, _ = socket.recv_fds(control, 1, _DESCRIPTORS)
+        if not said or os.getppid() != guard_pid:
+            os._exit(0)
+        between = -1
+        with contextlib.suppress(OSError):  # no more processes: the guard tries, and says so
+            between = os.fork()
+        if not between:
+            between = os.getpid()
+            if os.fork():
+                os._exit(0)
+            control.close()
+            return descriptors, between
+        for each in descriptors:
+            os.close(each)
+        if between > 0:
+            os.waitpid(between, 0)
+
+
+def become(descriptors: list[int], between: int, guard_pid: int) -> list[str]:
+    """Become the process that was asked for; return its program and arguments.
+
+    Raises:
+        OSError: the guard is gone, or the system refuses something.
+    """
+    channel, request, out, err, _output = descriptors
+    with open(request, "rb") as text:  # noqa: PTH123  a descriptor
+        order: tuple[list[str], dict[str, str], bool, bool] = json.load(text)
+    argv, env, is_deaf, is_last = order
+    os.setsid()
+    os.dup2(out, 1)
+    os.dup2(err, 2)
+    os.close(out)
+    os.close(err)
+    _take_environment(argv, env)
+    if not interpreter.can_run(argv):
+        os._exit(0)
+    while os.getppid() == between:
+        time.sleep(0.0002)
+    signal_when_parent_ends(signal.SIGTERM if is_last else signal.SIGINT, guard_pid)
+    with socket.socket(fileno=channel) as guard:
+        guard.send(f"{os.getpid()}".encode())
+        if not guard.recv(1):
+            os._exit(1)
+    if not is_deaf:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT, signal.SIGTERM})
+    return argv
+
+
+def _take_environment(argv: Sequence[str], env: Mapping[str, str]) -> None:
+    # Only what differs: each object that is touched has a page of memory copied.
+    is_elsewhere = env.get("TZ") != os.environ.get("TZ")
+    for name in [each for each in os.environ if each not in env]:
+        del os.environ[name]
+    for name, value in env.items():
+        if os.environ.get(name) != value:
+            os.environ[name] = value
+    if is_elsewhere:
+        time.tzset()
+    show_as(argv, env)
+    if argv[0] != sys.executable:
+        set_name(Path(argv[0]).name)
+
+
+def main(control: socket.socket) -> None:
+    """Be the warm process, and then each of the processes that it forks."""
+    guard_pid = os.getppid()
+    with control:
+        warm_up(control)
+        forked = serve(control)
+    try:
+        argv = become(*forked, guard_pid)
+    except OSError:
+        os._exit(1)  # the guard, if there is one, starts an interpreter
+    interpreter.run(argv)
+
+
+if __name__ == "__main__":
+    main(socket.socket(fileno=int(sys.argv[1])))

@@ -1,0 +1,173 @@
+"""The guard's end of the warm process: an order goes there, and a child of the guard begins.
+
+On a control socket goes one byte an order, with five descriptors: the order's channel, its request
+(JSON in memory), standard output, standard error, and the end that the process keeps. The process
+that was forked writes its pid to its channel when all but the program is ready, and begins when the
+guard has answered. A channel that is closed before means that nothing begins: the guard starts an
+interpreter instead. So it does not matter who was killed at which moment.
+"""
+
+import contextlib
+import json
+import os
+import selectors
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Callable
+from typing import Final
+
+from dsmq_nodes.launcher.warm.order import Order
+
+_PROGRAM: Final = "dsmq_nodes.launcher.warm.forking"
+_PID_BYTES: Final = 32
+
+
+class WarmProcess:
+    """Has processes forked; makes the warm process, and another when that is gone."""
+
+    def __init__(
+        self,
+        selector: selectors.BaseSelector,
+        env: dict[str, str],
+        prepare: Callable[[], None],
+        born: Callable[[Order, int], None],
+        refused: Callable[[Order], None],
+    ) -> None:
+        """Use a selector of the guard's.
+
+        Args:
+            selector: calls a key's data when there is something to read.
+            env: the environment of the warm process.
+            prepare: called in the warm process before its program begins.
+            born: called with an order and the pid of its process, which then begins.
+            refused: called with an order that was not executed.
+        """
+        self._selector = selector
+        self._env = env
+        self._prepare = prepare
+        self._born = born
+        self._refused = refused
+        self._process: subprocess.Popen[bytes] | None = None
+        self._control: socket.socket | None = None
+        self._channels: dict[socket.socket, Order] = {}
+        self._was_ready = False
+        self._is_useless = False
+
+    @property
+    def is_asked(self) -> bool:
+        """Whether an order has no answer yet."""
+        return bool(self._channels)
+
+    def begin(self) -> None:
+        """Start the warm process; it imports the kit while others do something else."""
+        ours, theirs = socket.socketpair()
+        # As a node has: its streams then are what an interpreter makes of a pipe.
+        unread, out = os.pipe()
+        try:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", _PROGRAM, f"{theirs.fileno()}"],
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=out,
+                env=self._env,
+                pass_fds=[theirs.fileno()],
+                start_new_session=True,
+                # Safe: the guard has one thread.
+                preexec_fn=self._prepare,  # noqa: PLW1509
+            )
+        except (OSError, subprocess.SubprocessError):
+            ours.close()
+            self._is_useless = True
+            return
+        finally:
+            theirs.close()
+            os.close(out)
+            os.close(unread)
+        ours.setblocking(False)
+        self._control, self._was_ready = ours, False
+        self._selector.register(ours, selectors.EVENT_READ, self._hear)
+
+    def fork(self, order: Order) -> bool:
+        """Have a process forked; False when nobody can be asked to."""
+        if self._control is None and not self._is_useless:
+            self.begin()
+        if self._control is None or self._process is None:
+            return False
+        channel, theirs = socket.socketpair()
+        request = os.memfd_create("order")
+        with theirs, open(request, "w+b") as text:  # noqa: PTH123  a descriptor
+            text.write(json.dumps([order.argv, order.env, order.deaf, order.last]).encode())
+            text.seek(0)
+            given = [theirs.fileno(), request, order.out, order.err, order.output]
+            try:
+                socket.send_fds(self._control, [b"f"], given)
+            except OSError:
+                channel.close()
+                return False
+        self._process.send_signal(signal.SIGCONT)  # what was stopped must not delay a node
+        channel.setblocking(False)
+        self._channels[channel] = order
+        self._selector.register(channel, selectors.EVENT_READ, lambda: self._answered(channel))
+        return True
+
+    def look(self) -> None:
+        """Take the answers that are there."""
+        for channel in [*self._channels]:
+            self._answered(channel)
+
+    def reaped(self, pid: int) -> bool:
+        """Note the end of a process; returns whether it was the warm process."""
+        if self._process is None or pid != self._process.pid:
+            return False
+        self._process.returncode = 0  # nobody waits for it again
+        self._process = None
+        return True
+
+    def close(self) -> None:
+        """End the warm process, and all orders without an answer."""
+        if self._control is not None:
+            self._gone()
+        for channel in self._channels:
+            self._selector.unregister(channel)
+            channel.close()
+        self._channels.clear()
+
+    def _hear(self) -> None:
+        assert self._control is not None
+        said = b""
+        with contextlib.suppress(BlockingIOError, ConnectionError):
+            said = self._control.recv(1)
+        if said:
+            self._was_ready = True
+        else:
+            self._gone()
+            # One that cannot begin never will: the kernel or the interpreter is not made for it.
+            self._is_useless = not self._was_ready
+
+    def _gone(self) -> None:
+        assert self._control is not None
+        self._selector.unregister(self._control)
+        self._control.close()
+        self._control = None
+
+    def _answered(self, channel: socket.socket) -> None:
+        if channel not in self._channels:  # `look` was faster than the selector
+            return
+        said = b""
+        try:
+            said = channel.recv(_PID_BYTES)
+        except BlockingIOError:
+            return
+        except ConnectionError:
+            pass
+        order = self._channels.pop(channel)
+        self._selector.unregister(channel)
+        with channel:
+            if not said:
+                self._refused(order)
+                return
+            self._born(order, int(said))
+            with contextlib.suppress(OSError):  # it was killed meanwhile
+                channel.send(b"g")
