@@ -231,11 +231,17 @@ def test_a_type_that_is_not_complete_yet_has_its_plan_later() -> None:
     assert (codec(Early) is None) == (make_plan is None)
 
 
+def nested(levels: int) -> Any:
+    """A type with a list of a type with a list, so many levels."""
+    if levels == 1:
+        return create_model("Innermost", __base__=Message, x=(float, 0.0))
+    kind: Any = GenericAlias(list, (nested(levels - 1),))
+    return create_model(f"Level{levels}", __base__=Message, inner=(kind, []))
+
+
 @pytest.mark.parametrize("levels", [31, 33, 120])
 def test_deeply_nested_types(levels: int) -> None:
-    cls: Any = create_model("Level0", __base__=Message, x=(float, 0.0))
-    for number in range(1, levels):
-        cls = create_model(f"Level{number}", __base__=Message, inner=(GenericAlias(list, (cls,)), []))
+    cls = nested(levels)
     text = '{"inner":[' * (levels - 1) + '{"x":1.5}' + "]}" * (levels - 1)
     assert (codec(cls) is not None) == (make_plan is not None and levels <= 32)
     assert_equal_load(cls, text)
