@@ -85,6 +85,10 @@ class Cursor:
         Before the first one only the broker knows where its cursor began, and its gap counts.
         False: the entry was delivered before.
         """
+        if entry.id == self.after + 1 and self.after and not (entry.gap or self.gap):
+            self.after += 1  # the usual one, at a quarter of the time
+            self.delivered += 1
+            return True
         if not self.after:
             self.after = entry.id - entry.gap - 1
         gap = self.take(entry.id)

@@ -384,6 +384,8 @@ class NodeKit:
         why = inherited.made_before_the_fork(self.name)
         self._rosout.close()
         self.spinner.refuse(why)
+        for each in self.topics.publishers:
+            each.publication.writer = None  # the memory is the parent's
         refuse(self.link, why)
 
     @property

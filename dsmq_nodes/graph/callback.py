@@ -162,14 +162,11 @@ def takes_two(callback: Callable[..., Any], kind: str, one: str, two: str) -> bo
 
 @dataclass(slots=True)
 class BusyTime:
-    """How long a callback has blocked its node; `longest_sec` since it was last set to 0."""
+    """How long a callback has blocked its node; `longest_sec` since it was last set to 0.
+
+    A call, or a step of a coroutine, counts as one of `calls`.
+    """
 
     calls: int = 0
     busy_sec: float = 0.0
     longest_sec: float = 0.0
-
-    def add(self, took_sec: float) -> None:
-        """Add a call, or one step of a coroutine."""
-        self.calls += 1
-        self.busy_sec += took_sec
-        self.longest_sec = max(self.longest_sec, took_sec)

@@ -73,7 +73,7 @@ class Message(BaseModel):
         Raises:
             MessageError: A field holds a wrong value, put there by changing a list in place.
         """
-        return self._dump(None)
+        return self._dump(None).decode()
 
     def to_parts(self) -> tuple[str, str, bytes | memoryview]:
         """Return the message as JSON text and, apart from it, its one large `bytes` field.
@@ -83,15 +83,26 @@ class Message(BaseModel):
         Raises:
             MessageError: As `to_json`.
         """
+        text, field, raw = self.to_record()
+        return text.decode(), field, raw
+
+    def to_record(self) -> tuple[bytes, str, bytes | memoryview]:
+        """Return the parts of `to_parts`, the text in UTF-8.
+
+        Raises:
+            MessageError: As `to_json`.
+        """
         field = large_field(type(self))
-        raw = getattr(self, field) if field else b""
+        if not field:
+            return self._dump(None), "", b""
+        raw = getattr(self, field)
         if len(raw) < LARGE_BYTES or not isinstance(raw, bytes | memoryview):
             return self._dump(None), "", b""
         return self._dump({field}), field, raw
 
-    def _dump(self, exclude: set[str] | None) -> str:
+    def _dump(self, exclude: set[str] | None) -> bytes:
         if exclude is None and (plan := codec(type(self))) and (text := plan.dump(self)):
-            return text.decode()
+            return text
         try:
             text = self.__pydantic_serializer__.to_json(self, exclude=exclude, warnings="error")
         except PydanticSerializationError as error:
@@ -99,7 +110,7 @@ class Message(BaseModel):
         valid = in_limits(type(self))
         if valid and not valid(self):
             raise _unpublishable(self)
-        return text.decode()
+        return text
 
     @classmethod
     def from_json(cls, text: str | bytes) -> Self:

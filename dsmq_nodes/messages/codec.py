@@ -42,7 +42,15 @@ _MODEL_FIELDS: Final = {"fields", "model_name", "computed_fields", "metadata"}
 _DEFAULT: Final = {"default", "default_factory", "metadata"}
 _LIST: Final = {"items_schema", "min_length", "max_length", "metadata"}
 # A type that overrides one of these wants it called.
-_METHODS: Final = ("to_json", "to_parts", "from_json", "from_parts", "_dump", "__new__")
+_METHODS: Final = (
+    "to_json",
+    "to_parts",
+    "to_record",
+    "from_json",
+    "from_parts",
+    "_dump",
+    "__new__",
+)
 
 _plans: Final[dict[type[BaseModel], "Plan | None"]] = {}
 

@@ -1,5 +1,6 @@
 """Reads a topic's log in shared memory; ring.py says how."""
 
+import os
 from typing import Final
 
 from dsmq_nodes.dsmq import wire
@@ -53,6 +54,7 @@ class RingReader:
         self._reserve = self._numbers[RESERVE : RESERVE + 1]
         self._names: dict[bytes, tuple[str, str]] = {}
         self._stop = 0  # where the data ends
+        self._whole_bytes = DATA + ring.capacity
         self._at = READERS + 4 * seat
         # The id of the record that begins at the position beside it; 0: not known.
         self._next_id, self._next_start = after + 1, ring.end_of(after)
@@ -65,7 +67,8 @@ class RingReader:
         Raises:
             RingError: the ring is damaged.
         """
-        self.ring.hold_size()
+        if os.lseek(self.ring.file, 0, os.SEEK_END) < self._whole_bytes:
+            self.ring.hold_size()
         records: list[RingRecord] = []
         cursor, numbers = self.cursor, self._numbers
         if numbers[HEAD] == cursor.after:
@@ -75,12 +78,15 @@ class RingReader:
             cursor.skip(head - cursor.depth)
         next_id, size = cursor.after + 1, 0
         while next_id <= head and len(records) < most and size < most_bytes:
-            record = self._copy(next_id)
-            if record is not None:
+            is_next = next_id == self._next_id
+            record = self._copy_at(next_id, self._next_start) if is_next else None
+            if record is not None or (record := self._copy(next_id)) is not None:
                 if cursor.gap:
                     record.gap = cursor.take(next_id)
                 records.append(record)
-                size += record.size_bytes
+                size += len(record.data) + len(
+                    record.raw if record.loan is None else record.loan.view
+                )
                 next_id += 1
             elif self._next_id == next_id:
                 self._next_id = 0  # not behind the last one: try the index
@@ -100,16 +106,13 @@ class RingReader:
         head = numbers[HEAD]  # first: the data up to it is allocated
         if not 0 <= head - self.cursor.after <= _MOST_AHEAD:
             raise self.ring.damaged(f"its newest message was {self.cursor.after} and is {head}")
-        self._stop = self._end_of_data()
+        extent = numbers[EXTENT] or numbers[CLOSED]
+        self._stop = DATA - MARK_BYTES + min(extent, self.ring.capacity)
         return head
-
-    def _end_of_data(self) -> int:
-        extent = self._numbers[EXTENT] or self._numbers[CLOSED]
-        return DATA - MARK_BYTES + min(extent, self.ring.capacity)
 
     def find(self, message_id: int) -> RingRecord | None:
         """A record by its id, wherever the cursor is; None when it is overwritten."""
-        self._stop = self._end_of_data()
+        self._stop = DATA - MARK_BYTES + self.ring.extent
         place = self._next_id, self._next_start
         record = self._copy(message_id)
         if record is None and self._next_id == message_id:
@@ -128,7 +131,7 @@ class RingReader:
         False when there is a message already, and when the writer of one that we have read rings
         only now: that ring may have been cleared, and our request is reset.
         """
-        return bool(self._map[ASLEEP + self.seat]) and not self.has_more()
+        return self._map[ASLEEP + self.seat] != 0 and self._numbers[HEAD] == self.cursor.after
 
     def has_more(self) -> bool:
         """Whether there is a new message."""

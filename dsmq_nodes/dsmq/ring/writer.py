@@ -1,10 +1,10 @@
 """Appends to a topic's log in shared memory; ring.py says how."""
 
 import contextlib
-import fcntl
 import mmap
 import os
 import time
+from fcntl import LOCK_EX, LOCK_NB, LOCK_UN, flock
 from typing import Final
 
 from dsmq_nodes.dsmq.ring.bell import Doorbells
@@ -33,6 +33,7 @@ from dsmq_nodes.errors import RingError
 
 _AWAKE: Final = bytes(MOST_READERS)
 _NOT_AWAKE: Final = b"\0" + b"\1" * 255  # whatever it says
+_LOCK: Final = LOCK_EX | LOCK_NB
 _LOCK_PATIENCE_SEC: Final = 0.1
 _LOCK_RETRY_SEC: Final = 0.00005
 _MADV_POPULATE_WRITE: Final = 23  # Linux 5.14
@@ -59,6 +60,7 @@ class Writer:
         self._map = ring.memory
         self._numbers = ring.numbers
         self._file = ring.file
+        self._whole_bytes = DATA + ring.capacity
         self._patience_sec = patience_sec
         self._held_at = -1  # HEAD when a wait for the lock last failed
         self._last_id = -1  # the newest record with a known end, and that end
@@ -91,16 +93,14 @@ class Writer:
         if names is None:
             names = self._names[field] = f"{self.sender}\0{field}".encode()
         try:
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            flock(self._file, _LOCK)
         except BlockingIOError:
             if not self._wait_for_lock():
                 return 0
-        self._held_at = -1
         try:
-            self.ring.hold_size()
             message_id = self._write(names, text, seq, stamp_ns, raw)
         finally:
-            fcntl.flock(self._file, fcntl.LOCK_UN)
+            flock(self._file, LOCK_UN)
         if self._map[ASLEEP : ASLEEP + MOST_READERS] != _AWAKE:
             self.wake()
         return message_id
@@ -118,7 +118,8 @@ class Writer:
         while time.monotonic() < until_sec:
             time.sleep(_LOCK_RETRY_SEC)
             with contextlib.suppress(BlockingIOError):
-                fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                flock(self._file, _LOCK)
+                self._held_at = -1
                 return True
             if head != (head := self._numbers[HEAD]):
                 until_sec = time.monotonic() + self._patience_sec
@@ -129,16 +130,18 @@ class Writer:
         """Refuse further appends, after the one that is under way."""
         held = True
         try:
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            flock(self._file, _LOCK)
         except BlockingIOError:
             held = self._wait_for_lock()  # a holder that is stopped loses its record
         self.ring.shut()
         if held:
-            fcntl.flock(self._file, fcntl.LOCK_UN)
+            flock(self._file, LOCK_UN)
 
     def _write(
         self, names: bytes, text: bytes, seq: int, stamp_ns: int, raw: bytes | memoryview
     ) -> int:
+        if os.lseek(self._file, 0, os.SEEK_END) < self._whole_bytes:
+            self.ring.hold_size()
         numbers, capacity = self._numbers, self.ring.capacity
         head, reserve, start = numbers[HEAD], numbers[RESERVE], self._end
         if head != self._last_id or reserve != start:

@@ -19,11 +19,16 @@ from typing import Final
 from dsmq_nodes.dsmq import descriptors, wire
 from dsmq_nodes.dsmq.address import patience_sec
 from dsmq_nodes.dsmq.client_connection import ClientConnection
+from dsmq_nodes.dsmq.limits import MAX_BODY_BYTES
 from dsmq_nodes.errors import RingError, WireError
 from dsmq_nodes.graph import service_wire as calls
 from dsmq_nodes.graph.links.incoming import Incoming
 from dsmq_nodes.graph.links.link import (
+    Append,
+    CallNow,
     Deliver,
+    Dump,
+    LinkReader,
     OnDiffers,
     OnOutage,
     OnReadable,
@@ -40,6 +45,7 @@ from dsmq_nodes.graph.time.clock import BaseClock
 logger = logging.getLogger("dsmq_nodes.link")
 
 _NO_REPLY: Final = wire.Reply()
+_MOST_AT_ONCE_BYTES: Final = MAX_BODY_BYTES // 2  # a larger one is looked at more closely
 _LOOK_AGAIN_SEC: Final = 0.01
 _STEADY_SEC: Final = 0.1  # a new connection has to last this long to end an outage
 _ANSWER_SEC: Final = 1.0  # to an advertisement, so that its topic goes by shared memory
@@ -177,6 +183,31 @@ class DsmqLink:
             self._await(self._incoming.unanswered, self._patience_sec)
         self._outgoing.publish(publication, text, field, raw)
 
+    def appender(self, publication: Publication, dump: Dump) -> Append | None:
+        """The way of the usual message into shared memory: one call, which decides nothing twice.
+
+        Everything else is for `publish`: a latched topic, a subscription without an answer, a
+        socket that is full, a message that is large, no memory.
+        """
+        writer = publication.writer
+        if writer is None or publication.latched:
+            return None
+        outgoing, unanswered = self._outgoing, self._incoming.unanswered.topics
+        look, append = self._look_after_itself, outgoing.appender(publication, writer)
+
+        def append_now(msg: object) -> bool:
+            if publication.writer is not writer:
+                return False
+            if outgoing.loop is None:
+                look()
+            stream = outgoing.stream
+            if unanswered or stream is None or stream.waiting_bytes:
+                return False
+            text, field, raw = dump(msg)
+            return len(text) + len(raw) <= _MOST_AT_ONCE_BYTES and append(text, field, raw)
+
+        return append_now
+
     def set_fault(self, topic: str, pair: int, text: str) -> None:
         """Show in the graph what is wrong between two ends; the broker calls them `pair`."""
         self._outgoing.send_object({"action": "fault", "topic": topic, "pair": pair, "error": text})
@@ -206,10 +237,19 @@ class DsmqLink:
     # Subscribing
 
     def subscribe(
-        self, topic: str, depth: int, type_name: str, deliver: Deliver, schema: bytes = b""
+        self,
+        topic: str,
+        depth: int,
+        type_name: str,
+        deliver: Deliver,
+        schema: bytes = b"",
+        *,
+        call_now: CallNow | None = None,
     ) -> None:
         """Deliver the messages of a topic, from now on, in the thread that reads."""
-        self._incoming.subscribe(topic, depth, type_name, deliver, schema)
+        reader = LinkReader(topic, depth, type_name, deliver, schema)
+        reader.call_now = call_now
+        self._incoming.subscribe(reader)
 
     def unsubscribe(self, topic: str) -> None:
         """Stop reading a topic."""

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from dsmq_nodes.dsmq import wire
 from dsmq_nodes.errors import RingError
-from dsmq_nodes.graph.links.link import Deliver, LinkReader, schema_of
+from dsmq_nodes.graph.links.link import LinkReader, schema_of
 from dsmq_nodes.graph.links.pending import Answers
 from dsmq_nodes.graph.links.sequence import Losses
 
@@ -54,12 +54,11 @@ class Incoming:
                 reader.losses.tell_again()
             self._subscribe(reader)
 
-    def subscribe(
-        self, topic: str, depth: int, type_name: str, deliver: Deliver, schema: bytes = b""
-    ) -> None:
+    def subscribe(self, reader: LinkReader) -> None:
         """Deliver the messages of a topic, from now on, in the thread that reads."""
+        topic = reader.topic
         known = self.readers.get(topic)
-        reader = self.readers[topic] = LinkReader(topic, depth, type_name, deliver, schema)
+        self.readers[topic] = reader
         reader.losses = Losses(self._node, topic)
         if known is not None:
             # A new cursor begins with latched messages; the first one knows the old ones.

@@ -9,9 +9,9 @@ router in this process.
 
 import asyncio
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import msgspec
 
@@ -27,6 +27,16 @@ Published = tuple[str, str, bytes | memoryview, int, int]
 
 Deliver = Callable[[Entry, bool], None]
 """Takes a message, and whether it is repeated for a later subscription."""
+
+
+CallNow = Callable[[Sequence[Entry]], int]
+"""Calls a callback with messages at once; returns for how many: the others are for `Deliver`."""
+
+Append = Callable[[Any], bool]
+"""Sends a message object; False: it has done nothing, and the message goes the general way."""
+
+Dump = Callable[[Any], tuple[bytes, str, bytes | memoryview]]
+"""A message object as its JSON text without its large field, that field's name, and its bytes."""
 
 
 @dataclass(eq=False, slots=True)
@@ -77,18 +87,34 @@ class LinkReader:
     resumes_after: int | None = None  # None: where a new reader begins
     cursor: Cursor = field(default_factory=Cursor)
     losses: Losses | None = None  # for a broker that may die
+    call_now: CallNow | None = None
 
     def take(self, reply: Entry) -> None:
         """A message of the topic has come."""
-        cursor = self.cursor
-        again = not cursor.follow(reply)
-        self.resumes_after = cursor.after
+        again = not self.cursor.follow(reply)
+        self.resumes_after = self.cursor.after
         if not again and self.losses is not None:
             lost = self.losses.before(reply)
             if lost == REPEATED:  # to a new broker, for others
                 return
             reply.gap += lost
         self.deliver(reply, again)
+
+    def take_all(self, replies: Sequence[Entry]) -> None:
+        """Messages of the topic have come, in order; their callback may be called at once."""
+        follow, new = self.cursor.follow, []
+        for reply in replies:
+            if not follow(reply):
+                self.deliver(reply, True)
+                continue
+            lost = self.losses.before(reply) if self.losses is not None else 0
+            if lost != REPEATED:
+                reply.gap += lost
+                new.append(reply)
+        self.resumes_after = self.cursor.after
+        called = self.call_now(new) if self.call_now is not None else 0
+        for reply in new[called:] if called else new:
+            self.deliver(reply, False)
 
 
 def schema_of(end: Publication | LinkReader) -> dict[str, object]:
@@ -146,6 +172,12 @@ class Link(Readable, Protocol):
     def unadvertise(self, publication: Publication) -> None:
         """Stop publishing a topic."""
 
+    def appender(self, publication: Publication, dump: Dump) -> Append | None:
+        """A short way for the messages of a publication; None where there is none now.
+
+        It serves as long as it returns True; after a False, ask for another.
+        """
+
     def publish(
         self, publication: Publication, text: str, field: str = "", raw: bytes | memoryview = b""
     ) -> None:
@@ -156,10 +188,18 @@ class Link(Readable, Protocol):
         """
 
     def subscribe(
-        self, topic: str, depth: int, type_name: str, deliver: Deliver, schema: bytes = b""
+        self,
+        topic: str,
+        depth: int,
+        type_name: str,
+        deliver: Deliver,
+        schema: bytes = b"",
+        *,
+        call_now: CallNow | None = None,
     ) -> None:
         """Deliver the messages of a topic, from now on, in the thread that reads.
 
+        Where messages come in batches, `call_now` is tried first.
         A second call for the same topic delivers the latched messages again, marked as repeated.
         """
 

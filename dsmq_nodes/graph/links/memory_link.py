@@ -21,7 +21,10 @@ from dsmq_nodes.dsmq.router.topics import ConnectedPeer, Replies
 from dsmq_nodes.dsmq.store.sqlite import Store
 from dsmq_nodes.errors import NodeNameTakenError
 from dsmq_nodes.graph.links.link import (
+    Append,
+    CallNow,
     Deliver,
+    Dump,
     LinkReader,
     OnDiffers,
     OnOutage,
@@ -171,6 +174,9 @@ class MemoryLink:
         if self._publications.pop(publication.topic, None):
             self._ask("unadvertise", publication.topic)
 
+    def appender(self, publication: Publication, dump: Dump) -> Append | None:
+        """None: there is no memory to append to."""
+
     def publish(
         self, publication: Publication, text: str, field: str = "", raw: bytes | memoryview = b""
     ) -> None:
@@ -189,7 +195,14 @@ class MemoryLink:
         self._broker.put(self._peer, put)
 
     def subscribe(
-        self, topic: str, depth: int, type_name: str, deliver: Deliver, schema: bytes = b""
+        self,
+        topic: str,
+        depth: int,
+        type_name: str,
+        deliver: Deliver,
+        schema: bytes = b"",
+        *,
+        call_now: CallNow | None = None,
     ) -> None:
         """Deliver the messages of a topic, from now on, in the thread that reads."""
         known = self._readers.get(topic)

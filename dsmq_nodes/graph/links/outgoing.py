@@ -9,7 +9,7 @@ import contextlib
 import logging
 import threading
 from collections.abc import Callable
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from dsmq_nodes.dsmq import wire
 from dsmq_nodes.dsmq.client_connection import ClientConnection
@@ -18,6 +18,9 @@ from dsmq_nodes.graph.links.link import Publication, Published
 from dsmq_nodes.graph.links.stream import MUCH_BYTES, Stream
 from dsmq_nodes.graph.time.clock import BaseClock
 from dsmq_nodes.topic_names import DIAGNOSTICS_TOPIC, EVERY_NODES_TOPICS, is_kits_own
+
+if TYPE_CHECKING:
+    from dsmq_nodes.dsmq.ring.writer import Writer
 
 logger = logging.getLogger("dsmq_nodes.link")
 
@@ -158,6 +161,27 @@ class Outgoing:
                 self._not_sent(publication)
         if stream is not None and stream.waiting_bytes and not self.is_spun:
             self._await_room(stream, 0)  # there is no loop to send the rest
+
+    def appender(
+        self, publication: Publication, writer: "Writer"
+    ) -> Callable[[bytes, str, bytes | memoryview], bool]:
+        """Appends usual messages to shared memory as `publish` does; False: nothing was done."""
+        lock, append, now_ns = self.lock, writer.append, self._clock.now_ns
+
+        def append_now(text: bytes, field: str, raw: bytes | memoryview) -> bool:
+            with lock:
+                if publication.writer is not writer or publication.latched:
+                    return False
+                seq = publication.messages + 1
+                try:
+                    if not append(text, seq=seq, stamp_ns=now_ns(), field=field, raw=raw):
+                        publication.dropped += 1
+                except RingError:
+                    return False
+                publication.messages = seq
+            return True
+
+        return append_now
 
     def _await_room(self, stream: Stream[Publication], most_bytes: int) -> None:
         """Wait until the broker has read, unless this delays the node."""

@@ -83,19 +83,21 @@ class SharedTopics:
                 self.forget(reader.topic)
                 self._on_unreadable(reader, error)
                 continue
-            for record in records:
-                reader.take(record)
+            if records:
+                reader.take_all(records)
 
     def rest(self) -> bool:
         """Wake the loop at the next message; False when it has come already: drain again."""
         if self._is_closed:
             return True
-        ring_readers = [ring_reader for ring_reader, _ in self._reading.values()]
-        for ring_reader in ring_readers:
+        for ring_reader, _ in self._reading.values():
             ring_reader.sleep()
         self.bell.clear()  # rings until now are for messages that are read
         self._is_drained = False
-        return all(ring_reader.may_sleep() for ring_reader in ring_readers)
+        for ring_reader, _ in self._reading.values():  # noqa: SIM110  a generator takes longer
+            if not ring_reader.may_sleep():
+                return False
+        return True
 
     def close(self) -> None:
         """Close all rings and bells."""

@@ -9,6 +9,7 @@ import contextlib
 import contextvars
 import functools
 import os
+import selectors
 import signal
 import socket
 import sys
@@ -17,6 +18,8 @@ import time
 from collections.abc import Awaitable, Callable, Coroutine
 from types import FrameType
 from typing import Any, Final, NoReturn, TypeVar
+
+from typing_extensions import override
 
 from dsmq_nodes.dsmq import descriptors
 from dsmq_nodes.errors import NodeConfigurationError, SpinError
@@ -54,12 +57,41 @@ def new_event_loop() -> asyncio.AbstractEventLoop:
         raise NodeConfigurationError(f"no event loop: {descriptors.no_more(error)}") from error
 
 
+class _NodeLoop(asyncio.SelectorEventLoop):
+    """asyncio's loop; the selector calls a `Readable` that is added straight."""
+
+    def __init__(self, selector: selectors.BaseSelector) -> None:
+        super().__init__(selector)
+        self._exact: Any = selector if hasattr(selector, "call_straight") else None
+
+    @override
+    def add_reader(self, fd: Any, callback: Callable[..., Any], *args: Any) -> None:  # type: ignore[override]
+        if self._exact is None or not hasattr(fd, "rest"):
+            super().add_reader(fd, callback, *args)
+        else:
+            self._exact.call_straight(fd, functools.partial(self._call, callback, args))
+
+    @override
+    def remove_reader(self, fd: Any) -> bool:
+        if self._exact is None or not hasattr(fd, "rest"):
+            return super().remove_reader(fd)
+        with contextlib.suppress(KeyError, ValueError):
+            self._exact.unregister(fd)
+        return True
+
+    def _call(self, callback: Callable[..., object], args: tuple[Any, ...]) -> None:
+        try:
+            callback(*args)
+        except Exception as error:  # noqa: BLE001  as asyncio does with what its handles raise
+            self.call_exception_handler({"message": f"Exception in {callback}", "exception": error})
+
+
 def _make() -> asyncio.AbstractEventLoop:
     selector = new_selector()
     try:
         for each in socket.socketpair():  # try first: asyncio would leave half a loop
             each.close()
-        return asyncio.SelectorEventLoop(selector)
+        return _NodeLoop(selector)
     except OSError:
         selector.close()
         raise

@@ -3,19 +3,29 @@
 On Linux asyncio's default selector, epoll, rounds timers to whole milliseconds (lateness at 1 kHz:
 median 546 us), and `select()` does not (120 us), but it takes no descriptor above 1,023. So here
 `select()` waits for one descriptor, that of epoll, and epoll then says at once what is ready.
+
+A node's bell calls straight from here: through asyncio's queue of handles the callback of a message
+would come a third later.
 """
 
 import contextlib
 import os
+import select
 import selectors
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable
 from typing import Any, Final
 from weakref import WeakSet
 
 from typing_extensions import override
 
 from dsmq_nodes.dsmq import descriptors
+
+_SELECTS: Final = 1024  # FD_SETSIZE
+_LONGEST_SEC: Final = 1e6  # more is too much for `select()`
+_NONE: Final[tuple[int, ...]] = ()
+_MOST: Final = 64  # at once; the others come the next time
+_READ, _WRITE = selectors.EVENT_READ, selectors.EVENT_WRITE
 
 
 def new_selector() -> selectors.BaseSelector:
@@ -24,55 +34,61 @@ def new_selector() -> selectors.BaseSelector:
     Raises:
         OSError: the process has no file descriptor left for it.
     """
-    return _ExactSelector() if sys.platform == "linux" else selectors.DefaultSelector()
+    return ExactSelector() if sys.platform == "linux" else selectors.DefaultSelector()
 
 
 if sys.platform == "linux":
 
-    class _ExactSelector(selectors.BaseSelector):
+    class ExactSelector(selectors.EpollSelector):
         """Epoll without its milliseconds; a forked process has one of its own, as with `select`."""
 
+        _selector: select.epoll  # as the parent calls it
+
         def __init__(self) -> None:
-            self._epoll = selectors.EpollSelector()
+            super().__init__()
+            self._straight: dict[int, Callable[[], object]] = {}
             _selectors.add(self)
 
         @override
         def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
+            epoll = self._selector
             if timeout is not None and timeout > 0:
-                if not descriptors.ready([self._epoll.fileno()], timeout_sec=timeout):
-                    return []
-                timeout = 0
-            return self._epoll.select(timeout)
+                fd = epoll.fileno()
+                if fd >= _SELECTS:
+                    descriptors.ready([fd], timeout_sec=timeout)
+                else:
+                    select.select([fd], _NONE, _NONE, min(timeout, _LONGEST_SEC))
+            ready = []
+            for fd, events in epoll.poll(None if timeout is None else 0, _MOST):
+                if (call := self._straight.get(fd)) is not None:
+                    call()
+                elif (key := self._fd_to_key.get(fd)) is not None:  # type: ignore[attr-defined]
+                    mask = _WRITE if events & ~select.EPOLLIN else 0
+                    mask |= _READ if events & ~select.EPOLLOUT else 0
+                    ready.append((key, mask & key.events))
+            return ready
 
-        @override
-        def register(self, fileobj: Any, events: int, data: Any = None) -> selectors.SelectorKey:
-            return self._epoll.register(fileobj, events, data)
+        def call_straight(self, fileobj: Any, call: Callable[[], object]) -> None:
+            """Call back in `select` when this is readable, instead of returning it."""
+            self._straight[self.register(fileobj, _READ).fd] = call
 
         @override
         def unregister(self, fileobj: Any) -> selectors.SelectorKey:
-            return self._epoll.unregister(fileobj)
-
-        @override
-        def modify(self, fileobj: Any, events: int, data: Any = None) -> selectors.SelectorKey:
-            return self._epoll.modify(fileobj, events, data)
-
-        @override
-        def get_map(self) -> Mapping[Any, selectors.SelectorKey]:
-            return self._epoll.get_map()
-
-        @override
-        def close(self) -> None:
-            self._epoll.close()
+            key = super().unregister(fileobj)
+            self._straight.pop(key.fd, None)
+            return key
 
         def leave_the_parents(self) -> None:
             """A forked process has its own epoll: changes there must not reach its parent."""
-            inherited, self._epoll = self._epoll, selectors.EpollSelector()
-            for key in [*(inherited.get_map() or {}).values()]:
+            inherited, self._selector = self._selector, select.epoll()
+            for key in [*(self.get_map() or {}).values()]:
+                events = select.EPOLLIN if key.events & _READ else 0
+                events |= select.EPOLLOUT if key.events & _WRITE else 0
                 with contextlib.suppress(OSError):
-                    self._epoll.register(key.fileobj, key.events, key.data)
+                    self._selector.register(key.fd, events)
             inherited.close()
 
-    _selectors: Final[WeakSet[_ExactSelector]] = WeakSet()
+    _selectors: Final[WeakSet[ExactSelector]] = WeakSet()
 
     def _in_the_child() -> None:
         for each in list(_selectors):

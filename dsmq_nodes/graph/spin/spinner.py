@@ -6,10 +6,11 @@ import inspect
 import threading
 import time
 from collections import defaultdict, deque
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from concurrent.futures import CancelledError
 from typing import Any, Final, Protocol, TypeVar
 
+from dsmq_nodes.dsmq.log import Entry
 from dsmq_nodes.errors import ForkedError, SpinError
 from dsmq_nodes.graph.callback import (
     BusyTime,
@@ -67,6 +68,13 @@ class Mailbox(Protocol):
         """Call the callback with the oldest message; returns its result."""
 
 
+class CallableNow(Mailbox, Protocol):
+    """A mailbox that messages need not pass through when none waits in it."""
+
+    def call(self, reply: Entry) -> Result:
+        """Call the callback with a message that did not have to wait; returns its result."""
+
+
 class Spinner:
     """Runs callbacks; a node has one.
 
@@ -118,6 +126,8 @@ class Spinner:
         self._ready = False
         self._state = "ready"
         self._dispatch_due = False
+        self._may_call_until_sec = 0.0  # while messages are read that need not wait
+        self._time: Callable[[], float] = time.monotonic  # the loop's
         self._on_outage = on_outage
         self._when_drained: list[Callable[[], None]] = []
 
@@ -147,7 +157,7 @@ class Spinner:
 
         Does nothing when the node is about to end: other callbacks of the same moment may be due.
         """
-        if self._shut_down or (self._ended is not None and self._ended.done()):
+        if self._is_over():
             return None
         loop = self._loop
         began_sec = loop.time() if loop is not None else 0.0
@@ -161,7 +171,8 @@ class Spinner:
         finally:
             self.is_calling = False
             if loop is not None:
-                self._took(named or callback, loop.time() - began_sec)
+                took_sec = loop.time() - began_sec
+                self._took(named or callback, took_sec, took_sec)
             if self._one is not None and not self._one.done():
                 self._one.set_result(None)
         if work is None:
@@ -204,16 +215,19 @@ class Spinner:
 
     async def _await(self, work: Awaitable[None], named: object, time: Callable[[], float]) -> None:
         try:
-            await timed_steps(work, time, lambda took_sec: self._took(named, took_sec))
+            await timed_steps(work, time, lambda took_sec: self._took(named, took_sec, took_sec))
         except Exception as error:  # noqa: BLE001  `raises` decides
             self._raised(named, error)
 
-    def _took(self, named: object, took_sec: float) -> None:
-        self.busy[callback_name(named)].add(took_sec)
-        if took_sec > _BLOCKED_SEC:
+    def _took(self, named: object, took_sec: float, longest_sec: float, calls: int = 1) -> None:
+        busy = self.busy[callback_name(named)]
+        busy.calls += calls
+        busy.busy_sec += took_sec
+        busy.longest_sec = max(busy.longest_sec, longest_sec)
+        if longest_sec > _BLOCKED_SEC:
             self._logger.warning(
-                f"{callback_name(named)} blocked the node for {took_sec:.1f} s: nothing else ran; "
-                "use `async def` and `await`, or `await asyncio.to_thread(...)`"
+                f"{callback_name(named)} blocked the node for {longest_sec:.1f} s: nothing else "
+                "ran; use `async def` and `await`, or `await asyncio.to_thread(...)`"
             )
 
     def _raised(self, named: object, error: Exception) -> None:
@@ -236,8 +250,7 @@ class Spinner:
         """Call back once, between the end of draining and the next dispatch."""
         self._when_drained.append(callback)
 
-    def _drain(self, readable: Readable) -> None:
-        readable.drain()
+    def _has_drained(self) -> None:
         while self._when_drained:
             self._when_drained.pop(0)()
 
@@ -246,19 +259,72 @@ class Spinner:
         loop = self._loop
         if loop is None:
             return
-        self._drain(readable)
-        until_sec = loop.time() + _DISPATCH_SEC
-        while self._arrivals and not (self._one is not None and self._one.done()):
-            mailbox = self._arrivals.popleft()
-            if mailbox not in self._busy:
-                self._dispatch(mailbox)
-            if loop.time() > until_sec:
-                break
+        until_sec = self._time() + _DISPATCH_SEC
+        if not (self._arrivals or self._one or self._when_drained or self._is_over()):
+            self._may_call_until_sec = until_sec
+        readable.drain()
+        self._may_call_until_sec = 0.0
+        if self._when_drained:
+            self._has_drained()
+        if self._arrivals:
+            self._dispatch_arrivals(until_sec)
         if self._dispatch_due or self._loop is None:
             return
         if self._arrivals or not readable.rest():
             self._dispatch_due = True
             loop.call_soon(self._dispatch_again, readable)
+
+    def _dispatch_arrivals(self, until_sec: float) -> None:
+        while self._arrivals and not (self._one is not None and self._one.done()):
+            mailbox = self._arrivals.popleft()
+            if mailbox not in self._busy:
+                self._dispatch(mailbox)
+            if self._time() > until_sec:
+                return
+
+    def call_now(self, mailbox: CallableNow, replies: Sequence[Entry]) -> int:
+        """Call a mailbox's callback with messages that have just come; returns for how many.
+
+        They would overtake what waits already, so the others have to wait too. Statistics are
+        counted once for all of them.
+        """
+        time, until_sec = self._time, self._may_call_until_sec
+        began_sec = now_sec = time()
+        if now_sec > until_sec or self.is_calling or mailbox.waiting or mailbox in self._busy:
+            return 0
+        longest_sec, called = 0.0, 0
+        self.is_calling = True
+        try:
+            for reply in replies:
+                called += 1
+                goes_on = self._call(mailbox, reply)
+                was_sec, now_sec = now_sec, time()
+                longest_sec = max(longest_sec, now_sec - was_sec)
+                if now_sec > until_sec or not goes_on:
+                    break
+        finally:
+            self.is_calling = False
+            self._took(mailbox.callback, now_sec - began_sec, longest_sec, called)
+        return called
+
+    def _call(self, mailbox: CallableNow, reply: Entry) -> bool:
+        """Call a mailbox's callback; returns whether the next message may be next."""
+        callback = mailbox.callback
+        try:
+            result = mailbox.call(reply)
+            work = None if result is None else to_await(result, callback)
+        except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001  `raises` decides
+            self._raised(callback, as_error(error))
+            return not self._is_over()
+        if work is not None and self._loop is not None:
+            self._hold(mailbox, self._task(self._loop, work, callback))
+            return False
+        ended = self._ended
+        return not (self._shut_down or (ended is not None and ended.done()))
+
+    def _is_over(self) -> bool:
+        """Whether the node is about to end: no callback is called any more."""
+        return self._shut_down or (self._ended is not None and self._ended.done())
 
     def _dispatch_again(self, readable: Readable) -> None:
         self._dispatch_due = False
@@ -267,8 +333,12 @@ class Spinner:
     def _dispatch(self, mailbox: Mailbox) -> None:
         task = self.execute(mailbox.dispatch, mailbox.callback)
         if task is not None:
-            self._busy[mailbox] = task
-            task.add_done_callback(lambda _: self._dispatched(mailbox))
+            self._hold(mailbox, task)
+
+    def _hold(self, mailbox: Mailbox, task: asyncio.Task[None]) -> None:
+        """Dispatch nothing of a mailbox until the coroutine of its callback is done."""
+        self._busy[mailbox] = task
+        task.add_done_callback(lambda _: self._dispatched(mailbox))
 
     def _dispatched(self, mailbox: Mailbox) -> None:
         if self._busy.pop(mailbox, None) is None:
@@ -285,6 +355,9 @@ class Spinner:
         if self._loop is not None:
             self.detach()
         self._loop = self._home = loop
+        self._time = loop.time
+        if type(loop).time is asyncio.BaseEventLoop.time:  # two calls less
+            self._time = time.monotonic
         for timed in list(self._timed):
             timed.attach(self._time_of(timed, loop))
         self._link.attach(loop, self._read_and_dispatch, self._on_outage)
@@ -535,7 +608,8 @@ class Spinner:
         loop = asyncio.get_running_loop()
 
         def read(readable: Readable) -> None:
-            self._drain(readable)
+            readable.drain()
+            self._has_drained()
             if not readable.rest():
                 loop.call_soon(read, readable)
 

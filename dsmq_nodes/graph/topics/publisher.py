@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Final, Generic
 
 from dsmq_nodes.dsmq.limits import MAX_BODY_BYTES
 from dsmq_nodes.graph.callback import MessageT
-from dsmq_nodes.graph.links.link import Link, Publication
+from dsmq_nodes.graph.links.link import Append, Link, Publication
 from dsmq_nodes.graph.log.logger import Logger
 from dsmq_nodes.graph.spin.spinner import Spinner
 from dsmq_nodes.graph.topics.graph_view import GraphView
@@ -33,6 +33,7 @@ class Publisher(Generic[MessageT]):
         self.msg_type = msg_type
         self.watchdog = watchdog
         self._is_closed = False
+        self._append: Append | None = None  # the short way, while there is one
         self._is_large = False  # whether the size was logged
         self.publication = publication
         self._link = link
@@ -64,14 +65,22 @@ class Publisher(Generic[MessageT]):
             WireError: the message is over the 8,999,999 bytes of a frame.
             ValueError: the publisher was destroyed.
         """
+        if type(msg) is not self.msg_type or self._append is None or not self._append(msg):
+            self._publish(msg)
+        if self.watchdog is not None:
+            self.watchdog.heard()
+
+    def _publish(self, msg: MessageT) -> None:
         self._check(msg)
         shares = self.publication.writer is not None
-        text, field, raw = msg.to_parts() if shares else (msg.to_json(), "", b"")
+        if shares:
+            text, field, raw = msg.to_parts()
+        else:
+            text, field, raw = msg.to_json(), "", b""
         if len(text) > _LARGE_BYTES and not self._is_large:
             self._warn_of_size(len(text))
         self._link.publish(self.publication, text, field, raw)
-        if self.watchdog is not None:
-            self.watchdog.heard()
+        self._append = self._link.appender(self.publication, self.msg_type.to_record)
 
     def _check(self, msg: MessageT) -> None:
         if not isinstance(msg, self.msg_type):
@@ -119,5 +128,6 @@ class Publisher(Generic[MessageT]):
     def close(self, *, is_last: bool) -> None:
         """Stop publishing; `Node.destroy_publisher` calls this."""
         self._is_closed = True
+        self._append = None
         if is_last:
             self._link.unadvertise(self.publication)

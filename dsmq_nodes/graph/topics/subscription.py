@@ -149,11 +149,25 @@ class Subscription(Generic[MessageT], AsyncIterator[MessageT]):
         self._wake()
         return False
 
+    def call(self, reply: Entry) -> Result:
+        """Call the callback with a message that need not wait in the mailbox."""
+        if self._closed:
+            return None
+        self._began = True
+        if reply.gap:
+            self._dropped += reply.gap
+        if self._lender is not None or self._wants_info:
+            return self._take(reply)
+        msg = self._decode(reply)
+        return None if msg is None or self.callback is None else self.callback(msg)
+
     def dispatch(self) -> Result:
         """Call the callback with the oldest message of the mailbox; returns its result."""
         if not self._mail or self._closed:
             return None
-        reply = self._mail.popleft()
+        return self._take(self._mail.popleft())
+
+    def _take(self, reply: Entry) -> Result:
         msg = self._decode(reply)
         if msg is None:
             return None
@@ -181,7 +195,10 @@ class Subscription(Generic[MessageT], AsyncIterator[MessageT]):
             return None
         now_ns = self._clock.now_ns()
         try:
-            msg = self._read(reply)
+            if isinstance(reply, RingRecord) and not reply.field and self._lender is None:
+                msg = self.msg_type.from_json(reply.data)
+            else:
+                msg = self._read(reply)
         except OverwrittenError:
             self._dropped += 1
             return None

@@ -1,6 +1,7 @@
 """The publishers and subscriptions of a node; each topic has one reader at the link."""
 
 from collections.abc import Coroutine, Iterator
+from functools import partial
 from typing import Any, TypeVar
 
 from dsmq_nodes.dsmq.log import Entry
@@ -114,12 +115,14 @@ class Topics:
         for each in together:
             _check_same(name, each.msg_type, msg_type)
         together.append(subscription)
+        is_alone = len(together) == 1 and callback is not None and name != GRAPH_TOPIC
         self._link.subscribe(
             name,
             max(each.depth for each in together),
             msg_type.type_name,
             self._deliver_to(name, together),
             schema_text(msg_type),
+            call_now=partial(self._spinner.call_now, subscription) if is_alone else None,
         )
         return subscription
 

@@ -22,7 +22,16 @@ import msgspec
 from pydantic import ValidationError
 
 from dsmq_nodes.errors import NodeLoadError, ParameterError
-from dsmq_nodes.graph.links.link import Deliver, Link, OnOutage, OnReadable, Publication
+from dsmq_nodes.graph.links.link import (
+    Append,
+    CallNow,
+    Deliver,
+    Dump,
+    Link,
+    OnOutage,
+    OnReadable,
+    Publication,
+)
 from dsmq_nodes.graph.node import Node
 from dsmq_nodes.graph.spin.context import NodeContext, surroundings
 from dsmq_nodes.graph.time.clock import BaseClock
@@ -61,13 +70,23 @@ class _Nowhere(Link):
     def unadvertise(self, publication: Publication) -> None:
         pass
 
+    def appender(self, publication: Publication, dump: Dump) -> Append | None:
+        return None
+
     def publish(
         self, publication: Publication, text: str, field: str = "", raw: bytes | memoryview = b""
     ) -> None:
         pass
 
     def subscribe(
-        self, topic: str, depth: int, type_name: str, deliver: Deliver, schema: bytes = b""
+        self,
+        topic: str,
+        depth: int,
+        type_name: str,
+        deliver: Deliver,
+        schema: bytes = b"",
+        *,
+        call_now: CallNow | None = None,
     ) -> None:
         self.subscribed[topic] = NodeTopic(topic, type_name, schema.decode())
 
