@@ -247,7 +247,7 @@ _FILE = re.compile(
     r"(?<![\w/.*{<-])((?:[\w-]+/)*[\w-]+\.py|(?:[\w-]+/)+[\w-]+\.(?:md|yaml|toml))\b"
 )
 # The files of a project that is described, not this one's.
-_EXAMPLES = {"my_robot.py", "robot.py", "my_nodes.py"}
+_EXAMPLES = {"my_robot.py", "robot.py", "my_nodes.py", "setup.py"}
 
 
 def files_not_there() -> list[str]:

@@ -30,6 +30,8 @@ def main() -> None:
     Raises:
         SystemExit: always.
     """
+    if sys.argv[1:2] == ["run"]:
+        _run_a_program(sys.argv[2:])
     _open_streams()
     out = sys.stdout = taken_over(sys.stdout)
     sys.stderr = taken_over(sys.stderr)
@@ -60,6 +62,13 @@ def _run() -> None:
     except DsmqError as error:
         _tell(indented(f"{error}"))
         sys.exit(1)
+
+
+def _run_a_program(words: list[str]) -> None:
+    """`dsmq-nodes run`: streams and signals are the program's, and its words are not read here."""
+    from dsmq_nodes.rclpy.running.program import exit_with  # noqa: PLC0415  for this command alone
+
+    exit_with(words)
 
 
 def _end(number: int, frame: FrameType | None) -> None:

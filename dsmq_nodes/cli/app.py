@@ -15,6 +15,7 @@ from dsmq_nodes.cli.options import new_app
 # The names, and the first sentence of the help of each.
 _COMMANDS: Final = {
     "launch": "Start the broker and the nodes of a launch file; Ctrl-C ends them.",
+    "run": "Run one program for rclpy, unchanged, or one node; as `ros2 run`.",
     "check": "Find every mistake in a launch file at once; nothing is started.",
     "new": "Make a project to start from: a sensor, a controller, a message, a launch file, "
     "a test.",
@@ -38,6 +39,7 @@ _COMMANDS: Final = {
 }
 # Commands in a file of another name, since file names are unique in the package.
 _FILES: Final = {
+    "run": "run_program",
     "log": "logs",
     "node": "nodes",
     "action": "actions",

@@ -46,6 +46,9 @@ def broker(
         Path | None,
         typer.Option(metavar="FILE", help="The authority that signs the clients' certificates."),
     ] = None,
+    until_last_peer: Annotated[
+        bool, typer.Option("--until-last-peer", help="End when the last peer has gone.")
+    ] = False,
     no_shm: Annotated[
         bool, typer.Option("--no-shm", help="Share no memory with nodes of this machine.")
     ] = False,
@@ -59,4 +62,5 @@ def broker(
         insecure=insecure, certificate=tls_cert, key=tls_key, client_ca=tls_client_ca
     )
     kept = (store, ttl, budget << 20)
-    raise typer.Exit(run(Options(host, port, *kept, security, shares_memory=not no_shm)))
+    how = (security, not no_shm, until_last_peer)
+    raise typer.Exit(run(Options(host, port, *kept, *how)))

@@ -95,6 +95,11 @@ class Broker:
         self._wait_timer: asyncio.TimerHandle | None = None
         self._last_heard_sec = 0.0
 
+    @property
+    def has_peers(self) -> bool:
+        """Whether anybody is connected."""
+        return bool(self._connections)
+
     def listen(self, host: str, port: int) -> None:
         """Bind TCP `host`:`port` (port 0: any free one) and the Unix socket beside it.
 

@@ -9,6 +9,7 @@ import sys
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Final
 
 from dsmq_nodes.dsmq.address import DEFAULT_HOST, DEFAULT_PORT, NO_SHM
 from dsmq_nodes.dsmq.broker.listener import Security
@@ -17,6 +18,9 @@ from dsmq_nodes.dsmq.broker.loop import Broker
 from dsmq_nodes.dsmq.store.sqlite import BUDGET_BYTES, TTL_SEC, Store
 from dsmq_nodes.errors import DsmqError
 from dsmq_nodes.signals import ending_signals
+
+_FIRST_PEER_SEC: Final = 30.0
+_LOOK_SEC: Final = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +35,7 @@ class Options:
         budget_bytes: about how much messages may take at most.
         security: which peers may connect.
         shares_memory: local nodes exchange messages through shared memory, where there is any.
+        until_last_peer: the broker ends when its last peer has gone, or none comes.
     """
 
     host: str = DEFAULT_HOST
@@ -40,6 +45,7 @@ class Options:
     budget_bytes: int = BUDGET_BYTES
     security: Security = field(default_factory=Security)
     shares_memory: bool = True
+    until_last_peer: bool = False
 
     def open_store(self) -> Store:
         """The store these options ask for.
@@ -81,11 +87,26 @@ async def _serve(options: Options, store: Store) -> None:
         where = f" (unix {broker.unix_path})" if broker.unix_path else ""
         with contextlib.suppress(OSError):  # the process that started us may have closed its end
             print(f"dsmq broker listening on {broker.host}:{broker.port}{where}", flush=True)  # noqa: T201
+        ending = asyncio.ensure_future(_end_alone(broker)) if options.until_last_peer else None
         await broker.stopped.wait()
+        if ending is not None:
+            ending.cancel()
         await broker.drain()
     finally:
         broker.close()
         await asyncio.sleep(0)
+
+
+async def _end_alone(broker: Broker) -> None:
+    """End a broker that has been alone at two looks: a peer may come right behind another."""
+    until_sec = time.monotonic() + _FIRST_PEER_SEC
+    while not broker.has_peers and time.monotonic() < until_sec:
+        await asyncio.sleep(_LOOK_SEC)
+    was_alone = False
+    while not (was_alone and not broker.has_peers):
+        was_alone = not broker.has_peers
+        await asyncio.sleep(_LOOK_SEC)
+    broker.stop("its last peer has gone")
 
 
 def start_server(host: str = DEFAULT_HOST, port: int = DEFAULT_PORT) -> None:
@@ -122,6 +143,7 @@ def main() -> int:
     parser.add_argument(
         "--tls-client-ca", type=Path, help="authority that signs the clients' certificates"
     )
+    parser.add_argument("--until-last-peer", action="store_true", help="end when nobody is left")
     parser.add_argument("--no-shm", action="store_true", help="share no memory with local nodes")
     given = parser.parse_args()
     security = Security.from_environment(
@@ -132,4 +154,5 @@ def main() -> int:
     )
     budget_bytes = BUDGET_BYTES if given.budget is None else given.budget << 20
     kept = (given.store, given.ttl, budget_bytes)
-    return run(Options(given.host, given.port, *kept, security, shares_memory=not given.no_shm))
+    how = (security, not given.no_shm, given.until_last_peer)
+    return run(Options(given.host, given.port, *kept, *how))

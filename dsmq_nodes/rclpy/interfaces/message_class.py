@@ -73,7 +73,7 @@ def make_message_class(definition: MessageDefinition, class_named: ClassNamed) -
         body[field.name] = property(
             attrgetter(f"_{field.name}"), code[f"set_{field.name}"], doc=doc
         )
-    made: type = metaclass(name, "message", readonly)(name, (), body)
+    made: type = metaclass(definition.type_name, "message", readonly)(name, (), body)
     code["Own"] = made
     return made
 
@@ -91,9 +91,11 @@ def snake_case(name: str) -> str:
     return re.sub(r"([a-z0-9])([A-Z])", r"\1_\2", words).lower()
 
 
-def metaclass(name: str, what: str, readonly: dict[str, Any]) -> type[type]:
+def metaclass(type_name: str, what: str, readonly: dict[str, Any]) -> type[type]:
     """The metaclass of an interface: constants and defaults can be read from it, not set."""
+    name = type_name.rpartition("/")[2]
     body: dict[str, Any] = {
+        "__module__": module_of(type_name),
         "__doc__": f"Metaclass of {what} '{name}'.",
         "_TYPE_SUPPORT": f"dsmq_nodes {what} {name}",
         "__import_type_support__": classmethod(_nothing_to_import),

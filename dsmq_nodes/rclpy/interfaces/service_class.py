@@ -44,7 +44,7 @@ def _named(type_name: str, name: str, what: str, body: dict[str, Any]) -> type:
 
     refuse.__name__, refuse.__qualname__ = "__init__", f"{name}.__init__"
     body |= {"__module__": module_of(type_name), "__qualname__": name, "__init__": refuse}
-    return metaclass(name, what.lower(), {})(name, (), body)
+    return metaclass(type_name, what.lower(), {})(name, (), body)
 
 
 def event_definition(type_name: str) -> MessageDefinition:

@@ -1,0 +1,146 @@
+"""The executables of a ROS package: entry points, and scripts in its folders.
+
+Entry points are those of its `setup.py`, which is read and not run, its `setup.cfg`, or its
+installed distribution.
+"""
+
+import ast
+import configparser
+import importlib.metadata
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from dsmq_nodes.errors import CommandError
+from dsmq_nodes.rclpy.running.ros_packages import RosPackage
+from dsmq_nodes.suggest import did_you_mean
+
+_GROUP: Final = "console_scripts"
+_ENTRY: Final = re.compile(r"\s*([\w.-]+)\s*=\s*([\w.]+)\s*:\s*(\w+)\s*(?:\[.*\])?")
+_FOLDERS: Final = ("scripts", "nodes", "bin", "src")
+
+
+@dataclass(frozen=True)
+class Executable:
+    """Something that can be run by its name.
+
+    Attributes:
+        name: its name.
+        module: its module and function, `talker.main:main`; or "" for a script.
+        script: the script's file; None for an entry point.
+        search: the folder in which Python finds the module; None where it is installed.
+    """
+
+    name: str
+    module: str = ""
+    script: Path | None = None
+    search: Path | None = None
+
+
+def executables(package: RosPackage) -> dict[str, Executable]:
+    """The executables of a package by their names."""
+    found = list(_entry_points(package))
+    found += [
+        Executable(path.name, script=path, search=package.folder) for path in _scripts(package)
+    ]
+    by_name: dict[str, Executable] = {}
+    for each in found:
+        by_name.setdefault(each.name, each)
+    return by_name
+
+
+def find_executable(package: RosPackage, name: str) -> Executable:
+    """An executable of a package; a script also by its name without `.py`.
+
+    Raises:
+        CommandError: it has none of that name.
+    """
+    known = executables(package)
+    found = known.get(name) or known.get(f"{name}.py")
+    if found is None:
+        hint = did_you_mean(name, known) if known else "it has none that are Python"
+        raise CommandError(f"{package.name} ({package.folder}) has no executable {name!r}; {hint}")
+    return found
+
+
+def _entry_points(package: RosPackage) -> Iterator[Executable]:
+    if package.prefix is None:
+        for line in (*_of_setup_py(package.folder), *_of_setup_cfg(package.folder)):
+            if matched := _ENTRY.fullmatch(line):
+                name, module, function = matched.groups()
+                yield Executable(name, f"{module}:{function}", search=package.folder)
+    for point in importlib.metadata.entry_points(group=_GROUP):
+        if point.dist is not None and point.dist.name.replace("-", "_") == package.name:
+            yield Executable(point.name, f"{point.module}:{point.attr}")
+
+
+def _of_setup_cfg(folder: Path) -> list[str]:
+    parser = configparser.ConfigParser(interpolation=None)
+    try:
+        parser.read(folder / "setup.cfg", encoding="utf-8")
+    except (configparser.Error, UnicodeDecodeError):
+        return []
+    return parser.get("options.entry_points", _GROUP, fallback="").splitlines()
+
+
+def _of_setup_py(folder: Path) -> list[str]:
+    try:
+        tree = ast.parse((folder / "setup.py").read_text("utf-8"))
+    except (OSError, SyntaxError, UnicodeDecodeError):
+        return []
+    names = {
+        target.id: node.value
+        for node in tree.body
+        if isinstance(node, ast.Assign)
+        for target in node.targets
+        if isinstance(target, ast.Name)
+    }
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Dict):
+            for key, value in zip(node.keys, node.values, strict=True):
+                if isinstance(key, ast.Constant) and key.value == _GROUP:
+                    return [text for each in _items(value, names) if (text := _text(each, names))]
+    return []
+
+
+def _items(node: ast.expr, names: dict[str, ast.expr]) -> list[ast.expr]:
+    node = names.get(node.id, node) if isinstance(node, ast.Name) else node
+    return list(node.elts) if isinstance(node, ast.List | ast.Tuple) else []
+
+
+def _text(node: ast.expr | None, names: dict[str, ast.expr]) -> str:
+    """A text that is written out, put together with `+`, `%`-less f-strings and known names."""
+    match node:
+        case ast.Constant(value=str(value)):
+            return value
+        case ast.Name(id=name):
+            return _text(names.get(name), names)
+        case ast.BinOp(left=left, op=ast.Add(), right=right):
+            return _text(left, names) + _text(right, names)
+        case ast.JoinedStr(values=parts):
+            return "".join(_text(each, names) for each in parts)
+        case ast.FormattedValue(value=value):
+            return _text(value, names)
+        case _:
+            return ""
+
+
+def _scripts(package: RosPackage) -> Iterator[Path]:
+    folders = [package.folder / name for name in (*_FOLDERS, package.name)]
+    if package.prefix is not None:
+        folders = [package.prefix / "lib" / package.name]
+    for folder in folders:
+        for path in sorted(folder.glob("*")) if folder.is_dir() else ():
+            if path.is_file() and (path.suffix == ".py" or _begins_with_python(path)):
+                yield path
+
+
+def _begins_with_python(path: Path) -> bool:
+    try:
+        with path.open("rb") as file:
+            first = file.readline(200)
+    except OSError:
+        return False
+    return first.startswith(b"#!") and b"python" in first

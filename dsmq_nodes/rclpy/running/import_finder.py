@@ -1,0 +1,228 @@
+"""Provides `rclpy`, message packages and other packages of ROS to the programs of one process.
+
+`import rclpy.node` is `dsmq_nodes.rclpy.node`; `std_msgs.msg` is made of this kit's messages, or of
+the `.msg` files of a package that can be seen from here; `tf2_ros` is in
+`dsmq_nodes.rclpy.packages`. Python processes that the program starts find them too, by
+`child_processes/sitecustomize.py`.
+"""
+
+import importlib
+import os
+import pkgutil
+import sys
+from collections.abc import Callable, Sequence
+from functools import cache
+from importlib.abc import Loader, MetaPathFinder
+from importlib.machinery import ModuleSpec, PathFinder
+from pathlib import Path
+from types import ModuleType
+from typing import Any, Final
+
+from typing_extensions import override
+
+from dsmq_nodes import messages
+from dsmq_nodes.errors import MessageError
+from dsmq_nodes.messages.base import package_of
+from dsmq_nodes.messages.schema.interface_text import PARTS
+from dsmq_nodes.rclpy import interfaces, packages
+from dsmq_nodes.rclpy.interfaces.interface_folders import add_package, interfaces_in
+from dsmq_nodes.rclpy.interfaces.message_class import snake_case
+from dsmq_nodes.rclpy.interfaces.registry import standard_interfaces
+from dsmq_nodes.rclpy.running.ros_packages import PACKAGES
+from dsmq_nodes.suggest import did_you_mean
+
+_OURS: Final = "dsmq_nodes.rclpy"
+NAMES_VARIABLE: Final = "DSMQ_ROS_IMPORTS"
+"""In the environment of child processes: the packages that they are provided with."""
+_NAMED: Final[dict[str, Callable[[str], Any]]] = {
+    "msg": interfaces.class_named,
+    "srv": interfaces.service_named,
+    "action": interfaces.action_named,
+}
+
+
+@cache
+def provided() -> frozenset[str]:
+    """The packages of ROS that this kit has itself."""
+    stand_ins = {each.name for each in pkgutil.iter_modules(packages.__path__)}
+    return frozenset(("rclpy", *stand_ins, *_message_packages()))
+
+
+@cache
+def _message_packages() -> frozenset[str]:
+    names = (each.name for each in pkgutil.iter_modules(messages.__path__))
+    found = {package_of(f"{messages.__name__}.{name}") for name in names}
+    return frozenset({*found, "builtin_interfaces"} - {"schema_msgs", "dsmq_msgs"})
+
+
+class RosFinder(MetaPathFinder):
+    """Finds what this kit provides before, and the interfaces of other packages after, all else."""
+
+    @override
+    def find_spec(
+        self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        top, *rest = fullname.split(".")
+        if top == "rclpy":
+            return _alias(fullname, ".".join((_OURS, *rest)))
+        if top in provided() and top not in _message_packages():
+            return _alias(fullname, ".".join((packages.__name__, fullname)))
+        if not rest:
+            return _package(fullname) if top in provided() else None
+        if rest[0] in PARTS and len(rest) <= 2:
+            return _interfaces(fullname, top, *rest)
+        return None
+
+
+class LastFinder(MetaPathFinder):
+    """Finds packages that nobody else has: those of which there are only interfaces."""
+
+    @override
+    def find_spec(
+        self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        is_top = "." not in fullname
+        return _package(fullname) if is_top and _kinds(fullname) else None
+
+
+def install() -> None:
+    """Provide the packages in this process, and in the Python processes that it starts."""
+    if not any(isinstance(each, RosFinder) for each in sys.meta_path):
+        sys.meta_path.insert(0, RosFinder())
+        sys.meta_path.append(LastFinder())
+    folder = str(Path(__file__).parent / "child_processes")
+    others = [each for each in os.environ.get("PYTHONPATH", "").split(os.pathsep) if each]
+    if folder not in others:
+        os.environ["PYTHONPATH"] = os.pathsep.join((folder, *others))
+    os.environ[NAMES_VARIABLE] = " ".join(sorted(provided()))
+
+
+def real_rclpy() -> str:
+    """Where a real rclpy is that Python finds; "" if there is none."""
+    found = PathFinder.find_spec("rclpy")
+    return "" if found is None or found.origin is None else str(Path(found.origin).parent)
+
+
+class _AliasLoader(Loader):
+    """Gives the module of another name."""
+
+    def __init__(self, target: str) -> None:
+        self._target = target
+        self._spec: ModuleSpec | None = None
+
+    @override
+    def create_module(self, spec: ModuleSpec) -> ModuleType:
+        found = importlib.import_module(self._target)
+        self._spec = found.__spec__
+        return found
+
+    @override
+    def exec_module(self, module: ModuleType) -> None:
+        module.__spec__ = self._spec  # the import has put its own in the place
+
+    def get_code(self, fullname: str) -> None:
+        """For runpy: there is none under this name."""
+
+
+def _alias(name: str, target: str) -> ModuleSpec | None:
+    try:
+        found = importlib.util.find_spec(target)
+    except ModuleNotFoundError:
+        return None
+    if found is None:
+        return None
+    is_package = found.submodule_search_locations is not None
+    return ModuleSpec(name, _AliasLoader(target), origin=found.origin, is_package=is_package)
+
+
+class _MadeLoader(Loader):
+    """Makes a module of what it is given."""
+
+    def __init__(self, body: dict[str, Any]) -> None:
+        self._body = body
+
+    @override
+    def create_module(self, spec: ModuleSpec) -> ModuleType | None:
+        return None
+
+    @override
+    def exec_module(self, module: ModuleType) -> None:
+        vars(module).update(self._body)
+
+
+def _made(name: str, body: dict[str, Any], *, is_package: bool) -> ModuleSpec:
+    spec = ModuleSpec(name, _MadeLoader(body), is_package=is_package)
+    spec.has_location = False
+    return spec
+
+
+def _package(name: str) -> ModuleSpec | None:
+    return _made(name, {"__doc__": f"The interfaces of {name}."}, is_package=True)
+
+
+@cache
+def _kinds(package: str) -> dict[str, list[str]]:
+    """The names of a package's interfaces of each kind."""
+    found: dict[str, set[str]] = {}
+    for type_name in standard_interfaces(package):
+        _, kind, name = type_name.split("/")
+        if "_" not in name:
+            found.setdefault(kind, set()).add(name)
+    own = None if package in provided() else PACKAGES.find(package)
+    if own is not None:
+        add_package(package, own.folder)
+    for kind in PARTS:
+        if names := interfaces_in(package, kind):
+            found.setdefault(kind, set()).update(names)
+    return {kind: sorted(names) for kind, names in found.items()}
+
+
+def _interfaces(fullname: str, package: str, kind: str, file: str = "") -> ModuleSpec | None:
+    names = _kinds(package).get(kind)
+    if names is None:
+        return None
+    if not file:
+        doc = f"The {kind} interfaces of {package}."
+        body = {"__doc__": doc, "__all__": names, "__getattr__": _getter(fullname, names)}
+        return _made(fullname, body, is_package=True)
+    of_file = [name for name in names if f"_{snake_case(name)}" == file]
+    if not of_file:
+        return None
+    return _made(
+        fullname, {"__getattr__": _part_getter(package, kind, of_file[0])}, is_package=False
+    )
+
+
+def _getter(module: str, names: list[str]) -> Any:
+    """The `__getattr__` of a module `std_msgs.msg`."""
+    package, kind = module.split(".")
+
+    def get(name: str) -> Any:
+        base, _, part = name.partition("_")
+        if base not in names or (part and kind == "msg"):
+            hint = "" if name.startswith("_") else f"; {did_you_mean(name, names)}"
+            raise AttributeError(f"module {module!r} has no attribute {name!r}{hint}")
+        found = _part_getter(package, kind, base)(name)
+        setattr(sys.modules[module], name, found)
+        return found
+
+    return get
+
+
+def _part_getter(package: str, kind: str, base: str) -> Any:
+    """The `__getattr__` of a module `std_srvs.srv._set_bool`: `SetBool`, `SetBool_Request`."""
+
+    def get(name: str) -> Any:
+        wanted = name.removeprefix("Metaclass_")
+        if wanted.partition("_")[0] != base:
+            raise AttributeError(f"module {package}.{kind} has no attribute {name!r}")
+        try:
+            make = _NAMED[kind] if wanted == base else interfaces.class_named
+            if wanted.endswith(("_SendGoal", "_GetResult")):
+                make = interfaces.service_named
+            found: Any = make(f"{package}/{kind}/{wanted}")
+        except MessageError as error:
+            raise ImportError(str(error)) from None
+        return type(found) if name != wanted else found
+
+    return get

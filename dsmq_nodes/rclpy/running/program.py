@@ -1,0 +1,184 @@
+"""`dsmq-nodes run`: one program, as `ros2 run` or `python` starts it.
+
+What is named may be a file, a ROS package with the name of an executable or a module.
+All words behind it are the program's own, `--ros-args` among them.
+"""
+
+import runpy
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib import import_module
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Final
+
+from dsmq_nodes.errors import CommandError
+from dsmq_nodes.rclpy.running import import_finder
+from dsmq_nodes.rclpy.running.executables import Executable, find_executable
+from dsmq_nodes.rclpy.running.local_broker import LocalBroker
+from dsmq_nodes.rclpy.running.ros_packages import PACKAGES, package_around
+from dsmq_nodes.suggest import did_you_mean
+
+USAGE: Final = """\
+Usage: dsmq-nodes run [--ours] [--quiet] PROGRAM [WORDS...]
+
+  Run one program for rclpy, or a node of this kit.
+
+  dsmq-nodes run talker.py                            a file
+  dsmq-nodes run demo_nodes_py talker                 a ROS package's executable
+  dsmq-nodes run my_robot.talker                      a module, as python -m
+  dsmq-nodes run talker.py --ros-args -r chatter:=/a -p rate:=5
+
+  Where no broker listens at 127.0.0.1:30008 one is started, which ends with its last
+  peer; the environment variable DSMQ_BROKER names another, which has to be there.
+
+Options:
+  --ours   rclpy is this kit's, also where a ROS is installed.
+  --quiet  Do not say which rclpy and which broker are used.
+"""
+
+
+@dataclass
+class RunRequest:
+    """What the command line asks for.
+
+    Attributes:
+        target: a file, a package or a module.
+        words: everything behind it.
+        ours: this kit's rclpy is used although a real one is there.
+        is_quiet: nothing is said about rclpy and the broker.
+    """
+
+    target: str
+    words: list[str]
+    ours: bool = False
+    is_quiet: bool = False
+
+
+def read_request(words: list[str]) -> RunRequest | None:
+    """The request of a command line; None when it asks for help.
+
+    Raises:
+        CommandError: it names no program, or an unknown option.
+    """
+    flags: set[str] = set()
+    while words and words[0].startswith("-"):
+        flag = words[0]
+        if flag in {"-h", "--help"}:
+            return None
+        if flag not in {"--ours", "--quiet"}:
+            raise CommandError(f"run: there is no option {flag}; {did_you_mean(flag, OPTIONS)}")
+        flags.add(flag)
+        words = words[1:]
+    if not words:
+        raise CommandError(f"run: name a program\n\n{USAGE}")
+    return RunRequest(words[0], words[1:], ours="--ours" in flags, is_quiet="--quiet" in flags)
+
+
+OPTIONS: Final = ("--ours", "--quiet", "--help")
+
+
+def main(words: list[str]) -> int:
+    """Run a program; returns its exit status, unless it ends the process itself.
+
+    Raises:
+        CommandError: it cannot be found, or there is no broker.
+    """
+    request = read_request(words)
+    if request is None:
+        print(USAGE, end="")  # noqa: T201
+        return 0
+    _search_here()
+    real = "" if request.ours else import_finder.real_rclpy()
+    if real:
+        _tell(request, f"rclpy is ROS's, in {real} (--ours: this kit's)")
+    else:
+        broker = LocalBroker()
+        import_finder.install()
+        run = _found(request)
+        broker.wait()
+        new = ": none was there, this one runs until its last peer has gone"
+        _tell(request, f"rclpy is this kit's, the broker {broker.address}{new * broker.is_new}")
+        return run()
+    return _found(request)()
+
+
+def _tell(request: RunRequest, text: str) -> None:
+    if not request.is_quiet:
+        print(f"dsmq-nodes run: {text}", file=sys.stderr, flush=True)  # noqa: T201
+
+
+def _search_here() -> None:
+    """Search for modules in the working directory too, as `python -m` does."""
+    here = str(Path.cwd())
+    if here not in sys.path:
+        sys.path.insert(0, here)
+
+
+def _found(request: RunRequest) -> Callable[[], int]:
+    """A function that runs what was asked for, and returns the exit status."""
+    target, words = request.target, request.words
+    path = Path(target)
+    if path.suffix == ".py" or path.is_file():
+        if not path.is_file():
+            raise CommandError(f"run: there is no file {target}")
+        return lambda: _run_file(path, words)
+    package = PACKAGES.find(target)
+    if package is not None and words and not words[0].startswith("-"):
+        executable = find_executable(package, words[0])
+        return lambda: _run_executable(executable, words[1:])
+    return lambda: _run_module(target, words)
+
+
+def _run_file(path: Path, words: list[str]) -> int:
+    sys.argv = [str(path), *words]
+    path = path.resolve()
+    PACKAGES.program = path
+    sys.path.insert(0, str(path.parent))
+    around = package_around(path)
+    if around is not None:  # a file of a package imports that package, without an installation
+        sys.path.insert(1, str(around.folder))
+    runpy.run_path(str(path), run_name="__main__")
+    return 0
+
+
+def _run_executable(executable: Executable, words: list[str]) -> int:
+    if executable.script is not None:
+        return _run_file(executable.script, words)
+    if executable.search is not None:
+        PACKAGES.program = executable.search / "setup.py"
+        sys.path.insert(0, str(executable.search))
+    sys.argv = [executable.name, *words]
+    module, _, name = executable.module.partition(":")
+    result = getattr(import_module(module), name)()
+    return result if isinstance(result, int) else int(result is not None)
+
+
+def _run_module(name: str, words: list[str]) -> int:
+    sys.argv = [name, *words]
+    try:
+        found = find_spec(name)
+    except ModuleNotFoundError:
+        found = None
+    if found is None:
+        hint = did_you_mean(name, PACKAGES.all) if PACKAGES.all else "none can be seen from here"
+        raise CommandError(
+            f"run: there is no file, ROS package or module {name!r} (packages: {hint})"
+        )
+    runpy.run_module(name, run_name="__main__", alter_sys=True)
+    return 0
+
+
+def exit_with(words: list[str]) -> None:
+    """Run a program and end the process with its status; an error of ours is one line.
+
+    Raises:
+        SystemExit: always.
+    """
+    try:
+        status = main(words)
+    except CommandError as error:
+        print(error, file=sys.stderr)  # noqa: T201
+        status = 1
+    sys.exit(status)

@@ -1,0 +1,132 @@
+"""The ROS packages that can be seen from here: in the working tree and in the environment.
+
+A package of the working tree is a folder with a `package.xml`, in the program's folder, one above
+it, or below the working directory. One of the environment has its `package.xml` in `share/NAME`
+of a prefix: those of AMENT_PREFIX_PATH, and the one that Python itself is installed in.
+"""
+
+import contextlib
+import os
+import re
+import sys
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Final
+
+PACKAGE_FILE: Final = "package.xml"
+_NAME: Final = re.compile(r"<name>\s*([A-Za-z]\w*)\s*</name>")
+_NO_PACKAGES: Final = frozenset(("build", "install", "log", "node_modules", "__pycache__", "share"))
+_IGNORE: Final = ("COLCON_IGNORE", "AMENT_IGNORE")
+_DEEPEST: Final = 4
+_MOST_FOLDERS: Final = 5000  # of a working directory that is no workspace
+
+
+@dataclass(frozen=True)
+class RosPackage:
+    """A package.
+
+    Attributes:
+        name: its name.
+        folder: the folder of its `package.xml`.
+        prefix: the prefix it is installed in; None for one of the working tree.
+    """
+
+    name: str
+    folder: Path
+    prefix: Path | None = None
+
+
+def package_at(folder: Path) -> RosPackage | None:
+    """The package whose `package.xml` is in a folder."""
+    try:
+        text = (folder / PACKAGE_FILE).read_text("utf-8", "replace")
+    except OSError:
+        return None
+    found = _NAME.search(text)
+    return RosPackage(found[1], folder) if found else None
+
+
+def package_around(path: Path) -> RosPackage | None:
+    """The package that a file is in."""
+    parents = path.resolve().parents
+    return next((found for each in parents if (found := package_at(each))), None)
+
+
+class Packages:
+    """The packages seen from a program; looked for when somebody asks."""
+
+    def __init__(self) -> None:
+        self.program: Path | None = None
+
+    @property
+    def all(self) -> dict[str, RosPackage]:
+        """Every package by its name; the working tree goes first."""
+        return _found(self.program, Path.cwd(), os.environ.get("AMENT_PREFIX_PATH", ""))
+
+    def find(self, name: str) -> RosPackage | None:
+        """A package by its name."""
+        return self.all.get(name)
+
+
+PACKAGES: Final = Packages()
+
+
+@cache
+def _found(program: Path | None, here: Path, prefixes: str) -> dict[str, RosPackage]:
+    found: dict[str, RosPackage] = {}
+    for package in (*_of_the_tree(program, here), *_installed(prefixes)):
+        found.setdefault(package.name, package)
+    return found
+
+
+def _of_the_tree(program: Path | None, here: Path) -> Iterator[RosPackage]:
+    if program is not None and (around := package_around(program)) is not None:
+        yield around
+        yield from _below(around.folder.parent, 1)
+    yield from _below(here, _DEEPEST)
+    if (above := package_around(here / PACKAGE_FILE)) is not None:
+        yield above
+        yield from _below(above.folder.parent, 1)
+
+
+def _below(folder: Path, deepest: int) -> Iterator[RosPackage]:
+    """The packages in a folder and below, the nearest first; none is inside another."""
+    pending = deque([(folder, 0)])
+    for _ in range(_MOST_FOLDERS):
+        if not pending:
+            return
+        each, depth = pending.popleft()
+        files, folders = _entries(each)
+        if files.isdisjoint(_IGNORE) and PACKAGE_FILE in files:
+            if (found := package_at(each)) is not None:
+                yield found
+        elif depth < deepest and files.isdisjoint(_IGNORE):
+            pending.extend((each / name, depth + 1) for name in folders)
+
+
+def _entries(folder: Path) -> tuple[set[str], list[str]]:
+    """The names of the files in a folder, and of the folders that may hold packages."""
+    files: set[str] = set()
+    folders = []
+    with contextlib.suppress(OSError), os.scandir(folder) as entries:
+        for each in entries:
+            if not each.is_dir(follow_symlinks=False):
+                files.add(each.name)
+            elif each.name[0] != "." and each.name not in _NO_PACKAGES:
+                folders.append(each.name)
+    return files, sorted(folders)
+
+
+def prefixes() -> list[Path]:
+    """The prefixes that packages are installed in."""
+    named = [Path(each) for each in os.environ.get("AMENT_PREFIX_PATH", "").split(":") if each]
+    return list(dict.fromkeys((*named, Path(sys.prefix))))
+
+
+def _installed(_prefixes: str) -> Iterator[RosPackage]:
+    for prefix in prefixes():
+        for path in sorted(prefix.glob(f"share/*/{PACKAGE_FILE}")):
+            yield RosPackage(path.parent.name, path.parent, prefix)

@@ -1,0 +1,229 @@
+"""`dsmq-nodes run`: what is found, what it may import, and the broker it has."""
+
+import os
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+from textwrap import dedent
+from typing import Any
+
+import pytest
+
+from tests.support.waiting import PATIENCE_SEC, until
+
+RUN = [sys.executable, "-m", "dsmq_nodes.rclpy"]
+# As the command line, but on another port than the default one, which others may use.
+ON_PORT = """
+import sys
+from dsmq_nodes.dsmq import address
+address.DEFAULT_PORT = int(sys.argv.pop(1))
+from dsmq_nodes.rclpy.running.program import exit_with
+exit_with(sys.argv[1:])
+"""
+
+
+@pytest.fixture
+def port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return int(server.getsockname()[1])
+
+
+def run(
+    port: int, *words: str, cwd: Path | None = None, **environment: str
+) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(
+        [sys.executable, "-c", ON_PORT, str(port), *words],
+        capture_output=True,
+        text=True,
+        cwd=cwd,
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2]), **environment},
+        timeout=PATIENCE_SEC,
+        check=False,
+    )
+
+
+def write(folder: Path, files: dict[str, str]) -> None:
+    for name, text in files.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(dedent(text))
+
+
+def package_xml(name: str) -> str:
+    return f'<package format="3"><name>{name}</name></package>'
+
+
+def is_listening(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+def test_a_file_imports_messages_and_its_child_processes_do(port: int, tmp_path: Path) -> None:
+    write(
+        tmp_path,
+        {
+            "neighbour.py": "word = 'beside it'",
+            "program.py": """
+                import copy, pickle, subprocess, sys
+                import neighbour
+                import std_msgs.msg
+                from std_msgs.msg import *
+                from std_srvs.srv import SetBool
+                from std_srvs.srv._set_bool import SetBool_Request
+                print(sys.argv[1:], __name__, neighbour.word)
+                print(pickle.loads(pickle.dumps(String(data='a'))))
+                print(SetBool.Request is SetBool_Request)
+                print(std_msgs.msg._string.Metaclass_String)
+                child = "from std_msgs.msg import Int8; print(Int8(data=3))"
+                print(subprocess.check_output([sys.executable, "-c", child], text=True), end="")
+                from geometry_msgs.msg import Nothing
+            """,
+        },
+    )
+    done = run(port, str(tmp_path / "program.py"), "-x", "--ros-args", "-r", "a:=b", cwd=Path("/"))
+    assert done.stdout.splitlines() == [
+        "['-x', '--ros-args', '-r', 'a:=b'] __main__ beside it",
+        "std_msgs.msg.String(data='a')",
+        "True",
+        "<class 'std_msgs.msg._string.Metaclass_String'>",
+        "std_msgs.msg.Int8(data=3)",
+    ]
+    said = done.stderr.splitlines()
+    assert said[0] == (
+        f"dsmq-nodes run: rclpy is this kit's, the broker 127.0.0.1:{port}: none was there, this "
+        "one runs until its last peer has gone"
+    )
+    assert said[-1].startswith("ImportError: cannot import name 'Nothing' from 'geometry_msgs.msg'")
+    assert done.returncode == 1
+
+
+def test_the_broker_ends_with_its_last_peer(port: int, tmp_path: Path) -> None:
+    write(tmp_path, {"asks.py": "input()\nprint('asked')"})
+    command = [sys.executable, "-c", ON_PORT, str(port), str(tmp_path / "asks.py")]
+    pipes: dict[str, Any] = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
+    with subprocess.Popen(command, text=True, **pipes) as first:
+        assert first.stderr is not None
+        assert "none was there" in first.stderr.readline()
+        with subprocess.Popen(command, text=True, **pipes) as second:
+            assert second.stderr is not None
+            assert second.stderr.readline().endswith(f"the broker 127.0.0.1:{port}\n")
+            first.communicate("\n", PATIENCE_SEC)
+            time.sleep(1.5)  # longer than a broker stays alone
+            assert is_listening(port)
+            assert second.communicate("\n", PATIENCE_SEC)[0] == "asked\n"
+    until(lambda: not is_listening(port))
+
+
+def test_a_broker_that_is_named_has_to_be_there(port: int, tmp_path: Path) -> None:
+    write(tmp_path, {"program.py": "print('runs')"})
+    done = run(1, str(tmp_path / "program.py"), DSMQ_BROKER=f"127.0.0.1:{port}")
+    assert done.returncode == 1
+    assert done.stdout == ""
+    assert done.stderr.startswith(f"no broker at 127.0.0.1:{port} (")
+    assert not is_listening(port)
+
+
+def test_executables_and_interfaces_of_a_package(port: int, tmp_path: Path) -> None:
+    write(
+        tmp_path,
+        {
+            "src/arm/package.xml": package_xml("arm"),
+            "src/arm/setup.py": """
+                from setuptools import setup
+                package_name = 'arm'
+                setup(name=package_name, entry_points={'console_scripts': [
+                    'mover = ' + package_name + '.move:main', f'fails = {package_name}.move:fails',
+                ]})
+            """,
+            "src/arm/arm/__init__.py": "",
+            "src/arm/arm/move.py": """
+                import sys
+                from arm_interfaces.action import Reach
+                from arm_interfaces.msg import Joint, Joints
+                from arm_interfaces.srv import Home
+                def main():
+                    print(sys.argv[1:])
+                    print(Joints(joints=[Joint(angle=1.5)], mode=Joints.FAST))
+                    print(Home.Request(), Reach.Goal(), Reach.Impl.SendGoalService.Request().goal)
+                def fails():
+                    return 3
+            """,
+            "src/arm_interfaces/package.xml": package_xml("arm_interfaces"),
+            "src/arm_interfaces/msg/Joint.msg": "# One.\nfloat64 angle 0.5 # rad\nstring<=5 name\n",
+            "src/arm_interfaces/msg/Joints.msg": "uint8 FAST=2\nJoint[<=3] joints\nuint8 mode\n",
+            "src/arm_interfaces/srv/Home.srv": "bool now true\n---\nstd_msgs/Header header\n",
+            "src/arm_interfaces/action/Reach.action": "Joint to\n---\nbool done\n---\nJoint at\n",
+            "src/arm/scripts/look.py": "print('looks')",
+        },
+    )
+    done = run(port, "--quiet", "arm", "mover", "-v", cwd=tmp_path)
+    assert done.stdout.splitlines() == [
+        "['-v']",
+        "arm_interfaces.msg.Joints(joints=[arm_interfaces.msg.Joint(angle=1.5, name='')], mode=2)",
+        "arm_interfaces.srv.Home_Request(now=True) "
+        "arm_interfaces.action.Reach_Goal(to=arm_interfaces.msg.Joint(angle=0.5, name='')) "
+        "arm_interfaces.action.Reach_Goal(to=arm_interfaces.msg.Joint(angle=0.5, name=''))",
+    ]
+    assert done.stderr == ""
+    assert run(port, "--quiet", "arm", "fails", cwd=tmp_path).returncode == 3
+    assert run(port, "--quiet", "arm", "look", cwd=tmp_path).stdout == "looks\n"
+    wrong = run(port, "--quiet", "arm", "moover", cwd=tmp_path)
+    assert wrong.returncode == 1
+    assert "has no executable 'moover'; did you mean 'mover'?" in wrong.stderr
+
+
+def test_a_file_inside_a_package_imports_that_package(port: int, tmp_path: Path) -> None:
+    write(
+        tmp_path,
+        {
+            "lidar/package.xml": package_xml("lidar"),
+            "lidar/lidar/__init__.py": "",
+            "lidar/lidar/common.py": "name = 'common'",
+            "lidar/lidar/node.py": "from lidar.common import name\nprint(name)\n"
+            "from lidar.msg import Beam\nprint(Beam())",
+            "lidar/msg/Beam.msg": "float32[2] range_m\n",
+        },
+    )
+    done = run(port, "--quiet", str(tmp_path / "lidar/lidar/node.py"), cwd=Path("/"))
+    assert done.stdout == "common\nlidar.msg.Beam(range_m=array([0., 0.], dtype=float32))\n"
+    as_module = run(port, "--quiet", "lidar.node", cwd=tmp_path / "lidar")
+    assert as_module.stdout == done.stdout
+
+
+@pytest.mark.parametrize(
+    ("words", "text"),
+    [
+        (["nothing.py"], "run: there is no file nothing.py"),
+        (["no_such_module"], "run: there is no file, ROS package or module 'no_such_module'"),
+        (["--our", "x.py"], "run: there is no option --our; did you mean '--ours'?"),
+        ([], "run: name a program"),
+    ],
+)
+def test_what_cannot_be_run_is_said_in_one_line(
+    port: int, tmp_path: Path, words: list[str], text: str
+) -> None:
+    done = run(port, *words, cwd=tmp_path)
+    assert done.returncode == 1
+    assert text in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_real_rclpy_goes_first_unless_told_otherwise(port: int, tmp_path: Path) -> None:
+    write(
+        tmp_path,
+        {
+            "ros/rclpy/__init__.py": "word = 'real'",
+            "program.py": "import rclpy\nprint(getattr(rclpy, 'word', 'ours'))",
+        },
+    )
+    path = os.pathsep.join((str(tmp_path / "ros"), str(Path(__file__).parents[2])))
+    program = str(tmp_path / "program.py")
+    real = run(port, program, PYTHONPATH=path)
+    assert real.stdout == "real\n"
+    assert real.stderr == (
+        f"dsmq-nodes run: rclpy is ROS's, in {tmp_path / 'ros' / 'rclpy'} (--ours: this kit's)\n"
+    )
+    assert not is_listening(port)
+    assert run(port, "--quiet", "--ours", program, PYTHONPATH=path).stdout == "ours\n"
