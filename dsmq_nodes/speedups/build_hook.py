@@ -3,6 +3,7 @@
 Every `*.cpp` here goes into the one module `_speedups`. Where it cannot be compiled, one line says
 why, and the package is built without it: the same behaviour, in Python alone. `DSMQ_NODES_PURE=1`
 builds it without on purpose. `CXX` and `CXXFLAGS` are used as by other build tools.
+`python -m dsmq_nodes.speedups.build_hook` compiles it again where it is, after a change.
 """
 
 import os
@@ -18,6 +19,7 @@ from typing import Any, Final
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 _FOLDER: Final = Path("dsmq_nodes/speedups")
+_NAME: Final = "_speedups" + str(sysconfig.get_config_var("EXT_SUFFIX"))
 _FLAGS: Final = (
     *("-std=c++17", "-O2", "-DNDEBUG", "-fPIC", "-shared", "-fvisibility=hidden"),
     *("-fno-exceptions", "-fno-rtti", "-Wall", "-Wextra", "-Wno-missing-field-initializers"),
@@ -33,39 +35,48 @@ class BuildHook(BuildHookInterface[Any]):
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
         """Compile, and give the wheel this platform's tag; without a compiler leave it as it is."""
-        name = "_speedups" + str(sysconfig.get_config_var("EXT_SUFFIX"))
         folder = Path(self.root) / _FOLDER
         try:
-            built = _compiled(folder, name)
+            if version == "editable":
+                build_in_place(folder)
+                return
+            built = _compiled(folder)
         except CannotCompileError as error:
             self.app.display_warning(f"dsmq-nodes is built in pure Python: {error}")
-            if version == "editable":
-                (folder / name).unlink(missing_ok=True)  # of other sources than there are now
             return
-        self._folder = built.parent
-        if version == "editable":
-            # Beside it and renamed: a process that has loaded the old one keeps its own file.
-            shutil.copy(built, folder / f"{name}.new")
-            (folder / f"{name}.new").replace(folder / name)
-            return
-        build_data["force_include"][str(built)] = str(_FOLDER / name)
+        self._temporary = built.parent
+        build_data["force_include"][str(built)] = str(_FOLDER / built.name)
         build_data["pure_python"] = False
         build_data["infer_tag"] = True
 
     def finalize(self, version: str, build_data: dict[str, Any], artifact_path: str) -> None:
         """Remove what was compiled: the wheel holds it now."""
-        if folder := getattr(self, "_folder", None):
-            shutil.rmtree(folder, ignore_errors=True)
+        if temporary := getattr(self, "_temporary", None):
+            shutil.rmtree(temporary, ignore_errors=True)
 
 
-def _compiled(folder: Path, name: str) -> Path:
+def build_in_place(folder: Path) -> None:
+    """Compile the sources of a folder into it; what was there before goes in any case.
+
+    Raises:
+        CannotCompileError: the text says why.
+    """
+    (folder / _NAME).unlink(missing_ok=True)
+    built = _compiled(folder)
+    # Renamed, for a process that starts meanwhile.
+    shutil.copy(built, folder / f"{_NAME}.new")
+    (folder / f"{_NAME}.new").replace(folder / _NAME)
+    shutil.rmtree(built.parent, ignore_errors=True)
+
+
+def _compiled(folder: Path) -> Path:
     """The compiled module, in a new folder.
 
     Raises:
         CannotCompileError: the text says why.
     """
     _check_interpreter()
-    target = Path(tempfile.mkdtemp(prefix="dsmq_nodes-")) / name
+    target = Path(tempfile.mkdtemp(prefix="dsmq_nodes-")) / _NAME
     include = f"-I{sysconfig.get_path('include')}"
     command = [*_compiler(), *_FLAGS, include, *map(str, sorted(folder.glob("*.cpp")))]
     command += [*shlex.split(os.environ.get("CXXFLAGS", "")), "-o", str(target)]
@@ -91,3 +102,10 @@ def _compiler() -> list[str]:
         if words and shutil.which(words[0]):
             return words
     raise CannotCompileError("there is no C++ compiler (Debian: apt install g++ python3-dev)")
+
+
+if __name__ == "__main__":
+    try:
+        build_in_place(Path(__file__).parent)
+    except CannotCompileError as error:
+        sys.exit(str(error))
