@@ -228,8 +228,7 @@ class Hub:
 
     def services(self, *, hidden: bool = False) -> dict[str, offers.Offer]:
         """The services that are served, by name; with `hidden` also those of actions."""
-        found = offers.services(self.graph, hidden=hidden)
-        return {name: offer for name, offer in found.items() if offer.servers}
+        return offers.served(offers.services(self.graph, hidden=hidden))
 
     def nodes(self) -> list[str]:
         """The names of the nodes."""

@@ -1,0 +1,122 @@
+// The connection to the gateway: one websocket, subscriptions that panels share, questions.
+import { $, notice } from "./dom.js";
+
+export const graph = { connected: false, peers: [], topics: [], services: {}, params: [] };
+export const hello = { drive: {}, stop: {}, read_only: false };
+const listeners = { state: [], graph: [], driver: [], hello: [] };
+export const on = (what, act) => { listeners[what].push(act); };
+const tell = (what, value) => { for (const act of listeners[what]) act(value); };
+export const flow = { messages: 0, frames: 0, bytes: 0, dropped: new Map() };
+
+let socket = null, retrySec = 0.25, nextId = 1, paused = false, retry = 0;
+const questions = new Map();
+const subscribed = new Map(); // topic -> Set of {most, hz, take}
+export const newest = new Map(); // topic -> {message, stamp, at}
+
+const isOpen = () => socket !== null && socket.readyState === WebSocket.OPEN;
+export function send(what) { if (isOpen()) socket.send(JSON.stringify(what)); return isOpen(); }
+export function ask(op, fields = {}, sec = 15) {
+  return new Promise((resolve, reject) => {
+    const id = nextId++;
+    const timer = setTimeout(() => { questions.delete(id); reject(new Error("the gateway does not answer")); }, sec * 1000);
+    questions.set(id, { resolve, reject, timer });
+    if (!send({ op, id, ...fields })) { questions.delete(id); clearTimeout(timer); reject(new Error("there is no connection to the gateway")); }
+  });
+}
+
+// What the page wants of a topic: as much as the panel that wants most.
+function want(topic) {
+  const wants = [...subscribed.get(topic)];
+  const hz = wants.some((each) => !each.hz) ? 0 : Math.max(...wants.map((each) => each.hz));
+  return { op: "sub", topic, most: Math.max(...wants.map((each) => each.most)), hz };
+}
+export function subscribe(topic, take, { most = 1, hz = 0 } = {}) {
+  const mine = { most, hz, take };
+  const known = subscribed.get(topic);
+  const before = known ? JSON.stringify(want(topic)) : "";
+  if (known) known.add(mine); else subscribed.set(topic, new Set([mine]));
+  const now = want(topic);
+  if (!paused && JSON.stringify(now) !== before) send(now);
+  else if (newest.has(topic)) { const last = newest.get(topic); queueMicrotask(() => take(last.message, last.stamp)); }
+  return () => {
+    const all = subscribed.get(topic);
+    if (!all || !all.delete(mine)) return;
+    if (all.size) return;
+    subscribed.delete(topic); newest.delete(topic); flow.dropped.delete(topic);
+    send({ op: "unsub", topic });
+  };
+}
+export const typeOf = (topic) => graph.topics.find((each) => each.name === topic)?.type ?? "";
+
+function received(topic, stamp, dropped, message) {
+  flow.messages++;
+  if (dropped) flow.dropped.set(topic, dropped);
+  newest.set(topic, { message, stamp: stamp / 1e9, at: performance.now() });
+  for (const each of subscribed.get(topic) ?? []) each.take(message, stamp / 1e9);
+}
+function picture(buffer) {
+  const length = new DataView(buffer).getUint32(0, true);
+  const [topic, stamp, dropped, message] = JSON.parse(new TextDecoder().decode(new Uint8Array(buffer, 4, length)));
+  Object.defineProperty(message, "data", { value: new Uint8Array(buffer, 4 + length), enumerable: false });
+  received(topic, stamp, dropped, message);
+}
+const ops = {
+  data(frame) {
+    flow.frames++;
+    for (const each of frame.m) received(...each);
+    send({ op: "ack", n: frame.n });
+  },
+  hello(told) { Object.assign(hello, told); tell("hello", told); },
+  graph(told) {
+    Object.assign(graph, told);
+    tell("state", told.connected ? "live" : "broker lost");
+    tell("graph", graph);
+  },
+  driver(told) { tell("driver", told); },
+  error(told) { notice(told.error); },
+  answer(told) {
+    const question = questions.get(told.id);
+    if (!question) return;
+    questions.delete(told.id); clearTimeout(question.timer);
+    if (told.ok) question.resolve(told.value); else question.reject(new Error(told.error));
+  },
+};
+export function connect() {
+  clearTimeout(retry);
+  const scheme = location.protocol === "https:" ? "wss" : "ws";
+  socket = new WebSocket(`${scheme}://${location.host}/dashboard`);
+  socket.binaryType = "arraybuffer";
+  const mine = socket;
+  socket.onopen = () => { retrySec = 0.25; if (!paused) for (const topic of subscribed.keys()) send(want(topic)); };
+  socket.onclose = (event) => {
+    if (mine !== socket) return;
+    for (const { reject, timer } of questions.values()) { clearTimeout(timer); reject(new Error("the connection to the gateway was lost")); }
+    questions.clear(); graph.connected = false;
+    tell("state", event.reason || "no gateway");
+    tell("driver", { name: "", you: false });
+    retry = setTimeout(connect, retrySec * 1000);
+    retrySec = Math.min(retrySec * 2, 3);
+  };
+  socket.onmessage = (event) => {
+    if (typeof event.data !== "string") { flow.bytes += event.data.byteLength; picture(event.data); return; }
+    flow.bytes += event.data.length;
+    const told = JSON.parse(event.data);
+    ops[told.op]?.(told);
+  };
+}
+// A page that nobody sees costs nothing.
+document.addEventListener("visibilitychange", () => {
+  paused = document.hidden;
+  for (const topic of subscribed.keys()) send(paused ? { op: "unsub", topic } : want(topic));
+  if (!paused && !isOpen()) { retrySec = 0.25; connect(); }
+});
+addEventListener("online", () => { if (!isOpen()) connect(); });
+
+// STOP: a form that works before this script does; with it the answer is shown.
+$("stop").addEventListener("submit", async (event) => {
+  event.preventDefault();
+  try {
+    const answer = await fetch("stop", { method: "POST" });
+    if (answer.status === 204) notice("STOP was sent"); else notice((await answer.text()).trim() || `STOP failed: ${answer.status}`, 30);
+  } catch { notice("STOP did not reach the gateway: stop the robot by its own switch", 60); }
+});

@@ -1,0 +1,62 @@
+// Nodes: rate against contract, latency, losses, CPU, exceptions; the launch's commands; doctor.
+import { $, el, notice, rate, seconds } from "../dom.js";
+import { ask, graph, hello, on, subscribe } from "../link.js";
+
+const nodes = new Map(); // name -> {now, before}
+let processes = [], dirty = true;
+const OWN = /^\/dsmq\//;
+
+function take(message, stamp) {
+  const known = nodes.get(message.name);
+  nodes.set(message.name, { now: message, before: known?.now, stamp, passedSec: known ? stamp - known.stamp : 0, at: performance.now() });
+  dirty = true;
+}
+const lost = (told) => told.subscriptions.reduce((sum, each) => sum + each.dropped + each.invalid, 0) + told.publishers.reduce((sum, each) => sum + each.dropped, 0);
+const busy = (told) => told.callbacks.reduce((sum, each) => sum + each.busy_sec, 0);
+function perSec(each, count) { return each.before && each.passedSec > 0 ? Math.max(count(each.now) - count(each.before), 0) / each.passedSec : 0; }
+function row(name) {
+  const each = nodes.get(name), process = processes.find((one) => one.nodes.includes(name) || one.name === name.slice(1)), peer = graph.peers.find((one) => one.name === name);
+  const state = process?.state ?? peer?.state ?? "gone";
+  const told = each?.now, timer = told?.timers.find((one) => told.rate_hz && Math.abs(one.rate_hz - told.rate_hz) < 1e-6);
+  const low = timer && each.before && timer.achieved_hz < told.rate_hz * 0.95;
+  const p99 = told ? Math.max(0, ...told.subscriptions.map((one) => one.latency_p99_sec)) : 0;
+  const drops = each ? perSec(each, lost) : 0, cpu = each ? perSec(each, busy) * 100 : 0;
+  const cell = (text, className = "r") => el("td", { className }, text);
+  const button = (text, action, sure) => el("button", { title: `${action} ${name}`, "aria-label": `${action} ${name}`, onclick: () => command(action, process.name, sure) }, text);
+  const runs = !["stopped", "failed", "finished"].includes(state);
+  const buttons = process ? (runs ? [button("restart", "restart", true), button("stop", "stop", true)] : [button("start", "start", false)]) : [];
+  return el("tr", { "data-node": name }, el("td", {}, peer || told ? name : name.slice(1)), cell(state, state === "ready" || state === "active" ? "" : "low"), cell(timer ? `${rate(timer.achieved_hz)} / ${rate(told.rate_hz)}` : "", low ? "r low" : "r"), cell(p99 ? seconds(p99) : ""), cell(drops ? rate(drops) : "", drops > 1 ? "r low" : "r"), cell(each?.before ? `${cpu.toFixed(0)} %` : ""), el("td", { className: told?.exceptions ? "r low" : "r", title: told?.last_exception ?? "" }, told?.exceptions ? String(told.exceptions) : ""), el("td", { className: "r" }, ...(hello.read_only ? [] : buttons), process ? button("log", "lines", false) : null));
+}
+function show() {
+  if (!dirty || document.querySelector("#nodes button:active")) return;
+  dirty = false;
+  const names = new Set([...graph.peers.map((each) => each.name), ...processes.flatMap((each) => (each.nodes.length ? each.nodes : [`/${each.name}`]))]);
+  const focused = document.activeElement?.closest("#nodes") ? document.activeElement.getAttribute("aria-label") : null;
+  $("nodes").tBodies[0].replaceChildren(...[...names].filter((each) => !OWN.test(each)).sort().map(row));
+  if (focused) [...$("nodes").querySelectorAll("button")].find((each) => each.getAttribute("aria-label") === focused)?.focus({ preventScroll: true });
+}
+async function command(action, name, sure) {
+  if (sure && !confirm(`${action} ${name}?`)) return;
+  try {
+    const answer = await ask("launch", { action, name }, 60);
+    if (action !== "lines") { notice(answer.text || `${action}: done`); return; }
+    const box = $("lines");
+    box.hidden = false; box.replaceChildren(`${name}, its last lines:\n${answer.lines.join("\n") || "it has said nothing"}`);
+    box.scrollIntoView({ block: "nearest" });
+  } catch (error) { notice(error.message, 12); }
+}
+async function examine() {
+  const button = $("doctor");
+  button.disabled = true; button.textContent = "Looking…";
+  try {
+    const { findings, checks } = await ask("doctor");
+    $("findings").replaceChildren(...(findings.length ? findings.map((each) => el("li", { className: each.level }, el("b", {}, `${each.level}: `), each.text, el("br"), el("span", { className: "quiet" }, `try ${each.advice}`))) : [el("li", { className: "fine" }, `All ${checks.length} checks passed: ${checks.join(", ")}.`)]));
+  } catch (error) { notice(error.message); } finally { button.disabled = false; button.textContent = "Examine"; }
+}
+export function start() {
+  on("graph", () => { dirty = true; });
+  $("doctor").addEventListener("click", examine);
+  const releases = [subscribe("/dsmq/nodes", take, { most: 200 }), subscribe("/dsmq/launch/state", (message) => { processes = message.processes; dirty = true; })];
+  const timer = setInterval(show, 500);
+  return () => { releases.forEach((each) => each()); clearInterval(timer); };
+}
