@@ -22,13 +22,17 @@ class Avoider(Node):
     """
 
     class Params(Parameters):
-        stop_distance: float = Field(0.5, gt=0, description="m: nearer in front, it stops")
-        front: float = Field(math.radians(15), gt=0, description="rad to either side")
-        clear_distance: float = Field(0.9, gt=0, description="m: with so much room it drives on")
-        slow_distance: float = Field(1.2, gt=0, description="m: nearer in front, it slows down")
-        cruise_speed: float = Field(0.5, gt=0, description="m/s")
-        turn_rate: float = Field(1.2, gt=0, description="rad/s, when it turns on the spot")
-        scan_timeout_sec: float = Field(0.3, gt=0, description="blind for so long, it stops")
+        stop_distance: float = Field(0.5, gt=0, le=2, description="m: nearer in front, it stops")
+        front: float = Field(math.radians(15), gt=0, le=1.5, description="rad to either side")
+        clear_distance: float = Field(
+            0.9, gt=0, le=3, description="m: with so much room it drives on"
+        )
+        slow_distance: float = Field(
+            1.2, gt=0, le=4, description="m: nearer in front, it slows down"
+        )
+        cruise_speed: float = Field(0.5, gt=0, le=1, description="m/s")
+        turn_rate: float = Field(1.2, gt=0, le=3, description="rad/s, when it turns on the spot")
+        scan_timeout_sec: float = Field(0.3, gt=0, le=2, description="blind for so long, it stops")
 
     params: Params
     rate_hz = 20.0

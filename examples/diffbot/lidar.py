@@ -16,10 +16,10 @@ class Lidar(Node):
 
     class Params(Parameters):
         seed: int = 0
-        beams: int = Field(360, ge=4)
-        range_min: float = Field(0.05, gt=0, description="m")
-        range_max: float = Field(10.0, gt=0, description="m")
-        noise: float = Field(0.01, ge=0, description="m, standard deviation")
+        beams: int = Field(360, ge=4, le=3600)
+        range_min: float = Field(0.05, gt=0, le=1, description="m")
+        range_max: float = Field(10.0, gt=0, le=50, description="m")
+        noise: float = Field(0.01, ge=0, le=0.5, description="m, standard deviation")
 
     params: Params
     rate_hz = 10.0

@@ -24,9 +24,9 @@ class Mapper(Node):
     """Takes up the newest scan at each tick and publishes the map, latched."""
 
     class Params(Parameters):
-        resolution: float = Field(0.05, gt=0, description="m a cell")
-        width: float = Field(9.0, gt=0, description="m")
-        height: float = Field(7.0, gt=0, description="m")
+        resolution: float = Field(0.05, gt=0, le=1, description="m a cell")
+        width: float = Field(9.0, gt=0, le=100, description="m")
+        height: float = Field(7.0, gt=0, le=100, description="m")
         x: float = Field(-0.5, description="the lower left corner, m")
         y: float = Field(-0.5, description="the lower left corner, m")
 

@@ -25,7 +25,7 @@ class Monitor(Node):
 
     class Params(Parameters):
         picture: str = Field("", description="draw map and paths to this file at the end, as SVG")
-        line_every_sec: float = Field(5.0, gt=0, description="where there is no terminal")
+        line_every_sec: float = Field(5.0, gt=0, le=60, description="where there is no terminal")
 
     params: Params
     rate_hz = 5.0
@@ -87,7 +87,7 @@ class Monitor(Node):
             slow = [
                 f"{name} {node.timers[0].achieved_hz:.1f} of {node.rate_hz:g} Hz"
                 for name, node in sorted(self.nodes.items())
-                if node.timers and abs(node.timers[0].achieved_hz / node.rate_hz - 1) > 0.01
+                if node.timers and node.rate_hz and is_slow(node)
             ]
             print(f"{facts}; {', '.join(slow) or 'all rates are kept'}")
 
@@ -104,6 +104,11 @@ class Monitor(Node):
                 self.get_logger().error(f"no picture: {error}")
             else:
                 self.get_logger().info(f"wrote {self.params.picture}")
+
+
+def is_slow(node: NodeStatistics) -> bool:
+    """Whether a node misses the rate that it declares."""
+    return abs(node.timers[0].achieved_hz / node.rate_hz - 1) > 0.01
 
 
 def extend(path: list[Point], msg: Odometry, step_m: float = 0.02) -> float:

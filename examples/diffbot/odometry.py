@@ -29,10 +29,14 @@ class OdometryNode(Node):
         x: float = Field(1.0, description="where it starts, m")
         y: float = Field(1.0, description="where it starts, m")
         heading: float = Field(0.0, description="how it starts, rad")
-        still: float = Field(0.1, gt=0, description="rad/s: slower, by the wheels, is no turn")
-        while_sec: float = Field(0.5, gt=0, description="how long it must not have turned")
+        still: float = Field(
+            0.1, gt=0, le=1, description="rad/s: slower, by the wheels, is no turn"
+        )
+        while_sec: float = Field(0.5, gt=0, le=10, description="how long it must not have turned")
         bias_gain: float = Field(0.1, ge=0, le=1, description="share of a new bias, later on")
-        drift: float = Field(0.01, ge=0, description="standard deviation, m and rad a metre driven")
+        drift: float = Field(
+            0.01, ge=0, le=1, description="standard deviation, m and rad a metre driven"
+        )
 
     params: Params
     rate_hz = 50.0

@@ -22,9 +22,9 @@ class Plant(Node):
         x: float = Field(1.0, description="where it starts, m")
         y: float = Field(1.0, description="where it starts, m")
         heading: float = Field(0.0, description="how it starts, rad")
-        motor_lag_sec: float = Field(0.1, gt=0, description="to 63 % of a new speed")
+        motor_lag_sec: float = Field(0.1, gt=0, le=2, description="to 63 % of a new speed")
         slip: float = Field(0.01, ge=0, lt=1, description="share of a wheel's way that is lost")
-        command_timeout_sec: float = Field(0.3, gt=0, description="stop without a command")
+        command_timeout_sec: float = Field(0.3, gt=0, le=5, description="stop without a command")
 
     params: Params
     rate_hz = 200.0

@@ -15,9 +15,11 @@ class Safety(Node):
     """Passes cmd_vel on as wheel_command as long as that is safe."""
 
     class Params(Parameters):
-        command_timeout_sec: float = Field(0.2, gt=0, description="a command is stale after this")
-        max_speed: float = Field(0.6, gt=0, description="m/s")
-        max_turn_rate: float = Field(2.0, gt=0, description="rad/s")
+        command_timeout_sec: float = Field(
+            0.2, gt=0, le=2, description="a command is stale after this"
+        )
+        max_speed: float = Field(0.6, gt=0, le=2, description="m/s")
+        max_turn_rate: float = Field(2.0, gt=0, le=6, description="rad/s")
 
     params: Params
 

@@ -40,9 +40,9 @@ class ImuSensor(Node):
 
     class Params(Parameters):
         seed: int = 0
-        gyro_bias: float = Field(0.02, ge=0, description="rad/s: the most, to either side")
-        gyro_noise: float = Field(0.005, ge=0, description="rad/s, standard deviation")
-        acceleration_noise: float = Field(0.05, ge=0, description="m/s^2, standard deviation")
+        gyro_bias: float = Field(0.02, ge=0, le=0.5, description="rad/s: the most, to either side")
+        gyro_noise: float = Field(0.005, ge=0, le=0.5, description="rad/s, standard deviation")
+        acceleration_noise: float = Field(0.05, ge=0, le=5, description="m/s^2, standard deviation")
 
     params: Params
     rate_hz = 100.0

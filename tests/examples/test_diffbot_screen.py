@@ -90,3 +90,19 @@ def test_the_monitor_takes_the_terminal_and_gives_it_back(monkeypatch: pytest.Mo
     assert "emergency stop" in shown
     assert "▀" in shown
     assert shown.endswith("\x1b[?25h\x1b[?1049l"), "the cursor is back"
+
+
+def test_a_node_that_declares_no_rate_is_not_slow(capsys: pytest.CaptureFixture[str]) -> None:
+    with Graph() as graph:
+        monitor = graph.add(Monitor, params={"picture": ""})
+        monitor.screen = None
+        timer = TimerStatistics(name="look", rate_hz=2.0, achieved_hz=1.0)
+        monitor.nodes = {"/guest": NodeStatistics(name="/guest", timers=[timer])}
+        monitor.next_line_sec = 0.0
+        monitor.show()
+        monitor.nodes["/slow"] = NodeStatistics(name="/slow", rate_hz=2.0, timers=[timer])
+        monitor.next_line_sec = 0.0
+        monitor.show()
+    first, second = capsys.readouterr().out.splitlines()
+    assert "all rates are kept" in first
+    assert "/slow 1.0 of 2 Hz" in second
