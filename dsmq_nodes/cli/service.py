@@ -14,7 +14,7 @@ from dsmq_nodes.cli.options import (
     examples_epilog,
     new_app,
 )
-from dsmq_nodes.tools.offers import find_service, services
+from dsmq_nodes.tools.offers import find_service, served, services
 from dsmq_nodes.tools.session import Session
 
 app = new_app(
@@ -42,9 +42,9 @@ def list_(
     ] = False,
     broker: BrokerOption = BROKER,
 ) -> None:
-    """List the services that are served or called now."""
+    """List the services that are served now; one that is only called is in `service info`."""
     with Session(broker) as session:
-        found = services(session.graph(), hidden=hidden)
+        found = served(services(session.graph(), hidden=hidden))
     print_offers(found.values(), show_types=show_types, count=count, as_json=as_json)
 
 
@@ -85,7 +85,7 @@ def find(
 ) -> None:
     """List the services of a type."""
     with Session(broker) as session:
-        found = services(session.graph(), hidden=True)
+        found = served(services(session.graph(), hidden=True))
     fitting = [offer for offer in found.values() if is_type(offer.type, type_name)]
     print_offers(fitting, count=count, as_json=as_json)
 

@@ -43,6 +43,11 @@ def services(graph: GraphModel, *, hidden: bool = False) -> dict[str, Offer]:
     return {name: found[name] for name in sorted(found) if hidden or not is_hidden(name)}
 
 
+def served(offers: Mapping[str, Offer]) -> dict[str, Offer]:
+    """Those that have a server: a client that waits for one is none."""
+    return {name: offer for name, offer in offers.items() if offer.servers}
+
+
 def actions(graph: GraphModel) -> dict[str, Offer]:
     """The actions by name."""
     found = {}

@@ -1,0 +1,21 @@
+"""What a graph offers: a service that is only called is not served."""
+
+from dsmq_nodes.tools.graph_model import EndpointModel, GraphModel, TopicModel
+from dsmq_nodes.tools.offers import served, services
+
+ARM, CLIENT = EndpointModel(node="/arm", type="std_srvs/srv/Trigger_Response"), EndpointModel()
+
+
+def test_a_service_with_a_client_alone_is_known_but_not_served() -> None:
+    graph = GraphModel(
+        topics=[
+            TopicModel(name="/home/_request", publishers=[CLIENT], subscribers=[ARM]),
+            TopicModel(name="/home/_reply", publishers=[ARM], subscribers=[CLIENT]),
+            TopicModel(name="/gone/_request", publishers=[CLIENT]),
+            TopicModel(name="/gone/_reply", subscribers=[CLIENT]),
+        ]
+    )
+    found = services(graph)
+    assert list(found) == ["/gone", "/home"]
+    assert list(served(found)) == ["/home"]
+    assert found["/home"].type == "std_srvs/srv/Trigger"
