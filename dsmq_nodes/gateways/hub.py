@@ -48,6 +48,7 @@ class HubReader:
     def __init__(self, hub: "Hub", topic: str, take: Take, *, is_prompt: bool) -> None:
         self.topic, self.take, self.is_prompt = topic, take, is_prompt
         self.after = 0  # the last id that was delivered
+        self.failures = 0  # how often `take` has raised
         self._hub = hub
 
     def close(self) -> None:
@@ -182,7 +183,10 @@ class Hub:
         self._news.set()
         self._news = asyncio.Event()
         for watcher in list(self._watchers):
-            watcher()
+            try:
+                watcher()
+            except Exception:
+                logger.exception("a change of the graph was not taken")
 
     def _take_graph(self, entry: Entry) -> None:
         try:
@@ -283,7 +287,12 @@ class Hub:
             if again and entry.id <= reader.after:
                 continue
             reader.after = entry.id
-            reader.take(entry)
+            try:
+                reader.take(entry)
+            except Exception:  # of one client: the others and the link go on
+                if not reader.failures:
+                    logger.exception("a message on %s was not taken; others are counted", topic)
+                reader.failures += 1
 
     def unsubscribe(self, reader: HubReader) -> None:
         """End one subscription."""

@@ -33,10 +33,17 @@ def plain_json(entry: Entry, schema: Schema) -> str:
 def decoded(text: str) -> dict[str, Any]:
     """The values of a message's text."""
     try:
-        found: Any = json.loads(text)
+        found: Any = _values(text)
     except (ValueError, RecursionError):
         found = text.encode("utf-8", "replace").decode()
     return found if isinstance(found, dict) else {"data": found}
+
+
+def _values(text: str) -> Any:
+    try:
+        return msgspec.json.decode(text)
+    except (msgspec.MsgspecError, UnicodeEncodeError):
+        return json.loads(text)  # it has NaN as a number, or is no JSON at all
 
 
 def _is_json(text: str) -> bool:

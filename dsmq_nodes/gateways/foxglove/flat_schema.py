@@ -1,7 +1,8 @@
 """JSON Schemas as the viewers' parsers take them.
 
 Their root is an object, and they have no `$ref`, no `anyOf`, no null and no arrays of arrays; where
-a type has one of these, the nearest that they can show takes its place.
+a type has one of these, the nearest that they can show takes its place. A schema comes from another
+process: it is no larger here than a viewer can use, whatever it refers to.
 """
 
 from typing import Any, Final
@@ -9,41 +10,49 @@ from typing import Any, Final
 from dsmq_nodes.messages.schema.schema_walk import Schema, as_list, as_mapping, resolved
 
 _DEEPEST: Final = 12  # types in types; one that contains itself ends there
+_MOST_PARTS: Final = 5000
 _OBJECT: Final[dict[str, Any]] = {"type": "object", "properties": {}}
-_SIMPLE: Final = {"string", "number", "integer", "boolean"}
+_SIMPLE: Final = ("string", "number", "integer", "boolean")
 _KEPT: Final = ("minimum", "maximum", "contentEncoding")
 
 
 def flat_schema(schema: Schema) -> dict[str, Any]:
     """The schema of a message for a viewer; an object without fields when it is unknown."""
-    found = _flat(schema, schema, 0)
+    found = _Flattening(schema).flat(schema, 0)
     return found if found["type"] == "object" else dict(_OBJECT)
 
 
-def _flat(part: object, root: Schema, depth: int) -> dict[str, Any]:
-    if depth > _DEEPEST:
-        return dict(_OBJECT)
-    found = resolved(root, part)
-    choices = [as_mapping(each) for each in as_list(found.get("anyOf"))]
-    for each in choices:
-        if each.get("type") != "null":  # the first: a value of another shows as it is
-            return _flat(each, root, depth + 1)
-    kind = found.get("type") or _kind_of_values(found)
-    if kind == "object" or "properties" in found:
-        properties = as_mapping(found.get("properties"))
-        inner = {name: _flat(each, root, depth + 1) for name, each in properties.items()}
-        return {"type": "object", "properties": inner}
-    if kind == "array":
-        return {"type": "array", "items": _item(found, root, depth)}
-    kept = {name: found[name] for name in _KEPT if name in found}
-    return {"type": kind if kind in _SIMPLE else "string", **kept}
+class _Flattening:
+    def __init__(self, root: Schema) -> None:
+        self._root = root
+        self._left = _MOST_PARTS
 
+    def flat(self, part: object, depth: int) -> dict[str, Any]:
+        """A part of the schema without what viewers do not know."""
+        self._left -= 1
+        if depth > _DEEPEST or self._left < 0:
+            return dict(_OBJECT)
+        found = resolved(self._root, part)
+        choices = [as_mapping(each) for each in as_list(found.get("anyOf"))]
+        for each in choices:
+            if each.get("type") != "null":  # the first: a value of another shows as it is
+                return self.flat(each, depth + 1)
+        kind = found.get("type") or _kind_of_values(found)
+        if kind == "object" or "properties" in found:
+            properties = as_mapping(found.get("properties"))
+            inner = {str(name): self.flat(each, depth + 1) for name, each in properties.items()}
+            return {"type": "object", "properties": inner}
+        if kind == "array":
+            return {"type": "array", "items": self._item(found, depth)}
+        kept = {name: found[name] for name in _KEPT if name in found}
+        return {"type": kind if kind in _SIMPLE else "string", **kept}
 
-def _item(found: Schema, root: Schema, depth: int) -> dict[str, Any]:
-    first = as_list(found.get("prefixItems"))
-    item = found.get("items") or (first[0] if first else {"type": "number"})
-    flat = _flat(item, root, depth + 1)
-    return dict(_OBJECT) if flat["type"] == "array" or "contentEncoding" in flat else flat
+    def _item(self, found: Schema, depth: int) -> dict[str, Any]:
+        first = as_list(found.get("prefixItems"))
+        item = found.get("items") or (first[0] if first else {"type": "number"})
+        flat = self.flat(item, depth + 1)
+        is_deeper = flat["type"] == "array" or "contentEncoding" in flat
+        return dict(_OBJECT) if is_deeper else flat
 
 
 def _kind_of_values(found: Schema) -> str:

@@ -138,3 +138,22 @@ def test_a_client_is_limited_and_its_end_releases_all() -> None:
         done(graph, hub.settled())
         assert not hub._writers
         assert hub.topic("/t7") is None or not hub.topic("/t7").publishers  # type: ignore[union-attr]
+
+
+def test_a_client_that_fails_on_a_message_costs_the_others_nothing(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    def fail(_: object) -> None:
+        raise RuntimeError("this one")
+
+    with Graph() as graph:
+        graph.add(Talker)
+        hub = hub_in(graph)
+        got: list[object] = []
+        reader = client_of(hub).subscribe("/chatter", fail)
+        client_of(hub).subscribe("/chatter", got.append)
+        hub.watch(lambda: fail(None))
+        graph.run_for(1.0)
+        assert len(got) >= 9
+        assert reader.failures == len(got)
+        assert sum("/chatter was not taken" in each.message for each in caplog.records) == 1

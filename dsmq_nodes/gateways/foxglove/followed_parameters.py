@@ -1,0 +1,164 @@
+"""The parameters of all nodes, read once and then followed.
+
+Viewers ask for all parameters every few seconds. A node is asked once; from then on its changes
+come from `/parameter_events`. A node that was started again is asked again, and one that does not
+answer not before the graph has changed.
+
+Foxglove calls a parameter `/node.name`. A number that may have a fraction is marked `float64`:
+otherwise a viewer would send 3.0 as the integer 3.
+"""
+
+import asyncio
+from collections.abc import Callable, Collection
+from typing import Any, Final
+
+from dsmq_nodes.dsmq.log import Entry
+from dsmq_nodes.errors import CommandError
+from dsmq_nodes.gateways.hub import Hub
+from dsmq_nodes.gateways.message_json import decoded
+from dsmq_nodes.gateways.web.hub_client import HubClient
+from dsmq_nodes.gateways.web.outbox import Outbox
+from dsmq_nodes.gateways.web.parameter_calls import (
+    nodes_with_parameters,
+    read_parameters,
+    set_parameter,
+    value_in,
+)
+from dsmq_nodes.topic_names import PARAMETER_EVENTS_TOPIC
+
+_TYPES: Final = {3: "float64", 5: "byte_array", 8: "float64_array"}
+_NUMBERS: Final = {3, 8}
+
+Wire = dict[str, Any]
+
+
+class FollowedParameters:
+    """A gateway's; it begins with the first question.
+
+    Attributes:
+        listeners: called with the parameters that have changed.
+    """
+
+    def __init__(self, hub: Hub) -> None:
+        self.listeners: list[Callable[[list[Wire]], None]] = []
+        self._hub = hub
+        self._client = HubClient(hub, Outbox())
+        self._known: dict[str, dict[str, Wire]] = {}  # by node, by name
+        self._pids: dict[str, int] = {}
+        self._asked: dict[str, asyncio.Task[None]] = {}
+        self._silent: set[str] = set()
+        self._follows = False
+
+    async def read(self, names: Collection[str] = ()) -> list[Wire]:
+        """The parameters of these names that there are; without names all."""
+        self._follow()
+        nodes = nodes_with_parameters(self._hub)
+        if names:
+            wanted = {self.split(name)[0] for name in names}
+            nodes = [node for node in nodes if node in wanted]
+        await asyncio.gather(*(self._ask(node) for node in nodes if node not in self._known))
+        known = [each for node in nodes for each in self._known.get(node, {}).values()]
+        found = [each for each in known if each["value"] is not None]
+        return [each for each in found if not names or each["name"] in names]
+
+    def split(self, name: str) -> tuple[str, str]:
+        """The node in a parameter's full name, and its own name; both empty when there is none."""
+        nodes = [each for each in nodes_with_parameters(self._hub) if name.startswith(f"{each}.")]
+        node = max(nodes, key=len, default="")
+        return node, name[len(node) + 1 :] if node else ""
+
+    async def set(self, client: HubClient, name: str, value: Any) -> None:
+        """Set a parameter for a client; None unsets it.
+
+        Raises:
+            CommandError: there is no such parameter, or its node refuses the value.
+        """
+        node, own = self.split(name)
+        if not node:
+            raise CommandError("no node has such a parameter")
+        await set_parameter(client, node, own, value)
+        known = self._known.get(node)
+        if known is not None:  # its event may come a little later
+            found = (await read_parameters(self._client, node, [own]))[own]
+            known[own] = _wire(node, own, found.value, found.type)
+
+    async def _ask(self, node: str) -> None:
+        if node in self._silent:
+            return
+        if node not in self._asked:
+            self._asked[node] = self._hub.loop.create_task(self._fetch(node))
+        try:
+            await asyncio.shield(self._asked[node])
+        finally:
+            self._asked.pop(node, None)
+
+    async def _fetch(self, node: str) -> None:
+        try:
+            found = await read_parameters(self._client, node)
+        except (CommandError, LookupError, TypeError, ValueError):
+            self._silent.add(node)
+            return
+        self._pids[node] = self._pid_of(node)
+        self._known[node] = {
+            name: _wire(node, name, each.value, each.type)
+            for name, each in found.items()
+            if each.value is not None
+        }
+
+    def _pid_of(self, node: str) -> int:
+        return next((each.pid for each in self._hub.graph.peers if each.name == node), 0)
+
+    # Following
+
+    def _follow(self) -> None:
+        if not self._follows:
+            self._follows = True
+            self._client.subscribe(PARAMETER_EVENTS_TOPIC, self._take)
+            self._client.watch(self._look)
+
+    def _look(self) -> None:
+        """Forget the nodes that have gone or were started again."""
+        self._silent.clear()
+        pids = {each.name: each.pid for each in self._hub.graph.peers}
+        for node in [each for each in self._known if pids.get(each) != self._pids[each]]:
+            del self._known[node], self._pids[node]
+
+    def _take(self, entry: Entry) -> None:
+        if entry.gap:
+            self._known.clear()  # changes were missed: all are asked again
+            self._pids.clear()
+        event = decoded(entry.text or "")
+        node = event.get("node")
+        if not isinstance(node, str):
+            return
+        changed = [
+            each
+            for kind in ("new_parameters", "changed_parameters")
+            for parameter in event.get(kind) or ()
+            if (each := _read(node, parameter)) is not None
+        ]
+        known = self._known.get(node)
+        if known is not None:
+            known.update({each["name"][len(node) + 1 :]: each for each in changed})
+            for parameter in event.get("deleted_parameters") or ():
+                known.pop(str(parameter.get("name")), None)
+        for listener in list(self.listeners):
+            listener(changed)
+
+
+def _read(node: str, parameter: Any) -> Wire | None:
+    """A parameter of an event; None: it is none, or has no value."""
+    try:
+        value = parameter["value"]
+        return _wire(node, str(parameter["name"]), value_in(value), int(value["type"]))
+    except (LookupError, TypeError, ValueError, AttributeError):
+        return None
+
+
+def _wire(node: str, name: str, value: Any, kind: int) -> Wire:
+    if kind in _NUMBERS:  # NaN and infinity are texts in our JSON
+        items = value if isinstance(value, list) else [value]
+        numbers = [None if isinstance(each, str) else each for each in items]
+        value = numbers if isinstance(value, list) else numbers[0]
+    marked = {"type": _TYPES[kind]} if kind in _TYPES else {}
+    return {"name": f"{node}.{name}", "value": value, **marked}

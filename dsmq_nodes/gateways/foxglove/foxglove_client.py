@@ -1,0 +1,419 @@
+"""One client of Foxglove's WebSocket protocol.
+
+Text frames are JSON objects with their operation in `op`, binary frames are messages and calls
+(binary_frames.py). What is wrong with a message is answered by a status of level 2.
+"""
+
+import json
+import secrets
+import time
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+import msgspec
+
+from dsmq_nodes.dsmq.log import Entry
+from dsmq_nodes.errors import CommandError, DsmqError, OverwrittenError
+from dsmq_nodes.gateways.client_values import message_text
+from dsmq_nodes.gateways.foxglove.binary_frames import (
+    JSON,
+    PublishedData,
+    ServiceRequest,
+    asset_error,
+    message_data,
+    read_binary,
+    service_response,
+    time_frame,
+)
+from dsmq_nodes.gateways.foxglove.followed_parameters import FollowedParameters
+from dsmq_nodes.gateways.foxglove.offered import Change, ConnectionGraph, Offered, OfferedChannel
+from dsmq_nodes.gateways.hub import Hub, HubReader, HubWriter
+from dsmq_nodes.gateways.known_types import KnownType, message_type
+from dsmq_nodes.gateways.message_json import decoded
+from dsmq_nodes.gateways.web.hub_client import HubClient
+from dsmq_nodes.gateways.web.speaker import Connect
+from dsmq_nodes.graph.names import resolve_topic
+from dsmq_nodes.messages.schema.dynamic import without_special
+from dsmq_nodes.tools.stamps import time_in
+from dsmq_nodes.topic_names import CLOCK_TOPIC, is_kits_own
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+from functools import partial
+
+SUBPROTOCOLS: Final = ("foxglove.sdk.v1", "foxglove.websocket.v1")
+ORIGINS: Final = ("https://app.foxglove.dev", "https://studio.foxglove.dev")
+"""The viewers' own pages."""
+
+_INFO, _WARNING, _ERROR = 0, 1, 2
+_TOLD_EVERY_SEC: Final = 1.0
+_LONGEST_STATUS: Final = 500
+_READING: Final = ("parameters", "parametersSubscribe", "connectionGraph")
+_WRITING: Final = ("clientPublish", "services")
+_MOST_WATCHED: Final = 10_000
+
+Operation = dict[str, Any]
+
+
+class FoxgloveServer:
+    """What all clients share."""
+
+    def __init__(self, hub: Hub) -> None:
+        self.hub = hub
+        self.offered = Offered(hub)
+        self.parameters = FollowedParameters(hub)
+        self.session = secrets.token_hex(8)  # another one tells a viewer to begin again
+        self.offered.look()
+
+
+def open_foxglove(hub: Hub) -> Connect:
+    """Foxglove's protocol in a gateway; see `web/speaker.py`."""
+    server = FoxgloveServer(hub)
+    return lambda client: FoxgloveClient(client, server)
+
+
+class _Published(NamedTuple):
+    """A channel of the client."""
+
+    topic: str
+    writer: HubWriter
+    kind: KnownType
+
+
+class FoxgloveClient:
+    """One connection."""
+
+    def __init__(self, client: HubClient, server: FoxgloveServer) -> None:
+        self._client, self._server = client, server
+        self._offered = server.offered
+        self._subscribed: dict[int, _ChannelSubscription] = {}
+        self._published: dict[int, _Published] = {}
+        self._watched: set[str] = set()
+        self._watches_all = False
+        self._graph: ConnectionGraph | None = None  # as it was told; None: it is not wanted
+        self._told: dict[str, tuple[int, float]] = {}  # dropped messages, by topic
+        self._operations: dict[str, Callable[[Operation], None]] = {
+            "subscribe": self._subscribe,
+            "unsubscribe": self._unsubscribe,
+            "advertise": self._advertise,
+            "unadvertise": self._unadvertise,
+            "getParameters": self._get_parameters,
+            "setParameters": self._set_parameters,
+            "subscribeParameterUpdates": self._watch_parameters,
+            "unsubscribeParameterUpdates": self._unwatch_parameters,
+            "subscribeConnectionGraph": self._watch_graph,
+            "unsubscribeConnectionGraph": self._unwatch_graph,
+            "fetchAsset": self._fetch_asset,
+        }
+        self._welcome()
+        server.offered.listeners.append(self._changed)
+        server.parameters.listeners.append(self._parameters_changed)
+
+    # To the client
+
+    def _say(self, op: str, **fields: Any) -> None:
+        self._client.outbox.answer(json.dumps({"op": op, **fields}, separators=(",", ":")))
+
+    def _status(self, level: int, text: str, status_id: str = "") -> None:
+        told = {"id": status_id} if status_id else {}
+        self._say("status", level=level, message=text[:_LONGEST_STATUS], **told)
+
+    def _welcome(self) -> None:
+        hub = self._client.hub
+        clock = hub.topic(CLOCK_TOPIC)
+        has_clock = clock is not None and bool(clock.publishers)
+        capabilities = [*_READING, *(() if hub.is_read_only else _WRITING)]
+        if has_clock:
+            capabilities.append("time")
+            self._client.subscribe(CLOCK_TOPIC, self._take_clock, depth=1)
+        self._say(
+            "serverInfo",
+            name="dsmq-nodes",
+            capabilities=capabilities,
+            supportedEncodings=[JSON],
+            metadata={},
+            sessionId=self._server.session,
+        )
+        offered = self._offered
+        self._changed(
+            Change(list(offered.channels.values()), [], list(offered.services.values()), [])
+        )
+
+    def _take_clock(self, entry: Entry) -> None:
+        time_sec = time_in(entry.text or "", "clock")
+        if time_sec is not None:
+            frame = time_frame(round(time_sec * 1e9))
+            self._client.outbox.offer(f"time of {CLOCK_TOPIC}", frame, keep=1)
+
+    def _changed(self, change: Change) -> None:
+        if change.gone_channels:
+            self._say("unadvertise", channelIds=change.gone_channels)
+            for number, each in list(self._subscribed.items()):
+                if each.channel.id in change.gone_channels:
+                    self._end(number)
+        if change.channels:
+            self._say("advertise", channels=[each.wire for each in change.channels])
+        if not self._client.hub.is_read_only:
+            self._tell_services(change)
+        self._tell_graph()
+
+    def _tell_services(self, change: Change) -> None:
+        if change.gone_services:
+            self._say("unadvertiseServices", serviceIds=change.gone_services)
+        if change.services:
+            self._say("advertiseServices", services=[each.wire for each in change.services])
+
+    # From the client
+
+    def receive(self, data: str | bytes) -> None:
+        """Take a message."""
+        try:
+            if isinstance(data, bytes):
+                self._take_binary(data)
+                return
+            operation = _decoded(data)
+            op = operation.get("op")
+            act = self._operations.get(op) if isinstance(op, str) else None
+            if act is None:
+                raise ValueError(f"there is no operation {op!r:.60}")
+            try:
+                act(operation)
+            except (LookupError, TypeError, AttributeError) as error:
+                raise ValueError(f"{op}: a field is missing or wrong: {error!r:.100}") from None
+        except (DsmqError, ValueError) as error:
+            self._status(_ERROR, str(error))
+
+    def _take_binary(self, data: bytes) -> None:
+        frame = read_binary(data)
+        if isinstance(frame, PublishedData):
+            self._publish(frame)
+        else:
+            self._client.spawn(self._call(frame))
+
+    # Channels of the server
+
+    def _subscribe(self, operation: Operation) -> None:
+        for each in operation["subscriptions"]:
+            number, channel = int(each["id"]), self._offered.channels.get(each["channelId"])
+            if channel is None:
+                self._status(_WARNING, f"there is no channel {each['channelId']!r:.60}")
+            elif number in self._subscribed:
+                self._status(_WARNING, f"there is a subscription {number} already")
+            elif not 0 <= number < 2**32:
+                self._status(_ERROR, f"a subscription is a number of 32 bits, not {number}")
+            else:
+                self._subscribed[number] = subscription = _ChannelSubscription(channel)
+                subscription.reader = self._client.subscribe(
+                    channel.topic, partial(self._take, number)
+                )
+
+    def _unsubscribe(self, operation: Operation) -> None:
+        for number in operation["subscriptionIds"]:
+            if number in self._subscribed:
+                self._end(number)
+            else:
+                self._status(_WARNING, f"there is no subscription {number!r:.60}")
+
+    def _end(self, number: int) -> None:
+        ended = self._subscribed.pop(number)
+        if ended.reader is not None:
+            self._client.release(ended.reader)
+        topic = ended.channel.topic
+        if not any(each.channel.topic == topic for each in self._subscribed.values()):
+            self._client.outbox.forget(topic)
+
+    def _take(self, number: int, entry: Entry) -> None:
+        channel = self._subscribed[number].channel
+        outbox = self._client.outbox
+        try:
+            body = self._offered.body_of(channel, entry)
+        except (OverwrittenError, CommandError) as error:
+            outbox.dropped[channel.topic] += 1
+            self._tell_dropped(channel.topic, str(error))
+            return
+        outbox.offer(channel.topic, message_data(number, entry.stamp or time.time_ns(), body))
+        self._tell_dropped(channel.topic, "this client reads too slowly")
+
+    def _tell_dropped(self, topic: str, reason: str) -> None:
+        dropped = self._client.outbox.dropped[topic]
+        told, told_sec = self._told.get(topic, (0, -_TOLD_EVERY_SEC))
+        now_sec = self._client.now_sec()
+        if dropped > told and now_sec >= told_sec + _TOLD_EVERY_SEC:
+            self._told[topic] = dropped, now_sec
+            text = f"{topic}: {dropped} messages were dropped so far: {reason}"
+            self._status(_WARNING, text, f"dropped {topic}")
+
+    # Channels of the client
+
+    def _advertise(self, operation: Operation) -> None:
+        for each in operation["channels"]:
+            try:
+                self._advertise_one(each)
+            except DsmqError as error:
+                self._status(_ERROR, f"{each.get('topic')!r:.80}: {error}")
+
+    def _advertise_one(self, wire: Operation) -> None:
+        number, topic = int(wire["id"]), resolve_topic(str(wire["topic"]), "web", "/", {})
+        if number in self._published:
+            raise CommandError(f"there is a channel {number} of this client already")
+        if wire["encoding"] != JSON:
+            raise CommandError(f"messages are written in json, not {wire['encoding']!r:.60}")
+        if is_kits_own(topic):
+            raise CommandError("it is the kit's own: choose a name that is not below /dsmq")
+        kind = message_type(self._client.hub, topic, str(wire["schemaName"]))
+        told = self._client.hub.type_of(topic)
+        if told and kind.name != told:
+            raise CommandError(f"it is {told} already, and cannot be {kind.name:.80} as well")
+        writer = self._client.advertise(topic, kind.name, kind.schema_text)
+        self._published[number] = _Published(topic, writer, kind)
+
+    def _unadvertise(self, operation: Operation) -> None:
+        for number in operation["channelIds"]:
+            if number in self._published:
+                self._client.release(self._published.pop(number).writer)
+            else:
+                self._status(_WARNING, f"there is no channel {number!r:.60} of this client")
+
+    def _publish(self, data: PublishedData) -> None:
+        known = self._published.get(data.channel)
+        if known is None:
+            raise CommandError(f"there is no channel {data.channel} of this client")
+        kind = known.kind
+        if not kind.schema:  # a subscriber may have told it meanwhile
+            kind = message_type(self._client.hub, known.topic, kind.name)
+        values = _values(data.payload)
+        known.writer.publish(message_text(values, kind.name, kind.schema, kind.cls, time.time_ns()))
+
+    # Services
+
+    async def _call(self, request: ServiceRequest) -> None:
+        service = self._offered.services.get(request.service)
+        try:
+            if service is None:
+                raise CommandError(f"there is no service {request.service}")
+            if request.encoding != JSON:
+                raise CommandError(f"requests are written in json, not {request.encoding!r:.60}")
+            kind = service.kind.request
+            values = _values(request.payload or b"{}")
+            body = message_text(values, kind.name, kind.schema, kind.cls, time.time_ns())
+            text = await self._client.call(service.name, body)
+        except (DsmqError, ValueError) as error:
+            self._say(
+                "serviceCallFailure",
+                serviceId=request.service,
+                callId=request.call,
+                message=str(error),
+            )
+            return
+        response = without_special(decoded(text), service.kind.response.schema)
+        payload = msgspec.json.encode(response)
+        self._client.outbox.answer(service_response(request.service, request.call, payload))
+
+    # Parameters
+
+    def _get_parameters(self, operation: Operation) -> None:
+        names = [str(each) for each in operation["parameterNames"]]
+        self._client.spawn(self._tell_parameters(names, operation.get("id")))
+
+    async def _tell_parameters(self, names: list[str], request_id: object) -> None:
+        found = await self._server.parameters.read(names)
+        told = {"id": request_id} if request_id is not None else {}
+        self._say("parameterValues", parameters=found, **told)
+
+    def _set_parameters(self, operation: Operation) -> None:
+        given = [(str(each["name"]), each.get("value")) for each in operation["parameters"]]
+        self._client.spawn(self._set(given, operation.get("id")))
+
+    async def _set(self, given: list[tuple[str, Any]], request_id: object) -> None:
+        for name, value in given:
+            try:
+                await self._server.parameters.set(self._client, name, value)
+            except (CommandError, LookupError, TypeError, ValueError) as error:
+                self._status(_ERROR, f"{name}: {error}")
+        await self._tell_parameters([name for name, _ in given], request_id)
+
+    def _watch_parameters(self, operation: Operation) -> None:
+        names = {str(each) for each in operation["parameterNames"]}
+        if len(self._watched | names) > _MOST_WATCHED:
+            raise CommandError(f"a client follows {_MOST_WATCHED} parameters at most")
+        self._watched |= names
+        self._watches_all = self._watches_all or not names
+        self._client.spawn(self._begin_to_follow(names))
+
+    async def _begin_to_follow(self, names: set[str]) -> None:
+        await self._server.parameters.read(names)  # only the changes are told
+
+    def _unwatch_parameters(self, operation: Operation) -> None:
+        names = {str(each) for each in operation["parameterNames"]}
+        self._watched -= names or self._watched
+        self._watches_all = self._watches_all and bool(names)
+
+    def _parameters_changed(self, parameters: list[dict[str, Any]]) -> None:
+        wanted = [each for each in parameters if self._watches_all or each["name"] in self._watched]
+        if wanted:
+            self._say("parameterValues", parameters=wanted)
+
+    # The graph
+
+    def _watch_graph(self, _: Operation) -> None:
+        self._graph = ConnectionGraph({}, {}, {})
+        self._tell_graph()
+
+    def _unwatch_graph(self, _: Operation) -> None:
+        self._graph = None
+
+    def _tell_graph(self) -> None:
+        before = self._graph
+        if before is None:
+            return
+        now = self._offered.connection_graph()
+        if now == before:
+            return
+        self._graph = now
+        topics = now.published.keys() | now.subscribed.keys()
+        gone = (before.published.keys() | before.subscribed.keys()) - topics
+        self._say(
+            "connectionGraphUpdate",
+            publishedTopics=_named(now.published, before.published, "publisherIds"),
+            subscribedTopics=_named(now.subscribed, before.subscribed, "subscriberIds"),
+            advertisedServices=_named(now.services, before.services, "providerIds"),
+            removedTopics=sorted(gone),
+            removedServices=sorted(before.services.keys() - now.services.keys()),
+        )
+
+    def _fetch_asset(self, operation: Operation) -> None:
+        text = f"this gateway has no assets: {operation['uri']!r:.200}"
+        self._client.outbox.answer(asset_error(int(operation["requestId"]), text))
+
+    def closed(self) -> None:
+        """The socket has ended."""
+        self._offered.listeners.remove(self._changed)
+        self._server.parameters.listeners.remove(self._parameters_changed)
+
+
+class _ChannelSubscription:
+    def __init__(self, channel: OfferedChannel) -> None:
+        self.channel = channel
+        self.reader: HubReader | None = None
+
+
+def _named(now: dict[str, list[str]], before: dict[str, list[str]], key: str) -> list[Any]:
+    """The entries that have changed; one that is gone has no ids."""
+    names = sorted(name for name in now if now[name] != before.get(name))
+    gone = sorted(before.keys() - now.keys()) if key != "providerIds" else []
+    return [{"name": name, key: now.get(name, [])} for name in (*names, *gone)]
+
+
+def _decoded(data: str) -> Operation:
+    operation = _values(data)
+    if not isinstance(operation, dict):
+        raise ValueError("a message is a JSON object with its operation in 'op'")  # noqa: TRY004
+    return operation
+
+
+def _values(data: str | bytes) -> Any:
+    try:
+        return json.loads(data)
+    except RecursionError:
+        raise ValueError("the message is nested too deeply") from None
+    except ValueError as error:
+        raise ValueError(f"it is no JSON: {error}") from None
