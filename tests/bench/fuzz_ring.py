@@ -175,9 +175,9 @@ class Target:
 
     def damage(self, rng: random.Random) -> None:
         topic = self.router.topics["t"]
-        if topic.shared is None:
+        if topic.log.ring is None:
             return
-        ring = Ring(Path(topic.shared.ring.path))
+        ring = Ring(Path(topic.log.ring.path))
         try:
             _damage(ring, rng)
         finally:

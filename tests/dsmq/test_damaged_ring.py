@@ -350,9 +350,9 @@ def test_what_a_reader_says_of_itself_is_believed_only_as_far_as_the_log_goes() 
         router.handle(peer, request, 0.0)
     try:
         topic, cursor = router.topics["t"], peer.cursors["t"]
-        assert topic.shared is not None
+        assert topic.log.ring is not None
         assert cursor.seat is not None
-        numbers, at = Ring(Path(topic.shared.ring.path)).numbers, READERS + 4 * cursor.seat
+        numbers, at = Ring(Path(topic.log.ring.path)).numbers, READERS + 4 * cursor.seat
         for after, missed in ((_HIGHEST, _HIGHEST), (1, _HIGHEST), (0, 1)):
             numbers[at + 1], numbers[at + 3] = after, missed
             router.sharing.look_at_seat(cursor)

@@ -442,7 +442,7 @@ def test_topics_that_nobody_has_give_their_places_to_new_ones(router: Router) ->
     assert error_of(router, honest, action="advertise", topic="new") == ""
     assert {"new", "kept"} <= set(router.topics)
     assert len(router.topics) <= limits.MOST_TOPICS
-    numbers = [topic.log.number for topic in router.topics.values()]
+    numbers = [topic.log.stored.number for topic in router.topics.values()]
     assert len(set(numbers)) == len(numbers)
 
 

@@ -2,11 +2,14 @@
 
 It reads in batches. Where a peer waits for a topic's messages (a tool, a node on another machine)
 the topic's writers ring the broker's bell for each message. All other topics are polled together,
-each `_LOOK_AGAIN_SEC`, and ring the bell only after a poll that found nothing new in any of them:
-a bell costs its writer more than a poll costs the broker, and a poll costs about as much as 20
-messages read in it. (At 1 kHz a message costs the broker 36 us when polled each 10 ms, and 17 us
-each 50 ms.) Topics with large messages are polled more often, so that their rings need not hold
-much. A `get` reads first, so a reader that begins to wait is never behind by a poll.
+and ring the bell only after polls that found nothing new in any of them: a bell costs its writer
+more than a poll costs the broker, and a poll costs about as much as 50 messages read in it.
+
+While nobody reads messages from the broker, they are polled only so that the log has them before
+the ring is overwritten: each `_LOOK_RARELY_SEC`. (At 1 kHz a message costs the broker 13 us when
+polled each 50 ms, and 8 us each 200 ms.) A burst is polled more often, and so are topics with large
+messages: their rings need not hold much then. Whatever asks about a log (`get`, a new reader, the
+statistics) has it followed first, and is never behind by a poll.
 """
 
 import asyncio
@@ -24,6 +27,8 @@ logger = logging.getLogger("dsmq.broker")
 
 _LOOK_AGAIN_SEC: Final = 0.05
 _LOOK_AGAIN_LARGE_SEC: Final = 0.01
+_LOOK_RARELY_SEC: Final = 0.2
+_FEW: Final = 500  # messages in a poll; more are a burst
 _MOST_IN_VAIN: Final = 2  # looks at all topics, one after the other: 10 Hz need no bell
 
 
@@ -61,6 +66,7 @@ class Following:
         self._loop = asyncio.get_running_loop()
         self._look: asyncio.Handle | None = None
         self._in_vain = 0
+        self._delay_sec = _LOOK_AGAIN_SEC
         self._loop.add_reader(memory.bell, self._rung)
 
     def peer_left(self, peer: ConnectedPeer) -> None:
@@ -82,6 +88,7 @@ class Following:
         topics = [topic for topic in self._router.sharing.topics.values() if topic.is_awaited]
         for topic in topics:
             self._read(topic, now)
+        self._delay_sec = _LOOK_AGAIN_SEC
         self._rest(topics)
         self._look_again()
         self._flush()
@@ -89,8 +96,8 @@ class Following:
     def _look_again(self) -> None:
         if self._look is None:
             topics = self._router.sharing.topics.values()
-            has_large = any(each.shared and each.shared.last_placeholder_id for each in topics)
-            delay_sec = _LOOK_AGAIN_LARGE_SEC if has_large else _LOOK_AGAIN_SEC
+            has_large = any(each.log.last_placeholder_id for each in topics)
+            delay_sec = _LOOK_AGAIN_LARGE_SEC if has_large else self._delay_sec
             self._look = self._loop.call_later(delay_sec, self._follow)
 
     def look_as_wanted(self) -> None:
@@ -109,6 +116,7 @@ class Following:
 
     def _follow(self) -> None:
         self.follow_now()
+        self._gather(self._router.commit())  # while all this is in the caches
         self._flush()
 
     def follow_now(self) -> None:
@@ -120,6 +128,8 @@ class Following:
         topics = list(self._router.sharing.topics.values())
         found = sum(self._read(topic, now) for topic in topics)
         self._in_vain = 0 if found else self._in_vain + 1
+        is_calm = found <= _FEW and not any(topic.is_read_here for topic in topics)
+        self._delay_sec = min(self._delay_sec * 2, _LOOK_RARELY_SEC) if is_calm else _LOOK_AGAIN_SEC
         goes_on = self._in_vain < _MOST_IN_VAIN
         self._rest([topic for topic in topics if topic.is_awaited or not goes_on])
         if topics and goes_on:
@@ -127,7 +137,7 @@ class Following:
 
     def _read(self, topic: Topic, now: float) -> int:
         """Read a topic's ring; returns how many ids that was."""
-        ring = topic.shared.ring if topic.shared is not None else None
+        ring = topic.log.ring
         if ring is None or not ring.has_more():
             return 0
         before = topic.log.last_id
@@ -138,7 +148,7 @@ class Following:
 
     def _rest(self, topics: list[Topic]) -> None:
         """Ask the topics to ring at their next message; all others are polled anyway."""
-        resting = [each.shared.ring for each in topics if each.shared is not None]
+        resting = [each.log.ring for each in topics if each.log.ring is not None]
         resting = [ring for ring in resting if not ring.has_more()]
         for ring in resting:
             ring.sleep()

@@ -479,5 +479,7 @@ class Broker:
                 self._note_closing(connection.peer.name or connection.peer.address, reason)
                 self._end(connection)
         self.router.exchange.wall_offset_sec = time.time_ns() * 1e-9 - time.monotonic()
+        if self._following is not None and self.router.exchange.listeners:
+            self._following.follow_now()  # the rates are those of now
         self.gather(self.router.tick(time.monotonic()))
         self.flush()

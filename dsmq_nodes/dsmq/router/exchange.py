@@ -8,6 +8,7 @@ and catches up at intervals, which costs the broker less and the peer even less.
 """
 
 import heapq
+from typing import Final
 
 from dsmq_nodes.dsmq import wire
 from dsmq_nodes.dsmq.limits import (
@@ -19,7 +20,7 @@ from dsmq_nodes.dsmq.limits import (
 )
 from dsmq_nodes.dsmq.log import Cursor
 from dsmq_nodes.dsmq.router.meters import NOT_KNOWN
-from dsmq_nodes.dsmq.router.shared_log import CATCH_UP_BYTES
+from dsmq_nodes.dsmq.router.shared_log import CATCH_UP_BYTES, Followed
 from dsmq_nodes.dsmq.router.topic_table import TopicTable, resumed_after
 from dsmq_nodes.dsmq.router.topics import (
     ConnectedPeer,
@@ -33,6 +34,8 @@ from dsmq_nodes.dsmq.router.topics import (
 from dsmq_nodes.dsmq.router.types import tell_untold
 from dsmq_nodes.dsmq.store.sqlite import Store
 from dsmq_nodes.errors import StoreFullError
+
+_NOT_TAKEN: Final = "the topic's shared memory is held by a process that does not go on"
 
 
 class Exchange:
@@ -64,7 +67,7 @@ class Exchange:
         durable = self._store.durable
         for put in held:
             if durable:
-                replies += self.fan_out(put.topic, put.message_id, put.frame, put.latency_sec)
+                replies += self._fan_out(put.topic, put.message_id, put.frame, put.latency_sec)
             if put.request.ack is not None:
                 ack: dict[str, object] = {
                     "event": "ack",
@@ -143,39 +146,66 @@ class Exchange:
     def append(
         self, peer: ConnectedPeer, topic: Topic, request: wire.Request, message: bytes, now: float
     ) -> Replies:
-        """Append a peer's message to a topic's log in the store."""
+        """Append a peer's message to a topic's log, and push it.
+
+        Raises:
+            RingError: the log lies in a ring that cannot take this message.
+        """
         log = topic.log
-        frame = wire.encode_push(
-            topic.name_json, log.last_id + 1, peer.name_json, request, message, at_ns=int(now * 1e9)
-        )
-        message_id = self._store.append(log, frame, now)
+        message_id, frame = log.append(peer.name, peer.name_json, request, message, now)
+        if not message_id:
+            return self.refuse(peer, topic, request, _NOT_TAKEN)
+        durable = self._store.durable
         latency_sec = self._latency_sec(request.stamp, now) if self.listeners else NOT_KNOWN
+        if durable or request.ack is not None:
+            self._held.append(Put(peer, topic, request, message_id, frame, latency_sec))
+        if not frame:
+            return []  # `deliver` has it when it was followed
         publication = peer.publications.get(log.name)
         if publication is not None:
             publication.messages += 1
             publication.latency.add(latency_sec)
-        durable = self._store.durable
-        if durable or request.ack is not None:
-            self._held.append(Put(peer, topic, request, message_id, frame, latency_sec))
-        return [] if durable else self.fan_out(topic, message_id, frame, latency_sec)
+        return [] if durable else self._fan_out(topic, message_id, frame, latency_sec)
+
+    def refuse(self, peer: ConnectedPeer, topic: Topic, request: wire.Request, why: str) -> Replies:
+        """Refuse a put, and count it."""
+        topic.refused += 1
+        return [error(peer, request, why)] if peer.greeted else []
 
     def _latency_sec(self, stamp_ns: int, now: float) -> float:
         """How long ago a message was published, if its stamp is from a clock like ours."""
         latency_sec = now + self.wall_offset_sec - stamp_ns * 1e-9
         return max(latency_sec, 0.0) if -1.0 < latency_sec < self._store.ttl_sec else NOT_KNOWN
 
-    def fan_out(
-        self, topic: Topic, message_id: int, frame: bytes, latency_sec: float = NOT_KNOWN
-    ) -> Replies:
-        """Push a new message to every cursor at the end, and answer waiting `get`s."""
+    def deliver(self, topic: Topic, found: Followed, end_id: int) -> Replies:
+        """Push what was followed from a topic's ring, behind the id `end_id`, and count it."""
+        topic.messages += found.messages
+        topic.size_bytes += found.size_bytes
+        topic.dropped += topic.log.last_id - end_id - found.messages
+        for publication in topic.publications:
+            publication.messages += found.by_sender[publication.peer.name]
+        replies: Replies = []
+        # Only the time of this poll is known, not that of the write: it gives no latency.
+        for message_id, frame in found.entries if topic.is_read_here else ():
+            replies += self._push_all(topic, end_id, message_id, frame, NOT_KNOWN)
+            end_id = message_id
+        return replies
+
+    def _fan_out(self, topic: Topic, message_id: int, frame: bytes, latency_sec: float) -> Replies:
+        """Push a message that was put, and count it."""
         topic.messages += 1
         topic.size_bytes += len(frame)
+        return self._push_all(topic, message_id - 1, message_id, frame, latency_sec)
+
+    def _push_all(
+        self, topic: Topic, end_id: int, message_id: int, frame: bytes, latency_sec: float
+    ) -> Replies:
+        """Push to every cursor at the log's end, which was `end_id`, and answer waiting `get`s."""
         replies: Replies = []
-        previous_id = message_id - 1
         for cursor in topic.cursors:
-            if cursor.seat is not None or cursor.peer.patient:
-                continue  # it reads shared memory, or later
-            if cursor.after == previous_id and not cursor.peer.lags:
+            if cursor.after != end_id or cursor.seat is not None:
+                continue  # it lags, or reads shared memory
+            if not (cursor.peer.lags or cursor.peer.patient):
                 _push(cursor, message_id, frame, replies)
                 if latency_sec >= 0:
                     cursor.latency.add(latency_sec)
@@ -184,16 +214,12 @@ class Exchange:
         return replies
 
     def _read_on(self, lagging: list[TopicReader], now: float) -> Replies:
-        by_number = {cursor.topic.log.number: cursor for cursor in lagging}
+        by_number = {cursor.topic.log.stored.number: cursor for cursor in lagging}
         for cursor in lagging:
-            log = cursor.topic.log
-            cursor.start(log)
-            if cursor.topic.shared is not None:
-                cursor.topic.shared.fill(cursor.after)
-                cursor.start(log)  # it may begin later now
+            cursor.topic.log.begin(cursor)
         replies: Replies = []
         newest: dict[TopicReader, bytes] = {}
-        places = [(cursor.topic.log, cursor.after) for cursor in lagging]
+        places = [(cursor.topic.log.stored, cursor.after) for cursor in lagging]
         for number, message_id, frame in self._store.read_merged(
             places, limit_bytes=CATCH_UP_BYTES
         ):
@@ -214,11 +240,8 @@ class Exchange:
             return [(peer, _nothing(peer))]
         log = topic.log
         cursor = Cursor(self._stands(peer, request, topic), 1 if request.latest else 0)
-        cursor.start(log)
-        if topic.shared is not None:
-            topic.shared.fill(cursor.after, 1)
-            cursor.start(log)  # it may begin later now
-        rows = self._store.read(log, cursor.after, limit=1)
+        log.begin(cursor, 1)
+        rows = log.read(cursor.after, 1)
         if not rows:
             peer.gets[log.name] = cursor.after
             return self._nothing_yet(peer, topic, request, now)
@@ -241,7 +264,7 @@ class Exchange:
         if after is None:
             if len(peer.gets) >= MOST_TOPICS:  # most belong to topics that are gone
                 del peer.gets[next(iter(peer.gets))]
-            after = self._store.last_id_at(log, peer.connected_seq)
+            after = self._store.last_id_at(log.stored, peer.connected_seq)
         return after
 
     def _nothing_yet(
@@ -287,13 +310,6 @@ class Exchange:
         """Remove a wait that is over."""
         for waits in (self._waits, wait.topic.waits, wait.peer.waits):
             waits.pop(wait, None)
-
-    def hold_ack(
-        self, peer: ConnectedPeer, topic: Topic, request: wire.Request, message_id: int
-    ) -> None:
-        """Acknowledge a message that is in the log already with the next `commit`."""
-        if request.ack is not None:
-            self._held.append(Put(peer, topic, request, message_id, b"", NOT_KNOWN))
 
 
 def _lagging(peer: ConnectedPeer) -> list[TopicReader]:

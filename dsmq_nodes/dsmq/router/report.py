@@ -107,8 +107,8 @@ def _topic(topic: "Topic") -> dict[str, object]:
     return {
         "name": topic.log.name,
         "type": next(filter(None, types), ""),
-        "latched": topic.log.latched > 0,
-        "latched_depth": topic.log.latched,
+        "latched": topic.log.stored.latched > 0,
+        "latched_depth": topic.log.stored.latched,
         "publishers": [_end(publication) for publication in publications],
         "subscribers": [_end(cursor) for cursor in cursors],
         "faults": list(faults)[:_MOST_FAULTS],
@@ -158,7 +158,7 @@ def _counters(topic: "Topic") -> dict[str, object]:
         "kept": topic.log.last_id - topic.log.first_id + 1,
         "refused": topic.refused,
         "missed": topic.dropped,
-        "shared": topic.shared is not None,
+        "shared": topic.log.ring is not None,
         "publishers": [
             {
                 "node": publication.peer.name,

@@ -34,7 +34,7 @@ from dsmq_nodes.dsmq.router.topics import (
 )
 from dsmq_nodes.dsmq.router.types import Schemas, set_fault
 from dsmq_nodes.dsmq.store.sqlite import Store
-from dsmq_nodes.errors import RequestError, WireError
+from dsmq_nodes.errors import RequestError, RingError, WireError
 from dsmq_nodes.topic_names import BROKERS_TOPICS, GRAPH_TOPIC, STATISTICS_TOPIC, TYPES_TOPIC
 
 if TYPE_CHECKING:
@@ -87,7 +87,7 @@ class Router:
             table.topic(name)
         self._schemas = Schemas()
         for name, kept in ((GRAPH_TOPIC, 1), (STATISTICS_TOPIC, 1), (TYPES_TOPIC, TYPES_KEPT)):
-            store.set_latched(table.topic(name).log, kept)
+            store.set_latched(table.topic(name).log.stored, kept)
         exchange.listeners = self.topics[STATISTICS_TOPIC].cursors
         self._statistics_at_sec = 0.0
         self._began_sec: float | None = None
@@ -160,8 +160,7 @@ class Router:
         if fault := self._refusal(peer, request):
             return [*replies, error(peer, request, fault)]
         if name != "put":  # the answer may depend on earlier puts
-            if (topic := self.sharing.topics.get(request.topic)) is not None:
-                replies += self.sharing.follow_to_the_end(topic, now)
+            replies += self.sharing.follow_for(request, now)
             if self.store.uncommitted:
                 replies += self.commit()
         return [*replies, *self._actions[name](peer, request, now)]
@@ -234,7 +233,16 @@ class Router:
         topic = self.topics.get(request.topic) or self.table.topic(request.topic, peer)
         if topic.log.name in BROKERS_TOPICS:
             return [error(peer, request, _OWN_TOPIC_FAULT)] if peer.greeted else []
-        return self.sharing.append(peer, topic, request, message, now)
+        try:
+            replies = self.exchange.append(peer, topic, request, message, now)
+        except RingError as fault:
+            told = self.sharing.give_up(topic, str(fault), now)
+            if told is None:
+                return self.exchange.refuse(peer, topic, request, str(fault))
+            return told + self.exchange.append(peer, topic, request, message, now)
+        if topic.log.ring is not None:
+            replies += self.sharing.follow_to_the_end(topic, now)
+        return replies
 
     def _get(self, peer: ConnectedPeer, request: wire.Request, now: float) -> Replies:
         replies = self.exchange.get(peer, request, now)

@@ -1,17 +1,21 @@
-"""A log in shared memory, and behind it in the store.
+"""A topic's log, wherever it lies: in the store, or in shared memory and behind it in the store.
 
-The ring has the newest messages, and gives the ids. The broker moves messages from there to the
-store. Large ones stay in the ring while no reader needs them from the broker: each has a blank row
-in the store, its placeholder, which is filled when a reader comes to it, or when the ring is about
-to be closed. A message that its writers have overwritten by then is gone, as if it had expired.
+`append` and `begin` are the same for both; only this file knows where a log lies. Of a log that is
+shared the ring has the newest messages, and gives the ids: what is appended goes there, and
+`follow` moves it to the store. Large messages stay in the ring while no reader needs them from the
+broker: each has a blank row in the store, its placeholder, which is filled when a reader comes to
+it, or when the ring is about to be closed. A message that its writers have overwritten by then is
+gone, as if it had expired.
 """
 
 from bisect import bisect_left
+from collections import Counter
 from typing import TYPE_CHECKING, Final, Protocol
 
 from dsmq_nodes.dsmq import wire
 from dsmq_nodes.dsmq.limits import MAX_BODY_BYTES
-from dsmq_nodes.dsmq.store.sqlite import Store, StoredLog
+from dsmq_nodes.dsmq.log import Cursor
+from dsmq_nodes.dsmq.store.sqlite import Store
 from dsmq_nodes.errors import OverwrittenError
 
 if TYPE_CHECKING:
@@ -75,19 +79,106 @@ class FollowedRing(Protocol):
         """Stop sharing the topic; `why` is logged where it is not empty."""
 
 
+class Followed:
+    """What `follow` has found.
+
+    Attributes:
+        entries: id and push of each message that is in the store now, oldest first.
+        messages: how many they are, with those that were left in the ring.
+        size_bytes: of all these, as frames.
+        by_sender: how many messages each sender has written.
+    """
+
+    __slots__ = ("by_sender", "entries", "messages", "size_bytes")
+
+    def __init__(self) -> None:
+        self.entries: list[tuple[int, bytes]] = []
+        self.messages = self.size_bytes = 0
+        self.by_sender: Counter[str] = Counter()
+
+
 class SharedLog:
-    """One topic's ring and its log in the store."""
+    """One topic's log.
 
-    def __init__(self, ring: FollowedRing, store: Store, log: StoredLog) -> None:
-        self.ring = ring
-        self.last_placeholder_id = 0  # the newest id whose message stayed in the ring
+    Attributes:
+        stored: its part in the store.
+        ring: its part in shared memory; None: local nodes do not share the topic.
+        name: the topic's.
+        name_json: the same, as it goes into a frame.
+        last_placeholder_id: the newest id whose message stayed in the ring.
+    """
+
+    def __init__(self, store: Store, name: str) -> None:
+        self.stored = store.log(name)
+        self.ring: FollowedRing | None = None
+        self.name, self.name_json = name, wire.encode_text(name)
+        self.last_placeholder_id = 0
         self._store = store
-        self._log = log
-        self._name_json = wire.encode_text(log.name)
+        self._sender, self._sender_json = "", wire.encode_text("")  # the last one
 
-    def frame(self, record: "RingRecord") -> bytes:
+    @property
+    def first_id(self) -> int:
+        """The oldest id that may still be read."""
+        return self.stored.first_id
+
+    @property
+    def last_id(self) -> int:
+        """The newest id that the broker has seen."""
+        return self.stored.last_id
+
+    def append(
+        self, sender: str, sender_json: bytes, put: wire.Request, message: bytes, now: float
+    ) -> tuple[int, bytes]:
+        """Append a message.
+
+        Returns:
+            Its id, 0 when it is refused, and its push; that is empty while it is in the ring alone.
+
+        Raises:
+            RingError: the ring cannot take this message.
+        """
+        if self.ring is not None:
+            text = wire.decode_text(message).encode()
+            return self.ring.append(sender, text, put.seq, put.stamp), b""
+        stored = self.stored
+        frame = wire.encode_push(
+            self.name_json, stored.last_id + 1, sender_json, put, message, at_ns=int(now * 1e9)
+        )
+        return self._store.append(stored, frame, now), frame
+
+    def follow(self, now: float, *, looks_inside: bool) -> Followed:
+        """Move the next messages from the ring to the store; it is read in batches.
+
+        Args:
+            now: the time.
+            looks_inside: large messages are needed here, too; else they stay in the ring.
+
+        Raises:
+            RingError: the ring is damaged.
+        """
+        found = Followed()
+        if self.ring is None:
+            return found
+        stored, senders = self.stored, []
+        for record in self.ring.read(looks_inside=looks_inside):
+            if record.id != stored.last_id + 1:  # the broker was overtaken
+                self._store.commit()
+                self._store.skip(stored, record.id)
+            senders.append(record.sender)
+            if record.loan is not None and not looks_inside and self._keep_in_ring(record, now):
+                found.messages += 1
+                found.size_bytes += (record.size_bytes * 4 - len(record.data)) // 3  # as base64
+            elif frame := self._frame(record):
+                found.entries.append((self._store.append(stored, frame, now), frame))
+                found.size_bytes += len(frame)
+        found.messages += len(found.entries)
+        found.by_sender.update(senders)
+        return found
+
+    def _frame(self, record: "RingRecord") -> bytes:
         """A record as a push; empty when it is overwritten, or too large for a frame."""
-        sender = wire.encode_text(record.sender)
+        if record.sender != self._sender:
+            self._sender, self._sender_json = record.sender, wire.encode_text(record.sender)
         try:
             message = wire.encode_text(record.text)
         except OverwrittenError:
@@ -95,54 +186,69 @@ class SharedLog:
         if len(message) > _MOST_MESSAGE_BYTES:
             return b""
         return wire.encode_push(
-            self._name_json, record.id, sender, record, message, at_ns=record.at
+            self.name_json, record.id, self._sender_json, record, message, at_ns=record.at
         )
 
-    def keep_in_ring(self, record: "RingRecord", now: float) -> bool:
-        """Append a placeholder for a large message; False: the message is not large."""
-        if record.loan is None or record.size_bytes >= _MOST_KEPT_BYTES:
+    def _keep_in_ring(self, record: "RingRecord", now: float) -> bool:
+        """Append a placeholder for a large message; False: it is too large."""
+        if record.size_bytes >= _MOST_KEPT_BYTES:
             return False
-        self.last_placeholder_id = self._store.append(self._log, None, now)
+        self.last_placeholder_id = self._store.append(self.stored, None, now)
         return True
 
-    def fill(self, after: int, most: int = 1000) -> None:
-        """Bring what follows an id into the store; the log may turn out to begin later."""
-        if after < self.last_placeholder_id:
-            self._fill(after, most, CATCH_UP_BYTES)
+    def begin(self, cursor: Cursor, most: int = 1000) -> None:
+        """Move a cursor past what is gone, so that what follows it can be read from the store."""
+        cursor.start(self)
+        if cursor.after < self.last_placeholder_id:
+            self._fill(cursor.after, most, CATCH_UP_BYTES)
+            cursor.start(self)  # it may begin later now
+
+    def read(self, after: int, most: int) -> list[tuple[int, bytes]]:
+        """The next messages after an id, as pushes; `begin` a cursor before."""
+        return self._store.read(self.stored, after, limit=most)
 
     def _fill(self, after: int, most: int, most_bytes: int) -> None:
         for message_id in self._placeholders(after)[:most]:
-            record = self.ring.find(message_id)
-            if record is None or not (frame := self.frame(record)):
-                self._store.forget_before(self._log, message_id + 1)
+            record = self._find(message_id)
+            if record is None or not (frame := self._frame(record)):
+                self._store.forget_before(self.stored, message_id + 1)
                 continue
-            self._store.fill(self._log, message_id, frame)
+            self._store.fill(self.stored, message_id, frame)
             most_bytes -= len(frame)
             if most_bytes <= 0:
                 break
 
+    def _find(self, message_id: int) -> "RingRecord | None":
+        return None if self.ring is None else self.ring.find(message_id)
+
     def _placeholders(self, after: int) -> list[int]:
         """The ids of blank rows after `after`; rows whose messages are overwritten are dropped."""
-        blanks = self._store.blanks(self._log, after, self.last_placeholder_id)
-        gone = bisect_left(blanks, True, key=lambda each: self.ring.find(each) is not None)
+        blanks = self._store.blanks(self.stored, after, self.last_placeholder_id)
+        gone = bisect_left(blanks, True, key=lambda each: self._find(each) is not None)
         if gone:
-            self._store.forget_before(self._log, blanks[gone - 1] + 1)
+            self._store.forget_before(self.stored, blanks[gone - 1] + 1)
         return blanks[gone:]
 
     def forget_overwritten(self) -> None:
         """Move the beginning of the log to that of the ring."""
-        if self._log.first_id <= self.last_placeholder_id:
-            self._placeholders(self._log.first_id - 1)
+        if self.stored.first_id <= self.last_placeholder_id:
+            self._placeholders(self.stored.first_id - 1)
 
-    def close(self, why: str = "") -> None:
-        """Close the ring; the newest placeholders are filled before, and the others dropped."""
-        log, blanks = self._log, self._placeholders(self._log.first_id - 1)
+    def unshare(self, why: str = "") -> None:
+        """Close the ring; the newest placeholders are filled before, and the others dropped.
+
+        `why` is logged where it is not empty.
+        """
+        if self.ring is None:
+            return
+        stored, blanks = self.stored, self._placeholders(self.stored.first_id - 1)
         room = self._store.budget_bytes // _SAVED_SHARE
         for message_id in reversed(blanks):
             record = self.ring.find(message_id)
             room -= record.size_bytes if record is not None else room + 1
             if room < 0:
-                self._store.forget_before(log, message_id + 1)
+                self._store.forget_before(stored, message_id + 1)
                 break
-        self._fill(log.first_id - 1, len(blanks), self._store.budget_bytes)
+        self._fill(stored.first_id - 1, len(blanks), self._store.budget_bytes)
         self.ring.close(why)
+        self.ring, self.last_placeholder_id = None, 0

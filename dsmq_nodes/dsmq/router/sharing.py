@@ -18,11 +18,11 @@ topic goes through the broker from then on, beginning with what the broker had f
 Topics of a store in a file are not shared: their readers see nothing that a crash could take back.
 """
 
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from dsmq_nodes.dsmq import wire
-from dsmq_nodes.dsmq.router.shared_log import FollowedRing, SharedLog
-from dsmq_nodes.dsmq.router.topics import ConnectedPeer, Replies, Topic, TopicReader, error
+from dsmq_nodes.dsmq.router.shared_log import FollowedRing
+from dsmq_nodes.dsmq.router.topics import ConnectedPeer, Replies, Topic, TopicReader
 from dsmq_nodes.dsmq.store.sqlite import Store
 from dsmq_nodes.errors import RingError
 
@@ -31,8 +31,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from dsmq_nodes.dsmq.router.exchange import Exchange
-
-_NOT_TAKEN: Final = "the topic's shared memory is held by a process that does not go on"
 
 
 class RingMaker(Protocol):
@@ -77,44 +75,18 @@ class Sharing:
 
     def follow(self, topic: Topic, now: float) -> Replies:
         """Move a batch of messages from a shared topic's ring to its log."""
-        replies: Replies = []
-        shared, log = topic.shared, topic.log
-        if shared is None:
-            return replies
-        at_once = topic.is_read_here or log.latched > 0
+        log = topic.log
+        end_id = log.last_id
         try:
-            records = shared.ring.read(looks_inside=at_once)
+            found = log.follow(now, looks_inside=topic.is_read_here or log.stored.latched > 0)
         except RingError as fault:
             return self._unshare(topic, str(fault))
-        for record in records:
-            if record.id != log.last_id + 1:
-                replies += self._pass_over(topic, record.id)
-            _count_for_sender(topic, record.sender)
-            if not at_once and shared.keep_in_ring(record, now):
-                topic.messages += 1
-                # As a frame would be, where bytes are base64.
-                topic.size_bytes += (record.size_bytes * 4 - len(record.data)) // 3
-            elif frame := shared.frame(record):
-                self._store.append(log, frame, now)
-                # Only the time of this poll is known, not that of the write: it gives no latency.
-                replies += self._exchange.fan_out(topic, record.id, frame)
-        return replies
-
-    def _pass_over(self, topic: Topic, message_id: int) -> Replies:
-        """The broker was overtaken: the log and the readers at its end continue at an id."""
-        replies = self._exchange.commit()  # with acknowledgements of what is before the gap
-        end_id = topic.log.last_id
-        topic.dropped += message_id - end_id - 1
-        self._store.skip(topic.log, message_id)
-        for cursor in topic.cursors:
-            if cursor.seat is None and cursor.after == end_id:
-                cursor.skip(message_id - 1)
-        return replies
+        return self._exchange.deliver(topic, found, end_id)
 
     def follow_to_the_end(self, topic: Topic, now: float) -> Replies:
         """Move all messages from a shared topic's ring to its log."""
         replies: Replies = []
-        while topic.shared is not None and topic.shared.ring.has_more():
+        while topic.log.ring is not None and topic.log.ring.has_more():
             before = topic.log.last_id
             replies += self.follow(topic, now)
             if topic.log.last_id == before:
@@ -124,44 +96,34 @@ class Sharing:
     def forget_overwritten(self) -> None:
         """Move the beginning of each log to that of its ring."""
         for topic in self.topics.values():
-            if topic.shared is not None:
-                topic.shared.forget_overwritten()
+            topic.log.forget_overwritten()
 
-    def append(
-        self, peer: ConnectedPeer, topic: Topic, request: wire.Request, message: bytes, now: float
-    ) -> Replies:
-        """Append a peer's message: to the topic's ring, where it has one."""
-        if topic.shared is None:
-            return self._exchange.append(peer, topic, request, message, now)
-        ring = topic.shared.ring
-        text = wire.decode_text(message).encode()
-        message_id, fault = 0, _NOT_TAKEN
-        try:
-            message_id = ring.append(peer.name, text, request.seq, request.stamp)
-        except RingError as of_no_use:
-            fault = str(of_no_use)
-            if all(each.unshares for each in _sharers(topic)):
-                ring.shut()
-                replies = [*self.follow_to_the_end(topic, now), *self._unshare(topic, fault)]
-                return replies + self._exchange.append(peer, topic, request, message, now)
-        if not message_id:
-            topic.refused += 1
-            return [error(peer, request, fault)] if peer.greeted else []
-        replies = self.follow_to_the_end(topic, now)
-        self._exchange.hold_ack(peer, topic, request, message_id)
-        return replies
+    def follow_for(self, request: wire.Request, now: float) -> Replies:
+        """Move everything to the logs that a request, other than a put, may ask about."""
+        if request.pattern:
+            topics = list(self.topics.values())
+        else:
+            topics = [self.topics[request.topic]] if request.topic in self.topics else []
+        return [reply for topic in topics for reply in self.follow_to_the_end(topic, now)]
+
+    def give_up(self, topic: Topic, why: str, now: float) -> Replies | None:
+        """Share a topic no longer, whose ring takes no message; None: some peers depend on it."""
+        if topic.log.ring is None or not all(each.unshares for each in _sharers(topic)):
+            return None
+        topic.log.ring.shut()
+        return [*self.follow_to_the_end(topic, now), *self._unshare(topic, why)]
 
     def open(self, topic: Topic) -> str:
         """Share a topic; returns the path of its ring, or an empty text."""
-        if topic.shared is None and self._memory is not None:
+        log = topic.log
+        if log.ring is None and self._memory is not None:
             self.wants_look = True
             try:
-                ring = self._memory.make(topic.log.last_id)
+                log.ring = self._memory.make(log.last_id)
             except RingError:
                 return ""
-            topic.shared = SharedLog(ring, self._store, topic.log)
-            self.topics[topic.log.name] = topic
-        return topic.shared.ring.path if topic.shared is not None else ""
+            self.topics[log.name] = topic
+        return log.ring.path if log.ring is not None else ""
 
     def seat_all(self, cursors: "Iterable[TopicReader]") -> Replies:
         """Seat those of the readers that have caught up."""
@@ -169,11 +131,11 @@ class Sharing:
 
     def _seat(self, cursor: TopicReader) -> Replies:
         topic, peer = cursor.topic, cursor.peer
-        if topic.shared is None or not peer.number or cursor.seat is not None or cursor.pattern:
+        ring = topic.log.ring
+        if ring is None or not peer.number or cursor.seat is not None or cursor.pattern:
             return []
         if cursor.after < topic.log.last_id or cursor.gap or not cursor.shares:
             return []
-        ring = topic.shared.ring
         try:
             cursor.seat = ring.seat(peer.number, after=cursor.after, depth=cursor.depth)
         except RingError:
@@ -213,17 +175,17 @@ class Sharing:
         """The cursor's peer has stopped reading the ring."""
         topic = cursor.topic
         self.mark_maybe_unused(topic)
-        if cursor.seat is not None and topic.shared is not None:
+        if cursor.seat is not None and topic.log.ring is not None:
             self.look_at_seat(cursor)
-            topic.shared.ring.unseat(cursor.seat)
+            topic.log.ring.unseat(cursor.seat)
             cursor.seat = None
 
     def look_at_seat(self, cursor: TopicReader) -> None:
         """Copy a seated reader's numbers from the ring to its cursor."""
-        topic = cursor.topic
-        if cursor.seat is None or topic.shared is None:
+        topic, ring = cursor.topic, cursor.topic.log.ring
+        if cursor.seat is None or ring is None:
             return
-        after, dropped = topic.shared.ring.reader_state(cursor.seat)
+        after, dropped = ring.reader_state(cursor.seat)
         gone = dropped - cursor.dropped_in_ring
         delivered = cursor.advance(min(after, topic.log.last_id), gone)
         if delivered >= 0:  # else it is ahead of us, or another process has written there
@@ -232,7 +194,7 @@ class Sharing:
 
     def mark_maybe_unused(self, topic: Topic) -> None:
         """A peer has left a topic; it may have been the last to share it."""
-        if topic.shared is not None:
+        if topic.log.ring is not None:
             self._maybe_unused[topic] = None
 
     def close_unused_rings(self, now: float) -> Replies:
@@ -244,32 +206,30 @@ class Sharing:
         """The broker ends."""
         self._memory = None
         for topic in self.topics.values():
-            if topic.shared is not None:
-                topic.shared.ring.close()
-            topic.shared = None
+            if topic.log.ring is not None:
+                topic.log.ring.close()
+            topic.log.ring = None
         self.topics.clear()
 
     def _close_if_unused(self, topic: Topic, now: float) -> Replies:
-        if topic.shared is None:
+        if topic.log.ring is None:
             return []
         if _sharers(topic):
-            topic.shared.ring.wake_all()
+            topic.log.ring.wake_all()
             return []
         replies = [*self.follow_to_the_end(topic, now), *self._exchange.commit()]
         self._close(topic)
         return replies
 
     def _close(self, topic: Topic, why: str = "") -> None:
-        if topic.shared is not None:
-            topic.shared.close(why)
-        topic.shared = None
+        topic.log.unshare(why)
         self.topics.pop(topic.log.name, None)
 
     def _unshare(self, topic: Topic, why: str) -> Replies:
         """Close a topic's ring and tell its peers: it goes through the broker from now on."""
-        if topic.shared is None:
+        if topic.log.ring is None:
             return []
-        topic.shared.ring.shut()
+        topic.log.ring.shut()
         replies = self._exchange.commit()
         name, last_id = topic.log.name, topic.log.last_id
         told = wire.encode_object({"event": "unshared", "topic": name, "id": last_id})
@@ -281,12 +241,6 @@ class Sharing:
             self.unseat(cursor)
         self._close(topic, f"{name}: {why}")
         return replies
-
-
-def _count_for_sender(topic: Topic, sender: str) -> None:
-    for publication in topic.publications:
-        if publication.peer.name == sender:
-            publication.messages += 1
 
 
 def _sharers(topic: Topic) -> list[ConnectedPeer]:

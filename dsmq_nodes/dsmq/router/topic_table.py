@@ -18,6 +18,7 @@ from dsmq_nodes.dsmq.limits import (
     MOST_TOPICS,
     MOST_TOPICS_OF_ONE,
 )
+from dsmq_nodes.dsmq.router.shared_log import SharedLog
 from dsmq_nodes.dsmq.router.topics import (
     Advertisement,
     ConnectedPeer,
@@ -60,7 +61,7 @@ class TopicTable:
         """A topic; made for `maker` when it is not there."""
         topic = self.topics.get(name)
         if topic is None:
-            topic = Topic(self._store.log(name), wire.encode_text(name), maker=maker)
+            topic = Topic(SharedLog(self._store, name), maker=maker)
             self.topics[name] = topic
             self.graph_changed = True
             if maker is not None:
@@ -79,7 +80,7 @@ class TopicTable:
             topic.publications.append(publication)
             self._ends += 1
         publication.latched = min(request.latched, MOST_LATCHED)
-        self._store.set_latched(topic.log, publication.latched)
+        self._store.set_latched(topic.log.stored, publication.latched)
         self._note_owner(topic)
         return publication
 
@@ -95,7 +96,8 @@ class TopicTable:
 
     def _note_owner(self, topic: Topic) -> None:
         """Tell the store whose publishers the latched messages have."""
-        topic.log.owner = next((each.peer for each in topic.publications if each.latched), None)
+        owners = (each.peer for each in topic.publications if each.latched)
+        topic.log.stored.owner = next(owners, None)
 
     def subscribe(self, peer: ConnectedPeer, request: wire.Request) -> Replies:
         """Add a peer's reader of a topic, or move the one it has; `catch_up` begins to push."""
@@ -105,7 +107,7 @@ class TopicTable:
         log = topic.log
         cursor = peer.cursors.get(request.topic)
         if cursor is None:
-            after = max(log.first_id - 1, log.last_id - log.latched)
+            after = max(log.first_id - 1, log.last_id - log.stored.latched)
             cursor = self._add(TopicReader(after, peer=peer, topic=topic))
         cursor.depth, cursor.pattern = max(request.depth, 0), ""
         if request.after is not None:
@@ -141,7 +143,7 @@ class TopicTable:
             if self.has_its_share(peer):
                 self._unmatched[peer] = name
                 return
-            after = max(log.first_id - 1, 0 if new else log.last_id - log.latched)
+            after = max(log.first_id - 1, 0 if new else log.last_id - log.stored.latched)
             depth = max(pattern.request.depth, 0)
             self._add(TopicReader(after, depth, peer=peer, topic=topic, pattern=name))
 
@@ -227,7 +229,9 @@ class TopicTable:
         removes a wait for a topic that goes.
         """
         abandoned = [topic for topic in self.topics.values() if topic.is_abandoned]
-        given = heapq.nsmallest(_PLACES_AT_ONCE, abandoned, key=lambda topic: topic.log.last_seq)
+        given = heapq.nsmallest(
+            _PLACES_AT_ONCE, abandoned, key=lambda each: each.log.stored.last_seq
+        )
         given = given or places_to_give(self.topics.values(), newcomer, _PLACES_TAKEN_AT_ONCE)
         if not given:
             self._full_for = newcomer.made  # until a place is freed
@@ -250,7 +254,7 @@ class TopicTable:
     def _forget_topics(self, topics: list[Topic]) -> None:
         if not topics:
             return
-        self._store.forget([topic.log for topic in topics])
+        self._store.forget([topic.log.stored for topic in topics])
         for topic in topics:
             del self.topics[topic.log.name]
             if topic.maker is not None:

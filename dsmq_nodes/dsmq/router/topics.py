@@ -10,7 +10,6 @@ from dsmq_nodes.dsmq import wire
 from dsmq_nodes.dsmq.log import Cursor
 from dsmq_nodes.dsmq.router.meters import Latency, RateMeter
 from dsmq_nodes.dsmq.router.shared_log import SharedLog
-from dsmq_nodes.dsmq.store.sqlite import StoredLog
 from dsmq_nodes.topic_names import BROKERS_TOPICS
 
 if TYPE_CHECKING:
@@ -66,8 +65,7 @@ class Schema:
 class Topic:
     """A log, its publishers and readers, and its counters."""
 
-    log: StoredLog
-    name_json: bytes
+    log: SharedLog
     cursors: list["TopicReader"] = field(default_factory=list)
     publications: list["Advertisement"] = field(default_factory=list)
     messages: int = 0
@@ -77,7 +75,6 @@ class Topic:
     waits: dict["Wait", None] = field(default_factory=dict)
     maker: "ConnectedPeer | None" = None  # in whose account it is
     pairs: dict[int, "TypePair"] = field(default_factory=dict)  # ends that differ
-    shared: SharedLog | None = None
     dropped: int = 0  # of the ring, by the broker itself: it had been overtaken
 
     @property
@@ -87,7 +84,7 @@ class Topic:
 
     def is_at_most_of(self, peer: "ConnectedPeer | None") -> bool:
         """Whether no other peer has it; a pattern's reader counts only until it has caught up."""
-        if self.shared is not None or self.log.name in BROKERS_TOPICS:
+        if self.log.ring is not None or self.log.name in BROKERS_TOPICS:
             return False
         return all(each is peer for each in self.holders())
 
