@@ -553,6 +553,13 @@ class Node:
         if timer in self._kit.timers:
             self._kit.timers.remove(timer)
 
+    def confirm_subscriptions(self) -> None:
+        """Wait until the broker has confirmed this node's subscriptions, at most a second.
+
+        They receive whatever anybody publishes after that.
+        """
+        self._kit.link.confirm()
+
     def destroy_publisher(self, publisher: Publisher[Any]) -> None:
         """Destroy a publisher; the topic is no longer advertised with its last one."""
         self._kit.topics.remove_publisher(publisher)

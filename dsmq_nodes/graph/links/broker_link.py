@@ -255,6 +255,11 @@ class DsmqLink:
         """Stop reading a topic."""
         self._incoming.unsubscribe(topic)
 
+    def confirm(self) -> None:
+        """Wait until the broker has confirmed all subscriptions, at most a second."""
+        if self._incoming.unanswered.topics:
+            self._await(self._incoming.unanswered, self._patience_sec)
+
     def attach(
         self,
         loop: asyncio.AbstractEventLoop,

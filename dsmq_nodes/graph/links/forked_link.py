@@ -26,7 +26,8 @@ class ForkedLink:
         """As far as is known."""
         return True
 
-    advertise = unadvertise = appender = publish = subscribe = unsubscribe = attach = _refuse
+    advertise = unadvertise = appender = publish = subscribe = unsubscribe = _refuse
+    confirm = attach = _refuse
     set_fault = set_state = detach = drain = close = _do_nothing
 
 

@@ -206,6 +206,9 @@ class Link(Readable, Protocol):
     def unsubscribe(self, topic: str) -> None:
         """Stop reading a topic."""
 
+    def confirm(self) -> None:
+        """Wait until the queue has confirmed all subscriptions, at most a second."""
+
     def set_fault(self, topic: str, pair: int, text: str) -> None:
         """Show in the graph what is wrong between two ends; the broker calls them `pair`."""
 

@@ -218,6 +218,9 @@ class MemoryLink:
         if self._readers.pop(topic, None):
             self._ask("unsubscribe", topic)
 
+    def confirm(self) -> None:
+        """Nothing to wait for: the router has them."""
+
     def set_fault(self, topic: str, pair: int, text: str) -> None:
         """Show in the graph what is wrong between two ends; the broker calls them `pair`."""
         self._ask("fault", topic, pair=pair, error=text)

@@ -36,6 +36,7 @@ class MessageInfo:
         publication_sequence_number: counts the publisher's messages from 1; 0 if it does not count.
         source_timestamp: when it was published, in ns by the publisher's wall clock; 0 if unknown.
         received_timestamp: when the callback was about to be called, in ns by our wall clock.
+        is_latched: it was published before the subscription was made, and kept for it.
     """
 
     topic_name: str
@@ -44,6 +45,7 @@ class MessageInfo:
     publication_sequence_number: int
     source_timestamp: int
     received_timestamp: int
+    is_latched: bool = False
 
 
 SubscriptionCallback = Callable[[MessageT], Result] | Callable[[MessageT, MessageInfo], Result]
@@ -91,6 +93,7 @@ class Subscription(Generic[MessageT], AsyncIterator[MessageT]):
         self._lifespan_ns = None if qos.lifespan is None else int(seconds(qos.lifespan) * 1e9)
         self._ages = None if qos.lifespan is None else Ages(topic_name, clock, logger.warning)
         self._since_ns = max(clock.now_ns(), 1)  # earlier latched messages are old, not late
+        self._began_ns = round(clock.monotonic_sec() * 1e9)
         self._clock = clock
         self._logger = logger
         self._graph = graph
@@ -187,6 +190,7 @@ class Subscription(Generic[MessageT], AsyncIterator[MessageT]):
             publication_sequence_number=reply.seq,
             source_timestamp=reply.stamp,
             received_timestamp=self._clock.now_ns(),
+            is_latched=0 < reply.at < self._began_ns,
         )
         return self.callback(msg, info)  # type: ignore[no-any-return]
 
