@@ -20,7 +20,12 @@ PACKAGE = ROOT / "dsmq_nodes"
 # A project that `dsmq-nodes new` writes: data, as far as the package goes.
 STARTER = PACKAGE / "cli" / "starter"
 # One file a noun of the command line, one file a ROS package.
-_UNBOUNDED_FOLDERS = {"dsmq_nodes/cli", "dsmq_nodes/messages"}
+_UNBOUNDED_FOLDERS = {"dsmq_nodes/cli", "dsmq_nodes/messages", "dsmq_nodes/rclpy"}
+# They stand for rclpy's modules: files and classes have the names that programs import.
+_NAMED_BY_RCLPY = {
+    "dsmq_nodes/rclpy",
+    *(f"dsmq_nodes/rclpy/{name}" for name in ("action", "lifecycle", "experimental")),
+}
 _SAME_IN_EACH_FOLDER = {"__init__", "__main__", "launch_entry"}
 _QUEUE_PROPER = (
     "wire",
@@ -72,7 +77,7 @@ def file_names_twice() -> list[Double]:
     """File names that two folders have, except those that Python or the launcher finds by name."""
     places: dict[str, list[str]] = defaultdict(list)
     for path in sources():
-        if path.stem not in _SAME_IN_EACH_FOLDER:
+        if path.stem not in _SAME_IN_EACH_FOLDER and not _is_rclpys(path):
             places[path.name].append(relative(path.parent))
     return _doubles(places)
 
@@ -95,10 +100,16 @@ def all_class_names_twice() -> list[Double]:
     """The same, without exceptions."""
     places: dict[str, list[str]] = defaultdict(list)
     for path in sources():
+        if _is_rclpys(path):
+            continue
         for node in tree(path).body:
             if isinstance(node, ast.ClassDef):
                 places[node.name].append(relative(path))
     return _doubles(places)
+
+
+def _is_rclpys(path: Path) -> bool:
+    return relative(path.parent) in _NAMED_BY_RCLPY
 
 
 def _is_message_package(where: str) -> bool:

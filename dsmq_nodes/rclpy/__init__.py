@@ -1,1 +1,196 @@
-"""rclpy's words on the public names of `dsmq_nodes`: programs written for rclpy run unchanged."""
+"""rclpy's words on the public names of `dsmq_nodes`: programs written for rclpy run unchanged.
+
+Each module here stands for rclpy's module of its name. `impl/` has what they stand on, and
+`interfaces/` the messages in ROS's clothes.
+"""
+
+from typing import TYPE_CHECKING, Any, Self
+
+from dsmq_nodes.rclpy.context import Context
+from dsmq_nodes.rclpy.parameter import Parameter
+from dsmq_nodes.rclpy.qos import QoSProfile
+from dsmq_nodes.rclpy.signals import (
+    SignalHandlerOptions,
+    install_signal_handlers,
+    uninstall_signal_handlers,
+)
+from dsmq_nodes.rclpy.task import Future
+from dsmq_nodes.rclpy.utilities import (
+    get_default_context,
+    get_rmw_implementation_identifier,
+    ok,
+)
+from dsmq_nodes.rclpy.utilities import shutdown as _shutdown
+from dsmq_nodes.rclpy.utilities import try_shutdown as _try_shutdown
+
+if TYPE_CHECKING:
+    from dsmq_nodes.rclpy.executors import Executor
+    from dsmq_nodes.rclpy.node import Node
+
+__all__ = [
+    "Context",
+    "Future",
+    "InitContextManager",
+    "Parameter",
+    "QoSProfile",
+    "SignalHandlerOptions",
+    "create_node",
+    "get_default_context",
+    "get_global_executor",
+    "get_rmw_implementation_identifier",
+    "init",
+    "install_signal_handlers",
+    "ok",
+    "shutdown",
+    "spin",
+    "spin_once",
+    "spin_until_future_complete",
+    "try_shutdown",
+    "uninstall_signal_handlers",
+]
+
+
+class InitContextManager:
+    """What `init` returns: `with rclpy.init():` shuts down at its end."""
+
+    def __init__(
+        self,
+        args: list[str] | None,
+        context: Context | None,
+        domain_id: int | None,
+        signal_handler_options: SignalHandlerOptions | None,
+    ) -> None:
+        self.context = get_default_context() if context is None else context
+        if signal_handler_options is None:
+            is_default = self.context is get_default_context()
+            signal_handler_options = (
+                SignalHandlerOptions.ALL if is_default else SignalHandlerOptions.NO
+            )
+        self.installed_signal_handlers = signal_handler_options != SignalHandlerOptions.NO
+        self.context.init(args, domain_id=domain_id)
+        install_signal_handlers(signal_handler_options)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: Any) -> None:
+        context = None if self.context is get_default_context() else self.context
+        try_shutdown(context=context, uninstall_handlers=self.installed_signal_handlers)
+
+
+def init(
+    *,
+    args: list[str] | None = None,
+    context: Context | None = None,
+    domain_id: int | None = None,
+    signal_handler_options: SignalHandlerOptions | None = None,
+) -> InitContextManager:
+    """Begin: read the arguments, handle signals.
+
+    Args:
+        args: the words of a command line; None: those of the process.
+        context: the context to begin; None: the default one.
+        domain_id: kept; one broker is one domain.
+        signal_handler_options: None: both signals for the default context, none for another.
+
+    Raises:
+        RuntimeError: it has begun already.
+        UnknownROSArgsError: a word after `--ros-args` is not known.
+        RCLError: a word after `--ros-args` cannot be read.
+    """
+    return InitContextManager(args, context, domain_id, signal_handler_options)
+
+
+_global: dict[str, "Executor"] = {}
+
+
+def get_global_executor() -> "Executor":
+    """The executor of the functions below, when they are given none."""
+    from dsmq_nodes.rclpy.executors import SingleThreadedExecutor  # noqa: PLC0415  as rclpy does
+
+    found = _global.get("executor")
+    if found is None:
+        found = _global["executor"] = SingleThreadedExecutor()
+        get_default_context().on_shutdown(_forget_executor)
+    return found
+
+
+def _forget_executor() -> None:
+    found = _global.pop("executor", None)
+    if found is not None:
+        found.shutdown()
+
+
+def _uninstall(context: Context | None, asked: bool | None) -> None:
+    is_default = context is None or context is get_default_context()
+    if asked or (asked is None and is_default):
+        uninstall_signal_handlers()
+
+
+def shutdown(*, context: Context | None = None, uninstall_handlers: bool | None = None) -> None:
+    """End a context, or the default one, and destroy its nodes.
+
+    Raises:
+        RuntimeError: it is not running.
+    """
+    _shutdown(context=context)
+    _uninstall(context, uninstall_handlers)
+
+
+def try_shutdown(*, context: Context | None = None, uninstall_handlers: bool | None = None) -> None:
+    """End a context, or the default one, if it is running."""
+    _try_shutdown(context=context)
+    _uninstall(context, uninstall_handlers)
+
+
+def create_node(node_name: str, **kwargs: Any) -> "Node":
+    """Make a node; the arguments are those of `rclpy.node.Node`."""
+    from dsmq_nodes.rclpy.node import Node  # noqa: PLC0415  as rclpy does: `import rclpy` is light
+
+    return Node(node_name, **kwargs)
+
+
+def spin_once(
+    node: "Node", *, executor: "Executor | None" = None, timeout_sec: float | None = None
+) -> None:
+    """Run one callback, or wait for one until the time is up; None waits for ever."""
+    executor = get_global_executor() if executor is None else executor
+    was_added = False
+    try:
+        was_added = executor.add_node(node)
+        executor.spin_once(timeout_sec=timeout_sec)
+    finally:
+        if was_added:
+            executor.remove_node(node)
+
+
+def spin(node: "Node", executor: "Executor | None" = None) -> None:
+    """Run callbacks until the context is shut down.
+
+    Raises:
+        ExternalShutdownException: it was shut down by a signal or another thread.
+    """
+    executor = get_global_executor() if executor is None else executor
+    try:
+        executor.add_node(node)
+        while executor.context.ok():
+            executor.spin_once()
+    finally:
+        executor.remove_node(node)
+
+
+def spin_until_future_complete(
+    node: "Node",
+    future: Future[Any],
+    executor: "Executor | None" = None,
+    timeout_sec: float | None = None,
+) -> None:
+    """Run callbacks until a future is done, or the time is up; None has no limit."""
+    executor = get_global_executor() if executor is None else executor
+    was_added = False
+    try:
+        was_added = executor.add_node(node)
+        executor.spin_until_future_complete(future, timeout_sec)
+    finally:
+        if was_added:
+            executor.remove_node(node)

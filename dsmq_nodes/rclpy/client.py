@@ -1,0 +1,173 @@
+"""Clients of services."""
+
+import threading
+import time
+from typing import Any, Self
+
+from dsmq_nodes.rclpy.clock import Clock
+from dsmq_nodes.rclpy.context import Context
+from dsmq_nodes.rclpy.impl.c_errors import RCLError
+from dsmq_nodes.rclpy.impl.calls.call_handles import ClientHandle
+from dsmq_nodes.rclpy.impl.nodes.ends import ends
+from dsmq_nodes.rclpy.impl.wakeup import Wakeup
+from dsmq_nodes.rclpy.qos import QoSProfile
+from dsmq_nodes.rclpy.service_introspection import ServiceIntrospectionState
+from dsmq_nodes.rclpy.task import Future
+
+_LOOK_SEC = 0.25
+
+
+class Client:
+    """Calls a service; made by `Node.create_client`."""
+
+    def __init__(
+        self,
+        context: Context,
+        client_impl: ClientHandle,
+        srv_type: Any,
+        srv_name: str,
+        qos_profile: QoSProfile,
+        callback_group: Any,
+    ) -> None:
+        self.context = context
+        self._handle = client_impl
+        self.srv_type = srv_type
+        self.srv_name = srv_name
+        self.qos_profile = qos_profile
+        self._pending_requests: dict[int, Future[Any]] = {}
+        self.callback_group = callback_group
+        self._executor_event = False
+        self._lock = threading.Lock()
+
+    def call(self, request: Any, timeout_sec: float | None = None) -> Any:
+        """Call, and wait for the response; another thread has to spin the node.
+
+        Raises:
+            TypeError: the request is of another type.
+            TimeoutError: there was no response in time.
+        """
+        event = threading.Event()
+        future = self.call_async(request)
+        future.add_done_callback(lambda _: event.set())
+        if not future.done() and not event.wait(timeout_sec):
+            self.remove_pending_request(future)
+            raise TimeoutError
+        error = future.exception()
+        if error is not None:
+            raise error
+        return future.result()
+
+    def call_async(self, request: Any) -> Future[Any]:
+        """Call; the future will have the response, when the node is spun.
+
+        Raises:
+            TypeError: the request is of another type.
+        """
+        if not isinstance(request, self.srv_type.Request):
+            raise TypeError
+        future: Future[Any] = Future()
+        with self._lock:
+            with self._handle:
+                sequence = self._handle.send_request(request)
+            self._pending_requests[sequence] = future
+            future.add_done_callback(self.remove_pending_request)
+        return future
+
+    def get_pending_request(self, sequence_number: int) -> Future[Any]:
+        """The future of a call by its number.
+
+        Raises:
+            KeyError: there is none.
+        """
+        with self._lock:
+            return self._pending_requests[sequence_number]
+
+    def remove_pending_request(self, future: Future[Any]) -> None:
+        """Forget a call: its future will not be done."""
+        with self._lock:
+            for sequence, each in self._pending_requests.items():
+                if each is future:
+                    del self._pending_requests[sequence]
+                    break
+
+    def take(self, executor: Any) -> Any:
+        """What an executor runs for a response: it settles the call's future."""
+        self._handle.check()
+        header, response = self._handle.take_response(self.srv_type.Response)
+        if header is None:
+            return None
+        try:
+            future = self.get_pending_request(header.request_id.sequence_number)
+        except KeyError:
+            return None
+        future._set_executor(executor)  # noqa: SLF001
+        return future.set_result, (response,)
+
+    def service_is_ready(self) -> bool:
+        """Whether somebody serves.
+
+        Raises:
+            RCLError: the context was shut down.
+        """
+        with self._handle:
+            if not self.context.ok():
+                raise RCLError(
+                    "failed to check service availability: rcl node's context is invalid"
+                )
+            return self._handle.service_server_is_available()
+
+    def wait_for_service(self, timeout_sec: float | None = None) -> bool:
+        """Wait until somebody serves; False on timeout.
+
+        Raises:
+            RCLError: the context was shut down.
+        """
+        wakeup = Wakeup()
+        ends.waiting.add(wakeup)
+        until_sec = None if timeout_sec is None else time.monotonic() + timeout_sec
+        with self.context.waking(wakeup):
+            while not self.service_is_ready():
+                left_sec = _LOOK_SEC if until_sec is None else until_sec - time.monotonic()
+                if left_sec <= 0:
+                    return False
+                wakeup.wait(min(left_sec, _LOOK_SEC))
+        return True
+
+    def configure_introspection(
+        self,
+        clock: Clock,
+        service_event_qos_profile: QoSProfile,
+        introspection_state: ServiceIntrospectionState,
+    ) -> None:
+        """Publish its calls on `<service>/_service_event`."""
+        with self._handle:
+            self._handle.configure_introspection(
+                clock, service_event_qos_profile, introspection_state
+            )
+
+    @property
+    def handle(self) -> ClientHandle:
+        """The inner side."""
+        return self._handle
+
+    @property
+    def service_name(self) -> str:
+        """The service's absolute name."""
+        with self._handle:
+            return self._handle.service_name
+
+    @property
+    def logger_name(self) -> str:
+        """The name of the node's logger."""
+        with self._handle:
+            return self._handle.get_logger_name()
+
+    def destroy(self) -> None:
+        """End it; `Node.destroy_client` calls this."""
+        self._handle.destroy_when_not_in_use()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: Any) -> None:
+        self.destroy()

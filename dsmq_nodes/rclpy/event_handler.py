@@ -1,0 +1,244 @@
+"""Callbacks at events of publishers and subscriptions."""
+
+import warnings
+from collections.abc import Callable
+from enum import IntEnum
+from typing import Any
+
+from dsmq_nodes.rclpy.impl.c_errors import UnsupportedEventTypeError
+from dsmq_nodes.rclpy.impl.topics.event_infos import (
+    CountInfo,
+    IncompatibleQoSInfo,
+    LivelinessInfo,
+    MatchedInfo,
+    PublisherEventType,
+    SubscriptionEventType,
+)
+from dsmq_nodes.rclpy.logging import get_logger
+from dsmq_nodes.rclpy.qos import qos_policy_name_from_kind
+from dsmq_nodes.rclpy.waitable import NumberOfEntities, Waitable
+
+__all__ = [
+    "EventHandler",
+    "IncompatibleTypeInfo",
+    "PublisherEventCallbacks",
+    "QoSEventHandler",
+    "QoSLivelinessChangedInfo",
+    "QoSLivelinessLostInfo",
+    "QoSMessageLostInfo",
+    "QoSOfferedDeadlineMissedInfo",
+    "QoSOfferedIncompatibleQoSInfo",
+    "QoSPublisherEventType",
+    "QoSPublisherMatchedInfo",
+    "QoSRequestedDeadlineMissedInfo",
+    "QoSRequestedIncompatibleQoSInfo",
+    "QoSSubscriptionEventType",
+    "QoSSubscriptionMatchedInfo",
+    "SubscriptionEventCallbacks",
+    "UnsupportedEventTypeError",
+]
+
+QoSPublisherEventType = PublisherEventType
+QoSSubscriptionEventType = SubscriptionEventType
+QoSRequestedDeadlineMissedInfo = CountInfo
+QoSLivelinessChangedInfo = LivelinessInfo
+QoSMessageLostInfo = CountInfo
+QoSRequestedIncompatibleQoSInfo = IncompatibleQoSInfo
+QoSSubscriptionMatchedInfo = MatchedInfo
+QoSOfferedDeadlineMissedInfo = CountInfo
+QoSLivelinessLostInfo = CountInfo
+QoSPublisherMatchedInfo = MatchedInfo
+QoSOfferedIncompatibleQoSInfo = IncompatibleQoSInfo
+IncompatibleTypeInfo = CountInfo
+
+
+class EventHandler(Waitable):
+    """Calls back when an event has happened."""
+
+    def __init__(
+        self,
+        *,
+        callback_group: Any,
+        callback: Callable[[Any], Any],
+        event_type: IntEnum,
+        parent_impl: Any,
+    ) -> None:
+        super().__init__(callback_group)
+        self.event_type = event_type
+        self.callback = callback
+        self._has_happened = False
+        self._hub = parent_impl.events
+        self._wake = parent_impl.wake
+        self._hub.listen(event_type, self._tell)
+
+    def _tell(self) -> None:
+        self._has_happened = True
+        self._wake()
+
+    def is_ready(self, wait_set: Any) -> bool:
+        """Whether it has happened."""
+        return self._has_happened
+
+    def take_data(self) -> Any:
+        """What to tell of it."""
+        if not self._has_happened:
+            return None
+        self._has_happened = False
+        return self._hub.take(self.event_type)
+
+    async def execute(self, taken_data: Any) -> None:
+        """Call back."""
+        if taken_data:
+            result = self.callback(taken_data)
+            if hasattr(result, "__await__"):
+                await result
+
+    def get_num_entities(self) -> NumberOfEntities:
+        """One event."""
+        return NumberOfEntities(num_events=1)
+
+    def add_to_wait_set(self, wait_set: Any) -> None:
+        """Nothing to do: the event wakes the executor itself."""
+
+    def destroy(self) -> None:
+        """End it."""
+        self._has_happened = False
+
+
+class QoSEventHandler(EventHandler):
+    """The name of before."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        warnings.warn(
+            "QoSEventHandler is deprecated, use EventHandler instead.",
+            DeprecationWarning,
+            stacklevel=2,
+        )
+        super().__init__(**kwargs)
+
+
+def _handlers(
+    pairs: list[tuple[IntEnum, Callable[[Any], Any] | None]], group: Any, parent: Any
+) -> list[EventHandler]:
+    return [
+        EventHandler(callback_group=group, callback=callback, event_type=kind, parent_impl=parent)
+        for kind, callback in pairs
+        if callback is not None
+    ]
+
+
+class SubscriptionEventCallbacks:
+    """The callbacks of a subscription's events."""
+
+    def __init__(
+        self,
+        *,
+        deadline: Callable[[Any], Any] | None = None,
+        incompatible_qos: Callable[[Any], Any] | None = None,
+        liveliness: Callable[[Any], Any] | None = None,
+        message_lost: Callable[[Any], Any] | None = None,
+        incompatible_type: Callable[[Any], Any] | None = None,
+        matched: Callable[[Any], Any] | None = None,
+        use_default_callbacks: bool = True,
+    ) -> None:
+        self.deadline = deadline
+        self.incompatible_qos = incompatible_qos
+        self.liveliness = liveliness
+        self.message_lost = message_lost
+        self.incompatible_type = incompatible_type
+        self.matched = matched
+        self.use_default_callbacks = use_default_callbacks
+
+    def create_event_handlers(
+        self, callback_group: Any, subscription: Any, topic_name: str
+    ) -> list[EventHandler]:
+        """Make the handlers of a subscription, by its inner side."""
+        logger = get_logger(subscription.get_logger_name())
+
+        def tell_qos(event: Any) -> None:
+            policy = qos_policy_name_from_kind(event.last_policy_kind)
+            logger.warning(
+                f"New publisher discovered on topic '{topic_name}', offering incompatible QoS. No "
+                f"messages will be received from it. Last incompatible policy: {policy}"
+            )
+
+        def tell_type(_: Any) -> None:
+            logger.warning(
+                f"Incompatible type on topic '{topic_name}', no messages will be sent to it."
+            )
+
+        uses = self.use_default_callbacks
+        kinds = SubscriptionEventType
+        incompatible = self.incompatible_qos or (tell_qos if uses else None)
+        return _handlers(
+            [
+                (kinds.RCL_SUBSCRIPTION_REQUESTED_DEADLINE_MISSED, self.deadline),
+                (kinds.RCL_SUBSCRIPTION_REQUESTED_INCOMPATIBLE_QOS, incompatible),
+                (kinds.RCL_SUBSCRIPTION_LIVELINESS_CHANGED, self.liveliness),
+                (kinds.RCL_SUBSCRIPTION_MESSAGE_LOST, self.message_lost),
+                (
+                    kinds.RCL_SUBSCRIPTION_INCOMPATIBLE_TYPE,
+                    self.incompatible_type or (tell_type if uses else None),
+                ),
+                (kinds.RCL_SUBSCRIPTION_MATCHED, self.matched),
+            ],
+            callback_group,
+            subscription,
+        )
+
+
+class PublisherEventCallbacks:
+    """The callbacks of a publisher's events."""
+
+    def __init__(
+        self,
+        *,
+        deadline: Callable[[Any], Any] | None = None,
+        liveliness: Callable[[Any], Any] | None = None,
+        incompatible_qos: Callable[[Any], Any] | None = None,
+        incompatible_type: Callable[[Any], Any] | None = None,
+        matched: Callable[[Any], Any] | None = None,
+        use_default_callbacks: bool = True,
+    ) -> None:
+        self.deadline = deadline
+        self.liveliness = liveliness
+        self.incompatible_qos = incompatible_qos
+        self.incompatible_type = incompatible_type
+        self.matched = matched
+        self.use_default_callbacks = use_default_callbacks
+
+    def create_event_handlers(
+        self, callback_group: Any, publisher: Any, topic_name: str
+    ) -> list[EventHandler]:
+        """Make the handlers of a publisher, by its inner side."""
+        logger = get_logger(publisher.get_logger_name())
+
+        def tell_qos(event: Any) -> None:
+            policy = qos_policy_name_from_kind(event.last_policy_kind)
+            logger.warning(
+                f"New subscription discovered on topic '{topic_name}', requesting incompatible "
+                f"QoS. No messages will be sent to it. Last incompatible policy: {policy}"
+            )
+
+        def tell_type(_: Any) -> None:
+            logger.warning(
+                f"Incompatible type on topic '{topic_name}', no messages will be sent to it."
+            )
+
+        uses = self.use_default_callbacks
+        kinds = PublisherEventType
+        incompatible = self.incompatible_qos or (tell_qos if uses else None)
+        return _handlers(
+            [
+                (kinds.RCL_PUBLISHER_OFFERED_DEADLINE_MISSED, self.deadline),
+                (kinds.RCL_PUBLISHER_LIVELINESS_LOST, self.liveliness),
+                (kinds.RCL_PUBLISHER_OFFERED_INCOMPATIBLE_QOS, incompatible),
+                (
+                    kinds.RCL_PUBLISHER_INCOMPATIBLE_TYPE,
+                    self.incompatible_type or (tell_type if uses else None),
+                ),
+                (kinds.RCL_PUBLISHER_MATCHED, self.matched),
+            ],
+            callback_group,
+            publisher,
+        )

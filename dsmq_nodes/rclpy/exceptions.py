@@ -1,0 +1,165 @@
+"""The exceptions that rclpy raises in Python."""
+
+from typing import Any
+
+from dsmq_nodes.rclpy.impl.c_errors import InvalidHandle
+
+__all__ = [
+    "InvalidHandle",
+    "InvalidNamespaceException",
+    "InvalidNodeNameException",
+    "InvalidParameterException",
+    "InvalidParameterTypeException",
+    "InvalidParameterValueException",
+    "InvalidServiceNameException",
+    "InvalidTopicNameException",
+    "InvalidTypeSupportException",
+    "NameValidationException",
+    "NoTypeSupportImportedException",
+    "NotInitializedException",
+    "ParameterAlreadyDeclaredException",
+    "ParameterException",
+    "ParameterImmutableException",
+    "ParameterNotDeclaredException",
+    "ParameterUninitializedException",
+    "ROSInterruptException",
+]
+
+# ruff: noqa: N818  the names are rclpy's
+
+
+class NotInitializedException(Exception):
+    """`rclpy.init()` has not been called."""
+
+    def __init__(self, *args: object) -> None:
+        Exception.__init__(self, "rclpy.init() has not been called.", *args)
+
+    def __str__(self) -> str:
+        said = str(self.args[0])
+        return f"{said} msg:{self.args[1]}" if len(self.args) > 1 else said
+
+
+class NoTypeSupportImportedException(Exception):
+    """A type without type support was used."""
+
+
+class InvalidTypeSupportException(Exception):
+    """Something was used as a type that is none."""
+
+    def __init__(self, msg_type: object) -> None:
+        what = msg_type if isinstance(msg_type, str) else getattr(msg_type, "__name__", msg_type)
+        super().__init__(
+            f"{what} This might be a ROS 1 message type but it should be a ROS 2 message type. "
+            "Make sure to source your ROS 2 workspace after your ROS 1 workspace."
+        )
+
+
+class NameValidationException(Exception):
+    """A name that breaks the rules; the text points at the place."""
+
+    def __init__(self, name_type: str, name: str, error_msg: str, invalid_index: int) -> None:
+        self.name_type = name_type
+        self.name = name
+        self.error_msg = error_msg
+        self.invalid_index = invalid_index
+        caret = " " * invalid_index + "^"
+        super().__init__(f"Invalid {name_type}: {error_msg}:\n  '{name}'\n   {caret}")
+
+
+class InvalidNamespaceException(NameValidationException):
+    """A namespace that breaks the rules."""
+
+    def __init__(self, name: str, error_msg: str, invalid_index: int) -> None:
+        super().__init__("namespace", name, error_msg, invalid_index)
+
+
+class InvalidNodeNameException(NameValidationException):
+    """A node's name that breaks the rules."""
+
+    def __init__(self, name: str, error_msg: str, invalid_index: int) -> None:
+        super().__init__("node name", name, error_msg, invalid_index)
+
+
+class InvalidTopicNameException(NameValidationException):
+    """A topic's name that breaks the rules."""
+
+    def __init__(self, name: str, error_msg: str, invalid_index: int) -> None:
+        super().__init__("topic name", name, error_msg, invalid_index)
+
+
+class InvalidServiceNameException(NameValidationException):
+    """A service's name that breaks the rules."""
+
+    def __init__(self, name: str, error_msg: str, invalid_index: int) -> None:
+        super().__init__("service name", name, error_msg, invalid_index)
+
+
+class ParameterException(Exception):
+    """The base of what goes wrong with parameters."""
+
+    def __init__(self, error_msg: str, parameters: Any, *args: object) -> None:
+        named = parameters if isinstance(parameters, (list, tuple)) else str(parameters)
+        Exception.__init__(self, f"{error_msg}: {named}", *args)
+
+
+class ParameterNotDeclaredException(ParameterException):
+    """A parameter that is not declared."""
+
+    def __init__(self, parameters: Any, *args: object) -> None:
+        super().__init__("Invalid access to undeclared parameter(s)", parameters, *args)
+
+
+class ParameterAlreadyDeclaredException(ParameterException):
+    """A parameter that is declared already."""
+
+    def __init__(self, parameters: Any, *args: object) -> None:
+        super().__init__("Parameter(s) already declared", parameters, *args)
+
+
+class InvalidParameterException(ParameterException):
+    """A name that no parameter can have."""
+
+    def __init__(self, parameter: Any, *args: object) -> None:
+        super().__init__("Invalid parameter name", parameter, *args)
+
+
+class InvalidParameterTypeException(ParameterException):
+    """A value of another type than the parameter's."""
+
+    def __init__(self, desired_parameter: Any, expected_type: Any, *args: object) -> None:
+        super().__init__(
+            f"Trying to set parameter '{desired_parameter.name}' to '{desired_parameter.value}' "
+            f"of type '{desired_parameter.type_.name}', expecting type '{expected_type}'",
+            desired_parameter.name,
+            *args,
+        )
+
+
+class InvalidParameterValueException(ParameterException):
+    """A value that the parameter refuses."""
+
+    def __init__(self, parameter: Any, value: Any, reason: str, *args: object) -> None:
+        super().__init__(
+            f"Invalid parameter value ({value}) for parameter. Reason: {reason}", parameter, *args
+        )
+
+
+class ParameterImmutableException(ParameterException):
+    """A read-only parameter was to be changed."""
+
+    def __init__(self, parameter: Any, *args: object) -> None:
+        super().__init__("Attempted to modify read-only parameter", parameter, *args)
+
+
+class ParameterUninitializedException(ParameterException):
+    """A parameter that has a type and no value yet."""
+
+    def __init__(self, parameter: Any, *args: object) -> None:
+        super().__init__(f"The parameter '{parameter}' is not initialized", parameter, *args)
+
+
+class ROSInterruptException(Exception):
+    """A sleep was ended by `rclpy.shutdown()`."""
+
+    def __init__(self) -> None:
+        Exception.__init__(self, "rclpy.shutdown() has been called")

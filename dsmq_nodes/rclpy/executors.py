@@ -1,0 +1,441 @@
+"""Executors: they wait for what is ready, and run its callbacks in one thread or in several.
+
+The I/O thread puts messages where the entities of nodes find them, and wakes the executor. In one
+round the executor gives, in this order, tasks, waitables, then node by node timers, subscriptions,
+guard conditions, clients and services. Each callback is a `Task`; a coroutine that waits holds its
+callback group meanwhile.
+"""
+
+import inspect
+import os
+import time
+import warnings
+from collections.abc import Callable, Generator, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from threading import Condition, Lock, RLock
+from typing import Any, Final, Self
+
+from dsmq_nodes.rclpy.clock import Clock
+from dsmq_nodes.rclpy.clock_type import ClockType
+from dsmq_nodes.rclpy.context import Context
+from dsmq_nodes.rclpy.exceptions import InvalidHandle
+from dsmq_nodes.rclpy.guard_condition import GuardCondition
+from dsmq_nodes.rclpy.impl.wakeup import Wakeup
+from dsmq_nodes.rclpy.task import Future, Task
+from dsmq_nodes.rclpy.utilities import get_default_context
+
+Work = tuple[Task[Any], Any, Any]
+"""A callback to run, the entity that it belongs to, and its node."""
+
+_NEVER: Final[Callable[[], bool]] = lambda: False  # noqa: E731
+
+
+async def await_or_execute(callback: Callable[..., Any], *args: Any) -> Any:
+    """Call a function, or await a coroutine function."""
+    if inspect.iscoroutinefunction(callback):
+        return await callback(*args)
+    return callback(*args)
+
+
+# ruff: noqa: N818  the names are rclpy's
+
+
+class TimeoutException(Exception):
+    """The time was up."""
+
+
+class ShutdownException(Exception):
+    """The executor was shut down."""
+
+
+class ExternalShutdownException(Exception):
+    """The context was shut down, by a signal or another thread."""
+
+
+class ConditionReachedException(Exception):
+    """What was waited for is there."""
+
+
+class TimeoutObject:
+    """A timeout that changes while something waits."""
+
+    def __init__(self, timeout: float) -> None:
+        self.timeout = timeout
+
+
+class _WorkTracker:
+    """How many callbacks run."""
+
+    def __init__(self) -> None:
+        self._running = 0
+        self._changed = Condition()
+
+    def __enter__(self) -> None:
+        with self._changed:
+            self._running += 1
+
+    def __exit__(self, *_: object) -> None:
+        with self._changed:
+            self._running -= 1
+            self._changed.notify_all()
+
+    def wait(self, timeout_sec: float | None = None) -> bool:
+        """Wait until none does; False on timeout."""
+        if timeout_sec is not None and timeout_sec < 0:
+            timeout_sec = None
+        with self._changed:
+            return self._changed.wait_for(lambda: self._running == 0, timeout_sec)
+
+
+class Executor:
+    """Runs the callbacks of nodes; a subclass says in which threads."""
+
+    def __init__(self, *, context: Context | None = None) -> None:
+        super().__init__()
+        self._context = get_default_context() if context is None else context
+        self._nodes: list[Any] = []
+        self._nodes_lock = RLock()
+        self._tasks: list[Work] = []
+        self._tasks_lock = Lock()
+        self._wakeup = Wakeup()
+        self._guard: GuardCondition | None = GuardCondition(None, None, context=self._context)
+        self._guard.handle.wake = self._wakeup.set
+        self._is_shutdown = False
+        self._work_tracker = _WorkTracker()
+        self._shutdown_lock = Lock()
+        self._cb_iter: Generator[Work, None, None] | None = None
+        self._last_args: tuple[Any, ...] | None = None
+        self._last_kwargs: dict[str, Any] | None = None
+        self._clock = Clock(clock_type=ClockType.STEADY_TIME)
+        self._context.add_wakeup(self._wakeup)
+        self._context.on_shutdown(self.wake)
+
+    @property
+    def context(self) -> Context:
+        """The context that ends its spinning."""
+        return self._context
+
+    def create_task(self, callback: Callable[..., Any], *args: Any, **kwargs: Any) -> Task[Any]:
+        """Run a function or coroutine function as soon as it is spun."""
+        task: Task[Any] = Task(callback, args, kwargs, executor=self)
+        with self._tasks_lock:
+            self._tasks.append((task, None, None))
+        self._wakeup.set()
+        return task
+
+    def create_future(self) -> Future[Any]:
+        """A future whose callbacks are tasks of this executor."""
+        return Future(executor=self)
+
+    def shutdown(self, timeout_sec: float | None = None) -> bool:
+        """Stop spinning and forget the nodes."""
+        with self._shutdown_lock:
+            self._is_shutdown = True
+        self._wakeup.set()
+        with self._nodes_lock:
+            self._nodes = []
+        with self._shutdown_lock:
+            if self._guard is not None:
+                self._guard.destroy()
+                self._guard = None
+        self._cb_iter = None
+        self._last_args = self._last_kwargs = None
+        return True
+
+    def add_node(self, node: Any) -> bool:
+        """Run the callbacks of a node; False if they are run already."""
+        with self._nodes_lock:
+            if node in self._nodes:
+                return False
+            self._nodes.append(node)
+        node.executor = self
+        self._wakeup.set()
+        return True
+
+    def remove_node(self, node: Any) -> None:
+        """No longer run the callbacks of a node."""
+        with self._nodes_lock:
+            if node in self._nodes:
+                self._nodes.remove(node)
+        self._wakeup.set()
+
+    def wake(self) -> None:
+        """Something has changed: look again."""
+        self._wakeup.set()
+
+    def get_nodes(self) -> list[Any]:
+        """The nodes."""
+        with self._nodes_lock:
+            return list(self._nodes)
+
+    # Spinning
+
+    def spin(self) -> None:
+        """Run callbacks until the executor or the context is shut down."""
+        while self._context.ok() and not self._is_shutdown:
+            self.spin_once()
+
+    def _goes_on(self, future: Future[Any]) -> bool:
+        is_open = not future.done() and not future.cancelled()
+        return is_open and self._context.ok() and not self._is_shutdown
+
+    def spin_until_future_complete(
+        self, future: Future[Any], timeout_sec: float | None = None
+    ) -> None:
+        """Run callbacks until a future is done, or the time is up."""
+        future.add_done_callback(lambda _: self.wake())
+        if timeout_sec is None or timeout_sec < 0:
+            while self._goes_on(future):
+                self._spin_once_until_future_complete(future, timeout_sec)
+            return
+        until_sec = time.monotonic() + timeout_sec
+        left = TimeoutObject(timeout_sec)
+        while self._goes_on(future):
+            self._spin_once_until_future_complete(future, left)
+            left.timeout = until_sec - time.monotonic()
+            if left.timeout <= 0:
+                return
+
+    def spin_once(self, timeout_sec: float | None = None) -> None:
+        """Run one callback, or wait for one until the time is up."""
+        raise NotImplementedError
+
+    def spin_once_until_future_complete(
+        self, future: Future[Any], timeout_sec: float | TimeoutObject | None = None
+    ) -> None:
+        """Run one callback, or wait for one until a future is done or the time is up."""
+        raise NotImplementedError
+
+    def _spin_once_until_future_complete(
+        self, future: Future[Any], timeout_sec: float | TimeoutObject | None = None
+    ) -> None:
+        raise NotImplementedError
+
+    # What is ready
+
+    def can_execute(self, entity: Any) -> bool:
+        """Whether the callback of something may run now."""
+        group = entity.callback_group
+        return not entity._executor_event and group is not None and group.can_execute(entity)  # noqa: SLF001
+
+    def wait_for_ready_callbacks(self, *args: Any, **kwargs: Any) -> Work:
+        """Wait for a callback to run; arguments: timeout_sec, nodes, condition.
+
+        Returns a task to call, the entity it belongs to, and the node of that.
+
+        Raises:
+            TimeoutException: the time was up.
+            ShutdownException: the executor was shut down.
+            ExternalShutdownException: the context was.
+            ConditionReachedException: the condition holds.
+        """
+        while True:
+            if self._cb_iter is None or self._last_args != args or self._last_kwargs != kwargs:
+                self._last_args, self._last_kwargs = args, kwargs
+                self._cb_iter = self._wait_for_ready_callbacks(*args, **kwargs)
+            try:
+                return next(self._cb_iter)
+            except StopIteration:
+                self._cb_iter = None
+
+    def _wait_for_ready_callbacks(
+        self,
+        timeout_sec: float | TimeoutObject | None = None,
+        nodes: Iterable[Any] | None = None,
+        condition: Callable[[], bool] = _NEVER,
+    ) -> Generator[Work, None, None]:
+        """One round: wait until something is ready, then give it piece by piece."""
+        left_sec = timeout_sec.timeout if isinstance(timeout_sec, TimeoutObject) else timeout_sec
+        until_sec = None if left_sec is None or left_sec < 0 else time.monotonic() + left_sec
+        given = False
+        while not given:
+            self._wakeup.clear()
+            self._check(condition)
+            used = self.get_nodes() if nodes is None else list(nodes)
+            for work in self._ready_tasks(used):
+                given = True
+                yield work
+            for entity, node in self._ready_entities(used):
+                if self.can_execute(entity):
+                    given = True
+                    yield self._make_handler(entity, node), entity, node
+            if until_sec is not None and time.monotonic() >= until_sec:
+                raise TimeoutException
+            if not given:
+                self._wakeup.wait(self._longest_wait_sec(used, until_sec))
+
+    def _check(self, condition: Callable[[], bool]) -> None:
+        if self._is_shutdown:
+            raise ShutdownException
+        if not self._context.ok():
+            raise ExternalShutdownException
+        if condition():
+            raise ConditionReachedException
+
+    def _ready_tasks(self, nodes: list[Any]) -> Iterator[Work]:
+        if not self._tasks:
+            return
+        with self._tasks_lock:
+            self._tasks = [work for work in self._tasks if not work[0].is_over()]
+            known = list(self._tasks)
+        for work in known:
+            if (work[2] is None or work[2] in nodes) and work[0].take():
+                yield work
+
+    def _ready_entities(self, nodes: list[Any]) -> list[tuple[Any, Any]]:
+        found = [(each, node) for node in nodes for each in node.waitables if each.is_ready(None)]
+        for node in nodes:
+            for kind in node.entities_by_kind:
+                found += [(each, node) for each in tuple(kind) if each.handle.is_ready()]
+        return found
+
+    def _longest_wait_sec(self, nodes: list[Any], until_sec: float | None) -> float | None:
+        waits = [] if until_sec is None else [until_sec - time.monotonic()]
+        for node in nodes:
+            for timer in node.timers:
+                handle = timer.handle
+                handle.add_wakeup(self._wakeup)
+                if not handle.is_canceled and handle.is_timed and self.can_execute(timer):
+                    waits.append(handle.until_next_ns * 1e-9)
+        return max(min(waits), 0.0) if waits else None
+
+    def _make_handler(self, entity: Any, node: Any) -> Task[Any]:
+        """A task that takes what the entity has, and runs its callback."""
+        entity._executor_event = True  # noqa: SLF001  it is not given again meanwhile
+        task: Task[Any] = Task(self._handle, (entity,), executor=self)
+        task.take()
+        with self._tasks_lock:
+            self._tasks.append((task, entity, node))
+        return task
+
+    async def _handle(self, entity: Any) -> None:
+        group = entity.callback_group
+        if self._is_shutdown or (group is not None and not group.beginning_execution(entity)):
+            entity._executor_event = False  # noqa: SLF001
+            self._wakeup.set()
+            return
+        with self._work_tracker:
+            try:
+                call = _take(entity, self)
+                entity._executor_event = False  # noqa: SLF001
+                self._wakeup.set()  # it may be ready again
+                if call is not None:
+                    callback, args = call
+                    if inspect.iscoroutinefunction(callback):
+                        await callback(*args)
+                    else:
+                        callback(*args)
+            finally:
+                if group is not None:
+                    group.ending_execution(entity)
+                self._wakeup.set()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.shutdown()
+
+
+def _take(entity: Any, executor: Executor) -> tuple[Callable[..., Any], tuple[Any, ...]] | None:
+    """What an entity has: a callback and its arguments; None if it was destroyed meanwhile."""
+    try:
+        found: tuple[Callable[..., Any], tuple[Any, ...]] | None = entity.take(executor)
+    except InvalidHandle:
+        return None
+    return found
+
+
+class SingleThreadedExecutor(Executor):
+    """Runs callbacks in the thread that spins."""
+
+    def _run_one(
+        self,
+        timeout_sec: float | TimeoutObject | None = None,
+        condition: Callable[[], bool] = _NEVER,
+    ) -> None:
+        try:
+            handler, _, _ = self.wait_for_ready_callbacks(timeout_sec, None, condition)
+        except (ShutdownException, TimeoutException, ConditionReachedException):
+            return
+        handler()
+        error = handler.exception()
+        if error is not None:
+            raise error
+
+    def spin_once(self, timeout_sec: float | None = None) -> None:
+        """Run one callback, or wait for one until the time is up."""
+        self._run_one(timeout_sec)
+
+    def _spin_once_until_future_complete(
+        self, future: Future[Any], timeout_sec: float | TimeoutObject | None = None
+    ) -> None:
+        self._run_one(timeout_sec, future.done)
+
+    def spin_once_until_future_complete(
+        self, future: Future[Any], timeout_sec: float | TimeoutObject | None = None
+    ) -> None:
+        """Run one callback, or wait for one until a future is done or the time is up."""
+        future.add_done_callback(lambda _: self.wake())
+        self._spin_once_until_future_complete(future, timeout_sec)
+
+
+class MultiThreadedExecutor(Executor):
+    """Runs callbacks in a pool of threads; without a number, one for each CPU it may use."""
+
+    def __init__(self, num_threads: int | None = None, *, context: Context | None = None) -> None:
+        super().__init__(context=context)
+        if num_threads is None:
+            has_mask = hasattr(os, "sched_getaffinity")  # not on every system
+            num_threads = len(os.sched_getaffinity(0)) if has_mask else os.cpu_count() or 2
+        if num_threads == 1:
+            warnings.warn(
+                "MultiThreadedExecutor is used with a single thread.\n"
+                "Use the SingleThreadedExecutor instead.",
+                stacklevel=2,
+            )
+        self._futures: list[Task[Any]] = []
+        self._executor = ThreadPoolExecutor(num_threads)
+
+    def _run_one(
+        self,
+        timeout_sec: float | TimeoutObject | None = None,
+        condition: Callable[[], bool] = _NEVER,
+    ) -> None:
+        try:
+            handler, _, _ = self.wait_for_ready_callbacks(timeout_sec, None, condition)
+        except (
+            ExternalShutdownException,
+            ShutdownException,
+            TimeoutException,
+            ConditionReachedException,
+        ):
+            return
+        self._executor.submit(handler)
+        self._futures.append(handler)
+        for each in self._futures[:]:
+            if each.done():
+                self._futures.remove(each)
+                each.result()  # raises what the callback did
+
+    def spin_once(self, timeout_sec: float | None = None) -> None:
+        """Start one callback, or wait for one until the time is up."""
+        self._run_one(timeout_sec)
+
+    def _spin_once_until_future_complete(
+        self, future: Future[Any], timeout_sec: float | TimeoutObject | None = None
+    ) -> None:
+        self._run_one(timeout_sec, future.done)
+
+    def spin_once_until_future_complete(
+        self, future: Future[Any], timeout_sec: float | TimeoutObject | None = None
+    ) -> None:
+        """Start one callback, or wait for one until a future is done or the time is up."""
+        future.add_done_callback(lambda _: self.wake())
+        self._spin_once_until_future_complete(future, timeout_sec)
+
+    def shutdown(self, timeout_sec: float | None = None, *, wait_for_threads: bool = True) -> bool:
+        """Stop spinning, and wait for the threads."""
+        success = super().shutdown(timeout_sec)
+        self._executor.shutdown(wait=wait_for_threads)
+        return success

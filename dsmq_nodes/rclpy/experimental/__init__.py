@@ -1,0 +1,5 @@
+"""What rclpy calls experimental."""
+
+from dsmq_nodes.rclpy.experimental.events_executor import EventsExecutor
+
+__all__ = ["EventsExecutor"]

@@ -1,0 +1,38 @@
+"""The executor that rclpy has in C++; here it is the single-threaded one.
+
+It differs in what it does with an exception of a callback: it is logged, then raised. Ctrl-C ends
+it, where rclpy's hangs.
+"""
+
+import traceback
+from typing import Any
+
+from dsmq_nodes.rclpy.context import Context
+from dsmq_nodes.rclpy.executors import SingleThreadedExecutor
+from dsmq_nodes.rclpy.impl.log_output import log_inside
+
+_FATAL, _WARN = 50, 30
+_KINDS = {
+    "Timer": "timers",
+    "Subscription": "subscriptions",
+    "Client": "clients",
+    "Service": "services",
+}
+
+
+class _EventsExecutor(SingleThreadedExecutor):
+    async def _handle(self, entity: Any) -> None:
+        try:
+            await super()._handle(entity)
+        except Exception as error:
+            kind = _KINDS.get(type(entity).__name__, "callbacks")
+            nodes = [each for each in self.get_nodes() if entity in getattr(each, kind, ())]
+            name = nodes[0].get_logger().name if nodes else "rclpy"
+            log_inside(_FATAL, name, f"Exception in '{kind}' callback: {error}")
+            log_inside(_WARN, name, f"Error occurred at:\n{traceback.format_exc()}")
+            raise
+
+
+def EventsExecutor(*, context: Context | None = None) -> SingleThreadedExecutor:  # noqa: N802
+    """An executor; in rclpy this is a function, too."""
+    return _EventsExecutor(context=context)

@@ -1,0 +1,69 @@
+"""Guard conditions: any thread triggers one, and its callback runs once."""
+
+from collections.abc import Callable
+from typing import Any
+
+from dsmq_nodes.rclpy.context import Context
+from dsmq_nodes.rclpy.impl.handle import InnerHandle
+from dsmq_nodes.rclpy.utilities import get_default_context
+
+
+class GuardHandle(InnerHandle):
+    """The inner side of a guard condition."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.is_triggered = False
+        self.wake: Callable[[], object] = lambda: None
+
+    def trigger_guard_condition(self) -> None:
+        """Make its callback ready."""
+        self.is_triggered = True
+        self.wake()
+
+    def is_ready(self) -> bool:
+        """Whether it was triggered."""
+        return self.is_triggered and not self.is_destroyed
+
+
+class GuardCondition:
+    """Something that any thread can trigger."""
+
+    def __init__(
+        self,
+        callback: Callable[[], Any] | None,
+        callback_group: Any,
+        context: Context | None = None,
+    ) -> None:
+        self._context = get_default_context() if context is None else context
+        if self._context.handle is None:
+            raise RuntimeError("Context must be initialized a GuardCondition can be created")
+        self._handle = GuardHandle()
+        self.callback = callback
+        self.callback_group = callback_group
+        self._executor_event = False
+        self._executor_triggered = False
+
+    def trigger(self) -> None:
+        """Run its callback once, as soon as its node is spun.
+
+        Raises:
+            InvalidHandle: it was destroyed.
+        """
+        self._handle.check()
+        self._handle.trigger_guard_condition()
+
+    def take(self, _executor: Any) -> tuple[Callable[[], Any], tuple[()]] | None:
+        """Reset it, for its callback."""
+        self._handle.check()
+        self._handle.is_triggered = False
+        return None if self.callback is None else (self.callback, ())
+
+    @property
+    def handle(self) -> GuardHandle:
+        """The inner side."""
+        return self._handle
+
+    def destroy(self) -> None:
+        """End it."""
+        self._handle.destroy_when_not_in_use()

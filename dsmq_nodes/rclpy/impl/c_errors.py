@@ -1,0 +1,42 @@
+"""The exceptions that rclpy's C side raises: all of them are RuntimeErrors."""
+
+
+class RCLError(RuntimeError):
+    """Something that rcl refused."""
+
+
+class RMWError(RuntimeError):
+    """Something that the middleware refused."""
+
+
+class RCUtilsError(RuntimeError):
+    """Something that rcutils refused."""
+
+
+class InvalidHandle(RuntimeError):  # noqa: N818  rclpy's name
+    """An object was used after its end."""
+
+    def __init__(
+        self, text: str = "cannot use Destroyable because destruction was requested"
+    ) -> None:
+        super().__init__(text)
+
+
+class UnknownROSArgsError(RuntimeError):
+    """Words between `--ros-args` and `--` that nothing knows."""
+
+
+class RCLInvalidROSArgsError(RuntimeError):
+    """Words between `--ros-args` and `--` that cannot be read."""
+
+
+class NodeNameNonExistentError(RuntimeError):
+    """No node of this name is in the graph."""
+
+
+class UnsupportedEventTypeError(RuntimeError):
+    """An event that this middleware does not have."""
+
+
+class TimerCancelledError(RuntimeError):
+    """A cancelled timer was called."""

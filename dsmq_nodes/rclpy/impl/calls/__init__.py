@@ -1,0 +1,1 @@
+"""Services: the inner sides of clients and servers."""

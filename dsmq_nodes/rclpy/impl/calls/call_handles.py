@@ -1,0 +1,254 @@
+"""The inner sides of clients and services.
+
+A request that the I/O thread has received waits in a queue until an executor takes it; the answer
+goes back through an asyncio future in the I/O thread.
+"""
+
+import asyncio
+import itertools
+import time
+from collections import deque
+from typing import Any
+
+from dsmq_nodes.errors import DsmqError
+from dsmq_nodes.rclpy.impl.calls.kit_services import kit_service
+from dsmq_nodes.rclpy.impl.handle import InnerHandle
+from dsmq_nodes.rclpy.impl.log_output import log_inside
+from dsmq_nodes.rclpy.impl.nodes.ends import CLIENT, SERVICE, End, ends
+from dsmq_nodes.rclpy.impl.nodes.node_handle import NodeHandle, graph_follower
+from dsmq_nodes.rclpy.impl.nodes.peer_node import io
+from dsmq_nodes.rclpy.impl.topics.topic_handles import PublisherHandle
+from dsmq_nodes.rclpy.interfaces import conversion_of, from_ros
+from dsmq_nodes.rclpy.qos import QoSProfile
+
+_WARN = 30
+_SOON_SEC = 2.0  # for the broker's graph to show a service that this process has just made
+
+
+class RequestId:
+    """Which call a message belongs to."""
+
+    def __init__(self, sequence_number: int) -> None:
+        self.sequence_number = sequence_number
+        self.writer_guid: list[int] = [0] * 16
+
+
+class ServiceInfo:
+    """What is known of a request or a response besides its content."""
+
+    def __init__(self, request_id: RequestId, source_timestamp: int = 0) -> None:
+        self.request_id = request_id
+        self.source_timestamp = source_timestamp
+        self.received_timestamp = time.time_ns()
+
+
+class Introspection:
+    """Publishes the calls of a client or service on `<service>/_service_event`."""
+
+    def __init__(self, node: NodeHandle, srv_type: Any, name: str) -> None:
+        self._node, self._srv_type, self._name = node, srv_type, name
+        self._state = 0
+        self._clock: Any = None
+        self._publisher: PublisherHandle | None = None
+
+    def configure(self, clock: Any, qos: QoSProfile, state: Any) -> None:
+        """Publish nothing, who and when, or contents too."""
+        self._clock = clock
+        self._state = int(state)
+        if self._state and self._publisher is None:
+            event, topic = self._srv_type.Event, f"{self._name}/_service_event"
+            self._publisher = PublisherHandle(self._node, event, topic, qos)
+            self._publisher.begin()
+        elif not self._state:
+            self.close()
+
+    def tell(self, kind: int, sequence: int, **content: Any) -> None:
+        """A request or response was sent or received."""
+        if not self._state or self._publisher is None:
+            return
+        event = self._srv_type.Event()
+        event.info.event_type = kind
+        event.info.stamp = self._clock.now().to_msg()
+        event.info.sequence_number = sequence
+        if self._state > 1:
+            for name, message in content.items():
+                setattr(event, name, [message])
+        self._publisher.publish(event)
+
+    def close(self) -> None:
+        """Publish no more."""
+        publisher, self._publisher = self._publisher, None
+        if publisher is not None:
+            publisher.destroy_when_not_in_use()
+
+
+REQUEST_SENT, REQUEST_RECEIVED, RESPONSE_SENT, RESPONSE_RECEIVED = range(4)
+
+
+class ClientHandle(InnerHandle):
+    """The inner side of a client."""
+
+    def __init__(self, node: NodeHandle, srv_type: Any, name: str, qos: QoSProfile) -> None:
+        super().__init__()
+        self.node = node
+        self.service_name = name
+        kit_type = kit_service(srv_type)
+        self._to_ros = conversion_of(srv_type.Response).to_ros
+        self._ids = itertools.count(1)
+        self._responses: deque[tuple[ServiceInfo, Any]] = deque()
+        self.introspection = Introspection(node, srv_type, name)
+        self.end = End(CLIENT, name, kit_type.type_name, node.name, node.namespace, qos)
+        self._kit = io.run(node.kit.create_client, kit_type, name)
+        ends.add(self.end)
+
+    def get_logger_name(self) -> str:
+        """The name of the node's logger."""
+        return self.node.logger_name
+
+    def configure_introspection(self, clock: Any, qos: QoSProfile, state: Any) -> None:
+        """See `Introspection.configure`."""
+        self.introspection.configure(clock, qos, state)
+
+    def send_request(self, request: Any) -> int:
+        """Send a request; returns its number."""
+        sequence = next(self._ids)
+        ours = from_ros(request)
+        self.introspection.tell(REQUEST_SENT, sequence, request=request)
+        io.soon(self._begin, sequence, ours)
+        return sequence
+
+    def _begin(self, sequence: int, request: Any) -> None:
+        task = asyncio.ensure_future(self._call(sequence, request))
+        self._keep(task)
+
+    def _keep(self, task: "asyncio.Task[None]") -> None:
+        tasks: set[Any] = self.__dict__.setdefault("_tasks", set())
+        tasks.add(task)
+        task.add_done_callback(tasks.discard)
+
+    async def _call(self, sequence: int, request: Any) -> None:
+        try:
+            if not self._kit.service_is_ready() and ends.named(SERVICE, self.service_name):
+                await self._kit.wait_for_service_async(_SOON_SEC)
+            response = await self._kit.call_async(request)
+        except (DsmqError, ValueError) as error:
+            # As in ROS 2 the call stays without an answer; here the log says why.
+            if not self.is_destroyed:
+                log_inside(_WARN, self.node.logger_name, f"no answer: {error}")
+            return
+        self._responses.append((ServiceInfo(RequestId(sequence)), response))
+        self.node.wake()
+
+    def is_ready(self) -> bool:
+        """Whether a response has come."""
+        return bool(self._responses) and not self.is_destroyed
+
+    def take_response(self, _type: Any = None) -> tuple[ServiceInfo | None, Any]:
+        """The oldest response; (None, None) if there is none."""
+        if not self._responses:
+            return None, None
+        header, response = self._responses.popleft()
+        message = self._to_ros(response)
+        sequence = header.request_id.sequence_number
+        self.introspection.tell(RESPONSE_RECEIVED, sequence, response=message)
+        return header, message
+
+    def service_server_is_available(self) -> bool:
+        """Whether somebody serves."""
+        if ends.named(SERVICE, self.service_name):
+            return True
+        graph_follower.ask()
+        return bool(ends.named(SERVICE, self.service_name))
+
+    def destroy_when_not_in_use(self) -> None:
+        """End it."""
+        if self.is_destroyed:
+            return
+        super().destroy_when_not_in_use()
+        self.introspection.close()
+        ends.remove(self.end)
+        io.run(self.node.kit.destroy_client, self._kit)
+
+
+class ServiceHandle(InnerHandle):
+    """The inner side of a service."""
+
+    def __init__(self, node: NodeHandle, srv_type: Any, name: str, qos: QoSProfile) -> None:
+        super().__init__()
+        self.node = node
+        self.name = name
+        kit_type = kit_service(srv_type)
+        self._to_ros = conversion_of(srv_type.Request).to_ros
+        self._ids = itertools.count(1)
+        self._requests: deque[tuple[Any, ServiceInfo]] = deque()
+        self._open: dict[int, asyncio.Future[Any]] = {}
+        self.introspection = Introspection(node, srv_type, name)
+        self.end = End(SERVICE, name, kit_type.type_name, node.name, node.namespace, qos)
+        self._kit = io.run(self._serve, kit_type)
+        ends.add(self.end)
+
+    def _serve(self, kit_type: Any) -> Any:
+        kit = self.node.kit.create_service(kit_type, self.name, self._answer)
+        self.node.kit.confirm_subscriptions()
+        return kit
+
+    def get_logger_name(self) -> str:
+        """The name of the node's logger."""
+        return self.node.logger_name
+
+    def configure_introspection(self, clock: Any, qos: QoSProfile, state: Any) -> None:
+        """See `Introspection.configure`."""
+        self.introspection.configure(clock, qos, state)
+
+    async def _answer(self, request: Any) -> Any:
+        """In the I/O thread: queue the request, and wait for an executor's answer."""
+        sequence = next(self._ids)
+        answer = self._open[sequence] = asyncio.get_running_loop().create_future()
+        self._requests.append((request, ServiceInfo(RequestId(sequence))))
+        self.node.wake()
+        try:
+            return await answer
+        finally:
+            self._open.pop(sequence, None)
+
+    def is_ready(self) -> bool:
+        """Whether a request has come."""
+        return bool(self._requests) and not self.is_destroyed
+
+    def service_take_request(self, _type: Any = None) -> tuple[Any, ServiceInfo | None]:
+        """The oldest request; (None, None) if there is none."""
+        if not self._requests:
+            return None, None
+        request, header = self._requests.popleft()
+        message = self._to_ros(request)
+        sequence = header.request_id.sequence_number
+        self.introspection.tell(REQUEST_RECEIVED, sequence, request=message)
+        return message, header
+
+    def service_send_response(self, response: Any, request_id: RequestId) -> None:
+        """Answer a request."""
+        ours = from_ros(response)
+        sequence = request_id.sequence_number
+        self.introspection.tell(RESPONSE_SENT, sequence, response=response)
+        answer = self._open.get(sequence)
+        if answer is not None:
+            io.soon(_settle, answer, ours)
+
+    def destroy_when_not_in_use(self) -> None:
+        """End it."""
+        if self.is_destroyed:
+            return
+        super().destroy_when_not_in_use()
+        self.introspection.close()
+        ends.remove(self.end)
+        io.run(self._end)
+
+    def _end(self) -> None:
+        for answer in self._open.values():
+            answer.cancel()
+        self.node.kit.destroy_service(self._kit)
+
+
+def _settle(answer: "asyncio.Future[Any]", response: Any) -> None:
+    if not answer.done():
+        answer.set_result(response)

@@ -1,0 +1,15 @@
+"""The interfaces that rclpy itself speaks, by their names in ROS."""
+
+from functools import cache
+from typing import Any
+
+from dsmq_nodes.rclpy.interfaces import action_named, class_named, service_named
+
+
+@cache
+def interface(name: str) -> Any:
+    """The class of a message, service or action: `rcl_interfaces/msg/Parameter`."""
+    kind = name.split("/")[1]
+    if kind == "msg" or "_" in name.rpartition("/")[2]:
+        return class_named(name)
+    return service_named(name) if kind == "srv" else action_named(name)

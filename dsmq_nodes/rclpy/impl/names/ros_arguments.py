@@ -1,0 +1,267 @@
+"""The words of `--ros-args`: remapping, parameters, the log. No I/O except parameter files.
+
+Several `--ros-args ... --` may occur. The first remapping that fits wins; of parameters, from files
+and single ones in the order given, the last.
+"""
+
+import json
+import os
+import re
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final, NoReturn
+
+from dsmq_nodes.rclpy.impl.c_errors import RCLError, UnknownROSArgsError
+from dsmq_nodes.rclpy.impl.names import name_rules, parameter_yaml
+
+BEGIN: Final = "--ros-args"
+END: Final = "--"
+LEVELS: Final = {"unset": 0, "debug": 10, "info": 20, "warn": 30, "error": 40, "fatal": 50}
+_WITH_VALUE: Final = {
+    "-r": "remap",
+    "--remap": "remap",
+    "-p": "param",
+    "--param": "param",
+    "--params-file": "params_file",
+    "--log-level": "log_level",
+    "--log-config-file": "ignored",
+    "--log-file-name": "ignored",
+    "-e": "ignored",
+    "--enclave": "ignored",
+}
+_TRAILING: Final = {
+    "remap": "No remap rule found",
+    "param": "No parameter override rule found",
+    "params_file": "No file path provided",
+    "log_level": "No log level found",
+}
+_SWITCHES: Final = ("rosout", "stdout", "external-lib")
+_RULE: Final = re.compile(r"(?:(?P<node>\w+):)?(?P<old>[^:]+(?:://[^:]+)?):=(?P<new>.+)\Z")
+
+
+@dataclass(frozen=True)
+class Remap:
+    """One rule: for a node (None: all), from a name to another one.
+
+    `kind` is "node", "namespace", "topic", "service", or "both" for a topic or service.
+    """
+
+    node: str | None
+    kind: str
+    old: str
+    new: str
+
+
+@dataclass
+class LogSettings:
+    """What the words say about the log; levels by the name of a logger, "" is the root's."""
+
+    levels: dict[str, int] = field(default_factory=dict)
+    to_rosout: bool = True
+    to_stdout: bool = True
+
+
+@dataclass
+class Arguments:
+    """What the words say."""
+
+    remaps: list[Remap] = field(default_factory=list)
+    params: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
+    log: LogSettings = field(default_factory=LogSettings)
+
+    def node_name(self, name: str) -> str:
+        """A node's name after remapping."""
+        return self._renamed("node", name, name)
+
+    def namespace(self, name: str, namespace: str) -> str:
+        """A node's namespace after remapping."""
+        return self._renamed("namespace", name, namespace)
+
+    def _renamed(self, kind: str, name: str, value: str) -> str:
+        for rule in self.remaps:
+            if rule.kind == kind and rule.node in {None, name}:
+                return rule.new
+        return value
+
+    def topic(self, expanded: str, kind: str, name: str, namespace: str) -> str | None:
+        """What an absolute name of a topic or service becomes; None if no rule fits."""
+        for rule in self.remaps:
+            if rule.kind not in {kind, "both"} or rule.node not in {None, name}:
+                continue
+            if name_rules.absolute(rule.old, name, namespace) == expanded:
+                return name_rules.absolute(rule.new, name, namespace)
+        return None
+
+    def params_of(self, node: str) -> dict[str, Any]:
+        """The parameters that are given to a node, by its absolute name."""
+        found: dict[str, Any] = {}
+        for pattern, values in self.params:
+            if parameter_yaml.matches(pattern, node):
+                found |= values
+        return found
+
+
+def without_ros_args(words: Sequence[str]) -> list[str]:
+    """The words that are the program's own."""
+    return [word for word, is_ros, _ in _split(words) if not is_ros]
+
+
+def _split(words: Sequence[str]) -> Iterator[tuple[str, bool, bool]]:
+    """Each word, whether it is of ROS, and whether it is one of the two brackets."""
+    inside = False
+    for word in words:
+        if word == BEGIN:
+            inside = True
+            yield word, True, True
+        elif inside and word == END:
+            inside = False
+            yield word, True, True
+        else:
+            yield word, inside, False
+
+
+def parse(words: Sequence[str], *, scoped: bool = False) -> Arguments:
+    """Read the words of a command line; `scoped`: all of them are ROS's from the beginning.
+
+    Raises:
+        UnknownROSArgsError: a word is not known.
+        RCLError: a word cannot be read.
+    """
+    found = Arguments()
+    given = [BEGIN, *words] if scoped and BEGIN not in words[:1] else list(words)
+    ros = [word for word, is_ros, is_bracket in _split(given) if is_ros and not is_bracket]
+    unknown = _take_all(ros, found)
+    if unknown:
+        raise UnknownROSArgsError(str(unknown))
+    for word in without_ros_args(given):
+        rule = _RULE.match(word)
+        if rule and not word.startswith("-"):
+            sys.stderr.write(
+                f"[WARN] [rcl]: Found remap rule '{word}'. This syntax is deprecated. Use "
+                f"'--ros-args --remap {word}' instead.\n"
+            )
+            _remap(word, "--remap", found)
+    if not scoped:
+        _take_the_launchers(found)
+    return found
+
+
+def _take_all(ros: list[str], found: Arguments) -> list[str]:
+    unknown = []
+    words = iter(ros)
+    for word in words:
+        kind = _WITH_VALUE.get(word)
+        if kind is not None:
+            value = next(words, None)
+            if value is None:
+                _fail(f"Couldn't parse trailing {word} flag. {_TRAILING.get(kind, 'No value')}.")
+            _TAKE.get(kind, _ignore)(value, word, found)
+        elif not _switch(word, found):
+            unknown.append(word)
+    return unknown
+
+
+def _switch(word: str, found: Arguments) -> bool:
+    for name in _SWITCHES:
+        for state in ("enable", "disable"):
+            if word == f"--{state}-{name}-logs":
+                if name != "external-lib":
+                    setattr(found.log, f"to_{name}", state == "enable")
+                return True
+    return False
+
+
+def _fail(text: str) -> NoReturn:
+    sys.stderr.write(f"[ERROR] [rcl]: Failed to parse global arguments: {text}\n")
+    raise RCLError(f"failed to initialize rcl: {text}")
+
+
+def _remap(text: str, flag: str, found: Arguments) -> None:
+    rule = _RULE.match(text)
+    if rule is None:
+        _fail(f"Couldn't parse remap rule: '{flag} {text}'. Error: it is FROM:=TO")
+    node, old, new = rule["node"], rule["old"], rule["new"]
+    if "*" in old:
+        _fail(f"Couldn't parse remap rule: '{flag} {text}'. Error: Wildcard '*' is not implemented")
+    kind = "both"
+    for start, named in (("rostopic://", "topic"), ("rosservice://", "service")):
+        if old.startswith(start):
+            kind, old = named, old.removeprefix(start)
+    if old in {"__node", "__name"}:
+        kind = "node"
+    elif old == "__ns":
+        kind = "namespace"
+    fault = _remap_fault(kind, old, new)
+    if fault:
+        _fail(f"Couldn't parse remap rule: '{flag} {text}'. Error: {fault}")
+    found.remaps.append(Remap(node, kind, old, new))
+
+
+def _remap_fault(kind: str, old: str, new: str) -> str:
+    if kind == "node":
+        fault = name_rules.node_fault(new)
+    elif kind == "namespace":
+        fault = name_rules.namespace_fault(new)
+    else:
+        fault = name_rules.topic_fault(old) or name_rules.topic_fault(new)
+    return fault[0] if fault else ""
+
+
+def _param(text: str, flag: str, found: Arguments) -> None:
+    name, is_given, value = text.partition(":=")
+    node, _, below = name.rpartition(":")
+    rule = f"Couldn't parse parameter override rule: '{flag} {text}'. Error: "
+    if not is_given or not below or "/" in node:
+        _fail(f"{rule}it is NAME:=VALUE or NODE:NAME:=VALUE")
+    try:
+        values = {below: parameter_yaml.value(value)}
+    except parameter_yaml.YamlError as error:
+        _fail(f"{rule}{error}")
+    found.params.append((f"/**/{node}" if node else "/**", values))
+
+
+def _params_file(path: str, _: str, found: Arguments) -> None:
+    try:
+        found.params.extend(parameter_yaml.read_file(path))
+    except RCLError as error:
+        _fail(str(error).removeprefix("failed to initialize rcl: "))
+
+
+def _log_level(text: str, flag: str, found: Arguments) -> None:
+    name, _, level = text.rpartition(":=") if ":=" in text else ("", "", text)
+    if level.lower() not in LEVELS:
+        _fail(
+            f"Couldn't parse log level: '{flag} {text}'. Error: Argument does not use a valid "
+            "severity level"
+        )
+    found.log.levels[name] = LEVELS[level.lower()]
+
+
+def _ignore(_value: str, _flag: str, _found: Arguments) -> None:
+    """Known to rcl, without a meaning here."""
+
+
+_TAKE: Final[dict[str, Callable[[str, str, Arguments], None]]] = {
+    "remap": _remap,
+    "param": _param,
+    "params_file": _params_file,
+    "log_level": _log_level,
+}
+
+
+def _take_the_launchers(found: Arguments) -> None:
+    """What `dsmq-nodes launch` passes to a node: as words of the command line that come first."""
+    text = os.environ.pop("DSMQ_NODE", "")
+    if not text:
+        return
+    given = json.loads(text)
+    rules = [
+        Remap(None, kind, old, given[key])
+        for key, kind, old in (("name", "node", "__node"), ("namespace", "namespace", "__ns"))
+        if given.get(key)
+    ]
+    rules += [Remap(None, "both", old, new) for old, new in (given.get("remap") or {}).items()]
+    found.remaps[:0] = rules
+    if given.get("params"):
+        found.params.insert(0, ("/**", dict(given["params"])))

@@ -1,0 +1,267 @@
+"""The graph: the ends of topics and services of this process, and of others as the broker says.
+
+Our own ends are known at once and with their profiles. Of those of other processes the graph shows
+node and type; their profiles are unknown, and any of them fits.
+"""
+
+import os
+import threading
+import weakref
+from dataclasses import dataclass
+from typing import Any, Final
+
+from dsmq_nodes.rclpy.impl.topics.event_infos import (
+    EventHub,
+    PublisherEventType,
+    SubscriptionEventType,
+    count_one,
+)
+from dsmq_nodes.rclpy.impl.topics.qos_rules import QoSPolicyKind, faults
+from dsmq_nodes.topic_names import REPLY, REQUEST, is_kits_own
+
+PUBLISHER: Final = "publisher"
+SUBSCRIPTION: Final = "subscription"
+SERVICE: Final = "service"
+CLIENT: Final = "client"
+_OPPOSITE: Final = {PUBLISHER: SUBSCRIPTION, SUBSCRIPTION: PUBLISHER}
+
+
+@dataclass(eq=False)
+class End:
+    """One end of a topic or a service.
+
+    Attributes:
+        kind: one of the four above.
+        name: the topic's or service's absolute name.
+        type_name: its type, as `std_msgs/msg/String`.
+        node: the node's name without its namespace; empty for a tool.
+        namespace: the node's namespace.
+        qos: its profile; None for another process's.
+        events: what happens to it; None for another process's.
+    """
+
+    kind: str
+    name: str
+    type_name: str
+    node: str
+    namespace: str
+    qos: Any = None
+    events: EventHub | None = None
+
+    @property
+    def full_node(self) -> str:
+        """The node's absolute name."""
+        return f"{self.namespace.rstrip('/')}/{self.node}"
+
+
+class Ends:
+    """All of them."""
+
+    def __init__(self) -> None:
+        self._own: list[End] = []
+        self._nodes: list[tuple[str, str]] = []
+        self._others: list[End] = []
+        self._other_nodes: list[tuple[str, str]] = []
+        self._lock = threading.RLock()
+        self.waiting: weakref.WeakSet[Any] = weakref.WeakSet()
+
+    # This process
+
+    def add_node(self, name: str, namespace: str) -> None:
+        """A node of this process."""
+        with self._lock:
+            self._nodes.append((name, namespace))
+        self._changed()
+
+    def remove_node(self, name: str, namespace: str) -> None:
+        """It has ended."""
+        with self._lock:
+            if (name, namespace) in self._nodes:
+                self._nodes.remove((name, namespace))
+        self._changed()
+
+    def add(self, end: End) -> None:
+        """An end of this process: both ends of each pair are told."""
+        with self._lock:
+            others = self._pairs(end)
+            self._own.append(end)
+        for other in others:
+            self._meet(end, other)
+        self._changed()
+
+    def remove(self, end: End) -> None:
+        """It has ended."""
+        with self._lock:
+            if end not in self._own:
+                return
+            self._own.remove(end)
+            others = self._pairs(end)
+        for other in others:
+            if not _faults(end, other):
+                _match(other, -1)
+        self._changed()
+
+    def _pairs(self, end: End) -> list[End]:
+        kind = _OPPOSITE.get(end.kind)
+        known = (*self._own, *self._others)
+        return [each for each in known if each.kind == kind and each.name == end.name]
+
+    def _meet(self, end: End, other: End) -> None:
+        wrong = _faults(end, other)
+        for each in (end, other):
+            if wrong:
+                _refuse(each, wrong[-1])
+            else:
+                _match(each, 1)
+
+    def own_types(self, name: str) -> set[str]:
+        """The types that this process uses on a topic."""
+        with self._lock:
+            kinds = (PUBLISHER, SUBSCRIPTION)
+            return {e.type_name for e in self._own if e.name == name and e.kind in kinds}
+
+    def publishers_of(self, name: str, node: str) -> list[End]:
+        """The publishers of a topic that a node of this process has, by its absolute name."""
+        with self._lock:
+            return [
+                each
+                for each in self._own
+                if each.kind == PUBLISHER and each.name == name and each.full_node == node
+            ]
+
+    # Other processes
+
+    def take_graph(self, graph: Any) -> None:
+        """The broker's graph has changed."""
+        pid = os.getpid()
+        found: list[End] = []
+        for topic in graph.topics:
+            if is_kits_own(topic.name):
+                continue
+            for kind, ends in (
+                (PUBLISHER, topic.publishers),
+                (SUBSCRIPTION, topic.subscribers),
+            ):
+                shown = [_end_of(kind, topic.name, each) for each in ends if each.pid != pid]
+                found += [each for each in shown if each is not None]
+        peers = [each.name for each in graph.peers if each.pid != pid and each.name]
+        nodes = [_split(name) for name in peers if not is_kits_own(name)]
+        with self._lock:
+            before, self._others = self._others, found
+            self._other_nodes = nodes
+            own = [each for each in self._own if each.kind in _OPPOSITE]
+        for end in own:
+            change = _count(self._others, end) - _count(before, end)
+            if change:
+                _match(end, change)
+        self._changed()
+
+    def _changed(self) -> None:
+        for each in list(self.waiting):
+            each.set()
+
+    # Questions
+
+    def all(self, kind: str) -> list[End]:
+        """Every end of a kind."""
+        with self._lock:
+            return [each for each in (*self._own, *self._others) if each.kind == kind]
+
+    def named(self, kind: str, name: str) -> list[End]:
+        """The ends of a kind of one topic or service."""
+        return [each for each in self.all(kind) if each.name == name]
+
+    def fitting(self, end: End) -> int:
+        """How many other ends of a topic fit to one of ours."""
+        with self._lock:
+            return sum(not _faults(end, other) for other in self._pairs(end))
+
+    def of_node(self, kind: str, node: str, namespace: str) -> list[End]:
+        """The ends of a kind that a node has."""
+        return [
+            each for each in self.all(kind) if each.node == node and each.namespace == namespace
+        ]
+
+    def nodes(self) -> list[tuple[str, str]]:
+        """The nodes: name and namespace."""
+        with self._lock:
+            return [*self._nodes, *self._other_nodes]
+
+
+def _faults(one: End, other: End) -> list[QoSPolicyKind]:
+    if one.qos is None or other.qos is None:
+        return []
+    if one.kind == PUBLISHER:
+        return faults(one.qos, other.qos)
+    return faults(other.qos, one.qos)
+
+
+def _refuse(end: End, policy: QoSPolicyKind) -> None:
+    if end.events is None:
+        return
+
+    def change(info: Any) -> None:
+        count_one(info)
+        info.last_policy_kind = policy
+
+    end.events.happen(
+        PublisherEventType.RCL_PUBLISHER_OFFERED_INCOMPATIBLE_QOS
+        if end.kind == PUBLISHER
+        else SubscriptionEventType.RCL_SUBSCRIPTION_REQUESTED_INCOMPATIBLE_QOS,
+        change,
+    )
+
+
+def _match(end: End, change: int) -> None:
+    if end.events is None:
+        return
+
+    def count(info: Any) -> None:
+        info.total_count += max(change, 0)
+        info.total_count_change += max(change, 0)
+        info.current_count += change
+        info.current_count_change += change
+
+    if end.kind == PUBLISHER:
+        end.events.happen(PublisherEventType.RCL_PUBLISHER_MATCHED, count)
+        return
+
+    def live(info: Any) -> None:
+        info.alive_count += change
+        info.alive_count_change += change
+
+    end.events.happen(SubscriptionEventType.RCL_SUBSCRIPTION_MATCHED, count)
+    end.events.happen(SubscriptionEventType.RCL_SUBSCRIPTION_LIVELINESS_CHANGED, live)
+
+
+def _count(others: list[End], end: End) -> int:
+    kind = _OPPOSITE[end.kind]
+    return sum(each.kind == kind and each.name == end.name for each in others)
+
+
+def _split(name: str) -> tuple[str, str]:
+    namespace, _, own = name.rpartition("/")
+    return own, namespace or "/"
+
+
+def _end_of(kind: str, topic: str, shown: Any) -> End | None:
+    node, namespace = _split(shown.node)
+    for suffix, other in ((REPLY, SERVICE), (REQUEST, CLIENT)):
+        if topic.endswith(suffix):
+            if kind != PUBLISHER:
+                return None
+            type_name = shown.type.removesuffix("_Response").removesuffix("_Request")
+            return End(other, topic.removesuffix(suffix), type_name, node, namespace)
+    return End(kind, topic, shown.type, node, namespace)
+
+
+ends: Final = Ends()
+"""Those that this process knows."""
+
+
+def names_and_types(found: list[End]) -> list[tuple[str, list[str]]]:
+    """Each name with its types, both sorted."""
+    by_name: dict[str, set[str]] = {}
+    for each in found:
+        by_name.setdefault(each.name, set()).add(each.type_name)
+    return [(name, sorted(types)) for name, types in sorted(by_name.items())]

@@ -1,0 +1,100 @@
+"""The inner side of a node: its place in the graph."""
+
+from collections.abc import Callable
+from typing import Any
+
+from dsmq_nodes.rclpy.impl.handle import InnerHandle
+from dsmq_nodes.rclpy.impl.nodes.ends import ends
+from dsmq_nodes.rclpy.impl.nodes.peer_node import SpunPeer, io
+from dsmq_nodes.topic_names import GRAPH_TOPIC
+
+
+class NodeHandle(InnerHandle):
+    """A node's names, its kit's node, and how its executor is woken.
+
+    Attributes:
+        name: without the namespace.
+        namespace: absolute.
+        context: the context it belongs to.
+        wake: wakes the executor that spins it.
+        kit: the kit's node.
+    """
+
+    def __init__(self, name: str, namespace: str, context: Any, wake: Callable[[], object]) -> None:
+        super().__init__()
+        self.name, self.namespace = name, namespace
+        self.context = context
+        self.wake = wake
+        self._peer = SpunPeer(name, namespace)
+        self.kit = self._peer.node
+        ends.add_node(name, namespace)
+        graph_follower.node_began(self)
+
+    @property
+    def full_name(self) -> str:
+        """The absolute name."""
+        return f"{self.namespace.rstrip('/')}/{self.name}"
+
+    @property
+    def logger_name(self) -> str:
+        """Namespace and name joined by dots."""
+        return self.full_name.strip("/").replace("/", ".")
+
+    def destroy_when_not_in_use(self) -> None:
+        """Leave the graph."""
+        if self.is_destroyed:
+            return
+        super().destroy_when_not_in_use()
+        ends.remove_node(self.name, self.namespace)
+        graph_follower.node_ended(self)
+        self._peer.close()
+
+
+class GraphFollower:
+    """Reads the broker's graph for the whole process, through one of its nodes.
+
+    It begins with the first question: most nodes never ask.
+    """
+
+    def __init__(self) -> None:
+        self._nodes: list[NodeHandle] = []
+        self._reader: NodeHandle | None = None
+        self._is_asked = False
+
+    def node_began(self, node: NodeHandle) -> None:
+        """A node that can read the graph."""
+        self._nodes.append(node)
+        if self._is_asked and self._reader is None:
+            io.run(self._follow)
+
+    def node_ended(self, node: NodeHandle) -> None:
+        """It cannot any longer: another one does."""
+        self._nodes.remove(node)
+        if self._reader is node:
+            self._reader = None
+            if self._nodes:
+                io.run(self._follow)
+
+    def ask(self) -> None:
+        """Follow the graph; the first call waits for it, at most a second."""
+        if self._is_asked and self._reader is not None:
+            return
+        self._is_asked = True
+        if self._nodes:
+            reader = self._nodes[0]
+            io.run(self._follow)
+            io.run(reader.kit.confirm_subscriptions)
+            io.wait(_first_graph(reader))
+
+    def _follow(self) -> None:
+        from dsmq_nodes.messages.dsmq_msgs import Graph  # noqa: PLC0415  4 ms, few nodes ask
+
+        self._reader = self._nodes[0]
+        self._reader.kit.create_subscription(Graph, GRAPH_TOPIC, ends.take_graph, 1)
+
+
+async def _first_graph(node: NodeHandle) -> None:
+    node.kit.get_fully_qualified_node_names()
+
+
+graph_follower = GraphFollower()

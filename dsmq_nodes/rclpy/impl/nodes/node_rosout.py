@@ -1,0 +1,44 @@
+"""A node's log on `/rosout`."""
+
+from dsmq_nodes.rclpy.impl.interface_named import interface
+from dsmq_nodes.rclpy.impl.log_output import Line, log_output
+from dsmq_nodes.rclpy.impl.nodes.node_handle import NodeHandle
+from dsmq_nodes.rclpy.impl.topics.topic_handles import PublisherHandle
+from dsmq_nodes.rclpy.qos import QoSProfile
+from dsmq_nodes.topic_names import ROSOUT_TOPIC
+
+
+class NodeRosout:
+    """Publishes the lines of a node's logger, and of its children."""
+
+    def __init__(self, node: NodeHandle, qos: QoSProfile) -> None:
+        self._node = node
+        self._log = interface("rcl_interfaces/msg/Log")
+        self._publisher: PublisherHandle | None = None
+        if log_output.to_rosout:
+            self._publisher = PublisherHandle(node, self._log, ROSOUT_TOPIC, qos)
+            self._publisher.begin()
+            log_output.rosout[node.logger_name] = self._write
+
+    def _write(self, line: Line) -> None:
+        if self._publisher is None or not self._node.context.ok():
+            return
+        sec, nanosec = divmod(line.stamp_ns, 1_000_000_000)
+        message = self._log(
+            level=int(line.severity),
+            name=line.name,
+            msg=line.message,
+            file=line.file,
+            function=line.function,
+            line=line.line,
+        )
+        message.stamp.sec, message.stamp.nanosec = sec, nanosec
+        self._publisher.publish(message)
+
+    def close(self) -> None:
+        """Publish no more."""
+        publisher, self._publisher = self._publisher, None
+        for name in [n for n, write in log_output.rosout.items() if write == self._write]:
+            del log_output.rosout[name]
+        if publisher is not None:
+            publisher.destroy_when_not_in_use()

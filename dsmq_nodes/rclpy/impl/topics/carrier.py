@@ -1,0 +1,60 @@
+"""A message that carries its text: it is decoded when an executor takes it, not before.
+
+The kit's publishers and subscriptions take a subclass of a message class whose instances hold the
+JSON text (and apart from it one large field) as it goes over the wire.
+"""
+
+from functools import cache
+from typing import Any
+
+from pydantic import ConfigDict
+
+from dsmq_nodes import Message
+
+Parts = tuple[str | bytes, str, Any]
+
+
+@cache
+def carrier_class(message_class: type[Message]) -> Any:
+    """The class that carries texts of a message class."""
+    body: dict[str, Any] = {
+        "__module__": message_class.__module__,
+        "__qualname__": message_class.__qualname__,
+        "model_config": ConfigDict(defer_build=True),
+        "to_json": _to_json,
+        "to_parts": _to_parts,
+        "from_json": classmethod(_from_json),
+        "from_parts": classmethod(_from_parts),
+        "schema": classmethod(lambda _: message_class.schema()),
+    }
+    make: Any = type(message_class)
+    return make(message_class.__name__, (message_class,), body, type_name=message_class.type_name)
+
+
+def carry(cls: Any, parts: Parts) -> Any:
+    """A message with these parts."""
+    carried = object.__new__(cls)
+    carried.__dict__["carried"] = parts
+    return carried
+
+
+def parts_of(carried: Any) -> Parts:
+    """The parts of a message that carries them."""
+    found: Parts = carried.__dict__["carried"]
+    return found
+
+
+def _to_json(self: Any) -> Any:
+    return self.__dict__["carried"][0]
+
+
+def _to_parts(self: Any) -> Any:
+    return self.__dict__["carried"]
+
+
+def _from_json(cls: Any, text: str | bytes) -> Any:
+    return carry(cls, (text, "", b""))
+
+
+def _from_parts(cls: Any, text: str | bytes, raw: Any) -> Any:
+    return carry(cls, (text, "raw", raw))

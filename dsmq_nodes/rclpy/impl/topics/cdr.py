@@ -1,0 +1,179 @@
+"""CDR, the bytes of messages in ROS 2 (OMG CDR 1.1, little endian; big endian is read too).
+
+Numbers are aligned to their size, counted from the end of the four bytes of the header. A text is
+its length with the closing zero as uint32, the bytes, the zero. A sequence is its length and its
+items, an array its items alone.
+"""
+
+import struct
+from array import array
+from typing import Any, Final
+
+from dsmq_nodes.rclpy.impl.c_errors import RMWError
+from dsmq_nodes.rclpy.impl.interface_named import interface
+
+_FORMATS: Final = {
+    "boolean": "?",
+    "octet": "B",
+    "uint8": "B",
+    "char": "B",
+    "int8": "b",
+    "uint16": "H",
+    "int16": "h",
+    "uint32": "I",
+    "int32": "i",
+    "uint64": "Q",
+    "int64": "q",
+    "float": "f",
+    "double": "d",
+}
+_HEADER: Final = b"\x00\x01\x00\x00"
+_ARRAY_CODES: Final = set("BbHhIiQqfd")
+
+
+def to_cdr(message: Any) -> bytes:
+    """A message as bytes.
+
+    Raises:
+        TypeError: a field holds a wrong value.
+    """
+    writer = _CdrWriter()
+    try:
+        writer.message(message)
+    except struct.error as error:
+        raise TypeError(str(error)) from None
+    return _HEADER + bytes(writer.out)
+
+
+def from_cdr(data: bytes, message_type: Any) -> Any:
+    """The message in bytes.
+
+    Raises:
+        RMWError: they are no message of this type.
+    """
+    try:
+        if data[:1] != b"\x00" or data[1] not in {0, 1}:
+            raise RMWError("failed to deserialize ROS message: the header is not of plain CDR")
+        reader = _CdrReader(memoryview(data)[4:], "<" if data[1] else ">")
+        return reader.message(message_type)
+    except (struct.error, IndexError, UnicodeDecodeError, ValueError) as error:
+        raise RMWError(f"failed to deserialize ROS message: {error}") from None
+
+
+def _name(kind: Any) -> str:
+    return type(kind).__name__
+
+
+def _class_of(kind: Any) -> Any:
+    return interface("/".join(kind.namespaced_name()))
+
+
+def _fields(cls: Any) -> list[tuple[str, Any]]:
+    return list(zip(cls.get_fields_and_field_types(), cls.SLOT_TYPES, strict=True))
+
+
+class _CdrWriter:
+    def __init__(self) -> None:
+        self.out = bytearray()
+
+    def _number(self, code: str, value: Any) -> None:
+        size = struct.calcsize(code)
+        self.out += b"\0" * (-len(self.out) % size)
+        self.out += struct.pack(f"<{code}", value)
+
+    def message(self, message: Any) -> None:
+        fields = _fields(type(message))
+        for name, kind in fields:
+            self._value(kind, getattr(message, name))
+        if not fields:
+            self.out += b"\0"  # an empty message has one byte
+
+    def _value(self, kind: Any, value: Any) -> None:
+        name = _name(kind)
+        if name == "Array":
+            self._items(kind.value_type, value)
+        elif name.endswith("Sequence"):
+            self._number("I", len(value))
+            self._items(kind.value_type, value)
+        elif name == "BasicType":
+            code = _FORMATS[kind.typename]
+            self._number(code, value[0] if kind.typename == "octet" else value)
+        elif name.endswith("WString"):
+            data = value.encode("utf-16-le")
+            self._number("I", len(data) // 2)
+            self.out += data
+        elif name.endswith("String"):
+            self._text(value)
+        else:
+            self.message(value)
+
+    def _text(self, value: Any) -> None:
+        if not isinstance(value, str):
+            raise TypeError("bad argument type for built-in operation")
+        data = value.encode() + b"\0"
+        self._number("I", len(data))
+        self.out += data
+
+    def _items(self, kind: Any, values: Any) -> None:
+        code = _FORMATS.get(getattr(kind, "typename", ""), "")
+        if code in _ARRAY_CODES and hasattr(values, "tobytes") and len(values):
+            self.out += b"\0" * (-len(self.out) % struct.calcsize(code))
+            self.out += values.tobytes()
+            return
+        for each in values:
+            self._value(kind, each)
+
+
+class _CdrReader:
+    def __init__(self, data: memoryview, order: str) -> None:
+        self._data, self._order = data, order
+        self._at = 0
+
+    def _number(self, code: str) -> Any:
+        size = struct.calcsize(code)
+        self._at += -self._at % size
+        (value,) = struct.unpack_from(f"{self._order}{code}", self._data, self._at)
+        self._at += size
+        return value
+
+    def _bytes(self, count: int) -> bytes:
+        if self._at + count > len(self._data):
+            raise ValueError("Not enough memory in the buffer stream")
+        found = bytes(self._data[self._at : self._at + count])
+        self._at += count
+        return found
+
+    def message(self, cls: Any) -> Any:
+        made = cls()
+        for name, kind in _fields(cls):
+            setattr(made, name, self._value(kind))
+        return made
+
+    def _value(self, kind: Any) -> Any:
+        name = _name(kind)
+        if name == "Array":
+            return self._items(kind.value_type, kind.size)
+        if name.endswith("Sequence"):
+            return self._items(kind.value_type, self._number("I"))
+        if name == "BasicType":
+            value = self._number(_FORMATS[kind.typename])
+            return bytes([value]) if kind.typename == "octet" else value
+        if name.endswith("WString"):
+            return self._bytes(2 * self._number("I")).decode("utf-16-le")
+        if name.endswith("String"):
+            return self._bytes(self._number("I"))[:-1].decode()
+        return self.message(_class_of(kind))
+
+    def _items(self, kind: Any, count: int) -> Any:
+        if count > len(self._data):
+            raise ValueError("Not enough memory in the buffer stream")
+        code = _FORMATS.get(getattr(kind, "typename", ""), "")
+        if code in _ARRAY_CODES and getattr(kind, "typename", "") != "octet" and count:
+            size = struct.calcsize(code)
+            self._at += -self._at % size
+            found = array(code)
+            found.frombytes(self._bytes(size * count))
+            if self._order == ">":
+                found.byteswap()
+            return found
+        return [self._value(kind) for _ in range(count)]

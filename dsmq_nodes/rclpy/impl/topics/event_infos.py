@@ -1,0 +1,122 @@
+"""The events of publishers and subscriptions: their kinds, and what a callback is told."""
+
+import copy
+from collections.abc import Callable
+from enum import IntEnum
+from typing import Any, Final
+
+from dsmq_nodes.rclpy.impl.topics.qos_rules import QoSPolicyKind
+
+
+class PublisherEventType(IntEnum):
+    """What can happen to a publisher."""
+
+    RCL_PUBLISHER_OFFERED_DEADLINE_MISSED = 0
+    RCL_PUBLISHER_LIVELINESS_LOST = 1
+    RCL_PUBLISHER_OFFERED_INCOMPATIBLE_QOS = 2
+    RCL_PUBLISHER_INCOMPATIBLE_TYPE = 3
+    RCL_PUBLISHER_MATCHED = 4
+
+
+class SubscriptionEventType(IntEnum):
+    """What can happen to a subscription."""
+
+    RCL_SUBSCRIPTION_REQUESTED_DEADLINE_MISSED = 0
+    RCL_SUBSCRIPTION_LIVELINESS_CHANGED = 1
+    RCL_SUBSCRIPTION_REQUESTED_INCOMPATIBLE_QOS = 2
+    RCL_SUBSCRIPTION_MESSAGE_LOST = 3
+    RCL_SUBSCRIPTION_INCOMPATIBLE_TYPE = 4
+    RCL_SUBSCRIPTION_MATCHED = 5
+
+
+class CountInfo:
+    """How often something has happened, and how often since the last time."""
+
+    def __init__(self, total_count: int = 0, total_count_change: int = 0) -> None:
+        self.total_count = total_count
+        self.total_count_change = total_count_change
+
+    def settle(self) -> None:
+        """It was told: changes count from here."""
+        for name in vars(self):
+            if name.endswith("_change"):
+                setattr(self, name, 0)
+
+    def __repr__(self) -> str:
+        fields = ", ".join(f"{name}={value}" for name, value in vars(self).items())
+        return f"{type(self).__name__}({fields})"
+
+
+class IncompatibleQoSInfo(CountInfo):
+    """Another end has a profile that does not fit."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.last_policy_kind = QoSPolicyKind.INVALID
+
+
+class MatchedInfo(CountInfo):
+    """Another end has come or gone."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.current_count = 0
+        self.current_count_change = 0
+
+
+class LivelinessInfo(CountInfo):
+    """A publisher has become alive, or is no longer."""
+
+    def __init__(self) -> None:
+        self.alive_count = 0
+        self.not_alive_count = 0
+        self.alive_count_change = 0
+        self.not_alive_count_change = 0
+
+
+_SPECIAL: Final[dict[IntEnum, type[Any]]] = {
+    PublisherEventType.RCL_PUBLISHER_OFFERED_INCOMPATIBLE_QOS: IncompatibleQoSInfo,
+    PublisherEventType.RCL_PUBLISHER_MATCHED: MatchedInfo,
+    SubscriptionEventType.RCL_SUBSCRIPTION_REQUESTED_INCOMPATIBLE_QOS: IncompatibleQoSInfo,
+    SubscriptionEventType.RCL_SUBSCRIPTION_MATCHED: MatchedInfo,
+    SubscriptionEventType.RCL_SUBSCRIPTION_LIVELINESS_CHANGED: LivelinessInfo,
+}
+
+
+class EventHub:
+    """The events of one end, and who is told of each."""
+
+    def __init__(self) -> None:
+        self._infos: dict[tuple[type, int], Any] = {}
+        self._told: dict[tuple[type, int], Callable[[], None]] = {}
+
+    def listen(self, kind: IntEnum, tell: Callable[[], None]) -> None:
+        """Call `tell()` when an event of the kind has happened."""
+        key = (type(kind), int(kind))
+        self._infos.setdefault(key, _SPECIAL.get(kind, CountInfo)())
+        self._told[key] = tell
+
+    def has(self, kind: IntEnum) -> bool:
+        """Whether anybody listens."""
+        return (type(kind), int(kind)) in self._told
+
+    def happen(self, kind: IntEnum, change: Callable[[Any], None]) -> None:
+        """An event has happened: `change(info)` counts it."""
+        key = (type(kind), int(kind))
+        tell = self._told.get(key)
+        if tell is not None:
+            change(self._infos[key])
+            tell()
+
+    def take(self, kind: IntEnum) -> Any:
+        """What to tell of the events since the last call."""
+        info = self._infos[type(kind), int(kind)]
+        told = copy.copy(info)
+        info.settle()
+        return told
+
+
+def count_one(info: Any) -> None:
+    """It has happened once more."""
+    info.total_count += 1
+    info.total_count_change += 1

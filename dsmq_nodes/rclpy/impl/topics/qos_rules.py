@@ -1,0 +1,117 @@
+"""Whether a publisher and a subscription understand each other, by what each asks for. No I/O."""
+
+from enum import IntEnum
+from typing import Any, Final
+
+_INFINITE_NS: Final = 2**63 - 1
+
+
+class QoSPolicyKind(IntEnum):
+    """The policies of a profile."""
+
+    INVALID = 1
+    DURABILITY = 2
+    DEADLINE = 4
+    LIVELINESS = 8
+    RELIABILITY = 16
+    HISTORY = 32
+    LIFESPAN = 64
+    DEPTH = 128
+    LIVELINESS_LEASE_DURATION = 256
+    AVOID_ROS_NAMESPACE_CONVENTIONS = 512
+
+
+class QoSCompatibility(IntEnum):
+    """The verdict about two profiles."""
+
+    OK = 0
+    WARNING = 1
+    ERROR = 2
+
+
+# The numbers of the policies: see qos.py.
+_RELIABLE, _BEST_EFFORT, _UNSURE_RELIABILITY = 1, 2, {0, 3}
+_TRANSIENT, _VOLATILE, _UNSURE_DURABILITY = 1, 2, {0, 3}
+_MANUAL, _UNSURE_LIVELINESS = 3, {0, 4}
+
+
+def _limit_ns(duration: Any) -> int:
+    """A deadline or lease; none and 0 are infinite."""
+    return duration.nanoseconds or _INFINITE_NS
+
+
+def faults(offered: Any, requested: Any) -> list[QoSPolicyKind]:
+    """The policies in which a publisher offers less than a subscription requests."""
+    found = []
+    if offered.durability == _VOLATILE and requested.durability == _TRANSIENT:
+        found.append(QoSPolicyKind.DURABILITY)
+    if _limit_ns(offered.deadline) > _limit_ns(requested.deadline):
+        found.append(QoSPolicyKind.DEADLINE)
+    lease = offered.liveliness_lease_duration, requested.liveliness_lease_duration
+    weak = offered.liveliness in {0, 1} and requested.liveliness == _MANUAL
+    if weak or _limit_ns(lease[0]) > _limit_ns(lease[1]):
+        found.append(QoSPolicyKind.LIVELINESS)
+    if offered.reliability == _BEST_EFFORT and requested.reliability in {0, _RELIABLE}:
+        found.append(QoSPolicyKind.RELIABILITY)
+    return found
+
+
+def verdict(offered: Any, requested: Any) -> tuple[QoSCompatibility, str]:
+    """What rmw's check says: errors, else warnings where a policy is left to the system."""
+    errors = _errors(offered, requested)
+    if errors:
+        return QoSCompatibility.ERROR, "".join(errors)
+    warnings = _warnings(offered, requested)
+    if warnings:
+        return QoSCompatibility.WARNING, "".join(warnings)
+    return QoSCompatibility.OK, ""
+
+
+def _errors(offered: Any, requested: Any) -> list[str]:
+    found = []
+    if offered.reliability == _BEST_EFFORT and requested.reliability == _RELIABLE:
+        found.append("ERROR: Best effort publisher and reliable subscription;")
+    if offered.durability == _VOLATILE and requested.durability == _TRANSIENT:
+        found.append("ERROR: Volatile publisher and transient local subscription;")
+    has = offered.deadline.nanoseconds, requested.deadline.nanoseconds
+    if has[1] and not has[0]:
+        found.append("ERROR: Subscription has a deadline, but publisher does not;")
+    elif has[1] and has[0] > has[1]:
+        found.append("ERROR: Subscription deadline is less than publisher deadline;")
+    if offered.liveliness == 1 and requested.liveliness == _MANUAL:
+        found.append(
+            "ERROR: Publisher's liveliness is automatic and subscription's is manual by topic;"
+        )
+    lease = (
+        offered.liveliness_lease_duration.nanoseconds,
+        requested.liveliness_lease_duration.nanoseconds,
+    )
+    if lease[1] and not lease[0]:
+        found.append("ERROR: Subscription has a liveliness lease duration, but publisher does not;")
+    elif lease[1] and lease[0] > lease[1]:
+        found.append("ERROR: Subscription liveliness lease duration is less than publisher;")
+    return found
+
+
+def _warnings(offered: Any, requested: Any) -> list[str]:
+    found = []
+    for name, unsure in (
+        ("reliability", _UNSURE_RELIABILITY),
+        ("durability", _UNSURE_DURABILITY),
+        ("liveliness", _UNSURE_LIVELINESS),
+    ):
+        own, other = getattr(offered, name), getattr(requested, name)
+        if own in unsure and other in unsure:
+            found.append(
+                f"WARNING: Publisher {name} is {_said(own)} and subscription {name} is "
+                f"{_said(other)};"
+            )
+        elif own in unsure:
+            found.append(f"WARNING: Publisher {name} is {_said(own)};")
+        elif other in unsure:
+            found.append(f"WARNING: Subscription {name} is {_said(other)};")
+    return found
+
+
+def _said(policy: Any) -> str:
+    return str(policy.name).lower()

@@ -1,0 +1,318 @@
+"""The inner sides of publishers and subscriptions.
+
+A message is converted to text in `publish`, in the thread of the caller, and back when an executor
+takes it. Between the two lies the kit, which carries the text.
+"""
+
+import time
+from collections import deque
+from typing import Any, Final
+
+from dsmq_nodes import MessageInfo
+from dsmq_nodes import QoSProfile as KitProfile
+from dsmq_nodes.errors import DsmqError
+from dsmq_nodes.rclpy.impl.c_errors import RCLError
+from dsmq_nodes.rclpy.impl.handle import InnerHandle
+from dsmq_nodes.rclpy.impl.log_output import log_inside
+from dsmq_nodes.rclpy.impl.nodes.ends import PUBLISHER, SUBSCRIPTION, End, ends
+from dsmq_nodes.rclpy.impl.nodes.node_handle import NodeHandle, graph_follower
+from dsmq_nodes.rclpy.impl.nodes.peer_node import io
+from dsmq_nodes.rclpy.impl.topics.carrier import Parts, carrier_class, carry, parts_of
+from dsmq_nodes.rclpy.impl.topics.content_filter import ContentFilter
+from dsmq_nodes.rclpy.impl.topics.event_infos import (
+    EventHub,
+    PublisherEventType,
+    SubscriptionEventType,
+    count_one,
+)
+from dsmq_nodes.rclpy.impl.topics.liveness import Deadline, Lease
+from dsmq_nodes.rclpy.impl.topics.qos_rules import faults
+from dsmq_nodes.rclpy.interfaces import conversion_of
+from dsmq_nodes.rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile
+from dsmq_nodes.rclpy.serialization import deserialize_message, serialize_message
+
+_LEAST_KIT_DEPTH: Final = 100  # of the mailbox before ours: it is emptied at once
+_ALL: Final = 10_000  # the depth that stands for KEEP_ALL
+_ERROR: Final = 40
+
+
+def _depth(qos: QoSProfile) -> int:
+    return _ALL if qos.history == HistoryPolicy.KEEP_ALL else max(qos.depth, 1)
+
+
+def _is_latched(qos: QoSProfile) -> bool:
+    return qos.durability == DurabilityPolicy.TRANSIENT_LOCAL
+
+
+class _TopicHandle(InnerHandle):
+    """What both ends have."""
+
+    def __init__(
+        self, kind: str, node: NodeHandle, msg_type: Any, topic: str, qos: QoSProfile
+    ) -> None:
+        super().__init__()
+        self.node = node
+        self.topic = topic
+        self.qos = qos
+        self.events = EventHub()
+        self.wake = node.wake
+        self.conversion = conversion_of(msg_type)
+        type_name = self.conversion.message_class.type_name
+        others = ends.own_types(topic) - {type_name}
+        if others:
+            raise RCLError(
+                f"Failed to create {kind}: create_{kind}() called for existing topic name "
+                f"rt{topic} with incompatible type {_dds_name(type_name)}"
+            )
+        self.end = End(kind, topic, type_name, node.name, node.namespace, qos, self.events)
+
+    def get_topic_name(self) -> str:
+        """The topic's absolute name."""
+        return self.topic
+
+    def get_logger_name(self) -> str:
+        """The name of the node's logger."""
+        return self.node.logger_name
+
+    def count_others(self) -> int:
+        """How many other ends fit."""
+        graph_follower.ask()
+        return ends.fitting(self.end)
+
+
+def _dds_name(type_name: str) -> str:
+    package, kind, name = type_name.split("/")
+    return f"{package}::{kind}::dds_::{name}_"
+
+
+class PublisherHandle(_TopicHandle):
+    """The inner side of a publisher."""
+
+    def __init__(self, node: NodeHandle, msg_type: Any, topic: str, qos: QoSProfile) -> None:
+        super().__init__(PUBLISHER, node, msg_type, topic, qos)
+        self._msg_type = msg_type
+        self._context = node.context
+        self._carrier = carrier_class(self.conversion.message_class)
+        self._to_parts = self.conversion.to_parts
+        durability = "transient_local" if _is_latched(qos) else "volatile"
+        profile = KitProfile(depth=_depth(qos), durability=durability)  # type: ignore[arg-type]
+        self._kit = io.run(node.kit.create_publisher, self._carrier, topic, profile)
+        self._send = self._kit.publish
+        self._deadline: Deadline | None = None
+        self._lease: Lease | None = None
+
+    def begin(self) -> None:
+        """The event handlers are there: others may see it now."""
+        missed = PublisherEventType.RCL_PUBLISHER_OFFERED_DEADLINE_MISSED
+        if self.qos.deadline.nanoseconds and self.events.has(missed):
+            self._deadline = Deadline(
+                self.qos.deadline.nanoseconds * 1e-9,
+                lambda: self.events.happen(missed, count_one),
+            )
+        self._lease = Lease.of(self.qos, self.end)
+        ends.add(self.end)
+
+    def publish(self, message: Any) -> None:
+        """Send a message.
+
+        Raises:
+            RCLError: the context is not valid, or the message is too large.
+        """
+        self._check_context()
+        self._out(self._to_parts(message))
+
+    def publish_raw(self, data: bytes) -> None:
+        """Send a message that is serialized already."""
+        self._check_context()
+        self._out(self._to_parts(deserialize_message(data, self._msg_type)))
+
+    def _check_context(self) -> None:
+        if not self._context.ok():
+            raise RCLError("Failed to publish: publisher's context is invalid")
+
+    def _out(self, parts: Parts) -> None:
+        try:
+            self._send(carry(self._carrier, parts))
+        except (DsmqError, ValueError) as error:
+            raise RCLError(f"Failed to publish: {error}") from error
+        if self._deadline is not None:
+            self._deadline.heard()
+        if self._lease is not None:
+            self._lease.heard()
+
+    def get_subscription_count(self) -> int:
+        """How many subscriptions fit."""
+        return self.count_others()
+
+    def assert_liveliness(self) -> None:
+        """It is alive, although it publishes nothing."""
+        if self._lease is not None:
+            self._lease.heard()
+
+    def destroy_when_not_in_use(self) -> None:
+        """End it."""
+        if self.is_destroyed:
+            return
+        super().destroy_when_not_in_use()
+        for each in (self._deadline, self._lease):
+            if each is not None:
+                each.close()
+        ends.remove(self.end)
+        io.run(self.node.kit.destroy_publisher, self._kit)
+
+
+Arrived = tuple[Parts, MessageInfo, int]
+"""The parts of a message, what is known of it, and until when it may be delivered, in ns."""
+
+
+class SubscriptionHandle(_TopicHandle):
+    """The inner side of a subscription: its queue.
+
+    Attributes:
+        arrived: also called, in the I/O thread, when a message has arrived.
+    """
+
+    def __init__(
+        self,
+        node: NodeHandle,
+        msg_type: Any,
+        topic: str,
+        qos: QoSProfile,
+        content_filter: ContentFilter | None = None,
+    ) -> None:
+        super().__init__(SUBSCRIPTION, node, msg_type, topic, qos)
+        self.arrived: Any = None
+        self.content_filter = content_filter
+        is_all = qos.history == HistoryPolicy.KEEP_ALL
+        self._queue: deque[Arrived] = deque(maxlen=None if is_all else max(qos.depth, 1))
+        self._takes_latched = _is_latched(qos)
+        self._invalid = 0
+        self._lost = 0
+        self._received = 0
+        self._has_expiring = False
+        self._deadline: Deadline | None = None
+        carrier = carrier_class(self.conversion.message_class)
+        depth = max(_depth(qos), _LEAST_KIT_DEPTH)
+        self._kit = io.run(self._subscribe, carrier, depth)
+
+    def _subscribe(self, carrier: Any, depth: int) -> Any:
+        kit = self.node.kit.create_subscription(carrier, self.topic, self._take_in, depth)
+        self.node.kit.confirm_subscriptions()
+        return kit
+
+    def begin(self) -> None:
+        """The event handlers are there: others may see it now."""
+        missed = SubscriptionEventType.RCL_SUBSCRIPTION_REQUESTED_DEADLINE_MISSED
+        if self.qos.deadline.nanoseconds and self.events.has(missed):
+            self._deadline = Deadline(
+                self.qos.deadline.nanoseconds * 1e-9,
+                lambda: self.events.happen(missed, count_one),
+            )
+        ends.add(self.end)
+
+    # In the I/O thread
+
+    def _take_in(self, carried: Any, info: MessageInfo) -> None:
+        if info.is_latched and not self._takes_latched:
+            return
+        until_ns = 0
+        senders = ends.publishers_of(self.topic, info.publisher_name)
+        if senders:
+            if all(faults(each.qos, self.qos) for each in senders):
+                return
+            lifespan_ns = max(each.qos.lifespan.nanoseconds for each in senders)
+            until_ns = info.source_timestamp + lifespan_ns if lifespan_ns else 0
+        parts = parts_of(carried)
+        if self.content_filter is not None and not self._passes(parts):
+            return
+        if self._deadline is not None:
+            self._deadline.heard()
+        self._has_expiring = self._has_expiring or until_ns > 0
+        self._queue.append((parts, info, until_ns))
+        self._look_for_losses()
+        self.node.wake()
+        if self.arrived is not None:
+            self.arrived()
+
+    def _passes(self, parts: Parts) -> bool:
+        assert self.content_filter is not None
+        message = self._decode(parts)
+        return message is not None and self.content_filter.passes(message)
+
+    def _look_for_losses(self) -> None:
+        lost = SubscriptionEventType.RCL_SUBSCRIPTION_MESSAGE_LOST
+        dropped = self._kit.dropped if hasattr(self, "_kit") else 0
+        if dropped > self._lost:
+            change, self._lost = dropped - self._lost, dropped
+
+            def count(info: Any) -> None:
+                info.total_count += change
+                info.total_count_change += change
+
+            self.events.happen(lost, count)
+
+    # In the executor's thread
+
+    def is_ready(self) -> bool:
+        """Whether there is a message to take."""
+        if self._has_expiring:
+            self._drop_expired()
+        return bool(self._queue) and not self.is_destroyed
+
+    def _drop_expired(self) -> None:
+        now_ns = time.time_ns()
+        while self._queue and 0 < self._queue[0][2] < now_ns:
+            self._queue.popleft()
+
+    def take_message(self, _msg_type: Any, raw: bool) -> tuple[Any, dict[str, Any]] | None:
+        """The oldest message and what is known of it; None if there is none."""
+        while self._queue:
+            try:
+                parts, info, _ = self._queue.popleft()
+            except IndexError:
+                return None
+            message = self._decode(parts)
+            if message is not None:
+                return (serialize_message(message) if raw else message), _info(info)
+        return None
+
+    def _decode(self, parts: Parts) -> Any:
+        text, field, raw = parts
+        try:
+            if field:
+                return self.conversion.from_parts(text, raw)
+            return self.conversion.from_json(text)
+        except DsmqError as error:
+            self._invalid += 1
+            if self._invalid == 1:
+                log_inside(
+                    _ERROR,
+                    self.node.logger_name,
+                    f"{self.topic}: a message is not valid: {error}; others like it are dropped "
+                    "too",
+                )
+            return None
+
+    def get_publisher_count(self) -> int:
+        """How many publishers fit."""
+        return self.count_others()
+
+    def destroy_when_not_in_use(self) -> None:
+        """End it."""
+        if self.is_destroyed:
+            return
+        super().destroy_when_not_in_use()
+        if self._deadline is not None:
+            self._deadline.close()
+        ends.remove(self.end)
+        io.run(self.node.kit.destroy_subscription, self._kit)
+
+
+def _info(info: MessageInfo) -> dict[str, Any]:
+    return {
+        "source_timestamp": info.source_timestamp,
+        "received_timestamp": info.received_timestamp,
+        "publication_sequence_number": info.publication_sequence_number or None,
+        "reception_sequence_number": None,
+        "publisher_gid": {"implementation_identifier": "", "data": b""},
+    }

@@ -1,0 +1,91 @@
+"""Loggers by name, and their levels."""
+
+import os
+from pathlib import Path
+
+from dsmq_nodes.rclpy.impl.log_output import log_output
+from dsmq_nodes.rclpy.impl.logging_severity import LoggingSeverity
+from dsmq_nodes.rclpy.impl.names.ros_arguments import LEVELS
+from dsmq_nodes.rclpy.impl.rcutils_logger import RcutilsLogger
+
+__all__ = [
+    "LoggingSeverity",
+    "RcutilsLogger",
+    "clear_config",
+    "get_logger",
+    "get_logger_effective_level",
+    "get_logger_level",
+    "get_logging_directory",
+    "get_logging_severity_from_string",
+    "initialize",
+    "set_logger_level",
+    "shutdown",
+]
+
+_root_logger = RcutilsLogger()
+
+
+def get_logger(name: str) -> RcutilsLogger:
+    """A logger that belongs to no node.
+
+    Raises:
+        ValueError: the name is empty.
+    """
+    if not name:
+        raise ValueError("Logger name must not be empty.")
+    return _root_logger.get_child(name)
+
+
+def initialize() -> None:
+    """Nothing to do: the log works before `init`."""
+
+
+def shutdown() -> None:
+    """Forget the levels."""
+    log_output.clear()
+
+
+def clear_config() -> None:
+    """Forget the levels."""
+    shutdown()
+    initialize()
+
+
+def set_logger_level(name: str, level: int | LoggingSeverity, detailed_error: bool = False) -> None:
+    """Set the level of a logger, which need not exist.
+
+    Raises:
+        ValueError: it is no level.
+    """
+    log_output.levels[name] = LoggingSeverity(level)
+
+
+def get_logger_effective_level(name: str) -> LoggingSeverity:
+    """The level that counts for a logger."""
+    return LoggingSeverity(log_output.level(name))
+
+
+def get_logger_level(name: str) -> LoggingSeverity:
+    """The level that was set for this very logger; UNSET if none was."""
+    return LoggingSeverity(log_output.levels.get(name, 0))
+
+
+def get_logging_severity_from_string(log_severity: str) -> LoggingSeverity:
+    """The level of a name, upper or lower case.
+
+    Raises:
+        RuntimeError: no level has it.
+    """
+    level = LEVELS.get(log_severity.lower())
+    if level is None:
+        raise RuntimeError(f"Failed to get severity level from string: {log_severity}")
+    return LoggingSeverity(level)
+
+
+def get_logging_directory() -> Path:
+    """Where ROS writes files of logs; here none are written."""
+    found = os.environ.get("ROS_LOG_DIR")
+    if found:
+        return Path(found).expanduser()
+    home = os.environ.get("ROS_HOME") or "~/.ros"
+    return Path(home).expanduser() / "log"

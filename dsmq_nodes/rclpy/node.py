@@ -1,0 +1,891 @@
+"""The node: what programs for rclpy subclass."""
+
+import time
+import weakref
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, Self
+
+from dsmq_nodes.rclpy.callback_groups import MutuallyExclusiveCallbackGroup, ReentrantCallbackGroup
+from dsmq_nodes.rclpy.client import Client
+from dsmq_nodes.rclpy.clock import Clock, ROSClock
+from dsmq_nodes.rclpy.constants import S_TO_NS
+from dsmq_nodes.rclpy.context import Context
+from dsmq_nodes.rclpy.event_handler import PublisherEventCallbacks, SubscriptionEventCallbacks
+from dsmq_nodes.rclpy.exceptions import (
+    InvalidHandle,
+    InvalidTopicNameException,
+    NotInitializedException,
+)
+from dsmq_nodes.rclpy.expand_topic_name import expand_topic_name
+from dsmq_nodes.rclpy.guard_condition import GuardCondition
+from dsmq_nodes.rclpy.impl.c_errors import NodeNameNonExistentError
+from dsmq_nodes.rclpy.impl.calls.call_handles import ClientHandle, ServiceHandle
+from dsmq_nodes.rclpy.impl.interface_named import interface
+from dsmq_nodes.rclpy.impl.names.node_names import NodeNames
+from dsmq_nodes.rclpy.impl.nodes import ends as graph
+from dsmq_nodes.rclpy.impl.nodes.declared_parameters import DeclaredParameters
+from dsmq_nodes.rclpy.impl.nodes.ends import End, ends, names_and_types
+from dsmq_nodes.rclpy.impl.nodes.node_handle import NodeHandle, graph_follower
+from dsmq_nodes.rclpy.impl.nodes.node_rosout import NodeRosout
+from dsmq_nodes.rclpy.impl.rcutils_logger import RcutilsLogger
+from dsmq_nodes.rclpy.impl.topics.content_filter import ContentFilter
+from dsmq_nodes.rclpy.impl.topics.topic_handles import PublisherHandle, SubscriptionHandle
+from dsmq_nodes.rclpy.logging import get_logger
+from dsmq_nodes.rclpy.logging_service import LoggingService
+from dsmq_nodes.rclpy.parameter import Parameter
+from dsmq_nodes.rclpy.parameter_service import ParameterService
+from dsmq_nodes.rclpy.publisher import Publisher
+from dsmq_nodes.rclpy.qos import (
+    QoSProfile,
+    qos_profile_parameter_events,
+    qos_profile_rosout_default,
+    qos_profile_services_default,
+)
+from dsmq_nodes.rclpy.qos_overriding_options import QoSOverridingOptions, _declare_qos_parameters
+from dsmq_nodes.rclpy.service import Service
+from dsmq_nodes.rclpy.subscription import Subscription
+from dsmq_nodes.rclpy.subscription_content_filter_options import ContentFilterOptions
+from dsmq_nodes.rclpy.time_source import TimeSource
+from dsmq_nodes.rclpy.timer import Rate, Timer
+from dsmq_nodes.rclpy.topic_endpoint_info import TopicEndpointInfo, TopicEndpointTypeEnum
+from dsmq_nodes.rclpy.type_description_service import TypeDescriptionService
+from dsmq_nodes.rclpy.type_hash import TypeHash
+from dsmq_nodes.rclpy.type_support import check_is_valid_msg_type, check_is_valid_srv_type
+from dsmq_nodes.rclpy.utilities import get_default_context
+from dsmq_nodes.rclpy.validate_full_topic_name import validate_full_topic_name
+from dsmq_nodes.rclpy.waitable import Waitable
+from dsmq_nodes.topic_names import PARAMETER_EVENTS_TOPIC
+
+_LOOK_SEC = 0.1
+
+
+class Node:
+    """A node: publishers, subscriptions, services, timers, parameters."""
+
+    PARAM_REL_TOL = 1e-6
+
+    def __init__(
+        self,
+        node_name: str,
+        *,
+        context: Context | None = None,
+        cli_args: list[str] | None = None,
+        namespace: str | None = None,
+        use_global_arguments: bool = True,
+        enable_rosout: bool = True,
+        rosout_qos_profile: QoSProfile | int = qos_profile_rosout_default,
+        start_parameter_services: bool = True,
+        parameter_overrides: list[Parameter] | None = None,
+        allow_undeclared_parameters: bool = False,
+        automatically_declare_parameters_from_overrides: bool = False,
+        enable_logger_service: bool = False,
+    ) -> None:
+        self._context = get_default_context() if context is None else context
+        self.__publishers: list[Publisher] = []
+        self.__subscriptions: list[Subscription] = []
+        self.__clients: list[Client] = []
+        self.__services: list[Service] = []
+        self.__timers: list[Timer] = []
+        self.__guards: list[GuardCondition] = []
+        self.__waitables: list[Waitable] = []
+        self.__executor: weakref.ref[Any] | None = None
+        self._default_callback_group = MutuallyExclusiveCallbackGroup()
+        self._rate_group = ReentrantCallbackGroup()
+        self.__parameters = DeclaredParameters(allow_undeclared=allow_undeclared_parameters)
+        if self._context.handle is None or not self._context.ok():
+            raise NotInitializedException("cannot create node")
+        rosout_qos = self._validate_qos_or_depth_parameter(rosout_qos_profile)
+        given = self._context.handle.arguments if use_global_arguments else None
+        self.__names = NodeNames(node_name, namespace or "", cli_args, given)
+        names = self.__names
+        weak = weakref.ref(self)
+
+        def wake() -> None:
+            node = weak()
+            if node is not None:
+                node._wake_executor()  # noqa: SLF001
+
+        self.__handle = NodeHandle(names.name, names.namespace, self._context, wake)
+        self.__logger = get_logger(self.__handle.logger_name)
+        self.__rosout = NodeRosout(self.__handle, rosout_qos) if enable_rosout else None
+        self.__event_publisher: Publisher | None = self.create_publisher(
+            interface("rcl_interfaces/msg/ParameterEvent"),
+            PARAMETER_EVENTS_TOPIC,
+            qos_profile_parameter_events,
+        )
+        self.__parameters.publish_event = self.__publish_parameter_event
+        overrides = [Parameter(name, value=value) for name, value in names.params.items()]
+        for each in (*overrides, *(parameter_overrides or [])):
+            self.__parameters.overrides[each.name] = each
+        self.__clock = ROSClock()
+        if automatically_declare_parameters_from_overrides:
+            descriptor = interface("rcl_interfaces/msg/ParameterDescriptor")
+            known = self.__parameters.overrides.items()
+            self.declare_parameters(
+                "", [(name, each.value, descriptor()) for name, each in known], ignore_override=True
+            )
+        self._time_source = TimeSource(node=self)
+        self._time_source.attach_clock(self.__clock)
+        if start_parameter_services:
+            self._parameter_service = ParameterService(self)
+        if enable_logger_service:
+            self._logger_service = LoggingService(self)
+        self._type_description_service = TypeDescriptionService(self)
+        self._context.track_node(self)
+
+    # What it has
+
+    @property
+    def publishers(self) -> Iterator[Publisher]:
+        """Its publishers."""
+        yield from self.__publishers
+
+    @property
+    def subscriptions(self) -> Iterator[Subscription]:
+        """Its subscriptions."""
+        yield from self.__subscriptions
+
+    @property
+    def clients(self) -> Iterator[Client]:
+        """Its clients."""
+        yield from self.__clients
+
+    @property
+    def services(self) -> Iterator[Service]:
+        """Its services."""
+        yield from self.__services
+
+    @property
+    def timers(self) -> Iterator[Timer]:
+        """Its timers."""
+        yield from self.__timers
+
+    @property
+    def guards(self) -> Iterator[GuardCondition]:
+        """Its guard conditions."""
+        yield from self.__guards
+
+    @property
+    def waitables(self) -> Iterator[Waitable]:
+        """What else executors look at."""
+        yield from self.__waitables
+
+    @property
+    def entities_by_kind(self) -> tuple[list[Any], ...]:
+        """Everything with a callback except waitables, in the order executors look at it."""
+        return (
+            self.__timers,
+            self.__subscriptions,
+            self.__guards,
+            self.__clients,
+            self.__services,
+        )
+
+    @property
+    def executor(self) -> Any:
+        """The executor that was last given the node."""
+        return None if self.__executor is None else self.__executor()
+
+    @executor.setter
+    def executor(self, new_executor: Any) -> None:
+        current = self.executor
+        if current is new_executor:
+            return
+        if current is not None:
+            current.remove_node(self)
+        if new_executor is None:
+            self.__executor = None
+            return
+        self.__executor = weakref.ref(new_executor)
+        new_executor.add_node(self)
+
+    def _wake_executor(self) -> None:
+        executor = self.executor
+        if executor is not None:
+            executor.wake()
+
+    @property
+    def context(self) -> Context:
+        """The context it belongs to."""
+        return self._context
+
+    @property
+    def default_callback_group(self) -> MutuallyExclusiveCallbackGroup:
+        """The group of callbacks that name none."""
+        return self._default_callback_group
+
+    @property
+    def handle(self) -> NodeHandle:
+        """The inner side."""
+        return self.__handle
+
+    @handle.setter
+    def handle(self, value: Any) -> None:
+        raise AttributeError("handle cannot be modified after node creation")
+
+    def get_name(self) -> str:
+        """Its name without the namespace."""
+        with self.__handle as handle:
+            return handle.name
+
+    def get_namespace(self) -> str:
+        """Its namespace."""
+        with self.__handle as handle:
+            return handle.namespace
+
+    def get_fully_qualified_name(self) -> str:
+        """Its absolute name."""
+        with self.__handle as handle:
+            return handle.full_name
+
+    def get_clock(self) -> Clock:
+        """Its clock, of ROS time."""
+        return self.__clock
+
+    def get_logger(self) -> RcutilsLogger:
+        """Its logger."""
+        return self.__logger
+
+    # Parameters
+
+    def __publish_parameter_event(
+        self, new: list[Any], changed: list[Any], deleted: list[Any]
+    ) -> None:
+        if self.__event_publisher is None:
+            return
+        event = interface("rcl_interfaces/msg/ParameterEvent")()
+        event.node = self.get_fully_qualified_name()
+        event.new_parameters, event.changed_parameters = new, changed
+        event.deleted_parameters = deleted
+        event.stamp = self.__clock.now().to_msg()
+        self.__event_publisher.publish(event)
+
+    def declare_parameter(
+        self,
+        name: str,
+        value: Any = None,
+        descriptor: Any = None,
+        ignore_override: bool = False,
+    ) -> Parameter:
+        """Declare a parameter: its default value, or its `Parameter.Type`, fixes its type.
+
+        Raises:
+            ParameterAlreadyDeclaredException: it is declared.
+            InvalidParameterTypeException: it was given from outside with another type.
+            InvalidParameterValueException: the value is refused.
+        """
+        if value is None and descriptor is None:
+            return self.declare_parameters("", [(name,)], ignore_override)[0]
+        if descriptor is None:
+            descriptor = interface("rcl_interfaces/msg/ParameterDescriptor")()
+        return self.declare_parameters("", [(name, value, descriptor)], ignore_override)[0]
+
+    def declare_parameters(
+        self, namespace: str, parameters: Sequence[Any], ignore_override: bool = False
+    ) -> list[Parameter]:
+        """Declare each (name, value, descriptor), the last two optional, in a group."""
+        return self.__parameters.declare(namespace, parameters, ignore_override=ignore_override)
+
+    def undeclare_parameter(self, name: str) -> None:
+        """Remove a parameter.
+
+        Raises:
+            ParameterNotDeclaredException: there is none.
+            ParameterImmutableException: it is read-only.
+        """
+        self.__parameters.undeclare(name)
+
+    def has_parameter(self, name: str) -> bool:
+        """Whether it is declared."""
+        return self.__parameters.has(name)
+
+    def get_parameter_types(self, names: Sequence[str]) -> list[Any]:
+        """The types of parameters, as numbers."""
+        if not all(isinstance(name, str) for name in names):
+            raise TypeError("All names must be instances of type str")
+        return [self.get_parameter_type(name) for name in names]
+
+    def get_parameter_type(self, name: str) -> Any:
+        """The type of a parameter, as a number."""
+        return self.__parameters.type_of(name)
+
+    def get_parameters(self, names: Sequence[str]) -> list[Parameter]:
+        """Several parameters."""
+        if not all(isinstance(name, str) for name in names):
+            raise TypeError("All names must be instances of type str")
+        return [self.get_parameter(name) for name in names]
+
+    def get_parameter(self, name: str) -> Parameter:
+        """A parameter.
+
+        Raises:
+            ParameterNotDeclaredException: there is none.
+            ParameterUninitializedException: it has a type and no value.
+        """
+        return self.__parameters.get(name)
+
+    def get_parameter_or(self, name: str, alternative_value: Parameter | None = None) -> Parameter:
+        """A parameter, or `alternative_value` if there is none or it has no value."""
+        return self.__parameters.get_or(name, alternative_value)
+
+    def get_parameters_by_prefix(self, prefix: str) -> dict[str, Parameter]:
+        """The parameters of a group, by their names without it."""
+        return self.__parameters.by_prefix(prefix)
+
+    def set_parameters(self, parameter_list: Sequence[Parameter]) -> list[Any]:
+        """Set parameters, each for itself; a result says why one was not set."""
+        return [self.set_parameters_atomically([each]) for each in parameter_list]
+
+    def set_parameters_atomically(self, parameter_list: list[Parameter]) -> Any:
+        """Set parameters, all or none.
+
+        Raises:
+            ParameterNotDeclaredException: one is not declared.
+        """
+        return self.__parameters.set_atomically(parameter_list)
+
+    def list_parameters(self, prefixes: list[str], depth: int) -> Any:
+        """The names of parameters below some prefixes; a depth of 0 has no limit."""
+        return self.__parameters.list_names(prefixes, depth)
+
+    def describe_parameter(self, name: str) -> Any:
+        """A parameter's descriptor.
+
+        Raises:
+            ParameterNotDeclaredException: there is none.
+        """
+        return self.__parameters.describe(name)
+
+    def describe_parameters(self, names: Sequence[str]) -> list[Any]:
+        """Several descriptors."""
+        return [self.__parameters.describe(name) for name in names]
+
+    def set_descriptor(self, name: str, descriptor: Any, alternative_value: Any = None) -> Any:
+        """Give a parameter another descriptor; its value, or the alternative, must fit."""
+        return self.__parameters.set_descriptor(name, descriptor, alternative_value)
+
+    def add_pre_set_parameters_callback(
+        self, callback: Callable[[list[Parameter]], list[Parameter]]
+    ) -> None:
+        """Call `callback(parameters)` before a change; it returns what is to be set."""
+        self.__parameters.pre_set.insert(0, callback)
+
+    def add_on_set_parameters_callback(self, callback: Callable[[list[Parameter]], Any]) -> None:
+        """Ask `callback(parameters)` about a change; it returns a SetParametersResult."""
+        _check_callable(callback)
+        self.__parameters.on_set.insert(0, callback)
+
+    def add_post_set_parameters_callback(self, callback: Callable[[list[Parameter]], Any]) -> None:
+        """Call `callback(parameters)` after a change."""
+        _check_callable(callback)
+        self.__parameters.post_set.insert(0, callback)
+
+    def remove_pre_set_parameters_callback(
+        self, callback: Callable[[list[Parameter]], list[Parameter]]
+    ) -> None:
+        """Remove a callback.
+
+        Raises:
+            ValueError: it is none.
+        """
+        self.__parameters.pre_set.remove(callback)
+
+    def remove_on_set_parameters_callback(self, callback: Callable[[list[Parameter]], Any]) -> None:
+        """Remove a callback.
+
+        Raises:
+            ValueError: it is none.
+        """
+        self.__parameters.on_set.remove(callback)
+
+    def remove_post_set_parameters_callback(
+        self, callback: Callable[[list[Parameter]], Any]
+    ) -> None:
+        """Remove a callback.
+
+        Raises:
+            ValueError: it is none.
+        """
+        self.__parameters.post_set.remove(callback)
+
+    # Making things
+
+    def _validate_topic_or_service_name(self, name: str, *, is_service: bool = False) -> None:
+        self.__names.check(name, is_service=is_service)
+
+    def _validate_qos_or_depth_parameter(self, qos_or_depth: Any) -> QoSProfile:
+        if isinstance(qos_or_depth, QoSProfile):
+            if qos_or_depth.depth < 0:
+                raise ValueError("history depth must be greater than or equal to zero")
+            return qos_or_depth
+        if not isinstance(qos_or_depth, int):
+            raise TypeError(f"Expected QoSProfile or int, but received {type(qos_or_depth)!r}")
+        if qos_or_depth < 0:
+            raise ValueError("history depth must be greater than or equal to zero")
+        return QoSProfile(depth=qos_or_depth)
+
+    def add_waitable(self, waitable: Waitable) -> None:
+        """Let executors look at something more."""
+        self.__waitables.append(waitable)
+        self._wake_executor()
+
+    def remove_waitable(self, waitable: Waitable) -> None:
+        """No longer let them."""
+        self.__waitables.remove(waitable)
+        self._wake_executor()
+
+    def resolve_topic_name(self, topic: str, *, only_expand: bool = False) -> str:
+        """The absolute name of a topic, after remapping unless `only_expand`.
+
+        Raises:
+            RCLError: the name breaks the rules.
+        """
+        with self.__handle:
+            return self.__names.resolve(topic, is_service=False, only_expand=only_expand)
+
+    def resolve_service_name(self, service: str, *, only_expand: bool = False) -> str:
+        """The absolute name of a service, after remapping unless `only_expand`.
+
+        Raises:
+            RCLError: the name breaks the rules.
+        """
+        with self.__handle:
+            return self.__names.resolve(service, is_service=True, only_expand=only_expand)
+
+    def __final_name(self, name: str, *, is_service: bool) -> str:
+        with self.__handle:
+            self.__names.check(name, is_service=is_service)
+            return self.__names.resolve(name, is_service=is_service, only_expand=False)
+
+    def create_publisher(
+        self,
+        msg_type: Any,
+        topic: str,
+        qos_profile: QoSProfile | int,
+        *,
+        callback_group: Any = None,
+        event_callbacks: PublisherEventCallbacks | None = None,
+        qos_overriding_options: QoSOverridingOptions | None = None,
+        publisher_class: Any = Publisher,
+    ) -> Any:
+        """Create a publisher.
+
+        Args:
+            msg_type: a message class.
+            topic: the topic's name.
+            qos_profile: a profile, or a depth.
+            callback_group: the group of its event callbacks.
+            event_callbacks: what is called at its events.
+            qos_overriding_options: which policies parameters may change.
+            publisher_class: a subclass of `Publisher`.
+
+        Raises:
+            InvalidTopicNameException: the name breaks the rules.
+            RCLError: this process uses another type on the topic.
+        """
+        profile = self._validate_qos_or_depth_parameter(qos_profile)
+        group = callback_group or self._default_callback_group
+        final = self.__final_name(topic, is_service=False)
+        options = (
+            QoSOverridingOptions([]) if qos_overriding_options is None else (qos_overriding_options)
+        )
+        _declare_qos_parameters(Publisher, self, final, profile, options)
+        check_is_valid_msg_type(msg_type)
+        handle = PublisherHandle(self.__handle, msg_type, final, profile)
+        try:
+            publisher = publisher_class(
+                handle,
+                msg_type,
+                topic,
+                profile,
+                event_callbacks=event_callbacks or PublisherEventCallbacks(),
+                callback_group=group,
+            )
+        except Exception:
+            handle.destroy_when_not_in_use()
+            raise
+        self.__publishers.append(publisher)
+        for each in publisher.event_handlers:
+            self.add_waitable(each)
+        self._wake_executor()
+        return publisher
+
+    def create_subscription(
+        self,
+        msg_type: Any,
+        topic: str,
+        callback: Callable[..., Any],
+        qos_profile: QoSProfile | int,
+        *,
+        callback_group: Any = None,
+        event_callbacks: SubscriptionEventCallbacks | None = None,
+        qos_overriding_options: QoSOverridingOptions | None = None,
+        raw: bool = False,
+        content_filter_options: ContentFilterOptions | None = None,
+    ) -> Subscription:
+        """Create a subscription: `callback(msg)` or `callback(msg, info)` for each message.
+
+        Args:
+            msg_type: a message class.
+            topic: the topic's name.
+            callback: a function, or a coroutine function.
+            qos_profile: a profile, or a depth.
+            callback_group: the group of its callbacks.
+            event_callbacks: what is called at its events.
+            qos_overriding_options: which policies parameters may change.
+            raw: whether the callback gets bytes, in CDR.
+            content_filter_options: which messages are delivered.
+
+        Raises:
+            InvalidTopicNameException: the name breaks the rules.
+            RuntimeError: the callback takes other arguments.
+            RCLError: this process uses another type on the topic.
+        """
+        profile = self._validate_qos_or_depth_parameter(qos_profile)
+        group = callback_group or self._default_callback_group
+        final = self.__final_name(topic, is_service=False)
+        options = (
+            QoSOverridingOptions([]) if qos_overriding_options is None else (qos_overriding_options)
+        )
+        _declare_qos_parameters(Subscription, self, final, profile, options)
+        check_is_valid_msg_type(msg_type)
+        wanted = content_filter_options
+        filtered = ContentFilter(*wanted) if wanted and wanted.filter_expression else None
+        handle = SubscriptionHandle(self.__handle, msg_type, final, profile, filtered)
+        try:
+            subscription = Subscription(
+                handle,
+                msg_type,
+                topic,
+                callback,
+                group,
+                profile,
+                raw,
+                event_callbacks=event_callbacks or SubscriptionEventCallbacks(),
+            )
+        except Exception:
+            handle.destroy_when_not_in_use()
+            raise
+        group.add_entity(subscription)
+        self.__subscriptions.append(subscription)
+        for each in subscription.event_handlers:
+            self.add_waitable(each)
+        self._wake_executor()
+        return subscription
+
+    def create_client(
+        self,
+        srv_type: Any,
+        srv_name: str,
+        *,
+        qos_profile: QoSProfile = qos_profile_services_default,
+        callback_group: Any = None,
+    ) -> Client:
+        """Create a client of a service.
+
+        Raises:
+            InvalidServiceNameException: the name breaks the rules.
+        """
+        group = callback_group or self._default_callback_group
+        check_is_valid_srv_type(srv_type)
+        final = self.__final_name(srv_name, is_service=True)
+        handle = ClientHandle(self.__handle, srv_type, final, qos_profile)
+        client = Client(self.context, handle, srv_type, srv_name, qos_profile, group)
+        group.add_entity(client)
+        self.__clients.append(client)
+        self._wake_executor()
+        return client
+
+    def create_service(
+        self,
+        srv_type: Any,
+        srv_name: str,
+        callback: Callable[[Any, Any], Any],
+        *,
+        qos_profile: QoSProfile = qos_profile_services_default,
+        callback_group: Any = None,
+    ) -> Service:
+        """Create a service: `callback(request, response)` returns the response.
+
+        Raises:
+            InvalidServiceNameException: the name breaks the rules.
+        """
+        group = callback_group or self._default_callback_group
+        check_is_valid_srv_type(srv_type)
+        final = self.__final_name(srv_name, is_service=True)
+        handle = ServiceHandle(self.__handle, srv_type, final, qos_profile)
+        service = Service(handle, srv_type, srv_name, callback, group, qos_profile)
+        group.add_entity(service)
+        self.__services.append(service)
+        self._wake_executor()
+        return service
+
+    def create_timer(
+        self,
+        timer_period_sec: float,
+        callback: Callable[..., Any] | None,
+        callback_group: Any = None,
+        clock: Clock | None = None,
+        autostart: bool = True,
+    ) -> Timer:
+        """Create a timer: `callback()` every period, first after one."""
+        group = callback_group or self._default_callback_group
+        timer = Timer(
+            callback,
+            group,
+            int(float(timer_period_sec) * S_TO_NS),
+            self.__clock if clock is None else clock,
+            context=self.context,
+            autostart=autostart,
+        )
+        timer._wake = self._wake_executor  # noqa: SLF001
+        group.add_entity(timer)
+        self.__timers.append(timer)
+        self._wake_executor()
+        return timer
+
+    def create_guard_condition(
+        self, callback: Callable[[], Any], callback_group: Any = None
+    ) -> GuardCondition:
+        """Create a guard condition: `callback()` after `trigger()`."""
+        group = callback_group or self._default_callback_group
+        guard = GuardCondition(callback, group, context=self.context)
+        guard.handle.wake = self._wake_executor
+        group.add_entity(guard)
+        self.__guards.append(guard)
+        self._wake_executor()
+        return guard
+
+    def create_rate(self, frequency: float, clock: Clock | None = None) -> Rate:
+        """A rate in Hz; another thread has to spin the node.
+
+        Raises:
+            ValueError: the frequency is not more than 0.
+        """
+        if frequency <= 0:
+            raise ValueError("frequency must be > 0")
+        timer = self.create_timer(1.0 / frequency, None, self._rate_group, clock)
+        return Rate(timer, context=self.context)
+
+    # Ending things
+
+    def __destroyed(self, kind: list[Any], entity: Any) -> bool:
+        if entity not in kind:
+            return False
+        kind.remove(entity)
+        for each in getattr(entity, "event_handlers", ()):
+            if each in self.__waitables:
+                self.__waitables.remove(each)
+        try:
+            entity.destroy()
+        except InvalidHandle:
+            return False
+        self._wake_executor()
+        return True
+
+    def destroy_publisher(self, publisher: Publisher) -> bool:
+        """Destroy a publisher; False if it is not this node's."""
+        return self.__destroyed(self.__publishers, publisher)
+
+    def destroy_subscription(self, subscription: Subscription) -> bool:
+        """Destroy a subscription; False if it is not this node's."""
+        return self.__destroyed(self.__subscriptions, subscription)
+
+    def destroy_client(self, client: Client) -> bool:
+        """Destroy a client; False if it is not this node's."""
+        return self.__destroyed(self.__clients, client)
+
+    def destroy_service(self, service: Service) -> bool:
+        """Destroy a service; False if it is not this node's."""
+        return self.__destroyed(self.__services, service)
+
+    def destroy_timer(self, timer: Timer) -> bool:
+        """Destroy a timer; False if it is not this node's."""
+        return self.__destroyed(self.__timers, timer)
+
+    def destroy_guard_condition(self, guard: GuardCondition) -> bool:
+        """Destroy a guard condition; False if it is not this node's."""
+        return self.__destroyed(self.__guards, guard)
+
+    def destroy_rate(self, rate: Rate) -> bool:
+        """Destroy a rate; False if it is not this node's."""
+        success = self.destroy_timer(rate._timer)  # noqa: SLF001
+        rate.destroy()
+        return success
+
+    def destroy_node(self) -> None:
+        """Destroy everything the node has, and the node."""
+        self._context.untrack_node(self)
+        self.__event_publisher = None
+        for kind in (
+            self.__publishers,
+            self.__subscriptions,
+            self.__clients,
+            self.__services,
+            self.__timers,
+            self.__guards,
+        ):
+            while kind:
+                self.__destroyed(kind, kind[0])
+        if self.__rosout is not None:
+            self.__rosout.close()
+        self.__handle.destroy_when_not_in_use()
+        self._wake_executor()
+
+    # The graph
+
+    def __of_node(self, kind: str, what: str, name: str, namespace: str) -> list[End]:
+        with self.__handle:
+            graph_follower.ask()
+            if (name, namespace) not in ends.nodes():
+                raise NodeNameNonExistentError(
+                    f"cannot get {what} names and types for nonexistent node: error not set"
+                )
+            return ends.of_node(kind, name, namespace)
+
+    def get_publisher_names_and_types_by_node(
+        self, node_name: str, node_namespace: str, no_demangle: bool = False
+    ) -> list[tuple[str, list[str]]]:
+        """The topics that a node publishes.
+
+        Raises:
+            NodeNameNonExistentError: there is no such node.
+        """
+        found = self.__of_node(graph.PUBLISHER, "publisher", node_name, node_namespace)
+        return names_and_types(found)
+
+    def get_subscriber_names_and_types_by_node(
+        self, node_name: str, node_namespace: str, no_demangle: bool = False
+    ) -> list[tuple[str, list[str]]]:
+        """The topics that a node subscribes; raises as the publishers'."""
+        found = self.__of_node(graph.SUBSCRIPTION, "subscriber", node_name, node_namespace)
+        return names_and_types(found)
+
+    def get_service_names_and_types_by_node(
+        self, node_name: str, node_namespace: str
+    ) -> list[tuple[str, list[str]]]:
+        """The services that a node serves; raises as the publishers'."""
+        found = self.__of_node(graph.SERVICE, "service", node_name, node_namespace)
+        return names_and_types(found)
+
+    def get_client_names_and_types_by_node(
+        self, node_name: str, node_namespace: str
+    ) -> list[tuple[str, list[str]]]:
+        """The services that a node calls; raises as the publishers'."""
+        found = self.__of_node(graph.CLIENT, "client", node_name, node_namespace)
+        return names_and_types(found)
+
+    def __all(self, *kinds: str) -> list[End]:
+        with self.__handle:
+            graph_follower.ask()
+            return [each for kind in kinds for each in ends.all(kind)]
+
+    def get_topic_names_and_types(self, no_demangle: bool = False) -> list[tuple[str, list[str]]]:
+        """All topics with their types."""
+        return names_and_types(self.__all(graph.PUBLISHER, graph.SUBSCRIPTION))
+
+    def get_service_names_and_types(self) -> list[tuple[str, list[str]]]:
+        """All services with their types."""
+        return names_and_types(self.__all(graph.SERVICE))
+
+    def get_node_names(self) -> list[str]:
+        """The names of all nodes."""
+        return [name for name, _ in self.get_node_names_and_namespaces()]
+
+    def get_fully_qualified_node_names(self) -> list[str]:
+        """The absolute names of all nodes."""
+        found = self.get_node_names_and_namespaces()
+        return [f"{namespace.rstrip('/')}/{name}" for name, namespace in found]
+
+    def get_node_names_and_namespaces(self) -> list[tuple[str, str]]:
+        """The names of all nodes, each with its namespace."""
+        with self.__handle:
+            graph_follower.ask()
+            return ends.nodes()
+
+    def get_node_names_and_namespaces_with_enclaves(self) -> list[tuple[str, str, str]]:
+        """The same with enclaves, which there are none of."""
+        return [(*each, "/") for each in self.get_node_names_and_namespaces()]
+
+    def __count(self, kind: str, name: str, *, is_service: bool) -> int:
+        full = expand_topic_name(name, self.get_name(), self.get_namespace())
+        validate_full_topic_name(full, is_service=is_service)
+        return sum(each.name == full for each in self.__all(kind))
+
+    def count_publishers(self, topic_name: str) -> int:
+        """How many publish a topic."""
+        return self.__count(graph.PUBLISHER, topic_name, is_service=False)
+
+    def count_subscribers(self, topic_name: str) -> int:
+        """How many subscribe a topic."""
+        return self.__count(graph.SUBSCRIPTION, topic_name, is_service=False)
+
+    def count_clients(self, service_name: str) -> int:
+        """How many call a service."""
+        return self.__count(graph.CLIENT, service_name, is_service=True)
+
+    def count_services(self, service_name: str) -> int:
+        """How many serve a service."""
+        return self.__count(graph.SERVICE, service_name, is_service=True)
+
+    def __infos(self, kind: str, topic: str, *, no_mangle: bool) -> list[TopicEndpointInfo]:
+        if not no_mangle:
+            topic = expand_topic_name(topic, self.get_name(), self.get_namespace())
+            validate_full_topic_name(topic)
+            topic = self.__names.remapped(topic, is_service=False)
+        number = (
+            TopicEndpointTypeEnum.PUBLISHER
+            if kind == graph.PUBLISHER
+            else TopicEndpointTypeEnum.SUBSCRIPTION
+        )
+        return [_info(each, number) for each in self.__all(kind) if each.name == topic]
+
+    def get_publishers_info_by_topic(
+        self, topic_name: str, no_mangle: bool = False
+    ) -> list[TopicEndpointInfo]:
+        """What is known of the publishers of a topic."""
+        return self.__infos(graph.PUBLISHER, topic_name, no_mangle=no_mangle)
+
+    def get_subscriptions_info_by_topic(
+        self, topic_name: str, no_mangle: bool = False
+    ) -> list[TopicEndpointInfo]:
+        """What is known of the subscriptions of a topic."""
+        return self.__infos(graph.SUBSCRIPTION, topic_name, no_mangle=no_mangle)
+
+    def wait_for_node(self, fully_qualified_node_name: str, timeout: float) -> bool:
+        """Wait until there is a node of an absolute name; False on timeout, in seconds."""
+        name = f"/{fully_qualified_node_name.lstrip('/')}"
+        until_sec = time.monotonic() + timeout
+        while time.monotonic() < until_sec:
+            if name in self.get_fully_qualified_node_names():
+                return True
+            time.sleep(_LOOK_SEC)
+        return False
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: Any) -> None:
+        self.destroy_node()
+
+
+def _check_callable(callback: object) -> None:
+    if not callable(callback):
+        raise TypeError("Callback must be callable, got {}", type(callback))
+
+
+def _info(end: End, number: TopicEndpointTypeEnum) -> TopicEndpointInfo:
+    info = TopicEndpointInfo(
+        node_name=end.node,
+        node_namespace=end.namespace,
+        topic_type=end.type_name,
+        topic_type_hash=TypeHash(),
+        endpoint_type=number,
+        endpoint_gid=[0] * 16,
+    )
+    if end.qos is not None:
+        info.qos_profile = end.qos
+    return info
+
+
+__all__ = ["InvalidTopicNameException", "Node"]

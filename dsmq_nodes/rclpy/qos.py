@@ -1,0 +1,356 @@
+"""Quality of service: profiles, policies, presets."""
+
+import warnings
+from collections.abc import Callable
+from enum import Enum, IntEnum
+from typing import Any, TypeVar
+
+from dsmq_nodes.rclpy.duration import Duration
+from dsmq_nodes.rclpy.impl.topics.qos_rules import QoSCompatibility, QoSPolicyKind, verdict
+
+_EnumT = TypeVar("_EnumT", bound="QoSPolicyEnum")
+
+
+def qos_policy_name_from_kind(policy_kind: QoSPolicyKind | int) -> str:
+    """The name of a policy."""
+    return QoSPolicyKind(policy_kind).name
+
+
+class InvalidQoSProfileException(Exception):  # noqa: N818  rclpy's name
+    """A profile with settings that do not go together."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message)
+
+
+class QoSPolicyEnum(IntEnum):
+    """The base of the policies."""
+
+    @classmethod
+    def short_keys(cls) -> list[str]:
+        """The names in lower case."""
+        return [name.lower() for name in cls.__members__]
+
+    @classmethod
+    def get_from_short_key(cls, name: str) -> int:
+        """The number of a name, in any case.
+
+        Raises:
+            KeyError: there is none.
+        """
+        return cls[name.upper()].value
+
+    @property
+    def short_key(self) -> str:
+        """The name in lower case."""
+        return self.name.lower()
+
+
+class _OldName:
+    """The name that a policy had before; reading it warns."""
+
+    def __init__(self, old: str, new: str) -> None:
+        self._old, self._new = old, new
+
+    def __get__(self, _: object, cls: type[QoSPolicyEnum]) -> QoSPolicyEnum:
+        warnings.warn(
+            f"{cls.__name__}.{self._old} is deprecated. Use {cls.__name__}.{self._new} instead.",
+            stacklevel=2,
+        )
+        return cls[self._new]
+
+
+def _with_old_names(start: str, *names: str) -> Callable[[type[_EnumT]], type[_EnumT]]:
+    def decorate(cls: type[_EnumT]) -> type[_EnumT]:
+        for name in names:
+            setattr(cls, f"{start}_{name}", _OldName(f"{start}_{name}", name))
+        return cls
+
+    return decorate
+
+
+@_with_old_names("RMW_QOS_POLICY_HISTORY", "SYSTEM_DEFAULT", "KEEP_LAST", "KEEP_ALL", "UNKNOWN")
+class HistoryPolicy(QoSPolicyEnum):
+    """How many messages are kept for a slow callback."""
+
+    SYSTEM_DEFAULT = 0
+    KEEP_LAST = 1
+    KEEP_ALL = 2
+    UNKNOWN = 3
+
+
+@_with_old_names(
+    "RMW_QOS_POLICY_RELIABILITY", "SYSTEM_DEFAULT", "RELIABLE", "BEST_EFFORT", "UNKNOWN"
+)
+class ReliabilityPolicy(QoSPolicyEnum):
+    """Whether messages may be lost."""
+
+    SYSTEM_DEFAULT = 0
+    RELIABLE = 1
+    BEST_EFFORT = 2
+    UNKNOWN = 3
+    BEST_AVAILABLE = 4
+
+
+@_with_old_names(
+    "RMW_QOS_POLICY_DURABILITY", "SYSTEM_DEFAULT", "TRANSIENT_LOCAL", "VOLATILE", "UNKNOWN"
+)
+class DurabilityPolicy(QoSPolicyEnum):
+    """Whether late subscriptions get earlier messages."""
+
+    SYSTEM_DEFAULT = 0
+    TRANSIENT_LOCAL = 1
+    VOLATILE = 2
+    UNKNOWN = 3
+    BEST_AVAILABLE = 4
+
+
+@_with_old_names("RMW_QOS_POLICY_LIVELINESS", "SYSTEM_DEFAULT", "AUTOMATIC", "MANUAL_BY_TOPIC")
+class LivelinessPolicy(QoSPolicyEnum):
+    """How a publisher shows that it is alive."""
+
+    SYSTEM_DEFAULT = 0
+    AUTOMATIC = 1
+    MANUAL_BY_TOPIC = 3
+    UNKNOWN = 4
+    BEST_AVAILABLE = 5
+
+
+QoSHistoryPolicy = HistoryPolicy
+QoSReliabilityPolicy = ReliabilityPolicy
+QoSDurabilityPolicy = DurabilityPolicy
+QoSLivelinessPolicy = LivelinessPolicy
+
+_DEFAULT_DEPTH = 10
+
+
+class QoSProfile:
+    """How a publisher or a subscription treats its topic."""
+
+    __slots__ = [
+        "_avoid_ros_namespace_conventions",
+        "_deadline",
+        "_depth",
+        "_durability",
+        "_history",
+        "_lifespan",
+        "_liveliness",
+        "_liveliness_lease_duration",
+        "_reliability",
+    ]
+
+    def __init__(
+        self,
+        history: HistoryPolicy | int | None = None,
+        depth: int | None = None,
+        reliability: ReliabilityPolicy | int | None = None,
+        durability: DurabilityPolicy | int | None = None,
+        lifespan: Duration | None = None,
+        deadline: Duration | None = None,
+        liveliness: LivelinessPolicy | int | None = None,
+        liveliness_lease_duration: Duration | None = None,
+        avoid_ros_namespace_conventions: bool | None = None,
+    ) -> None:
+        if history is None:
+            if depth is None:
+                raise InvalidQoSProfileException("History and/or depth settings are required.")
+            history = HistoryPolicy.KEEP_LAST
+        self.history = history
+        if self.history == HistoryPolicy.KEEP_LAST and depth is None:
+            raise InvalidQoSProfileException("History set to KEEP_LAST without a depth setting.")
+        self.depth = _DEFAULT_DEPTH if depth is None else depth
+        self.reliability = ReliabilityPolicy.RELIABLE if reliability is None else reliability
+        self.durability = DurabilityPolicy.VOLATILE if durability is None else durability
+        self.lifespan = Duration() if lifespan is None else lifespan
+        self.deadline = Duration() if deadline is None else deadline
+        self.liveliness = LivelinessPolicy.SYSTEM_DEFAULT if liveliness is None else liveliness
+        lease = liveliness_lease_duration
+        self.liveliness_lease_duration = Duration() if lease is None else lease
+        self.avoid_ros_namespace_conventions = bool(avoid_ros_namespace_conventions)
+
+    @property
+    def history(self) -> HistoryPolicy:
+        """How many messages are kept."""
+        return self._history
+
+    @history.setter
+    def history(self, value: HistoryPolicy | int) -> None:
+        assert isinstance(value, int)
+        self._history = HistoryPolicy(value)
+
+    @property
+    def reliability(self) -> ReliabilityPolicy:
+        """Whether messages may be lost."""
+        return self._reliability
+
+    @reliability.setter
+    def reliability(self, value: ReliabilityPolicy | int) -> None:
+        assert isinstance(value, int)
+        self._reliability = ReliabilityPolicy(value)
+
+    @property
+    def durability(self) -> DurabilityPolicy:
+        """Whether late subscriptions get earlier messages."""
+        return self._durability
+
+    @durability.setter
+    def durability(self, value: DurabilityPolicy | int) -> None:
+        assert isinstance(value, int)
+        self._durability = DurabilityPolicy(value)
+
+    @property
+    def depth(self) -> int:
+        """How many messages are kept with KEEP_LAST."""
+        return self._depth
+
+    @depth.setter
+    def depth(self, value: int) -> None:
+        assert isinstance(value, int)
+        if self.history == HistoryPolicy.KEEP_LAST and value == 0:
+            warnings.warn(
+                "A zero depth with KEEP_LAST doesn't make sense; no data could be stored. "
+                "This will be interpreted as SYSTEM_DEFAULT",
+                stacklevel=2,
+            )
+        self._depth = value
+
+    @property
+    def lifespan(self) -> Duration:
+        """How old a message may be when it is delivered; 0: any age."""
+        return self._lifespan
+
+    @lifespan.setter
+    def lifespan(self, value: Duration) -> None:
+        assert isinstance(value, Duration)
+        self._lifespan = value
+
+    @property
+    def deadline(self) -> Duration:
+        """Within which time the next message is expected; 0: none."""
+        return self._deadline
+
+    @deadline.setter
+    def deadline(self, value: Duration) -> None:
+        assert isinstance(value, Duration)
+        self._deadline = value
+
+    @property
+    def liveliness(self) -> LivelinessPolicy:
+        """How a publisher shows that it is alive."""
+        return self._liveliness
+
+    @liveliness.setter
+    def liveliness(self, value: LivelinessPolicy | int) -> None:
+        assert isinstance(value, int)
+        self._liveliness = LivelinessPolicy(value)
+
+    @property
+    def liveliness_lease_duration(self) -> Duration:
+        """After which time without a sign a publisher is not alive; 0: none."""
+        return self._liveliness_lease_duration
+
+    @liveliness_lease_duration.setter
+    def liveliness_lease_duration(self, value: Duration) -> None:
+        assert isinstance(value, Duration)
+        self._liveliness_lease_duration = value
+
+    @property
+    def avoid_ros_namespace_conventions(self) -> bool:
+        """Kept; names are not prefixed here anyway."""
+        return self._avoid_ros_namespace_conventions
+
+    @avoid_ros_namespace_conventions.setter
+    def avoid_ros_namespace_conventions(self, value: bool) -> None:
+        assert isinstance(value, bool)
+        self._avoid_ros_namespace_conventions = value
+
+    def get_c_qos_profile(self) -> "QoSProfile":
+        """The profile as the C side has it: here the same."""
+        return self
+
+    def to_dict(self) -> dict[str, Any]:
+        """The policies by their names."""
+        return {slot[1:]: getattr(self, slot) for slot in self.__slots__}
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, QoSProfile):
+            return False
+        return all(getattr(self, slot) == getattr(other, slot) for slot in self.__slots__)
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __str__(self) -> str:
+        policies = ", ".join(f"{slot[1:]}={getattr(self, slot)}" for slot in self.__slots__)
+        return f"{type(self).__name__}({policies})"
+
+
+DeadlineBestAvailable = Duration(nanoseconds=2**63 - 2)
+LivelinessLeaseDurationeBestAvailable = Duration(nanoseconds=2**63 - 2)
+
+qos_profile_unknown = QoSProfile(
+    HistoryPolicy.UNKNOWN,
+    0,
+    ReliabilityPolicy.UNKNOWN,
+    DurabilityPolicy.UNKNOWN,
+    liveliness=LivelinessPolicy.UNKNOWN,
+)
+qos_profile_default = QoSProfile(depth=10)
+qos_profile_system_default = QoSProfile(
+    HistoryPolicy.SYSTEM_DEFAULT,
+    0,
+    ReliabilityPolicy.SYSTEM_DEFAULT,
+    DurabilityPolicy.SYSTEM_DEFAULT,
+)
+qos_profile_sensor_data = QoSProfile(depth=5, reliability=ReliabilityPolicy.BEST_EFFORT)
+qos_profile_services_default = QoSProfile(depth=10)
+qos_profile_parameters = QoSProfile(depth=1000)
+qos_profile_parameter_events = QoSProfile(depth=1000)
+qos_profile_best_available = QoSProfile(
+    HistoryPolicy.KEEP_LAST,
+    10,
+    ReliabilityPolicy.BEST_AVAILABLE,
+    DurabilityPolicy.BEST_AVAILABLE,
+    deadline=DeadlineBestAvailable,
+    liveliness=LivelinessPolicy.BEST_AVAILABLE,
+    liveliness_lease_duration=LivelinessLeaseDurationeBestAvailable,
+)
+qos_profile_action_status_default = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
+qos_profile_rosout_default = QoSProfile(
+    depth=1000, durability=DurabilityPolicy.TRANSIENT_LOCAL, lifespan=Duration(seconds=10)
+)
+
+
+class QoSPresetProfiles(Enum):
+    """The presets by name."""
+
+    UNKNOWN = qos_profile_unknown
+    DEFAULT = qos_profile_default
+    SYSTEM_DEFAULT = qos_profile_system_default
+    SENSOR_DATA = qos_profile_sensor_data
+    SERVICES_DEFAULT = qos_profile_services_default
+    PARAMETERS = qos_profile_parameters
+    PARAMETER_EVENTS = qos_profile_parameter_events
+    ACTION_STATUS_DEFAULT = qos_profile_action_status_default
+    BEST_AVAILABLE = qos_profile_best_available
+    ROSOUT_DEFAULT = qos_profile_rosout_default
+
+    @classmethod
+    def short_keys(cls) -> list[str]:
+        """The names in lower case."""
+        return [name.lower() for name in cls.__members__]
+
+    @classmethod
+    def get_from_short_key(cls, name: str) -> QoSProfile:
+        """The profile of a name, in any case.
+
+        Raises:
+            KeyError: there is none.
+        """
+        return cls[name.upper()].value
+
+
+def qos_check_compatible(
+    publisher_qos: QoSProfile, subscription_qos: QoSProfile
+) -> tuple[QoSCompatibility, str]:
+    """Whether a publisher and a subscription understand each other, and why not."""
+    return verdict(publisher_qos, subscription_qos)

@@ -1,0 +1,72 @@
+"""Ctrl-C and SIGTERM: they shut down the contexts, which ends spinning.
+
+A handler that the program had before is called after that: Python's own raises KeyboardInterrupt.
+Nodes are not destroyed by a signal.
+"""
+
+import contextlib
+import signal
+from enum import IntEnum
+from types import FrameType
+from typing import Any
+
+from dsmq_nodes.rclpy.context import Context, living
+from dsmq_nodes.rclpy.guard_condition import GuardCondition
+
+
+class SignalHandlerOptions(IntEnum):
+    """Which signals are handled."""
+
+    NO = 0
+    SIGINT = 1
+    SIGTERM = 2
+    ALL = 3
+
+
+_before: dict[int, Any] = {}
+
+
+def _received(number: int, frame: FrameType | None) -> None:
+    for context in list(living):
+        context.invalidate()
+    before = _before.get(number)
+    if callable(before):
+        before(number, frame)
+
+
+def install_signal_handlers(options: SignalHandlerOptions = SignalHandlerOptions.ALL) -> None:
+    """Handle the signals; in another thread than the main one nothing is done."""
+    for flag, number in ((1, signal.SIGINT), (2, signal.SIGTERM)):
+        if options & flag and number not in _before:
+            with contextlib.suppress(ValueError):
+                # The kit handles SIGTERM itself once there is a node: this must come first.
+                _before[number] = signal.signal(number, _received)
+
+
+def get_current_signal_handlers_options() -> SignalHandlerOptions:
+    """Which signals are handled now."""
+    return SignalHandlerOptions(
+        (1 if signal.SIGINT in _before else 0) | (2 if signal.SIGTERM in _before else 0)
+    )
+
+
+def uninstall_signal_handlers() -> None:
+    """Give the signals back to the handlers of before."""
+    for number, before in list(_before.items()):
+        del _before[number]
+        with contextlib.suppress(ValueError):
+            if signal.getsignal(number) is _received:
+                signal.signal(number, before if before is not None else signal.SIG_DFL)
+
+
+class SignalHandlerGuardCondition(GuardCondition):
+    """Triggered by a signal."""
+
+    def __init__(self, context: Context | None = None) -> None:
+        super().__init__(callback=None, callback_group=None, context=context)
+        self._context.add_wakeup(self)  # type: ignore[arg-type]
+
+    def set(self) -> None:
+        """A signal has come."""
+        with contextlib.suppress(Exception):
+            self.trigger()

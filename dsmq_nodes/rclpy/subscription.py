@@ -1,0 +1,156 @@
+"""Subscriptions."""
+
+import inspect
+from collections.abc import Callable
+from enum import Enum
+from typing import Any, Self, TypedDict
+
+from dsmq_nodes.rclpy.event_handler import SubscriptionEventCallbacks
+from dsmq_nodes.rclpy.impl.c_errors import RCLError
+from dsmq_nodes.rclpy.impl.topics.content_filter import ContentFilter
+from dsmq_nodes.rclpy.impl.topics.topic_handles import SubscriptionHandle
+from dsmq_nodes.rclpy.qos import QoSProfile
+from dsmq_nodes.rclpy.subscription_content_filter_options import ContentFilterOptions
+
+__all__ = ["MessageInfo", "RCLError", "Subscription"]
+
+
+class MessageInfo(TypedDict):
+    """What is known of a message besides its content."""
+
+    source_timestamp: int
+    received_timestamp: int
+    publication_sequence_number: int | None
+    reception_sequence_number: int | None
+    publisher_gid: dict[str, Any] | None
+
+
+class Subscription:
+    """Receives messages of one type on one topic; made by `Node.create_subscription`."""
+
+    class CallbackType(Enum):
+        """What the callback takes."""
+
+        MessageOnly = 0
+        WithMessageInfo = 1
+
+    def __init__(
+        self,
+        subscription_impl: SubscriptionHandle,
+        msg_type: Any,
+        topic: str,
+        callback: Callable[..., Any],
+        callback_group: Any,
+        qos_profile: QoSProfile,
+        raw: bool,
+        event_callbacks: SubscriptionEventCallbacks,
+    ) -> None:
+        self._handle = subscription_impl
+        self.msg_type = msg_type
+        self.topic = topic
+        self.callback = callback
+        self.callback_group = callback_group
+        self._executor_event = False
+        self.qos_profile = qos_profile
+        self.raw = raw
+        self.event_handlers = event_callbacks.create_event_handlers(
+            callback_group, subscription_impl, topic
+        )
+        subscription_impl.begin()
+
+    def get_publisher_count(self) -> int:
+        """How many publishers there are that fit."""
+        with self._handle:
+            return self._handle.get_publisher_count()
+
+    @property
+    def handle(self) -> SubscriptionHandle:
+        """The inner side."""
+        return self._handle
+
+    def destroy(self) -> None:
+        """End it; `Node.destroy_subscription` calls this."""
+        for handler in self.event_handlers:
+            handler.destroy()
+        self._handle.destroy_when_not_in_use()
+
+    @property
+    def topic_name(self) -> str:
+        """The topic's absolute name."""
+        with self._handle:
+            return self._handle.get_topic_name()
+
+    @property
+    def callback(self) -> Callable[..., Any]:
+        """What is called; a new one counts at once."""
+        return self._callback
+
+    @callback.setter
+    def callback(self, value: Callable[..., Any]) -> None:
+        self._callback = value
+        self._callback_type = _callback_type(value)
+
+    def take(self, _executor: Any) -> tuple[Callable[..., Any], tuple[Any, ...]] | None:
+        """The callback and the oldest message."""
+        self._handle.check()
+        found = self._handle.take_message(self.msg_type, self.raw)
+        if found is None:
+            return None
+        if self._callback_type is Subscription.CallbackType.MessageOnly:
+            return self._callback, found[:1]
+        return self._callback, found
+
+    @property
+    def logger_name(self) -> str:
+        """The name of the node's logger."""
+        with self._handle:
+            return self._handle.get_logger_name()
+
+    @property
+    def is_cft_enabled(self) -> bool:
+        """Whether a content filter is set."""
+        with self._handle:
+            return self._handle.content_filter is not None
+
+    def set_content_filter(self, filter_expression: str, expression_parameters: list[str]) -> None:
+        """Set a content filter; an empty expression takes it away.
+
+        Raises:
+            RCLError: the expression cannot be read.
+        """
+        with self._handle:
+            made = None
+            if filter_expression:
+                made = ContentFilter(filter_expression, expression_parameters)
+            self._handle.content_filter = made
+
+    def get_content_filter(self) -> ContentFilterOptions:
+        """The content filter.
+
+        Raises:
+            RCLError: there is none.
+        """
+        with self._handle:
+            if self._handle.content_filter is None:
+                raise RCLError("failed to get content filter: content filter is not set")
+            return self._handle.content_filter.options
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: Any) -> None:
+        self.destroy()
+
+
+def _callback_type(callback: Callable[..., Any]) -> Subscription.CallbackType:
+    signature = inspect.signature(callback)
+    for count, kind in enumerate(Subscription.CallbackType, 1):
+        try:
+            signature.bind(*[object()] * count)
+        except TypeError:
+            continue
+        return kind
+    raise RuntimeError(
+        "Subscription.__init__(): callback should be either be callable with one argument"
+        "(to get only the message) or two (to get message and message info)"
+    )

@@ -1,0 +1,253 @@
+"""Futures and tasks: what executors run, and what their results are waited for with."""
+
+import inspect
+import sys
+import threading
+import warnings
+import weakref
+from collections.abc import Callable, Coroutine, Generator
+from enum import Enum
+from typing import Any, Generic, TypeVar
+
+T = TypeVar("T")
+
+
+class FutureState(Enum):
+    """Where a future is."""
+
+    PENDING = "PENDING"
+    CANCELLED = "CANCELLED"
+    FINISHED = "FINISHED"
+
+    def __str__(self) -> str:
+        return self.value
+
+
+class Future(Generic[T]):
+    """The result of something that ends later; `await` it, or add callbacks."""
+
+    def __init__(self, *, executor: Any = None) -> None:
+        self._state = FutureState.PENDING
+        self._result: T | None = None
+        self._exception: BaseException | None = None
+        self._exception_fetched = False
+        self._callbacks: list[Callable[[Future[T]], object]] = []
+        self._lock = threading.Lock()
+        self._executor: Any = lambda: None
+        self._set_executor(executor)
+
+    def __del__(self) -> None:
+        if self._exception is not None and not self._exception_fetched:
+            print(  # noqa: T201
+                "The following exception was never retrieved: " + str(self._exception),
+                file=sys.stderr,
+            )
+
+    def __await__(self) -> Generator[Any, None, T | None]:
+        while self._pending():
+            yield self
+        return self.result()
+
+    def _pending(self) -> bool:
+        return self._state is FutureState.PENDING
+
+    def cancel(self) -> None:
+        """Give up waiting; `done()` stays False, as in rclpy."""
+        with self._lock:
+            if not self._pending():
+                return
+            self._state = FutureState.CANCELLED
+        self._schedule_or_invoke_done_callbacks()
+
+    def cancelled(self) -> bool:
+        """Whether it was cancelled."""
+        return self._state is FutureState.CANCELLED
+
+    def done(self) -> bool:
+        """Whether there is a result or an exception."""
+        return self._state is FutureState.FINISHED
+
+    def result(self) -> T | None:
+        """The result; None while there is none.
+
+        Raises:
+            BaseException: what was set instead.
+        """
+        if self._exception is not None:
+            self._exception_fetched = True
+            raise self._exception
+        return self._result
+
+    def exception(self) -> BaseException | None:
+        """The exception that was set, if any."""
+        self._exception_fetched = True
+        return self._exception
+
+    def set_result(self, result: T) -> None:
+        """Set the result, and call the callbacks."""
+        with self._lock:
+            self._result = result
+            self._state = FutureState.FINISHED
+        self._schedule_or_invoke_done_callbacks()
+
+    def set_exception(self, exception: BaseException) -> None:
+        """Set an exception, and call the callbacks."""
+        with self._lock:
+            self._exception = exception
+            self._exception_fetched = False
+            self._state = FutureState.FINISHED
+        self._schedule_or_invoke_done_callbacks()
+
+    def _schedule_or_invoke_done_callbacks(self) -> None:
+        with self._lock:
+            executor = self._executor()
+            callbacks, self._callbacks = self._callbacks, []
+        for callback in callbacks:
+            self._hand_over(executor, callback)
+
+    def _hand_over(self, executor: Any, callback: Callable[["Future[T]"], object]) -> None:
+        if executor is not None and not isinstance(callback, _Resumption):
+            executor.create_task(callback, self)
+            return
+        try:
+            callback(self)
+        except Exception as error:  # noqa: BLE001  the others are to be called too
+            warnings.warn(f"Unhandled exception in done callback: {error}", stacklevel=2)
+
+    def _set_executor(self, executor: Any) -> None:
+        self._executor = (lambda: None) if executor is None else weakref.ref(executor)
+
+    def add_done_callback(self, callback: Callable[["Future[T]"], object]) -> None:
+        """Call `callback(future)` when it is done: as a task if the future has an executor."""
+        with self._lock:
+            if self._pending():
+                self._callbacks.append(callback)
+                return
+            executor = self._executor()
+        self._hand_over(executor, callback)
+
+    def remove_done_callback(self, callback: Callable[["Future[T]"], object]) -> bool:
+        """Remove a callback; returns whether it was there."""
+        with self._lock:
+            kept = [each for each in self._callbacks if each != callback]
+            found = len(kept) < len(self._callbacks)
+            self._callbacks = kept
+            return found
+
+
+class Task(Future[T]):
+    """A function or coroutine that an executor runs; each call of the task is one step of it."""
+
+    def __init__(
+        self,
+        handler: Callable[..., Any] | Coroutine[Any, Any, T],
+        args: Any = None,
+        kwargs: Any = None,
+        executor: Any = None,
+    ) -> None:
+        super().__init__(executor=executor)
+        self._handler: Any = handler
+        self._args = args or ()
+        self._kwargs = kwargs or {}
+        if inspect.iscoroutinefunction(handler):
+            self._handler = handler(*self._args, **self._kwargs)
+            self._args, self._kwargs = (), {}
+        self._is_executing = False
+        self._turn = threading.Lock()
+        self._waits = False  # for a future, which resumes it
+        self._is_taken = False  # somebody is about to run a step
+
+    def __call__(self) -> None:
+        """Run one step; a step of another thread is not disturbed."""
+        if not self._pending() or not self._turn.acquire(blocking=False):
+            return
+        try:
+            if not self._pending():
+                return
+            self._is_executing = True
+            if inspect.iscoroutine(self._handler):
+                self._execute_coroutine_step(self._handler)
+            else:
+                self._run_function()
+        except BaseException:
+            self._state = FutureState.CANCELLED  # it ends the program: there is no next step
+            raise
+        finally:
+            self._is_executing = self._is_taken = False
+            self._turn.release()
+
+    def _run_function(self) -> None:
+        try:
+            result = self._handler(*self._args, **self._kwargs)
+        except Exception as error:  # noqa: BLE001  it is the task's outcome
+            self.set_exception(error)
+        else:
+            self.set_result(result)
+        self._complete_task()
+
+    def _execute_coroutine_step(self, work: Coroutine[Any, Any, T]) -> None:
+        self._waits = False
+        try:
+            waits_for = work.send(None)
+        except StopIteration as end:
+            self.set_result(end.value)
+            self._complete_task()
+        except Exception as error:  # noqa: BLE001  it is the task's outcome
+            self.set_exception(error)
+            self._complete_task()
+        else:
+            self._go_on_after(waits_for)
+
+    def _go_on_after(self, waits_for: object) -> None:
+        executor = self._executor()
+        if isinstance(waits_for, Future):
+            self._waits = True
+            waits_for.add_done_callback(_Resumption(self, executor))
+        elif waits_for is not None:
+            raise TypeError(f"Expected coroutine to yield a Future or None, got: {type(waits_for)}")
+        elif executor is not None:
+            executor.wake()
+
+    def take(self) -> bool:
+        """Whether a step can be run; the caller runs it."""
+        if self._is_taken or self._waits or self._is_executing or not self._pending():
+            return False
+        self._is_taken = True
+        return True
+
+    def is_over(self) -> bool:
+        """Whether there is no further step."""
+        return not self._pending()
+
+    def resume(self, executor: Any) -> None:
+        """What it waits for is done: it may take its next step."""
+        self._waits = False
+        if executor is not None:
+            executor.wake()
+
+    def _complete_task(self) -> None:
+        self._handler = None
+        self._args, self._kwargs = (), {}
+
+    def executing(self) -> bool:
+        """Whether a step of it runs just now."""
+        return self._is_executing
+
+    def cancel(self) -> None:
+        """End a coroutine where it waits."""
+        if self._pending() and inspect.iscoroutine(self._handler):
+            with_state = inspect.getcoroutinestate(self._handler)
+            if with_state != inspect.CORO_RUNNING:
+                self._handler.close()
+        super().cancel()
+
+
+class _Resumption:
+    """Resumes a task when a future is done; it is no task of its own."""
+
+    def __init__(self, task: Task[Any], executor: Any) -> None:
+        self._task = task
+        self._executor = None if executor is None else weakref.ref(executor)
+
+    def __call__(self, _: Future[Any]) -> None:
+        self._task.resume(None if self._executor is None else self._executor())

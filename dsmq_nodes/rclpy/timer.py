@@ -1,0 +1,324 @@
+"""Timers and rates."""
+
+import functools
+import inspect
+import threading
+from collections.abc import Callable
+from typing import Any, Self
+
+from dsmq_nodes.rclpy.clock import Clock, JumpThreshold
+from dsmq_nodes.rclpy.clock_type import ClockType
+from dsmq_nodes.rclpy.context import Context
+from dsmq_nodes.rclpy.duration import Duration
+from dsmq_nodes.rclpy.exceptions import InvalidHandle, ROSInterruptException
+from dsmq_nodes.rclpy.impl.c_errors import RCLError
+from dsmq_nodes.rclpy.impl.clock_source import ClockChange
+from dsmq_nodes.rclpy.impl.handle import InnerHandle
+from dsmq_nodes.rclpy.impl.wakeup import Wakeup
+from dsmq_nodes.rclpy.time import Time
+from dsmq_nodes.rclpy.utilities import get_default_context
+
+
+class TimerInfo:
+    """When a tick was due, and when it was made."""
+
+    def __init__(
+        self,
+        *,
+        expected_call_time: int = 0,
+        actual_call_time: int = 0,
+        clock_type: ClockType = ClockType.SYSTEM_TIME,
+    ) -> None:
+        if not isinstance(clock_type, ClockType):
+            raise TypeError("Clock type must be a ClockType enum")
+        if expected_call_time < 0 or actual_call_time < 0:
+            raise ValueError("call time values must not be negative")
+        self._expected = Time(nanoseconds=expected_call_time, clock_type=clock_type)
+        self._actual = Time(nanoseconds=actual_call_time, clock_type=clock_type)
+
+    @property
+    def expected_call_time(self) -> Time:
+        """When it was due."""
+        return self._expected
+
+    @property
+    def actual_call_time(self) -> Time:
+        """When it was made."""
+        return self._actual
+
+
+class TimerHandle(InnerHandle):
+    """The inner side: when the next tick is due. A late one is made once, the rest are skipped."""
+
+    def __init__(self, clock: Clock, period_ns: int, *, autostart: bool) -> None:
+        super().__init__()
+        if period_ns < 0:
+            raise RCLError("failed to create timer: timer period must be non-negative")
+        self._source = clock.handle
+        self.period_ns = period_ns
+        self.is_canceled = not autostart
+        now_ns = self._source.now_ns()
+        self._last_ns = now_ns
+        self._next_ns = now_ns + period_ns
+        self._jumps: Any = None
+        self._credit_ns = 0
+        self._is_frozen = False
+        if clock.clock_type is ClockType.ROS_TIME:
+            threshold = JumpThreshold(
+                min_forward=Duration(nanoseconds=1), min_backward=Duration(nanoseconds=-1)
+            )
+            self._jumps = clock.create_jump_callback(
+                threshold, pre_callback=self._before_jump, post_callback=self._after_jump
+            )
+
+    def _before_jump(self) -> None:
+        self._credit_ns = self._next_ns - self._source.now_ns()
+
+    def _after_jump(self, jump: Any) -> None:
+        now_ns = self._source.now_ns()
+        if jump.clock_change is not ClockChange.ROS_TIME_NO_CHANGE:
+            # What was left of the period is left by the other time too.
+            self._next_ns = now_ns + self._credit_ns
+            self._last_ns = self._next_ns - self.period_ns
+        elif now_ns < self._last_ns:
+            self._last_ns, self._next_ns = now_ns, now_ns + self.period_ns
+
+    @property
+    def until_next_ns(self) -> int:
+        """How long until the next tick is due."""
+        return self._next_ns - self._source.now_ns()
+
+    @property
+    def is_timed(self) -> bool:
+        """Whether time alone makes it due: its clock is not set by a simulation."""
+        return not self._source.is_overridden
+
+    def add_wakeup(self, wakeup: Any) -> None:
+        """Set `wakeup` when the clock jumps."""
+        self._source.wakeups.add(wakeup)
+
+    def is_ready(self) -> bool:
+        """As `is_timer_ready`, by the name that executors use for every entity."""
+        return self.is_timer_ready()
+
+    def is_timer_ready(self) -> bool:
+        """Whether a tick is due."""
+        return not self.is_canceled and not self.is_destroyed and self.until_next_ns <= 0
+
+    def call(self) -> tuple[int, int]:
+        """Make the tick; returns when it was due and when it was made."""
+        now_ns = self._source.now_ns()
+        due_ns = self._next_ns
+        self._last_ns = now_ns
+        self._next_ns += self.period_ns
+        if self._next_ns < now_ns:
+            if self.period_ns == 0:
+                self._next_ns = now_ns
+            else:
+                self._next_ns += -(-(now_ns - self._next_ns) // self.period_ns) * self.period_ns
+        return due_ns, now_ns
+
+    def reset(self) -> None:
+        """Begin a new period now."""
+        now_ns = self._source.now_ns()
+        self._next_ns = now_ns + self.period_ns
+        self.is_canceled = False
+
+    def since_last_ns(self) -> int:
+        """How long ago the last tick was made."""
+        return self._source.now_ns() - self._last_ns
+
+    def destroy_when_not_in_use(self) -> None:
+        """End it."""
+        super().destroy_when_not_in_use()
+        if self._jumps is not None:
+            self._jumps.unregister()
+            self._jumps = None
+
+
+class Timer:
+    """Calls back every period; made by `Node.create_timer`."""
+
+    def __init__(
+        self,
+        callback: Callable[..., Any] | None,
+        callback_group: Any,
+        timer_period_ns: int,
+        clock: Clock,
+        *,
+        context: Context | None = None,
+        autostart: bool = True,
+    ) -> None:
+        self._context = get_default_context() if context is None else context
+        if self._context.handle is None:
+            raise RuntimeError("Context must be initialized before create a _rclpy.Timer.")
+        self._clock = clock
+        self._handle = TimerHandle(clock, int(timer_period_ns), autostart=autostart)
+        self.callback = callback
+        self.callback_group = callback_group
+        self._executor_event = False
+        self._wake: Callable[[], object] = lambda: None
+
+    @property
+    def handle(self) -> TimerHandle:
+        """The inner side."""
+        return self._handle
+
+    def destroy(self) -> None:
+        """End it; `Node.destroy_timer` calls this."""
+        self._handle.destroy_when_not_in_use()
+
+    @property
+    def clock(self) -> Clock:
+        """The clock it goes by."""
+        return self._clock
+
+    @property
+    def timer_period_ns(self) -> int:
+        """The period; a new one counts from the next tick on."""
+        with self._handle:
+            return self._handle.period_ns
+
+    @timer_period_ns.setter
+    def timer_period_ns(self, value: int) -> None:
+        with self._handle:
+            self._handle.period_ns = int(value)
+
+    def is_ready(self) -> bool:
+        """Whether a tick is due."""
+        with self._handle:
+            return self._handle.is_timer_ready()
+
+    def is_canceled(self) -> bool:
+        """Whether it was cancelled."""
+        with self._handle:
+            return self._handle.is_canceled
+
+    def cancel(self) -> None:
+        """Stop ticking until `reset`."""
+        with self._handle:
+            self._handle.is_canceled = True
+
+    def reset(self) -> None:
+        """Begin a new period now, also after `cancel`."""
+        with self._handle:
+            self._handle.reset()
+        self._wake()
+
+    def time_since_last_call(self) -> int:
+        """Nanoseconds since the last tick."""
+        with self._handle:
+            return self._handle.since_last_ns()
+
+    def time_until_next_call(self) -> int | None:
+        """Nanoseconds until the next tick, negative if overdue; None if it was cancelled."""
+        with self._handle:
+            return None if self._handle.is_canceled else self._handle.until_next_ns
+
+    def take(self, _executor: Any) -> tuple[Callable[..., Any], tuple[Any, ...]] | None:
+        """Make a tick: its callback, with a `TimerInfo` if that is what it is annotated to take."""
+        self._handle.check()
+        if self._handle.is_canceled:
+            return None
+        due_ns, now_ns = self._handle.call()
+        callback = self.callback
+        if callback is None:
+            return None
+        name = _wants_info(callback)
+        if name is None:
+            return callback, ()
+        info = TimerInfo(
+            expected_call_time=due_ns, actual_call_time=now_ns, clock_type=self._clock.clock_type
+        )
+        return functools.partial(callback, **{name: info}), ()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: Any) -> None:
+        self.destroy()
+
+
+def _wants_info(callback: Callable[..., Any]) -> str | None:
+    """The parameter of a timer's callback that is annotated as `TimerInfo`."""
+    if isinstance(callback, functools.partial):
+        return None
+    try:
+        parameters = inspect.signature(callback).parameters.values()
+    except (TypeError, ValueError):
+        return None
+    return next((each.name for each in parameters if each.annotation is TimerInfo), None)
+
+
+class Rate:
+    """Sleeps until the next tick of a timer; another thread has to spin the node."""
+
+    def __init__(self, timer: Timer, *, context: Context) -> None:
+        self._timer = timer
+        self._is_shutdown = False
+        self._is_destroyed = False
+        self._event = threading.Event()
+        self._lock = threading.Lock()
+        self._num_sleepers = 0
+        self._context = context
+        timer.callback = self._event.set
+        context.on_shutdown(self._on_shutdown)
+        self._interrupt = _Interrupt(self._interrupted)
+        context.add_wakeup(self._interrupt)
+
+    def _on_shutdown(self) -> None:
+        self._is_shutdown = True
+        self.destroy()
+
+    def _interrupted(self) -> None:
+        """A signal has ended the context: whoever sleeps must not sleep on."""
+        self._is_shutdown = True
+        self._event.set()
+
+    def destroy(self) -> None:
+        """End it; `Node.destroy_rate` calls this."""
+        self._is_destroyed = True
+        self._event.set()
+
+    def sleep(self) -> None:
+        """Sleep until the next tick.
+
+        Raises:
+            ROSInterruptException: the context was shut down.
+            RuntimeError: it was destroyed.
+        """
+        if self._is_shutdown:
+            raise ROSInterruptException
+        if self._is_destroyed:
+            raise RuntimeError("Rate cannot sleep because it has been destroyed")
+        if self._timer.handle.is_destroyed:
+            self.destroy()
+            raise InvalidHandle("Rate cannot sleep because the timer has been destroyed")
+        with self._lock:
+            self._num_sleepers += 1
+        try:
+            self._event.wait()
+        finally:
+            with self._lock:
+                self._num_sleepers -= 1
+                if self._num_sleepers == 0 and not self._is_destroyed:
+                    self._event.clear()
+        self._check_context()
+
+    def _check_context(self) -> None:
+        if self._is_shutdown:
+            self.destroy()
+            raise ROSInterruptException
+
+
+class _Interrupt(Wakeup):
+    """Calls a function when the context is shut down."""
+
+    __slots__ = ("_call",)
+
+    def __init__(self, call: Callable[[], object]) -> None:
+        super().__init__()
+        self._call = call
+
+    def set(self) -> None:
+        self._call()

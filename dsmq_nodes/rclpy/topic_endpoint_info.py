@@ -1,0 +1,148 @@
+"""What is known of an end of a topic."""
+
+from enum import IntEnum
+from typing import Any
+
+from dsmq_nodes.rclpy.qos import QoSPresetProfiles, QoSProfile
+from dsmq_nodes.rclpy.type_hash import TypeHash
+
+
+class TopicEndpointTypeEnum(IntEnum):
+    """Which end it is."""
+
+    INVALID = 0
+    PUBLISHER = 1
+    SUBSCRIPTION = 2
+
+
+class TopicEndpointInfo:
+    """One end of a topic."""
+
+    __slots__ = [
+        "_endpoint_gid",
+        "_endpoint_type",
+        "_node_name",
+        "_node_namespace",
+        "_qos_profile",
+        "_topic_type",
+        "_topic_type_hash",
+    ]
+
+    def __init__(
+        self,
+        node_name: str = "",
+        node_namespace: str = "",
+        topic_type: str = "",
+        topic_type_hash: TypeHash | dict[str, Any] | None = None,
+        endpoint_type: TopicEndpointTypeEnum | int = TopicEndpointTypeEnum.INVALID,
+        endpoint_gid: list[int] | None = None,
+        qos_profile: QoSProfile | dict[str, Any] = QoSPresetProfiles.UNKNOWN.value,
+    ) -> None:
+        self.node_name = node_name
+        self.node_namespace = node_namespace
+        self.topic_type = topic_type
+        self.topic_type_hash = TypeHash() if topic_type_hash is None else topic_type_hash
+        self.endpoint_type = endpoint_type
+        self.endpoint_gid = [] if endpoint_gid is None else endpoint_gid
+        self.qos_profile = qos_profile
+
+    @property
+    def node_name(self) -> str:
+        """The node's name without its namespace."""
+        return self._node_name
+
+    @node_name.setter
+    def node_name(self, value: str) -> None:
+        assert isinstance(value, str)
+        self._node_name = value
+
+    @property
+    def node_namespace(self) -> str:
+        """The node's namespace."""
+        return self._node_namespace
+
+    @node_namespace.setter
+    def node_namespace(self, value: str) -> None:
+        assert isinstance(value, str)
+        self._node_namespace = value
+
+    @property
+    def topic_type(self) -> str:
+        """The type it uses."""
+        return self._topic_type
+
+    @topic_type.setter
+    def topic_type(self, value: str) -> None:
+        assert isinstance(value, str)
+        self._topic_type = value
+
+    @property
+    def topic_type_hash(self) -> Any:
+        """The hash of its type: not known."""
+        return self._topic_type_hash
+
+    @topic_type_hash.setter
+    def topic_type_hash(self, value: TypeHash | dict[str, Any]) -> None:
+        assert isinstance(value, (TypeHash, dict))
+        self._topic_type_hash = TypeHash(**value) if isinstance(value, dict) else value
+
+    @property
+    def endpoint_type(self) -> Any:
+        """Which end it is."""
+        return self._endpoint_type
+
+    @endpoint_type.setter
+    def endpoint_type(self, value: TopicEndpointTypeEnum | int) -> None:
+        assert isinstance(value, int)
+        self._endpoint_type = TopicEndpointTypeEnum(value)
+
+    @property
+    def endpoint_gid(self) -> list[int]:
+        """Its id in DDS: there is none."""
+        return self._endpoint_gid
+
+    @endpoint_gid.setter
+    def endpoint_gid(self, value: list[int]) -> None:
+        assert all(isinstance(each, int) for each in value)
+        self._endpoint_gid = value
+
+    @property
+    def qos_profile(self) -> Any:
+        """Its profile; UNKNOWN for an end of another process."""
+        return self._qos_profile
+
+    @qos_profile.setter
+    def qos_profile(self, value: QoSProfile | dict[str, Any]) -> None:
+        assert isinstance(value, (QoSProfile, dict))
+        self._qos_profile = QoSProfile(**value) if isinstance(value, dict) else value
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, TopicEndpointInfo):
+            return False
+        return all(getattr(self, slot) == getattr(other, slot) for slot in self.__slots__)
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __str__(self) -> str:
+        gid = ".".join(f"{each:02x}" for each in self.endpoint_gid)
+        profile = self.qos_profile
+        history = profile.history.name
+        depth = f" ({profile.depth})" if history == "KEEP_LAST" else ""
+        return "\n".join(
+            [
+                f"Node name: {self.node_name}",
+                f"Node namespace: {self.node_namespace}",
+                f"Topic type: {self.topic_type}",
+                f"Topic type hash: {self.topic_type_hash}",
+                f"Endpoint type: {self.endpoint_type.name}",
+                f"GID: {gid}",
+                "QoS profile:",
+                f"  Reliability: {profile.reliability.name}",
+                f"  History (Depth): {history}{depth}",
+                f"  Durability: {profile.durability.name}",
+                f"  Lifespan: {profile.lifespan}",
+                f"  Deadline: {profile.deadline}",
+                f"  Liveliness: {profile.liveliness.name}",
+                f"  Liveliness lease duration: {profile.liveliness_lease_duration}",
+            ]
+        )

@@ -1,0 +1,82 @@
+"""Whether something is a message, service or action type."""
+
+from typing import Any
+
+from dsmq_nodes.rclpy.exceptions import InvalidTypeSupportException, NoTypeSupportImportedException
+
+_ROS1 = (
+    " This might be a ROS 1 message type but it should be a ROS 2 message type. Make sure to source"
+    " your ROS 2 workspace after your ROS 1 workspace."
+)
+
+
+def check_for_type_support(msg_or_srv_type: Any) -> None:
+    """Check that it is a type.
+
+    Raises:
+        AttributeError: it is something else.
+    """
+    try:
+        support = msg_or_srv_type._TYPE_SUPPORT  # noqa: SLF001
+    except AttributeError as error:
+        raise AttributeError(f"{error.args[0]}{_ROS1}", *error.args[1:]) from None
+    if support is None:
+        msg_or_srv_type.__import_type_support__()
+    if msg_or_srv_type._TYPE_SUPPORT is None:  # noqa: SLF001
+        raise NoTypeSupportImportedException
+
+
+def _has(given: Any, *names: str) -> bool:
+    return all(hasattr(given, name) for name in names)
+
+
+def check_is_valid_msg_type(msg_type: Any) -> None:
+    """Check that it is a message type.
+
+    Raises:
+        RuntimeError: it is something else.
+    """
+    check_for_type_support(msg_type)
+    parts = ("_CREATE_ROS_MESSAGE", "_CONVERT_FROM_PY", "_CONVERT_TO_PY", "_DESTROY_ROS_MESSAGE")
+    if any(getattr(msg_type, part, None) is None for part in parts):
+        raise RuntimeError(
+            "The message type provided is not valid (e.g. it is a service or action type)"
+            f": {msg_type}"
+        )
+
+
+def check_is_valid_srv_type(srv_type: Any) -> None:
+    """Check that it is a service type.
+
+    Raises:
+        RuntimeError: it is something else.
+    """
+    check_for_type_support(srv_type)
+    if not _has(srv_type, "Request", "Response", "Event"):
+        raise RuntimeError(
+            "The service type provided is not valid (e.g. it is a message or action type)"
+            f": {srv_type}"
+        )
+
+
+def check_is_valid_action_type(action_type: Any) -> None:
+    """Check that it is an action type.
+
+    Raises:
+        RuntimeError: it is something else.
+    """
+    check_for_type_support(action_type)
+    if not _has(action_type, "Goal", "Result", "Feedback", "Impl"):
+        raise RuntimeError(
+            "The action type provided is not valid (e.g. it is a message or service type)"
+            f": {action_type}"
+        )
+
+
+__all__ = [
+    "InvalidTypeSupportException",
+    "check_for_type_support",
+    "check_is_valid_action_type",
+    "check_is_valid_msg_type",
+    "check_is_valid_srv_type",
+]

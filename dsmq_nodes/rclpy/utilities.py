@@ -1,0 +1,101 @@
+"""The default context, and what concerns the process as a whole."""
+
+import os
+import sys
+import threading
+from collections.abc import Sequence
+
+from dsmq_nodes.rclpy.constants import S_TO_NS
+from dsmq_nodes.rclpy.context import Context
+from dsmq_nodes.rclpy.impl.names.ros_arguments import without_ros_args
+
+__all__ = [
+    "get_available_rmw_implementations",
+    "get_default_context",
+    "get_rmw_implementation_identifier",
+    "ok",
+    "remove_ros_args",
+    "shutdown",
+    "timeout_sec_to_nsec",
+    "try_shutdown",
+]
+
+RMW_IMPLEMENTATION = "rmw_dsmq"
+
+
+class _Default:
+    """The context of programs that name none."""
+
+    context: Context | None = None
+    lock = threading.RLock()
+
+
+def get_default_context(*, shutting_down: bool = False) -> Context:
+    """The default context; when it is being shut down, the next call gets a new one."""
+    with _Default.lock:
+        if _Default.context is None:
+            _Default.context = Context()
+        found = _Default.context
+        if shutting_down:
+            _Default.context = None
+        return found
+
+
+def remove_ros_args(args: Sequence[str] | None = None) -> list[str]:
+    """The words that are the program's own; None: those of the process."""
+    return without_ros_args(sys.argv if args is None else args)
+
+
+def ok(*, context: Context | None = None) -> bool:
+    """Whether a context, or the default one, was inited and not shut down."""
+    return (get_default_context() if context is None else context).ok()
+
+
+def shutdown(*, context: Context | None = None) -> None:
+    """Shut down a context, or the default one.
+
+    Raises:
+        RuntimeError: it is not running.
+    """
+    (get_default_context(shutting_down=True) if context is None else context).shutdown()
+
+
+def try_shutdown(*, context: Context | None = None) -> None:
+    """Shut down a context, or the default one, if it is running."""
+    if context is not None:
+        context.try_shutdown()
+        return
+    with _Default.lock:
+        found = get_default_context()
+        if found.ok():
+            found.try_shutdown()
+        if found.handle is not None:
+            _Default.context = None
+
+
+def get_rmw_implementation_identifier() -> str:
+    """The middleware: ours has the name that a ROS package of it would have."""
+    return RMW_IMPLEMENTATION
+
+
+def get_available_rmw_implementations() -> set[str]:
+    """The middlewares: ours alone.
+
+    Raises:
+        RuntimeError: RMW_IMPLEMENTATIONS in the environment names another one.
+    """
+    wanted = set(filter(None, os.environ.get("RMW_IMPLEMENTATIONS", "").split(os.pathsep)))
+    missing = wanted - {RMW_IMPLEMENTATION}
+    if missing:
+        raise RuntimeError(
+            f"The RMW implementations {missing} specified in 'RMW_IMPLEMENTATIONS' are not "
+            f"available ({RMW_IMPLEMENTATION})"
+        )
+    return {RMW_IMPLEMENTATION}
+
+
+def timeout_sec_to_nsec(timeout_sec: float | None) -> int:
+    """A timeout in nanoseconds; None and negative ones are -1: for ever."""
+    if timeout_sec is None or timeout_sec < 0:
+        return -1
+    return int(float(timeout_sec) * S_TO_NS)
