@@ -93,6 +93,9 @@ class _Nowhere(Link):
     def unsubscribe(self, topic: str) -> None:
         pass
 
+    def confirm(self) -> None:
+        pass
+
     def set_fault(self, topic: str, pair: int, text: str) -> None:
         pass
 
