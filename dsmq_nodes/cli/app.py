@@ -35,6 +35,7 @@ _COMMANDS: Final = {
     "interface": "Types of messages, services and actions.",
     "lifecycle": "Lifecycle nodes: list them, see their states and change them.",
     "tf": "Coordinate frames: where they are, and the nodes that publish them.",
+    "bridge": "Bridges to other worlds: ros2.",
     "bag": "Bags: record topics, look at a recording, play it back.",
 }
 # Commands in a file of another name, since file names are unique in the package.

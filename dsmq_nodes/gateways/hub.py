@@ -21,6 +21,7 @@ from typing import Any, Final
 
 import msgspec
 
+from dsmq_nodes.dsmq import wire
 from dsmq_nodes.dsmq.log import Entry
 from dsmq_nodes.errors import CommandError, WireError
 from dsmq_nodes.graph import service_wire
@@ -67,13 +68,17 @@ class HubWriter:
         """The topic's name."""
         return self.publication.topic
 
-    def publish(self, text: str) -> None:
-        """Publish a message, as JSON.
+    def publish(self, text: str, field: str = "", raw: bytes = b"") -> None:
+        """Publish a message, as JSON, from any thread.
+
+        `raw` is the value of the message's large `field`, which `text` leaves out.
 
         Raises:
             WireError: it is too large.
         """
-        self._hub.link.publish(self.publication, text)
+        if field and self.publication.writer is None:
+            text, field, raw = wire.whole_text(text, field, raw), "", b""
+        self._hub.link.publish(self.publication, text, field, raw)
 
     def close(self) -> None:
         """Withdraw the advertisement."""
@@ -261,7 +266,14 @@ class Hub:
     # Subscribing
 
     def subscribe(
-        self, topic: str, take: Take, *, depth: int = _DEPTH, is_prompt: bool = False
+        self,
+        topic: str,
+        take: Take,
+        *,
+        depth: int = _DEPTH,
+        is_prompt: bool = False,
+        type_name: str = "",
+        schema: bytes = b"",
     ) -> HubReader:
         """Call `take` with each message of a topic, a latched topic's newest ones first.
 
@@ -270,14 +282,18 @@ class Hub:
             take: takes a message; its `text` is JSON, its large field may be apart (`RingRecord`).
             depth: how many messages may wait between two drains; the first subscriber's counts.
             is_prompt: wake the gateway for each message, which costs the publisher a system call.
+            type_name: the type that is expected; empty: any.
+            schema: its JSON Schema; empty: unknown.
         """
         reader = HubReader(self, topic, take, is_prompt=is_prompt)
         self._readers.setdefault(topic, []).append(reader)
         self._prompt += is_prompt
+
+        def deliver(entry: Entry, again: bool) -> None:
+            self._deliver(topic, entry, again=again)
+
         # A second subscription of the link only repeats the latched messages.
-        self.link.subscribe(
-            topic, depth, "", lambda entry, again: self._deliver(topic, entry, again=again)
-        )
+        self.link.subscribe(topic, depth, type_name, deliver, schema)
         if self._prompt or len(self._readers) > 2:
             self._again(0.0)
         return reader

@@ -51,6 +51,11 @@ class Running:
         """The lines so far."""
         return "\n".join(self.lines)
 
+    def drained(self) -> str:
+        """The lines so far, those too that nobody has waited for."""
+        waiting = [line for line in [*self._incoming.queue] if line is not None]
+        return "\n".join([*self.lines, *waiting])
+
     def wait_for(self, pattern: str, patience_sec: float = PATIENCE_SEC) -> re.Match[str]:
         """The match in the next line that has one."""
         deadline = time.monotonic() + patience_sec

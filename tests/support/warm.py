@@ -38,7 +38,12 @@ def import_the_kit() -> None:
     os.environ["OPENBLAS_NUM_THREADS"] = "1"  # a fork takes no threads along
     for module in pkgutil.walk_packages(dsmq_nodes.__path__, "dsmq_nodes."):
         if not module.name.endswith("__main__") and module.name not in STARTS_THREADS:
-            importlib.import_module(module.name)
+            try:
+                importlib.import_module(module.name)
+            except ModuleNotFoundError as error:
+                if str(error.name).startswith("dsmq_nodes"):
+                    raise
+                # It is of an extra that is not installed here.
     if len([*Path("/proc/self/task").iterdir()]) > 1:
         raise RuntimeError("importing the kit starts threads, which a fork does not take along")
 

@@ -17,22 +17,11 @@ from dsmq_nodes.bag.convert.ros_values import RosTypes
 from dsmq_nodes.bag.convert.ros_writing import register_class
 from dsmq_nodes.bag.file.contents import Channel
 from dsmq_nodes.bag.file.recorded_schemas import class_of
+from dsmq_nodes.messages.schema.ros_base import BASE64, base_schema
 
 _encode: Final = msgspec.json.Encoder().encode
 _IDL_LINE: Final = "=" * 80 + "\n"
 _SERVICE_LINE: Final = "\n---\n"
-_SCHEMAS: Final[dict[str, dict[str, Any]]] = {
-    "string": {"type": "string"},
-    "wstring": {"type": "string"},
-    "bool": {"type": "boolean"},
-    "byte": {"type": "integer"},
-    "char": {"type": "integer"},
-    "octet": {"type": "integer"},
-    "float32": {"type": "number"},
-    "float64": {"type": "number"},
-    "float128": {"type": "number"},
-}
-_BASE64: Final = {"type": "string", "contentEncoding": "base64"}
 _DEEPEST: Final = 20
 
 
@@ -117,21 +106,12 @@ class RosDecoder:
         if kind == Nodetype.NAME:
             return self._object(detail, depth)
         if kind == Nodetype.BASE:
-            return _base(detail[0])
+            return base_schema(detail[0])
         item, count = detail
         if item[0] == Nodetype.BASE and item[1][0] in {"uint8", "byte", "octet"}:
-            return _BASE64
+            return BASE64
         sizes = {"minItems": count, "maxItems": count} if kind == Nodetype.ARRAY else {}
         return {"type": "array", "items": self._field(item, depth), **sizes}
-
-
-def _base(name: str) -> dict[str, Any]:
-    if name in _SCHEMAS:
-        return _SCHEMAS[name]
-    is_unsigned = name.startswith("uint")
-    bits = int(name.removeprefix("u").removeprefix("int"))
-    least, most = (0, 2**bits) if is_unsigned else (-(2 ** (bits - 1)), 2 ** (bits - 1))
-    return {"type": "integer", "minimum": least, "maximum": most - 1}
 
 
 def _full_name(name: str) -> str:

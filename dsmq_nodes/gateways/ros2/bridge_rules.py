@@ -1,0 +1,147 @@
+"""Names that a bridge may carry, and how each is called on both sides. Pure.
+
+Nothing goes unless it is named. A rule is a name as ROS has it, or a pattern such as `/robot/*`;
+here everything is below `prefix`. The name of an action stands for its three services and its two
+topics; a pattern includes none of these, nor other hidden names.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from typing import Final
+
+from dsmq_nodes.errors import CommandError
+from dsmq_nodes.suggest import did_you_mean
+from dsmq_nodes.topic_names import (
+    ACTION,
+    EVERY_NODES_TOPICS,
+    REPLY,
+    REQUEST,
+    TF_STATIC_TOPIC,
+    TF_TOPIC,
+)
+
+_NEVER: Final = (*EVERY_NODES_TOPICS, "/dsmq/*")
+_BOTH_WAYS: Final = (TF_TOPIC, TF_STATIC_TOPIC)
+ACTION_TOPICS: Final = (f"{ACTION}/feedback", f"{ACTION}/status")
+ACTION_SERVICES: Final = (f"{ACTION}/send_goal", f"{ACTION}/cancel_goal", f"{ACTION}/get_result")
+
+
+@dataclass(frozen=True, kw_only=True)
+class BridgeRules:
+    """What goes from ROS to us, and from us to ROS.
+
+    Attributes:
+        from_ros: topics of ROS that are published here.
+        to_ros: our topics that are published in ROS.
+        services_from_ros: services and actions of ROS that can be called here.
+        services_to_ros: our services and actions that can be called in ROS.
+        latched: topics that are latched in ROS, though ours are not.
+        prefix: the namespace of everything of ROS here; empty: the same names.
+    """
+
+    from_ros: tuple[str, ...] = ()
+    to_ros: tuple[str, ...] = ()
+    services_from_ros: tuple[str, ...] = ()
+    services_to_ros: tuple[str, ...] = ()
+    latched: tuple[str, ...] = ()
+    prefix: str = ""
+
+    def check(self) -> None:
+        """Refuse rules that carry nothing, or in a circle.
+
+        Raises:
+            CommandError: they do; the text says which rule, and what to write.
+        """
+        rules = (self.from_ros, self.to_ros, self.services_from_ros, self.services_to_ros)
+        if not any(rules):
+            raise CommandError(
+                "nothing is bridged unless it is named: name topics (from_ros, to_ros) or services "
+                "and actions (services_from_ros, services_to_ros)"
+            )
+        for name in (each for rule in (*rules, self.latched) for each in rule):
+            if not name.startswith("/"):
+                raise CommandError(f"{name!r}: write the full name, as '/{name}'")
+            if _matches(_NEVER, name):
+                raise CommandError(f"{name} is never bridged: each side has its own")
+        self._check_circles("topic", self.from_ros, self.to_ros, but=_BOTH_WAYS)
+        self._check_circles("service", self.services_from_ros, self.services_to_ros)
+
+    def _check_circles(
+        self, kind: str, comes: Iterable[str], goes: Iterable[str], but: tuple[str, ...] = ()
+    ) -> None:
+        for one in comes:
+            for other in goes:
+                if one in but and other == one:
+                    continue
+                if _matches((one,), other) or _matches((other,), one):
+                    raise CommandError(
+                        f"{kind} {other} would go in a circle: {one} comes from ROS and {other} "
+                        "goes to ROS; give one direction, or a prefix to one of two bridges"
+                    )
+
+    def here(self, ros_name: str) -> str:
+        """Our name of something that ROS calls `ros_name`."""
+        return self.prefix + ros_name
+
+    def there(self, name: str) -> str:
+        """ROS's name of something of ours; empty where it is not below the prefix."""
+        return name.removeprefix(self.prefix) if name.startswith(f"{self.prefix}/") else ""
+
+    def topic_comes(self, ros_name: str) -> bool:
+        """Whether a topic of ROS is published here."""
+        return _named(self.from_ros, self.services_from_ros, ros_name, ACTION_TOPICS)
+
+    def topic_goes(self, ros_name: str) -> bool:
+        """Whether a topic of ours is published in ROS."""
+        if ros_name.endswith((REQUEST, REPLY)):
+            return False
+        return _named(self.to_ros, self.services_to_ros, ros_name, ACTION_TOPICS)
+
+    def service_comes(self, ros_name: str) -> bool:
+        """Whether a service of ROS can be called here."""
+        return _named(self.services_from_ros, self.services_from_ros, ros_name, ACTION_SERVICES)
+
+    def service_goes(self, ros_name: str) -> bool:
+        """Whether a service of ours can be called in ROS."""
+        return _named(self.services_to_ros, self.services_to_ros, ros_name, ACTION_SERVICES)
+
+    def is_both_ways(self, ros_name: str) -> bool:
+        """Whether its messages have to be told apart by their publisher."""
+        return ros_name in self.from_ros and ros_name in self.to_ros
+
+    def unmatched(self, topics: Iterable[str], services: Iterable[str]) -> list[str]:
+        """A sentence for each plain name that is to come from ROS and is not there."""
+        said = []
+        for kind, rule, there in (
+            ("topic", self.from_ros, set(topics)),
+            ("service", self.services_from_ros, set(services)),
+        ):
+            names = {_plain(name) for name in there}
+            said += [
+                f"ROS has no {kind} {name} yet; {did_you_mean(name, sorted(names))}"
+                for name in rule
+                if "*" not in name and name not in names
+            ]
+        return said
+
+
+def _named(
+    rule: Iterable[str], actions: Iterable[str], ros_name: str, parts: tuple[str, ...]
+) -> bool:
+    """Whether a rule has a name, or the action that it is a part of."""
+    for part in parts:
+        if ros_name.endswith(part):
+            return _matches(actions, ros_name.removesuffix(part))
+    if "/_" in ros_name or _matches(_NEVER, ros_name):
+        return ros_name in rule
+    return _matches(rule, ros_name)
+
+
+def _matches(rule: Iterable[str], name: str) -> bool:
+    return any(fnmatchcase(name, pattern) for pattern in rule)
+
+
+def _plain(name: str) -> str:
+    """The action that a hidden name is a part of, or the name."""
+    return name.partition(f"{ACTION}/")[0]

@@ -1,0 +1,93 @@
+"""`ros2:` in a launch file, and at the same time all options of the bridge's process."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, ClassVar, Final, Literal
+
+from pydantic import Field
+
+from dsmq_nodes.gateways.ros2.bridge_rules import BridgeRules
+from dsmq_nodes.launcher.file.gateway_entries import (
+    GatewayEntry,
+    GatewayProcess,
+    GatewayTopic,
+    module_argv,
+)
+
+NODE: Final = "/ros2_bridge"
+_MODULE: Final = "dsmq_nodes.gateways.ros2"
+
+_Names = Annotated[list[str], Field(max_length=1000)]
+
+
+class Ros2Entry(GatewayEntry):
+    """A bridge to a ROS 2 graph: nothing goes unless it is named."""
+
+    ABOUT: ClassVar[str] = (
+        "A bridge to a ROS 2 graph: {from_ros: [/scan], to_ros: [/cmd_vel]}. Nothing goes unless "
+        "it is named."
+    )
+    EXTRA: ClassVar[str] = "ros2"
+    MODULES: ClassVar[tuple[str, ...]] = ("rclpy",)
+
+    from_ros: _Names = Field(
+        default=[], description="Topics of ROS that are published here: [/scan, /robot/*]."
+    )
+    to_ros: _Names = Field(
+        default=[], description="Topics of our nodes that are published in ROS: [/cmd_vel]."
+    )
+    services_from_ros: _Names = Field(
+        default=[], description="Services and actions of ROS that can be called here."
+    )
+    services_to_ros: _Names = Field(
+        default=[], description="Our services and actions that can be called in ROS."
+    )
+    latched: _Names = Field(
+        default=[], description="Topics that ROS gets latched, though ours are not: [/map]."
+    )
+    prefix: str = Field(
+        "",
+        pattern=r"^(/[A-Za-z_]\w*)*$",
+        description="The namespace of everything of ROS here: /ros; none: the same names.",
+    )
+    domain: int | None = Field(
+        None, ge=0, le=232, description="ROS_DOMAIN_ID; else the environment's."
+    )
+    discovery: Literal["localhost", "subnet"] | None = Field(
+        None,
+        description="Where ROS nodes are looked for; else as ROS_AUTOMATIC_DISCOVERY_RANGE says, "
+        "else on this machine alone.",
+    )
+
+    def rules(self) -> BridgeRules:
+        """The rules."""
+        return BridgeRules(
+            from_ros=tuple(self.from_ros),
+            to_ros=tuple(self.to_ros),
+            services_from_ros=tuple(self.services_from_ros),
+            services_to_ros=tuple(self.services_to_ros),
+            latched=tuple(self.latched),
+            prefix=self.prefix,
+        )
+
+    def process(self, directory: Path) -> GatewayProcess:
+        """Run this module's package, which reads the entry as JSON."""
+        told = json.dumps(self.model_dump(exclude_unset=True))
+        return GatewayProcess(NODE, module_argv(_MODULE, told), self.environment())
+
+    def environment(self) -> dict[str, str]:
+        """The variables that ROS reads, as far as the entry says something."""
+        found = {}
+        if self.domain is not None:
+            found["ROS_DOMAIN_ID"] = str(self.domain)
+        if self.discovery is not None:
+            found["ROS_AUTOMATIC_DISCOVERY_RANGE"] = self.discovery.upper()
+        return found
+
+    def topics(self) -> Iterator[GatewayTopic]:
+        """None: the types of ROS's topics are known when they are there."""
+        return iter(())
+
+
+ENTRY: Final = Ros2Entry

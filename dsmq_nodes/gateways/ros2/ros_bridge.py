@@ -1,0 +1,325 @@
+"""The bridge: whatever the rules name is offered on one side while the other side has it.
+
+Both graphs are looked at: ROS's twice a second, ours when it changes. A topic's or a service's
+offer begins when somebody on the other side publishes or serves it, and ends when nobody does any
+longer; so subscribers see a publisher vanish, and clients a server, whichever side it is on. When
+the broker is lost, all that we offer in ROS ends, and begins again when it is back; the other way
+round the link keeps what was said and says it again.
+
+Messages from ROS go into the link in rclpy's thread, since a link takes them from any; messages to
+ROS go out in the loop's.
+"""
+
+import asyncio
+import logging
+from collections import Counter
+from collections.abc import Callable
+from functools import partial
+from typing import Any, Final, Protocol
+
+import msgspec
+
+from dsmq_nodes.dsmq.log import Entry
+from dsmq_nodes.errors import CommandError, OverwrittenError, WireError
+from dsmq_nodes.gateways.hub import Hub, HubReader, HubWriter
+from dsmq_nodes.gateways.ros2.bridge_rules import ACTION_SERVICES, BridgeRules
+from dsmq_nodes.gateways.ros2.ros_objects import (
+    ConversionError,
+    RosImportError,
+    RosType,
+    ros_class,
+    ros_type,
+)
+from dsmq_nodes.gateways.ros2.ros_side import LATCHED, RosSide, RosTopic
+from dsmq_nodes.graph import service_wire
+from dsmq_nodes.topic_names import REPLY, REQUEST
+
+logger = logging.getLogger("dsmq_nodes.ros2")
+
+_LOOK_SEC: Final = 0.5
+_MISSING_SEC: Final = 3.0  # after that a name that is to come from ROS and is not there is told
+_GOAL_SEC: Final = 1e7  # a result is waited for as long as its goal takes
+
+
+class Carried(Protocol):
+    """One topic or service that is carried, in one direction."""
+
+    def close(self) -> None:
+        """Withdraw it."""
+
+
+How = tuple[object, ...]
+"""What a carried thing depends on, its type first: when that changes, it is begun again."""
+Wanted = tuple[How, Callable[[], Carried]]
+
+
+class Bridge:
+    """Carries what the rules name between the hub's graph and ROS's.
+
+    Attributes:
+        carried: how many messages went each way, by direction and name.
+        skipped: how many could not be converted, likewise.
+    """
+
+    def __init__(self, hub: Hub, ros: RosSide, rules: BridgeRules) -> None:
+        """A bridge; `run` it."""
+        self.hub, self.ros, self.rules = hub, ros, rules
+        self.carried: Counter[str] = Counter()
+        self.skipped: Counter[str] = Counter()
+        self._open: dict[tuple[str, str], tuple[How, Carried]] = {}
+        self._refused: set[str] = set()
+
+    async def run(self) -> None:
+        """Carry, until cancelled."""
+        self.ros.start()
+        self.hub.watch(self._look_here)
+        loop = asyncio.get_running_loop()
+        missing_sec = loop.time() + _MISSING_SEC
+        while True:
+            topics, services = [*self.ros.topics()], self.ros.services()
+            self._look_there(topics, services)
+            self._look_here()
+            if missing_sec and loop.time() > missing_sec:
+                missing_sec = 0.0
+                for sentence in self.rules.unmatched((each.name for each in topics), services):
+                    logger.warning("%s", sentence)
+            await asyncio.sleep(_LOOK_SEC)
+
+    def close(self) -> None:
+        """Withdraw everything on both sides."""
+        for _, carried in self._open.values():
+            carried.close()
+        self._open.clear()
+        self.ros.close()
+
+    # What there is
+
+    def _look_there(self, topics: list[RosTopic], services: dict[str, str]) -> None:
+        wanted: dict[str, Wanted] = {}
+        for topic in topics:
+            if self.rules.topic_comes(topic.name):
+                how = (topic.type_name, topic.is_best_effort, topic.is_latched)
+                wanted[topic.name] = how, partial(_TopicFromRos, self, topic)
+        self._adjust("topic from ROS", wanted)
+        self._adjust(
+            "service from ROS",
+            {
+                name: ((type_name,), partial(_ServiceFromRos, self, name, type_name))
+                for name, type_name in services.items()
+                if self.rules.service_comes(name)
+            },
+        )
+
+    def _look_here(self) -> None:
+        wanted: dict[str, Wanted] = {}
+        for topic in self.hub.topics(hidden=True):
+            name = self.rules.there(topic.name)
+            publishers = [end for end in topic.publishers if end.node != self.hub.name]
+            if name and publishers and self.rules.topic_goes(name):
+                kind = next((end.type for end in publishers if end.type), "")
+                is_latched = topic.latched or name in self.rules.latched
+                start = partial(_TopicToRos, self, name, kind, is_latched=is_latched)
+                wanted[name] = (kind, is_latched), start
+        self._adjust("topic to ROS", wanted)
+        wanted = {}
+        for service, offer in self.hub.services(hidden=True).items():
+            name = self.rules.there(service)
+            is_ours = any(end.node != self.hub.name for end in offer.servers)
+            if name and is_ours and self.rules.service_goes(name):
+                # The offer of an action has the action's type.
+                is_goal = name.endswith(ACTION_SERVICES[0]) and offer.type
+                kind = f"{offer.type}_SendGoal" if is_goal else offer.type
+                wanted[name] = (kind,), partial(_ServiceToRos, self, name, kind)
+        self._adjust("service to ROS", wanted)
+
+    def _adjust(self, direction: str, wanted: dict[str, Wanted]) -> None:
+        """Carry what is wanted, and no longer what is not, or is another now."""
+        for key in [key for key in self._open if key[0] == direction]:
+            how, carried = self._open[key]
+            if key[1] not in wanted or wanted[key[1]][0] != how:
+                del self._open[key]
+                carried.close()
+                logger.info("%s %s: ended", *key)
+        for name, (how, start) in wanted.items():
+            if (direction, name) in self._open:
+                continue
+            try:
+                self._open[direction, name] = (how, start())
+            except CommandError as error:
+                self._refuse(f"{direction} {name}: {error}")
+            else:
+                logger.info("%s %s [%s]", direction, name, how[0])
+
+    def _refuse(self, text: str) -> None:
+        if text not in self._refused:
+            self._refused.add(text)
+            logger.error("%s", text)
+
+    # What goes through
+
+    def went(self, direction: str) -> None:
+        """Count a message that has gone through."""
+        self.carried[direction] += 1
+
+    def skip(self, direction: str, error: Exception) -> None:
+        """Count a message that cannot go through; log the first, the tenth, the hundredth."""
+        self.skipped[direction] += 1
+        times = self.skipped[direction]
+        if str(times).rstrip("0") == "1":
+            more = "others like it are counted" if times == 1 else f"so far {times}"
+            logger.warning("%s: skipped a message: %s (%s)", direction, error, more)
+
+
+class _TopicFromRos:
+    """A topic of ROS, published here."""
+
+    def __init__(self, bridge: Bridge, topic: RosTopic) -> None:
+        self._bridge, self._topic = bridge, topic
+        self._direction = f"from ROS {topic.name}"
+        self._type = ros_type(topic.type_name)
+        self._tells_apart = bridge.rules.is_both_ways(topic.name)
+        latched = LATCHED.get(topic.name, 1) if topic.is_latched else 0
+        name = bridge.rules.here(topic.name)
+        self._writer = bridge.hub.advertise(
+            name, topic.type_name, self._type.schema, latched=latched
+        )
+        self._reader = bridge.ros.subscribe(topic, self._type.cls, self._take)
+
+    def _take(self, msg: Any, info: dict[str, Any]) -> None:
+        if self._tells_apart and self._bridge.ros.is_from_us(info):
+            return
+        try:
+            self._writer.publish(*self._type.parts(msg))
+        except (ConversionError, WireError) as error:
+            self._bridge.skip(self._direction, error)
+        else:
+            self._bridge.went(self._direction)
+
+    def close(self) -> None:
+        """Withdraw it here."""
+        self._bridge.ros.destroy(self._reader)
+        self._writer.close()
+
+
+class _TopicToRos:
+    """A topic of ours, published in ROS."""
+
+    def __init__(self, bridge: Bridge, name: str, type_name: str, *, is_latched: bool) -> None:
+        self._bridge = bridge
+        self._direction = f"to ROS {name}"
+        self._type = ros_type(_told(type_name))
+        self._publisher = bridge.ros.advertise(name, self._type.cls, is_latched=is_latched)
+        self._reader = bridge.hub.subscribe(
+            bridge.rules.here(name),
+            self._take,
+            is_prompt=True,
+            type_name=type_name,
+            schema=self._type.schema,
+        )
+
+    def _take(self, entry: Entry) -> None:
+        if entry.sender == self._bridge.hub.name:
+            return
+        try:
+            self._publisher.publish(self._type.object_of(entry))
+        except (ConversionError, OverwrittenError) as error:
+            self._bridge.skip(self._direction, error)
+        else:
+            self._bridge.went(self._direction)
+
+    def close(self) -> None:
+        """Withdraw it in ROS."""
+        self._reader.close()
+        self._bridge.ros.destroy(self._publisher)
+
+
+class _ServiceFromRos:
+    """A service of ROS, served here."""
+
+    def __init__(self, bridge: Bridge, name: str, type_name: str) -> None:
+        self._bridge, self._name = bridge, name
+        self._direction = f"call to ROS {name}"
+        self._request, self._response = _of_service(type_name)
+        here, hub = bridge.rules.here(name), bridge.hub
+        self._client = bridge.ros.client(name, ros_class(type_name))
+        self._writer: HubWriter = hub.advertise(
+            here + REPLY, f"{type_name}_Response", self._response.schema
+        )
+        self._reader: HubReader = hub.subscribe(
+            here + REQUEST,
+            self._take,
+            is_prompt=True,
+            type_name=f"{type_name}_Request",
+            schema=self._request.schema,
+        )
+
+    def _take(self, entry: Entry) -> None:
+        try:
+            call = service_wire.read(entry.text)
+        except WireError as error:
+            self._bridge.skip(self._direction, error)
+            return
+        try:
+            request = self._request.object(entry.text or "")
+        except ConversionError as error:
+            self._writer.publish(service_wire.write_error(call, str(error)))
+            return
+
+        def answered(future: Any) -> None:
+            try:
+                text = service_wire.write(
+                    call.client, call.id, self._response.text(future.result())
+                )
+            except Exception as error:  # noqa: BLE001  of the call: its caller is told
+                text = service_wire.write_error(call, f"{type(error).__name__}: {error}")
+            self._writer.publish(text)
+            self._bridge.went(self._direction)
+
+        self._client.call_async(request).add_done_callback(answered)
+
+    def close(self) -> None:
+        """Withdraw it here."""
+        self._reader.close()
+        self._writer.close()
+        self._bridge.ros.destroy(self._client)
+
+
+class _ServiceToRos:
+    """A service of ours, served in ROS."""
+
+    def __init__(self, bridge: Bridge, name: str, type_name: str) -> None:
+        self._bridge, self._name = bridge, bridge.rules.here(name)
+        self._direction = f"call from ROS {name}"
+        self._request, self._response = _of_service(_told(type_name))
+        self._is_open = True
+        self._service = bridge.ros.serve(name, ros_class(type_name), self._call)
+
+    def _call(self, request: Any, done: Callable[[Any], None]) -> None:
+        """In rclpy's thread: the hub is called in the loop's."""
+        loop = self._bridge.hub.loop
+        asyncio.run_coroutine_threadsafe(self._answer(self._request.text(request), done), loop)
+
+    async def _answer(self, body: str, done: Callable[[Any], None]) -> None:
+        response = None
+        try:
+            text = await self._bridge.hub.call(self._name, body, timeout_sec=_GOAL_SEC)
+            response = self._response.object(text)
+            self._bridge.went(self._direction)
+        except (CommandError, ConversionError, msgspec.MsgspecError) as error:
+            self._bridge.skip(self._direction, error)
+        finally:
+            done(response)
+
+    def close(self) -> None:
+        """Withdraw it in ROS."""
+        self._bridge.ros.destroy(self._service)
+
+
+def _of_service(type_name: str) -> tuple[RosType, RosType]:
+    return ros_type(f"{type_name}_Request"), ros_type(f"{type_name}_Response")
+
+
+def _told(type_name: str) -> str:
+    if not type_name:
+        raise RosImportError("its type is not known: its publisher has not told it")
+    return type_name

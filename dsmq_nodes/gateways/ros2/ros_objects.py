@@ -1,0 +1,450 @@
+"""ROS messages as our JSON and back, by functions that are made once for each type.
+
+rosidl tells the fields of a class (`SLOT_TYPES`), so the types of a robot's own workspace go as the
+standard ones do. The JSON is as dsmq_nodes.messages writes it: `uint8[]` and `byte[]` are base64,
+NaN and infinities are strings. Of a `float32` the shortest text is written that is the same
+`float32`, so that 0.1 comes back as 0.1.
+
+rclpy's setters check little, and its C code sends garbage for a value of a wrong type. So every
+value is checked here, and an error names the field.
+"""
+
+import array
+import importlib
+import math
+from collections.abc import Callable, Mapping
+from functools import cache
+from typing import Any, Final
+
+import msgspec
+import numpy as np
+import pybase64
+from rosidl_parser import definition as idl
+
+from dsmq_nodes.dsmq.log import Entry
+from dsmq_nodes.dsmq.ring.record import RingRecord
+from dsmq_nodes.errors import CommandError
+from dsmq_nodes.graph.topics.type_check import schema_text
+from dsmq_nodes.messages.schema.find import find_interface, find_type
+from dsmq_nodes.messages.schema.large_field import LARGE_BYTES
+from dsmq_nodes.messages.schema.ros_base import BASE64, base_schema, integer_range
+
+Convert = Callable[[Any], Any]
+Parts = tuple[str, str, bytes]
+"""A message as a link publishes it: JSON, and a large field and its bytes, not in the JSON."""
+
+_encode: Final = msgspec.json.Encoder().encode
+_decode: Final = msgspec.json.Decoder(dict[str, Any]).decode
+_BYTES: Final = frozenset({"uint8", "octet"})
+_REALS: Final = frozenset({"float", "double", "long double"})
+_SPECIAL: Final = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
+# Python's array.array and numpy's dtype for each of rosidl's numbers.
+_CODES: Final = {
+    "int8": "b",
+    "uint8": "B",
+    "int16": "h",
+    "uint16": "H",
+    "int32": "i",
+    "uint32": "I",
+    "int64": "q",
+    "uint64": "Q",
+    "float": "f",
+    "double": "d",
+}
+_ERRORS: Final = (TypeError, ValueError, OverflowError, AttributeError)
+
+
+class ConversionError(ValueError):
+    """A value does not fit its field in ROS; the text names the field."""
+
+
+class RosImportError(CommandError):
+    """The Python package of a ROS type cannot be imported; the text names the package."""
+
+
+def ros_class(type_name: str) -> Any:
+    """The class of `std_msgs/msg/String`; also of the parts of services and actions.
+
+    Raises:
+        RosImportError: its package cannot be imported, or has no such type.
+    """
+    package, kind, name = type_name.split("/") if type_name.count("/") == 2 else ("", "", "")
+    if not package:
+        raise RosImportError(f"{type_name!r} is no name of a ROS type, as std_msgs/msg/String is")
+    try:
+        found = _part_of(importlib.import_module(f"{package}.{kind}"), kind, name)
+    except (ImportError, AttributeError) as error:
+        raise RosImportError(
+            f"{type_name} cannot be imported ({error}): install the package {package} for this "
+            "Python, or source the workspace that has it"
+        ) from None
+    if not hasattr(found, "__import_type_support__") and not hasattr(found, "_TYPE_SUPPORT"):
+        raise RosImportError(f"{type_name} is no ROS type: {package} is another package here")
+    return found
+
+
+def _part_of(module: Any, kind: str, name: str) -> Any:
+    base, _, part = name.rpartition("_")
+    if kind == "srv" and part in {"Request", "Response"}:
+        return getattr(getattr(module, base), part)
+    if kind != "action" or not base:
+        return getattr(module, name)
+    if part in {"Request", "Response"}:
+        return getattr(_part_of(module, kind, base), part)
+    action = getattr(module, base)
+    inner = {"SendGoal": "SendGoalService", "GetResult": "GetResultService"}
+    if part in inner or part == "FeedbackMessage":
+        return getattr(action.Impl, inner.get(part, part))
+    return getattr(action, part)
+
+
+class RosType:
+    """One message class of ROS, and how its objects become our texts.
+
+    Attributes:
+        cls: the class.
+        schema: its JSON Schema as text: the kit's own where the kit has the type.
+    """
+
+    def __init__(self, type_name: str, cls: Any) -> None:
+        self.cls = cls
+        self.schema = _schema_text(type_name, cls)
+        self._values, self._object = _to_values(cls), _to_object(cls)
+        # A large field goes as bytes beside the text where both ends share memory.
+        names = [name for name, kind in _fields(cls) if _is_bytes(kind)]
+        self._large = names[-1] if names else ""
+
+    def text(self, msg: Any) -> str:
+        """An object as JSON.
+
+        Raises:
+            ConversionError: a text in it is not UTF-8.
+        """
+        return _json(self._values(msg))
+
+    def parts(self, msg: Any) -> Parts:
+        """An object as JSON, and its large field, if it has one."""
+        large = getattr(msg, self._large) if self._large else b""
+        if len(large) < LARGE_BYTES:
+            return self.text(msg), "", b""
+        setattr(msg, self._large, array.array("B"))  # the object was made for us alone
+        values = self._values(msg)
+        del values[self._large]
+        return _json(values), self._large, _bytes_of(large)
+
+    def object(self, text: str | bytes, field: str = "", raw: bytes | memoryview = b"") -> Any:
+        """An object of a message's JSON; fields that are missing keep ROS's defaults.
+
+        Raises:
+            ConversionError: it is no JSON object, or a value does not fit its field.
+        """
+        try:
+            values = _decode(text)
+        except (msgspec.DecodeError, RecursionError) as error:
+            raise ConversionError(f"it is no JSON object: {error}") from None
+        msg = self._object(values)
+        if field and field == self._large:
+            setattr(msg, field, array.array("B", raw))
+        return msg
+
+    def object_of(self, entry: Entry) -> Any:
+        """An object of a message that has come, whose large field may be apart.
+
+        Raises:
+            ConversionError: as `object`.
+        """
+        if isinstance(entry, RingRecord) and entry.field and entry.field == self._large:
+            whole = entry.raw if entry.loan is None else bytes(entry.loan.view)
+            return self.object(entry.data, entry.field, whole)
+        return self.object(entry.text or "")
+
+
+@cache
+def ros_type(type_name: str) -> RosType:
+    """The type of a name.
+
+    Raises:
+        RosImportError: as `ros_class`.
+    """
+    return RosType(type_name, ros_class(type_name))
+
+
+def _json(values: dict[str, Any]) -> str:
+    try:
+        return _encode(values).decode()
+    except UnicodeEncodeError as error:
+        raise ConversionError(f"a text in it is not UTF-8: {error}") from None
+
+
+def _fields(cls: Any) -> list[tuple[str, Any]]:
+    """The fields of a class: names, and types as rosidl has them."""
+    return [*zip(cls.get_fields_and_field_types(), cls.SLOT_TYPES, strict=True)]
+
+
+def _class_of(kind: Any) -> Any:
+    return ros_class("/".join(kind.namespaced_name()))
+
+
+def _is_bytes(kind: Any) -> bool:
+    """Whether it is a `uint8[]` without a fixed length."""
+    is_list = isinstance(kind, idl.UnboundedSequence | idl.BoundedSequence)
+    return is_list and getattr(kind.value_type, "typename", "") == "uint8"
+
+
+# From ROS
+
+
+@cache
+def _to_values(cls: Any) -> Callable[[Any], dict[str, Any]]:
+    """A function that makes the values of our JSON of an object."""
+    fields = [(name, _value(kind)) for name, kind in _fields(cls)]
+
+    def values(msg: Any) -> dict[str, Any]:
+        return {
+            name: getattr(msg, name) if convert is None else convert(getattr(msg, name))
+            for name, convert in fields
+        }
+
+    return values
+
+
+def _value(kind: Any) -> Convert | None:
+    """How a field becomes a value; None: as it is."""
+    if isinstance(kind, idl.AbstractNestedType):
+        return _list_value(kind.value_type)
+    if isinstance(kind, idl.NamespacedType):
+        return _to_values(_class_of(kind))
+    name = getattr(kind, "typename", "string")
+    if name == "float":
+        return _float32
+    if name in _REALS:
+        return _real
+    return _first if name == "octet" else None
+
+
+def _list_value(item: Any) -> Convert:
+    name = getattr(item, "typename", "string")
+    if name in _BYTES:
+        return lambda found: pybase64.b64encode_as_string(_bytes_of(found))
+    if name == "float":
+        return _float32s
+    if name in _REALS:
+        return _reals
+    if isinstance(item, idl.NamespacedType):
+        convert = _to_values(_class_of(item))
+        return lambda found: [convert(each) for each in found]
+    return lambda found: found.tolist() if hasattr(found, "tolist") else list(found)
+
+
+def _first(found: bytes) -> int:
+    return found[0]
+
+
+def _real(found: float) -> float | str:
+    return found if math.isfinite(found) else _named(found)
+
+
+def _named(found: float) -> str:
+    return "NaN" if math.isnan(found) else "Infinity" if found > 0 else "-Infinity"
+
+
+def _float32(found: float) -> float | str:
+    return _real(float(str(np.float32(found))))
+
+
+def _reals(found: Any) -> list[Any]:
+    values = found.tolist() if hasattr(found, "tolist") else list(found)
+    return values if math.isfinite(sum(values)) else [_real(each) for each in values]
+
+
+def _float32s(found: Any) -> list[Any]:
+    return _reals([float(each) for each in np.asarray(found, np.float32).astype(np.str_).tolist()])
+
+
+def _bytes_of(found: Any) -> bytes:
+    if isinstance(found, list):  # of bytes: octets
+        return b"".join(found)
+    return bytes(found.tobytes() if hasattr(found, "tobytes") else found)
+
+
+# To ROS
+
+
+@cache
+def _to_object(cls: Any) -> Callable[[Mapping[str, Any]], Any]:
+    """A function that makes an object of the values of our JSON."""
+    fields = [(name, _setter(kind)) for name, kind in _fields(cls)]
+
+    def made(values: Mapping[str, Any]) -> Any:
+        msg, name = cls(), ""
+        try:
+            for name, convert in fields:
+                if (value := values.get(name)) is not None:
+                    setattr(msg, name, convert(value))
+        except ConversionError as error:
+            raise ConversionError(f"{name}.{error}") from None
+        except _ERRORS as error:
+            raise ConversionError(f"{name}: {error}") from None
+        return msg
+
+    return made
+
+
+def _setter(kind: Any) -> Convert:
+    if isinstance(kind, idl.Array):
+        return _sized(_list_setter(kind.value_type, is_fixed=True), kind.size, kind.size)
+    if isinstance(kind, idl.BoundedSequence):
+        return _sized(_list_setter(kind.value_type), 0, kind.maximum_size)
+    if isinstance(kind, idl.AbstractNestedType):
+        return _list_setter(kind.value_type)
+    if isinstance(kind, idl.NamespacedType):
+        return _message(_to_object(_class_of(kind)))
+    if isinstance(kind, idl.BoundedString | idl.BoundedWString):
+        return _sized(_string, 0, kind.maximum_size)
+    return _base_setter(getattr(kind, "typename", "string"))
+
+
+def _base_setter(name: str) -> Convert:
+    if name in _REALS:
+        return _to_real
+    if name == "boolean":
+        return _boolean
+    if name == "octet":
+        integer = _integer("uint8")
+        return lambda value: bytes([integer(value)])
+    if name.startswith(("int", "uint")):
+        return _integer(name)
+    return _string
+
+
+def _list_setter(item: Any, *, is_fixed: bool = False) -> Convert:
+    name = getattr(item, "typename", "string")
+    if name == "octet":
+        return lambda value: [bytes([each]) for each in _from_base64(value)]
+    if name in _CODES:
+        return _numbers(name, is_fixed=is_fixed)
+    convert = _setter(item)
+    return lambda value: [convert(each) for each in _list(value)]
+
+
+def _numbers(name: str, *, is_fixed: bool) -> Convert:
+    code = _CODES[name]
+
+    def numbers(value: Any) -> Any:
+        if name == "uint8":
+            found = array.array(code, _from_base64(value))
+        elif name in _REALS:
+            found = _reals_of(code, _list(value))
+        else:
+            found = array.array(code, _list(value))
+        return np.array(found) if is_fixed else found
+
+    return numbers
+
+
+def _reals_of(code: str, values: list[Any]) -> Any:
+    try:
+        return array.array(code, values)
+    except TypeError:  # NaN and infinities are strings
+        return array.array(code, [_to_real(each) for each in values])
+
+
+def _message(convert: Convert) -> Convert:
+    def message(value: Any) -> Any:
+        if not isinstance(value, dict):
+            raise TypeError(f"a message is expected, not {value!r:.60}")
+        return convert(value)
+
+    return message
+
+
+def _sized(convert: Convert, least: int, most: int) -> Convert:
+    def sized(value: Any) -> Any:
+        found = convert(value)
+        if not least <= len(found) <= most:
+            expected = str(most) if least == most else f"at most {most}"
+            raise ValueError(f"{expected} elements are expected, not {len(found)}")
+        return found
+
+    return sized
+
+
+def _integer(name: str) -> Convert:
+    least, most = integer_range(name)
+
+    def integer(value: Any) -> int:
+        if type(value) is not int or not least <= value <= most:
+            raise ValueError(f"{name} is expected, not {value!r:.60}")
+        return value
+
+    return integer
+
+
+def _boolean(value: Any) -> bool:
+    if not isinstance(value, bool):
+        raise TypeError(f"true or false is expected, not {value!r:.60}")
+    return value
+
+
+def _to_real(value: Any) -> float:
+    if isinstance(value, str) and value in _SPECIAL:
+        return _SPECIAL[value]
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise TypeError(f"a number is expected, not {value!r:.60}")
+    return float(value)
+
+
+def _string(value: Any) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"a text is expected, not {value!r:.60}")
+    if "\0" in value:
+        raise ValueError("ROS ends a text at its first NUL")
+    return value
+
+
+def _list(value: Any) -> list[Any]:
+    if not isinstance(value, list):
+        raise TypeError(f"a list is expected, not {value!r:.60}")
+    return value
+
+
+def _from_base64(value: Any) -> bytes:
+    return bytes(pybase64.b64decode(_string(value), validate=True))
+
+
+# The schema
+
+
+def _schema_text(type_name: str, cls: Any) -> bytes:
+    known = _known(type_name)
+    return schema_text(known) if known is not None else _encode(_object_schema(cls))
+
+
+def _known(type_name: str) -> Any:
+    """The kit's class of a type, or of a part of a service."""
+    whole, _, part = type_name.rpartition("_")
+    try:
+        if "/srv/" in type_name and part in {"Request", "Response"}:
+            return getattr(find_interface(whole), part)
+        return find_type(type_name) if "/msg/" in type_name else None
+    except CommandError:
+        return None
+
+
+def _object_schema(cls: Any) -> dict[str, Any]:
+    return {"type": "object", "properties": {name: _schema(kind) for name, kind in _fields(cls)}}
+
+
+def _schema(kind: Any) -> dict[str, Any]:
+    if isinstance(kind, idl.NamespacedType):
+        return _object_schema(_class_of(kind))
+    if not isinstance(kind, idl.AbstractNestedType):
+        return base_schema(getattr(kind, "typename", "string"))
+    if getattr(kind.value_type, "typename", "") in _BYTES:
+        return BASE64
+    sizes: dict[str, Any] = {}
+    if isinstance(kind, idl.Array):
+        sizes = {"minItems": kind.size, "maxItems": kind.size}
+    elif isinstance(kind, idl.BoundedSequence):
+        sizes = {"maxItems": kind.maximum_size}
+    return {"type": "array", "items": _schema(kind.value_type), **sizes}

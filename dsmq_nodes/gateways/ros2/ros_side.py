@@ -1,0 +1,280 @@
+"""The rclpy node of the bridge, which spins in a thread of its own.
+
+Its callbacks run in that thread. All its entities are in one reentrant callback group: in the
+default one, a service that waits would stop every topic of the node.
+
+QoS. A subscription takes what the publishers give: it is best effort as soon as one of them is, and
+latched (transient local) when all of them are. A publisher of ours is reliable, which matches every
+subscription.
+"""
+
+import contextlib
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any, Final
+
+import rclpy
+from rclpy.callback_groups import ReentrantCallbackGroup
+from rclpy.context import Context
+from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+from rclpy.parameter import Parameter
+from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
+from rclpy.signals import SignalHandlerOptions
+from rclpy.task import Future
+
+from dsmq_nodes.errors import CommandError
+from dsmq_nodes.gateways.ros2.ros_objects import ros_type
+from dsmq_nodes.topic_names import TF_STATIC_TOPIC
+
+_DEPTH: Final = 100
+_LEAST_SEC: Final = 2.0  # ROS nodes find each other, and then each other's topics
+_MOST_SEC: Final = 8.0
+LATCHED: Final = {TF_STATIC_TOPIC: 100}  # messages that are kept for late subscribers; else 1
+Info = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class RosTopic:
+    """A topic of ROS that somebody else publishes.
+
+    Attributes:
+        name: its name.
+        type_name: its type.
+        is_best_effort: one of its publishers does not send again what is lost.
+        is_latched: all its publishers keep messages for late subscribers.
+        nodes: the full names of its publishers' nodes.
+    """
+
+    name: str
+    type_name: str
+    is_best_effort: bool
+    is_latched: bool
+    nodes: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class RosOffer:
+    """A topic or a service of ROS, for people.
+
+    Attributes:
+        kind: `topic` or `service`.
+        name: its name.
+        type_name: its type.
+        qos: `best effort` or `reliable`, and `latched`; empty for a service.
+        nodes: the nodes that publish it; empty for a service.
+        fault: why it cannot be converted; empty: it can.
+    """
+
+    kind: str
+    name: str
+    type_name: str
+    qos: str
+    nodes: tuple[str, ...]
+    fault: str
+
+
+class RosSide:
+    """A node in the ROS graph."""
+
+    def __init__(self, name: str) -> None:
+        """Join the graph of the environment (ROS_DOMAIN_ID, RMW_IMPLEMENTATION)."""
+        self._context = Context()
+        # Signals are the bridge's: it ends both sides.
+        rclpy.init(args=[], context=self._context, signal_handler_options=SignalHandlerOptions.NO)
+        self.node = rclpy.create_node(
+            name,
+            context=self._context,
+            use_global_arguments=False,
+            enable_rosout=False,
+            start_parameter_services=False,
+            parameter_overrides=[Parameter("start_type_description_service", value=False)],
+        )
+        self._group = ReentrantCallbackGroup()
+        self._executor = SingleThreadedExecutor(context=self._context)
+        self._executor.add_node(self.node)
+        self._thread = threading.Thread(target=self._spin, name="rclpy", daemon=True)
+        self._own_gids: set[bytes] = set()
+        self._served: list[Any] = []
+
+    @property
+    def name(self) -> str:
+        """The node's full name in ROS."""
+        return str(self.node.get_fully_qualified_name())
+
+    def start(self) -> None:
+        """Spin."""
+        self._thread.start()
+
+    def _spin(self) -> None:
+        with contextlib.suppress(ExternalShutdownException):
+            self._executor.spin()
+
+    # The graph
+
+    def topics(self) -> Iterator[RosTopic]:
+        """The topics that other nodes publish."""
+        for name, types in self.node.get_topic_names_and_types(no_demangle=False):
+            infos = [
+                info
+                for info in self.node.get_publishers_info_by_topic(name)
+                if not self._is_own(info)
+            ]
+            if not infos:
+                continue
+            profiles = [info.qos_profile for info in infos]
+            yield RosTopic(
+                name,
+                types[0],
+                any(each.reliability == ReliabilityPolicy.BEST_EFFORT for each in profiles),
+                all(each.durability == DurabilityPolicy.TRANSIENT_LOCAL for each in profiles),
+                tuple(sorted({_full_name(info) for info in infos})),
+            )
+
+    def _is_own(self, info: Any) -> bool:
+        if _full_name(info) != self.name:
+            return False
+        self._own_gids.add(bytes(info.endpoint_gid))
+        return True
+
+    def services(self) -> dict[str, str]:
+        """The services that other nodes serve, and their types."""
+        own = {service.service_name for service in self._served}
+        served = self.node.get_service_names_and_types()
+        return {name: types[0] for name, types in served if name not in own and types}
+
+    def offers(self) -> list[RosOffer]:
+        """Everything that other nodes offer, as soon as it no longer grows."""
+        self.start()
+        began_sec = time.monotonic()
+        found: list[RosOffer] = []
+        while (took_sec := time.monotonic() - began_sec) < _MOST_SEC:
+            time.sleep(_LEAST_SEC / 4)
+            before, found = found, sorted(self._offers(), key=lambda each: (each.kind, each.name))
+            if took_sec > _LEAST_SEC and found == before:
+                break
+        return found
+
+    def _offers(self) -> Iterator[RosOffer]:
+        for topic in self.topics():
+            qos = "best effort" if topic.is_best_effort else "reliable"
+            qos += ", latched" if topic.is_latched else ""
+            fault = _fault(topic.type_name)
+            yield RosOffer("topic", topic.name, topic.type_name, qos, topic.nodes, fault)
+        for name, type_name in self.services().items():
+            yield RosOffer("service", name, type_name, "", (), _fault(f"{type_name}_Request"))
+
+    def is_from_us(self, info: Info) -> bool:
+        """Whether a message was published by this node: one that goes both ways comes back."""
+        gid = info.get("publisher_gid")
+        data = gid.get("data", b"") if isinstance(gid, dict) else b""
+        return bytes(data) in self._own_gids
+
+    # Entities
+
+    def subscribe(self, topic: RosTopic, cls: Any, take: Callable[[Any, Info], None]) -> Any:
+        """Call `take` with each message of a topic, and what rclpy knows of it."""
+        profile = QoSProfile(
+            depth=LATCHED.get(topic.name, _DEPTH),
+            reliability=(
+                ReliabilityPolicy.BEST_EFFORT
+                if topic.is_best_effort
+                else ReliabilityPolicy.RELIABLE
+            ),
+            durability=_durability(topic.is_latched),
+        )
+
+        def taken(msg: Any, info: Any) -> None:
+            take(msg, info)
+
+        return self._woken(
+            self.node.create_subscription(
+                cls, topic.name, taken, profile, callback_group=self._group
+            )
+        )
+
+    def advertise(self, name: str, cls: Any, *, is_latched: bool) -> Any:
+        """A publisher."""
+        depth = LATCHED.get(name, 1) if is_latched else _DEPTH
+        profile = QoSProfile(depth=depth, durability=_durability(is_latched))
+        return self.node.create_publisher(cls, name, profile, callback_group=self._group)
+
+    def client(self, name: str, cls: Any) -> Any:
+        """A client of a service."""
+        return self._woken(self.node.create_client(cls, name, callback_group=self._group))
+
+    def serve(self, name: str, cls: Any, call: Callable[[Any, Callable[[Any], None]], None]) -> Any:
+        """Serve a service.
+
+        Args:
+            name: its name.
+            cls: its type.
+            call: starts a call; is given the request, and a function that takes the response, or
+                None where there is none, from any thread. Then ROS's caller gets no answer: ROS has
+                no word for a service that has failed.
+        """
+
+        async def answered(request: Any, _: Any) -> Any:
+            future: Future[Any] = Future(executor=self._executor)
+
+            def done(response: Any) -> None:
+                future.set_result(response)
+                self._executor.wake()
+
+            call(request, done)
+            return await future
+
+        service = self.node.create_service(cls, name, answered, callback_group=self._group)
+        send = service.send_response
+
+        def send_response(response: Any, header: Any) -> None:
+            if response is not None:
+                send(response, header)
+
+        service.send_response = send_response
+        self._served.append(service)
+        return self._woken(service)
+
+    def _woken(self, entity: Any) -> Any:
+        self._executor.wake()  # it waits for the entities that it knew
+        return entity
+
+    def destroy(self, entity: Any) -> None:
+        """End a subscription, a publisher, a client or a service."""
+        node = self.node
+        self._served = [service for service in self._served if service is not entity]
+        for destroy in (
+            node.destroy_subscription,
+            node.destroy_publisher,
+            node.destroy_client,
+            node.destroy_service,
+        ):
+            if destroy(entity):
+                break
+        self._executor.wake()
+
+    def close(self) -> None:
+        """Leave the graph."""
+        self._executor.shutdown(timeout_sec=1.0)
+        if self._thread.is_alive():
+            self._thread.join(timeout=1.0)
+        self.node.destroy_node()
+        self._context.try_shutdown()
+
+
+def _durability(is_latched: bool) -> Any:
+    return DurabilityPolicy.TRANSIENT_LOCAL if is_latched else DurabilityPolicy.VOLATILE
+
+
+def _fault(type_name: str) -> str:
+    """Why a type cannot be converted; empty: it can."""
+    try:
+        ros_type(type_name)
+    except CommandError as error:
+        return str(error)
+    return ""
+
+
+def _full_name(info: Any) -> str:
+    return f"{info.node_namespace.rstrip('/')}/{info.node_name}"

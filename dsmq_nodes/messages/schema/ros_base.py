@@ -1,0 +1,36 @@
+"""JSON Schemas of ROS's primitive types, as our JSON has their values."""
+
+from typing import Any, Final
+
+BASE64: Final[dict[str, Any]] = {"type": "string", "contentEncoding": "base64"}
+"""The schema of `uint8[]` and `byte[]`."""
+
+_SCHEMAS: Final[dict[str, dict[str, Any]]] = {
+    "string": {"type": "string"},
+    "wstring": {"type": "string"},
+    "bool": {"type": "boolean"},
+    "boolean": {"type": "boolean"},
+    "byte": {"type": "integer"},
+    "char": {"type": "integer"},
+    "octet": {"type": "integer"},
+    "float": {"type": "number"},
+    "double": {"type": "number"},
+    "float32": {"type": "number"},
+    "float64": {"type": "number"},
+    "float128": {"type": "number"},
+    "long double": {"type": "number"},
+}
+
+
+def base_schema(name: str) -> dict[str, Any]:
+    """The schema of a primitive type, by its name in .msg files or in rosidl: `int8`, `double`."""
+    if name in _SCHEMAS:
+        return _SCHEMAS[name]
+    least, most = integer_range(name)
+    return {"type": "integer", "minimum": least, "maximum": most}
+
+
+def integer_range(name: str) -> tuple[int, int]:
+    """The least and the greatest value of `int8` to `uint64`."""
+    bits = int(name.removeprefix("u").removeprefix("int"))
+    return (0, 2**bits - 1) if name.startswith("u") else (-(2 ** (bits - 1)), 2 ** (bits - 1) - 1)

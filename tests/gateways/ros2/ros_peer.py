@@ -1,0 +1,201 @@
+# mypy: ignore-errors
+"""A ROS 2 node that does what it is told: a program for real rclpy, without a line of ours.
+
+It reads one JSON object a line and answers each with one; what comes by itself is told by lines
+with a "got". Values are set field by field, as a program of a user does it.
+"""
+
+import importlib
+import json
+import math
+import sys
+import threading
+import time
+
+import rclpy
+from rclpy.action import ActionClient, ActionServer, CancelResponse
+from rclpy.callback_groups import ReentrantCallbackGroup
+from rclpy.executors import MultiThreadedExecutor
+from rclpy.node import Node
+from rclpy.qos import DurabilityPolicy, QoSProfile
+
+printing = threading.Lock()
+
+
+def say(**told):
+    with printing:
+        print(json.dumps(told), flush=True)
+
+
+def load(name):
+    package, kind, short = name.split("/")
+    return getattr(importlib.import_module(f"{package}.{kind}"), short)
+
+
+def plain(value):
+    """Anything of a message as JSON has it, bytes as lists of numbers."""
+    if hasattr(value, "get_fields_and_field_types"):
+        return {name: plain(getattr(value, name)) for name in value.get_fields_and_field_types()}
+    if isinstance(value, float):
+        return value if math.isfinite(value) else str(value)
+    if isinstance(value, bytes):
+        return list(value)
+    if hasattr(value, "tolist"):
+        return plain(value.tolist())
+    return [plain(each) for each in value] if isinstance(value, list) else value
+
+
+def fill(msg, values):
+    for name, value in values.items():
+        old = getattr(msg, name)
+        if isinstance(value, dict):
+            fill(old, value)
+        elif isinstance(value, list) and value and isinstance(value[0], dict):
+            kind = msg.get_fields_and_field_types()[name].partition("<")[2].rstrip(">")
+            package, short = kind.split("/")
+            setattr(msg, name, [fill(load(f"{package}/msg/{short}")(), each) for each in value])
+        elif isinstance(old, float) and not isinstance(value, bool):
+            setattr(msg, name, float(value))
+        else:
+            setattr(msg, name, value)
+    return msg
+
+
+class Peer(Node):
+    def __init__(self):
+        super().__init__("ros_peer")
+        self.declare_parameter("gain", 1.5)
+        self.group = ReentrantCallbackGroup()
+        self.publishers_by_name = {}
+        self.goals = {}
+
+    def do_advertise(self, topic, type, latched=False):
+        durability = DurabilityPolicy.TRANSIENT_LOCAL if latched else DurabilityPolicy.VOLATILE
+        profile = QoSProfile(depth=100, durability=durability)
+        self.publishers_by_name[topic] = self.create_publisher(load(type), topic, profile), type
+
+    def do_publish(self, topic, msgs, rate=0.0):
+        publisher, kind = self.publishers_by_name[topic]
+        for values in msgs:
+            publisher.publish(fill(load(kind)(), values))
+            if rate:
+                time.sleep(1 / rate)
+
+    def do_withdraw(self, topic):
+        self.destroy_publisher(self.publishers_by_name.pop(topic)[0])
+
+    def do_listen(self, topic, type, latched=False):
+        durability = DurabilityPolicy.TRANSIENT_LOCAL if latched else DurabilityPolicy.VOLATILE
+        profile = QoSProfile(depth=1000, durability=durability)
+        self.create_subscription(
+            load(type), topic, lambda msg: say(got=topic, msg=plain(msg)), profile
+        )
+
+    def do_subscribers(self, topic):
+        return self.publishers_by_name[topic][0].get_subscription_count()
+
+    def do_serve(self, name, type):
+        def answer(request, response):
+            if hasattr(response, "sum"):
+                response.sum = request.a + request.b
+            else:
+                response.success, response.message = request.data, "from ROS"
+            return response
+
+        self.create_service(load(type), name, answer, callback_group=self.group)
+
+    def do_call(self, name, type, requests):
+        client = self.create_client(load(type), name, callback_group=self.group)
+        assert client.wait_for_service(20.0), f"{name} is not there"
+        answers = []
+        for values in requests:
+            future = client.call_async(fill(load(type).Request(), values))
+            until = time.monotonic() + 20.0
+            while not future.done() and time.monotonic() < until:
+                time.sleep(0.001)
+            answers.append(plain(future.result()) if future.done() else None)
+        return answers
+
+    def do_action(self, name, type):
+        action = load(type)
+
+        def execute(goal):
+            sequence = [0, 1]
+            for _ in range(goal.request.order):
+                if goal.is_cancel_requested:
+                    goal.canceled()
+                    return action.Result(sequence=sequence)
+                sequence.append(sequence[-1] + sequence[-2])
+                goal.publish_feedback(action.Feedback(sequence=sequence))
+                time.sleep(0.02)
+            goal.succeed()
+            return action.Result(sequence=sequence)
+
+        ActionServer(
+            self,
+            action,
+            name,
+            execute,
+            callback_group=self.group,
+            cancel_callback=lambda _: CancelResponse.ACCEPT,
+        )
+
+    def do_goal(self, name, type, goal, cancel=False):
+        action = load(type)
+        client = ActionClient(self, action, name, callback_group=self.group)
+        assert client.wait_for_server(20.0), f"{name} is not there"
+        feedback = []
+        started = threading.Event()
+
+        def on_feedback(told):
+            feedback.append(plain(told.feedback))
+            started.set()
+
+        future = client.send_goal_async(fill(action.Goal(), goal), on_feedback)
+        handle = self.wait(future)
+        result = handle.get_result_async()
+        if cancel:
+            started.wait(20.0)
+            self.wait(handle.cancel_goal_async())
+        found = self.wait(result)
+        return {
+            "accepted": handle.accepted,
+            "status": found.status,
+            "result": plain(found.result),
+            "feedback": len(feedback),
+        }
+
+    def wait(self, future):
+        until = time.monotonic() + 20.0
+        while not future.done():
+            assert time.monotonic() < until, "no answer"
+            time.sleep(0.001)
+        return future.result()
+
+    def do_graph(self):
+        return {
+            "topics": dict(self.get_topic_names_and_types()),
+            "services": dict(self.get_service_names_and_types()),
+            "nodes": [
+                f"{space.rstrip('/')}/{name}"
+                for name, space in self.get_node_names_and_namespaces()
+            ],
+        }
+
+
+def main():
+    rclpy.init()
+    peer = Peer()
+    executor = MultiThreadedExecutor(4)
+    executor.add_node(peer)
+    threading.Thread(target=executor.spin, daemon=True).start()
+    say(answer="ready")
+    for line in sys.stdin:
+        told = json.loads(line)
+        try:
+            say(answer=getattr(peer, f"do_{told.pop('do')}")(**told))
+        except Exception as error:
+            say(error=f"{type(error).__name__}: {error}")
+
+
+main()

@@ -1,0 +1,403 @@
+"""The bridge beside real rclpy."""
+
+import asyncio
+import math
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+
+from dsmq_nodes import ActionClient, ActionServer, CancelResponse, Node, QoSProfile
+from dsmq_nodes.messages import (
+    Action,
+    Image,
+    Imu,
+    LaserScan,
+    Message,
+    OccupancyGrid,
+    String,
+    TFMessage,
+    TransformStamped,
+)
+from dsmq_nodes.messages.rcl_interfaces_srv import GetParameters
+from dsmq_nodes.messages.std_srvs import SetBool
+from tests.gateways.ros2.ros_world import World, world_with
+
+pytestmark = pytest.mark.ros2
+
+FIBONACCI = "test_msgs/action/Fibonacci"
+STRING = "std_msgs/msg/String"
+SET_BOOL = "std_srvs/srv/SetBool"
+LATCHED = QoSProfile(depth=1, durability="transient_local")
+
+
+class Fibonacci(Action, type_name=FIBONACCI):
+    class Goal(Message):
+        order: int
+
+    class Result(Message):
+        sequence: list[int] = []
+
+    class Feedback(Message):
+        sequence: list[int] = []
+
+
+class Loose(Message, type_name="std_msgs/msg/Int8"):
+    """A type of the same name need not be the same: this one has no limits."""
+
+    data: int = 0
+
+
+class Unknown(Message, type_name="no_such_msgs/msg/Unknown"):
+    data: int = 0
+
+
+@pytest.fixture(scope="module")
+def whole_world() -> Iterator[World]:
+    with world_with(
+        *("--from", "/from_ros/*", "--to", "/to_ros/*"),
+        *("--from", "/tf", "--to", "/tf", "--from", "/tf_static", "--to", "/tf_static"),
+        *("--service-from", "/ros_set_bool", "--service-to", "/our_set_bool"),
+        *("--service-from", "/ros_fibonacci", "--service-to", "/our_fibonacci"),
+        *("--service-from", "/ros_peer/*"),
+    ) as world:
+        yield world
+
+
+@pytest.fixture
+def world(whole_world: World) -> Iterator[World]:
+    yield whole_world
+    whole_world.clear()
+
+
+def listening(world: World, kind: type[Message], topic: str, qos: Any = 1000) -> list[Any]:
+    """The messages that a node of ours gets."""
+    inbox: list[Any] = []
+
+    def make() -> Node:
+        node = Node("listener_" + topic.replace("/", "_"))
+        node.create_subscription(kind, topic, inbox.append, qos)
+        return node
+
+    world.node(make)
+    return inbox
+
+
+def numbered(count: int) -> list[dict[str, Any]]:
+    return [{"data": str(number)} for number in range(count)]
+
+
+def test_a_topic_of_ros_comes_in_order_and_whole(world: World) -> None:
+    inbox = listening(world, String, "/from_ros/text")
+    world.ros.do("advertise", topic="/from_ros/text", type=STRING)
+    world.until(lambda: world.ros.do("subscribers", topic="/from_ros/text"), "the bridge")
+    world.ros.do("publish", topic="/from_ros/text", msgs=numbered(100), rate=200.0)
+    world.until(lambda: len(inbox) >= 100, "the messages")
+    assert [msg.data for msg in inbox] == [str(number) for number in range(100)]
+
+
+def test_a_topic_of_ours_goes_in_order_and_whole(world: World) -> None:
+    node = world.node(lambda: Node("talker"))
+    publisher = node.create_publisher(String, "/to_ros/text", 1000)
+    world.ros.do("listen", topic="/to_ros/text", type=STRING)
+    got = world.ros.got["/to_ros/text"]
+
+    def is_through() -> bool:
+        publisher.publish(String(data="is anybody there"))
+        world.ros.do("graph")
+        return bool(got)
+
+    world.until(is_through, "the bridge")
+    for number in range(100):
+        publisher.publish(String(data=str(number)))
+    world.until(lambda: world.ros.do("graph") and got[-1]["data"] == "99", "the last")
+    told = [msg["data"] for msg in got if msg["data"].isdigit()]
+    assert told == [str(number) for number in range(100)]
+
+
+@pytest.mark.parametrize(
+    ("type_name", "kind", "values", "field"),
+    [
+        ("sensor_msgs/msg/Imu", Imu, {"linear_acceleration": {"z": 9.81}}, "linear_acceleration"),
+        (
+            "sensor_msgs/msg/LaserScan",
+            LaserScan,
+            {"ranges": [0.1, 1.1, math.inf, math.nan], "range_max": 3.3},
+            "ranges",
+        ),
+        (
+            "sensor_msgs/msg/Image",
+            Image,
+            {"data": list(range(256)) * 800, "height": 10, "encoding": "mono8"},
+            "data",
+        ),
+        ("nav_msgs/msg/OccupancyGrid", OccupancyGrid, {"data": [-1, 0, 100]}, "data"),
+    ],
+)
+def test_messages_of_every_form_go_there_and_back(
+    world: World, type_name: str, kind: type[Message], values: dict[str, Any], field: str
+) -> None:
+    topic = "form_" + kind.__name__.lower()
+    inbox = listening(world, kind, f"/from_ros/{topic}")
+    world.ros.do("advertise", topic=f"/from_ros/{topic}", type=type_name)
+    world.until(lambda: world.ros.do("subscribers", topic=f"/from_ros/{topic}"), "the bridge")
+    world.ros.do("publish", topic=f"/from_ros/{topic}", msgs=[values])
+    world.until(lambda: inbox, "the message")
+    msg = inbox[0]
+    sent = values[field]
+    found = getattr(msg, field)
+    if isinstance(sent, list):
+        assert [*found] == pytest.approx(sent, nan_ok=True)
+    else:
+        assert found.z == 9.81
+    if kind is LaserScan:  # a float32 comes as it is written, not as the double that it is
+        assert msg.range_max == 3.3
+        assert msg.ranges[:2] == [0.1, 1.1]
+
+    node = world.node(lambda: Node("talker_of_forms"))
+    publisher = node.create_publisher(kind, f"/to_ros/{topic}", LATCHED)
+    publisher.publish(msg)
+    world.ros.do("listen", topic=f"/to_ros/{topic}", type=type_name, latched=True)
+    back = world.ros.heard(f"/to_ros/{topic}", 1)[0]
+    if isinstance(sent, list):
+        assert [float(each) for each in back[field]] == pytest.approx(sent, nan_ok=True)
+    else:
+        assert back[field]["z"] == 9.81
+
+
+def test_a_late_subscriber_gets_what_was_latched_on_the_other_side(world: World) -> None:
+    world.ros.do("advertise", topic="/from_ros/map", type=STRING, latched=True)
+    world.ros.do("publish", topic="/from_ros/map", msgs=[{"data": "from ROS"}])
+    world.until(lambda: world.ros.do("subscribers", topic="/from_ros/map"), "the bridge")
+    inbox = listening(world, String, "/from_ros/map", LATCHED)
+    world.until(lambda: inbox, "the latched message")
+    assert inbox[0].data == "from ROS"
+
+
+def test_services_answer_across_the_bridge(world: World) -> None:
+    world.ros.do("serve", name="/ros_set_bool", type=SET_BOOL)
+    node = world.node(lambda: Node("services"))
+    client = node.create_client(SetBool, "/ros_set_bool")
+    world.until(client.service_is_ready, "ROS's service")
+    answers = []
+    for number in range(200):
+        future = client.call_async(SetBool.Request(data=bool(number % 2)))
+        world.until(future.done, "an answer")
+        response = future.result()
+        assert response is not None
+        answers.append((response.success, response.message))
+    assert answers == [(bool(number % 2), "from ROS") for number in range(200)]
+
+    def answer(request: SetBool.Request) -> SetBool.Response:
+        return SetBool.Response(success=request.data, message="from us")
+
+    node.create_service(SetBool, "/our_set_bool", answer)
+    requests = [{"data": bool(number % 2)} for number in range(200)]
+    world.ros.tell(do="call", name="/our_set_bool", type=SET_BOOL, requests=requests)
+    found = while_spinning(world, world.ros.answer)
+    assert [each["success"] for each in found] == [bool(n % 2) for n in range(200)]
+    assert {each["message"] for each in found} == {"from us"}
+
+
+def test_the_parameters_of_a_ros_node_are_services_like_others(world: World) -> None:
+    node = world.node(lambda: Node("reader_of_parameters"))
+    client = node.create_client(GetParameters, "/ros_peer/get_parameters")
+    world.until(client.service_is_ready, "the parameters' service")
+    future = client.call_async(GetParameters.Request(names=["gain"]))
+    world.until(future.done, "an answer")
+    response = future.result()
+    assert response is not None
+    assert response.values[0].double_value == 1.5
+
+
+@pytest.mark.parametrize("is_cancelled", [False, True])
+def test_an_action_of_ros_is_one_here(world: World, is_cancelled: bool) -> None:
+    world.ros.do("action", name="/ros_fibonacci", type=FIBONACCI)
+    node = world.node(lambda: Node("client_of_ros"))
+    client = ActionClient(node, Fibonacci, "/ros_fibonacci")
+    world.until(client.server_is_ready, "ROS's action")
+    feedback: list[Any] = []
+    sent = client.send_goal_async(Fibonacci.Goal(order=300 if is_cancelled else 5), feedback.append)
+    world.until(sent.done, "the goal's answer")
+    handle = sent.result()
+    assert handle is not None
+    assert handle.accepted
+    world.until(lambda: feedback, "feedback")
+    if is_cancelled:
+        handle.cancel_goal_async()
+    result = handle.get_result_async()
+    world.until(result.done, "the result")
+    found = result.result()
+    assert found is not None
+    assert int(found.status) == (5 if is_cancelled else 4)
+    if not is_cancelled:
+        assert found.result.sequence == [0, 1, 1, 2, 3, 5, 8]
+
+
+@pytest.mark.parametrize("is_cancelled", [False, True])
+def test_an_action_of_ours_is_one_in_ros(world: World, is_cancelled: bool) -> None:
+    node = world.node(lambda: Node("server_for_ros"))
+
+    async def execute(goal: Any) -> Fibonacci.Result:
+        sequence = [0, 1]
+        for _ in range(goal.request.order):
+            if goal.is_cancel_requested:
+                goal.canceled()
+                return Fibonacci.Result(sequence=sequence)
+            sequence.append(sequence[-1] + sequence[-2])
+            goal.publish_feedback(Fibonacci.Feedback(sequence=sequence[:50]))
+            await asyncio.sleep(0.01)
+        goal.succeed()
+        return Fibonacci.Result(sequence=sequence)
+
+    ActionServer(
+        node,
+        Fibonacci,
+        "/our_fibonacci",
+        execute,
+        cancel_callback=lambda _: CancelResponse.ACCEPT,
+    )
+    order = 40 if is_cancelled else 5
+    world.ros.tell(
+        do="goal",
+        name="/our_fibonacci",
+        type=FIBONACCI,
+        goal={"order": order},
+        cancel=is_cancelled,
+    )
+    found = while_spinning(world, world.ros.answer)
+    assert found["accepted"]
+    assert found["feedback"] > 0
+    assert found["status"] == (5 if is_cancelled else 4)
+    if not is_cancelled:
+        assert found["result"]["sequence"] == [0, 1, 1, 2, 3, 5, 8]
+
+
+def test_transforms_go_both_ways_and_do_not_come_back(world: World) -> None:
+    inbox = listening(world, TFMessage, "/tf")
+    node = world.node(lambda: Node("broadcaster"))
+    publisher = node.create_publisher(TFMessage, "/tf", 100)
+    world.ros.do("listen", topic="/tf", type="tf2_msgs/msg/TFMessage")
+    world.ros.do("advertise", topic="/tf", type="tf2_msgs/msg/TFMessage")
+    theirs = {"transforms": [{"child_frame_id": "of_ros"}]}
+
+    def are_through() -> bool:
+        ours = TransformStamped(child_frame_id="ours")
+        publisher.publish(TFMessage(transforms=[ours]))
+        world.ros.do("publish", topic="/tf", msgs=[theirs])
+        frames = {msg.transforms[0].child_frame_id for msg in inbox}
+        got = {msg["transforms"][0]["child_frame_id"] for msg in world.ros.got["/tf"]}
+        return "of_ros" in frames and "ours" in got
+
+    world.until(are_through, "transforms on both sides")
+    sent = publisher.messages
+    world.until(
+        lambda: sum(msg.transforms[0].child_frame_id == "ours" for msg in inbox) >= sent, "ours"
+    )
+    for _ in range(20):  # what came back would come now
+        world.until(lambda: True, "")
+    assert sum(msg.transforms[0].child_frame_id == "ours" for msg in inbox) == sent
+
+
+def test_each_graph_shows_what_the_bridge_brings(world: World) -> None:
+    node = world.node(lambda: Node("shown"))
+    node.create_publisher(Imu, "/to_ros/shown", 1)
+    world.ros.do("advertise", topic="/from_ros/shown", type=STRING)
+
+    def is_shown() -> bool:
+        topics: dict[str, list[str]] = world.ros.do("graph")["topics"]
+        return topics.get("/to_ros/shown") == ["sensor_msgs/msg/Imu"]
+
+    world.until(is_shown, "our topic in ROS")
+    world.until(
+        lambda: dict(node.get_topic_names_and_types()).get("/from_ros/shown") == [STRING],
+        "ROS's topic here",
+    )
+    ends = node.get_publishers_info_by_topic("/from_ros/shown")
+    assert [each.node_name for each in ends] == ["ros2_bridge"]
+    told = world.command("bridge", "ros2", "list")
+    assert told.wait() == 0
+    assert any(
+        line.startswith("topic /from_ros/shown [std_msgs/msg/String] reliable from /ros_peer")
+        for line in told.lines
+    ), told.output
+    told.close()
+    node.destroy_node()
+    world.nodes.clear()
+    world.until(lambda: "/to_ros/shown" not in world.ros.do("graph")["topics"], "its end in ROS")
+
+
+def test_a_message_that_does_not_fit_is_counted_and_harms_nobody(world: World) -> None:
+    node = world.node(lambda: Node("wrong"))
+    publisher = node.create_publisher(Loose, "/to_ros/loose", 10)
+    world.ros.do("listen", topic="/to_ros/loose", type="std_msgs/msg/Int8")
+    got = world.ros.got["/to_ros/loose"]
+
+    def is_through() -> bool:
+        publisher.publish(Loose(data=300))
+        publisher.publish(Loose(data=7))
+        world.ros.do("graph")
+        return bool(got)
+
+    world.until(is_through, "the message that fits")
+    assert {msg["data"] for msg in got} == {7}
+    world.bridge.wait_for("to ROS /to_ros/loose: skipped a message: data: int8 is expected")
+
+
+def test_a_type_that_cannot_be_imported_is_one_error_that_names_the_package(world: World) -> None:
+    node = world.node(lambda: Node("unknown"))
+    node.create_publisher(Unknown, "/to_ros/unknown", 1)
+    line = world.bridge.wait_for("to ROS /to_ros/unknown").string
+    assert "no_such_msgs/msg/Unknown cannot be imported" in line
+    assert "install the package no_such_msgs" in line
+    other = Node("unknown_again")
+    other.create_publisher(Unknown, "/to_ros/unknown", 1)
+    other.destroy_node()
+    assert sum("no_such_msgs" in each for each in world.bridge.lines) == 1
+
+
+def test_a_second_bridge_on_one_broker_is_refused_by_its_name(world: World) -> None:
+    second = world.command("bridge", "ros2", "--from", "/from_ros/*")
+    assert second.wait() == 1
+    assert "/ros2_bridge" in second.output
+    assert "Traceback" not in second.output
+    second.close()
+
+
+def test_either_side_may_be_killed_and_comes_back() -> None:
+    with world_with("--from", "/from_ros/*", "--to", "/to_ros/*") as world:
+        inbox = listening(world, String, "/from_ros/text")
+        node = world.node(lambda: Node("talker"))
+        publisher = node.create_publisher(String, "/to_ros/text", 10)
+
+        def flows(what: str) -> None:
+            world.ros.do("advertise", topic="/from_ros/text", type=STRING)
+            world.ros.do("listen", topic="/to_ros/text", type=STRING)
+            inbox.clear()
+
+            def both_ways() -> bool:
+                world.ros.do("publish", topic="/from_ros/text", msgs=[{"data": what}])
+                publisher.publish(String(data=what))
+                told = {msg["data"] for msg in world.ros.got["/to_ros/text"]}
+                return what in told and what in {msg.data for msg in inbox}
+
+            world.until(both_ways, what)
+
+        flows("at first")
+        world.ros.kill()
+        world.ros.restart()
+        flows("after ROS was killed")
+        world.broker.kill()
+        world.broker.start()
+        flows("after the broker was killed")
+        assert world.bridge.interrupt() == 0
+        assert "Traceback" not in world.bridge.output
+
+
+def while_spinning(world: World, work: Any) -> Any:
+    """The result of something that blocks, while our nodes run."""
+    with ThreadPoolExecutor(1) as pool:
+        future = pool.submit(work)
+        world.until(future.done, "an answer")
+        return future.result()

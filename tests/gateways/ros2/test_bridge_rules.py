@@ -1,0 +1,105 @@
+"""What a bridge may carry, and how it is refused; none of this needs ROS."""
+
+import pytest
+
+from dsmq_nodes.errors import CommandError
+from dsmq_nodes.gateways.ros2.bridge_rules import BridgeRules
+from tests.support.programs import Program
+
+
+def test_nothing_goes_unless_it_is_named() -> None:
+    rules = BridgeRules(from_ros=("/scan", "/arm/*"), to_ros=("/cmd_vel",))
+    assert rules.topic_comes("/scan")
+    assert rules.topic_comes("/arm/joint_states")
+    assert not rules.topic_comes("/scan_2")
+    assert not rules.topic_comes("/cmd_vel")
+    assert rules.topic_goes("/cmd_vel")
+    assert not rules.topic_goes("/scan")
+    assert not rules.service_comes("/scan")
+
+
+def test_the_name_of_an_action_stands_for_its_parts() -> None:
+    rules = BridgeRules(services_from_ros=("/dock",), services_to_ros=("/pick/*",))
+    for part in ("send_goal", "cancel_goal", "get_result"):
+        assert rules.service_comes(f"/dock/_action/{part}")
+        assert rules.service_goes(f"/pick/up/_action/{part}")
+    for part in ("feedback", "status"):
+        assert rules.topic_comes(f"/dock/_action/{part}")
+        assert rules.topic_goes(f"/pick/up/_action/{part}")
+    assert not rules.topic_comes("/pick/up/_action/feedback")
+
+
+def test_patterns_have_no_hidden_and_no_own_topics() -> None:
+    rules = BridgeRules(from_ros=("/*",), services_from_ros=("/*",))
+    assert rules.topic_comes("/scan")
+    assert not rules.topic_comes("/_hidden")
+    assert not rules.topic_comes("/rosout")
+    assert not rules.topic_comes("/parameter_events")
+    assert not BridgeRules(to_ros=("/*",)).topic_goes("/dsmq/graph")
+    assert not BridgeRules(to_ros=("/*",)).topic_goes("/add/_request")
+
+
+def test_everything_of_ros_is_below_the_prefix() -> None:
+    rules = BridgeRules(from_ros=("/scan",), to_ros=("/cmd_vel",), prefix="/ros")
+    assert rules.here("/scan") == "/ros/scan"
+    assert rules.there("/ros/cmd_vel") == "/cmd_vel"
+    assert rules.there("/cmd_vel") == ""
+    assert rules.there("/rosa/cmd_vel") == ""
+
+
+@pytest.mark.parametrize(
+    ("rules", "why"),
+    [
+        (BridgeRules(), "nothing is bridged unless it is named"),
+        (BridgeRules(from_ros=("scan",)), "'scan': write the full name, as '/scan'"),
+        (BridgeRules(to_ros=("/rosout",)), "/rosout is never bridged"),
+        (BridgeRules(from_ros=("/a",), to_ros=("/a",)), "/a would go in a circle"),
+        (BridgeRules(from_ros=("/*",), to_ros=("/a",)), "/a would go in a circle"),
+        (BridgeRules(from_ros=("/a",), to_ros=("/*",)), "would go in a circle"),
+        (
+            BridgeRules(services_from_ros=("/add",), services_to_ros=("/add",)),
+            "service /add would go in a circle",
+        ),
+    ],
+)
+def test_rules_that_cannot_be_meant_are_refused(rules: BridgeRules, why: str) -> None:
+    with pytest.raises(CommandError, match=why):
+        rules.check()
+
+
+def test_transforms_may_go_both_ways() -> None:
+    rules = BridgeRules(from_ros=("/tf", "/tf_static"), to_ros=("/tf",))
+    rules.check()
+    assert rules.is_both_ways("/tf")
+    assert not rules.is_both_ways("/tf_static")
+
+
+def test_a_name_that_is_not_there_is_told_with_the_nearest() -> None:
+    rules = BridgeRules(from_ros=("/scam", "/arm/*"), services_from_ros=("/dock",))
+    assert rules.unmatched(["/scan"], ["/dock/_action/send_goal"]) == [
+        "ROS has no topic /scam yet; did you mean '/scan'?"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "why"),
+    [
+        (["--from", "scan"], "write the full name, as '/scan'"),
+        (["--from", "/a", "--discovery", "moon"], "--discovery moon: "),
+        (["--from", "/a", "--prefix", "ros"], "--prefix ros: "),
+    ],
+)
+def test_the_command_refuses_what_cannot_be_meant(arguments: list[str], why: str) -> None:
+    program = Program("-m", "dsmq_nodes", "bridge", "ros2", *arguments)
+    assert program.wait() == 1
+    assert why in program.output
+    assert "Traceback" not in program.output
+    program.close()
+
+
+def test_without_ros_the_command_says_how_to_get_it() -> None:
+    program = Program("-m", "dsmq_nodes", "bridge", "ros2", "--from", "/scan")
+    assert program.wait() == 1
+    assert "pip install 'dsmq-nodes[ros2]'" in program.output
+    assert "source a ROS 2 installation" in program.output
+    program.close()
