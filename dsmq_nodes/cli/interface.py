@@ -1,5 +1,7 @@
-"""`dsmq-nodes interface`: list, show, package, packages; flags and output as ros2's."""
+"""`dsmq-nodes interface`: list, show, package, packages, as ros2's; and import of `.msg` files."""
 
+import keyword
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -7,7 +9,11 @@ import typer
 from dsmq_nodes.cli import complete
 from dsmq_nodes.cli.listing import print_json, print_names
 from dsmq_nodes.cli.options import JsonOption, examples_epilog, new_app
+from dsmq_nodes.errors import CommandError, MessageError
 from dsmq_nodes.messages.schema.find import find_interface, standard_interfaces
+from dsmq_nodes.messages.schema.interface_text import PARTS, read_interface
+from dsmq_nodes.messages.schema.python_source import Interface, python_module
+from dsmq_nodes.messages.schema.ros_packages import PACKAGES, package_around
 from dsmq_nodes.tools.definitions import definition
 from dsmq_nodes.tools.offers import unknown
 
@@ -16,6 +22,7 @@ app = new_app(
     ("dsmq-nodes interface list", "those that come with the kit"),
     ("dsmq-nodes interface show geometry_msgs/msg/Twist", ""),
     ("dsmq-nodes interface show my_robot.messages:BatteryLevel", "your own"),
+    ("dsmq-nodes interface import arm_interfaces", "Python classes of a ROS package's"),
 )
 
 _TITLES = {"msg": "Messages:", "srv": "Services:", "action": "Actions:"}
@@ -74,3 +81,79 @@ def package(
 def packages(*, as_json: JsonOption = False) -> None:
     """List the packages that have types."""
     print_names(sorted({n.partition("/")[0] for n in standard_interfaces()}), as_json=as_json)
+
+
+@app.command(
+    "import",
+    epilog=examples_epilog(
+        ("dsmq-nodes interface import arm_interfaces", "a package: arm_interfaces.py"),
+        ("dsmq-nodes interface import msg/Joint.msg -o joint.py", "a file"),
+    ),
+)
+def import_(
+    sources: Annotated[
+        list[str],
+        typer.Argument(metavar="FILE|PACKAGE...", help=".msg, .srv, .action, or a ROS package."),
+    ],
+    *,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", metavar="FILE", help="The module to write.")
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Write over a file.")] = False,
+) -> None:
+    """Write ROS interfaces as Python classes.
+
+    A package is looked for in the working tree and in what is installed. A module of a package's
+    name is named after it: its types then have the package's name in the graph.
+    """
+    interfaces = [found for source in sources for found in _read(source)]
+    packages = {each.type_name.partition("/")[0] for each in interfaces}
+    path = output or Path(f"{min(packages)}.py")
+    if path.suffix != ".py" or not path.stem.isidentifier() or keyword.iskeyword(path.stem):
+        raise CommandError(f"{path}: a module's file is named as my_messages.py")
+    if path.exists() and not force:
+        raise CommandError(f"{path} is there already; --force writes over it, -o names another")
+    doc = f"Interfaces of {', '.join(sorted(packages))}, made by `dsmq-nodes interface import`."
+    try:
+        made = python_module(interfaces, path.stem, doc)
+    except MessageError as error:
+        raise CommandError(str(error)) from None
+    path.write_text(made.text, encoding="utf-8")
+    print(f"{path}: {', '.join(each.type_name for each in interfaces)}")
+    for package in made.missing:
+        print(f"it imports {package}: `dsmq-nodes interface import {package}` writes that")
+
+
+def _read(source: str) -> list[Interface]:
+    """The interfaces of a file or of a package.
+
+    Raises:
+        CommandError: there are none, or one cannot be read.
+    """
+    path = Path(source)
+    if path.suffix[1:] in PARTS:
+        if not path.is_file():
+            raise CommandError(f"there is no file {source}")
+        around = package_around(path)
+        return [_interface(path, around.name if around else path.resolve().parent.name)]
+    package = PACKAGES.find(source)
+    if package is None:
+        known = {name: "" for name, each in PACKAGES.all.items() if _files(each.folder)}
+        raise unknown("package", source, known)
+    files = _files(package.folder)
+    if not files:
+        raise CommandError(f"{source} ({package.folder}) has no .msg, .srv or .action files")
+    return [_interface(each, package.name) for each in files]
+
+
+def _files(folder: Path) -> list[Path]:
+    return [path for kind in PARTS for path in sorted((folder / kind).glob(f"*.{kind}"))]
+
+
+def _interface(path: Path, package: str) -> Interface:
+    package = "my_interfaces" if package in PARTS else package
+    name = f"{package}/{path.suffix[1:]}/{path.stem}"
+    try:
+        return Interface(name, read_interface(path.read_text("utf-8"), name))
+    except (MessageError, OSError, UnicodeDecodeError) as error:
+        raise CommandError(f"{path}: {error}") from None

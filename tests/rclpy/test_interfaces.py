@@ -19,6 +19,7 @@ from dsmq_nodes.errors import MessageError
 from dsmq_nodes.messages import Image, Imu, Message, Service
 from dsmq_nodes.messages import String as OurString
 from dsmq_nodes.messages.schema.find import standard_interfaces
+from dsmq_nodes.messages.schema.interface_folders import add_package
 from dsmq_nodes.messages.schema.interface_text import INTEGERS
 from dsmq_nodes.rclpy.interfaces import (
     action_named,
@@ -33,7 +34,6 @@ from dsmq_nodes.rclpy.interfaces import (
     to_ros,
 )
 from dsmq_nodes.rclpy.interfaces.idl_types import AbstractNestedType, Array, NamespacedType
-from dsmq_nodes.rclpy.interfaces.interface_folders import add_package
 from tests.rclpy import describe_interfaces
 from tests.support.referee import referee
 

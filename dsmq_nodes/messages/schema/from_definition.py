@@ -4,6 +4,7 @@ Both say the same: an annotation is a text (`list[float64]`), which is written t
 evaluated with the names of `dsmq_nodes.messages.fields`.
 """
 
+import warnings
 from collections.abc import Callable
 from typing import Annotated, Any, ClassVar, Final
 
@@ -14,11 +15,19 @@ from dsmq_nodes.messages import fields
 from dsmq_nodes.messages.base import Message
 from dsmq_nodes.messages.schema.interface_text import FieldType, MessageDefinition, MessageField
 
+NameOf = Callable[[str], str]
 BYTES: Final = frozenset(("uint8", "char", "byte"))
 _PYTHON: Final = {"bool": "bool", "string": "str", "wstring": "str"}
 _NAMES: Final = {**vars(fields), "Annotated": Annotated, "Field": Field}
 _ZEROS: Final = {"bool": "False", "string": '""', "wstring": '""'}
 _TAKEN: Final = frozenset(dir(Message))
+# Methods of a message that nothing here calls: `sensor_msgs/msg/JoyFeedbackArray` has an `array`.
+_SHADOWED: Final = frozenset(("array", "copy", "definition", "dict", "json"))
+
+
+def short_name(type_name: str) -> str:
+    """The Python name of a message type: `Header`."""
+    return type_name.rpartition("/")[2]
 
 
 def message_from_definition(
@@ -33,7 +42,7 @@ def message_from_definition(
     Raises:
         MessageError: a field has a name that messages of ours use themselves.
     """
-    check_field_names(definition)
+    check_field_names(definition, shadowed=_SHADOWED)
     made: dict[str, Any] = {}
     for field in definition.fields:
         names = dict(_NAMES)
@@ -43,7 +52,8 @@ def message_from_definition(
         made[field.name] = (annotation, eval(default_text(field), names))
     name = definition.type_name.rpartition("/")[2]
     package = definition.type_name.split("/")[0]
-    found = create_model(name, __base__=Message, __module__=package, **made)
+    with warnings.catch_warnings(action="ignore"):  # of a field that is named as a method
+        found = create_model(name, __base__=Message, __module__=package, **made)
     found.__doc__ = definition.comment or None
     found.type_name = definition.type_name
     for constant in definition.constants:
@@ -53,35 +63,36 @@ def message_from_definition(
     return found
 
 
-def check_field_names(definition: MessageDefinition) -> None:
+def check_field_names(
+    definition: MessageDefinition, shadowed: frozenset[str] = frozenset()
+) -> None:
     """Check that a type's fields can be attributes of a message of ours.
+
+    Args:
+        definition: the type.
+        shadowed: names of methods that a field may hide.
 
     Raises:
         MessageError: one cannot.
     """
     for field in definition.fields:
-        if field.name in _TAKEN:
+        if field.name in _TAKEN - shadowed:
             raise MessageError(
                 f"{definition.type_name}: a message here cannot have a field {field.name!r}: "
                 "its class has something else of that name"
             )
 
 
-def short_name(type_name: str) -> str:
-    """The Python name of a message type: `Header`."""
-    return type_name.rpartition("/")[2]
-
-
-def annotation_text(kind: FieldType) -> str:
-    """A field's annotation as Python writes it."""
+def annotation_text(kind: FieldType, name_of: NameOf = short_name) -> str:
+    """A field's annotation as Python writes it; `name_of` is the Python name of a type."""
     if kind.is_list:
-        return _list_annotation(kind)
+        return _list_annotation(kind, name_of)
     if kind.is_message:
-        return short_name(kind.base)
+        return name_of(kind.base)
     return _annotated(_PYTHON.get(kind.base, kind.base), _text_extras(kind))
 
 
-def _list_annotation(kind: FieldType) -> str:
+def _list_annotation(kind: FieldType, name_of: NameOf) -> str:
     extras = []
     if kind.size is not None:
         extras.append(f"Field(min_length={kind.size}, max_length={kind.size})")
@@ -90,7 +101,8 @@ def _list_annotation(kind: FieldType) -> str:
     if kind.base in BYTES:
         extras += [] if kind.base == "uint8" else [f'Ros("{kind.base}")']
         return _annotated("bytes", extras)
-    return _annotated(f"list[{annotation_text(FieldType(kind.base, kind.text_limit))}]", extras)
+    item = annotation_text(FieldType(kind.base, kind.text_limit), name_of)
+    return _annotated(f"list[{item}]", extras)
 
 
 def _text_extras(kind: FieldType) -> list[str]:
@@ -102,21 +114,21 @@ def _annotated(name: str, extras: list[str]) -> str:
     return f"Annotated[{', '.join((name, *extras))}]" if extras else name
 
 
-def default_text(field: MessageField) -> str:
+def default_text(field: MessageField, name_of: NameOf = short_name) -> str:
     """A field's default as Python writes it; what the definition does not tell is zero."""
     kind, told = field.type, field.default
     if not kind.is_list:
-        return _zero(kind) if told is None else repr(told)
+        return _zero(kind, name_of) if told is None else repr(told)
     if kind.base in BYTES:
         return repr(bytes(told)) if told else f"bytes({kind.size})" if kind.size else 'b""'
     if told is not None:
         return repr(told)
     if kind.is_message and kind.size:
-        return f"[{_zero(kind)} for _ in range({kind.size})]"
-    return f"[{_zero(kind)}] * {kind.size}" if kind.size else "[]"
+        return f"[{_zero(kind, name_of)} for _ in range({kind.size})]"
+    return f"[{_zero(kind, name_of)}] * {kind.size}" if kind.size else "[]"
 
 
-def _zero(kind: FieldType) -> str:
+def _zero(kind: FieldType, name_of: NameOf) -> str:
     if kind.is_message:
-        return f"{short_name(kind.base)}()"
+        return f"{name_of(kind.base)}()"
     return _ZEROS.get(kind.base) or ("0.0" if kind.base.startswith("float") else "0")

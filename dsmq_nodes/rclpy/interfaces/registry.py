@@ -9,16 +9,17 @@ import importlib.util
 from collections.abc import Iterator
 from dataclasses import replace
 from functools import cache
+from pathlib import Path
 from typing import Any, Final, get_args
 
 from dsmq_nodes.errors import MessageError
 from dsmq_nodes.messages.base import Message
 from dsmq_nodes.messages.schema.definition import message_definition
 from dsmq_nodes.messages.schema.from_definition import message_from_definition
+from dsmq_nodes.messages.schema.interface_folders import add_share, definition_in_folders
 from dsmq_nodes.messages.schema.interface_text import MessageDefinition
 from dsmq_nodes.messages.service_base import Service
 from dsmq_nodes.rclpy.interfaces.conversion import Conversion
-from dsmq_nodes.rclpy.interfaces.interface_folders import definition_in_folders
 from dsmq_nodes.rclpy.interfaces.message_class import make_message_class
 from dsmq_nodes.rclpy.interfaces.service_class import (
     action_definition,
@@ -26,6 +27,9 @@ from dsmq_nodes.rclpy.interfaces.service_class import (
     make_action_class,
     make_service_class,
 )
+
+# Types that this kit has no classes of: read as they are in ROS, for programs that use them.
+add_share(Path(__file__).parents[1] / "share")
 
 _messages: Final[dict[str, type[Message]]] = {}
 _by_class: Final[dict[type, Conversion]] = {}

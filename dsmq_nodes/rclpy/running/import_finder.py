@@ -23,12 +23,12 @@ from typing_extensions import override
 from dsmq_nodes import messages
 from dsmq_nodes.errors import MessageError
 from dsmq_nodes.messages.base import package_of
+from dsmq_nodes.messages.schema import interface_folders
 from dsmq_nodes.messages.schema.interface_text import PARTS
+from dsmq_nodes.messages.schema.ros_packages import PACKAGES
 from dsmq_nodes.rclpy import interfaces, packages
-from dsmq_nodes.rclpy.interfaces.interface_folders import add_package, interfaces_in
 from dsmq_nodes.rclpy.interfaces.message_class import snake_case
 from dsmq_nodes.rclpy.interfaces.registry import standard_interfaces
-from dsmq_nodes.rclpy.running.ros_packages import PACKAGES
 from dsmq_nodes.suggest import did_you_mean
 
 _OURS: Final = "dsmq_nodes.rclpy"
@@ -52,7 +52,8 @@ def provided() -> frozenset[str]:
 def _message_packages() -> frozenset[str]:
     names = (each.name for each in pkgutil.iter_modules(messages.__path__))
     found = {package_of(f"{messages.__name__}.{name}") for name in names}
-    return frozenset({*found, "builtin_interfaces"} - {"schema_msgs", "dsmq_msgs"})
+    found |= {"builtin_interfaces", *interface_folders.packages()}
+    return frozenset(found - {"schema_msgs", "dsmq_msgs"})
 
 
 class RosFinder(MetaPathFinder):
@@ -170,9 +171,9 @@ def _kinds(package: str) -> dict[str, list[str]]:
             found.setdefault(kind, set()).add(name)
     own = None if package in provided() else PACKAGES.find(package)
     if own is not None:
-        add_package(package, own.folder)
+        interface_folders.add_package(package, own.folder)
     for kind in PARTS:
-        if names := interfaces_in(package, kind):
+        if names := interface_folders.interfaces_in(package, kind):
             found.setdefault(kind, set()).update(names)
     return {kind: sorted(names) for kind, names in found.items()}
 

@@ -22,6 +22,12 @@ def add_package(package: str, folder: Path) -> None:
         _file.cache_clear()
 
 
+def add_share(folder: Path) -> None:
+    """Make the interfaces of all packages in a folder known: `share/PACKAGE/msg`."""
+    for each in folder.iterdir():
+        add_package(each.name, each)
+
+
 def packages() -> list[str]:
     """The names of the packages that are known."""
     return sorted(_folders)

@@ -1,0 +1,304 @@
+"""ROS 2's example_interfaces: types for examples, each named as one of std_msgs or std_srvs."""
+
+from typing import Annotated
+
+from dsmq_nodes.messages import Action, Message, Service
+from dsmq_nodes.messages.fields import (
+    Ros,
+    byte,
+    char,
+    float32,
+    float64,
+    int8,
+    int16,
+    int32,
+    int64,
+    uint8,
+    uint16,
+    uint32,
+    uint64,
+)
+
+__all__ = [
+    "AddTwoInts",
+    "Bool",
+    "Byte",
+    "ByteMultiArray",
+    "Char",
+    "Empty",
+    "Fibonacci",
+    "Float32",
+    "Float32MultiArray",
+    "Float64",
+    "Float64MultiArray",
+    "Int8",
+    "Int8MultiArray",
+    "Int16",
+    "Int16MultiArray",
+    "Int32",
+    "Int32MultiArray",
+    "Int64",
+    "Int64MultiArray",
+    "MultiArrayDimension",
+    "MultiArrayLayout",
+    "SetBool",
+    "String",
+    "Trigger",
+    "UInt8",
+    "UInt8MultiArray",
+    "UInt16",
+    "UInt16MultiArray",
+    "UInt32",
+    "UInt32MultiArray",
+    "UInt64",
+    "UInt64MultiArray",
+    "WString",
+]
+
+
+class Fibonacci(Action):
+    """Count the first Fibonacci numbers."""
+
+    class Goal(Message):
+        """How many to count beyond the first two."""
+
+        order: int32 = 0
+
+    class Result(Message):
+        """All of them."""
+
+        sequence: list[int32] = []
+
+    class Feedback(Message):
+        """Those so far."""
+
+        sequence: list[int32] = []
+
+
+class Bool(Message):
+    """True or false."""
+
+    data: bool = False
+
+
+class Byte(Message):
+    """A byte."""
+
+    data: byte = 0
+
+
+class MultiArrayDimension(Message):
+    """One dimension: how many entries, and how many numbers it and those within it have."""
+
+    label: str = ""
+    size: uint32 = 0
+    stride: uint32 = 0
+
+
+class MultiArrayLayout(Message):
+    """The dimensions of an array, the outermost first, and how many numbers come before it."""
+
+    dim: list[MultiArrayDimension] = []
+    data_offset: uint32 = 0
+
+
+class ByteMultiArray(Message):
+    """An array of bytes."""
+
+    layout: MultiArrayLayout = MultiArrayLayout()
+    data: Annotated[bytes, Ros("byte")] = b""
+
+
+class Char(Message):
+    """A character, as its number."""
+
+    data: char = 0
+
+
+class Empty(Message):
+    """Nothing: that it arrived is the message."""
+
+
+class Float32(Message):
+    """A number that other languages read with 32 bits."""
+
+    data: float32 = 0.0
+
+
+class Float32MultiArray(Message):
+    """An array of numbers that other languages read with 32 bits."""
+
+    layout: MultiArrayLayout = MultiArrayLayout()
+    data: list[float32] = []
+
+
+class Float64(Message):
+    """A number."""
+
+    data: float64 = 0.0
+
+
+class Float64MultiArray(Message):
+    """An array of numbers."""
+
+    layout: MultiArrayLayout = MultiArrayLayout()
+    data: list[float64] = []
+
+
+class Int16(Message):
+    """An integer of 16 bits."""
+
+    data: int16 = 0
+
+
+class Int16MultiArray(Message):
+    """An array of integers of 16 bits."""
+
+    layout: MultiArrayLayout = MultiArrayLayout()
+    data: list[int16] = []
+
+
+class Int32(Message):
+    """An integer of 32 bits."""
+
+    data: int32 = 0
+
+
+class Int32MultiArray(Message):
+    """An array of integers of 32 bits."""
+
+    layout: MultiArrayLayout = MultiArrayLayout()
+    data: list[int32] = []
+
+
+class Int64(Message):
+    """An integer of 64 bits."""
+
+    data: int64 = 0
+
+
+class Int64MultiArray(Message):
+    """An array of integers of 64 bits."""
+
+    layout: MultiArrayLayout = MultiArrayLayout()
+    data: list[int64] = []
+
+
+class Int8(Message):
+    """An integer of 8 bits."""
+
+    data: int8 = 0
+
+
+class Int8MultiArray(Message):
+    """An array of integers of 8 bits."""
+
+    layout: MultiArrayLayout = MultiArrayLayout()
+    data: list[int8] = []
+
+
+class String(Message):
+    """A text."""
+
+    data: str = ""
+
+
+class UInt16(Message):
+    """An integer of 16 bits, 0 or more."""
+
+    data: uint16 = 0
+
+
+class UInt16MultiArray(Message):
+    """An array of integers of 16 bits, 0 or more."""
+
+    layout: MultiArrayLayout = MultiArrayLayout()
+    data: list[uint16] = []
+
+
+class UInt32(Message):
+    """An integer of 32 bits, 0 or more."""
+
+    data: uint32 = 0
+
+
+class UInt32MultiArray(Message):
+    """An array of integers of 32 bits, 0 or more."""
+
+    layout: MultiArrayLayout = MultiArrayLayout()
+    data: list[uint32] = []
+
+
+class UInt64(Message):
+    """An integer of 64 bits, 0 or more."""
+
+    data: uint64 = 0
+
+
+class UInt64MultiArray(Message):
+    """An array of integers of 64 bits, 0 or more."""
+
+    layout: MultiArrayLayout = MultiArrayLayout()
+    data: list[uint64] = []
+
+
+class UInt8(Message):
+    """An integer of 8 bits, 0 or more."""
+
+    data: uint8 = 0
+
+
+class UInt8MultiArray(Message):
+    """An array of integers of 8 bits, 0 or more."""
+
+    layout: MultiArrayLayout = MultiArrayLayout()
+    data: bytes = b""
+
+
+class WString(Message):
+    """A text that other languages keep in 16-bit characters."""
+
+    data: Annotated[str, Ros("wstring")] = ""
+
+
+class AddTwoInts(Service):
+    """Ask for the sum of two integers."""
+
+    class Request(Message):
+        """The two."""
+
+        a: int64 = 0
+        b: int64 = 0
+
+    class Response(Message):
+        """Their sum."""
+
+        sum: int64 = 0
+
+
+class SetBool(Service):
+    """Switch something on or off."""
+
+    class Request(Message):
+        """The new value."""
+
+        data: bool = False
+
+    class Response(Message):
+        """Whether that worked, and what there is to say about it."""
+
+        success: bool = False
+        message: str = ""
+
+
+class Trigger(Service):
+    """Trigger an action."""
+
+    class Request(Message):
+        """Nothing."""
+
+    class Response(Message):
+        """Whether that worked, and what there is to say about it."""
+
+        success: bool = False
+        message: str = ""
