@@ -185,10 +185,13 @@ def test_a_module_is_written_in_the_order_of_need() -> None:
     assert module.HomeSrv.Request().now is True
 
 
-def test_names_that_a_message_has_itself_are_refused() -> None:
+def test_names_that_a_message_has_itself() -> None:
     told = definition("string type_name")
+    named: Any = message_from_definition(told, standard)
+    assert named.from_json('{"type_name": "x"}').type_name_ == "x"
+    assert named(type_name="x").to_json() == '{"type_name":"x"}'
     with pytest.raises(MessageError, match="cannot have a field 'type_name'"):
-        message_from_definition(told, standard)
+        python_module([Interface(told.type_name, [told])], "a", "")
     arrays = definition("int8[] array")
     made: Any = message_from_definition(arrays, standard)
     assert made(array=[1]).to_json() == '{"array":[1]}'

@@ -15,6 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import dsmq_nodes
 from dsmq_nodes.errors import MessageError
 from dsmq_nodes.messages import Image, Imu, Message, Service
 from dsmq_nodes.messages import String as OurString
@@ -37,8 +38,10 @@ from dsmq_nodes.rclpy.interfaces.idl_types import AbstractNestedType, Array, Nam
 from tests.rclpy import describe_interfaces
 from tests.support.referee import referee
 
+SHARE = Path(dsmq_nodes.__file__).parent / "rclpy" / "share"
 STANDARD = sorted(name for name in standard_interfaces() if not name.startswith("dsmq"))
-MESSAGES = [name for name in STANDARD if "/msg/" in name]
+SHARED = [f"{p.parts[-3]}/msg/{p.stem}" for p in SHARE.glob("*/msg/*.msg")]
+MESSAGES = [*(name for name in STANDARD if "/msg/" in name), *sorted(SHARED)]
 Twist = class_named("geometry_msgs/msg/Twist")
 String = class_named("std_msgs/msg/String")
 

@@ -1,6 +1,7 @@
 """`dsmq-nodes run`: what is found, what it may import, and the broker it has."""
 
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -208,6 +209,76 @@ def test_what_cannot_be_run_is_said_in_one_line(
     assert done.returncode == 1
     assert text in done.stderr
     assert "Traceback" not in done.stderr
+
+
+NODE_CLASSES = """
+import rclpy.node
+from dsmq_nodes import Node
+from dsmq_nodes.messages import String
+
+class Ours(Node):
+    def __init__(self) -> None:
+        super().__init__("ours")
+        self.declare_parameter("rate", 1)
+        topic = self.resolve_topic_name("chatter")
+        print(self.get_fully_qualified_name(), topic, self.get_parameter("rate").value)
+        self.create_timer(0.01, self.shutdown)
+
+class Ros(rclpy.node.Node):
+    def __init__(self):
+        super().__init__("ros")
+        self.declare_parameter("rate", 1)
+        topic = self.resolve_topic_name("chatter")
+        print(self.get_fully_qualified_name(), topic, self.get_parameter("rate").value)
+        raise KeyboardInterrupt
+"""
+
+
+@pytest.mark.parametrize("name", ["Ours", "Ros"])
+def test_a_node_class_with_the_words_of_ros2_run(port: int, tmp_path: Path, name: str) -> None:
+    write(tmp_path, {"nodes.py": NODE_CLASSES})
+    words = ["--ros-args", "-r", "chatter:=/talk", "-r", "__ns:=/a", "-p", "rate:=5"]
+    named = [*words, "-r", "__node:=b"]
+    done = run(port, "--quiet", f"nodes:{name}", *named, cwd=tmp_path)
+    assert done.stdout == "/a/b /talk 5\n", done.stderr
+    assert done.returncode == 0
+    plain = run(port, "--quiet", f"nodes:{name}", *words, cwd=tmp_path)
+    assert plain.stdout == f"/a/{name.lower()} /talk 5\n"
+    wrong = run(port, "--quiet", f"nodes:{name}x", cwd=tmp_path)
+    assert f"has no class '{name}x'; did you mean '{name}'?" in wrong.stderr
+    assert wrong.returncode == 1
+
+
+def test_a_talker_and_a_listener_of_two_terminals_meet(port: int, tmp_path: Path) -> None:
+    talker = """
+        import rclpy
+        from std_msgs.msg import String
+        rclpy.init()
+        node = rclpy.create_node('talker')
+        publisher = node.create_publisher(String, 'chatter', 10)
+        node.create_timer(0.05, lambda: publisher.publish(String(data='hello')))
+        rclpy.spin(node)
+    """
+    listener = """
+        import rclpy
+        from std_msgs.msg import String
+        rclpy.init()
+        node = rclpy.create_node('listener')
+        def heard(msg):
+            print(msg.data)
+            raise SystemExit(7)
+        node.create_subscription(String, 'chatter', heard, 10)
+        rclpy.spin(node)
+    """
+    write(tmp_path, {"talker.py": talker, "listener.py": listener})
+    command = [sys.executable, "-c", ON_PORT, str(port), "--quiet", str(tmp_path / "talker.py")]
+    with subprocess.Popen(command, stderr=subprocess.PIPE) as talking:
+        done = run(port, "--quiet", str(tmp_path / "listener.py"))
+        assert (done.stdout, done.returncode) == ("hello\n", 7), done.stderr
+        talking.send_signal(signal.SIGINT)
+        assert talking.stderr is not None
+        assert b"KeyboardInterrupt" in talking.stderr.read()
+    until(lambda: not is_listening(port))
 
 
 def test_a_real_rclpy_goes_first_unless_told_otherwise(port: int, tmp_path: Path) -> None:

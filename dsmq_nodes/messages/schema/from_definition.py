@@ -8,12 +8,19 @@ import warnings
 from collections.abc import Callable
 from typing import Annotated, Any, ClassVar, Final
 
-from pydantic import Field, create_model
+from pydantic import ConfigDict, Field, create_model
 
 from dsmq_nodes.errors import MessageError
 from dsmq_nodes.messages import fields
 from dsmq_nodes.messages.base import Message
 from dsmq_nodes.messages.schema.interface_text import FieldType, MessageDefinition, MessageField
+
+
+class _Base(Message):
+    """With names of their own in JSON."""
+
+    model_config = ConfigDict(serialize_by_alias=True)
+
 
 NameOf = Callable[[str], str]
 BYTES: Final = frozenset(("uint8", "char", "byte"))
@@ -23,6 +30,8 @@ _ZEROS: Final = {"bool": "False", "string": '""', "wstring": '""'}
 _TAKEN: Final = frozenset(dir(Message))
 # Methods of a message that nothing here calls: `sensor_msgs/msg/JoyFeedbackArray` has an `array`.
 _SHADOWED: Final = frozenset(("array", "copy", "definition", "dict", "json"))
+RENAMED: Final = _TAKEN - _SHADOWED
+"""Names of fields that are attributes of every message: `type_name` is `type_name_` here."""
 
 
 def short_name(type_name: str) -> str:
@@ -39,21 +48,23 @@ def message_from_definition(
         definition: the type.
         class_named: returns the class of another type, for fields that hold messages.
 
-    Raises:
-        MessageError: a field has a name that messages of ours use themselves.
+    A field with a name in `RENAMED` has its own name in JSON alone.
     """
-    check_field_names(definition, shadowed=_SHADOWED)
     made: dict[str, Any] = {}
     for field in definition.fields:
         names = dict(_NAMES)
         if field.type.is_message:
             names[short_name(field.type.base)] = class_named(field.type.base)
         annotation = eval(annotation_text(field.type), names)
-        made[field.name] = (annotation, eval(default_text(field), names))
+        default = eval(default_text(field), names)
+        if field.name in RENAMED:
+            made[f"{field.name}_"] = (annotation, Field(default, alias=field.name))
+        else:
+            made[field.name] = (annotation, default)
     name = definition.type_name.rpartition("/")[2]
     package = definition.type_name.split("/")[0]
     with warnings.catch_warnings(action="ignore"):  # of a field that is named as a method
-        found = create_model(name, __base__=Message, __module__=package, **made)
+        found = create_model(name, __base__=_Base, __module__=package, **made)
     found.__doc__ = definition.comment or None
     found.type_name = definition.type_name
     for constant in definition.constants:
@@ -63,20 +74,14 @@ def message_from_definition(
     return found
 
 
-def check_field_names(
-    definition: MessageDefinition, shadowed: frozenset[str] = frozenset()
-) -> None:
+def check_field_names(definition: MessageDefinition) -> None:
     """Check that a type's fields can be attributes of a message of ours.
-
-    Args:
-        definition: the type.
-        shadowed: names of methods that a field may hide.
 
     Raises:
         MessageError: one cannot.
     """
     for field in definition.fields:
-        if field.name in _TAKEN - shadowed:
+        if field.name in _TAKEN:
             raise MessageError(
                 f"{definition.type_name}: a message here cannot have a field {field.name!r}: "
                 "its class has something else of that name"

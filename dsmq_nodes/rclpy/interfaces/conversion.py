@@ -16,6 +16,7 @@ from typing import Annotated, Any, Final
 import msgspec
 
 from dsmq_nodes.messages.base import Message
+from dsmq_nodes.messages.schema.from_definition import RENAMED
 from dsmq_nodes.messages.schema.interface_text import (
     INTEGERS,
     FieldType,
@@ -38,7 +39,8 @@ class Conversion:
     Attributes:
         ros_class: the class in ROS's clothes.
         values_of: a ROS message as plain values, checked.
-        to_ros: a ROS message from one of ours, or from anything with its fields.
+        to_ros: a ROS message from anything with its fields.
+        is_renamed: whether a field has another name in our class.
         struct: a msgspec type that takes the JSON of a whole message.
     """
 
@@ -59,6 +61,10 @@ class Conversion:
         self._fast_values = self._values("_")
         self._slow_values: Callable[[Any], dict[str, Any]] | None = None
         self.to_ros = _ros_maker(definition, ros_class, inner)
+        self.is_renamed: bool = any(
+            each.name in RENAMED or (each.type.is_message and inner(each.type.base).is_renamed)
+            for each in definition.fields
+        )
 
     @property
     def message_class(self) -> type[Message]:
@@ -113,7 +119,12 @@ class Conversion:
         try:
             return self.to_ros(self._decode(text))
         except (msgspec.DecodeError, TypeError):
-            return self.to_ros(self.message_class.from_json(text))
+            return self.of_message(self.message_class.from_json(text))
+
+    def of_message(self, message: Message) -> Any:
+        """The ROS message of one of ours."""
+        found = self._decode(message.to_json()) if self.is_renamed else message
+        return self.to_ros(found)
 
     def from_parts(self, text: str | bytes, raw: bytes | memoryview) -> Any:
         """The ROS message of the parts of `to_parts`; raises as `from_json`."""

@@ -1,7 +1,7 @@
 """`dsmq-nodes run`: one program, as `ros2 run` or `python` starts it.
 
-What is named may be a file, a ROS package with the name of an executable or a module.
-All words behind it are the program's own, `--ros-args` among them.
+What is named may be a file, a ROS package with the name of an executable, a module, or a node class
+(`MODULE:Class`). All words behind it are the program's own, `--ros-args` among them.
 """
 
 import runpy
@@ -28,6 +28,7 @@ Usage: dsmq-nodes run [--ours] [--quiet] PROGRAM [WORDS...]
   dsmq-nodes run talker.py                            a file
   dsmq-nodes run demo_nodes_py talker                 a ROS package's executable
   dsmq-nodes run my_robot.talker                      a module, as python -m
+  dsmq-nodes run my_robot.talker:Talker               a node class
   dsmq-nodes run talker.py --ros-args -r chatter:=/a -p rate:=5
 
   Where no broker listens at 127.0.0.1:30008 one is started, which ends with its last
@@ -44,7 +45,7 @@ class RunRequest:
     """What the command line asks for.
 
     Attributes:
-        target: a file, a package or a module.
+        target: a file, a package, a module, or `MODULE:Class`.
         words: everything behind it.
         ours: this kit's rclpy is used although a real one is there.
         is_quiet: nothing is said about rclpy and the broker.
@@ -124,6 +125,8 @@ def _found(request: RunRequest) -> Callable[[], int]:
         if not path.is_file():
             raise CommandError(f"run: there is no file {target}")
         return lambda: _run_file(path, words)
+    if ":" in target:
+        return lambda: _run_class(target, words)
     package = PACKAGES.find(target)
     if package is not None and words and not words[0].startswith("-"):
         executable = find_executable(package, words[0])
@@ -167,6 +170,12 @@ def _run_module(name: str, words: list[str]) -> int:
             f"run: there is no file, ROS package or module {name!r} (packages: {hint})"
         )
     runpy.run_module(name, run_name="__main__", alter_sys=True)
+    return 0
+
+
+def _run_class(target: str, words: list[str]) -> int:
+    node_class = import_module("dsmq_nodes.rclpy.running.node_class")  # 100 ms, for this alone
+    node_class.run_class(target, words)
     return 0
 
 

@@ -1,0 +1,80 @@
+"""`dsmq-nodes run MODULE:Class`: a node class of this kit, or one that was written for rclpy."""
+
+import json
+import os
+import sys
+from importlib import import_module
+from typing import Any
+
+import dsmq_nodes
+from dsmq_nodes.errors import CommandError
+from dsmq_nodes.rclpy.impl.names import parameter_yaml
+from dsmq_nodes.rclpy.impl.names.ros_arguments import Arguments, parse, without_ros_args
+from dsmq_nodes.rclpy.interfaces.message_class import snake_case
+from dsmq_nodes.suggest import did_you_mean
+
+
+def run_class(target: str, words: list[str]) -> None:
+    """Make a node of a class and spin it until Ctrl-C.
+
+    Its remappings and parameters are read from `--ros-args`, as `ros2 run` has them.
+
+    Raises:
+        CommandError: there is no such class.
+        SystemExit: with status 1 after an exception in a node of this kit.
+    """
+    cls = _class(target)
+    if issubclass(cls, dsmq_nodes.Node):
+        _give(cls, parse(words))
+        sys.argv = [target, *without_ros_args(words)]
+        dsmq_nodes.run(cls)
+        return
+    sys.argv = [target, *words]
+    _spin(cls)
+
+
+def _class(target: str) -> type[Any]:
+    module, _, name = target.partition(":")
+    try:
+        found = import_module(module)
+    except ModuleNotFoundError as error:
+        if error.name is None or not module.startswith(error.name):
+            raise
+        raise CommandError(f"run: there is no module {module!r} here") from None
+    cls = getattr(found, name, None)
+    if not isinstance(cls, type):
+        classes = [each for each, value in vars(found).items() if isinstance(value, type)]
+        raise CommandError(f"run: {module} has no class {name!r}; {did_you_mean(name, classes)}")
+    return cls
+
+
+def _give(cls: type[Any], arguments: Arguments) -> None:
+    """Give the node what a launch file would: in the environment."""
+    given: dict[str, Any] = {"params": {}, "remap": {}}
+    for rule in arguments.remaps:
+        if rule.kind in {"node", "namespace"}:
+            given.setdefault("name" if rule.kind == "node" else "namespace", rule.new)
+        else:
+            given["remap"].setdefault(rule.old, rule.new)
+    name = given.get("name") or snake_case(cls.__name__)
+    for pattern, values in arguments.params:
+        if not parameter_yaml.matches(pattern, f"{given.get('namespace', '').rstrip('/')}/{name}"):
+            raise CommandError(
+                f"run: the parameters of {pattern!r} are not for /{name}: say with "
+                "--ros-args -r __node:=NAME what this node's name is to be"
+            )
+        given["params"].update(values)
+    if any(given.values()):
+        os.environ["DSMQ_NODE"] = json.dumps(given)
+
+
+def _spin(cls: type[Any]) -> None:
+    rclpy = import_module("rclpy")
+    executors = import_module("rclpy.executors")
+    rclpy.init()
+    try:
+        rclpy.spin(cls())
+    except (KeyboardInterrupt, executors.ExternalShutdownException):
+        pass
+    finally:
+        rclpy.try_shutdown()
