@@ -64,6 +64,11 @@ class IoThread:
         """Call a function in the thread, without waiting."""
         (self._loop or self._start()).call_soon_threadsafe(call, *args)
 
+    def later(self, delay_sec: float, call: Callable[[], object]) -> None:
+        """Call a function in the thread after a time."""
+        loop = self._loop or self._start()
+        loop.call_soon_threadsafe(loop.call_later, delay_sec, call)
+
     def wait(self, work: Awaitable[T]) -> T:
         """Await something in the thread, and wait for its result."""
         return asyncio.run_coroutine_threadsafe(

@@ -23,6 +23,7 @@ def carrier_class(message_class: type[Message]) -> Any:
         "model_config": ConfigDict(defer_build=True),
         "to_json": _to_json,
         "to_parts": _to_parts,
+        "to_record": _to_record,
         "from_json": classmethod(_from_json),
         "from_parts": classmethod(_from_parts),
         "schema": classmethod(lambda _: message_class.schema()),
@@ -50,6 +51,11 @@ def _to_json(self: Any) -> Any:
 
 def _to_parts(self: Any) -> Any:
     return self.__dict__["carried"]
+
+
+def _to_record(self: Any) -> tuple[bytes, str, Any]:
+    text, field, raw = self.__dict__["carried"]
+    return text.encode(), field, raw
 
 
 def _from_json(cls: Any, text: str | bytes) -> Any:

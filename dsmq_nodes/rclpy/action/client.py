@@ -1,0 +1,325 @@
+"""Clients of actions."""
+
+import inspect
+import threading
+import time
+import uuid
+import weakref
+from collections.abc import Callable
+from typing import Any
+
+from dsmq_nodes.rclpy.clock import Clock
+from dsmq_nodes.rclpy.impl.calls.action_parts_of import ActionClientParts
+from dsmq_nodes.rclpy.impl.interface_named import interface
+from dsmq_nodes.rclpy.impl.nodes.ends import ends
+from dsmq_nodes.rclpy.impl.wakeup import Wakeup
+from dsmq_nodes.rclpy.qos import (
+    QoSProfile,
+    qos_profile_action_status_default,
+    qos_profile_services_default,
+)
+from dsmq_nodes.rclpy.service_introspection import ServiceIntrospectionState
+from dsmq_nodes.rclpy.task import Future
+from dsmq_nodes.rclpy.waitable import NumberOfEntities, Waitable
+
+_LOOK_SEC = 0.25
+_ENDED = {4, 5, 6}  # succeeded, canceled, aborted
+_FEEDBACK_QOS = QoSProfile(depth=10)
+
+
+class ClientGoalHandle:
+    """A goal that was sent, and the server's answer."""
+
+    def __init__(self, action_client: "ActionClient", goal_id: Any, goal_response: Any) -> None:
+        self._action_client = action_client
+        self._goal_id = goal_id
+        self._goal_response = goal_response
+        self._status = 0
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, ClientGoalHandle):
+            return False
+        return bool(self._goal_id == other.goal_id)
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __repr__(self) -> str:
+        return (
+            f"ClientGoalHandle <id={self.goal_id.uuid}, accepted={self.accepted}, "
+            f"status={self.status}>"
+        )
+
+    @property
+    def goal_id(self) -> Any:
+        """The goal's id."""
+        return self._goal_id
+
+    @property
+    def stamp(self) -> Any:
+        """When it was accepted."""
+        return self._goal_response.stamp
+
+    @property
+    def accepted(self) -> bool:
+        """Whether the server has accepted it."""
+        return bool(self._goal_response.accepted)
+
+    @property
+    def status(self) -> int:
+        """Its state, as far as is known."""
+        return self._status
+
+    def cancel_goal(self) -> Any:
+        """Ask to cancel it, and wait for the answer; another thread has to spin the node."""
+        return _wait_for(self.cancel_goal_async())
+
+    def cancel_goal_async(self) -> Future[Any]:
+        """Ask to cancel it."""
+        return self._action_client._cancel_goal_async(self)
+
+    def get_result(self) -> Any:
+        """Wait for its result; another thread has to spin the node."""
+        return _wait_for(self.get_result_async())
+
+    def get_result_async(self) -> Future[Any]:
+        """A future with its `status` and `result`."""
+        return self._action_client._get_result_async(self)
+
+
+def _wait_for(future: Future[Any]) -> Any:
+    event = threading.Event()
+    future.add_done_callback(lambda _: event.set())
+    event.wait()
+    error = future.exception()
+    if error is not None:
+        raise error
+    return future.result()
+
+
+class ActionClient(Waitable):
+    """Sends goals to an action's server."""
+
+    def __init__(
+        self,
+        node: Any,
+        action_type: Any,
+        action_name: str,
+        *,
+        callback_group: Any = None,
+        goal_service_qos_profile: QoSProfile = qos_profile_services_default,
+        result_service_qos_profile: QoSProfile = qos_profile_services_default,
+        cancel_service_qos_profile: QoSProfile = qos_profile_services_default,
+        feedback_sub_qos_profile: QoSProfile = _FEEDBACK_QOS,
+        status_sub_qos_profile: QoSProfile = qos_profile_action_status_default,
+    ) -> None:
+        super().__init__(callback_group or node.default_callback_group)
+        self._node = node
+        self._action_type = action_type
+        self._action_name = action_name
+        self._parts = ActionClientParts(
+            node,
+            action_type,
+            action_name,
+            (
+                goal_service_qos_profile,
+                result_service_qos_profile,
+                cancel_service_qos_profile,
+                feedback_sub_qos_profile,
+                status_sub_qos_profile,
+            ),
+        )
+        self._goal_handles: dict[bytes, weakref.ref[ClientGoalHandle]] = {}
+        self._pending_goal_requests: dict[int, tuple[Any, Future[Any]]] = {}
+        self._pending_cancel_requests: dict[int, Future[Any]] = {}
+        self._pending_result_requests: dict[int, tuple[bytes, Future[Any]]] = {}
+        self._feedback_callbacks: dict[bytes, Callable[[Any], Any]] = {}
+        self._lock = threading.Lock()
+        node.add_waitable(self)
+        self._logger = node.get_logger().get_child("action_client")
+
+    # What has come
+
+    def is_ready(self, wait_set: Any) -> bool:
+        """Whether a response, feedback or status has come."""
+        parts = self._parts
+        return any(
+            each.is_ready()
+            for each in (parts.goal, parts.cancel, parts.result, parts.feedback, parts.status)
+        )
+
+    def take_data(self) -> dict[str, Any]:
+        """One of each that has come."""
+        parts, data = self._parts, {}
+        for name, client in (("goal", parts.goal), ("cancel", parts.cancel), ("result", parts.result)):
+            header, response = client.take_response()
+            if header is not None:
+                data[name] = header.request_id.sequence_number, response
+        for name, subscription in (("feedback", parts.feedback), ("status", parts.status)):
+            taken = subscription.take_message(None, False)
+            if taken is not None:
+                data[name] = taken[0]
+        return data
+
+    async def execute(self, taken_data: dict[str, Any]) -> None:
+        """Settle futures, and call feedback callbacks."""
+        if "goal" in taken_data:
+            self._goal_answered(*taken_data["goal"])
+        if "cancel" in taken_data:
+            sequence, response = taken_data["cancel"]
+            self._settle(self._pending_cancel_requests.pop(sequence, None), response, "cancel")
+        if "result" in taken_data:
+            sequence, response = taken_data["result"]
+            goal_id, future = self._pending_result_requests.pop(sequence, (b"", None))
+            self._feedback_callbacks.pop(goal_id, None)
+            self._settle(future, response, "result")
+        if "feedback" in taken_data:
+            await self._feedback_came(taken_data["feedback"])
+        if "status" in taken_data:
+            self._status_came(taken_data["status"])
+
+    def _settle(self, future: Future[Any] | None, response: Any, what: str) -> None:
+        if future is None:
+            self._logger.warning(
+                f"Ignoring unexpected {what} response. There may be more than one action server "
+                f"for the action '{self._action_name}'"
+            )
+            return
+        if future in self._futures:
+            self.remove_future(future)
+        future.set_result(response)
+
+    def _goal_answered(self, sequence: int, response: Any) -> None:
+        goal_id, future = self._pending_goal_requests.pop(sequence, (None, None))
+        handle = ClientGoalHandle(self, goal_id, response)
+        if future is not None and handle.accepted:
+            uuid_bytes = bytes(goal_id.uuid)
+            if uuid_bytes in self._goal_handles:
+                raise RuntimeError(f"Two goals were accepted with the same ID ({handle})")
+            self._goal_handles[uuid_bytes] = weakref.ref(handle)
+        self._settle(future, handle, "goal")
+
+    async def _feedback_came(self, message: Any) -> None:
+        callback = self._feedback_callbacks.get(bytes(message.goal_id.uuid))
+        if callback is None:
+            return
+        if inspect.iscoroutinefunction(callback):
+            await callback(message)
+        else:
+            callback(message)
+
+    def _status_came(self, message: Any) -> None:
+        for each in message.status_list:
+            goal_id = bytes(each.goal_info.goal_id.uuid)
+            found = self._goal_handles.get(goal_id)
+            handle = None if found is None else found()
+            if handle is not None:
+                handle._status = each.status
+            if found is not None and (handle is None or each.status in _ENDED):
+                self._goal_handles.pop(goal_id, None)
+
+    def get_num_entities(self) -> NumberOfEntities:
+        """Three clients and two subscriptions."""
+        return NumberOfEntities(num_subs=2, num_clients=3)
+
+    def add_to_wait_set(self, wait_set: Any) -> None:
+        """Nothing to do: they wake the executor themselves."""
+
+    # Sending
+
+    def send_goal(self, goal: Any, **kwargs: Any) -> Any:
+        """Send a goal and wait for its result; another thread has to spin the node.
+
+        Raises:
+            TypeError: it is no goal of the action.
+        """
+        handle = _wait_for(self.send_goal_async(goal, **kwargs))
+        return _wait_for(self._get_result_async(handle))
+
+    def send_goal_async(
+        self,
+        goal: Any,
+        feedback_callback: Callable[[Any], Any] | None = None,
+        goal_uuid: Any = None,
+    ) -> Future[Any]:
+        """Send a goal; the future will have its `ClientGoalHandle`.
+
+        Raises:
+            TypeError: it is no goal of the action.
+        """
+        if not isinstance(goal, self._action_type.Goal):
+            raise TypeError(
+                f"Expected goal type ({type(self._action_type.Goal)}) but received ({type(goal)})"
+            )
+        request = self._action_type.Impl.SendGoalService.Request()
+        request.goal_id = self._generate_random_uuid() if goal_uuid is None else goal_uuid
+        request.goal = goal
+        if feedback_callback is not None:
+            self._feedback_callbacks[bytes(request.goal_id.uuid)] = feedback_callback
+        future: Future[Any] = Future()
+        self.add_future(future)
+        with self._lock, self._parts:
+            sequence = self._parts.goal.send_request(request)
+            self._pending_goal_requests[sequence] = request.goal_id, future
+        return future
+
+    def _generate_random_uuid(self) -> Any:
+        kind = interface("unique_identifier_msgs/msg/UUID")
+        return kind(uuid=list(uuid.uuid4().bytes))
+
+    def _check_handle(self, goal_handle: object) -> None:
+        if not isinstance(goal_handle, ClientGoalHandle):
+            raise TypeError(f"Expected type ClientGoalHandle but received {type(goal_handle)}")
+
+    def _cancel_goal_async(self, goal_handle: ClientGoalHandle) -> Future[Any]:
+        self._check_handle(goal_handle)
+        request = self._action_type.Impl.CancelGoalService.Request()
+        request.goal_info.goal_id = goal_handle.goal_id
+        future: Future[Any] = Future()
+        self.add_future(future)
+        with self._lock, self._parts:
+            sequence = self._parts.cancel.send_request(request)
+            self._pending_cancel_requests[sequence] = future
+        return future
+
+    def _get_result_async(self, goal_handle: ClientGoalHandle) -> Future[Any]:
+        self._check_handle(goal_handle)
+        request = self._action_type.Impl.GetResultService.Request()
+        request.goal_id = goal_handle.goal_id
+        future: Future[Any] = Future()
+        self.add_future(future)
+        with self._lock, self._parts:
+            sequence = self._parts.result.send_request(request)
+            self._pending_result_requests[sequence] = bytes(request.goal_id.uuid), future
+        return future
+
+    def server_is_ready(self) -> bool:
+        """Whether somebody serves the action."""
+        with self._node.handle:
+            return self._parts.is_server_available()
+
+    def wait_for_server(self, timeout_sec: float | None = None) -> bool:
+        """Wait until somebody serves it; False on timeout."""
+        context, wakeup = self._node.context, Wakeup()
+        ends.waiting.add(wakeup)
+        until_sec = None if timeout_sec is None else time.monotonic() + timeout_sec
+        with context.waking(wakeup):
+            while context.ok() and not self.server_is_ready():
+                left_sec = _LOOK_SEC if until_sec is None else until_sec - time.monotonic()
+                if left_sec <= 0:
+                    return False
+                wakeup.wait(min(left_sec, _LOOK_SEC))
+        return self.server_is_ready()
+
+    def configure_introspection(
+        self,
+        clock: Clock,
+        service_event_qos_profile: QoSProfile,
+        introspection_state: ServiceIntrospectionState,
+    ) -> None:
+        """Publish the calls of its services."""
+        self._parts.configure_introspection(clock, service_event_qos_profile, introspection_state)
+
+    def destroy(self) -> None:
+        """End it."""
+        self._parts.destroy_when_not_in_use()
+        self._node.remove_waitable(self)

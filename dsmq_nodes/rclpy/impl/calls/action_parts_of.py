@@ -1,0 +1,91 @@
+"""What an action is made of: three services and two topics below `<action>/_action`."""
+
+from typing import Any
+
+from dsmq_nodes.rclpy.impl.calls.call_handles import ClientHandle, ServiceHandle
+from dsmq_nodes.rclpy.impl.handle import InnerHandle
+from dsmq_nodes.rclpy.impl.names.name_rules import topic_fault
+from dsmq_nodes.rclpy.impl.topics.topic_handles import PublisherHandle, SubscriptionHandle
+from dsmq_nodes.rclpy.type_support import check_is_valid_action_type
+from dsmq_nodes.topic_names import ACTION
+
+
+def start_of(node: Any, action_type: Any, name: str, what: str) -> str:
+    """The beginning of the names of an action's services and topics.
+
+    Raises:
+        ValueError: the action's name breaks the rules.
+        AttributeError: the type is none.
+    """
+    check_is_valid_action_type(action_type)
+    node.handle.check()
+    fault = topic_fault(name)
+    if fault is not None:
+        raise ValueError(
+            f"Failed to create action {what} due to invalid topic name '{name}' : {fault[0]}"
+        )
+    return f"{node.resolve_service_name(name)}{ACTION}"
+
+
+class ActionServerParts(InnerHandle):
+    """The inner side of an action's server; `qos` are the profiles of its five parts."""
+
+    def __init__(self, node: Any, action_type: Any, name: str, qos: tuple[Any, ...]) -> None:
+        super().__init__()
+        start = start_of(node, action_type, name, "server")
+        impl, handle = action_type.Impl, node.handle
+        self.goal = ServiceHandle(handle, impl.SendGoalService, f"{start}/send_goal", qos[0])
+        self.result = ServiceHandle(handle, impl.GetResultService, f"{start}/get_result", qos[1])
+        self.cancel = ServiceHandle(handle, impl.CancelGoalService, f"{start}/cancel_goal", qos[2])
+        self.feedback = PublisherHandle(handle, impl.FeedbackMessage, f"{start}/feedback", qos[3])
+        self.status = PublisherHandle(handle, impl.GoalStatusMessage, f"{start}/status", qos[4])
+        self.feedback.begin()
+        self.status.begin()
+
+    def configure_introspection(self, clock: Any, qos: Any, state: Any) -> None:
+        """Publish the calls of its services."""
+        for each in (self.goal, self.cancel, self.result):
+            each.configure_introspection(clock, qos, state)
+
+    def destroy_when_not_in_use(self) -> None:
+        """End it."""
+        super().destroy_when_not_in_use()
+        for each in (self.goal, self.cancel, self.result, self.feedback, self.status):
+            each.destroy_when_not_in_use()
+
+
+class ActionClientParts(InnerHandle):
+    """The inner side of an action's client; `qos` are the profiles of its five parts."""
+
+    def __init__(self, node: Any, action_type: Any, name: str, qos: tuple[Any, ...]) -> None:
+        super().__init__()
+        start = start_of(node, action_type, name, "client")
+        impl, handle = action_type.Impl, node.handle
+        self.goal = ClientHandle(handle, impl.SendGoalService, f"{start}/send_goal", qos[0])
+        self.result = ClientHandle(handle, impl.GetResultService, f"{start}/get_result", qos[1])
+        self.cancel = ClientHandle(handle, impl.CancelGoalService, f"{start}/cancel_goal", qos[2])
+        topic = f"{start}/feedback"
+        self.feedback = SubscriptionHandle(handle, impl.FeedbackMessage, topic, qos[3])
+        topic = f"{start}/status"
+        self.status = SubscriptionHandle(handle, impl.GoalStatusMessage, topic, qos[4])
+        self.feedback.begin()
+        self.status.begin()
+
+    def is_server_available(self) -> bool:
+        """Whether all of a server is there."""
+        calls = (self.goal, self.cancel, self.result)
+        topics = (self.feedback, self.status)
+        return all(each.service_server_is_available() for each in calls) and all(
+            each.get_publisher_count() for each in topics
+        )
+
+    def configure_introspection(self, clock: Any, qos: Any, state: Any) -> None:
+        """Publish the calls of its clients."""
+        for each in (self.goal, self.cancel, self.result):
+            each.configure_introspection(clock, qos, state)
+
+    def destroy_when_not_in_use(self) -> None:
+        """End it."""
+        super().destroy_when_not_in_use()
+        for each in (self.goal, self.cancel, self.result, self.feedback, self.status):
+            each.destroy_when_not_in_use()
