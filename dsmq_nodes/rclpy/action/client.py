@@ -75,7 +75,7 @@ class ClientGoalHandle:
 
     def cancel_goal_async(self) -> Future[Any]:
         """Ask to cancel it."""
-        return self._action_client._cancel_goal_async(self)
+        return self._action_client._cancel_goal_async(self)  # noqa: SLF001
 
     def get_result(self) -> Any:
         """Wait for its result; another thread has to spin the node."""
@@ -83,7 +83,7 @@ class ClientGoalHandle:
 
     def get_result_async(self) -> Future[Any]:
         """A future with its `status` and `result`."""
-        return self._action_client._get_result_async(self)
+        return self._action_client._get_result_async(self)  # noqa: SLF001
 
 
 def _wait_for(future: Future[Any]) -> Any:
@@ -150,7 +150,11 @@ class ActionClient(Waitable):
     def take_data(self) -> dict[str, Any]:
         """One of each that has come."""
         parts, data = self._parts, {}
-        for name, client in (("goal", parts.goal), ("cancel", parts.cancel), ("result", parts.result)):
+        for name, client in (
+            ("goal", parts.goal),
+            ("cancel", parts.cancel),
+            ("result", parts.result),
+        ):
             header, response = client.take_response()
             if header is not None:
                 data[name] = header.request_id.sequence_number, response
@@ -189,7 +193,8 @@ class ActionClient(Waitable):
         future.set_result(response)
 
     def _goal_answered(self, sequence: int, response: Any) -> None:
-        goal_id, future = self._pending_goal_requests.pop(sequence, (None, None))
+        unknown: tuple[Any, Any] = (None, None)
+        goal_id, future = self._pending_goal_requests.pop(sequence, unknown)
         handle = ClientGoalHandle(self, goal_id, response)
         if future is not None and handle.accepted:
             uuid_bytes = bytes(goal_id.uuid)
@@ -213,7 +218,7 @@ class ActionClient(Waitable):
             found = self._goal_handles.get(goal_id)
             handle = None if found is None else found()
             if handle is not None:
-                handle._status = each.status
+                handle._status = each.status  # noqa: SLF001
             if found is not None and (handle is None or each.status in _ENDED):
                 self._goal_handles.pop(goal_id, None)
 

@@ -274,7 +274,8 @@ class ActionServer(Waitable):
 
     def take_data(self) -> dict[str, Any]:
         """One of each that has come."""
-        parts, data = self._handle, {}
+        parts = self._handle
+        data: dict[str, Any] = {}
         for name, service in (
             ("goal", parts.goal),
             ("cancel", parts.cancel),
@@ -335,9 +336,7 @@ class ActionServer(Waitable):
         try:
             service.service_send_response(response, request_id)
         except (RCLError, InvalidHandle):
-            self._logger.warning(
-                f"Failed to send {what} response (the client may have gone away)"
-            )
+            self._logger.warning(f"Failed to send {what} response (the client may have gone away)")
 
     async def _execute_goal(
         self, execute_callback: Callable[[ServerGoalHandle], Any], goal_handle: ServerGoalHandle
@@ -367,7 +366,7 @@ class ActionServer(Waitable):
             if await _called(self._cancel_callback, handle) is not CancelResponse.ACCEPT:
                 continue
             try:
-                handle._update_state(GoalEvent.CANCEL_GOAL)
+                handle._update_state(GoalEvent.CANCEL_GOAL)  # noqa: SLF001
             except RCLError:
                 continue  # it has ended meanwhile
             response.goals_canceling.append(handle.goal_info)
@@ -447,7 +446,7 @@ class ActionServer(Waitable):
         """Execute a goal as a task of the executor."""
         callback = execute_callback or self._execute_callback
         executor = self._node.executor
-        if callback is not None and executor is not None:
+        if executor is not None:
             executor.create_task(self._execute_goal, callback, goal_handle)
 
     def notify_goal_done(self, goal_handle: ServerGoalHandle) -> None:

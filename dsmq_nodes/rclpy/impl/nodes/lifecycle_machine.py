@@ -1,0 +1,172 @@
+"""The states of a managed node and the transitions between them. No I/O here.
+
+Source: design.ros2.org/articles/node_lifecycle.html; the numbers are those of lifecycle_msgs.
+"""
+
+from enum import Enum
+from typing import Any, Final, NamedTuple
+
+from dsmq_nodes.rclpy.impl.c_errors import RCLError
+from dsmq_nodes.rclpy.impl.log_output import log_inside
+
+_WARN = 30
+
+
+class TransitionCallbackReturnType(Enum):
+    """What the callback of a transition returns."""
+
+    SUCCESS = 97
+    FAILURE = 98
+    ERROR = 99
+
+    def __str__(self) -> str:
+        return f"{type(self).__name__}.{self.name}"
+
+    def __int__(self) -> int:
+        return self.value
+
+    def to_label(self) -> str:
+        """The label of the transition that follows."""
+        return f"transition_{self.name.lower()}"
+
+
+class MachineState(NamedTuple):
+    """A state: its number and its label; `==` to a pair of them."""
+
+    id: int
+    label: str
+
+
+class MachineTransition(NamedTuple):
+    """A transition: its number and label, where it begins and where it leads."""
+
+    id: int
+    label: str
+    start_id: int
+    start_label: str
+    goal_id: int
+    goal_label: str
+
+
+_STATES: Final = {
+    label: MachineState(number, label)
+    for number, label in (
+        (0, "unknown"),
+        (1, "unconfigured"),
+        (2, "inactive"),
+        (3, "active"),
+        (4, "finalized"),
+        (10, "configuring"),
+        (11, "cleaningup"),
+        (12, "shuttingdown"),
+        (13, "activating"),
+        (14, "deactivating"),
+        (15, "errorprocessing"),
+    )
+}
+
+
+def _transition(number: int, label: str, start: str, goal: str) -> MachineTransition:
+    return MachineTransition(number, label, *_STATES[start], *_STATES[goal])
+
+
+_TRANSITIONS: Final = tuple(
+    _transition(*each)
+    for each in (
+        (1, "configure", "unconfigured", "configuring"),
+        (10, "transition_success", "configuring", "inactive"),
+        (11, "transition_failure", "configuring", "unconfigured"),
+        (12, "transition_error", "configuring", "errorprocessing"),
+        (2, "cleanup", "inactive", "cleaningup"),
+        (20, "transition_success", "cleaningup", "unconfigured"),
+        (21, "transition_failure", "cleaningup", "inactive"),
+        (22, "transition_error", "cleaningup", "errorprocessing"),
+        (3, "activate", "inactive", "activating"),
+        (30, "transition_success", "activating", "active"),
+        (31, "transition_failure", "activating", "inactive"),
+        (32, "transition_error", "activating", "errorprocessing"),
+        (4, "deactivate", "active", "deactivating"),
+        (40, "transition_success", "deactivating", "inactive"),
+        (41, "transition_failure", "deactivating", "active"),
+        (42, "transition_error", "deactivating", "errorprocessing"),
+        (5, "shutdown", "unconfigured", "shuttingdown"),
+        (6, "shutdown", "inactive", "shuttingdown"),
+        (7, "shutdown", "active", "shuttingdown"),
+        (50, "transition_success", "shuttingdown", "finalized"),
+        (51, "transition_failure", "shuttingdown", "finalized"),
+        (52, "transition_error", "shuttingdown", "errorprocessing"),
+        (60, "transition_success", "errorprocessing", "unconfigured"),
+        (61, "transition_failure", "errorprocessing", "finalized"),
+        (62, "transition_error", "errorprocessing", "finalized"),
+    )
+)
+
+
+class LifecycleMachine:
+    """The state of one managed node.
+
+    Attributes:
+        publish: called with each transition that was made; None: nobody is told.
+        current_state: its number and label.
+        service_change_state, ...: the inner sides of its services; None without them.
+    """
+
+    initialized = True
+
+    def __init__(self, publish: Any = None) -> None:
+        """A machine that is unconfigured."""
+        self.publish = publish
+        self.current_state: tuple[int, str] = tuple(_STATES["unconfigured"])  # type: ignore[assignment]
+        self.service_change_state: Any = None
+        self.service_get_state: Any = None
+        self.service_get_available_states: Any = None
+        self.service_get_available_transitions: Any = None
+        self.service_get_transition_graph: Any = None
+
+    @property
+    def available_states(self) -> list[tuple[int, str]]:
+        """All states."""
+        return list(_STATES.values())
+
+    @property
+    def available_transitions(self) -> list[MachineTransition]:
+        """The transitions that begin in the current state."""
+        return [each for each in _TRANSITIONS if each.start_id == self.current_state[0]]
+
+    @property
+    def transition_graph(self) -> list[MachineTransition]:
+        """All transitions."""
+        return list(_TRANSITIONS)
+
+    def get_transition_by_label(self, label: str) -> int:
+        """The number of the transition of a label that begins in the current state.
+
+        Raises:
+            RCLError: there is none.
+        """
+        for each in self.available_transitions:
+            if each.label == label:
+                return each.id
+        raise RCLError(f"no transition {label} in state {self.current_state[1]}")
+
+    def trigger_transition_by_id(self, number: int, publish_update: bool) -> None:
+        """Make a transition.
+
+        Raises:
+            RCLError: it does not begin in the current state.
+        """
+        self._trigger([each for each in self.available_transitions if each.id == number], number)
+
+    def trigger_transition_by_label(self, label: str, publish_update: bool) -> None:
+        """Make a transition; raises as by its number."""
+        self._trigger([each for each in self.available_transitions if each.label == label], label)
+
+    def _trigger(self, found: list[MachineTransition], wanted: object) -> None:
+        if not found:
+            text = f"No transition matching {wanted} found for current state "
+            log_inside(_WARN, "rcl_lifecycle", text + self.current_state[1])
+            raise RCLError(f"Failed to trigger lifecycle state machine transition: {wanted}")
+        transition = found[0]
+        self.current_state = transition.goal_id, transition.goal_label
+        if self.publish is not None:
+            self.publish(transition)
