@@ -18,6 +18,7 @@ from dsmq_nodes.messages.schema.in_limits import in_limits
 from dsmq_nodes.messages.schema.json_schema import json_schema
 from dsmq_nodes.messages.schema.large_field import LARGE_BYTES, large_field
 from dsmq_nodes.printable import one_line
+from dsmq_nodes.speedups import make_plan
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -63,6 +64,19 @@ class Message(BaseModel):
         cls, source: type[BaseModel], handler: GetCoreSchemaHandler
     ) -> CoreSchema:
         return adapt_model(cls, handler(source))
+
+    if make_plan is not None:  # without it this would be a call more for nothing
+
+        def __init__(self, /, **fields: Any) -> None:
+            """Take the fields by name; those that are not given have their defaults.
+
+            Raises:
+                ValidationError: A field does not exist, is missing or holds a wrong value.
+            """
+            if not ((plan := codec(type(self))) and plan.fill(self, fields)):
+                super().__init__(**fields)
+
+        __init__.__pydantic_base_init__ = True  # type: ignore[attr-defined]  # not for JSON
 
     def to_json(self) -> str:
         """Return the message as JSON text, as it is published.

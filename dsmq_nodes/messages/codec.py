@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 from pydantic import BaseModel
 from pydantic_core import SchemaSerializer, SchemaValidator
 
+from dsmq_nodes.messages.fields import makes_blank
 from dsmq_nodes.speedups import make_plan
 
 if TYPE_CHECKING:
@@ -20,9 +21,9 @@ if TYPE_CHECKING:
 
 _Schema = dict[str, Any]
 
-_DEEPEST: Final = 32  # levels of messages; pydantic reads JSON of up to 200 levels
 _MOST_ITEMS: Final = 2**62
 _INT64_LEAST: Final = -(2**63)
+_INT64_MOST: Final = 2**63 - 1
 _UINT64_MOST: Final = 2**64 - 1
 _SLOTS: Final = tuple(
     BaseModel.__dict__[name]
@@ -68,15 +69,15 @@ def codec(cls: type[BaseModel]) -> "Plan | None":
 
 
 def _planned(cls: type[BaseModel]) -> "Plan | None":
-    if make_plan is None or not cls.__pydantic_complete__:
+    if not cls.__pydantic_complete__:
         return None
     _plans[cls] = None  # what a type that contains itself finds: it has no plan
-    try:
-        plan = make_plan(cls, tuple(_fields(cls)), _SLOTS)
-    except _NoPlanError:
+    if make_plan is None:
         return None
-    if plan.depth <= _DEEPEST:
-        _plans[cls] = plan
+    try:
+        _plans[cls] = make_plan(cls, tuple(_fields(cls)), _SLOTS)
+    except (_NoPlanError, RecursionError):  # types nested deeper than the compiled part goes
+        return None
     return _plans[cls]
 
 
@@ -93,13 +94,22 @@ def _fields(cls: type[BaseModel]) -> "Iterator[tuple[Any, ...]]":
     _check_model(model, cls)
     for name, field in model["schema"]["fields"].items():
         _check(field, "model-field", {"metadata"})
-        found = field["schema"]
+        found: _Schema = field["schema"]
+        default: tuple[str, object] = ("-", None)
         if found["type"] == "default":
             _check(found, "default", _DEFAULT)
-            found = found["schema"]
+            default, found = _default(found, refs), found["schema"]
         if not name.isidentifier():
             raise _NoPlanError
-        yield name, *_value(_resolved(found, refs), refs)
+        yield name, *_value(_resolved(found, refs), refs), *default
+
+
+def _default(schema: _Schema, refs: dict[str, _Schema]) -> tuple[str, object]:
+    """How a field's default is made, and of what."""
+    if "default" in schema:
+        return "v", schema["default"]
+    factory, cls = schema["default_factory"], _resolved(schema["schema"], refs).get("cls")
+    return "n" if cls is not None and makes_blank(factory, cls) else "c", factory
 
 
 def _check_class(cls: type[BaseModel]) -> None:
@@ -115,8 +125,8 @@ def _check_model(model: _Schema, cls: type[BaseModel]) -> None:
     _check(model, "model", _MODEL)
     _check(model["schema"], "model-fields", _MODEL_FIELDS)
     config = {key: value for key, value in model["config"].items() if key != "title"}
-    is_other = model["cls"] is not cls or model["custom_init"] or model["root_model"]
-    if is_other or config != _CONFIG or model["schema"]["computed_fields"]:
+    is_other = model["cls"] is not cls or model.get("custom_init") or model.get("root_model")
+    if is_other or config != _CONFIG or model["schema"].get("computed_fields"):
         raise _NoPlanError
 
 
@@ -142,7 +152,8 @@ def _item(schema: _Schema) -> "tuple[str, Plan | None, int, int]":
     if kind == "int":
         _check(schema, "int", {"ge", "le", "metadata"})
         low, high = schema.get("ge", _INT64_LEAST), schema.get("le", _UINT64_MOST)
-        return "i", None, max(low, _INT64_LEAST), min(high, _UINT64_MOST)
+        if isinstance(low, int) and isinstance(high, int) and low <= _INT64_MOST and high >= 0:
+            return "i", None, max(low, _INT64_LEAST), min(high, _UINT64_MOST)
     if kind == "model":
         plan = codec(schema["cls"])
         _check_model(schema, schema["cls"])

@@ -166,6 +166,13 @@ def _maker(default: list[Any] | BaseModel) -> Callable[[], object]:
     return plain if is_whole and default == plain() else partial(default.model_copy, deep=True)
 
 
+def makes_blank(factory: object, cls: type[BaseModel]) -> bool:
+    """Whether a default is made as above: a message of nothing but its own defaults."""
+    if not isinstance(factory, partial) or (factory.args, factory.keywords) != (({},), {}):
+        return False
+    return bool(factory.func == cls.__pydantic_validator__.validate_python)
+
+
 _ADAPTERS: Final[dict[str, Callable[[Schema], object]]] = {
     "float": _float,
     "list": _list,

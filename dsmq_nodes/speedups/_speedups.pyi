@@ -6,13 +6,13 @@ VERSION: int
 class Plan:
     """How messages of one type become JSON text and are made from it."""
 
-    depth: int
     def __new__(
         cls,
         message_type: type[Any],
-        fields: tuple[tuple[str, str, Plan | None, bool, int, int, int, int], ...],
+        fields: tuple[tuple[Any, ...], ...],
         slots: tuple[Any, ...],
         /,
     ) -> Plan: ...
+    def fill(self, message: Any, fields: dict[str, Any], /) -> bool: ...
     def dump(self, message: Any, /) -> bytes | None: ...
     def load(self, text: str | bytes, /) -> Any: ...

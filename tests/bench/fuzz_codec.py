@@ -45,7 +45,8 @@ def value(annotation: Any, metadata: list[Any], rng: random.Random) -> Any:
     if get_origin(annotation) is list:
         count = rng.choice((0, 1, 2, 3, 9, 9, 12, 36))
         return [value(get_args(annotation)[0], [], rng) for _ in range(count)]
-    return MAKERS.get(annotation, lambda _: message(annotation, rng))(rng)
+    maker = MAKERS.get(annotation)
+    return message(annotation, rng) if maker is None else maker(rng)
 
 
 def number(rng: random.Random) -> float:
@@ -118,6 +119,11 @@ def difference(cls: type[Message], rng: random.Random) -> str:
     written = plan.dump(filled)
     if written is not None and written != text:
         return f"{cls.__name__}: wrote {written!r}, pydantic {text!r}"
+    made = of_pydantic(lambda: cls(**filled.__dict__))
+    if told(made) != told(
+        of_pydantic(partial(cls.__pydantic_validator__.validate_python, filled.__dict__))
+    ):
+        return f"{cls.__name__}: made {made!r} of {filled!r}"
     for _ in range(8):
         thrown = damaged(text or b"{}", rng)
         read = plan.load(thrown)

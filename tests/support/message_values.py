@@ -76,7 +76,7 @@ def of(cls: type[Message]) -> st.SearchStrategy[Any]:
 _ANNOTATIONS: list[Any] = [
     *(float, int, bool, str, bytes, fields.int8, fields.uint8, fields.int64, fields.uint64),
     *(fields.float32, fields.Matrix3x3, Literal["a", "b"], float | None, int | str),
-    Annotated[int, Field(ge=3)],
+    *(Annotated[int, Field(ge=3)], Annotated[int, Field(le=-1)], Annotated[int, Field(ge=2**63)]),
     Annotated[float, Field(ge=-1, le=1)],
     Annotated[list[fields.uint8], Field(max_length=3)],
     *(messages.Vector3, messages.Header, messages.Duration, messages.Empty, messages.UUID),
