@@ -17,7 +17,7 @@ from dsmq_nodes.speedups import make_plan
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from dsmq_nodes.speedups._speedups import Plan
+    from dsmq_nodes.speedups import Plan
 
 _Schema = dict[str, Any]
 

@@ -10,8 +10,8 @@ from importlib import import_module
 from types import ModuleType
 from typing import TYPE_CHECKING, Final
 
-if TYPE_CHECKING:
-    from dsmq_nodes.speedups._speedups import Plan
+if TYPE_CHECKING:  # other files import these types from here
+    from dsmq_nodes.speedups._speedups import Plan as Plan
 
 __all__ = ["make_plan", "path"]
 
