@@ -109,7 +109,8 @@ def all_class_names_twice() -> list[Double]:
 
 
 def _is_rclpys(path: Path) -> bool:
-    return relative(path.parent) in _NAMED_BY_RCLPY
+    where = relative(path.parent)
+    return where in _NAMED_BY_RCLPY or where.startswith("dsmq_nodes/rclpy/packages/")
 
 
 def _is_message_package(where: str) -> bool:

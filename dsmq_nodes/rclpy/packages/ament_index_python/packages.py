@@ -1,0 +1,48 @@
+"""Where packages are: the share folder of a package of the working tree is its own folder."""
+
+from pathlib import Path
+
+from dsmq_nodes.messages.schema.ros_packages import PACKAGES, RosPackage
+
+
+class PackageNotFoundError(KeyError):
+    """There is no such package."""
+
+    def __str__(self) -> str:
+        return str(self.args[0]) if self.args else ""
+
+
+def get_packages_with_prefixes() -> dict[str, str]:
+    """All packages, and the prefix of each."""
+    return {name: str(each.prefix or each.folder) for name, each in PACKAGES.all.items()}
+
+
+def get_package_prefix(package_name: str) -> str:
+    """The prefix a package is installed in; of one in the working tree its folder.
+
+    Raises:
+        PackageNotFoundError: there is no such package.
+        ValueError: the name is empty.
+    """
+    found = _package(package_name)
+    return str(found.prefix or found.folder)
+
+
+def get_package_share_path(package_name: str, print_warning: bool = True) -> Path:
+    """The folder of a package's own files: launch files, parameters, maps; raises as above."""
+    return _package(package_name).folder
+
+
+def get_package_share_directory(package_name: str, print_warning: bool = True) -> str:
+    """The same as a text."""
+    return str(get_package_share_path(package_name))
+
+
+def _package(name: str) -> RosPackage:
+    if not name:
+        raise ValueError("package name must not be empty")
+    found = PACKAGES.find(name)
+    if found is None:
+        searched = sorted({str(each.folder.parent) for each in PACKAGES.all.values()})
+        raise PackageNotFoundError(f"package '{name}' not found, searching: {searched}")
+    return found

@@ -1,0 +1,41 @@
+"""ROS's diagnostic_updater: the states of a node's tasks, published on /diagnostics each second."""
+
+from dsmq_nodes.rclpy.packages.diagnostic_updater._diagnostic_status_wrapper import (
+    DiagnosticStatusWrapper,
+)
+from dsmq_nodes.rclpy.packages.diagnostic_updater._diagnostic_updater import (
+    CompositeDiagnosticTask,
+    DiagnosticTask,
+    DiagnosticTaskVector,
+    FunctionDiagnosticTask,
+    Heartbeat,
+    Updater,
+)
+from dsmq_nodes.rclpy.packages.diagnostic_updater._publisher import (
+    DiagnosedPublisher,
+    HeaderlessTopicDiagnostic,
+    TopicDiagnostic,
+)
+from dsmq_nodes.rclpy.packages.diagnostic_updater._update_functions import (
+    FrequencyStatus,
+    FrequencyStatusParam,
+    TimeStampStatus,
+    TimeStampStatusParam,
+)
+
+__all__ = [
+    "CompositeDiagnosticTask",
+    "DiagnosedPublisher",
+    "DiagnosticStatusWrapper",
+    "DiagnosticTask",
+    "DiagnosticTaskVector",
+    "FrequencyStatus",
+    "FrequencyStatusParam",
+    "FunctionDiagnosticTask",
+    "HeaderlessTopicDiagnostic",
+    "Heartbeat",
+    "TimeStampStatus",
+    "TimeStampStatusParam",
+    "TopicDiagnostic",
+    "Updater",
+]

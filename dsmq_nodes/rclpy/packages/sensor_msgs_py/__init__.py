@@ -1,0 +1,1 @@
+"""ROS's sensor_msgs_py: point clouds as numpy arrays."""

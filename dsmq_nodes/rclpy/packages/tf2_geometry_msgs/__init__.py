@@ -1,0 +1,23 @@
+"""ROS's tf2_geometry_msgs on this kit's `tf`: messages of geometry_msgs moved to another frame."""
+
+from dsmq_nodes.rclpy.packages.tf2_geometry_msgs.tf2_geometry_msgs import (
+    do_transform_point,
+    do_transform_pose,
+    do_transform_pose_stamped,
+    do_transform_pose_with_covariance_stamped,
+    do_transform_vector3,
+    do_transform_wrench,
+    from_msg_msg,
+    to_msg_msg,
+)
+
+__all__ = [
+    "do_transform_point",
+    "do_transform_pose",
+    "do_transform_pose_stamped",
+    "do_transform_pose_with_covariance_stamped",
+    "do_transform_vector3",
+    "do_transform_wrench",
+    "from_msg_msg",
+    "to_msg_msg",
+]

@@ -1,0 +1,145 @@
+"""A buffer of transforms that waits: for a time in a thread, or as a future."""
+
+import threading
+import time as clock
+from collections.abc import Callable
+from typing import Any, Final
+
+from dsmq_nodes.rclpy.duration import Duration
+from dsmq_nodes.rclpy.interfaces import service_named
+from dsmq_nodes.rclpy.packages.tf2_py import BufferCore
+from dsmq_nodes.rclpy.packages.tf2_ros.buffer_interface import BufferInterface
+from dsmq_nodes.rclpy.task import Future
+
+_NANOSECONDS: Final = 1e-9
+_LOOK_SEC: Final = 0.2  # new transforms wake a waiting thread; the end of rclpy does not
+NO_TIME: Final = Duration()
+
+
+class Buffer(BufferCore, BufferInterface):
+    """Transforms between frames, and waiting for them.
+
+    A lookup with a timeout waits in its thread: the node has to be spun by another one.
+    """
+
+    def __init__(self, cache_time: Duration | None = None, node: Any = None) -> None:
+        BufferCore.__init__(self, cache_time)
+        BufferInterface.__init__(self)
+        self._new = threading.Condition()
+        self._futures: list[tuple[Future[Any], Callable[[], bool]]] = []
+        if node is not None:
+            kind = service_named("tf2_msgs/srv/FrameGraph")
+            self._server = node.create_service(kind, "tf2_frames", self._tell_frames)
+
+    def _tell_frames(self, request: Any, response: Any) -> Any:
+        response.frame_yaml = self.all_frames_as_yaml()
+        return response
+
+    def set_transform(self, transform: Any, authority: str) -> None:
+        """Add a transform."""
+        super().set_transform(transform, authority)
+        self._changed()
+
+    def set_transform_static(self, transform: Any, authority: str) -> None:
+        """Add a transform that holds at all times."""
+        super().set_transform_static(transform, authority)
+        self._changed()
+
+    def _changed(self) -> None:
+        with self._new:
+            self._new.notify_all()
+            ready = [future for future, is_known in self._futures if is_known()]
+            self._futures = [pair for pair in self._futures if pair[0] not in ready]
+        for future in ready:
+            future.set_result(True)
+
+    def lookup_transform(
+        self, target_frame: str, source_frame: str, time: Any, timeout: Duration = NO_TIME
+    ) -> Any:
+        """The transform from `source_frame` to `target_frame`; waits for it if told how long.
+
+        Raises:
+            TransformException: it is not known.
+        """
+        self.can_transform(target_frame, source_frame, time, timeout)
+        return self.lookup_transform_core(target_frame, source_frame, time)
+
+    def lookup_transform_full(
+        self,
+        target_frame: str,
+        target_time: Any,
+        source_frame: str,
+        source_time: Any,
+        fixed_frame: str,
+        timeout: Duration = NO_TIME,
+    ) -> Any:
+        """The same between two times, by a frame that stands still; raises as above."""
+        words = (target_frame, target_time, source_frame, source_time, fixed_frame)
+        self.can_transform_full(*words, timeout)
+        return self.lookup_transform_full_core(*words)
+
+    async def lookup_transform_async(self, target_frame: str, source_frame: str, time: Any) -> Any:
+        """The same for coroutines, however long it takes."""
+        await self.wait_for_transform_async(target_frame, source_frame, time)
+        return self.lookup_transform_core(target_frame, source_frame, time)
+
+    async def lookup_transform_full_async(self, *words: Any) -> Any:
+        """The same between two times; arguments as `lookup_transform_full`."""
+        await self.wait_for_transform_full_async(*words)
+        return self.lookup_transform_full_core(*words)
+
+    def can_transform(
+        self,
+        target_frame: str,
+        source_frame: str,
+        time: Any,
+        timeout: Duration = NO_TIME,
+        return_debug_tuple: bool = False,
+    ) -> Any:
+        """Whether a transform is known, at last after `timeout`; and why not, if that is asked."""
+        words = (target_frame, source_frame, time)
+        return self._awaited(self.can_transform_core, words, timeout, return_debug_tuple)
+
+    def can_transform_full(
+        self,
+        target_frame: str,
+        target_time: Any,
+        source_frame: str,
+        source_time: Any,
+        fixed_frame: str,
+        timeout: Duration = NO_TIME,
+        return_debug_tuple: bool = False,
+    ) -> Any:
+        """The same between two times."""
+        words = (target_frame, target_time, source_frame, source_time, fixed_frame)
+        return self._awaited(self.can_transform_full_core, words, timeout, return_debug_tuple)
+
+    def _awaited(
+        self, ask: Callable[..., tuple[bool, str]], words: Any, timeout: Duration, why: bool
+    ) -> Any:
+        until_sec = clock.monotonic() + timeout.nanoseconds * _NANOSECONDS
+        with self._new:
+            found = ask(*words)
+            while not found[0] and (left := until_sec - clock.monotonic()) > 0:
+                self._new.wait(min(left, _LOOK_SEC))
+                found = ask(*words)
+        return found if why else found[0]
+
+    def wait_for_transform_async(
+        self, target_frame: str, source_frame: str, time: Any
+    ) -> "Future[Any]":
+        """A future that is done when a transform is known."""
+        return self._future(lambda: self.can_transform_core(target_frame, source_frame, time)[0])
+
+    def wait_for_transform_full_async(self, *words: Any) -> "Future[Any]":
+        """The same between two times; arguments as `lookup_transform_full`."""
+        return self._future(lambda: self.can_transform_full_core(*words)[0])
+
+    def _future(self, is_known: Callable[[], bool]) -> "Future[Any]":
+        future: Future[Any] = Future()
+        with self._new:
+            if not is_known():
+                self._futures.append((future, is_known))
+                return future
+        future.set_result(True)
+        return future
