@@ -79,7 +79,7 @@ class _ClientValues:
             raise CommandError(f"{field:.60}: nested too deeply")
         found = resolved(self._root, schema)
         if value is None:
-            return "NaN" if "number" in kinds(found) else None
+            return "NaN" if "number" in kinds(found, self._root) else None
         if isinstance(value, dict) or value == "now":
             return self._object(value, alternative(found, "object", self._root), field, depth)
         if isinstance(value, list):
@@ -89,8 +89,8 @@ class _ClientValues:
                 self.read(each, item, f"{field}[{at}]", depth + 1)
                 for at, (each, item) in enumerate(pairs)
             ]
-        if isinstance(value, float) and value.is_integer() and kinds(found) == ["integer"]:
-            return int(value)
+        if isinstance(value, float) and value.is_integer():
+            return int(value) if kinds(found, self._root) == ["integer"] else value
         if isinstance(value, str) and found.get("contentEncoding") == "base64":
             _check_base64(value, field)
         return value
@@ -133,7 +133,7 @@ class _ClientValues:
         return as_mapping(resolved(self._root, inner).get("properties")).keys() == _HEADER
 
     def _may_be_null(self, schema: object) -> bool:
-        found = kinds(resolved(self._root, schema))
+        found = kinds(resolved(self._root, schema), self._root)
         return not found or "null" in found
 
 

@@ -26,10 +26,15 @@ from dsmq_nodes.messages.schema.find import kits_interface
 from dsmq_nodes.tools.graph_model import TopicModel
 from dsmq_nodes.tools.lookup import types
 from dsmq_nodes.tools.offers import Offer, actions
+from dsmq_nodes.topic_names import PARAMETER_EVENTS_TOPIC, ROSOUT_TOPIC
 
 _PREFIX: Final = "/rosapi/"
 _ROS_VERSION: Final = 2
 _DISTRO: Final = "jazzy"
+_EVERY_NODES: Final = {
+    ROSOUT_TOPIC: "rcl_interfaces/msg/Log",
+    PARAMETER_EVENTS_TOPIC: "rcl_interfaces/msg/ParameterEvent",
+}
 
 Fields = dict[str, Any]
 Method = Callable[[Fields], Fields | Awaitable[Fields]]
@@ -92,12 +97,15 @@ class RosApi:
     # Topics
 
     def _typed(self) -> list[tuple[str, str]]:
-        """The topics that have an end, with their types."""
-        return [
-            (topic.name, next(iter(types(topic)), ""))
+        """The topics that have an end, with their types, and those that every node publishes."""
+        found = {
+            topic.name: next(iter(types(topic)), "")
             for topic in self._hub.topics()
             if topic.publishers or topic.subscribers
-        ]
+        }
+        if self._hub.nodes():  # in ROS 2 they are there from the start, here with their first line
+            found = _EVERY_NODES | found
+        return sorted(found.items())
 
     def _topics(self, _: Fields) -> Fields:
         found = self._typed()
@@ -257,7 +265,8 @@ class RosApi:
     @staticmethod
     def _get_time(_: Fields) -> Fields:
         sec, nanosec = divmod(time.time_ns(), 1_000_000_000)
-        return {"time": {"sec": sec, "nanosec": nanosec}}
+        # roslibpy still reads ROS 1's names.
+        return {"time": {"sec": sec, "nanosec": nanosec, "secs": sec, "nsecs": nanosec}}
 
 
 def _is_end(node: str, ends: list[Any]) -> bool:

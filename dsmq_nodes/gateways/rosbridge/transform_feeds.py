@@ -111,7 +111,11 @@ class TransformFeed:
 
     def _moved(self, source: str) -> TransformStamped | None:
         try:
-            found = self._shared.buffer.lookup(self._target, source, Time())
+            if source == self._target:  # tf2 knows that of every frame
+                found = TransformStamped(child_frame_id=source)
+                found.header.frame_id = source
+            else:
+                found = self._shared.buffer.lookup(self._target, source, Time())
         except TransformException:
             return None  # not known yet
         last = self._sent.get(source)

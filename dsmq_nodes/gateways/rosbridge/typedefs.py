@@ -116,7 +116,7 @@ def _of_schema(part: object, root: Schema, package: str) -> tuple[str, str]:
     if isinstance(reference, str):
         inner = f"{package}/msg/{reference.rpartition('/')[2]}"
         return inner, inner
-    kind = next(iter(kinds(named)), "")
+    kind = next(iter(kinds(named, root)), "")
     if kind == "array":
         base, inner = _of_schema(named.get("items"), root, package)
         least, most = named.get("minItems"), named.get("maxItems")

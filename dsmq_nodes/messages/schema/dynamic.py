@@ -53,7 +53,7 @@ def _decoded(value: Any, schema: object, root: Schema, depth: int) -> Any:
         return value
     found = resolved(root, schema)
     if isinstance(value, str):
-        return _text(value, found)
+        return _text(value, found, root)
     chosen = alternative(found, "object" if isinstance(value, dict) else "array", root)
     if isinstance(value, dict):
         inside = field_schemas(chosen, value)
@@ -79,7 +79,7 @@ def _without_special(value: Any, schema: object, root: Schema, depth: int) -> An
         return value
     found = resolved(root, schema)
     if isinstance(value, str):
-        return None if value in _NO_NUMBERS and "string" not in kinds(found) else value
+        return None if value in _NO_NUMBERS and "string" not in kinds(found, root) else value
     chosen = alternative(found, "object" if isinstance(value, dict) else "array", root)
     if isinstance(value, dict):
         inside = field_schemas(chosen, value)
@@ -99,13 +99,13 @@ def _is_plain(values: list[Any]) -> bool:
     )
 
 
-def _text(value: str, schema: Schema) -> Any:
+def _text(value: str, schema: Schema, root: Schema) -> Any:
     if schema.get("contentEncoding") == "base64":
         try:
             return list(base64.b64decode(value, validate=True))
         except (binascii.Error, ValueError):
             return value
-    is_number = "number" in (names := kinds(schema)) and "string" not in names
+    is_number = "number" in (names := kinds(schema, root)) and "string" not in names
     return _NO_NUMBERS.get(value, value) if is_number else value
 
 
@@ -148,7 +148,7 @@ def _known(value: dict[str, Any], fields: Schema, where: str) -> None:
 
 def _encoded(value: Any, schema: object, root: Schema, what: str, field: str) -> Any:
     found = resolved(root, schema)
-    names = kinds(found)
+    names = kinds(found, root)
     if isinstance(value, dict) and "object" in names:
         return _object(value, alternative(found, "object", root), root, what, field)
     if isinstance(value, list) and "array" in names:
@@ -237,7 +237,7 @@ def _default(schema: object, root: Schema, depth: int) -> Any:
     for each in (own, found):
         if "default" in each:
             return each["default"]
-    names = kinds(found)
+    names = kinds(found, root)
     if "object" in names and depth < DEEPEST:
         fields = as_mapping(found.get("properties"))
         return {name: _default(inner, root, depth + 1) for name, inner in fields.items()}

@@ -42,12 +42,12 @@ def item_schemas(schema: Schema, count: int) -> list[object]:
     return [*first, *[schema.get("items")] * (count - len(first))]
 
 
-def kinds(schema: Schema) -> list[str]:
+def kinds(schema: Schema, root: Schema) -> list[str]:
     """The JSON types that a value may have; empty when any."""
     kind = schema.get("type")
     if isinstance(kind, str):
         return [kind]
-    choices = [as_mapping(each).get("type") for each in as_list(schema.get("anyOf"))]
+    choices = [resolved(root, each).get("type") for each in as_list(schema.get("anyOf"))]
     return [each for each in choices if isinstance(each, str)]
 
 

@@ -34,7 +34,7 @@ def test_a_client_is_told_what_there_is(viewer: Viewer) -> None:
     properties = json.loads(thing["schema"])["properties"]
     assert properties["pixels"] == {"type": "string", "contentEncoding": "base64"}
     add = viewer.services["/add_two_ints"]
-    assert add["type"] == "example_interfaces/srv/AddTwoInts"
+    assert add["type"] == "my_msgs/srv/AddTwoInts"
     assert json.loads(add["request"]["schema"])["properties"].keys() == {"a", "b"}
     assert not any(name.endswith("parameters") for name in viewer.services)
 

@@ -26,7 +26,7 @@ class Thing(Message, type_name="my_msgs/msg/Thing"):
     pixels: bytes = b""
 
 
-class AddTwoInts(Service, type_name="example_interfaces/srv/AddTwoInts"):
+class AddTwoInts(Service, type_name="my_msgs/srv/AddTwoInts"):
     """A service type that the gateway cannot import."""
 
     class Request(Message):
@@ -37,7 +37,7 @@ class AddTwoInts(Service, type_name="example_interfaces/srv/AddTwoInts"):
         sum: int64 = 0
 
 
-class Fibonacci(Action, type_name="example_interfaces/action/Fibonacci"):
+class Fibonacci(Action, type_name="my_msgs/action/Fibonacci"):
     """An action type that the gateway cannot import."""
 
     class Goal(Message):

@@ -33,7 +33,7 @@ def test_services_and_nodes(bridged: Bridged) -> None:
     found = bridged.call("/rosapi/services_for_type", {"type": "std_srvs/SetBool"})
     assert found == {"services": ["/switch"]}
     asked = {"service": "/add_two_ints"}
-    kind = "example_interfaces/srv/AddTwoInts"
+    kind = "my_msgs/srv/AddTwoInts"
     assert bridged.call("/rosapi/service_type", asked) == {"type": kind}
     assert bridged.call("/rosapi/service_node", asked) == {"node": server}
     assert bridged.call("/rosapi/service_providers", asked) == {"providers": [server]}
@@ -71,7 +71,7 @@ def test_types(bridged: Bridged) -> None:
         asked = {"type": "std_srvs/SetBool"}
         (found,) = bridged.call(f"/rosapi/service_{part}_details", asked)["typedefs"]
         assert found["fieldnames"] == fields
-    asked = {"type": "example_interfaces/AddTwoInts"}
+    asked = {"type": "my_msgs/AddTwoInts"}
     (found,) = bridged.call("/rosapi/service_request_details", asked)["typedefs"]
     assert found["fieldnames"] == ["a", "b"]
 

@@ -7,8 +7,9 @@ import pytest
 
 from dsmq_nodes import ActionClient, Node
 from dsmq_nodes.messages import SetBool, TFMessage, TransformStamped
+from dsmq_nodes.messages.example_interfaces import Fibonacci
 from dsmq_nodes.testing import Graph
-from tests.gateways.rosbridge.robots import AddTwoInts, Bridged, Fibonacci, Server
+from tests.gateways.rosbridge.robots import AddTwoInts, Bridged, Server
 from tests.gateways.web.hubs import frames, hub_in
 
 GAIN = "/add_two_ints_server:gain"
@@ -131,7 +132,7 @@ def send_goal(bridged: Bridged, order: int, number: str = "g1") -> None:
         "send_action_goal",
         id=number,
         action="/fibonacci",
-        action_type="example_interfaces/Fibonacci",
+        action_type="my_msgs/Fibonacci",
         args={"order": order},
         feedback=True,
     )
@@ -336,5 +337,5 @@ def test_a_read_only_gateway_answers_rosapi_and_calls_nothing(graph: Graph) -> N
     answer = bridged.ask("call_service", service="/switch", args={"data": True})
     assert "read-only" in answer["values"]
     assert frames(bridged.client) == []
-    assert AddTwoInts.type_name == "example_interfaces/srv/AddTwoInts"
+    assert AddTwoInts.type_name == "my_msgs/srv/AddTwoInts"
     bridged.leave()

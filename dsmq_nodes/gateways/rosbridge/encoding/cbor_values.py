@@ -75,7 +75,7 @@ def _walked(value: Any, schema: object, root: Schema, field: _Field, depth: int)
         return value
     found = resolved(root, schema)
     if isinstance(value, str):
-        return _text(value, found)
+        return _text(value, found, root)
     if isinstance(value, dict):
         inside = field_schemas(alternative(found, "object", root), value)
         known = _fields(field.message) if field.message is not None else {}
@@ -91,13 +91,13 @@ def _walked(value: Any, schema: object, root: Schema, field: _Field, depth: int)
     return [_walked(each, item, root, field, depth + 1) for each, item in pairs]
 
 
-def _text(value: str, schema: Schema) -> Any:
+def _text(value: str, schema: Schema, root: Schema) -> Any:
     if schema.get("contentEncoding") == "base64":
         try:
             return pybase64.b64decode(value, validate=True)
         except ValueError:
             return value
-    is_number = value in _SPECIAL and "string" not in kinds(schema)
+    is_number = value in _SPECIAL and "string" not in kinds(schema, root)
     return float(value) if is_number else value
 
 
