@@ -13,6 +13,7 @@ import contextlib
 import logging
 import os
 import time
+from collections import deque
 from collections.abc import Callable, Collection
 from typing import Final
 
@@ -86,8 +87,9 @@ class DsmqLink:
             on_unshared=self._tell_unshared,
         )
         self._incoming = Incoming(node, self._outgoing.send_object)
+        self._arrived: deque[wire.Reply] = deque()  # and not yet acted on, in order
         self._events: dict[str, Callable[[wire.Reply], None]] = {
-            "message": self._incoming.take,
+            "message": self._take_messages,
             "subscribed": self._incoming.subscribed,
             "differs": self._differs,
             "ring": self._incoming.read_ring,
@@ -306,18 +308,29 @@ class DsmqLink:
         stream = self._outgoing.stream
         if stream is None:
             return
+        reason = ""
         try:
             for body in stream.connection.arrived():
-                self._is_silent = False
-                self._received(wire.decode_reply(body))
+                self._arrived.append(wire.decode_reply(body))
         except (OSError, WireError) as error:
-            self._lost(str(error))
+            reason = str(error)
+        # A callback may drain again, while it waits for an answer: what came first is first then.
+        while self._arrived:
+            self._is_silent = False
+            reply = self._arrived.popleft()
+            if self._poller is not None:
+                reply = self._poller.answer(reply) or _NO_REPLY
+            if (act := self._events.get(reply.event)) is not None:
+                act(reply)
+        if reason and stream is self._outgoing.stream:
+            self._lost(reason)
 
-    def _received(self, reply: wire.Reply) -> None:
-        if self._poller is not None:
-            reply = self._poller.answer(reply) or _NO_REPLY
-        if (act := self._events.get(reply.event)) is not None:
-            act(reply)
+    def _take_messages(self, reply: wire.Reply) -> None:
+        """Deliver a message, with those of its topic that have come right behind it."""
+        replies, arrived, topic = [reply], self._arrived, reply.topic
+        while arrived and arrived[0].topic == topic and arrived[0].event == "message":
+            replies.append(arrived.popleft())
+        self._incoming.take(topic, replies)
 
     def _differs(self, reply: wire.Reply) -> None:
         readers, publications = self._incoming.readers, self._outgoing.publications
@@ -419,6 +432,7 @@ class DsmqLink:
                 self._tell_outage(lost=True)
 
     def _let_go(self) -> None:
+        self._arrived.clear()
         self._outgoing.end()
         if self._poller is not None:
             self._poller.stop()

@@ -1,7 +1,7 @@
 """The reading half of a link: the topics a node subscribes, over the socket or from rings."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from dsmq_nodes.dsmq import wire
@@ -92,12 +92,14 @@ class Incoming:
 
     # What the broker says
 
-    def take(self, reply: wire.Reply) -> None:
-        """Deliver a message."""
-        if (reader := self.readers.get(reply.topic)) is not None:
-            if self._ahead_ns and reply.at:
-                reply.at -= self._ahead_ns  # by our own monotonic clock
-            reader.take(reply)
+    def take(self, topic: str, replies: Sequence[wire.Reply]) -> None:
+        """Deliver messages of a topic."""
+        reader = self.readers.get(topic)
+        if reader is None:
+            return
+        for reply in replies if self._ahead_ns else ():
+            reply.at -= self._ahead_ns if reply.at else 0  # by our own monotonic clock
+        reader.take_all(replies)
 
     def subscribed(self, reply: wire.Reply) -> None:
         """The broker has confirmed a subscription."""

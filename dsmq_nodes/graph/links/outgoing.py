@@ -244,7 +244,8 @@ class Outgoing:
             self._stalled()
         elif self._is_stalled and not stream.waiting_bytes:
             self._has_room()
-        self.flush_later(stream)
+        if stream.waiting_bytes:
+            self.flush_later(stream)
         return is_sent
 
     def _stalled(self) -> None:

@@ -76,8 +76,10 @@ class Stream(Generic[_T]):
     def _send(self, frame: bytes, owner: _T | None) -> None:
         sent = 0
         if not self._frames:
-            with contextlib.suppress(*NOT_NOW):
+            try:
                 sent = self.socket.send(frame)
+            except NOT_NOW:
+                sent = 0
             if sent == len(frame):
                 return
             self._taken_bytes = sent
