@@ -286,13 +286,18 @@ class DsmqLink:
         loop: asyncio.AbstractEventLoop,
         on_readable: OnReadable,
     ) -> None:
-        loop.add_reader(stream.socket, on_readable, self)
+        loop.add_reader(self, on_readable, self)
         self._outgoing.flush_later(stream)
         if (shared := self._incoming.shared) is not None:
             loop.add_reader(shared, on_readable, shared)
             loop.call_later(0, on_readable, self)  # as for a socket that is readable already
         if self._poller is not None:
             self._poller.start(loop)
+
+    def fileno(self) -> int:
+        """The socket, which can be waited for; -1 without a connection."""
+        stream = self._outgoing.stream
+        return -1 if stream is None else stream.socket.fileno()
 
     def drain(self) -> None:
         """Read and deliver all messages that are there; does not wait."""

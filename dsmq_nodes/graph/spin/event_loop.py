@@ -66,18 +66,16 @@ class _NodeLoop(asyncio.SelectorEventLoop):
 
     @override
     def add_reader(self, fd: Any, callback: Callable[..., Any], *args: Any) -> None:  # type: ignore[override]
-        if self._exact is None or not hasattr(fd, "rest"):
-            super().add_reader(fd, callback, *args)
-        else:
-            self._exact.call_straight(fd, functools.partial(self._call, callback, args))
+        super().add_reader(fd, callback, *args)
+        if self._exact is not None and hasattr(fd, "rest"):
+            call = functools.partial(self._call, callback, args)
+            self._exact.call_straight(fd.fileno(), call)
 
     @override
     def remove_reader(self, fd: Any) -> bool:
-        if self._exact is None or not hasattr(fd, "rest"):
-            return super().remove_reader(fd)
-        with contextlib.suppress(KeyError, ValueError):
-            self._exact.unregister(fd)
-        return True
+        if self._exact is not None:
+            self._exact.call_straight(fd if isinstance(fd, int) else fd.fileno(), None)
+        return super().remove_reader(fd)
 
     def _call(self, callback: Callable[..., object], args: tuple[Any, ...]) -> None:
         try:

@@ -4,8 +4,9 @@ On Linux asyncio's default selector, epoll, rounds timers to whole milliseconds 
 median 546 us), and `select()` does not (120 us), but it takes no descriptor above 1,023. So here
 `select()` waits for one descriptor, that of epoll, and epoll then says at once what is ready.
 
-A node's bell calls straight from here: through asyncio's queue of handles the callback of a message
-would come a third later.
+A node's bell and its socket call straight from here when they wake a loop that sleeps: through
+asyncio's queue of handles the callback of a message would come a third later. What is in that queue
+already has its turn first.
 """
 
 import contextlib
@@ -25,6 +26,7 @@ _SELECTS: Final = 1024  # FD_SETSIZE
 _LONGEST_SEC: Final = 1e6  # more is too much for `select()`
 _NONE: Final[tuple[int, ...]] = ()
 _MOST: Final = 64  # at once; the others come the next time
+_NO_CALLS: Final[dict[int, Callable[[], object]]] = {}
 _READ, _WRITE = selectors.EVENT_READ, selectors.EVENT_WRITE
 
 
@@ -51,7 +53,9 @@ if sys.platform == "linux":
 
         @override
         def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
-            epoll = self._selector
+            epoll, straight = self._selector, self._straight
+            if timeout is not None and timeout <= 0:
+                straight = _NO_CALLS
             if timeout is not None and timeout > 0:
                 fd = epoll.fileno()
                 if fd >= _SELECTS:
@@ -59,18 +63,23 @@ if sys.platform == "linux":
                 else:
                     select.select([fd], _NONE, _NONE, min(timeout, _LONGEST_SEC))
             ready = []
-            for fd, events in epoll.poll(None if timeout is None else 0, _MOST):
-                if (call := self._straight.get(fd)) is not None:
+            for fd, event in epoll.poll(None if timeout is None else 0, _MOST):
+                events = event
+                if events != select.EPOLLOUT and (call := straight.get(fd)) is not None:
                     call()
-                elif (key := self._fd_to_key.get(fd)) is not None:  # type: ignore[attr-defined]
+                    events &= select.EPOLLOUT
+                if events and (key := self._fd_to_key.get(fd)) is not None:  # type: ignore[attr-defined]
                     mask = _WRITE if events & ~select.EPOLLIN else 0
                     mask |= _READ if events & ~select.EPOLLOUT else 0
                     ready.append((key, mask & key.events))
             return ready
 
-        def call_straight(self, fileobj: Any, call: Callable[[], object]) -> None:
-            """Call back in `select` when this is readable, instead of returning it."""
-            self._straight[self.register(fileobj, _READ).fd] = call
+        def call_straight(self, fd: int, call: Callable[[], object] | None) -> None:
+            """Call back in `select` when a registered descriptor is readable; None: return it."""
+            if call is not None:
+                self._straight[fd] = call
+            else:
+                self._straight.pop(fd, None)
 
         @override
         def unregister(self, fileobj: Any) -> selectors.SelectorKey:
