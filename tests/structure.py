@@ -24,7 +24,7 @@ _UNBOUNDED_FOLDERS = {"dsmq_nodes/cli", "dsmq_nodes/messages", "dsmq_nodes/rclpy
 # They stand for rclpy's modules: files and classes have the names that programs import.
 _NAMED_BY_RCLPY = {
     "dsmq_nodes/rclpy",
-    *(f"dsmq_nodes/rclpy/{name}" for name in ("action", "lifecycle", "experimental")),
+    *(f"dsmq_nodes/rclpy/{name}" for name in ("action", "lifecycle", "experimental", "launching")),
 }
 _SAME_IN_EACH_FOLDER = {"__init__", "__main__", "launch_entry"}
 _QUEUE_PROPER = (

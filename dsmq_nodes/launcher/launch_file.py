@@ -1,11 +1,25 @@
 """A launch file, from its text to its end."""
 
+import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Final
 
 from dsmq_nodes.launcher.file.read import load_to_launch
 from dsmq_nodes.launcher.supervise.plan import Plan, find_project_root
 from dsmq_nodes.launcher.supervise.planning import make_plan
+
+_OF_ROS: Final = re.compile(r"^launch:", re.MULTILINE)
+
+
+def is_of_ros(path: Path) -> bool:
+    """Whether a launch file is one of ROS: Python, XML, or YAML with a list under `launch:`."""
+    if path.suffix in {".py", ".xml", ".launch"}:
+        return True
+    try:
+        return bool(_OF_ROS.search(path.read_text("utf-8")))
+    except (OSError, UnicodeDecodeError):
+        return False
 
 
 def load_plan(path: Path, args: Mapping[str, str] | None = None) -> Plan:
@@ -52,6 +66,20 @@ def launch(
     plan = load_plan(path, args)
     if extend is not None:
         plan = extend(plan)
+    return launch_plan(
+        plan, duration_sec=duration_sec, table=table, strict_rates=strict_rates, warm=warm
+    )
+
+
+def launch_plan(
+    plan: Plan,
+    *,
+    duration_sec: float | None = None,
+    table: bool = True,
+    strict_rates: bool = False,
+    warm: bool = True,
+) -> int:
+    """Start the processes of a plan and run them to their end; arguments and result as `launch`."""
     from dsmq_nodes.launcher.supervise.run_plan import run_plan  # noqa: PLC0415  130 ms: a node
 
     return run_plan(

@@ -90,6 +90,13 @@ def program(node: ComposedNode) -> str | None:
     return shutil.which(word, path=os.pathsep.join(places))
 
 
+def rclpy_words(node: ComposedNode) -> list[str]:
+    """The words of a program for rclpy: a file is relative to the launch file."""
+    first, *rest = node.entry.exec or [""]
+    is_file = os.sep in first or first.endswith(".py")
+    return [str(Path(node.origin.document.directory, first)) if is_file else first, *rest]
+
+
 def _meant(node: ComposedNode, name: str) -> Iterator[str]:
     if name.startswith("/"):
         yield name
@@ -196,6 +203,9 @@ def _cycles(edges: dict[str, dict[str, Origin]]) -> Iterator[LaunchProblem]:
 
 def _programs(composition: Composition) -> Iterator[LaunchProblem]:
     for node in composition.nodes:
+        if node.entry.rclpy:
+            yield from _program_for_rclpy(node)
+            continue
         if node.entry.exec is None or program(node) is not None:
             continue
         word = node.entry.exec[0]
@@ -205,4 +215,15 @@ def _programs(composition: Composition) -> Iterator[LaunchProblem]:
             why = f"{shorten(word)} is not executable; chmod +x"
         else:
             why = f"no file {shorten(word)}; paths are beside the launch file"
+        yield node.origin.within("exec", 0).problem(why)
+
+
+def _program_for_rclpy(node: ComposedNode) -> Iterator[LaunchProblem]:
+    if node.entry.exec is None:
+        why = "rclpy: true is for a program; name it with exec"
+        yield node.origin.within("rclpy").problem(why)
+        return
+    word = rclpy_words(node)[0]
+    if word.endswith(".py") and not Path(word).is_file():
+        why = f"no file {shorten(node.entry.exec[0])}; paths are beside the launch file"
         yield node.origin.within("exec", 0).problem(why)

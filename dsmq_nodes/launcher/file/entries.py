@@ -112,6 +112,10 @@ class NodeEntry(EntryPart):
     exec: fields.Words | None = Field(
         None, description="Or any program, as a list of words; no shell reads them."
     )
+    rclpy: bool = Field(
+        default=False,
+        description="`exec` names a program for rclpy: its file, or a ROS package and executable.",
+    )
     rate: fields.Rate | None = Field(None, description="The node's rate in Hz; it is measured.")
     params: fields.Params = Field(default={}, description="Parameters, by name.")
     params_file: fields.FilePaths = Field(

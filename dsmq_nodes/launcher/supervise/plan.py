@@ -1,5 +1,6 @@
 """The plan of a launch: the processes to start. Pure data, so that it can be shown and tested."""
 
+import math
 import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -34,12 +35,14 @@ class Dependency:
         topic: wait for this topic's first message; None: until the node is ready, or a program
             that is not a node is started.
         timeout_sec: the launch fails after this time.
+        exited: wait until the process has ended for good, however that was.
     """
 
     process: str
     node: str
     topic: str | None = None
     timeout_sec: float = 30.0
+    exited: bool = False
 
 
 @dataclass(frozen=True)
@@ -119,7 +122,9 @@ class ProcessPlan:
         """Yield the process's unusual settings."""
         for each in self.depends_on:
             what = "is ready" if each.topic is None else f"has published on {each.topic}"
-            yield f"after: {each.node} {what}, within {each.timeout_sec:g} s"
+            what = "has ended" if each.exited else what
+            limit = "" if math.isinf(each.timeout_sec) else f", within {each.timeout_sec:g} s"
+            yield f"after: {each.node} {what}{limit}"
         if self.restart.policy != "never":
             most, window_sec = self.restart.max_restarts, self.restart.window_sec
             yield f"restart: {self.restart.policy}, {most} times in {window_sec:g} s at most"

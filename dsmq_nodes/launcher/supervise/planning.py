@@ -16,7 +16,13 @@ import msgspec
 
 from dsmq_nodes.graph.parameters.yaml_source import resolved
 from dsmq_nodes.graph.spin.environment import NodeEnvironment
-from dsmq_nodes.launcher.check.relations import awaited_topic, process_of, program, waits_for
+from dsmq_nodes.launcher.check.relations import (
+    awaited_topic,
+    process_of,
+    program,
+    rclpy_words,
+    waits_for,
+)
 from dsmq_nodes.launcher.file.composed import ComposedNode, Composition
 from dsmq_nodes.launcher.file.entries import BrokerEntry, NodeEntry, RestartEntry
 from dsmq_nodes.launcher.file.gateway_entries import GatewayEntry, module_argv
@@ -131,6 +137,8 @@ def _agreed(entries: list[NodeEntry]) -> NodeEntry:
 
 def _argv(nodes: list[ComposedNode], root: Path) -> tuple[str, ...]:
     entry = nodes[0].entry
+    if entry.exec is not None and entry.rclpy:
+        return (sys.executable, "-m", "dsmq_nodes.rclpy", "--quiet", *rclpy_words(nodes[0]))
     if entry.exec is not None:
         return (program(nodes[0]) or entry.exec[0], *entry.exec[1:])
     specs = [node.entry.node or "" for node in nodes]

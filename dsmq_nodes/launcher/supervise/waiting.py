@@ -10,6 +10,8 @@ from dsmq_nodes.launcher.supervise.plan import Dependency
 
 def described(dependency: Dependency) -> str:
     """Return the dependency in words."""
+    if dependency.exited:
+        return f"the end of {dependency.process}"
     if dependency.topic is not None:
         return f"{dependency.topic} of {dependency.process}"
     return f"{dependency.process} to be ready"
@@ -19,6 +21,10 @@ async def came_about(
     dependency: Dependency, other: Member, first_message: Callable[[str], Awaitable[None]]
 ) -> bool:
     """Wait for a dependency on `other`; False when it can no longer be met."""
+    if dependency.exited:
+        if other.life is not None:
+            await asyncio.wait({other.life})
+        return True
     ready = asyncio.create_task(other.was_ready.wait())
     # From now on: messages from before the other is ready count too.
     first = asyncio.create_task(_first(dependency.topic, first_message))

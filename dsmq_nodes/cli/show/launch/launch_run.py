@@ -4,6 +4,7 @@ import json
 import math
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import typer
 
@@ -12,7 +13,7 @@ from dsmq_nodes.cli.show.launch.launch_web import web_beside
 from dsmq_nodes.errors import CommandError
 from dsmq_nodes.graph.parameters.yaml_source import resolved, working_directory
 from dsmq_nodes.launcher.file.arguments import parse
-from dsmq_nodes.launcher.launch_file import launch, load_plan
+from dsmq_nodes.launcher.launch_file import is_of_ros, launch, launch_plan, load_plan
 from dsmq_nodes.launcher.supervise.plan import Plan
 
 
@@ -43,7 +44,8 @@ def run(
     if web:
         extends.append(web_beside)
     if dry_run:
-        print(_extended(load_plan(file, given), extends))
+        plan = _ros_plan(file, given) if is_of_ros(file) else load_plan(file, given)
+        print(_extended(plan, extends))
         return 0
     if record:
         need_bag()
@@ -52,15 +54,24 @@ def run(
         extends.append(recorder_beside(record, file))
     if duration_sec is not None and math.isnan(duration_sec):
         raise typer.BadParameter("--duration is no number")
+    how: dict[str, Any] = {"table": table, "strict_rates": strict_rates, "warm": warm}
+    if is_of_ros(file):
+        return launch_plan(
+            _extended(_ros_plan(file, given), extends), duration_sec=duration_sec, **how
+        )
     return launch(
         file,
         given,
         duration_sec=duration_sec,
-        table=table,
-        strict_rates=strict_rates,
-        warm=warm,
         extend=lambda plan: _extended(plan, extends),
+        **how,
     )
+
+
+def _ros_plan(file: Path, given: Mapping[str, str]) -> Plan:
+    from dsmq_nodes.rclpy.launching.ros_plan import load_ros_plan  # noqa: PLC0415  100 ms: rclpy
+
+    return load_ros_plan(file, given)
 
 
 def _extended(plan: Plan, extends: Sequence[Callable[[Plan], Plan]]) -> Plan:

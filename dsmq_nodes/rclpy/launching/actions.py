@@ -1,0 +1,467 @@
+"""The actions of launch: each visits, and adds to what the visit finds."""
+
+import shlex
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, Final
+
+from dsmq_nodes.errors import MessageError
+from dsmq_nodes.launcher.supervise.plan import ProcessPlan, RestartPlan
+from dsmq_nodes.rclpy.launching.substituting import (
+    Substitution,
+    SubstitutionError,
+    text_of,
+    truth_of,
+)
+from dsmq_nodes.rclpy.launching.visiting import (
+    SourceLine,
+    Visit,
+    after_exit,
+    after_start,
+    line_of_caller,
+)
+from dsmq_nodes.suggest import did_you_mean
+
+BEGINNING: Final = "dsmq_nodes.rclpy.launching.beginning"
+
+
+class Action:
+    """The base of all actions; `condition` decides whether it is visited."""
+
+    place: SourceLine
+    condition: Any = None
+
+    def __new__(cls, *args: Any, **kwargs: Any) -> Any:
+        """Remember where it was made."""
+        made = super().__new__(cls)
+        made.place = line_of_caller()
+        return made
+
+    def __init__(self, *, condition: Any = None) -> None:
+        self.condition = condition
+
+    def act(self, context: Visit) -> None:
+        """Add to what the visit finds."""
+
+    def visit(self, context: Visit) -> None:
+        """Act, if the condition holds; a problem is told at this action's line."""
+        try:
+            if self.condition is None or self.condition.holds(context):
+                self.act(context)
+        except (SubstitutionError, MessageError) as error:
+            context.tell(self.place, f"{type(self).__name__}: {error}")
+
+
+class Unknown(Action):
+    """Something of launch that is not known here."""
+
+    name = "it"
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__()
+
+    def visit(self, context: Visit) -> None:
+        """Tell its name and line."""
+        context.tell(self.place, f"{self.name} is not known here")
+
+    def perform(self, context: Visit) -> str:
+        """In the place of a substitution."""
+        raise SubstitutionError(f"{self.name} is not known here")
+
+    def holds(self, context: Visit) -> bool:
+        """In the place of a condition."""
+        raise SubstitutionError(f"{self.name} is not known here")
+
+
+class UnknownSubstitution(Unknown, Substitution):
+    """The same where it may be a substitution."""
+
+
+def unknown(name: str) -> Any:
+    """The class that stands for something of launch that is not known here."""
+    return type(name.rpartition(".")[2], (UnknownSubstitution,), {"name": name})
+
+
+class IfCondition:
+    """Holds if its text is true."""
+
+    def __init__(self, predicate_expression: Any) -> None:
+        self.expression = predicate_expression
+
+    def holds(self, context: Visit) -> bool:
+        """Whether it does."""
+        return truth_of(self.expression, context)
+
+
+class UnlessCondition(IfCondition):
+    """Holds if its text is false."""
+
+    def holds(self, context: Visit) -> bool:
+        """Whether it does."""
+        return not super().holds(context)
+
+
+class LaunchConfigurationEquals(IfCondition):
+    """Holds if a launch configuration has a value."""
+
+    def __init__(self, launch_configuration_name: str, expected_value: Any) -> None:
+        self.name, self.expected = launch_configuration_name, expected_value
+
+    def holds(self, context: Visit) -> bool:
+        """Whether it has."""
+        found = context.around.configurations.get(self.name)
+        expected = None if self.expected is None else text_of(self.expected, context)
+        return found == expected
+
+
+class LaunchConfigurationNotEquals(LaunchConfigurationEquals):
+    """Holds if a launch configuration does not have a value."""
+
+    def holds(self, context: Visit) -> bool:
+        """Whether it has not."""
+        return not super().holds(context)
+
+
+class LaunchDescription(Action):
+    """Actions in their order."""
+
+    def __init__(self, initial_entities: Iterable[Any] | None = None, **_: Any) -> None:
+        super().__init__()
+        self.entities = list(initial_entities or ())
+
+    def add_action(self, action: Any) -> None:
+        """Add an action at the end."""
+        self.entities.append(action)
+
+    add_entity = add_action
+
+    def act(self, context: Visit) -> None:
+        """Visit them all."""
+        visit_all(self.entities, context, self.place)
+
+
+def visit_all(entities: Any, context: Visit, place: SourceLine) -> None:
+    """Visit actions, in lists or alone."""
+    if isinstance(entities, list | tuple):
+        for each in entities:
+            visit_all(each, context, place)
+    elif isinstance(entities, Action):
+        entities.visit(context)
+    elif entities is not None:
+        context.tell(place, f"{type(entities).__name__} is no action that is known here")
+
+
+class DeclareLaunchArgument(Action):
+    """An argument of the launch file."""
+
+    def __init__(
+        self,
+        name: Any,
+        *,
+        default_value: Any = None,
+        description: str = "",
+        choices: Iterable[str] | None = None,
+        condition: Any = None,
+    ) -> None:
+        super().__init__(condition=condition)
+        self.name = name
+        self.default_value = default_value
+        self.choices = None if choices is None else list(choices)
+
+    def act(self, context: Visit) -> None:
+        """Give it its default, if it has no value."""
+        name, known = text_of(self.name, context), context.around.configurations
+        context.declared.add(name)
+        if name not in known:
+            if self.default_value is None:
+                raise SubstitutionError(f"argument {name!r} has no default: give {name}:=VALUE")
+            known[name] = text_of(self.default_value, context)
+        if self.choices is not None and known[name] not in self.choices:
+            raise SubstitutionError(f"{name}:={known[name]} is none of {', '.join(self.choices)}")
+
+
+class SetLaunchConfiguration(Action):
+    """Sets a launch configuration."""
+
+    def __init__(self, name: Any, value: Any, *, condition: Any = None) -> None:
+        super().__init__(condition=condition)
+        self.name, self.value = name, value
+
+    def act(self, context: Visit) -> None:
+        """Set it."""
+        name = text_of(self.name, context)
+        context.around.configurations[name] = text_of(self.value, context)
+
+
+class SetEnvironmentVariable(Action):
+    """Sets an environment variable of what is started later."""
+
+    def __init__(self, name: Any, value: Any, *, condition: Any = None) -> None:
+        super().__init__(condition=condition)
+        self.name, self.value = name, value
+
+    def act(self, context: Visit) -> None:
+        """Set it."""
+        context.around.env[text_of(self.name, context)] = text_of(self.value, context)
+
+
+class LogInfo(Action):
+    """Says something: at once, or with what an event or a time brings about."""
+
+    def __init__(self, *, msg: Any, condition: Any = None) -> None:
+        super().__init__(condition=condition)
+        self.msg = msg
+
+    def act(self, context: Visit) -> None:
+        """Say it on standard error, or add a process that does."""
+        text, around = text_of(self.msg, context), context.around
+        if not (around.after or around.delay_sec):
+            sys.stderr.write(f"{text}\n")
+            return
+        words = [sys.executable, "-c", f"print({text!r})"]
+        argv = _beginning(words, around.delay_sec, None)
+        context.add(ProcessPlan("log", argv, depends_on=around.after))
+
+
+class GroupAction(Action):
+    """Actions with surroundings of their own."""
+
+    def __init__(
+        self,
+        actions: Iterable[Any],
+        *,
+        scoped: bool = True,
+        forwarding: bool = True,
+        launch_configurations: dict[Any, Any] | None = None,
+        condition: Any = None,
+    ) -> None:
+        super().__init__(condition=condition)
+        self.actions, self.scoped = list(actions), scoped
+        self.configurations = launch_configurations or {}
+
+    def act(self, context: Visit) -> None:
+        """Visit them."""
+        if self.scoped:
+            with context.inside():
+                self._visit(context)
+        else:
+            self._visit(context)
+
+    def _visit(self, context: Visit) -> None:
+        for name, value in self.configurations.items():
+            context.around.configurations[text_of(name, context)] = text_of(value, context)
+        visit_all(self.actions, context, self.place)
+
+
+class TimerAction(Action):
+    """Actions that are carried out some seconds later."""
+
+    def __init__(
+        self,
+        *,
+        period: Any,
+        actions: Iterable[Any],
+        cancel_on_shutdown: Any = True,
+        condition: Any = None,
+    ) -> None:
+        super().__init__(condition=condition)
+        self.period, self.actions = period, list(actions)
+
+    def act(self, context: Visit) -> None:
+        """Visit them; what they start waits."""
+        text = text_of(self.period, context)
+        try:
+            sec = float(text)
+        except ValueError:
+            raise SubstitutionError(f"{text!r} is no number of seconds") from None
+        with context.inside(delay_sec=context.around.delay_sec + sec):
+            visit_all(self.actions, context, self.place)
+
+
+class OpaqueFunction(Action):
+    """A function that returns actions."""
+
+    def __init__(
+        self, *, function: Any, args: Any = None, kwargs: Any = None, condition: Any = None
+    ) -> None:
+        super().__init__(condition=condition)
+        self.function, self.args, self.kwargs = function, args or (), kwargs or {}
+
+    def act(self, context: Visit) -> None:
+        """Call it, and visit what it returns."""
+        visit_all(self.function(context, *self.args, **self.kwargs), context, self.place)
+
+
+class Shutdown(Action):
+    """Ends the launch; known where a process ends."""
+
+    def __init__(self, *, reason: Any = "", condition: Any = None, **_: Any) -> None:
+        super().__init__(condition=condition)
+
+    def act(self, context: Visit) -> None:
+        """Tell that it is known there alone."""
+        raise SubstitutionError("it is known as `on_exit` of a process and in OnProcessExit alone")
+
+
+class EmitEvent(Shutdown):
+    """Sends an event; known for `Shutdown`."""
+
+    def __init__(self, *, event: Any, condition: Any = None) -> None:
+        super().__init__(condition=condition)
+        self.event = event
+
+
+def is_shutdown(action: Any) -> bool:
+    """Whether an action ends the launch."""
+    if isinstance(action, EmitEvent):
+        return isinstance(action.event, Shutdown)
+    return isinstance(action, Shutdown)
+
+
+class ExecuteLocal(Action):
+    """A program. Subclasses make its words."""
+
+    def __init__(
+        self,
+        *,
+        name: Any = None,
+        additional_env: dict[Any, Any] | None = None,
+        env: dict[Any, Any] | None = None,
+        cwd: Any = None,
+        respawn: Any = False,
+        respawn_delay: float | None = None,
+        on_exit: Any = None,
+        sigterm_timeout: Any = 5,
+        sigkill_timeout: Any = 5,
+        shell: bool = False,
+        prefix: Any = None,
+        condition: Any = None,
+        **_: Any,  # how its output is shown: here all of it is
+    ) -> None:
+        super().__init__(condition=condition)
+        self.name, self.cwd, self.shell, self.prefix = name, cwd, shell, prefix
+        self.env = {**(env or {}), **(additional_env or {})}
+        self.respawn, self.respawn_delay = respawn, respawn_delay
+        self.on_exit = on_exit
+        self.timeouts = (sigterm_timeout, sigkill_timeout)
+        self.process = ""  # its name in the plan, when it was visited
+
+    def words(self, context: Visit) -> list[str]:
+        """The program and its arguments."""
+        raise NotImplementedError
+
+    def title(self, context: Visit, words: list[str]) -> str:
+        """What it is called in the output."""
+        return text_of(self.name, context) if self.name else Path(words[0]).stem
+
+    def act(self, context: Visit) -> None:
+        """Add its process."""
+        if self.shell:
+            raise SubstitutionError("shell=True: no shell reads the words of a program here")
+        words, around = self.words(context), context.around
+        title = self.title(context, words)
+        if self.prefix is not None:
+            words = [*shlex.split(text_of(self.prefix, context)), *words]
+        cwd = None if self.cwd is None else text_of(self.cwd, context)
+        env = {text_of(k, context): text_of(v, context) for k, v in self.env.items()}
+        restart = RestartPlan()
+        if truth_of(self.respawn, context):
+            restart = RestartPlan("always", delay_sec=self.respawn_delay or 0.0)
+        self.process = context.add(
+            ProcessPlan(
+                title,
+                _beginning(words, around.delay_sec, cwd),
+                {**around.env, **env},
+                depends_on=around.after,
+                restart=restart,
+                required=self._ends_all(),
+                sigterm_timeout_sec=float(text_of(self.timeouts[0], context)),
+                sigkill_timeout_sec=float(text_of(self.timeouts[1], context)),
+            )
+        )
+        if self.on_exit is not None and not self._ends_all():
+            with context.inside(after=(after_exit(self.process),)):
+                visit_all(self.on_exit, context, self.place)
+
+    def _ends_all(self) -> bool:
+        many = self.on_exit if isinstance(self.on_exit, list | tuple) else [self.on_exit]
+        return any(map(is_shutdown, many))
+
+
+def _beginning(words: list[str], delay_sec: float, cwd: str | None) -> tuple[str, ...]:
+    """The words, begun later or elsewhere if that is asked for."""
+    options = [] if not delay_sec else ["--delay", f"{delay_sec:g}"]
+    options += [] if cwd is None else ["--cwd", cwd]
+    return (sys.executable, "-m", BEGINNING, *options, "--", *words) if options else (*words,)
+
+
+class ExecuteProcess(ExecuteLocal):
+    """Any program: `cmd` is a list of words."""
+
+    def __init__(self, *, cmd: Iterable[Any], **more: Any) -> None:
+        super().__init__(**more)
+        self.cmd = list(cmd)
+
+    def words(self, context: Visit) -> list[str]:
+        """The words."""
+        return [text_of(each, context) for each in self.cmd]
+
+
+class OnProcessExit:
+    """When a process has ended, actions."""
+
+    depend = staticmethod(after_exit)
+
+    def __init__(self, *, target_action: Any = None, on_exit: Any = None, **_: Any) -> None:
+        self.target, self.actions = target_action, on_exit
+
+
+class OnProcessStart(OnProcessExit):
+    """When a process has been started, actions."""
+
+    depend = staticmethod(after_start)
+
+    def __init__(self, *, target_action: Any = None, on_start: Any = None, **_: Any) -> None:
+        super().__init__(target_action=target_action, on_exit=on_start)
+
+
+class RegisterEventHandler(Action):
+    """Actions for an event."""
+
+    def __init__(self, event_handler: Any, *, condition: Any = None) -> None:
+        super().__init__(condition=condition)
+        self.handler = event_handler
+
+    def act(self, context: Visit) -> None:
+        """Look at it when all processes are known."""
+        if not isinstance(self.handler, OnProcessExit):
+            raise SubstitutionError(
+                f"{getattr(self.handler, 'name', type(self.handler).__name__)} is not known here"
+            )
+        with context.inside():
+            context.handlers.append((self, context.around))
+
+    def carry_out(self, context: Visit) -> None:
+        """Visit its actions; what they start waits for the event."""
+        handler = self.handler
+        many = handler.actions if isinstance(handler.actions, list | tuple) else [handler.actions]
+        target = getattr(handler.target, "process", "")
+        if not target:
+            context.tell(self.place, "its target_action is no process of this launch file")
+        elif any(map(is_shutdown, many)):
+            context.change(target, required=True)
+        elif any(callable(each) and not isinstance(each, Action) for each in many):
+            context.tell(self.place, "a function as a handler is not known here: give actions")
+        else:
+            with context.inside(after=(handler.depend(target),)):
+                visit_all(many, context, self.place)
+
+
+def check_given(context: Visit, given: dict[str, str]) -> None:
+    """Tell arguments of the command line that no file declares."""
+    for name in given:
+        if name not in context.declared:
+            known = context.declared
+            hint = f"; {did_you_mean(name, known)}" if known else ", which declares none"
+            context.tell(SourceLine(), f"argument {name!r} is not declared in this file{hint}")

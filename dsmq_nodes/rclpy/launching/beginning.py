@@ -1,0 +1,29 @@
+"""Begins a program later, or in another folder: `python -m ... --delay 5 --cwd DIR -- WORDS`."""
+
+import argparse
+import os
+import signal
+import sys
+import time
+
+
+def main() -> None:
+    """Wait, and become the program; Ctrl-C meanwhile ends it with status 0."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--delay", type=float, default=0.0)
+    parser.add_argument("--cwd")
+    parser.add_argument("words", nargs="+")
+    given = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    try:
+        time.sleep(given.delay)
+    except KeyboardInterrupt:
+        sys.exit(0)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    if given.cwd:
+        os.chdir(given.cwd)
+    os.execvp(given.words[0], given.words)
+
+
+if __name__ == "__main__":
+    main()

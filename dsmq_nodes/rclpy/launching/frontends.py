@@ -1,0 +1,348 @@
+"""Launch files of ROS in XML and YAML: both are elements, and each element is an action.
+
+`$(var NAME)` and its like are substitutions in every value. An element that is not known is told by
+its name and line.
+"""
+
+import shlex
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+from xml.parsers import expat
+
+import yaml
+
+from dsmq_nodes.rclpy.launching import actions, node_actions
+from dsmq_nodes.rclpy.launching import substituting as text
+from dsmq_nodes.rclpy.launching.substituting import SubstitutionError
+from dsmq_nodes.rclpy.launching.visiting import SourceLine, Visit
+
+
+@dataclass
+class Element:
+    """An element: its attributes are texts, its children elements."""
+
+    tag: str
+    place: SourceLine
+    attributes: dict[str, str] = field(default_factory=dict)
+    children: list["Element"] = field(default_factory=list)
+
+    def take(self, *names: str) -> Any:
+        """An attribute by any of its names, with its substitutions; None if it is not there."""
+        for name in names:
+            if name in self.attributes:
+                return parsed(self.attributes[name], self.place)
+        return None
+
+    def need(self, *names: str) -> Any:
+        """The same where it must be there."""
+        found = self.take(*names)
+        if found is None:
+            raise _ElementError(self.place, f"<{self.tag}> has no {names[0]}")
+        return found
+
+    def named(self, tag: str) -> list["Element"]:
+        """The children of a kind."""
+        return [each for each in self.children if each.tag == tag]
+
+
+class _ElementError(Exception):
+    def __init__(self, place: SourceLine, message: str) -> None:
+        super().__init__(message)
+        self.place, self.message = place, message
+
+
+class _Wrong(actions.Action):
+    """Tells a problem when it is visited."""
+
+    def __init__(self, place: SourceLine, message: str) -> None:
+        super().__init__()
+        self.place, self.message = place, message
+
+    def visit(self, context: Visit) -> None:
+        """Tell it."""
+        context.tell(self.place, self.message)
+
+
+# Files
+
+
+def read_xml(path: Path, include: Any) -> list[Any]:
+    """The actions of an XML file; one that is not well-formed has a problem alone."""
+    root = Element("", SourceLine(str(path)))
+    open_elements = [root]
+    parser = expat.ParserCreate()
+
+    def start(tag: str, attributes: dict[str, str]) -> None:
+        made = Element(tag, SourceLine(str(path), parser.CurrentLineNumber), attributes)
+        open_elements[-1].children.append(made)
+        open_elements.append(made)
+
+    parser.StartElementHandler = start
+    parser.EndElementHandler = lambda tag: open_elements.pop()
+    try:
+        parser.Parse(path.read_bytes(), True)
+    except expat.ExpatError as error:
+        return [_Wrong(SourceLine(str(path), error.lineno), f"no XML: {error}")]
+    if not root.children or root.children[0].tag != "launch":
+        return [_Wrong(SourceLine(str(path), 1), "a launch file is a <launch> element")]
+    return _made(root.children[0].children, include)
+
+
+def read_yaml(path: Path, include: Any) -> list[Any]:
+    """The actions of a YAML file; one that is no YAML has a problem alone."""
+    try:
+        node = yaml.compose(path.read_text("utf-8"), Loader=yaml.SafeLoader)
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        line = mark.line + 1 if mark else 0
+        return [_Wrong(SourceLine(str(path), line), f"no YAML: {getattr(error, 'problem', error)}")]
+    if not isinstance(node, yaml.MappingNode) or node.value[0][0].value != "launch":
+        return [_Wrong(SourceLine(str(path), 1), "a launch file of ROS has a list under `launch:`")]
+    return _made(_elements(node.value[0][1], str(path)), include)
+
+
+def _elements(node: yaml.Node, file: str) -> list[Element]:
+    found: list[Element] = []
+    for each in node.value if isinstance(node, yaml.SequenceNode) else []:
+        pairs = each.value if isinstance(each, yaml.MappingNode) else []
+        found += [_element(key, value, file) for key, value in pairs]
+    return found
+
+
+def _element(key: yaml.Node, value: yaml.Node, file: str) -> Element:
+    made = Element(str(key.value), SourceLine(file, key.start_mark.line + 1))
+    if isinstance(value, yaml.ScalarNode):
+        made.attributes["value"] = str(value.value)
+        return made
+    if isinstance(value, yaml.SequenceNode):
+        made.children = _elements(value, file)
+        return made
+    for name, inner in value.value:
+        if isinstance(inner, yaml.ScalarNode):
+            made.attributes[name.value] = inner.value
+        elif name.value == "children":
+            made.children += _elements(inner, file)
+        else:
+            made.children += _repeated(name, inner, file)
+    return made
+
+
+def _repeated(name: yaml.Node, value: yaml.Node, file: str) -> list[Element]:
+    """`param: [{...}, {...}]` are two elements `param`; a list of plain values is one."""
+    items = value.value if isinstance(value, yaml.SequenceNode) else [value]
+    if all(isinstance(each, yaml.ScalarNode) for each in items):
+        made = Element(str(name.value), SourceLine(file, name.start_mark.line + 1))
+        made.attributes["value"] = ", ".join(str(each.value) for each in items)
+        return [made]
+    return [_element(name, each, file) for each in items]
+
+
+# Elements
+
+
+def _made(elements: list[Element], include: Any) -> list[Any]:
+    return [_action(each, include) for each in elements]
+
+
+def _action(element: Element, include: Any) -> Any:
+    make = _MAKERS.get(element.tag)
+    if make is None:
+        return _Wrong(element.place, f"<{element.tag}> is not known here")
+    try:
+        made = make(element, include)
+        made.condition = _condition(element)
+    except (_ElementError, SubstitutionError) as error:
+        return _Wrong(getattr(error, "place", element.place), str(error))
+    made.place = element.place
+    return made
+
+
+def _condition(element: Element) -> Any:
+    if (value := element.take("if")) is not None:
+        return actions.IfCondition(value)
+    value = element.take("unless")
+    return None if value is None else actions.UnlessCondition(value)
+
+
+def _node(element: Element, include: Any) -> Any:
+    parameters: list[Any] = []
+    for each in element.named("param"):
+        path = each.take("from")
+        parameters.append(path if path is not None else _parameter(each))
+    return node_actions.Node(
+        package=element.need("pkg"),
+        executable=element.need("exec"),
+        name=element.take("name"),
+        namespace=element.take("namespace", "ns"),
+        parameters=parameters,
+        remappings=[(each.need("from"), each.need("to")) for each in element.named("remap")],
+        arguments=_words(element, "args"),
+        ros_arguments=_words(element, "ros_args"),
+        **_process(element),
+    )
+
+
+def _parameter(element: Element) -> dict[str, Any]:
+    nested = element.named("param")
+    value = element.take("value") if not nested else None
+    name = element.attributes.get("name", "")
+    if nested:
+        return {name: {k: v for each in nested for k, v in _parameter(each).items()}}
+    return {name: value if value is not None else _parameter_list(element)}
+
+
+def _parameter_list(element: Element) -> Any:
+    held = element.named("value")
+    if not held:
+        raise _ElementError(element.place, "<param> has no value")
+    return text.TextSubstitution(text=f"[{held[0].attributes['value']}]")
+
+
+def _process(element: Element) -> dict[str, Any]:
+    found: dict[str, Any] = {
+        "additional_env": {each.need("name"): each.need("value") for each in element.named("env")},
+        "cwd": element.take("cwd"),
+        "prefix": element.take("launch-prefix"),
+        "respawn": element.take("respawn") or False,
+    }
+    if delay := element.attributes.get("respawn_delay"):
+        found["respawn_delay"] = float(delay)
+    for name in ("sigterm_timeout", "sigkill_timeout"):
+        if name in element.attributes:
+            found[name] = element.attributes[name]
+    if element.attributes.get("on_exit") == "shutdown":
+        found["on_exit"] = actions.Shutdown()
+    return found
+
+
+def _words(element: Element, name: str) -> list[Any]:
+    """Words of an attribute; a substitution is part of a word."""
+    return [parsed(word, element.place) for word in _split(element.attributes.get(name, ""))]
+
+
+def _split(words: str) -> list[str]:
+    """Cut at spaces outside of quotes and of `$(...)`."""
+    inside, marked = 0, []
+    for at, char in enumerate(words):
+        if words[at : at + 2] == "$(" or (char == "(" and inside):
+            inside += 1
+        elif char == ")" and inside:
+            inside -= 1
+        marked.append("\0" if char == " " and inside else char)
+    return [each.replace("\0", " ") for each in shlex.split("".join(marked))]
+
+
+def _executable(element: Element, include: Any) -> Any:
+    words = _words(element, "cmd")
+    if not words:
+        raise _ElementError(element.place, "<executable> has no cmd")
+    return actions.ExecuteProcess(cmd=words, name=element.take("name"), **_process(element))
+
+
+def _include(element: Element, include: Any) -> Any:
+    given = [(each.need("name"), each.need("value")) for each in element.named("arg")]
+    given += [(each.need("name"), each.need("value")) for each in element.named("let")]
+    return include(element.need("file"), launch_arguments=given)
+
+
+def _group(element: Element, include: Any) -> Any:
+    inner = _made(element.children, include)
+    if (namespace := element.take("ns")) is not None:
+        inner.insert(0, node_actions.PushRosNamespace(namespace))
+    is_scoped = element.attributes.get("scoped", "true").lower() != "false"
+    return actions.GroupAction(inner, scoped=is_scoped)
+
+
+def _arg(element: Element, include: Any) -> Any:
+    choices = [each.attributes.get("value", "") for each in element.named("choice")]
+    return actions.DeclareLaunchArgument(
+        element.need("name"), default_value=element.take("default"), choices=choices or None
+    )
+
+
+def _timer(element: Element, include: Any) -> Any:
+    inner = _made(element.children, include)
+    return actions.TimerAction(period=element.need("period"), actions=inner)
+
+
+_MAKERS: Final[dict[str, Callable[[Element, Any], Any]]] = {
+    "node": _node,
+    "executable": _executable,
+    "include": _include,
+    "group": _group,
+    "arg": _arg,
+    "timer": _timer,
+    "let": lambda e, _: actions.SetLaunchConfiguration(e.need("name"), e.need("value")),
+    "set_env": lambda e, _: actions.SetEnvironmentVariable(e.need("name"), e.need("value")),
+    "log": lambda e, _: actions.LogInfo(msg=e.need("message")),
+    "push_ros_namespace": lambda e, _: node_actions.PushRosNamespace(e.need("namespace", "value")),
+    "push-ros-namespace": lambda e, _: node_actions.PushRosNamespace(e.need("namespace", "value")),
+    "set_parameter": lambda e, _: node_actions.SetParameter(e.need("name"), e.need("value")),
+    "set_parameters_from_file": lambda e, _: node_actions.SetParametersFromFile(e.need("filename")),
+    "set_remap": lambda e, _: node_actions.SetRemap(e.need("from"), e.need("to")),
+    "set_use_sim_time": lambda e, _: node_actions.SetUseSimTime(e.need("value")),
+}
+
+
+# Substitutions
+
+
+def parsed(value: str, place: SourceLine) -> Any:
+    """A text with its substitutions; a plain one stays a text substitution.
+
+    Raises:
+        SubstitutionError: a substitution is not known, or not closed.
+    """
+    parts, rest = [], value
+    while (start := rest.find("$(")) >= 0:
+        end = _end(rest, start)
+        parts += [text.TextSubstitution(text=rest[:start])] if start else []
+        parts.append(_substitution(rest[start + 2 : end], place))
+        rest = rest[end + 1 :]
+    if rest or not parts:
+        parts.append(text.TextSubstitution(text=rest))
+    for each in parts:
+        each.place = place
+    return parts[0] if len(parts) == 1 else parts
+
+
+def _end(value: str, start: int) -> int:
+    depth = 0
+    for at in range(start + 1, len(value)):
+        depth += {"(": 1, ")": -1}.get(value[at], 0)
+        if depth == 0:
+            return at
+    raise SubstitutionError(f"a $( is not closed in {value!r}")
+
+
+def _substitution(inside: str, place: SourceLine) -> Any:
+    name, _, rest = inside.strip().partition(" ")
+    make = _SUBSTITUTIONS.get(name)
+    if make is None:
+        raise SubstitutionError(f"$({name} ...) is not known here")
+    words = [_unquoted(rest.strip())] if name == "eval" else _split(rest)
+    return make(*(parsed(each, place) for each in words))
+
+
+def _unquoted(value: str) -> str:
+    """An expression without the quotes around all of it."""
+    is_quoted = len(value) > 1 and value[0] == value[-1] and value[0] in "'\""
+    return value[1:-1] if is_quoted and value[0] not in value[1:-1] else value
+
+
+_SUBSTITUTIONS: Final[dict[str, Callable[..., Any]]] = {
+    "var": lambda name, default=None: text.LaunchConfiguration(name, default=default),
+    "env": lambda name, default=None: text.EnvironmentVariable(name, default_value=default),
+    "find-pkg-share": text.FindPackageShare,
+    "dirname": text.ThisLaunchFileDir,
+    "filename": text.ThisLaunchFile,
+    "find-exec": lambda name: text.FindExecutable(name=name),
+    "eval": text.PythonExpression,
+    "not": text.NotSubstitution,
+    "and": text.AndSubstitution,
+    "or": text.OrSubstitution,
+    "equals": text.EqualsSubstitution,
+    "not-equals": text.NotEqualsSubstitution,
+}

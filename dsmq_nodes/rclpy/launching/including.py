@@ -1,0 +1,102 @@
+"""Launch files inside launch files, and how a file of each kind becomes actions."""
+
+import runpy
+import traceback
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, Final
+
+from dsmq_nodes.rclpy.launching.actions import Action, LaunchDescription, visit_all
+from dsmq_nodes.rclpy.launching.frontends import read_xml, read_yaml
+from dsmq_nodes.rclpy.launching.substituting import SubstitutionError, text_of
+from dsmq_nodes.rclpy.launching.visiting import SourceLine, Visit
+
+_MAKES: Final = "generate_launch_description"
+_DEEPEST: Final = 20
+
+
+class LaunchSource:
+    """A launch file by its path; also `PythonLaunchDescriptionSource` and the others."""
+
+    def __init__(self, launch_file_path: Any) -> None:
+        self.location = launch_file_path
+
+
+class IncludeLaunchDescription(Action):
+    """The actions of another launch file."""
+
+    def __init__(
+        self,
+        launch_description_source: Any,
+        *,
+        launch_arguments: Iterable[Any] | None = None,
+        condition: Any = None,
+    ) -> None:
+        super().__init__(condition=condition)
+        self.source = launch_description_source
+        self.arguments = list(launch_arguments or ())
+
+    def act(self, context: Visit) -> None:
+        """Visit them with the arguments given."""
+        where = self.source.location if isinstance(self.source, LaunchSource) else self.source
+        path = Path(text_of(where, context))
+        if not path.is_absolute():
+            path = context.around.file.parent / path
+        for name, value in self.arguments:
+            context.around.configurations[text_of(name, context)] = text_of(value, context)
+        visit_file(path, context, self.place)
+
+
+def visit_file(path: Path, context: Visit, place: SourceLine) -> None:
+    """Visit the actions of a file.
+
+    Raises:
+        SubstitutionError: it is not there, or cannot be read; the text says why.
+    """
+    if not path.is_file():
+        raise SubstitutionError(f"there is no launch file {path}")
+    outer = context.around.file
+    depth = context.around.configurations.get("", "")
+    if len(depth) > _DEEPEST:
+        raise SubstitutionError(f"{path} is included in itself")
+    context.around.configurations[""] = f"{depth}+"
+    context.around.file = path
+    try:
+        visit_all(read(path, context), context, place)
+    finally:
+        context.around.file = outer
+        context.around.configurations[""] = depth
+
+
+def read(path: Path, context: Visit) -> Any:
+    """The actions of a file.
+
+    Raises:
+        SubstitutionError: it cannot be read.
+    """
+    if path.suffix == ".py":
+        return _of_python(path, context)
+    reader = read_xml if path.suffix in {".xml", ".launch"} else read_yaml
+    try:
+        return reader(path, IncludeLaunchDescription)
+    except (OSError, UnicodeDecodeError) as error:
+        raise SubstitutionError(f"{path}: {error}") from None
+
+
+def _of_python(path: Path, context: Visit) -> Any:
+    """What `generate_launch_description()` returns."""
+    try:
+        make = runpy.run_path(str(path), run_name="launch_file").get(_MAKES)
+        if make is None:
+            raise SubstitutionError(f"{path} has no function {_MAKES}()")
+        found = make()
+    except (SubstitutionError, KeyboardInterrupt):
+        raise
+    except Exception as error:  # noqa: BLE001  whatever the file's own code raises
+        frames = traceback.extract_tb(error.__traceback__)
+        own = [each.lineno or 0 for each in frames if each.filename == str(path)]
+        context.tell(
+            SourceLine(str(path), own[-1] if own else 0), f"{type(error).__name__}: {error}"
+        )
+        return LaunchDescription()
+    return found

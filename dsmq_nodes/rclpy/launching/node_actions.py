@@ -1,0 +1,211 @@
+"""The actions of launch_ros: nodes, namespaces, parameters and remappings for them."""
+
+import json
+import sys
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any, Final
+
+from dsmq_nodes.errors import CommandError
+from dsmq_nodes.messages.schema.ros_packages import PACKAGES
+from dsmq_nodes.rclpy.launching.actions import Action, ExecuteLocal
+from dsmq_nodes.rclpy.launching.substituting import (
+    FindPackageShare,
+    Substitution,
+    SubstitutionError,
+    text_of,
+)
+from dsmq_nodes.rclpy.launching.visiting import Visit
+from dsmq_nodes.rclpy.running.executables import find_executable
+
+_RUN: Final = ("-m", "dsmq_nodes.rclpy", "--quiet")
+
+
+class ParameterValue:
+    """A parameter's value with its type."""
+
+    def __init__(self, value: Any, *, value_type: Any = None) -> None:
+        self.value, self.value_type = value, value_type
+
+
+class ParameterFile:
+    """A file of parameters."""
+
+    def __init__(self, param_file: Any, *, allow_substs: Any = False) -> None:
+        self.param_file = param_file
+
+
+class Node(ExecuteLocal):
+    """A node of a ROS package: one of its Python executables."""
+
+    def __init__(
+        self,
+        *,
+        executable: Any,
+        package: Any = None,
+        name: Any = None,
+        namespace: Any = None,
+        exec_name: Any = None,
+        parameters: Iterable[Any] | None = None,
+        remappings: Iterable[Any] | None = None,
+        ros_arguments: Iterable[Any] | None = None,
+        arguments: Iterable[Any] | None = None,
+        **more: Any,
+    ) -> None:
+        super().__init__(name=exec_name, **more)
+        self.executable, self.package = executable, package
+        self.node_name, self.namespace = name, namespace
+        self.parameters = list(parameters or ())
+        self.remappings = list(remappings or ())
+        self.ros_arguments, self.arguments = list(ros_arguments or ()), list(arguments or ())
+
+    def words(self, context: Visit) -> list[str]:
+        """Its program, its own arguments, and those of ROS."""
+        own = [text_of(each, context) for each in self.arguments]
+        ros = [text_of(each, context) for each in self.ros_arguments]
+        if self.node_name is not None:
+            ros += ["-r", f"__node:={text_of(self.node_name, context)}"]
+        if namespace := self._namespace(context):
+            ros += ["-r", f"__ns:={namespace}"]
+        pairs = [(text_of(a, context), text_of(b, context)) for a, b in self.remappings]
+        for old, new in (*pairs, *reversed(context.around.remaps)):
+            ros += ["-r", f"{old}:={new}"]
+        ros += context.around.params
+        for each in self.parameters:
+            ros += parameter_words(each, context)
+        words = [*self._program(context), *own]
+        return [*words, "--ros-args", *ros] if ros else words
+
+    def _program(self, context: Visit) -> list[str]:
+        name = text_of(self.executable, context)
+        if self.package is None:
+            return [name]
+        package = text_of(self.package, context)
+        found = PACKAGES.find(package)
+        if found is None:
+            FindPackageShare(package).perform(context)  # raises, and says which there are
+            raise SubstitutionError(f"there is no package {package!r} here")
+        try:
+            find_executable(found, name)
+        except CommandError as error:
+            raise SubstitutionError(str(error)) from None
+        return [sys.executable, *_RUN, package, name]
+
+    def _namespace(self, context: Visit) -> str:
+        own = "" if self.namespace is None else text_of(self.namespace, context)
+        return joined(context.around.namespace, own)
+
+    def title(self, context: Visit, words: list[str]) -> str:
+        """Its name in the graph, if it is told here; else the executable's."""
+        if self.name:
+            return text_of(self.name, context)
+        told = self.node_name if self.node_name is not None else self.executable
+        return f"{self._namespace(context)}/{text_of(told, context)}".removeprefix("/")
+
+
+class LifecycleNode(Node):
+    """A node whose states are changed by others."""
+
+
+def joined(outer: str, inner: str) -> str:
+    """A namespace inside another one; an absolute one is not."""
+    if inner.startswith("/") or not inner:
+        return inner.rstrip("/") if inner else outer
+    return f"{outer.rstrip('/')}/{inner.rstrip('/')}"
+
+
+def parameter_words(given: Any, context: Visit) -> list[str]:
+    """The words of --ros-args for a dict of parameters, or a file of them."""
+    if isinstance(given, ParameterFile):
+        given = given.param_file
+    if isinstance(given, dict):
+        pairs = _pairs(given, "", context)
+        return [word for name, value in pairs for word in ("-p", f"{name}:={value}")]
+    path = Path(text_of(given, context))
+    if not path.is_file():
+        raise SubstitutionError(f"there is no file of parameters {path}")
+    return ["--params-file", str(path)]
+
+
+def _pairs(given: dict[Any, Any], start: str, context: Visit) -> Iterator[tuple[str, str]]:
+    for key, value in given.items():
+        name = f"{start}{text_of(key, context)}"
+        if isinstance(value, dict):
+            yield from _pairs(value, f"{name}.", context)
+        else:
+            yield name, yaml_of(value, context)
+
+
+def yaml_of(value: Any, context: Visit) -> str:
+    """A parameter's value as YAML: what is written is of its type, what is substituted of any."""
+    if isinstance(value, ParameterValue):
+        text = yaml_of(value.value, context)
+        is_text = value.value_type is str and isinstance(value.value, Substitution)
+        return json.dumps(text, ensure_ascii=False) if is_text else text
+    if isinstance(value, Substitution):
+        return value.perform(context)
+    if isinstance(value, list | tuple):
+        if any(isinstance(each, Substitution) for each in value):
+            return text_of(value, context)
+        return f"[{', '.join(yaml_of(each, context) for each in value)}]"
+    return json.dumps(value, ensure_ascii=False)
+
+
+class PushRosNamespace(Action):
+    """Puts a namespace before the names of nodes in the group."""
+
+    def __init__(self, namespace: Any, *, condition: Any = None) -> None:
+        super().__init__(condition=condition)
+        self.namespace = namespace
+
+    def act(self, context: Visit) -> None:
+        """Push it."""
+        own = text_of(self.namespace, context)
+        context.around.namespace = joined(context.around.namespace, own)
+        if context.around.namespace and not context.around.namespace.startswith("/"):
+            context.around.namespace = f"/{context.around.namespace}"
+
+
+class SetParameter(Action):
+    """Sets a parameter of all nodes in the group."""
+
+    def __init__(self, name: Any, value: Any, *, condition: Any = None) -> None:
+        super().__init__(condition=condition)
+        self.name, self.value = name, value
+
+    def act(self, context: Visit) -> None:
+        """Set it."""
+        name = text_of(self.name, context)
+        context.around.params += ["-p", f"{name}:={yaml_of(self.value, context)}"]
+
+
+class SetParametersFromFile(Action):
+    """Gives a file of parameters to all nodes in the group."""
+
+    def __init__(self, filename: Any, *, condition: Any = None, **_: Any) -> None:
+        super().__init__(condition=condition)
+        self.filename = filename
+
+    def act(self, context: Visit) -> None:
+        """Give it."""
+        context.around.params += parameter_words(self.filename, context)
+
+
+class SetUseSimTime(SetParameter):
+    """Says whether all nodes in the group use simulated time."""
+
+    def __init__(self, value: Any, *, condition: Any = None) -> None:
+        super().__init__("use_sim_time", value, condition=condition)
+
+
+class SetRemap(Action):
+    """Gives names in all nodes of the group another name."""
+
+    def __init__(self, src: Any, dst: Any, *, condition: Any = None) -> None:
+        super().__init__(condition=condition)
+        self.src, self.dst = src, dst
+
+    def act(self, context: Visit) -> None:
+        """Remember it; the nearest one wins."""
+        pair = text_of(self.src, context), text_of(self.dst, context)
+        context.around.remaps.append(pair)

@@ -1,0 +1,52 @@
+"""A launch file of ROS as a plan of this kit's launcher."""
+
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+from dsmq_nodes.errors import LaunchFileError
+from dsmq_nodes.launcher.file.gateway_entries import module_argv
+from dsmq_nodes.launcher.supervise.plan import Plan, ProcessPlan
+from dsmq_nodes.messages.schema.ros_packages import PACKAGES
+from dsmq_nodes.rclpy.launching.actions import check_given
+from dsmq_nodes.rclpy.launching.including import visit_file
+from dsmq_nodes.rclpy.launching.substituting import SubstitutionError
+from dsmq_nodes.rclpy.launching.visiting import SourceLine, Visit
+from dsmq_nodes.rclpy.running import import_finder
+
+PORT: Final = 30008
+
+
+def load_ros_plan(path: Path, given: Mapping[str, str]) -> Plan:
+    """The plan of a launch file of ROS.
+
+    Args:
+        path: the file.
+        given: its arguments, by name.
+
+    Raises:
+        LaunchFileError: the file is wrong, or has something that is not known here.
+    """
+    import_finder.install()
+    path = path.resolve()
+    PACKAGES.program = path
+    sys.path.insert(0, str(path.parent))
+    arguments = {name: str(value) for name, value in given.items()}
+    context = Visit(path, arguments)
+    try:
+        visit_file(path, context, SourceLine(str(path), 0))
+    except SubstitutionError as error:
+        context.tell(SourceLine(), str(error))
+    while context.handlers:
+        action, around = context.handlers.pop(0)
+        with context.inside():
+            context.around = around
+            action.carry_out(context)
+    check_given(context, arguments)
+    if not (context.problems or context.processes):
+        context.tell(SourceLine(), "nothing in it is started")
+    if context.problems:
+        raise LaunchFileError(str(path), context.problems)
+    broker = ProcessPlan("broker", module_argv("dsmq_nodes.dsmq.broker", "--port", f"{PORT}"))
+    return Plan(broker, tuple(context.processes))

@@ -1,0 +1,306 @@
+"""Substitutions: what becomes text when a launch file is visited."""
+
+import ast
+import operator
+import os
+import shutil
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any, Final
+
+from dsmq_nodes.messages.schema.ros_packages import PACKAGES
+from dsmq_nodes.rclpy.launching.visiting import SourceLine, Visit, line_of_caller
+from dsmq_nodes.suggest import did_you_mean
+
+_TRUE: Final = {"true": True, "1": True, "false": False, "0": False}
+
+
+class SubstitutionError(Exception):
+    """A substitution that has no text; the message says why."""
+
+
+class Substitution:
+    """The base of all substitutions."""
+
+    place: SourceLine
+
+    def __new__(cls, *args: Any, **kwargs: Any) -> Any:
+        """Remember where it was made."""
+        made = super().__new__(cls)
+        made.place = line_of_caller()
+        return made
+
+    def perform(self, context: Visit) -> str:
+        """The text."""
+        raise NotImplementedError
+
+    def describe(self) -> str:
+        """What it is."""
+        return type(self).__name__
+
+
+def text_of(value: Any, context: Visit) -> str:
+    """The text of a value: a text, a substitution, a path, or several of them in a row.
+
+    Raises:
+        SubstitutionError: one has no text.
+    """
+    if isinstance(value, Substitution):
+        return value.perform(context)
+    if isinstance(value, list | tuple):
+        return "".join(text_of(each, context) for each in value)
+    return str(value)
+
+
+def truth_of(value: Any, context: Visit) -> bool:
+    """A condition: true, false, 1 or 0 in any case.
+
+    Raises:
+        SubstitutionError: it is none of these.
+    """
+    text = text_of(value, context).strip()
+    found = _TRUE.get(text.lower())
+    if found is None:
+        raise SubstitutionError(f"{text!r} is neither true nor false")
+    return found
+
+
+class TextSubstitution(Substitution):
+    """A text as it is."""
+
+    def __init__(self, *, text: str) -> None:
+        self.text = text
+
+    def perform(self, context: Visit) -> str:
+        """The text."""
+        return self.text
+
+
+class LaunchConfiguration(Substitution):
+    """An argument of the launch file, or what was set under a name."""
+
+    def __init__(self, variable_name: Any, *, default: Any = None) -> None:
+        self.variable_name = variable_name
+        self.default = default
+
+    def perform(self, context: Visit) -> str:
+        """Its value."""
+        name = text_of(self.variable_name, context)
+        known = context.around.configurations
+        if name in known:
+            return known[name]
+        if self.default is None:
+            raise SubstitutionError(
+                f"launch configuration {name!r} does not exist; {did_you_mean(name, known)}"
+                if known
+                else f"launch configuration {name!r} does not exist"
+            )
+        return text_of(self.default, context)
+
+
+class PathJoinSubstitution(Substitution):
+    """Parts of a path."""
+
+    def __init__(self, substitutions: Iterable[Any]) -> None:
+        self.substitutions = list(substitutions)
+
+    def perform(self, context: Visit) -> str:
+        """The path."""
+        return str(Path(*(text_of(each, context) for each in self.substitutions)))
+
+    def __truediv__(self, other: Any) -> "PathJoinSubstitution":
+        return PathJoinSubstitution([*self.substitutions, other])
+
+
+class FindPackageShare(Substitution):
+    """The folder of a package's own files."""
+
+    def __init__(self, package: Any) -> None:
+        self.package = package
+
+    def perform(self, context: Visit) -> str:
+        """The folder."""
+        name = text_of(self.package, context)
+        found = PACKAGES.find(name)
+        if found is None:
+            raise SubstitutionError(f"there is no package {name!r} here; {_other_packages(name)}")
+        return str(found.folder)
+
+    def __truediv__(self, other: Any) -> PathJoinSubstitution:
+        return PathJoinSubstitution([self, other])
+
+
+def _other_packages(name: str) -> str:
+    known = PACKAGES.all
+    return did_you_mean(name, known) if known else "none can be seen from here"
+
+
+class EnvironmentVariable(Substitution):
+    """An environment variable."""
+
+    def __init__(self, name: Any, *, default_value: Any = None) -> None:
+        self.name = name
+        self.default_value = default_value
+
+    def perform(self, context: Visit) -> str:
+        """Its value."""
+        name = text_of(self.name, context)
+        value = context.around.env.get(name, os.environ.get(name))
+        if value is None and self.default_value is None:
+            raise SubstitutionError(f"environment variable {name!r} is not set")
+        return text_of(self.default_value, context) if value is None else value
+
+
+class ThisLaunchFile(Substitution):
+    """The path of the launch file."""
+
+    def perform(self, context: Visit) -> str:
+        """The path."""
+        return str(context.around.file)
+
+
+class ThisLaunchFileDir(Substitution):
+    """The folder of the launch file."""
+
+    def perform(self, context: Visit) -> str:
+        """The folder."""
+        return str(context.around.file.parent)
+
+
+class FindExecutable(Substitution):
+    """A program in PATH."""
+
+    def __init__(self, *, name: Any) -> None:
+        self.name = name
+
+    def perform(self, context: Visit) -> str:
+        """Its path."""
+        name = text_of(self.name, context)
+        found = shutil.which(name)
+        if found is None:
+            raise SubstitutionError(f"there is no program {name!r} in PATH")
+        return found
+
+
+class PythonExpression(Substitution):
+    """An expression of texts, numbers and truth values, with the operators of Python.
+
+    It is computed here, and not run as Python: it has no calls, no attributes and no names but
+    `true` and `false` beside Python's own.
+    """
+
+    def __init__(self, expression: Any, python_modules: Any = None) -> None:
+        self.expression = expression
+
+    def perform(self, context: Visit) -> str:
+        """The value as text."""
+        text = text_of(self.expression, context).strip()
+        try:
+            return str(_computed(ast.parse(text, mode="eval").body))
+        except (SyntaxError, TypeError, ValueError, ArithmeticError, KeyError) as error:
+            raise SubstitutionError(f"cannot compute {text!r}: {error}") from None
+
+
+_OPERATORS: Final[dict[type, Callable[..., Any]]] = {
+    ast.Add: operator.add,
+    ast.Sub: operator.sub,
+    ast.Mult: operator.mul,
+    ast.Div: operator.truediv,
+    ast.FloorDiv: operator.floordiv,
+    ast.Mod: operator.mod,
+    ast.Eq: operator.eq,
+    ast.NotEq: operator.ne,
+    ast.Lt: operator.lt,
+    ast.LtE: operator.le,
+    ast.Gt: operator.gt,
+    ast.GtE: operator.ge,
+    ast.In: lambda a, b: a in b,
+    ast.NotIn: lambda a, b: a not in b,
+    ast.Not: operator.not_,
+    ast.USub: operator.neg,
+}
+_NAMES: Final = {"true": True, "false": False}
+
+
+def _computed(node: ast.expr) -> Any:
+    compute = _COMPUTED.get(type(node))
+    if compute is None:
+        raise ValueError(f"it has a {type(node).__name__}, which is not computed here")
+    return compute(node)
+
+
+def _and_or(node: ast.BoolOp) -> bool:
+    is_and = isinstance(node.op, ast.And)
+    return (all if is_and else any)(_computed(each) for each in node.values)
+
+
+def _compared(node: ast.Compare) -> Any:
+    left = _computed(node.left)
+    for op, right in zip(node.ops, map(_computed, node.comparators), strict=True):
+        if not _OPERATORS[type(op)](left, right):
+            return False
+        left = right
+    return True
+
+
+_COMPUTED: Final[dict[type, Callable[[Any], Any]]] = {
+    ast.Constant: lambda node: node.value,
+    ast.Name: lambda node: _NAMES[node.id],
+    ast.List: lambda node: [_computed(each) for each in node.elts],
+    ast.Tuple: lambda node: [_computed(each) for each in node.elts],
+    ast.BoolOp: _and_or,
+    ast.UnaryOp: lambda node: _OPERATORS[type(node.op)](_computed(node.operand)),
+    ast.BinOp: lambda node: _OPERATORS[type(node.op)](_computed(node.left), _computed(node.right)),
+    ast.IfExp: lambda node: _computed(node.body if _computed(node.test) else node.orelse),
+    ast.Compare: _compared,
+}
+
+
+class NotSubstitution(Substitution):
+    """The opposite of a condition."""
+
+    def __init__(self, value: Any) -> None:
+        self.value = value
+
+    def perform(self, context: Visit) -> str:
+        """True or false."""
+        return str(not truth_of(self.value, context)).lower()
+
+
+class AndSubstitution(Substitution):
+    """Whether both conditions hold."""
+
+    def __init__(self, left: Any, right: Any) -> None:
+        self.values = (left, right)
+
+    def perform(self, context: Visit) -> str:
+        """True or false."""
+        return str(all(truth_of(each, context) for each in self.values)).lower()
+
+
+class OrSubstitution(AndSubstitution):
+    """Whether one of two conditions holds."""
+
+    def perform(self, context: Visit) -> str:
+        """True or false."""
+        return str(any(truth_of(each, context) for each in self.values)).lower()
+
+
+class EqualsSubstitution(Substitution):
+    """Whether two texts are the same."""
+
+    def __init__(self, left: Any, right: Any) -> None:
+        self.values = (left, right)
+
+    def perform(self, context: Visit) -> str:
+        """True or false."""
+        left, right = (text_of(each, context) for each in self.values)
+        return str(left == right).lower()
+
+
+class NotEqualsSubstitution(EqualsSubstitution):
+    """Whether two texts differ."""
+
+    def perform(self, context: Visit) -> str:
+        """True or false."""
+        return str(super().perform(context) == "false").lower()

@@ -1,0 +1,124 @@
+"""What a visit of launch actions knows on its way, and what it finds."""
+
+import contextlib
+import copy
+import linecache
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, Final
+
+from dsmq_nodes.errors import LaunchProblem
+from dsmq_nodes.launcher.supervise.plan import Dependency, ProcessPlan
+
+_PACKAGE: Final = str(Path(__file__).parents[2])
+_FOREVER: Final = float("inf")
+
+
+@dataclass(frozen=True)
+class SourceLine:
+    """A line of a launch file."""
+
+    file: str = ""
+    line: int = 0
+
+
+def line_of_caller() -> SourceLine:
+    """The line of the launch file that makes an action."""
+    frame = sys._getframe(1)  # noqa: SLF001  as `logging` finds its caller
+    while frame.f_back is not None and frame.f_code.co_filename.startswith(_PACKAGE):
+        frame = frame.f_back
+    return SourceLine(frame.f_code.co_filename, frame.f_lineno)
+
+
+@dataclass
+class Surroundings:
+    """What surrounds an action.
+
+    Attributes:
+        configurations: the launch configurations: arguments, and what `let` sets.
+        env: environment variables.
+        namespace: absolute, or "".
+        remaps: (from, to) pairs.
+        params: parameters for all nodes, as words of --ros-args.
+        delay_sec: how long what is started waits.
+        after: what it waits for.
+        file: the launch file.
+    """
+
+    configurations: dict[str, str] = field(default_factory=dict)
+    env: dict[str, str] = field(default_factory=dict)
+    namespace: str = ""
+    remaps: list[tuple[str, str]] = field(default_factory=list)
+    params: list[str] = field(default_factory=list)
+    delay_sec: float = 0.0
+    after: tuple[Dependency, ...] = ()
+    file: Path = Path()
+
+
+class Visit:
+    """A visit: its surroundings, and the processes and problems that it finds.
+
+    Attributes:
+        around: what surrounds the next action.
+        processes: what is to be started.
+        problems: what is wrong or not known.
+        declared: the names of arguments that were declared.
+        handlers: event handlers, which are looked at last.
+    """
+
+    def __init__(self, file: Path, given: dict[str, str]) -> None:
+        self.around = Surroundings(configurations=dict(given), file=file)
+        self.main = file
+        self.processes: list[ProcessPlan] = []
+        self.problems: list[LaunchProblem] = []
+        self.declared: set[str] = set()
+        self.handlers: list[tuple[Any, Surroundings]] = []
+
+    @property
+    def launch_configurations(self) -> dict[str, str]:
+        """The configurations, by the name that programs know."""
+        return self.around.configurations
+
+    def tell(self, place: SourceLine, message: str) -> None:
+        """Note a problem at a place."""
+        source = linecache.getline(place.file, place.line).rstrip("\n")
+        column = len(source) - len(source.lstrip()) + 1
+        file = "" if Path(place.file) == self.main else place.file
+        self.problems.append(LaunchProblem(place.line, column, message, source, file))
+
+    @contextlib.contextmanager
+    def inside(self, **changes: Any) -> Iterator[None]:
+        """What is visited meanwhile has surroundings of its own."""
+        before = self.around
+        self.around = replace(copy.deepcopy(before), **changes)
+        try:
+            yield
+        finally:
+            self.around = before
+
+    def add(self, process: ProcessPlan) -> str:
+        """Add a process, with a name that no other has; returns the name."""
+        names = {each.name for each in self.processes} | {"broker"}
+        name, number = process.name, 2
+        while name in names:
+            name, number = f"{process.name}-{number}", number + 1
+        self.processes.append(replace(process, name=name))
+        return name
+
+    def change(self, name: str, **changes: Any) -> None:
+        """Change a process that was added."""
+        self.processes = [
+            replace(each, **changes) if each.name == name else each for each in self.processes
+        ]
+
+
+def after_exit(process: str) -> Dependency:
+    """To wait until a process has ended."""
+    return Dependency(process, f"/{process}", timeout_sec=_FOREVER, exited=True)
+
+
+def after_start(process: str) -> Dependency:
+    """To wait until a process has been started."""
+    return Dependency(process, f"/{process}", timeout_sec=_FOREVER)

@@ -1,0 +1,5 @@
+"""`LaunchDescription`."""
+
+from dsmq_nodes.rclpy.launching.actions import LaunchDescription
+
+__all__ = ["LaunchDescription"]

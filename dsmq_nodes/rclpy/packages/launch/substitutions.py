@@ -1,0 +1,48 @@
+"""The substitutions of launch; one that is not known is told when the file is visited."""
+
+from typing import Any
+
+from dsmq_nodes.rclpy.launching.actions import unknown
+from dsmq_nodes.rclpy.launching.substituting import (
+    AndSubstitution,
+    EnvironmentVariable,
+    EqualsSubstitution,
+    FindExecutable,
+    LaunchConfiguration,
+    NotEqualsSubstitution,
+    NotSubstitution,
+    OrSubstitution,
+    PathJoinSubstitution,
+    PythonExpression,
+    SubstitutionError,
+    TextSubstitution,
+    ThisLaunchFile,
+    ThisLaunchFileDir,
+)
+
+PathSubstitution = PathJoinSubstitution
+SubstitutionFailure = SubstitutionError
+
+__all__ = [
+    "AndSubstitution",
+    "EnvironmentVariable",
+    "EqualsSubstitution",
+    "FindExecutable",
+    "LaunchConfiguration",
+    "NotEqualsSubstitution",
+    "NotSubstitution",
+    "OrSubstitution",
+    "PathJoinSubstitution",
+    "PathSubstitution",
+    "PythonExpression",
+    "SubstitutionFailure",
+    "TextSubstitution",
+    "ThisLaunchFile",
+    "ThisLaunchFileDir",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name.startswith("_"):
+        raise AttributeError(name)
+    return unknown(f"launch.substitutions.{name}")

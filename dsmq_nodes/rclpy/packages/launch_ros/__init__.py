@@ -1,0 +1,1 @@
+"""ROS's launch_ros, for launch files."""

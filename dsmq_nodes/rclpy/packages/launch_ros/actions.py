@@ -1,0 +1,33 @@
+"""The actions of launch_ros; one that is not known is told when the file is visited."""
+
+from typing import Any
+
+from dsmq_nodes.rclpy.launching.actions import unknown
+from dsmq_nodes.rclpy.launching.node_actions import (
+    LifecycleNode,
+    Node,
+    PushRosNamespace,
+    SetParameter,
+    SetParametersFromFile,
+    SetRemap,
+    SetUseSimTime,
+)
+
+PushROSNamespace = PushRosNamespace
+
+__all__ = [
+    "LifecycleNode",
+    "Node",
+    "PushROSNamespace",
+    "PushRosNamespace",
+    "SetParameter",
+    "SetParametersFromFile",
+    "SetRemap",
+    "SetUseSimTime",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name.startswith("_"):
+        raise AttributeError(name)
+    return unknown(f"launch_ros.actions.{name}")

@@ -1,0 +1,246 @@
+"""Launch files of ROS: what they say becomes a plan, and what is not known is told by its line."""
+
+import subprocess
+import sys
+from pathlib import Path
+from textwrap import dedent
+
+import pytest
+
+from tests.rclpy.test_run import package_xml, write
+from tests.support.waiting import PATIENCE_SEC
+
+TALK = """
+    import sys
+    import rclpy
+    from std_msgs.msg import String
+
+    def talk():
+        rclpy.init()
+        node = rclpy.create_node('talk')
+        node.declare_parameter('rate', 1)
+        node.declare_parameter('word', '')
+        publisher = node.create_publisher(String, 'chatter', 1)
+        told = [node.get_parameter(name).value for name in ('rate', 'word')]
+        print(node.get_fully_qualified_name(), publisher.topic_name, told, flush=True)
+        rclpy.shutdown()
+
+    def say():
+        print('says', sys.argv[1:], flush=True)
+"""
+PYTHON = """
+    from ament_index_python.packages import get_package_share_directory
+    from launch import LaunchDescription
+    from launch.actions import (
+        DeclareLaunchArgument, EmitEvent, ExecuteProcess, GroupAction, IncludeLaunchDescription,
+        OpaqueFunction, RegisterEventHandler, TimerAction,
+    )
+    from launch.conditions import IfCondition, UnlessCondition
+    from launch.event_handlers import OnProcessExit
+    from launch.events import Shutdown
+    from launch.launch_description_sources import AnyLaunchDescriptionSource
+    from launch.substitutions import LaunchConfiguration, PathJoinSubstitution, PythonExpression
+    from launch_ros.actions import Node, PushRosNamespace, SetParameter
+    from launch_ros.substitutions import FindPackageShare
+
+    def more(context, name):
+        count = int(LaunchConfiguration('count').perform(context))
+        return [ExecuteProcess(cmd=['echo', f'{name}{number}']) for number in range(count)]
+
+    def generate_launch_description():
+        rate = LaunchConfiguration('rate')
+        assert get_package_share_directory('arm').endswith('arm')
+        first = Node(package='arm', executable='say', name='first', arguments=['-a', rate])
+        last = ExecuteProcess(cmd=['echo', 'last'], name='last')
+        inner = PathJoinSubstitution([FindPackageShare('arm'), 'launch', 'inner.launch.xml'])
+        return LaunchDescription([
+            DeclareLaunchArgument('rate', default_value='5', choices=['5', '7']),
+            DeclareLaunchArgument('count', default_value='2'),
+            first,
+            GroupAction([
+                PushRosNamespace('left'),
+                SetParameter('word', 'true'),
+                Node(
+                    package='arm', executable='talk', name='voice',
+                    parameters=[{'rate': rate, 'nested': {'list': [1.0, 2.5]}}],
+                    remappings=[('chatter', '/talk')],
+                    condition=IfCondition(PythonExpression([rate, " > 6 and 'a' in 'abc'"])),
+                ),
+            ]),
+            Node(package='arm', executable='talk', condition=UnlessCondition('true')),
+            TimerAction(period=0.5, actions=[ExecuteProcess(cmd=['echo', 'later'], cwd='/')]),
+            OpaqueFunction(function=more, args=['many']),
+            RegisterEventHandler(OnProcessExit(target_action=first, on_exit=[last])),
+            RegisterEventHandler(
+                OnProcessExit(target_action=last, on_exit=EmitEvent(event=Shutdown()))
+            ),
+            IncludeLaunchDescription(
+                AnyLaunchDescriptionSource(inner), launch_arguments={'who': 'inner'}.items()
+            ),
+        ])
+"""
+XML = """
+    <launch>
+      <arg name="who"/>
+      <group if="$(eval '1 == 1')">
+        <push_ros_namespace namespace="right"/>
+        <node pkg="arm" exec="talk" name="$(var who)" args="a 'b c' $(var who)">
+          <param name="rate" value="9"/>
+          <remap from="chatter" to="$(env NOT_SET there)"/>
+        </node>
+      </group>
+      <include file="$(dirname)/last.launch.yaml"/>
+    </launch>
+"""
+YAML = """
+    launch:
+    - let: {name: ns, value: deep}
+    - group:
+      - push_ros_namespace: {namespace: $(var ns)}
+      - node:
+          pkg: arm
+          exec: talk
+          param:
+          - {name: rate, value: 3}
+          - {name: group, param: [{name: inner, value: "true"}]}
+          remap:
+          - {from: chatter, to: other}
+          env: [{name: A, value: b}]
+    - executable: {cmd: echo hello $(var who)}
+"""
+SETUP = """
+    from setuptools import setup
+    setup(entry_points={'console_scripts': ['talk = arm.talk:talk', 'say = arm.talk:say']})
+"""
+RUN = f"{sys.executable} -m dsmq_nodes.rclpy --quiet arm"
+BEGIN = f"{sys.executable} -m dsmq_nodes.rclpy.launching.beginning"
+
+
+@pytest.fixture
+def arm(tmp_path: Path) -> Path:
+    """The launch folder of a package."""
+    files = {
+        "arm/talk.py": TALK,
+        "arm/__init__.py": "",
+        "launch/all.launch.py": PYTHON,
+        "launch/inner.launch.xml": XML,
+        "launch/last.launch.yaml": YAML,
+        "package.xml": package_xml("arm"),
+        "setup.py": SETUP,
+    }
+    write(tmp_path / "arm", files)
+    return tmp_path / "arm" / "launch"
+
+
+def launch(folder: Path, *words: str) -> "subprocess.CompletedProcess[str]":
+    command = [sys.executable, "-m", "dsmq_nodes", "launch", *words]
+    return subprocess.run(
+        command, cwd=folder, capture_output=True, text=True, timeout=PATIENCE_SEC, check=False
+    )
+
+
+def test_a_launch_file_becomes_a_plan(arm: Path) -> None:
+    done = launch(arm, "all.launch.py", "rate:=7", "--dry-run")
+    assert done.returncode == 0, done.stderr
+    plan = done.stdout.splitlines()
+    assert plan[0].endswith("--module dsmq_nodes.dsmq.broker --port 30008")
+    assert plan[1:] == [
+        f"[first] {RUN} say -a 7 --ros-args -r __node:=first",
+        f"[left/voice] {RUN} talk --ros-args -r __node:=voice -r __ns:=/left -r chatter:=/talk "
+        "-p 'word:=\"true\"' -p rate:=7 -p 'nested.list:=[1.0, 2.5]'",
+        f"[echo] {BEGIN} --delay 0.5 --cwd / -- echo later",
+        "[echo-2] echo many0",
+        "[echo-3] echo many1",
+        f"[right/inner] {RUN} talk a 'b c' inner --ros-args -r __node:=inner -r __ns:=/right "
+        "-r chatter:=there -p rate:=9",
+        f"[deep/talk] A=b {RUN} talk --ros-args -r __ns:=/deep -r chatter:=other -p rate:=3 "
+        "-p group.inner:=true",
+        "[echo-4] echo hello inner",
+        "[last] echo last",
+        "    after: /first has ended",
+        "    required: the launch ends with it",
+    ]
+
+
+def test_it_runs(arm: Path) -> None:
+    text = (arm / "all.launch.py").read_text().replace("EmitEvent(event=Shutdown())", "[]")
+    (arm / "some.launch.py").write_text(text)
+    done = launch(arm, "some.launch.py", "rate:=7")
+    assert done.returncode == 0, done.stderr + done.stdout
+    said = set(done.stdout.splitlines())
+    assert "[first] says ['-a', '7', '--ros-args', '-r', '__node:=first']" in said
+    assert "[last] last" in said
+
+
+@pytest.mark.parametrize(
+    ("entities", "told"),
+    [
+        ("AppendEnvironmentVariable('A', 'b')", "launch.actions.AppendEnvironmentVariable is not"),
+        ("ComposableNodeContainer()", "launch_ros.actions.ComposableNodeContainer is not known"),
+        ("LogInfo(msg=Command(['ls']))", "launch.substitutions.Command is not known here"),
+        ("Node(package='arm', executable='tlk')", "no executable 'tlk'; did you mean 'talk'?"),
+        ("Node(package='nav', executable='a')", "there is no package 'nav' here"),
+        ("ExecuteProcess(cmd=['ls'], shell=True)", "no shell reads the words"),
+        ("LogInfo(msg=LaunchConfiguration('x'))", "launch configuration 'x' does not exist"),
+        ("DeclareLaunchArgument('x')", "argument 'x' has no default: give x:=VALUE"),
+        ("RegisterEventHandler(OnShutdown(on_shutdown=[]))", "OnShutdown is not known here"),
+        ("TimerAction(period='soon', actions=[])", "'soon' is no number of seconds"),
+        ("LogInfo(msg=PythonExpression(['open(1)']))", "it has a Call, which is not computed here"),
+        ("1 / 0", "ZeroDivisionError: division by zero"),
+    ],
+)
+def test_what_is_not_known_is_told_by_name_and_line(arm: Path, entities: str, told: str) -> None:
+    (arm / "wrong.launch.py").write_text(
+        "from launch import LaunchDescription\n"
+        "from launch.actions import *\n"
+        "from launch.actions import AppendEnvironmentVariable\n"
+        "from launch.event_handlers import OnShutdown\n"
+        "from launch.substitutions import *\n"
+        "from launch.substitutions import Command\n"
+        "from launch_ros.actions import *\n"
+        "from launch_ros.actions import ComposableNodeContainer\n"
+        "def generate_launch_description():\n"
+        f"    return LaunchDescription([\n        {entities},\n    ])\n"
+    )
+    done = launch(arm, "wrong.launch.py", "--dry-run")
+    assert done.returncode == 1
+    assert told in done.stderr
+    assert "wrong.launch.py:11:9: " in done.stderr
+    assert entities[:40] in done.stderr
+
+
+def test_wrong_elements_are_told_by_their_lines(arm: Path) -> None:
+    (arm / "a.launch.xml").write_text(
+        "<launch>\n  <nod pkg='arm'/>\n  <node exec='talk'/>\n</launch>"
+    )
+    done = launch(arm, "a.launch.xml", "--dry-run")
+    assert "a.launch.xml:2:3: <nod> is not known here" in done.stderr
+    assert "a.launch.xml:3:3: <node> has no pkg" in done.stderr
+    (arm / "b.launch.yaml").write_text("launch:\n- arg: {name: a, default: $(vr x)}\n- oh: {}\n")
+    done = launch(arm, "b.launch.yaml", "--dry-run", "c:=1")
+    assert "b.launch.yaml:2:1: $(vr ...) is not known here" in done.stderr
+    assert "b.launch.yaml:3:1: <oh> is not known here" in done.stderr
+    (arm / "c.launch.xml").write_text("<launch>")
+    assert "c.launch.xml:1" in launch(arm, "c.launch.xml", "--dry-run").stderr
+    missing = launch(arm, "missing.launch.py", "--dry-run")
+    assert "there is no launch file" in missing.stderr
+    given = launch(arm, "all.launch.py", "rat:=7", "--dry-run")
+    assert "argument 'rat' is not declared in this file; did you mean 'rate'?" in given.stderr
+
+
+def test_an_entry_of_ours_runs_a_program_for_rclpy(arm: Path) -> None:
+    (arm / "ours.yaml").write_text(
+        "broker: {port: 0}\n"
+        "nodes:\n"
+        "- name: voice\n"
+        "  namespace: a\n"
+        "  exec: [../speaks.py, -x]\n"
+        "  rclpy: true\n"
+        "  params: {rate: 6}\n"
+        "  remap: {chatter: talk}\n"
+    )
+    program = dedent(TALK) + "\ntalk()\nsay()\n"
+    (arm.parent / "speaks.py").write_text(program)
+    done = launch(arm, "ours.yaml")
+    assert "[a/voice] /a/voice /a/talk [6, '']" in done.stdout.splitlines(), done.stderr
+    assert "[a/voice] says ['-x']" in done.stdout.splitlines()
