@@ -15,7 +15,7 @@ import time
 import rclpy
 from rclpy.action import ActionClient, ActionServer, CancelResponse
 from rclpy.callback_groups import ReentrantCallbackGroup
-from rclpy.executors import MultiThreadedExecutor
+from rclpy.executors import MultiThreadedExecutor, SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, QoSProfile
 
@@ -61,13 +61,31 @@ def fill(msg, values):
     return msg
 
 
+def place(msg):
+    """Where a message has room for a number and a time."""
+    if hasattr(msg, "transforms"):
+        return msg.transforms[0].header
+    return getattr(msg, "header", msg)
+
+
+def mark(msg, number):
+    text = f"{number} {time.time_ns()}"
+    setattr(place(msg), "data" if hasattr(place(msg), "data") else "frame_id", text)
+
+
+def marked(msg):
+    here = place(msg)
+    number, sent = (here.data if hasattr(here, "data") else here.frame_id).split()
+    return int(number), time.time_ns() - int(sent)
+
+
 class Peer(Node):
     def __init__(self):
         super().__init__("ros_peer")
         self.declare_parameter("gain", 1.5)
         self.group = ReentrantCallbackGroup()
         self.publishers_by_name = {}
-        self.goals = {}
+        self.tallies = {}
 
     def do_advertise(self, topic, type, latched=False):
         durability = DurabilityPolicy.TRANSIENT_LOCAL if latched else DurabilityPolicy.VOLATILE
@@ -172,6 +190,33 @@ class Peer(Node):
             time.sleep(0.001)
         return future.result()
 
+    def do_stream(self, topics, rate, seconds):
+        """Publish on several topics at a rate; each message has its number and its time."""
+
+        def stream():
+            made = []
+            for topic, values in topics.items():
+                publisher, kind = self.publishers_by_name[topic]
+                made.append((publisher, fill(load(kind)(), values)))
+            began = time.monotonic()
+            for number in range(int(rate * seconds)):
+                for publisher, msg in made:
+                    mark(msg, number)
+                    publisher.publish(msg)
+                time.sleep(max(0.0, began + (number + 1) / rate - time.monotonic()))
+
+        threading.Thread(target=stream, daemon=True).start()
+
+    def do_tally(self, topic, type):
+        """Listen, and keep the number of each message and how long it was under way."""
+        found = self.tallies[topic] = []
+        self.create_subscription(
+            load(type), topic, lambda msg: found.append(marked(msg)), QoSProfile(depth=1000)
+        )
+
+    def do_tallied(self, topic):
+        return self.tallies[topic]
+
     def do_graph(self):
         return {
             "topics": dict(self.get_topic_names_and_types()),
@@ -186,7 +231,8 @@ class Peer(Node):
 def main():
     rclpy.init()
     peer = Peer()
-    executor = MultiThreadedExecutor(4)
+    # Actions need threads; one thread costs a third of the CPU.
+    executor = SingleThreadedExecutor() if "--light" in sys.argv else MultiThreadedExecutor(4)
     executor.add_node(peer)
     threading.Thread(target=executor.spin, daemon=True).start()
     say(answer="ready")

@@ -42,15 +42,15 @@ def ros_environment() -> dict[str, str]:
 class RosPeer:
     """`ros_peer.py` in real rclpy."""
 
-    def __init__(self, environment: dict[str, str], why: Callable[[], str]) -> None:
+    def __init__(self, environment: dict[str, str], why: Callable[[], str], *words: str) -> None:
         """A peer; `why` tells more when something fails: the bridge's output."""
-        self._environment, self.why = environment, why
+        self._environment, self.why, self._words = environment, why, words
         self.got: defaultdict[str, list[Any]] = defaultdict(list)
         self._start()
 
     def _start(self) -> None:
         python = str(referee() / "bin" / "python")
-        self._running = Running([python, str(PEER)], env=self._environment, stdin=-1)
+        self._running = Running([python, str(PEER), *self._words], env=self._environment, stdin=-1)
         self._read()
 
     def _read(self) -> Any:
@@ -120,8 +120,15 @@ class World:
         self._patch.setenv("DSMQ_NODE", "")
         self.environment["DSMQ_BROKER"] = os.environ["DSMQ_BROKER"]
         self.bridge = self.command("bridge", "ros2", *options)
-        self.ros = RosPeer(self.environment, lambda: f"\n{self.bridge.drained()}")
+        self._peers: list[RosPeer] = []
+        self.ros = self.another_peer()
         self.nodes: list[Node] = []
+
+    def another_peer(self, *words: str) -> RosPeer:
+        """A ROS node of its own process."""
+        peer = RosPeer(self.environment, lambda: f"\n{self.bridge.drained()}", *words)
+        self._peers.append(peer)
+        return peer
 
     def command(self, *arguments: str) -> Running:
         """`dsmq-nodes`, in the Python that has rclpy."""
@@ -136,9 +143,11 @@ class World:
         self.nodes.append(node)
         return node
 
-    def until(self, condition: Callable[[], object], what: str) -> None:
+    def until(
+        self, condition: Callable[[], object], what: str, patience_sec: float = PATIENCE_SEC
+    ) -> None:
         """Spin our nodes until a condition holds."""
-        deadline = time.monotonic() + PATIENCE_SEC
+        deadline = time.monotonic() + patience_sec
         while not condition():
             assert time.monotonic() < deadline, f"waited in vain for {what}\n{self.bridge.output}"
             for node in self.nodes:
@@ -153,7 +162,8 @@ class World:
 
     def close(self) -> None:
         self.clear()
-        self.ros.close()
+        for peer in self._peers:
+            peer.close()
         self.bridge.close()
         self.broker.__exit__(None, None, None)
         self._patch.undo()
