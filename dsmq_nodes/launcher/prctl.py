@@ -19,8 +19,9 @@ _SET_NAME: Final = 15
 _SET_MM: Final = 35
 _SET_MM_MAP: Final = 14
 _CHILD_SUBREAPER: Final = 36
-# struct prctl_mm_map: addresses, then the auxiliary vector and the executable, both to be kept.
-_MM_MAP: Final = struct.Struct("=12QIi")
+# struct prctl_mm_map: addresses, then the auxiliary vector and the executable, both to be kept. As
+# a kernel of 64 bits has it, and as one of 32 bits; each refuses the other's.
+_MM_MAPS: Final = (struct.Struct("=12QIi"), struct.Struct("@11QPIi0Q"))
 _KEEP_VECTOR: Final = (0, 0)
 _KEEP_EXECUTABLE: Final = -1
 # Fields of /proc/self/stat behind the name, in the order of proc(5), from the third on.
@@ -65,10 +66,12 @@ def show_as(argv: Iterable[str], env: Mapping[str, str]) -> None:
     at = ctypes.addressof(ctypes.c_char.from_buffer(memory))
     between, end = at + len(words), at + len(words + variables)
     *areas, stack = _areas()
-    layout = _MM_MAP.pack(
-        *areas, _libc.sbrk(0), stack, at, between, between, end, *_KEEP_VECTOR, _KEEP_EXECUTABLE
-    )
-    if _libc.prctl(_SET_MM, _SET_MM_MAP, layout, len(layout), 0):
+    shown = (at, between, between, end, *_KEEP_VECTOR, _KEEP_EXECUTABLE)
+    for kind in _MM_MAPS:
+        layout = kind.pack(*areas, _libc.sbrk(0), stack, *shown)
+        if not _libc.prctl(_SET_MM, _SET_MM_MAP, layout, len(layout), 0):
+            break
+    else:
         raise OSError(ctypes.get_errno(), "prctl(PR_SET_MM_MAP)")
     _shown[:] = [memory]
 
