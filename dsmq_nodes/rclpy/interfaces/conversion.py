@@ -11,6 +11,7 @@ import operator
 import struct
 from array import array
 from collections.abc import Callable, Iterable
+from functools import cached_property
 from typing import Annotated, Any, Final
 
 import msgspec
@@ -25,7 +26,7 @@ from dsmq_nodes.messages.schema.interface_text import (
 )
 from dsmq_nodes.messages.schema.large_field import LARGE_BYTES, large_field
 from dsmq_nodes.rclpy.interfaces.field_checks import TYPECODES, dtype_name
-from dsmq_nodes.rclpy.interfaces.message_class import as_array, numpy_for
+from dsmq_nodes.rclpy.interfaces.message_class import LateNumpy, as_array
 
 _BYTES: Final = frozenset(("uint8", "char", "byte"))
 _RANGES: Final[dict[str, tuple[int, int]]] = {**INTEGERS, "char": (0, 255)}
@@ -56,15 +57,32 @@ class Conversion:
         self._inner = inner
         self._find_message_class = message_class
         self._found_message_class: type[Message] | None = None
-        self.struct = _struct(definition, inner)
-        self._decode = msgspec.json.Decoder(self.struct).decode
-        self._fast_values = self._values("_")
         self._slow_values: Callable[[Any], dict[str, Any]] | None = None
-        self.to_ros = _ros_maker(definition, ros_class, inner)
         self.is_renamed: bool = any(
             each.name in RENAMED or (each.type.is_message and inner(each.type.base).is_renamed)
             for each in definition.fields
         )
+
+    # The code of each direction is made when a message goes that way for the first time.
+
+    @cached_property
+    def struct(self) -> Any:
+        """See the class."""
+        return _struct(self._definition, self._inner)
+
+    @cached_property
+    def to_ros(self) -> Callable[[Any], Any]:
+        """See the class."""
+        return _ros_maker(self._definition, self.ros_class, self._inner)
+
+    @cached_property
+    def _decode(self) -> Callable[[str | bytes], Any]:
+        decode: Callable[[str | bytes], Any] = msgspec.json.Decoder(self.struct).decode
+        return decode
+
+    @cached_property
+    def _fast_values(self) -> Callable[[Any], dict[str, Any]]:
+        return self._values("_")
 
     @property
     def message_class(self) -> type[Message]:
@@ -315,7 +333,7 @@ def _ros_text(kind: FieldType, name: str, read: str, where: dict[str, Any]) -> s
     if kind.size is None:
         make = "as_array" if kind.base in _BYTES else "array"
         return f"{make}('{TYPECODES[kind.base]}', {read})"
-    where["numpy"] = numpy_for(name)
+    where["numpy"] = LateNumpy(name)
     source = f"list({read})" if kind.base in _BYTES else read
     return f"numpy.array({source}, numpy.{dtype_name(kind.base)})"
 

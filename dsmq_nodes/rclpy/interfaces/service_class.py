@@ -16,10 +16,22 @@ _TIME = FieldType("builtin_interfaces/msg/Time")
 
 
 def make_service_class(type_name: str, class_named: ClassNamed) -> type:
-    """The class of a service: Request, Response and Event."""
+    """The class of a service: Request, Response and Event.
+
+    Event, which only introspection needs, is made when somebody asks for it.
+    """
     name = type_name.rpartition("/")[2]
-    parts = ("Request", "Response", "Event")
-    return _named(type_name, name, "Service", {p: class_named(f"{type_name}_{p}") for p in parts})
+    parts = {part: class_named(f"{type_name}_{part}") for part in ("Request", "Response")}
+    made = _named(type_name, name, "Service", parts)
+
+    def find(cls: Any, attribute: str) -> Any:
+        if attribute != "Event":
+            raise AttributeError(f"type object {name!r} has no attribute {attribute!r}")
+        made.Event = found = class_named(f"{type_name}_Event")  # type: ignore[attr-defined]
+        return found
+
+    type(made).__getattr__ = find  # type: ignore[attr-defined]
+    return made
 
 
 def make_action_class(type_name: str, class_named: ClassNamed, service_named: ClassNamed) -> type:
