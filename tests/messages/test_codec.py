@@ -49,7 +49,7 @@ def outcome(work: Callable[[], object]) -> object:
     """What a call returns, NaN being equal to NaN, or its error."""
     try:
         return told(work())
-    except (MessageError, ValidationError) as error:
+    except (MessageError, ValidationError, TypeError) as error:
         return str(error)
 
 
