@@ -29,6 +29,8 @@ TALK = """
         print('says', sys.argv[1:], flush=True)
 """
 PYTHON = """
+    import launch
+    import launch_ros
     from ament_index_python.packages import get_package_share_directory
     from launch import LaunchDescription
     from launch.actions import (
@@ -70,6 +72,11 @@ PYTHON = """
             Node(package='arm', executable='talk', condition=UnlessCondition('true')),
             TimerAction(period=0.5, actions=[ExecuteProcess(cmd=['echo', 'later'], cwd='/')]),
             OpaqueFunction(function=more, args=['many']),
+            launch.actions.AppendEnvironmentVariable('ADDED', 'x', prepend=True),
+            launch.actions.ExecuteProcess(
+                cmd=[launch_ros.substitutions.ExecutableInPackage('say', 'arm'), 'word'],
+                name='saying',
+            ),
             RegisterEventHandler(OnProcessExit(target_action=first, on_exit=[last])),
             RegisterEventHandler(
                 OnProcessExit(target_action=last, on_exit=EmitEvent(event=Shutdown()))
@@ -151,12 +158,13 @@ def test_a_launch_file_becomes_a_plan(arm: Path) -> None:
         f"[echo] {BEGIN} --delay 0.5 --cwd / -- echo later",
         "[echo-2] echo many0",
         "[echo-3] echo many1",
-        f"[right/inner] {RUN} talk a 'b c' inner --ros-args -r __node:=inner -r __ns:=/right "
-        "-r chatter:=there -p rate:=9",
-        f"[deep/talk] A=b {RUN} talk --ros-args -r __ns:=/deep -r chatter:=other -p rate:=3 "
-        "-p group.inner:=true",
-        "[echo-4] echo hello inner",
-        "[last] echo last",
+        f"[saying] ADDED=x {RUN} say word",
+        f"[right/inner] ADDED=x {RUN} talk a 'b c' inner --ros-args -r __node:=inner "
+        "-r __ns:=/right -r chatter:=there -p rate:=9",
+        f"[deep/talk] A=b ADDED=x {RUN} talk --ros-args -r __ns:=/deep -r chatter:=other "
+        "-p rate:=3 -p group.inner:=true",
+        "[echo-4] ADDED=x echo hello inner",
+        "[last] ADDED=x echo last",
         "    after: /first has ended",
         "    required: the launch ends with it",
     ]
@@ -175,7 +183,7 @@ def test_it_runs(arm: Path) -> None:
 @pytest.mark.parametrize(
     ("entities", "told"),
     [
-        ("AppendEnvironmentVariable('A', 'b')", "launch.actions.AppendEnvironmentVariable is not"),
+        ("UnsetEnvironmentVariable('A')", "launch.actions.UnsetEnvironmentVariable is not known"),
         ("ComposableNodeContainer()", "launch_ros.actions.ComposableNodeContainer is not known"),
         ("LogInfo(msg=Command(['ls']))", "launch.substitutions.Command is not known here"),
         ("Node(package='arm', executable='tlk')", "no executable 'tlk'; did you mean 'talk'?"),
@@ -193,7 +201,7 @@ def test_what_is_not_known_is_told_by_name_and_line(arm: Path, entities: str, to
     (arm / "wrong.launch.py").write_text(
         "from launch import LaunchDescription\n"
         "from launch.actions import *\n"
-        "from launch.actions import AppendEnvironmentVariable\n"
+        "from launch.actions import UnsetEnvironmentVariable\n"
         "from launch.event_handlers import OnShutdown\n"
         "from launch.substitutions import *\n"
         "from launch.substitutions import Command\n"

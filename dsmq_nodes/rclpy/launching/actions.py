@@ -1,5 +1,6 @@
 """The actions of launch: each visits, and adds to what the visit finds."""
 
+import os
 import shlex
 import sys
 from collections.abc import Iterable
@@ -13,6 +14,7 @@ from dsmq_nodes.rclpy.launching.substituting import (
     SubstitutionError,
     text_of,
     truth_of,
+    words_of,
 )
 from dsmq_nodes.rclpy.launching.visiting import (
     SourceLine,
@@ -204,6 +206,29 @@ class SetEnvironmentVariable(Action):
     def act(self, context: Visit) -> None:
         """Set it."""
         context.around.env[text_of(self.name, context)] = text_of(self.value, context)
+
+
+class AppendEnvironmentVariable(Action):
+    """Adds to an environment variable of what is started later."""
+
+    def __init__(
+        self,
+        name: Any,
+        value: Any,
+        prepend: Any = False,
+        separator: str = os.pathsep,
+        *,
+        condition: Any = None,
+    ) -> None:
+        super().__init__(condition=condition)
+        self.name, self.value, self.prepend, self.separator = name, value, prepend, separator
+
+    def act(self, context: Visit) -> None:
+        """Add to it."""
+        name, value = text_of(self.name, context), text_of(self.value, context)
+        before = context.around.env.get(name, os.environ.get(name, ""))
+        parts = [value, before] if truth_of(self.prepend, context) else [before, value]
+        context.around.env[name] = text_of(self.separator, context).join(filter(None, parts))
 
 
 class LogInfo(Action):
@@ -405,7 +430,7 @@ class ExecuteProcess(ExecuteLocal):
 
     def words(self, context: Visit) -> list[str]:
         """The words."""
-        return [text_of(each, context) for each in self.cmd]
+        return [word for each in self.cmd for word in words_of(each, context)]
 
 
 class OnProcessExit:
@@ -447,6 +472,8 @@ class RegisterEventHandler(Action):
         handler = self.handler
         many = handler.actions if isinstance(handler.actions, list | tuple) else [handler.actions]
         target = getattr(handler.target, "process", "")
+        if not target and context.problems:
+            return  # one of them is the reason
         if not target:
             context.tell(self.place, "its target_action is no process of this launch file")
         elif any(map(is_shutdown, many)):

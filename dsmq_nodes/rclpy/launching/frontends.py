@@ -276,6 +276,9 @@ _MAKERS: Final[dict[str, Callable[[Element, Any], Any]]] = {
     "timer": _timer,
     "let": lambda e, _: actions.SetLaunchConfiguration(e.need("name"), e.need("value")),
     "set_env": lambda e, _: actions.SetEnvironmentVariable(e.need("name"), e.need("value")),
+    "append_env": lambda e, _: actions.AppendEnvironmentVariable(
+        e.need("name"), e.need("value"), e.take("prepend") or False
+    ),
     "log": lambda e, _: actions.LogInfo(msg=e.need("message")),
     "push_ros_namespace": lambda e, _: node_actions.PushRosNamespace(e.need("namespace", "value")),
     "push-ros-namespace": lambda e, _: node_actions.PushRosNamespace(e.need("namespace", "value")),
@@ -338,6 +341,8 @@ _SUBSTITUTIONS: Final[dict[str, Callable[..., Any]]] = {
     "find-pkg-share": text.FindPackageShare,
     "dirname": text.ThisLaunchFileDir,
     "filename": text.ThisLaunchFile,
+    "file-content": text.FileContent,
+    "exec-in-pkg": node_actions.ExecutableInPackage,
     "find-exec": lambda name: text.FindExecutable(name=name),
     "eval": text.PythonExpression,
     "not": text.NotSubstitution,

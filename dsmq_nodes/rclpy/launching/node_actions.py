@@ -1,6 +1,7 @@
 """The actions of launch_ros: nodes, namespaces, parameters and remappings for them."""
 
 import json
+import shlex
 import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -33,6 +34,31 @@ class ParameterFile:
 
     def __init__(self, param_file: Any, *, allow_substs: Any = False) -> None:
         self.param_file = param_file
+
+
+class ExecutableInPackage(Substitution):
+    """An executable of a package, as the words that run it."""
+
+    def __init__(self, executable: Any, package: Any) -> None:
+        self.executable, self.package = executable, package
+
+    def words(self, context: Visit) -> list[str]:
+        """The words.
+
+        Raises:
+            SubstitutionError: there is no such package, or it has no such executable.
+        """
+        package, name = text_of(self.package, context), text_of(self.executable, context)
+        FindPackageShare(package).perform(context)
+        try:
+            find_executable(PACKAGES.all[package], name)
+        except CommandError as error:
+            raise SubstitutionError(str(error)) from None
+        return [sys.executable, *_RUN, package, name]
+
+    def perform(self, context: Visit) -> str:
+        """The words in one text."""
+        return shlex.join(self.words(context))
 
 
 class Node(ExecuteLocal):
@@ -77,19 +103,9 @@ class Node(ExecuteLocal):
         return [*words, "--ros-args", *ros] if ros else words
 
     def _program(self, context: Visit) -> list[str]:
-        name = text_of(self.executable, context)
         if self.package is None:
-            return [name]
-        package = text_of(self.package, context)
-        found = PACKAGES.find(package)
-        if found is None:
-            FindPackageShare(package).perform(context)  # raises, and says which there are
-            raise SubstitutionError(f"there is no package {package!r} here")
-        try:
-            find_executable(found, name)
-        except CommandError as error:
-            raise SubstitutionError(str(error)) from None
-        return [sys.executable, *_RUN, package, name]
+            return [text_of(self.executable, context)]
+        return ExecutableInPackage(self.executable, self.package).words(context)
 
     def _namespace(self, context: Visit) -> str:
         own = "" if self.namespace is None else text_of(self.namespace, context)

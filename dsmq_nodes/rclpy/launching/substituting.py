@@ -52,6 +52,12 @@ def text_of(value: Any, context: Visit) -> str:
     return str(value)
 
 
+def words_of(value: Any, context: Visit) -> list[str]:
+    """The words of one part of a command: more than one for an executable of a package."""
+    words = getattr(value, "words", None)
+    return words(context) if words is not None else [text_of(value, context)]
+
+
 def truth_of(value: Any, context: Visit) -> bool:
     """A condition: true, false, 1 or 0 in any case.
 
@@ -120,19 +126,37 @@ class FindPackageShare(Substitution):
 
     def perform(self, context: Visit) -> str:
         """The folder."""
-        name = text_of(self.package, context)
-        found = PACKAGES.find(name)
-        if found is None:
-            raise SubstitutionError(f"there is no package {name!r} here; {_other_packages(name)}")
-        return str(found.folder)
+        return _folder_of(text_of(self.package, context))
+
+    def find(self, package_name: str) -> str:
+        """The folder of a package, at once."""
+        return _folder_of(package_name)
 
     def __truediv__(self, other: Any) -> PathJoinSubstitution:
         return PathJoinSubstitution([self, other])
 
 
-def _other_packages(name: str) -> str:
+def _folder_of(package: str) -> str:
     known = PACKAGES.all
-    return did_you_mean(name, known) if known else "none can be seen from here"
+    if package not in known:
+        hint = did_you_mean(package, known) if known else "none can be seen from here"
+        raise SubstitutionError(f"there is no package {package!r} here; {hint}")
+    return str(known[package].folder)
+
+
+class FileContent(Substitution):
+    """What is in a file."""
+
+    def __init__(self, path: Any) -> None:
+        self.path = path
+
+    def perform(self, context: Visit) -> str:
+        """Its text."""
+        path = Path(text_of(self.path, context))
+        try:
+            return path.read_text("utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise SubstitutionError(f"cannot read {path}: {error}") from None
 
 
 class EnvironmentVariable(Substitution):

@@ -3,6 +3,7 @@
 from typing import Any
 
 from dsmq_nodes.rclpy.launching.actions import (
+    AppendEnvironmentVariable,
     DeclareLaunchArgument,
     EmitEvent,
     ExecuteLocal,
@@ -20,6 +21,7 @@ from dsmq_nodes.rclpy.launching.actions import (
 from dsmq_nodes.rclpy.launching.including import IncludeLaunchDescription
 
 __all__ = [
+    "AppendEnvironmentVariable",
     "DeclareLaunchArgument",
     "EmitEvent",
     "ExecuteLocal",

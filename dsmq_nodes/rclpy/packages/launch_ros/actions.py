@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from dsmq_nodes.rclpy.launching.actions import unknown
+from dsmq_nodes.rclpy.launching.actions import TimerAction, unknown
 from dsmq_nodes.rclpy.launching.node_actions import (
     LifecycleNode,
     Node,
@@ -14,12 +14,14 @@ from dsmq_nodes.rclpy.launching.node_actions import (
 )
 
 PushROSNamespace = PushRosNamespace
+RosTimer = TimerAction
 
 __all__ = [
     "LifecycleNode",
     "Node",
     "PushROSNamespace",
     "PushRosNamespace",
+    "RosTimer",
     "SetParameter",
     "SetParametersFromFile",
     "SetRemap",
