@@ -223,25 +223,14 @@ class Broker:
         self.router.connect(peer, now)
         connection = self._connections[peer] = Connection(listener.secure(sock), peer, now)
         self._silent[connection] = None
-        if connection.is_tls or not trusted:
+        if connection.is_shaking_hands or not trusted:
             self._watch(connection)
-        on_readable = self._shake_hands if connection.is_tls else self._read
-        self._loop.add_reader(connection.socket, on_readable, connection)
+        self._loop.add_reader(connection.socket, self._read, connection)
 
     def _is_stranger(self, sock: socket.socket) -> bool:
         """Whether a peer is another user's, and so needs a token although none is set."""
         security = self.security
         return not (security.insecure or security.client_ca) and is_other_user(sock)
-
-    def _shake_hands(self, connection: Connection) -> None:
-        try:
-            if not connection.shake_hands():
-                return
-        except OSError as error:
-            self._note_closing(connection.peer.address, f"it could not be taken in: {error}")
-            self._end(connection)
-        else:
-            self._loop.add_reader(connection.socket, self._read, connection)
 
     def _note_closing(self, who: str, reason: str) -> None:
         """Log why a connection is ended, in one line; beyond some a second they are counted."""
@@ -280,7 +269,9 @@ class Broker:
             connection.read()
         except NOT_NOW:
             return
-        except OSError:
+        except OSError as error:
+            if connection.is_shaking_hands:
+                self._note_closing(connection.peer.address, f"it could not be taken in: {error}")
             self._end(connection)
             return
         if connection.peer.trusted:

@@ -37,6 +37,7 @@ class Connection:
         is_stalled: the peer reads no answers, so its requests are not read.
         is_deaf: the peer has closed: nothing can be sent, and it may have sent more before.
         is_closing: it ends as soon as `unsent` is sent.
+        is_shaking_hands: the two ends have not agreed on TLS yet.
     """
 
     def __init__(self, sock: socket.socket, peer: ConnectedPeer, now: float) -> None:
@@ -45,36 +46,26 @@ class Connection:
         self.queued_bytes = 0
         self.unsent = bytearray()
         self.is_stalled = self.is_deaf = self.is_closing = False
-        self.is_tls = isinstance(sock, ssl.SSLSocket)
+        self.is_shaking_hands = isinstance(sock, ssl.SSLSocket)
         strange = not (peer.trusted and peer.local)
         self._decoder = wire.FrameDecoder(STRANGERS_BODY_BYTES if strange else MAX_BODY_BYTES)
         self._bodies: Iterator[bytes] = iter(())
         self._receive_bytes = _RECEIVE_BYTES
         self._unread_answers = 0
         # A hello or the rest of a frame is owed since then.
-        self._waiting_since_sec = now if self.is_tls or not peer.trusted else None
-
-    def shake_hands(self) -> bool:
-        """Agree on TLS, as far as the other end has answered; returns whether that is done.
-
-        Raises:
-            OSError: the two ends do not agree.
-        """
-        if isinstance(self.socket, ssl.SSLSocket):
-            try:
-                self.socket.do_handshake()
-            except NOT_NOW:
-                return False
-        if self.peer.trusted:
-            self._waiting_since_sec = None
-        return True
+        self._waiting_since_sec = now if self.is_shaking_hands or not peer.trusted else None
 
     def read(self) -> None:
-        """Read what has come, once; `requests` has it.
+        """Read what has come, once; `requests` has it. With TLS the two ends agree on it first.
 
         Raises:
-            OSError: nothing has come (`NOT_NOW`), or the connection has ended.
+            OSError: nothing has come (`NOT_NOW`), the connection has ended, or they do not agree.
         """
+        if self.is_shaking_hands and isinstance(self.socket, ssl.SSLSocket):
+            self.socket.do_handshake()
+            self.is_shaking_hands = False
+            if self.peer.trusted:
+                self._waiting_since_sec = None
         data = self.socket.recv(self._receive_bytes)
         if not data:
             raise ConnectionResetError("it closed the connection")
