@@ -3,7 +3,7 @@
 import contextlib
 import os
 import time
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, Self
@@ -116,12 +116,17 @@ class Setup:
         ways: that can be measured.
     """
 
-    def __init__(self, address: AnyAddress | None) -> None:
+    def __init__(
+        self, address: AnyAddress | None, environment: Mapping[str, str] | None = None
+    ) -> None:
         """Use the broker at this address; None: start one.
+
+        `environment` is added to that of all processes.
 
         Raises:
             BenchError: one cannot be started.
         """
+        self._environment = environment or {}
         with contextlib.ExitStack() as stack:
             self.own: Started | None = None
             if address is None:
@@ -138,6 +143,7 @@ class Setup:
 
     def _env(self, way: str) -> dict[str, str]:
         env = {name: value for name, value in os.environ.items() if name not in _OF_A_NODE}
+        env |= self._environment
         if way != "shm":
             env[NO_SHM] = "1"
         if way == "tcp":

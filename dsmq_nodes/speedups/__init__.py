@@ -8,15 +8,19 @@ package is installed; `DSMQ_NODES_PURE=1` in the environment leaves the compiled
 import os
 from importlib import import_module
 from types import ModuleType
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:  # other files import these types from here
+    from collections.abc import Callable
+
+    from dsmq_nodes.speedups._speedups import Appender, Taker
     from dsmq_nodes.speedups._speedups import Plan as Plan
 
-__all__ = ["make_plan", "path"]
+
+__all__ = ["make_appender", "make_plan", "make_taker", "path", "wait", "wake"]
 
 # Raised with every change of what the compiled part takes or returns; `speedups.h` has it too.
-_VERSION: Final = 1
+_VERSION: Final = 2
 
 
 def _load() -> tuple[ModuleType | None, str]:
@@ -38,6 +42,20 @@ _compiled, _why_not = _load()
 
 make_plan: "type[Plan] | None" = getattr(_compiled, "Plan", None)
 """The seam `codec`: messages of one type to JSON text and back (messages/codec.py)."""
+
+make_appender: "type[Appender] | None" = getattr(_compiled, "Appender", None)
+"""The seam `append`: a message object goes into a ring (graph/links/broker_link.py)."""
+
+make_taker: "type[Taker] | None" = getattr(_compiled, "Taker", None)
+"""The seam `take`: from a ring to a callback (graph/topics/at_once.py)."""
+
+wake: "Callable[[Any, Any, dict[str, Any], int], bool] | None" = getattr(_compiled, "wake", None)
+"""The seam `wait`: what a node's bell does (graph/links/shared_rings.py)."""
+
+wait: "Callable[[int, float | None, dict[int, Any]], list[tuple[int, int]]] | None" = getattr(
+    _compiled, "wait", None
+)
+"""The seam `wait`: until something is ready (graph/spin/selector.py)."""
 
 
 def path() -> str:

@@ -1,4 +1,6 @@
 # The compiled part as type checkers see it.
+from collections.abc import Callable
+from mmap import mmap
 from typing import Any
 
 VERSION: int
@@ -16,3 +18,59 @@ class Plan:
     def fill(self, message: Any, fields: dict[str, Any], /) -> bool: ...
     def dump(self, message: Any, /) -> bytes | None: ...
     def load(self, text: str | bytes, /) -> Any: ...
+
+class Appender:
+    """Appends the usual messages of a publication; calls `slow` with the others."""
+
+    def __new__(
+        cls,
+        slow: Callable[[Any], bool],
+        plan: Plan,
+        publication: Any,
+        writer: Any,
+        outgoing: Any,
+        unanswered: set[str],
+        look: Callable[[], None],
+        lock: Any,
+        names: bytes,
+        bells: dict[int, int],
+        ring_bell: Callable[[int], None],
+        memory: mmap,
+        file: int,
+        is_ordered: bool,
+        /,
+    ) -> Appender: ...
+    def __call__(self, message: Any, /) -> bool: ...
+
+class Taker:
+    """Takes the usual records of a ring to a callback; the others are left for Python."""
+
+    def __new__(
+        cls,
+        ring_reader: Any,
+        cursor: Any,
+        names: dict[bytes, tuple[str, str]],
+        reader: Any,
+        followed: Any,
+        publishers: dict[str, Any],
+        subscription: Any,
+        mail: Any,
+        latency: Any,
+        buckets: dict[int, int],
+        watchdogs: list[Any],
+        spinner: Any,
+        busy: dict[Any, Any],
+        plan: Plan,
+        callback: Callable[[Any], Any],
+        memory: mmap,
+        file: int,
+        seat: int,
+        since_ns: int,
+        /,
+    ) -> Taker: ...
+    def take(self) -> bool: ...
+
+def wake(spinner: Any, rings: Any, reading: dict[str, Any], bell: int, /) -> bool: ...
+def wait(
+    epoll: int, timeout: float | None, calls: dict[int, Callable[[], object]], /
+) -> list[tuple[int, int]]: ...

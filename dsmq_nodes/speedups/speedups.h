@@ -9,7 +9,7 @@
 #include <cstring>
 
 // Raised with every change of what Python gives or gets; `__init__.py` has it too.
-constexpr long SPEEDUPS_VERSION = 1;
+constexpr long SPEEDUPS_VERSION = 2;
 
 // A text that grows. `room` gives the place after it for so many bytes more, or nullptr with
 // MemoryError set; the caller adds to `size` what it wrote there.
@@ -34,3 +34,6 @@ PyObject *load_text(PyObject *plan, const char *text, size_t length);
 
 // Each file adds its types and functions to the module; -1 with an exception set.
 int add_codec(PyObject *module);
+int add_append(PyObject *module);
+int add_take(PyObject *module);
+int add_wait(PyObject *module);

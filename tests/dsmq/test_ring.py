@@ -501,3 +501,19 @@ def test_any_text_and_any_bytes_go_through(words: str, raw: bytes) -> None:
     ring.close()
     for _ in directories:
         pass
+
+
+def test_a_closed_bell_leaves_alone_the_file_that_has_its_number_now(tmp_path: Path) -> None:
+    bell = Bell(tmp_path, 2)
+    number = bell.fileno()
+    bell.close()
+    read, write = os.pipe()
+    if read != number:
+        os.dup2(read, number)
+    try:
+        bell.forked()
+        os.write(write, b"x")
+        assert os.read(number, 1) == b"x"
+    finally:
+        for each in {read, write, number}:
+            os.close(each)

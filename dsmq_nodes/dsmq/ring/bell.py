@@ -46,7 +46,8 @@ class Bell:
 
     def forked(self) -> None:
         """In a forked child: close it, or it would take the parent's rings."""
-        inherited.cut_off(self._file)
+        if self._close.alive:  # else the number may be another file's by now
+            inherited.cut_off(self._file)
 
     def close(self) -> None:
         """Close and remove the pipe."""
@@ -58,13 +59,13 @@ class Doorbells:
 
     def __init__(self, directory: Path) -> None:
         self._directory = str(directory)
-        self._files: dict[int, int] = {}
+        self.files: dict[int, int] = {}
         inherited.register(self)
 
     def ring(self, number: int) -> None:
         """Wake the process with this number, if it still exists."""
         try:
-            file = self._files.get(number)
+            file = self.files.get(number)
             os.write(self._open(number) if file is None else file, b"\0")
         except BlockingIOError:
             pass  # full: it is about to wake
@@ -72,14 +73,14 @@ class Doorbells:
             self._hang_up(number)
 
     def _open(self, number: int) -> int:
-        if len(self._files) >= _MOST_OPEN:
-            self._hang_up(next(iter(self._files)))
+        if len(self.files) >= _MOST_OPEN:
+            self._hang_up(next(iter(self.files)))
         path = f"{self._directory}/{number}"
-        file = self._files[number] = os.open(path, os.O_WRONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        file = self.files[number] = os.open(path, os.O_WRONLY | os.O_NONBLOCK | os.O_CLOEXEC)
         return file
 
     def _hang_up(self, number: int) -> None:
-        file = self._files.pop(number, None)
+        file = self.files.pop(number, None)
         if file is not None:
             os.close(file)
 
@@ -89,5 +90,5 @@ class Doorbells:
 
     def close(self) -> None:
         """Close all bells."""
-        while self._files:
-            self._hang_up(next(iter(self._files)))
+        while self.files:
+            self._hang_up(next(iter(self.files)))

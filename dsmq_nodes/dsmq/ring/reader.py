@@ -61,6 +61,11 @@ class RingReader:
         if ring.head != after:
             self._next_id = 0  # it may have been overwritten meanwhile
 
+    @property
+    def names(self) -> dict[bytes, tuple[str, str]]:
+        """The senders and fields that are known, by their bytes in a record."""
+        return self._names
+
     def read(self, most: int = 1 << 30, most_bytes: int = CAPACITY_BYTES) -> list[RingRecord]:
         """The next records, the oldest first: at most `most`, of about `most_bytes`.
 

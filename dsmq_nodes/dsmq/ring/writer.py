@@ -43,6 +43,8 @@ _MOST_AT_ONCE_BYTES: Final = 4 << 20  # takes 2 ms
 class Writer:
     """Appends to a ring; one a process and ring, used by one thread at a time."""
 
+    is_ordered: Final = ORDERED
+
     def __init__(
         self,
         ring: Ring,
@@ -56,7 +58,7 @@ class Writer:
         """
         self.ring = ring
         self.write_as(sender)
-        self._doorbells = doorbells
+        self.doorbells = doorbells
         self._map = ring.memory
         self._numbers = ring.numbers
         self._file = ring.file
@@ -232,5 +234,5 @@ class Writer:
         seat = asleep.find(1)
         while seat >= 0:
             self._map[ASLEEP + seat] = 0
-            self._doorbells.ring(self._numbers[READERS + 4 * seat])
+            self.doorbells.ring(self._numbers[READERS + 4 * seat])
             seat = asleep.find(1, seat + 1)

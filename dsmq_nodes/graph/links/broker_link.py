@@ -15,7 +15,7 @@ import os
 import time
 from collections import deque
 from collections.abc import Callable, Collection
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from dsmq_nodes.dsmq import descriptors, wire
 from dsmq_nodes.dsmq.address import patience_sec
@@ -42,6 +42,10 @@ from dsmq_nodes.graph.links.pending import Answers
 from dsmq_nodes.graph.links.redial import Outage
 from dsmq_nodes.graph.links.stream import Stream
 from dsmq_nodes.graph.time.clock import BaseClock
+from dsmq_nodes.speedups import make_appender
+
+if TYPE_CHECKING:
+    from dsmq_nodes.speedups import Plan
 
 logger = logging.getLogger("dsmq_nodes.link")
 
@@ -185,7 +189,9 @@ class DsmqLink:
             self._await(self._incoming.unanswered, self._patience_sec)
         self._outgoing.publish(publication, text, field, raw)
 
-    def appender(self, publication: Publication, dump: Dump) -> Append | None:
+    def appender(
+        self, publication: Publication, dump: Dump, plan: "Plan | None" = None
+    ) -> Append | None:
         """The way of the usual message into shared memory: one call, which decides nothing twice.
 
         Everything else is for `publish`: a latched topic, a subscription without an answer, a
@@ -208,7 +214,20 @@ class DsmqLink:
             text, field, raw = dump(msg)
             return len(text) + len(raw) <= _MOST_AT_ONCE_BYTES and append(text, field, raw)
 
-        return append_now
+        if make_appender is None or plan is None or type(self._clock) is not BaseClock:
+            return append_now
+        ring, bells = writer.ring, writer.doorbells
+        return make_appender(
+            *(append_now, plan, publication, writer, outgoing, unanswered, look, outgoing.lock),
+            *(
+                writer.sender.encode(),
+                bells.files,
+                bells.ring,
+                ring.memory,
+                ring.file,
+                writer.is_ordered,
+            ),
+        )
 
     def set_fault(self, topic: str, pair: int, text: str) -> None:
         """Show in the graph what is wrong between two ends; the broker calls them `pair`."""
@@ -289,7 +308,7 @@ class DsmqLink:
         loop.add_reader(self, on_readable, self)
         self._outgoing.flush_later(stream)
         if (shared := self._incoming.shared) is not None:
-            loop.add_reader(shared, on_readable, shared)
+            loop.add_reader(shared, shared.on_bell(on_readable))
             loop.call_later(0, on_readable, self)  # as for a socket that is readable already
         if self._poller is not None:
             self._poller.start(loop)

@@ -20,7 +20,9 @@ from dsmq_nodes.dsmq.log import Cursor, Entry
 from dsmq_nodes.graph.links.sequence import REPEATED, Losses
 
 if TYPE_CHECKING:
+    from dsmq_nodes.dsmq.ring.reader import RingReader
     from dsmq_nodes.dsmq.ring.writer import Writer
+    from dsmq_nodes.speedups import Plan
 
 Published = tuple[str, str, bytes | memoryview, int, int]
 """A message as it was published: text, large field, its bytes, number, stamp in ns."""
@@ -29,8 +31,17 @@ Deliver = Callable[[Entry, bool], None]
 """Takes a message, and whether it is repeated for a later subscription."""
 
 
-CallNow = Callable[[Sequence[Entry]], int]
-"""Calls a callback with messages at once; returns for how many: the others are for `Deliver`."""
+class CallNow(Protocol):
+    """Calls a callback with messages at once."""
+
+    def __call__(self, replies: Sequence[Entry], /) -> int:
+        """Call it; returns for how many messages: the others are for `Deliver`."""
+
+    def taker(
+        self, ring_reader: "RingReader", reader: "LinkReader", /
+    ) -> Callable[[], bool] | None:
+        """Takes what it can from a ring to the callback; False: there may be more to read."""
+
 
 Append = Callable[[Any], bool]
 """Sends a message object; False: it has done nothing, and the message goes the general way."""
@@ -172,10 +183,13 @@ class Link(Readable, Protocol):
     def unadvertise(self, publication: Publication) -> None:
         """Stop publishing a topic."""
 
-    def appender(self, publication: Publication, dump: Dump) -> Append | None:
+    def appender(
+        self, publication: Publication, dump: Dump, plan: "Plan | None" = None
+    ) -> Append | None:
         """A short way for the messages of a publication; None where there is none now.
 
-        It serves as long as it returns True; after a False, ask for another.
+        `plan` is the compiled codec of their type. The way serves as long as it returns True; after
+        a False, ask for another.
         """
 
     def publish(

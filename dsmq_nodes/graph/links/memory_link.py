@@ -10,7 +10,7 @@ import os
 import socket
 import threading
 from collections import deque
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 
@@ -33,6 +33,9 @@ from dsmq_nodes.graph.links.link import (
 )
 from dsmq_nodes.graph.time.clock import BaseClock
 from dsmq_nodes.topic_names import GRAPH_TOPIC
+
+if TYPE_CHECKING:
+    from dsmq_nodes.speedups import Plan
 
 logger = logging.getLogger("dsmq_nodes.link")
 
@@ -174,7 +177,9 @@ class MemoryLink:
         if self._publications.pop(publication.topic, None):
             self._ask("unadvertise", publication.topic)
 
-    def appender(self, publication: Publication, dump: Dump) -> Append | None:
+    def appender(
+        self, publication: Publication, dump: Dump, plan: "Plan | None" = None
+    ) -> Append | None:
         """None: there is no memory to append to."""
 
     def publish(

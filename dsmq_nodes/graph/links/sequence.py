@@ -44,7 +44,7 @@ class Losses:
 
     def __init__(self, node: str, topic: str) -> None:
         self._node, self._topic = node, topic
-        self._publishers: dict[str, _Publisher] = {}
+        self.publishers: dict[str, _Publisher] = {}
         self._skipped = 0  # skipped in the log, and not yet found in a publisher's numbers
 
     def before(self, reply: Entry) -> int:
@@ -53,7 +53,7 @@ class Losses:
         `REPEATED`: it is the publisher's newest message, sent a second time.
         """
         sender, number, stamp = reply.sender, reply.seq, reply.stamp
-        last = self._publishers.get(sender)
+        last = self.publishers.get(sender)
         if last is not None and last.number == number and stamp and last.stamp == stamp:
             return REPEATED
         self._skipped += reply.gap
@@ -68,9 +68,9 @@ class Losses:
         return self._lost(sender, last, hole, since_sec) if hole > 0 else 0
 
     def _meet(self, sender: str, publisher: _Publisher) -> None:
-        self._publishers[sender] = publisher
-        if len(self._publishers) > _MOST_PUBLISHERS:
-            del self._publishers[next(iter(self._publishers))]
+        self.publishers[sender] = publisher
+        if len(self.publishers) > _MOST_PUBLISHERS:
+            del self.publishers[next(iter(self.publishers))]
 
     def _lost(self, sender: str, publisher: _Publisher, hole: int, since_sec: float) -> int:
         """How many of a publisher's missing numbers are messages that never came."""
@@ -101,5 +101,5 @@ class Losses:
 
     def tell_again(self) -> None:
         """There was another outage: log its losses."""
-        for publisher in self._publishers.values():
+        for publisher in self.publishers.values():
             publisher.is_told = False

@@ -1,7 +1,9 @@
 """The rings that a link writes and reads, shared with other processes of this machine."""
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 from weakref import WeakValueDictionary
 
 from dsmq_nodes.dsmq import descriptors
@@ -10,7 +12,16 @@ from dsmq_nodes.dsmq.ring.reader import RingReader
 from dsmq_nodes.dsmq.ring.ring import Ring
 from dsmq_nodes.dsmq.ring.writer import Writer
 from dsmq_nodes.errors import RingError
-from dsmq_nodes.graph.links.link import LinkReader, Publication
+from dsmq_nodes.graph.links.link import LinkReader, OnReadable, Publication
+from dsmq_nodes.speedups import wake
+
+
+class _Reading(NamedTuple):
+    """A topic that is read; `take` takes what is usual to its callback, if it can."""
+
+    ring_reader: RingReader
+    reader: LinkReader
+    take: Callable[[], bool] | None
 
 
 class SharedTopics:
@@ -33,7 +44,7 @@ class SharedTopics:
         self._node = node
         # A ring that is neither written nor read is unmapped: the broker may have removed it.
         self._rings: WeakValueDictionary[str, Ring] = WeakValueDictionary()
-        self._reading: dict[str, tuple[RingReader, LinkReader]] = {}
+        self._reading: dict[str, _Reading] = {}
         try:
             self.bell = Bell(Path(directory), number)
         except (OSError, ValueError) as error:  # the latter: the name is not valid
@@ -61,7 +72,8 @@ class SharedTopics:
         ring = self._ring(path)
         # Large bytes are copied when their callback runs: most of a flood never is.
         ring_reader = RingReader(ring, seat, after=after, depth=reader.depth, lends=True)
-        self._reading[reader.topic] = (ring_reader, reader)
+        take = reader.call_now.taker(ring_reader, reader) if reader.call_now is not None else None
+        self._reading[reader.topic] = _Reading(ring_reader, reader, take)
 
     def forget(self, topic: str) -> bool:
         """Stop reading a topic; returns whether it was read."""
@@ -71,31 +83,53 @@ class SharedTopics:
         """The bell, which can be waited for."""
         return self.bell.fileno()
 
+    def on_bell(self, on_readable: OnReadable) -> Callable[[], None]:
+        """What is to be done when the bell has rung: `on_readable`, or what the spinner's would do.
+
+        Where all that is read has a `take`, and nothing else waits, the compiled part does it in
+        one call.
+        """
+        spinner, bell, wake_up = getattr(on_readable, "__self__", None), self.bell.fileno(), wake
+        if wake_up is None or not hasattr(spinner, "call_now"):
+            return partial(on_readable, self)
+
+        def rung() -> None:
+            if not wake_up(spinner, self, self._reading, bell):
+                on_readable(self)
+
+        return rung
+
     def drain(self) -> None:
         """Read and deliver all messages that are there."""
         if self._is_drained and not self._is_closed:
             self.bell.clear()  # it has rung again before all was dispatched
         self._is_drained = True
-        for ring_reader, reader in list(self._reading.values()):
-            try:
-                records = ring_reader.read()
-            except RingError as error:
-                self.forget(reader.topic)
-                self._on_unreadable(reader, error)
-                continue
-            if records:
-                reader.take_all(records)
+        for topic, reading in list(self._reading.items()):
+            if self._reading.get(topic) is not reading:
+                continue  # a callback has unsubscribed it, or closed the link
+            if reading.take is None or not reading.take():
+                self._read_on(reading)
+
+    def _read_on(self, reading: "_Reading") -> None:
+        try:
+            records = reading.ring_reader.read()
+        except RingError as error:
+            self.forget(reading.reader.topic)
+            self._on_unreadable(reading.reader, error)
+            return
+        if records:
+            reading.reader.take_all(records)
 
     def rest(self) -> bool:
         """Wake the loop at the next message; False when it has come already: drain again."""
         if self._is_closed:
             return True
-        for ring_reader, _ in self._reading.values():
-            ring_reader.sleep()
+        for reading in self._reading.values():
+            reading.ring_reader.sleep()
         self.bell.clear()  # rings until now are for messages that are read
         self._is_drained = False
-        for ring_reader, _ in self._reading.values():  # noqa: SIM110  a generator takes longer
-            if not ring_reader.may_sleep():
+        for reading in self._reading.values():  # noqa: SIM110  a generator takes longer
+            if not reading.ring_reader.may_sleep():
                 return False
         return True
 

@@ -21,6 +21,7 @@ from weakref import WeakSet
 from typing_extensions import override
 
 from dsmq_nodes.dsmq import descriptors
+from dsmq_nodes.speedups import wait
 
 _SELECTS: Final = 1024  # FD_SETSIZE
 _LONGEST_SEC: Final = 1e6  # more is too much for `select()`
@@ -53,26 +54,39 @@ if sys.platform == "linux":
 
         @override
         def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
-            epoll, straight = self._selector, self._straight
-            if timeout is not None and timeout <= 0:
-                straight = _NO_CALLS
+            calls = self._straight if timeout is None or timeout > 0 else _NO_CALLS
+            if wait is None:
+                found = self._wait(timeout, calls)
+            else:
+                found = wait(self._selector.fileno(), timeout, calls)
+            ready = []
+            for fd, events in found:
+                if (key := self._fd_to_key.get(fd)) is not None:  # type: ignore[attr-defined]
+                    mask = _WRITE if events & ~select.EPOLLIN else 0
+                    mask |= _READ if events & ~select.EPOLLOUT else 0
+                    ready.append((key, mask & key.events))
+            return ready
+
+        def _wait(
+            self, timeout: float | None, calls: dict[int, Callable[[], object]]
+        ) -> list[tuple[int, int]]:
+            """Wait, and call what is to be called straight; returns the other events."""
+            epoll = self._selector
             if timeout is not None and timeout > 0:
                 fd = epoll.fileno()
                 if fd >= _SELECTS:
                     descriptors.ready([fd], timeout_sec=timeout)
                 else:
                     select.select([fd], _NONE, _NONE, min(timeout, _LONGEST_SEC))
-            ready = []
+            others = []
             for fd, event in epoll.poll(None if timeout is None else 0, _MOST):
                 events = event
-                if events != select.EPOLLOUT and (call := straight.get(fd)) is not None:
+                if events != select.EPOLLOUT and (call := calls.get(fd)) is not None:
                     call()
                     events &= select.EPOLLOUT
-                if events and (key := self._fd_to_key.get(fd)) is not None:  # type: ignore[attr-defined]
-                    mask = _WRITE if events & ~select.EPOLLIN else 0
-                    mask |= _READ if events & ~select.EPOLLOUT else 0
-                    ready.append((key, mask & key.events))
-            return ready
+                if events:
+                    others.append((fd, events))
+            return others
 
         def call_straight(self, fd: int, call: Callable[[], object] | None) -> None:
             """Call back in `select` when a registered descriptor is readable; None: return it."""

@@ -108,7 +108,7 @@ class Spinner:
         self._name = name
         self._timed: dict[Timed, bool] = {}
         self._arrivals: deque[Mailbox] = deque()
-        self._busy: dict[Mailbox, asyncio.Task[None]] = {}
+        self.held: dict[Mailbox, asyncio.Task[None]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._to_begin: list[tuple[Awaitable[Any], object]] = []
         self._to_call: list[tuple[Callback, object]] = []
@@ -149,7 +149,7 @@ class Spinner:
 
     def arrived(self, mailbox: Mailbox) -> None:
         """A message is in a mailbox: dispatch it soon."""
-        if mailbox not in self._busy:
+        if mailbox not in self.held:
             self._arrivals.append(mailbox)
 
     def execute(self, callback: Callback, named: object = None) -> asyncio.Task[None] | None:
@@ -277,7 +277,7 @@ class Spinner:
     def _dispatch_arrivals(self, until_sec: float) -> None:
         while self._arrivals and not (self._one is not None and self._one.done()):
             mailbox = self._arrivals.popleft()
-            if mailbox not in self._busy:
+            if mailbox not in self.held:
                 self._dispatch(mailbox)
             if self._time() > until_sec:
                 return
@@ -290,7 +290,7 @@ class Spinner:
         """
         time, until_sec = self._time, self._may_call_until_sec
         began_sec = now_sec = time()
-        if now_sec > until_sec or self.is_calling or mailbox.waiting or mailbox in self._busy:
+        if now_sec > until_sec or self.is_calling or mailbox.waiting or mailbox in self.held:
             return 0
         longest_sec, called = 0.0, 0
         self.is_calling = True
@@ -309,18 +309,33 @@ class Spinner:
 
     def _call(self, mailbox: CallableNow, reply: Entry) -> bool:
         """Call a mailbox's callback; returns whether the next message may be next."""
-        callback = mailbox.callback
         try:
             result = mailbox.call(reply)
-            work = None if result is None else to_await(result, callback)
-        except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001  `raises` decides
-            self._raised(callback, as_error(error))
+        except BaseException as error:  # noqa: BLE001  `failed` raises what is not the callback's
+            return self.failed(mailbox, error)
+        return not self._is_over() if result is None else self.returned(mailbox, result)
+
+    def returned(self, mailbox: CallableNow, result: object) -> bool:
+        """Go on with the result of a callback; returns whether the next message may be next."""
+        try:
+            work = to_await(result, mailbox.callback)
+        except TypeError as error:
+            return self.failed(mailbox, error)
+        if work is None or self._loop is None:
             return not self._is_over()
-        if work is not None and self._loop is not None:
-            self._hold(mailbox, self._task(self._loop, work, callback))
-            return False
-        ended = self._ended
-        return not (self._shut_down or (ended is not None and ended.done()))
+        self._hold(mailbox, self._task(self._loop, work, mailbox.callback))
+        return False
+
+    def failed(self, mailbox: CallableNow, error: BaseException) -> bool:
+        """Go on after the exception of a callback; returns whether the next message may be next.
+
+        Raises:
+            BaseException: it is none of the callback's, such as KeyboardInterrupt.
+        """
+        if not isinstance(error, Exception | asyncio.CancelledError):
+            raise error
+        self._raised(mailbox.callback, as_error(error))
+        return not self._is_over()
 
     def _is_over(self) -> bool:
         """Whether the node is about to end: no callback is called any more."""
@@ -337,11 +352,11 @@ class Spinner:
 
     def _hold(self, mailbox: Mailbox, task: asyncio.Task[None]) -> None:
         """Dispatch nothing of a mailbox until the coroutine of its callback is done."""
-        self._busy[mailbox] = task
+        self.held[mailbox] = task
         task.add_done_callback(lambda _: self._dispatched(mailbox))
 
     def _dispatched(self, mailbox: Mailbox) -> None:
-        if self._busy.pop(mailbox, None) is None:
+        if self.held.pop(mailbox, None) is None:
             return  # the node has left the loop since
         self._arrivals.extend([mailbox] * mailbox.waiting)
         self._read_and_dispatch(self._link)
@@ -382,9 +397,9 @@ class Spinner:
         cancelled, self._tasks = self._tasks, set()
         for task in cancelled:
             task.cancel()
-        for mailbox in self._busy:
+        for mailbox in self.held:
             self._arrivals.extend([mailbox] * mailbox.waiting)
-        self._busy.clear()
+        self.held.clear()
         self._link.detach()
         self._dispatch_due = False
         self._loop = None

@@ -8,6 +8,7 @@ from dsmq_nodes.graph.links.link import Append, Link, Publication
 from dsmq_nodes.graph.log.logger import Logger
 from dsmq_nodes.graph.spin.spinner import Spinner
 from dsmq_nodes.graph.topics.graph_view import GraphView
+from dsmq_nodes.messages.codec import codec
 
 if TYPE_CHECKING:
     from dsmq_nodes.graph.time.watchdog import Watchdog
@@ -80,7 +81,9 @@ class Publisher(Generic[MessageT]):
         if len(text) > _LARGE_BYTES and not self._is_large:
             self._warn_of_size(len(text))
         self._link.publish(self.publication, text, field, raw)
-        self._append = self._link.appender(self.publication, self.msg_type.to_record)
+        self._append = self._link.appender(
+            self.publication, self.msg_type.to_record, codec(self.msg_type)
+        )
 
     def _check(self, msg: MessageT) -> None:
         if not isinstance(msg, self.msg_type):

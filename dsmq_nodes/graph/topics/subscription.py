@@ -164,6 +164,13 @@ class Subscription(Generic[MessageT], AsyncIterator[MessageT]):
         msg = self._decode(reply)
         return None if msg is None or self.callback is None else self.callback(msg)
 
+    def of_usual_messages(self) -> tuple[deque[Entry], Histogram, int] | None:
+        """The mailbox, the latencies and since when stamps count; None where `call` does more."""
+        is_usual = self._lender is None and self._ages is None and not self._wants_info
+        if not is_usual or type(self._clock) is not BaseClock or self.callback is None:
+            return None
+        return self._mail, self.latency, self._since_ns
+
     def dispatch(self) -> Result:
         """Call the callback with the oldest message of the mailbox; returns its result."""
         if not self._mail or self._closed:

@@ -1,7 +1,6 @@
 """The publishers and subscriptions of a node; each topic has one reader at the link."""
 
 from collections.abc import Coroutine, Iterator
-from functools import partial
 from typing import Any, TypeVar
 
 from dsmq_nodes.dsmq.log import Entry
@@ -11,6 +10,7 @@ from dsmq_nodes.graph.log.logger import Logger
 from dsmq_nodes.graph.spin.spinner import Spinner
 from dsmq_nodes.graph.time.clock import BaseClock, seconds
 from dsmq_nodes.graph.time.watchdog import Watchdog
+from dsmq_nodes.graph.topics.at_once import AtOnce
 from dsmq_nodes.graph.topics.compatible import compare
 from dsmq_nodes.graph.topics.graph_view import GraphView
 from dsmq_nodes.graph.topics.publisher import Publisher
@@ -122,7 +122,7 @@ class Topics:
             msg_type.type_name,
             self._deliver_to(name, together),
             schema_text(msg_type),
-            call_now=partial(self._spinner.call_now, subscription) if is_alone else None,
+            call_now=AtOnce(subscription, self._spinner) if is_alone else None,
         )
         return subscription
 

@@ -16,7 +16,7 @@ import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 import msgspec
 from pydantic import ValidationError
@@ -47,6 +47,9 @@ from dsmq_nodes.launcher.prctl import become_subreaper
 from dsmq_nodes.launcher.supervise.child import load_node_class, search
 from dsmq_nodes.launcher.supervise.guard import descendants, end_descendants, reap
 
+if TYPE_CHECKING:
+    from dsmq_nodes.speedups import Plan
+
 
 class _Nowhere(Link):
     """A link that leads nowhere, and notes what the node publishes and subscribes."""
@@ -70,7 +73,9 @@ class _Nowhere(Link):
     def unadvertise(self, publication: Publication) -> None:
         pass
 
-    def appender(self, publication: Publication, dump: Dump) -> Append | None:
+    def appender(
+        self, publication: Publication, dump: Dump, plan: "Plan | None" = None
+    ) -> Append | None:
         return None
 
     def publish(

@@ -35,6 +35,7 @@ from tests.bench.peers.systems import Found
 from tests.bench.peers.tables import (
     OURS,
     OURS_BY_BROKER,
+    OURS_PURE,
     Result,
     Results,
     Work,
@@ -167,14 +168,19 @@ def run(
 def _systems(
     stack: contextlib.ExitStack, found: Sequence[Found], missing: dict[str, str]
 ) -> dict[str, Measure]:
-    setup = stack.enter_context(Setup(None))
+    compiled = stack.enter_context(Setup(None))
+    pure = stack.enter_context(Setup(None, {"DSMQ_NODES_PURE": "1"}))
 
-    def ours(way: str) -> Measure:
+    def ours(setup: Setup, way: str) -> Measure:
         return lambda case: setup.measure(
             Case(case.kind, way, case.rate_hz, case.count, case.flood_sec, case.subscribers)
         )
 
-    systems: dict[str, Measure] = {OURS: ours("shm"), OURS_BY_BROKER: ours("unix")}
+    systems: dict[str, Measure] = {
+        OURS: ours(compiled, "shm"),
+        OURS_PURE: ours(pure, "shm"),
+        OURS_BY_BROKER: ours(compiled, "unix"),
+    }
     for each in found:
         try:
             systems[each.system.name] = Peer(stack, each).measure

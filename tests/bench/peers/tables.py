@@ -8,6 +8,7 @@ from typing import Final
 from dsmq_nodes.bench.running import Case, Measured
 
 OURS: Final = "dsmq_nodes"
+OURS_PURE: Final = "dsmq_nodes, pure Python"
 OURS_BY_BROKER: Final = "dsmq_nodes, no shm"
 
 Figure = Callable[[Measured], float]

@@ -1,0 +1,197 @@
+// The seam `append`: a message object goes into a ring in one call.
+//
+// It does what `append_now` of graph/links/broker_link.py does with the message that is usual. The
+// order of the steps is that of `Writer.append` in dsmq/ring/writer.py. Whatever is not usual is
+// left to that Python, before anything is written: a type or a value that the plan does not know, a
+// link that has to wait, another thread or process that writes just now, a lap that ends.
+#include "ring.h"
+
+#include <errno.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include <cstddef>
+
+namespace {
+
+using namespace ring;
+
+constexpr size_t MOST_BYTES = 8999999 / 2, KEPT_BYTES = 1 << 20;
+constexpr int64_t LOOK_AGAIN_NS = 10000000;
+
+struct Appender {
+    PyObject_HEAD
+    vectorcallfunc call;
+    PyObject *slow, *plan, *publication, *writer, *outgoing, *unanswered, *look, *lock, *names, *bells;
+    PyObject *ring_bell;
+    Mapped map;
+    Buffer spare;  // of the last message, for the next one
+    int64_t look_again_ns;
+    int is_ordered;
+};
+
+struct Lock {  // the link's, without waiting
+    PyObject *lock;
+    bool is_held;
+    explicit Lock(PyObject *it) : lock(it), is_held(false) {
+        const Ref taken(PyObject_CallMethodOneArg(lock, NAME(acquire), Py_False));
+        is_held = taken == Py_True;
+    }
+    ~Lock() {
+        if (!is_held) return;
+        PyObject *type, *value, *trace;
+        PyErr_Fetch(&type, &value, &trace);
+        const Ref done(PyObject_CallMethodNoArgs(lock, NAME(release)));
+        PyErr_Restore(type, value, trace);
+    }
+};
+
+struct Flock {  // the ring's, without waiting
+    int file;
+    bool is_held;
+    explicit Flock(int it) : file(it), is_held(flock(it, LOCK_EX | LOCK_NB) == 0) {}
+    ~Flock() {
+        if (is_held) flock(file, LOCK_UN);
+    }
+};
+
+int odd() { return PyErr_Occurred() ? -1 : 0; }
+
+int wake(Appender *self) {
+    for (uint64_t seat = 0; seat < MOST_READERS; seat++) {
+        if (seat % 8 == 0 && !self->map.load((ASLEEP + seat) / 8)) seat += 8;
+        if (seat >= MOST_READERS) break;
+        char *asleep = self->map.bytes + ASLEEP + seat;
+        if (!__atomic_load_n(asleep, __ATOMIC_ACQUIRE)) continue;
+        __atomic_store_n(asleep, 0, __ATOMIC_RELEASE);
+        const Ref reader(PyLong_FromUnsignedLongLong(self->map.load(READERS + 4 * seat)));
+        if (!reader) return -1;
+        PyObject *bell = PyDict_GetItemWithError(self->bells, reader);
+        if (bell && (write(static_cast<int>(PyLong_AsLong(bell)), "", 1) == 1 || errno == EAGAIN)) continue;
+        if (PyErr_Occurred()) return -1;
+        const Ref done(PyObject_CallOneArg(self->ring_bell, reader));  // it is opened first, or hung up
+        if (!done) return -1;
+    }
+    return 1;
+}
+
+// 1: it is in the ring; 0: nothing was done; -1 with an exception set.
+int put(Appender *self, const Buffer &text, int64_t seq) {
+    const Flock flocked(self->map.file);
+    const Mapped &map = self->map;
+    if (!flocked.is_held || !map.is_whole()) return 0;
+    const int64_t last = number_of(self->writer, NAME(_last_id)), begun = number_of(self->writer, NAME(_end));
+    const uint64_t head = map.load(HEAD), extent = map.load(EXTENT), start = begun;
+    if (begun < 0 || last < 0 || head != static_cast<uint64_t>(last) || map.load(RESERVE) != start) return odd();
+    const uint64_t names = PyBytes_GET_SIZE(self->names), length = text.size, id = head + 1;
+    const uint64_t size = (sizeof(Record) + names + length + 7) & ~UINT64_C(7), offset = start % map.capacity;
+    if (offset + size + MARK_BYTES > extent || extent > map.capacity || offset % 8) return 0;
+    const int64_t stamp_ns = wall_ns();
+    if (stamp_ns < 0 || set_number(self->writer, NAME(_last_id), id) < 0) return -1;
+    if (set_number(self->writer, NAME(_end), start + size) < 0) return -1;
+    map.store(RESERVE, start + size);
+    __atomic_thread_fence(__ATOMIC_SEQ_CST);
+    Record record = {id, static_cast<uint64_t>(stamp_ns), static_cast<uint64_t>(monotonic_ns()),
+                     static_cast<uint64_t>(seq), 0, length << 32, static_cast<uint32_t>(names), 0};
+    if (!self->is_ordered) record.check = checksum(id, text.bytes, length);
+    char *to = map.bytes + DATA + offset;
+    memcpy(to, &record, sizeof record);
+    memcpy(to + sizeof record, PyBytes_AS_STRING(self->names), names);
+    memcpy(to + sizeof record + names, text.bytes, length);
+    map.store(INDEX + id % INDEX_SIZE, start);
+    map.store(HEAD, id);
+    return 1;
+}
+
+int append(Appender *self, PyObject *message, Buffer &text) {
+    if (!is_attribute(self->publication, NAME(writer), self->writer)) return odd();
+    if (is_attribute(self->outgoing, NAME(loop), Py_None) && monotonic_ns() >= self->look_again_ns) {
+        const Ref looked(PyObject_CallNoArgs(self->look));
+        if (!looked) return -1;
+        self->look_again_ns = monotonic_ns() + LOOK_AGAIN_NS;
+    }
+    const Ref stream(PyObject_GetAttr(self->outgoing, NAME(stream)));
+    if (!stream || stream == Py_None || PySet_GET_SIZE(self->unanswered)) return odd();
+    if (number_of(stream, NAME(waiting_bytes)) != 0) return odd();
+    const int dumped = dump_message(self->plan, message, text);
+    if (dumped <= 0 || text.size > MOST_BYTES) return dumped < 0 ? -1 : 0;
+    const Lock lock(self->lock);
+    if (!lock.is_held || !is_attribute(self->publication, NAME(writer), self->writer)) return odd();
+    const int64_t messages = number_of(self->publication, NAME(messages));
+    if (messages < 0 || number_of(self->publication, NAME(latched)) != 0) return odd();
+    const int done = put(self, text, messages + 1);
+    if (done <= 0) return done;
+    if (set_number(self->publication, NAME(messages), messages + 1) < 0) return -1;
+    __atomic_thread_fence(__ATOMIC_SEQ_CST);
+    return wake(self);
+}
+
+PyObject *call(PyObject *object, PyObject *const *args, size_t count, PyObject *names) {
+    Appender *self = reinterpret_cast<Appender *>(object);
+    Buffer text = self->spare;  // taken away: a finalizer may publish meanwhile
+    self->spare = Buffer();
+    text.size = 0;
+    int done = 0;
+    if (PyVectorcall_NARGS(count) == 1 && !names) done = append(self, args[0], text);
+    if (text.capacity > KEPT_BYTES || self->spare.bytes) text.release();
+    else self->spare = text;
+    if (done < 0) return nullptr;
+    if (done) Py_RETURN_TRUE;
+    return PyObject_Vectorcall(self->slow, args, count, names);
+}
+
+PyObject *make(PyTypeObject *type, PyObject *args, PyObject *) {
+    PyObject *given[11], *memory;
+    int file, is_ordered;
+    if (!PyArg_ParseTuple(args, "OOOOOO!OOO!O!OOip", &given[0], &given[1], &given[2], &given[3], &given[4],
+                          &PySet_Type, &given[5], &given[6], &given[7], &PyBytes_Type, &given[8],
+                          &PyDict_Type, &given[9], &given[10], &memory, &file, &is_ordered))
+        return nullptr;
+    Appender *self = reinterpret_cast<Appender *>(type->tp_alloc(type, 0));
+    if (!self) return nullptr;
+    PyObject **held = &self->slow;
+    for (int i = 0; i < 11; i++) held[i] = Py_NewRef(given[i]);
+    self->call = call;
+    self->is_ordered = is_ordered;
+    if (self->map.map(memory, file)) return reinterpret_cast<PyObject *>(self);
+    Py_DECREF(self);
+    return nullptr;
+}
+
+int traverse(PyObject *object, visitproc visit, void *arg) {
+    PyObject **held = &reinterpret_cast<Appender *>(object)->slow;
+    for (int i = 0; i < 11; i++) Py_VISIT(held[i]);
+    return 0;
+}
+
+int clear(PyObject *object) {
+    PyObject **held = &reinterpret_cast<Appender *>(object)->slow;
+    for (int i = 0; i < 11; i++) Py_CLEAR(held[i]);
+    return 0;
+}
+
+void end(PyObject *object) {
+    PyObject_GC_UnTrack(object);
+    clear(object);
+    reinterpret_cast<Appender *>(object)->map.release();
+    reinterpret_cast<Appender *>(object)->spare.release();
+    Py_TYPE(object)->tp_free(object);
+}
+
+PyTypeObject appender_type = {PyVarObject_HEAD_INIT(nullptr, 0)};
+
+}  // namespace
+
+int add_append(PyObject *module) {
+    PyTypeObject &type = appender_type;
+    type.tp_name = "dsmq_nodes.speedups._speedups.Appender";
+    type.tp_basicsize = sizeof(Appender);
+    type.tp_flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_HAVE_VECTORCALL;
+    type.tp_new = make;
+    type.tp_call = PyVectorcall_Call;
+    type.tp_vectorcall_offset = offsetof(Appender, call);
+    type.tp_traverse = traverse;
+    type.tp_clear = clear;
+    type.tp_dealloc = end;
+    return PyModule_AddType(module, &type);
+}

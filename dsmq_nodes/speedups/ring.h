@@ -1,0 +1,58 @@
+// A topic's ring as `dsmq/ring/ring.py` specifies it, and attributes of the Python objects beside it.
+#pragma once
+#include <cstdint>
+
+#include "speedups.h"
+
+namespace ring {
+
+enum : uint64_t {
+    HEAD = 8, RESERVE = 9, EXTENT = 10, CLOSED = 11, ASLEEP = 512, READERS = 128, MOST_READERS = 64,
+    INDEX = 512, INDEX_SIZE = 4096, DATA = 36864, MARK_BYTES = 8, MOST_NUMBER = INT64_MAX,
+};
+
+struct Record {
+    uint64_t id, stamp, at, seq, check, lengths;
+    uint32_t names, unused;
+};
+static_assert(sizeof(Record) == 56);
+
+// The file's bytes, mapped by Python for as long as this is held.
+struct Mapped {
+    Py_buffer view;
+    char *bytes = nullptr;
+    uint64_t capacity = 0;
+    int file = -1;
+    bool map(PyObject *memory, int descriptor);
+    void release();
+    uint64_t load(uint64_t index) const {
+        return __atomic_load_n(reinterpret_cast<uint64_t *>(bytes) + index, __ATOMIC_ACQUIRE);
+    }
+    void store(uint64_t index, uint64_t number) const {
+        __atomic_store_n(reinterpret_cast<uint64_t *>(bytes) + index, number, __ATOMIC_RELEASE);
+    }
+    bool is_whole() const;  // else a process has cut the file: touching the missing part is a SIGBUS
+};
+
+uint64_t checksum(uint64_t id, const char *text, size_t length);
+int64_t monotonic_ns();
+int64_t wall_ns();  // as `BaseClock.now_ns`; -1 with an exception set
+
+}  // namespace ring
+
+struct Ref {  // owns a reference
+    PyObject *held;
+    explicit Ref(PyObject *object) : held(object) {}
+    Ref(const Ref &) = delete;
+    Ref &operator=(const Ref &) = delete;
+    ~Ref() { Py_XDECREF(held); }
+    operator PyObject *() const { return held; }
+};
+
+// An attribute's name, interned once.
+#define NAME(name) ([]() -> PyObject * { static PyObject *it = PyUnicode_InternFromString(#name); return it; }())
+
+// An attribute that is an int from 0 to 2**63 - 1; else -1, perhaps with an exception set.
+int64_t number_of(PyObject *object, PyObject *name);
+int set_number(PyObject *object, PyObject *name, int64_t number);  // -1 with an exception set
+bool is_attribute(PyObject *object, PyObject *name, PyObject *value);

@@ -1,0 +1,403 @@
+// The seam `take`: from a ring to a callback, as long as nothing is unusual.
+//
+// It does, message by message, what these do with a record that is usual: `RingReader.read`
+// (dsmq/ring/reader.py), `LinkReader.take_all` (graph/links/link.py), `Spinner.call_now`
+// (graph/spin/spinner.py) and `Subscription.call` (graph/topics/subscription.py). It keeps no state
+// of its own: before a callback is called, cursors and counters are as that Python leaves them, and
+// after it they are read again. At the first record that is not usual it stops before it, and Python
+// reads on there: a gap, the end of a lap, another sender, a text that the plan cannot read.
+//
+// The ring is written by strangers. A record is copied before it is looked into, each length is
+// checked against what is mapped, and what the writers have overtaken meanwhile is not used.
+#include "ring.h"
+
+#include <unistd.h>
+
+#include <cmath>
+
+namespace {
+
+using namespace ring;
+
+constexpr uint64_t MOST_AHEAD = UINT64_C(1) << 32, KEPT_BYTES = 1 << 20;
+constexpr double DISPATCH_SEC = 0.002;  // as in spinner.py
+constexpr int HELD = 15;
+
+struct Taker {
+    PyObject_HEAD
+    PyObject *ring_reader, *cursor, *names, *reader, *followed, *publishers, *subscription, *mail, *latency;
+    PyObject *buckets, *watchdogs, *spinner, *busy, *plan, *callback;
+    PyObject *name, *sender;  // of the last record: its bytes, and who they are
+    Mapped map;
+    Buffer spare;
+    uint64_t seat;
+    int64_t since_ns;
+};
+
+struct Found {  // a usual record; its text is in a buffer
+    Record record;
+    uint64_t start, next;
+    PyObject *publisher;  // borrowed
+};
+
+enum Step { FAILED = -1, ODD = 0, TAKEN = 1, EMPTY = 2, STOP = 3 };
+
+Step odd() { return PyErr_Occurred() ? FAILED : ODD; }
+
+// Whether the sender of the record is known; else Python learns it, or refuses it.
+Step know(Taker *self, const char *name, size_t length) {
+    if (self->name && static_cast<size_t>(PyBytes_GET_SIZE(self->name)) == length &&
+        !memcmp(PyBytes_AS_STRING(self->name), name, length))
+        return TAKEN;
+    const Ref bytes(PyBytes_FromStringAndSize(name, length));
+    if (!bytes) return FAILED;
+    PyObject *known = PyDict_GetItemWithError(self->names, bytes);  // (sender, field)
+    if (!known || !PyTuple_CheckExact(known) || PyTuple_GET_SIZE(known) != 2) return odd();
+    PyObject *field = PyTuple_GET_ITEM(known, 1);
+    if (!PyUnicode_Check(field) || PyUnicode_GET_LENGTH(field)) return ODD;
+    Py_XSETREF(self->name, Py_NewRef(bytes));
+    Py_XSETREF(self->sender, Py_NewRef(PyTuple_GET_ITEM(known, 0)));
+    return TAKEN;
+}
+
+// As `RingReader._copy_at`: the record after the last one.
+Step copy(Taker *self, uint64_t id, uint64_t stop, Found &found, Buffer &text) {
+    const Mapped &map = self->map;
+    const int64_t next_id = number_of(self->ring_reader, NAME(_next_id));
+    const int64_t start = number_of(self->ring_reader, NAME(_next_start));
+    if (next_id < 0 || start < 0 || static_cast<uint64_t>(next_id) != id) return odd();
+    uint64_t at = DATA + start % map.capacity;
+    if (at + sizeof(Record) > stop) return ODD;
+    const uint64_t last = start + map.capacity;
+    Record &record = found.record;
+    memcpy(&record, map.bytes + at, sizeof record);
+    const uint64_t reserve = map.load(RESERVE), length = record.lengths >> 32;
+    if (record.id != id || (record.stamp | record.at | record.seq) > MOST_NUMBER) return ODD;
+    if (reserve <= static_cast<uint64_t>(start) || reserve > last || (record.lengths & UINT32_MAX)) return ODD;
+    at += sizeof record;
+    if (at + record.names + length > stop) return ODD;
+    text.size = 0;
+    if (!text.room(record.names + length + 1)) return FAILED;
+    memcpy(text.bytes, map.bytes + at, record.names + length);
+    text.size = record.names + length;
+    __atomic_thread_fence(__ATOMIC_ACQUIRE);
+    if (map.load(RESERVE) > last) return ODD;
+    if (record.check && record.check != checksum(id, text.bytes + record.names, length)) return ODD;
+    found.start = start;
+    found.next = start + ((sizeof record + record.names + length + 7) & ~UINT64_C(7));
+    return know(self, text.bytes, record.names);
+}
+
+// As `Cursor.follow` and `Losses.before`: nothing is missing before the record.
+Step follows(Taker *self, Found &found) {
+    const int64_t after = number_of(self->followed, NAME(after)), seq = found.record.seq;
+    if (after <= 0 || static_cast<uint64_t>(after) + 1 != found.record.id) return odd();
+    if (number_of(self->followed, NAME(gap)) != 0 || !seq) return odd();
+    found.publisher = PyDict_GetItemWithError(self->publishers, self->sender);
+    if (!found.publisher || number_of(found.publisher, NAME(number)) + 1 != seq) return odd();
+    return TAKEN;
+}
+
+int increase(PyObject *object, PyObject *name) {
+    const int64_t number = number_of(object, name);
+    if (number >= 0) return set_number(object, name, number + 1);
+    if (!PyErr_Occurred()) PyErr_SetString(PyExc_OverflowError, "a counter is no count");
+    return -1;
+}
+
+int set_double(PyObject *object, PyObject *name, double number) {
+    const Ref value(PyFloat_FromDouble(number));
+    return value ? PyObject_SetAttr(object, name, value) : -1;
+}
+
+// The cursors are behind the record, as after `RingReader.read` and `LinkReader.take_all`.
+int pass(Taker *self, const Found &found) {
+    const Record &record = found.record;
+    const int64_t id = record.id;
+    const bool failed =
+        set_number(self->cursor, NAME(after), id) < 0 || increase(self->cursor, NAME(delivered)) < 0 ||
+        set_number(self->ring_reader, NAME(_next_id), id + 1) < 0 ||
+        set_number(self->ring_reader, NAME(_next_start), found.next) < 0 ||
+        set_number(self->followed, NAME(after), id) < 0 || increase(self->followed, NAME(delivered)) < 0 ||
+        set_number(self->reader, NAME(resumes_after), id) < 0 ||
+        set_number(found.publisher, NAME(number), record.seq) < 0 ||
+        set_number(found.publisher, NAME(stamp), record.stamp) < 0 ||
+        set_double(found.publisher, NAME(heard_sec), monotonic_ns() * 1e-9) < 0;
+    self->map.store(READERS + 4 * self->seat + 1, id);
+    return failed ? -1 : 0;
+}
+
+int add_latency(Taker *self, double sec) {  // as `Histogram.add`
+    const Ref longest(PyObject_GetAttr(self->latency, NAME(longest_sec)));
+    if (!longest || increase(self->latency, NAME(count)) < 0) return -1;
+    if (sec > PyFloat_AsDouble(longest) && set_double(self->latency, NAME(longest_sec), sec) < 0) return -1;
+    int exponent;
+    const double mantissa = std::frexp(sec > 1e-9 ? sec : 1e-9, &exponent);
+    const Ref bucket(PyLong_FromLong(exponent * 16 + static_cast<int>(mantissa * 32)));
+    if (!bucket) return -1;
+    PyObject *count = PyDict_GetItemWithError(self->buckets, bucket);
+    if (!count && PyErr_Occurred()) return -1;
+    const Ref more(PyLong_FromLong(count ? PyLong_AsLong(count) + 1 : 1));
+    return more ? PyDict_SetItem(self->buckets, bucket, more) : -1;
+}
+
+// As `Subscription.call` up to the callback.
+int count(Taker *self, const Found &found, int64_t now_ns) {
+    const int64_t stamp = found.record.stamp;
+    if (PyObject_SetAttr(self->subscription, NAME(_began), Py_True) < 0) return -1;
+    if (self->since_ns <= stamp && stamp <= now_ns + 1000000000 && add_latency(self, (now_ns - stamp) * 1e-9) < 0)
+        return -1;
+    if (increase(self->subscription, NAME(_given)) < 0) return -1;
+    for (Py_ssize_t i = 0; i < PyList_GET_SIZE(self->watchdogs); i++) {
+        const Ref watchdog(Py_NewRef(PyList_GET_ITEM(self->watchdogs, i)));
+        const Ref heard(PyObject_CallMethodNoArgs(watchdog, NAME(heard)));
+        if (!heard) return -1;
+    }
+    return 0;
+}
+
+bool is_over(PyObject *spinner) {  // as `Spinner._is_over`
+    const Ref ended(PyObject_GetAttr(spinner, NAME(_ended)));
+    if (!ended || !is_attribute(spinner, NAME(_shut_down), Py_False)) return true;
+    if (ended == Py_None) return false;
+    const Ref done(PyObject_CallMethodNoArgs(ended, NAME(done)));
+    return done != Py_False;
+}
+
+// As `Spinner._call`: whether the next message may be next.
+Step call(Taker *self, PyObject *message) {
+    const Ref result(PyObject_CallOneArg(self->callback, message));
+    if (result == Py_None) {
+        const bool over = is_over(self->spinner);
+        return PyErr_Occurred() ? FAILED : over ? STOP : TAKEN;
+    }
+    Ref goes_on(nullptr);
+    if (result) {
+        goes_on.held = PyObject_CallMethodObjArgs(self->spinner, NAME(returned), self->subscription, result.held, nullptr);
+    } else {
+        PyObject *type, *error, *trace;
+        PyErr_Fetch(&type, &error, &trace);
+        PyErr_NormalizeException(&type, &error, &trace);
+        if (trace) PyException_SetTraceback(error, trace);
+        const Ref owned_type(type), owned_trace(trace), owned(error);
+        // It raises again what is no error of the callback, such as KeyboardInterrupt.
+        goes_on.held = PyObject_CallMethodObjArgs(self->spinner, NAME(failed), self->subscription, error, nullptr);
+    }
+    return !goes_on ? FAILED : goes_on == Py_True ? TAKEN : STOP;
+}
+
+Step take_one(Taker *self, uint64_t head, Buffer &text) {
+    const Mapped &map = self->map;
+    const int64_t after = number_of(self->cursor, NAME(after));
+    if (after < 0) return odd();
+    if (static_cast<uint64_t>(after) == head) return EMPTY;
+    if (static_cast<uint64_t>(after) > head) return ODD;
+    if (number_of(self->cursor, NAME(gap)) != 0 || !map.bytes) return odd();
+    if (is_attribute(self->subscription, NAME(_closed), Py_True)) return ODD;
+    const uint64_t extent = map.load(EXTENT) ? map.load(EXTENT) : map.load(CLOSED);
+    const uint64_t stop = DATA - MARK_BYTES + (extent < map.capacity ? extent : map.capacity);
+    Found found;
+    Step step = copy(self, after + 1, stop, found, text);
+    if (step == TAKEN) step = follows(self, found);
+    if (step != TAKEN) return step;
+    const int64_t now_ns = wall_ns();
+    if (now_ns < 0) return FAILED;
+    const size_t names = found.record.names;
+    const Ref message(load_text(self->plan, text.bytes + names, text.size - names));
+    if (!message) return odd();
+    if (pass(self, found) < 0 || count(self, found, now_ns) < 0) return FAILED;
+    return call(self, message);
+}
+
+// Whether callbacks may be called now, as `Spinner.call_now` asks; the time is then in `until_sec`.
+bool may(Taker *self, double now_sec, double &until_sec) {
+    const Ref until(PyObject_GetAttr(self->spinner, NAME(_may_call_until_sec)));
+    if (!until) return false;
+    until_sec = PyFloat_AsDouble(until);
+    if (PyErr_Occurred() || now_sec > until_sec) return false;
+    if (!is_attribute(self->spinner, NAME(is_calling), Py_False) || PyObject_Size(self->mail)) return false;
+    return PyDict_Contains(self->busy, self->subscription) == 0;
+}
+
+// EMPTY: all is read; ODD: Python reads on.
+Step take_all(Taker *self) {
+    const double began_sec = monotonic_ns() * 1e-9;
+    double until_sec = 0, now_sec = began_sec, longest_sec = 0;
+    if (!may(self, began_sec, until_sec) || !self->map.is_whole()) return odd();
+    const uint64_t head = self->map.load(HEAD);
+    const int64_t after = number_of(self->cursor, NAME(after)), depth = number_of(self->cursor, NAME(depth));
+    const uint64_t behind = head - after;
+    if (after < 0 || depth < 0 || behind > MOST_AHEAD || (depth && behind > static_cast<uint64_t>(depth)))
+        return odd();
+    if (!behind) return EMPTY;
+    if (PyObject_SetAttr(self->spinner, NAME(is_calling), Py_True) < 0) return FAILED;
+    Buffer text = self->spare;  // taken away: a callback may come here again
+    self->spare = Buffer();
+    Step step;
+    long called = 0;
+    do {
+        step = take_one(self, head, text);
+        if (step == ODD || step == EMPTY) break;
+        called++;
+        const double was_sec = now_sec;
+        now_sec = monotonic_ns() * 1e-9;
+        if (now_sec - was_sec > longest_sec) longest_sec = now_sec - was_sec;
+    } while (step == TAKEN && now_sec <= until_sec);
+    if (text.capacity > KEPT_BYTES || self->spare.bytes) text.release();
+    else self->spare = text;
+    PyObject *type, *error, *trace;
+    PyErr_Fetch(&type, &error, &trace);
+    bool failed = PyObject_SetAttr(self->spinner, NAME(is_calling), Py_False) < 0;
+    if (called) {
+        const Ref took(PyObject_CallMethod(self->spinner, "_took", "Oddl", self->callback, now_sec - began_sec,
+                                           longest_sec, called));
+        failed = failed || !took;
+    }
+    if (type) PyErr_Restore(type, error, trace);
+    if (failed || type) return FAILED;
+    return step == EMPTY || (step == TAKEN && number_of(self->cursor, NAME(after)) == int64_t(head)) ? EMPTY : odd();
+}
+
+PyObject *take(PyObject *object, PyObject *) {
+    const Step step = take_all(reinterpret_cast<Taker *>(object));
+    return step == FAILED ? nullptr : PyBool_FromLong(step == EMPTY);
+}
+
+PyObject *make(PyTypeObject *type, PyObject *args, PyObject *) {
+    PyObject *given[HELD], *memory;
+    int file;
+    unsigned int seat;
+    long long since_ns;
+    if (!PyArg_ParseTuple(args, "OOO!OOO!OOOO!O!OO!OOOiIL", &given[0], &given[1], &PyDict_Type, &given[2], &given[3],
+                          &given[4], &PyDict_Type, &given[5], &given[6], &given[7], &given[8], &PyDict_Type,
+                          &given[9], &PyList_Type, &given[10], &given[11], &PyDict_Type, &given[12], &given[13],
+                          &given[14], &memory, &file, &seat, &since_ns))
+        return nullptr;
+    if (seat >= MOST_READERS) return PyErr_SetString(PyExc_ValueError, "there is no such seat"), nullptr;
+    Taker *self = reinterpret_cast<Taker *>(type->tp_alloc(type, 0));
+    if (!self) return nullptr;
+    PyObject **held = &self->ring_reader;
+    for (int i = 0; i < HELD; i++) held[i] = Py_NewRef(given[i]);
+    self->seat = seat;
+    self->since_ns = since_ns;
+    if (self->map.map(memory, file)) return reinterpret_cast<PyObject *>(self);
+    Py_DECREF(self);
+    return nullptr;
+}
+
+int traverse(PyObject *object, visitproc visit, void *arg) {
+    PyObject **held = &reinterpret_cast<Taker *>(object)->ring_reader;
+    for (int i = 0; i < HELD; i++) Py_VISIT(held[i]);
+    return 0;
+}
+
+int clear(PyObject *object) {
+    PyObject **held = &reinterpret_cast<Taker *>(object)->ring_reader;
+    for (int i = 0; i < HELD + 2; i++) Py_CLEAR(held[i]);
+    return 0;
+}
+
+void end(PyObject *object) {
+    PyObject_GC_UnTrack(object);
+    clear(object);
+    reinterpret_cast<Taker *>(object)->map.release();
+    reinterpret_cast<Taker *>(object)->spare.release();
+    Py_TYPE(object)->tp_free(object);
+}
+
+PyTypeObject taker_type = {PyVarObject_HEAD_INIT(nullptr, 0)};
+PyMethodDef methods[] = {{"take", take, METH_NOARGS, nullptr}, {nullptr, nullptr, 0, nullptr}};
+
+// ---- what a node's bell calls: as `Spinner._read_and_dispatch` of rings where nothing else waits
+
+// Whether an attribute is an empty list, deque or dict.
+bool is_empty(PyObject *object, PyObject *name) {
+    const Ref found(PyObject_GetAttr(object, name));
+    return found && PyObject_Size(found) == 0;
+}
+
+bool is_at_rest(PyObject *spinner, PyObject *rings) {
+    return is_empty(spinner, NAME(_arrivals)) && is_empty(spinner, NAME(_when_drained)) &&
+           is_attribute(spinner, NAME(_one), Py_None) && is_attribute(spinner, NAME(_dispatch_due), Py_False) &&
+           !is_over(spinner) && is_attribute(rings, NAME(_is_closed), Py_False);
+}
+
+// The reading's taker, if it is still read and has one: (ring_reader, reader, take).
+Taker *taker_of(PyObject *reading, PyObject *topic, PyObject *all) {
+    if (PyDict_GetItemWithError(all, topic) != reading || PyTuple_GET_SIZE(reading) != 3) return nullptr;
+    PyObject *take = PyTuple_GET_ITEM(reading, 2);
+    PyObject *self = PyCFunction_Check(take) ? PyCFunction_GET_SELF(take) : nullptr;
+    return self && Py_IS_TYPE(self, &taker_type) ? reinterpret_cast<Taker *>(self) : nullptr;
+}
+
+// As `SharedTopics.rest`: EMPTY when the next message will ring.
+Step rest(PyObject *rings, PyObject *all, int bell) {
+    PyObject *topic, *reading;
+    Py_ssize_t at = 0;
+    while (PyDict_Next(all, &at, &topic, &reading)) {
+        const Taker *taker = taker_of(reading, topic, all);
+        if (!taker) return odd();
+        __atomic_store_n(taker->map.bytes + ASLEEP + taker->seat, 1, __ATOMIC_RELEASE);
+    }
+    char rung[4096];
+    while (read(bell, rung, sizeof rung) == sizeof rung) {}
+    if (PyObject_SetAttr(rings, NAME(_is_drained), Py_False) < 0) return FAILED;
+    __atomic_thread_fence(__ATOMIC_SEQ_CST);
+    for (at = 0; PyDict_Next(all, &at, &topic, &reading);) {
+        const Taker *taker = taker_of(reading, topic, all);
+        if (!taker || !__atomic_load_n(taker->map.bytes + ASLEEP + taker->seat, __ATOMIC_ACQUIRE)) return odd();
+        if (static_cast<int64_t>(taker->map.load(HEAD)) != number_of(taker->cursor, NAME(after))) return odd();
+    }
+    return EMPTY;
+}
+
+// ODD: `_read_and_dispatch` goes on from here, whatever is done already.
+Step wake(PyObject *spinner, PyObject *rings, PyObject *all, int bell) {
+    if (!is_at_rest(spinner, rings) || !is_attribute(rings, NAME(_is_drained), Py_False)) return odd();
+    const Ref items(PyDict_Items(all)), none(PyFloat_FromDouble(0.0));
+    if (!items || !none) return FAILED;
+    Step step = EMPTY;
+    for (Py_ssize_t i = 0; i < PyList_GET_SIZE(items.held) && step == EMPTY; i++) {
+        PyObject *item = PyList_GET_ITEM(items.held, i);
+        Taker *taker = taker_of(PyTuple_GET_ITEM(item, 1), PyTuple_GET_ITEM(item, 0), all);
+        if (i == 0 && set_double(spinner, NAME(_may_call_until_sec), monotonic_ns() * 1e-9 + DISPATCH_SEC) < 0)
+            return FAILED;
+        step = !taker || is_attribute(spinner, NAME(_loop), Py_None) ? odd() : take_all(taker);
+    }
+    PyObject *type, *error, *trace;
+    PyErr_Fetch(&type, &error, &trace);
+    const bool failed = PyObject_SetAttr(spinner, NAME(_may_call_until_sec), none) < 0;
+    if (type) PyErr_Restore(type, error, trace);
+    if (failed || step == FAILED) return FAILED;
+    if (step != EMPTY || !is_at_rest(spinner, rings) || is_attribute(spinner, NAME(_loop), Py_None)) return odd();
+    return rest(rings, all, bell);
+}
+
+// wake(spinner, rings, the dict of what they read, the bell's descriptor): whether nothing is left to do.
+PyObject *wake_up(PyObject *, PyObject *const *args, Py_ssize_t count) {
+    if (count != 4 || !PyDict_Check(args[2])) return PyErr_BadArgument(), nullptr;
+    const int bell = static_cast<int>(PyLong_AsLong(args[3]));
+    if (PyErr_Occurred()) return nullptr;
+    const Step step = wake(args[0], args[1], args[2], bell);
+    return step == FAILED ? nullptr : PyBool_FromLong(step == EMPTY);
+}
+
+PyMethodDef functions[] = {
+    {"wake", reinterpret_cast<PyCFunction>(reinterpret_cast<void (*)()>(wake_up)), METH_FASTCALL, nullptr},
+    {nullptr, nullptr, 0, nullptr},
+};
+
+}  // namespace
+
+int add_take(PyObject *module) {
+    PyTypeObject &type = taker_type;
+    type.tp_name = "dsmq_nodes.speedups._speedups.Taker";
+    type.tp_basicsize = sizeof(Taker);
+    type.tp_flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC;
+    type.tp_new = make;
+    type.tp_methods = methods;
+    type.tp_traverse = traverse;
+    type.tp_clear = clear;
+    type.tp_dealloc = end;
+    return PyModule_AddType(module, &type) < 0 ? -1 : PyModule_AddFunctions(module, functions);
+}

@@ -1,0 +1,235 @@
+"""One ring, written and read in both ways: by the compiled seams, and by the Python beside them.
+
+`BothPaths` has a publisher and a subscription of each way on one ring. Whatever happens to the ring
+happens to both, and both have to come to the same end: the same callbacks, counters and errors.
+"""
+
+import random
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, Final
+from unittest import mock
+
+from dsmq_nodes.dsmq.ring.bell import Doorbells
+from dsmq_nodes.dsmq.ring.ring import DATA, READERS, RECORD, Ring
+from dsmq_nodes.dsmq.ring.writer import Writer
+from dsmq_nodes.errors import RingError
+from dsmq_nodes.graph.links.broker_link import DsmqLink
+from dsmq_nodes.graph.links.incoming import Incoming
+from dsmq_nodes.graph.links.link import LinkReader, Publication
+from dsmq_nodes.graph.links.outgoing import Outgoing
+from dsmq_nodes.graph.links.sequence import Losses
+from dsmq_nodes.graph.links.shared_rings import SharedTopics
+from dsmq_nodes.graph.log.logger import Logger
+from dsmq_nodes.graph.spin.spinner import Spinner
+from dsmq_nodes.graph.time.clock import BaseClock
+from dsmq_nodes.graph.topics.at_once import AtOnce
+from dsmq_nodes.graph.topics.qos import QoSProfile
+from dsmq_nodes.graph.topics.subscription import Subscription
+from dsmq_nodes.messages.codec import codec
+from dsmq_nodes.messages.std import String
+from dsmq_nodes.speedups import make_appender, make_taker
+
+TOPIC: Final = "/t"
+_LONG_SEC: Final = 1e9
+_COMPILED, _PYTHON = "compiled", "python"
+_quiet: Final = Logger("/two_paths", BaseClock(), SimpleNamespace(publish=lambda *_: None))  # type: ignore[arg-type]
+
+
+class ReadingEnd:
+    """A subscription, by one of the paths."""
+
+    def __init__(
+        self, path: str, ring: Ring, number: int, depth: int, fails: Callable[[Any], bool]
+    ) -> None:
+        self.got: list[Any] = []
+        self.errors: list[str] = []
+        self.raised: list[str] = []
+        exceptions: Any = SimpleNamespace(
+            note=lambda _, error: self.raised.append(str(error)),
+            tell=lambda _, error: self.raised.append(str(error)),
+        )
+
+        def on_message(msg: Any) -> None:
+            self.got.append(msg)
+            if fails(msg):
+                raise ValueError(f"refused {len(self.got)}")
+
+        link: Any = SimpleNamespace()
+        self.spinner = Spinner(
+            link, _quiet, exceptions, "/n", raises=False, on_outage=lambda _: None
+        )
+        self.subscription: Subscription[Any] = Subscription(
+            *(String, TOPIC, on_message, QoSProfile(depth)),
+            clock=BaseClock(),
+            logger=_quiet,
+            graph=link,
+        )
+        self.reader = LinkReader(TOPIC, depth, "", self._deliver)
+        self.reader.losses = Losses("/n", TOPIC)
+        self.reader.call_now = AtOnce(self.subscription, self.spinner)
+        self.rings = SharedTopics(
+            str(ring.path.parent), number, "/n", lambda _, error: self.errors.append(str(error))
+        )
+        head = ring.head
+        self.seat = ring.seat(number, after=head, depth=depth)
+        made = make_taker if path == _COMPILED else None
+        with mock.patch("dsmq_nodes.graph.topics.at_once.make_taker", made):
+            self.rings.read(self.reader, str(ring.path), self.seat, head)
+
+    def _deliver(self, reply: Any, again: bool) -> None:
+        self.subscription.post(reply, again)
+
+    def drain(self, *, at_once: bool) -> None:
+        """Read all there is; with `at_once` callbacks are called meanwhile."""
+        self.spinner._may_call_until_sec = _LONG_SEC if at_once else 0.0
+        self.rings.drain()
+        self.spinner._may_call_until_sec = 0.0
+        while self.subscription.waiting:
+            self.spinner.execute(self.subscription.dispatch, self.subscription.callback)
+
+    def state(self, ring: Ring) -> dict[str, Any]:
+        """What has to be the same on both paths."""
+        subscription, cursor, losses = self.subscription, self.reader.cursor, self.reader.losses
+        assert losses is not None
+        [busy] = self.spinner.busy.values() or [None]
+        at = READERS + 4 * self.seat
+        return {
+            "got": [msg.model_dump() for msg in self.got],
+            "raised": self.raised,
+            "errors": self.errors,
+            "subscription": (subscription.messages, subscription.dropped, subscription.invalid),
+            "latencies": subscription.latency.count,
+            "cursor": (cursor.after, cursor.gap, cursor.dropped, cursor.delivered),
+            "resumes": self.reader.resumes_after,
+            "publishers": {
+                name: (each.number, each.stamp) for name, each in losses.publishers.items()
+            },
+            "calls": busy.calls if busy else 0,
+            "seat": [*ring.numbers[at + 1 : at + 4]],
+        }
+
+
+class WritingEnd:
+    """A publication, by one of the paths."""
+
+    def __init__(self, path: str, ring: Ring, name: str, doorbells: Doorbells) -> None:
+        self.publication = Publication(TOPIC, "", 0, b"")
+        self.writer = self.publication.writer = Writer(ring, name, doorbells)
+        clock = BaseClock()
+        outgoing = Outgoing(name, "", clock, on_broken=_never, on_lost=_never, on_unshared=_never)
+        outgoing.loop = SimpleNamespace()  # type: ignore[assignment]
+        outgoing.stream = SimpleNamespace(waiting_bytes=0)  # type: ignore[assignment]
+        link: Any = DsmqLink.__new__(DsmqLink)
+        link._outgoing, link._incoming = outgoing, Incoming(name, _never)
+        link._clock = clock
+        self.lock = threading.RLock()
+        made = make_appender if path == _COMPILED else None
+        with mock.patch("dsmq_nodes.graph.links.broker_link.make_appender", made):
+            found = link.appender(self.publication, String.to_record, codec(String))
+        assert found is not None
+        self.append = found
+
+    def state(self) -> tuple[int, int]:
+        """What has to be the same on both paths."""
+        return self.publication.messages, self.publication.dropped
+
+
+def _never(*_: Any) -> None:
+    raise AssertionError("it was not to be called")
+
+
+class BothPaths:
+    """A ring with both ends by both paths, in a directory of its own."""
+
+    def __init__(self, directory: Path, capacity: int, depth: int) -> None:
+        self.ring = Ring.create(directory / "r", capacity=capacity)
+        self.doorbells = Doorbells(directory)
+        self.ends = [
+            ReadingEnd(path, self.ring, number, depth, lambda msg: msg.data.startswith("fail"))
+            for number, path in enumerate((_COMPILED, _PYTHON), 2)
+        ]
+        self.writers = [
+            WritingEnd(path, self.ring, name, self.doorbells)
+            for path, name in ((_COMPILED, "/c"), (_PYTHON, "/p"), (_COMPILED, "/é"))
+        ]
+        self.raw = Writer(self.ring, "/raw", self.doorbells)
+        self.seq = 0
+
+    def publish(self, who: int, text: str) -> None:
+        """Publish a text by one of the writers."""
+        self.writers[who].append(String(data=text))
+
+    def write(self, text: bytes, seq: int, field: str = "", raw: bytes = b"") -> None:
+        """Append what no node would."""
+        try:
+            self.raw.append(text, seq=seq, stamp_ns=1, field=field, raw=raw)
+        except RingError:
+            return
+
+    def damage(self, at: int, value: int) -> None:
+        """Change a byte of the ring."""
+        self.ring.memory[at % len(self.ring.memory)] = value
+
+    def cut(self) -> None:
+        """Cut the file, as a stranger may."""
+        with self.ring.path.open("r+b") as file:
+            file.truncate(DATA // 2)
+
+    def drain(self, *, at_once: bool = True) -> None:
+        """Let both read, and compare them."""
+        for end in self.ends:
+            end.drain(at_once=at_once)
+        compiled, python = (end.state(self.ring) for end in self.ends)
+        for key, value in python.items():
+            assert compiled[key] == value, f"{key}: compiled {compiled[key]}, Python {value}"
+
+    def records(self) -> list[tuple[int, int, bytes]]:
+        """What lies in the ring's first lap: ids, numbers, and the bytes after the header."""
+        found, at = [], DATA
+        while at + RECORD.size < len(self.ring.memory):
+            number, _, _, seq, _, lengths, names = RECORD.unpack_from(self.ring.memory, at)
+            if not number or number > self.ring.head:
+                break
+            end = at + RECORD.size + names + (lengths >> 32)
+            found.append((number, seq, self.ring.memory[at + RECORD.size : end]))
+            at = end + 7 & ~7
+        return found
+
+    def close(self) -> None:
+        """End it."""
+        for end in self.ends:
+            end.rings.close()
+        self.doorbells.close()
+        self.ring.close()
+
+
+def random_step(both: BothPaths, chance: random.Random) -> None:
+    """Do something to the ring."""
+    text = "".join(chance.choices('ab "\\é\u2028\U0001f600\n', k=chance.choice((0, 1, 5, 300))))
+    match chance.randrange(12):
+        case 0 | 1 | 2 | 3 | 4:
+            for _ in range(chance.choice((1, 1, 3, 20))):
+                both.publish(chance.randrange(3), chance.choice((text, "x" * 300, "fail")))
+        case 5:
+            body = chance.choice((b'{"data":"raw"}', b"{}", b'{"data":1}', b"\xff", text.encode()))
+            both.seq += chance.choice((0, 1, 1, 1, 2, 50))
+            field = chance.choice(("", "", "", "data"))
+            both.write(body, both.seq, field, b"raw" if field else b"")
+        case 6:
+            at = chance.choice((64, 72, 80, 88, DATA)) + chance.randrange(8)
+            both.damage(
+                at if chance.random() < 0.2 else DATA + chance.randrange(3000),
+                chance.randrange(256),
+            )
+        case 7 if chance.random() < 0.05:
+            both.cut()
+            if chance.random() < 0.5:
+                both.publish(chance.randrange(3), text)
+            else:
+                both.drain()
+            both.ring.hold_size()  # as the broker's next poll, where nobody has used it
+        case _:
+            both.drain(at_once=chance.random() < 0.8)
