@@ -78,6 +78,15 @@ def test_looking_needs_no_origin_but_a_token_where_there_is_one() -> None:
         assert refusal.status == 401
 
 
+def test_another_user_of_this_machine_needs_a_token() -> None:
+    theirs = head(is_other_user=True)
+    refusal = RULES.refusal(theirs)
+    assert refusal is not None
+    assert (refusal.status, "DSMQ_WEB_TOKEN" in refusal.text) == (403, True)
+    assert AccessRules(token="secret").refusal(theirs._replace(tokens=["secret"])) is None
+    assert AccessRules(is_insecure=True).refusal(theirs) is None
+
+
 def test_beyond_this_machine_it_opens_only_with_a_token() -> None:
     check_exposure("127.0.0.1", "", insecure=False)
     check_exposure("localhost", "", insecure=False)

@@ -1,0 +1,315 @@
+"""The server over real sockets: pages, login, STOP, websockets, slow and greedy clients."""
+
+import asyncio
+import contextlib
+import os
+import re
+import socket
+from collections.abc import AsyncIterator, Callable, Coroutine
+from typing import Any
+
+import aiohttp
+import pytest
+
+from dsmq_nodes.errors import AddressInUseError
+from dsmq_nodes.gateways.hub import Hub
+from dsmq_nodes.gateways.web.access import AccessRules
+from dsmq_nodes.gateways.web.dashboard.dashboard_speaker import Dashboards
+from dsmq_nodes.gateways.web.hub_client import HubClient
+from dsmq_nodes.gateways.web.launch_entry import StopEntry, WebEntry
+from dsmq_nodes.gateways.web.page_files import PAGE
+from dsmq_nodes.gateways.web.server import MOST_CLIENTS, WebServer
+from dsmq_nodes.gateways.web.speaker import WebEndpoint
+from dsmq_nodes.gateways.web.stop_button import StopButton
+from dsmq_nodes.graph.links.memory_link import MemoryBroker, MemoryLink
+from dsmq_nodes.graph.time.clock import BaseClock
+from tests.support.waiting import PATIENCE_SEC
+
+
+class Echo:
+    """A protocol that repeats, floods, and fails where it is asked to."""
+
+    def __init__(self, client: HubClient) -> None:
+        self.client = client
+        self.is_closed = False
+
+    def receive(self, data: str | bytes) -> None:
+        if data == "fail":
+            raise RuntimeError("a fault of the protocol")
+        if data == "end":
+            self.client.outbox.end("you asked for it")
+        elif data == "flood":
+            for number in range(2000):
+                self.client.outbox.offer("t", f"{number}".ljust(20_000))
+        else:
+            self.client.outbox.answer(data)
+
+    def closed(self) -> None:
+        self.is_closed = True
+
+
+class Site:
+    """A gateway in this process, on a router in memory, with one protocol of its own."""
+
+    def __init__(self, **options: Any) -> None:
+        self.token = options.get("token", "")
+        self.broker = MemoryBroker(BaseClock())
+        self.link: MemoryLink = self.broker.connect("/web")
+        self.hub = Hub(self.link, is_read_only=options.get("read_only", False))
+        self.echoes: list[Echo] = []
+        self.subprotocols = options.get("subprotocols", ())
+
+    def _connect(self, client: HubClient) -> Echo:
+        self.echoes.append(Echo(client))
+        return self.echoes[-1]
+
+    @contextlib.asynccontextmanager
+    async def open(self) -> AsyncIterator[aiohttp.ClientSession]:
+        self.hub.attach(asyncio.get_running_loop())
+        stop = StopButton(self.hub, StopEntry())
+        self.server = WebServer(self.hub, AccessRules(token=self.token), stop)
+        dashboards = Dashboards(self.hub, WebEntry(), "127.0.0.1:1")
+        page = WebEndpoint("dashboard", "/dashboard", 0, lambda _: dashboards.connect)
+        self.echo = WebEndpoint("echo", "/echo", 0, lambda _: self._connect, self.subprotocols)
+        self.server.add(page, dashboards.connect)
+        self.server.add(self.echo, self._connect)
+        self.port = await self.server.listen("127.0.0.1", 0)
+        try:
+            async with aiohttp.ClientSession(f"http://127.0.0.1:{self.port}") as session:
+                yield session
+        finally:
+            await self.server.close()
+            self.hub.close()
+            self.broker.close()
+
+
+Visit = Callable[[Site, aiohttp.ClientSession], Coroutine[Any, Any, None]]
+
+
+def visited(test: Visit, **options: Any) -> None:
+    """Run a test at a site."""
+
+    async def run() -> None:
+        site = Site(**options)
+        async with asyncio.timeout(PATIENCE_SEC), site.open() as session:
+            await test(site, session)
+
+    asyncio.run(run())
+
+
+async def comes(condition: Callable[[], object]) -> None:
+    while not condition():
+        await asyncio.sleep(0.005)
+
+
+def test_the_page_is_compressed_cached_and_confined() -> None:
+    async def test(_: Site, session: aiohttp.ClientSession) -> None:
+        async with session.get("/") as answer:
+            assert answer.headers["Content-Encoding"] == "gzip"
+            assert "default-src 'none'" in answer.headers["Content-Security-Policy"]
+            assert "frame-ancestors 'none'" in answer.headers["Content-Security-Policy"]
+            assert answer.headers["X-Content-Type-Options"] == "nosniff"
+            tag, text = answer.headers["ETag"], await answer.text()
+        assert re.findall(r"(?:src|href)=\"(?!page/)[^\"]*", text) == []
+        async with session.get("/", headers={"If-None-Match": tag}) as answer:
+            assert answer.status == 304
+        for path, status in (("/page/main.js", 200), ("/page/../server.py", 404), ("/x", 404)):
+            async with session.get(path) as answer:
+                assert (path, answer.status) == (path, status)
+
+    visited(test)
+
+
+def test_nothing_in_the_page_is_asked_of_another_site_and_it_is_small() -> None:
+    own = [path for path in PAGE.rglob("*") if path.is_file() and "vendor" not in path.parts]
+    for path in own:
+        text = path.read_text(encoding="utf-8")
+        foreign = set(re.findall(r"https?://[^\"'`\s)]+", text)) - {"http://www.w3.org/2000/svg"}
+        assert (path.name, foreign) == (path.name, set())
+        assert "innerHTML" not in text  # names of others go into the page as text
+    scripts = sum(path.stat().st_size for path in own if path.suffix == ".js")
+    assert scripts < 66_000
+    licences = {path.name for path in (PAGE / "vendor").glob("*.LICENSE.txt")}
+    assert licences == {"uPlot.LICENSE.txt", "dagre.LICENSE.txt"}
+
+
+def test_a_token_is_asked_for_and_remembered() -> None:
+    async def test(_: Site, session: aiohttp.ClientSession) -> None:
+        for path in ("/", "/page/main.js", "/dashboard"):
+            async with session.get(path) as answer:
+                assert answer.status == 401
+        async with session.post("/stop") as answer:
+            assert answer.status == 401
+        async with session.get("/", headers={"Authorization": "Bearer wrong"}) as answer:
+            assert answer.status == 401
+            assert "<form" in await answer.text()
+        for path, bearer in (("/", "Bearer secret"), ("/?token=secret", "")):
+            async with session.get(path, headers={"Authorization": bearer}) as answer:
+                assert answer.status == 200
+        session.cookie_jar.clear()
+        async with session.post("/login", data={"token": "wrong"}) as answer:
+            assert answer.status == 401
+        right = {"token": "secret"}
+        async with session.post("/login", data=right, allow_redirects=False) as answer:
+            assert answer.status == 303
+            cookie = answer.headers["Set-Cookie"]
+            assert "HttpOnly" in cookie
+            assert "SameSite=Strict" in cookie
+        jar = {"Cookie": cookie.partition(";")[0]}
+        async with session.get("/page/main.js", headers=jar) as answer:
+            assert answer.status == 200
+        async with session.ws_connect("/echo", headers=jar) as ws:
+            await ws.send_str("hello")
+            assert await ws.receive_str() == "hello"
+
+    visited(test, token="secret")
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [{"Origin": "http://evil.example"}, {"Origin": "null"}, {"Host": "evil.example"}],
+)
+def test_pages_of_others_are_refused(headers: dict[str, str]) -> None:
+    async def test(site: Site, session: aiohttp.ClientSession) -> None:
+        for path in ("/echo", "/dashboard"):
+            with pytest.raises(aiohttp.WSServerHandshakeError) as caught:
+                await session.ws_connect(path, headers=headers)
+            assert caught.value.status == 403
+        async with session.post("/stop", headers=headers) as answer:
+            assert answer.status == 403
+        assert site.echoes == []
+
+    visited(test)
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can be another user")
+def test_another_user_of_this_machine_is_refused() -> None:
+    async def test(site: Site, session: aiohttp.ClientSession) -> None:
+        ask = (
+            "import socket; s = socket.create_connection(('127.0.0.1', PORT)); "
+            "s.sendall(b'GET / HTTP/1.1\\r\\nHost: localhost\\r\\n\\r\\n'); print(s.recv(12))"
+        ).replace("PORT", str(site.port))
+        theirs = await asyncio.create_subprocess_exec(
+            "/usr/bin/env",
+            "python3",
+            "-c",
+            ask,
+            stdout=asyncio.subprocess.PIPE,
+            user=65534,
+            cwd="/",
+        )
+        told, _ = await theirs.communicate()
+        assert told.strip() == b"b'HTTP/1.1 403'"
+        async with session.get("/") as answer:
+            assert answer.status == 200
+
+    visited(test)
+
+
+def test_stop_is_published_and_told_when_it_cannot_be() -> None:
+    async def test(site: Site, session: aiohttp.ClientSession) -> None:
+        heard: list[str] = []
+        tool = site.broker.connect("")
+        tool.subscribe("/emergency_stop", 10, "", lambda entry, _: heard.append(entry.text or ""))
+        async with session.post("/stop") as answer:
+            assert answer.status == 204
+        tool.drain()
+        assert heard == ['{"data":true}']
+        site.hub._outage(lost=True)
+        async with session.post("/stop") as answer:
+            assert answer.status == 503
+            assert "its own switch" in await answer.text()
+        site.hub._outage(lost=False)
+        tool.drain()
+        assert len(heard) == 2
+        tool.close()
+
+    visited(test)
+
+
+def test_a_read_only_gateway_presses_nothing() -> None:
+    async def test(_: Site, session: aiohttp.ClientSession) -> None:
+        async with session.post("/stop") as answer:
+            assert answer.status == 503
+            assert "read-only" in await answer.text()
+
+    visited(test, read_only=True)
+
+
+def test_a_slow_client_costs_the_gateway_a_bounded_amount_and_gets_the_newest() -> None:
+    async def test(site: Site, session: aiohttp.ClientSession) -> None:
+        async with session.ws_connect("/echo", max_msg_size=0) as slow:
+            await slow.send_str("flood")  # 40 MB
+            await comes(lambda: site.echoes and site.echoes[0].client.outbox.dropped)
+            outbox = site.echoes[0].client.outbox
+            assert outbox.waiting_bytes < 5 << 20
+            async with session.ws_connect("/echo") as other:  # costs nobody else
+                await other.send_str("hello")
+                assert await other.receive_str() == "hello"
+            last, count = "", 0
+            while last != "1999":
+                last, count = (await slow.receive_str()).strip(), count + 1
+            assert count + outbox.dropped["t"] == 2000
+
+    visited(test)
+
+
+def test_a_fault_of_one_client_ends_that_one_with_a_reason() -> None:
+    async def test(site: Site, session: aiohttp.ClientSession) -> None:
+        async with session.ws_connect("/echo") as good, session.ws_connect("/echo") as bad:
+            await bad.send_str("fail")
+            message = await bad.receive()
+            assert (message.type, message.data) == (aiohttp.WSMsgType.CLOSE, 1008)
+            assert "fault" in str(message.extra)
+            await good.send_str("end")
+            assert "you asked for it" in str((await good.receive()).extra)
+        await comes(lambda: all(each.is_closed for each in site.echoes))
+        assert len(site.echoes) == 2
+
+    visited(test)
+
+
+def test_too_many_clients_and_a_wrong_subprotocol_are_told() -> None:
+    async def test(_: Site, session: aiohttp.ClientSession) -> None:
+        async with session.get("/echo") as answer:
+            assert (answer.status, "websocket" in await answer.text()) == (400, True)
+        with pytest.raises(aiohttp.WSServerHandshakeError):
+            await session.ws_connect("/echo", protocols=["other"])
+        held = [await session.ws_connect("/echo", protocols=["v1"]) for _ in range(MOST_CLIENTS)]
+        with pytest.raises(aiohttp.WSServerHandshakeError) as caught:
+            await session.ws_connect("/echo", protocols=["v1"])
+        assert caught.value.status == 503
+        assert held[0].protocol == "v1"
+        for each in held:
+            await each.close()
+
+    visited(test, subprotocols=("v1",))
+
+
+def test_a_message_that_is_too_large_ends_its_client() -> None:
+    async def test(_: Site, session: aiohttp.ClientSession) -> None:
+        async with session.ws_connect("/echo") as ws:
+            with contextlib.suppress(ConnectionError):  # it is ended in the middle of it
+                await ws.send_bytes(bytes(17 << 20))
+            ended = {aiohttp.WSMsgType.CLOSE, aiohttp.WSMsgType.CLOSED, aiohttp.WSMsgType.ERROR}
+            assert (await ws.receive()).type in ended
+
+    visited(test)
+
+
+def test_a_protocol_has_a_port_of_its_own_unless_it_is_taken() -> None:
+    async def test(site: Site, session: aiohttp.ClientSession) -> None:
+        port = await site.server.listen_for(site.echo, site._connect, "127.0.0.1", 0)
+        async with session.get(f"http://127.0.0.1:{port}/") as answer:
+            assert "a websocket server" in await answer.text()
+        async with session.ws_connect(f"http://127.0.0.1:{port}/") as ws:
+            await ws.send_bytes(b"hello")
+            assert await ws.receive_bytes() == b"hello"
+        with socket.socket() as taken:
+            taken.bind(("127.0.0.1", 0))
+            taken.listen()
+            number = taken.getsockname()[1]
+            with pytest.raises(AddressInUseError, match=str(number)):
+                await site.server.listen_for(site.echo, site._connect, "127.0.0.1", number)
+
+    visited(test)
