@@ -11,6 +11,8 @@ or in this network. rosbridge_suite and Foxglove's SDK accept them all. Here:
    from a site that was given. `null` is what a file or a sandboxed frame of *any* site sends: it is
    refused. A program that is no browser sends no Origin, and passes.
 3. **Token**, where there is one: in a cookie, in `Authorization: Bearer`, or as `?token=`.
+4. **User**, where there is none: a peer on loopback has to be of the gateway's own user, as with
+   the broker (dsmq/broker/peer_user.py).
 """
 
 import hmac
@@ -40,6 +42,7 @@ class RequestHead(NamedTuple):
         peer: the address that asks.
         origins: sites that may use the endpoint besides our own.
         tokens: the tokens that it shows.
+        is_other_user: whether it comes from another user of this machine.
     """
 
     method: str
@@ -49,6 +52,7 @@ class RequestHead(NamedTuple):
     is_websocket: bool = False
     origins: Collection[str] = ()
     tokens: Collection[str] = ()
+    is_other_user: bool = False
 
 
 class Refusal(NamedTuple):
@@ -66,11 +70,13 @@ class AccessRules:
         names: names under which it may be asked for, besides its own.
         origins: sites whose pages may use it.
         token: what users have to show; empty: nothing.
+        is_insecure: other users of this machine need no token either.
     """
 
     names: Collection[str] = ()
     origins: Collection[str] = ()
     token: str = ""
+    is_insecure: bool = False
     own_names: Collection[str] = field(default_factory=_own_names)
 
     def refusal(self, head: RequestHead) -> Refusal | None:
@@ -91,6 +97,9 @@ class AccessRules:
             return Refusal(403, f"pages of {origin} may not use this gateway: {how}")
         if self.token and not self.knows(head.tokens):
             return Refusal(401, "a token is needed: open the page with ?token=..., or log in")
+        if head.is_other_user and not self.token and not self.is_insecure:
+            text = "this gateway is another user's: it needs a token "
+            return Refusal(403, f"{text}({TOKEN_VARIABLE}) to let you in")
         return None
 
     def knows(self, tokens: Collection[str]) -> bool:

@@ -11,13 +11,14 @@ import logging
 import socket
 import ssl
 from collections.abc import Awaitable, Callable, Collection
-from typing import Final
+from typing import Any, Final
 
 from aiohttp import WSMessage, WSMsgType, web
 
+from dsmq_nodes.dsmq.broker.peer_user import is_other_user
 from dsmq_nodes.errors import AddressInUseError, CommandError
 from dsmq_nodes.gateways.hub import Hub
-from dsmq_nodes.gateways.web.access import AccessRules, Refusal, RequestHead
+from dsmq_nodes.gateways.web.access import AccessRules, Refusal, RequestHead, is_loopback
 from dsmq_nodes.gateways.web.hub_client import HubClient
 from dsmq_nodes.gateways.web.outbox import Outbox
 from dsmq_nodes.gateways.web.page_files import PageFile, page_files
@@ -44,7 +45,8 @@ _POLICY: Final = (
 _HEADERS: Final = {
     "Content-Security-Policy": _POLICY,
     "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "no-referrer",
+    # Not "no-referrer": with that a browser sends `Origin: null` with a form, as STOP is.
+    "Referrer-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cache-Control": "no-cache",
@@ -173,6 +175,7 @@ class WebServer:
             _is_websocket(request),
             origins,
             (request.query.get("token", ""), cookie, bearer),
+            is_loopback(request.remote or "") and is_other_user(_socket_of(request.transport)),
         )
 
     async def _refused(self, request: web.Request, refusal: Refusal) -> web.StreamResponse:
@@ -343,9 +346,13 @@ def _is_websocket(request: web.Request) -> bool:
     return request.headers.get("Upgrade", "").lower() == "websocket"
 
 
+def _socket_of(transport: asyncio.Transport | None) -> Any:
+    return transport.get_extra_info("socket") if transport is not None else None
+
+
 def _tune(transport: asyncio.Transport | None) -> None:
     """Send at once, and let no more wait in the kernel than a page reads in a moment."""
-    connection = transport.get_extra_info("socket") if transport is not None else None
+    connection = _socket_of(transport)
     if connection is not None:
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BUFFER_BYTES)
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

@@ -48,7 +48,7 @@ def run(entry: WebEntry, environment: Mapping[str, str], broker: AnyAddress | No
     address = address_of(broker) if broker is not None else broker_address()
     link = DsmqLink(*address.socket, NODE, BaseClock(), lambda *_: None)
     hub = Hub(link, NODE, is_read_only=entry.read_only)
-    rules = AccessRules(entry.names, entry.allow_origin, token)
+    rules = AccessRules(entry.names, entry.allow_origin, token, entry.insecure)
     with asyncio.Runner(loop_factory=new_event_loop) as runner:
         try:
             runner.run(_serve(hub, rules, entry, address, tls))

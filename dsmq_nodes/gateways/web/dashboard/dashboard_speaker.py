@@ -53,6 +53,7 @@ class Dashboards:
         """A speaker for one page."""
         page = DashboardSpeaker(self, client, f"{client.peer or 'a page'} ({next(self._numbers)})")
         self.pages.append(page)
+        page.tell_driver()
         return page
 
     def is_shown(self, topic: str) -> bool:
@@ -73,8 +74,7 @@ class Dashboards:
     def tell_driver(self) -> None:
         """Tell all pages who drives."""
         for page in self.pages:
-            is_you = self.driving.is_driver(page.client)
-            page.say({"op": "driver", "name": self.driving.name, "you": is_you})
+            page.tell_driver()
 
 
 class DashboardSpeaker:
@@ -100,13 +100,18 @@ class DashboardSpeaker:
         client.watch(self._graph_changed)
         self._hello()
         self._tell_graph()
-        shared.tell_driver()
 
     # To the page
 
     def say(self, what: dict[str, Any]) -> None:
         """Send an object; it is never dropped."""
         self.client.outbox.answer(msgspec.json.encode(what).decode())
+
+    def tell_driver(self) -> None:
+        """Say who drives."""
+        driving = self._shared.driving
+        is_you = driving.is_driver(self.client)
+        self.say({"op": "driver", "name": driving.name, "you": is_you})
 
     def _hello(self) -> None:
         entry = self._shared.entry

@@ -1,6 +1,6 @@
 // Puts the panels together. Each panel is a module with `start`; the URL says which are shown.
 import { $, bytes, el } from "./dom.js";
-import { connect, flow, graph, hello, on, subscribe } from "./link.js";
+import { ask, connect, flow, graph, hello, on, subscribe } from "./link.js";
 import { layout } from "./layout.js";
 import * as call from "./panels/call.js";
 import * as camera from "./panels/camera.js";
@@ -45,5 +45,5 @@ setInterval(() => {
   flow.messages = flow.frames = flow.bytes = 0;
   $("flow").textContent = graph.connected ? `${messages} msg/s, ${bytes(size)}` : "";
 }, 1000);
-window.dashboard = { graph, flow, plotted: plot.plotted }; // for tests
+window.dashboard = { ask, flow, graph, plotted: plot.plotted }; // for tests and the curious
 connect();

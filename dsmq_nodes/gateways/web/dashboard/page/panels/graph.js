@@ -68,7 +68,7 @@ export function draw() {
       const text = svg("text", { class: "rate", x: each.width / 2, y: 28.5, "text-anchor": "middle" });
       group.append(text);
       drawn.set(name, { text, group });
-      group.setAttribute("tabindex", "0"); group.setAttribute("role", "button"); group.setAttribute("aria-label", `topic ${name}`);
+      group.setAttribute("tabindex", "0"); group.setAttribute("role", "button");
       group.addEventListener("click", () => choose(name));
       group.addEventListener("keydown", (event) => { if (event.key === "Enter" || event.key === " ") { event.preventDefault(); choose(name); } });
       if (each.topic.faults.length) { group.classList.add("fault"); const title = svg("title"); title.textContent = each.topic.faults.join("\n"); group.append(title); }

@@ -22,7 +22,7 @@ function row(name) {
   const p99 = told ? Math.max(0, ...told.subscriptions.map((one) => one.latency_p99_sec)) : 0;
   const drops = each ? perSec(each, lost) : 0, cpu = each ? perSec(each, busy) * 100 : 0;
   const cell = (text, className = "r") => el("td", { className }, text);
-  const button = (text, action, sure) => el("button", { title: `${action} ${name}`, "aria-label": `${action} ${name}`, onclick: () => command(action, process.name, sure) }, text);
+  const button = (text, action, sure) => el("button", { title: `${text} ${name}`, "aria-label": `${text} ${name}`, onclick: () => command(action, process.name, sure) }, text);
   const runs = !["stopped", "failed", "finished"].includes(state);
   const buttons = process ? (runs ? [button("restart", "restart", true), button("stop", "stop", true)] : [button("start", "start", false)]) : [];
   return el("tr", { "data-node": name }, el("td", {}, peer || told ? name : name.slice(1)), cell(state, state === "ready" || state === "active" ? "" : "low"), cell(timer ? `${rate(timer.achieved_hz)} / ${rate(told.rate_hz)}` : "", low ? "r low" : "r"), cell(p99 ? seconds(p99) : ""), cell(drops ? rate(drops) : "", drops > 1 ? "r low" : "r"), cell(each?.before ? `${cpu.toFixed(0)} %` : ""), el("td", { className: told?.exceptions ? "r low" : "r", title: told?.last_exception ?? "" }, told?.exceptions ? String(told.exceptions) : ""), el("td", { className: "r" }, ...(hello.read_only ? [] : buttons), process ? button("log", "lines", false) : null));
