@@ -9,6 +9,7 @@ import weakref
 from collections.abc import Callable, Iterator
 from typing import Any, Final, Self
 
+from dsmq_nodes.rclpy.impl.c_errors import RCLError
 from dsmq_nodes.rclpy.impl.handle import InnerHandle
 from dsmq_nodes.rclpy.impl.log_output import LogOutput, log_output
 from dsmq_nodes.rclpy.impl.names.domain import domain_of
@@ -92,6 +93,8 @@ class Context:
                     "__init__(): incompatible constructor arguments: args is a list of str, not "
                     f"{type(words).__name__}"
                 )
+            for word in words:
+                word.encode()  # it may hold bytes that are not UTF-8
             arguments = parse(words)
             self._handle = ContextHandle(arguments, domain_of(domain_id))
             if initialize_logging:
@@ -148,11 +151,16 @@ class Context:
         """End: destroy its nodes and call the callbacks.
 
         Raises:
-            RuntimeError: it was not inited, or was shut down already.
+            RuntimeError: it was not inited.
+            RCLError: it was shut down already, by a signal for example.
         """
         with self._lock:
             if self._handle is None:
                 raise RuntimeError("Context must be initialized before it can be shutdown")
+            if not self._handle.is_valid:
+                raise RCLError(
+                    "failed to shutdown: rcl_shutdown already called on the given context"
+                )
             self._clean_up()
 
     def try_shutdown(self) -> None:

@@ -1,5 +1,6 @@
 """Lengths of time, in nanoseconds."""
 
+import math
 from typing import Any
 
 from dsmq_nodes.rclpy.constants import S_TO_NS
@@ -61,7 +62,8 @@ class Duration:
     def __mul__(self, factor: Any) -> "Duration":
         if not isinstance(factor, (int, float)):
             return NotImplemented
-        return Duration(nanoseconds=self._ns * factor)
+        product = self._ns * factor
+        return Duration(nanoseconds=_MOST_NS - 1 if product == math.inf else product)
 
     def to_msg(self) -> Any:
         """As builtin_interfaces/msg/Duration."""

@@ -1,10 +1,5 @@
 """From a name as a program writes it to the absolute one."""
 
-from dsmq_nodes.rclpy.exceptions import (
-    InvalidNamespaceException,
-    InvalidNodeNameException,
-    InvalidTopicNameException,
-)
 from dsmq_nodes.rclpy.impl.names import name_rules
 
 
@@ -12,20 +7,15 @@ def expand_topic_name(topic_name: str, node_name: str, node_namespace: str) -> s
     """The absolute name of a topic; the result may still break the rules of absolute names.
 
     Raises:
-        InvalidTopicNameException: the topic's name breaks the rules.
-        InvalidNodeNameException: the node's name does.
-        InvalidNamespaceException: the namespace does.
-        ValueError: a substitution that does not exist.
+        ValueError: a name breaks the rules, or a substitution does not exist.
     """
-    fault = name_rules.topic_fault(topic_name)
-    if fault is not None:
-        raise InvalidTopicNameException(topic_name, *fault)
-    fault = name_rules.node_fault(node_name)
-    if fault is not None:
-        raise InvalidNodeNameException(node_name, *fault)
-    fault = name_rules.namespace_fault(node_namespace)
-    if fault is not None:
-        raise InvalidNamespaceException(node_namespace, *fault)
+    for what, name, fault in (
+        ("topic name", topic_name, name_rules.topic_fault(topic_name)),
+        ("node name", node_name, name_rules.node_fault(node_name)),
+        ("node namespace", node_namespace, name_rules.namespace_fault(node_namespace)),
+    ):
+        if fault is not None:
+            raise ValueError(f"{what} '{name}' is invalid: {fault[0]}")
     try:
         return name_rules.absolute(topic_name, node_name, node_namespace)
     except KeyError as unknown:

@@ -92,6 +92,9 @@ class Node:
         self._default_callback_group = MutuallyExclusiveCallbackGroup()
         self._rate_group = ReentrantCallbackGroup()
         self.__parameters = DeclaredParameters(allow_undeclared=allow_undeclared_parameters)
+        self._pre_set_parameters_callbacks = self.__parameters.pre_set
+        self._on_set_parameters_callbacks = self.__parameters.on_set
+        self._post_set_parameters_callbacks = self.__parameters.post_set
         if self._context.handle is None or not self._context.ok():
             raise NotInitializedException("cannot create node")
         rosout_qos = self._validate_qos_or_depth_parameter(rosout_qos_profile)

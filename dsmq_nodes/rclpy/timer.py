@@ -241,8 +241,6 @@ class Timer:
 
 def _wants_info(callback: Callable[..., Any]) -> str | None:
     """The parameter of a timer's callback that is annotated as `TimerInfo`."""
-    if isinstance(callback, functools.partial):
-        return None
     try:
         parameters = inspect.signature(callback).parameters.values()
     except (TypeError, ValueError):

@@ -68,7 +68,7 @@ class LogOutput:
             if found:
                 return found
             name = name.rpartition(".")[0]
-        return self.levels.get("", 0) or _INFO
+        return self.levels.get("", _INFO)
 
     def write(self, line: Line) -> None:
         """Write a line to the console and to `/rosout`."""

@@ -45,6 +45,12 @@ class _Filter:
         self._was_skipped = False
         self._was_logged = False
 
+    def wants_other(
+        self, severity: int, name: str, filters: list[str], given: dict[str, Any]
+    ) -> bool:
+        now = (severity, name, filters, given)
+        return (self.severity, self.name, self.filters, self.given) != now
+
     def lets_pass(self) -> bool:
         return all(self._PASS[each](self) for each in self.filters)
 
@@ -167,8 +173,8 @@ class RcutilsLogger:
         known = self.contexts.get(place)
         if known is None:
             known = self.contexts[place] = _Filter(severity, name, filters, kwargs)
-        elif known.severity != severity or known.filters != filters or known.given != kwargs:
-            _check_same(known, severity, filters)
+        elif known.wants_other(severity, name, filters, kwargs):
+            _check_same(known, severity, name, filters)
         if filters and not known.lets_pass():
             return False
         given: object = message
@@ -216,9 +222,11 @@ class RcutilsLogger:
         return self.log(message, LoggingSeverity.FATAL, **kwargs)
 
 
-def _check_same(known: _Filter, severity: int, filters: list[str]) -> None:
+def _check_same(known: _Filter, severity: int, name: str, filters: list[str]) -> None:
     if known.severity != severity:
         raise ValueError("Logger severity cannot be changed between calls.")
+    if known.name != name:
+        raise ValueError("Logger name cannot be changed between calls.")
     if known.filters != filters:
         raise ValueError("Requested logging filters cannot be changed between calls.")
     raise ValueError("Logging filter parameters cannot be changed between calls.")

@@ -34,12 +34,14 @@ class RequestId:
 
 
 class ServiceInfo:
-    """What is known of a request or a response besides its content."""
+    """What is known of a request or a response besides its content.
 
-    def __init__(self, request_id: RequestId, source_timestamp: int = 0) -> None:
+    When it was sent is not known; both times are when it was received.
+    """
+
+    def __init__(self, request_id: RequestId) -> None:
         self.request_id = request_id
-        self.source_timestamp = source_timestamp
-        self.received_timestamp = time.time_ns()
+        self.source_timestamp = self.received_timestamp = time.time_ns()
 
 
 class Introspection:
@@ -188,7 +190,11 @@ class ServiceHandle(InnerHandle):
         ends.add(self.end)
 
     def _serve(self, kit_type: Any) -> Any:
-        kit = self.node.kit.create_service(kit_type, self.name, self._answer)
+        try:
+            kit = self.node.kit.create_service(kit_type, self.name, self._answer)
+        except ValueError as error:
+            log_inside(_WARN, self.node.logger_name, f"{error}: the first one answers")
+            return None
         self.node.kit.confirm_subscriptions()
         return kit
 
@@ -244,9 +250,9 @@ class ServiceHandle(InnerHandle):
         io.run(self._end)
 
     def _end(self) -> None:
-        for answer in self._open.values():
-            answer.cancel()
-        self.node.kit.destroy_service(self._kit)
+        # Open calls stay without an answer, as in ROS 2.
+        if self._kit is not None:
+            self.node.kit.destroy_service(self._kit)
 
 
 def _settle(answer: "asyncio.Future[Any]", response: Any) -> None:

@@ -112,7 +112,7 @@ def read_file(path: str) -> list[tuple[str, dict[str, Any]]]:
     Raises:
         RCLError: it cannot be read; the text is rcl's.
     """
-    start = f"failed to initialize rcl: Couldn't parse params file: '--params-file {path}'. Error: "
+    start = f"Couldn't parse params file: '--params-file {path}'. Error: "
     try:
         text = Path(path).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError):

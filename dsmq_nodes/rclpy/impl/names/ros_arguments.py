@@ -12,7 +12,11 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, NoReturn
 
-from dsmq_nodes.rclpy.impl.c_errors import RCLError, UnknownROSArgsError
+from dsmq_nodes.rclpy.impl.c_errors import (
+    RCLError,
+    RCLInvalidROSArgsError,
+    UnknownROSArgsError,
+)
 from dsmq_nodes.rclpy.impl.names import name_rules, parameter_yaml
 
 BEGIN: Final = "--ros-args"
@@ -37,7 +41,7 @@ _TRAILING: Final = {
     "log_level": "No log level found",
 }
 _SWITCHES: Final = ("rosout", "stdout", "external-lib")
-_RULE: Final = re.compile(r"(?:(?P<node>\w+):)?(?P<old>[^:]+(?:://[^:]+)?):=(?P<new>.+)\Z")
+_RULE: Final = re.compile(r"(?:(?P<node>\w+):(?!//))?(?P<old>[^:]+(?:://[^:]+)?):=(?P<new>.+)\Z")
 
 
 @dataclass(frozen=True)
@@ -127,11 +131,18 @@ def parse(words: Sequence[str], *, scoped: bool = False) -> Arguments:
     Raises:
         UnknownROSArgsError: a word is not known.
         RCLError: a word cannot be read.
+        RCLInvalidROSArgsError: the same when `scoped`.
     """
     found = Arguments()
     given = [BEGIN, *words] if scoped and BEGIN not in words[:1] else list(words)
     ros = [word for word, is_ros, is_bracket in _split(given) if is_ros and not is_bracket]
-    unknown = _take_all(ros, found)
+    try:
+        unknown = _take_all(ros, found)
+    except RCLError as error:
+        if not scoped:
+            sys.stderr.write(f"[ERROR] [rcl]: Failed to parse global arguments: {error}\n")
+            raise RCLError(f"failed to initialize rcl: {error}") from None
+        raise RCLInvalidROSArgsError(f"Failed to parse ROS arguments: {error}") from None
     if unknown:
         raise UnknownROSArgsError(str(unknown))
     for word in without_ros_args(given):
@@ -173,8 +184,7 @@ def _switch(word: str, found: Arguments) -> bool:
 
 
 def _fail(text: str) -> NoReturn:
-    sys.stderr.write(f"[ERROR] [rcl]: Failed to parse global arguments: {text}\n")
-    raise RCLError(f"failed to initialize rcl: {text}")
+    raise RCLError(text)
 
 
 def _remap(text: str, flag: str, found: Arguments) -> None:
@@ -225,7 +235,7 @@ def _params_file(path: str, _: str, found: Arguments) -> None:
     try:
         found.params.extend(parameter_yaml.read_file(path))
     except RCLError as error:
-        _fail(str(error).removeprefix("failed to initialize rcl: "))
+        _fail(str(error))
 
 
 def _log_level(text: str, flag: str, found: Arguments) -> None:

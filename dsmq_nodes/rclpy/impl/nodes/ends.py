@@ -7,6 +7,7 @@ node and type; their profiles are unknown, and any of them fits.
 import os
 import threading
 import weakref
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -55,7 +56,13 @@ class End:
 
 
 class Ends:
-    """All of them."""
+    """All of them.
+
+    Attributes:
+        waiting: what is set at each change.
+        deliveries: what takes the messages of this process, by their topics: as in DDS they are
+            there when `publish` returns, so that the next spin sees all of them.
+    """
 
     def __init__(self) -> None:
         self._own: list[End] = []
@@ -64,6 +71,7 @@ class Ends:
         self._other_nodes: list[tuple[str, str]] = []
         self._lock = threading.RLock()
         self.waiting: weakref.WeakSet[Any] = weakref.WeakSet()
+        self.deliveries: dict[str, list[Callable[..., None]]] = {}
 
     # This process
 
@@ -120,14 +128,22 @@ class Ends:
             kinds = (PUBLISHER, SUBSCRIPTION)
             return {e.type_name for e in self._own if e.name == name and e.kind in kinds}
 
-    def publishers_of(self, name: str, node: str) -> list[End]:
-        """The publishers of a topic that a node of this process has, by its absolute name."""
+    def deliver(self, name: str, take: Callable[..., None]) -> None:
+        """Give the messages of this process on a topic to `take(parts, sender, number)`."""
         with self._lock:
-            return [
-                each
-                for each in self._own
-                if each.kind == PUBLISHER and each.name == name and each.full_node == node
-            ]
+            self.deliveries[name] = [*self.deliveries.get(name, ()), take]
+
+    def end_delivery(self, name: str, take: Callable[..., None]) -> None:
+        """No longer give them."""
+        with self._lock:
+            kept = [each for each in self.deliveries.get(name, ()) if each != take]
+            self.deliveries[name] = kept
+            if not kept:
+                del self.deliveries[name]
+
+    def is_own(self, node: str) -> bool:
+        """Whether a node, by its absolute name, is one of this process."""
+        return any(f"{space.rstrip('/')}/{name}" == node for name, space in self._nodes)
 
     # Other processes
 

@@ -74,12 +74,20 @@ class LivelinessInfo(CountInfo):
         self.not_alive_count_change = 0
 
 
-_SPECIAL: Final[dict[IntEnum, type[Any]]] = {
-    PublisherEventType.RCL_PUBLISHER_OFFERED_INCOMPATIBLE_QOS: IncompatibleQoSInfo,
-    PublisherEventType.RCL_PUBLISHER_MATCHED: MatchedInfo,
-    SubscriptionEventType.RCL_SUBSCRIPTION_REQUESTED_INCOMPATIBLE_QOS: IncompatibleQoSInfo,
-    SubscriptionEventType.RCL_SUBSCRIPTION_MATCHED: MatchedInfo,
-    SubscriptionEventType.RCL_SUBSCRIPTION_LIVELINESS_CHANGED: LivelinessInfo,
+_Key = tuple[type[IntEnum], int]
+
+
+def _key(kind: IntEnum) -> _Key:
+    """A kind as a key: members of two IntEnums are equal if their numbers are."""
+    return type(kind), int(kind)
+
+
+_SPECIAL: Final[dict[_Key, type[Any]]] = {
+    _key(PublisherEventType.RCL_PUBLISHER_OFFERED_INCOMPATIBLE_QOS): IncompatibleQoSInfo,
+    _key(PublisherEventType.RCL_PUBLISHER_MATCHED): MatchedInfo,
+    _key(SubscriptionEventType.RCL_SUBSCRIPTION_REQUESTED_INCOMPATIBLE_QOS): IncompatibleQoSInfo,
+    _key(SubscriptionEventType.RCL_SUBSCRIPTION_MATCHED): MatchedInfo,
+    _key(SubscriptionEventType.RCL_SUBSCRIPTION_LIVELINESS_CHANGED): LivelinessInfo,
 }
 
 
@@ -87,22 +95,22 @@ class EventHub:
     """The events of one end, and who is told of each."""
 
     def __init__(self) -> None:
-        self._infos: dict[tuple[type, int], Any] = {}
-        self._told: dict[tuple[type, int], Callable[[], None]] = {}
+        self._infos: dict[_Key, Any] = {}
+        self._told: dict[_Key, Callable[[], None]] = {}
 
     def listen(self, kind: IntEnum, tell: Callable[[], None]) -> None:
         """Call `tell()` when an event of the kind has happened."""
-        key = (type(kind), int(kind))
-        self._infos.setdefault(key, _SPECIAL.get(kind, CountInfo)())
+        key = _key(kind)
+        self._infos.setdefault(key, _SPECIAL.get(key, CountInfo)())
         self._told[key] = tell
 
     def has(self, kind: IntEnum) -> bool:
         """Whether anybody listens."""
-        return (type(kind), int(kind)) in self._told
+        return _key(kind) in self._told
 
     def happen(self, kind: IntEnum, change: Callable[[Any], None]) -> None:
         """An event has happened: `change(info)` counts it."""
-        key = (type(kind), int(kind))
+        key = _key(kind)
         tell = self._told.get(key)
         if tell is not None:
             change(self._infos[key])
@@ -110,7 +118,7 @@ class EventHub:
 
     def take(self, kind: IntEnum) -> Any:
         """What to tell of the events since the last call."""
-        info = self._infos[type(kind), int(kind)]
+        info = self._infos[_key(kind)]
         told = copy.copy(info)
         info.settle()
         return told

@@ -100,6 +100,7 @@ class PublisherHandle(_TopicHandle):
         self._send = self._kit.publish
         self._deadline: Deadline | None = None
         self._lease: Lease | None = None
+        self._count = 0
 
     def begin(self) -> None:
         """The event handlers are there: others may see it now."""
@@ -135,6 +136,9 @@ class PublisherHandle(_TopicHandle):
             self._send(carry(self._carrier, parts))
         except (DsmqError, ValueError) as error:
             raise RCLError(f"Failed to publish: {error}") from error
+        self._count += 1
+        for take in ends.deliveries.get(self.topic, ()):
+            take(parts, self.end, self._count)
         if self._deadline is not None:
             self._deadline.heard()
         if self._lease is not None:
@@ -193,6 +197,7 @@ class SubscriptionHandle(_TopicHandle):
         self._deadline: Deadline | None = None
         carrier = carrier_class(self.conversion.message_class)
         depth = max(_depth(qos), _LEAST_KIT_DEPTH)
+        ends.deliver(topic, self._take_own)
         self._kit = io.run(self._subscribe, carrier, depth)
 
     def _subscribe(self, carrier: Any, depth: int) -> Any:
@@ -210,19 +215,37 @@ class SubscriptionHandle(_TopicHandle):
             )
         ends.add(self.end)
 
-    # In the I/O thread
+    # In the thread that publishes, or the I/O thread for messages of other processes
+
+    def _take_own(self, parts: Parts, sender: End, number: int) -> None:
+        if self.is_destroyed or faults(sender.qos, self.qos):
+            return
+        now_ns = time.time_ns()
+        info = MessageInfo(self.topic, sender.full_node, 0, number, now_ns, now_ns)
+        lifespan_ns = sender.qos.lifespan.nanoseconds
+        self._put(parts, info, now_ns + lifespan_ns if lifespan_ns else 0)
 
     def _take_in(self, carried: Any, info: MessageInfo) -> None:
-        if info.is_latched and not self._takes_latched:
-            return
         until_ns = 0
-        senders = ends.publishers_of(self.topic, info.publisher_name)
-        if senders:
-            if all(faults(each.qos, self.qos) for each in senders):
+        if info.is_latched:
+            if not self._takes_latched:
                 return
-            lifespan_ns = max(each.qos.lifespan.nanoseconds for each in senders)
-            until_ns = info.source_timestamp + lifespan_ns if lifespan_ns else 0
-        parts = parts_of(carried)
+            until_ns = self._latched_until_ns(info)
+        elif ends.is_own(info.publisher_name):
+            return  # it was taken when it was published
+        self._put(parts_of(carried), info, until_ns)
+
+    def _latched_until_ns(self, info: MessageInfo) -> int:
+        """Until when a message of a late subscription may be delivered: its lifespan."""
+        found = [
+            each.qos.lifespan.nanoseconds
+            for each in ends.named(PUBLISHER, self.topic)
+            if each.qos is not None and each.full_node == info.publisher_name
+        ]
+        longest_ns = max(found, default=0)
+        return info.source_timestamp + longest_ns if longest_ns else 0
+
+    def _put(self, parts: Parts, info: MessageInfo, until_ns: int) -> None:
         if self.content_filter is not None and not self._passes(parts):
             return
         if self._deadline is not None:
@@ -305,6 +328,7 @@ class SubscriptionHandle(_TopicHandle):
         if self._deadline is not None:
             self._deadline.close()
         ends.remove(self.end)
+        ends.end_delivery(self.topic, self._take_own)
         io.run(self.node.kit.destroy_subscription, self._kit)
 
 

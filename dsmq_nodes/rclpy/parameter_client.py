@@ -1,0 +1,147 @@
+"""Getting and setting the parameters of another node."""
+
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from dsmq_nodes.rclpy.impl.interface_named import interface
+from dsmq_nodes.rclpy.parameter import Parameter, parameter_dict_from_yaml_file
+from dsmq_nodes.rclpy.qos import (
+    QoSProfile,
+    qos_profile_parameter_events,
+    qos_profile_services_default,
+)
+from dsmq_nodes.rclpy.task import Future
+from dsmq_nodes.topic_names import PARAMETER_EVENTS_TOPIC
+
+_LOOK_SEC = 0.1
+_Callback = Callable[[Future[Any]], Any] | None
+
+
+class AsyncParameterClient:
+    """Calls the parameter services of a node; each call returns a future of the response."""
+
+    def __init__(
+        self,
+        node: Any,
+        remote_node_name: str,
+        qos_profile: QoSProfile = qos_profile_services_default,
+        callback_group: Any = None,
+    ) -> None:
+        self.remote_node_name = remote_node_name
+        self.node = node
+        self._clients = {
+            name: node.create_client(
+                interface(f"rcl_interfaces/srv/{kind}"),
+                f"{remote_node_name}/{name}",
+                qos_profile=qos_profile,
+                callback_group=callback_group,
+            )
+            for name, kind in (
+                ("get_parameters", "GetParameters"),
+                ("list_parameters", "ListParameters"),
+                ("set_parameters", "SetParameters"),
+                ("get_parameter_types", "GetParameterTypes"),
+                ("describe_parameters", "DescribeParameters"),
+                ("set_parameters_atomically", "SetParametersAtomically"),
+            )
+        }
+
+    def services_are_ready(self) -> bool:
+        """Whether the node offers all of its services."""
+        return all(client.service_is_ready() for client in self._clients.values())
+
+    def wait_for_services(self, timeout_sec: float | None = None) -> bool:
+        """Wait until it does; False on timeout."""
+        until_sec = None if timeout_sec is None else time.monotonic() + timeout_sec
+        while not self.services_are_ready():
+            if until_sec is not None and time.monotonic() >= until_sec:
+                return False
+            time.sleep(_LOOK_SEC)
+        return True
+
+    def _call(self, name: str, callback: _Callback, **fields: Any) -> Future[Any]:
+        client = self._clients[name]
+        request = client.srv_type.Request()
+        for field, value in fields.items():
+            setattr(request, field, value)
+        future: Future[Any] = client.call_async(request)
+        if callback is not None:
+            future.add_done_callback(callback)
+        return future
+
+    def list_parameters(
+        self,
+        prefixes: list[str] | None = None,
+        depth: int | None = None,
+        callback: _Callback = None,
+    ) -> Future[Any]:
+        """The names of its parameters below some prefixes."""
+        return self._call("list_parameters", callback, prefixes=prefixes or [], depth=depth or 0)
+
+    def get_parameters(self, names: list[str], callback: _Callback = None) -> Future[Any]:
+        """The values of parameters."""
+        return self._call("get_parameters", callback, names=names)
+
+    def set_parameters(self, parameters: Sequence[Any], callback: _Callback = None) -> Future[Any]:
+        """Set parameters, each for itself."""
+        return self._call("set_parameters", callback, parameters=_messages(parameters))
+
+    def describe_parameters(self, names: list[str], callback: _Callback = None) -> Future[Any]:
+        """The descriptors of parameters."""
+        return self._call("describe_parameters", callback, names=names)
+
+    def get_parameter_types(self, names: list[str], callback: _Callback = None) -> Future[Any]:
+        """The types of parameters."""
+        return self._call("get_parameter_types", callback, names=names)
+
+    def set_parameters_atomically(
+        self, parameters: Sequence[Any], callback: _Callback = None
+    ) -> Future[Any]:
+        """Set parameters, all or none."""
+        return self._call("set_parameters_atomically", callback, parameters=_messages(parameters))
+
+    def delete_parameters(self, names: list[str], callback: _Callback = None) -> Future[Any]:
+        """Unset parameters, which only those of dynamic type can be."""
+        return self.set_parameters([Parameter(name) for name in names], callback)
+
+    def load_parameter_file(
+        self, parameter_file: str, use_wildcard: bool = False, callback: _Callback = None
+    ) -> Future[Any]:
+        """Set the parameters that a file has for the node, each for itself.
+
+        Raises:
+            RuntimeError: the file has none.
+        """
+        found = parameter_dict_from_yaml_file(
+            parameter_file, use_wildcard, target_nodes=[self.remote_node_name]
+        )
+        return self.set_parameters(list(found.values()), callback)
+
+    def load_parameter_file_atomically(
+        self, parameter_file: str, use_wildcard: bool = False, callback: _Callback = None
+    ) -> Future[Any]:
+        """The same, all or none."""
+        found = parameter_dict_from_yaml_file(
+            parameter_file, use_wildcard, target_nodes=[self.remote_node_name]
+        )
+        return self.set_parameters_atomically(list(found.values()), callback)
+
+    def on_parameter_event(
+        self,
+        callback: Callable[..., Any],
+        qos_profile: QoSProfile = qos_profile_parameter_events,
+        **kwargs: Any,
+    ) -> Any:
+        """Call `callback(event)` at each change of parameters, of any node."""
+        return self.node.create_subscription(
+            interface("rcl_interfaces/msg/ParameterEvent"),
+            PARAMETER_EVENTS_TOPIC,
+            callback,
+            qos_profile,
+            **kwargs,
+        )
+
+
+def _messages(parameters: Sequence[Any]) -> list[Any]:
+    return [each.to_parameter_msg() if isinstance(each, Parameter) else each for each in parameters]
