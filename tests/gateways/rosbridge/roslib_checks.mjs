@@ -1,11 +1,7 @@
-// Everything that roslib can do, against a gateway: node roslib_checks.mjs NODE_MODULES HOST:PORT
-// Each line of the output is a check's name and its error.
-import assert from "node:assert/strict";
-import { pathToFileURL } from "node:url";
+// Everything that roslib can do, against a gateway, in node (roslib_in_node.mjs) and in a browser
+// (roslib_in_browser.mjs): `report` is told the name and the error of each check.
 
-const [folder, gateway] = process.argv.slice(2);
-const ROSLIB = await import(pathToFileURL(`${folder}/roslib/dist/RosLib.js`));
-const url = `ws://${gateway}/rosbridge`;
+export async function runChecks(ROSLIB, assert, url, report) {
 const sleep = (ms) => new Promise((done) => setTimeout(done, ms));
 const PATIENCE_MS = 20_000;
 
@@ -224,17 +220,15 @@ const CHECKS = {
   },
 };
 
-let failed = 0;
 for (const [name, check] of Object.entries(CHECKS)) {
   let error = "";
   try {
     await check();
   } catch (caught) {
     error = String(caught?.stack ?? caught);
-    failed += 1;
   }
-  console.log(JSON.stringify({ name, error }));
+  report(name, error);
 }
 ros.close();
 other.close();
-setTimeout(() => process.exit(0), 100);
+}
