@@ -2,7 +2,9 @@
 
 import ast
 import importlib.util
+import os
 import shutil
+import subprocess
 import sys
 import sysconfig
 import tomllib
@@ -16,6 +18,7 @@ from typing import Any
 import pytest
 
 import dsmq_nodes
+from dsmq_nodes import speedups
 
 ROOT = Path(__file__).parent.parent
 
@@ -95,6 +98,26 @@ def test_a_compiler_that_fails_leaves_a_wheel_in_pure_python(
     assert built(tmp_path).name.endswith("-py3-none-any.whl")
     shown = capsys.readouterr()
     assert "dsmq-nodes is built in pure Python: " in shown.out + shown.err
+
+
+@pytest.mark.skipif(speedups.path() != "compiled", reason="there is no compiled part here")
+def test_a_compiled_part_that_is_older_than_its_sources_is_not_used(tmp_path: Path) -> None:
+    """`git pull` in an editable installation changes the sources alone."""
+    shutil.copytree(ROOT / "dsmq_nodes" / "speedups", tmp_path / "dsmq_nodes" / "speedups")
+    shutil.copy(ROOT / "dsmq_nodes" / "__init__.py", tmp_path / "dsmq_nodes")
+    (source := tmp_path / "dsmq_nodes" / "speedups" / "wait.cpp").touch()
+    code = "from dsmq_nodes import speedups; print(speedups.path())"
+
+    def path() -> str:
+        command = [sys.executable, "-c", code]
+        return subprocess.run(
+            command, cwd=tmp_path, check=True, capture_output=True, text=True
+        ).stdout
+
+    assert path() == "compiled\n"
+    later_sec = source.stat().st_mtime + 3600
+    os.utime(source, (later_sec, later_sec))
+    assert path() == ("pure Python (the compiled part is of an older version: install again)\n")
 
 
 def test_the_wheel_says_what_pyproject_says(

@@ -21,6 +21,7 @@ __all__ = ["make_appender", "make_plan", "make_taker", "path", "wait", "wake"]
 
 # Raised with every change of what the compiled part takes or returns; `speedups.h` has it too.
 _VERSION: Final = 2
+_SAME_INSTALLATION_SEC: Final = 60.0  # an installer writes the files in any order
 
 
 def _load() -> tuple[ModuleType | None, str]:
@@ -33,9 +34,20 @@ def _load() -> tuple[ModuleType | None, str]:
         return None, "the compiled part was not built: install again with a C++ compiler there"
     except ImportError as error:
         return None, f"the compiled part does not load: {error}"
-    if compiled.VERSION != _VERSION:
-        return None, "the compiled part is of another version: install again"
+    if compiled.VERSION != _VERSION or _is_older_than_its_sources(str(compiled.__file__)):
+        return None, "the compiled part is of an older version: install again"
     return compiled, ""
+
+
+def _is_older_than_its_sources(file: str) -> bool:
+    """Whether the sources were changed since, as by `git pull` in an editable installation."""
+    built_sec = os.stat(file).st_mtime  # noqa: PTH116  pathlib takes longer than the rest
+    with os.scandir(os.path.dirname(file)) as files:  # noqa: PTH120
+        return any(
+            each.name.endswith((".cpp", ".h"))
+            and each.stat().st_mtime > built_sec + _SAME_INSTALLATION_SEC
+            for each in files
+        )
 
 
 _compiled, _why_not = _load()
