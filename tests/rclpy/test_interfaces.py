@@ -61,6 +61,7 @@ def described(names: list[str]) -> dict[str, Any]:
     return dict(json.loads(json.dumps(found)))
 
 
+@pytest.mark.ros2
 def test_every_interface_looks_as_real_ros_makes_it() -> None:
     folder = referee()
     share = folder / "share"
