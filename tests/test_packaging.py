@@ -105,7 +105,9 @@ def test_a_compiled_part_that_is_older_than_its_sources_is_not_used(tmp_path: Pa
     """`git pull` in an editable installation changes the sources alone."""
     shutil.copytree(ROOT / "dsmq_nodes" / "speedups", tmp_path / "dsmq_nodes" / "speedups")
     shutil.copy(ROOT / "dsmq_nodes" / "__init__.py", tmp_path / "dsmq_nodes")
-    (source := tmp_path / "dsmq_nodes" / "speedups" / "wait.cpp").touch()
+    source = tmp_path / "dsmq_nodes" / "speedups" / "wait.cpp"
+    for each in source.parent.iterdir():
+        each.touch()
     code = "from dsmq_nodes import speedups; print(speedups.path())"
 
     def path() -> str:
