@@ -11,6 +11,7 @@ import logging
 import socket
 import ssl
 from collections.abc import Awaitable, Callable, Collection
+from pathlib import Path
 from typing import Any, Final
 
 from aiohttp import WSMessage, WSMsgType, web
@@ -59,9 +60,15 @@ class WebServer:
     """The listening sockets of the gateway, and the clients behind them."""
 
     def __init__(
-        self, hub: Hub, rules: AccessRules, stop: StopButton, tls: ssl.SSLContext | None = None
+        self,
+        hub: Hub,
+        rules: AccessRules,
+        stop: StopButton,
+        tls: ssl.SSLContext | None = None,
+        downloads: Path | None = None,
     ) -> None:
-        """A server that listens nowhere yet."""
+        """A server that listens nowhere yet; `downloads` is the folder of recordings."""
+        self._downloads = downloads
         self._hub, self._rules, self._stop, self._tls = hub, rules, stop, tls
         self._files = page_files()
         self._routes: list[web.RouteDef] = []
@@ -89,6 +96,7 @@ class WebServer:
             web.get("/page/{name:.+}", self._page),
             web.post("/stop", self._press),
             web.post("/login", self._login),
+            web.get(r"/recordings/{name:[\w.-]+\.mcap}", self._recording),
             *self._routes,
         ]
         return await self._listen(host, port, routes, ())
@@ -224,6 +232,14 @@ class WebServer:
         if found is None:
             raise web.HTTPNotFound
         return self._file(request, found)
+
+    async def _recording(self, request: web.Request) -> web.StreamResponse:
+        name = request.match_info["name"]
+        path = None if self._downloads is None else self._downloads / name
+        if path is None or not path.is_file():
+            raise web.HTTPNotFound
+        named = {"Content-Disposition": f'attachment; filename="{name}"'}
+        return web.FileResponse(path, headers={**_HEADERS, **named})
 
     def _file(self, request: web.Request, file: PageFile, status: int = 200) -> web.Response:
         tag = f'"{file.tag}"'

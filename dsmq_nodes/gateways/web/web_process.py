@@ -1,6 +1,7 @@
 """The gateway's process: from its options to its end."""
 
 import asyncio
+import contextlib
 import logging
 import socket
 import ssl
@@ -10,7 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from dsmq_nodes.dsmq.address import AnyAddress, address_of, broker_address
-from dsmq_nodes.errors import AddressInUseError, InsecureError
+from dsmq_nodes.errors import AddressInUseError, CommandError, InsecureError
 from dsmq_nodes.gateways.hub import Hub
 from dsmq_nodes.gateways.web.access import TOKEN_VARIABLE, AccessRules, check_exposure
 from dsmq_nodes.gateways.web.dashboard.dashboard_speaker import Dashboards
@@ -65,8 +66,9 @@ async def _serve(
     for number in ending_signals():
         loop.add_signal_handler(number, ended.set)
     hub.attach(loop)
-    server = WebServer(hub, rules, StopButton(hub, entry.stop), tls)
     dashboards = Dashboards(hub, entry, broker)
+    recordings = dashboards.recordings
+    server = WebServer(hub, rules, StopButton(hub, entry.stop), tls, recordings.folder)
     page = WebEndpoint("dashboard", "/dashboard", 0, lambda _: dashboards.connect)
     connects = [(each, each.open(hub)) for each in (page, *ENDPOINTS)]
     for endpoint, connect in connects:
@@ -82,6 +84,8 @@ async def _serve(
         await ended.wait()
     finally:
         await server.close()
+        with contextlib.suppress(CommandError):
+            await recordings.close()
 
 
 async def _own_port(

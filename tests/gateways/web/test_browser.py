@@ -21,6 +21,7 @@ from dsmq_nodes.tools.node_parameters import NodeParameters
 from tests.gateways.web.robot import Robot, free_port
 from tests.support import web_clients
 from tests.support.browser import CHROMIUM, Browser, Page
+from tests.support.processes import ROOT
 from tests.support.waiting import until
 
 pytestmark = [
@@ -249,6 +250,21 @@ def test_it_is_accessible(robot: Robot, browser: Browser, *, is_dark: bool) -> N
     )
     assert found == [], "\n".join(found)
     page.call("Page.close")
+
+
+def test_a_recording_is_made_and_fetched(page: Page, robot: Robot) -> None:
+    page.run("document.querySelector('#record').click()")
+    page.waits_for("document.querySelector('#record').textContent === 'Recording'")
+    page.waits_for("!document.querySelector('#record').disabled")
+    page.run("document.querySelector('#record').click()")
+    link = page.waits_for("document.querySelector('#notice a')?.href")
+    head, kind = page.run(
+        f"fetch({link!r}).then(async r => [(await r.text()).slice(0, 5), "
+        "r.headers.get('content-disposition')])"
+    )
+    assert head == "\x89MCAP" or head.endswith("MCAP")
+    assert kind.startswith("attachment")
+    (ROOT / "recordings" / link.rpartition("/")[2]).unlink()
 
 
 def test_a_layout_is_in_the_address(robot: Robot, browser: Browser) -> None:

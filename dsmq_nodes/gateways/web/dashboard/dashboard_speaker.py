@@ -4,6 +4,7 @@ import asyncio
 import fnmatch
 import itertools
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
@@ -14,6 +15,7 @@ from dsmq_nodes.errors import CommandError, DsmqError
 from dsmq_nodes.gateways.hub import Hub, HubReader, HubWriter
 from dsmq_nodes.gateways.web.dashboard.blocking_tools import command_launch, examine
 from dsmq_nodes.gateways.web.dashboard.driving import Driving
+from dsmq_nodes.gateways.web.dashboard.recordings import FOLDER, Recordings
 from dsmq_nodes.gateways.web.dashboard.topic_frames import PICTURES, TopicFrames, TopicSlot
 from dsmq_nodes.gateways.web.hub_client import HubClient
 from dsmq_nodes.gateways.web.launch_entry import WebEntry
@@ -45,6 +47,7 @@ class Dashboards:
     def __init__(self, hub: Hub, entry: WebEntry, broker: AnyAddress) -> None:
         self.hub, self.entry, self.broker = hub, entry, broker
         self.driving = Driving(entry.drive)
+        self.recordings = Recordings(broker, Path.cwd() / FOLDER)
         self.pages: list[DashboardSpeaker] = []
         self._numbers = itertools.count(1)
         self._statistics: tuple[int, str] = (0, "")
@@ -54,6 +57,7 @@ class Dashboards:
         page = DashboardSpeaker(self, client, f"{client.peer or 'a page'} ({next(self._numbers)})")
         self.pages.append(page)
         page.tell_driver()
+        page.tell_recording()
         return page
 
     def is_shown(self, topic: str) -> bool:
@@ -96,6 +100,7 @@ class DashboardSpeaker:
             "arm": self._arm,
             "doctor": self._doctor,
             "launch": self._launch,
+            "record": self._record,
         }
         client.watch(self._graph_changed)
         self._hello()
@@ -112,6 +117,10 @@ class DashboardSpeaker:
         driving = self._shared.driving
         is_you = driving.is_driver(self.client)
         self.say({"op": "driver", "name": driving.name, "you": is_you})
+
+    def tell_recording(self) -> None:
+        """Say which file is being recorded."""
+        self.say({"op": "recording", "name": self._shared.recordings.name})
 
     def _hello(self) -> None:
         entry = self._shared.entry
@@ -290,6 +299,15 @@ class DashboardSpeaker:
 
     async def _doctor(self, _: dict[str, Any]) -> Any:
         return await asyncio.to_thread(examine, self._shared.broker)
+
+    async def _record(self, asked: dict[str, Any]) -> str:
+        self.client.check_writable()
+        recordings = self._shared.recordings
+        try:
+            return await (recordings.start() if asked["start"] else recordings.stop())
+        finally:
+            for page in self._shared.pages:
+                page.tell_recording()
 
     async def _launch(self, asked: dict[str, Any]) -> Any:
         action, name = asked["action"], asked["name"]

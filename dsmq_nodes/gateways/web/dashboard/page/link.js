@@ -3,7 +3,7 @@ import { $, notice } from "./dom.js";
 
 export const graph = { connected: false, peers: [], topics: [], services: {}, params: [] };
 export const hello = { drive: {}, stop: {}, read_only: false };
-const listeners = { state: [], graph: [], driver: [], hello: [] };
+const listeners = { state: [], graph: [], driver: [], hello: [], recording: [] };
 export const on = (what, act) => { listeners[what].push(act); };
 const tell = (what, value) => { for (const act of listeners[what]) act(value); };
 export const flow = { messages: 0, frames: 0, bytes: 0, dropped: new Map() };
@@ -73,6 +73,7 @@ const ops = {
     tell("graph", graph);
   },
   driver(told) { tell("driver", told); },
+  recording(told) { tell("recording", told); },
   error(told) { notice(told.error); },
   answer(told) {
     const question = questions.get(told.id);

@@ -11,6 +11,7 @@ import * as log from "./panels/log.js";
 import * as map from "./panels/map.js";
 import * as params from "./panels/params.js";
 import * as plot from "./panels/plot.js";
+import * as record from "./panels/record.js";
 import * as topics from "./panels/topics.js";
 
 const PANELS = { graph: graphPanel, map, plot, topics, drive, params, health, log, call, camera };
@@ -39,6 +40,7 @@ for (const [name, panel] of Object.entries(PANELS)) {
   } }), title));
   try { panel.start(); } catch (error) { console.error(name, error); }
 }
+record.start();
 document.addEventListener("click", (event) => { if (!event.target.closest("#menu")) $("menu").open = false; });
 setInterval(() => {
   const { messages, bytes: size } = flow;

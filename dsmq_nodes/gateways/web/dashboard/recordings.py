@@ -1,0 +1,98 @@
+"""The page's record button: `bag record --all` as a process beside the gateway, one at a time.
+
+The files lie in `recordings/` of the folder where the gateway was started, and stay there; pages
+can download them.
+"""
+
+import asyncio
+import signal
+import sys
+import time
+from pathlib import Path
+from typing import Final
+
+from dsmq_nodes.bag.optional import need_bag
+from dsmq_nodes.dsmq.address import AnyAddress, address_of
+from dsmq_nodes.errors import CommandError
+from dsmq_nodes.printable import one_line
+
+FOLDER: Final = "recordings"
+_BEGIN_SEC: Final = 0.5  # a recorder that cannot work ends by then, or says why when it is stopped
+_END_SEC: Final = 20.0
+_LONGEST_WHY: Final = 400
+
+
+class Recordings:
+    """The recording that runs, if any.
+
+    Attributes:
+        folder: where the files are.
+        name: the file that is being written; empty: none.
+    """
+
+    def __init__(self, broker: AnyAddress, folder: Path) -> None:
+        self._broker, self.folder = broker, folder
+        self.name = ""
+        self._process: asyncio.subprocess.Process | None = None
+
+    async def start(self) -> str:
+        """Record everything from now on; returns the file's name.
+
+        Raises:
+            CommandError: a recording runs already, or cannot.
+            BagError: the extra `bag` is not installed.
+        """
+        need_bag()
+        if self._process is not None:
+            raise CommandError(f"{self.name} is being recorded already")
+        name = f"{time.strftime('%Y_%m_%d-%H_%M_%S')}.mcap"
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise CommandError(f"cannot record into {self.folder}: {error.strerror}") from None
+        words = ("-m", "dsmq_nodes", "bag", "record", "--all", "--output", str(self.folder / name))
+        self.name = name
+        self._process = process = await asyncio.create_subprocess_exec(
+            *(sys.executable, *words, "--broker", str(address_of(self._broker))),
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.DEVNULL,
+            stderr=asyncio.subprocess.PIPE,
+        )
+        try:
+            await asyncio.wait_for(process.wait(), _BEGIN_SEC)
+        except TimeoutError:
+            return name
+        raise CommandError(f"it cannot be recorded: {await self._ended()}")
+
+    async def stop(self) -> str:
+        """End the recording; returns the file's name.
+
+        Raises:
+            CommandError: none runs, or it failed.
+        """
+        process, name = self._process, self.name
+        if process is None:
+            raise CommandError("nothing is being recorded")
+        if process.returncode is None:
+            process.send_signal(signal.SIGINT)
+            try:
+                await asyncio.wait_for(process.wait(), _END_SEC)
+            except TimeoutError:
+                process.kill()
+        why = await self._ended()
+        if not (self.folder / name).is_file():
+            raise CommandError(f"the recording failed: {why}")
+        return name
+
+    async def _ended(self) -> str:
+        process, self._process, self.name = self._process, None, ""
+        if process is None or process.stderr is None:
+            return ""
+        said = (await process.stderr.read()).decode(errors="replace")
+        await process.wait()
+        return one_line(said.strip())[-_LONGEST_WHY:]
+
+    async def close(self) -> None:
+        """End what runs, with the gateway."""
+        if self._process is not None:
+            await self.stop()
