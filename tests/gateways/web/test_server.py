@@ -5,11 +5,13 @@ import contextlib
 import os
 import re
 import socket
+import ssl
 from collections.abc import AsyncIterator, Callable, Coroutine
 from typing import Any
 
 import aiohttp
 import pytest
+import trustme
 
 from dsmq_nodes.errors import AddressInUseError
 from dsmq_nodes.gateways.hub import Hub
@@ -58,6 +60,7 @@ class Site:
         self.hub = Hub(self.link, is_read_only=options.get("read_only", False))
         self.echoes: list[Echo] = []
         self.subprotocols = options.get("subprotocols", ())
+        self.tls: ssl.SSLContext | None = options.get("tls")
 
     def _connect(self, client: HubClient) -> Echo:
         self.echoes.append(Echo(client))
@@ -67,7 +70,7 @@ class Site:
     async def open(self) -> AsyncIterator[aiohttp.ClientSession]:
         self.hub.attach(asyncio.get_running_loop())
         stop = StopButton(self.hub, StopEntry())
-        self.server = WebServer(self.hub, AccessRules(token=self.token), stop)
+        self.server = WebServer(self.hub, AccessRules(token=self.token), stop, self.tls)
         dashboards = Dashboards(self.hub, WebEntry(), "127.0.0.1:1")
         page = WebEndpoint("dashboard", "/dashboard", 0, lambda _: dashboards.connect)
         self.echo = WebEndpoint("echo", "/echo", 0, lambda _: self._connect, self.subprotocols)
@@ -75,7 +78,8 @@ class Site:
         self.server.add(self.echo, self._connect)
         self.port = await self.server.listen("127.0.0.1", 0)
         try:
-            async with aiohttp.ClientSession(f"http://127.0.0.1:{self.port}") as session:
+            scheme = "http" if self.tls is None else "https"
+            async with aiohttp.ClientSession(f"{scheme}://127.0.0.1:{self.port}") as session:
                 yield session
         finally:
             await self.server.close()
@@ -163,6 +167,24 @@ def test_a_token_is_asked_for_and_remembered() -> None:
             assert await ws.receive_str() == "hello"
 
     visited(test, token="secret")
+
+
+def test_by_tls_the_cookie_is_secure() -> None:
+    authority = trustme.CA()
+    ours = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    authority.issue_cert("127.0.0.1").configure_cert(ours)
+    theirs = ssl.create_default_context()
+    authority.configure_trust(theirs)
+
+    async def test(_: Site, session: aiohttp.ClientSession) -> None:
+        async with session.get("/?token=secret", ssl=theirs) as answer:
+            assert answer.status == 200
+            assert "Secure" in answer.headers["Set-Cookie"]
+        async with session.ws_connect("/echo?token=secret", ssl=theirs) as ws:
+            await ws.send_str("hello")
+            assert await ws.receive_str() == "hello"
+
+    visited(test, token="secret", tls=ours)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,77 @@
+"""`dsmq-nodes web` and `launch --web` as commands."""
+
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dsmq_nodes.testing import BrokerProcess
+from tests.support.processes import ROOT, run
+from tests.support.programs import Running
+
+PYTHON = [sys.executable, "-m", "dsmq_nodes"]
+
+
+def told(*words: str, **env: str) -> tuple[int, str]:
+    done = run(
+        [*PYTHON, *words],
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        env={**os.environ, **env},
+    )
+    return done.returncode, done.stdout + done.stderr
+
+
+def test_beyond_this_machine_it_starts_only_with_a_token() -> None:
+    status, text = told("web", "--host", "0.0.0.0", "--port", "0")
+    assert status == 1
+    assert "lets every machine that reaches this one drive the robot" in text
+    assert "DSMQ_WEB_TOKEN" in text
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "complaint"),
+    [("no.txt", None, "cannot read the token"), ("empty.txt", "\n", "there is no token in")],
+)
+def test_a_token_file_without_a_token(
+    tmp_path: Path, name: str, text: str | None, complaint: str
+) -> None:
+    file = tmp_path / name
+    if text is not None:
+        file.write_text(text)
+    status, said = told("web", "--port", "0", "--token-file", str(file))
+    assert (status, complaint in said) == (1, True)
+
+
+def test_a_second_gateway_is_told_that_there_is_one(broker: BrokerProcess) -> None:
+    where = f"127.0.0.1:{broker.port}"
+    words = ["web", "--port", "0", "--rosbridge", "0", "--foxglove", "0", "--broker", where]
+    first = Running([*PYTHON, *words], is_merged=True)
+    try:
+        first.wait_for(r"dashboard: http://127.0.0.1:\d+")
+        status, said = told(*words)
+        assert status == 1
+        assert "/web" in said
+        assert "Traceback" not in said
+    finally:
+        first.close()
+
+
+def test_launch_web_adds_the_gateway_unless_the_file_has_one(tmp_path: Path) -> None:
+    nodes = "nodes:\n- {name: talker, node: 'examples.talker:Talker'}\n"
+    file = tmp_path / "robot.yaml"
+    for web, port in (("", None), ("web: 8123\n", 8123)):
+        file.write_text(web + nodes)
+        status, said = told("launch", str(file), "--web", "--dry-run")
+        assert status == 0
+        (line,) = [each for each in said.splitlines() if each.startswith("[web]")]
+        options: dict[str, Any] = json.loads(line.partition("gateways.web ")[2].strip("'"))
+        assert options.get("port") == port
+    file.write_text("nodes:\n- {name: web, node: 'examples.talker:Talker'}\n")
+    status, said = told("launch", str(file), "--web", "--dry-run")
+    assert status == 1
+    assert "--web: a node of the launch file is named /web already" in said
