@@ -286,14 +286,18 @@ class Hub:
             schema: its JSON Schema; empty: unknown.
         """
         reader = HubReader(self, topic, take, is_prompt=is_prompt)
+        is_first = topic not in self._readers
         self._readers.setdefault(topic, []).append(reader)
         self._prompt += is_prompt
 
         def deliver(entry: Entry, again: bool) -> None:
             self._deliver(topic, entry, again=again)
 
-        # A second subscription of the link only repeats the latched messages.
-        self.link.subscribe(topic, depth, type_name, deliver, schema)
+        known = self.topic(topic)
+        if is_first or known is None or known.latched:
+            # A second subscription of the link repeats the latched messages. On any other topic it
+            # would only cost the first subscriber what comes until the broker has answered.
+            self.link.subscribe(topic, depth, type_name, deliver, schema)
         if self._prompt or len(self._readers) > 2:
             self._again(0.0)
         return reader

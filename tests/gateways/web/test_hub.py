@@ -59,6 +59,21 @@ def test_two_clients_share_one_subscription_and_each_has_latched_messages_first(
         assert not kept.subscribers
 
 
+def test_a_second_subscriber_costs_the_first_no_message() -> None:
+    with Graph() as graph:
+        graph.add(Talker)
+        hub = hub_in(graph)
+        asked: list[str] = []
+        subscribe = hub.link.subscribe
+        hub.link.subscribe = lambda topic, *more: (asked.append(topic), subscribe(topic, *more))  # type: ignore[method-assign, assignment, func-returns-value]
+        first, second = client_of(hub), client_of(hub)
+        for client in (first, second):
+            client.subscribe("/chatter", lambda _: None)
+            client.subscribe("/kept", lambda _: None)
+            graph.run_for(0.5)
+        assert asked == ["/chatter", "/kept", "/kept"]
+
+
 def test_a_message_comes_within_a_nap_and_the_first_does_not_wait() -> None:
     with Graph() as graph:
         graph.add(Talker)
