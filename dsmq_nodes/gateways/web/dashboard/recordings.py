@@ -5,6 +5,7 @@ can download them.
 """
 
 import asyncio
+import contextlib
 import signal
 import sys
 import time
@@ -17,7 +18,8 @@ from dsmq_nodes.errors import CommandError
 from dsmq_nodes.printable import one_line
 
 FOLDER: Final = "recordings"
-_BEGIN_SEC: Final = 0.5  # a recorder that cannot work ends by then, or says why when it is stopped
+_BEGIN_SEC: Final = 10.0  # by then its file is there
+_LOOK_SEC: Final = 0.05
 _END_SEC: Final = 20.0
 _LONGEST_WHY: Final = 400
 
@@ -58,11 +60,13 @@ class Recordings:
             stdout=asyncio.subprocess.DEVNULL,
             stderr=asyncio.subprocess.PIPE,
         )
-        try:
-            await asyncio.wait_for(process.wait(), _BEGIN_SEC)
-        except TimeoutError:
-            return name
-        raise CommandError(f"it cannot be recorded: {await self._ended()}")
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_BEGIN_SEC):
+                while process.returncode is None and not (self.folder / name).is_file():
+                    await asyncio.sleep(_LOOK_SEC)
+        if process.returncode is not None:
+            raise CommandError(f"it cannot be recorded: {await self._ended()}")
+        return name
 
     async def stop(self) -> str:
         """End the recording; returns the file's name.
