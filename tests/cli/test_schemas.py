@@ -13,7 +13,7 @@ from dsmq_nodes.cli.show.given_values import message_of, text_of
 from dsmq_nodes.cli.show.message_text import Style
 from dsmq_nodes.errors import CommandError
 from dsmq_nodes.graph.topics.type_check import schema_text
-from dsmq_nodes.messages.schema.dynamic import decoded, written
+from dsmq_nodes.messages.schema.dynamic import decoded, encoded, written
 
 
 class Inner(Message):
@@ -75,3 +75,11 @@ def test_an_integer_beyond_64_bits_is_no_traceback() -> None:
     assert json.loads(text_of("T", schema, "{n: 1" + "0" * 30 + "}"))["n"] == 10**30
     with pytest.raises(CommandError, match="expects integer, got nan"):
         text_of("T", schema, "{n: .nan}")
+
+
+def test_a_schema_whose_types_contain_each_other_without_end_is_refused() -> None:
+    inner = {name: {"$ref": "#/$defs/A"} for name in "abcdef"}
+    schema = {"type": "object", "properties": inner, "$defs": {"A": {"properties": inner}}}
+    schema["$defs"]["A"]["type"] = "object"  # type: ignore[index]
+    with pytest.raises(CommandError, match="more than 10000 parts"):
+        encoded({}, schema, "p/msg/Endless")

@@ -33,6 +33,7 @@ _KINDS: Final[dict[str, type | tuple[type, ...]]] = {
     "null": type(None),
 }
 _LONGEST_DEFAULT: Final = 10_000
+_MOST_DEFAULTS: Final = 10_000
 _EMPTY: Final[dict[str, Any]] = {
     "string": "",
     "boolean": False,
@@ -230,8 +231,15 @@ def _written(value: Any, schema: object, root: Schema, name: str) -> str:
     return repr(value)
 
 
-def _default(schema: object, root: Schema, depth: int) -> Any:
-    """The default of a field; for a required one the zero value of its type."""
+def _default(schema: object, root: Schema, depth: int, left: list[int] | None = None) -> Any:
+    """The default of a field; for a required one the zero value of its type.
+
+    A schema in which types contain each other may describe a value without end: `left` counts.
+    """
+    left = [_MOST_DEFAULTS] if left is None else left
+    left[0] -= 1
+    if left[0] < 0:
+        raise CommandError(f"the default value of a field has more than {_MOST_DEFAULTS} parts")
     own = as_mapping(schema)
     found = resolved(root, schema)
     for each in (own, found):
@@ -240,9 +248,9 @@ def _default(schema: object, root: Schema, depth: int) -> Any:
     names = kinds(found, root)
     if "object" in names and depth < DEEPEST:
         fields = as_mapping(found.get("properties"))
-        return {name: _default(inner, root, depth + 1) for name, inner in fields.items()}
+        return {name: _default(inner, root, depth + 1, left) for name, inner in fields.items()}
     if "array" in names and depth < DEEPEST:
         least = found.get("minItems", 0)
         length = least if isinstance(least, int) and least < _LONGEST_DEFAULT else 0
-        return [_default(found.get("items"), root, depth + 1)] * length
+        return [_default(found.get("items"), root, depth + 1, left)] * length
     return next((_EMPTY[name] for name in names if name in _EMPTY), None)
