@@ -12,7 +12,7 @@ import time
 import warnings
 from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from threading import Condition, Lock, RLock
+from threading import Lock, RLock
 from typing import Any, Final, Self
 
 from dsmq_nodes.rclpy.clock import Clock
@@ -63,28 +63,12 @@ class TimeoutObject:
         self.timeout = timeout
 
 
-class _WorkTracker:
-    """How many callbacks run."""
-
-    def __init__(self) -> None:
-        self._running = 0
-        self._changed = Condition()
-
-    def __enter__(self) -> None:
-        with self._changed:
-            self._running += 1
-
-    def __exit__(self, *_: object) -> None:
-        with self._changed:
-            self._running -= 1
-            self._changed.notify_all()
-
-    def wait(self, timeout_sec: float | None = None) -> bool:
-        """Wait until none does; False on timeout."""
-        if timeout_sec is not None and timeout_sec < 0:
-            timeout_sec = None
-        with self._changed:
-            return self._changed.wait_for(lambda: self._running == 0, timeout_sec)
+def _is_async(callback: Callable[..., Any]) -> bool:
+    """Whether a callback is a coroutine function; for plain functions in a fraction of the time."""
+    code = getattr(callback, "__code__", None)
+    if code is not None:
+        return bool(code.co_flags & inspect.CO_COROUTINE)
+    return inspect.iscoroutinefunction(callback)
 
 
 class Executor:
@@ -101,7 +85,6 @@ class Executor:
         self._guard: GuardCondition | None = GuardCondition(None, None, context=self._context)
         self._guard.handle.wake = self._wakeup.set
         self._is_shutdown = False
-        self._work_tracker = _WorkTracker()
         self._shutdown_lock = Lock()
         self._cb_iter: Generator[Work, None, None] | None = None
         self._last_args: tuple[Any, ...] | None = None
@@ -309,26 +292,40 @@ class Executor:
         return task
 
     async def _handle(self, entity: Any) -> None:
+        call = self._begin(entity)
+        if call is None:
+            return
+        callback, args = call
+        try:
+            if _is_async(callback):
+                await callback(*args)
+            else:
+                callback(*args)
+        finally:
+            self._end(entity)
+            self._wakeup.set()
+
+    def _begin(self, entity: Any) -> tuple[Callable[..., Any], tuple[Any, ...]] | None:
+        """Take the entity's group, and what it has; None if there is nothing to call."""
         group = entity.callback_group
         if self._is_shutdown or (group is not None and not group.beginning_execution(entity)):
             entity._executor_event = False  # noqa: SLF001
             self._wakeup.set()
-            return
-        with self._work_tracker:
-            try:
-                call = _take(entity, self)
-                entity._executor_event = False  # noqa: SLF001
-                self._wakeup.set()  # it may be ready again
-                if call is not None:
-                    callback, args = call
-                    if inspect.iscoroutinefunction(callback):
-                        await callback(*args)
-                    else:
-                        callback(*args)
-            finally:
-                if group is not None:
-                    group.ending_execution(entity)
-                self._wakeup.set()
+            return None
+        call = None
+        try:
+            call = _take(entity, self)
+        finally:
+            entity._executor_event = False  # noqa: SLF001
+            if call is None:
+                self._end(entity)
+            self._wakeup.set()  # it may be ready again
+        return call
+
+    def _end(self, entity: Any) -> None:
+        group = entity.callback_group
+        if group is not None:
+            group.ending_execution(entity)
 
     def __enter__(self) -> Self:
         return self
@@ -346,8 +343,72 @@ def _take(entity: Any, executor: Executor) -> tuple[Callable[..., Any], tuple[An
     return found
 
 
+class _Direct:
+    """Runs the callback of an entity in the thread of the caller: a task only for a coroutine."""
+
+    def __init__(self, executor: "SingleThreadedExecutor", entity: Any, node: Any) -> None:
+        self._executor, self._entity, self._node = executor, entity, node
+        self._error: BaseException | None = None
+
+    def __call__(self) -> None:
+        """Run it, or the first step of a coroutine."""
+        executor, entity = self._executor, self._entity
+        call = executor._begin(entity)  # noqa: SLF001
+        if call is None:
+            return
+        callback, args = call
+        if _is_async(callback):
+            self._error = executor._start(entity, self._node, callback, args)  # noqa: SLF001
+            return
+        try:
+            callback(*args)
+        except Exception as error:  # noqa: BLE001  the executor raises it
+            self._error = error
+        finally:
+            executor._end(entity)  # noqa: SLF001
+
+    def exception(self) -> BaseException | None:
+        """What the callback has raised."""
+        return self._error
+
+    def result(self) -> None:
+        """Raise what the callback has raised."""
+        if self._error is not None:
+            raise self._error
+
+    def done(self) -> bool:
+        """A callback is over when it was called."""
+        return True
+
+
 class SingleThreadedExecutor(Executor):
     """Runs callbacks in the thread that spins."""
+
+    def _make_handler(self, entity: Any, node: Any) -> Any:
+        entity._executor_event = True  # noqa: SLF001
+        return _Direct(self, entity, node)
+
+    def _start(
+        self, entity: Any, node: Any, callback: Callable[..., Any], args: tuple[Any, ...]
+    ) -> BaseException | None:
+        """Begin a coroutine, which holds the entity's group until its end."""
+        task: Task[Any] = Task(self._whole, (entity, callback, args), executor=self)
+        task.take()
+        task()
+        if task.is_over():
+            return task.exception()
+        with self._tasks_lock:
+            self._tasks.append((task, entity, node))
+        return None
+
+    async def _whole(
+        self, entity: Any, callback: Callable[..., Any], args: tuple[Any, ...]
+    ) -> None:
+        try:
+            await callback(*args)
+        finally:
+            self._end(entity)
+            self._wakeup.set()
 
     def _run_one(
         self,
