@@ -197,3 +197,19 @@ class BagError(DsmqError):
 
 class BenchError(DsmqError):
     """A benchmark that could not be run: a way that does not exist, a process that ended."""
+
+
+class DeviceError(DsmqError):
+    """A device that cannot be used; the text names it and says what to do."""
+
+
+class PortLostError(DeviceError):
+    """A device's port is not there, is in use or has gone away; it may come back."""
+
+
+class ServoError(DeviceError):
+    """A servo does not answer, or is not set as it must be; the text has its id."""
+
+
+class CalibrationError(DeviceError):
+    """A calibration that cannot be read, or that the servos do not have; the text names both."""

@@ -141,7 +141,7 @@ class Actuator(Generic[MessageT]):
         topic: str,
         obey: Callable[[MessageT], Result],
         *,
-        timeout: float,
+        timeout: float | None,
         emergency_stop: str = EMERGENCY_STOP_TOPIC,
     ) -> None:
         """Call `obey(msg)` for the newest command, and keep the node safe.
@@ -151,7 +151,8 @@ class Actuator(Generic[MessageT]):
             msg_type: the type of the commands.
             topic: the topic of the commands.
             obey: `def` or `async def`; a coroutine is cancelled when the safe state is entered.
-            timeout: seconds without a command after which the node enters its safe state.
+            timeout: seconds without a command after which the node enters its safe state; None:
+                a command is for longer, as a trajectory, and no other one is awaited.
             emergency_stop: the topic of the emergency stop.
 
         Raises:
@@ -166,8 +167,9 @@ class Actuator(Generic[MessageT]):
         self._obeying: asyncio.Future[None] | None = None
         self._is_told_in_time = False  # whether a pressed stop would be known by now
         self.emergency_stop = EmergencyStop(node, self._on_emergency_stop, emergency_stop)
+        on_timeout = None if timeout is None else self._stop
         self.subscription = node.create_subscription(
-            msg_type, topic, self._on_command, 1, timeout=timeout, on_timeout=self._stop
+            msg_type, topic, self._on_command, 1, timeout=timeout, on_timeout=on_timeout
         )
         node._kit.before_safe_state.append(self._cancel)
 

@@ -1,0 +1,24 @@
+"""Nodes of real devices: one class each, for launch files as `node: dsmq_nodes.devices:ServoArm`.
+
+Each opens its device when it spins. A device that is not there, or goes away, does not end its
+node: the node says so once, its diagnostics are red, and it goes on when the device is back. A
+serial port has one owner; a second node is told.
+
+Names are loaded when they are first used.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from dsmq_nodes.devices.servo_bus.servo_arm import ServoArm
+
+__all__ = ["ServoArm"]
+
+_HOMES = {"ServoArm": "servo_bus.servo_arm"}
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)

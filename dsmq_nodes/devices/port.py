@@ -1,0 +1,192 @@
+"""A device's bytes: a serial port, a Unix socket or a TCP connection, without blocking.
+
+The address is a path (`/dev/ttyACM0`, or a link that follows the device, as `/dev/serial/by-id/*`)
+or `tcp://HOST:PORT`. A path may be a Unix socket, as that of a simulated device: there the bytes
+are at the other end at once, so that runs in virtual time are identical.
+
+A serial port has one owner: it is locked (`flock`), since two readers take each other's bytes.
+An unplugged device shows as an error, as a hang-up or as an empty read, depending on its driver;
+all three are the loss of the port. A lost port is opened again by its address, never by its old
+descriptor: the device that comes back may have another number.
+"""
+
+import asyncio
+import contextlib
+import fcntl
+import os
+import socket
+import stat
+import termios
+import tty
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+from dsmq_nodes.errors import PortLostError
+
+_READ_BYTES: Final = 65536
+_CONNECT_SEC: Final = 3.0
+_TCP: Final = "tcp://"
+
+
+class Port:
+    """One open device; after `lost` it is opened again with `open`."""
+
+    def __init__(
+        self, address: str, on_data: Callable[[bytes], None], on_lost: Callable[[str], None]
+    ) -> None:
+        """Nothing is opened yet.
+
+        Args:
+            address: a path, or `tcp://HOST:PORT`.
+            on_data: called with the bytes that came.
+            on_lost: called once, with the reason, when the device goes away.
+        """
+        self.address = address
+        self._on_data, self._on_lost = on_data, on_lost
+        self._fd = -1
+        self._socket: socket.socket | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the device is there."""
+        return self._fd >= 0
+
+    async def open(self, baud: int) -> None:
+        """Open the device, in the running event loop; `baud` counts for serial ports.
+
+        Raises:
+            PortLostError: it is not there, is in use, or is no device of this kind.
+        """
+        self.close()
+        try:
+            if self.address.startswith(_TCP) or _is_socket(self.address):
+                self._socket = await _connected(self.address)
+                self._fd = self._socket.fileno()
+            else:
+                self._fd = _opened(self.address, baud)
+        except (OSError, termios.error, ValueError, TimeoutError) as error:
+            raise PortLostError(f"{self.address}: {_reason(error)}") from None
+        self._loop = asyncio.get_running_loop()
+        self._loop.add_reader(self._fd, self._readable)
+
+    def close(self) -> None:
+        """Give the device up; a closed port does nothing."""
+        fd, self._fd = self._fd, -1
+        if fd < 0:
+            return
+        if self._loop is not None and not self._loop.is_closed():
+            self._loop.remove_reader(fd)  # before the descriptor is closed
+        if self._socket is not None:
+            self._socket.close()
+            self._socket = None
+        else:
+            os.close(fd)
+
+    def write(self, data: bytes) -> None:
+        """Write all of it now.
+
+        Raises:
+            PortLostError: the device is gone, or takes no bytes.
+        """
+        try:
+            written = os.write(self._fd, data) if self._fd >= 0 else 0
+        except BlockingIOError:
+            written = 0
+        except OSError as error:
+            self._lose(_reason(error))
+            written = 0
+        if written != len(data):
+            what = "takes no bytes" if self.is_open else "is gone"
+            raise PortLostError(f"{self.address} {what}")
+
+    def drop_input(self) -> None:
+        """Drop what has come and was not read.
+
+        Raises:
+            PortLostError: the device is gone.
+        """
+        try:
+            if self._socket is None:
+                termios.tcflush(self._fd, termios.TCIFLUSH)
+            else:
+                with contextlib.suppress(BlockingIOError):
+                    while self._socket.recv(_READ_BYTES):
+                        pass
+        except (OSError, termios.error, ValueError) as error:
+            self._lose(_reason(error))
+            raise PortLostError(f"{self.address} is gone") from None
+
+    def _readable(self) -> None:
+        try:
+            data = os.read(self._fd, _READ_BYTES)
+        except BlockingIOError:
+            return
+        except OSError as error:
+            self._lose(_reason(error))
+            return
+        if data:
+            self._on_data(data)
+        else:
+            self._lose("it ended")
+
+    def _lose(self, reason: str) -> None:
+        if self.is_open:
+            self.close()
+            self._on_lost(reason)
+
+
+def _opened(path: str, baud: int) -> int:
+    speed = getattr(termios, f"B{baud}", None)
+    if speed is None:
+        raise ValueError(f"no serial port has {baud} baud")
+    fd = os.open(path, os.O_RDWR | os.O_NOCTTY | os.O_NONBLOCK)
+    try:
+        if not os.isatty(fd):
+            raise ValueError("it is no serial port")
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        tty.setraw(fd)
+        mode = termios.tcgetattr(fd)
+        mode[2] |= termios.CLOCAL | termios.CREAD  # no modem: its lines do not count
+        mode[4] = mode[5] = speed
+        termios.tcsetattr(fd, termios.TCSANOW, mode)
+    except BaseException:
+        os.close(fd)
+        raise
+    return fd
+
+
+async def _connected(address: str) -> socket.socket:
+    is_tcp = address.startswith(_TCP)
+    where: object = address
+    if is_tcp:
+        host, colon, port = address.removeprefix(_TCP).rpartition(":")
+        if not (colon and host and port.isdigit()):
+            raise ValueError("write tcp://HOST:PORT")
+        where = (host, int(port))
+    client = socket.socket(socket.AF_INET if is_tcp else socket.AF_UNIX)
+    client.setblocking(False)
+    try:
+        async with asyncio.timeout(_CONNECT_SEC):
+            await asyncio.get_running_loop().sock_connect(client, where)  # type: ignore[arg-type]
+    except BaseException:
+        client.close()
+        raise
+    return client
+
+
+def _is_socket(path: str) -> bool:
+    with contextlib.suppress(OSError, ValueError):
+        return stat.S_ISSOCK(Path(path).stat().st_mode)
+    return False
+
+
+def _reason(error: BaseException) -> str:
+    if isinstance(error, BlockingIOError):
+        return "another process has it open"
+    if isinstance(error, TimeoutError):
+        return "no answer"
+    if isinstance(error, OSError) and error.errno:
+        return os.strerror(error.errno)
+    return str(error.args[-1] if isinstance(error, termios.error) else error)

@@ -1,0 +1,177 @@
+"""Where an arm's joints are to be, step by step, sans-I/O; rad and seconds.
+
+A command is a wish. What the servos are told is the goal, which begins where the arm is, goes
+towards the wish by at most `max_speed`, and stays within the limits. After a hold, a loss of power
+or a start, the first command must be near the arm: a leader that was moved meanwhile would pull it
+across the table.
+"""
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import pairwise
+from typing import NamedTuple
+
+from dsmq_nodes.devices.servo_bus.calibration import ServoJoint
+
+
+class Waypoint(NamedTuple):
+    """A point of a trajectory."""
+
+    at_sec: float
+    positions: Mapping[str, float]
+
+
+class ArmMotion:
+    """The goals of an arm's joints.
+
+    Attributes:
+        goals: what the servos are told, by joint.
+        stopped: joints that hold and obey nothing, with the reasons.
+        limited: how many commanded positions were outside of the limits.
+    """
+
+    def __init__(
+        self, joints: Iterable[ServoJoint], *, max_speed: float, first_distance: float
+    ) -> None:
+        """An arm that has not been seen yet: it refuses commands.
+
+        Args:
+            joints: the joints with their limits.
+            max_speed: rad/s of each joint.
+            first_distance: how far, in rad, the first command may be from the arm.
+        """
+        self.goals: dict[str, float] = {}
+        self.stopped: dict[str, str] = {}
+        self.limited = 0
+        self._limits = {each.name: each.limits() for each in joints}
+        self._max_speed, self._first_distance = max_speed, first_distance
+        self._present: dict[str, float] = {}
+        self._wishes: dict[str, float] = {}
+        self._way: list[Waypoint] = []
+        self._began_sec = 0.0
+        self._is_first = True
+
+    @property
+    def is_held(self) -> bool:
+        """Whether no command is obeyed now."""
+        return not self._wishes and not self._way
+
+    def see(self, present: Mapping[str, float]) -> None:
+        """Take the positions that were measured."""
+        self._present.update(present)
+        for name, position in present.items():
+            self.goals.setdefault(name, position)
+
+    def forget(self) -> None:
+        """The arm is out of sight: nothing of before counts when it is back."""
+        self.hold()
+        self._present.clear()
+        self.goals.clear()
+
+    def hold(self) -> None:
+        """Stay where the arm is; the next command is a first one."""
+        self._wishes, self._way = {}, []
+        self._is_first = True
+        self.goals = dict(self._present)
+
+    def stop(self, name: str, reason: str) -> None:
+        """Let one joint stay where it is until `resume`."""
+        self.stopped[name] = reason
+        if name in self._present:
+            self.goals[name] = self._present[name]
+        self._wishes.pop(name, None)
+
+    def resume(self, name: str) -> None:
+        """Let a joint obey again."""
+        self.stopped.pop(name, None)
+
+    def command(self, positions: Mapping[str, float]) -> str:
+        """Wish positions of some joints or all; returns why it is refused, or ""."""
+        if reason := self._refusal(positions):
+            return reason
+        if self._is_first and (reason := self._too_far(positions)):
+            return reason
+        self._is_first = False
+        self._way = []
+        self._wishes.update(self._limited(positions))
+        return ""
+
+    def follow(self, way: Sequence[Waypoint], now_sec: float) -> str:
+        """Follow waypoints from now on; returns why it is refused, or ""."""
+        times = [each.at_sec for each in way]
+        if not way:
+            self.hold()  # an empty trajectory stops, as in ROS
+            return ""
+        if times[0] < 0 or any(b <= a for a, b in pairwise(times)):
+            return "its times do not increase"
+        for each in way:
+            if reason := self._refusal(each.positions):
+                return reason
+        is_slow = self._farthest(way[0].positions)[1] <= self._max_speed * times[0]
+        if self._is_first and not is_slow and (reason := self._too_far(way[0].positions)):
+            return reason
+        self._is_first = False
+        start = {name: self.goals[name] for name in way[0].positions}
+        points = [Waypoint(each.at_sec, self._limited(each.positions)) for each in way]
+        self._way = [Waypoint(0.0, start), *points] if times[0] > 0 else points
+        self._wishes = {}
+        self._began_sec = now_sec
+        return ""
+
+    def advance(self, now_sec: float, step_sec: float) -> dict[str, float]:
+        """Let the goals go on; returns them."""
+        if self._way:
+            self._wishes.update(self._sample(now_sec - self._began_sec))
+        most = self._max_speed * step_sec
+        for name, wish in self._wishes.items():
+            if name not in self.stopped and name in self.goals:
+                goal = self.goals[name]
+                self.goals[name] = goal + max(-most, min(most, wish - goal))
+        return self.goals
+
+    def _sample(self, at_sec: float) -> Mapping[str, float]:
+        way = self._way
+        if at_sec >= way[-1].at_sec:
+            self._way = []
+            return way[-1].positions
+        after = next(i for i, each in enumerate(way) if each.at_sec > at_sec)
+        if after == 0:
+            return {}
+        one, two = way[after - 1], way[after]
+        share = (at_sec - one.at_sec) / (two.at_sec - one.at_sec)
+        return {
+            name: one.positions[name] + share * (two.positions[name] - one.positions[name])
+            for name in two.positions
+        }
+
+    def _refusal(self, positions: Mapping[str, float]) -> str:
+        if unknown := [name for name in positions if name not in self._limits]:
+            return f"there is no joint {unknown[0]!r}; it has {', '.join(self._limits)}"
+        if wrong := [name for name, value in positions.items() if not math.isfinite(value)]:
+            return f"the position of {wrong[0]} is {positions[wrong[0]]}"
+        if missing := [name for name in positions if name not in self.goals]:
+            return f"where {missing[0]} is, is not known"
+        return ""
+
+    def _too_far(self, positions: Mapping[str, float]) -> str:
+        name, distance = self._farthest(positions)
+        if distance <= self._first_distance:
+            return ""
+        return (
+            f"{name} is {distance:.2f} rad away, and a first command may be "
+            f"{self._first_distance:g}: begin where the arm is"
+        )
+
+    def _farthest(self, positions: Mapping[str, float]) -> tuple[str, float]:
+        inside = {name: self._inside(name, value) for name, value in positions.items()}
+        far = {name: abs(value - self._present[name]) for name, value in inside.items()}
+        return max(far.items(), key=lambda each: each[1], default=("", 0.0))
+
+    def _limited(self, positions: Mapping[str, float]) -> dict[str, float]:
+        inside = {name: self._inside(name, value) for name, value in positions.items()}
+        self.limited += sum(inside[name] != value for name, value in positions.items())
+        return inside
+
+    def _inside(self, name: str, value: float) -> float:
+        low, high = self._limits[name]
+        return min(max(value, low), high)

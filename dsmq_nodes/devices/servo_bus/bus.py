@@ -1,0 +1,268 @@
+"""The master of a servo bus: one request at a time, each with a deadline, nothing stale believed.
+
+A status does not say what it answers. Before each request all that has come is dropped. After a
+request that was not answered in full, the next ones ask for another number of bytes: a late answer
+has the wrong length. An adaptor that returns what it sends is found out once, when it is opened;
+there nothing counts before the request has come back.
+
+The wire is half duplex. `send_now` writes from synchronous code, without waiting for its turn, for
+a robot that must stop; while a request is under way it writes once more when that has ended, as the
+first copy may have met an answer on the wire.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from dsmq_nodes.devices.port import Port
+from dsmq_nodes.devices.servo_bus import feetech
+from dsmq_nodes.devices.servo_bus.feetech import Register, ServoAnswer
+from dsmq_nodes.errors import PortLostError, ServoError
+
+BAUD: Final = 1_000_000
+_BITS_A_BYTE: Final = 10  # start, 8, stop
+_RETURN_DELAY_SEC: Final = 0.0005  # of each servo, as it comes from the factory
+# An adaptor's own latency: 1 ms, FTDI chips 16 ms until their latency timer is set to 1.
+MARGIN_SEC: Final = 0.008
+_LENGTHS: Final = 8  # how many lengths of an answer take turns after a request without one
+_ECHO_TRIES: Final = 2
+
+
+@dataclass
+class BusCounters:
+    """What happened on the wire."""
+
+    requests: int = 0
+    answers: int = 0
+    timeouts: int = 0
+    bad_checksums: int = 0
+    strays: int = 0
+    lost_ports: int = 0
+
+
+class ServoBus:
+    """A bus of Feetech STS servos.
+
+    Attributes:
+        counters: what happened so far.
+        has_echo: whether the adaptor returns what it sends.
+    """
+
+    def __init__(
+        self,
+        address: str,
+        baud: int = BAUD,
+        *,
+        margin_sec: float = MARGIN_SEC,
+    ) -> None:
+        """Nothing is opened yet.
+
+        Args:
+            address: the adaptor: a path, or `tcp://HOST:PORT`.
+            baud: the wire's rate, 1/s.
+            margin_sec: how much longer than the wire an answer may take.
+        """
+        self.counters = BusCounters()
+        self.has_echo = False
+        self._baud, self._margin_sec = baud, margin_sec
+        self._port = Port(address, self._heard, self._lost)
+        self._turn = asyncio.Lock()
+        self._reader: feetech.StatusReader | None = None
+        self._waiting: asyncio.Future[None] | None = None
+        self._urgent = b""
+        self._longer = 0
+
+    @property
+    def address(self) -> str:
+        """The adaptor."""
+        return self._port.address
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the adaptor is there."""
+        return self._port.is_open
+
+    async def open(self) -> None:
+        """Open the adaptor, and find out whether it returns what it sends.
+
+        Raises:
+            PortLostError: it is not there, or is in use.
+        """
+        await self._port.open(self._baud)
+        self.has_echo = False
+        request = feetech.sync_write(feetech.TORQUE_LIMIT, {})  # of no servo: nobody answers
+        for _ in range(_ECHO_TRIES):
+            reader = feetech.StatusReader((), 0, echo=request)
+            if await self._exchange(request, reader, 0, 0):
+                self.has_echo = True
+                return
+
+    def close(self) -> None:
+        """Give the adaptor up."""
+        self._port.close()
+
+    async def ping(self, servo_id: int) -> ServoAnswer | None:
+        """Ask whether a servo is there; None: it does not answer.
+
+        Raises:
+            PortLostError: the adaptor is gone.
+        """
+        found = await self._ask(feetech.ping(servo_id), (servo_id,), 0)
+        return found.get(servo_id)
+
+    async def read(self, servo_id: int, register: Register, tries: int = 3) -> int:
+        """The value of one register.
+
+        Raises:
+            ServoError: the servo does not answer.
+            PortLostError: the adaptor is gone.
+        """
+        for _ in range(tries):
+            found = await self._read_from((servo_id,), register.address, register.size)
+            if servo_id in found:
+                return register.decode(found[servo_id].data, register.address)
+        raise ServoError(f"{self.address}: servo {servo_id} does not answer")
+
+    async def sync_read(
+        self, servo_ids: Sequence[int], address: int, size: int, tries: int = 2
+    ) -> dict[int, ServoAnswer]:
+        """Registers of several servos; a servo that does not answer is not in the result.
+
+        Only those that did not answer are asked again, one by one.
+
+        Raises:
+            PortLostError: the adaptor is gone.
+        """
+        found = await self._read_from(servo_ids, address, size)
+        for _ in range(tries - 1):
+            for servo_id in [each for each in servo_ids if each not in found]:
+                found |= await self._read_from((servo_id,), address, size)
+        return found
+
+    async def write(
+        self, servo_id: int, register: Register, value: int, *, check: bool = True, tries: int = 3
+    ) -> None:
+        """Write a register, and read it back.
+
+        Raises:
+            ServoError: the servo does not answer, or has another value afterwards.
+            PortLostError: the adaptor is gone.
+        """
+        request = feetech.write(servo_id, register.address, register.encode(value))
+        there = None
+        for _ in range(tries):
+            await self._ask(request, (servo_id,), 0)
+            if not check:
+                return
+            with contextlib.suppress(ServoError):
+                there = await self.read(servo_id, register)
+            if there == value:
+                return
+        what = "does not answer" if there is None else f"has {there} there, not {value}"
+        raise ServoError(
+            f"{self.address}: wrote {value} to register {register.address} of servo {servo_id}, "
+            f"which {what}"
+        )
+
+    async def sync_write(self, register: Register, values: Mapping[int, int]) -> None:
+        """Write one register of several servos; nothing tells whether it came.
+
+        Raises:
+            PortLostError: the adaptor is gone.
+        """
+        await self._ask(feetech.sync_write(register, values), (), 0)
+
+    def send_now(self, register: Register, values: Mapping[int, int]) -> bool:
+        """As `sync_write`, at once, from synchronous code; False: the adaptor is gone."""
+        request = feetech.sync_write(register, values)
+        if self._turn.locked():
+            self._urgent += request
+        try:
+            self._port.write(request)
+        except PortLostError:
+            return False
+        return True
+
+    async def _read_from(
+        self, servo_ids: Sequence[int], address: int, size: int
+    ) -> dict[int, ServoAnswer]:
+        asked = size + self._longer
+        if len(servo_ids) == 1:
+            request = feetech.read(servo_ids[0], address, asked)
+        else:
+            request = feetech.sync_read(servo_ids, address, asked)
+        found = await self._ask(request, servo_ids, asked)
+        if asked == size:
+            return found
+        return {i: ServoAnswer(each.error, each.data[:size]) for i, each in found.items()}
+
+    async def _ask(
+        self, request: bytes, servo_ids: Sequence[int], size: int
+    ) -> dict[int, ServoAnswer]:
+        reader = feetech.StatusReader(servo_ids, size, request if self.has_echo else b"")
+        async with self._turn:
+            if servo_ids:
+                count = feetech.status_bytes(size) * len(servo_ids)
+                await self._exchange(request, reader, count, len(servo_ids))
+            else:
+                self._write(request)
+            self._repeat_urgent()
+        return reader.found
+
+    async def _exchange(
+        self, request: bytes, reader: feetech.StatusReader, count: int, servos: int
+    ) -> bool:
+        """Send, and wait for `count` bytes of so many servos; returns whether all came in time."""
+        loop, counters = asyncio.get_running_loop(), self.counters
+        self._write(request)
+        waiting = self._waiting = loop.create_future()
+        self._reader = reader
+        wire_sec = (len(request) + count) * _BITS_A_BYTE / self._baud
+        delays_sec = _RETURN_DELAY_SEC * servos
+        deadline = loop.time() + wire_sec + delays_sec + self._margin_sec
+        handle = loop.call_at(deadline, _end, waiting)
+        is_whole = False
+        try:
+            await waiting
+            is_whole = self._reader is None
+        finally:
+            handle.cancel()
+            self._reader = self._waiting = None
+            if not is_whole and count:
+                counters.timeouts += 1
+                self._longer = (self._longer + 1) % _LENGTHS
+            counters.answers += len(reader.found)
+            counters.bad_checksums += reader.bad_checksums
+            counters.strays += reader.strays
+        return is_whole
+
+    def _write(self, request: bytes) -> None:
+        if not self._port.is_open:
+            raise PortLostError(f"{self.address} is gone")
+        self.counters.requests += 1
+        self._port.drop_input()
+        self._port.write(request)
+
+    def _repeat_urgent(self) -> None:
+        urgent, self._urgent = self._urgent, b""
+        if urgent:
+            self._port.write(urgent)
+
+    def _heard(self, data: bytes) -> None:
+        if self._reader is None:
+            self.counters.strays += 1
+        elif self._reader.feed(data):
+            self._reader = None  # it is whole
+            _end(self._waiting)
+
+    def _lost(self, reason: str) -> None:
+        self.counters.lost_ports += 1
+        if self._waiting is not None and not self._waiting.done():
+            self._waiting.set_exception(PortLostError(f"{self.address}: {reason}"))
+
+
+def _end(waiting: "asyncio.Future[None] | None") -> None:
+    if waiting is not None and not waiting.done():
+        waiting.set_result(None)

@@ -1,0 +1,405 @@
+"""The driver of an arm of bus servos: `/joint_states` out, commands in, and what keeps it safe.
+
+- When commands stop, the emergency stop is pressed, the broker is lost or the node ends, the arm
+  holds where it is. It goes limp only when told: by the service `~/torque`, or by the parameters
+  `emergency_stop` and `at_end`.
+- A joint whose servo reports an error, or is too hot, holds and obeys nothing until that is over.
+  While a servo does not answer, the whole arm holds.
+- When the adaptor is unplugged the node says so once and lives on. When the servos are back they
+  are set again, hold where they are, and obey the next command that begins near there.
+- A killed driver (`kill -9`) leaves the servos holding their last goals; they have no watchdog.
+"""
+
+import asyncio
+from functools import partial
+from typing import Final, Literal
+
+from pydantic import Field
+from typing_extensions import override
+
+from dsmq_nodes.devices.servo_bus import arm_setup, feetech
+from dsmq_nodes.devices.servo_bus.arm_motion import ArmMotion, Waypoint
+from dsmq_nodes.devices.servo_bus.bus import BAUD, ServoBus
+from dsmq_nodes.devices.servo_bus.calibration import (
+    JointCalibration,
+    ServoJoint,
+    read_calibration,
+)
+from dsmq_nodes.devices.servo_bus.feetech import ServoAnswer, ServoState
+from dsmq_nodes.diagnostics.updater import DiagnosticStatusWrapper, DiagnosticUpdater
+from dsmq_nodes.errors import DeviceError, PortLostError, ServoError
+from dsmq_nodes.graph.node import Node
+from dsmq_nodes.graph.parameters.model import Parameters
+from dsmq_nodes.graph.safety import Actuator
+from dsmq_nodes.messages.diagnostic import DiagnosticStatus
+from dsmq_nodes.messages.sensor import JointState
+from dsmq_nodes.messages.std_srvs import SetBool
+from dsmq_nodes.messages.trajectory import JointTrajectory
+
+SO101: Final = [
+    "shoulder_pan",
+    "shoulder_lift",
+    "elbow_flex",
+    "wrist_flex",
+    "wrist_roll",
+    "gripper",
+]
+_OPEN_EVERY_SEC: Final = 0.05
+_SET_UP_EVERY_SEC: Final = 0.3
+_LOOK_EVERY_SEC: Final = 1.0  # at what a servo has forgotten, and for absent servos
+_REPEAT_SEC: Final = 0.1  # a goal that got lost on the wire
+_SILENT_CYCLES: Final = 3
+_COOLER_BY: Final = 5.0  # degrees, before a hot joint obeys again
+
+
+class ServoArm(Node):
+    """An arm of Feetech STS servos, as the SO-101."""
+
+    class Params(Parameters):
+        """The arm, and its limits."""
+
+        port: str = Field("/dev/ttyACM0", frozen=True, description="the adaptor, as by-id/...")
+        baud: int = Field(BAUD, frozen=True)
+        calibration: str = Field("", frozen=True, description="LeRobot's file; '': the servos'")
+        joints: list[str] = Field(SO101, frozen=True, description="where there is no file")
+        ids: list[int] = Field([1, 2, 3, 4, 5, 6], frozen=True, description="of those joints")
+        torque: bool = Field(True, frozen=True, description="false: a leader, moved by hand")
+        command_timeout: float = Field(0.3, gt=0, frozen=True, description="then it holds, s")
+        max_speed: float = Field(3.0, gt=0, frozen=True, description="of a joint, rad/s")
+        first_distance: float = Field(
+            0.35, gt=0, frozen=True, description="a first command further away is refused, rad"
+        )
+        emergency_stop: Literal["hold", "limp"] = "hold"
+        at_end: Literal["hold", "limp"] = "hold"
+        max_temperature: float = Field(65.0, description="a hotter joint stops, degrees Celsius")
+        gains: list[int] = Field([16, 0, 32], min_length=3, max_length=3, frozen=True)
+        gentle: list[str] = Field(["gripper"], frozen=True, description="joints of half the torque")
+        stall_torque: float = Field(
+            0.0,
+            ge=0,
+            description="N m; over 0, effort is published (STS3215, 7.4 V: 1.9)",
+        )
+        frame_id: str = "base_link"
+
+    params: Params
+    rate_hz = 100.0
+
+    def __init__(self, node_name: str = "arm") -> None:
+        """Read the calibration; the bus is opened when the node spins.
+
+        Raises:
+            CalibrationError: the calibration file is none.
+        """
+        super().__init__(node_name)
+        given = self.params
+        self._joints = self._named_joints()
+        self._motion = self._new_motion()
+        self._bus = ServoBus(given.port, given.baud)
+        self._states: dict[int, ServoState] = {}
+        self._silent: dict[int, int] = {}  # cycles without an answer
+        self._is_ready = self._is_limp = False
+        self._fault = "it is not opened yet"
+        self._told: type[DeviceError] | None = None
+        self._connects = self._refused = 0
+        self._next_open_sec = self._next_look_sec = self._written_sec = 0.0
+        self._written: dict[int, int] = {}
+        self._state = self.create_publisher(JointState, "joint_states", 10)
+        timeout = given.command_timeout
+        self._motors = Actuator(self, JointState, "joint_command", self.on_command, timeout=timeout)
+        self._way = Actuator(
+            self, JointTrajectory, "joint_trajectory", self.on_trajectory, timeout=None
+        )
+        self.create_service(SetBool, "~/torque", self.on_torque)
+        updater = DiagnosticUpdater(self)
+        updater.hardware_id = given.port
+        updater.add("bus", self._tell_bus)
+        for joint in self._joints:
+            updater.add(joint.name, partial(self._tell_joint, joint))
+        self.create_timer(self.period_sec, self.tick)
+
+    # Commands
+
+    def on_command(self, msg: JointState) -> None:
+        """Go to positions, at most as fast as `max_speed`."""
+        if len(msg.name) != len(msg.position):
+            reason = f"{len(msg.name)} names and {len(msg.position)} positions"
+        else:
+            positions = dict(zip(msg.name, msg.position, strict=True))
+            reason = self._refusal() or self._motion.command(positions)
+        self._judge("a command", reason)
+
+    def on_trajectory(self, msg: JointTrajectory) -> None:
+        """Follow a trajectory from now on; an empty one holds."""
+        names = msg.joint_names
+        if any(len(each.positions) != len(names) for each in msg.points):
+            reason = f"a point has not {len(names)} positions"
+        else:
+            way = [
+                Waypoint(
+                    each.time_from_start.sec + each.time_from_start.nanosec * 1e-9,
+                    dict(zip(names, each.positions, strict=True)),
+                )
+                for each in msg.points
+            ]
+            reason = self._refusal() or self._motion.follow(way, self._now_sec())
+        self._judge("a trajectory", reason)
+
+    async def on_torque(self, request: SetBool.Request) -> SetBool.Response:
+        """Go limp (false), or hold where the arm is (true)."""
+        if not self._is_ready:
+            return SetBool.Response(success=False, message=self._fault)
+        if request.data and self._must_be_limp:
+            return SetBool.Response(success=False, message="the emergency stop is pressed")
+        ids = [joint.id for joint in self._joints]
+        self._is_limp = True  # until it is done no goal is written
+        self._motion.hold()
+        try:
+            await (arm_setup.switch_on if request.data else arm_setup.switch_off)(self._bus, ids)
+        except DeviceError as error:
+            return SetBool.Response(success=False, message=str(error))
+        self._is_limp = not request.data
+        if self._must_be_limp and not self._is_limp:
+            self._go_limp()
+        return SetBool.Response(success=True, message="limp" if self._is_limp else "holding")
+
+    @override
+    def enter_safe_state(self) -> None:
+        """Hold; or go limp, where the emergency stop is pressed and that is what it is to do."""
+        self._motion.hold()
+        if self._must_be_limp:
+            self._go_limp()
+        elif self._obeys:
+            goals = self._goal_ticks()
+            if goals and self._bus.send_now(feetech.GOAL_POSITION, goals):
+                self._written = goals
+
+    @override
+    async def on_shutdown(self, *_: object) -> None:
+        """Leave the arm as told, and give the adaptor to others."""
+        self._is_ready = False
+        if self.params.at_end == "limp":
+            self._go_limp()
+            await asyncio.sleep(0.01)  # an answer may have been on the wire
+            self._go_limp()
+        self._bus.close()
+
+    # The cycle
+
+    async def tick(self) -> None:
+        """One cycle: read all servos at once, publish, write the goals."""
+        try:
+            if not self._is_ready:
+                await self._begin()
+            if self._is_ready:
+                await self._cycle()
+        except DeviceError as error:
+            self._lose(error)
+
+    async def _begin(self) -> None:
+        now_sec = self._now_sec()
+        if now_sec < self._next_open_sec:
+            return
+        if not self._bus.is_open:
+            await self._bus.open()
+        await self._set_up([joint.id for joint in self._joints])
+        self._silent = {}
+        self._written = {}
+        self._fault, self._told, self._is_ready = "", None, True
+        self._connects += 1
+        holding = "limp" if self._is_limp else "holding"
+        self.get_logger().info(f"{len(self._joints)} servos on {self.params.port}, {holding}")
+
+    async def _set_up(self, ids: list[int]) -> None:
+        """Set servos, and let them hold where they are."""
+        tables = await arm_setup.read_tables(self._bus, ids)
+        if not self.params.calibration:
+            self._joints = [
+                ServoJoint(each.name, arm_setup.calibration_in(each.id, tables[each.id]))
+                if each.id in tables
+                else each
+                for each in self._joints
+            ]
+            self._motion = self._new_motion()
+        for joint in self._joints:
+            if joint.id in ids:
+                arm_setup.check_calibration(joint, tables[joint.id])
+                is_gentle = joint.name in self.params.gentle
+                wanted = arm_setup.wanted_registers(self.params.gains, is_gentle=is_gentle)
+                await arm_setup.write_eeprom(self._bus, joint.id, wanted, tables[joint.id])
+        self._is_limp = self._must_be_limp or not self.params.torque
+        if not self._is_limp:
+            await arm_setup.switch_on(self._bus, ids)
+            if self._must_be_limp:  # pressed meanwhile
+                self._go_limp()
+        self._motion.forget()
+
+    async def _cycle(self) -> None:
+        present = [j for j in self._joints if self._silent.get(j.id, 0) < _SILENT_CYCLES]
+        ids = [joint.id for joint in present]
+        if not ids:
+            raise ServoError(f"{self.params.port}: no servo answers: look at their power")
+        answers = await self._bus.sync_read(ids, feetech.POSITION.address, feetech.STATE_BYTES)
+        self._take(present, answers)
+        now_sec = self._now_sec()
+        self._motion.advance(now_sec, self.period_sec)
+        goals = self._goal_ticks()
+        is_due = goals != self._written or now_sec >= self._written_sec + _REPEAT_SEC
+        if self._obeys and goals and is_due:
+            await self._bus.sync_write(feetech.GOAL_POSITION, goals)
+            self._written, self._written_sec = goals, now_sec
+        if now_sec >= self._next_look_sec:
+            self._next_look_sec = now_sec + _LOOK_EVERY_SEC
+            await self._look(present)
+
+    def _take(self, asked: list[ServoJoint], answers: dict[int, ServoAnswer]) -> None:
+        heard = [joint for joint in asked if joint.id in answers]
+        for joint in asked:
+            self._silent[joint.id] = 0 if joint in heard else self._silent.get(joint.id, 0) + 1
+            if self._silent[joint.id] == _SILENT_CYCLES:
+                self._motion.hold()
+                text = f"servo {joint.id} ({joint.name}) does not answer: the arm holds"
+                self.get_logger().error(text)
+        states = {joint.id: ServoState.of(answers[joint.id]) for joint in heard}
+        self._states.update(states)
+        positions = [joint.to_rad(states[joint.id].position) for joint in heard]
+        names = [joint.name for joint in heard]
+        self._motion.see(dict(zip(names, positions, strict=True)))
+        for joint in heard:
+            self._watch(joint, states[joint.id])
+        if not heard:
+            return
+        most = self.params.stall_torque
+        self._state.publish(
+            JointState(
+                header=self.stamp(self.params.frame_id),
+                name=names,
+                position=positions,
+                velocity=[joint.speed(states[joint.id].velocity) for joint in heard],
+                effort=[states[j.id].load * 1e-3 * most for j in heard] if most else [],
+            )
+        )
+
+    def _watch(self, joint: ServoJoint, state: ServoState) -> None:
+        """Stop a joint whose servo has an error or is too hot; let it go on when that is over."""
+        most = self.params.max_temperature
+        was = self._motion.stopped.get(joint.name, "")
+        reason = feetech.error_text(state.error)
+        if not reason and state.temperature > most - (_COOLER_BY if was else 0):
+            reason = f"{state.temperature} degrees Celsius"
+        if reason and not was:
+            self._motion.stop(joint.name, reason)
+            self.get_logger().error(f"{joint.name} stops: {reason}")
+        elif was and not reason:
+            self._motion.resume(joint.name)
+            self.get_logger().info(f"{joint.name} obeys again, after: {was}")
+
+    async def _look(self, present: list[ServoJoint]) -> None:
+        """Switch a motor on that went off by itself, and look whether absent servos are back."""
+        register = feetech.TORQUE_ENABLE
+        ids = [joint.id for joint in present if joint.name not in self._motion.stopped]
+        if self._obeys and ids:
+            found = await self._bus.sync_read(ids, register.address, register.size)
+            off = [i for i, each in found.items() if not register.decode(each.data, register[0])]
+            if off and self._obeys:
+                self._motion.hold()
+                self.get_logger().warning(
+                    f"servo {', '.join(map(str, off))} was off: it is set again"
+                )
+                await self._set_up(off)
+        for joint in self._joints:
+            if joint not in present and await self._bus.ping(joint.id):
+                await self._set_up([joint.id])
+                self._silent[joint.id] = 0
+                self.get_logger().info(f"servo {joint.id} ({joint.name}) answers again")
+
+    # State
+
+    @property
+    def _must_be_limp(self) -> bool:
+        return self._motors.emergency_stop.is_pressed and self.params.emergency_stop == "limp"
+
+    @property
+    def _obeys(self) -> bool:
+        return self._is_ready and not self._is_limp
+
+    def _now_sec(self) -> float:
+        return asyncio.get_running_loop().time()
+
+    def _named_joints(self) -> list[ServoJoint]:
+        given = self.params
+        if given.calibration:
+            found = read_calibration(given.calibration)
+        else:
+            pairs = zip(given.joints, given.ids, strict=True)
+            found = {name: JointCalibration(id=servo_id) for name, servo_id in pairs}
+        return [ServoJoint(name, each) for name, each in found.items()]
+
+    def _new_motion(self) -> ArmMotion:
+        given = self.params
+        return ArmMotion(
+            self._joints, max_speed=given.max_speed, first_distance=given.first_distance
+        )
+
+    def _goal_ticks(self) -> dict[int, int]:
+        goals = self._motion.goals
+        return {
+            each.id: each.to_ticks(goals[each.name]) for each in self._joints if each.name in goals
+        }
+
+    def _go_limp(self) -> None:
+        self._is_limp = True
+        self._bus.send_now(feetech.TORQUE_ENABLE, {joint.id: 0 for joint in self._joints})
+
+    def _lose(self, error: DeviceError) -> None:
+        is_gone = isinstance(error, PortLostError)
+        self._is_ready = False
+        self._fault = str(error)
+        self._motion.forget()
+        self._next_open_sec = self._now_sec() + (_OPEN_EVERY_SEC if is_gone else _SET_UP_EVERY_SEC)
+        if self._told is not type(error):
+            self._told = type(error)
+            self.get_logger().error(f"{error}; it is tried again")
+
+    def _refusal(self) -> str:
+        if not self._is_ready:
+            return self._fault
+        if self._is_limp:
+            return "the arm is limp: call ~/torque with true"
+        absent = [j.name for j in self._joints if self._silent.get(j.id, 0) >= _SILENT_CYCLES]
+        return f"{absent[0]} does not answer" if absent else ""
+
+    def _judge(self, what: str, reason: str) -> None:
+        if reason:
+            self._refused += 1
+            self.get_logger().warning(f"{what} is refused: {reason}", throttle_duration_sec=1.0)
+
+    # Diagnostics
+
+    def _tell_bus(self, stat: DiagnosticStatusWrapper) -> None:
+        absent = [i for i, cycles in self._silent.items() if cycles >= _SILENT_CYCLES]
+        if not self._is_ready:
+            stat.summary(DiagnosticStatus.ERROR, self._fault)
+        elif absent:
+            stat.summary(DiagnosticStatus.ERROR, f"no answer from {absent}")
+        else:
+            stat.summary(DiagnosticStatus.OK, "limp" if self._is_limp else "ok")
+        for name, value in vars(self._bus.counters).items():
+            stat.add(name, value)
+        stat.add("connects", self._connects)
+        stat.add("refused", self._refused + self._motors.refused + self._way.refused)
+        stat.add("limited", self._motion.limited)
+
+    def _tell_joint(self, joint: ServoJoint, stat: DiagnosticStatusWrapper) -> None:
+        state = self._states.get(joint.id)
+        if state is None or not self._is_ready or self._silent.get(joint.id, 0):
+            stat.summary(DiagnosticStatus.STALE, "no answer")
+        elif reason := self._motion.stopped.get(joint.name):
+            stat.summary(DiagnosticStatus.ERROR, f"stopped: {reason}")
+        else:
+            stat.summary(DiagnosticStatus.OK, "ok")
+        if state is not None:
+            stat.add("temperature", state.temperature)
+            stat.add("voltage", f"{state.voltage:.1f}")
+            stat.add("load", f"{state.load * 1e-3:.3f}")
+            stat.add("current", f"{state.current:.3f}")
+            stat.add("error", state.error)

@@ -1,0 +1,279 @@
+"""The driver of an arm, in virtual time, over real packets on a Unix socket."""
+
+import hashlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dsmq_nodes import Node
+from dsmq_nodes.devices import ServoArm
+from dsmq_nodes.devices.servo_bus import feetech
+from dsmq_nodes.devices.servo_bus.calibration import JointCalibration, write_calibration
+from dsmq_nodes.messages import (
+    Bool,
+    DiagnosticArray,
+    Duration,
+    JointState,
+    JointTrajectory,
+    JointTrajectoryPoint,
+)
+from dsmq_nodes.messages.std_srvs import SetBool
+from dsmq_nodes.testing import Graph
+from dsmq_nodes.testing.servo_bus import FakeServoBus
+
+PAN = feetech.TICKS / 6.283185307179586
+
+
+class Arm:
+    """A driver on a fake bus, and a leader."""
+
+    def __init__(self, graph: Graph, path: Path, **params: Any) -> None:
+        self.graph = graph
+        given = {"port": str(path / "bus"), "socket": True}
+        given["faults"] = params.pop("faults", [])
+        given["seed"] = params.pop("seed", 0)
+        self.fake = graph.add(FakeServoBus, params=given)
+        self.node = graph.add(ServoArm, params={"port": given["port"], **params})
+        self.seen = graph.observe(JointState, "joint_states")
+        self.diagnostics = graph.observe(DiagnosticArray, "diagnostics")
+        graph.run_for(2.5)  # an emergency stop of before would be known
+
+    @property
+    def servos(self) -> dict[int, Any]:
+        return self.fake.bus.servos
+
+    @property
+    def goals(self) -> list[int]:
+        return [servo.get(feetech.GOAL_POSITION) for servo in self.servos.values()]
+
+    def fault(self, text: str) -> None:
+        assert self.fake.wire is not None
+        self.fake.wire.fault(text)
+
+    def lead(self, sec: float, name: str = "shoulder_pan", position: float = 0.3) -> None:
+        for _ in range(round(sec / 0.02)):
+            msg = JointState(name=[name], position=[position])
+            self.graph.inject("joint_command", msg)
+            self.graph.run_for(0.02)
+
+    def status(self, part: str) -> tuple[int, str]:
+        self.graph.run_for(1.1)
+        found = {each.name: each for each in self.diagnostics[-1].status}
+        return found[f"arm: {part}"].level, found[f"arm: {part}"].message
+
+
+def moved(position: float) -> int:
+    return round(2047.5 + position * PAN)
+
+
+def test_states_at_100_hz_and_commands(graph: Graph, tmp_path: Path) -> None:
+    arm = Arm(graph, tmp_path)
+    before = len(arm.seen)
+    graph.run_for(1.0)
+    assert len(arm.seen) - before == pytest.approx(100, abs=1)
+    arm.lead(0.5)
+    assert arm.seen[-1].position[0] == pytest.approx(0.3, abs=0.002)
+    assert arm.goals[0] == moved(0.3)
+    assert arm.status("bus") == (0, "ok")
+
+
+def test_the_goal_is_not_faster_than_the_limit(graph: Graph, tmp_path: Path) -> None:
+    arm = Arm(graph, tmp_path, max_speed=0.5, first_distance=2.0)
+    arm.lead(0.4, position=1.0)
+    assert arm.goals[0] == pytest.approx(moved(0.2), abs=20)
+
+
+def test_it_holds_when_commands_stop_and_obeys_again_only_near(
+    graph: Graph, tmp_path: Path
+) -> None:
+    arm = Arm(graph, tmp_path, max_speed=0.5)
+    arm.lead(0.2)
+    graph.run_for(0.32)
+    held = arm.goals
+    assert held[0] < moved(0.28)
+    graph.run_for(1.0)
+    assert arm.goals == held
+    assert all(servo.is_on for servo in arm.servos.values())
+    arm.lead(0.4, position=1.5)
+    assert arm.goals == held, "a first command far away is refused"
+    arm.lead(0.6, position=0.3)
+    assert arm.goals[0] == moved(0.3)
+
+
+@pytest.mark.parametrize("what", ["hold", "limp"])
+def test_an_emergency_stop(graph: Graph, tmp_path: Path, what: str) -> None:
+    arm = Arm(graph, tmp_path, emergency_stop=what)
+    arm.lead(0.1)
+    graph.inject("emergency_stop", Bool(data=True))
+    graph.run_for(0.03)
+    held = arm.goals
+    assert all(servo.is_on == (what == "hold") for servo in arm.servos.values())
+    arm.lead(0.3)
+    assert arm.goals == held
+    graph.inject("emergency_stop", Bool(data=False))
+    graph.run_for(1.5)
+    assert arm.goals == held, "an old command is not resumed"
+    assert all(servo.is_on == (what == "hold") for servo in arm.servos.values())
+
+
+def test_limp_when_told_and_no_jump_afterwards(graph: Graph, tmp_path: Path) -> None:
+    arm = Arm(graph, tmp_path)
+    client = graph.add(lambda: Node("caller")).create_client(SetBool, "/arm/torque")
+
+    def call(wanted: bool) -> SetBool.Response:
+        future = client.call_async(SetBool.Request(data=wanted))
+        graph.run_until(future.done)
+        found = future.result()
+        assert found is not None
+        return found
+
+    assert call(False).success
+    assert not any(servo.is_on for servo in arm.servos.values())
+    for servo in arm.servos.values():
+        servo.shaft = 2500.0  # by hand
+    arm.lead(0.2)
+    assert call(True).message == "holding"
+    graph.run_for(0.5)
+    assert all(servo.is_on for servo in arm.servos.values())
+    assert [servo.shaft for servo in arm.servos.values()] == pytest.approx([2500.0] * 6, abs=1)
+
+
+def test_a_leader_is_limp(graph: Graph, tmp_path: Path) -> None:
+    arm = Arm(graph, tmp_path, torque=False)
+    graph.run_for(1.5)
+    assert not any(servo.is_on for servo in arm.servos.values())
+    assert len(arm.seen) > 200
+
+
+def test_a_trajectory(graph: Graph, tmp_path: Path) -> None:
+    arm = Arm(graph, tmp_path)
+    points = [
+        JointTrajectoryPoint(positions=[0.5, -0.2], time_from_start=Duration(sec=1)),
+        JointTrajectoryPoint(positions=[0.0, 0.0], time_from_start=Duration(sec=2)),
+    ]
+    msg = JointTrajectory(joint_names=["shoulder_pan", "gripper"], points=points)
+    graph.inject("joint_trajectory", msg)
+    graph.run_for(0.5)
+    assert arm.goals[0] == pytest.approx(moved(0.25), abs=12)
+    graph.run_for(0.5)
+    assert arm.goals[5] == pytest.approx(moved(-0.2), abs=12)
+    graph.run_for(1.5)
+    assert arm.goals[0] == moved(0.0)
+
+
+def test_the_plug_is_pulled_in_mid_motion(graph: Graph, tmp_path: Path) -> None:
+    arm = Arm(graph, tmp_path)
+    arm.lead(0.3)
+    arm.fault("unplug")
+    assert arm.status("bus")[0] == 2
+    assert arm.status("shoulder_pan")[0] == 3
+    for servo in arm.servos.values():
+        assert not servo.is_on
+        servo.shaft -= 50  # it sags
+        servo.set(feetech.GOAL_POSITION, 3000)
+    arm.fault("replug")
+    before = graph.now_sec
+    graph.run_until(lambda: all(servo.is_on for servo in arm.servos.values()), 5.0)
+    assert graph.now_sec - before < 0.5
+    graph.run_for(0.1)
+    assert arm.servos[2].shaft == pytest.approx(2048 - 50, abs=1), "it does not jump"
+    arm.lead(0.3)
+    assert arm.goals[0] == moved(0.3)
+    assert arm.status("bus") == (0, "ok")
+
+
+def test_one_servo_is_silent_and_comes_back(graph: Graph, tmp_path: Path) -> None:
+    arm = Arm(graph, tmp_path)
+    arm.fault("mute 3")
+    assert arm.status("bus") == (2, "no answer from [3]")
+    held = arm.goals
+    arm.lead(0.3)
+    assert arm.goals == held
+    assert "elbow_flex" not in arm.seen[-1].name
+    arm.fault("unmute 3")
+    arm.fault("brownout 3")
+    graph.run_for(1.5)
+    assert arm.servos[3].is_on
+    arm.lead(0.3)
+    assert arm.goals[0] == moved(0.3)
+
+
+@pytest.mark.parametrize(
+    ("fault", "over", "reason"),
+    [
+        ("temperature 1 68", "temperature 1 40", "68 degrees"),
+        ("voltage 1 3", "voltage 1 7", "volt"),
+    ],
+)
+def test_a_joint_with_a_fault_stops_alone(
+    graph: Graph, tmp_path: Path, fault: str, over: str, reason: str
+) -> None:
+    arm = Arm(graph, tmp_path)
+    arm.fault(fault)
+    level, text = arm.status("shoulder_pan")
+    assert level == 2
+    assert reason in text
+    arm.lead(0.3)
+    arm.lead(0.3, name="gripper")
+    assert arm.goals[0] == moved(0.0)
+    assert arm.goals[5] == moved(0.3)
+    arm.fault(over)
+    arm.lead(0.3)
+    assert arm.goals[0] == moved(0.3)
+
+
+def test_a_servo_that_went_off_is_set_again(graph: Graph, tmp_path: Path) -> None:
+    arm = Arm(graph, tmp_path)
+    arm.fault("brownout 4")
+    graph.run_for(1.5)
+    assert arm.servos[4].is_on
+
+
+def test_limits_of_a_calibration(graph: Graph, tmp_path: Path) -> None:
+    path = str(tmp_path / "arm.json")
+    joints = {"pan": JointCalibration(id=1, range_min=2000, range_max=2100)}
+    write_calibration(path, joints)
+    arm = Arm(graph, tmp_path, calibration=path)
+    level, text = arm.status("bus")
+    assert level == 2
+    assert "the file has range_min 2000, servo 1 has 0" in text
+    assert not arm.servos[1].is_on
+    arm.servos[1].set(feetech.MIN_POSITION, 2000)
+    arm.servos[1].set(feetech.MAX_POSITION, 2100)
+    graph.run_for(1.0)
+    arm.lead(0.5, name="pan", position=0.3)
+    assert arm.goals[0] == 2100
+    assert arm.seen[-1].name == ["pan"]
+
+
+@pytest.mark.parametrize(("name", "position"), [("knee", 0.0), ("gripper", float("nan"))])
+def test_wrong_commands_are_refused(
+    graph: Graph, tmp_path: Path, name: str, position: float
+) -> None:
+    arm = Arm(graph, tmp_path)
+    held = arm.goals
+    arm.lead(0.1, name=name, position=position)
+    assert arm.goals == held
+
+
+def a_run(path: Path) -> str:
+    seen = hashlib.sha256()
+    with Graph(seed=3) as graph:
+        arm = Arm(graph, path, faults=["0.1 lose 0.02", "3.0 unplug", "3.6 replug"], seed=5)
+        arm.lead(3.0)
+        for msg in arm.seen:
+            seen.update(msg.to_json().encode())
+        assert len(arm.seen) > 300
+    return seen.hexdigest()
+
+
+def test_a_run_with_an_unplugging_repeats_bit_for_bit(tmp_path: Path) -> None:
+    assert a_run(tmp_path) == a_run(tmp_path)
+
+
+@pytest.fixture
+def graph() -> Iterator[Graph]:
+    with Graph() as graph:
+        yield graph
