@@ -6,6 +6,7 @@ Each module here stands for rclpy's module of its name. `impl/` has what they st
 
 from typing import TYPE_CHECKING, Any, Self
 
+import dsmq_nodes.rclpy.callback_groups  # noqa: F401  rclpy loads it, too
 from dsmq_nodes.rclpy.context import Context
 from dsmq_nodes.rclpy.parameter import Parameter
 from dsmq_nodes.rclpy.qos import QoSProfile

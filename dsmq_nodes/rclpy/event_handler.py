@@ -55,6 +55,8 @@ IncompatibleTypeInfo = CountInfo
 class EventHandler(Waitable):
     """Calls back when an event has happened."""
 
+    wakes_itself = True
+
     def __init__(
         self,
         *,

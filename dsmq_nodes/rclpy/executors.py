@@ -20,6 +20,7 @@ from dsmq_nodes.rclpy.clock_type import ClockType
 from dsmq_nodes.rclpy.context import Context
 from dsmq_nodes.rclpy.exceptions import InvalidHandle
 from dsmq_nodes.rclpy.guard_condition import GuardCondition
+from dsmq_nodes.rclpy.impl.wait_set import WaitSet
 from dsmq_nodes.rclpy.impl.wakeup import Wakeup
 from dsmq_nodes.rclpy.task import Future, Task
 from dsmq_nodes.rclpy.utilities import get_default_context
@@ -266,11 +267,22 @@ class Executor:
                 yield work
 
     def _ready_entities(self, nodes: list[Any]) -> list[tuple[Any, Any]]:
-        found = [(each, node) for node in nodes for each in node.waitables if each.is_ready(None)]
+        found = [
+            (each, node)
+            for node in nodes
+            for each in tuple(node.waitables)
+            if each.is_ready(None if each.wakes_itself else self._wait_set_of(each))
+        ]
         for node in nodes:
             for kind in node.entities_by_kind:
                 found += [(each, node) for each in tuple(kind) if each.handle.is_ready()]
         return found
+
+    def _wait_set_of(self, waitable: Any) -> WaitSet:
+        """What a waitable of a program's own waits for."""
+        wait_set = WaitSet(self._wakeup.set)
+        waitable.add_to_wait_set(wait_set)
+        return wait_set
 
     def _longest_wait_sec(self, nodes: list[Any], until_sec: float | None) -> float | None:
         waits = [] if until_sec is None else [until_sec - time.monotonic()]

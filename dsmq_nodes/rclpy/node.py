@@ -16,6 +16,7 @@ from dsmq_nodes.rclpy.exceptions import (
     InvalidTopicNameException,
     NotInitializedException,
 )
+from dsmq_nodes.rclpy.executors import Executor
 from dsmq_nodes.rclpy.expand_topic_name import expand_topic_name
 from dsmq_nodes.rclpy.guard_condition import GuardCondition
 from dsmq_nodes.rclpy.impl.c_errors import NodeNameNonExistentError
@@ -88,7 +89,7 @@ class Node:
         self.__timers: list[Timer] = []
         self.__guards: list[GuardCondition] = []
         self.__waitables: list[Waitable] = []
-        self.__executor: weakref.ref[Any] | None = None
+        self.__executor: weakref.ref[Executor] | None = None
         self._default_callback_group = MutuallyExclusiveCallbackGroup()
         self._rate_group = ReentrantCallbackGroup()
         self.__parameters = DeclaredParameters(allow_undeclared=allow_undeclared_parameters)
@@ -185,12 +186,12 @@ class Node:
         )
 
     @property
-    def executor(self) -> Any:
+    def executor(self) -> Executor | None:
         """The executor that was last given the node."""
         return None if self.__executor is None else self.__executor()
 
     @executor.setter
-    def executor(self, new_executor: Any) -> None:
+    def executor(self, new_executor: Executor | None) -> None:
         current = self.executor
         if current is new_executor:
             return

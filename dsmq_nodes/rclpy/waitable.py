@@ -50,7 +50,13 @@ class NumberOfEntities:
 
 
 class Waitable:
-    """Something with a callback of its own making: `is_ready`, `take_data`, `execute`."""
+    """Something with a callback of its own making: `is_ready`, `take_data`, `execute`.
+
+    Attributes:
+        wakes_itself: it wakes the executor when it is ready, and needs no wait set.
+    """
+
+    wakes_itself = False
 
     def __init__(self, callback_group: Any) -> None:
         self.callback_group = callback_group

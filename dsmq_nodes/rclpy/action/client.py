@@ -99,6 +99,8 @@ def _wait_for(future: Future[Any]) -> Any:
 class ActionClient(Waitable):
     """Sends goals to an action's server."""
 
+    wakes_itself = True
+
     def __init__(
         self,
         node: Any,

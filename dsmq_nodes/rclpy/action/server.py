@@ -204,6 +204,8 @@ async def _called(callback: Callable[..., Any], *args: Any) -> Any:
 class ActionServer(Waitable):
     """Executes goals."""
 
+    wakes_itself = True
+
     def __init__(
         self,
         node: Any,

@@ -50,6 +50,12 @@ class LifecycleNodeMixin(ManagedEntity):
             raise RuntimeError(  # noqa: TRY004  as rclpy does
                 "LifecycleNodeMixin uses Node fields so Node needs to bein the inheritance tree."
             )
+        given: object = enable_communication_interface
+        if not isinstance(given, bool):
+            raise TypeError(
+                "LifecycleStateMachine: incompatible constructor arguments: "
+                f"enable_communication_interface is a bool, not {type(given).__name__}"
+            )
         self._managed_entities: set[ManagedEntity] = set()
         self._callbacks: dict[int, Callable[[LifecycleState], Any]] = {
             number: getattr(self, name) for number, name in _CALLBACKS.items()
