@@ -15,6 +15,12 @@ UNSAFE_MODULES = {"marshal", "pickle", "shelve"}
 UNSAFE_CALLS = {
     "eval", "exec", "yaml.full_load", "yaml.load", "yaml.load_all", "yaml.unsafe_load",
 }  # fmt: skip
+# They write a class's methods as rosidl's generator does, from a definition whose names the parser
+# has checked and whose values are written by `repr`.
+GENERATORS = {
+    "dsmq_nodes/rclpy/interfaces/conversion.py": ["exec"],
+    "dsmq_nodes/rclpy/interfaces/message_class.py": ["exec"],
+}
 SOMEBODYS_MACHINE = re.compile(r"(?<![\w.$}/-])/(?:home|root|Users|work|opt/pypi)/[\w.]")
 
 
@@ -52,7 +58,9 @@ def unsafe(source: str) -> Iterator[str]:
 def test_the_product_runs_nothing_that_it_reads() -> None:
     sources = {n: text for n, text in files().items() if n.startswith(PRODUCT) and n[-3:] == ".py"}
     assert len(sources) > 10
-    assert {name: list(unsafe(text)) for name, text in sources.items() if any(unsafe(text))} == {}
+    found = {name: list(unsafe(text)) for name, text in sources.items() if any(unsafe(text))}
+    calls = {name: [each.partition(": ")[2] for each in told] for name, told in found.items()}
+    assert calls == GENERATORS, found
 
 
 @pytest.mark.parametrize(

@@ -58,8 +58,8 @@ def test_one_name_may_be_used_once_in_each_namespace() -> None:
 
 KEYS = (
     "affinity, count, depends_on, env, exec, fork, if, name, namespace, nice, node, output, params,"
-    " params_file, process, rate, remap, required, restart, sigkill_timeout, sigterm_timeout,"
-    " unless"
+    " params_file, process, rate, rclpy, remap, required, restart, sigkill_timeout,"
+    " sigterm_timeout, unless"
 )
 
 # Each begins with a good node, so that `rest` is what is wrong; its first line is line 4.

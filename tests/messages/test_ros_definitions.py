@@ -2,16 +2,24 @@
 
 import warnings
 from types import ModuleType
-from typing import Any
+from typing import Annotated, Any, get_args
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import Field
 
 from dsmq_nodes.errors import MessageError
+from dsmq_nodes.messages import fields
+from dsmq_nodes.messages.schema import from_definition
 from dsmq_nodes.messages.schema.definition import message_definition
 from dsmq_nodes.messages.schema.find import find_type
-from dsmq_nodes.messages.schema.from_definition import message_from_definition
+from dsmq_nodes.messages.schema.from_definition import (
+    annotation_text,
+    default_text,
+    message_from_definition,
+    short_name,
+)
 from dsmq_nodes.messages.schema.interface_text import (
     BASES,
     FieldType,
@@ -109,6 +117,24 @@ def test_a_line_that_cannot_be_read_is_named(text: str, reason: str) -> None:
 
 def standard(name: str) -> Any:
     return find_type(name)
+
+
+def said(annotation: Any) -> list[Any]:
+    """An annotation in parts that compare."""
+    parts = [annotation, *getattr(annotation, "__metadata__", ())]
+    inner = [said(each) for each in get_args(annotation) if isinstance(each, type)]
+    return [*[getattr(each, "name", repr(get_args(each) or each)) for each in parts[1:]], inner]
+
+
+def test_a_field_as_an_object_is_what_its_text_says() -> None:
+    names = {**vars(fields), "Annotated": Annotated, "Field": Field}
+    for field in definition(TEXT).fields:
+        if field.type.is_message:
+            names[short_name(field.type.base)] = standard(field.type.base)
+        made = from_definition._annotation(field.type, standard)
+        assert said(made) == said(eval(annotation_text(field.type), names)), field.name
+        default = from_definition._default(field, standard)
+        assert default == eval(default_text(field), names), field.name
 
 
 def test_a_class_is_made_that_says_the_same() -> None:

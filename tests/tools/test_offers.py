@@ -9,13 +9,13 @@ ARM, CLIENT = EndpointModel(node="/arm", type="std_srvs/srv/Trigger_Response"), 
 def test_a_service_with_a_client_alone_is_known_but_not_served() -> None:
     graph = GraphModel(
         topics=[
-            TopicModel(name="/home/_request", publishers=[CLIENT], subscribers=[ARM]),
-            TopicModel(name="/home/_reply", publishers=[ARM], subscribers=[CLIENT]),
+            TopicModel(name="/hover/_request", publishers=[CLIENT], subscribers=[ARM]),
+            TopicModel(name="/hover/_reply", publishers=[ARM], subscribers=[CLIENT]),
             TopicModel(name="/gone/_request", publishers=[CLIENT]),
             TopicModel(name="/gone/_reply", subscribers=[CLIENT]),
         ]
     )
     found = services(graph)
-    assert list(found) == ["/gone", "/home"]
-    assert list(served(found)) == ["/home"]
-    assert found["/home"].type == "std_srvs/srv/Trigger"
+    assert list(found) == ["/gone", "/hover"]
+    assert list(served(found)) == ["/hover"]
+    assert found["/hover"].type == "std_srvs/srv/Trigger"

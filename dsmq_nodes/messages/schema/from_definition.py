@@ -1,7 +1,7 @@
 """A message class of ours from a definition in ROS's words, made in memory or written as Python.
 
-Both say the same: an annotation is a text (`list[float64]`), which is written to a file, or
-evaluated with the names of `dsmq_nodes.messages.fields`.
+Both say the same: the annotation and the default of a field are made once as objects and once as
+the text that Python evaluates to them. A test holds the two equal.
 """
 
 import warnings
@@ -23,9 +23,10 @@ class _Base(Message):
 
 
 NameOf = Callable[[str], str]
+ClassNamed = Callable[[str], type[Message]]
 BYTES: Final = frozenset(("uint8", "char", "byte"))
-_PYTHON: Final = {"bool": "bool", "string": "str", "wstring": "str"}
-_NAMES: Final = {**vars(fields), "Annotated": Annotated, "Field": Field}
+_PYTHON: Final[dict[str, Any]] = {"bool": bool, "string": str, "wstring": str}
+_PYTHON_TEXT: Final = {name: kind.__name__ for name, kind in _PYTHON.items()}
 _ZEROS: Final = {"bool": "False", "string": '""', "wstring": '""'}
 _TAKEN: Final = frozenset(dir(Message))
 # Methods of a message that nothing here calls: `sensor_msgs/msg/JoyFeedbackArray` has an `array`.
@@ -40,7 +41,7 @@ def short_name(type_name: str) -> str:
 
 
 def message_from_definition(
-    definition: MessageDefinition, class_named: Callable[[str], type[Message]]
+    definition: MessageDefinition, class_named: ClassNamed
 ) -> type[Message]:
     """A message class of a definition.
 
@@ -52,11 +53,8 @@ def message_from_definition(
     """
     made: dict[str, Any] = {}
     for field in definition.fields:
-        names = dict(_NAMES)
-        if field.type.is_message:
-            names[short_name(field.type.base)] = class_named(field.type.base)
-        annotation = eval(annotation_text(field.type), names)
-        default = eval(default_text(field), names)
+        annotation = _annotation(field.type, class_named)
+        default = _default(field, class_named)
         if field.name in RENAMED:
             made[f"{field.name}_"] = (annotation, Field(default, alias=field.name))
         else:
@@ -68,7 +66,7 @@ def message_from_definition(
     found.__doc__ = definition.comment or None
     found.type_name = definition.type_name
     for constant in definition.constants:
-        kind = eval(annotation_text(FieldType(constant.base)), _NAMES)
+        kind = _annotation(FieldType(constant.base), class_named)
         found.__annotations__[constant.name] = ClassVar[kind]
         setattr(found, constant.name, constant.value)
     return found
@@ -88,16 +86,66 @@ def check_field_names(definition: MessageDefinition) -> None:
             )
 
 
+def _annotation(kind: FieldType, class_named: ClassNamed) -> Any:
+    """A field's annotation; `annotation_text` is its text."""
+    if kind.is_list:
+        return _list_annotation(kind, class_named)
+    if kind.is_message:
+        return class_named(kind.base)
+    extras: list[Any] = [] if kind.text_limit is None else [Field(max_length=kind.text_limit)]
+    extras += [fields.Ros("wstring")] if kind.base == "wstring" else []
+    return _annotated(_PYTHON.get(kind.base) or getattr(fields, kind.base), extras)
+
+
+def _list_annotation(kind: FieldType, class_named: ClassNamed) -> Any:
+    extras: list[Any] = []
+    if kind.size is not None:
+        extras.append(Field(min_length=kind.size, max_length=kind.size))
+    elif kind.limit is not None:
+        extras.append(Field(max_length=kind.limit))
+    if kind.base in BYTES:
+        extras += [] if kind.base == "uint8" else [fields.Ros(kind.base)]
+        return _annotated(bytes, extras)
+    item: Any = _annotation(FieldType(kind.base, kind.text_limit), class_named)
+    return _annotated(list.__class_getitem__(item), extras)
+
+
+def _annotated(kind: Any, extras: list[Any]) -> Any:
+    return Annotated[kind, *extras] if extras else kind
+
+
+def _default(field: MessageField, class_named: ClassNamed) -> Any:
+    """A field's default; `default_text` is its text."""
+    kind, told = field.type, field.default
+    if not kind.is_list:
+        return _zero(kind, class_named) if told is None else told
+    if kind.base in BYTES:
+        return bytes(told or kind.size or 0)
+    return list(told) if told is not None else _zeros(kind, class_named)
+
+
+def _zeros(kind: FieldType, class_named: ClassNamed) -> list[Any]:
+    return [_zero(kind, class_named) for _ in range(kind.size or 0)]
+
+
+def _zero(kind: FieldType, class_named: ClassNamed) -> Any:
+    if kind.is_message:
+        return class_named(kind.base)()
+    if kind.base in _PYTHON:
+        return _PYTHON[kind.base]()
+    return 0.0 if kind.base.startswith("float") else 0
+
+
 def annotation_text(kind: FieldType, name_of: NameOf = short_name) -> str:
     """A field's annotation as Python writes it; `name_of` is the Python name of a type."""
     if kind.is_list:
-        return _list_annotation(kind, name_of)
+        return _list_annotation_text(kind, name_of)
     if kind.is_message:
         return name_of(kind.base)
-    return _annotated(_PYTHON.get(kind.base, kind.base), _text_extras(kind))
+    return _annotated_text(_PYTHON_TEXT.get(kind.base, kind.base), _text_extras(kind))
 
 
-def _list_annotation(kind: FieldType, name_of: NameOf) -> str:
+def _list_annotation_text(kind: FieldType, name_of: NameOf) -> str:
     extras = []
     if kind.size is not None:
         extras.append(f"Field(min_length={kind.size}, max_length={kind.size})")
@@ -105,9 +153,9 @@ def _list_annotation(kind: FieldType, name_of: NameOf) -> str:
         extras.append(f"Field(max_length={kind.limit})")
     if kind.base in BYTES:
         extras += [] if kind.base == "uint8" else [f'Ros("{kind.base}")']
-        return _annotated("bytes", extras)
+        return _annotated_text("bytes", extras)
     item = annotation_text(FieldType(kind.base, kind.text_limit), name_of)
-    return _annotated(f"list[{item}]", extras)
+    return _annotated_text(f"list[{item}]", extras)
 
 
 def _text_extras(kind: FieldType) -> list[str]:
@@ -115,7 +163,7 @@ def _text_extras(kind: FieldType) -> list[str]:
     return [*extras, 'Ros("wstring")'] if kind.base == "wstring" else extras
 
 
-def _annotated(name: str, extras: list[str]) -> str:
+def _annotated_text(name: str, extras: list[str]) -> str:
     return f"Annotated[{', '.join((name, *extras))}]" if extras else name
 
 
@@ -123,17 +171,17 @@ def default_text(field: MessageField, name_of: NameOf = short_name) -> str:
     """A field's default as Python writes it; what the definition does not tell is zero."""
     kind, told = field.type, field.default
     if not kind.is_list:
-        return _zero(kind, name_of) if told is None else repr(told)
+        return _zero_text(kind, name_of) if told is None else repr(told)
     if kind.base in BYTES:
         return repr(bytes(told)) if told else f"bytes({kind.size})" if kind.size else 'b""'
     if told is not None:
         return repr(told)
     if kind.is_message and kind.size:
-        return f"[{_zero(kind, name_of)} for _ in range({kind.size})]"
-    return f"[{_zero(kind, name_of)}] * {kind.size}" if kind.size else "[]"
+        return f"[{_zero_text(kind, name_of)} for _ in range({kind.size})]"
+    return f"[{_zero_text(kind, name_of)}] * {kind.size}" if kind.size else "[]"
 
 
-def _zero(kind: FieldType, name_of: NameOf) -> str:
+def _zero_text(kind: FieldType, name_of: NameOf) -> str:
     if kind.is_message:
         return f"{name_of(kind.base)}()"
     return _ZEROS.get(kind.base) or ("0.0" if kind.base.startswith("float") else "0")
