@@ -36,6 +36,7 @@ _COMMANDS: Final = {
     "lifecycle": "Lifecycle nodes: list them, see their states and change them.",
     "tf": "Coordinate frames: where they are, and the nodes that publish them.",
     "bridge": "Bridges to other worlds: ros2.",
+    "servo": "Bus servos of an arm: find them, watch them, calibrate them, change an id.",
     "bag": "Bags: record topics, look at a recording, play it back.",
 }
 # Commands in a file of another name, since file names are unique in the package.

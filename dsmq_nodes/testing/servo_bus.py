@@ -12,6 +12,7 @@ their times before them:
     mute 3 | unmute 3            a servo that does not answer, nor do those behind it in a sync read
     temperature 3 75 | voltage 3 4.5
     unplug | replug              the adaptor; the servos lose their power too
+    turn 3 2500                  by hand: the encoder's ticks of a shaft
     brownout 3                   one servo loses its power for a moment
 
 `FakeBus` does no I/O: bytes in, answers with their delays out, `now` is an argument. The same seed
@@ -173,6 +174,7 @@ class FakeBus:
 
     Attributes:
         servos: by their ids.
+        requests: how many were understood.
         sent: how many answers were sent, and `damaged`, `delayed`: how many of them with faults.
     """
 
@@ -190,7 +192,7 @@ class FakeBus:
         self.late_sec = 0.03
         self.has_echo = False
         self.muted: set[int] = set()
-        self.sent = self.damaged = self.delayed = 0
+        self.requests = self.sent = self.damaged = self.delayed = 0
         self._random = random.Random(seed)
         self._latency_sec, self._baud = latency_sec, baud
         self._buffer = b""
@@ -209,6 +211,7 @@ class FakeBus:
         self._buffer += data
         while (request := self._cut()) is not None:
             self.pass_time(now_sec)
+            self.requests += 1
             back += self._sent_back(request, self._obey(request))
         return back
 
@@ -390,6 +393,7 @@ class FakePort:
             "unmute": lambda i: bus.muted.discard(int(i)),
             "temperature": put(feetech.TEMPERATURE, 1),
             "voltage": put(feetech.VOLTAGE, 10),
+            "turn": lambda i, ticks: setattr(bus.servos[int(i)], "shaft", float(ticks)),
             "brownout": lambda i: bus.servos[int(i)].lose_power(),
             "unplug": self.unplug,
             "replug": self.plug,
@@ -486,6 +490,9 @@ async def _serve(path: str, ids: Iterable[int], seed: int) -> None:
     print("ready", flush=True)  # noqa: T201  a program of its own
     try:
         while line := await asyncio.to_thread(sys.stdin.readline):
+            if line == "requests\n":
+                print(wire.bus.requests, flush=True)  # noqa: T201
+                continue
             try:
                 wire.fault(line)
             except ValueError as error:

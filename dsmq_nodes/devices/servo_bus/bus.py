@@ -103,14 +103,17 @@ class ServoBus:
         """Give the adaptor up."""
         self._port.close()
 
-    async def ping(self, servo_id: int) -> ServoAnswer | None:
+    async def ping(self, servo_id: int, tries: int = 1) -> ServoAnswer | None:
         """Ask whether a servo is there; None: it does not answer.
 
         Raises:
             PortLostError: the adaptor is gone.
         """
-        found = await self._ask(feetech.ping(servo_id), (servo_id,), 0)
-        return found.get(servo_id)
+        for _ in range(tries):
+            found = await self._ask(feetech.ping(servo_id), (servo_id,), 0)
+            if servo_id in found:
+                return found[servo_id]
+        return None
 
     async def read(self, servo_id: int, register: Register, tries: int = 3) -> int:
         """The value of one register.

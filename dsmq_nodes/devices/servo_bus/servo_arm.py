@@ -97,7 +97,7 @@ class ServoArm(Node):
         self._bus = ServoBus(given.port, given.baud)
         self._states: dict[int, ServoState] = {}
         self._silent: dict[int, int] = {}  # cycles without an answer
-        self._is_ready = self._is_limp = False
+        self._is_ready = self._is_limp = self._is_beginning = False
         self._fault = "it is not opened yet"
         self._told: type[DeviceError] | None = None
         self._connects = self._refused = 0
@@ -187,18 +187,25 @@ class ServoArm(Node):
 
     async def tick(self) -> None:
         """One cycle: read all servos at once, publish, write the goals."""
+        if not self._is_ready:
+            if not self._is_beginning and self._now_sec() >= self._next_open_sec:
+                self._is_beginning = True
+                self.create_task(self._begin())  # it takes longer than a tick
+            return
         try:
-            if not self._is_ready:
-                await self._begin()
-            if self._is_ready:
-                await self._cycle()
+            await self._cycle()
         except DeviceError as error:
             self._lose(error)
 
     async def _begin(self) -> None:
-        now_sec = self._now_sec()
-        if now_sec < self._next_open_sec:
-            return
+        try:
+            await self._open()
+        except DeviceError as error:
+            self._lose(error)
+        finally:
+            self._is_beginning = False
+
+    async def _open(self) -> None:
         if not self._bus.is_open:
             await self._bus.open()
         await self._set_up([joint.id for joint in self._joints])

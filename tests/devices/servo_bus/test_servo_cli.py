@@ -1,0 +1,114 @@
+"""`dsmq-nodes servo` on a fake bus in a process of its own."""
+
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from subprocess import PIPE
+from typing import Any
+
+import pytest
+
+from dsmq_nodes.devices.servo_bus.calibration import read_calibration
+from tests.support.processes import Popen, run
+
+
+class Bus:
+    def __init__(self, path: Path) -> None:
+        self.path = str(path / "tty")
+        command = [sys.executable, "-m", "dsmq_nodes.testing.servo_bus", self.path, "--ids", "1-3"]
+        process: Any = Popen(command, stdin=PIPE, stdout=PIPE, text=True)
+        self.process = process
+        assert self.process.stdout.readline() == "ready\n"
+
+    def fault(self, text: str) -> str:
+        self.process.stdin.write(text + "\n")
+        self.process.stdin.flush()
+        told: str = self.process.stdout.readline()
+        return told
+
+
+@pytest.fixture
+def bus(tmp_path: Path) -> Iterator[Bus]:
+    bus = Bus(tmp_path)
+    with bus.process:
+        yield bus
+        bus.process.stdin.close()
+
+
+def servo(*words: str) -> Any:
+    command = [sys.executable, "-m", "dsmq_nodes", "servo", *words]
+    return run(command, capture_output=True, text=True)
+
+
+def test_scan(bus: Bus) -> None:
+    assert bus.fault("temperature 2 75") == "ok\n"
+    assert bus.fault("melt 2") == "'melt 2\\n' is no fault of a servo bus\n"
+    found = json.loads(servo("scan", bus.path, "--json").stdout)
+    assert [each["id"] for each in found] == [1, 2, 3]
+    assert [each["temperature"] for each in found] == [30, 75, 30]
+    text = servo("scan", bus.path, "--ids", "2-9").stdout
+    assert "STS3215" in text
+    assert "overheated" in text
+
+
+def test_set_id(bus: Bus) -> None:
+    assert "there is a servo 2 already" in servo("set-id", bus.path, "3", "2").stderr
+    assert servo("set-id", bus.path, "3", "12").stdout == "servo 3 is servo 12 now\n"
+    bus.fault("unplug")
+    assert "No such file" in servo("scan", bus.path).stderr
+    bus.fault("replug")  # it has survived the power
+    found = json.loads(servo("scan", bus.path, "--json").stdout)
+    assert [each["id"] for each in found] == [1, 2, 12]
+
+
+def test_calibrate(bus: Bus, tmp_path: Path) -> None:
+    file = tmp_path / "arm.json"
+    words = ["calibrate", bus.path, str(file), "--joint", "pan=1", "--joint", "tilt=2"]
+    command = [sys.executable, "-m", "dsmq_nodes", "servo", *words]
+    process: Any
+    bus.fault("turn 1 3700")
+    bus.fault("turn 2 700")
+    with Popen(command, stdin=PIPE, stdout=PIPE, stderr=PIPE, text=True) as process:
+        assert process.stdout.readline().startswith("limp: move each joint")
+        # Through the wrap of the encoder: 3700 to 4095, 0 to 300.
+        for ticks in (*range(3700, 4500, 100), 4500, 3700):
+            assert bus.fault(f"turn 1 {ticks}") == "ok\n"
+            assert bus.fault(f"turn 2 {ticks - 3000}") == "ok\n"
+            settle(bus)
+        process.stdin.write("\n")
+        process.stdin.flush()
+        out, errors = process.communicate(timeout=30)
+        assert not errors, errors
+    assert "pan: 70 degrees" in out
+    joints = read_calibration(str(file))
+    pan = joints["pan"]
+    assert (pan.range_min, pan.range_max) == (2048 - 400, 2048 + 400)
+    assert pan.homing_offset == (4100 % 4096) - 2048
+    assert joints["tilt"].homing_offset == 1100 - 2048
+    [found, *_] = json.loads(servo("scan", bus.path, "--json").stdout)
+    assert found["calibration"] == pan.model_dump(exclude={"id"})
+    assert found["position"] == 1648
+    bus.fault("unplug")
+    bus.fault("replug")
+    assert servo("calibrate", bus.path, str(file), "--restore").returncode == 0
+
+
+def settle(bus: Bus) -> None:
+    """Wait until the calibration has read the positions several times."""
+    begun = requests(bus)
+    while requests(bus) < begun + 3:
+        pass
+
+
+def requests(bus: Bus) -> int:
+    return int(bus.fault("requests"))
+
+
+def test_wrong_words(bus: Bus, tmp_path: Path) -> None:
+    assert "write FIRST-LAST" in servo("scan", bus.path, "--ids", "six").stderr
+    assert "no servo with an id of 8-9" in servo("scan", bus.path, "--ids", "8-9").stdout
+    assert "No such file" in servo("calibrate", bus.path, "nothing.json", "--restore").stderr
+    wrong = tmp_path / "wrong.json"
+    wrong.write_text('{"pan": {"id": 1, "range_min": 5, "range_max": 5}}')
+    assert "pan: " in servo("calibrate", bus.path, str(wrong), "--restore").stderr
