@@ -6,10 +6,13 @@
 Names are loaded when they are first used, so that importing the package costs nothing.
 """
 
+import sys
 from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from dsmq_nodes.bag.file.reading import Bag
+    from dsmq_nodes.diagnostics.updater import DiagnosticUpdater
     from dsmq_nodes.graph.actions.action_client import ActionClient, ClientGoalHandle
     from dsmq_nodes.graph.actions.action_server import ActionServer, CancelResponse, GoalResponse
     from dsmq_nodes.graph.actions.goal import GoalState, ServerGoalHandle
@@ -32,9 +35,13 @@ if TYPE_CHECKING:
     from dsmq_nodes.graph.topics.publisher import Publisher
     from dsmq_nodes.graph.topics.qos import QoSProfile
     from dsmq_nodes.graph.topics.subscription import MessageInfo, Subscription
+    from dsmq_nodes.lifecycle.lifecycle_node import LifecycleNode
     from dsmq_nodes.messages.action_type import Action
     from dsmq_nodes.messages.base import Message
     from dsmq_nodes.messages.service_base import Service
+    from dsmq_nodes.tf.broadcaster import StaticTransformBroadcaster, TransformBroadcaster
+    from dsmq_nodes.tf.buffer import Buffer
+    from dsmq_nodes.tf.transform_listener import TransformListener
 
 __version__ = "0.1.0"
 
@@ -43,13 +50,17 @@ __all__ = [
     "ActionClient",
     "ActionServer",
     "Actuator",
+    "Bag",
+    "Buffer",
     "CancelResponse",
     "Client",
     "ClientGoalHandle",
+    "DiagnosticUpdater",
     "EmergencyStop",
     "Future",
     "GoalResponse",
     "GoalState",
+    "LifecycleNode",
     "Message",
     "MessageInfo",
     "Node",
@@ -61,8 +72,11 @@ __all__ = [
     "ServerGoalHandle",
     "Service",
     "ServiceServer",
+    "StaticTransformBroadcaster",
     "Subscription",
     "Timer",
+    "TransformBroadcaster",
+    "TransformListener",
     "run",
     "spin",
     "spin_once",
@@ -75,13 +89,17 @@ _HOMES = {
     "ActionClient": "graph.actions.action_client",
     "ActionServer": "graph.actions.action_server",
     "Actuator": "graph.safety",
+    "Bag": "bag.file.reading",
+    "Buffer": "tf.buffer",
     "CancelResponse": "graph.actions.action_server",
     "Client": "graph.services.service_client",
     "ClientGoalHandle": "graph.actions.action_client",
+    "DiagnosticUpdater": "diagnostics.updater",
     "EmergencyStop": "graph.safety",
     "Future": "graph.services.future",
     "GoalResponse": "graph.actions.action_server",
     "GoalState": "graph.actions.goal",
+    "LifecycleNode": "lifecycle.lifecycle_node",
     "Message": "messages.base",
     "MessageInfo": "graph.topics.subscription",
     "Node": "graph.node",
@@ -93,8 +111,11 @@ _HOMES = {
     "ServerGoalHandle": "graph.actions.goal",
     "Service": "messages.service_base",
     "ServiceServer": "graph.services.service_server",
+    "StaticTransformBroadcaster": "tf.broadcaster",
     "Subscription": "graph.topics.subscription",
     "Timer": "graph.time.timer",
+    "TransformBroadcaster": "tf.broadcaster",
+    "TransformListener": "tf.transform_listener",
     "run": "graph.run",
     "spin": "graph.run",
     "spin_once": "graph.run",
@@ -104,11 +125,13 @@ _HOMES = {
 
 
 def __getattr__(name: str) -> object:
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    found = getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
-    globals()[name] = found
-    return found
+    if name in _HOMES:
+        found = getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+        globals()[name] = found
+        return found
+    if sys._getframe(1).f_globals.get("__name__") == "importlib._bootstrap":  # noqa: SLF001
+        raise AttributeError(name)  # `from dsmq_nodes import tools` asks, and imports the module
+    return import_module(f"{__name__}.lazy_names").load(__name__, _HOMES, name)
 
 
 def __dir__() -> list[str]:

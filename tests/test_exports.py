@@ -63,3 +63,27 @@ def test_importing_the_package_imports_nothing_heavy() -> None:
 def test_importing_the_package_prints_nothing_and_starts_no_thread() -> None:
     program = "import threading, dsmq_nodes; print(threading.active_count())"
     assert in_a_new_python(program) == "1\n"
+
+
+@pytest.mark.parametrize(
+    ("wrong", "told"),
+    [
+        ("from dsmq_nodes import Twist", "write `from dsmq_nodes.messages import Twist`"),
+        ("from dsmq_nodes import Buffr", "did you mean `from dsmq_nodes import Buffer`?"),
+        ("from dsmq_nodes.tf import Node", "write `from dsmq_nodes import Node`"),
+        ("from dsmq_nodes.bag import Graph", "write `from dsmq_nodes.testing import Graph`"),
+        ("from dsmq_nodes.messages import Twsit", "import Twist`?"),
+        ("from dsmq_nodes import xyzzyxyzzy", "dir(dsmq_nodes) shows its names"),
+    ],
+)
+def test_a_wrong_import_says_where_the_name_is(wrong: str, told: str) -> None:
+    with pytest.raises(ImportError) as caught:
+        exec(wrong, {})
+    assert told in str(caught.value)
+
+
+@pytest.mark.parametrize("package", ["messages", "tf", "bag", "testing", "lifecycle"])
+def test_dir_of_a_package_shows_its_names(package: str) -> None:
+    program = f"import dsmq_nodes.{package} as it; print(set(it.__all__) <= set(dir(it)))"
+    program += "; print(hasattr(it, 'no_such_name'))"
+    assert in_a_new_python(program) == "True\nFalse\n"

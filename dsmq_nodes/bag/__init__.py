@@ -15,8 +15,9 @@ Needs the extra `bag`: `pip install 'dsmq-nodes[bag]'`.
 Names are loaded when they are first used.
 """
 
-from importlib import import_module
 from typing import TYPE_CHECKING
+
+from dsmq_nodes.lazy_names import load, shown
 
 if TYPE_CHECKING:
     from dsmq_nodes.bag.file.contents import Attachment, Channel
@@ -32,25 +33,27 @@ __all__ = [
 ]  # fmt: skip
 
 _HOMES = {
-    "Attachment": "file.contents",
-    "Bag": "file.reading",
-    "BagMessage": "file.reading",
-    "BagWriter": "file.writing",
-    "Channel": "file.contents",
-    "Difference": "rerunning.rerun",
-    "Limits": "file.writing",
-    "NodeRaisedError": "rerunning.rerun",
-    "Record": "file.reading",
-    "Rerun": "rerunning.rerun",
-    "Tolerance": "rerunning.comparing",
-    "Untyped": "file.reading",
-    "feed": "rerunning.rerun",
-    "rerun": "rerunning.rerun",
-    "schema_text": "file.recorded_schemas",
+    "Attachment": "bag.file.contents",
+    "Bag": "bag.file.reading",
+    "BagMessage": "bag.file.reading",
+    "BagWriter": "bag.file.writing",
+    "Channel": "bag.file.contents",
+    "Difference": "bag.rerunning.rerun",
+    "Limits": "bag.file.writing",
+    "NodeRaisedError": "bag.rerunning.rerun",
+    "Record": "bag.file.reading",
+    "Rerun": "bag.rerunning.rerun",
+    "Tolerance": "bag.rerunning.comparing",
+    "Untyped": "bag.file.reading",
+    "feed": "bag.rerunning.rerun",
+    "rerun": "bag.rerunning.rerun",
+    "schema_text": "bag.file.recorded_schemas",
 }
 
 
 def __getattr__(name: str) -> object:
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+    return load(__name__, _HOMES, name)
+
+
+def __dir__() -> list[str]:
+    return shown(__name__, __all__)

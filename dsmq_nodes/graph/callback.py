@@ -6,11 +6,14 @@ result, `called` those with a result, `NodeKit.run_hook` the hooks of a node's e
 in.
 """
 
+import ast
 import asyncio
 import functools
 import inspect
+import linecache
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from types import FrameType
 from typing import Any, TypeVar
 
 from dsmq_nodes.errors import SpinError
@@ -45,6 +48,8 @@ def check_callback(callback: object, kind: str) -> None:
         discard(callback)
         name = callback_name(callback)
         raise TypeError(f"{kind} is the function: write `{name}`, not `{name}()`")
+    if callback is None:
+        raise TypeError(f"{kind} is a function, not None: write `self.on_x`, not `self.on_x()`")
     if not callable(callback):
         raise TypeError(f"{kind} is a function, not {callback!r:.60}")
     function = _function_of(callback)
@@ -53,6 +58,42 @@ def check_callback(callback: object, kind: str) -> None:
             f"{kind} cannot have a `yield`: {callback_name(callback)} would not run to its end; "
             "make it `def`, or `async def` with `await`"
         )
+
+
+def check_uncalled(caller: FrameType, place: int) -> None:
+    """Check that no callback was called where it was to be given: `self.on_x()` is None mostly.
+
+    Args:
+        caller: the frame whose call has the callback among its arguments.
+        place: the callback's among the call's arguments.
+
+    Raises:
+        TypeError: it was; the text says what to write.
+    """
+    call = _call_of(caller)
+    by_name = [each.value for each in call.keywords if each.arg == "callback"] if call else []
+    given = [*call.args[place : place + 1], *by_name] if call else []
+    if given and isinstance(given[0], ast.Call):
+        name = ast.unparse(given[0].func)
+        raise TypeError(f"a callback is the function: write `{name}`, not `{name}()`")
+
+
+def _call_of(frame: FrameType) -> ast.Call | None:
+    """The call that a frame is in, as it is written; None where its source is not there."""
+    where = inspect.getframeinfo(frame, context=0).positions
+    if where is None or None in {where.lineno, where.end_lineno, where.end_col_offset}:
+        return None
+    first, last = where.lineno or 0, where.end_lineno or 0
+    lines = [
+        linecache.getline(frame.f_code.co_filename, n).encode() for n in range(first, last + 1)
+    ]
+    lines[-1] = lines[-1][: where.end_col_offset]  # in bytes, both
+    lines[0] = lines[0][where.col_offset or 0 :]
+    try:
+        found = ast.parse(b"(" + b"".join(lines) + b")", mode="eval").body
+    except (SyntaxError, ValueError):
+        return None
+    return found if isinstance(found, ast.Call) else None
 
 
 def _function_of(callback: object) -> object:

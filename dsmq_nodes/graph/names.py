@@ -53,7 +53,15 @@ def resolve_topic(name: str, node: str, namespace: str, remap: Mapping[str, str]
 
     Raises:
         InvalidNameError: a name is not allowed.
+        TypeError: it is not a text.
     """
+    given: object = name
+    if not isinstance(given, str):
+        called = given.__name__ if isinstance(given, type) else repr(given)
+        raise TypeError(
+            f"a name is a text such as 'scan', not {called:.60}: the type is the first argument, "
+            "the name is the second"
+        )
     resolved = _expand(name, node, namespace)
     for source, target in remap.items():
         if _expand(source, node, namespace) == resolved:

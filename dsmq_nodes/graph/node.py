@@ -6,6 +6,7 @@ assembly.py.
 
 import asyncio
 import inspect
+import sys
 from collections.abc import Coroutine, Iterable, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
@@ -16,7 +17,14 @@ from dsmq_nodes.dsmq.address import AnyAddress
 from dsmq_nodes.errors import NodeConfigurationError, ParameterError
 from dsmq_nodes.graph import names
 from dsmq_nodes.graph.assembly import NodeKit
-from dsmq_nodes.graph.callback import Callback, MessageT, Result, callback_name, check_callback
+from dsmq_nodes.graph.callback import (
+    Callback,
+    MessageT,
+    Result,
+    callback_name,
+    check_callback,
+    check_uncalled,
+)
 from dsmq_nodes.graph.log.logger import Logger
 from dsmq_nodes.graph.parameters.model import Parameters
 from dsmq_nodes.graph.parameters.parameter import Parameter
@@ -505,6 +513,8 @@ class Node:
             TypeError: the callback takes other arguments, only one of timeout and on_timeout is
                 given, or the type has nothing to loan.
         """
+        if callback is None:
+            check_uncalled(sys._getframe(1), 2)  # noqa: SLF001  the caller's frame
         return self._kit.topics.add_subscription(
             msg_type,
             self.resolve_topic_name(topic),

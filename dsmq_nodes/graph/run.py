@@ -25,6 +25,7 @@ from dsmq_nodes.graph.spin.event_loop import (
     new_event_loop,
     refuse_in_loop,
 )
+from dsmq_nodes.graph.spin.reserved_names import NotMadeError
 from dsmq_nodes.graph.spin.shutdown import end_nodes
 from dsmq_nodes.graph.topics.qos import QoSProfile
 from dsmq_nodes.printable import indented, traceback_text
@@ -189,7 +190,17 @@ def made(node_class: Callable[[], NodeT]) -> NodeT:
     Raises:
         NodeConfigurationError: the result is not a node, or its constructor is incomplete.
     """
-    node = node_class()
+    asked: object = node_class
+    if isinstance(asked, Node):
+        own = type(asked).__qualname__
+        raise NodeConfigurationError(f"run takes the class: write `run({own})`, not `run({own}())`")
+    try:
+        node = node_class()
+    except NotMadeError:
+        raise NodeConfigurationError(
+            f"{callback_name(node_class)}.__init__ uses the node before it is made: write "
+            "`super().__init__(name)` as its first line"
+        ) from None
     given: object = node
     if inspect.iscoroutine(given):
         given.close()

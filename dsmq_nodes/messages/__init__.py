@@ -6,8 +6,9 @@ imported from here too, which loads only the package that has them.
 
 # ruff: noqa: F403 - the stars are for type checkers; what they bring is in _NAMES
 
-from importlib import import_module
 from typing import TYPE_CHECKING, Any
+
+from dsmq_nodes.lazy_names import load
 
 if TYPE_CHECKING:
     from dsmq_nodes.messages.action import *
@@ -75,17 +76,12 @@ _NAMES = {
     "unique_identifier": "UUID",
     "visualization": "Marker MarkerArray MeshFile UVCoordinate",
 }
-_MODULE_OF = {name: module for module, names in _NAMES.items() for name in names.split()}
-__all__ = sorted(_MODULE_OF)  # noqa: PLE0605  the one list is above
+_HOMES = {name: f"messages.{module}" for module, names in _NAMES.items() for name in names.split()}
+__all__ = sorted(_HOMES)  # noqa: PLE0605  the one list is above
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _MODULE_OF:
-        msg = f"module {__name__!r} has no attribute {name!r}"
-        raise AttributeError(msg)
-    found = getattr(import_module(f"{__name__}.{_MODULE_OF[name]}"), name)
-    globals()[name] = found  # so that each name comes here once
-    return found
+    return load(__name__, _HOMES, name)
 
 
 def __dir__() -> list[str]:

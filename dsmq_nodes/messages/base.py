@@ -18,7 +18,7 @@ from dsmq_nodes.messages.schema.in_limits import in_limits
 from dsmq_nodes.messages.schema.json_schema import json_schema
 from dsmq_nodes.messages.schema.large_field import LARGE_BYTES, large_field
 from dsmq_nodes.printable import one_line
-from dsmq_nodes.speedups import make_plan
+from dsmq_nodes.suggest import did_you_mean
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -65,18 +65,32 @@ class Message(BaseModel):
     ) -> CoreSchema:
         return adapt_model(cls, handler(source))
 
-    if make_plan is not None:  # without it this would be a call more for nothing
+    def __init__(self, /, *by_place: Any, **fields: Any) -> None:
+        """Take the fields by name; those that are not given have their defaults.
 
-        def __init__(self, /, **fields: Any) -> None:
-            """Take the fields by name; those that are not given have their defaults.
+        Raises:
+            MessageError: A field does not exist, is missing or holds a wrong value.
+            TypeError: A value is given without the name of its field.
+        """
+        if by_place:
+            raise TypeError(_unnamed(type(self), by_place[0]))
+        if (plan := codec(type(self))) and plan.fill(self, fields):
+            return
+        try:
+            super().__init__(**fields)
+        except ValidationError as error:
+            raise MessageError(_explain_field(type(self), error)) from None
 
-            Raises:
-                ValidationError: A field does not exist, is missing or holds a wrong value.
-            """
-            if not ((plan := codec(type(self))) and plan.fill(self, fields)):
-                super().__init__(**fields)
+    __init__.__pydantic_base_init__ = True  # type: ignore[attr-defined]  # not for JSON
 
-        __init__.__pydantic_base_init__ = True  # type: ignore[attr-defined]  # not for JSON
+    if not TYPE_CHECKING:  # else a type checker would take every name
+
+        @override
+        def __setattr__(self, name: str, value: Any) -> None:
+            try:
+                super().__setattr__(name, value)
+            except ValidationError as error:
+                raise MessageError(_explain_field(type(self), error)) from None
 
     def to_json(self) -> str:
         """Return the message as JSON text, as it is published.
@@ -238,6 +252,30 @@ def _explain(cls: type[Message], error: ValidationError) -> str:
     return f"{cls.type_name}: {problems}"
 
 
+_UNKNOWN: Final = frozenset({"extra_forbidden", "no_such_attribute"})
+
+
+def _explain_field(cls: type[Message], error: ValidationError) -> str:
+    """The same where the line of the program names the type: the field comes first."""
+    problems = []
+    for problem in error.errors(include_url=False)[:5]:
+        *path, last = problem["loc"] or ("message",)
+        said = f"{problem['msg']}, got {repr(problem['input'])[:60]}"
+        if problem["type"] in _UNKNOWN and not path:
+            said = f"no such field, {did_you_mean(str(last), cls.__pydantic_fields__)}"
+        elif problem["type"] == "missing":
+            said = problem["msg"]
+        problems.append(f"{'.'.join(map(str, [*path, last]))}: {said}")
+    return f"{'; '.join(problems)} ({cls.type_name})"
+
+
+def _unnamed(cls: type[Message], value: object) -> str:
+    first = next(iter(cls.__pydantic_fields__), None)
+    if first is None:
+        return f"{cls.type_name} has no fields"
+    return f"fields are given by name: {cls.__name__}({first}={value!r:.40})"
+
+
 def _unpublishable(message: Message, error: Exception | None = None) -> MessageError:
     """Name the wrong field with its path; the serializer names only the innermost part."""
     cls = type(message)
@@ -290,10 +328,17 @@ class _SecNanosec(Message):
 
     @classmethod
     def from_nanoseconds(cls, nanoseconds: int) -> Self:
-        """Return the value of a number of nanoseconds."""
+        """Return the value of a number of nanoseconds.
+
+        Raises:
+            MessageError: It is out of range.
+        """
         sec, nanosec = divmod(nanoseconds, _NANOSECONDS)
         fields = {"sec": sec, "nanosec": nanosec}
-        return cls.__pydantic_validator__.validate_python(fields)  # type: ignore[no-any-return]
+        try:
+            return cls.__pydantic_validator__.validate_python(fields)  # type: ignore[no-any-return]
+        except ValidationError as error:
+            raise MessageError(_explain_field(cls, error)) from None
 
     def to_nanoseconds(self) -> int:
         """Return the value in nanoseconds."""
@@ -342,7 +387,7 @@ class Duration(_SecNanosec, type_name="builtin_interfaces/msg/Duration"):
         """Take the fields, or as in rclpy `seconds` and `nanoseconds`, which are added up.
 
         Raises:
-            ValidationError: It is out of range.
+            MessageError: It is out of range.
             TypeError: Both ways are mixed.
         """
         super().__init__(**_split(sec, nanosec, seconds, nanoseconds))
@@ -373,7 +418,7 @@ class Time(_SecNanosec, type_name="builtin_interfaces/msg/Time"):
         """Take the fields, or as in rclpy `seconds` and `nanoseconds`, which are added up.
 
         Raises:
-            ValidationError: A field is out of range.
+            MessageError: A field is out of range.
             TypeError: Both ways are mixed.
         """
         if (seconds or nanoseconds) and not (sec or nanosec):

@@ -12,8 +12,9 @@ The fixtures `graph` (this) and `broker` (a real one, on a free port) come with 
 Names are loaded when they are first used: every run of pytest loads the plugin.
 """
 
-from importlib import import_module
 from typing import TYPE_CHECKING
+
+from dsmq_nodes.lazy_names import load, shown
 
 if TYPE_CHECKING:
     from dsmq_nodes.testing.broker_process import BrokerProcess
@@ -24,15 +25,17 @@ if TYPE_CHECKING:
 __all__ = ["BrokerProcess", "Faults", "Graph", "Observed", "VirtualClock"]
 
 _HOMES = {
-    "BrokerProcess": "broker_process",
-    "Faults": "faults",
-    "Graph": "virtual_graph",
-    "Observed": "virtual_graph",
-    "VirtualClock": "virtual_clock",
+    "BrokerProcess": "testing.broker_process",
+    "Faults": "testing.faults",
+    "Graph": "testing.virtual_graph",
+    "Observed": "testing.virtual_graph",
+    "VirtualClock": "testing.virtual_clock",
 }
 
 
 def __getattr__(name: str) -> object:
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+    return load(__name__, _HOMES, name)
+
+
+def __dir__() -> list[str]:
+    return shown(__name__, __all__)

@@ -10,8 +10,9 @@ The words are tf2's: `lookup_transform(target, source, time)` takes data from so
 Names are loaded when they are first used.
 """
 
-from importlib import import_module
 from typing import TYPE_CHECKING
+
+from dsmq_nodes.lazy_names import load, shown
 
 if TYPE_CHECKING:
     from dsmq_nodes.errors import (
@@ -55,15 +56,26 @@ __all__ = [
 _HOMES = {
     "Buffer": "tf.buffer",
     "BufferCore": "tf.core",
+    "ConnectivityException": "errors",
+    "ExtrapolationException": "errors",
     "Frame": "tf.core",
+    "InvalidArgumentException": "errors",
+    "LookupException": "errors",
     "StaticTransformBroadcaster": "tf.broadcaster",
     "TransformBroadcaster": "tf.broadcaster",
+    "TransformException": "errors",
     "TransformListener": "tf.transform_listener",
+    "do_transform_point": "tf.apply",
+    "do_transform_pose": "tf.apply",
+    "do_transform_pose_stamped": "tf.apply",
+    "do_transform_pose_with_covariance_stamped": "tf.apply",
+    "do_transform_vector3": "tf.apply",
 }
 
 
 def __getattr__(name: str) -> object:
-    if name not in __all__:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    home = _HOMES.get(name, "tf.apply" if name.startswith("do_") else "errors")
-    return getattr(import_module(f"dsmq_nodes.{home}"), name)
+    return load(__name__, _HOMES, name)
+
+
+def __dir__() -> list[str]:
+    return shown(__name__, __all__)

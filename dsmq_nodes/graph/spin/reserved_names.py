@@ -11,6 +11,10 @@ from dsmq_nodes.graph.callback import check_callback
 _MAY_WAIT: Final = frozenset({"enter_safe_state", "destroy_node", "shutdown", "statistics"})
 
 
+class NotMadeError(NodeConfigurationError, AttributeError):
+    """A node is used whose constructor has not run."""
+
+
 class OwnAttribute:
     """An attribute that the kit sets once, in a node's constructor; reading it costs nothing."""
 
@@ -24,7 +28,7 @@ class OwnAttribute:
 
     def __getattr__(self, name: str) -> Any:
         """Raise: only a node whose constructor has not run comes here."""
-        raise AttributeError("the node is not made yet: call super().__init__(name) first")
+        raise NotMadeError("the node is not made yet: call super().__init__(name) first")
 
 
 def check_methods(cls: type) -> None:

@@ -30,9 +30,7 @@ class Timer:
         execute: Callable[[Callback, Callback], object],
     ) -> None:
         """Make a timer; `execute` calls the callback, and gets its name for logs."""
-        if not 0 < period_sec < math.inf:
-            raise ValueError(f"a timer's period is more than 0 s and finite, not {period_sec!r}")
-        self.period_sec = period_sec
+        self.period_sec = _checked(period_sec)
         self.callback = callback
         self.ticks = 0
         self.overruns = 0
@@ -58,8 +56,18 @@ class Timer:
 
     @property
     def timer_period_ns(self) -> int:
-        """The period in nanoseconds."""
+        """The period in nanoseconds; a new one holds from now: the next tick is one period away.
+
+        Raises:
+            ValueError: It is set to what is not more than 0.
+        """
         return round(self.period_sec * 1e9)
+
+    @timer_period_ns.setter
+    def timer_period_ns(self, period_ns: int) -> None:
+        self.period_sec = _checked(period_ns / 1e9)
+        if not self._canceled:
+            self.reset()
 
     def time_since_last_call(self) -> int:
         """How long ago the last tick was due, or the start, in nanoseconds; 0 before spinning."""
@@ -141,3 +149,9 @@ class Timer:
         if self.ticks == 1:
             self._first_sec = now_sec
         return self.callback()
+
+
+def _checked(period_sec: float) -> float:
+    if not 0 < period_sec < math.inf:
+        raise ValueError(f"a timer's period is more than 0 s and finite, not {period_sec!r}")
+    return period_sec

@@ -1,7 +1,7 @@
 """Quality of service: how much of a topic is kept for a reader."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from dsmq_nodes.graph.time.clock import seconds
@@ -23,12 +23,19 @@ class QoSProfile:
             and reported, see `on_deadline`.
         lifespan: of a subscription, seconds, or a Duration: an older message is skipped and counted
             as late. Age is by the wall clocks of both ends; a message without a stamp is old.
+        reliability: taken for programs that name it, and without effect: messages arrive in order,
+            and those that a reader is too slow for are counted in `dropped`. "reliable" or
+            "best_effort".
+        history: taken likewise: "keep_last" with `depth`. "keep_all" is refused, since a topic
+            keeps a bounded number of messages.
     """
 
     depth: int = 10
     durability: Literal["volatile", "transient_local"] = "volatile"
     deadline: Duration | float | None = None
     lifespan: Duration | float | None = None
+    reliability: Literal["reliable", "best_effort"] = field(default="reliable", compare=False)
+    history: Literal["keep_last"] = field(default="keep_last", compare=False)
 
     def __post_init__(self) -> None:
         if type(self.depth) is not int or self.depth < 1:
@@ -37,12 +44,25 @@ class QoSProfile:
             raise ValueError(
                 f"durability is 'volatile' or 'transient_local', not {self.durability!r}"
             )
+        self._check_words_of_ros()
         for name in ("deadline", "lifespan"):
             given = getattr(self, name)
             if given is None:
                 continue
             if not 0 < seconds(given) < math.inf:
                 raise ValueError(f"a {name} is more than 0 s and finite, not {given!r}")
+
+    def _check_words_of_ros(self) -> None:
+        if self.reliability not in {"reliable", "best_effort"}:
+            raise ValueError(
+                f"reliability is 'reliable' or 'best_effort', not {self.reliability!r}; it has no "
+                "effect: no pairing is refused, and what is dropped is counted"
+            )
+        if self.history != "keep_last":
+            raise ValueError(
+                f"history is 'keep_last', not {self.history!r}: give the depth that is enough, "
+                "since a topic keeps a bounded number of messages"
+            )
 
     @property
     def latched(self) -> int:

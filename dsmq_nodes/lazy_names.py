@@ -1,0 +1,70 @@
+"""Names of a package that are loaded when they are first used, and where a wrong one is found."""
+
+import sys
+from collections.abc import Iterable, Mapping
+from importlib import import_module
+from opcode import opmap
+from typing import Final
+
+from dsmq_nodes.suggest import nearest
+
+# In the order in which a name is looked for.
+_PACKAGES: Final = (
+    "dsmq_nodes",
+    "dsmq_nodes.messages",
+    "dsmq_nodes.tf",
+    "dsmq_nodes.lifecycle",
+    "dsmq_nodes.diagnostics",
+    "dsmq_nodes.message_filters",
+    "dsmq_nodes.testing",
+    "dsmq_nodes.bag",
+    "dsmq_nodes.errors",
+)
+_IMPORT_FROM: Final = opmap["IMPORT_FROM"]
+
+
+def load(package: str, homes: Mapping[str, str], name: str) -> object:
+    """Return a name of a package, from the module that has it; for the package's `__getattr__`.
+
+    Args:
+        package: the package's name.
+        homes: the module of each of its names, below `dsmq_nodes`.
+        name: the one that is wanted.
+
+    Raises:
+        AttributeError: it has no such name.
+        ImportError: likewise, in `from package import name`; the text says where the name is.
+    """
+    if name in homes:
+        found = getattr(import_module(f"dsmq_nodes.{homes[name]}"), name)
+        setattr(sys.modules[package], name, found)  # so that each name comes here once
+        return found
+    # `from package import name` keeps no text of an AttributeError.
+    caller = sys._getframe(2)  # noqa: SLF001
+    if not name.startswith("_") and caller.f_code.co_code[caller.f_lasti] == _IMPORT_FROM:
+        raise ImportError(f"cannot import name {name!r} from {package!r}: {_advice(package, name)}")
+    raise AttributeError(f"module {package!r} has no attribute {name!r}")
+
+
+def shown(package: str, names: Iterable[str]) -> list[str]:
+    """Return what `dir` of a package shows: its public names, loaded or not."""
+    return sorted({*names, *(name for name in vars(sys.modules[package]) if name[:2] == "__")})
+
+
+def _advice(package: str, name: str) -> str:
+    known: dict[str, str] = {}
+    for each in _PACKAGES:
+        for one in _names_of(each):
+            known.setdefault(one, each)
+    if name in known:
+        return f"write `from {known[name]} import {name}`"
+    close = nearest(name, _names_of(package)) or nearest(name, known)
+    if close is None:
+        return f"dir({package}) shows its names"
+    return f"did you mean `from {known[close]} import {close}`?"
+
+
+def _names_of(package: str) -> list[str]:
+    module = import_module(package)
+    public = [name for name in vars(module) if not name.startswith("_")]
+    return list(getattr(module, "__all__", public))

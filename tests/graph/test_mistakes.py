@@ -1,0 +1,169 @@
+"""Beginners' mistakes: one line says what to write."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dsmq_nodes import Node, QoSProfile
+from dsmq_nodes.errors import MessageError
+from dsmq_nodes.messages import Empty, Float64, Header, Twist
+from dsmq_nodes.testing import BrokerProcess, Graph
+
+PROGRAM = """
+from dsmq_nodes import Node, run
+from dsmq_nodes.messages import Float64
+
+class Listener(Node):
+    def __init__(self):
+        {first}
+        self.create_publisher(Float64, "x", 1)
+
+{last}
+"""
+
+
+@pytest.mark.parametrize(
+    ("first", "last", "told"),
+    [
+        ("pass", "run(Listener)", "uses the node before it is made: write"),
+        (
+            'super().__init__("a")',
+            "run(Listener())",
+            "write `run(Listener)`, not `run(Listener())`",
+        ),
+    ],
+)
+def test_a_program_that_cannot_begin_ends_with_one_line(
+    tmp_path: Path, broker: BrokerProcess, first: str, last: str, told: str
+) -> None:
+    program = tmp_path / "listener.py"
+    program.write_text(PROGRAM.format(first=first, last=last))
+    ran = subprocess.run(
+        [sys.executable, program],
+        env={**os.environ, "DSMQ_BROKER": "{}:{}".format(*broker.address)},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert ran.returncode == 1
+    assert told in ran.stderr
+    assert ran.stderr.count("\n") == 1
+
+
+class Mistaken(Node):
+    def __init__(self) -> None:
+        super().__init__("mistaken")
+
+    def on_x(self) -> None:
+        """Takes nothing, so that calling it succeeds."""
+
+
+@pytest.mark.parametrize(
+    ("mistake", "told"),
+    [
+        (
+            lambda n: n.create_publisher("x", Float64, 1),
+            "not Float64: the type is the first",
+        ),
+        (lambda n: n.create_client("x", Float64), "text such as 'scan', not Float64: the type"),
+        (
+            lambda n: n.create_subscription(Float64, "x", n.on_x(), 1),
+            r"write `n\.on_x`, not `n\.on_x\(\)`",
+        ),
+        (
+            lambda n: n.create_subscription(
+                msg_type=Float64,
+                topic="ä",
+                callback=n.on_x(),
+                qos_profile=1,
+            ),
+            r"write `n\.on_x`",
+        ),
+        (lambda n: n.create_timer(1.0, n.on_x()), r"a function, not None: write `self\.on_x`"),
+    ],
+)
+def test_an_argument_that_is_not_meant(graph: Graph, mistake: Any, told: str) -> None:
+    node = graph.add(Mistaken)
+    with pytest.raises(TypeError, match=told):
+        mistake(node)
+
+
+def test_no_callback_may_be_given_as_none(graph: Graph) -> None:
+    node, nothing = graph.add(Mistaken), None
+    node.create_subscription(Float64, "x", None, 1)
+    node.create_subscription(Float64, "y", nothing, 1)
+
+
+def linear() -> None:
+    Twist(linear={"x": "a"})  # type: ignore[arg-type]
+
+
+def dat() -> None:
+    Float64(dat=1.0)  # type: ignore[call-arg]
+
+
+def liner() -> None:
+    Twist().liner = 1.0  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(
+    ("mistake", "told"),
+    [
+        (lambda: setattr(Twist().linear, "x", "fast"), "x: Input should be a valid number, got 'f"),
+        (linear, "linear.x: Input should be a valid number"),
+        (dat, "dat: no such field, did you mean 'data'?"),
+        (liner, "liner: no such field, did you mean 'linear'? (geometry_msgs/msg/Twist)"),
+    ],
+)
+def test_a_wrong_field_is_one_line(mistake: Any, told: str) -> None:
+    with pytest.raises(MessageError) as caught:
+        mistake()
+    assert str(caught.value).startswith(told)
+    assert "\n" not in str(caught.value)
+    assert "pydantic" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("message", "told"),
+    [
+        (Float64, r"by name: Float64\(data=1\.0\)"),
+        (Header, r"Header\(stamp=1\.0\)"),
+        (Empty, "has no fields"),
+    ],
+)
+def test_a_value_without_its_fields_name(message: Any, told: str) -> None:
+    with pytest.raises(TypeError, match=told):
+        message(1.0)
+
+
+def test_words_of_ros_in_a_qos_profile_are_taken_or_refused_with_the_reason() -> None:
+    known = QoSProfile(depth=3, reliability="best_effort", history="keep_last")
+    assert known == QoSProfile(depth=3)
+    wrong: Any
+    for wrong, told in (
+        ({"reliability": 1}, "it has no effect: no pairing is refused"),
+        ({"history": "keep_all"}, "give the depth that is enough"),
+    ):
+        with pytest.raises(ValueError, match=told):
+            QoSProfile(**wrong)
+
+
+def test_a_timers_period_is_changed_while_it_ticks(graph: Graph) -> None:
+    node = graph.add(Mistaken)
+    timer = node.create_timer(1.0, lambda: None)
+    graph.run_for(2.5)
+    assert timer.ticks == 2
+    timer.timer_period_ns = 100_000_000
+    graph.run_for(1.05)
+    assert timer.ticks == 12
+    with pytest.raises(ValueError, match="more than 0 s"):
+        timer.timer_period_ns = 0
+    timer.cancel()
+    timer.timer_period_ns = 10_000_000
+    graph.run_for(1.0)
+    assert timer.ticks == 12
