@@ -172,16 +172,23 @@ class ActionClient(Waitable):
             self._goal_answered(*taken_data["goal"])
         if "cancel" in taken_data:
             sequence, response = taken_data["cancel"]
-            self._settle(self._pending_cancel_requests.pop(sequence, None), response, "cancel")
+            self._settle(
+                self._expected(self._pending_cancel_requests, sequence), response, "cancel"
+            )
         if "result" in taken_data:
             sequence, response = taken_data["result"]
-            goal_id, future = self._pending_result_requests.pop(sequence, (b"", None))
+            goal_id, future = self._expected(self._pending_result_requests, sequence) or (b"", None)
             self._feedback_callbacks.pop(goal_id, None)
             self._settle(future, response, "result")
         if "feedback" in taken_data:
             await self._feedback_came(taken_data["feedback"])
         if "status" in taken_data:
             self._status_came(taken_data["status"])
+
+    def _expected(self, pending: dict[int, Any], sequence: int) -> Any:
+        """Take what a response was expected for; None: no such request was sent."""
+        with self._lock:  # held from the sending until the response is expected: it may be faster
+            return pending.pop(sequence, None)
 
     def _settle(self, future: Future[Any] | None, response: Any, what: str) -> None:
         if future is None:
@@ -196,7 +203,7 @@ class ActionClient(Waitable):
 
     def _goal_answered(self, sequence: int, response: Any) -> None:
         unknown: tuple[Any, Any] = (None, None)
-        goal_id, future = self._pending_goal_requests.pop(sequence, unknown)
+        goal_id, future = self._expected(self._pending_goal_requests, sequence) or unknown
         handle = ClientGoalHandle(self, goal_id, response)
         if future is not None and handle.accepted:
             uuid_bytes = bytes(goal_id.uuid)
