@@ -35,6 +35,8 @@ _COMMANDS: Final = {
     "interface": "Types of messages, services and actions.",
     "lifecycle": "Lifecycle nodes: list them, see their states and change them.",
     "tf": "Coordinate frames: where they are, and the nodes that publish them.",
+    "uplink": "Join this machine's broker to those of other machines; nothing goes unless it is "
+    "named.",
     "bridge": "Bridges to other worlds: ros2.",
     "servo": "Bus servos of an arm: find them, watch them, calibrate them, change an id.",
     "bag": "Bags: record topics, look at a recording, play it back.",
@@ -46,6 +48,7 @@ _FILES: Final = {
     "node": "nodes",
     "action": "actions",
     "lifecycle": "lifecycle_nodes",
+    "uplink": "uplinks",
 }
 
 

@@ -1,0 +1,236 @@
+"""Where a reader stands in the log of another machine. Pure: no network, no clock.
+
+Each message goes with its place: the epoch of its log, its id there, and the id of the one that
+went `before` it (`Chain`). Ids between these two were not meant to go. So a reader that has taken
+everything up to `before` misses nothing (`RemoteCursor`):
+
+    id <= place                a duplicate: dropped
+    before <= place            next: given
+    before >  place            a hole of `before - place` messages
+
+**A hole** is asked for only after an outage: the offer of the topic had gone, or nothing had come
+for a second. Then the messages that come wait for the answer, so that their order is kept. What
+the answer does not have is lost, and counted with the next message that is given. A link that is
+merely too slow has holes too; to ask for them would load it even more. So an outage permits three
+questions. Latched topics and calls are asked for after any hole (`is_sure`), and a heartbeat tells
+of a last message that never came.
+
+**The place belongs to the log**, not to the process that offers it: after a restart of the uplink
+over there it is still good. With a new epoch all messages of the log are new.
+"""
+
+from collections import deque
+from dataclasses import dataclass, field
+from typing import Final, Generic, NamedTuple, TypeVar
+
+T = TypeVar("T")
+
+_SILENCE_SEC: Final = 1.0  # a slow link still brings something within that time
+_MOST_ASKS: Final = 3  # an outage permits
+_MOST_WAITING: Final = 5000  # messages that wait for an answer; the oldest are lost, and counted
+_MOST_LOGS: Final = 64  # whose places are remembered; the oldest is forgotten first
+
+
+class LogPlace(NamedTuple):
+    """The place of a message in its log.
+
+    Attributes:
+        epoch: the log.
+        id: the message.
+        before: the message before it that was meant to go, or the last one that was read past.
+    """
+
+    epoch: str
+    id: int
+    before: int
+
+
+class LogRequest(NamedTuple):
+    """A question for what a log still has.
+
+    Attributes:
+        epoch: the log.
+        after: messages with greater ids.
+        depth: only the newest so many.
+    """
+
+    epoch: str
+    after: int
+    depth: int
+
+
+@dataclass(slots=True)
+class GivenMessage(Generic[T]):
+    """A message that is given, and how many were lost just before it."""
+
+    place: LogPlace
+    message: T
+    lost: int = 0
+
+
+class Chain:
+    """The writing end: says for each message what went before it."""
+
+    def __init__(self, after: int | None = None) -> None:
+        """A chain that goes on after an id; None: whoever was here before sees a hole."""
+        self.last = after
+
+    def add(self, message_id: int, gap: int = 0) -> int:
+        """A message goes; returns `before`. `gap` messages of the log just before it were lost."""
+        last, self.last = self.last, message_id
+        return message_id - 1 if gap or last is None else min(last, message_id - 1)
+
+
+@dataclass(eq=False, slots=True)
+class _Asked(Generic[T]):
+    """A question that was not answered yet, and the messages that wait for it."""
+
+    waiting: deque[tuple[LogPlace, T]] = field(default_factory=deque)
+
+
+class RemoteCursor(Generic[T]):
+    """The reading end of one topic, in all the logs that it comes from.
+
+    Attributes:
+        resume: how many messages are asked for after an outage; 0: none.
+        is_sure: any hole is asked for.
+        lost: messages that never came.
+        resumed: messages that came as an answer.
+        duplicates: messages that came twice and were given once.
+    """
+
+    def __init__(self, resume: int, *, is_sure: bool = False) -> None:
+        """A cursor before everything."""
+        self.resume, self.is_sure = resume, is_sure
+        self.lost = self.resumed = self.duplicates = 0
+        self._places: dict[str, int] = {}
+        self._asked: dict[str, _Asked[T]] = {}
+        self._asks_left: dict[str, int] = {}
+        self._heard_sec: dict[str, float] = {}
+        self._away: set[str] = set()
+        self._questions: list[LogRequest] = []
+
+    def questions(self) -> list[LogRequest]:
+        """The questions that have to be asked now; each has to be answered by `answered`."""
+        questions, self._questions = self._questions, []
+        return questions
+
+    def place(self, epoch: str) -> int | None:
+        """The id up to which everything of a log was given or is lost."""
+        return self._places.get(epoch)
+
+    # Offers
+
+    def offered(self, machine: str, epoch: str, latched: int = 0) -> None:
+        """A machine offers the topic, and it is wanted here."""
+        was_away = machine in self._away
+        self._away.discard(machine)
+        if epoch in self._places or was_away:
+            self._permit(epoch)
+            self._ask(epoch)
+        elif latched:
+            self._request(LogRequest(epoch, 0, latched))
+
+    def gone(self, machine: str, epoch: str) -> None:
+        """The offer has gone, and an answer that is due does not come.
+
+        The messages that wait for it are in the log, and are asked for when the offer is back.
+        """
+        self._asked.pop(epoch, None)
+        if epoch in self._places:
+            self._away.add(machine)
+        self._permit(epoch)
+
+    def forget(self) -> None:
+        """Nobody reads it here any more: what comes later is new."""
+        self._places.clear()
+        self._asked.clear()
+        self._asks_left.clear()
+        self._away.clear()
+        self._questions.clear()
+
+    def resume_at(self, epoch: str, message_id: int) -> None:
+        """Begin after a message that was given by this cursor's predecessor."""
+        self._places[epoch] = message_id
+
+    # Messages
+
+    def take(self, place: LogPlace, message: T, now_sec: float) -> list[GivenMessage[T]]:
+        """A message has come; returns what is to be given now."""
+        epoch = place.epoch
+        if now_sec - self._heard_sec.get(epoch, now_sec) > _SILENCE_SEC:
+            self._permit(epoch)
+        self._heard_sec[epoch] = now_sec
+        asked = self._asked.get(epoch)
+        if asked is None and self._has_hole(place) and self._ask(epoch):
+            asked = self._asked[epoch]
+        if asked is None:
+            return self._give(place, message)
+        if len(asked.waiting) >= _MOST_WAITING:
+            asked.waiting.popleft()  # a hole, which is counted
+        asked.waiting.append((place, message))
+        return []
+
+    def told(self, epoch: str, last_id: int) -> None:
+        """The writing end tells its last id: perhaps that message never came."""
+        if last_id > self._places.get(epoch, last_id):
+            self._ask(epoch)
+
+    def answered(self, epoch: str, messages: list[tuple[LogPlace, T]]) -> list[GivenMessage[T]]:
+        """The answer has come, perhaps empty; returns what is to be given now, in order."""
+        asked = self._asked.pop(epoch, None)
+        given = []
+        for place, message in sorted(messages, key=lambda each: each[0].id):
+            new = self._give(place, message)
+            self.resumed += len(new)
+            given += new
+        waiting = asked.waiting if asked is not None else deque[tuple[LogPlace, T]]()
+        while waiting:
+            place, message = waiting[0]
+            if self._has_hole(place) and self._ask(epoch):
+                self._asked[epoch].waiting = waiting
+                return given
+            waiting.popleft()
+            given += self._give(place, message)
+        return given
+
+    def _has_hole(self, place: LogPlace) -> bool:
+        known = self._places.get(place.epoch)
+        return known is not None and place.before > known
+
+    def _give(self, place: LogPlace, message: T) -> list[GivenMessage[T]]:
+        epoch, message_id, before = place
+        known = self._places.get(epoch)
+        if known is not None and message_id <= known:
+            self.duplicates += 1
+            return []
+        lost = max(0, before - known) if known is not None else 0
+        if not lost and not self._asked.get(epoch):
+            self._asks_left.pop(epoch, None)  # the outage is over
+        self._places[epoch] = message_id
+        if len(self._places) > _MOST_LOGS:
+            del self._places[next(iter(self._places))]
+        self.lost += lost
+        return [GivenMessage(place, message, lost)]
+
+    # Asking
+
+    def _permit(self, epoch: str) -> None:
+        """There was an outage."""
+        self._asks_left[epoch] = _MOST_ASKS
+
+    def _ask(self, epoch: str) -> bool:
+        """Ask for what follows our place, where that is permitted."""
+        if not self.resume or epoch in self._asked:
+            return False
+        left = _MOST_ASKS if self.is_sure else self._asks_left.get(epoch, 0)
+        if not left:
+            return False
+        self._asks_left[epoch] = left - 1
+        self._request(LogRequest(epoch, self._places.get(epoch, 0), self.resume))
+        return True
+
+    def _request(self, request: LogRequest) -> None:
+        if request.epoch not in self._asked:
+            self._asked[request.epoch] = _Asked()
+            self._questions.append(request)

@@ -1,0 +1,123 @@
+"""The seam between the uplink and the network between machines.
+
+A carrier brings offers, messages, heartbeats and answers from one machine to another. It may lose,
+repeat and reorder messages: `cursors.py` sees to that. It knows fleet names, and no rules.
+
+`ZenohCarrier` (zenoh_carrier.py) goes over a network.
+"""
+
+from collections.abc import Callable, Iterable
+from typing import Protocol
+
+import msgspec
+
+
+class TopicOffer(msgspec.Struct, frozen=True):
+    """A topic that a machine has for others.
+
+    Attributes:
+        machine: the machine's name; empty: it has none.
+        peer: the uplink over there, as the carrier calls it.
+        epoch: the log that the topic lies in.
+        fleet_name: the topic.
+        type_name: its type; empty: unknown.
+        schema_id: which schema the type has; empty: unknown.
+        latched: how many messages are kept for late readers.
+    """
+
+    machine: str
+    peer: str
+    epoch: str
+    fleet_name: str
+    type_name: str = ""
+    schema_id: str = ""
+    latched: int = 0
+
+
+class Question(msgspec.Struct, frozen=True):
+    """What an uplink asks another one about a topic.
+
+    Attributes:
+        epoch: the log that `after` counts in; another one is read from its beginning.
+        after: messages with greater ids are meant.
+        depth: only the newest so many; 0: the schema of the topic, and no messages.
+    """
+
+    epoch: str = ""
+    after: int = 0
+    depth: int = 0
+
+
+Item = tuple[bytes, bytes]
+"""A head, which says where a message stands, and the message."""
+
+
+class CarrierEvents(Protocol):
+    """What a carrier calls: all but `answer` in the uplink's thread."""
+
+    def offered(self, offer: TopicOffer) -> None:
+        """A machine offers a topic."""
+
+    def gone(self, offer: TopicOffer) -> None:
+        """It no longer does, or cannot be reached."""
+
+    def wanted(self, fleet_name: str, is_wanted: bool) -> None:
+        """Another machine wants a topic that is offered here; or none does any more."""
+
+    def arrived(self, fleet_name: str, head: bytes, message: bytes) -> None:
+        """A message of a wanted topic."""
+
+    def told(self, fleet_name: str, head: bytes) -> None:
+        """A heartbeat of a topic."""
+
+    def answered(self, offer: TopicOffer, question: Question, items: list[Item]) -> None:
+        """The answer to `ask`; empty where none came."""
+
+    def answer(self, fleet_name: str, question: Question) -> Iterable[Item]:
+        """Answer another machine's question; called in a thread of the carrier."""
+
+    def namesake(self, host: str) -> None:
+        """Another machine, which was there before this one, has its name; empty: no longer."""
+
+    def failed(self, reason: str) -> None:
+        """The carrier cannot be opened."""
+
+
+class Carrier(Protocol):
+    """A network between machines.
+
+    Attributes:
+        peer: this uplink, as the carrier calls it; known after `open`.
+    """
+
+    peer: str
+
+    def open(self, events: CarrierEvents, run: Callable[[Callable[[], None]], None]) -> None:
+        """Join; `run` runs a function in the uplink's thread. Does not wait for other machines."""
+
+    def offer(self, offer: TopicOffer) -> None:
+        """Offer a topic."""
+
+    def withdraw(self, offer: TopicOffer) -> None:
+        """Stop offering it."""
+
+    def want(self, fleet_name: str) -> None:
+        """Bring the messages of a topic."""
+
+    def unwant(self, fleet_name: str) -> None:
+        """Stop bringing them."""
+
+    def put(self, fleet_name: str, head: bytes, message: bytes) -> None:
+        """Send a message to those that want it; never waits for long."""
+
+    def tell(self, fleet_name: str, head: bytes) -> None:
+        """Send a heartbeat of a topic."""
+
+    def ask(self, offer: TopicOffer, question: Question) -> None:
+        """Ask the uplink that offers a topic."""
+
+    def links(self) -> list[str]:
+        """The other ends of the connections that are there, for people."""
+
+    def close(self) -> None:
+        """Leave."""

@@ -1,0 +1,99 @@
+"""`uplink:` in a launch file, and at the same time all options of the uplink's process."""
+
+import json
+from pathlib import Path
+from typing import Annotated, ClassVar, Final
+
+from pydantic import Field
+
+from dsmq_nodes.gateways.uplink.uplink_rules import UplinkRules
+from dsmq_nodes.launcher.file.entries import LaunchMapping
+from dsmq_nodes.launcher.file.field_types import FilePath
+from dsmq_nodes.launcher.file.gateway_entries import GatewayEntry, GatewayProcess, module_argv
+
+NODE: Final = "/uplink"
+_MODULE: Final = "dsmq_nodes.gateways.uplink"
+_NAME: Final = r"^[A-Za-z_][\w-]*$"
+
+_Names = Annotated[list[str], Field(max_length=1000)]
+_Name = Annotated[str, Field(pattern=_NAME)]
+
+
+class UplinkTopic(LaunchMapping):
+    """How one topic goes and comes."""
+
+    rate: float | None = Field(
+        None, gt=0, allow_inf_nan=False, description="At most so many messages a second go, in Hz."
+    )
+    resume: int = Field(
+        1000, ge=0, le=100_000, description="How many come later after an outage; 0: none."
+    )
+    best_effort: bool = Field(default=False, description="What the network loses is not repeated.")
+
+
+class UplinkTls(LaunchMapping):
+    """The files that `dsmq-nodes uplink keys` has made."""
+
+    ca: FilePath = Field(description="Certificate of the authority.")
+    certificate: FilePath = Field(description="This machine's certificate.")
+    key: FilePath = Field(description="Its private key.")
+
+
+class UplinkEntry(GatewayEntry):
+    """An uplink to other machines: nothing goes or comes unless it is named."""
+
+    ABOUT: ClassVar[str] = (
+        "An uplink to other machines: {as: r1, connect: [hub:7447], publish: [/odom]}. Nothing "
+        "goes or comes unless it is named."
+    )
+    EXTRA: ClassVar[str] = "zenoh"
+    MODULES: ClassVar[tuple[str, ...]] = ("zenoh",)
+
+    as_: _Name | None = Field(
+        None, alias="as", description="This machine's name; without one it sees the whole fleet."
+    )
+    connect: _Names = Field(
+        default=[], description="Routers or uplinks that listen: [tls/hub:7447]; one is used."
+    )
+    listen: _Names = Field(
+        default=[], description="Be a router for others, there: [tls/0.0.0.0:7447]."
+    )
+    publish: _Names = Field(default=[], description="Topics that go: [/odom, /scan].")
+    subscribe: _Names = Field(default=[], description="Topics that come: [/cmd_vel].")
+    serve: _Names = Field(
+        default=[], description="Services and actions of this machine that others may call."
+    )
+    call: _Names = Field(
+        default=[], description="Services and actions of others that are called here."
+    )
+    topics_: dict[str, UplinkTopic] = Field(
+        default={}, alias="topics", description="Settings of topics: {/scan: {rate: 5, resume: 0}}."
+    )
+    tls: UplinkTls | None = Field(None, description="Certificates: both ends show theirs.")
+    robots: list[_Name] = Field(
+        default=[], description="With `listen` and `tls`: machines that have their own name only."
+    )
+    bases: list[_Name] = Field(
+        default=[], description="With `listen` and `tls`: machines that see the whole fleet."
+    )
+    insecure: bool = Field(default=False, description="Go beyond this machine without `tls`.")
+
+    def rules(self) -> UplinkRules:
+        """The rules."""
+        return UplinkRules(
+            name=self.as_ or "",
+            publish=tuple(self.publish),
+            subscribe=tuple(self.subscribe),
+            serve=tuple(self.serve),
+            call=tuple(self.call),
+        )
+
+    def process(self, directory: Path) -> GatewayProcess:
+        """Run this module's package, which reads the entry as JSON."""
+        told = self.model_dump(exclude_unset=True, by_alias=True, mode="json")
+        if self.tls is not None:
+            told["tls"] = {name: str(directory / path) for name, path in told["tls"].items()}
+        return GatewayProcess(NODE, module_argv(_MODULE, json.dumps(told)))
+
+
+ENTRY: Final = UplinkEntry

@@ -1,0 +1,463 @@
+"""The uplink: topics of this machine's broker go to other machines, and theirs come.
+
+**Demand.** A topic that goes is offered; it is read from the broker only while another machine
+wants it. A topic that comes is advertised here as soon as it is offered there, so that tools,
+clients and timeouts see it, and is brought only while somebody here subscribes it. So an idle fleet
+costs heartbeats.
+
+A client may call as soon as it sees the server, before the server's machine has wanted its
+requests: the topics of calls are read always, and what nobody wants yet is held for ten seconds.
+
+**Outages.** An offer that has gone is withdrawn here too: it is as if the node over there had died.
+When it is back, the reading end asks for what it has not had; the answer comes out of the log of
+the other machine's broker (`log_reader.py`), in order and once (`cursors.py`). What is lost is
+added to the numbers of what is published here, so each subscription counts it as dropped.
+
+**Circles.** What the uplink itself has published is not carried on, and a broker has one uplink:
+its name is taken.
+"""
+
+import asyncio
+import logging
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, Final
+
+import msgspec
+
+from dsmq_nodes.dsmq.address import Address
+from dsmq_nodes.dsmq.log import Entry
+from dsmq_nodes.errors import CommandError, DsmqError
+from dsmq_nodes.gateways.hub import Hub, HubReader, HubWriter
+from dsmq_nodes.gateways.uplink.cursors import Chain, GivenMessage, LogPlace, RemoteCursor
+from dsmq_nodes.gateways.uplink.fleet_carrier import Carrier, Item, Question, TopicOffer
+from dsmq_nodes.gateways.uplink.launch_entry import NODE, UplinkTopic
+from dsmq_nodes.gateways.uplink.log_reader import read_log
+from dsmq_nodes.gateways.uplink.remote_clients import RemoteClients
+from dsmq_nodes.gateways.uplink.uplink_rules import (
+    UplinkRules,
+    is_always_resumed,
+    is_offered_rightly,
+)
+from dsmq_nodes.tools.graph_model import TopicModel
+
+logger = logging.getLogger("dsmq_nodes.uplink")
+
+STATUS_TOPIC: Final = f"{NODE}/_status"
+_BEAT_SEC: Final = 1.0
+_BEATS: Final = 3  # heartbeats after the last message of a topic
+_MOST_HELD: Final = 100  # calls that nobody wants yet
+_HELD_SEC: Final = 10.0  # so long
+_NAMESAKE_SEC: Final = 5.0  # longer than the lease: a dead namesake has gone by then
+_USUAL: Final = UplinkTopic()
+_pack: Final = msgspec.msgpack.Encoder().encode
+_read_place: Final = msgspec.msgpack.Decoder(LogPlace).decode
+
+
+def _run_soon(loop: asyncio.AbstractEventLoop, act: Callable[[], None]) -> None:
+    loop.call_soon_threadsafe(act)
+
+
+class Thinner:
+    """Lets through so many messages a second, by the time when each came into the log."""
+
+    def __init__(self, rate_hz: float | None) -> None:
+        self._period_ns = 0 if rate_hz is None else 1e9 / rate_hz
+        self._due_ns = 0.0
+
+    def passes(self, at_ns: int) -> bool:
+        """Whether a message may go."""
+        if not self._period_ns:
+            return True
+        if at_ns < self._due_ns:
+            return False
+        # A little early is on time: publishers are not exact.
+        self._due_ns = max(self._due_ns + self._period_ns, at_ns + self._period_ns / 2)
+        return True
+
+
+class _GoingTopic:
+    """A topic of this machine that others may have."""
+
+    def __init__(self, topic: str, offer: TopicOffer, rate_hz: float | None) -> None:
+        self.topic, self.offer = topic, offer
+        self.is_call = is_always_resumed(topic)
+        self.is_sure = bool(offer.latched) or self.is_call
+        self.is_wanted = False
+        self.held: deque[tuple[float, bytes, bytes]] = deque(maxlen=_MOST_HELD)
+        self.reader: HubReader | None = None
+        self.chain = Chain()
+        self.thinner = Thinner(rate_hz)
+        self.sent = self.thinned = self.beats_left = 0
+
+
+class _ComingTopic:
+    """A topic of other machines that is published here."""
+
+    def __init__(self, topic: str, fleet_name: str, settings: UplinkTopic) -> None:
+        self.topic, self.fleet_name = topic, fleet_name
+        self.offers: dict[str, TopicOffer] = {}  # by peer
+        is_sure = is_always_resumed(topic)
+        self.cursor: RemoteCursor[bytes] = RemoteCursor(settings.resume, is_sure=is_sure)
+        self.writer: HubWriter | None = None
+        self.messages = 0  # published so far; numbers go on when the offer is back
+        self.is_wanted = False
+
+
+class Uplink:
+    """The node: joins a hub and a carrier. It is the carrier's `CarrierEvents`."""
+
+    def __init__(
+        self,
+        hub: Hub,
+        broker: Address,
+        carrier: Carrier,
+        rules: UplinkRules,
+        settings: Mapping[str, UplinkTopic],
+    ) -> None:
+        """An uplink; `broker` is where the hub's broker is asked for its logs."""
+        self._hub, self._broker, self._carrier = hub, broker, carrier
+        self._rules, self._settings = rules, settings
+        self._going: dict[str, _GoingTopic] = {}  # by fleet name, as the others
+        self._coming: dict[str, _ComingTopic] = {}
+        self._schemas: dict[str, bytes] = {}
+        self._namesake = ""
+        self._refused: set[str] = set()
+        self._status: HubWriter | None = None
+        self._clients = RemoteClients(broker)
+        self._was_connected = True
+
+    async def run(self) -> None:
+        """Carry until it is cancelled.
+
+        Raises:
+            CommandError: the carrier cannot be opened, or the machine's name is taken.
+        """
+        loop = asyncio.get_running_loop()
+        self._end: asyncio.Future[None] = loop.create_future()
+        self._hub.watch(self._graph_changed)
+        self._status = self._hub.advertise(STATUS_TOPIC, "", latched=1)
+        self._hub.link.set_state("ready")
+        self._carrier.open(self, lambda act: _run_soon(loop, act))
+        beating = loop.create_task(self._beat())
+        try:
+            await self._end
+        finally:
+            beating.cancel()
+            self._clients.close()
+
+    # Topics that go
+
+    def _graph_changed(self) -> None:
+        topics = {topic.name: topic for topic in self._hub.graph.topics}
+        if self._hub.is_connected and not self._was_connected:
+            self._clients.show_again()
+        self._was_connected = self._hub.is_connected
+        if self._hub.is_connected and self._hub.graph.epoch:
+            self._offer(topics)
+            for coming in self._coming.values():
+                self._evaluate(coming, topics.get(coming.topic))
+        elif not self._hub.is_connected:
+            for name in list(self._going):
+                self._withdraw(name)
+
+    def _offer(self, topics: Mapping[str, TopicModel]) -> None:
+        offers = {}
+        for name, topic in topics.items():
+            if self._rules.goes(name) and (offer := self._offer_of(topic)) is not None:
+                offers[offer.fleet_name] = (name, offer)
+        for fleet_name, going in list(self._going.items()):
+            if offers.get(fleet_name) != (going.topic, going.offer):
+                self._withdraw(fleet_name)
+        for fleet_name, (name, offer) in offers.items():
+            if fleet_name not in self._going:
+                rate_hz = self._settings.get(name, _USUAL).rate
+                self._going[fleet_name] = _GoingTopic(name, offer, rate_hz)
+                self._read(self._going[fleet_name], is_wanted=self._going[fleet_name].is_call)
+                self._carrier.offer(offer)
+
+    def _offer_of(self, topic: TopicModel) -> TopicOffer | None:
+        ends = [end for end in topic.publishers if end.node != NODE]
+        if not ends:
+            return None
+        return TopicOffer(
+            self._rules.name,
+            "",
+            self._hub.graph.epoch,
+            self._rules.fleet_name(topic.name),
+            next((end.type for end in ends if end.type), ""),
+            next((end.schema_id for end in ends if end.schema_id), ""),
+            max(topic.latched_depth, 1) if topic.latched else 0,
+        )
+
+    def _withdraw(self, fleet_name: str) -> None:
+        going = self._going.pop(fleet_name)
+        self._read(going, is_wanted=False)
+        self._carrier.withdraw(going.offer)
+
+    def wanted(self, fleet_name: str, is_wanted: bool) -> None:
+        """Another machine wants a topic that is offered here; or none does any more."""
+        going = self._going.get(fleet_name)
+        if going is None or going.is_wanted == is_wanted:
+            return
+        going.is_wanted = is_wanted
+        if not going.is_call:
+            self._read(going, is_wanted=is_wanted)
+        while is_wanted and going.held:
+            held_sec, head, text = going.held.popleft()
+            if time.monotonic() - held_sec < _HELD_SEC:
+                self._put(going, head, text)
+
+    def _read(self, going: _GoingTopic, *, is_wanted: bool) -> None:
+        if is_wanted and going.reader is None:
+            going.chain = Chain()  # whoever was here before sees the hole
+            going.reader = self._hub.subscribe(
+                going.topic, lambda entry: self._go(going, entry), is_prompt=True
+            )
+        elif not is_wanted and going.reader is not None:
+            going.reader.close()
+            going.reader = None
+
+    def _go(self, going: _GoingTopic, entry: Entry) -> None:
+        if entry.sender == NODE:
+            return
+        if not going.thinner.passes(entry.at):
+            going.thinned += 1
+            return
+        text = entry.text
+        if text is None:
+            return
+        before = going.chain.add(entry.id, entry.gap)
+        head = _pack((going.offer.epoch, entry.id, before))
+        if going.is_wanted:
+            self._put(going, head, text.encode())
+        else:
+            going.held.append((time.monotonic(), head, text.encode()))
+
+    def _put(self, going: _GoingTopic, head: bytes, text: bytes) -> None:
+        self._carrier.put(going.offer.fleet_name, head, text)
+        going.sent += 1
+        going.beats_left = _BEATS
+
+    async def _beat(self) -> None:
+        while True:
+            await asyncio.sleep(_BEAT_SEC)
+            for going in self._going.values():
+                if going.is_sure and going.beats_left and going.chain.last is not None:
+                    going.beats_left -= 1
+                    last = going.chain.last
+                    head = _pack((going.offer.epoch, last, last))
+                    self._carrier.tell(going.offer.fleet_name, head)
+            self._tell_status()
+
+    def answer(self, fleet_name: str, question: Question) -> Iterator[Item]:
+        """Answer another machine's question, in a thread."""
+        topic = self._rules.topic(fleet_name)
+        if not self._rules.goes(topic):
+            return
+        if not question.depth:
+            schema = self._hub.schema_of(topic)
+            yield b"", msgspec.json.encode(schema) if schema else b""
+            return
+        chain = Chain(question.after)
+        thinner = Thinner(self._settings.get(topic, _USUAL).rate)
+        try:
+            for epoch, reply in read_log(
+                self._broker,
+                topic,
+                after=question.after,
+                epoch=question.epoch,
+                depth=question.depth,
+            ):
+                if epoch != question.epoch:
+                    return  # the broker is another one by now, and so is the offer
+                if reply.sender == NODE or not thinner.passes(reply.at):
+                    continue
+                head = _pack((epoch, reply.id, chain.add(reply.id, reply.gap)))
+                yield head, (reply.text or "").encode()
+        except DsmqError as error:
+            logger.warning("%s could not be read for another machine: %s", topic, error)
+
+    # Topics that come
+
+    def offered(self, offer: TopicOffer) -> None:
+        """A machine offers a topic."""
+        topic = self._rules.topic(offer.fleet_name)
+        if not topic or not self._rules.comes(topic):
+            return
+        if not is_offered_rightly(offer.machine, offer.fleet_name):
+            self._refuse(
+                offer.machine, f"offers {offer.fleet_name}, which does not lie below its name"
+            )
+            return
+        coming = self._coming.get(offer.fleet_name)
+        if coming is None:
+            settings = self._settings.get(topic, _USUAL)
+            coming = _ComingTopic(topic, offer.fleet_name, settings)
+            self._coming[offer.fleet_name] = coming
+        known = coming.offers.get(offer.peer)
+        if known is not None and known.epoch != offer.epoch:
+            coming.cursor.gone(known.machine, known.epoch)
+        coming.offers[offer.peer] = offer
+        if not offer.schema_id or offer.schema_id in self._schemas:
+            self._take_offer(coming, offer)
+        else:
+            self._carrier.ask(offer, Question())
+
+    def _refuse(self, machine: str, why: str) -> None:
+        if machine not in self._refused:
+            self._refused.add(machine)
+            logger.warning("refused: %s %s; others of it are not told", machine, why)
+
+    def _take_offer(self, coming: _ComingTopic, offer: TopicOffer) -> None:
+        """The offer's schema is here, if it has one."""
+        if coming.offers.get(offer.peer) != offer:
+            return  # gone, or another one by now
+        if coming.writer is None:
+            logger.info("%s comes from %s", coming.topic, offer.machine or offer.peer)
+            schema = self._schemas.get(offer.schema_id, b"")
+            coming.writer = self._hub.advertise(
+                coming.topic, offer.type_name, schema, latched=offer.latched
+            )
+            coming.writer.publication.messages = coming.messages
+        coming.cursor.is_sure = bool(offer.latched) or is_always_resumed(coming.topic)
+        was_wanted = coming.is_wanted
+        self._evaluate(coming, self._hub.topic(coming.topic))
+        if was_wanted:
+            coming.cursor.offered(offer.machine, offer.epoch, offer.latched)
+            self._ask(coming)
+
+    def _evaluate(self, coming: _ComingTopic, topic: TopicModel | None) -> None:
+        """Bring a topic while somebody here reads it; a latched one always."""
+        if coming.writer is None:
+            return
+        is_read = topic is not None and any(end.node != NODE for end in topic.subscribers)
+        is_wanted = is_read or coming.writer.publication.latched > 0
+        if is_wanted and not coming.is_wanted:
+            coming.is_wanted = True
+            self._carrier.want(coming.fleet_name)
+            for offer in coming.offers.values():
+                coming.cursor.offered(offer.machine, offer.epoch, offer.latched)
+            self._ask(coming)
+        elif coming.is_wanted and not is_wanted:
+            coming.is_wanted = False
+            self._carrier.unwant(coming.fleet_name)
+            coming.cursor.forget()
+
+    def gone(self, offer: TopicOffer) -> None:
+        """An offer has gone, or its machine cannot be reached."""
+        coming = self._coming.get(offer.fleet_name)
+        if coming is None or coming.offers.get(offer.peer) != offer:
+            return
+        del coming.offers[offer.peer]
+        coming.cursor.gone(offer.machine, offer.epoch)
+        if not coming.offers and coming.writer is not None:
+            logger.info("%s no longer comes from %s", coming.topic, offer.machine or offer.peer)
+            coming.messages = coming.writer.publication.messages
+            coming.writer.close()
+            coming.writer = None
+            self._clients.gone(coming.topic)
+
+    def _ask(self, coming: _ComingTopic) -> None:
+        for request in coming.cursor.questions():
+            offers = [each for each in coming.offers.values() if each.epoch == request.epoch]
+            if offers:
+                self._carrier.ask(offers[0], Question(*request))
+            else:
+                self._give(coming, coming.cursor.answered(request.epoch, []))
+
+    def answered(self, offer: TopicOffer, question: Question, items: list[Item]) -> None:
+        """The answer to a question."""
+        coming = self._coming.get(offer.fleet_name)
+        if coming is None:
+            return
+        if not question.depth:
+            self._schemas[offer.schema_id] = items[0][1] if items else b""
+            self._take_offer(coming, offer)
+            return
+        messages = [(_read_place(head), text) for head, text in items]
+        if coming.writer is not None:
+            self._give(coming, coming.cursor.answered(offer.epoch, messages))
+            self._ask(coming)
+
+    def arrived(self, fleet_name: str, head: bytes, message: bytes) -> None:
+        """A message of another machine."""
+        coming = self._coming.get(fleet_name)
+        if coming is None or coming.writer is None:
+            return  # it is asked for when the offer is back
+        self._give(coming, coming.cursor.take(_read_place(head), message, time.monotonic()))
+        self._ask(coming)
+
+    def told(self, fleet_name: str, head: bytes) -> None:
+        """A heartbeat."""
+        coming = self._coming.get(fleet_name)
+        if coming is not None and coming.is_wanted:
+            place = _read_place(head)
+            coming.cursor.told(place.epoch, place.id)
+            self._ask(coming)
+
+    def _give(self, coming: _ComingTopic, given: list[GivenMessage[bytes]]) -> None:
+        writer = coming.writer
+        if writer is None:
+            return
+        for each in given:
+            # Subscribers count a hole in the numbers as dropped messages.
+            writer.publication.messages += each.lost
+            text = each.message.decode()
+            self._clients.see(coming.topic, text)
+            writer.publish(text)
+
+    # The machine
+
+    def namesake(self, host: str) -> None:
+        """Another machine has this one's name, and was there before."""
+        if host and not self._namesake:
+            self._hub.loop.call_later(_NAMESAKE_SEC, self._yield_to_namesake)
+        self._namesake = host
+
+    def _yield_to_namesake(self) -> None:
+        if self._namesake:
+            self.failed(
+                f"another machine is {self._rules.name!r} already, on host {self._namesake}: give "
+                "this one another name (as)"
+            )
+
+    def failed(self, reason: str) -> None:
+        """The uplink cannot go on."""
+        if not self._end.done():
+            self._end.set_exception(CommandError(reason))
+
+    # Status
+
+    def _tell_status(self) -> None:
+        if self._status is not None:
+            self._status.publish(msgspec.json.encode(self.status()).decode())
+
+    def status(self) -> dict[str, Any]:
+        """What goes and comes, in figures."""
+        return {
+            "name": self._rules.name,
+            "links": self._carrier.links(),
+            "going": {
+                going.topic: {
+                    "wanted": going.is_wanted,
+                    "sent": going.sent,
+                    "thinned": going.thinned,
+                }
+                for going in self._going.values()
+            },
+            "coming": {
+                coming.topic: {
+                    "from": sorted({each.machine or "-" for each in coming.offers.values()}),
+                    "wanted": coming.is_wanted,
+                    "messages": coming.messages
+                    if coming.writer is None
+                    else coming.writer.publication.messages,
+                    "resumed": coming.cursor.resumed,
+                    "lost": coming.cursor.lost,
+                    "duplicates": coming.cursor.duplicates,
+                }
+                for coming in self._coming.values()
+            },
+        }

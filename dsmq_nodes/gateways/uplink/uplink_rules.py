@@ -1,0 +1,128 @@
+"""What may go to other machines, what may come from them, and how each topic is called. Pure.
+
+Nothing goes unless the side that has it names it, and nothing comes unless the side that wants it
+names it. A rule is a topic's name or a pattern such as `/r*/odom`.
+
+**Fleet names.** On the machine that is `as: r1`, the topic `/imu` has the fleet name `r1/imu`. A
+machine without a name calls that topic `/r1/imu`. So a machine with a name sees only what lies
+below its name, and offers nothing else; a machine without one sees the whole fleet.
+
+**Services and actions** are topics: `serve: /add` lets `/add/_reply` go and `/add/_request` come.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from typing import Final
+
+from dsmq_nodes.errors import CommandError
+from dsmq_nodes.topic_names import ACTION, EVERY_NODES_TOPICS, REPLY, REQUEST, is_call, is_kits_own
+
+_FEEDBACK: Final = (f"{ACTION}/feedback", f"{ACTION}/status")
+_ACTION_SERVICES: Final = ("send_goal", "cancel_goal", "get_result")
+_FROM_SERVER: Final = (
+    REPLY,
+    *_FEEDBACK,
+    *(f"{ACTION}/{name}{REPLY}" for name in _ACTION_SERVICES),
+)
+_FROM_CLIENT: Final = (REQUEST, *(f"{ACTION}/{name}{REQUEST}" for name in _ACTION_SERVICES))
+
+
+@dataclass(frozen=True, kw_only=True)
+class UplinkRules:
+    """What goes and what comes.
+
+    Attributes:
+        name: this machine's name in the fleet; empty: it sees the whole fleet.
+        publish: topics that go.
+        subscribe: topics that come.
+        serve: services and actions of this machine that others may call.
+        call: services and actions of others that are called here.
+    """
+
+    name: str = ""
+    publish: tuple[str, ...] = ()
+    subscribe: tuple[str, ...] = ()
+    serve: tuple[str, ...] = ()
+    call: tuple[str, ...] = ()
+
+    def check(self) -> None:
+        """Refuse rules that carry nothing, or something that never goes.
+
+        Raises:
+            CommandError: they do; the text says which rule, and what to write.
+        """
+        rules = (self.publish, self.subscribe, self.serve, self.call)
+        if not any(rules):
+            raise CommandError(
+                "nothing goes or comes unless it is named: name topics (publish, subscribe) or "
+                "services and actions (serve, call)"
+            )
+        for name in (each for rule in rules for each in rule):
+            if not name.startswith("/"):
+                raise CommandError(f"{name!r}: write the full name, as '/{name}'")
+            if _is_never(name):
+                raise CommandError(f"{name} never goes: each machine has its own")
+        for name in self.serve:
+            if name in self.call:
+                raise CommandError(
+                    f"{name} is served and called: say serve on the machine that has it, and call "
+                    "on the others"
+                )
+
+    def fleet_name(self, topic: str) -> str:
+        """The name of a topic of ours in the fleet."""
+        return f"{self.name}{topic}" if self.name else topic[1:]
+
+    def topic(self, fleet_name: str) -> str:
+        """Our name of a topic of the fleet; empty where it does not lie below our name."""
+        if not self.name:
+            return f"/{fleet_name}"
+        own = f"{self.name}/"
+        return fleet_name[len(self.name) :] if fleet_name.startswith(own) else ""
+
+    def goes(self, topic: str) -> bool:
+        """Whether a topic of ours may go."""
+        return _may(self.publish, topic) or (
+            _part_of(self.serve, topic, _FROM_SERVER) or _part_of(self.call, topic, _FROM_CLIENT)
+        )
+
+    def comes(self, topic: str) -> bool:
+        """Whether a topic may come, by our name of it."""
+        return _may(self.subscribe, topic) or (
+            _part_of(self.serve, topic, _FROM_CLIENT) or _part_of(self.call, topic, _FROM_SERVER)
+        )
+
+
+def is_offered_rightly(machine: str, fleet_name: str) -> bool:
+    """Whether a machine may offer a topic: one with a name has only what lies below it."""
+    return not machine or fleet_name.startswith(f"{machine}/")
+
+
+def is_always_resumed(topic: str) -> bool:
+    """Whether a topic's messages are asked for again after any loss, not only after an outage."""
+    return is_call(topic)
+
+
+def _is_never(topic: str) -> bool:
+    """Topics that belong to each machine, and names that no key can have."""
+    return is_kits_own(topic) or topic in EVERY_NODES_TOPICS or "//" in topic or topic[-1] == "/"
+
+
+def _may(rule: Iterable[str], topic: str) -> bool:
+    if not topic.startswith("/") or _is_never(topic):
+        return False
+    if "/_" in topic:  # a hidden one has to be named
+        return topic in rule
+    return _matches(rule, topic)
+
+
+def _part_of(rule: Iterable[str], topic: str, parts: Iterable[str]) -> bool:
+    """Whether a topic is one of these parts of a service or an action that a rule has."""
+    if not topic.startswith("/") or _is_never(topic):
+        return False
+    return any(topic.endswith(part) and _matches(rule, topic.removesuffix(part)) for part in parts)
+
+
+def _matches(rule: Iterable[str], name: str) -> bool:
+    return any(fnmatchcase(name, pattern) for pattern in rule)

@@ -1,0 +1,288 @@
+"""Zenoh as a carrier: see zenoh_keys.py for the keys and zenoh_config.py for the settings.
+
+Nothing waits: every message may be dropped where a link has no room (`CongestionControl.DROP`), so
+that one slow machine delays no other. Answers wait instead (`BLOCK`), in threads of their own.
+
+Zenoh calls from its own threads; what it brings is queued for the uplink's thread.
+"""
+
+import contextlib
+import json
+import logging
+import socket
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Final
+
+import msgspec
+import zenoh
+
+from dsmq_nodes.gateways.uplink import zenoh_keys as keys
+from dsmq_nodes.gateways.uplink.fleet_carrier import CarrierEvents, Item, Question, TopicOffer
+from dsmq_nodes.topic_names import is_call
+
+logger = logging.getLogger("dsmq_nodes.uplink")
+
+_ANSWER_SEC: Final = 30.0  # for a slow link; a link that is lost ends the question at once
+_THREADS: Final = 8
+_read_question: Final = msgspec.json.Decoder(Question).decode
+
+
+def open_session(config: dict[str, Any]) -> Any:
+    """A session, which has few types of its own; a client waits until a router is there."""
+    made = zenoh.Config()
+    for path, value in config.items():
+        made.insert_json5(path, json.dumps(value))
+    return zenoh.open(made)
+
+
+class _Offered:
+    """What Zenoh has of a topic that is offered here."""
+
+    def __init__(self, session: Any, offer: TopicOffer, wanted: Any) -> None:
+        key = keys.data_key(offer.fleet_name)
+        urgent = is_call(offer.fleet_name)
+        self.publisher = session.declare_publisher(
+            key,
+            congestion_control=zenoh.CongestionControl.DROP,
+            priority=zenoh.Priority.INTERACTIVE_HIGH if urgent else zenoh.Priority.DATA,
+            express=urgent,
+            allowed_destination=zenoh.Locality.REMOTE,
+        )
+        self._listener = self.publisher.declare_matching_listener(wanted)
+        self._token = session.liveliness().declare_token(keys.offer_key(offer))
+
+    def close(self) -> None:
+        for each in (self._token, self._listener, self.publisher):
+            with contextlib.suppress(zenoh.ZError):
+                each.undeclare()
+
+
+class ZenohCarrier:
+    """A carrier over a network of Zenoh."""
+
+    def __init__(self, name: str, config: dict[str, Any]) -> None:
+        """A carrier for the machine `name`; `config` is as `zenoh_config` makes it."""
+        self.peer = ""
+        self._name, self._config = name, config
+        self._session: Any = None
+        self._offers: dict[str, TopicOffer] = {}
+        self._offered: dict[str, _Offered] = {}
+        self._wanted: dict[str, Any] = {}
+        self._declared: list[Any] = []
+        self._inbox: deque[Callable[[], None]] = deque()
+        self._began = time.time_ns()
+        self._is_closed = False
+        self._pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="uplink")
+
+    def open(self, events: CarrierEvents, run: Callable[[Callable[[], None]], None]) -> None:
+        """Join; what is offered and wanted meanwhile is told when a router is there."""
+        self._events, self._run = events, run
+        # A daemon: it waits for a router, perhaps for ever.
+        threading.Thread(target=self._open, name="zenoh", daemon=True).start()
+
+    def _open(self) -> None:
+        try:
+            session = open_session(self._config)
+        except zenoh.ZError as error:
+            reason = str(error).partition(" at /")[0]
+            self._post(lambda: self._events.failed(reason))
+            return
+        if self._is_closed:
+            session.close()
+            return
+        self._post(lambda: self._join(session))
+
+    def _join(self, session: Any) -> None:
+        self._session, self.peer = session, str(session.zid())
+        liveliness = session.liveliness()
+        below = f"{self._name}/**" if self._name else "**"
+        machines = "*"
+        self._declared = [
+            session.declare_queryable(
+                f"{keys.LOGS}/{self._name or '-'}/{self.peer}/**", self._asked
+            ),
+            session.declare_subscriber(
+                f"{keys.LAST}/{below}", self._last, allowed_origin=zenoh.Locality.REMOTE
+            ),
+            liveliness.declare_subscriber(
+                f"{keys.OFFERS}/{machines}/*/*/*/*/*/{below}", self._token, history=True
+            ),
+        ]
+        if self._name:
+            host = socket.gethostname()
+            token = keys.name_key(self._name, self.peer, host, self._began)
+            self._declared += [
+                liveliness.declare_token(token),
+                liveliness.declare_subscriber(
+                    f"{keys.NAMES}/{self._name}/**", self._named, history=True
+                ),
+            ]
+        for offer in list(self._offers.values()):
+            self._declare(offer)
+        for fleet_name in self._wanted:
+            self._wanted[fleet_name] = self._subscriber(fleet_name)
+
+    # From Zenoh's threads to the uplink's
+
+    def _post(self, act: Callable[[], None]) -> None:
+        is_first = not self._inbox
+        self._inbox.append(act)
+        if is_first:
+            with contextlib.suppress(RuntimeError):  # the loop is closed
+                self._run(self._deliver)
+
+    def _deliver(self) -> None:
+        for _ in range(len(self._inbox)):
+            act = self._inbox.popleft()
+            try:
+                act()
+            except Exception:  # of one message: the others go on
+                logger.exception("something from another machine was not taken")
+        if self._inbox:
+            self._run(self._deliver)
+
+    def _token(self, sample: zenoh.Sample) -> None:
+        try:
+            offer = keys.read_offer(str(sample.key_expr))
+        except ValueError:
+            logger.warning("skipped an offer that cannot be read: %s", sample.key_expr)
+            return
+        if offer.peer != self.peer:
+            is_there = sample.kind == zenoh.SampleKind.PUT
+            take = self._events.offered if is_there else self._events.gone
+            self._post(lambda: take(offer))
+
+    def _named(self, sample: zenoh.Sample) -> None:
+        try:
+            peer, host, began = keys.read_name(str(sample.key_expr))
+        except ValueError:
+            return
+        older = (began, peer) < (self._began, self.peer)
+        if peer != self.peer and older:
+            is_there = sample.kind == zenoh.SampleKind.PUT
+            self._post(lambda: self._events.namesake(host if is_there else ""))
+
+    def _last(self, sample: zenoh.Sample) -> None:
+        fleet_name = keys.fleet_name_of(str(sample.key_expr), 2)
+        head = sample.payload.to_bytes()
+        self._post(lambda: self._events.told(fleet_name, head))
+
+    def _asked(self, query: zenoh.Query) -> None:
+        self._pool.submit(self._answer, query)
+
+    def _answer(self, query: zenoh.Query) -> None:
+        with query:
+            try:
+                key = str(query.key_expr)
+                payload = query.payload
+                question = _read_question(payload.to_bytes() if payload is not None else b"")
+                for head, text in self._events.answer(keys.fleet_name_of(key, 4), question):
+                    query.reply(key, text, attachment=head)
+            except (zenoh.ZError, msgspec.MsgspecError, OSError) as error:
+                logger.warning("a question of another machine was not answered: %s", error)
+
+    # Offering and putting
+
+    def offer(self, offer: TopicOffer) -> None:
+        """Offer a topic."""
+        self._offers[offer.fleet_name] = offer
+        if self._session is not None:
+            self._declare(offer)
+
+    def _declare(self, offer: TopicOffer) -> None:
+        assert self._session is not None
+        offer = msgspec.structs.replace(offer, peer=self.peer)
+        name = offer.fleet_name
+
+        def wanted(status: zenoh.MatchingStatus) -> None:
+            is_wanted = bool(status.matching)
+            self._post(lambda: self._events.wanted(name, is_wanted))
+
+        self._offered[name] = offered = _Offered(self._session, offer, wanted)
+        if offered.publisher.matching_status.matching:
+            self._events.wanted(name, is_wanted=True)
+
+    def withdraw(self, offer: TopicOffer) -> None:
+        """Stop offering a topic."""
+        self._offers.pop(offer.fleet_name, None)
+        offered = self._offered.pop(offer.fleet_name, None)
+        if offered is not None:
+            offered.close()
+
+    def put(self, fleet_name: str, head: bytes, message: bytes) -> None:
+        """Send a message to those that want it."""
+        if (offered := self._offered.get(fleet_name)) is not None:
+            offered.publisher.put(message, attachment=head)
+
+    def tell(self, fleet_name: str, head: bytes) -> None:
+        """Send a heartbeat of a topic."""
+        if self._session is not None:
+            self._session.put(keys.last_key(fleet_name), head)
+
+    # Wanting and asking
+
+    def want(self, fleet_name: str) -> None:
+        """Bring the messages of a topic."""
+        if self._wanted.get(fleet_name) is None:
+            self._wanted[fleet_name] = self._subscriber(fleet_name)
+
+    def _subscriber(self, fleet_name: str) -> Any:
+        if self._session is None:
+            return None
+
+        def arrived(sample: zenoh.Sample) -> None:
+            attachment = sample.attachment
+            head = attachment.to_bytes() if attachment is not None else b""
+            text = sample.payload.to_bytes()
+            self._post(lambda: self._events.arrived(fleet_name, head, text))
+
+        return self._session.declare_subscriber(
+            keys.data_key(fleet_name), arrived, allowed_origin=zenoh.Locality.REMOTE
+        )
+
+    def unwant(self, fleet_name: str) -> None:
+        """Stop bringing the messages of a topic."""
+        if (subscriber := self._wanted.pop(fleet_name, None)) is not None:
+            subscriber.undeclare()
+
+    def ask(self, offer: TopicOffer, question: Question) -> None:
+        """Ask the uplink that offers a topic."""
+        self._pool.submit(self._ask, offer, question)
+
+    def _ask(self, offer: TopicOffer, question: Question) -> None:
+        items: list[Item] = []
+        key = keys.log_key(offer.machine, offer.peer, offer.fleet_name)
+        try:
+            assert self._session is not None
+            for reply in self._session.get(
+                key,
+                timeout=_ANSWER_SEC,
+                # Else only the newest of several replies with one key comes.
+                consolidation=zenoh.ConsolidationMode.NONE,
+                congestion_control=zenoh.CongestionControl.BLOCK,
+                payload=msgspec.json.encode(question),
+            ):
+                if (sample := reply.ok) is not None:
+                    attachment = sample.attachment
+                    head = attachment.to_bytes() if attachment is not None else b""
+                    items.append((head, sample.payload.to_bytes()))
+        except zenoh.ZError as error:
+            logger.warning("%s could not be asked for: %s", offer.fleet_name, error)
+        self._post(lambda: self._events.answered(offer, question, items))
+
+    def links(self) -> list[str]:
+        """The other ends of the connections that are there."""
+        if self._session is None:
+            return []
+        return sorted(str(link.dst).partition("#")[0] for link in self._session.info.links())
+
+    def close(self) -> None:
+        """Leave: a process with an open session would never end."""
+        self._is_closed = True
+        self._pool.shutdown(wait=False, cancel_futures=True)
+        if self._session is not None:
+            self._session.close()

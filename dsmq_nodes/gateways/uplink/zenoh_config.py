@@ -1,0 +1,163 @@
+"""The configuration of a Zenoh session, and what is refused. Pure.
+
+Off are: multicast and gossip (only what is named connects), and Zenoh's shared memory (30 MB a
+process, and it would pass by the network's limits).
+
+**Bounded buffers.** Zenoh and the kernel each hold as much as they are allowed to while a link is
+slow, and what arrives then is seconds old. 16 KiB in the socket and four batches of 4 KiB in Zenoh
+are together under a second of a link of 300 kbit/s. What finds no room is dropped, and counted by
+the reader.
+
+**Rights.** A router gives each certificate the rights that its name has (`_access`): a robot those
+of its own name, a base those of the fleet. A key part that begins with `@` is matched by no
+wildcard, so each kind of key is named.
+"""
+
+import ipaddress
+import re
+from collections.abc import Iterable
+from typing import Any, Final
+
+from dsmq_nodes.errors import CommandError
+from dsmq_nodes.gateways.uplink.launch_entry import UplinkEntry
+
+PORT: Final = 7447  # Zenoh's own
+LEASE_SEC: Final = 3.0
+_SEND_BUFFER_BYTES: Final = 16 * 1024
+_BATCH_BYTES: Final = 4 * 1024
+_BATCHES: Final = 4
+_WAIT_SEC: Final = 0.002  # for room, before a message is dropped
+_SECURE: Final = ("tls", "quic")
+_ENDPOINT: Final = re.compile(
+    r"^(?:(?P<kind>[a-z]+)/)?(?P<host>\[[^\]]+\]|[^:/#?]+)(?::(?P<port>\d+))?$"
+)
+_MESSAGES: Final = (
+    "put",
+    "delete",
+    "declare_subscriber",
+    "query",
+    "reply",
+    "declare_queryable",
+    "liveliness_token",
+    "liveliness_query",
+    "declare_liveliness_subscriber",
+)
+
+
+def zenoh_config(entry: UplinkEntry) -> dict[str, Any]:
+    """The values of a session's configuration, by their paths.
+
+    Raises:
+        CommandError: the entry is refused; the text says why, and what to write.
+    """
+    if not entry.connect and not entry.listen:
+        raise CommandError("say where others are (connect), or where to wait for them (listen)")
+    kind = "tls" if entry.tls is not None else "tcp"
+    config: dict[str, Any] = {
+        "mode": "router" if entry.listen else "client",
+        "connect/endpoints": [_endpoint(each, kind, entry) for each in entry.connect],
+        "listen/endpoints": [_endpoint(each, kind, entry) for each in entry.listen],
+        "connect/timeout_ms": -1,
+        "connect/exit_on_failure": False,
+        "connect/retry": {
+            "period_init_ms": 200,
+            "period_max_ms": 1000,
+            "period_increase_factor": 1.5,
+        },
+        "scouting/multicast/enabled": False,
+        "scouting/gossip/enabled": False,
+        "transport/shared_memory/enabled": False,
+        "transport/link/tx/lease": round(LEASE_SEC * 1000),
+        "transport/link/tx/batch_size": _BATCH_BYTES,
+        "transport/link/tx/queue/size/data": _BATCHES,
+        "transport/link/tx/queue/congestion_control/drop/wait_before_drop": round(_WAIT_SEC * 1e6),
+        "adminspace/enabled": False,
+    }
+    if entry.tls is not None:
+        config["transport/link/tls"] = _tls(entry)
+        if entry.listen:
+            config["access_control"] = _access(entry)
+    return config
+
+
+def _endpoint(text: str, kind: str, entry: UplinkEntry) -> str:
+    found = _ENDPOINT.match(text)
+    if found is None or (found["kind"] or kind) not in ("tcp", *_SECURE):
+        raise CommandError(f"{text!r}: write where it is as tls/HOST:PORT, or tcp/HOST:PORT")
+    kind, host, port = found["kind"] or kind, found["host"], found["port"] or PORT
+    if kind in _SECURE and entry.tls is None:
+        raise CommandError(f"{text}: give the certificates (tls) that `uplink keys` has made")
+    if kind not in _SECURE and not _is_loopback(host) and not entry.insecure:
+        raise CommandError(
+            f"{text} is beyond this machine: use tls/{host}:{port} with certificates (`dsmq-nodes "
+            "uplink keys`), or insecure for a network that only friends can reach"
+        )
+    bound = f"#so_sndbuf={_SEND_BUFFER_BYTES}" if kind != "quic" else ""
+    return f"{kind}/{host}:{port}{bound}"
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False
+
+
+def _tls(entry: UplinkEntry) -> dict[str, Any]:
+    assert entry.tls is not None
+    certificate, key = str(entry.tls.certificate), str(entry.tls.key)
+    return {
+        "root_ca_certificate": str(entry.tls.ca),
+        "enable_mtls": True,
+        "listen_certificate": certificate,
+        "listen_private_key": key,
+        "connect_certificate": certificate,
+        "connect_private_key": key,
+        "close_link_on_expiration": True,
+    }
+
+
+def _access(entry: UplinkEntry) -> dict[str, Any]:
+    """Who may what: nobody anything, except those that are named."""
+    if not entry.robots and not entry.bases:
+        raise CommandError(
+            "say who may connect: robots: [r1, r2] have their own names only, bases: [base] see "
+            "the whole fleet; the names are those of the certificates"
+        )
+    groups = [(name, _keys_of(name)) for name in entry.robots]
+    groups += [(name, _keys_of_all()) for name in entry.bases]
+    return {
+        "enabled": True,
+        "default_permission": "deny",
+        "rules": [
+            {
+                "id": name,
+                "permission": "allow",
+                "flows": ["ingress", "egress"],
+                "messages": list(_MESSAGES),
+                "key_exprs": list(keys),
+            }
+            for name, keys in groups
+        ],
+        "subjects": [{"id": name, "cert_common_names": [name]} for name, _ in groups],
+        "policies": [{"rules": [name], "subjects": [name]} for name, _ in groups],
+    }
+
+
+def _keys_of(name: str) -> Iterable[str]:
+    """What a robot may write and read: see zenoh_keys.py."""
+    return (
+        f"dsmq/{name}/**",
+        f"dsmq/@name/{name}/**",
+        f"dsmq/@offer/{name}/*/*/*/*/*/{name}/**",
+        f"dsmq/@offer/-/*/*/*/*/*/{name}/**",
+        f"dsmq/@log/{name}/*/{name}/**",
+        f"dsmq/@log/-/*/{name}/**",
+        f"dsmq/@last/{name}/**",
+    )
+
+
+def _keys_of_all() -> Iterable[str]:
+    return ("dsmq/**", *(f"dsmq/@{kind}/**" for kind in ("name", "offer", "log", "last")))

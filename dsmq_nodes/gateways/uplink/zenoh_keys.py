@@ -1,0 +1,92 @@
+"""The keys of the uplink in Zenoh. Pure.
+
+    dsmq/r1/imu                                                the messages of r1's topic /imu
+    dsmq/@last/r1/imu                                          its heartbeat: where its log ends
+    dsmq/@offer/r1/PEER/EPOCH/LATCHED/TYPE/SCHEMA/r1/imu       a token: the topic is offered
+    dsmq/@log/r1/PEER/r1/imu                                   a queryable: what its log still has
+    dsmq/@name/r1/PEER/HOST/BEGAN                              a token: a machine of that name
+
+A machine without a name is `-`. Zenoh gives `* $ # ?` and a first `@` a meaning, and refuses empty
+parts: they are written as `%` and two hex digits.
+"""
+
+import re
+from typing import Final
+
+from dsmq_nodes.gateways.uplink.fleet_carrier import TopicOffer
+
+ROOT: Final = "dsmq"
+OFFERS: Final = f"{ROOT}/@offer"
+LOGS: Final = f"{ROOT}/@log"
+NAMES: Final = f"{ROOT}/@name"
+LAST: Final = f"{ROOT}/@last"
+_NOBODY: Final = "-"
+_special: Final = re.compile(r"[%*$#?]|(?:(?<=/)|^)@").sub
+_escaped: Final = re.compile(r"%([0-9A-F]{2})").sub
+
+
+def escaped(name: str) -> str:
+    """A name as a part of a key."""
+    return _special(lambda found: f"%{ord(found[0]):02X}", name)
+
+
+def plain(key: str) -> str:
+    """The name that a part of a key stands for."""
+    return _escaped(lambda found: chr(int(found[1], 16)), key)
+
+
+def data_key(fleet_name: str) -> str:
+    """The key of a topic's messages."""
+    return f"{ROOT}/{escaped(fleet_name)}"
+
+
+def last_key(fleet_name: str) -> str:
+    """The key of a topic's heartbeat."""
+    return f"{LAST}/{escaped(fleet_name)}"
+
+
+def log_key(machine: str, peer: str, fleet_name: str) -> str:
+    """The key at which an uplink is asked for the log of a topic."""
+    return f"{LOGS}/{machine or _NOBODY}/{peer}/{escaped(fleet_name)}"
+
+
+def name_key(machine: str, peer: str, host: str, began: int) -> str:
+    """The token of a machine's name."""
+    return f"{NAMES}/{machine}/{peer}/{escaped(host) or _NOBODY}/{began}"
+
+
+def fleet_name_of(key: str, parts: int) -> str:
+    """The fleet name behind the first `parts` parts of a key."""
+    return plain(key.split("/", parts)[parts])
+
+
+def offer_key(offer: TopicOffer) -> str:
+    """The token of an offer."""
+    words = (offer.epoch, str(offer.latched), offer.type_name, offer.schema_id)
+    middle = "/".join(escaped(word).replace("/", "%2F") or _NOBODY for word in words)
+    machine = offer.machine or _NOBODY
+    return f"{OFFERS}/{machine}/{offer.peer}/{middle}/{escaped(offer.fleet_name)}"
+
+
+def read_offer(key: str) -> TopicOffer:
+    """The offer that a token stands for.
+
+    Raises:
+        ValueError: the key is no such token.
+    """
+    _, _, machine, peer, *middle, fleet_name = key.split("/", 8)
+    epoch, latched, type_name, schema_id = (
+        "" if word == _NOBODY else plain(word) for word in middle
+    )
+    machine = "" if machine == _NOBODY else machine
+    return TopicOffer(machine, peer, epoch, plain(fleet_name), type_name, schema_id, int(latched))
+
+
+def read_name(key: str) -> tuple[str, str, int]:
+    """The peer, the host and the start of a machine's token.
+
+    Raises:
+        ValueError: the key is no such token.
+    """
+    _, _, _, peer, host, began = key.split("/")
+    return peer, plain(host), int(began)

@@ -1,0 +1,298 @@
+"""Uplinks between brokers of this machine: what goes, what comes, and what outages do."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from dsmq_nodes import ActionClient, ActionServer, Client, QoSProfile
+from dsmq_nodes.messages import Action, Int64, Message, String
+from dsmq_nodes.messages.std_srvs import SetBool
+from tests.gateways.uplink.fleet import Fleet, Listener, Machine, Talker, free_port
+
+pytest.importorskip("zenoh")
+
+LATCHED = QoSProfile(depth=1, durability="transient_local")
+
+
+@pytest.fixture
+def fleet() -> Iterator[Fleet]:
+    fleet = Fleet()
+    try:
+        yield fleet
+    finally:
+        fleet.close()
+
+
+def pair(fleet: Fleet, robot: list[str], base: list[str]) -> tuple[Machine, Machine]:
+    """A robot r1 and a base that listens."""
+    where = f"127.0.0.1:{free_port()}"
+    return (
+        fleet.machine("--as", "r1", "--connect", where, *robot),
+        fleet.machine("--listen", where, *base),
+    )
+
+
+def numbers(listener: Listener) -> list[int]:
+    return [msg.data for msg in listener.got]
+
+
+def assert_whole(listener: Listener, talker: Talker) -> None:
+    """In order, once, none lost since the first."""
+    found = numbers(listener)
+    assert found == list(range(found[0], talker.count))
+    assert listener.dropped == 0
+
+
+def test_named_topics_go_and_come_and_no_others(fleet: Fleet) -> None:
+    robot, base = pair(
+        fleet,
+        ["--publish", "/odom", "--subscribe", "/goal"],
+        ["--subscribe", "/r*/odom", "--subscribe", "/r1/secret", "--publish", "/r*/goal"],
+    )
+    odom, secret = Talker(fleet, robot, "/odom"), Talker(fleet, robot, "/secret")
+    goal = Talker(fleet, base, "/r1/goal")
+    heard = fleet.listen(base, Int64, "/r1/odom")
+    not_heard = fleet.listen(base, Int64, "/r1/secret")
+    commanded = fleet.listen(robot, Int64, "/goal")
+    fleet.until(lambda: len(heard.got) > 50 and len(commanded.got) > 50, "both topics")
+    for talker in (odom, secret, goal):
+        talker.stop()
+    fleet.until(lambda: numbers(heard)[-1] == odom.count - 1, "the last")
+    fleet.until(lambda: numbers(commanded)[-1] == goal.count - 1, "the last")
+    assert_whole(heard, odom)
+    assert_whole(commanded, goal)
+    assert not not_heard.got
+
+
+def test_a_topic_goes_only_while_somebody_far_away_reads_it(fleet: Fleet) -> None:
+    robot, base = pair(fleet, ["--publish", "/odom"], ["--subscribe", "/r*/odom"])
+    Talker(fleet, robot, "/odom")
+    fleet.until(lambda: "/r1/odom" in base.status()["coming"], "the offer")
+    assert robot.status()["going"]["/odom"]["sent"] == 0
+    heard = fleet.listen(base, Int64, "/r1/odom")
+    fleet.until(lambda: heard.got, "a message")
+    fleet.forget(heard.node)
+    fleet.until(lambda: not robot.status()["going"]["/odom"]["wanted"], "the end of demand")
+
+
+def test_a_late_reader_gets_what_is_latched_and_types_are_compared(fleet: Fleet) -> None:
+    robot, base = pair(fleet, ["--publish", "/map"], ["--subscribe", "/r*/map"])
+    node = fleet.node("mapper", robot)
+    publisher = node.create_publisher(String, "/map", LATCHED)
+    publisher.publish(String(data="old"))
+    publisher.publish(String(data="new"))
+    fleet.until(lambda: "/r1/map" in base.status()["coming"], "the offer")
+    late = fleet.listen(base, String, "/r1/map", LATCHED)
+    fleet.until(lambda: late.got, "the map")
+    assert [msg.data for msg in late.got] == ["new"]
+    other = fleet.listen(base, Int64, "/r1/map", LATCHED)
+    fleet.spin_for(0.5)
+    assert not other.got
+
+
+def test_services_and_actions_answer_over_the_uplink(fleet: Fleet) -> None:
+    robot, base = pair(
+        fleet,
+        ["--serve", "/set", "--serve", "/count"],
+        ["--call", "/r*/set", "--call", "/r*/count"],
+    )
+    server = fleet.node("server", robot)
+    server.create_service(SetBool, "/set", _answer)
+    ActionServer(server, Count, "/count", _count)
+    caller = fleet.node("caller", base)
+    client = caller.create_client(SetBool, "/r1/set")
+    action = ActionClient(caller, Count, "/r1/count")
+    fleet.until(client.service_is_ready, "the service")
+    for number in range(20):
+        assert fleet.run(_call(client, bool(number % 2))) == bool(number % 2)
+    fleet.until(action.server_is_ready, "the action")
+    feedback: list[int] = []
+    assert fleet.run(_reach(action, 3, feedback)) == 3
+    fleet.until(lambda: feedback == [0, 1, 2], "feedback")
+
+
+async def _call(client: Client[Any, Any], value: bool) -> bool:
+    response = await client.call_async(SetBool.Request(data=value))
+    return bool(response.success)
+
+
+async def _reach(action: "ActionClient[Any, Any, Any]", order: int, feedback: list[int]) -> int:
+    handle = await action.send_goal_async(
+        Count.Goal(order=order), lambda msg: feedback.append(msg.feedback.at)
+    )
+    assert handle.accepted
+    result = await handle.get_result_async()
+    return int(result.result.total)
+
+
+class Count(Action, type_name="test_msgs/action/Count"):
+    class Goal(Message):
+        order: int
+
+    class Result(Message):
+        total: int = 0
+
+    class Feedback(Message):
+        at: int = 0
+
+
+def _answer(request: SetBool.Request) -> SetBool.Response:
+    return SetBool.Response(success=request.data, message="far away")
+
+
+def _count(handle: Any) -> Count.Result:
+    for number in range(handle.request.order):
+        handle.publish_feedback(Count.Feedback(at=number))
+    handle.succeed()
+    return Count.Result(total=handle.request.order)
+
+
+@pytest.mark.parametrize("who", ["router", "robot"])
+def test_nothing_is_lost_when_a_process_between_is_killed(fleet: Fleet, who: str) -> None:
+    where = f"127.0.0.1:{free_port()}"
+    router = fleet.router("--listen", where)
+    robot = fleet.machine("--as", "r1", "--connect", where, "--publish", "/odom")
+    base = fleet.machine("--connect", where, "--subscribe", "/r*/odom")
+    odom = Talker(fleet, robot, "/odom", 100.0)
+    heard = fleet.listen(base, Int64, "/r1/odom")
+    fleet.until(lambda: len(heard.got) > 50, "messages")
+    killed = {"router": router, "robot": robot.uplink, "base": base.uplink}[who]
+    assert killed is not None
+    killed.kill()
+    before = len(heard.got)
+    fleet.spin_for(1.5)
+    if who == "router":
+        fleet.router("--listen", where)
+    else:
+        (robot if who == "robot" else base).start_uplink()
+    fleet.until(lambda: len(heard.got) > before + 150, "messages after that")
+    odom.stop()
+    fleet.until(lambda: numbers(heard)[-1] == odom.count - 1, "the last")
+    assert_whole(heard, odom)
+    fleet.until(lambda: base.status()["coming"]["/r1/odom"]["resumed"] > 0, "the count")
+    assert base.status()["coming"]["/r1/odom"]["lost"] == 0
+
+
+def test_what_the_log_no_longer_has_is_counted_to_the_message(fleet: Fleet) -> None:
+    where = f"127.0.0.1:{free_port()}"
+    robot = fleet.machine("--as", "r1", "--connect", where, "--publish", "/odom")
+    base = fleet.machine("--listen", where, "--subscribe", "/r*/odom")
+    odom = Talker(fleet, robot, "/odom", 1000.0)
+    heard = fleet.listen(base, Int64, "/r1/odom")
+    fleet.until(lambda: len(heard.got) > 50, "messages")
+    robot.kill_uplink()
+    fleet.spin_for(3.0)
+    robot.start_uplink()
+    before = len(heard.got)
+    fleet.until(lambda: len(heard.got) > before + 100, "messages after that")
+    odom.stop()
+    fleet.until(lambda: numbers(heard)[-1] == odom.count - 1, "the last")
+    found = numbers(heard)
+    assert found == sorted(set(found))
+    assert heard.dropped > 0
+    assert len(found) + heard.dropped == odom.count - found[0]
+
+
+def test_what_vanishes_there_vanishes_here_and_comes_back(fleet: Fleet) -> None:
+    robot, base = pair(fleet, ["--serve", "/set"], ["--call", "/r*/set"])
+    fleet.node("server", robot).create_service(SetBool, "/set", _answer)
+    client = fleet.node("caller", base).create_client(SetBool, "/r1/set")
+    fleet.until(client.service_is_ready, "the service")
+    robot.kill_uplink()
+    fleet.until(lambda: not client.service_is_ready(), "its end")
+    robot.start_uplink()
+    fleet.until(client.service_is_ready, "the service again")
+    assert fleet.run(_call(client, value=True))
+
+
+def test_a_restarted_broker_has_another_log(fleet: Fleet) -> None:
+    robot, base = pair(fleet, ["--publish", "/odom"], ["--subscribe", "/r*/odom"])
+    Talker(fleet, robot, "/odom", 100.0)
+    heard = fleet.listen(base, Int64, "/r1/odom")
+    fleet.until(lambda: len(heard.got) > 50, "messages")
+    robot.broker.kill()
+    fleet.spin_for(0.5)
+    robot.broker.start()
+    last = numbers(heard)[-1]
+    fleet.until(lambda: numbers(heard)[-1] > last + 50, "messages of the new log")
+    found = numbers(heard)
+    assert found == sorted(set(found))
+
+
+def test_a_ring_of_machines_carries_each_message_once(fleet: Fleet) -> None:
+    ports = [free_port() for _ in range(3)]
+    machines = [
+        fleet.machine(
+            *("--listen", f"127.0.0.1:{ports[number]}"),
+            *("--connect", f"127.0.0.1:{ports[(number + 1) % 3]}"),
+            *("--publish", "/chat", "--subscribe", "/chat"),
+        )
+        for number in range(3)
+    ]
+    talkers = [fleet.node(f"talker_{n}", each) for n, each in enumerate(machines)]
+    publishers = [node.create_publisher(String, "/chat", 100) for node in talkers]
+    heard = [fleet.listen(each, String, "/chat") for each in machines]
+
+    def all_hear() -> bool:
+        for number, publisher in enumerate(publishers):
+            publisher.publish(String(data=f"hello {number}"))
+        fleet.spin_for(0.1)
+        return all({msg.data for msg in each.got} >= _HELLOS for each in heard)
+
+    fleet.until(all_hear, "all three to hear all three")
+    for number, publisher in enumerate(publishers):
+        for count in range(30):
+            publisher.publish(String(data=f"{number}/{count}"))
+    fleet.until(lambda: all(_counted(each) >= 90 for each in heard), "all messages")
+    fleet.spin_for(0.5)
+    for each in heard:
+        words = [msg.data for msg in each.got if "/" in msg.data]
+        assert len(words) == len(set(words)) == 90
+
+
+_HELLOS = {"hello 0", "hello 1", "hello 2"}
+
+
+def _counted(listener: Listener) -> int:
+    return sum("/" in msg.data for msg in listener.got)
+
+
+def test_a_second_uplink_and_a_second_machine_of_a_name_are_refused(fleet: Fleet) -> None:
+    robot, _ = pair(fleet, ["--publish", "/odom"], ["--subscribe", "/r*/odom"])
+    assert robot.uplink is not None
+    fleet.until(lambda: robot.status()["links"], "the connection")
+    again = Machine.__new__(Machine)
+    again.broker, again.words = robot.broker, robot.words
+    again.start_uplink()
+    assert again.uplink is not None
+    assert again.uplink.wait() == 1
+    assert "node name '/uplink' is taken" in again.uplink.output
+    again.uplink.close()
+    other = fleet.machine(*robot.words)
+    assert other.uplink is not None
+    assert other.uplink.wait() == 1
+    assert "another machine is 'r1' already" in other.uplink.output
+    assert robot.uplink.process.poll() is None
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        ("--connect 10.0.0.1 --publish /odom", "is beyond this machine"),
+        ("--listen 0.0.0.0:7447 --publish /odom", "is beyond this machine"),
+        ("--connect tls/localhost --publish /odom", "give the certificates"),
+        ("--connect localhost", "nothing goes or comes unless it is named"),
+        ("--publish /odom", "say where others are"),
+        ("--connect localhost --publish odom", "write the full name, as '/odom'"),
+        ("--connect localhost --publish /rosout", "never goes"),
+        ("--as a/b --connect localhost --publish /x", "--as a/b"),
+        ("--connect nonsense/x:y --publish /x", "write where it is"),
+    ],
+)
+def test_what_cannot_be_is_refused_in_one_line(fleet: Fleet, words: str, told: str) -> None:
+    machine = fleet.machine(*words.split())
+    assert machine.uplink is not None
+    assert machine.uplink.wait() == 1
+    assert told in machine.uplink.output
+    assert len(machine.uplink.lines) == 1
