@@ -59,6 +59,25 @@ def test_spin_once_calls_one_callback_and_the_others_later(source: Node, sink: N
         assert seen == [*range(1, number + 1)]
 
 
+def test_spin_once_costs_the_same_however_often_it_was_called(source: Node, sink: Node) -> None:
+    seen: list[int] = []
+    sink.create_subscription(Int64, "/n", lambda msg: seen.append(msg.data), 1000)
+    send(source, "/n", range(300))
+    link, drains = sink._kit.link, 0
+    drain = link.drain
+
+    def counted() -> None:
+        nonlocal drains
+        drains += 1
+        drain()
+
+    link.drain = counted  # type: ignore[method-assign]
+    for _ in range(300):
+        spin_once(sink, timeout_sec=10.0)
+    assert seen == [*range(300)]
+    assert drains < 300 * 10
+
+
 def test_a_subscription_that_destroys_itself_gets_nothing_more(source: Node, sink: Node) -> None:
     seen: list[int] = []
     others: list[int] = []

@@ -545,7 +545,9 @@ class Spinner:
             self._end()
         working = asyncio.ensure_future(work) if work is not None else None
         # For messages that came before, to the link or to a mailbox.
-        loop.call_soon(self._dispatch_again, self._link)
+        if not self._dispatch_due:  # else that of an earlier `spin_once` is still to come
+            self._dispatch_due = True
+            loop.call_soon(self._dispatch_again, self._link)
         try:
             waits_for: set[asyncio.Future[Any]] = {ended} if working is None else {ended, working}
             await asyncio.wait(waits_for, return_when=asyncio.FIRST_COMPLETED)
