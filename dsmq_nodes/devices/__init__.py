@@ -11,11 +11,19 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from dsmq_nodes.devices.host import Host
+    from dsmq_nodes.devices.lidar_ld06 import LidarLd06
+    from dsmq_nodes.devices.serial_line import SerialLine
     from dsmq_nodes.devices.servo_bus.servo_arm import ServoArm
 
-__all__ = ["ServoArm"]
+__all__ = ["Host", "LidarLd06", "SerialLine", "ServoArm"]
 
-_HOMES = {"ServoArm": "servo_bus.servo_arm"}
+_HOMES = {
+    "Host": "host",
+    "LidarLd06": "lidar_ld06",
+    "SerialLine": "serial_line",
+    "ServoArm": "servo_bus.servo_arm",
+}
 
 
 def __getattr__(name: str) -> object:

@@ -1,0 +1,118 @@
+"""A node's device: it is opened whenever it is there, and told of once when it is not.
+
+The node lives on without it. Its diagnostics, in the part `device`, are an error while the device
+is gone, and a warning while it is there and silent.
+"""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from typing import Final
+
+from dsmq_nodes.devices.port import Port
+from dsmq_nodes.diagnostics.updater import DiagnosticStatusWrapper, DiagnosticUpdater
+from dsmq_nodes.errors import PortLostError
+from dsmq_nodes.graph.node import Node
+from dsmq_nodes.messages.diagnostic import DiagnosticStatus
+
+_OPEN_EVERY_SEC: Final = 0.1
+
+
+class Device:
+    """The device of one node.
+
+    Attributes:
+        received_bytes: how many bytes came.
+        connects: how often it was opened.
+    """
+
+    def __init__(
+        self,
+        node: Node,
+        address: str,
+        baud: int,
+        on_data: Callable[[bytes], None],
+        *,
+        silent_sec: float = 3.0,
+        counts: Callable[[], Mapping[str, object]] = dict,
+    ) -> None:
+        """Open it when the node spins, and again whenever it was lost.
+
+        Args:
+            node: the node.
+            address: a path, or `tcp://HOST:PORT`.
+            baud: of a serial port.
+            on_data: called with the bytes that came.
+            silent_sec: after so long without bytes the diagnostics warn.
+            counts: more values for the diagnostics.
+        """
+        self.received_bytes = self.connects = 0
+        self._node, self._baud, self._silent_sec = node, baud, silent_sec
+        self._on_data, self._counts = on_data, counts
+        self._port = Port(address, self._heard, self._lost)
+        self._fault = "it is not opened yet"
+        self._is_told = False
+        self._heard_sec = 0.0
+        self._gone = asyncio.Event()
+        updater = DiagnosticUpdater(node)
+        updater.hardware_id = address
+        updater.add("device", self._tell)
+        node.create_task(self._keep_open())
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the device is there."""
+        return self._port.is_open
+
+    def write(self, data: bytes) -> bool:
+        """Send bytes; False: the device is gone, or takes none."""
+        try:
+            self._port.write(data)
+        except PortLostError:
+            return False
+        return True
+
+    def close(self) -> None:
+        """Give the device to others; for `on_shutdown`."""
+        self._port.close()
+
+    async def _keep_open(self) -> None:
+        time = asyncio.get_running_loop().time
+        while True:
+            try:
+                await self._port.open(self._baud)
+            except PortLostError as error:
+                self._miss(str(error))
+                await asyncio.sleep(_OPEN_EVERY_SEC)
+                continue
+            self._gone.clear()
+            self._is_told, self._fault, self._heard_sec = False, "", time()
+            self.connects += 1
+            self._node.get_logger().info(f"{self._port.address} is open")
+            await self._gone.wait()
+
+    def _heard(self, data: bytes) -> None:
+        self.received_bytes += len(data)
+        self._heard_sec = asyncio.get_running_loop().time()
+        self._on_data(data)
+
+    def _lost(self, reason: str) -> None:
+        self._miss(f"{self._port.address} is gone: {reason}")
+        self._gone.set()
+
+    def _miss(self, fault: str) -> None:
+        self._fault = fault
+        if not self._is_told:
+            self._is_told = True
+            self._node.get_logger().error(f"{fault}; it is opened as soon as it is there")
+
+    def _tell(self, stat: DiagnosticStatusWrapper) -> None:
+        silent_sec = asyncio.get_running_loop().time() - self._heard_sec
+        if self._fault:
+            stat.summary(DiagnosticStatus.ERROR, self._fault)
+        elif silent_sec > self._silent_sec:
+            stat.summary(DiagnosticStatus.WARN, f"nothing came for {silent_sec:.0f} s")
+        else:
+            stat.summary(DiagnosticStatus.OK, "ok")
+        told = {"connects": self.connects, "bytes": self.received_bytes, **self._counts()}
+        for name, value in told.items():
+            stat.add(name, value)

@@ -1,0 +1,95 @@
+"""Any microcontroller that speaks in lines: what it says is published, what it is told is sent.
+
+- name: arduino
+node: dsmq_nodes.devices:SerialLine
+params: {port: /dev/ttyACM0, baud: 115200}
+"""
+
+from pydantic import Field
+from typing_extensions import override
+
+from dsmq_nodes.devices.device import Device
+from dsmq_nodes.graph.node import Node
+from dsmq_nodes.graph.parameters.model import Parameters
+from dsmq_nodes.messages.std import String
+
+
+class DeviceLines:
+    """Cuts bytes into lines, sans-I/O; LF, CR and CRLF end one.
+
+    Attributes:
+        too_long: lines over `most_bytes`, which were dropped.
+    """
+
+    def __init__(self, most_bytes: int = 4096) -> None:
+        """`most_bytes` bounds what a device that sends no line ends costs."""
+        self.too_long = 0
+        self._most_bytes = most_bytes
+        self._rest = b""
+        self._skips = False  # the rest of a line that was too long
+
+    def feed(self, data: bytes) -> list[str]:
+        """The lines that are whole now, without empty ones; a byte that is no text is U+FFFD."""
+        *lines, self._rest = (self._rest + data).replace(b"\r", b"\n").split(b"\n")
+        found = []
+        for line in lines:
+            if self._skips or len(line) > self._most_bytes:
+                self.too_long += not self._skips
+                self._skips = False
+            elif line:
+                found.append(line.decode(errors="replace"))
+        if len(self._rest) > self._most_bytes:
+            self.too_long += not self._skips
+            self._skips, self._rest = True, b""
+        return found
+
+
+class SerialLine(Node):
+    """Lines of a serial device, both ways."""
+
+    class Params(Parameters):
+        """Where the device is."""
+
+        port: str = Field("/dev/ttyACM0", frozen=True, description="a path, or tcp://HOST:PORT")
+        baud: int = Field(115200, frozen=True)
+        line_end: str = Field("\n", description="what ends a line that is sent")
+        silent_sec: float = Field(3.0, gt=0, frozen=True, description="then diagnostics warn")
+
+    params: Params
+
+    def __init__(self) -> None:
+        """Open the device when the node spins."""
+        super().__init__("serial_line")
+        given = self.params
+        self._lines = DeviceLines()
+        self._received = self._sent = self._unsent = 0
+        self._publisher = self.create_publisher(String, "~/received", 100)
+        self._device = Device(
+            self,
+            given.port,
+            given.baud,
+            self._on_data,
+            silent_sec=given.silent_sec,
+            counts=self._counts,
+        )
+        self.create_subscription(String, "~/send", self.on_send, 100)
+
+    def on_send(self, msg: String) -> None:
+        """Send one line; while the device is gone it is dropped and counted."""
+        if self._device.write((msg.data + self.params.line_end).encode()):
+            self._sent += 1
+        else:
+            self._unsent += 1
+
+    def _on_data(self, data: bytes) -> None:
+        for line in self._lines.feed(data):
+            self._received += 1
+            self._publisher.publish(String(data=line))
+
+    def _counts(self) -> dict[str, object]:
+        counts = {"received": self._received, "sent": self._sent, "unsent": self._unsent}
+        return {**counts, "too_long": self._lines.too_long}
+
+    @override
+    def on_shutdown(self, *_: object) -> None:
+        self._device.close()

@@ -1,0 +1,182 @@
+"""Nodes of devices on pseudo-terminals: their data, the plug pulled, one owner a port."""
+
+import math
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dsmq_nodes.devices import Host, LidarLd06, SerialLine
+from dsmq_nodes.devices.host import HostLoad
+from dsmq_nodes.devices.lidar_ld06 import PacketReader, crc8, packed
+from dsmq_nodes.devices.serial_line import DeviceLines
+from dsmq_nodes.messages import DiagnosticArray, LaserScan, String
+from dsmq_nodes.testing import Graph
+from tests.support.terminals import FakeDevice
+from tests.support.waiting import PATIENCE_SEC
+
+# From LDROBOT's development manual of the LD06.
+MANUAL = bytes.fromhex(
+    "54 2C 68 08 AB 7E E0 00 E4 DC 00 E2 D9 00 E5 D5 00 E3 D3 00 E4 D0 00 E9 CD 00 E4 CA 00 E2"
+    "C7 00 E9 C5 00 E5 C2 00 E5 C0 00 E5 BE 82 3A 1A 50"
+)
+
+
+@pytest.fixture
+def graph() -> Iterator[Graph]:
+    with Graph() as graph:
+        yield graph
+
+
+@pytest.fixture
+def device(tmp_path: Path) -> Iterator[FakeDevice]:
+    with FakeDevice(tmp_path / "tty") as device:
+        yield device
+
+
+def run_until(graph: Graph, condition: Callable[[], object]) -> None:
+    """The kernel brings a terminal's bytes when it wants: real time passes beside the virtual."""
+    deadline = time.monotonic() + PATIENCE_SEC
+    while not condition():
+        assert time.monotonic() < deadline
+        graph.run_for(0.05)
+        time.sleep(0.001)
+
+
+class Status:
+    """The diagnostics of one node."""
+
+    def __init__(self, graph: Graph, name: str) -> None:
+        self._name = f"{name}: device"
+        self._seen = graph.observe(DiagnosticArray, "diagnostics")
+
+    def __call__(self) -> tuple[int, str]:
+        told = [each for msg in self._seen for each in msg.status if each.name == self._name]
+        return (told[-1].level, told[-1].message) if told else (-1, "")
+
+
+def test_lines_both_ways_through_an_unplugging(graph: Graph, device: FakeDevice) -> None:
+    node = graph.add(SerialLine, params={"port": str(device.path)})
+    received = graph.observe(String, "/serial_line/received")
+    status = Status(graph, "serial_line")
+    graph.run_for(0.1)
+    device.send(b"temp 21.5\r\nte")
+    device.send(b"mp 22\n\xff\n")
+    run_until(graph, lambda: len(received) == 3)
+    assert [msg.data for msg in received] == ["temp 21.5", "temp 22", "\ufffd"]
+    graph.inject("/serial_line/send", String(data="led on"))
+    told = b""
+
+    def has_told() -> bool:
+        nonlocal told
+        told += device.received()
+        return told == b"led on\n"
+
+    run_until(graph, has_told)
+    device.unplug()
+    run_until(graph, lambda: status()[0] == 2)
+    assert str(device.path) in status()[1]
+    graph.inject("/serial_line/send", String(data="lost"))
+    graph.run_for(0.1)
+    assert node._unsent == 1
+    device.plug()
+    run_until(graph, lambda: status() == (0, "ok"))
+    device.send(b"back\n")
+    run_until(graph, lambda: received[-1].data == "back")
+    run_until(graph, lambda: status()[0] == 1)  # it is there, and says nothing
+
+
+def test_a_second_owner_is_told(
+    graph: Graph, device: FakeDevice, caplog: pytest.LogCaptureFixture
+) -> None:
+    graph.add(SerialLine, params={"port": str(device.path)})
+    graph.run_for(0.1)
+    graph.add(SerialLine, name="second", params={"port": str(device.path)})
+    status = Status(graph, "second")
+    graph.run_for(3.0)
+    assert "another process has it open" in status()[1]
+    assert caplog.text.count("another process has it open") == 1
+
+
+@given(st.lists(st.text("ab \xe9", min_size=1, max_size=9)), st.data())
+def test_lines_however_they_are_cut(lines: list[str], data: st.DataObject) -> None:
+    stream = "".join(line + "\r\n" for line in lines).encode()
+    cuts = sorted(data.draw(st.lists(st.integers(0, len(stream)), max_size=6)))
+    splitter = DeviceLines()
+    found = []
+    for start, end in zip([0, *cuts], [*cuts, len(stream)], strict=True):
+        found += splitter.feed(stream[start:end])
+    assert found == lines
+
+
+def test_a_line_without_an_end_is_bounded() -> None:
+    splitter = DeviceLines(most_bytes=10)
+    assert splitter.feed(b"x" * 25) == []
+    assert splitter.feed(b"y" * 25 + b"\nshort\n") == ["short"]
+    assert splitter.too_long == 1
+
+
+def test_the_manuals_packet() -> None:
+    assert crc8(MANUAL[:-1]) == MANUAL[-1]
+    [packet] = PacketReader().feed(b"noise T" + MANUAL)
+    assert packet.speed == 2152
+    assert [*packet.points[0]] == pytest.approx([32427, 0.224, 0xE4])
+    assert [*packet.points[-1]] == pytest.approx([33470, 0.192, 0xE5])
+
+
+@given(st.integers(0, 45), st.integers(0, 7))
+def test_a_damaged_packet_is_none(at: int, bit: int) -> None:
+    damaged = bytearray(MANUAL)
+    damaged[at] ^= 1 << bit
+    reader = PacketReader()
+    assert len(list(reader.feed(bytes(damaged) + MANUAL + MANUAL[:1]))) == 1
+
+
+def a_turn(distance_of: Callable[[int], int]) -> bytes:
+    """A turn of 36 packets; the distance in mm by the degrees."""
+    packets = []
+    for start in range(0, 36000, 1000):
+        angles = [start + round(916 * i / 11) for i in range(12)]
+        points = [(distance_of(angle // 100), 100) for angle in angles]
+        packets.append(packed(3600, start, start + 916, points, start // 36))
+    return b"".join(packets)
+
+
+def test_a_lidars_turns(graph: Graph, device: FakeDevice) -> None:
+    graph.add(LidarLd06, params={"port": str(device.path), "beams": 360})
+    scans = graph.observe(LaserScan, "scan")
+    graph.run_for(0.1)
+
+    def wall(degrees: int) -> int:
+        return 500 if 80 <= degrees < 100 else 0  # at the right, as it turns clockwise
+
+    stream = a_turn(wall) * 3
+    for at in range(0, len(stream), 200):
+        device.send(stream[at : at + 200])
+        graph.run_for(0.005)
+    run_until(graph, lambda: scans)
+    scan = scans[-1]
+    assert scan.scan_time == pytest.approx(0.1)
+    assert scan.header.frame_id == "laser"
+    assert scan.ranges[270] == pytest.approx(0.5)
+    assert scan.ranges[90] == math.inf
+    assert sum(math.isfinite(each) for each in scan.ranges) == pytest.approx(20, abs=2)
+
+
+def test_the_host(graph: Graph) -> None:
+    limits: dict[str, Any] = {"memory": 0.0001}
+    graph.add(Host, params=limits)
+    loads = graph.observe(HostLoad, "host")
+    status = graph.observe(DiagnosticArray, "diagnostics")
+    graph.run_for(2.5)
+    load = loads[-1]
+    assert 0 < load.memory <= 1
+    assert 0 < load.disk <= 1
+    assert len(load.cores) >= 1
+    told = {each.name: each.level for each in status[-1].status}
+    assert told["host: memory"] >= 1
+    assert set(told) == {"host: cpu", "host: memory", "host: disk", "host: temperature"}
