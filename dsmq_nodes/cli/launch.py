@@ -31,6 +31,7 @@ ArgsArgument = Annotated[
         ("dsmq-nodes launch robot.yaml port:=0 --dry-run", "what it would start"),
         ("dsmq-nodes launch robot.yaml --record ring=60s", "a bundle when a node fails"),
         ("dsmq-nodes launch robot.yaml --web", "see it and drive it in a browser"),
+        ("dsmq-nodes launch arm.yaml --broker robot.local:30008", "on a second machine"),
         ("dsmq-nodes launch schema > launch.schema.json", "for your editor"),
     ),
 )
@@ -66,6 +67,13 @@ def launch(
     web: Annotated[
         bool, typer.Option("--web", help="With a dashboard, as `web: 8080` in the file.")
     ] = False,
+    broker: Annotated[
+        str,
+        typer.Option(
+            metavar="HOST:PORT",
+            help="Start no broker, and use the one there; its token is in DSMQ_TOKEN.",
+        ),
+    ] = "",
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Show the plan, and start nothing.")
     ] = False,
@@ -91,6 +99,7 @@ def launch(
         warm=warm,
         record=record,
         web=web,
+        broker=broker,
         dry_run=dry_run,
     )
     raise typer.Exit(status)

@@ -4,9 +4,9 @@ An entry of `nodes:` is a node, a group (it has `nodes:`) or an include (it has 
 time is in seconds. Parts are validated one by one (compose.py), after their substitutions.
 """
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from dsmq_nodes.launcher.file import field_types as fields
 
@@ -22,6 +22,9 @@ class BrokerEntry(LaunchMapping):
     """The broker. Its token, if any, is in the environment: DSMQ_TOKEN."""
 
     host: fields.Host = Field("127.0.0.1", description="Address that the broker listens on.")
+    connect: fields.BrokerAddress | None = Field(
+        None, description="Start none: use the broker there, HOST:PORT, perhaps of another machine."
+    )
     port: int = Field(30008, ge=0, le=65535, description="TCP port; 0 takes any free one.")
     store: fields.FilePath | None = Field(
         None, description="File that keeps the messages over a restart."
@@ -39,6 +42,14 @@ class BrokerEntry(LaunchMapping):
     shm: bool = Field(
         default=True, description="Nodes of this machine exchange messages in shared memory."
     )
+
+    @model_validator(mode="after")
+    def _starts_none(self) -> Self:
+        if self.connect is not None and (others := sorted(self.model_fields_set - {"connect"})):
+            raise ValueError(
+                f"connect starts no broker, so {' and '.join(others)} would have no effect"
+            )
+        return self
 
 
 class LogEntry(LaunchMapping):

@@ -139,6 +139,9 @@ Until = Annotated[
 ]
 ProcessName = Annotated[str, _matching(rf"/?{_PATH}", "a process name; write it like 'perception'")]
 Host = Annotated[str, _matching(r"[^\s/\0]+", "a host; write a name or an address")]
+BrokerAddress = Annotated[
+    str, _matching(r"(\S+:)?[0-9]{1,5}|[^\s:]+", "the address of a broker; write HOST:PORT")
+]
 FilePath = Annotated[str, _matching(r"[^\0]+", "the path of a file", _MOST_PATH)]
 EnvName = Annotated[str, _matching(_WORD, "the name of an environment variable")]
 EnvValue = Annotated[str, AfterValidator(_env_value)]

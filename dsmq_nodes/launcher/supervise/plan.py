@@ -147,15 +147,19 @@ class Plan:
     Attributes:
         broker: the broker.
         nodes: the others.
+        elsewhere: the broker that is used, HOST:PORT, in place of one that is started; empty: none.
         another_port: how to give the launch's broker another port, in words.
     """
 
     broker: ProcessPlan
     nodes: tuple[ProcessPlan, ...]
     another_port: str = ""
+    elsewhere: str = ""
 
     def __str__(self) -> str:
-        return "\n".join(f"[{process.name}] {process}" for process in (self.broker, *self.nodes))
+        broker = f"at {self.elsewhere}, not started" if self.elsewhere else str(self.broker)
+        nodes = [f"[{process.name}] {process}" for process in self.nodes]
+        return "\n".join([f"[{self.broker.name}] {broker}", *nodes])
 
 
 def find_project_root(launch_file: Path) -> Path:

@@ -55,6 +55,7 @@ def make_plan(composition: Composition, project_root: Path) -> Plan:
             ),
         ),
         _another_port(composition),
+        composition.broker.connect or "",
     )
 
 

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import logging
+import os
 import sys
 from collections.abc import Iterator
 
@@ -43,7 +44,9 @@ def run_plan(
         view = View(output, out, shown=table)
 
     async def run() -> int:
-        observer = GraphObserver(view, strict_rates=strict_rates)
+        # The broker's own launch is commanded by that name, and has it.
+        name = f"launch_{os.getpid()}" if plan.elsewhere else "launch"
+        observer = GraphObserver(view, strict_rates=strict_rates, name=name)
         return await Supervisor(plan, output, observer, warm=warm).run(duration_sec)
 
     with _logs_to(output):

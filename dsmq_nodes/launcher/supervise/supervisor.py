@@ -21,8 +21,9 @@ import time
 from collections.abc import Iterable, Iterator
 from typing import Any, Final, Protocol
 
-from dsmq_nodes.dsmq.address import PATIENCE
-from dsmq_nodes.errors import ConnectionFailedError
+from dsmq_nodes.dsmq.address import PATIENCE, parse_address
+from dsmq_nodes.dsmq.client_connection import ClientConnection
+from dsmq_nodes.errors import ConnectionFailedError, DsmqError
 from dsmq_nodes.launcher.output.log_file import LogFiles
 from dsmq_nodes.launcher.output.output import LaunchOutput
 from dsmq_nodes.launcher.supervise.crowd import Ending
@@ -97,7 +98,7 @@ class Supervisor:
         """
         self._output = output
         self._observer = observer
-        self._another_port = plan.another_port
+        self._another_port, self._elsewhere = plan.another_port, plan.elsewhere
         broker = dataclasses.replace(plan.broker, restart=_BROKER_RESTART)
         self._log_files = LogFiles(output.say)
         self._turns = StartTurns()
@@ -118,8 +119,8 @@ class Supervisor:
 
     @property
     def processes(self) -> list[Member]:
-        """All processes of the launch, the broker last."""
-        return [*self.members.values(), self.broker]
+        """All processes of the launch, its broker last."""
+        return [*self.members.values(), *([] if self._elsewhere else [self.broker])]
 
     async def run(self, duration_sec: float | None = None) -> int:
         """Run until a signal, until `duration_sec` are over, or until nothing is left to run.
@@ -132,7 +133,8 @@ class Supervisor:
             async with await Guard.start(is_warm=self._is_warm) as self._guard:
                 losing = asyncio.create_task(self._watch_guard())
                 try:
-                    self.broker.life = asyncio.create_task(self._live_as_broker())
+                    life = self._find_broker() if self._elsewhere else self._live_as_broker()
+                    self.broker.life = asyncio.create_task(life)
                     if await self._listening():
                         self._begin_lives()
                         await self._until_end(duration_sec)
@@ -205,6 +207,17 @@ class Supervisor:
                 self.say(f"{each} when the {duration_sec:g} s were over")
 
     # The broker
+
+    async def _find_broker(self) -> None:
+        """Use a broker that is there: it is neither started nor stopped here."""
+        try:
+            where = parse_address(self._elsewhere)
+            connection = await asyncio.to_thread(ClientConnection, *where.socket)
+        except DsmqError as error:
+            self.fail("broker", str(error), end=True)
+            return
+        connection.close()
+        self._lines.where.set_result(where)
 
     async def _live_as_broker(self) -> None:
         """Start the broker, and restart it at its address."""

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 _LAST_WORDS_SEC: Final = 0.5
 _MOST_NODES: Final = 10_000
+_LAUNCH: Final = "launch"
 
 
 class _Observer(Node):
@@ -45,17 +46,25 @@ class GraphObserver:
         broker_statistics: the broker's last ones, if there is a view.
     """
 
-    def __init__(self, view: LiveView | None = None, *, strict_rates: bool = False) -> None:
+    def __init__(
+        self,
+        view: LiveView | None = None,
+        *,
+        strict_rates: bool = False,
+        name: str = _LAUNCH,
+    ) -> None:
         """Prepare to watch.
 
         Args:
             view: shows the graph and the statistics.
             strict_rates: a missed rate ends the launch; else it is a warning.
+            name: the name of its node; another one than `launch` takes no commands.
         """
         self.statistics: dict[str, NodeStatistics] = {}
         self.broker_statistics = BrokerStatistics()
         self._view = view
         self._strict_rates = strict_rates
+        self._name = name
         self._rates = RateWatch()
         self._connected: set[int] = set()
         self._changed = asyncio.Event()
@@ -65,7 +74,7 @@ class GraphObserver:
 
     async def watch(self, host: str, port: int, supervisor: "Supervisor") -> None:
         """Watch until cancelled; call the supervisor for each node that is ready."""
-        node = await _made(lambda: _Observer("launch", namespace="/dsmq", broker=(host, port)))
+        node = await _made(lambda: _Observer(self._name, namespace="/dsmq", broker=(host, port)))
         try:
             await self._watch(node, supervisor)
         finally:
@@ -77,11 +86,12 @@ class GraphObserver:
 
         node.create_subscription(Graph, GRAPH_TOPIC, lambda msg: self._on_graph(msg, supervisor), 1)
         node.create_subscription(NodeStatistics, NODES_TOPIC, on_node, 1000)
-        DiagnosticAggregator(node)
         if self._view is not None:
             node.create_subscription(BrokerStatistics, STATISTICS_TOPIC, self._on_broker, 1)
         node.create_timer(1.0, lambda: self._check_silence(supervisor))
-        self._control = Control(node, supervisor)
+        if self._name == _LAUNCH:
+            DiagnosticAggregator(node)
+            self._control = Control(node, supervisor)
         if not self._node.done():
             self._node.set_result(node)
         await asyncio.gather(node.spin_async(), self._show(supervisor))

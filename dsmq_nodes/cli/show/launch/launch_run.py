@@ -2,7 +2,10 @@
 
 import json
 import math
+import os
+import sys
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +13,7 @@ import typer
 
 from dsmq_nodes.bag.optional import need_bag
 from dsmq_nodes.cli.show.launch.launch_web import web_beside
+from dsmq_nodes.dsmq.address import parse_address
 from dsmq_nodes.errors import CommandError
 from dsmq_nodes.graph.parameters.yaml_source import resolved, working_directory
 from dsmq_nodes.launcher.file.arguments import parse
@@ -35,14 +39,19 @@ def run(
     warm: bool,
     record: str,
     web: bool,
+    broker: str,
     dry_run: bool,
 ) -> int:
     """Start a launch file and wait for its end; return the exit status."""
     working_directory()  # nodes run there
     given = parse_args(args)
     extends: list[Callable[[Plan], Plan]] = []
+    if broker:
+        elsewhere = str(parse_address(broker))
+        extends.append(lambda plan: replace(plan, elsewhere=elsewhere))
     if web:
         extends.append(web_beside)
+    extends.append(_tell_of_unused_broker)
     if dry_run:
         plan = _ros_plan(file, given) if is_of_ros(file) else load_plan(file, given)
         print(_extended(plan, extends))
@@ -66,6 +75,17 @@ def run(
         extend=lambda plan: _extended(plan, extends),
         **how,
     )
+
+
+def _tell_of_unused_broker(plan: Plan) -> Plan:
+    where = os.environ.get("DSMQ_BROKER")
+    if where and not plan.elsewhere:
+        print(
+            f"DSMQ_BROKER={where} is not used: this launch starts its own broker (--broker {where}"
+            " uses that one)",
+            file=sys.stderr,
+        )
+    return plan
 
 
 def _ros_plan(file: Path, given: Mapping[str, str]) -> Plan:
