@@ -10,23 +10,36 @@ Names are loaded when they are first used.
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+from dsmq_nodes.errors import NodeLoadError
+
 if TYPE_CHECKING:
     from dsmq_nodes.devices.host import Host
     from dsmq_nodes.devices.lidar_ld06 import LidarLd06
+    from dsmq_nodes.devices.nmea_gps import NmeaGps
     from dsmq_nodes.devices.serial_line import SerialLine
     from dsmq_nodes.devices.servo_bus.servo_arm import ServoArm
 
-__all__ = ["Host", "LidarLd06", "SerialLine", "ServoArm"]
+__all__ = ["Host", "LidarLd06", "NmeaGps", "SerialLine", "ServoArm"]
 
 _HOMES = {
     "Host": "host",
     "LidarLd06": "lidar_ld06",
+    "NmeaGps": "nmea_gps",
     "SerialLine": "serial_line",
     "ServoArm": "servo_bus.servo_arm",
 }
 
 
+_EXTRAS = {"pynmea2": "gps"}
+
+
 def __getattr__(name: str) -> object:
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+    try:
+        return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+    except ModuleNotFoundError as error:
+        if error.name not in _EXTRAS:
+            raise
+        extra = f"pip install 'dsmq-nodes[{_EXTRAS[error.name]}]'"
+        raise NodeLoadError(f"{name} needs {error.name}: {extra}") from None

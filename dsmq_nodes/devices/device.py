@@ -33,6 +33,7 @@ class Device:
         on_data: Callable[[bytes], None],
         *,
         silent_sec: float = 3.0,
+        greeting: bytes = b"",
         counts: Callable[[], Mapping[str, object]] = dict,
     ) -> None:
         """Open it when the node spins, and again whenever it was lost.
@@ -43,11 +44,12 @@ class Device:
             baud: of a serial port.
             on_data: called with the bytes that came.
             silent_sec: after so long without bytes the diagnostics warn.
+            greeting: sent whenever it was opened.
             counts: more values for the diagnostics.
         """
         self.received_bytes = self.connects = 0
         self._node, self._baud, self._silent_sec = node, baud, silent_sec
-        self._on_data, self._counts = on_data, counts
+        self._on_data, self._counts, self._greeting = on_data, counts, greeting
         self._port = Port(address, self._heard, self._lost)
         self._fault = "it is not opened yet"
         self._is_told = False
@@ -88,6 +90,8 @@ class Device:
             self._is_told, self._fault, self._heard_sec = False, "", time()
             self.connects += 1
             self._node.get_logger().info(f"{self._port.address} is open")
+            if self._greeting:
+                self.write(self._greeting)
             await self._gone.wait()
 
     def _heard(self, data: bytes) -> None:

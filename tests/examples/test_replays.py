@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from dsmq_nodes.devices.nmea_log import NmeaLog
 from dsmq_nodes.errors import ParameterError
 from dsmq_nodes.messages import (
     Float64,
@@ -23,7 +24,6 @@ from dsmq_nodes.messages import (
 from dsmq_nodes.testing import Graph
 from examples.carmen_log import CarmenLog
 from examples.imu_table import named
-from examples.nmea_log import NmeaLog
 from examples.replay_carmen import ReplayCarmen
 from examples.replay_imu import ReplayImu
 from examples.replay_nmea import ReplayNmea

@@ -15,7 +15,8 @@ from typing import Any
 
 import pynmea2
 
-from dsmq_nodes.messages import Header, NavSatFix, NavSatStatus, Time
+from dsmq_nodes.messages.base import Header, Time
+from dsmq_nodes.messages.sensor import NavSatFix, NavSatStatus
 
 # gpsd's JSON, a logger's times and binary data may stand before and between sentences.
 SENTENCE = re.compile(r"\$[A-Z]{2}[^$*\r\n]*(?:\*[0-9A-Fa-f]{2})?")
@@ -44,7 +45,7 @@ MODES = {"A": "1", "D": "2", "P": "3", "R": "4", "F": "5", "E": "6", "M": "7", "
 
 
 @dataclass
-class Epoch:
+class GpsEpoch:
     """What was said of one time of day."""
 
     at: time
@@ -57,6 +58,11 @@ class Epoch:
     altitude: float = math.nan  # m above the ellipsoid
 
     def take(self, nmea: Any) -> None:
+        """Take one sentence of this time.
+
+        Raises:
+            ValueError: it has a position that is none.
+        """
         if nmea.sentence_type in POSITIONS:
             self.qualities.append(quality(nmea))
             self.service |= SYSTEMS.get(nmea.talker, 0)
@@ -67,10 +73,16 @@ class Epoch:
             self.altitude = float(nmea.altitude) + float(nmea.geo_sep or 0)
 
     def is_of_another_day(self, nmea: Any) -> bool:
+        """Whether a sentence has another date."""
         day = date_of(nmea)
         return None not in {day, self.day} and day != self.day
 
     def take_position(self, nmea: Any) -> None:
+        """Take a position that is as exact as the one so far, or more.
+
+        Raises:
+            ValueError: it is none.
+        """
         rank = len(nmea.lat), POSITIONS.index(nmea.sentence_type)
         if not (nmea.lat and nmea.lon) or rank < self.rank:
             return
@@ -81,6 +93,7 @@ class Epoch:
         self.rank, self.latitude, self.longitude = rank, latitude, longitude
 
     def fix(self, day: date) -> NavSatFix:
+        """What is known of this time, on a day."""
         stamp = datetime.combine(day, self.at, UTC)
         since = stamp - datetime(1970, 1, 1, tzinfo=UTC)
         stamp_ns = (since // timedelta(microseconds=1)) * 1000
@@ -126,6 +139,7 @@ def date_of(nmea: Any) -> date | None:
 
 
 def status_of(found: str) -> int:
+    """The status of a quality."""
     return QUALITIES.get(found, NavSatStatus.STATUS_UNKNOWN)
 
 
@@ -140,10 +154,32 @@ def quality(nmea: Any) -> str:
     return MODES.get(mode or "A", "0") if nmea.status == "A" else "0"
 
 
+def parsed_line(line: str, counts: Counter[str], *, check: bool = False) -> Iterator[Any]:
+    """The sentences of a line; `counts` has them and everything else.
+
+    A wrong checksum is never accepted; with `check` a missing one is not either.
+    """
+    found = SENTENCE.findall(line)
+    if not found:
+        counts["comment" if line.startswith("#") else "no sentence"] += 1
+    for each in found:
+        try:
+            nmea = pynmea2.parse(each.strip(), check=check)
+        except (pynmea2.ParseError, ValueError, LookupError, TypeError) as error:
+            counts[type(error).__name__] += 1
+            continue
+        if isinstance(nmea, pynmea2.TalkerSentence):
+            counts[nmea.sentence_type] += 1
+            yield nmea
+        else:  # of one manufacturer, or a question
+            counts[type(nmea).__name__] += 1
+
+
 class NmeaLog:
     """A log's fixes and depths, by time."""
 
     def __init__(self, text: str) -> None:
+        """Read all of a log."""
         self.counts: Counter[str] = Counter()  # lines and sentences, each once
         self.unused: Counter[str] = Counter()  # of the sentences that are known
         self.sentences = list(self.parsed(text))
@@ -155,25 +191,13 @@ class NmeaLog:
         self.latest: datetime | None = None
 
     def parsed(self, text: str) -> Iterator[Any]:
+        """The sentences of a text; everything else is counted."""
         for line in text.splitlines():
-            found = SENTENCE.findall(line)
-            if not found:
-                self.counts["comment" if line.startswith("#") else "no sentence"] += 1
-            for each in found:
-                try:
-                    nmea = pynmea2.parse(each.strip())
-                except (pynmea2.ParseError, ValueError, LookupError, TypeError) as error:
-                    self.counts[type(error).__name__] += 1
-                    continue
-                if isinstance(nmea, pynmea2.TalkerSentence):
-                    self.counts[nmea.sentence_type] += 1
-                    yield nmea
-                else:  # of one manufacturer, or a question
-                    self.counts[type(nmea).__name__] += 1
+            yield from parsed_line(line, self.counts)
 
     def samples(self) -> Iterator[tuple[float, NavSatFix | float]]:
         """When (s since 1970), and the fix or the depth (m) of then."""
-        epoch: Epoch | None = None
+        epoch: GpsEpoch | None = None
         for nmea in self.sentences:
             kind = nmea.sentence_type
             try:
@@ -183,7 +207,7 @@ class NmeaLog:
                     at = nmea.timestamp.replace(tzinfo=None)
                     if epoch is None or epoch.at != at or epoch.is_of_another_day(nmea):
                         yield from self.ended(epoch)
-                        epoch = Epoch(at)
+                        epoch = GpsEpoch(at)
                     epoch.take(nmea)
                 elif kind in POSITIONS:
                     self.unused[f"{kind} without a time"] += 1
@@ -191,11 +215,12 @@ class NmeaLog:
                 self.unused[f"{kind} that cannot be read"] += 1
         yield from self.ended(epoch)
 
-    def now(self, epoch: Epoch | None) -> float:
+    def now(self, epoch: GpsEpoch | None) -> float:
+        """The time of the last fix, or of the one that comes, s since 1970."""
         found = self.when(epoch) if epoch else self.latest
         return found.timestamp() if found else 0.0
 
-    def when(self, epoch: Epoch) -> datetime | None:
+    def when(self, epoch: GpsEpoch) -> datetime | None:
         """Its date is its own, or that of the last one, or the day before or after."""
         day = epoch.day or (self.latest.date() if self.latest else self.day)
         if day is None:
@@ -208,7 +233,8 @@ class NmeaLog:
                 found -= timedelta(days=1)
         return found
 
-    def ended(self, epoch: Epoch | None) -> Iterator[tuple[float, NavSatFix]]:
+    def ended(self, epoch: GpsEpoch | None) -> Iterator[tuple[float, NavSatFix]]:
+        """The fix of a time that has ended, if its date is known."""
         if epoch is None:
             return
         found = self.when(epoch)

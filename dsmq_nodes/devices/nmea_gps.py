@@ -1,0 +1,149 @@
+"""A receiver of satellites that speaks NMEA 0183: on a serial port, over TCP, by gpsd, in a file.
+
+    - name: gps
+      node: dsmq_nodes.devices:NmeaGps
+      params: {port: /dev/ttyUSB1, baud: 9600}
+
+The port is a path, `tcp://HOST:PORT`, `gpsd://HOST:PORT` or a recorded file, which is replayed at
+its pace. A receiver says one position in several sentences: those of one time are one fix, which is
+published when none has come for `gather_sec`, or another time begins. Stamps of a receiver are the
+node's clock when the first sentence of the fix came; those of a file are the file's.
+"""
+
+import asyncio
+from collections import Counter
+from datetime import date, time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from pydantic import Field
+from typing_extensions import override
+
+from dsmq_nodes.devices.device import Device
+from dsmq_nodes.devices.nmea_log import POSITIONS, GpsEpoch, NmeaLog, parsed_line
+from dsmq_nodes.devices.serial_line import DeviceLines
+from dsmq_nodes.graph.node import Node
+from dsmq_nodes.graph.parameters.model import Parameters
+from dsmq_nodes.messages.sensor import NavSatFix
+
+if TYPE_CHECKING:
+    from dsmq_nodes.messages.base import Header
+
+_GPSD: Final = "gpsd://"
+_WATCH: Final = b'?WATCH={"enable":true,"nmea":true};\n'
+_SOME_DAY: Final = date(1970, 1, 1)  # the stamp is not the receiver's
+
+
+class GpsSentences:
+    """Joins the sentences of one time, sans-I/O.
+
+    Attributes:
+        counts: sentences by kind, and what was none.
+    """
+
+    def __init__(self, *, check: bool = True) -> None:
+        """Nothing has come yet; with `check` a sentence without a checksum is none."""
+        self._check = check
+        self.counts: Counter[str] = Counter()
+        self._epoch: GpsEpoch | None = None
+
+    def feed(self, line: str) -> list[GpsEpoch]:
+        """Take a line; returns the times that have ended with it."""
+        ended = []
+        for nmea in parsed_line(line, self.counts, check=self._check):
+            try:
+                ended += self._take(nmea)
+            except (ValueError, TypeError, AttributeError, OverflowError):
+                self.counts[f"{nmea.sentence_type} that cannot be read"] += 1
+        return ended
+
+    def end(self) -> list[GpsEpoch]:
+        """The time that was being gathered, if it has a position or says that there is none."""
+        epoch, self._epoch = self._epoch, None
+        return [epoch] if epoch is not None and epoch.qualities else []
+
+    def _take(self, nmea: Any) -> list[GpsEpoch]:
+        if nmea.sentence_type not in POSITIONS or not isinstance(nmea.timestamp, time):
+            return []
+        at = nmea.timestamp.replace(tzinfo=None)
+        ended = self.end() if self._epoch is not None and self._epoch.at != at else []
+        if self._epoch is None:
+            self._epoch = GpsEpoch(at)
+        self._epoch.take(nmea)
+        return ended
+
+
+class NmeaGps(Node):
+    """Publishes `fix`."""
+
+    class Params(Parameters):
+        """Where the receiver is."""
+
+        port: str = Field("/dev/ttyUSB0", frozen=True, description="path, tcp://, gpsd://, or file")
+        baud: int = Field(9600, frozen=True)
+        gather_sec: float = Field(0.1, gt=0, description="a fix ends when nothing came for so long")
+        checksums: bool = Field(True, frozen=True, description="false: they may be missing")
+        frame_id: str = "gps"
+
+    params: Params
+
+    def __init__(self) -> None:
+        """Open the receiver, or replay the file, when the node spins."""
+        super().__init__("gps")
+        self._lines = DeviceLines()
+        self._sentences = GpsSentences(check=self.params.checksums)
+        self._began: Header | None = None
+        self._pause: asyncio.TimerHandle | None = None
+        self._publisher = self.create_publisher(NavSatFix, "fix", 10)
+        self._device: Device | None = None
+        port = self.params.port
+        if Path(port).is_file():
+            self.create_task(self._replay(port))
+            return
+        is_gpsd = port.startswith(_GPSD)
+        self._device = Device(
+            self,
+            port.replace(_GPSD, "tcp://", 1) if is_gpsd else port,
+            self.params.baud,
+            self._on_data,
+            greeting=_WATCH if is_gpsd else b"",
+            counts=lambda: self._sentences.counts,
+        )
+
+    def _on_data(self, data: bytes) -> None:
+        for line in self._lines.feed(data):
+            for epoch in self._sentences.feed(line):
+                self._publish(epoch)
+            self._began = self._began or self.stamp(self.params.frame_id)
+        if self._pause is not None:
+            self._pause.cancel()
+        loop = asyncio.get_running_loop()
+        self._pause = loop.call_later(self.params.gather_sec, self._end)
+
+    def _end(self) -> None:
+        for epoch in self._sentences.end():
+            self._publish(epoch)
+        self._began = None
+
+    def _publish(self, epoch: GpsEpoch) -> None:
+        fix = epoch.fix(_SOME_DAY)
+        fix.header = self._began or self.stamp(self.params.frame_id)
+        self._began = None
+        self._publisher.publish(fix)
+
+    async def _replay(self, path: str) -> None:
+        log = NmeaLog(Path(path).read_text(encoding="utf-8", errors="replace"))
+        loop_time = asyncio.get_running_loop().time
+        begun: tuple[float, float] | None = None
+        for when, found in log.samples():
+            begun = begun or (loop_time(), when)
+            await asyncio.sleep(begun[0] + when - begun[1] - loop_time())
+            if isinstance(found, NavSatFix):
+                found.header.frame_id = self.params.frame_id
+                self._publisher.publish(found)
+        self.get_logger().info(f"{path} has ended; sentences: {dict(log.counts)}")
+
+    @override
+    def on_shutdown(self, *_: object) -> None:
+        if self._device is not None:
+            self._device.close()

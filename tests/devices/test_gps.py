@@ -1,0 +1,128 @@
+"""A GPS: over a terminal, over TCP as gpsd, and from a file."""
+
+import socket
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dsmq_nodes import devices
+from dsmq_nodes.devices import NmeaGps
+from dsmq_nodes.devices.nmea_gps import GpsSentences
+from dsmq_nodes.errors import NodeLoadError
+from dsmq_nodes.messages import NavSatFix
+from dsmq_nodes.testing import Graph
+from tests.support.terminals import FakeDevice
+from tests.support.waiting import PATIENCE_SEC
+
+
+@pytest.fixture
+def graph() -> Iterator[Graph]:
+    with Graph() as graph:
+        yield graph
+
+
+def sentence(body: str) -> str:
+    checksum = 0
+    for character in body:
+        checksum ^= ord(character)
+    return f"${body}*{checksum:02X}\r\n"
+
+
+def second(number: int) -> bytes:
+    at = f"09473{number}"
+    position = f"5251.00{number}0,N,00518.8170,E"
+    texts = (
+        f"GPGGA,{at},{position},1,12,0.60,-4,M,46.8,M,,",
+        f"GPRMC,{at},A,{position},5.6,230.5,200818,1.4,E,A",
+    )
+    return "".join(map(sentence, texts)).encode()
+
+
+def run_until(graph: Graph, condition: Callable[[], object]) -> None:
+    deadline = time.monotonic() + PATIENCE_SEC
+    while not condition():
+        assert time.monotonic() < deadline
+        graph.run_for(0.05)
+        time.sleep(0.001)
+
+
+def test_on_a_serial_port_through_an_unplugging(graph: Graph, tmp_path: Path) -> None:
+    with FakeDevice(tmp_path / "tty") as device:
+        graph.add(NmeaGps, params={"port": str(device.path)})
+        fixes = graph.observe(NavSatFix, "fix")
+        graph.run_for(0.1)
+        for number in range(3):
+            device.send(second(number))
+            run_until(graph, lambda number=number: len(fixes) == number + 1)  # type: ignore[misc]
+        assert fixes[2].latitude == pytest.approx(52 + 51.002 / 60)
+        assert fixes[0].header.stamp.sec >= 1_577_836_800  # the node's clock
+        device.unplug()
+        graph.run_for(1.0)
+        device.plug()
+        graph.run_for(1.0)
+        device.send(second(5))
+        run_until(graph, lambda: len(fixes) == 4)
+
+
+def test_by_gpsd(graph: Graph) -> None:
+    asked = []
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def serve() -> None:
+            client, _ = server.accept()
+            with client:
+                client.sendall(b'{"class":"VERSION","release":"3.25"}\r\n')
+                asked.append(client.recv(100))
+                client.sendall(second(1))
+                client.recv(1)
+
+        thread = threading.Thread(target=serve, daemon=True)
+        thread.start()
+        port = server.getsockname()[1]
+        node = graph.add(NmeaGps, params={"port": f"gpsd://127.0.0.1:{port}"})
+        fixes = graph.observe(NavSatFix, "fix")
+        run_until(graph, lambda: fixes)
+        graph.remove(node)
+        thread.join(10)
+    assert b'"nmea":true' in asked[0]
+
+
+def test_from_a_file_at_its_pace(graph: Graph, tmp_path: Path) -> None:
+    path = tmp_path / "boat.log"
+    path.write_bytes(b"".join(map(second, range(4))))
+    fixes = graph.observe(NavSatFix, "fix")
+    graph.add(NmeaGps, params={"port": str(path)})
+    graph.run_for(1.5)
+    assert len(fixes) == 2
+    graph.run_for(5)
+    assert [fix.header.stamp.sec % 60 for fix in fixes] == [30, 31, 32, 33]
+
+
+@given(st.binary(max_size=200))
+def test_noise_is_no_fix(noise: bytes) -> None:
+    sentences = GpsSentences()
+    assert sentences.feed(noise.decode("latin-1").replace("$", "")) == []
+    assert sentences.end() == []
+
+
+@given(st.integers(0, 60), st.sampled_from("0123456789,ABC$*"))
+def test_a_damaged_sentence_is_not_believed(at: int, wrong: str) -> None:
+    text = sentence("GPGGA,094737,5251.0093,N,00518.8170,E,1,12,0.60,-4,M,46.8,M,,").strip()
+    damaged = text[:at] + wrong + text[at + 1 :]
+    sentences = GpsSentences()
+    sentences.feed(damaged)
+    assert damaged == text or sentences.end() == []
+
+
+def test_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("nmea_gps", "nmea_log"):
+        monkeypatch.delitem(sys.modules, f"dsmq_nodes.devices.{name}", raising=False)
+    monkeypatch.setitem(sys.modules, "pynmea2", None)
+    with pytest.raises(NodeLoadError, match=r"NmeaGps needs pynmea2: pip install .*\[gps\]"):
+        devices.NmeaGps  # noqa: B018
