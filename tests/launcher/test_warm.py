@@ -65,7 +65,8 @@ seen = {
     "cmdline": told(name="cmdline"), "comm": told(name="comm"),
     "exe": os.readlink("/proc/self/exe"),
     "status": told(name="status", keep=(
-        "Cap", "Cpus", "Gid", "Groups", "NoNew", "Seccomp", "Shd", "Sig", "Threads", "Uid", "Umask"
+        "Cap", "Cpus", "Gid", "Groups", "NoNew", "Seccomp", "Shd", "SigB", "SigC", "SigI", "SigP",
+        "Threads", "Uid", "Umask",
     )),
     "limits": [resource.getrlimit(number) for number in range(16)],
     "session": [os.getpid() == os.getpgid(0), os.getpid() == os.getsid(0)],

@@ -79,6 +79,13 @@ SYSTEMS: Final = (
         ("rosmaster", "--core", "-p", "{port}"),
         takes_typed=True,
     ),
+    System(
+        "rclpy",
+        "rclpy",
+        "ros-rclpy",
+        ".ci/ros2 --prepare, and --python .venv-ros2/bin/python; or source a ROS 2 installation",
+        takes_typed=True,
+    ),
 )
 
 

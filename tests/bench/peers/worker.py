@@ -5,6 +5,7 @@ It runs under the Python that has the system's client, which need not have anyth
 
 # ruff: noqa: PLC0415  no Python has all of these modules, rospy's has no pydantic
 
+import array
 import asyncio
 import json
 import os
@@ -18,6 +19,7 @@ from dsmq_nodes.bench import measuring
 
 Given = dict[str, Any]
 _TOPIC = "bench"
+_DEPTH = 1000
 
 
 def _no_drops() -> int:
@@ -306,6 +308,67 @@ def rospy_subscriber(given: Given) -> None:
     callback = on_text if given["kind"] == "text" else on_stamped
     rospy.Subscriber(_TOPIC, msg_type, callback, tcp_nodelay=True, buff_size=2**24)
     _obey(meter)
+
+
+def _rclpy(given: Given) -> Any:
+    """A node, and the class of its messages; in a graph of this run alone."""
+    os.environ["ROS_AUTOMATIC_DISCOVERY_RANGE"] = "LOCALHOST"
+    os.environ["ROS_DOMAIN_ID"] = str(1 + given["port"] % 200)
+    import rclpy
+    from sensor_msgs.msg import Image, Imu
+    from std_msgs.msg import String
+
+    rclpy.init(args=[])
+    node = rclpy.create_node(f"bench_{given['role']}_{os.getpid()}")
+    return node, {"text": String, "imu": Imu, "image": Image}[given["kind"]]
+
+
+def rclpy_publisher(given: Given) -> None:
+    node, msg_type = _rclpy(given)
+    publisher = node.create_publisher(msg_type, _TOPIC, _DEPTH)
+    build = {"text": _rclpy_text, "imu": _rclpy_imu, "image": _rclpy_image}[given["kind"]]
+    measuring.publish(lambda ns: publisher.publish(build(msg_type, ns)), _no_drops)
+
+
+def _rclpy_text(msg_type: Any, ns: int) -> Any:
+    return msg_type(data=f"{ns:020}" + "x" * 280)
+
+
+def _rclpy_imu(msg_type: Any, ns: int) -> Any:
+    msg = msg_type()
+    msg.header.stamp.sec, msg.header.stamp.nanosec = divmod(ns, 10**9)
+    msg.header.frame_id = "base_link"
+    msg.angular_velocity.x = 0.1
+    msg.linear_acceleration.z = 9.81
+    return msg
+
+
+def _rclpy_image(msg_type: Any, ns: int) -> Any:
+    msg = msg_type()
+    msg.header.stamp.sec, msg.header.stamp.nanosec = divmod(ns, 10**9)
+    msg.header.frame_id = "base_link"
+    msg.height, msg.width, msg.step = 480, 640, 640 * 3
+    msg.encoding, msg.data = "rgb8", array.array("B", _PIXELS)
+    return msg
+
+
+def rclpy_subscriber(given: Given) -> None:
+    import rclpy
+
+    node, msg_type = _rclpy(given)
+    meter = measuring.Meter()
+
+    def on_text(msg: Any) -> None:
+        meter.got(int(msg.data[:20]))
+
+    def on_stamped(msg: Any) -> None:
+        meter.got(msg.header.stamp.sec * 10**9 + msg.header.stamp.nanosec)
+
+    node.create_subscription(
+        msg_type, _TOPIC, on_text if given["kind"] == "text" else on_stamped, _DEPTH
+    )
+    _obey_beside(meter)
+    rclpy.spin(node)
 
 
 def main() -> None:
