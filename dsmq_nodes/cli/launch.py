@@ -41,7 +41,7 @@ def launch(
     *,
     duration: Annotated[
         float | None,
-        typer.Option(metavar="SEC", min=0, help="End after this many seconds."),
+        typer.Option(metavar="SEC", min=0, help="End so many seconds after all nodes are ready."),
     ] = None,
     table: Annotated[
         bool,

@@ -167,6 +167,8 @@ def connect(host: str, port: int, timeout_sec: float = 5.0) -> socket.socket:
                 return _dial(socket.AF_UNIX, str(path), timeout_sec)
     try:
         sock = _secured(_connect_tcp(host, port, timeout_sec), host)
+    except ConnectionFailedError:
+        raise
     except (OSError, OverflowError) as error:  # the latter: no such port
         if isinstance(error, OSError) and descriptors.is_full(error):
             raise ConnectionFailedError(
@@ -221,6 +223,14 @@ def _secured(sock: socket.socket, host: str) -> socket.socket:
         return sock
     import ssl  # noqa: PLC0415  5 ms, only for TLS
 
+    for variable in ("DSMQ_TLS_CA", "DSMQ_TLS_CERT", "DSMQ_TLS_KEY"):
+        file = os.environ.get(variable)
+        if file and not os.access(file, os.R_OK):
+            sock.close()
+            raise ConnectionFailedError(
+                f"no connection to the broker at {host}: the file {file} that {variable} names "
+                "cannot be read"
+            )
     try:
         context = ssl.create_default_context(cafile=authority)
         if certificate := os.environ.get("DSMQ_TLS_CERT"):

@@ -51,7 +51,8 @@ def launch(
     Args:
         path: the launch file.
         args: its arguments, by name.
-        duration_sec: seconds after which the launch ends; None: on Ctrl-C or SIGTERM.
+        duration_sec: seconds after which the launch ends, once all nodes are ready; None: on
+            Ctrl-C or SIGTERM.
         table: show a table of what runs, on a terminal; the key `t` hides and shows it.
         strict_rates: end when a node misses the rate it declares.
         warm: fork Python nodes from one process that has imported the kit, where that can be.

@@ -20,6 +20,7 @@ from dsmq_nodes.tools.graph_model import (
 )
 from dsmq_nodes.topic_names import (
     CLOCK_TOPIC,
+    EMERGENCY_STOP_TOPIC,
     EVERY_NODES_TOPICS,
     TF_STATIC_TOPIC,
     TF_TOPIC,
@@ -145,7 +146,7 @@ def _unpublished(seen: Seen) -> Iterator[Finding]:
     counters = {topic.name: topic for topic in seen.now.topics}
     for topic in _topics(seen):
         hearers = _hearers(topic)
-        if topic.publishers or not hearers or topic.name in _EVERYBODYS:
+        if topic.publishers or not hearers or topic.name in _EVERYBODYS | {EMERGENCY_STOP_TOPIC}:
             continue
         before = counters.get(topic.name, TopicCounters(name=topic.name)).messages
         about = (topic.name, *hearers)
@@ -167,7 +168,8 @@ def _unpublished(seen: Seen) -> Iterator[Finding]:
             (*about, close.name),
             f"{text}; {', '.join(_writers(close))} publishes {close.name} [{close.type}]",
             f"if that is the one: `remap: {{{_last(topic.name)}: {close.name}}}` for {who} in the "
-            "launch file, or the same `namespace:` for both",
+            f"launch file (or mend the `remap:` that leads to {topic.name}), or the same "
+            "`namespace:` for both",
         )
 
 

@@ -35,6 +35,27 @@ def test_faults_of_names_and_types_are_found(own_place: Callable[[], Place]) -> 
     assert place.here("doctor", "/lidar", "--wait", "1")[2] == 0
 
 
+def test_a_broker_without_nodes_is_said_to_have_none(own_place: Callable[[], Place]) -> None:
+    place = own_place()
+    said, _, status = place.here("doctor", "--wait", "1")
+    assert status == 0
+    assert said.startswith("WARNING no node is connected to 127.0.0.1:")
+
+
+def test_a_name_without_its_namespace_is_enough(own_place: Callable[[], Place]) -> None:
+    place = own_place()
+    peer(place, "/plant1/pump", "subscribe", "/speed")
+    said, _, status = place.here("doctor", "pump", "--wait", "1")
+    assert status == 0
+    assert "subscribed by /plant1/pump, published by nobody" in said
+
+
+def test_the_emergency_stop_needs_no_publisher(own_place: Callable[[], Place]) -> None:
+    place = own_place()
+    peer(place, "/motor", "subscribe", "/emergency_stop", type="std_msgs/msg/Bool")
+    assert json.loads(place.here("doctor", "--wait", "1", "--json")[0]) == []
+
+
 def test_a_stale_stamp_is_found_in_what_is_published(own_place: Callable[[], Place]) -> None:
     place = own_place()
     channel = place.channel("/lidar")

@@ -5,6 +5,7 @@ import dataclasses
 import itertools
 import os
 import signal
+import time
 from pathlib import Path
 
 import pytest
@@ -152,6 +153,14 @@ def test_who_has_had_no_time_to_become_ready_is_told_and_no_fault() -> None:
         "[launch] slow: was not ready yet when the 0.7 s were over",
         "[launch] b: was not started yet, it waits for slow to be ready when the 0.7 s were over",
     ]
+
+
+def test_a_duration_may_count_from_when_all_nodes_are_ready() -> None:
+    run = Run(node("slow", "/slow"))
+    began_sec = time.monotonic()
+    assert run.run(0.1, observer=Observer(), patience_sec=0.6, once_ready=True) == 1
+    assert time.monotonic() - began_sec > 0.7
+    assert "[launch] slow: never became ready" in run.said()
 
 
 def test_lines_go_to_a_file_that_rotates(tmp_path: Path) -> None:

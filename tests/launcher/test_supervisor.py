@@ -62,6 +62,7 @@ class Run:
         on_line: Callable[[bytes], None] = lambda _: None,
         observer: "Observer | None" = None,
         patience_sec: float = PATIENCE_SEC,
+        once_ready: bool = False,
     ) -> int:
         run = self
 
@@ -76,7 +77,7 @@ class Run:
             names = ["broker", *(node.name for node in self.plan.nodes)]
             output = Watched(self.out, self.out, names)
             supervisor = Supervisor(self.plan, output, observer, patience_sec)
-            return await supervisor.run(duration_sec)
+            return await supervisor.run(duration_sec, once_ready=once_ready)
 
         return asyncio.run(main())
 

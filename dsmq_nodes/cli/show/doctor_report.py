@@ -2,12 +2,13 @@
 
 import json
 import time
+from typing import Final
 
 from dsmq_nodes import speedups
 from dsmq_nodes.dsmq.address import parse_address, unix_address, unix_path
 from dsmq_nodes.errors import ConnectionFailedError, DsmqError
 from dsmq_nodes.tools import lookup, offers
-from dsmq_nodes.tools.diagnosis import CHECKS, ERROR, Finding, Seen, findings
+from dsmq_nodes.tools.diagnosis import CHECKS, ERROR, WARNING, Finding, Seen, findings
 from dsmq_nodes.tools.gathering import Gathering
 from dsmq_nodes.tools.session import Session
 
@@ -26,15 +27,31 @@ def report(broker: str, name: str, wait_sec: float, *, as_json: bool) -> bool:
         return False
     only = _meant(seen, name)
     found = [each for each in findings(seen) if not only or only in each.about]
+    if not (seen.processes or seen.nodes or any(peer.name for peer in seen.graph.peers)):
+        found.append(
+            Finding(WARNING, "no node", (), f"no node is connected to {_at(broker)}", _START)
+        )
     if as_json:
         print(json.dumps([each._asdict() for each in found], indent=2, ensure_ascii=False))
     elif found:
         print("\n".join(map(_shown, found)))
+        if any(each.kind == "no node" for each in found):
+            print(
+                "".join(f"{each}\n" for each in _others(broker) if _at(broker) not in each), end=""
+            )
     else:
         print(f"All {len(CHECKS)} checks passed: {', '.join(CHECKS)}")
     if not as_json and not name:
         print(f"Nodes of this installation run {speedups.path()}")
     return not any(each.level == ERROR for each in found)
+
+
+_START: Final = "start one; a launch may have a broker of its own: `--broker HOST:PORT`"
+
+
+def _at(broker: str) -> str:
+    address = parse_address(broker)
+    return f"{address.host}:{address.port}"
 
 
 def _shown(finding: Finding) -> str:
@@ -47,12 +64,25 @@ def _meant(seen: Seen, name: str) -> str:
     """The node or topic of a name, or a node that died; empty: all."""
     if not name:
         return ""
+    if "/" not in name:
+        name = _in_a_namespace(seen, name)
     topic = lookup.find(seen.graph, name)
-    names = [*offers.nodes(seen.graph), *(node for each in seen.processes for node in each.nodes)]
-    names += [each.name for each in lookup.shown(seen.graph, own=False)]
+    names = _names(seen)
     if topic is None and offers.absolute(name) not in names:
         raise offers.unknown("node or topic", offers.absolute(name), names)
     return topic.name if topic is not None else offers.absolute(name)
+
+
+def _names(seen: Seen) -> list[str]:
+    nodes = [*offers.nodes(seen.graph), *(node for each in seen.processes for node in each.nodes)]
+    return nodes + [each.name for each in lookup.shown(seen.graph, own=False)]
+
+
+def _in_a_namespace(seen: Seen, name: str) -> str:
+    """The one node or topic with this own name, in whatever namespace; else the name."""
+    names = set(_names(seen))
+    meant = [each for each in names if each.rpartition("/")[2] == name]
+    return meant[0] if len(meant) == 1 else name
 
 
 def _gather(session: Session, wait_sec: float) -> Seen:

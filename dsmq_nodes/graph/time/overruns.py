@@ -43,9 +43,11 @@ class OverrunWatch:
             self._windows[timer] = window
 
     def _tell(self, timer: Timer, skipped: int, due: int) -> None:
+        now = f" and runs at {timer.achieved_hz:.4g} Hz" if timer.achieved_hz else ""
+        late_ms = timer.lateness.longest_sec * 1e3
+        worst = f", at worst {late_ms:.0f} ms late" if late_ms >= 0.5 else ""
         self._warn(
             f"timer {timer.name} skipped {skipped} of its last {due} ticks: it is to run at "
-            f"{1 / timer.period_sec:g} Hz and runs at {timer.achieved_hz:.4g} Hz, at worst "
-            f"{timer.lateness.longest_sec * 1e3:.0f} ms late: shorten what callbacks of the "
-            "node do, or give it a lower rate"
+            f"{1 / timer.period_sec:g} Hz{now}{worst}: shorten what callbacks of the node do, or "
+            "give it a lower rate"
         )

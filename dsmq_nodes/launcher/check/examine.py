@@ -139,7 +139,8 @@ def _look_at(index: int, request: NodeRequest) -> NodeFinding:
     token = surroundings.set(NodeContext(BaseClock(), lambda: request.told, lambda *_: link))
     try:
         with _environment(request.env):
-            _leave_safe(node_class())  # type: ignore[call-arg]
+            _leave_safe(node := node_class())  # type: ignore[call-arg]
+        node._kit.check_parameters()
     except ParameterError as error:
         return NodeFinding(index, params=_wrong_params(node_class, error), unknown=str(error))
     except BaseException as error:  # noqa: BLE001  whatever a user's constructor raises

@@ -32,6 +32,7 @@ from dsmq_nodes.launcher.supervise.planning import environment_of
 from dsmq_nodes.suggest import did_you_mean, nearest, shorten
 from dsmq_nodes.topic_names import (
     CLOCK_TOPIC,
+    EMERGENCY_STOP_TOPIC,
     EVERY_NODES_TOPICS,
     REQUEST,
     TF_STATIC_TOPIC,
@@ -40,7 +41,11 @@ from dsmq_nodes.topic_names import (
 )
 
 # They need no publisher.
-_MAY_BE_SILENT: Final = frozenset({TF_STATIC_TOPIC, CLOCK_TOPIC}) | EVERY_NODES_TOPICS
+_MAY_BE_SILENT: Final = EVERY_NODES_TOPICS | {
+    CLOCK_TOPIC,
+    EMERGENCY_STOP_TOPIC,  # pressed by hand too
+    TF_STATIC_TOPIC,
+}
 _OF_LIFECYCLE: Final = "/transition_event"
 _MOST_NAMED: Final = 5
 

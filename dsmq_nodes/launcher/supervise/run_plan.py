@@ -27,7 +27,7 @@ def run_plan(
 
     Args:
         plan: what to run.
-        duration_sec: seconds after which the launch ends.
+        duration_sec: seconds after which the launch ends, once all nodes are ready.
         table: show a table of what runs, on a terminal; the key `t` hides and shows it.
         strict_rates: end when a node misses the rate it declares.
         warm: fork Python processes from one that has imported the kit, where that can be.
@@ -47,7 +47,9 @@ def run_plan(
         # The broker's own launch is commanded by that name, and has it.
         name = f"launch_{os.getpid()}" if plan.elsewhere else "launch"
         observer = GraphObserver(view, strict_rates=strict_rates, name=name)
-        return await Supervisor(plan, output, observer, warm=warm).run(duration_sec)
+        return await Supervisor(plan, output, observer, warm=warm).run(
+            duration_sec, once_ready=True
+        )
 
     with _logs_to(output):
         return asyncio.run(run())

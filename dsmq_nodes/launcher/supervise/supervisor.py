@@ -110,6 +110,8 @@ class Supervisor:
         self._guard: Guard
         self._is_warm = warm and any(map(may_fork, plan.nodes))
         self.all_ready = False
+        self._ready = asyncio.Event()
+        self._patience_sec = patience_sec
         self._faults: dict[str, str] = {}
         self._began_sec = time.monotonic()
         self._pids: set[int] = set()  # of all processes that ever ran
@@ -122,8 +124,10 @@ class Supervisor:
         """All processes of the launch, its broker last."""
         return [*self.members.values(), *([] if self._elsewhere else [self.broker])]
 
-    async def run(self, duration_sec: float | None = None) -> int:
+    async def run(self, duration_sec: float | None = None, *, once_ready: bool = False) -> int:
         """Run until a signal, until `duration_sec` are over, or until nothing is left to run.
+
+        With `once_ready` they count from when all nodes are ready, or one takes too long for that.
 
         Returns:
             0 when all went well, 1 when something failed and was reported.
@@ -137,6 +141,8 @@ class Supervisor:
                     self.broker.life = asyncio.create_task(life)
                     if await self._listening():
                         self._begin_lives()
+                        if once_ready and duration_sec is not None:
+                            await self._until_all_ready()
                         await self._until_end(duration_sec)
                 finally:
                     losing.cancel()
@@ -205,6 +211,13 @@ class Supervisor:
         except TimeoutError:
             for each in self._patience.not_yet():
                 self.say(f"{each} when the {duration_sec:g} s were over")
+
+    async def _until_all_ready(self) -> None:
+        """Wait until all nodes are ready, the launch ends, or one takes too long."""
+        either = {asyncio.create_task(each.wait()) for each in (self._ready, self._ending)}
+        await asyncio.wait(either, timeout=self._patience_sec, return_when=asyncio.FIRST_COMPLETED)
+        for waiting in either:
+            waiting.cancel()
 
     # The broker
 
@@ -429,6 +442,7 @@ class Supervisor:
         ready = all(member.was_ready.is_set() for member in self.members.values())
         if ready and not self.all_ready:
             self.all_ready = True
+            self._ready.set()
             took_sec = time.monotonic() - self._began_sec
             count = sum(max(1, len(member.plan.nodes)) for member in self.members.values())
             self.say(f"all nodes ready: {count} in {took_sec:.2f} s")
