@@ -36,7 +36,12 @@ _AHEAD_SEC: Final = 0.1  # a clock that is ahead of ours by more than a message 
 _BEHIND_SEC: Final = 5.0  # a clock that is behind, or a message that was long on its way
 _DEAD: Final = frozenset({"failed", "restarting"})
 # Published by every node, subscribed by tools: no subscriber is no fault.
-_EVERYBODYS: Final = EVERY_NODES_TOPICS | {CLOCK_TOPIC, TF_TOPIC, TF_STATIC_TOPIC}
+_EVERYBODYS: Final = EVERY_NODES_TOPICS | {
+    CLOCK_TOPIC,
+    EMERGENCY_STOP_TOPIC,  # it may be pressed by hand, and is silent until then
+    TF_TOPIC,
+    TF_STATIC_TOPIC,
+}
 
 
 class Finding(NamedTuple):
@@ -146,7 +151,7 @@ def _unpublished(seen: Seen) -> Iterator[Finding]:
     counters = {topic.name: topic for topic in seen.now.topics}
     for topic in _topics(seen):
         hearers = _hearers(topic)
-        if topic.publishers or not hearers or topic.name in _EVERYBODYS | {EMERGENCY_STOP_TOPIC}:
+        if topic.publishers or not hearers or topic.name in _EVERYBODYS:
             continue
         before = counters.get(topic.name, TopicCounters(name=topic.name)).messages
         about = (topic.name, *hearers)
