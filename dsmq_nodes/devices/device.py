@@ -34,6 +34,7 @@ class Device:
         *,
         silent_sec: float = 3.0,
         greeting: bytes = b"",
+        on_open: Callable[[int], None] = lambda _: None,
         counts: Callable[[], Mapping[str, object]] = dict,
     ) -> None:
         """Open it when the node spins, and again whenever it was lost.
@@ -41,15 +42,17 @@ class Device:
         Args:
             node: the node.
             address: a path, or `tcp://HOST:PORT`.
-            baud: of a serial port.
+            baud: of a serial port; 0: it is another device, and is only read.
             on_data: called with the bytes that came.
             silent_sec: after so long without bytes the diagnostics warn.
             greeting: sent whenever it was opened.
+            on_open: called with the descriptor whenever it was opened.
             counts: more values for the diagnostics.
         """
         self.received_bytes = self.connects = 0
         self._node, self._baud, self._silent_sec = node, baud, silent_sec
         self._on_data, self._counts, self._greeting = on_data, counts, greeting
+        self._on_open = on_open
         self._port = Port(address, self._heard, self._lost)
         self._fault = "it is not opened yet"
         self._is_told = False
@@ -90,6 +93,7 @@ class Device:
             self._is_told, self._fault, self._heard_sec = False, "", time()
             self.connects += 1
             self._node.get_logger().info(f"{self._port.address} is open")
+            self._on_open(self._port.fileno())
             if self._greeting:
                 self.write(self._greeting)
             await self._gone.wait()

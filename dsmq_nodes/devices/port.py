@@ -53,8 +53,15 @@ class Port:
         """Whether the device is there."""
         return self._fd >= 0
 
+    def fileno(self) -> int:
+        """The descriptor; -1: it is not open."""
+        return self._fd
+
     async def open(self, baud: int) -> None:
-        """Open the device, in the running event loop; `baud` counts for serial ports.
+        """Open the device, in the running event loop.
+
+        Args:
+            baud: of a serial port; 0: it is another device, as /dev/input/*, and is only read.
 
         Raises:
             PortLostError: it is not there, is in use, or is no device of this kind.
@@ -138,6 +145,8 @@ class Port:
 
 
 def _opened(path: str, baud: int) -> int:
+    if not baud:
+        return _opened_to_read(path)
     speed = getattr(termios, f"B{baud}", None)
     if speed is None:
         raise ValueError(f"no serial port has {baud} baud")
@@ -154,6 +163,14 @@ def _opened(path: str, baud: int) -> int:
     except BaseException:
         os.close(fd)
         raise
+    return fd
+
+
+def _opened_to_read(path: str) -> int:
+    fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    if not stat.S_ISCHR(os.fstat(fd).st_mode):
+        os.close(fd)
+        raise ValueError("it is no device")
     return fd
 
 
