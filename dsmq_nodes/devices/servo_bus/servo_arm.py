@@ -27,7 +27,7 @@ from dsmq_nodes.devices.servo_bus.calibration import (
 )
 from dsmq_nodes.devices.servo_bus.feetech import ServoAnswer, ServoState
 from dsmq_nodes.diagnostics.updater import DiagnosticStatusWrapper, DiagnosticUpdater
-from dsmq_nodes.errors import DeviceError, PortLostError, ServoError
+from dsmq_nodes.errors import DeviceError, ParameterError, PortLostError, ServoError
 from dsmq_nodes.graph.node import Node
 from dsmq_nodes.graph.parameters.model import Parameters
 from dsmq_nodes.graph.safety import Actuator
@@ -89,10 +89,11 @@ class ServoArm(Node):
 
         Raises:
             CalibrationError: the calibration file is none.
+            ParameterError: joints and ids do not fit.
         """
         super().__init__(node_name)
         given = self.params
-        self._joints = self._named_joints()
+        self._joints: list[ServoJoint] = []
         self._motion = self._new_motion()
         self._bus = ServoBus(given.port, given.baud)
         self._states: dict[int, ServoState] = {}
@@ -110,6 +111,8 @@ class ServoArm(Node):
             self, JointTrajectory, "joint_trajectory", self.on_trajectory, timeout=None
         )
         self.create_service(SetBool, "~/torque", self.on_torque)
+        self._joints = self._named_joints()  # last: it may raise, and the node ends
+        self._motion = self._new_motion()
         updater = DiagnosticUpdater(self)
         updater.hardware_id = given.port
         updater.add("bus", self._tell_bus)
@@ -337,6 +340,11 @@ class ServoArm(Node):
         if given.calibration:
             found = read_calibration(given.calibration)
         else:
+            if len(given.joints) != len(given.ids) or len(set(given.ids)) < len(given.ids):
+                raise ParameterError(
+                    f"parameters of {self.name}: ids has one id for each of joints, each another; "
+                    f"there are {len(given.joints)} joints, and ids is {given.ids}"
+                )
             pairs = zip(given.joints, given.ids, strict=True)
             found = {name: JointCalibration(id=servo_id) for name, servo_id in pairs}
         return [ServoJoint(name, each) for name, each in found.items()]

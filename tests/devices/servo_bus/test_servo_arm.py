@@ -11,6 +11,7 @@ from dsmq_nodes import Node
 from dsmq_nodes.devices import ServoArm
 from dsmq_nodes.devices.servo_bus import feetech
 from dsmq_nodes.devices.servo_bus.calibration import JointCalibration, write_calibration
+from dsmq_nodes.errors import CalibrationError, ParameterError
 from dsmq_nodes.messages import (
     Bool,
     DiagnosticArray,
@@ -256,6 +257,16 @@ def test_wrong_commands_are_refused(
     held = arm.goals
     arm.lead(0.1, name=name, position=position)
     assert arm.goals == held
+
+
+def test_what_does_not_fit_is_told(
+    graph: Graph, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(ParameterError, match="there are 6 joints, and ids is"):
+        Arm(graph, tmp_path, ids=[1, 2])
+    with pytest.raises(CalibrationError, match="No such file"):
+        graph.add(ServoArm, name="other", params={"calibration": str(tmp_path / "none.json")})
+    assert "AttributeError" not in capsys.readouterr().err
 
 
 def a_run(path: Path) -> str:
