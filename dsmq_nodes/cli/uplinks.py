@@ -1,21 +1,43 @@
 """`dsmq-nodes uplink`: other machines' topics, services and actions, over Zenoh."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from pydantic import ValidationError
+from typer.core import TyperGroup
+from typing_extensions import override
 
-from dsmq_nodes.cli.options import BROKER, BrokerOption, new_app
+from dsmq_nodes.cli.options import BROKER, BrokerOption, JsonOption, new_app
+from dsmq_nodes.cli.show.uplink_status import status_lines
+from dsmq_nodes.dsmq.address import parse_address
 from dsmq_nodes.errors import CommandError
 from dsmq_nodes.gateways.uplink.launch_entry import UplinkEntry
+from dsmq_nodes.gateways.uplink.uplink_node import STATUS_TOPIC
 from dsmq_nodes.gateways.uplink.uplink_process import route, run
+from dsmq_nodes.graph.parameters.yaml_source import read_file
+from dsmq_nodes.tools.session import Session
+
+_STATUS_SEC = 2.0
+
+
+class _Commands(TyperGroup):
+    """The commands, and a file in place of one: `dsmq-nodes uplink robot.yaml`."""
+
+    @override
+    def resolve_command(self, ctx: Any, args: list[str]) -> tuple[str | None, Any, list[str]]:
+        if args[0] not in self.commands and Path(args[0]).suffix in {".yaml", ".yml"}:
+            args = ["file", *args]
+        return super().resolve_command(ctx, args)
+
 
 app = new_app(
     "Join this machine's broker to those of other machines; nothing goes unless it is named.",
     ("dsmq-nodes uplink --as r1 --connect base:7447 --publish /odom --subscribe /cmd_vel", ""),
     ("dsmq-nodes uplink --listen 0.0.0.0:7447 --subscribe '/r*/odom' --publish '/r*/cmd_vel'", ""),
+    ("dsmq-nodes uplink robot.yaml", "as `uplink:` in the file says"),
     ("dsmq-nodes uplink status", "what goes and comes, in figures"),
+    cls=_Commands,
 )
 
 NamesOption = list[str] | None
@@ -116,6 +138,52 @@ def router(
     raise typer.Exit(route(_entry(tls, options)))
 
 
+@app.command(hidden=True)
+def file(
+    path: Annotated[Path, typer.Argument(metavar="FILE", help="A file with `uplink:`.")],
+    *,
+    broker: BrokerOption = BROKER,
+) -> None:
+    """Carry what `uplink:` in a file says, which may be a launch file, until Ctrl-C."""
+    data = read_file(path, str(path)).data
+    if not isinstance(data, dict) or not isinstance(data.get("uplink"), dict):
+        raise CommandError(f"{path} has no 'uplink:' with a mapping")
+    raise typer.Exit(run(_validated(data["uplink"]).beside(path.parent), broker))
+
+
+@app.command(no_args_is_help=True)
+def keys(
+    directory: Annotated[Path, typer.Argument(metavar="DIR", help="Where the files are made.")],
+    machines: Annotated[
+        list[str],
+        typer.Argument(metavar="NAME[=HOST,...]...", help="base=192.168.1.5 for one that listens."),
+    ],
+) -> None:
+    """Make certificates for machines, and the authority that signs them; for --tls DIR/NAME."""
+    if missing := UplinkEntry().missing():
+        raise CommandError(f"`dsmq-nodes uplink`: {missing}")
+    from dsmq_nodes.gateways.uplink.uplink_keys import make_keys  # noqa: PLC0415  of an extra
+
+    for certificate in make_keys(directory, machines):
+        print(f"{certificate} and {certificate.with_suffix('.key').name}")
+    print(f"Give each machine its two files and {directory / 'ca.pem'}; keep ca.key to yourself.")
+
+
+@app.command()
+def status(*, as_json: JsonOption = False, broker: BrokerOption = BROKER) -> None:
+    """Show what the uplink of this machine's broker carries, and what was lost."""
+    with Session(parse_address(broker).socket) as session:
+        session.subscribe(STATUS_TOPIC, depth=1)
+        reply = session.next_message(timeout_sec=_STATUS_SEC)
+    if reply is None:
+        raise CommandError(f"no uplink is connected to the broker at {broker}")
+    if as_json:
+        print(reply.text)
+        return
+    for line in status_lines(reply.text or ""):
+        print(line)
+
+
 def _entry(tls: Path | None, options: dict[str, object]) -> UplinkEntry:
     given = {key: value for key, value in options.items() if value is not None}
     if tls is not None:
@@ -124,8 +192,13 @@ def _entry(tls: Path | None, options: dict[str, object]) -> UplinkEntry:
             "certificate": str(tls.with_name(f"{tls.name}.pem")),
             "key": str(tls.with_name(f"{tls.name}.key")),
         }
+    return _validated(given, "--")
+
+
+def _validated(given: dict[str, object], mark: str = "uplink: ") -> UplinkEntry:
     try:
         return UplinkEntry.model_validate(given)
     except ValidationError as error:
         first = error.errors()[0]
-        raise CommandError(f"--{first['loc'][0]} {first['input']}: {first['msg']}") from None
+        where = ".".join(map(str, first["loc"]))
+        raise CommandError(f"{mark}{where} {first['input']}: {first['msg']}") from None

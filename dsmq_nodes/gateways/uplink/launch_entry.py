@@ -2,7 +2,7 @@
 
 import json
 from pathlib import Path
-from typing import Annotated, ClassVar, Final
+from typing import Annotated, ClassVar, Final, Self
 
 from pydantic import Field
 
@@ -90,10 +90,15 @@ class UplinkEntry(GatewayEntry):
 
     def process(self, directory: Path) -> GatewayProcess:
         """Run this module's package, which reads the entry as JSON."""
-        told = self.model_dump(exclude_unset=True, by_alias=True, mode="json")
-        if self.tls is not None:
-            told["tls"] = {name: str(directory / path) for name, path in told["tls"].items()}
+        told = self.beside(directory).model_dump(exclude_unset=True, by_alias=True, mode="json")
         return GatewayProcess(NODE, module_argv(_MODULE, json.dumps(told)))
+
+    def beside(self, directory: Path) -> Self:
+        """The entry with paths that are relative to a directory."""
+        if self.tls is None:
+            return self
+        paths = {name: str(directory / path) for name, path in self.tls.model_dump().items()}
+        return self.model_copy(update={"tls": UplinkTls(**paths)})
 
 
 ENTRY: Final = UplinkEntry

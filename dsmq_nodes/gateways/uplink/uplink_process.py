@@ -34,7 +34,7 @@ def run(entry: UplinkEntry, broker: AnyAddress | None = None) -> int:
     _log_to_terminal()
     rules = entry.rules()
     rules.check()
-    carrier = _zenoh(entry).ZenohCarrier(rules.name, zenoh_config(entry))
+    carrier = _zenoh(entry).ZenohCarrier(rules.name, zenoh_config(entry), entry.tls)
     address = address_of(broker) if broker is not None else broker_address()
     hub = Hub(DsmqLink(*address.socket, NODE, BaseClock(), lambda *_: None), NODE)
     uplink = Uplink(hub, address, carrier, rules, entry.topics_)

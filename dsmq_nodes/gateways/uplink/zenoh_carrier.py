@@ -22,12 +22,15 @@ import zenoh
 
 from dsmq_nodes.gateways.uplink import zenoh_keys as keys
 from dsmq_nodes.gateways.uplink.fleet_carrier import CarrierEvents, Item, Question, TopicOffer
+from dsmq_nodes.gateways.uplink.launch_entry import UplinkTls
+from dsmq_nodes.gateways.uplink.link_probe import why_unreachable
 from dsmq_nodes.topic_names import is_call
 
 logger = logging.getLogger("dsmq_nodes.uplink")
 
 _ANSWER_SEC: Final = 30.0  # for a slow link; a link that is lost ends the question at once
 _THREADS: Final = 8
+_PATIENCE_SEC: Final = 2.0  # a connection that is not there by then is worth a line
 _read_question: Final = msgspec.json.Decoder(Question).decode
 
 
@@ -64,8 +67,9 @@ class _Offered:
 class ZenohCarrier:
     """A carrier over a network of Zenoh."""
 
-    def __init__(self, name: str, config: dict[str, Any]) -> None:
+    def __init__(self, name: str, config: dict[str, Any], tls: UplinkTls | None = None) -> None:
         """A carrier for the machine `name`; `config` is as `zenoh_config` makes it."""
+        self._tls = tls
         self.peer = ""
         self._name, self._config = name, config
         self._session: Any = None
@@ -83,6 +87,16 @@ class ZenohCarrier:
         self._events, self._run = events, run
         # A daemon: it waits for a router, perhaps for ever.
         threading.Thread(target=self._open, name="zenoh", daemon=True).start()
+        threading.Thread(target=self._tell_why_not, name="probe", daemon=True).start()
+
+    def _tell_why_not(self) -> None:
+        """Say why there is no connection, once."""
+        time.sleep(_PATIENCE_SEC)
+        if self._is_closed or self.links():
+            return
+        for endpoint in self._config["connect/endpoints"]:
+            if why := why_unreachable(endpoint, self._tls):
+                logger.warning("%s; it is tried again", why)
 
     def _open(self) -> None:
         try:
@@ -100,7 +114,8 @@ class ZenohCarrier:
         self._session, self.peer = session, str(session.zid())
         liveliness = session.liveliness()
         below = f"{self._name}/**" if self._name else "**"
-        machines = "*"
+        # What lies below a name is offered by that machine itself, or by one that has none.
+        machines = "-" if self._name else "*"
         self._declared = [
             session.declare_queryable(
                 f"{keys.LOGS}/{self._name or '-'}/{self.peer}/**", self._asked

@@ -1,0 +1,27 @@
+"""What `dsmq-nodes uplink status` prints."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import msgspec
+
+from dsmq_nodes.printable import printable_json
+
+
+def status_lines(text: str) -> Iterator[str]:
+    """The lines of an uplink's status, which it publishes as JSON."""
+    status: dict[str, Any] = msgspec.json.decode(printable_json(text))
+    name = f"as {status['name']}" if status["name"] else "sees the whole fleet"
+    links = ", ".join(status["links"]) or "nobody: no machine is connected"
+    yield f"uplink {name}; connected to {links}"
+    for topic, going in sorted(status["going"].items()):
+        thinned = f", {going['thinned']} left out by its rate" if going["thinned"] else ""
+        wanted = "" if going["wanted"] else ", wanted by nobody now"
+        yield f"  goes  {topic}: {going['sent']} sent{thinned}{wanted}"
+    for topic, coming in sorted(status["coming"].items()):
+        origin = ", ".join(coming["from"]) or "nobody now"
+        wanted = "" if coming["wanted"] else ", read by nobody here"
+        yield (
+            f"  comes {topic} from {origin}: {coming['messages']} messages, "
+            f"{coming['resumed']} resumed, {coming['lost']} lost{wanted}"
+        )

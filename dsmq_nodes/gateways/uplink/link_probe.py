@@ -1,0 +1,46 @@
+"""Why no router can be reached: Zenoh tries again without a word, so this says it once."""
+
+import socket
+import ssl
+from typing import Final
+
+from dsmq_nodes.gateways.uplink.launch_entry import UplinkTls
+
+_CONNECT_SEC: Final = 2.0
+_REFUSES_SEC: Final = 1.0  # a router that does not like our certificate says it at once
+
+
+def why_unreachable(endpoint: str, tls: UplinkTls | None) -> str:
+    """One line; empty where nothing is wrong.
+
+    Args:
+        endpoint: `tcp/host:port` or `tls/host:port`, as Zenoh has it.
+        tls: our certificates.
+    """
+    where = endpoint.partition("#")[0]
+    host, _, port = where.partition("/")[2].rpartition(":")
+    try:
+        with socket.create_connection((host.strip("[]"), int(port)), _CONNECT_SEC) as connection:
+            return _why_refused(connection, host, tls) if tls is not None else ""
+    except OSError as error:
+        return f"no router at {where}: {error.strerror or error}"
+
+
+def _why_refused(connection: socket.socket, host: str, tls: UplinkTls) -> str:
+    try:
+        context = ssl.create_default_context(cafile=tls.ca)
+        context.load_cert_chain(tls.certificate, tls.key)
+    except OSError as error:
+        return f"the certificates of tls cannot be read: {error}"
+    try:
+        with context.wrap_socket(connection, server_hostname=host.strip("[]")) as secured:
+            secured.settimeout(_REFUSES_SEC)
+            secured.recv(1)
+    except ssl.SSLCertVerificationError as error:
+        return f"the router's certificate is refused: {error.verify_message}"
+    except ssl.SSLError as error:
+        reason = (error.reason or "").removeprefix("TLSV1_ALERT_").removeprefix("SSLV3_ALERT_")
+        return f"the router refuses our certificate: {reason.lower().replace('_', ' ')}"
+    except TimeoutError:
+        return ""
+    return ""

@@ -1,0 +1,137 @@
+"""A small authority: certificates by which the machines of a fleet know each other.
+
+Every certificate has the machine's name as its common name, which a router's rights are given to,
+and the hosts that others reach it by. Both ends of a connection show theirs.
+"""
+
+import datetime as dt
+import ipaddress
+import os
+from pathlib import Path
+from typing import Final
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+
+from dsmq_nodes.errors import CommandError
+
+_AUTHORITY: Final = "ca"
+_AUTHORITY_DAYS: Final = 3650.0
+MACHINE_DAYS: Final = 825.0  # as long as common TLS libraries accept
+_EARLY: Final = dt.timedelta(days=1)  # clocks of robots are not exact
+
+
+def make_keys(directory: Path, machines: list[str], *, days: float = MACHINE_DAYS) -> list[Path]:
+    """Make certificates and keys; the authority is made with the first of them.
+
+    Args:
+        directory: where the files are.
+        machines: `name`, or `name=host,host` with the hosts that others reach it by.
+        days: how long the certificates are valid.
+
+    Returns:
+        The certificates, each with its key beside it.
+
+    Raises:
+        CommandError: a machine has a certificate already, or a file cannot be written.
+    """
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        authority, signer = _authority(directory)
+        return [_machine(directory, each, authority, signer, days) for each in machines]
+    except OSError as error:
+        raise CommandError(f"{error.filename}: {error.strerror}") from None
+
+
+def _authority(directory: Path) -> tuple[x509.Certificate, ec.EllipticCurvePrivateKey]:
+    certificate, key = directory / f"{_AUTHORITY}.pem", directory / f"{_AUTHORITY}.key"
+    if certificate.exists():
+        signer = serialization.load_pem_private_key(key.read_bytes(), None)
+        assert isinstance(signer, ec.EllipticCurvePrivateKey)
+        return x509.load_pem_x509_certificate(certificate.read_bytes()), signer
+    signer = ec.generate_private_key(ec.SECP256R1())
+    name = _name("dsmq_nodes fleet")
+    made = (
+        _builder(name, name, signer, _AUTHORITY_DAYS)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+        .add_extension(
+            x509.SubjectKeyIdentifier.from_public_key(signer.public_key()), critical=False
+        )
+        .sign(signer, hashes.SHA256())
+    )
+    _write(certificate, key, made, signer)
+    return made, signer
+
+
+def _machine(
+    directory: Path,
+    machine: str,
+    authority: x509.Certificate,
+    signer: ec.EllipticCurvePrivateKey,
+    days: float,
+) -> Path:
+    name, _, hosts = machine.partition("=")
+    certificate, key = directory / f"{name}.pem", directory / f"{name}.key"
+    if certificate.exists() or name == _AUTHORITY:
+        raise CommandError(f"{certificate} is there already: delete it, or take another name")
+    if not name.replace("_", "a").replace("-", "a").isalnum():
+        raise CommandError(f"{machine!r}: write a machine as r1, or as base=192.168.1.5,base.local")
+    own = ec.generate_private_key(ec.SECP256R1())
+    names = dict.fromkeys([name, "localhost", "127.0.0.1", *filter(None, hosts.split(","))])
+    made = (
+        _builder(_name(name), authority.subject, own, days)
+        .add_extension(x509.SubjectAlternativeName([_host(each) for each in names]), critical=False)
+        .add_extension(
+            x509.ExtendedKeyUsage(
+                [ExtendedKeyUsageOID.CLIENT_AUTH, ExtendedKeyUsageOID.SERVER_AUTH]
+            ),
+            critical=False,
+        )
+        .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
+        .add_extension(
+            x509.AuthorityKeyIdentifier.from_issuer_public_key(signer.public_key()), critical=False
+        )
+        .sign(signer, hashes.SHA256())
+    )
+    _write(certificate, key, made, own)
+    return certificate
+
+
+def _name(text: str) -> x509.Name:
+    return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, text)])
+
+
+def _host(text: str) -> x509.GeneralName:
+    try:
+        return x509.IPAddress(ipaddress.ip_address(text))
+    except ValueError:
+        return x509.DNSName(text)
+
+
+def _builder(
+    subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePrivateKey, days: float
+) -> x509.CertificateBuilder:
+    now = dt.datetime.now(dt.UTC)
+    return x509.CertificateBuilder(
+        issuer_name=issuer,
+        subject_name=subject,
+        public_key=key.public_key(),
+        serial_number=x509.random_serial_number(),
+        not_valid_before=now - 2 * _EARLY,
+        not_valid_after=now + dt.timedelta(days=days),
+    )
+
+
+def _write(
+    certificate: Path, key: Path, made: x509.Certificate, own: ec.EllipticCurvePrivateKey
+) -> None:
+    certificate.write_bytes(made.public_bytes(serialization.Encoding.PEM))
+    text = own.private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.PKCS8,
+        serialization.NoEncryption(),
+    )
+    with os.fdopen(os.open(key, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+        file.write(text)

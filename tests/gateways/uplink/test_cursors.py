@@ -1,0 +1,160 @@
+"""Places in the logs of other machines, on a network that loses, repeats and cuts."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dsmq_nodes.gateways.uplink.cursors import (
+    Chain,
+    GivenMessage,
+    LogPlace,
+    LogRequest,
+    RemoteCursor,
+)
+
+Message = tuple[LogPlace, int]
+STEPS = ["send", "lose", "repeat", "late", "cut", "heal", "answer", "expire", "broker"]
+steps = st.lists(st.sampled_from(STEPS), max_size=120)
+
+
+class World:
+    """A log, a network and a reader; what was given is held against the log at once."""
+
+    def __init__(self, *, is_sure: bool) -> None:
+        self.cursor: RemoteCursor[int] = RemoteCursor(20, is_sure=is_sure)
+        self.epoch, self.epochs = "e0", 0
+        self.log: list[int] = []  # ids are places from 1
+        self.first = 1  # older ones have expired
+        self.chain = Chain()
+        self.is_cut = False
+        self.late: list[Message] = []
+        self.asked: list[LogRequest] = []
+        self.given: list[tuple[str, int]] = []
+        self.lost = 0
+        self.now_sec = 0.0
+        self.cursor.offered("r1", self.epoch)
+
+    def take(self, messages: list[GivenMessage[int]]) -> None:
+        for each in messages:
+            if self.given and self.given[-1][0] == each.place.epoch:
+                last = self.given[-1][1]
+                assert each.place.id > last, "in order, and once"
+                assert each.lost == each.place.id - last - 1, "each loss is counted"
+            assert each.message == each.place.id
+            self.given.append((each.place.epoch, each.place.id))
+            self.lost += each.lost
+        self.asked += self.cursor.questions()
+
+    def send(self) -> Message:
+        self.log.append(len(self.log) + 1)
+        message_id = self.log[-1]
+        self.now_sec += 0.02
+        return LogPlace(self.epoch, message_id, self.chain.add(message_id)), message_id
+
+    def do(self, step: str) -> None:
+        if step in {"send", "lose", "repeat", "late"}:
+            self.carry(step, self.send())
+        elif step == "cut" and not self.is_cut:
+            self.is_cut = True
+            self.late.clear()
+            self.asked.clear()
+            self.cursor.gone("r1", self.epoch)
+        elif step == "heal" and self.is_cut:
+            self.heal()
+        elif step == "answer":
+            self.answer()
+        elif step == "expire":
+            self.first = max(self.first, len(self.log) - 3)
+        elif step == "broker":
+            self.restart_broker()
+
+    def carry(self, how: str, sent: Message) -> None:
+        if self.is_cut or how == "lose":
+            return
+        if how == "late":
+            self.late.append(sent)
+            return
+        for place, message in [sent] * (2 if how == "repeat" else 1) + self.late:
+            self.take(self.cursor.take(place, message, self.now_sec))
+        self.late.clear()
+
+    def restart_broker(self) -> None:
+        self.cursor.gone("r1", self.epoch)
+        self.epochs += 1
+        self.epoch, self.log, self.first = f"e{self.epochs}", [], 1
+        self.late.clear()
+        self.asked.clear()
+        self.heal()
+
+    def heal(self) -> None:
+        self.is_cut = False
+        self.chain = Chain()
+        self.cursor.offered("r1", self.epoch)
+        self.asked += self.cursor.questions()
+
+    def answer(self) -> None:
+        if self.is_cut:
+            return
+        asked, self.asked = self.asked, []
+        for request in asked:
+            oldest = max(request.after + 1, self.first, len(self.log) - request.depth + 1)
+            chain = Chain(request.after)
+            answer = []
+            for message_id in range(oldest, len(self.log) + 1):
+                gap = oldest - request.after - 1 if message_id == oldest else 0
+                place = LogPlace(self.epoch, message_id, chain.add(message_id, gap))
+                answer.append((place, message_id))
+            self.take(self.cursor.answered(request.epoch, answer))
+
+    def settle(self) -> None:
+        """An outage that is over, and one message more."""
+        self.do("cut")
+        self.heal()
+        for _ in range(6):
+            self.answer()
+            self.do("send")
+        self.answer()
+        assert not self.asked
+
+
+@given(steps, st.booleans())
+def test_messages_are_given_in_order_once_and_every_loss_is_counted(
+    done: list[str], is_sure: bool
+) -> None:
+    world = World(is_sure=is_sure)
+    for step in done:
+        world.do(step)
+    world.settle()
+    assert world.given[-1] == (world.epoch, len(world.log))
+    assert world.cursor.lost == world.lost
+
+
+@given(st.integers(1, 15), st.integers(0, 5))
+def test_an_outage_loses_nothing_that_the_log_still_has(missed: int, before: int) -> None:
+    world = World(is_sure=False)
+    for step in ["send"] * (before + 1) + ["cut"] + ["send"] * missed:
+        world.do(step)
+    world.settle()
+    assert world.cursor.lost == 0
+    assert [message_id for _, message_id in world.given] == list(range(1, len(world.log) + 1))
+
+
+@given(st.lists(st.sampled_from(["send", "lose"]), min_size=1, max_size=50))
+def test_a_slow_link_is_not_asked_for_what_it_dropped(done: list[str]) -> None:
+    world = World(is_sure=False)
+    world.do("send")
+    for step in done:
+        world.do(step)
+        assert not world.asked
+    world.do("send")
+    assert world.lost == done.count("lose")
+
+
+def test_a_heartbeat_tells_of_a_last_message_that_never_came() -> None:
+    world = World(is_sure=True)
+    world.do("send")
+    world.do("lose")
+    world.cursor.told("e0", 2)
+    world.asked += world.cursor.questions()
+    world.do("answer")
+    assert world.given == [("e0", 1), ("e0", 2)]
+    assert world.cursor.lost == 0

@@ -1,0 +1,131 @@
+"""Certificates and rights: who may write and read what."""
+
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dsmq_nodes.messages import Int64
+from tests.gateways.uplink.fleet import Fleet, Talker, command, free_port
+
+zenoh = pytest.importorskip("zenoh")
+pytest.importorskip("cryptography")
+
+from dsmq_nodes.gateways.uplink.launch_entry import UplinkEntry  # noqa: E402
+from dsmq_nodes.gateways.uplink.uplink_keys import make_keys  # noqa: E402
+from dsmq_nodes.gateways.uplink.zenoh_carrier import open_session  # noqa: E402
+from dsmq_nodes.gateways.uplink.zenoh_config import zenoh_config  # noqa: E402
+
+
+@pytest.fixture
+def fleet() -> Iterator[Fleet]:
+    fleet = Fleet()
+    try:
+        yield fleet
+    finally:
+        fleet.close()
+
+
+def tls(keys: Path, name: str) -> dict[str, Any]:
+    return {
+        "ca": str(keys / "ca.pem"),
+        "certificate": str(keys / f"{name}.pem"),
+        "key": str(keys / f"{name}.key"),
+    }
+
+
+def test_keys_are_made_once_and_readable_by_their_owner_alone(tmp_path: Path) -> None:
+    made = command("uplink", "keys", str(tmp_path / "keys"), "base=10.0.0.5", "r1")
+    assert made.wait() == 0
+    made.close()
+    for name in ("ca", "base", "r1"):
+        assert stat.S_IMODE((tmp_path / "keys" / f"{name}.key").stat().st_mode) == 0o600
+    again = command("uplink", "keys", str(tmp_path / "keys"), "r1")
+    assert again.wait() == 1
+    assert "is there already" in again.output
+    again.close()
+
+
+def test_a_certificate_gives_the_rights_of_its_name_and_no_others(
+    tmp_path: Path, fleet: Fleet
+) -> None:
+    make_keys(tmp_path, ["hub", "base", "r1", "r2"])
+    where = f"127.0.0.1:{free_port()}"
+    rights = ("--robot", "r1", "--robot", "r2", "--base", "base")
+    fleet.router("--listen", where, "--tls", str(tmp_path / "hub"), *rights)
+    robot = fleet.machine(
+        *("--as", "r1", "--connect", where, "--tls", str(tmp_path / "r1")),
+        *("--publish", "/odom", "--subscribe", "/cmd"),
+    )
+    base = fleet.machine(
+        *("--connect", where, "--tls", str(tmp_path / "base")),
+        *("--subscribe", "/r*/odom", "--publish", "/r*/cmd"),
+    )
+    odom, cmd = Talker(fleet, robot, "/odom"), Talker(fleet, base, "/r1/cmd")
+    heard = fleet.listen(base, Int64, "/r1/odom")
+    commanded = fleet.listen(robot, Int64, "/cmd")
+    fleet.until(lambda: len(heard.got) > 10 and len(commanded.got) > 10, "both ways")
+
+    entry = UplinkEntry.model_validate({"connect": [where], "tls": tls(tmp_path, "r2")})
+    forger = open_session(zenoh_config(entry))
+    try:
+        spied: list[str] = []
+        own: list[str] = []
+        for key, inbox in (("dsmq/r1/**", spied), ("dsmq/@offer/**", spied), ("dsmq/r2/x", own)):
+            forger.declare_subscriber(
+                key,
+                lambda sample, inbox=inbox: inbox.append(str(sample.key_expr)),
+                allowed_origin=zenoh.Locality.REMOTE,
+            )
+        before = base.status()["coming"]["/r1/odom"]["duplicates"]
+        forger.put("dsmq/r1/odom", b'{"data": 666}', attachment=b"\x93\xa1x\x01\x00")
+        token = "dsmq/@offer/r1/p/e/0/std_msgs%2Fmsg%2FInt64/-/r1/forged"
+        forger.liveliness().declare_token(token)
+        fleet.spin_for(1.0)
+        assert not spied
+        assert 666 not in [msg.data for msg in heard.got]
+        status = base.status()
+        assert status["coming"]["/r1/odom"]["duplicates"] == before
+        assert "/r1/forged" not in status["coming"]
+    finally:
+        forger.close()
+    odom.stop()
+    cmd.stop()
+
+
+@pytest.mark.parametrize(
+    ("who", "told"),
+    [
+        ("foreign", "the router's certificate is refused"),
+        ("impostor", "the router refuses our certificate"),
+        ("expired", "the router refuses our certificate: certificate expired"),
+    ],
+)
+def test_certificates_that_do_not_count_are_refused_in_one_line(
+    tmp_path: Path, fleet: Fleet, who: str, told: str
+) -> None:
+    make_keys(tmp_path, ["hub"])
+    make_keys(tmp_path, ["expired"], days=-1)
+    make_keys(tmp_path / "other", ["foreign", "impostor"])
+    where = f"127.0.0.1:{free_port()}"
+    fleet.router("--listen", where, "--tls", str(tmp_path / "hub"), "--robot", "r1")
+    files = tls(tmp_path if who == "expired" else tmp_path / "other", who)
+    if who == "impostor":  # it knows the fleet's authority, which has not signed it
+        files["ca"] = str(tmp_path / "ca.pem")
+    (tmp_path / "uplink.yaml").write_text(
+        f"uplink: {{as: r1, connect: ['{where}'], publish: [/x], tls: {files}}}\n"
+    )
+    machine = fleet.machine(str(tmp_path / "uplink.yaml"))
+    assert machine.uplink is not None
+    machine.uplink.wait_for(told)
+    assert not machine.status()["links"]
+
+
+def test_a_router_wants_to_know_who_may_connect(tmp_path: Path) -> None:
+    make_keys(tmp_path, ["hub"])
+    router = command("uplink", "router", "--listen", "0.0.0.0:1", "--tls", str(tmp_path / "hub"))
+    assert router.wait() == 1
+    assert "say who may connect" in router.output
+    router.close()
