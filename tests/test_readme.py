@@ -14,10 +14,12 @@ import psutil
 import pytest
 from markdown_it import MarkdownIt
 
+from tests import launch_keys
 from tests.readme_blocks import Block, ReadmeError, Terminal, commands, parse, reader
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
+GUIDE = sorted((ROOT / ".github" / "guide").glob("*.md"))
 DEFAULT_PORT = 30008
 IN_CI = bool(os.environ.get("CI"))
 
@@ -59,6 +61,31 @@ def test_readme_does_what_it_says(tmp_path: Path) -> None:
         shutil.copytree(ROOT / folder, tmp_path / folder)
     with reader(tmp_path) as somebody:
         somebody.read(README)
+
+
+@pytest.mark.usefixtures("default_port")
+@pytest.mark.timeout(200)
+@pytest.mark.parametrize("page", GUIDE, ids=lambda page: page.stem)
+def test_a_page_of_the_guide_does_what_it_says(page: Path, tmp_path: Path) -> None:
+    text = page.read_text()
+    if not any(block.language in {"bash", "python", "yaml"} for block in parse(text)):
+        return
+    with reader(tmp_path) as somebody:
+        try:
+            somebody.read(text)
+        except ReadmeError as error:
+            error.add_note(f"in {page}")
+            raise
+
+
+def test_the_guide_leads_to_each_page_and_has_every_key_of_launch_files() -> None:
+    table = (ROOT / ".github" / "guide" / "README.md").read_text()
+    assert [page.name for page in GUIDE if f"({page.name})" not in table] == ["README.md"]
+    written, made = (launch_keys.PAGE.read_text(), launch_keys.page())
+    # Keys of gateways are their own; `python -m tests.launch_keys` writes the page.
+    for name in ("NodeEntry", "GroupEntry", "IncludeEntry", "RestartEntry", "DependencyEntry"):
+        chapter = made.partition(f"## {name}\n")[2].partition("\n## ")[0]
+        assert chapter in written, f"write it again: python -m tests.launch_keys ({name})"
 
 
 def test_the_test_command() -> None:
@@ -104,15 +131,18 @@ def installed(terminal: Terminal) -> bool:
     return any("launch" in words(each) for each in (shell, *shell.children(recursive=True)))
 
 
-def test_every_local_link_leads_somewhere() -> None:
+@pytest.mark.parametrize(
+    "page", [ROOT / "README.md", *GUIDE], ids=lambda page: str(page.relative_to(ROOT))
+)
+def test_every_local_link_leads_somewhere(page: Path) -> None:
     targets = [
         str(child.attrs.get("href") or child.attrs.get("src"))
-        for token in MarkdownIt().parse(README)
+        for token in MarkdownIt().enable("table").parse(page.read_text())
         for child in token.children or []
         if child.type in {"link_open", "image"}
     ]
     local = [target.partition("#")[0] for target in targets if "://" not in target]
-    assert [target for target in local if not (ROOT / target).exists()] == []
+    assert [target for target in local if not (page.parent / target).exists()] == []
 
 
 # The harness
