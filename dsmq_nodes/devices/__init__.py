@@ -15,16 +15,18 @@ from dsmq_nodes.errors import NodeLoadError
 if TYPE_CHECKING:
     from dsmq_nodes.devices.gamepad import Gamepad
     from dsmq_nodes.devices.host import Host
+    from dsmq_nodes.devices.imu_serial import ImuSerial
     from dsmq_nodes.devices.lidar_ld06 import LidarLd06
     from dsmq_nodes.devices.nmea_gps import NmeaGps
     from dsmq_nodes.devices.serial_line import SerialLine
     from dsmq_nodes.devices.servo_bus.servo_arm import ServoArm
 
-__all__ = ["Gamepad", "Host", "LidarLd06", "NmeaGps", "SerialLine", "ServoArm"]
+__all__ = ["Gamepad", "Host", "ImuSerial", "LidarLd06", "NmeaGps", "SerialLine", "ServoArm"]
 
 _HOMES = {
     "Gamepad": "gamepad",
     "Host": "host",
+    "ImuSerial": "imu_serial",
     "LidarLd06": "lidar_ld06",
     "NmeaGps": "nmea_gps",
     "SerialLine": "serial_line",

@@ -10,11 +10,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dsmq_nodes.devices import Host, LidarLd06, SerialLine
+from dsmq_nodes.devices import Host, ImuSerial, LidarLd06, SerialLine
 from dsmq_nodes.devices.host import HostLoad
 from dsmq_nodes.devices.lidar_ld06 import PacketReader, crc8, packed
 from dsmq_nodes.devices.serial_line import DeviceLines
-from dsmq_nodes.messages import DiagnosticArray, LaserScan, String
+from dsmq_nodes.errors import ParameterError
+from dsmq_nodes.messages import DiagnosticArray, Imu, LaserScan, MagneticField, String
 from dsmq_nodes.testing import Graph
 from tests.support.terminals import FakeDevice
 from tests.support.waiting import PATIENCE_SEC
@@ -180,3 +181,23 @@ def test_the_host(graph: Graph) -> None:
     told = {each.name: each.level for each in status[-1].status}
     assert told["host: memory"] >= 1
     assert set(told) == {"host: cpu", "host: memory", "host: disk", "host: temperature"}
+
+
+def test_an_imu_of_lines(graph: Graph, device: FakeDevice) -> None:
+    columns = ["_", "gx", "gy", "gz", "ax", "ay", "az", "mx", "my", "mz"]
+    given = {"port": str(device.path), "columns": columns, "gyro_unit": "deg/s", "accel_unit": "g"}
+    node = graph.add(ImuSerial, params=given)
+    imus = graph.observe(Imu, "imu/data_raw")
+    fields = graph.observe(MagneticField, "imu/mag")
+    graph.run_for(0.1)
+    device.send(b"IMU ready\r\n12, 180, 0, 0, 0, 0, 1, 30, 0, -40\r\n13,nan,0,0,0,0,1,0,0,0\r\n")
+    run_until(graph, lambda: imus and node._unread == 2)
+    assert imus[0].angular_velocity.x == pytest.approx(math.pi)
+    assert imus[0].linear_acceleration.z == pytest.approx(9.80665)
+    assert imus[0].orientation_covariance[0] == -1
+    assert fields[0].magnetic_field.z == pytest.approx(-40e-6)
+
+
+def test_an_imus_columns_are_checked(graph: Graph) -> None:
+    with pytest.raises(ParameterError, match="columns has gx gy gz"):
+        graph.add(ImuSerial, params={"columns": ["gx", "gx"]})
