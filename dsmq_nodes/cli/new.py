@@ -22,7 +22,7 @@ _TAKEN: Final = sys.stdlib_module_names | {"dsmq_nodes", "launch", "tests", "pyt
 @app.command(
     epilog=examples_epilog(
         ("dsmq-nodes new demo", ""),
-        ("cd demo && pytest", "its own test"),
+        ("cd demo && pip install pytest && python -m pytest", "its own test"),
         ("dsmq-nodes launch launch/demo.yaml --duration 5", ""),
     ),
 )
@@ -43,11 +43,15 @@ def new(
         target = folder / str(path.with_name(_RENAMED.get(path.name, path.name))).replace(
             _NAME, name
         )
-        target.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            target.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise typer.BadParameter(f"{folder} cannot be made: {error.strerror}") from None
         text = file.read_text(encoding="utf-8").replace(_PACKAGE, name).replace(_NAME, name)
         target.write_text(text, encoding="utf-8")
     print(f"{name}/ is made: a sensor, a controller, a message, a launch file, a test. Next:")
-    print(f"  cd {name}\n  pytest\n  dsmq-nodes launch launch/{name}.yaml")
+    print(f"  cd {name} && pip install pytest && python -m pytest")
+    print(f"  dsmq-nodes launch launch/{name}.yaml")
 
 
 def _check(name: str) -> None:
