@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 from typing_extensions import override
 
+from dsmq_nodes import messages
 from dsmq_nodes.dsmq.address import AnyAddress
 from dsmq_nodes.errors import NodeConfigurationError, ParameterError
 from dsmq_nodes.graph import names
@@ -347,13 +348,11 @@ class Node:
         self, parameter_list: Sequence[Parameter]
     ) -> "SetParametersResult":
         """Set parameters, all or none; the result says why none was set."""
-        from dsmq_nodes.messages.rcl_interfaces import SetParametersResult  # noqa: PLC0415  6 ms
-
         try:
             said = run_through(self._kit.parameters.set(parameter_list, self._kit.call_now))
         except ParameterError as error:
-            return SetParametersResult(successful=False, reason=str(error))
-        return SetParametersResult(successful=True, reason=said)
+            return messages.SetParametersResult(successful=False, reason=str(error))
+        return messages.SetParametersResult(successful=True, reason=said)
 
     def describe_parameter(self, name: str) -> "ParameterDescriptor":
         """A parameter's descriptor: its type, description and range.

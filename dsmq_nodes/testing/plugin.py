@@ -4,6 +4,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from dsmq_nodes import testing  # its names are loaded when a fixture is used
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -14,18 +16,14 @@ if TYPE_CHECKING:
 @pytest.fixture
 def graph() -> "Iterator[Graph]":
     """A graph in this process, in virtual time, with seed 0."""
-    from dsmq_nodes.testing.virtual_graph import Graph  # noqa: PLC0415  230 ms of every run of pytest
-
-    with Graph() as graph:
+    with testing.Graph() as graph:
         yield graph
 
 
 @pytest.fixture
 def broker(monkeypatch: pytest.MonkeyPatch) -> "Iterator[BrokerProcess]":
     """A real broker on a free port, which the nodes of this test connect to."""
-    from dsmq_nodes.testing.broker_process import BrokerProcess  # noqa: PLC0415  as above
-
-    with BrokerProcess() as broker:
+    with testing.BrokerProcess() as broker:
         monkeypatch.setenv("DSMQ_BROKER", f"{broker.host}:{broker.port}")
         # The first node of a process removes its settings from the environment; restore them.
         monkeypatch.setenv("DSMQ_NODE", "")

@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from enum import IntEnum
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
+from dsmq_nodes import messages
+
 if TYPE_CHECKING:
     from dsmq_nodes.messages import Parameter as ParameterMessage
     from dsmq_nodes.messages import ParameterValue
@@ -162,20 +164,16 @@ class Parameter:
 
     def get_parameter_value(self) -> "ParameterValue":
         """The value as a message."""
-        from dsmq_nodes.messages.rcl_interfaces import ParameterValue  # noqa: PLC0415  6 ms at start-up
-
         if self.type_ is ParameterKind.NOT_SET:
-            return ParameterValue()
+            return messages.ParameterValue()
         value: Any = self.value
         if self.type_ is ParameterKind.BYTE_ARRAY:
             value = bytes(value)  # [] when it was set to an empty list: any array type has it
-        return ParameterValue(type=int(self.type_), **{_MESSAGE_FIELDS[self.type_]: value})
+        return messages.ParameterValue(type=int(self.type_), **{_MESSAGE_FIELDS[self.type_]: value})
 
     def to_parameter_msg(self) -> "ParameterMessage":
         """The parameter as a message."""
-        from dsmq_nodes.messages.rcl_interfaces import Parameter as Message  # noqa: PLC0415  as above
-
-        return Message(name=self.name, value=self.get_parameter_value())
+        return messages.Parameter(name=self.name, value=self.get_parameter_value())
 
     @classmethod
     def from_parameter_msg(cls, msg: "ParameterMessage") -> "Parameter":

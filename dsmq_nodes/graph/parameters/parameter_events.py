@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Final, Literal
 
+from dsmq_nodes import messages
 from dsmq_nodes.graph.links.link import Link, Publication
 from dsmq_nodes.graph.parameters.parameter import Parameter
 from dsmq_nodes.graph.time.clock import BaseClock
@@ -26,10 +27,8 @@ class ParameterEvents:
 
     def publish(self, change: Change, parameters: Sequence[Parameter]) -> None:
         """Publish a change."""
-        from dsmq_nodes.messages.rcl_interfaces import ParameterEvent  # noqa: PLC0415  6 ms at start-up
-
         if self._publication is None:
             self._publication = self._link.advertise(PARAMETER_EVENTS_TOPIC, _EVENT_TYPE, 0)
-        event = ParameterEvent(stamp=self._clock.now(), node=self._node_name)
+        event = messages.ParameterEvent(stamp=self._clock.now(), node=self._node_name)
         setattr(event, f"{change}_parameters", [each.to_parameter_msg() for each in parameters])
         self._link.publish(self._publication, event.to_json())
