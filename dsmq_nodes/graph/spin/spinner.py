@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import inspect
+import sys
 import threading
 import time
 from collections import defaultdict, deque
@@ -73,6 +74,15 @@ class CallableNow(Mailbox, Protocol):
 
     def call(self, reply: Entry) -> Result:
         """Call the callback with a message that did not have to wait; returns its result."""
+
+
+async def _ended_with(working: asyncio.Future[Any]) -> None:
+    """Cancel what nobody waits for any longer, and let it end while the loop still runs."""
+    if working.cancel():
+        if not isinstance(sys.exception(), GeneratorExit):  # else there is no loop any more
+            await asyncio.wait([working], timeout=LAST_STEPS_SEC)
+    elif not working.cancelled():
+        working.exception()  # of a signal, say: the loop raises that, and asyncio would log it
 
 
 class Spinner:
@@ -556,9 +566,8 @@ class Spinner:
             return working.result() if working is not None and working.done() else None
         finally:
             self._ended = None
-            if working is not None and not working.cancel() and not working.cancelled():
-                working.exception()  # of a signal, say: the loop raises that, and asyncio logs it
-                await asyncio.wait({working})
+            if working is not None:
+                await _ended_with(working)
 
     def shut_down(self) -> None:
         """End the spinning, now or as soon as it begins; from any thread."""
