@@ -14,7 +14,7 @@ from typing import Any, Final, TypeVar
 
 from dsmq_nodes.dsmq import descriptors
 from dsmq_nodes.errors import DsmqError, NodeConfigurationError
-from dsmq_nodes.graph.callback import MessageT, callback_name
+from dsmq_nodes.graph.callback import MessageT, callback_name, discard
 from dsmq_nodes.graph.log.logger import LineFormatter
 from dsmq_nodes.graph.node import Node
 from dsmq_nodes.graph.services.future import Future
@@ -76,7 +76,12 @@ def spin_once(node: Node, timeout_sec: float | None = None) -> None:
     forever = timeout_sec is None or timeout_sec < 0
     spinner = node._kit.spinner
     work = spinner.once(None if forever else timeout_sec)
-    spinner.block_on(work, "await asyncio.sleep(0.1)", by_steps=True)
+    try:
+        spinner.block_on(work, "await asyncio.sleep(0.1)", by_steps=True)
+    except BaseException:  # of a signal, say, which may come before the work has begun
+        if inspect.getcoroutinestate(work) == inspect.CORO_CREATED:
+            discard(work)
+        raise
 
 
 def spin_until_future_complete(
