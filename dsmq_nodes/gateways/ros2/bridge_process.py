@@ -1,23 +1,14 @@
 """The bridge's process, from its options to its end; and a look at a ROS graph without a bridge."""
 
-import asyncio
-import contextlib
-import logging
 import os
 import secrets
-import sys
-from collections.abc import Coroutine
 from types import ModuleType
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from dsmq_nodes.dsmq.address import AnyAddress, address_of, broker_address
 from dsmq_nodes.errors import CommandError
-from dsmq_nodes.gateways.hub import Hub
+from dsmq_nodes.gateways.gateway_process import carry, hub_at, log_to_terminal
 from dsmq_nodes.gateways.ros2.launch_entry import NODE, Ros2Entry
-from dsmq_nodes.graph.links.broker_link import DsmqLink
-from dsmq_nodes.graph.spin.event_loop import new_event_loop
-from dsmq_nodes.graph.time.clock import BaseClock
-from dsmq_nodes.signals import ending_signals
 
 if TYPE_CHECKING:
     from dsmq_nodes.gateways.ros2.ros_side import RosOffer, RosSide
@@ -35,32 +26,15 @@ def run(entry: Ros2Entry, broker: AnyAddress | None = None) -> int:
     Raises:
         DsmqError: it cannot start.
     """
-    logging.basicConfig(
-        level=logging.INFO, stream=sys.stdout, format="[%(levelname)s] [%(name)s]: %(message)s"
-    )
+    log_to_terminal()
     rules = entry.rules()
     rules.check()
     ros = _ros(entry)
     address = address_of(broker) if broker is not None else broker_address()
-    hub = Hub(DsmqLink(*address.socket, NODE, BaseClock(), lambda *_: None), NODE)
+    hub = hub_at(address, NODE)
     bridge = ros.Bridge(hub, _joined(ros), rules)
-    with asyncio.Runner(loop_factory=new_event_loop) as runner:
-        try:
-            runner.run(_carry(hub, bridge.run()))
-        finally:
-            bridge.close()
-            hub.close()
+    carry(hub, bridge.run(), bridge.close)
     return 0
-
-
-async def _carry(hub: Hub, work: Coroutine[Any, Any, None]) -> None:
-    loop = asyncio.get_running_loop()
-    hub.attach(loop)
-    carrying = loop.create_task(work)
-    for number in ending_signals():
-        loop.add_signal_handler(number, carrying.cancel)
-    with contextlib.suppress(asyncio.CancelledError):
-        await carrying
 
 
 def offers(entry: Ros2Entry) -> "list[RosOffer]":

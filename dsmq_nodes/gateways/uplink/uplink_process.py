@@ -1,23 +1,15 @@
 """The uplink's process, from its options to its end; and a router without a broker."""
 
-import asyncio
-import contextlib
 import logging
 import signal
-import sys
-from collections.abc import Coroutine
 from types import ModuleType
-from typing import Any
 
 from dsmq_nodes.dsmq.address import AnyAddress, address_of, broker_address
 from dsmq_nodes.errors import CommandError
-from dsmq_nodes.gateways.hub import Hub
+from dsmq_nodes.gateways.gateway_process import carry, hub_at, log_to_terminal
 from dsmq_nodes.gateways.uplink.launch_entry import NODE, UplinkEntry
 from dsmq_nodes.gateways.uplink.uplink_node import Uplink
 from dsmq_nodes.gateways.uplink.zenoh_config import zenoh_config
-from dsmq_nodes.graph.links.broker_link import DsmqLink
-from dsmq_nodes.graph.spin.event_loop import new_event_loop
-from dsmq_nodes.graph.time.clock import BaseClock
 from dsmq_nodes.signals import ending_signals
 
 
@@ -31,30 +23,15 @@ def run(entry: UplinkEntry, broker: AnyAddress | None = None) -> int:
     Raises:
         DsmqError: it cannot start, or another machine has its name.
     """
-    _log_to_terminal()
+    log_to_terminal()
     rules = entry.rules()
     rules.check()
     carrier = _zenoh(entry).ZenohCarrier(rules.name, zenoh_config(entry), entry.tls)
     address = address_of(broker) if broker is not None else broker_address()
-    hub = Hub(DsmqLink(*address.socket, NODE, BaseClock(), lambda *_: None), NODE)
+    hub = hub_at(address, NODE)
     uplink = Uplink(hub, address, carrier, rules, entry.topics_)
-    with asyncio.Runner(loop_factory=new_event_loop) as runner:
-        try:
-            runner.run(_carry(hub, uplink.run()))
-        finally:
-            carrier.close()
-            hub.close()
+    carry(hub, uplink.run(), carrier.close)
     return 0
-
-
-async def _carry(hub: Hub, work: Coroutine[Any, Any, None]) -> None:
-    loop = asyncio.get_running_loop()
-    hub.attach(loop)
-    carrying = loop.create_task(work)
-    for number in ending_signals():
-        loop.add_signal_handler(number, carrying.cancel)
-    with contextlib.suppress(asyncio.CancelledError):
-        await carrying
 
 
 def route(entry: UplinkEntry) -> int:
@@ -63,7 +40,7 @@ def route(entry: UplinkEntry) -> int:
     Raises:
         CommandError: it cannot listen.
     """
-    _log_to_terminal()
+    log_to_terminal()
     zenoh = _zenoh(entry)
     signals = ending_signals()
     signal.pthread_sigmask(signal.SIG_BLOCK, signals)
@@ -72,12 +49,6 @@ def route(entry: UplinkEntry) -> int:
     signal.sigwait(signals)
     session.close()
     return 0
-
-
-def _log_to_terminal() -> None:
-    logging.basicConfig(
-        level=logging.INFO, stream=sys.stdout, format="[%(levelname)s] [%(name)s]: %(message)s"
-    )
 
 
 def _zenoh(entry: UplinkEntry) -> ModuleType:

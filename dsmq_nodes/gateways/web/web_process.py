@@ -12,6 +12,7 @@ from typing import Final
 
 from dsmq_nodes.dsmq.address import AnyAddress, address_of, broker_address
 from dsmq_nodes.errors import AddressInUseError, CommandError, InsecureError
+from dsmq_nodes.gateways.gateway_process import carry, hub_at, log_to_terminal
 from dsmq_nodes.gateways.hub import Hub
 from dsmq_nodes.gateways.web.access import TOKEN_VARIABLE, AccessRules, check_exposure
 from dsmq_nodes.gateways.web.dashboard.dashboard_speaker import Dashboards
@@ -20,10 +21,6 @@ from dsmq_nodes.gateways.web.launch_entry import NODE, WebEntry
 from dsmq_nodes.gateways.web.server import WebServer
 from dsmq_nodes.gateways.web.speaker import Connect, WebEndpoint
 from dsmq_nodes.gateways.web.stop_button import StopButton
-from dsmq_nodes.graph.links.broker_link import DsmqLink
-from dsmq_nodes.graph.spin.event_loop import new_event_loop
-from dsmq_nodes.graph.time.clock import BaseClock
-from dsmq_nodes.signals import ending_signals
 
 _EVERYWHERE: Final = frozenset({"0.0.0.0", "::"})
 
@@ -39,33 +36,21 @@ def run(entry: WebEntry, environment: Mapping[str, str], broker: AnyAddress | No
     Raises:
         DsmqError: it cannot start.
     """
-    logging.basicConfig(
-        level=logging.INFO, stream=sys.stdout, format="[%(levelname)s] [%(name)s]: %(message)s"
-    )
+    log_to_terminal()
     logging.getLogger("aiohttp").setLevel(logging.ERROR)
     token = _token(entry, environment)
     check_exposure(entry.host, token, insecure=entry.insecure)
     tls = _tls(entry)
     address = address_of(broker) if broker is not None else broker_address()
-    link = DsmqLink(*address.socket, NODE, BaseClock(), lambda *_: None)
-    hub = Hub(link, NODE, is_read_only=entry.read_only)
+    hub = hub_at(address, NODE, is_read_only=entry.read_only)
     rules = AccessRules(entry.names, entry.allow_origin, token, entry.insecure)
-    with asyncio.Runner(loop_factory=new_event_loop) as runner:
-        try:
-            runner.run(_serve(hub, rules, entry, address, tls))
-        finally:
-            hub.close()
+    carry(hub, _serve(hub, rules, entry, address, tls))
     return 0
 
 
 async def _serve(
     hub: Hub, rules: AccessRules, entry: WebEntry, broker: AnyAddress, tls: ssl.SSLContext | None
 ) -> None:
-    loop = asyncio.get_running_loop()
-    ended = asyncio.Event()
-    for number in ending_signals():
-        loop.add_signal_handler(number, ended.set)
-    hub.attach(loop)
     dashboards = Dashboards(hub, entry, broker)
     recordings = dashboards.recordings
     server = WebServer(hub, rules, StopButton(hub, entry.stop), tls, recordings.folder)
@@ -81,7 +66,7 @@ async def _serve(
         more = f" ({told})" if told else ""
         _say(f"dashboard: {scheme}://{_shown(entry.host)}:{port}{more}")
         hub.link.set_state("ready")
-        await ended.wait()
+        await asyncio.Event().wait()  # until a signal
     finally:
         await server.close()
         with contextlib.suppress(CommandError):

@@ -1,0 +1,60 @@
+"""The process of a gateway: its log on the terminal, its hub, and its end by a signal."""
+
+import asyncio
+import contextlib
+import logging
+import sys
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from dsmq_nodes.dsmq.address import Address
+from dsmq_nodes.gateways.hub import Hub
+from dsmq_nodes.graph.links.broker_link import DsmqLink
+from dsmq_nodes.graph.spin.event_loop import new_event_loop
+from dsmq_nodes.graph.time.clock import BaseClock
+from dsmq_nodes.signals import ending_signals
+
+
+def log_to_terminal() -> None:
+    """Write the log to standard output, where a launch takes it from."""
+    logging.basicConfig(
+        level=logging.INFO, stream=sys.stdout, format="[%(levelname)s] [%(name)s]: %(message)s"
+    )
+
+
+def hub_at(broker: Address, node: str, *, is_read_only: bool = False) -> Hub:
+    """A hub that is a node of a broker.
+
+    Raises:
+        DsmqError: the broker is not there, or has a node of that name.
+    """
+    link = DsmqLink(*broker.socket, node, BaseClock(), lambda *_: None)
+    return Hub(link, node, is_read_only=is_read_only)
+
+
+def carry(hub: Hub, work: Coroutine[Any, Any, None], *closing: Callable[[], object]) -> None:
+    """Run `work` beside a hub until it ends or a signal cancels it.
+
+    Then `closing` is called in order, and the hub is closed.
+    """
+    with asyncio.Runner(loop_factory=new_event_loop) as runner:
+        try:
+            runner.run(_until_a_signal(hub, work))
+        finally:
+            for close in closing:
+                close()
+            hub.close()
+
+
+async def _until_a_signal(hub: Hub, work: Coroutine[Any, Any, None]) -> None:
+    loop = asyncio.get_running_loop()
+    told = asyncio.Event()  # a second signal does not break into the end of the work
+    for number in ending_signals():
+        loop.add_signal_handler(number, told.set)
+    hub.attach(loop)
+    working, waiting = loop.create_task(work), loop.create_task(told.wait())
+    await asyncio.wait((working, waiting), return_when=asyncio.FIRST_COMPLETED)
+    waiting.cancel()
+    working.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await working
