@@ -5,13 +5,13 @@ distinguishes them. Without a schema, "NaN" among numbers is a number, otherwise
 """
 
 import json
-import math
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import reduce
 from typing import Any, Final, NamedTuple
 
-SPECIAL: Final = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
+from dsmq_nodes.messages.schema.ros_base import NON_FINITE
+
 _EXACT: Final = 2**53  # up to here every integer is a float, too
 _DEEPEST: Final = 20  # of references in a schema: one may lead to itself
 Schema = dict[str, Any]
@@ -156,7 +156,7 @@ class Described:
             return value, ColumnKind(_NAMES[type(value)])
         if wanted == "string":
             return value, self.declared(node)
-        return value, ColumnKind("special" if value in SPECIAL else "string")
+        return value, ColumnKind("special" if value in NON_FINITE else "string")
 
     def _read_list(self, values: list[Any], node: Schema) -> tuple[Any, ColumnKind]:
         types = set(map(type, values))
@@ -173,7 +173,7 @@ class Described:
 def _as_number(value: Any) -> Any:
     """A value of a field of numbers; other values are unchanged."""
     if type(value) is str:
-        return SPECIAL.get(value, value)
+        return NON_FINITE.get(value, value)
     return float(value) if type(value) is int and abs(value) <= _EXACT else value
 
 
@@ -218,7 +218,7 @@ def fitted(value: Any, kind: ColumnKind) -> Any:
     if value is None:
         return None
     if kind.name == "number" and type(value) is not float:
-        number = SPECIAL[value] if isinstance(value, str) else float(value)
+        number = NON_FINITE[value] if isinstance(value, str) else float(value)
         if isinstance(value, int) and int(number) != value:
             raise ValueError(value)
         return number

@@ -5,14 +5,14 @@ differs only in names: its headers also have `seq`, which ROS 2 has dropped and 
 camera's matrices are capitals.
 """
 
-import math
 from typing import Any, Final
 
 import numpy as np
 import pybase64
 from rosbags.interfaces import Nodetype
 
-_SPECIAL: Final = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
+from dsmq_nodes.messages.schema.ros_base import NON_FINITE, number_or_text
+
 _BYTES: Final = frozenset({"uint8", "byte", "octet"})
 _PADDING: Final = "structure_needs_at_least_one_member"  # of an empty message
 _ROS1_NAMES: Final = {
@@ -48,7 +48,7 @@ class RosTypes:
         if kind == Nodetype.NAME:
             return self.to_json(found, detail)
         if kind == Nodetype.BASE:
-            return _plain_number(float(found)) if isinstance(found, float | np.floating) else found
+            return number_or_text(float(found)) if isinstance(found, float | np.floating) else found
         item = detail[0]
         if item[0] == Nodetype.NAME:
             return [self.to_json(each, item[1]) for each in found]
@@ -56,7 +56,7 @@ class RosTypes:
             return pybase64.b64encode_as_string(np.asarray(found, np.uint8).tobytes())
         values = found.tolist() if hasattr(found, "tolist") else list(found)
         if item[1][0].startswith("float") and not np.all(np.isfinite(found)):
-            return [_plain_number(each) for each in values]
+            return [number_or_text(each) for each in values]
         return values
 
     def from_json(self, values: dict[str, Any], type_name: str) -> Any:
@@ -90,12 +90,6 @@ class RosTypes:
         return _ros_array(value, name, count if kind == Nodetype.ARRAY else 0)
 
 
-def _plain_number(number: float) -> float | str:
-    if math.isfinite(number):
-        return number
-    return "NaN" if math.isnan(number) else "Infinity" if number > 0 else "-Infinity"
-
-
 def _ros_scalar(value: Any, name: str) -> Any:
     if name in {"string", "wstring"}:
         return _of_kind("" if value is None else value, str)
@@ -103,7 +97,9 @@ def _ros_scalar(value: Any, name: str) -> Any:
         return _of_kind(bool(value) if value in {None, 0, 1} else value, bool)
     if name.startswith("float"):
         # Not `value or 0.0`: that would make a 0.0 of -0.0.
-        return _SPECIAL[value] if isinstance(value, str) else float(0.0 if value is None else value)
+        return (
+            NON_FINITE[value] if isinstance(value, str) else float(0.0 if value is None else value)
+        )
     if value is None:
         return 0
     if type(value) is int or (isinstance(value, float) and value.is_integer()):
@@ -128,4 +124,4 @@ def _ros_array(value: Any, name: str, count: int) -> Any:
     try:
         return np.array(value, dtype)
     except ValueError:  # it holds "NaN" or the like
-        return np.array([_SPECIAL.get(each, each) for each in value], dtype)
+        return np.array([NON_FINITE.get(each, each) for each in value], dtype)

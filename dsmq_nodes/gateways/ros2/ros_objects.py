@@ -27,7 +27,13 @@ from dsmq_nodes.errors import CommandError
 from dsmq_nodes.graph.topics.type_check import schema_text
 from dsmq_nodes.messages.schema.find import find_interface, find_type
 from dsmq_nodes.messages.schema.large_field import LARGE_BYTES
-from dsmq_nodes.messages.schema.ros_base import BASE64, base_schema, integer_range
+from dsmq_nodes.messages.schema.ros_base import (
+    BASE64,
+    NON_FINITE,
+    base_schema,
+    integer_range,
+    number_or_text,
+)
 
 Convert = Callable[[Any], Any]
 Parts = tuple[str, str, bytes]
@@ -37,7 +43,6 @@ _encode: Final = msgspec.json.Encoder().encode
 _decode: Final = msgspec.json.Decoder(dict[str, Any]).decode
 _BYTES: Final = frozenset({"uint8", "octet"})
 _REALS: Final = frozenset({"float", "double", "long double"})
-_SPECIAL: Final = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
 # Python's array.array and numpy's dtype for each of rosidl's numbers.
 _CODES: Final = {
     "int8": "b",
@@ -218,7 +223,7 @@ def _value(kind: Any) -> Convert | None:
     if name == "float":
         return _float32
     if name in _REALS:
-        return _real
+        return number_or_text
     return _first if name == "octet" else None
 
 
@@ -240,21 +245,13 @@ def _first(found: bytes) -> int:
     return found[0]
 
 
-def _real(found: float) -> float | str:
-    return found if math.isfinite(found) else _named(found)
-
-
-def _named(found: float) -> str:
-    return "NaN" if math.isnan(found) else "Infinity" if found > 0 else "-Infinity"
-
-
 def _float32(found: float) -> float | str:
-    return _real(float(str(np.float32(found))))
+    return number_or_text(float(str(np.float32(found))))
 
 
 def _reals(found: Any) -> list[Any]:
     values = found.tolist() if hasattr(found, "tolist") else list(found)
-    return values if math.isfinite(sum(values)) else [_real(each) for each in values]
+    return values if math.isfinite(sum(values)) else [number_or_text(each) for each in values]
 
 
 def _float32s(found: Any) -> list[Any]:
@@ -387,8 +384,8 @@ def _boolean(value: Any) -> bool:
 
 
 def _to_real(value: Any) -> float:
-    if isinstance(value, str) and value in _SPECIAL:
-        return _SPECIAL[value]
+    if isinstance(value, str) and value in NON_FINITE:
+        return NON_FINITE[value]
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise TypeError(f"a number is expected, not {value!r:.60}")
     return float(value)

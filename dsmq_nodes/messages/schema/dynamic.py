@@ -10,6 +10,7 @@ import math
 from typing import Any, Final
 
 from dsmq_nodes.errors import CommandError
+from dsmq_nodes.messages.schema.ros_base import NON_FINITE, number_or_text
 from dsmq_nodes.messages.schema.schema_walk import (
     DEEPEST,
     Schema,
@@ -40,8 +41,6 @@ _EMPTY: Final[dict[str, Any]] = {
     "integer": 0,
     "number": 0.0,
 }
-_NO_NUMBERS: Final = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
-_TEXTS: Final = {math.inf: "Infinity", -math.inf: "-Infinity"}
 
 
 def decoded(value: Any, schema: Schema) -> Any:
@@ -80,7 +79,7 @@ def _without_special(value: Any, schema: object, root: Schema, depth: int) -> An
         return value
     found = resolved(root, schema)
     if isinstance(value, str):
-        return None if value in _NO_NUMBERS and "string" not in kinds(found, root) else value
+        return None if value in NON_FINITE and "string" not in kinds(found, root) else value
     chosen = alternative(found, "object" if isinstance(value, dict) else "array", root)
     if isinstance(value, dict):
         inside = field_schemas(chosen, value)
@@ -107,7 +106,7 @@ def _text(value: str, schema: Schema, root: Schema) -> Any:
         except (binascii.Error, ValueError):
             return value
     is_number = "number" in (names := kinds(schema, root)) and "string" not in names
-    return _NO_NUMBERS.get(value, value) if is_number else value
+    return NON_FINITE.get(value, value) if is_number else value
 
 
 def encoded(values: Any, schema: Schema, what: str) -> Any:
@@ -161,14 +160,9 @@ def _encoded(value: Any, schema: object, root: Schema, what: str, field: str) ->
     if isinstance(value, list) and found.get("contentEncoding") == "base64":
         return _bytes(value, what, field)
     if isinstance(value, str) and "number" in names and "string" not in names:
-        value = _NO_NUMBERS.get(value, value)
+        value = NON_FINITE.get(value, value)
     _check(value, found, names, f"{what}: {field}: " if field else f"{what}: ")
-    return _number(value) if isinstance(value, float) else value
-
-
-def _number(value: float) -> float | str:
-    """A number in our JSON form, where NaN and infinity are texts."""
-    return value if math.isfinite(value) else _TEXTS.get(value, "NaN")
+    return number_or_text(value) if isinstance(value, float) else value
 
 
 def _object(value: dict[str, Any], schema: Schema, root: Schema, what: str, field: str) -> Any:

@@ -1,19 +1,17 @@
 """JSON Schema of a message type: only its fields and how they nest."""
 
-import math
 from functools import cache
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 import pybase64
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 from typing_extensions import override
 
+from dsmq_nodes.messages.schema.ros_base import number_or_text
+
 if TYPE_CHECKING:
     from pydantic import BaseModel
     from pydantic_core import core_schema
-
-
-_NO_NUMBERS: Final = {math.inf: "Infinity", -math.inf: "-Infinity"}
 
 
 class _Structure(GenerateJsonSchema):
@@ -43,8 +41,8 @@ class _Structure(GenerateJsonSchema):
 
 def _as_json(value: object) -> object:
     """A default in a message's JSON form: bytes as base64, NaN and infinity as texts."""
-    if isinstance(value, float) and not math.isfinite(value):
-        return _NO_NUMBERS.get(value, "NaN")
+    if isinstance(value, float):
+        return number_or_text(value)
     if isinstance(value, bytes):
         return pybase64.b64encode_as_string(value)
     if isinstance(value, dict):

@@ -1,6 +1,10 @@
-"""JSON Schemas of ROS's primitive types, as our JSON has their values."""
+"""ROS's primitive types in our JSON: their schemas, and the texts of numbers that JSON lacks."""
 
+import math
 from typing import Any, Final
+
+NON_FINITE: Final = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
+"""The texts that stand for numbers which JSON does not have."""
 
 BASE64: Final[dict[str, Any]] = {"type": "string", "contentEncoding": "base64"}
 """The schema of `uint8[]` and `byte[]`."""
@@ -20,6 +24,13 @@ _SCHEMAS: Final[dict[str, dict[str, Any]]] = {
     "float128": {"type": "number"},
     "long double": {"type": "number"},
 }
+
+
+def number_or_text(number: float) -> float | str:
+    """A number as our JSON has it: one that is not finite is a text."""
+    if math.isfinite(number):
+        return number
+    return "NaN" if math.isnan(number) else "Infinity" if number > 0 else "-Infinity"
 
 
 def base_schema(name: str) -> dict[str, Any]:

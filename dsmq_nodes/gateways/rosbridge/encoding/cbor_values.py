@@ -15,6 +15,7 @@ import pybase64
 
 from dsmq_nodes.messages.base import Message
 from dsmq_nodes.messages.schema.definition import ros_type
+from dsmq_nodes.messages.schema.ros_base import NON_FINITE
 from dsmq_nodes.messages.schema.schema_walk import (
     DEEPEST,
     Schema,
@@ -47,7 +48,6 @@ _BY_LIMITS: Final = {
     (-(2**15), 2**15 - 1): "int16",
     (-(2**31), 2**31 - 1): "int32",
 }
-_SPECIAL: Final = {"NaN", "Infinity", "-Infinity"}
 
 
 class _Field(NamedTuple):
@@ -97,7 +97,7 @@ def _text(value: str, schema: Schema, root: Schema) -> Any:
             return pybase64.b64decode(value, validate=True)
         except ValueError:
             return value
-    is_number = value in _SPECIAL and "string" not in kinds(schema, root)
+    is_number = value in NON_FINITE and "string" not in kinds(schema, root)
     return float(value) if is_number else value
 
 
