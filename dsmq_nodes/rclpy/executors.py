@@ -180,20 +180,29 @@ class Executor:
             if left.timeout <= 0:
                 return
 
+    def _run_one(
+        self,
+        timeout_sec: float | TimeoutObject | None = None,
+        condition: Callable[[], bool] = _NEVER,
+    ) -> None:
+        """Run or start one callback, or wait for one until a condition holds or the time is up."""
+        raise NotImplementedError
+
     def spin_once(self, timeout_sec: float | None = None) -> None:
         """Run one callback, or wait for one until the time is up."""
-        raise NotImplementedError
+        self._run_one(timeout_sec)
 
     def spin_once_until_future_complete(
         self, future: Future[Any], timeout_sec: float | TimeoutObject | None = None
     ) -> None:
         """Run one callback, or wait for one until a future is done or the time is up."""
-        raise NotImplementedError
+        future.add_done_callback(lambda _: self.wake())
+        self._spin_once_until_future_complete(future, timeout_sec)
 
     def _spin_once_until_future_complete(
         self, future: Future[Any], timeout_sec: float | TimeoutObject | None = None
     ) -> None:
-        raise NotImplementedError
+        self._run_one(timeout_sec, future.done)
 
     # What is ready
 
@@ -436,22 +445,6 @@ class SingleThreadedExecutor(Executor):
         if error is not None:
             raise error
 
-    def spin_once(self, timeout_sec: float | None = None) -> None:
-        """Run one callback, or wait for one until the time is up."""
-        self._run_one(timeout_sec)
-
-    def _spin_once_until_future_complete(
-        self, future: Future[Any], timeout_sec: float | TimeoutObject | None = None
-    ) -> None:
-        self._run_one(timeout_sec, future.done)
-
-    def spin_once_until_future_complete(
-        self, future: Future[Any], timeout_sec: float | TimeoutObject | None = None
-    ) -> None:
-        """Run one callback, or wait for one until a future is done or the time is up."""
-        future.add_done_callback(lambda _: self.wake())
-        self._spin_once_until_future_complete(future, timeout_sec)
-
 
 class MultiThreadedExecutor(Executor):
     """Runs callbacks in a pool of threads; without a number, one for each CPU it may use."""
@@ -490,22 +483,6 @@ class MultiThreadedExecutor(Executor):
             if each.done():
                 self._futures.remove(each)
                 each.result()  # raises what the callback did
-
-    def spin_once(self, timeout_sec: float | None = None) -> None:
-        """Start one callback, or wait for one until the time is up."""
-        self._run_one(timeout_sec)
-
-    def _spin_once_until_future_complete(
-        self, future: Future[Any], timeout_sec: float | TimeoutObject | None = None
-    ) -> None:
-        self._run_one(timeout_sec, future.done)
-
-    def spin_once_until_future_complete(
-        self, future: Future[Any], timeout_sec: float | TimeoutObject | None = None
-    ) -> None:
-        """Start one callback, or wait for one until a future is done or the time is up."""
-        future.add_done_callback(lambda _: self.wake())
-        self._spin_once_until_future_complete(future, timeout_sec)
 
     def shutdown(self, timeout_sec: float | None = None, *, wait_for_threads: bool = True) -> bool:
         """Stop spinning, and wait for the threads."""
