@@ -16,6 +16,7 @@ from dsmq_nodes.rclpy.impl.names.domain import domain_of
 from dsmq_nodes.rclpy.impl.names.ros_arguments import Arguments, parse
 from dsmq_nodes.rclpy.impl.wakeup import Wakeup
 
+_CALLBACKS_SEC: Final = 0.1  # a spinning thread that has to end waits so long for callbacks
 living: Final[weakref.WeakSet["Context"]] = weakref.WeakSet()
 """The contexts that a signal shuts down."""
 
@@ -168,6 +169,11 @@ class Context:
         with self._lock:
             if self.ok():
                 self._clean_up()
+
+    def let_callbacks_be_first(self) -> None:
+        """Wait until a `shutdown` under way has called its callbacks; one may wait for us."""
+        if self._lock.acquire(timeout=_CALLBACKS_SEC):
+            self._lock.release()
 
     def on_shutdown(self, callback: Callable[[], object]) -> None:
         """Call `callback()` at `shutdown`; at once when that has been.

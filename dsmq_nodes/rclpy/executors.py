@@ -261,6 +261,7 @@ class Executor:
         if self._is_shutdown:
             raise ShutdownException
         if not self._context.ok():
+            self._context.let_callbacks_be_first()
             raise ExternalShutdownException
         if condition():
             raise ConditionReachedException

@@ -298,3 +298,44 @@ def test_a_real_rclpy_goes_first_unless_told_otherwise(port: int, tmp_path: Path
     )
     assert not is_listening(port)
     assert run(port, "--quiet", "--ours", program, PYTHONPATH=path).stdout == "ours\n"
+
+
+def test_callbacks_of_a_shutdown_are_called_before_a_spinning_thread_ends(
+    port: int, tmp_path: Path
+) -> None:
+    write(
+        tmp_path,
+        {
+            "program.py": """
+                import threading, time
+                import rclpy
+                from rclpy.executors import ExternalShutdownException
+
+                said = []
+
+                def callback():
+                    time.sleep(0.02)
+                    said.append("callback")
+
+                def spin():
+                    waits.set()
+                    try:
+                        rclpy.spin(node)
+                    except ExternalShutdownException:
+                        said.append("exception")
+
+                rclpy.init(args=[])
+                node, waits = rclpy.create_node("spun"), threading.Event()
+                rclpy.get_default_context().on_shutdown(callback)
+                thread = threading.Thread(target=spin)
+                thread.start()
+                waits.wait()
+                time.sleep(0.2)
+                rclpy.shutdown()
+                thread.join()
+                print(said)
+                """
+        },
+    )
+    done = run(port, "program.py", cwd=tmp_path)
+    assert done.stdout == "['callback', 'exception']\n", done.stderr
