@@ -280,9 +280,9 @@ class ClientConnection:
     def finish(self, timeout_sec: float) -> bool:
         """End the sending side, and wait until the broker has read all and closed its own.
 
-        A socket that is closed with unread bytes in it resets the connection, and the broker would
-        lose what it had not read. So whoever has put or published ends this way. Returns whether
-        the broker has closed in time; afterwards only `close` may be called.
+        To close a socket with unread bytes in it resets the connection, and the broker would lose
+        the messages that it has not read. Returns whether the broker has closed in time; afterwards
+        only `close` may be called.
         """
         if self.original:
             return True  # it only answers: nothing is left unread

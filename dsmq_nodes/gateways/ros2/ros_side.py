@@ -42,7 +42,7 @@ class RosTopic:
     Attributes:
         name: its name.
         type_name: its type.
-        is_best_effort: one of its publishers does not send again what is lost.
+        is_best_effort: one of its publishers does not repeat lost messages.
         is_latched: all its publishers keep messages for late subscribers.
         nodes: the full names of its publishers' nodes.
     """

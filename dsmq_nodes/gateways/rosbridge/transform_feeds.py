@@ -134,7 +134,7 @@ class TransformFeed:
         return 2 * math.acos(min(cosine, 1.0)) > self._angle_rad
 
     def close(self) -> None:
-        """Send no more."""
+        """Stop sending."""
         if not self._is_closed:
             self._is_closed = True
             self._shared.release()

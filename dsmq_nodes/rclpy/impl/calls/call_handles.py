@@ -78,7 +78,7 @@ class Introspection:
         self._publisher.publish(event)
 
     def close(self) -> None:
-        """Publish no more."""
+        """Stop publishing."""
         publisher, self._publisher = self._publisher, None
         if publisher is not None:
             publisher.destroy_when_not_in_use()

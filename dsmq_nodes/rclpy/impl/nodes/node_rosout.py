@@ -36,7 +36,7 @@ class NodeRosout:
         self._publisher.publish(message)
 
     def close(self) -> None:
-        """Publish no more."""
+        """Stop publishing."""
         publisher, self._publisher = self._publisher, None
         for name in [n for n, write in log_output.rosout.items() if write == self._write]:
             del log_output.rosout[name]
