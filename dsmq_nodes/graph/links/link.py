@@ -100,17 +100,6 @@ class LinkReader:
     losses: Losses | None = None  # for a broker that may die
     call_now: CallNow | None = None
 
-    def take(self, reply: Entry) -> None:
-        """A message of the topic has come."""
-        again = not self.cursor.follow(reply)
-        self.resumes_after = self.cursor.after
-        if not again and self.losses is not None:
-            lost = self.losses.before(reply)
-            if lost == REPEATED:  # to a new broker, for others
-                return
-            reply.gap += lost
-        self.deliver(reply, again)
-
     def take_all(self, replies: Sequence[Entry]) -> None:
         """Messages of the topic have come, in order; their callback may be called at once."""
         follow, new = self.cursor.follow, []
@@ -119,7 +108,7 @@ class LinkReader:
                 self.deliver(reply, True)
                 continue
             lost = self.losses.before(reply) if self.losses is not None else 0
-            if lost != REPEATED:
+            if lost != REPEATED:  # else it was sent to a new broker, for others
                 reply.gap += lost
                 new.append(reply)
         self.resumes_after = self.cursor.after
