@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from dsmq_nodes import ActionClient, ActionServer, CancelResponse, Node, QoSProfile
+from dsmq_nodes import ActionClient, ActionServer, CancelResponse, Node, Parameter, QoSProfile
 from dsmq_nodes.messages import (
     Action,
     Image,
@@ -28,8 +28,11 @@ pytestmark = pytest.mark.ros2
 
 FIBONACCI = "test_msgs/action/Fibonacci"
 STRING = "std_msgs/msg/String"
+TF_MESSAGE = "tf2_msgs/msg/TFMessage"
 SET_BOOL = "std_srvs/srv/SetBool"
 LATCHED = QoSProfile(depth=1, durability="transient_local")
+SIM_TIME = Parameter("use_sim_time", value=True)
+STATIC = QoSProfile(depth=100, durability="transient_local")
 
 
 class Fibonacci(Action, type_name=FIBONACCI):
@@ -58,6 +61,7 @@ def whole_world() -> Iterator[World]:
     with world_with(
         *("--from", "/from_ros/*", "--to", "/to_ros/*"),
         *("--from", "/tf", "--to", "/tf", "--from", "/tf_static", "--to", "/tf_static"),
+        *("--from", "/clock"),
         *("--service-from", "/ros_set_bool", "--service-to", "/our_set_bool"),
         *("--service-from", "/ros_fibonacci", "--service-to", "/our_fibonacci"),
         *("--service-from", "/ros_peer/*"),
@@ -278,8 +282,8 @@ def test_transforms_go_both_ways_and_do_not_come_back(world: World) -> None:
     inbox = listening(world, TFMessage, "/tf")
     node = world.node(lambda: Node("broadcaster"))
     publisher = node.create_publisher(TFMessage, "/tf", 100)
-    world.ros.do("listen", topic="/tf", type="tf2_msgs/msg/TFMessage")
-    world.ros.do("advertise", topic="/tf", type="tf2_msgs/msg/TFMessage")
+    world.ros.do("listen", topic="/tf", type=TF_MESSAGE)
+    world.ros.do("advertise", topic="/tf", type=TF_MESSAGE)
     theirs = {"transforms": [{"child_frame_id": "of_ros"}]}
 
     def are_through() -> bool:
@@ -298,6 +302,42 @@ def test_transforms_go_both_ways_and_do_not_come_back(world: World) -> None:
     for _ in range(20):  # what came back would come now
         world.until(lambda: True, "")
     assert sum(msg.transforms[0].child_frame_id == "ours" for msg in inbox) == sent
+
+
+def test_static_transforms_reach_who_comes_late_on_both_sides(world: World) -> None:
+    world.ros.do("advertise", topic="/tf_static", type=TF_MESSAGE, latched=True)
+    theirs = {"transforms": [{"child_frame_id": "laser_of_ros"}]}
+    world.ros.do("publish", topic="/tf_static", msgs=[theirs])
+    node = world.node(lambda: Node("static_broadcaster"))
+    publisher = node.create_publisher(TFMessage, "/tf_static", STATIC)
+    publisher.publish(TFMessage(transforms=[TransformStamped(child_frame_id="our_laser")]))
+    world.until(lambda: world.ros.do("subscribers", topic="/tf_static"), "the bridge")
+
+    inbox = listening(world, TFMessage, "/tf_static", STATIC)
+    world.until(
+        lambda: "laser_of_ros" in {msg.transforms[0].child_frame_id for msg in inbox}, "theirs"
+    )
+    world.until(lambda: "/tf_static" in world.ros.do("graph")["topics"], "the topic in ROS")
+    world.ros.do("listen", topic="/tf_static", type=TF_MESSAGE, latched=True)
+
+    def ours_is_there() -> bool:
+        world.ros.do("graph")
+        told = [msg["transforms"][0]["child_frame_id"] for msg in world.ros.got["/tf_static"]]
+        return "our_laser" in told
+
+    world.until(ours_is_there, "ours in ROS")
+
+
+def test_the_clock_of_ros_is_the_time_of_our_nodes(world: World) -> None:
+    node = world.node(lambda: Node("timed", parameter_overrides=[SIM_TIME]))
+    world.ros.do("advertise", topic="/clock", type="rosgraph_msgs/msg/Clock")
+    tick = {"clock": {"sec": 1234, "nanosec": 5}}
+
+    def is_there() -> bool:
+        world.ros.do("publish", topic="/clock", msgs=[tick])
+        return node.get_clock().now().nanoseconds == 1234 * 10**9 + 5
+
+    world.until(is_there, "the time of ROS")
 
 
 def test_each_graph_shows_what_the_bridge_brings(world: World) -> None:
