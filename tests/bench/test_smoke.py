@@ -2,6 +2,7 @@
 
 import re
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -33,6 +34,21 @@ def test_a_row_prints_and_nothing_is_lost_or_repeated(module: str, row: str) -> 
     assert run.returncode == 0, run.stdout + run.stderr
     rows = re.findall(r"^\| (\w+) \|.*\| (?:met|MISSED) \|", run.stdout, re.MULTILINE)
     assert rows == [row], run.stdout
+
+
+def test_how_cost_grows_is_measured_and_nothing_is_lost(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    run = processes.run(
+        [sys.executable, "-m", "tests.bench.growth", "--quick", "readers", "--out", str(out)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert run.returncode == 0, run.stdout + run.stderr
+    assert re.findall(r"^\| readers \| (\d+) \|", run.stdout, re.MULTILINE) == ["1", "2"]
+    assert "<svg" in (out / "growth.svg").read_text()
 
 
 def test_values_are_read_and_written_as_the_same() -> None:
