@@ -70,6 +70,33 @@ def test_the_graph_has_every_node_and_rates_on_its_topics(page: Page) -> None:
     page.waits_for("document.querySelectorAll('#nodes tbody tr').length >= 9")
 
 
+# Of random graphs, some with circles: boxes that overlap, and edges that end at no border.
+WRONG_PLACES = """import('./page/layered.js').then(({layers, placed}) => {
+  let seed = 7;
+  const random = (n) => (seed = seed * 16807 % 2147483647) % n, wrong = [];
+  for (const [count, links] of [[1, 0], [1, 1], [2, 4], [12, 20], [40, 70]]) {
+    const ids = [...Array(count).keys()].map(i => `b${i}`);
+    const boxes = ids.map(id => ({id, width: 40 + random(90), height: 30}));
+    const edges = [...Array(links)].map(() => [ids[random(count)], ids[random(count)]]);
+    const found = placed(layers(ids, edges), boxes, {gap: 10, layerGap: 30});
+    for (const a of found.boxes) for (const b of found.boxes) {
+      const isBeside = Math.abs(a.x - b.x) >= (a.width + b.width) / 2;
+      if (a.id < b.id && !isBeside && !(Math.abs(a.y - b.y) >= 39.99)) wrong.push([a, b]);
+    }
+    found.paths.forEach((path, k) => [path[0], path.at(-1)].forEach(([x, y], end) => {
+      const box = found.boxes.find(e => e.id === edges[k][end]);
+      const isAtSide = Math.abs(Math.abs(x - box.x) - box.width / 2) < 0.01;
+      if (!isAtSide || !(Math.abs(y - box.y) <= 15)) wrong.push([box, x, y]);
+    }));
+  }
+  return wrong;
+})"""
+
+
+def test_any_graph_is_placed_without_overlaps(page: Page) -> None:
+    assert page.run(WRONG_PLACES) == []
+
+
 def test_a_click_on_a_number_plots_it_and_the_plot_grows(page: Page) -> None:
     page.waits_for("document.querySelectorAll('#topic-list [role=option]').length > 8")
     page.run("[...document.querySelectorAll('#topic-list [role=option]')]"

@@ -1,6 +1,6 @@
 // Nodes and topics as the broker sees them: rates in the topics, drops per second on the edges.
-import { Graph, layout as place } from "../vendor/dagre.esm.js";
 import { $, bytes, el, rate, svg } from "../dom.js";
+import { layers, placed } from "../layered.js";
 import { graph, on, subscribe } from "../link.js";
 import { choose, chosen } from "./topics.js";
 
@@ -13,22 +13,32 @@ function shownTopics() {
   return graph.topics.filter((topic) => !QUIET.has(topic.name) && topic.pub.some(Boolean) && topic.sub.some((node) => node && node !== ME));
 }
 const width = (text) => Math.max(text.length * 6.6 + 16, 64);
-function made(topics, direction) {
-  const placed = new Graph();
-  placed.setGraph({ rankdir: direction, nodesep: direction === "LR" ? 10 : 18, ranksep: direction === "LR" ? 22 : 30 });
-  placed.setDefaultEdgeLabel(() => ({}));
-  const node = (name) => placed.setNode(`n${name}`, { width: width(name), height: 28, name });
+function wanted(topics) {
+  const boxes = new Map(), edges = [];
   for (const topic of topics) {
-    placed.setNode(`t${topic.name}`, { width: Math.max(width(topic.name), 94), height: 36, topic });
-    for (const name of topic.pub.filter((each) => each && each !== ME)) { node(name); placed.setEdge(`n${name}`, `t${topic.name}`, {}); }
-    for (const name of topic.sub.filter((each) => each && each !== ME)) { node(name); placed.setEdge(`t${topic.name}`, `n${name}`, { reader: name, topic: topic.name }); }
+    boxes.set(`t${topic.name}`, { id: `t${topic.name}`, topic, width: Math.max(width(topic.name), 94), height: 36 });
+    for (const [names, isWriter] of [[topic.pub, true], [topic.sub, false]]) for (const name of names.filter((each) => each && each !== ME)) {
+      boxes.set(`n${name}`, { id: `n${name}`, name, width: width(name), height: 28 });
+      edges.push(isWriter ? [`n${name}`, `t${topic.name}`] : [`t${topic.name}`, `n${name}`]);
+    }
   }
-  place(placed);
-  const box = { x0: 0, y0: 0, x1: 0, y1: 0 };
-  const take = (x, y) => { box.x0 = Math.min(box.x0, x); box.y0 = Math.min(box.y0, y); box.x1 = Math.max(box.x1, x); box.y1 = Math.max(box.y1, y); };
-  for (const id of placed.nodes()) { const each = placed.node(id); take(each.x - each.width / 2, each.y - each.height / 2); take(each.x + each.width / 2, each.y + each.height / 2); }
-  for (const id of placed.edges()) for (const point of placed.edge(id).points) take(point.x, point.y);
-  return { placed, box, wide: box.x1 - box.x0 + 12, high: box.y1 - box.y0 + 12 };
+  return { boxes: [...boxes.values()], edges };
+}
+const swapped = ({ x, y, width, height, ...rest }) => ({ ...rest, x: y, y: x, width: height, height: width });
+function made(order, boxes, isAcross) { // from left to right, or from top to bottom
+  let { boxes: all, paths } = placed(order, isAcross ? boxes : boxes.map(swapped), isAcross ? { gap: 14, layerGap: 30 } : { gap: 18, layerGap: 34 });
+  if (!isAcross) { all = all.map(swapped); paths = paths.map((path) => path.map(([x, y]) => [y, x])); }
+  const ends = (middle, size, of) => [...all.flatMap((each) => [each[middle] - each[size] / 2, each[middle] + each[size] / 2]), ...paths.flat().map((point) => point[of])];
+  const xs = ends("x", "width", 0), ys = ends("y", "height", 1), x = Math.min(...xs) - 6, y = Math.min(...ys) - 6;
+  return { boxes: all, paths, isAcross, x, y, wide: Math.max(...xs) - x + 6, high: Math.max(...ys) - y + 6 };
+}
+function curve(points, isAcross) {
+  return points.map(([x, y], index) => {
+    if (!index) return `M${x} ${y}`;
+    const [fromX, fromY] = points[index - 1];
+    if (index % 2) return x === fromX && y === fromY ? "" : `L${x} ${y}`;
+    return isAcross ? `C${(fromX + x) / 2} ${fromY} ${(fromX + x) / 2} ${y} ${x} ${y}` : `C${fromX} ${(fromY + y) / 2} ${x} ${(fromY + y) / 2} ${x} ${y}`;
+  }).join("");
 }
 export function draw() {
   const box = $("graph"), topics = shownTopics();
@@ -40,25 +50,23 @@ export function draw() {
   if (!topics.length) { box.replaceChildren(el("p", { className: "quiet", style: "padding:14px" }, "No topic has both a publisher and a subscriber now.")); return; }
   // Across or down: whichever is larger in this panel.
   const fit = (each) => Math.min(box.clientWidth / each.wide, box.clientHeight / each.high);
-  const ways = ["LR", "TB"].map((direction) => made(topics, direction));
+  const { boxes, edges } = wanted(topics), order = layers(boxes.map((each) => each.id), edges);
+  const ways = [true, false].map((isAcross) => made(order, boxes, isAcross));
   const best = fit(ways[0]) >= fit(ways[1]) ? ways[0] : ways[1];
   const scale = Math.min(Math.max(fit(best), 0.72), 1.25); // smaller text cannot be read: scroll instead
-  const { placed, box: around } = best;
   drawn = new Map();
-  const root = svg("svg", { viewBox: `${around.x0 - 6} ${around.y0 - 6} ${best.wide} ${best.high}`, width: best.wide * scale, height: best.high * scale, role: "group", "aria-label": "Graph of nodes and topics" },
+  const root = svg("svg", { viewBox: `${best.x} ${best.y} ${best.wide} ${best.high}`, width: best.wide * scale, height: best.high * scale, role: "group", "aria-label": "Graph of nodes and topics" },
     svg("defs", {}, svg("marker", { id: "arrow", viewBox: "0 0 8 8", refX: 7.5, refY: 4, markerWidth: 8, markerHeight: 8, orient: "auto", markerUnits: "userSpaceOnUse" }, svg("path", { d: "M0 0.5L8 4L0 7.5z" }))));
-  for (const id of placed.edges()) {
-    const edge = placed.edge(id), points = edge.points;
-    const path = svg("path", { class: "edge", d: `M${points.map((each) => `${each.x} ${each.y}`).join("L")}`, "marker-end": "url(#arrow)" });
+  best.paths.forEach((points, index) => {
+    const path = svg("path", { class: "edge", d: curve(points, best.isAcross), "marker-end": "url(#arrow)" }), [from, to] = edges[index];
     root.append(path);
-    if (edge.reader) {
-      const middle = points[Math.floor(points.length / 2)];
-      const text = svg("text", { class: "drops", x: middle.x, y: middle.y - 4, "text-anchor": "middle" });
-      drawn.set(`${edge.topic}>${edge.reader}`, { path, text });
-    }
-  }
-  for (const id of placed.nodes()) {
-    const each = placed.node(id), name = each.topic ? each.topic.name : each.name;
+    if (!from.startsWith("t")) return;
+    const [a, b] = [points[points.length / 2 - 1], points[points.length / 2]];
+    const text = svg("text", { class: "drops", x: (a[0] + b[0]) / 2, y: (a[1] + b[1]) / 2 - 4, "text-anchor": "middle" });
+    drawn.set(`${from.slice(1)}>${to.slice(1)}`, { path, text });
+  });
+  for (const each of best.boxes) {
+    const name = each.topic ? each.topic.name : each.name;
     const group = svg("g", { class: each.topic ? "topic" : "node", transform: `translate(${each.x - each.width / 2} ${each.y - each.height / 2})`, "data-name": name },
       svg("rect", { width: each.width, height: each.height, rx: each.topic ? 4 : 14 }));
     const label = svg("text", { x: each.width / 2, y: each.topic ? 15 : 18.5, "text-anchor": "middle" });

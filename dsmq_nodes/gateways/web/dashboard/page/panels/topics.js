@@ -1,5 +1,5 @@
 // All topics, and the newest message of the chosen one as a tree; a click on a number plots it.
-import { $, at, el, num, rate, seconds, short } from "../dom.js";
+import { $, el, num, rate, seconds, short } from "../dom.js";
 import { flow, graph, newest, on, subscribe } from "../link.js";
 import { layout } from "../layout.js";
 import { counters } from "./graph.js";
@@ -65,4 +65,3 @@ export function start() {
   setInterval(() => { const last = newest.get(topic), age = $("age"); if (age && last) { const sec = (performance.now() - last.at) / 1e3; age.textContent = sec > 1.5 ? ` · ${seconds(sec)} ago` : ""; } }, 500);
   choose(topic);
 }
-export const field = at;
