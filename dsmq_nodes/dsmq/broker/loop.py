@@ -12,22 +12,17 @@ connected before a put was sent receives that put.
 import asyncio
 import contextlib
 import logging
-import select
 import socket
 import time
 from typing import TYPE_CHECKING, Final
 
-from dsmq_nodes.dsmq import descriptors, wire
-from dsmq_nodes.dsmq.address import unix_path
-from dsmq_nodes.dsmq.broker.listener import (
-    Listener,
-    Security,
-    most_connections,
-    tcp_listener,
-    unix_listener,
-)
+from dsmq_nodes.dsmq import wire
+from dsmq_nodes.dsmq.broker.acceptor import Acceptor
+from dsmq_nodes.dsmq.broker.closings import Closings
+from dsmq_nodes.dsmq.broker.listener import Listener, Security, most_connections
 from dsmq_nodes.dsmq.broker.peer_connection import HIGH_WATER_BYTES, Connection
 from dsmq_nodes.dsmq.broker.peer_user import is_other_user
+from dsmq_nodes.dsmq.broker.schedule import Schedule
 from dsmq_nodes.dsmq.descriptors import NOT_NOW
 from dsmq_nodes.dsmq.router.router import Router
 from dsmq_nodes.dsmq.router.topics import ConnectedPeer, Replies
@@ -35,18 +30,12 @@ from dsmq_nodes.dsmq.store.sqlite import Store
 from dsmq_nodes.errors import WireError
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from dsmq_nodes.dsmq.broker.follow_rings import Following
 
 logger = logging.getLogger("dsmq.broker")
 
-_GRAPH_DELAY_SEC: Final = 0.02  # one graph for many changes at once
-_COMMIT_SEC: Final = 0.02  # puts that nobody waits for are committed this late
-_MOST_UNCOMMITTED: Final = 500
 _DRAIN_SEC: Final = 4.0
 _QUIET_SEC: Final = 0.1
-_MOST_CLOSINGS_LOGGED: Final = 20  # a second
 _LINGER_SEC: Final = 2.0  # for the last words to a peer
 _MOST_REST_READS: Final = 64  # 4 MiB, more than a Unix socket holds
 _SWEEP_SEC: Final = 0.25
@@ -72,27 +61,18 @@ class Broker:
                 )
         else:
             self.router = Router(store, security.token)
+        self._closings = Closings()
+        self.acceptor = Acceptor(self._take_in, self._make_room, self._closings)
+        self._schedule = Schedule(self.router, store, self._send)
         self.stopped = asyncio.Event()
-        self.host = ""
-        self.port = 0
-        self.unix_path: Path | None = None
         self._stop_reason = ""
         self._hurried = False
-        self._closings = 0  # in this second
-        self._is_crowded = False  # in this second connections had to go for want of room
-        self._listeners: list[Listener] = []
-        self._arrivals = select.poll() if hasattr(select, "poll") else None  # not on Windows
         self._most_connections = most_connections()
         self._connections: dict[ConnectedPeer, Connection] = {}
         self._outgoing: set[Connection] = set()  # with something in their outbox
         self._watched: set[Connection] = set()  # with half a frame, or without their hello
         self._patient: set[ConnectedPeer] = set()
         self._silent: dict[Connection, None] = {}  # oldest first: none has made a request yet
-        self._commit_timer: asyncio.TimerHandle | None = None
-        self._commit_due = False  # in the next turn of the loop
-        self._graph_due = False
-        self._wait_due_sec: float | None = None
-        self._wait_timer: asyncio.TimerHandle | None = None
         self._last_heard_sec = 0.0
 
     @property
@@ -107,16 +87,7 @@ class Broker:
             AddressInUseError: another process listens there already.
             InsecureError: the broker would be open to everybody.
         """
-        self._listeners.append(tcp_listener(host, port, self.security))
-        self.host, self.port = self._listeners[0].sock.getsockname()[:2]
-        listener = unix_listener(path := unix_path(self.host, self.port))
-        if listener is not None:
-            self.unix_path = path
-            self._listeners.append(listener)
-        for each in self._listeners:
-            self._loop.add_reader(each.sock, self._accept_waiting)
-            if self._arrivals is not None:
-                self._arrivals.register(each.sock, select.POLLIN)
+        self.acceptor.listen(host, port, self.security)
         self._tick()
 
     def stop(self, reason: str) -> None:
@@ -127,18 +98,21 @@ class Broker:
 
     async def drain(self) -> None:
         """Tell the peers that the broker ends, and let them finish writing and reading."""
-        self._stop_listening()
+        self.acceptor.close()
         until_sec = time.monotonic() + _DRAIN_SEC
         await self._serve_all_patient(until_sec)
         closing = wire.encode_object({"event": "closing", "error": self._stop_reason})
-        self.gather([(peer, closing) for peer in self._connections if peer.greeted])
-        self.flush()
+        self._send([(peer, closing) for peer in self._connections if peer.greeted])
         while self._connections and (now := time.monotonic()) < until_sec and not self._hurried:
-            unsent = any(each.unsent for each in self._connections.values())
-            if not unsent and now - self._last_heard_sec > _QUIET_SEC:
+            if not self._is_halfway(now) and now - self._last_heard_sec > _QUIET_SEC:
                 break
             await asyncio.sleep(0.01)
-        self._commit()
+        self._schedule.commit()
+
+    def _is_halfway(self, now: float) -> bool:
+        """Whether a frame was begun, in either direction, and its end is to come."""
+        begun = any(each.peer.trusted and each.overdue(now) is False for each in self._watched)
+        return begun or any(each.unsent for each in self._connections.values())
 
     async def _serve_all_patient(self, until_sec: float) -> None:
         """Push all messages so far to patient peers."""
@@ -153,57 +127,21 @@ class Broker:
 
     def close(self) -> None:
         """Stop listening, end every connection."""
-        self._stop_listening()
+        self.acceptor.close()
         if self._following is not None:
             self._following.close()
             self._following = None
-        self._note_more_closings()
+        self._closings.end_second()
         for connection in list(self._connections.values()):
             self._end(connection)
         self.router.commit()
-
-    def _stop_listening(self) -> None:
-        for listener in self._listeners:
-            self._loop.remove_reader(listener.sock)
-            if self._arrivals is not None:
-                self._arrivals.unregister(listener.sock)
-            listener.close()
-        self._listeners.clear()
-        if self.unix_path is not None:
-            self.unix_path.unlink(missing_ok=True)
-            self.unix_path = None
-
-    def _accept_waiting(self) -> None:
-        """Accept every connection that waits; each is a peer from this moment on."""
-        # Called for every chunk that is read: one poll costs 1/18 of two accepts that find nothing.
-        if self._arrivals is not None and not self._arrivals.poll(0):
-            return
-        for listener in self._listeners:
-            try:
-                while accepted := self._accept(listener):
-                    self._take_in(listener, *accepted)
-            except OSError as error:
-                if descriptors.is_full(error):
-                    listener.refuse_one()
-                self._note_closing("one that wanted to connect", f"it cannot be accepted: {error}")
-
-    def _accept(self, listener: Listener) -> tuple[socket.socket, str] | None:
-        try:
-            return listener.accept()
-        except OSError as error:
-            if descriptors.is_full(error) and self._make_room(descriptors.no_more(error)):
-                return listener.accept()
-            raise
 
     def _make_room(self, why: str) -> bool:
         """End the oldest connection that has made no request; False when there is none."""
         connection = next(iter(self._silent), None)
         if connection is None:
             return False
-        if not self._is_crowded:  # one log line for those that go in the same second
-            self._is_crowded = True
-            reason = f"it has asked for nothing yet, and another wants its place: {why}"
-            self._note_closing(connection.peer.address, reason)
+        self._closings.note_crowded(connection.peer.address, why)
         self._end(connection)
         return True
 
@@ -211,7 +149,7 @@ class Broker:
         most = self._most_connections
         if len(self._connections) >= most and not self._make_room(f"there are {most}"):
             sock.close()
-            self._note_closing(address, f"there are {most} connections already")
+            self._closings.note(address, f"there are {most} connections already")
             return
         local = address == "unix" or address.startswith(("127.", "::1:"))
         with listener.spare_descriptor():  # to ask for its user
@@ -232,19 +170,6 @@ class Broker:
         security = self.security
         return not (security.insecure or security.client_ca) and is_other_user(sock)
 
-    def _note_closing(self, who: str, reason: str) -> None:
-        """Log why a connection is ended, in one line; beyond some a second they are counted."""
-        self._closings += 1
-        if self._closings <= _MOST_CLOSINGS_LOGGED:
-            # Without a codec: Python imports it late, which fails when descriptors are used up.
-            logger.warning("closing %s: %.300s", who, ascii(reason)[1:-1])
-
-    def _note_more_closings(self) -> None:
-        if self._closings > _MOST_CLOSINGS_LOGGED:
-            more = self._closings - _MOST_CLOSINGS_LOGGED
-            logger.warning("closed %d more connections in the same second", more)
-        self._closings, self._is_crowded = 0, False
-
     def _watch(self, connection: Connection) -> None:
         """Watch a connection that has begun a frame, until the frame is complete."""
         if not self._watched:
@@ -264,14 +189,14 @@ class Broker:
 
     def _read(self, connection: Connection) -> None:
         """There is something to read: carry it out."""
-        self._accept_waiting()
+        self.acceptor.accept_waiting()
         try:
             connection.read()
         except NOT_NOW:
             return
         except OSError as error:
             if connection.is_shaking_hands:
-                self._note_closing(connection.peer.address, f"it could not be taken in: {error}")
+                self._closings.note(connection.peer.address, f"it could not be taken in: {error}")
             self._end(connection)
             return
         if connection.peer.trusted:
@@ -320,8 +245,7 @@ class Broker:
         """Push the next batch to a peer that lags; one batch a turn, so that others have theirs."""
         replies = self.router.catch_up(peer, time.monotonic())
         if replies:
-            self.gather(replies)
-            self.flush()
+            self._send(replies)
         if peer.lags and not peer.blocked:
             self._loop.call_soon(self._catch_up, peer)
 
@@ -331,32 +255,13 @@ class Broker:
             connection = self._outgoing.pop()
             if not connection.write():
                 self._await_room(connection)
+        self._schedule.plan()
         router = self.router
-        if self.store.uncommitted and not self._commit_due:
-            self._plan_commit()
         if router.sharing.wants_look and self._following is not None:
             self._following.look_as_wanted()
-        if router.table.graph_changed and not self._graph_due:
-            self._graph_due = True
-            self._loop.call_later(_GRAPH_DELAY_SEC, self._publish_graph)
-        if (due := router.next_wait_sec) is not None and due != self._wait_due_sec:
-            self._plan_answers(due)
         if router.shutdown_asked and not self.stopped.is_set():
             logger.info("shut down by %s", router.shutdown_asked)
             self.stop("it was shut down by a client")
-
-    def _plan_commit(self) -> None:
-        if self.router.awaits_commit(_MOST_UNCOMMITTED):
-            self._commit_due = True
-            self._loop.call_soon(self._commit)
-        elif self._commit_timer is None:
-            self._commit_timer = self._loop.call_later(_COMMIT_SEC, self._commit)
-
-    def _plan_answers(self, due_sec: float) -> None:
-        if self._wait_timer is not None:
-            self._wait_timer.cancel()
-        self._wait_due_sec = due_sec
-        self._wait_timer = self._loop.call_at(due_sec, self._answer_waits)
 
     def _await_room(self, connection: Connection) -> None:
         """A socket is full: send the rest when the peer has read."""
@@ -405,7 +310,7 @@ class Broker:
         if connection.is_closing:
             return
         peer = connection.peer
-        self._note_closing(peer.name or peer.address, reason)
+        self._closings.note(peer.name or peer.address, reason)
         if peer.greeted:
             connection.outbox.append(wire.encode_object({"event": "closing", "error": reason}))
         connection.is_closing = True
@@ -442,35 +347,19 @@ class Broker:
                 connection.queued_bytes += len(frame)
                 self._outgoing.add(connection)
 
-    def _commit(self) -> None:
-        self._commit_due = False
-        if self._commit_timer is not None:
-            self._commit_timer.cancel()
-            self._commit_timer = None
-        if replies := self.router.commit():
-            self.gather(replies)
-            self.flush()
-
-    def _publish_graph(self) -> None:
-        self._graph_due = False
-        self.gather(self.router.publish_graph(time.monotonic()))
-        self.flush()
-
-    def _answer_waits(self) -> None:
-        self._wait_due_sec = None
-        self.gather(self.router.answer_waits(time.monotonic()))
+    def _send(self, replies: Replies) -> None:
+        self.gather(replies)
         self.flush()
 
     def _tick(self) -> None:
         self._loop.call_later(1.0, self._tick)
-        self._note_more_closings()
+        self._closings.end_second()
         for connection in list(self._connections.values()):
             if connection.is_silent():
                 reason = "it no longer acknowledges anything: its machine is gone"
-                self._note_closing(connection.peer.name or connection.peer.address, reason)
+                self._closings.note(connection.peer.name or connection.peer.address, reason)
                 self._end(connection)
         self.router.exchange.wall_offset_sec = time.time_ns() * 1e-9 - time.monotonic()
         if self._following is not None and self.router.exchange.listeners:
             self._following.follow_now()  # the rates are those of now
-        self.gather(self.router.tick(time.monotonic()))
-        self.flush()
+        self._send(self.router.tick(time.monotonic()))

@@ -84,9 +84,10 @@ async def _serve(options: Options, store: Store) -> None:
             loop.add_signal_handler(number, broker.stop, "it was told to stop")
     try:
         broker.listen(options.host, options.port)
-        where = f" (unix {broker.unix_path})" if broker.unix_path else ""
+        at = broker.acceptor
+        where = f" (unix {at.unix_path})" if at.unix_path else ""
         with contextlib.suppress(OSError):  # the process that started us may have closed its end
-            print(f"dsmq broker listening on {broker.host}:{broker.port}{where}", flush=True)  # noqa: T201
+            print(f"dsmq broker listening on {at.host}:{at.port}{where}", flush=True)  # noqa: T201
         ending = asyncio.ensure_future(_end_alone(broker)) if options.until_last_peer else None
         await broker.stopped.wait()
         if ending is not None:

@@ -1,0 +1,69 @@
+"""When the router is called again for what it owes later: commits, the graph, answers to waits."""
+
+import asyncio
+import time
+from collections.abc import Callable
+from typing import Final
+
+from dsmq_nodes.dsmq.router.router import Router
+from dsmq_nodes.dsmq.router.topics import Replies
+from dsmq_nodes.dsmq.store.sqlite import Store
+
+_GRAPH_DELAY_SEC: Final = 0.02  # one graph for many changes at once
+_COMMIT_SEC: Final = 0.02  # puts that nobody waits for are committed this late
+_MOST_UNCOMMITTED: Final = 500
+
+
+class Schedule:
+    """The router's timers in the event loop."""
+
+    def __init__(self, router: Router, store: Store, send: Callable[[Replies], None]) -> None:
+        """Use the event loop that is running; `send` takes what the router replies."""
+        self._router, self._store, self._send = router, store, send
+        self._loop = asyncio.get_running_loop()
+        self._commit_timer: asyncio.TimerHandle | None = None
+        self._commit_due = False  # in the next turn of the loop
+        self._graph_due = False
+        self._wait_due_sec: float | None = None
+        self._wait_timer: asyncio.TimerHandle | None = None
+
+    def plan(self) -> None:
+        """See what the router owes now, and when."""
+        router = self._router
+        if self._store.uncommitted and not self._commit_due:
+            self._plan_commit()
+        if router.table.graph_changed and not self._graph_due:
+            self._graph_due = True
+            self._loop.call_later(_GRAPH_DELAY_SEC, self._publish_graph)
+        if (due := router.next_wait_sec) is not None and due != self._wait_due_sec:
+            self._plan_answers(due)
+
+    def _plan_commit(self) -> None:
+        if self._router.awaits_commit(_MOST_UNCOMMITTED):
+            self._commit_due = True
+            self._loop.call_soon(self.commit)
+        elif self._commit_timer is None:
+            self._commit_timer = self._loop.call_later(_COMMIT_SEC, self.commit)
+
+    def _plan_answers(self, due_sec: float) -> None:
+        if self._wait_timer is not None:
+            self._wait_timer.cancel()
+        self._wait_due_sec = due_sec
+        self._wait_timer = self._loop.call_at(due_sec, self._answer_waits)
+
+    def commit(self) -> None:
+        """Commit, and answer who has waited for it."""
+        self._commit_due = False
+        if self._commit_timer is not None:
+            self._commit_timer.cancel()
+            self._commit_timer = None
+        if replies := self._router.commit():
+            self._send(replies)
+
+    def _publish_graph(self) -> None:
+        self._graph_due = False
+        self._send(self._router.publish_graph(time.monotonic()))
+
+    def _answer_waits(self) -> None:
+        self._wait_due_sec = None
+        self._send(self._router.answer_waits(time.monotonic()))
