@@ -173,8 +173,15 @@ class Actuator(Generic[MessageT]):
         )
         node._kit.before_safe_state.append(self._cancel)
 
+    @property
+    def is_free(self) -> bool:
+        """Whether a command that came now would be obeyed; for commands that come otherwise."""
+        if self.emergency_stop.is_pressed:
+            return False
+        return self._is_told_in_time or self._may_obey()
+
     def _on_command(self, msg: MessageT) -> Result:
-        if self.emergency_stop.is_pressed or not (self._is_told_in_time or self._may_obey()):
+        if not self.is_free:
             self.refused += 1
             return None
         work = to_await(self._obey(msg), self._obey)

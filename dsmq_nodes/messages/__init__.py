@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from dsmq_nodes.messages.action import *
     from dsmq_nodes.messages.action_type import *
     from dsmq_nodes.messages.base import *
+    from dsmq_nodes.messages.control_msgs import *
     from dsmq_nodes.messages.diagnostic import *
     from dsmq_nodes.messages.geometry import *
     from dsmq_nodes.messages.lifecycle import *
@@ -33,6 +34,7 @@ _NAMES = {
     "action": "GoalInfo GoalStatus GoalStatusArray",
     "action_type": "Action",
     "base": "Duration Header Message Time",
+    "control_msgs": "FollowJointTrajectory JointComponentTolerance JointTolerance",
     "diagnostic": "DiagnosticArray DiagnosticStatus KeyValue",
     "geometry": (
         "Accel AccelStamped AccelWithCovariance AccelWithCovarianceStamped Inertia"

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Final, NamedTuple
 
+from dsmq_nodes.messages.diagnostic import DiagnosticStatus
 from dsmq_nodes.messages.dsmq_msgs import LaunchProcess, NodeStatistics, SubscriptionStatistics
 from dsmq_nodes.suggest import nearest
 from dsmq_nodes.tools.graph_model import (
@@ -20,6 +21,7 @@ from dsmq_nodes.tools.graph_model import (
 )
 from dsmq_nodes.topic_names import (
     CLOCK_TOPIC,
+    DIAGNOSTICS_TOPIC,
     EMERGENCY_STOP_TOPIC,
     EVERY_NODES_TOPICS,
     TF_STATIC_TOPIC,
@@ -86,6 +88,7 @@ class Seen:
     Attributes:
         clock_sec: the wall clock of this machine; 0 when not read.
         ways_sec: the least time from the stamp of a node's statistics to our clock, by node.
+        parts: the nodes, and what they say of their parts on `/diagnostics`.
     """
 
     graph: GraphModel
@@ -97,6 +100,7 @@ class Seen:
     stamps: dict[str, Stamp] = field(default_factory=dict)
     clock_sec: float = 0.0
     ways_sec: dict[str, float] = field(default_factory=dict)
+    parts: list[tuple[str, DiagnosticStatus]] = field(default_factory=list)
 
     @property
     def window_sec(self) -> float:
@@ -112,6 +116,7 @@ CHECKS: Final = (
     "stamps and clocks agree",
     "no callback raises",
     "no node has died",
+    "no part of a node is faulty",
 )
 
 
@@ -127,6 +132,7 @@ def findings(seen: Seen) -> list[Finding]:
         *_clocks(seen),
         *_late(seen),
         *_raising(seen),
+        *_faulty(seen),
     ]
     return sorted(dict.fromkeys(found), key=lambda each: each.level != ERROR)
 
@@ -162,7 +168,7 @@ def _unpublished(seen: Seen) -> Iterator[Finding]:
             yield Finding(ERROR, "publisher gone", about, text, _START_IT)
             continue
         text = f"{topic.name}: subscribed by {who}, published by nobody"
-        close = _near_miss(topic, published)
+        close = _near_miss(topic, [each for each in published if not _is_by(each, hearers)])
         if close is None:
             # It may be published only when needed, as an emergency stop.
             yield Finding(WARNING, "no publisher", about, text, _START_IT)
@@ -179,6 +185,11 @@ def _unpublished(seen: Seen) -> Iterator[Finding]:
 
 
 _START_IT: Final = "start a node that publishes it (`node list` has those that run)"
+
+
+def _is_by(topic: TopicModel, nodes: list[str]) -> bool:
+    """Whether one of these nodes publishes the topic: nobody means to hear itself."""
+    return any(end.node in nodes for end in topic.publishers)
 
 
 def _near_miss(topic: TopicModel, published: list[TopicModel]) -> TopicModel | None:
@@ -386,6 +397,18 @@ def _raising(seen: Seen) -> Iterator[Finding]:
             text = f"{name}: {_count(raised, 'exception')} in its callbacks, the last one "
             text += node.last_exception
             yield Finding(ERROR, "exception", (name,), text, f"`node log {name}` has where")
+
+
+def _faulty(seen: Seen) -> Iterator[Finding]:
+    """What is red or stale on `/diagnostics`, and what warns."""
+    red = {node for node, each in seen.parts if each.level == DiagnosticStatus.ERROR}
+    for node, each in seen.parts:
+        is_known = each.level == DiagnosticStatus.STALE and node in red  # by what is red
+        if each.level != DiagnosticStatus.OK and not is_known:
+            level = ERROR if each.level == DiagnosticStatus.ERROR else WARNING
+            text = f"{each.name.replace(_last(node), node, 1)}: {each.message}"
+            advice = f"`topic echo {DIAGNOSTICS_TOPIC}` has the values beside it"
+            yield Finding(level, "faulty part", (node,), text, advice)
 
 
 def _dead(seen: Seen) -> Iterator[Finding]:

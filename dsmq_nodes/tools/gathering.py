@@ -1,15 +1,23 @@
 """Gathers what `doctor` looks at: the graph, counters, the launch, some stamps."""
 
 import time
+from functools import partial
 from typing import TYPE_CHECKING
 
 from dsmq_nodes.errors import ConnectionFailedError
+from dsmq_nodes.messages.diagnostic import DiagnosticArray, DiagnosticStatus
 from dsmq_nodes.messages.dsmq_msgs import LaunchProcess, LaunchState, NodeStatistics
 from dsmq_nodes.tools.diagnosis import Seen, Stamp
 from dsmq_nodes.tools.graph_model import BrokerCounters, GraphModel, read_statistics
 from dsmq_nodes.tools.lookup import shown
 from dsmq_nodes.tools.stamps import has_header, time_in
-from dsmq_nodes.topic_names import CLOCK_TOPIC, LAUNCH_STATE_TOPIC, NODES_TOPIC, STATISTICS_TOPIC
+from dsmq_nodes.topic_names import (
+    CLOCK_TOPIC,
+    DIAGNOSTICS_TOPIC,
+    LAUNCH_STATE_TOPIC,
+    NODES_TOPIC,
+    STATISTICS_TOPIC,
+)
 
 if TYPE_CHECKING:
     from dsmq_nodes.dsmq.wire import Reply
@@ -28,10 +36,12 @@ class Gathering:
         self._stamps: dict[str, Stamp] = {}
         self._ways_sec: dict[str, float] = {}
         self._clock_sec: float | None = None
-        self._topics = [STATISTICS_TOPIC, NODES_TOPIC, LAUNCH_STATE_TOPIC, CLOCK_TOPIC]
+        self._parts: dict[tuple[str, str], DiagnosticStatus] = {}
+        everybodys = [NODES_TOPIC, DIAGNOSTICS_TOPIC]  # one message a node
+        self._topics = [*everybodys, STATISTICS_TOPIC, LAUNCH_STATE_TOPIC, CLOCK_TOPIC]
         self._topics += _stamped(session, session.graph())
         for topic in self._topics:
-            session.subscribe(topic, depth=1000 if topic == NODES_TOPIC else 1)
+            session.subscribe(topic, depth=1000 if topic in everybodys else 1)
 
     @property
     def is_enough(self) -> bool:
@@ -50,6 +60,8 @@ class Gathering:
             self._take_way(reply)
         elif reply.topic == LAUNCH_STATE_TOPIC:
             self._session.understood(reply, self._take_launch)
+        elif reply.topic == DIAGNOSTICS_TOPIC:
+            self._session.understood(reply, partial(self._take_parts, reply.sender))
         elif reply.topic == CLOCK_TOPIC:
             self._clock_sec = time_in(reply.text or "", "clock")
         else:
@@ -76,6 +88,10 @@ class Gathering:
     def _take_launch(self, text: str) -> None:
         self._processes = LaunchState.from_json(text).processes
 
+    def _take_parts(self, node: str, text: str) -> None:
+        for each in DiagnosticArray.from_json(text).status:
+            self._parts[node, each.name] = each
+
     def seen(self, graph: GraphModel) -> Seen:
         """The gathered input, with the current graph.
 
@@ -94,6 +110,7 @@ class Gathering:
             stamps=self._stamps,
             clock_sec=time.time_ns() * 1e-9,
             ways_sec=self._ways_sec,
+            parts=[(node, each) for (node, _), each in self._parts.items()],
         )
 
 
@@ -104,5 +121,6 @@ def _stamped(session: "Session", graph: GraphModel) -> list[str]:
         topic.name
         for topic in shown(graph, own=False)
         if not topic.latched
+        and topic.name != DIAGNOSTICS_TOPIC
         and any(has_header(schemas.get(end.schema_id, {})) for end in topic.publishers)
     ]

@@ -2,6 +2,7 @@
 
 import pytest
 
+from dsmq_nodes.messages import DiagnosticStatus
 from dsmq_nodes.messages.dsmq_msgs import (
     CallbackStatistics,
     LaunchProcess,
@@ -105,6 +106,11 @@ def test_a_name_that_nearly_agrees(close: str) -> None:
     assert (found.level, found.kind) == (ERROR, "near miss")
     assert found.text.endswith(f"; /lidar publishes {close} [{SCAN}]")
     assert f"remap: {{scan: {close}}}" in found.advice
+
+
+def test_nobody_means_to_hear_itself() -> None:
+    command = topic("/arm/command", "", "/arm")
+    assert only(seen(command, topic("/arm/commands", "/arm", ""))).kind == "no publisher"
 
 
 def test_of_another_type_it_is_not_the_one() -> None:
@@ -215,6 +221,16 @@ def test_a_callback_that_raises() -> None:
     found = only(seen(nodes=nodes, nodes_before=before))
     assert (found.level, found.kind) == (ERROR, "exception")
     assert found.text == "/a: 2 exceptions in its callbacks, the last one KeyError: 'x'"
+
+
+def test_a_device_that_is_gone_is_told_with_its_node() -> None:
+    gone = DiagnosticStatus(level=2, name="arm: bus", message="/dev/ttyACM0 is gone")
+    well = DiagnosticStatus(level=0, name="arm: bus", message="ok")
+    stale = DiagnosticStatus(level=3, name="arm: gripper", message="no answer")
+    found = only(seen(parts=[("/left/arm", gone), ("/left/arm", stale), ("/right/arm", well)]))
+    assert found[:3] == (ERROR, "faulty part", ("/left/arm",))
+    assert found.text == "/left/arm: bus: /dev/ttyACM0 is gone"
+    assert only(seen(parts=[("/arm", stale)])).level == WARNING
 
 
 def test_a_node_that_died_and_one_that_is_lost() -> None:

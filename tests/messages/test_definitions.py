@@ -20,6 +20,8 @@ TYPES: list[type[Message]] = [
     found
     for name in dir(all_messages)
     if issubclass(found := getattr(all_messages, name), Message) and found is not Message
+    # rosbags has no control_msgs.
+    if not found.type_name.startswith("control_msgs/")
 ]
 
 

@@ -7,7 +7,7 @@ across the table.
 """
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -28,6 +28,7 @@ class ArmMotion:
         goals: what the servos are told, by joint.
         stopped: joints that hold and obey nothing, with the reasons.
         limited: how many commanded positions were outside of the limits.
+        followed: the trajectory of the newest command; None: it was another one, or a hold.
     """
 
     def __init__(
@@ -43,6 +44,7 @@ class ArmMotion:
         self.goals: dict[str, float] = {}
         self.stopped: dict[str, str] = {}
         self.limited = 0
+        self.followed: Sequence[Waypoint] | None = None
         self._limits = {each.name: each.limits() for each in joints}
         self._max_speed, self._first_distance = max_speed, first_distance
         self._present: dict[str, float] = {}
@@ -52,9 +54,20 @@ class ArmMotion:
         self._is_first = True
 
     @property
-    def is_held(self) -> bool:
-        """Whether no command is obeyed now."""
-        return not self._wishes and not self._way
+    def names(self) -> Collection[str]:
+        """The joints."""
+        return self._limits.keys()
+
+    @property
+    def present(self) -> Mapping[str, float]:
+        """Where the joints were seen."""
+        return self._present
+
+    @property
+    def is_under_way(self) -> bool:
+        """Whether the goals are still on their way to what was commanded."""
+        wishes = self._wishes.items()
+        return bool(self._way) or any(self.goals.get(name) != wish for name, wish in wishes)
 
     def see(self, present: Mapping[str, float]) -> None:
         """Take the positions that were measured."""
@@ -70,7 +83,7 @@ class ArmMotion:
 
     def hold(self) -> None:
         """Stay where the arm is; the next command is a first one."""
-        self._wishes, self._way = {}, []
+        self._wishes, self._way, self.followed = {}, [], None
         self._is_first = True
         self.goals = dict(self._present)
 
@@ -92,7 +105,7 @@ class ArmMotion:
         if self._is_first and (reason := self._too_far(positions)):
             return reason
         self._is_first = False
-        self._way = []
+        self._way, self.followed = [], None
         self._wishes.update(self._limited(positions))
         return ""
 
@@ -114,7 +127,7 @@ class ArmMotion:
         start = {name: self.goals[name] for name in way[0].positions}
         points = [Waypoint(each.at_sec, self._limited(each.positions)) for each in way]
         self._way = [Waypoint(0.0, start), *points] if times[0] > 0 else points
-        self._wishes = {}
+        self._wishes, self.followed = {}, way
         self._began_sec = now_sec
         return ""
 

@@ -3,8 +3,8 @@
 - When commands stop, the emergency stop is pressed, the broker is lost or the node ends, the arm
   holds where it is. It goes limp only when told: by the service `~/torque`, or by the parameters
   `emergency_stop` and `at_end`.
-- A joint whose servo reports an error, or is too hot, holds and obeys nothing until that is over.
-  While a servo does not answer, the whole arm holds.
+- A joint whose servo reports an error, is too hot, or has too little voltage or too much load holds
+  and obeys nothing until that is over. While a servo does not answer, the whole arm holds.
 - When the adaptor is unplugged the node says so once and lives on. When the servos are back they
   are set again, hold where they are, and obey the next command that begins near there.
 - A killed driver (`kill -9`) leaves the servos holding their last goals; they have no watchdog.
@@ -18,7 +18,7 @@ from pydantic import Field
 from typing_extensions import override
 
 from dsmq_nodes.devices.servo_bus import arm_setup, feetech
-from dsmq_nodes.devices.servo_bus.arm_motion import ArmMotion, Waypoint
+from dsmq_nodes.devices.servo_bus.arm_motion import ArmMotion
 from dsmq_nodes.devices.servo_bus.bus import BAUD, ServoBus
 from dsmq_nodes.devices.servo_bus.calibration import (
     JointCalibration,
@@ -26,6 +26,8 @@ from dsmq_nodes.devices.servo_bus.calibration import (
     read_calibration,
 )
 from dsmq_nodes.devices.servo_bus.feetech import ServoAnswer, ServoState
+from dsmq_nodes.devices.servo_bus.joint_watch import JointLimits, JointWatch
+from dsmq_nodes.devices.servo_bus.trajectory_action import TrajectoryAction, waypoints
 from dsmq_nodes.diagnostics.updater import DiagnosticStatusWrapper, DiagnosticUpdater
 from dsmq_nodes.errors import DeviceError, ParameterError, PortLostError, ServoError
 from dsmq_nodes.graph.node import Node
@@ -49,7 +51,6 @@ _SET_UP_EVERY_SEC: Final = 0.3
 _LOOK_EVERY_SEC: Final = 1.0  # at what a servo has forgotten, and for absent servos
 _REPEAT_SEC: Final = 0.1  # a goal that got lost on the wire
 _SILENT_CYCLES: Final = 3
-_COOLER_BY: Final = 5.0  # degrees, before a hot joint obeys again
 
 
 class ServoArm(Node):
@@ -64,6 +65,9 @@ class ServoArm(Node):
         joints: list[str] = Field(SO101, frozen=True, description="where there is no file")
         ids: list[int] = Field([1, 2, 3, 4, 5, 6], frozen=True, description="of those joints")
         torque: bool = Field(True, frozen=True, description="false: a leader, moved by hand")
+        like: str = Field(
+            "", frozen=True, description="the follower's file: a leader's gripper has its range"
+        )
         command_timeout: float = Field(0.3, gt=0, frozen=True, description="then it holds, s")
         max_speed: float = Field(3.0, gt=0, frozen=True, description="of a joint, rad/s")
         first_distance: float = Field(
@@ -72,8 +76,14 @@ class ServoArm(Node):
         emergency_stop: Literal["hold", "limp"] = "hold"
         at_end: Literal["hold", "limp"] = "hold"
         max_temperature: float = Field(65.0, description="a hotter joint stops, degrees Celsius")
+        min_voltage: float = Field(
+            0.0, description="a joint with less stops; 0: as its servo has it"
+        )
+        max_load: float = Field(
+            0.9, gt=0, description="a joint with more for 1 s stops, share of the full torque"
+        )
         gains: list[int] = Field([16, 0, 32], min_length=3, max_length=3, frozen=True)
-        gentle: list[str] = Field(["gripper"], frozen=True, description="joints of half the torque")
+        gentle: list[str] = Field(["gripper"], frozen=True, description="grippers: half the torque")
         stall_torque: float = Field(
             0.0,
             ge=0,
@@ -95,9 +105,11 @@ class ServoArm(Node):
         given = self.params
         self._joints: list[ServoJoint] = []
         self._motion = self._new_motion()
+        self._followers: dict[str, ServoJoint] = {}
         self._bus = ServoBus(given.port, given.baud)
         self._states: dict[int, ServoState] = {}
         self._silent: dict[int, int] = {}  # cycles without an answer
+        self._watches: dict[int, JointWatch] = {}
         self._is_ready = self._is_limp = self._is_beginning = False
         self._fault = "it is not opened yet"
         self._told: type[DeviceError] | None = None
@@ -110,8 +122,12 @@ class ServoArm(Node):
         self._way = Actuator(
             self, JointTrajectory, "joint_trajectory", self.on_trajectory, timeout=None
         )
+        TrajectoryAction(self, "~/follow_joint_trajectory", self._begin_goal, lambda: self._motion)
         self.create_service(SetBool, "~/torque", self.on_torque)
         self._joints = self._named_joints()  # last: it may raise, and the node ends
+        if given.like:
+            found = read_calibration(given.like)
+            self._followers = {n: ServoJoint(n, each) for n, each in found.items()}
         self._motion = self._new_motion()
         updater = DiagnosticUpdater(self)
         updater.hardware_id = given.port
@@ -133,19 +149,22 @@ class ServoArm(Node):
 
     def on_trajectory(self, msg: JointTrajectory) -> None:
         """Follow a trajectory from now on; an empty one holds."""
-        names = msg.joint_names
-        if any(len(each.positions) != len(names) for each in msg.points):
-            reason = f"a point has not {len(names)} positions"
+        self._follow(msg)
+
+    def _begin_goal(self, trajectory: JointTrajectory) -> str:
+        if not self._way.is_free:
+            return "the emergency stop is pressed, or its state is not known yet"
+        return self._follow(trajectory)
+
+    def _follow(self, trajectory: JointTrajectory) -> str:
+        try:
+            way = waypoints(trajectory)
+        except ValueError as error:
+            reason = str(error)
         else:
-            way = [
-                Waypoint(
-                    each.time_from_start.sec + each.time_from_start.nanosec * 1e-9,
-                    dict(zip(names, each.positions, strict=True)),
-                )
-                for each in msg.points
-            ]
             reason = self._refusal() or self._motion.follow(way, self._now_sec())
         self._judge("a trajectory", reason)
+        return reason
 
     async def on_torque(self, request: SetBool.Request) -> SetBool.Response:
         """Go limp (false), or hold where the arm is (true)."""
@@ -271,9 +290,8 @@ class ServoArm(Node):
                 self.get_logger().error(text)
         states = {joint.id: ServoState.of(answers[joint.id]) for joint in heard}
         self._states.update(states)
-        positions = [joint.to_rad(states[joint.id].position) for joint in heard]
-        names = [joint.name for joint in heard]
-        self._motion.see(dict(zip(names, positions, strict=True)))
+        positions = {joint.name: joint.to_rad(states[joint.id].position) for joint in heard}
+        self._motion.see(positions)
         for joint in heard:
             self._watch(joint, states[joint.id])
         if not heard:
@@ -282,20 +300,29 @@ class ServoArm(Node):
         self._state.publish(
             JointState(
                 header=self.stamp(self.params.frame_id),
-                name=names,
-                position=positions,
-                velocity=[joint.speed(states[joint.id].velocity) for joint in heard],
+                name=list(positions),
+                position=[positions[joint.name] * self._scale(joint) for joint in heard],
+                velocity=[
+                    joint.speed(states[joint.id].velocity) * self._scale(joint) for joint in heard
+                ],
                 effort=[states[j.id].load * 1e-3 * most for j in heard] if most else [],
             )
         )
 
+    def _scale(self, joint: ServoJoint) -> float:
+        """How much further the gripper of a follower moves than that of its leader."""
+        follower = self._followers.get(joint.name)
+        if follower is None or joint.name not in self.params.gentle:
+            return 1.0
+        return follower.limits()[1] / joint.limits()[1]
+
     def _watch(self, joint: ServoJoint, state: ServoState) -> None:
-        """Stop a joint whose servo has an error or is too hot; let it go on when that is over."""
-        most = self.params.max_temperature
+        """Stop a joint whose servo has an error or is strained; let it go on when that is over."""
+        given = self.params
+        limits = JointLimits(given.max_temperature, given.min_voltage, given.max_load)
         was = self._motion.stopped.get(joint.name, "")
-        reason = feetech.error_text(state.error)
-        if not reason and state.temperature > most - (_COOLER_BY if was else 0):
-            reason = f"{state.temperature} degrees Celsius"
+        watch = self._watches.setdefault(joint.id, JointWatch())
+        reason = watch.see(state, limits, self._now_sec())
         if reason and not was:
             self._motion.stop(joint.name, reason)
             self.get_logger().error(f"{joint.name} stops: {reason}")

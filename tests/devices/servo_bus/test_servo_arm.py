@@ -7,16 +7,21 @@ from typing import Any
 
 import pytest
 
-from dsmq_nodes import Node
+from dsmq_nodes import ActionClient, ClientGoalHandle, Node
 from dsmq_nodes.devices import ServoArm
 from dsmq_nodes.devices.servo_bus import feetech
 from dsmq_nodes.devices.servo_bus.calibration import JointCalibration, write_calibration
+from dsmq_nodes.devices.servo_bus.feetech import ServoState
+from dsmq_nodes.devices.servo_bus.joint_watch import JointLimits, JointWatch
 from dsmq_nodes.errors import CalibrationError, ParameterError
 from dsmq_nodes.messages import (
     Bool,
     DiagnosticArray,
     Duration,
+    FollowJointTrajectory,
+    GoalStatus,
     JointState,
+    JointTolerance,
     JointTrajectory,
     JointTrajectoryPoint,
 )
@@ -148,6 +153,50 @@ def test_a_leader_is_limp(graph: Graph, tmp_path: Path) -> None:
     assert len(arm.seen) > 200
 
 
+def test_a_leader_leads_a_follower_on_a_second_bus(graph: Graph, tmp_path: Path) -> None:
+    follower = Arm(graph, tmp_path)
+    leaders, followers = str(tmp_path / "leader.json"), str(tmp_path / "follower.json")
+    trigger = JointCalibration(id=2, range_min=1848, range_max=2248)
+    pan = JointCalibration(id=1)
+    write_calibration(leaders, {"shoulder_pan": pan, "gripper": trigger})
+    jaw = JointCalibration(id=6, range_min=1448, range_max=2648)
+    write_calibration(followers, {"shoulder_pan": pan, "gripper": jaw})
+    bus = graph.add(
+        FakeServoBus,
+        name="leader_bus",
+        params={"port": str(tmp_path / "leader"), "socket": True, "ids": [1, 2]},
+    )
+    for register, value in (feetech.MIN_POSITION, 1848), (feetech.MAX_POSITION, 2248):
+        bus.bus.servos[2].set(register, value)
+    graph.add(
+        ServoArm,
+        name="leader",
+        params={
+            "port": str(tmp_path / "leader"),
+            "calibration": leaders,
+            "like": followers,
+            "torque": False,
+        },
+        remap={"joint_states": "joint_command", "joint_command": "none"},
+    )
+    graph.run_for(1.0)
+    for step in range(50):
+        bus.bus.servos[1].shaft = 2048.0 + 4 * step  # by hand
+        bus.bus.servos[2].shaft = 2048.0 + 2 * step
+        graph.run_for(0.02)
+    graph.run_for(0.3)
+    assert follower.seen[-1].position[0] == pytest.approx(196 / PAN, abs=0.01)
+    assert follower.seen[-1].position[5] == pytest.approx(3 * 98 / PAN, abs=0.01)
+    assert bus.wire is not None
+    bus.wire.unplug()
+    bus.bus.servos[1].shaft = 2900.0
+    graph.run_for(0.4)
+    held = follower.goals
+    bus.wire.plug()
+    graph.run_for(2.0)
+    assert follower.goals == held, "the leader was moved meanwhile: it has to come back"
+
+
 def test_a_trajectory(graph: Graph, tmp_path: Path) -> None:
     arm = Arm(graph, tmp_path)
     points = [
@@ -162,6 +211,89 @@ def test_a_trajectory(graph: Graph, tmp_path: Path) -> None:
     assert arm.goals[5] == pytest.approx(moved(-0.2), abs=12)
     graph.run_for(1.5)
     assert arm.goals[0] == moved(0.0)
+
+
+class Follower:
+    """A client of the arm's action."""
+
+    def __init__(self, arm: Arm) -> None:
+        self.graph = arm.graph
+        node = self.graph.add(lambda: Node("planner"))
+        self.client = ActionClient(node, FollowJointTrajectory, "/arm/follow_joint_trajectory")
+        self.feedback: list[Any] = []
+
+    def send(
+        self, names: list[str], *points: list[float], **tolerances: Any
+    ) -> ClientGoalHandle[Any, Any, Any]:
+        way = [
+            JointTrajectoryPoint(positions=each, time_from_start=Duration(sec=at))
+            for at, each in enumerate(points, 1)
+        ]
+        trajectory = JointTrajectory(joint_names=names, points=way)
+        goal = FollowJointTrajectory.Goal(trajectory=trajectory, **tolerances)
+        future = self.client.send_goal_async(goal, feedback_callback=self.feedback.append)
+        self.graph.run_until(future.done)
+        found = future.result()
+        assert found is not None
+        return found
+
+    def end(self, handle: ClientGoalHandle[Any, Any, Any]) -> tuple[int, int, str]:
+        future = handle.get_result_async()
+        self.graph.run_until(future.done, 20.0)
+        found: Any = future.result()
+        return found.status, found.result.error_code, found.result.error_string
+
+
+def test_the_action_follows_and_says_how_it_ended(graph: Graph, tmp_path: Path) -> None:
+    arm = Arm(graph, tmp_path)
+    follower = Follower(arm)
+    ended = follower.end(follower.send(["shoulder_pan", "gripper"], [0.5, -0.2], [0.2, 0.1]))
+    assert ended == (GoalStatus.STATUS_SUCCEEDED, 0, "")
+    assert [arm.goals[0], arm.goals[5]] == [moved(0.2), moved(0.1)]
+    told = follower.feedback[len(follower.feedback) // 2].feedback
+    assert told.joint_names == ["shoulder_pan", "gripper"]
+    assert told.error.positions[0] == told.desired.positions[0] - told.actual.positions[0]
+    _, code, text = follower.end(follower.send(["knee"], [0.0]))
+    assert (code, text[:25]) == (-2, "there is no joint 'knee';")
+    _, code, text = follower.end(follower.send(["gripper"], [float("nan")]))
+    assert (code, text) == (-1, "the position of gripper is nan")
+
+
+@pytest.mark.parametrize("how", ["cancel", "command", "stop", "unplug", "hot"])
+def test_a_goal_that_is_broken_off_holds(graph: Graph, tmp_path: Path, how: str) -> None:
+    arm = Arm(graph, tmp_path)
+    follower = Follower(arm)
+    handle = follower.send(["shoulder_pan"], [0.4], [0.8])
+    graph.run_for(0.5)
+    if how == "cancel":
+        handle.cancel_goal_async()
+    elif how == "command":
+        arm.lead(0.1, position=0.2)
+    elif how == "stop":
+        graph.inject("emergency_stop", Bool(data=True))
+    else:
+        arm.fault("unplug" if how == "unplug" else "temperature 1 80")
+    status, _, text = follower.end(handle)
+    said = {"cancel": "cancelled", "hot": "shoulder_pan stopped: overheated"}
+    assert text.startswith(said.get(how, "the arm holds"))
+    assert status == (GoalStatus.STATUS_CANCELED if how == "cancel" else GoalStatus.STATUS_ABORTED)
+    graph.run_for(0.05)
+    held = arm.goals[0]
+    graph.run_for(2.0)
+    assert arm.goals[0] == held < moved(0.41)
+
+
+def test_a_goal_that_is_not_reached_is_aborted(graph: Graph, tmp_path: Path) -> None:
+    arm = Arm(graph, tmp_path, max_speed=0.1)
+    follower = Follower(arm)
+    status, code, text = follower.end(follower.send(["gripper"], [0.3]))
+    assert (status, code) == (GoalStatus.STATUS_ABORTED, -5)
+    assert "speed limit" in text
+    arm.servos[1].move = lambda _: None  # it is stuck
+    near = [JointTolerance(name="shoulder_pan", position=0.01)]
+    _, code, text = follower.end(follower.send(["shoulder_pan"], [0.05], path_tolerance=near))
+    assert code == -4
+    assert text.startswith("shoulder_pan is 0.01")
 
 
 def test_the_plug_is_pulled_in_mid_motion(graph: Graph, tmp_path: Path) -> None:
@@ -206,12 +338,13 @@ def test_one_servo_is_silent_and_comes_back(graph: Graph, tmp_path: Path) -> Non
     [
         ("temperature 1 68", "temperature 1 40", "68 degrees"),
         ("voltage 1 3", "voltage 1 7", "volt"),
+        ("voltage 1 5", "voltage 1 7", "5.0 V"),
     ],
 )
 def test_a_joint_with_a_fault_stops_alone(
     graph: Graph, tmp_path: Path, fault: str, over: str, reason: str
 ) -> None:
-    arm = Arm(graph, tmp_path)
+    arm = Arm(graph, tmp_path, min_voltage=6.0)
     arm.fault(fault)
     level, text = arm.status("shoulder_pan")
     assert level == 2
@@ -223,6 +356,22 @@ def test_a_joint_with_a_fault_stops_alone(
     arm.fault(over)
     arm.lead(0.3)
     assert arm.goals[0] == moved(0.3)
+
+
+def test_a_load_that_lasts_stops_its_joint() -> None:
+    watch, limits = JointWatch(), JointLimits(65.0, 0.0, 0.9)
+
+    def see(load: int, now_sec: float) -> str:
+        state = ServoState(0, 0, load, 7.4, 30, is_moving=False, current=0.0, error=0)
+        return watch.see(state, limits, now_sec)
+
+    assert not see(-950, 0.0)
+    assert not see(-950, 0.9)
+    assert not see(100, 1.0), "it did not last"
+    assert not see(950, 1.9)
+    assert see(950, 2.1) == "a load of 95% for 1 s"
+    assert see(0, 5.0), "it rests"
+    assert not see(0, 5.2)
 
 
 def test_a_servo_that_went_off_is_set_again(graph: Graph, tmp_path: Path) -> None:

@@ -1,0 +1,167 @@
+"""The action to follow a trajectory, `control_msgs/action/FollowJointTrajectory`.
+
+Points are joined by straight lines; their velocities and accelerations do not count. A goal ends
+well when its last point is passed and every joint is within its goal tolerance, 0.1 rad where the
+goal has none, `goal_time_tolerance` (1 s where it has none) later at the latest. It is aborted when
+the arm holds or obeys another command, when one of its joints stops, and where a path tolerance is
+given and violated; the text says which. When it is cancelled, or its client has gone, the arm
+holds.
+"""
+
+import asyncio
+from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING, Final
+
+from dsmq_nodes.devices.servo_bus.arm_motion import ArmMotion, Waypoint
+from dsmq_nodes.graph.actions.action_server import ActionServer
+from dsmq_nodes.graph.node import Node
+from dsmq_nodes.messages.base import Duration
+from dsmq_nodes.messages.control_msgs import FollowJointTrajectory, JointTolerance
+from dsmq_nodes.messages.trajectory import JointTrajectory, JointTrajectoryPoint
+
+if TYPE_CHECKING:
+    from dsmq_nodes.graph.actions.goal import ServerGoalHandle
+
+    Handle = ServerGoalHandle[
+        FollowJointTrajectory.Goal, FollowJointTrajectory.Result, FollowJointTrajectory.Feedback
+    ]
+
+_PERIOD_SEC: Final = 0.05
+_GOAL_TOLERANCE: Final = 0.1  # rad; an arm that is stretched out sags by 0.07
+_GOAL_TIME_SEC: Final = 1.0
+_Result = FollowJointTrajectory.Result
+
+
+def waypoints(msg: JointTrajectory) -> list[Waypoint]:
+    """The points of a trajectory.
+
+    Raises:
+        ValueError: a point has not a position for each joint.
+    """
+    names = msg.joint_names
+    if any(len(each.positions) != len(names) for each in msg.points):
+        raise ValueError(f"a point has not {len(names)} positions")
+    return [
+        Waypoint(_sec(each.time_from_start), dict(zip(names, each.positions, strict=True)))
+        for each in msg.points
+    ]
+
+
+class TrajectoryAction:
+    """Serves the action of an arm's driver."""
+
+    def __init__(
+        self,
+        node: Node,
+        name: str,
+        begin: Callable[[JointTrajectory], str],
+        motion: Callable[[], ArmMotion],
+    ) -> None:
+        """Serve it.
+
+        Args:
+            node: the driver.
+            name: of the action.
+            begin: lets the arm follow a trajectory; returns why it does not, or "".
+            motion: the arm's motion now.
+        """
+        self._node, self._begin, self._motion = node, begin, motion
+        ActionServer(node, FollowJointTrajectory, name, self._execute, when_busy="preempt")
+
+    async def _execute(self, handle: "Handle") -> FollowJointTrajectory.Result:
+        goal = handle.request
+        if reason := self._refusal(goal):
+            handle.abort()
+            return reason
+        motion = self._motion()
+        way = motion.followed
+        end_sec = _now_sec() + _sec(goal.trajectory.points[-1].time_from_start)
+        latest_sec = end_sec + (_sec(goal.goal_time_tolerance) or _GOAL_TIME_SEC)
+        while not (ended := self._ended(goal, way, end_sec, latest_sec)):
+            if handle.is_cancel_requested:
+                motion.hold()
+                handle.canceled()
+                return _Result(error_string="cancelled: the arm holds")
+            handle.publish_feedback(self._feedback(goal.trajectory.joint_names))
+            await asyncio.sleep(_PERIOD_SEC)
+        if ended.error_code and self._motion().followed is way:
+            self._motion().hold()
+        (handle.abort if ended.error_code else handle.succeed)()
+        return ended
+
+    def _refusal(self, goal: FollowJointTrajectory.Goal) -> FollowJointTrajectory.Result | None:
+        trajectory = goal.trajectory
+        if unknown := [n for n in trajectory.joint_names if n not in self._motion().names]:
+            text = f"there is no joint {unknown[0]!r}; it has {', '.join(self._motion().names)}"
+            return _Result(error_code=_Result.INVALID_JOINTS, error_string=text)
+        begins_ns = trajectory.header.stamp.to_nanoseconds()
+        late_sec = (self._node.get_clock().now().to_nanoseconds() - begins_ns) * 1e-9
+        takes_sec = _sec(trajectory.points[-1].time_from_start) if trajectory.points else 0.0
+        if begins_ns and late_sec > takes_sec:
+            text = f"it should have begun {late_sec:.1f} s ago, and is over"
+            return _Result(error_code=_Result.OLD_HEADER_TIMESTAMP, error_string=text)
+        reason = "it has no points" if not trajectory.points else self._begin(trajectory)
+        if reason:
+            return _Result(error_code=_Result.INVALID_GOAL, error_string=reason)
+        return None
+
+    def _ended(
+        self,
+        goal: FollowJointTrajectory.Goal,
+        way: Sequence[Waypoint] | None,
+        end_sec: float,
+        latest_sec: float,
+    ) -> FollowJointTrajectory.Result | None:
+        now_sec, names = _now_sec(), goal.trajectory.joint_names
+        if text := self._trouble(goal, way):
+            return _Result(error_code=_Result.PATH_TOLERANCE_VIOLATED, error_string=text)
+        if now_sec < end_sec:
+            return None
+        text = self._violation(names, goal.goal_tolerance, _GOAL_TOLERANCE)
+        if not text and self._motion().is_under_way:
+            text = "the speed limit is lower than the trajectory needs"
+        if text and now_sec < latest_sec:
+            return None
+        code = _Result.GOAL_TOLERANCE_VIOLATED if text else _Result.SUCCESSFUL
+        return _Result(error_code=code, error_string=text)
+
+    def _trouble(self, goal: FollowJointTrajectory.Goal, way: Sequence[Waypoint] | None) -> str:
+        """Why the arm cannot go on; "": it can."""
+        motion, names = self._motion(), goal.trajectory.joint_names
+        if motion.followed is not way:
+            return "the arm holds, or obeys another command"
+        if stopped := [name for name in names if name in motion.stopped]:
+            return f"{stopped[0]} stopped: {motion.stopped[stopped[0]]}"
+        return self._violation(names, goal.path_tolerance, 0.0)
+
+    def _violation(self, names: list[str], given: Iterable[JointTolerance], usual: float) -> str:
+        """A joint that is further from its goal than it may be; "": there is none."""
+        motion = self._motion()
+        tolerances = dict.fromkeys(names, usual)
+        tolerances |= {each.name: each.position for each in given if each.position}
+        for name in names:
+            distance = abs(motion.goals[name] - motion.present[name])
+            if 0 < tolerances[name] < distance:
+                return f"{name} is {distance:.3f} rad from where it is to be"
+        return ""
+
+    def _feedback(self, names: list[str]) -> FollowJointTrajectory.Feedback:
+        motion = self._motion()
+        desired = [motion.goals[name] for name in names]
+        actual = [motion.present[name] for name in names]
+        error = [goal - there for goal, there in zip(desired, actual, strict=True)]
+        return FollowJointTrajectory.Feedback(
+            header=self._node.stamp(),
+            joint_names=names,
+            desired=JointTrajectoryPoint(positions=desired),
+            actual=JointTrajectoryPoint(positions=actual),
+            error=JointTrajectoryPoint(positions=error),
+        )
+
+
+def _sec(duration: Duration) -> float:
+    return duration.sec + duration.nanosec * 1e-9
+
+
+def _now_sec() -> float:
+    return asyncio.get_running_loop().time()
