@@ -72,7 +72,7 @@ def test_looking_needs_no_origin_but_a_token_where_there_is_one() -> None:
     rules = AccessRules(token="secret")
     assert RULES.refusal(head(origin="http://evil.example")) is None
     assert rules.refusal(head(tokens=["", "secret"])) is None
-    for tokens in ([], [""], ["secre"], ["secret "], ["geheim\u00fc"]):
+    for tokens in ([], [""], ["secre"], ["secret "], ["geheim\u00fc", "\udcff"]):
         refusal = rules.refusal(head(tokens=tokens))
         assert refusal is not None
         assert refusal.status == 401

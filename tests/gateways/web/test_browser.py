@@ -315,6 +315,16 @@ def test_the_broker_dies_and_comes_back_and_nothing_is_reloaded(page: Page, robo
     assert page.run("window.mark") == 1
 
 
+def test_a_gateway_that_says_nothing_is_shown_as_that(page: Page, robot: Robot) -> None:
+    pid = robot.pid_of("/web")
+    os.kill(pid, signal.SIGSTOP)  # its sockets stay open, as those of a peer out of reach
+    try:
+        page.waits_for("document.querySelector('#state').textContent === 'no answer'")
+    finally:
+        os.kill(pid, signal.SIGCONT)
+    page.waits_for(LIVE)
+
+
 def test_the_gateway_dies_and_the_page_finds_it_again(page: Page, robot: Robot) -> None:
     page.run("window.mark = 1")
     os.kill(robot.pid_of("/web"), signal.SIGKILL)

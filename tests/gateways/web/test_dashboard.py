@@ -141,7 +141,9 @@ def test_a_hidden_page_costs_nothing_and_an_unknown_word_is_answered() -> None:
         visit.says(op="sub", topic="/chatter")
         visit.says(op="unsub", topic="/chatter")
         assert visit.data(0.5) == []
-        for wrong in ("{", "[]", '"text"', '{"op":"sub"}', '{"op":"fly"}', '{"op":"ack","n":"x"}'):
+        deep, huge = "[" * 100_000, f'{{"op":"ack","n":1{"0" * 400}}}'
+        words = '{"op":"sub"}', '{"op":"fly"}', '{"op":"ack","n":"x"}', '{"op":["sub"]}'
+        for wrong in ("{", "[]", '"text"', deep, huge, *words):
             said(visit.client)
             visit.page.receive(wrong)
             assert said(visit.client)[0]["op"] == "error"
@@ -217,6 +219,33 @@ def test_all_pages_are_told_who_drives_and_that_the_driver_left() -> None:
         visit.page.closed()
         visit.client.close()
         assert [each["name"] for each in said(other) if each["op"] == "driver"] == [""]
+
+
+def test_a_lost_broker_is_told_at_once_whatever_else_was_to_be_told() -> None:
+    with Graph() as graph:
+        visit = Visit(graph)
+        said(visit.client)
+        visit.robot.create_publisher(String, "news", 1)
+        graph.run_for(0.05)  # the graph is told 0.25 s after a change
+        for is_lost in (True, False):
+            visit.hub._outage(lost=is_lost)
+            told = [each["connected"] for each in said(visit.client) if each["op"] == "graph"]
+            assert told == [not is_lost]
+
+
+def test_a_page_that_asks_too_much_at_once_is_refused_and_one_that_wonders_is_answered() -> None:
+    with Graph() as graph:
+        visit = Visit(graph)
+        said(visit.client)
+        for number in range(150):
+            visit.says(op="call", id=number, service="/not_there", args={})
+        visit.says(op="ping")
+        graph.run_for(0.1)
+        told = said(visit.client)
+        assert told[0] == {"op": "pong"}
+        assert [each["error"] for each in told[1:]] == [
+            "a page has 100 questions under way at most"
+        ] * 50
 
 
 def test_a_hundred_changes_of_the_graph_are_few_frames() -> None:

@@ -17,7 +17,7 @@ from dsmq_nodes.gateways.web.dashboard.blocking_tools import command_launch, exa
 from dsmq_nodes.gateways.web.dashboard.driving import Driving
 from dsmq_nodes.gateways.web.dashboard.recordings import FOLDER, Recordings
 from dsmq_nodes.gateways.web.dashboard.topic_frames import PICTURES, TopicFrames, TopicSlot
-from dsmq_nodes.gateways.web.hub_client import HubClient
+from dsmq_nodes.gateways.web.hub_client import MOST_CALLS, ClientLimitError, HubClient
 from dsmq_nodes.gateways.web.launch_entry import WebEntry
 from dsmq_nodes.gateways.web.parameter_calls import (
     nodes_with_parameters,
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 _FRAMES_HZ: Final = 20.0
 _GRAPH_SEC: Final = 0.25
 _WAITS_BYTES: Final = 64 << 10
+_WRONG: Final = (DsmqError, LookupError, TypeError, ValueError, OverflowError)  # what a page says
 _EVERY_NODES: Final = (
     *("/describe_parameters", "/get_parameter_types", "/get_parameters", "/list_parameters"),
     *("/set_parameters", "/set_parameters_atomically", "/get_logger_levels", "/set_logger_levels"),
@@ -90,7 +91,9 @@ class DashboardSpeaker:
         self._readers: dict[str, HubReader] = {}
         self._writers: dict[str, HubWriter] = {}
         self._ticks = False
+        self._questions = 0
         self._graph_due: asyncio.TimerHandle | None = None
+        self._was_connected = self._hub.is_connected
         self._asked: dict[str, Callable[[dict[str, Any]], Awaitable[Any]]] = {
             "params": self._params,
             "setparam": self._set_parameter,
@@ -136,9 +139,10 @@ class DashboardSpeaker:
         )
 
     def _graph_changed(self) -> None:
-        if self._graph_due is None:
-            delay_sec = 0.0 if not self._hub.is_connected else _GRAPH_SEC
-            self._graph_due = self.client.later(delay_sec, self._graph_is_due)
+        if self._hub.is_connected != self._was_connected:
+            self._tell_graph()  # at once: a page must not look alive when it is not
+        elif self._graph_due is None:
+            self._graph_due = self.client.later(_GRAPH_SEC, self._graph_is_due)
 
     def _graph_is_due(self) -> None:
         self._graph_due = None
@@ -149,6 +153,7 @@ class DashboardSpeaker:
 
     def _tell_graph(self) -> None:
         graph = self._hub.graph
+        self._was_connected = self._hub.is_connected
         shown = [each for each in graph.topics if self._shared.is_shown(each.name)]
         services = self._hub.services()
         self.say(
@@ -197,11 +202,13 @@ class DashboardSpeaker:
                 self._unsubscribe(str(asked["topic"]))
             elif op == "drive":
                 self._drive(asked)
+            elif op == "ping":
+                self.say({"op": "pong"})
             elif op in self._asked:
                 self.client.spawn(self._answer(op, asked))
             else:
                 self.say({"op": "error", "error": f"there is no op {op!r:.40}"})
-        except (msgspec.MsgspecError, LookupError, TypeError, ValueError, DsmqError) as error:
+        except (*_WRONG, RecursionError, msgspec.MsgspecError) as error:
             self.say({"op": "error", "error": f"{type(error).__name__}: {error}"})
 
     def closed(self) -> None:
@@ -241,11 +248,16 @@ class DashboardSpeaker:
 
     async def _answer(self, op: str, asked: dict[str, Any]) -> None:
         answer: dict[str, Any] = {"op": "answer", "id": asked.get("id"), "ok": True}
+        self._questions += 1
         try:
+            if self._questions > MOST_CALLS:
+                raise ClientLimitError(f"a page has {MOST_CALLS} questions under way at most")
             answer["value"] = await self._asked[op](asked)
-        except (DsmqError, LookupError, TypeError, ValueError) as error:
+        except _WRONG as error:
             text = str(error) if isinstance(error, DsmqError) else f"{op}: {error!r}"
             answer |= {"ok": False, "error": text}
+        finally:
+            self._questions -= 1
         self.say(answer)
 
     async def _params(self, asked: dict[str, Any]) -> Any:

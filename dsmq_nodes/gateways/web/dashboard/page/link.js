@@ -8,11 +8,13 @@ export const on = (what, act) => { listeners[what].push(act); };
 const tell = (what, value) => { for (const act of listeners[what]) act(value); };
 export const flow = { messages: 0, frames: 0, bytes: 0, dropped: new Map() };
 
-let socket = null, retrySec = 0.25, nextId = 1, paused = false, retry = 0;
+const LOOK_MS = 500, ASKED = 3, TOLD = 8, GIVEN_UP = 30, GIVEN_UP_AWAKE = 5; // in looks without a word
+let socket = null, retrySec = 0.25, nextId = 1, paused = false, retry = 0, silent = 0, most = GIVEN_UP;
 const questions = new Map();
 const subscribed = new Map(); // topic -> Set of {most, hz, take}
 export const newest = new Map(); // topic -> {message, stamp, at}
 
+const state = () => (graph.connected ? "live" : "broker lost");
 const isOpen = () => socket !== null && socket.readyState === WebSocket.OPEN;
 export function send(what) { if (isOpen()) socket.send(JSON.stringify(what)); return isOpen(); }
 export function ask(op, fields = {}, sec = 15) {
@@ -69,12 +71,13 @@ const ops = {
   hello(told) { Object.assign(hello, told); tell("hello", told); },
   graph(told) {
     Object.assign(graph, told);
-    tell("state", told.connected ? "live" : "broker lost");
+    tell("state", state());
     tell("graph", graph);
   },
   driver(told) { tell("driver", told); },
   recording(told) { tell("recording", told); },
   error(told) { notice(told.error); },
+  pong() {},
   answer(told) {
     const question = questions.get(told.id);
     if (!question) return;
@@ -82,23 +85,39 @@ const ops = {
     if (told.ok) question.resolve(told.value); else question.reject(new Error(told.error));
   },
 };
+function gone(why) {
+  socket = null;
+  for (const { reject, timer } of questions.values()) { clearTimeout(timer); reject(new Error("the connection to the gateway was lost")); }
+  questions.clear(); graph.connected = false;
+  tell("state", why);
+  tell("driver", { name: "", you: false });
+  retry = setTimeout(connect, retrySec * 1000);
+  retrySec = Math.min(retrySec * 2, 3);
+}
+// After sleep, or out of the Wi-Fi's reach, a socket looks open and is dead: only silence tells. A
+// large picture on a slow line is silence too; a page that wakes has none on its way.
+function look() {
+  if (socket === null || paused) return;
+  silent++;
+  if (silent > most) { socket.close(); gone("no gateway"); return; }
+  if (silent >= ASKED) send({ op: "ping" });
+  if (silent === TOLD) tell("state", "no answer");
+}
+setInterval(look, LOOK_MS);
 export function connect() {
   clearTimeout(retry);
+  socket?.close();
   const scheme = location.protocol === "https:" ? "wss" : "ws";
   socket = new WebSocket(`${scheme}://${location.host}/dashboard`);
   socket.binaryType = "arraybuffer";
+  silent = 0; most = GIVEN_UP;
   const mine = socket;
   socket.onopen = () => { retrySec = 0.25; if (!paused) for (const topic of subscribed.keys()) send(want(topic)); };
-  socket.onclose = (event) => {
-    if (mine !== socket) return;
-    for (const { reject, timer } of questions.values()) { clearTimeout(timer); reject(new Error("the connection to the gateway was lost")); }
-    questions.clear(); graph.connected = false;
-    tell("state", event.reason || "no gateway");
-    tell("driver", { name: "", you: false });
-    retry = setTimeout(connect, retrySec * 1000);
-    retrySec = Math.min(retrySec * 2, 3);
-  };
+  socket.onclose = (event) => { if (mine === socket) gone(event.reason || "no gateway"); };
   socket.onmessage = (event) => {
+    if (mine !== socket) return;
+    if (silent >= TOLD) tell("state", state());
+    silent = 0; most = GIVEN_UP;
     if (typeof event.data !== "string") { flow.bytes += event.data.byteLength; picture(event.data); return; }
     flow.bytes += event.data.length;
     const told = JSON.parse(event.data);
@@ -109,7 +128,8 @@ export function connect() {
 document.addEventListener("visibilitychange", () => {
   paused = document.hidden;
   for (const topic of subscribed.keys()) send(paused ? { op: "unsub", topic } : want(topic));
-  if (!paused && !isOpen()) { retrySec = 0.25; connect(); }
+  silent = 0;
+  if (!paused && !isOpen()) { retrySec = 0.25; connect(); } else if (send({ op: "ping" })) most = GIVEN_UP_AWAKE;
 });
 addEventListener("online", () => { if (!isOpen()) connect(); });
 
