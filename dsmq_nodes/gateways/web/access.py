@@ -107,7 +107,8 @@ class AccessRules:
         token = self.token.encode()
         # A header may hold any bytes.
         shown = [each.encode(errors="surrogateescape") for each in tokens]
-        return any([hmac.compare_digest(each, token) for each in shown])
+        found = [hmac.compare_digest(each, token) for each in shown]
+        return any(found)
 
     def _is_ours(self, host: str) -> bool:
         return _is_address(host) or host in {*self.own_names, *(n.lower() for n in self.names)}

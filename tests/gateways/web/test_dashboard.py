@@ -141,7 +141,7 @@ def test_a_hidden_page_costs_nothing_and_an_unknown_word_is_answered() -> None:
         visit.says(op="sub", topic="/chatter")
         visit.says(op="unsub", topic="/chatter")
         assert visit.data(0.5) == []
-        deep, huge = "[" * 100_000, f'{{"op":"ack","n":1{"0" * 400}}}'
+        deep, huge = "[" * 100_000, f'{{"op":"drive","v":1{"0" * 400},"w":0}}'
         words = '{"op":"sub"}', '{"op":"fly"}', '{"op":"ack","n":"x"}', '{"op":["sub"]}'
         for wrong in ("{", "[]", '"text"', deep, huge, *words):
             said(visit.client)
