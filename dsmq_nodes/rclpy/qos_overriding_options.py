@@ -25,6 +25,16 @@ _ENUMS: dict[str, Any] = {
 }
 
 
+QosCallbackType = Callable[[QoSProfile], Any]
+"""Checks a profile; the result is a `rcl_interfaces.msg.SetParametersResult`."""
+
+
+def __getattr__(name: str) -> Any:
+    if name == "QosCallbackResult":  # an alias, made when somebody asks for it
+        return interface("rcl_interfaces/msg/SetParametersResult")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
 class InvalidQosOverridesError(Exception):
     """The overridden profile was refused by the callback."""
 
@@ -36,7 +46,7 @@ class QoSOverridingOptions:
         self,
         policy_kinds: Iterable[QoSPolicyKind],
         *,
-        callback: Callable[[QoSProfile], Any] | None = None,
+        callback: QosCallbackType | None = None,
         entity_id: str | None = None,
     ) -> None:
         self._policy_kinds = policy_kinds
@@ -49,7 +59,7 @@ class QoSOverridingOptions:
         return self._policy_kinds
 
     @property
-    def callback(self) -> Callable[[QoSProfile], Any] | None:
+    def callback(self) -> QosCallbackType | None:
         """Who checks the result."""
         return self._callback
 
@@ -62,7 +72,7 @@ class QoSOverridingOptions:
     def with_default_policies(
         cls,
         *,
-        callback: Callable[[QoSProfile], Any] | None = None,
+        callback: QosCallbackType | None = None,
         entity_id: str | None = None,
     ) -> "QoSOverridingOptions":
         """History, depth and reliability."""

@@ -1,12 +1,15 @@
 """CDR, the bytes of messages in ROS 2 (OMG CDR 1.1, little endian; big endian is read too).
 
 Numbers are aligned to their size, counted from the end of the four bytes of the header. A text is
-its length with the closing zero as uint32, the bytes, the zero. A sequence is its length and its
-items, an array its items alone.
+its length with the closing zero as uint32, the bytes, the zero; a wide text its UTF-16 units, each
+as uint32, as ROS's Fast CDR writes them. A sequence is its length and its items, an array its items
+alone. A message without fields is one byte. One of fixed size is filled up to a multiple of four.
 """
 
 import struct
+import sys
 from array import array
+from functools import cache
 from typing import Any, Final
 
 from dsmq_nodes.rclpy.impl.c_errors import RMWError
@@ -29,6 +32,7 @@ _FORMATS: Final = {
 }
 _HEADER: Final = b"\x00\x01\x00\x00"
 _ARRAY_CODES: Final = set("BbHhIiQqfd")
+_UTF_16: Final = f"utf-16-{sys.byteorder[0]}e"
 
 
 def to_cdr(message: Any) -> bytes:
@@ -38,10 +42,13 @@ def to_cdr(message: Any) -> bytes:
         TypeError: a field holds a wrong value.
     """
     writer = _CdrWriter()
+    message_type: Any = type(message)
     try:
         writer.message(message)
     except struct.error as error:
         raise TypeError(str(error)) from None
+    if _is_fixed(message_type):
+        writer.out += b"\0" * (-len(writer.out) % 4)
     return _HEADER + bytes(writer.out)
 
 
@@ -72,6 +79,17 @@ def _fields(cls: Any) -> list[tuple[str, Any]]:
     return list(zip(cls.get_fields_and_field_types(), cls.SLOT_TYPES, strict=True))
 
 
+@cache
+def _is_fixed(cls: Any) -> bool:
+    """Whether each message of a class has the same length."""
+    for _, kind in _fields(cls):
+        item = kind.value_type if _name(kind) == "Array" else kind
+        is_message = _name(item) == "NamespacedType"
+        if not (_is_fixed(_class_of(item)) if is_message else _name(item) == "BasicType"):
+            return False
+    return True
+
+
 class _CdrWriter:
     def __init__(self) -> None:
         self.out = bytearray()
@@ -99,9 +117,9 @@ class _CdrWriter:
             code = _FORMATS[kind.typename]
             self._number(code, value[0] if kind.typename == "octet" else value)
         elif name.endswith("WString"):
-            data = value.encode("utf-16-le")
-            self._number("I", len(data) // 2)
-            self.out += data
+            units = array("H", value.encode(_UTF_16))
+            self._number("I", len(units))
+            self.out += struct.pack(f"<{len(units)}I", *units)
         elif name.endswith("String"):
             self._text(value)
         else:
@@ -145,8 +163,11 @@ class _CdrReader:
 
     def message(self, cls: Any) -> Any:
         made = cls()
-        for name, kind in _fields(cls):
+        fields = _fields(cls)
+        for name, kind in fields:
             setattr(made, name, self._value(kind))
+        if not fields:
+            self._bytes(1)
         return made
 
     def _value(self, kind: Any) -> Any:
@@ -159,7 +180,9 @@ class _CdrReader:
             value = self._number(_FORMATS[kind.typename])
             return bytes([value]) if kind.typename == "octet" else value
         if name.endswith("WString"):
-            return self._bytes(2 * self._number("I")).decode("utf-16-le")
+            count = self._number("I")
+            units = struct.unpack(f"{self._order}{count}I", self._bytes(4 * count))
+            return array("H", units).tobytes().decode(_UTF_16)
         if name.endswith("String"):
             return self._bytes(self._number("I"))[:-1].decode()
         return self.message(_class_of(kind))

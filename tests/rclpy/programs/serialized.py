@@ -1,0 +1,39 @@
+"""Messages as bytes: their lengths, what is in them, and what is read back."""
+# mypy: ignore-errors
+
+from array import array
+
+from geometry_msgs.msg import Point, Vector3
+from rclpy.serialization import deserialize_message, serialize_message
+from std_msgs.msg import Bool, ByteMultiArray, Empty, Header, Int16, Int64, String
+from test_msgs.msg import Arrays, BasicTypes, Constants, KeyedString, MultiNested, WStrings
+
+
+def show(message, size=None):
+    data = serialize_message(message)
+    head = data[4:size].hex()
+    print(type(message).__name__, len(data), head, deserialize_message(data, type(message)))
+
+
+show(String(data="ab"))
+show(String(data="é"))
+show(Header(frame_id="map"))
+show(Point(x=1.5))
+show(Vector3(z=-2.0))
+show(Int64(data=-2))
+show(Int16(data=3), 6)  # what fills up a message is not said, only how much it is
+show(Bool(data=True), 5)
+show(KeyedString(key="k", value="v"), 10)
+show(ByteMultiArray(data=[b"\x01", b"\xff"]), 8)
+for message in (Empty(), Constants(), BasicTypes(int32_value=7)):
+    data = serialize_message(message)
+    print(type(message).__name__, len(data), deserialize_message(data, type(message)) == message)
+
+wide = WStrings(wstring_value="aé😀")
+data = serialize_message(wide)
+print(data[4:24].hex(), deserialize_message(data, WStrings) == wide)
+nested = MultiNested(array_of_arrays=[Arrays(alignment_check=n) for n in range(3)])
+found = deserialize_message(serialize_message(nested), MultiNested)
+print([each.alignment_check for each in found.array_of_arrays], found == nested)
+print(type(found.array_of_arrays[0].int32_values), type(found.array_of_arrays[0].bool_values))
+print(array("B", serialize_message(String(data="ab"))).tolist())
