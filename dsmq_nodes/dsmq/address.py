@@ -128,9 +128,16 @@ def unix_path(host: str, port: int) -> Path:
     host = {"localhost": DEFAULT_HOST, "0.0.0.0": DEFAULT_HOST, "::": "::1"}.get(host, host)
     directory = Path(os.environ.get("XDG_RUNTIME_DIR", ""))
     if not directory.is_absolute() or not directory.is_dir():  # named, but of a session that ended
-        directory = Path(tempfile.gettempdir())
+        directory = _temporary()
     directory /= f"dsmq-{os.getuid()}" if hasattr(os, "getuid") else "dsmq"
     return directory / f"{host.replace(':', '_')}-{port}{_namespace()}.sock"
+
+
+def _temporary() -> Path:
+    try:
+        return Path(tempfile.gettempdir())
+    except FileNotFoundError:  # nothing can be written: there will be TCP alone
+        return Path("/tmp")
 
 
 def unix_address(path: Path) -> str:

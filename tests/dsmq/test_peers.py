@@ -136,6 +136,16 @@ def test_without_a_place_for_a_unix_socket_there_is_tcp(
     assert said.count("\n") == 1
 
 
+def test_where_nothing_can_be_written_there_is_tcp(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """A read-only root without a /tmp."""
+    monkeypatch.setattr(tempfile, "tempdir", None)
+    monkeypatch.setattr(tempfile, "_candidate_tempdir_list", lambda: [str(tmp_path / "gone")])
+    monkeypatch.delenv("XDG_RUNTIME_DIR", raising=False)
+    assert unix_path("127.0.0.1", 1).is_absolute()
+
+
 def test_a_peer_that_goes_takes_its_waits_along(broker: Broker) -> None:
     reader, writer = broker.channel(), broker.channel()
     reader.send(wire.encode_object({"action": "get", "topic": "t", "wait": 0.2}))
