@@ -5,9 +5,9 @@
   and has to end by itself.
 - A ``bash`` block is run as it stands, less the set-up (see SETUP); a ``console`` block likewise,
   the lines after ``$ ``. A command that does not end stays running, as in a reader's second
-  terminal, while the following blocks are run. It gets Ctrl-C at the end of the README, or when a
-  later block starts a broker or a launch of its own; then it has to exit with status 0 and leave
-  no process behind.
+  terminal, while the following blocks are run; a broker or a launch from the moment when it says
+  that it is ready. It gets Ctrl-C at the end of the page, or when a later block starts a broker or
+  a launch of its own; then it has to exit with status 0 and leave no process behind.
 - ``text`` and ``mermaid`` are not code. Any other language is an error: nothing is left out unseen.
 """
 
@@ -16,6 +16,7 @@ import re
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
@@ -32,6 +33,11 @@ SETUP = re.compile(
     r"[^&\n]*(?:&&\s*|\n|$)"
 )
 OWNS_THE_PORT = re.compile(r"\bdsmq[-_]nodes(?:\.dsmq\.broker|\s+(?:broker|launch))\b")
+# What a command that goes on says when it is ready.
+READY = (
+    (re.compile(r"\bdsmq-nodes launch(?!.* --(?:duration|dry-run))"), "all nodes ready"),
+    (re.compile(r"\bdsmq-nodes broker\b"), "listening on"),
+)
 FILE_NAME = re.compile(r"# ([\w./-]+\.(?:py|yaml))")
 CTRL_C_SEC = 15.0
 PROGRAM_SEC = 90.0
@@ -120,6 +126,12 @@ class Terminal:
             raise self.block.error(f"exit status {status}", self.output)
         return True
 
+    @property
+    def is_ready(self) -> bool:
+        """Whether it says that it is ready, and so goes on."""
+        script = commands(self.block)
+        return any(which.search(script) and says in self.output for which, says in READY)
+
     def interrupt(self) -> None:
         """Ctrl-C: SIGINT to the foreground process group."""
         if self.ended(0):
@@ -199,8 +211,11 @@ class Reader:
         if OWNS_THE_PORT.search(script):
             self.interrupt_all()
         terminal = self.start(block, script)
-        if terminal.ended(self.settle_sec):
-            self.terminals.remove(terminal)
+        until = time.monotonic() + self.settle_sec
+        while time.monotonic() < until and not terminal.is_ready:
+            if terminal.ended(0.1):
+                self.terminals.remove(terminal)
+                return
 
     def start(self, block: Block, script: str) -> Terminal:
         """A terminal of its own, with the script in it."""

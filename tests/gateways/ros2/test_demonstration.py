@@ -1,4 +1,4 @@
-"""The README's chapter: our robot is driven by a program for ROS that knows nothing of us."""
+"""The guide's chapter: our robot is driven by a program for ROS that knows nothing of us."""
 
 import re
 import shlex
@@ -26,8 +26,8 @@ nodes:
 
 
 def chapter() -> str:
-    text = (ROOT / "README.md").read_text("utf-8")
-    return text.partition("## With ROS 2")[2].partition("\n## ")[0]
+    text = (ROOT / ".github" / "guide" / "with_ros2.md").read_text("utf-8")
+    return text.partition("## A bridge to")[2].partition("\n## ")[0]
 
 
 def test_a_program_for_ros_drives_our_robot(tmp_path: Path) -> None:

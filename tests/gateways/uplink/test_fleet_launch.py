@@ -1,4 +1,4 @@
-"""The launch files of a fleet, and the README's chapter about several machines."""
+"""The launch files of a fleet, and the guide's page about several machines."""
 
 import os
 import sys
@@ -27,9 +27,9 @@ def own_ports(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("own_ports")
-def test_the_base_hears_the_robot_that_the_readme_starts() -> None:
+def test_the_base_hears_the_robot_that_the_guide_starts() -> None:
     ports = [str(free_port()) for _ in range(3)]
-    text = (ROOT / "README.md").read_text("utf-8")
+    text = (ROOT / ".github" / "guide" / "several_machines.md").read_text("utf-8")
     for line in (
         "dsmq-nodes launch launch/fleet_base.yaml listen:=0.0.0.0",
         "dsmq-nodes launch launch/fleet_robot.yaml name:=r1 base:=192.168.1.5",
