@@ -25,10 +25,10 @@ _HEAD: Final = """\
 # Keys of a launch file
 
 Made of the launcher's models by `python -m tests.launch_keys`. Any value may be `$(arg name)`,
-`$(env NAME)` or `$(index)`. `dsmq-nodes launch schema > launch.schema.json` writes the same for an
-editor, with your own nodes and their parameters; a first line
-`# yaml-language-server: $schema=launch.schema.json` in the launch file then completes and checks
-it.
+`$(env NAME)`, `$(index)`, or `$(is name value)`, which compares an argument. `dsmq-nodes launch
+schema > launch.schema.json` writes the same for an editor, with your own nodes and their
+parameters; a first line `# yaml-language-server: $schema=launch.schema.json` in the launch file
+then completes and checks it.
 """
 
 

@@ -132,6 +132,21 @@ nodes:
     assert names(read(file, args=parse(["sim:=false"]))) == ["/real", "/odometry"]
 
 
+def test_a_condition_compares_an_argument() -> None:
+    file = """
+args: {sim: {type: str, default: plane, choices: [plane, mujoco]}, n: 2}
+nodes:
+- {name: flat, node: b:C, if: $(is sim plane)}
+- {name: deep, node: b:C, if: $(is sim mujoco), params: {two: $(is n 2)}}
+"""
+    assert names(read(file)) == ["/flat"]
+    assert names(read(file, args=parse(["sim:=mujoco"]))) == ["/deep"]
+    with pytest.raises(LaunchFileError, match=r"\$\(is NAME VALUE\)"):
+        read(file.replace("$(is n 2)", "$(is n)"))
+    with pytest.raises(LaunchFileError, match="no argument 'sin'"):
+        read(file.replace("$(is sim plane)", "$(is sin plane)"))
+
+
 def test_what_is_left_out_is_checked_all_the_same() -> None:
     with pytest.raises(LaunchFileError, match=r"f:1:32: unknown key 'nme'; did you mean 'name'\?"):
         read("nodes: [{name: a, node: b:C}, {nme: x, node: b:C, if: false}]", "f")

@@ -1,6 +1,7 @@
 """Substitutions in the values of a launch file.
 
     $(arg NAME)          the argument's value
+    $(is NAME VALUE)     true if that is the argument's value, else false: `if: $(is sim mujoco)`
     $(env NAME)          the environment variable; $(env NAME DEFAULT) when it is not set
     $(dirname)           the directory of this launch file
     $(index)             the number of the copy, from 1, inside of a `count`
@@ -24,7 +25,7 @@ from dsmq_nodes.graph.parameters.yaml_source import Path as Keys
 from dsmq_nodes.launcher.file.extent import MOST_TEXT, Extent, UnfoldsError
 from dsmq_nodes.suggest import did_you_mean, shorten, written
 
-_NAMES = ("arg", "dirname", "env", "index")
+_NAMES = ("arg", "dirname", "env", "index", "is")
 _SUBSTITUTION = re.compile(r"\$\$\(|\$\(([^()]*)\)?")
 # ROS 2 has these names.
 _MEANT = {"var": "arg", "optenv": "env"}
@@ -57,6 +58,8 @@ class Scope:
         name, *rest = text.split(maxsplit=1) or [""]
         if name == "arg":
             return self._arg(rest)
+        if name == "is":
+            return self._is(rest)
         if name == "env":
             return _env(rest)
         if name in {"dirname", "index"} and rest:
@@ -82,6 +85,12 @@ class Scope:
             raise _WrongSubstitutionError("", fatal=False)  # told where it is declared
         hint = did_you_mean(name, [*self.args, *self.unusable])
         raise _WrongSubstitutionError(f"no argument {shorten(name)} in 'args:'; {hint}")
+
+    def _is(self, rest: list[str]) -> bool:
+        argument, _, value = " ".join(rest).partition(" ")
+        if not value.strip():
+            raise _WrongSubstitutionError("$(is) compares an argument: $(is NAME VALUE)")
+        return written(self._arg([argument])) == value.strip()
 
 
 def _env(rest: list[str]) -> bool | float | str | None:
