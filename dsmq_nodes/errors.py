@@ -213,3 +213,7 @@ class ServoError(DeviceError):
 
 class CalibrationError(DeviceError):
     """A calibration that cannot be read, or that the servos do not have; the text names both."""
+
+
+class SimulationError(DsmqError):
+    """A model that cannot be loaded or rendered, or lacks what a parameter names."""

@@ -1,0 +1,30 @@
+"""Robots in MuJoCo, as nodes: `node: dsmq_nodes.sim:Physics` in a launch file.
+
+`Physics` steps an MJCF model and is its sensors and motors; `SimCamera` renders what it simulates,
+in a process of its own. The extra `sim` brings MuJoCo.
+
+Names are loaded when they are first used.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+from dsmq_nodes.errors import NodeLoadError
+
+if TYPE_CHECKING:
+    from dsmq_nodes.sim.physics import Physics
+
+__all__ = ["Physics"]
+
+_HOMES = {"Physics": "physics"}
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    try:
+        return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+    except ModuleNotFoundError as error:
+        if error.name not in {"mujoco", "numpy"}:
+            raise
+        raise NodeLoadError(f"{name} needs MuJoCo: pip install 'dsmq-nodes[sim]'") from None

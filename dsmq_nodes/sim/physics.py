@@ -1,0 +1,394 @@
+"""A robot in MuJoCo: steps a model by the node's clock, is its sensors, obeys its commands.
+
+The model says what the robot has; a parameter that names a part overrides it. What the model does
+not have is not published.
+
+| model | topic |
+|---|---|
+| hinges and slides | `joint_states` |
+| a site with a gyro or an accelerometer | `imu` |
+| a site named lidar | `scan` |
+| a body that moves freely | `ground_truth`, in the frame `map` |
+| driven wheels | `cmd_vel` in; `odom` and the transform odom -> base out |
+| other actuators of joints | `joint_command` in, by position, velocity or effort |
+| a touch sensor | `bumper`, when it changes |
+
+Commands obey the laws of `Actuator`: when they stop, or the emergency stop is pressed, wheels stop
+and joints hold. `sim_state` is for cameras.
+
+In real time a tick steps up to the present moment; after a stall of more than `_MOST_BEHIND_SEC`
+the rest is left out and counted. With `clock` the simulation is the clock: each tick is one period
+of it, published on `/clock`, `speed` times as fast as real time. The seed and the clock's ticks
+decide everything: on a virtual clock two runs are equal, bit for bit.
+"""
+
+import math
+from collections.abc import Callable
+from typing import Any, Final, Generic
+
+import mujoco
+from pydantic import Field
+from typing_extensions import override
+
+from dsmq_nodes.diagnostics.updater import DiagnosticStatusWrapper, DiagnosticUpdater
+from dsmq_nodes.errors import NodeConfigurationError, ParameterError
+from dsmq_nodes.graph.callback import MessageT
+from dsmq_nodes.graph.node import Node
+from dsmq_nodes.graph.parameters.model import Parameters
+from dsmq_nodes.graph.safety import Actuator
+from dsmq_nodes.graph.topics.publisher import Publisher
+from dsmq_nodes.graph.topics.qos import QoSProfile
+from dsmq_nodes.messages.base import Header, Message, Time
+from dsmq_nodes.messages.diagnostic import DiagnosticStatus
+from dsmq_nodes.messages.geometry import Twist
+from dsmq_nodes.messages.nav import Odometry
+from dsmq_nodes.messages.rosgraph import Clock
+from dsmq_nodes.messages.sensor import Imu, JointState, LaserScan
+from dsmq_nodes.messages.std import Bool
+from dsmq_nodes.messages.std_srvs import Trigger
+from dsmq_nodes.sim.mobile_base import Base, transform
+from dsmq_nodes.sim.motors import Joints, Motors
+from dsmq_nodes.sim.sim_sensors import SimBumper, SimImu, SimLidar, imu_site, lidar_site
+from dsmq_nodes.sim.wheels import Wheels
+from dsmq_nodes.sim.world import SimState, World
+from dsmq_nodes.tf.broadcaster import StaticTransformBroadcaster, TransformBroadcaster
+from dsmq_nodes.topic_names import CLOCK_TOPIC
+
+Measure = Callable[[Header], MessageT | None]
+"""Makes a message of the present moment; None: there is nothing to tell."""
+_LATCHED: Final = QoSProfile(depth=1, durability="transient_local")
+_MOST_BEHIND_SEC: Final = 0.25
+_ROUNDING: Final = 1e-6  # of a step: clocks add up a little less than a whole one
+_CAMERAS_HZ: Final = 30.0
+
+
+class _Output(Generic[MessageT]):
+    """A message that is published at a rate of the simulation's time."""
+
+    def __init__(
+        self, publisher: Publisher[MessageT], frame: str, rate_hz: float, measure: Measure[MessageT]
+    ) -> None:
+        self._publisher, self._frame, self._rate_hz = publisher, frame, rate_hz
+        self._measure = measure
+        self._count = 0
+
+    def publish_if_due(self, elapsed_sec: float, stamp: Time) -> None:
+        count = int(elapsed_sec * self._rate_hz + _ROUNDING)
+        if count > self._count:
+            self._count = count
+            msg = self._measure(Header(stamp=stamp, frame_id=self._frame))
+            if msg is not None:
+                self._publisher.publish(msg)
+
+
+class Physics(Node):
+    """Simulates one model."""
+
+    class Params(Parameters):
+        """The model, which of its parts are used, and how."""
+
+        model: str = Field(
+            "diffbot", frozen=True, description="an MJCF file, or one of ours: diffbot, so101"
+        )
+        seed: int = Field(0, ge=0, frozen=True, description="of all noise")
+        clock: bool = Field(False, frozen=True, description="publish /clock, and be the clock")
+        speed: float = Field(
+            1.0,
+            gt=0,
+            le=1000,
+            frozen=True,
+            description="with clock: so much faster than real time; 1000: as fast as it can",
+        )
+        base: str = Field("", frozen=True, description="the body that moves freely")
+        pose: list[float] = Field(
+            [], frozen=True, description="where the base starts: [x, y, heading], m and rad"
+        )
+        left_wheels: list[str] = Field([], frozen=True, description="joints")
+        right_wheels: list[str] = Field([], frozen=True, description="joints")
+        wheel_radius: float = Field(0.0, ge=0, frozen=True, description="m; 0: the model's")
+        track: float = Field(0.0, ge=0, frozen=True, description="m; 0: the model's")
+        command_timeout: float = Field(0.3, gt=0, frozen=True, description="then it stops, s")
+        imu: str = Field("", frozen=True, description="the site of its sensors")
+        lidar: str = Field("", frozen=True, description="a site; its x axis is ahead")
+        bumper: str = Field("", frozen=True, description="a touch sensor")
+        beams: int = Field(360, ge=4, le=100_000, frozen=True, description="of the lidar")
+        range_min: float = Field(0.05, ge=0, frozen=True, description="m")
+        range_max: float = Field(10.0, gt=0, frozen=True, description="m")
+        scan_noise: float = Field(
+            0.01, ge=0, frozen=True, description="m, standard deviation of each beam"
+        )
+        imu_hz: float = Field(
+            100.0, ge=0, frozen=True, description="at most the node's rate; 0: not published"
+        )
+        scan_hz: float = Field(10.0, ge=0, frozen=True, description="0: not published")
+        truth_hz: float = Field(50.0, ge=0, frozen=True, description="0: not published")
+        odom_hz: float = Field(50.0, ge=0, frozen=True, description="0: not published")
+
+    params: Params
+    rate_hz = 100.0
+    joint_topic = "joint_states"
+
+    def __init__(self, node_name: str = "physics") -> None:
+        """Load the model; it is stepped at the node's rate.
+
+        Raises:
+            SimulationError: the model cannot be loaded, or lacks what a parameter names.
+            ParameterError: parameters contradict each other.
+            NodeConfigurationError: it is to publish /clock and to go by it.
+        """
+        super().__init__(node_name)
+        given = self.params
+        if given.clock and self.use_sim_time:
+            raise NodeConfigurationError(
+                f"{self.name} publishes /clock and cannot go by it: set use_sim_time: false for it"
+            )
+        if given.speed != 1.0 and not given.clock:
+            raise ParameterError(f"parameters of {self.name}: speed is for clock: true")
+        self.world = World(given.model)
+        self._steps = self._lost_steps = self._restarts = 0
+        self._began_sec: float | None = None
+        self._outputs: list[_Output[Any]] = []
+        self._command_sec = math.inf  # of the simulation
+        prefix = self.get_namespace().strip("/")
+        self._prefix = f"{prefix}/" if prefix else ""
+        self._base = Base.find(self.world, given.base, self._prefix)
+        self._wheels = Wheels(
+            self.world,
+            self._base,
+            given.left_wheels,
+            given.right_wheels,
+            radius=given.wheel_radius,
+            track=given.track,
+        )
+        self._motors = Motors(self.world, self._wheels.actuators | self.own_actuators())
+        self._start_again()
+        has = [*self._publish_robot(), *self._publish_sensors(), *self._take_commands()]
+        self._clock_publisher = (
+            self.create_publisher(Clock, CLOCK_TOPIC, 1) if given.clock else None
+        )
+        self.create_service(Trigger, "~/reset", self.on_reset)
+        updater = DiagnosticUpdater(self)
+        updater.hardware_id = given.model
+        updater.add("simulation", self._tell)
+        self.create_timer(self.period_sec / given.speed, self.tick)
+        self.get_logger().info(f"{given.model}: {', '.join(has)}")
+
+    # Time
+
+    @property
+    def elapsed_sec(self) -> float:
+        """How long the simulation has run, s."""
+        return self._steps * float(self.world.model.opt.timestep)
+
+    def tick(self) -> None:
+        """Step as far as the clock has gone, and publish what is due."""
+        if self.params.clock:
+            self._step(max(round(self.period_sec / self.world.model.opt.timestep), 1))
+            self._watch_commands()
+        elif not self.catch_up():
+            return
+        stamp = self._now()
+        if self._clock_publisher is not None:
+            self._clock_publisher.publish(Clock(clock=stamp))
+        for output in self._outputs:
+            output.publish_if_due(self.elapsed_sec, stamp)
+
+    def catch_up(self) -> bool:
+        """Step up to the present moment; False when no step is due."""
+        timestep = float(self.world.model.opt.timestep)
+        now_sec = self.get_clock().monotonic_sec()
+        if self._began_sec is None or now_sec < self._began_sec:
+            self._began_sec = now_sec - self.elapsed_sec - self.period_sec
+        due = int((now_sec - self._began_sec) / timestep + _ROUNDING) - self._steps
+        most = max(round(_MOST_BEHIND_SEC / timestep), 1)
+        if due > most:
+            self._lost_steps += due - most
+            self._began_sec += (due - most) * timestep
+            due = most
+        if due <= 0:
+            return False
+        self._step(due)
+        return True
+
+    def before_steps(self) -> None:
+        """Called before steps, for a subclass that moves joints itself."""
+
+    def _step(self, count: int) -> None:
+        self.before_steps()
+        data = self.world.data
+        began_sec = data.time
+        mujoco.mj_step(self.world.model, data, nstep=count)
+        self._steps += count
+        if data.time < began_sec:  # MuJoCo has started again by itself
+            self._restarts += 1
+            self._start_again()
+            self.get_logger().error(
+                f"the simulation of {self.params.model} was unstable after "
+                f"{self.elapsed_sec:.2f} s and was started again: look at masses, gains, timestep",
+                throttle_duration_sec=5.0,
+            )
+
+    def _now(self) -> Time:
+        if self.params.clock:
+            return Time.from_nanoseconds(round(self.elapsed_sec * 1e9))
+        return self.get_clock().now()
+
+    def on_reset(self, _: Message) -> Trigger.Response:
+        """Put everything back to where it was at the start; time goes on."""
+        mujoco.mj_resetData(self.world.model, self.world.data)
+        self._start_again()
+        return Trigger.Response(success=True, message=f"{self.params.model} starts again")
+
+    def _start_again(self) -> None:
+        pose, base = self.params.pose, self._base
+        if pose:
+            if base is None or len(pose) != 3:
+                raise ParameterError(
+                    f"parameters of {self.name}: pose is [x, y, heading] of a body that moves "
+                    f"freely, not {pose} of {base.name if base else 'a model without one'}"
+                )
+            base.place(*pose)
+        self.enter_safe_state()
+        self._wheels.restart(base.pose() if base else (0.0, 0.0, 0.0))
+
+    # Commands
+
+    def on_twist(self, msg: Twist) -> None:
+        """Drive."""
+        if math.isfinite(msg.linear.x) and math.isfinite(msg.angular.z):
+            self._command_sec = self.elapsed_sec
+            self._wheels.command(msg.linear.x, msg.angular.z)
+
+    def on_joint_command(self, msg: JointState) -> None:
+        """Move joints."""
+        if reason := self._motors.command(msg):
+            self.get_logger().warning(f"a command is refused: {reason}", throttle_duration_sec=1.0)
+        else:
+            self._command_sec = self.elapsed_sec
+
+    @override
+    def enter_safe_state(self) -> None:
+        """Stop the wheels; joints hold where they are."""
+        if self._wheels:
+            self._wheels.command(0.0, 0.0)
+        self._motors.hold()
+
+    def own_actuators(self) -> set[int]:
+        """The actuators that a subclass moves itself."""
+        return set()
+
+    def _take_commands(self) -> list[str]:
+        given = self.params
+        # With clock, silence is counted in the simulation's time: see _watch_commands.
+        timeout = None if given.clock else given.command_timeout
+        taken = []
+        if self._wheels:
+            Actuator(self, Twist, "cmd_vel", self.on_twist, timeout=timeout)
+            taken.append(f"cmd_vel for {self._wheels.label}")
+        if self._motors.names:
+            Actuator(self, JointState, "joint_command", self.on_joint_command, timeout=timeout)
+            taken.append(f"joint_command for {', '.join(self._motors.names)}")
+        return taken
+
+    def _watch_commands(self) -> None:
+        if self.elapsed_sec - self._command_sec > self.params.command_timeout:
+            self._command_sec = math.inf  # once
+            self.enter_safe_state()
+
+    # What is published
+
+    def _publish_robot(self) -> list[str]:
+        joints = Joints(self.world)
+        base, wheels = self._base, self._wheels
+        has = []
+        if joints.names:
+            self._output(JointState, self.joint_topic, joints.measure)
+            has.append(f"{self.joint_topic} of {len(joints.names)} joints")
+        if base is not None and self.params.truth_hz:
+            truth_hz = self.params.truth_hz
+            self._output(Odometry, "ground_truth", base.measure, truth_hz, frame="map")
+            has.append(f"ground_truth of {base.name}")
+        if base is not None and wheels and self.params.odom_hz:
+            sender = TransformBroadcaster(self)
+
+            def measure(header: Header) -> Odometry:
+                msg = wheels.odometry(header, base.frame, self.elapsed_sec)
+                sender.send_transform(transform(header, base.frame, msg.pose.pose))
+                return msg
+
+            self._output(Odometry, "odom", measure, self.params.odom_hz, frame="odom")
+            has.append("odom")
+        self._output(SimState, "sim_state", self._state, _CAMERAS_HZ)
+        return has
+
+    def _publish_sensors(self) -> list[str]:
+        given, world = self.params, self.world
+        has, sites = [], []
+        if (site := given.imu or imu_site(world)) and given.imu_hz:
+            imu = SimImu(world, site, given.seed)
+            self._output(Imu, "imu", imu.measure, given.imu_hz, frame=site)
+            sites.append(site)
+            has.append(f"imu at {site}")
+        if (site := given.lidar or lidar_site(world)) and given.scan_hz:
+            lidar = SimLidar(
+                world,
+                site,
+                given.seed,
+                beams=given.beams,
+                range_min=given.range_min,
+                range_max=given.range_max,
+                noise=given.scan_noise,
+                period_sec=1.0 / given.scan_hz,
+            )
+            self._output(LaserScan, "scan", lidar.measure, given.scan_hz, frame=site)
+            sites.append(site)
+            has.append(f"scan of {given.beams} beams at {site}")
+        if bumper := given.bumper or ("bumper" if "bumper" in world.names("sensor") else ""):
+            touch = SimBumper(world, bumper)
+            self._output(Bool, "bumper", touch.measure, qos=_LATCHED)
+            has.append("bumper")
+        if self._base is not None and sites:
+            self._mount(self._base, sites)
+        return has
+
+    def _mount(self, base: Base, sites: list[str]) -> None:
+        """Tell where sensors are on the base; those on other bodies move, and are left out."""
+        poses = {each: base.pose_of_site(each) for each in sites}
+        fixed = [
+            transform(self.stamp(base.frame), self._prefix + site, pose)
+            for site, pose in poses.items()
+            if pose is not None
+        ]
+        if fixed:
+            StaticTransformBroadcaster(self).send_transform(fixed)
+
+    def _output(
+        self,
+        msg_type: type[MessageT],
+        topic: str,
+        measure: Measure[MessageT],
+        rate_hz: float = math.inf,
+        *,
+        frame: str = "",
+        qos: QoSProfile | int = 10,
+    ) -> None:
+        publisher = self.create_publisher(msg_type, topic, qos)
+        frame = self._prefix + frame if frame else ""
+        rate_hz = min(rate_hz, 1.0 / self.period_sec)
+        self._outputs.append(_Output(publisher, frame, rate_hz, measure))
+
+    def _state(self, header: Header) -> SimState:
+        positions = self.world.data.qpos.tolist()
+        return SimState(header=header, elapsed_sec=self.elapsed_sec, positions=positions)
+
+    def _tell(self, stat: DiagnosticStatusWrapper) -> None:
+        warnings = self.world.warnings()
+        if self._restarts:
+            stat.summary(DiagnosticStatus.ERROR, "it was unstable, and was started again")
+        elif warnings:
+            stat.summary(DiagnosticStatus.WARN, "; ".join(warnings))
+        else:
+            stat.summary(DiagnosticStatus.OK, "ok")
+        stat.add("elapsed_sec", f"{self.elapsed_sec:.3f}")
+        stat.add("lost_sec", f"{self._lost_steps * self.world.model.opt.timestep:.3f}")
+        stat.add("restarts", self._restarts)

@@ -1,0 +1,148 @@
+"""A simulated world: an MJCF model, its state, and what is in it by name.
+
+A model is a file, or one of ours by its name. A name that a parameter gives must be in the model;
+the error has the nearest one.
+"""
+
+from pathlib import Path
+from typing import Final, Literal
+
+import mujoco
+
+from dsmq_nodes.errors import SimulationError
+from dsmq_nodes.messages.base import Header, Message
+from dsmq_nodes.suggest import did_you_mean
+
+MODELS: Final = Path(__file__).parent / "models"
+
+Kind = Literal["actuator", "body", "camera", "joint", "sensor", "site"]
+_COUNTS: Final[dict[Kind, str]] = {
+    "actuator": "nu",
+    "body": "nbody",
+    "camera": "ncam",
+    "joint": "njnt",
+    "sensor": "nsensor",
+    "site": "nsite",
+}
+_ONE_AXIS: Final = {int(mujoco.mjtJoint.mjJNT_HINGE), int(mujoco.mjtJoint.mjJNT_SLIDE)}
+
+# MuJoCo's own way is a file MUJOCO_LOG.TXT in the working directory; `World.warnings` has them.
+mujoco.set_mju_user_warning(lambda _: None)
+
+
+class SimState(Message):
+    """The state of a simulation: seconds since its start, and the model's `qpos`."""
+
+    header: Header = Header()
+    elapsed_sec: float = 0.0
+    positions: list[float] = []
+
+
+class World:
+    """A model that is compiled, and its state.
+
+    Attributes:
+        name: the model's, as it was asked for.
+        model: MuJoCo's `MjModel`.
+        data: its `MjData`.
+    """
+
+    def __init__(self, name: str) -> None:
+        """Load and compile a model.
+
+        Raises:
+            SimulationError: there is no such file, or MuJoCo refuses it.
+        """
+        self.name = name
+        path = MODELS / f"{name}.xml"
+        if not path.is_file():
+            path = Path(name).expanduser()
+        if not path.is_file():
+            ours = sorted(each.stem for each in MODELS.glob("*.xml"))
+            raise SimulationError(
+                f"there is no model {path.absolute()}; give an MJCF file, or one of ours: "
+                f"{', '.join(ours)}"
+            )
+        try:
+            self.model = mujoco.MjModel.from_xml_path(str(path))
+        except ValueError as error:
+            raise SimulationError(f"{path}: {'; '.join(str(error).splitlines())}") from None
+        self.data = mujoco.MjData(self.model)
+        mujoco.mj_forward(self.model, self.data)
+
+    def names(self, kind: Kind) -> list[str]:
+        """The names of all of a kind, in the model's order; "" where one has none."""
+        of = getattr(self.model, kind)
+        return [of(number).name for number in range(getattr(self.model, _COUNTS[kind]))]
+
+    def find(self, kind: Kind, name: str, parameter: str) -> int:
+        """The number of the one with a name.
+
+        Raises:
+            SimulationError: there is none; the text has the parameter that asks for it.
+        """
+        names = self.names(kind)
+        if name in names:
+            return names.index(name)
+        known = [each for each in names if each]
+        hint = did_you_mean(name, known) if known else f"it has no {kind} with a name"
+        raise SimulationError(f"{parameter}: the model {self.name} has no {kind} {name!r}; {hint}")
+
+    def sensors_at(self, site: int) -> dict[str, int]:
+        """The sensors of a site by their types: gyro, accelerometer, framequat, touch, ..."""
+        model = self.model
+        return {
+            mujoco.mjtSensor(model.sensor_type[each]).name.removeprefix("mjSENS_").lower(): each
+            for each in range(model.nsensor)
+            if model.sensor_objtype[each] == mujoco.mjtObj.mjOBJ_SITE
+            and model.sensor_objid[each] == site
+        }
+
+    def read(self, sensor: int) -> list[float]:
+        """The values of a sensor, without noise."""
+        at = self.model.sensor_adr[sensor]
+        values: list[float] = self.data.sensordata[at : at + self.model.sensor_dim[sensor]].tolist()
+        return values
+
+    def one_axis_joints(self) -> list[int]:
+        """The hinges and slides that have names."""
+        types, names = self.model.jnt_type, self.names("joint")
+        return [each for each, name in enumerate(names) if name and int(types[each]) in _ONE_AXIS]
+
+    def actuator_of(self, joint: int) -> int | None:
+        """The actuator that moves a joint, if one does."""
+        model = self.model
+        moves_joint = model.actuator_trntype == mujoco.mjtTrn.mjTRN_JOINT
+        found = [
+            each
+            for each in range(model.nu)
+            if moves_joint[each] and model.actuator_trnid[each, 0] == joint
+        ]
+        return found[0] if found else None
+
+    def drive_of(self, actuator: int) -> Literal["position", "velocity", "effort"]:
+        """What an actuator is told: a `position`, a `velocity`, or an effort as `motor` is."""
+        gain = self.model.actuator_gainprm[actuator, 0]
+        bias = self.model.actuator_biasprm[actuator]
+        if gain > 0 and bias[1] == -gain:
+            return "position"
+        return "velocity" if gain > 0 and bias[2] == -gain and not bias[1] else "effort"
+
+    def free_bodies(self) -> list[int]:
+        """The bodies that move freely."""
+        model = self.model
+        free = model.jnt_type == mujoco.mjtJoint.mjJNT_FREE
+        return [int(model.jnt_bodyid[each]) for each in range(model.njnt) if free[each]]
+
+    def root_of(self, joint: int) -> int:
+        """The body that a joint's body hangs on: it stands in the world, or moves freely."""
+        return int(self.model.body_rootid[self.model.jnt_bodyid[joint]])
+
+    def warnings(self) -> list[str]:
+        """What MuJoCo has to say about the simulation since it was started."""
+        kinds = mujoco.mjtWarning
+        return [
+            f"MuJoCo: {kinds(number).name.removeprefix('mjWARN_').lower()}, {each.number} times"
+            for number, each in enumerate(self.data.warning)
+            if each.number
+        ]
