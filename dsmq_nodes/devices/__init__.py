@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from dsmq_nodes.errors import NodeLoadError
 
 if TYPE_CHECKING:
+    from dsmq_nodes.devices.camera import Camera
     from dsmq_nodes.devices.gamepad import Gamepad
     from dsmq_nodes.devices.host import Host
     from dsmq_nodes.devices.imu_serial import ImuSerial
@@ -21,9 +22,19 @@ if TYPE_CHECKING:
     from dsmq_nodes.devices.serial_line import SerialLine
     from dsmq_nodes.devices.servo_bus.servo_arm import ServoArm
 
-__all__ = ["Gamepad", "Host", "ImuSerial", "LidarLd06", "NmeaGps", "SerialLine", "ServoArm"]
+__all__ = [
+    "Camera",
+    "Gamepad",
+    "Host",
+    "ImuSerial",
+    "LidarLd06",
+    "NmeaGps",
+    "SerialLine",
+    "ServoArm",
+]
 
 _HOMES = {
+    "Camera": "camera",
     "Gamepad": "gamepad",
     "Host": "host",
     "ImuSerial": "imu_serial",

@@ -17,12 +17,74 @@ from dsmq_nodes.messages.diagnostic import DiagnosticStatus
 _OPEN_EVERY_SEC: Final = 0.1
 
 
+class DevicePresence:
+    """Whether a device is there, told in the log once a change, and in the diagnostics.
+
+    Attributes:
+        connects: how often it was opened.
+    """
+
+    def __init__(
+        self,
+        node: Node,
+        address: str,
+        *,
+        silent_sec: float = 3.0,
+        counts: Callable[[], Mapping[str, object]] = dict,
+    ) -> None:
+        """A device that is not opened yet.
+
+        Args:
+            node: the node.
+            address: of the device, for the texts.
+            silent_sec: after so long without data the diagnostics warn.
+            counts: more values for the diagnostics.
+        """
+        self.connects = 0
+        self._node, self._address = node, address
+        self._silent_sec, self._counts = silent_sec, counts
+        self._fault = "it is not opened yet"
+        self._is_told = False
+        self._heard_sec = 0.0
+        updater = DiagnosticUpdater(node)
+        updater.hardware_id = address
+        updater.add("device", self._tell)
+
+    def opened(self) -> None:
+        """The device is there."""
+        self._is_told, self._fault = False, ""
+        self.connects += 1
+        self.heard()
+        self._node.get_logger().info(f"{self._address} is open")
+
+    def heard(self) -> None:
+        """Data came from the device."""
+        self._heard_sec = asyncio.get_running_loop().time()
+
+    def missed(self, fault: str) -> None:
+        """The device is not there, or is gone."""
+        self._fault = fault
+        if not self._is_told:
+            self._is_told = True
+            self._node.get_logger().error(f"{fault}; it is opened as soon as it is there")
+
+    def _tell(self, stat: DiagnosticStatusWrapper) -> None:
+        silent_sec = asyncio.get_running_loop().time() - self._heard_sec
+        if self._fault:
+            stat.summary(DiagnosticStatus.ERROR, self._fault)
+        elif silent_sec > self._silent_sec:
+            stat.summary(DiagnosticStatus.WARN, f"nothing came for {silent_sec:.0f} s")
+        else:
+            stat.summary(DiagnosticStatus.OK, "ok")
+        for name, value in {"connects": self.connects, **self._counts()}.items():
+            stat.add(name, value)
+
+
 class Device:
     """The device of one node.
 
     Attributes:
         received_bytes: how many bytes came.
-        connects: how often it was opened.
     """
 
     def __init__(
@@ -49,18 +111,17 @@ class Device:
             on_open: called with the descriptor whenever it was opened.
             counts: more values for the diagnostics.
         """
-        self.received_bytes = self.connects = 0
-        self._node, self._baud, self._silent_sec = node, baud, silent_sec
-        self._on_data, self._counts, self._greeting = on_data, counts, greeting
+        self.received_bytes = 0
+        self._baud, self._on_data, self._greeting = baud, on_data, greeting
         self._on_open = on_open
         self._port = Port(address, self._heard, self._lost)
-        self._fault = "it is not opened yet"
-        self._is_told = False
-        self._heard_sec = 0.0
         self._gone = asyncio.Event()
-        updater = DiagnosticUpdater(node)
-        updater.hardware_id = address
-        updater.add("device", self._tell)
+        self._presence = DevicePresence(
+            node,
+            address,
+            silent_sec=silent_sec,
+            counts=lambda: {"bytes": self.received_bytes, **counts()},
+        )
         node.create_task(self._keep_open())
 
     @property
@@ -81,18 +142,15 @@ class Device:
         self._port.close()
 
     async def _keep_open(self) -> None:
-        time = asyncio.get_running_loop().time
         while True:
             try:
                 await self._port.open(self._baud)
             except PortLostError as error:
-                self._miss(str(error))
+                self._presence.missed(str(error))
                 await asyncio.sleep(_OPEN_EVERY_SEC)
                 continue
             self._gone.clear()
-            self._is_told, self._fault, self._heard_sec = False, "", time()
-            self.connects += 1
-            self._node.get_logger().info(f"{self._port.address} is open")
+            self._presence.opened()
             self._on_open(self._port.fileno())
             if self._greeting:
                 self.write(self._greeting)
@@ -100,27 +158,9 @@ class Device:
 
     def _heard(self, data: bytes) -> None:
         self.received_bytes += len(data)
-        self._heard_sec = asyncio.get_running_loop().time()
+        self._presence.heard()
         self._on_data(data)
 
     def _lost(self, reason: str) -> None:
-        self._miss(f"{self._port.address} is gone: {reason}")
+        self._presence.missed(f"{self._port.address} is gone: {reason}")
         self._gone.set()
-
-    def _miss(self, fault: str) -> None:
-        self._fault = fault
-        if not self._is_told:
-            self._is_told = True
-            self._node.get_logger().error(f"{fault}; it is opened as soon as it is there")
-
-    def _tell(self, stat: DiagnosticStatusWrapper) -> None:
-        silent_sec = asyncio.get_running_loop().time() - self._heard_sec
-        if self._fault:
-            stat.summary(DiagnosticStatus.ERROR, self._fault)
-        elif silent_sec > self._silent_sec:
-            stat.summary(DiagnosticStatus.WARN, f"nothing came for {silent_sec:.0f} s")
-        else:
-            stat.summary(DiagnosticStatus.OK, "ok")
-        told = {"connects": self.connects, "bytes": self.received_bytes, **self._counts()}
-        for name, value in told.items():
-            stat.add(name, value)

@@ -1,0 +1,245 @@
+"""A camera: of V4L2, at an address of the network, or what stands for one where there is none.
+
+    - name: camera
+      node: dsmq_nodes.devices:Camera
+      rate: 15
+      params: {port: /dev/v4l/by-id/usb-046d_C270-video-index0, width: 640, height: 480}
+
+The port is a device of V4L2, a video file (replayed again and again at the node's rate), an address
+as `rtsp://...` or `http://.../stream.mjpg`, all by OpenCV (extra `camera`); or a JPEG or PNG file,
+or `pattern`, which need nothing.
+
+`image_raw/compressed` has each picture as a JPEG (`pattern`: PNG); the JPEG that a camera makes by
+itself is published as it came. `image_raw` has the pixels; they are published only while they are
+subscribed. The stamp is the moment at which the picture was read.
+"""
+
+import asyncio
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol, TypeVar
+
+from pydantic import Field
+
+from dsmq_nodes.devices.colour_bars import pattern, png
+from dsmq_nodes.devices.device import DevicePresence
+from dsmq_nodes.errors import DeviceError, PortLostError
+from dsmq_nodes.graph.node import Node
+from dsmq_nodes.graph.parameters.model import Parameters
+from dsmq_nodes.messages.sensor import CompressedImage, Image
+
+if TYPE_CHECKING:
+    from typing_extensions import Buffer
+
+os.environ.setdefault("OPENCV_LOG_LEVEL", "ERROR")  # it would warn at each try to open
+# How long OpenCV waits for a picture of V4L2, s; it would be 10, and the node could not end.
+os.environ.setdefault("OPENCV_VIDEOIO_V4L_SELECT_TIMEOUT", "2")
+try:
+    import cv2
+    import numpy as np
+except ModuleNotFoundError:
+    has_opencv = False
+else:
+    has_opencv = True
+
+_OPEN_EVERY_SEC: Final = 0.5
+_PATTERN: Final = "pattern"
+_JPEG: Final = b"\xff\xd8"
+_T = TypeVar("_T")
+_FORMATS: Final = {".jpg": "jpeg", ".jpeg": "jpeg", ".png": "png"}
+
+
+class Picture(NamedTuple):
+    """One picture: its file, or its pixels, or both."""
+
+    file: bytes = b""
+    format: str = "jpeg"
+    pixels: "Buffer" = b""
+    encoding: str = "bgr8"
+    width: int = 0
+    height: int = 0
+
+
+class PictureSource(Protocol):
+    """Where pictures come from; its calls may block."""
+
+    def read(self) -> Picture:
+        """The next picture; raises a PortLostError when there is none."""
+
+    def close(self) -> None:
+        """Give it to others."""
+
+
+class PatternSource:
+    """A test pattern."""
+
+    def __init__(self, width: int, height: int) -> None:
+        self._size = (width, height)
+        self._number = 0
+
+    def read(self) -> Picture:
+        """The pattern, one step further."""
+        self._number += 1
+        pixels = pattern(*self._size, self._number)
+        return Picture(png(*self._size, pixels), "png", pixels, "rgb8", *self._size)
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+
+class FileSource:
+    """A picture in a file, again and again; it may be written anew meanwhile."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self.read()
+
+    def read(self) -> Picture:
+        """The file as it is now."""
+        try:
+            return Picture(self._path.read_bytes(), _FORMATS[self._path.suffix.lower()])
+        except OSError as error:
+            raise PortLostError(f"{self._path}: {error.strerror}") from None
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+
+class OpenCvSource:
+    """What OpenCV's VideoCapture opens."""
+
+    def __init__(self, port: str, width: int, height: int, fps: float, quality: int) -> None:
+        if not has_opencv:
+            raise DeviceError(f"{port} needs OpenCV: pip install 'dsmq-nodes[camera]'")
+        self._port, self._quality = port, quality
+        is_file = Path(port).is_file()
+        if not is_file and "://" not in port and not Path(port).exists():
+            raise PortLostError(f"{port}: No such file or directory")
+        is_device = not is_file and "://" not in port
+        self._capture = cv2.VideoCapture(port, cv2.CAP_V4L2 if is_device else cv2.CAP_ANY)
+        self._is_file = is_file
+        if not self._capture.isOpened():
+            raise PortLostError(f"{port}: it is no camera or video, or another process has it open")
+        if is_device:  # the camera's own JPEG: no work for us, and all of it fits through USB 2
+            for setting, value in (
+                (cv2.CAP_PROP_FOURCC, cv2.VideoWriter.fourcc(*"MJPG")),
+                (cv2.CAP_PROP_FRAME_WIDTH, width),
+                (cv2.CAP_PROP_FRAME_HEIGHT, height),
+                (cv2.CAP_PROP_FPS, fps),
+                (cv2.CAP_PROP_BUFFERSIZE, 1),
+                (cv2.CAP_PROP_CONVERT_RGB, 0),
+            ):
+                self._capture.set(setting, value)
+
+    def read(self) -> Picture:
+        """The next picture; a video begins again at its end."""
+        is_read, found = self._capture.read()
+        if not is_read and self._is_file:
+            self._capture.set(cv2.CAP_PROP_POS_FRAMES, 0)
+            is_read, found = self._capture.read()
+        if not is_read:
+            raise PortLostError(f"{self._port} gives no picture")
+        if bytes(found.ravel()[:2]) == _JPEG:
+            return Picture(found.tobytes())
+        if found.ndim == 3 and found.shape[2] == 2:  # a camera without JPEG
+            found = cv2.cvtColor(found, cv2.COLOR_YUV2BGR_YUYV)
+        _, file = cv2.imencode(".jpg", found, [cv2.IMWRITE_JPEG_QUALITY, self._quality])
+        height, width = found.shape[:2]
+        return Picture(file.tobytes(), pixels=found.data, width=width, height=height)
+
+    def close(self) -> None:
+        """Give the camera to others."""
+        self._capture.release()
+
+
+class Camera(Node):
+    """Publishes `image_raw/compressed`, and `image_raw` to whom subscribes it."""
+
+    class Params(Parameters):
+        """Which camera, and how large its pictures are."""
+
+        port: str = Field("/dev/video0", frozen=True, description="device, file, URL, or pattern")
+        width: int = Field(640, gt=0, frozen=True, description="a camera may have others only")
+        height: int = Field(480, gt=0, frozen=True)
+        quality: int = Field(85, ge=1, le=100, frozen=True, description="of JPEGs made here")
+        frame_id: str = "camera"
+
+    params: Params
+    rate_hz = 15.0
+
+    def __init__(self) -> None:
+        """Open the camera when the node spins."""
+        super().__init__("camera")
+        self._source: PictureSource | None = None
+        self._pictures = 0
+        self._is_told = False
+        self._compressed = self.create_publisher(CompressedImage, "image_raw/compressed", 2)
+        self._raw = self.create_publisher(Image, "image_raw", 2)
+        self._presence = DevicePresence(
+            self, self.params.port, counts=lambda: {"pictures": self._pictures}
+        )
+        self.create_task(self._keep_reading())
+
+    async def _keep_reading(self) -> None:
+        """Open, and read at the node's rate; a camera that is slower sets the rate."""
+        now = asyncio.get_running_loop().time
+        while True:
+            try:
+                self._source = await self._blocking(self._open)
+                self._presence.opened()
+                due_sec = now()
+                while True:
+                    picture = await self._blocking(self._source.read)
+                    self._presence.heard()
+                    self._publish(picture)
+                    due_sec = max(due_sec + self.period_sec, now() - self.period_sec)
+                    await asyncio.sleep(due_sec - now())
+            except DeviceError as error:
+                self._presence.missed(str(error))
+            if self._source is not None:
+                self._source.close()
+                self._source = None
+            await asyncio.sleep(_OPEN_EVERY_SEC)
+
+    async def _blocking(self, call: Callable[[], _T]) -> _T:
+        """What OpenCV does blocks, so a thread does it; the other sources are as fast as one."""
+        is_simple = self.params.port == _PATTERN or self._is_picture
+        return call() if is_simple else await asyncio.to_thread(call)
+
+    @property
+    def _is_picture(self) -> bool:
+        return Path(self.params.port).suffix.lower() in _FORMATS and "://" not in self.params.port
+
+    def _open(self) -> PictureSource:
+        given = self.params
+        if given.port == _PATTERN:
+            return PatternSource(given.width, given.height)
+        if self._is_picture:
+            return FileSource(Path(given.port))
+        fps = 1.0 / self.period_sec
+        return OpenCvSource(given.port, given.width, given.height, fps, given.quality)
+
+    def _publish(self, picture: Picture) -> None:
+        header = self.stamp(self.params.frame_id)
+        self._pictures += 1
+        msg = CompressedImage(header=header, format=picture.format, data=picture.file)
+        self._compressed.publish(msg)
+        if self._raw.get_subscription_count():
+            found = picture if picture.width else self._decoded(picture)
+            if found is not None:
+                image = Image(header=header, height=found.height, width=found.width)
+                image.encoding, image.step = found.encoding, 3 * found.width
+                image.data = bytes(found.pixels)
+                self._raw.publish(image)
+
+    def _decoded(self, picture: Picture) -> Picture | None:
+        if not has_opencv:
+            if not self._is_told:
+                self.get_logger().error("image_raw needs OpenCV: pip install 'dsmq-nodes[camera]'")
+            self._is_told = True
+            return None
+        pixels: Any = cv2.imdecode(np.frombuffer(picture.file, np.uint8), cv2.IMREAD_COLOR)
+        if pixels is None:  # the file is cut off, or none
+            return None
+        return Picture(pixels=pixels.data, width=pixels.shape[1], height=pixels.shape[0])

@@ -1,0 +1,123 @@
+"""A camera: of a test pattern, of picture and video files, and what there is when it is gone."""
+
+import struct
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dsmq_nodes.devices import Camera, camera
+from dsmq_nodes.devices.colour_bars import pattern, png
+from dsmq_nodes.messages import CompressedImage, DiagnosticArray, Image
+from dsmq_nodes.testing import Graph
+from tests.devices.test_devices import Status, run_until
+
+cv2: Any = pytest.importorskip("cv2", reason="pip install opencv-python-headless")
+np: Any = pytest.importorskip("numpy")
+
+
+@pytest.fixture
+def graph() -> Iterator[Graph]:
+    with Graph() as graph:
+        yield graph
+
+
+def decoded(data: bytes) -> Any:
+    return cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
+
+
+def test_the_pattern_is_a_picture_for_others() -> None:
+    rgb = pattern(64, 48, 5)
+    found = decoded(png(64, 48, rgb))
+    assert found.shape == (48, 64, 3)
+    assert found[:, :, ::-1].tobytes() == rgb
+    assert pattern(64, 48, 6) != rgb
+    corner = found[0, 0].tolist(), found[0, 63].tolist()
+    assert corner == ([255, 255, 255], [0, 0, 0])
+
+
+def test_without_a_camera_at_the_nodes_rate(graph: Graph) -> None:
+    graph.add(Camera, params={"port": "pattern", "width": 32, "height": 24})
+    files = graph.observe(CompressedImage, "image_raw/compressed")
+    raw = graph.observe(Image, "image_raw")
+    graph.run_for(2.0)
+    assert len(files) == pytest.approx(30, abs=2)
+    assert files[-1].format == "png"
+    assert files[-1].header == raw[-1].header
+    assert (raw[-1].encoding, raw[-1].step) == ("rgb8", 96)
+    assert decoded(files[-1].data)[:, :, ::-1].tobytes() == raw[-1].data
+
+
+def test_a_picture_file_is_published_as_it_is_and_may_come_later(
+    graph: Graph, tmp_path: Path
+) -> None:
+    path = tmp_path / "scene.jpg"
+    node = graph.add(Camera, params={"port": str(path)})
+    files = graph.observe(CompressedImage, "image_raw/compressed")
+    raw = graph.observe(Image, "image_raw")
+    status = Status(graph, "camera")
+    graph.run_for(1.5)
+    assert status() == (2, f"{path}: No such file or directory")
+    scene = np.full((24, 32, 3), (10, 200, 30), np.uint8)
+    data = cv2.imencode(".jpg", scene)[1].tobytes()
+    path.write_bytes(data)
+    graph.run_for(2.0)
+    assert status() == (0, "ok")
+    assert (files[-1].format, files[-1].data) == ("jpeg", data)
+    assert (raw[-1].encoding, raw[-1].height, raw[-1].width) == ("bgr8", 24, 32)
+    assert abs(raw[-1].data[1] - 200) < 5
+    path.unlink()
+    graph.run_for(1.5)
+    assert status()[0] == 2
+    assert node._presence.connects == 1
+
+
+def test_a_video_begins_again(graph: Graph, tmp_path: Path) -> None:
+    path = tmp_path / "scene.avi"
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"MJPG"), 10, (32, 24))
+    for level in (0, 100, 200):
+        writer.write(np.full((24, 32, 3), level, np.uint8))
+    writer.release()
+    graph.add(Camera, params={"port": str(path)})
+    raw = graph.observe(Image, "image_raw")
+    run_until(graph, lambda: len(raw) >= 6)
+    levels = [round(each.data[0], -2) for each in raw[:6]]
+    start = levels.index(0)
+    assert levels[start : start + 4] == [0, 100, 200, 0][: len(levels) - start]
+    assert levels.count(0) == 2
+
+
+def test_what_is_no_camera_is_told_once(graph: Graph, caplog: pytest.LogCaptureFixture) -> None:
+    graph.add(Camera, params={"port": "/dev/null"})
+    seen = graph.observe(DiagnosticArray, "diagnostics")
+    run_until(graph, lambda: seen and "no camera" in seen[-1].status[0].message)
+    for _ in range(20):
+        graph.run_for(0.2)
+    assert caplog.text.count("/dev/null: it is no camera") == 1
+
+
+def test_without_opencv_a_picture_file_has_no_pixels(
+    graph: Graph, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(camera, "has_opencv", False)
+    path = tmp_path / "scene.png"
+    path.write_bytes(png(8, 8, pattern(8, 8, 1)))
+    graph.add(Camera, params={"port": str(path)})
+    graph.observe(Image, "image_raw")
+    files = graph.observe(CompressedImage, "image_raw/compressed")
+    graph.run_for(1.0)
+    assert len(files) > 5
+    assert caplog.text.count("image_raw needs OpenCV: pip install 'dsmq-nodes[camera]'") == 1
+    graph.add(Camera, name="other", params={"port": "/dev/video7"})
+    status = Status(graph, "other")
+    run_until(graph, lambda: status()[0] == 2)
+    assert status()[1] == "/dev/video7 needs OpenCV: pip install 'dsmq-nodes[camera]'"
+
+
+def test_a_pngs_chunks_are_checked_by_crc() -> None:
+    data = png(2, 1, bytes(6))
+    size, kind = struct.unpack(">I4s", data[8:16])
+    assert (size, kind) == (13, b"IHDR")
+    assert struct.unpack(">I", data[29:33])[0] == zlib.crc32(data[12:29])
