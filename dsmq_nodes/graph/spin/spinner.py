@@ -22,8 +22,9 @@ from dsmq_nodes.graph.callback import (
     discard,
     to_await,
 )
-from dsmq_nodes.graph.links.link import Link, Readable
+from dsmq_nodes.graph.links.link import Link, OnOutage, Readable
 from dsmq_nodes.graph.log.logger import Logger
+from dsmq_nodes.graph.spin import blocked
 from dsmq_nodes.graph.spin.event_loop import (
     LAST_STEPS_SEC,
     Outcome,
@@ -42,7 +43,6 @@ from dsmq_nodes.graph.time.timeline import Timeline
 
 _T = TypeVar("_T")
 _DISPATCH_SEC: Final = 0.002  # callbacks of messages run this long before timers get their turn
-_BLOCKED_SEC: Final = 1.0
 _RETRY_SEC: Final = 0.005
 
 
@@ -104,9 +104,9 @@ class Spinner:
         name: str,
         *,
         raises: bool,
-        on_outage: Callable[[bool], None],
+        on_outage: OnOutage,
     ) -> None:
-        """Run the callbacks of the node `name`; `on_outage(lost)` is called when the queue is."""
+        """Run the callbacks of the node `name`; `on_outage` is the link's."""
         hold_spares()
         self.raises = raises
         self.is_calling = False
@@ -234,7 +234,7 @@ class Spinner:
         busy.calls += calls
         busy.busy_sec += took_sec
         busy.longest_sec = max(busy.longest_sec, longest_sec)
-        if longest_sec > _BLOCKED_SEC:
+        if longest_sec > blocked.BLOCKED_SEC:
             self._logger.warning(
                 f"{callback_name(named)} blocked the node for {longest_sec:.1f} s: nothing else "
                 "ran; use `async def` and `await`, or `await asyncio.to_thread(...)`"
@@ -560,7 +560,8 @@ class Spinner:
             loop.call_soon(self._dispatch_again, self._link)
         try:
             waits_for: set[asyncio.Future[Any]] = {ended} if working is None else {ended, working}
-            await asyncio.wait(waits_for, return_when=asyncio.FIRST_COMPLETED)
+            with blocked.told(self._logger.warning):
+                await asyncio.wait(waits_for, return_when=asyncio.FIRST_COMPLETED)
             if ended.done():
                 ended.result()
             return working.result() if working is not None and working.done() else None

@@ -1,0 +1,156 @@
+"""Tells of a callback that blocks while it still does, with the line at which it stands.
+
+A thread looks at the stacks of the threads that spin nodes, once a second. Each turn of asyncio's
+loop is one call of `_run_once`: it waits in the selector, then runs what is due. A loop that two
+looks find in the same turn, neither time in the selector, has been blocked all the time between
+them. The loop itself does nothing for it, so it costs callbacks nothing.
+
+The thread ends before a fork, which would not take it along, and goes on after it.
+"""
+
+import asyncio
+import contextlib
+import linecache
+import os
+import selectors
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+from typing import Final
+
+from dsmq_nodes.dsmq import descriptors
+from dsmq_nodes.graph.spin import selector
+
+BLOCKED_SEC: Final = 1.0
+_IDLE_LOOKS: Final = 5  # without a loop to look at; then the thread ends
+_LAST_LOOK_SEC: Final = 1.0
+_TURN: Final = getattr(asyncio.BaseEventLoop, "_run_once").__code__  # noqa: B009  private
+_KIT: Final = str(Path(__file__).parents[2]) + os.sep
+_STANDARD: Final = str(Path(os.__file__).parent) + os.sep
+_WAITING: Final = {selector.__file__, selectors.__file__, descriptors.__file__}
+
+
+@dataclass
+class _Loop:
+    """A loop that runs in a thread."""
+
+    tell: Callable[[str], object]
+    turn: FrameType | None = None  # in which the last look found it; None: it waited
+    is_told: bool = False  # of this turn
+
+
+_loops: Final[dict[int, _Loop]] = {}  # by their threads
+_lock: Final = threading.Lock()
+_ended = threading.Event()
+_thread: threading.Thread | None = None
+
+
+@contextlib.contextmanager
+def told(tell: Callable[[str], object]) -> Iterator[None]:
+    """Meanwhile tell, in another thread, of each callback that blocks the loop of this thread."""
+    thread = threading.get_ident()
+    if thread in _loops:  # of two nodes in one loop the first tells
+        yield
+        return
+    _loops[thread] = _Loop(tell)
+    if _thread is None:
+        _start()
+    try:
+        yield
+    finally:
+        _loops.pop(thread, None)
+
+
+def _start() -> None:
+    global _thread, _ended  # noqa: PLW0603  of the process
+    with _lock, contextlib.suppress(RuntimeError):  # Python ends
+        if _thread is None:
+            _ended = threading.Event()
+            _thread = threading.Thread(target=_look_on, name="blocked callbacks", daemon=True)
+            _thread.start()
+
+
+def _look_on() -> None:
+    global _thread  # noqa: PLW0603  of the process
+    idle, ended = 0, _ended
+    while not ended.wait(BLOCKED_SEC):
+        _look(sys._current_frames())  # noqa: SLF001  what faulthandler writes, as objects
+        idle = 0 if _loops else idle + 1
+        with _lock:
+            if idle >= _IDLE_LOOKS and not _loops:
+                _thread = None
+                return
+
+
+def _look(frames: dict[int, FrameType]) -> None:
+    for thread, loop in list(_loops.items()):
+        turn = None
+        if (frame := frames.get(thread)) is not None and (stack := _stack(frame)):
+            turn = stack[0]
+        if turn is None or turn is not loop.turn:
+            loop.turn, loop.is_told = turn, False
+        elif not loop.is_told:
+            loop.is_told = True
+            loop.tell(_text(stack[1:]))
+
+
+def _stack(frame: FrameType | None) -> list[FrameType]:
+    """The frames of a loop's turn, from outside; none while it waits."""
+    stack = []
+    while frame is not None:
+        stack.append(frame)
+        if frame.f_code is _TURN:
+            stack.reverse()
+            is_waiting = all(each.f_code.co_filename in _WAITING for each in stack[1:])
+            return [] if is_waiting and len(stack) > 1 else stack
+        frame = frame.f_back
+    return []
+
+
+def _text(stack: list[FrameType]) -> str:
+    own = _of_the_program(stack)
+    if not own:
+        return f"the node has been blocked for {BLOCKED_SEC:g} s: nothing else runs"
+    file, line = own[-1].f_code.co_filename, own[-1].f_lineno
+    source = linecache.getline(file, line).strip()
+    place = os.path.relpath(file) if Path(file).is_relative_to(Path.cwd()) else file
+    return (
+        f"{own[0].f_code.co_qualname} has blocked the node for {BLOCKED_SEC:g} s and stands at "
+        f"{place}:{line}{f', `{source:.80}`' if source else ''}: nothing else runs"
+    )
+
+
+def _of_the_program(stack: list[FrameType]) -> list[FrameType]:
+    """The frames of the program itself, if there are any; else those of libraries, or the kit's."""
+    others = [each for each in stack if not each.f_code.co_filename.startswith((_KIT, _STANDARD))]
+    return (
+        [each for each in others if "site-packages" not in each.f_code.co_filename]
+        or others
+        or [each for each in stack if each.f_code.co_filename.startswith(_KIT)]
+    )
+
+
+def _before_fork() -> None:
+    global _thread
+    thread, _thread = _thread, None
+    if thread is not None and thread is not threading.current_thread():
+        _ended.set()
+        thread.join(_LAST_LOOK_SEC)
+
+
+def _in_the_parent() -> None:
+    if _loops:
+        _start()
+
+
+def _in_the_child() -> None:
+    _loops.clear()
+
+
+if hasattr(os, "register_at_fork"):  # not on Windows
+    os.register_at_fork(
+        before=_before_fork, after_in_parent=_in_the_parent, after_in_child=_in_the_child
+    )
