@@ -8,7 +8,10 @@ differently:
   for that time; such a broker is as good as gone.
 - A broker must not do that: a subscriber that is stopped for half a minute must find its place, not
   a closed socket. So it checks at intervals whether the other end has acknowledged anything, which
-  a stopped process still does (`has_gone_silent`).
+  a stopped process still does (`silent_sec`).
+
+A node knows sooner that its broker does not answer (graph/links/heartbeat.py): it stops what moves,
+and keeps the connection for as long as the system does.
 """
 
 import socket
@@ -16,9 +19,10 @@ import struct
 import sys
 from typing import Final
 
-PROBE_AFTER_SEC: Final = 5
+PROBE_AFTER_SEC: Final = 3
 PROBE_EVERY_SEC: Final = 2
-PROBES: Final = 3
+PROBES: Final = 4
+NOTED_SEC: Final = PROBE_AFTER_SEC + 1  # a network may take a moment to answer a probe
 SILENT_SEC: Final = PROBE_AFTER_SEC + PROBE_EVERY_SEC * PROBES
 
 _PROBING: Final = (
@@ -40,13 +44,13 @@ def keep_alive(sock: socket.socket, *, client: bool) -> None:
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(SILENT_SEC * 1000))
 
 
-def has_gone_silent(sock: socket.socket) -> bool:
-    """Whether the other end of a TCP connection leaves data, or probes, unacknowledged too long."""
+def silent_sec(sock: socket.socket) -> float:
+    """For how long the other end of a TCP connection has left data, or probes, unacknowledged."""
     if sys.platform != "linux":
-        return False
+        return 0.0
     try:
         info = sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _TCP_INFO.size)
     except OSError:  # it was ended just now
-        return False
+        return 0.0
     probes, unacknowledged, silent_ms = _TCP_INFO.unpack(info)
-    return bool(probes or unacknowledged) and silent_ms > SILENT_SEC * 1000
+    return silent_ms / 1000 if probes or unacknowledged else 0.0

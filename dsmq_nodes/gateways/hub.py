@@ -25,7 +25,7 @@ from dsmq_nodes.dsmq import wire
 from dsmq_nodes.dsmq.log import Entry
 from dsmq_nodes.errors import CommandError, WireError
 from dsmq_nodes.graph import service_wire
-from dsmq_nodes.graph.links.link import Link, Publication, Readable
+from dsmq_nodes.graph.links.link import Contact, Link, Publication, Readable
 from dsmq_nodes.suggest import did_you_mean
 from dsmq_nodes.tools import offers
 from dsmq_nodes.tools.graph_model import GraphModel, TopicModel, decode_graph, read_schema
@@ -169,9 +169,9 @@ class Hub:
         self._nap = None
         self._drain()
 
-    def _outage(self, lost: bool) -> None:
-        self.is_connected = not lost
-        if lost:
+    def _outage(self, contact: Contact) -> None:
+        self.is_connected = contact == "here"
+        if contact == "lost":
             self.graph, self._topics = GraphModel(), {}
             for name, service in self._services.items():
                 self._fail(service, f"the broker was lost while {name} was called")

@@ -14,7 +14,7 @@ from dsmq_nodes.errors import NodeConfigurationError, ParameterError, SpinError
 from dsmq_nodes.graph import names
 from dsmq_nodes.graph.callback import Callback, Result, as_error, awaited, to_await
 from dsmq_nodes.graph.links.forked_link import refuse
-from dsmq_nodes.graph.links.link import LinkReader, Publication
+from dsmq_nodes.graph.links.link import Contact, LinkReader, Publication
 from dsmq_nodes.graph.log.logger import Logger
 from dsmq_nodes.graph.log.rosout import Rosout
 from dsmq_nodes.graph.node_statistics import STATISTICS_PERIOD_SEC, node_statistics
@@ -86,6 +86,7 @@ class NodeKit:
     __slots__ = (
         "_is_destroyed",
         "_is_inherited",
+        "_is_outage",
         "_machine_clock",
         "_outage",
         "_overruns",
@@ -192,6 +193,7 @@ class NodeKit:
         statistics = Timer(STATISTICS_PERIOD_SEC, self._look_after, _quietly)
         self.spinner.add(statistics, is_steady=True)
         # It runs during an outage only: see _on_outage.
+        self._is_outage = False
         self._outage = Watchdog(
             node.broker_timeout_sec, self._broker_lost, execute, what="broker_timeout_sec"
         )
@@ -267,11 +269,13 @@ class NodeKit:
             return None
         return self.spinner.wait_through(awaited(work))
 
-    def _on_outage(self, lost: bool) -> None:
-        if lost:
+    def _on_outage(self, contact: Contact) -> None:
+        if contact == "lost":
             self.topics.graph.forget()
+        if contact != "here" and not self._is_outage:
             self.spinner.add(self._outage, is_steady=True)
-        else:
+        self._is_outage = contact != "here"
+        if not self._is_outage:
             self.topics.graph.regain()
             self.spinner.remove(self._outage)
             for tell in self.when_broker_is_back:

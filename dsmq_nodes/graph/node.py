@@ -70,7 +70,8 @@ class Node:
             and DSMQ_USE_SIM_TIME in the environment override it.
         on_type_mismatch: what happens when the other end of a topic has a type that does not fit:
             "warn" logs which fields, and the graph shows it; "raise" also ends the node.
-        broker_timeout_sec: `enter_safe_state` is called when the broker has been lost this long.
+        broker_timeout_sec: `enter_safe_state` is called when the broker has been lost this long;
+            one that does not answer counts as lost 2 to 3 s after its last answer.
         name: the node's absolute name; a class may have another use for `self.name`.
     """
 

@@ -4,6 +4,7 @@ import contextlib
 import os
 import signal
 import threading
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -11,6 +12,7 @@ import pytest
 
 from dsmq_nodes import Message, Node, Publisher, QoSProfile
 from dsmq_nodes.errors import ConnectionFailedError
+from dsmq_nodes.graph.links import heartbeat
 from dsmq_nodes.messages import Int64, String, Trigger
 from dsmq_nodes.testing import BrokerProcess
 from tests.graph.conftest import spinning
@@ -182,3 +184,42 @@ def test_a_node_waits_for_the_answer_of_a_broker_as_long_as_it_is_told(
         threading.Timer(0.3, os.kill, (broker.pid, signal.SIGCONT)).start()
         node = Node("patient")
     node.destroy_node()
+
+
+def test_a_broker_that_no_longer_answers_is_lost_and_back_in_the_same_connection(
+    broker: BrokerProcess, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    class Mover(Node):
+        broker_timeout_sec = 0.01
+
+        def enter_safe_state(self) -> None:
+            stops.append(1)
+
+    monkeypatch.setattr(heartbeat, "EVERY_SEC", 0.2)
+    mover, got, stops = Mover("mover"), list[int](), list[int]()
+    mover.create_subscription(Int64, "n", lambda m: got.append(m.data), 100)
+    numbers = mover.create_publisher(Int64, "n", 100)
+    with spinning(mover):
+        until(lambda: publish(numbers, Int64(data=0)) and got)
+        with stopped(broker):
+            until(lambda: stops)
+            assert "has not answered for" in caplog.text
+            numbers.publish(Int64(data=1))
+        until(lambda: "answers again after" in caplog.text)
+        until(lambda: 1 in got)
+        assert mover.count_publishers("/n") == 1, "what was known stays known"
+        with stopped(broker):
+            until(lambda: len(stops) == 2)
+    assert "lost the broker" not in caplog.text
+    assert numbers.dropped == 0
+
+
+def test_a_node_that_is_blocked_itself_does_not_lose_its_broker(
+    broker: BrokerProcess, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(heartbeat, "EVERY_SEC", 0.05)
+    node = Node("blocked")
+    timer = node.create_timer(0.01, lambda: time.sleep(0.3))
+    with spinning(node):
+        until(lambda: timer.ticks > 5)
+    assert "has not answered" not in caplog.text

@@ -17,6 +17,7 @@ import time
 from typing import TYPE_CHECKING, Final
 
 from dsmq_nodes.dsmq import wire
+from dsmq_nodes.dsmq.broker.absences import Absences
 from dsmq_nodes.dsmq.broker.acceptor import Acceptor
 from dsmq_nodes.dsmq.broker.closings import Closings
 from dsmq_nodes.dsmq.broker.listener import Listener, Security, most_connections
@@ -69,6 +70,7 @@ class Broker:
         self._hurried = False
         self._most_connections = most_connections()
         self._connections: dict[ConnectedPeer, Connection] = {}
+        self._absences = Absences()
         self._outgoing: set[Connection] = set()  # with something in their outbox
         self._watched: set[Connection] = set()  # with half a frame, or without their hello
         self._patient: set[ConnectedPeer] = set()
@@ -232,6 +234,7 @@ class Broker:
             self._loop.call_soon(self._catch_up, peer)
         elif action == "hello" and peer.greeted:
             connection.greeted()
+            self._absences.greeted(peer.name, self._last_heard_sec)
             if peer.patient and peer not in self._patient:
                 self._patient.add(peer)
                 self._serve_patient(peer)
@@ -333,6 +336,7 @@ class Broker:
             each.discard(connection)
         self._silent.pop(connection, None)
         self._patient.discard(peer)
+        self._absences.ended(connection)
         self.router.disconnect(peer)
         if self._following is not None:
             self._following.peer_left(peer)
@@ -353,9 +357,10 @@ class Broker:
 
     def _tick(self) -> None:
         self._loop.call_later(1.0, self._tick)
+        now = time.monotonic()
         self._closings.end_second()
         for connection in list(self._connections.values()):
-            if connection.is_silent():
+            if self._absences.has_gone(connection, now):
                 reason = "it no longer acknowledges anything: its machine is gone"
                 self._closings.note(connection.peer.name or connection.peer.address, reason)
                 self._end(connection)

@@ -10,9 +10,8 @@ import ssl
 from collections.abc import Iterator
 from typing import Final
 
-from dsmq_nodes.dsmq import wire
+from dsmq_nodes.dsmq import keepalive, wire
 from dsmq_nodes.dsmq.descriptors import NOT_NOW
-from dsmq_nodes.dsmq.keepalive import has_gone_silent
 from dsmq_nodes.dsmq.limits import (
     MAX_BODY_BYTES,
     PATIENCE_SEC,
@@ -154,9 +153,9 @@ class Connection:
             self.is_deaf = True
             return 0
 
-    def is_silent(self) -> bool:
-        """Whether the other machine is gone."""
-        return self._is_tcp and has_gone_silent(self.socket)
+    def silent_sec(self) -> float:
+        """For how long the other machine has not acknowledged what it should have."""
+        return keepalive.silent_sec(self.socket) if self._is_tcp else 0.0
 
     def close(self) -> None:
         """End the connection at once."""

@@ -23,10 +23,12 @@ from dsmq_nodes.dsmq.client_connection import ClientConnection
 from dsmq_nodes.dsmq.limits import MAX_BODY_BYTES
 from dsmq_nodes.errors import RingError, WireError
 from dsmq_nodes.graph import service_wire as calls
+from dsmq_nodes.graph.links.heartbeat import Heartbeat
 from dsmq_nodes.graph.links.incoming import Incoming
 from dsmq_nodes.graph.links.link import (
     Append,
     CallNow,
+    Contact,
     Deliver,
     Dump,
     LinkReader,
@@ -43,6 +45,7 @@ from dsmq_nodes.graph.links.redial import Outage
 from dsmq_nodes.graph.links.stream import Stream
 from dsmq_nodes.graph.time.clock import BaseClock
 from dsmq_nodes.speedups import make_appender
+from dsmq_nodes.topic_names import PROBE_TOPIC
 
 if TYPE_CHECKING:
     from dsmq_nodes.speedups import Plan
@@ -80,7 +83,7 @@ class DsmqLink:
         self._on_differs = on_differs
         self._outage = Outage(self._dial, clock, node, self._broker_is_back)
         self._poller: Poller | None = None
-        self._is_outage_told = False  # whether the node knows
+        self._contact: Contact = "here"  # as far as the node knows
         self._is_silent = False  # it did not answer, and has sent nothing since
         self._outgoing = Outgoing(
             node,
@@ -91,6 +94,12 @@ class DsmqLink:
             on_unshared=self._tell_unshared,
         )
         self._incoming = Incoming(node, self._outgoing.send_object)
+        self._heartbeat = Heartbeat(
+            *(node, self._where),
+            ask=lambda: self._outgoing.send_object({"action": "get", "topic": PROBE_TOPIC}),
+            on_change=lambda: self._tell("silent" if self._heartbeat.is_silent else "here"),
+            dropped=self._outgoing.dropped,
+        )
         self._arrived: deque[wire.Reply] = deque()  # and not yet acted on, in order
         self._events: dict[str, Callable[[wire.Reply], None]] = {
             "message": self._take_messages,
@@ -290,7 +299,6 @@ class DsmqLink:
         """From now on call `on_readable(readable)` in `loop` when there is something to read."""
         self._outgoing.attach(loop)
         self._on_readable, self._on_outage = on_readable, on_outage
-        self._is_outage_told = False
         if self._outage.has_found:
             self._take_fresh()
         elif (stream := self._outgoing.stream) is None:
@@ -312,6 +320,8 @@ class DsmqLink:
             loop.call_later(0, on_readable, self)  # as for a socket that is readable already
         if self._poller is not None:
             self._poller.start(loop)
+        else:
+            self._heartbeat.begin(loop)
 
     def fileno(self) -> int:
         """The socket, which can be waited for; -1 without a connection."""
@@ -338,14 +348,15 @@ class DsmqLink:
                 self._arrived.append(wire.decode_reply(body))
         except (OSError, WireError) as error:
             reason = str(error)
+        if self._heartbeat.unanswered and self._arrived:
+            self._heartbeat.heard()
         # A callback may drain again, while it waits for an answer: what came first is first then.
         while self._arrived:
             self._is_silent = False
             reply = self._arrived.popleft()
             if self._poller is not None:
                 reply = self._poller.answer(reply) or _NO_REPLY
-            if (act := self._events.get(reply.event)) is not None:
-                act(reply)
+            self._events.get(reply.event, _ignore)(reply)
         if reason and stream is self._outgoing.stream:
             self._lost(reason)
 
@@ -408,7 +419,7 @@ class DsmqLink:
             self.broker_began_sec = self._clock.monotonic_sec() - connection.age_sec
             stream = self._outgoing.begin(connection)
             self._poller = None
-        self._is_silent = False
+        self._is_silent = self._heartbeat.is_silent = False
         if connection.original:
             self._poller = Poller(self._outgoing.send, lambda: list(self._incoming.readers))
             logger.warning(
@@ -445,18 +456,17 @@ class DsmqLink:
 
     def _broken(self, reason: str) -> None:
         """The connection cannot be written: the reader notices it too, and drops the stream."""
-        self._outage.begin(f"{self._where}: {reason}")
+        self._outage.begin(f"{self._where}: {reason}", self._heartbeat.silent_sec)
 
     def _lost(self, reason: str) -> None:
         self._let_go()
         if not self._outage.is_closed:
             self._broken(reason)
-            if not self._is_outage_told:  # else the outage has not ended yet
-                self._is_outage_told = True
-                self._tell_outage(lost=True)
+            self._tell("lost")
 
     def _let_go(self) -> None:
         self._arrived.clear()
+        self._heartbeat.end()
         self._outgoing.end()
         if self._poller is not None:
             self._poller.stop()
@@ -507,12 +517,14 @@ class DsmqLink:
             "%s: the broker is back after %.1f s; %d messages dropped so far",
             *(self._node, outage_sec, self._outgoing.dropped()),
         )
-        self._is_outage_told = False
-        self._tell_outage(lost=False)
+        self._tell("here")
 
-    def _tell_outage(self, *, lost: bool) -> None:
+    def _tell(self, contact: Contact) -> None:
+        if contact == self._contact or (contact == "silent" and self._contact == "lost"):
+            return  # an outage that has not ended yet
+        self._contact = contact
         if self._on_outage is not None:
-            self._on_outage(lost)
+            self._on_outage(contact)
 
     def detach(self) -> None:
         """Stop calling `on_readable`; publishing still works."""
@@ -523,6 +535,7 @@ class DsmqLink:
             loop.remove_reader(shared)
         if self._poller is not None:
             self._poller.stop()
+        self._heartbeat.end()
         self._outgoing.loop = self._on_readable = self._on_outage = None
 
     def close(self) -> None:
@@ -537,6 +550,10 @@ class DsmqLink:
                 "%s: the broker does not read: the last %d messages were not sent",
                 *(self._node, lost),
             )
+
+
+def _ignore(_: wire.Reply) -> None:
+    """Of a broker that knows more, and the answer to a heartbeat."""
 
 
 def _is_worth_a_ring(topic: str) -> bool:

@@ -11,7 +11,7 @@ import asyncio
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import msgspec
 
@@ -143,7 +143,10 @@ class Readable(Protocol):
 
 
 OnReadable = Callable[[Readable], None]
-OnOutage = Callable[[bool], None]
+Contact = Literal["here", "silent", "lost"]
+"""Whether the queue answers; of one that is lost nothing that was known is true any more."""
+
+OnOutage = Callable[[Contact], None]
 
 
 class Link(Readable, Protocol):
@@ -226,7 +229,7 @@ class Link(Readable, Protocol):
     ) -> None:
         """From now on call `on_readable(readable)` in `loop` when there is something to read.
 
-        `on_outage` is called there with True when the queue is lost, with False when it is back.
+        `on_outage` is called there when the queue falls silent, is lost, and is there again.
         """
 
     def detach(self) -> None:

@@ -47,10 +47,11 @@ class Outage:
         """Whether the connection is no longer wanted."""
         return self._closed.is_set()
 
-    def begin(self, reason: str) -> None:
+    def begin(self, reason: str, silent_sec: float = 0.0) -> None:
         """Begin to dial: the broker is lost. The first thread that notices it calls this.
 
-        A connection that was taken and lost before `end` counts as one more try.
+        A connection that was taken and lost before `end` counts as one more try. The broker has
+        been silent for `silent_sec`, which are part of the outage.
         """
         with self._lock:
             if self._is_dialling:
@@ -58,7 +59,7 @@ class Outage:
             self._is_dialling = True
             is_new = self._since_sec is None
             if is_new:
-                self._since_sec = self._clock.monotonic_sec()
+                self._since_sec = self._clock.monotonic_sec() - silent_sec
                 self._redial.reset()
         if is_new:
             logger.warning(

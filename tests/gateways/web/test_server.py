@@ -236,11 +236,11 @@ def test_stop_is_published_and_told_when_it_cannot_be() -> None:
             assert answer.status == 204
         tool.drain()
         assert heard == ['{"data":true}']
-        site.hub._outage(lost=True)
+        site.hub._outage("lost")
         async with session.post("/stop") as answer:
             assert answer.status == 503
             assert "its own switch" in await answer.text()
-        site.hub._outage(lost=False)
+        site.hub._outage("here")
         tool.drain()
         assert len(heard) == 2
         tool.close()

@@ -322,7 +322,7 @@ class TestLinksThatCanBeLost:
         writer, reader = connect("/writer"), connect("/reader")
         publication = writer.advertise("/map", "", 1)
         inbox = Inbox(reader, "/map")
-        told: list[bool] = []
+        told: list[str] = []
 
         async def main() -> None:
             loop = asyncio.get_running_loop()
@@ -342,10 +342,10 @@ class TestLinksThatCanBeLost:
             writer.publish(publication, text(1))
             await come(lambda: "1" in inbox)
             await asyncio.to_thread(broker.kill)
-            await come(lambda: told == [True, True])
+            await come(lambda: told == ["lost", "lost"])
             writer.publish(publication, text(2))
             await asyncio.to_thread(broker.start)
-            await come(lambda: told == [True, True, False, False])
+            await come(lambda: told == ["lost", "lost", "here", "here"])
             await come(lambda: "2" in inbox)
             writer.publish(publication, text(3))
             await come(lambda: "3" in inbox)

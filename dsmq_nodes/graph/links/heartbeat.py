@@ -1,0 +1,93 @@
+"""Knows a broker that no longer answers: it is stopped, or the network to it is gone.
+
+A connection to a broker that is stopped never ends, and one whose cable is pulled ends after
+`keepalive.SILENT_SEC`. A robot must stop before. So a node that spins asks its broker for nothing
+in particular once a second; two turns without any word from it make it silent: 2 to 3 s after its
+last one. A second in which the node itself was blocked, or its machine asleep, is one turn.
+
+The connection stays. A broker that goes on answers, and then nothing is lost.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable
+from typing import Final
+
+logger = logging.getLogger("dsmq_nodes.link")
+
+EVERY_SEC: Final = 1.0
+MOST_UNANSWERED: Final = 2
+
+
+class Heartbeat:
+    """Asks a broker once a second whether it is there.
+
+    Attributes:
+        unanswered: for how many turns nothing has come; what reads calls `heard` if there are any.
+        is_silent: the broker counts as lost.
+    """
+
+    def __init__(
+        self,
+        node: str,
+        where: str,
+        ask: Callable[[], object],
+        on_change: Callable[[], object],
+        dropped: Callable[[], int],
+    ) -> None:
+        """Ask with `ask`; `on_change` is called when the broker falls silent or answers again."""
+        self.unanswered = 0
+        self.is_silent = False
+        self._node, self._where = node, where
+        self._ask, self._on_change, self._dropped = ask, on_change, dropped
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._heard_sec = 0.0
+
+    @property
+    def silent_sec(self) -> float:
+        """How long a silent broker has not answered; else 0."""
+        return time.monotonic() - self._heard_sec if self.is_silent else 0.0
+
+    def begin(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Ask from now on, over a new connection or in another loop."""
+        self.end()
+        self._loop = loop
+        self._timer = loop.call_later(EVERY_SEC, self._beat)
+
+    def end(self) -> None:
+        """Stop asking."""
+        self.unanswered = 0
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def heard(self) -> None:
+        """The broker has said something after a turn in which it had not."""
+        silent_sec, was_silent = self.silent_sec, self.is_silent
+        self.unanswered, self.is_silent = 0, False
+        if was_silent:
+            logger.warning(
+                "%s: the broker at %s answers again after %.1f s; %d messages dropped so far",
+                *(self._node, self._where, silent_sec, self._dropped()),
+            )
+            self._on_change()
+
+    def _beat(self) -> None:
+        loop = self._loop
+        if loop is None:
+            return
+        self._timer = loop.call_later(EVERY_SEC, self._beat)
+        if not self.unanswered:
+            self._heard_sec = time.monotonic()
+            self._ask()
+        self.unanswered += 1
+        if self.unanswered > MOST_UNANSWERED and not self.is_silent:
+            self.is_silent = True
+            logger.warning(
+                "%s: the broker at %s has not answered for %.1f s: it is stopped, or the network "
+                "is gone",
+                *(self._node, self._where, self.silent_sec),
+            )
+            self._on_change()
