@@ -55,11 +55,15 @@ def names(wheel: zipfile.ZipFile) -> set[str]:
     return {name for name in wheel.namelist() if ".dist-info/" not in name}
 
 
-def test_the_wheel_holds_the_whole_package_and_nothing_else(wheel: zipfile.ZipFile) -> None:
+def test_the_wheel_holds_package_and_guide_and_nothing_else(
+    wheel: zipfile.ZipFile,
+) -> None:
     held = names(wheel)
     package = (ROOT / "dsmq_nodes").rglob("*")
     files = {path.relative_to(ROOT).as_posix() for path in package if path.is_file()}
-    assert held == {name for name in files if "__pycache__" not in name and ".so" not in name}
+    guide = {f"dsmq_nodes/guide/{page.name}" for page in (ROOT / ".github/guide").glob("*.md")}
+    code = {name for name in files if "__pycache__" not in name and ".so" not in name}
+    assert held == code | guide
     assert "dsmq_nodes/py.typed" in held
     info = f"dsmq_nodes-{dsmq_nodes.__version__}.dist-info"
     assert {f"{info}/METADATA", f"{info}/entry_points.txt", f"{info}/licenses/LICENSE"} <= set(

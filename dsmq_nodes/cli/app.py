@@ -25,6 +25,7 @@ _COMMANDS: Final = {
     "top": "Show nodes and topics with their rates, latencies and losses, each second, "
     "until Ctrl-C.",
     "doctor": "Find out why a callback is not called; status 1 when there is an ERROR.",
+    "docs": "Show the guide, also without a network; without a page the list of its pages.",
     "web": "Serve the dashboard, rosbridge and Foxglove until Ctrl-C; open the address it prints.",
     "broker": "Run a broker until Ctrl-C; `launch` starts one by itself.",
     "topic": "Topics: see their messages, rates and types, and publish on them.",

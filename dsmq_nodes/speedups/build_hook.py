@@ -1,5 +1,7 @@
 """Compiles this folder when the package is built: a hook of hatchling, named in `pyproject.toml`.
 
+It also gives a wheel the pages of the guide, which `dsmq-nodes docs` shows.
+
 Every `*.cpp` here goes into the one module `_speedups`. Where it cannot be compiled, one line says
 why, and the package is built without it: the same behaviour, in Python alone. `DSMQ_NODES_PURE=1`
 builds it without on purpose. `CXX` and `CXXFLAGS` are used as by other build tools.
@@ -18,6 +20,7 @@ from typing import Any, Final
 
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
+_GUIDE: Final = Path(".github/guide")
 _FOLDER: Final = Path("dsmq_nodes/speedups")
 _NAME: Final = "_speedups" + str(sysconfig.get_config_var("EXT_SUFFIX"))
 _FLAGS: Final = (
@@ -31,11 +34,16 @@ class CannotCompileError(Exception):
 
 
 class BuildHook(BuildHookInterface[Any]):
-    """Adds the compiled part to the wheel; for an editable install it is built in place."""
+    """Adds the guide and the compiled part; for an editable install that is built in place."""
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
         """Compile, and give the wheel this platform's tag; without a compiler leave it as it is."""
         folder = Path(self.root) / _FOLDER
+        if version != "editable":
+            pages = (Path(self.root) / _GUIDE).glob("*.md")
+            build_data["force_include"] |= {
+                str(each): f"dsmq_nodes/guide/{each.name}" for each in pages
+            }
         try:
             if version == "editable":
                 build_in_place(folder)
