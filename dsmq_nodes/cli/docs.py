@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Annotated, Final
 
 import typer
+from rich.markdown import Markdown
 
 import dsmq_nodes
 from dsmq_nodes.cli.options import examples_epilog, new_app
@@ -58,8 +59,6 @@ def docs(
     if not sys.stdout.isatty():
         print(text, end="")
         return
-    from rich.markdown import Markdown  # noqa: PLC0415  70 ms, for which completion need not wait
-
     if page == _INDEX:
         # Each page is named by what `docs` calls it.
         text = re.sub(r"\[([^\]]+)\]\((\w+)\.md\)", r"\1 `\2`", text)

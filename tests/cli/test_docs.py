@@ -1,4 +1,4 @@
-"""`dsmq-nodes docs`: the pages of the guide, from a clone or a wheel, and hints for a wrong name."""
+"""`dsmq-nodes docs`: the pages of the guide, from a clone or a wheel; hints for a wrong name."""
 
 import os
 import pty
