@@ -227,10 +227,10 @@ def test_a_lost_broker_is_told_at_once_whatever_else_was_to_be_told() -> None:
         said(visit.client)
         visit.robot.create_publisher(String, "news", 1)
         graph.run_for(0.05)  # the graph is told 0.25 s after a change
-        for is_lost in (True, False):
-            visit.hub._outage(lost=is_lost)
+        for contact in ("lost", "here", "silent", "here"):
+            visit.hub._outage(contact)
             told = [each["connected"] for each in said(visit.client) if each["op"] == "graph"]
-            assert told == [not is_lost]
+            assert told == [contact == "here"]
 
 
 def test_a_page_that_asks_too_much_at_once_is_refused_and_one_that_wonders_is_answered() -> None:
