@@ -4,8 +4,8 @@ from collections.abc import Iterator
 
 from dsmq_nodes import run
 from dsmq_nodes.devices.nmea_log import NmeaLog
+from dsmq_nodes.devices.recorded.replayer import Replayer, Sample, opened
 from dsmq_nodes.messages import Float64, NavSatFix
-from examples.replayer import Replayer, Sample, opened
 
 
 class ReplayNmea(Replayer):

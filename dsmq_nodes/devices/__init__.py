@@ -19,13 +19,17 @@ if TYPE_CHECKING:
     from dsmq_nodes.devices.imu_serial import ImuSerial
     from dsmq_nodes.devices.lidar_ld06 import LidarLd06
     from dsmq_nodes.devices.nmea_gps import NmeaGps
+    from dsmq_nodes.devices.recorded.carmen_log import CarmenLog
+    from dsmq_nodes.devices.recorded.imu_csv import ImuCsv
     from dsmq_nodes.devices.serial_line import SerialLine
     from dsmq_nodes.devices.servo_bus.servo_arm import ServoArm
 
 __all__ = [
     "Camera",
+    "CarmenLog",
     "Gamepad",
     "Host",
+    "ImuCsv",
     "ImuSerial",
     "LidarLd06",
     "NmeaGps",
@@ -35,8 +39,10 @@ __all__ = [
 
 _HOMES = {
     "Camera": "camera",
+    "CarmenLog": "recorded.carmen_log",
     "Gamepad": "gamepad",
     "Host": "host",
+    "ImuCsv": "recorded.imu_csv",
     "ImuSerial": "imu_serial",
     "LidarLd06": "lidar_ld06",
     "NmeaGps": "nmea_gps",

@@ -4,10 +4,11 @@
       node: dsmq_nodes.devices:NmeaGps
       params: {port: /dev/ttyUSB1, baud: 9600}
 
-The port is a path, `tcp://HOST:PORT`, `gpsd://HOST:PORT` or a recorded file, which is replayed at
-its pace. A receiver says one position in several sentences: those of one time are one fix, which is
-published when none has come for `gather_sec`, or another time begins. Stamps of a receiver are the
-node's clock when the first sentence of the fix came; those of a file are the file's.
+The port is a path, `tcp://HOST:PORT`, `gpsd://HOST:PORT` or a recorded file (.gz, .bz2, .xz too),
+which is replayed at its pace. A receiver says one position in several sentences: those of one time
+are one fix, which is published when none has come for `gather_sec`, or another time begins. Stamps
+of a receiver are the node's clock when the first sentence of the fix came; those of a file are the
+file's.
 """
 
 import asyncio
@@ -21,6 +22,7 @@ from typing_extensions import override
 
 from dsmq_nodes.devices.device import Device
 from dsmq_nodes.devices.nmea_log import POSITIONS, GpsEpoch, NmeaLog, parsed_line
+from dsmq_nodes.devices.recorded.replayer import opened
 from dsmq_nodes.devices.serial_line import DeviceLines
 from dsmq_nodes.graph.node import Node
 from dsmq_nodes.graph.parameters.model import Parameters
@@ -132,7 +134,8 @@ class NmeaGps(Node):
         self._publisher.publish(fix)
 
     async def _replay(self, path: str) -> None:
-        log = NmeaLog(Path(path).read_text(encoding="utf-8", errors="replace"))
+        with opened(path) as file:
+            log = NmeaLog(file.read())
         loop_time = asyncio.get_running_loop().time
         begun: tuple[float, float] | None = None
         for when, found in log.samples():

@@ -1,5 +1,6 @@
 """A GPS: over a terminal, over TCP as gpsd, and from a file."""
 
+import gzip
 import socket
 import sys
 import threading
@@ -93,9 +94,11 @@ def test_by_gpsd(graph: Graph) -> None:
     assert b'"nmea":true' in asked[0]
 
 
-def test_from_a_file_at_its_pace(graph: Graph, tmp_path: Path) -> None:
-    path = tmp_path / "boat.log"
-    path.write_bytes(b"".join(map(second, range(4))))
+@pytest.mark.parametrize("name", ["boat.log", "boat.log.gz"])
+def test_from_a_file_at_its_pace(graph: Graph, tmp_path: Path, name: str) -> None:
+    path = tmp_path / name
+    data = b"".join(map(second, range(4)))
+    path.write_bytes(gzip.compress(data) if name.endswith(".gz") else data)
     fixes = graph.observe(NavSatFix, "fix")
     graph.add(NmeaGps, params={"port": str(path)})
     graph.run_for(1.5)

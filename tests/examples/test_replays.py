@@ -11,6 +11,8 @@ import numpy as np
 import pytest
 
 from dsmq_nodes.devices.nmea_log import NmeaLog
+from dsmq_nodes.devices.recorded.carmen_lines import CarmenLines
+from dsmq_nodes.devices.recorded.imu_table import named
 from dsmq_nodes.errors import ParameterError
 from dsmq_nodes.messages import (
     Float64,
@@ -22,8 +24,6 @@ from dsmq_nodes.messages import (
     Odometry,
 )
 from dsmq_nodes.testing import Graph
-from examples.carmen_log import CarmenLog
-from examples.imu_table import named
 from examples.replay_carmen import ReplayCarmen
 from examples.replay_imu import ReplayImu
 from examples.replay_nmea import ReplayNmea
@@ -287,13 +287,13 @@ def test_raw_scans_are_read_where_there_are_no_others(graph: Graph, tmp_path: Pa
     assert len(odom) == 0
     log = tmp_path / "b.clf"
     log.write_text(RAWLASER.format(n=1, at=1.0) + ROBOTLASER.format(n=1, remissions="0", at=1.0))
-    assert len(list(CarmenLog(str(log)).samples())) == 1
+    assert len(list(CarmenLines(str(log)).samples())) == 1
 
 
 def test_a_range_without_end_is_not_the_lasers(tmp_path: Path) -> None:
     log = tmp_path / "a.clf"
     log.write_text("FLASER 3 inf nan 60 1 2 3 4 5 6 1.0 host 1.0\n")
-    ((_, front, _, _),) = CarmenLog(str(log)).samples()
+    ((_, front, _, _),) = CarmenLines(str(log)).samples()
     assert front is not None
     assert front.range_max == 60
 

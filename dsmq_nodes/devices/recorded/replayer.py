@@ -1,4 +1,10 @@
-"""What replayers of recorded sensors have in common: when to publish the next sample."""
+"""When to publish the next sample of a recorded sensor.
+
+At `speed` 1 it is as long after the first sample as when it was recorded. At 0 there is no waiting;
+with `ahead`, at any speed, a sample waits until all but so many of those before it were answered:
+whatever reads the samples publishes something for each on `answers`. The node ends itself after the
+last sample.
+"""
 
 import asyncio
 import bz2
@@ -9,8 +15,10 @@ from typing import IO, Any
 
 from pydantic import Field
 
-from dsmq_nodes import Node, Parameters, Publisher
-from dsmq_nodes.messages import Message
+from dsmq_nodes.graph.node import Node
+from dsmq_nodes.graph.parameters.model import Parameters
+from dsmq_nodes.graph.topics.publisher import Publisher
+from dsmq_nodes.messages.base import Message
 
 Sample = tuple[float, list[tuple[Publisher[Any], Message]]]  # when (s), what is published then
 _OPENERS: dict[str, Callable[..., Any]] = {".bz2": bz2.open, ".gz": gzip.open, ".xz": lzma.open}
@@ -24,7 +32,11 @@ def opened(path: str) -> IO[str]:
 
 
 class Replayer(Node):
+    """A node that publishes a recorded file; a subclass has its `samples`."""
+
     class Params(Parameters):
+        """The file, and how fast."""
+
         path: str = Field(description="the recorded file")
         speed: float = Field(1.0, ge=0, description="2: twice as fast as recorded; 0: at once")
         ahead: int = Field(0, ge=0, description="wait when so many have no answer yet; 0: never")
@@ -32,6 +44,12 @@ class Replayer(Node):
     params: Params
 
     def __init__(self, name: str, answer_type: type[Message] | None = None) -> None:
+        """Replay when the node spins.
+
+        Args:
+            name: of the node.
+            answer_type: the type of `answers`; None: nobody answers.
+        """
         super().__init__(name)
         self.room = asyncio.Semaphore(self.params.ahead)
         self.asking: Publisher[Any] | None = None  # whose messages are answered; None: each sample
@@ -40,12 +58,15 @@ class Replayer(Node):
         self.create_task(self.replay())
 
     def on_answer(self, _: Message) -> None:
+        """A sample was answered."""
         self.room.release()
 
     def samples(self) -> Iterator[Sample]:
-        raise NotImplementedError
+        """The samples, in their order; what cannot be read is skipped and counted."""
+        yield from ()
 
     async def replay(self) -> None:
+        """Publish all samples, then end."""
         time, begin, count = asyncio.get_running_loop().time, 0.0, 0
         speed = self.params.speed
         for count, (when, publications) in enumerate(self.samples(), 1):
@@ -57,11 +78,11 @@ class Replayer(Node):
             if self.params.ahead and (self.asking is None or self.asking in publishers):
                 await self.room.acquire()
             for publisher, msg in publications:
-                await self.publish(publisher, msg)
+                await self._publish(publisher, msg)
         self.get_logger().info(f"replayed {count} samples")
         self.shutdown()
 
-    async def publish(self, publisher: Publisher[Any], msg: Message) -> None:
+    async def _publish(self, publisher: Publisher[Any], msg: Message) -> None:
         dropped = publisher.dropped
         publisher.publish(msg)
         while publisher.dropped > dropped:  # the broker did not keep up: once more

@@ -10,8 +10,11 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from dsmq_nodes.messages import Header, LaserScan, Odometry, Quaternion, Time
-from examples.replayer import opened
+from dsmq_nodes.devices.recorded.replayer import opened
+from dsmq_nodes.messages.base import Header, Time
+from dsmq_nodes.messages.geometry import Quaternion
+from dsmq_nodes.messages.nav import Odometry
+from dsmq_nodes.messages.sensor import LaserScan
 
 NARROW = {101, 201, 401}  # beams of a SICK that looks over 100 degrees
 FRONT, REAR = {"FLASER", "ROBOTLASER1"}, {"RLASER", "ROBOTLASER2"}
@@ -29,6 +32,8 @@ class Sampled(NamedTuple):
 
 
 class Pose(NamedTuple):
+    """Of the robot: m, rad, m/s, rad/s."""
+
     x: float
     y: float
     theta: float
@@ -36,7 +41,9 @@ class Pose(NamedTuple):
     turn: float = 0.0
 
 
-class CarmenLog:
+class CarmenLines:
+    """The samples of a log; `counts` has its lines by their kinds."""
+
     def __init__(self, path: str) -> None:
         self.path = path
         self.counts: Counter[str] = Counter()
@@ -50,6 +57,7 @@ class CarmenLog:
         self.farthest = FARTHEST
 
     def samples(self) -> Iterator[Sampled]:
+        """What each line says; lines that cannot be read are counted."""
         with opened(self.path) as lines:
             for line in lines:
                 words = line.split()
@@ -57,18 +65,18 @@ class CarmenLog:
                     continue
                 self.counts[words[0]] += 1
                 try:
-                    sample = self.sample(words)
+                    sample = self._sample(words)
                 except (ValueError, IndexError, OverflowError):  # cut off, or no number
                     self.counts[f"{words[0]} that cannot be read"] += 1
                     continue
                 if sample:
                     yield sample
 
-    def sample(self, words: list[str]) -> Sampled | None:
+    def _sample(self, words: list[str]) -> Sampled | None:
         name = words[0]
         if name == "ODOM":
             x, y, theta, speed, turn, _, when = map(float, words[1:8])
-            return Sampled(finite(when), odom=odometry(when, Pose(x, y, theta, speed, turn)))
+            return Sampled(_finite(when), odom=_odometry(when, Pose(x, y, theta, speed, turn)))
         if name == "PARAM" and words[1].endswith(("front_laser_max", "front_laser_max_range")):
             self.farthest = float(words[2])
         is_raw = name in RAW and self.has_raw
@@ -76,16 +84,16 @@ class CarmenLog:
         if name not in FRONT | REAR:
             return None
         when, scan, pose = (
-            self.plain(words) if name in {"FLASER", "RLASER"} else described(words, is_raw=is_raw)
+            self._plain(words) if name in {"FLASER", "RLASER"} else described(words, is_raw=is_raw)
         )
         # ODOM comes more often than scans do: where there is some, it is that.
-        odom = None if is_raw or "ODOM" in self.names else odometry(when, pose)
+        odom = None if is_raw or "ODOM" in self.names else _odometry(when, pose)
         if name in FRONT:
-            return Sampled(finite(when), front=scan, odom=odom)
+            return Sampled(_finite(when), front=scan, odom=odom)
         scan.header.frame_id = "rear_laser"
-        return Sampled(finite(when), rear=scan, odom=odom)
+        return Sampled(_finite(when), rear=scan, odom=odom)
 
-    def plain(self, words: list[str]) -> tuple[float, LaserScan, Pose]:
+    def _plain(self, words: list[str]) -> tuple[float, LaserScan, Pose]:
         """FLASER n ranges x y theta odom_x odom_y odom_theta time."""
         count = int(words[1])
         ranges = list(map(float, words[2 : 2 + count]))
@@ -94,7 +102,7 @@ class CarmenLog:
         # An odd number of beams has one at either end of the view, an even one none at the left.
         step = view / max(count - count % 2, 1)
         self.farthest = max([self.farthest, *filter(math.isfinite, ranges)])
-        return when, scan_of(when, ranges, -view / 2, step, self.farthest), Pose(x, y, theta)
+        return when, _scan_of(when, ranges, -view / 2, step, self.farthest), Pose(x, y, theta)
 
 
 def described(words: list[str], *, is_raw: bool) -> tuple[float, LaserScan, Pose]:
@@ -112,18 +120,18 @@ def described(words: list[str], *, is_raw: bool) -> tuple[float, LaserScan, Pose
     poses = [] if is_raw else list(map(float, words[at : at + 11]))
     when = float(words[at + len(poses)])
     x, y, theta, speed, turn = poses[3:8] or [0.0] * 5
-    scan = scan_of(when, ranges, start, step, farthest)
+    scan = _scan_of(when, ranges, start, step, farthest)
     scan.intensities = remissions
     return when, scan, Pose(x, y, theta, speed, turn)
 
 
-def finite(number: float) -> float:
+def _finite(number: float) -> float:
     if not math.isfinite(number):
         raise ValueError(number)
     return number
 
 
-def scan_of(
+def _scan_of(
     when: float,
     ranges: list[float],
     start: float,
@@ -142,7 +150,7 @@ def scan_of(
     )
 
 
-def odometry(when: float, pose: Pose) -> Odometry:
+def _odometry(when: float, pose: Pose) -> Odometry:
     stamp = Time.from_nanoseconds(round(when * 1e9))
     odom = Odometry(header=Header(stamp=stamp, frame_id="odom"), child_frame_id="base_link")
     odom.pose.pose.position.x, odom.pose.pose.position.y = pose.x, pose.y

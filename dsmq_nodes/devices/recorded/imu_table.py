@@ -19,11 +19,17 @@ from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple
 
-import numpy as np
 from pydantic import AfterValidator, Field
 
-from dsmq_nodes.messages import Vector3
-from examples.replayer import opened
+from dsmq_nodes.devices.recorded.replayer import opened
+from dsmq_nodes.messages.geometry import Vector3
+
+try:
+    import numpy as np
+except ModuleNotFoundError:
+    has_numpy = False
+else:
+    has_numpy = True
 
 NEEDED = (
     "it is to begin with a line of names: of the gyroscope (gyr_x, gyr_y, gyr_z), of the "
@@ -111,6 +117,8 @@ ImuFile = Annotated[str, AfterValidator(checked), Field(description="the recorde
 
 
 def _of_arrays(path: str) -> Iterator[Row]:
+    if not has_numpy:
+        raise ValueError(f"{path} needs numpy: pip install 'dsmq-nodes[imu]'")
     with np.load(path) as data:
         missing = {"gyr", "acc"} - set(data.files)
         if missing:
@@ -125,12 +133,12 @@ def _of_arrays(path: str) -> Iterator[Row]:
         if array.ndim != 2 or array.shape[1] != 3 or len(array) != len(arrays["gyr"]):
             raise ValueError(f"{path}: {name} is not as many rows of three columns as gyr has")
     for index, (gyr, acc) in enumerate(zip(arrays["gyr"], arrays["acc"], strict=True)):
-        mag = vector(arrays["mag"][index] * 1e-6) if "mag" in arrays else None
+        mag = _vector(arrays["mag"][index] * 1e-6) if "mag" in arrays else None
         time_ns = None if times is None else round(float(times[index]) * 1e9)
-        yield Row(time_ns, vector(gyr), vector(acc), mag)
+        yield Row(time_ns, _vector(gyr), _vector(acc), mag)
 
 
-def vector(values: Any) -> Vector3:
+def _vector(values: Any) -> Vector3:
     x, y, z = map(float, values)
     return Vector3(x=x, y=y, z=z)
 
@@ -153,12 +161,13 @@ class Table:
         self.has_mag = all(("mag", axis) in self.columns for axis in "xyz")
 
     def row(self, line: str) -> Row:
+        """The sample of a line."""
         cells = self.split(line)
-        gyr, acc = self.vector(cells, "gyr"), self.vector(cells, "acc")
-        mag = self.vector(cells, "mag") if self.has_mag else None
-        return Row(self.time_ns(cells), gyr, acc, mag)
+        gyr, acc = self._of(cells, "gyr"), self._of(cells, "acc")
+        mag = self._of(cells, "mag") if self.has_mag else None
+        return Row(self._time_ns(cells), gyr, acc, mag)
 
-    def vector(self, cells: list[str], quantity: str) -> Vector3:
+    def _of(self, cells: list[str], quantity: str) -> Vector3:
         found = []
         for axis in "xyz":
             number, column = self.columns[quantity, axis]
@@ -166,9 +175,9 @@ class Table:
             if not math.isfinite(value):
                 raise ValueError(cells[number])
             found.append(value)
-        return vector(found)
+        return _vector(found)
 
-    def time_ns(self, cells: list[str]) -> int | None:
+    def _time_ns(self, cells: list[str]) -> int | None:
         if ("time", "sec") in self.columns and ("time", "nanosec") in self.columns:
             sec, nanosec = (
                 int(cells[self.columns["time", each][0]]) for each in ("sec", "nanosec")
@@ -251,12 +260,12 @@ def named(name: str) -> Named | None:
         if not unit and tail and any(tail in units for units in UNITS.values()):
             unit, parts = tail, parts[:-count]
             break
-    return quantity("_".join(parts), unit)
+    return _quantity("_".join(parts), unit)
 
 
-def quantity(name: str, unit: str) -> Named | None:
+def _quantity(name: str, unit: str) -> Named | None:
     if re.fullmatch(TIMES, name):
-        return scaled("time", "", unit)
+        return _scaled("time", "", unit)
     for kind, pattern in QUANTITIES.items():
         for shape in (
             rf"(?:\w+_)?(?:{pattern})_?(?P<axis>[xyz])",
@@ -264,11 +273,11 @@ def quantity(name: str, unit: str) -> Named | None:
         ):
             found = re.fullmatch(shape, name)
             if found:
-                return scaled(kind, found["axis"], unit)
+                return _scaled(kind, found["axis"], unit)
     return None
 
 
-def scaled(kind: str, axis: str, unit: str) -> Named | None:
+def _scaled(kind: str, axis: str, unit: str) -> Named | None:
     scales = UNITS[kind]
     if unit and unit not in scales:
         raise ValueError(f"{kind}: the unit {unit!r} is none of {', '.join(scales)}")
