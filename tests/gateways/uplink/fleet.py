@@ -1,6 +1,10 @@
-"""Several machines on one: each has a broker, an uplink and nodes of its own."""
+"""Several machines on one: each has a broker, an uplink and nodes of its own.
+
+They share this machine's loopback, or each has a `Host` of a network (network.py).
+"""
 
 import asyncio
+import contextlib
 import os
 import socket
 import sys
@@ -14,6 +18,7 @@ import msgspec
 from dsmq_nodes import Node
 from dsmq_nodes.graph.spin.event_loop import new_event_loop
 from dsmq_nodes.messages import Int64, Message
+from dsmq_nodes.testing import BrokerProcess
 from dsmq_nodes.tools.session import Session
 from tests.support.brokers import ForkedBroker
 from tests.support.programs import Running
@@ -21,6 +26,8 @@ from tests.support.waiting import PATIENCE_SEC
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
+
+    from tests.gateways.uplink.network import Host
 
 T = TypeVar("T")
 
@@ -31,21 +38,29 @@ def free_port() -> int:
         return int(found.getsockname()[1])
 
 
-def command(*words: str, **env: str) -> Running:
+def command(*words: str, host: "Host | None" = None) -> Running:
     """`dsmq-nodes`, with its output as one stream."""
-    return Running(
-        [sys.executable, "-m", "dsmq_nodes", *words],
-        env={**os.environ, "PYTHONUNBUFFERED": "1", "DSMQ_NODE": "", **env},
-        is_merged=True,
-    )
+    env = {**os.environ, "PYTHONUNBUFFERED": "1", "DSMQ_NODE": ""}
+    with entered(host):
+        # A fork would be where the process is that forks: an option that it has not keeps it away.
+        options: dict[str, Any] = {"pass_fds": ()} if host is not None else {}
+        line = [sys.executable, "-m", "dsmq_nodes", *words]
+        return Running(line, env=env, is_merged=True, **options)
+
+
+def entered(host: "Host | None") -> contextlib.AbstractContextManager[None]:
+    """What begins in there is on that host."""
+    return contextlib.nullcontext() if host is None else host.entered()
 
 
 class Machine:
     """A broker and an uplink."""
 
-    def __init__(self, *words: str) -> None:
+    def __init__(self, *words: str, host: "Host | None" = None) -> None:
         """A machine whose uplink has these options; without any it has none."""
-        self.broker = ForkedBroker()
+        self.host = host
+        with entered(host):
+            self.broker = ForkedBroker() if host is None else BrokerProcess()
         self.words = words
         self.uplink: Running | None = None
         if words:
@@ -56,7 +71,8 @@ class Machine:
         return f"{self.broker.host}:{self.broker.port}"
 
     def start_uplink(self) -> None:
-        self.uplink = command("uplink", *self.words, "--broker", self.address)
+        words = ("uplink", *self.words, "--broker", self.address)
+        self.uplink = command(*words, host=self.host)
 
     def kill_uplink(self) -> None:
         assert self.uplink is not None
@@ -64,7 +80,7 @@ class Machine:
 
     def status(self) -> dict[str, Any]:
         """What its uplink tells of itself."""
-        with Session(self.broker.address) as session:
+        with entered(self.host), Session(self.broker.address) as session:
             session.subscribe("/uplink/_status", depth=1)
             for _ in range(20):
                 found = session.next_message(timeout_sec=1.0)
@@ -90,19 +106,20 @@ class Fleet:
         self._thread = threading.Thread(target=self._loop.run_forever)
         self._thread.start()
 
-    def machine(self, *words: str) -> Machine:
-        machine = Machine(*words)
+    def machine(self, *words: str, host: "Host | None" = None) -> Machine:
+        machine = Machine(*words, host=host)
         self.machines.append(machine)
         return machine
 
-    def router(self, *words: str) -> Running:
-        router = command("uplink", "router", *words)
+    def router(self, *words: str, host: "Host | None" = None) -> Running:
+        router = command("uplink", "router", *words, host=host)
         self.routers.append(router)
         router.wait_for("routing at")
         return router
 
     def node(self, name: str, machine: Machine) -> Node:
-        node = Node(name, broker=machine.broker.address)
+        with entered(machine.host):
+            node = Node(name, broker=machine.broker.address)
         self.nodes.append(node)
         return node
 

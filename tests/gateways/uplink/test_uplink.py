@@ -266,7 +266,7 @@ def test_a_second_uplink_and_a_second_machine_of_a_name_are_refused(fleet: Fleet
     assert robot.uplink is not None
     fleet.until(lambda: robot.status()["links"], "the connection")
     again = Machine.__new__(Machine)
-    again.broker, again.words = robot.broker, robot.words
+    again.broker, again.words, again.host = robot.broker, robot.words, None
     again.start_uplink()
     assert again.uplink is not None
     assert again.uplink.wait() == 1

@@ -1,0 +1,208 @@
+"""Uplinks of machines with a cable each, which is cut, loses packets or is slow.
+
+Each machine is a network namespace, so these tests need root; they are skipped without it.
+"""
+
+import logging
+import time
+from collections.abc import Iterator
+from typing import Final
+
+import pytest
+
+from dsmq_nodes.messages import Header, Imu, LaserScan, Time
+from tests.gateways.uplink.fleet import Fleet, Machine
+from tests.gateways.uplink.network import Host, Network, network
+
+pytest.importorskip("zenoh")
+
+__all__ = ["network"]
+logger = logging.getLogger("figures")  # pytest --log-level INFO -rP
+_RANGES: Final = [1.25 + number / 1000 for number in range(720)]
+
+
+@pytest.fixture
+def fleet(network: Network) -> Iterator[Fleet]:
+    fleet = Fleet()
+    try:
+        yield fleet
+    finally:
+        fleet.close()
+
+
+class Sensor:
+    """Publishes on a robot; a subscription at the base notes what comes, and how old it is."""
+
+    def __init__(
+        self, fleet: Fleet, robot: Machine, base: Machine, kind: type[Imu | LaserScan], rate_hz: int
+    ) -> None:
+        name = kind.__name__.lower()
+        node = fleet.node(f"driver_{name}", robot)
+        self._kind, self._publisher = kind, node.create_publisher(kind, f"/{name}", 1000)
+        self._timer = node.create_timer(1 / rate_hz, self._publish)
+        viewer = fleet.node(f"viewer_{name}", base)
+        self.subscription = viewer.create_subscription(kind, f"/r1/{name}", self._take, 5000)
+        self.topic = f"/r1/{name}"
+        self.count = 0
+        self.got: list[int] = []
+        self.ages_sec: list[float] = []
+
+    def _publish(self) -> None:
+        now_ns = time.monotonic_ns()
+        stamp = Time(sec=now_ns // 10**9, nanosec=now_ns % 10**9)
+        msg = self._kind(header=Header(frame_id=str(self.count), stamp=stamp))
+        if isinstance(msg, LaserScan):
+            msg.ranges = _RANGES
+        self._publisher.publish(msg)
+        self.count += 1
+
+    def _take(self, msg: Imu | LaserScan) -> None:
+        self.got.append(int(msg.header.frame_id))
+        stamp = msg.header.stamp
+        self.ages_sec.append(time.monotonic() - stamp.sec - stamp.nanosec * 1e-9)
+
+    def stop(self) -> None:
+        self._timer.cancel()
+
+    def percentile_sec(self, share: float, since: int = 0) -> float:
+        ages_sec = sorted(self.ages_sec[since:])
+        return ages_sec[min(int(share * len(ages_sec)), len(ages_sec) - 1)]
+
+    def log_ages(self, since: int = 0) -> None:
+        ages = (f"{1000 * self.percentile_sec(share, since):.1f} ms" for share in (0.5, 0.99, 1))
+        said = f"{len(self.got)} of {self.count} came, p50, p99, most: {', '.join(ages)}"
+        logger.info("%s: %s", self.topic, said)
+
+
+def sensors(fleet: Fleet, robot: Machine, base: Machine) -> list[Sensor]:
+    """50 Hz of an IMU and 10 Hz of a laser scanner, which the base hears already."""
+    made = [Sensor(fleet, robot, base, Imu, 50), Sensor(fleet, robot, base, LaserScan, 10)]
+    fleet.until(lambda: all(len(each.got) > 5 for each in made), "the sensors")
+    return made
+
+
+def end(fleet: Fleet, made: list[Sensor]) -> None:
+    """Stop publishing, and wait for the last message of each topic."""
+    for each in made:
+        each.stop()
+    fleet.until(lambda: all(each.got[-1] == each.count - 1 for each in made), "the last messages")
+
+
+def assert_whole(fleet: Fleet, made: list[Sensor]) -> None:
+    """In order, once, none lost since the first."""
+    end(fleet, made)
+    for each in made:
+        assert each.got == list(range(each.got[0], each.count)), each.topic
+        assert each.subscription.dropped == 0
+
+
+def robot_and_base(fleet: Fleet, hosts: list[Host], routers: str) -> tuple[Machine, Machine]:
+    """A robot r1 and a base, which find each other at routers."""
+    where = [f"--connect={router}" for router in routers.split()]
+    options = ("--insecure", "--publish=/imu", "--publish=/laserscan")
+    return (
+        fleet.machine("--as", "r1", *where, *options, host=hosts[0]),
+        fleet.machine(*where, "--insecure", "--subscribe=/r*/*", host=hosts[1]),
+    )
+
+
+def test_a_cable_that_is_cut_for_ten_seconds_costs_no_message(
+    network: Network,
+    fleet: Fleet,
+) -> None:
+    hub, *hosts = [network.host() for _ in range(3)]
+    fleet.router("--listen", hub.address, "--insecure", host=hub)
+    robot, base = robot_and_base(fleet, hosts, hub.address)
+    made = sensors(fleet, robot, base)
+    hosts[0].lose(100)
+    fleet.spin_for(10.0)
+    assert not [topic for topic in base.status()["coming"].values() if topic["from"]]
+    hosts[0].lose(0)
+    healed_sec, before = time.monotonic(), made[0].count
+    fleet.until(lambda: all(each.got[-1] >= before for each in made[:1]), "the messages")
+    logger.info("all there %.2f s after it was healed", time.monotonic() - healed_sec)
+    assert_whole(fleet, made)
+    fleet.until(lambda: base.status()["coming"]["/r1/imu"]["resumed"] > 300, "the count")
+
+
+@pytest.mark.parametrize("who", ["router", "robot", "one of two routers"])
+def test_a_process_that_is_killed_costs_no_message(
+    network: Network,
+    fleet: Fleet,
+    who: str,
+) -> None:
+    hub, spare, *hosts = [network.host() for _ in range(4)]
+    router = fleet.router("--listen", hub.address, "--insecure", host=hub)
+    routers = hub.address
+    if who == "one of two routers":
+        fleet.router(
+            *("--listen", spare.address, "--connect", hub.address, "--insecure"), host=spare
+        )
+        routers = f"{hub.address} {spare.address}"
+    robot, base = robot_and_base(fleet, hosts, routers)
+    made = sensors(fleet, robot, base)
+    machine = {"robot": robot, "base": base}.get(who)
+    if machine is None:
+        router.kill()
+    else:
+        machine.kill_uplink()
+    fleet.spin_for(5.0)
+    if who == "router":
+        fleet.router("--listen", hub.address, "--insecure", host=hub)
+    elif machine is not None:
+        machine.start_uplink()
+    before = made[0].count
+    fleet.until(lambda: made[0].got[-1] > before, "messages after that")
+    assert_whole(fleet, made)
+
+
+@pytest.mark.parametrize("percent", [5])
+def test_lost_packets_cost_no_message(
+    network: Network,
+    fleet: Fleet,
+    percent: int,
+) -> None:
+    hosts = [network.host() for _ in range(2)]
+    robot, base = direct(fleet, hosts)
+    made = sensors(fleet, robot, base)
+    hosts[0].lose(percent)
+    fleet.spin_for(10.0)
+    hosts[0].lose(0)
+    for each in made:
+        each.log_ages()
+    assert_whole(fleet, made)
+
+
+def direct(fleet: Fleet, hosts: list[Host]) -> tuple[Machine, Machine]:
+    """A robot and a base, which listens itself."""
+    base = fleet.machine(
+        *("--listen", hosts[1].address, "--insecure", "--subscribe=/r*/*"), host=hosts[1]
+    )
+    robot = fleet.machine(
+        *("--as", "r1", "--connect", hosts[1].address, "--insecure"),
+        *("--publish=/imu", "--publish=/laserscan"),
+        host=hosts[0],
+    )
+    return robot, base
+
+
+def test_a_slow_link_carries_the_newest_of_each_topic_and_counts_the_others(
+    network: Network,
+    fleet: Fleet,
+) -> None:
+    hosts = [network.host() for _ in range(2)]
+    robot, base = direct(fleet, hosts)
+    made = sensors(fleet, robot, base)
+    hosts[0].limit("300kbit")
+    fleet.spin_for(3.0)
+    begun = [len(each.got) for each in made]
+    fleet.spin_for(10.0)
+    for each, since in zip(made, begun, strict=True):
+        each.log_ages(since)
+    hosts[0].unlimit()
+    fleet.spin_for(2.0)  # the last messages of a topic are counted with the next that comes
+    end(fleet, made)
+    for each in made:
+        assert each.got == sorted(set(each.got))
+        assert len(each.got) + each.subscription.dropped == each.count - each.got[0]
+        assert each.subscription.dropped > 0
