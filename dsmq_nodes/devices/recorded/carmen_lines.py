@@ -31,7 +31,7 @@ class Sampled(NamedTuple):
     odom: Odometry | None = None
 
 
-class Pose(NamedTuple):
+class CarmenPose(NamedTuple):
     """Of the robot: m, rad, m/s, rad/s."""
 
     x: float
@@ -76,7 +76,9 @@ class CarmenLines:
         name = words[0]
         if name == "ODOM":
             x, y, theta, speed, turn, _, when = map(float, words[1:8])
-            return Sampled(_finite(when), odom=_odometry(when, Pose(x, y, theta, speed, turn)))
+            return Sampled(
+                _finite(when), odom=_odometry(when, CarmenPose(x, y, theta, speed, turn))
+            )
         if name == "PARAM" and words[1].endswith(("front_laser_max", "front_laser_max_range")):
             self.farthest = float(words[2])
         is_raw = name in RAW and self.has_raw
@@ -93,7 +95,7 @@ class CarmenLines:
         scan.header.frame_id = "rear_laser"
         return Sampled(_finite(when), rear=scan, odom=odom)
 
-    def _plain(self, words: list[str]) -> tuple[float, LaserScan, Pose]:
+    def _plain(self, words: list[str]) -> tuple[float, LaserScan, CarmenPose]:
         """FLASER n ranges x y theta odom_x odom_y odom_theta time."""
         count = int(words[1])
         ranges = list(map(float, words[2 : 2 + count]))
@@ -102,10 +104,10 @@ class CarmenLines:
         # An odd number of beams has one at either end of the view, an even one none at the left.
         step = view / max(count - count % 2, 1)
         self.farthest = max([self.farthest, *filter(math.isfinite, ranges)])
-        return when, _scan_of(when, ranges, -view / 2, step, self.farthest), Pose(x, y, theta)
+        return when, _scan_of(when, ranges, -view / 2, step, self.farthest), CarmenPose(x, y, theta)
 
 
-def described(words: list[str], *, is_raw: bool) -> tuple[float, LaserScan, Pose]:
+def described(words: list[str], *, is_raw: bool) -> tuple[float, LaserScan, CarmenPose]:
     """ROBOTLASER1 type start view step farthest accuracy mode n ranges m remissions poses time.
 
     RAWLASER1 is the same without poses.
@@ -122,7 +124,7 @@ def described(words: list[str], *, is_raw: bool) -> tuple[float, LaserScan, Pose
     x, y, theta, speed, turn = poses[3:8] or [0.0] * 5
     scan = _scan_of(when, ranges, start, step, farthest)
     scan.intensities = remissions
-    return when, scan, Pose(x, y, theta, speed, turn)
+    return when, scan, CarmenPose(x, y, theta, speed, turn)
 
 
 def _finite(number: float) -> float:
@@ -150,7 +152,7 @@ def _scan_of(
     )
 
 
-def _odometry(when: float, pose: Pose) -> Odometry:
+def _odometry(when: float, pose: CarmenPose) -> Odometry:
     stamp = Time.from_nanoseconds(round(when * 1e9))
     odom = Odometry(header=Header(stamp=stamp, frame_id="odom"), child_frame_id="base_link")
     odom.pose.pose.position.x, odom.pose.pose.position.y = pose.x, pose.y

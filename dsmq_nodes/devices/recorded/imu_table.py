@@ -143,7 +143,7 @@ def _vector(values: Any) -> Vector3:
     return Vector3(x=x, y=y, z=z)
 
 
-class Table:
+class ImuTable:
     """The columns of a file of text."""
 
     def __init__(self, names: list[str], split: Callable[[str], list[str]]) -> None:
@@ -202,7 +202,7 @@ class Table:
         return round(value * scale)
 
 
-def _begun(path: str, lines: Iterator[str]) -> tuple[Table, str]:
+def _begun(path: str, lines: Iterator[str]) -> tuple[ImuTable, str]:
     """Read a file's beginning: its names, which may be a comment, and what comes right after."""
     comment = ""
     for line in lines:
@@ -218,7 +218,7 @@ def _begun(path: str, lines: Iterator[str]) -> tuple[Table, str]:
                     if any(named(name) for name in split(names)):
                         below = first or next(lines, "").strip()
                         columns, has_units = with_units(split(names), split(below))
-                        return Table(columns, split), "" if has_units else below
+                        return ImuTable(columns, split), "" if has_units else below
             except (ValueError, csv.Error) as error:
                 raise ValueError(f"{path}: {error}") from None
             raise ValueError(f"{path} has no line of names: {text[:60]!r} comes first; {NEEDED}")
