@@ -17,6 +17,10 @@ LAUNCH_NODE: Final = "/dsmq/launch"
 LAUNCH_STATE_TOPIC: Final = f"{LAUNCH_NODE}/state"
 LAUNCH_LINES_TOPIC: Final = f"{LAUNCH_NODE}/lines"
 
+EPISODE_TOPIC: Final = "/episode"
+MARK_EPISODE: Final = "/mark_episode"
+"""The marks of episodes in a recording, and the recorder's service that makes them."""
+
 CLOCK_TOPIC: Final = "/clock"
 ROSOUT_TOPIC: Final = "/rosout"
 PARAMETER_EVENTS_TOPIC: Final = "/parameter_events"

@@ -40,6 +40,7 @@ _COMMANDS: Final = {
     "named.",
     "bridge": "Bridges to other worlds: ros2.",
     "servo": "Bus servos of an arm: find them, watch them, calibrate them, change an id.",
+    "episode": "Mark the begin or the end of an episode in a running recording, or discard it.",
     "bag": "Bags: record topics, look at a recording, play it back.",
 }
 # Commands in a file of another name, since file names are unique in the package.

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, cast
 import typer
 
 from dsmq_nodes.bag.file.selection import Selection
+from dsmq_nodes.bag.lerobot.lerobot_options import LerobotOptions
 from dsmq_nodes.bag.optional import need_bag
 from dsmq_nodes.bag.play.playing import Playing
 from dsmq_nodes.bag.rerunning.comparing import Tolerance
@@ -216,22 +217,55 @@ def play(
         ("dsmq-nodes bag convert run.mcap -o run_ros2 --to ros2", "CDR, for ROS's own tools"),
         ("dsmq-nodes bag convert run.mcap -o show --to foxglove", "for Foxglove's panels"),
         ("dsmq-nodes bag convert run.mcap -o tables --to csv --topics /odom", "a file a topic"),
+        ("dsmq-nodes bag convert run.mcap -o pick --to lerobot --fps 30", "to train with LeRobot"),
+        ("dsmq-nodes bag convert pick -o again", "a bag of a dataset"),
     )
 )
 def convert(
     bag: BagArgument,
     *,
-    output: Annotated[str, typer.Option("--output", "-o", metavar="NAME", help="Where to.")],
+    output: Annotated[
+        str,
+        typer.Option(
+            *("--output", "-o", "--out"),
+            metavar="NAME",
+            help="Where to; of lerobot, else beside the bag.",
+        ),
+    ] = "",
     to: Annotated[
-        str, typer.Option(metavar="mcap|ros2|ros1|foxglove|csv|parquet|npz", help="What to make.")
+        str,
+        typer.Option(
+            metavar="mcap|ros2|ros1|foxglove|csv|parquet|npz|lerobot", help="What to make."
+        ),
     ] = "mcap",
     topics: TopicsOption = None,
     exclude: ExcludeOption = None,
     regex: RegexOption = "",
     exclude_regex: ExcludeRegexOption = "",
     compression: CompressionOption = "zstd",
+    fps: Annotated[
+        int, typer.Option(metavar="N", min=1, max=1000, help="lerobot: frames a second.")
+    ] = 30,
+    task: Annotated[
+        str, typer.Option(metavar="TEXT", help="lerobot: what episodes without a task are.")
+    ] = "",
+    feature: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="FEATURE=TOPIC",
+            help="lerobot: as observation.state=/joint_states; may be repeated; then name all.",
+        ),
+    ] = None,
+    max_age: Annotated[
+        float,
+        typer.Option(metavar="SEC", min=0, help="lerobot: refuse older; else 0.1, pictures 0.15."),
+    ] = 0.0,
+    calibration: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="lerobot: of the arm; else the one in the bag."),
+    ] = None,
 ) -> None:
-    """Convert a bag, of ours, of ROS 1 or of ROS 2, to another kind of file.
+    """Convert a bag, of ours, of ROS 1 or of ROS 2, or a dataset, to another kind of file.
 
     ROS needs the extra `ros`, Parquet needs pyarrow. NaN and infinities are texts in our JSON,
     null in Foxglove's, and numbers in tables and in ROS. An unfinished file is removed.
@@ -244,12 +278,23 @@ def convert(
     where their lengths differ, one array with all of them, of which message i has those from
     FIELD:offsets[i] to before FIELD:offsets[i+1]. Where messages lack a field, FIELD:missing is
     true, and FIELD has 0, NaN or an empty text; nothing is rounded.
+
+    A dataset for LeRobot (v3.0, extra `lerobot`) has, at each frame, the newest message of each
+    topic by the stamp in its header. Where one is older than --max-age there is no frame: a gap
+    ends an episode. Episodes are those of `dsmq-nodes episode`, else the bag is one.
     """
     need_bag()
     from dsmq_nodes.cli.show.bag.bag_convert import convert_bag  # noqa: PLC0415  110 ms
 
+    if to == "lerobot":
+        output = output or str(bag[0].parent / f"{bag[0].stem}_lerobot")
+    elif not output:
+        raise typer.BadParameter("name the new file or folder", param_hint="--output")
     chosen = _of_a_bag(topics, exclude, regex, exclude_regex)
-    raise typer.Exit(_told_omitted(convert_bag(bag, output, to, chosen, _compression(compression))))
+    options = LerobotOptions(fps, task, feature or [], max_age, calibration)
+    how = _compression(compression)
+    source = convert_bag(bag, output, to, chosen, compression=how, lerobot=options)
+    raise typer.Exit(_told_omitted(source))
 
 
 @app.command(epilog=examples_epilog(("dsmq-nodes bag repair run.mcap", "run_repaired.mcap")))

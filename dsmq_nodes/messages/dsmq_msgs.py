@@ -6,9 +6,12 @@ are written by the broker, `/dsmq/nodes` (NodeStatistics) by every node once a s
 The launcher writes `/dsmq/launch/state` (LaunchState), takes a LaunchCommand on
 `/dsmq/launch/command` and answers with a LaunchResult on `/dsmq/launch/result`. It also publishes
 the lines of its processes on `/dsmq/launch/lines` (LaunchLines) while that has a subscriber.
+
+A recorder serves `/mark_episode` (MarkEpisode) and writes each mark on `/episode` (EpisodeMark).
 """
 
 from dsmq_nodes.messages.base import Message, Time
+from dsmq_nodes.messages.service_base import Service
 
 
 class Peer(Message):
@@ -256,3 +259,34 @@ class LaunchLines(Message):
     process: str
     first: int
     lines: list[str]
+
+
+class EpisodeMark(Message):
+    """A mark in a recording, on `/episode`; `mark` is start, stop or discard.
+
+    `task` is what is done in the episode, in words; `number` counts those that are kept, from 0.
+    """
+
+    mark: str
+    task: str = ""
+    number: int = 0
+
+
+class MarkEpisode(Service):
+    """Mark the begin or the end of an episode in a recording, or discard the running or last one.
+
+    `task` belongs to the start; one that comes with the stop replaces it.
+    """
+
+    class Request(Message):
+        """The mark: start, stop or discard."""
+
+        mark: str
+        task: str = ""
+
+    class Response(Message):
+        """Whether that worked, what there is to say about it, and the episode's number."""
+
+        success: bool = False
+        message: str = ""
+        number: int = 0

@@ -152,6 +152,7 @@ class Session:
         self._asked: Counter[str] = Counter()  # requests to subscribe, by topic
         self._answered: Counter[str] = Counter()
         self._advertised: set[str] = set()
+        self._advertising: dict[str, dict[str, object]] = {}  # what is told of each topic
         self._acks = 0
         self._skipped: Counter[str] = Counter()  # by topic
         self._has_told_left_out = False
@@ -376,11 +377,12 @@ class Session:
         Raises:
             RequestRefusedError: the broker refused it.
         """
-        fields = {"type": type_name, "latched": latched}
+        fields: dict[str, object] = {"type": type_name, "latched": latched}
         self.published.setdefault(topic, 0)
         self._advertised.discard(topic)
-        told = {"schema": msgspec.Raw(schema)} if schema else {}
-        self._send(action="advertise", topic=topic, **fields, **told)
+        fields |= {"schema": msgspec.Raw(schema)} if schema else {}
+        self._advertising[topic] = fields
+        self._send(action="advertise", topic=topic, **fields)
         if not self.until(lambda: topic in self._advertised):
             raise self._silent()
 
@@ -545,7 +547,7 @@ class Session:
         return connection
 
     def _dial_again(self, timeout_sec: float | None) -> ClientConnection | None:
-        """A new connection with all subscriptions; None when there is none yet."""
+        """A new connection with all topics of ours; None when there is none yet."""
         if wait_sec := self._redial.left_sec:
             time.sleep(wait_sec if timeout_sec is None else max(min(wait_sec, timeout_sec), 0.0))
             if self._redial.left_sec:
@@ -559,6 +561,11 @@ class Session:
         is_new_log = connection.epoch != self._epoch
         self._connection, self._epoch = connection, connection.epoch
         self._ahead_ns = connection.ahead_ns
+        self._tell_again(is_new_log=is_new_log)
+        return self._connection
+
+    def _tell_again(self, *, is_new_log: bool) -> None:
+        """Subscribe and advertise all of ours on a new connection."""
         self._asked.clear()
         self._answered.clear()
         for topic, subscribed in self._subscribed.items():
@@ -568,9 +575,10 @@ class Session:
             if subscribed.losses is not None:
                 subscribed.losses.tell_again()
             self._subscribe(topic)
+        for topic, fields in self._advertising.items():
+            self._send(action="advertise", topic=topic, **fields)
         if self._is_ready:
             self._send(action="state", state="ready")
-        return self._connection
 
     def _silent(self) -> ConnectionFailedError:
         return ConnectionFailedError(

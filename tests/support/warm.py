@@ -27,7 +27,10 @@ from pathlib import Path
 from typing import Any, TextIO
 
 NUMBER = struct.Struct("=i")
-STARTS_THREADS = {"dsmq_nodes.bag.convert.parquet_tables"}  # pyarrow does
+STARTS_THREADS = (
+    "dsmq_nodes.bag.convert.parquet_tables",
+    "dsmq_nodes.bag.lerobot.",
+)  # pyarrow does
 UNWRITTEN = 120  # the status of an interpreter that could not write what it had printed
 
 
@@ -37,7 +40,7 @@ def import_the_kit() -> None:
 
     os.environ["OPENBLAS_NUM_THREADS"] = "1"  # a fork takes no threads along
     for module in pkgutil.walk_packages(dsmq_nodes.__path__, "dsmq_nodes."):
-        if not module.name.endswith("__main__") and module.name not in STARTS_THREADS:
+        if not module.name.endswith("__main__") and not module.name.startswith(STARTS_THREADS):
             try:
                 importlib.import_module(module.name)
             except ModuleNotFoundError as error:

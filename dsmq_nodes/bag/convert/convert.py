@@ -1,4 +1,4 @@
-"""Converts bags: from ours, ROS 1 and ROS 2, to ours, ROS 1, ROS 2, Foxglove, and tables."""
+"""Converts bags: from ours, ROS 1 and ROS 2, to ours, ROS 1, ROS 2, Foxglove, tables, datasets."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -12,9 +12,10 @@ from dsmq_nodes.bag.convert.tables import write_csv
 from dsmq_nodes.bag.file.atomic import file_name, whole_or_gone
 from dsmq_nodes.bag.file.mcap_writer import Compression
 from dsmq_nodes.bag.file.writing import BagWriter, bag_path
+from dsmq_nodes.bag.lerobot.lerobot_options import LerobotOptions
 from dsmq_nodes.bag.optional import need
 
-Format = Literal["mcap", "ros2", "ros1", "foxglove", "csv", "parquet", "npz"]
+Format = Literal["mcap", "ros2", "ros1", "foxglove", "csv", "parquet", "npz", "lerobot"]
 FORMATS: Final[tuple[str, ...]] = get_args(Format)
 
 
@@ -24,13 +25,17 @@ class Converted:
 
     Attributes:
         path: the output.
-        messages: how many messages were written.
+        messages: how many messages were written; of a dataset, how many frames.
         numbered: topics whose table got a number because of another with its name.
+        episodes: how many there are in a dataset.
+        notes: what else there is to say, a line each.
     """
 
     path: Path
     messages: int
     numbered: dict[str, str] = field(default_factory=dict)
+    episodes: int = 0
+    notes: list[str] = field(default_factory=list)
 
 
 def convert(
@@ -39,16 +44,18 @@ def convert(
     to: Format,
     *,
     compression: Compression = "zstd",
+    lerobot: LerobotOptions | None = None,
     on_progress: Callable[[int], None] = lambda _: None,
 ) -> Converted:
     """Write a bag in another form; what the form cannot hold is in the source's `omitted`.
 
     Args:
         source: the bag, from `open_source`.
-        output: the file, with or without suffix, or for ROS 2, CSV and Parquet the folder; it
-            must not exist. After the conversion it exists completely, or not at all.
+        output: the file, with or without suffix, or for ROS 2, CSV, Parquet and LeRobot the
+            folder; it must not exist. After the conversion it exists completely, or not at all.
         to: the form.
         compression: of MCAP's chunks.
+        lerobot: what a dataset is to be like.
         on_progress: called with the number of messages read so far.
 
     Raises:
@@ -74,6 +81,12 @@ def convert(
 
             path = file_name(output, ".bag") if to == "ros1" else output
             return Converted(path, write_ros(source, path, to, on_progress))
+        case "lerobot":
+            need("lerobot", "pyarrow", "av", "numpy")
+            from dsmq_nodes.bag.lerobot.exporting import export  # noqa: PLC0415  an extra's
+
+            done = export(source, output, lerobot or LerobotOptions(), on_progress)
+            return Converted(output, done.frames, {}, done.episodes, done.notes)
         case "mcap" | "foxglove":
             return _to_mcap(source, output, compression, on_progress, as_foxglove=to == "foxglove")
 

@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from dsmq_nodes.bag.bag_source import BagSource
+from dsmq_nodes.bag.episode_marks import episodes_of
 from dsmq_nodes.printable import one_line
 
 _STORAGES: Final = {".db3": "sqlite3", ".bag": "rosbag_v2"}
@@ -35,6 +36,10 @@ def information(bag: BagSource) -> dict[str, Any]:
         ],
         "attachments": [
             {"name": each.name, "size_bytes": len(each.data)} for each in bag.attachments()
+        ],
+        "episodes": [
+            {"task": each.task, "start_ns": each.start_ns, "end_ns": each.end_ns}
+            for each in episodes_of(bag)
         ],
         "metadata": [{"name": name, "values": values} for name, values in bag.metadata()],
     }
@@ -68,6 +73,12 @@ def information_lines(bag: BagSource) -> Iterator[str]:
         f"{each['name']} ({shown_bytes(each['size_bytes'])})" for each in found["attachments"]
     ]
     yield from _titled("Attachments:", attached)
+    episodes = [
+        f"{number} | {(each['start_ns'] - bag.start_ns) * 1e-9:.3f} s | "
+        f"{(each['end_ns'] - each['start_ns']) * 1e-9:.3f} s long | {each['task'] or 'no task'}"
+        for number, each in enumerate(found["episodes"])
+    ]
+    yield from _titled("Episodes:", episodes)
 
 
 def _titled(title: str, lines: list[str]) -> Iterator[str]:

@@ -23,12 +23,20 @@ from dsmq_nodes.bag.file.contents import Channel, latched_metadata
 from dsmq_nodes.bag.file.reading import TEXT
 from dsmq_nodes.bag.file.recorded_schemas import ANYTHING, class_of, schema_text
 from dsmq_nodes.bag.file.selection import Selection
+from dsmq_nodes.bag.record.episode_service import REQUESTS, EpisodeService
 from dsmq_nodes.dsmq import wire
 from dsmq_nodes.errors import BagError, MessageError
+from dsmq_nodes.messages.dsmq_msgs import EpisodeMark
 from dsmq_nodes.messages.rosgraph import Clock
 from dsmq_nodes.tools.graph_model import GraphModel, TopicModel, decode_graph, read_schema
 from dsmq_nodes.tools.session import Session
-from dsmq_nodes.topic_names import CLOCK_TOPIC, GRAPH_TOPIC, TYPES_TOPIC, is_hidden
+from dsmq_nodes.topic_names import (
+    CLOCK_TOPIC,
+    EPISODE_TOPIC,
+    GRAPH_TOPIC,
+    TYPES_TOPIC,
+    is_hidden,
+)
 
 _TURN_SEC: Final = 0.05  # how soon a requested end is noticed
 _WAIT_SEC: Final = 0.05  # for a message
@@ -142,6 +150,8 @@ class Recorder:
         # The types come before the graph, which names their schemas.
         own = {TYPES_TOPIC: self._hear_type, GRAPH_TOPIC: self._hear_graph}
         own |= {CLOCK_TOPIC: self._take_clock} if use_sim_time else {}
+        self._episodes = EpisodeService(session)
+        own |= {REQUESTS: self._episodes.on_request, EPISODE_TOPIC: self._hear_mark}
         self._own_topics = set(own)
         self._listeners = {**own, **(listeners or {})}
         for topic in self._listeners:
@@ -239,6 +249,13 @@ class Recorder:
         if told := self._session.understood(reply, read_schema, exact=True):
             self._told_schemas[told[0]] = told[1]
 
+    def _hear_mark(self, reply: wire.Reply) -> None:
+        """Record a mark, whatever is selected and whatever the graph has told."""
+        if EPISODE_TOPIC not in self.topics:
+            of_type = _Type(EpisodeMark.type_name)
+            self.topics[EPISODE_TOPIC] = RecordedTopic(EPISODE_TOPIC, any_type=of_type)
+        self._episodes.on_mark(reply)
+
     def _take_clock(self, reply: wire.Reply) -> None:
         """Set the simulated time; a message without a valid time changes nothing."""
         with contextlib.suppress(MessageError):
@@ -269,6 +286,7 @@ class Recorder:
                     self._say(f"Subscribed to topic '{found.name}'")
             self._take_types(topic, found)
         if first:
+            self._episodes.begin(graph)
             self._session.be_ready()
             for name in self._selection.unmatched(self.topics):
                 self._warn(

@@ -57,9 +57,20 @@ def read_calibration(path: str) -> dict[str, JointCalibration]:
         CalibrationError: there is no such file, or it is none.
     """
     try:
-        found = _FILE.validate_json(Path(path).read_bytes())
+        data = Path(path).read_bytes()
     except OSError as error:
         raise CalibrationError(f"{path}: {error.strerror}; `dsmq-nodes servo calibrate`") from None
+    return parsed_calibration(data, path)
+
+
+def parsed_calibration(data: bytes, path: str) -> dict[str, JointCalibration]:
+    """The calibration in the bytes of a file; `path` is for the error's text.
+
+    Raises:
+        CalibrationError: it is none.
+    """
+    try:
+        found = _FILE.validate_json(data)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         where = ".".join(map(str, first["loc"]))

@@ -10,13 +10,20 @@ from dsmq_nodes.bag.bag_source import BagSource
 from dsmq_nodes.bag.convert.convert import FORMATS, Format, convert
 from dsmq_nodes.bag.file.mcap_writer import Compression
 from dsmq_nodes.bag.file.selection import Selection
+from dsmq_nodes.bag.lerobot.lerobot_options import LerobotOptions
 from dsmq_nodes.cli.progress import Progress
 from dsmq_nodes.cli.unfinished import told_if_interrupted
 from dsmq_nodes.printable import one_line
 
 
 def convert_bag(
-    paths: list[Path], output: str, to: str, chosen: Selection, compression: Compression
+    paths: list[Path],
+    output: str,
+    to: str,
+    chosen: Selection,
+    *,
+    compression: Compression,
+    lerobot: LerobotOptions,
 ) -> BagSource:
     """Convert a bag and print the result; return the bag, whose `omitted` has the rest."""
     if to not in FORMATS:
@@ -32,9 +39,13 @@ def convert_bag(
                 Path(output),
                 cast("Format", to),
                 compression=compression,
+                lerobot=lerobot,
                 on_progress=progress.at,
             )
-    print(one_line(f"{done.path}: {done.messages} messages"))
+    what = f"frames in {done.episodes} episodes" if to == "lerobot" else "messages"
+    print(one_line(f"{done.path}: {done.messages} {what}"))
+    for note in done.notes:
+        print(one_line(note))
     for topic, name in done.numbered.items():
         told = f"{topic} is called {name} in it: another topic has the name without the number"
         print(one_line(told))

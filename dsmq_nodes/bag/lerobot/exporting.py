@@ -1,0 +1,304 @@
+"""Bag to dataset, in two passes: first the stamps and the numbers, then the pictures, one by one.
+
+The dataset is written beside its place, checked, and renamed, so that it is whole or not there.
+"""
+
+import os
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+
+from dsmq_nodes.bag.bag_source import BagSource
+from dsmq_nodes.bag.episode_marks import Episode, episodes_of
+from dsmq_nodes.bag.file.atomic import remove, whole_or_gone
+from dsmq_nodes.bag.file.mcap_reader import Record
+from dsmq_nodes.bag.lerobot import dataset_layout as layout
+from dsmq_nodes.bag.lerobot.dataset_checks import check_dataset
+from dsmq_nodes.bag.lerobot.dataset_layout import Layout, Vector, Video
+from dsmq_nodes.bag.lerobot.dataset_writing import DatasetWriter
+from dsmq_nodes.bag.lerobot.features import (
+    VectorReader,
+    found_sources,
+    named_sources,
+    stamp_of,
+)
+from dsmq_nodes.bag.lerobot.lerobot_options import LerobotOptions
+from dsmq_nodes.bag.lerobot.pictures import picture_of
+from dsmq_nodes.bag.lerobot.recorded_calibration import calibrations_for
+from dsmq_nodes.bag.lerobot.resampling import (
+    SECOND_NS,
+    Frames,
+    Gap,
+    Samples,
+    Vectors,
+    resample,
+)
+from dsmq_nodes.devices.servo_bus.servo_arm import SO101
+from dsmq_nodes.errors import BagError
+
+_MOST_GAPS_TOLD: Final = 10
+_LATEST: Final = 0.8  # of the limit of age, for the usual time between messages
+
+
+@dataclass(frozen=True, slots=True)
+class Exported:
+    """The result of an export.
+
+    Attributes:
+        frames: how many there are.
+        episodes: how many they are in.
+        notes: what there is to say about ages, gaps and units, a line each.
+    """
+
+    frames: int
+    episodes: int
+    notes: list[str]
+
+
+def export(
+    source: BagSource,
+    output: Path,
+    options: LerobotOptions,
+    on_progress: Callable[[int], None] = lambda _: None,
+) -> Exported:
+    """Write a bag as a dataset.
+
+    Args:
+        source: the bag; what is left out of it is in its `omitted`.
+        output: the folder, which must not exist.
+        options: what the dataset is to be like.
+        on_progress: called with the number of messages read so far, of all of them.
+
+    Raises:
+        BagError: the bag has not what it takes, or the folder cannot be written.
+    """
+    if os.path.lexists(output):
+        raise BagError(f"{output} is there already, and stays: name another")
+    plan = _Plan(source, options)
+    beside = output.with_name(f"{output.name}.part")
+    remove(beside)  # of an export that was killed
+    with whole_or_gone(beside, lambda: beside.mkdir(parents=True)):
+        writer = DatasetWriter(beside, plan.layout())
+        for run in plan.runs:
+            writer.episode(run.task, plan.vectors(run))
+        _write_pictures(source, plan, writer, on_progress)
+        writer.close()
+        if faults := check_dataset(beside):
+            raise BagError(f"{output} would be no good dataset: {'; '.join(faults)}")
+        beside.rename(output)
+    frames = sum(len(each.frames) for each in plan.runs)
+    return Exported(frames, len(plan.runs), plan.notes)
+
+
+@dataclass
+class _Taken:
+    """The messages of a topic in an episode that can be used."""
+
+    stamps: list[int] = field(default_factory=list)
+    values: list[list[float]] = field(default_factory=list)
+    numbers: list[int] = field(default_factory=list)  # of pictures, in their topic
+
+
+@dataclass
+class _Run:
+    task: str
+    topics: Mapping[str, _Taken]
+    frames: Frames
+
+
+class _Plan:
+    """The frames of a dataset: which messages they are made of.
+
+    Attributes:
+        runs: the episodes of the dataset.
+        videos: the topics of the pictures, and their features.
+        pictures: how many messages with pictures are to be read.
+        shown: of each topic of pictures, for how many frames each message is.
+        notes: what there is to say.
+    """
+
+    def __init__(self, source: BagSource, options: LerobotOptions) -> None:
+        """Read the bag once.
+
+        Raises:
+            BagError: there are no such topics, or no frames.
+        """
+        types = source.topics
+        self._sources = (
+            named_sources(options.features, types) if options.features else found_sources(types)
+        )
+        self._source, self._options = source, options
+        self.videos = {topic: name for name, topic in self._sources.videos.items()}
+        self._sizes: dict[str, tuple[int, int]] = {}
+        calibrations, self.notes = calibrations_for(source, options.calibration)
+        self._readers = {
+            topic: VectorReader(types[topic], calibrations)
+            for topic in sorted(self._sources.topics() - set(self.videos))
+        }
+        self.runs: list[_Run] = []
+        self.pictures = 0
+        self._worst_ns: Counter[str] = Counter()
+        self._gaps: list[str] = []
+        episodes = episodes_of(source) or [Episode("", source.start_ns, source.end_ns)]
+        for number, (episode, topics) in enumerate(self._read(episodes)):
+            self._add(number, episode, topics)
+        if not self.runs:
+            why = "; ".join(self._gaps[:_MOST_GAPS_TOLD])
+            raise BagError(f"there is no moment at which all topics have a new message: {why}")
+        self.shown = self._count_shown()
+        self._tell()
+
+    # Reading
+
+    def _read(self, episodes: list[Episode]) -> Iterator[tuple[Episode, dict[str, _Taken]]]:
+        """The usable messages of each episode."""
+        waiting = iter(episodes)
+        episode = next(waiting)
+        topics: dict[str, _Taken] = defaultdict(_Taken)
+        numbers: Counter[str] = Counter()
+        for record in self._source.records(topics=self._sources.topics()):
+            topic = record.channel.topic
+            number, numbers[topic] = numbers[topic], numbers[topic] + 1
+            while record.log_time_ns > episode.end_ns:
+                yield episode, topics
+                topics = defaultdict(_Taken)
+                following = next(waiting, None)
+                if following is None:
+                    return
+                episode = following
+            if record.log_time_ns >= episode.start_ns:
+                self._take(record, number, topics[topic])
+        yield episode, topics
+
+    def _take(self, record: Record, number: int, into: _Taken) -> None:
+        topic = record.channel.topic
+        try:
+            stamp = stamp_of(record)
+            if into.stamps and stamp <= into.stamps[-1]:
+                raise ValueError("its stamp is not after the one before it")
+            if topic in self.videos:
+                self._check_picture(record)
+                into.numbers.append(number)
+            else:
+                into.values.append(self._readers[topic].read(record.data))
+            into.stamps.append(stamp)
+        except (ValueError, TypeError, AttributeError, RecursionError) as error:
+            at_sec = (record.log_time_ns - self._source.start_ns) * 1e-9
+            self._source.omitted.message(topic, str(error), at_sec)
+
+    def _check_picture(self, record: Record) -> None:
+        frame = picture_of(record)
+        size = frame.width, frame.height
+        first = self._sizes.setdefault(record.channel.topic, size)
+        if size != first:
+            raise ValueError(f"it is {size[0]}x{size[1]}, the first one {first[0]}x{first[1]}")
+
+    # Frames
+
+    def _add(self, number: int, episode: Episode, topics: Mapping[str, _Taken]) -> None:
+        missing = sorted(self._sources.topics() - {t for t in topics if topics[t].stamps})
+        if missing:
+            self._gaps.append(f"episode {number} is left out: no message of {', '.join(missing)}")
+            return
+        samples = {topic: self._samples(topic, topics[topic].stamps) for topic in topics}
+        most = layout.LONGEST_VIDEO_SEC * self._options.fps
+        task = episode.task or self._options.task or self._source.paths[0].stem
+        found_parts = list(resample(samples, self._options.fps, most))
+        if not found_parts:
+            self._gaps.append(f"episode {number} is left out: the topics' stamps do not overlap")
+        for found in found_parts:
+            if isinstance(found, Gap):
+                self._gaps.append(self._told_gap(number, found, samples))
+                continue
+            self.runs.append(_Run(task, topics, found))
+            for topic, age_ns in found.worst_age_ns.items():
+                self._worst_ns[topic] = max(self._worst_ns[topic], age_ns)
+
+    def _samples(self, topic: str, stamps: list[int]) -> Samples:
+        most_ns = round(self._options.max_age_of(is_picture=topic in self.videos) * SECOND_NS)
+        times = np.array(stamps, np.int64)
+        usual_ns = float(np.median(np.diff(times))) if len(times) > 1 else 0.0
+        if usual_ns > most_ns * _LATEST:
+            raise BagError(
+                f"{topic} comes every {usual_ns * 1e-9:.3f} s, and a message is refused after "
+                f"{most_ns * 1e-9:g} s: give --max-age {usual_ns * 2e-9:.2g}"
+            )
+        return Samples(times, most_ns)
+
+    def _told_gap(self, number: int, gap: Gap, samples: Mapping[str, Samples]) -> str:
+        begin = min(int(each.stamps_ns[0]) for each in samples.values())
+        return (
+            f"episode {number} has a gap at {(gap.begin_ns - begin) * 1e-9:.3f} s: {gap.ticks} "
+            f"ticks without a frame, {gap.topic} was {gap.age_ns * 1e-9:.3f} s old"
+        )
+
+    def _count_shown(self) -> dict[str, Counter[int]]:
+        shown: dict[str, Counter[int]] = {topic: Counter() for topic in self.videos}
+        for run in self.runs:
+            for topic, counts in shown.items():
+                numbers = run.topics[topic].numbers
+                counts.update(numbers[each] for each in run.frames.taken[topic].tolist())
+        return shown
+
+    def _tell(self) -> None:
+        for topic in sorted(self._worst_ns):
+            self.notes.append(f"{topic}: at most {self._worst_ns[topic] * 1e-9:.3f} s old")
+        self.notes += self._gaps[:_MOST_GAPS_TOLD]
+        if more := len(self._gaps) - _MOST_GAPS_TOLD:
+            self.notes += [f"and {more} more gaps"] if more > 0 else []
+
+    # What it makes
+
+    def layout(self) -> Layout:
+        """The form of the dataset."""
+        vectors = {name: Vector(self._names(name)) for name in self._sources.vectors}
+        sizes = {name: self._sizes[topic] for name, topic in self._sources.videos.items()}
+        joints = [
+            name.removesuffix(layout.JOINT) for each in vectors.values() for name in each.names
+        ]
+        robot = "so101_follower" if set(joints) == set(SO101) else None
+        videos = {name: Video(*size) for name, size in sizes.items()}
+        return Layout(self._options.fps, robot, vectors, videos)
+
+    def _names(self, feature: str) -> tuple[str, ...]:
+        topics = self._sources.vectors[feature]
+        names = [(topic, name) for topic in topics for name in self._readers[topic].names]
+        plain = [name for _, name in names]
+        if len(set(plain)) == len(plain):
+            return tuple(plain)
+        return tuple(f"{topic.strip('/').partition('/')[0]}_{name}" for topic, name in names)
+
+    def vectors(self, run: _Run) -> dict[str, Vectors]:
+        """The rows of each vector in a run."""
+        return {
+            name: np.concatenate(
+                [
+                    np.array(run.topics[topic].values, np.float32)[run.frames.taken[topic]]
+                    for topic in topics
+                ],
+                axis=1,
+            )
+            for name, topics in self._sources.vectors.items()
+        }
+
+
+def _write_pictures(
+    source: BagSource,
+    plan: _Plan,
+    writer: DatasetWriter,
+    on_progress: Callable[[int], None],
+) -> None:
+    if not plan.videos:
+        return
+    numbers: Counter[str] = Counter()
+    total = sum(map(len, plan.shown.values()))
+    for done, record in enumerate(source.records(topics=set(plan.videos))):
+        topic = record.channel.topic
+        number, numbers[topic] = numbers[topic], numbers[topic] + 1
+        if times := plan.shown[topic][number]:
+            writer.picture(plan.videos[topic], picture_of(record), times)
+        on_progress(min(done, total))

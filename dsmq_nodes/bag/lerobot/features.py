@@ -1,0 +1,236 @@
+"""Which topic is which feature of a dataset, and the numbers of its messages.
+
+Without `--feature`, an arm's topics are found by their types: `observation.state` is the one topic
+of JointState that no command comes on, `action` the one that commands come on, and each topic of
+pictures is `observation.images.<its name>`.
+
+Joints are degrees, as LeRobot has them, and grippers 0 to 100 of their range; the range is that of
+the calibration, else a whole turn.
+"""
+
+import math
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+import msgspec
+import numpy as np
+
+from dsmq_nodes.bag.file.mcap_reader import Record
+from dsmq_nodes.bag.lerobot.dataset_layout import ACTION, JOINT, PICTURES, STATE
+from dsmq_nodes.bag.lerobot.pictures import COMPRESSED, RAW
+from dsmq_nodes.bag.lerobot.resampling import SECOND_NS
+from dsmq_nodes.devices.servo_bus.calibration import JointCalibration, ServoJoint
+from dsmq_nodes.errors import BagError
+from dsmq_nodes.messages.sensor import JointState
+
+PICTURE_TYPES: Final = frozenset({RAW, COMPRESSED})
+_COMMAND_WORDS: Final = ("command", "cmd", "action", "goal", "target", "desired")
+_PLAIN_WORDS: Final = frozenset(
+    {"image", "image_raw", "image_color", "image_rect", "compressed", "camera", "cameras", "color"}
+)
+_GRIPPER: Final = "gripper"
+_read: Final = msgspec.json.Decoder().decode
+
+Calibrations = Mapping[str, JointCalibration]
+
+
+class _HeaderStamp(msgspec.Struct):
+    sec: int = 0
+    nanosec: int = 0
+
+
+class _HeaderOnly(msgspec.Struct):
+    stamp: _HeaderStamp = msgspec.field(default_factory=_HeaderStamp)
+
+
+class _Stamped(msgspec.Struct):
+    header: _HeaderOnly = msgspec.field(default_factory=_HeaderOnly)
+
+
+_read_stamp: Final = msgspec.json.Decoder(_Stamped).decode
+
+
+def stamp_of(record: Record) -> int:
+    """When a message is from, in nanoseconds: by its header, else when it was published."""
+    try:
+        stamp = _read_stamp(record.data).header.stamp
+    except msgspec.MsgspecError:
+        return record.publish_time_ns  # its header, if it has one, is another
+    return stamp.sec * SECOND_NS + stamp.nanosec or record.publish_time_ns
+
+
+# Topics
+
+
+@dataclass(frozen=True)
+class Sources:
+    """The topics of each feature.
+
+    Attributes:
+        vectors: the topics whose numbers, one after the other, are the feature.
+        videos: the topic of the pictures.
+    """
+
+    vectors: dict[str, tuple[str, ...]]
+    videos: dict[str, str]
+
+    def topics(self) -> set[str]:
+        """All of them."""
+        return {*self.videos.values(), *(each for found in self.vectors.values() for each in found)}
+
+
+def named_sources(given: list[str], types: Mapping[str, str]) -> Sources:
+    """The features that a user has named, as `observation.state=/joint_states`.
+
+    Raises:
+        BagError: one has another form, or the bag does not have the topic.
+    """
+    vectors: dict[str, tuple[str, ...]] = {}
+    videos: dict[str, str] = {}
+    for each in given:
+        name, sign, topic = each.partition("=")
+        if not (name and sign and topic) or "/" in name:
+            raise BagError(f"--feature {each}: write FEATURE=TOPIC, as {STATE}=/joint_states")
+        if topic not in types:
+            raise BagError(f"--feature {each}: the bag has no {topic}: {', '.join(types)}")
+        if types[topic] not in PICTURE_TYPES:
+            vectors[name] = (*vectors.get(name, ()), topic)
+        elif name.startswith(PICTURES) and name not in videos:
+            videos[name] = topic
+        else:
+            raise BagError(f"--feature {each}: pictures are one topic of {PICTURES}NAME")
+    return Sources(vectors, videos)
+
+
+def found_sources(types: Mapping[str, str]) -> Sources:
+    """The features of an arm, by the types and the names of the topics.
+
+    Raises:
+        BagError: there are no or several candidates; the text says what to give.
+    """
+    joints = [topic for topic, each in types.items() if each == JointState.type_name]
+    commands = [each for each in joints if _is_command(each)]
+    vectors: dict[str, tuple[str, ...]] = {
+        STATE: (_the_one(STATE, [each for each in joints if each not in commands], types),),
+        ACTION: (_the_one(ACTION, commands, types),),
+    }
+    pictures = sorted(topic for topic, each in types.items() if each in PICTURE_TYPES)
+    # The same camera, as it is and compressed.
+    pictures = [each for each in pictures if each.removesuffix("/compressed") == each
+                or each.removesuffix("/compressed") not in pictures]  # fmt: skip
+    short = {topic: _picture_name(topic) for topic in pictures}
+    if len(set(short.values())) < len(short):
+        short = {topic: topic.strip("/").replace("/", "_") for topic in pictures}
+    return Sources(vectors, {PICTURES + name: topic for topic, name in short.items()})
+
+
+def _is_command(topic: str) -> bool:
+    return any(word in topic.rpartition("/")[2] for word in _COMMAND_WORDS)
+
+
+def _the_one(feature: str, candidates: list[str], types: Mapping[str, str]) -> str:
+    if len(candidates) == 1:
+        return candidates[0]
+    what = f"which of {', '.join(candidates)} is" if candidates else "no topic of JointState is"
+    named = ", ".join(candidates or types)
+    raise BagError(
+        f"{what} {feature}: name all features, as --feature {feature}=TOPIC; there is {named}"
+    )
+
+
+def _picture_name(topic: str) -> str:
+    words = topic.strip("/").split("/")
+    return "_".join(each for each in words if each not in _PLAIN_WORDS) or words[0]
+
+
+# Numbers
+
+
+class VectorReader:
+    """The numbers of a topic's messages.
+
+    Attributes:
+        names: of each number, as the first message has them; empty before it.
+    """
+
+    def __init__(self, type_name: str, calibrations: Calibrations) -> None:
+        """Read messages of a type."""
+        self.names: tuple[str, ...] = ()
+        self._calibrations = calibrations
+        self._numbers: Callable[[Any], Iterator[tuple[str, float]]] = _leaves
+        if type_name == JointState.type_name:
+            self._numbers = self._joints
+        elif type_name.endswith("MultiArray"):
+            self._numbers = _array
+
+    def read(self, data: bytes) -> list[float]:
+        """The numbers of a message, in the order of `names`.
+
+        Raises:
+            ValueError: it has others than the first message, or one is not finite.
+        """
+        found = dict(self._numbers(_read(data)))
+        if not found:
+            raise ValueError("it has no numbers")
+        self.names = self.names or tuple(found)
+        if found.keys() != set(self.names):
+            raise ValueError(f"it has {', '.join(found)}, the first one {', '.join(self.names)}")
+        for name, value in found.items():
+            if not math.isfinite(value):
+                raise ValueError(f"{name} is {value}")
+        return [found[name] for name in self.names]
+
+    def _joints(self, values: Any) -> Iterator[tuple[str, float]]:
+        names, positions = values.get("name", []), values.get("position", [])
+        if len(names) != len(positions):
+            raise ValueError(f"it has {len(names)} names and {len(positions)} positions")
+        for name, rad in zip(names, positions, strict=True):
+            yield name + JOINT, in_lerobots_unit(name, float(rad), self._calibrations)
+
+
+def _array(values: Any) -> Iterator[tuple[str, float]]:
+    for number, value in enumerate(values.get("data", [])):
+        yield str(number), float(value)
+
+
+def _leaves(values: Any, path: str = "") -> Iterator[tuple[str, float]]:
+    """The numbers of any message, by their paths; not those of headers and covariances."""
+    inner = values.items() if isinstance(values, dict) else enumerate(values)
+    for key, value in inner:
+        name = f"{path}.{key}" if path else str(key)
+        if isinstance(value, dict | list):
+            if key != "header" and "covariance" not in name:
+                yield from _leaves(value, name)
+        elif isinstance(value, int | float) or value in ("NaN", "Infinity", "-Infinity"):
+            yield name, float(value)
+
+
+def is_gripper(joint: str) -> bool:
+    """Whether a joint is a gripper, as LeRobot names them."""
+    return _GRIPPER in joint
+
+
+def in_lerobots_unit(joint: str, rad: float, calibrations: Calibrations) -> float:
+    """Degrees, or 0 to 100 of a gripper's range."""
+    if not is_gripper(joint):
+        return math.degrees(rad)
+    least, most = _range(joint, calibrations)
+    return (
+        float(np.clip((rad - least) / (most - least), 0.0, 1.0)) * 100
+        if math.isfinite(rad)
+        else rad
+    )
+
+
+def in_rad(joint: str, value: float, calibrations: Calibrations) -> float:
+    """The reverse of `in_lerobots_unit`."""
+    if not is_gripper(joint):
+        return math.radians(value)
+    least, most = _range(joint, calibrations)
+    return least + value / 100 * (most - least)
+
+
+def _range(joint: str, calibrations: Calibrations) -> tuple[float, float]:
+    whole_turn = JointCalibration(id=0)
+    return ServoJoint(joint, calibrations.get(joint, whole_turn)).limits()

@@ -1,0 +1,144 @@
+"""Pictures of messages, and videos of pictures, by FFmpeg (the library av).
+
+h264, because LeRobot reads it six times as fast as AV1, its own choice. One thread encodes, so that
+the same pictures give the same bytes on machines of other numbers of cores.
+"""
+
+from pathlib import Path
+from typing import Any, Final
+
+import av
+import msgspec
+import numpy as np
+from av.video.frame import VideoFrame
+from numpy.typing import NDArray
+
+from dsmq_nodes.bag.file.mcap_reader import Record
+from dsmq_nodes.messages.sensor import CompressedImage, Image
+
+RAW: Final = Image.type_name
+COMPRESSED: Final = CompressedImage.type_name
+_CODEC: Final = "libx264"
+# A key frame every second frame: LeRobot reads frames in any order.
+_OPTIONS: Final = {"g": "2", "crf": "23", "preset": "veryfast"}
+# ROS's encodings in FFmpeg's words, and the bytes of a pixel.
+_FORMATS: Final = {
+    "rgb8": ("rgb24", 3),
+    "bgr8": ("bgr24", 3),
+    "8UC3": ("bgr24", 3),
+    "rgba8": ("rgba", 4),
+    "bgra8": ("bgra", 4),
+    "mono8": ("gray", 1),
+    "8UC1": ("gray", 1),
+    "yuv422": ("uyvy422", 2),
+    "uyvy": ("uyvy422", 2),
+    "yuv422_yuy2": ("yuyv422", 2),
+    "yuyv": ("yuyv422", 2),
+    "bayer_rggb8": ("bayer_rggb8", 1),
+    "bayer_bggr8": ("bayer_bggr8", 1),
+    "bayer_gbrg8": ("bayer_gbrg8", 1),
+    "bayer_grbg8": ("bayer_grbg8", 1),
+}
+_CODECS: Final = ((b"\xff\xd8", "mjpeg"), (b"\x89PNG", "png"), (b"RIFF", "webp"), (b"BM", "bmp"))
+
+
+class _Image(msgspec.Struct):
+    height: int = 0
+    width: int = 0
+    encoding: str = ""
+    step: int = 0
+    data: bytes = b""
+
+
+class _Compressed(msgspec.Struct):
+    data: bytes = b""
+
+
+_read_image: Final = msgspec.json.Decoder(_Image).decode
+_read_compressed: Final = msgspec.json.Decoder(_Compressed).decode
+
+
+def picture_of(record: Record) -> VideoFrame:
+    """The picture in a message.
+
+    Raises:
+        ValueError: there is none, or h264 has none like it.
+    """
+    if record.channel.type_name == COMPRESSED:
+        frame = _uncompressed(_read_compressed(record.data).data)
+    else:
+        frame = _framed(_read_image(record.data))
+    if frame.width % 2 or frame.height % 2:
+        raise ValueError(f"it has {frame.width}x{frame.height} pixels; h264 takes even numbers")
+    return frame
+
+
+def _framed(image: _Image) -> VideoFrame:
+    if image.encoding not in _FORMATS:
+        raise ValueError(f"the encoding {image.encoding!r} is none of {', '.join(_FORMATS)}")
+    name, size = _FORMATS[image.encoding]
+    width, height, row = image.width, image.height, image.width * size
+    step = image.step or row
+    if not (width and height) or step < row or len(image.data) < step * (height - 1) + row:
+        raise ValueError(f"it has {len(image.data)} bytes for {width}x{height} pixels")
+    frame = VideoFrame(width, height, name)
+    plane = frame.planes[0]
+    if step == row == plane.line_size and len(image.data) == plane.buffer_size:
+        plane.update(image.data)
+        return frame
+    lines = np.zeros((height, plane.line_size), np.uint8)
+    for number in range(height):  # rows have other lengths here and there
+        lines[number, :row] = np.frombuffer(image.data, np.uint8, row, number * step)
+    plane.update(lines.tobytes())
+    return frame
+
+
+def _uncompressed(data: bytes) -> VideoFrame:
+    codec = next((name for magic, name in _CODECS if data.startswith(magic)), "")
+    if not codec:
+        raise ValueError(f"a file that begins with {data[:4]!r} is no JPEG, PNG, WebP or BMP")
+    try:
+        decoder: Any = av.CodecContext.create(codec, "r")
+        frames = [*decoder.decode(av.Packet(data)), *decoder.decode(None)]
+    except av.FFmpegError as error:
+        raise ValueError(f"its {codec} cannot be decoded: {error}") from None
+    if not frames:
+        raise ValueError(f"its {codec} has no picture")
+    found: VideoFrame = frames[0]
+    return found
+
+
+def rgb_of(frame: VideoFrame) -> NDArray[np.uint8]:
+    """The pixels, of (height, width, 3)."""
+    pixels: Any = frame.to_ndarray(format="rgb24")
+    return np.asarray(pixels, np.uint8)
+
+
+class VideoWriter:
+    """One mp4; frame n is at n / fps.
+
+    Attributes:
+        frames: how many it has.
+    """
+
+    def __init__(self, path: Path, fps: int, width: int, height: int) -> None:
+        """Begin a file."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self.frames = 0
+        options = {"movflags": "faststart", "fflags": "+bitexact"}
+        self._container = av.open(str(path), "w", options=options)
+        self._stream: Any = self._container.add_stream(_CODEC, fps, options=_OPTIONS)
+        self._stream.width, self._stream.height = width, height
+        self._stream.pix_fmt = "yuv420p"
+        self._stream.codec_context.thread_count = 1
+
+    def add(self, frame: VideoFrame) -> None:
+        """Append a picture in yuv420p."""
+        frame.pts = self.frames
+        self.frames += 1
+        self._container.mux(self._stream.encode(frame))
+
+    def close(self) -> None:
+        """Write the rest."""
+        self._container.mux(self._stream.encode())
+        self._container.close()

@@ -1,0 +1,41 @@
+"""The calibration of the arm in a bag: a file given by the user, or one attached to the bag.
+
+`bag record --attach arm.json` attaches it; the parameters of the nodes, which a recording has, tell
+whether the arm had one.
+"""
+
+from pathlib import Path
+from typing import Final
+
+from dsmq_nodes.bag.bag_source import BagSource
+from dsmq_nodes.bag.lerobot.features import Calibrations
+from dsmq_nodes.devices.servo_bus.calibration import parsed_calibration, read_calibration
+from dsmq_nodes.errors import BagError, CalibrationError
+
+_WHOLE_TURN: Final = (
+    "no calibration is given or attached: a gripper's 0 to 100 are of a whole turn "
+    "(--calibration arm.json)"
+)
+
+
+def calibrations_for(source: BagSource, given: Path | None) -> tuple[Calibrations, list[str]]:
+    """The calibration of each joint, and what there is to say about it.
+
+    Raises:
+        BagError: the given file is none.
+    """
+    if given is not None:
+        try:
+            return read_calibration(str(given)), []
+        except CalibrationError as error:
+            raise BagError(f"--calibration {error}") from None
+    for each in source.attachments():
+        if not each.name.endswith(".json"):
+            continue
+        try:
+            return parsed_calibration(each.data, each.name), [
+                f"calibration: {each.name} of the bag"
+            ]
+        except CalibrationError:
+            continue  # another file
+    return {}, [_WHOLE_TURN]

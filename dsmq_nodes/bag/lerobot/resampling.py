@@ -1,0 +1,101 @@
+"""Topics of several rates become frames: at each tick the newest message of each topic.
+
+A tick takes the newest message whose stamp is not after it: what a control loop would have had at
+that moment. A message older than its topic's limit is refused, and the tick with it: a gap ends an
+episode, it is never filled. Nothing is interpolated.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+SECOND_NS: Final = 1_000_000_000
+Integers = NDArray[np.int64]
+Vectors = NDArray[np.float32]
+
+
+@dataclass
+class Samples:
+    """The messages of a topic within an episode; stamps increase.
+
+    Attributes:
+        stamps_ns: when they are from.
+        max_age_ns: how old a message may be at a tick.
+    """
+
+    stamps_ns: Integers
+    max_age_ns: int
+
+
+@dataclass
+class Frames:
+    """An unbroken run of frames.
+
+    Attributes:
+        begin_ns: the first tick.
+        taken: of each topic, the number of the message of each frame.
+        worst_age_ns: of each topic.
+    """
+
+    begin_ns: int
+    taken: dict[str, Integers]
+    worst_age_ns: dict[str, int]
+
+    def __len__(self) -> int:
+        return len(next(iter(self.taken.values())))
+
+
+@dataclass(frozen=True)
+class Gap:
+    """Ticks without a frame between two runs, and the topic that was the oldest there."""
+
+    begin_ns: int
+    ticks: int
+    topic: str
+    age_ns: int
+
+
+def resample(topics: Mapping[str, Samples], fps: int, most_frames: int) -> Iterator[Frames | Gap]:
+    """The runs of frames, and the gaps between them, in order.
+
+    Args:
+        topics: the messages of each topic; each has some.
+        fps: ticks a second.
+        most_frames: a longer run is split.
+    """
+    begin = max(int(each.stamps_ns[0]) for each in topics.values())
+    end = min(int(each.stamps_ns[-1]) for each in topics.values())
+    if end < begin:
+        return
+    count = (end - begin) * fps // SECOND_NS + 1
+    ticks = begin + np.arange(count, dtype=np.int64) * SECOND_NS // fps
+    taken: dict[str, Integers] = {}
+    ages: dict[str, Integers] = {}
+    for topic, samples in topics.items():
+        taken[topic] = np.searchsorted(samples.stamps_ns, ticks, "right") - 1
+        ages[topic] = ticks - samples.stamps_ns[taken[topic]]
+    fresh = np.logical_and.reduce([ages[name] <= topics[name].max_age_ns for name in topics])
+    for first, after, is_fresh in _stretches(fresh):
+        if not is_fresh:
+            over = {name: int(ages[name][first:after].max()) for name in topics}
+            worst = max(over, key=lambda name: over[name] - topics[name].max_age_ns)
+            yield Gap(int(ticks[first]), after - first, worst, over[worst])
+            continue
+        for part in range(first, after, most_frames):
+            cut = slice(part, min(part + most_frames, after))
+            yield Frames(
+                int(ticks[part]),
+                {name: each[cut] for name, each in taken.items()},
+                {name: int(each[cut].max()) for name, each in ages.items()},
+            )
+
+
+def _stretches(fresh: NDArray[Any]) -> Iterator[tuple[int, int, bool]]:
+    """Equal neighbours: the first, the one after the last, the value."""
+    edges = [0, *(np.flatnonzero(np.diff(fresh)) + 1).tolist(), len(fresh)]
+    for first, after in pairwise(edges):
+        yield first, after, bool(fresh[first])
