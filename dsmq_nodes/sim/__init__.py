@@ -1,7 +1,7 @@
 """Robots in MuJoCo, as nodes: `node: dsmq_nodes.sim:Physics` in a launch file.
 
-`Physics` steps an MJCF model and is its sensors and motors; `SimCamera` renders what it simulates,
-in a process of its own. The extra `sim` brings MuJoCo.
+`Physics` steps an MJCF model and is its sensors and motors; `ServoWorld` is one whose motors are
+bus servos, which the driver of a real arm drives by their packets. The extra `sim` brings MuJoCo.
 
 Names are loaded when they are first used.
 """
@@ -13,10 +13,11 @@ from dsmq_nodes.errors import NodeLoadError
 
 if TYPE_CHECKING:
     from dsmq_nodes.sim.physics import Physics
+    from dsmq_nodes.sim.servo_world import ServoWorld
 
-__all__ = ["Physics"]
+__all__ = ["Physics", "ServoWorld"]
 
-_HOMES = {"Physics": "physics"}
+_HOMES = {"Physics": "physics", "ServoWorld": "servo_world"}
 
 
 def __getattr__(name: str) -> object:

@@ -99,6 +99,9 @@ class Physics(Node):
             frozen=True,
             description="with clock: so much faster than real time; 1000: as fast as it can",
         )
+        keyframe: str = Field(
+            "", frozen=True, description="where it starts; '': at home, if the model has that one"
+        )
         base: str = Field("", frozen=True, description="the body that moves freely")
         pose: list[float] = Field(
             [], frozen=True, description="where the base starts: [x, y, heading], m and rad"
@@ -160,7 +163,7 @@ class Physics(Node):
             radius=given.wheel_radius,
             track=given.track,
         )
-        self._motors = Motors(self.world, self._wheels.actuators | self.own_actuators())
+        self._motors = Motors(self.world, self._wheels.actuators | self.take_over())
         self._start_again()
         has = [*self._publish_robot(), *self._publish_sensors(), *self._take_commands()]
         self._clock_publisher = (
@@ -194,7 +197,9 @@ class Physics(Node):
             output.publish_if_due(self.elapsed_sec, stamp)
 
     def catch_up(self) -> bool:
-        """Step up to the present moment; False when no step is due."""
+        """Step up to the present moment; False when no step is due, or it is the clock itself."""
+        if self.params.clock:
+            return False
         timestep = float(self.world.model.opt.timestep)
         now_sec = self.get_clock().monotonic_sec()
         if self._began_sec is None or now_sec < self._began_sec:
@@ -210,8 +215,17 @@ class Physics(Node):
         self._step(due)
         return True
 
+    # For a subclass that moves joints itself
+
+    def take_over(self) -> set[int]:
+        """Called once the model is there; returns the actuators that are the subclass's."""
+        return set()
+
     def before_steps(self) -> None:
-        """Called before steps, for a subclass that moves joints itself."""
+        """Called before steps."""
+
+    def after_steps(self) -> None:
+        """Called after steps."""
 
     def _step(self, count: int) -> None:
         self.before_steps()
@@ -227,6 +241,7 @@ class Physics(Node):
                 f"{self.elapsed_sec:.2f} s and was started again: look at masses, gains, timestep",
                 throttle_duration_sec=5.0,
             )
+        self.after_steps()
 
     def _now(self) -> Time:
         if self.params.clock:
@@ -235,11 +250,11 @@ class Physics(Node):
 
     def on_reset(self, _: Message) -> Trigger.Response:
         """Put everything back to where it was at the start; time goes on."""
-        mujoco.mj_resetData(self.world.model, self.world.data)
         self._start_again()
         return Trigger.Response(success=True, message=f"{self.params.model} starts again")
 
     def _start_again(self) -> None:
+        self.world.start_over(self.params.keyframe)
         pose, base = self.params.pose, self._base
         if pose:
             if base is None or len(pose) != 3:
@@ -272,10 +287,6 @@ class Physics(Node):
         if self._wheels:
             self._wheels.command(0.0, 0.0)
         self._motors.hold()
-
-    def own_actuators(self) -> set[int]:
-        """The actuators that a subclass moves itself."""
-        return set()
 
     def _take_commands(self) -> list[str]:
         given = self.params

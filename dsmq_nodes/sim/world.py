@@ -15,12 +15,13 @@ from dsmq_nodes.suggest import did_you_mean
 
 MODELS: Final = Path(__file__).parent / "models"
 
-Kind = Literal["actuator", "body", "camera", "joint", "sensor", "site"]
+Kind = Literal["actuator", "body", "camera", "joint", "key", "sensor", "site"]
 _COUNTS: Final[dict[Kind, str]] = {
     "actuator": "nu",
     "body": "nbody",
     "camera": "ncam",
     "joint": "njnt",
+    "key": "nkey",
     "sensor": "nsensor",
     "site": "nsite",
 }
@@ -68,6 +69,19 @@ class World:
         except ValueError as error:
             raise SimulationError(f"{path}: {'; '.join(str(error).splitlines())}") from None
         self.data = mujoco.MjData(self.model)
+        self.start_over()
+
+    def start_over(self, keyframe: str = "") -> None:
+        """Be as the model is at the start: at a keyframe, at the one named home, or at none.
+
+        Raises:
+            SimulationError: there is no such keyframe.
+        """
+        if keyframe or "home" in self.names("key"):
+            number = self.find("key", keyframe or "home", "keyframe")
+            mujoco.mj_resetDataKeyframe(self.model, self.data, number)
+        else:
+            mujoco.mj_resetData(self.model, self.data)
         mujoco.mj_forward(self.model, self.data)
 
     def names(self, kind: Kind) -> list[str]:

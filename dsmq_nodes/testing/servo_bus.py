@@ -435,18 +435,59 @@ class FakePort:
                 os.write(end if isinstance(end, int) else end.fileno(), data)
 
 
+class ServoBusParameters(Parameters):
+    """Where a fake bus is, and what is wrong with it."""
+
+    port: str = Field("/tmp/dsmq_arm", description="the path that the driver opens")
+    ids: list[int] = Field([1, 2, 3, 4, 5, 6], description="of the servos")
+    seed: int = Field(0, description="of the faults")
+    latency_sec: float = Field(0.001, ge=0, description="the adaptor's")
+    socket: bool = Field(False, description="a Unix socket, for virtual time")
+    faults: list[str] = Field([], description="as ['8.0 unplug', '11.0 replug']")
+
+
+class ServedBus:
+    """A fake bus that a node serves while it spins, with faults by time and by topic.
+
+    Attributes:
+        wire: where it is plugged in; None before the node spins.
+    """
+
+    def __init__(self, node: Node, bus: FakeBus, given: ServoBusParameters) -> None:
+        """Be plugged in as soon as the node spins."""
+        self.wire: FakePort | None = None
+        self._node, self._bus, self._given = node, bus, given
+        node.create_subscription(String, "~/fault", self._on_fault, 10)
+        node.create_task(self._serve())
+
+    def close(self) -> None:
+        """Take the path away; for `on_shutdown`."""
+        if self.wire is not None:
+            self.wire.unplug()
+
+    async def _serve(self) -> None:
+        self.wire = FakePort(self._given.port, self._bus, is_socket=self._given.socket)
+        self.wire.plug()
+        time = asyncio.get_running_loop().time
+        began_sec = time()
+        for each in self._given.faults:
+            at_sec, _, fault = each.partition(" ")
+            await asyncio.sleep(began_sec + float(at_sec) - time())
+            self.wire.fault(fault)
+
+    def _on_fault(self, msg: String) -> None:
+        try:
+            if self.wire is not None:
+                self.wire.fault(msg.data)
+        except ValueError as error:
+            self._node.get_logger().error(f"{error}")
+
+
 class FakeServoBus(Node):
     """A node that is a servo bus, for launch files: the driver beside it opens `port`."""
 
-    class Params(Parameters):
+    class Params(ServoBusParameters):
         """Where the bus is, and what is wrong with it."""
-
-        port: str = Field("/tmp/dsmq_arm", description="the path that the driver opens")
-        ids: list[int] = Field([1, 2, 3, 4, 5, 6], description="of the servos")
-        seed: int = Field(0, description="of the faults")
-        latency_sec: float = Field(0.001, ge=0, description="the adaptor's")
-        socket: bool = Field(False, description="a Unix socket, for virtual time")
-        faults: list[str] = Field([], description="as ['8.0 unplug', '11.0 replug']")
 
     params: Params
 
@@ -455,33 +496,16 @@ class FakeServoBus(Node):
         super().__init__("servo_bus")
         given = self.params
         self.bus = FakeBus(given.ids, seed=given.seed, latency_sec=given.latency_sec)
-        self.wire: FakePort | None = None
-        self.create_subscription(String, "~/fault", self.on_fault, 10)
-        self.create_task(self.serve())
+        self._served = ServedBus(self, self.bus, given)
 
-    async def serve(self) -> None:
-        """Serve the bus, and make the faults at their times."""
-        self.wire = FakePort(self.params.port, self.bus, is_socket=self.params.socket)
-        self.wire.plug()
-        time = asyncio.get_running_loop().time
-        began_sec = time()
-        for each in self.params.faults:
-            at_sec, _, fault = each.partition(" ")
-            await asyncio.sleep(began_sec + float(at_sec) - time())
-            self.wire.fault(fault)
-
-    def on_fault(self, msg: String) -> None:
-        """Make a fault now."""
-        try:
-            if self.wire is not None:
-                self.wire.fault(msg.data)
-        except ValueError as error:
-            self.get_logger().error(f"{error}")
+    @property
+    def wire(self) -> FakePort | None:
+        """Where the bus is plugged in."""
+        return self._served.wire
 
     def on_shutdown(self, *_: object) -> None:
         """Take the path away."""
-        if self.wire is not None:
-            self.wire.unplug()
+        self._served.close()
 
 
 async def _serve(path: str, ids: Iterable[int], seed: int) -> None:
