@@ -60,7 +60,8 @@ def _chapter(name: str, part: dict[str, Any]) -> str:
 
 def _kind(value: dict[str, Any]) -> str:
     if "$ref" in value:
-        return f"[{value['$ref'].rpartition('/')[2]}](#{value['$ref'].rpartition('/')[2].lower()})"
+        name = value["$ref"].rpartition("/")[2]
+        return "any" if name == "JsonValue" else f"[{name}](#{name.lower()})"
     if "enum" in value:
         return ", ".join(f"`{each}`" for each in value["enum"])
     kinds = [_kind(each) for each in value.get("anyOf", value.get("allOf", []))]
