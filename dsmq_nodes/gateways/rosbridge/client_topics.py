@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable
 from typing import Any, Final
 
+from dsmq_nodes.bag.optional import need
 from dsmq_nodes.dsmq.log import Entry
 from dsmq_nodes.errors import CommandError, OverwrittenError
 from dsmq_nodes.gateways.client_values import message_text
@@ -45,6 +46,8 @@ class ClientTopics:
         spelled = text_in(operation, "topic")
         topic = self._found(spelled)
         options = self._options(operation)
+        if options.compression == "cbor-raw":
+            self._check_raw(topic)
         known = self._subscribed.get(topic)
         if known is None:
             queue: TopicQueue[Entry] = TopicQueue(options, self._bytes)
@@ -70,16 +73,21 @@ class ClientTopics:
             raise CommandError(
                 f"a compression is {', '.join(COMPRESSIONS)}, not {compression!r:.60}"
             )
-        if compression == "cbor-raw":
-            raise CommandError(
-                "cbor-raw is the message as CDR, which this gateway does not have: use cbor"
-            )
         return TopicOptions(
             number_in(operation, "throttle_rate") / 1000,
             int(number_in(operation, "queue_length")),
             int(number_in(operation, "fragment_size")),
             compression,
         )
+
+    def _check_raw(self, topic: str) -> None:
+        need("ros", "rosbags", "numpy")
+        kind = self._server.type_of(topic)
+        if kind.name and kind.cls is None:
+            raise CommandError(
+                f"cbor-raw needs the order of the fields, and of {kind.name} it is not known "
+                "here: use cbor"
+            )
 
     def _warn_of_type(self, topic: str, operation: Operation) -> None:
         told, wanted = self._client.hub.type_of(topic), operation.get("type")
@@ -173,7 +181,7 @@ class _TopicOfClient:
         self._topic, self._spelled = topic, spelled
         self._timer: Any = None
         self._told, self._told_sec = 0, 0.0
-        self._overwritten = 0
+        self._unwritten, self._why = 0, ""
         self._reader: HubReader | None = None
         self._warn: Callable[[str], None] = lambda _: None
 
@@ -221,8 +229,9 @@ class _TopicOfClient:
             frame = self._server.frames.of(
                 entry, self._spelled, options.compression, self._server.type_of(self._topic)
             )
-        except OverwrittenError:
-            self._overwritten += 1
+        except (OverwrittenError, CommandError) as error:
+            self._unwritten += 1
+            self._why = f"; {error}"
             return
         keep = min(options.queue_length, MOST_MESSAGES)
         if options.fragment_size and isinstance(frame, str):
@@ -233,8 +242,8 @@ class _TopicOfClient:
 
     def _tell_dropped(self) -> None:
         outbox = self._client.outbox
-        dropped = self.queue.dropped + outbox.dropped[self._topic] + self._overwritten
+        dropped = self.queue.dropped + outbox.dropped[self._topic] + self._unwritten
         now_sec = self._client.now_sec()
         if dropped > self._told and now_sec >= self._told_sec + _TOLD_EVERY_SEC:
-            self._warn(f"{self._spelled}: {dropped} messages were dropped so far")
+            self._warn(f"{self._spelled}: {dropped} messages were dropped so far{self._why}")
             self._told, self._told_sec = dropped, now_sec

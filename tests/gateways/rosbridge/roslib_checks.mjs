@@ -89,6 +89,13 @@ const CHECKS = {
     assert.deepEqual([...got.pixels], [0, 255]);
     thing.unsubscribe();
   },
+  async "compression cbor-raw"() {
+    const scan = topic("/scan", "sensor_msgs/LaserScan", { compression: "cbor-raw" });
+    const { secs, bytes } = await next(scan);
+    assert.ok(secs > 1e9);
+    assert.deepEqual([...bytes.slice(0, 4)], [0, 1, 0, 0]);
+    scan.unsubscribe();
+  },
   async "fragments"() {
     const got = within(new Promise((done) => other.on("/scan", done)), "a message");
     other.callOnConnection({ op: "subscribe", id: "f", topic: "/scan", fragment_size: 64 });

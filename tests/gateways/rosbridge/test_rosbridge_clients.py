@@ -23,7 +23,7 @@ def test_roslib(gateway: str) -> None:
     packages = modules("roslib", "ws")
     found = checks(["node", HERE / "roslib_in_node.mjs", packages, gateway])
     assert {name: error for name, error in found.items() if error} == {}
-    assert len(found) == 17
+    assert len(found) == 18
 
 
 @pytest.mark.parametrize("transport", ["twisted", "asyncio"])
@@ -95,4 +95,4 @@ def test_roslib_in_a_browser(gateway: str, tmp_path: Path) -> None:
                 process.terminate()
         server.shutdown()
     assert {each["name"]: each["error"] for each in results if each["error"]} == {}
-    assert len(results) == 17
+    assert len(results) == 18

@@ -2,7 +2,8 @@
 
 import json
 from collections.abc import Callable
-from typing import Any, Final
+from functools import cache
+from typing import TYPE_CHECKING, Any, Final
 
 from dsmq_nodes.dsmq.log import Entry
 from dsmq_nodes.gateways.known_types import KnownType
@@ -10,6 +11,9 @@ from dsmq_nodes.gateways.message_json import decoded, plain_json
 from dsmq_nodes.gateways.rosbridge.encoding.cbor_values import cbor_values, written_cbor
 from dsmq_nodes.gateways.rosbridge.encoding.png_text import png_of
 from dsmq_nodes.gateways.web.outbox import Frame
+
+if TYPE_CHECKING:
+    from dsmq_nodes.gateways.rosbridge.encoding.raw_cdr import RawMessages
 
 
 def text_frame(frame: dict[str, Any]) -> str:
@@ -40,6 +44,7 @@ class PublishFrames:
 
         Raises:
             OverwrittenError: its large field was overwritten in shared memory.
+            CommandError: it cannot be written as CDR.
         """
         if entry is not self._entry:
             self._entry, self._made = entry, {}
@@ -63,8 +68,23 @@ def _cbor(entry: Entry, name: str, kind: KnownType) -> bytes:
     return written_cbor({"op": "publish", "topic": name, "msg": values})
 
 
+@cache
+def _raw_messages() -> "RawMessages":
+    from dsmq_nodes.gateways.rosbridge.encoding.raw_cdr import RawMessages  # noqa: PLC0415  125 ms, of an extra
+
+    return RawMessages()
+
+
+def _cbor_raw(entry: Entry, name: str, kind: KnownType) -> bytes:
+    data = _raw_messages().written(decoded(entry.text or ""), kind)
+    secs, nsecs = divmod(entry.stamp, 10**9)
+    msg = {"secs": secs, "nsecs": nsecs, "bytes": data}
+    return written_cbor({"op": "publish", "topic": name, "msg": msg})
+
+
 _MAKERS: Final[dict[str, Callable[[Entry, str, KnownType], Frame]]] = {
     "none": _json,
     "png": _png,
     "cbor": _cbor,
+    "cbor-raw": _cbor_raw,
 }
