@@ -1,11 +1,13 @@
 """Robots in MuJoCo, as nodes: `node: dsmq_nodes.sim:Physics` in a launch file.
 
 `Physics` steps an MJCF model and is its sensors and motors; `ServoWorld` is one whose motors are
-bus servos, which the driver of a real arm drives by their packets. The extra `sim` brings MuJoCo.
+bus servos, which the driver of a real arm drives by their packets. `SimCamera` renders what they
+simulate, in a process of its own. The extra `sim` brings MuJoCo.
 
 Names are loaded when they are first used.
 """
 
+import os
 from importlib import import_module
 from typing import TYPE_CHECKING
 
@@ -14,10 +16,11 @@ from dsmq_nodes.errors import NodeLoadError
 if TYPE_CHECKING:
     from dsmq_nodes.sim.physics import Physics
     from dsmq_nodes.sim.servo_world import ServoWorld
+    from dsmq_nodes.sim.sim_camera import SimCamera
 
-__all__ = ["Physics", "ServoWorld"]
+__all__ = ["Physics", "ServoWorld", "SimCamera"]
 
-_HOMES = {"Physics": "physics", "ServoWorld": "servo_world"}
+_HOMES = {"Physics": "physics", "ServoWorld": "servo_world", "SimCamera": "sim_camera"}
 
 
 def __getattr__(name: str) -> object:
@@ -29,3 +32,6 @@ def __getattr__(name: str) -> object:
         if error.name not in {"mujoco", "numpy"}:
             raise
         raise NodeLoadError(f"{name} needs MuJoCo: pip install 'dsmq-nodes[sim]'") from None
+    except AttributeError as error:  # of PyOpenGL, which MuJoCo loads where MUJOCO_GL says so
+        how = f"MUJOCO_GL={os.environ.get('MUJOCO_GL', '')}"
+        raise NodeLoadError(f"{name}: MuJoCo cannot be loaded with {how}: {error}") from None

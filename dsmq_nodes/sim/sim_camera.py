@@ -1,0 +1,158 @@
+"""A camera in a simulated world, in a process of its own.
+
+Rendering takes milliseconds, in which the physics would answer nobody. So the physics publishes
+what it simulates on `sim_state`, and this node renders that: the picture's stamp is the state's.
+It loads the same model.
+
+Rendering needs OpenGL without a screen: EGL, or OSMesa where there is no EGL. MUJOCO_GL in the
+environment decides if it is set.
+"""
+
+import contextlib
+import ctypes
+import math
+import os
+from importlib import import_module
+from typing import Any, Final
+
+import mujoco
+import numpy as np
+from mujoco.rendering.classic import gl_context
+from pydantic import Field
+from typing_extensions import override
+
+from dsmq_nodes.errors import SimulationError
+from dsmq_nodes.graph.node import Node
+from dsmq_nodes.graph.parameters.model import Parameters
+from dsmq_nodes.messages.base import Header
+from dsmq_nodes.messages.sensor import CameraInfo, Image
+from dsmq_nodes.sim.world import SimState, World
+
+_EARLY: Final = 0.2  # of a period: states come a little before or after a picture is due
+_LIBRARIES: Final = {"egl": ("libEGL.so.1",), "osmesa": ("libOSMesa.so.8", "libOSMesa.so.6")}
+_NO_GL: Final = (
+    "there is no OpenGL to render with: install libegl1 and libgl1-mesa-dri (or libosmesa6) of "
+    "Debian, and `pip install 'dsmq-nodes[sim]'`; the physics runs without"
+)
+
+
+class SimCamera(Node):
+    """Publishes what a camera of the model sees: `image_raw` and `camera_info`."""
+
+    class Params(Parameters):
+        """Which camera, and its pictures."""
+
+        model: str = Field("diffbot", frozen=True, description="the model of the physics")
+        camera: str = Field("", frozen=True, description="'': the model's first")
+        width: int = Field(320, ge=1, le=4096, frozen=True, description="pixels")
+        height: int = Field(240, ge=1, le=4096, frozen=True, description="pixels")
+        frame_id: str = Field("", frozen=True, description="'': the camera's name")
+
+    params: Params
+    rate_hz = 15.0
+
+    def __init__(self) -> None:
+        """Load the model and open OpenGL.
+
+        Raises:
+            SimulationError: the model cannot be loaded, has no such camera, or there is no OpenGL.
+        """
+        super().__init__("camera")
+        self._renderer: Any = None  # what follows may raise, and the node ends
+        given = self.params
+        self._world = World(given.model)
+        name = given.camera or next(iter(self._world.names("camera")), "")
+        self._camera = self._world.find("camera", name, "camera")
+        self._renderer = _renderer(self._world, given.width, given.height)
+        self._pixels = np.zeros((given.height, given.width, 3), np.uint8)
+        self._due_sec = 0.0
+        self._frame = given.frame_id or f"{self.get_namespace()}/{name}".lstrip("/")
+        self._image = self.create_publisher(Image, "image_raw", 2)
+        self._info = self.create_publisher(CameraInfo, "camera_info", 2)
+        self.create_subscription(SimState, "sim_state", self.on_state, 1)
+
+    def on_state(self, msg: SimState) -> None:
+        """Render a state, when a picture is due."""
+        if msg.elapsed_sec < self._due_sec - _EARLY * self.period_sec:
+            if self._due_sec - msg.elapsed_sec < 2 * self.period_sec:
+                return
+            self._due_sec = msg.elapsed_sec  # the simulation was started again
+        # The next one is due on the same raster, but not before now.
+        self._due_sec = max(self._due_sec, msg.elapsed_sec - self.period_sec) + self.period_sec
+        self._render(msg)
+
+    def _render(self, msg: SimState) -> None:
+        world, given = self._world, self.params
+        if len(msg.positions) != world.model.nq:
+            raise SimulationError(
+                f"the physics sends {len(msg.positions)} positions, the model {given.model} has "
+                f"{world.model.nq}: give both the same parameter model"
+            )
+        world.data.qpos[:] = msg.positions
+        mujoco.mj_kinematics(world.model, world.data)
+        mujoco.mj_comPos(world.model, world.data)
+        mujoco.mj_camlight(world.model, world.data)
+        self._renderer.update_scene(world.data, self._camera)
+        self._renderer.render(out=self._pixels)
+        header = msg.header
+        header.frame_id = self._frame
+        self._image.publish(
+            Image(
+                header=header,
+                height=given.height,
+                width=given.width,
+                encoding="rgb8",
+                step=3 * given.width,
+                data=self._pixels.tobytes(),
+            )
+        )
+        self._info.publish(self._calibration(header))
+
+    def _calibration(self, header: Header) -> CameraInfo:
+        """A pinhole without distortion, by the camera's vertical field of view."""
+        width, height = self.params.width, self.params.height
+        fovy = math.radians(float(self._world.model.cam_fovy[self._camera]))
+        f, x, y = height / 2 / math.tan(fovy / 2), width / 2, height / 2
+        return CameraInfo(
+            header=header,
+            height=height,
+            width=width,
+            distortion_model="plumb_bob",
+            d=[0.0] * 5,
+            k=[f, 0.0, x, 0.0, f, y, 0.0, 0.0, 1.0],
+            r=[1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0],
+            p=[f, 0.0, x, 0.0, 0.0, f, y, 0.0, 0.0, 0.0, 1.0, 0.0],
+        )
+
+    @override
+    def on_shutdown(self, *_: object) -> None:
+        """Give OpenGL back; OSMesa fails at the process's end otherwise."""
+        if self._renderer is not None:
+            self._renderer.close()
+
+
+def _renderer(world: World, width: int, height: int) -> Any:
+    """A renderer of MuJoCo's.
+
+    Raises:
+        SimulationError: there is no OpenGL.
+    """
+    view = world.model.vis.global_
+    view.offwidth, view.offheight = max(view.offwidth, width), max(view.offheight, height)
+    way = os.environ.get("MUJOCO_GL") or _found_gl()
+    try:
+        if way in _LIBRARIES:  # the one that MuJoCo chose was said at its import, too early
+            gl_context.GLContext = import_module(f"mujoco.{way}").GLContext
+        return mujoco.Renderer(world.model, height, width)
+    except Exception as error:  # noqa: BLE001  of PyOpenGL, ctypes, MuJoCo: each has its own
+        reason = " ".join(str(error).split())
+        raise SimulationError(f"{_NO_GL} ({way or 'no EGL, no OSMesa'}: {reason:.200})") from None
+
+
+def _found_gl() -> str:
+    for way, names in _LIBRARIES.items():
+        for name in names:
+            with contextlib.suppress(OSError):
+                ctypes.CDLL(name)
+                return way
+    return ""
