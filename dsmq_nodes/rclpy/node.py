@@ -130,11 +130,11 @@ class Node:
             )
         self._time_source = TimeSource(node=self)
         self._time_source.attach_clock(self.__clock)
-        if start_parameter_services:
-            self._parameter_service = ParameterService(self)
-        if enable_logger_service:
-            self._logger_service = LoggingService(self)
-        self._type_description_service = TypeDescriptionService(self)
+        if not self.__handle.is_second:
+            parameters = (start_parameter_services, ParameterService)
+            logger = (enable_logger_service, LoggingService)
+            kinds = (parameters, logger, (True, TypeDescriptionService))
+            self._services_of_its_own = [kind(self) for is_wanted, kind in kinds if is_wanted]
         self._context.track_node(self)
 
     # What it has

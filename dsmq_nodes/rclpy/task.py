@@ -1,5 +1,6 @@
 """Futures and tasks: what executors run, and what their results are waited for with."""
 
+import asyncio
 import inspect
 import sys
 import threading
@@ -10,6 +11,15 @@ from enum import Enum
 from typing import Any, Generic, TypeVar
 
 T = TypeVar("T")
+
+
+def _is_in_asyncio() -> bool:
+    """Whether an asyncio task awaits, not an executor's."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True
 
 
 class FutureState(Enum):
@@ -44,8 +54,9 @@ class Future(Generic[T]):
             )
 
     def __await__(self) -> Generator[Any, None, T | None]:
+        in_asyncio = _is_in_asyncio()
         while self._pending():
-            yield self
+            yield None if in_asyncio else self  # asyncio takes no future but its own
         return self.result()
 
     def _pending(self) -> bool:

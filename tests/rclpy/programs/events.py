@@ -62,7 +62,7 @@ node.create_publisher(
     best,
     event_callbacks=PublisherEventCallbacks(
         incompatible_qos=lambda info: told.append(
-            ("offers too little", info.total_count, int(info.last_policy_kind))
+            ("offers too little", info.total_count, str(info.last_policy_kind))
         )
     ),
 )
@@ -74,7 +74,7 @@ node.create_subscription(
     QoSProfile(depth=1),
     event_callbacks=SubscriptionEventCallbacks(
         incompatible_qos=lambda info: told.append(
-            ("asks too much", info.total_count, int(info.last_policy_kind))
+            ("asks too much", info.total_count, str(info.last_policy_kind))
         )
     ),
 )

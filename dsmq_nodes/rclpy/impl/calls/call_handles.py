@@ -10,7 +10,6 @@ import time
 from collections import deque
 from typing import Any
 
-from dsmq_nodes.errors import DsmqError
 from dsmq_nodes.rclpy.impl.calls.kit_services import kit_service
 from dsmq_nodes.rclpy.impl.handle import InnerHandle
 from dsmq_nodes.rclpy.impl.log_output import log_inside
@@ -116,30 +115,35 @@ class ClientHandle(InnerHandle):
         sequence = next(self._ids)
         ours = from_ros(request)
         self.introspection.tell(REQUEST_SENT, sequence, request=request)
-        io.soon(self._begin, sequence, ours)
+        if self._kit.service_is_ready() or not ends.named(SERVICE, self.service_name):
+            self._call(sequence, ours)
+        else:
+            io.start(self._call_soon(sequence, ours))
         return sequence
 
-    def _begin(self, sequence: int, request: Any) -> None:
-        task = asyncio.ensure_future(self._call(sequence, request))
-        self._keep(task)
+    async def _call_soon(self, sequence: int, request: Any) -> None:
+        """Call a service of this process that the broker's graph does not show yet."""
+        await self._kit.wait_for_service_async(_SOON_SEC)
+        self._call(sequence, request)
 
-    def _keep(self, task: "asyncio.Task[None]") -> None:
-        tasks: set[Any] = self.__dict__.setdefault("_tasks", set())
-        tasks.add(task)
-        task.add_done_callback(tasks.discard)
-
-    async def _call(self, sequence: int, request: Any) -> None:
+    def _call(self, sequence: int, request: Any) -> None:
         try:
-            if not self._kit.service_is_ready() and ends.named(SERVICE, self.service_name):
-                await self._kit.wait_for_service_async(_SOON_SEC)
-            response = await self._kit.call_async(request)
-        except (DsmqError, ValueError) as error:
-            # As in ROS 2 the call stays without an answer; here the log says why.
-            if not self.is_destroyed:
-                log_inside(_WARN, self.node.logger_name, f"no answer: {error}")
+            answer = self._kit.call_async(request)
+        except ValueError as error:
+            self._has_failed(error)
             return
-        self._responses.append((ServiceInfo(RequestId(sequence)), response))
-        self.node.wake()
+
+        def arrived(response: Any) -> None:
+            # At once in the I/O thread: before messages that were sent after the response.
+            self._responses.append((ServiceInfo(RequestId(sequence)), response))
+            self.node.wake()
+
+        answer.then(arrived, lambda: self._has_failed(answer.exception())).ignore()
+
+    def _has_failed(self, error: BaseException | None) -> None:
+        """As in ROS 2 the call stays without an answer; here the log says why."""
+        if not self.is_destroyed and not self.node.is_destroyed and self.node.context.ok():
+            log_inside(_WARN, self.node.logger_name, f"no answer: {error}")
 
     def is_ready(self) -> bool:
         """Whether a response has come."""
@@ -238,7 +242,8 @@ class ServiceHandle(InnerHandle):
         self.introspection.tell(RESPONSE_SENT, sequence, response=response)
         answer = self._open.get(sequence)
         if answer is not None:
-            io.soon(_settle, answer, ours)
+            # What the program publishes after this comes after the response.
+            io.wait(_sent(answer, ours))
 
     def destroy_when_not_in_use(self) -> None:
         """End it."""
@@ -255,6 +260,7 @@ class ServiceHandle(InnerHandle):
             self.node.kit.destroy_service(self._kit)
 
 
-def _settle(answer: "asyncio.Future[Any]", response: Any) -> None:
+async def _sent(answer: "asyncio.Future[Any]", response: Any) -> None:
     if not answer.done():
         answer.set_result(response)
+        await asyncio.sleep(0)  # meanwhile the kit sends it

@@ -17,7 +17,7 @@ from dsmq_nodes.rclpy.impl.topics.event_infos import (
     SubscriptionEventType,
     count_one,
 )
-from dsmq_nodes.rclpy.impl.topics.qos_rules import QoSPolicyKind, faults
+from dsmq_nodes.rclpy.impl.topics.qos_rules import QoSPolicyKind, faults, kind_of_event
 from dsmq_nodes.topic_names import REPLY, REQUEST, is_kits_own
 
 PUBLISHER: Final = "publisher"
@@ -218,7 +218,7 @@ def _refuse(end: End, policy: QoSPolicyKind) -> None:
 
     def change(info: Any) -> None:
         count_one(info)
-        info.last_policy_kind = policy
+        info.last_policy_kind = kind_of_event(policy)
 
     end.events.happen(
         PublisherEventType.RCL_PUBLISHER_OFFERED_INCOMPATIBLE_QOS

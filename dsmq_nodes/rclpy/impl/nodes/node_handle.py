@@ -18,6 +18,7 @@ class NodeHandle(InnerHandle):
         context: the context it belongs to.
         wake: wakes the executor that spins it.
         kit: the kit's node.
+        is_second: another node has the name already, and answers to services of nodes.
     """
 
     def __init__(self, name: str, namespace: str, context: Any, wake: Callable[[], object]) -> None:
@@ -27,6 +28,7 @@ class NodeHandle(InnerHandle):
         self.wake = wake
         self._peer = SpunPeer(name, namespace)
         self.kit = self._peer.node
+        self.is_second = self._peer.is_second
         ends.add_node(name, namespace)
         graph_follower.node_began(self)
 

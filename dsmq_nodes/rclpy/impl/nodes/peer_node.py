@@ -8,7 +8,7 @@ import asyncio
 import itertools
 import threading
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from concurrent.futures import Future
 from typing import Any, Final, Literal, TypeVar
 
@@ -64,6 +64,10 @@ class IoThread:
         """Call a function in the thread, without waiting."""
         (self._loop or self._start()).call_soon_threadsafe(call, *args)
 
+    def start(self, work: Coroutine[Any, Any, None]) -> None:
+        """Run a coroutine in the thread, without waiting."""
+        asyncio.run_coroutine_threadsafe(work, self._loop or self._start())
+
     def later(self, delay_sec: float, call: Callable[[], object]) -> None:
         """Call a function in the thread after a time."""
         loop = self._loop or self._start()
@@ -88,10 +92,12 @@ class SpunPeer:
 
     Attributes:
         node: the kit's node.
+        is_second: another node has the name already; this one has a number behind it.
     """
 
     def __init__(self, name: str, namespace: str) -> None:
         self.node = _made(name, namespace)
+        self.is_second = self.node.get_name() != name
         self._spinning = io.wait(_begun(self.node))
 
     def close(self) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from enum import IntEnum
 from typing import Any, Final
 
-from dsmq_nodes.rclpy.impl.topics.qos_rules import QoSPolicyKind
+from dsmq_nodes.rclpy.impl.topics.qos_rules import QoSPolicyKind, kind_of_event
 
 
 class PublisherEventType(IntEnum):
@@ -52,7 +52,7 @@ class IncompatibleQoSInfo(CountInfo):
 
     def __init__(self) -> None:
         super().__init__()
-        self.last_policy_kind = QoSPolicyKind.INVALID
+        self.last_policy_kind = kind_of_event(QoSPolicyKind.INVALID)
 
 
 class MatchedInfo(CountInfo):

@@ -21,6 +21,21 @@ class QoSPolicyKind(IntEnum):
     AVOID_ROS_NAMESPACE_CONVENTIONS = 512
 
 
+class _KindOfEvent(IntEnum):
+    """The policies as the callback of an event is told them: equal to the others, longer names."""
+
+    def __str__(self) -> str:
+        return f"{type(self).__name__}.{self.name}"
+
+    __format__ = object.__format__  # type: ignore[assignment]
+
+
+_as_named: Final[Any] = _KindOfEvent
+kind_of_event: Final[Any] = _as_named(
+    "rmw_qos_policy_kind_t", {f"RMW_QOS_POLICY_{each.name}": each.value for each in QoSPolicyKind}
+)
+
+
 class QoSCompatibility(IntEnum):
     """The verdict about two profiles."""
 
