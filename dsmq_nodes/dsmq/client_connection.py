@@ -52,6 +52,7 @@ class ClientConnection:
         age_sec: for how long the broker had been there when it greeted us, as far as it tells.
         ahead_ns: how far the broker's monotonic clock is ahead of ours, within half the time that
             its answer to our hello took; 0 where it may be the same clock.
+        is_tls: it is encrypted.
         memory: the directory of the shared memory, and our number in it; None: there is none.
     """
 
@@ -97,9 +98,9 @@ class ClientConnection:
         self._decoder = wire.FrameDecoder()
         self._bodies: Iterator[bytes] = iter(())
         self.lock = threading.RLock()
-        self._is_tls = isinstance(self.socket, ssl.SSLSocket)
+        self.is_tls = isinstance(self.socket, ssl.SSLSocket)
         # One TLS connection cannot be read and written at once.
-        self._turn = self.lock if self._is_tls else contextlib.nullcontext()
+        self._turn = self.lock if self.is_tls else contextlib.nullcontext()
         self.socket.setblocking(False)
         until_sec = time.monotonic() + timeout_sec
         try:
@@ -232,7 +233,7 @@ class ClientConnection:
             except NOT_NOW:
                 return
             yield from self._decoder.feed(data)
-            if len(data) < most_bytes and not self._is_tls:
+            if len(data) < most_bytes and not self.is_tls:
                 return  # TLS may hold more than the socket shows
             most_bytes = _MUCH_BYTES
 
@@ -264,7 +265,7 @@ class ClientConnection:
                 raise self._gone(error.strerror or str(error)) from None
 
     def _recv(self, most_bytes: int) -> bytes:
-        if self._is_tls:
+        if self.is_tls:
             with self.lock:
                 data = self.socket.recv(most_bytes)
         else:

@@ -17,7 +17,12 @@ from dsmq_nodes.errors import RingError
 from dsmq_nodes.graph.links.link import Publication, Published
 from dsmq_nodes.graph.links.stream import MUCH_BYTES, Stream
 from dsmq_nodes.graph.time.clock import BaseClock
-from dsmq_nodes.topic_names import DIAGNOSTICS_TOPIC, EVERY_NODES_TOPICS, is_kits_own
+from dsmq_nodes.topic_names import (
+    DIAGNOSTICS_TOPIC,
+    EVERY_NODES_TOPICS,
+    is_call,
+    is_kits_own,
+)
 
 if TYPE_CHECKING:
     from dsmq_nodes.dsmq.ring.writer import Writer
@@ -100,11 +105,18 @@ class Outgoing:
             self.unwatch(stream)
             with self.lock:
                 stream.close()
+                self._count_dropped(stream)
                 for publication in stream.unsent():
                     if publication.latched:
                         publication.owe(1)
                     else:
                         publication.dropped += 1
+
+    def _count_dropped(self, stream: Stream[Publication]) -> None:
+        """Count the messages that gave way to newer ones; the caller holds the lock."""
+        for publication in stream.gave_way():
+            publication.dropped += 1
+            self._stalled()
 
     def attach(self, loop: asyncio.AbstractEventLoop) -> None:
         """Send waiting frames from this thread's `loop` from now on."""
@@ -159,6 +171,8 @@ class Outgoing:
                 publication.keep(msg)
             if not is_sent:
                 self._not_sent(publication)
+            if stream is not None and stream.waiting_bytes:
+                self._count_dropped(stream)
         if stream is not None and stream.waiting_bytes and not self.is_spun:
             self._await_room(stream, 0)  # there is no loop to send the rest
 
@@ -236,7 +250,7 @@ class Outgoing:
         if stream is None:
             return False
         try:
-            is_sent = stream.send(frame, publication)
+            is_sent = stream.send(frame, publication, is_sure=_is_sure(publication))
         except OSError as error:
             self._on_broken(str(error))
             return False  # the reader notices it too, and drops the stream
@@ -274,7 +288,10 @@ class Outgoing:
             return
         self._is_flushing = False  # frames of other threads may have to wait from now on
         try:
-            if not stream.flush():
+            is_flushed = stream.flush()
+            with self.lock:
+                self._count_dropped(stream)
+            if not is_flushed:
                 self._is_flushing = True
                 return
         except OSError as error:
@@ -285,7 +302,9 @@ class Outgoing:
 
     def _has_room(self) -> None:
         """The broker has read everything."""
-        was_stalled, self._is_stalled = self._is_stalled, False
+        stream = self.stream
+        was_stalled = self._is_stalled
+        self._is_stalled = was_stalled and stream is not None and stream.is_late
         with self.lock:
             for publication in list(self.publications.values()):
                 self._pay(publication)
@@ -302,6 +321,14 @@ class Outgoing:
             for publication in list(self.publications.values())
             if not is_ours(publication.topic)  # not the user's messages
         )
+
+
+def _is_sure(publication: Publication | None) -> bool:
+    """Whether a message must not give way to a newer one of its topic."""
+    if publication is None:
+        return True
+    topic = publication.topic
+    return publication.latched > 0 or is_call(topic) or is_ours(topic)
 
 
 def is_ours(topic: str) -> bool:

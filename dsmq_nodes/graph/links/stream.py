@@ -1,27 +1,29 @@
 """The sending side of a connection to a broker: several threads write without waiting.
 
-Bytes that the socket does not take at once are kept, up to a limit, and sent as the broker reads
-on. Beyond the limit a message is refused: a publisher in a callback must not wait, or a stopped or
-slow broker would delay the node's timers. In any other thread, and in a program that only
-publishes, waiting is harmless: there `await_room` waits as long as the broker reads on at a good
-pace.
+What the socket does not take at once is kept, up to a limit, and sent as the broker reads on; of a
+topic's messages the newest are kept, and none for more than a second (`backlog.py`). A publisher in
+a callback must not wait, or a stopped or slow broker would delay the node's timers. In any other
+thread, and in a program that only publishes, waiting is harmless: there `await_room` waits as long
+as the broker reads on at a good pace.
 """
 
 import contextlib
 import math
+import select
 import socket
 import time
-from collections import deque
 from typing import Final, Generic, TypeVar
 
 from dsmq_nodes.dsmq import descriptors
 from dsmq_nodes.dsmq.client_connection import ClientConnection
 from dsmq_nodes.dsmq.descriptors import NOT_NOW
+from dsmq_nodes.graph.links.backlog import Backlog
 
 _T = TypeVar("_T")
 _MOST_BYTES: Final = 1 << 20  # of messages that wait; a single one may be larger
 MUCH_BYTES: Final = _MOST_BYTES // 2  # with more than this, a thread that may wait does
 _FAR_TOO_MUCH_BYTES: Final = 32 << 20  # of frames that a new connection repeats
+_STALE_SEC: Final = 1.0  # a message that has waited for longer is not sent
 _PATIENCE_SEC: Final = 0.1  # for a broker that does not read
 _GOOD_PACE_BYTES_PER_SEC: Final = 4_000_000  # a reader at this pace restores our patience
 _LAST_WORDS_SEC: Final = 1.0  # at the end, for unsent frames
@@ -31,10 +33,22 @@ _REMEMBERED_SEC: Final = 10.0  # how long a broker that did not read is remember
 _gave_up_sec = -math.inf
 
 
+def _room(sock: socket.socket) -> "select.poll | None":
+    """Says whether a socket to another machine has few enough unsent bytes; None: do not ask.
+
+    Linux appends to the last packet although it would not begin another one: up to 64 KiB.
+    """
+    if not hasattr(socket, "TCP_NOTSENT_LOWAT") or sock.family == socket.AF_UNIX:
+        return None
+    poll = select.poll()
+    poll.register(sock, select.POLLOUT)
+    return poll
+
+
 class Stream(Generic[_T]):
     """Sends frames over a connection that has been greeted; the connection itself reads.
 
-    Each frame that may be lost has an owner; `unsent` returns those of lost frames.
+    Each frame that may be lost has an owner; `gave_way` and `unsent` return those of lost frames.
 
     Attributes:
         lock: the connection's; held while sending.
@@ -45,21 +59,35 @@ class Stream(Generic[_T]):
         self.connection, self.socket = connection, connection.socket
         self.lock = connection.lock
         self.waiting_bytes = 0
-        self._frames: deque[tuple[bytes, _T | None]] = deque()  # not taken by the socket yet
-        self._taken_bytes = 0  # of the first frame
+        self._gave_way: list[_T] = []
+        self._backlog: Backlog[bytes, _T] = Backlog(lambda owner, _: self._gave_way.append(owner))
+        self._rest = memoryview(b"")  # of a frame that was sent in part
+        self._rest_owner: _T | None = None
         self._patience_sec = _PATIENCE_SEC
+        self._room = _room(self.socket)
 
-    def send(self, frame: bytes, owner: _T | None = None) -> bool:
+    def send(self, frame: bytes, owner: _T | None = None, *, is_sure: bool = False) -> bool:
         """Send a frame, now or as the broker reads on; False when too much waits already.
+
+        Where too much waits, the oldest frames of the same owner give way, except those that are
+        `is_sure`.
 
         Raises:
             OSError: the connection is gone.
         """
         with self.lock:
-            if self._frames and not self.flush() and self.waiting_bytes + len(frame) > _MOST_BYTES:
-                return False
-            self._send(frame, owner)
+            if self.waiting_bytes and not self.flush():
+                if owner is not None and not is_sure:
+                    self._make_room(owner, len(frame))
+                if self.waiting_bytes and self.waiting_bytes + len(frame) > _MOST_BYTES:
+                    return False
+            self._send(frame, owner, is_sure=is_sure)
             return True
+
+    def _make_room(self, owner: _T, size: int) -> None:
+        if (missing := self.waiting_bytes + size - _MOST_BYTES) > 0:
+            self._backlog.make_room(owner, missing)
+            self._count()
 
     def send_surely(self, frame: bytes) -> None:
         """Send a frame that must not be lost.
@@ -71,20 +99,34 @@ class Stream(Generic[_T]):
             if self.waiting_bytes > _FAR_TOO_MUCH_BYTES:
                 self.socket.shutdown(socket.SHUT_RDWR)
                 raise TimeoutError("it does not read")
-            self._send(frame, None)
+            self._send(frame, None, is_sure=True)
 
-    def _send(self, frame: bytes, owner: _T | None) -> None:
-        sent = 0
-        if not self._frames:
-            try:
-                sent = self.socket.send(frame)
-            except NOT_NOW:
-                sent = 0
-            if sent == len(frame):
-                return
-            self._taken_bytes = sent
-        self._frames.append((frame, owner))
-        self.waiting_bytes += len(frame) - sent
+    def _send(self, frame: bytes, owner: _T | None, *, is_sure: bool) -> None:
+        if self.waiting_bytes or not self._begin(frame, owner):
+            lasts_sec = math.inf if is_sure else _STALE_SEC
+            self._backlog.add(
+                frame, owner, len(frame), time.monotonic(), is_sure=is_sure, lasts_sec=lasts_sec
+            )
+        self._count()
+
+    def _begin(self, frame: bytes, owner: _T | None) -> bool:
+        """Send the beginning of a frame, if the socket takes any; then the rest has to follow."""
+        sent = self._sent(frame)
+        if sent or self.connection.is_tls:  # TLS may have it, although it has not told so
+            self._rest, self._rest_owner = memoryview(frame)[sent:], owner
+        return sent > 0 or self.connection.is_tls
+
+    def _sent(self, data: bytes | memoryview) -> int:
+        """How many bytes the socket takes now."""
+        if self._room is not None and not self._room.poll(0):
+            return 0
+        try:
+            return self.socket.send(data)
+        except NOT_NOW:
+            return 0
+
+    def _count(self) -> None:
+        self.waiting_bytes = len(self._rest) + self._backlog.waiting_bytes
 
     def flush(self) -> bool:
         """Send what waits, as far as the socket takes it; returns whether that was all.
@@ -93,20 +135,27 @@ class Stream(Generic[_T]):
             OSError: the connection is gone.
         """
         with self.lock:
-            while self._frames:
-                frame, _ = self._frames[0]
-                try:
-                    sent = self.socket.send(memoryview(frame)[self._taken_bytes :])
-                except NOT_NOW:
-                    return False
-                self.waiting_bytes -= sent
-                self._taken_bytes += sent
-                if self._taken_bytes == len(frame):
-                    self._frames.popleft()
-                    self._taken_bytes = 0
-                regained_sec = sent / _GOOD_PACE_BYTES_PER_SEC
-                self._patience_sec = min(self._patience_sec + regained_sec, _PATIENCE_SEC)
-            return True
+            try:
+                while self._flush_one():
+                    pass
+            finally:
+                self._count()
+            return not self.waiting_bytes
+
+    def _flush_one(self) -> bool:
+        """Send some of the first frame; False: nothing waits, or the socket takes no more."""
+        if self._rest:
+            sent = self._sent(self._rest)
+            self._rest = self._rest[sent:]
+        else:
+            first = self._backlog.first(time.monotonic())
+            if first is None or not self._begin(*first):
+                return False
+            self._backlog.pop()
+            sent = len(first[0]) - len(self._rest)
+        regained_sec = sent / _GOOD_PACE_BYTES_PER_SEC
+        self._patience_sec = min(self._patience_sec + regained_sec, _PATIENCE_SEC)
+        return sent > 0
 
     def await_room(self, most_bytes: int = MUCH_BYTES) -> None:
         """Wait until at most `most_bytes` wait to be sent, as long as the broker reads on.
@@ -124,12 +173,26 @@ class Stream(Generic[_T]):
             self._patience_sec -= time.monotonic() - began_sec
             self.flush()
 
+    @property
+    def is_late(self) -> bool:
+        """Whether messages have given way to newer ones lately."""
+        return self._backlog.is_late(time.monotonic())
+
+    def gave_way(self) -> list[_T]:
+        """The owners of the frames that were dropped for newer ones since the last call."""
+        with self.lock:
+            owners = self._gave_way[:]
+            self._gave_way.clear()
+            return owners
+
     def unsent(self) -> list[_T]:
         """The owners of the frames that were not sent; those frames are dropped."""
         with self.lock:
-            owners = [owner for _, owner in self._frames if owner is not None]
-            self._frames.clear()
-            self.waiting_bytes = 0
+            owners = self._backlog.clear()
+            if self._rest and self._rest_owner is not None:
+                owners.insert(0, self._rest_owner)
+            self._rest = memoryview(b"")
+            self._count()
             return owners
 
     def wait(self, timeout_sec: float) -> bool:

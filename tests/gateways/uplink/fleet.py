@@ -27,7 +27,7 @@ from tests.support.waiting import PATIENCE_SEC
 if TYPE_CHECKING:
     from concurrent.futures import Future
 
-    from tests.gateways.uplink.network import Host
+    from tests.support.network import Host
 
 T = TypeVar("T")
 

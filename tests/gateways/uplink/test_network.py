@@ -12,7 +12,7 @@ import pytest
 
 from dsmq_nodes.messages import Header, Imu, LaserScan, Time
 from tests.gateways.uplink.fleet import Fleet, Machine
-from tests.gateways.uplink.network import Host, Network, network
+from tests.support.network import Host, Network, network
 
 pytest.importorskip("zenoh")
 

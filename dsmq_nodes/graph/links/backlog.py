@@ -1,0 +1,122 @@
+"""Messages that a connection does not take yet: the newest of each topic comes first. Pure.
+
+A socket is told to hold little (`dsmq/address.py`), since what it has taken is sent, however old it
+is by then. So messages wait here, in order, and an old one can still give way:
+
+- Once a message has waited for `LATE_SEC`, the connection is late: only the newest message of each
+  topic waits, until none has had to wait for a second.
+- A message has a time after which it is not sent at all: a velocity that is seconds old must not
+  move a robot.
+
+What gives way is told to the owner of its topic, which counts it. Items without an owner, and those
+that are `is_sure`, never give way.
+"""
+
+import math
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final, Generic, TypeVar
+
+_Item = TypeVar("_Item")
+_Owner = TypeVar("_Owner")
+
+LATE_SEC: Final = 0.5  # longer than packets lost on their way delay a connection, as a rule
+_CALM_SEC: Final = 1.0
+
+
+@dataclass(slots=True, eq=False)
+class _Waiting(Generic[_Item, _Owner]):
+    item: _Item
+    owner: _Owner | None
+    size: int
+    since_sec: float
+    until_sec: float
+    is_sure: bool
+
+
+class Backlog(Generic[_Item, _Owner]):
+    """Items that wait, each with the owner of its topic.
+
+    Attributes:
+        waiting_bytes: the size of all of them.
+    """
+
+    def __init__(self, on_dropped: Callable[[_Owner, _Item], object]) -> None:
+        """An empty backlog; `on_dropped` is called for each item that gives way."""
+        self.waiting_bytes = 0
+        self._is_late = False
+        self._added_sec = -math.inf
+        self._on_dropped = on_dropped
+        self._waiting: deque[_Waiting[_Item, _Owner]] = deque()
+
+    def __len__(self) -> int:
+        return len(self._waiting)
+
+    def is_late(self, now_sec: float) -> bool:
+        """Whether only the newest message of each topic waits."""
+        return self._is_late and now_sec - self._added_sec < _CALM_SEC
+
+    def add(
+        self,
+        item: _Item,
+        owner: _Owner | None,
+        size: int,
+        now_sec: float,
+        *,
+        is_sure: bool = False,
+        lasts_sec: float = math.inf,
+    ) -> None:
+        """Let an item wait, at most for `lasts_sec`."""
+        self._is_late = self.is_late(now_sec)
+        self._added_sec = now_sec
+        is_sure = is_sure or owner is None
+        new = _Waiting(item, owner, size, now_sec, now_sec + lasts_sec, is_sure)
+        self._waiting.append(new)
+        self.waiting_bytes += size
+        self._look(now_sec)
+
+    def first(self, now_sec: float) -> tuple[_Item, _Owner | None] | None:
+        """The item whose turn it is, and its owner; None: nothing waits."""
+        self._look(now_sec)
+        return (self._waiting[0].item, self._waiting[0].owner) if self._waiting else None
+
+    def pop(self) -> None:
+        """The first item no longer waits."""
+        self.waiting_bytes -= self._waiting.popleft().size
+
+    def make_room(self, owner: _Owner, size: int) -> None:
+        """Drop the oldest items of a topic, so that at least `size` bytes fewer wait."""
+        most_bytes = self.waiting_bytes - size
+        for each in list(self._waiting):
+            if self.waiting_bytes <= most_bytes:
+                return
+            if each.owner is owner and not each.is_sure:
+                self._drop(each)
+
+    def clear(self) -> list[_Owner]:
+        """Drop everything without a word; returns the owners, one for each item that has one."""
+        owners = [each.owner for each in self._waiting if each.owner is not None]
+        self._waiting.clear()
+        self.waiting_bytes, self._is_late = 0, False
+        return owners
+
+    def _look(self, now_sec: float) -> None:
+        """Let give way what has waited for too long."""
+        oldest = next((each for each in self._waiting if not each.is_sure), None)
+        if oldest is None:
+            return
+        self._is_late = self._is_late or now_sec - oldest.since_sec > LATE_SEC
+        if not self._is_late:
+            return
+        newest = {id(each.owner): each for each in self._waiting if not each.is_sure}
+        for each in list(self._waiting):
+            is_newest = each.is_sure or newest[id(each.owner)] is each
+            if not is_newest or now_sec > each.until_sec:
+                self._drop(each)
+
+    def _drop(self, waiting: _Waiting[_Item, _Owner]) -> None:
+        self._waiting.remove(waiting)
+        self.waiting_bytes -= waiting.size
+        assert waiting.owner is not None
+        self._on_dropped(waiting.owner, waiting.item)
