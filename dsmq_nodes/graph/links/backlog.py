@@ -26,7 +26,7 @@ _CALM_SEC: Final = 1.0
 
 
 @dataclass(slots=True, eq=False)
-class _Waiting(Generic[_Item, _Owner]):
+class _WaitingItem(Generic[_Item, _Owner]):
     item: _Item
     owner: _Owner | None
     size: int
@@ -48,7 +48,7 @@ class Backlog(Generic[_Item, _Owner]):
         self._is_late = False
         self._added_sec = -math.inf
         self._on_dropped = on_dropped
-        self._waiting: deque[_Waiting[_Item, _Owner]] = deque()
+        self._waiting: deque[_WaitingItem[_Item, _Owner]] = deque()
 
     def __len__(self) -> int:
         return len(self._waiting)
@@ -71,7 +71,7 @@ class Backlog(Generic[_Item, _Owner]):
         self._is_late = self.is_late(now_sec)
         self._added_sec = now_sec
         is_sure = is_sure or owner is None
-        new = _Waiting(item, owner, size, now_sec, now_sec + lasts_sec, is_sure)
+        new = _WaitingItem(item, owner, size, now_sec, now_sec + lasts_sec, is_sure)
         self._waiting.append(new)
         self.waiting_bytes += size
         self._look(now_sec)
@@ -115,7 +115,7 @@ class Backlog(Generic[_Item, _Owner]):
             if not is_newest or now_sec > each.until_sec:
                 self._drop(each)
 
-    def _drop(self, waiting: _Waiting[_Item, _Owner]) -> None:
+    def _drop(self, waiting: _WaitingItem[_Item, _Owner]) -> None:
         self._waiting.remove(waiting)
         self.waiting_bytes -= waiting.size
         assert waiting.owner is not None

@@ -303,11 +303,12 @@ class Outgoing:
     def _has_room(self) -> None:
         """The broker has read everything."""
         stream = self.stream
-        was_stalled = self._is_stalled
-        self._is_stalled = was_stalled and stream is not None and stream.is_late
+        was_stalled, self._is_stalled = self._is_stalled, False
         with self.lock:
             for publication in list(self.publications.values()):
                 self._pay(publication)
+        if was_stalled and stream is not None and stream.is_late:
+            self._is_stalled = True
         if was_stalled and not self._is_stalled:
             logger.warning(
                 "%s: the broker keeps up again; %d messages dropped so far",
