@@ -10,7 +10,7 @@ and written by hand:
         writer.write(channel, stamp, msg.to_json().encode(), stamp)
 
 Files have JSON messages with JSON Schemas, which other MCAP tools open too (mcap.dev).
-Needs the extra `bag`: `pip install 'dsmq-nodes[bag]'`.
+Needs the extra `bag`.
 
 Names are loaded when they are first used.
 """

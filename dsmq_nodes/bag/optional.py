@@ -2,6 +2,7 @@
 
 import importlib.util
 
+from dsmq_nodes import installing
 from dsmq_nodes.errors import BagError
 
 
@@ -13,8 +14,8 @@ def need(extra: str, *modules: str) -> None:
     """
     missing = [name for name in modules if importlib.util.find_spec(name) is None]
     if missing:
-        what = f"'dsmq-nodes[{extra}]'" if extra else " ".join(missing)
-        raise BagError(f"this needs {' and '.join(missing)}: install with `pip install {what}`")
+        how = installing.command(extra) if extra else installing.libraries(*missing)
+        raise BagError(f"this needs {' and '.join(missing)}: install with `{how}`")
 
 
 def need_bag() -> None:

@@ -7,6 +7,7 @@ from typing import Annotated, Final
 
 import typer
 
+from dsmq_nodes import installing
 from dsmq_nodes.cli.options import examples_epilog, new_app
 
 app = new_app()
@@ -15,21 +16,30 @@ _STARTER: Final = Path(__file__).parent / "starter"
 _NAME: Final = "my_robot"
 _PACKAGE: Final = f"dsmq_nodes.cli.starter.{_NAME}"
 # Files with another name there: tools would use them for this repository.
-_RENAMED: Final = {"pyproject.template.toml": "pyproject.toml", "gitignore.template": ".gitignore"}
+_RENAMED: Final = {
+    "pyproject.template.toml": "pyproject.toml",
+    "gitignore.template": ".gitignore",
+    "deploy/workflow.yaml": ".github/workflows/test.yaml",
+}
 _TAKEN: Final = sys.stdlib_module_names | {"dsmq_nodes", "launch", "tests", "pytest", "pydantic"}
+_PYTHON: Final = "{}.{}".format(*sys.version_info)
 
 
 @app.command(
     epilog=examples_epilog(
         ("dsmq-nodes new demo", ""),
-        ("cd demo && pip install pytest && python -m pytest", "its own test"),
-        ("dsmq-nodes launch launch/demo.yaml --duration 5", ""),
+        ("cd demo && pip install -e '.[dev]'", "pytest and ruff"),
+        ("pytest && ruff check . && dsmq-nodes launch launch/demo.yaml", ""),
     ),
 )
 def new(
     name: Annotated[
         str, typer.Argument(metavar="NAME", help="The project's name, a Python package's.")
     ],
+    *,
+    deploy: Annotated[
+        bool, typer.Option("--deploy", help="Add a systemd unit, a Dockerfile and a CI workflow.")
+    ] = False,
 ) -> None:
     """Make a project to start from: a sensor, a controller, a message, a launch file, a test."""
     _check(name)
@@ -37,21 +47,53 @@ def new(
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise typer.BadParameter(f"{name} is there already; take another name, or move it away")
     for file in sorted(_STARTER.rglob("*")):
-        path = file.relative_to(_STARTER)
-        if file.is_dir() or "__pycache__" in path.parts or path.name == "__init__.py" == str(path):
-            continue
-        target = folder / str(path.with_name(_RENAMED.get(path.name, path.name))).replace(
-            _NAME, name
-        )
-        try:
-            target.parent.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise typer.BadParameter(f"{folder} cannot be made: {error.strerror}") from None
-        text = file.read_text(encoding="utf-8").replace(_PACKAGE, name).replace(_NAME, name)
-        target.write_text(text, encoding="utf-8")
+        path = file.relative_to(_STARTER).as_posix()
+        is_wanted = deploy or not path.startswith("deploy/")
+        if is_wanted and file.is_file() and path != "__init__.py" and "__pycache__" not in path:
+            target = folder / _RENAMED.get(path, path).replace(_NAME, name)
+            _write(target, _of_the_project(file.read_text(encoding="utf-8"), name))
     print(f"{name}/ is made: a sensor, a controller, a message, a launch file, a test. Next:")
-    print(f"  cd {name} && pip install pytest && python -m pytest")
-    print(f"  dsmq-nodes launch launch/{name}.yaml")
+    print(f"  cd {name} && {_activation()}pip install -e '.[dev]'")
+    print(f"  pytest && ruff check . && dsmq-nodes launch launch/{name}.yaml")
+    if deploy:
+        print(
+            "Each file in deploy/ says how it is used; .github/workflows/test.yaml runs the tests."
+        )
+
+
+def _write(path: Path, text: str) -> None:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise typer.BadParameter(f"{path} cannot be written: {error.strerror}") from None
+
+
+def _of_the_project(text: str, name: str) -> str:
+    """A file of the starter with the project's name, and its imports in a project's sections."""
+    lines = text.replace(_PACKAGE, name).replace(_NAME, name).splitlines(keepends=True)
+    imports = [n for n, line in enumerate(lines) if line.startswith("from ")]
+    if imports:
+        sections: list[list[str]] = [[], [], []]  # Python's, of others, the project's own
+        for line in sorted(lines[n] for n in imports):
+            package = line.split()[1].partition(".")[0]
+            sections[2 if package == name else package not in sys.stdlib_module_names].append(line)
+        block = "\n".join("".join(each) for each in sections if each)
+        lines[imports[0] : imports[-1] + 1] = [block]
+    return (
+        "".join(lines).replace("PYTHON_VERSION", _PYTHON).replace("KIT_SOURCE", _source(Path(name)))
+    )
+
+
+def _source(folder: Path) -> str:
+    """What pip would make a wheel of this kit from, in the project's folder."""
+    return installing.source(folder=folder.absolute()).removeprefix("-e ")
+
+
+def _activation() -> str:
+    """How the shell finds this environment's programs, where it does not; else nothing."""
+    activate = Path(sys.executable).with_name("activate")
+    return f". {activate} && " if not installing.is_active() and activate.exists() else ""
 
 
 def _check(name: str) -> None:

@@ -10,6 +10,7 @@ Names are loaded when they are first used.
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+from dsmq_nodes import installing
 from dsmq_nodes.errors import NodeLoadError
 
 if TYPE_CHECKING:
@@ -62,5 +63,5 @@ def __getattr__(name: str) -> object:
     except ModuleNotFoundError as error:
         if error.name not in _EXTRAS:
             raise
-        extra = f"pip install 'dsmq-nodes[{_EXTRAS[error.name]}]'"
-        raise NodeLoadError(f"{name} needs {error.name}: {extra}") from None
+        how = installing.command(_EXTRAS[error.name])
+        raise NodeLoadError(f"{name} needs {error.name}: {how}") from None

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol, TypeVar
 
 from pydantic import Field
 
+from dsmq_nodes import installing
 from dsmq_nodes.devices.colour_bars import pattern, png
 from dsmq_nodes.devices.device import DevicePresence
 from dsmq_nodes.errors import DeviceError, PortLostError
@@ -111,7 +112,7 @@ class OpenCvSource:
 
     def __init__(self, port: str, width: int, height: int, fps: float, quality: int) -> None:
         if not has_opencv:
-            raise DeviceError(f"{port} needs OpenCV: pip install 'dsmq-nodes[camera]'")
+            raise DeviceError(f"{port} needs OpenCV: {installing.command('camera')}")
         self._port, self._quality = port, quality
         is_file = Path(port).is_file()
         if not is_file and "://" not in port and not Path(port).exists():
@@ -236,7 +237,7 @@ class Camera(Node):
     def _decoded(self, picture: Picture) -> Picture | None:
         if not has_opencv:
             if not self._is_told:
-                self.get_logger().error("image_raw needs OpenCV: pip install 'dsmq-nodes[camera]'")
+                self.get_logger().error(f"image_raw needs OpenCV: {installing.command('camera')}")
             self._is_told = True
             return None
         pixels: Any = cv2.imdecode(np.frombuffer(picture.file, np.uint8), cv2.IMREAD_COLOR)

@@ -11,6 +11,7 @@ import os
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+from dsmq_nodes import installing
 from dsmq_nodes.errors import NodeLoadError
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ def __getattr__(name: str) -> object:
     except ModuleNotFoundError as error:
         if error.name not in {"mujoco", "numpy"}:
             raise
-        raise NodeLoadError(f"{name} needs MuJoCo: pip install 'dsmq-nodes[sim]'") from None
+        raise NodeLoadError(f"{name} needs MuJoCo: {installing.command('sim')}") from None
     except AttributeError as error:  # of PyOpenGL, which MuJoCo loads where MUJOCO_GL says so
         how = f"MUJOCO_GL={os.environ.get('MUJOCO_GL', '')}"
         raise NodeLoadError(f"{name}: MuJoCo cannot be loaded with {how}: {error}") from None

@@ -21,6 +21,7 @@ from mujoco.rendering.classic import gl_context
 from pydantic import Field
 from typing_extensions import override
 
+from dsmq_nodes import installing
 from dsmq_nodes.errors import SimulationError
 from dsmq_nodes.graph.node import Node
 from dsmq_nodes.graph.parameters.model import Parameters
@@ -32,7 +33,7 @@ _EARLY: Final = 0.2  # of a period: states come a little before or after a pictu
 _LIBRARIES: Final = {"egl": ("libEGL.so.1",), "osmesa": ("libOSMesa.so.8", "libOSMesa.so.6")}
 _NO_GL: Final = (
     "there is no OpenGL to render with: install libegl1 and libgl1-mesa-dri (or libosmesa6) of "
-    "Debian, and `pip install 'dsmq-nodes[sim]'`; the physics runs without"
+    f"Debian, and `{installing.command('sim')}`; the physics runs without"
 )
 
 

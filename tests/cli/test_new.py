@@ -1,6 +1,9 @@
 """`dsmq-nodes new`: what it makes passes its own test, its check, and runs."""
 
+import configparser
 import os
+import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -8,6 +11,7 @@ from pathlib import Path
 
 import pytest
 import typer
+import yaml
 
 from dsmq_nodes.cli.new import new
 from tests.cli.conftest import ROOT
@@ -17,7 +21,7 @@ from tests.launcher.running import launched
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("new")
-    done = in_folder(folder, "-m", "dsmq_nodes", "new", "demo")
+    done = in_folder(folder, "-m", "dsmq_nodes", "new", "demo", "--deploy")
     assert (done.returncode, done.stderr) == (0, "")
     assert "cd demo" in done.stdout
     return folder / "demo"
@@ -35,12 +39,16 @@ def in_folder(folder: Path, *words: str) -> "subprocess.CompletedProcess[str]":
 def test_it_is_a_whole_project_and_nothing_has_the_starters_name(project: Path) -> None:
     files = {path.relative_to(project).as_posix() for path in project.rglob("*") if path.is_file()}
     assert {name for name in files if "__pycache__" not in name} == {
+        ".github/workflows/test.yaml",
         ".gitignore",
         "README.md",
         "demo/__init__.py",
         "demo/controller.py",
         "demo/messages.py",
         "demo/sensor.py",
+        "deploy/Dockerfile",
+        "deploy/Dockerfile.dockerignore",
+        "deploy/demo.service",
         "launch/demo.yaml",
         "pyproject.toml",
         "tests/test_demo.py",
@@ -50,12 +58,53 @@ def test_it_is_a_whole_project_and_nothing_has_the_starters_name(project: Path) 
             text = (project / name).read_text("utf-8")
             assert "my_robot" not in text
             assert "starter" not in text
+            assert not re.search("KIT_SOURCE|PYTHON_VERSION", text)
 
 
 def test_it_passes_its_own_test(project: Path) -> None:
     done = in_folder(project, "-W", "error", "-m", "pytest", "-q", "-p", "no:cacheprovider")
     assert done.returncode == 0, done.stdout + done.stderr
     assert "3 passed" in done.stdout
+
+
+def test_it_passes_ruff_by_its_own_settings(project: Path) -> None:
+    for words in (["check", "."], ["format", "--check", "."]):
+        done = in_folder(project, "-m", "ruff", *words, "--no-cache")
+        assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_what_it_is_deployed_with_is_right(project: Path) -> None:
+    unit = configparser.ConfigParser(strict=False)
+    unit.optionxform = str  # type: ignore[method-assign,assignment]
+    unit.read(project / "deploy" / "demo.service")
+    assert unit["Service"]["ExecStart"].endswith("dsmq-nodes launch launch/demo.yaml")
+    if shutil.which("systemd-analyze"):
+        text = (project / "deploy" / "demo.service").read_text("utf-8")
+        there = project / "demo_there.service"  # its program is not in /opt on this machine
+        there.write_text(text.replace("/opt/demo/.venv/bin/dsmq-nodes", "/bin/true"))
+        command = ["systemd-analyze", "verify", str(there)]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+        there.unlink()
+        assert "demo_there" not in done.stderr, done.stderr
+    workflow = yaml.safe_load((project / ".github" / "workflows" / "test.yaml").read_text("utf-8"))
+    assert [each["run"] for each in workflow["jobs"]["test"]["steps"] if "run" in each] == [
+        "pip install --find-links wheels -e '.[dev]'",
+        "pytest",
+        "ruff check . && ruff format --check .",
+        "dsmq-nodes check launch/demo.yaml",
+    ]
+
+
+def test_without_being_asked_it_is_not_deployed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    new("demo")
+    assert not {"deploy", ".github"} & {path.name for path in (tmp_path / "demo").iterdir()}
+    cd, then = capsys.readouterr().out.splitlines()[1:]
+    assert cd.startswith("  cd demo && ")
+    assert cd.endswith("pip install -e '.[dev]'")
+    assert then == "  pytest && ruff check . && dsmq-nodes launch launch/demo.yaml"
 
 
 def test_its_launch_file_is_right(project: Path) -> None:

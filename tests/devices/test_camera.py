@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from dsmq_nodes import installing
 from dsmq_nodes.devices import Camera, camera
 from dsmq_nodes.devices.colour_bars import pattern, png
 from dsmq_nodes.messages import CompressedImage, DiagnosticArray, Image
@@ -109,11 +110,11 @@ def test_without_opencv_a_picture_file_has_no_pixels(
     files = graph.observe(CompressedImage, "image_raw/compressed")
     graph.run_for(1.0)
     assert len(files) > 5
-    assert caplog.text.count("image_raw needs OpenCV: pip install 'dsmq-nodes[camera]'") == 1
+    assert caplog.text.count(f"image_raw needs OpenCV: {installing.command('camera')}") == 1
     graph.add(Camera, name="other", params={"port": "/dev/video7"})
     status = Status(graph, "other")
     run_until(graph, lambda: status()[0] == 2)
-    assert status()[1] == "/dev/video7 needs OpenCV: pip install 'dsmq-nodes[camera]'"
+    assert status()[1] == f"/dev/video7 needs OpenCV: {installing.command('camera')}"
 
 
 def test_a_pngs_chunks_are_checked_by_crc() -> None:

@@ -9,6 +9,7 @@ import jsonschema
 import pytest
 
 import dsmq_nodes.gateways
+from dsmq_nodes import installing
 from dsmq_nodes.errors import LaunchFileError
 from dsmq_nodes.launcher.check.editor_schema import launch_schema
 from dsmq_nodes.launcher.check.launch_check import check
@@ -93,7 +94,8 @@ def test_libraries_that_are_not_installed_are_told_before_anything_is_started(
 ) -> None:
     path = tmp_path / "robot.yaml"
     path.write_text(f"morse: red\n{NODES}")
-    text = "'morse': it needs no_such_module_at_all: install with `pip install 'dsmq-nodes[morse]'`"
+    how = installing.command("morse")
+    text = f"'morse': it needs no_such_module_at_all: install with `{how}`"
     with pytest.raises(LaunchFileError) as caught:
         load_to_launch(path, Path.cwd())
     assert text in str(caught.value)

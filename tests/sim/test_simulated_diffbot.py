@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from dsmq_nodes import installing
 from dsmq_nodes.messages import Bool, Imu, JointState, LaserScan, Message, Odometry, Twist
 from dsmq_nodes.testing import Graph
 
@@ -62,4 +63,4 @@ def test_without_mujoco_the_error_says_what_to_install() -> None:
         "except NodeLoadError as error: print(error)"
     )
     told = subprocess.check_output([sys.executable, "-c", program], text=True)
-    assert told == "Physics needs MuJoCo: pip install 'dsmq-nodes[sim]'\n"
+    assert told == f"Physics needs MuJoCo: {installing.command('sim')}\n"

@@ -21,6 +21,7 @@ from typing import Annotated, Any, NamedTuple
 
 from pydantic import AfterValidator, Field
 
+from dsmq_nodes import installing
 from dsmq_nodes.devices.recorded.replayer import opened
 from dsmq_nodes.messages.geometry import Vector3
 
@@ -118,7 +119,7 @@ ImuFile = Annotated[str, AfterValidator(checked), Field(description="the recorde
 
 def _of_arrays(path: str) -> Iterator[Row]:
     if not has_numpy:
-        raise ValueError(f"{path} needs numpy: pip install 'dsmq-nodes[imu]'")
+        raise ValueError(f"{path} needs numpy: {installing.command('imu')}")
     with np.load(path) as data:
         missing = {"gyr", "acc"} - set(data.files)
         if missing:

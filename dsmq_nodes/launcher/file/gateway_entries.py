@@ -17,6 +17,7 @@ from typing import Any, ClassVar, Final, NamedTuple
 
 from pydantic import Field, create_model, model_validator
 
+from dsmq_nodes import installing
 from dsmq_nodes.launcher.file.entries import LaunchFile, LaunchMapping
 
 _GATEWAYS: Final = "dsmq_nodes.gateways"
@@ -86,7 +87,7 @@ class GatewayEntry(LaunchMapping):
         missing = [name for name in self.MODULES if importlib.util.find_spec(name) is None]
         if not missing:
             return ""
-        how = f"pip install 'dsmq-nodes[{self.EXTRA}]'"
+        how = installing.command(self.EXTRA)
         return f"it needs {' and '.join(missing)}: install with `{how}`"
 
 

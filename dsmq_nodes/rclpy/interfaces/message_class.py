@@ -12,6 +12,7 @@ from collections.abc import Callable
 from operator import attrgetter
 from typing import Any, Final
 
+from dsmq_nodes import installing
 from dsmq_nodes.errors import MessageError
 from dsmq_nodes.messages.schema.interface_text import (
     FieldType,
@@ -154,7 +155,7 @@ def numpy_for(why: str) -> Any:
     except ModuleNotFoundError:
         raise MessageError(
             f"{why}: an array of numbers in a ROS message is a numpy array: "
-            "pip install 'dsmq-nodes[rclpy]'"
+            f"{installing.libraries('numpy')}"
         ) from None
     return numpy
 

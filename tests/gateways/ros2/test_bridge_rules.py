@@ -2,6 +2,7 @@
 
 import pytest
 
+from dsmq_nodes import installing
 from dsmq_nodes.errors import CommandError
 from dsmq_nodes.gateways.ros2.bridge_rules import BridgeRules
 from tests.support.programs import Program
@@ -100,6 +101,6 @@ def test_the_command_refuses_what_cannot_be_meant(arguments: list[str], why: str
 def test_without_ros_the_command_says_how_to_get_it() -> None:
     program = Program("-m", "dsmq_nodes", "bridge", "ros2", "--from", "/scan")
     assert program.wait() == 1
-    assert "pip install 'dsmq-nodes[ros2]'" in program.output
+    assert installing.command("ros2") in program.output
     assert "source a ROS 2 installation" in program.output
     program.close()
