@@ -156,7 +156,7 @@ def _unpublished(seen: Seen) -> Iterator[Finding]:
     published = [topic for topic in _topics(seen) if topic.publishers]
     counters = {topic.name: topic for topic in seen.now.topics}
     for topic in _topics(seen):
-        hearers = _hearers(topic)
+        hearers = [node for node in _hearers(topic) if not is_hidden(node)]
         if topic.publishers or not hearers or topic.name in _EVERYBODYS:
             continue
         before = counters.get(topic.name, TopicCounters(name=topic.name)).messages

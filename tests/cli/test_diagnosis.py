@@ -89,6 +89,7 @@ def test_tools_and_what_everybody_may_leave_unheard_are_no_fault() -> None:
     assert findings(seen(topic("/dsmq/x", "", "/avoider"), topic("/a/_reply", "", "/b"))) == []
     tool = TopicModel(name="/scan", subscribers=[EndpointModel(pid=5)])
     assert findings(seen(tool)) == []
+    assert findings(seen(topic("/episode", "", "/dsmq/recorder"))) == []
 
 
 def test_a_topic_that_nobody_publishes() -> None:
