@@ -22,7 +22,7 @@ _Item = TypeVar("_Item")
 _Owner = TypeVar("_Owner")
 
 LATE_SEC: Final = 0.5  # longer than packets lost on their way delay a connection, as a rule
-_CALM_SEC: Final = 1.0
+CALM_SEC: Final = 1.0
 
 
 @dataclass(slots=True, eq=False)
@@ -55,7 +55,7 @@ class Backlog(Generic[_Item, _Owner]):
 
     def is_late(self, now_sec: float) -> bool:
         """Whether only the newest message of each topic waits."""
-        return self._is_late and now_sec - self._added_sec < _CALM_SEC
+        return self._is_late and now_sec - self._added_sec < CALM_SEC
 
     def add(
         self,

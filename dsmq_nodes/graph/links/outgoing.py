@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 from dsmq_nodes.dsmq import wire
 from dsmq_nodes.dsmq.client_connection import ClientConnection
 from dsmq_nodes.errors import RingError
+from dsmq_nodes.graph.links.backlog import CALM_SEC
 from dsmq_nodes.graph.links.link import Publication, Published
 from dsmq_nodes.graph.links.stream import MUCH_BYTES, Stream
 from dsmq_nodes.graph.time.clock import BaseClock
@@ -73,6 +74,7 @@ class Outgoing:
         self._is_original = False  # a server that knows put and get alone
         self._is_flushing = False  # the loop sends what waits
         self._is_stalled = False  # messages are dropped because the broker does not read
+        self._looks_later = False  # whether it does so no longer
 
     @property
     def is_spun(self) -> bool:
@@ -120,7 +122,7 @@ class Outgoing:
 
     def attach(self, loop: asyncio.AbstractEventLoop) -> None:
         """Send waiting frames from this thread's `loop` from now on."""
-        self.loop = loop
+        self.loop, self._looks_later = loop, False
         self._thread = threading.get_ident()
 
     def unwatch(self, stream: Stream[Publication]) -> None:
@@ -309,11 +311,25 @@ class Outgoing:
                 self._pay(publication)
         if was_stalled and stream is not None and stream.is_late:
             self._is_stalled = True
+            self._look_later(stream)
         if was_stalled and not self._is_stalled:
             logger.warning(
                 "%s: the broker keeps up again; %d messages dropped so far",
                 *(self._node, self.dropped()),
             )
+
+    def _look_later(self, stream: Stream[Publication]) -> None:
+        """Nothing may be sent from now on, and somebody has to tell that there is room."""
+        if self.loop is not None and not self._looks_later:
+            self._looks_later = True
+            with contextlib.suppress(RuntimeError):  # closed meanwhile
+                look = (self.loop.call_later, CALM_SEC, self._look, stream)
+                self.loop.call_soon_threadsafe(*look)
+
+    def _look(self, stream: Stream[Publication]) -> None:
+        self._looks_later = False
+        if stream is self.stream and self._is_stalled and not stream.waiting_bytes:
+            self._has_room()
 
     def dropped(self) -> int:
         """How many of the user's messages were dropped so far."""
