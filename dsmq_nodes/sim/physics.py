@@ -129,7 +129,7 @@ class Physics(Node):
 
     params: Params
     rate_hz = 100.0
-    joint_topic = "joint_states"
+    publishes_joints = True
 
     def __init__(self, node_name: str = "physics") -> None:
         """Load the model; it is stepped at the node's rate.
@@ -170,10 +170,10 @@ class Physics(Node):
             self.create_publisher(Clock, CLOCK_TOPIC, 1) if given.clock else None
         )
         self.create_service(Trigger, "~/reset", self.on_reset)
+        self.create_timer(self.period_sec / given.speed, self.tick)
         updater = DiagnosticUpdater(self)
         updater.hardware_id = given.model
         updater.add("simulation", self._tell)
-        self.create_timer(self.period_sec / given.speed, self.tick)
         self.get_logger().info(f"{given.model}: {', '.join(has)}")
 
     # Time
@@ -312,9 +312,9 @@ class Physics(Node):
         joints = Joints(self.world)
         base, wheels = self._base, self._wheels
         has = []
-        if joints.names:
-            self._output(JointState, self.joint_topic, joints.measure)
-            has.append(f"{self.joint_topic} of {len(joints.names)} joints")
+        if joints.names and self.publishes_joints:
+            self._output(JointState, "joint_states", joints.measure)
+            has.append(f"joint_states of {len(joints.names)} joints")
         if base is not None and self.params.truth_hz:
             truth_hz = self.params.truth_hz
             self._output(Odometry, "ground_truth", base.measure, truth_hz, frame="map")

@@ -143,7 +143,7 @@ class ServoWorld(Physics):
         )
 
     params: Params
-    joint_topic = "~/joint_states"  # the truth; the driver publishes what it reads
+    publishes_joints = False  # the driver does, as it reads them
 
     def __init__(self) -> None:
         """Be plugged in as soon as the node spins.
