@@ -320,11 +320,11 @@ class Outgoing:
 
     def _look_later(self, stream: Stream[Publication]) -> None:
         """Nothing may be sent from now on, and somebody has to tell that there is room."""
-        if self.loop is not None and not self._looks_later:
+        loop = self.loop
+        if loop is not None and not self._looks_later:
             self._looks_later = True
             with contextlib.suppress(RuntimeError):  # closed meanwhile
-                look = (self.loop.call_later, CALM_SEC, self._look, stream)
-                self.loop.call_soon_threadsafe(*look)
+                loop.call_soon_threadsafe(loop.call_later, CALM_SEC, self._look, stream)
 
     def _look(self, stream: Stream[Publication]) -> None:
         self._looks_later = False
