@@ -39,6 +39,7 @@ _COMMANDS: Final = {
     "uplink": "Join this machine's broker to those of other machines; nothing goes unless it is "
     "named.",
     "bridge": "Bridges to other worlds: ros2.",
+    "teleop": "Drive a robot, or move an arm, by the keys of this terminal while one is held.",
     "servo": "Bus servos of an arm: find them, watch them, calibrate them, change an id.",
     "episode": "Mark the begin or the end of an episode in a running recording, or discard it.",
     "bag": "Bags: record topics, look at a recording, play it back.",

@@ -24,11 +24,14 @@ if TYPE_CHECKING:
     from dsmq_nodes.devices.recorded.imu_csv import ImuCsv
     from dsmq_nodes.devices.serial_line import SerialLine
     from dsmq_nodes.devices.servo_bus.servo_arm import ServoArm
+    from dsmq_nodes.devices.teleop.gamepad_teleop import GamepadArm, GamepadDrive
 
 __all__ = [
     "Camera",
     "CarmenLog",
     "Gamepad",
+    "GamepadArm",
+    "GamepadDrive",
     "Host",
     "ImuCsv",
     "ImuSerial",
@@ -42,6 +45,8 @@ _HOMES = {
     "Camera": "camera",
     "CarmenLog": "recorded.carmen_log",
     "Gamepad": "gamepad",
+    "GamepadArm": "teleop.gamepad_teleop",
+    "GamepadDrive": "teleop.gamepad_teleop",
     "Host": "host",
     "ImuCsv": "recorded.imu_csv",
     "ImuSerial": "imu_serial",

@@ -1,0 +1,132 @@
+"""Driving by a gamepad's `joy`, while its left shoulder button is held.
+
+    - name: drive
+      node: dsmq_nodes.devices:GamepadDrive
+      params: {linear: 0.4, angular: 1.5}
+
+Nothing moves without the button: it is the dead man's switch. `b`, the right button of the four,
+presses the emergency stop; `start` releases it. When `joy` is silent for 0.3 s, as when the pad is
+unplugged, the hand has let go.
+"""
+
+from collections.abc import Callable
+from typing import Final
+
+from pydantic import Field
+from typing_extensions import override
+
+from dsmq_nodes.devices.teleop.hand_control import ArmControl, BaseControl
+from dsmq_nodes.graph.node import Node
+from dsmq_nodes.graph.parameters.model import Parameters
+from dsmq_nodes.graph.safety import EmergencyStop
+from dsmq_nodes.messages.sensor import Joy
+
+# In the order of ROS's joy, as gamepad.py has it.
+_B: Final = 1
+_LEFT_SHOULDER: Final = 4
+_START: Final = 7
+_SILENT_SEC: Final = 0.3
+_STEP_SEC: Final = 0.05
+
+
+class GamepadTeleop(Node):
+    """What both kinds have in common: the dead man's switch and the emergency stop."""
+
+    def __init__(self, name: str) -> None:
+        """Nothing moves before the button is held."""
+        super().__init__(name)
+        self._joy = Joy()
+        self._stop = EmergencyStop(self)
+        self.create_subscription(
+            Joy, "joy", self.on_joy, 1, timeout=_SILENT_SEC, on_timeout=self.on_silence
+        )
+        self.create_timer(_STEP_SEC, self.tick)
+
+    def on_joy(self, msg: Joy) -> None:
+        """The pad has changed, or says again what it is."""
+        if _pressed(msg, _B) and not _pressed(self._joy, _B):
+            self._stop.press()
+        if _pressed(msg, _START) and not _pressed(self._joy, _START):
+            self._stop.release()
+        self._joy = msg
+        if not _pressed(msg, _LEFT_SHOULDER):
+            self.let_go()
+
+    def on_silence(self) -> None:
+        """The pad is gone."""
+        self._joy = Joy()
+
+    def tick(self) -> None:
+        """Command what the sticks say."""
+        if _pressed(self._joy, _LEFT_SHOULDER):
+            self.command(lambda at: self._joy.axes[at] if at < len(self._joy.axes) else 0.0)
+        else:
+            self.let_go()
+
+    def command(self, axis: Callable[[int], float]) -> None:
+        """The button is held; `axis(n)` is where a stick is, -1 to 1."""
+
+    def let_go(self) -> None:
+        """The button is not held."""
+
+
+class GamepadDrive(GamepadTeleop):
+    """Drives a base by `cmd_vel`: the left stick forwards, the right one to the side."""
+
+    class Params(Parameters):
+        """How fast."""
+
+        linear: float = Field(0.3, gt=0, description="m/s")
+        angular: float = Field(1.0, gt=0, description="rad/s")
+
+    params: Params
+
+    def __init__(self) -> None:
+        """Nothing moves before the button is held."""
+        super().__init__("gamepad_drive")
+        self._base = BaseControl(self)
+
+    @override
+    def command(self, axis: Callable[[int], float]) -> None:
+        self._base.drive(axis(1) * self.params.linear, axis(3) * self.params.angular)
+
+    @override
+    def let_go(self) -> None:
+        self._base.let_go()
+
+    @override
+    def on_shutdown(self, *_: object) -> None:
+        self._base.end()
+
+
+class GamepadArm(GamepadTeleop):
+    """Moves an arm's joints by `joint_command`; each joint has an axis of the pad."""
+
+    class Params(Parameters):
+        """How fast, and which axis moves which joint."""
+
+        speed: float = Field(0.8, gt=0, description="rad/s")
+        axes: list[int] = Field(
+            [0, 1, 4, 7, 3, 6], description="of joints 1, 2, ...: sticks 0 1 3 4, cross 6 7"
+        )
+
+    params: Params
+
+    def __init__(self) -> None:
+        """Nothing moves before the button is held."""
+        super().__init__("gamepad_arm")
+        self._arm = ArmControl(self)
+
+    @override
+    def command(self, axis: Callable[[int], float]) -> None:
+        pairs = zip(self._arm.names, self.params.axes, strict=False)
+        speeds = {name: axis(at) * self.params.speed for name, at in pairs}
+        self._arm.move(speeds, _STEP_SEC)
+
+    @override
+    def let_go(self) -> None:
+        self._arm.let_go()
+
+
+def _pressed(joy: Joy, button: int) -> bool:
+    return button < len(joy.buttons) and bool(joy.buttons[button])

@@ -1,0 +1,83 @@
+"""What a hand commands, whatever it holds: speeds of a base, or of an arm's joints.
+
+Commands are published while the hand holds on only. When it lets go, a base is told zero three
+times; an arm is told nothing more, and its driver holds. Then there is silence, so that it does not
+fight with whatever else commands the robot. The robot's own timeout is for the case that this
+process dies.
+"""
+
+from collections.abc import Mapping
+from typing import Final
+
+from dsmq_nodes.graph.node import Node
+from dsmq_nodes.messages.geometry import Twist, Vector3
+from dsmq_nodes.messages.sensor import JointState
+
+_ZEROS: Final = 3
+
+
+class BaseControl:
+    """Publishes a base's commands."""
+
+    def __init__(self, node: Node, topic: str = "cmd_vel") -> None:
+        """Nothing is published before `drive`."""
+        self._publisher = node.create_publisher(Twist, topic, 1)
+        self._zeros = _ZEROS
+
+    def drive(self, linear: float, angular: float) -> None:
+        """Drive, m/s and rad/s; call it again in time."""
+        self._zeros = 0
+        self._publish(linear, angular)
+
+    def let_go(self) -> None:
+        """The hand holds on no longer; call it as often as `drive`."""
+        if self._zeros < _ZEROS:
+            self._zeros += 1
+            self._publish(0.0, 0.0)
+
+    def end(self) -> None:
+        """Stop now."""
+        while self._zeros < _ZEROS:
+            self.let_go()
+
+    def _publish(self, linear: float, angular: float) -> None:
+        self._publisher.publish(Twist(linear=Vector3(x=linear), angular=Vector3(z=angular)))
+
+
+class ArmControl:
+    """Publishes where the joints that move are to be, beginning where they are.
+
+    Attributes:
+        names: the joints, in the order in which the arm says them.
+    """
+
+    def __init__(
+        self, node: Node, states: str = "joint_states", commands: str = "joint_command"
+    ) -> None:
+        """Nothing is published before the arm was seen; `states`, `commands` are topics."""
+        self.names: list[str] = []
+        self._present: dict[str, float] = {}
+        self._wanted: dict[str, float] = {}
+        node.create_subscription(JointState, states, self.on_state, 1)
+        self._node = node
+        self._publisher = node.create_publisher(JointState, commands, 1)
+
+    def on_state(self, msg: JointState) -> None:
+        """The arm is there."""
+        self.names = msg.name
+        self._present = dict(zip(msg.name, msg.position, strict=False))
+
+    def move(self, speeds: Mapping[str, float], step_sec: float) -> None:
+        """Move joints, rad/s; call it again after `step_sec`."""
+        for name, speed in speeds.items():
+            if name in self._present:
+                self._wanted.setdefault(name, self._present[name])
+                self._wanted[name] += speed * step_sec
+        if self._wanted:
+            names, positions = list(self._wanted), list(self._wanted.values())
+            header = self._node.stamp()
+            self._publisher.publish(JointState(header=header, name=names, position=positions))
+
+    def let_go(self) -> None:
+        """The hand holds on no longer: the next `move` begins where the arm is then."""
+        self._wanted = {}

@@ -1,0 +1,173 @@
+"""Driving by the keys of a terminal; `dsmq-nodes teleop` starts it.
+
+A robot moves while a key is held; `held_keys` says what a terminal knows of that. Space stops at
+once, `x` presses the emergency stop and `c` releases it. Escape ends, as does the end of the
+terminal.
+"""
+
+import asyncio
+import os
+import sys
+from typing import Final
+
+from typing_extensions import override
+
+from dsmq_nodes.devices.teleop.hand_control import ArmControl, BaseControl
+from dsmq_nodes.devices.teleop.held_keys import HeldKeys, keys_in
+from dsmq_nodes.graph.node import Node
+from dsmq_nodes.graph.safety import EmergencyStop
+
+_DRIVE: Final = {  # shares of the speed and of the turn rate
+    "up": (1, 0), "down": (-1, 0), "left": (0, 1), "right": (0, -1),
+    "i": (1, 0), ",": (-1, 0), "j": (0, 1), "l": (0, -1),
+    "u": (1, 1), "o": (1, -1), "m": (-1, -1), ".": (-1, 1),
+}  # fmt: skip
+_FASTER: Final = {"+": 1.1, "-": 1 / 1.1}
+# A column of the keyboard a joint: the upper key turns it forwards, the lower one back.
+_FORWARDS: Final = "qwertyui"
+_BACK: Final = "asdfghjk"
+_STEP_SEC: Final = 0.05
+
+DRIVE_HELP: Final = """\
+Hold a key to drive; without one the robot stops.
+    u  i  o    or the arrows     + -    faster, slower
+    j     l                      space  stop now
+    m  ,  .                      x c    press, release the emergency stop; Escape ends"""
+ARM_HELP: Final = """\
+Hold a key to move a joint; without one the arm holds.
+    q w e r t y    joints 1 to 6 forwards    + -    faster, slower
+    a s d f g h    and back                  space  stop now
+    x c            press, release the emergency stop; Escape ends"""
+
+
+class KeyboardTeleop(Node):
+    """What both kinds have in common: keys, speed, the emergency stop, the end."""
+
+    def __init__(self, name: str, keys_fd: int | None, broker: str | None) -> None:
+        """Read keys when the node spins.
+
+        Args:
+            name: of the node.
+            keys_fd: a terminal; None: standard input.
+            broker: its address; None: as the environment says.
+        """
+        super().__init__(name, broker=broker)
+        self._keys = HeldKeys()
+        self._share = 1.0
+        self._stop = EmergencyStop(self)
+        self._keys_fd = sys.stdin.fileno() if keys_fd is None else keys_fd
+        self.create_timer(_STEP_SEC, self.tick)
+        self.create_task(self._read())
+
+    def tick(self) -> None:
+        """Command what the held key says."""
+        key = self._keys.held(asyncio.get_running_loop().time())
+        if key:
+            self.command(key)
+        else:
+            self.let_go()
+
+    def command(self, key: str) -> None:
+        """A key is held."""
+
+    def let_go(self) -> None:
+        """None is."""
+
+    async def _read(self) -> None:
+        loop, ended = asyncio.get_running_loop(), asyncio.Event()
+        loop.add_reader(self._keys_fd, self._readable, ended)
+        try:
+            await ended.wait()
+        finally:
+            loop.remove_reader(self._keys_fd)
+        self.shutdown()
+
+    def _readable(self, ended: asyncio.Event) -> None:
+        try:
+            data = os.read(self._keys_fd, 256)
+        except BlockingIOError:
+            return
+        except OSError:  # the terminal is closed
+            data = b""
+        keys = keys_in(data) if data else ["escape"]
+        for key in keys:
+            self._press(key)
+        if "escape" in keys:
+            ended.set()
+
+    def _press(self, key: str) -> None:
+        if key in {"x", "c"}:
+            (self._stop.press if key == "x" else self._stop.release)()
+        if key in _FASTER:
+            self._share = min(max(self._share * _FASTER[key], 0.1), 1.0)
+            self.get_logger().info(f"speed: {self._share:.0%}")
+        elif key in {" ", "x", "escape"}:
+            self._keys.release()
+            self.let_go()
+        else:
+            self._keys.press(key, asyncio.get_running_loop().time())
+
+
+class KeyboardDrive(KeyboardTeleop):
+    """Drives a base."""
+
+    def __init__(
+        self,
+        keys_fd: int | None = None,
+        *,
+        topic: str = "cmd_vel",
+        linear: float = 0.3,
+        angular: float = 1.0,
+        broker: str | None = None,
+    ) -> None:
+        """Publish on a topic, at most at these speeds, m/s and rad/s."""
+        super().__init__("keyboard_drive", keys_fd, broker)
+        self._most = (linear, angular)
+        self._base = BaseControl(self, topic)
+
+    @override
+    def command(self, key: str) -> None:
+        if key not in _DRIVE:
+            self.let_go()
+            return
+        (linear, angular), (ahead, left) = self._most, _DRIVE[key]
+        self._base.drive(ahead * linear * self._share, left * angular * self._share)
+
+    @override
+    def let_go(self) -> None:
+        self._base.let_go()
+
+    @override
+    def on_shutdown(self, *_: object) -> None:
+        self._base.end()
+
+
+class KeyboardArm(KeyboardTeleop):
+    """Moves an arm's joints."""
+
+    def __init__(
+        self,
+        keys_fd: int | None = None,
+        *,
+        states: str = "joint_states",
+        commands: str = "joint_command",
+        speed: float = 0.5,
+        broker: str | None = None,
+    ) -> None:
+        """Move the joints of `states` by `commands`, at most at this speed, rad/s."""
+        super().__init__("keyboard_arm", keys_fd, broker)
+        self._most = speed
+        self._arm = ArmControl(self, states, commands)
+
+    @override
+    def command(self, key: str) -> None:
+        at = max(_FORWARDS.find(key), _BACK.find(key))
+        if not 0 <= at < len(self._arm.names):
+            self.let_go()
+            return
+        sign = 1 if key in _FORWARDS else -1
+        self._arm.move({self._arm.names[at]: sign * self._most * self._share}, _STEP_SEC)
+
+    @override
+    def let_go(self) -> None:
+        self._arm.let_go()

@@ -1,0 +1,188 @@
+"""Driving by hand: what moves while a hand holds on, and what does not afterwards."""
+
+import os
+import pty
+import select
+import sys
+import termios
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dsmq_nodes.devices import GamepadArm, GamepadDrive, ServoArm
+from dsmq_nodes.devices.teleop.held_keys import keys_in
+from dsmq_nodes.devices.teleop.keyboard_teleop import KeyboardArm, KeyboardDrive
+from dsmq_nodes.messages import Bool, JointState, Joy, Twist
+from dsmq_nodes.testing import BrokerProcess, Graph
+from dsmq_nodes.testing.servo_bus import FakeServoBus
+from tests.support.processes import Popen
+from tests.support.waiting import PATIENCE_SEC
+
+
+@pytest.fixture
+def graph() -> Iterator[Graph]:
+    with Graph() as graph:
+        yield graph
+
+
+@pytest.fixture
+def keys() -> Iterator[tuple[int, Callable[[str], int]]]:
+    """What a terminal is to the node, and a hand on its keys."""
+    end, hand = os.pipe()
+    os.set_blocking(end, False)
+    yield end, lambda text: os.write(hand, text.encode())
+    os.close(end)
+    os.close(hand)
+
+
+def test_the_keys_of_a_terminal() -> None:
+    assert keys_in(b"iQ\x1b[A\x1bOD\x1b,") == ["i", "q", "up", "left", "escape", ","]
+
+
+def test_a_base_is_driven_while_a_key_is_held(graph: Graph, keys: Any) -> None:
+    end, press = keys
+    graph.add(lambda: KeyboardDrive(end, linear=0.5))
+    seen = graph.observe(Twist, "cmd_vel")
+    graph.run_for(1.0)
+    assert not seen, "it does not fight with others"
+    press("u")
+    graph.run_for(0.5)
+    for _ in range(20):  # the terminal repeats it
+        press("u")
+        graph.run_for(0.05)
+    assert (seen[-1].linear.x, seen[-1].angular.z) == (0.5, 1.0)
+    driven = len(seen)
+    graph.run_for(0.3)
+    assert seen[-1].linear.x == 0, "released"
+    graph.run_for(1.0)
+    assert [each.linear.x for each in seen[driven:]].count(0) == 3
+    press("i")
+    graph.run_for(0.06)
+    assert seen[-1].linear.x == 0.5
+    press(" ")
+    graph.run_for(0.06)
+    assert seen[-1].linear.x == 0, "at once"
+
+
+def test_the_end_of_the_terminal_stops_a_base(graph: Graph) -> None:
+    end, hand = os.pipe()
+    graph.add(lambda: KeyboardDrive(end))
+    seen = graph.observe(Twist, "cmd_vel")
+    stops = graph.observe(Bool, "/emergency_stop")
+    os.write(hand, b"ix")
+    graph.run_for(0.1)
+    os.write(hand, b"ci")
+    graph.run_for(0.1)
+    assert [each.data for each in stops] == [True, False]
+    assert seen[-1].linear.x > 0
+    os.close(hand)
+    graph.run_for(0.1)
+    assert [each.linear.x for each in seen[-3:]] == [0, 0, 0]
+    os.close(end)
+
+
+class Robot:
+    """An arm on a fake bus."""
+
+    def __init__(self, graph: Graph, path: Path) -> None:
+        port = str(path / "bus")
+        self.bus = graph.add(FakeServoBus, params={"port": port, "socket": True}).bus
+        graph.add(ServoArm, params={"port": port})
+        self.states = graph.observe(JointState, "joint_states")
+        graph.run_for(2.5)
+
+    @property
+    def position(self) -> list[float]:
+        return [*self.states[-1].position]
+
+
+def test_an_arm_moves_while_a_key_is_held(graph: Graph, tmp_path: Path, keys: Any) -> None:
+    end, press = keys
+    robot = Robot(graph, tmp_path)
+    graph.add(lambda: KeyboardArm(end, speed=0.4))
+    graph.run_for(0.1)
+    begin = robot.position
+    for _ in range(20):
+        press("w")  # shoulder_lift
+        graph.run_for(0.05)
+    graph.run_for(1.0)
+    moved = robot.position
+    assert moved[1] - begin[1] == pytest.approx(0.4 * 1.25, abs=0.12)
+    assert moved[0] == begin[0]
+    press("s")
+    graph.run_for(2.0)
+    assert robot.position[1] < moved[1] - 0.1
+    held = robot.position
+    graph.run_for(1.0)
+    assert robot.position == held
+
+
+def joy(held: bool = True, axes: dict[int, float] | None = None, button: int = -1) -> Joy:
+    buttons = [int(at in {4 if held else -1, button}) for at in range(11)]
+    return Joy(axes=[(axes or {}).get(at, 0.0) for at in range(8)], buttons=buttons)
+
+
+def test_a_pad_drives_while_its_button_is_held(graph: Graph) -> None:
+    graph.add(GamepadDrive, params={"linear": 0.4})
+    seen = graph.observe(Twist, "cmd_vel")
+    stops = graph.observe(Bool, "/emergency_stop")
+
+    def hold(msg: Joy, sec: float = 0.2) -> None:
+        for _ in range(round(sec / 0.05)):
+            graph.inject("joy", msg)
+            graph.run_for(0.05)
+
+    hold(joy(held=False, axes={1: 1.0}))
+    assert not seen
+    hold(joy(axes={1: 0.5, 3: -1.0}))
+    assert (seen[-1].linear.x, seen[-1].angular.z) == pytest.approx((0.2, -1.0))
+    hold(joy(held=False, axes={1: 0.5}))
+    assert seen[-1].linear.x == 0
+    hold(joy(axes={1: 0.5}))
+    graph.run_for(0.5)
+    assert seen[-1].linear.x == 0, "the pad was unplugged"
+    hold(joy(button=1))
+    hold(joy(button=7))
+    assert [each.data for each in stops] == [True, False]
+
+
+def test_a_pad_moves_an_arm(graph: Graph, tmp_path: Path) -> None:
+    robot = Robot(graph, tmp_path)
+    graph.add(GamepadArm, params={"speed": 0.5})
+    graph.run_for(0.1)
+    begin = robot.position
+    for _ in range(20):
+        graph.inject("joy", joy(axes={0: 1.0, 6: -1.0}))
+        graph.run_for(0.05)
+    graph.run_for(1.0)
+    change = [now - before for now, before in zip(robot.position, begin, strict=True)]
+    assert change == pytest.approx([0.5, 0, 0, 0, 0, -0.5], abs=0.2)
+
+
+def test_the_command_in_a_terminal() -> None:
+    """It shows its keys, drives by them, and leaves the terminal as it was."""
+    with BrokerProcess() as broker:
+        end, slave = pty.openpty()
+        before = termios.tcgetattr(slave)
+        address = "{}:{}".format(*broker.address)
+        words = [sys.executable, "-m", "dsmq_nodes", "teleop", "drive", "--broker", address]
+        with Popen(words, stdin=slave, stdout=slave, stderr=slave) as process:
+            told = b""
+            deadline = time.monotonic() + PATIENCE_SEC
+            while b"Escape ends" not in told:
+                assert time.monotonic() < deadline
+                if select.select([end], [], [], 0.1)[0]:
+                    told += os.read(end, 4096)
+            os.write(end, b"+")
+            while b"speed: 100%" not in told:
+                assert time.monotonic() < deadline, told
+                if select.select([end], [], [], 0.1)[0]:
+                    told += os.read(end, 4096)
+            os.write(end, b"\x1b")
+            assert process.wait(PATIENCE_SEC) == 0
+        assert termios.tcgetattr(slave) == before
+        os.close(end)
+        os.close(slave)
