@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from dsmq_nodes.rclpy.running import import_finder
 from tests.support.waiting import PATIENCE_SEC, until
 
 RUN = [sys.executable, "-m", "dsmq_nodes.rclpy"]
@@ -59,6 +60,18 @@ def package_xml(name: str) -> str:
 def is_listening(port: int) -> bool:
     with socket.socket() as probe:
         return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+def test_a_child_process_imports_what_the_standard_library_has_elsewhere() -> None:
+    """`subprocess` tries `msvcrt` first, while nothing of it is there yet."""
+    folder = Path(import_finder.__file__).with_name("child_processes")
+    environment = {**os.environ, "PYTHONPATH": str(folder), "DSMQ_ROS_IMPORTS": "rclpy"}
+    # As where nothing of site-packages has imported it: an environment of one wheel.
+    child = "import sys; sys.modules.pop('subprocess', None); import subprocess; subprocess.PIPE"
+    done = subprocess.run(
+        [sys.executable, "-c", child], env=environment, capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 def test_a_file_imports_messages_and_its_child_processes_do(port: int, tmp_path: Path) -> None:

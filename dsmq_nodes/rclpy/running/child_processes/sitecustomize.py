@@ -40,7 +40,9 @@ class LazyLastFinder:
         cls, fullname: str, path: Sequence[str] | None = None, target: ModuleType | None = None
     ) -> Spec:
         """Provide a package of interfaces."""
-        is_plain = "." not in fullname and not fullname.startswith("_")
+        # A module that the standard library has on other systems is tried while this one starts.
+        is_own = fullname in sys.stdlib_module_names
+        is_plain = "." not in fullname and not fullname.startswith("_") and not is_own
         return _installed(fullname, path, target) if is_plain else None
 
 
