@@ -3,15 +3,21 @@
 `python -m tests.structure` prints the figures.
 """
 
+import re
+import sys
 from pathlib import Path
 
 import pytest
 
 from tests import structure
+from tests.support import processes
+from tests.support.processes import ROOT
 
 # Ratchets: lowered when the code gets better, never raised.
 IMPORTS_INSIDE_FUNCTIONS = 61
 MOST_FILES_IN_A_FOLDER = 15
+# By shared memory the broker has no part; a few more when a graph or a timer comes between.
+MOST_FILES_CROSSED = {"publisher": 8, "subscriber": 18, "broker": 12}
 # A test makes its graph from a launch file: `Graph.from_launch` is a constructor.
 ACCEPTED_CIRCLES = [["dsmq_nodes.testing.from_launch", "dsmq_nodes.testing.virtual_graph"]]
 
@@ -50,6 +56,20 @@ def test_imports_inside_functions_do_not_grow() -> None:
         " new ones to the top of their files",
         found,
     )
+
+
+def test_a_small_message_crosses_few_files() -> None:
+    run = processes.run(
+        [sys.executable, "-m", "tests.bench.journey"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    found = re.findall(r"^(\w+), by [a-z ]+: (\d+) files$", run.stdout, re.MULTILINE)
+    assert len(found) == 5, run.stdout + run.stderr
+    assert all(int(files) <= MOST_FILES_CROSSED[side] for side, files in found), run.stdout
 
 
 def test_the_names_of_the_kits_topics_are_said_once() -> None:

@@ -5,8 +5,8 @@ median 546 us), and `select()` does not (120 us), but it takes no descriptor abo
 `select()` waits for one descriptor, that of epoll, and epoll then says at once what is ready.
 
 A node's bell and its socket call straight from here when they wake a loop that sleeps: through
-asyncio's queue of handles the callback of a message would come a third later. What is in that queue
-already has its turn first.
+asyncio's queue of handles the callback of a message comes 14 % later (text at 1 kHz, p50 41 us
+instead of 36). What is in that queue already has its turn first.
 """
 
 import contextlib
