@@ -125,5 +125,5 @@ class DiagnosticUpdater:
         return stat, work
 
     def _failed(self, stat: DiagnosticStatusWrapper, callback: _Callback, error: Exception) -> None:
-        self._node._kit.spinner.exceptions.tell(callback, error)
+        self._node._kit.dispatcher.exceptions.tell(callback, error)
         stat.summary(DiagnosticStatus.ERROR, f"{type(error).__name__}: {error}")

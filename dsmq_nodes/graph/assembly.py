@@ -26,6 +26,7 @@ from dsmq_nodes.graph.parameters.parameter_store import ParameterStore
 from dsmq_nodes.graph.services.service_registry import Services
 from dsmq_nodes.graph.spin import shutdown
 from dsmq_nodes.graph.spin.context import surroundings
+from dsmq_nodes.graph.spin.dispatcher import Dispatcher
 from dsmq_nodes.graph.spin.exceptions import Exceptions
 from dsmq_nodes.graph.spin.spinner import Spinner
 from dsmq_nodes.graph.time.overruns import OverrunWatch
@@ -96,6 +97,7 @@ class NodeKit:
         "_type_check",
         "before_safe_state",
         "clock",
+        "dispatcher",
         "link",
         "logger",
         "name",
@@ -149,20 +151,16 @@ class NodeKit:
         # The log goes to the queue too; all that follows may log.
         self._rosout = Rosout(self.link, around.clock)
         self.logger = Logger(self.name, around.clock, self._rosout)
-        # All that follows has callbacks, which the spinner runs, and which may raise.
-        self.spinner = Spinner(
-            self.link,
-            self.logger,
-            Exceptions(self.logger, self.publish_statistics),
-            self.name,
-            raises=node.on_exception == "raise",
-            on_outage=self._on_outage,
-        )
+        # All that follows has callbacks, which the dispatcher calls, and which may raise.
+        exceptions = Exceptions(self.logger, self.publish_statistics)
+        raises = node.on_exception == "raise"
+        self.dispatcher = Dispatcher(self.link, self.logger, exceptions, raises=raises)
+        self.spinner = Spinner(self.link, self.dispatcher, self.logger, self.name, self._on_outage)
         self.topics = Topics(self.link, self.spinner, around.clock, self.logger)
-        fails = self.spinner.fail if node.on_type_mismatch == "raise" else None
+        fails = self.dispatcher.fail if node.on_type_mismatch == "raise" else None
         self._type_check = TypeCheck(self.link, self.logger, self.name, fails)
         # A simulated clock is a subscription, so it comes after the topics.
-        execute = self.spinner.execute
+        execute = self.dispatcher.execute
         self._machine_clock = around.node_clock(around.clock, execute, self.logger.warning)
         self.clock: BaseClock = self._follow_clock() if self.uses_sim_time else self._machine_clock
         # Clients look for their servers in the graph, which the topics follow.
@@ -178,7 +176,7 @@ class NodeKit:
             self.name,
             self.params,
             undeclared,
-            raised=self.spinner.exceptions.tell,
+            raised=self.dispatcher.exceptions.tell,
             changed=ParameterEvents(self.name, self.link, around.clock).publish,
         )
         if "use_sim_time" not in self.parameters:
@@ -223,7 +221,7 @@ class NodeKit:
         return self.node.use_sim_time if given is None else given
 
     def _follow_clock(self) -> SimClock:
-        clock = SimClock(self.spinner.execute)
+        clock = SimClock(self.dispatcher.execute)
         self.topics.add_subscription(
             ClockMessage,
             self.resolve_name(CLOCK_TOPIC),
@@ -265,7 +263,7 @@ class NodeKit:
         if work is None:
             return result
         if callback in self.parameters.post_set:
-            self.spinner.begin(work, callback)
+            self.dispatcher.begin(work, callback)
             return None
         return self.spinner.wait_through(awaited(work))
 
@@ -299,15 +297,15 @@ class NodeKit:
             timers=self.timers,
             publications=dict.fromkeys(each.publication for each in self.topics.publishers),
             subscriptions=self.topics.subscriptions(),
-            exceptions=self.spinner.exceptions,
-            busy=self.spinner.busy,
+            exceptions=self.dispatcher.exceptions,
+            busy=self.dispatcher.busy,
             clock_set_back_sec=self._machine_clock.set_back_sec,
         )
 
     def publish_statistics(self) -> None:
         """Publish the node's counters."""
         self.link.publish(self._own_publication, self.statistics().to_json())
-        for each in self.spinner.busy.values():
+        for each in self.dispatcher.busy.values():
             each.longest_sec = 0.0
 
     def _look_after(self) -> None:
@@ -331,7 +329,7 @@ class NodeKit:
         try:
             self.run_hook(self.node.destroy_node)
         except Exception as error:  # noqa: BLE001  other nodes are to be ended
-            self.spinner.exceptions.tell(self.node.destroy_node, error)
+            self.dispatcher.exceptions.tell(self.node.destroy_node, error)
         finally:
             self.end(is_whole=True)
 
@@ -363,7 +361,7 @@ class NodeKit:
                 self.run_hook(hook)
             except BaseException as error:  # noqa: BLE001  the others must run in any case
                 is_brief = not is_whole or isinstance(error, SpinError)
-                exceptions = self.spinner.exceptions
+                exceptions = self.dispatcher.exceptions
                 (exceptions.tell_briefly if is_brief else exceptions.tell)(named, error)
                 broken = broken or (None if isinstance(error, Exception) else error)
         return broken
@@ -395,7 +393,7 @@ class NodeKit:
     @property
     def exception_count(self) -> int:
         """How many exceptions there were in the node's callbacks and hooks."""
-        return self.spinner.exceptions.count
+        return self.dispatcher.exceptions.count
 
 
 def _quietly(callback: Callback, _named: Callback) -> None:

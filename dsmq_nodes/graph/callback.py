@@ -1,6 +1,6 @@
 """Callbacks: which are accepted, what they may return, and their names in logs.
 
-Every function of a user may be `def` or `async def`. `Spinner.execute` calls callbacks without a
+Every function of a user may be `def` or `async def`. `Dispatcher.execute` calls callbacks without a
 result, `called` those with a result, `NodeKit.run_hook` the hooks of a node's end; all of them use
 `to_await`. `check_callback` refuses a function that cannot be called or awaited where it is passed
 in.

@@ -234,7 +234,7 @@ class Node:
                 f"create_task takes a coroutine, what an `async def` gives when it is called, not "
                 f"{what:.60}"
             )
-        self._kit.spinner.begin(work)
+        self._kit.dispatcher.begin(work)
 
     def shutdown(self) -> None:
         """End `spin`, from any thread; the code that spins it destroys the node."""
@@ -541,7 +541,7 @@ class Node:
             TypeError: the callback cannot be called or awaited.
         """
         check_callback(callback, "a timer's callback")
-        timer = Timer(timer_period_sec, callback, self._kit.spinner.execute)
+        timer = Timer(timer_period_sec, callback, self._kit.dispatcher.execute)
         if not autostart:
             timer.cancel()
         self._kit.timers.append(timer)

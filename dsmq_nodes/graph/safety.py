@@ -88,7 +88,7 @@ class EmergencyStop:
         self._begin(now_ns, is_pressed)
         on_change = self._on_change
         if is_change and on_change is not None:
-            self._node._kit.spinner.soon(lambda: on_change(is_pressed), on_change)
+            self._node._kit.dispatcher.soon(lambda: on_change(is_pressed), on_change)
 
     def _heard(self, msg: _State, info: MessageInfo) -> None:
         was_pressed = self.is_pressed
@@ -99,7 +99,7 @@ class EmergencyStop:
         on_change, is_pressed = self._on_change, self.is_pressed
         if is_pressed != was_pressed and on_change is not None:
             # As a task of its own: the next state is received while a coroutine waits.
-            self._node._kit.spinner.execute(lambda: on_change(is_pressed), on_change)
+            self._node._kit.dispatcher.execute(lambda: on_change(is_pressed), on_change)
 
     def _begin(self, at_ns: int, is_pressed: bool) -> None:
         """A new state: it is later than every known one."""

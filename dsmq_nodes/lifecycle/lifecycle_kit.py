@@ -151,7 +151,7 @@ class LifecycleKit(NodeKit):
         try:
             result: object = await called(callback, comes_from)
         except Exception as error:  # noqa: BLE001  it goes to the log, and on_error sees to it
-            self.spinner.exceptions.tell(callback, error)
+            self.dispatcher.exceptions.tell(callback, error)
             return TransitionCallbackReturn.ERROR
         if not isinstance(result, TransitionCallbackReturn):
             self.logger.error(

@@ -58,7 +58,7 @@ class LifecycleNode(Node):
             parameter_overrides=parameter_overrides,
         )
         if self.autostart:
-            self._kit.spinner.begin(self._kit.start())
+            self._kit.dispatcher.begin(self._kit.start())
 
     @property
     def state(self) -> LifecycleState:

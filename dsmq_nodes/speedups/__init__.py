@@ -20,7 +20,7 @@ if TYPE_CHECKING:  # other files import these types from here
 __all__ = ["make_appender", "make_plan", "make_taker", "path", "wait", "wake"]
 
 # Raised with every change of what the compiled part takes or returns; `speedups.h` has it too.
-_VERSION: Final = 2
+_VERSION: Final = 3
 _SAME_INSTALLATION_SEC: Final = 60.0  # an installer writes the files in any order
 
 

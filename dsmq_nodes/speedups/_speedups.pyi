@@ -58,7 +58,7 @@ class Taker:
         latency: Any,
         buckets: dict[int, int],
         watchdogs: list[Any],
-        spinner: Any,
+        dispatcher: Any,
         busy: dict[Any, Any],
         plan: Plan,
         callback: Callable[[Any], Any],
@@ -70,7 +70,7 @@ class Taker:
     ) -> Taker: ...
     def take(self) -> bool: ...
 
-def wake(spinner: Any, rings: Any, reading: dict[str, Any], bell: int, /) -> bool: ...
+def wake(dispatcher: Any, rings: Any, reading: dict[str, Any], bell: int, /) -> bool: ...
 def wait(
     epoll: int, timeout: float | None, calls: dict[int, Callable[[], object]], /
 ) -> list[tuple[int, int]]: ...

@@ -1,8 +1,8 @@
 // The seam `take`: from a ring to a callback, as long as nothing is unusual.
 //
 // It does, message by message, what these do with a record that is usual: `RingReader.read`
-// (dsmq/ring/reader.py), `LinkReader.take_all` (graph/links/link.py), `Spinner.call_now`
-// (graph/spin/spinner.py) and `Subscription.call` (graph/topics/subscription.py). It keeps no state
+// (dsmq/ring/reader.py), `LinkReader.take_all` (graph/links/link.py), `Dispatcher.call_now`
+// (graph/spin/dispatcher.py) and `Subscription.call` (graph/topics/subscription.py). It keeps no state
 // of its own: before a callback is called, cursors and counters are as that Python leaves them, and
 // after it they are read again. At the first record that is not usual it stops before it, and Python
 // reads on there: a gap, the end of a lap, another sender, a text that the plan cannot read.
@@ -20,13 +20,13 @@ namespace {
 using namespace ring;
 
 constexpr uint64_t MOST_AHEAD = UINT64_C(1) << 32, KEPT_BYTES = 1 << 20;
-constexpr double DISPATCH_SEC = 0.002;  // as in spinner.py
+constexpr double DISPATCH_SEC = 0.002;  // as in dispatcher.py
 constexpr int HELD = 15;
 
 struct Taker {
     PyObject_HEAD
     PyObject *ring_reader, *cursor, *names, *reader, *followed, *publishers, *subscription, *mail, *latency;
-    PyObject *buckets, *watchdogs, *spinner, *busy, *plan, *callback;
+    PyObject *buckets, *watchdogs, *dispatcher, *busy, *plan, *callback;
     PyObject *name, *sender;  // of the last record: its bytes, and who they are
     Mapped map;
     Buffer spare;
@@ -156,24 +156,24 @@ int count(Taker *self, const Found &found, int64_t now_ns) {
     return 0;
 }
 
-bool is_over(PyObject *spinner) {  // as `Spinner._is_over`
-    const Ref ended(PyObject_GetAttr(spinner, NAME(_ended)));
-    if (!ended || !is_attribute(spinner, NAME(_shut_down), Py_False)) return true;
+bool is_over(PyObject *dispatcher) {  // as `Dispatcher.is_over`
+    const Ref ended(PyObject_GetAttr(dispatcher, NAME(ended)));
+    if (!ended || !is_attribute(dispatcher, NAME(is_shut_down), Py_False)) return true;
     if (ended == Py_None) return false;
     const Ref done(PyObject_CallMethodNoArgs(ended, NAME(done)));
     return done != Py_False;
 }
 
-// As `Spinner._call`: whether the next message may be next.
+// As `Dispatcher._call`: whether the next message may be next.
 Step call(Taker *self, PyObject *message) {
     const Ref result(PyObject_CallOneArg(self->callback, message));
     if (result == Py_None) {
-        const bool over = is_over(self->spinner);
+        const bool over = is_over(self->dispatcher);
         return PyErr_Occurred() ? FAILED : over ? STOP : TAKEN;
     }
     Ref goes_on(nullptr);
     if (result) {
-        goes_on.held = PyObject_CallMethodObjArgs(self->spinner, NAME(returned), self->subscription, result.held, nullptr);
+        goes_on.held = PyObject_CallMethodObjArgs(self->dispatcher, NAME(returned), self->subscription, result.held, nullptr);
     } else {
         PyObject *type, *error, *trace;
         PyErr_Fetch(&type, &error, &trace);
@@ -181,7 +181,7 @@ Step call(Taker *self, PyObject *message) {
         if (trace) PyException_SetTraceback(error, trace);
         const Ref owned_type(type), owned_trace(trace), owned(error);
         // It raises again what is no error of the callback, such as KeyboardInterrupt.
-        goes_on.held = PyObject_CallMethodObjArgs(self->spinner, NAME(failed), self->subscription, error, nullptr);
+        goes_on.held = PyObject_CallMethodObjArgs(self->dispatcher, NAME(failed), self->subscription, error, nullptr);
     }
     return !goes_on ? FAILED : goes_on == Py_True ? TAKEN : STOP;
 }
@@ -209,13 +209,13 @@ Step take_one(Taker *self, uint64_t head, Buffer &text) {
     return call(self, message);
 }
 
-// Whether callbacks may be called now, as `Spinner.call_now` asks; the time is then in `until_sec`.
+// Whether callbacks may be called now, as `Dispatcher.call_now` asks; the time is then in `until_sec`.
 bool may(Taker *self, double now_sec, double &until_sec) {
-    const Ref until(PyObject_GetAttr(self->spinner, NAME(_may_call_until_sec)));
+    const Ref until(PyObject_GetAttr(self->dispatcher, NAME(_may_call_until_sec)));
     if (!until) return false;
     until_sec = PyFloat_AsDouble(until);
     if (PyErr_Occurred() || now_sec > until_sec) return false;
-    if (!is_attribute(self->spinner, NAME(is_calling), Py_False) || PyObject_Size(self->mail)) return false;
+    if (!is_attribute(self->dispatcher, NAME(is_calling), Py_False) || PyObject_Size(self->mail)) return false;
     return PyDict_Contains(self->busy, self->subscription) == 0;
 }
 
@@ -230,7 +230,7 @@ Step take_all(Taker *self) {
     if (after < 0 || depth < 0 || behind > MOST_AHEAD || (depth && behind > static_cast<uint64_t>(depth)))
         return odd();
     if (!behind) return EMPTY;
-    if (PyObject_SetAttr(self->spinner, NAME(is_calling), Py_True) < 0) return FAILED;
+    if (PyObject_SetAttr(self->dispatcher, NAME(is_calling), Py_True) < 0) return FAILED;
     Buffer text = self->spare;  // taken away: a callback may come here again
     self->spare = Buffer();
     Step step;
@@ -247,9 +247,9 @@ Step take_all(Taker *self) {
     else self->spare = text;
     PyObject *type, *error, *trace;
     PyErr_Fetch(&type, &error, &trace);
-    bool failed = PyObject_SetAttr(self->spinner, NAME(is_calling), Py_False) < 0;
+    bool failed = PyObject_SetAttr(self->dispatcher, NAME(is_calling), Py_False) < 0;
     if (called) {
-        const Ref took(PyObject_CallMethod(self->spinner, "_took", "Oddl", self->callback, now_sec - began_sec,
+        const Ref took(PyObject_CallMethod(self->dispatcher, "_took", "Oddl", self->callback, now_sec - began_sec,
                                            longest_sec, called));
         failed = failed || !took;
     }
@@ -308,7 +308,7 @@ void end(PyObject *object) {
 PyTypeObject taker_type = {PyVarObject_HEAD_INIT(nullptr, 0)};
 PyMethodDef methods[] = {{"take", take, METH_NOARGS, nullptr}, {nullptr, nullptr, 0, nullptr}};
 
-// ---- what a node's bell calls: as `Spinner._read_and_dispatch` of rings where nothing else waits
+// ---- what a node's bell calls: as `Dispatcher.__call__` of rings where nothing else waits
 
 // Whether an attribute is an empty list, deque or dict.
 bool is_empty(PyObject *object, PyObject *name) {
@@ -316,10 +316,10 @@ bool is_empty(PyObject *object, PyObject *name) {
     return found && PyObject_Size(found) == 0;
 }
 
-bool is_at_rest(PyObject *spinner, PyObject *rings) {
-    return is_empty(spinner, NAME(_arrivals)) && is_empty(spinner, NAME(_when_drained)) &&
-           is_attribute(spinner, NAME(_one), Py_None) && is_attribute(spinner, NAME(_dispatch_due), Py_False) &&
-           !is_over(spinner) && is_attribute(rings, NAME(_is_closed), Py_False);
+bool is_at_rest(PyObject *dispatcher, PyObject *rings) {
+    return is_empty(dispatcher, NAME(_arrivals)) && is_empty(dispatcher, NAME(_when_drained)) &&
+           is_attribute(dispatcher, NAME(one), Py_None) && is_attribute(dispatcher, NAME(_is_due), Py_False) &&
+           !is_over(dispatcher) && is_attribute(rings, NAME(_is_closed), Py_False);
 }
 
 // The reading's taker, if it is still read and has one: (ring_reader, reader, take).
@@ -351,29 +351,29 @@ Step rest(PyObject *rings, PyObject *all, int bell) {
     return EMPTY;
 }
 
-// ODD: `_read_and_dispatch` goes on from here, whatever is done already.
-Step wake(PyObject *spinner, PyObject *rings, PyObject *all, int bell) {
-    if (!is_at_rest(spinner, rings) || !is_attribute(rings, NAME(_is_drained), Py_False)) return odd();
+// ODD: `Dispatcher.__call__` goes on from here, whatever is done already.
+Step wake(PyObject *dispatcher, PyObject *rings, PyObject *all, int bell) {
+    if (!is_at_rest(dispatcher, rings) || !is_attribute(rings, NAME(_is_drained), Py_False)) return odd();
     const Ref items(PyDict_Items(all)), none(PyFloat_FromDouble(0.0));
     if (!items || !none) return FAILED;
     Step step = EMPTY;
     for (Py_ssize_t i = 0; i < PyList_GET_SIZE(items.held) && step == EMPTY; i++) {
         PyObject *item = PyList_GET_ITEM(items.held, i);
         Taker *taker = taker_of(PyTuple_GET_ITEM(item, 1), PyTuple_GET_ITEM(item, 0), all);
-        if (i == 0 && set_double(spinner, NAME(_may_call_until_sec), monotonic_ns() * 1e-9 + DISPATCH_SEC) < 0)
+        if (i == 0 && set_double(dispatcher, NAME(_may_call_until_sec), monotonic_ns() * 1e-9 + DISPATCH_SEC) < 0)
             return FAILED;
-        step = !taker || is_attribute(spinner, NAME(_loop), Py_None) ? odd() : take_all(taker);
+        step = !taker || is_attribute(dispatcher, NAME(loop), Py_None) ? odd() : take_all(taker);
     }
     PyObject *type, *error, *trace;
     PyErr_Fetch(&type, &error, &trace);
-    const bool failed = PyObject_SetAttr(spinner, NAME(_may_call_until_sec), none) < 0;
+    const bool failed = PyObject_SetAttr(dispatcher, NAME(_may_call_until_sec), none) < 0;
     if (type) PyErr_Restore(type, error, trace);
     if (failed || step == FAILED) return FAILED;
-    if (step != EMPTY || !is_at_rest(spinner, rings) || is_attribute(spinner, NAME(_loop), Py_None)) return odd();
+    if (step != EMPTY || !is_at_rest(dispatcher, rings) || is_attribute(dispatcher, NAME(loop), Py_None)) return odd();
     return rest(rings, all, bell);
 }
 
-// wake(spinner, rings, the dict of what they read, the bell's descriptor): whether nothing is left to do.
+// wake(dispatcher, rings, the dict of what they read, the bell's descriptor): whether nothing is left to do.
 PyObject *wake_up(PyObject *, PyObject *const *args, Py_ssize_t count) {
     if (count != 4 || !PyDict_Check(args[2])) return PyErr_BadArgument(), nullptr;
     const int bell = static_cast<int>(PyLong_AsLong(args[3]));

@@ -220,7 +220,7 @@ def test_a_generator_that_a_callback_gives_is_an_error(
     graph: Graph, robot: Robot, caplog: pytest.LogCaptureFixture
 ) -> None:
     robot.on_exception = "log"
-    robot._kit.spinner.raises = False
+    robot._kit.dispatcher.raises = False
     timer(robot, lambda: iter(yields()))
     graph.run_for(0.5)
     assert "returned a generator, which never runs" in caplog.text
@@ -562,7 +562,7 @@ class TestParameters:
         assert not successful
         assert told in reason
         assert robot.get_parameter("a").value == 1
-        assert not robot._kit.spinner._shut_down
+        assert not robot._kit.dispatcher.is_shut_down
 
     def test_one_that_raises_afterwards_undoes_nothing_and_is_told(
         self,

@@ -23,7 +23,7 @@ from dsmq_nodes.graph.links.outgoing import Outgoing
 from dsmq_nodes.graph.links.sequence import Losses
 from dsmq_nodes.graph.links.shared_rings import SharedTopics
 from dsmq_nodes.graph.log.logger import Logger
-from dsmq_nodes.graph.spin.spinner import Spinner
+from dsmq_nodes.graph.spin.dispatcher import Dispatcher
 from dsmq_nodes.graph.time.clock import BaseClock
 from dsmq_nodes.graph.topics.at_once import AtOnce
 from dsmq_nodes.graph.topics.qos import QoSProfile
@@ -58,9 +58,7 @@ class ReadingEnd:
                 raise ValueError(f"refused {len(self.got)}")
 
         link: Any = SimpleNamespace()
-        self.spinner = Spinner(
-            link, _quiet, exceptions, "/n", raises=False, on_outage=lambda _: None
-        )
+        self.dispatcher = Dispatcher(link, _quiet, exceptions, raises=False)
         self.subscription: Subscription[Any] = Subscription(
             *(String, TOPIC, on_message, QoSProfile(depth)),
             clock=BaseClock(),
@@ -69,7 +67,7 @@ class ReadingEnd:
         )
         self.reader = LinkReader(TOPIC, depth, "", self._deliver)
         self.reader.losses = Losses("/n", TOPIC)
-        self.reader.call_now = AtOnce(self.subscription, self.spinner)
+        self.reader.call_now = AtOnce(self.subscription, self.dispatcher)
         self.rings = SharedTopics(
             str(ring.path.parent), number, "/n", lambda _, error: self.errors.append(str(error))
         )
@@ -84,17 +82,17 @@ class ReadingEnd:
 
     def drain(self, *, at_once: bool) -> None:
         """Read all there is; with `at_once` callbacks are called meanwhile."""
-        self.spinner._may_call_until_sec = _LONG_SEC if at_once else 0.0
+        self.dispatcher._may_call_until_sec = _LONG_SEC if at_once else 0.0
         self.rings.drain()
-        self.spinner._may_call_until_sec = 0.0
+        self.dispatcher._may_call_until_sec = 0.0
         while self.subscription.waiting:
-            self.spinner.execute(self.subscription.dispatch, self.subscription.callback)
+            self.dispatcher.execute(self.subscription.dispatch, self.subscription.callback)
 
     def state(self, ring: Ring) -> dict[str, Any]:
         """What has to be the same on both paths."""
         subscription, cursor, losses = self.subscription, self.reader.cursor, self.reader.losses
         assert losses is not None
-        [busy] = self.spinner.busy.values() or [None]
+        [busy] = self.dispatcher.busy.values() or [None]
         at = READERS + 4 * self.seat
         return {
             "got": [msg.model_dump() for msg in self.got],

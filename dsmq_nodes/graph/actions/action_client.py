@@ -195,12 +195,12 @@ class ActionClient(Generic[GoalT, ResultT, FeedbackT]):
             if goal_id in self._sent and each.status in _ENDED:
                 ended.append(goal_id)
         if ended:
-            self._node._kit.spinner.begin(self._forget_soon(ended))
+            self._node._kit.dispatcher.begin(self._forget_soon(ended))
 
     def _on_graph(self) -> None:
         if self._sent and not self._is_forgetting and self._is_server_gone():
             self._is_forgetting = True
-            self._node._kit.spinner.begin(self._forget_if_lost())
+            self._node._kit.dispatcher.begin(self._forget_if_lost())
 
     def _is_server_gone(self) -> bool:
         return self._graph.is_known and not self.server_is_ready()

@@ -213,7 +213,7 @@ class ActionServer(Generic[GoalT, ResultT, FeedbackT]):
             self._start(handle)
         else:
             work = self._hand_over(handle, self._accepted_callback)
-            self._node._kit.spinner.begin(work, self._accepted_callback)
+            self._node._kit.dispatcher.begin(work, self._accepted_callback)
 
     async def _hand_over(
         self, handle: ServerGoalHandle[Any, Any, Any], callback: Callable[..., Any]
@@ -242,7 +242,7 @@ class ActionServer(Generic[GoalT, ResultT, FeedbackT]):
             handle = self._waiting.pop(0)
             self._running[handle.goal_id] = handle
             handle.become(GoalState.EXECUTING)
-            self._node._kit.spinner.begin(self._run(handle), self._execute)
+            self._node._kit.dispatcher.begin(self._run(handle), self._execute)
 
     async def _run(self, handle: ServerGoalHandle[Any, Any, Any]) -> None:
         logger = self._node.get_logger()
@@ -292,7 +292,7 @@ class ActionServer(Generic[GoalT, ResultT, FeedbackT]):
         self._done[handle.goal_id].set()
         if not self._is_forgetting and 0 <= self._result_timeout_sec < math.inf:
             self._is_forgetting = True
-            self._node._kit.spinner.begin(self._forget_in_time())
+            self._node._kit.dispatcher.begin(self._forget_in_time())
 
     # Goals go
 

@@ -24,7 +24,7 @@ class GoalClients:
 
     def __init__(self, node: "Node", look: Callable[[], None]) -> None:
         self._graph = node._kit.topics.graph
-        self._spinner = node._kit.spinner
+        self._dispatcher = node._kit.dispatcher
         self._now_sec = node._kit.wall_clock.monotonic_sec
         self._timeout_sec = node.broker_timeout_sec
         self._look = look
@@ -54,7 +54,7 @@ class GoalClients:
             self._is_lost = self._graph.is_lost
             self._changed_sec = self._now_sec()
             delay_sec = self._timeout_sec if self._is_lost else _BACK_SEC
-            self._spinner.begin(self._look_in(delay_sec))
+            self._dispatcher.begin(self._look_in(delay_sec))
         self._look()
 
     async def _look_in(self, delay_sec: float) -> None:

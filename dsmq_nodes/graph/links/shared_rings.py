@@ -84,17 +84,17 @@ class SharedTopics:
         return self.bell.fileno()
 
     def on_bell(self, on_readable: OnReadable) -> Callable[[], None]:
-        """What is to be done when the bell has rung: `on_readable`, or what the spinner's would do.
+        """What is to be done when the bell has rung: `on_readable`, or what a dispatcher would do.
 
-        Where all that is read has a `take`, and nothing else waits, the compiled part does it in
-        one call.
+        Where all that is read has a `take`, and nothing else waits, the compiled part does in one
+        call what the node's dispatcher does (graph/spin/dispatcher.py).
         """
-        spinner, bell, wake_up = getattr(on_readable, "__self__", None), self.bell.fileno(), wake
-        if wake_up is None or not hasattr(spinner, "call_now"):
+        bell, wake_up = self.bell.fileno(), wake
+        if wake_up is None or not hasattr(on_readable, "call_now"):
             return partial(on_readable, self)
 
         def rung() -> None:
-            if not wake_up(spinner, self, self._reading, bell):
+            if not wake_up(on_readable, self, self._reading, bell):
                 on_readable(self)
 
         return rung

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from dsmq_nodes.graph.callback import check_callback
 from dsmq_nodes.graph.log.logger import Logger
+from dsmq_nodes.graph.spin.dispatcher import Dispatcher
 from dsmq_nodes.graph.spin.event_loop import running_loop
-from dsmq_nodes.graph.spin.spinner import Spinner
 
 if TYPE_CHECKING:
     from dsmq_nodes.graph.callback import Result
@@ -28,9 +28,9 @@ class Future(Generic[T]):
         on_cancel: called when it is cancelled.
     """
 
-    def __init__(self, what: str, spinner: Spinner, logger: Logger) -> None:
+    def __init__(self, what: str, dispatcher: Dispatcher, logger: Logger) -> None:
         self._what = what
-        self._spinner = spinner
+        self._dispatcher = dispatcher
         self._logger = logger
         self.on_cancel: Callable[[], object] | None = None
         self._done = False
@@ -70,7 +70,7 @@ class Future(Generic[T]):
         check_callback(callback, "a future's callback")
 
         def run() -> None:
-            self._spinner.soon(lambda: callback(self), callback)
+            self._dispatcher.soon(lambda: callback(self), callback)
 
         self._when_done(run)
 
@@ -81,7 +81,7 @@ class Future(Generic[T]):
 
         `failed` is called instead when there is an exception or a cancellation.
         """
-        other: Future[U] = Future(self._what, self._spinner, self._logger)
+        other: Future[U] = Future(self._what, self._dispatcher, self._logger)
         other.on_cancel = self.cancel
 
         def done() -> None:

@@ -86,7 +86,7 @@ class Calls:
 
     def begin(self, body: str) -> Future[Any]:
         """Start a call; `body` is the request as JSON."""
-        future: Future[Any] = Future(self._what, self.spinner, self._logger)
+        future: Future[Any] = Future(self._what, self.spinner.dispatcher, self._logger)
         call_id = next(self._ids)
         if len(self._waiting) >= _MOST_WAITING:
             oldest = next(iter(self._waiting))
@@ -231,7 +231,7 @@ class Client(Generic[RequestT, ResponseT]):
             if response is None:
                 raise ServiceError(f"{self.service_name}: the node was shut down in mid-call")
             return response
-        if self._spinner.is_calling or asyncio.current_task() is None:
+        if self._spinner.dispatcher.is_calling or asyncio.current_task() is None:
             raise SpinError(
                 f"{self.service_name}: a call in a callback would block the node, and never end: "
                 "make the callback an `async def` and write `await client.call(...)`"

@@ -70,7 +70,7 @@ class Services:
             type_name=type_name,
             node_name=self._node_name,
             link=self._link,
-            spinner=self._spinner,
+            dispatcher=self._spinner.dispatcher,
             graph=graph,
             logger=self._logger,
         )

@@ -12,7 +12,7 @@ from dsmq_nodes.graph import service_wire as calls
 from dsmq_nodes.graph.callback import as_error, awaited, callback_name, takes_two, to_await
 from dsmq_nodes.graph.links.link import Link
 from dsmq_nodes.graph.log.logger import Logger
-from dsmq_nodes.graph.spin.spinner import Spinner
+from dsmq_nodes.graph.spin.dispatcher import Dispatcher
 from dsmq_nodes.graph.topics.graph_view import GraphView
 from dsmq_nodes.graph.topics.type_check import schema_text
 from dsmq_nodes.messages.base import Message
@@ -50,7 +50,7 @@ class ServiceServer(Generic[RequestT, ResponseT]):
         type_name: str = "",
         node_name: str,
         link: Link,
-        spinner: Spinner,
+        dispatcher: Dispatcher,
         graph: GraphView | None,
         logger: Logger,
     ) -> None:
@@ -67,7 +67,7 @@ class ServiceServer(Generic[RequestT, ResponseT]):
         self._load = load
         self._node_name = node_name
         self._link = link
-        self._spinner = spinner
+        self._dispatcher = dispatcher
         self._graph = graph
         self._logger = logger
         self._mail: deque[Entry] = deque()
@@ -137,7 +137,7 @@ class ServiceServer(Generic[RequestT, ResponseT]):
             self._raised(call, as_error(error))
             return
         if work is not None:
-            self._spinner.begin(self._await(call, work), self.callback)
+            self._dispatcher.begin(self._await(call, work), self.callback)
         else:
             self._respond(call, result)
 
@@ -192,7 +192,7 @@ class ServiceServer(Generic[RequestT, ResponseT]):
             return
         self._mail.append(reply)
         if self._serves:
-            self._spinner.arrived(self)
+            self._dispatcher.arrived(self)
 
     def _refuse(self, reply: Entry) -> None:
         try:
@@ -210,7 +210,7 @@ class ServiceServer(Generic[RequestT, ResponseT]):
         self._serves = names[0] == self._node_name
         if self._serves:
             for _ in self._mail:
-                self._spinner.arrived(self)
+                self._dispatcher.arrived(self)
         elif not self.is_standby:
             self._logger.error(
                 f"{self.service_name} is served by {names[0]} already: this node stands by until "

@@ -1,16 +1,16 @@
 """From a batch of messages to a callback, at once: what a link calls instead of filling a mailbox.
 
-`Spinner.call_now` and `Subscription.call` are the law. Where the usual message of a ring needs no
-more than they do for it, the compiled `Taker` does the same in one call, and leaves everything else
-to them: messages on loan, a lifespan, a callback that wants the `MessageInfo`, a type without a
-plan, another clock than the machine's.
+`Dispatcher.call_now` and `Subscription.call` are the law. Where the usual message of a ring needs
+no more than they do for it, the compiled `Taker` does the same in one call, and leaves everything
+else to them: messages on loan, a lifespan, a callback that wants the `MessageInfo`, a type without
+a plan, another clock than the machine's.
 """
 
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from dsmq_nodes.dsmq.log import Entry
-from dsmq_nodes.graph.spin.spinner import Spinner
+from dsmq_nodes.graph.spin.dispatcher import Dispatcher
 from dsmq_nodes.graph.topics.subscription import Subscription
 from dsmq_nodes.messages.codec import codec
 from dsmq_nodes.speedups import make_taker
@@ -23,12 +23,12 @@ if TYPE_CHECKING:
 class AtOnce:
     """The way to the callback of a subscription that is alone on its topic in its node."""
 
-    def __init__(self, subscription: Subscription[Any], spinner: Spinner) -> None:
-        self._subscription, self._spinner = subscription, spinner
+    def __init__(self, subscription: Subscription[Any], dispatcher: Dispatcher) -> None:
+        self._subscription, self._dispatcher = subscription, dispatcher
 
     def __call__(self, replies: Sequence[Entry]) -> int:
         """Call the callback with messages; returns for how many: the others have to wait."""
-        return self._spinner.call_now(self._subscription, replies)
+        return self._dispatcher.call_now(self._subscription, replies)
 
     def taker(self, ring_reader: "RingReader", reader: "LinkReader") -> Callable[[], bool] | None:
         """Takes what is usual from a ring to the callback; False: the reader has to read on."""
@@ -51,8 +51,8 @@ class AtOnce:
             latency,
             latency.buckets,
             self._subscription.watchdogs,
-            self._spinner,
-            self._spinner.held,
+            self._dispatcher,
+            self._dispatcher.held,
             plan,
             self._subscription.callback,  # type: ignore[arg-type]
             ring_reader.ring.memory,

@@ -31,10 +31,12 @@ class Topics:
         self.publishers: list[Publisher[Any]] = []
         self._by_topic: dict[str, list[Subscription[Any]]] = {}
         self._link = link
-        self._spinner = spinner
+        self._spinner, self._dispatcher = spinner, spinner.dispatcher
         self._clock = clock
         self._logger = logger
-        self.graph = GraphView(self._follow_graph, self._wait_outside, spinner.when_drained)
+        self.graph = GraphView(
+            self._follow_graph, self._wait_outside, self._dispatcher.when_drained
+        )
 
     def add_publisher(
         self,
@@ -105,7 +107,7 @@ class Topics:
         )
         if timeout is not None and on_timeout is not None:
             check_callback(on_timeout, f"the on_timeout of {name}")
-            watchdog = Watchdog(timeout, on_timeout, self._spinner.execute)
+            watchdog = Watchdog(timeout, on_timeout, self._dispatcher.execute)
             self._spinner.add(watchdog)
             subscription.watchdogs.append(watchdog)
         deadline = self._deadline(qos, on_deadline, f"{name}: no message")
@@ -122,7 +124,7 @@ class Topics:
             msg_type.type_name,
             self._deliver_to(name, together),
             schema_text(msg_type),
-            call_now=AtOnce(subscription, self._spinner) if is_alone else None,
+            call_now=AtOnce(subscription, self._dispatcher) if is_alone else None,
         )
         return subscription
 
@@ -157,7 +159,7 @@ class Topics:
                 graph.take(reply)
             for each in together:
                 if each.post(reply, again):
-                    self._spinner.arrived(each)
+                    self._dispatcher.arrived(each)
 
         return deliver
 
@@ -176,7 +178,11 @@ class Topics:
             self._logger.warning(f"{what} within its deadline of {deadline_sec:g} s")
 
         watchdog = Watchdog(
-            deadline_sec, on_deadline or warn, self._spinner.execute, what="deadline", repeat=True
+            deadline_sec,
+            on_deadline or warn,
+            self._dispatcher.execute,
+            what="deadline",
+            repeat=True,
         )
         self._spinner.add(watchdog)
         return watchdog

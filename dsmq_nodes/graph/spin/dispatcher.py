@@ -1,0 +1,351 @@
+"""Calls the callbacks of one node: of messages as they are read, of timers, of what is done.
+
+It drains a link and then dispatches, so that a slow callback sees the newest messages next. A
+message that has nothing to wait for goes to its callback at once (`call_now`), else through the
+mailbox of its subscription or service. A coroutine that a callback returns becomes a task, and its
+mailbox is held until that is done. `Spinner` (spinner.py) says in which loop, and when it ends.
+"""
+
+import asyncio
+import contextlib
+import time
+from collections import defaultdict, deque
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, Final, Protocol
+
+from dsmq_nodes.dsmq.log import Entry
+from dsmq_nodes.graph.callback import (
+    BusyTime,
+    Callback,
+    Result,
+    as_error,
+    callback_name,
+    discard,
+    to_await,
+)
+from dsmq_nodes.graph.links.link import Link, Readable
+from dsmq_nodes.graph.log.logger import Logger
+from dsmq_nodes.graph.spin import blocked
+from dsmq_nodes.graph.spin.event_loop import running_loop
+from dsmq_nodes.graph.spin.exceptions import Exceptions
+from dsmq_nodes.graph.spin.timed_steps import timed_steps
+
+_DISPATCH_SEC: Final = 0.002  # callbacks of messages run this long before timers get their turn
+
+
+class Mailbox(Protocol):
+    """A queue of messages for a callback: a subscription, a service."""
+
+    callback: Callable[..., Any] | None
+
+    @property
+    def waiting(self) -> int:
+        """How many messages wait."""
+
+    def dispatch(self) -> Result:
+        """Call the callback with the oldest message; returns its result."""
+
+
+class CallableNow(Mailbox, Protocol):
+    """A mailbox that messages need not pass through when none waits in it."""
+
+    def call(self, reply: Entry) -> Result:
+        """Call the callback with a message that did not have to wait; returns its result."""
+
+
+class Dispatcher:
+    """Calls callbacks; a node has one.
+
+    Attributes:
+        loop: in which it does; None: in none now.
+        raises: an exception in a callback ends the spinning; else it is only logged.
+        exceptions: those of callbacks.
+        is_calling: a callback that is not a coroutine runs just now.
+        is_shut_down: no callback is called any more.
+        busy: how long callbacks have blocked the node, by their names.
+        held: the mailboxes whose last callback is a coroutine that is not done, and its task.
+        ended: done when the spinning is to end; None: nothing spins.
+        one: done when one callback has run; None: nobody waits for that.
+    """
+
+    def __init__(self, link: Link, logger: Logger, exceptions: Exceptions, *, raises: bool) -> None:
+        """Call the callbacks of a node that reads `link`."""
+        self.loop: asyncio.AbstractEventLoop | None = None
+        self.raises = raises
+        self.exceptions = exceptions
+        self.is_calling = self.is_shut_down = False
+        self.busy: defaultdict[str, BusyTime] = defaultdict(BusyTime)
+        self.held: dict[Mailbox, asyncio.Task[None]] = {}
+        self.ended: asyncio.Future[None] | None = None
+        self.one: asyncio.Future[None] | None = None
+        self._link = link
+        self._logger = logger
+        self._arrivals: deque[Mailbox] = deque()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._to_begin: list[tuple[Awaitable[Any], object]] = []
+        self._to_call: list[tuple[Callback, object]] = []
+        self._is_due = False  # in the next turn of the loop
+        self._may_call_until_sec = 0.0  # while messages are read that need not wait
+        self._time: Callable[[], float] = time.monotonic  # the loop's
+        self._when_drained: list[Callable[[], None]] = []
+
+    # In which loop
+
+    def attach(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Call callbacks in this loop from now on; `begin_waiting` follows."""
+        self.loop = loop
+        self._time = loop.time
+        if type(loop).time is asyncio.BaseEventLoop.time:  # two calls less
+            self._time = time.monotonic
+
+    def begin_waiting(self) -> None:
+        """Begin what had to wait for a loop."""
+        while self._to_begin:
+            self.begin(*self._to_begin.pop(0))
+        while self._to_call:
+            self.soon(*self._to_call.pop(0))
+
+    def detach(self) -> set[asyncio.Task[None]]:
+        """Leave the loop; cancels the coroutines and returns their tasks."""
+        cancelled, self._tasks = self._tasks, set()
+        for task in cancelled:
+            task.cancel()
+        for mailbox in self.held:
+            self._arrivals.extend([mailbox] * mailbox.waiting)
+        self.held.clear()
+        self._is_due = False
+        self.loop = None
+        return cancelled
+
+    def close(self) -> None:
+        """Give up what still waits for a loop."""
+        for work, _ in self._to_begin:
+            discard(work)
+
+    def is_over(self) -> bool:
+        """Whether the node is about to end: no callback is called any more."""
+        return self.is_shut_down or (self.ended is not None and self.ended.done())
+
+    # What is to be called
+
+    def arrived(self, mailbox: Mailbox) -> None:
+        """A message is in a mailbox: dispatch it soon."""
+        if mailbox not in self.held:
+            self._arrivals.append(mailbox)
+
+    def execute(self, callback: Callback, named: object = None) -> asyncio.Task[None] | None:
+        """Call a callback; a coroutine becomes a task, an exception follows `raises`.
+
+        Does nothing when the node is about to end: other callbacks of the same moment may be due.
+        """
+        if self.is_over():
+            return None
+        loop = self.loop
+        began_sec = loop.time() if loop is not None else 0.0
+        self.is_calling = True
+        try:
+            result = callback()
+            work = None if result is None else to_await(result, named or callback)
+        except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001  `raises` decides
+            self._raised(named or callback, as_error(error))
+            return None
+        finally:
+            self.is_calling = False
+            if loop is not None:
+                took_sec = loop.time() - began_sec
+                self._took(named or callback, took_sec, took_sec)
+            if self.one is not None and not self.one.done():
+                self.one.set_result(None)
+        if work is None:
+            return None
+        if loop is None:
+            self.begin(work, named or callback)
+            return None
+        return self._task(loop, work, named or callback)
+
+    def begin(self, work: Awaitable[Any], named: object = None) -> None:
+        """Run a coroutine as soon as there is a loop, until it is done or the spinning ends."""
+        if self.loop is None:
+            self._to_begin.append((work, named))
+        else:
+            self._task(self.loop, work, named or work)
+
+    def soon(self, callback: Callback, named: object) -> None:
+        """Call a callback as soon as there is a loop, after those due now; from any thread."""
+        loop = self.loop
+        if loop is None:
+            self._to_call.append((callback, named))
+        elif loop is running_loop():
+            loop.call_soon(self.execute, callback, named)
+        else:
+            with contextlib.suppress(RuntimeError):  # closed meanwhile
+                loop.call_soon_threadsafe(self.execute, callback, named)
+
+    def _task(
+        self, loop: asyncio.AbstractEventLoop, work: Awaitable[None], named: object
+    ) -> asyncio.Task[None]:
+        task = loop.create_task(self._await(work, named, loop.time))
+        self._tasks.add(task)
+
+        def done(_: object) -> None:
+            self._tasks.discard(task)
+            discard(work)  # it may have been cancelled before it began
+
+        task.add_done_callback(done)
+        return task
+
+    async def _await(self, work: Awaitable[None], named: object, time: Callable[[], float]) -> None:
+        try:
+            await timed_steps(work, time, lambda took_sec: self._took(named, took_sec, took_sec))
+        except Exception as error:  # noqa: BLE001  `raises` decides
+            self._raised(named, error)
+
+    def _took(self, named: object, took_sec: float, longest_sec: float, calls: int = 1) -> None:
+        busy = self.busy[callback_name(named)]
+        busy.calls += calls
+        busy.busy_sec += took_sec
+        busy.longest_sec = max(busy.longest_sec, longest_sec)
+        if longest_sec > blocked.BLOCKED_SEC:
+            self._logger.warning(
+                f"{callback_name(named)} blocked the node for {longest_sec:.1f} s: nothing else "
+                "ran; use `async def` and `await`, or `await asyncio.to_thread(...)`"
+            )
+
+    def _raised(self, named: object, error: Exception) -> None:
+        if self.raises and self.ended is not None and not self.ended.done():
+            self.exceptions.note(named, error)
+            self.ended.set_exception(error)
+        else:
+            self.exceptions.tell(named, error)
+
+    def end(self) -> None:
+        """End the spinning, if something spins."""
+        if self.ended is not None and not self.ended.done():
+            self.ended.set_result(None)
+
+    def fail(self, error: Exception) -> bool:
+        """End the spinning with an error from outside callbacks; False when nothing spins."""
+        if self.ended is None or self.ended.done():
+            return False
+        self.ended.set_exception(error)
+        return True
+
+    # Reading and dispatching
+
+    def when_drained(self, callback: Callable[[], None]) -> None:
+        """Call back once, between the end of draining and the next dispatch."""
+        self._when_drained.append(callback)
+
+    def has_drained(self) -> None:
+        """Call back those that wait for it."""
+        while self._when_drained:
+            self._when_drained.pop(0)()
+
+    def __call__(self, readable: Readable) -> None:
+        """Drain, then dispatch: a link calls this when there is something to read."""
+        loop = self.loop
+        if loop is None:
+            return
+        until_sec = self._time() + _DISPATCH_SEC
+        if not (self._arrivals or self.one or self._when_drained or self.is_over()):
+            self._may_call_until_sec = until_sec
+        readable.drain()
+        self._may_call_until_sec = 0.0
+        if self._when_drained:
+            self.has_drained()
+        if self._arrivals:
+            self._dispatch_arrivals(until_sec)
+        if self._is_due or self.loop is None:
+            return
+        if self._arrivals or not readable.rest():
+            self._is_due = True
+            loop.call_soon(self._dispatch_again, readable)
+
+    def dispatch_soon(self) -> None:
+        """Read and dispatch in the next turn of the loop."""
+        if self.loop is not None and not self._is_due:
+            self._is_due = True
+            self.loop.call_soon(self._dispatch_again, self._link)
+
+    def _dispatch_arrivals(self, until_sec: float) -> None:
+        while self._arrivals and not (self.one is not None and self.one.done()):
+            mailbox = self._arrivals.popleft()
+            if mailbox not in self.held:
+                self._dispatch(mailbox)
+            if self._time() > until_sec:
+                return
+
+    def call_now(self, mailbox: CallableNow, replies: Sequence[Entry]) -> int:
+        """Call a mailbox's callback with messages that have just come; returns for how many.
+
+        They would overtake what waits already, so the others have to wait too. Statistics are
+        counted once for all of them.
+        """
+        time, until_sec = self._time, self._may_call_until_sec
+        began_sec = now_sec = time()
+        if now_sec > until_sec or self.is_calling or mailbox.waiting or mailbox in self.held:
+            return 0
+        longest_sec, called = 0.0, 0
+        self.is_calling = True
+        try:
+            for reply in replies:
+                called += 1
+                goes_on = self._call(mailbox, reply)
+                was_sec, now_sec = now_sec, time()
+                longest_sec = max(longest_sec, now_sec - was_sec)
+                if now_sec > until_sec or not goes_on:
+                    break
+        finally:
+            self.is_calling = False
+            self._took(mailbox.callback, now_sec - began_sec, longest_sec, called)
+        return called
+
+    def _call(self, mailbox: CallableNow, reply: Entry) -> bool:
+        """Call a mailbox's callback; returns whether the next message may be next."""
+        try:
+            result = mailbox.call(reply)
+        except BaseException as error:  # noqa: BLE001  `failed` raises what is not the callback's
+            return self.failed(mailbox, error)
+        return not self.is_over() if result is None else self.returned(mailbox, result)
+
+    def returned(self, mailbox: CallableNow, result: object) -> bool:
+        """Go on with the result of a callback; returns whether the next message may be next."""
+        try:
+            work = to_await(result, mailbox.callback)
+        except TypeError as error:
+            return self.failed(mailbox, error)
+        if work is None or self.loop is None:
+            return not self.is_over()
+        self._hold(mailbox, self._task(self.loop, work, mailbox.callback))
+        return False
+
+    def failed(self, mailbox: CallableNow, error: BaseException) -> bool:
+        """Go on after the exception of a callback; returns whether the next message may be next.
+
+        Raises:
+            BaseException: it is none of the callback's, such as KeyboardInterrupt.
+        """
+        if not isinstance(error, Exception | asyncio.CancelledError):
+            raise error
+        self._raised(mailbox.callback, as_error(error))
+        return not self.is_over()
+
+    def _dispatch_again(self, readable: Readable) -> None:
+        self._is_due = False
+        self(readable)
+
+    def _dispatch(self, mailbox: Mailbox) -> None:
+        task = self.execute(mailbox.dispatch, mailbox.callback)
+        if task is not None:
+            self._hold(mailbox, task)
+
+    def _hold(self, mailbox: Mailbox, task: asyncio.Task[None]) -> None:
+        """Dispatch nothing of a mailbox until the coroutine of its callback is done."""
+        self.held[mailbox] = task
+        task.add_done_callback(lambda _: self._dispatched(mailbox))
+
+    def _dispatched(self, mailbox: Mailbox) -> None:
+        if self.held.pop(mailbox, None) is None:
+            return  # the node has left the loop since
+        self._arrivals.extend([mailbox] * mailbox.waiting)
+        self(self._link)
