@@ -36,10 +36,11 @@ from dsmq_nodes.graph.links.link import (
     OnOutage,
     OnReadable,
     Publication,
+    is_ours,
     schema_of,
 )
 from dsmq_nodes.graph.links.original_server import Poller
-from dsmq_nodes.graph.links.outgoing import Outgoing, is_ours
+from dsmq_nodes.graph.links.outgoing import Outgoing
 from dsmq_nodes.graph.links.pending import Answers
 from dsmq_nodes.graph.links.redial import Outage
 from dsmq_nodes.graph.links.stream import Stream

@@ -11,13 +11,14 @@ import asyncio
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Final, Literal, Protocol
 
 import msgspec
 
 from dsmq_nodes.dsmq import wire
 from dsmq_nodes.dsmq.log import Cursor, Entry
 from dsmq_nodes.graph.links.sequence import REPEATED, Losses
+from dsmq_nodes.topic_names import DIAGNOSTICS_TOPIC, EVERY_NODES_TOPICS, is_call, is_kits_own
 
 if TYPE_CHECKING:
     from dsmq_nodes.dsmq.ring.reader import RingReader
@@ -50,13 +51,22 @@ Dump = Callable[[Any], tuple[bytes, str, bytes | memoryview]]
 """A message object as its JSON text without its large field, that field's name, and its bytes."""
 
 
+_EVERY_NODES: Final = EVERY_NODES_TOPICS | {DIAGNOSTICS_TOPIC}
+
+
+def is_ours(topic: str) -> bool:
+    """Whether every node publishes the topic for the kit."""
+    return is_kits_own(topic) or topic in _EVERY_NODES
+
+
 @dataclass(eq=False, slots=True)
 class Publication:
     """One topic that a node publishes.
 
     `dropped` counts messages that could not be sent; `suppressed` counts those that were not meant
     to be, because a lifecycle node was not active. Of the latched messages in `kept`, the newest
-    `owed` still have to be sent.
+    `owed` still have to be sent. Messages of a topic that is latched, or `is_sure`, never give way
+    to newer ones: those of services and actions, and the kit's own.
     """
 
     topic: str
@@ -70,6 +80,10 @@ class Publication:
     writer: "Writer | None" = None  # into shared memory
     kept: "deque[Published]" = field(default_factory=deque)
     owed: int = 0
+    is_sure: bool = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.is_sure = is_call(self.topic) or is_ours(self.topic)
 
     def keep(self, msg: Published) -> None:
         """Keep a latched message for a broker that has lost its own."""

@@ -9,28 +9,20 @@ import contextlib
 import logging
 import threading
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from dsmq_nodes.dsmq import wire
 from dsmq_nodes.dsmq.client_connection import ClientConnection
 from dsmq_nodes.errors import RingError
 from dsmq_nodes.graph.links.backlog import CALM_SEC
-from dsmq_nodes.graph.links.link import Publication, Published
+from dsmq_nodes.graph.links.link import Publication, Published, is_ours
 from dsmq_nodes.graph.links.stream import MUCH_BYTES, Stream
 from dsmq_nodes.graph.time.clock import BaseClock
-from dsmq_nodes.topic_names import (
-    DIAGNOSTICS_TOPIC,
-    EVERY_NODES_TOPICS,
-    is_call,
-    is_kits_own,
-)
 
 if TYPE_CHECKING:
     from dsmq_nodes.dsmq.ring.writer import Writer
 
 logger = logging.getLogger("dsmq_nodes.link")
-
-_EVERY_NODES: Final = EVERY_NODES_TOPICS | {DIAGNOSTICS_TOPIC}
 
 
 class Outgoing:
@@ -252,7 +244,8 @@ class Outgoing:
         if stream is None:
             return False
         try:
-            is_sent = stream.send(frame, publication, is_sure=_is_sure(publication))
+            is_sure = publication is None or publication.latched > 0 or publication.is_sure
+            is_sent = stream.send(frame, publication, is_sure=is_sure)
         except OSError as error:
             self._on_broken(str(error))
             return False  # the reader notices it too, and drops the stream
@@ -338,16 +331,3 @@ class Outgoing:
             for publication in list(self.publications.values())
             if not is_ours(publication.topic)  # not the user's messages
         )
-
-
-def _is_sure(publication: Publication | None) -> bool:
-    """Whether a message must not give way to a newer one of its topic."""
-    if publication is None:
-        return True
-    topic = publication.topic
-    return publication.latched > 0 or is_call(topic) or is_ours(topic)
-
-
-def is_ours(topic: str) -> bool:
-    """Whether every node publishes the topic for the kit."""
-    return is_kits_own(topic) or topic in _EVERY_NODES
