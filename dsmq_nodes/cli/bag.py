@@ -225,13 +225,13 @@ def convert(
     bag: BagArgument,
     *,
     output: Annotated[
-        str,
+        str | None,
         typer.Option(
             *("--output", "-o", "--out"),
             metavar="NAME",
             help="Where to; of lerobot, else beside the bag.",
         ),
-    ] = "",
+    ] = None,
     to: Annotated[
         str,
         typer.Option(
@@ -286,9 +286,9 @@ def convert(
     need_bag()
     from dsmq_nodes.cli.show.bag.bag_convert import convert_bag  # noqa: PLC0415  110 ms
 
-    if to == "lerobot":
-        output = output or str(bag[0].parent / f"{bag[0].stem}_lerobot")
-    elif not output:
+    if output is None and to == "lerobot":
+        output = str(bag[0].parent / f"{bag[0].stem}_lerobot")
+    elif output is None:
         raise typer.BadParameter("name the new file or folder", param_hint="--output")
     chosen = _of_a_bag(topics, exclude, regex, exclude_regex)
     options = LerobotOptions(fps, task, feature or [], max_age, calibration)

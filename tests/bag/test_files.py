@@ -302,7 +302,7 @@ def recording(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathF
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 @given(data=st.data())
-def test_repair_saves_every_flushed_message_of_a_file_cut_anywhere(
+def test_repair_saves_every_message_that_is_whole_in_a_file_cut_anywhere(
     recording: bytes, tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
 ) -> None:
     cut = data.draw(st.integers(8, len(recording)))
@@ -312,11 +312,12 @@ def test_repair_saves_every_flushed_message_of_a_file_cut_anywhere(
     saved = repair(path, folder / "saved.mcap")
     values = [each.msg.data for each in Bag(saved.path)]  # type: ignore[union-attr]
     assert values == list(range(saved.messages))
-    assert saved.messages in {0, *FLUSHED}
+    assert saved.messages - saved.of_cut_chunk in {0, *FLUSHED}
     if saved.messages < FLUSHED[-1]:
-        # What is missing was not whole in the file.
-        following = number(saved.messages)
-        assert saved.lost_bytes > 0 or following not in recording[:cut]
+        # What is missing was not whole in the file, or in a compressed block that was not.
+        is_compressed = b"lz4" in recording[:cut] or b"zstd" in recording[:cut]
+        is_there = number(saved.messages) in recording[:cut]
+        assert not is_there or (is_compressed and saved.lost_bytes > 0)
     assert saved.whole == (cut >= len(recording) - 8)
     assert path.read_bytes() == recording[:cut]
 

@@ -36,7 +36,8 @@ def test_a_full_disk_is_one_line_and_leaves_nothing(
     to: str, long_bag: Path, tmp_path: Path
 ) -> None:
     arguments = ["repair"] if to == "repair" else ["convert", "--to", to]
-    size = {"npz": "64k", "parquet": "64k", "csv": "1m"}.get(to, "3m")
+    arguments += ["--feature", "action=/numbers", "--max-age", "1"] if to == "lerobot" else []
+    size = {"npz": "64k", "parquet": "64k", "lerobot": "8k", "csv": "1m"}.get(to, "3m")
     compression = ["--compression-format", "none"]
     # In a mount namespace of its own: the small disk is gone with the process.
     script = (

@@ -34,6 +34,7 @@ from mcap.records import (
 MAGIC: Final = b"\x89MCAP0\r\n"
 HEAD: Final = struct.Struct("<BQ")
 FOOTER_BYTES: Final = HEAD.size + 20
+_CHUNK_HEAD: Final = struct.Struct("<QQQII")  # two times, size, checksum, length of the next text
 _MESSAGE: Final = struct.Struct("<HIQQ")
 MOST_UNPACKED: Final = 256 << 20  # of one chunk; usual ones have a few MB
 PIECE_BYTES: Final = 16 << 20
@@ -193,6 +194,30 @@ def unpacked(chunk: Chunk) -> bytes:
     if chunk.uncompressed_crc and zlib.crc32(data) != chunk.uncompressed_crc:
         raise ValueError("the checksum of a chunk is wrong")
     return data
+
+
+def begin_of_chunk(data: bytes) -> bytes:
+    """The begin of the records of a chunk whose end was cut off.
+
+    A compressed chunk is unpacked block by block (zstd: up to 128 kB), without its checksum.
+
+    Raises:
+        ValueError: it is damaged before the cut.
+    """
+    if len(data) < _CHUNK_HEAD.size:
+        return b""
+    *_, size_bytes, _, length = _CHUNK_HEAD.unpack_from(data)
+    at = _CHUNK_HEAD.size + length
+    size_bytes, packed = min(size_bytes, MOST_UNPACKED), data[at + 8 :]
+    match data[_CHUNK_HEAD.size : at]:
+        case b"":
+            return packed
+        case b"zstd":
+            return _zstd(packed, size_bytes)
+        case b"lz4":
+            return _lz4(packed, size_bytes)
+        case _:
+            return b""
 
 
 def _zstd(packed: bytes, size_bytes: int) -> bytes:

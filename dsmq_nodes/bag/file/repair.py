@@ -1,10 +1,12 @@
-"""Saves the good part of a damaged bag: every whole chunk becomes part of a new file.
+"""Saves the good part of a damaged bag: every whole message before its end goes into a new file.
 
 MCAP's records are read one after the other (mcap.dev/spec): an opcode, a length of 8 bytes, the
-content. Reading ends at the first record that is longer than the rest of the file. A chunk with a
-wrong checksum is left out, and reading continues after it.
+content. Reading ends at the first record that is longer than the rest of the file; if it is a
+chunk, the messages at its begin are saved too. A chunk with a wrong checksum is left out, and
+reading continues after it.
 """
 
+import contextlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -22,7 +24,9 @@ from dsmq_nodes.bag.file.mcap_reader import channel_of, check_kind
 from dsmq_nodes.bag.file.mcap_records import (
     HEAD,
     MAGIC,
+    MOST_UNPACKED,
     RawMessage,
+    begin_of_chunk,
     inside,
     message_at,
     parsed,
@@ -42,6 +46,7 @@ class Repaired:
         messages: how many messages it has.
         damaged: how many chunks and records were left out.
         lost_bytes: how many bytes at the end were no whole record.
+        of_cut_chunk: how many messages were saved from these bytes.
         whole: whether the file was undamaged.
     """
 
@@ -49,6 +54,7 @@ class Repaired:
     messages: int = 0
     damaged: int = 0
     lost_bytes: int = 0
+    of_cut_chunk: int = 0
     whole: bool = False
 
 
@@ -109,6 +115,7 @@ class _Scan:
             good = self._stream.tell()
             on_progress(good)
         self.repaired.lost_bytes = self._size_bytes - good
+        self._take_cut(good)
 
     def _contents(self) -> Iterator[tuple[int, bytes]]:
         while len(head := self._stream.read(HEAD.size)) == HEAD.size:
@@ -116,6 +123,19 @@ class _Scan:
             if not opcode > 0 or length > self._size_bytes - self._stream.tell():
                 return
             yield opcode, self._stream.read(length)
+
+    def _take_cut(self, at: int) -> None:
+        """Save what is at the begin of a chunk that ends after the file."""
+        self._stream.seek(at)
+        head = self._stream.read(HEAD.size)
+        if len(head) < HEAD.size or HEAD.unpack(head)[0] != Opcode.CHUNK:
+            return
+        before = self.repaired.messages
+        with contextlib.suppress(ValueError):  # where its last record is cut
+            data = begin_of_chunk(self._stream.read(MOST_UNPACKED))
+            for inner, begin, end in inside(data):
+                self._save(_record(inner, data, begin, end))
+        self.repaired.of_cut_chunk = self.repaired.messages - before
 
     def _take(self, opcode: int, content: bytes) -> None:
         try:

@@ -23,6 +23,7 @@ from dsmq_nodes.bag.lerobot.dataset_writing import DatasetWriter
 from dsmq_nodes.bag.lerobot.features import (
     VectorReader,
     found_sources,
+    is_gripper,
     named_sources,
     stamp_of,
 )
@@ -134,7 +135,8 @@ class _Plan:
         self._source, self._options = source, options
         self.videos = {topic: name for name, topic in self._sources.videos.items()}
         self._sizes: dict[str, tuple[int, int]] = {}
-        calibrations, self.notes = calibrations_for(source, options.calibration)
+        self.notes: list[str] = []
+        calibrations, self._calibration = calibrations_for(source, options.calibration)
         self._readers = {
             topic: VectorReader(types[topic], calibrations)
             for topic in sorted(self._sources.topics() - set(self.videos))
@@ -245,6 +247,10 @@ class _Plan:
         return shown
 
     def _tell(self) -> None:
+        if self._calibration and any(
+            is_gripper(n) for r in self._readers.values() for n in r.names
+        ):
+            self.notes.append(self._calibration)
         for topic in sorted(self._worst_ns):
             self.notes.append(f"{topic}: at most {self._worst_ns[topic] * 1e-9:.3f} s old")
         self.notes += self._gaps[:_MOST_GAPS_TOLD]

@@ -18,7 +18,7 @@ _WHOLE_TURN: Final = (
 )
 
 
-def calibrations_for(source: BagSource, given: Path | None) -> tuple[Calibrations, list[str]]:
+def calibrations_for(source: BagSource, given: Path | None) -> tuple[Calibrations, str]:
     """The calibration of each joint, and what there is to say about it.
 
     Raises:
@@ -26,16 +26,14 @@ def calibrations_for(source: BagSource, given: Path | None) -> tuple[Calibration
     """
     if given is not None:
         try:
-            return read_calibration(str(given)), []
+            return read_calibration(str(given)), ""
         except CalibrationError as error:
             raise BagError(f"--calibration {error}") from None
     for each in source.attachments():
         if not each.name.endswith(".json"):
             continue
         try:
-            return parsed_calibration(each.data, each.name), [
-                f"calibration: {each.name} of the bag"
-            ]
+            return parsed_calibration(each.data, each.name), f"calibration: {each.name} of the bag"
         except CalibrationError:
             continue  # another file
-    return {}, [_WHOLE_TURN]
+    return {}, _WHOLE_TURN

@@ -32,7 +32,11 @@ def repair_bag(bag: Path, target: Path, compression: Compression) -> None:
     print(one_line(f"{saved.path}: {saved.messages} messages saved"))
     if saved.damaged:
         print(f"left out: {saved.damaged} damaged chunks or records")
-    if saved.lost_bytes:
+    if saved.of_cut_chunk:
+        print(
+            f"{saved.of_cut_chunk} of them are from the begin of the last chunk, which is cut off"
+        )
+    elif saved.lost_bytes:
         print(f"left out: {saved.lost_bytes} bytes at the end, which are no whole record")
     if saved.whole:
         print(one_line(f"nothing was wrong with {bag}"))
