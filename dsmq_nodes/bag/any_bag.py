@@ -1,4 +1,4 @@
-"""Opens a bag of any kind: ours, or one of ROS 1 or ROS 2."""
+"""Opens a bag of any kind: ours, one of ROS 1 or ROS 2, or a dataset of LeRobot."""
 
 from pathlib import Path
 
@@ -12,6 +12,7 @@ from dsmq_nodes.errors import BagError
 _ROS1_MAGIC = b"#ROSBAG V"
 _ROS_ENCODINGS = frozenset({"cdr", "ros1"})
 _ROS_METADATA = "metadata.yaml"
+_LEROBOT_INFO = "meta/info.json"
 _BAGS = (".mcap", ".db3", ".bag", ".zstd", ".zst")
 _ROS_SUFFIXES = frozenset({".db3", ".zstd", ".zst"})
 
@@ -25,6 +26,8 @@ def open_source(paths: list[Path], topics: Selection | None = None) -> BagSource
     first = paths[0]
     if not first.exists():
         raise BagError(f"cannot read {first}: there is no such file or folder")
+    if (first / _LEROBOT_INFO).exists():
+        return _dataset(paths, topics)
     ours = _files_of_ours(first)
     if ours is None and _is_of_ros(first):
         return _ros(paths, topics)
@@ -58,6 +61,15 @@ def _ros(paths: list[Path], topics: Selection | None) -> BagSource:
     if len(paths) > 1:
         raise BagError("ROS bags are read one by one: name one, or the folder it is in")
     return RosBag(paths[0], topics)
+
+
+def _dataset(paths: list[Path], topics: Selection | None) -> BagSource:
+    need("lerobot", "pyarrow", "av", "numpy")
+    from dsmq_nodes.bag.lerobot.dataset_reading import LerobotDataset  # noqa: PLC0415  an extra's
+
+    if len(paths) > 1:
+        raise BagError("datasets are read one by one: name one folder")
+    return LerobotDataset(paths[0], topics)
 
 
 def _starts_with(path: Path, magic: bytes) -> bool:

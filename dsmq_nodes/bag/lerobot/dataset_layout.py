@@ -37,6 +37,8 @@ STATS: Final = Path("meta/stats.json")
 TASKS: Final = Path("meta/tasks.parquet")
 EPISODES: Final = Path("meta/episodes/chunk-000/file-000.parquet")
 DATA: Final = Path("data/chunk-000/file-000.parquet")
+CALIBRATION: Final = Path("meta/calibration.json")
+"""LeRobot's calibration file of the arm, where it was known: LeRobot itself passes it over."""
 PICTURES: Final = "observation.images."
 STATE: Final = "observation.state"
 ACTION: Final = "action"

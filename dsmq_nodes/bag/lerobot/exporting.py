@@ -38,6 +38,7 @@ from dsmq_nodes.bag.lerobot.resampling import (
     Vectors,
     resample,
 )
+from dsmq_nodes.devices.servo_bus.calibration import write_calibration
 from dsmq_nodes.devices.servo_bus.servo_arm import SO101
 from dsmq_nodes.errors import BagError
 
@@ -88,6 +89,8 @@ def export(
             writer.episode(run.task, plan.vectors(run))
         _write_pictures(source, plan, writer, on_progress)
         writer.close()
+        if plan.calibrations:
+            write_calibration(str(beside / layout.CALIBRATION), plan.calibrations)
         if faults := check_dataset(beside):
             raise BagError(f"{output} would be no good dataset: {'; '.join(faults)}")
         beside.rename(output)
@@ -119,6 +122,7 @@ class _Plan:
         videos: the topics of the pictures, and their features.
         pictures: how many messages with pictures are to be read.
         shown: of each topic of pictures, for how many frames each message is.
+        calibrations: of the joints; empty: unknown.
         notes: what there is to say.
     """
 
@@ -136,9 +140,9 @@ class _Plan:
         self.videos = {topic: name for name, topic in self._sources.videos.items()}
         self._sizes: dict[str, tuple[int, int]] = {}
         self.notes: list[str] = []
-        calibrations, self._calibration = calibrations_for(source, options.calibration)
+        self.calibrations, self._calibration = calibrations_for(source, options.calibration)
         self._readers = {
-            topic: VectorReader(types[topic], calibrations)
+            topic: VectorReader(types[topic], self.calibrations)
             for topic in sorted(self._sources.topics() - set(self.videos))
         }
         self.runs: list[_Run] = []

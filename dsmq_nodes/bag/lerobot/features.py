@@ -190,8 +190,12 @@ class VectorReader:
 
 
 def _array(values: Any) -> Iterator[tuple[str, float]]:
-    for number, value in enumerate(values.get("data", [])):
-        yield str(number), float(value)
+    data = values.get("data", [])
+    dimensions = values.get("layout", {}).get("dim", [])
+    names = dimensions[0].get("label", "").split(",") if len(dimensions) == 1 else []
+    if len(set(names)) != len(data):
+        names = [str(number) for number in range(len(data))]
+    yield from zip(names, map(float, data), strict=True)
 
 
 def _leaves(values: Any, path: str = "") -> Iterator[tuple[str, float]]:

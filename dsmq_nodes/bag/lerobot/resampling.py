@@ -71,7 +71,7 @@ def resample(topics: Mapping[str, Samples], fps: int, most_frames: int) -> Itera
     end = min(int(each.stamps_ns[-1]) for each in topics.values())
     if end < begin:
         return
-    count = (end - begin) * fps // SECOND_NS + 1
+    count = ((end - begin + 1) * fps - 1) // SECOND_NS + 1  # ticks are rounded down to ns
     ticks = begin + np.arange(count, dtype=np.int64) * SECOND_NS // fps
     taken: dict[str, Integers] = {}
     ages: dict[str, Integers] = {}

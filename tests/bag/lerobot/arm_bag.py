@@ -25,7 +25,7 @@ def position(joint: int, at_sec: float) -> float:
 
 def level(at_sec: float) -> int:
     """The grey of the picture of a moment."""
-    return int(40 + 60 * at_sec)
+    return int(40 + 60 * at_sec) % 256
 
 
 def channel(topic: str, kind: type[Message]) -> Channel:
@@ -39,6 +39,7 @@ def write_arm_bag(
     silent: tuple[str, float, float] | None = None,
     marks: Collection[tuple[float, str, str]] = (),
     chunk_bytes: int = 1 << 16,
+    size: tuple[int, int] = (WIDTH, HEIGHT),
 ) -> Path:
     """Write a bag.
 
@@ -48,6 +49,7 @@ def write_arm_bag(
         silent: a topic, and from when to when it says nothing.
         marks: when, which, and the task.
         chunk_bytes: of the file.
+        size: width and height of the pictures.
     """
     events: list[tuple[int, str, Message]] = []
     for topic, period_ns in _PERIODS_NS.items():
@@ -55,7 +57,7 @@ def write_arm_bag(
             at_sec = at_ns * 1e-9
             if silent and silent[0] == topic and silent[1] <= at_sec < silent[2]:
                 continue
-            events.append((at_ns, topic, _message(topic, at_sec)))
+            events.append((at_ns, topic, _message(topic, at_sec, *size)))
     for at_sec, mark, task in marks:
         events.append((round(at_sec * 1e9), "/episode", EpisodeMark(mark=mark, task=task)))
     events.sort(key=lambda each: each[:2])
@@ -68,17 +70,20 @@ def write_arm_bag(
     return writer.paths[0]
 
 
-def _message(topic: str, at_sec: float) -> Message:
+def _message(topic: str, at_sec: float, width: int, height: int) -> Message:
     at_ns = BEGIN_NS + round(at_sec * 1e9)
     header = Header(stamp=Time(sec=at_ns // 10**9, nanosec=at_ns % 10**9))
     if topic == CAMERA:
-        pixels = np.full((HEIGHT, WIDTH, 3), level(at_sec), np.uint8)
+        pixels = np.full((height, width, 3), level(at_sec), np.uint8)
+        if width > WIDTH:  # something to encode
+            pixels += np.arange(width, dtype=np.uint8)[:, None] // 4
+            pixels[:, round(at_sec * 40) % (width - 20) :][:, :20] = 255, 80, 40
         return Image(
             header=header,
-            height=HEIGHT,
-            width=WIDTH,
+            height=height,
+            width=width,
             encoding="rgb8",
-            step=3 * WIDTH,
+            step=3 * width,
             data=pixels.tobytes(),
         )
     joints = [position(number, at_sec) for number in range(len(SO101))]

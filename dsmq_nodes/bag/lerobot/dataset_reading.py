@@ -1,0 +1,350 @@
+"""A LeRobotDataset v3.0 as a bag, so that it is shown, played and converted like any other.
+
+`observation.state` and `action` of joints become `/joint_states`, `/joint_command`, pictures
+`/<name>/image_raw`, other vectors arrays on a topic of their name. Times begin at 1 s, as a dataset
+has none of its own. Episodes follow each other after a second, between marks.
+"""
+
+import json
+import math
+import re
+from collections.abc import Callable, Collection, Iterator
+from pathlib import Path
+from typing import Any, Final
+
+import av
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+from av.video.frame import VideoFrame
+
+from dsmq_nodes.bag.file.contents import Attachment, Channel
+from dsmq_nodes.bag.file.mcap_reader import ChannelCount, Record
+from dsmq_nodes.bag.file.recorded_schemas import schema_text
+from dsmq_nodes.bag.file.selection import Selection
+from dsmq_nodes.bag.lerobot import dataset_layout as layout
+from dsmq_nodes.bag.lerobot.features import Calibrations, in_rad
+from dsmq_nodes.bag.lerobot.pictures import rgb_of
+from dsmq_nodes.bag.lerobot.resampling import SECOND_NS
+from dsmq_nodes.bag.omitted import Omitted
+from dsmq_nodes.devices.servo_bus.calibration import parsed_calibration
+from dsmq_nodes.errors import BagError, CalibrationError
+from dsmq_nodes.messages.base import Header, Message, Time
+from dsmq_nodes.messages.dsmq_msgs import EpisodeMark
+from dsmq_nodes.messages.sensor import CompressedImage, Image, JointState
+from dsmq_nodes.messages.std import Float64MultiArray, MultiArrayDimension, MultiArrayLayout
+from dsmq_nodes.topic_names import EPISODE_TOPIC
+
+_BEGIN_NS: Final = SECOND_NS
+_PAUSE_NS: Final = SECOND_NS  # between episodes
+_JOINT_TOPICS: Final = {layout.STATE: "/joint_states", layout.ACTION: "/joint_command"}
+_NUMBERS: Final = frozenset({"float32", "float64", "int64", "int32", "int16", "int8", "bool"})
+
+Row = dict[str, Any]
+
+
+class LerobotDataset:
+    """A dataset's folder.
+
+    Attributes:
+        path: where it is.
+        omitted: features that are left out.
+        start_ns: when the first frame is.
+        end_ns: when the last mark is.
+    """
+
+    def __init__(self, path: Path, topics: Selection | None = None) -> None:
+        """Open it.
+
+        Raises:
+            BagError: it is of another version, or not whole, or has not the topics.
+        """
+        self.path = path
+        self.omitted = Omitted()
+        try:
+            self._read_meta()
+        except (OSError, ValueError, KeyError, TypeError, pa.ArrowException) as error:
+            raise BagError(f"{path} is no whole dataset: {error}") from None
+        self._writers = {each.channel.topic: each for each in self._features()}
+        names = [EPISODE_TOPIC, *self._writers]
+        if topics is not None:
+            topics.check(names, str(path))
+        self._names = [each for each in names if topics is None or each in topics]
+        self._starts_ns = self._starts()
+        self.start_ns = self._starts_ns[0] if self._episodes else 0
+        self.end_ns = self._starts_ns[-1] - _PAUSE_NS if self._episodes else 0
+
+    def _read_meta(self) -> None:
+        self._info: dict[str, Any] = json.loads((self.path / layout.INFO).read_text("utf-8"))
+        version = self._info.get("codebase_version")
+        if version != layout.VERSION:
+            raise ValueError(f"it is of version {version}, and {layout.VERSION} is read here")
+        self._fps = int(self._info["fps"])
+        files = sorted((self.path / "meta/episodes").rglob("*.parquet"))
+        tables = [pq.read_table(each).to_pylist() for each in files]
+        self._episodes: list[Row] = [row for table in tables for row in table]
+        calibration = self.path / layout.CALIBRATION
+        self._calibration = calibration.read_bytes() if calibration.exists() else b""
+
+    def _starts(self) -> list[int]:
+        """When each episode begins, and when one more would."""
+        found = [_BEGIN_NS]
+        for each in self._episodes:
+            found.append(found[-1] + each["length"] * SECOND_NS // self._fps + _PAUSE_NS)
+        return found
+
+    def _features(self) -> Iterator["_FeatureTopic"]:
+        calibrations: Calibrations = {}
+        if self._calibration:
+            try:
+                calibrations = parsed_calibration(self._calibration, str(layout.CALIBRATION))
+            except CalibrationError as error:
+                self.omitted.note(str(error))
+        for name, feature in self._info["features"].items():
+            if name in layout.OWN_COLUMNS:
+                continue
+            if feature["dtype"] == "video":
+                yield _FeatureTopic(name, _picture_topic(name), Image, _picture_of)
+            elif feature["dtype"] == "image":
+                yield _FeatureTopic(name, _picture_topic(name), CompressedImage, _file_of)
+            elif feature["dtype"] in _NUMBERS and len(feature["shape"]) == 1:
+                yield _vector_topic(name, feature, calibrations)
+            else:
+                reason = f"{feature['dtype']} of shape {feature['shape']} is no message"
+                self.omitted.topic(_plain_topic(name), reason)
+
+    # What it is like
+
+    @property
+    def topics(self) -> dict[str, str]:
+        """The type's name of each topic."""
+        return {each.channel.topic: each.channel.type_name for each in self.counts()}
+
+    @property
+    def paths(self) -> list[Path]:
+        """Its files."""
+        return sorted(each for each in self.path.rglob("*") if each.is_file())
+
+    def __len__(self) -> int:
+        return sum(each.messages for each in self.counts())
+
+    def compression(self) -> str:
+        """The compression of its files."""
+        codecs = [each.get("info", {}) for each in self._info["features"].values()]
+        return ", ".join(dict.fromkeys(["snappy", *(c["video.codec"] for c in codecs if c)]))
+
+    def counts(self) -> list[ChannelCount]:
+        """Its topics, and how many messages they have."""
+        frames = sum(each["length"] for each in self._episodes)
+        marks = ChannelCount(_MARKS, 2 * len(self._episodes))
+        features = [ChannelCount(each.channel, frames) for each in self._writers.values()]
+        return [each for each in (marks, *features) if each.channel.topic in self._names]
+
+    def raw_counts(self) -> list[ChannelCount]:
+        """The same."""
+        return self.counts()
+
+    def latched_before(self, time_ns: int) -> list[Record]:
+        """None: nothing is latched."""
+        del time_ns
+        return []
+
+    def attachments(self) -> list[Attachment]:
+        """The calibration, if it has one."""
+        name = layout.CALIBRATION.name
+        found = Attachment(name, self._calibration, "application/json")
+        return [found] if self._calibration else []
+
+    def metadata(self) -> list[tuple[str, dict[str, str]]]:
+        """Where it comes from."""
+        told = {"from": self.path.name, "robot_type": str(self._info.get("robot_type"))}
+        return [("converted", told)]
+
+    # Messages
+
+    def records(
+        self,
+        start_ns: int | None = None,
+        end_ns: int | None = None,
+        topics: Collection[str] | None = None,
+    ) -> Iterator[Record]:
+        """Its messages, by time.
+
+        Raises:
+            BagError: it is damaged.
+        """
+        wanted = [each for each in self._names if topics is None or each in topics]
+        begin, end = start_ns or 0, math.inf if end_ns is None else end_ns
+        try:
+            for record in self._all(wanted, begin, end):
+                if begin <= record.log_time_ns < end:
+                    yield record
+        except (OSError, ValueError, KeyError, TypeError, pa.ArrowException) as error:
+            raise BagError(f"{self.path} is damaged: {error}") from None
+
+    def _all(self, wanted: list[str], begin: int, end: float) -> Iterator[Record]:
+        writers = [self._writers[each] for each in wanted if each != EPISODE_TOPIC]
+        videos = {w.name: _Frames() for w in writers if w.type is Image}
+        for number, episode in enumerate(self._episodes):
+            first_ns, next_ns = self._starts_ns[number], self._starts_ns[number + 1]
+            if next_ns <= begin or first_ns >= end:
+                continue
+            task = (episode.get("tasks") or [""])[0]
+            if EPISODE_TOPIC in wanted:
+                yield _mark("start", task, number, first_ns)
+            rows = self._rows(number, episode)
+            pictures = {
+                name: frames.of(self._video(name, episode), self._first(name, episode))
+                for name, frames in videos.items()
+            }
+            for frame in range(episode["length"]):
+                at_ns = first_ns + frame * SECOND_NS // self._fps
+                for writer in writers:
+                    source = pictures.get(writer.name)
+                    value = rows[writer.name][frame].as_py() if source is None else next(source)
+                    yield writer.record(value, at_ns, episode["dataset_from_index"] + frame)
+            if EPISODE_TOPIC in wanted:
+                yield _mark("stop", "", number, next_ns - _PAUSE_NS)
+
+    def _rows(self, number: int, episode: Row) -> pa.Table:
+        place = {
+            "chunk_index": episode["data/chunk_index"],
+            "file_index": episode["data/file_index"],
+        }
+        table = pq.read_table(self.path / self._info["data_path"].format(**place))
+        rows = table.filter(pc.equal(table["episode_index"], number))
+        if rows.num_rows != episode["length"]:
+            raise ValueError(f"episode {number} has {rows.num_rows} rows, not {episode['length']}")
+        return rows
+
+    def _video(self, name: str, episode: Row) -> Path:
+        place = {what: episode[f"videos/{name}/{what}"] for what in ("chunk_index", "file_index")}
+        return self.path / str(self._info["video_path"]).format(video_key=name, **place)
+
+    def _first(self, name: str, episode: Row) -> int:
+        begin_sec: float = episode[f"videos/{name}/from_timestamp"]
+        return round(begin_sec * self._fps)
+
+
+class _Frames:
+    """The pictures of a feature; each file is decoded from its begin to its end."""
+
+    def __init__(self) -> None:
+        self._path = Path()
+        self._frames: Iterator[VideoFrame] = iter(())
+        self._next = 0
+
+    def of(self, path: Path, first: int) -> Iterator[VideoFrame]:
+        """The pictures of a file from the frame `first` on.
+
+        Raises:
+            ValueError: the file ends before.
+        """
+        if path != self._path or first < self._next:
+            self._path, self._frames, self._next = path, _decoded(path), 0
+        while True:
+            frame = next(self._frames, None)
+            if frame is None:
+                raise ValueError(f"{path} ends after {self._next} frames")
+            self._next += 1
+            if self._next > first:
+                yield frame
+
+
+def _decoded(path: Path) -> Iterator[VideoFrame]:
+    with av.open(str(path)) as container:
+        yield from container.decode(video=0)
+
+
+class _FeatureTopic:
+    """Makes the messages of a feature.
+
+    Attributes:
+        name: the feature's.
+        channel: of its topic.
+        type: of its messages.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        topic: str,
+        message: type[Message],
+        make: Callable[[Any, Header], Message],
+    ) -> None:
+        self.name, self.type = name, message
+        self.channel = Channel(topic, message.type_name, schema_text(message.schema()))
+        self._make = make
+
+    def record(self, value: Any, at_ns: int, sequence: int) -> Record:
+        """A message of a value of the feature."""
+        stamp = Time(sec=at_ns // SECOND_NS, nanosec=at_ns % SECOND_NS)
+        message = self._make(value, Header(stamp=stamp))
+        return Record(self.channel, at_ns, at_ns, sequence + 1, message.to_json().encode())
+
+
+_MARKS: Final = Channel(EPISODE_TOPIC, EpisodeMark.type_name, schema_text(EpisodeMark.schema()))
+
+
+def _mark(mark: str, task: str, number: int, at_ns: int) -> Record:
+    data = EpisodeMark(mark=mark, task=task, number=number).to_json().encode()
+    return Record(_MARKS, at_ns, at_ns, 2 * number + (mark == "stop") + 1, data)
+
+
+def _vector_topic(name: str, feature: Row, calibrations: Calibrations) -> _FeatureTopic:
+    names = _names(feature)
+    joints = [each.removesuffix(layout.JOINT) for each in names]
+
+    def joint_state(values: list[float], header: Header) -> Message:
+        pairs = zip(joints, values, strict=True)
+        rad = [in_rad(joint, value, calibrations) for joint, value in pairs]
+        return JointState(header=header, name=joints, position=rad)
+
+    if all(each.endswith(layout.JOINT) for each in names):
+        return _FeatureTopic(
+            name, _JOINT_TOPICS.get(name, _plain_topic(name)), JointState, joint_state
+        )
+    size = len(names)
+    dimension = MultiArrayDimension(label=",".join(names), size=size, stride=size)
+    form = MultiArrayLayout(dim=[dimension])
+
+    def array(values: Any, header: Header) -> Message:
+        del header
+        numbers = values if isinstance(values, list) else [values]
+        return Float64MultiArray(layout=form, data=[float(each) for each in numbers])
+
+    return _FeatureTopic(name, _plain_topic(name), Float64MultiArray, array)
+
+
+def _names(feature: Row) -> list[str]:
+    given = feature.get("names")
+    if isinstance(given, dict):  # {"motors": [...]}
+        given = [name for each in given.values() for name in each]
+    size = feature["shape"][0]
+    if isinstance(given, list) and len(given) == size:
+        return [str(each) for each in given]
+    return [str(number) for number in range(size)]
+
+
+def _picture_of(frame: VideoFrame, header: Header) -> Message:
+    pixels = rgb_of(frame)
+    return Image(
+        header=header,
+        height=frame.height,
+        width=frame.width,
+        encoding="rgb8",
+        step=3 * frame.width,
+        data=pixels.tobytes(),
+    )
+
+
+def _file_of(value: Row, header: Header) -> Message:
+    return CompressedImage(header=header, format="png", data=value["bytes"] or b"")
+
+
+def _plain_topic(feature: str) -> str:
+    return "/" + "/".join(re.sub(r"\W", "_", each) for each in feature.split("."))
+
+
+def _picture_topic(feature: str) -> str:
+    return f"/{_plain_topic(feature).rpartition('/')[2]}/image_raw"

@@ -1,0 +1,90 @@
+"""A dataset as a bag."""
+
+import json
+import math
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+
+from dsmq_nodes.bag import Bag
+from dsmq_nodes.bag.any_bag import open_source
+from dsmq_nodes.bag.convert.convert import convert
+from dsmq_nodes.bag.episode_marks import episodes_of
+from dsmq_nodes.bag.file.information import information
+from dsmq_nodes.bag.file.selection import Selection
+from dsmq_nodes.bag.lerobot.lerobot_options import LerobotOptions
+from dsmq_nodes.devices.servo_bus.servo_arm import SO101
+from dsmq_nodes.errors import BagError
+from tests.bag.lerobot.arm_bag import write_arm_bag
+from tests.bag.lerobot.test_dataset import DATA, EPISODES, VIDEO, pictures
+
+MARKS = [(0.0, "start", "pick"), (0.9, "stop", ""), (1.0, "start", "place"), (1.9, "stop", "")]
+
+
+@pytest.fixture(scope="module")
+def dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two episodes of a calibrated arm."""
+    folder = tmp_path_factory.mktemp("arm")
+    joint = {"id": 6, "homing_offset": 3, "range_min": 1500, "range_max": 2500}
+    (folder / "arm.json").write_text(json.dumps({"gripper": joint}))
+    bag = open_source([write_arm_bag(folder / "run", 2.0, marks=MARKS)])
+    options = LerobotOptions(calibration=folder / "arm.json")
+    convert(bag, folder / "dataset", "lerobot", lerobot=options)
+    return folder / "dataset"
+
+
+def test_a_bag_of_a_dataset_has_its_episodes_joints_and_pictures(
+    dataset: Path, tmp_path: Path
+) -> None:
+    source = open_source([dataset])
+    told = information(source)
+    assert [each["task"] for each in told["episodes"]] == ["pick", "place"]
+    made = Bag(convert(source, tmp_path / "again", "mcap").path)
+    assert len(made) == told["messages"] == len(list(made))
+    assert not source.omitted
+    assert [each.task for each in episodes_of(made)] == ["pick", "place"]
+    states = [each.msg for each in made if each.topic == "/joint_states"]
+    rows = pq.read_table(dataset / DATA)["observation.state"].to_pylist()
+    for state, row in zip(states, rows, strict=True):
+        assert state.name == SO101  # type: ignore[union-attr]
+        assert state.position[0] == pytest.approx(math.radians(row[0]))  # type: ignore[union-attr]
+    shown = [each.msg for each in made if each.topic == "/front/image_raw"]
+    levels = [sum(each.data) / len(each.data) for each in shown]  # type: ignore[union-attr]
+    assert levels == pytest.approx(pictures(dataset / VIDEO), abs=1)
+
+
+def test_there_and_back_it_is_the_same_dataset(dataset: Path, tmp_path: Path) -> None:
+    bag = convert(open_source([dataset]), tmp_path / "bag", "mcap")
+    convert(open_source([bag.path]), tmp_path / "again", "lerobot")  # with its calibration
+    before, after = pq.read_table(dataset / DATA), pq.read_table(tmp_path / "again" / DATA)
+    for name in before.column_names:
+        flat = [table[name].to_pylist() for table in (before, after)]
+        for one, other in zip(*flat, strict=True):
+            assert one == pytest.approx(other, rel=1e-5, abs=1e-4), name
+    tasks = [pq.read_table(each / EPISODES)["tasks"] for each in (dataset, tmp_path / "again")]
+    assert tasks[0] == tasks[1]
+
+
+def test_a_part_of_a_dataset_is_read(dataset: Path) -> None:
+    source = open_source([dataset], Selection(("/front/image_raw",)))
+    assert list(source.topics) == ["/front/image_raw"]
+    whole = list(source.records())
+    middle = whole[len(whole) // 2].log_time_ns
+    assert list(source.records(middle)) == whole[len(whole) // 2 :]
+    assert list(source.records(None, middle)) == whole[: len(whole) // 2]
+    with pytest.raises(BagError, match="has no topic /nothing"):
+        open_source([dataset], Selection(("/nothing",)))
+
+
+def test_another_version_and_a_part_of_a_dataset_are_told(dataset: Path, tmp_path: Path) -> None:
+    info = tmp_path / "old" / "meta" / "info.json"
+    info.parent.mkdir(parents=True)
+    info.write_text('{"codebase_version": "v2.1", "fps": 30}')
+    with pytest.raises(BagError, match=r"it is of version v2.1, and v3.0 is read here"):
+        open_source([tmp_path / "old"])
+    text = (dataset / "meta/info.json").read_text()
+    info.write_text(text)
+    source = open_source([tmp_path / "old"])  # without episodes
+    assert len(source) == 0
+    assert list(source.records()) == []
