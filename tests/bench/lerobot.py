@@ -1,7 +1,7 @@
 """What a dataset costs, and whether LeRobot loads it: `python -m tests.bench.lerobot [PYTHON...]`.
 
-Each PYTHON is an interpreter with LeRobot (`pip install 'lerobot[dataset]'`, some 5 GB), which loads
-every item, with items of the frames beside it. Some two minutes.
+Each PYTHON is an interpreter with LeRobot (`pip install 'lerobot[dataset]'`, some 5 GB), which
+loads every item, with what is in the frames beside it. Some two minutes.
 """
 
 import hashlib
@@ -22,14 +22,15 @@ LOAD = """
 import sys, time
 from importlib.metadata import version
 from lerobot.datasets.lerobot_dataset import LeRobotDataset
-times = {"observation.state": [-1/30, 0], "action": [0, 1/30], "observation.images.front": [-1/30, 0]}
+camera = "observation.images.front"
+times = {"observation.state": [-1/30, 0], "action": [0, 1/30], camera: [-1/30, 0]}
 found = LeRobotDataset("a/b", root=sys.argv[1], video_backend="pyav", delta_timestamps=times)
 began = time.perf_counter()
 for number in range(len(found)):
     item = found[number]
 each_ms = 1e3 * (time.perf_counter() - began) / len(found)
 print(f"LeRobot {version('lerobot')}: {len(found)} items of {found.num_episodes} episodes, "
-      f"{each_ms:.0f} ms each; task {item['task']!r}, {tuple(item['observation.images.front'].shape)}")
+      f"{each_ms:.0f} ms each; task {item['task']!r}, pictures {tuple(item[camera].shape)}")
 """
 
 
@@ -68,7 +69,7 @@ def main(interpreters: list[str]) -> None:
     doctor = Path(sys.executable).with_name("lerobot-doctor")
     if doctor.exists():
         told = subprocess.run([doctor, folder / "one"], capture_output=True, text=True, check=False)
-        row("lerobot-doctor", next(x for x in told.stdout.splitlines() if "Summary" in x))
+        row("lerobot-doctor", told.stdout.partition("Summary: ")[2].partition("\n")[0])
     for each in interpreters:
         offline = {**os.environ, "HF_HUB_OFFLINE": "1"}
         subprocess.run([each, "-c", LOAD, folder / "one"], check=True, env=offline)

@@ -77,6 +77,10 @@ def _message(topic: str, at_sec: float, width: int, height: int) -> Message:
         pixels = np.full((height, width, 3), level(at_sec), np.uint8)
         if width > WIDTH:  # something to encode
             pixels += np.arange(width, dtype=np.uint8)[:, None] // 4
+            noise = np.random.default_rng(round(at_sec * 1e3)).integers(
+                0, 8, pixels.shape, np.uint8
+            )
+            pixels += noise
             pixels[:, round(at_sec * 40) % (width - 20) :][:, :20] = 255, 80, 40
         return Image(
             header=header,
