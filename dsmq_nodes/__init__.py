@@ -13,7 +13,12 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from dsmq_nodes.bag.file.reading import Bag
     from dsmq_nodes.diagnostics.updater import DiagnosticUpdater
-    from dsmq_nodes.graph.actions.action_client import ActionClient, ClientGoalHandle
+    from dsmq_nodes.graph.actions.action_client import (
+        ActionClient,
+        ClientGoalHandle,
+        GoalFeedback,
+        GoalResult,
+    )
     from dsmq_nodes.graph.actions.action_server import ActionServer, CancelResponse, GoalResponse
     from dsmq_nodes.graph.actions.goal import GoalState, ServerGoalHandle
     from dsmq_nodes.graph.node import Node
@@ -58,7 +63,9 @@ __all__ = [
     "DiagnosticUpdater",
     "EmergencyStop",
     "Future",
+    "GoalFeedback",
     "GoalResponse",
+    "GoalResult",
     "GoalState",
     "LifecycleNode",
     "Message",
@@ -94,6 +101,8 @@ _HOMES = {
     "CancelResponse": "graph.actions.action_server",
     "Client": "graph.services.service_client",
     "ClientGoalHandle": "graph.actions.action_client",
+    "GoalFeedback": "graph.actions.action_client",
+    "GoalResult": "graph.actions.action_client",
     "DiagnosticUpdater": "diagnostics.updater",
     "EmergencyStop": "graph.safety",
     "Future": "graph.services.future",

@@ -10,9 +10,8 @@ Numbers, labels and arrows are those of ROS 2: lifecycle_msgs, design.ros2.org/a
 node_lifecycle.html, and rcl_lifecycle's default state machine.
 """
 
-from collections.abc import Awaitable
 from enum import IntEnum
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from dsmq_nodes.errors import TransitionError
 from dsmq_nodes.messages.lifecycle import State
@@ -28,7 +27,9 @@ class TransitionCallbackReturn(IntEnum):
     ERROR = Ids.TRANSITION_CALLBACK_ERROR
 
 
-TransitionResult = TransitionCallbackReturn | Awaitable[TransitionCallbackReturn]
+# Or a coroutine's: with `Any` an `async def` may override a `def`, and `super().on_activate(state)`
+# is what a `def` is declared to return.
+TransitionResult = TransitionCallbackReturn | Any
 
 
 class LifecycleState(NamedTuple):

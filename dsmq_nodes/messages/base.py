@@ -2,6 +2,7 @@
 
 import logging
 import sys
+from collections.abc import Generator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Self, overload
 
@@ -21,6 +22,8 @@ from dsmq_nodes.printable import one_line
 from dsmq_nodes.suggest import did_you_mean
 
 if TYPE_CHECKING:
+    from collections.abc import Generator
+
     from numpy.typing import NDArray
 
 __all__ = ["Duration", "Header", "Message", "Time"]
@@ -64,6 +67,11 @@ class Message(BaseModel):
         cls, source: type[BaseModel], handler: GetCoreSchemaHandler
     ) -> CoreSchema:
         return adapt_model(cls, handler(source))
+
+    if TYPE_CHECKING:  # `client.call(...)` is the response, or what is awaited for it
+
+        def __await__(self) -> Generator[Any, None, Self]:
+            """Of the response of a service alone."""
 
     def __init__(self, /, *by_place: Any, **fields: Any) -> None:
         """Take the fields by name; those that are not given have their defaults.

@@ -94,7 +94,7 @@ class Caller(Node):
         except ServiceError as error:
             self.note(error)
             return
-        reached = end.result.reached if end.result is not None else None
+        reached = getattr(end.result, "reached", None)
         self.note((GoalState(end.status).name, reached))
 
     def cancel(self, number: int = -1) -> None:

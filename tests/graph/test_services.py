@@ -486,7 +486,8 @@ class TestMisuse:
     def test_a_blocking_call_in_a_callback_says_await(self, graph: Graph) -> None:
         graph.add(Adder)
         caller = graph.add(Caller)
-        caller.create_timer(1.0, lambda: caller.client.call(AddTwoInts.Request()))
+        blocks: Any = caller.client.call
+        caller.create_timer(1.0, lambda: blocks(AddTwoInts.Request()))
         with pytest.raises(SpinError, match=r"`await client\.call\(\.\.\.\)`"):
             graph.run_for(2.0)
 

@@ -8,7 +8,9 @@ from pathlib import Path
 ROOT = Path(__file__).parent.parent.parent
 CODE = """\
 import asyncio
-from dsmq_nodes import MessageInfo, Node, Publisher, Subscription, wait_for_message
+from dsmq_nodes import Action, ActionClient, GoalFeedback, LifecycleNode, Message, MessageInfo
+from dsmq_nodes import Node, Publisher, Service, Subscription, wait_for_message
+from dsmq_nodes.lifecycle import LifecycleState, TransitionCallbackReturn
 from dsmq_nodes.messages import Imu, String, Twist
 
 class Good(Node):
@@ -49,6 +51,57 @@ class Good(Node):
         self.create_publisher(int, "imu", 10)  # E: type variable
         self.create_timer(0.1, self.on_imu)  # E: Argument 2
         self.get_logger().info("x", throttle=1.0)  # E: throttle
+
+class Add(Service):
+    class Request(Message):
+        a: int = 0
+    class Response(Message):
+        sum: int = 0
+
+class Dock(Action):
+    class Goal(Message):
+        lane: int = 0
+    class Result(Message):
+        is_docked: bool = False
+    class Feedback(Message):
+        metres: float = 0.0
+
+class Calls(Node):
+    def __init__(self) -> None:
+        super().__init__("calls")
+        self.add = self.create_client(Add, "add")
+        self.dock = ActionClient(self, Dock, "dock")
+        timer = self.create_timer(1.0, self.go)
+        timer.timer_period_ns = 500_000_000
+
+    async def go(self) -> None:
+        response = await self.add.call(Add.Request(a=1))
+        total: int = response.sum
+        text: str = response.sum  # E: "int", variable has type "str"
+        handle = await self.dock.send_goal_async(Dock.Goal(lane=1), self.on_feedback)
+        end = await handle.get_result_async()
+        is_docked: bool = end.status == 4 and end.result.is_docked
+        end.result.nowhere  # E: no attribute "nowhere"
+        await self.dock.send_goal_async(Dock.Goal(), self.on_other)  # E: Argument 2
+
+    def on_feedback(self, msg: GoalFeedback[Dock.Feedback]) -> None:
+        far: float = msg.feedback.metres
+        far = msg.feedback.feet  # E: no attribute "feet"
+    def on_other(self, msg: GoalFeedback[Dock.Result]) -> None: ...
+
+def blocking(calls: Calls) -> int:
+    response: Add.Response = calls.add.call(Add.Request(a=1), timeout_sec=1.0)
+    return response.sum
+
+class Tutorial(LifecycleNode):
+    def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
+        return TransitionCallbackReturn.SUCCESS
+    def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
+        self.get_logger().info("on_activate() is called.")
+        return super().on_activate(state)
+    async def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
+        await asyncio.sleep(0.1)
+        return TransitionCallbackReturn.SUCCESS
 
 def script(node: Node) -> None:
     found, msg = wait_for_message(Imu, node, "imu")

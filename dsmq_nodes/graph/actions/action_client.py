@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
-from typing import Any, Final, Generic
+from typing import Any, Final, Generic, Protocol, TypeVar, cast
 from weakref import WeakValueDictionary
 
 from dsmq_nodes.graph.actions.goal import GoalState
@@ -19,12 +19,39 @@ from dsmq_nodes.messages.action_type import (
     ResultT,
     action_parts,
 )
+from dsmq_nodes.messages.base import Message
 from dsmq_nodes.messages.unique_identifier import UUID
 from dsmq_nodes.topic_names import ACTION
 
+_ResultT_co = TypeVar("_ResultT_co", bound=Message, covariant=True)
+_FeedbackT_co = TypeVar("_FeedbackT_co", bound=Message, covariant=True)
 _ENDED: Final = {GoalState.SUCCEEDED, GoalState.CANCELED, GoalState.ABORTED}
 _LATE_SEC: Final = 1.0
 _LOST_SEC: Final = 10.0  # a server that was away this long has lost its goals
+
+
+class GoalResult(Protocol[_ResultT_co]):
+    """The end of a goal, as `get_result_async` has it: a state of `GoalState`, and the result."""
+
+    @property
+    def status(self) -> int:
+        """How it ended."""
+
+    @property
+    def result(self) -> _ResultT_co:
+        """What the server has made of it; None if it failed and a field has no default."""
+
+
+class GoalFeedback(Protocol[_FeedbackT_co]):
+    """What a `feedback_callback` is called with."""
+
+    @property
+    def goal_id(self) -> UUID:
+        """The goal that it is about."""
+
+    @property
+    def feedback(self) -> _FeedbackT_co:
+        """The action's feedback."""
 
 
 class ClientGoalHandle(Generic[GoalT, ResultT, FeedbackT]):
@@ -46,7 +73,7 @@ class ClientGoalHandle(Generic[GoalT, ResultT, FeedbackT]):
         self.status = 0
         self._client = client
 
-    def get_result_async(self) -> Future[Any]:
+    def get_result_async(self) -> Future[GoalResult[ResultT]]:
         """Return a future with `status` (see `GoalState`) and `result`, for the goal's end.
 
         A server that is lost before that gives a ServiceUnavailableError.
@@ -98,7 +125,7 @@ class ActionClient(Generic[GoalT, ResultT, FeedbackT]):
     def send_goal_async(
         self,
         goal: GoalT,
-        feedback_callback: Callable[[Any], Result] | None = None,
+        feedback_callback: Callable[[GoalFeedback[FeedbackT]], Result] | None = None,
         goal_uuid: UUID | None = None,
     ) -> Future[ClientGoalHandle[GoalT, ResultT, FeedbackT]]:
         """Send a goal; the future will have its handle, which says whether it was accepted.
@@ -144,13 +171,15 @@ class ActionClient(Generic[GoalT, ResultT, FeedbackT]):
         future.on_cancel = give_up
         return future
 
-    def get_result_async(self, handle: ClientGoalHandle[GoalT, ResultT, FeedbackT]) -> Future[Any]:
+    def get_result_async(
+        self, handle: ClientGoalHandle[GoalT, ResultT, FeedbackT]
+    ) -> Future[GoalResult[ResultT]]:
         """The result of a goal; see `ClientGoalHandle`."""
 
-        def ended(response: Any) -> Any:
+        def ended(response: Any) -> GoalResult[ResultT]:
             handle.status = response.status
             self._forget(handle.goal_id.uuid)
-            return response
+            return cast("GoalResult[ResultT]", response)
 
         request = self._types.get_result.Request(goal_id=handle.goal_id)
         return self._get_result.call_async(request).then(ended)

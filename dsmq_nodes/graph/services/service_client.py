@@ -5,7 +5,7 @@ import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Final, Generic
+from typing import Any, Final, Generic, cast
 
 from dsmq_nodes.dsmq.log import Entry
 from dsmq_nodes.errors import (
@@ -214,7 +214,7 @@ class Client(Generic[RequestT, ResponseT]):
             raise ValueError(f"{self.service_name}: this client was destroyed")
         return self._calls.begin(request.to_json())
 
-    def call(self, request: RequestT, timeout_sec: float | None = None) -> Any:
+    def call(self, request: RequestT, timeout_sec: float | None = None) -> ResponseT:
         """Call, and wait for the response: `await client.call(request)` in a coroutine.
 
         Outside of callbacks it is called without `await`, and the node's callbacks run meanwhile.
@@ -236,7 +236,8 @@ class Client(Generic[RequestT, ResponseT]):
                 f"{self.service_name}: a call in a callback would block the node, and never end: "
                 "make the callback an `async def` and write `await client.call(...)`"
             )
-        return self._call(request, timeout_sec)
+        # A message can be awaited, as far as type checkers know.
+        return cast("ResponseT", self._call(request, timeout_sec))
 
     async def _call(self, request: RequestT, timeout_sec: float | None) -> ResponseT:
         future = self.call_async(request)
