@@ -7,14 +7,21 @@ JSON stays JSON. A line break in a name could forge a line of a table or of a lo
 """
 
 import codecs
+import os
 import re
 import traceback
+from pathlib import Path
 from typing import Final
 
 _CONTROLS: Final = "\x00-\x08\x0b-\x1f"  # all of ASCII without "\t" and "\n"
 # DEL and C1, marks of direction, line and paragraph separators, halves of surrogate pairs. Joiners
 # and variation selectors stay: emoji are made of them.
 _OTHERS: Final = "\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u206f\ud800-\udfff"
+# The kit's frames, and asyncio's, begin every traceback of a callback.
+_BELOW_PROGRAMS: Final = tuple(
+    f"{folder}{os.sep}"
+    for folder in (Path(__file__).parent, Path(os.__file__).with_name("asyncio"))
+)
 _find_unsafe: Final = re.compile(f"[{_CONTROLS}{_OTHERS}]")
 _find_unsafe_or_break: Final = re.compile(f"[\t\n{_CONTROLS}{_OTHERS}]")
 # The same inside a JSON text, where a control character can only stand as an escape.
@@ -62,8 +69,16 @@ def is_printable(text: str) -> bool:
 
 
 def traceback_text(error: BaseException) -> str:
-    """A traceback, in which the text of the exception begins no line of its own."""
-    return "".join(map(_hung, traceback.format_exception(error)))
+    """A traceback, in which the text of the exception begins no line of its own.
+
+    It begins with the program: the kit's frames before it, which are in every traceback, are left
+    out.
+    """
+    trace = error.__traceback__
+    while trace is not None and trace.tb_frame.f_code.co_filename.startswith(_BELOW_PROGRAMS):
+        trace = trace.tb_next
+    shown = traceback.format_exception(type(error), error, trace or error.__traceback__)
+    return "".join(map(_hung, shown))
 
 
 def _hung(part: str) -> str:

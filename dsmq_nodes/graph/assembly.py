@@ -360,11 +360,22 @@ class NodeKit:
             try:
                 self.run_hook(hook)
             except BaseException as error:  # noqa: BLE001  the others must run in any case
+                if not is_whole and self._was_not_made(hook, error):
+                    continue
                 is_brief = not is_whole or isinstance(error, SpinError)
                 exceptions = self.dispatcher.exceptions
                 (exceptions.tell_briefly if is_brief else exceptions.tell)(named, error)
                 broken = broken or (None if isinstance(error, Exception) else error)
         return broken
+
+    def _was_not_made(self, hook: Callable[[], object], error: BaseException) -> bool:
+        """Whether `on_shutdown` of a half-made node misses an attribute that it has not got yet.
+
+        The exception that has ended the constructor says more. Of `enter_safe_state` it is told:
+        something may still move.
+        """
+        is_missing = isinstance(error, AttributeError) and error.obj is self.node
+        return is_missing and hook == self.node.on_shutdown
 
     def last_hooks(self) -> tuple[tuple[Callable[[], object], object], ...]:
         """The hooks of the end in their order, each with its name for logs."""

@@ -173,6 +173,24 @@ def test_a_node_that_is_half_made_is_made_safe_and_its_hooks_fail_in_one_line(
 
 
 @pytest.mark.usefixtures("broker")
+def test_what_a_half_made_node_has_not_got_yet_is_not_told_of_its_end(programs: Programs) -> None:
+    source = robot(constructor="raise OSError('no port')")
+    program = programs(source.replace('"shuts down"', "self.port.close()"))
+    assert program.wait() == 1
+    assert "OSError: no port" in program.output
+    assert "AttributeError" not in program.output
+    assert "robot is safe" in program.lines
+
+
+@pytest.mark.usefixtures("broker")
+def test_a_traceback_begins_with_the_program(programs: Programs) -> None:
+    program = programs(robot(callback="raise RuntimeError('hot')"))
+    assert program.wait() == 1
+    first = program.lines[program.lines.index("Traceback (most recent call last):") + 1]
+    assert "program.py" in first, program.output
+
+
+@pytest.mark.usefixtures("broker")
 def test_a_hook_that_raises_does_not_stop_the_others_and_is_told_by_the_status(
     programs: Programs,
 ) -> None:
