@@ -30,12 +30,12 @@ import sys
 import tty
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Any, ClassVar, Final, NamedTuple
 
 from pydantic import Field
 
 from dsmq_nodes.devices.servo_bus import feetech
-from dsmq_nodes.devices.servo_bus.feetech import Register
+from dsmq_nodes.devices.servo_bus.answers import Register
 from dsmq_nodes.graph.node import Node
 from dsmq_nodes.graph.parameters.model import Parameters
 from dsmq_nodes.messages.std import String
@@ -160,7 +160,7 @@ class FakeServo:
         self.set(feetech.LOCK, 1)
 
 
-class _Request(NamedTuple):
+class BusRequest(NamedTuple):
     """A packet of the master's."""
 
     servo_id: int
@@ -176,7 +176,10 @@ class FakeBus:
         servos: by their ids.
         requests: how many were understood.
         sent: how many answers were sent, and `damaged`, `delayed`: how many of them with faults.
+        codec: the module whose packets it speaks.
     """
+
+    codec: ClassVar[Any] = feetech
 
     def __init__(
         self,
@@ -221,7 +224,7 @@ class FakeBus:
         for servo in self.servos.values():
             servo.lose_power()
 
-    def _cut(self) -> _Request | None:
+    def _cut(self) -> BusRequest | None:
         """The next whole packet; a servo is silent about one that it cannot read."""
         while (at := self._buffer.find(feetech.HEADER)) >= 0:
             self._buffer = self._buffer[at:]
@@ -234,10 +237,10 @@ class FakeBus:
             end = found[3] + 4
             self._buffer = found[end:]
             if end >= 6 and found[end - 1] == feetech.checksum(found[2 : end - 1]):
-                return _Request(found[2], found[4], found[5 : end - 1], end)
+                return BusRequest(found[2], found[4], found[5 : end - 1], end)
         return None
 
-    def _obey(self, request: _Request) -> list[tuple[FakeServo, bytes]]:
+    def _obey(self, request: BusRequest) -> list[tuple[FakeServo, bytes]]:
         """Do what a packet says; returns who answers, and with what."""
         to, given = request.servo_id, request.parameters
         addressed = [each for i, each in self.servos.items() if to in {i, feetech.BROADCAST}]
@@ -274,19 +277,19 @@ class FakeBus:
                 self.servos[given[at]].write(given[0], given[at + 1 : at + step])
 
     def _sent_back(
-        self, request: _Request, answers: list[tuple[FakeServo, bytes]]
+        self, request: BusRequest, answers: list[tuple[FakeServo, bytes]]
     ) -> list[tuple[float, bytes]]:
         back: list[tuple[float, bytes]] = []
         in_time = b""
         wire_sec = request.size * _BITS_A_BYTE / self._baud + self._latency_sec
         for servo, data in answers:
-            servo_id = servo.get(feetech.ID)
+            servo_id = servo.get(self.codec.ID)
             if servo_id in self.muted:
-                if request.instruction == feetech.SYNC_READ:
+                if request.instruction == self.codec.SYNC_READ:
                     break  # those behind it wait for it
                 continue
-            status = feetech.packet(servo_id, servo.error(), data)
-            wire_sec += servo.get(feetech.RETURN_DELAY) * 2e-6
+            status = self.codec.status(servo_id, servo.error(), data)
+            wire_sec += servo.get(self.codec.RETURN_DELAY) * 2e-6
             wire_sec += len(status) * _BITS_A_BYTE / self._baud
             self.sent += 1
             status = self._damage(status)
@@ -391,8 +394,8 @@ class FakePort:
             "echo": lambda wanted: setattr(bus, "has_echo", wanted == "1"),
             "mute": lambda i: bus.muted.add(int(i)),
             "unmute": lambda i: bus.muted.discard(int(i)),
-            "temperature": put(feetech.TEMPERATURE, 1),
-            "voltage": put(feetech.VOLTAGE, 10),
+            "temperature": put(bus.codec.TEMPERATURE, 1),
+            "voltage": put(bus.codec.VOLTAGE, 10),
             "turn": lambda i, ticks: setattr(bus.servos[int(i)], "shaft", float(ticks)),
             "brownout": lambda i: bus.servos[int(i)].lose_power(),
             "unplug": self.unplug,
@@ -508,8 +511,8 @@ class FakeServoBus(Node):
         self._served.close()
 
 
-async def _serve(path: str, ids: Iterable[int], seed: int) -> None:
-    wire = FakePort(path, FakeBus(ids, seed=seed))
+async def _serve(path: str, bus: FakeBus) -> None:
+    wire = FakePort(path, bus)
     wire.plug()
     print("ready", flush=True)  # noqa: T201  a program of its own
     try:
@@ -527,8 +530,8 @@ async def _serve(path: str, ids: Iterable[int], seed: int) -> None:
         wire.unplug()
 
 
-def main() -> None:
-    """Serve a bus until standard input ends."""
+def main(kind: type[FakeBus] = FakeBus) -> None:
+    """Serve a bus of a kind until standard input ends."""
     parser = argparse.ArgumentParser(description="A servo bus without servos.")
     parser.add_argument("path")
     parser.add_argument("--ids", default="1-6")
@@ -536,7 +539,8 @@ def main() -> None:
     given = parser.parse_args()
     first, last = map(int, given.ids.split("-"))
     with contextlib.suppress(KeyboardInterrupt):
-        asyncio.run(_serve(given.path, range(first, last + 1), given.seed))
+        bus = kind(range(first, last + 1), seed=given.seed)
+        asyncio.run(_serve(given.path, bus))
 
 
 if __name__ == "__main__":

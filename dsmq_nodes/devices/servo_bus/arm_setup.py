@@ -9,9 +9,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
 from dsmq_nodes.devices.servo_bus import feetech
+from dsmq_nodes.devices.servo_bus.answers import Register, ServoAnswer
 from dsmq_nodes.devices.servo_bus.bus import ServoBus
 from dsmq_nodes.devices.servo_bus.calibration import JointCalibration, ServoJoint
-from dsmq_nodes.devices.servo_bus.feetech import Register, ServoAnswer
 from dsmq_nodes.errors import CalibrationError, ServoError
 
 _TABLE_BYTES: Final = feetech.POSITION.address + feetech.STATE_BYTES

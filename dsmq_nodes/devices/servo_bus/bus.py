@@ -18,7 +18,12 @@ from typing import Final
 
 from dsmq_nodes.devices.port import Port
 from dsmq_nodes.devices.servo_bus import feetech
-from dsmq_nodes.devices.servo_bus.feetech import Register, ServoAnswer
+from dsmq_nodes.devices.servo_bus.answers import (
+    AnswerReader,
+    Register,
+    ServoAnswer,
+    ServoProtocol,
+)
 from dsmq_nodes.errors import PortLostError, ServoError
 
 BAUD: Final = 1_000_000
@@ -43,7 +48,7 @@ class BusCounters:
 
 
 class ServoBus:
-    """A bus of Feetech STS servos.
+    """A bus of servos of one kind.
 
     Attributes:
         counters: what happened so far.
@@ -56,6 +61,7 @@ class ServoBus:
         baud: int = BAUD,
         *,
         margin_sec: float = MARGIN_SEC,
+        protocol: ServoProtocol = feetech,
     ) -> None:
         """Nothing is opened yet.
 
@@ -63,13 +69,14 @@ class ServoBus:
             address: the adaptor: a path, or `tcp://HOST:PORT`.
             baud: the wire's rate, 1/s.
             margin_sec: how much longer than the wire an answer may take.
+            protocol: the servos' codec: the module `feetech` or `dynamixel`.
         """
         self.counters = BusCounters()
         self.has_echo = False
-        self._baud, self._margin_sec = baud, margin_sec
+        self._baud, self._margin_sec, self._protocol = baud, margin_sec, protocol
         self._port = Port(address, self._heard, self._lost)
         self._turn = asyncio.Lock()
-        self._reader: feetech.StatusReader | None = None
+        self._reader: AnswerReader | None = None
         self._waiting: asyncio.Future[None] | None = None
         self._urgent = b""
         self._longer = 0
@@ -92,9 +99,10 @@ class ServoBus:
         """
         await self._port.open(self._baud)
         self.has_echo = False
-        request = feetech.sync_write(feetech.TORQUE_LIMIT, {})  # of no servo: nobody answers
+        # Of no servo: nobody answers.
+        request = self._protocol.sync_write(self._protocol.NOBODYS, {})
         for _ in range(_ECHO_TRIES):
-            reader = feetech.StatusReader((), 0, echo=request)
+            reader = self._protocol.answer_reader((), 0, request)
             if await self._exchange(request, reader, 0, 0):
                 self.has_echo = True
                 return
@@ -110,7 +118,8 @@ class ServoBus:
             PortLostError: the adaptor is gone.
         """
         for _ in range(tries):
-            found = await self._ask(feetech.ping(servo_id), (servo_id,), 0)
+            request, size = self._protocol.ping(servo_id), self._protocol.PING_BYTES
+            found = await self._ask(request, (servo_id,), size)
             if servo_id in found:
                 return found[servo_id]
         return None
@@ -153,7 +162,7 @@ class ServoBus:
             ServoError: the servo does not answer, or has another value afterwards.
             PortLostError: the adaptor is gone.
         """
-        request = feetech.write(servo_id, register.address, register.encode(value))
+        request = self._protocol.write(servo_id, register.address, register.encode(value))
         there = None
         for _ in range(tries):
             await self._ask(request, (servo_id,), 0)
@@ -175,11 +184,11 @@ class ServoBus:
         Raises:
             PortLostError: the adaptor is gone.
         """
-        await self._ask(feetech.sync_write(register, values), (), 0)
+        await self._ask(self._protocol.sync_write(register, values), (), 0)
 
     def send_now(self, register: Register, values: Mapping[int, int]) -> bool:
         """As `sync_write`, at once, from synchronous code; False: the adaptor is gone."""
-        request = feetech.sync_write(register, values)
+        request = self._protocol.sync_write(register, values)
         if self._turn.locked():
             self._urgent += request
         try:
@@ -193,9 +202,9 @@ class ServoBus:
     ) -> dict[int, ServoAnswer]:
         asked = size + self._longer
         if len(servo_ids) == 1:
-            request = feetech.read(servo_ids[0], address, asked)
+            request = self._protocol.read(servo_ids[0], address, asked)
         else:
-            request = feetech.sync_read(servo_ids, address, asked)
+            request = self._protocol.sync_read(servo_ids, address, asked)
         found = await self._ask(request, servo_ids, asked)
         if asked == size:
             return found
@@ -204,10 +213,11 @@ class ServoBus:
     async def _ask(
         self, request: bytes, servo_ids: Sequence[int], size: int
     ) -> dict[int, ServoAnswer]:
-        reader = feetech.StatusReader(servo_ids, size, request if self.has_echo else b"")
+        echo = request if self.has_echo else b""
+        reader = self._protocol.answer_reader(servo_ids, size, echo)
         async with self._turn:
             if servo_ids:
-                count = feetech.status_bytes(size) * len(servo_ids)
+                count = self._protocol.status_bytes(size) * len(servo_ids)
                 await self._exchange(request, reader, count, len(servo_ids))
             else:
                 self._write(request)
@@ -215,7 +225,7 @@ class ServoBus:
         return reader.found
 
     async def _exchange(
-        self, request: bytes, reader: feetech.StatusReader, count: int, servos: int
+        self, request: bytes, reader: AnswerReader, count: int, servos: int
     ) -> bool:
         """Send, and wait for `count` bytes of so many servos; returns whether all came in time."""
         loop, counters = asyncio.get_running_loop(), self.counters

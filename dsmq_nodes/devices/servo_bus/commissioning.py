@@ -4,9 +4,10 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from dsmq_nodes.devices.servo_bus import arm_setup, feetech
+from dsmq_nodes.devices.servo_bus.answers import ServoAnswer
 from dsmq_nodes.devices.servo_bus.bus import ServoBus
 from dsmq_nodes.devices.servo_bus.calibration import JointCalibration, swept
-from dsmq_nodes.devices.servo_bus.feetech import ServoAnswer, ServoState
+from dsmq_nodes.devices.servo_bus.feetech import ServoState
 from dsmq_nodes.errors import CalibrationError, ServoError
 
 _HALF_TURN = feetech.TICKS // 2

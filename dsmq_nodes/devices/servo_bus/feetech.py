@@ -9,16 +9,24 @@ speeds, 11 of the homing offset, 10 of the load. 4096 ticks are one turn. Positi
 homing offset. A sync read is answered by one status a servo, in the order asked; a sync write by
 none.
 
-A status names neither the request nor the register that it answers. So a `StatusReader` accepts
-for one request: packets of the servos that were asked, of the length that was asked, whose checksum
-is right, and behind which the line is idle or the next header begins. The last rule is for a byte
-FF that the line has lost: the packet would end with the first byte of the next one, and its
-checksum would be right by accident.
+How answers are found among damaged and late ones: `answers.py`.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final, NamedTuple
+from typing import ClassVar, Final
+
+from typing_extensions import override
+
+from dsmq_nodes.devices.servo_bus.answers import (
+    DAMAGED,
+    NOT_WHOLE,
+    STRAY,
+    AnswerReader,
+    FoundPacket,
+    Register,
+    ServoAnswer,
+)
 
 HEADER: Final = b"\xff\xff"
 PING: Final = 1
@@ -35,30 +43,6 @@ TICKS: Final = 4096  # a turn
 STS3215: Final = 777  # the model number of the SO-101's servos
 
 ERROR_BITS: Final = {1: "voltage", 2: "sensor", 4: "overheated", 8: "current", 32: "overload"}
-
-
-class Register(NamedTuple):
-    """Where a value is in the servo's table."""
-
-    address: int
-    size: int
-    sign_bit: int = 0  # 0: it has no sign
-
-    def encode(self, value: int) -> bytes:
-        """The bytes of a value; one that does not fit is cut to the largest."""
-        bits = self.sign_bit or 8 * self.size
-        magnitude = min(abs(value), (1 << bits) - 1)
-        sign = (value < 0) << self.sign_bit if self.sign_bit else 0
-        return (magnitude | sign).to_bytes(self.size, "little")
-
-    def decode(self, data: bytes, start: int = 0) -> int:
-        """The value in bytes that begin with register `start`."""
-        at = self.address - start
-        raw = int.from_bytes(data[at : at + self.size], "little")
-        if not self.sign_bit:
-            return raw
-        magnitude = raw & (1 << self.sign_bit) - 1
-        return -magnitude if raw >> self.sign_bit & 1 else magnitude
 
 
 FIRMWARE: Final = Register(0, 2)
@@ -96,6 +80,8 @@ MOVING: Final = Register(66, 1)
 CURRENT: Final = Register(69, 2, 15)  # 6.5 mA
 
 STATE_BYTES: Final = 15  # position to current
+PING_BYTES: Final = 0
+NOBODYS: Final = TORQUE_LIMIT
 
 
 def checksum(body: bytes | bytearray) -> int:
@@ -104,7 +90,7 @@ def checksum(body: bytes | bytearray) -> int:
 
 
 def packet(servo_id: int, instruction: int, parameters: bytes = b"") -> bytes:
-    """One packet; a status has its error byte for an instruction."""
+    """One packet; a status has its error byte in the place of the instruction."""
     body = bytes((servo_id, len(parameters) + 2, instruction)) + parameters
     return HEADER + body + bytes((checksum(body),))
 
@@ -135,6 +121,11 @@ def sync_write(register: Register, values: Mapping[int, int]) -> bytes:
     return packet(BROADCAST, SYNC_WRITE, bytes((register.address, register.size)) + data)
 
 
+def status(servo_id: int, error: int, data: bytes) -> bytes:
+    """What a servo answers."""
+    return packet(servo_id, error, data)
+
+
 def status_bytes(size: int) -> int:
     """How long a status with so many bytes of data is."""
     return size + 6
@@ -146,13 +137,6 @@ def error_text(error: int) -> str:
     if rest := error & ~sum(ERROR_BITS):
         names.append(f"bit {rest:#x}")
     return ", ".join(names)
-
-
-class ServoAnswer(NamedTuple):
-    """A status: the servo's error byte, and the registers that were asked for."""
-
-    error: int
-    data: bytes
 
 
 @dataclass(frozen=True)
@@ -184,81 +168,24 @@ class ServoState:
         )
 
 
-class StatusReader:
-    """Finds the answers to one request in the bytes that come.
+class StatusReader(AnswerReader):
+    """Finds the answers to one request."""
 
-    Attributes:
-        found: the answer of each servo so far.
-        bad_checksums: packets that were damaged.
-        strays: bytes or packets that answer something else.
-    """
+    header: ClassVar[bytes] = HEADER
 
-    def __init__(self, servo_ids: Sequence[int], size: int, echo: bytes = b"") -> None:
-        """Wait for a status with `size` bytes of data of each servo.
-
-        Args:
-            servo_ids: the servos that were asked.
-            size: how many bytes each sends.
-            echo: the request, where the adaptor returns it; nothing before it is an answer.
-        """
-        self.found: dict[int, ServoAnswer] = {}
-        self.bad_checksums = 0
-        self.strays = 0
-        self._ids, self._size, self._echo = servo_ids, size, echo
-        self._buffer = bytearray()
-        self._unsure: int | None = None  # whose packet has nothing behind it yet
-
-    def feed(self, data: bytes) -> bool:
-        """Take bytes; returns whether all answers are there."""
-        self._buffer += data
-        if self._echo:
-            at = self._buffer.find(self._echo)
-            if at < 0:
-                return False
-            del self._buffer[: at + len(self._echo)]
-            self._echo = b""
-        while self._step():
-            pass
-        return len(self.found) == len(self._ids) and not self._buffer
-
-    def _step(self) -> bool:
-        """Read one packet, or skip to where one may begin; returns whether to go on."""
-        buffer = self._buffer
-        if self._unsure is not None and buffer:
-            self._check_what_follows()
-        at = buffer.find(HEADER)
-        if at < 0:
-            skipped = len(buffer) - buffer.endswith(HEADER[:1])
-            self.strays += skipped > 0
-            del buffer[:skipped]
-            return False
-        self.strays += at > 0
-        del buffer[:at]
+    @override
+    def _packet(self, buffer: bytearray) -> FoundPacket | str:
         end = status_bytes(self._size)
         if len(buffer) < 4:
-            return False
+            return NOT_WHOLE
         servo_id = buffer[2]
-        if servo_id not in self._ids or servo_id in self.found or buffer[3] != self._size + 2:
-            self.strays += 1
-            del buffer[:1]
-            return True
+        if not self._is_awaited(servo_id) or buffer[3] != self._size + 2:
+            return STRAY
         if len(buffer) < end:
-            return False
+            return NOT_WHOLE
         if checksum(buffer[2 : end - 1]) != buffer[end - 1]:
-            self.bad_checksums += 1
-            del buffer[:1]
-            return True
-        self.found[servo_id] = ServoAnswer(buffer[4], bytes(buffer[5 : end - 1]))
-        self._unsure = servo_id
-        del buffer[:end]
-        return True
+            return DAMAGED
+        return FoundPacket(servo_id, ServoAnswer(buffer[4], bytes(buffer[5 : end - 1])), end)
 
-    def _check_what_follows(self) -> None:
-        assert self._unsure is not None
-        begins = self._buffer[: len(HEADER)]
-        if begins == HEADER:
-            self._unsure = None
-        elif not HEADER.startswith(begins):
-            del self.found[self._unsure]
-            self._unsure = None
-            self.bad_checksums += 1
+
+answer_reader = StatusReader  # by the name that `answers.ServoProtocol` has

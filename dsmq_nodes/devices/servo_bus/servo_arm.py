@@ -18,6 +18,7 @@ from pydantic import Field
 from typing_extensions import override
 
 from dsmq_nodes.devices.servo_bus import arm_setup, feetech
+from dsmq_nodes.devices.servo_bus.answers import ServoAnswer
 from dsmq_nodes.devices.servo_bus.arm_motion import ArmMotion
 from dsmq_nodes.devices.servo_bus.bus import BAUD, ServoBus
 from dsmq_nodes.devices.servo_bus.calibration import (
@@ -25,7 +26,7 @@ from dsmq_nodes.devices.servo_bus.calibration import (
     ServoJoint,
     read_calibration,
 )
-from dsmq_nodes.devices.servo_bus.feetech import ServoAnswer, ServoState
+from dsmq_nodes.devices.servo_bus.feetech import ServoState
 from dsmq_nodes.devices.servo_bus.joint_watch import JointLimits, JointWatch
 from dsmq_nodes.devices.servo_bus.trajectory_action import TrajectoryAction, waypoints
 from dsmq_nodes.diagnostics.updater import DiagnosticStatusWrapper, DiagnosticUpdater

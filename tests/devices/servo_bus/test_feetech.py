@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dsmq_nodes.devices.servo_bus import feetech
-from dsmq_nodes.devices.servo_bus.feetech import ServoAnswer, ServoState, StatusReader
+from dsmq_nodes.devices.servo_bus.answers import Register, ServoAnswer
+from dsmq_nodes.devices.servo_bus.feetech import ServoState, StatusReader
 
 SIX = range(1, 7)
 
@@ -50,9 +51,7 @@ def test_golden_bytes(packet: bytes, golden: str) -> None:
         (feetech.TEMPERATURE, 255, "FF"),
     ],
 )
-def test_values_have_a_sign_and_a_magnitude(
-    register: feetech.Register, value: int, data: str
-) -> None:
+def test_values_have_a_sign_and_a_magnitude(register: Register, value: int, data: str) -> None:
     assert register.encode(value) == bytes.fromhex(data)
     assert register.decode(bytes.fromhex(data), register.address) == value
 

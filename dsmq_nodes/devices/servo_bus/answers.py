@@ -1,0 +1,176 @@
+"""What both kinds of servos have in common: registers, answers, and how answers are found in bytes.
+
+A status names neither the request nor the register that it answers. So a reader accepts for one
+request: packets of the servos that were asked, of the length that was asked, whose checksum is
+right, and behind which the line is idle or the next header begins. The last rule is for a byte that
+the line has lost: the packet would end with the first byte of the next one, and its checksum would
+be right by accident.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from typing import ClassVar, Final, NamedTuple, Protocol
+
+
+class Register(NamedTuple):
+    """Where a value is in the servo's table; it is little endian."""
+
+    address: int
+    size: int
+    sign_bit: int = 0  # of a magnitude with a sign; 0: it has none
+    is_signed: bool = False  # two's complement
+
+    def encode(self, value: int) -> bytes:
+        """The bytes of a value; one that does not fit is cut to the largest."""
+        if self.is_signed:
+            most = (1 << 8 * self.size - 1) - 1
+            held = min(max(value, -most - 1), most)
+            return held.to_bytes(self.size, "little", signed=True)
+        bits = self.sign_bit or 8 * self.size
+        magnitude = min(abs(value), (1 << bits) - 1)
+        sign = (value < 0) << self.sign_bit if self.sign_bit else 0
+        return (magnitude | sign).to_bytes(self.size, "little")
+
+    def decode(self, data: bytes, start: int = 0) -> int:
+        """The value in bytes that begin with register `start`."""
+        at = self.address - start
+        raw = int.from_bytes(data[at : at + self.size], "little", signed=self.is_signed)
+        if not self.sign_bit:
+            return raw
+        magnitude = raw & (1 << self.sign_bit) - 1
+        return -magnitude if raw >> self.sign_bit & 1 else magnitude
+
+
+class ServoAnswer(NamedTuple):
+    """A status: the servo's error byte, and the registers that were asked for."""
+
+    error: int
+    data: bytes
+
+
+class FoundPacket(NamedTuple):
+    """A whole packet at the begin of a buffer: whose it is, and how long."""
+
+    servo_id: int
+    answer: ServoAnswer
+    size: int
+
+
+NOT_WHOLE: Final = "not whole"
+STRAY: Final = "stray"
+DAMAGED: Final = "damaged"
+
+
+class AnswerReader(ABC):
+    """Finds the answers to one request in the bytes that come.
+
+    Attributes:
+        found: the answer of each servo so far.
+        bad_checksums: packets that were damaged.
+        strays: bytes or packets that answer something else.
+    """
+
+    header: ClassVar[bytes]
+
+    def __init__(self, servo_ids: Sequence[int], size: int, echo: bytes = b"") -> None:
+        """Wait for a status with `size` bytes of data of each servo.
+
+        Args:
+            servo_ids: the servos that were asked.
+            size: how many bytes each sends.
+            echo: the request, where the adaptor returns it; nothing before it is an answer.
+        """
+        self.found: dict[int, ServoAnswer] = {}
+        self.bad_checksums = 0
+        self.strays = 0
+        self._ids, self._size, self._echo = servo_ids, size, echo
+        self._buffer = bytearray()
+        self._unsure: int | None = None  # whose packet has nothing behind it yet
+
+    def feed(self, data: bytes) -> bool:
+        """Take bytes; returns whether all answers are there."""
+        self._buffer += data
+        if self._echo:
+            at = self._buffer.find(self._echo)
+            if at < 0:
+                return False
+            del self._buffer[: at + len(self._echo)]
+            self._echo = b""
+        while self._step():
+            pass
+        return len(self.found) == len(self._ids) and not self._buffer
+
+    @abstractmethod
+    def _packet(self, buffer: bytearray) -> FoundPacket | str:
+        """The packet at the begin of the buffer, where a header is; or why there is none."""
+
+    def _is_awaited(self, servo_id: int) -> bool:
+        return servo_id in self._ids and servo_id not in self.found
+
+    def _step(self) -> bool:
+        """Read one packet, or skip to where one may begin; returns whether to go on."""
+        buffer = self._buffer
+        if self._unsure is not None and buffer:
+            self._check_what_follows(self._unsure)
+        at = buffer.find(self.header)
+        if at < 0:
+            skipped = len(buffer) - self._begun_header()
+            self.strays += skipped > 0
+            del buffer[:skipped]
+            return False
+        self.strays += at > 0
+        del buffer[:at]
+        found = self._packet(buffer)
+        if isinstance(found, FoundPacket):
+            self.found[found.servo_id] = found.answer
+            self._unsure = found.servo_id
+            del buffer[: found.size]
+            return True
+        if found == NOT_WHOLE:
+            return False
+        self.strays += found == STRAY
+        self.bad_checksums += found == DAMAGED
+        del buffer[:1]
+        return True
+
+    def _begun_header(self) -> int:
+        """How many bytes at the end may be the begin of a header."""
+        sizes = range(len(self.header) - 1, 0, -1)
+        return next((n for n in sizes if self._buffer.endswith(self.header[:n])), 0)
+
+    def _check_what_follows(self, servo_id: int) -> None:
+        begins = self._buffer[: len(self.header)]
+        if begins == self.header:
+            self._unsure = None
+        elif not self.header.startswith(begins):
+            del self.found[servo_id]
+            self._unsure = None
+            self.bad_checksums += 1
+
+
+class ServoProtocol(Protocol):
+    """What a bus needs of a codec; `feetech` and `dynamixel` are two modules that have it."""
+
+    PING_BYTES: int  # what a servo answers to a ping
+    NOBODYS: Register  # written to no servo, to see whether an adaptor returns what it is sent
+
+    def ping(self, servo_id: int) -> bytes:
+        """Ask whether a servo is there."""
+
+    def read(self, servo_id: int, address: int, size: int) -> bytes:
+        """Ask one servo for registers."""
+
+    def write(self, servo_id: int, address: int, data: bytes) -> bytes:
+        """Write registers of one servo."""
+
+    def sync_read(self, servo_ids: Sequence[int], address: int, size: int) -> bytes:
+        """Ask several servos for the same registers."""
+
+    def sync_write(self, register: Register, values: Mapping[int, int]) -> bytes:
+        """Write one register of several servos; nobody answers."""
+
+    def status_bytes(self, size: int) -> int:
+        """How long a status with so many bytes of data is at most."""
+
+    def answer_reader(self, servo_ids: Sequence[int], size: int, echo: bytes = b"") -> AnswerReader:
+        """Read the answers to one request."""

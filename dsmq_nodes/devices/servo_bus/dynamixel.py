@@ -1,0 +1,179 @@
+"""Dynamixel's protocol 2 on the wire (X series), sans-I/O.
+
+    FF FF FD 00 id length(2) instruction parameters... crc(2)     length = what follows it
+    a status: instruction 55, then the error byte and the data
+
+Values are little endian, negative ones in two's complement. `FF FF FD` in instruction and
+parameters is sent as `FF FF FD FD`, and counts so in the length. The CRC has the polynomial 8005,
+begins with 0, is not reflected, and is of everything before it. 4096 ticks are one turn. Position =
+encoder + homing offset.
+
+How answers are found among damaged and late ones: `answers.py`.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import ClassVar, Final
+
+from typing_extensions import override
+
+from dsmq_nodes.devices.servo_bus.answers import (
+    DAMAGED,
+    NOT_WHOLE,
+    STRAY,
+    AnswerReader,
+    FoundPacket,
+    Register,
+    ServoAnswer,
+)
+
+HEADER: Final = b"\xff\xff\xfd\x00"
+PING: Final = 0x01
+READ: Final = 0x02
+WRITE: Final = 0x03
+STATUS: Final = 0x55
+SYNC_READ: Final = 0x82
+SYNC_WRITE: Final = 0x83
+BROADCAST: Final = 0xFE
+LAST_ID: Final = 0xFC
+
+ALERT: Final = 0x80  # of the error byte: look at `HARDWARE_ERROR`
+HARDWARE_ERROR_BITS: Final = {
+    1: "voltage",
+    4: "overheated",
+    8: "encoder",
+    16: "shock",
+    32: "overload",
+}
+
+MODEL: Final = Register(0, 2)
+FIRMWARE: Final = Register(6, 1)
+ID: Final = Register(7, 1)
+RETURN_DELAY: Final = Register(9, 1)  # x 2 us
+OPERATING_MODE: Final = Register(11, 1)  # 3: position
+HOMING_OFFSET: Final = Register(20, 4, is_signed=True)
+TORQUE_ENABLE: Final = Register(64, 1)  # registers below 64 are written while it is 0 only
+HARDWARE_ERROR: Final = Register(70, 1)
+BUS_WATCHDOG: Final = Register(98, 1)  # x 20 ms; without a packet for so long the servo stops
+GOAL_POSITION: Final = Register(116, 4, is_signed=True)
+CURRENT: Final = Register(126, 2, is_signed=True)
+VELOCITY: Final = Register(128, 4, is_signed=True)
+POSITION: Final = Register(132, 4, is_signed=True)
+VOLTAGE: Final = Register(144, 2)  # 0.1 V
+TEMPERATURE: Final = Register(146, 1)
+
+STATE_BYTES: Final = 21  # current to temperature
+PING_BYTES: Final = 3  # model and firmware
+NOBODYS: Final = GOAL_POSITION
+_STUFFED: Final = b"\xff\xff\xfd"
+
+
+def _crc_table() -> tuple[int, ...]:
+    table = []
+    for byte in range(256):
+        crc = byte << 8
+        for _ in range(8):
+            crc = (crc << 1) ^ (0x8005 if crc & 0x8000 else 0)
+        table.append(crc & 0xFFFF)
+    return tuple(table)
+
+
+_CRC_TABLE: Final = _crc_table()
+
+
+def crc16(data: bytes | bytearray) -> int:
+    """The last two bytes of a packet, of all before them."""
+    crc = 0
+    for byte in data:
+        crc = (crc << 8 & 0xFFFF) ^ _CRC_TABLE[crc >> 8 ^ byte]
+    return crc
+
+
+def packet(servo_id: int, instruction: int, parameters: bytes = b"") -> bytes:
+    """One packet; a status has its error byte before its data."""
+    body = bytes((instruction,)) + parameters
+    body = body.replace(_STUFFED, _STUFFED + _STUFFED[-1:])
+    start = HEADER + bytes((servo_id,)) + (len(body) + 2).to_bytes(2, "little") + body
+    return start + crc16(start).to_bytes(2, "little")
+
+
+def unstuffed(body: bytes) -> bytes:
+    """Instruction and parameters as they were before `packet`."""
+    return body.replace(_STUFFED + _STUFFED[-1:], _STUFFED)
+
+
+def ping(servo_id: int) -> bytes:
+    """Ask whether a servo is there."""
+    return packet(servo_id, PING)
+
+
+def read(servo_id: int, address: int, size: int) -> bytes:
+    """Ask one servo for registers."""
+    return packet(servo_id, READ, _range(address, size))
+
+
+def write(servo_id: int, address: int, data: bytes) -> bytes:
+    """Write registers of one servo."""
+    return packet(servo_id, WRITE, address.to_bytes(2, "little") + data)
+
+
+def sync_read(servo_ids: Sequence[int], address: int, size: int) -> bytes:
+    """Ask several servos for the same registers."""
+    return packet(BROADCAST, SYNC_READ, _range(address, size) + bytes(servo_ids))
+
+
+def sync_write(register: Register, values: Mapping[int, int]) -> bytes:
+    """Write one register of several servos; nobody answers."""
+    data = b"".join(bytes((i,)) + register.encode(value) for i, value in values.items())
+    return packet(BROADCAST, SYNC_WRITE, _range(register.address, register.size) + data)
+
+
+def status(servo_id: int, error: int, data: bytes) -> bytes:
+    """What a servo answers."""
+    return packet(servo_id, STATUS, bytes((error,)) + data)
+
+
+def status_bytes(size: int) -> int:
+    """How long a status with so many bytes of data is at most."""
+    return size + 11 + _most_stuffing(size)
+
+
+def hardware_error_text(error: int) -> str:
+    """The names of the bits of `HARDWARE_ERROR`."""
+    return ", ".join(name for bit, name in HARDWARE_ERROR_BITS.items() if error & bit)
+
+
+class DynamixelReader(AnswerReader):
+    """Finds the answers to one request."""
+
+    header: ClassVar[bytes] = HEADER
+
+    @override
+    def _packet(self, buffer: bytearray) -> FoundPacket | str:
+        if len(buffer) < 7:
+            return NOT_WHOLE
+        servo_id, length = buffer[4], int.from_bytes(buffer[5:7], "little")
+        least = self._size + 4  # instruction, error, data, CRC
+        is_length = least <= length <= least + _most_stuffing(self._size)
+        if not (self._is_awaited(servo_id) and is_length):
+            return STRAY
+        end = 7 + length
+        if len(buffer) < end:
+            return NOT_WHOLE
+        if crc16(buffer[: end - 2]) != int.from_bytes(buffer[end - 2 : end], "little"):
+            return DAMAGED
+        body = unstuffed(bytes(buffer[7 : end - 2]))
+        if body[0] != STATUS or len(body) != self._size + 2:
+            return STRAY
+        return FoundPacket(servo_id, ServoAnswer(body[1], body[2:]), end)
+
+
+answer_reader = DynamixelReader  # by the name that `answers.ServoProtocol` has
+
+
+def _range(address: int, size: int) -> bytes:
+    return address.to_bytes(2, "little") + size.to_bytes(2, "little")
+
+
+def _most_stuffing(size: int) -> int:
+    """How many bytes may be inserted among so many bytes of data and the two before them."""
+    return (size + 2) // len(_STUFFED)
