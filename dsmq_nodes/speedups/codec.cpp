@@ -551,6 +551,8 @@ PyObject *load_text(PyObject *plan, const char *text, size_t length) {
     return message;
 }
 
+bool is_plan(PyObject *object) { return Py_IS_TYPE(object, plan_type); }
+
 int add_codec(PyObject *module) {
     plan_type = reinterpret_cast<PyTypeObject *>(PyType_FromSpec(&plan_spec));
     return plan_type ? PyModule_AddObjectRef(module, "Plan", reinterpret_cast<PyObject *>(plan_type)) : -1;

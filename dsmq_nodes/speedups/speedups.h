@@ -31,6 +31,7 @@ struct Buffer {
 // The seam `codec`. `load_text` does not trust the text in any way, and reads nothing outside of it.
 int dump_message(PyObject *plan, PyObject *message, Buffer &out);
 PyObject *load_text(PyObject *plan, const char *text, size_t length);
+bool is_plan(PyObject *object);
 
 // Each file adds its types and functions to the module; -1 with an exception set.
 int add_codec(PyObject *module);

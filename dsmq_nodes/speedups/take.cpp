@@ -7,6 +7,9 @@
 // after it they are read again. At the first record that is not usual it stops before it, and Python
 // reads on there: a gap, the end of a lap, another sender, a text that the plan cannot read.
 //
+// A type without a plan is read by its own `from_json`; a callback that wants the `MessageInfo` gets it
+// from `Subscription.info`.
+//
 // The ring is written by strangers. A record is copied before it is looked into, each length is
 // checked against what is mapped, and what the writers have overtaken meanwhile is not used.
 #include "ring.h"
@@ -21,12 +24,12 @@ using namespace ring;
 
 constexpr uint64_t MOST_AHEAD = UINT64_C(1) << 32, KEPT_BYTES = 1 << 20;
 constexpr double DISPATCH_SEC = 0.002;  // as in dispatcher.py
-constexpr int HELD = 15;
+constexpr int HELD = 16;
 
 struct Taker {
     PyObject_HEAD
     PyObject *ring_reader, *cursor, *names, *reader, *followed, *publishers, *subscription, *mail, *latency;
-    PyObject *buckets, *watchdogs, *dispatcher, *busy, *plan, *callback;
+    PyObject *buckets, *watchdogs, *dispatcher, *busy, *load, *callback, *info;
     PyObject *name, *sender;  // of the last record: its bytes, and who they are
     Mapped map;
     Buffer spare;
@@ -164,9 +167,18 @@ bool is_over(PyObject *dispatcher) {  // as `Dispatcher.is_over`
     return done != Py_False;
 }
 
+// As `Subscription._call`.
+PyObject *result_of(Taker *self, const Found &found, PyObject *message, int64_t now_ns) {
+    if (self->info == Py_None) return PyObject_CallOneArg(self->callback, message);
+    const Record &record = found.record;
+    const Ref info(PyObject_CallFunction(self->info, "OKKKLK", self->sender, record.id, record.seq, record.stamp,
+                                         static_cast<long long>(now_ns), record.at));
+    return info ? PyObject_CallFunctionObjArgs(self->callback, message, info.held, nullptr) : nullptr;
+}
+
 // As `Dispatcher._call`: whether the next message may be next.
-Step call(Taker *self, PyObject *message) {
-    const Ref result(PyObject_CallOneArg(self->callback, message));
+Step call(Taker *self, const Found &found, PyObject *message, int64_t now_ns) {
+    const Ref result(result_of(self, found, message, now_ns));
     if (result == Py_None) {
         const bool over = is_over(self->dispatcher);
         return PyErr_Occurred() ? FAILED : over ? STOP : TAKEN;
@@ -186,6 +198,15 @@ Step call(Taker *self, PyObject *message) {
     return !goes_on ? FAILED : goes_on == Py_True ? TAKEN : STOP;
 }
 
+// The message; nullptr, perhaps with an exception set: Python words what is wrong with the text.
+PyObject *message_of(Taker *self, const char *text, size_t length) {
+    if (is_plan(self->load)) return load_text(self->load, text, length);
+    const Ref bytes(PyBytes_FromStringAndSize(text, length));
+    PyObject *message = bytes ? PyObject_CallOneArg(self->load, bytes) : nullptr;
+    if (!message && PyErr_ExceptionMatches(PyExc_Exception)) PyErr_Clear();
+    return message;
+}
+
 Step take_one(Taker *self, uint64_t head, Buffer &text) {
     const Mapped &map = self->map;
     const int64_t after = number_of(self->cursor, NAME(after));
@@ -200,13 +221,14 @@ Step take_one(Taker *self, uint64_t head, Buffer &text) {
     Step step = copy(self, after + 1, stop, found, text);
     if (step == TAKEN) step = follows(self, found);
     if (step != TAKEN) return step;
+    const Ref publisher(Py_NewRef(found.publisher));
     const int64_t now_ns = wall_ns();
     if (now_ns < 0) return FAILED;
     const size_t names = found.record.names;
-    const Ref message(load_text(self->plan, text.bytes + names, text.size - names));
+    const Ref message(message_of(self, text.bytes + names, text.size - names));
     if (!message) return odd();
     if (pass(self, found) < 0 || count(self, found, now_ns) < 0) return FAILED;
-    return call(self, message);
+    return call(self, found, message, now_ns);
 }
 
 // Whether callbacks may be called now, as `Dispatcher.call_now` asks; the time is then in `until_sec`.
@@ -268,10 +290,10 @@ PyObject *make(PyTypeObject *type, PyObject *args, PyObject *) {
     int file;
     unsigned int seat;
     long long since_ns;
-    if (!PyArg_ParseTuple(args, "OOO!OOO!OOOO!O!OO!OOOiIL", &given[0], &given[1], &PyDict_Type, &given[2], &given[3],
+    if (!PyArg_ParseTuple(args, "OOO!OOO!OOOO!O!OO!OOOOiIL", &given[0], &given[1], &PyDict_Type, &given[2], &given[3],
                           &given[4], &PyDict_Type, &given[5], &given[6], &given[7], &given[8], &PyDict_Type,
                           &given[9], &PyList_Type, &given[10], &given[11], &PyDict_Type, &given[12], &given[13],
-                          &given[14], &memory, &file, &seat, &since_ns))
+                          &given[14], &given[15], &memory, &file, &seat, &since_ns))
         return nullptr;
     if (seat >= MOST_READERS) return PyErr_SetString(PyExc_ValueError, "there is no such seat"), nullptr;
     Taker *self = reinterpret_cast<Taker *>(type->tp_alloc(type, 0));

@@ -10,20 +10,21 @@ from hypothesis import strategies as st
 
 from dsmq_nodes.dsmq.ring.ring import RECORD, checksum
 from dsmq_nodes.dsmq.ring.writer import Writer
+from dsmq_nodes.messages.std import String
 from dsmq_nodes.speedups import make_taker
-from tests.support.two_paths import BothPaths, random_step
+from tests.support.two_paths import BothPaths, Unplanned, random_step
 
 pytestmark = pytest.mark.skipif(make_taker is None, reason="there is no compiled part to compare")
 
-Make = Callable[[int, int], BothPaths]
+Make = Callable[..., BothPaths]
 
 
 @pytest.fixture
 def make(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Make]:
     made: list[BothPaths] = []
 
-    def ring(capacity: int, depth: int) -> BothPaths:
-        made.append(BothPaths(tmp_path_factory.mktemp("ring"), capacity, depth))
+    def ring(capacity: int, depth: int, msg_type: type[String] = String) -> BothPaths:
+        made.append(BothPaths(tmp_path_factory.mktemp("ring"), capacity, depth, msg_type))
         return made[-1]
 
     yield ring
@@ -36,11 +37,12 @@ def make(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Make]:
     seed=st.integers(0, 2**32),
     capacity=st.sampled_from([4096, 65536, 1 << 20]),
     depth=st.sampled_from([1, 10, 1000]),
+    msg_type=st.sampled_from([String, Unplanned]),
 )
 def test_whatever_happens_to_a_ring_both_come_to_the_same_end(
-    make: Make, seed: int, capacity: int, depth: int
+    make: Make, seed: int, capacity: int, depth: int, msg_type: type[String]
 ) -> None:
-    both, chance = make(capacity, depth), random.Random(seed)
+    both, chance = make(capacity, depth, msg_type), random.Random(seed)
     for _ in range(30):
         random_step(both, chance)
     both.drain()
@@ -63,8 +65,9 @@ def test_both_write_the_same_bytes(make: Make, texts: list[str]) -> None:
     assert [*rings[0].ring.numbers[8:11]] == [*rings[1].ring.numbers[8:11]]
 
 
-def test_what_is_usual_takes_no_other_way(make: Make) -> None:
-    both = make(1 << 16, 100)
+@pytest.mark.parametrize("msg_type", [String, Unplanned])
+def test_what_is_usual_takes_no_other_way(make: Make, msg_type: type[String]) -> None:
+    both = make(1 << 16, 100, msg_type)
     both.publish(0, "first")  # of its sender: Python learns the name
     both.drain()
     with mock.patch.object(Writer, "append", _not_called):

@@ -6,11 +6,14 @@ happens to both, and both have to come to the same end: the same callbacks, coun
 
 import random
 import threading
-from collections.abc import Callable
+import time
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any, Final
+from typing import Any, Final, Self
 from unittest import mock
+
+from msgspec.structs import astuple, replace
+from typing_extensions import override
 
 from dsmq_nodes.dsmq.ring.bell import Doorbells
 from dsmq_nodes.dsmq.ring.ring import DATA, READERS, RECORD, Ring
@@ -27,7 +30,7 @@ from dsmq_nodes.graph.spin.dispatcher import Dispatcher
 from dsmq_nodes.graph.time.clock import BaseClock
 from dsmq_nodes.graph.topics.at_once import AtOnce
 from dsmq_nodes.graph.topics.qos import QoSProfile
-from dsmq_nodes.graph.topics.subscription import Subscription
+from dsmq_nodes.graph.topics.subscription import MessageInfo, Subscription
 from dsmq_nodes.messages.codec import codec
 from dsmq_nodes.messages.std import String
 from dsmq_nodes.speedups import make_appender, make_taker
@@ -38,13 +41,29 @@ _COMPILED, _PYTHON = "compiled", "python"
 _quiet: Final = Logger("/two_paths", BaseClock(), SimpleNamespace(publish=lambda *_: None))  # type: ignore[arg-type]
 
 
+class Unplanned(String):
+    """A type that reads its texts itself: it has no plan."""
+
+    @override
+    @classmethod
+    def from_json(cls, text: str | bytes) -> Self:
+        return super().from_json(text)
+
+
 class ReadingEnd:
-    """A subscription, by one of the paths."""
+    """A subscription, by one of the paths; of `Unplanned` its callback wants the MessageInfo."""
 
     def __init__(
-        self, path: str, ring: Ring, number: int, depth: int, fails: Callable[[Any], bool]
+        self,
+        path: str,
+        ring: Ring,
+        number: int,
+        depth: int,
+        *,
+        msg_type: type[String] = String,
     ) -> None:
         self.got: list[Any] = []
+        self.infos: list[tuple[object, ...]] = []
         self.errors: list[str] = []
         self.raised: list[str] = []
         exceptions: Any = SimpleNamespace(
@@ -54,13 +73,19 @@ class ReadingEnd:
 
         def on_message(msg: Any) -> None:
             self.got.append(msg)
-            if fails(msg):
+            if msg.data.startswith("fail"):
                 raise ValueError(f"refused {len(self.got)}")
+
+        def with_info(msg: Any, info: MessageInfo) -> None:
+            now_ns = time.time_ns()
+            assert now_ns - 10**9 < info.received_timestamp <= now_ns
+            self.infos.append(astuple(replace(info, received_timestamp=0)))
+            on_message(msg)
 
         link: Any = SimpleNamespace()
         self.dispatcher = Dispatcher(link, _quiet, exceptions, raises=False)
         self.subscription: Subscription[Any] = Subscription(
-            *(String, TOPIC, on_message, QoSProfile(depth)),
+            *(msg_type, TOPIC, on_message if msg_type is String else with_info, QoSProfile(depth)),
             clock=BaseClock(),
             logger=_quiet,
             graph=link,
@@ -96,6 +121,7 @@ class ReadingEnd:
         at = READERS + 4 * self.seat
         return {
             "got": [msg.model_dump() for msg in self.got],
+            "infos": self.infos,
             "raised": self.raised,
             "errors": self.errors,
             "subscription": (subscription.messages, subscription.dropped, subscription.invalid),
@@ -142,11 +168,13 @@ def _never(*_: Any) -> None:
 class BothPaths:
     """A ring with both ends by both paths, in a directory of its own."""
 
-    def __init__(self, directory: Path, capacity: int, depth: int) -> None:
+    def __init__(
+        self, directory: Path, capacity: int, depth: int, msg_type: type[String] = String
+    ) -> None:
         self.ring = Ring.create(directory / "r", capacity=capacity)
         self.doorbells = Doorbells(directory)
         self.ends = [
-            ReadingEnd(path, self.ring, number, depth, lambda msg: msg.data.startswith("fail"))
+            ReadingEnd(path, self.ring, number, depth, msg_type=msg_type)
             for number, path in enumerate((_COMPILED, _PYTHON), 2)
         ]
         self.writers = [

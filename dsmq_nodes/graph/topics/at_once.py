@@ -1,9 +1,8 @@
 """From a batch of messages to a callback, at once: what a link calls instead of filling a mailbox.
 
-`Dispatcher.call_now` and `Subscription.call` are the law. Where the usual message of a ring needs
-no more than they do for it, the compiled `Taker` does the same in one call, and leaves everything
-else to them: messages on loan, a lifespan, a callback that wants the `MessageInfo`, a type without
-a plan, another clock than the machine's.
+`Dispatcher.call_now` and `Subscription.call` are the law. Where the usual message of a ring needs no
+more than they do for it, the compiled `Taker` does the same in one call, and leaves everything else
+to them: messages on loan, a lifespan, another clock than the machine's.
 """
 
 from collections.abc import Callable, Sequence
@@ -32,13 +31,13 @@ class AtOnce:
 
     def taker(self, ring_reader: "RingReader", reader: "LinkReader") -> Callable[[], bool] | None:
         """Takes what is usual from a ring to the callback; False: the reader has to read on."""
-        plan = codec(self._subscription.msg_type)
-        if make_taker is None or plan is None or reader.losses is None:
+        if make_taker is None or reader.losses is None:
             return None
         given = self._subscription.of_usual_messages()
         if given is None:
             return None
-        mail, latency, since_ns = given
+        mail, latency, since_ns, info = given
+        msg_type = self._subscription.msg_type
         return make_taker(
             ring_reader,
             ring_reader.cursor,
@@ -53,8 +52,9 @@ class AtOnce:
             self._subscription.watchdogs,
             self._dispatcher,
             self._dispatcher.held,
-            plan,
+            codec(msg_type) or msg_type.from_json,
             self._subscription.callback,  # type: ignore[arg-type]
+            info,
             ring_reader.ring.memory,
             ring_reader.ring.file,
             ring_reader.seat,

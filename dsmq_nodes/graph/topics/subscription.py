@@ -3,8 +3,9 @@
 import asyncio
 from collections import deque
 from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Generic, Self
+
+import msgspec
 
 from dsmq_nodes.dsmq.log import Entry
 from dsmq_nodes.dsmq.ring.record import RingRecord
@@ -25,8 +26,7 @@ if TYPE_CHECKING:
 _MOST_AHEAD_NS: Final = 10**9  # a stamp further ahead gives no latency
 
 
-@dataclass(frozen=True, slots=True)
-class MessageInfo:
+class MessageInfo(msgspec.Struct, frozen=True, gc=False):
     """Information about a message besides its content.
 
     Attributes:
@@ -48,6 +48,7 @@ class MessageInfo:
     is_latched: bool = False
 
 
+InfoOf = Callable[[str, int, int, int, int, int], MessageInfo]
 SubscriptionCallback = Callable[[MessageT], Result] | Callable[[MessageT, MessageInfo], Result]
 
 
@@ -164,12 +165,16 @@ class Subscription(Generic[MessageT], AsyncIterator[MessageT]):
         msg = self._decode(reply)
         return None if msg is None or self.callback is None else self.callback(msg)
 
-    def of_usual_messages(self) -> tuple[deque[Entry], Histogram, int] | None:
-        """The mailbox, the latencies and since when stamps count; None where `call` does more."""
-        is_usual = self._lender is None and self._ages is None and not self._wants_info
+    def of_usual_messages(self) -> tuple[deque[Entry], Histogram, int, InfoOf | None] | None:
+        """The mailbox, the latencies, since when stamps count, and `info` for a callback with it.
+
+        None where `call` does more.
+        """
+        is_usual = self._lender is None and self._ages is None
         if not is_usual or type(self._clock) is not BaseClock or self.callback is None:
             return None
-        return self._mail, self.latency, self._since_ns
+        info = self.info if self._wants_info else None
+        return self._mail, self.latency, self._since_ns, info
 
     def dispatch(self) -> Result:
         """Call the callback with the oldest message of the mailbox; returns its result."""
@@ -190,16 +195,16 @@ class Subscription(Generic[MessageT], AsyncIterator[MessageT]):
             return None
         if not self._wants_info:
             return self.callback(msg)  # type: ignore[no-any-return]
-        info = MessageInfo(
-            topic_name=self.topic_name,
-            publisher_name=reply.sender,
-            message_id=reply.id,
-            publication_sequence_number=reply.seq,
-            source_timestamp=reply.stamp,
-            received_timestamp=self._clock.now_ns(),
-            is_latched=0 < reply.at < self._began_ns,
-        )
+        now_ns = self._clock.now_ns()
+        info = self.info(reply.sender, reply.id, reply.seq, reply.stamp, now_ns, reply.at)
         return self.callback(msg, info)  # type: ignore[no-any-return]
+
+    def info(  # noqa: PLR0917  the compiled part has no names for them
+        self, sender: str, message_id: int, seq: int, stamp_ns: int, now_ns: int, at_ns: int
+    ) -> MessageInfo:
+        """What the callback is told of a message besides its content."""
+        is_latched = 0 < at_ns < self._began_ns
+        return MessageInfo(self.topic_name, sender, message_id, seq, stamp_ns, now_ns, is_latched)
 
     def _decode(self, reply: Entry) -> MessageT | None:
         if self._ages is not None and self._is_late(self._ages, reply):
