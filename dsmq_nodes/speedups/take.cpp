@@ -241,7 +241,7 @@ bool may(Taker *self, double now_sec, double &until_sec) {
     return PyDict_Contains(self->busy, self->subscription) == 0;
 }
 
-// EMPTY: all is read; ODD: Python reads on.
+// EMPTY: all is read, or the time is up and the rest waits in the ring; ODD: Python reads on.
 Step take_all(Taker *self) {
     const double began_sec = monotonic_ns() * 1e-9;
     double until_sec = 0, now_sec = began_sec, longest_sec = 0;
@@ -277,7 +277,7 @@ Step take_all(Taker *self) {
     }
     if (type) PyErr_Restore(type, error, trace);
     if (failed || type) return FAILED;
-    return step == EMPTY || (step == TAKEN && number_of(self->cursor, NAME(after)) == int64_t(head)) ? EMPTY : odd();
+    return step == EMPTY || step == TAKEN ? EMPTY : odd();
 }
 
 PyObject *take(PyObject *object, PyObject *) {
