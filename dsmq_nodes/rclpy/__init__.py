@@ -174,8 +174,10 @@ def spin(node: "Node", executor: "Executor | None" = None) -> None:
     executor = get_global_executor() if executor is None else executor
     try:
         executor.add_node(node)
+        go_on = getattr(executor, "go_on", lambda: None)
         while executor.context.ok():
             executor.spin_once()
+            go_on()
     finally:
         executor.remove_node(node)
 

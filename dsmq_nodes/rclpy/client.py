@@ -30,7 +30,7 @@ class Client:
         callback_group: Any,
     ) -> None:
         self.context = context
-        self._handle = client_impl
+        self.handle = client_impl
         self.srv_type = srv_type
         self.srv_name = srv_name
         self.qos_profile = qos_profile
@@ -67,8 +67,8 @@ class Client:
             raise TypeError
         future: Future[Any] = Future()
         with self._lock:
-            with self._handle:
-                sequence = self._handle.send_request(request)
+            with self.handle:
+                sequence = self.handle.send_request(request)
             self._pending_requests[sequence] = future
             future.add_done_callback(self.remove_pending_request)
         return future
@@ -92,8 +92,8 @@ class Client:
 
     def take(self, executor: Any) -> Any:
         """What an executor runs for a response: it settles the call's future."""
-        self._handle.check()
-        header, response = self._handle.take_response(self.srv_type.Response)
+        self.handle.check()
+        header, response = self.handle.take_response(self.srv_type.Response)
         if header is None:
             return None
         try:
@@ -109,12 +109,12 @@ class Client:
         Raises:
             RCLError: the context was shut down.
         """
-        with self._handle:
+        with self.handle:
             if not self.context.ok():
                 raise RCLError(
                     "failed to check service availability: rcl node's context is invalid"
                 )
-            return self._handle.service_server_is_available()
+            return self.handle.service_server_is_available()
 
     def wait_for_service(self, timeout_sec: float | None = None) -> bool:
         """Wait until somebody serves; False on timeout.
@@ -140,31 +140,26 @@ class Client:
         introspection_state: ServiceIntrospectionState,
     ) -> None:
         """Publish its calls on `<service>/_service_event`."""
-        with self._handle:
-            self._handle.configure_introspection(
+        with self.handle:
+            self.handle.configure_introspection(
                 clock, service_event_qos_profile, introspection_state
             )
 
     @property
-    def handle(self) -> ClientHandle:
-        """The inner side."""
-        return self._handle
-
-    @property
     def service_name(self) -> str:
         """The service's absolute name."""
-        with self._handle:
-            return self._handle.service_name
+        with self.handle:
+            return self.handle.service_name
 
     @property
     def logger_name(self) -> str:
         """The name of the node's logger."""
-        with self._handle:
-            return self._handle.get_logger_name()
+        with self.handle:
+            return self.handle.get_logger_name()
 
     def destroy(self) -> None:
         """End it; `Node.destroy_client` calls this."""
-        self._handle.destroy_when_not_in_use()
+        self.handle.destroy_when_not_in_use()
 
     def __enter__(self) -> Self:
         return self

@@ -7,6 +7,7 @@ callback group meanwhile.
 """
 
 import inspect
+import math
 import os
 import time
 import warnings
@@ -90,6 +91,7 @@ class Executor:
         self._cb_iter: Generator[Work, None, None] | None = None
         self._last_args: tuple[Any, ...] | None = None
         self._last_kwargs: dict[str, Any] | None = None
+        self._alone: tuple[Any, Any] | None = None  # the only entity that was ready, and its node
         self._clock = Clock(clock_type=ClockType.STEADY_TIME)
         self._context.add_wakeup(self._wakeup)
         self._context.on_shutdown(self.wake)
@@ -246,10 +248,13 @@ class Executor:
             self._check(condition)
             used = self.get_nodes() if nodes is None else list(nodes)
             for work in self._ready_tasks(used):
+                self._alone = None
                 given = True
                 yield work
-            for entity, node in self._ready_entities(used):
+            ready = self._ready_entities(used)
+            for entity, node in ready:
                 if self.can_execute(entity):
+                    self._alone = (entity, node) if len(ready) == 1 and not given else None
                     given = True
                     yield self._make_handler(entity, node), entity, node
             if until_sec is not None and time.monotonic() >= until_sec:
@@ -285,7 +290,9 @@ class Executor:
         ]
         for node in nodes:
             for kind in node.entities_by_kind:
-                found += [(each, node) for each in tuple(kind) if each.handle.is_ready()]
+                for each in tuple(kind):
+                    if each.handle.is_ready():
+                        found.append((each, node))  # noqa: PERF401  half the time of a new list
         return found
 
     def _wait_set_of(self, waitable: Any) -> WaitSet:
@@ -315,6 +322,7 @@ class Executor:
 
     async def _handle(self, entity: Any) -> None:
         call = self._begin(entity)
+        self._wakeup.set()  # it may be ready again
         if call is None:
             return
         callback, args = call
@@ -332,7 +340,6 @@ class Executor:
         group = entity.callback_group
         if self._is_shutdown or (group is not None and not group.beginning_execution(entity)):
             entity._executor_event = False  # noqa: SLF001
-            self._wakeup.set()
             return None
         call = None
         try:
@@ -341,7 +348,6 @@ class Executor:
             entity._executor_event = False  # noqa: SLF001
             if call is None:
                 self._end(entity)
-            self._wakeup.set()  # it may be ready again
         return call
 
     def _end(self, entity: Any) -> None:
@@ -403,8 +409,46 @@ class _Direct:
         return True
 
 
+_PLAIN: Final = Executor.spin_once, Executor.wait_for_ready_callbacks
+
+
 class SingleThreadedExecutor(Executor):
     """Runs callbacks in the thread that spins."""
+
+    def spin(self) -> None:
+        """Run callbacks until the executor or the context is shut down."""
+        while self._context.ok() and not self._is_shutdown:
+            self.spin_once()
+            self.go_on()
+
+    def go_on(self) -> None:
+        """Run further callbacks of one entity, as long as nothing else is ready: no whole rounds.
+
+        It is what `spin_once` would do next, again and again; a subclass may have another one. What
+        else gets ready sets the wakeup, or is a timer.
+        """
+        kind, alone = type(self), self._alone
+        if alone is None or not hasattr(alone[0], "handle"):
+            return  # a waitable: a whole round asks it
+        if (kind.spin_once, kind.wait_for_ready_callbacks) != _PLAIN:
+            return
+        self._wakeup.clear()
+        nodes = self.get_nodes()
+        if self._ready_entities(nodes) != [alone]:
+            return
+        entity, node = alone
+        wait_sec = self._longest_wait_sec(nodes, None)
+        until_sec = math.inf if wait_sec is None else time.monotonic() + wait_sec
+        is_ready, wakeup = entity.handle.is_ready, self._wakeup
+        while self._is_at_work() and is_ready() and self.can_execute(entity):
+            if wakeup.is_set() or time.monotonic() >= until_sec:
+                return
+            handler = _Direct(self, entity, node)
+            handler()
+            handler.result()
+
+    def _is_at_work(self) -> bool:
+        return not self._tasks and not self._is_shutdown and self._context.ok()
 
     def _make_handler(self, entity: Any, node: Any) -> Any:
         entity._executor_event = True  # noqa: SLF001

@@ -38,7 +38,7 @@ class GuardCondition:
         self._context = get_default_context() if context is None else context
         if self._context.handle is None:
             raise RuntimeError("Context must be initialized a GuardCondition can be created")
-        self._handle = GuardHandle()
+        self.handle = GuardHandle()
         self.callback = callback
         self.callback_group = callback_group
         self._executor_event = False
@@ -50,20 +50,15 @@ class GuardCondition:
         Raises:
             InvalidHandle: it was destroyed.
         """
-        self._handle.check()
-        self._handle.trigger_guard_condition()
+        self.handle.check()
+        self.handle.trigger_guard_condition()
 
     def take(self, _executor: Any) -> tuple[Callable[[], Any], tuple[()]] | None:
         """Reset it, for its callback."""
-        self._handle.check()
-        self._handle.is_triggered = False
+        self.handle.check()
+        self.handle.is_triggered = False
         return None if self.callback is None else (self.callback, ())
-
-    @property
-    def handle(self) -> GuardHandle:
-        """The inner side."""
-        return self._handle
 
     def destroy(self) -> None:
         """End it."""
-        self._handle.destroy_when_not_in_use()
+        self.handle.destroy_when_not_in_use()

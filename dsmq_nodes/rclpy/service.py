@@ -22,7 +22,7 @@ class Service:
         callback_group: Any,
         qos_profile: QoSProfile,
     ) -> None:
-        self._handle = service_impl
+        self.handle = service_impl
         self.srv_type = srv_type
         self.srv_name = srv_name
         self.callback = callback
@@ -38,18 +38,18 @@ class Service:
         """
         if not isinstance(response, self.srv_type.Response):
             raise TypeError
-        with self._handle:
+        with self.handle:
             if isinstance(header, ServiceInfo):
-                self._handle.service_send_response(response, header.request_id)
+                self.handle.service_send_response(response, header.request_id)
             elif isinstance(header, RequestId):
-                self._handle.service_send_response(response, header)
+                self.handle.service_send_response(response, header)
             else:
                 raise TypeError
 
     def take(self, _executor: Any) -> Any:
         """What an executor runs for a request."""
-        self._handle.check()
-        request, header = self._handle.service_take_request(self.srv_type.Request)
+        self.handle.check()
+        request, header = self.handle.service_take_request(self.srv_type.Request)
         if header is None:
             return None
         is_async = inspect.iscoroutinefunction(self.callback)
@@ -70,31 +70,26 @@ class Service:
         introspection_state: ServiceIntrospectionState,
     ) -> None:
         """Publish its calls on `<service>/_service_event`."""
-        with self._handle:
-            self._handle.configure_introspection(
+        with self.handle:
+            self.handle.configure_introspection(
                 clock, service_event_qos_profile, introspection_state
             )
 
     @property
-    def handle(self) -> ServiceHandle:
-        """The inner side."""
-        return self._handle
-
-    @property
     def service_name(self) -> str:
         """The service's absolute name."""
-        with self._handle:
-            return self._handle.name
+        with self.handle:
+            return self.handle.name
 
     @property
     def logger_name(self) -> str:
         """The name of the node's logger."""
-        with self._handle:
-            return self._handle.get_logger_name()
+        with self.handle:
+            return self.handle.get_logger_name()
 
     def destroy(self) -> None:
         """End it; `Node.destroy_service` calls this."""
-        self._handle.destroy_when_not_in_use()
+        self.handle.destroy_when_not_in_use()
 
     def __enter__(self) -> Self:
         return self

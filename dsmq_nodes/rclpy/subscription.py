@@ -8,7 +8,7 @@ from typing import Any, Self, TypedDict
 from dsmq_nodes.rclpy.event_handler import SubscriptionEventCallbacks
 from dsmq_nodes.rclpy.impl.c_errors import RCLError
 from dsmq_nodes.rclpy.impl.topics.content_filter import ContentFilter
-from dsmq_nodes.rclpy.impl.topics.topic_handles import SubscriptionHandle
+from dsmq_nodes.rclpy.impl.topics.topic_handles import SubscriptionHandle, info_of
 from dsmq_nodes.rclpy.qos import QoSProfile
 from dsmq_nodes.rclpy.subscription_content_filter_options import ContentFilterOptions
 
@@ -45,7 +45,7 @@ class Subscription:
         raw: bool,
         event_callbacks: SubscriptionEventCallbacks,
     ) -> None:
-        self._handle = subscription_impl
+        self.handle = subscription_impl
         self.msg_type = msg_type
         self.topic = topic
         self.callback = callback
@@ -60,25 +60,20 @@ class Subscription:
 
     def get_publisher_count(self) -> int:
         """How many publishers there are that fit."""
-        with self._handle:
-            return self._handle.get_publisher_count()
-
-    @property
-    def handle(self) -> SubscriptionHandle:
-        """The inner side."""
-        return self._handle
+        with self.handle:
+            return self.handle.get_publisher_count()
 
     def destroy(self) -> None:
         """End it; `Node.destroy_subscription` calls this."""
         for handler in self.event_handlers:
             handler.destroy()
-        self._handle.destroy_when_not_in_use()
+        self.handle.destroy_when_not_in_use()
 
     @property
     def topic_name(self) -> str:
         """The topic's absolute name."""
-        with self._handle:
-            return self._handle.get_topic_name()
+        with self.handle:
+            return self.handle.get_topic_name()
 
     @property
     def callback(self) -> Callable[..., Any]:
@@ -92,25 +87,25 @@ class Subscription:
 
     def take(self, _executor: Any) -> tuple[Callable[..., Any], tuple[Any, ...]] | None:
         """The callback and the oldest message."""
-        self._handle.check()
-        found = self._handle.take_message(self.msg_type, self.raw)
+        self.handle.check()
+        found = self.handle.take(raw=self.raw)
         if found is None:
             return None
         if self._callback_type is Subscription.CallbackType.MessageOnly:
             return self._callback, found[:1]
-        return self._callback, found
+        return self._callback, (found[0], info_of(found[1]))
 
     @property
     def logger_name(self) -> str:
         """The name of the node's logger."""
-        with self._handle:
-            return self._handle.get_logger_name()
+        with self.handle:
+            return self.handle.get_logger_name()
 
     @property
     def is_cft_enabled(self) -> bool:
         """Whether a content filter is set."""
-        with self._handle:
-            return self._handle.content_filter is not None
+        with self.handle:
+            return self.handle.content_filter is not None
 
     def set_content_filter(self, filter_expression: str, expression_parameters: list[str]) -> None:
         """Set a content filter; an empty expression takes it away.
@@ -118,11 +113,11 @@ class Subscription:
         Raises:
             RCLError: the expression cannot be read.
         """
-        with self._handle:
+        with self.handle:
             made = None
             if filter_expression:
                 made = ContentFilter(filter_expression, expression_parameters)
-            self._handle.content_filter = made
+            self.handle.content_filter = made
 
     def get_content_filter(self) -> ContentFilterOptions:
         """The content filter.
@@ -130,10 +125,10 @@ class Subscription:
         Raises:
             RCLError: there is none.
         """
-        with self._handle:
-            if self._handle.content_filter is None:
+        with self.handle:
+            if self.handle.content_filter is None:
                 raise RCLError("failed to get content filter: content filter is not set")
-            return self._handle.content_filter.options
+            return self.handle.content_filter.options
 
     def __enter__(self) -> Self:
         return self

@@ -153,20 +153,15 @@ class Timer:
         if self._context.handle is None:
             raise RuntimeError("Context must be initialized before create a _rclpy.Timer.")
         self._clock = clock
-        self._handle = TimerHandle(clock, int(timer_period_ns), autostart=autostart)
+        self.handle = TimerHandle(clock, int(timer_period_ns), autostart=autostart)
         self.callback = callback
         self.callback_group = callback_group
         self._executor_event = False
         self._wake: Callable[[], object] = lambda: None
 
-    @property
-    def handle(self) -> TimerHandle:
-        """The inner side."""
-        return self._handle
-
     def destroy(self) -> None:
         """End it; `Node.destroy_timer` calls this."""
-        self._handle.destroy_when_not_in_use()
+        self.handle.destroy_when_not_in_use()
 
     @property
     def clock(self) -> Clock:
@@ -176,51 +171,51 @@ class Timer:
     @property
     def timer_period_ns(self) -> int:
         """The period; a new one counts from the next tick on."""
-        with self._handle:
-            return self._handle.period_ns
+        with self.handle:
+            return self.handle.period_ns
 
     @timer_period_ns.setter
     def timer_period_ns(self, value: int) -> None:
-        with self._handle:
-            self._handle.period_ns = int(value)
+        with self.handle:
+            self.handle.period_ns = int(value)
 
     def is_ready(self) -> bool:
         """Whether a tick is due."""
-        with self._handle:
-            return self._handle.is_timer_ready()
+        with self.handle:
+            return self.handle.is_timer_ready()
 
     def is_canceled(self) -> bool:
         """Whether it was cancelled."""
-        with self._handle:
-            return self._handle.is_canceled
+        with self.handle:
+            return self.handle.is_canceled
 
     def cancel(self) -> None:
         """Stop ticking until `reset`."""
-        with self._handle:
-            self._handle.is_canceled = True
+        with self.handle:
+            self.handle.is_canceled = True
 
     def reset(self) -> None:
         """Begin a new period now, also after `cancel`."""
-        with self._handle:
-            self._handle.reset()
+        with self.handle:
+            self.handle.reset()
         self._wake()
 
     def time_since_last_call(self) -> int:
         """Nanoseconds since the last tick."""
-        with self._handle:
-            return self._handle.since_last_ns()
+        with self.handle:
+            return self.handle.since_last_ns()
 
     def time_until_next_call(self) -> int | None:
         """Nanoseconds until the next tick, negative if overdue; None if it was cancelled."""
-        with self._handle:
-            return None if self._handle.is_canceled else self._handle.until_next_ns
+        with self.handle:
+            return None if self.handle.is_canceled else self.handle.until_next_ns
 
     def take(self, _executor: Any) -> tuple[Callable[..., Any], tuple[Any, ...]] | None:
         """Make a tick: its callback, with a `TimerInfo` if that is what it is annotated to take."""
-        self._handle.check()
-        if self._handle.is_canceled:
+        self.handle.check()
+        if self.handle.is_canceled:
             return None
-        due_ns, now_ns = self._handle.call()
+        due_ns, now_ns = self.handle.call()
         callback = self.callback
         if callback is None:
             return None

@@ -22,6 +22,10 @@ class Wakeup:
             with contextlib.suppress(RuntimeError):  # another thread was first
                 self._lock.release()
 
+    def is_set(self) -> bool:
+        """Whether it was set since."""
+        return not self._lock.locked()
+
     def clear(self) -> None:
         """Forget that it was set."""
         self._lock.acquire(blocking=False)

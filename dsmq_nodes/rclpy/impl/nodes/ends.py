@@ -62,6 +62,7 @@ class Ends:
         waiting: what is set at each change.
         deliveries: what takes the messages of this process, by their topics: as in DDS they are
             there when `publish` returns, so that the next spin sees all of them.
+        own_peers: the absolute names of this process's nodes, as the kit has them.
     """
 
     def __init__(self) -> None:
@@ -72,6 +73,7 @@ class Ends:
         self._lock = threading.RLock()
         self.waiting: weakref.WeakSet[Any] = weakref.WeakSet()
         self.deliveries: dict[str, list[Callable[..., None]]] = {}
+        self.own_peers: set[str] = set()
 
     # This process
 
@@ -140,10 +142,6 @@ class Ends:
             self.deliveries[name] = kept
             if not kept:
                 del self.deliveries[name]
-
-    def is_own(self, node: str) -> bool:
-        """Whether a node, by its absolute name, is one of this process."""
-        return any(f"{space.rstrip('/')}/{name}" == node for name, space in self._nodes)
 
     # Other processes
 

@@ -29,6 +29,8 @@ class NodeHandle(InnerHandle):
         self._peer = SpunPeer(name, namespace)
         self.kit = self._peer.node
         self.is_second = self._peer.is_second
+        self._peer_name = self.kit.get_fully_qualified_name()
+        ends.own_peers.add(self._peer_name)
         ends.add_node(name, namespace)
         graph_follower.node_began(self)
 
@@ -47,6 +49,7 @@ class NodeHandle(InnerHandle):
         if self.is_destroyed:
             return
         super().destroy_when_not_in_use()
+        ends.own_peers.discard(self._peer_name)
         ends.remove_node(self.name, self.namespace)
         graph_follower.node_ended(self)
         self._peer.close()

@@ -39,12 +39,6 @@ def carry(cls: Any, parts: Parts) -> Any:
     return carried
 
 
-def parts_of(carried: Any) -> Parts:
-    """The parts of a message that carries them."""
-    found: Parts = carried.__dict__["carried"]
-    return found
-
-
 def _to_json(self: Any) -> Any:
     return self.__dict__["carried"][0]
 

@@ -17,7 +17,7 @@ from dsmq_nodes.rclpy.impl.log_output import log_inside
 from dsmq_nodes.rclpy.impl.nodes.ends import PUBLISHER, SUBSCRIPTION, End, ends
 from dsmq_nodes.rclpy.impl.nodes.node_handle import NodeHandle, graph_follower
 from dsmq_nodes.rclpy.impl.nodes.peer_node import io
-from dsmq_nodes.rclpy.impl.topics.carrier import Parts, carrier_class, carry, parts_of
+from dsmq_nodes.rclpy.impl.topics.carrier import Parts, carrier_class, carry
 from dsmq_nodes.rclpy.impl.topics.content_filter import ContentFilter
 from dsmq_nodes.rclpy.impl.topics.event_infos import (
     EventHub,
@@ -32,6 +32,7 @@ from dsmq_nodes.rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile
 from dsmq_nodes.rclpy.serialization import deserialize_message, serialize_message
 
 _LEAST_KIT_DEPTH: Final = 100  # of the mailbox before ours: it is emptied at once
+_FLOOD_NS: Final = 200_000  # messages that follow each other faster are taken together
 _ALL: Final = 10_000  # the depth that stands for KEEP_ALL
 _ERROR: Final = 40
 
@@ -194,6 +195,8 @@ class SubscriptionHandle(_TopicHandle):
         self._lost = 0
         self._received = 0
         self._has_expiring = False
+        self._tells_losses = False
+        self._arrived_ns = 0
         self._deadline: Deadline | None = None
         carrier = carrier_class(self.conversion.message_class)
         depth = max(_depth(qos), _LEAST_KIT_DEPTH)
@@ -213,6 +216,8 @@ class SubscriptionHandle(_TopicHandle):
                 self.qos.deadline.nanoseconds * 1e-9,
                 lambda: self.events.happen(missed, count_one),
             )
+        lost = SubscriptionEventType.RCL_SUBSCRIPTION_MESSAGE_LOST
+        self._tells_losses = self.events.has(lost)
         ends.add(self.end)
 
     # In the thread that publishes, or the I/O thread for messages of other processes
@@ -231,12 +236,15 @@ class SubscriptionHandle(_TopicHandle):
             if not self._takes_latched:
                 return
             until_ns = self._latched_until_ns(info)
-        elif ends.is_own(info.publisher_name):
+        elif info.publisher_name in ends.own_peers:
             return  # it was taken when it was published
-        was_empty = not self._queue
-        self._put(parts_of(carried), info, until_ns)
-        if was_empty:
-            time.sleep(0)  # let the executor have the interpreter: a tenth off the p50
+        queue, before_ns = self._queue, self._arrived_ns
+        self._arrived_ns = info.received_timestamp
+        self._put(carried.__dict__["carried"], info, until_ns)
+        # Let the executor have the interpreter: a tenth off the p50, but not in a flood, where it
+        # takes many at once; and when it is behind, as the link drops messages for less.
+        if info.received_timestamp - before_ns > _FLOOD_NS or len(queue) == queue.maxlen:
+            time.sleep(0)
 
     def _latched_until_ns(self, info: MessageInfo) -> int:
         """Until when a message of a late subscription may be delivered: its lifespan."""
@@ -253,10 +261,13 @@ class SubscriptionHandle(_TopicHandle):
             return
         if self._deadline is not None:
             self._deadline.heard()
-        self._has_expiring = self._has_expiring or until_ns > 0
+        if until_ns:
+            self._has_expiring = True
         self._queue.append((parts, info, until_ns))
-        self._look_for_losses()
-        self.node.wake()
+        if self._tells_losses:
+            self._look_for_losses()
+        if len(self._queue) <= 1:  # else the executor has not looked yet at one before it
+            self.node.wake()
         if self.arrived is not None:
             self.arrived()
 
@@ -292,6 +303,11 @@ class SubscriptionHandle(_TopicHandle):
 
     def take_message(self, _msg_type: Any, raw: bool) -> tuple[Any, dict[str, Any]] | None:
         """The oldest message and what is known of it; None if there is none."""
+        found = self.take(raw=raw)
+        return None if found is None else (found[0], info_of(found[1]))
+
+    def take(self, *, raw: bool) -> tuple[Any, MessageInfo] | None:
+        """As `take_message`, with the kit's MessageInfo."""
         while self._queue:
             try:
                 parts, info, _ = self._queue.popleft()
@@ -299,7 +315,7 @@ class SubscriptionHandle(_TopicHandle):
                 return None
             message = self._decode(parts)
             if message is not None:
-                return (serialize_message(message) if raw else message), _info(info)
+                return (serialize_message(message) if raw else message), info
         return None
 
     def _decode(self, parts: Parts) -> Any:
@@ -335,7 +351,8 @@ class SubscriptionHandle(_TopicHandle):
         io.run(self.node.kit.destroy_subscription, self._kit)
 
 
-def _info(info: MessageInfo) -> dict[str, Any]:
+def info_of(info: MessageInfo) -> dict[str, Any]:
+    """What is known of a message, as callbacks are told it."""
     return {
         "source_timestamp": info.source_timestamp,
         "received_timestamp": info.received_timestamp,
