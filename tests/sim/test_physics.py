@@ -200,6 +200,13 @@ def test_with_clock_it_is_the_clock(graph: Graph) -> None:
     assert abs(robot.speed) < 0.01
 
 
+def test_it_hurries(graph: Graph) -> None:
+    clock = graph.observe(Clock, "clock")
+    graph.add(Physics, params={"clock": True, "speed": 0.0})
+    graph.run_for(0.0005)
+    assert clock[-1].clock.sec > 3
+
+
 def test_it_cannot_go_by_the_clock_that_it_is(graph: Graph) -> None:
     with pytest.raises(NodeConfigurationError, match="use_sim_time: false"):
         graph.add(Physics, params={"clock": True, "use_sim_time": True})
