@@ -196,19 +196,25 @@ def unpacked(chunk: Chunk) -> bytes:
     return data
 
 
-def begin_of_chunk(data: bytes) -> bytes:
+def begin_of_chunk(data: bytes, length: int) -> bytes:
     """The begin of the records of a chunk whose end was cut off.
 
     A compressed chunk is unpacked block by block (zstd: up to 128 kB), without its checksum.
+
+    Args:
+        data: what is there of it.
+        length: its declared length; what it says of its records must agree.
 
     Raises:
         ValueError: it is damaged before the cut.
     """
     if len(data) < _CHUNK_HEAD.size:
         return b""
-    *_, size_bytes, _, length = _CHUNK_HEAD.unpack_from(data)
-    at = _CHUNK_HEAD.size + length
+    *_, size_bytes, _, named = _CHUNK_HEAD.unpack_from(data)
+    at = _CHUNK_HEAD.size + named
     size_bytes, packed = min(size_bytes, MOST_UNPACKED), data[at + 8 :]
+    if int.from_bytes(data[at : at + 8], "little") != length - at - 8:
+        raise ValueError("the lengths of a chunk and of its records do not agree")
     match data[_CHUNK_HEAD.size : at]:
         case b"":
             return packed

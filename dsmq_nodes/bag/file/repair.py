@@ -125,14 +125,17 @@ class _Scan:
             yield opcode, self._stream.read(length)
 
     def _take_cut(self, at: int) -> None:
-        """Save what is at the begin of a chunk that ends after the file."""
+        """Save what is at the begin of a chunk that ends after the file, where that has no end."""
         self._stream.seek(at)
-        head = self._stream.read(HEAD.size)
-        if len(head) < HEAD.size or HEAD.unpack(head)[0] != Opcode.CHUNK:
+        head, rest = self._stream.read(HEAD.size), self._stream.read(MOST_UNPACKED)
+        if len(head) < HEAD.size or rest.endswith(MAGIC):
+            return
+        opcode, length = HEAD.unpack(head)
+        if opcode != Opcode.CHUNK:
             return
         before = self.repaired.messages
         with contextlib.suppress(ValueError):  # where its last record is cut
-            data = begin_of_chunk(self._stream.read(MOST_UNPACKED))
+            data = begin_of_chunk(rest, length)
             for inner, begin, end in inside(data):
                 self._save(_record(inner, data, begin, end))
         self.repaired.of_cut_chunk = self.repaired.messages - before
