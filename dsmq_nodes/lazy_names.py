@@ -19,6 +19,7 @@ _PACKAGES: Final = (
     "dsmq_nodes.testing",
     "dsmq_nodes.bag",
     "dsmq_nodes.errors",
+    "dsmq_nodes.messages.example_interfaces",
 )
 _IMPORT_FROM: Final = opmap["IMPORT_FROM"]
 

@@ -69,6 +69,10 @@ def test_importing_the_package_prints_nothing_and_starts_no_thread() -> None:
     ("wrong", "told"),
     [
         ("from dsmq_nodes import Twist", "write `from dsmq_nodes.messages import Twist`"),
+        (
+            "from dsmq_nodes.messages import Fibonacci",
+            "write `from dsmq_nodes.messages.example_interfaces import Fibonacci`",
+        ),
         ("from dsmq_nodes import Buffr", "did you mean `from dsmq_nodes import Buffer`?"),
         ("from dsmq_nodes.tf import Node", "write `from dsmq_nodes import Node`"),
         ("from dsmq_nodes.bag import Graph", "write `from dsmq_nodes.testing import Graph`"),
