@@ -46,31 +46,35 @@ class Joints:
 
 
 class Motors:
-    """What a `JointState` moves: `position` actuators by position, `velocity` ones, `motor`s."""
+    """What a `JointState` moves: `position` actuators by position, `velocity` ones, `motor`s.
+
+    An actuator is called as its joint; one of a tendon or a site, as a drone's, by its own name.
+
+    Attributes:
+        names: of all, in the model's order.
+    """
 
     def __init__(self, world: World, others: Collection[int]) -> None:
-        """Take the actuators of joints, except `others`."""
+        """Take all actuators except `others`."""
         self._world = world
-        names = world.names("joint")
-        moved = ((names[each], each, world.actuator_of(each)) for each in world.one_axis_joints())
-        self._joints = {
-            name: (joint, actuator)
-            for name, joint, actuator in moved
-            if actuator is not None and actuator not in others
-        }
-
-    @property
-    def names(self) -> list[str]:
-        """Their joints, in the model's order."""
-        return list(self._joints)
+        self._actuators: dict[str, int] = {}
+        joints, own_names = world.names("joint"), world.names("actuator")
+        for actuator in range(world.model.nu):
+            joint = world.joint_of(actuator)
+            name = joints[joint] if joint is not None else ""
+            if not name or name in self._actuators:  # a joint may have two
+                name = own_names[actuator]
+            if name and actuator not in others:
+                self._actuators.setdefault(name, actuator)
+        self.names = list(self._actuators)
 
     def command(self, msg: JointState) -> str:
         """Obey a command; returns why it is refused, or ""."""
         wanted: dict[int, float] = {}
         for place, name in enumerate(msg.name):
-            if name not in self._joints:
-                return f"no joint {name!r}; {did_you_mean(name, self._joints)}"
-            actuator = self._joints[name][1]
+            if name not in self._actuators:
+                return f"no joint {name!r}; {did_you_mean(name, self._actuators)}"
+            actuator = self._actuators[name]
             drive = self._world.drive_of(actuator)
             values = _VALUES[drive](msg)
             if len(values) != len(msg.name) or not math.isfinite(values[place]):
@@ -81,12 +85,13 @@ class Motors:
         return ""
 
     def hold(self) -> None:
-        """Stay where each joint is; those without a position controller get no effort."""
-        world = self._world
-        for joint, actuator in self._joints.values():
-            is_held = world.drive_of(actuator) == "position"
-            at = float(world.data.qpos[world.model.jnt_qposadr[joint]]) if is_held else 0.0
-            world.data.ctrl[actuator] = at * self._gear(actuator)
+        """Stay where everything is; what has no position controller gets no effort."""
+        data = self._world.data
+        for actuator in self._actuators.values():
+            is_held = self._world.drive_of(actuator) == "position"
+            data.ctrl[actuator] = data.actuator_length[actuator] if is_held else 0.0
 
     def _gear(self, actuator: int) -> float:
-        return float(self._world.model.actuator_gear[actuator, 0])
+        """What a command is multiplied by: the model's, but the effort at a motor is before it."""
+        is_effort = self._world.drive_of(actuator) == "effort"
+        return 1.0 if is_effort else float(self._world.model.actuator_gear[actuator, 0])

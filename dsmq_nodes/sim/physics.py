@@ -10,7 +10,7 @@ not have is not published.
 | a site named lidar | `scan` |
 | a body that moves freely | `ground_truth`, in the frame `map` |
 | driven wheels | `cmd_vel` in; `odom` and the transform odom -> base out |
-| other actuators of joints | `joint_command` in, by position, velocity or effort |
+| other actuators | `joint_command` in, by position, velocity or effort |
 | a touch sensor | `bumper`, when it changes |
 
 Commands obey the laws of `Actuator`: when they stop, or the emergency stop is pressed, wheels stop
@@ -132,6 +132,7 @@ class Physics(Node):
     params: Params
     rate_hz = 100.0
     publishes_joints = True
+    _has_model = False  # else the node ends: the model was refused
 
     def __init__(self, node_name: str = "physics") -> None:
         """Load the model; it is stepped at the node's rate.
@@ -166,6 +167,7 @@ class Physics(Node):
             track=given.track,
         )
         self._motors = Motors(self.world, self._wheels.actuators | self.take_over())
+        self._has_model = True
         self._start_again()
         has = [*self._publish_robot(), *self._publish_sensors(), *self._take_commands()]
         self._clock_publisher = (
@@ -294,9 +296,9 @@ class Physics(Node):
     @override
     def enter_safe_state(self) -> None:
         """Stop the wheels; joints hold where they are."""
-        if self._wheels:
+        if self._has_model:
             self._wheels.command(0.0, 0.0)
-        self._motors.hold()
+            self._motors.hold()
 
     def _take_commands(self) -> list[str]:
         given = self.params
@@ -347,7 +349,7 @@ class Physics(Node):
         has, sites = [], []
         if (site := given.imu or imu_site(world)) and given.imu_hz:
             imu = SimImu(world, site, given.seed)
-            self._output(Imu, "imu", imu.measure, given.imu_hz, frame=site)
+            self._output(Imu, "imu", imu.measure, given.imu_hz, frame=self._frame_of(site))
             sites.append(site)
             has.append(f"imu at {site}")
         if (site := given.lidar or lidar_site(world)) and given.scan_hz:
@@ -361,7 +363,9 @@ class Physics(Node):
                 noise=given.scan_noise,
                 period_sec=1.0 / given.scan_hz,
             )
-            self._output(LaserScan, "scan", lidar.measure, given.scan_hz, frame=site)
+            self._output(
+                LaserScan, "scan", lidar.measure, given.scan_hz, frame=self._frame_of(site)
+            )
             sites.append(site)
             has.append(f"scan of {given.beams} beams at {site}")
         if bumper := given.bumper or ("bumper" if "bumper" in world.names("sensor") else ""):
@@ -372,11 +376,16 @@ class Physics(Node):
             self._mount(self._base, sites)
         return has
 
+    def _frame_of(self, site: str) -> str:
+        """A site's frame; models have sites that are called as the base."""
+        is_taken = self._base is not None and site == self._base.name
+        return f"{site}_site" if is_taken else site
+
     def _mount(self, base: Base, sites: list[str]) -> None:
         """Tell where sensors are on the base; those on other bodies move, and are left out."""
         poses = {each: base.pose_of_site(each) for each in sites}
         fixed = [
-            transform(self.stamp(base.frame), self._prefix + site, pose)
+            transform(self.stamp(base.frame), self._prefix + self._frame_of(site), pose)
             for site, pose in poses.items()
             if pose is not None
         ]

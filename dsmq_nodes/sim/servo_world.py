@@ -144,6 +144,7 @@ class ServoWorld(Physics):
 
     params: Params
     publishes_joints = False  # the driver does, as it reads them
+    _served: ServedBus | None = None  # it stays so where the model is refused
 
     def __init__(self) -> None:
         """Be plugged in as soon as the node spins.
@@ -187,7 +188,8 @@ class ServoWorld(Physics):
     @override
     def on_shutdown(self, *_: object) -> None:
         """Take the path away."""
-        self._served.close()
+        if self._served is not None:
+            self._served.close()
 
     def _default_joints(self) -> list[str]:
         world = self.world

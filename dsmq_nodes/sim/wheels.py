@@ -98,7 +98,9 @@ class Wheels:
         return f"{count} wheels of {self._radius:g} m, {self._track:g} m apart"
 
     def command(self, speed: float, turn_rate: float) -> None:
-        """Drive at m/s and rad/s."""
+        """Drive at m/s and rad/s, where there are wheels."""
+        if not self:
+            return
         gears = self._world.model.actuator_gear
         for side, wheels in ((-1, self._left), (1, self._right)):
             wanted = (speed + side * turn_rate * self._track / 2) / self._radius

@@ -123,16 +123,17 @@ class World:
         types, names = self.model.jnt_type, self.names("joint")
         return [each for each, name in enumerate(names) if name and int(types[each]) in _ONE_AXIS]
 
-    def actuator_of(self, joint: int) -> int | None:
-        """The actuator that moves a joint, if one does."""
+    def joint_of(self, actuator: int) -> int | None:
+        """The hinge or slide that an actuator moves; None: it moves something else."""
         model = self.model
-        moves_joint = model.actuator_trntype == mujoco.mjtTrn.mjTRN_JOINT
-        found = [
-            each
-            for each in range(model.nu)
-            if moves_joint[each] and model.actuator_trnid[each, 0] == joint
-        ]
-        return found[0] if found else None
+        joint = int(model.actuator_trnid[actuator, 0])
+        moves_joint = model.actuator_trntype[actuator] == mujoco.mjtTrn.mjTRN_JOINT
+        return joint if moves_joint and int(model.jnt_type[joint]) in _ONE_AXIS else None
+
+    def actuator_of(self, joint: int) -> int | None:
+        """The first actuator that moves a joint, if one does."""
+        actuators = range(self.model.nu)
+        return next((each for each in actuators if self.joint_of(each) == joint), None)
 
     def drive_of(self, actuator: int) -> Literal["position", "velocity", "effort"]:
         """What an actuator is told: a `position`, a `velocity`, or an effort as `motor` is."""

@@ -55,6 +55,23 @@ ROVER = """
 </mujoco>
 """  # noqa: E501
 
+DRONE = """
+<mujoco model="drone">
+  <worldbody>
+    <geom type="plane" size="5 5 .1"/>
+    <body name="drone" pos="0 0 .5">
+      <freejoint/>
+      <geom type="box" size=".1 .1 .02" mass=".5"/>
+      <site name="drone" pos="0 0 .02"/><site name="a" pos=".1 0 0"/><site name="b" pos="-.1 0 0"/>
+    </body>
+  </worldbody>
+  <actuator>
+    <motor name="front" site="a" gear="0 0 1 0 0 0"/><motor name="rear" site="b" gear="0 0 1 0 0 0"/>
+  </actuator>
+  <sensor><gyro site="drone"/><framequat objtype="site" objname="drone"/></sensor>
+</mujoco>
+"""
+
 
 class Robot:
     """A simulated robot and who commands it."""
@@ -149,6 +166,24 @@ def test_a_model_of_ones_own_needs_no_parameters(graph: Graph, tmp_path: Path) -
     assert robot.joints[-1].position[mast] == pytest.approx(0.5, abs=0.05)
 
 
+def test_actuators_that_move_no_joint_are_commanded_by_their_names(
+    graph: Graph, tmp_path: Path
+) -> None:
+    path = tmp_path / "drone.xml"
+    path.write_text(DRONE)
+    imu = graph.observe(Imu, "imu")
+    robot = Robot(graph, model=str(path))
+    landed = robot.truth[-1].pose.pose.position.z
+    for _ in range(20):
+        graph.inject("joint_command", JointState(name=["front", "rear"], effort=[2.6, 2.6]))
+        graph.run_for(0.05)
+    assert robot.truth[-1].pose.pose.position.z > landed + 0.1
+    assert imu[-1].orientation.w == pytest.approx(1.0, abs=0.01)
+    assert imu[-1].header.frame_id == "drone_site"  # `drone` is the base's
+    graph.run_for(2.0)  # without commands there is no thrust
+    assert robot.truth[-1].pose.pose.position.z == pytest.approx(landed, abs=0.01)
+
+
 @pytest.mark.parametrize(
     ("params", "text"),
     [
@@ -164,13 +199,16 @@ def test_a_model_of_ones_own_needs_no_parameters(graph: Graph, tmp_path: Path) -
         ({"speed": 2.0}, "speed is for clock: true"),
     ],
 )
-def test_what_the_model_lacks_is_named(graph: Graph, params: dict[str, Any], text: str) -> None:
+def test_what_the_model_lacks_is_named(
+    graph: Graph, caplog: pytest.LogCaptureFixture, params: dict[str, Any], text: str
+) -> None:
     if not text:  # the cube is what moves freely there
         graph.add(Physics, params=params)
         return
     with pytest.raises((SimulationError, ParameterError), match=text) as found:
         graph.add(Physics, params=params)
     assert "\n" not in str(found.value)
+    assert not caplog.records  # and nothing else
 
 
 def test_a_wheel_without_its_motor_is_named(graph: Graph, tmp_path: Path) -> None:

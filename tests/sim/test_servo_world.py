@@ -126,7 +126,12 @@ def test_a_torque_limit_limits_the_motor(graph: Graph, tmp_path: Path) -> None:
     ],
 )
 def test_a_bus_that_does_not_fit_the_model_is_told(
-    graph: Graph, tmp_path: Path, params: dict[str, object], text: str
+    graph: Graph,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+    params: dict[str, object],
+    text: str,
 ) -> None:
     with pytest.raises((SimulationError, ParameterError), match=text):
         graph.add(ServoWorld, params={"port": str(tmp_path / "bus"), **params})
+    assert not caplog.records  # and nothing else

@@ -68,9 +68,10 @@ def test_another_process_sees_the_same_pixels(filmed: Graph) -> None:
     assert subprocess.check_output(command, cwd=ROOT, text=True).strip() == told
 
 
-def test_a_camera_of_another_model_is_told(graph: Graph) -> None:
+def test_a_camera_of_another_model_is_told(graph: Graph, caplog: pytest.LogCaptureFixture) -> None:
     with pytest.raises(SimulationError, match="no camera 'wrst'; did you mean 'wrist'"):
         graph.add(SimCamera, params={"model": "so101", "camera": "wrst"})
+    assert not caplog.records  # and nothing else
 
 
 def test_without_opengl_there_is_one_line_of_what_to_install() -> None:
