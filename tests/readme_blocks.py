@@ -161,8 +161,9 @@ class Reader:
     """Somebody who does what the README says, in `folder`."""
 
     folder: Path
-    # A command that takes longer counts as one that goes on until Ctrl-C.
-    settle_sec: float = 8.0
+    # A command that takes longer counts as one that goes on until Ctrl-C. Those of the pages say that
+    # they are ready (READY), so this is for a machine where everything takes its time.
+    settle_sec: float = 60.0
     terminals: list[Terminal] = field(default_factory=list)
     written: dict[str, Block] = field(default_factory=dict)
 
@@ -241,7 +242,7 @@ class Reader:
 
 
 @contextmanager
-def reader(folder: Path, settle_sec: float = 8.0) -> Iterator[Reader]:
+def reader(folder: Path, settle_sec: float = 60.0) -> Iterator[Reader]:
     """A reader whose processes are gone afterwards, whatever happened."""
     (folder / ".venv").symlink_to(sys.prefix)
     somebody = Reader(folder, settle_sec)
