@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from dsmq_nodes.launcher.check.find_class import why_not
 from dsmq_nodes.launcher.check.launch_check import Report, check
 from dsmq_nodes.launcher.file.arguments import parse
 from tests.launcher.running import gone
@@ -129,6 +130,15 @@ def test_a_good_file_has_nothing_wrong(tmp_path: Path) -> None:
     report = checked(tmp_path, nodes)
     assert (report.errors, report.warnings) == ([], [])
     assert (report.nodes, report.topics) == (3, 3)
+
+
+def test_a_class_may_be_in_folders_that_are_no_packages(tmp_path: Path) -> None:
+    folder = tmp_path / "stack" / "nodes"
+    folder.mkdir(parents=True)
+    (folder / "drive.py").write_text("from dsmq_nodes import Node\nclass Drive(Node):\n    pass\n")
+    assert why_not("stack.nodes.drive:Drive", [str(tmp_path)]) == ""
+    assert "did you mean" in why_not("stack.nodes.drove:Drive", [str(tmp_path)])
+    assert "did you mean" in why_not("stack.nodes.drive:Drove", [str(tmp_path)])
 
 
 def test_parameters_are_checked_against_the_class(tmp_path: Path) -> None:

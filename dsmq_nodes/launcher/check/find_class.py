@@ -25,7 +25,9 @@ def why_not(spec: str, places: list[str]) -> str:
     path: list[str] = []
     for part in module_name.split("."):
         path.append(part)
-        found = PathFinder.find_spec(".".join(path), within)
+        # By its last part: with the whole name, a folder without `__init__.py` in another one is
+        # looked for among the modules that are imported already.
+        found = PathFinder.find_spec(part, within)
         if found is None:
             return f"cannot run {spec}: {_no_module(path, within, places)}"
         within = list(found.submodule_search_locations or [])
