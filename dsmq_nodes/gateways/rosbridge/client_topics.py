@@ -109,6 +109,12 @@ class ClientTopics:
         del self._subscribed[topic]
         known.end()
 
+    def closed(self) -> None:
+        """The client has gone."""
+        for known in self._subscribed.values():
+            known.end()
+        self._subscribed.clear()
+
     # Publishing
 
     def advertise(self, operation: Operation) -> None:

@@ -91,6 +91,7 @@ class RosbridgeClient:
 
     def closed(self) -> None:
         """The socket has ended: what this client served or wanted to move ends as well."""
+        self._topics.closed()
         self._goals.closed()
         self._services.closed()
         self._served.closed()

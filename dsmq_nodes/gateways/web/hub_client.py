@@ -142,6 +142,7 @@ class HubClient:
 
     def close(self) -> None:
         """Release all that the client holds."""
+        self.outbox.close()  # at once: its bytes would wait for the collection of cycles
         for task in tuple(self._tasks):
             task.cancel()
         for timer in tuple(self._timers):

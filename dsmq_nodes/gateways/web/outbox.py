@@ -139,6 +139,15 @@ class Outbox:
         self._answer_bytes += sum(map(len, others))
         return first
 
+    def close(self) -> None:
+        """Forget what waits: the client has gone."""
+        self._answers.clear()
+        self._topics.clear()
+        self._topic_bytes.clear()
+        self._order.clear()
+        self._answer_bytes = self._message_bytes = 0
+        self.on_news = lambda: None
+
     def end(self, reason: str) -> None:
         """End the client once its answers are sent; the reason goes to it and into the log."""
         self.end_reason = self.end_reason or reason
