@@ -440,6 +440,9 @@ class ServoArm(Node):
             stat.summary(DiagnosticStatus.ERROR, f"stopped: {reason}")
         else:
             stat.summary(DiagnosticStatus.OK, "ok")
+        lower, upper = joint.limits()
+        stat.add("lower", f"{lower:.4f}")
+        stat.add("upper", f"{upper:.4f}")
         if state is not None:
             stat.add("temperature", state.temperature)
             stat.add("voltage", f"{state.voltage:.1f}")

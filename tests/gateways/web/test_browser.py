@@ -129,6 +129,10 @@ def test_a_slider_sets_a_parameter_and_a_refusal_is_in_the_models_words(
     assert page.run(f"{slider}.value") == "0.25"
 
 
+GAMEPAD = """(window.pad = {buttons: [...Array(8)].map((_, i) => ({pressed: i === 4})),
+    axes: [0, -1, 0, 0]}, navigator.getGamepads = () => [window.pad], 0)"""
+
+
 def twists(robot: Robot) -> Any:
     session = robot.session()
     session.subscribe("/cmd_vel")
@@ -161,6 +165,10 @@ def test_held_it_drives_released_it_stops_and_a_killed_browser_stops_it(
         page.key("keyDown", "w")
         until(lambda: speed(session.next_message(timeout_sec=5)) > 0.1, "it drives by the keys")
         page.key("keyUp", "w")
+        until(lambda: speed(session.next_message(timeout_sec=5)) == 0.0, "it stops")
+        page.run(GAMEPAD)
+        until(lambda: speed(session.next_message(timeout_sec=5)) > 0.1, "a gamepad drives it")
+        page.run("window.pad.buttons[4].pressed = false")
         until(lambda: speed(session.next_message(timeout_sec=5)) == 0.0, "it stops")
         page.click("#arm")
         page.waits_for("document.querySelector('#arm').getAttribute('aria-pressed') === 'false'")
@@ -298,8 +306,8 @@ def test_a_layout_is_in_the_address(robot: Robot, browser: Browser) -> None:
     page = browser.page(f"{robot.url}{shown({'hidden': ['log', 'plot'], 'topic': '/scan'})}")
     page.waits_for(LIVE)
     page.waits_for("document.querySelector('[aria-selected=true] span')?.textContent === '/scan'")
-    assert page.run("[...document.querySelectorAll('section')].filter(e => e.hidden)"
-                    ".map(e => e.id).sort()") == ["p-camera", "p-log", "p-plot"]  # fmt: skip
+    hidden = "[...document.querySelectorAll('section')].filter(e => e.hidden).map(e => e.id).sort()"
+    assert page.run(hidden) == ["p-camera", "p-joints", "p-log", "p-plot"]
     page.call("Page.close")
 
 

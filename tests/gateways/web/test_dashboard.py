@@ -97,7 +97,7 @@ def test_a_page_is_greeted_and_sees_the_graph_without_what_is_hidden() -> None:
         assert topics["/chatter"]["pub"] == ["/robot"]
         assert told["graph"]["services"] == {"/light": "std_srvs/srv/SetBool"}
         assert told["graph"]["params"] == ["/robot"]
-        assert told["driver"] == {"op": "driver", "name": "", "you": False}
+        assert told["driver"] == {"op": "driver", "name": "", "you": False, "type": ""}
         visit.says(op="sub", topic="/internal/secret")
         assert "/internal/secret" not in visit.page._frames.slots
 

@@ -7,10 +7,10 @@ import pytest
 
 from dsmq_nodes import Node
 from dsmq_nodes.errors import CommandError
-from dsmq_nodes.gateways.web.dashboard.driving import Driving
+from dsmq_nodes.gateways.web.dashboard.driving import JOINTS, Driving
 from dsmq_nodes.gateways.web.hub_client import HubClient, ReadOnlyError
 from dsmq_nodes.gateways.web.launch_entry import DriveEntry
-from dsmq_nodes.messages import Twist
+from dsmq_nodes.messages import JointState, Twist
 from dsmq_nodes.testing import Graph
 from tests.gateways.web.hubs import client_of, hub_in
 
@@ -132,6 +132,27 @@ def test_a_read_only_gateway_drives_nothing() -> None:
         drive = Drive(graph, is_read_only=True)
         with pytest.raises(ReadOnlyError):
             drive.armed()
+
+
+def test_joints_are_commanded_while_they_are_held_and_then_nothing_more() -> None:
+    with Graph() as graph:
+        drive = Drive(graph)
+        client, heard = client_of(drive.hub), []
+        client.subscribe("/joints", lambda entry: heard.append(json.loads(entry.text or "")))
+        drive.driving.arm(client, "Ada", "/joints", JOINTS, take_over=False)
+        graph.run_for(0.1)
+        for number in range(5):
+            drive.driving.command_joints(client, {"pan": number / 10})
+            graph.run_for(0.08)
+        drive.driving.command(client, 1.0, 0.0)  # wheels: not what was armed
+        drive.driving.command_joints(client, {"pan": float("nan")})
+        graph.run_for(2.0)
+        assert JointState.model_validate(heard[-1]).position == [0.4]
+        assert heard[-1]["name"] == ["pan"]
+        stamps = [each for each in heard if each["position"] == [0.4]]
+        assert 4 <= len(stamps) <= 6  # for 0.25 s
+        with pytest.raises(CommandError, match="nothing to drive with"):
+            drive.driving.arm(client, "Ada", "/words", "std_msgs/msg/String", take_over=True)
 
 
 def test_a_stamped_twist_has_its_header() -> None:

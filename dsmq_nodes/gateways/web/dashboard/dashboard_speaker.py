@@ -11,7 +11,7 @@ import msgspec
 
 from dsmq_nodes.dsmq.address import AnyAddress
 from dsmq_nodes.dsmq.log import Entry
-from dsmq_nodes.errors import CommandError, DsmqError
+from dsmq_nodes.errors import DsmqError
 from dsmq_nodes.gateways.hub import Hub, HubReader, HubWriter
 from dsmq_nodes.gateways.web.dashboard.blocking_tools import command_launch, examine
 from dsmq_nodes.gateways.web.dashboard.driving import Driving
@@ -119,7 +119,7 @@ class DashboardSpeaker:
         """Say who drives."""
         driving = self._shared.driving
         is_you = driving.is_driver(self.client)
-        self.say({"op": "driver", "name": driving.name, "you": is_you})
+        self.say({"op": "driver", "name": driving.name, "you": is_you, "type": driving.type})
 
     def tell_recording(self) -> None:
         """Say which file is being recorded."""
@@ -208,12 +208,13 @@ class DashboardSpeaker:
                 self.client.spawn(self._answer(op, asked))
             else:
                 self.say({"op": "error", "error": f"there is no op {op!r:.40}"})
-        except (*_WRONG, RecursionError, msgspec.MsgspecError) as error:
+        except (*_WRONG, AttributeError, RecursionError, msgspec.MsgspecError) as error:
             self.say({"op": "error", "error": f"{type(error).__name__}: {error}"})
 
     def closed(self) -> None:
         """The page has gone: if it drove, the robot stops."""
         self._shared.pages.remove(self)
+        self._frames.slots.clear()
         if self._shared.driving.is_driver(self.client):
             self._shared.driving.disarm()
             self._shared.tell_driver()
@@ -243,6 +244,9 @@ class DashboardSpeaker:
         elif asked.get("disarm"):
             driving.disarm(self.client)
             self._shared.tell_driver()
+        elif "joints" in asked:
+            joints = {str(name): float(each) for name, each in asked["joints"].items()}
+            driving.command_joints(self.client, joints)
         else:
             driving.command(self.client, float(asked["v"]), float(asked["w"]))
 
@@ -303,8 +307,6 @@ class DashboardSpeaker:
         if not topic.startswith("/"):
             topic = f"/{topic}"
         type_name = self._hub.type_of(topic) or entry.type
-        if type_name not in {"geometry_msgs/msg/Twist", "geometry_msgs/msg/TwistStamped"}:
-            raise CommandError(f"{topic} carries {type_name}, which is nothing to drive with")
         take_over = bool(asked.get("take_over"))
         self._shared.driving.arm(self.client, self.name, topic, type_name, take_over=take_over)
         self._shared.tell_driver()

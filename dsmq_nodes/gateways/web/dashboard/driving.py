@@ -1,12 +1,15 @@
 """Driving by hand: one driver at a time, and a dead man's switch at the robot's end.
 
-While the driver's hand is on the stick the page sends a command 12 times a second, and the gateway
-publishes the newest one at 20 Hz. Without a command for 250 ms, at the end of the socket and when
-the driver lets go, it publishes zero three times and falls silent, so that it does not fight with
-whatever else commands the robot. Its own end is for the robot: topics that drive need a `timeout`.
+While the driver's hand is on the stick or on a joint's slider the page sends a command 12 times a
+second, and the gateway publishes the newest one at 20 Hz. Without a command for 250 ms, at the end
+of the socket and when the driver lets go, it publishes zero three times and falls silent, so that
+it does not fight with whatever else commands the robot. A position has no zero: joints stop because
+a page sends none that is further away than a quarter of a second, and none more. The gateway's own
+end is for the robot: topics that drive need a `timeout`.
 """
 
 import math
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final
 
 import msgspec
@@ -25,21 +28,28 @@ if TYPE_CHECKING:
 SILENT_SEC: Final = 0.25
 _PERIOD_SEC: Final = 0.05
 _ZEROS: Final = 3
+JOINTS: Final = "sensor_msgs/msg/JointState"
+_TWISTS: Final = ("geometry_msgs/msg/Twist", "geometry_msgs/msg/TwistStamped")
+_MOST_JOINTS: Final = 100
 
 
 class Driving:
-    """Who drives, and what is commanded."""
+    """Who drives, and what is commanded.
+
+    Attributes:
+        name: the driver; empty: nobody.
+        type: the type of what is commanded; empty: nothing.
+    """
 
     def __init__(self, entry: DriveEntry) -> None:
         self._entry = entry
         self._client: HubClient | None = None
         self._writer: HubWriter | None = None
-        self._type: str = entry.type
-        self._wanted = (0.0, 0.0)
+        self._wanted: object = {}
         self._heard_sec = -math.inf
         self._zeros = 0
         self._timer: asyncio.TimerHandle | None = None
-        self.name = ""
+        self.name = self.type = ""
 
     def is_driver(self, client: HubClient) -> bool:
         """Whether this client drives."""
@@ -54,23 +64,43 @@ class Driving:
             CommandError: somebody else drives, and is not to be relieved; nothing can be driven.
         """
         client.check_writable()
+        if type_name not in {*_TWISTS, JOINTS}:
+            raise CommandError(f"{topic} carries {type_name}, which is nothing to drive with")
         if self._client is not None and self._client is not client and not take_over:
             raise CommandError(f"{self.name} drives: wait until they let go, or take over")
         self.disarm()
         self._writer = client.advertise(topic, type_name, schema_text(find_type(type_name)))
-        self._client, self.name, self._type = client, name, type_name
+        self._client, self.name, self.type = client, name, type_name
 
     def command(self, client: HubClient, linear: float, angular: float) -> None:
-        """Drive, until the next command or `SILENT_SEC`.
+        """Drive wheels, until the next command or `SILENT_SEC`.
 
         Args:
             client: who drives.
             linear: the share of the highest speed, -1 to 1.
             angular: the share of the highest turn rate, -1 to 1; positive is to the left.
         """
-        if self._client is not client or not (math.isfinite(linear) and math.isfinite(angular)):
+        if self.type in _TWISTS and math.isfinite(linear) and math.isfinite(angular):
+            self._command(client, self._twist(_share(linear), _share(angular)))
+
+    def command_joints(self, client: HubClient, positions: Mapping[str, float]) -> None:
+        """Move joints, until the next command or `SILENT_SEC`; `positions` are rad or m, by name.
+
+        Raises:
+            CommandError: it is no command of joints.
+        """
+        if len(positions) > _MOST_JOINTS:
+            raise CommandError(f"a command has {_MOST_JOINTS} joints at most")
+        if self.type == JOINTS and all(map(math.isfinite, positions.values())):
+            header = {"stamp": {"sec": 0, "nanosec": 0}, "frame_id": ""}
+            names, values = list(positions), list(positions.values())
+            wanted = {"header": header, "name": names, "position": values}
+            self._command(client, {**wanted, "velocity": [], "effort": []})
+
+    def _command(self, client: HubClient, wanted: object) -> None:
+        if self._client is not client:
             return
-        self._wanted = (_share(linear), _share(angular))
+        self._wanted = wanted
         self._heard_sec = client.now_sec()
         self._zeros = 0
         if self._timer is None:
@@ -92,10 +122,11 @@ class Driving:
             self._timer.cancel()
             self._timer = None
             for _ in range(_ZEROS - self._zeros):
-                self._publish(0.0, 0.0)
+                self._publish_zero()
         if self._writer is not None:
             self._client.release(self._writer)
-        self._client, self._writer, self.name, self._zeros = None, None, "", 0
+        self._client, self._writer, self._zeros = None, None, 0
+        self.name = self.type = ""
 
     def _tick(self) -> None:
         client = self._client
@@ -103,25 +134,31 @@ class Driving:
             return
         self._timer = None
         if client.now_sec() - self._heard_sec <= SILENT_SEC - _PERIOD_SEC / 2:
-            self._publish(*self._wanted)
+            self._publish(self._wanted)
         else:
-            self._publish(0.0, 0.0)
+            self._publish_zero()
             self._zeros += 1
             if self._zeros >= _ZEROS:
                 return
         self._timer = client.hub.loop.call_later(_PERIOD_SEC, self._tick)
 
-    def _publish(self, linear: float, angular: float) -> None:
+    def _publish_zero(self) -> None:
+        if self.type in _TWISTS:
+            self._publish(self._twist(0.0, 0.0))
+
+    def _publish(self, message: object) -> None:
         assert self._writer is not None
+        self._writer.publish(msgspec.json.encode(message).decode())
+
+    def _twist(self, linear: float, angular: float) -> object:
         twist = {
             "linear": {"x": linear * self._entry.linear, "y": 0.0, "z": 0.0},
             "angular": {"x": 0.0, "y": 0.0, "z": angular * self._entry.angular},
         }
-        msg: object = twist
-        if self._type.endswith("TwistStamped"):
-            stamp = {"sec": 0, "nanosec": 0}
-            msg = {"header": {"stamp": stamp, "frame_id": "base_link"}, "twist": twist}
-        self._writer.publish(msgspec.json.encode(msg).decode())
+        if not self.type.endswith("TwistStamped"):
+            return twist
+        stamp = {"sec": 0, "nanosec": 0}
+        return {"header": {"stamp": stamp, "frame_id": "base_link"}, "twist": twist}
 
 
 def _share(value: float) -> float:

@@ -7,6 +7,7 @@ import * as camera from "./panels/camera.js";
 import * as drive from "./panels/drive.js";
 import * as graphPanel from "./panels/graph.js";
 import * as health from "./panels/health.js";
+import * as joints from "./panels/joints.js";
 import * as log from "./panels/log.js";
 import * as map from "./panels/map.js";
 import * as params from "./panels/params.js";
@@ -14,7 +15,7 @@ import * as plot from "./panels/plot.js";
 import * as record from "./panels/record.js";
 import * as topics from "./panels/topics.js";
 
-const PANELS = { graph: graphPanel, map, plot, topics, drive, params, health, log, call, camera };
+const PANELS = { graph: graphPanel, map, plot, topics, drive, joints, params, health, log, call, camera };
 if (new URLSearchParams(location.search).has("token")) history.replaceState(null, "", location.pathname + location.hash); // it is in a cookie now
 
 on("state", (text) => {

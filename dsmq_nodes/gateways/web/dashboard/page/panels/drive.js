@@ -23,21 +23,19 @@ function tick() {
   wasHeld = held !== null;
 }
 function letGo() { stick = null; keys.clear(); tick(); }
-export function disarm() { letGo(); if (isArmed) send({ op: "drive", disarm: true }); }
-async function arm() {
-  if (isArmed) { disarm(); return; }
-  const topic = $("drive-topic").value;
+function disarm() { letGo(); if (isArmed) send({ op: "drive", disarm: true }); }
+export async function askToDrive(topic) {
   try { await ask("arm", { topic }); } catch (error) {
     if (other && confirm(`${error.message}\n\nTake over now?`)) { try { await ask("arm", { topic, take_over: true }); return; } catch (again) { notice(again.message); return; } }
     notice(error.message);
   }
 }
-function driver({ name, you }) {
-  isArmed = you; other = you ? "" : name;
-  $("arm").setAttribute("aria-pressed", String(you));
-  $("arm").textContent = you ? "Armed: let go" : name ? "Take over…" : "Arm";
+function driver({ name, you, type }) {
+  isArmed = you && TWISTS.has(type); other = you ? "" : name;
+  $("arm").setAttribute("aria-pressed", String(isArmed));
+  $("arm").textContent = isArmed ? "Armed: let go" : other ? "Take over…" : "Arm";
   $("driver").textContent = you ? "you drive" : name ? `${name} drives` : "";
-  if (!you) letGo();
+  if (!isArmed) letGo();
   draw(null);
 }
 function topics() {
@@ -76,7 +74,7 @@ function pull(event) {
 export function start() {
   const pad = $("pad");
   on("driver", driver); on("graph", topics); on("hello", topics);
-  $("arm").addEventListener("click", arm);
+  $("arm").addEventListener("click", () => (isArmed ? disarm() : askToDrive($("drive-topic").value)));
   $("drive-topic").addEventListener("change", () => { disarm(); layout.set("drive", $("drive-topic").value); note(); });
   $("drive-speed").addEventListener("input", note);
   $("stop").addEventListener("submit", disarm);

@@ -46,7 +46,7 @@ export function draw() {
   if (key === shape || !box.clientWidth) return;
   shape = key;
   const nodes = new Set(topics.flatMap((each) => [...each.pub, ...each.sub]).filter((each) => each && each !== ME));
-  $("graph-note").textContent = `${nodes.size} nodes, ${topics.length} topics between them`;
+  $("graph-note").textContent = `${nodes.size} node${nodes.size === 1 ? "" : "s"}, ${topics.length} topic${topics.length === 1 ? "" : "s"} between them`;
   if (!topics.length) { box.replaceChildren(el("p", { className: "quiet", style: "padding:14px" }, "No topic has both a publisher and a subscriber now.")); return; }
   // Across or down: whichever is larger in this panel.
   const fit = (each) => Math.min(box.clientWidth / each.wide, box.clientHeight / each.high);

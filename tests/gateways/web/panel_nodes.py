@@ -1,0 +1,57 @@
+"""A node that gives each panel of the dashboard something to show, for tests in a browser."""
+
+import struct
+import zlib
+
+from dsmq_nodes import Node
+from dsmq_nodes.messages import CompressedImage, Image, Point, PoseStamped, SetBool, String
+
+WIDTH, HEIGHT = 16, 8
+EVIL = "<img src=x onerror='window.hacked = 1'>"
+
+
+class Showcase(Node):
+    """Pictures of two kinds, a service, a message that has to be filled in, and evil words."""
+
+    def __init__(self) -> None:
+        super().__init__("showcase")
+        self.raw = self.create_publisher(Image, "raw", 1)
+        self.packed = self.create_publisher(CompressedImage, "packed", 1)
+        self.said = self.create_publisher(String, "said", 10)
+        self.create_service(SetBool, "light", self.on_light)
+        self.create_subscription(Point, "place", self.on_place, 10)
+        self.create_subscription(PoseStamped, "goal_pose", self.on_goal, 10)
+        self.create_timer(0.1, self.tick)
+
+    def tick(self) -> None:
+        """Show red pictures, and say something that a page must not take for markup."""
+        red = bytes([255, 0, 0] * WIDTH * HEIGHT)
+        self.raw.publish(
+            Image(height=HEIGHT, width=WIDTH, encoding="rgb8", step=3 * WIDTH, data=red)
+        )
+        self.packed.publish(CompressedImage(format="png", data=png(WIDTH, HEIGHT, (255, 0, 0))))
+        self.get_logger().info(EVIL, throttle_duration_sec=1.0)
+
+    def on_light(self, request: SetBool.Request) -> SetBool.Response:
+        """Answer with evil words."""
+        return SetBool.Response(success=request.data, message=EVIL)
+
+    def on_place(self, msg: Point) -> None:
+        """Repeat it."""
+        self.said.publish(String(data=f"place {msg.x} {msg.y} {msg.z}"))
+
+    def on_goal(self, msg: PoseStamped) -> None:
+        """Repeat it."""
+        place = msg.pose.position
+        self.said.publish(String(data=f"goal {place.x:.2f} {place.y:.2f}"))
+
+
+def png(width: int, height: int, color: tuple[int, int, int]) -> bytes:
+    """A picture of one color."""
+    rows = (b"\0" + bytes(color) * width) * height
+    head = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    parts = ((b"IHDR", head), (b"IDAT", zlib.compress(rows)), (b"IEND", b""))
+    return b"\x89PNG\r\n\x1a\n" + b"".join(
+        struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
+        for name, data in parts
+    )

@@ -1,0 +1,169 @@
+"""Panels of the dashboard in a real Chromium: what a hand does there reaches the robot."""
+
+import os
+from collections.abc import Iterator
+from typing import Any
+
+import msgspec
+import pytest
+
+from tests.gateways.web.panel_nodes import EVIL, HEIGHT, WIDTH
+from tests.gateways.web.robot import Robot, free_port
+from tests.support.browser import CHROMIUM, Browser, Page
+from tests.support.processes import ROOT
+from tests.support.waiting import until
+
+pytestmark = [
+    pytest.mark.skipif("DSMQ_BROWSER" not in os.environ, reason="in `.ci/browser` alone"),
+    pytest.mark.skipif(CHROMIUM is None, reason="there is no chromium"),
+]
+LIVE = "document.querySelector('#state').textContent === 'live'"
+
+
+@pytest.fixture(scope="module")
+def robot(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Robot]:
+    folder = tmp_path_factory.mktemp("arm")
+    nodes = (
+        f"- {{include: {ROOT}/launch/arm.yaml, args: {{port: {folder}/bus}}}}\n"
+        "- {name: showcase, node: 'tests.gateways.web.panel_nodes:Showcase'}\n"
+    )
+    web = f"{{port: {free_port()}, rosbridge: 0, foxglove: 0}}"
+    with Robot(folder, web, nodes=nodes) as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
+    with Browser(tmp_path_factory.mktemp("chromium")) as made:
+        yield made
+
+
+@pytest.fixture
+def page(browser: Browser, robot: Robot) -> Iterator[Page]:
+    made = browser.page(f"{robot.url}/")
+    made.waits_for(LIVE)
+    made.run("window.confirm = () => true")
+    yield made
+    assert made.errors == []
+    assert made.run("window.hacked ?? 0") == 0  # names and words of others are text
+    made.call("Page.close")
+
+
+def chosen(page: Page, select: str, value: str) -> None:
+    """Choose an option of a list, once it is there."""
+    page.waits_for(
+        f"[...document.querySelector('{select}').options].some(o => o.value==='{value}')"
+    )
+    page.run(
+        f"(s => {{ s.value = '{value}'; s.dispatchEvent(new Event('change')) }})"
+        f"(document.querySelector('{select}'))"
+    )
+
+
+def heard(session: Any, wanted: str) -> None:
+    """Wait for a text on /said."""
+    until(lambda: wanted in (session.next_message(timeout_sec=10).text or ""), wanted)
+
+
+@pytest.mark.parametrize("topic", ["/raw", "/packed"])
+def test_the_camera_shows_pixels(page: Page, topic: str) -> None:
+    chosen(page, "#camera-topic", topic)
+    kind = "rgb8" if topic == "/raw" else "png"
+    page.waits_for(f"document.querySelector('#camera-note').textContent.includes('{kind}')")
+    size, pixel = page.run(
+        "(c => [[c.width, c.height], [...c.getContext('2d').getImageData(3, 3, 1, 1).data]])"
+        "(document.querySelector('#camera'))"
+    )
+    assert (size, pixel) == ([WIDTH, HEIGHT], [255, 0, 0, 255])
+
+
+def test_a_service_is_called_and_a_message_published_by_a_form(page: Page, robot: Robot) -> None:
+    chosen(page, "#call-name", "service /light")
+    page.waits_for("document.querySelector('#call input[type=checkbox]')?.click() ?? true")
+    page.run("document.querySelector('#call button').click()")
+    answer = page.waits_for("document.querySelector('#call pre:not([hidden])')?.textContent")
+    assert msgspec.json.decode(answer) == {"success": True, "message": EVIL}
+    with robot.session() as session:
+        session.subscribe("/said", depth=10)
+        chosen(page, "#call-name", "topic /place")
+        page.waits_for("document.querySelectorAll('#call input').length === 3")
+        for index, value in enumerate(("1.5", "-2", "x")):
+            page.run(f"document.querySelectorAll('#call input')[{index}].value = '{value}'")
+        page.run("document.querySelector('#call button').click()")
+        wrong = page.waits_for("document.querySelector('#call pre.bad-text')?.textContent")
+        assert wrong == "z: x is no number"
+        page.run("document.querySelectorAll('#call input')[2].value = '3'")
+        page.run("document.querySelector('#call button').click()")
+        heard(session, "place 1.5 -2.0 3.0")
+
+
+def test_a_drag_on_the_map_sends_a_goal(page: Page, robot: Robot) -> None:
+    page.run("document.querySelector('#p-map').hidden = false")  # this robot has no map
+    page.waits_for("document.querySelector('#map').width > 100")
+    with robot.session() as session:
+        session.subscribe("/said", depth=10)
+        page.click("#goal")
+        x, y = page.middle_of("#map")
+        page.mouse("mousePressed", x, y)
+        page.mouse("mouseMoved", x, y - 40)
+        page.mouse("mouseReleased", x, y - 40)
+        heard(session, "goal ")
+    page.waits_for("document.querySelector('#notice').textContent === 'the goal was sent'")
+
+
+def test_a_process_is_stopped_and_started_and_its_last_lines_are_shown(page: Page) -> None:
+    row = (
+        "[...document.querySelectorAll('#nodes tr')].find(e => e.textContent.includes('showcase'))"
+    )
+
+    def press(what: str) -> None:
+        button = f"[...{row}.querySelectorAll('button')].find(e => e.textContent === '{what}')"
+        page.waits_for(f"{button} && ({button}.click(), 1)", what)
+
+    press("stop")
+    page.waits_for(f"{row}.textContent.includes('stopped')")
+    press("start")
+    page.waits_for(f"{row}.textContent.includes('ready')")
+    press("log")
+    lines = page.waits_for("document.querySelector('#lines:not([hidden])')?.textContent")
+    assert "its last lines" in lines
+
+
+def test_a_joint_moves_while_its_slider_is_held_and_goes_limp_when_told(
+    page: Page, robot: Robot
+) -> None:
+    page.waits_for("document.querySelectorAll('#joints input').length === 6")
+    page.click("#joint-arm")
+    page.waits_for("document.querySelector('#joint-arm').textContent.startsWith('Armed')")
+    place = "parseFloat(document.querySelector('#joints output').textContent)"
+    page.waits_for("!document.querySelector('#joint-shoulder_pan').disabled")
+    x, y = page.middle_of("#joint-shoulder_pan")
+    began = page.run(place)
+    page.mouse("mousePressed", x, y)
+    page.mouse("mouseMoved", x + 60, y)
+    page.waits_for(f"{place} > {began + 0.15}", "the joint moves")
+    page.mouse("mouseReleased", x + 60, y)
+    wish = page.run("Number(document.querySelector('#joint-shoulder_pan').value)")
+    stopped = page.waits_for(
+        f"(p => p === window.last || (window.last = p, 0))({place}) && {place}"
+    )
+    assert stopped < wish
+    page.click("#joint-limp")
+    page.waits_for("document.querySelector('#notice').textContent === 'limp'")
+    page.waits_for("document.querySelector('#joint-arm').textContent === 'Arm'")
+    page.click("#joint-hold")
+    page.waits_for("document.querySelector('#notice').textContent === 'holding'")
+
+
+def test_words_of_others_are_never_markup(page: Page, robot: Robot) -> None:
+    with robot.session() as session:
+        session.advertise(EVIL, EVIL)
+        session.put(EVIL, f'{{"{EVIL}": "{EVIL}"}}')
+        name = "[...document.querySelectorAll('#topic-list [role=option]')]"
+        found = f"{name}.find(e => e.textContent.includes('onerror'))"
+        page.waits_for(f"!!{found}", "the topic")
+        page.run(f"{found}.click()")
+        page.waits_for("document.querySelector('#log').textContent.includes('onerror')")
+        session.put(EVIL, f'{{"{EVIL}": "{EVIL}"}}')
+        page.waits_for("document.querySelector('#message').textContent.includes('onerror')")
+    assert page.run("document.querySelectorAll('main img').length") == 0
