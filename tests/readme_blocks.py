@@ -161,8 +161,8 @@ class Reader:
     """Somebody who does what the README says, in `folder`."""
 
     folder: Path
-    # A command that takes longer counts as one that goes on until Ctrl-C. Those of the pages say that
-    # they are ready (READY), so this is for a machine where everything takes its time.
+    # A command that takes longer counts as one that goes on until Ctrl-C. Those of the pages say
+    # that they are ready (READY), so this is for a machine where everything takes its time.
     settle_sec: float = 60.0
     terminals: list[Terminal] = field(default_factory=list)
     written: dict[str, Block] = field(default_factory=dict)

@@ -2,11 +2,13 @@
 
 import fcntl
 import os
+import re
 import shutil
 import socket
 import subprocess
 import sys
 import tempfile
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -141,13 +143,21 @@ def test_every_local_link_leads_somewhere(page: Path) -> None:
         for child in token.children or []
         if child.type in {"link_open", "image"}
     ]
-    workflows = "../../actions/workflows/"  # on the repository's pages, beside its files
-    local = [
-        target.partition("#")[0].removesuffix("/badge.svg").replace(workflows, ".github/workflows/")
-        for target in targets
-        if "://" not in target
-    ]
+    local = [target.partition("#")[0] for target in targets if "://" not in target]
     assert [target for target in local if not (page.parent / target).exists()] == []
+
+
+def test_the_badges_are_true() -> None:
+    shown = re.findall(r">([^<>\n]+)</text>", (ROOT / ".github/images/badges.svg").read_text())
+    badges = dict(zip(shown[::2], shown[1::2], strict=True))
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    tested = re.search(r"python: \[(.*)\]", (ROOT / ".github/workflows/ci.yml").read_text())
+    assert tested is not None
+    assert badges["python"].split(" | ") == re.findall(r"[\d.]+", tested[1])
+    assert badges["python"].startswith(project["project"]["requires-python"].removeprefix(">="))
+    assert any(badges["system"] in each for each in project["project"]["classifiers"])
+    assert badges["licence"] == project["project"]["license"]
+    assert (badges["types"] == "strict") == project["tool"]["mypy"]["strict"]
 
 
 # The harness

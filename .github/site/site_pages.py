@@ -22,7 +22,6 @@ _MESSAGES: Final = "dsmq_nodes.messages"
 # Not for users: the compiled part, and rclpy's words, whose reference is rclpy's.
 _LEFT_OUT: Final = {"speedups", "rclpy"}
 _CHAPTER: Final = re.compile(r"^\*\*(.+?)\*\*\n\n((?:[-*] .*\n)+)", re.MULTILINE)
-_BADGES: Final = re.compile(r"^\[!\[.*\n", re.MULTILINE)
 _LINK: Final = re.compile(r"(?<!!)\[([^\]]+)\]\((?![a-z]+:|#)([^)#]*)(#[^)]*)?\)")
 
 
@@ -47,8 +46,7 @@ def _entry(name: str, target: str) -> dict[str, str]:
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
     """Add the start page and the reference."""
-    start = _BADGES.sub("", (_ROOT / "README.md").read_text(encoding="utf-8"))
-    start = start.replace(".github/", "")
+    start = (_ROOT / "README.md").read_text(encoding="utf-8").replace(".github/", "")
     pages = {"index.md": start, "reference/index.md": _index()}
     for package, names in _public().items():
         if package != _MESSAGES:
