@@ -12,8 +12,7 @@ from dsmq_nodes.cli.options import BROKER, BrokerOption, JsonOption, new_app
 from dsmq_nodes.cli.show.uplink_status import status_lines
 from dsmq_nodes.dsmq.address import parse_address
 from dsmq_nodes.errors import CommandError
-from dsmq_nodes.gateways.uplink.launch_entry import UplinkEntry
-from dsmq_nodes.gateways.uplink.uplink_node import STATUS_TOPIC
+from dsmq_nodes.gateways.uplink.launch_entry import STATUS_TOPIC, UplinkEntry
 from dsmq_nodes.gateways.uplink.uplink_process import route, run
 from dsmq_nodes.graph.parameters.yaml_source import read_file
 from dsmq_nodes.tools.session import Session

@@ -9,11 +9,12 @@ everything up to `before` misses nothing (`RemoteCursor`):
     before >  place            a hole of `before - place` messages
 
 **A hole** is asked for only after an outage: the offer of the topic had gone, or nothing had come
-for a second. Then the messages that come wait for the answer, so that their order is kept. What
-the answer does not have is lost, and counted with the next message that is given. A link that is
-merely too slow has holes too; to ask for them would load it even more. So an outage permits three
-questions. Latched topics and calls are asked for after any hole (`is_sure`), and a heartbeat tells
-of a last message that never came.
+for half a second. Then the messages that come wait for the answer, so that their order is kept.
+What the answer does not have is lost, and counted with the next message that is given. A link that
+is merely too slow has holes too; to ask for them would load it even more. So an outage permits
+three questions, and what the writing end itself has `skipped` is no hole: it is lost, and counted.
+Latched topics and calls are asked for after any hole (`is_sure`), and a heartbeat tells of a last
+message that never came.
 
 **The place belongs to the log**, not to the process that offers it: after a restart of the uplink
 over there it is still good. With a new epoch all messages of the log are new.
@@ -25,7 +26,7 @@ from typing import Final, Generic, NamedTuple, TypeVar
 
 T = TypeVar("T")
 
-_SILENCE_SEC: Final = 1.0  # a slow link still brings something within that time
+_SILENCE_SEC: Final = 0.5  # a slow link still brings something within that time
 _MOST_ASKS: Final = 3  # an outage permits
 _MOST_WAITING: Final = 5000  # messages that wait for an answer; the oldest are lost, and counted
 _MOST_LOGS: Final = 64  # whose places are remembered; the oldest is forgotten first
@@ -38,11 +39,13 @@ class LogPlace(NamedTuple):
         epoch: the log.
         id: the message.
         before: the message before it that was meant to go, or the last one that was read past.
+        skipped: messages between these two that were lost for good: the link was too slow for them.
     """
 
     epoch: str
     id: int
     before: int
+    skipped: int = 0
 
 
 class LogRequest(NamedTuple):
@@ -118,6 +121,10 @@ class RemoteCursor(Generic[T]):
     def place(self, epoch: str) -> int | None:
         """The id up to which everything of a log was given or is lost."""
         return self._places.get(epoch)
+
+    def places(self) -> dict[str, int]:
+        """The same of all logs, by their epochs."""
+        return dict(self._places)
 
     # Offers
 
@@ -199,13 +206,17 @@ class RemoteCursor(Generic[T]):
         return known is not None and place.before > known
 
     def _give(self, place: LogPlace, message: T) -> list[GivenMessage[T]]:
-        epoch, message_id, before = place
+        epoch, message_id, before, skipped = place
         known = self._places.get(epoch)
         if known is not None and message_id <= known:
             self.duplicates += 1
             return []
-        lost = max(0, before - known) if known is not None else 0
-        if not lost and not self._asked.get(epoch):
+        hole = lost = 0
+        if known is not None:
+            hole = max(0, before - known)
+            # An answer may have brought some of those that were skipped.
+            lost = hole + min(skipped, message_id - 1 - max(before, known))
+        if not hole and not self._asked.get(epoch):
             self._asks_left.pop(epoch, None)  # the outage is over
         self._places[epoch] = message_id
         if len(self._places) > _MOST_LOGS:

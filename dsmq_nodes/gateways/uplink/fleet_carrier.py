@@ -3,7 +3,7 @@
 A carrier brings offers, messages, heartbeats and answers from one machine to another. It may lose,
 repeat and reorder messages: `cursors.py` sees to that. It knows fleet names, and no rules.
 
-`ZenohCarrier` (zenoh_carrier.py) goes over a network.
+`ZenohCarrier` (over_zenoh/) goes over a network.
 """
 
 from collections.abc import Callable, Iterable
@@ -64,6 +64,9 @@ class CarrierEvents(Protocol):
     def wanted(self, fleet_name: str, is_wanted: bool) -> None:
         """Another machine wants a topic that is offered here; or none does any more."""
 
+    def room(self) -> None:
+        """There is room, which was awaited."""
+
     def arrived(self, fleet_name: str, head: bytes, message: bytes) -> None:
         """A message of a wanted topic."""
 
@@ -106,6 +109,12 @@ class Carrier(Protocol):
 
     def unwant(self, fleet_name: str) -> None:
         """Stop bringing them."""
+
+    def has_room(self) -> bool:
+        """Whether a message would be sent soon, as far as is known."""
+
+    def await_room(self) -> None:
+        """Call `room` when there is room."""
 
     def put(self, fleet_name: str, head: bytes, message: bytes) -> None:
         """Send a message to those that want it; never waits for long."""

@@ -13,6 +13,7 @@ from dsmq_nodes.launcher.file.field_types import FilePath
 from dsmq_nodes.launcher.file.gateway_entries import GatewayEntry, GatewayProcess, module_argv
 
 NODE: Final = "/uplink"
+STATUS_TOPIC: Final = f"{NODE}/_status"
 _MODULE: Final = "dsmq_nodes.gateways.uplink"
 _NAME: Final = r"[A-Za-z_][A-Za-z0-9_-]*"
 
@@ -38,7 +39,11 @@ class UplinkTopic(LaunchMapping):
     resume: int = Field(
         1000, ge=0, le=100_000, description="How many come later after an outage; 0: none."
     )
-    best_effort: bool = Field(default=False, description="What the network loses is not repeated.")
+    best_effort: bool | None = Field(
+        None,
+        description="Only what is new counts: nothing is resumed, and no message waits for longer "
+        "than 0.5 s. Velocities (Twist, TwistStamped) are of best effort unless this says false.",
+    )
 
 
 class UplinkTls(LaunchMapping):

@@ -1,12 +1,9 @@
 """The uplink: topics of this machine's broker go to other machines, and theirs come.
 
-**Demand.** A topic that goes is offered; it is read from the broker only while another machine
-wants it. A topic that comes is advertised here as soon as it is offered there, so that tools,
-clients and timeouts see it, and is brought only while somebody here subscribes it. So an idle fleet
-costs heartbeats.
-
-A client may call as soon as it sees the server, before the server's machine has wanted its
-requests: the topics of calls are read always, and what nobody wants yet is held for ten seconds.
+**Demand.** A topic that goes is read from the broker only while another machine wants it
+(`going_topics.py`). A topic that comes is advertised here as soon as it is offered there, so that
+tools, clients and timeouts see it, and is brought only while somebody here subscribes it. So an
+idle fleet costs heartbeats.
 
 **Outages.** An offer that has gone is withdrawn here too: it is as if the node over there had died.
 When it is back, the reading end asks for what it has not had; the answer comes out of the log of
@@ -20,38 +17,33 @@ its name is taken.
 import asyncio
 import logging
 import time
-from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 
 import msgspec
 
 from dsmq_nodes.dsmq.address import Address
-from dsmq_nodes.dsmq.log import Entry
-from dsmq_nodes.errors import CommandError, DsmqError
-from dsmq_nodes.gateways.hub import Hub, HubReader, HubWriter
-from dsmq_nodes.gateways.uplink.cursors import Chain, GivenMessage, LogPlace, RemoteCursor
+from dsmq_nodes.errors import CommandError
+from dsmq_nodes.gateways.hub import Hub, HubWriter
+from dsmq_nodes.gateways.uplink.cursors import GivenMessage, LogPlace, RemoteCursor
 from dsmq_nodes.gateways.uplink.fleet_carrier import Carrier, Item, Question, TopicOffer
-from dsmq_nodes.gateways.uplink.launch_entry import NODE, UplinkTopic
-from dsmq_nodes.gateways.uplink.log_reader import read_log
+from dsmq_nodes.gateways.uplink.going_topics import GoingTopics
+from dsmq_nodes.gateways.uplink.launch_entry import NODE, STATUS_TOPIC, UplinkTopic
+from dsmq_nodes.gateways.uplink.predecessor import LastPlace, last_places
 from dsmq_nodes.gateways.uplink.remote_clients import RemoteClients
 from dsmq_nodes.gateways.uplink.uplink_rules import (
     UplinkRules,
     is_always_resumed,
+    is_best_effort,
     is_offered_rightly,
 )
 from dsmq_nodes.tools.graph_model import TopicModel
 
 logger = logging.getLogger("dsmq_nodes.uplink")
 
-STATUS_TOPIC: Final = f"{NODE}/_status"
 _BEAT_SEC: Final = 1.0
-_BEATS: Final = 3  # heartbeats after the last message of a topic
-_MOST_HELD: Final = 100  # calls that nobody wants yet
-_HELD_SEC: Final = 10.0  # so long
 _NAMESAKE_SEC: Final = 5.0  # longer than the lease: a dead namesake has gone by then
 _USUAL: Final = UplinkTopic()
-_pack: Final = msgspec.msgpack.Encoder().encode
 _read_place: Final = msgspec.msgpack.Decoder(LogPlace).decode
 
 
@@ -59,50 +51,24 @@ def _run_soon(loop: asyncio.AbstractEventLoop, act: Callable[[], None]) -> None:
     loop.call_soon_threadsafe(act)
 
 
-class Thinner:
-    """Lets through so many messages a second, by the time when each came into the log."""
-
-    def __init__(self, rate_hz: float | None) -> None:
-        self._period_ns = 0 if rate_hz is None else 1e9 / rate_hz
-        self._due_ns = 0.0
-
-    def passes(self, at_ns: int) -> bool:
-        """Whether a message may go."""
-        if not self._period_ns:
-            return True
-        if at_ns < self._due_ns:
-            return False
-        # A little early is on time: publishers are not exact.
-        self._due_ns = max(self._due_ns + self._period_ns, at_ns + self._period_ns / 2)
-        return True
-
-
-class _GoingTopic:
-    """A topic of this machine that others may have."""
-
-    def __init__(self, topic: str, offer: TopicOffer, rate_hz: float | None) -> None:
-        self.topic, self.offer = topic, offer
-        self.is_call = is_always_resumed(topic)
-        self.is_sure = bool(offer.latched) or self.is_call
-        self.is_wanted = False
-        self.held: deque[tuple[float, bytes, bytes]] = deque(maxlen=_MOST_HELD)
-        self.reader: HubReader | None = None
-        self.chain = Chain()
-        self.thinner = Thinner(rate_hz)
-        self.sent = self.thinned = self.beats_left = 0
-
-
 class _ComingTopic:
     """A topic of other machines that is published here."""
 
-    def __init__(self, topic: str, fleet_name: str, settings: UplinkTopic) -> None:
-        self.topic, self.fleet_name = topic, fleet_name
+    def __init__(self, topic: str, offer: TopicOffer, settings: UplinkTopic) -> None:
+        self.topic, self.fleet_name = topic, offer.fleet_name
         self.offers: dict[str, TopicOffer] = {}  # by peer
         is_sure = is_always_resumed(topic)
-        self.cursor: RemoteCursor[bytes] = RemoteCursor(settings.resume, is_sure=is_sure)
+        resume = 0 if is_best_effort(settings.best_effort, offer.type_name) else settings.resume
+        self.cursor: RemoteCursor[bytes] = RemoteCursor(resume, is_sure=is_sure)
         self.writer: HubWriter | None = None
         self.messages = 0  # published so far; numbers go on when the offer is back
+        self.again = 0  # messages that come again, which this uplink's predecessor has published
         self.is_wanted = False
+
+    def go_on(self, last: LastPlace) -> None:
+        """Go on where the predecessor was."""
+        self.cursor.resume_at(last.epoch, last.id)
+        self.messages, self.again = last.messages, last.since
 
 
 class Uplink:
@@ -119,8 +85,9 @@ class Uplink:
         """An uplink; `broker` is where the hub's broker is asked for its logs."""
         self._hub, self._broker, self._carrier = hub, broker, carrier
         self._rules, self._settings = rules, settings
-        self._going: dict[str, _GoingTopic] = {}  # by fleet name, as the others
-        self._coming: dict[str, _ComingTopic] = {}
+        self._going = GoingTopics(hub, broker, carrier, rules, settings)
+        self._coming: dict[str, _ComingTopic] = {}  # by fleet name
+        self._last_places: dict[str, LastPlace] = {}
         self._schemas: dict[str, bytes] = {}
         self._namesake = ""
         self._refused: set[str] = set()
@@ -137,6 +104,7 @@ class Uplink:
         loop = asyncio.get_running_loop()
         self._end: asyncio.Future[None] = loop.create_future()
         self._hub.watch(self._graph_changed)
+        self._last_places = await asyncio.to_thread(last_places, self._broker)
         self._status = self._hub.advertise(STATUS_TOPIC, "", latched=1)
         self._hub.link.set_state("ready")
         self._carrier.open(self, lambda act: _run_soon(loop, act))
@@ -155,129 +123,29 @@ class Uplink:
             self._clients.show_again()
         self._was_connected = self._hub.is_connected
         if self._hub.is_connected and self._hub.graph.epoch:
-            self._offer(topics)
+            self._going.offer(topics)
             for coming in self._coming.values():
                 self._evaluate(coming, topics.get(coming.topic))
         elif not self._hub.is_connected:
-            for name in list(self._going):
-                self._withdraw(name)
-
-    def _offer(self, topics: Mapping[str, TopicModel]) -> None:
-        offers = {}
-        for name, topic in topics.items():
-            if self._rules.goes(name) and (offer := self._offer_of(topic)) is not None:
-                offers[offer.fleet_name] = (name, offer)
-        for fleet_name, going in list(self._going.items()):
-            if offers.get(fleet_name) != (going.topic, going.offer):
-                self._withdraw(fleet_name)
-        for fleet_name, (name, offer) in offers.items():
-            if fleet_name not in self._going:
-                rate_hz = self._settings.get(name, _USUAL).rate
-                self._going[fleet_name] = _GoingTopic(name, offer, rate_hz)
-                self._read(self._going[fleet_name], is_wanted=self._going[fleet_name].is_call)
-                self._carrier.offer(offer)
-
-    def _offer_of(self, topic: TopicModel) -> TopicOffer | None:
-        ends = [end for end in topic.publishers if end.node != NODE]
-        if not ends:
-            return None
-        return TopicOffer(
-            self._rules.name,
-            "",
-            self._hub.graph.epoch,
-            self._rules.fleet_name(topic.name),
-            next((end.type for end in ends if end.type), ""),
-            next((end.schema_id for end in ends if end.schema_id), ""),
-            max(topic.latched_depth, 1) if topic.latched else 0,
-        )
-
-    def _withdraw(self, fleet_name: str) -> None:
-        going = self._going.pop(fleet_name)
-        self._read(going, is_wanted=False)
-        self._carrier.withdraw(going.offer)
-
-    def wanted(self, fleet_name: str, is_wanted: bool) -> None:
-        """Another machine wants a topic that is offered here; or none does any more."""
-        going = self._going.get(fleet_name)
-        if going is None or going.is_wanted == is_wanted:
-            return
-        going.is_wanted = is_wanted
-        if not going.is_call:
-            self._read(going, is_wanted=is_wanted)
-        while is_wanted and going.held:
-            held_sec, head, text = going.held.popleft()
-            if time.monotonic() - held_sec < _HELD_SEC:
-                self._put(going, head, text)
-
-    def _read(self, going: _GoingTopic, *, is_wanted: bool) -> None:
-        if is_wanted and going.reader is None:
-            going.chain = Chain()  # whoever was here before sees the hole
-            going.reader = self._hub.subscribe(
-                going.topic, lambda entry: self._go(going, entry), is_prompt=True
-            )
-        elif not is_wanted and going.reader is not None:
-            going.reader.close()
-            going.reader = None
-
-    def _go(self, going: _GoingTopic, entry: Entry) -> None:
-        if entry.sender == NODE:
-            return
-        if not going.thinner.passes(entry.at):
-            going.thinned += 1
-            return
-        text = entry.text
-        if text is None:
-            return
-        before = going.chain.add(entry.id, entry.gap)
-        head = _pack((going.offer.epoch, entry.id, before))
-        if going.is_wanted:
-            self._put(going, head, text.encode())
-        else:
-            going.held.append((time.monotonic(), head, text.encode()))
-
-    def _put(self, going: _GoingTopic, head: bytes, text: bytes) -> None:
-        self._carrier.put(going.offer.fleet_name, head, text)
-        going.sent += 1
-        going.beats_left = _BEATS
+            self._going.withdraw_all()
 
     async def _beat(self) -> None:
         while True:
             await asyncio.sleep(_BEAT_SEC)
-            for going in self._going.values():
-                if going.is_sure and going.beats_left and going.chain.last is not None:
-                    going.beats_left -= 1
-                    last = going.chain.last
-                    head = _pack((going.offer.epoch, last, last))
-                    self._carrier.tell(going.offer.fleet_name, head)
+            self._going.beat()
             self._tell_status()
+
+    def wanted(self, fleet_name: str, is_wanted: bool) -> None:
+        """Another machine wants a topic that is offered here; or none does any more."""
+        self._going.wanted(fleet_name, is_wanted)
+
+    def room(self) -> None:
+        """The carrier takes another message."""
+        self._going.room()
 
     def answer(self, fleet_name: str, question: Question) -> Iterator[Item]:
         """Answer another machine's question, in a thread."""
-        topic = self._rules.topic(fleet_name)
-        if not self._rules.goes(topic):
-            return
-        if not question.depth:
-            schema = self._hub.schema_of(topic)
-            yield b"", msgspec.json.encode(schema) if schema else b""
-            return
-        chain = Chain(question.after)
-        thinner = Thinner(self._settings.get(topic, _USUAL).rate)
-        try:
-            for epoch, reply in read_log(
-                self._broker,
-                topic,
-                after=question.after,
-                epoch=question.epoch,
-                depth=question.depth,
-            ):
-                if epoch != question.epoch:
-                    return  # the broker is another one by now, and so is the offer
-                if reply.sender == NODE or not thinner.passes(reply.at):
-                    continue
-                head = _pack((epoch, reply.id, chain.add(reply.id, reply.gap)))
-                yield head, (reply.text or "").encode()
-        except DsmqError as error:
-            logger.warning("%s could not be read for another machine: %s", topic, error)
+        return self._going.answer(fleet_name, question)
 
     # Topics that come
 
@@ -294,8 +162,10 @@ class Uplink:
         coming = self._coming.get(offer.fleet_name)
         if coming is None:
             settings = self._settings.get(topic, _USUAL)
-            coming = _ComingTopic(topic, offer.fleet_name, settings)
+            coming = _ComingTopic(topic, offer, settings)
             self._coming[offer.fleet_name] = coming
+            if (last := self._last_places.pop(topic, None)) is not None:
+                coming.go_on(last)
         known = coming.offers.get(offer.peer)
         if known is not None and known.epoch != offer.epoch:
             coming.cursor.gone(known.machine, known.epoch)
@@ -344,6 +214,7 @@ class Uplink:
             coming.is_wanted = False
             self._carrier.unwant(coming.fleet_name)
             coming.cursor.forget()
+            coming.again = 0
 
     def gone(self, offer: TopicOffer) -> None:
         """An offer has gone, or its machine cannot be reached."""
@@ -399,11 +270,18 @@ class Uplink:
 
     def _give(self, coming: _ComingTopic, given: list[GivenMessage[bytes]]) -> None:
         writer = coming.writer
-        if writer is None:
+        if writer is None or not given:
             return
+        if not writer.publication.messages:
+            self._hub.loop.call_soon(self._tell_status)  # a successor has to know the first place
         for each in given:
             # Subscribers count a hole in the numbers as dropped messages.
             writer.publication.messages += each.lost
+            if coming.again > each.lost:
+                coming.again -= each.lost + 1
+                writer.publication.messages += 1
+                continue
+            coming.again = 0
             text = each.message.decode()
             self._clients.see(coming.topic, text)
             writer.publish(text)
@@ -439,14 +317,7 @@ class Uplink:
         return {
             "name": self._rules.name,
             "links": self._carrier.links(),
-            "going": {
-                going.topic: {
-                    "wanted": going.is_wanted,
-                    "sent": going.sent,
-                    "thinned": going.thinned,
-                }
-                for going in self._going.values()
-            },
+            "going": self._going.status(),
             "coming": {
                 coming.topic: {
                     "from": sorted({each.machine or "-" for each in coming.offers.values()}),
@@ -457,6 +328,7 @@ class Uplink:
                     "resumed": coming.cursor.resumed,
                     "lost": coming.cursor.lost,
                     "duplicates": coming.cursor.duplicates,
+                    "places": coming.cursor.places(),
                 }
                 for coming in self._coming.values()
             },

@@ -8,8 +8,8 @@ from dsmq_nodes.dsmq.address import AnyAddress, address_of, broker_address
 from dsmq_nodes.errors import CommandError
 from dsmq_nodes.gateways.gateway_process import carry, hub_at, log_to_terminal
 from dsmq_nodes.gateways.uplink.launch_entry import NODE, UplinkEntry
+from dsmq_nodes.gateways.uplink.over_zenoh.zenoh_config import zenoh_config
 from dsmq_nodes.gateways.uplink.uplink_node import Uplink
-from dsmq_nodes.gateways.uplink.zenoh_config import zenoh_config
 from dsmq_nodes.signals import ending_signals
 
 
@@ -59,6 +59,6 @@ def _zenoh(entry: UplinkEntry) -> ModuleType:
     """
     if missing := entry.missing():
         raise CommandError(f"`dsmq-nodes uplink`: {missing}")
-    from dsmq_nodes.gateways.uplink import zenoh_carrier  # noqa: PLC0415  of an extra
+    from dsmq_nodes.gateways.uplink.over_zenoh import zenoh_carrier  # noqa: PLC0415  of an extra
 
     return zenoh_carrier

@@ -26,6 +26,7 @@ _FROM_SERVER: Final = (
     *(f"{ACTION}/{name}{REPLY}" for name in _ACTION_SERVICES),
 )
 _FROM_CLIENT: Final = (REQUEST, *(f"{ACTION}/{name}{REQUEST}" for name in _ACTION_SERVICES))
+_VELOCITIES: Final = {"geometry_msgs/msg/Twist", "geometry_msgs/msg/TwistStamped"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,6 +103,14 @@ def is_offered_rightly(machine: str, fleet_name: str) -> bool:
 def is_always_resumed(topic: str) -> bool:
     """Whether a topic's messages are asked for again after any loss, not only after an outage."""
     return is_call(topic)
+
+
+def is_best_effort(told: bool | None, type_name: str) -> bool:
+    """Whether only new messages of a topic count: as its settings say, else by its type.
+
+    A velocity that is seconds old must not move a robot.
+    """
+    return type_name in _VELOCITIES if told is None else told
 
 
 def _is_never(topic: str) -> bool:

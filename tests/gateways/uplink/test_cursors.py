@@ -12,7 +12,7 @@ from dsmq_nodes.gateways.uplink.cursors import (
 )
 
 Message = tuple[LogPlace, int]
-STEPS = ["send", "lose", "repeat", "late", "cut", "heal", "answer", "expire", "broker"]
+STEPS = ["send", "skip", "lose", "repeat", "late", "cut", "heal", "answer", "expire", "broker"]
 steps = st.lists(st.sampled_from(STEPS), max_size=120)
 
 
@@ -25,6 +25,7 @@ class World:
         self.log: list[int] = []  # ids are places from 1
         self.first = 1  # older ones have expired
         self.chain = Chain()
+        self.skipped = 0  # by the writing end, since the last message
         self.is_cut = False
         self.late: list[Message] = []
         self.asked: list[LogRequest] = []
@@ -48,11 +49,16 @@ class World:
         self.log.append(len(self.log) + 1)
         message_id = self.log[-1]
         self.now_sec += 0.02
-        return LogPlace(self.epoch, message_id, self.chain.add(message_id)), message_id
+        skipped, self.skipped = self.skipped, 0
+        place = LogPlace(self.epoch, message_id, self.chain.add(message_id), skipped)
+        return place, message_id
 
     def do(self, step: str) -> None:
         if step in {"send", "lose", "repeat", "late"}:
             self.carry(step, self.send())
+        elif step == "skip":
+            self.log.append(len(self.log) + 1)
+            self.skipped += 1
         elif step == "cut" and not self.is_cut:
             self.is_cut = True
             self.late.clear()

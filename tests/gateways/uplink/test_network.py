@@ -6,6 +6,7 @@ Each machine is a network namespace, so these tests need root; they are skipped 
 import logging
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Final
 
 import pytest
@@ -15,6 +16,9 @@ from tests.gateways.uplink.fleet import Fleet, Machine
 from tests.support.network import Host, Network, network
 
 pytest.importorskip("zenoh")
+pytest.importorskip("cryptography")
+
+from dsmq_nodes.gateways.uplink.uplink_keys import make_keys
 
 __all__ = ["network"]
 logger = logging.getLogger("figures")  # pytest --log-level INFO -rP
@@ -125,7 +129,7 @@ def test_a_cable_that_is_cut_for_ten_seconds_costs_no_message(
     fleet.until(lambda: base.status()["coming"]["/r1/imu"]["resumed"] > 300, "the count")
 
 
-@pytest.mark.parametrize("who", ["router", "robot", "one of two routers"])
+@pytest.mark.parametrize("who", ["router", "robot", "base", "one of two routers"])
 def test_a_process_that_is_killed_costs_no_message(
     network: Network,
     fleet: Fleet,
@@ -151,19 +155,21 @@ def test_a_process_that_is_killed_costs_no_message(
         fleet.router("--listen", hub.address, "--insecure", host=hub)
     elif machine is not None:
         machine.start_uplink()
-    before = made[0].count
-    fleet.until(lambda: made[0].got[-1] > before, "messages after that")
+    before = [each.count for each in made]
+    fleet.until(
+        lambda: all(each.got[-1] > count for each, count in zip(made, before, strict=True)),
+        "messages after that",
+    )
     assert_whole(fleet, made)
 
 
-@pytest.mark.parametrize("percent", [5])
+@pytest.mark.parametrize(("percent", "kind"), [(5, "tcp"), (20, "quic")])
 def test_lost_packets_cost_no_message(
-    network: Network,
-    fleet: Fleet,
-    percent: int,
+    network: Network, fleet: Fleet, tmp_path: Path, percent: int, kind: str
 ) -> None:
     hosts = [network.host() for _ in range(2)]
-    robot, base = direct(fleet, hosts)
+    make_keys(tmp_path, ["r1", f"base={hosts[1].address}"])
+    robot, base = direct(fleet, hosts, kind, tmp_path)
     made = sensors(fleet, robot, base)
     hosts[0].lose(percent)
     fleet.spin_for(10.0)
@@ -173,13 +179,17 @@ def test_lost_packets_cost_no_message(
     assert_whole(fleet, made)
 
 
-def direct(fleet: Fleet, hosts: list[Host]) -> tuple[Machine, Machine]:
-    """A robot and a base, which listens itself."""
-    base = fleet.machine(
-        *("--listen", hosts[1].address, "--insecure", "--subscribe=/r*/*"), host=hosts[1]
-    )
+def direct(
+    fleet: Fleet, hosts: list[Host], kind: str = "tcp", keys: Path | None = None
+) -> tuple[Machine, Machine]:
+    """A robot and a base, which listens itself; quic has `keys`."""
+    where = f"{kind}/{hosts[1].address}"
+    ours, theirs = ["--insecure"], ["--insecure"]
+    if kind == "quic":
+        ours, theirs = [f"--tls={keys}/base", "--robot=r1"], [f"--tls={keys}/r1"]
+    base = fleet.machine("--listen", where, *ours, "--subscribe=/r*/*", host=hosts[1])
     robot = fleet.machine(
-        *("--as", "r1", "--connect", hosts[1].address, "--insecure"),
+        *("--as", "r1", "--connect", where, *theirs),
         *("--publish=/imu", "--publish=/laserscan"),
         host=hosts[0],
     )

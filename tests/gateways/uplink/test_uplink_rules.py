@@ -6,14 +6,14 @@ from hypothesis import strategies as st
 
 from dsmq_nodes.errors import CommandError
 from dsmq_nodes.gateways.uplink.fleet_carrier import TopicOffer
-from dsmq_nodes.gateways.uplink.uplink_rules import UplinkRules, is_offered_rightly
-from dsmq_nodes.gateways.uplink.zenoh_keys import (
+from dsmq_nodes.gateways.uplink.over_zenoh.zenoh_keys import (
     data_key,
     fleet_name_of,
     last_key,
     offer_key,
     read_offer,
 )
+from dsmq_nodes.gateways.uplink.uplink_rules import UplinkRules, is_offered_rightly
 
 words = st.text(st.characters(codec="utf-8", exclude_characters="/"), min_size=1, max_size=8)
 topics = st.lists(words, min_size=1, max_size=4).map(lambda parts: "/" + "/".join(parts))

@@ -14,9 +14,9 @@ zenoh = pytest.importorskip("zenoh")
 pytest.importorskip("cryptography")
 
 from dsmq_nodes.gateways.uplink.launch_entry import UplinkEntry  # noqa: E402
+from dsmq_nodes.gateways.uplink.over_zenoh.zenoh_carrier import open_session  # noqa: E402
+from dsmq_nodes.gateways.uplink.over_zenoh.zenoh_config import zenoh_config  # noqa: E402
 from dsmq_nodes.gateways.uplink.uplink_keys import make_keys  # noqa: E402
-from dsmq_nodes.gateways.uplink.zenoh_carrier import open_session  # noqa: E402
-from dsmq_nodes.gateways.uplink.zenoh_config import zenoh_config  # noqa: E402
 
 
 @pytest.fixture

@@ -1,7 +1,8 @@
 """Zenoh as a carrier: see zenoh_keys.py for the keys and zenoh_config.py for the settings.
 
-Nothing waits: every message may be dropped where a link has no room (`CongestionControl.DROP`), so
-that one slow machine delays no other. Answers wait instead (`BLOCK`), in threads of their own.
+Nothing waits in here: every message may be dropped where a link has no room
+(`CongestionControl.DROP`), so that one slow machine delays no other; the uplink keeps what its own
+link has no room for (`link_room.py`). Answers wait instead (`BLOCK`), in threads of their own.
 
 Zenoh calls from its own threads; what it brings is queued for the uplink's thread.
 """
@@ -20,10 +21,11 @@ from typing import Any, Final
 import msgspec
 import zenoh
 
-from dsmq_nodes.gateways.uplink import zenoh_keys as keys
 from dsmq_nodes.gateways.uplink.fleet_carrier import CarrierEvents, Item, Question, TopicOffer
 from dsmq_nodes.gateways.uplink.launch_entry import UplinkTls
-from dsmq_nodes.gateways.uplink.link_probe import why_unreachable
+from dsmq_nodes.gateways.uplink.over_zenoh import zenoh_keys as keys
+from dsmq_nodes.gateways.uplink.over_zenoh.link_probe import why_unreachable
+from dsmq_nodes.gateways.uplink.over_zenoh.link_room import LinkRoom, bound_listeners
 from dsmq_nodes.topic_names import is_call
 
 logger = logging.getLogger("dsmq_nodes.uplink")
@@ -39,7 +41,9 @@ def open_session(config: dict[str, Any]) -> Any:
     made = zenoh.Config()
     for path, value in config.items():
         made.insert_json5(path, json.dumps(value))
-    return zenoh.open(made)
+    session = zenoh.open(made)
+    bound_listeners()
+    return session
 
 
 class _Offered:
@@ -80,6 +84,7 @@ class ZenohCarrier:
         self._inbox: deque[Callable[[], None]] = deque()
         self._began = time.time_ns()
         self._is_closed = False
+        self._room: LinkRoom | None = None
         self._pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="uplink")
 
     def open(self, events: CarrierEvents, run: Callable[[Callable[[], None]], None]) -> None:
@@ -112,6 +117,12 @@ class ZenohCarrier:
 
     def _join(self, session: Any) -> None:
         self._session, self.peer = session, str(session.zid())
+        room = self._room = LinkRoom(lambda: self._post(self._events.room))
+
+        def links_changed(_: zenoh.LinkEvent) -> None:
+            room.set_links([str(link.src) for link in session.info.links()])
+
+        session.info.declare_link_events_listener(links_changed, history=True)
         liveliness = session.liveliness()
         below = f"{self._name}/**" if self._name else "**"
         # What lies below a name is offered by that machine itself, or by one that has none.
@@ -228,6 +239,15 @@ class ZenohCarrier:
         if offered is not None:
             offered.close()
 
+    def has_room(self) -> bool:
+        """Whether a message would be sent soon, as far as is known."""
+        return self._room is None or self._room.has_room()
+
+    def await_room(self) -> None:
+        """Call `room` when there is room."""
+        if self._room is not None:
+            self._room.await_room()
+
     def put(self, fleet_name: str, head: bytes, message: bytes) -> None:
         """Send a message to those that want it."""
         if (offered := self._offered.get(fleet_name)) is not None:
@@ -299,5 +319,7 @@ class ZenohCarrier:
         """Leave: a process with an open session would never end."""
         self._is_closed = True
         self._pool.shutdown(wait=False, cancel_futures=True)
+        if self._room is not None:
+            self._room.close()
         if self._session is not None:
             self._session.close()

@@ -1,0 +1,293 @@
+"""Topics of this machine that go to others.
+
+A topic that goes is offered; it is read from the broker only while another machine wants it. A
+client may call as soon as it sees the server, before the server's machine has wanted its requests:
+the topics of calls are read always, and what nobody wants yet is held for ten seconds.
+
+**A link that has no room** makes messages wait (`Backlog`); when it is late, only the newest of
+each topic. The reading end is told how many a slow link has skipped, and does not ask for them;
+what was dropped while the link stood still is a hole, which is asked for. Calls never give way. A
+topic of best effort is not asked for, and its messages do not wait for long.
+"""
+
+import logging
+import math
+import time
+from collections import deque
+from collections.abc import Iterator, Mapping
+from typing import Any, Final, NamedTuple
+
+import msgspec
+
+from dsmq_nodes.dsmq.address import Address
+from dsmq_nodes.dsmq.log import Entry
+from dsmq_nodes.errors import DsmqError
+from dsmq_nodes.gateways.hub import Hub, HubReader
+from dsmq_nodes.gateways.uplink.cursors import Chain
+from dsmq_nodes.gateways.uplink.fleet_carrier import Carrier, Item, Question, TopicOffer
+from dsmq_nodes.gateways.uplink.launch_entry import NODE, UplinkTopic
+from dsmq_nodes.gateways.uplink.log_reader import read_log
+from dsmq_nodes.gateways.uplink.uplink_rules import UplinkRules, is_always_resumed, is_best_effort
+from dsmq_nodes.graph.links.backlog import LATE_SEC, Backlog
+from dsmq_nodes.tools.graph_model import TopicModel
+
+logger = logging.getLogger("dsmq_nodes.uplink")
+
+_BEATS: Final = 3  # heartbeats after the last message of a topic
+_MOST_HELD: Final = 100  # calls that nobody wants yet
+_HELD_SEC: Final = 10.0  # so long
+_USUAL: Final = UplinkTopic()
+_pack: Final = msgspec.msgpack.Encoder().encode
+
+
+class Thinner:
+    """Lets through so many messages a second, by the time when each came into the log."""
+
+    def __init__(self, rate_hz: float | None) -> None:
+        self._period_ns = 0 if rate_hz is None else 1e9 / rate_hz
+        self._due_ns = 0.0
+
+    def passes(self, at_ns: int) -> bool:
+        """Whether a message may go."""
+        if not self._period_ns:
+            return True
+        if at_ns < self._due_ns:
+            return False
+        # A little early is on time: publishers are not exact.
+        self._due_ns = max(self._due_ns + self._period_ns, at_ns + self._period_ns / 2)
+        return True
+
+
+class _Message(NamedTuple):
+    """A message that goes, and its place in the log; `gap` others just before it are lost."""
+
+    going: "_GoingTopic"
+    id: int
+    gap: int
+    text: bytes
+
+
+class _GoingTopic:
+    """A topic of this machine that others may have."""
+
+    def __init__(self, topic: str, offer: TopicOffer, settings: UplinkTopic) -> None:
+        self.topic, self.offer = topic, offer
+        self.is_call = is_always_resumed(topic)
+        self.is_sure = bool(offer.latched) or self.is_call
+        self.is_best_effort = is_best_effort(settings.best_effort, offer.type_name)
+        self.is_wanted = False
+        self.held: deque[tuple[float, _Message]] = deque(maxlen=_MOST_HELD)
+        self.reader: HubReader | None = None
+        self.chain = Chain()
+        self.thinner = Thinner(settings.rate)
+        self.sent = self.thinned = self.dropped = self.beats_left = 0
+        self.skipped = 0  # by a slow link since the last message, and not told yet
+        self.has_hole = False  # since the last message, while the link stood still
+
+
+class GoingTopics:
+    """What goes: it reads from a hub, and sends over a carrier."""
+
+    def __init__(
+        self,
+        hub: Hub,
+        broker: Address,
+        carrier: Carrier,
+        rules: UplinkRules,
+        settings: Mapping[str, UplinkTopic],
+    ) -> None:
+        self._hub, self._broker, self._carrier = hub, broker, carrier
+        self._rules, self._settings = rules, settings
+        self._topics: dict[str, _GoingTopic] = {}  # by fleet name, as the others have them
+        self._backlog: Backlog[_Message, _GoingTopic] = Backlog(self._gave_way)
+        self._had_room_sec = -math.inf
+        self._is_slow = False
+
+    # Offering
+
+    def offer(self, topics: Mapping[str, TopicModel]) -> None:
+        """Offer what there is now, and withdraw what has gone."""
+        offers = {}
+        for name, topic in topics.items():
+            if self._rules.goes(name) and (offer := self._offer_of(topic)) is not None:
+                offers[offer.fleet_name] = (name, offer)
+        for fleet_name, going in list(self._topics.items()):
+            if offers.get(fleet_name) != (going.topic, going.offer):
+                self._withdraw(fleet_name)
+        for fleet_name, (name, offer) in offers.items():
+            if fleet_name not in self._topics:
+                going = _GoingTopic(name, offer, self._settings.get(name, _USUAL))
+                self._topics[fleet_name] = going
+                self._read(going, is_wanted=going.is_call)
+                self._carrier.offer(offer)
+
+    def withdraw_all(self) -> None:
+        """The broker is away."""
+        for name in list(self._topics):
+            self._withdraw(name)
+
+    def _offer_of(self, topic: TopicModel) -> TopicOffer | None:
+        ends = [end for end in topic.publishers if end.node != NODE]
+        if not ends:
+            return None
+        return TopicOffer(
+            self._rules.name,
+            "",
+            self._hub.graph.epoch,
+            self._rules.fleet_name(topic.name),
+            next((end.type for end in ends if end.type), ""),
+            next((end.schema_id for end in ends if end.schema_id), ""),
+            max(topic.latched_depth, 1) if topic.latched else 0,
+        )
+
+    def _withdraw(self, fleet_name: str) -> None:
+        going = self._topics.pop(fleet_name)
+        self._read(going, is_wanted=False)
+        self._carrier.withdraw(going.offer)
+
+    def wanted(self, fleet_name: str, is_wanted: bool) -> None:
+        """Another machine wants a topic that is offered here; or none does any more."""
+        going = self._topics.get(fleet_name)
+        if going is None or going.is_wanted == is_wanted:
+            return
+        going.is_wanted = is_wanted
+        if not going.is_call:
+            self._read(going, is_wanted=is_wanted)
+        while is_wanted and going.held:
+            held_sec, message = going.held.popleft()
+            if time.monotonic() - held_sec < _HELD_SEC:
+                self._send(message)
+
+    def _read(self, going: _GoingTopic, *, is_wanted: bool) -> None:
+        if is_wanted and going.reader is None:
+            going.chain = Chain()  # whoever was here before sees the hole
+            going.reader = self._hub.subscribe(
+                going.topic, lambda entry: self._go(going, entry), is_prompt=True
+            )
+        elif not is_wanted and going.reader is not None:
+            going.reader.close()
+            going.reader = None
+
+    # Sending
+
+    def _go(self, going: _GoingTopic, entry: Entry) -> None:
+        if entry.sender == NODE:
+            return
+        if not going.thinner.passes(entry.at):
+            going.thinned += 1
+            return
+        text = entry.text
+        if text is None:
+            return
+        message = _Message(going, entry.id, entry.gap, text.encode())
+        if going.is_wanted:
+            self._send(message)
+        else:
+            going.held.append((time.monotonic(), message))
+
+    def _send(self, message: _Message) -> None:
+        now_sec = time.monotonic()
+        if not len(self._backlog) and self._carrier.has_room():
+            self._put(message, now_sec)
+            return
+        going = message.going
+        self._backlog.add(
+            message,
+            going,
+            len(message.text),
+            now_sec,
+            is_sure=going.is_call,
+            lasts_sec=LATE_SEC if going.is_best_effort else math.inf,
+        )
+        self._carrier.await_room()
+
+    def room(self) -> None:
+        """The carrier takes another message."""
+        now_sec = time.monotonic()
+        first = self._backlog.first(now_sec)
+        if first is None:
+            return
+        if self._carrier.has_room():
+            self._backlog.pop()
+            self._put(first[0], now_sec)
+        if len(self._backlog):
+            self._carrier.await_room()
+
+    def _gave_way(self, going: _GoingTopic, message: _Message) -> None:
+        """A message is not sent."""
+        going.dropped += 1
+        if time.monotonic() - self._had_room_sec > LATE_SEC or message.gap:
+            going.has_hole = True
+        else:
+            going.skipped += 1
+        if not self._is_slow:
+            self._is_slow = True
+            logger.warning(
+                "the link is too slow: only the newest message of each topic goes, others are "
+                "dropped and counted"
+            )
+
+    def _put(self, message: _Message, now_sec: float) -> None:
+        self._had_room_sec = now_sec
+        going = message.going
+        if going.reader is None:
+            return  # nobody wants it any more
+        before = going.chain.add(message.id, message.gap or going.has_hole)
+        skipped = 0 if going.has_hole else going.skipped
+        going.skipped, going.has_hole = 0, False
+        head = _pack((going.offer.epoch, message.id, before, skipped))
+        self._carrier.put(going.offer.fleet_name, head, message.text)
+        going.sent += 1
+        going.beats_left = _BEATS
+
+    def beat(self) -> None:
+        """Once a second: tell where the logs of topics end that must come whole."""
+        for going in self._topics.values():
+            if going.is_sure and going.beats_left and going.chain.last is not None:
+                going.beats_left -= 1
+                last = going.chain.last
+                self._carrier.tell(going.offer.fleet_name, _pack((going.offer.epoch, last, last)))
+        if self._is_slow and not self._backlog.is_late(time.monotonic()):
+            self._is_slow = False
+            dropped = sum(going.dropped for going in self._topics.values())
+            logger.info("the link keeps up again; %d messages dropped so far", dropped)
+
+    def answer(self, fleet_name: str, question: Question) -> Iterator[Item]:
+        """Answer another machine's question, in a thread."""
+        topic = self._rules.topic(fleet_name)
+        if not self._rules.goes(topic):
+            return
+        if not question.depth:
+            schema = self._hub.schema_of(topic)
+            yield b"", msgspec.json.encode(schema) if schema else b""
+            return
+        chain = Chain(question.after)
+        thinner = Thinner(self._settings.get(topic, _USUAL).rate)
+        try:
+            for epoch, reply in read_log(
+                self._broker,
+                topic,
+                after=question.after,
+                epoch=question.epoch,
+                depth=question.depth,
+            ):
+                if epoch != question.epoch:
+                    return  # the broker is another one by now, and so is the offer
+                if reply.sender == NODE or not thinner.passes(reply.at):
+                    continue
+                head = _pack((epoch, reply.id, chain.add(reply.id, reply.gap)))
+                yield head, (reply.text or "").encode()
+        except DsmqError as error:
+            logger.warning("%s could not be read for another machine: %s", topic, error)
+
+    def status(self) -> dict[str, Any]:
+        """What goes, in figures."""
+        return {
+            going.topic: {
+                "wanted": going.is_wanted,
+                "sent": going.sent,
+                "thinned": going.thinned,
+                "dropped": going.dropped,
+            }
+            for going in self._topics.values()
+        }

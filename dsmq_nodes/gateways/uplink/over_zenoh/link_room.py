@@ -1,0 +1,153 @@
+"""The sockets of Zenoh's links: how much they hold, and whether they take more.
+
+What a socket has taken is sent, however old it is by then, and Zenoh tells neither that a message
+waits nor that it was dropped. So the sockets, which are this process's own, are told to hold little
+(`TCP_NOTSENT_LOWAT`), and where there is one link, as on a robot, its socket is asked whether there
+is room. Several links are not asked: a slow one must not delay the others. Zenoh drops what finds
+no room there.
+
+Links that are not TCP (quic) have always room, as far as can be seen here.
+
+Where packets are lost and few are under way, as is usual here, TCP repeats after 200 ms, 400 ms,
+800 ms and so on: some messages come seconds late. So these sockets repeat after the same time
+again, and earlier where the kernel allows it.
+"""
+
+import contextlib
+import os
+import socket
+import struct
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Final
+
+from dsmq_nodes.dsmq import descriptors
+
+MOST_UNSENT_BYTES: Final = 8 * 1024  # 0.2 s at 300 kbit/s
+_LOOK_AGAIN_SEC: Final = 0.3
+_STATE_AND_REPEATS: Final = struct.Struct("BxB")  # of Linux's struct tcp_info
+_SYN_SENT: Final = 2
+# Numbers of linux/tcp.h; the last one is known since Linux 6.15.
+_NOTSENT_LOWAT, _THIN_LINEAR_TIMEOUTS, _RTO_MIN_US = 25, 16, 45
+_OPTIONS: Final = (
+    (_NOTSENT_LOWAT, MOST_UNSENT_BYTES),
+    (_THIN_LINEAR_TIMEOUTS, 1),
+    (_RTO_MIN_US, 50_000),  # longer than the other end delays an acknowledgement
+)
+
+
+def _sockets() -> Iterator[socket.socket]:
+    """Copies of this process's TCP sockets; the caller closes them."""
+    if sys.platform != "linux":
+        return
+    for file in Path("/proc/self/fd").iterdir():
+        with contextlib.suppress(OSError):  # closed meanwhile, or no socket
+            if file.readlink().name.startswith("socket:"):
+                copy = socket.socket(fileno=os.dup(int(file.name)))
+                is_tcp = copy.family in (socket.AF_INET, socket.AF_INET6)
+                if is_tcp and copy.type == socket.SOCK_STREAM:
+                    yield copy
+                else:
+                    copy.close()
+
+
+def _set_options(sock: socket.socket) -> None:
+    for option, value in _OPTIONS:
+        with contextlib.suppress(OSError):
+            sock.setsockopt(socket.IPPROTO_TCP, option, value)
+
+
+def bound_listeners() -> None:
+    """Let the sockets that are accepted from now on hold little."""
+    for each in _sockets():
+        with each, contextlib.suppress(OSError):
+            if each.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
+                _set_options(each)
+
+
+def _dial_again() -> None:
+    """End attempts to connect that have not been answered for a second, so that Zenoh begins again.
+
+    The system would ask again after 1, 2, 4, 8 s, and the other machine may be back meanwhile.
+    """
+    for each in _sockets():
+        with each, contextlib.suppress(OSError):
+            info = each.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _STATE_AND_REPEATS.size)
+            state, repeats = _STATE_AND_REPEATS.unpack(info)
+            if state == _SYN_SENT and repeats:
+                each.shutdown(socket.SHUT_RDWR)
+
+
+def _is_at(sock: socket.socket, address: str) -> bool:
+    """Whether this is the local end of a link, which Zenoh has as `tcp/10.0.0.1:4444`."""
+    host, _, port = address.partition("/")[2].partition("#")[0].rpartition(":")
+    with contextlib.suppress(OSError):
+        name = sock.getsockname()
+        is_listening = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN)
+        return not is_listening and (name[0], str(name[1])) == (host.strip("[]"), port)
+    return False
+
+
+class LinkRoom:
+    """Whether the only link takes another message now."""
+
+    def __init__(self, tell: Callable[[], None]) -> None:
+        """No link yet; `tell` is called, in a thread, when there is room that was waited for."""
+        self._tell = tell
+        self._socket: socket.socket | None = None
+        self._lock = threading.Lock()
+        self._awaited = threading.Event()
+        self._is_linked = self._is_closed = False
+        threading.Thread(target=self._wait, name="room", daemon=True).start()
+
+    def set_links(self, local_ends: list[str]) -> None:
+        """The links that are there now, by their local addresses."""
+        self._let_go()
+        self._is_linked = bool(local_ends)
+        for each in _sockets():
+            is_ours = any(_is_at(each, end) for end in local_ends)
+            if is_ours:
+                _set_options(each)
+            if is_ours and len(local_ends) == 1:
+                with self._lock:
+                    self._socket = each
+            else:
+                each.close()
+
+    def _let_go(self) -> None:
+        """A copy would keep the connection when Zenoh has closed it."""
+        with self._lock:
+            copy, self._socket = self._socket, None
+            if copy is not None:
+                copy.close()
+
+    def has_room(self) -> bool:
+        """Whether a message would be sent soon."""
+        return self._wait_for_room(0)
+
+    def await_room(self) -> None:
+        """Tell when there is room."""
+        self._awaited.set()
+
+    def _wait(self) -> None:
+        while not self._is_closed:
+            is_awaited = self._awaited.wait(None if self._is_linked else _LOOK_AGAIN_SEC)
+            if not self._is_linked:
+                _dial_again()
+            if is_awaited and self._wait_for_room(_LOOK_AGAIN_SEC):
+                self._awaited.clear()
+                self._tell()
+
+    def _wait_for_room(self, timeout_sec: float) -> bool:
+        link = self._socket
+        with contextlib.suppress(ValueError):  # closed meanwhile
+            return link is None or bool(descriptors.ready([], [link], timeout_sec))
+        return True
+
+    def close(self) -> None:
+        """End the thread."""
+        self._is_closed = True
+        self._awaited.set()
+        self._let_go()

@@ -1,0 +1,64 @@
+"""Where an uplink goes on that was killed and restarted: at the last message that it published.
+
+Every second the uplink's status says, for each topic that comes, the place in the other machine's
+log and how many messages were published by then. The topic's own log says how many were published
+in the end: they are numbered. So the new uplink asks for what follows the place, and passes over
+as many messages as were published since.
+"""
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import msgspec
+
+from dsmq_nodes.dsmq.address import Address
+from dsmq_nodes.errors import DsmqError
+from dsmq_nodes.gateways.uplink.launch_entry import NODE, STATUS_TOPIC
+from dsmq_nodes.gateways.uplink.log_reader import read_log
+
+
+class LastPlace(NamedTuple):
+    """Where the last uplink stood in a topic that came.
+
+    Attributes:
+        epoch: the other machine's log.
+        id: a message of it that was published here.
+        messages: its number here.
+        since: how many messages were published after it.
+    """
+
+    epoch: str
+    id: int
+    messages: int
+    since: int
+
+
+class _Coming(msgspec.Struct):
+    messages: int = 0
+    places: dict[str, int] = {}
+
+
+class _Status(msgspec.Struct):
+    coming: dict[str, _Coming] = {}
+
+
+def last_places(broker: Address) -> dict[str, LastPlace]:
+    """The places of the uplink that this broker had before, by topic; it blocks.
+
+    A topic that came from several logs is left out: in which order is not known.
+    """
+    try:
+        return dict(_places(broker))
+    except (DsmqError, msgspec.MsgspecError):
+        return {}  # the broker is away: what comes is new
+
+
+def _places(broker: Address) -> Iterator[tuple[str, LastPlace]]:
+    for _, status in read_log(broker, STATUS_TOPIC, after=0, epoch="", depth=1):
+        for topic, coming in msgspec.json.decode(status.text or "", type=_Status).coming.items():
+            if len(coming.places) != 1:
+                continue
+            for _, last in read_log(broker, topic, after=0, epoch="", depth=1):
+                since = last.seq - coming.messages
+                if last.sender == NODE and since >= 0:
+                    yield topic, LastPlace(*coming.places.popitem(), coming.messages, since)
