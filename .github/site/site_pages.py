@@ -34,7 +34,8 @@ def on_config(config: MkDocsConfig) -> MkDocsConfig:
         nav.append({title: [_entry(name, target) for name, target in pages]})
     nav[-1][next(iter(nav[-1]))].append({"Security in detail": "SECURITY.md"})
     own = [{name: f"reference/{name}.md"} for name in _public() if name != _MESSAGES]
-    messages = [{f"{name}_msgs": f"reference/messages/{name}.md"} for name in _message_types()]
+    modules = sorted([*_message_types(), *_own_message_modules()])
+    messages = [{name: f"reference/messages/{name}.md"} for name in modules]
     nav.append({"Reference": [{"All names": "reference/index.md"}, *own, {"Messages": messages}]})
     config.nav = nav
     return config
@@ -53,6 +54,10 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
             pages[f"reference/{package}.md"] = _reference(package, package, names)
     for module, names in _message_types().items():
         text = _reference(f"{_MESSAGES}.{module}", _MESSAGES, names, merge_init_into_class=False)
+        pages[f"reference/messages/{module}.md"] = text
+    for module, names in _own_message_modules().items():
+        package = f"{_MESSAGES}.{module}"
+        text = _reference(package, package, names, merge_init_into_class=False)
         pages[f"reference/messages/{module}.md"] = text
     for path, text in pages.items():
         files.append(File.generated(config, path, content=text))
@@ -101,6 +106,14 @@ def _message_types() -> dict[str, list[str]]:
     return {module: sorted(names.split()) for module, names in sorted(table.items())}
 
 
+def _own_message_modules() -> dict[str, list[str]]:
+    """Modules whose names `dsmq_nodes.messages` does not have: they are imported from there."""
+    modules = {file.stem: _names(file) for file in sorted((_PACKAGE / "messages").glob("*.py"))}
+    return {
+        stem: names for stem, names in modules.items() if names and stem not in _message_types()
+    }
+
+
 def _assigned(file: Path, name: str) -> ast.expr | None:
     for statement in ast.parse(file.read_text(encoding="utf-8")).body:
         if isinstance(statement, ast.Assign) and ast.unparse(statement.targets[0]) == name:
@@ -111,8 +124,12 @@ def _assigned(file: Path, name: str) -> ast.expr | None:
 def _index() -> str:
     pages = {package: f"{package}.md" for package in _public()}
     homes = {name: f"messages/{m}.md" for m, names in _message_types().items() for name in names}
+    found = _public()
+    for module, names in _own_message_modules().items():
+        found[f"{_MESSAGES}.{module}"] = names
+        pages[f"{_MESSAGES}.{module}"] = f"messages/{module}.md"
     rows = []
-    for package, names in _public().items():
+    for package, names in found.items():
         for name in names:
             page = homes[name] if package == _MESSAGES else pages[package]
             line = f"`from {package} import {name}`"
