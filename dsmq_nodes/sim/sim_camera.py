@@ -2,7 +2,7 @@
 
 Rendering takes milliseconds, in which the physics would answer nobody. So the physics publishes
 what it simulates on `sim_state`, and this node renders that: the picture's stamp is the state's.
-It loads the same model.
+It loads the same model. Nothing is rendered while nobody subscribes the pictures.
 
 Rendering needs OpenGL without a screen: EGL, or OSMesa where there is no EGL. MUJOCO_GL in the
 environment decides if it is set.
@@ -80,7 +80,8 @@ class SimCamera(Node):
             self._due_sec = msg.elapsed_sec  # the simulation was started again
         # The next one is due on the same raster, but not before now.
         self._due_sec = max(self._due_sec, msg.elapsed_sec - self.period_sec) + self.period_sec
-        self._render(msg)
+        if self._image.get_subscription_count():
+            self._render(msg)
 
     def _render(self, msg: SimState) -> None:
         world, given = self._world, self.params

@@ -19,7 +19,7 @@ from typing import Final
 import mujoco
 import psutil
 
-from dsmq_nodes.messages import JointState, Odometry
+from dsmq_nodes.messages import Image, JointState, Odometry
 from dsmq_nodes.sim.world import World
 from dsmq_nodes.testing import Graph
 from dsmq_nodes.tools.running_launch import RunningLaunch
@@ -28,6 +28,7 @@ from tests.bench.servo import row
 
 ROOT: Final = Path(__file__).parents[2]
 _STEPS: Final = 20_000
+_PICTURES: Final = "/camera/front/image_raw"
 _Args = dict[str, bool | float | str]
 
 
@@ -57,12 +58,13 @@ def real(file: str, seconds: float, words: list[str]) -> dict[str, float]:
     try:
         with Session(broker[1]) as session:
             found = RunningLaunch(session).state().processes
-        processes = {each.name: psutil.Process(each.pid) for each in found}
-        time.sleep(3.0)  # commands are obeyed
-        before, began_sec = {n: _used_sec(p) for n, p in processes.items()}, time.monotonic()
-        time.sleep(seconds)
-        span_sec = time.monotonic() - began_sec
-        return {n: (_used_sec(p) - before[n]) / span_sec for n, p in processes.items()}
+            processes = {each.name: psutil.Process(each.pid) for each in found}
+            session.subscribe(_PICTURES)
+            session.until(lambda: False, 3.0)  # commands are obeyed
+            before, began_sec = {n: _used_sec(p) for n, p in processes.items()}, time.monotonic()
+            session.until(lambda: False, seconds)
+            span_sec = time.monotonic() - began_sec
+            return {n: (_used_sec(p) - before[n]) / span_sec for n, p in processes.items()}
     finally:
         launch.send_signal(signal.SIGINT)
         launch.communicate(timeout=60.0)
@@ -74,10 +76,11 @@ def virtual(file: str, seconds: float, args: _Args, without: list[str]) -> tuple
     with redirect_stdout(StringIO()), Graph.from_launch(path, args=args, without=without) as graph:
         joints = graph.observe(JointState, "joint_states")
         truth = graph.observe(Odometry, "ground_truth")
+        pictures = graph.observe(Image, _PICTURES)
         began_sec = time.process_time()
         graph.run_for(seconds)
         used_sec = time.process_time() - began_sec
-        states = "".join(each.to_json() for each in [*joints, *truth])
+        states = "".join(each.to_json() for each in [*joints, *truth, *pictures])
     return seconds / used_sec, hashlib.sha256(states.encode()).hexdigest()
 
 

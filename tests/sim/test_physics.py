@@ -66,7 +66,8 @@ DRONE = """
     </body>
   </worldbody>
   <actuator>
-    <motor name="front" site="a" gear="0 0 1 0 0 0"/><motor name="rear" site="b" gear="0 0 1 0 0 0"/>
+    <motor name="front" site="a" gear="0 0 1 0 0 0"/>
+    <motor name="rear" site="b" gear="0 0 1 0 0 0"/>
   </actuator>
   <sensor><gyro site="drone"/><framequat objtype="site" objname="drone"/></sensor>
 </mujoco>

@@ -41,10 +41,10 @@ def drive(sec: float) -> tuple[str, list[Message], list[Message]]:
 
 
 def test_its_nodes_drive_it_in_mujoco_the_same_way_in_every_process() -> None:
-    program = f"from {__name__} import drive; print(drive(8.0)[0])"
+    program = f"from {__name__} import drive; print(drive(6.0)[0])"
     command = [sys.executable, "-c", program]
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as other:
-        told, bumps, (odom, truth) = drive(8.0)
+        told, bumps, (odom, truth) = drive(6.0)
         assert other.communicate()[0].strip() == told
     assert [each.data for each in bumps if isinstance(each, Bool)] == [False]
     assert isinstance(odom, Odometry)
