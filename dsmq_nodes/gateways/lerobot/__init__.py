@@ -1,0 +1,31 @@
+"""A running graph as a robot and a teleoperator of LeRobot, for its own tools.
+
+    lerobot-teleoperate --robot.discover_packages_path=dsmq_nodes.gateways.lerobot
+        --robot.type=dsmq --robot.pictures='{front: /camera/image_raw}'
+        --teleop.type=dsmq --teleop.topic=/leader/joint_states
+
+LeRobot imports the package and finds the two classes here. Names are loaded when they are first
+used, as LeRobot is not always installed.
+"""
+
+from typing import TYPE_CHECKING
+
+from dsmq_nodes.lazy_names import load, shown
+
+if TYPE_CHECKING:
+    from dsmq_nodes.gateways.lerobot.graph_robot import DsmqRobot, DsmqTeleoperator
+
+__all__ = ["DsmqRobot", "DsmqTeleoperator"]
+
+_HOMES = {
+    "DsmqRobot": "gateways.lerobot.graph_robot",
+    "DsmqTeleoperator": "gateways.lerobot.graph_robot",
+}
+
+
+def __getattr__(name: str) -> object:
+    return load(__name__, _HOMES, name)
+
+
+def __dir__() -> list[str]:
+    return shown(__name__, __all__)
