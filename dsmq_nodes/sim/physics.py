@@ -195,8 +195,8 @@ class Physics(Node):
         if self.params.clock:
             self._step(max(round(self.period_sec / self.world.model.opt.timestep), 1))
             self._watch_commands()
-        elif not self.catch_up():
-            return
+        else:
+            self.catch_up()
         stamp = self._now()
         if self._clock_publisher is not None:
             self._clock_publisher.publish(Clock(clock=stamp))
@@ -208,10 +208,10 @@ class Physics(Node):
             self.tick()
             await asyncio.sleep(_LET_OTHERS_SEC)
 
-    def catch_up(self) -> bool:
-        """Step up to the present moment; False when no step is due, or it is the clock itself."""
+    def catch_up(self) -> None:
+        """Step up to the present moment, unless the simulation is the clock itself."""
         if self.params.clock:
-            return False
+            return
         timestep = float(self.world.model.opt.timestep)
         now_sec = self.get_clock().monotonic_sec()
         if self._began_sec is None or now_sec < self._began_sec:
@@ -222,10 +222,8 @@ class Physics(Node):
             self._lost_steps += due - most
             self._began_sec += (due - most) * timestep
             due = most
-        if due <= 0:
-            return False
-        self._step(due)
-        return True
+        if due > 0:
+            self._step(due)
 
     # For a subclass that moves joints itself
 

@@ -114,7 +114,7 @@ class _SimulatedBus(FakeBus):
     def __init__(
         self,
         servos: Iterable[SimulatedServo],
-        catch_up: Callable[[], object],
+        catch_up: Callable[[], None],
         *,
         seed: int,
         latency_sec: float,

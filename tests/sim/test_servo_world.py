@@ -82,6 +82,7 @@ def test_one_launch_file_moves_it_the_same_way_in_every_process(tmp_path: Path) 
     assert arm.seen[0].position == pytest.approx(FOLDED, abs=0.02)
     assert arm.seen[-1].position == pytest.approx(STRETCHED, abs=0.1)
     assert arm.seen[-1].position == pytest.approx(arm.truth[-1].positions[:6], abs=0.01)
+    assert len(arm.truth) == pytest.approx(30 * 6.0, abs=3)  # also while the bus is asked
     at_sec = arm.seen.at_sec
     silences = [b - a for a, b in pairwise(at_sec) if b - a > 0.1]
     assert silences == [pytest.approx(0.7, abs=0.1)]
