@@ -38,6 +38,7 @@ class Conversion:
     """The conversions of one type.
 
     Attributes:
+        definition: the type.
         ros_class: the class in ROS's clothes.
         values_of: a ROS message as plain values, checked.
         to_ros: a ROS message from anything with its fields.
@@ -53,7 +54,7 @@ class Conversion:
         message_class: Callable[[], type[Message]],
     ) -> None:
         self.ros_class = ros_class
-        self._definition = definition
+        self.definition = definition
         self._inner = inner
         self._find_message_class = message_class
         self._found_message_class: type[Message] | None = None
@@ -68,12 +69,12 @@ class Conversion:
     @cached_property
     def struct(self) -> Any:
         """See the class."""
-        return _struct(self._definition, self._inner)
+        return _struct(self.definition, self._inner)
 
     @cached_property
     def to_ros(self) -> Callable[[Any], Any]:
         """See the class."""
-        return _ros_maker(self._definition, self.ros_class, self._inner)
+        return _ros_maker(self.definition, self.ros_class, self._inner)
 
     @cached_property
     def _decode(self) -> Callable[[str | bytes], Any]:
@@ -152,22 +153,32 @@ class Conversion:
 
     def _values(self, prefix: str) -> Callable[[Any], dict[str, Any]]:
         where: dict[str, Any] = {}
+        return _function(
+            "m", self.values_text(f"m.{prefix}", where), where, self.definition.type_name
+        )
+
+    def values_text(self, read: str, where: dict[str, Any]) -> str:
+        """The expression of the values of a message whose fields are at `read`."""
         pairs = [
-            f"'{field.name}': {self._value_text(field, f'm.{prefix}{field.name}', where)}"
-            for field in self._definition.fields
+            f"'{field.name}': {self._value_text(field, f'{read}{field.name}', where)}"
+            for field in self.definition.fields
         ]
-        return _function("m", f"{{{', '.join(pairs)}}}", where, self._definition.type_name)
+        return f"{{{', '.join(pairs)}}}"
 
     def _value_text(self, field: MessageField, read: str, where: dict[str, Any]) -> str:
-        kind, name = field.type, f"c_{field.name}"
+        kind, name = field.type, f"c{len(where)}"
+        if kind.is_message and not kind.is_list:
+            is_fast = read.rpartition(".")[2].startswith("_")
+            inner = f"{read}.{'_' * is_fast}"
+            return self._inner(kind.base).values_text(inner, where)
         if kind.is_message:
             where[name] = self._inner(kind.base).values_of
         else:
-            where[name] = _Checker(field.name, kind, self._definition.type_name)
+            where[name] = _Checker(field.name, kind, self.definition.type_name)
         if kind.is_list:
             return _list_text(kind, name, read)
-        if kind.is_message or kind.base == "byte":
-            return f"{name}({read})" if kind.is_message else f"{name}.one({read})"
+        if kind.base == "byte":
+            return f"{name}.one({read})"
         test = _fast_test(kind)
         return f"v if {test.format(f'(v := {read})')} else {name}.one(v)"
 
@@ -309,21 +320,44 @@ def _ros_maker(
         "as_array": as_array,
         "float32": _float32,
         "new": ros_class.__new__,
-        "Own": ros_class,
     }
-    lines = ["def convert(m):", "    o = new(Own)", "    o._check_fields = False"]
-    for field in definition.fields:
-        if field.type.is_message:
-            where[f"c_{field.name}"] = inner(field.type.base).to_ros
-        text = _ros_text(field.type, f"c_{field.name}", f"m.{field.name}", where)
-        lines.append(f"    o._{field.name} = {text}")
+    lines = ["def convert(m):", *_making("o", "m", definition, ros_class, inner, where)]
     lines.append("    return o")
     return _executed(lines, where, definition.type_name)
 
 
+def _making(
+    made: str,
+    read: str,
+    definition: MessageDefinition,
+    ros_class: type,
+    inner: Callable[[str], Conversion],
+    where: dict[str, Any],
+) -> list[str]:
+    """The lines that make the variable `made` from what is at `read`."""
+    own = f"c{len(where)}"
+    where[own] = ros_class
+    lines = [f"    {made} = new({own})", f"    {made}._check_fields = False"]
+    for field in definition.fields:
+        kind, name = field.type, f"c{len(where)}"
+        text = ""
+        if kind.is_message:
+            found = inner(kind.base)
+            if not kind.is_list:
+                text = f"{made}_{field.name}"
+                lines += _making(
+                    text, f"{read}.{field.name}", found.definition, found.ros_class, inner, where
+                )
+            else:
+                where[name] = found.to_ros
+        text = text or _ros_text(kind, name, f"{read}.{field.name}", where)
+        lines.append(f"    {made}._{field.name} = {text}")
+    return lines
+
+
 def _ros_text(kind: FieldType, name: str, read: str, where: dict[str, Any]) -> str:
     if kind.is_message:
-        return f"[{name}(each) for each in {read}]" if kind.is_list else f"{name}({read})"
+        return f"[{name}(each) for each in {read}]"
     if not kind.is_list:
         return {"byte": f"bytes(({read},))", "float32": f"float32({read})"}.get(kind.base, read)
     if kind.base == "byte":
