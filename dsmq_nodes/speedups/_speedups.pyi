@@ -25,7 +25,7 @@ class Appender:
     def __new__(
         cls,
         slow: Callable[[Any], bool],
-        plan: Plan,
+        dump: Plan | Callable[[Any], tuple[bytes, str, Any]],
         publication: Any,
         writer: Any,
         outgoing: Any,

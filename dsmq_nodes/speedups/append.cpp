@@ -2,7 +2,7 @@
 //
 // It does what `append_now` of graph/links/broker_link.py does with the message that is usual. The
 // order of the steps is that of `Writer.append` in dsmq/ring/writer.py. Whatever is not usual is
-// left to that Python, before anything is written: a type or a value that the plan does not know, a
+// left to that Python, before anything is written: a value that the plan does not know, a large field, a
 // link that has to wait, another thread or process that writes just now, a lap that ends.
 #include "ring.h"
 
@@ -22,7 +22,7 @@ constexpr int64_t LOOK_AGAIN_NS = 10000000;
 struct Appender {
     PyObject_HEAD
     vectorcallfunc call;
-    PyObject *slow, *plan, *publication, *writer, *outgoing, *unanswered, *look, *lock, *names, *bells;
+    PyObject *slow, *dump, *publication, *writer, *outgoing, *unanswered, *look, *lock, *names, *bells;
     PyObject *ring_bell;
     Mapped map;
     Buffer spare;  // of the last message, for the next one
@@ -103,6 +103,17 @@ int put(Appender *self, const Buffer &text, int64_t seq) {
     return 1;
 }
 
+// The message's text: by its plan, or as its type dumps itself: (text, field, raw).
+int dump(Appender *self, PyObject *message, Buffer &text) {
+    if (is_plan(self->dump)) return dump_message(self->dump, message, text);
+    const Ref parts(PyObject_CallOneArg(self->dump, message));
+    if (!parts) return -1;
+    if (!PyTuple_Check(parts.held) || PyTuple_GET_SIZE(parts.held) != 3) return 0;
+    PyObject *bytes = PyTuple_GET_ITEM(parts.held, 0);
+    if (!PyBytes_Check(bytes) || PyObject_Size(PyTuple_GET_ITEM(parts.held, 1))) return odd();
+    return text.put(PyBytes_AS_STRING(bytes), PyBytes_GET_SIZE(bytes));
+}
+
 int append(Appender *self, PyObject *message, Buffer &text) {
     if (!is_attribute(self->publication, NAME(writer), self->writer)) return odd();
     if (is_attribute(self->outgoing, NAME(loop), Py_None) && monotonic_ns() >= self->look_again_ns) {
@@ -113,7 +124,7 @@ int append(Appender *self, PyObject *message, Buffer &text) {
     const Ref stream(PyObject_GetAttr(self->outgoing, NAME(stream)));
     if (!stream || stream == Py_None || PySet_GET_SIZE(self->unanswered)) return odd();
     if (number_of(stream, NAME(waiting_bytes)) != 0) return odd();
-    const int dumped = dump_message(self->plan, message, text);
+    const int dumped = dump(self, message, text);
     if (dumped <= 0 || text.size > MOST_BYTES) return dumped < 0 ? -1 : 0;
     const Lock lock(self->lock);
     if (!lock.is_held || !is_attribute(self->publication, NAME(writer), self->writer)) return odd();

@@ -139,7 +139,9 @@ class ReadingEnd:
 class WritingEnd:
     """A publication, by one of the paths."""
 
-    def __init__(self, path: str, ring: Ring, name: str, doorbells: Doorbells) -> None:
+    def __init__(
+        self, path: str, ring: Ring, name: str, doorbells: Doorbells, msg_type: type[String]
+    ) -> None:
         self.publication = Publication(TOPIC, "", 0, b"")
         self.writer = self.publication.writer = Writer(ring, name, doorbells)
         clock = BaseClock()
@@ -152,7 +154,7 @@ class WritingEnd:
         self.lock = threading.RLock()
         made = make_appender if path == _COMPILED else None
         with mock.patch("dsmq_nodes.graph.links.broker_link.make_appender", made):
-            found = link.appender(self.publication, String.to_record, codec(String))
+            found = link.appender(self.publication, msg_type.to_record, codec(msg_type))
         assert found is not None
         self.append = found
 
@@ -178,15 +180,16 @@ class BothPaths:
             for number, path in enumerate((_COMPILED, _PYTHON), 2)
         ]
         self.writers = [
-            WritingEnd(path, self.ring, name, self.doorbells)
+            WritingEnd(path, self.ring, name, self.doorbells, msg_type)
             for path, name in ((_COMPILED, "/c"), (_PYTHON, "/p"), (_COMPILED, "/é"))
         ]
         self.raw = Writer(self.ring, "/raw", self.doorbells)
         self.seq = 0
+        self.msg_type = msg_type
 
     def publish(self, who: int, text: str) -> None:
         """Publish a text by one of the writers."""
-        self.writers[who].append(String(data=text))
+        self.writers[who].append(self.msg_type(data=text))
 
     def write(self, text: bytes, seq: int, field: str = "", raw: bytes = b"") -> None:
         """Append what no node would."""

@@ -224,11 +224,20 @@ class DsmqLink:
             text, field, raw = dump(msg)
             return len(text) + len(raw) <= _MOST_AT_ONCE_BYTES and append(text, field, raw)
 
-        if make_appender is None or plan is None or type(self._clock) is not BaseClock:
+        if make_appender is None or type(self._clock) is not BaseClock:
             return append_now
         ring, bells = writer.ring, writer.doorbells
         return make_appender(
-            *(append_now, plan, publication, writer, outgoing, unanswered, look, outgoing.lock),
+            *(
+                append_now,
+                plan or dump,
+                publication,
+                writer,
+                outgoing,
+                unanswered,
+                look,
+                outgoing.lock,
+            ),
             *(
                 writer.sender.encode(),
                 bells.files,
