@@ -2,11 +2,14 @@
 
 import itertools
 import random
+from pathlib import Path
 
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dsmq_nodes.launcher.file.read import read
 from dsmq_nodes.launcher.supervise.plan import RestartPlan
+from dsmq_nodes.launcher.supervise.planning import make_plan
 from dsmq_nodes.launcher.supervise.restart import HEALTHY_SEC, Restarts
 
 
@@ -35,6 +38,18 @@ def test_delays_double_up_to_their_limit() -> None:
     plan = RestartPlan("always", 1.0, 30.0, 0.0, max_restarts=8, window_sec=600.0)
     between = [b - a for a, b in itertools.pairwise(starts_sec(plan, 0.0))]
     assert between == [1.0, 2.0, 4.0, 8.0, 16.0, 30.0, 30.0, 30.0]
+
+
+def test_always_is_never_given_up_and_not_tried_more_often_than_it_may() -> None:
+    text = (
+        "nodes:\n- {name: a, exec: [sleep], restart: always}\n"
+        "- {name: b, exec: [sleep], restart: {max: 2}}"
+    )
+    always, limited = (each.restart for each in make_plan(read(text), Path()).nodes)
+    assert (always.max_restarts, limited.max_restarts) == (None, 2)
+    starts = starts_sec(always, 0.0)
+    assert starts[-1] > 600.0
+    assert len(starts) < 100
 
 
 @given(st.floats(0.0, 1.0), st.integers(0, 1000))

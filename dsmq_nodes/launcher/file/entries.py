@@ -77,13 +77,14 @@ class RestartEntry(LaunchMapping):
     """When a process that has ended is started again."""
 
     policy: Literal["never", "on-failure", "always"] = Field(
-        "on-failure", description="always: after exit status 0 too."
+        "on-failure", description="always: after exit status 0 too, and it never gives up."
     )
     delay: fields.Seconds = Field(1.0, description="Before the first restart; doubles each time.")
     max_delay: fields.Seconds = Field(30.0, description="It grows no longer than this.")
     jitter: float = Field(0.2, ge=0, le=1, description="It varies by this share, up and down.")
-    max: int = Field(
-        5, ge=1, le=1_000_000, description="More restarts than this in `window`: FAILED."
+    max: Annotated[int, Field(ge=1, le=1_000_000)] | None = Field(
+        None,
+        description="More restarts than this in `window`: FAILED. 5, with always no limit.",
     )
     window: fields.Seconds = Field(60.0, description="Over how many seconds restarts are counted.")
 

@@ -54,7 +54,7 @@ class RestartPlan:
         delay_sec: before the first restart; doubled for each further one within the window.
         max_delay_sec: it grows no longer than this.
         jitter: the delay varies by this share, up and down.
-        max_restarts: one more than this within the window is FAILED.
+        max_restarts: one more than this within the window is FAILED; None: it never gives up.
         window_sec: the time over which restarts are counted.
     """
 
@@ -62,7 +62,7 @@ class RestartPlan:
     delay_sec: float = 1.0
     max_delay_sec: float = 30.0
     jitter: float = 0.2
-    max_restarts: int = 5
+    max_restarts: int | None = 5
     window_sec: float = 60.0
 
 
@@ -127,7 +127,8 @@ class ProcessPlan:
             yield f"after: {each.node} {what}{limit}"
         if self.restart.policy != "never":
             most, window_sec = self.restart.max_restarts, self.restart.window_sec
-            yield f"restart: {self.restart.policy}, {most} times in {window_sec:g} s at most"
+            limit = "" if most is None else f", {most} times in {window_sec:g} s at most"
+            yield f"restart: {self.restart.policy}{limit}"
         if self.required:
             yield "required: the launch ends with it"
         if self.log is not None:

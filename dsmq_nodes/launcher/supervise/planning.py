@@ -181,7 +181,7 @@ def _restart(entry: RestartEntry) -> RestartPlan:
         entry.delay,
         max(entry.delay, entry.max_delay),
         entry.jitter,
-        entry.max,
+        entry.max or (None if entry.policy == "always" else RestartPlan.max_restarts),
         entry.window,
     )
 

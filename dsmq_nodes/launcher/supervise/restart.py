@@ -42,7 +42,8 @@ class Restarts:
             self._at_sec.clear()
         while self._at_sec and now_sec - self._at_sec[0] > self._plan.window_sec:
             self._at_sec.popleft()
-        if len(self._at_sec) >= self._plan.max_restarts:
+        most = self._plan.max_restarts
+        if most is not None and len(self._at_sec) >= most:
             return None
         # The exponent is bounded: 2.0**1024 overflows.
         doubled = self._plan.delay_sec * 2.0 ** min(len(self._at_sec), 32)
