@@ -33,7 +33,8 @@ def main() -> None:
     if sys.argv[1:2] == ["run"]:
         _run_a_program(sys.argv[2:])
     _open_streams()
-    out = sys.stdout = taken_over(sys.stdout)
+    # `shutil.get_terminal_size` asks the original stream, which has been taken over.
+    out = sys.stdout = sys.__stdout__ = taken_over(sys.stdout)  # type: ignore[misc]
     sys.stderr = taken_over(sys.stderr)
     # Raised in the running code, so that everything is closed on the way out. The broker and the
     # launcher install their own handlers.

@@ -2,6 +2,10 @@
 
 import json
 import os
+import pty
+import subprocess
+import sys
+import termios
 from pathlib import Path
 from typing import Any
 
@@ -92,3 +96,18 @@ def test_a_field_from_the_end_and_one_that_cannot_be_meant(place: Place) -> None
         _, errors, status = place.here(*echo, path)
         assert (status, errors.count("\n")) == (1, 1)
         assert "write it as header.stamp, ranges[3] or ranges[-1]" in errors
+
+
+def test_commands_know_how_wide_the_terminal_is() -> None:
+    ours, theirs = pty.openpty()
+    termios.tcsetwinsize(theirs, (30, 61))
+    program = (
+        "import shutil, dsmq_nodes.cli as cli\n"
+        "cli._run = lambda: print(shutil.get_terminal_size())\n"
+        "cli.main()"
+    )
+    environ = {key: value for key, value in os.environ.items() if key not in {"COLUMNS", "LINES"}}
+    subprocess.run([sys.executable, "-c", program], stdout=theirs, env=environ, check=True)
+    assert b"columns=61" in os.read(ours, 1000)
+    os.close(ours)
+    os.close(theirs)

@@ -9,6 +9,7 @@ from dsmq_nodes.messages import Time
 from dsmq_nodes.messages.dsmq_msgs import (
     Edge,
     NodeStatistics,
+    Source,
     SubscriptionStatistics,
     TimerStatistics,
     TopicStatistics,
@@ -65,6 +66,23 @@ def test_the_latency_of_a_shared_topic_is_what_its_readers_have_felt() -> None:
         for table in tables([], [topic], nodes, 79, 20):
             console.print(table)
     assert "3.0 ms" in capture.get()
+
+
+def test_what_has_no_rate_has_no_rate_of_0_hz() -> None:
+    source = [Source(node="/a")]
+    topics = [
+        TopicStatistics(name="/latched", messages=1, publishers=source),
+        TopicStatistics(name="/nobodys", messages=9, edges=[Edge(subscriber="/a")]),
+        TopicStatistics(name="/stalled", messages=9, publishers=source),
+    ]
+    console = Console(width=79)
+    with console.capture() as capture:
+        for table in tables([], topics, [], 79, 20):
+            console.print(table)
+    rows = [line.split() for line in capture.get().splitlines() if line.strip()]
+    rates = {row[0]: " ".join(row[4:6]) for row in rows}
+    assert (rates["/latched"], rates["/nobodys"]) == ("- -", "- -")
+    assert rates["/stalled"] == "0.0 Hz"
 
 
 def test_a_long_name_is_cut_in_the_summary() -> None:

@@ -172,11 +172,13 @@ def _topic_row(topic: "TopicStatistics", heard: "Sequence[SubscriptionStatistics
         latencies += [each.latency_p50_sec for each in heard if each.topic == topic.name]
     latencies = [each for each in latencies if each]
     dropped = sum(edge.dropped for edge in topic.edges)
+    # One message, as of a latched topic, has no rate; nor has a topic that nobody publishes.
+    has_rate = bool(topic.rate_hz) or (topic.messages > 1 and bool(topic.publishers))
     return (
         topic.name,
         f"{len(topic.publishers)} > {len(topic.edges)}",
-        f"{topic.rate_hz:.1f} Hz",
-        f"{topic.bytes_per_sec / 1e3:.1f} kB/s",
+        f"{topic.rate_hz:.1f} Hz" if has_rate else "-",
+        f"{topic.bytes_per_sec / 1e3:.1f} kB/s" if has_rate else "-",
         f"{max(latencies) * 1e3:.1f} ms" if latencies else "-",
         Text(str(dropped), "yellow" if dropped else ""),
     )
