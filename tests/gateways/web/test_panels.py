@@ -9,6 +9,7 @@ import pytest
 
 from tests.gateways.web.panel_nodes import EVIL, HEIGHT, WIDTH
 from tests.gateways.web.robot import Robot, free_port
+from tests.support import web_clients
 from tests.support.browser import CHROMIUM, Browser, Page
 from tests.support.processes import ROOT
 from tests.support.waiting import until
@@ -17,6 +18,7 @@ pytestmark = [
     pytest.mark.skipif("DSMQ_BROWSER" not in os.environ, reason="in `.ci/browser` alone"),
     pytest.mark.skipif(CHROMIUM is None, reason="there is no chromium"),
 ]
+AXE = web_clients.FOLDER / "node_modules" / "axe-core" / "axe.min.js"
 LIVE = "document.querySelector('#state').textContent === 'live'"
 
 
@@ -153,6 +155,34 @@ def test_a_joint_moves_while_its_slider_is_held_and_goes_limp_when_told(
     page.waits_for("document.querySelector('#joint-arm').textContent === 'Arm'")
     page.click("#joint-hold")
     page.waits_for("document.querySelector('#notice').textContent === 'holding'")
+
+
+def test_episodes_are_marked_in_a_recording(page: Page) -> None:
+    assert page.run("document.querySelector('#episodes').hidden")
+    page.run("document.querySelector('#record').click()")
+    page.waits_for("!document.querySelector('#episodes').hidden")
+    page.run("document.querySelector('#task').value = 'fold the towel'")
+    notice = "document.querySelector('#notice').textContent"
+    for button, words in (
+        ("episode", "episode 0 is started"),
+        ("episode", "episode 0 is stopped"),
+        ("discard", "episode 0 is discarded"),
+    ):
+        page.run(f"document.querySelector('#{button}').click()")
+        page.waits_for(f"{notice} === '{words}'")
+    page.waits_for("!document.querySelector('#record').disabled")
+    page.run("document.querySelector('#record').click()")
+    link = page.waits_for("document.querySelector('#notice a')?.href")
+    page.waits_for("document.querySelector('#episodes').hidden")
+    (ROOT / "recordings" / link.rpartition("/")[2]).unlink()
+
+
+@pytest.mark.skipif(not AXE.is_file(), reason="no axe-core: `.ci/web` installs it")
+def test_the_joints_are_accessible(page: Page) -> None:
+    page.waits_for("document.querySelectorAll('#joints input').length === 6")
+    page.run(AXE.read_text(encoding="utf-8") + "; 0")
+    found = page.run("axe.run('#p-joints').then(r => r.violations.map(v => v.id + ': ' + v.help))")
+    assert found == []
 
 
 def test_words_of_others_are_never_markup(page: Page, robot: Robot) -> None:
