@@ -12,36 +12,33 @@ import dsmq_nodes
 from dsmq_nodes import speedups
 from dsmq_nodes.cli.options import new_app
 
-# The names, and the first sentence of the help of each.
+# The names, and the first sentence of the help of each: a line of 80 columns holds it.
 _COMMANDS: Final = {
-    "launch": "Start the broker and the nodes of a launch file; Ctrl-C ends them.",
-    "run": "Run one program for rclpy, unchanged, or one node; as `ros2 run`.",
-    "check": "Find every mistake in a launch file at once; nothing is started.",
-    "new": "Make a project to start from: a sensor, a controller, a message, a launch file, "
-    "a test.",
+    "launch": "Start the broker and the nodes of a launch file.",
+    "run": "Run one program for rclpy, unchanged, or one node.",
+    "check": "Find every mistake in a launch file; nothing is started.",
+    "new": "Make a project to start from.",
     "bench": "Measure what this machine and its broker carry.",
     "graph": "Show which node publishes and subscribes which topic.",
-    "log": "Follow the log of all nodes, on /rosout, until Ctrl-C; or change a node's level.",
-    "top": "Show nodes and topics with their rates, latencies and losses, each second, "
-    "until Ctrl-C.",
-    "doctor": "Find out why a callback is not called; status 1 when there is an ERROR.",
-    "docs": "Show the guide, also without a network; without a page the list of its pages.",
-    "web": "Serve the dashboard, rosbridge and Foxglove until Ctrl-C; open the address it prints.",
+    "log": "Follow the log of all nodes, or change a node's level.",
+    "top": "Show nodes and topics with rates, latencies and losses.",
+    "doctor": "Find out why a callback is not called.",
+    "docs": "Show the guide, also without a network.",
+    "web": "Serve the dashboard, rosbridge and Foxglove.",
     "broker": "Run a broker until Ctrl-C; `launch` starts one by itself.",
-    "topic": "Topics: see their messages, rates and types, and publish on them.",
-    "node": "Nodes: list, info; of a launch that runs also restart, stop, start, log.",
+    "topic": "Topics: see their messages, rates and types; publish.",
+    "node": "Nodes: list, info; of a launch also restart, stop, log.",
     "service": "Services: list them, see their servers, call them.",
-    "param": "Parameters of the nodes: see and change them while they run.",
+    "param": "Parameters of the nodes: see and change them.",
     "action": "Actions: list them, see their servers, send them goals.",
     "interface": "Types of messages, services and actions.",
     "lifecycle": "Lifecycle nodes: list them, see their states and change them.",
-    "tf": "Coordinate frames: where they are, and the nodes that publish them.",
-    "uplink": "Join this machine's broker to those of other machines; nothing goes unless it is "
-    "named.",
+    "tf": "Coordinate frames: where they are, who publishes them.",
+    "uplink": "Join this machine's broker to those of other machines.",
     "bridge": "Bridges to other worlds: ros2.",
-    "teleop": "Drive a robot, or move an arm, by the keys of this terminal while one is held.",
-    "servo": "Bus servos of an arm: find them, watch them, calibrate them, change an id.",
-    "episode": "Mark the begin or the end of an episode in a running recording, or discard it.",
+    "teleop": "Drive a robot, or move an arm, by the keys of a terminal.",
+    "servo": "Bus servos of an arm: find, watch, calibrate them.",
+    "episode": "Mark episodes in a running recording.",
     "bag": "Bags: record topics, look at a recording, play it back.",
 }
 # Commands in a file of another name, since file names are unique in the package.
@@ -63,7 +60,7 @@ class Commands(TyperGroup):
     """
 
     def __init__(self, **attrs: Any) -> None:
-        """Know the names of the commands and the first sentences of their help."""
+        """Know the names of the commands and a line about each."""
         super().__init__(**attrs)
         self.commands = {name: TyperCommand(name, help=about) for name, about in _COMMANDS.items()}
 

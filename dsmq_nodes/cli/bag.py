@@ -317,7 +317,7 @@ def repair(
 @app.command(
     epilog=examples_epilog(
         ("dsmq-nodes bag rerun run.mcap --node examples.diffbot:Avoider --topics /obstacle", ""),
-        ("dsmq-nodes bag rerun run.mcap --node my_robot:Controller -p gain:=0.2", "what changes?"),
+        ("dsmq-nodes bag rerun run.mcap --node my_robot:Controller -p gain:=0.2", "another gain"),
     )
 )
 def rerun(

@@ -22,7 +22,7 @@ def check(
     *,
     as_json: Annotated[bool, typer.Option("--json", help="Print the findings as JSON.")] = False,
 ) -> None:
-    """Find every mistake in a launch file at once; nothing is started.
+    """Find every mistake in a launch file; nothing is started.
 
     The classes are imported and made, in another process and without a broker: parameters, types
     at both ends of every topic, and names are checked against the real ones.

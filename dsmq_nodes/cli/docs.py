@@ -52,7 +52,7 @@ def docs(
         ),
     ] = None,
 ) -> None:
-    """Show the guide, also without a network; without a page the list of its pages."""
+    """Show the guide, also without a network. Without a page it lists the pages."""
     pages = _pages()
     page = _found(" ".join(words), pages) if words else _INDEX
     text = _IMAGE.sub("", pages[page])

@@ -33,7 +33,7 @@ def show(
     as_json: JsonOption = False,
     broker: BrokerOption = BROKER,
 ) -> None:
-    """Find out why a callback is not called; status 1 when there is an ERROR.
+    """Find out why a callback is not called. The exit status is 1 when there is an ERROR.
 
     It looks for topics without a publisher, names that nearly agree, types that differ, readers
     that are too slow, stamps and clocks that are off, callbacks that raise, and nodes that died.

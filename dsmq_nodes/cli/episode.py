@@ -38,7 +38,7 @@ def episode(
     ] = "",
     broker: BrokerOption = BROKER,
 ) -> None:
-    """Mark the begin or the end of an episode in a running recording, or discard it.
+    """Mark episodes in a running recording.
 
     A recorder is `dsmq-nodes bag record`, or `launch --record`. `bag info` shows the episodes, and
     `bag convert --to lerobot` makes those of a dataset of them.

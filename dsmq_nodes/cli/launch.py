@@ -78,7 +78,7 @@ def launch(
         bool, typer.Option("--dry-run", help="Show the plan, and start nothing.")
     ] = False,
 ) -> None:
-    """Start the broker and the nodes of a launch file; Ctrl-C ends them.
+    """Start the broker and the nodes of a launch file. Ctrl-C ends them.
 
     `launch schema [FOLDER]` prints a JSON Schema of launch files for your editor, with the node
     classes that are found in the folder, else in the current one, and their parameters.

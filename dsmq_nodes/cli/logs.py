@@ -43,7 +43,10 @@ def show(
     ] = 0,
     broker: BrokerOption = BROKER,
 ) -> None:
-    """Follow the log of all nodes, on /rosout, until Ctrl-C; or change a node's level."""
+    """Follow the log of all nodes, or change a node's level.
+
+    It is read on /rosout, until Ctrl-C.
+    """
     with Session(broker) as session:
         if set_level:
             for line in node_logs.set_levels(session, nodes or [], set_level):

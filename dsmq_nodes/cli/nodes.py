@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from dsmq_nodes.tools.running_launch import RunningLaunch
 
 app = new_app(
-    "Nodes: list, info; of a launch that runs also restart, stop, start, log.",
+    "Nodes: list, info; of a launch also restart, stop, log.",
     ("dsmq-nodes node list -v", "with state, pid and restarts"),
     ("dsmq-nodes node info /talker", ""),
     ("dsmq-nodes node restart talker", ""),

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from dsmq_nodes.tools.node_parameters import NodeParameters
 
 app = new_app(
-    "Parameters of the nodes: see and change them while they run.",
+    "Parameters of the nodes: see and change them.",
     ("dsmq-nodes param list", "of all nodes"),
     ("dsmq-nodes param set /blinker period 0.1", ""),
     ("dsmq-nodes param dump /blinker > blinker.yaml", ""),

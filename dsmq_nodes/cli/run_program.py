@@ -19,5 +19,5 @@ def run(
         list[str], typer.Argument(metavar="PROGRAM [WORDS]...", help="What to run, and its words.")
     ],
 ) -> None:
-    """Run one program for rclpy, unchanged, or one node; as `ros2 run`."""
+    """Run one program for rclpy, unchanged, or one node. The words are those of `ros2 run`."""
     exit_with(words)

@@ -22,7 +22,7 @@ from dsmq_nodes.devices.servo_bus.commissioning import FoundServo
 from dsmq_nodes.devices.servo_bus.servo_arm import SO101
 
 app = new_app(
-    "Bus servos of an arm: find them, watch them, calibrate them, change an id.",
+    "Bus servos of an arm: find, watch, calibrate them.",
     ("dsmq-nodes servo scan /dev/ttyACM0", "which servos answer"),
     ("dsmq-nodes servo set-id /dev/ttyACM0 1 6", "one servo on the bus"),
     ("dsmq-nodes servo calibrate /dev/ttyACM0 arm.json", "limp; move each joint from end to end"),

@@ -21,7 +21,7 @@ from dsmq_nodes.errors import CommandError
 from dsmq_nodes.graph.run import run
 
 app = new_app(
-    "Drive a robot, or move an arm, by the keys of this terminal while one is held.",
+    "Drive a robot, or move an arm, by the keys of a terminal. It moves while one is held.",
     ("dsmq-nodes teleop drive", "a base, on /cmd_vel"),
     ("dsmq-nodes teleop drive --topic /robot1/cmd_vel --linear 0.5", ""),
     ("dsmq-nodes teleop arm", "the joints of /joint_states, by /joint_command"),

@@ -10,7 +10,7 @@ from dsmq_nodes.errors import CommandError
 from dsmq_nodes.tools.session import Session
 
 app = new_app(
-    "Coordinate frames: where they are, and the nodes that publish them.",
+    "Coordinate frames: where they are, who publishes them.",
     ("dsmq-nodes tf tree", ""),
     ("dsmq-nodes tf echo odom base_link", "where base_link is in odom, each second"),
 )

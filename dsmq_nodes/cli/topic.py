@@ -31,7 +31,7 @@ from dsmq_nodes.tools.session import Session
 from dsmq_nodes.tools.stamps import has_header
 
 app = new_app(
-    "Topics: see their messages, rates and types, and publish on them.",
+    "Topics: see their messages, rates and types; publish.",
     ("dsmq-nodes topic list -t", "names and types"),
     ("dsmq-nodes topic echo /chatter --once", ""),
     ("dsmq-nodes topic hz /chatter", ""),

@@ -55,7 +55,7 @@ def web(
     tls_key: Annotated[Path | None, typer.Option(metavar="FILE", help="Its private key.")] = None,
     broker: BrokerOption = BROKER,
 ) -> None:
-    """Serve the dashboard, rosbridge and Foxglove until Ctrl-C; open the address it prints.
+    """Serve the dashboard, rosbridge and Foxglove. Open the address it prints; Ctrl-C ends it.
 
     It listens beyond this machine only with a token, in the environment variable DSMQ_WEB_TOKEN or
     in a file.

@@ -43,6 +43,10 @@ def test_help_names_what_there_is_and_shows_examples(
     assert max(map(len, done.stdout.splitlines())) <= 100
 
 
+def test_no_line_of_the_list_is_cut_on_80_columns(nowhere: Place) -> None:
+    assert "..." not in nowhere.run("--help", COLUMNS="80").stdout.replace("[ARGS]...", "")
+
+
 def test_without_a_command_the_help_is_shown(nowhere: Place) -> None:
     done = nowhere.run()
     assert done.stdout + done.stderr == nowhere.run("-h").stdout
