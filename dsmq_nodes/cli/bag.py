@@ -286,6 +286,8 @@ def convert(
     need_bag()
     from dsmq_nodes.cli.show.bag.bag_convert import convert_bag  # noqa: PLC0415  110 ms
 
+    if to == "lerobot" and (topics or exclude or regex or exclude_regex):
+        raise typer.BadParameter("of a dataset name the features instead", param_hint="--feature")
     if output is None and to == "lerobot":
         output = str(bag[0].parent / f"{bag[0].stem}_lerobot")
     elif output is None:

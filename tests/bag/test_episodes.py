@@ -72,7 +72,9 @@ def test_marks_are_in_the_bag_whatever_is_selected_and_info_shows_the_episodes(
     first, second = episodes_of(bag)
     assert (first.task, second.task) == ("pick", "place")
     assert second.end_ns == bag.end_ns  # it was not stopped
-    assert bag.topics["/episode"] == EpisodeMark.type_name
+    assert {each.channel.type_name for each in bag.records(topics={"/episode"})} == {
+        EpisodeMark.type_name
+    }
     (number,) = bag.records(topics={"/x"})
     assert first.start_ns <= number.log_time_ns <= first.end_ns
     assert [each["task"] for each in information(bag)["episodes"]] == ["pick", "place"]
@@ -90,6 +92,14 @@ def test_a_second_recorder_has_the_marks_too_and_does_not_answer(
     assert [each.task for each in episodes_of(other.close())] == ["pick"]
     recording.until(lambda: recording.recorder.messages == 2)
     assert len(list(recording.close())) == 2
+
+
+def test_without_marks_there_is_no_topic_of_them(recording: Recording, tool: Tool) -> None:
+    tool.advertise("/x", Float64.type_name)
+    tool.put("/x", Float64(data=1.0))
+    recording.until(lambda: recording.recorder.messages == 1)
+    assert list(recording.recorder.topics) == ["/x"]
+    assert "episodes" in information(recording.close())
 
 
 def test_without_a_recorder_the_command_says_so(broker: BrokerProcess) -> None:

@@ -174,8 +174,8 @@ class VectorReader:
         if not found:
             raise ValueError("it has no numbers")
         self.names = self.names or tuple(found)
-        if found.keys() != set(self.names):
-            raise ValueError(f"it has {', '.join(found)}, the first one {', '.join(self.names)}")
+        if others := sorted(found.keys() ^ set(self.names)):
+            raise ValueError(f"it has, or lacks, {', '.join(others)}, unlike the first one")
         for name, value in found.items():
             if not math.isfinite(value):
                 raise ValueError(f"{name} is {value}")

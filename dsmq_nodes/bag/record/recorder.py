@@ -26,7 +26,6 @@ from dsmq_nodes.bag.file.selection import Selection
 from dsmq_nodes.bag.record.episode_service import REQUESTS, EpisodeService
 from dsmq_nodes.dsmq import wire
 from dsmq_nodes.errors import BagError, MessageError
-from dsmq_nodes.messages.dsmq_msgs import EpisodeMark
 from dsmq_nodes.messages.rosgraph import Clock
 from dsmq_nodes.tools.graph_model import GraphModel, TopicModel, decode_graph, read_schema
 from dsmq_nodes.tools.session import Session
@@ -151,11 +150,12 @@ class Recorder:
         own = {TYPES_TOPIC: self._hear_type, GRAPH_TOPIC: self._hear_graph}
         own |= {CLOCK_TOPIC: self._take_clock} if use_sim_time else {}
         self._episodes = EpisodeService(session)
-        own |= {REQUESTS: self._episodes.on_request, EPISODE_TOPIC: self._hear_mark}
+        own |= {REQUESTS: self._episodes.on_request}
         self._own_topics = set(own)
         self._listeners = {**own, **(listeners or {})}
         for topic in self._listeners:
             session.subscribe(topic)
+        self._listeners[EPISODE_TOPIC] = self._episodes.on_mark  # recorded when there is a mark
 
     @property
     def messages(self) -> int:
@@ -249,13 +249,6 @@ class Recorder:
         if told := self._session.understood(reply, read_schema, exact=True):
             self._told_schemas[told[0]] = told[1]
 
-    def _hear_mark(self, reply: wire.Reply) -> None:
-        """Record a mark, whatever is selected and whatever the graph has told."""
-        if EPISODE_TOPIC not in self.topics:
-            of_type = _Type(EpisodeMark.type_name)
-            self.topics[EPISODE_TOPIC] = RecordedTopic(EPISODE_TOPIC, any_type=of_type)
-        self._episodes.on_mark(reply)
-
     def _take_clock(self, reply: wire.Reply) -> None:
         """Set the simulated time; a message without a valid time changes nothing."""
         with contextlib.suppress(MessageError):
@@ -277,7 +270,7 @@ class Recorder:
         for found in graph.topics:
             topic = self.topics.get(found.name)
             if topic is None:
-                if found.name not in self._selection:
+                if found.name not in self._selection and found.name != EPISODE_TOPIC:
                     continue
                 topic = self.topics[found.name] = RecordedTopic(found.name)
                 if found.name not in self._own_topics:
