@@ -17,7 +17,7 @@ _COMMANDS: Final = {
     "launch": "Start the broker and the nodes of a launch file.",
     "run": "Run one program for rclpy, unchanged, or one node.",
     "check": "Find every mistake in a launch file; nothing is started.",
-    "new": "Make a project to start from.",
+    "new": "Make a project: sensor, controller, message, launch file, test.",
     "bench": "Measure what this machine and its broker carry.",
     "graph": "Show which node publishes and subscribes which topic.",
     "log": "Follow the log of all nodes, or change a node's level.",

@@ -41,7 +41,7 @@ def new(
         bool, typer.Option("--deploy", help="Add a systemd unit, a Dockerfile and a CI workflow.")
     ] = False,
 ) -> None:
-    """Make a project to start from. It has a sensor, a controller, a message, a launch file, a test."""
+    """Make a project: sensor, controller, message, launch file, test."""
     _check(name)
     folder = Path(name)
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):

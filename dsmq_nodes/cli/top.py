@@ -22,7 +22,7 @@ def show(
     ] = 0,
     broker: BrokerOption = BROKER,
 ) -> None:
-    """Show nodes and topics with rates, latencies and losses. They are drawn each second, until Ctrl-C.
+    """Show nodes and topics with rates, latencies and losses. They are drawn each second.
 
     Without a terminal the tables are printed once.
     """
