@@ -64,7 +64,7 @@ class SimCamera(Node):
         self._world = World(given.model)
         name = given.camera or next(iter(self._world.names("camera")), "")
         self._camera = self._world.find("camera", name, "camera")
-        self._renderer = _renderer(self._world, given.width, given.height)
+        self._renderer = make_renderer(self._world, given.width, given.height)
         self._pixels = np.zeros((given.height, given.width, 3), np.uint8)
         self._due_sec = 0.0
         self._frame = given.frame_id or f"{self.get_namespace()}/{name}".lstrip("/")
@@ -133,7 +133,7 @@ class SimCamera(Node):
             self._renderer.close()
 
 
-def _renderer(world: World, width: int, height: int) -> Any:
+def make_renderer(world: World, width: int, height: int) -> Any:
     """A renderer of MuJoCo's.
 
     Raises:
