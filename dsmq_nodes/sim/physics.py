@@ -279,17 +279,24 @@ class Physics(Node):
     # Commands
 
     def on_twist(self, msg: Twist) -> None:
-        """Drive."""
+        """Drive; stop at a command of what is no number."""
         if math.isfinite(msg.linear.x) and math.isfinite(msg.angular.z):
             self._command_sec = self.elapsed_sec
             self._wheels.command(msg.linear.x, msg.angular.z)
+        else:
+            self._wheels.command(0.0, 0.0)
+            self._refuse("its speeds are not finite")
 
     def on_joint_command(self, msg: JointState) -> None:
-        """Move joints."""
+        """Move joints; hold at a command that cannot be obeyed."""
         if reason := self._motors.command(msg):
-            self.get_logger().warning(f"a command is refused: {reason}", throttle_duration_sec=1.0)
+            self._motors.hold()
+            self._refuse(reason)
         else:
             self._command_sec = self.elapsed_sec
+
+    def _refuse(self, reason: str) -> None:
+        self.get_logger().warning(f"a command is refused: {reason}", throttle_duration_sec=1.0)
 
     @override
     def enter_safe_state(self) -> None:

@@ -136,10 +136,11 @@ def test_it_stops_when_commands_do_and_while_the_emergency_stop_is_pressed(graph
     graph.inject("emergency_stop", Bool(data=True))
     robot.drive(0.5, 0.3)
     assert abs(robot.speed) < 0.01
-    robot.drive(0.5, math.nan)  # and no command of such numbers
     graph.inject("emergency_stop", Bool(data=False))
     robot.drive(0.5, 0.3)
     assert robot.speed > 0.2
+    robot.drive(0.5, math.nan)  # a command, but of no speed
+    assert abs(robot.speed) < 0.01
 
 
 def test_the_bumper_tells_of_a_wall(graph: Graph) -> None:
