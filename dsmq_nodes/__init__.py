@@ -48,7 +48,7 @@ if TYPE_CHECKING:
     from dsmq_nodes.tf.buffer import Buffer
     from dsmq_nodes.tf.transform_listener import TransformListener
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 __all__ = [
     "Action",

@@ -152,6 +152,9 @@ def test_the_version_is_written_in_one_place(project: dict[str, Any]) -> None:
         if dsmq_nodes.__version__ in strings(path)
     ]
     assert written == ["dsmq_nodes/__init__.py"]
+    cited = (ROOT / ".github" / "CITATION.cff").read_text()
+    assert f"\nversion: {dsmq_nodes.__version__}\n" in cited
+    assert f"\n## {dsmq_nodes.__version__} - " in (ROOT / ".github" / "CHANGELOG.md").read_text()
 
 
 def strings(path: Path) -> set[object]:
