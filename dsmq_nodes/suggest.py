@@ -20,6 +20,10 @@ def nearest(word: str, known: Iterable[str]) -> str | None:
     some = itertools.islice((name for name in known if len(name) <= _LONGEST), _MOST_KNOWN)
     by_folded = {name.lower(): name for name in some}
     close = get_close_matches(word.lower(), by_folded, n=1, cutoff=0.6)
+    if not close and word.count("/") <= 1:  # the last part of a name, without its namespace
+        long = [name for name in by_folded.values() if "/" in name]
+        by_folded = {name.lower().rpartition("/")[2]: name for name in long}
+        close = get_close_matches(word.lower().rpartition("/")[2], by_folded, n=1, cutoff=0.6)
     return by_folded[close[0]] if close else None
 
 

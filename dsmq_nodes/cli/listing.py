@@ -1,6 +1,7 @@
 """Prints lists: names, with their types, counted, or as JSON."""
 
 import json
+import sys
 from collections.abc import Iterable
 from typing import Any
 
@@ -23,8 +24,10 @@ def print_offers(
     )
 
 
-def print_names(names: Iterable[str], *, count: bool = False, as_json: bool = False) -> None:
-    """Names, a line each."""
+def print_names(
+    names: Iterable[str], *, count: bool = False, as_json: bool = False, none: str = ""
+) -> None:
+    """Names, a line each; where there are none, `none` on standard error."""
     found = list(names)
     if as_json:
         print_json(found)
@@ -32,6 +35,8 @@ def print_names(names: Iterable[str], *, count: bool = False, as_json: bool = Fa
         print(len(found))
     elif found:
         print("\n".join(found))
+    elif none:
+        print(none, file=sys.stderr)
 
 
 def print_json(value: Any) -> None:

@@ -60,7 +60,7 @@ def list_(
     if as_json:
         print_json([peer for name in names for peer in graph.peers if peer.name == name])
     else:
-        print_names(names, count=count)
+        print_names(names, count=count, none=f"no node is connected to {broker}")
 
 
 @app.command()

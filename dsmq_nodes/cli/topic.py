@@ -97,7 +97,7 @@ def list_(
             f"{topic.name} [{types_shown(types(topic))}]" if show_types else topic.name
             for topic in topics
         )
-        print_names(names, count=count)
+        print_names(names, count=count, none=f"no topic is published or subscribed at {broker}")
 
 
 @app.command("type")

@@ -1,6 +1,8 @@
 """The base class of every message, and the three types that nearly all messages contain."""
 
+import contextlib
 import logging
+import operator
 import sys
 from collections.abc import Generator
 from pathlib import Path
@@ -87,6 +89,9 @@ class Message(BaseModel):
         try:
             super().__init__(**fields)
         except ValidationError as error:
+            if numbers := _whole_numbers(fields):
+                Message.__init__(self, **fields | numbers)
+                return
             raise MessageError(_explain_field(type(self), error)) from None
 
     __init__.__pydantic_base_init__ = True  # type: ignore[attr-defined]  # not for JSON
@@ -98,6 +103,9 @@ class Message(BaseModel):
             try:
                 super().__setattr__(name, value)
             except ValidationError as error:
+                if numbers := _whole_numbers({name: value}):
+                    self.__setattr__(name, numbers[name])
+                    return
                 raise MessageError(_explain_field(type(self), error)) from None
 
     def to_json(self) -> str:
@@ -275,6 +283,16 @@ def _explain_field(cls: type[Message], error: ValidationError) -> str:
             said = problem["msg"]
         problems.append(f"{'.'.join(map(str, [*path, last]))}: {said}")
     return f"{'; '.join(problems)} ({cls.type_name})"
+
+
+def _whole_numbers(fields: dict[str, Any]) -> dict[str, int]:
+    """The values that are whole numbers of another library, such as numpy's, as Python's own."""
+    found = {}
+    for name, value in fields.items():
+        if hasattr(value, "__index__") and not isinstance(value, int):
+            with contextlib.suppress(TypeError):  # an array is none
+                found[name] = operator.index(value)
+    return found
 
 
 def _unnamed(cls: type[Message], value: object) -> str:

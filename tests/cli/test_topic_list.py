@@ -91,3 +91,13 @@ def test_without_a_broker_one_line_says_where_and_what_to_do(nowhere: Place, com
     assert done.stderr.count("\n") == 1
     assert "no broker at 127.0.0.1:1 (Connection refused)" in done.stderr
     assert "dsmq-nodes broker" in done.stderr
+
+
+def test_without_any_it_is_told_which_broker_has_none(own_place: Callable[[], Place]) -> None:
+    place = own_place()
+    for words, what in (("topic", "no topic is published"), ("node", "no node is connected")):
+        done = place.run(words, "list")
+        assert (done.returncode, done.stdout) == (0, "")
+        assert what in done.stderr
+        assert place.broker in done.stderr
+    assert place.run("topic", "list", "-c").stdout == "0\n"

@@ -19,6 +19,7 @@ from dsmq_nodes.messages import (
     Header,
     Image,
     Imu,
+    Int32,
     Joy,
     LaserScan,
     Message,
@@ -367,3 +368,19 @@ def test_an_unknown_name_is_an_attribute_error() -> None:
 
     with pytest.raises(AttributeError, match=r"Imuu"):
         _ = package.Imuu
+
+
+def test_whole_numbers_of_numpy_are_taken_and_arrays_are_not() -> None:
+    seven: Any = np.int64(7)
+    msg = Int32(data=seven)
+    assert (msg.data, type(msg.data)) == (7, int)
+    nine: Any = np.uint8(9)
+    msg.data = nine
+    assert (msg.data, type(msg.data)) == (9, int)
+    assert Float64(data=seven).data == 7.0
+    wrong: Any = np.zeros(2, dtype=np.int64)
+    large: Any = np.int64(2**40)
+    with pytest.raises(MessageError, match="data: Input should be a valid integer"):
+        Int32(data=wrong)
+    with pytest.raises(MessageError, match="less than or equal to 2147483647"):
+        Int32(data=large)

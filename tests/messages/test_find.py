@@ -9,6 +9,7 @@ from dsmq_nodes.errors import CommandError
 from dsmq_nodes.messages import String, Time
 from dsmq_nodes.messages.rcl_interfaces import Log
 from dsmq_nodes.messages.schema.find import find_type, standard_names
+from dsmq_nodes.suggest import nearest
 
 
 def test_every_standard_type_is_found_by_its_name() -> None:
@@ -60,3 +61,8 @@ def test_a_module_that_cannot_be_imported_is_named(
     for name in ("broken_rover:Thing", "broken_rover/msg/Thing"):
         with pytest.raises(CommandError, match=re.escape("cannot import broken_rover: Mod")):
             find_type(name)
+
+
+@pytest.mark.parametrize("name", ["/pmup", "pump", "/plnat1/pump"])
+def test_a_name_is_found_without_its_namespace(name: str) -> None:
+    assert nearest(name, ["/plant1/pump", "/plant1/sensor", "/clock"]) == "/plant1/pump"
