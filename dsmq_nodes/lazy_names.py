@@ -21,6 +21,17 @@ _PACKAGES: Final = (
     "dsmq_nodes.errors",
     "dsmq_nodes.messages.example_interfaces",
 )
+_ONE_THREAD: Final = "here one thread runs all callbacks, and an `async def` lets others run"
+# What fingers that know rclpy write, and what to write here.
+_OF_RCLPY: Final = {
+    "DurabilityPolicy": "write QoSProfile(durability='transient_local'), or 'volatile'",
+    "HistoryPolicy": "write QoSProfile(depth=10): the newest are kept",
+    "ReliabilityPolicy": "write QoSProfile(depth=10): what is dropped is counted, whatever it is",
+    "qos_profile_sensor_data": "write a depth, such as 5: no pairing of profiles is refused",
+    "init": "nothing is to be initialized: write `run(MyNode)`",
+    **dict.fromkeys(("MultiThreadedExecutor", "SingleThreadedExecutor"), _ONE_THREAD),
+    **dict.fromkeys(("MutuallyExclusiveCallbackGroup", "ReentrantCallbackGroup"), _ONE_THREAD),
+}
 _IMPORT_FROM: Final = opmap["IMPORT_FROM"]
 
 
@@ -57,6 +68,8 @@ def _advice(package: str, name: str) -> str:
     for each in _PACKAGES:
         for one in _names_of(each):
             known.setdefault(one, each)
+    if name in _OF_RCLPY:
+        return f"that is rclpy's; {_OF_RCLPY[name]}"
     if name in known:
         return f"write `from {known[name]} import {name}`"
     close = nearest(name, _names_of(package)) or nearest(name, known)

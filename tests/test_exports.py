@@ -68,6 +68,8 @@ def test_importing_the_package_prints_nothing_and_starts_no_thread() -> None:
 @pytest.mark.parametrize(
     ("wrong", "told"),
     [
+        ("from dsmq_nodes import ReliabilityPolicy", "that is rclpy's; write QoSProfile(depth=10)"),
+        ("from dsmq_nodes import MultiThreadedExecutor", "one thread runs all callbacks"),
         ("from dsmq_nodes import Twist", "write `from dsmq_nodes.messages import Twist`"),
         (
             "from dsmq_nodes.messages import Fibonacci",
