@@ -14,7 +14,7 @@ import numpy as np
 
 from dsmq_nodes.bag.bag_source import BagSource
 from dsmq_nodes.bag.episode_marks import Episode, episodes_of
-from dsmq_nodes.bag.file.atomic import remove, whole_or_gone
+from dsmq_nodes.bag.file.atomic import whole_or_gone
 from dsmq_nodes.bag.file.mcap_reader import Record
 from dsmq_nodes.bag.lerobot import dataset_layout as layout
 from dsmq_nodes.bag.lerobot.dataset_checks import check_dataset
@@ -81,8 +81,7 @@ def export(
     if os.path.lexists(output):
         raise BagError(f"{output} is there already, and stays: name another")
     plan = _Plan(source, options)
-    beside = output.with_name(f"{output.name}.part")
-    remove(beside)  # of an export that was killed
+    beside = output.with_name(f".{output.name}.{os.getpid()}.part")
     with whole_or_gone(beside, lambda: beside.mkdir(parents=True)):
         writer = DatasetWriter(beside, plan.layout())
         for run in plan.runs:
