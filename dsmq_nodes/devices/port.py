@@ -6,8 +6,9 @@ are at the other end at once, so that runs in virtual time are identical.
 
 A serial port has one owner: it is locked (`flock`), since two readers take each other's bytes.
 An unplugged device shows as an error, as a hang-up or as an empty read, depending on its driver;
-all three are the loss of the port. A lost port is opened again by its address, never by its old
-descriptor: the device that comes back may have another number.
+all three are the loss of the port. A TCP connection whose other end was switched off is lost after
+five seconds. A lost port is opened again by its address, never by its old descriptor: the device
+that comes back may have another number.
 """
 
 import asyncio
@@ -27,6 +28,15 @@ from dsmq_nodes.errors import PortLostError
 _READ_BYTES: Final = 65536
 _CONNECT_SEC: Final = 3.0
 _TCP: Final = "tcp://"
+# Requests of a few bytes go out at once; after 2 s of silence the other end is asked each second.
+_TCP_OPTIONS: Final = (
+    (socket.IPPROTO_TCP, socket.TCP_NODELAY, 1),
+    (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1),
+    (socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, 2),
+    (socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, 1),
+    (socket.IPPROTO_TCP, socket.TCP_KEEPCNT, 3),
+    (socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, 5000),
+)
 
 
 class Port:
@@ -184,6 +194,8 @@ async def _connected(address: str) -> socket.socket:
         where = (host, int(port))
     client = socket.socket(socket.AF_INET if is_tcp else socket.AF_UNIX)
     client.setblocking(False)
+    for option in _TCP_OPTIONS if is_tcp else ():
+        client.setsockopt(*option)
     try:
         async with asyncio.timeout(_CONNECT_SEC):
             await asyncio.get_running_loop().sock_connect(client, where)  # type: ignore[arg-type]

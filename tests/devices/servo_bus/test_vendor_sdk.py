@@ -1,8 +1,13 @@
-"""The vendor's own SDK, unmodified, drives the fake bus; where it is installed.
+"""The vendor's own SDK and LeRobot, unmodified, drive the fake bus; where they are installed.
 
 pip install feetech-servo-sdk
+DSMQ_LEROBOT_PYTHON=.../bin/python     its interpreter, with `lerobot[feetech]`, some 5 GB
 """
 
+import asyncio
+import json
+import os
+import subprocess
 import sys
 from pathlib import Path
 from subprocess import PIPE
@@ -10,12 +15,17 @@ from typing import Any
 
 import pytest
 
+from dsmq_nodes.devices.servo_bus import commissioning
+from dsmq_nodes.devices.servo_bus.bus import ServoBus
+from dsmq_nodes.devices.servo_bus.calibration import JointCalibration, write_calibration
+from dsmq_nodes.devices.servo_bus.servo_arm import SO101
 from tests.support.processes import Popen
 
-sdk: Any = pytest.importorskip("scservo_sdk", reason="pip install feetech-servo-sdk")
+FOLLOWER = Path(__file__).with_name("lerobot_follower.py")
 
 
 def test_the_vendors_sdk(tmp_path: Path) -> None:
+    sdk: Any = pytest.importorskip("scservo_sdk", reason="pip install feetech-servo-sdk")
     path = str(tmp_path / "tty")
     command = [sys.executable, "-m", "dsmq_nodes.testing.servo_bus", path]
     process: Any
@@ -37,3 +47,36 @@ def test_the_vendors_sdk(tmp_path: Path) -> None:
         assert [positions.getData(each, 42, 2) for each in range(1, 7)] == [*range(100, 700, 100)]
         port.closePort()
         process.stdin.close()
+
+
+def test_lerobots_follower_and_its_calibration_file(tmp_path: Path) -> None:
+    """Our file and what we have written to the servos are a calibrated arm to LeRobot."""
+    python = os.environ.get("DSMQ_LEROBOT_PYTHON")
+    if not python:
+        pytest.skip("DSMQ_LEROBOT_PYTHON names no Python with lerobot[feetech]")
+    path, file = str(tmp_path / "tty"), str(tmp_path / "arm.json")
+    joints = {
+        name: JointCalibration(id=servo_id, range_min=800, range_max=3300)
+        for servo_id, name in enumerate(SO101, 1)
+    }
+    write_calibration(file, joints)
+
+    async def restore() -> None:
+        bus = ServoBus(path)
+        await bus.open()
+        await commissioning.restore(bus, joints)
+        bus.close()
+
+    command = [sys.executable, "-m", "dsmq_nodes.testing.servo_bus", path]
+    process: Any
+    with Popen(command, stdin=PIPE, stdout=PIPE, text=True) as process:
+        assert process.stdout.readline() == "ready\n"
+        asyncio.run(restore())
+        done = subprocess.run(
+            [python, str(FOLLOWER), path, file], check=True, capture_output=True, text=True
+        )
+        process.stdin.close()
+    told = json.loads(done.stdout.splitlines()[-1])
+    assert told["is_calibrated"]
+    assert told["begin"]["gripper.pos"] == pytest.approx(50, abs=0.2)
+    assert told["end"] == pytest.approx(dict.fromkeys(told["end"], 10.0), abs=0.2)
