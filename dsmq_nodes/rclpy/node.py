@@ -202,6 +202,7 @@ class Node:
             return
         self.__executor = weakref.ref(new_executor)
         new_executor.add_node(self)
+        graph_follower.begin()
 
     def _wake_executor(self) -> None:
         executor = self.executor

@@ -1,7 +1,7 @@
 """The graph: the ends of topics and services of this process, and of others as the broker says.
 
 Our own ends are known at once and with their profiles. Of those of other processes the graph shows
-node and type; their profiles are unknown, and any of them fits.
+node and type; their profiles are known of nodes for rclpy (shown_profiles.py), others fit to any.
 """
 
 import os
@@ -18,12 +18,14 @@ from dsmq_nodes.rclpy.impl.topics.event_infos import (
     count_one,
 )
 from dsmq_nodes.rclpy.impl.topics.qos_rules import QoSPolicyKind, faults, kind_of_event
+from dsmq_nodes.rclpy.impl.topics.shown_profiles import ShownProfiles
 from dsmq_nodes.topic_names import REPLY, REQUEST, is_kits_own
 
 PUBLISHER: Final = "publisher"
 SUBSCRIPTION: Final = "subscription"
 SERVICE: Final = "service"
 CLIENT: Final = "client"
+_INFINITE_NS: Final = 2**63 - 1
 _OPPOSITE: Final = {PUBLISHER: SUBSCRIPTION, SUBSCRIPTION: PUBLISHER}
 
 
@@ -37,8 +39,9 @@ class End:
         type_name: its type, as `std_msgs/msg/String`.
         node: the node's name without its namespace; empty for a tool.
         namespace: the node's namespace.
-        qos: its profile; None for another process's.
+        qos: its profile; None where it is not known.
         events: what happens to it; None for another process's.
+        refused: the nodes of other processes whose ends do not fit to it.
     """
 
     kind: str
@@ -48,6 +51,7 @@ class End:
     namespace: str
     qos: Any = None
     events: EventHub | None = None
+    refused: frozenset[str] = frozenset()
 
     @property
     def full_node(self) -> str:
@@ -97,6 +101,12 @@ class Ends:
             self._own.append(end)
         for other in others:
             self._meet(end, other)
+        if end.kind in _OPPOSITE:
+            end.refused = frozenset(
+                each.full_node
+                for each in self._others
+                if _is_opposite(each, end) and _faults(end, each)
+            )
         self._changed()
 
     def remove(self, end: End) -> None:
@@ -108,7 +118,7 @@ class Ends:
             others = self._pairs(end)
         for other in others:
             if not _faults(end, other):
-                _match(other, -1)
+                _match(other, -1, is_watched=_has_lease(end, other))
         self._changed()
 
     def _pairs(self, end: End) -> list[End]:
@@ -122,7 +132,7 @@ class Ends:
             if wrong:
                 _refuse(each, wrong[-1])
             else:
-                _match(each, 1)
+                _match(each, 1, is_watched=_has_lease(end, other))
 
     def own_types(self, name: str) -> set[str]:
         """The types that this process uses on a topic."""
@@ -147,7 +157,7 @@ class Ends:
 
     def take_graph(self, graph: Any) -> None:
         """The broker's graph has changed."""
-        pid = os.getpid()
+        pid, profiles = os.getpid(), ShownProfiles(graph)
         found: list[End] = []
         for topic in graph.topics:
             if is_kits_own(topic.name):
@@ -156,7 +166,9 @@ class Ends:
                 (PUBLISHER, topic.publishers),
                 (SUBSCRIPTION, topic.subscribers),
             ):
-                shown = [_end_of(kind, topic.name, each) for each in ends if each.pid != pid]
+                shown = [
+                    _end_of(kind, topic.name, each, profiles) for each in ends if each.pid != pid
+                ]
                 found += [each for each in shown if each is not None]
         peers = [each.name for each in graph.peers if each.pid != pid and each.name]
         nodes = [_split(name) for name in peers if not is_kits_own(name)]
@@ -165,10 +177,24 @@ class Ends:
             self._other_nodes = nodes
             own = [each for each in self._own if each.kind in _OPPOSITE]
         for end in own:
-            change = _count(self._others, end) - _count(before, end)
-            if change:
-                _match(end, change)
+            self._compare(end, before, found)
         self._changed()
+
+    def _compare(self, end: End, before: list[End], found: list[End]) -> None:
+        """Tell one of our ends which others have come and gone."""
+        for is_watched in (False, True):
+            old, new = (
+                [each for each in ends if _has_lease(end, each) is is_watched]
+                for ends in (before, found)
+            )
+            change = _count(new, end) - _count(old, end)
+            if change:
+                _match(end, change, is_watched=is_watched)
+        wrong = {each.full_node: _faults(end, each) for each in found if _is_opposite(each, end)}
+        refused = frozenset(node for node, policies in wrong.items() if policies)
+        for node in sorted(refused - end.refused):
+            _refuse(end, wrong[node][-1])
+        end.refused = refused
 
     def _changed(self) -> None:
         for each in list(self.waiting):
@@ -226,7 +252,14 @@ def _refuse(end: End, policy: QoSPolicyKind) -> None:
     )
 
 
-def _match(end: End, change: int) -> None:
+def _has_lease(one: End, other: End) -> bool:
+    """Whether it is watched that the publisher of a pair is alive: it has promised a time."""
+    publisher = one if one.kind == PUBLISHER else other
+    lease = None if publisher.qos is None else publisher.qos.liveliness_lease_duration
+    return lease is not None and 0 < lease.nanoseconds < _INFINITE_NS
+
+
+def _match(end: End, change: int, *, is_watched: bool) -> None:
     if end.events is None:
         return
 
@@ -245,12 +278,16 @@ def _match(end: End, change: int) -> None:
         info.alive_count_change += change
 
     end.events.happen(SubscriptionEventType.RCL_SUBSCRIPTION_MATCHED, count)
-    end.events.happen(SubscriptionEventType.RCL_SUBSCRIPTION_LIVELINESS_CHANGED, live)
+    if is_watched:
+        end.events.happen(SubscriptionEventType.RCL_SUBSCRIPTION_LIVELINESS_CHANGED, live)
+
+
+def _is_opposite(other: End, end: End) -> bool:
+    return other.kind == _OPPOSITE[end.kind] and other.name == end.name
 
 
 def _count(others: list[End], end: End) -> int:
-    kind = _OPPOSITE[end.kind]
-    return sum(each.kind == kind and each.name == end.name for each in others)
+    return sum(_is_opposite(each, end) and not _faults(end, each) for each in others)
 
 
 def _split(name: str) -> tuple[str, str]:
@@ -258,7 +295,7 @@ def _split(name: str) -> tuple[str, str]:
     return own, namespace or "/"
 
 
-def _end_of(kind: str, topic: str, shown: Any) -> End | None:
+def _end_of(kind: str, topic: str, shown: Any, profiles: ShownProfiles) -> End | None:
     node, namespace = _split(shown.node)
     for suffix, other in ((REPLY, SERVICE), (REQUEST, CLIENT)):
         if topic.endswith(suffix):
@@ -266,7 +303,7 @@ def _end_of(kind: str, topic: str, shown: Any) -> End | None:
                 return None
             type_name = shown.type.removesuffix("_Response").removesuffix("_Request")
             return End(other, topic.removesuffix(suffix), type_name, node, namespace)
-    return End(kind, topic, shown.type, node, namespace)
+    return End(kind, topic, shown.type, node, namespace, profiles.of(kind, topic, shown))
 
 
 ends: Final = Ends()

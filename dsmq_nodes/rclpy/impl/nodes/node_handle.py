@@ -58,7 +58,7 @@ class NodeHandle(InnerHandle):
 class GraphFollower:
     """Reads the broker's graph for the whole process, through one of its nodes.
 
-    It begins with the first question: most nodes never ask.
+    It begins when a node is spun, or with the first question.
     """
 
     def __init__(self) -> None:
@@ -80,6 +80,11 @@ class GraphFollower:
             if self._nodes:
                 io.run(self._follow)
 
+    def begin(self) -> None:
+        """Follow the graph, without waiting for it."""
+        if self._reader is None:
+            io.soon(self._follow)
+
     def ask(self) -> None:
         """Follow the graph; the first call waits for it, at most a second."""
         if self._is_asked and self._reader is not None:
@@ -94,6 +99,8 @@ class GraphFollower:
     def _follow(self) -> None:
         from dsmq_nodes.messages.dsmq_msgs import Graph  # noqa: PLC0415  4 ms, few nodes ask
 
+        if self._reader is not None or not self._nodes:
+            return
         self._reader = self._nodes[0]
         self._reader.kit.create_subscription(Graph, GRAPH_TOPIC, ends.take_graph, 1)
 

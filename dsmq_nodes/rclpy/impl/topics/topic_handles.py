@@ -27,6 +27,7 @@ from dsmq_nodes.rclpy.impl.topics.event_infos import (
 )
 from dsmq_nodes.rclpy.impl.topics.liveness import Deadline, Lease
 from dsmq_nodes.rclpy.impl.topics.qos_rules import faults
+from dsmq_nodes.rclpy.impl.topics.shown_profiles import name_of
 from dsmq_nodes.rclpy.interfaces import conversion_of
 from dsmq_nodes.rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile
 from dsmq_nodes.rclpy.serialization import deserialize_message, serialize_message
@@ -66,6 +67,15 @@ class _TopicHandle(InnerHandle):
                 f"rt{topic} with incompatible type {_dds_name(type_name)}"
             )
         self.end = End(kind, topic, type_name, node.name, node.namespace, qos, self.events)
+        self._sign: Any = None  # the topic beside it that shows its profile to other processes
+        sign = name_of(kind, topic, qos)
+        if sign:  # before the end itself is seen
+            carrier = carrier_class(self.conversion.message_class)
+            self._sign = io.run(node.kit.create_publisher, carrier, sign, 1)
+
+    def _end_sign(self) -> None:
+        if self._sign is not None:
+            io.run(self.node.kit.destroy_publisher, self._sign)
 
     def get_topic_name(self) -> str:
         """The topic's absolute name."""
@@ -164,6 +174,7 @@ class PublisherHandle(_TopicHandle):
                 each.close()
         ends.remove(self.end)
         io.run(self.node.kit.destroy_publisher, self._kit)
+        self._end_sign()
 
 
 Arrived = tuple[Parts, MessageInfo, int]
@@ -238,6 +249,8 @@ class SubscriptionHandle(_TopicHandle):
             until_ns = self._latched_until_ns(info)
         elif info.publisher_name in ends.own_peers:
             return  # it was taken when it was published
+        if info.publisher_name in self.end.refused:
+            return  # it offers less than is asked for: nothing of it is received
         queue, before_ns = self._queue, self._arrived_ns
         self._arrived_ns = info.received_timestamp
         self._put(carried.__dict__["carried"], info, until_ns)
@@ -349,6 +362,7 @@ class SubscriptionHandle(_TopicHandle):
         ends.remove(self.end)
         ends.end_delivery(self.topic, self._take_own)
         io.run(self.node.kit.destroy_subscription, self._kit)
+        self._end_sign()
 
 
 def info_of(info: MessageInfo) -> dict[str, Any]:
