@@ -13,6 +13,8 @@ from dsmq_nodes.bag.convert.convert import convert
 from dsmq_nodes.bag.episode_marks import episodes_of
 from dsmq_nodes.bag.file.information import information
 from dsmq_nodes.bag.file.selection import Selection
+from dsmq_nodes.bag.lerobot import dataset_layout
+from dsmq_nodes.bag.lerobot.dataset_checks import check_dataset
 from dsmq_nodes.bag.lerobot.lerobot_options import LerobotOptions
 from dsmq_nodes.devices.servo_bus.servo_arm import SO101
 from dsmq_nodes.errors import BagError
@@ -64,6 +66,23 @@ def test_there_and_back_it_is_the_same_dataset(dataset: Path, tmp_path: Path) ->
             assert one == pytest.approx(other, rel=1e-5, abs=1e-4), name
     tasks = [pq.read_table(each / EPISODES)["tasks"] for each in (dataset, tmp_path / "again")]
     assert tasks[0] == tasks[1]
+
+
+def test_a_video_file_ends_in_time_and_the_next_one_is_read_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(dataset_layout, "LONGEST_VIDEO_SEC", 1)
+    marks = [(0.0, "start", "a"), (0.5, "stop", ""), (0.6, "start", "b"), (2.9, "stop", "")]
+    made = convert(open_source([write_arm_bag(tmp_path / "run", 3.0, marks=marks)]),
+                   tmp_path / "out", "lerobot")  # fmt: skip
+    episodes = pq.read_table(made.path / EPISODES).to_pylist()
+    lengths = [each["length"] for each in episodes]
+    assert lengths[1:3] == [30, 30]  # an episode longer than a video may be is split
+    column = "videos/observation.images.front/file_index"
+    assert [each[column] for each in episodes] == [0, 1, 2, 3]
+    assert check_dataset(made.path) == []
+    shown = [r for r in open_source([made.path]).records() if "image" in r.channel.topic]
+    assert len(shown) == sum(lengths)
 
 
 def test_a_part_of_a_dataset_is_read(dataset: Path) -> None:
