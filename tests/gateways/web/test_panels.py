@@ -81,7 +81,8 @@ def test_the_camera_shows_pixels(page: Page, topic: str) -> None:
 
 def test_a_service_is_called_and_a_message_published_by_a_form(page: Page, robot: Robot) -> None:
     chosen(page, "#call-name", "service /light")
-    page.waits_for("document.querySelector('#call input[type=checkbox]')?.click() ?? true")
+    page.waits_for("!!document.querySelector('#call input[type=checkbox]')")
+    page.run("document.querySelector('#call input[type=checkbox]').click()")
     page.run("document.querySelector('#call button').click()")
     answer = page.waits_for("document.querySelector('#call pre:not([hidden])')?.textContent")
     assert msgspec.json.decode(answer) == {"success": True, "message": EVIL}

@@ -17,7 +17,7 @@ export function choose(name) {
 }
 function list() {
   const find = $("topic-find").value.toLowerCase();
-  const shown = graph.topics.filter((each) => `${each.name} ${each.type}`.toLowerCase().includes(find)).sort((a, b) => (a.name < b.name ? -1 : 1));
+  const shown = graph.topics.filter((each) => (each.pub.length || each.sub.some((node) => node !== "/web")) && `${each.name} ${each.type}`.toLowerCase().includes(find)).sort((a, b) => (a.name < b.name ? -1 : 1));
   rows = new Map();
   $("topic-list").replaceChildren(...shown.map((each) => {
     const hz = el("span", { className: "kind num" });
