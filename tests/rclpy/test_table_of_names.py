@@ -32,7 +32,7 @@ HOMES = {
 
 SET_IN_CONSTRUCTORS = (
     *("topic", "msg_type", "qos_profile", "event_handlers", "callback_group", "raw"),
-    *("srv_name", "srv_type", "callback"),
+    *("srv_name", "srv_type", "callback", "handle"),
 )
 
 
