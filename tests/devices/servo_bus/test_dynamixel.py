@@ -138,16 +138,16 @@ def test_the_vendors_sdk(tmp_path: Path) -> None:
         assert port.setBaudRate(1_000_000)
         talk = sdk.PacketHandler(2.0)
         for each in SIX:
-            in_time(lambda each=each: talk.ping(port, each), (1060, 0, 0))
-        in_time(lambda: talk.write4ByteTxRx(port, 1, 116, 0x00FDFFFF), (0, 0))
-        in_time(lambda: talk.read4ByteTxRx(port, 1, 116), (0x00FDFFFF, 0, 0))
+            in_time(talk.ping, port, each, wanted=(1060, 0, 0))
+        in_time(talk.write4ByteTxRx, port, 1, 116, 0x00FDFFFF, wanted=(0, 0))
+        in_time(talk.read4ByteTxRx, port, 1, 116, wanted=(0x00FDFFFF, 0, 0))
         goals = sdk.GroupSyncWrite(port, talk, 116, 4)
         read = sdk.GroupSyncRead(port, talk, 116, 4)
         for each in SIX:
             goals.addParam(each, list((100 * each).to_bytes(4, "little")))
             read.addParam(each)
         goals.txPacket()
-        in_time(read.txRxPacket, 0)
+        in_time(read.txRxPacket, wanted=0)
         assert [read.getData(each, 116, 4) for each in SIX] == [*range(100, 700, 100)]
         port.closePort()
         process.stdin.close()
