@@ -17,7 +17,7 @@ from typing import Any
 import psutil
 import pytest
 
-from dsmq_nodes.dsmq import wire
+from dsmq_nodes.dsmq import limits, wire
 from dsmq_nodes.dsmq.client_connection import ClientConnection
 from dsmq_nodes.errors import ConnectionFailedError, NodeNameTakenError, RequestRefusedError
 from tests.dsmq.conftest import Broker, Start, put, subscribe
@@ -441,6 +441,19 @@ def test_a_frame_that_was_begun_is_finished_before_the_end(start: Start, tmp_pat
     assert subscribe(again, "t", after=0, epoch=again.epoch).id == 1
     assert again.receive().text == "x" * 500_000
     again.close()
+
+
+def test_the_time_that_a_broker_was_stopped_is_not_its_peers_fault(broker: Broker) -> None:
+    channel = broker.channel()
+    frame = wire.encode_object({"action": "get", "topic": "t"})
+    channel.socket.sendall(frame[:30])
+    broker.process.send_signal(signal.SIGSTOP)
+    time.sleep(limits.PATIENCE_SEC + 0.5)
+    broker.process.send_signal(signal.SIGCONT)
+    time.sleep(0.5)  # it looks after its peers
+    channel.socket.sendall(frame[30:])
+    assert channel.receive().text == ""
+    channel.close()
 
 
 def test_who_does_not_read_its_last_words_holds_nobody_up_for_ever(broker: Broker) -> None:

@@ -75,7 +75,7 @@ class Broker:
         self._watched: set[Connection] = set()  # with half a frame, or without their hello
         self._patient: set[ConnectedPeer] = set()
         self._silent: dict[Connection, None] = {}  # oldest first: none has made a request yet
-        self._last_heard_sec = 0.0
+        self._last_heard_sec = self._swept_sec = 0.0
 
     @property
     def has_peers(self) -> bool:
@@ -175,12 +175,16 @@ class Broker:
     def _watch(self, connection: Connection) -> None:
         """Watch a connection that has begun a frame, until the frame is complete."""
         if not self._watched:
+            self._swept_sec = time.monotonic()
             self._loop.call_later(_SWEEP_SEC, self._sweep)
         self._watched.add(connection)
 
     def _sweep(self) -> None:
         now = time.monotonic()
+        stood_still_sec = now - self._swept_sec - _SWEEP_SEC  # stopped, suspended, or without a CPU
+        self._swept_sec = now
         for connection in list(self._watched):
+            connection.wait_longer(stood_still_sec)
             overdue = connection.overdue(now)
             if overdue:
                 self._close(connection, "it began a frame, or owes a hello, and did not go on")

@@ -101,6 +101,11 @@ class Connection:
         self._acknowledge_quickly()
         return True
 
+    def wait_longer(self, more_sec: float) -> None:
+        """Allow it so much more time: the broker could not read meanwhile."""
+        if self._waiting_since_sec is not None:
+            self._waiting_since_sec += more_sec
+
     def overdue(self, now: float) -> bool | None:
         """Whether a frame or a hello has taken too long; None when neither is awaited."""
         if self._waiting_since_sec is None:
