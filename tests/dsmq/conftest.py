@@ -42,7 +42,7 @@ class Broker:
 
     def channel(self, node: str = "") -> ClientConnection:
         """A connection that speaks frames; it waits for answers within the deadline."""
-        channel = ClientConnection("127.0.0.1", self.port, node=node)
+        channel = ClientConnection("127.0.0.1", self.port, node=node, timeout_sec=PATIENCE_SEC)
         channel.socket.settimeout(PATIENCE_SEC)
         return channel
 
