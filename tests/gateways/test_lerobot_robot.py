@@ -97,12 +97,20 @@ def test_an_old_message_and_none_end_the_loop(
 ) -> None:
     tool.advertise("/joint_states", JointState.type_name)
     assert broker.port
-    robot = package.DsmqRobot(package.DsmqRobotConfig(joints=JOINTS, max_age=0.2))
+    robot = package.DsmqRobot(package.DsmqRobotConfig(joints=JOINTS, max_age=1.0))
     monkeypatch.setattr(package, "_FIRST_SEC", 0.1)
     with pytest.raises(ConnectionError, match="nothing comes on /joint_states"):
         robot.connect()
     tool.put("/joint_states", state(0.0, 0.0))
     until(lambda: bool(robot.get_observation()), "the state")
+
+    # A servo that is silent for a cycle is where it was; one that stays away is told.
+    tool.put("/joint_states", JointState(name=["gripper"], position=[1.0]))
+    until(lambda: robot.get_observation()["gripper.pos"] > 60, "the gripper alone")
+    robot._seen["shoulder_pan.pos"] = (0.0, -1.0)
+    tool.put("/joint_states", JointState(name=["gripper"], position=[1.0]))
+    with pytest.raises(ConnectionError, match=r"has no shoulder_pan\.pos: it has gripper\.pos"):
+        robot.get_observation()
 
     def is_refused() -> bool:
         try:

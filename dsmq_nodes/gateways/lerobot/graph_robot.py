@@ -5,6 +5,7 @@ older than `max_age` is refused, and LeRobot's loop ends. When it ends, or is ki
 comes, and the arm's driver holds. Limits are the driver's.
 """
 
+import math
 import os
 import time
 from dataclasses import dataclass, field
@@ -89,7 +90,7 @@ class _NewestMessages:
         return (self._newest[topic].text or "").encode()
 
     def picture(self, topic: str) -> NDArray[np.uint8]:
-        """The newest picture, of (height, width, 3); errors as above, ValueError for a bad one."""
+        """The newest picture, of (height, width, 3); a bad one raises ValueError."""
         data = self.newest(topic)
         if topic not in self._types:
             self._types = {each.name: each.type for each in self.session.graph().topics}
@@ -105,6 +106,7 @@ class _InGraph:
         self.config = config
         self.cameras = dict.fromkeys(getattr(config, "pictures", ()))  # the recorder counts them
         self._graph: _NewestMessages | None = None
+        self._seen: dict[str, tuple[float, float]] = {}  # values, and when
 
     def _topics(self) -> list[str]:
         raise NotImplementedError
@@ -116,8 +118,14 @@ class _InGraph:
     def _joints(self, topic: str) -> dict[str, float]:
         reader = VectorReader(JointState.type_name, self._opened().calibrations)
         values = reader.read(self._opened().newest(topic))
-        found = dict(zip(reader.names, values, strict=True))
-        return {name: found[name] for name in self.action_features}
+        now_sec = time.monotonic()
+        self._seen |= {
+            name: (each, now_sec) for name, each in zip(reader.names, values, strict=True)
+        }
+        for name in self.action_features:  # a servo may be silent for a cycle
+            if now_sec - self._seen.get(name, (0.0, -math.inf))[1] > self.config.max_age:
+                raise ConnectionError(f"{topic} has no {name}: it has {', '.join(reader.names)}")
+        return {name: self._seen[name][0] for name in self.action_features}
 
     @property
     def action_features(self) -> dict[str, type]:
