@@ -10,6 +10,7 @@ import re
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from importlib import import_module
 from typing import Any, Final, NoReturn
 
 from dsmq_nodes.rclpy.impl.c_errors import (
@@ -17,7 +18,7 @@ from dsmq_nodes.rclpy.impl.c_errors import (
     RCLInvalidROSArgsError,
     UnknownROSArgsError,
 )
-from dsmq_nodes.rclpy.impl.names import name_rules, parameter_yaml
+from dsmq_nodes.rclpy.impl.names import name_rules
 
 BEGIN: Final = "--ros-args"
 END: Final = "--"
@@ -42,6 +43,11 @@ _TRAILING: Final = {
 }
 _SWITCHES: Final = ("rosout", "stdout", "external-lib")
 _RULE: Final = re.compile(r"(?:(?P<node>\w+):(?!//))?(?P<old>[^:]+(?:://[^:]+)?):=(?P<new>.+)\Z")
+
+
+def _yaml() -> Any:
+    """What reads parameters: PyYAML takes 10 ms, and most programs are started without any."""
+    return import_module("dsmq_nodes.rclpy.impl.names.parameter_yaml")
 
 
 @dataclass(frozen=True)
@@ -101,7 +107,7 @@ class Arguments:
         """The parameters that are given to a node, by its absolute name."""
         found: dict[str, Any] = {}
         for pattern, values in self.params:
-            if parameter_yaml.matches(pattern, node):
+            if _yaml().matches(pattern, node):
                 found |= values
         return found
 
@@ -225,15 +231,15 @@ def _param(text: str, flag: str, found: Arguments) -> None:
     if not is_given or not below or "/" in node:
         _fail(f"{rule}it is NAME:=VALUE or NODE:NAME:=VALUE")
     try:
-        values = {below: parameter_yaml.value(value)}
-    except parameter_yaml.YamlError as error:
+        values = {below: _yaml().value(value)}
+    except _yaml().YamlError as error:
         _fail(f"{rule}{error}")
     found.params.append((f"/**/{node}" if node else "/**", values))
 
 
 def _params_file(path: str, _: str, found: Arguments) -> None:
     try:
-        found.params.extend(parameter_yaml.read_file(path))
+        found.params.extend(_yaml().read_file(path))
     except RCLError as error:
         _fail(str(error))
 
