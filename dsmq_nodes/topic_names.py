@@ -31,6 +31,9 @@ EMERGENCY_STOP_TOPIC: Final = "/emergency_stop"
 EVERY_NODES_TOPICS: Final = frozenset({ROSOUT_TOPIC, PARAMETER_EVENTS_TOPIC})
 """Every node publishes them, whatever its class says."""
 
+UPLINK: Final = "/uplink"
+UPLINK_STATUS_TOPIC: Final = f"{UPLINK}/_status"
+"""The node that joins this machine's broker to others, and what it carries."""
 REQUEST: Final = "/_request"
 REPLY: Final = "/_reply"
 """The suffixes of a service's name in the names of its two topics."""

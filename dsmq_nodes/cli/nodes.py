@@ -9,9 +9,10 @@ from dsmq_nodes.cli import complete
 from dsmq_nodes.cli.listing import print_json, print_names
 from dsmq_nodes.cli.options import BROKER, BrokerOption, JsonOption, new_app
 from dsmq_nodes.tools import offers
+from dsmq_nodes.tools.machines import machines
 from dsmq_nodes.tools.offers import find_node
 from dsmq_nodes.tools.session import Session
-from dsmq_nodes.topic_names import is_hidden
+from dsmq_nodes.topic_names import UPLINK, is_hidden
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -56,7 +57,10 @@ def list_(
         return
     with Session(broker) as session:
         graph = session.graph()
+        others = sorted(set(machines(session, graph).values()) - {""})
     names = offers.nodes(graph, hidden=every)
+    if others and not count and not as_json:
+        names = [f"{name} ({', '.join(others)})" if name == UPLINK else name for name in names]
     if as_json:
         print_json([peer for name in names for peer in graph.peers if peer.name == name])
     else:

@@ -27,8 +27,10 @@ from dsmq_nodes.cli.show.measure import (
 from dsmq_nodes.graph import names
 from dsmq_nodes.tools.graph_model import EndpointModel
 from dsmq_nodes.tools.lookup import known, schema_of, shown, types, types_shown
+from dsmq_nodes.tools.machines import machines
 from dsmq_nodes.tools.session import Session
 from dsmq_nodes.tools.stamps import has_header
+from dsmq_nodes.topic_names import UPLINK
 
 app = new_app(
     "Topics: see their messages, rates and types; publish.",
@@ -139,7 +141,9 @@ def info(
 ) -> None:
     """Show a topic's type, its publishers and its subscribers."""
     with Session(broker) as session:
-        found = known(session.graph(), topic)
+        graph = session.graph()
+        found = known(graph, topic)
+        machine = machines(session, graph).get(found.name, "") if verbose else ""
     if as_json:
         print_json(found)
         return
@@ -149,15 +153,17 @@ def info(
     for what, ends in (("Publisher", found.publishers), ("Subscription", found.subscribers)):
         print(f"{what} count: {len(ends)}{between}")
         for end in ends if verbose else ():
-            _print_end(end, what.upper())
+            _print_end(end, what.upper(), machine if end.node == UPLINK else "")
 
 
-def _print_end(end: EndpointModel, what: str) -> None:
+def _print_end(end: EndpointModel, what: str, machine: str) -> None:
     namespace, name = names.split(end.node)
     print(f"Node name: {name or '(a tool or plain client)'}")
     print(f"Node namespace: {namespace or '/'}")
     print(f"Topic type: {end.type or 'untyped'}")
     print(f"Endpoint type: {what}")
+    if machine:
+        print(f"Machine: {machine}")
     print(f"Process: {end.pid}\n")
 
 

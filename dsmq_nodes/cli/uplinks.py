@@ -12,10 +12,11 @@ from dsmq_nodes.cli.options import BROKER, BrokerOption, JsonOption, new_app
 from dsmq_nodes.cli.show.uplink_status import status_lines
 from dsmq_nodes.dsmq.address import parse_address
 from dsmq_nodes.errors import CommandError
-from dsmq_nodes.gateways.uplink.launch_entry import STATUS_TOPIC, UplinkEntry
+from dsmq_nodes.gateways.uplink.launch_entry import UplinkEntry
 from dsmq_nodes.gateways.uplink.uplink_process import route, run
 from dsmq_nodes.graph.parameters.yaml_source import read_file
 from dsmq_nodes.tools.session import Session
+from dsmq_nodes.topic_names import UPLINK_STATUS_TOPIC
 
 _STATUS_SEC = 2.0
 
@@ -172,7 +173,7 @@ def keys(
 def status(*, as_json: JsonOption = False, broker: BrokerOption = BROKER) -> None:
     """Show what the uplink of this machine's broker carries, and what was lost."""
     with Session(parse_address(broker).socket) as session:
-        session.subscribe(STATUS_TOPIC, depth=1)
+        session.subscribe(UPLINK_STATUS_TOPIC, depth=1)
         reply = session.next_message(timeout_sec=_STATUS_SEC)
     if reply is None:
         raise CommandError(f"no uplink is connected to the broker at {broker}")

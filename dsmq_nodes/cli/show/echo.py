@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from dsmq_nodes.cli.show.message_text import read
 from dsmq_nodes.errors import CommandError
 from dsmq_nodes.tools import lookup
+from dsmq_nodes.tools.machines import machines
 from dsmq_nodes.tools.offers import absolute
 from dsmq_nodes.topic_names import is_kits_own
 
@@ -33,6 +34,7 @@ def echo_topic(
         topics = _to_wait_for(session, name)
     else:
         topics = [lookup.find_published(session, name, partial(print, file=sys.stderr)).name]
+        _tell_machine(session, topics[0])
     schemas = _Schemas(session)
     for topic in topics:
         session.subscribe(topic, type_name=type_name)
@@ -54,6 +56,11 @@ def echo_topic(
             continue
         print(shown, flush=True)
         number += 1
+
+
+def _tell_machine(session: "Session", topic: str) -> None:
+    if machine := machines(session, session.graph()).get(topic):
+        print(f"{topic} comes from {machine}", file=sys.stderr)
 
 
 def _has(schema: dict[str, Any], field: str) -> bool:

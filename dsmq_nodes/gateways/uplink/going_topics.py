@@ -25,11 +25,12 @@ from dsmq_nodes.errors import DsmqError
 from dsmq_nodes.gateways.hub import Hub, HubReader
 from dsmq_nodes.gateways.uplink.cursors import Chain
 from dsmq_nodes.gateways.uplink.fleet_carrier import Carrier, Item, Question, TopicOffer
-from dsmq_nodes.gateways.uplink.launch_entry import NODE, UplinkTopic
+from dsmq_nodes.gateways.uplink.launch_entry import UplinkTopic
 from dsmq_nodes.gateways.uplink.log_reader import read_log
 from dsmq_nodes.gateways.uplink.uplink_rules import UplinkRules, is_always_resumed, is_best_effort
 from dsmq_nodes.graph.links.backlog import LATE_SEC, Backlog
 from dsmq_nodes.tools.graph_model import TopicModel
+from dsmq_nodes.topic_names import UPLINK
 
 logger = logging.getLogger("dsmq_nodes.uplink")
 
@@ -127,7 +128,7 @@ class GoingTopics:
             self._withdraw(name)
 
     def _offer_of(self, topic: TopicModel) -> TopicOffer | None:
-        ends = [end for end in topic.publishers if end.node != NODE]
+        ends = [end for end in topic.publishers if end.node != UPLINK]
         if not ends:
             return None
         return TopicOffer(
@@ -171,7 +172,7 @@ class GoingTopics:
     # Sending
 
     def _go(self, going: _GoingTopic, entry: Entry) -> None:
-        if entry.sender == NODE:
+        if entry.sender == UPLINK:
             return
         if not going.thinner.passes(entry.at):
             going.thinned += 1
@@ -273,7 +274,7 @@ class GoingTopics:
             ):
                 if epoch != question.epoch:
                     return  # the broker is another one by now, and so is the offer
-                if reply.sender == NODE or not thinner.passes(reply.at):
+                if reply.sender == UPLINK or not thinner.passes(reply.at):
                     continue
                 head = _pack((epoch, reply.id, chain.add(reply.id, reply.gap)))
                 yield head, (reply.text or "").encode()

@@ -11,9 +11,8 @@ from dsmq_nodes.gateways.uplink.uplink_rules import UplinkRules
 from dsmq_nodes.launcher.file.entries import LaunchMapping
 from dsmq_nodes.launcher.file.field_types import FilePath
 from dsmq_nodes.launcher.file.gateway_entries import GatewayEntry, GatewayProcess, module_argv
+from dsmq_nodes.topic_names import UPLINK
 
-NODE: Final = "/uplink"
-STATUS_TOPIC: Final = f"{NODE}/_status"
 _MODULE: Final = "dsmq_nodes.gateways.uplink"
 _NAME: Final = r"[A-Za-z_][A-Za-z0-9_-]*"
 
@@ -106,7 +105,7 @@ class UplinkEntry(GatewayEntry):
     def process(self, directory: Path) -> GatewayProcess:
         """Run this module's package, which reads the entry as JSON."""
         told = self.beside(directory).model_dump(exclude_unset=True, by_alias=True, mode="json")
-        return GatewayProcess(NODE, module_argv(_MODULE, json.dumps(told)))
+        return GatewayProcess(UPLINK, module_argv(_MODULE, json.dumps(told)))
 
     def beside(self, directory: Path) -> Self:
         """The entry with paths that are relative to a directory."""

@@ -13,8 +13,8 @@ import msgspec
 
 from dsmq_nodes.dsmq.address import Address
 from dsmq_nodes.errors import DsmqError
-from dsmq_nodes.gateways.uplink.launch_entry import NODE, STATUS_TOPIC
 from dsmq_nodes.gateways.uplink.log_reader import read_log
+from dsmq_nodes.topic_names import UPLINK, UPLINK_STATUS_TOPIC
 
 
 class LastPlace(NamedTuple):
@@ -54,11 +54,11 @@ def last_places(broker: Address) -> dict[str, LastPlace]:
 
 
 def _places(broker: Address) -> Iterator[tuple[str, LastPlace]]:
-    for _, status in read_log(broker, STATUS_TOPIC, after=0, epoch="", depth=1):
+    for _, status in read_log(broker, UPLINK_STATUS_TOPIC, after=0, epoch="", depth=1):
         for topic, coming in msgspec.json.decode(status.text or "", type=_Status).coming.items():
             if len(coming.places) != 1:
                 continue
             for _, last in read_log(broker, topic, after=0, epoch="", depth=1):
                 since = last.seq - coming.messages
-                if last.sender == NODE and since >= 0:
+                if last.sender == UPLINK and since >= 0:
                     yield topic, LastPlace(*coming.places.popitem(), coming.messages, since)

@@ -28,16 +28,19 @@ from dsmq_nodes.gateways.hub import Hub, HubWriter
 from dsmq_nodes.gateways.uplink.cursors import GivenMessage, LogPlace, RemoteCursor
 from dsmq_nodes.gateways.uplink.fleet_carrier import Carrier, Item, Question, TopicOffer
 from dsmq_nodes.gateways.uplink.going_topics import GoingTopics
-from dsmq_nodes.gateways.uplink.launch_entry import NODE, STATUS_TOPIC, UplinkTopic
+from dsmq_nodes.gateways.uplink.launch_entry import UplinkTopic
 from dsmq_nodes.gateways.uplink.predecessor import LastPlace, last_places
 from dsmq_nodes.gateways.uplink.remote_clients import RemoteClients
+from dsmq_nodes.gateways.uplink.uplink_health import Health
 from dsmq_nodes.gateways.uplink.uplink_rules import (
     UplinkRules,
     is_always_resumed,
     is_best_effort,
     is_offered_rightly,
 )
+from dsmq_nodes.messages.diagnostic import DiagnosticArray
 from dsmq_nodes.tools.graph_model import TopicModel
+from dsmq_nodes.topic_names import DIAGNOSTICS_TOPIC, UPLINK, UPLINK_STATUS_TOPIC
 
 logger = logging.getLogger("dsmq_nodes.uplink")
 
@@ -92,6 +95,8 @@ class Uplink:
         self._namesake = ""
         self._refused: set[str] = set()
         self._status: HubWriter | None = None
+        self._diagnostics: HubWriter | None = None
+        self._health = Health()
         self._clients = RemoteClients(broker)
         self._was_connected = True
 
@@ -105,7 +110,12 @@ class Uplink:
         self._end: asyncio.Future[None] = loop.create_future()
         self._hub.watch(self._graph_changed)
         self._last_places = await asyncio.to_thread(last_places, self._broker)
-        self._status = self._hub.advertise(STATUS_TOPIC, "", latched=1)
+        self._status = self._hub.advertise(UPLINK_STATUS_TOPIC, "", latched=1)
+        self._diagnostics = self._hub.advertise(
+            DIAGNOSTICS_TOPIC,
+            DiagnosticArray.type_name,
+            msgspec.json.encode(DiagnosticArray.schema()),
+        )
         self._hub.link.set_state("ready")
         self._carrier.open(self, lambda act: _run_soon(loop, act))
         beating = loop.create_task(self._beat())
@@ -134,6 +144,8 @@ class Uplink:
             await asyncio.sleep(_BEAT_SEC)
             self._going.beat()
             self._tell_status()
+            if self._diagnostics is not None:
+                self._diagnostics.publish(self._health.told(self.status()).to_json())
 
     def wanted(self, fleet_name: str, is_wanted: bool) -> None:
         """Another machine wants a topic that is offered here; or none does any more."""
@@ -202,7 +214,7 @@ class Uplink:
         """Bring a topic while somebody here reads it; a latched one always."""
         if coming.writer is None:
             return
-        is_read = topic is not None and any(end.node != NODE for end in topic.subscribers)
+        is_read = topic is not None and any(end.node != UPLINK for end in topic.subscribers)
         is_wanted = is_read or coming.writer.publication.latched > 0
         if is_wanted and not coming.is_wanted:
             coming.is_wanted = True

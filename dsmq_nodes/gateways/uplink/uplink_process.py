@@ -7,10 +7,11 @@ from types import ModuleType
 from dsmq_nodes.dsmq.address import AnyAddress, address_of, broker_address
 from dsmq_nodes.errors import CommandError
 from dsmq_nodes.gateways.gateway_process import carry, hub_at, log_to_terminal
-from dsmq_nodes.gateways.uplink.launch_entry import NODE, UplinkEntry
+from dsmq_nodes.gateways.uplink.launch_entry import UplinkEntry
 from dsmq_nodes.gateways.uplink.over_zenoh.zenoh_config import zenoh_config
 from dsmq_nodes.gateways.uplink.uplink_node import Uplink
 from dsmq_nodes.signals import ending_signals
+from dsmq_nodes.topic_names import UPLINK
 
 
 def run(entry: UplinkEntry, broker: AnyAddress | None = None) -> int:
@@ -28,7 +29,7 @@ def run(entry: UplinkEntry, broker: AnyAddress | None = None) -> int:
     rules.check()
     carrier = _zenoh(entry).ZenohCarrier(rules.name, zenoh_config(entry), entry.tls)
     address = address_of(broker) if broker is not None else broker_address()
-    hub = hub_at(address, NODE)
+    hub = hub_at(address, UPLINK)
     uplink = Uplink(hub, address, carrier, rules, entry.topics_)
     carry(hub, uplink.run(), carrier.close)
     return 0

@@ -1,14 +1,16 @@
 """Uplinks between brokers of this machine: what goes, what comes, and what outages do."""
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from dsmq_nodes import ActionClient, ActionServer, Client, QoSProfile
-from dsmq_nodes.messages import Action, Int64, Message, String
+from dsmq_nodes.messages import Action, Int64, Message, String, Twist
+from dsmq_nodes.messages.rcl_interfaces_srv import GetParameters
 from dsmq_nodes.messages.std_srvs import SetBool
-from tests.gateways.uplink.fleet import Fleet, Listener, Machine, Talker, free_port
+from tests.gateways.uplink.fleet import Fleet, Listener, Machine, Talker, command, free_port
 
 pytest.importorskip("zenoh")
 
@@ -221,6 +223,99 @@ def test_a_restarted_broker_has_another_log(fleet: Fleet) -> None:
     fleet.until(lambda: numbers(heard)[-1] > last + 50, "messages of the new log")
     found = numbers(heard)
     assert found == sorted(set(found))
+
+
+def test_a_rate_thins_a_topic_and_best_effort_resumes_nothing(fleet: Fleet, tmp_path: Path) -> None:
+    where = f"127.0.0.1:{free_port()}"
+    settings = "topics: {/odom: {rate: 10, resume: 0}, /pose: {best_effort: true}}"
+    topics = "publish: [/odom, /pose, /cmd_vel]"
+    (tmp_path / "robot.yaml").write_text(
+        f"uplink: {{as: r1, connect: ['{where}'], {topics}, {settings}}}"
+    )
+    robot = fleet.machine(str(tmp_path / "robot.yaml"))
+    (tmp_path / "base.yaml").write_text(
+        f"uplink: {{listen: ['{where}'], subscribe: ['/r*/*'], "
+        "topics: {/r1/pose: {best_effort: true}}}"
+    )
+    base = fleet.machine(str(tmp_path / "base.yaml"))
+    for topic in ("/odom", "/pose"):
+        Talker(fleet, robot, topic, 100.0)
+    heard, posed = fleet.listen(base, Int64, "/r1/odom"), fleet.listen(base, Int64, "/r1/pose")
+    driven = fleet.listen(base, Twist, "/r1/cmd_vel")
+    driver = fleet.node("driver", robot)
+    driving = driver.create_publisher(Twist, "/cmd_vel", 10)
+    driver.create_timer(0.01, lambda: driving.publish(Twist()))
+    fleet.until(lambda: heard.got and posed.got and driven.got, "all three")
+    robot.kill_uplink()
+    fleet.spin_for(1.0)
+    robot.start_uplink()
+    before = [len(heard.got), len(posed.got), len(driven.got)]
+    fleet.until(
+        lambda: (
+            len(heard.got) > before[0] + 20
+            and len(posed.got) > before[1] + 50
+            and len(driven.got) > before[2] + 50
+        ),
+        "all three again",
+    )
+    assert heard.dropped == 0, "what a rate leaves out is not lost"
+    since = heard.got[-1].data - heard.got[-20].data
+    assert 19 * 5 < since < 19 * 20, "every tenth of 100 Hz, as exact as this machine is"
+    coming = base.status()["coming"]
+    assert coming["/r1/pose"]["resumed"] == coming["/r1/cmd_vel"]["resumed"] == 0
+    assert posed.dropped > 0
+    assert driven.dropped > 0
+
+
+def test_a_bag_at_the_base_has_the_topics_of_the_robot(fleet: Fleet, tmp_path: Path) -> None:
+    robot, base = pair(fleet, ["--publish", "/odom"], ["--subscribe", "/r*/odom"])
+    Talker(fleet, robot, "/odom")
+    fleet.until(lambda: "/r1/odom" in base.status()["coming"], "the offer")
+    recorder = command("bag", "record", "-a", "-o", str(tmp_path / "b"), "--broker", base.address)
+    fleet.until(lambda: robot.status()["going"]["/odom"]["sent"] > 10, "the recorder's demand")
+    assert recorder.interrupt() == 0
+    recorder.close()
+    (bag,) = tmp_path.iterdir()
+    told = command("bag", "info", str(bag))
+    told.wait_for("/r1/odom")
+    told.wait()
+    told.close()
+
+
+def test_tools_say_which_machine_a_topic_is_from(fleet: Fleet) -> None:
+    robot, base = pair(fleet, ["--publish", "/odom"], ["--subscribe", "/r*/odom"])
+    Talker(fleet, robot, "/odom")
+    fleet.until(lambda: "/r1/odom" in base.status()["coming"], "the offer")
+    for words, told in (
+        ("topic echo --once /r1/odom", "/r1/odom comes from r1"),
+        ("topic info -v /r1/odom", "Machine: r1"),
+        ("node list", r"/uplink \(r1\)"),
+    ):
+        said = command(*words.split(), "--broker", base.address)
+        said.wait_for(told)
+        said.wait()
+        said.close()
+    robot.kill_uplink()
+    fleet.until(lambda: not base.status()["links"], "the end of the link")
+    doctor = command("doctor", "--broker", base.address)
+    doctor.wait_for("uplink: link: no machine is connected")
+    doctor.wait()
+    doctor.close()
+
+
+def test_parameters_of_a_node_are_read_and_set_from_another_machine(fleet: Fleet) -> None:
+    robot, base = pair(fleet, ["--serve", "/motor/*"], ["--call", "/r1/motor/*"])
+    node = fleet.node("motor", robot)
+    node.declare_parameter("gain", 1.5)
+    fleet.spin_for(0.0)
+    client = fleet.node("asker", base).create_client(GetParameters, "/r1/motor/get_parameters")
+    fleet.until(client.service_is_ready, "the parameters' service")
+
+    async def ask() -> float:
+        response = await client.call_async(GetParameters.Request(names=["gain"]))
+        return float(response.values[0].double_value)
+
+    assert fleet.run(ask()) == 1.5
 
 
 def test_a_ring_of_machines_carries_each_message_once(fleet: Fleet) -> None:

@@ -1,0 +1,37 @@
+"""What an uplink says of itself on `/diagnostics`, which `doctor` and dashboards show. Pure."""
+
+from typing import Any
+
+from dsmq_nodes.messages.diagnostic import DiagnosticArray, DiagnosticStatus, KeyValue
+
+
+class Health:
+    """Compares an uplink's figures with those of a second ago."""
+
+    def __init__(self) -> None:
+        self._lost = self._dropped = 0
+
+    def told(self, status: dict[str, Any]) -> DiagnosticArray:
+        """What is wrong now, in one line, and the figures beside it."""
+        lost = sum(each["lost"] for each in status["coming"].values())
+        dropped = sum(each["dropped"] for each in status["going"].values())
+        new_lost, new_dropped = lost - self._lost, dropped - self._dropped
+        self._lost, self._dropped = lost, dropped
+        level, message = DiagnosticStatus.OK, "connected"
+        if not status["links"]:
+            level, message = DiagnosticStatus.WARN, "no machine is connected"
+        elif new_dropped > 0:
+            message = f"the link is too slow: {new_dropped} messages dropped in the last second"
+            level = DiagnosticStatus.WARN
+        elif new_lost > 0:
+            message = f"{new_lost} messages of other machines were lost in the last second"
+            level = DiagnosticStatus.WARN
+        values = {"links": len(status["links"]), "lost": lost, "dropped": dropped}
+        part = DiagnosticStatus(
+            level=level,
+            name="uplink: link",
+            message=message,
+            hardware_id=status["name"],
+            values=[KeyValue(key=key, value=str(value)) for key, value in values.items()],
+        )
+        return DiagnosticArray(status=[part])

@@ -1,0 +1,36 @@
+"""Which machine a topic comes from that an uplink brings: here the uplink publishes it."""
+
+from typing import Final
+
+import msgspec
+
+from dsmq_nodes.printable import printable_json
+from dsmq_nodes.tools.graph_model import GraphModel
+from dsmq_nodes.tools.session import Session
+from dsmq_nodes.topic_names import UPLINK, UPLINK_STATUS_TOPIC
+
+_STATUS_SEC: Final = 1.5  # it is latched, and published once a second
+
+
+class _Coming(msgspec.Struct):
+    machines: list[str] = msgspec.field(name="from", default_factory=list)
+
+
+class _Status(msgspec.Struct):
+    coming: dict[str, _Coming] = {}
+
+
+def machines(session: Session, graph: GraphModel) -> dict[str, str]:
+    """The machines by topic, as text; empty without an uplink."""
+    if not any(peer.name == UPLINK for peer in graph.peers):
+        return {}
+    session.subscribe(UPLINK_STATUS_TOPIC, depth=1)
+    reply = session.next_message([UPLINK_STATUS_TOPIC], _STATUS_SEC)
+    session.unsubscribe(UPLINK_STATUS_TOPIC)
+    try:
+        status = msgspec.json.decode(
+            printable_json(reply.text or "") if reply else "{}", type=_Status
+        )
+    except msgspec.MsgspecError:
+        return {}
+    return {topic: ", ".join(each.machines) for topic, each in status.coming.items()}
