@@ -12,12 +12,12 @@ from dsmq_nodes.topic_names import UPLINK, UPLINK_STATUS_TOPIC
 _STATUS_SEC: Final = 1.5  # it is latched, and published once a second
 
 
-class _Coming(msgspec.Struct):
+class _Source(msgspec.Struct):
     machines: list[str] = msgspec.field(name="from", default_factory=list)
 
 
-class _Status(msgspec.Struct):
-    coming: dict[str, _Coming] = {}
+class _UplinkStatus(msgspec.Struct):
+    coming: dict[str, _Source] = {}
 
 
 def machines(session: Session, graph: GraphModel) -> dict[str, str]:
@@ -29,7 +29,7 @@ def machines(session: Session, graph: GraphModel) -> dict[str, str]:
     session.unsubscribe(UPLINK_STATUS_TOPIC)
     try:
         status = msgspec.json.decode(
-            printable_json(reply.text or "") if reply else "{}", type=_Status
+            printable_json(reply.text or "") if reply else "{}", type=_UplinkStatus
         )
     except msgspec.MsgspecError:
         return {}
