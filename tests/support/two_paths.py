@@ -38,6 +38,7 @@ from dsmq_nodes.speedups import make_appender, make_taker
 TOPIC: Final = "/t"
 _LONG_SEC: Final = 1e9
 _COMPILED, _PYTHON = "compiled", "python"
+_MOST_TURNS: Final = 1000
 _quiet: Final = Logger("/two_paths", BaseClock(), SimpleNamespace(publish=lambda *_: None))  # type: ignore[arg-type]
 
 
@@ -106,12 +107,16 @@ class ReadingEnd:
         self.subscription.post(reply, again)
 
     def drain(self, *, at_once: bool) -> None:
-        """Read all there is; with `at_once` callbacks are called meanwhile."""
-        self.dispatcher._may_call_until_sec = _LONG_SEC if at_once else 0.0
-        self.rings.drain()
-        self.dispatcher._may_call_until_sec = 0.0
-        while self.subscription.waiting:
-            self.dispatcher.execute(self.subscription.dispatch, self.subscription.callback)
+        """Read all there is, in as many turns as it takes; with `at_once` callbacks are called."""
+        for _ in range(_MOST_TURNS):
+            self.dispatcher._may_call_until_sec = _LONG_SEC if at_once else 0.0
+            self.rings.drain()
+            self.dispatcher._may_call_until_sec = 0.0
+            while self.subscription.waiting:
+                self.dispatcher.execute(self.subscription.dispatch, self.subscription.callback)
+            if self.rings.rest():
+                return
+        raise AssertionError("there is always more to read")
 
     def state(self, ring: Ring) -> dict[str, Any]:
         """What has to be the same on both paths."""
