@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import time
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,6 +19,7 @@ from markdown_it import MarkdownIt
 
 from tests import launch_keys
 from tests.readme_blocks import Block, ReadmeError, Terminal, commands, parse, reader
+from tests.support.waiting import PATIENCE_SEC
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
@@ -44,13 +46,23 @@ def default_port() -> Iterator[None]:
     """The commands in the README name no port, so one test at a time has it."""
     with Path(tempfile.gettempdir(), "dsmq-default-port.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        try:
-            socket.create_server(("127.0.0.1", DEFAULT_PORT)).close()
-        except OSError as error:
-            if IN_CI:
-                raise
-            pytest.skip(f"port {DEFAULT_PORT} is busy, stop what uses it: {error}")
+        # The broker that `dsmq-nodes run` has started ends a moment after its last peer.
+        deadline = time.monotonic() + PATIENCE_SEC
+        while busy := port_is_busy():
+            if time.monotonic() > deadline:
+                if IN_CI:
+                    raise busy
+                pytest.skip(f"port {DEFAULT_PORT} is busy, stop what uses it: {busy}")
+            time.sleep(0.1)
         yield
+
+
+def port_is_busy() -> OSError | None:
+    try:
+        socket.create_server(("127.0.0.1", DEFAULT_PORT)).close()
+    except OSError as error:
+        return error
+    return None
 
 
 # The README itself
