@@ -22,7 +22,7 @@ from tests.support.referee import referee
 pytestmark = pytest.mark.ros2
 
 # What ROS has no package for, or has it elsewhere than in the wheels.
-_NOT_THERE = ("dsmq_msgs/", "foxglove_msgs/", "example_interfaces/")
+_NOT_THERE = ("control_msgs/", "dsmq_msgs/", "foxglove_msgs/", "example_interfaces/")
 
 
 class Converter:
