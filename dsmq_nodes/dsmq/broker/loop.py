@@ -66,6 +66,7 @@ class Broker:
         self.acceptor = Acceptor(self._take_in, self._make_room, self._closings)
         self._schedule = Schedule(self.router, store, self._send)
         self.stopped = asyncio.Event()
+        self.has_greeted = False  # anybody
         self._stop_reason = ""
         self._hurried = False
         self._most_connections = most_connections()
@@ -237,6 +238,7 @@ class Broker:
         if action == "subscribe":  # it has the first batch already
             self._loop.call_soon(self._catch_up, peer)
         elif action == "hello" and peer.greeted:
+            self.has_greeted = True
             connection.greeted()
             self._absences.greeted(peer.name, self._last_heard_sec)
             if peer.patient and peer not in self._patient:

@@ -101,7 +101,8 @@ async def _serve(options: Options, store: Store) -> None:
 async def _end_alone(broker: Broker) -> None:
     """End a broker that has been alone at two looks: a peer may come right behind another."""
     until_sec = time.monotonic() + _FIRST_PEER_SEC
-    while not broker.has_peers and time.monotonic() < until_sec:
+    # A program may have come and gone between two looks.
+    while not (broker.has_peers or broker.has_greeted) and time.monotonic() < until_sec:
         await asyncio.sleep(_LOOK_SEC)
     was_alone = False
     while not (was_alone and not broker.has_peers):
