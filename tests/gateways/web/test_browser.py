@@ -208,11 +208,12 @@ def test_stop_stops_it_even_without_the_pages_scripts(robot: Robot, browser: Bro
 
 
 def _click_by_dom(page: Page) -> bool:
-    root = page.call("DOM.getDocument")["root"]["nodeId"]
-    found = page.call("DOM.querySelector", nodeId=root, selector="#stop button")["nodeId"]
-    if not found:
+    try:
+        root = page.call("DOM.getDocument")["root"]["nodeId"]
+        found = page.call("DOM.querySelector", nodeId=root, selector="#stop button")["nodeId"]
+        left, top, *_, bottom = page.call("DOM.getBoxModel", nodeId=found)["model"]["content"]
+    except AssertionError:  # it is not there yet, or the page took another's place meanwhile
         return False
-    left, top, *_, bottom = page.call("DOM.getBoxModel", nodeId=found)["model"]["content"]
     for kind in ("mousePressed", "mouseReleased"):
         page.mouse(kind, left + 5, (top + bottom) / 2)
     return True
