@@ -9,16 +9,7 @@ import json
 from pathlib import Path
 from typing import Any, Final
 
-from pydantic.json_schema import models_json_schema
-
-from dsmq_nodes.launcher.file.entries import (
-    ENTRIES,
-    ArgEntry,
-    DependencyEntry,
-    LaunchMapping,
-    RestartEntry,
-)
-from dsmq_nodes.launcher.file.gateway_entries import launch_file_model
+from dsmq_nodes.launcher.check.editor_schema import definitions
 
 PAGE: Final = Path(__file__).parent.parent / ".github" / "guide" / "launch_keys.md"
 _HEAD: Final = """\
@@ -34,16 +25,7 @@ then completes and checks it.
 
 def page() -> str:
     """The page as text."""
-    models: tuple[type[LaunchMapping], ...] = (
-        launch_file_model(),
-        *ENTRIES,
-        ArgEntry,
-        RestartEntry,
-        DependencyEntry,
-    )
-    _, made = models_json_schema([(model, "validation") for model in models], by_alias=True)
-    parts: dict[str, dict[str, Any]] = made["$defs"]
-    mappings = {name: part for name, part in parts.items() if "properties" in part}
+    mappings = {name: part for name, part in definitions().items() if "properties" in part}
     order = sorted(mappings, key=lambda name: (name != "LaunchFile", name != "NodeEntry", name))
     return "\n".join([_HEAD, *(_chapter(name, mappings[name]) for name in order)])
 

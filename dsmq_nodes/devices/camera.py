@@ -90,7 +90,7 @@ class PatternSource:
 
 
 class FileSource:
-    """A picture in a file, again and again; it may be written anew meanwhile."""
+    """The picture of one file, read again for each message, since the file may change."""
 
     def __init__(self, path: Path) -> None:
         self._path = path

@@ -3,7 +3,6 @@
 python -m dsmq_nodes.testing.dynamixel_bus /tmp/arm --ids 1-6
 """
 
-from collections.abc import Iterable
 from typing import Any, ClassVar, Final
 
 from typing_extensions import override
@@ -82,18 +81,7 @@ class FakeDynamixelBus(FakeBus):
     """Dynamixel servos on a wire, sans-I/O."""
 
     codec: ClassVar[Any] = dynamixel
-
-    def __init__(
-        self,
-        ids: Iterable[int] = range(1, 7),
-        *,
-        seed: int = 0,
-        latency_sec: float = 0.001,
-        baud: int = 1_000_000,
-    ) -> None:
-        """Servos with these ids; `latency_sec` is the adaptor's."""
-        super().__init__((), seed=seed, latency_sec=latency_sec, baud=baud)
-        self.servos = {each: FakeDynamixel(each) for each in ids}
+    servo: ClassVar[type[FakeServo]] = FakeDynamixel
 
     @override
     def _cut(self) -> BusRequest | None:

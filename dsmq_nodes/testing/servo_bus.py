@@ -177,9 +177,11 @@ class FakeBus:
         requests: how many were understood.
         sent: how many answers were sent, and `damaged`, `delayed`: how many of them with faults.
         codec: the module whose packets it speaks.
+        servo: the class of its servos.
     """
 
     codec: ClassVar[Any] = feetech
+    servo: ClassVar[type[FakeServo]] = FakeServo
 
     def __init__(
         self,
@@ -190,7 +192,7 @@ class FakeBus:
         baud: int = 1_000_000,
     ) -> None:
         """Servos with these ids; `latency_sec` is the adaptor's."""
-        self.servos = {each: FakeServo(each) for each in ids}
+        self.servos = {each: self.servo(each) for each in ids}
         self.lose = self.corrupt = self.late = 0.0
         self.late_sec = 0.03
         self.has_echo = False

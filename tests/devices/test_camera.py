@@ -13,7 +13,8 @@ from dsmq_nodes.devices import Camera, camera
 from dsmq_nodes.devices.colour_bars import pattern, png
 from dsmq_nodes.messages import CompressedImage, DiagnosticArray, Image
 from dsmq_nodes.testing import Graph
-from tests.devices.test_devices import Status, run_until
+from tests.devices.test_devices import Status
+from tests.support.terminals import run_until
 
 cv2: Any = pytest.importorskip("cv2", reason="pip install opencv-python-headless")
 np: Any = pytest.importorskip("numpy")

@@ -1,7 +1,6 @@
 """Nodes of devices on pseudo-terminals: their data, the plug pulled, one owner a port."""
 
 import math
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -17,8 +16,7 @@ from dsmq_nodes.devices.serial_line import DeviceLines
 from dsmq_nodes.errors import ParameterError
 from dsmq_nodes.messages import DiagnosticArray, Imu, LaserScan, MagneticField, String
 from dsmq_nodes.testing import Graph
-from tests.support.terminals import FakeDevice
-from tests.support.waiting import PATIENCE_SEC
+from tests.support.terminals import FakeDevice, run_until
 
 # From LDROBOT's development manual of the LD06.
 MANUAL = bytes.fromhex(
@@ -37,15 +35,6 @@ def graph() -> Iterator[Graph]:
 def device(tmp_path: Path) -> Iterator[FakeDevice]:
     with FakeDevice(tmp_path / "tty") as device:
         yield device
-
-
-def run_until(graph: Graph, condition: Callable[[], object]) -> None:
-    """The kernel brings a terminal's bytes when it wants: real time passes beside the virtual."""
-    deadline = time.monotonic() + PATIENCE_SEC
-    while not condition():
-        assert time.monotonic() < deadline
-        graph.run_for(0.05)
-        time.sleep(0.001)
 
 
 class Status:

@@ -4,8 +4,7 @@ import gzip
 import socket
 import sys
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -18,8 +17,7 @@ from dsmq_nodes.devices.nmea_gps import GpsSentences
 from dsmq_nodes.errors import NodeLoadError
 from dsmq_nodes.messages import NavSatFix
 from dsmq_nodes.testing import Graph
-from tests.support.terminals import FakeDevice
-from tests.support.waiting import PATIENCE_SEC
+from tests.support.terminals import FakeDevice, run_until
 
 
 @pytest.fixture
@@ -43,14 +41,6 @@ def second(number: int) -> bytes:
         f"GPRMC,{at},A,{position},5.6,230.5,200818,1.4,E,A",
     )
     return "".join(map(sentence, texts)).encode()
-
-
-def run_until(graph: Graph, condition: Callable[[], object]) -> None:
-    deadline = time.monotonic() + PATIENCE_SEC
-    while not condition():
-        assert time.monotonic() < deadline
-        graph.run_for(0.05)
-        time.sleep(0.001)
 
 
 def test_on_a_serial_port_through_an_unplugging(graph: Graph, tmp_path: Path) -> None:

@@ -1,9 +1,14 @@
 """A serial device for tests: a pseudo-terminal behind a path, that can be unplugged."""
 
 import os
+import time
 import tty
+from collections.abc import Callable
 from pathlib import Path
 from typing import Self
+
+from dsmq_nodes.testing import Graph
+from tests.support.waiting import PATIENCE_SEC
 
 
 class FakeDevice:
@@ -40,3 +45,12 @@ class FakeDevice:
 
     def __exit__(self, *_: object) -> None:
         self.unplug()
+
+
+def run_until(graph: Graph, condition: Callable[[], object]) -> None:
+    """The kernel brings a terminal's bytes when it wants: real time passes beside the virtual."""
+    deadline = time.monotonic() + PATIENCE_SEC
+    while not condition():
+        assert time.monotonic() < deadline
+        graph.run_for(0.05)
+        time.sleep(0.001)

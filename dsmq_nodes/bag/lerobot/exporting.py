@@ -70,7 +70,7 @@ def export(
     """Write a bag as a dataset.
 
     Args:
-        source: the bag; what is left out of it is in its `omitted`.
+        source: the bag; its `omitted` gets the messages that are left out.
         output: the folder, which must not exist.
         options: what the dataset is to be like.
         on_progress: called with the number of messages read so far, of all of them.

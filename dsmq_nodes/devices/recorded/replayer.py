@@ -53,7 +53,7 @@ class Replayer(Node):
         super().__init__(name)
         self.room = asyncio.Semaphore(self.params.ahead)
         self.asking: Publisher[Any] | None = None  # whose messages are answered; None: each sample
-        if answer_type:  # whoever reads the samples publishes one of these for each
+        if answer_type:  # the reader of the samples publishes one for each sample
             self.create_subscription(answer_type, "answers", self.on_answer, 1000)
         self.create_task(self.replay())
 

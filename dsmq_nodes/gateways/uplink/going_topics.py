@@ -161,7 +161,7 @@ class GoingTopics:
 
     def _read(self, going: _GoingTopic, *, is_wanted: bool) -> None:
         if is_wanted and going.reader is None:
-            going.chain = Chain()  # whoever was here before sees the hole
+            going.chain = Chain()  # earlier readers see the hole in the ids
             going.reader = self._hub.subscribe(
                 going.topic, lambda entry: self._go(going, entry), is_prompt=True
             )

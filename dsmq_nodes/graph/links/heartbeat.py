@@ -41,7 +41,6 @@ class Heartbeat:
         self.is_silent = False
         self._node, self._where = node, where
         self._ask, self._on_change, self._dropped = ask, on_change, dropped
-        self._loop: asyncio.AbstractEventLoop | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._heard_sec = 0.0
 
@@ -53,8 +52,7 @@ class Heartbeat:
     def begin(self, loop: asyncio.AbstractEventLoop) -> None:
         """Ask from now on, over a new connection or in another loop."""
         self.end()
-        self._loop = loop
-        self._timer = loop.call_later(EVERY_SEC, self._beat)
+        self._timer = loop.call_later(EVERY_SEC, self._beat, loop)
 
     def end(self) -> None:
         """Stop asking."""
@@ -74,11 +72,8 @@ class Heartbeat:
             )
             self._on_change()
 
-    def _beat(self) -> None:
-        loop = self._loop
-        if loop is None:
-            return
-        self._timer = loop.call_later(EVERY_SEC, self._beat)
+    def _beat(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._timer = loop.call_later(EVERY_SEC, self._beat, loop)
         if not self.unanswered:
             self._heard_sec = time.monotonic()
             self._ask()

@@ -143,7 +143,7 @@ class Stream(Generic[_T]):
             return not self.waiting_bytes
 
     def _flush_one(self) -> bool:
-        """Send some of the first frame; False: nothing waits, or the socket takes no more."""
+        """Send some of the first frame; returns False when nothing waits or the socket is full."""
         if self._rest:
             sent = self._sent(self._rest)
             self._rest = self._rest[sent:]

@@ -1,8 +1,8 @@
 """From a batch of messages to a callback, at once: what a link calls instead of filling a mailbox.
 
-`Dispatcher.call_now` and `Subscription.call` are the law. Where the usual message of a ring needs
-no more than they do for it, the compiled `Taker` does the same in one call, and leaves everything
-else to them: messages on loan, a lifespan, another clock than the machine's.
+`Dispatcher.call_now` and `Subscription.call` are the law. The compiled `Taker` does the same in one
+call for the usual messages of a ring. Python does the others: messages on loan, with a lifespan, or
+by another clock than the machine's.
 """
 
 from collections.abc import Callable, Sequence

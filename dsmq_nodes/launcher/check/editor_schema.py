@@ -33,10 +33,8 @@ _SKIPPED: Final = frozenset({"build", "dist", "dsmq_nodes", "node_modules", "tes
 _MOST_FILES: Final = 5000
 
 
-def launch_schema(root: Path) -> dict[str, Any]:
-    """Return the schema, with the node classes that are found in the folder `root`."""
-    with Examiner(root) as examiner:
-        classes = examiner.classes_in(list(_modules(root)))
+def definitions() -> dict[str, dict[str, Any]]:
+    """The JSON Schemas of a launch file's mappings, by the names of their models."""
     models: tuple[type[LaunchMapping], ...] = (
         launch_file_model(),
         *ENTRIES,
@@ -46,6 +44,14 @@ def launch_schema(root: Path) -> dict[str, Any]:
     )
     _, made = models_json_schema([(model, "validation") for model in models], by_alias=True)
     parts: dict[str, dict[str, Any]] = made["$defs"]
+    return parts
+
+
+def launch_schema(root: Path) -> dict[str, Any]:
+    """Return the schema, with the node classes that are found in the folder `root`."""
+    with Examiner(root) as examiner:
+        classes = examiner.classes_in(list(_modules(root)))
+    parts = definitions()
     entry = {"anyOf": [_ref(model.__name__) for model in ENTRIES]}
     for name in ("LaunchFile", "GroupEntry"):
         parts[name]["properties"]["nodes"]["items"] = entry
