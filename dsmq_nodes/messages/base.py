@@ -13,7 +13,7 @@ from pydantic_core import CoreSchema, PydanticSerializationError, from_json, to_
 from typing_extensions import override
 
 from dsmq_nodes.errors import MessageError
-from dsmq_nodes.messages.codec import codec
+from dsmq_nodes.messages.codec import codec, fill_unbuilt
 from dsmq_nodes.messages.fields import adapt_model, int32, uint32
 from dsmq_nodes.messages.schema.arrays import as_array
 from dsmq_nodes.messages.schema.definition import msg_text
@@ -53,6 +53,7 @@ class Message(BaseModel):
         validate_assignment=True,
         ser_json_inf_nan="strings",
         protected_namespaces=(),
+        defer_build=True,  # of the kit's own types: see `__init_subclass__`
     )
 
     type_name: ClassVar[str] = "dsmq_nodes/msg/Message"
@@ -62,6 +63,8 @@ class Message(BaseModel):
     def __init_subclass__(cls, *, type_name: str | None = None, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         cls.type_name = type_name or f"{package_of(cls.__module__)}/msg/{cls.__name__}"
+        # The types of the kit are built when they are first needed (codec.py): a program uses few.
+        cls.model_config["defer_build"] = cls.__module__.startswith("dsmq_nodes.messages.")
 
     @classmethod
     @override
@@ -84,6 +87,8 @@ class Message(BaseModel):
         """
         if by_place:
             raise TypeError(_unnamed(type(self), by_place[0]))
+        if not fields and fill_unbuilt(self):
+            return
         if (plan := codec(type(self))) and plan.fill(self, fields):
             return
         try:
@@ -339,6 +344,8 @@ _beyond: Final[list[int]] = []
 
 
 def _split(sec: int, nanosec: int, seconds: float, nanoseconds: int) -> dict[str, int]:
+    if not (sec or nanosec or seconds or nanoseconds):
+        return {}
     if seconds or nanoseconds:
         if sec or nanosec:
             raise TypeError("give sec and nanosec, or seconds and nanoseconds: not both")

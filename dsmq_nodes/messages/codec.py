@@ -61,14 +61,47 @@ class _NoPlanError(Exception):
 
 
 def codec(cls: type[BaseModel]) -> "Plan | None":
-    """The plan of a message type, or None; made once, as soon as the type is complete."""
+    """The plan of a message type, or None; made once. A type of the kit is built for it."""
     try:
         return _plans[cls]
     except KeyError:
         return _planned(cls)
 
 
+def fill_unbuilt(message: BaseModel) -> bool:
+    """Give a message its defaults without building its type: the defaults of messages are such.
+
+    Returns:
+        Whether it is filled: not if its type is built, or has a field without a default.
+    """
+    cls = type(message)
+    if cls.__pydantic_complete__ or not cls.model_config.get("defer_build"):
+        return False
+    if any(field.is_required() for field in cls.__pydantic_fields__.values()):
+        return False
+    message.__setstate__(cls.model_construct().__getstate__())
+    return True
+
+
+def build_all(base: type[BaseModel]) -> None:
+    """Build every type that is made from one: for a process that forks, so that no fork has to."""
+    for each in base.__subclasses__():
+        codec(each)
+        build_all(each)
+
+
+def _build(cls: type[BaseModel]) -> None:
+    """Build a type that was deferred, those inside it first: its schema then contains theirs."""
+    for field in cls.__pydantic_fields__.values():
+        inner = type(field.default)
+        if issubclass(inner, BaseModel) and not inner.__pydantic_complete__:
+            _build(inner)
+    cls.model_rebuild(raise_errors=False)
+
+
 def _planned(cls: type[BaseModel]) -> "Plan | None":
+    if not cls.__pydantic_complete__ and cls.model_config.get("defer_build"):
+        _build(cls)
     if not cls.__pydantic_complete__:
         return None
     _plans[cls] = None  # what a type that contains itself finds: it has no plan

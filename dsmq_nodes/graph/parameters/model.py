@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any, Self, get_args
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic_core import PydanticSerializationError, to_json
+from typing_extensions import override
 
 from dsmq_nodes.errors import ParameterError
 from dsmq_nodes.graph.parameters.parameter import INTEGERS, is_byte
@@ -29,7 +30,13 @@ class Parameters(BaseModel):
         validate_default=True,
         ser_json_bytes="base64",
         val_json_bytes="base64",
+        defer_build=True,  # of this one alone, which most nodes do without
     )
+
+    @override
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        cls.model_config["defer_build"] = False
 
     @classmethod
     def load(cls, values: Mapping[str, Any], owner: str) -> Self:

@@ -32,6 +32,8 @@ import dsmq_nodes.messages.std  # noqa: F401
 from dsmq_nodes.graph.topics.type_check import schema_text
 from dsmq_nodes.launcher.prctl import set_name, show_as, signal_when_parent_ends
 from dsmq_nodes.launcher.warm import interpreter
+from dsmq_nodes.messages.base import Message
+from dsmq_nodes.messages.codec import build_all
 from dsmq_nodes.messages.dsmq_msgs import NodeStatistics
 
 _DESCRIPTORS: Final = 5
@@ -43,6 +45,7 @@ def warm_up(control: socket.socket) -> None:
     show_as(sys.orig_argv, os.environ)  # raises where the kernel cannot
     if threading.active_count() > 1 or sys.gettrace() or sys.getprofile():
         raise SystemExit("a fork takes along neither threads nor a tracer")
+    build_all(Message)
     schema_text(NodeStatistics)  # each node advertises it; the text is kept
     gc.collect()
     gc.freeze()  # a collection in a fork would write to, and so copy, what it shares
