@@ -34,6 +34,7 @@ _READS_A_TURN: Final = 16
 _STUCK: Final = "is it stopped or overloaded?"
 _FIRST_PAUSE_SEC: Final = 0.05  # before a try to connect again
 _LONGEST_PAUSE_SEC: Final = 1.0
+_PAUSES_GROW: Final = 1.25  # a broker is found at most a third later than it came back
 _TRYING_SHARE: Final = 0.2  # of the time, at most, is spent on trying to connect
 _PATIENCE_SEC: Final = 5.0  # for a broker that does not read, and for what it needs at the slowest
 
@@ -326,7 +327,7 @@ class Redial:
         """
         pause_sec = self._pause_sec * random.uniform(0.5, 1.0)
         self._due_sec = time.monotonic() + max(pause_sec, tried_sec / _TRYING_SHARE)
-        self._pause_sec = min(2 * self._pause_sec, _LONGEST_PAUSE_SEC)
+        self._pause_sec = min(_PAUSES_GROW * self._pause_sec, _LONGEST_PAUSE_SEC)
 
     def reset(self) -> None:
         """The broker is back: begin with a short pause the next time."""

@@ -27,12 +27,18 @@ def test_the_first_try_is_due_at_once(redial: Redial) -> None:
     assert redial.left_sec == 0
 
 
-def test_pauses_double_up_to_a_second_and_are_jittered(redial: Redial) -> None:
-    longest = [0.05, 0.1, 0.2, 0.4, 0.8, 1.0, 1.0, 1.0]
-    found = pauses(redial, len(longest))
-    for pause_sec, most_sec in zip(found, longest, strict=True):
-        assert 0.5 * most_sec - 1e-9 <= pause_sec <= most_sec + 1e-9
-    assert len({round(each, 9) for each in found[-3:]}) > 1
+def test_pauses_grow_up_to_a_second_and_are_jittered(redial: Redial) -> None:
+    found = pauses(redial, 20)
+    assert 0.025 - 1e-9 <= found[0] <= 0.05 + 1e-9
+    assert all(0.5 - 1e-9 <= each <= 1.0 + 1e-9 for each in found[-5:])
+    assert len({round(each, 9) for each in found[-5:]}) > 1
+
+
+def test_a_broker_is_found_within_half_as_long_again_as_it_was_away(redial: Redial) -> None:
+    away_sec = 0.0
+    for pause_sec in pauses(redial, 20):
+        assert pause_sec <= max(0.1, away_sec / 2)
+        away_sec += pause_sec
 
 
 def test_a_broker_that_is_back_makes_the_next_pause_short(redial: Redial) -> None:

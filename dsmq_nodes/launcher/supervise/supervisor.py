@@ -36,7 +36,7 @@ from dsmq_nodes.launcher.supervise.start_turns import StartTurns
 from dsmq_nodes.launcher.supervise.waiting import came_about, described
 
 _BROKER_START_SEC: Final = 30.0
-_BROKER_RESTART: Final = RestartPlan("on-failure", 0.1, 1.0, 0.0, 3, 60.0)
+_BROKER_RESTART: Final = RestartPlan("on-failure", 0.01, 1.0, 0.0, 3, 60.0)
 _BROKER_ANSWERS_SEC: Final = 3600.0
 _WATCH_AGAIN_SEC: Final = 5.0
 _LAST_LINES: Final = 10
