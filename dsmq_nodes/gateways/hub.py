@@ -43,6 +43,10 @@ _IDLE_SEC: Final = 60.0  # after that a service's two topics are released
 Take = Callable[[Entry], None]
 
 
+def _ignore(_: Entry) -> None:
+    """Take nothing."""
+
+
 class HubReader:
     """One subscription of a topic; several share the link's one."""
 
@@ -53,8 +57,9 @@ class HubReader:
         self._hub = hub
 
     def close(self) -> None:
-        """Unsubscribe."""
+        """Unsubscribe, and forget `take`: what it holds is freed at once, not by a collection."""
         self._hub.unsubscribe(self)
+        self.take = _ignore
 
 
 class HubWriter:

@@ -10,6 +10,7 @@ import contextlib
 import logging
 import socket
 import ssl
+import struct
 from collections.abc import Awaitable, Callable, Collection
 from pathlib import Path
 from typing import Any, Final
@@ -37,6 +38,7 @@ _HEARTBEAT_SEC: Final = 15.0
 _LOOK_SEC: Final = 2.0
 _WRONG_TOKEN_SEC: Final = 0.5
 _LAST_WORDS_SEC: Final = 1.0
+_AT_ONCE: Final = struct.pack("ii", 1, 0)  # to linger for 0 s
 _YEAR_SEC: Final = 365 * 24 * 3600
 _POLICY: Final = (
     "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; "
@@ -278,11 +280,12 @@ class WebServer:
             logger.warning("refused %s at %s: %s", request.remote, endpoint.path, why)
             return web.Response(status=503 if "clients" in why else 400, text=f"{why}\n")
         await socket_.prepare(request)
-        _tune(request.transport)
+        transport = request.transport  # a request forgets it when it is closed
+        _tune(transport)
         outbox = Outbox()
         client = HubClient(self._hub, outbox, request.remote or "", socket_.ws_protocol or "")
         self._clients.add(client)
-        writing = asyncio.create_task(self._write(socket_, outbox, request.transport))
+        writing = asyncio.create_task(self._write(socket_, outbox, transport))
         speaker: Speaker | None = None
         try:
             speaker = connect(client)
@@ -300,6 +303,8 @@ class WebServer:
             writing.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await writing
+            if transport is not None:
+                asyncio.get_running_loop().call_later(_LAST_WORDS_SEC, _cut_off, transport)
         return socket_
 
     def _why_not(
@@ -355,6 +360,14 @@ async def _end_when_stuck(outbox: Outbox, transport: asyncio.Transport | None) -
         await asyncio.sleep(_LOOK_SEC)
     logger.warning("a client does not read its answers: it is ended")
     if transport is not None:
+        _cut_off(transport)
+
+
+def _cut_off(transport: asyncio.Transport) -> None:
+    """End a connection without what its peer has not read; a close would wait for that."""
+    connection = _socket_of(transport)
+    if connection.fileno() >= 0:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _AT_ONCE)
         transport.abort()
 
 

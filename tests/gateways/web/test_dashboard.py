@@ -1,6 +1,8 @@
 """The dashboard's protocol in virtual time: what a page says and what it is told."""
 
+import gc
 import json
+import weakref
 from typing import Any
 
 from hypothesis import given
@@ -83,6 +85,22 @@ class Visit:
                     if acknowledged:
                         self.says(op="ack", n=each["n"])
         return found
+
+
+def test_what_waits_for_a_page_that_has_gone_is_freed_without_a_collection() -> None:
+    with Graph() as graph:
+        visit = Visit(graph)
+        visit.says(op="sub", topic="/chatter", most=400)
+        graph.run_for(1.0)
+        slot = weakref.ref(visit.page._frames.slots["/chatter"])
+        gc.disable()
+        try:
+            visit.page.closed()
+            visit.client.close()
+            graph.run_for(0.1)
+            assert slot() is None
+        finally:
+            gc.enable()
 
 
 def test_a_page_is_greeted_and_sees_the_graph_without_what_is_hidden() -> None:

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import os
 import re
+import select
 import socket
 import ssl
 from collections.abc import AsyncIterator, Callable, Coroutine
@@ -15,6 +16,7 @@ import trustme
 
 from dsmq_nodes.errors import AddressInUseError
 from dsmq_nodes.gateways.hub import Hub
+from dsmq_nodes.gateways.web import server
 from dsmq_nodes.gateways.web.access import AccessRules
 from dsmq_nodes.gateways.web.dashboard.dashboard_speaker import Dashboards
 from dsmq_nodes.gateways.web.hub_client import HubClient
@@ -274,6 +276,26 @@ def test_a_slow_client_costs_the_gateway_a_bounded_amount_and_gets_the_newest() 
             await slow.send_str("flood")
             await comes(lambda: outbox.waiting_bytes > 1 << 20)
         await comes(lambda: outbox.waiting_bytes == 0)  # at once, not when garbage is collected
+
+    visited(test)
+
+
+def test_a_client_that_reads_nothing_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server, "_HEARTBEAT_SEC", 0.2)
+    monkeypatch.setattr(server, "_LAST_WORDS_SEC", 0.1)
+
+    async def test(site: Site, session: aiohttp.ClientSession) -> None:
+        slow = await session.ws_connect("/echo", max_msg_size=0)
+        assert slow._response.connection is not None
+        transport = slow._response.connection.transport
+        assert transport is not None
+        await slow.send_str("flood")
+        transport.pause_reading()
+        end = select.poll()
+        end.register(transport.get_extra_info("socket"), 0)  # errors and ends alone
+        await comes(lambda: site.echoes and site.echoes[0].is_closed)
+        await comes(lambda: end.poll(0))  # though it has not read what was written before
+        transport.abort()
 
     visited(test)
 
