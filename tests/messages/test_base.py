@@ -389,8 +389,9 @@ def test_whole_numbers_of_numpy_are_taken_and_arrays_are_not() -> None:
 def test_a_type_of_the_kit_is_built_when_it_is_needed_and_ones_own_at_once() -> None:
     in_a_new_process = """
 from dsmq_nodes.messages import Message, geometry
-built = lambda: [each.__name__ for each in vars(geometry).values()
-                 if isinstance(each, type) and issubclass(each, Message) and each.__pydantic_complete__]
+types = [each for each in vars(geometry).values() if isinstance(each, type)]
+built = lambda: [
+    each.__name__ for each in types if issubclass(each, Message) and each.__pydantic_complete__]
 assert geometry.TwistStamped().twist.linear.x == 0.0
 assert built() == [], built()
 assert geometry.Twist.from_json('{"linear":{"x":1.5}}').linear.x == 1.5
