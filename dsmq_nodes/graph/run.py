@@ -25,6 +25,7 @@ from dsmq_nodes.graph.spin.event_loop import (
     new_event_loop,
     refuse_in_loop,
 )
+from dsmq_nodes.graph.spin.interrupts import in_whole_steps, interrupt
 from dsmq_nodes.graph.spin.reserved_names import NotMadeError
 from dsmq_nodes.graph.spin.shutdown import end_nodes
 from dsmq_nodes.graph.topics.qos import QoSProfile
@@ -288,8 +289,9 @@ class _EndSignals:
 
     def spin(self, nodes: tuple[Node, ...]) -> None:
         """Spin until the first node ends; keep the loop for the hooks of the end."""
-        loop = new_event_loop()
-        self._nodes, self._loop = nodes, loop
+        with in_whole_steps():
+            loop = new_event_loop()
+            self._nodes, self._loop = nodes, loop
         try:
             loop.run_until_complete(_spin(nodes))
         finally:
@@ -306,7 +308,8 @@ class _EndSignals:
         if self._deaf:
             return
         if self._loop is None or self._asked:
-            raise KeyboardInterrupt
+            interrupt(KeyboardInterrupt(), frame)
+            return
         self._asked = True
         for node in self._nodes:
             node._kit.spinner.shut_down()  # a class may have a `shutdown` of its own

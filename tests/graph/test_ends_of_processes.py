@@ -80,6 +80,46 @@ def test_a_signal_while_messages_are_read_ends_it_without_a_word(programs: Progr
     assert said(program) == ["stopping", "safe"]
 
 
+IN_THE_LOOP = """\
+def kill_at(line):
+    def trace(frame, event, arg):
+        nonlocal line
+        if not frame.f_globals.get("__name__", "").startswith(
+                ("asyncio.", "selectors", "dsmq_nodes.graph.spin.")):
+            return None
+        line -= event == "line"
+        if line == 0:
+            sys.settrace(None)
+            os.kill(os.getpid(), number)
+        return trace
+    # What a handler sees interrupted is a function of the loop's.
+    names = {{"__name__": "asyncio.", "os": os, "sys": sys, "number": number}}
+    trace = type(trace)(trace.__code__, names, closure=trace.__closure__)
+    return trace
+
+for number in signal.SIGTERM, signal.SIGINT:
+    for line in {lines}:
+        if not (child := os.fork()):
+            print = lambda *_, **__: None
+            robot = Robot()
+            sys.settrace(kill_at(line))
+            try:
+                while True: spin_once(robot, timeout_sec=0.02)
+            except KeyboardInterrupt:
+                sys.exit(128 + number)
+        status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+        if status != 128 + number:
+            print(f"{{number.name}} at line {{line}}: ended with {{status}}", flush=True)
+print("all ended", flush=True)"""
+
+
+@pytest.mark.usefixtures("broker")
+def test_a_signal_in_the_loop_s_own_code_leaves_nothing_half_done(programs: Programs) -> None:
+    program = programs(robot(IN_THE_LOOP.format(lines="range(1, 400, 37)")))
+    assert program.wait() == 0
+    assert (said(program), program.errors) == (["all ended"], [])
+
+
 @pytest.mark.usefixtures("broker")
 def test_ctrl_c_does_not_break_into_a_node_that_is_destroyed(programs: Programs) -> None:
     main = "robot = Robot()\ntry: robot.destroy_node()\nexcept KeyboardInterrupt: print('after')"

@@ -15,8 +15,9 @@ import sys
 import threading
 from collections.abc import Callable, Container, Iterator
 from types import FrameType
-from typing import Any, Final, NoReturn, Protocol
+from typing import Any, Final, Protocol
 
+from dsmq_nodes.graph.spin.interrupts import ctrl_c, interrupt
 from dsmq_nodes.signals import ending_signals
 
 
@@ -58,10 +59,10 @@ def ended(node: Mortal) -> None:
     _alive.pop(id(node), None)
 
 
-def _leave(number: int, _: FrameType | None) -> NoReturn:
+def _leave(number: int, frame: FrameType | None) -> None:
     """End the process with the exit status of a signal, as a shell reports it."""
     _left.append(number)
-    sys.exit(128 + number)
+    interrupt(SystemExit(128 + number), frame)
 
 
 @contextlib.contextmanager
@@ -83,7 +84,7 @@ def _have(handler: _Handler) -> dict[int, _Handler]:
     before: dict[int, _Handler] = {}
     for number in ending_signals():
         was = signal.getsignal(number)
-        if was in {signal.SIG_DFL, signal.default_int_handler, _leave}:
+        if was in {signal.SIG_DFL, signal.default_int_handler, ctrl_c, _leave}:
             with contextlib.suppress(ValueError):  # in another thread than the main one
                 signal.signal(number, handler)
                 before[number] = was

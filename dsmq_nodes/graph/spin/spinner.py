@@ -34,6 +34,7 @@ from dsmq_nodes.graph.spin.event_loop import (
     running_loop,
     without_loop,
 )
+from dsmq_nodes.graph.spin.interrupts import in_whole_steps
 from dsmq_nodes.graph.time.timeline import Timeline
 
 _T = TypeVar("_T")
@@ -231,10 +232,12 @@ class Spinner:
                 return None
             if loop is not None and loop is not self._own_loop:
                 return loop.run_until_complete(work)  # it is run piece by piece, as a test does
-            own = self._own_loop = self._own_loop or new_event_loop()
+            with in_whole_steps():
+                own = self._own_loop = self._own_loop or new_event_loop()
             ended = self._take(own)
             if ended is not None:
-                return self._wait(own, ended, work, by_steps=by_steps)
+                with in_whole_steps(own):
+                    return self._wait(own, ended, work, by_steps=by_steps)
             time.sleep(_RETRY_SEC)  # another thread is about to spin it
 
     def _wait(
