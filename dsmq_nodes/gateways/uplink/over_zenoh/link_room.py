@@ -8,6 +8,10 @@ no room there.
 
 Links that are not TCP (quic) have always room, as far as can be seen here.
 
+**After an outage** the system asks again for a connection after 1, 2, 4, 8 s, and the other machine
+may be back meanwhile. So an attempt that is not answered within four round trips of the last link
+is ended here, and Zenoh begins another one.
+
 Where packets are lost and few are under way, as is usual here, TCP repeats after 200 ms, 400 ms,
 800 ms and so on: some messages come seconds late. So these sockets repeat after the same time
 again, and earlier where the kernel allows it.
@@ -19,6 +23,7 @@ import socket
 import struct
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final
@@ -27,7 +32,11 @@ from dsmq_nodes.dsmq import descriptors
 
 MOST_UNSENT_BYTES: Final = 8 * 1024  # 0.2 s at 300 kbit/s
 _LOOK_AGAIN_SEC: Final = 0.3
-_STATE_AND_REPEATS: Final = struct.Struct("BxB")  # of Linux's struct tcp_info
+_REDIAL_SEC: Final = 0.1
+_ANSWER_SEC: Final = 3.0  # until a link has shown how far the other machine is
+_LEAST_ANSWER_SEC: Final = 0.25
+_ROUND_TRIPS: Final = 4
+_STATE_AND_ROUND_TRIP_US: Final = struct.Struct("=B67xI")  # of Linux's struct tcp_info
 _SYN_SENT: Final = 2
 # Numbers of linux/tcp.h; the last one is known since Linux 6.15.
 _NOTSENT_LOWAT, _THIN_LINEAR_TIMEOUTS, _RTO_MIN_US = 25, 16, 45
@@ -67,17 +76,11 @@ def bound_listeners() -> None:
                 _set_options(each)
 
 
-def _dial_again() -> None:
-    """End attempts to connect that have not been answered for a second, so that Zenoh begins again.
-
-    The system would ask again after 1, 2, 4, 8 s, and the other machine may be back meanwhile.
-    """
-    for each in _sockets():
-        with each, contextlib.suppress(OSError):
-            info = each.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _STATE_AND_REPEATS.size)
-            state, repeats = _STATE_AND_REPEATS.unpack(info)
-            if state == _SYN_SENT and repeats:
-                each.shutdown(socket.SHUT_RDWR)
+def _state(sock: socket.socket) -> tuple[int, float]:
+    """A socket's state, and how long a round trip takes, in seconds."""
+    info = sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _STATE_AND_ROUND_TRIP_US.size)
+    state, round_trip_us = _STATE_AND_ROUND_TRIP_US.unpack(info)
+    return state, round_trip_us * 1e-6
 
 
 def _is_at(sock: socket.socket, address: str) -> bool:
@@ -100,17 +103,22 @@ class LinkRoom:
         self._lock = threading.Lock()
         self._awaited = threading.Event()
         self._is_linked = self._is_closed = False
+        self._answer_sec = _ANSWER_SEC
+        self._dialled_sec: dict[int, float] = {}  # attempts to connect, by the socket's inode
         threading.Thread(target=self._wait, name="room", daemon=True).start()
 
     def set_links(self, local_ends: list[str]) -> None:
         """The links that are there now, by their local addresses."""
         self._let_go()
         self._is_linked = bool(local_ends)
+        self._awaited.set()  # the thread may sleep until there is room
         for each in _sockets():
             is_ours = any(_is_at(each, end) for end in local_ends)
             if is_ours:
                 _set_options(each)
-            if is_ours and len(local_ends) == 1:
+            # The thread may have copies of its own for a moment: the first one is taken.
+            if is_ours and len(local_ends) == 1 and self._socket is None:
+                self._answer_sec = max(_ROUND_TRIPS * _state(each)[1], _LEAST_ANSWER_SEC)
                 with self._lock:
                     self._socket = each
             else:
@@ -133,12 +141,24 @@ class LinkRoom:
 
     def _wait(self) -> None:
         while not self._is_closed:
-            is_awaited = self._awaited.wait(None if self._is_linked else _LOOK_AGAIN_SEC)
+            is_awaited = self._awaited.wait(None if self._is_linked else _REDIAL_SEC)
             if not self._is_linked:
-                _dial_again()
+                self._dial_again()
             if is_awaited and self._wait_for_room(_LOOK_AGAIN_SEC):
                 self._awaited.clear()
                 self._tell()
+
+    def _dial_again(self) -> None:
+        """End the attempts to connect that have not been answered in time."""
+        now_sec, before = time.monotonic(), self._dialled_sec
+        self._dialled_sec = {}
+        for each in _sockets():
+            with each, contextlib.suppress(OSError):
+                if _state(each)[0] == _SYN_SENT:
+                    inode = os.fstat(each.fileno()).st_ino
+                    since_sec = self._dialled_sec[inode] = before.get(inode, now_sec)
+                    if now_sec - since_sec > self._answer_sec:
+                        each.shutdown(socket.SHUT_RDWR)
 
     def _wait_for_room(self, timeout_sec: float) -> bool:
         link = self._socket

@@ -24,6 +24,8 @@ from dsmq_nodes.gateways.uplink.launch_entry import UplinkEntry
 
 PORT: Final = 7447  # Zenoh's own
 LEASE_SEC: Final = 3.0
+_RETRY_MS: Final = 200
+_OPEN_MS: Final = 5000  # a connection that was begun and not answered is in nobody's way then
 _SEND_BUFFER_BYTES: Final = 16 * 1024
 _BATCH_BYTES: Final = 4 * 1024
 _BATCHES: Final = 4
@@ -61,13 +63,14 @@ def zenoh_config(entry: UplinkEntry) -> dict[str, Any]:
         "connect/timeout_ms": -1,
         "connect/exit_on_failure": False,
         "connect/retry": {
-            "period_init_ms": 200,
-            "period_max_ms": 500,
-            "period_increase_factor": 1.5,
+            "period_init_ms": _RETRY_MS,
+            "period_max_ms": _RETRY_MS,
+            "period_increase_factor": 1,
         },
         "scouting/multicast/enabled": False,
         "scouting/gossip/enabled": False,
         "transport/shared_memory/enabled": False,
+        "transport/unicast/open_timeout": _OPEN_MS,
         "transport/link/tx/lease": round(LEASE_SEC * 1000),
         "transport/link/tx/batch_size": _BATCH_BYTES,
         "transport/link/tx/queue/size/data": _BATCHES,
