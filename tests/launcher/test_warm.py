@@ -238,6 +238,18 @@ def test_nothing_depends_on_the_warm_process(tmp_path: Path) -> None:
         launch.end()
 
 
+def test_a_broker_that_was_killed_is_forked(tmp_path: Path) -> None:
+    with launched(sleepers(tmp_path)) as launch:
+        nodes = {asleep(launch), launch.pid_of("b")}
+        (broker,) = launch.pids() - nodes
+        for has_imported_the_kit in (False, True):
+            maps = Path(f"/proc/{broker}/maps").read_text()
+            assert ("pydantic_core" in maps) == has_imported_the_kit
+            os.kill(broker, signal.SIGKILL)
+            launch.wait_for("dsmq broker listening on")
+            (broker,) = launch.pids() - nodes
+
+
 def test_a_stopped_warm_process_delays_nothing(tmp_path: Path) -> None:
     with launched(sleepers(tmp_path)) as launch:
         a = asleep(launch)

@@ -60,9 +60,9 @@ class BrokerLines:
             self._held = []
 
 
-def at_port(plan: ProcessPlan, port: int) -> ProcessPlan:
-    """Return the broker's plan with the port it has found."""
+def started_again(plan: ProcessPlan, port: int) -> ProcessPlan:
+    """The plan of a broker that has ended: at the port it had found, and as a fork, for speed."""
     argv = list(plan.argv)
     if "--port" in argv:
         argv[argv.index("--port") + 1] = str(port)
-    return dataclasses.replace(plan, argv=tuple(argv))
+    return dataclasses.replace(plan, argv=tuple(argv), fork=True)

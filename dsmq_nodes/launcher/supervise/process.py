@@ -163,7 +163,7 @@ class Guard:
                 "env": {**plan.env, **env, "PYTHONUNBUFFERED": "1"},
                 "deaf": is_broker or bool(plan.nodes),
                 "last": is_broker,
-                "fork": self._is_warm and not is_broker and may_fork(plan),
+                "fork": self._is_warm and may_fork(plan),
                 "nice": plan.nice,
                 "cpus": plan.affinity,
             }

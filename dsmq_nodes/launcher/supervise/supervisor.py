@@ -27,7 +27,7 @@ from dsmq_nodes.errors import ConnectionFailedError, DsmqError
 from dsmq_nodes.launcher.output.log_file import LogFiles
 from dsmq_nodes.launcher.output.output import LaunchOutput
 from dsmq_nodes.launcher.supervise.crowd import Ending
-from dsmq_nodes.launcher.supervise.launch_broker import BrokerLines, at_port
+from dsmq_nodes.launcher.supervise.launch_broker import BrokerLines, started_again
 from dsmq_nodes.launcher.supervise.member import OVER, TURN, Member, MemberState
 from dsmq_nodes.launcher.supervise.not_ready import Patience
 from dsmq_nodes.launcher.supervise.plan import Plan, RestartPlan
@@ -99,7 +99,8 @@ class Supervisor:
         self._output = output
         self._observer = observer
         self._another_port, self._elsewhere = plan.another_port, plan.elsewhere
-        broker = dataclasses.replace(plan.broker, restart=_BROKER_RESTART)
+        # At first a fork would wait until there is a process to be forked from.
+        broker = dataclasses.replace(plan.broker, restart=_BROKER_RESTART, fork=False)
         self._log_files = LogFiles(output.say)
         self._turns = StartTurns()
         made_of = output, self._log_files, Ending(self._stopping_pids), self._changed
@@ -253,7 +254,7 @@ class Supervisor:
                 return
             self.say(f"broker: {describe(status)}; it is started again, nodes connect again")
             broker.become(MemberState.RESTARTING)
-            broker.plan = at_port(broker.plan, self._lines.where.result().port)
+            broker.plan = started_again(broker.plan, self._lines.where.result().port)
             await asyncio.sleep(delay_sec)
 
     async def _listening(self) -> bool:
